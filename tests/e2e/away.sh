@@ -1,4 +1,5 @@
 # Redis is stopped and comes back: a daemon spends its share of the limit, no more.
+# Once: what is asked is the daemon's.
 . "$(dirname "$0")/lib.sh"
 
 stack_up --policy "$here/away.yaml"

@@ -1,4 +1,5 @@
 # Budgets: each line of tests/e2e/budgets.yaml on HAProxy, Redis and the simulated provider.
+# Once: HAProxy carries headers here; denials.vtc asks each version for them.
 # Long: windows pass.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,5 +1,6 @@
 # A daemon killed with requests under way: what they reserved is settled when it is back, on
 # Redis; without Redis what a month has used is counted again.
+# Once: what is asked is the daemon's.
 . "$(dirname "$0")/lib.sh"
 
 # used, held and left of each limit, as the operator sees them

@@ -1,5 +1,6 @@
 # The policy in force changes: by the change of a file that it includes, by a call of the
 # admin server; a bad one changes nothing and is said to be.
+# Once: no HAProxy is reloaded here.
 . "$(dirname "$0")/lib.sh"
 mkdir -p "$D/policy"
 policy=$D/policy/policy.yaml

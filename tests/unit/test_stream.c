@@ -211,11 +211,16 @@ static void
 any_cut_gives_the_same_pieces(void **state)
 {
 	enum { EVERY = 48, EVERY_BYTES = 1200, CUTS = 24 };
+#ifdef TG_SANITIZE /* the same code for each: a third of them, the plain build has all */
+	enum { STEP = 3 };
+#else
+	enum { STEP = 1 };
+#endif
 	uint64_t random = 2;
 	size_t cuts = 0;
 
 	(void)state;
-	for (size_t e = 0; e < rules->nentities; e++) {
+	for (size_t e = 0; e < rules->nentities; e += STEP) {
 		struct buf b;
 		size_t at[CUTS];
 		buf_init(&b, 0);
