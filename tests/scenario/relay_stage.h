@@ -267,4 +267,24 @@ exchange(struct stage *s)
 	return s->gate.exchanges;
 }
 
+/* For cmocka: a stage of each test's own. */
+static inline int
+setup(void **state)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	stage_open(s);
+	*state = s;
+	return 0;
+}
+
+static inline int
+teardown(void **state)
+{
+	stage_close(*state);
+	free(*state);
+	return 0;
+}
+
 #endif

@@ -6,25 +6,6 @@
 #define DOWN_HEAD "HTTP/1.1 200 OK\r\n"
 #define FIELDS	  "x-tollgate-id: tg-1\r\n"
 
-static int
-setup(void **state)
-{
-	struct stage *s = calloc(1, sizeof(*s));
-
-	assert_non_null(s);
-	stage_open(s);
-	*state = s;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	stage_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* ---- one exchange, whichever way it is cut ---- */
 
 struct copy_case {

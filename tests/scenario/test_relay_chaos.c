@@ -341,25 +341,6 @@ callers_and_providers_that_end_anywhere_leave_nothing(void **state)
 	assert_true(count(s, M_RELAY_ABORTS) > 10 && count(s, M_RELAY_REUSED) > 50);
 }
 
-static int
-setup(void **state)
-{
-	struct stage *s = calloc(1, sizeof(*s));
-
-	assert_non_null(s);
-	stage_open(s);
-	*state = s;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	stage_close(*state);
-	free(*state);
-	return 0;
-}
-
 int
 main(int argc, char **argv)
 {

@@ -73,4 +73,66 @@ load(const char *rules, struct policy_fix *f, struct arena *a, struct answer_req
 	buf_free(&text);
 }
 
+/* A guard of a case, and all that it needs. */
+struct guard_rig {
+	struct detect_scratch *scratch;
+	struct answer_request asked;
+	struct policy_fix f;
+	struct arena a;
+	struct guard_plan plan; /* may be changed before guard_rig_begin() */
+	struct guard *g;
+	struct buf out;
+	enum guard_result got; /* what ended it, or GUARD_PASS */
+};
+
+static inline void
+guard_rig_load(struct guard_rig *r, const struct answer_case *c)
+{
+	*r = (struct guard_rig){ .scratch = detect_scratch_new(detect_fix()->rules) };
+	load(c->rules, &r->f, &r->a, &r->asked);
+	r->plan = plan_of(c, r->f.p, &r->asked, r->scratch);
+	buf_init(&r->out, 0);
+	r->got = GUARD_PASS;
+}
+
+static inline void
+guard_rig_begin(struct guard_rig *r, const struct answer_case *c)
+{
+	struct guard_head head = { .status = 200, .content_type = span_str(c->type) };
+
+	r->g = guard_new(&r->plan, &head);
+	assert_non_null(r->g);
+}
+
+static inline void
+guard_rig_open(struct guard_rig *r, const struct answer_case *c)
+{
+	guard_rig_load(r, c);
+	guard_rig_begin(r, c);
+}
+
+static inline void
+guard_rig_feed(struct guard_rig *r, struct span in)
+{
+	if (!r->got)
+		r->got = guard_feed(r->g, in, &r->out);
+}
+
+static inline void
+guard_rig_end(struct guard_rig *r)
+{
+	if (!r->got)
+		r->got = guard_end(r->g, &r->out);
+}
+
+static inline void
+guard_rig_close(struct guard_rig *r)
+{
+	guard_drop(&r->g);
+	detect_scratch_free(&r->scratch);
+	arena_reset(&r->a);
+	buf_free(&r->out);
+	fix_done(&r->f);
+}
+
 #endif

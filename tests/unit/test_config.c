@@ -13,41 +13,17 @@
 #include "policy/read.h"
 #include "redis/redis_tls.h"
 #include "redis/redis_url.h"
+#include "support/temp_dir.h"
 
 #define BASE "policy: p.yaml\nagent: {listen: unix@/a.sock}\n"
-
-static char dir[64], file[96];
-
-static int
-setup(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/test_config.XXXXXX");
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(file, sizeof(file), "%s/c.yaml", dir);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	unlink(file);
-	return rmdir(dir);
-}
 
 static const struct config *
 load(struct arena *a, struct diag *d, const char *text)
 {
-	FILE *f = fopen(file, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	put("c.yaml", text);
 	arena_init(a, 0, false);
 	diag_init(d);
-	return config_load(a, file, d);
+	return config_load(a, path("c.yaml"), d);
 }
 
 static void
@@ -344,7 +320,7 @@ mistakes_name_their_position(void **state)
 		char want[512];
 		const struct config *c = load(&a, &d, rows[i].in);
 		struct span got = buf_view(&d.text);
-		snprintf(want, sizeof(want), "%s%s", file, rows[i].want);
+		snprintf(want, sizeof(want), "%s%s", path("c.yaml"), rows[i].want);
 		if (c || d.errors != 1 || !span_starts(got, span_str(want)))
 			fail_msg("%s: %u errors: %.*s", rows[i].name, d.errors, SPAN_ARG(got));
 		done(&a, &d);
@@ -476,5 +452,5 @@ main(void)
 		cmocka_unit_test(a_ticket_outlives_the_queue_of_the_shipped_file),
 		cmocka_unit_test(the_configuration_is_found_where_named),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

@@ -18,19 +18,13 @@ headers_are_looked_through(void **state)
 {
 	static const struct answer_case row = { "headers", REDACT, "bedrock",
 		"/model/x/converse-stream", FRAMES, "", "" };
-	struct guard_head head = { .status = 200, .content_type = SPAN_LIT(FRAMES) };
-	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
-	struct answer_request asked;
 	struct eventstream_message m;
-	struct buf headers, in, out;
-	struct policy_fix f;
-	struct arena a;
+	struct buf headers, in;
+	struct guard_rig r;
 
 	(void)state;
-	load(row.rules, &f, &a, &asked);
 	buf_init(&headers, 0);
 	buf_init(&in, 0);
-	buf_init(&out, 0);
 	eventstream_header(&headers, ":message-type", SPAN_LIT("error"));
 	eventstream_header(&headers, ":error-code", SPAN_LIT("Denied"));
 	eventstream_header(&headers, ":error-message", SPAN_LIT("not for " MAIL));
@@ -38,22 +32,18 @@ headers_are_looked_through(void **state)
 	assert_int_equal(
 		eventstream_write(&in, buf_view(&headers), SPAN_LIT("{\"message\":\"no\"}")),
 		0);
-	struct guard_plan plan = plan_of(&row, f.p, &asked, scratch);
-	struct guard *g = guard_new(&plan, &head);
-	assert_int_equal(guard_feed(g, buf_view(&in), &out), GUARD_PASS);
-	assert_int_equal(guard_end(g, &out), GUARD_PASS);
-	assert_int_equal(eventstream_read(buf_view(&out), &m), 0);
+	guard_rig_open(&r, &row);
+	guard_rig_feed(&r, buf_view(&in));
+	guard_rig_end(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	assert_int_equal(eventstream_read(buf_view(&r.out), &m), 0);
 	assert_true(span_is(m.error_code, "Denied"));
 	assert_true(span_is(m.error_message, "not for <EMAIL_ADDRESS>"));
 	assert_true(span_is(m.payload, "{\"message\":\"no\"}"));
 	assert_non_null(memmem(m.headers.p, m.headers.n, "card <CREDIT_CARD>", 18));
-	guard_drop(&g);
-	detect_scratch_free(&scratch);
-	arena_reset(&a);
 	buf_free(&headers);
 	buf_free(&in);
-	buf_free(&out);
-	fix_done(&f);
+	guard_rig_close(&r);
 }
 
 /* ---- what a record keeps ---- */
@@ -116,36 +106,25 @@ keep(const struct answer_case *r, bool inspects, const struct vault *v, struct b
 	struct buf *hashes)
 {
 	static const unsigned char key[32] = { 7 };
-	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
-	struct guard_head head = { .status = 200, .content_type = span_str(r->type) };
-	struct answer_request asked;
-	struct policy_fix f;
+	struct guard_rig rig;
 	struct guard_said s;
-	struct arena a;
-	struct buf out;
 
-	load(r->rules, &f, &a, &asked);
-	struct guard_plan plan = plan_of(r, f.p, &asked, scratch);
-	plan.inspects = inspects;
-	plan.keeps = GUARD_KEEPS_TEXT;
-	plan.keep_key = key;
-	plan.vault = v;
-	struct guard *g = guard_new(&plan, &head);
-	buf_init(&out, 0);
-	if (guard_feed(g, span_str(r->in), &out) == 0)
-		guard_end(g, &out);
-	for (size_t i = 0; guard_said(g, i, &s); i++) {
+	guard_rig_load(&rig, r);
+	rig.plan.inspects = inspects;
+	rig.plan.keeps = GUARD_KEEPS_TEXT;
+	rig.plan.keep_key = key;
+	rig.plan.vault = v;
+	guard_rig_begin(&rig, r);
+	guard_rig_feed(&rig, span_str(r->in));
+	guard_rig_end(&rig);
+	for (size_t i = 0; guard_said(rig.g, i, &s); i++) {
 		buf_printf(say, "%s %u.%u %d %.*s|", answer_kinds[s.kind], s.choice, s.part,
 			(int)s.bytes, SPAN_ARG(s.text));
 		buf_put(hashes, (const char *)s.hmac, sizeof(s.hmac));
 	}
-	assert_false(guard_said_cut(g));
+	assert_false(guard_said_cut(rig.g));
 	buf_putc(say, '\0');
-	buf_free(&out);
-	guard_drop(&g);
-	detect_scratch_free(&scratch);
-	arena_reset(&a);
-	fix_done(&f);
+	guard_rig_close(&rig);
 }
 
 static void
@@ -228,43 +207,31 @@ static void
 blocks_that_are_over_stay_so(void **state)
 {
 	(void)state;
-	const struct answer_case r = { "", DENY, "anthropic", "/v1/messages",
+	static const struct answer_case c = { "", DENY, "anthropic", "/v1/messages",
 		"text/event-stream", "", "" };
-	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
-	struct answer_request asked;
-	struct policy_fix f;
-	struct arena a;
-	struct buf in, out;
+	struct guard_rig r;
+	struct buf in;
 
-	load(r.rules, &f, &a, &asked);
-	struct guard_plan plan = plan_of(&r, f.p, &asked, scratch);
-	struct guard_head head = { .status = 200, .content_type = span_str(r.type) };
-	struct guard *g = guard_new(&plan, &head);
+	guard_rig_open(&r, &c);
 	buf_init(&in, 0);
-	buf_init(&out, 0);
 	for (unsigned i = 0; i <= 3 * CAP_ANSWER_CHANNELS; i++)
 		buf_printf(&in,
 			"data: {\"type\":\"content_block_delta\",\"index\":%u,\"delta\":{"
 			"\"text\":\"ssn 536-\"}}\n\n"
 			"data: {\"type\":\"content_block_stop\",\"index\":%u}\n\n",
 			i, i);
-	assert_int_equal(guard_feed(g, buf_view(&in), &out), GUARD_PASS);
-	assert_int_equal(guard_feed(g,
-				 SPAN_LIT("data: {\"type\":\"content_block_delta\",\"index\":0,"
-					  "\"delta\":{\"text\":\"22-1840\"}}\n\n"),
-				 &out),
-		GUARD_UNREAD);
-	guard_drop(&g);
+	guard_rig_feed(&r, buf_view(&in));
+	assert_int_equal(r.got, GUARD_PASS);
+	guard_rig_feed(&r, SPAN_LIT("data: {\"type\":\"content_block_delta\",\"index\":0,"
+				    "\"delta\":{\"text\":\"22-1840\"}}\n\n"));
+	assert_int_equal(r.got, GUARD_UNREAD);
 	buf_free(&in);
-	buf_free(&out);
-	arena_reset(&a);
-	fix_done(&f);
-	detect_scratch_free(&scratch);
+	guard_rig_close(&r);
 }
 
 /* CPU time of a long text that no one has said before. */
 static clock_t
-time_long(struct guard *g, struct buf *out)
+time_long(struct guard_rig *r)
 {
 	struct buf in;
 	clock_t began = clock();
@@ -274,7 +241,8 @@ time_long(struct guard *g, struct buf *out)
 	for (unsigned i = 0; i < 30000; i++)
 		buf_str(&in, "j1@exbm ");
 	buf_str(&in, "\"}\n\n");
-	assert_int_equal(guard_feed(g, buf_view(&in), out), GUARD_PASS);
+	guard_rig_feed(r, buf_view(&in));
+	assert_int_equal(r->got, GUARD_PASS);
 	buf_free(&in);
 	return clock() - began;
 }
@@ -284,43 +252,32 @@ static void
 many_known_values(void **state)
 {
 	(void)state;
-	const struct answer_case r = { "", REDACT, "openai", "/v1/chat/completions",
+	static const struct answer_case c = { "", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", "", "" };
-	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
-	struct answer_request asked;
-	struct policy_fix f;
-	struct arena a;
-	struct buf in, out;
+	struct guard_rig r;
+	struct buf in;
 
-	load(r.rules, &f, &a, &asked);
-	struct guard_plan plan = plan_of(&r, f.p, &asked, scratch);
-	struct guard_head head = { .status = 200, .content_type = span_str(r.type) };
-	struct guard *g = guard_new(&plan, &head);
+	guard_rig_open(&r, &c);
 	buf_init(&in, 0);
-	buf_init(&out, 0);
-	clock_t before = time_long(g, &out);
+	clock_t before = time_long(&r);
 	for (unsigned i = 0; i < 2000; i++)
 		buf_printf(&in,
 			"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"j%u@"
 			"example.com \"}}]}\n\n",
 			i);
-	assert_int_equal(guard_feed(g, buf_view(&in), &out), GUARD_PASS);
-	clock_t after = time_long(g, &out);
+	guard_rig_feed(&r, buf_view(&in));
+	assert_int_equal(r.got, GUARD_PASS);
+	clock_t after = time_long(&r);
 	if (after > 4 * before)
 		fail_msg("%ld after, %ld before", (long)after, (long)before);
-	buf_clear(&out);
-	assert_int_equal(
-		guard_feed(g, SPAN_LIT("data: {\"x\":\"<j7@example.com>\"}\n\n"), &out),
-		GUARD_PASS);
-	assert_int_equal(guard_end(g, &out), GUARD_PASS);
+	buf_clear(&r.out);
+	guard_rig_feed(&r, SPAN_LIT("data: {\"x\":\"<j7@example.com>\"}\n\n"));
+	guard_rig_end(&r);
+	assert_int_equal(r.got, GUARD_PASS);
 	struct span want = SPAN_LIT("data: {\"x\":\"<<EMAIL_ADDRESS>>\"}\n\n");
-	assert_non_null(memmem(buf_view(&out).p, out.n, want.p, want.n));
-	guard_drop(&g);
+	assert_non_null(memmem(buf_view(&r.out).p, r.out.n, want.p, want.n));
 	buf_free(&in);
-	buf_free(&out);
-	arena_reset(&a);
-	fix_done(&f);
-	detect_scratch_free(&scratch);
+	guard_rig_close(&r);
 }
 
 int

@@ -16,53 +16,6 @@ static const struct answer_case unknown = { "", REDACT, "rest", "/x", "text/even
 static const struct answer_case denied = { "", DENY, "openai", "/v1/chat/completions",
 	"text/event-stream", "", "" };
 
-struct run {
-	struct detect_scratch *scratch;
-	struct answer_request asked;
-	struct policy_fix f;
-	struct arena a;
-	struct guard *g;
-	struct buf out;
-	enum guard_result got;
-};
-
-static void
-begin(struct run *r, const struct answer_case *c)
-{
-	struct guard_head head = { .status = 200, .content_type = span_str(c->type) };
-
-	r->scratch = detect_scratch_new(detect_fix()->rules);
-	load(c->rules, &r->f, &r->a, &r->asked);
-	struct guard_plan plan = plan_of(c, r->f.p, &r->asked, r->scratch);
-	r->g = guard_new(&plan, &head);
-	buf_init(&r->out, 0);
-	r->got = GUARD_PASS;
-}
-
-static void
-feed(struct run *r, struct span in)
-{
-	if (!r->got)
-		r->got = guard_feed(r->g, in, &r->out);
-}
-
-static void
-finish(struct run *r)
-{
-	if (!r->got)
-		r->got = guard_end(r->g, &r->out);
-}
-
-static void
-done(struct run *r)
-{
-	guard_drop(&r->g);
-	detect_scratch_free(&r->scratch);
-	arena_reset(&r->a);
-	buf_free(&r->out);
-	fix_done(&r->f);
-}
-
 /* What the member `key` is in all events of a stream, joined. */
 static void
 joined(struct span out, const char *key, struct buf *text)
@@ -111,9 +64,9 @@ try_cut(const struct answer_case *c, const char *text, const char *want, size_t 
 {
 	struct span s = span_str(text);
 	struct buf in, now;
-	struct run r;
+	struct guard_rig r;
 
-	begin(&r, c);
+	guard_rig_open(&r, c);
 	buf_init(&in, 0);
 	buf_init(&now, 0);
 	for (size_t at = 0, to; at < s.n; at = to) {
@@ -121,8 +74,8 @@ try_cut(const struct answer_case *c, const char *text, const char *want, size_t 
 		thoughts(&in, c == &openai, span_cut(s, at, to));
 	}
 	buf_str(&in, "data: [DONE]\n\n");
-	feed(&r, buf_view(&in));
-	finish(&r);
+	guard_rig_feed(&r, buf_view(&in));
+	guard_rig_end(&r);
 	assert_int_equal(r.got, GUARD_PASS);
 	joined(buf_view(&r.out), "thoughts", &now);
 	if (!span_is(buf_view(&now), want))
@@ -130,7 +83,7 @@ try_cut(const struct answer_case *c, const char *text, const char *want, size_t 
 			SPAN_ARG(buf_view(&now)), want, SPAN_ARG(buf_view(&r.out)));
 	buf_free(&in);
 	buf_free(&now);
-	done(&r);
+	guard_rig_close(&r);
 }
 
 static void
@@ -155,21 +108,21 @@ it_denies(void **state)
 	static const char text[] = "my ssn is 536-22-1840.";
 	for (size_t cut = 1; cut < sizeof(text) - 1; cut++) {
 		struct buf in, now;
-		struct run r;
-		begin(&r, &denied);
+		struct guard_rig r;
+		guard_rig_open(&r, &denied);
 		buf_init(&in, 0);
 		buf_init(&now, 0);
 		thoughts(&in, true, span_of(text, cut));
 		thoughts(&in, true, span_of(text + cut, sizeof(text) - 1 - cut));
-		feed(&r, buf_view(&in));
-		finish(&r);
+		guard_rig_feed(&r, buf_view(&in));
+		guard_rig_end(&r);
 		assert_int_equal(r.got, GUARD_DENIED);
 		joined(buf_view(&r.out), "thoughts", &now);
 		if (now.n && memmem(buf_view(&now).p, now.n, "536", 3))
 			fail_msg("cut at %zu: %.*s", cut, SPAN_ARG(buf_view(&now)));
 		buf_free(&in);
 		buf_free(&now);
-		done(&r);
+		guard_rig_close(&r);
 	}
 }
 
@@ -216,26 +169,26 @@ what_is_no_text_passes(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(same); i++) {
 		struct buf in;
-		struct run r;
-		begin(&r, &unknown);
+		struct guard_rig r;
+		guard_rig_open(&r, &unknown);
 		buf_init(&in, 0);
 		for (size_t k = 0; k < COUNT_OF(same[i].events) && same[i].events[k]; k++) {
 			struct buf event;
 			buf_init(&event, 0);
 			buf_printf(&event, "data: %s\n\n", same[i].events[k]);
-			feed(&r, buf_view(&event));
+			guard_rig_feed(&r, buf_view(&event));
 			buf_span(&in, buf_view(&event));
 			buf_free(&event);
 			if (same[i].at_once && r.out.n != in.n)
 				fail_msg("%s: event %zu waits", same[i].name, k);
 		}
-		finish(&r);
+		guard_rig_end(&r);
 		if (r.got || !span_eq(buf_view(&in), buf_view(&r.out)))
 			fail_msg("%s:\n got  %.*s\n want %.*s", same[i].name,
 				SPAN_ARG(buf_view(&r.out)), SPAN_ARG(buf_view(&in)));
 		assert_int_equal(guard_report(r.g)->nfound, 0);
 		buf_free(&in);
-		done(&r);
+		guard_rig_close(&r);
 	}
 }
 
@@ -246,15 +199,15 @@ static void
 words_wait_for_one_event(void **state)
 {
 	(void)state;
-	struct run r;
+	struct guard_rig r;
 
-	begin(&r, &openai);
-	feed(&r, SPAN_LIT("data: {\"mode\":\"fast\"}\n\n"));
+	guard_rig_open(&r, &openai);
+	guard_rig_feed(&r, SPAN_LIT("data: {\"mode\":\"fast\"}\n\n"));
 	assert_int_equal(r.out.n, 0);
-	feed(&r, SPAN_LIT(": ping\n\n" CHUNK("It is so. ")));
+	guard_rig_feed(&r, SPAN_LIT(": ping\n\n" CHUNK("It is so. ")));
 	assert_true(span_is(buf_view(&r.out),
 		"data: {\"mode\":\"fast\"}\n\n: ping\n\n" CHUNK("It is so. ")));
-	done(&r);
+	guard_rig_close(&r);
 }
 
 /* Findings of a text alone stay, whatever is next to it; a value over events has them all. */
@@ -263,22 +216,22 @@ alone_and_together(void **state)
 {
 	(void)state;
 	struct buf now;
-	struct run r;
+	struct guard_rig r;
 
-	begin(&r, &unknown);
+	guard_rig_open(&r, &unknown);
 	buf_init(&now, 0);
-	feed(&r, SPAN_LIT("data: {\"t\":\"jane@x.org\"}\n\n"
-			  "data: {\"t\":\"bob@y.org\"}\n\n"
-			  "data: {\"t\":\"4111 1111 1111 1111\"}\n\n"
-			  "data: {\"t\":\"5555 5555 5555 4444\"}\n\n"));
-	finish(&r);
+	guard_rig_feed(&r, SPAN_LIT("data: {\"t\":\"jane@x.org\"}\n\n"
+				    "data: {\"t\":\"bob@y.org\"}\n\n"
+				    "data: {\"t\":\"4111 1111 1111 1111\"}\n\n"
+				    "data: {\"t\":\"5555 5555 5555 4444\"}\n\n"));
+	guard_rig_end(&r);
 	assert_int_equal(r.got, GUARD_PASS);
 	if (memmem(buf_view(&r.out).p, r.out.n, "@", 1) ||
 		memmem(buf_view(&r.out).p, r.out.n, "1111", 4) ||
 		memmem(buf_view(&r.out).p, r.out.n, "4444", 4))
 		fail_msg("%.*s", SPAN_ARG(buf_view(&r.out)));
 	buf_free(&now);
-	done(&r);
+	guard_rig_close(&r);
 }
 
 /* More members than are followed: each event alone, and the report says so. */
@@ -287,9 +240,9 @@ too_many_members(void **state)
 {
 	(void)state;
 	struct buf in;
-	struct run r;
+	struct guard_rig r;
 
-	begin(&r, &unknown);
+	guard_rig_open(&r, &unknown);
 	buf_init(&in, 0);
 	for (int event = 0; event < 2; event++) {
 		buf_str(&in, "data: {\"a\":1");
@@ -297,13 +250,13 @@ too_many_members(void **state)
 			buf_printf(&in, ",\"m%d\":\"to jane@x.org %d\"", i, event);
 		buf_str(&in, "}\n\n");
 	}
-	feed(&r, buf_view(&in));
-	finish(&r);
+	guard_rig_feed(&r, buf_view(&in));
+	guard_rig_end(&r);
 	assert_int_equal(r.got, GUARD_PASS);
 	assert_null(memmem(buf_view(&r.out).p, r.out.n, "jane", 4));
 	assert_true(guard_report(r.g)->apart_bytes > 0);
 	buf_free(&in);
-	done(&r);
+	guard_rig_close(&r);
 }
 
 /* Events wait in bounded memory, and a long text is read in its own. */
@@ -312,20 +265,20 @@ what_waits_is_bounded(void **state)
 {
 	(void)state;
 	struct buf in;
-	struct run r;
+	struct guard_rig r;
 
-	begin(&r, &openai);
+	guard_rig_open(&r, &openai);
 	buf_init(&in, 0);
 	buf_str(&in, "data: {\"t\":\"a note \",\"more\":\"");
 	for (int i = 0; i < 20000; i++)
 		buf_str(&in, "x y ");
 	buf_str(&in, "to jane@\"}\n\ndata: {\"more\":\"example.org\"}\n\n");
-	feed(&r, buf_view(&in));
-	finish(&r);
+	guard_rig_feed(&r, buf_view(&in));
+	guard_rig_end(&r);
 	assert_int_equal(r.got, GUARD_PASS);
 	assert_true(r.out.n > 80000);
 	buf_free(&in);
-	done(&r);
+	guard_rig_close(&r);
 }
 
 int

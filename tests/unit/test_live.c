@@ -15,6 +15,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "live/live.h"
+#include "support/temp_dir.h"
 
 #define HASH	  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define KEY(rest) "{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":7" rest "}"
@@ -24,26 +25,16 @@
 	"\",\"serial\":7,\"limit\":\"l\",\"counts\":\"tokens\",\"to\":5" rest "}"
 
 static const unsigned char secret[SHA256_BYTES] = "a key of 32 bytes for the tests";
-static char dir[64], file[96];
+static char file[96];
 static struct metrics metrics;
 
 static int
 setup(void **state)
 {
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/test_live.XXXXXX");
-	if (!mkdtemp(dir))
+	if (temp_dir_make(state))
 		return -1;
 	snprintf(file, sizeof(file), "%s/live", dir);
 	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	unlink(file);
-	return rmdir(dir);
 }
 
 /* The entry of a JSON text, or NULL with *why. */
@@ -197,7 +188,7 @@ opened(void)
 
 /* Puts the key with these further members; its serial, 0 where it was refused. */
 static int64_t
-put(struct live *l, const char *id, const char *rest, int64_t serial)
+put_entry(struct live *l, const char *id, const char *rest, int64_t serial)
 {
 	char json[512], field[64];
 	struct buf why;
@@ -234,14 +225,14 @@ what_was_put_is_there_after_a_restart(void **state)
 	struct stat st;
 
 	(void)state;
-	int64_t first = put(l, "aaaaaaaa", "", 0);
+	int64_t first = put_entry(l, "aaaaaaaa", "", 0);
 	assert_true(first > 0);
-	assert_int_equal(put(l, "aaaaaaaa", "", 0), 0);		/* it is there */
-	assert_int_equal(put(l, "aaaaaaaa", "", first - 1), 0); /* changed meanwhile */
-	int64_t next = put(l, "aaaaaaaa", REVOKED, first);
+	assert_int_equal(put_entry(l, "aaaaaaaa", "", 0), 0);	      /* it is there */
+	assert_int_equal(put_entry(l, "aaaaaaaa", "", first - 1), 0); /* changed meanwhile */
+	int64_t next = put_entry(l, "aaaaaaaa", REVOKED, first);
 	assert_true(next > first);
-	assert_int_equal(put(l, "aaaaaaaa", "", next), 0); /* final */
-	assert_true(put(l, "bbbbbbbb", "", 0) > 0);
+	assert_int_equal(put_entry(l, "aaaaaaaa", "", next), 0); /* final */
+	assert_true(put_entry(l, "bbbbbbbb", "", 0) > 0);
 	live_close(&l);
 	assert_int_equal(stat(file, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
@@ -253,7 +244,7 @@ what_was_put_is_there_after_a_restart(void **state)
 	assert_int_equal(live_count(l), 2);
 	assert_true(is_revoked(l, "aaaaaaaa"));
 	assert_false(is_revoked(l, "bbbbbbbb"));
-	assert_true(put(l, "cccccccc", "", 0) > 0);
+	assert_true(put_entry(l, "cccccccc", "", 0) > 0);
 	live_close(&l);
 	l = opened();
 	assert_int_equal(live_count(l), 3);
@@ -358,7 +349,7 @@ a_view_stays_while_it_is_read(void **state)
 	(void)state;
 	assert_int_equal(pthread_create(&id, NULL, reader, l), 0);
 	for (int i = 0; i < 200; i++)
-		assert_true((serial = put(l, "dddddddd", "", serial)) > 0);
+		assert_true((serial = put_entry(l, "dddddddd", "", serial)) > 0);
 	atomic_store(&stop, true);
 	pthread_join(id, NULL);
 	live_close(&l);
@@ -471,7 +462,7 @@ a_full_disk_keeps_no_revocation_waiting(void **state)
 	signal(SIGXFSZ, SIG_IGN);
 	none = (struct rlimit){ (rlim_t)st.st_size / 2, was.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-	assert_int_equal(put(l, "eeeeeeee", "", 0), 0);
+	assert_int_equal(put_entry(l, "eeeeeeee", "", 0), 0);
 	assert_int_equal(live_count(l), 306);
 	json_t *o = json_loads("{\"id\":\"eeeeeeee\"" OWN REVOKED "}", 0, NULL);
 	assert_int_equal(live_put(l, LIVE_KEY, o, 0, &why), ERR_IO);
@@ -480,7 +471,7 @@ a_full_disk_keeps_no_revocation_waiting(void **state)
 	json_decref(o);
 	/* There is room again: all of it is kept with the next one. */
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
-	assert_true(put(l, "ffffffff", "", 0) > 0);
+	assert_true(put_entry(l, "ffffffff", "", 0) > 0);
 	assert_true(live_kept(l));
 	live_close(&l);
 	l = opened();
@@ -504,5 +495,5 @@ main(void)
 		cmocka_unit_test(overrides_are_found_by_limit_and_whom_they_are_for),
 		cmocka_unit_test(a_full_disk_keeps_no_revocation_waiting),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, temp_dir_remove);
 }
