@@ -401,9 +401,10 @@ try_connect(struct redis *r, uint64_t now)
 	attach(r, ac);
 	r->open = true;
 	r->refused = false;
-	if (!begin_tls(r)) {
+	if (!begin_tls(r)) { /* where nobody listens it fails here, not in connecting */
 		r->ac = NULL;
 		redisAsyncFree(ac);
+		redis_finder_again(r->f->finder);
 		return;
 	}
 	redisAsyncSetConnectCallback(ac, on_connect);

@@ -11,6 +11,13 @@
 enum { NODES = 3 };
 
 static struct server node[NODES + 1]; /* the last one is a replica of the first */
+static bool cluster_tls;	      /* to it and among its nodes */
+
+static inline unsigned
+node_port(int i)
+{
+	return cluster_tls ? node[i].tls_port : node[i].port;
+}
 
 static inline bool
 says(struct server *s, const char *command, const char *what)
@@ -40,10 +47,19 @@ cluster_start(void **state)
 {
 	if (temp_dir_make(state))
 		return -1;
-	for (int i = 0; i <= NODES; i++)
-		server_start(&node[i], dir, false,
-			"cluster-enabled yes\ncluster-node-timeout 1000\n"
-			"cluster-replica-validity-factor 0\n");
+	if (cluster_tls && !certificates_made(dir))
+		return -1;
+	memset(node, 0, sizeof(node));
+	for (int i = 0; i <= NODES; i++) {
+		char conf[TLS_CONF_MAX + 256], tls[TLS_CONF_MAX] = "";
+		if (cluster_tls)
+			tls_conf(&node[i], dir, "tls-cluster yes\ntls-replication yes\n", tls);
+		snprintf(conf, sizeof(conf),
+			"%scluster-enabled yes\ncluster-node-timeout 1000\n"
+			"cluster-replica-validity-factor 0\n",
+			tls);
+		server_start(&node[i], dir, false, conf);
+	}
 	for (int i = 0; i < NODES; i++) {
 		int from = REDIS_SLOTS * i / NODES, to = REDIS_SLOTS * (i + 1) / NODES - 1;
 		server_do(&node[i], "CLUSTER SET-CONFIG-EPOCH %d", i + 1);
@@ -55,7 +71,7 @@ cluster_start(void **state)
 		}
 	}
 	for (int i = 1; i <= NODES; i++)
-		server_do(&node[0], "CLUSTER MEET 127.0.0.1 %u", node[i].port);
+		server_do(&node[0], "CLUSTER MEET 127.0.0.1 %u", node_port(i));
 	for (int i = 0; i <= NODES; i++)
 		if (!says(&node[i], "CLUSTER INFO", "cluster_known_nodes:4") ||
 			!says(&node[i], "CLUSTER INFO", "cluster_state:ok"))

@@ -20,7 +20,7 @@
 
 struct server {
 	char dir[128];
-	unsigned port;
+	unsigned port, tls_port; /* 0: no TLS */
 	pid_t pid;
 	redisContext *c; /* ours, without TLS; NULL: none */
 };
@@ -75,6 +75,40 @@ free_port(void)
 		if (all)
 			return next++;
 	}
+}
+
+/* An authority (ca.pem), another one (other.pem), and of "server" and "client" a certificate of
+ * the first for redis.test and localhost, in `below`. */
+static inline bool
+certificates_made(const char *below)
+{
+	char command[4096];
+
+	snprintf(command, sizeof(command),
+		"cd %s && exec >openssl.log 2>&1 && "
+		"for ca in ca other; do openssl req -x509 -newkey ec -pkeyopt "
+		"ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=$ca -keyout $ca.key -out "
+		"$ca.pem || exit 1; done; "
+		"for who in server client; do openssl req -newkey ec -pkeyopt "
+		"ec_paramgen_curve:P-256 -nodes -subj /CN=$who -addext "
+		"subjectAltName=DNS:redis.test,DNS:localhost -keyout $who.key -out $who.csr && "
+		"openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -days 2 "
+		"-copy_extensions "
+		"copy -out $who.pem || exit 1; done",
+		below);
+	return system(command) == 0;
+}
+
+/* Lines of redis.conf for TLS on a port of its own with them. `more`: further ones. */
+#define TLS_CONF_MAX 1024
+static inline void
+tls_conf(struct server *s, const char *below, const char *more, char out[TLS_CONF_MAX])
+{
+	s->tls_port = free_port();
+	snprintf(out, TLS_CONF_MAX,
+		"tls-port %u\ntls-cert-file %.90s/server.pem\ntls-key-file %.90s/server.key\n"
+		"tls-ca-cert-file %.90s/ca.pem\n%s",
+		s->tls_port, below, below, below, more);
 }
 
 static inline void

@@ -9,18 +9,40 @@ enum { SENTINELS = 3, TRIO_URL_MAX = 200 };
 
 struct trio {
 	struct server server[2], sentinel[SENTINELS];
+	bool tls;
 };
 
+static inline unsigned
+trio_port(const struct trio *t, const struct server *s)
+{
+	return t->tls ? s->tls_port : s->port;
+}
+
+/* One of its servers or Sentinels. */
 static inline void
-trio_start(struct trio *t, const char *below, const char *sentinel_conf)
+trio_server(
+	struct trio *t, struct server *s, const char *below, bool sentinel, const char *conf)
+{
+	char all[TLS_CONF_MAX + 512], tls[TLS_CONF_MAX] = "";
+
+	if (t->tls)
+		tls_conf(s, below, "tls-replication yes\n", tls);
+	snprintf(all, sizeof(all), "%s%.500s", tls, conf);
+	server_start(s, below, sentinel, all);
+}
+
+/* With TLS (certificates_made()) among themselves too. */
+static inline void
+trio_start_tls(struct trio *t, const char *below, const char *sentinel_conf, bool tls)
 {
 	char conf[512];
 
 	memset(t, 0, sizeof(*t));
-	server_start(&t->server[0], below, false, "requirepass pw\nmasterauth pw\n");
+	t->tls = tls;
+	trio_server(t, &t->server[0], below, false, "requirepass pw\nmasterauth pw\n");
 	snprintf(conf, sizeof(conf), "requirepass pw\nmasterauth pw\nreplicaof 127.0.0.1 %u\n",
-		t->server[0].port);
-	server_start(&t->server[1], below, false, conf);
+		trio_port(t, &t->server[0]));
+	trio_server(t, &t->server[1], below, false, conf);
 	for (int i = 0; i < 2; i++)
 		server_do(&t->server[i], "AUTH pw");
 	for (int i = 0; i < 400 && !strstr(server_do(&t->server[1], "INFO replication"),
@@ -31,9 +53,9 @@ trio_start(struct trio *t, const char *below, const char *sentinel_conf)
 		"sentinel monitor m-1 127.0.0.1 %u 2\nsentinel auth-pass m-1 pw\n"
 		"sentinel down-after-milliseconds m-1 500\nsentinel failover-timeout m-1 "
 		"3000\n%s",
-		t->server[0].port, sentinel_conf);
+		trio_port(t, &t->server[0]), sentinel_conf);
 	for (int i = 0; i < SENTINELS; i++)
-		server_start(&t->sentinel[i], below, true, conf);
+		trio_server(t, &t->sentinel[i], below, true, conf);
 	/* They know each other, and the replica. */
 	for (int i = 0; i < SENTINELS; i++) {
 		if (sentinel_conf[0])
@@ -48,13 +70,20 @@ trio_start(struct trio *t, const char *below, const char *sentinel_conf)
 	}
 }
 
+static inline void
+trio_start(struct trio *t, const char *below, const char *sentinel_conf)
+{
+	trio_start_tls(t, below, sentinel_conf, false);
+}
+
 /* The first of the Sentinels that it lists is not there. */
 static inline void
 trio_url(const struct trio *t, char url[TRIO_URL_MAX])
 {
 	snprintf(url, TRIO_URL_MAX,
-		"redis+sentinel://:pw@127.0.0.1:1,127.0.0.1:%u,localhost:%u,127.0.0.1:%u/m-1",
-		t->sentinel[0].port, t->sentinel[1].port, t->sentinel[2].port);
+		"redis%s+sentinel://:pw@127.0.0.1:1,127.0.0.1:%u,localhost:%u,127.0.0.1:%u/m-1",
+		t->tls ? "s" : "", trio_port(t, &t->sentinel[0]), trio_port(t, &t->sentinel[1]),
+		trio_port(t, &t->sentinel[2]));
 }
 
 static inline void

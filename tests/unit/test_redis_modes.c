@@ -162,24 +162,13 @@ a_server_that_begins_later_is_found(void **state)
 
 /* ---- TLS ---- */
 
-static bool
-made_certificates(void)
+static void
+needs_tls(void)
 {
-	char command[4096];
-
-	snprintf(command, sizeof(command),
-		"cd %s && exec >openssl.log 2>&1 && "
-		"for ca in ca other; do openssl req -x509 -newkey ec -pkeyopt "
-		"ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=$ca -keyout $ca.key -out "
-		"$ca.pem || exit 1; done; "
-		"for who in server client; do openssl req -newkey ec -pkeyopt "
-		"ec_paramgen_curve:P-256 -nodes -subj /CN=$who -addext "
-		"subjectAltName=DNS:redis.test,DNS:localhost -keyout $who.key -out $who.csr && "
-		"openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -days 2 "
-		"-copy_extensions "
-		"copy -out $who.pem || exit 1; done",
-		dir);
-	return system(command) == 0;
+	if (redis_tls_built)
+		return;
+	print_message("SKIP: " REDIS_TLS_MISSING "\n");
+	skip();
 }
 
 static void
@@ -198,22 +187,16 @@ tls_trusts_whom_it_should(void **state)
 	};
 	/* clang-format on */
 	struct server s = { 0 };
-	char conf[1024];
+	char conf[TLS_CONF_MAX];
 
 	(void)state;
-	if (!redis_tls_built) {
-		print_message("SKIP: " REDIS_TLS_MISSING "\n");
-		skip();
-	}
-	assert_true(made_certificates());
-	unsigned port = free_port();
-	snprintf(conf, sizeof(conf),
-		"tls-port %u\ntls-cert-file %s\ntls-key-file %s\ntls-ca-cert-file %s\n"
-		"requirepass pw\n",
-		port, path("server.pem"), path("server.key"), path("ca.pem"));
+	needs_tls();
+	assert_true(certificates_made(dir));
+	tls_conf(&s, dir, "requirepass pw\n", conf);
 	server_start(&s, dir, false, conf);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		struct redis_options o = options("rediss://:pw@%s:%u", rows[i].host, port);
+		struct redis_options o =
+			options("rediss://:pw@%s:%u", rows[i].host, s.tls_port);
 		if (rows[i].ca)
 			strcpy(o.tls_ca, path(rows[i].ca));
 		if (rows[i].cert) {
@@ -235,6 +218,43 @@ tls_trusts_whom_it_should(void **state)
 }
 
 /* ---- Sentinel ---- */
+
+/* All of it over TLS: to the Sentinels, to the servers, and among themselves. */
+static void
+a_failover_is_followed_over_tls(void **state)
+{
+	struct trio t;
+	char url[TRIO_URL_MAX];
+
+	(void)state;
+	needs_tls();
+	assert_true(certificates_made(dir));
+	trio_start_tls(&t, dir, "", true);
+	trio_url(&t, url);
+	struct redis_options o = options("%s", url);
+	strcpy(o.tls_cert, path("client.pem"));
+	strcpy(o.tls_key, path("client.key"));
+	strcpy(o.tls_ca, path("other.pem"));
+	strcpy(o.tls_name, "redis.test");
+	struct redis *r = begin(&o);
+	assert_false(run_until(r, true, 1500)); /* another authority */
+	assert_false(dials(&o));
+	redis_free(&r);
+	strcpy(o.tls_ca, path("ca.pem"));
+	r = begin(&o);
+	assert_true(run_until(r, true, 3000));
+	assert_true(dials(&o));
+	uint64_t life = redis_life(r)->epoch;
+	assert_int_equal(count(r, "k").i, 1);
+	assert_string_equal(server_do(&t.server[0], "WAIT 1 2000"), "1");
+	server_kill(&t.server[0]);
+	assert_true(run_until(r, false, 3000));
+	assert_true(run_until(r, true, 15000));
+	assert_true(redis_life(r)->epoch != life);
+	assert_int_equal(count(r, "k").i, 2);
+	redis_free(&r);
+	trio_kill(&t);
+}
 
 /* One of the listed Sentinels is not there at all; they want a password of their own. The
  * former master comes back as one: nothing is written to it. */
@@ -338,6 +358,7 @@ main(void)
 		cmocka_unit_test(a_server_that_begins_later_is_found),
 		cmocka_unit_test(tls_trusts_whom_it_should),
 		cmocka_unit_test(a_failover_is_followed),
+		cmocka_unit_test(a_failover_is_followed_over_tls),
 		cmocka_unit_test(a_master_is_asked_whether_it_is_one),
 	};
 
