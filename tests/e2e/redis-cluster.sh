@@ -39,11 +39,24 @@ cat >"$D/config.yaml" <<-YAML
 	redis: {url: "redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))", user: tollgate, password_file: $D/password}
 YAML
 sed -e 's/^name: .*/&\ndata:\n  incidents: {redis: "acme:incidents", ttl: 200ms}/' \
+	-e 's/^identity:/&\n  - api_key: {header: x-api-key, keys: keys.yaml}/' \
 	-e 's/^rules:/&\n  - {name: incident, when: "has(data.incidents.level) \&\& identity.person == \\"g\\"", deny: {status: 403}}/' \
 	"$here/policy.yaml" >"$D/policy.yaml"
 stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
 is_up() { curl -s "$ADMIN/readyz" | grep -q '^redis: up'; }
 models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"few\"}")"; }
+key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
+limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/key.err"; }
+with_key() { req GET /v1/models -H "x-api-key: $1"; }
+# key_is KEY CODE: within two seconds
+key_is() {
+	for _ in $(seq 20); do
+		with_key "$1"
+		[ "$status" = "$2" ] && return 0
+		sleep 0.1
+	done
+	return 1
+}
 check "every node is up" wait_for is_up
 wrong=
 for who in a b c d e f; do
@@ -66,6 +79,23 @@ check "the records are mirrored" wait_for mirrored
 cd "$D" || exit 1
 check "and verify, of every node, as the configuration's user" "$build/tollgate" audit verify -c "$D/tollgate.yaml" \
 	--redis "redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))" --journal "$JOURNAL" --public-key "$AUDIT_KEY"
+
+# ---- keys and limits at run time ----
+
+kim=$(key new --person kim --team few) lee=$(key new --person lee)
+check "a key that is made at run time is in force" key_is "$kim" 200
+check "another too" key_is "$lee" 200
+limit set few --for person=kim --to 4 >/dev/null
+is "and another amount of a limit is set" $? 0
+sleep 1
+with_key "$kim"; one=$status
+with_key "$kim"; two=$status
+with_key "$kim"; three=$status
+with_key "$kim"
+is "which counts" "$one $two $three $status" "200 200 200 429"
+key revoke "$(cut -d_ -f2 <<<"$lee")" >/dev/null
+check "one is revoked" key_is "$lee" 401
+like "the entries are on one node" "$(for i in 0 1 2; do at $i exists 'tollgate:{live}:entries'; done 2>/dev/null | grep . | sort | tr '\n' ' ')" '^1 MOVED.*MOVED'
 
 # ---- a slot moves under traffic ----
 
@@ -92,6 +122,19 @@ models h
 wait $load
 is "nothing failed meanwhile" "$(cat "$D/codes")" " 120 200 "
 is "and who had none of it counts on" "$status" 200
+live=$(at 0 cluster keyslot 'tollgate:{live}:entries')
+at 1 cluster setslot "$live" importing "$(at 0 cluster myid)" >/dev/null
+at 0 cluster setslot "$live" migrating "$to" >/dev/null
+for k in $(at 0 cluster getkeysinslot "$live" 1000); do
+	at 0 migrate 127.0.0.1 $((port + 1)) "$k" 0 1000 auth2 admin admin >/dev/null
+done
+for i in 1 0 2; do at $i cluster setslot "$live" node "$to" >/dev/null; done
+mia=$(key new --person mia)
+check "a key is made where the entries are now" key_is "$mia" 200
+like "with those of before" "$(key list | tr '\n' ' ')" ' kim .* mia | mia .* kim '
+there() { [ "$(at 1 hexists 'tollgate:{live}:entries' "key:$(cut -d_ -f2 <<<"$mia")")" = 1 ]; }
+for _ in $(seq 30); do there && break; sleep 0.1; done
+check "on that node, within three seconds" there
 
 # ---- a node is lost ----
 

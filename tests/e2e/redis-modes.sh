@@ -27,9 +27,22 @@ user tollgate $rule %R~acme:*
 user admin on >admin ~* &* +@all"
 admin() { redis-cli --no-auth-warning -p "$1" --user admin -a admin "${@:2}"; }
 sed -e 's/^name: .*/&\ndata:\n  incidents: {redis: "acme:incidents", ttl: 200ms}/' \
+	-e 's/^identity:/&\n  - api_key: {header: x-api-key, keys: keys.yaml}/' \
 	-e 's/^rules:/&\n  - {name: incident, when: "has(data.incidents.level)", deny: {status: 403}}/' \
 	"$here/policy.yaml" >"$D/policy.yaml"
 models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"few\"}")"; }
+key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
+limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/key.err"; }
+with_key() { req GET /v1/models -H "x-api-key: $1"; }
+# key_is KEY CODE: within two seconds
+key_is() {
+	for _ in $(seq 20); do
+		with_key "$1"
+		[ "$status" = "$2" ] && return 0
+		sleep 0.1
+	done
+	return 1
+}
 ready() { curl -s "$ADMIN/readyz"; }
 is_up() { ready | grep -q '^redis: up'; }
 mirrored() { # PORT: the stream there holds every record
@@ -156,6 +169,19 @@ models erin; one=$status
 models erin; two=$status
 models erin
 is "a limit counts" "$one $two $status" "200 200 429"
+kim=$(key new --person kim --team few) lee=$(key new --person lee --team few)
+check "a key that is made at run time is in force" key_is "$kim" 200
+check "another too" key_is "$lee" 200
+limit set few --for person=kim --to 4 >/dev/null
+is "and another amount of a limit is set" $? 0
+sleep 1
+with_key "$kim"; one=$status
+with_key "$kim"; two=$status
+with_key "$kim"; three=$status
+with_key "$kim"
+is "which counts" "$one $two $three $status" "200 200 200 429"
+key revoke "$(cut -d_ -f2 <<<"$lee")" >/dev/null
+check "one is revoked" key_is "$lee" 401
 check "on the master" test "$(admin $a --scan --pattern 'tollgate:q:*' | wc -l)" -gt 0
 kill -9 "$pid_m1"; wait "$pid_m1" 2>/dev/null
 sleep 0.5
@@ -166,5 +192,13 @@ sleep 0.2
 models frank
 is "and limits count again" "$status" 200
 check "the records follow" wait_for mirrored $b
+check "the replica has the key" key_is "$kim" 200
+check "and what was revoked stays so" key_is "$lee" 401
+like "the other amount is there too" "$(limit list)" 'few +person=kim +4 '
+mia=$(key new --person mia)
+check "a key is made there" key_is "$mia" 200
+key revoke "$(cut -d_ -f2 <<<"$mia")" >/dev/null
+check "and revoked" key_is "$mia" 401
+like "it is in that Redis" "$(admin $b hkeys 'tollgate:{live}:entries')" "$(cut -d_ -f2 <<<"$mia")"
 check "every record verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed
