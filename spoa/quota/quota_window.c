@@ -1,10 +1,12 @@
 /* Sub-bucketed windows. */
 #include "quota/quota_window.h"
 
+enum { WINDOW_MS_A_S = 1010 };
+
 int64_t
 window_width_ms(const struct quota_dim *d)
 {
-	return (int64_t)d->span.window_s * 1000 / QUOTA_SUB_BUCKETS;
+	return (int64_t)d->span.window_s * WINDOW_MS_A_S / QUOTA_SUB_BUCKETS;
 }
 
 int64_t

@@ -1,10 +1,11 @@
 /* The arithmetic of a sub-bucketed window, apart from where the counts live.
  *
- * With w = window / 10, bucket c holds what was charged in [c·w, (c+1)·w). Any
- * interval of one window's length touches at most eleven consecutive buckets, so
- * admitting only where buckets c-10 … c, and c+1 for a peer that was read a moment
- * later, hold no more than the limit after the own charge keeps every rolling window
- * within it. */
+ * With w = 1.01 window / 10, bucket c holds what was charged in [c·w, (c+1)·w). Any
+ * interval of ten of them touches at most eleven consecutive buckets, so admitting only
+ * where buckets c-10 … c, and c+1 for a peer that was read a moment later, hold no more than
+ * the limit after the own charge keeps every interval of 1.01 windows within it. The
+ * hundredth is for the way from the count to the provider: what takes less than that
+ * holds there too, however unevenly it takes it. */
 #ifndef QUOTA_QUOTA_WINDOW_H
 #define QUOTA_QUOTA_WINDOW_H
 

@@ -106,7 +106,7 @@ no_window_holds_more_than_the_limit(void **state)
 			/* The time said is enough, and it is true. */
 			refused++;
 			assert_true(q.retry_after_s > 0);
-			assert_true(q.retry_after_s <= window_s + window_s / 10 + 2);
+			assert_true(q.retry_after_s <= window_s * 1111 / 1000 + 2);
 			if (rnd(4))
 				continue;
 			now += (int64_t)q.retry_after_s * 1000;
@@ -118,17 +118,17 @@ no_window_holds_more_than_the_limit(void **state)
 					(unsigned long long)want);
 			v[n++] = (struct charge){ now, want };
 		}
-		if (worst_window(v, n, (int64_t)window_s * 1000) > limit)
+		/* a window, and a hundredth for the way to the provider */
+		uint64_t worst = worst_window(v, n, (int64_t)window_s * 1010);
+		if (worst > limit)
 			fail_msg("%llu within a window of a limit of %llu",
-				(unsigned long long)worst_window(
-					v, n, (int64_t)window_s * 1000),
-				(unsigned long long)limit);
+				(unsigned long long)worst, (unsigned long long)limit);
 		quota_table_free(&t);
 	}
 	assert_true(refused > 1000);
 }
 
-/* Ones that come as fast as they may: k/(k+1) of the limit. */
+/* Ones that come as fast as they may: k/(k+1) of the limit, less the hundredth. */
 static void
 callers_get_most_of_a_limit(void **state)
 {
@@ -141,7 +141,7 @@ callers_get_most_of_a_limit(void **state)
 	for (int64_t ms = 0; ms < WINDOWS * 10000; ms += 5)
 		admitted += reserve_at(t, &q, LIMIT, 10, 1, 1790000000000 + ms);
 	double part = (double)admitted / (LIMIT * WINDOWS);
-	if (part < 0.90 || part > 0.93)
+	if (part < 0.89 || part > 0.92)
 		fail_msg("%f of the limit", part);
 	quota_table_free(&t);
 }
@@ -178,7 +178,7 @@ a_peer_whose_clock_is_ahead_counts(void **state)
 	struct quota_request q;
 
 	(void)state;
-	assert_true(reserve_at(t, &q, 10, 60, 6, 1790000004000 + 6000));
+	assert_true(reserve_at(t, &q, 10, 60, 6, 1790000004000 + 6060));
 	assert_false(reserve_at(t, &q, 10, 60, 5, 1790000004000));
 	assert_true(reserve_at(t, &q, 10, 60, 4, 1790000004000));
 	quota_table_free(&t);
@@ -210,15 +210,15 @@ corrections_fall_where_the_charge_was(void **state)
 	assert_int_equal(probe.dim[0].remaining, 10);
 	/* More is charged to a bucket that nobody charged yet, too. */
 	add(t, &d, d.at.bucket + 12, 30);
-	reserve_at(t, &probe, 100, 60, 0, now + 12 * 6000);
+	reserve_at(t, &probe, 100, 60, 0, now + 12 * 6060);
 	assert_int_equal(probe.dim[0].remaining, 70);
 	/* Less never is: it would hide what comes. */
 	add(t, &d, d.at.bucket + 13, -30);
-	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6000);
+	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6060);
 	assert_int_equal(probe.dim[0].remaining, 70);
 	/* A bucket of long ago is not confused with the one in its place. */
 	add(t, &d, d.at.bucket + 12 - 16, 50);
-	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6000);
+	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6060);
 	assert_int_equal(probe.dim[0].remaining, 70);
 	quota_table_free(&t);
 }
