@@ -1,12 +1,13 @@
 // The load of race.sh: what is let go, by the daemons' records and by what the simulated
 // provider saw.
+import { spawn } from "node:child_process";
 import fs from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import path from "node:path";
 
-const { EDGE, PROVIDER, D } = process.env;
-const SECONDS = Number(process.env.RACE_S || 5), CONNS = 48, LEAST = 1000, LIMIT = 40, W = 2000;
+const { EDGE, PROVIDER, D, B } = process.env;
+const SECONDS = Number(process.env.RACE_S || 5), CONNS = 48, LEAST = 1000, LONG = SECONDS >= 30, LIMIT = 40, W = 2000;
 const KILLED = 0.1 /* of all requests */, SLOW = 12 /* of the clients */;
 const edge = new URL(EDGE);
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
@@ -90,7 +91,7 @@ function records() {
 }
 const ms = (rfc3339) => Date.parse(`${rfc3339.slice(0, 19)}Z`) + Number(`0${rfc3339.slice(19, -1)}`) * 1000;
 // Those of the limit that were let go, by its counters' clock; `took`: what they hold in the end.
-function admitted(limit, took = (d) => d.taken) {
+function admitted(team, limit, took = (d) => d.taken) {
 	const all = [], ends = new Map();
 	const list = records();
 	for (const r of list)
@@ -98,7 +99,7 @@ function admitted(limit, took = (d) => d.taken) {
 	for (const r of list)
 		if (r.type === "decision" && r.decision === "permit")
 			for (const l of r.limits ?? [])
-				if (l.limit === limit && l.taken) {
+				if (l.limit === limit && l.taken && r.identity.team === team) {
 					const d = { id: r.id, node: r.node, at: ms(l.counted_at ?? r.time), begin: ms(r.decided_at), end: ends.get(r.id), taken: l.taken, tag: r.request_tags?.[0]?.replace("user:", "") };
 					all.push({ ...d, taken: took(d) });
 				}
@@ -120,9 +121,13 @@ const tagOf = (q) => JSON.parse(q.body).user;
 
 const limited = (name, l, list) => check(`${name}: more are asked for than go: ${l.n}, ${list.length}`, l.n > LEAST && l.said[429] > 0 && list.length > 0);
 
-async function rolling(team, limit, took) {
+// `meddle` is called every second.
+async function rolling(team, name, limit, { took, meddle, least = 0.88 } = {}) {
 	await begin(20);
-	const l = await load(team, SECONDS), list = admitted(team, took), all = admitted(team), first = list[0].at, each = limit / LIMIT;
+	let second = 0;
+	const timer = meddle && setInterval(() => meddle(second++), 1000);
+	const l = await load(team, SECONDS), list = admitted(team, name, took), all = admitted(team, name), first = list[0].at, each = limit / LIMIT;
+	clearInterval(timer);
 	limited(team, l, list);
 	check(`${team}: each daemon lets some go`, new Set(list.map((x) => x.node)).size === 3);
 	check(`${team}: by the records no window holds more than ${limit}: ${worst(list)}`, worst(list) <= limit);
@@ -130,18 +135,19 @@ async function rolling(team, limit, took) {
 	check(`${team}: of the first window ${of.toFixed(2)} is used`, of >= 0.95);
 	// to the last whole window, while there was a load
 	const whole = Math.floor((SECONDS * 1000 - 100) / W) * W, rate = within(all, first + W, first + whole) / (limit * (whole - W) / W);
-	check(`${team}: sustained ${rate.toFixed(3)}`, rate >= (SECONDS >= 30 ? 0.88 : 0.75));
+	check(`${team}: sustained ${rate.toFixed(3)}`, rate >= (LONG ? least : 0.75 * least));
 	const let_go = new Map(list.map((x) => [x.tag, x]));
 	const arrived = (await seen()).map((q) => ({ at: q.began * 1000, taken: each, tag: tagOf(q) })).sort((a, b) => a.at - b.at);
 	const soon = arrived.filter((q) => q.at - let_go.get(q.tag)?.at < W / 100);
 	check(`${team}: what came to the provider was let go: ${arrived.length}`, arrived.length > 0 && arrived.every((q) => let_go.has(q.tag)));
 	check(`${team}: of what came within W/100, ${soon.length}, no window holds more than ${LIMIT}: ${worst(soon) / each}`, soon.length > 0 && worst(soon) <= limit);
+	return list;
 }
 
 // What is spent in the end, to the billionth.
 async function dollars(limit, reserved) {
 	await begin(20);
-	const l = await load("dollars", SECONDS / 2), list = admitted("dollars");
+	const l = await load("dollars", SECONDS / 2), list = admitted("dollars", "dollars");
 	limited("dollars", l, list);
 	// "…,amount": what each counter took in the end
 	const spent = list.reduce((s, x) => s + Number(x.end?.settled?.[0].split(",").at(-1) ?? x.taken), 0);
@@ -162,11 +168,11 @@ function most(list) {
 async function at_once(limit, delay) {
 	await begin(delay);
 	const l = await load("at-once", SECONDS / 2);
-	let list = admitted("at-once");
+	let list = admitted("at-once", "at-once");
 	// who goes before the relay heard of it is waited for
 	for (let i = 0; i < 100 && !list.every((x) => x.end); i++) {
 		await sleep(200);
-		list = admitted("at-once");
+		list = admitted("at-once", "at-once");
 	}
 	limited("at-once", l, list);
 	const known = list.filter((x) => x.end).map((x) => ({ at: x.at, until: x.begin + x.end.duration_us / 1000, outcome: x.end.outcome })).filter((x) => x.until > x.at);
@@ -187,9 +193,46 @@ async function begin(delay_ms) {
 	await fetch(`${PROVIDER}/_seen`, { method: "DELETE" });
 	await fetch(`${PROVIDER}/_control`, { method: "POST", body: JSON.stringify({ delay_ms, usage: { prompt_tokens: 10, completion_tokens: 480, total_tokens: ACTUAL } }) });
 }
-await rolling("rate", LIMIT);
+// Every second daemon is ahead, the others are behind, and they change each second.
+function clocks(second) {
+	["a", "b", "c"].forEach((node, i) => {
+		const by = Buffer.alloc(8);
+		by.writeBigInt64LE((i + second) % 2 ? 20000000000n : -20000000000n);
+		const fd = fs.openSync(path.join(D, `skew.${node}`), "r+");
+		fs.writeSync(fd, by);
+		fs.closeSync(fd);
+	});
+}
+const stat = (pid) => fs.readFileSync(`/proc/${pid}/stat`, "latin1").replace(/.*\) /s, "").split(" ");
+const pidOf = (name) => Number(fs.readFileSync(path.join(D, ".pids"), "utf8").split("\n").filter((l) => l.endsWith(` ${name}`)).at(-1).split(" ")[0]);
+// For 300 ms, longer than anybody waits for it.
+function stopped() {
+	const pid = pidOf("redis");
+	process.kill(pid, "SIGSTOP");
+	setTimeout(() => process.kill(pid, "SIGCONT"), 300);
+}
+// One daemon each four seconds, and begun anew.
+function killed(second) {
+	if (second % 4 !== 1) return;
+	const [name, suffix] = [["tollgate", ""], ["second", "-b"], ["third", "-c"]][(second >> 2) % 3];
+	process.kill(pidOf(name), "SIGKILL");
+	setTimeout(() => {
+		const log = fs.openSync(path.join(D, `${name}.log`), "a");
+		const p = spawn(path.join(B, "tollgate"), ["serve", "-c", path.join(D, `tollgate${suffix}.yaml`)], { detached: true, stdio: ["ignore", log, log] });
+		p.unref();
+		fs.closeSync(log);
+		fs.appendFileSync(path.join(D, ".pids"), `${p.pid} ${stat(p.pid)[19]} ${name}\n`);
+	}, 200);
+}
+await rolling("rate", "rate", LIMIT);
 // what was cut is given back in part, and need not count
-await rolling("tokens", 20000, (d) => d.end?.outcome === "complete" ? ACTUAL : 0);
+await rolling("tokens", "tokens", 20000, { took: (d) => d.end?.outcome === "complete" ? ACTUAL : 0 });
 await dollars(96800000, 20 * 1000 + 480 * 5000);
 await at_once(8, 100);
+const apart = (await rolling("clocks", "rate", LIMIT, { meddle: clocks })).map((x) => x.begin - x.at);
+check("clocks: they were 40 s apart", Math.max(...apart) > 19000 && Math.min(...apart) < -19000, Math.max(...apart), Math.min(...apart));
+if (LONG) {
+	await rolling("stopped", "rate", LIMIT, { meddle: stopped, least: 0.5 });
+	await rolling("killed", "rate", LIMIT, { meddle: killed });
+}
 process.exit(failures ? 1 : 0);

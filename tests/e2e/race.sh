@@ -1,14 +1,17 @@
 # Three daemons behind one HAProxy count as one: thousands of requests at limits of forty
 # requests' worth, some of them given up by their callers, some with a body that comes slowly.
-# RACE_S: seconds of each race (5); from 30 on 0.88 of each limit must be used.
+# Then with their clocks 40 s apart and stepping. RACE_S: seconds of each race (5); from 30 on
+# 0.88 of each limit must be used, and it goes on with Redis stopped and daemons killed.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
-stack_up --policy "$here/race.yaml" --daemons 3
-for team in rate tokens dollars at-once; do
+${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
+for node in a b c; do head -c 8 /dev/zero >"$D/skew.$node"; done
+stack_up --policy "$here/race.yaml" --daemons 3 --preload "$D/skew.so"
+for team in rate tokens dollars at-once clocks stopped killed; do
 	declare -x "TOKEN_${team//-/_}=$(token --claims "{\"team\":\"$team\"}")"
 done
-export EDGE PROVIDER D
+export EDGE PROVIDER D B
 node "$here/race.mjs" || failed=1
 for j in journal:audit.key.pub journal-b:audit-b.key.pub journal-c:audit-c.key.pub; do
 	check "the chain in ${j%:*} verifies" verifies "$D/${j%:*}" "$D/${j#*:}"
