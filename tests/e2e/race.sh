@@ -1,14 +1,15 @@
 # Three daemons behind one HAProxy count as one: thousands of requests at limits of forty
 # requests' worth, some of them given up by their callers, some with a body that comes slowly.
-# Then with their clocks 40 s apart and stepping. RACE_S: seconds of each race (5); from 30 on
-# 0.88 of each limit must be used, and it goes on with Redis stopped and daemons killed.
+# Then with the daemons' clocks 40 s apart and stepping, and with every body held back.
+# RACE_S: seconds of each race (5); from 30 on 0.88 of each limit must be used, and it goes on
+# with tokens, Redis stopped, daemons killed.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
 for node in a b c; do head -c 8 /dev/zero >"$D/skew.$node"; done
 stack_up --policy "$here/race.yaml" --daemons 3 --preload "$D/skew.so"
-for team in rate tokens dollars at-once clocks stopped killed; do
+for team in rate tokens dollars at-once clocks held stopped killed; do
 	declare -x "TOKEN_${team//-/_}=$(token --claims "{\"team\":\"$team\"}")"
 done
 export EDGE PROVIDER D B
