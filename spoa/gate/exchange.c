@@ -159,6 +159,33 @@ collect(struct gate *g, const unsigned char key[16])
 	return t;
 }
 
+/* Nothing of a request goes upstream before its decision is on record. The disk is asked since
+ * before the ACK, so that mostly it has answered by now. */
+static bool
+waits_for_record(struct gate_claim *c)
+{
+	struct exchange *x =
+		c->ticket_taken ? TAGGED_OF(exchange, ticket, c->ticket_taken) : NULL;
+
+	if (!x || !x->r->run.record)
+		return false;
+	x->claim = c;
+	gate_await_record(x->r);
+	return true;
+}
+
+void
+exchange_recorded(struct request *r, int err)
+{
+	struct exchange *x = r->x;
+	struct gate_claim *c = x->claim;
+
+	x->plan.unrecorded = err && request_on_failure(r)->audit == OUT_DENY;
+	x->claim = NULL;
+	if (c)
+		mailbox_send(c->from->mail, &c->mail);
+}
+
 static void
 claimed(struct mail *m, void *worker UNUSED)
 {
@@ -211,7 +238,8 @@ take_out(struct mail *m, void *worker UNUSED)
 
 	c->ticket_taken = collect(c->was, c->key);
 	c->mail.run = take_over;
-	mailbox_send(c->from->mail, &c->mail);
+	if (!waits_for_record(c))
+		mailbox_send(c->from->mail, &c->mail);
 }
 
 void
@@ -234,7 +262,8 @@ gate_claim(struct gate *g, struct gate_claim *c)
 		}
 		c->ticket_taken = collect(g, c->key);
 	}
-	mailbox_send(g->mail, &c->mail);
+	if (!waits_for_record(c))
+		mailbox_send(g->mail, &c->mail);
 }
 
 const struct exchange_plan *

@@ -13,7 +13,8 @@ struct exchange {
 	struct request *r;
 	struct ticket ticket;
 	char ticket_text[TICKET_TEXT];
-	size_t waiting_bytes; /* held until the ticket is taken up */
+	size_t waiting_bytes;	  /* held until the ticket is taken up */
+	struct gate_claim *claim; /* took the ticket up, waits for the decision's record */
 	struct exchange_plan plan;
 	/* the answer's half: what its rules read of the request, what is put back, and the
 	 * guard that all of it goes through */
@@ -49,6 +50,9 @@ struct exchange {
  * ticket, and lets go of the SPOP frame. 0, ERR_NOMEM, ERR_FULL, ERR_LIMIT. */
 int exchange_open(struct request *r);
 void exchange_free(struct request *r);
+/* The decision's record is durable, or will not be in time (err): a claim that waits for it
+ * goes on. The request may be another worker's then. */
+void exchange_recorded(struct request *r, int err);
 /* Nobody came for the ticket in time: it expired, and its caller answers for it. */
 void exchange_uncollected(struct ticket *t, uint64_t now_us);
 /* The completion record came back (err: its last byte must not be sent). */

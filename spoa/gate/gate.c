@@ -325,7 +325,8 @@ verdict(struct request *r)
 	count_decision(r);
 	histogram_add(&r->gate->tally.stage[STAGE_TOTAL], now_us - r->run.run_us);
 	if (r->out.decision.kind != D_DEFER && r->out.decision.kind != D_NONE) {
-		stage_ends(r, now_us);
+		if (!r->run.record)
+			stage_ends(r, now_us);
 		show_decision(r);
 	}
 	r->run.done(r);
@@ -365,6 +366,22 @@ gate_run(struct request *r)
 	}
 	unpark(r);
 	verdict(r);
+}
+
+void
+gate_await_record(struct request *r)
+{
+	r->run.wait = WAIT_AUDIT;
+	park(r);
+}
+
+void
+gate_recorded(struct request *r, int err)
+{
+	unpark(r);
+	r->run.wait = WAIT_NONE;
+	stage_ends(r, clock_mono_us());
+	exchange_recorded(r, err);
 }
 
 void
@@ -539,6 +556,11 @@ give_up(struct request *r)
 
 	unpark(r);
 	metric_inc(r->gate->metrics, by_wait[w].m);
+	if (r->run.life == LIFE_ANSWERED) { /* the relay asks for it */
+		request_record_leave(r);
+		gate_recorded(r, ERR_TIMEOUT);
+		return;
+	}
 	if (w == WAIT_DATA || w == WAIT_EXTERNAL)
 		request_hide_model(r); /* the rules have not read it, and will not */
 	if (r->found.observed && (w == WAIT_DATA || w == WAIT_EXTERNAL)) {

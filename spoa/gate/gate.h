@@ -52,6 +52,7 @@ struct exchange_plan {
 	uint64_t body_cap_bytes;   /* over it: gate_body_refused(413) */
 	uint64_t deadline_us;	   /* monotonic: the whole exchange */
 	bool reads_answer;	   /* gate_answer() is to be asked */
+	bool unrecorded;	   /* the decision could not be recorded: gate_refuse(503) */
 	const struct dialect *dialect;
 	const char *endpoint;	   /* its name in the dialect, or NULL */
 	struct span id;		   /* the decision's public id, for errors of the relay's own */

@@ -68,6 +68,10 @@ void gate_count_tokens(struct request *r, const struct usage *u);
 void gate_stages_begin(struct request *r);
 /* The step under way ended so: a denial skips what is left but the record. */
 void gate_advance(struct request *r, enum step_result s);
+/* Who took up the ticket waits for the decision's record, no longer than the agent would. */
+void gate_await_record(struct request *r);
+/* It came back after the ACK. */
+void gate_recorded(struct request *r, int err);
 /* One that was pending is back: the step goes on, or, after the verdict, what it brought
  * is put right. The request may be gone then. */
 void request_back(struct request *r);

@@ -321,6 +321,10 @@ begin_body(struct edge *c)
 {
 	const struct exchange_plan *plan = c->plan;
 
+	if (plan->unrecorded) {
+		refuse(c, 503, "audit_unavailable", "the decision cannot be recorded");
+		return;
+	}
 	if (plan->body_mode == BODY_NONE && !c->body.done) {
 		refuse(c, 400, "unexpected_body", "a body where none was decided");
 		return;

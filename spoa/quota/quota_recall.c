@@ -117,16 +117,24 @@ on_completion(struct reader *r, struct span line)
 	r->out->norphans--;
 }
 
+/* What the relay refused after all (a body that is none, a record that was late) gave back what
+ * the first decision of it reserved, and has no completion. */
+static bool
+is_refusal(struct span type, struct span line)
+{
+	return span_is(type, "decision") && span_is(text_of(line, "decision"), "deny");
+}
+
 static void
 on_line(struct reader *r, struct span line)
 {
 	struct span type = text_of(line, "type");
 
 	r->out->records++;
-	if (span_is(type, "decision"))
-		on_decision(r, line);
-	else if (span_is(type, "completion"))
+	if (span_is(type, "completion") || is_refusal(type, line))
 		on_completion(r, line);
+	else if (span_is(type, "decision"))
+		on_decision(r, line);
 }
 
 static int

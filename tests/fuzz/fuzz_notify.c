@@ -42,6 +42,13 @@ static struct ev_loop *loop;
 static struct audit_entry *queue[64];
 static size_t queued;
 
+bool
+audit_ready(const struct audit *a)
+{
+	(void)a;
+	return true;
+}
+
 void
 audit_append(struct audit *a, struct audit_entry *e)
 {

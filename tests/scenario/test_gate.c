@@ -291,6 +291,7 @@ a_connection_may_go_away_at_every_point(void **state)
 		struct stage s;
 		struct call c;
 		stage_up(&s, POLICY);
+		disk_ready = false; /* it refused before: the ACK waits for it */
 		call_send(&s, 0, &(struct note){ .person = "alice", .body = EMAIL }, &c);
 		switch (point) {
 		case 0: /* while the quota store is asked */ break;
@@ -451,6 +452,7 @@ what_a_small_body_unpacks_to_is_held(void **state)
 	buf_put(&gz, &size, 4);
 	free(plain);
 	stage_up(&s, ROUTES "default: permit\n");
+	disk_ready = false;
 	struct note n = { .person = "alice",
 		.body = buf_view(&gz).p,
 		.body_n = gz.n,

@@ -641,6 +641,102 @@ the_last_byte_waits_for_the_completion(void **state)
 		}
 }
 
+enum { DISK_WRITES, DISK_FAILS, DISK_LATE };
+
+/* The record of what goes through the relay is made while it is on its way there: the ACK does
+ * not wait for it, the claim does, and nothing is sent without it. */
+static void
+a_claim_waits_for_the_record_and_the_ack_does_not(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name; int disk; bool permits, unrecorded; } rows[] = {
+		{ "the disk writes it", DISK_WRITES, false, false },
+		{ "the disk fails: refused", DISK_FAILS, false, true },
+		{ "the disk fails, and the policy permits", DISK_FAILS, true, false },
+		{ "the disk takes 800 ms: refused", DISK_LATE, false, true },
+		{ "the disk takes 800 ms, and the policy permits", DISK_LATE, true, false },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned worker = i % 2;
+		int disk = rows[i / 2].disk;
+		struct stage s;
+		struct call c;
+		struct pass p;
+		stage_up(&s, rows[i / 2].permits ? "on_failure: {audit: permit}\n" POLICY
+						 : POLICY);
+		call_send(&s, 0, &hello, &c);
+		stage_quota(&s);
+		assert_int_equal(disk_queued, 1);
+		if (!c.answered)
+			fail_msg("%s: the ACK waits", rows[i / 2].name);
+		pass_send(&s, worker, &p, call_var(&c, "ticket"), "POST", LEN(HELLO));
+		stage_pass(&s, 0);
+		stage_pass(&s, 799000);
+		if (p.claimed)
+			fail_msg("%s: it goes without its record", rows[i / 2].name);
+		if (disk == DISK_LATE)
+			stage_pass(&s, 1000);
+		else
+			stage_disk(&s, disk == DISK_FAILS ? ERR_IO : 0);
+		stage_turn(&s);
+		assert_true(p.claimed);
+		assert_int_equal(p.err, 0);
+		if (gate_plan(p.x)->unrecorded != rows[i / 2].unrecorded)
+			fail_msg("%s: unrecorded %d", rows[i / 2].name, !rows[i / 2].unrecorded);
+		if (rows[i / 2].unrecorded) {
+			gate_refuse(p.x, 503, "audit_unavailable", "no record", pass_ruled, &p);
+			stage_settle(&s);
+			assert_true(p.denied);
+			assert_int_equal(p.denial.status, 503);
+			pass_finish(&p, END_DENIED, 0, -1, -1);
+		} else {
+			pass_finish(&p, END_COMPLETE, 200, 10, 20);
+		}
+		stage_settle(&s);
+		assert_true(p.done);
+		assert_int_equal(
+			stage_charged(&s, "tokens", "alice"), rows[i / 2].unrecorded ? 0 : 30);
+		assert_int_equal(stage_count(&s, M_AUDIT_FAILED), disk != DISK_WRITES);
+		stage_down(&s);
+	}
+}
+
+/* Nobody takes the ticket up, before the disk answers or after; and a disk that is known to
+ * refuse is waited for: the ACK says no. */
+static void
+a_record_on_its_way_outlives_its_ticket(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	for (int err = 0; err < 2; err++) {
+		stage_up(&s, POLICY);
+		call_send(&s, 0, &hello, &c);
+		stage_quota(&s);
+		assert_true(c.answered);
+		stage_pass(&s, 31000000);
+		assert_int_equal(s.gate[0]->tickets.n, 0);
+		stage_disk(&s, err ? ERR_IO : 0);
+		stage_settle(&s);
+		assert_string_equal(stage_field(1, "outcome"), "abandoned");
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+		stage_down(&s);
+	}
+	stage_up(&s, POLICY);
+	disk_ready = false;
+	call_send(&s, 0, &hello, &c);
+	stage_quota(&s);
+	assert_false(c.answered);
+	stage_disk(&s, ERR_IO);
+	assert_true(c.answered);
+	assert_string_equal(call_var(&c, "status"), "503");
+	stage_down(&s);
+}
+
 /* A disk that hangs under on_failure.audit: permit. The exchange goes on, on
  * another worker too, and ends before the disk answers. */
 static void
@@ -656,10 +752,15 @@ a_disk_that_hangs_holds_up_nothing_where_the_policy_permits(void **state)
 			call_send(&s, 0, &hello, &c);
 			stage_quota(&s);
 			assert_int_equal(disk_queued, 1);
-			stage_pass(&s, 800000);
 			assert_true(c.answered);
 			assert_string_equal(call_var(&c, "decision"), "permit");
-			assert_int_equal(pass_claim(&s, worker, &p, &c, LEN(HELLO)), 0);
+			pass_send(&s, worker, &p, call_var(&c, "ticket"), "POST", LEN(HELLO));
+			stage_pass(&s, 0);
+			stage_pass(&s, 800000);
+			stage_turn(&s);
+			assert_true(p.claimed);
+			assert_int_equal(p.err, 0);
+			assert_false(gate_plan(p.x)->unrecorded);
 			pass_finish(&p, END_COMPLETE, 200, 10, 20);
 			stage_quota(&s);
 			assert_int_equal(disk_queued, 2);
@@ -769,6 +870,8 @@ main(void)
 		cmocka_unit_test(tokens_are_settled_by_what_was_used),
 		cmocka_unit_test(decisions_and_tokens_are_counted_by_labels),
 		cmocka_unit_test(the_last_byte_waits_for_the_completion),
+		cmocka_unit_test(a_claim_waits_for_the_record_and_the_ack_does_not),
+		cmocka_unit_test(a_record_on_its_way_outlives_its_ticket),
 		cmocka_unit_test(a_disk_that_hangs_holds_up_nothing_where_the_policy_permits),
 		cmocka_unit_test(a_deferred_verdict_has_the_agents_deadline),
 		cmocka_unit_test(without_an_audit_exchanges_end_all_the_same),

@@ -110,6 +110,28 @@ a_ticket_the_gate_does_not_know_is_a_503(void **state)
 	settled(s);
 }
 
+/* Its decision's record could not be written: nothing of it goes upstream. */
+static void
+what_could_not_be_recorded_is_a_503(void **state)
+{
+	struct stage *s = *state;
+	static const enum exchange_body modes[] = { BODY_NONE, BODY_COPY, BODY_SWAP };
+
+	stage_start(s);
+	s->gate.plan.unrecorded = true;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		struct peer edge = edge_connect(s);
+		s->gate.plan.body_mode = modes[i];
+		say(s, &edge, modes[i] ? POST("content-length: 5\r\n") "hello" : POST(""));
+		until(s, heard(&edge, "HTTP/1.1 503 "));
+		assert_int_equal(exchange(s)->refused, 503);
+		assert_string_equal(exchange(s)->refused_code, "audit_unavailable");
+		no_egress(s);
+		peer_close(&edge);
+		settled(s);
+	}
+}
+
 static void
 a_malformed_body_on_its_way_cuts_the_provider(void **state)
 {
@@ -490,6 +512,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(nothing_of_a_bad_request_is_sent_on),
 		T(a_ticket_the_gate_does_not_know_is_a_503),
+		T(what_could_not_be_recorded_is_a_503),
 		T(a_malformed_body_on_its_way_cuts_the_provider),
 		T(another_body_than_the_decided_one_never_ends),
 		T(a_bad_answer_is_a_503_or_a_cut),

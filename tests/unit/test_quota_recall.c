@@ -73,6 +73,13 @@ decided(const char *id, const char *via, const struct quota_request *q)
 }
 
 static void
+refused(const char *id)
+{
+	stamp("decision", id);
+	fprintf(segment, ",\"decision\":\"deny\",\"via\":\"\"}\n");
+}
+
+static void
 completed(const char *id, const struct quota_request *q)
 {
 	stamp("completion", id);
@@ -148,12 +155,13 @@ a_charge_is_written_and_read(void **state)
 			fail_msg("read: %s", bad[i]);
 }
 
-/* Three were let go; one was settled, one was killed with the daemon, one went another way. */
+/* Four were let go; one was settled, one was killed with the daemon, one went another way, one
+ * was refused by the relay after all. */
 static void
 an_orphan_is_settled_at_its_reservation(void **state)
 {
 	struct line l;
-	struct ask a[3], b;
+	struct ask a[4], b;
 	struct quota_recall r;
 	const struct quota_dim d[] = { dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100),
 		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 10),
@@ -163,14 +171,19 @@ an_orphan_is_settled_at_its_reservation(void **state)
 	line_up(&l, 2000000);
 	assert_true(run_until_up(l.redis, 2000000));
 	journal_begins();
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		reserve(l.quota, &a[i], d, 3);
 	decided("ONE", "relay", &a[0].q);
 	decided("TWO", "relay", &a[1].q);
 	decided("THREE", "direct", &a[2].q);
-	for (size_t k = 0; k < 3; k++)
+	decided("FOUR", "relay", &a[3].q);
+	refused("FOUR");
+	for (size_t k = 0; k < 3; k++) {
 		a[0].q.dim[k].actual = k == 2 ? 0 : 5;
+		a[3].q.dim[k].actual = 0;
+	}
 	quota_settle(l.quota, &a[0].q, clock_mono_us());
+	quota_settle(l.quota, &a[3].q, clock_mono_us());
 	run_for(5000);
 	completed("ONE", &a[0].q);
 	journal_ends();
