@@ -203,6 +203,11 @@ gate_count_answer(struct request *r, const struct guard_report *a)
 
 	metric_add(r->gate->metrics, M_ANSWERS_REDACTED, a->redactions);
 	metric_add(r->gate->metrics, M_ANSWERS_RESTORED, a->restorations);
+	if (a->streamed) {
+		metric_add(r->gate->metrics, M_STREAM_TEXT, a->held_of_bytes);
+		metric_add(r->gate->metrics, M_STREAM_HELD, a->held_byte_us / 1000);
+		metric_add(r->gate->metrics, M_STREAM_MOST, a->held_max_bytes);
+	}
 	if (!a->first_text_us)
 		return;
 	count_series(r, a->streamed ? SERIES_STREAMED : SERIES_WHOLE, 1);

@@ -96,6 +96,8 @@ struct guard_report {
 	double injection;
 	bool provider_error; /* it is an error document */
 	uint64_t events, held_max_bytes;
+	/* of what may be held: all, and each byte times how long it was */
+	uint64_t held_of_bytes, held_byte_us;
 	uint64_t first_text_us;	       /* monotonic; 0: no text yet */
 	struct answer_verdict verdict; /* the last one; effect is RULE_PERMIT before any */
 	bool judged;

@@ -38,6 +38,8 @@ struct channel {
 	bool replaced;		       /* the finding under way is */
 	bool cut; /* signed, and something of it would be replaced: no more of it goes */
 	size_t seen;
+	size_t held; /* of it, since held_us */
+	uint64_t held_us;
 	/* The last event that held nothing but its text, in two parts: what is held goes out in
 	 * another one like it. */
 	struct buf like;

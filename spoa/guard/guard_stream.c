@@ -3,6 +3,7 @@
  * its text joins the next one of its channel, or one like it before the channel ends. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "guard/guard_private.h"
 
@@ -208,6 +209,24 @@ scanned(struct guard *g, int err)
 	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
 }
 
+/* For figures only: nothing goes sooner or later for it. Where nothing is held, no clock is
+ * asked. */
+static void
+note_held(struct channel *c)
+{
+	struct guard_report *r = &c->g->report;
+	size_t held = channel_held(c);
+
+	if (!held && !c->held)
+		return;
+	uint64_t now_us = clock_mono_us();
+	r->held_byte_us += c->held * (now_us - c->held_us);
+	c->held = held;
+	c->held_us = now_us;
+	if (held > r->held_max_bytes)
+		r->held_max_bytes = held;
+}
+
 static enum guard_result
 channel_run(struct channel *c, struct span text)
 {
@@ -224,8 +243,9 @@ channel_run(struct channel *c, struct span text)
 		err = channel_put(c, text);
 	if (c->scan)
 		g->evasion |= detect_stream_evasion(c->scan);
-	if (channel_held(c) > g->report.held_max_bytes)
-		g->report.held_max_bytes = channel_held(c);
+	if (c->scan || c->restore)
+		g->report.held_of_bytes += text.n;
+	note_held(c);
 	return scanned(g, err);
 }
 
@@ -245,6 +265,7 @@ channel_finish(struct channel *c)
 	}
 	detect_stream_free(&c->scan);
 	restorer_free(&c->restore);
+	note_held(c);
 	return scanned(g, err);
 }
 

@@ -2,16 +2,17 @@
  * and the gaps between events, for several targets at the same time, so that
  * whatever else the machine does meets all of them alike.
  *
- *   streams -n STREAMS -c AT_ONCE [-w WORDS] [-s MS] [-W STREAMS] HOST:PORT TOKEN [HOST:PORT
- * TOKEN …]
+ *   streams -n STREAMS -c AT_ONCE [-w WORDS] [-t TEXT] [-s MS] [-W STREAMS]
+ *           HOST:PORT TOKEN [HOST:PORT TOKEN …]
  *
  * Each target gets AT_ONCE connections, one stream each, a new connection a
  * stream, until it has had STREAMS. A stream begins at least MS after the one before it,
  * of whatever target (0: when it can, so that streams of equal length begin together
  * for ever). The first STREAMS (-W) of a target are not counted. Each asks for usage, so
  * that a gateway which meters has no event to hide; its text ends with a blank, so that
- * one which reads has no word to wait for. An event is a "data:" line; what arrives in
- * one read has a gap of 0. TOKEN "-": no Authorization. Prints a line a target:
+ * one which reads has no word to wait for; TEXT (-t, as in JSON) instead. An event is a "data:"
+ * line; what arrives in one read has a gap of 0. TOKEN "-": no Authorization. Prints a line a
+ * target:
  *
  *   HOST:PORT streams=N events=N first_p50_us=… first_p99_us=… gap_p50_us=… gap_p99_us=…
  *
@@ -58,6 +59,7 @@ struct conn {
 };
 
 static long streams = 20, words = 32, apart_ms, warm;
+static const char *text;
 static uint64_t next_us; /* no stream begins before */
 
 static uint64_t
@@ -128,7 +130,7 @@ target_init(struct target *t, const char *address, const char *token)
 		"{\"model\":\"echo\",\"stream\":true,"
 		"\"stream_options\":{\"include_usage\":true},\"messages\":[{\"role\":\"user\","
 		"\"content\":\"%s\"}]}",
-		say);
+		text ? text : say);
 	int k = strcmp(token, "-") ? asprintf(&auth, "authorization: Bearer %s\r\n", token)
 				   : asprintf(&auth, "%s", "");
 	if (n < 0 || k < 0)
@@ -229,9 +231,9 @@ main(int argc, char **argv)
 	int opt, code = 0;
 	size_t n = 0, ntargets;
 
-	while ((opt = getopt(argc, argv, "n:c:w:s:W:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:c:w:s:W:t:")) != -1) {
 		long v = optarg ? strtol(optarg, NULL, 10) : 0;
-		if (v < 1)
+		if (v < 1 && opt != 't')
 			return 2;
 		switch (opt) {
 		case 'n': streams = v; break;
@@ -239,14 +241,20 @@ main(int argc, char **argv)
 		case 'w': words = v; break;
 		case 's': apart_ms = v; break;
 		case 'W': warm = v; break;
+		case 't':
+			text = optarg;
+			words = 0;
+			for (const char *p = text; *p; p++)
+				words += *p == ' ';
+			break;
 		default: return 2;
 		}
 	}
 	ntargets = (size_t)(argc - optind) / 2;
 	if (!ntargets || (argc - optind) % 2 || ntargets > TARGETS_MAX ||
 		(size_t)at_once * ntargets > CONNS_MAX) {
-		fprintf(stderr, "usage: streams -n N -c N [-w WORDS] [-s MS] [-W STREAMS] "
-				"HOST:PORT TOKEN [HOST:PORT TOKEN …]\n");
+		fprintf(stderr, "usage: streams -n N -c N [-w WORDS] [-t TEXT] [-s MS] "
+				"[-W STREAMS] HOST:PORT TOKEN [HOST:PORT TOKEN …]\n");
 		return 2;
 	}
 	for (size_t i = 0; i < ntargets; i++)

@@ -11,6 +11,7 @@
 #include "answer/vault.h"
 #include "codec/eventstream.h"
 #include "support/answer_fix.h"
+#include "support/fake_clock.h"
 
 /* The headers of AWS' messages are looked through, and what is replaced in them has its CRC. */
 static void
@@ -44,6 +45,48 @@ headers_are_looked_through(void **state)
 	buf_free(&headers);
 	buf_free(&in);
 	guard_rig_close(&r);
+}
+
+/* How long text waits is measured: bytes held times their time; words that nothing may become
+ * do not wait. */
+static void
+what_is_held_is_measured(void **state)
+{
+	static const struct answer_case row = { "held", REDACT, "openai",
+		"/v1/chat/completions", "text/event-stream", "", "" };
+	struct guard_head head = { .status = 200, .content_type = span_str(row.type) };
+	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
+	struct answer_request asked;
+	struct policy_fix f;
+	struct arena a;
+	struct buf out;
+
+	(void)state;
+	load(row.rules, &f, &a, &asked);
+	buf_init(&out, 0);
+	struct guard_plan plan = plan_of(&row, f.p, &asked, scratch);
+	struct guard *g = guard_new(&plan, &head);
+	const struct guard_report *r = guard_report(g);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(guard_feed(g, SPAN_LIT(CHUNK("so ")), &out), GUARD_PASS);
+		fake_pass_us(1000);
+	}
+	assert_int_equal(r->held_of_bytes, 9);
+	assert_int_equal(r->held_max_bytes, 0);
+	assert_int_equal(r->held_byte_us, 0);
+	assert_int_equal(guard_feed(g, SPAN_LIT(CHUNK("to jane.doe@")), &out), GUARD_PASS);
+	assert_int_equal(r->held_max_bytes, sizeof("jane.doe@") - 1);
+	fake_pass_us(1000);
+	assert_int_equal(
+		guard_feed(g, SPAN_LIT(CHUNK("example.org. And ") STOP), &out), GUARD_PASS);
+	fake_pass_us(1000);
+	assert_int_equal(guard_end(g, &out), GUARD_PASS);
+	assert_int_equal(r->held_byte_us, 1000 * (sizeof("jane.doe@") - 1));
+	guard_drop(&g);
+	detect_scratch_free(&scratch);
+	arena_reset(&a);
+	buf_free(&out);
+	fix_done(&f);
 }
 
 /* ---- what a record keeps ---- */
@@ -287,6 +330,7 @@ main(void)
 		cmocka_unit_test(restored_and_not_inspected),
 		cmocka_unit_test(the_record_keeps_texts),
 		cmocka_unit_test(headers_are_looked_through),
+		cmocka_unit_test(what_is_held_is_measured),
 		cmocka_unit_test(blocks_that_are_over_stay_so),
 		cmocka_unit_test(many_known_values),
 	};

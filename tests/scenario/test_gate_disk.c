@@ -1,0 +1,183 @@
+/* The relay's side of the gate and the disk: the decision's record is made while the request is
+ * on its way to the relay, the completion before the answer's last byte. */
+#include "scenario/gate_stage.h"
+#include "scenario/relay_policy.h"
+
+#define LEN(s) ((int64_t)sizeof(s) - 1)
+
+static const struct note hello = { .person = "alice", .body = HELLO };
+
+/* The response's last byte waits for the completion; what a failing disk means is
+ * the policy's to say. */
+static void
+the_last_byte_waits_for_the_completion(void **state)
+{
+	for (int permit = 0; permit < 2; permit++)
+		for (int err = 0; err < 2; err++) {
+			struct stage s;
+			struct call c;
+			struct pass p;
+			(void)state;
+			stage_up(&s, permit ? "on_failure: {audit: permit}\n" POLICY : POLICY);
+			call_do(&s, &hello, &c);
+			assert_int_equal(pass_claim(&s, 0, &p, &c, LEN(HELLO)), 0);
+			pass_finish(&p, END_COMPLETE, 200, 1, 2);
+			stage_turn(&s);
+			assert_false(p.done);
+			stage_disk(&s, err ? ERR_IO : 0);
+			assert_true(p.done);
+			assert_int_equal(p.done_err, err && !permit ? ERR_IO : 0);
+			stage_down(&s);
+		}
+}
+
+enum { DISK_WRITES, DISK_FAILS, DISK_LATE };
+
+/* The record of what goes through the relay is made while it is on its way there: the ACK does
+ * not wait for it, the claim does, and nothing is sent without it. */
+static void
+a_claim_waits_for_the_record_and_the_ack_does_not(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name; int disk; bool permits, unrecorded; } rows[] = {
+		{ "the disk writes it", DISK_WRITES, false, false },
+		{ "the disk fails: refused", DISK_FAILS, false, true },
+		{ "the disk fails, and the policy permits", DISK_FAILS, true, false },
+		{ "the disk takes 800 ms: refused", DISK_LATE, false, true },
+		{ "the disk takes 800 ms, and the policy permits", DISK_LATE, true, false },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned worker = i % 2;
+		int disk = rows[i / 2].disk;
+		struct stage s;
+		struct call c;
+		struct pass p;
+		stage_up(&s,
+			rows[i / 2].permits ? "on_failure: {audit: permit}\n" POLICY : POLICY);
+		call_send(&s, 0, &hello, &c);
+		stage_quota(&s);
+		assert_int_equal(disk_queued, 1);
+		if (!c.answered)
+			fail_msg("%s: the ACK waits", rows[i / 2].name);
+		pass_send(&s, worker, &p, call_var(&c, "ticket"), "POST", LEN(HELLO));
+		stage_pass(&s, 0);
+		stage_pass(&s, 799000);
+		if (p.claimed)
+			fail_msg("%s: it goes without its record", rows[i / 2].name);
+		if (disk == DISK_LATE)
+			stage_pass(&s, 1000);
+		else
+			stage_disk(&s, disk == DISK_FAILS ? ERR_IO : 0);
+		stage_turn(&s);
+		assert_true(p.claimed);
+		assert_int_equal(p.err, 0);
+		if (gate_plan(p.x)->unrecorded != rows[i / 2].unrecorded)
+			fail_msg(
+				"%s: unrecorded %d", rows[i / 2].name, !rows[i / 2].unrecorded);
+		if (rows[i / 2].unrecorded) {
+			gate_refuse(p.x, 503, "audit_unavailable", "no record", pass_ruled, &p);
+			stage_settle(&s);
+			assert_true(p.denied);
+			assert_int_equal(p.denial.status, 503);
+			pass_finish(&p, END_DENIED, 0, -1, -1);
+		} else {
+			pass_finish(&p, END_COMPLETE, 200, 10, 20);
+		}
+		stage_settle(&s);
+		assert_true(p.done);
+		assert_int_equal(
+			stage_charged(&s, "tokens", "alice"), rows[i / 2].unrecorded ? 0 : 30);
+		assert_int_equal(stage_count(&s, M_AUDIT_FAILED), disk != DISK_WRITES);
+		stage_down(&s);
+	}
+}
+
+/* Nobody takes the ticket up, before the disk answers or after; and a disk that is known to
+ * refuse is waited for: the ACK says no. */
+static void
+a_record_on_its_way_outlives_its_ticket(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	for (int err = 0; err < 2; err++) {
+		stage_up(&s, POLICY);
+		call_send(&s, 0, &hello, &c);
+		stage_quota(&s);
+		assert_true(c.answered);
+		stage_pass(&s, 31000000);
+		assert_int_equal(s.gate[0]->tickets.n, 0);
+		stage_disk(&s, err ? ERR_IO : 0);
+		stage_settle(&s);
+		assert_string_equal(stage_field(1, "outcome"), "abandoned");
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+		stage_down(&s);
+	}
+	stage_up(&s, POLICY);
+	disk_ready = false;
+	call_send(&s, 0, &hello, &c);
+	stage_quota(&s);
+	assert_false(c.answered);
+	stage_disk(&s, ERR_IO);
+	assert_true(c.answered);
+	assert_string_equal(call_var(&c, "status"), "503");
+	stage_down(&s);
+}
+
+/* A disk that hangs under on_failure.audit: permit. The exchange goes on, on
+ * another worker too, and ends before the disk answers. */
+static void
+a_disk_that_hangs_holds_up_nothing_where_the_policy_permits(void **state)
+{
+	(void)state;
+	for (unsigned worker = 0; worker < 2; worker++)
+		for (int err = 0; err < 2; err++) {
+			struct stage s;
+			struct call c;
+			struct pass p;
+			stage_up(&s, "on_failure: {audit: permit}\n" POLICY);
+			call_send(&s, 0, &hello, &c);
+			stage_quota(&s);
+			assert_int_equal(disk_queued, 1);
+			assert_true(c.answered);
+			assert_string_equal(call_var(&c, "decision"), "permit");
+			pass_send(&s, worker, &p, call_var(&c, "ticket"), "POST", LEN(HELLO));
+			stage_pass(&s, 0);
+			stage_pass(&s, 800000);
+			stage_turn(&s);
+			assert_true(p.claimed);
+			assert_int_equal(p.err, 0);
+			assert_false(gate_plan(p.x)->unrecorded);
+			pass_finish(&p, END_COMPLETE, 200, 10, 20);
+			stage_quota(&s);
+			assert_int_equal(disk_queued, 2);
+			/* The completion first, then the decision. */
+			disk_answer_at(1, err ? ERR_IO : 0);
+			stage_turn(&s);
+			assert_true(p.done);
+			assert_int_equal(p.done_err, 0);
+			assert_int_equal(stage_alive(&s), 0);
+			disk_answer_at(0, err ? ERR_IO : 0);
+			stage_settle(&s);
+			assert_int_equal(stage_charged(&s, "tokens", "alice"), 30);
+			assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+			stage_down(&s);
+		}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_last_byte_waits_for_the_completion),
+		cmocka_unit_test(a_claim_waits_for_the_record_and_the_ack_does_not),
+		cmocka_unit_test(a_record_on_its_way_outlives_its_ticket),
+		cmocka_unit_test(a_disk_that_hangs_holds_up_nothing_where_the_policy_permits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
