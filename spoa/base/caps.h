@@ -97,7 +97,9 @@
 #define CAP_RECENT             64           /* last decisions a worker keeps for `tollgate top`: the oldest go */
 #define CAP_SERIES             512          /* sets of route, provider and model that /metrics tells apart: further ones are `other`, counted in labels_over_total */
 #define CAP_SERIES_MODELS      128          /* model names among them, of permitted requests: likewise */
-#define CAP_LIVE_ENTRIES       16384        /* keys and overrides made at run time, revoked ones included: a further one is refused */
+#define CAP_LIVE_ENTRIES       16384        /* keys and overrides made at run time, those that ended within a day included: a further one is refused */
+#define CAP_LIVE_ENDED         1024         /* and so many revocations of a file's keys more */
+#define CAP_LIVE_GONE          65536        /* names of purged ones of which an old copy could be in force again: a further one is not purged */
 #define CAP_LIVE_ENTRY_BYTES   8192         /* one of them: refused */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */

@@ -17,6 +17,7 @@
 #include "policy/keylimits.h"
 
 enum { MAC_HEX = 2 * SHA256_BYTES };
+#define DAY_NS (86400ll * 1000000000)
 
 const char *const live_kinds[] = { "key", "limit", NULL };
 const char *const live_pair_names[LIVE_PAIR_NAMES] = { "person", "agent", "department", "team",
@@ -106,6 +107,15 @@ read_whole(struct reader *r, const char *name, int64_t least)
 	return json_integer_value(v);
 }
 
+/* Of two times, of which 0 is never. */
+static int64_t
+first_of(int64_t x, int64_t y)
+{
+	x = x ? x : LIVE_NEVER;
+	y = y ? y : LIVE_NEVER;
+	return x < y ? x : y;
+}
+
 /* ---- the kinds ---- */
 
 static void
@@ -139,6 +149,7 @@ read_key(struct reader *r)
 	k->expires_ns = read_time_of(r, "expires");
 	k->revoked_ns = read_time_of(r, "revoked");
 	r->e->ended = k->revoked_ns != 0;
+	r->e->over_ns = first_of(k->revoked_ns, k->expires_ns);
 	if (strlen(k->id) != APIKEY_ID_LEN || !span_is_alnum(span_str(k->id), ""))
 		wrong(r, "id", "the id of an API key is expected");
 	if (hash.n == 0 && r->e->ended)
@@ -185,7 +196,9 @@ read_limit(struct reader *r)
 		wrong(r, "to", "is missing: how much may it be?");
 	l->to = (uint64_t)read_whole(r, "to", 0);
 	l->until_ns = read_time_of(r, "until");
-	r->e->ended = read_time_of(r, "ended") != 0;
+	int64_t ended_ns = read_time_of(r, "ended");
+	r->e->ended = ended_ns != 0;
+	r->e->over_ns = first_of(ended_ns, l->until_ns);
 	live_limit_id(l->limit, pairs, id);
 	if (strcmp(id, r->e->id) != 0)
 		wrong(r, "id", "is not that of the limit and what it is for");
@@ -225,6 +238,9 @@ entry_of(json_t *object, struct span text, struct buf *why)
 	e->text = arena_dup(&e->arena, text);
 	e->id = read_text_of(&r, "id");
 	e->serial = read_whole(&r, "serial", 1);
+	e->latest_ns = read_time_of(&r, "latest");
+	if (!e->latest_ns)
+		e->latest_ns = LIVE_NEVER;
 	if (text.n > CAP_LIVE_ENTRY_BYTES)
 		wrong(&r, "entry", "longer than 8 KB");
 	if (e->serial < 1)
@@ -246,9 +262,8 @@ entry_of(json_t *object, struct span text, struct buf *why)
 	return e;
 }
 
-struct live_entry *
-live_entry_read(struct span text, struct span field, const unsigned char key[SHA256_BYTES],
-	struct buf *why)
+json_t *
+live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf *why)
 {
 	unsigned char mac[SHA256_BYTES], given[SHA256_BYTES];
 	size_t got = 0;
@@ -267,11 +282,37 @@ live_entry_read(struct span text, struct span field, const unsigned char key[SHA
 		return NULL;
 	}
 	json_t *object = json_loadb(json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
-	struct live_entry *e = NULL;
 	if (json_is_object(object))
-		e = entry_of(object, text, why);
-	else
-		buf_str(why, "it is no JSON object");
+		return object;
+	buf_str(why, "it is no JSON object");
+	json_decref(object);
+	return NULL;
+}
+
+bool
+live_sign(json_t *object, const unsigned char key[SHA256_BYTES], struct buf *out)
+{
+	char *json = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+	unsigned char mac[SHA256_BYTES];
+
+	if (json) {
+		hmac_sha256(key, span_str(json), mac);
+		buf_printf(out, "%s ", json);
+		buf_hex(out, mac, sizeof(mac));
+	} else {
+		out->failed = true;
+	}
+	free(json);
+	return !buf_failed(out);
+}
+
+struct live_entry *
+live_entry_read(struct span text, struct span field, const unsigned char key[SHA256_BYTES],
+	struct buf *why)
+{
+	json_t *object = live_verify(text, key, why);
+	struct live_entry *e = object ? entry_of(object, text, why) : NULL;
+
 	if (e && field.n && !span_is(field, e->field)) {
 		buf_printf(why, "it is the entry of %s", e->field);
 		live_entry_unref(&e);
@@ -283,23 +324,15 @@ live_entry_read(struct span text, struct span field, const unsigned char key[SHA
 struct live_entry *
 live_entry_make(json_t *object, const unsigned char key[SHA256_BYTES], struct buf *why)
 {
-	char *json = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-	unsigned char mac[SHA256_BYTES];
 	struct live_entry *e = NULL;
 	struct buf text;
 
 	buf_init(&text, 0);
-	if (json) {
-		hmac_sha256(key, span_str(json), mac);
-		buf_printf(&text, "%s ", json);
-		buf_hex(&text, mac, sizeof(mac));
-	}
-	if (!json || buf_failed(&text))
-		buf_str(why, err_str(ERR_NOMEM));
-	else
+	if (live_sign(object, key, &text))
 		e = entry_of(object, buf_view(&text), why);
+	else
+		buf_str(why, err_str(ERR_NOMEM));
 	buf_free(&text);
-	free(json);
 	return e;
 }
 
@@ -307,6 +340,20 @@ json_t *
 live_entry_object(const struct live_entry *e)
 {
 	return json_loadb(e->text.p, e->text.n - MAC_HEX - 1, 0, NULL);
+}
+
+bool
+live_day_after(int64_t ns, int64_t now_ns)
+{
+	return ns != LIVE_NEVER && now_ns > 0 && ns <= now_ns - DAY_NS;
+}
+
+bool
+live_entry_is_over(const struct live_entry *e, int64_t now_ns)
+{
+	bool of_file = e->kind == LIVE_KEY && sodium_is_zero(e->key.sha256, SHA256_BYTES);
+
+	return !of_file && live_day_after(e->over_ns, now_ns);
 }
 
 bool

@@ -6,7 +6,7 @@
  *   {"kind":"key","id":"7f3k2m9p","serial":1763719200000,"time":…,"node":"gw-1","by":"ops",
  *    "sha256":…,"person":"alice","models":["gpt-4o*"],"expires":…,"revoked":…}
  *   {"kind":"limit","id":"5be0c41f2a","limit":"per-person","for":{"person":"alice"},
- *    "counts":"tokens","to":500000,"until":…,"reason":…,"ended":…}
+ *    "counts":"tokens","to":500000,"until":…,"reason":…,"ended":…,"latest":…}
  *
  * Of two entries of one id every daemon chooses the same: of keys a revoked one, else the one
  * with the higher serial. So a revocation is final, and an entry of old changes nothing. */
@@ -19,6 +19,8 @@
 #include "policy/apikeys.h"
 
 #define LIVE_FIELD_MAX 64
+
+#define LIVE_NEVER INT64_MAX /* no end */
 
 enum live_kind { LIVE_KEY, LIVE_LIMIT };
 extern const char *const live_kinds[]; /* their names; ends with NULL */
@@ -49,11 +51,19 @@ struct live_entry {
 	char field[LIVE_FIELD_MAX]; /* "key:ID": its place in the hash */
 	enum live_kind kind;
 	int64_t serial;
-	bool ended;	   /* revoked, cleared */
+	bool ended;	 /* revoked, cleared */
+	int64_t over_ns; /* wall: revoked, cleared or past its time; LIVE_NEVER */
+	/* after that no copy of any of its versions is in force, whoever kept one; LIVE_NEVER:
+	 * one had no end, or nobody knows */
+	int64_t latest_ns;
 	struct apikey key; /* LIVE_KEY; sha256 all zeros: one of a file, revoked here */
 	struct live_override limit; /* LIVE_LIMIT */
 };
 
+/* Appends the object's text and its HMAC. False: out of memory, and the buffer has failed. */
+bool live_sign(json_t *object, const unsigned char key[SHA256_BYTES], struct buf *out);
+/* The object of such a text, the caller's; NULL with *why. */
+json_t *live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf *why);
 /* Verifies and reads an entry; `field` is where it was found, empty: in no place. NULL with the
  * reason in *why: it does not verify, is another place's, or says what no entry can say. The
  * caller's, one reference. */
@@ -64,6 +74,10 @@ struct live_entry *live_entry_make(
 	json_t *object, const unsigned char key[SHA256_BYTES], struct buf *why);
 /* The JSON object of an entry; the caller's. NULL: out of memory. */
 json_t *live_entry_object(const struct live_entry *e);
+/* `ns` was a day ago or longer. */
+bool live_day_after(int64_t ns, int64_t now_ns);
+/* It is over since a day: it may be purged. A file's key is revoked for good. */
+bool live_entry_is_over(const struct live_entry *e, int64_t now_ns);
 /* Whether x takes the place of y, which has the same field. */
 bool live_entry_beats(const struct live_entry *x, const struct live_entry *y);
 void live_entry_unref(struct live_entry **e);

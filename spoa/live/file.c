@@ -88,9 +88,18 @@ read_lines(struct live_file *f, struct span text,
 	return ok;
 }
 
+static int
+open_or_begin(const char *name, bool *begun)
+{
+	int fd = open(name, O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	*begun = fd < 0 && errno == ENOENT;
+	return *begun ? open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600) : fd;
+}
+
 struct live_file *
 live_file_open(const char *name, bool (*each)(void *arg, struct span line, struct buf *why),
-	void *arg, size_t *lines, struct buf *why)
+	void *arg, size_t *lines, bool *begun, struct buf *why)
 {
 	struct live_file *f = calloc(1, sizeof(*f));
 	struct buf text;
@@ -100,7 +109,7 @@ live_file_open(const char *name, bool (*each)(void *arg, struct span line, struc
 		return NULL;
 	buf_init(&text, FILE_BYTES);
 	f->name = strdup(name);
-	f->fd = f->name ? open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600) : -1;
+	f->fd = f->name ? open_or_begin(name, begun) : -1;
 	if (f->fd < 0)
 		buf_printf(why, "%s: %s", name, strerror(errno));
 	else if (flock(f->fd, LOCK_EX | LOCK_NB) < 0)

@@ -9,10 +9,10 @@ struct live_file;
 
 /* Reads it, or begins it with mode 0600, and locks it. `each` gets every line; false with *why:
  * the file is refused. A last line without its newline was cut off by a crash: it is removed.
- * NULL with *why, file and line named. */
+ * *begun: it was not there. NULL with *why, file and line named. */
 struct live_file *live_file_open(const char *name,
 	bool (*each)(void *arg, struct span line, struct buf *why), void *arg, size_t *lines,
-	struct buf *why);
+	bool *begun, struct buf *why);
 void live_file_close(struct live_file **f);
 const char *live_file_name(const struct live_file *f);
 /* 0 or ERR_IO: nothing of it counts, and the next call is live_file_replace(). */

@@ -10,6 +10,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "live/file.h"
+#include "live/gone.h"
+#include "live/view.h"
+#include "policy/data.h"
 
 enum { REFUSED_REMEMBERED = 256 };
 
@@ -21,7 +24,9 @@ struct live {
 	struct live_file *file;
 	struct live_entry **v; /* sorted by field */
 	size_t n, room;
-	bool kept; /* all of them are on disk */
+	struct gone_list gone;
+	bool kept;  /* all of them are on disk */
+	bool begun; /* the file was not there */
 	_Atomic uint64_t changes;
 	uint64_t refused[REFUSED_REMEMBERED]; /* hashes of what was logged */
 	size_t nrefused;
@@ -31,91 +36,6 @@ struct live {
 };
 
 /* ---- views ---- */
-
-static void
-view_free(struct live_view *v)
-{
-	for (size_t i = 0; v && i < v->nentries; i++)
-		live_entry_unref(&v->entries[i]);
-	if (v) {
-		free(v->entries);
-		free(v->keys.keys);
-		free(v->limits);
-		free(v->first);
-		free(v->after);
-	}
-	free(v);
-}
-
-static size_t
-chain_of(const struct live_view *v, const char *limit, struct span name, struct span value)
-{
-	uint64_t h = span_hash(span_str(limit)) * 31 + span_hash(name);
-
-	return (size_t)((h * 31 + span_hash(value)) % v->nfirst);
-}
-
-/* False: out of memory. */
-static bool
-chain_overrides(struct live_view *v)
-{
-	v->nfirst = 2 * v->nlimits + 1;
-	v->first = calloc(v->nfirst, sizeof(*v->first));
-	v->after = calloc(v->nlimits + 1, sizeof(*v->after));
-	for (size_t i = 0; v->first && v->after && i < v->nlimits; i++) {
-		const struct live_override *o = v->limits[i];
-		size_t c = chain_of(v, o->limit, o->pairs[0].name, o->pairs[0].value);
-		v->after[i] = v->first[c];
-		v->first[c] = (uint32_t)(i + 1);
-	}
-	return v->first && v->after;
-}
-
-size_t
-live_next_override(const struct live_view *v, const char *limit, struct span name,
-	struct span value, size_t at)
-{
-	at = at ? v->after[at - 1] : v->first[chain_of(v, limit, name, value)];
-	while (at) {
-		const struct live_override *o = v->limits[at - 1];
-		if (!strcmp(o->limit, limit) && span_eq(o->pairs[0].name, name) &&
-			span_eq(o->pairs[0].value, value))
-			return at;
-		at = v->after[at - 1];
-	}
-	return 0;
-}
-
-/* NULL: out of memory. */
-static struct live_view *
-view_of(struct live_entry **v, size_t n)
-{
-	struct live_view *view = calloc(1, sizeof(*view));
-
-	if (!view)
-		return NULL;
-	view->entries = calloc(n + 1, sizeof(*view->entries));
-	view->keys.keys = calloc(n + 1, sizeof(*view->keys.keys));
-	view->limits = calloc(n + 1, sizeof(*view->limits));
-	if (!view->entries || !view->keys.keys || !view->limits) {
-		view_free(view);
-		return NULL;
-	}
-	view->keys.sorted = true; /* as the fields are */
-	for (size_t i = 0; i < n; i++) {
-		v[i]->refs++;
-		view->entries[view->nentries++] = v[i];
-		if (v[i]->kind == LIVE_KEY)
-			view->keys.keys[view->keys.n++] = v[i]->key;
-		else if (!v[i]->ended)
-			view->limits[view->nlimits++] = &v[i]->limit;
-	}
-	if (!chain_overrides(view)) {
-		view_free(view);
-		return NULL;
-	}
-	return view;
-}
 
 static bool
 is_read(struct live *l, const struct live_view *v)
@@ -137,7 +57,7 @@ drop_old(struct live *l)
 			continue;
 		}
 		*at = v->next;
-		view_free(v);
+		live_view_free(v);
 	}
 }
 
@@ -145,7 +65,7 @@ drop_old(struct live *l)
 static void
 publish(struct live *l)
 {
-	struct live_view *next = view_of(l->v, l->n);
+	struct live_view *next = live_view_of(l->v, l->n);
 
 	if (!next) {
 		log_event(LOG_ERROR, "live.failed", LS("why", err_str(ERR_NOMEM)));
@@ -204,6 +124,13 @@ place_of(const struct live *l, const char *field, bool *found)
 	return from;
 }
 
+/* What ends a key or an override has places of its own. */
+static bool
+is_full(const struct live *l, const struct live_entry *e)
+{
+	return l->n >= CAP_LIVE_ENTRIES + (e->ended ? CAP_LIVE_ENDED : 0);
+}
+
 /* Takes the entry, or leaves it where there is no room: false. */
 static bool
 set_entry(struct live *l, struct live_entry *e)
@@ -216,7 +143,7 @@ set_entry(struct live *l, struct live_entry *e)
 		l->v[at] = e;
 		return true;
 	}
-	if (l->n == CAP_LIVE_ENTRIES)
+	if (is_full(l, e))
 		return false;
 	if (l->n == l->room) {
 		size_t room = l->room ? 2 * l->room : 64;
@@ -229,6 +156,7 @@ set_entry(struct live *l, struct live_entry *e)
 	memmove(l->v + at + 1, l->v + at, (l->n - at) * sizeof(struct live_entry *));
 	l->v[at] = e;
 	l->n++;
+	gone_drop(&l->gone, e->field);
 	return true;
 }
 
@@ -241,6 +169,8 @@ keep(struct live *l, struct span lines)
 	if (l->kept)
 		return l->kept = live_file_append(l->file, lines) == 0;
 	buf_init(&all, 0);
+	for (size_t i = 0; i < l->gone.n; i++)
+		gone_write(&l->gone.v[i], l->key, &all);
 	for (size_t i = 0; i < l->n; i++) {
 		buf_span(&all, l->v[i]->text);
 		buf_putc(&all, '\n');
@@ -294,6 +224,18 @@ stamp(struct live *l, enum live_kind kind, json_t *o, int64_t was)
 	json_object_set_new(o, "node", json_string(l->node));
 }
 
+static void
+put_latest(json_t *o, int64_t ns)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	json_object_del(o, "latest");
+	if (ns == LIVE_NEVER)
+		return;
+	clock_rfc3339(ns, when);
+	json_object_set_new(o, "latest", json_string(when));
+}
+
 static int
 put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why)
 {
@@ -306,9 +248,12 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 		buf_str(why, "another change of it came first: look, and try again");
 		return ERR_BAD_STATE;
 	}
-	if (!found && l->n == CAP_LIVE_ENTRIES) {
-		buf_printf(
-			why, "there are %d entries, and more are not kept", CAP_LIVE_ENTRIES);
+	if (!found && is_full(l, *e)) {
+		metric_inc(l->metrics, M_LIVE_FULL);
+		buf_printf(why,
+			"%zu keys and overrides were made at run time, and no more are kept: "
+			"those that have an end are removed a day after it",
+			l->n);
 		return ERR_FULL;
 	}
 	buf_init(&line, 0);
@@ -331,10 +276,37 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	return kept ? 0 : ERR_IO;
 }
 
+/* Before it is made: the latest end of all its versions. The serial of the last of them. */
+static int64_t
+set_latest(struct live *l, enum live_kind kind, json_t *o)
+{
+	struct span end = json_span(json_object_get(o, kind == LIVE_KEY ? "expires" : "until"));
+	char field[LIVE_FIELD_MAX];
+	int64_t latest, was = 0, serial = 0;
+	bool found;
+
+	if (!end.n || clock_parse(end.p, end.n, &latest) < 0)
+		latest = LIVE_NEVER;
+	struct span id = json_span(json_object_get(o, "id"));
+	snprintf(field, sizeof(field), "%s:%.*s", live_kinds[kind],
+		SPAN_ARG(span_cut(id, 0, LIVE_FIELD_MAX / 2)));
+	pthread_mutex_lock(&l->lock);
+	size_t at = place_of(l, field, &found);
+	const struct gone *g = gone_find(&l->gone, field);
+	if (found || g) {
+		was = found ? l->v[at]->latest_ns : g->latest_ns;
+		serial = found ? l->v[at]->serial : g->serial;
+	}
+	pthread_mutex_unlock(&l->lock);
+	put_latest(o, was > latest ? was : latest);
+	return serial;
+}
+
 int
 live_put(struct live *l, enum live_kind kind, json_t *object, int64_t serial, struct buf *why)
 {
-	stamp(l, kind, object, serial);
+	int64_t was = set_latest(l, kind, object);
+	stamp(l, kind, object, was > serial ? was : serial);
 	struct live_entry *e = live_entry_make(object, l->key, why);
 	if (!e)
 		return ERR_SYNTAX;
@@ -363,6 +335,18 @@ live_kept(struct live *l)
 	return kept;
 }
 
+const char *
+live_node(const struct live *l)
+{
+	return l->node;
+}
+
+bool
+live_begun(const struct live *l)
+{
+	return l->begun;
+}
+
 uint64_t
 live_changes(struct live *l)
 {
@@ -386,9 +370,69 @@ refuse(struct live *l, const struct live_item *item, struct span why)
 		LSP("why", why));
 }
 
+static void
+say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *older)
+{
+	*older += 1;
+	metric_inc(l->metrics, M_LIVE_OLDER);
+	log_event(LOG_WARN, "live.older", LS("field", e->field), LI("serial", e->serial),
+		LI("ours", ours));
+}
+
+/* The same, revoked or cleared now: what it was is known no more. */
+static struct live_entry *
+ended_again(struct live *l, const struct live_entry *e, const struct gone *g)
+{
+	json_t *o = live_entry_object(e);
+	char when[CLOCK_RFC3339_LEN];
+	struct buf why;
+
+	clock_rfc3339(clock_wall_ns(), when);
+	json_object_set_new(o, e->kind == LIVE_KEY ? "revoked" : "ended", json_string(when));
+	json_object_set_new(
+		o, "serial", json_integer((e->serial > g->serial ? e->serial : g->serial) + 1));
+	put_latest(o, e->latest_ns > g->latest_ns ? e->latest_ns : g->latest_ns);
+	buf_init(&why, 1024);
+	struct live_entry *again = live_entry_make(o, l->key, &why);
+	if (!again)
+		log_event(LOG_ERROR, "live.failed", LS("field", e->field),
+			LSP("why", buf_view(&why)));
+	buf_free(&why);
+	json_decref(o);
+	return again;
+}
+
+/* Of an entry that is not here: itself; NULL where it was purged, or is nothing that has to be
+ * known; or, where a copy of old would bring it back into force, what ends it again. */
+static struct live_entry *
+let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *older)
+{
+	const struct gone *g = gone_find(&l->gone, e->field);
+	int64_t now = clock_wall_ns();
+	bool over = live_entry_is_over(e, now), newer = g && e->serial > g->serial;
+
+	if (!g && !(over && live_day_after(e->latest_ns, now)))
+		return e;
+	if (!over && (e->kind == LIVE_KEY ? e->ended || (newer && !g->final) : newer))
+		return e;
+	struct live_entry *again = NULL;
+	item->stale = over || e->ended;
+	if (!item->stale) {
+		say_older(l, e, g->serial, older);
+		again = ended_again(l, e, g);
+	} else if (g && newer) {
+		struct gone one = gone_of(e);
+		one.final |= g->final;
+		one.latest_ns = g->latest_ns > one.latest_ns ? g->latest_ns : one.latest_ns;
+		gone_add(&l->gone, &one);
+	}
+	live_entry_unref(&e);
+	return again;
+}
+
 /* True: *e is ours now. */
 static bool
-merge_one(struct live *l, const struct live_item *item, struct buf *lines, size_t *older)
+merge_one(struct live *l, struct live_item *item, struct buf *lines, size_t *older)
 {
 	bool found;
 	struct buf why;
@@ -407,25 +451,31 @@ merge_one(struct live *l, const struct live_item *item, struct buf *lines, size_
 	buf_free(&why);
 	if (!e)
 		return false;
+	/* Two were put at once: either may be in some copy. */
+	if (found && l->v[at]->latest_ns < e->latest_ns)
+		l->v[at]->latest_ns = e->latest_ns;
+	else if (found)
+		e->latest_ns = l->v[at]->latest_ns;
 	if (found && !live_entry_beats(e, l->v[at])) {
-		*older += 1;
-		metric_inc(l->metrics, M_LIVE_OLDER);
-		log_event(LOG_WARN, "live.older", LS("field", e->field),
-			LI("serial", e->serial), LI("ours", l->v[at]->serial));
+		say_older(l, e, l->v[at]->serial, older);
 		live_entry_unref(&e);
 		return false;
 	}
+	if (!found && !(e = let_in(l, e, item, older)))
+		return false;
 	buf_span(lines, e->text);
 	buf_putc(lines, '\n');
 	if (set_entry(l, e))
 		return true;
-	log_event(LOG_ERROR, "live.failed", LS("why", err_str(ERR_FULL)));
+	metric_inc(l->metrics, M_LIVE_FULL);
+	log_event(
+		LOG_ERROR, "live.failed", LS("field", e->field), LS("why", err_str(ERR_FULL)));
 	live_entry_unref(&e);
 	return false;
 }
 
 void
-live_merge(struct live *l, const struct live_item *items, size_t n, size_t *older)
+live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 {
 	struct buf lines;
 	size_t taken = 0;
@@ -460,7 +510,7 @@ live_missing(struct live *l, const struct live_item *items, size_t n,
 		if (i < n && span_eq(items[i].field, field) &&
 			span_eq(items[i].text, l->v[e]->text))
 			continue;
-		each(arg, (struct live_item){ field, l->v[e]->text });
+		each(arg, (struct live_item){ .field = field, .text = l->v[e]->text });
 	}
 	pthread_mutex_unlock(&l->lock);
 }
@@ -472,26 +522,86 @@ live_put_since(struct live *l, uint64_t since, void (*each)(void *arg, struct li
 	pthread_mutex_lock(&l->lock);
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i]->put > since)
-			each(arg,
-				(struct live_item){ span_str(l->v[i]->field), l->v[i]->text });
+			each(arg, (struct live_item){ .field = span_str(l->v[i]->field),
+					  .text = l->v[i]->text });
 	pthread_mutex_unlock(&l->lock);
 }
 
+/* ---- what is over ---- */
+
+/* With the lock. False: it has to stay. */
+static bool
+purge_one(struct live *l, const struct live_entry *e, int64_t now_ns)
+{
+	struct gone one = gone_of(e);
+
+	return live_entry_is_over(e, now_ns) &&
+	       (live_day_after(e->latest_ns, now_ns) || gone_add(&l->gone, &one) == 0);
+}
+
+/* A disk that does not take it has them all yet, and the next write tries again. */
+size_t
+live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
+{
+	size_t kept = 0, n = 0;
+
+	pthread_mutex_lock(&l->lock);
+	gone_forget(&l->gone, now_ns);
+	for (size_t i = 0; i < l->n; i++) {
+		if (n == most || !purge_one(l, l->v[i], now_ns)) {
+			l->v[kept++] = l->v[i];
+			continue;
+		}
+		buf_printf(fields, "%s\"%s\"", n++ ? "," : "", l->v[i]->field);
+		live_entry_unref(&l->v[i]);
+	}
+	l->n = kept;
+	if (n) {
+		publish(l);
+		l->kept = false;
+		keep(l, span_of(NULL, 0));
+	}
+	drop_old(l);
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
 /* ---- life ---- */
+
+static void
+take_line(struct live *l, struct live_entry *e)
+{
+	const struct gone *g = gone_find(&l->gone, e->field);
+	bool found;
+	size_t at = place_of(l, e->field, &found);
+
+	/* After the line of what was purged: what took its place. */
+	bool old = g && e->serial <= g->serial && !(e->kind == LIVE_KEY && e->ended);
+	if ((found ? !live_entry_beats(e, l->v[at]) : old) || !set_entry(l, e))
+		live_entry_unref(&e);
+}
 
 static bool
 read_line(void *arg, struct span line, struct buf *why)
 {
 	struct live *l = arg;
-	bool found;
-	struct live_entry *e = live_entry_read(line, span_of(NULL, 0), l->key, why);
+	json_t *o = live_verify(line, l->key, why);
+	struct gone one;
 
-	if (!e)
+	if (!o)
 		return false;
-	size_t at = place_of(l, e->field, &found);
-	if ((found && !live_entry_beats(e, l->v[at])) || !set_entry(l, e))
-		live_entry_unref(&e);
-	return true;
+	bool gone = gone_read(o, &one);
+	json_decref(o);
+	if (gone && gone_add(&l->gone, &one)) {
+		buf_str(why, err_str(ERR_FULL));
+		return false;
+	}
+	if (gone)
+		return true;
+	struct live_entry *e = live_entry_read(line, span_of(NULL, 0), l->key, why);
+	if (e)
+		take_line(l, e);
+	return e != NULL;
 }
 
 struct live *
@@ -508,8 +618,8 @@ live_open(const char *file, const char *node, const unsigned char key[SHA256_BYT
 	l->node = node;
 	l->metrics = m;
 	l->kept = true;
-	l->file = live_file_open(file, read_line, l, &lines, why);
-	if (l->file && lines > 2 * l->n + 64) { /* most of it is of old */
+	l->file = live_file_open(file, read_line, l, &lines, &l->begun, why);
+	if (l->file && lines > 2 * (l->n + l->gone.n) + 64) { /* most of it is of old */
 		l->kept = false;
 		keep(l, span_of(NULL, 0));
 	}
@@ -530,10 +640,11 @@ live_close(struct live **lp)
 		return;
 	live_file_close(&l->file);
 	drop_old(l);
-	view_free(atomic_load(&l->now));
+	live_view_free(atomic_load(&l->now));
 	for (size_t i = 0; i < l->n; i++)
 		live_entry_unref(&l->v[i]);
 	free(l->v);
+	gone_free(&l->gone);
 	pthread_mutex_destroy(&l->lock);
 	sodium_memzero(l->key, sizeof(l->key));
 	free(l);

@@ -51,23 +51,32 @@ json_t *live_get(struct live *l, const char *field);
 json_t *live_list(struct live *l, enum live_kind kind);
 /* Puts what the object says in force, in the place of what has this serial (0: nothing has);
  * sets its kind, serial, time and node. 0; ERR_SYNTAX: it says what no entry can;
- * ERR_BAD_STATE: another change came first; ERR_FULL: CAP_LIVE_ENTRIES; ERR_IO: it cannot be
- * kept on disk, and is not in force, but for what is revoked or cleared, which is. With *why
- * but for 0. */
+ * ERR_BAD_STATE: another change came first; ERR_FULL: CAP_LIVE_ENTRIES, counted; ERR_IO: it
+ * cannot be kept on disk, and is not in force, but for what is revoked or cleared, which is.
+ * With *why but for 0. */
 int live_put(
 	struct live *l, enum live_kind kind, json_t *object, int64_t serial, struct buf *why);
 /* How many entries there are, and whether all are on disk. */
 size_t live_count(struct live *l);
 bool live_kept(struct live *l);
+/* The file was not there: all that is known is what Redis says. */
+bool live_begun(const struct live *l);
+const char *live_node(const struct live *l);
+
+/* Purges at most so many of those that are over since a day: no copy of them can come into
+ * force again, or a name and a number stay here that keep it out. Their fields to *fields, as
+ * texts of a JSON list. How many. */
+size_t live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields);
 
 /* ---- for live/sync.c ---- */
 
 struct live_item {
 	struct span field, text;
+	bool stale; /* live_merge(): it was purged, and need not be there */
 };
 /* Entries that were found elsewhere: what verifies and beats ours comes into force. *older: how
  * many ours beat; what does not verify is counted, and logged once. */
-void live_merge(struct live *l, const struct live_item *items, size_t n, size_t *older);
+void live_merge(struct live *l, struct live_item *items, size_t n, size_t *older);
 /* Calls with each entry of which `items`, sorted by field, has no equal. */
 void live_missing(struct live *l, const struct live_item *items, size_t n,
 	void (*each)(void *arg, struct live_item item), void *arg);

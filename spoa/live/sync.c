@@ -19,6 +19,7 @@
 #define FULL_US	   10000000u
 #define AGAIN_US   1000000u /* where Redis is away */
 #define COMMAND_US 500000u
+#define REMOVE_US  600000000u /* by another's clock it may not be over yet: not at each pass */
 
 enum { SCAN_COUNT = 512, FIELDS_MAX = 4 * CAP_LIVE_ENTRIES };
 /* What a foreign writer can make us read. */
@@ -33,11 +34,15 @@ struct live_sync {
 	bool stopping, up, tried;
 	uint64_t asked; /* live_changes() that somebody waits for */
 	uint64_t known; /* of which Redis has all */
+	enum live_past past;
+	size_t believed;
 	/* the thread's own */
 	redisContext *redis;
 	bool said;	   /* that it is away */
 	long long version; /* -1: not read */
 	uint64_t read_us;
+	uint64_t removed_us; /* 0: never */
+	bool marked;	     /* Redis knows that this node has a file */
 };
 
 /* ---- what Redis says ---- */
@@ -107,6 +112,7 @@ take_part(struct found *f, const redisReply *list)
 			return false;
 		f->items = v;
 		/* What is too long is no entry: enough of it to be refused. */
+		v[f->n].stale = false;
 		v[f->n].field = arena_dup(&f->arena,
 			span_cut(span_of(field->str, field->len), 0, 2 * LIVE_FIELD_MAX));
 		v[f->n].text = arena_dup(&f->arena,
@@ -174,16 +180,40 @@ append(struct told *t, int argc, const char **argv, const size_t *lens)
 }
 
 static void
-tell_entry(void *arg, struct live_item item)
+append_change(struct told *t, int argc, const char **argv, const size_t *lens)
 {
-	struct told *t = arg;
 	const char *multi[] = { "MULTI" };
-	const char *argv[] = { "HSET", LIVE_ENTRIES_KEY, item.field.p, item.text.p };
-	const size_t lens[] = { 4, strlen(LIVE_ENTRIES_KEY), item.field.n, item.text.n };
 
 	if (t->n == 0)
 		append(t, 1, multi, NULL);
-	append(t, 4, argv, lens);
+	append(t, argc, argv, lens);
+}
+
+static void
+tell_entry(void *arg, struct live_item item)
+{
+	const char *argv[] = { "HSET", LIVE_ENTRIES_KEY, item.field.p, item.text.p };
+	const size_t lens[] = { 4, strlen(LIVE_ENTRIES_KEY), item.field.n, item.text.n };
+
+	append_change(arg, 4, argv, lens);
+}
+
+/* What was purged here. A daemon that has it yet writes it again, until it purges it too. */
+static void
+remove_stale(struct live_sync *s, const struct found *f, struct told *t)
+{
+	uint64_t now = clock_mono_us();
+
+	if (s->removed_us && now - s->removed_us < REMOVE_US)
+		return;
+	for (size_t i = 0; i < f->n; i++) {
+		const char *argv[] = { "HDEL", LIVE_ENTRIES_KEY, f->items[i].field.p };
+		const size_t lens[] = { 4, strlen(LIVE_ENTRIES_KEY), f->items[i].field.n };
+		if (!f->items[i].stale)
+			continue;
+		append_change(t, 3, argv, lens);
+		s->removed_us = now;
+	}
 }
 
 /* What is not among what was found; f NULL: nothing was read, what was put here since.
@@ -199,6 +229,8 @@ tell(struct live_sync *s, const struct found *f, long long *version)
 		live_missing(s->live, f->items, f->n, tell_entry, &t);
 	else
 		live_put_since(s->live, s->known, tell_entry, &t);
+	if (f)
+		remove_stale(s, f, &t);
 	if (t.n == 0)
 		return true;
 	append(&t, 2, incr, NULL);
@@ -222,6 +254,46 @@ tell(struct live_sync *s, const struct found *f, long long *version)
 	if (r)
 		freeReplyObject(r);
 	return !t.failed;
+}
+
+/* ---- a daemon without a past ---- */
+
+static void
+say_past(struct live_sync *s, bool known)
+{
+	size_t n = live_count(s->live);
+	enum live_past past = known ? LIVE_PAST_LOST : LIVE_PAST_NEW;
+
+	if (!live_begun(s->live) || !n)
+		return;
+	log_event(known ? LOG_ERROR : LOG_WARN, known ? "live.lost" : "live.believed",
+		LI("entries", n),
+		LS("why", known ? "state_file was not there, and this node had one: what was "
+				  "revoked may live again where Redis is of old"
+				: "state_file was not there: a new node believes Redis"));
+	pthread_mutex_lock(&s->lock);
+	s->past = past;
+	s->believed = n;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* After what Redis has was read: that this node has a file from now on. */
+static bool
+mark(struct live_sync *s)
+{
+	char when[CLOCK_RFC3339_LEN];
+	const char *node = live_node(s->live);
+	const char *set[] = { "HSETNX", LIVE_NODES_KEY, node, when };
+
+	clock_rfc3339(clock_wall_ns(), when);
+	redisReply *r = ask(s, 4, set, NULL);
+	if (!r)
+		return false;
+	if (!s->marked)
+		say_past(s, r->type == REDIS_REPLY_INTEGER && r->integer == 0);
+	s->marked = true;
+	freeReplyObject(r);
+	return true;
 }
 
 /* ---- passes ---- */
@@ -264,7 +336,7 @@ pass(struct live_sync *s, uint64_t changes)
 	bool ok = read_entries(s, &f);
 	if (ok)
 		live_merge(s->live, f.items, f.n, &older);
-	ok = ok && tell(s, &f, &version);
+	ok = ok && mark(s) && tell(s, &f, &version);
 	if (ok) {
 		s->version = version;
 		s->read_us = now;
@@ -346,6 +418,16 @@ live_sync_up(struct live_sync *s)
 	bool up = s->up;
 	pthread_mutex_unlock(&s->lock);
 	return up;
+}
+
+enum live_past
+live_sync_past(struct live_sync *s, size_t *entries)
+{
+	pthread_mutex_lock(&s->lock);
+	enum live_past past = s->past;
+	*entries = s->believed;
+	pthread_mutex_unlock(&s->lock);
+	return past;
 }
 
 /* ---- life ---- */

@@ -24,6 +24,16 @@ bool live_sync_wait(struct live_sync *s, uint64_t most_us);
 /* Redis has been read within the last seconds. Any thread. */
 bool live_sync_up(struct live_sync *s);
 
+/* What a daemon whose file was not there at the start believes. */
+enum live_past {
+	LIVE_PAST_OWN,	/* nothing: it had its file, or Redis has no entries either */
+	LIVE_PAST_NEW,	/* Redis; this node was never there */
+	LIVE_PAST_LOST, /* Redis; this node had a file: what only that knew is lost */
+};
+/* *entries: how many it believes. Any thread. */
+enum live_past live_sync_past(struct live_sync *s, size_t *entries);
+
+#define LIVE_NODES_KEY	 "tollgate:{live}:nodes"
 #define LIVE_ENTRIES_KEY "tollgate:{live}:entries"
 #define LIVE_VERSION_KEY "tollgate:{live}:version"
 

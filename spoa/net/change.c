@@ -144,6 +144,7 @@ change_shown(const json_t *entry)
 
 	json_object_del(shown, "sha256");
 	json_object_del(shown, "kind");
+	json_object_del(shown, "latest");
 	return shown;
 }
 

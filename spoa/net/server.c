@@ -81,6 +81,35 @@ server_snapshot(struct server *s)
 	return snap;
 }
 
+static enum live_past
+past_of(struct server *s, size_t *entries)
+{
+	*entries = 0;
+	return s->live_sync ? live_sync_past(s->live_sync, entries) : LIVE_PAST_OWN;
+}
+
+/* Of the state file what is not as it should be. */
+static void
+live_says(struct server *s, struct buf *out)
+{
+	const char *file = s->shared_cfg->state_file;
+	size_t entries;
+	enum live_past past = past_of(s, &entries);
+
+	if (!live_kept(s->live))
+		buf_printf(out, "state_file: down: %s cannot be written\n", file);
+	if (past == LIVE_PAST_LOST)
+		buf_printf(out,
+			"state_file: lost: %s was not there at the start: %zu entries of Redis "
+			"are believed, and what was revoked may live again\n",
+			file, entries);
+	else if (past == LIVE_PAST_NEW)
+		buf_printf(out,
+			"state_file: new: %s was not there at the start: %zu entries of Redis "
+			"are believed\n",
+			file, entries);
+}
+
 bool
 server_ready(struct server *s, struct buf *out)
 {
@@ -104,9 +133,8 @@ server_ready(struct server *s, struct buf *out)
 		buf_printf(out, "tokens: estimated: %s\n", snap->no_ranks);
 	if (!detect_jit(snap->rules))
 		buf_str(out, "patterns: interpreted, PCRE2 may not run what it compiles\n");
-	if (s->live && !live_kept(s->live))
-		buf_printf(out, "state_file: down: %s cannot be written\n",
-			s->shared_cfg->state_file);
+	if (s->live)
+		live_says(s, out);
 	bool keys = keysets_ready(s->keysets, out);
 	if (s->audit)
 		buf_printf(out, "audit: %s\n",
@@ -257,6 +285,11 @@ server_metrics(struct server *s, struct buf *out)
 		gauge(out, "live_entries",
 			"keys and overrides made at run time, ended ones too",
 			live_count(s->live));
+	size_t believed;
+	if (s->live)
+		gauge(out, "live_state_lost",
+			"state_file was not there at the start, and this node had one",
+			past_of(s, &believed) == LIVE_PAST_LOST);
 	gauge(out, "ready", "what /readyz says", is_ready(s));
 	gauge(out, "uptime_seconds", "since start",
 		(clock_mono_us() - s->started_us) / 1000000);
@@ -445,6 +478,14 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 
 	if (!cfg->state_key)
 		return 0;
+	if (cfg->state_required && access(cfg->state_file, F_OK) < 0) {
+		buf_printf(why,
+			"%s: %s, and state_required: what was revoked may live again by an old "
+			"Redis. Put it back; for a new node make it, empty: install -m 600 "
+			"/dev/null %s, as the user of the daemon",
+			cfg->state_file, strerror(errno), cfg->state_file);
+		return ERR_IO;
+	}
 	if (keyfile_derive(cfg->state_key, "tollgate-live-v1", key, why) < 0)
 		return ERR_IO;
 	s->live = live_open(cfg->state_file, cfg->node, key, &s->metrics, why);
@@ -639,6 +680,7 @@ server_run(const char *config_file)
 		goto stop;
 	say_started(&s, cfg);
 	observing_start(&s.observing, &s, run.loop);
+	purging_start(&s.purging, &s, run.loop);
 	server_notify("READY=1");
 	ev_run(run.loop, 0);
 	code = 0;
@@ -646,6 +688,7 @@ stop:
 	sodium_memzero(key, sizeof(key));
 	reload_stop(&s.reloading);
 	observing_stop(&s.observing);
+	purging_stop(&s.purging);
 	admin_stop(&admin);
 	reload_free(&s.reloading);
 	keysets_stop(s.keysets);

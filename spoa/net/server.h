@@ -4,6 +4,7 @@
 #define NET_SERVER_H
 
 #include "net/observing.h"
+#include "net/purging.h"
 #include "net/reload.h"
 #include "net/worker.h"
 
@@ -17,6 +18,7 @@ struct server {
 	struct gate_shared *shared;
 	struct reloading reloading;
 	struct observing observing;
+	struct purging purging;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
 	struct live *live;	     /* NULL: no state_key */

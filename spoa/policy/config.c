@@ -53,6 +53,8 @@ const struct config_option config_options[] = {
   "secret that keys and limits made at run time are signed with: a file of tollgate keygen --secret, mode 600; the same on all daemons of one Redis" },
 { "state_file",           OPT_PATH,     AT(state_file),           NULL,     0,       0,         0,
   "where they are kept on this machine; default: audit.journal with .live after it" },
+{ "state_required",       OPT_BOOL,     AT(state_required),       "false",  0,       0,         0,
+  "no start where state_file is not there: without it revocations of which Redis knows nothing are lost" },
 { "redact.key_file",      OPT_PATH,     AT(redact_key_file),      NULL,     0,       0,         0,
   "secret of keyed hashes (with: hash): 32 bytes of text or more, mode 600; the same on nodes whose hashes should agree" },
 { "agent.listen",         OPT_ADDRS,    AT(agent),                NULL,     0,       0,         AT(nagent),
@@ -545,6 +547,9 @@ check_state(struct reader *r, const struct yaml_node *root)
 			"state_key: needs state_file, or audit.journal next to which it is");
 	if (cfg->state_file && !cfg->state_key)
 		diag_at(r->d, find_option(root, "state_file"), "state_file: needs state_key");
+	if (cfg->state_required && !cfg->state_key)
+		diag_at(r->d, find_option(root, "state_required"),
+			"state_required: needs state_key");
 }
 
 /* What the options of redis: say together. */

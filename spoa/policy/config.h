@@ -69,6 +69,8 @@ struct config {
 	const char *state_file; /* state_file: where they are kept; default: audit.journal and
 				   ".live" */
 
+	bool state_required; /* state_required: no start without that file */
+
 	const char *policy;	   /* policy: file */
 	const char *shadow_policy; /* asked next to it, never obeyed; NULL: none */
 	bool policy_watch;	   /* policy_watch: reload where a file that was read changes,

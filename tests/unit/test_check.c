@@ -274,6 +274,9 @@ the_state_key_is_a_secret_that_can_be_read(void **state)
 	put("c.yaml", CONFIG RELAY "state_file: s\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_err, "state_file: needs state_key"));
+	put("c.yaml", CONFIG RELAY "state_required: true\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(cmd_err, "state_required: needs state_key"));
 	unlink(path("k.yaml"));
 }
 

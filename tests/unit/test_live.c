@@ -273,7 +273,7 @@ a_file_of_another_key_stops_the_start(void **state)
 static void
 merge(struct live *l, struct span text, size_t want_older, uint64_t want_refused)
 {
-	struct live_item item = { SPAN_LIT("key:bbbbbbbb"), text };
+	struct live_item item = { .field = SPAN_LIT("key:bbbbbbbb"), .text = text };
 	uint64_t before = atomic_load(&metrics.v[M_LIVE_FORGED]);
 	size_t older;
 

@@ -1,0 +1,492 @@
+/* Keys and overrides that are over: which are purged, what of them stays, and that no copy of
+ * old brings one back into force. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "live/live.h"
+
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OWN  ",\"sha256\":\"" HASH "\",\"person\":\"al\""
+#define KEY(serial, rest)                                                                      \
+	"{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":" serial OWN rest "}"
+#define FILED(rest) "{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":7" rest "}"
+#define REVOKED	    ",\"revoked\":\"2029-12-01T00:00:00Z\""
+#define DAY_NS	    (86400ll * 1000000000)
+
+static const unsigned char secret[SHA256_BYTES] = "a key of 32 bytes for the tests";
+static char dir[64], file[96];
+static struct metrics metrics;
+static char limit_id[LIVE_LIMIT_ID + 1]; /* of limit l for person al */
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test_purge.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(file, sizeof(file), "%s/live", dir);
+	json_t *pairs = json_pack("{s:s}", "person", "al");
+	live_limit_id("l", pairs, limit_id);
+	json_decref(pairs);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	unlink(file);
+	return rmdir(dir);
+}
+
+static struct live *
+opened(void)
+{
+	struct buf why;
+
+	buf_init(&why, 1024);
+	struct live *l = live_open(file, "n", secret, &metrics, &why);
+	if (!l)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return l;
+}
+
+static struct live *
+begun(void)
+{
+	unlink(file);
+	return opened();
+}
+
+/* Of a JSON text in which LIMIT is the override's own members. */
+static struct live_entry *
+must(const char *json)
+{
+	char text[512];
+	struct buf why;
+
+	if (!strncmp(json, "LIMIT", 5)) {
+		snprintf(text, sizeof(text),
+			"{\"kind\":\"limit\",\"id\":\"%s\",\"limit\":\"l\",\"counts\":"
+			"\"tokens\","
+			"\"to\":5,\"for\":{\"person\":\"al\"}%s",
+			limit_id, json + 5);
+		json = text;
+	}
+	json_t *o = json_loads(json, 0, NULL);
+	assert_non_null(o);
+	buf_init(&why, 1024);
+	struct live_entry *e = live_entry_make(o, secret, &why);
+	if (!e)
+		fail_msg("%s: %.*s", json, SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	json_decref(o);
+	return e;
+}
+
+/* As it is found in Redis. Whether it need not be there; *older: those that ours beat. */
+static bool
+merge(struct live *l, const struct live_entry *e, size_t *older)
+{
+	struct live_item item = { .field = span_str(e->field), .text = e->text };
+
+	live_merge(l, &item, 1, older);
+	return item.stale;
+}
+
+static bool
+merge_text(struct live *l, const char *json, size_t *older)
+{
+	struct live_entry *e = must(json);
+	bool stale = merge(l, e, older);
+
+	live_entry_unref(&e);
+	return stale;
+}
+
+static int64_t
+at(const char *when)
+{
+	int64_t ns;
+
+	assert_int_equal(clock_parse(when, strlen(when), &ns), 0);
+	return ns;
+}
+
+static size_t
+purge(struct live *l, const char *when)
+{
+	struct buf fields;
+
+	buf_init(&fields, 0);
+	size_t n = live_purge(l, at(when), SIZE_MAX, &fields);
+	assert_true(!n == !fields.n);
+	buf_free(&fields);
+	return n;
+}
+
+/* How many lines of the file hold this. */
+static size_t
+lines_with(const char *what)
+{
+	char line[16384];
+	size_t n = 0;
+	FILE *f = fopen(file, "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, what) != NULL;
+	fclose(f);
+	return n;
+}
+
+static bool
+key_is_live(struct live *l)
+{
+	const struct live_view *v = live_enter(l, 0);
+	const struct apikey *k = apikeys_by_id(&v->keys, SPAN_LIT("7f3k2m9p"));
+	bool is = k && !k->revoked_ns;
+
+	live_leave(l, 0);
+	return is;
+}
+
+static size_t
+overrides(struct live *l)
+{
+	const struct live_view *v = live_enter(l, 0);
+	size_t n = v->nlimits;
+
+	live_leave(l, 0);
+	return n;
+}
+
+static void
+what_is_over_for_a_day_is_purged(void **state)
+{
+	static const struct {
+		const char *name, *json;
+		size_t purged, remembered;
+	} rows[] = {
+		{ "a live key", KEY("7", ""), 0, 0 },
+		{ "a key that ended 23 hours ago",
+			KEY("7", ",\"expires\":\"2030-01-09T01:00:00Z\","
+				 "\"latest\":\"2030-01-09T01:00:00Z\""),
+			0, 0 },
+		{ "a key that ended a day ago",
+			KEY("7", ",\"expires\":\"2030-01-08T23:00:00Z\","
+				 "\"latest\":\"2030-01-08T23:00:00Z\""),
+			1, 0 },
+		{ "one that had no end before",
+			KEY("7", ",\"expires\":\"2030-01-08T23:00:00Z\""), 1, 1 },
+		{ "one that had a later end before",
+			KEY("7", ",\"expires\":\"2030-01-08T23:00:00Z\","
+				 "\"latest\":\"2030-02-01T00:00:00Z\""),
+			1, 1 },
+		{ "a revoked key without an end", KEY("7", REVOKED), 1, 1 },
+		{ "a revoked key that had ended by now",
+			KEY("7", REVOKED ",\"expires\":\"2029-12-02T00:00:00Z\","
+					 "\"latest\":\"2029-12-02T00:00:00Z\""),
+			1, 0 },
+		{ "a revoked key that would have gone on",
+			KEY("7", REVOKED ",\"expires\":\"2031-12-02T00:00:00Z\","
+					 "\"latest\":\"2031-12-02T00:00:00Z\""),
+			1, 1 },
+		{ "a key of a file that was revoked", FILED(REVOKED), 0, 0 },
+		{ "an override that ended a day ago",
+			"LIMIT,\"serial\":7,\"until\":\"2030-01-08T23:00:00Z\","
+			"\"latest\":\"2030-01-08T23:00:00Z\"}",
+			1, 0 },
+		{ "an override that was cleared",
+			"LIMIT,\"serial\":7,\"ended\":\"2029-12-01T00:00:00Z\"}", 1, 1 },
+		{ "an override without an end", "LIMIT,\"serial\":7}", 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct live *l = begun();
+		size_t older;
+		assert_false(merge_text(l, rows[i].json, &older));
+		assert_int_equal(live_count(l), 1);
+		size_t n = purge(l, "2030-01-10T00:00:00Z");
+		if (n != rows[i].purged || live_count(l) != 1 - n ||
+			lines_with("\"kind\":\"gone\"") != rows[i].remembered)
+			fail_msg("%s: %zu purged, %zu remembered", rows[i].name, n,
+				lines_with("\"kind\":\"gone\""));
+		assert_int_equal(purge(l, "2030-01-10T00:00:00Z"), 0);
+		live_close(&l);
+		l = opened();
+		assert_int_equal(live_count(l), 1 - n);
+		live_close(&l);
+	}
+}
+
+/* An old copy of Redis, also after restarts of this daemon. */
+static void
+no_copy_of_old_revives_a_purged_key(void **state)
+{
+	static const struct {
+		const char *name, *ended, *replayed;
+		bool stale, lives;
+		size_t older;
+	} rows[] = {
+		{ "as it was made", KEY("7", REVOKED), KEY("5", ""), false, false, 1 },
+		{ "as it was when it was purged", KEY("7", REVOKED), KEY("7", REVOKED), false,
+			false, 0 },
+		{ "revoked long ago", KEY("7", REVOKED),
+			KEY("6", ",\"revoked\":\"2020-01-01T00:00:00Z\""), true, false, 0 },
+		{ "changed elsewhere by who did not know", KEY("7", REVOKED), KEY("9", ""),
+			false, false, 1 },
+		{ "a rotated one as it was before",
+			KEY("7", ",\"expires\":\"2029-12-01T00:00:00Z\""), KEY("5", ""), false,
+			false, 1 },
+		{ "a rotated one that was given more time elsewhere",
+			KEY("7", ",\"expires\":\"2029-12-01T00:00:00Z\""), KEY("9", ""), false,
+			true, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct live *l = begun();
+		size_t older, again;
+		merge_text(l, rows[i].ended, &older);
+		assert_int_equal(purge(l, "2030-01-10T00:00:00Z"), 1);
+		live_close(&l);
+		l = opened();
+		assert_int_equal(live_count(l), 0);
+		bool stale = merge_text(l, rows[i].replayed, &older);
+		if (stale != rows[i].stale || key_is_live(l) != rows[i].lives ||
+			older != rows[i].older)
+			fail_msg("%s: %sstale, %s, %zu older", rows[i].name,
+				stale ? "" : "not ", key_is_live(l) ? "live" : "dead", older);
+		live_close(&l);
+		l = opened();
+		if (key_is_live(l) != rows[i].lives)
+			fail_msg("%s: after a restart", rows[i].name);
+		merge_text(l, KEY("5", ""), &again);
+		if (key_is_live(l) != rows[i].lives)
+			fail_msg("%s: once more", rows[i].name);
+		live_close(&l);
+	}
+}
+
+static int
+put_override(struct live *l, const char *rest, int64_t serial)
+{
+	json_t *o = json_pack("{s:s s:s s:s s:i s:{s:s}}", "id", limit_id, "limit", "l",
+		"counts", "tokens", "to", 5, "for", "person", "al");
+	json_t *more = json_loads(rest, 0, NULL);
+	struct buf why;
+
+	json_object_update(o, more);
+	json_decref(more);
+	buf_init(&why, 1024);
+	int err = live_put(l, LIVE_LIMIT, o, serial, &why);
+	buf_free(&why);
+	json_decref(o);
+	return err;
+}
+
+static void
+a_purged_override_may_be_set_again_and_not_revived(void **state)
+{
+	struct live *l = begun();
+	struct live_entry *old = must("LIMIT,\"serial\":1}");
+	size_t older;
+
+	(void)state;
+	merge_text(l, "LIMIT,\"serial\":4102444800000,\"ended\":\"2029-12-01T00:00:00Z\"}",
+		&older);
+	assert_int_equal(purge(l, "2030-01-10T00:00:00Z"), 1);
+	assert_false(merge(l, old, &older));
+	assert_int_equal(older, 1);
+	assert_int_equal(overrides(l), 0);
+	assert_int_equal(live_count(l), 1); /* it says so to the others */
+	assert_int_equal(lines_with("\"ended\""), 1);
+	live_close(&l);
+	l = begun();
+	merge_text(l, "LIMIT,\"serial\":4102444800000,\"ended\":\"2029-12-01T00:00:00Z\"}",
+		&older);
+	assert_int_equal(purge(l, "2030-01-10T00:00:00Z"), 1);
+	/* After what was purged, though that clock was ahead. */
+	assert_int_equal(put_override(l, "{}", 0), 0);
+	assert_int_equal(overrides(l), 1);
+	live_close(&l);
+	l = opened();
+	assert_int_equal(overrides(l), 1);
+	merge(l, old, &older);
+	assert_int_equal(older, 1);
+	assert_int_equal(overrides(l), 1);
+	live_close(&l);
+	live_entry_unref(&old);
+}
+
+static void
+latest_is(struct live *l, const char *want)
+{
+	char field[64];
+
+	snprintf(field, sizeof(field), "limit:%s", limit_id);
+	json_t *o = live_get(l, field);
+	const char *is = json_string_value(json_object_get(o, "latest"));
+	if (!is != !want || (want && strncmp(is, want, strlen(want))))
+		fail_msg("%s", is ? is : "none");
+	json_decref(o);
+}
+
+static int64_t
+serial_is(struct live *l)
+{
+	char field[64];
+
+	snprintf(field, sizeof(field), "limit:%s", limit_id);
+	json_t *o = live_get(l, field);
+	int64_t serial = json_integer_value(json_object_get(o, "serial"));
+	json_decref(o);
+	return serial;
+}
+
+static void
+an_entry_knows_the_latest_end_that_it_had(void **state)
+{
+	struct live *l = begun();
+
+	(void)state;
+	assert_int_equal(put_override(l, "{\"until\":\"2031-01-01T00:00:00Z\"}", 0), 0);
+	latest_is(l, "2031-01-01");
+	assert_int_equal(
+		put_override(l, "{\"until\":\"2030-01-01T00:00:00Z\"}", serial_is(l)), 0);
+	latest_is(l, "2031-01-01");
+	live_close(&l);
+	l = opened();
+	assert_int_equal(put_override(l, "{}", serial_is(l)), 0);
+	latest_is(l, NULL);
+	assert_int_equal(
+		put_override(l, "{\"until\":\"2030-01-01T00:00:00Z\",\"latest\":\"x\"}",
+			serial_is(l)),
+		0);
+	latest_is(l, NULL);
+	live_close(&l);
+}
+
+/* In Redis since long, unknown here: nobody needs it. */
+static void
+what_was_over_long_ago_is_not_taken(void **state)
+{
+	struct live *l = begun();
+	size_t older;
+
+	(void)state;
+	assert_true(merge_text(l,
+		KEY("7", ",\"expires\":\"2020-01-01T00:00:00Z\",\"latest\":\"2020-01-01T00:00:"
+			 "00Z\""),
+		&older));
+	assert_int_equal(live_count(l), 0);
+	assert_int_equal(older, 0);
+	/* Of this one copies may live elsewhere. */
+	assert_false(merge_text(l, KEY("7", ",\"revoked\":\"2020-01-01T00:00:00Z\""), &older));
+	assert_int_equal(live_count(l), 1);
+	live_close(&l);
+}
+
+/* As many as are kept, in one go. */
+static void
+fill(struct live *l, struct live_entry **e)
+{
+	struct live_item *items = calloc(CAP_LIVE_ENTRIES, sizeof(*items));
+	char json[512];
+	size_t older;
+
+	for (size_t i = 0; i < CAP_LIVE_ENTRIES; i++) {
+		snprintf(json, sizeof(json),
+			"{\"kind\":\"key\",\"id\":\"%08zu\",\"serial\":7" OWN
+			",\"revoked\":\"2029-12-%02dT00:00:00Z\"}",
+			i, i % 2 ? 1 : 20);
+		e[i] = must(json);
+		items[i] = (struct live_item){ .field = span_str(e[i]->field),
+			.text = e[i]->text };
+	}
+	live_merge(l, items, CAP_LIVE_ENTRIES, &older);
+	assert_int_equal(live_count(l), CAP_LIVE_ENTRIES);
+	free(items);
+}
+
+static void
+where_there_is_no_room_it_is_said_and_a_purge_makes_some(void **state)
+{
+	struct live *l = begun();
+	struct live_entry **e = calloc(CAP_LIVE_ENTRIES, sizeof(*e));
+	uint64_t full = atomic_load(&metrics.v[M_LIVE_FULL]);
+	struct buf why;
+	size_t older;
+
+	(void)state;
+	fill(l, e);
+	buf_init(&why, 1024);
+	assert_int_equal(put_override(l, "{}", 0), ERR_FULL);
+	json_t *o = json_loads(FILED(REVOKED), 0, NULL);
+	assert_int_equal(live_put(l, LIVE_KEY, o, 0, &why), 0); /* a revocation has room */
+	json_decref(o);
+	merge_text(l, "LIMIT,\"serial\":7}", &older);
+	assert_int_equal(overrides(l), 0);
+	assert_int_equal(atomic_load(&metrics.v[M_LIVE_FULL]) - full, 2);
+	/* Half of them; what stays of these is a line. */
+	assert_int_equal(purge(l, "2029-12-03T00:00:00Z"), CAP_LIVE_ENTRIES / 2);
+	assert_int_equal(lines_with("\"kind\":\"gone\""), CAP_LIVE_ENTRIES / 2);
+	assert_int_equal(put_override(l, "{}", 0), 0);
+	live_close(&l);
+	l = opened();
+	assert_int_equal(live_count(l), CAP_LIVE_ENTRIES / 2 + 2);
+	assert_int_equal(lines_with("\"kind\":\"gone\""), CAP_LIVE_ENTRIES / 2);
+	live_close(&l);
+	for (size_t i = 0; i < CAP_LIVE_ENTRIES; i++)
+		live_entry_unref(&e[i]);
+	free(e);
+	buf_free(&why);
+}
+
+/* At most so many at once, each named once. */
+static void
+a_purge_names_what_went(void **state)
+{
+	struct live *l = begun();
+	struct buf fields;
+	size_t older;
+
+	(void)state;
+	merge_text(l, KEY("7", REVOKED), &older);
+	merge_text(l, "LIMIT,\"serial\":7,\"ended\":\"2029-12-01T00:00:00Z\"}", &older);
+	buf_init(&fields, 0);
+	assert_int_equal(live_purge(l, at("2030-01-10T00:00:00Z"), 1, &fields), 1);
+	assert_true(span_is(buf_view(&fields), "\"key:7f3k2m9p\""));
+	assert_int_equal(live_purge(l, at("2030-01-10T00:00:00Z"), 1, &fields), 1);
+	assert_int_equal(live_purge(l, at("2030-01-10T00:00:00Z"), 1, &fields), 0);
+	buf_free(&fields);
+	live_close(&l);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_over_for_a_day_is_purged),
+		cmocka_unit_test(no_copy_of_old_revives_a_purged_key),
+		cmocka_unit_test(a_purged_override_may_be_set_again_and_not_revived),
+		cmocka_unit_test(an_entry_knows_the_latest_end_that_it_had),
+		cmocka_unit_test(what_was_over_long_ago_is_not_taken),
+		cmocka_unit_test(where_there_is_no_room_it_is_said_and_a_purge_makes_some),
+		cmocka_unit_test(a_purge_names_what_went),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
