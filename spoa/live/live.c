@@ -1,7 +1,6 @@
 /* The set of entries, the view that workers read, and what takes the place of what. */
 #include "live/live.h"
 
-#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -9,31 +8,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "live/file.h"
-#include "live/gone.h"
+#include "live/live_private.h"
 #include "live/view.h"
 #include "policy/data.h"
-
-enum { REFUSED_REMEMBERED = 256 };
-
-struct live {
-	unsigned char key[SHA256_BYTES];
-	const char *node;
-	struct metrics *metrics;
-	pthread_mutex_t lock; /* of what follows; no worker takes it */
-	struct live_file *file;
-	struct live_entry **v; /* sorted by field */
-	size_t n, room;
-	struct gone_list gone;
-	bool kept;  /* all of them are on disk */
-	bool begun; /* the file was not there */
-	_Atomic uint64_t changes;
-	uint64_t refused[REFUSED_REMEMBERED]; /* hashes of what was logged */
-	size_t nrefused;
-	struct live_view *old; /* views that a worker may still read */
-	_Atomic(struct live_view *) now;
-	_Atomic(const struct live_view *) reads[LIVE_READERS]; /* by worker; NULL: none */
-};
 
 /* ---- views ---- */
 
@@ -47,8 +24,8 @@ is_read(struct live *l, const struct live_view *v)
 }
 
 /* With the lock. */
-static void
-drop_old(struct live *l)
+void
+live_drop_old(struct live *l)
 {
 	for (struct live_view **at = &l->old; *at;) {
 		struct live_view *v = *at;
@@ -61,9 +38,8 @@ drop_old(struct live *l)
 	}
 }
 
-/* With the lock. Out of memory: the view in force stays, and the next change tries again. */
-static void
-publish(struct live *l)
+void
+live_publish(struct live *l)
 {
 	struct live_view *next = live_view_of(l->v, l->n);
 
@@ -76,7 +52,7 @@ publish(struct live *l)
 		was->next = l->old;
 		l->old = was;
 	}
-	drop_old(l);
+	live_drop_old(l);
 }
 
 /* Whoever publishes looks at `reads` after it has changed `now`: either it sees that the view
@@ -102,9 +78,8 @@ live_leave(struct live *l, unsigned worker)
 
 /* ---- the set; all with the lock ---- */
 
-/* Where the field is, or belongs. */
-static size_t
-place_of(const struct live *l, const char *field, bool *found)
+size_t
+live_place(const struct live *l, const char *field, bool *found)
 {
 	size_t from = 0, to = l->n;
 
@@ -131,12 +106,11 @@ is_full(const struct live *l, const struct live_entry *e)
 	return l->n >= CAP_LIVE_ENTRIES + (e->ended ? CAP_LIVE_ENDED : 0);
 }
 
-/* Takes the entry, or leaves it where there is no room: false. */
-static bool
-set_entry(struct live *l, struct live_entry *e)
+bool
+live_set(struct live *l, struct live_entry *e)
 {
 	bool found;
-	size_t at = place_of(l, e->field, &found);
+	size_t at = live_place(l, e->field, &found);
 
 	if (found) {
 		live_entry_unref(&l->v[at]);
@@ -160,9 +134,8 @@ set_entry(struct live *l, struct live_entry *e)
 	return true;
 }
 
-/* On disk: the lines, or where a write before them failed, all that is in force and they. */
-static bool
-keep(struct live *l, struct span lines)
+bool
+live_keep(struct live *l, struct span lines)
 {
 	struct buf all;
 
@@ -189,7 +162,7 @@ live_get(struct live *l, const char *field)
 	bool found;
 
 	pthread_mutex_lock(&l->lock);
-	size_t at = place_of(l, field, &found);
+	size_t at = live_place(l, field, &found);
 	json_t *o = found ? live_entry_object(l->v[at]) : NULL;
 	pthread_mutex_unlock(&l->lock);
 	return o;
@@ -224,8 +197,8 @@ stamp(struct live *l, enum live_kind kind, json_t *o, int64_t was)
 	json_object_set_new(o, "node", json_string(l->node));
 }
 
-static void
-put_latest(json_t *o, int64_t ns)
+void
+live_put_latest(json_t *o, int64_t ns)
 {
 	char when[CLOCK_RFC3339_LEN];
 
@@ -240,7 +213,7 @@ static int
 put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why)
 {
 	bool found;
-	size_t at = place_of(l, (*e)->field, &found);
+	size_t at = live_place(l, (*e)->field, &found);
 	int64_t is = found ? l->v[at]->serial : 0;
 	struct buf line;
 
@@ -259,20 +232,20 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	buf_init(&line, 0);
 	buf_span(&line, (*e)->text);
 	buf_putc(&line, '\n');
-	bool kept = !buf_failed(&line) && keep(l, buf_view(&line));
+	bool kept = !buf_failed(&line) && live_keep(l, buf_view(&line));
 	buf_free(&line);
 	if (!kept)
 		buf_printf(why, "%s cannot be written", live_file_name(l->file));
 	if (!kept && !(*e)->ended)
 		return ERR_IO;
 	(*e)->put = atomic_load(&l->changes) + 1;
-	if (!set_entry(l, *e)) {
+	if (!live_set(l, *e)) {
 		buf_str(why, err_str(ERR_NOMEM));
 		return ERR_NOMEM;
 	}
 	*e = NULL;
 	atomic_fetch_add(&l->changes, 1);
-	publish(l);
+	live_publish(l);
 	return kept ? 0 : ERR_IO;
 }
 
@@ -291,14 +264,14 @@ set_latest(struct live *l, enum live_kind kind, json_t *o)
 	snprintf(field, sizeof(field), "%s:%.*s", live_kinds[kind],
 		SPAN_ARG(span_cut(id, 0, LIVE_FIELD_MAX / 2)));
 	pthread_mutex_lock(&l->lock);
-	size_t at = place_of(l, field, &found);
+	size_t at = live_place(l, field, &found);
 	const struct gone *g = gone_find(&l->gone, field);
 	if (found || g) {
 		was = found ? l->v[at]->latest_ns : g->latest_ns;
 		serial = found ? l->v[at]->serial : g->serial;
 	}
 	pthread_mutex_unlock(&l->lock);
-	put_latest(o, was > latest ? was : latest);
+	live_put_latest(o, was > latest ? was : latest);
 	return serial;
 }
 
@@ -353,219 +326,6 @@ live_changes(struct live *l)
 	return atomic_load(&l->changes);
 }
 
-/* ---- what comes from elsewhere ---- */
-
-/* Once for each text: Redis is read again and again. */
-static void
-refuse(struct live *l, const struct live_item *item, struct span why)
-{
-	uint64_t h = span_hash(item->field) * 31 + span_hash(item->text);
-
-	for (size_t i = 0; i < REFUSED_REMEMBERED && i < l->nrefused; i++)
-		if (l->refused[i] == h)
-			return;
-	l->refused[l->nrefused++ % REFUSED_REMEMBERED] = h;
-	metric_inc(l->metrics, M_LIVE_FORGED);
-	log_event(LOG_WARN, "live.refused", LSP("field", span_cut(item->field, 0, 64)),
-		LSP("why", why));
-}
-
-static void
-say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *older)
-{
-	*older += 1;
-	metric_inc(l->metrics, M_LIVE_OLDER);
-	log_event(LOG_WARN, "live.older", LS("field", e->field), LI("serial", e->serial),
-		LI("ours", ours));
-}
-
-/* The same, revoked or cleared now: what it was is known no more. */
-static struct live_entry *
-ended_again(struct live *l, const struct live_entry *e, const struct gone *g)
-{
-	json_t *o = live_entry_object(e);
-	char when[CLOCK_RFC3339_LEN];
-	struct buf why;
-
-	clock_rfc3339(clock_wall_ns(), when);
-	json_object_set_new(o, e->kind == LIVE_KEY ? "revoked" : "ended", json_string(when));
-	json_object_set_new(
-		o, "serial", json_integer((e->serial > g->serial ? e->serial : g->serial) + 1));
-	put_latest(o, e->latest_ns > g->latest_ns ? e->latest_ns : g->latest_ns);
-	buf_init(&why, 1024);
-	struct live_entry *again = live_entry_make(o, l->key, &why);
-	if (!again)
-		log_event(LOG_ERROR, "live.failed", LS("field", e->field),
-			LSP("why", buf_view(&why)));
-	buf_free(&why);
-	json_decref(o);
-	return again;
-}
-
-/* Of an entry that is not here: itself; NULL where it was purged, or is nothing that has to be
- * known; or, where a copy of old would bring it back into force, what ends it again. */
-static struct live_entry *
-let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *older)
-{
-	const struct gone *g = gone_find(&l->gone, e->field);
-	int64_t now = clock_wall_ns();
-	bool over = live_entry_is_over(e, now), newer = g && e->serial > g->serial;
-
-	if (!g && !(over && live_day_after(e->latest_ns, now)))
-		return e;
-	if (!over && (e->kind == LIVE_KEY ? e->ended || (newer && !g->final) : newer))
-		return e;
-	struct live_entry *again = NULL;
-	item->stale = over || e->ended;
-	if (!item->stale) {
-		say_older(l, e, g->serial, older);
-		again = ended_again(l, e, g);
-	} else if (g && newer) {
-		struct gone one = gone_of(e);
-		one.final |= g->final;
-		one.latest_ns = g->latest_ns > one.latest_ns ? g->latest_ns : one.latest_ns;
-		gone_add(&l->gone, &one);
-	}
-	live_entry_unref(&e);
-	return again;
-}
-
-/* True: *e is ours now. */
-static bool
-merge_one(struct live *l, struct live_item *item, struct buf *lines, size_t *older)
-{
-	bool found;
-	struct buf why;
-
-	char field[LIVE_FIELD_MAX] = "";
-	if (item->field.n < sizeof(field) && item->field.n)
-		memcpy(field, item->field.p, item->field.n);
-	size_t at = place_of(l, field, &found);
-	if (found && span_eq(l->v[at]->text, item->text))
-		return false;
-	buf_init(&why, 1024);
-	struct live_entry *e = live_entry_read(
-		item->text, item->field.n ? item->field : SPAN_LIT("?"), l->key, &why);
-	if (!e)
-		refuse(l, item, buf_view(&why));
-	buf_free(&why);
-	if (!e)
-		return false;
-	/* Two were put at once: either may be in some copy. */
-	if (found && l->v[at]->latest_ns < e->latest_ns)
-		l->v[at]->latest_ns = e->latest_ns;
-	else if (found)
-		e->latest_ns = l->v[at]->latest_ns;
-	if (found && !live_entry_beats(e, l->v[at])) {
-		say_older(l, e, l->v[at]->serial, older);
-		live_entry_unref(&e);
-		return false;
-	}
-	if (!found && !(e = let_in(l, e, item, older)))
-		return false;
-	buf_span(lines, e->text);
-	buf_putc(lines, '\n');
-	if (set_entry(l, e))
-		return true;
-	metric_inc(l->metrics, M_LIVE_FULL);
-	log_event(
-		LOG_ERROR, "live.failed", LS("field", e->field), LS("why", err_str(ERR_FULL)));
-	live_entry_unref(&e);
-	return false;
-}
-
-void
-live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
-{
-	struct buf lines;
-	size_t taken = 0;
-
-	*older = 0;
-	buf_init(&lines, 0);
-	pthread_mutex_lock(&l->lock);
-	for (size_t i = 0; i < n; i++)
-		taken += merge_one(l, &items[i], &lines, older);
-	/* In force whether the disk takes them or not: one of them may revoke. */
-	if (taken)
-		publish(l);
-	if ((taken || !l->kept) && !keep(l, buf_view(&lines)))
-		log_event(LOG_ERROR, "live.failed", LS("file", live_file_name(l->file)),
-			LS("why", "it cannot be written"));
-	drop_old(l);
-	pthread_mutex_unlock(&l->lock);
-	buf_free(&lines);
-}
-
-void
-live_missing(struct live *l, const struct live_item *items, size_t n,
-	void (*each)(void *arg, struct live_item item), void *arg)
-{
-	size_t i = 0;
-
-	pthread_mutex_lock(&l->lock);
-	for (size_t e = 0; e < l->n; e++) {
-		struct span field = span_str(l->v[e]->field);
-		while (i < n && span_order(items[i].field, field) < 0)
-			i++;
-		if (i < n && span_eq(items[i].field, field) &&
-			span_eq(items[i].text, l->v[e]->text))
-			continue;
-		each(arg, (struct live_item){ .field = field, .text = l->v[e]->text });
-	}
-	pthread_mutex_unlock(&l->lock);
-}
-
-void
-live_put_since(struct live *l, uint64_t since, void (*each)(void *arg, struct live_item item),
-	void *arg)
-{
-	pthread_mutex_lock(&l->lock);
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i]->put > since)
-			each(arg, (struct live_item){ .field = span_str(l->v[i]->field),
-					  .text = l->v[i]->text });
-	pthread_mutex_unlock(&l->lock);
-}
-
-/* ---- what is over ---- */
-
-/* With the lock. False: it has to stay. */
-static bool
-purge_one(struct live *l, const struct live_entry *e, int64_t now_ns)
-{
-	struct gone one = gone_of(e);
-
-	return live_entry_is_over(e, now_ns) &&
-	       (live_day_after(e->latest_ns, now_ns) || gone_add(&l->gone, &one) == 0);
-}
-
-/* A disk that does not take it has them all yet, and the next write tries again. */
-size_t
-live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
-{
-	size_t kept = 0, n = 0;
-
-	pthread_mutex_lock(&l->lock);
-	gone_forget(&l->gone, now_ns);
-	for (size_t i = 0; i < l->n; i++) {
-		if (n == most || !purge_one(l, l->v[i], now_ns)) {
-			l->v[kept++] = l->v[i];
-			continue;
-		}
-		buf_printf(fields, "%s\"%s\"", n++ ? "," : "", l->v[i]->field);
-		live_entry_unref(&l->v[i]);
-	}
-	l->n = kept;
-	if (n) {
-		publish(l);
-		l->kept = false;
-		keep(l, span_of(NULL, 0));
-	}
-	drop_old(l);
-	pthread_mutex_unlock(&l->lock);
-	return n;
-}
-
 /* ---- life ---- */
 
 static void
@@ -573,11 +333,11 @@ take_line(struct live *l, struct live_entry *e)
 {
 	const struct gone *g = gone_find(&l->gone, e->field);
 	bool found;
-	size_t at = place_of(l, e->field, &found);
+	size_t at = live_place(l, e->field, &found);
 
 	/* After the line of what was purged: what took its place. */
 	bool old = g && e->serial <= g->serial && !(e->kind == LIVE_KEY && e->ended);
-	if ((found ? !live_entry_beats(e, l->v[at]) : old) || !set_entry(l, e))
+	if ((found ? !live_entry_beats(e, l->v[at]) : old) || !live_set(l, e))
 		live_entry_unref(&e);
 }
 
@@ -621,10 +381,10 @@ live_open(const char *file, const char *node, const unsigned char key[SHA256_BYT
 	l->file = live_file_open(file, read_line, l, &lines, &l->begun, why);
 	if (l->file && lines > 2 * (l->n + l->gone.n) + 64) { /* most of it is of old */
 		l->kept = false;
-		keep(l, span_of(NULL, 0));
+		live_keep(l, span_of(NULL, 0));
 	}
 	if (l->file)
-		publish(l);
+		live_publish(l);
 	if (!l->file || !atomic_load(&l->now))
 		live_close(&l);
 	return l;
@@ -639,7 +399,7 @@ live_close(struct live **lp)
 	if (!l)
 		return;
 	live_file_close(&l->file);
-	drop_old(l);
+	live_drop_old(l);
 	live_view_free(atomic_load(&l->now));
 	for (size_t i = 0; i < l->n; i++)
 		live_entry_unref(&l->v[i]);

@@ -1,0 +1,218 @@
+/* What comes from elsewhere, and what goes: entries of Redis against those that are here, and
+ * those that are over. */
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "live/live_private.h"
+
+/* Once for each text: Redis is read again and again. */
+static void
+refuse(struct live *l, const struct live_item *item, struct span why)
+{
+	uint64_t h = span_hash(item->field) * 31 + span_hash(item->text);
+
+	for (size_t i = 0; i < REFUSED_REMEMBERED && i < l->nrefused; i++)
+		if (l->refused[i] == h)
+			return;
+	l->refused[l->nrefused++ % REFUSED_REMEMBERED] = h;
+	metric_inc(l->metrics, M_LIVE_FORGED);
+	log_event(LOG_WARN, "live.refused", LSP("field", span_cut(item->field, 0, 64)),
+		LSP("why", why));
+}
+
+static void
+say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *older)
+{
+	*older += 1;
+	metric_inc(l->metrics, M_LIVE_OLDER);
+	log_event(LOG_WARN, "live.older", LS("field", e->field), LI("serial", e->serial),
+		LI("ours", ours));
+}
+
+/* The same, revoked or cleared now: what it was is known no more. */
+static struct live_entry *
+ended_again(struct live *l, const struct live_entry *e, const struct gone *g)
+{
+	json_t *o = live_entry_object(e);
+	char when[CLOCK_RFC3339_LEN];
+	struct buf why;
+
+	clock_rfc3339(clock_wall_ns(), when);
+	json_object_set_new(o, e->kind == LIVE_KEY ? "revoked" : "ended", json_string(when));
+	json_object_set_new(
+		o, "serial", json_integer((e->serial > g->serial ? e->serial : g->serial) + 1));
+	live_put_latest(o, e->latest_ns > g->latest_ns ? e->latest_ns : g->latest_ns);
+	buf_init(&why, 1024);
+	struct live_entry *again = live_entry_make(o, l->key, &why);
+	if (!again)
+		log_event(LOG_ERROR, "live.failed", LS("field", e->field),
+			LSP("why", buf_view(&why)));
+	buf_free(&why);
+	json_decref(o);
+	return again;
+}
+
+/* Of an entry that is not here: itself; NULL where it was purged, or is nothing that has to be
+ * known; or, where a copy of old would bring it back into force, what ends it again. */
+static struct live_entry *
+let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *older)
+{
+	const struct gone *g = gone_find(&l->gone, e->field);
+	int64_t now = clock_wall_ns();
+	bool over = live_entry_is_over(e, now), newer = g && e->serial > g->serial;
+
+	if (!g && !(over && live_day_after(e->latest_ns, now)))
+		return e;
+	if (!over && (e->kind == LIVE_KEY ? e->ended || (newer && !g->final) : newer))
+		return e;
+	struct live_entry *again = NULL;
+	item->stale = over || e->ended;
+	if (!item->stale) {
+		say_older(l, e, g->serial, older);
+		again = ended_again(l, e, g);
+	} else if (g && newer) {
+		struct gone one = gone_of(e);
+		one.final |= g->final;
+		one.latest_ns = g->latest_ns > one.latest_ns ? g->latest_ns : one.latest_ns;
+		gone_add(&l->gone, &one);
+	}
+	live_entry_unref(&e);
+	return again;
+}
+
+/* True: *e is ours now. */
+static bool
+merge_one(struct live *l, struct live_item *item, struct buf *lines, size_t *older)
+{
+	bool found;
+	struct buf why;
+
+	char field[LIVE_FIELD_MAX] = "";
+	if (item->field.n < sizeof(field) && item->field.n)
+		memcpy(field, item->field.p, item->field.n);
+	size_t at = live_place(l, field, &found);
+	if (found && span_eq(l->v[at]->text, item->text))
+		return false;
+	buf_init(&why, 1024);
+	struct live_entry *e = live_entry_read(
+		item->text, item->field.n ? item->field : SPAN_LIT("?"), l->key, &why);
+	if (!e)
+		refuse(l, item, buf_view(&why));
+	buf_free(&why);
+	if (!e)
+		return false;
+	/* Two were put at once: either may be in some copy. */
+	if (found && l->v[at]->latest_ns < e->latest_ns)
+		l->v[at]->latest_ns = e->latest_ns;
+	else if (found)
+		e->latest_ns = l->v[at]->latest_ns;
+	if (found && !live_entry_beats(e, l->v[at])) {
+		say_older(l, e, l->v[at]->serial, older);
+		live_entry_unref(&e);
+		return false;
+	}
+	if (!found && !(e = let_in(l, e, item, older)))
+		return false;
+	buf_span(lines, e->text);
+	buf_putc(lines, '\n');
+	if (live_set(l, e))
+		return true;
+	metric_inc(l->metrics, M_LIVE_FULL);
+	log_event(
+		LOG_ERROR, "live.failed", LS("field", e->field), LS("why", err_str(ERR_FULL)));
+	live_entry_unref(&e);
+	return false;
+}
+
+void
+live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
+{
+	struct buf lines;
+	size_t taken = 0;
+
+	*older = 0;
+	buf_init(&lines, 0);
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < n; i++)
+		taken += merge_one(l, &items[i], &lines, older);
+	/* In force whether the disk takes them or not: one of them may revoke. */
+	if (taken)
+		live_publish(l);
+	if ((taken || !l->kept) && !live_keep(l, buf_view(&lines)))
+		log_event(LOG_ERROR, "live.failed", LS("file", live_file_name(l->file)),
+			LS("why", "it cannot be written"));
+	live_drop_old(l);
+	pthread_mutex_unlock(&l->lock);
+	buf_free(&lines);
+}
+
+void
+live_missing(struct live *l, const struct live_item *items, size_t n,
+	void (*each)(void *arg, struct live_item item), void *arg)
+{
+	size_t i = 0;
+
+	pthread_mutex_lock(&l->lock);
+	for (size_t e = 0; e < l->n; e++) {
+		struct span field = span_str(l->v[e]->field);
+		while (i < n && span_order(items[i].field, field) < 0)
+			i++;
+		if (i < n && span_eq(items[i].field, field) &&
+			span_eq(items[i].text, l->v[e]->text))
+			continue;
+		each(arg, (struct live_item){ .field = field, .text = l->v[e]->text });
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+void
+live_put_since(struct live *l, uint64_t since, void (*each)(void *arg, struct live_item item),
+	void *arg)
+{
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i]->put > since)
+			each(arg, (struct live_item){ .field = span_str(l->v[i]->field),
+					  .text = l->v[i]->text });
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- what is over ---- */
+
+/* With the lock. False: it has to stay. */
+static bool
+purge_one(struct live *l, const struct live_entry *e, int64_t now_ns)
+{
+	struct gone one = gone_of(e);
+
+	return live_entry_is_over(e, now_ns) &&
+	       (live_day_after(e->latest_ns, now_ns) || gone_add(&l->gone, &one) == 0);
+}
+
+/* A disk that does not take it has them all yet, and the next write tries again. */
+size_t
+live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
+{
+	size_t kept = 0, n = 0;
+
+	pthread_mutex_lock(&l->lock);
+	gone_forget(&l->gone, now_ns);
+	for (size_t i = 0; i < l->n; i++) {
+		if (n == most || !purge_one(l, l->v[i], now_ns)) {
+			l->v[kept++] = l->v[i];
+			continue;
+		}
+		buf_printf(fields, "%s\"%s\"", n++ ? "," : "", l->v[i]->field);
+		live_entry_unref(&l->v[i]);
+	}
+	l->n = kept;
+	if (n) {
+		live_publish(l);
+		l->kept = false;
+		live_keep(l, span_of(NULL, 0));
+	}
+	live_drop_old(l);
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
