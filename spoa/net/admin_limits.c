@@ -108,85 +108,71 @@ only_known(struct change *c)
 	return true;
 }
 
-unsigned
-admin_limit_set(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+static bool
+make_set(struct change *c, json_t **before, json_t **after)
 {
-	json_t *before = NULL, *after = json_object();
-	const char *limit;
-	char id[LIVE_LIMIT_ID + 1];
 	enum limit_of of = LIMIT_REQUESTS;
-	struct change c;
+	char id[LIVE_LIMIT_ID + 1];
+	const char *limit;
 	int64_t until;
 	bool given;
 
-	if (!change_begin(&c, LIVE_LIMIT, "set", s, peer, in, out) || !only_known(&c) ||
-		!named(&c, id) || !(limit = change_text(&c, "limit")) ||
-		!known(&c, limit, &of) || !set_amount(&c, of, after) ||
-		!change_until(&c, "ttl", "until", &until, &given) || !change_sign(&c, after))
-		goto out;
-	before = now_of(&c, id);
-	json_object_set_new(after, "id", json_string(id));
-	json_object_set(after, "limit", json_object_get(in, "limit"));
-	json_object_set(after, "for", json_object_get(in, "for"));
-	change_set_time(after, "until", until);
-	json_object_set_new(c.answer, "id", json_string(id));
-	change_put(&c, before, after);
-out:
-	json_decref(before);
-	json_decref(after);
-	return change_end(&c);
+	*after = json_object();
+	if (!only_known(c) || !named(c, id) || !(limit = change_text(c, "limit")) ||
+		!known(c, limit, &of) || !set_amount(c, of, *after) ||
+		!change_until(c, "ttl", "until", &until, &given) || !change_sign(c, *after))
+		return false;
+	*before = now_of(c, id);
+	json_object_set_new(*after, "id", json_string(id));
+	json_object_set(*after, "limit", json_object_get(c->in, "limit"));
+	json_object_set(*after, "for", json_object_get(c->in, "for"));
+	change_set_time(*after, "until", until);
+	return true;
+}
+
+unsigned
+admin_limit_set(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_run(LIVE_LIMIT, "set", make_set, s, peer, in, out);
+}
+
+static bool
+make_clear(struct change *c, json_t **before, json_t **after)
+{
+	char id[LIVE_LIMIT_ID + 1];
+
+	if (!only_known(c) || !named(c, id))
+		return false;
+	*before = now_of(c, id);
+	if (!*before || json_object_get(*before, "ended"))
+		return change_refuse(
+			c, MHD_HTTP_NOT_FOUND, "%s: no such override is in force", id);
+	*after = json_deep_copy(*before);
+	if (!change_sign(c, *after))
+		return false;
+	change_set_time(*after, "ended", clock_wall_ns());
+	return true;
 }
 
 unsigned
 admin_limit_clear(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	json_t *before = NULL, *after = NULL;
-	char id[LIVE_LIMIT_ID + 1];
-	struct change c;
-
-	if (!change_begin(&c, LIVE_LIMIT, "clear", s, peer, in, out) || !only_known(&c) ||
-		!named(&c, id))
-		goto out;
-	before = now_of(&c, id);
-	if (!before || json_object_get(before, "ended")) {
-		change_refuse(&c, MHD_HTTP_NOT_FOUND, "%s: no such override is in force", id);
-		goto out;
-	}
-	after = json_deep_copy(before);
-	if (!change_sign(&c, after))
-		goto out;
-	change_set_time(after, "ended", clock_wall_ns());
-	json_object_set_new(c.answer, "id", json_string(id));
-	change_put(&c, before, after);
-out:
-	json_decref(before);
-	json_decref(after);
-	return change_end(&c);
+	return change_run(LIVE_LIMIT, "clear", make_clear, s, peer, in, out);
 }
 
 /* Those that ended are in no list: each is in the record. */
+static const char *
+state_of(const json_t *entry)
+{
+	int64_t until = change_time(entry, "until");
+
+	if (json_object_get(entry, "ended"))
+		return NULL;
+	return until && until <= clock_wall_ns() ? "expired" : "live";
+}
+
 unsigned
 admin_limits(struct server *s, struct buf *out)
 {
-	json_t *list = s->live ? live_list(s->live, LIVE_LIMIT) : json_array();
-	json_t *shown = json_array(), *one;
-	size_t i;
-
-	json_array_foreach(list, i, one)
-	{
-		int64_t until = change_time(one, "until");
-		if (json_object_get(one, "ended"))
-			continue;
-		json_t *entry = change_shown(one);
-		json_object_set_new(entry, "state",
-			json_string(until && until <= clock_wall_ns() ? "expired" : "live"));
-		json_array_append_new(shown, entry);
-	}
-	char *text = json_dumps(shown, JSON_COMPACT);
-	buf_printf(out, "{\"state_key\":%s,\"overrides\":%s}\n", s->live ? "true" : "false",
-		text ? text : "[]");
-	free(text);
-	json_decref(shown);
-	json_decref(list);
-	return MHD_HTTP_OK;
+	return change_list(s, LIVE_LIMIT, "overrides", state_of, out);
 }

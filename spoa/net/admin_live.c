@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "gate/snapshot.h"
 #include "net/change.h"
@@ -115,97 +116,88 @@ is_over(const json_t *entry)
 
 /* ---- calls ---- */
 
+static bool
+make_new(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	*after = json_object();
+	if (!set_members(c, *after))
+		return false;
+	if (!json_object_get(*after, "person"))
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "person: is missing: whose key is it?");
+	set_fresh(c, *after);
+	return true;
+}
+
 unsigned
 admin_key_new(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	struct change c;
-	json_t *entry = json_object();
+	return change_run(LIVE_KEY, "new", make_new, s, peer, in, out);
+}
 
-	if (change_begin(&c, LIVE_KEY, "new", s, peer, in, out) && set_members(&c, entry)) {
-		if (!json_object_get(entry, "person")) {
-			change_refuse(&c, MHD_HTTP_BAD_REQUEST,
-				"person: is missing: whose key is it?");
-		} else {
-			set_fresh(&c, entry);
-			change_put(&c, NULL, entry);
-		}
-	}
-	json_decref(entry);
-	return change_end(&c);
+static bool
+make_change(struct change *c, json_t **before, json_t **after)
+{
+	if (!(*before = named(c)))
+		return false;
+	if (json_object_get(*before, "revoked"))
+		return change_refuse(c, MHD_HTTP_CONFLICT, "it is revoked, which is final");
+	*after = json_deep_copy(*before);
+	return set_members(c, *after);
 }
 
 unsigned
 admin_key_change(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	struct change c;
-	json_t *before = NULL, *after = NULL;
-
-	if (!change_begin(&c, LIVE_KEY, "change", s, peer, in, out) || !(before = named(&c)))
-		goto out;
-	if (json_object_get(before, "revoked")) {
-		change_refuse(&c, MHD_HTTP_CONFLICT, "it is revoked, which is final");
-		goto out;
-	}
-	after = json_deep_copy(before);
-	if (!set_members(&c, after))
-		goto out;
-	json_object_set(c.answer, "id", json_object_get(after, "id"));
-	change_put(&c, before, after);
-out:
-	json_decref(before);
-	json_decref(after);
-	return change_end(&c);
+	return change_run(LIVE_KEY, "change", make_change, s, peer, in, out);
 }
 
-/* The one that is there passes until the overlap is over, or as it would have ended. */
+/* The next one, and how long the one that is there passes besides. */
 static bool
-end_after(struct change *c, json_t *entry, uint64_t overlap_us)
+make_next(struct change *c, json_t *old, json_t *next, uint64_t *overlap_us)
 {
-	int64_t end = change_time(entry, "expires");
-	int64_t next = clock_wall_ns() + (int64_t)overlap_us * 1000;
-	json_t *after = json_deep_copy(entry);
+	const char *text = change_text(c, "overlap");
+	int64_t made = change_time(old, "created"), end = change_time(old, "expires");
+	int64_t now = clock_wall_ns(), ns;
+	bool given;
 
-	change_set_time(after, "expires", end && end < next ? end : next);
-	bool ok = change_sign(c, after) && change_put(c, entry, after);
-	json_decref(after);
-	return ok;
+	if (text && duration_parse(span_str(text), overlap_us) < 0)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"overlap %.32s: give a duration, such as 24h", text);
+	if (!change_until(c, "ttl", "expires", &ns, &given) || !change_sign(c, next))
+		return false;
+	json_object_del(next, "serial");
+	set_fresh(c, next);
+	change_set_time(next, "expires", given ? ns : end && made ? now + (end - made) : end);
+	return change_put(c, NULL, next);
+}
+
+/* Two changes: the next key, then an end of the one that is there, or the one that it has. */
+static bool
+make_rotation(struct change *c, json_t **before, json_t **after)
+{
+	uint64_t overlap_us = 24ull * 3600 * SECOND_US;
+
+	if (!(*before = named(c)))
+		return false;
+	if (is_over(*before))
+		return change_refuse(c, MHD_HTTP_CONFLICT, "it is not live: make a new one");
+	json_t *next = json_deep_copy(*before);
+	bool made = make_next(c, *before, next, &overlap_us);
+	json_decref(next);
+	if (!made)
+		return false;
+	int64_t end = change_time(*before, "expires");
+	int64_t until = clock_wall_ns() + (int64_t)overlap_us * 1000;
+	*after = json_deep_copy(*before);
+	change_set_time(*after, "expires", end && end < until ? end : until);
+	return change_sign(c, *after);
 }
 
 unsigned
 admin_key_rotate(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	struct change c;
-	json_t *old = NULL, *next = NULL;
-	uint64_t overlap_us = 24ull * 3600 * SECOND_US;
-	int64_t now = clock_wall_ns(), ns;
-	const char *text;
-	bool given;
-
-	if (!change_begin(&c, LIVE_KEY, "rotate", s, peer, in, out) || !(old = named(&c)))
-		goto out;
-	if (is_over(old)) {
-		change_refuse(&c, MHD_HTTP_CONFLICT, "it is not live: make a new one");
-		goto out;
-	}
-	if ((text = change_text(&c, "overlap")) &&
-		duration_parse(span_str(text), &overlap_us) < 0) {
-		change_refuse(&c, MHD_HTTP_BAD_REQUEST,
-			"overlap %.32s: give a duration, such as 24h", text);
-		goto out;
-	}
-	next = json_deep_copy(old);
-	int64_t made = change_time(old, "created"), end = change_time(old, "expires");
-	if (!change_until(&c, "ttl", "expires", &ns, &given) || !change_sign(&c, next))
-		goto out;
-	json_object_del(next, "serial");
-	set_fresh(&c, next);
-	change_set_time(next, "expires", given ? ns : end && made ? now + (end - made) : end);
-	if (change_put(&c, NULL, next))
-		end_after(&c, old, overlap_us);
-out:
-	json_decref(old);
-	json_decref(next);
-	return change_end(&c);
+	return change_run(LIVE_KEY, "rotate", make_rotation, s, peer, in, out);
 }
 
 /* Of a file's key there is no entry yet: one that says no more than that it is revoked. */
@@ -219,53 +211,39 @@ of_file(struct change *c, const char *id)
 	return have ? json_pack("{s:s}", "id", id) : NULL;
 }
 
+static bool
+make_revoked(struct change *c, json_t **before, json_t **after)
+{
+	*before = named(c);
+	if (*before)
+		*after = json_deep_copy(*before);
+	else if ((*after = of_file(c, change_text(c, "id"))))
+		c->status = MHD_HTTP_OK;
+	if (!*after || !change_sign(c, *after))
+		return false;
+	json_object_set(c->answer, "id", json_object_get(*after, "id"));
+	if (json_object_get(*after, "revoked"))
+		return false; /* so it is */
+	change_set_time(*after, "revoked", clock_wall_ns());
+	return true;
+}
+
 unsigned
 admin_key_revoke(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	struct change c;
-	json_t *before = NULL, *after = NULL;
+	return change_run(LIVE_KEY, "revoke", make_revoked, s, peer, in, out);
+}
 
-	if (!change_begin(&c, LIVE_KEY, "revoke", s, peer, in, out))
-		return change_end(&c);
-	before = named(&c);
-	if (!before && (after = of_file(&c, change_text(&c, "id"))))
-		c.status = MHD_HTTP_OK;
-	if (before)
-		after = json_deep_copy(before);
-	if (!after || !change_sign(&c, after))
-		goto out;
-	json_object_set(c.answer, "id", json_object_get(after, "id"));
-	if (json_object_get(after, "revoked"))
-		goto out; /* so it is */
-	change_set_time(after, "revoked", clock_wall_ns());
-	change_put(&c, before, after);
-out:
-	json_decref(before);
-	json_decref(after);
-	return change_end(&c);
+static const char *
+state_of(const json_t *entry)
+{
+	return json_object_get(entry, "revoked") ? "revoked"
+	       : is_over(entry)			 ? "expired"
+						 : "live";
 }
 
 unsigned
 admin_keys(struct server *s, struct buf *out)
 {
-	json_t *list = s->live ? live_list(s->live, LIVE_KEY) : json_array();
-	json_t *shown = json_array(), *one;
-	size_t i;
-
-	json_array_foreach(list, i, one)
-	{
-		json_t *key = change_shown(one);
-		json_object_set_new(key, "state",
-			json_string(json_object_get(one, "revoked") ? "revoked"
-				    : is_over(one)		    ? "expired"
-								    : "live"));
-		json_array_append_new(shown, key);
-	}
-	char *text = json_dumps(shown, JSON_COMPACT);
-	buf_printf(out, "{\"state_key\":%s,\"keys\":%s}\n", s->live ? "true" : "false",
-		text ? text : "[]");
-	free(text);
-	json_decref(shown);
-	json_decref(list);
-	return MHD_HTTP_OK;
+	return change_list(s, LIVE_KEY, "keys", state_of, out);
 }

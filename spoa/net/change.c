@@ -40,25 +40,6 @@ change_refuse(struct change *c, unsigned status, const char *fmt, ...)
 	return false;
 }
 
-bool
-change_begin(struct change *c, enum live_kind kind, const char *verb, struct server *s,
-	const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	*c = (struct change){ .s = s,
-		.peer = peer,
-		.in = in,
-		.out = out,
-		.kind = kind,
-		.verb = verb,
-		.status = MHD_HTTP_OK };
-	if (!s->live)
-		return change_refuse(c, MHD_HTTP_CONFLICT,
-			"tollgate.yaml names no state_key: make one with tollgate keygen "
-			"--secret FILE, and restart");
-	c->answer = json_object();
-	return true;
-}
-
 const char *
 change_text(struct change *c, const char *name)
 {
@@ -310,8 +291,21 @@ out:
 	return done;
 }
 
-unsigned
-change_end(struct change *c)
+/* False: it was answered, no state_key. */
+static bool
+begin(struct change *c)
+{
+	if (!c->s->live)
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"tollgate.yaml names no state_key: make one with tollgate keygen "
+			"--secret FILE, and restart");
+	c->answer = json_object();
+	return true;
+}
+
+/* Waits for Redis, answers, and returns the status. */
+static unsigned
+end(struct change *c)
 {
 	if (c->status == MHD_HTTP_OK) {
 		bool up = c->s->live_sync && live_sync_up(c->s->live_sync);
@@ -330,4 +324,53 @@ change_end(struct change *c)
 	json_decref(c->answer);
 	c->answer = NULL;
 	return c->status;
+}
+
+unsigned
+change_run(enum live_kind kind, const char *verb, change_make_fn *make, struct server *s,
+	const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	struct change c = { .s = s,
+		.peer = peer,
+		.in = in,
+		.out = out,
+		.kind = kind,
+		.verb = verb,
+		.status = MHD_HTTP_OK };
+	json_t *before = NULL, *after = NULL;
+
+	if (begin(&c) && make(&c, &before, &after)) {
+		if (!json_object_get(c.answer, "id"))
+			json_object_set(c.answer, "id", json_object_get(after, "id"));
+		change_put(&c, before, after);
+	}
+	json_decref(before);
+	json_decref(after);
+	return end(&c);
+}
+
+unsigned
+change_list(struct server *s, enum live_kind kind, const char *name,
+	const char *(*state_of)(const json_t *entry), struct buf *out)
+{
+	json_t *list = s->live ? live_list(s->live, kind) : json_array();
+	json_t *shown = json_array(), *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		const char *state = state_of(one);
+		if (!state)
+			continue;
+		json_t *entry = change_shown(one);
+		json_object_set_new(entry, "state", json_string(state));
+		json_array_append_new(shown, entry);
+	}
+	char *text = json_dumps(shown, JSON_COMPACT);
+	buf_printf(out, "{\"state_key\":%s,\"%s\":%s}\n", s->live ? "true" : "false", name,
+		text ? text : "[]");
+	free(text);
+	json_decref(shown);
+	json_decref(list);
+	return MHD_HTTP_OK;
 }

@@ -17,9 +17,16 @@ struct change {
 	json_t *answer;	  /* what is said where all is done */
 };
 
-/* Begins one; false: it was answered, no state_key. */
-bool change_begin(struct change *c, enum live_kind kind, const char *verb, struct server *s,
-	const struct admin_peer *peer, json_t *in, struct buf *out);
+/* All of a change, but for what it changes: make() says that, the entry as it is (NULL: a new
+ * one) and as it is to be, both given away. False: nothing is put, it was answered or is so.
+ * Returns the status. */
+typedef bool change_make_fn(struct change *c, json_t **before, json_t **after);
+unsigned change_run(enum live_kind kind, const char *verb, change_make_fn *make,
+	struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out);
+/* Answers with all entries of a kind under `name`, each as it is shown, with its state; NULL:
+ * it is left out. Returns the status. */
+unsigned change_list(struct server *s, enum live_kind kind, const char *name,
+	const char *(*state_of)(const json_t *entry), struct buf *out);
 /* The text of a member, NULL: it is not there; anything else than a text is a mistake, and
  * said. */
 const char *change_text(struct change *c, const char *name);
@@ -31,8 +38,6 @@ bool change_sign(struct change *c, json_t *entry);
 /* Records and puts `after` in the place of `before` (NULL: a new one). False: it was answered
  * why not. What ends a key or an override is done whatever the disk says, and said so. */
 bool change_put(struct change *c, json_t *before, json_t *after);
-/* Waits for Redis, answers, and returns the status. */
-unsigned change_end(struct change *c);
 
 /* As it is shown and recorded: a new object without the hash of a key. */
 json_t *change_shown(const json_t *entry);
