@@ -12,9 +12,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "cmd/alone.h"
 #include "cmd/cmd.h"
 #include "cmd/key.h"
-#include "cmd/recorded.h"
 #include "codec/utf8.h"
 #include "policy/apikeys.h"
 #include "policy/identity.h"

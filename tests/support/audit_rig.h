@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "cmd/audit.h"
+#include "cmd/records/audit.h"
 #include "audit/audit.h"
 #include "store/journal.h"
 #include "store/verify.h"

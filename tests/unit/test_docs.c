@@ -282,7 +282,9 @@ static void
 every_long_option(void **state)
 {
 	(void)state;
-	none_missing(each_source("spoa/cmd/*.c", look_for_long_options), 15);
+	none_missing(each_source("spoa/cmd/*.c", look_for_long_options) +
+			     each_source("spoa/cmd/*/*.c", look_for_long_options),
+		15);
 }
 
 /* 403, "unreadable_content" */

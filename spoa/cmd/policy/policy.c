@@ -1,5 +1,5 @@
 /* tollgate policy: dispatch to its verbs. */
-#include "cmd/policy.h"
+#include "cmd/policy/policy.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/audit.h"
+#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 

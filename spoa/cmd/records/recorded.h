@@ -5,21 +5,8 @@
 
 #include <jansson.h>
 
+#include "cmd/alone.h"
 #include "policy/explain.h"
-
-/* A policy without what only a daemon needs (keys). */
-struct policy_alone {
-	struct arena a;
-	struct detect_rules *rules;
-	const struct policy *p;
-	json_t *searched; /* names of entities, by the hash that decisions say */
-};
-/* `policy` NULL: the one that the configuration names; `config` NULL: the usual one,
- * where there is one. False after a message that begins with `what`. policy_alone_free
- * in either case. */
-bool policy_alone_load(
-	struct policy_alone *out, const char *what, const char *config, const char *policy);
-void policy_alone_free(struct policy_alone *p);
 
 struct recorded {
 	const char *id, *decided_at, *decision, *label; /* "" where the record lacks it */

@@ -2,7 +2,7 @@
  * and record_verdict.c wrote it. */
 #include <string.h>
 
-#include "cmd/recorded.h"
+#include "cmd/records/recorded.h"
 #include "policy/data.h"
 #include "text/body.h"
 

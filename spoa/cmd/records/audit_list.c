@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "cmd/audit.h"
+#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "store/journal.h"

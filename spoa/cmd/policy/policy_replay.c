@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cmd/audit.h"
+#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
-#include "cmd/policy.h"
-#include "cmd/policy_tally.h"
-#include "cmd/recorded.h"
+#include "cmd/policy/policy.h"
+#include "cmd/policy/policy_tally.h"
+#include "cmd/records/recorded.h"
 #include "policy/read.h"
 
 enum { AWAITED_MAX = 65536 }; /* decisions whose completion has not come */

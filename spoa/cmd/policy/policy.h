@@ -11,7 +11,7 @@ int policy_diff(int argc, char **argv);
 int policy_replay(int argc, char **argv);
 int policy_schema(int argc, char **argv);
 
-/* ---- cases of a test file: cmd/policy_case.c ---- */
+/* ---- cases of a test file: policy_case.c ---- */
 
 struct policy_case {
 	const char *name;

@@ -1,5 +1,5 @@
 /* tollgate audit list|verify|show|explain|export: dispatch and the arguments they share. */
-#include "cmd/audit.h"
+#include "cmd/records/audit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

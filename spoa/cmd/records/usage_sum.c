@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "cmd/usage.h"
+#include "cmd/records/usage.h"
 
 const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag",
 	"provider", "day" };
@@ -189,8 +189,8 @@ enum {
 	MEMBERS
 };
 static const char *const members[] = { "type", "decision", "code", "route", "model", "target",
-	"identity", "tags", "request_tags", "usage", "cost_nanousd", "price_unknown", "unpriced",
-	"usage_unknown", "estimated_usage", NULL };
+	"identity", "tags", "request_tags", "usage", "cost_nanousd", "price_unknown",
+	"unpriced", "usage_unknown", "estimated_usage", NULL };
 static const char *const identity_members[] = { "person", "team", NULL };
 
 static uint64_t

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cmd/audit.h"
+#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
-#include "cmd/usage.h"
+#include "cmd/records/usage.h"
 
 struct reading {
 	struct usage_table table;

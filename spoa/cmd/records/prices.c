@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cmd/audit.h"
+#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
-#include "cmd/recorded.h"
-#include "cmd/usage.h"
+#include "cmd/records/recorded.h"
+#include "cmd/records/usage.h"
 #include "policy/prices.h"
 
 struct check {

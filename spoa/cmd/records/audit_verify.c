@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cmd/audit.h"
+#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "store/journal.h"
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/audit.h"
+#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
-#include "cmd/recorded.h"
+#include "cmd/records/recorded.h"
 
 struct wanted {
 	const char *id;

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "cmd/audit.h"
+#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "policy/config.h"
 #include "store/journal.h"

@@ -1,6 +1,6 @@
 /* Records read back: steps/record.c wrote them. A field that a record does not hold
  * is missing, never guessed. */
-#include "cmd/recorded.h"
+#include "cmd/records/recorded.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,46 +15,6 @@
 #include "policy/own.h"
 #include "policy/section.h"
 #include "text/body.h"
-
-/* ---- the policy ---- */
-
-bool
-policy_alone_load(
-	struct policy_alone *out, const char *what, const char *config, const char *policy)
-{
-	const struct config *cfg = NULL;
-	struct diag d;
-
-	*out = (struct policy_alone){ 0 };
-	arena_init(&out->a, 0, false);
-	diag_init(&d);
-	config = config_find(config);
-	if (config && access(config, F_OK) == 0)
-		cfg = config_load(&out->a, config, &d);
-	if (!policy && cfg)
-		policy = cfg->policy;
-	if (policy && d.errors == 0)
-		out->p = policy_open(
-			&out->a, policy, cfg, cfg ? cfg->detectors : NULL, &out->rules, &d);
-	if (!out->p && (policy || d.errors)) {
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
-		cmd_fail(what, "%u mistakes in policy or configuration", d.errors);
-	} else if (!out->p) {
-		cmd_fail(what, "no --policy, and no configuration (-c) that names one");
-	}
-	diag_free(&d);
-	return out->p != NULL;
-}
-
-void
-policy_alone_free(struct policy_alone *p)
-{
-	json_decref(p->searched);
-	p->searched = NULL;
-	detect_free(&p->rules);
-	arena_reset(&p->a);
-	p->p = NULL;
-}
 
 /* ---- members ---- */
 
