@@ -255,6 +255,9 @@ entry_of(json_t *object, struct span text, struct buf *why)
 	if ((size_t)snprintf(e->field, sizeof(e->field), "%s:%s", live_kinds[e->kind], e->id) >=
 		sizeof(e->field))
 		wrong(&r, "id", "is too long");
+	int64_t end = e->kind == LIVE_LIMIT ? e->limit.until_ns : e->key.expires_ns;
+	if (!end || e->latest_ns < end)
+		e->latest_ns = end ? end : LIVE_NEVER;
 	if (arena_failed(&e->arena))
 		wrong(&r, "entry", err_str(ERR_NOMEM));
 	if (why->n)

@@ -36,6 +36,12 @@ gone_find(const struct gone_list *g, const char *field)
 	return found ? &g->v[at] : NULL;
 }
 
+bool
+gone_beats(const struct gone *g, const struct live_entry *e)
+{
+	return g->final || e->serial <= g->serial;
+}
+
 int
 gone_add(struct gone_list *g, const struct gone *one)
 {

@@ -1,6 +1,7 @@
 /* What was purged, and may still be in an old copy of Redis or on the disk of a daemon that was
  * down: a name and a number each. It is kept where a copy of old could be in force again, until
- * none can. Each is a line of the file of entries, with an HMAC as theirs. */
+ * none can. Each is a line of the file of entries, with an HMAC as theirs, and in the place of
+ * its entry in Redis. */
 #ifndef LIVE_GONE_H
 #define LIVE_GONE_H
 
@@ -23,6 +24,8 @@ struct gone_list {
 
 /* NULL: not purged, or forgotten. */
 const struct gone *gone_find(const struct gone_list *g, const char *field);
+/* Whether the entry stays out: it is of before, or nothing can follow. */
+bool gone_beats(const struct gone *g, const struct live_entry *e);
 /* Of the entry; 0, ERR_FULL (CAP_LIVE_GONE) or ERR_NOMEM. */
 int gone_add(struct gone_list *g, const struct gone *one);
 void gone_drop(struct gone_list *g, const char *field);

@@ -134,6 +134,14 @@ live_set(struct live *l, struct live_entry *e)
 	return true;
 }
 
+void
+live_take_out(struct live *l, size_t at)
+{
+	live_entry_unref(&l->v[at]);
+	l->n--;
+	memmove(l->v + at, l->v + at + 1, (l->n - at) * sizeof(struct live_entry *));
+}
+
 bool
 live_keep(struct live *l, struct span lines)
 {
@@ -328,17 +336,36 @@ live_changes(struct live *l)
 
 /* ---- life ---- */
 
-static void
-take_line(struct live *l, struct live_entry *e)
+/* After the line of what was purged: what took its place. */
+static bool
+take_entry(struct live *l, struct span line, struct buf *why)
 {
-	const struct gone *g = gone_find(&l->gone, e->field);
+	struct live_entry *e = live_entry_read(line, span_of(NULL, 0), l->key, why);
 	bool found;
-	size_t at = live_place(l, e->field, &found);
 
-	/* After the line of what was purged: what took its place. */
-	bool old = g && e->serial <= g->serial && !(e->kind == LIVE_KEY && e->ended);
-	if ((found ? !live_entry_beats(e, l->v[at]) : old) || !live_set(l, e))
+	if (!e)
+		return false;
+	const struct gone *g = gone_find(&l->gone, e->field);
+	size_t at = live_place(l, e->field, &found);
+	bool old = found ? !live_entry_beats(e, l->v[at]) : g && gone_beats(g, e);
+	if (old || !live_set(l, e))
 		live_entry_unref(&e);
+	return true;
+}
+
+static bool
+take_gone(struct live *l, const struct gone *one, struct buf *why)
+{
+	bool found;
+	size_t at = live_place(l, one->field, &found);
+
+	if (gone_add(&l->gone, one)) {
+		buf_str(why, err_str(ERR_FULL));
+		return false;
+	}
+	if (found)
+		live_take_out(l, at);
+	return true;
 }
 
 static bool
@@ -352,16 +379,7 @@ read_line(void *arg, struct span line, struct buf *why)
 		return false;
 	bool gone = gone_read(o, &one);
 	json_decref(o);
-	if (gone && gone_add(&l->gone, &one)) {
-		buf_str(why, err_str(ERR_FULL));
-		return false;
-	}
-	if (gone)
-		return true;
-	struct live_entry *e = live_entry_read(line, span_of(NULL, 0), l->key, why);
-	if (e)
-		take_line(l, e);
-	return e != NULL;
+	return gone ? take_gone(l, &one, why) : take_entry(l, line, why);
 }
 
 struct live *

@@ -35,6 +35,8 @@ struct live {
 size_t live_place(const struct live *l, const char *field, bool *found);
 /* Takes the entry, or leaves it where there is no room: false. */
 bool live_set(struct live *l, struct live_entry *e);
+/* Takes the entry at that place out. */
+void live_take_out(struct live *l, size_t at);
 /* On disk: the lines, or where a write before them failed, all that is in force and they. */
 bool live_keep(struct live *l, struct span lines);
 /* The next view. Out of memory: the view in force stays, and the next change tries again. */

@@ -30,63 +30,88 @@ say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *olde
 		LI("ours", ours));
 }
 
-/* The same, revoked or cleared now: what it was is known no more. */
-static struct live_entry *
-ended_again(struct live *l, const struct live_entry *e, const struct gone *g)
-{
-	json_t *o = live_entry_object(e);
-	char when[CLOCK_RFC3339_LEN];
-	struct buf why;
-
-	clock_rfc3339(clock_wall_ns(), when);
-	json_object_set_new(o, e->kind == LIVE_KEY ? "revoked" : "ended", json_string(when));
-	json_object_set_new(
-		o, "serial", json_integer((e->serial > g->serial ? e->serial : g->serial) + 1));
-	live_put_latest(o, e->latest_ns > g->latest_ns ? e->latest_ns : g->latest_ns);
-	buf_init(&why, 1024);
-	struct live_entry *again = live_entry_make(o, l->key, &why);
-	if (!again)
-		log_event(LOG_ERROR, "live.failed", LS("field", e->field),
-			LSP("why", buf_view(&why)));
-	buf_free(&why);
-	json_decref(o);
-	return again;
-}
-
 /* Of an entry that is not here: itself; NULL where it was purged, or is nothing that has to be
- * known; or, where a copy of old would bring it back into force, what ends it again. */
+ * known. What a copy of old brings is written over by live_missing(). */
 static struct live_entry *
 let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *older)
 {
 	const struct gone *g = gone_find(&l->gone, e->field);
 	int64_t now = clock_wall_ns();
-	bool over = live_entry_is_over(e, now), newer = g && e->serial > g->serial;
 
-	if (!g && !(over && live_day_after(e->latest_ns, now)))
+	item->stale = !g && live_entry_is_over(e, now) && live_day_after(e->latest_ns, now);
+	if (!item->stale && (!g || !gone_beats(g, e)))
 		return e;
-	if (!over && (e->kind == LIVE_KEY ? e->ended || (newer && !g->final) : newer))
-		return e;
-	struct live_entry *again = NULL;
-	item->stale = over || e->ended;
-	if (!item->stale) {
+	if (g && !e->ended)
 		say_older(l, e, g->serial, older);
-		again = ended_again(l, e, g);
-	} else if (g && newer) {
-		struct gone one = gone_of(e);
-		one.final |= g->final;
-		one.latest_ns = g->latest_ns > one.latest_ns ? g->latest_ns : one.latest_ns;
+	if (g && e->ended && e->kind == LIVE_KEY && !g->final) {
+		struct gone one = *g;
+		one.final = true;
 		gone_add(&l->gone, &one);
 	}
 	live_entry_unref(&e);
-	return again;
+	return NULL;
 }
 
-/* True: *e is ours now. */
+/* Another daemon purged it. True: something is other than it was. */
+static bool
+merge_gone(struct live *l, const struct gone *one, struct live_item *item)
+{
+	bool found;
+	size_t at = live_place(l, one->field, &found);
+	const struct gone *was = gone_find(&l->gone, one->field);
+	struct gone next = *one;
+
+	item->stale = live_day_after(one->latest_ns, clock_wall_ns());
+	if (item->stale || (found && !gone_beats(one, l->v[at])))
+		return false;
+	if (was) {
+		next.final |= was->final;
+		next.serial = was->serial > next.serial ? was->serial : next.serial;
+		next.latest_ns =
+			was->latest_ns > next.latest_ns ? was->latest_ns : next.latest_ns;
+		if (next.final == was->final && next.serial == was->serial &&
+			next.latest_ns == was->latest_ns)
+			return false;
+	}
+	if (gone_add(&l->gone, &next)) {
+		metric_inc(l->metrics, M_LIVE_FULL);
+		log_event(LOG_ERROR, "live.failed", LS("field", one->field),
+			LS("why", err_str(ERR_FULL)));
+		return false;
+	}
+	if (found)
+		live_take_out(l, at);
+	return true;
+}
+
+/* NULL: it was what another daemon purged, *taken: and that is new here; or it is refused. */
+static struct live_entry *
+read_item(struct live *l, struct live_item *item, struct buf *lines, bool *taken)
+{
+	struct span field = item->field.n ? item->field : SPAN_LIT("?");
+	struct live_entry *e = NULL;
+	struct gone one;
+	struct buf why;
+
+	buf_init(&why, 1024);
+	json_t *o = live_verify(item->text, l->key, &why);
+	bool gone = o && gone_read(o, &one) && span_is(field, one.field);
+	json_decref(o);
+	if (gone && (*taken = merge_gone(l, &one, item)))
+		gone_write(gone_find(&l->gone, one.field), l->key, lines);
+	if (!gone && o)
+		e = live_entry_read(item->text, field, l->key, &why);
+	if (!gone && !e)
+		refuse(l, item, buf_view(&why));
+	buf_free(&why);
+	return e;
+}
+
+/* True: something is other than it was. */
 static bool
 merge_one(struct live *l, struct live_item *item, struct buf *lines, size_t *older)
 {
 	bool found;
-	struct buf why;
 
 	char field[LIVE_FIELD_MAX] = "";
 	if (item->field.n < sizeof(field) && item->field.n)
@@ -94,14 +119,10 @@ merge_one(struct live *l, struct live_item *item, struct buf *lines, size_t *old
 	size_t at = live_place(l, field, &found);
 	if (found && span_eq(l->v[at]->text, item->text))
 		return false;
-	buf_init(&why, 1024);
-	struct live_entry *e = live_entry_read(
-		item->text, item->field.n ? item->field : SPAN_LIT("?"), l->key, &why);
+	bool taken = false;
+	struct live_entry *e = read_item(l, item, lines, &taken);
 	if (!e)
-		refuse(l, item, buf_view(&why));
-	buf_free(&why);
-	if (!e)
-		return false;
+		return taken;
 	/* Two were put at once: either may be in some copy. */
 	if (found && l->v[at]->latest_ns < e->latest_ns)
 		l->v[at]->latest_ns = e->latest_ns;
@@ -147,6 +168,30 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 	buf_free(&lines);
 }
 
+/* A daemon that was down may have on its disk what was purged here: Redis has its name. */
+static void
+missing_gone(struct live *l, const struct live_item *items, size_t n,
+	void (*each)(void *arg, struct live_item item), void *arg)
+{
+	struct buf text;
+	size_t i = 0;
+
+	buf_init(&text, 0);
+	for (size_t g = 0; g < l->gone.n; g++) {
+		struct span field = span_str(l->gone.v[g].field);
+		buf_clear(&text);
+		gone_write(&l->gone.v[g], l->key, &text);
+		struct span line = span_cut(buf_view(&text), 0, text.n ? text.n - 1 : 0);
+		while (i < n && span_order(items[i].field, field) < 0)
+			i++;
+		if (buf_failed(&text) || (i < n && span_eq(items[i].field, field) &&
+						 span_eq(items[i].text, line)))
+			continue;
+		each(arg, (struct live_item){ .field = field, .text = line });
+	}
+	buf_free(&text);
+}
+
 void
 live_missing(struct live *l, const struct live_item *items, size_t n,
 	void (*each)(void *arg, struct live_item item), void *arg)
@@ -163,6 +208,7 @@ live_missing(struct live *l, const struct live_item *items, size_t n,
 			continue;
 		each(arg, (struct live_item){ .field = field, .text = l->v[e]->text });
 	}
+	missing_gone(l, items, n, each, arg);
 	pthread_mutex_unlock(&l->lock);
 }
 

@@ -21,9 +21,9 @@
 #define COMMAND_US 500000u
 #define REMOVE_US  600000000u /* by another's clock it may not be over yet: not at each pass */
 
-enum { SCAN_COUNT = 512, FIELDS_MAX = 4 * CAP_LIVE_ENTRIES };
+enum { SCAN_COUNT = 512, FIELDS_MAX = 2 * (CAP_LIVE_ENTRIES + CAP_LIVE_GONE) };
 /* What a foreign writer can make us read. */
-#define BYTES_MAX ((size_t)FIELDS_MAX * 1024)
+#define BYTES_MAX ((size_t)FIELDS_MAX * 512)
 
 struct live_sync {
 	struct live *live;
@@ -198,7 +198,8 @@ tell_entry(void *arg, struct live_item item)
 	append_change(arg, 4, argv, lens);
 }
 
-/* What was purged here. A daemon that has it yet writes it again, until it purges it too. */
+/* What nobody need know any more. A daemon that has it yet writes it again, until it purges it.
+ */
 static void
 remove_stale(struct live_sync *s, const struct found *f, struct told *t)
 {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "cmd/policy/decide.h"
+#include "cmd/policies/decide.h"
 #include "policy/explain.h"
 #include "guard/guard.h"
 #include "steps/record.h"

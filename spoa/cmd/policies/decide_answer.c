@@ -4,7 +4,7 @@
 #include <sodium.h>
 
 #include "base/err.h"
-#include "cmd/policy/decide.h"
+#include "cmd/policies/decide.h"
 #include "guard/guard.h"
 #include "policy/data.h"
 #include "policy/explain.h"

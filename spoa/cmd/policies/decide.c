@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "cmd/policy/decide.h"
+#include "cmd/policies/decide.h"
 #include "cmd/eval.h"
 #include "cmd/records/recorded.h"
 #include "policy/claims.h"

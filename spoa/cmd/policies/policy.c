@@ -1,5 +1,5 @@
 /* tollgate policy: dispatch to its verbs. */
-#include "cmd/policy/policy.h"
+#include "cmd/policies/policy.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cmd/policy/policy.h"
+#include "cmd/policies/policy.h"
 #include "policy/read.h"
 
 static const char *const file_keys[] = { "policy", "defaults", "cases", NULL };

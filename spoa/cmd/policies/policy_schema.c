@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
-#include "cmd/policy/policy.h"
+#include "cmd/policies/policy.h"
 #include "policy/schema.h"
 
 int

@@ -1,5 +1,5 @@
 /* Counting what changes between decisions. */
-#include "cmd/policy/policy_tally.h"
+#include "cmd/policies/policy_tally.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
-#include "cmd/policy/policy.h"
-#include "cmd/policy/policy_tally.h"
+#include "cmd/policies/policy.h"
+#include "cmd/policies/policy_tally.h"
 #include "cmd/records/recorded.h"
 #include "policy/read.h"
 

@@ -5,9 +5,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
-#include "cmd/policy/decide.h"
-#include "cmd/policy/policy.h"
-#include "cmd/policy/policy_tally.h"
+#include "cmd/policies/decide.h"
+#include "cmd/policies/policy.h"
+#include "cmd/policies/policy_tally.h"
 
 /* entity → style of what is replaced. */
 static json_t *

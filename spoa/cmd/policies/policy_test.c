@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "cmd/cmd.h"
-#include "cmd/policy/decide.h"
-#include "cmd/policy/policy.h"
+#include "cmd/policies/decide.h"
+#include "cmd/policies/policy.h"
 
 enum { POLICIES_MAX = 256 };
 
