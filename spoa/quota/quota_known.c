@@ -1,22 +1,23 @@
 /* Counts as this worker last read them. */
 #include "quota/quota_known.h"
 
-/* The places that the dim's key may have. */
-static struct known_place *
-set_of(struct quota_known *k, const struct quota_dim *d)
+/* The first of the places that the dim's key may have. */
+static size_t
+set_of(const struct quota_dim *d)
 {
-	return &k->place[d->hash % (KNOWN_PLACES / KNOWN_WAYS) * KNOWN_WAYS];
+	return d->hash % (KNOWN_PLACES / KNOWN_WAYS) * KNOWN_WAYS;
 }
 
 /* The place of the dim's key, in this life of Redis; NULL: others have it. */
 static struct known_place *
 place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 {
-	struct known_place *p = set_of(k, d);
-
-	for (const struct known_place *end = p + KNOWN_WAYS; p < end; p++)
-		if (p->hash == d->hash && p->at.epoch == epoch && strcmp(p->key, d->key) == 0)
+	for (size_t i = set_of(d), end = i + KNOWN_WAYS; i < end; i++) {
+		struct known_place *p = &k->place[i];
+		if (k->hash[i] == d->hash && p->at.epoch == epoch &&
+			strcmp(p->key, d->key) == 0)
 			return p;
+	}
 	return NULL;
 }
 
@@ -24,14 +25,15 @@ place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 static struct known_place *
 place_take(struct quota_known *k, const struct quota_dim *d)
 {
-	struct known_place *p = set_of(k, d);
+	size_t take = set_of(d);
 
-	for (int i = 1; i < KNOWN_WAYS; i++)
-		if (set_of(k, d)[i].asked < p->asked)
-			p = &set_of(k, d)[i];
-	*p = (struct known_place){ .hash = d->hash, .at = d->at };
-	memcpy(p->key, d->key, sizeof(p->key));
-	return p;
+	for (size_t i = take + 1, end = take + KNOWN_WAYS; i < end; i++)
+		if (k->place[i].asked < k->place[take].asked)
+			take = i;
+	k->hash[take] = d->hash;
+	k->place[take] = (struct known_place){ .at = d->at };
+	memcpy(k->place[take].key, d->key, sizeof(d->key));
+	return &k->place[take];
 }
 
 void

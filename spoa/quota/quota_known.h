@@ -37,7 +37,7 @@ struct known_counts {
 };
 
 struct known_place {
-	uint64_t hash, asked; /* of the key; when last, as quota_known counts */
+	uint64_t asked; /* when last, as quota_known counts */
 	char key[QUOTA_KEY_MAX];
 	struct quota_place at; /* the bucket of `own` */
 	int64_t own, near[WINDOW_NEIGHBOURS];
@@ -58,6 +58,8 @@ struct quota_known {
 		int64_t longs_s;  /* until when there may be cells of long deadlines */
 	} life[KNOWN_LIVES];
 	uint64_t asked; /* so often in all */
+	/* of the keys of the places: those of a set are one line of the cache */
+	uint64_t hash[KNOWN_PLACES];
 	/* by the key's hash; where more share places, those that were asked for last */
 	struct known_place place[KNOWN_PLACES];
 };

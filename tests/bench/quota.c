@@ -1,7 +1,9 @@
-/* What limits cost Redis: CPU per reservation over six of them, and per settlement, by the
- * engine of the daemon and by a Lua script of the same limits, on a private server. Each is
- * the least of several rounds: whatever else the machine does is not Redis' work.
- * Prints a table; the first two lines are the aims of docs/architecture.md. */
+/* What limits cost Redis: CPU per reservation over six of them, and per
+ * settlement, by the engine of the daemon and by a Lua script of the same
+ * limits, on a private server. Each is the least of several rounds: whatever
+ * else the machine does is not Redis' work. Prints a table; the first two lines
+ * are the aims of docs/architecture.md. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,12 +13,13 @@
 
 enum {
 	DIMS = 6,
-	FLIGHT = 64,   /* reservations under way */
-	VALUES = 500,  /* of each limit's dimension */
-	ROUND = 20000, /* reservations that are measured at a time, */
-	ROUNDS = 8,    /* so often: what else the machine does comes and goes */
-	WARM = 20000,
-	SETTLE_ROUND = 30, /* likewise, each of FLIGHT settlements */
+	FLIGHT = 64,	/* reservations under way */
+	VALUES = 500,	/* of each limit's dimension */
+	CALLERS = 3000, /* of a limit of its own */
+	ROUND = 10000,	/* reservations that are measured at a time, */
+	ROUNDS = 8,	/* so often: what else the machine does comes and goes */
+	WARM = 15000,
+	SETTLE_ROUND = 20, /* likewise, each of FLIGHT settlements */
 };
 
 enum engine { PIPELINE, SCRIPT };
@@ -27,22 +30,40 @@ struct shape {
 	enum quota_unit unit;
 	enum quota_orphan orphan;
 	bool settles;
+	size_t limits; /* a request */
+	unsigned values;
 };
 
 static const struct shape shapes[] = {
 	{ "6 limits of a day or month, held", QUOTA_CALENDAR, QUOTA_TOKENS, QUOTA_ORPHAN_CHARGE,
-		true },
-	{ "6 rolling limits", QUOTA_ROLLING, QUOTA_TOKENS, QUOTA_ORPHAN_CHARGE, true },
+		true, DIMS, VALUES },
+	{ "6 rolling limits", QUOTA_ROLLING, QUOTA_TOKENS, QUOTA_ORPHAN_CHARGE, true, DIMS,
+		VALUES },
+	{ "6 rolling limits of callers seldom seen", QUOTA_ROLLING, QUOTA_TOKENS,
+		QUOTA_ORPHAN_CHARGE, true, DIMS, 20000 },
 	{ "6 counts of requests, by the calendar", QUOTA_CALENDAR, QUOTA_REQUESTS,
-		QUOTA_ORPHAN_CHARGE, false },
+		QUOTA_ORPHAN_CHARGE, false, DIMS, VALUES },
 	{ "6 limits of a month, dropped at a deadline", QUOTA_CALENDAR, QUOTA_TOKENS,
-		QUOTA_ORPHAN_DROP, true },
-	{ "6 of requests in flight", QUOTA_IN_FLIGHT, QUOTA_CONCURRENT, QUOTA_ORPHAN_DROP,
-		true },
+		QUOTA_ORPHAN_DROP, true, DIMS, VALUES },
+	{ "6 of requests in flight", QUOTA_IN_FLIGHT, QUOTA_CONCURRENT, QUOTA_ORPHAN_DROP, true,
+		DIMS, VALUES },
 };
 
-/* KEYS: for each limit what is used, then what is held (rolling: its bucket, then the
- * eleven others). ARGV: limit, n, seconds to live. Checks all, then counts. */
+/* Does a limit cost more where all callers share its counter? */
+static const struct shape lone[] = {
+	{ "one of a day, a counter for each of 3,000", QUOTA_CALENDAR, QUOTA_TOKENS,
+		QUOTA_ORPHAN_CHARGE, false, 1, CALLERS },
+	{ "one of a day, one counter for all", QUOTA_CALENDAR, QUOTA_TOKENS,
+		QUOTA_ORPHAN_CHARGE, false, 1, 1 },
+	{ "one rolling, a counter for each of 3,000", QUOTA_ROLLING, QUOTA_TOKENS,
+		QUOTA_ORPHAN_CHARGE, false, 1, CALLERS },
+	{ "one rolling, one counter for all", QUOTA_ROLLING, QUOTA_TOKENS, QUOTA_ORPHAN_CHARGE,
+		false, 1, 1 },
+};
+
+/* KEYS: for each limit what is used, then what is held (rolling: its bucket,
+ * then the eleven others). ARGV: limit, n, seconds to live. Checks all, then
+ * counts. */
 static const char script_text[] =
 	"local per = #KEYS / 6 "
 	"redis.call('TIME') redis.call('GET', 'tollgate:epoch:bench') "
@@ -100,8 +121,8 @@ on_reserved(struct quota_request *q)
 static void
 fill(struct quota_request *q, const struct shape *shape)
 {
-	q->ndims = DIMS;
-	for (size_t k = 0; k < DIMS; k++) {
+	q->ndims = shape->limits;
+	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
 		*d = (struct quota_dim){ .unit = shape->unit,
 			.span.kind = shape->kind,
@@ -112,8 +133,8 @@ fill(struct quota_request *q, const struct shape *shape)
 			.hold_s = 900,
 			.orphan = shape->orphan,
 			.name = "bench" };
-		snprintf(
-			d->key, sizeof(d->key), "tollgate:q:{limit%zu:%024u}", k, draw(VALUES));
+		snprintf(d->key, sizeof(d->key), "tollgate:q:{limit%zu:%024u}", k,
+			draw(shape->values));
 	}
 }
 
@@ -190,6 +211,39 @@ on_script(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		refused++;
 }
 
+/* ---- counting, and nothing else ---- */
+
+static void
+on_counted(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	(void)arg;
+	(void)replies;
+	script_answers++;
+	script_flight--;
+	refused += err || n != DIMS;
+}
+
+static void
+count_ask(const struct shape *shape)
+{
+	struct redis_pipe *p = redis_begin(l.redis, DIMS, on_counted, NULL, 0);
+	struct quota_request q;
+
+	memset(&q, 0, sizeof(q));
+	fill(&q, shape);
+	for (size_t k = 0; k < q.ndims; k++) {
+		struct quota_dim *d = &q.dim[k];
+		char key[CELL_KEY_TEXT];
+		d->at = cell_place(d, redis_life_ms(redis_life(l.redis), clock_mono_us()),
+			redis_life(l.redis)->epoch);
+		size_t n = cell_key(key, d, d->at.epoch, cell_own(d, &d->at));
+		redis_command(
+			p, 3, (const char *[]){ "INCRBY", key, "1500" }, (size_t[]){ 6, n, 4 });
+	}
+	redis_send(p);
+	script_flight++;
+}
+
 static void
 script_ask(const struct shape *shape)
 {
@@ -236,31 +290,102 @@ script_ask(const struct shape *shape)
 }
 
 static double
-script_many(const struct shape *shape, unsigned count)
+ask_many(void (*ask_one)(const struct shape *), const struct shape *shape, unsigned count)
 {
 	double began = cpu_us();
 
 	script_answers = 0;
 	for (unsigned asked = 0; script_answers < count; turn())
 		while (script_flight < FLIGHT && asked < count) {
-			script_ask(shape);
+			ask_one(shape);
 			asked++;
 		}
 	return (cpu_us() - began) / count;
 }
 
-/* The least of several rounds. */
 static double
-least_of(double (*round)(const struct shape *, unsigned), const struct shape *shape,
-	unsigned count)
+script_many(const struct shape *shape, unsigned count)
 {
-	double least = round(shape, count);
+	return ask_many(script_ask, shape, count);
+}
 
-	for (int i = 1; i < ROUNDS; i++) {
-		double us = round(shape, count);
-		least = us < least ? us : least;
-	}
-	return least;
+static double
+count_many(const struct shape *shape, unsigned count)
+{
+	return ask_many(count_ask, shape, count);
+}
+
+/* ---- tables ---- */
+
+static const struct column {
+	const char *name;
+	double (*round)(const struct shape *, unsigned count);
+	unsigned count;
+} columns[] = {
+	{ "reserve", reserve_many, ROUND },
+	{ "6 INCRBY", count_many, ROUND },
+	{ "EVALSHA", script_many, ROUND / 4 },
+	{ "settle", settle_many, SETTLE_ROUND },
+};
+enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
+
+static bool
+has_column(const struct shape *shape, const struct column *c)
+{
+	return c->round == script_many	 ? shape->orphan == QUOTA_ORPHAN_CHARGE
+	       : c->round == settle_many ? shape->settles
+					 : true;
+}
+
+static void
+empty(void)
+{
+	if (refused)
+		fprintf(stderr, "quota: %u were refused\n", refused);
+	refused = 0;
+	redis_rig_do(&server, "FLUSHALL");
+	run_for(700000);
+}
+
+static void
+print_lone(const struct shape *shape)
+{
+	enum { MANY = 8 * ROUND };
+
+	reserve_many(shape, WARM);
+	double us = reserve_many(shape, ROUND), cpu;
+	for (int i = 1; i < ROUNDS; i++)
+		us = fmin(us, reserve_many(shape, ROUND));
+	cpu = cpu_us();
+	uint64_t began = clock_mono_us();
+	reserve_many(shape, MANY);
+	double took = (double)(clock_mono_us() - began);
+	printf("%-44s %9.2f %9.0f %8.0f%%\n", shape->name, us, MANY * 1e6 / took,
+		(cpu_us() - cpu) * 100 / took);
+	fflush(stdout);
+	empty();
+}
+
+/* All columns by turns: what else the machine does falls on each. */
+static void
+print_shape(const struct shape *shape)
+{
+	double us[COLUMNS];
+
+	reserve_many(shape, WARM);
+	for (int i = 0; i < ROUNDS; i++)
+		for (size_t c = 0; c < COLUMNS; c++) {
+			if (!has_column(shape, &columns[c]))
+				continue;
+			double now = columns[c].round(shape, columns[c].count);
+			us[c] = i ? fmin(us[c], now) : now;
+		}
+	printf("%-44s", shape->name);
+	for (size_t c = 0; c < COLUMNS; c++)
+		has_column(shape, &columns[c]) ? printf(" %9.2f", us[c]) : printf(" %9s", "-");
+	printf("\n");
+	fflush(stdout);
+	empty();
 }
 
 int
@@ -276,33 +401,18 @@ main(void)
 	freeReplyObject(sha);
 	line_up(&l, 2000000);
 	run_until_up(l.redis, 2000000);
-	printf("%-44s %9s %9s %9s\n", "us of Redis' CPU each", "reserve", "EVALSHA", "settle");
-	for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++) {
-		const struct shape *shape = &shapes[s];
-		for (size_t i = 0; i < FLIGHT; i++)
-			slots[i].idle = true;
-		reserve_many(shape, WARM);
-		double ours = least_of(reserve_many, shape, ROUND);
-		double settled =
-			shape->settles ? least_of(settle_many, shape, SETTLE_ROUND) : 0;
-		redis_rig_do(&server, "FLUSHALL");
-		run_for(700000);
-		bool same = shape->orphan == QUOTA_ORPHAN_CHARGE;
-		double theirs = 0;
-		if (same) {
-			script_many(shape, WARM);
-			theirs = least_of(script_many, shape, ROUND);
-		}
-		printf("%-44s %9.2f", shape->name, ours);
-		same ? printf(" %9.2f", theirs) : printf(" %9s", "-");
-		shape->settles ? printf(" %9.2f\n", settled) : printf(" %9s\n", "-");
-		fflush(stdout);
-		if (refused)
-			fprintf(stderr, "quota: %u were refused\n", refused);
-		refused = 0;
-		redis_rig_do(&server, "FLUSHALL");
-		run_for(700000);
-	}
+	for (size_t i = 0; i < FLIGHT; i++)
+		slots[i].idle = true;
+	printf("%-44s", "us of Redis' CPU each");
+	for (size_t c = 0; c < COLUMNS; c++)
+		printf(" %9s", columns[c].name);
+	printf("\n");
+	for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++)
+		print_shape(&shapes[s]);
+	printf("\n%-44s %9s %9s %9s\n", "a request with one limit", "us each", "a second",
+		"busy");
+	for (size_t s = 0; s < sizeof(lone) / sizeof(lone[0]); s++)
+		print_lone(&lone[s]);
 	line_down(&l);
 	return teardown(NULL);
 }
