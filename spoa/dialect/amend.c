@@ -3,10 +3,56 @@
 #include "base/err.h"
 #include "dialect/family.h"
 
+/* What is written: over a cap that says more, and as one that is missing. */
+struct caps {
+	uint64_t most; /* 0: none is lowered */
+	struct span lower, missing;
+};
+
+int64_t
+dialect_amended_cap(const struct amendment *am, int64_t stated)
+{
+	uint64_t most = am->cap_tokens, missing = am->missing_tokens;
+
+	if (stated >= 0)
+		return most && (uint64_t)stated > most ? (int64_t)most : stated;
+	if (missing && most)
+		return (int64_t)(missing < most ? missing : most);
+	return missing ? (int64_t)missing : most ? (int64_t)most : -1;
+}
+
+/* It has texts that the family's messages have. */
+static bool
+looks_known(const struct body *b)
+{
+	for (size_t i = 0; i < b->nsegments; i++)
+		if (b->segments[i].role == ROLE_USER || b->segments[i].role == ROLE_SYSTEM ||
+			b->segments[i].role == ROLE_ASSISTANT)
+			return true;
+	return false;
+}
+
+bool
+dialect_lacks_cap(const struct body *b)
+{
+	const struct body_marks *m = &b->marks;
+	size_t k = 0;
+
+	for (size_t i = 0; i < m->nrequests; i++) {
+		const struct table *t = m->request[i].table;
+		int64_t most = -1;
+		for (; k < m->ncaps && m->cap[k].request <= i; k++)
+			most = m->cap[k].tokens > most ? m->cap[k].tokens : most;
+		if (t->cap && *t->cap && most < 0 && (!t->lenient || looks_known(b)))
+			return true;
+	}
+	return false;
+}
+
 /* Every cap that says more, or nothing, says this; the first null of a request stands for
  * a cap that is missing. */
 static int
-lower_caps(const struct body *b, uint64_t most, struct span number, struct splice *edits)
+lower_caps(const struct body *b, const struct caps *w, struct splice *edits)
 {
 	const struct body_marks *m = &b->marks;
 	int n = 0;
@@ -18,9 +64,11 @@ lower_caps(const struct body *b, uint64_t most, struct span number, struct splic
 			from++;
 		for (size_t k = from; k < m->ncaps && m->cap[k].request == c->request; k++)
 			stated |= m->cap[k].tokens >= 0 || (k < i && m->cap[k].null);
-		if (c->tokens >= 0 ? (uint64_t)c->tokens <= most : c->null && stated)
-			continue;
-		edits[n++] = (struct splice){ c->start, c->end, number };
+		bool stays = c->tokens >= 0 ? !w->most || (uint64_t)c->tokens <= w->most
+					    : c->null && stated;
+		if (!stays)
+			edits[n++] = (struct splice){ c->start, c->end,
+				c->tokens >= 0 ? w->lower : w->missing };
 	}
 	return n;
 }
@@ -71,11 +119,12 @@ cap_member(const struct table *t, struct span number, struct arena *a)
 /* What one request lacks. The number of edits, or as dialect_amend(). */
 static int
 add_missing(const struct table *t, const struct request_mark *q, struct span model,
-	struct span number, struct arena *a, struct splice *edits)
+	const struct caps *w, struct arena *a, struct splice *edits)
 {
-	bool capless = number.n && t->cap && !q->capped;
+	/* A default that cannot be written is none, a bound of the policy's is. */
+	bool capless = w->missing.n && t->cap && !q->capped && (*t->cap || w->most);
 	bool nameless = model.n && t->model && !q->named;
-	struct span cap = { NULL, 0 };
+	struct span cap = { NULL, 0 }, number = w->missing;
 	int n = 0;
 
 	if (capless && !*t->cap)
@@ -112,19 +161,23 @@ dialect_amend(
 	const struct body *b, const struct amendment *am, struct arena *a, struct splice *edits)
 {
 	const struct body_marks *m = &b->marks;
-	struct span name = { NULL, 0 }, number = { NULL, 0 };
+	struct span name = { NULL, 0 };
+	struct caps w = { .most = am->cap_tokens };
+	int64_t missing = dialect_amended_cap(am, -1);
 	int n = 0;
 
 	if (b->format != BODY_JSON && b->format != BODY_LINES && b->format != BODY_MULTIPART)
 		return 0;
-	if (am->cap_tokens)
-		number = arena_printf(a, "%llu", (unsigned long long)am->cap_tokens);
+	if (w.most)
+		w.lower = arena_printf(a, "%llu", (unsigned long long)w.most);
+	if (missing > 0)
+		w.missing = arena_printf(a, "%lld", (long long)missing);
 	if (am->model.n)
 		name = quoted(a, am->model);
-	if ((am->cap_tokens && !number.p) || (am->model.n && !name.p))
+	if ((w.most && !w.lower.p) || (missing > 0 && !w.missing.p) || (am->model.n && !name.p))
 		return ERR_NOMEM;
-	if (number.n)
-		n = lower_caps(b, am->cap_tokens, number, edits);
+	if (missing > 0)
+		n = lower_caps(b, &w, edits);
 	for (size_t i = 0; name.n && i < m->nmodels; i++)
 		if (!span_eq(am->model, m->model[i].name))
 			edits[n++] = (struct splice){ m->model[i].start, m->model[i].end,
@@ -135,7 +188,7 @@ dialect_amend(
 		name.n = 0;
 	for (size_t i = 0; i < m->nrequests; i++) {
 		int made = add_missing(
-			m->request[i].table, &m->request[i], name, number, a, edits + n);
+			m->request[i].table, &m->request[i], name, &w, a, edits + n);
 		if (made < 0)
 			return made;
 		n += made;

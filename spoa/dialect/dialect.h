@@ -112,7 +112,14 @@ struct amendment {
 	struct span model;   /* to be sent; empty: as it is */
 	uint64_t cap_tokens; /* the most that any output cap may say; 0: as it is */
 	bool model_in_path;  /* a body that names none needs none */
+	/* the cap of requests that state none; 0: cap_tokens, or none */
+	uint64_t missing_tokens;
 };
+/* Of a request whose largest cap is `stated` (-1: it states none) that which is sent; -1: none. */
+int64_t dialect_amended_cap(const struct amendment *am, int64_t stated);
+/* Whether a request of the body states no cap, and one can be written into it; a body on a path
+ * that nobody knows must look as the family's do. */
+bool dialect_lacks_cap(const struct body *b);
 /* The most edits of dialect_amend. */
 size_t dialect_amend_max(const struct body *b);
 /* The edits that make it so; what a request of the body lacks is put in front of its first

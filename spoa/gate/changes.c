@@ -3,6 +3,22 @@
 #include "gate/request.h"
 #include "text/table.h"
 
+uint64_t
+request_output_default(const struct request *r, struct span model, bool most)
+{
+	const struct policy *p = r->snap->policy;
+	const struct body_marks *m = r->in.have_body ? &r->in.body.marks : NULL;
+
+	if (model.n || !m || m->nmodels < 2)
+		return policy_output_default(p, model.n ? model : r->in.body.model);
+	uint64_t all = policy_output_default(p, m->model[0].name);
+	for (size_t i = 1; i < m->nmodels; i++) {
+		uint64_t one = policy_output_default(p, m->model[i].name);
+		all = (one > all) == most ? one : all;
+	}
+	return all;
+}
+
 bool
 request_amendment(const struct request *r, struct amendment *am)
 {
@@ -27,7 +43,9 @@ request_amendment(const struct request *r, struct amendment *am)
 	if (capped && r->found.learned_cap &&
 		(!am->cap_tokens || r->found.learned_cap < am->cap_tokens))
 		am->cap_tokens = r->found.learned_cap;
-	return am->model.n || am->cap_tokens;
+	if (capped && r->found.sends_default)
+		am->missing_tokens = request_output_default(r, am->model, false);
+	return am->model.n || am->cap_tokens || am->missing_tokens;
 }
 
 /* An earlier rule set it. */

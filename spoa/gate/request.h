@@ -209,6 +209,10 @@ struct request {
 		struct span *tags;	  /* request.tags */
 		size_t ntags;
 		uint64_t learned_cap;	  /* of a route with reserve: learned; 0: none */
+		/* output_default is sent where the body states no cap; what it is, 0: none was */
+		bool sends_default;
+		uint64_t default_cap;
+		bool bounded; /* a limit applies that counts what an answer takes */
 		/* of it: what a record may hold, once looked through */
 		enum {
 			CONVERSATION_UNREAD,
@@ -423,6 +427,9 @@ int request_guard_plan(struct request *r, struct span path, const struct answer_
 /* ---- changes.c ---- */
 /* What is to be changed in the body; false: nothing. */
 bool request_amendment(const struct request *r, struct amendment *am);
+/* What an answer of `model` may take where no cap is stated; empty: of those that the body names the
+ * most, or the least. */
+uint64_t request_output_default(const struct request *r, struct span model, bool most);
 /* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
 bool request_sets_header(const struct request *r, struct span name);

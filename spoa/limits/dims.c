@@ -293,8 +293,10 @@ limits_collect(struct request *r, struct quota_request *q)
 	if (err)
 		return err;
 	move_stale(r, q);
+	r->found.bounded = false;
 	for (size_t i = 0; i < n && !err; i++) {
 		enum limit_of of = hits[i].limit->of;
+		r->found.bounded |= limits_counts_answer(of);
 		/* Tokens are known once the body is; a request without one has none. */
 		if (of == LIMIT_REQUESTS || of == LIMIT_CONCURRENT ||
 			(f.whole && r->in.body_state != BODY_STATE_NONE))

@@ -47,7 +47,7 @@ cap_of(const struct learned_place *p)
 bool
 limits_learned(struct request *r)
 {
-	if (!r->found.route->learned || r->found.learned_cap || !r->in.have_body ||
+	if (r->found.route->reserve != RESERVE_LEARNED || r->found.learned_cap || !r->in.have_body ||
 		r->in.body_state == BODY_STATE_PARTIAL || r->in.body.choices > 1 ||
 		r->in.body.prompts > 1 || r->in.body.marks.nrequests > 1 ||
 		!r->found.endpoint.table->cap)
@@ -62,7 +62,7 @@ limits_learned(struct request *r)
 void
 limits_learn(struct request *r, uint64_t output_tokens)
 {
-	if (!r->found.route->learned)
+	if (r->found.route->reserve != RESERVE_LEARNED)
 		return;
 	struct learned_place *p = place(r);
 	uint64_t step = p->tokens / 8 > LEAST_STEP ? p->tokens / 8 : LEAST_STEP;

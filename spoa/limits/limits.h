@@ -52,6 +52,12 @@ void limits_admitted(struct request *r, struct quota_request *q);
 bool limits_learned(struct request *r);
 void limits_learn(struct request *r, uint64_t output_tokens);
 
+/* cap.c: whether a limit of that kind counts what the answer takes. */
+bool limits_counts_answer(enum limit_of of);
+/* True where output_default is to be sent as the cap of a request that states none, so that it is
+ * to be written anew; after limits_collect(). Once a request. */
+bool limits_send_default(struct request *r);
+
 /* warn.c: counts and logs who is near a limit. */
 void limits_warn(struct request *r, const struct quota_request *q);
 

@@ -121,6 +121,8 @@ void build_quota_failure(struct builder *b, const struct yaml_node *n, struct on
 void build_tags(
 	struct builder *b, const struct yaml_node *n, const char ***tags, size_t *ntags);
 
+/* output_default.c; n NULL: the default. */
+void build_output_default(struct builder *b, const struct yaml_node *n);
 /* conversation.c; n NULL: the default. */
 void build_conversation(struct builder *b, const struct yaml_node *n);
 void build_tag_sources(struct builder *b, const struct yaml_node *n);

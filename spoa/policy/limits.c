@@ -196,7 +196,7 @@ learning(struct builder *b)
 {
 	for (size_t i = 0; i < b->p->nroutes; i++) {
 		struct route *r = &b->routes[i];
-		if (r->learned && !(r->response & RESP_METER))
+		if (r->reserve == RESERVE_LEARNED && !(r->response & RESP_METER))
 			diag_at(b->d, yaml_get(r->at, "reserve"),
 				"reserve: learned: the route does not meter: response: [meter] "
 				"is "

@@ -85,11 +85,11 @@ one(struct limit_remarks *r, const struct limit *l)
 		note_say(r->to, l->at,
 			"limit %s: no route's requests can be such: it is never counted",
 			l->name);
-	if (counts_tokens(l) && l->amount <= r->p->output_default)
+	if (counts_tokens(l) && l->amount <= policy_output_least(r->p))
 		note_say(r->to, l->at,
 			"limit %s: a request that states no cap takes output_default, %" PRIu64
 			" tokens: it can never pass",
-			l->name, r->p->output_default);
+			l->name, policy_output_least(r->p));
 	change(r, l, l->at_limit, false);
 	change(r, l, l->at_soft, true);
 }
@@ -142,6 +142,28 @@ unmetered(struct limit_remarks *r)
 	}
 }
 
+/* Where a request that states no cap may be answered past a limit. */
+static void
+estimated(struct limit_remarks *r)
+{
+	for (size_t i = 0; i < r->p->nroutes; i++) {
+		const struct route *t = &r->p->routes[i];
+		bool says = t->reserve == RESERVE_ESTIMATE;
+		if (!says && (!takes_body(t) || !r->cfg || r->cfg->relay))
+			continue;
+		for (size_t k = 0; k < r->p->nlimits; k++) {
+			const struct limit *l = &r->p->limits[k];
+			if ((counts_tokens(l) || l->of == LIMIT_USD) && may_reach(l, t))
+				note_say(r->to, says ? yaml_get(t->at, "reserve") : t->at,
+					"route %s: %s: answers to requests that state no cap "
+					"may "
+					"pass limit %s",
+					t->name, says ? "reserve: estimate" : "no relay",
+					l->name);
+		}
+	}
+}
+
 /* Which requests belong together is a secret of each daemon's own without the file. */
 static void
 conversations(struct limit_remarks *r)
@@ -167,6 +189,7 @@ policy_limit_notes(const struct policy *p, const struct config *cfg, const struc
 		one(&r, &p->limits[i]);
 	relayed(&r);
 	unmetered(&r);
+	estimated(&r);
 	conversations(&r);
 	if (p->nlimits > LIMITS_A_REQUEST)
 		note_say(to, p->limits[LIMITS_A_REQUEST].at,

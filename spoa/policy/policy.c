@@ -162,6 +162,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	build_data(&b, yaml_get(root, "data"));
 	build_conversation(&b, yaml_get(root, "conversation"));
 	build_tag_sources(&b, yaml_get(root, "tags"));
+	build_output_default(&b, yaml_get(root, "output_default"));
 	if ((c = yaml_get(root, "detectors")) && c->kind == YAML_MAPPING)
 		build_external(&b, yaml_get(c, "external"));
 	build_classes(&b, yaml_get(root, "classes"));

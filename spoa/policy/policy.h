@@ -142,6 +142,13 @@ struct answer_uses {
 	char searched[17]; /* policy_entities_hash() of them, or "all", as records say it */
 };
 
+/* route.reserve: what limits hold for an answer, and what is sent so that it holds. */
+enum reserve {
+	RESERVE_CAP,	 /* the request's cap; where it states none, output_default is sent as one */
+	RESERVE_LEARNED, /* what its answers take, sent as the cap */
+	RESERVE_ESTIMATE /* output_default, which is not sent: an answer may be longer */
+};
+
 enum { TARGETS_MAX = 16 };
 struct route {
 	const char *name;
@@ -169,7 +176,7 @@ struct route {
 	bool find_all; /* record.find: all: searched for more than is used */
 	struct on_failure on_failure;
 	bool show_cost;	      /* x-tollgate-cost */
-	bool learned;	      /* route.reserve: what is held follows from what is used */
+	enum reserve reserve;
 	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
 };
 
@@ -327,6 +334,12 @@ struct tag_source {
 	const char *metadata; /* a member of the body's metadata; NULL: its user */
 };
 
+/* A row of output_default: of models that match. */
+struct output_default {
+	const char *model; /* pattern: * is any text */
+	uint64_t tokens;
+};
+
 struct policy {
 	const char *file, *name;
 	char version[65];  /* SHA-256 of the meaning, hex */
@@ -368,7 +381,9 @@ struct policy {
 	const struct cel_env *env; /* policy_env and after it a slot for each of `data` */
 	const struct external *externals;
 	size_t nexternals;
-	uint64_t output_default; /* tokens */
+	uint64_t output_default; /* tokens, of models that no row of output_defaults matches */
+	struct output_default *output_defaults;
+	size_t noutput_defaults;
 	uint64_t tool_calls_default;
 	bool hashes;		 /* a rule redacts with: hash */
 	const struct inject *inject;
@@ -517,6 +532,10 @@ const struct policy *policy_load(struct arena *a, const char *file, const struct
 /* The same of a tree that was read already; `file` is where relative paths begin. */
 const struct policy *policy_compile(struct arena *a, const struct yaml_node *root,
 	const char *file, const struct config *cfg, struct detect_rules *rules, struct diag *d);
+/* What an answer of the model may take where the request states no cap. */
+uint64_t policy_output_default(const struct policy *p, struct span model);
+/* The least that it is for any model. */
+uint64_t policy_output_least(const struct policy *p);
 /* Whether one of the patterns of `hosts` matches: `host` without port, lower case. */
 bool policy_host_in(struct span host, const char *const *hosts, size_t n);
 /* Whether the route takes requests of that path, whatever their method and host. */

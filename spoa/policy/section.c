@@ -30,7 +30,7 @@ static const char *const subject_words[] = { "person", "owner", NULL };
 static const char *const sample_words[] = { "find", "ignore", NULL };
 static const char *const calendar_words[] = { "hour", "day", "week", "month", NULL }; /* enum limit_calendar */
 static const char *const orphan_words[] = { "charge", "drop", NULL }; /* enum limit_orphan */
-static const char *const reserve_words[] = { "cap", "learned", NULL };
+static const char *const reserve_words[] = { "cap", "learned", "estimate", NULL }; /* enum reserve */
 static const char *const via_words[] = { "direct", "relay", NULL };
 
 /* Keys of a later version. */
@@ -68,7 +68,7 @@ const struct section sections[] = {
   { "rules", OTHER(LIST(REF("rule"))), "top to bottom; deny and permit end it, the others add up" },
   { "default", A_FLAG(policy, default_permit, effect_words), "where no rule ends it" },
   { "limits", OTHER(LIST(REF("limit"))), "how much" },
-  { "output_default", A_COUNT(policy, output_default, 1, 10000000), "tokens reserved for an answer where the request states no cap" },
+  { "output_default", OTHER(EITHER(COUNT, MAPOF(COUNT))), "tokens of an answer where the request states no cap; or such by patterns of models" },
   { "tool_calls_default", A_COUNT(policy, tool_calls_default, 0, 1000), "searches, or sessions, reserved for a paid tool where the request states no number" },
   { "prices", OTHER(TEXT), "file of prices: what usage costs" },
   { "unknown_price", OTHER(EITHER(ONE("\"deny\""), REF("unknown_price"))), "what a model costs that the file does not name; deny: limits in dollars refuse it" },
@@ -225,7 +225,7 @@ const struct section sections[] = {
   { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, inspect, restore, restore_urls, record" },
   { "record", OTHER(REF("record")), "what of the prompt and of the answer is recorded" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
-  { "reserve", A_FLAG(route, learned, reserve_words), "cap: what the request asks for is held; learned: what its answers take, and no more is asked for" },
+  { "reserve", A_WORD(route, reserve, reserve_words), "cap: what the request asks for is held, and output_default is sent where it states no cap; learned: what its answers take, and no more is asked for; estimate: nothing is sent" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
   { "show_cost", A_BOOL(route, show_cost), "in place of the policy's" },
 }},

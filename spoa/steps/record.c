@@ -68,6 +68,7 @@ put_quota(struct request *r, struct buf *b)
 	put_flag(b, "quota_unavailable", r->found.quota_failed);
 	put_flag(b, "quota_alone", r->found.quota[0].alone || r->found.quota[1].alone);
 	put_count(b, "learned_cap", r->found.learned_cap);
+	put_count(b, "default_cap", r->found.default_cap);
 	if (r->found.fell.change) {
 		put_object(b, r->found.fell.soft ? "at_soft" : "at_limit");
 		put_str(b, "limit", span_str(r->found.fell.limit->name));

@@ -47,23 +47,23 @@ request_asked_facts(struct request *r, struct policy_facts *f, struct body *body
 		f->body = body;
 }
 
-/* What the requests of a body may be answered with: the largest cap of each, output_default
- * where one states none. Caps are in the order of their requests. */
+/* What the requests of a body may be answered with: the largest cap of each as it is sent,
+ * output_default where it states none. Caps are in the order of their requests. */
 static uint64_t
 caps_together(const struct request *r)
 {
 	const struct body_marks *m = &r->in.body.marks;
-	uint64_t otherwise = r->snap->policy->output_default, all = 0;
+	struct amendment am;
+	uint64_t all = 0;
 	size_t k = 0;
 
-	if (m->nrequests < 2)
-		return r->in.body.output_cap_tokens >= 0
-			       ? (uint64_t)r->in.body.output_cap_tokens
-			       : otherwise;
-	for (size_t i = 0; i < m->nrequests; i++) {
-		int64_t most = -1;
+	request_amendment(r, &am);
+	uint64_t otherwise = request_output_default(r, am.model, true);
+	for (size_t i = 0; i < m->nrequests || i == 0; i++) {
+		int64_t most = m->nrequests < 2 ? r->in.body.output_cap_tokens : -1;
 		for (; k < m->ncaps && m->cap[k].request <= i; k++)
 			most = m->cap[k].tokens > most ? m->cap[k].tokens : most;
+		most = dialect_amended_cap(&am, most);
 		if (__builtin_add_overflow(all, most >= 0 ? (uint64_t)most : otherwise, &all))
 			return UINT64_MAX;
 	}

@@ -155,6 +155,11 @@ step_quota(struct request *r)
 					 r, SPAN_LIT("more limits apply than can be counted"))
 			       : request_overload(r);
 	}
+	if (limits_send_default(r)) {
+		quota_unmove(r->gate->quota, q, clock_mono_us());
+		limits_forget_rewrite(r);
+		return again(q);
+	}
 	enum step_result s = alone(r, q);
 	if (s != STEP_NEXT || q->ndims == 0)
 		return s;

@@ -294,9 +294,45 @@ control '{"delay_ms":1500}'
 crowd m 5
 is "two of twenty at once pass" "$(cat "$D"/crowd-status.* | sort | uniq -c | xargs)" "2 200 18 429"
 as '{"sub":"cat","team":"spend-crowd"}'
-control '{"delay_ms":500,"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20}}'
+control '{"delay_ms":1500,"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20}}'
 crowd big 60
 is "money for one of them is spent once" "$(cat "$D"/crowd.* | grep -o '"model":"big"' | wc -l)" 1
+control '{}'
+
+# ---- a request that states no cap ----
+# five HOST [MEMBERS]: at once; what they were charged, in cents of a cent, by their records
+five() {
+	local i
+	running=()
+	for i in 1 2 3 4 5; do
+		curl -s -o /dev/null "$EDGE/v1/chat/completions" -H "host: $1" -H "$auth" -H "$json" \
+			-d "{\"model\":\"big\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]${2:-}}" &
+		running+=($!)
+	done
+	wait "${running[@]}"
+	sleep 0.3
+}
+spent() { "$B/tollgate" usage -c "$D/tollgate.yaml" --by team --since 1h --json | jq -r --arg t "$1" '.. | objects | select(.team? == $t) | .cost_nanousd / 100000 | round'; }
+sent() { seen "${2:-1}" | jq -c ".[0].body|fromjson|$1"; }
+control '{"delay_ms":300,"length":9000}'
+as '{"sub":"fay","team":"five"}'
+five localhost
+check "five at once stay under five cents" test "$(spent five)" -le 500 -a "$(spent five)" -ge 100
+is "what is held for an answer is its cap" "$(sent .max_completion_tokens)" 100
+is "and the record says so" "$(cat "$JOURNAL"/* | tr -d '\0' | grep '"default_cap":100' | grep -c '"team":"five"')" 5
+as '{"sub":"fay","team":"five-choices"}'
+five localhost ',"n":2'
+check "so do choices" test "$(spent five-choices)" -le 500 -a "$(spent five-choices)" -ge 200
+as '{"sub":"fay","team":"five-stream"}'
+five localhost ',"stream":true'
+check "and streams" test "$(spent five-stream)" -le 500 -a "$(spent five-stream)" -ge 100
+as '{"sub":"fay","team":"five-guess"}'
+five guess.example
+check "reserve: estimate sends none: a limit may be passed" test "$(spent five-guess)" -ge 3600
+is "the body goes as it came" "$(sent 'has("max_completion_tokens")')" false
+as '{"sub":"fay","team":"long"}'
+req POST /v1/chat/completions -H "$auth" -H "$json" -d '{"messages":[{"role":"user","content":"hi"}], "model" :"small"}'
+is "its cap is written where a limit applies" "$status $(sent .max_completion_tokens)" "200 4096"
 control '{}'
 
 # ---- what is held follows from what is used ----

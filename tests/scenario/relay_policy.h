@@ -7,7 +7,7 @@
 #define ROUTES                                                                                 \
 	"routes:\n"                                                                            \
 	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
-	"openai, backend: openai, response: [meter]}\n"                                        \
+	"openai, backend: openai, response: [meter], reserve: estimate}\n"                                        \
 	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
 #define LIMITS                                                                                 \
 	"limits:\n"                                                                            \

@@ -22,6 +22,9 @@
 #define BODY(model, more)                                                                      \
 	"{ \"model\" : \"" model "\"," more                                                    \
 	" \"messages\":[{\"role\":\"user\",\"content\":\"hello\"}] }"
+#define CAPPED(cap, model, more)                                                               \
+	"{\"max_completion_tokens\":" cap ", \"model\" : \"" model "\"," more                  \
+	" \"messages\":[{\"role\":\"user\",\"content\":\"hello\"}] }"
 #define EMAIL                                                                                  \
 	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"to "                \
 	"alice@example.com\"}]}"
@@ -74,7 +77,26 @@ static const struct {
 	{ "a redaction for one target only",
 		"rules: [{name: r, when: 'target.external', redact: {entities: [EMAIL_ADDRESS]}}, {name: a, when: "
 		"'\"pii\" in prompt.classes && target.external', route: {targets: local}}]\n",
-		EMAIL, "permit", "direct", "vllm", "gpt", NULL, 4096, { "target", "local" } },
+		EMAIL, "permit", "relay", "vllm", "gpt",
+		"{\"max_completion_tokens\":4096,\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"to alice@example.com\"}]}",
+		4096, { "target", "local" } },
+	{ "no cap under a limit: the default is sent", "rules: []\n", BODY("gpt", ""), "permit", "relay", "openai", "gpt",
+		CAPPED("4096", "gpt", ""), 4096, { "default_cap", "4096", "prompt.reserved_output_tokens", "4096" } },
+	{ "the one of the model", "output_default: {gpt: 70, \"gpt*\": 80, \"*\": 90}\nrules: []\n", BODY("gpt", ""),
+		"permit", "relay", "openai", "gpt", CAPPED("70", "gpt", ""), 70, { "default_cap", "70" } },
+	{ "of the model that is sent", "output_default: {gpt: 70, \"g*\": 80}\nrules: [{name: a, route: {model: g-mini}}]\n",
+		BODY("gpt", ""), "permit", "relay", "openai", "g-mini",
+		CAPPED("80", "g-mini", ""), 80, { "default_cap", "80" } },
+	{ "a null is no cap", "rules: []\n", BODY("gpt", "\"max_tokens\":null,"), "permit", "relay", "openai", "gpt",
+		BODY("gpt", "\"max_tokens\":4096,"), 4096, { "default_cap", "4096" } },
+	{ "each choice has it", "rules: []\n", BODY("gpt", "\"n\":3,"), "permit", "relay", "openai", "gpt",
+		CAPPED("4096", "gpt", "\"n\":3,"), 12288, { "default_cap", "4096" } },
+	{ "a rule's cap below it stays", "rules: [{name: a, max_output_tokens: 50}]\n", BODY("gpt", ""), "permit", "relay", "openai",
+		"gpt", CAPPED("50", "gpt", ""), 50, { "default_cap", "" } },
+	{ "above it is for those who ask", "rules: [{name: a, max_output_tokens: 5000}]\n", BODY("gpt", ""), "permit", "relay",
+		"openai", "gpt", CAPPED("4096", "gpt", ""), 4096, { "default_cap", "4096" } },
+	{ "a cap that is stated is the caller's", "rules: []\n", BODY("gpt", "\"max_tokens\":90000,"), "permit", "direct", "openai",
+		"gpt", NULL, 90000, { "default_cap", "" } },
 	{ "shadow", "mode: shadow\nrules: [{name: a, route: {targets: [eu], model: m}, max_output_tokens: 7, tag: x, set_headers: {x-a: b}}]\n",
 		BODY("gpt", "\"max_tokens\":50,"), "permit", "direct", "openai", "gpt", NULL, 50,
 		{ "would_be", "{\"decision\":\"permit\",\"target\":\"eu\",\"model\":\"m\",\"max_output_tokens\":7}", "tags", "[\"x\"]",

@@ -14,50 +14,66 @@ static const struct {
 	const char *dialect, *model;
 	unsigned cap;
 	const char *in, *want;
+	unsigned missing; /* the cap of those that state none */
 } rows[] = {
-	{ "openai", "b", 0, "{\"model\":\"a\"}", "{\"model\":\"b\"}" },
-	{ "openai", "a", 0, "{\"model\":\"a\"}", "{\"model\":\"a\"}" },
-	{ "openai", "a", 0, "{\"model\":\"\\u0061\"}", "{\"model\":\"\\u0061\"}" },
-	{ "openai", "b", 0, "{ \"x\" : 1 ,\"model\" :\"\\u0061\\\"\" , \"y\":\"model\" }", "{ \"x\" : 1 ,\"model\" :\"b\" , \"y\":\"model\" }" },
-	{ "openai", "b", 0, "{}", "{\"model\":\"b\"}" },
-	{ "openai", "b", 0, " { } ", " {\"model\":\"b\" } " },
-	{ "openai", "b", 0, "{ \"x\":1}", "{\"model\":\"b\", \"x\":1}" },
-	{ "openai", "b", 7, "{}", "{\"model\":\"b\",\"max_completion_tokens\":7}" },
-	{ "openai", "b", 7, "{\"n\":1}", "{\"model\":\"b\",\"max_completion_tokens\":7,\"n\":1}" },
-	{ "openai", "b\"\\", 0, "{\"model\":\"a\"}", "{\"model\":\"b\\\"\\\\\"}" },
-	{ "openai", NULL, 0, "{\"model\":\"a\"}", "{\"model\":\"a\"}" },
+	{ "openai", "b", 0, "{\"model\":\"a\"}", "{\"model\":\"b\"}", 0 },
+	{ "openai", "a", 0, "{\"model\":\"a\"}", "{\"model\":\"a\"}", 0 },
+	{ "openai", "a", 0, "{\"model\":\"\\u0061\"}", "{\"model\":\"\\u0061\"}", 0 },
+	{ "openai", "b", 0, "{ \"x\" : 1 ,\"model\" :\"\\u0061\\\"\" , \"y\":\"model\" }", "{ \"x\" : 1 ,\"model\" :\"b\" , \"y\":\"model\" }", 0 },
+	{ "openai", "b", 0, "{}", "{\"model\":\"b\"}", 0 },
+	{ "openai", "b", 0, " { } ", " {\"model\":\"b\" } ", 0 },
+	{ "openai", "b", 0, "{ \"x\":1}", "{\"model\":\"b\", \"x\":1}", 0 },
+	{ "openai", "b", 7, "{}", "{\"model\":\"b\",\"max_completion_tokens\":7}", 0 },
+	{ "openai", "b", 7, "{\"n\":1}", "{\"model\":\"b\",\"max_completion_tokens\":7,\"n\":1}", 0 },
+	{ "openai", "b\"\\", 0, "{\"model\":\"a\"}", "{\"model\":\"b\\\"\\\\\"}", 0 },
+	{ "openai", NULL, 0, "{\"model\":\"a\"}", "{\"model\":\"a\"}", 0 },
 	/* caps */
-	{ "openai", NULL, 7, "{\"model\":\"a\"}", "{\"max_completion_tokens\":7,\"model\":\"a\"}" },
-	{ "anthropic", NULL, 7, "{\"model\":\"a\"}", "{\"max_tokens\":7,\"model\":\"a\"}" },
-	{ "openai", NULL, 7, "{\"max_tokens\":8}", "{\"max_tokens\":7}" },
-	{ "openai", NULL, 7, "{\"max_tokens\":7}", "{\"max_tokens\":7}" },
-	{ "openai", NULL, 7, "{\"max_tokens\":6}", "{\"max_tokens\":6}" },
-	{ "openai", NULL, 7, "{\"max_tokens\":0}", "{\"max_tokens\":0}" },
-	{ "openai", NULL, 7, "{\"max_tokens\":4294967295}", "{\"max_tokens\":7}" },
-	{ "openai", NULL, 7, "{\"max_completion_tokens\":70}", "{\"max_completion_tokens\":7}" },
-	{ "openai", NULL, 7, "{\"max_tokens\":6,\"max_completion_tokens\":70}", "{\"max_tokens\":6,\"max_completion_tokens\":7}" },
-	{ "openai", NULL, 7, "{\"max_tokens\":60,\"max_completion_tokens\":70}", "{\"max_tokens\":7,\"max_completion_tokens\":7}" },
-	{ "openai", NULL, 7, "{\"max_tokens\":null}", "{\"max_tokens\":7}" },
-	{ "openai", NULL, 7, "{\"max_tokens\":null,\"max_completion_tokens\":null}", "{\"max_tokens\":7,\"max_completion_tokens\":null}" },
-	{ "openai", NULL, 7, "{\"max_tokens\":null,\"max_completion_tokens\":3}", "{\"max_tokens\":null,\"max_completion_tokens\":3}" },
-	{ "openai", NULL, 7, "{\"x\":{\"max_tokens\":90,\"model\":\"z\"}}", "{\"max_completion_tokens\":7,\"x\":{\"max_tokens\":90,\"model\":\"z\"}}" },
-	{ "anthropic", "b", 7, "{\"max_tokens\":90,\"model\":\"a\"}", "{\"max_tokens\":7,\"model\":\"b\"}" },
+	{ "openai", NULL, 7, "{\"model\":\"a\"}", "{\"max_completion_tokens\":7,\"model\":\"a\"}", 0 },
+	{ "anthropic", NULL, 7, "{\"model\":\"a\"}", "{\"max_tokens\":7,\"model\":\"a\"}", 0 },
+	{ "openai", NULL, 7, "{\"max_tokens\":8}", "{\"max_tokens\":7}", 0 },
+	{ "openai", NULL, 7, "{\"max_tokens\":7}", "{\"max_tokens\":7}", 0 },
+	{ "openai", NULL, 7, "{\"max_tokens\":6}", "{\"max_tokens\":6}", 0 },
+	{ "openai", NULL, 7, "{\"max_tokens\":0}", "{\"max_tokens\":0}", 0 },
+	{ "openai", NULL, 7, "{\"max_tokens\":4294967295}", "{\"max_tokens\":7}", 0 },
+	{ "openai", NULL, 7, "{\"max_completion_tokens\":70}", "{\"max_completion_tokens\":7}", 0 },
+	{ "openai", NULL, 7, "{\"max_tokens\":6,\"max_completion_tokens\":70}", "{\"max_tokens\":6,\"max_completion_tokens\":7}", 0 },
+	{ "openai", NULL, 7, "{\"max_tokens\":60,\"max_completion_tokens\":70}", "{\"max_tokens\":7,\"max_completion_tokens\":7}", 0 },
+	{ "openai", NULL, 7, "{\"max_tokens\":null}", "{\"max_tokens\":7}", 0 },
+	{ "openai", NULL, 7, "{\"max_tokens\":null,\"max_completion_tokens\":null}", "{\"max_tokens\":7,\"max_completion_tokens\":null}", 0 },
+	{ "openai", NULL, 7, "{\"max_tokens\":null,\"max_completion_tokens\":3}", "{\"max_tokens\":null,\"max_completion_tokens\":3}", 0 },
+	{ "openai", NULL, 7, "{\"x\":{\"max_tokens\":90,\"model\":\"z\"}}", "{\"max_completion_tokens\":7,\"x\":{\"max_tokens\":90,\"model\":\"z\"}}", 0 },
+	{ "anthropic", "b", 7, "{\"max_tokens\":90,\"model\":\"a\"}", "{\"max_tokens\":7,\"model\":\"b\"}", 0 },
 	/* caps in an object, and models that stand in the path */
-	{ "gemini", "b", 7, "{}", "{\"generationConfig\":{\"maxOutputTokens\":7}}" },
-	{ "gemini", NULL, 7, "{\"contents\":[]}", "{\"generationConfig\":{\"maxOutputTokens\":7},\"contents\":[]}" },
-	{ "gemini", NULL, 7, "{\"generationConfig\":{}}", "{\"generationConfig\":{\"maxOutputTokens\":7}}" },
-	{ "gemini", NULL, 7, "{\"generationConfig\":null}", "{\"generationConfig\":{\"maxOutputTokens\":7}}" },
-	{ "gemini", NULL, 7, "{\"generationConfig\":{\"topK\":1}}", "{\"generationConfig\":{\"maxOutputTokens\":7,\"topK\":1}}" },
-	{ "gemini", NULL, 7, "{\"generation_config\":{\"max_output_tokens\":9}}", "{\"generation_config\":{\"max_output_tokens\":7}}" },
-	{ "gemini", NULL, 7, "{\"generationConfig\":{\"maxOutputTokens\":\"9\"}}", "{\"generationConfig\":{\"maxOutputTokens\":\"7\"}}" },
-	{ "gemini", NULL, 7, "{\"generationConfig\":{\"maxOutputTokens\":6}}", "{\"generationConfig\":{\"maxOutputTokens\":6}}" },
-	{ "gemini", "b", 0, "{\"model\":\"a\"}", "{\"model\":\"b\"}" },
-	{ "bedrock", "b", 7, "{\"inferenceConfig\":{\"temperature\":1}}", "{\"inferenceConfig\":{\"maxTokens\":7,\"temperature\":1}}" },
-	{ "ollama", "b", 7, "{\"model\":\"a\",\"options\":{\"num_predict\":-1}}", "{\"model\":\"b\",\"options\":{\"num_predict\":7}}" },
-	{ "ollama", NULL, 7, "{\"options\":{\"num_predict\":null}}", "{\"options\":{\"num_predict\":7}}" },
+	{ "gemini", "b", 7, "{}", "{\"generationConfig\":{\"maxOutputTokens\":7}}", 0 },
+	{ "gemini", NULL, 7, "{\"contents\":[]}", "{\"generationConfig\":{\"maxOutputTokens\":7},\"contents\":[]}", 0 },
+	{ "gemini", NULL, 7, "{\"generationConfig\":{}}", "{\"generationConfig\":{\"maxOutputTokens\":7}}", 0 },
+	{ "gemini", NULL, 7, "{\"generationConfig\":null}", "{\"generationConfig\":{\"maxOutputTokens\":7}}", 0 },
+	{ "gemini", NULL, 7, "{\"generationConfig\":{\"topK\":1}}", "{\"generationConfig\":{\"maxOutputTokens\":7,\"topK\":1}}", 0 },
+	{ "gemini", NULL, 7, "{\"generation_config\":{\"max_output_tokens\":9}}", "{\"generation_config\":{\"max_output_tokens\":7}}", 0 },
+	{ "gemini", NULL, 7, "{\"generationConfig\":{\"maxOutputTokens\":\"9\"}}", "{\"generationConfig\":{\"maxOutputTokens\":\"7\"}}", 0 },
+	{ "gemini", NULL, 7, "{\"generationConfig\":{\"maxOutputTokens\":6}}", "{\"generationConfig\":{\"maxOutputTokens\":6}}", 0 },
+	{ "gemini", "b", 0, "{\"model\":\"a\"}", "{\"model\":\"b\"}", 0 },
+	{ "bedrock", "b", 7, "{\"inferenceConfig\":{\"temperature\":1}}", "{\"inferenceConfig\":{\"maxTokens\":7,\"temperature\":1}}", 0 },
+	{ "ollama", "b", 7, "{\"model\":\"a\",\"options\":{\"num_predict\":-1}}", "{\"model\":\"b\",\"options\":{\"num_predict\":7}}", 0 },
+	{ "ollama", NULL, 7, "{\"options\":{\"num_predict\":null}}", "{\"options\":{\"num_predict\":7}}", 0 },
+	/* only where none is stated */
+	{ "openai", NULL, 0, "{\"max_tokens\":90}", "{\"max_tokens\":90}", 7 },
+	{ "openai", NULL, 0, "{ }", "{\"max_completion_tokens\":7 }", 7 },
+	{ "openai", NULL, 0, "{\"max_tokens\":null}", "{\"max_tokens\":7}", 7 },
+	{ "openai", NULL, 5, "{\"model\":\"a\"}", "{\"max_completion_tokens\":5,\"model\":\"a\"}", 7 },
+	{ "openai", NULL, 9, "{\"model\":\"a\"}", "{\"max_completion_tokens\":7,\"model\":\"a\"}", 7 },
+	{ "openai", NULL, 9, "{\"max_tokens\":8}", "{\"max_tokens\":8}", 7 },
+	{ "openai", NULL, 9, "{\"max_tokens\":10}", "{\"max_tokens\":9}", 7 },
+	{ "gemini", NULL, 0, "{\"contents\":[]}", "{\"generationConfig\":{\"maxOutputTokens\":7},\"contents\":[]}", 7 },
+	{ "ollama", NULL, 0, "{\"options\":{\"num_predict\":-1}}", "{\"options\":{\"num_predict\":7}}", 7 },
+	{ "ollama", NULL, 0, "{\"options\":{\"num_predict\":8}}", "{\"options\":{\"num_predict\":8}}", 7 },
+	{ "cohere", NULL, 0, "{\"model\":\"a\"}", "{\"max_tokens\":7,\"model\":\"a\"}", 7 },
+	{ "tgi", NULL, 0, "{\"inputs\":\"a\"}", "{\"parameters\":{\"max_new_tokens\":7},\"inputs\":\"a\"}", 7 },
+	{ "mistral", NULL, 0, "{\"model\":\"a\"}", "{\"max_tokens\":7,\"model\":\"a\"}", 7 },
+	{ "rest", NULL, 0, "{\"model\":\"a\"}", "{\"model\":\"a\"}", 7 },
 	/* where no dialect knows a model */
-	{ "rest", "b", 7, "{\"model\":\"a\"}", "{\"model\":\"a\"}" },
-	{ "rest", "b", 7, "plain text", "plain text" },
+	{ "rest", "b", 7, "{\"model\":\"a\"}", "{\"model\":\"a\"}", 0 },
+	{ "rest", "b", 7, "plain text", "plain text", 0 },
 };
 /* clang-format on */
 
@@ -73,7 +89,9 @@ what_is_changed_and_nothing_else(void **state)
 		struct body_refusal why;
 		struct splice edits[EDITS];
 		struct buf out;
-		struct amendment am = { span_str(rows[i].model), rows[i].cap, false };
+		struct amendment am = { .model = span_str(rows[i].model),
+			.cap_tokens = rows[i].cap,
+			.missing_tokens = rows[i].missing };
 		const struct dialect *d = dialect_find(span_str(rows[i].dialect));
 		struct span raw = span_str(rows[i].in);
 		arena_init(&a, 0, false);
@@ -106,7 +124,7 @@ static void
 asking_for_usage_beside_it(void **state)
 {
 	static const struct span raw = SPAN_LIT("{\"stream\":true,\"messages\":[]}");
-	struct amendment am = { SPAN_LIT("m"), 9, false };
+	struct amendment am = { .model = SPAN_LIT("m"), .cap_tokens = 9 };
 	struct splice edits[EDITS + 1];
 	struct body_refusal why;
 	struct body b;

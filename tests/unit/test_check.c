@@ -434,6 +434,11 @@ consequences_are_noted(void **state)
 			"limits: [{name: l, tokens: 4096, window: 1m}]\n",
 			": limit l: a request that states no cap takes output_default, 4096 "
 			"tokens" },
+		{ "a cap that nobody can send",
+			"limits: [{name: l, tokens: 5000, window: 1m}, {name: m, requests: 5, "
+			"window: 1m}]\n",
+			": route chat: no relay: answers to requests that state no cap may pass "
+			"limit l\n" },
 		{ "a small model without end",
 			"limits: [{name: l, requests: 5, window: 1m, at_limit: {model: m}}]\n",
 			": limit l: past it requests go on with m, as far as other limits let "
@@ -545,6 +550,17 @@ consequences_are_noted(void **state)
 			     "\"US_SSN\" in prompt.entities', deny: true}]\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
 	assert_null(strstr(cmd_out, "note: "));
+	put("p.yaml",
+		"tollgate: 1\nname: t\nproviders: {own: {backend: openai, external: false}}\n"
+		"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: own, "
+		"reserve: estimate}]\n"
+		"limits: [{name: l, requests: 5, window: 1m}, {name: m, tokens: 5000, window: "
+		"1m}]\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(strstr(cmd_out,
+		"p.yaml:4:83: route chat: reserve: estimate: answers to requests that state no "
+		"cap may pass limit m\n"));
+	assert_null(strstr(cmd_out, "may pass limit l"));
 }
 
 int

@@ -397,7 +397,7 @@ forms_and_lines_are_amended_in_place(void **state)
 			      "completions\",\"body\":{\"max_completion_tokens\":7,"
 			      "\"model\":\"new\"}}\n" LINE("new", ",\"max_tokens\":7")) },
 	};
-	const struct amendment am = { SPAN_LIT("new"), 7, false };
+	const struct amendment am = { .model = SPAN_LIT("new"), .cap_tokens = 7 };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {

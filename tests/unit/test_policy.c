@@ -209,6 +209,28 @@ every_key_arrives(void **state)
 }
 
 static void
+an_output_default_by_model(void **state)
+{
+	static const struct {
+		const char *model;
+		uint64_t tokens;
+	} rows[] = { { "gpt-5", 3 }, { "gpt-5-mini", 4 }, { "gpt-4", 2 }, { "claude", 4096 },
+		{ "", 4096 } };
+	struct policy_fix f;
+	const struct policy *p = must_load(&f,
+		"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, reserve: estimate}]\n"
+		"output_default: {gpt*: 2, gpt-5*: 3, gpt-5-mini: 4}\n");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(
+			policy_output_default(p, span_str(rows[i].model)), rows[i].tokens);
+	assert_int_equal(policy_output_least(p), 2);
+	assert_int_equal(p->routes[0].reserve, RESERVE_ESTIMATE);
+	fix_done(&f);
+}
+
+static void
 every_status_a_rule_may_use_loads(void **state)
 {
 	static const int statuses[] = { 400, 401, 403, 404, 413, 415, 429, 451, 503 };
@@ -453,6 +475,7 @@ main(void)
 		cmocka_unit_test(the_shipped_policy_loads),
 		cmocka_unit_test(absent_keys_have_safe_defaults),
 		cmocka_unit_test(every_key_arrives),
+		cmocka_unit_test(an_output_default_by_model),
 		cmocka_unit_test(every_status_a_rule_may_use_loads),
 		cmocka_unit_test(conditions_may_read_every_declared_name),
 		cmocka_unit_test(requests_find_their_route),

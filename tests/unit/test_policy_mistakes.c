@@ -52,6 +52,19 @@ static const struct policy_mistake rows[] = {
 		":5:10: default: one of deny, permit is expected, found allow" },
 	{ "an output default of zero", H "output_default: 0\n",
 		":5:17: output_default: a whole number from 1 to 10000000" },
+	{ "output defaults of no model", H "output_default: {}\n",
+		":5:17: output_default: the mapping is empty" },
+	{ "an output default of a model that is none", H "output_default: {gpt*: no}\n",
+		":5:24: gpt*: a whole number from 1 to 10000000" },
+	{ "an output default that is a list", H "output_default: [1]\n",
+		":5:17: output_default: a whole number from 1 to 10000000, or such by models, is "
+		"expected, found a list" },
+	{ "output defaults of which neither is the more specific",
+		H "output_default: {\"gpt*\": 1, \"*mini\": 2}\n",
+		":5:29: output_default: *mini and gpt* may mean the same model" },
+	{ "a way to reserve that is none", "tollgate: 1\nname: t\nroutes: [{name: a, match: {path: "
+		"/}, reserve: none}]\n",
+		":3:47: reserve: one of cap, learned, estimate is expected, found none" },
 	/* on_failure */
 	{ "an outcome that is none", H "on_failure: {quota: allow}\n",
 		":5:21: quota: one of deny, permit is expected, found allow" },

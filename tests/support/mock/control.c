@@ -69,6 +69,7 @@ mock_control_set(struct span body)
 		mock_control.headers = json_incref(v);
 	if ((v = json_object_get(o, "usage")))
 		mock_control.usage = json_incref(v);
+	mock_control.length = json_integer_value(json_object_get(o, "length"));
 	mock_control.event_chars =
 		(size_t)json_integer_value(json_object_get(o, "event_chars"));
 	if ((v = json_object_get(o, "error_after_events")) && json_is_integer(v))

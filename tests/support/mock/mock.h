@@ -35,6 +35,7 @@ struct mock_control {
 	size_t chunk_bytes; /* 0: not split */
 	int64_t cut_after;  /* body bytes; 0: not even a head; -1: whole */
 	json_t *headers;    /* object, or NULL */
+	int64_t length;	    /* tokens that each choice takes, or its cap; 0: as it comes */
 	json_t *usage;	    /* object, JSON null (no usage at all), or NULL */
 	size_t event_chars; /* of text in one event; 0: a word */
 	long error_after;   /* events of a stream before its error; -1: none */

@@ -242,6 +242,39 @@ controlled_usage(struct mock_counts *c)
 		c->out = json_integer_value(v);
 }
 
+/* The most that the request lets a choice take; -1: it does not say. */
+static int64_t
+cap_of(json_t *req)
+{
+	static const struct {
+		const char *in, *name;
+	} caps[] = { { NULL, "max_completion_tokens" }, { NULL, "max_output_tokens" },
+		{ NULL, "max_tokens" }, { NULL, "max_gen_len" },
+		{ NULL, "max_tokens_to_sample" }, { "generationConfig", "maxOutputTokens" },
+		{ "inferenceConfig", "maxTokens" }, { "inferenceConfig", "max_new_tokens" },
+		{ "textGenerationConfig", "maxTokenCount" }, { "options", "num_predict" },
+		{ "parameters", "max_new_tokens" } };
+	json_t *v;
+
+	for (size_t i = 0; i < COUNT_OF(caps); i++) {
+		v = caps[i].in ? json_object_get(req, caps[i].in) : req;
+		v = json_object_get(v, caps[i].name);
+		if (json_is_integer(v) && json_integer_value(v) >= 0)
+			return json_integer_value(v);
+	}
+	return -1;
+}
+
+/* A model that has much to say, and stops where it must. */
+static void
+controlled_length(struct mock_say *s)
+{
+	int64_t cap = cap_of(s->req), n = mock_control.length;
+
+	if (n)
+		s->c.out = (cap >= 0 && cap < n ? cap : n) * s->n;
+}
+
 void
 mock_usage_extra(struct buf *b)
 {
@@ -318,6 +351,7 @@ mock_say_read(struct mock_say *s, const struct mock_request *r, struct span in_p
 		s->c.written = s->c.in / 4;
 	}
 	controlled_usage(&s->c);
+	controlled_length(s);
 	return true;
 }
 
