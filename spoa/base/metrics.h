@@ -66,6 +66,7 @@
   X(M_TOKENS_SHORT,        "token_reserve_short_total",          "",                          "requests whose prompt was more tokens than were reserved for it") \
   X(M_TOKENS_INPUT,        "tokens_total",                       "type=\"input\"",            "tokens reported by providers") \
   X(M_TOKENS_OUTPUT,       "tokens_total",                       "type=\"output\"",           "") \
+  X(M_USAGE_UNKNOWN,       "usage_unknown_total",                "",                          "answers that went to a provider which did not say what they used, or said it wrongly") \
   X(M_REDIS_ERRORS,        "redis_errors_total",                 "",                          "failed or late Redis replies") \
   X(M_AUDIT_RECORDS,       "audit_records_total",                "",                          "records made durable") \
   X(M_AUDIT_COMMITS,       "audit_commits_total",                "",                          "group commits") \

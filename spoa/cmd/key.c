@@ -444,6 +444,23 @@ file_of_policy(struct key_args *args, const char *config, struct policy_alone *p
 	return EXIT_DONE;
 }
 
+/* A limit in dollars that would refuse each request of the key: nothing has a price. The policy
+ * is read where it was not yet. */
+static void
+warn_unpriced(const char *limits, const char *config, struct policy_alone *policy)
+{
+	if (!limits || !strstr(limits, "usd=") ||
+		(!policy->p && (!config_find(config) ||
+				       !policy_alone_load(policy, "key", config, NULL))))
+		return;
+	if (!policy->p->prices && !policy->p->unknown_price)
+		fprintf(stderr,
+			"tollgate: key: --limits %s: the policy %s has no prices: where usd "
+			"applies each request is a 403 price_unknown. Give it prices or "
+			"unknown_price.\n",
+			limits, policy->p->label);
+}
+
 /* -1: no such verb. */
 static int
 key_verb(const struct key_args *args, int n, char **operands)
@@ -509,8 +526,12 @@ cmd_key(int argc, char **argv)
 		live.lists[1] = args.scopes;
 		live.lists[2] = args.models;
 		live.lists[3] = args.limits;
+		struct policy_alone policy = { .p = NULL };
 		int done = args.file ? cmd_fail("key", "--live has no file: --keys is for one")
 				     : key_at_run_time(&live, n, operands);
+		if (done == EXIT_DONE)
+			warn_unpriced(args.limits, config, &policy);
+		policy_alone_free(&policy);
 		return done < 0 ? cmd_usage(argv[0]) : done;
 	}
 	if (live.by || live.reason || live.json || !strcmp(operands[0], "change"))
@@ -523,6 +544,8 @@ cmd_key(int argc, char **argv)
 		code = file_of_policy(&args, config, &policy);
 	if (code == EXIT_DONE)
 		code = key_verb(&args, n, operands);
+	if (code == EXIT_DONE)
+		warn_unpriced(args.limits, config, &policy);
 	policy_alone_free(&policy);
 	return code < 0 ? cmd_usage(argv[0]) : code;
 }

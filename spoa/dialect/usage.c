@@ -6,8 +6,9 @@
 #include "codec/json.h"
 #include "dialect/family.h"
 
-/* More is a provider's mistake; sums of a few stay far from overflow. */
-#define TOKENS_MAX (INT64_C(1) << 48)
+/* More is a provider's mistake, which would end a budget for good: as if it said nothing. Sums
+ * of a few stay far from overflow. */
+#define TOKENS_MAX (INT64_C(1) << 32)
 
 enum { ROWS_MAX = 64 };
 #define ROW_BIT(u, rows) (UINT64_C(1) << ((u) - (rows)))
@@ -53,10 +54,11 @@ count(struct reader *r, struct span path, enum json_tok tok, struct span literal
 		uint64_t row = ROW_BIT(u, r->rows), v = 0;
 		if (!span_is(path, u->path))
 			continue;
-		if (tok != JSON_NUMBER || span_u64(literal, &v) != 0 || r->c->rows & row)
+		if (tok != JSON_NUMBER || span_u64(literal, &v) != 0 || v > TOKENS_MAX ||
+			r->c->rows & row)
 			r->c->spoilt = true;
 		r->c->rows |= row;
-		r->c->of_row[u - r->rows] = (int64_t)(v > TOKENS_MAX ? TOKENS_MAX : v);
+		r->c->of_row[u - r->rows] = v > TOKENS_MAX ? 0 : (int64_t)v;
 	}
 }
 
@@ -123,9 +125,8 @@ count_more(struct reader *r, struct span path, uint64_t n, bool spoilt)
 		if (!span_is(path, u->path))
 			continue;
 		r->c->rows |= ROW_BIT(u, r->rows);
-		r->c->spoilt |= spoilt;
-		*v += (int64_t)(n > TOKENS_MAX ? TOKENS_MAX : n);
-		*v = *v > TOKENS_MAX ? TOKENS_MAX : *v;
+		r->c->spoilt |= spoilt || n > TOKENS_MAX || *v + (int64_t)n > TOKENS_MAX;
+		*v = r->c->spoilt ? 0 : *v + (int64_t)n;
 	}
 }
 

@@ -428,6 +428,8 @@ settle(struct request *r, const struct exchange_result *res)
 	x->used_by = exchange_used(r, res, &x->used);
 	if (x->used_by == USED_SAID)
 		gate_count_tokens(r, &x->used);
+	else if (x->used_by >= USED_SEEN && r->found.route->response & RESP_METER)
+		metric_inc(r->gate->metrics, M_USAGE_UNKNOWN);
 	exchange_settle(r);
 }
 

@@ -299,6 +299,16 @@ crowd big 60
 is "money for one of them is spent once" "$(cat "$D"/crowd.* | grep -o '"model":"big"' | wc -l)" 1
 control '{}'
 
+# ---- a usage that nobody can have used ----
+as '{"sub":"una","team":"day"}'
+used 100 9223372036854775807
+before=$(metric usage_unknown_total)
+ask m 50
+is "it is none: the answer is settled by what was seen of it" "$status $(last '[.usage_unknown,.usage]' completion) $(($(metric usage_unknown_total) - before))" '200 [true,null] 1'
+ask m 50
+is "so that the day goes on" "$status" 200
+control '{}'
+
 # ---- a request that states no cap ----
 # five HOST [MEMBERS]: at once; what they were charged, in cents of a cent, by their records
 five() {

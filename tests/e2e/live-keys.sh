@@ -61,6 +61,12 @@ key new --person x --until friday >/dev/null
 like "so is an odd day" "$? $(cat "$D/key.err")" '^2 tollgate: key: --until friday: give a date'
 key new --person x --until 2020-01-01 >/dev/null
 like "and one that is over" "$? $(cat "$D/key.err")" '^2 tollgate: key: expires 2020-01-01T00:00:00Z: is over'
+key new --person dora --limits usd=5/day >/dev/null
+like "dollars where nothing has a price are warned of" "$? $(grep usd "$D/key.err")" '^0 tollgate: key: --limits usd=5/day: the policy [^ ]+ has no prices'
+"$build/tollgate" key new --person dora --limits requests=5/1m,usd=5/day --keys "$D/unused.yaml" -c "$D/tollgate.yaml" >/dev/null 2>"$D/key.err"
+like "in a file too" "$? $(grep usd "$D/key.err")" '^0 tollgate: key: --limits requests=5/1m,usd=5/day: the policy [^ ]+ has no prices'
+key new --person dora --limits requests=5/1m >/dev/null
+is "others are not" "$? $(grep -c prices "$D/key.err")" "0 0"
 dated=$(id_of "$(key new --person dated --until 2099-12-04)")
 sleep 1
 like "a key that ends on a day" "$(key_b list)" "^$dated +dated .* 2099-12-04T00:00:00Z +live$"

@@ -123,9 +123,14 @@ static const struct {
 	{ "counts that are no counts", OPENAI,
 		"{\"usage\":{\"prompt_tokens\":\"9\",\"completion_tokens\":-1}}", ERR_NOTFOUND,
 		0, 0, 0 },
-	{ "a count beyond reason is capped", OPENAI,
-		"{\"usage\":{\"prompt_tokens\":9223372036854775808,\"completion_tokens\":2}}",
-		0, INT64_C(1) << 48, 2, 0 },
+	{ "the most that is believed", OPENAI,
+		"{\"usage\":{\"prompt_tokens\":4294967296,\"completion_tokens\":2}}", 0,
+		INT64_C(1) << 32, 2, 0 },
+	{ "elements that add up to more", "gemini",
+		"{\"usageMetadata\":{\"promptTokenCount\":1,\"candidatesTokenCount\":1,"
+		"\"promptTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":4000000000},"
+		"{\"modality\":\"AUDIO\",\"tokenCount\":4000000000}]}}",
+		ERR_NOTFOUND, 0, 0, 0 },
 	{ "embeddings: the total says that there is no output", OPENAI,
 		"{\"usage\":{\"prompt_tokens\":8,\"total_tokens\":8}}", 0, 8, 0, 0 },
 	{ "the total says what the output was", OPENAI,
@@ -181,6 +186,7 @@ one_bad_count_spoils_the_usage(void **state)
 {
 	static const char *const bad[] = { "10.0", "1.5", "-1", "-0", "1e3", "1E+2", "\"9\"",
 		"\"\"", "true", "[9]", "{\"n\":9}", "18446744073709551617",
+		"9223372036854775807", "281474976710656", "4294967297",
 		"99999999999999999999999999" };
 	static const struct {
 		const char *dialect, *in; /* one %s */
