@@ -61,6 +61,17 @@ static const struct row converse_rows[] = {
 	TALK(""), SYSTEM(""),
 	{ "inferenceConfig",            T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
 	{ "inferenceConfig.maxTokens",  T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	/* the model's own names: what is said twice, the largest counts */
+	{ "additionalModelRequestFields.max_tokens",            T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "additionalModelRequestFields.maxTokens",             T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "additionalModelRequestFields.max_completion_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "additionalModelRequestFields.max_tokens_to_sample",  T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "additionalModelRequestFields.max_new_tokens",        T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "additionalModelRequestFields.max_gen_len",           T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "additionalModelRequestFields.maxTokenCount",         T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "additionalModelRequestFields.inferenceConfig.maxTokens",      T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "additionalModelRequestFields.inferenceConfig.max_new_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "additionalModelRequestFields.textGenerationConfig.maxTokenCount", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "promptVariables",            T_OBJECT|T_NULL, ROLE_USER, F_DEEP, 0 },
 	{ "outputConfig",               T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ 0 },
@@ -123,6 +134,7 @@ static const struct param_row params[] = {
 	{ "inferenceConfig.maxTokens",   "max_tokens" },
 	{ "inferenceConfig.temperature", "temperature" },
 	{ "inferenceConfig.topP",        "top_p" },
+	{ "serviceTier.type",            "service_tier" },
 	{ 0 },
 };
 static const struct param_row invoke_params[] = {
@@ -130,6 +142,7 @@ static const struct param_row invoke_params[] = {
 	{ "inferenceConfig.temperature",       "temperature" },
 	{ "inferenceConfig.topP",              "top_p" },
 	{ "inferenceConfig.topK",              "top_k" },
+	{ "serviceTier.type",                  "service_tier" },
 	{ "textGenerationConfig.temperature",  "temperature" },
 	{ "textGenerationConfig.topP",         "top_p" },
 	{ 0 },

@@ -77,11 +77,17 @@ move_stale(struct request *r, struct quota_request *q)
 		head->ndims = kept;
 }
 
-/* The dearest that the body's requests ask for; "auto" may be what the account has set. */
+/* The dearest that the body's requests, or Amazon's header, ask for; "auto" may be what the account
+ * has set. */
 static enum price_service
 service(const struct request *r)
 {
 	enum price_service most = PRICE_STANDARD;
+	const struct http_field *f;
+
+	for (size_t i = 0; (f = http_field_nth(&r->in.head, "x-amzn-bedrock-service-tier", i)); i++)
+		if (price_service_of(f->value) == PRICE_PRIORITY)
+			most = PRICE_PRIORITY;
 
 	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++) {
 		const struct body_param *p = &r->in.body.params[i];

@@ -56,7 +56,11 @@ static const struct {
 	{ "bedrock", "b", 7, "{\"inferenceConfig\":{\"temperature\":1}}", "{\"inferenceConfig\":{\"maxTokens\":7,\"temperature\":1}}", 0 },
 	{ "ollama", "b", 7, "{\"model\":\"a\",\"options\":{\"num_predict\":-1}}", "{\"model\":\"b\",\"options\":{\"num_predict\":7}}", 0 },
 	{ "ollama", NULL, 7, "{\"options\":{\"num_predict\":null}}", "{\"options\":{\"num_predict\":7}}", 0 },
+	{ "bedrock", NULL, 7, "{\"additionalModelRequestFields\":{\"max_tokens\":90}}", "{\"additionalModelRequestFields\":{\"max_tokens\":7}}", 0 },
+	{ "bedrock", NULL, 7, "{\"inferenceConfig\":{\"maxTokens\":6},\"additionalModelRequestFields\":{\"maxTokens\":90}}", "{\"inferenceConfig\":{\"maxTokens\":6},\"additionalModelRequestFields\":{\"maxTokens\":7}}", 0 },
+	{ "bedrock", NULL, 7, "{\"additionalModelRequestFields\":{\"inferenceConfig\":{\"max_new_tokens\":90,\"x\":1}}}", "{\"additionalModelRequestFields\":{\"inferenceConfig\":{\"max_new_tokens\":7,\"x\":1}}}", 0 },
 	/* only where none is stated */
+	{ "bedrock", NULL, 0, "{\"additionalModelRequestFields\":{\"max_gen_len\":90}}", "{\"additionalModelRequestFields\":{\"max_gen_len\":90}}", 7 },
 	{ "openai", NULL, 0, "{\"max_tokens\":90}", "{\"max_tokens\":90}", 7 },
 	{ "openai", NULL, 0, "{ }", "{\"max_completion_tokens\":7 }", 7 },
 	{ "openai", NULL, 0, "{\"max_tokens\":null}", "{\"max_tokens\":7}", 7 },

@@ -430,6 +430,10 @@ parameters_of_every_format_have_one_name(void **state)
 	static const struct {
 		const char *dialect, *path, *in, *want;
 	} rows[] = {
+		{ "bedrock", "/model/x/converse", "{\"serviceTier\":{\"type\":\"priority\"}}",
+			"service_tier=priority " },
+		{ "bedrock", "/model/x/invoke", "{\"serviceTier\":{\"type\":\"flex\"}}",
+			"service_tier=flex " },
 		{ "openai", "/v1/chat/completions", "{\"temperature\":1,\"n\":2}",
 			"temperature=1 n=2 " },
 		{ "gemini", "/v1/models/x:generateContent",
