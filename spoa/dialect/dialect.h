@@ -115,7 +115,8 @@ struct amendment {
 	/* the cap of requests that state none; 0: cap_tokens, or none */
 	uint64_t missing_tokens;
 };
-/* Of a request whose largest cap is `stated` (-1: it states none) that which is sent; -1: none. */
+/* Of a request whose largest cap is `stated` (-1: it states none) that which is sent; -1: none.
+ */
 int64_t dialect_amended_cap(const struct amendment *am, int64_t stated);
 /* Whether a request of the body states no cap, and one can be written into it; a body on a path
  * that nobody knows must look as the family's do. */
@@ -132,11 +133,12 @@ int dialect_amend(const struct body *b, const struct amendment *am, struct arena
 int endpoint_amend(const struct endpoint *e, struct span path, struct span model,
 	struct arena *a, struct splice *edit);
 
-/* Adds how often tools that the provider runs, and that are paid by the use (PRICE_SEARCHES,
- * PRICE_SESSIONS), may be used by the requests of a body; `otherwise`: each one that says no
- * number. 0, ERR_NOMEM, or the JSON reader's error. */
-int dialect_offered(const struct body *b, struct span raw, uint64_t otherwise, struct arena *a,
-	struct price_usage *out);
+/* Adds how often tools that the provider runs, and that are paid by the use (kinds of
+ * PRICE_EACH), may be used by the requests of a body; `otherwise`: each one that says no
+ * number; `tools`: which they are, n 0: web searches and code interpreters. 0, ERR_NOMEM, or
+ * the JSON reader's error. */
+int dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools,
+	size_t n, uint64_t otherwise, struct arena *a, struct price_usage *out);
 
 /* Undoes dialect_ask_usage in the answer, one SSE data payload at a time: 0 pass as it is, 1
  * *edited replaces the payload, 2 drop the event. */

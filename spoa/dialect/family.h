@@ -46,6 +46,8 @@ struct usage_row {
 		USAGE_IMAGES,
 		USAGE_SEARCHES,
 		USAGE_SESSIONS,
+		USAGE_FILES,
+		USAGE_DRAWN,
 		USAGE_APART, /* input too, unless a total shows that it is in the input */
 		USAGE_TOTAL,
 		USAGE_FIELDS

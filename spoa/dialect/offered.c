@@ -6,15 +6,15 @@
 #include "codec/json.h"
 #include "dialect/family.h"
 
+/* Where the price list has no `tools`. */
 /* clang-format off */
-/* By the tool's "type", or how that begins; of Gemini's by its member. */
-static const struct { const char *type; bool begins; enum price_kind kind; } kinds[] = {
-	{ "web_search",              true,  PRICE_SEARCHES }, /* _preview, _20250305, … */
-	{ "code_interpreter",        false, PRICE_SESSIONS },
-	{ "googleSearch",            true,  PRICE_SEARCHES }, /* …Retrieval */
-	{ "google_search",           true,  PRICE_SEARCHES },
-	{ "enterpriseWebSearch",     false, PRICE_SEARCHES },
-	{ "enterprise_web_search",   false, PRICE_SEARCHES },
+static const struct price_tool usual[] = {
+	{ "web_search*",           PRICE_SEARCHES }, /* _preview, _20250305, _options, … */
+	{ "code_interpreter",      PRICE_SESSIONS },
+	{ "googleSearch*",         PRICE_SEARCHES }, /* …Retrieval */
+	{ "google_search*",        PRICE_SEARCHES },
+	{ "enterpriseWebSearch",   PRICE_SEARCHES },
+	{ "enterprise_web_search", PRICE_SEARCHES },
 };
 /* clang-format on */
 
@@ -24,22 +24,28 @@ struct offers {
 	struct json *j;
 	struct span in;
 	struct arena *a;
+	const struct price_tool *tools;
+	size_t ntools;
 	uint64_t uses[PRICE_KINDS]; /* of tools that say how many */
 	uint64_t open[PRICE_KINDS]; /* so many tools do not */
 	bool capped;
 	uint64_t cap; /* of all of them together */
 };
 
+/* Of the tool's type, or Gemini's member, or the request's; the most specific pattern counts.
+ */
 static bool
-kind_of(struct span type, enum price_kind *kind)
+kind_of(const struct offers *o, struct span name, enum price_kind *kind)
 {
-	for (size_t i = 0; i < COUNT_OF(kinds); i++)
-		if (span_is(type, kinds[i].type) ||
-			(kinds[i].begins && span_starts(type, span_str(kinds[i].type)))) {
-			*kind = kinds[i].kind;
-			return true;
-		}
-	return false;
+	const struct price_tool *best = NULL;
+
+	for (size_t i = 0; i < o->ntools; i++)
+		if (price_matches(o->tools[i].name, name) &&
+			(!best || price_within(o->tools[i].name, best->name)))
+			best = &o->tools[i];
+	if (best)
+		*kind = best->kind;
+	return best;
 }
 
 static bool
@@ -51,12 +57,13 @@ number(const struct offers *o, enum json_tok tok, const struct json_event *ev, u
 	return true;
 }
 
-/* With its opening brace just read: to the closing one. */
+/* With its opening brace just read: to the closing one. `kind`: what is known of it before. */
 static int
-read_tool(struct offers *o)
+read_tool(struct offers *o, enum price_kind kind)
 {
+	static const char *const names[] = { "type", "id" }; /* id: of OpenRouter's plugins */
+	static const char *const bounds[] = { "max_uses", "max_search_results" }; /* xAI */
 	struct json_event ev;
-	enum price_kind kind = PRICE_KINDS;
 	uint64_t uses = 0;
 	bool says = false;
 
@@ -65,15 +72,15 @@ read_tool(struct offers *o)
 		if (!key.p)
 			return ERR_NOMEM;
 		enum json_tok tok = json_next(o->j, &ev);
-		if (span_is(key, "type") && tok == JSON_STRING) {
+		if (SPAN_IN(key, names) && tok == JSON_STRING) {
 			type = json_text(o->a, o->in, &ev);
 			if (!type.p)
 				return ERR_NOMEM;
-			kind_of(type, &kind);
-		} else if (span_is(key, "max_uses")) {
+			kind_of(o, type, &kind);
+		} else if (SPAN_IN(key, bounds)) {
 			says = number(o, tok, &ev, &uses);
 		} else if (tok == JSON_OBJECT) {
-			kind_of(key, &kind);
+			kind_of(o, key, &kind);
 		}
 		json_skip(o->j, &ev);
 	}
@@ -92,7 +99,7 @@ read_tools(struct offers *o)
 
 	for (enum json_tok tok; !err && (tok = json_next(o->j, &ev)) != JSON_ARRAY_END;) {
 		if (tok == JSON_OBJECT)
-			err = read_tool(o);
+			err = read_tool(o, PRICE_KINDS);
 		else if (json_skip(o->j, &ev) == JSON_ERROR)
 			err = json_error(o->j, NULL, NULL);
 	}
@@ -103,7 +110,9 @@ read_tools(struct offers *o)
 static int
 read_request(struct offers *o)
 {
+	static const char *const lists[] = { "tools", "plugins" };
 	struct json_event ev;
+	enum price_kind kind;
 
 	if (!(o->j = json_open(o->a, o->in)))
 		return ERR_NOMEM;
@@ -114,52 +123,57 @@ read_request(struct offers *o)
 			return ERR_NOMEM;
 		enum json_tok tok = json_next(o->j, &ev);
 		int err = 0;
-		if (span_is(key, "tools") && tok == JSON_ARRAY)
+		if (SPAN_IN(key, lists) && tok == JSON_ARRAY)
 			err = read_tools(o);
-		else if (span_is(key, "max_tool_calls"))
-			o->capped = number(o, tok, &ev, &o->cap);
-		else if (span_is(key, "web_search_options") && tok == JSON_OBJECT)
-			o->open[PRICE_SEARCHES]++;
+		else if (tok == JSON_OBJECT && kind_of(o, key, &kind))
+			err = read_tool(o, kind);
+		else {
+			if (span_is(key, "max_tool_calls"))
+				o->capped = number(o, tok, &ev, &o->cap);
+			json_skip(o->j, &ev);
+		}
 		if (err)
 			return err;
-		if (!(span_is(key, "tools") && tok == JSON_ARRAY))
-			json_skip(o->j, &ev);
 	}
 	return json_error(o->j, NULL, NULL);
 }
 
 /* A text, or a name, that is such a tool's: nearly no body has one, and is read again. */
 static bool
-may_offer(const struct body *b)
+may_offer(const struct offers *o, const struct body *b)
 {
 	enum price_kind kind;
 
 	for (size_t i = 0; i < b->nsegments; i++)
-		if (b->segments[i].text.n < 64 && kind_of(b->segments[i].text, &kind))
+		if (b->segments[i].text.n < 64 && kind_of(o, b->segments[i].text, &kind))
 			return true;
 	return false;
 }
 
 int
-dialect_offered(const struct body *b, struct span raw, uint64_t otherwise, struct arena *a,
-	struct price_usage *out)
+dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools, size_t n,
+	uint64_t otherwise, struct arena *a, struct price_usage *out)
 {
+	const struct offers none = {
+		.a = a, .tools = n ? tools : usual, .ntools = n ? n : COUNT_OF(usual)
+	};
 	uint64_t choices = b->choices > 1 ? (uint64_t)b->choices : 1;
-	bool any = may_offer(b);
+	bool any = may_offer(&none, b);
 
 	for (size_t i = 0; any && i < b->marks.nrequests; i++) {
 		size_t top = b->marks.request[i].top;
 		if (!top || top > raw.n)
 			continue;
-		struct offers o = { .in = span_cut(raw, top - 1, raw.n), .a = a };
+		struct offers o = none;
+		o.in = span_cut(raw, top - 1, raw.n);
 		int err = read_request(&o);
 		if (err)
 			return err;
 		for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
-			uint64_t n = o.uses[k] + o.open[k] * otherwise;
+			uint64_t uses = o.uses[k] + o.open[k] * otherwise;
 			if (o.capped && (o.uses[k] || o.open[k]))
-				n = o.cap;
-			out->n[k] += n * choices;
+				uses = o.cap;
+			out->n[k] += uses * choices;
 		}
 	}
 	return 0;

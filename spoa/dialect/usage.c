@@ -358,7 +358,9 @@ static const enum usage_field field_of[PRICE_KINDS] = { [PRICE_CACHED] = USAGE_C
 	[PRICE_IMAGE_OUT] = USAGE_IMAGE_OUT,
 	[PRICE_IMAGES] = USAGE_IMAGES,
 	[PRICE_SEARCHES] = USAGE_SEARCHES,
-	[PRICE_SESSIONS] = USAGE_SESSIONS };
+	[PRICE_SESSIONS] = USAGE_SESSIONS,
+	[PRICE_FILES] = USAGE_FILES,
+	[PRICE_DRAWN] = USAGE_DRAWN };
 
 /* The details' part; counts of a stream are totals so far. */
 static void

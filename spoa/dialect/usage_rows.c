@@ -36,6 +36,11 @@ const struct usage_row usage_openai[] = {
 	{ "usage.output_tokens_details.image_tokens",  USAGE_IMAGE_OUT, false },
 	{ "output[].web_search_call",                    USAGE_SEARCHES, false },
 	{ "output[].code_interpreter_call",              USAGE_SESSIONS, false },
+	{ "output[].x_search_call",                      USAGE_SEARCHES, false }, /* xAI */
+	{ "usage.num_sources_used",                    USAGE_SEARCHES, false }, /* xAI's live search */
+	{ "usage.server_tool_use.web_search_requests", USAGE_SEARCHES, false }, /* OpenRouter */
+	{ "output[].file_search_call",                   USAGE_FILES, false },
+	{ "output[].image_generation_call",              USAGE_DRAWN, false },
 	{ "data[].image",                                USAGE_IMAGES, false },
 	{ 0 },
 };

@@ -77,15 +77,16 @@ move_stale(struct request *r, struct quota_request *q)
 		head->ndims = kept;
 }
 
-/* The dearest that the body's requests, or Amazon's header, ask for; "auto" may be what the account
- * has set. */
+/* The dearest that the body's requests, or Amazon's header, ask for; "auto" may be what the
+ * account has set. */
 static enum price_service
 service(const struct request *r)
 {
 	enum price_service most = PRICE_STANDARD;
 	const struct http_field *f;
 
-	for (size_t i = 0; (f = http_field_nth(&r->in.head, "x-amzn-bedrock-service-tier", i)); i++)
+	for (size_t i = 0; (f = http_field_nth(&r->in.head, "x-amzn-bedrock-service-tier", i));
+		i++)
 		if (price_service_of(f->value) == PRICE_PRIORITY)
 			most = PRICE_PRIORITY;
 
@@ -115,8 +116,9 @@ offered(struct request *r)
 	if (endpoint_draws(&r->found.endpoint))
 		most->n[PRICE_IMAGES] = (uint64_t)r->in.body.choices;
 	arena_init(&a, CAP_REQUEST_ARENA, true);
-	int err = dialect_offered(
-		&r->in.body, r->in.raw, r->snap->policy->tool_calls_default, &a, most);
+	const struct prices *p = r->snap->policy->prices;
+	int err = dialect_offered(&r->in.body, r->in.raw, p ? p->tools : NULL,
+		p ? p->ntools : 0, r->snap->policy->tool_calls_default, &a, most);
 	arena_reset(&a);
 	r->found.offered_known = !err;
 }

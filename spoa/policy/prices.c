@@ -308,6 +308,40 @@ read_lists(struct reader *r, const struct yaml_node *n, struct prices *p)
 				lists[k].at);
 }
 
+/* By what each use of a tool is priced. */
+static void
+read_tools(struct reader *r, const struct yaml_node *n, struct prices *p)
+{
+	struct price_tool *v;
+
+	if (!read_map(r->d, n, "tools", NULL, NULL))
+		return;
+	if (n->count > CAP_PRICE_LISTS) {
+		diag_at(r->d, n, "tools: more than %d", CAP_PRICE_LISTS);
+		return;
+	}
+	if (!(v = arena_array(r->a, n->count, sizeof(*v)))) {
+		diag_at(r->d, n, "out of memory");
+		return;
+	}
+	p->tools = v;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		enum price_kind k = 0;
+		while (k < PRICE_REQUESTS &&
+			!(c->kind == YAML_SCALAR && price_of(k) == PRICE_EACH &&
+				span_is(c->s, price_names[k])))
+			k++;
+		if (!pattern_ok(r->d, c->key, "tools"))
+			continue;
+		if (k == PRICE_REQUESTS)
+			diag_at(r->d, c,
+				"%s: one of image, search, session, file_search, tool_image is "
+				"expected, found %s",
+				c->key->s.p, yaml_found(c));
+		v[p->ntools++] = (struct price_tool){ c->key->s.p, k };
+	}
+}
+
 const struct prices *
 prices_read(struct arena *a, const struct yaml_node *tree, const char *file, struct diag *d)
 {
@@ -328,6 +362,8 @@ prices_read(struct arena *a, const struct yaml_node *tree, const char *file, str
 		diag_at(d, c, "prices: 1 is expected, found %s", yaml_found(c));
 	if ((c = yaml_get(tree, "as_of")))
 		read_day(d, c, "as_of", p->as_of, &day);
+	if ((c = yaml_get(tree, "tools")))
+		read_tools(&r, c, p);
 	if ((c = yaml_get(tree, "providers")))
 		read_lists(&r, c, p);
 	else

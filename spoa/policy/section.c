@@ -346,6 +346,7 @@ const struct section sections[] = {
 [SECTION_PRICES] = { "prices", "[\"prices\",\"providers\"]", NULL, {
   { "prices", OTHER(ONE("1")), "version of this format" },
   { "as_of", OTHER(TEXT), "the day on which it was compared with the providers' pages" },
+  { "tools", OTHER(MAPOF(ONE("\"image\",\"search\",\"session\",\"file_search\",\"tool_image\""))), "by what each use of a tool that the provider runs is priced; * is any text" },
   { "providers", OTHER(MAPOF(LIST(REF("price")))), "rows by provider, pattern or dialect" },
 }},
 [SECTION_PRICE] = { "price", "[\"model\",\"input\",\"output\"]", NULL, {

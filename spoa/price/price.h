@@ -26,6 +26,8 @@
   X(PRICE_IMAGES,     "image",             PRICE_EACH,      PRICE_IMAGES,    "images that were made, where they are not counted in tokens") \
   X(PRICE_SEARCHES,   "search",            PRICE_EACH,      PRICE_SEARCHES,  "searches, and units of ranking") \
   X(PRICE_SESSIONS,   "session",           PRICE_EACH,      PRICE_SESSIONS,  "sessions of tools that the provider runs") \
+  X(PRICE_FILES,      "file_search",       PRICE_EACH,      PRICE_SEARCHES,  "searches of files that the provider keeps") \
+  X(PRICE_DRAWN,      "tool_image",        PRICE_EACH,      PRICE_IMAGES,    "images that a tool of the provider's makes in an answer") \
   X(PRICE_REQUESTS,   "request",           PRICE_EACH,      PRICE_REQUESTS,  "requests")
 /* clang-format on */
 
@@ -86,8 +88,17 @@ struct price_list {
 	const void *at;
 };
 
+/* A tool that the provider runs, and what each use of it is priced as. */
+struct price_tool {
+	const char *name; /* pattern: of its type, or of the member that asks for it */
+	enum price_kind kind;
+};
+
 struct prices {
 	const char *file;
+	const struct price_tool
+		*tools; /* the most specific counts; none: dialect_offered()'s own */
+	size_t ntools;
 	const struct price_list *lists;
 	size_t nlists;
 	char as_of[11];

@@ -183,7 +183,9 @@ static const char *const part_names[PRICE_KINDS] = { [PRICE_WRITE] = "cache_writ
 	[PRICE_IMAGE_OUT] = "image_output_tokens",
 	[PRICE_IMAGES] = "images",
 	[PRICE_SEARCHES] = "searches",
-	[PRICE_SESSIONS] = "sessions" };
+	[PRICE_SESSIONS] = "sessions",
+	[PRICE_FILES] = "file_searches",
+	[PRICE_DRAWN] = "tool_images" };
 
 static void
 put_cost(const struct priced *p, struct buf *b)

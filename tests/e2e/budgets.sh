@@ -210,6 +210,12 @@ seek ',"tools":[{"type":"code_interpreter"}]'
 is "where nothing says how often, as the policy says" "$status $(code)" "403 limit_unreachable"
 seek ',"tools":[{"type":"web_search"}]'
 is "a search that nobody bounds is no free one" "$status $(taken)" "200 10000000"
+seek ',"tools":[{"type":"file_search","vector_store_ids":["v"]}]'
+is "so are searches of files, at their own price" "$status $(taken)" "200 2000000"
+seek ',"tools":[{"type":"image_generation"}],"max_tool_calls":2'
+is "and images that a tool makes" "$status $(taken)" "200 1000000"
+seek ',"search_parameters":{"mode":"on","max_search_results":3}'
+is "and what a member of the request searches" "$status $(taken)" "200 3000000"
 seek ',"input_":{"type":"web_search","max_uses":2}'
 is "what is no tool costs nothing" "$status $(taken)" "200 0"
 as '{"sub":"ida","team":"none"}'

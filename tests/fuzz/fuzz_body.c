@@ -131,7 +131,7 @@ check_asking(struct arena *a, const struct body *b, struct span raw)
 static void
 check_amendment(struct arena *a, const struct body *b, struct span raw, struct span type)
 {
-	const struct amendment am = { SPAN_LIT("x"), 7, false };
+	const struct amendment am = { .model = SPAN_LIT("x"), .cap_tokens = 7 };
 	struct splice *edits = malloc((dialect_amend_max(b) + 1) * sizeof(*edits));
 	struct body again;
 	struct body_refusal why;

@@ -641,7 +641,7 @@ tools_that_are_paid_by_the_use_are_bounded(void **state)
 		struct arena a;
 		arena_init(&a, 0, false);
 		assert_int_equal(body_read(e.table, (struct span){ 0 }, in, &a, &b, &why), 0);
-		assert_int_equal(dialect_offered(&b, in, 10, &a, &most), 0);
+		assert_int_equal(dialect_offered(&b, in, NULL, 0, 10, &a, &most), 0);
 		if (most.n[PRICE_SEARCHES] != rows[i].searches ||
 			most.n[PRICE_SESSIONS] != rows[i].sessions)
 			fail_msg("%s: %d searches, %d sessions", rows[i].in,
@@ -650,10 +650,59 @@ tools_that_are_paid_by_the_use_are_bounded(void **state)
 	}
 }
 
+/* Which they are, and what each is priced as, the price list says. */
+static void
+tools_are_those_that_the_price_list_names(void **state)
+{
+	static const struct price_tool tools[] = { { "file_search", PRICE_FILES },
+		{ "image_generation", PRICE_DRAWN }, { "x_search", PRICE_SEARCHES },
+		{ "search_parameters", PRICE_SEARCHES }, { "web", PRICE_SEARCHES },
+		{ "any_*", PRICE_SESSIONS }, { "any_search", PRICE_SEARCHES } };
+	static const struct {
+		const char *path, *in;
+		uint64_t searches, sessions, files, drawn;
+	} rows[] = {
+		{ "/v1/responses", "{\"tools\":[{\"type\":\"file_search\",\"vector_store_ids\":[\"v\"]}]}", 0, 0, 10, 0 },
+		{ "/v1/responses", "{\"tools\":[{\"type\":\"image_generation\"}],\"max_tool_calls\":3}", 0, 0, 0, 3 },
+		{ "/v1/responses", "{\"tools\":[{\"type\":\"x_search\"}]}", 10, 0, 0, 0 },
+		{ "/v1/chat/completions", "{\"search_parameters\":{\"mode\":\"auto\",\"max_search_results\":4},\"messages\":[]}", 4, 0, 0, 0 },
+		{ "/v1/chat/completions", "{\"search_parameters\":{},\"messages\":[]}", 10, 0, 0, 0 },
+		{ "/v1/chat/completions", "{\"plugins\":[{\"id\":\"web\",\"max_results\":5}],\"messages\":[]}", 10, 0, 0, 0 },
+		{ "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"web\"}]}", 0, 0, 0, 0 },
+		{ "/v1/responses", "{\"tools\":[{\"type\":\"any_thing\"},{\"type\":\"any_search\"}]}", 10, 10, 0, 0 },
+		{ "/v1/responses", "{\"tools\":[{\"type\":\"web_search\"}]}", 0, 0, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct endpoint e = dialect_endpoint(dialect_find(SPAN_LIT("openai")),
+			SPAN_LIT("POST"), span_str(rows[i].path));
+		struct span in = span_str(rows[i].in);
+		struct price_usage most = { .n = { 0 } };
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		arena_init(&a, 0, false);
+		assert_int_equal(body_read(e.table, (struct span){ 0 }, in, &a, &b, &why), 0);
+		assert_int_equal(
+			dialect_offered(&b, in, tools, COUNT_OF(tools), 10, &a, &most), 0);
+		if (most.n[PRICE_SEARCHES] != rows[i].searches ||
+			most.n[PRICE_SESSIONS] != rows[i].sessions ||
+			most.n[PRICE_FILES] != rows[i].files ||
+			most.n[PRICE_DRAWN] != rows[i].drawn)
+			fail_msg("%s: %d searches, %d sessions, %d of files, %d images",
+				rows[i].in, (int)most.n[PRICE_SEARCHES],
+				(int)most.n[PRICE_SESSIONS], (int)most.n[PRICE_FILES],
+				(int)most.n[PRICE_DRAWN]);
+		arena_reset(&a);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tools_are_those_that_the_price_list_names),
 		cmocka_unit_test(every_endpoint_reads_its_body),
 		cmocka_unit_test(a_path_is_an_endpoint_of_its_family),
 		cmocka_unit_test(every_table_has_a_tree),

@@ -39,6 +39,11 @@ static const struct {
 	{ "no providers", "prices: 1\n", "1:1", "providers is missing" },
 	{ "an unknown key", HEAD "    - {model: a, input: 1, output: 2, cachd: 3}\n", "4:39",
 		"cachd: unknown key, did you mean cached?" },
+	{ "a tool priced as tokens", "prices: 1\ntools: {web: input}\nproviders: {}\n", "2:14",
+		"web: one of image, search, session, file_search, tool_image is expected, found "
+		"input" },
+	{ "a tool priced twice", "prices: 1\ntools: {web: search, web: image}\nproviders: {}\n",
+		"2:22", "web: given twice" },
 	{ "no model", HEAD "    - {input: 1, output: 2}\n", "4:7", "model is missing" },
 	{ "no output: it is not free of charge", HEAD "    - {model: a, input: 1}\n", "4:7",
 		"output is missing; 0 where nothing is charged" },
