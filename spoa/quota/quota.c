@@ -6,6 +6,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "quota/quota_private.h"
 
 struct quota *
@@ -56,6 +57,21 @@ static uint64_t
 epoch_now(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at)
 {
 	return on_redis(qt, at) ? counts_life(qt, d)->epoch : 0;
+}
+
+bool
+quota_note(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c, int64_t delta, uint64_t epoch)
+{
+	int64_t now_ms = quota_ms(qt, d, at, clock_mono_us());
+
+	if (ledger_add(qt->ledger, d, at, c, delta, epoch, now_ms))
+		return true;
+	metric_inc(qt->metrics, M_QUOTA_UNNOTED);
+	if (!qt->said_full)
+		log_event(LOG_WARN, "quota.ledger_full", LI("counters", LEDGER_MAX));
+	qt->said_full = true;
+	return false;
 }
 
 /* ---- reserve ---- */
@@ -180,7 +196,8 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	q->result = QUOTA_FAILED;
 	q->retry_after_s = 0;
 	q->tries = 0;
-	q->looks = q->looked = q->doubts = false;
+	q->looks = q->looked = q->doubts = q->shared = false;
+	q->queued_us = clock_mono_us();
 	for (size_t k = 0; k < q->ndims; k++)
 		q->dim[k].hash = span_hash(span_str(q->dim[k].key));
 	q->alone = false;
@@ -203,7 +220,7 @@ quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us
 	uint64_t epoch = epoch_now(qt, d, &d->at);
 
 	return cell_place(d, quota_ms(qt, d, &d->at, now_us), 0).bucket == d->at.bucket &&
-	       (epoch == 0 || epoch == d->at.epoch);
+	       (epoch == 0 || epoch == d->at.epoch || d->at.noted);
 }
 
 /* ---- corrections ---- */
@@ -251,6 +268,37 @@ bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 	}
 }
 
+/* What is in a ledger is counted in whatever life there is: the correction goes there, once
+ * all workers have added theirs. Where none can be reached, the ledger has it, and it is sent
+ * if that life goes on. */
+static void
+change_noted(struct quota *qt, struct change *c, uint64_t now_us)
+{
+	const struct quota_dim *d = &c->dim;
+	bool reach = counts_reach(qt, d);
+	int64_t now_ms = quota_ms(qt, d, &c->at, now_us);
+
+	if (reach && !cell_alive(d, &c->at, cell_own(d, &c->at), now_ms)) {
+		if (c->own < 0)
+			c->own = 0;
+		else if (d->span.kind == QUOTA_ROLLING)
+			c->at = cell_place(d, now_ms, 0);
+	}
+	if (reach)
+		c->at.epoch = counts_life(qt, d)->epoch;
+	c->at.noted = true;
+	if (c->spent)
+		quota_note(qt, d, &c->at, cell_spent(d, &c->at), c->spent, c->at.epoch);
+	if (c->own)
+		quota_note(qt, d, &c->at, cell_own(d, &c->at), c->own, c->at.epoch);
+	if (!reach)
+		lives_look_again(qt);
+	if (!reach || !lives_settled(qt, d))
+		counts_keep(qt, c);
+	else if (c->spent || c->own)
+		counts_change(qt, c);
+}
+
 void
 quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 {
@@ -259,6 +307,10 @@ quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 
 	bool redis = on_redis(qt, &now.at);
 
+	if (redis && now.at.noted) {
+		change_noted(qt, &now, now_us);
+		return;
+	}
 	if (redis && !counts_reach(qt, d)) {
 		counts_keep(qt, change);
 		return;

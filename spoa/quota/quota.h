@@ -45,6 +45,9 @@ struct quota_place {
 		QUOTA_HOLD_LONG
 	} hold;
 	int64_t until; /* the deadline's bucket: quota_cell.h */
+	/* on Redis: it is in a worker's ledger, and so counted in each later life of the data
+	 */
+	bool noted;
 };
 
 struct quota_dim {
@@ -120,6 +123,8 @@ struct quota_request {
 	bool looks;		    /* reads without counting */
 	bool looked;		    /* just now */
 	bool doubts;		    /* what was known did not decide: the next try reads */
+	bool shared;		    /* limits are less already: quota_lives.h */
+	uint64_t queued_us;
 };
 
 struct quota;

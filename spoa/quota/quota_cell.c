@@ -98,16 +98,22 @@ cell_own(const struct quota_dim *d, const struct quota_place *at)
 	return (struct cell){ cell_expires(d) ? CELL_USED : CELL_TOTAL, at->bucket };
 }
 
+int64_t
+cell_ends_ms(const struct quota_dim *d, const struct quota_place *at, struct cell c)
+{
+	switch (c.kind) {
+	case CELL_SUB: return window_ends_ms(d, c.id);
+	case CELL_TOTAL:
+	case CELL_USED: return (at->end_s + hold_s(d)) * 1000;
+	default: return (c.id + 1) * width_s(c.kind) * 1000;
+	}
+}
+
 bool
 cell_alive(
 	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms)
 {
-	switch (c.kind) {
-	case CELL_SUB: return window_alive(d, c.id, now_ms);
-	case CELL_TOTAL:
-	case CELL_USED: return now_ms / 1000 < at->end_s + hold_s(d);
-	default: return now_ms / 1000 < (c.id + 1) * width_s(c.kind);
-	}
+	return now_ms < cell_ends_ms(d, at, c);
 }
 
 int64_t

@@ -47,6 +47,8 @@ bool cell_in_time(const struct quota_dim *d, int64_t now_ms);
 struct cell cell_own(const struct quota_dim *d, const struct quota_place *at);
 /* Where the settlement of what was held there counts what was used. */
 struct cell cell_spent(const struct quota_dim *d, const struct quota_place *at);
+/* From when on nobody reads it, and no correction of it means anything. */
+int64_t cell_ends_ms(const struct quota_dim *d, const struct quota_place *at, struct cell c);
 /* Whether a correction of the cell still means anything. */
 bool cell_alive(
 	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms);

@@ -115,8 +115,8 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 }
 
 /* What all that is counted in a life without being judged sets anew. */
-static void
-set_revision(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch)
+void
+counts_revise(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch)
 {
 	char key[CELL_KEY_TEXT], value[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
 	const char *set[] = { "SET", key, value, "EX", ttl };
@@ -151,7 +151,7 @@ counts_change(struct quota *qt, const struct change *c)
 	/* After it: who reads the old revision has read before this was counted, or what
 	 * was counted too. */
 	if (c->own > 0 && own.kind == CELL_SUB)
-		set_revision(p, counts_life(qt, d), c->at.epoch);
+		counts_revise(p, counts_life(qt, d), c->at.epoch);
 	redis_send(p);
 	if (c->spent) {
 		known_makes(qt->known, d, &c->at, spent);
@@ -167,20 +167,41 @@ counts_make(struct quota *qt, const struct quota_dim *d)
 	make(qt, d, &d->at, cell_own(d, &d->at));
 }
 
+/* What a ledger has was counted again if that life has ended. */
+static void
+send_noted(struct quota *qt, const struct change *c)
+{
+	uint64_t epoch = counts_life(qt, &c->dim)->epoch;
+	struct cell own = cell_own(&c->dim, &c->at);
+	struct change now = *c;
+
+	if (!counts_reach(qt, &c->dim)) {
+		counts_keep(qt, c);
+		return;
+	}
+	if (!cell_alive(&c->dim, &c->at, own, redis_ms(qt, &c->dim)))
+		now.own = 0;
+	if (epoch == c->at.epoch && (now.own || now.spent))
+		counts_change(qt, &now);
+}
+
 /* In another life they are what quota_change() makes of them. */
 void
 counts_send_late(struct quota *qt)
 {
 	struct late *l = qt->late;
 
-	if (!l || !redis_ready(qt->redis))
+	if (!l || !redis_ready(qt->redis) || !lives_all_settled(qt))
 		return;
 	qt->late = NULL;
 	qt->last_late = &qt->late;
 	qt->nlate = 0;
 	while (l) {
 		struct late *next = l->next;
-		quota_change(qt, &l->change, clock_mono_us());
+		if (l->change.at.noted)
+			send_noted(qt, &l->change);
+		else
+			quota_change(qt, &l->change, clock_mono_us());
 		free(l);
 		l = next;
 	}

@@ -3,6 +3,8 @@
 #define QUOTA_QUOTA_PRIVATE_H
 
 #include "quota/quota_known.h"
+#include "quota/quota_ledger.h"
+#include "quota/quota_lives.h"
 #include "quota/quota_table.h"
 
 enum { TURN_ITEMS = 256 /* dims of a pipeline; then another begins */ };
@@ -13,11 +15,14 @@ struct quota {
 	struct quota_request *first, **last; /* asked for in this turn */
 	struct part *part;		     /* being written; quota_redis.c's */
 	struct quota_known *known;
+	struct quota_ledger *ledger;
+	struct quota_lives *lives;
 	struct late {
 		struct late *next;
 		struct change change;
 	} * late, **last_late; /* corrections that wait for Redis, oldest first */
 	size_t nlate;
+	bool said_full; /* the ledger, once */
 	struct quota_table *table;
 	struct mailbox *self;
 	struct metrics *metrics;
@@ -32,6 +37,11 @@ void quota_fail(struct quota *qt, struct quota_request *q, bool now);
 /* Corrects what was charged at this place, or what is more now where it is gone. */
 void quota_change(struct quota *qt, const struct change *c, uint64_t now_us);
 
+/* That much more, or less, is let go at that cell. False: it will not be counted again where
+ * that life of Redis' data is lost. */
+bool quota_note(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c, int64_t delta, uint64_t epoch);
+
 /* ---- quota_redis.c ---- */
 bool counts_new(struct quota *qt); /* false: no memory */
 void counts_free(struct quota *qt);
@@ -39,6 +49,9 @@ void counts_free(struct quota *qt);
 const struct redis_life *counts_life(const struct quota *qt, const struct quota_dim *d);
 /* That server answers, and its life is known. */
 bool counts_reach(const struct quota *qt, const struct quota_dim *d);
+/* Who reads from now on reads what is held until long deadlines too. */
+void counts_longs(
+	struct redis_pipe *p, const struct redis_life *life, uint64_t epoch, int64_t now_s);
 /* Puts the request into the turn's queue: written after all corrections, by
  * counts_write(). */
 void counts_queue(struct quota *qt, struct quota_request *q);
@@ -53,6 +66,8 @@ void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quot
 /* "tollgate:NAME:EPOCH": what is told of a life's counters. */
 size_t life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *life,
 	uint64_t epoch);
+/* Whoever knows closed buckets reads them again. */
+void counts_revise(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch);
 /* Sends a correction. */
 void counts_change(struct quota *qt, const struct change *c);
 /* Keeps it until Redis is back. */

@@ -229,14 +229,32 @@ on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t 
 		counts_make(qt, d);
 }
 
+/* It is let go: what it takes is counted again wherever Redis loses it. */
+static void
+note(struct quota *qt, struct quota_request *q)
+{
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		int64_t n = (int64_t)d->n;
+		d->at.noted = quota_note(qt, d, &d->at, cell_own(d, &d->at), n, d->at.epoch);
+		if (d->at.noted && cell_spends(d, &d->at))
+			quota_note(qt, d, &d->at, cell_spent(d, &d->at), n, d->at.epoch);
+	}
+}
+
 /* All nodes have answered. */
 static void
 on_answered(struct quota *qt, struct quota_request *q)
 {
 	unsigned seen = 0;
 
-	for (size_t k = 0; k < q->ndims; k++)
-		seen |= 1u << q->dim[k].verdict;
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		/* While another node was waited for a new life began at this one. */
+		if (d->verdict == DIM_ADMITS && counts_life(qt, d)->epoch != d->at.epoch)
+			d->verdict = DIM_STALE;
+		seen |= 1u << d->verdict;
+	}
 	if (q->looks && seen == 1u << DIM_UNDECIDED) {
 		q->looks = false;
 		q->looked = true;
@@ -245,6 +263,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 	}
 	if (seen == 1u << DIM_ADMITS) {
 		q->result = QUOTA_ADMITTED;
+		note(qt, q);
 		q->done(q);
 		return;
 	}
@@ -453,13 +472,13 @@ send_charge(struct redis_pipe *p, const struct item *it, int64_t at_ms)
 		cell_add(p, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n, at_ms, how);
 }
 
-static void
-send_longs(struct redis_pipe *p, struct span key, int64_t now_s)
+void
+counts_longs(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch, int64_t now_s)
 {
-	char until[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
-	const char *set[] = { "SET", key.p, until, "EX", ttl };
-	const size_t sl[] = { 3, key.n, span_decimal(until, now_s + LONGS_S), 2,
-		span_decimal(ttl, LONGS_S) };
+	char key[CELL_KEY_TEXT], until[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	const char *set[] = { "SET", key, until, "EX", ttl };
+	const size_t sl[] = { 3, life_key(key, "longs", life, epoch),
+		span_decimal(until, now_s + LONGS_S), 2, span_decimal(ttl, LONGS_S) };
 
 	redis_command(p, 5, set, sl);
 }
@@ -489,7 +508,7 @@ send_part(struct quota *qt, struct part *t)
 		life_key(longs, "longs", life, t->epoch) };
 
 	if (t->longs)
-		send_longs(p, span_of(longs, ml[3]), at_ms / 1000);
+		counts_longs(p, life, t->epoch, at_ms / 1000);
 	for (size_t i = 0; i < t->nitems; i++)
 		send_charge(p, &t->item[i], at_ms);
 	/* Next to the new charges, so that nobody sees both for long. */
@@ -593,10 +612,12 @@ bool
 counts_new(struct quota *qt)
 {
 	qt->known = calloc(1, sizeof(*qt->known));
+	qt->ledger = calloc(1, sizeof(*qt->ledger));
+	qt->lives = lives_new();
 	qt->part = malloc(
 		sizeof(*qt->part) + (TURN_ITEMS + QUOTA_DIMS_MAX) * sizeof(qt->part->item[0]));
 	redis_before_write(qt->redis, counts_write, qt);
-	return qt->known && qt->part;
+	return qt->known && qt->ledger && qt->lives && qt->part;
 }
 
 void
@@ -605,6 +626,8 @@ counts_free(struct quota *qt)
 	redis_before_write(qt->redis, NULL, NULL);
 	counts_free_late(qt);
 	free(qt->known);
+	ledger_free(&qt->ledger);
+	lives_free(&qt->lives);
 	free(qt->part);
 }
 
@@ -616,6 +639,42 @@ counts_queue(struct quota *qt, struct quota_request *q)
 	qt->last = &q->next;
 }
 
+/* A server that it needs is in a life in which not all is counted again. */
+static bool
+unsettled(const struct quota *qt, const struct quota_request *q)
+{
+	for (size_t k = 0; k < q->ndims; k++)
+		if (counts_life(qt, &q->dim[k])->epoch && !lives_settled(qt, &q->dim[k]))
+			return true;
+	return false;
+}
+
+/* Takes the requests that can be sent off the queue. The others wait, as long as for an
+ * answer of Redis. */
+static struct quota_request *
+take_settled(struct quota *qt, uint64_t now)
+{
+	struct quota_request *q = qt->first, *next, *out = NULL, **last = &out;
+
+	qt->first = NULL;
+	qt->last = &qt->first;
+	for (; q; q = next) {
+		next = q->next;
+		if (unsettled(qt, q)) {
+			if (now - q->queued_us < redis_deadline_us(qt->redis))
+				counts_queue(qt, q);
+			else
+				quota_fail(qt, q, false);
+			continue;
+		}
+		lives_share(qt, q, now);
+		q->next = NULL;
+		*last = q;
+		last = &q->next;
+	}
+	return out;
+}
+
 void
 counts_write(void *quota)
 {
@@ -623,10 +682,10 @@ counts_write(void *quota)
 
 	if (redis_life_asked(qt->redis))
 		return;
+	uint64_t now = clock_mono_us();
+	lives_turn(qt, now);
 	counts_send_late(qt);
-	struct quota_request *rest = qt->first;
-	qt->first = NULL;
-	qt->last = &qt->first;
+	struct quota_request *rest = take_settled(qt, now);
 	while (rest)
 		send_turn(qt, &rest);
 }

@@ -21,10 +21,10 @@ window_ttl_s(const struct quota_dim *d)
 	return (int64_t)d->span.window_s * (QUOTA_SUB_BUCKETS + 3) / QUOTA_SUB_BUCKETS + 2;
 }
 
-bool
-window_alive(const struct quota_dim *d, int64_t bucket, int64_t now_ms)
+int64_t
+window_ends_ms(const struct quota_dim *d, int64_t bucket)
 {
-	return window_bucket(d, now_ms) <= bucket + QUOTA_SUB_BUCKETS + 1;
+	return (bucket + QUOTA_SUB_BUCKETS + 2) * window_width_ms(d);
 }
 
 static int64_t

@@ -21,8 +21,8 @@ int64_t window_width_ms(const struct quota_dim *d);
 int64_t window_bucket(const struct quota_dim *d, int64_t now_ms);
 /* Seconds a key of this dim must live from its last write. */
 int64_t window_ttl_s(const struct quota_dim *d);
-/* The bucket may still be read by somebody, so a correction belongs there. */
-bool window_alive(const struct quota_dim *d, int64_t bucket, int64_t now_ms);
+/* Until then the bucket may be read by somebody, so a correction belongs there. */
+int64_t window_ends_ms(const struct quota_dim *d, int64_t bucket);
 /* own: the own bucket after the charge; counts[0..9]: the ten before, oldest
  * first; counts[10]: the one after. Fills remaining and reset; true: within the
  * limit. Where it is not, *retry_ms is when it would be, were nothing else

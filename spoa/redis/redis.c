@@ -128,6 +128,23 @@ redis_at(struct redis *r, struct span key)
 	return r->f->cluster ? r->f->owner[redis_slot(key)] : r;
 }
 
+size_t
+redis_holders(struct redis *r, struct redis *out[REDIS_HOLDERS_MAX])
+{
+	if (!r->f->cluster) {
+		out[0] = r;
+		return 1;
+	}
+	memcpy(out, r->f->node, r->f->nodes * sizeof(out[0]));
+	return r->f->nodes;
+}
+
+uint64_t
+redis_deadline_us(const struct redis *r)
+{
+	return r->deadline_us;
+}
+
 /* ---- all of it ---- */
 
 static void

@@ -31,6 +31,13 @@ bool redis_ready(const struct redis *r);
  * is known. Until the next turn of the loop. */
 struct redis *redis_at(struct redis *r, struct span key);
 
+/* The servers that hold keys: r itself, or the nodes of the cluster that r is. How many. Until
+ * the next turn of the loop. */
+enum { REDIS_HOLDERS_MAX = 64 };
+size_t redis_holders(struct redis *r, struct redis *out[REDIS_HOLDERS_MAX]);
+/* How long an answer is waited for. */
+uint64_t redis_deadline_us(const struct redis *r);
+
 /* Which life of its data this server (redis_at) is in, and its clock: asked at each connect.
  * Its epoch is 0 while that is not known, and always of a cluster as a whole. */
 const struct redis_life *redis_life(const struct redis *r);

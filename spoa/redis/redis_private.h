@@ -29,7 +29,7 @@ struct redis_front {
 	ev_prepare flush;
 	struct buf command; /* being formatted */
 	bool cluster;
-	struct redis *node[REDIS_NODES_MAX]; /* of a cluster */
+	struct redis *node[REDIS_NODES_MAX]; /* of a cluster; as many as REDIS_HOLDERS_MAX */
 	size_t nodes;
 	struct redis *owner[]; /* of each slot of a cluster, or NULL */
 };

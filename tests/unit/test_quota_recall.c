@@ -139,7 +139,7 @@ a_charge_is_written_and_read(void **state)
 
 	(void)state;
 	d.at = (struct quota_place){ 1793491200, 1234567890123456789u, 1796083200,
-		QUOTA_HOLD_LONG, 83115 };
+		QUOTA_HOLD_LONG, 83115, false };
 	size_t n = quota_write(&d, text);
 	assert_true(quota_read(span_of(text, n), &got));
 	assert_string_equal(got.key, d.key);

@@ -1,0 +1,39 @@
+/* The lives of Redis' data, as this worker takes part in them.
+ *
+ * A Redis that came back empty, old, or as another server has another epoch: a new life, in
+ * which nothing is counted. Before this worker reserves anything there,
+ *
+ *   PUBLISHES   it adds what its ledger says it let go in windows that are not over
+ *   SETTLES     it says that it came, and waits until as many came as took part before
+ *   SETTLED     all that any of them let go is counted again: as if nothing had happened
+ *
+ * Who takes part says so every BEAT_US in "tollgate:members:EPOCH", and is not counted there
+ * MEMBER_MS after its last word. Where not all have come after SETTLE_US, the others go on, and
+ * for one window of a rolling limit spend only the share of it that those have who came.
+ *
+ * A worker whose first life it is has nothing to publish, and waits for nobody.
+ *
+ * Where adding fails halfway nobody knows what was counted: that life is given up, and another
+ * epoch set in which all begin anew. owner: worker. */
+#ifndef QUOTA_QUOTA_LIVES_H
+#define QUOTA_QUOTA_LIVES_H
+
+#include "quota/quota.h"
+
+struct quota_lives;
+struct quota_lives *lives_new(void);
+void lives_free(struct quota_lives **l);
+/* Once a turn of the loop, before anything is reserved: looks for new lives, goes on with
+ * them, and tells the others that this worker is there. */
+void lives_turn(struct quota *qt, uint64_t now_us);
+/* Whether the life that the dim's server is in is SETTLED. */
+bool lives_settled(const struct quota *qt, const struct quota_dim *d);
+/* Of all servers that are there. */
+bool lives_all_settled(const struct quota *qt);
+/* Something was noted that may be counted nowhere: the ledgers' entries of former lives are
+ * looked for once more. */
+void lives_look_again(struct quota *qt);
+/* Where not all came: the limits of the request become shares of themselves, once. */
+void lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us);
+
+#endif
