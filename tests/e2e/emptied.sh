@@ -1,0 +1,29 @@
+# Redis loses everything, twice, while two daemons share it: what they let go is counted again.
+. "$(dirname "$0")/lib.sh"
+
+stack_up --policy "$here/emptied.yaml" --second
+# How many of N requests of a person pass, and the status of the last
+some() {
+	local passed=0 auth
+	auth="authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")"
+	for _ in $(seq "$2"); do
+		req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -m 5 \
+			-d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
+		[ "$status" = 200 ] && passed=$((passed + 1))
+	done
+	echo "$passed $status"
+}
+empty() {
+	sleep 0.3
+	redis-cli -s "${REDIS#unix:}" FLUSHALL >/dev/null
+}
+is "eight pass" "$(some ann 8)" "8 200"
+a=$(metric requests_total 'via="relay"') b=$(metric requests_total 'via="relay"' "$ADMIN_B")
+check "both daemons let some go ($a and $b)" test "$a" -gt 0 -a "$b" -gt 0
+empty
+is "emptied, four of an hour's twelve are left" "$(some ann 8)" "4 429"
+is "and six of a month's eighteen" "$(some bob 10)" "6 429"
+empty
+is "emptied again, nothing is left" "$(some ann 2) $(some bob 2) $(some eve 2)" "0 429 0 429 0 429"
+n=$(($(metric quota_recounted_total) + $(metric quota_recounted_total '' "$ADMIN_B")))
+check "the metric says what was counted again ($n)" test "$n" -gt 0
