@@ -3,7 +3,6 @@
  * like and nothing of pieces. */
 #include "answer/restore.h"
 
-#include "answer/url_place.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -45,6 +44,19 @@ void
 restorer_value(struct restorer *r)
 {
 	r->url.before = '"';
+}
+
+void
+restorer_goes_on(struct restorer *r, const struct url_place *from)
+{
+	if (r->level == 0)
+		r->url = *from;
+}
+
+const struct url_place *
+restorer_place(const struct restorer *r)
+{
+	return &r->url;
 }
 
 size_t

@@ -4,6 +4,7 @@
 #ifndef ANSWER_RESTORE_H
 #define ANSWER_RESTORE_H
 
+#include "answer/url_place.h"
 #include "answer/vault.h"
 #include "base/buf.h"
 
@@ -29,6 +30,11 @@ void restorer_free(struct restorer **r);
 /* The text is one value, as if it stood in quotes: a URL that it begins with goes on to its
  * end. */
 void restorer_value(struct restorer *r);
+/* The text goes on from another one, which ended in such a place (url_place.h): clients join
+ * them. Not for JSON. */
+void restorer_goes_on(struct restorer *r, const struct url_place *from);
+/* Where what was fed ends, but for what is held. */
+const struct url_place *restorer_place(const struct restorer *r);
 /* Appends what of the text may go, placeholders replaced. 0, ERR_NOMEM. */
 int restorer_feed(struct restorer *r, struct span text, struct buf *out);
 /* The channel ends: appends what is held. 0, ERR_NOMEM. */

@@ -15,7 +15,11 @@ static const struct {
 	{ "ws:", true, false },
 	{ "wss:", true, false },
 	{ "file:", true, false },
+	{ "data:", true, false },
+	{ "script:", true, false }, /* javascript: */
 	{ "//", true, false },
+	{ "www.", true, false }, /* a link to who shows it */
+	{ "@import", false, false },
 	{ "](", false, false },
 	{ "]:", false, false },
 	{ "url(", false, false },
@@ -28,6 +32,20 @@ static const struct {
 	{ "data=", false, true },
 	{ "ground=", false, true }, /* background */
 	{ "ping=", false, true },
+};
+/* What HTML calls the signs of a URL (WHATWG HTML 13.5). */
+static const struct {
+	const char *name;
+	char c;
+} entities[] = {
+	{ "colon", ':' },
+	{ "sol", '/' },
+	{ "bsol", '\\' },
+	{ "period", '.' },
+	{ "commat", '@' },
+	{ "lpar", '(' },
+	{ "rsqb", ']' },
+	{ "equals", '=' },
 };
 /* Nothing is fetched from these. */
 static const char *const harmless[] = { "mailto:", "tel:" };
@@ -48,21 +66,58 @@ closes(char c)
 }
 
 static void
+begin(struct url_place *p, bool whole)
+{
+	p->at = whole ? URL_IN : URL_FRESH;
+	p->close = whole ? closes(p->before) : 0;
+	p->bytes = 0;
+	p->host.slashes = 0;
+}
+
+/* share = slash slash host ( slash | "?" | ":" | "@" ), one of the slashes a backslash:
+ * Windows' name of a share, and a URL for browsers. Escapes in strings look so too:
+ * \\nHello\\n. */
+static bool
+is_share(struct url_place *p, char c)
+{
+	bool slash = c == '/' || c == '\\';
+
+	if (p->host.slashes == 2 && (is_alnum(c) || c == '.' || c == '-')) {
+		p->host.maybe_escape |= p->host.n == 0 && strchr("nrtbfux", c);
+		p->host.dotted |= c == '.';
+		p->host.n++;
+		return false;
+	}
+	if (p->host.n && (slash || c == '?' || c == ':' || c == '@') &&
+		(p->host.dotted || !p->host.maybe_escape) && p->host.backslash)
+		return true;
+	unsigned n = !slash ? 0 : p->host.n || p->host.slashes == 2 ? 1 : p->host.slashes + 1;
+	bool backslash = c == '\\' || (slash && (p->tail >> 8 & 0xff) == '\\');
+	memset(&p->host, 0, sizeof(p->host));
+	p->host.slashes = n;
+	p->host.backslash = backslash;
+	return false;
+}
+
+static void
 step_out(struct url_place *p, char c)
 {
 	bool attribute = c == '=' && p->html;
+
+	if (is_share(p, c)) {
+		begin(p, true);
+		return;
+	}
 
 	for (size_t i = 0; i < COUNT_OF(begins); i++) {
 		if ((begins[i].html && !p->html) ||
 			!ends_with(attribute ? p->word : p->tail, begins[i].text))
 			continue;
-		p->at = begins[i].scheme ? URL_IN : URL_FRESH;
-		p->close = begins[i].scheme ? closes(p->before) : 0;
-		p->bytes = 0;
+		begin(p, begins[i].scheme);
 		p->value = attribute;
 		return;
 	}
-	if (!is_alnum(c) && c != ':' && c != '/' && c != '.' && c != '-' && c != '+')
+	if (!is_alnum(c) && !strchr(":/.-+\\", c))
 		p->before = c;
 }
 
@@ -90,14 +145,151 @@ is_harmless(const struct url_place *p)
 }
 
 /* In quotes a URL may hold blanks. In a sentence it ends at an empty line at the latest; an
- * attribute goes on. */
+ * attribute goes on, and what a program adds to a string up to the end of its line. */
 static bool
 step_in(struct url_place *p, char c)
 {
 	bool blank = (unsigned char)c <= ' ', line = c == '\n' && (p->tail >> 8 & 0xff) == '\n';
 
 	p->bytes++;
+	if (p->joined)
+		return c == '\n' || c == ';';
 	return p->close ? c == p->close || (line && !p->value) : blank || c == '<' || c == '>';
+}
+
+/* After a URL in quotes: "…" + x, "…" % x, "…".format(x). */
+static void
+step_join(struct url_place *p, char c)
+{
+	bool dot = (p->tail >> 8 & 0xff) == '.';
+
+	if (c == '+' || c == '%' || (dot && is_alpha(c))) {
+		p->at = URL_IN;
+		p->joined = true;
+		p->bytes = 1;
+		return;
+	}
+	if (c == ' ' || c == '\t' || (c == '.' && !dot))
+		return;
+	p->at = URL_OUT;
+	step_out(p, c);
+}
+
+static void
+step(struct url_place *p, char now)
+{
+	p->html |= is_alpha(now) && (p->tail & 0xff) == '<';
+	p->tail = p->tail << 8 | (unsigned char)now;
+	if ((unsigned char)now > ' ')
+		p->word = p->word << 8 | (unsigned char)now;
+	switch (p->at) {
+	case URL_FRESH: step_fresh(p, now); break;
+	case URL_JOIN: step_join(p, now); break;
+	case URL_IN:
+		if (!step_in(p, now) && !(now == ':' && is_harmless(p)))
+			break;
+		p->at = p->close && now == p->close && !p->joined ? URL_JOIN : URL_OUT;
+		p->joined = false;
+		p->before = now;
+		break;
+	case URL_OUT: step_out(p, now); break;
+	}
+}
+
+/* ---- characters in other spellings ---- */
+
+/* reference = "&#" digits [ ";" ] | "&#x" hexdigits [ ";" ] | "&" name ";"
+ *           | "\u" 4 hexdigits | "\x" 2 hexdigits
+ * True where c is a part of one; *done: it is at its end, before c or with it. */
+static bool
+spell(struct url_place *p, char c, bool *done)
+{
+	int hex = hex_value(c);
+
+	*done = false;
+	switch (p->ref.at) {
+	case REF_NONE:
+		p->ref.at = c == '&' ? REF_AMP : c == '\\' ? REF_BACK : REF_NONE;
+		p->ref.value = p->ref.n = 0;
+		return p->ref.at != REF_NONE;
+	case REF_AMP:
+		p->ref.at = c == '#' ? REF_NUMBER : REF_NAME;
+		return c == '#' || spell(p, c, done);
+	case REF_NUMBER:
+		if (c == 'x' && !p->ref.n) {
+			p->ref.at = REF_HEX;
+			return true;
+		}
+		*done = p->ref.n && !is_digit(c);
+		if (!is_digit(c))
+			return false;
+		p->ref.value = p->ref.value * 10 + (uint32_t)hex;
+		return p->ref.n++ < 8;
+	case REF_HEX:
+		*done = p->ref.n && hex < 0;
+		if (hex < 0)
+			return false;
+		p->ref.value = p->ref.value << 4 | (uint32_t)hex;
+		return p->ref.n++ < 8;
+	case REF_NAME:
+		*done = c == ';';
+		if (p->ref.n < sizeof(p->ref.name))
+			p->ref.name[p->ref.n] = c;
+		return is_alpha(c) && p->ref.n++ < sizeof(p->ref.name);
+	case REF_BACK:
+		if (c == '\\')
+			return true;
+		p->ref.at = c == 'u' ? REF_4 : REF_2;
+		return c == 'u' || c == 'x';
+	default:
+		p->ref.value = p->ref.value << 4 | (uint32_t)(hex & 15);
+		*done = hex >= 0 && ++p->ref.n == (p->ref.at == REF_4 ? 4 : 2);
+		return hex >= 0;
+	}
+}
+
+/* What the reference stands for; 0: nothing that is looked for. */
+static char
+spelled(const struct url_place *p)
+{
+	if (p->ref.at != REF_NAME)
+		return p->ref.value > ' ' && p->ref.value < 0x7f ? to_lower((char)p->ref.value)
+								 : 0;
+	for (size_t i = 0; i < COUNT_OF(entities); i++)
+		if (p->ref.n == strlen(entities[i].name) &&
+			!memcmp(p->ref.name, entities[i].name, p->ref.n))
+			return entities[i].c;
+	return 0;
+}
+
+/* A reference that is whole counts as the character that it spells. */
+static void
+step_spelled(struct url_place *p, char c)
+{
+	bool was = p->ref.at != REF_NONE, done, part = spell(p, c, &done);
+	char stands = done ? spelled(p) : 0;
+
+	if (!was && part) {
+		p->ref.tail = p->tail;
+		p->ref.word = p->word;
+		p->ref.before = p->before;
+	}
+	if (stands) {
+		p->tail = p->ref.tail;
+		p->word = p->ref.word;
+		p->before = p->ref.before;
+		step(p, stands);
+	}
+	if (done || !part)
+		p->ref.at = REF_NONE;
+	/* The last digit of \u002f and the ; of &#47; are used up. */
+	if (stands && (part || c == ';'))
+		return;
+	if (was && !part && (c == '&' || c == '\\')) {
+		step_spelled(p, c);
+		return;
+	}
+	step(p, c);
 }
 
 void
@@ -105,18 +297,8 @@ url_place_step(struct url_place *p, int c)
 {
 	char now = c < 0 ? (char)0x80 : to_lower((char)c);
 
-	p->html |= is_alpha(now) && (p->tail & 0xff) == '<';
-	p->tail = p->tail << 8 | (unsigned char)now;
-	if ((unsigned char)now > ' ')
-		p->word = p->word << 8 | (unsigned char)now;
-	switch (p->at) {
-	case URL_FRESH: step_fresh(p, now); break;
-	case URL_IN:
-		if (!step_in(p, now) && !(now == ':' && is_harmless(p)))
-			break;
-		p->at = URL_OUT;
-		p->before = now;
-		break;
-	case URL_OUT: step_out(p, now); break;
-	}
+	if (p->at == URL_OUT)
+		step_spelled(p, now);
+	else
+		step(p, now);
 }

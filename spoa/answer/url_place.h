@@ -8,17 +8,39 @@
 
 #include "base/span.h"
 
-/*    OUT ──(a scheme, //)────────────→ IN ──(a blank, what closes it, mailto:)──→ OUT
- *     └──( ](  ]:  src=  url( )→ FRESH ─┘  */
+/*    OUT ──(a scheme, //, www.)──────→ IN ──(a blank, what closes it, mailto:)──→ OUT
+ *     └──( ](  ]:  src=  url( )→ FRESH ─┘ └──(its quote)→ JOIN ──( + % .f )→ IN
+ *                                                          └──(else)→ OUT  */
 struct url_place {
-	enum { URL_OUT, URL_FRESH, URL_IN } at;
+	enum { URL_OUT, URL_FRESH, URL_IN, URL_JOIN } at;
 	char close;	/* what ends it; 0: a blank or a bracket */
 	char before;	/* the word under way */
 	unsigned bytes; /* of it */
 	bool html;	/* a tag has begun somewhere: what follows is read as a browser does */
 	bool value;	/* an attribute's: in quotes it ends with them alone */
+	bool joined;	/* to a string that is one: up to the end of the line */
 	uint64_t tail;	/* the last eight characters, small letters */
 	uint64_t word;	/* the same without blanks: a browser skips them before an = */
+	struct {	/* \\host, so far */
+		unsigned slashes, n;
+		bool backslash, dotted, maybe_escape;
+	} host;
+	struct { /* a character that is spelled &#47; or \u002f, and what was before it */
+		enum {
+			REF_NONE,
+			REF_AMP,
+			REF_NUMBER,
+			REF_HEX,
+			REF_NAME,
+			REF_BACK,
+			REF_4,
+			REF_2
+		} at;
+		unsigned n;
+		uint32_t value;
+		char name[8], before;
+		uint64_t tail, word;
+	} ref;
 };
 
 /* On by a character; -1: any that is not ASCII. */

@@ -97,6 +97,17 @@ struct guard {
 		uint32_t slot[ANSWER_SLOTS];
 	} * over;
 	size_t nover, over_room;
+	/* guard_place.c: where in a URL texts end that others go on from, */
+	struct {
+		struct url_place grown[KIND_OTHER], again[KIND_OTHER]; /* by kind */
+		unsigned split; /* kinds, a bit each, of which a text began in one */
+		struct member_place {
+			uint64_t path;
+			uint32_t slot[ANSWER_SLOTS];
+			struct url_place at;
+		} members[8]; /* and members that no row names */
+		unsigned next;
+	} places;
 	struct {			     /* guard_unnamed.c */
 		LIST_HEAD(, growth) growths; /* members, over events */
 		size_t ngrowths, nscans;
@@ -178,6 +189,13 @@ size_t json_place_close(struct json_place *p, struct span text);
 /* The edit that puts `with` in the place of the text's string or number. */
 bool guard_splice(
 	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);
+
+/* guard_place.c. An event begins: what it says again is of it alone. */
+void guard_place_event(struct guard *g);
+/* Before a text, a channel's or another, is put back; */
+void guard_place_begin(struct guard *g, const struct answer_text *t, struct restorer *r);
+/* and after it, or a piece of it. */
+void guard_place_note(struct guard *g, const struct answer_text *t, const struct restorer *r);
 
 /* guard_said.c: for the record, of a text that the provider sent, */
 void guard_heard(struct guard *g, const struct answer_text *t);

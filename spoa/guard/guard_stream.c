@@ -74,9 +74,13 @@ channel_begin(struct channel *c)
 	if (guard_inspects(g) && !c->scan)
 		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
 	bool restores = g->plan.vault && c->kind != KIND_SIGNED;
-	if (restores && !c->restore)
+	if (restores && !c->restore) {
 		c->restore = restorer_new(
 			g->plan.vault, c->kind == KIND_ARGUMENTS ? RESTORE_JSON : RESTORE_TEXT);
+		if (c->restore)
+			guard_place_begin(
+				g, &(struct answer_text){ .kind = c->kind }, c->restore);
+	}
 	if ((guard_inspects(g) && !c->scan) || (restores && !c->restore))
 		return no_memory(g);
 	return g->failed;
@@ -243,6 +247,8 @@ channel_run(struct channel *c, struct span text)
 		err = channel_put(c, text);
 	if (c->scan)
 		g->evasion |= detect_stream_evasion(c->scan);
+	if (c->restore)
+		guard_place_note(g, &(struct answer_text){ .kind = c->kind }, c->restore);
 	if (c->scan || c->restore)
 		g->report.held_of_bytes += text.n;
 	note_held(c);
@@ -260,6 +266,7 @@ channel_finish(struct channel *c)
 	if (!err && c->restore)
 		err = restorer_end(c->restore, &c->out);
 	if (c->restore) {
+		guard_place_note(g, &(struct answer_text){ .kind = c->kind }, c->restore);
 		g->report.restorations += restorer_count(c->restore);
 		g->report.left_in_urls += restorer_left(c->restore);
 	}
@@ -449,6 +456,7 @@ run_texts(struct guard *g, const struct frame *f, const struct answer_document *
 {
 	e->splices = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*e->splices));
 	e->silent = true;
+	guard_place_event(g);
 	if (!e->splices)
 		return no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {

@@ -265,21 +265,26 @@ put_known(struct guard *g, struct buf *out, struct json_place *at, bool json, st
 }
 
 static enum guard_result
-put_back(struct guard *g, bool json, bool value, struct span text, struct span *out)
+put_back(struct guard *g, const struct answer_text *t, struct span text, struct span *out)
 {
+	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
 	struct restorer *r = restorer_new(g->plan.vault, json ? RESTORE_JSON : RESTORE_TEXT);
 	struct buf b;
 	int err = r ? 0 : ERR_NOMEM;
 
 	buf_init(&b, 0);
-	if (r && value)
+	if (r && t->deep)
 		restorer_value(r);
+	if (!err)
+		guard_place_begin(g, t, r);
 	if (!err)
 		err = restorer_feed(r, text, &b);
 	if (!err)
 		err = restorer_end(r, &b);
-	if (!err)
+	if (!err) {
+		guard_place_note(g, t, r);
 		g->report.left_in_urls += restorer_left(r);
+	}
 	if (!err && restorer_count(r)) {
 		g->report.restorations += restorer_count(r);
 		*out = arena_dup(&g->work, buf_view(&b));
@@ -344,8 +349,6 @@ enum guard_result
 guard_edit(struct guard *g, const struct answer_text *t, const struct findings *found,
 	struct span *out)
 {
-	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
-
 	*out = t->text;
 	if (!t->text.n)
 		return g->failed;
@@ -354,8 +357,7 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	if (replace(g, t, found, out))
 		return g->failed;
 	guard_says(g, t, *out);
-	return g->plan.vault && out->n && !t->aside ? put_back(g, json, t->deep, *out, out)
-						    : g->failed;
+	return g->plan.vault && out->n && !t->aside ? put_back(g, t, *out, out) : g->failed;
 }
 
 /* True where nothing but the findings changes, and each of them is written like any string. */

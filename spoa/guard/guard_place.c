@@ -1,0 +1,71 @@
+/* Where in a URL a text ends, for those that clients join to it: blocks, parts, and members
+ * that no row names in the events of a stream. Nothing is put back in a URL, whichever of them
+ * it began in. */
+#include "guard/guard_private.h"
+
+static bool
+is_joined(enum answer_kind kind)
+{
+	return kind == KIND_TEXT || kind == KIND_REASONING || kind == KIND_REFUSAL;
+}
+
+static struct member_place *
+member_of(struct guard *g, const struct answer_text *t)
+{
+	for (size_t i = 0; i < COUNT_OF(g->places.members); i++)
+		if (g->places.members[i].path == t->path &&
+			!memcmp(g->places.members[i].slot, t->slot, sizeof(t->slot)))
+			return &g->places.members[i];
+	return NULL;
+}
+
+/* What a stream says when it is done is no part of what grew. */
+static struct url_place *
+place_of(struct guard *g, const struct answer_text *t)
+{
+	struct member_place *m = t->unnamed && g->report.streamed ? member_of(g, t) : NULL;
+
+	if (m)
+		return &m->at;
+	if (!is_joined(t->kind))
+		return NULL;
+	return t->copy && g->report.streamed ? &g->places.again[t->kind]
+					     : &g->places.grown[t->kind];
+}
+
+void
+guard_place_event(struct guard *g)
+{
+	for (size_t kind = 0; kind < KIND_OTHER; kind++)
+		g->places.again[kind] =
+			(struct url_place){ .at = g->places.split >> kind & 1 ? URL_IN
+									      : URL_OUT };
+}
+
+void
+guard_place_begin(struct guard *g, const struct answer_text *t, struct restorer *r)
+{
+	const struct url_place *at = place_of(g, t);
+
+	if (!at)
+		return;
+	restorer_goes_on(r, at);
+	if (at->at != URL_OUT && !t->copy)
+		g->places.split |= 1u << t->kind;
+}
+
+void
+guard_place_note(struct guard *g, const struct answer_text *t, const struct restorer *r)
+{
+	struct url_place *at = place_of(g, t);
+
+	if (!at && t->unnamed && g->report.streamed) {
+		struct member_place *m =
+			&g->places.members[g->places.next++ % COUNT_OF(g->places.members)];
+		m->path = t->path;
+		memcpy(m->slot, t->slot, sizeof(m->slot));
+		at = &m->at;
+	}
+	if (at)
+		*at = *restorer_place(r);
+}
