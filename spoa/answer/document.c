@@ -549,6 +549,12 @@ settle(struct reader *r, const struct note *n)
 		end_choice(d, n);
 		d->marked = true;
 		return add_word(r, n);
+	case READ_END:
+		if (n->tok != JSON_NUMBER)
+			return add_word(r, n);
+		d->ends.any = d->ends.numbered[row->slot] = true;
+		d->ends.slot[row->slot] = number_of(n);
+		return 0;
 	case READ_MODEL: d->model = string ? n->text : d->model; return add_word(r, n);
 	case READ_MARK: d->marked = true; return add_word(r, n);
 	case READ_WORD:

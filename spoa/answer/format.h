@@ -11,6 +11,7 @@ enum answer_read {
 	READ_COPY,     /* text of a channel again, as a whole */
 	READ_INPUT,    /* a tool's arguments as a value: every string below is text */
 	READ_INDEX,    /* number of the choice, item or call that its object is, for `slot` */
+	READ_END,      /* the same, of a block that this event ends */
 	READ_FLAG,     /* true: the text beside it is another channel, by `slot` */
 	READ_TOOL,     /* the name of a tool that is called */
 	READ_FINISH,   /* why a choice ended; null while it has not */
@@ -41,7 +42,8 @@ struct answer_row {
 	const char *path;
 	enum answer_read read;
 	enum answer_kind kind; /* READ_TEXT, READ_COPY */
-	unsigned slot;	   /* READ_INDEX, READ_FLAG; READ_TEXT: tells texts of one kind apart */
+	unsigned slot; /* READ_INDEX, READ_END, READ_FLAG; READ_TEXT: tells texts of one kind
+			  apart */
 	const char *media; /* READ_OPAQUE: "image", "audio"; NULL: as the READ_MEDIA beside it
 			      says */
 	const char *event; /* in events of this type only; NULL: in any. Rows of one path
@@ -71,7 +73,7 @@ struct answer_tree {
 const struct answer_format *answer_format_find(struct span dialect, struct span path);
 
 extern const struct answer_format answer_openai, answer_openai_responses, answer_anthropic,
-	answer_invoke, answer_conversations, answer_gemini, answer_bedrock, answer_cohere, answer_ollama, answer_tgi,
-	answer_any;
+	answer_invoke, answer_conversations, answer_gemini, answer_bedrock, answer_cohere,
+	answer_ollama, answer_tgi, answer_any;
 
 #endif

@@ -109,6 +109,7 @@ static const struct answer_row invoke_rows[] = {
 	OF("contentBlockDelta.delta.toolUse.input", READ_TEXT, KIND_ARGUMENTS),
 	OF("contentBlockDelta.delta.reasoningContent.reasoningText.text", READ_TEXT, KIND_SIGNED),
 	SLOT("contentBlockDelta.contentBlockIndex", READ_INDEX, 0),
+	SLOT("contentBlockStop.contentBlockIndex", READ_END, 0),
 	ROW("messageStop.stopReason", READ_FINISH),
 	{ 0 },
 };

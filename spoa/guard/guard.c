@@ -215,10 +215,11 @@ grows_with(const struct answer_text *a, const struct answer_text *b)
 	       !memcmp(a->slot, b->slot, sizeof(a->slot));
 }
 
-/* Of all findings those between two places, cut there: a value over both is one in each. */
+/* Of all findings in `text` those between two places, cut there: a value over both is one in
+ * each. */
 static bool
-cut_findings(struct guard *g, const struct findings *all, size_t from, size_t to,
-	struct findings *out)
+cut_findings(struct guard *g, const struct findings *all, struct span text, size_t from,
+	size_t to, struct findings *out, const struct span **wholes)
 {
 	size_t first = 0, n = 0;
 
@@ -228,19 +229,26 @@ cut_findings(struct guard *g, const struct findings *all, size_t from, size_t to
 		n++;
 	*out = (struct findings){ .evasion = all->evasion };
 	out->v = arena_array(&g->work, n + 1, sizeof(*out->v));
-	for (; out->v && out->n < n; out->n++) {
+	struct span *whole = arena_array(&g->work, n + 1, sizeof(*whole));
+	*wholes = whole;
+	for (; out->v && whole && out->n < n; out->n++) {
 		struct finding f = all->v[first + out->n];
+		struct span value = span_cut(text, f.start, f.end);
+		bool is_cut = f.start < from || f.end > to;
+		whole[out->n] = !is_cut		 ? (struct span){ NULL, 0 }
+				: f.start < from ? SPAN_LIT("")
+						 : value;
 		f.start = f.start > from ? f.start - from : 0;
 		f.end = (f.end < to ? f.end : to) - from;
 		out->v[out->n] = f;
 	}
-	return out->v != NULL;
+	return out->v && whole;
 }
 
 /* The text, with those after it that a client joins to it. */
 static enum guard_result
 scan_run(struct guard *g, const struct answer_document *d, size_t first, struct findings *found,
-	bool *done)
+	const struct span **wholes, bool *done)
 {
 	struct answer_text all = d->texts[first];
 	size_t at[RUN_MAX], n = 0, from = 0;
@@ -264,8 +272,8 @@ scan_run(struct guard *g, const struct answer_document *d, size_t first, struct 
 	if (guard_scan(g, &all, &joined, &is_new))
 		return g->failed;
 	for (size_t i = 0; i < n; from += d->texts[at[i++]].text.n)
-		if (!cut_findings(
-			    g, &joined, from, from + d->texts[at[i]].text.n, &found[at[i]]))
+		if (!cut_findings(g, &joined, all.text, from, from + d->texts[at[i]].text.n,
+			    &found[at[i]], &wholes[at[i]]))
 			return no_memory(g);
 	return g->failed;
 }
@@ -278,14 +286,15 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 	size_t room = d->ntexts + d->nwithheld + d->nseals + 1;
 	uint32_t(*gone)[ANSWER_SLOTS] = arena_array(&g->work, d->ntexts + 1, sizeof(*gone));
 	bool *done = arena_array(&g->work, d->ntexts + 1, sizeof(*done));
+	const struct span **wholes = arena_array(&g->work, d->ntexts + 1, sizeof(*wholes));
 	size_t n = 0, ngone = 0;
 
-	if (!found || !gone || !done)
+	if (!found || !gone || !done || !wholes)
 		return no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		guard_keep(g, &d->texts[i], d->texts[i].text);
 		guard_heard(g, &d->texts[i]);
-		if (!done[i] && scan_run(g, d, i, found, done))
+		if (!done[i] && scan_run(g, d, i, found, wholes, done))
 			return g->failed;
 	}
 	if (guard_judge(g, ANSWER_WHOLE))
@@ -298,6 +307,7 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 	for (size_t i = 0; i < d->ntexts; i++) {
 		size_t made;
 		bool is_gone;
+		g->wholes = wholes[i];
 		if (guard_edit_whole(
 			    g, &d->texts[i], &found[i], raw, &splices[n], &made, &is_gone))
 			return g->failed;
@@ -305,6 +315,7 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 			memcpy(gone[ngone++], d->texts[i].slot, sizeof(gone[0]));
 		n += made;
 	}
+	g->wholes = NULL;
 	n += drop_seals(d, gone, ngone, &splices[n]);
 	if (guard_inspects(g))
 		n += guard_withhold(d, splices + n);

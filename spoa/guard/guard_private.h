@@ -97,6 +97,10 @@ struct guard {
 		uint32_t slot[ANSWER_SLOTS];
 	} * over;
 	size_t nover, over_room;
+	/* Of the text that is edited, for each finding: the value over several texts that it
+	 * is a part of, empty for all parts but the first; p NULL: it is whole. NULL: all
+	 * are. */
+	const struct span *wholes;
 	/* guard_place.c: where in a URL texts end that others go on from, */
 	struct {
 		struct url_place grown[KIND_OTHER], again[KIND_OTHER]; /* by kind */
@@ -160,6 +164,9 @@ bool guard_cuts_signed(struct guard *g, size_t entity);
  * `named`: in a name or key, which is never empty. */
 bool guard_replacement(
 	struct guard *g, size_t entity, struct span value, bool named, struct span *with);
+/* What takes the place of found->v[i] of a text: as guard_replacement(). */
+bool guard_replaces(struct guard *g, const struct answer_text *t, const struct findings *found,
+	size_t i, struct span *with);
 /* The text's findings, in g->work, noted as guard_found() does; *is_new: an entity is. */
 enum guard_result guard_scan(
 	struct guard *g, const struct answer_text *t, struct findings *out, bool *is_new);

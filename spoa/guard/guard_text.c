@@ -188,6 +188,21 @@ guard_replacement(
 	return true;
 }
 
+bool
+guard_replaces(struct guard *g, const struct answer_text *t, const struct findings *found,
+	size_t i, struct span *with)
+{
+	const struct finding *f = &found->v[i];
+	struct span value = span_cut(t->text, f->start, f->end);
+
+	if (g->wholes && g->wholes[i].p)
+		value = g->wholes[i];
+	if (value.n)
+		return guard_replacement(g, f->entity, value, t->aside || t->key, with);
+	*with = SPAN_LIT("");
+	return g->report.judged && entity_in(&g->report.verdict.redact, f->entity);
+}
+
 void
 json_place_put(struct buf *out, const struct json_place *at, bool json, struct span with)
 {
@@ -318,6 +333,7 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 	struct json_place at = { 0 };
 	struct buf b;
 	size_t from = 0, redactions = g->report.redactions;
+	bool edited = false;
 
 	if (!found->n && SLIST_EMPTY(&g->known))
 		return g->failed;
@@ -326,10 +342,9 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 	for (size_t i = 0; i < found->n; i++) {
 		const struct finding *f = &found->v[i];
 		struct span with;
-		struct span value = span_cut(t->text, f->start, f->end);
-		if (f->start < from ||
-			!guard_replacement(g, f->entity, value, t->aside || t->key, &with))
+		if (f->start < from || !guard_replaces(g, t, found, i, &with))
 			continue;
+		edited = true;
 		put_known(g, &b, &at, json, span_cut(t->text, from, f->start));
 		json_place_put(&b, &at, json, with);
 		from = f->end;
@@ -337,7 +352,7 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 			guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 	}
 	put_known(g, &b, &at, json, span_cut(t->text, from, t->text.n));
-	if (g->report.redactions != redactions)
+	if (edited || g->report.redactions != redactions)
 		*out = b.n ? arena_dup(&g->work, buf_view(&b)) : SPAN_LIT("");
 	if (buf_failed(&b) || !out->p)
 		guard_fail(g, GUARD_NO_MEMORY, "out of memory");
@@ -383,9 +398,8 @@ splice_findings(struct guard *g, const struct answer_text *t, const struct findi
 
 	for (size_t i = 0; v && i < found->n; i++) {
 		const struct finding *f = &found->v[i];
-		struct span with, value = span_cut(t->text, f->start, f->end);
-		if (f->start < from ||
-			!guard_replacement(g, f->entity, value, t->aside || t->key, &with))
+		struct span with;
+		if (f->start < from || !guard_replaces(g, t, found, i, &with))
 			continue;
 		v[nv++] = (struct text_edit){ f->start, f->end, with };
 		from = f->end;

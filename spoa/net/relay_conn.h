@@ -82,6 +82,7 @@ struct edge {
 	bool answer_begun;    /* the response's head is in out or was written */
 	bool answer_streams;  /* it is an event stream */
 	char answer_last;     /* the last payload byte */
+	bool answer_said;     /* a byte of its body came out of the guard */
 	bool terminator;      /* the last chunk is to be appended */
 	bool cut;	      /* closes when out is written: the response is not whole */
 	enum http_framing answer_framing;

@@ -139,6 +139,7 @@ begin(struct upstream *u, const struct http_message *m)
 	http_body_init(&u->body, m->framing, m->length);
 	c->answer_begun = !c->withheld;
 	c->answer_last = '\n';
+	c->answer_said = false;
 	if (err || put_head(c, u, m))
 		protocol_error(c, "the response could not be written");
 }
@@ -259,7 +260,9 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 	}
 	bool room =
 		!c->withheld || c->relay->ops->hold(c->x, payload.n) || guard_let_go(c->guard);
+	size_t before = to->n;
 	c->refused = room ? guard_feed(c->guard, payload, to) : GUARD_NO_MEMORY;
+	c->answer_said |= to->n > before;
 	return c->refused ? ERR_AUTH : 0;
 }
 
@@ -352,6 +355,15 @@ complete(struct upstream *u, bool whole_at_once)
 	answer_finish(c, END_COMPLETE, NULL);
 }
 
+/* Its body has begun and nothing of it may go yet: so the head does not, and what is said of
+ * the first event may still have its own status. */
+static bool
+head_waits(const struct edge *c)
+{
+	return c->guard && c->answer_streams && guard_edits(c->guard) && !c->answer_said &&
+	       !c->answer_sent && c->result.response_bytes;
+}
+
 void
 response_progress(struct upstream *u)
 {
@@ -368,7 +380,8 @@ response_progress(struct upstream *u)
 		return;
 	if (u->body.done)
 		complete(u, in_one_read);
-	edge_flush(c);
+	if (u->body.done || !head_waits(c))
+		edge_flush(c);
 }
 
 void

@@ -101,6 +101,9 @@ head -c 10000000 /dev/zero | tr '\0' x | jq -cRs --arg s "$say" '{body:($s + "\n
 ask_with "@$D/.big" true
 broken "an event of ten megabytes" classifier_unavailable 'it is. to '
 is "the record says how much was not inspected" "$(last '[.outcome,(.answer.not_inspected_bytes > 1000000),.answer.not_inspected_why]')" '["answer_denied",true,"an event over its cap"]'
+head -c 10000000 /dev/zero | tr '\0' x | jq -cRs '{body:("data: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"
+ask_with "@$D/.big" true
+is "as the first one it is the dialect's error, with its status" "$status $(code)" '503 classifier_unavailable'
 ask_with "$(body "$(events 'it is. ')$nl$nl$(events 'to jane.doe@ex')$nl$nl" '{"chunk_ms":20000}')" true
 broken "one that never ends is ended by the deadline" provider_timeout 'it is. '
 like "and so recorded" "$(last '[.outcome,.why]')" 'provider_abort.*(deadline|time)'

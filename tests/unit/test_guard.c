@@ -18,6 +18,9 @@
 	"response, when: 'response.tool_calls.exists(c, c.name == \"f\" && "                   \
 	"has(c.arguments.n) "                                                                  \
 	"&& c.arguments.n > 10)', deny: {reason: too many}}]\n"
+#define LAST4                                                                                  \
+	"rules: [{name: a, phase: response, redact: {entities: [CREDIT_CARD], with: "          \
+	"last4}}]\n"
 #define DELTA(text)                                                                            \
 	"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"            \
 	"\"function\":{" text "}}]}}]}\n\n"
@@ -431,6 +434,15 @@ static const struct answer_case rows[] = {
 		"\"contentBlockIndex\":1}}\n"
 		"{\"messageStop\":{\"stopReason\":\"end_turn\"}}\n",
 		"text 1.0 to <EMAIL_ADDRESS>|finish end_turn|found 1|redacted 1|" },
+	{ "Nova's block ends what it holds", REDACT, "bedrock", "/invoke-with-response-stream",
+		FRAMES,
+		"{\"contentBlockDelta\":{\"delta\":{\"text\":\"to jane.doe@example.org\"},"
+		"\"contentBlockIndex\":0}}\n"
+		"{\"contentBlockStop\":{\"contentBlockIndex\":0}}\n"
+		"{\"contentBlockDelta\":{\"delta\":{\"text\":\"4111 1111\"},"
+		"\"contentBlockIndex\":0}}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|broken text after the end of its choice or "
+		"block|found 1|redacted 1|" },
 	{ "one that speaks like OpenAI's", REDACT, "bedrock", "/invoke-with-response-stream",
 		FRAMES,
 		"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"to jane.doe@\"}}]}\n"
@@ -459,9 +471,14 @@ static const struct answer_case rows[] = {
 		"jane.doe@\"},{"
 		"\"text\":\"hm\",\"thought\":true},{\"text\":\"exam\"},{\"text\":\"ple.org "
 		"it is\"}]},\"finishReason\":\"STOP\"}]}",
-		"text 0.0 <EMAIL_ADDRESS>, <EMAIL_ADDRESS><EMAIL_ADDRESS><EMAIL_ADDRESS> it "
-		"is|text "
-		"0.1 hm|finish STOP|found 2|redacted 4|" },
+		"text 0.0 <EMAIL_ADDRESS>, <EMAIL_ADDRESS> it is|text 0.1 hm|finish STOP|found "
+		"2|redacted 2|" },
+	{ "of which the last digits are those of all of it", LAST4, "gemini",
+		"/v1beta/models/g:generateContent", "application/json",
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"card 5555 5555 5555 "
+		"44\"},"
+		"{\"text\":\"44 is it\"}]}}]}",
+		"text 0.0 card **** **** **** 4444 is it|found 1|redacted 1|" },
 	{ "parts of a chat's content", DENY, "openai", "/v1/chat/completions",
 		"application/json",
 		"{\"choices\":[{\"index\":0,\"message\":{\"content\":[{\"type\":\"text\","
