@@ -200,8 +200,9 @@ static const char *const tells[] = {
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
-/* AWS restJson1: without the header x-amzn-errortype the exception's name is in __type; no
- * member may be called "code", which would be it. */
+/* AWS restJson1: the exception's name is in the header x-amzn-errortype and in __type; no
+ * member may be called "code", which would be it. HAProxy and dialect_error_type() read __type.
+ */
 static void
 error(struct buf *out, const struct error *e)
 {

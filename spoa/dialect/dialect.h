@@ -65,6 +65,9 @@ int endpoint_check_path(const struct endpoint *e, struct span path, struct body_
  * status unless code is given. `message` never holds prompt text. */
 void dialect_error(const struct dialect *d, int status, const char *code, struct span message,
 	struct span id, struct buf *out);
+/* What the header x-amzn-errortype of an answer with such a document says; empty: there is none
+ * in this dialect. A view of it. */
+struct span dialect_error_type(const struct dialect *d, struct span document);
 /* The document that ends a stream already begun with an error. `endpoint`: its name, NULL where
  * it is not known. The type of its event (SSE's event:, Amazon's :exception-type), "" for none.
  */

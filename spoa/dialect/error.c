@@ -112,6 +112,19 @@ dialect_error(const struct dialect *d, int status, const char *code, struct span
 	write_capped(d->error, e, out);
 }
 
+struct span
+dialect_error_type(const struct dialect *d, struct span document)
+{
+	struct span key = SPAN_LIT("\"__type\":\"");
+	const char *at =
+		d->types == TYPES_BEDROCK ? memmem(document.p, document.n, key.p, key.n) : NULL;
+
+	if (!at)
+		return SPAN_LIT("");
+	struct span rest = span_cut(document, (size_t)(at - document.p) + key.n, document.n);
+	return span_cut(rest, 0, span_chr(rest, '"'));
+}
+
 /* {"type":"error","code","message","param":null,"sequence_number"} as OpenAI's responses say
  * it, and "error", without which their SDK does not throw. */
 static void

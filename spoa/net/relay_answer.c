@@ -21,6 +21,9 @@ compose(struct edge *c, int status, struct span fields, struct span body)
 	http_put_status(&c->out, status);
 	buf_str(&c->out, "content-type: application/json\r\ncache-control: no-store\r\n");
 	buf_span(&c->out, fields);
+	struct span type = dialect_error_type(dialect_of(c), body);
+	if (type.n)
+		buf_printf(&c->out, "x-amzn-errortype: %.*s\r\n", SPAN_ARG(type));
 	if (status == 503)
 		buf_str(&c->out, "retry-after: 1\r\n");
 	if (c->last_request)

@@ -52,6 +52,7 @@ post '/v1/projects/p/locations/l/publishers/google/models/big:streamGenerateCont
 like "vertex: the path's model is rewritten, a cap is put in" "$(sent)" \
 	'^/v1/projects/p/locations/l/publishers/google/models/small%3A0:streamGenerateContent\?alt=sse \{"generationConfig":\{"maxOutputTokens":50\}'
 post /v1beta/models/denied:generateContent "$(gemini hi)"
+is "gemini: no header of Bedrock's" "$(header x-amzn-errortype)" ''
 like "gemini: a denial" "$status $body" '^403 \{"error":\{"code":403,"message":"not this model .*"status":"PERMISSION_DENIED"'
 post /v1beta/models/x:unknown "$(gemini hi)"
 is "gemini: a verb that it has not" "$status" 404
@@ -69,6 +70,11 @@ post /model/a%2F..%2Fb/converse "$(converse hi)"
 like "bedrock: dots in the model" "$status $body" '^400 .*ambiguous_path'
 post /model/denied/converse "$(converse hi)"
 like "bedrock: a denial" "$status $body" '^403 \{"message":"not this model .*"__type":"AccessDeniedException"'
+is "where its SDKs look first" "$(header x-amzn-errortype)" AccessDeniedException
+control '{"cut_after_bytes":0,"times":1}'
+post /model/x/converse "$(converse "$mail")"
+like "bedrock: what the relay says" "$status $(header x-amzn-errortype) $body" '^503 (ServiceUnavailableException) .*"__type":"ServiceUnavailableException"'
+control '{"status":200}'
 
 post /cohere/v2/chat '{"model":"c","messages":[{"role":"user","content":"'"$mail"'"}]}'
 like "cohere: redacted" "$status $(sent)" '^200 .*write to <EMAIL_ADDRESS_1>'

@@ -557,6 +557,10 @@ errors_are_documents_of_the_dialect(void **state)
 			SPAN_LIT("no \"x\""), SPAN_LIT("d-1"), &out);
 		if (!span_is(buf_view(&out), rows[i].want))
 			fail_msg("%zu: %.*s", i, SPAN_ARG(buf_view(&out)));
+		struct span type = dialect_error_type(dialect(rows[i].dialect), buf_view(&out));
+		bool bedrock = !strcmp(rows[i].dialect, "bedrock");
+		if (span_ends(type, SPAN_LIT("Exception")) != bedrock || !!type.n != bedrock)
+			fail_msg("%zu: header %.*s", i, SPAN_ARG(type));
 	}
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		char want[64];
