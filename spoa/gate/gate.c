@@ -246,7 +246,8 @@ gate_count_tokens(struct request *r, const struct usage *u)
 	const struct found_tokens *t = &r->found.tokens;
 
 	if (r->found.tokens_by && u->input_tokens > 0) {
-		uint64_t used = (uint64_t)u->input_tokens, said = (uint64_t)r->found.prompt_tokens;
+		uint64_t used = (uint64_t)u->input_tokens,
+			 said = (uint64_t)r->found.prompt_tokens;
 		metric_inc(m, t->estimated ? M_TOKENS_ESTIMATED : M_TOKENS_COUNTED);
 		metric_add(m, said > used ? M_TOKENS_OVER : M_TOKENS_UNDER,
 			said > used ? said - used : used - said);
@@ -439,8 +440,9 @@ request_hold_identity(struct request *r)
 	if (refused_us || !request_hold(r, n)) {
 		request_overheld(r);
 		if (refused_us) {
-			r->out.decision.message = SPAN_LIT(
-				"too many requests of this caller were given up by it");
+			r->out.decision.message =
+				SPAN_LIT("too many requests of this caller wait, or were given "
+					 "up before they were read");
 			r->out.decision.retry_after_s = 1 + refused_us / 1000000;
 		}
 		return STEP_DECIDED;

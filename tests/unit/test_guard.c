@@ -18,6 +18,7 @@
 	"response, when: 'response.tool_calls.exists(c, c.name == \"f\" && "                   \
 	"has(c.arguments.n) "                                                                  \
 	"&& c.arguments.n > 10)', deny: {reason: too many}}]\n"
+#define CONVERSE FRAMES "; converse" /* a line is a type and its payload */
 #define LAST4                                                                                  \
 	"rules: [{name: a, phase: response, redact: {entities: [CREDIT_CARD], with: "          \
 	"last4}}]\n"
@@ -489,6 +490,97 @@ static const struct answer_case rows[] = {
 		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"my ssn is 536-\"},{"
 		"\"text\":\"22-1840\"}]}}]}",
 		"denied no numbers|found 1|" },
+	{ "Bedrock's converse-stream", REDACT, "bedrock", "/model/x/converse-stream", CONVERSE,
+		"messageStart {\"role\":\"assistant\"}\n"
+		"contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"to "
+		"jane.doe@\"}}\n"
+		"contentBlockDelta "
+		"{\"contentBlockIndex\":0,\"delta\":{\"text\":\"example.org\"}}\n"
+		"contentBlockStop {\"contentBlockIndex\":0}\n"
+		"contentBlockDelta {\"contentBlockIndex\":1,\"delta\":{\"toolUse\":{\"input\":"
+		"\"{\\\"to\\\":\\\"jane.doe@\"}}}\n"
+		"contentBlockDelta {\"contentBlockIndex\":1,\"delta\":{\"toolUse\":{\"input\":"
+		"\"example.org\\\"}\"}}}\n"
+		"contentBlockStop {\"contentBlockIndex\":1}\n"
+		"messageStop {\"stopReason\":\"tool_use\"}\n"
+		"metadata "
+		"{\"usage\":{\"inputTokens\":3,\"outputTokens\":4,\"totalTokens\":7}}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|arguments 1.0 "
+		"{\"to\":\"<EMAIL_ADDRESS>\"}|finish tool_use|found 2|redacted 2|usage 3 4|" },
+	{ "Cohere's chat", REDACT, "cohere", "/v2/chat", "text/event-stream",
+		"data: {\"type\":\"content-start\",\"index\":0}\n\n"
+		"data: {\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{"
+		"\"content\":{\"text\":\"to jane.doe@\"}}}}\n\n"
+		"data: {\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{"
+		"\"content\":{\"text\":\"example.org\"}}}}\n\n"
+		"data: {\"type\":\"content-end\",\"index\":0}\n\n"
+		"data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\","
+		"\"usage\":{\"tokens\":{\"input_tokens\":3,\"output_tokens\":4}}}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish COMPLETE|found 1|redacted 1|usage 3 4|" },
+	{ "TGI's stream", REDACT, "tgi", "/generate_stream", "text/event-stream",
+		"data: {\"index\":1,\"token\":{\"id\":7,\"text\":\"to jane.doe@\"},"
+		"\"generated_text\":null}\n\n"
+		"data: {\"index\":2,\"token\":{\"id\":8,\"text\":\"example.org\"},"
+		"\"generated_text\":\"to " MAIL "\",\"details\":{\"finish_reason\":\"length\","
+		"\"generated_tokens\":2}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|finish length|found "
+		"2|redacted 2|" },
+	{ "Ollama's generate", REDACT, "ollama", "/api/generate", "application/x-ndjson",
+		"{\"model\":\"l\",\"response\":\"to jane.doe@\",\"done\":false}\n"
+		"{\"model\":\"l\",\"response\":\"example.org\",\"done\":false}\n"
+		"{\"model\":\"l\",\"response\":\"\",\"done\":true,\"done_reason\":\"stop\","
+		"\"prompt_eval_count\":3,\"eval_count\":2}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|usage 3 2|" },
+	{ "OpenAI's completions", REDACT, "openai", "/v1/completions", "text/event-stream",
+		"data: {\"choices\":[{\"index\":0,\"text\":\"to jane.doe@\"}]}\n\n"
+		"data: {\"choices\":[{\"index\":0,\"text\":\"example.org\",\"finish_reason\":"
+		"\"stop\"}]}\n\n"
+		"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}"
+		"\n\ndata: [DONE]\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|usage 3 4|" },
+	{ "a chat by Azure's path, with its filters", REDACT, "openai",
+		"/openai/deployments/d/chat/completions", "text/event-stream",
+		"data: {\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0,"
+		"\"content_filter_results\":{\"hate\":{\"filtered\":false,\"severity\":"
+		"\"safe\"}}}]}\n\n" CHUNK("to jane.doe@") CHUNK("example.org") STOP,
+		"other 0.0 safe|text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "a transcription", REDACT, "openai", "/v1/audio/transcriptions", "text/event-stream",
+		"data: {\"type\":\"transcript.text.delta\",\"delta\":\"to jane.doe@\"}\n\n"
+		"data: {\"type\":\"transcript.text.delta\",\"delta\":\"example.org\"}\n\n"
+		"data: {\"type\":\"transcript.text.done\",\"text\":\"to " MAIL "\",\"usage\":{"
+		"\"type\":\"tokens\",\"input_tokens\":3,\"output_tokens\":4}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|other 0.0 tokens|found 2|redacted "
+		"2|usage 3 4|" },
+	{ "an image's events", REDACT, "openai", "/v1/images/generations", "text/event-stream",
+		"data: {\"type\":\"image_generation.partial_image\",\"b64_json\":\"QUJD\"}\n\n"
+		"data: "
+		"{\"type\":\"image_generation.completed\",\"b64_json\":\"QUJD\",\"usage\":{"
+		"\"input_tokens\":3,\"output_tokens\":4}}\n\n",
+		"same|" },
+	{ "Gemini's events", REDACT, "gemini", "/v1beta/models/g:streamGenerateContent",
+		"text/event-stream",
+		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"to "
+		"jane.doe@\"}]}}]}\n\n"
+		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"example.org\"}]},"
+		"\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":3,"
+		"\"candidatesTokenCount\":4,\"totalTokenCount\":7}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish STOP|found 1|redacted 1|usage 3 4|" },
+	{ "Mistral by Bedrock's invoke", REDACT, "bedrock", "/invoke-with-response-stream",
+		FRAMES,
+		"{\"outputs\":[{\"text\":\"to jane.doe@\",\"stop_reason\":null}]}\n"
+		"{\"outputs\":[{\"text\":\"example.org\",\"stop_reason\":\"stop\"}]}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "Cohere by it", REDACT, "bedrock", "/invoke-with-response-stream", FRAMES,
+		"{\"event_type\":\"text-generation\",\"text\":\"to jane.doe@\"}\n"
+		"{\"event_type\":\"text-generation\",\"text\":\"example.org\"}\n"
+		"{\"event_type\":\"stream-end\",\"finish_reason\":\"COMPLETE\"}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish COMPLETE|found 1|redacted 1|" },
+	{ "what no table knows", REDACT, "rest", "/x", "text/event-stream",
+		"data: {\"out\":{\"words\":\"to jane.doe@\"}}\n\n"
+		"data: {\"out\":{\"words\":\"example.org now\"}}\n\n",
+		"other 0.0 outwordsto <EMAIL_ADDRESS>outwords now|found 1|redacted 1|" },
+	{ "lines of text that no table knows", REDACT, "rest", "/x", "text/event-stream",
+		"data: to jane.doe@\n\ndata: example.org now\n\n", "found 1|redacted 1|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },
@@ -552,9 +644,12 @@ read_out(const struct answer_case *r, struct span out, bool streamed, struct joi
 		return;
 	}
 	frames_init(&frames, kind, 0);
-	while (frames_next(&frames, &out, &frame) > 0)
+	while (frames_next(&frames, &out, &frame) > 0) {
+		if (!strcmp(r->type, CONVERSE))
+			frame.type = span_next(&frame.data, ' ');
 		if (frame.has_data && answer_read(f, frame.type, frame.data, &a, &d, &why) == 0)
 			join(j, &d);
+	}
 	frames_free(&frames);
 	arena_reset(&a);
 }
@@ -628,25 +723,25 @@ out:
 		buf_free(&j.v[i].text);
 }
 
-/* Each line in a frame as Bedrock's invoke has it. */
+/* Each line in a frame as Bedrock's invoke has it; or its type and its payload. */
 static void
-put_frames(struct span lines, struct buf *out)
+put_frames(struct span lines, bool typed, struct buf *out)
 {
 	struct frame_writer w;
 
 	frame_writer_init(&w, FRAMES_EVENTSTREAM);
-	w.wrap = true;
+	w.wrap = !typed;
 	while (lines.n) {
-		size_t n = span_chr(lines, '\n');
-		assert_int_equal(
-			frame_write(&w, SPAN_LIT("chunk"), span_cut(lines, 0, n), out), 0);
-		lines = span_cut(lines, n + 1, lines.n);
+		struct span line = span_next(&lines, '\n');
+		struct span type = typed ? span_next(&line, ' ') : SPAN_LIT("chunk");
+		if (line.n)
+			assert_int_equal(frame_write(&w, type, line, out), 0);
 	}
 }
 
 /* And back. */
 static void
-take_frames(struct buf *out)
+take_frames(struct buf *out, bool typed)
 {
 	struct span in = buf_view(out);
 	struct frames frames;
@@ -658,8 +753,13 @@ take_frames(struct buf *out)
 	frames_init(&frames, FRAMES_EVENTSTREAM, 0);
 	while (frames_next(&frames, &in, &f) > 0) {
 		buf_clear(&event);
-		assert_int_equal(frame_unwrap(&f, &event), 0);
-		assert_true(span_is(f.type, "chunk"));
+		if (typed) {
+			buf_span(&lines, f.type);
+			buf_putc(&lines, ' ');
+		} else {
+			assert_int_equal(frame_unwrap(&f, &event), 0);
+			assert_true(span_is(f.type, "chunk"));
+		}
 		buf_span(&lines, f.data);
 		buf_putc(&lines, '\n');
 	}
@@ -682,8 +782,9 @@ run(const struct answer_case *r, const struct policy *p, const struct answer_req
 	enum guard_result got = GUARD_PASS;
 
 	buf_init(&framed, 0);
-	if (!strcmp(r->type, FRAMES)) {
-		put_frames(in, &framed);
+	bool typed = !strcmp(r->type, CONVERSE);
+	if (typed || !strcmp(r->type, FRAMES)) {
+		put_frames(in, typed, &framed);
 		in = buf_view(&framed);
 	}
 	struct guard *g = guard_new(&plan, &head);
@@ -695,7 +796,7 @@ run(const struct answer_case *r, const struct policy *p, const struct answer_req
 	if (!got)
 		got = guard_end(g, out);
 	if (framed.n)
-		take_frames(out);
+		take_frames(out, typed);
 	tell(r, g, got, buf_view(out), say);
 	guard_drop(&g);
 	buf_free(&framed);

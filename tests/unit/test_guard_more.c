@@ -263,11 +263,53 @@ static const struct {
 		"index\":0,\"delta\":\"see https://x.example\"}\n\n" DONE_AGAIN(
 			"jane@x.org, see https://x.example"),
 		"openai", "/v1/responses", "text/event-stream" },
+	{ "Ollama's lines",
+		"{\"message\":{\"content\":\"to <EMAIL_ADD\"},\"done\":false}\n"
+		"{\"message\":{\"content\":\"RESS_1> it\"},\"done\":true}\n",
+		"{\"message\":{\"content\":\"to \"},\"done\":false}\n"
+		"{\"message\":{\"content\":\"jane@x.org it\"},\"done\":true}\n",
+		"ollama", "/api/chat", "application/x-ndjson" },
+	{ "Gemini's array",
+		"[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"to "
+		"<EMAIL_ADD\"}]}}]},\n"
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"RESS_1> it\"}]}}]}]",
+		"[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"to \"}]}}]},\n"
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"jane@x.org it\"}]}}]}]",
+		"gemini", "/v1beta/models/g:streamGenerateContent", "application/json" },
+	{ "a call's arguments, by Cohere",
+		"data: {\"type\":\"tool-call-delta\",\"index\":0,\"delta\":{\"message\":{"
+		"\"tool_calls\":{\"function\":{\"arguments\":\"{\\\"to\\\":\\\"<EMAIL_\"}}}}}"
+		"\n\ndata: {\"type\":\"tool-call-delta\",\"index\":0,\"delta\":{\"message\":{"
+		"\"tool_calls\":{\"function\":{\"arguments\":\"ADDRESS_1>\\\"}\"}}}}}\n\n",
+		"data: {\"type\":\"tool-call-delta\",\"index\":0,\"delta\":{\"message\":{"
+		"\"tool_calls\":{\"function\":{\"arguments\":\"{\\\"to\\\":\\\"\"}}}}}"
+		"\n\ndata: {\"type\":\"tool-call-delta\",\"index\":0,\"delta\":{\"message\":{"
+		"\"tool_calls\":{\"function\":{\"arguments\":\"jane@x.org\\\"}\"}}}}}\n\n",
+		"cohere", "/v2/chat", "text/event-stream" },
 	{ "tokens of an event that waited stay", TOKENS("a <EMAIL") STOP,
 		TOKENS("a ") TOKENS("<EMAIL") STOP, NULL, NULL, NULL },
 	{ "a placeholder over two events", CHUNK("to <EMAIL_ADD") CHUNK("RESS_1>.") STOP,
 		CHUNK("to ") CHUNK("jane@x.org.") STOP, NULL, NULL, NULL },
 };
+
+/* In two pieces, cut anywhere. */
+static void
+expect_restored(const struct guard_plan *plan, const struct guard_head *head, const char *name,
+	struct span in, const char *want)
+{
+	for (size_t cut = 0; cut < in.n; cut++) {
+		struct guard *g = guard_new(plan, head);
+		struct buf out;
+		buf_init(&out, 0);
+		assert_int_equal(guard_feed(g, span_cut(in, 0, cut), &out), GUARD_PASS);
+		assert_int_equal(guard_feed(g, span_cut(in, cut, in.n), &out), GUARD_PASS);
+		assert_int_equal(guard_end(g, &out), GUARD_PASS);
+		if (!span_is(buf_view(&out), want))
+			fail_msg("%s, cut at %zu:\n%.*s", name, cut, SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+		guard_drop(&g);
+	}
+}
 
 static void
 restored_and_not_inspected(void **state)
@@ -288,15 +330,7 @@ restored_and_not_inspected(void **state)
 		struct guard_head head = { .status = 200,
 			.content_type = span_str(
 				restored[i].type ? restored[i].type : "text/event-stream") };
-		struct guard *g = guard_new(&plan, &head);
-		struct buf out;
-		buf_init(&out, 0);
-		assert_int_equal(guard_feed(g, span_str(restored[i].in), &out), GUARD_PASS);
-		assert_int_equal(guard_end(g, &out), GUARD_PASS);
-		if (!span_is(buf_view(&out), want))
-			fail_msg("%s:\n%.*s", restored[i].name, SPAN_ARG(buf_view(&out)));
-		buf_free(&out);
-		guard_drop(&g);
+		expect_restored(&plan, &head, restored[i].name, span_str(restored[i].in), want);
 	}
 	vault_free(&v);
 }
