@@ -58,7 +58,7 @@ static const char *const word_keys[] = { "id", "type", "object", "role", "status
 	"model", "kind", "event", "action", "op", "created", "updated", "date", "time",
 	"timestamp", "provider", "region", "service", "language", "lang", "locale", "currency",
 	"format", "encoding", "mime", "version", "severity", "level", "seq", "sequence",
-	"index", "system_fingerprint", "channel", "author" };
+	"index", "p", "padding", "nonce", "system_fingerprint", "channel", "author" };
 static const char *const word_key_ends[] = { "_id", "Id", "_ids", "_at", "At", "_type", "Type",
 	"_reason", "Reason", "_tier", "_time", "Time", "_version", "Version", "_status",
 	"Status", "_index", "_number", "_code", "_hash" };

@@ -525,6 +525,8 @@ plain_text(const struct frame *f)
 	};
 }
 
+static const char no_json[] = "an event of the stream is no JSON";
+
 /* Not JSON: a line of text, where any is possible; else the provider's mistake. */
 static enum guard_result
 plain_event(struct guard *g, const struct frame *f, struct buf *out)
@@ -534,7 +536,7 @@ plain_event(struct guard *g, const struct frame *f, struct buf *out)
 
 	guard_heard(g, &t);
 	if (g->format != &answer_any)
-		return guard_fail(g, GUARD_BROKEN, "an event of the stream is no JSON");
+		return guard_fail(g, GUARD_BROKEN, no_json);
 	if (guard_inspects(g) ? guard_unnamed_edit(g, &t, &now) : guard_edit_alone(g, &t, &now))
 		return g->failed;
 	if (span_eq(now, f->data)) {
@@ -644,23 +646,43 @@ end_waiting(struct guard *g, struct buf *out)
 	return guard_unnamed_end(g) ? g->failed : say_waiting(g, out);
 }
 
+/* The end that some dialects write. What waits goes first, and takes the memory of the event.
+ */
+static enum guard_result
+done_event(struct guard *g, const struct frame *f, struct buf *out)
+{
+	struct frame last = *f;
+	struct buf raw;
+
+	g->report.events++;
+	buf_init(&raw, 0);
+	buf_span(&raw, f->raw);
+	last.raw = buf_view(&raw);
+	if (buf_failed(&raw))
+		no_memory(g);
+	if (!g->failed && !end_waiting(g, out) && !end_channels(g, NULL, out))
+		frame_pass(&g->writer, &last, out);
+	buf_free(&raw);
+	return g->failed;
+}
+
 static enum guard_result
 read_event(struct guard *g, const struct frame *f, struct buf *out)
 {
 	bool waits = false;
 	struct event e;
 
-	if (is_done(f->data)) {
-		g->report.events++;
-		if (end_waiting(g, out) == GUARD_PASS &&
-			end_channels(g, NULL, out) == GUARD_PASS)
-			frame_pass(&g->writer, f, out);
-		return g->failed;
-	}
+	if (is_done(f->data))
+		return done_event(g, f, out);
 	parse_event(g, f, &e);
 	if (e.err == ERR_NOMEM)
 		return no_memory(g);
 	struct answer_text plain = plain_text(f);
+	/* What is no event ends the stream; what came before it goes. */
+	if (e.err && g->format != &answer_any && guard_reads(g)) {
+		guard_heard(g, &plain);
+		return end_waiting(g, out) ? g->failed : guard_fail(g, GUARD_BROKEN, no_json);
+	}
 	if (guard_inspects(g) && guard_unnamed_take(g, f, e.err ? &plain : e.d.texts,
 					 e.err ? 1 : e.d.ntexts, e.err ? NULL : &e.d, &waits))
 		return g->failed;

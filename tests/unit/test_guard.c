@@ -549,7 +549,8 @@ static const struct answer_case rows[] = {
 		"data: {\"type\":\"transcript.text.delta\",\"delta\":\"example.org\"}\n\n"
 		"data: {\"type\":\"transcript.text.done\",\"text\":\"to " MAIL "\",\"usage\":{"
 		"\"type\":\"tokens\",\"input_tokens\":3,\"output_tokens\":4}}\n\n",
-		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|other 0.0 tokens|found 2|redacted "
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|other 0.0 "
+		"tokens|found 2|redacted "
 		"2|usage 3 4|" },
 	{ "an image's events", REDACT, "openai", "/v1/images/generations", "text/event-stream",
 		"data: {\"type\":\"image_generation.partial_image\",\"b64_json\":\"QUJD\"}\n\n"
@@ -581,6 +582,21 @@ static const struct answer_case rows[] = {
 		"other 0.0 outwordsto <EMAIL_ADDRESS>outwords now|found 1|redacted 1|" },
 	{ "lines of text that no table knows", REDACT, "rest", "/x", "text/event-stream",
 		"data: to jane.doe@\n\ndata: example.org now\n\n", "found 1|redacted 1|" },
+	{ "what waits before an event that is no JSON", REDACT, "openai",
+		"/v1/chat/completions", "text/event-stream",
+		"data: {\"note\":\"it is fine\"}\n\ndata: {oops\n\n",
+		"other 0.0 it is fine|broken an event of the stream is no JSON|" },
+	{ "what waits before an end that has a comment", REDACT, "openai",
+		"/v1/chat/completions", "text/event-stream",
+		"data: {\"note\":\"to jane.doe@example.org\"}\n\n: to " MAIL
+		"\ndata: [DONE]\n\n",
+		"other 0.0 to <EMAIL_ADDRESS>|found 2|redacted 2|" },
+	{ "what Mistral fills its events with waits for nothing", REDACT, "mistral",
+		"/v1/chat/completions", "text/event-stream",
+		"data: {\"p\":\"abcdef\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"so "
+		"it is. \"}}]}\n\ndata: {oops\n\n",
+		"other 0.0 abcdef|text 0.0 so it is. |broken an event of the stream is no "
+		"JSON|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },
