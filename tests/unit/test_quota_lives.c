@@ -88,6 +88,35 @@ what_was_let_go_counts_in_the_next_life(void **state)
 	}
 }
 
+/* Of two workers one ends, and Redis loses all before anybody knows: the other one waits for
+ * it, and then spends only its share, of which it has spent most. */
+static void
+who_does_not_come_is_left_a_share(void **state)
+{
+	enum { LIMIT = 1000, N = 100, BEAT_US = 200000, SETTLE_US = 5000000 };
+	struct line l[2];
+	struct ask a;
+
+	NEEDS_REDIS;
+	for (int k = 0; k < 2; k++) {
+		line_up(&l[k], 100000);
+		assert_true(run_until_up(l[k].redis, 2000000));
+	}
+	run_for(2 * BEAT_US);
+	assert_int_equal(admitted_of(l[0].quota, 3, LIMIT, N), 3);
+	assert_int_equal(admitted_of(l[1].quota, 4, LIMIT, N), 4);
+	line_down(&l[1]);
+	redis_rig_do(&server, "FLUSHALL");
+	uint64_t began = clock_mono_us();
+	do {
+		ask_wait(l[0].quota, &a, 1000, LIMIT, N);
+		assert_true(a.q.result != QUOTA_REFUSED);
+		assert_true(a.q.result == QUOTA_FAILED || clock_mono_us() - began >= SETTLE_US);
+	} while (a.q.result == QUOTA_FAILED);
+	assert_int_equal(admitted_of(l[0].quota, 5, LIMIT, N), 1);
+	line_down(&l[0]);
+}
+
 /* A clock that is off or is set, ours against Redis': each charge ends in the bucket of
  * Redis' clock, and no window of it holds more than the limit. */
 static void
@@ -432,6 +461,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_let_go_counts_in_the_next_life),
+		cmocka_unit_test(who_does_not_come_is_left_a_share),
 		cmocka_unit_test(a_charge_ends_in_the_bucket_of_redis_clock),
 		cmocka_unit_test(small_callers_get_their_share),
 		cmocka_unit_test(a_worker_with_slow_turns_stays_fresh),
