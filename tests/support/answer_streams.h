@@ -3,9 +3,7 @@
 #ifndef SUPPORT_ANSWER_STREAMS_H
 #define SUPPORT_ANSWER_STREAMS_H
 
-#include "support/answer_fix.h"
-
-#define CONVERSE FRAMES "; converse" /* a line is a type and its payload */
+#include "support/answer_run.h"
 
 static const struct answer_case answer_streams[] = {
 	{ "Bedrock's converse-stream", REDACT, "bedrock", "/model/x/converse-stream", CONVERSE,
