@@ -328,6 +328,20 @@ on_event(struct loader *l, const yaml_event_t *ev)
 	}
 }
 
+static bool
+tab_indents(struct span text, size_t line)
+{
+	const char *p = text.p, *end = text.p + text.n;
+
+	for (; line && p < end; line--) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		p = nl ? nl + 1 : end;
+	}
+	while (p < end && *p == ' ')
+		p++;
+	return p < end && *p == '\t';
+}
+
 /* Reader errors carry a byte offset and no mark. */
 static void
 syntax_error(struct loader *l, const yaml_parser_t *p, struct span text)
@@ -342,7 +356,13 @@ syntax_error(struct loader *l, const yaml_parser_t *p, struct span text)
 		utf8_position(text, p->problem_offset, &line, &column);
 		m = (yaml_mark_t){ .line = line - 1, .column = column - 1 };
 	}
-	if (p->context && p->error != YAML_READER_ERROR)
+	if (tab_indents(text, m.line))
+		refuse(l, &m,
+			"a tab stands where the line is indented: YAML takes blanks only");
+	else if (p->context && p->error != YAML_READER_ERROR && p->context_mark.line < m.line)
+		refuse(l, &m, "%s that begins at %zu:%zu: %s", p->context,
+			p->context_mark.line + 1, p->context_mark.column + 1, why);
+	else if (p->context && p->error != YAML_READER_ERROR)
 		refuse(l, &m, "%s: %s", p->context, why);
 	else
 		refuse(l, &m, "%s", why);

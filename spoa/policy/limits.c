@@ -170,8 +170,7 @@ told(struct builder *b, struct limit *l)
 {
 	if (l->of != LIMIT_CONCURRENT && l->of != LIMIT_USD)
 		return;
-	if (l->of == LIMIT_USD && l->amount && !b->p->prices && !b->prices_root &&
-		!b->p->unknown_price)
+	if (l->of == LIMIT_USD && l->amount && !b->priced)
 		diag_at(b->d, yaml_get(l->at, "usd")->key,
 			"usd: the policy names no prices: prices or unknown_price is missing");
 	for (size_t i = 0; i < b->p->nroutes; i++) {

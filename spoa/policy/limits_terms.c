@@ -138,6 +138,15 @@ burst(struct builder *b, const struct yaml_node *n, struct limit *l)
 
 /* ---- near and past the limit ---- */
 
+enum { USD_ONE = 1000000000 }; /* in nano-dollars */
+
+/* 0.8 for four fifths: of 500 dollars it would be 80 cents. */
+static bool
+fraction(const struct yaml_node *n)
+{
+	return n->kind == YAML_SCALAR && span_starts(n->s, span_str("0."));
+}
+
 static void
 soft(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
@@ -147,6 +156,8 @@ soft(struct builder *b, const struct yaml_node *n, struct limit *l)
 		if (limit_share(b, n, &part))
 			l->soft = (uint64_t)((unsigned __int128)l->amount * part / SHARE_WHOLE);
 		l->soft += l->soft == 0;
+	} else if (fraction(n) && (l->of != LIMIT_USD || l->amount > USD_ONE)) {
+		diag_at(b->d, n, "soft: a share is written as 80%%, found %s", yaml_found(n));
 	} else {
 		limit_amount(b, n, l->of, &l->soft);
 	}

@@ -394,8 +394,13 @@ build_prices(struct builder *b, const struct yaml_node *root)
 	b->priced = n || (unknown && unknown->kind == YAML_MAPPING);
 	if ((c = yaml_get(root, "show_cost")) && b->p->show_cost && !b->priced)
 		diag_at(b->d, c->key, "show_cost: the policy has no prices");
-	if (n && build_path(b, n, &file))
+	if (n && build_path(b, n, &file)) {
 		b->p->prices = prices_load(b->a, file, b->d, &b->prices_root);
+		if (!b->prices_root)
+			diag_at(b->d, n,
+				"prices: this file cannot be used: a copy of the shipped "
+				"policies/prices.yaml, with what you pay, is expected there");
+	}
 	if (!unknown || (unknown->kind == YAML_SCALAR && span_is(unknown->s, "deny")))
 		return;
 	if (unknown->kind != YAML_MAPPING) {

@@ -104,6 +104,16 @@ join(struct buf *b, const char *const *names)
 	buf_putc(b, 0);
 }
 
+/* What {tokens: 200,000} makes of a number. */
+static bool
+digits(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return s.n > 0;
+}
+
 static void
 unknown_key(struct diag *d, const struct yaml_node *key, const char *const *accepted)
 {
@@ -119,8 +129,9 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 	bool cut = key->s.n > KEY_SHOWN;
 	while (cut && shown.n && ((unsigned char)key->s.p[shown.n] & 0xc0) == 0x80)
 		shown.n--;
-	diag_at(d, key, "%.*s%s: unknown key%s; accepted: %s", SPAN_ARG(shown),
+	diag_at(d, key, "%.*s%s: unknown key%s%s; accepted: %s", SPAN_ARG(shown),
 		cut ? "..." : "", nearest_hint(&near),
+		digits(shown) ? " (a number has no comma in it: 200000, 1.25)" : "",
 		buf_failed(&names) ? "" : buf_view(&names).p);
 	buf_free(&names);
 }

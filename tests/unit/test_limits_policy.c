@@ -63,6 +63,20 @@ static const struct policy_mistake rows[] = {
 	{ "a burst of what is under way",
 		H "limits:\n  - {name: a, concurrent: 8, burst: {most: 2, window: 1s}}\n",
 		":6:30: burst: the limit counts nothing over time" },
+	{ "soft as a fraction of tokens",
+		H "limits:\n  - {name: a, tokens: 8, window: 1m, soft: 0.8}\n",
+		":6:44: soft: a share is written as 80%, found 0.8" },
+	{ "soft as a fraction of dollars, which would be 80 cents",
+		H "unknown_price: {input: 1, output: 1}\nlimits:\n  - {name: a, usd: 500, "
+		  "window: 1m, soft: 0.8}\n",
+		":7:43: soft: a share is written as 80%, found 0.8" },
+	{ "a list of prices that is not there",
+		H "prices: nowhere.yaml\nlimits:\n  - {name: a, usd: 5, window: 1m}\n",
+		":6:9: prices: this file cannot be used" },
+	{ "a number with a comma in it",
+		H "limits:\n  - {name: a, tokens: 200,000, window: 1m}\n",
+		":6:27: 000: unknown key (a number has no comma in it: 200000, 1.25); "
+		"accepted" },
 	{ "soft at the limit", H "limits:\n  - {name: a, tokens: 8, window: 1m, soft: 100%}\n",
 		":6:44: soft: not less than the limit" },
 	{ "soft at no share", H "limits:\n  - {name: a, tokens: 8, window: 1m, soft: 0%}\n",
@@ -105,7 +119,8 @@ static const struct policy_mistake rows[] = {
 		"this "
 		"route cost: meter is expected" },
 	{ "learning from answers that nobody reads",
-		"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, reserve: learned}]\n"
+		"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, reserve: "
+		"learned}]\n"
 		"limits: []\n",
 		":3:47: reserve: learned: the route does not meter" },
 	{ "a dimension that is misspelt",

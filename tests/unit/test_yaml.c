@@ -127,11 +127,11 @@ mistakes_name_their_position(void **state)
 		{ "an empty key", "{\"\": 1}", "t.yaml:1:2: an empty key\n" },
 		{ "a NUL", "a: \"\\0\"\n", "t.yaml:1:4: a NUL character is not allowed\n" },
 		{ "a tab as indentation", "a:\n\tb: 1\n",
-			"t.yaml:2:1: while scanning for the next token: found character that "
-			"cannot start any token\n" },
+			"t.yaml:2:1: a tab stands where the line is indented: YAML takes "
+			"blanks only\n" },
 		{ "an open bracket", "a: [1\n",
-			"t.yaml:2:1: while parsing a flow sequence: did not find expected ',' "
-			"or ']'\n" },
+			"t.yaml:2:1: while parsing a flow sequence that begins at 1:4: did not "
+			"find expected ',' or ']'\n" },
 		{ "bytes that are not UTF-8", "a: x\nb: \xff\n",
 			"t.yaml:2:4: invalid leading UTF-8 octet\n" },
 		{ "a control character", "a: \x01\n",
