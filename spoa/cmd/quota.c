@@ -68,6 +68,27 @@ put_amount(struct buf *b, const json_t *row, const char *name)
 	buf_printf(b, "%14s ", v ? text : "-");
 }
 
+enum { TIME_TEXT = 48 };
+
+/* The two largest units that are not zero: 9d8h, 7h14m, 1m, 42s. */
+static void
+time_text(int64_t s, char out[TIME_TEXT])
+{
+	static const struct {
+		char name;
+		int64_t s;
+	} units[] = { { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
+	size_t i = 0;
+
+	while (i < COUNT_OF(units) - 1 && s < units[i].s)
+		i++;
+	int n = snprintf(out, TIME_TEXT, "%" PRId64 "%c", s / units[i].s, units[i].name);
+	s %= units[i].s;
+	if (i + 1 < COUNT_OF(units) && s / units[i + 1].s > 0)
+		snprintf(out + n, TIME_TEXT - (size_t)n, "%" PRId64 "%c", s / units[i + 1].s,
+			units[i + 1].name);
+}
+
 static void
 put_row(struct buf *b, const json_t *row)
 {
@@ -75,14 +96,12 @@ put_row(struct buf *b, const json_t *row)
 	const json_t *reset = json_object_get(row, "reset_ms");
 	const char *calendar = json_string_value(json_object_get(row, "window"));
 	const char *counts = json_string_value(json_object_get(row, "counts"));
-	char window[32] = "-", when[32] = "-";
+	char window[TIME_TEXT] = "-", when[TIME_TEXT] = "-";
 
 	if (seconds)
-		snprintf(window, sizeof(window), "%" JSON_INTEGER_FORMAT "s",
-			json_integer_value(seconds));
+		time_text(json_integer_value(seconds), window);
 	if (reset)
-		snprintf(when, sizeof(when), "%" JSON_INTEGER_FORMAT "s",
-			(json_integer_value(reset) + 999) / 1000);
+		time_text((json_integer_value(reset) + 999) / 1000, when);
 	admin_cell(b, row, "limit", json_object_get(row, "burst") ? 0 : 24, "?");
 	if (json_object_get(row, "burst"))
 		buf_printf(b, "%-*s",

@@ -183,7 +183,7 @@ read_limit(struct reader *r)
 	json_object_foreach(pairs, name, v)
 	{
 		if (l->npairs == LIVE_PAIRS_MAX || !SPAN_IN(span_str(name), live_pair_names)) {
-			wrong(r, "for",
+			wrong(r, is_plain(span_str(name)) ? name : "for",
 				"person, agent, department, team, tier, key, model "
 				"and route are accepted");
 			break;

@@ -73,7 +73,7 @@ like "everyone, and somebody" "$? $(cat "$D/err")" '^2 tollgate: limit: --for ev
 limit set per-persons --for person=alice --to 4
 like "a limit that nobody knows" "$? $(cat "$D/err")" '^1 tollgate: limit: per-persons: policy live-limits@.* has no such limit, did you mean per-person\?'
 limit set per-person --for colour=red --to 4
-like "a member that nobody has" "$? $(cat "$D/err")" '^2 tollgate: limit: for: person, agent, department, team, tier, key, model and route are accepted'
+like "a member that nobody has" "$? $(cat "$D/err")" '^2 tollgate: limit: colour: person, agent, department, team, tier, key, model and route are accepted'
 limit set per-person --for person --to 4
 like "no value" "$? $(cat "$D/err")" '^2 tollgate: limit: --for person: person=NAME, team=NAME'
 limit set per-person --for person=x --to many
@@ -139,8 +139,8 @@ quota() { "$build/tollgate" quota get "$@" -c "$D/tollgate.yaml" 2>"$D/err"; }
 dora=$(key new --person dora --limits 'requests=50/1h')
 sleep 1
 for i in 1 2 3; do ask "$dora"; done
-like "what the policy's limit has left for her" "$(quota --person dora)" '^per-person +requests +60s +1000 +3 +0 +997 +[0-9]+s$'
-like "the key's own too" "$(quota --key "$(cut -d_ -f2 <<<"$dora")")" '^key-limit-1 +requests +3600s +50 +3 +0 +47 +[0-9]+s$'
+like "what the policy's limit has left for her" "$(quota --person dora)" '^per-person +requests +1m +1000 +3 +0 +997 +[0-9]+[ms][0-9s]*$'
+like "the key's own too" "$(quota --key "$(cut -d_ -f2 <<<"$dora")")" '^key-limit-1 +requests +1h +50 +3 +0 +47 +[0-9]+[hm][0-9ms]*$'
 like "somebody who never asked has all" "$(quota --person nobody --json)" \
 	'^\[\{"limit": ?"per-person","counts": ?"requests","of":1000,"window_s":60,"used":0,"held":0,"left":1000,"reset_ms":[0-9]+,"route":"chat"\}\]$'
 limit set per-person --for person=dora --to 10 >/dev/null
@@ -166,7 +166,7 @@ for i in 1 2; do
 	is "she spends" "$status" 200
 done
 like "dollars of the team and the month, settled by what was used" "$(quota --person erin --team spend)" \
-	'^team-month +usd +month +0.01 +0\.000[0-9]+ +0\.0 +0\.009[0-9]+ +[0-9]+s$'
+	'^team-month +usd +month +0.01 +0\.000[0-9]+ +0\.0 +0\.009[0-9]+ +[0-9]+[dhms][0-9hms]*$'
 like "requests at once have ended" "$(quota --person erin --team spend)" '^at-once +concurrent +- +20 +0 +0 +20 '
 like "the bound of a burst has a line" "$(quota --person erin --team spend)" '^burst \(burst\) +requests +5s +90 '
 like "her key's own dollars" "$(quota --key "$(cut -d_ -f2 <<<"$rich")" --model small)" '^key-limit-1 +usd +month +0.02 +0\.000[0-9]+ +0\.0 '
