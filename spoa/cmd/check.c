@@ -35,7 +35,8 @@ struct check {
 	struct judged judged;
 	struct buf unread; /* what of HAProxy's files could not be read */
 	struct buf notes;
-	bool cannot; /* a file that was named cannot be read */
+	const char *no_ranks; /* why tokens are estimated; NULL: they are not */
+	bool cannot;	      /* a file that was named cannot be read */
 };
 
 static void
@@ -307,6 +308,12 @@ check_policy(struct check *c)
 			p->nrules + p->nanswer_rules == 1 ? "" : "s", p->nlimits,
 			p->nlimits == 1 ? "" : "s");
 		policy_notes(p, c->cfg, rules, add_note, c);
+		if (c->no_ranks && p->counts_tokens)
+			buf_printf(&c->notes,
+				"note: tokens are estimated, not counted: %s (docs/tokens.md: "
+				"make "
+				"ranks)\n",
+				c->no_ranks);
 		fwrite(c->notes.p ? buf_view(&c->notes).p : "", 1, c->notes.n, stdout);
 	}
 	detect_free(&rules);
@@ -317,11 +324,10 @@ check_tokens(struct check *c)
 {
 	const struct token_models *models;
 	struct encodings *e;
-	const char *no_ranks;
 
 	if (!c->cfg)
 		return;
-	tokens_load(&c->a, c->cfg, &models, &e, &no_ranks, &c->d);
+	tokens_load(&c->a, c->cfg, &models, &e, &c->no_ranks, &c->d);
 	encodings_close(&e);
 }
 

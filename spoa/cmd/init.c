@@ -136,7 +136,8 @@ plan_state_key(struct init *in)
 		printf("left   %s\n", state_key);
 		return;
 	}
-	say_made(in, state_key, ": signs what is changed at run time; the same on every daemon");
+	say_made(
+		in, state_key, ": signs what is changed at run time; the same on every daemon");
 	if (in->write)
 		make_state_key(in, state_key);
 }
@@ -318,9 +319,8 @@ init_run(struct init *in)
 	else if (!in->write)
 		printf("\nNothing was written. With --write it is.\n");
 	else
-		printf("\nNext: systemctl restart tollgate haproxy    # HAProxy's new -f needs "
-		       "a "
-		       "restart, once\n");
+		printf("\nNext: systemctl enable tollgate && systemctl restart tollgate haproxy"
+		       "    # HAProxy's new -f needs a restart, once\n");
 	return in->code;
 }
 

@@ -126,11 +126,13 @@ server_ready(struct server *s, struct buf *out)
 			: "");
 	observing_ready(snap->policy, out);
 	if (s->shared_cfg->redis_url)
-		buf_printf(out, "redis: %s\n", redis ? "up" : "down");
+		buf_printf(out, "redis: %s\n",
+			redis ? "up" : "down: the log says why (redis.down)");
 	else
 		buf_str(out, "redis: none, limits count in this process only\n");
 	if (snap->no_ranks)
-		buf_printf(out, "tokens: estimated: %s\n", snap->no_ranks);
+		buf_printf(out, "tokens: estimated: %s (docs/tokens.md: make ranks)\n",
+			snap->no_ranks);
 	if (!detect_jit(snap->rules))
 		buf_str(out, "patterns: interpreted, PCRE2 may not run what it compiles\n");
 	if (s->live)

@@ -217,9 +217,14 @@ tokens_load(struct arena *a, const struct config *cfg, const struct token_models
 		diag_file(d, cfg->file, "tokens.ranks: %.*s", SPAN_ARG(says));
 		good = false;
 	} else if (says.n) {
-		char *line = arena_alloc(a, says.n + 1);
-		for (size_t i = 0; line && i < says.n; i++)
-			line[i] = says.p[i] == '\n' ? ';' : says.p[i];
+		char *line = arena_alloc(a, 2 * says.n + 1), *to = line;
+		for (size_t i = 0; line && i < says.n; i++) {
+			*to++ = says.p[i] == '\n' ? ',' : says.p[i];
+			if (says.p[i] == '\n')
+				*to++ = ' ';
+		}
+		if (line)
+			*to = '\0';
 		*no_ranks = line ? line : err_str(ERR_NOMEM);
 	}
 	buf_free(&why);
