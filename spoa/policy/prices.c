@@ -1,6 +1,10 @@
 /* Price lists: the file, and `prices` and `unknown_price` of a policy. Two rows that may both
  * count for a name, of which neither is the more specific one, are a mistake here, so that
  * price/price.c need not choose. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "policy/prices.h"
 
 #include "base/caps.h"
@@ -395,11 +399,14 @@ build_prices(struct builder *b, const struct yaml_node *root)
 	if ((c = yaml_get(root, "show_cost")) && b->p->show_cost && !b->priced)
 		diag_at(b->d, c->key, "show_cost: the policy has no prices");
 	if (n && build_path(b, n, &file)) {
-		b->p->prices = prices_load(b->a, file, b->d, &b->prices_root);
-		if (!b->prices_root)
+		if (access(file, F_OK) == 0)
+			b->p->prices = prices_load(b->a, file, b->d, &b->prices_root);
+		else
 			diag_at(b->d, n,
-				"prices: this file cannot be used: a copy of the shipped "
-				"policies/prices.yaml, with what you pay, is expected there");
+				"prices: %s: %s: a copy of the shipped policies/prices.yaml, "
+				"with "
+				"what you pay, is expected there",
+				file, strerror(errno));
 	}
 	if (!unknown || (unknown->kind == YAML_SCALAR && span_is(unknown->s, "deny")))
 		return;

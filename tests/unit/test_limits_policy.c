@@ -72,7 +72,7 @@ static const struct policy_mistake rows[] = {
 		":7:43: soft: a share is written as 80%, found 0.8" },
 	{ "a list of prices that is not there",
 		H "prices: nowhere.yaml\nlimits:\n  - {name: a, usd: 5, window: 1m}\n",
-		":6:9: prices: this file cannot be used" },
+		":5:9: prices: nowhere.yaml: No such file or directory: a copy of" },
 	{ "a number with a comma in it",
 		H "limits:\n  - {name: a, tokens: 200,000, window: 1m}\n",
 		":6:27: 000: unknown key (a number has no comma in it: 200000, 1.25); "
