@@ -34,16 +34,27 @@ last_of_stanza(const struct judge *j, const char *word)
 
 static const char *const once_actions[] = { "auth", "redirect", "track-sc0", "track-sc1",
 	"track-sc2", "sc-inc-gpc0", "sc-inc-gpc1", "sc-inc-gpc", "sc-add-gpc" };
-static const char *const once_fetches[] = { "{ src", "{ ssl_", "{ dst", "!{ src", "!{ ssl_",
-	"!{ dst" };
-
 static bool
-reads_client(const struct haproxy_line *l)
+is_client(struct span fetch)
 {
-	for (size_t i = 0; i < COUNT_OF(once_fetches); i++) {
-		struct span f = span_str(once_fetches[i]), brace = span_next(&f, ' ');
-		for (size_t k = 2; k < l->n; k++)
-			if (span_eq(l->word[k - 1], brace) && span_starts(l->word[k], f))
+	return span_starts(fetch, SPAN_LIT("src")) || span_starts(fetch, SPAN_LIT("ssl_")) ||
+	       span_starts(fetch, SPAN_LIT("dst"));
+}
+
+/* In braces, or by an ACL of the section. */
+static bool
+reads_client(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	for (size_t k = 3; k < l->n; k++) {
+		struct span before = l->word[k - 1], name = l->word[k];
+		if ((span_is(before, "{") || span_is(before, "!{")) && is_client(name))
+			return true;
+		if (span_starts(name, SPAN_LIT("!")))
+			name = span_cut(name, 1, name.n);
+		for (size_t i = 0; i < s->n; i++)
+			if (span_is(s->line[i].word[0], "acl") &&
+				span_eq(haproxy_word(&s->line[i], 1), name) &&
+				is_client(haproxy_word(&s->line[i], 2)))
 				return true;
 	}
 	return false;
@@ -80,7 +91,7 @@ rule_own_rules_twice(struct judge *j)
 		/* set-src of the stanza gives the second pass its client back, ports and
 		 * certificate not */
 		if (SPAN_IN(haproxy_word(l, 1), once_actions) ||
-			(l < j->engine && reads_client(l)))
+			(l < j->engine && reads_client(j->gate, l)))
 			found(j, l, "unless { so_name tollgate-inner }",
 				"this rule runs again on the relay's second pass, which has no "
 				"client: add the condition (it has one? then `!{ so_name "
@@ -234,6 +245,32 @@ rule_changed_after(struct judge *j)
 				"this comes after the stanza's question: the policy sees the "
 				"request as it was before. Move it above the stanza where the "
 				"policy should see its effect, or add the condition");
+	}
+}
+
+/* Rules that refuse a request which has been counted by then. */
+static const char *const refusing[] = { "auth", "deny", "reject", "silent-drop", "tarpit" };
+
+void
+rule_refused_after(struct judge *j)
+{
+	const struct haproxy_line *asked = NULL;
+
+	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
+		const struct haproxy_line *l = &j->gate->line[i];
+		if (span_is(haproxy_word(l, 1), "send-spoe-group"))
+			asked = l;
+		else if (asked && span_is(l->word[0], "http-request") &&
+			 SPAN_IN(haproxy_word(l, 1), refusing) &&
+			 !spares_the_gate(j->gate, l) && !find_saying(j->shipped_gate, l))
+			found(j, l, "unless { so_name tollgate-inner }",
+				"this comes after the stanza's question: whom it refuses has "
+				"been "
+				"decided, counted by limits and recorded as passed by then. "
+				"Move it "
+				"above the stanza, and where it reads the client, which the "
+				"relay's "
+				"second pass has not there, add the condition");
 	}
 }
 

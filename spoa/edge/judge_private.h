@@ -94,6 +94,7 @@ void rule_own_variables(struct judge *j);
 void rule_ends_before(struct judge *j);
 void rule_cached_answers(struct judge *j);
 void rule_changed_after(struct judge *j);
+void rule_refused_after(struct judge *j);
 void rule_own_origins(struct judge *j);
 void rule_inner_lines(struct judge *j);
 void rule_inner_bind(struct judge *j);

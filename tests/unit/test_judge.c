@@ -363,6 +363,14 @@ static const struct row {
 	{ "changed-after", "another path than was asked for", "    use_backend tollgate-relay",
 		"    http-request set-path /v1/other\n    use_backend tollgate-relay",
 		"set-path /v1/other", "if !tollgate", NULL, false },
+	{ "refused-after", "by address, when it has been counted",
+		"    use_backend tollgate-relay",
+		"    http-request deny unless { src 10.0.0.0/8 }\n    use_backend "
+		"tollgate-relay",
+		"deny unless", "unless { so_name tollgate-inner }", NULL, false },
+	{ "own-rules-twice", "an ACL that reads the client's address", SPOE,
+		"acl office src 10.0.0.0/8\n    http-request deny unless office\n    " SPOE,
+		"deny unless", "unless", NULL, false },
 	{ "own-origins", "any page reads the answers", "    use_backend tollgate-relay",
 		"    http-after-response set-header Access-Control-Allow-Origin *\n    "
 		"use_backend tollgate-relay",
@@ -480,6 +488,18 @@ static const struct {
 	{ "ends-before", "after the stanza", "    use_backend tollgate-relay",
 		"    http-request allow if { path_beg /health }\n    use_backend "
 		"tollgate-relay",
+		NULL },
+	{ "refused-after", "before the question", SPOE,
+		"http-request deny unless { src 10.0.0.0/8 } or { so_name tollgate-inner }\n   "
+		" " SPOE,
+		NULL },
+	{ "refused-after", "of other hosts", "    use_backend tollgate-relay",
+		"    http-request deny if !tollgate !tollgate-inner { path /admin }\n    "
+		"use_backend tollgate-relay",
+		NULL },
+	{ "own-rules-twice", "an ACL of the client's address, and of the second pass", SPOE,
+		"acl office src 10.0.0.0/8\n    http-request deny unless office or { so_name "
+		"tollgate-inner }\n    " SPOE,
 		NULL },
 	{ "changed-after", "before the question", SPOE,
 		"http-request set-path /v1/other\n    " SPOE, NULL },
