@@ -94,8 +94,8 @@ struct price_usage usage_split(const struct usage *u);
  * parser's error. */
 int dialect_usage(const struct dialect *d, struct span json, struct arena *a, struct usage *u);
 /* From one SSE event; merges into *u (Anthropic splits it over message_start
- * and message_delta; the values are cumulative). */
-void dialect_event_usage(const struct dialect *d, struct span event, struct span data,
+ * and message_delta; the values are cumulative). True: it counts the output so far. */
+bool dialect_event_usage(const struct dialect *d, struct span event, struct span data,
 	struct arena *a, struct usage *u);
 /* True where a member of that name may be a count of dialect_event_usage(), or hold one: usage,
  * usageMetadata, eval_count and the like. An event without one, or with null for it, has none.

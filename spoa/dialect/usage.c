@@ -403,19 +403,19 @@ raise_to(int64_t *v, int64_t to)
 		*v = to;
 }
 
-void
+bool
 dialect_event_usage(const struct dialect *d, struct span event, struct span data,
 	struct arena *a, struct usage *u)
 {
 	struct counts c;
 
 	if (!d->usage)
-		return;
+		return false;
 	int err = read_counts(d, data, a, &c);
 	u->spoilt |= err == ERR_DUPLICATE;
 	u->known &= !u->spoilt;
 	if (err)
-		return;
+		return false;
 	output_of_total(&c);
 	raise_to(&u->input_tokens, c.v[USAGE_INPUT]);
 	raise_to(&u->output_tokens, c.v[USAGE_OUTPUT]);
@@ -425,8 +425,10 @@ dialect_event_usage(const struct dialect *d, struct span event, struct span data
 	u->input_seen |= c.seen[USAGE_INPUT];
 	/* What message_start says of the output is where it begins: a stream cut
 	 * after it has unknown usage. */
-	u->output_seen |= c.seen[USAGE_OUTPUT] && !span_is(event, "message_start");
+	bool counts = c.seen[USAGE_OUTPUT] && !span_is(event, "message_start");
+	u->output_seen |= counts;
 	u->known = u->input_seen && u->output_seen && !u->spoilt;
+	return counts;
 }
 
 bool

@@ -25,16 +25,24 @@ saw_all(const struct exchange *x, const struct exchange_result *res,
 	       !a->blind && (a->streamed || res->end == END_COMPLETE);
 }
 
+/* What the provider counted before the rest was said. */
+static int64_t
+said(const struct usage *u)
+{
+	return u->output_seen && !u->spoilt ? u->output_tokens : 0;
+}
+
 /* A token is a byte at least. More than was reserved it is only where the text is long even by
  * the measure that requests have: then there was no cap that the provider obeyed. */
 static int64_t
-most(const struct request *r, uint64_t bytes)
+most(const struct request *r, int64_t counted, uint64_t bytes)
 {
-	int64_t likely = (int64_t)(bytes / BYTES_A_TOKEN), reserved = r->found.output_tokens;
+	int64_t likely = counted + (int64_t)(bytes / BYTES_A_TOKEN),
+		reserved = r->found.output_tokens;
 
 	if (likely > reserved)
 		return likely;
-	return (int64_t)bytes < reserved ? (int64_t)bytes : reserved;
+	return counted + (int64_t)bytes < reserved ? counted + (int64_t)bytes : reserved;
 }
 
 /* Of a whole answer by the model's own tokenizer, where that is known; -1: it is not. */
@@ -59,9 +67,10 @@ counted(const struct request *r, const struct guard_report *a)
 
 /* What the bytes allow; less where the tokens of these texts are known. */
 static int64_t
-output_of(const struct request *r, const struct guard_report *a)
+output_of(const struct request *r, const struct usage *u, const struct guard_report *a)
 {
-	int64_t by_bytes = most(r, a->output_bytes), n = counted(r, a);
+	uint64_t bytes = a->output_bytes - (said(u) ? a->counted_bytes : 0);
+	int64_t by_bytes = most(r, said(u), bytes), n = counted(r, a);
 
 	return n >= 0 && n < by_bytes ? n : by_bytes;
 }
@@ -82,9 +91,12 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 		return USED_SAID;
 	if ((res->status >= 400 && !res->output_begun) || (a && provider_error(a)))
 		return USED_NOTHING;
-	if (!a || !res->status || !saw_all(x, res, a))
+	if (!a || !res->status)
 		return USED_RESERVED;
-	u->input_tokens = r->found.input_tokens;
-	u->output_tokens = output_of(r, a);
+	if (!saw_all(x, res, a) && said(&res->usage) <= r->found.output_tokens)
+		return USED_RESERVED;
+	if (u->spoilt || u->input_tokens < r->found.input_tokens)
+		u->input_tokens = r->found.input_tokens;
+	u->output_tokens = output_of(r, &res->usage, a);
 	return USED_SEEN;
 }

@@ -177,6 +177,20 @@ guard_report(const struct guard *g)
 	return &g->report;
 }
 
+struct usage
+guard_usage(const struct guard *g)
+{
+	const struct guard_report *a = &g->report;
+	struct usage u = a->usage;
+
+	/* images are counted by the piece, and have no tokens */
+	if (a->output_bytes && !u.output_tokens && !u.details.n[PRICE_IMAGES])
+		u.known = false;
+	if (a->streamed && a->output_bytes > a->counted_bytes)
+		u.known = false;
+	return u;
+}
+
 /* ---- whole answers ---- */
 
 static enum guard_result

@@ -82,10 +82,11 @@ struct guard_report {
 	} found[GUARD_ENTITIES];
 	size_t nfound;
 	size_t redactions, restorations;
-	size_t left_in_urls;   /* placeholders that were not put back */
-	size_t signed_dropped; /* blocks of reasoning cut off with their signatures */
-	uint64_t text_bytes;   /* of answers' texts, read */
-	uint64_t output_bytes; /* the same, what is said again once, and names of tools */
+	size_t left_in_urls;	/* placeholders that were not put back */
+	size_t signed_dropped;	/* blocks of reasoning cut off with their signatures */
+	uint64_t text_bytes;	/* of answers' texts, read */
+	uint64_t output_bytes;	/* the same, what is said again once, and names of tools */
+	uint64_t counted_bytes; /* of them: said before a stream's last count of the output */
 	struct span heard; /* of a whole answer within 64 KB: these texts, after each a NUL */
 	bool blind;	   /* some of it could not be read as what it is */
 	uint64_t unread_bytes;	/* went out and were not looked at, */
@@ -139,6 +140,9 @@ enum guard_result guard_end(struct guard *g, struct buf *out);
 void guard_say_error(struct guard *g, const char *code, struct span message, struct span id,
 	bool half, struct buf *out);
 const struct guard_report *guard_report(const struct guard *g);
+/* What the provider says was used. Not known where text came after the last count (the stream
+ * was cut), or where the count of a text is 0: it says less than what was made. */
+struct usage guard_usage(const struct guard *g);
 
 /* A run of the answer's text, as the plan's `keeps` has it. */
 struct guard_said {

@@ -589,18 +589,21 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 {
 	const struct answer_document *d = &ev->d;
 	struct edited e = { 0 };
-	bool drop;
+	bool drop, counts = false;
 
 	g->report.events++;
 	/* A key that is there twice may be a count. */
 	if (d->counts || ev->err == ERR_DUPLICATE)
-		dialect_event_usage(g->plan.dialect, ev->err || ev->type.n ? ev->type : d->type,
-			f->data, &g->work, &g->report.usage);
+		counts = dialect_event_usage(g->plan.dialect,
+			ev->err || ev->type.n ? ev->type : d->type, f->data, &g->work,
+			&g->report.usage);
 	if (ev->err && guard_reads(g))
 		return plain_event(g, f, out);
 	if (ev->err)
 		return pass_edited(g, f, f->data, &e, out);
 	guard_note(g, d);
+	if (counts)
+		g->report.counted_bytes = g->report.output_bytes;
 	if (!guard_reads(g))
 		return pass_edited(g, f, f->data, &e, out);
 	if ((d->ends.any && end_channels(g, d, out)) || end_signed(g, d, out, &drop) ||

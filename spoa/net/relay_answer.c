@@ -93,7 +93,7 @@ answer_finish(struct edge *c, enum exchange_end end, const char *why)
 	c->result.end = end;
 	c->result.why = why;
 	if (c->guard)
-		c->result.usage = guard_report(c->guard)->usage;
+		c->result.usage = guard_usage(c->guard);
 	c->relay->ops->finish(c->x, &c->result, finish_done, c);
 }
 

@@ -266,6 +266,14 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 	return c->refused ? ERR_AUTH : 0;
 }
 
+static void
+say_cost(struct edge *c)
+{
+	struct usage u = guard_usage(c->guard);
+
+	buf_span(&c->out, c->relay->ops->cost_field(c->x, &u));
+}
+
 /* All of it is known, or that it need not be: the head goes, with what came out since. */
 static void
 let_out(struct edge *c, bool whole)
@@ -277,8 +285,7 @@ let_out(struct edge *c, bool whole)
 		c->answer_framing = HTTP_LENGTH;
 	buf_span(&c->out, buf_view(&c->head));
 	if (whole)
-		buf_span(&c->out,
-			c->relay->ops->cost_field(c->x, &guard_report(c->guard)->usage));
+		say_cost(c);
 	put_framing(c, whole ? (int64_t)c->spool.n : c->answer_declared);
 	size_t from = chunk_open(c);
 	buf_span(&c->out, buf_view(&c->spool));

@@ -313,6 +313,9 @@ ask m 50
 is "it is none: the answer is settled by what was seen of it" "$status $(last '[.usage_unknown,.usage]' completion) $(($(metric usage_unknown_total) - before))" '200 [true,null] 1'
 ask m 50
 is "so that the day goes on" "$status" 200
+used 0 0
+ask m 50
+is "nor can a text have cost nothing" "$status $(last '[.usage_unknown,.usage]' completion)" '200 [true,null]'
 control '{}'
 
 # ---- a request that states no cap ----

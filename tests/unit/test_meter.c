@@ -71,6 +71,31 @@ static const struct {
 			 "{\"type\":\"message_start\",\"message\":{\"usage\":{"
 			 "\"input_tokens\":25,\"output_tokens\":1}}}\n\n"),
 		NULL, false, 25, 1 },
+	{ "a count of nothing, of a text", "openai", false, false,
+		SPAN_LIT("{\"choices\":[{\"message\":{\"content\":\"long\"}}],\"usage\":{"
+			 "\"prompt_tokens\":0,\"completion_tokens\":0}}"),
+		NULL, false, 0, 0 },
+	{ "images have no tokens", "openai", false, false,
+		SPAN_LIT("{\"data\":[{\"url\":\"a\",\"revised_prompt\":\"a cat\"}]}"), NULL,
+		true, 0, 0 },
+	{ "a stream that goes on after its last count", "openai", true, false,
+		SPAN_LIT("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{"
+			 "\"prompt_tokens\":19,\"completion_tokens\":1}}\n\n"
+			 "data: {\"choices\":[{\"delta\":{\"content\":\"long\"},"
+			 "\"logprobs\":{\"token\":\"long\"}}]}\n\n"),
+		NULL, false, 19, 1 },
+	{ "a stream that is counted with each text", "openai", true, false,
+		SPAN_LIT("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{"
+			 "\"prompt_tokens\":19,\"completion_tokens\":1}}\n\n"
+			 "data: {\"choices\":[{\"delta\":{\"content\":\"long\"}}],\"usage\":{"
+			 "\"prompt_tokens\":19,\"completion_tokens\":2}}\n\n"),
+		NULL, true, 19, 2 },
+	{ "Gemini's stream whose count leaves out the answer", "gemini", true, false,
+		SPAN_LIT("data: "
+			 "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"long\"}]}}],"
+			 "\"usageMetadata\":{\"promptTokenCount\":10,\"totalTokenCount\":10}}"
+			 "\n\n"),
+		NULL, false, 10, 0 },
 	{ "a last event without its blank line", "openai", true, true,
 		SPAN_LIT("data: x\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,"
 			 "\"completion_tokens\":2}}"),
@@ -82,7 +107,8 @@ static const struct {
 static struct guard *
 meter_new(const char *dialect, bool sse, bool hide)
 {
-	struct guard_plan plan = { .format = answer_format_find(span_str(dialect), SPAN_LIT("")),
+	struct guard_plan plan = { .format =
+					   answer_format_find(span_str(dialect), SPAN_LIT("")),
 		.dialect = dialect_find(span_str(dialect)),
 		.path = SPAN_LIT("/v1/chat/completions"),
 		.hide_usage = hide };
@@ -115,7 +141,7 @@ expect(size_t i, size_t step)
 			fail_msg("%s: bytes were held back", rows[i].name);
 	}
 	assert_int_equal(guard_end(m, &out), 0);
-	u = guard_report(m)->usage;
+	u = guard_usage(m);
 	if (!span_eq(buf_view(&out), rows[i].want ? span_str(rows[i].want) : in))
 		fail_msg("%s (step %zu): got %.*s", rows[i].name, step,
 			SPAN_ARG(buf_view(&out)));
@@ -158,7 +184,7 @@ an_event_over_the_cap_passes_unread_and_is_counted(void **state)
 		assert_int_equal(
 			guard_feed(m, span_cut(buf_view(&in), at, at + 60000), &out), 0);
 	assert_int_equal(guard_end(m, &out), 0);
-	u = guard_report(m)->usage;
+	u = guard_usage(m);
 	assert_true(guard_report(m)->unread_bytes >= big);
 	assert_true(span_eq(buf_view(&out), span_cut(buf_view(&in), 0, big)));
 	assert_true(u.known && u.input_tokens == 19);
@@ -185,7 +211,7 @@ a_body_over_the_cap_passes_and_its_usage_is_unknown(void **state)
 		SPAN_LIT("{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}");
 	assert_int_equal(guard_feed(m, tail, &out), 0);
 	assert_int_equal(guard_end(m, &out), 0);
-	u = guard_report(m)->usage;
+	u = guard_usage(m);
 	assert_false(u.known);
 	assert_int_equal(out.n, 5 * sizeof(chunk) + tail.n);
 	guard_drop(&m);
