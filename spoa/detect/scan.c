@@ -12,6 +12,7 @@
 #include "detect/disguise/evade.h"
 #include "detect/engine.h"
 #include "detect/prefilter/starts.h"
+#include "detect/validate/check_value.h"
 
 enum {
 	BACK_EACH = 8,	  /* starts tried one by one, where the way back is that short */
@@ -139,6 +140,51 @@ ends_within(const struct sweep *w, size_t i, size_t n)
 	return w->more && w->text.n - i < n;
 }
 
+/* ---- matching ---- */
+
+/* >0 matched, 0 not; a limit latches. */
+static int
+match_at(struct sweep *w, const struct pattern *p, size_t at)
+{
+	struct detect_scratch *s = w->s;
+	int rc = p->jit ? pcre2_jit_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, 0,
+				  s->data, s->context)
+			: pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, 0, s->data,
+				  s->context);
+
+	if (rc >= 0)
+		return 1;
+	if (rc != PCRE2_ERROR_NOMATCH)
+		w->err = rc == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_LIMIT;
+	return 0;
+}
+
+static struct candidate
+candidate_of(struct sweep *w, const struct pattern *p)
+{
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(w->s->data);
+	uint32_t g = p->group && at[2 * p->group] != PCRE2_UNSET ? p->group : 0;
+
+	return (struct candidate){ .text = w->text,
+		.start = at[2 * g],
+		.end = at[2 * g + 1],
+		.match = at[0],
+		.score = p->score,
+		.whole = w->keyed,
+		.memo = &w->memo };
+}
+
+/* The text goes on, and so may a match of p, but its validator has seen what it needs. */
+static bool
+is_refused(struct sweep *w, const struct pattern *p, size_t at)
+{
+	if (!p->check || !check_ends_early(p->check) || (w->opt && w->opt->all_candidates) ||
+		!match_at(w, p, at))
+		return false;
+	struct candidate c = candidate_of(w, p);
+	return c.match == at && value_is_prose(&c);
+}
+
 /* The text goes on: whether what comes could make a match of p of what begins here, or a
  * longer one. */
 static bool
@@ -147,7 +193,8 @@ may_go_on(struct sweep *w, const struct pattern *p, size_t at)
 	struct detect_scratch *s = w->s;
 
 	return pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, PCRE2_PARTIAL_HARD,
-		       s->data, s->context) == PCRE2_ERROR_PARTIAL;
+		       s->data, s->context) == PCRE2_ERROR_PARTIAL &&
+	       !is_refused(w, p, at);
 }
 
 static void
@@ -203,39 +250,7 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 	return true;
 }
 
-/* ---- matching ---- */
-
-/* >0 matched, 0 not; a limit latches. */
-static int
-match_at(struct sweep *w, const struct pattern *p, size_t at)
-{
-	struct detect_scratch *s = w->s;
-	int rc = p->jit ? pcre2_jit_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, 0,
-				  s->data, s->context)
-			: pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, 0, s->data,
-				  s->context);
-
-	if (rc >= 0)
-		return 1;
-	if (rc != PCRE2_ERROR_NOMATCH)
-		w->err = rc == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_LIMIT;
-	return 0;
-}
-
-static struct candidate
-candidate_of(struct sweep *w, const struct pattern *p)
-{
-	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(w->s->data);
-	uint32_t g = p->group && at[2 * p->group] != PCRE2_UNSET ? p->group : 0;
-
-	return (struct candidate){ .text = w->text,
-		.start = at[2 * g],
-		.end = at[2 * g + 1],
-		.match = at[0],
-		.score = p->score,
-		.whole = w->keyed,
-		.memo = &w->memo };
-}
+/* ---- where matches begin ---- */
 
 /* Most attempts fail at the byte before them. */
 static bool

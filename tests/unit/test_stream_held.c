@@ -83,6 +83,13 @@ only_what_is_asked_for_is_held(void **state)
 		{ "CREDIT_CARD", "John Smith and Anna Karenina ", 0 },
 		{ "PERSON", "the card is 4716 3791 4202 ", 0 },
 		{ "PERSON", "then John Smith ", 11 },
+		{ "GENERIC_SECRET", "the password is set. ", 17 },
+		{ "GENERIC_SECRET", "the password is set. You can ", 0 },
+		{ "GENERIC_SECRET", "my secret is out, everyone knows it ", 0 },
+		{ "GENERIC_SECRET", "the API key is required for each call ", 0 },
+		{ "GENERIC_SECRET", "your password was changed as you asked ", 0 },
+		{ "GENERIC_SECRET", "secret: string value = ", 23 },
+		{ "GENERIC_SECRET", "the password is 'some more words ", 29 },
 	};
 
 	(void)state;
@@ -152,8 +159,9 @@ a_policys_own_term_is_held_while_it_may_go_on(void **state)
 		detect_stream_free(&in);
 	}
 	/* Asked for alone, and nothing else in the text that any rule may begin with. */
-	struct span whole = span_str("under a blue moon the project nightingale and its sisters "
-				     "went on, as ever once in a blue moon");
+	struct span whole =
+		span_str("under a blue moon the project nightingale and its sisters "
+			 "went on, as ever once in a blue moon");
 	for (size_t each = 1; each <= whole.n; each++) {
 		one.n = 0;
 		assert_int_equal(stream_run(&one, r, s, &opt, whole, NULL, 0, each), 0);

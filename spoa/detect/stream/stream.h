@@ -5,7 +5,7 @@
  * and text before that is handed out in the same call, where a word ends or, at the latest,
  * where the next begins. Of plain words the one under way is held. What else holds:
  *   - a match that the text's end cuts off, until it is whole or none; so from a label
- *     ("password") as long as its value may come;
+ *     ("password") as long as its value may come: after "is" and an ordinary word two more;
  *   - a value whose score depends on context, until 80 bytes of that have come after it: also
  *     numbers that are nothing by themselves. What comes before it may be out already;
  *   - words with a capital until the names among them are over: one or two words later, and

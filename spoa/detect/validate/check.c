@@ -31,6 +31,12 @@ check_find(struct span name)
 	return NULL;
 }
 
+bool
+check_ends_early(const struct check *k)
+{
+	return k->run == check_generic || k->run == check_password;
+}
+
 enum check_result
 check_run(const struct check *k, struct candidate *c)
 {

@@ -37,6 +37,9 @@ struct check {
 /* NULL where there is none of that name. */
 const struct check *check_find(struct span name);
 enum check_result check_run(const struct check *k, struct candidate *c);
+/* Whether it reads a value to its first blank, however far the pattern goes: value_is_prose()
+ * says of one that goes on that it will refuse it. */
+bool check_ends_early(const struct check *k);
 /* All names, comma separated, for messages. */
 void check_names(struct buf *out);
 

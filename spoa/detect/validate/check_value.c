@@ -67,6 +67,15 @@ blank_in(struct span t, size_t from, size_t to)
 	return from;
 }
 
+/* After the blanks at i. */
+static size_t
+blank_end(struct span t, size_t i)
+{
+	while (i < t.n && is_one_of(t.p[i], " \t\r\n"))
+		i++;
+	return i;
+}
+
 static bool
 entity_at(struct span t, size_t i)
 {
@@ -249,6 +258,34 @@ value_read(struct candidate *c)
 	}
 	v.s = span_cut(c->text, c->start, c->end);
 	return v;
+}
+
+bool
+value_is_prose(const struct candidate *c)
+{
+	enum { LONG = 20 }; /* of so many letters check_generic asks whether they are random */
+	struct span t = c->text;
+	size_t at = c->start, words = 0;
+
+	if (c->whole || at == 0 || !is_one_of(t.p[at - 1], " \t\n"))
+		return false;
+	while (at < t.n && is_alpha(t.p[at]))
+		at++;
+	if (at == c->start || at - c->start >= LONG)
+		return false;
+	while (at < t.n && is_one_of(t.p[at], ".,:;"))
+		at++;
+	/* "secret: string = …": what comes next may say that it is a type. */
+	while (at < t.n && is_blank_or_end(t, at)) {
+		at = blank_end(t, at);
+		size_t end = blank_in(t, at, t.n);
+		if (end == at || end == t.n)
+			return false;
+		if (++words == 2)
+			return true;
+		at = end;
+	}
+	return false;
 }
 
 /* Whether the value at `at` is between tags: of its own key, so that the tag is closed

@@ -15,6 +15,9 @@ struct value {
 /* The value that begins at c->start, to its closing quote or to the blank, comma, tag or
  * next key that ends it; c->end is moved there. Looks no further than c->end. */
 struct value value_read(struct candidate *c);
+/* Whether the value is an ordinary word of a sentence: a blank before it, letters, and two
+ * more words after it, so that no check of a value takes it whatever comes later. */
+bool value_is_prose(const struct candidate *c);
 /* Whether a separator of this kind parts a key from a value here: no list of arguments,
  * no generic type, no pipe. */
 bool value_is_assigned(const struct candidate *c, const struct value *v);
