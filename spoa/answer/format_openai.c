@@ -59,9 +59,10 @@ static const struct answer_row rows[] = {
 	MEDIA("data[*].b64_json",              "image"),
 	OF("data[*].revised_prompt",          READ_TEXT, KIND_OTHER),
 	MEDIA("b64_json",                      "image"),
-	/* transcriptions */
+	/* transcriptions: all of it at the end; of some servers a segment an event */
 	ROW("type",                            READ_WORD),
-	ROW("text",                            READ_COPY),
+	IN("transcript.text.done", "text",     READ_COPY, KIND_TEXT),
+	BESIDE("text",                         READ_TEXT, KIND_TEXT, 1),
 	ROW("delta",                           READ_TEXT),
 	ROW("logprobs",                        READ_WITHHELD),
 	/* llama.cpp's own /completion and /infill */

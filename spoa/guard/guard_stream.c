@@ -574,6 +574,14 @@ struct event {
 	struct answer_document d;
 };
 
+/* A number or a word by itself: of a stream of plain text a piece that looks like JSON. */
+static bool
+is_bare(struct span data)
+{
+	data = span_trim(data, " \t\r\n");
+	return data.n && !memchr("{[\"", data.p[0], 3);
+}
+
 static void
 parse_event(struct guard *g, const struct frame *f, struct event *e)
 {
@@ -581,6 +589,8 @@ parse_event(struct guard *g, const struct frame *f, struct event *e)
 
 	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
 	e->err = answer_read(g->format, e->type, f->data, &g->work, &e->d, &why);
+	if (!e->err && g->format == &answer_any && is_bare(f->data))
+		e->err = ERR_SYNTAX;
 	e->d.error |= f->exception;
 }
 

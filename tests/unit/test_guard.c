@@ -279,6 +279,18 @@ static const struct answer_case rows[] = {
 		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"example.org\","
 		"\"audio\":{\"transcript\":\" y \"}}}]}\n\n" STOP,
 		"text 0.0 to  x  y <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "a transcription, a segment an event", REDACT, "openai", "/v1/audio/transcriptions",
+		"text/event-stream",
+		"data: {\"text\":\" to jane.doe@\"}\n\ndata: {\"text\":\"example.org\"}\n\n"
+		"data: {\"text\":\" it is\"}\n\n",
+		"text 0.0  to <EMAIL_ADDRESS> it is|found 1|redacted 1|" },
+	{ "a transcription in pieces, and all of it at its end", REDACT, "openai",
+		"/v1/audio/transcriptions", "text/event-stream",
+		"data: {\"type\":\"transcript.text.delta\",\"delta\":\"to jane.doe@\"}\n\n"
+		"data: {\"type\":\"transcript.text.delta\",\"delta\":\"example.org\"}\n\n"
+		"data: {\"type\":\"transcript.text.done\",\"text\":\"to " MAIL "\"}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|found 2|redacted "
+		"2|" },
 	{ "more than the end in its event", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: [DONE] " MAIL "\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },

@@ -100,6 +100,48 @@ a_value_over_events(void **state)
 		}
 }
 
+/* A stream of plain text: pieces that are numbers or words of JSON are text like the others. */
+static void
+try_plain(const char *text, const char *want, size_t step)
+{
+	struct span s = span_str(text);
+	struct buf in, now;
+	struct guard_rig r;
+
+	guard_rig_open(&r, &unknown);
+	buf_init(&in, 0);
+	buf_init(&now, 0);
+	for (size_t at = 0; at < s.n; at += step)
+		buf_printf(&in, "data: %.*s\n\n", SPAN_ARG(span_cut(s, at, at + step)));
+	guard_rig_feed(&r, buf_view(&in));
+	guard_rig_end(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	for (struct span out = buf_view(&r.out); out.n;) {
+		size_t end = span_chr(out, '\n');
+		if (span_starts(out, SPAN_LIT("data: ")))
+			buf_span(&now, span_cut(out, 6, end));
+		out = span_cut(out, end + 1, out.n);
+	}
+	if (!span_is(buf_view(&now), want))
+		fail_msg("each %zu:\n got  %.*s\n want %s", step, SPAN_ARG(buf_view(&now)),
+			want);
+	buf_free(&in);
+	buf_free(&now);
+	guard_rig_close(&r);
+}
+
+static void
+plain_text_with_numbers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(said); i++)
+		for (size_t step = 1; step < 12; step++)
+			try_plain(said[i].text, said[i].want, step);
+	for (size_t step = 1; step < 12; step++)
+		try_plain("null, true: 4111 1111 1111 1111, false",
+			"null, true: <CREDIT_CARD>, false", step);
+}
+
 /* Nothing of it has gone when it is denied. */
 static void
 it_denies(void **state)
@@ -286,6 +328,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_value_over_events),
+		cmocka_unit_test(plain_text_with_numbers),
 		cmocka_unit_test(it_denies),
 		cmocka_unit_test(what_is_no_text_passes),
 		cmocka_unit_test(words_wait_for_one_event),
