@@ -296,11 +296,12 @@ crowd() { # MODEL CAP: twenty at once; how many got which status and model
 	wait "${running[@]}"
 }
 as '{"sub":"cam","team":"many"}'
-control '{"delay_ms":1500}'
+control '{"delay_ms":6000}' # longer than it takes until all have asked
 crowd m 5
 is "two of twenty at once pass" "$(cat "$D"/crowd-status.* | sort | uniq -c | xargs)" "2 200 18 429"
 as '{"sub":"cat","team":"spend-crowd"}'
-control '{"delay_ms":1500,"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20}}'
+# all of it is used: who asks after an answer gets no more than who asks before
+control '{"delay_ms":1500,"usage":{"prompt_tokens":100,"completion_tokens":60,"total_tokens":160}}'
 crowd big 60
 is "money for one of them is spent once" "$(cat "$D"/crowd.* | grep -o '"model":"big"' | wc -l)" 1
 control '{}'

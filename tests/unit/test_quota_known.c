@@ -1,9 +1,10 @@
 /* Charges that rest on neighbours read before: what they cost, and that no daemon goes
- * over a limit by them. Buckets of a second. */
+ * over a limit by them. Buckets of a second and a hundredth; a row that needs one bucket and
+ * was not done in it, on a busy machine, is done once more. */
 #include "quota/quota_known.h"
 #include "support/quota_rig.h"
 
-enum { WINDOW_S = 10, BUCKET_MS = 1000 };
+enum { WINDOW_S = 10, BUCKET_MS = 1010 };
 
 static int64_t
 redis_ms(const struct line *l)
@@ -19,12 +20,18 @@ run_until_ms(const struct line *l, int64_t from, int64_t to)
 		run_for(1000);
 }
 
+static int64_t
+bucket_of(const struct line *l)
+{
+	return redis_ms(l) / BUCKET_MS;
+}
+
 static void
 next_bucket(const struct line *l)
 {
-	int64_t was = redis_ms(l) / BUCKET_MS;
+	int64_t was = bucket_of(l);
 
-	while (redis_ms(l) / BUCKET_MS == was)
+	while (bucket_of(l) == was)
 		run_for(1000);
 	run_for(3000); /* what is known of Redis' clock is not exact */
 }
@@ -100,8 +107,9 @@ commands(unsigned calls[5])
 	redis_rig_do(&server, "CONFIG RESETSTAT");
 }
 
-static void
-what_is_asked_of_redis_is_bounded(void **state)
+/* Within the bucket in which it began, or nothing is said. */
+static bool
+what_is_asked_is_bounded(struct line *l)
 {
 	enum { EACH = 8, MANY = 300 };
 	static const struct {
@@ -117,34 +125,48 @@ what_is_asked_of_redis_is_bounded(void **state)
 		{ "more than one pipeline holds", MANY, false, 0, MANY, 0, 2, 2 },
 		{ "less is given back by one command", 1, true, 0, 2, 0, 1, 1 },
 	};
-	struct line l;
-
-	NEEDS_REDIS;
-	line_up(&l, 2000000);
-	assert_true(run_until_up(l.redis, 2000000));
-	run_until_ms(&l, 10, 300);
 	unsigned calls[5];
+
+	run_until_ms(l, 10, 300);
+	int64_t bucket = bucket_of(l);
 	commands(calls);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		static struct ask a[MANY];
 		for (unsigned k = 0; k < rows[i].requests; k++)
-			charge(&l, &a[k], 1000, 2);
+			charge(l, &a[k], 1000, 2);
 		for (unsigned k = 0; k < rows[i].requests; k++) {
 			while (!a[k].done)
 				run_for(300);
 			assert_int_equal(a[k].q.result, QUOTA_ADMITTED);
 		}
 		if (rows[i].settles)
-			settle_tokens(l.quota, &a[0].q, 1, clock_mono_us());
+			settle_tokens(l->quota, &a[0].q, 1, clock_mono_us());
 		run_for(5000);
 		const unsigned want[] = { rows[i].set, rows[i].incrby, rows[i].expire,
 			rows[i].time, rows[i].mget };
 		commands(calls);
+		if (bucket_of(l) != bucket)
+			return false;
 		for (int k = 0; k < 5; k++)
 			if (calls[k] != want[k])
 				fail_msg("%s: command %d: %u", rows[i].name, k, calls[k]);
 	}
-	line_down(&l);
+	return true;
+}
+
+static void
+what_is_asked_of_redis_is_bounded(void **state)
+{
+	struct line l;
+	bool done = false;
+
+	while (!done) {
+		NEEDS_REDIS;
+		line_up(&l, 2000000);
+		assert_true(run_until_up(l.redis, 2000000));
+		done = what_is_asked_is_bounded(&l);
+		line_down(&l);
+	}
 }
 
 /* Of so many callers nearly each finds its key made, whoever else was counted since. */
@@ -259,31 +281,45 @@ a_refusal_revises_nothing(void **state)
 }
 
 /* Redis loses a key between two charges: it is made anew, and expires. */
-static void
-a_lost_key_is_made_anew_and_expires(void **state)
+static bool
+a_lost_key_expires(struct line *l)
 {
-	struct line l;
 	struct ask a;
 	char key[160];
 
-	NEEDS_REDIS;
-	line_up(&l, 2000000);
-	assert_true(run_until_up(l.redis, 2000000));
-	run_until_ms(&l, 10, 300);
-	assert_int_equal(charged(&l, &a, 100, 5), QUOTA_ADMITTED);
+	run_until_ms(l, 10, 300);
+	assert_int_equal(charged(l, &a, 100, 5), QUOTA_ADMITTED);
+	int64_t bucket = a.q.dim[0].at.bucket;
 	snprintf(key, sizeof(key), "%s:%llu:%lld", a.q.dim[0].key,
-		(unsigned long long)a.q.dim[0].at.epoch, (long long)a.q.dim[0].at.bucket);
+		(unsigned long long)a.q.dim[0].at.epoch, (long long)bucket);
 	assert_int_equal(redis_rig_do(&server, "DEL %s", key), 1);
-	assert_int_equal(charged(&l, &a, 100, 5), QUOTA_ADMITTED);
+	assert_int_equal(charged(l, &a, 100, 5), QUOTA_ADMITTED);
+	if (a.q.dim[0].at.bucket != bucket)
+		return false;
 	run_for(3000);
 	keys_expire(1);
 	/* given back to where nothing is: no less than nothing */
 	redis_rig_do(&server, "DEL %s", key);
-	quota_release(l.quota, &a.q, clock_mono_us());
+	quota_release(l->quota, &a.q, clock_mono_us());
 	run_for(5000);
 	keys_expire(1);
 	assert_int_equal(count_at(&a.q.dim[0], a.q.dim[0].at), 0);
-	line_down(&l);
+	return true;
+}
+
+static void
+a_lost_key_is_made_anew_and_expires(void **state)
+{
+	struct line l;
+	bool done = false;
+
+	while (!done) {
+		NEEDS_REDIS;
+		line_up(&l, 2000000);
+		assert_true(run_until_up(l.redis, 2000000));
+		done = a_lost_key_expires(&l);
+		line_down(&l);
+	}
 }
 
 /* ---- a line that is cut ---- */
@@ -293,7 +329,7 @@ a_lost_key_is_made_anew_and_expires(void **state)
 struct cut {
 	int listener, near_fd, far_fd;
 	char url[128];
-	const char *word;
+	const char *word, *from; /* counted from the first one that has this in it */
 	int nth;
 	ev_io accept, up, down;
 	char held[16384];
@@ -326,7 +362,10 @@ cut_up(struct ev_loop *l, ev_io *w, int revents)
 	in[n] = '\0';
 	while (at < (size_t)n && !c->nheld) {
 		size_t len = command_end(in + at);
-		if (c->word && memmem(in + at, len, c->word, strlen(c->word)) && --c->nth == 0)
+		if (c->from && memmem(in + at, len, c->from, strlen(c->from)))
+			c->from = NULL;
+		if (c->word && !c->from && memmem(in + at, len, c->word, strlen(c->word)) &&
+			--c->nth == 0)
 			break;
 		at += len;
 	}
@@ -362,6 +401,17 @@ cut_accept(struct ev_loop *l, ev_io *w, int revents)
 	c->up.data = c->down.data = c;
 	ev_io_start(l, &c->up);
 	ev_io_start(l, &c->down);
+}
+
+/* Until something is held back. */
+static void
+cut_wait(const struct cut *c)
+{
+	uint64_t until = clock_mono_us() + 20000000;
+
+	while (!c->nheld && clock_mono_us() < until)
+		run_for(300);
+	assert_true(c->nheld > 0);
 }
 
 /* What was held back goes on. */
@@ -411,12 +461,11 @@ a_daemon_that_dies_leaves_no_key_that_stays(void **state)
 		struct ask a;
 		redis_rig_do(&server, "FLUSHALL");
 		cut_line_up(&c, &l);
-		run_for(5000);	 /* it has said that it is there */
-		c.word = "\r\n"; /* any */
+		c.from = "tollgate:q:"; /* not what it says of itself */
+		c.word = "\r\n";	/* any */
 		c.nth = nth;
 		charge(&l, &a, 100, 5);
-		while (!c.nheld)
-			run_for(300);
+		cut_wait(&c);
 		run_for(3000);
 		cut_line_down(&c, &l);
 		keys_expire(nth > 1);
@@ -456,8 +505,7 @@ data_lost_within_a_turn_begin_another_life(void **state)
 	c.nth = 2;
 	charge(&l, &a, LIMIT, 20);
 	charge(&l, &b, LIMIT, 30);
-	while (!c.nheld)
-		run_for(300);
+	cut_wait(&c);
 	run_for(3000);
 	redis_rig_do(&server, "FLUSHALL");
 	cut_heal(&c);
@@ -479,39 +527,54 @@ data_lost_within_a_turn_begin_another_life(void **state)
 
 /* One daemon counts before Redis' clock enters its bucket and is cut; another one, which
  * knows its neighbours, takes what is left in the bucket before. */
-static void
-a_daemon_ahead_of_the_clock_is_counted(void **state)
+static bool
+who_is_ahead_is_counted(struct cut *c, struct line *ahead, struct line *other)
 {
 	enum { LIMIT = 100 };
-	struct cut c;
-	struct line ahead, other;
-	struct ask a, b;
+	struct ask a, b, first;
 
-	NEEDS_REDIS;
-	cut_line_up(&c, &ahead);
-	line_up(&other, 2000000);
-	assert_true(run_until_up(other.redis, 2000000));
-	run_until_ms(&other, 700, 800);
-	assert_int_equal(charged(&other, &b, LIMIT, 1), QUOTA_ADMITTED);
-	((struct redis_life *)redis_life(ahead.redis))->offset_us += 400000;
-	c.word = "TIME";
-	c.nth = 1;
-	charge(&ahead, &a, LIMIT, 60);
-	while (!c.nheld)
-		run_for(300);
-	assert_int_equal(charged(&other, &b, LIMIT, 60), QUOTA_ADMITTED);
-	assert_true(b.q.dim[0].at.bucket < a.q.dim[0].at.bucket);
-	next_bucket(&other);
-	cut_heal(&c);
+	run_until_ms(other, 700, 800);
+	assert_int_equal(charged(other, &first, LIMIT, 1), QUOTA_ADMITTED);
+	((struct redis_life *)redis_life(ahead->redis))->offset_us += 400000;
+	c->from = "tollgate:q:";
+	c->word = "TIME";
+	c->nth = 1;
+	charge(ahead, &a, LIMIT, 60);
+	cut_wait(c);
+	assert_int_equal(charged(other, &b, LIMIT, 60), QUOTA_ADMITTED);
+	int64_t bucket = first.q.dim[0].at.bucket;
+	bool slow = b.q.dim[0].at.bucket != bucket || a.q.dim[0].at.bucket != bucket + 1;
+	next_bucket(other);
+	slow |= bucket_of(other) != bucket + 1;
+	cut_heal(c);
 	while (!a.done)
 		run_for(300);
+	if (slow)
+		return false;
 	assert_int_equal(a.q.result, QUOTA_REFUSED);
 	run_for(3000);
 	/* The other one knows nothing of the new bucket, and sees what is there. */
-	assert_int_equal(charged(&other, &b, LIMIT, 39), QUOTA_ADMITTED);
-	assert_int_equal(charged(&other, &b, LIMIT, 1), QUOTA_REFUSED);
-	cut_line_down(&c, &ahead);
-	line_down(&other);
+	assert_int_equal(charged(other, &b, LIMIT, 39), QUOTA_ADMITTED);
+	assert_int_equal(charged(other, &b, LIMIT, 1), QUOTA_REFUSED);
+	return true;
+}
+
+static void
+a_daemon_ahead_of_the_clock_is_counted(void **state)
+{
+	struct cut c;
+	struct line ahead, other;
+	bool done = false;
+
+	while (!done) {
+		NEEDS_REDIS;
+		cut_line_up(&c, &ahead);
+		line_up(&other, 2000000);
+		assert_true(run_until_up(other.redis, 2000000));
+		done = who_is_ahead_is_counted(&c, &ahead, &other);
+		cut_line_down(&c, &ahead);
+		line_down(&other);
+	}
 }
 
 /* ---- many of both ---- */
