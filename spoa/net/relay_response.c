@@ -153,6 +153,15 @@ is_leaving(const struct http_message *m)
 	       http_field_nth(&m->head, "x-tollgate-leaving", 0) != NULL;
 }
 
+/* HAProxy's own error, by haproxy/503.http: no provider was reached, or what it sent is no
+ * answer. Of a provider's answer the shipped rules drop the field. */
+static bool
+is_unanswered(const struct http_message *m)
+{
+	return m->head.status == 503 &&
+	       http_field_nth(&m->head, "x-tollgate-unanswered", 0) != NULL;
+}
+
 /* Reads one head: 1 done, 0 not whole yet or given up. */
 static int
 read_head(struct upstream *u)
@@ -176,6 +185,12 @@ read_head(struct upstream *u)
 		}
 		if (is_leaving(&m) && upstream_moves(u))
 			return 0;
+		if (is_unanswered(&m)) {
+			c->result.status = m.head.status;
+			answer_failure(c, END_PROVIDER_ABORT, 503, "provider_unavailable",
+				"the provider could not be reached, or did not answer in HTTP");
+			return 0;
+		}
 		if (m.head.status >= 200)
 			begin(u, &m);
 		if (c->up != u)

@@ -79,7 +79,13 @@ is "so is one that the provider resets" "$status $(code)" '503 provider_aborted'
 ask_with '{"cut_after_bytes":0,"times":1}'
 like "a provider that closes before its answer" "$status" '^50[234]$'
 ask_with "$(raw "${head}content-length: 5${crlf}content-length: 500$crlf$crlf$mail")"
-check "two lengths are no answer" test "$status" -ge 500 -a "$(grep -c jane "$D/.said")" = 0
+is "two lengths are no answer, and the dialect's error" "$status $(code) $(grep -c jane "$D/.said")" '503 provider_unavailable 0'
+is "recorded as that" "$(last '[.outcome,.status]')" '["provider_abort",503]'
+ask_with "$(raw "this is no HTTP$crlf$crlf")"
+is "neither is what is no HTTP" "$status $(code)" '503 provider_unavailable'
+control "$(raw "this is no HTTP$crlf$crlf")"
+said=$(curl -s -m 20 "$EDGE/v1beta/models/gemini-2.0-flash:generateContent" -H "$auth" -H "$json" -d '{"contents":[{"parts":[{"text":"hi"}]}]}')
+is "in another dialect as that says it" "$(jq -r '"\(.error.code) \(.error.status)"' <<<"$said")" '503 UNAVAILABLE'
 ask_with "$(raw "${head}transfer-encoding: chunked${crlf}trailer: x-note$crlf$crlf$(printf '%x' ${#mail})$crlf$mail${crlf}0${crlf}x-note: jane.doe@example.org$crlf$crlf")"
 is "trailers stay behind" "$status $(grep -c 'example.org' "$D/.said") $(jq -r '.choices[0].message.content' "$D/.said")" '200 0 to <EMAIL_ADDRESS>'
 
