@@ -43,7 +43,8 @@ dialect_lacks_cap(const struct body *b)
 		int64_t most = -1;
 		for (; k < m->ncaps && m->cap[k].request <= i; k++)
 			most = m->cap[k].tokens > most ? m->cap[k].tokens : most;
-		if (t->cap && *t->cap && most < 0 && (!t->lenient || looks_known(b)))
+		if (t->cap && *t->cap && most < 0 &&
+			(!t->lenient || (b->format == BODY_JSON && looks_known(b))))
 			return true;
 	}
 	return false;

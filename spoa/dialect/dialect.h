@@ -106,6 +106,9 @@ bool dialect_key_counts(struct span key);
  * so
  * (`b` NULL: not known how). What is not known may. */
 bool dialect_may_reason(const struct dialect *d, struct span model, const struct body *b);
+/* The answer may only say that the request is taken on: a batch, the file of one, a response in
+ * the background. What is made of it is fetched later, and not counted again. */
+bool dialect_takes_on(const struct endpoint *e, const struct body *b);
 
 /* The edit that makes a streaming provider report usage, where this dialect
  * needs one and the caller did not ask; 1 = *edit filled, 0 = none needed. */

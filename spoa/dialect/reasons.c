@@ -80,3 +80,13 @@ dialect_may_reason(const struct dialect *d, struct span model, const struct body
 			return asked(b);
 	return true;
 }
+
+bool
+dialect_takes_on(const struct endpoint *e, const struct body *b)
+{
+	for (size_t i = 0; i < b->nsegments; i++)
+		if (b->segments[i].role == ROLE_KEY &&
+			span_is(b->segments[i].text, "background"))
+			return true;
+	return e->table && (e->table->batch || e->table->line);
+}

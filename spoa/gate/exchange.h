@@ -23,6 +23,7 @@ struct exchange {
 	struct vault *vault;
 	bool hide_usage;
 	bool may_reason;   /* the model, where nobody sees it */
+	bool made_later;   /* the answer only says that the request is taken on */
 	bool lists_models; /* of which the caller sees those that the rules permit */
 	struct guard *guard;
 	struct sha256 hmac; /* BODY_COPY: of what passes, to equal the decided body's */

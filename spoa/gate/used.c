@@ -91,7 +91,7 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 		return USED_SAID;
 	if ((res->status >= 400 && !res->output_begun) || (a && provider_error(a)))
 		return USED_NOTHING;
-	if (!a || !res->status)
+	if (!a || !res->status || x->made_later)
 		return USED_RESERVED;
 	if (!saw_all(x, res, a) && said(&res->usage) <= r->found.output_tokens)
 		return USED_RESERVED;

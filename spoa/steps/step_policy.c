@@ -47,12 +47,20 @@ request_asked_facts(struct request *r, struct policy_facts *f, struct body *body
 		f->body = body;
 }
 
+/* A line of a file that a batch takes as a request; not one of examples to train by. */
+static bool
+is_answered(const struct request_mark *q)
+{
+	return q->table->cap && !q->table->lenient;
+}
+
 /* What the requests of a body may be answered with: the largest cap of each as it is sent,
  * output_default where it states none. Caps are in the order of their requests. */
 static uint64_t
 caps_together(const struct request *r)
 {
 	const struct body_marks *m = &r->in.body.marks;
+	bool lines = r->found.endpoint.table->line;
 	struct amendment am;
 	uint64_t all = 0;
 	size_t k = 0;
@@ -63,11 +71,25 @@ caps_together(const struct request *r)
 		int64_t most = m->nrequests < 2 ? r->in.body.output_cap_tokens : -1;
 		for (; k < m->ncaps && m->cap[k].request <= i; k++)
 			most = m->cap[k].tokens > most ? m->cap[k].tokens : most;
+		if (lines && !(i < m->nrequests && is_answered(&m->request[i])))
+			continue;
 		most = dialect_amended_cap(&am, most);
 		if (__builtin_add_overflow(all, most >= 0 ? (uint64_t)most : otherwise, &all))
 			return UINT64_MAX;
 	}
 	return all;
+}
+
+/* Something of the body asks for an answer; of a batch's file its lines do. */
+static bool
+asks_answer(const struct request *r)
+{
+	const struct body_marks *m = &r->in.body.marks;
+
+	for (size_t i = 0; r->found.endpoint.table->line && i < m->nrequests; i++)
+		if (is_answered(&m->request[i]))
+			return true;
+	return r->found.endpoint.table->cap || endpoint_draws(&r->found.endpoint);
 }
 
 void
@@ -79,8 +101,7 @@ request_estimate_tokens(struct request *r)
 	if (request_tokens_needed(r) || r->found.tokens_by)
 		request_count_tokens(r);
 	r->found.output_tokens = 0;
-	if (!r->in.have_body ||
-		(!r->found.endpoint.table->cap && !endpoint_draws(&r->found.endpoint)))
+	if (!r->in.have_body || !asks_answer(r))
 		return;
 	uint64_t n = r->in.body.choices > 1 ? (uint64_t)r->in.body.choices : 1;
 	uint64_t prompts = r->in.body.prompts > 1 ? (uint64_t)r->in.body.prompts : 1;

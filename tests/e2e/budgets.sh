@@ -48,6 +48,26 @@ is "requests of a batch add up" "$(reserved)" 710
 batch '"messages":[{"role":"user","content":"hi"}]' ''
 is "the cap of one is not the others'" "$status $(code) $(reserved)" "403 limit_unreachable 4106"
 
+line() { echo "{\"custom_id\":\"$1\",\"method\":\"POST\",\"url\":\"/v1/$2\",\"body\":{\"model\":\"gpt-4o\",$3}}"; }
+file() { req POST /v1/files -H "$auth" -F "purpose=$1" -F "file=@$D/file.jsonl"; }
+hi='"messages":[{"role":"user","content":"hi"}]'
+control '{"status":200,"body":"{\"id\":\"x\"}"}'
+{ line a chat/completions "\"max_tokens\":900,$hi"; line b chat/completions "\"max_tokens\":30,$hi"; line c embeddings '"input":"hi"'; } >"$D/file.jsonl"
+file batch
+is "lines of a batch's file add up, those that are answered" "$status $(reserved)" "200 930"
+is "and stay charged, as what is made of them is not counted" "$(last '[.usage_unknown,.estimated_usage]' completion)" '[true,null]'
+{ line a chat/completions "\"max_tokens\":1900,$hi"; line b chat/completions "\"max_tokens\":1900,$hi"; } >"$D/file.jsonl"
+file batch
+is "too many of them are refused" "$status $(code) $(reserved)" "403 limit_unreachable 3800"
+echo "{$hi}" >"$D/file.jsonl"
+file fine-tune
+is "examples to train by ask for nothing, and get no cap" "$status $(reserved) $(last .default_cap)" "200 0 null"
+req POST /v1/messages/batches -H "$auth" -H "$json" -d "{\"requests\":[{\"custom_id\":\"a\",\"params\":{\"model\":\"claude-3-5-haiku\",\"max_tokens\":500,$hi}}]}"
+is "a batch is charged what it may be answered" "$status $(last '[.usage_unknown,.estimated_usage]' completion)" '200 [true,null]'
+req POST /v1/responses -H "$auth" -H "$json" -d '{"model":"gpt-4o","max_output_tokens":500,"background":true,"input":"hi"}'
+is "so is what is made in the background" "$status $(last '[.usage_unknown,.estimated_usage]' completion)" '200 [true,null]'
+control '{}'
+
 # ---- so many tokens a conversation ----
 as '{"sub":"bob","team":"talk"}'
 control '{"usage":{"prompt_tokens":400,"completion_tokens":400,"total_tokens":800}}'
