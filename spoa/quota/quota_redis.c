@@ -368,13 +368,14 @@ plan_of(const struct quota *qt, const struct quota_request *q, const struct quot
 	if (q->looks)
 		return READS | LOOKS | (longs ? LONGS : 0);
 	if (rolling)
-		return !q->doubts && known_near(qt->known, d, now - KNOWN_AGE_US)
+		return d->n && !q->doubts && known_near(qt->known, d, now - KNOWN_AGE_US)
 			       ? COUNTS
 			       : COUNTS | READS | MAKES;
 	enum plan plan = COUNTS | (cell_spends(d, &d->at) ? SPENDS : 0) | (longs ? LONGS : 0);
 	if (!known_made(qt->known, d, &d->at, cell_own(d, &d->at)))
 		return plan | READS | MAKES;
-	return cell_expires(d) ? plan | READS : plan;
+	/* Who takes nothing asks what others left. */
+	return cell_expires(d) || !d->n ? plan | READS : plan;
 }
 
 /* How the next try goes. Where what is known says no, it is refused without counting, or

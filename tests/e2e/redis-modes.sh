@@ -192,7 +192,7 @@ sleep 0.2
 models frank
 is "and limits count again" "$status" 200
 check "the records follow" wait_for mirrored $b
-check "the replica has the key" key_is "$kim" 200
+check "the replica has the key, and what she used is counted there" key_is "$kim" 429
 check "and what was revoked stays so" key_is "$lee" 401
 like "the other amount is there too" "$(limit list)" 'few +person=kim +4 '
 mia=$(key new --person mia)
