@@ -2,7 +2,9 @@
  * circuit breaker. While the circuit is open, one PING or one attempt to connect a second
  * probes; an answer closes it. */
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -10,14 +12,26 @@
 #include "redis/redis_find.h"
 #include "redis/redis_private.h"
 
-enum { PROBE_MS = 1000, CONNECT_MS = 1000, RETRY_MS = 1000, EPOCH_RETRY_MS = 500 };
+enum {
+	PROBE_MS = 1000,
+	CONNECT_MS = 1000,
+	RETRY_MS = 1000,
+	EPOCH_RETRY_MS = 500,
+	SAY_MS = 2000
+};
 
+/* Once, and again where the reason is another one: refused, then a wrong password. */
 static void
 say_down(struct redis *r, const char *why)
 {
-	if (r->said_down)
+	uint64_t now = clock_mono_us();
+
+	if (r->said_down && (r->ending || now < r->say_at_us ||
+				    !strncmp(r->said, why, sizeof(r->said) - 1)))
 		return;
 	r->said_down = true;
+	r->say_at_us = now + SAY_MS * 1000;
+	snprintf(r->said, sizeof(r->said), "%s", why);
 	log_event(LOG_WARN, "redis.down", LS("url", r->text), LS("why", why));
 }
 
@@ -471,7 +485,7 @@ redis_conn_end(struct redis *r)
 {
 	redisAsyncContext *ac = r->ac;
 
-	r->said_down = true; /* on_disconnect still runs: nothing to report */
+	r->said_down = r->ending = true; /* on_disconnect still runs: nothing to report */
 	if (ac)
 		redisAsyncFree(ac);
 }

@@ -54,7 +54,9 @@ struct redis {
 	bool probing;
 	bool refused; /* this connection's AUTH, SELECT or ROLE */
 	bool wrong;   /* it says that it is no master: the connection ends at the next tick */
-	bool said_down;
+	bool said_down, ending;
+	uint64_t say_at_us; /* not before then another reason: */
+	char said[96];
 	uint64_t connect_began_us, retry_at_us, probe_at_us, probed_us;
 	struct redis_life life;
 	bool life_asked, said_epoch;

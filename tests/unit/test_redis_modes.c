@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "support/redis_loop.h"
 #include "support/redis_servers.h"
 #include "support/redis_trio.h"
@@ -118,6 +119,39 @@ a_password_is_changed_while_we_run(void **state)
 	assert_int_equal(count(r, "k").i, 2);
 	redis_free(&r);
 	server_kill(&s);
+}
+
+/* The reason that stands in the log is the one that is true now. */
+static void
+another_reason_is_said(void **state)
+{
+	struct server s = { 0 };
+	char said[4096] = "";
+	int keep = dup(2), log = open(path("log"), O_CREAT | O_RDWR | O_TRUNC, 0600);
+
+	(void)state;
+	server_start(&s, dir, false, "requirepass one\n");
+	secret("pw", "");
+	struct redis_options o = options("redis://127.0.0.1:%u", s.port);
+	strcpy(o.password_file, path("pw"));
+	dup2(log, 2);
+	log_setup(LOG_LOGFMT, LOG_INFO);
+	assert_int_equal(log_start(), 0);
+	struct redis *r = begin(&o);
+	run_until(r, true, 1500);
+	secret("pw", "two\n");
+	run_until(r, true, 4000);
+	redis_free(&r);
+	log_stop(1000000);
+	dup2(keep, 2);
+	server_kill(&s);
+	assert_true(pread(log, said, sizeof(said) - 1, 0) > 0);
+	assert_non_null(strstr(said, "a line of 1 to 255 bytes is expected"));
+	const char *then = strstr(said, "WRONGPASS");
+	assert_non_null(then);
+	assert_null(strstr(then + 1, "WRONGPASS"));
+	close(keep);
+	close(log);
 }
 
 /* ---- where it is ---- */
@@ -354,6 +388,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_login_decides_who_gets_in),
 		cmocka_unit_test(a_password_is_changed_while_we_run),
+		cmocka_unit_test(another_reason_is_said),
 		cmocka_unit_test(a_name_is_resolved_elsewhere),
 		cmocka_unit_test(a_server_that_begins_later_is_found),
 		cmocka_unit_test(tls_trusts_whom_it_should),
