@@ -279,12 +279,17 @@ static void
 on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
 	const struct asked *a = TAGGED(asked, arg);
+	struct quota_lives *all = a->quota->lives;
+	const struct life *l = find(all, a->epoch);
 	struct redis *node[REDIS_HOLDERS_MAX];
 
 	if (err || n < BEAT_COMMANDS || replies[3].err || replies[4].err || replies[4].n != 2)
 		return;
 	if ((uint64_t)replies[4].list[0] == a->epoch) {
-		a->quota->lives->members = replies[3].i > 1 ? replies[3].i : 1;
+		/* In a life that is young not all of those who came have said so yet. */
+		bool young = l && clock_mono_us() - l->seen_us < MEMBER_MS * 1000;
+		int64_t least = young ? all->members : 1;
+		all->members = replies[3].i > least ? replies[3].i : least;
 		return;
 	}
 	for (size_t i = redis_holders(a->quota->redis, node); i-- > 0;)

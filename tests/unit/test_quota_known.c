@@ -45,6 +45,16 @@ charge(struct line *l, struct ask *a, uint64_t limit, uint64_t n)
 	quota_reserve(l->quota, &a->q);
 }
 
+/* All that was sent has come, and what that brought about. */
+static void
+quiet(void)
+{
+	for (int i = 0; i < 3; i++) {
+		run_for(1000);
+		redis_rig_do(&server, "PING");
+	}
+}
+
 static enum quota_result
 charged(struct line *l, struct ask *a, uint64_t limit, uint64_t n)
 {
@@ -52,7 +62,7 @@ charged(struct line *l, struct ask *a, uint64_t limit, uint64_t n)
 	while (!a->done)
 		run_for(300);
 	if (a->q.result == QUOTA_REFUSED)
-		run_for(3000); /* it is taken back */
+		quiet(); /* it is taken back */
 	return a->q.result;
 }
 
@@ -141,7 +151,7 @@ what_is_asked_is_bounded(struct line *l)
 		}
 		if (rows[i].settles)
 			settle_tokens(l->quota, &a[0].q, 1, clock_mono_us());
-		run_for(5000);
+		quiet();
 		const unsigned want[] = { rows[i].set, rows[i].incrby, rows[i].expire,
 			rows[i].time, rows[i].mget };
 		commands(calls);
@@ -222,7 +232,7 @@ what_another_daemon_settles_never_lets_too_much_go(void **state)
 	assert_int_equal(b.q.dim[0].remaining, 50);
 	/* more than was reserved: 85 + 10 are used */
 	settle_tokens(l[0].quota, &a.q, 85, clock_mono_us());
-	run_for(3000);
+	quiet();
 	assert_int_equal(charged(&l[1], &b, LIMIT, 10), QUOTA_REFUSED);
 	assert_int_equal(charged(&l[0], &b, LIMIT, 10), QUOTA_REFUSED);
 	assert_int_equal(charged(&l[1], &b, LIMIT, 2), QUOTA_ADMITTED);
@@ -230,9 +240,9 @@ what_another_daemon_settles_never_lets_too_much_go(void **state)
 	/* less again: nobody is refused on what was read long ago */
 	run_for(KNOWN_FRESH_US + 5000);
 	settle_tokens(l[0].quota, &a.q, 60, clock_mono_us());
-	run_for(3000);
+	quiet();
 	assert_int_equal(charged(&l[1], &b, LIMIT, 25), QUOTA_ADMITTED);
-	run_for(3000);
+	quiet();
 	keys_expire(2);
 	lines_down(l);
 }
@@ -273,7 +283,7 @@ a_refusal_revises_nothing(void **state)
 	assert_int_equal(a.q.result, QUOTA_ADMITTED);
 	ask_wait(l[1].quota, &a, 1, 100, 0);
 	assert_int_equal(a.q.result, QUOTA_REFUSED);
-	run_for(3000);
+	quiet();
 	redisReply *keys = redisCommand(server.c, "KEYS tollgate:revision:*");
 	assert_int_equal(keys->elements, 0);
 	freeReplyObject(keys);
@@ -296,12 +306,12 @@ a_lost_key_expires(struct line *l)
 	assert_int_equal(charged(l, &a, 100, 5), QUOTA_ADMITTED);
 	if (a.q.dim[0].at.bucket != bucket)
 		return false;
-	run_for(3000);
+	quiet();
 	keys_expire(1);
 	/* given back to where nothing is: no less than nothing */
 	redis_rig_do(&server, "DEL %s", key);
 	quota_release(l->quota, &a.q, clock_mono_us());
-	run_for(5000);
+	quiet();
 	keys_expire(1);
 	assert_int_equal(count_at(&a.q.dim[0], a.q.dim[0].at), 0);
 	return true;
@@ -466,7 +476,7 @@ a_daemon_that_dies_leaves_no_key_that_stays(void **state)
 		c.nth = nth;
 		charge(&l, &a, 100, 5);
 		cut_wait(&c);
-		run_for(3000);
+		quiet();
 		cut_line_down(&c, &l);
 		keys_expire(nth > 1);
 		assert_false(a.done);
@@ -506,7 +516,7 @@ data_lost_within_a_turn_begin_another_life(void **state)
 	charge(&l, &a, LIMIT, 20);
 	charge(&l, &b, LIMIT, 30);
 	cut_wait(&c);
-	run_for(3000);
+	quiet();
 	redis_rig_do(&server, "FLUSHALL");
 	cut_heal(&c);
 	while (!a.done || !b.done)
@@ -516,7 +526,7 @@ data_lost_within_a_turn_begin_another_life(void **state)
 	assert_true(a.q.dim[0].at.epoch != epoch);
 	assert_int_equal(a.q.dim[0].at.epoch, b.q.dim[0].at.epoch);
 	assert_int_equal(charged(&l, &over, LIMIT, 1), QUOTA_REFUSED);
-	run_for(3000);
+	quiet();
 	assert_int_equal(sum_in(a.q.dim[0].at.epoch), LIMIT);
 	redisReply *keys = redisCommand(server.c, "KEYS tollgate:q:*");
 	size_t n = keys->elements;
@@ -552,7 +562,7 @@ who_is_ahead_is_counted(struct cut *c, struct line *ahead, struct line *other)
 	if (slow)
 		return false;
 	assert_int_equal(a.q.result, QUOTA_REFUSED);
-	run_for(3000);
+	quiet();
 	/* The other one knows nothing of the new bucket, and sees what is there. */
 	assert_int_equal(charged(other, &b, LIMIT, 39), QUOTA_ADMITTED);
 	assert_int_equal(charged(other, &b, LIMIT, 1), QUOTA_REFUSED);
