@@ -7,7 +7,7 @@
 	{ "model",                 T_STRING,           ROLE_OTHER, F_RESERVED, READ_MODEL }, \
 	{ "stream",                T_BOOL|T_NULL,      ROLE_OTHER, F_RESERVED, READ_STREAM }, \
 	{ "options",               T_OBJECT|T_NULL,    ROLE_OTHER, 0, READ_CAP_HOLDER }, \
-	{ "options.num_predict",   T_NUMBER|T_NULL,    ROLE_OTHER, F_RESERVED|F_SIGNED, READ_CAP }, \
+	{ "options.num_predict",   T_NUMBER|T_NULL,    ROLE_OTHER, F_RESERVED|F_SIGNED|F_ZERO, READ_CAP }, \
 	{ "format",                T_ANY,              ROLE_TOOL_DEFINITION, F_DEEP, 0 }
 
 #define CHAT \

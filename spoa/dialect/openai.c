@@ -4,14 +4,15 @@
 #include "dialect/openai.h"
 #include "dialect/seals.h"
 
+/* A cap of 0 is one that OpenAI and vLLM refuse, and that is none to Ollama. */
 /* clang-format off */
 static const struct row rows[] = {
 	{ "model",                          T_STRING,                ROLE_OTHER, F_RESERVED, READ_MODEL },
 	{ "stream",                         T_BOOL|T_NULL,           ROLE_OTHER, F_RESERVED, READ_STREAM },
 	{ "stream_options",                 T_OBJECT|T_NULL,         ROLE_OTHER, F_RESERVED, READ_OPTIONS },
 	{ "stream_options.include_usage",   T_BOOL|T_NULL,           ROLE_OTHER, F_RESERVED, READ_INCLUDE_USAGE },
-	{ "max_tokens",                     T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "max_completion_tokens",          T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "max_tokens",                     T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED|F_ZERO, READ_CAP },
+	{ "max_completion_tokens",          T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED|F_ZERO, READ_CAP },
 	{ "n",                              T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CHOICES },
 	{ "best_of",                        T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CHOICES },
 	{ "messages",                       T_ARRAY,                 ROLE_OTHER, 0, 0 },

@@ -23,6 +23,7 @@ enum {
 	F_OPAQUE = 4,	/* long base64 here, in a part of an opaque type, is not text */
 	F_ONE = 8,	/* a list, or its one element in its place */
 	F_SIGNED = 16,	/* a count that may be negative: no limit */
+	F_ZERO = 32,	/* nor is a count of 0 */
 };
 
 /* What the value is read for, besides its text. */

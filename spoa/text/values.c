@@ -32,7 +32,7 @@ read_count(struct walk *w, const struct row *row, const struct json_event *ev, i
 	if (v > INT64_MAX || (int64_t)v < least)
 		return refuse(w->why, 400, "invalid_value", ev->start, "%s is out of range",
 			row->path);
-	*out = (int64_t)v;
+	*out = v || !(row->flags & F_ZERO) ? (int64_t)v : -1;
 	return 0;
 }
 

@@ -42,6 +42,8 @@ completions '"max_tokens":500,"best_of":8,"n":2,"prompt":"a"'
 is "and answers of which the best is sent" "$status $(code) $(reserved)" "403 limit_unreachable 4000"
 completions '"max_tokens":500,"n":8,"best_of":1,"prompt":"a"'
 is "the larger of both, whichever comes last" "$(reserved)" 4000
+ask m 0
+is "a cap of 0 is none" "$status $(code) $(reserved)" "403 limit_unreachable 4096"
 batch() { req POST /v1/messages/batches -H "$auth" -H "$json" -d "{\"requests\":[{\"custom_id\":\"a\",\"params\":{\"model\":\"m\",\"max_tokens\":10,$1}},{\"custom_id\":\"b\",\"params\":{\"model\":\"m\",$2$1}}]}"; }
 batch '"messages":[{"role":"user","content":"hi"}]' '"max_tokens":700,'
 is "requests of a batch add up" "$(reserved)" 710
