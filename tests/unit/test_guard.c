@@ -279,6 +279,10 @@ static const struct answer_case rows[] = {
 		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"example.org\","
 		"\"audio\":{\"transcript\":\" y \"}}}]}\n\n" STOP,
 		"text 0.0 to  x  y <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "data that is empty is no event", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		"data:\n\n" CHUNK("to jane.doe@") "data: \n\n" CHUNK("example.org") STOP,
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
 	{ "a transcription, a segment an event", REDACT, "openai", "/v1/audio/transcriptions",
 		"text/event-stream",
 		"data: {\"text\":\" to jane.doe@\"}\n\ndata: {\"text\":\"example.org\"}\n\n"
