@@ -7,7 +7,8 @@
 #include "guard/guard_private.h"
 
 enum {
-	KEPT_MAX = 64,		 /* calls and texts kept for rules */
+	KEPT_MAX = 64, /* calls and texts kept for rules */
+	TOOLS_MAX = KEPT_MAX * (NAME_PIECES + 1),
 	KEPT_BYTES = 64 << 10,	 /* of each */
 	OVERLAP_BYTES = 4 << 10, /* of one window in the next */
 	BYTES_A_TOKEN = 3,
@@ -45,17 +46,28 @@ guard_found(struct guard *g, size_t entity, enum answer_kind kind)
 	return is_new;
 }
 
+/* A name in pieces is joined by some clients, and others take the first or the last: it is one
+ * call of each. */
 static size_t
-kept_calls(struct guard *g, struct answer_tool tools[KEPT_MAX])
+kept_calls(struct guard *g, struct answer_tool tools[TOOLS_MAX])
 {
 	struct kept_text *k;
 	size_t n = 0;
 
-	LIST_FOREACH (k, &g->kept, all)
-		if (k->kind == KIND_ARGUMENTS && k->name.n)
-			tools[n++] = (struct answer_tool){ .name = buf_view(&k->name),
-				.arguments = buf_view(&k->text),
-				.lost = buf_failed(&k->text) };
+	LIST_FOREACH (k, &g->kept, all) {
+		struct answer_tool t = { .name = buf_view(&k->name),
+			.arguments = buf_view(&k->text),
+			.lost = buf_failed(&k->text) };
+		if (k->kind != KIND_ARGUMENTS || !t.name.n)
+			continue;
+		struct span all = t.name;
+		tools[n++] = t;
+		for (size_t i = 0, from = 0; k->nnames > 1 && i < k->nnames; i++) {
+			t.name = span_cut(all, from, k->name_ends[i]);
+			from = k->name_ends[i];
+			tools[n++] = t;
+		}
+	}
 	for (size_t i = 0; i < n / 2; i++) { /* the newest is first in the list */
 		struct answer_tool last = tools[n - 1 - i];
 		tools[n - 1 - i] = tools[i];
@@ -93,7 +105,7 @@ static const struct answer_facts *
 facts(struct guard *g)
 {
 	const struct guard_report *r = &g->report;
-	struct answer_tool *tools = arena_array(&g->judged, KEPT_MAX, sizeof(*tools));
+	struct answer_tool *tools = arena_array(&g->judged, TOOLS_MAX, sizeof(*tools));
 	struct answer_facts *f = arena_new(&g->judged, struct answer_facts);
 	struct span *media = arena_array(&g->judged, MEDIAS, sizeof(*media));
 	size_t nmedia = 0;
@@ -281,6 +293,23 @@ note_word(struct guard *g, char *to, size_t size, struct span word)
 	to[n] = '\0';
 }
 
+/* False: there is no room. */
+static bool
+keep_name(struct kept_text *k, struct span name)
+{
+	struct span all = buf_view(&k->name);
+	size_t last = k->nnames > 1 ? k->name_ends[k->nnames - 2] : 0;
+
+	if (!name.n || (k->nnames && (span_eq(name, all) ||
+					     span_eq(name, span_cut(all, last, all.n)))))
+		return true;
+	if (k->nnames == NAME_PIECES)
+		return false;
+	buf_span(&k->name, name);
+	k->name_ends[k->nnames++] = k->name.n;
+	return !buf_failed(&k->name);
+}
+
 void
 guard_keep_call(struct guard *g, const struct answer_call *c)
 {
@@ -289,10 +318,8 @@ guard_keep_call(struct guard *g, const struct answer_call *c)
 	size_t i = 0;
 
 	guard_count(g, c->name);
-	if (k && !k->name.n)
-		buf_span(&k->name, c->name);
 	/* A call that its rules cannot see. */
-	if (g->plan.reads_calls && c->name.n && (!k || buf_failed(&k->name)))
+	if ((!k || !keep_name(k, c->name)) && g->plan.reads_calls && c->name.n)
 		guard_unread(g, c->name.n, "more tool calls, or longer names, than rules read");
 	while (i < r->ntools && !span_is(c->name, r->tools[i]))
 		i++;

@@ -49,6 +49,8 @@ struct channel {
 };
 
 /* A call's arguments, for rules and injection: as far as they are kept. */
+enum { NAME_PIECES = 4 };
+
 struct kept_text {
 	LIST_ENTRY(kept_text) all;
 	uint32_t slot[ANSWER_SLOTS];
@@ -56,6 +58,9 @@ struct kept_text {
 	bool scored; /* as it is */
 	bool whole;  /* nothing is added */
 	struct buf name, text;
+	/* Where the pieces of the name end: one, or a stream says more of it for the same call.
+	 */
+	size_t name_ends[NAME_PIECES], nnames;
 };
 
 /* A value that was replaced: where the stream says it again, it is again. */

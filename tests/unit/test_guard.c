@@ -27,6 +27,10 @@
 	"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"            \
 	"\"function\":{" text "}}]}}]}\n\n"
 
+#define NO_DROP                                                                                \
+	"rules: [{name: a, phase: response, when: 'response.tool_calls.exists(c, c.name == "   \
+	"\"drop_table\")', deny: {reason: no drops}}]\n"
+
 static const struct answer_case rows[] = {
 	{ "a whole answer is redacted", REDACT, "openai", "/v1/chat/completions",
 		"application/json",
@@ -279,6 +283,14 @@ static const struct answer_case rows[] = {
 		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"example.org\","
 		"\"audio\":{\"transcript\":\" y \"}}}]}\n\n" STOP,
 		"text 0.0 to  x  y <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "a call's name in two events", NO_DROP, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		DELTA("\"name\":\"drop_\"") DELTA("\"name\":\"table\"") STOP,
+		"denied no drops|finish stop|tool drop_|tool table|" },
+	{ "another name for the same call", NO_DROP, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		DELTA("\"name\":\"ok\"") DELTA("\"name\":\"drop_table\"") STOP,
+		"denied no drops|finish stop|tool ok|tool drop_table|" },
 	{ "data that is empty is no event", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream",
 		"data:\n\n" CHUNK("to jane.doe@") "data: \n\n" CHUNK("example.org") STOP,
