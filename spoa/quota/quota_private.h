@@ -13,7 +13,7 @@ struct quota {
 	struct tag tag;
 	struct redis *redis;
 	struct quota_request *first, **last; /* asked for in this turn */
-	struct part *part;		     /* being written; quota_redis.c's */
+	struct part *part;		     /* being written; quota_part.h */
 	struct quota_known *known;
 	struct quota_ledger *ledger;
 	struct quota_lives *lives;
@@ -49,14 +49,16 @@ void counts_free(struct quota *qt);
 const struct redis_life *counts_life(const struct quota *qt, const struct quota_dim *d);
 /* That server answers, and its life is known. */
 bool counts_reach(const struct quota *qt, const struct quota_dim *d);
-/* Who reads from now on reads what is held until long deadlines too. */
-void counts_longs(
-	struct redis_pipe *p, const struct redis_life *life, uint64_t epoch, int64_t now_s);
 /* Puts the request into the turn's queue: written after all corrections, by
  * counts_write(). */
 void counts_queue(struct quota *qt, struct quota_request *q);
 /* At the end of a turn of the loop, before it is written. */
 void counts_write(void *quota);
+
+/* ---- quota_part.c ---- */
+/* Who reads from now on reads what is held until long deadlines too. */
+void counts_longs(
+	struct redis_pipe *p, const struct redis_life *life, uint64_t epoch, int64_t now_s);
 
 /* ---- quota_change.c ---- */
 /* Commands of which cell_add() makes so many. */
