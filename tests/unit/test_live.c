@@ -98,7 +98,7 @@ what_no_entry_can_say_is_refused(void **state)
 			"for: is missing: person=NAME, team=NAME and the like, or an empty "
 			"object for everyone, are expected" },
 		{ LIMIT("x", ",\"for\":{\"colour\":\"red\"}"),
-			"for: person, agent, department, team, tier, key, model and route are "
+			"colour: person, agent, department, team, tier, key, model and route are "
 			"accepted" },
 		{ LIMIT("0000000000", ",\"for\":{\"person\":\"al\"}"),
 			"id: is not that of the limit and what it is for" },
