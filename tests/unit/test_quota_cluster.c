@@ -194,6 +194,8 @@ a_lost_node_fails_its_own_limits(void **state)
 
 	(void)state;
 	lines_up(l);
+	/* the workers of the row before count no more */
+	assert_false(run_until(l[0].redis, false, 3500));
 	server_kill(&node[0]);
 	assert_true(run_until(l[0].redis, false, 3000));
 	dim_at(&mine.q.dim[0], 0, 300, QUOTA_ROLLING, LIMIT, 1);
