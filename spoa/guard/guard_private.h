@@ -240,9 +240,19 @@ enum guard_result guard_unnamed_edit(
 	struct guard *g, const struct answer_text *t, struct span *out);
 void guard_unnamed_free(struct guard *g);
 
+/* guard_channel.c: the channel of a text, made where it is new; NULL: g->failed says why. */
+struct channel *guard_channel_of(struct guard *g, const struct answer_text *t);
+/* The next piece of its text; what may go is in its `out`. */
+enum guard_result guard_channel_feed(struct channel *c, struct span text);
+/* No more comes: all of it is in `out`. */
+enum guard_result guard_channel_finish(struct channel *c);
+size_t guard_channel_held(const struct channel *c); /* bytes */
+/* It ended: freed, and remembered as over. */
+void guard_channel_over(struct channel *c);
+void guard_channels_free(struct guard *g);
+
 /* guard_stream.c */
 enum guard_result guard_events(struct guard *g, struct span bytes, struct buf *out);
 enum guard_result guard_events_end(struct guard *g, struct buf *out);
-void guard_channels_free(struct guard *g);
 
 #endif

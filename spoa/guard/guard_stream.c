@@ -1,13 +1,12 @@
-/* Streams: events are read one by one, their texts run through their channels, and what comes
- * out of those stands in the events that go on. An event whose text is held whole is left out:
- * its text joins the next one of its channel, or one like it before the channel ends. */
+/* Streams: events are read one by one, their texts run through their channels
+ * (guard_channel.c), and what comes out of those stands in the events that go on. An event
+ * whose text is held whole is left out: its text joins the next one of its channel, or one like
+ * it before the channel ends. */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "guard/guard_private.h"
-
-enum { LIKE_MAX = 64 << 10, OVER_MAX = 4096 };
 
 /* What becomes of an event. */
 struct edited {
@@ -20,274 +19,6 @@ static enum guard_result
 no_memory(struct guard *g)
 {
 	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
-}
-
-/* ---- channels ---- */
-
-static bool
-was_over(const struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
-{
-	for (size_t i = 0; i < g->nover; i++)
-		if (g->over[i].kind == kind &&
-			!memcmp(g->over[i].slot, slot, sizeof(g->over[i].slot)))
-			return true;
-	return false;
-}
-
-static struct channel *
-channel_of(struct guard *g, const struct answer_text *t)
-{
-	struct channel *c;
-
-	LIST_FOREACH (c, &g->channels, all)
-		if (c->kind == t->kind && !memcmp(c->slot, t->slot, sizeof(c->slot)))
-			return c;
-	if (guard_inspects(g) && was_over(g, t->kind, t->slot) &&
-		guard_unread(g, t->text.n, "text after the end of its choice or block"))
-		return NULL;
-	if (g->nchannels == CAP_ANSWER_CHANNELS) {
-		guard_fail(g, GUARD_BROKEN, "the stream has too many choices, items or calls");
-		return NULL;
-	}
-	c = calloc(1, sizeof(*c));
-	if (!c) {
-		no_memory(g);
-		return NULL;
-	}
-	c->g = g;
-	c->kind = t->kind;
-	memcpy(c->slot, t->slot, sizeof(c->slot));
-	buf_init(&c->out, CAP_SSE_EVENT_BYTES * 2);
-	buf_init(&c->like, LIKE_MAX);
-	buf_init(&c->like_type, 256);
-	g->nchannels++;
-	LIST_INSERT_HEAD(&g->channels, c, all);
-	return c;
-}
-
-/* What looks at its text: at first, and again after it was at an end. */
-static enum guard_result
-channel_begin(struct channel *c)
-{
-	struct guard *g = c->g;
-
-	if (guard_inspects(g) && !c->scan)
-		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
-	bool restores = g->plan.vault && c->kind != KIND_SIGNED;
-	if (restores && !c->restore) {
-		c->restore = restorer_new(
-			g->plan.vault, c->kind == KIND_ARGUMENTS ? RESTORE_JSON : RESTORE_TEXT);
-		if (c->restore)
-			guard_place_begin(
-				g, &(struct answer_text){ .kind = c->kind }, c->restore);
-	}
-	if ((guard_inspects(g) && !c->scan) || (restores && !c->restore))
-		return no_memory(g);
-	return g->failed;
-}
-
-static void
-channel_free(struct channel *c)
-{
-	LIST_REMOVE(c, all);
-	c->g->nchannels--;
-	detect_stream_free(&c->scan);
-	restorer_free(&c->restore);
-	buf_free(&c->out);
-	buf_free(&c->like);
-	buf_free(&c->like_type);
-	free(c);
-}
-
-static void
-channel_over(struct channel *c)
-{
-	struct guard *g = c->g;
-
-	/* A call may begin with no arguments in an event that ends what was before it. */
-	if (c->seen && guard_inspects(g) && !was_over(g, c->kind, c->slot)) {
-		struct over *v = g->nover < OVER_MAX ? arena_grow(&g->life, g->over, g->nover,
-							       &g->over_room, sizeof(*v), 16)
-						     : NULL;
-		if (v) {
-			g->over = v;
-			v += g->nover++;
-			v->kind = c->kind;
-			memcpy(v->slot, c->slot, sizeof(v->slot));
-		} else {
-			guard_unread(g, c->seen, "more choices, items or calls than are kept");
-		}
-	}
-	channel_free(c);
-}
-
-void
-guard_channels_free(struct guard *g)
-{
-	while (!LIST_EMPTY(&g->channels))
-		channel_free(LIST_FIRST(&g->channels));
-}
-
-static size_t
-channel_held(const struct channel *c)
-{
-	return (c->scan ? detect_stream_held(c->scan) : 0) +
-	       (c->restore ? restorer_held(c->restore) : 0);
-}
-
-/* After the rules: placeholders are put back. */
-static int
-channel_put(struct channel *c, struct span text)
-{
-	struct answer_text said = { .kind = c->kind };
-
-	if (c->cut)
-		return 0;
-	memcpy(said.slot, c->slot, sizeof(said.slot));
-	guard_says(c->g, &said, text);
-	if (c->kind == KIND_ARGUMENTS)
-		json_place_walk(&c->place, text);
-	if (c->restore)
-		return restorer_feed(c->restore, text, &c->out);
-	buf_span(&c->out, text);
-	return buf_failed(&c->out) ? ERR_NOMEM : 0;
-}
-
-/* What stands for a finding; in arguments it may need quotes. */
-static int
-channel_replace(struct channel *c, struct span with)
-{
-	struct buf b;
-
-	if (!with.p)
-		return ERR_NOMEM;
-	buf_init(&b, 0);
-	json_place_put(&b, &c->place, c->kind == KIND_ARGUMENTS, with);
-	int err = buf_failed(&b) ? ERR_NOMEM : channel_put(c, buf_view(&b));
-	buf_free(&b);
-	return err;
-}
-
-static int
-take_finding(struct channel *c, const struct stream_piece *p)
-{
-	struct guard *g = c->g;
-	struct span with;
-
-	if (p->more)
-		return c->replaced ? 0 : channel_put(c, p->text);
-	if (guard_found(g, p->finding.entity, c->kind) && guard_judge(g, ANSWER_NEW))
-		return ERR_BAD_STATE;
-	if (c->kind == KIND_SIGNED) {
-		if (!c->cut && guard_cuts_signed(g, p->finding.entity)) {
-			c->cut = true;
-			g->report.signed_dropped++;
-		}
-		return g->failed ? ERR_BAD_STATE : channel_put(c, p->text);
-	}
-	c->replaced = guard_replacement(g, p->finding.entity, p->text, false, &with);
-	return c->replaced ? channel_replace(c, with) : channel_put(c, p->text);
-}
-
-static int
-take_piece(void *arg, const struct stream_piece *p)
-{
-	struct channel *c = arg;
-
-	if (p->kind == PIECE_FINDING)
-		return take_finding(c, p);
-	if (p->kind == PIECE_UNREAD &&
-		guard_unread(c->g, p->text.n, "a run that is too long to be looked at"))
-		return ERR_BAD_STATE;
-	return channel_put(c, p->text);
-}
-
-/* A scan that ends for want of memory or findings ends the answer. */
-static enum guard_result
-scanned(struct guard *g, int err)
-{
-	if (!err || g->failed)
-		return g->failed;
-	if (err == ERR_NOMEM)
-		return no_memory(g);
-	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
-}
-
-/* For figures only: nothing goes sooner or later for it. Where nothing is held, no clock is
- * asked. */
-static void
-note_held(struct channel *c)
-{
-	struct guard_report *r = &c->g->report;
-	size_t held = channel_held(c);
-
-	if (!held && !c->held)
-		return;
-	uint64_t now_us = clock_mono_us();
-	r->held_byte_us += c->held * (now_us - c->held_us);
-	c->held = held;
-	c->held_us = now_us;
-	if (held > r->held_max_bytes)
-		r->held_max_bytes = held;
-}
-
-static enum guard_result
-channel_run(struct channel *c, struct span text)
-{
-	struct guard *g = c->g;
-	int err;
-
-	if (channel_begin(c))
-		return g->failed;
-	g->report.text_bytes += text.n;
-	c->seen += text.n;
-	if (c->scan)
-		err = detect_stream_feed(c->scan, g->plan.scratch, text, take_piece, c);
-	else
-		err = channel_put(c, text);
-	if (c->scan)
-		g->evasion |= detect_stream_evasion(c->scan);
-	if (c->restore)
-		guard_place_note(g, &(struct answer_text){ .kind = c->kind }, c->restore);
-	if (c->scan || c->restore)
-		g->report.held_of_bytes += text.n;
-	note_held(c);
-	return scanned(g, err);
-}
-
-static enum guard_result
-channel_finish(struct channel *c)
-{
-	struct guard *g = c->g;
-	int err = 0;
-
-	if (c->scan)
-		err = detect_stream_finish(c->scan, g->plan.scratch, take_piece, c);
-	if (!err && c->restore)
-		err = restorer_end(c->restore, &c->out);
-	if (c->restore) {
-		guard_place_note(g, &(struct answer_text){ .kind = c->kind }, c->restore);
-		g->report.restorations += restorer_count(c->restore);
-		g->report.left_in_urls += restorer_left(c->restore);
-	}
-	detect_stream_free(&c->scan);
-	restorer_free(&c->restore);
-	note_held(c);
-	return scanned(g, err);
-}
-
-/* Arguments are at their end with their last bracket: a call that comes whole in one event goes
- * on in one, since some take each event for a call. */
-static enum guard_result
-channel_feed(struct channel *c, struct span text)
-{
-	while (text.n && !c->g->failed) {
-		size_t n = c->kind == KIND_ARGUMENTS ? json_place_close(&c->came, text) : 0;
-		if (!channel_run(c, span_cut(text, 0, n ? n : text.n)) && n)
-			channel_finish(c);
-		text = span_cut(text, n ? n : text.n, text.n);
-	}
-	return c->g->failed;
 }
 
 /* ---- events of our own ---- */
@@ -401,9 +132,9 @@ end_channels(struct guard *g, const struct answer_document *d, struct buf *out)
 		if (d && (!answer_ends(d, c->slot) || is_of(c, d)))
 			continue;
 		ended = true;
-		if (channel_finish(c) || channel_say(c, out))
+		if (guard_channel_finish(c) || channel_say(c, out))
 			return g->failed;
-		channel_over(c);
+		guard_channel_over(c);
 	}
 	return ended ? guard_judge(g, ANSWER_BLOCK) : g->failed;
 }
@@ -422,10 +153,10 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 		return guard_unnamed_edit(g, t, now);
 	if (t->copy || t->kind == KIND_OTHER)
 		return guard_edit_alone(g, t, now);
-	struct channel *c = channel_of(g, t);
-	if (!c || channel_feed(c, t->text))
+	struct channel *c = guard_channel_of(g, t);
+	if (!c || guard_channel_feed(c, t->text))
 		return g->failed;
-	if (answer_ends(d, t->slot) && channel_finish(c))
+	if (answer_ends(d, t->slot) && guard_channel_finish(c))
 		return g->failed;
 	*now = c->out.n ? arena_dup(&g->work, buf_view(&c->out)) : SPAN_LIT("");
 	if (!now->p)
@@ -443,8 +174,8 @@ remember_likes(struct guard *g, const struct frame *f, const struct answer_docum
 		const struct answer_text *t = &d->texts[i];
 		struct channel *c = NULL;
 		if (!t->copy && t->kind != KIND_OTHER && t->text.n)
-			c = channel_of(g, t);
-		if (c && channel_held(c) && remember_like(c, f, d, t, e))
+			c = guard_channel_of(g, t);
+		if (c && guard_channel_held(c) && remember_like(c, f, d, t, e))
 			return g->failed;
 	}
 	return g->failed;
@@ -485,7 +216,7 @@ drop_ended(struct guard *g, const struct answer_document *d)
 	for (c = LIST_FIRST(&g->channels); c; c = next) {
 		next = LIST_NEXT(c, all);
 		if (answer_ends(d, c->slot))
-			channel_over(c);
+			guard_channel_over(c);
 	}
 }
 
@@ -560,10 +291,10 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 		if (c->kind == KIND_SIGNED &&
 			!memcmp(c->slot, d->seals[0].slot, sizeof(c->slot)))
 			break;
-	if (!c || channel_finish(c) || channel_say(c, out))
+	if (!c || guard_channel_finish(c) || channel_say(c, out))
 		return g->failed;
 	*drop = c->cut;
-	channel_over(c);
+	guard_channel_over(c);
 	return g->failed;
 }
 
