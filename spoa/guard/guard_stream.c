@@ -350,6 +350,9 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 	if ((d->ends.any && end_channels(g, d, out)) || end_signed(g, d, out, &drop) ||
 		run_texts(g, f, d, &e))
 		return g->failed;
+	/* its own text is heard by now, too */
+	if (counts)
+		g->report.counted_bytes = g->report.output_bytes;
 	if (d->ends.any) {
 		drop_ended(g, d);
 		if (guard_judge(g, ANSWER_BLOCK))

@@ -135,9 +135,9 @@ tell(const struct answer_case *r, struct guard *g, enum guard_result got, struct
 		buf_str(say, "error|");
 	if (!got && rep->streamed && goes_late(r, out))
 		buf_str(say, "late|");
-	if (rep->usage.known)
-		buf_printf(say, "usage %ld %ld|", (long)rep->usage.input_tokens,
-			(long)rep->usage.output_tokens);
+	struct usage u = guard_usage(g);
+	if (u.known)
+		buf_printf(say, "usage %ld %ld|", (long)u.input_tokens, (long)u.output_tokens);
 out:
 	if (say->n && out.n && memmem(buf_view(say).p, say->n, "signed", 6) &&
 		memmem(out.p, out.n, "SIG", 3))

@@ -82,6 +82,14 @@ static const struct answer_case answer_streams[] = {
 		"\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":3,"
 		"\"candidatesTokenCount\":4,\"totalTokenCount\":7}}\n\n",
 		"text 0.0 to <EMAIL_ADDRESS>|finish STOP|found 1|redacted 1|usage 3 4|" },
+	{ "Gemini's last event, with text and the count", REDACT, "gemini",
+		"/v1beta/models/g:streamGenerateContent", "text/event-stream",
+		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"to "
+		"jane.doe@\"}]}}]}\n\n"
+		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"example.org\"}]},"
+		"\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":3,"
+		"\"candidatesTokenCount\":4,\"totalTokenCount\":7}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish STOP|found 1|redacted 1|usage 3 4|" },
 	{ "Mistral by Bedrock's invoke", REDACT, "bedrock", "/invoke-with-response-stream",
 		FRAMES,
 		"{\"outputs\":[{\"text\":\"to jane.doe@\",\"stop_reason\":null}]}\n"

