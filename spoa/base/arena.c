@@ -58,6 +58,7 @@ static size_t
 chunk_size(const struct arena *a, size_t n)
 {
 #ifdef TG_SANITIZE
+	(void)a;
 	return n;
 #else
 	size_t small = a->used_bytes - a->apart_bytes;
