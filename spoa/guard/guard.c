@@ -193,12 +193,6 @@ guard_usage(const struct guard *g)
 
 /* ---- whole answers ---- */
 
-static enum guard_result
-no_memory(struct guard *g)
-{
-	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
-}
-
 static int
 by_slot(const void *a, const void *b)
 {
@@ -282,13 +276,13 @@ scan_run(struct guard *g, const struct answer_document *d, size_t first, struct 
 		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&g->work, buf_view(&b));
 	buf_free(&b);
 	if (!all.text.p)
-		return no_memory(g);
+		return guard_no_memory(g);
 	if (guard_scan(g, &all, &joined, &is_new))
 		return g->failed;
 	for (size_t i = 0; i < n; from += d->texts[at[i++]].text.n)
 		if (!cut_findings(g, &joined, all.text, from, from + d->texts[at[i]].text.n,
 			    &found[at[i]], &wholes[at[i]]))
-			return no_memory(g);
+			return guard_no_memory(g);
 	return g->failed;
 }
 
@@ -304,7 +298,7 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 	size_t n = 0, ngone = 0;
 
 	if (!found || !gone || !done || !wholes)
-		return no_memory(g);
+		return guard_no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		guard_keep(g, &d->texts[i], d->texts[i].text);
 		guard_heard(g, &d->texts[i]);
@@ -317,7 +311,7 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 		room += found[i].n;
 	struct splice *splices = arena_array(&g->work, room, sizeof(*splices));
 	if (!splices)
-		return no_memory(g);
+		return guard_no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		size_t made;
 		bool is_gone;
@@ -333,7 +327,7 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 	n += drop_seals(d, gone, ngone, &splices[n]);
 	if (guard_inspects(g))
 		n += guard_withhold(d, splices + n);
-	return splice_apply(raw, splices, n, out) ? no_memory(g) : g->failed;
+	return splice_apply(raw, splices, n, out) ? guard_no_memory(g) : g->failed;
 }
 
 static bool
@@ -381,13 +375,13 @@ whole_text(struct guard *g, struct span raw, struct buf *out)
 		guard_edit(g, &t, &found, &now))
 		return g->failed;
 	buf_span(out, now);
-	return buf_failed(out) ? no_memory(g) : g->failed;
+	return buf_failed(out) ? guard_no_memory(g) : g->failed;
 }
 
 static enum guard_result
 not_read(struct guard *g, int err)
 {
-	return err == ERR_NOMEM ? no_memory(g)
+	return err == ERR_NOMEM ? guard_no_memory(g)
 				: guard_fail(g, GUARD_BROKEN, "the answer is no strict JSON");
 }
 
@@ -416,7 +410,7 @@ whole_lines(struct guard *g, struct span raw, struct buf *out)
 		buf_str(&read, ended ? "\n" : "");
 	}
 	if (buf_failed(&read) && !g->failed)
-		no_memory(g);
+		guard_no_memory(g);
 	if (!g->failed)
 		buf_span(out, buf_view(&read));
 	buf_free(&read);
@@ -483,7 +477,7 @@ read_whole(struct guard *g, struct buf *out)
 	if (guard_judge(g, ANSWER_WHOLE))
 		return g->failed;
 	buf_span(out, raw);
-	return buf_failed(out) ? no_memory(g) : g->failed;
+	return buf_failed(out) ? guard_no_memory(g) : g->failed;
 }
 
 /* Over its cap: unread, by the policy's leave. Encoded it cannot pass: its head no longer says
@@ -562,7 +556,7 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 			return over(g, bytes, out);
 		buf_span(&g->body, bytes);
 		if (buf_failed(&g->body))
-			return no_memory(g);
+			return guard_no_memory(g);
 		break;
 	case WAY_METER:
 		buf_span(out, bytes);
@@ -582,7 +576,7 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 		break;
 	}
 	if (buf_failed(out))
-		return no_memory(g);
+		return guard_no_memory(g);
 	return g->failed;
 }
 

@@ -7,12 +7,6 @@
 #include "guard/guard_private.h"
 
 static enum guard_result
-no_memory(struct guard *g)
-{
-	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
-}
-
-static enum guard_result
 edit(struct guard *g, struct span text, struct span *now)
 {
 	struct answer_text t = {
@@ -34,7 +28,7 @@ splice_raw(struct guard *g, struct frame *f, struct splice *v, size_t n)
 	struct span raw = err ? SPAN_LIT("") : arena_dup(&g->work, buf_view(&b));
 	buf_free(&b);
 	if (err || !raw.p)
-		return no_memory(g);
+		return guard_no_memory(g);
 	f->raw = raw;
 	return g->failed;
 }
@@ -70,7 +64,7 @@ lines(struct guard *g, struct frame *f)
 			continue;
 		v = arena_grow(&g->work, v, n, &room, sizeof(*v), 8);
 		if (!v)
-			return no_memory(g);
+			return guard_no_memory(g);
 		v[n++] = (struct splice){ at, end, now };
 	}
 	return n ? splice_raw(g, f, v, n) : g->failed;
@@ -110,7 +104,7 @@ rewrite(struct guard *g, struct frame *f, struct span headers, struct span paylo
 	struct span raw = err ? SPAN_LIT("") : arena_dup(&g->work, buf_view(&b));
 	buf_free(&b);
 	if (err || !raw.p || eventstream_read(raw, &m))
-		return no_memory(g);
+		return guard_no_memory(g);
 	f->raw = raw;
 	f->data = m.payload;
 	f->said = m.error_message;
@@ -132,7 +126,7 @@ headers(struct guard *g, struct frame *f)
 		rest.n && !g->failed && !eventstream_next(&rest, &h);)
 		header(g, &h, &changed, &any);
 	if (buf_failed(&changed))
-		no_memory(g);
+		guard_no_memory(g);
 	if (any && !g->failed)
 		rewrite(g, f, buf_view(&changed), m.payload);
 	buf_free(&changed);

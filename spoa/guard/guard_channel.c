@@ -8,12 +8,6 @@
 
 enum { LIKE_MAX = 64 << 10, OVER_MAX = 4096 };
 
-static enum guard_result
-no_memory(struct guard *g)
-{
-	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
-}
-
 static bool
 was_over(const struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
 {
@@ -41,7 +35,7 @@ guard_channel_of(struct guard *g, const struct answer_text *t)
 	}
 	c = calloc(1, sizeof(*c));
 	if (!c) {
-		no_memory(g);
+		guard_no_memory(g);
 		return NULL;
 	}
 	c->g = g;
@@ -72,7 +66,7 @@ channel_begin(struct channel *c)
 				g, &(struct answer_text){ .kind = c->kind }, c->restore);
 	}
 	if ((guard_inspects(g) && !c->scan) || (restores && !c->restore))
-		return no_memory(g);
+		return guard_no_memory(g);
 	return g->failed;
 }
 
@@ -143,7 +137,7 @@ channel_put(struct channel *c, struct span text)
 	return buf_failed(&c->out) ? ERR_NOMEM : 0;
 }
 
-/* What stands for a finding; in arguments it may need quotes. */
+/* What replaces a finding; in arguments it may need quotes. */
 static int
 channel_replace(struct channel *c, struct span with)
 {
@@ -199,7 +193,7 @@ scanned(struct guard *g, int err)
 	if (!err || g->failed)
 		return g->failed;
 	if (err == ERR_NOMEM)
-		return no_memory(g);
+		return guard_no_memory(g);
 	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
 }
 

@@ -206,7 +206,7 @@ guard_judge(struct guard *g, enum answer_when when)
 	r->facts = facts(g);
 	if (!r->facts || policy_answer(g->plan.policy, g->plan.asked, r->facts, when,
 				 &g->judged, &r->verdict))
-		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+		return guard_no_memory(g);
 	r->judged = true;
 	sum_up(&r->sum, &r->verdict);
 	ask_shadow(g, when);
@@ -248,7 +248,7 @@ keep_scored(struct guard *g, struct kept_text *k, struct span text)
 		buf_span(&k->text, span_cut(text, 0, n));
 		k->scored = false;
 		if (buf_failed(&k->text)) {
-			guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+			guard_no_memory(g);
 			return;
 		}
 		text = span_cut(text, n, text.n);

@@ -150,7 +150,7 @@ guard_filter_list(struct guard *g)
 	if (err || buf_failed(&out)) {
 		buf_free(&out);
 		return err == ERR_NOMEM || !err
-			       ? guard_fail(g, GUARD_NO_MEMORY, "out of memory")
+			       ? guard_no_memory(g)
 			       : guard_fail(g, GUARD_BROKEN,
 					 "the list of models is no strict JSON");
 	}

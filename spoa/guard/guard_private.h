@@ -156,6 +156,7 @@ guard_reads(const struct guard *g)
 enum guard_result guard_filter_list(struct guard *g);
 /* Ends it: nothing more goes out. Returns `result`. */
 enum guard_result guard_fail(struct guard *g, enum guard_result result, const char *why);
+enum guard_result guard_no_memory(struct guard *g);
 /* So many bytes go out unread: what the policy says of that. */
 enum guard_result guard_unread(struct guard *g, size_t bytes, const char *why);
 /* Notes what was found; true where its entity is new. */

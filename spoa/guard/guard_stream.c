@@ -1,5 +1,5 @@
 /* Streams: events are read one by one, their texts run through their channels
- * (guard_channel.c), and what comes out of those stands in the events that go on. An event
+ * (guard_channel.c), and what comes out of those is put into the events that go on. An event
  * whose text is held whole is left out: its text joins the next one of its channel, or one like
  * it before the channel ends. */
 #include <stdlib.h>
@@ -14,12 +14,6 @@ struct edited {
 	size_t n;
 	bool said, silent; /* it had text; none of it goes now */
 };
-
-static enum guard_result
-no_memory(struct guard *g)
-{
-	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
-}
 
 /* ---- events of our own ---- */
 
@@ -45,7 +39,7 @@ remember_like(struct channel *c, const struct frame *f, const struct answer_docu
 		return g->failed;
 	struct splice *v = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*v));
 	if (!v)
-		return no_memory(g);
+		return guard_no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
 		bool grows = !t->copy && t->kind != KIND_OTHER;
@@ -107,7 +101,7 @@ channel_say(struct channel *c, struct buf *out)
 		err = frame_write(&g->writer, buf_view(&c->like_type), data, out);
 	buf_free(&b);
 	buf_clear(&c->out);
-	return err ? no_memory(g) : g->failed;
+	return err ? guard_no_memory(g) : g->failed;
 }
 
 static bool
@@ -160,7 +154,7 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 		return g->failed;
 	*now = c->out.n ? arena_dup(&g->work, buf_view(&c->out)) : SPAN_LIT("");
 	if (!now->p)
-		return no_memory(g);
+		return guard_no_memory(g);
 	buf_clear(&c->out);
 	return g->failed;
 }
@@ -189,7 +183,7 @@ run_texts(struct guard *g, const struct frame *f, const struct answer_document *
 	e->silent = true;
 	guard_place_event(g);
 	if (!e->splices)
-		return no_memory(g);
+		return guard_no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
 		struct span now;
@@ -198,7 +192,7 @@ run_texts(struct guard *g, const struct frame *f, const struct answer_document *
 		e->said |= !t->aside && t->text.n > 0;
 		e->silent &= t->aside || !now.n;
 		if (!span_eq(now, t->text) && !guard_splice(g, t, now, &e->splices[e->n++]))
-			return no_memory(g);
+			return guard_no_memory(g);
 	}
 	if (remember_likes(g, f, d, e))
 		return g->failed;
@@ -238,7 +232,7 @@ pass_edited(struct guard *g, const struct frame *f, struct span data, const stru
 			err = frame_rewrite(&g->writer, f, now, out);
 	}
 	buf_free(&b);
-	return err ? no_memory(g) : g->failed;
+	return err ? guard_no_memory(g) : g->failed;
 }
 
 static bool
@@ -274,7 +268,7 @@ plain_event(struct guard *g, const struct frame *f, struct buf *out)
 		frame_pass(&g->writer, f, out);
 		return g->failed;
 	}
-	return frame_rewrite(&g->writer, f, now, out) ? no_memory(g) : g->failed;
+	return frame_rewrite(&g->writer, f, now, out) ? guard_no_memory(g) : g->failed;
 }
 
 /* A signature comes after all that it signs: what is held of that goes first, or, where it was
@@ -377,7 +371,7 @@ say_waiting(struct guard *g, struct buf *out)
 		} else {
 			parse_event(g, f, &e);
 			if (e.err == ERR_NOMEM)
-				no_memory(g);
+				guard_no_memory(g);
 			else
 				say_event(g, f, &e, out);
 		}
@@ -406,7 +400,7 @@ done_event(struct guard *g, const struct frame *f, struct buf *out)
 	buf_span(&raw, f->raw);
 	last.raw = buf_view(&raw);
 	if (buf_failed(&raw))
-		no_memory(g);
+		guard_no_memory(g);
 	if (!g->failed && !end_waiting(g, out) && !end_channels(g, NULL, out))
 		frame_pass(&g->writer, &last, out);
 	buf_free(&raw);
@@ -423,7 +417,7 @@ read_event(struct guard *g, const struct frame *f, struct buf *out)
 		return done_event(g, f, out);
 	parse_event(g, f, &e);
 	if (e.err == ERR_NOMEM)
-		return no_memory(g);
+		return guard_no_memory(g);
 	struct answer_text plain = plain_text(f);
 	/* What is no event ends the stream; what came before it goes. */
 	if (e.err && g->format != &answer_any && guard_reads(g)) {
@@ -451,7 +445,7 @@ unwrap(struct guard *g, struct frame *f)
 	buf_clear(&g->unwrapped);
 	err = frame_unwrap(f, &g->unwrapped);
 	if (err == ERR_NOMEM)
-		return no_memory(g);
+		return guard_no_memory(g);
 	if (err == ERR_SYNTAX && guard_reads(g))
 		return guard_fail(g, GUARD_BROKEN, "an event of the stream is no base64");
 	return g->failed;
@@ -478,7 +472,7 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 		read_event(g, f, out);
 	}
 	arena_reset(&g->work);
-	return buf_failed(out) ? no_memory(g) : g->failed;
+	return buf_failed(out) ? guard_no_memory(g) : g->failed;
 }
 
 enum guard_result
@@ -491,7 +485,7 @@ guard_events(struct guard *g, struct span bytes, struct buf *out)
 		if (one_frame(g, r, &f, out))
 			return g->failed;
 	if (r == ERR_NOMEM)
-		return no_memory(g);
+		return guard_no_memory(g);
 	return r < 0 ? guard_fail(g, GUARD_BROKEN, "the stream's framing is malformed")
 		     : g->failed;
 }
@@ -506,7 +500,7 @@ guard_events_end(struct guard *g, struct buf *out)
 		if (one_frame(g, r, &f, out))
 			return g->failed;
 	if (r == ERR_NOMEM)
-		return no_memory(g);
+		return guard_no_memory(g);
 	if (r < 0 && guard_reads(g))
 		return guard_fail(g, GUARD_BROKEN, "the stream ends inside an event");
 	if (r < 0)

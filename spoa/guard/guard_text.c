@@ -19,6 +19,12 @@ guard_fail(struct guard *g, enum guard_result result, const char *why)
 }
 
 enum guard_result
+guard_no_memory(struct guard *g)
+{
+	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+}
+
+enum guard_result
 guard_unread(struct guard *g, size_t bytes, const char *why)
 {
 	if (!bytes)
@@ -98,7 +104,7 @@ guard_scan(struct guard *g, const struct answer_text *t, struct findings *out, b
 	int err = detect_scan(
 		g->plan.rules, g->plan.scratch, text, &g->plan.options, &g->work, out);
 	if (err == ERR_NOMEM)
-		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+		return guard_no_memory(g);
 	g->evasion |= out->evasion;
 	for (size_t i = 0; i < out->n; i++)
 		*is_new |= guard_found(g, out->v[i].entity, t->kind);
@@ -266,7 +272,7 @@ put_known(struct guard *g, struct buf *out, struct json_place *at, bool json, st
 	size_t from = 0, to;
 
 	if (!SLIST_EMPTY(&g->known) && !index_known(g)) {
-		guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+		guard_no_memory(g);
 		return;
 	}
 	while (!SLIST_EMPTY(&g->known) && text.n - from >= g->known_least &&
@@ -306,7 +312,7 @@ put_back(struct guard *g, const struct answer_text *t, struct span text, struct 
 	}
 	buf_free(&b);
 	restorer_free(&r);
-	return err || !out->p ? guard_fail(g, GUARD_NO_MEMORY, "out of memory") : GUARD_PASS;
+	return err || !out->p ? guard_no_memory(g) : GUARD_PASS;
 }
 
 /* As a whole or not at all; nothing is put back into it. */
@@ -349,13 +355,13 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 		json_place_put(&b, &at, json, with);
 		from = f->end;
 		if (!with.p)
-			guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+			guard_no_memory(g);
 	}
 	put_known(g, &b, &at, json, span_cut(t->text, from, t->text.n));
 	if (edited || g->report.redactions != redactions)
 		*out = b.n ? arena_dup(&g->work, buf_view(&b)) : SPAN_LIT("");
 	if (buf_failed(&b) || !out->p)
-		guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+		guard_no_memory(g);
 	buf_free(&b);
 	return g->failed;
 }
@@ -407,7 +413,7 @@ splice_findings(struct guard *g, const struct answer_text *t, const struct findi
 			v = NULL;
 	}
 	if (!v || (nv && segment_splices(&s, raw, v, nv, &g->work, out, n)))
-		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+		return guard_no_memory(g);
 	return g->failed;
 }
 
@@ -425,8 +431,7 @@ guard_edit_whole(struct guard *g, const struct answer_text *t, const struct find
 		return g->failed;
 	*gone = !now.n;
 	*n = 1;
-	return guard_splice(g, t, now, out) ? g->failed
-					    : guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+	return guard_splice(g, t, now, out) ? g->failed : guard_no_memory(g);
 }
 
 enum guard_result

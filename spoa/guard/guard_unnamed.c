@@ -52,12 +52,6 @@ struct growth {
 	STAILQ_HEAD(, piece) pieces;
 };
 
-static enum guard_result
-no_memory(struct guard *g)
-{
-	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
-}
-
 /* ---- what it looks like ---- */
 
 static bool
@@ -66,7 +60,7 @@ is_edge(char c)
 	return c == '-' || c == '_' || c == '.' || c == ':';
 }
 
-/* Digits, and what stands between them: 12:30:45, 2026-11-21 10:00:00. */
+/* Digits, and what separates them: 12:30:45, 2026-11-21 10:00:00. */
 static bool
 is_time(struct span s)
 {
@@ -176,7 +170,7 @@ scanned(struct guard *g, int err)
 	if (!err || g->failed)
 		return g->failed;
 	if (err == ERR_NOMEM)
-		return no_memory(g);
+		return guard_no_memory(g);
 	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
 }
 
@@ -231,7 +225,7 @@ growth_new(struct guard *g, const struct answer_text *t)
 	}
 	w = calloc(1, sizeof(*w));
 	if (!w) {
-		no_memory(g);
+		guard_no_memory(g);
 		return NULL;
 	}
 	w->g = g;
@@ -301,7 +295,7 @@ growth_feed(struct growth *w, struct waiting *in, size_t text, struct span all, 
 	}
 	if (!p || !w->scan) {
 		free(p);
-		return no_memory(g);
+		return guard_no_memory(g);
 	}
 	*p = (struct piece){
 		.in = in, .text = text, .at = from, .start = w->fed, .n = to - from
@@ -346,7 +340,7 @@ wait(struct guard *g, struct waiting *w, const struct frame *f)
 	if (!now || !waiting_keep(now, f)) {
 		guard_unnamed_free(g); /* pieces of it that are not decided */
 		waiting_free(now);
-		return no_memory(g);
+		return guard_no_memory(g);
 	}
 	STAILQ_INSERT_TAIL(&g->unnamed.waiting, now, all);
 	g->unnamed.waiting_bytes += now->bytes.n;
@@ -417,7 +411,7 @@ guard_unnamed_take(struct guard *g, const struct frame *f, const struct answer_t
 	g->unnamed.event++;
 	for (size_t i = 0; i < n && !in; i++)
 		if (v[i].unnamed && !(in = calloc(1, sizeof(*in))))
-			return no_memory(g);
+			return guard_no_memory(g);
 	if ((in && take_texts(g, v, n, in)) || end_some(g, d)) {
 		/* Pieces that are not decided are in it. */
 		guard_unnamed_free(g);

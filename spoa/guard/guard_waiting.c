@@ -5,12 +5,6 @@
 #include "base/err.h"
 #include "guard/guard_waiting.h"
 
-static enum guard_result
-no_memory(struct guard *g)
-{
-	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
-}
-
 /* ---- events, and what was found in them ---- */
 
 void
@@ -120,7 +114,7 @@ spread_decide(struct guard *g, struct spread *s)
 		return g->failed;
 	s->is = SPREAD_REPLACED;
 	buf_span(&s->with, with);
-	return with.p && !buf_failed(&s->with) ? g->failed : no_memory(g);
+	return with.p && !buf_failed(&s->with) ? g->failed : guard_no_memory(g);
 }
 
 /* The text from `from` to `to`, with the findings that are within. */
@@ -143,7 +137,7 @@ put_between(struct guard *g, const struct answer_text *t, const struct findings 
 		in.v[in.n++] = f;
 	}
 	if (!in.v)
-		no_memory(g);
+		guard_no_memory(g);
 	else if (!guard_edit(g, &part, &in, &now))
 		buf_span(out, now);
 }
@@ -183,7 +177,7 @@ scan_alone(struct guard *g, const struct answer_text *t, size_t text, struct fin
 	int err = detect_scan(
 		g->plan.rules, g->plan.scratch, t->text, &g->plan.options, &g->work, found);
 	if (err)
-		return err == ERR_NOMEM ? no_memory(g)
+		return err == ERR_NOMEM ? guard_no_memory(g)
 					: guard_unread(g, t->text.n, "the detectors gave up");
 	g->evasion |= found->evasion;
 	for (size_t i = 0; i < found->n; i++)
@@ -226,7 +220,7 @@ guard_unnamed_edit(struct guard *g, const struct answer_text *t, struct span *ou
 		put_between(g, t, &found, from, t->text.n, &b);
 	*out = b.n ? arena_dup(&g->work, buf_view(&b)) : SPAN_LIT("");
 	if (buf_failed(&b) || !out->p)
-		no_memory(g);
+		guard_no_memory(g);
 	buf_free(&b);
 	return g->failed;
 }
