@@ -40,8 +40,7 @@ kind_of(const struct offers *o, struct span name, enum price_kind *kind)
 	const struct price_tool *best = NULL;
 
 	for (size_t i = 0; i < o->ntools; i++)
-		if (price_matches(o->tools[i].name, name) &&
-			(!best || price_within(o->tools[i].name, best->name)))
+		if (price_better(best ? best->name : NULL, o->tools[i].name, name))
 			best = &o->tools[i];
 	if (best)
 		*kind = best->kind;

@@ -5,13 +5,13 @@
 
 enum { OUTPUT_MOST = 10000000, OUTPUT_ROWS = 64 };
 
-/* Two patterns of which it would be chance which counts. */
+/* No row before means a model of this one too, and neither is the more specific. */
 static bool
 is_clear(struct builder *b, const struct yaml_node *n, const struct output_default *v, size_t i)
 {
 	for (size_t k = 0; k < i; k++) {
 		const char *x = v[k].model, *y = v[i].model;
-		if (!price_overlap(x, y) || price_within(x, y) != price_within(y, x))
+		if (!price_ambiguous(x, y))
 			continue;
 		diag_at(b->d, n->key,
 			"output_default: %s and %s may mean the same model, and neither is the "
@@ -74,8 +74,7 @@ policy_output_default(const struct policy *p, struct span model)
 
 	for (size_t i = 0; i < p->noutput_defaults; i++) {
 		const struct output_default *v = &p->output_defaults[i];
-		if (price_matches(v->model, model) &&
-			(!best || price_within(v->model, best->model)))
+		if (price_better(best ? best->model : NULL, v->model, model))
 			best = v;
 	}
 	return best ? best->tokens : p->output_default;

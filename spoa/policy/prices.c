@@ -219,12 +219,11 @@ add_rows(struct reader *r, const struct yaml_node *n, struct price_row *rows, si
 		add_models(r, c, &row, rows, count);
 }
 
-/* Two patterns of which it would be chance which counts. */
 static void
 check_pair(struct diag *d, const char *what, const char *a, const struct yaml_node *at_a,
 	const char *b, const struct yaml_node *at_b)
 {
-	if (!price_overlap(a, b) || price_within(a, b) != price_within(b, a))
+	if (!price_ambiguous(a, b))
 		return;
 	if (!strcmp(a, b))
 		diag_at(d, at_b, "%s: %s is there already, at %s:%u:%u", what, b, at_a->file,

@@ -115,3 +115,15 @@ price_overlap(const char *a, const char *b)
 	}
 	return common[0];
 }
+
+bool
+price_better(const char *best, const char *pattern, struct span name)
+{
+	return price_matches(pattern, name) && (!best || price_within(pattern, best));
+}
+
+bool
+price_ambiguous(const char *a, const char *b)
+{
+	return price_overlap(a, b) && price_within(a, b) == price_within(b, a);
+}

@@ -54,8 +54,7 @@ prices_list(const struct prices *p, struct span provider, struct span otherwise)
 	const struct price_list *best = NULL;
 
 	for (size_t i = 0; p && i < p->nlists; i++)
-		if (price_matches(p->lists[i].name, provider) &&
-			(!best || price_within(p->lists[i].name, best->name)))
+		if (price_better(best ? best->name : NULL, p->lists[i].name, provider))
 			best = &p->lists[i];
 	return best || !otherwise.n ? best
 				    : prices_list(p, otherwise, (struct span){ NULL, 0 });

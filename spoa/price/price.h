@@ -145,6 +145,11 @@ bool price_matches(const char *pattern, struct span name);
 bool price_within(const char *narrow, const char *wide);
 /* Whether there is a name that both match. */
 bool price_overlap(const char *a, const char *b);
+/* Of the patterns that match a name the most specific one counts: whether that is `pattern`,
+ * where `best` (NULL: none) was it so far. */
+bool price_better(const char *best, const char *pattern, struct span name);
+/* Two patterns for some name, of which it would be chance which counts. */
+bool price_ambiguous(const char *a, const char *b);
 
 /* ---- numbers ---- */
 
