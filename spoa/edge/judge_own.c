@@ -225,53 +225,51 @@ rule_cached_answers(struct judge *j)
 				"condition (to each part of an `or`), or take the rule out");
 }
 
-/* Rules whose effect the policy does not see where they come after the stanza. */
-static const char *const shaping[] = { "replace-path", "replace-pathq", "replace-uri",
-	"set-path", "set-pathq", "set-query", "set-uri", "set-method", "normalize-uri" };
-
-void
-rule_changed_after(struct judge *j)
+/* Rules of these names that come after the question to the daemon. */
+static void
+found_after(struct judge *j, const char *const *names, size_t n, const char *condition,
+	const char *why)
 {
-	const struct haproxy_line *asked = NULL;
+	bool asked = false;
 
 	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
-		if (span_is(haproxy_word(l, 1), "send-spoe-group"))
-			asked = l;
+		struct span name = haproxy_word(l, 1);
+		if (span_is(name, "send-spoe-group"))
+			asked = true;
 		else if (asked && span_is(l->word[0], "http-request") &&
-			 SPAN_IN(haproxy_word(l, 1), shaping) && !spares_the_gate(j->gate, l) &&
+			 span_find(name, names, n) < n && !spares_the_gate(j->gate, l) &&
 			 !find_saying(j->shipped_gate, l))
-			found(j, l, "if !tollgate !tollgate-inner",
-				"this comes after the stanza's question: the policy sees the "
-				"request as it was before. Move it above the stanza where the "
-				"policy should see its effect, or add the condition");
+			found(j, l, condition, "%s", why);
 	}
 }
 
-/* Rules that refuse a request which has been counted by then. */
-static const char *const refusing[] = { "auth", "deny", "reject", "silent-drop", "tarpit" };
+/* The policy does not see their effect. */
+void
+rule_changed_after(struct judge *j)
+{
+	static const char *const shaping[] = { "replace-path", "replace-pathq", "replace-uri",
+		"set-path", "set-pathq", "set-query", "set-uri", "set-method",
+		"normalize-uri" };
 
+	found_after(j, shaping, COUNT_OF(shaping), "if !tollgate !tollgate-inner",
+		"this comes after the stanza's question: the policy sees the request as it was "
+		"before. Move it above the stanza where the policy should see its effect, or "
+		"add the condition");
+}
+
+/* They refuse a request which has been counted by then. */
 void
 rule_refused_after(struct judge *j)
 {
-	const struct haproxy_line *asked = NULL;
+	static const char *const refusing[] = { "auth", "deny", "reject", "silent-drop",
+		"tarpit" };
 
-	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
-		const struct haproxy_line *l = &j->gate->line[i];
-		if (span_is(haproxy_word(l, 1), "send-spoe-group"))
-			asked = l;
-		else if (asked && span_is(l->word[0], "http-request") &&
-			 SPAN_IN(haproxy_word(l, 1), refusing) &&
-			 !spares_the_gate(j->gate, l) && !find_saying(j->shipped_gate, l))
-			found(j, l, "unless { so_name tollgate-inner }",
-				"this comes after the stanza's question: whom it refuses has "
-				"been "
-				"decided, counted by limits and recorded as passed by then. "
-				"Move it "
-				"above the stanza, and where it reads the client, which the "
-				"relay's "
-				"second pass has not there, add the condition");
-	}
+	found_after(j, refusing, COUNT_OF(refusing), "unless { so_name tollgate-inner }",
+		"this comes after the stanza's question: whom it refuses has been decided, "
+		"counted by limits and recorded as passed by then. Move it above the stanza, "
+		"and where it reads the client, which the relay's second pass has not there, "
+		"add the condition");
 }
 
 /* ---- what pages may read ---- */
