@@ -248,7 +248,7 @@ spell(struct url_place *p, char c, bool *done)
 	}
 }
 
-/* What the reference stands for; 0: nothing that is looked for. */
+/* The character that the reference means; 0: none that is looked for. */
 static char
 spelled(const struct url_place *p)
 {

@@ -102,9 +102,8 @@ bool dialect_event_usage(const struct dialect *d, struct span event, struct span
  */
 bool dialect_key_counts(struct span key);
 
-/* reasons.c: whether the model may make tokens that are charged and stand in no answer, asked
- * so
- * (`b` NULL: not known how). What is not known may. */
+/* reasons.c: whether the model may make tokens that are charged and are in no answer, asked
+ * like this (`b` NULL: not known how). What is not known may. */
 bool dialect_may_reason(const struct dialect *d, struct span model, const struct body *b);
 /* The answer may only say that the request is taken on: a batch, the file of one, a response in
  * the background. What is made of it is fetched later, and not counted again. */
