@@ -117,6 +117,22 @@ commands(unsigned calls[5])
 	redis_rig_do(&server, "CONFIG RESETSTAT");
 }
 
+/* Again from the start where the machine was away for too long: `row` is false. */
+static void
+on_one_line(void **state, bool (*row)(struct line *l))
+{
+	struct line l;
+	bool done = false;
+
+	while (!done) {
+		NEEDS_REDIS;
+		line_up(&l, 2000000);
+		assert_true(run_until_up(l.redis, 2000000));
+		done = row(&l);
+		line_down(&l);
+	}
+}
+
 /* Within the bucket in which it began, or nothing is said. */
 static bool
 what_is_asked_is_bounded(struct line *l)
@@ -167,16 +183,7 @@ what_is_asked_is_bounded(struct line *l)
 static void
 what_is_asked_of_redis_is_bounded(void **state)
 {
-	struct line l;
-	bool done = false;
-
-	while (!done) {
-		NEEDS_REDIS;
-		line_up(&l, 2000000);
-		assert_true(run_until_up(l.redis, 2000000));
-		done = what_is_asked_is_bounded(&l);
-		line_down(&l);
-	}
+	on_one_line(state, what_is_asked_is_bounded);
 }
 
 /* Of so many callers nearly each finds its key made, whoever else was counted since. */
@@ -320,16 +327,7 @@ a_lost_key_expires(struct line *l)
 static void
 a_lost_key_is_made_anew_and_expires(void **state)
 {
-	struct line l;
-	bool done = false;
-
-	while (!done) {
-		NEEDS_REDIS;
-		line_up(&l, 2000000);
-		assert_true(run_until_up(l.redis, 2000000));
-		done = a_lost_key_expires(&l);
-		line_down(&l);
-	}
+	on_one_line(state, a_lost_key_expires);
 }
 
 /* ---- a line that is cut ---- */
