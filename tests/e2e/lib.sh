@@ -91,6 +91,34 @@ metric() {
 }
 # verifies JOURNAL KEY
 verifies() { "$build/tollgate" audit verify --journal "$1" --public-key "$2" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
+# Keys made at run time, where the policy takes x-api-key.
+with_key() { req GET /v1/models -H "x-api-key: $1"; }
+# key_is KEY CODE: within two seconds
+key_is() {
+	for _ in $(seq 20); do
+		with_key "$1"
+		[ "$status" = "$2" ] && return 0
+		sleep 0.1
+	done
+	return 1
+}
+# By the test's key() and limit(): $kim, whose limit of 4 is used up, and $lee, revoked.
+kim_and_lee() {
+	local one two three
+	kim=$(key new --person kim --team few) lee=$(key new --person lee --team few)
+	check "a key that is made at run time is in force" key_is "$kim" 200
+	check "another too" key_is "$lee" 200
+	limit set few --for person=kim --to 4 >/dev/null
+	is "and another amount of a limit is set" $? 0
+	sleep 1
+	with_key "$kim"; one=$status
+	with_key "$kim"; two=$status
+	with_key "$kim"; three=$status
+	with_key "$kim"
+	is "which counts" "$one $two $three $status" "200 200 200 429"
+	key revoke "$(cut -d_ -f2 <<<"$lee")" >/dev/null
+	check "one is revoked" key_is "$lee" 401
+}
 # A person's own configuration with the pieces of haproxy/bolt-on.cfg where they belong.
 piece() { # the lines of haproxy/bolt-on.cfg under the marker that matches
 	awk -v want="$1" '/^#--- /{ on = index($0, want) > 0 } on && !/^#/' "$root/haproxy/bolt-on.cfg"

@@ -47,16 +47,6 @@ is_up() { curl -s "$ADMIN/readyz" | grep -q '^redis: up'; }
 models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"few\"}")"; }
 key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
 limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/key.err"; }
-with_key() { req GET /v1/models -H "x-api-key: $1"; }
-# key_is KEY CODE: within two seconds
-key_is() {
-	for _ in $(seq 20); do
-		with_key "$1"
-		[ "$status" = "$2" ] && return 0
-		sleep 0.1
-	done
-	return 1
-}
 check "every node is up" wait_for is_up
 wrong=
 for who in a b c d e f; do
@@ -82,19 +72,7 @@ check "and verify, of every node, as the configuration's user" "$build/tollgate"
 
 # ---- keys and limits at run time ----
 
-kim=$(key new --person kim --team few) lee=$(key new --person lee)
-check "a key that is made at run time is in force" key_is "$kim" 200
-check "another too" key_is "$lee" 200
-limit set few --for person=kim --to 4 >/dev/null
-is "and another amount of a limit is set" $? 0
-sleep 1
-with_key "$kim"; one=$status
-with_key "$kim"; two=$status
-with_key "$kim"; three=$status
-with_key "$kim"
-is "which counts" "$one $two $three $status" "200 200 200 429"
-key revoke "$(cut -d_ -f2 <<<"$lee")" >/dev/null
-check "one is revoked" key_is "$lee" 401
+kim_and_lee
 like "the entries are on one node" "$(for i in 0 1 2; do at $i exists 'tollgate:{live}:entries'; done 2>/dev/null | grep . | sort | tr '\n' ' ')" '^1 MOVED.*MOVED'
 
 # ---- a slot moves under traffic ----

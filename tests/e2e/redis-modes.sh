@@ -33,16 +33,6 @@ sed -e 's/^name: .*/&\ndata:\n  incidents: {redis: "acme:incidents", ttl: 200ms}
 models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"few\"}")"; }
 key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
 limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/key.err"; }
-with_key() { req GET /v1/models -H "x-api-key: $1"; }
-# key_is KEY CODE: within two seconds
-key_is() {
-	for _ in $(seq 20); do
-		with_key "$1"
-		[ "$status" = "$2" ] && return 0
-		sleep 0.1
-	done
-	return 1
-}
 ready() { curl -s "$ADMIN/readyz"; }
 is_up() { ready | grep -q '^redis: up'; }
 mirrored() { # PORT: the stream there holds every record
@@ -169,19 +159,7 @@ models erin; one=$status
 models erin; two=$status
 models erin
 is "a limit counts" "$one $two $status" "200 200 429"
-kim=$(key new --person kim --team few) lee=$(key new --person lee --team few)
-check "a key that is made at run time is in force" key_is "$kim" 200
-check "another too" key_is "$lee" 200
-limit set few --for person=kim --to 4 >/dev/null
-is "and another amount of a limit is set" $? 0
-sleep 1
-with_key "$kim"; one=$status
-with_key "$kim"; two=$status
-with_key "$kim"; three=$status
-with_key "$kim"
-is "which counts" "$one $two $three $status" "200 200 200 429"
-key revoke "$(cut -d_ -f2 <<<"$lee")" >/dev/null
-check "one is revoked" key_is "$lee" 401
+kim_and_lee
 check "on the master" test "$(admin $a --scan --pattern 'tollgate:q:*' | wc -l)" -gt 0
 kill -9 "$pid_m1"; wait "$pid_m1" 2>/dev/null
 sleep 0.5
