@@ -367,6 +367,7 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 	if (!own)
 		mock_control_used();
 	if (c->piece[0].pause_s > 0) {
+		ev_now_update(loop); /* a delay is no shorter than was asked for, in a long turn too */
 		ev_timer_set(&c->t, c->piece[0].pause_s, 0.);
 		ev_timer_start(loop, &c->t);
 	} else {
