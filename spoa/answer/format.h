@@ -60,6 +60,7 @@ struct answer_format {
 	const char *const *ends;
 	unsigned counted;	  /* so many arrays of a path count places into slots, but those
 				     written [+] */
+	bool blocks;		  /* clients join the texts of a whole answer's blocks */
 	struct answer_tree *tree; /* answer_tree()'s own */
 };
 

@@ -120,7 +120,9 @@ const struct answer_format answer_anthropic = {
 	.rows = rows,
 	.type = "type",
 	.ends = ends,
-	.counted = 1,	.tree = FORMAT_TREE,
+	.counted = 1,
+	.blocks = true,
+	.tree = FORMAT_TREE,
 };
 
 const struct answer_format answer_invoke = {
@@ -129,5 +131,6 @@ const struct answer_format answer_invoke = {
 	.type = "type",
 	.ends = ends,
 	.counted = 1,
+	.blocks = true,
 	.tree = FORMAT_TREE,
 };

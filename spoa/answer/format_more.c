@@ -66,7 +66,7 @@ static const struct answer_row bedrock_rows[] = {
 };
 static const char *const bedrock_ends[] = { "contentBlockStop", "messageStop", "metadata", NULL };
 const struct answer_format answer_bedrock = {
-	.name = "bedrock", .rows = bedrock_rows, .ends = bedrock_ends, .counted = 1, .tree = FORMAT_TREE,
+	.name = "bedrock", .rows = bedrock_rows, .ends = bedrock_ends, .counted = 1, .blocks = true, .tree = FORMAT_TREE,
 };
 
 /* https://docs.cohere.com/reference/chat-stream */
@@ -113,7 +113,7 @@ static const struct answer_row cohere_rows[] = {
 static const char *const cohere_ends[] = { "content-end", "tool-call-end", "tool-call-start",
 	"message-end", NULL };
 const struct answer_format answer_cohere = {
-	.name = "cohere", .rows = cohere_rows, .type = "type", .ends = cohere_ends, .counted = 1, .tree = FORMAT_TREE,
+	.name = "cohere", .rows = cohere_rows, .type = "type", .ends = cohere_ends, .counted = 1, .blocks = true, .tree = FORMAT_TREE,
 };
 
 /* https://github.com/ollama/ollama/blob/main/docs/api.md: a line is an answer in small. */

@@ -125,6 +125,7 @@ const struct answer_format answer_conversations = {
 	.type = "type",
 	.ends = conversation_ends,
 	.counted = 2,
+	.blocks = true,
 	.tree = FORMAT_TREE,
 };
 
@@ -216,5 +217,7 @@ const struct answer_format answer_openai_responses = {
 	.rows = response_rows,
 	.type = "type",
 	.ends = response_ends,
-	.counted = 2,	.tree = FORMAT_TREE,
+	.counted = 2,
+	.blocks = true,
+	.tree = FORMAT_TREE,
 };

@@ -173,7 +173,10 @@ bool guard_replacement(
 /* What takes the place of found->v[i] of a text: as guard_replacement(). */
 bool guard_replaces(struct guard *g, const struct answer_text *t, const struct findings *found,
 	size_t i, struct span *with);
-/* The text's findings, in g->work, noted as guard_found() does; *is_new: an entity is. */
+/* The text's findings, in g->work: nothing is noted of them. */
+enum guard_result guard_look(
+	struct guard *g, const struct answer_text *t, struct findings *out);
+/* The same, noted as guard_found() does; *is_new: an entity is. */
 enum guard_result guard_scan(
 	struct guard *g, const struct answer_text *t, struct findings *out, bool *is_new);
 /* What a stream says in one piece: scanned, judged where something is new, edited. */
@@ -251,6 +254,18 @@ size_t guard_channel_held(const struct channel *c); /* bytes */
 /* It ended: freed, and remembered as over. */
 void guard_channel_over(struct channel *c);
 void guard_channels_free(struct guard *g);
+
+/* guard_joined.c: all texts of a whole answer, each by itself and with those that clients join
+ * it to: v[i] are the findings of text i, and wholes[i], where it is not NULL, what
+ * guard.wholes is to be for it. */
+enum guard_result guard_scan_all(struct guard *g, const struct answer_document *d,
+	struct findings *v, const struct span **wholes);
+
+/* guard_whole.c: what is kept of the answer is all of it. */
+enum guard_result guard_whole(struct guard *g, struct buf *out);
+#define GUARD_BLANKS " \t\r\n\xef\xbb\xbf" /* and a byte order mark */
+bool guard_begins_json(struct span body);
+bool guard_begins_events(struct span s); /* a field or a comment of an event stream */
 
 /* guard_stream.c */
 enum guard_result guard_events(struct guard *g, struct span bytes, struct buf *out);

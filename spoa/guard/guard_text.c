@@ -91,14 +91,11 @@ note_clean(struct guard *g, struct span text)
 }
 
 enum guard_result
-guard_scan(struct guard *g, const struct answer_text *t, struct findings *out, bool *is_new)
+guard_look(struct guard *g, const struct answer_text *t, struct findings *out)
 {
 	struct span text = t->text;
 
 	*out = (struct findings){ 0 };
-	*is_new = false;
-	if (!t->aside)
-		g->report.text_bytes += text.n;
 	if (!guard_inspects(g) || !text.n || (t->aside && was_clean(g, text)))
 		return g->failed;
 	int err = detect_scan(
@@ -106,11 +103,22 @@ guard_scan(struct guard *g, const struct answer_text *t, struct findings *out, b
 	if (err == ERR_NOMEM)
 		return guard_no_memory(g);
 	g->evasion |= out->evasion;
-	for (size_t i = 0; i < out->n; i++)
-		*is_new |= guard_found(g, out->v[i].entity, t->kind);
 	if (t->aside && !err && !out->n)
 		note_clean(g, text);
 	return err ? guard_unread(g, text.n, "the detectors gave up") : g->failed;
+}
+
+enum guard_result
+guard_scan(struct guard *g, const struct answer_text *t, struct findings *out, bool *is_new)
+{
+	*is_new = false;
+	if (!t->aside)
+		g->report.text_bytes += t->text.n;
+	if (guard_look(g, t, out))
+		return g->failed;
+	for (size_t i = 0; i < out->n; i++)
+		*is_new |= guard_found(g, out->v[i].entity, t->kind);
+	return g->failed;
 }
 
 static struct known **
@@ -348,11 +356,13 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 	for (size_t i = 0; i < found->n; i++) {
 		const struct finding *f = &found->v[i];
 		struct span with;
-		if (f->start < from || !guard_replaces(g, t, found, i, &with))
+		if (f->end <= from || !guard_replaces(g, t, found, i, &with))
 			continue;
 		edited = true;
-		put_known(g, &b, &at, json, span_cut(t->text, from, f->start));
-		json_place_put(&b, &at, json, with);
+		if (f->start >= from) {
+			put_known(g, &b, &at, json, span_cut(t->text, from, f->start));
+			json_place_put(&b, &at, json, with);
+		}
 		from = f->end;
 		if (!with.p)
 			guard_no_memory(g);
@@ -405,9 +415,10 @@ splice_findings(struct guard *g, const struct answer_text *t, const struct findi
 	for (size_t i = 0; v && i < found->n; i++) {
 		const struct finding *f = &found->v[i];
 		struct span with;
-		if (f->start < from || !guard_replaces(g, t, found, i, &with))
+		if (f->end <= from || !guard_replaces(g, t, found, i, &with))
 			continue;
-		v[nv++] = (struct text_edit){ f->start, f->end, with };
+		v[nv++] = f->start < from ? (struct text_edit){ from, f->end, SPAN_LIT("") }
+					  : (struct text_edit){ f->start, f->end, with };
 		from = f->end;
 		if (!with.p)
 			v = NULL;

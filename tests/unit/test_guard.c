@@ -519,6 +519,38 @@ static const struct answer_case rows[] = {
 		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"my ssn is 536-\"},{"
 		"\"text\":\"22-1840\"}]}}]}",
 		"denied no numbers|found 1|" },
+	{ "blocks of Claude's answer, with a call between them", REDACT, "anthropic",
+		"/v1/messages", "application/json",
+		"{\"content\":[{\"type\":\"text\",\"text\":\"to jane.doe@\"},{\"type\":"
+		"\"tool_use\",\"name\":\"f\",\"input\":{\"a\":\"4111\"}},{\"type\":\"text\","
+		"\"text\":\"example.org now\"}]}",
+		"text 0.0 to <EMAIL_ADDRESS>|arguments 1.0 a4111|text 2.0  now|found "
+		"1|redacted "
+		"1|tool f|" },
+	{ "of Bedrock's", DENY, "bedrock", "/model/x/converse", "application/json",
+		"{\"output\":{\"message\":{\"content\":[{\"text\":\"my ssn is 536-\"},"
+		"{\"text\":\"22-1840\"}]}}}",
+		"denied no numbers|found 1|" },
+	{ "of Cohere's", DENY, "cohere", "/v2/chat", "application/json",
+		"{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"my ssn is 536-\"},"
+		"{\"type\":\"text\",\"text\":\"22-1840\"}]}}",
+		"denied no numbers|found 1|" },
+	{ "items of OpenAI's responses, and the parts of one", REDACT, "openai",
+		"/v1/responses", "application/json",
+		"{\"output\":[{\"type\":\"message\",\"content\":[{\"type\":\"output_text\","
+		"\"text\":\"to jane.\"},{\"type\":\"output_text\",\"text\":\"doe@\"}]},"
+		"{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":"
+		"\"example.org now\"}]}]}",
+		"text= 0.0 to <EMAIL_ADDRESS>|text= 1.0  now|found 1|redacted 1|" },
+	{ "a value of one block that would be none with what the next begins with", DENY,
+		"anthropic", "/v1/messages", "application/json",
+		"{\"content\":[{\"type\":\"text\",\"text\":\"my ssn is 536-22-1840\"},{"
+		"\"type\":\"text\",\"text\":\"abc is\"}]}",
+		"denied no numbers|found 1|" },
+	{ "choices are not joined", DENY, "openai", "/v1/chat/completions", "application/json",
+		"{\"choices\":[{\"index\":0,\"message\":{\"content\":\"my ssn is 536-\"}},"
+		"{\"index\":1,\"message\":{\"content\":\"22-1840\"}}]}",
+		"same|" },
 	{ "what waits before an event that is no JSON", REDACT, "openai",
 		"/v1/chat/completions", "text/event-stream",
 		"data: {\"note\":\"it is fine\"}\n\ndata: {oops\n\n",
