@@ -138,11 +138,11 @@ $(LISTS): $(B)/gen/detect/validate/%.inc: policies/detectors/%.txt spoa/detect/l
 $(LIB_OBJ): | $(LISTS)
 
 # How providers' keys begin.
-$(B)/gen/policy/provider_keys.inc: policies/provider_keys.txt spoa/detect/lists.awk
+$(B)/gen/codec/provider_keys.inc: policies/provider_keys.txt spoa/detect/lists.awk
 	@mkdir -p $(@D)
 	@LC_ALL=C awk -f spoa/detect/lists.awk $< >$@.tmp && mv $@.tmp $@
 
-$(LIB_OBJ): | $(B)/gen/policy/provider_keys.inc
+$(LIB_OBJ): | $(B)/gen/codec/provider_keys.inc
 
 # Numbers in words.
 LIB_OBJ += $(B)/gen/numerals.o

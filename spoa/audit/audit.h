@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/mailbox.h"
 #include "base/metrics.h"
-#include "policy/config.h"
+#include "config/config.h"
 
 struct audit;
 

@@ -9,6 +9,7 @@
 
 uint64_t clock_mono_us(void);
 int64_t clock_wall_ns(void); /* since 1970-01-01T00:00:00Z */
+#define CLOCK_DAY_NS (86400ll * 1000000000)
 
 /* For the waits of libc. */
 static inline struct timespec

@@ -14,7 +14,7 @@
 #include "cmd/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
-#include "policy/config.h"
+#include "config/config.h"
 
 enum { ANSWER_BYTES = 64 << 20, ANSWER_S = 120 }; /* all keys made at run time */
 

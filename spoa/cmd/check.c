@@ -8,16 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "advice/notes.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
+#include "config/models.h"
+#include "config/read.h"
 #include "edge/judge.h"
-#include "policy/models.h"
-#include "policy/identity.h"
-#include "policy/notes.h"
+#include "identity/identity.h"
 #include "policy/own.h"
-#include "policy/read.h"
-#include "store/keyfile.h"
 #include "redis/redis_options.h"
+#include "store/keyfile.h"
 
 enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20 };
 

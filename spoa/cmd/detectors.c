@@ -9,10 +9,10 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/scan_rules.h"
+#include "config/read.h"
 #include "detect/custom/fingerprint.h"
 #include "detect/custom/sample_text.h"
 #include "detect/info.h"
-#include "policy/read.h"
 
 enum {
 	DOCUMENT_BYTES = 256 << 20,

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "policy/data.h"
+#include "codec/json_text.h"
 
 struct bindings {
 	struct arena *a;

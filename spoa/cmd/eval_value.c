@@ -7,11 +7,12 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
-#include "cel/time.h"
 #include "base/err.h"
+#include "cel/time.h"
 #include "cel/value.h"
-#include "policy/data.h"
 #include "codec/digits.h"
+#include "codec/json_text.h"
+#include "policy/data.h"
 
 enum { EVAL_DEPTH = 200 };
 

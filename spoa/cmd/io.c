@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "policy/read.h"
+#include "config/read.h"
 
 int
 cmd_fail(const char *what, const char *fmt, ...)

@@ -16,10 +16,10 @@
 #include "cmd/cmd.h"
 #include "cmd/key.h"
 #include "codec/utf8.h"
-#include "policy/apikeys.h"
-#include "policy/identity.h"
-#include "policy/keylimits.h"
-#include "policy/read.h"
+#include "config/read.h"
+#include "identity/apikeys.h"
+#include "identity/identity.h"
+#include "identity/keylimits.h"
 
 enum { ROLES_MAX = 64 };
 #define TTL_MIN_US 1000000ull

@@ -8,7 +8,7 @@
 #include "cmd/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/key.h"
-#include "policy/read.h"
+#include "config/read.h"
 
 /* "a, b" as a list; "" as null: none any more. */
 static json_t *

@@ -9,7 +9,7 @@
 #include "cmd/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
-#include "policy/read.h"
+#include "config/read.h"
 #include "price/price.h"
 
 enum { FOR_MAX = 8 };

@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "policy/models.h"
+#include "config/models.h"
 #include "tokens/estimate.h"
 
 struct counting {

@@ -2,8 +2,8 @@
  * environment, a key that is written out, and all of these by way of a variable that another
  * section may have set. */
 #include "base/ascii.h"
+#include "codec/credentials.h"
 #include "edge/judge_private.h"
-#include "policy/credentials.h"
 
 /* Headers that carry a provider's credential, whatever value a rule gives them. */
 static const char *const credential_headers[] = { "authorization", "x-api-key", "api-key",

@@ -5,8 +5,8 @@
 #ifndef EDGE_JUDGE_H
 #define EDGE_JUDGE_H
 
+#include "config/config.h"
 #include "edge/credential.h"
-#include "policy/config.h"
 
 enum { JUDGE_TEXT_BYTES = 16 << 20 }; /* of findings; the rest is counted */
 

@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "codec/digits.h"
 #include "codec/uri.h"
-#include "policy/apikeys.h"
+#include "identity/apikeys.h"
 
 enum { DISGUISE_LEAST = 12 }; /* bytes of a credential; less is too common in base64 */
 

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "gate/exchange.h"
-#include "policy/nonce.h"
+#include "identity/nonce.h"
 #include "policy/prices.h"
 
 /* A ticket that is out while the daemon drains. */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "codec/credentials.h"
 #include "gate/exchange.h"
-#include "policy/credentials.h"
 
 static bool
 listed(struct span name, const char *const *list)

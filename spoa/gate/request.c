@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "policy/credentials.h"
+#include "codec/credentials.h"
 #include "policy/prices.h"
 
 enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */

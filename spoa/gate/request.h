@@ -10,21 +10,21 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "audit/audit.h"
 #include "base/pool.h"
 #include "base/sha256.h"
-#include "audit/audit.h"
 #include "base/tag.h"
 #include "codec/trace.h"
-#include "sources/data.h"
 #include "gate/gate.h"
 #include "gate/overlay.h"
-#include "quota/quota.h"
-#include "sources/recognise.h"
 #include "gate/snapshot.h"
-#include "policy/decide.h"
+#include "quota/quota.h"
+#include "sources/data.h"
+#include "sources/recognise.h"
 #include "text/needles.h"
 #include "text/style.h"
 #include "tokens/models.h"
+#include "verdict/decide.h"
 
 /* OBSERVED: a cutover's; what would have been decided is next to it, enforced is nothing. */
 enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER, D_OBSERVED };
@@ -170,7 +170,7 @@ struct request {
 	/* What the steps found out. Stays until the end; texts in it are copied where the
 	 * arena goes. */
 	struct {
-		bool observed; /* a cutover's request: policy/observe.h */
+		bool observed; /* a cutover's request: identity/observe.h */
 		const struct route *route;
 		struct endpoint endpoint; /* of its dialect; the caller's errors are in it */
 		struct identity identity;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "policy/models.h"
+#include "config/models.h"
 #include "policy/own.h"
 #include "store/keyfile.h"
 

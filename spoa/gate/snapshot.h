@@ -8,7 +8,7 @@
 
 #include "base/caps.h"
 #include "base/seen.h"
-#include "policy/identity.h"
+#include "identity/identity.h"
 #include "tokens/encodings.h"
 #include "tokens/models.h"
 

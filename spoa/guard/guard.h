@@ -13,8 +13,8 @@
 #include "answer/restore.h"
 #include "base/caps.h"
 #include "detect/detect.h"
-#include "policy/answer.h"
 #include "dialect/dialect.h"
+#include "verdict/answer.h"
 
 /* All of it is borrowed, and lives as long as the guard. */
 struct guard_plan {

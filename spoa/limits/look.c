@@ -6,10 +6,11 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "codec/json_text.h"
 #include "gate/gate_private.h"
-#include "policy/claims.h"
+#include "identity/claims.h"
+#include "identity/keylimits.h"
 #include "policy/data.h"
-#include "policy/keylimits.h"
 
 /* Over any count: what is read decides nothing. */
 #define NO_BOUND (INT64_MAX / 8)

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "gate/gate_private.h"
+#include "identity/claims.h"
 #include "limits/limits.h"
-#include "policy/claims.h"
 
 /* What the request has under a name that overrides are for; nothing: it has none. */
 static struct span

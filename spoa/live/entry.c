@@ -12,12 +12,11 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "codec/json_text.h"
 #include "codec/utf8.h"
-#include "policy/data.h"
-#include "policy/keylimits.h"
+#include "identity/keylimits.h"
 
 enum { MAC_HEX = 2 * SHA256_BYTES };
-#define DAY_NS (86400ll * 1000000000)
 
 const char *const live_kinds[] = { "key", "limit", NULL };
 const char *const live_pair_names[LIVE_PAIR_NAMES] = { "person", "agent", "department", "team",
@@ -348,7 +347,7 @@ live_entry_object(const struct live_entry *e)
 bool
 live_day_after(int64_t ns, int64_t now_ns)
 {
-	return ns != LIVE_NEVER && now_ns > 0 && ns <= now_ns - DAY_NS;
+	return ns != LIVE_NEVER && now_ns > 0 && ns <= now_ns - CLOCK_DAY_NS;
 }
 
 bool

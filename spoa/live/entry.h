@@ -16,7 +16,7 @@
 #include <jansson.h>
 
 #include "base/sha256.h"
-#include "policy/apikeys.h"
+#include "identity/apikeys.h"
 
 #define LIVE_FIELD_MAX 64
 

@@ -6,7 +6,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "policy/data.h"
+#include "codec/json_text.h"
 
 /* Where the field is, or belongs. */
 static size_t

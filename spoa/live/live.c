@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "codec/json_text.h"
 #include "live/live_private.h"
 #include "live/view.h"
-#include "policy/data.h"
 
 /* ---- views ---- */
 

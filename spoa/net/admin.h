@@ -5,7 +5,7 @@
 #define NET_ADMIN_H
 
 #include "base/buf.h"
-#include "policy/config.h"
+#include "config/config.h"
 
 struct server; /* what it reports on: net/server.h */
 struct admin;

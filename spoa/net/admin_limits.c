@@ -4,11 +4,11 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "config/read.h"
 #include "gate/snapshot.h"
 #include "limits/limits.h"
 #include "net/change.h"
 #include "net/server.h"
-#include "policy/read.h"
 #include "price/price.h"
 
 enum { USD_SCALE = 9 }; /* nano-dollars */

@@ -8,10 +8,10 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "config/read.h"
 #include "gate/snapshot.h"
 #include "net/change.h"
 #include "net/server.h"
-#include "policy/read.h"
 
 /* ---- members ---- */
 

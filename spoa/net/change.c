@@ -6,14 +6,14 @@
 #include <pwd.h>
 #include <stdlib.h>
 
+#include "audit/audit.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "audit/audit.h"
+#include "config/read.h"
 #include "live/sync.h"
 #include "net/server.h"
-#include "policy/read.h"
 
 #define RECORD_US  5000000u /* a record that is not on disk by then: the change is refused */
 #define REDIS_US   700000u

@@ -1,4 +1,4 @@
-/* Says in the log that hosts are observed (policy/observe.h), and when that comes near its end
+/* Says in the log that hosts are observed (identity/observe.h), and when that comes near its end
  * and ends. Main thread. */
 #ifndef NET_OBSERVING_H
 #define NET_OBSERVING_H
@@ -6,7 +6,7 @@
 #include <ev.h>
 
 #include "base/tag.h"
-#include "policy/observe.h"
+#include "identity/observe.h"
 
 struct server;
 

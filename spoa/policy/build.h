@@ -4,8 +4,8 @@
 #ifndef POLICY_BUILD_H
 #define POLICY_BUILD_H
 
+#include "config/read.h"
 #include "policy/policy.h"
-#include "policy/read.h"
 #include "policy/section.h"
 
 struct provider {

@@ -1,7 +1,8 @@
 /* `data:` of a policy. A file is read and checked with the policy, and is part of the
  * snapshot: every request that began with it sees the same rows. */
-#include "policy/data.h"
 #include "base/ascii.h"
+#include "codec/json_text.h"
+#include "policy/data.h"
 
 #include <stdio.h>
 #include <stdlib.h>

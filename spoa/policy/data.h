@@ -7,13 +7,6 @@
 
 #include "policy/policy.h"
 
-/* A string's text, which lives as long as v; nothing of another value. */
-static inline struct span
-json_span(const json_t *v)
-{
-	return span_of(json_string_value(v), json_string_length(v));
-}
-
 /* JSON as a condition reads it: objects are maps, numbers without fraction ints. ERR_LIMIT:
  * nested in more than `depth` levels, and what is deeper is null. In the arena, which the
  * caller checks. */

@@ -6,9 +6,9 @@
 
 #include <stdlib.h>
 
+#include "config/include.h"
+#include "config/read.h"
 #include "detect/custom/custom.h"
-#include "policy/include.h"
-#include "policy/read.h"
 #include "policy/section.h"
 
 enum { SHINGLES_LEAST = 64 };

@@ -1,11 +1,11 @@
 /* The policy file as a whole: top-level keys, and the order in which the sections
  * are compiled (classes before the rules that name them, providers before the
  * routes). Every mistake is reported; with one, nothing is returned. */
-#include "policy/policy.h"
 #include "base/ascii.h"
+#include "policy/policy.h"
 
+#include "config/include.h"
 #include "policy/build.h"
-#include "policy/include.h"
 
 /* ---- shared by the sections ---- */
 

@@ -1,5 +1,5 @@
 /* The policy: YAML, checked and compiled to an immutable form. Decides nothing
- * by itself: policy/decide.h evaluates it. One allocation lifetime: the arena
+ * by itself: verdict/decide.h evaluates it. One allocation lifetime: the arena
  * given to policy_load. */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
@@ -9,7 +9,7 @@
 #include "codec/http.h"
 #include "codec/yaml.h"
 #include "inject/inject.h"
-#include "policy/config.h"
+#include "config/config.h"
 #include "price/price.h"
 #include "recogniser/recogniser.h"
 #include "dialect/dialect.h"
@@ -28,7 +28,8 @@ struct on_failure {
 };
 
 /* A cutover: who calls these hosts without a key of ours passes, to this backend alone, with
- * what it came with (policy/observe.h). */
+ * what it came with (identity/observe.h). */
+enum { OBSERVE_DAYS_MAX = 90 };
 struct observe {
 	const char **hosts; /* as a route's */
 	size_t nhosts;
@@ -356,7 +357,7 @@ struct policy {
 	size_t nroutes;
 	const struct rule *rules; /* of phase: request */
 	size_t nrules;
-	const struct rule *answer_rules; /* of phase: response: policy/answer.h */
+	const struct rule *answer_rules; /* of phase: response: verdict/answer.h */
 	size_t nanswer_rules;
 	const uint16_t *answer_slots; /* fields of the request that they read */
 	size_t nanswer_slots;
@@ -396,7 +397,7 @@ struct policy {
 	bool skip_samples;	/* detectors.samples: ignore */
 	float *thresholds; /* one an entity, from detectors.thresholds over the rules' own */
 	/* lower case: every header that an identity entry names and that is outside the
-	 * fixed list (policy/credentials.h) */
+	 * fixed list (codec/credentials.h) */
 	const char **credential_headers;
 	size_t ncredential_headers;
 	const char **credential_prefixes; /* of signed headers, likewise */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "policy/options.h"
+#include "config/options.h"
 #include "policy/section.h"
 
 /* clang-format off */

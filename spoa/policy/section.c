@@ -5,9 +5,9 @@
 
 #include <stddef.h>
 
+#include "config/read.h"
 #include "detect/custom/custom.h"
 #include "policy/build.h"
-#include "policy/read.h"
 #include "policy/schema.h"
 
 #define S   SECOND_US

@@ -3,7 +3,7 @@
  * not enforced. */
 #include "steps/steps.h"
 
-#include "policy/observe.h"
+#include "identity/observe.h"
 
 enum step_result
 request_observe(struct request *r)

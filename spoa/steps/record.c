@@ -6,9 +6,9 @@
 
 #include "base/caps.h"
 #include "base/clock.h"
-#include "limits/limits.h"
 #include "gate/exchange.h"
-#include "policy/explain.h"
+#include "limits/limits.h"
+#include "verdict/explain.h"
 
 enum { OUTCOMES_MAX = 4096, DATA_MAX = 8192 };
 

@@ -6,8 +6,8 @@
 #include <inttypes.h>
 
 #include "base/sha256.h"
-#include "policy/answer.h"
 #include "steps/steps.h"
+#include "verdict/answer.h"
 
 enum {
 	VALUE_MAX = 1024,   /* bytes of a text */

@@ -1,9 +1,9 @@
 /* What a completion says of the answer: what it was, what was found in it and what became of
  * that. Counts and names, never values; texts where the route has them recorded. */
 #include "gate/exchange.h"
-#include "policy/explain.h"
 #include "policy/prices.h"
 #include "steps/record.h"
+#include "verdict/explain.h"
 
 static void
 put_found(const struct request *r, const struct guard_report *a, struct buf *b)

@@ -2,8 +2,8 @@
  * read and the fate of each, so that they can be asked again. */
 #include "codec/utf8.h"
 #include "guard/guard.h"
-#include "policy/explain.h"
 #include "steps/record.h"
+#include "verdict/explain.h"
 
 enum { OUTCOMES_MAX = 4096, SCORE_DIGITS = 6, ARGUMENTS_MAX = 48 << 10 };
 

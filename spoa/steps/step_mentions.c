@@ -10,7 +10,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "policy/apikeys.h"
+#include "identity/apikeys.h"
 
 enum {
 	STEP_BYTES = 128 << 10, /* at a time */

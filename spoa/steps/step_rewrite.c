@@ -6,8 +6,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "codec/credentials.h"
 #include "gate/exchange.h"
-#include "policy/credentials.h"
 
 /* Edits of body and target are collected apart. */
 struct edits {

@@ -1,5 +1,5 @@
 /* How requests to a model are counted: by which vocabulary, what a chat adds, and how far off
- * that is where the provider's tokenizer is not known. Read by policy/models.c from
+ * that is where the provider's tokenizer is not known. Read by config/models.c from
  * policies/models.yaml, which is compiled in, or another file. Immutable: any thread. */
 #ifndef TOKENS_MODELS_H
 #define TOKENS_MODELS_H

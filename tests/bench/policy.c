@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "identity/idcache.h"
 #include "net/agent_int.h"
-#include "policy/idcache.h"
 #include "support/jwt_make.h"
 #include "support/policy_fix.h"
 #include "support/spop_peer.h"

@@ -69,7 +69,7 @@ next_random(void)
 static const char *const english[] = { "/usr/share/common-licenses/GPL-3",
 	"/usr/share/common-licenses/Apache-2.0", "docs/operations.md", "README.md" };
 static const char *const code[] = { "spoa/gate/request.c", "spoa/net/relay_upstream.c",
-	"spoa/policy/rules.c" };
+	"spoa/policy/sections/rules.c" };
 
 /* Sentences in the language's common characters, as they are strung in a text. */
 static const char *const chinese[] = {

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "codec/jws.h"
-#include "policy/identity.h"
+#include "identity/identity.h"
 #include "support/jwt_make.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -24,8 +24,8 @@
 #include "base/err.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
+#include "identity/apikeys.h"
 #include "quota/quota_table.h"
-#include "policy/apikeys.h"
 
 /* ---- the disk ---- */
 

@@ -21,9 +21,9 @@ clock_mono_us(void)
 }
 
 #include "base/err.h"
+#include "identity/identity.h"
 #include "store/keyset.h"
 #include "support/http_rig.h"
-#include "policy/identity.h"
 #include "support/jwt_make.h"
 #include "support/policy_fix.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "policy/apikeys.h"
+#include "identity/apikeys.h"
 #include "support/identity_fix.h"
 #include "support/jwt_make.h"
 

@@ -5,9 +5,9 @@
 
 #include <stdio.h>
 
-#include "policy/decide.h"
 #include "policy/own.h"
 #include "support/detect_fix.h"
+#include "verdict/decide.h"
 
 struct policy_fix {
 	struct arena a;

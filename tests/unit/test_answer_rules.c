@@ -7,9 +7,9 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "policy/answer.h"
 #include "support/policy_fix.h"
 #include "text/body.h"
+#include "verdict/answer.h"
 
 #define H POLICY_HEAD
 

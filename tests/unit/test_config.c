@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "policy/config.h"
-#include "policy/options.h"
-#include "policy/read.h"
+#include "config/config.h"
+#include "config/options.h"
+#include "config/read.h"
 #include "redis/redis_tls.h"
 #include "redis/redis_url.h"
 #include "support/temp_dir.h"

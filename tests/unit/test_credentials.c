@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/buf.h"
-#include "policy/credentials.h"
+#include "codec/credentials.h"
 #include "support/guard.h"
 
 /* clang-format off */

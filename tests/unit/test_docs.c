@@ -15,7 +15,7 @@
 #include "base/metrics.h"
 #include "cel/fn.h"
 #include "cmd/cmd.h"
-#include "policy/options.h"
+#include "config/options.h"
 #include "policy/own.h"
 #include "policy/section.h"
 #include "tally/tally.h"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/caps.h"
-#include "policy/include.h"
+#include "config/include.h"
 #include "support/policy_fix.h"
 #include "support/temp_dir.h"
 

@@ -20,7 +20,6 @@
 	"{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":" serial OWN rest "}"
 #define FILED(rest) "{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":7" rest "}"
 #define REVOKED	    ",\"revoked\":\"2029-12-01T00:00:00Z\""
-#define DAY_NS	    (86400ll * 1000000000)
 
 static const unsigned char secret[SHA256_BYTES] = "a key of 32 bytes for the tests";
 static char dir[64], file[96];

@@ -7,10 +7,10 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "advice/notes.h"
 #include "base/clock.h"
-#include "policy/apikeys.h"
-#include "policy/notes.h"
-#include "policy/observe.h"
+#include "identity/apikeys.h"
+#include "identity/observe.h"
 #include "support/policy_fix.h"
 
 #define SEC 1000000000ll

@@ -7,11 +7,11 @@
 #include <cmocka.h>
 
 #include "cmd/policies/decide.h"
-#include "policy/explain.h"
 #include "guard/guard.h"
 #include "steps/record.h"
-#include "text/body.h"
 #include "support/run_cmd.h"
+#include "text/body.h"
+#include "verdict/explain.h"
 
 #define HEAD                                                                                   \
 	"tollgate: 1\nname: t\ndefault: permit\n"                                              \

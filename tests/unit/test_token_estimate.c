@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "policy/models.h"
+#include "config/models.h"
 #include "tokens/estimate.h"
 
 static void

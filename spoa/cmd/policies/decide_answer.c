@@ -5,10 +5,10 @@
 
 #include "base/err.h"
 #include "cmd/policies/decide.h"
+#include "codec/json_text.h"
+#include "config/read.h"
 #include "guard/guard.h"
-#include "policy/data.h"
-#include "policy/explain.h"
-#include "policy/read.h"
+#include "verdict/explain.h"
 
 /* ---- what is given ---- */
 

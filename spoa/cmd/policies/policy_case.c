@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "cmd/policies/policy.h"
-#include "policy/read.h"
+#include "config/read.h"
 
 static const char *const file_keys[] = { "policy", "defaults", "cases", NULL };
 static const char *const default_keys[] = { "request", "identity", "time", "data", "classifier",

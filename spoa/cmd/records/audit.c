@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "policy/config.h"
+#include "config/config.h"
 
 static const struct {
 	const char *name;

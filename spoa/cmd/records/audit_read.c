@@ -9,13 +9,13 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
-#include "policy/config.h"
+#include "cmd/records/audit.h"
+#include "config/config.h"
+#include "redis/redis_sync.h"
 #include "store/journal.h"
 #include "store/lines.h"
 #include "store/recover.h"
-#include "redis/redis_sync.h"
 
 #define PAGE	   1000 /* stream entries a request */
 #define TIMEOUT_US 10000000

@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "cmd/alone.h"
-#include "policy/explain.h"
+#include "verdict/explain.h"
 
 struct recorded {
 	const char *id, *decided_at, *decision, *label; /* "" where the record lacks it */

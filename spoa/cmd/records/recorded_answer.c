@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cmd/records/recorded.h"
-#include "policy/data.h"
+#include "codec/json_text.h"
 #include "text/body.h"
 
 static const char *

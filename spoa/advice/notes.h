@@ -1,0 +1,26 @@
+/* What is valid but worth knowing about a policy: printed by check, logged by
+ * serve at start and reload. */
+#ifndef ADVICE_NOTES_H
+#define ADVICE_NOTES_H
+
+#include "policy/policy.h"
+
+/* Who gets remarks; `at` NULL: of no place. */
+struct noting {
+	void (*note)(void *arg, const struct yaml_node *at, const char *text);
+	void *arg;
+};
+
+/* A remark of up to 511 bytes. */
+void note_say(const struct noting *to, const struct yaml_node *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Calls note() once a remark, "file:line:column: text" where it has a place. */
+void policy_notes(const struct policy *p, const struct config *cfg,
+	const struct detect_rules *rules, void (*note)(void *arg, const char *text), void *arg);
+
+/* notes_limits.c: those on limits. */
+void policy_limit_notes(
+	const struct policy *p, const struct config *cfg, const struct noting *to);
+
+#endif

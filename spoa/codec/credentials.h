@@ -1,0 +1,34 @@
+/* The names of headers and query parameters that may carry a caller's credential or
+ * account, and that no provider may see (design: the caller's credentials never reach a
+ * provider). The shipped HAProxy files delete the headers on the direct path, the gate on
+ * the relay path: a test compares them. A parameter sends its request through the relay,
+ * which takes it out. */
+#ifndef CODEC_CREDENTIALS_H
+#define CODEC_CREDENTIALS_H
+
+#include "base/span.h"
+
+enum { CREDENTIAL_HEADER = 1, CREDENTIAL_QUERY = 2, CREDENTIAL_BOTH = 3 };
+
+/* What a name ends with, or with '^' before it a whole name; lower case. A '-' is none,
+ * one or several of - and _: HAProxy's expression has [-_]* there. */
+struct credential_name {
+	const char *name;
+	unsigned where;
+};
+/* Ends with a name of NULL. */
+extern const struct credential_name credential_names[];
+
+/* Any case. */
+bool credential_header(struct span name);
+/* True where a header's value, "Bearer " or not, begins as a key of a model provider does
+ * (policies/provider_keys.txt): none of ours. */
+bool credential_of_provider(struct span value);
+/* Whether a parameter of the raw query carries one, in any spelling that parsers take:
+ * escapes (of escapes too), any case, signs and blanks between and around the letters,
+ * "name[]", & and ; as separators, escaped as well, without a value. */
+bool credential_query(struct span query);
+/* The query without them, as much as query.n bytes. Returns its length. */
+size_t credential_query_without(struct span query, char *out);
+
+#endif

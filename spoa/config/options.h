@@ -1,0 +1,40 @@
+/* The table of tollgate.yaml's options: feeds parsing, defaults and the manual. */
+#ifndef CONFIG_OPTIONS_H
+#define CONFIG_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_kind {
+	OPT_TEXT,
+	OPT_PATH, /* relative ones count from the file's folder */
+	OPT_NODE,
+	OPT_NAMES,
+	OPT_REDIS,
+	OPT_BOOL,
+	OPT_DURATION, /* microseconds */
+	OPT_SIZE,     /* bytes */
+	OPT_U64,
+	OPT_UNSIGNED,
+	OPT_WORKERS,
+	OPT_ADDRS,
+	OPT_UNIX,
+	OPT_TCP,
+	OPT_FORMAT,
+	OPT_LEVEL,
+};
+
+struct config_option {
+	const char *name; /* "agent.listen": key of a section, one level */
+	enum option_kind kind;
+	size_t place;	      /* offset in struct config */
+	const char *fallback; /* as written in the file; NULL: unset */
+	uint64_t min, max;    /* durations in microseconds, sizes in bytes */
+	size_t aux;	      /* offset of the count or of the "is set" flag; 0: none */
+	const char *help;
+};
+
+extern const struct config_option config_options[];
+extern const size_t config_option_count;
+
+#endif

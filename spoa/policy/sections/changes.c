@@ -1,0 +1,236 @@
+/* The effects of a rule that neither end the evaluation nor replace what was found:
+ * other targets, another model, a cap on the output, tags, recognisers that must
+ * answer, headers toward the provider. What one rule may not say at once is refused
+ * in rules.c. */
+#include "base/ascii.h"
+#include "codec/credentials.h"
+#include "policy/build.h"
+
+enum { TAGS_MAX = 16, HEADERS_MAX = 16, HEADER_BYTES = 1024, MODEL_BYTES = 128 };
+
+/* What frames the message, says how it is encoded, or is rewritten on the way. */
+static const char *const fixed_headers[] = { "connection", "keep-alive", "proxy-connection",
+	"te", "trailer", "transfer-encoding", "upgrade", "content-length", "expect", "host",
+	"content-type", "content-encoding", "accept-encoding", "content-digest", "repr-digest",
+	"digest", "content-md5", "http2-settings", NULL };
+
+bool
+build_model(struct builder *b, const struct yaml_node *n, const char **out)
+{
+	if (!read_text(b->d, n, "model", out))
+		return false;
+	bool ok = n->s.n <= MODEL_BYTES;
+	for (size_t i = 0; i < n->s.n; i++)
+		ok = ok && n->s.p[i] > ' ' && n->s.p[i] <= '~';
+	if (!ok)
+		diag_at(b->d, n,
+			"model: the name of a model, at most %d printable bytes without "
+			"blanks, "
+			"is expected",
+			MODEL_BYTES);
+	return ok;
+}
+
+bool
+build_reads_target(const struct cel_program *prog)
+{
+	return prog && (cel_reads(prog, V_TARGET_NAME) || cel_reads(prog, V_TARGET_REGION) ||
+			       cel_reads(prog, V_TARGET_EXTERNAL));
+}
+
+/* ---- route ---- */
+
+/* A name that no route has as a target would leave nothing anywhere. */
+static void
+known_target(struct builder *b, const struct yaml_node *n)
+{
+	struct nearest near = nearest_to(n->s);
+
+	for (size_t i = 0; i < b->p->nroutes; i++)
+		for (size_t k = 0; k < b->p->routes[i].ntargets; k++)
+			if (nearest_is(&near, b->p->routes[i].targets[k].name))
+				return;
+	diag_at(b->d, n, "targets: no route has the target %s%s", n->s.p, nearest_hint(&near));
+}
+
+static void
+route(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+{
+	const struct yaml_node *to, *model;
+
+	if (!build_section(b, n, SECTION_EFFECT_ROUTE, NULL))
+		return;
+	to = yaml_get(n, "targets");
+	model = yaml_get(n, "model");
+	if (!to && !model)
+		diag_at(b->d, n->key, "route: targets or model is missing");
+	if (model)
+		build_model(b, model, &x->model);
+	if (!to || !read_texts(b->a, b->d, to, "targets", &x->targets, &x->ntargets))
+		return;
+	for (const struct yaml_node *c = yaml_first(to); c; c = yaml_next(to, c))
+		known_target(b, c);
+}
+
+/* ---- tag, require ---- */
+
+void
+build_tags(struct builder *b, const struct yaml_node *n, const char ***tags, size_t *ntags)
+{
+	const char *name;
+
+	if (!read_texts(b->a, b->d, n, "tag", tags, ntags))
+		return;
+	if (*ntags > TAGS_MAX)
+		diag_at(b->d, n, "tag: more than %d", TAGS_MAX);
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
+		build_name(b, c, 64, &name);
+}
+
+static void
+tag(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+{
+	build_tags(b, n, &x->tags, &x->ntags);
+}
+
+static void
+required(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+{
+	struct nearest near = nearest_to(n->s);
+
+	for (size_t i = 0; i < b->p->nexternals; i++)
+		if (nearest_is(&near, b->p->externals[i].rec.name)) {
+			x->require |= 1ull << i;
+			return;
+		}
+	diag_at(b->d, n, "require: %s is not among detectors.external%s", n->s.p,
+		nearest_hint(&near));
+}
+
+static void
+require(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+{
+	if (!read_texts(b->a, b->d, n, "require", NULL, NULL))
+		return;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
+		required(b, c, x);
+}
+
+/* ---- set_headers ---- */
+
+static bool
+carries_credential(const struct policy *p, struct span name)
+{
+	if (span_find(name, p->credential_headers, p->ncredential_headers) <
+		p->ncredential_headers)
+		return true;
+	for (size_t i = 0; i < p->ncredential_prefixes; i++)
+		if (span_starts(name, span_str(p->credential_prefixes[i])))
+			return true;
+	return credential_header(name);
+}
+
+/* Why no rule may set this header, or NULL. `name` in lower case. */
+static const char *
+header_fault(const struct policy *p, struct span name)
+{
+	if (name.n == 0 || name.n > 64 ||
+		strspn(name.p, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != name.n)
+		return "is no header's name: letters, digits and - _ . are expected, at most "
+		       "64";
+	if (span_starts(name, SPAN_LIT("x-tollgate-")))
+		return "belongs to tollgate";
+	for (size_t i = 0; fixed_headers[i]; i++)
+		if (span_is(name, fixed_headers[i]))
+			return "belongs to the connection or the body";
+	if (carries_credential(p, name))
+		return "carries credentials: HAProxy's backend sets those of the provider";
+	return NULL;
+}
+
+static bool
+header_value(struct builder *b, const struct yaml_node *n, const char **out)
+{
+	if (!read_text(b->d, n, n->key->s.p, out))
+		return false;
+	bool ok = n->s.n <= HEADER_BYTES && n->s.p[0] != ' ' && n->s.p[n->s.n - 1] != ' ';
+	for (size_t i = 0; i < n->s.n; i++)
+		ok = ok && n->s.p[i] >= ' ' && n->s.p[i] <= '~';
+	if (!ok)
+		diag_at(b->d, n,
+			"%s: one line of printable ASCII, at most %d bytes, without blanks "
+			"around "
+			"it, is expected",
+			n->key->s.p, HEADER_BYTES);
+	return ok;
+}
+
+static void
+set_headers(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+{
+	struct header *h;
+
+	if (n->kind != YAML_MAPPING || n->count == 0) {
+		diag_at(b->d, n,
+			"set_headers: a mapping of names to values is expected, found %s",
+			n->kind == YAML_MAPPING ? "an empty one" : yaml_type_name(n));
+		return;
+	}
+	if (n->count > HEADERS_MAX) {
+		diag_at(b->d, n, "set_headers: more than %d", HEADERS_MAX);
+		return;
+	}
+	if (!(h = build_array(b, n, n->count, sizeof(*h))))
+		return;
+	x->headers = h;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		char *name = arena_strdup(b->a, c->key->s.p);
+		ascii_lower(name, span_str(name).n);
+		const char *fault = name ? header_fault(b->p, span_str(name)) : "";
+		if (fault) {
+			diag_at(b->d, c->key, "set_headers: %s %s", c->key->s.p, fault);
+			continue;
+		}
+		for (size_t i = 0; i < x->nheaders; i++)
+			if (!strcmp(h[i].name, name))
+				diag_at(b->d, c->key, "set_headers: %s is given twice", name);
+		h[x->nheaders].name = name;
+		if (header_value(b, c, &h[x->nheaders].value))
+			x->nheaders++;
+	}
+}
+
+/* ---- all of them ---- */
+
+void
+build_change(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	static const struct {
+		const char *key;
+		void (*read)(struct builder *, const struct yaml_node *, struct rule_change *);
+	} effects[] = {
+		{ "route", route },
+		{ "tag", tag },
+		{ "require", require },
+		{ "set_headers", set_headers },
+	};
+	struct rule_change *x = build_array(b, n, 1, sizeof(*x));
+	const struct yaml_node *c;
+	bool any = false;
+
+	for (size_t i = 0; x && i < COUNT_OF(effects); i++)
+		if ((c = yaml_get(n, effects[i].key))) {
+			effects[i].read(b, c, x);
+			any = true;
+		}
+	if (x && (c = yaml_get(n, "max_output_tokens"))) {
+		read_uint(b->d, c, 1, 10000000, &x->max_output_tokens);
+		any = true;
+	}
+	if (!any)
+		return;
+	r->change = x;
+	b->p->changes = true;
+	b->p->nheader_rules += x->nheaders > 0;
+	b->p->requires |= x->require != 0;
+}

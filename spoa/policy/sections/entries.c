@@ -1,0 +1,391 @@
+/* The policy's identity entries: which credentials are looked for, where, and
+ * against which issuer or key file they will be verified. No key is read here:
+ * identity/identity.h does that once a snapshot. RFC 7519, RFC 8725. */
+#include "base/ascii.h"
+#include "codec/credentials.h"
+#include "config/secret.h"
+#include "policy/build.h"
+#include "store/cert.h"
+#include "store/http_client.h"
+#include "store/jwks.h"
+
+static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
+
+/* RFC 7519 4.1.2, RFC 8693 4.1 */
+static const struct claim_map default_claims = { .person = "sub", .agent = "act.sub" };
+
+/* What the demo issuer's tokens say, as in the example of the manual. */
+static const struct claim_map demo_claims = { "sub", "act.sub", "roles", "dept", "clearance",
+	"team", "plan" };
+
+static bool
+header_ok(struct span s)
+{
+	return s.n > 0 && s.n <= 64 && span_past(s, 0, is_tchar) == s.n;
+}
+
+/* Fields that frame or route the request cannot be taken away from it. */
+static bool
+header_reserved(struct span lower)
+{
+	static const char *const names[] = { "host", "connection", "content-length",
+		"content-type", "content-encoding", "transfer-encoding", "te", "trailer",
+		"upgrade", "expect", "keep-alive", "proxy-connection" };
+
+	return SPAN_IN(lower, names) || span_starts(lower, SPAN_LIT("x-tollgate-"));
+}
+
+static void
+header_name(struct builder *b, const struct yaml_node *n, const char **out)
+{
+	if (n->kind != YAML_SCALAR || !header_ok(n->s)) {
+		diag_at(b->d, n, "%.*s: the name of a header is expected, found %s",
+			SPAN_ARG(read_name(n, "header")), yaml_found(n));
+		return;
+	}
+	char *lower = arena_strdup(b->a, n->s.p);
+	if (!lower) {
+		diag_at(b->d, n, "out of memory");
+		return;
+	}
+	ascii_lower(lower, strlen(lower));
+	if (header_reserved(span_str(lower)))
+		diag_at(b->d, n, "%.*s: %s cannot carry a credential",
+			SPAN_ARG(read_name(n, "header")), lower);
+	*out = lower;
+}
+
+static void
+header(struct builder *b, const struct yaml_node *n, const char **out)
+{
+	*out = "authorization";
+	if (n)
+		header_name(b, n, out);
+}
+
+/* A parameter that the gate takes out of what providers see, whatever the policy says. */
+static void
+parameter(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	bool name = n->kind == YAML_SCALAR && header_ok(n->s);
+
+	if (!name || !credential_query(n->s)) {
+		diag_at(b->d, n,
+			"query: a parameter that carries credentials is expected (key, token, "
+			"access_token, api_key, jwt and the like), found %s",
+			name ? n->s.p : yaml_found(n));
+		return;
+	}
+	e->header = NULL;
+	e->query = arena_strdup(b->a, n->s.p);
+	if (!e->query)
+		diag_at(b->d, n, "out of memory");
+}
+
+static void
+jwks(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	bool url = n->kind == YAML_SCALAR &&
+		   (strstr(n->s.p, "://") || !strncmp(n->s.p, "unix:", 5));
+	const char *why = url ? http_url_check(n->s.p) : NULL;
+
+	if (!url)
+		build_path(b, n, &e->jwks_file);
+	else if (!strncmp(n->s.p, "http:", 5))
+		diag_at(b->d, n,
+			"jwks: https is expected: who answers here says whom to believe");
+	else if (why)
+		diag_at(b->d, n, "jwks: %s", why);
+	else
+		e->jwks_url = arena_dup(b->a, n->s).p;
+}
+
+/* What goes with a URL only. */
+static void
+fetching(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	static const char *const names[] = { "ca_file", "refresh", "max_stale" };
+	const struct yaml_node *c;
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if ((c = yaml_get(n, names[i])) && !e->jwks_url)
+			diag_at(b->d, c->key, "%s: is for a jwks that is a URL", names[i]);
+}
+
+static void
+claim_path(struct builder *b, const struct yaml_node *c)
+{
+	/* a path: names between single dots */
+	if (c->s.p[0] == '.' || c->s.p[c->s.n - 1] == '.' || strstr(c->s.p, ".."))
+		diag_at(b->d, c, "%s: a claim or a path such as act.sub is expected, found %s",
+			c->key->s.p, c->s.p);
+}
+
+static void
+certificate_field(struct builder *b, const struct yaml_node *c)
+{
+	if (!cert_field_known(c->s))
+		diag_at(b->d, c, "%s: a field of the certificate is expected (%s), found %s",
+			c->key->s.p, cert_field_names(), c->s.p);
+}
+
+/* The members of a claim map, which were read, are held to be what `fits` says. */
+static void
+claim_members(struct builder *b, const struct yaml_node *n, enum section_name which,
+	void (*fits)(struct builder *b, const struct yaml_node *c))
+{
+	for (const struct yaml_node *c = n->child; c; c = c->next)
+		if (section_field(which, c->key->s) && !span_is(c->key->s, "trust_domain") &&
+			c->kind == YAML_SCALAR && c->s.n && !yaml_is_null(c))
+			fits(b, c);
+}
+
+/* RS, PS, ES, EdDSA with a key set; HS where a secret is declared: a key set's
+ * public key never serves as one. */
+static void
+algorithm_set(struct builder *b, const struct yaml_node *n, unsigned possible, unsigned *out)
+{
+	*out = 0;
+	if (!read_texts(b->a, b->d, n, "algorithms", NULL, NULL))
+		return;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+		enum jws_alg alg = jws_alg_find(c->s);
+		if (alg != JWS_ALGS && possible >> alg & 1)
+			*out |= 1u << alg;
+		else if (alg != JWS_ALGS)
+			diag_at(b->d, c, "algorithms: %s needs %s", c->s.p,
+				possible == JWS_PUBLIC ? "secret, not jwks"
+						       : "jwks, not secret");
+		else
+			diag_at(b->d, c,
+				"algorithms: one of RS256, RS384, RS512, PS256, PS384, PS512, "
+				"ES256, ES384, ES512, EdDSA, and with secret HS256, HS384, "
+				"HS512 is expected, found %s",
+				c->s.p);
+	}
+}
+
+static void
+issuer_from(struct builder *b, const struct yaml_node *n, const char *what,
+	struct identity_entry *e)
+{
+	const struct yaml_node *issuer = yaml_get(n, "issuer"), *aud = yaml_get(n, "audience"),
+			       *keys = yaml_get(n, "jwks");
+
+	if (!issuer)
+		diag_at(b->d, n->key ? n->key : n, "%s: issuer is missing", what);
+	else
+		read_text(b->d, issuer, "issuer", &e->issuer);
+	if (!aud)
+		diag_at(b->d, n->key ? n->key : n, "%s: audience is missing", what);
+	else
+		read_texts(b->a, b->d, aud, "audience", &e->audiences, &e->naudiences);
+	const struct yaml_node *secret = yaml_get(n, "secret");
+	if (!keys && !secret)
+		diag_at(b->d, n->key ? n->key : n, "%s: jwks is missing", what);
+	else if (keys && secret)
+		diag_at(b->d, secret->key, "secret: the issuer has jwks already");
+	else if (keys)
+		jwks(b, keys, e);
+	else
+		read_secret(b->a, b->d, secret, &e->secret);
+}
+
+static void
+demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
+	struct identity_entry *e)
+{
+	static const char *const given[] = { "issuer", "audience", "jwks", "secret" };
+
+	for (size_t i = 0; i < COUNT_OF(given); i++) {
+		const struct yaml_node *c = yaml_get(n, given[i]);
+		if (c)
+			diag_at(b->d, c->key, "%s: comes from demo_issuer", given[i]);
+	}
+	if (!b->cfg || !b->cfg->demo_issuer) {
+		diag_at(b->d, flag, "demo_issuer: the configuration names none");
+		return;
+	}
+	const struct yaml_node *root = yaml_load_file(b->a, b->cfg->demo_issuer, b->d);
+	if (root && read_map(b->d, root, "demo issuer", demo_keys, NULL))
+		issuer_from(b, root, "demo issuer", e);
+	e->claims = demo_claims;
+}
+
+static void
+jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	const struct yaml_node *c;
+	bool is_demo = false;
+
+	unsigned possible = yaml_get(n, "secret") ? JWS_SECRET : JWS_PUBLIC;
+	e->algorithms = possible;
+	e->leeway_s = 60;
+	e->refresh_us = 300 * SECOND_US;
+	e->stale_us = 86400 * SECOND_US;
+	e->claims = default_claims;
+	if (!build_section(b, n, SECTION_JWT, e))
+		return;
+	header(b, yaml_get(n, "header"), &e->header);
+	if ((c = yaml_get(n, "query"))) {
+		if (yaml_get(n, "header"))
+			diag_at(b->d, c->key,
+				"query: the entry has a header already; write two entries");
+		parameter(b, c, e);
+	}
+	if ((c = yaml_get(n, "demo_issuer")))
+		read_bool(b->d, c, &is_demo);
+	if (is_demo)
+		demo(b, n, c, e);
+	else
+		issuer_from(b, n, "jwt", e);
+	fetching(b, n, e);
+	if ((c = yaml_get(n, "algorithms")))
+		algorithm_set(b, c, possible, &e->algorithms);
+	if (!(c = yaml_get(n, "claims")))
+		return;
+	e->claims = default_claims;
+	if (build_section(b, c, SECTION_CLAIMS, &e->claims))
+		claim_members(b, c, SECTION_CLAIMS, claim_path);
+}
+
+static void
+api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	if (!build_section(b, n, SECTION_API_KEY, e))
+		return;
+	header(b, yaml_get(n, "header"), &e->header);
+	if (!yaml_get(n, "keys"))
+		diag_at(b->d, n->key, "api_key: keys is missing");
+}
+
+static void
+signed_headers(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	const struct yaml_node *c;
+
+	e->prefix = "x-identity-";
+	e->header = "x-identity-signature";
+	e->max_skew_s = 60;
+	if (!build_section(b, n, SECTION_SIGNED_HEADERS, e))
+		return;
+	if ((c = yaml_get(n, "prefix"))) {
+		header_name(b, c, &e->prefix);
+		size_t len = strlen(e->prefix);
+		if (len < 3 || e->prefix[len - 1] != '-')
+			diag_at(b->d, c,
+				"prefix: the beginning of names, with '-' at its end, is "
+				"expected, found %s",
+				e->prefix);
+		e->header = arena_printf(b->a, "%ssignature", e->prefix).p;
+	}
+	if ((c = yaml_get(n, "signature")))
+		header_name(b, c, &e->header);
+	if (!yaml_get(n, "keys"))
+		diag_at(b->d, n->key, "signed_headers: keys is missing");
+}
+
+static void
+client_certificate(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	e->claims = (struct claim_map){ .person = "subject.CN" };
+	for (size_t i = 0; i + 1 < b->p->nidentities; i++)
+		if (b->p->identities[i].kind == ID_CERTIFICATE)
+			diag_at(b->d, n->key,
+				"client_certificate: stands in the list already; the first "
+				"decides");
+	if (yaml_is_null(n) || !build_section(b, n, SECTION_CLIENT_CERTIFICATE, e))
+		return;
+	claim_members(b, n, SECTION_CLIENT_CERTIFICATE, certificate_field);
+	if (e->trust_domain && strpbrk(e->trust_domain, "/:"))
+		diag_at(b->d, yaml_get(n, "trust_domain"),
+			"trust_domain: the domain alone is expected, as in acme.org, found %s",
+			e->trust_domain);
+}
+
+static void
+none(struct builder *b, const struct yaml_node *n, const struct yaml_node *item,
+	struct identity_entry *e)
+{
+	e->person = "service-account";
+	if (item->next)
+		diag_at(b->d, n->key,
+			"none: must be the last entry: nothing after it is tried");
+	if (!yaml_is_null(n))
+		build_section(b, n, SECTION_NONE, e);
+}
+
+/* Every entry's header once that is none of the fixed list. */
+static void
+credentials(struct builder *b, const struct yaml_node *at)
+{
+	struct policy *p = b->p;
+	const char **names = build_array(b, at, p->nidentities, sizeof(const char *));
+
+	if (!names)
+		return;
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const char *h = p->identities[i].header;
+		bool known = h == NULL || credential_header(span_str(h));
+		for (size_t j = 0; j < p->ncredential_headers && !known; j++)
+			known = !strcmp(names[j], h);
+		if (!known)
+			names[p->ncredential_headers++] = h;
+	}
+	const char **parameters = build_array(b, at, p->nidentities + 1, sizeof(const char *));
+	for (size_t i = 0, n = 0; parameters && i < p->nidentities; i++)
+		if (p->identities[i].query)
+			parameters[n++] = p->identities[i].query;
+	p->credential_parameters = parameters;
+	p->unusual_credential = p->ncredential_headers > 0;
+	p->credential_headers = names;
+	const char **prefixes = build_array(b, at, p->nidentities, sizeof(const char *));
+	for (size_t i = 0; prefixes && i < p->nidentities; i++)
+		if (p->identities[i].prefix)
+			prefixes[p->ncredential_prefixes++] = p->identities[i].prefix;
+	p->credential_prefixes = prefixes;
+}
+
+void
+build_identity(struct builder *b, const struct yaml_node *n)
+{
+	struct yaml_node at = build_at(b, n);
+	struct identity_entry *entries;
+	void (*const build[])(struct builder *, const struct yaml_node *,
+		struct identity_entry *) = { [ID_JWT] = jwt,
+		[ID_SIGNED] = signed_headers,
+		[ID_CERTIFICATE] = client_certificate,
+		[ID_API_KEY] = api_key };
+
+	if (n && !read_list(b->d, n, "identity"))
+		n = NULL;
+	entries = build_array(b, &at, n ? n->count : 0, sizeof(*entries));
+	if (!entries)
+		return;
+	b->p->identities = entries;
+	for (const struct yaml_node *c = n ? n->child : NULL; c; c = c->next) {
+		struct identity_entry *e = &entries[b->p->nidentities];
+		if (!read_map(b->d, c, "identity", identity_words, NULL))
+			continue;
+		if (c->count != 1) {
+			diag_at(b->d, c,
+				"identity: one of jwt, signed_headers, client_certificate, "
+				"api_key, none an "
+				"entry is expected, "
+				"found %zu",
+				c->count);
+			continue;
+		}
+		for (unsigned k = 0; identity_words[k]; k++)
+			if (span_is(c->child->key->s, identity_words[k])) {
+				e->kind = (enum identity_kind)k;
+				e->at = c->child->key;
+				b->p->nidentities++;
+				if (e->kind == ID_NONE)
+					none(b, c->child, c, e);
+				else
+					build[k](b, c->child, e);
+			}
+	}
+	credentials(b, &at);
+}

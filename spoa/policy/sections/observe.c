@@ -1,0 +1,59 @@
+/* `observe` of a policy. */
+#include "base/clock.h"
+#include "policy/build.h"
+
+/* 2026-12-31, the beginning of that day in UTC, or RFC 3339. */
+static bool
+read_time(struct span s, int64_t *out)
+{
+	char text[64];
+	size_t n = s.n;
+
+	if (n == 0 || n + sizeof("T00:00:00Z") > sizeof(text))
+		return false;
+	memcpy(text, s.p, n);
+	if (n == strlen("2026-12-31")) {
+		memcpy(text + n, "T00:00:00Z", 10);
+		n += 10;
+	}
+	return clock_parse(text, n, out) == 0;
+}
+
+static void
+until(struct builder *b, const struct yaml_node *n, struct observe *o)
+{
+	char latest[CLOCK_RFC3339_LEN];
+	int64_t most = clock_wall_ns() + OBSERVE_DAYS_MAX * CLOCK_DAY_NS;
+
+	clock_rfc3339(most, latest);
+	if (n->kind != YAML_SCALAR || !read_time(n->s, &o->until_ns))
+		diag_at(b->d, n,
+			"until: a date such as 2026-12-31 (its beginning, UTC), or a time such "
+			"as 2026-12-31T18:00:00Z, is expected, found %s",
+			yaml_found(n));
+	else if (o->until_ns > most)
+		diag_at(b->d, n,
+			"until: %s is more than %d days ahead (%.10s is the last day now): a "
+			"cutover ends",
+			n->s.p, OBSERVE_DAYS_MAX, latest);
+}
+
+void
+build_observe(struct builder *b, const struct yaml_node *n)
+{
+	static const char *const needed[] = { "hosts", "backend", "until" };
+	struct observe *o = &b->p->observe;
+	const struct yaml_node *c;
+
+	if (!n || !build_section(b, n, SECTION_OBSERVE, NULL))
+		return;
+	o->at = n->key;
+	for (size_t i = 0; i < COUNT_OF(needed); i++)
+		if (!yaml_get(n, needed[i]))
+			diag_at(b->d, n->key, "observe: %s is missing", needed[i]);
+	build_hosts(b, yaml_get(n, "hosts"), "hosts", &o->hosts, &o->nhosts);
+	if ((c = yaml_get(n, "backend")))
+		build_backend(b, c, &o->backend);
+	if ((c = yaml_get(n, "until")))
+		until(b, c, o);
+}

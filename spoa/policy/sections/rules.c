@@ -1,0 +1,272 @@
+/* Rules and their conditions. Deny and permit end the evaluation, other effects add
+ * up; which statuses a rule may use is fixed, since HAProxy obeys only those that
+ * the shipped files have a line for. */
+#include <stdio.h>
+
+#include "policy/build.h"
+
+/* What a request that is denied cannot have besides. */
+static const char *const not_denied[] = { "permit", "redact", "route", "max_output_tokens",
+	"require", "set_headers", NULL };
+
+static const int statuses[] = { 400, 401, 403, 404, 413, 415, 429, 451, 503 };
+
+/* Names of the language that this version does not know yet: said so, where the
+ * compiler would guess at a misspelling. */
+static const char *
+later_name(const char *message)
+{
+	static const char *const names[] = { "tool" };
+
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		size_t n = strlen(names[i]);
+		if (!strncmp(message, names[i], n) && (message[n] == '.' || message[n] == ':'))
+			return names[i];
+	}
+	return NULL;
+}
+
+const struct cel_program *
+build_expression(struct builder *b, const struct yaml_node *n, const char *what,
+	enum cel_type want, bool *reads_body)
+{
+	struct cel_error err = { 0 };
+
+	if (n->kind != YAML_SCALAR || yaml_is_null(n)) {
+		diag_at(b->d, n, "%s: %s is expected, found %s", what,
+			want == CEL_BOOL ? "a condition" : "an expression", yaml_type_name(n));
+		return NULL;
+	}
+	const struct cel_program *prog = cel_compile(b->a, b->p->env, n->s, want, &err);
+	if (!prog) {
+		const char *later = later_name(err.message);
+		if (b->p->ndata == 0 && !strncmp(err.message, "data.", 5))
+			snprintf(err.message, sizeof(err.message),
+				"data: the policy has no data of that name");
+		diag_within(b->d, n, err.line, err.column, "%s: %s%s", what,
+			later ? later : err.message,
+			later ? ": not supported by this version of tollgate" : "");
+		return NULL;
+	}
+	for (size_t slot = 0; slot < V_COUNT && b->phase != PHASE_RESPONSE; slot++)
+		if (policy_slot_reads_answer(slot) && cel_reads(prog, slot)) {
+			diag_at(b->d, n,
+				"%s: %s is known once the answer is there: only rules with "
+				"phase: response read it",
+				what, b->p->env->vars[slot].path);
+			return NULL;
+		}
+	b->p->scores |= cel_reads(prog, V_PROMPT_INJECTION);
+	b->p->reads_tokens |= cel_reads(prog, V_PROMPT_TOKENS);
+	b->p->reads_conversation |= cel_reads(prog, V_REQUEST_CONVERSATION);
+	for (size_t i = 0; i < b->p->ndata; i++)
+		b->p->data[i].read |= cel_reads(prog, V_COUNT + i);
+	for (size_t slot = 0; slot < V_COUNT; slot++)
+		*reads_body |= policy_slot_reads_body(slot) && cel_reads(prog, slot);
+	return prog;
+}
+
+const struct cel_program *
+build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
+{
+	return build_expression(b, n, "when", CEL_BOOL, reads_body);
+}
+
+static void
+deny(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *c;
+	bool yes;
+	int64_t status = 0;
+
+	r->status = 403;
+	r->reason = "denied by policy";
+	if (n->kind == YAML_SCALAR) {
+		if (read_bool(b->d, n, &yes) && !yes)
+			diag_at(b->d, n,
+				"deny: true, or {status, reason}, is expected, found false");
+		return;
+	}
+	if (!build_section(b, n, SECTION_DENY, r))
+		return;
+	if ((c = yaml_get(n, "reason")) && (c->s.n > 256 || strpbrk(r->reason, "\r\n")))
+		diag_at(b->d, c, "reason: one line of at most 256 bytes is expected");
+	if (!(c = yaml_get(n, "status")))
+		return;
+	bool number = yaml_int(c, &status);
+	for (size_t i = 0; number && i < COUNT_OF(statuses); i++)
+		if (status == statuses[i]) {
+			r->status = statuses[i];
+			return;
+		}
+	diag_at(b->d, c,
+		"status: one of 400, 401, 403, 404, 413, 415, 429, 451, 503 is expected, found "
+		"%s",
+		yaml_found(c));
+}
+
+static void
+permit(struct builder *b, const struct yaml_node *n)
+{
+	bool yes;
+
+	if (read_bool(b->d, n, &yes) && !yes)
+		diag_at(b->d, n, "permit: true is expected, found false");
+}
+
+/* An entity that is named must be one whose last digits say little; of a class, one
+ * such member is enough, and the others get placeholders. */
+static void
+check_last4(struct builder *b, const struct yaml_node *with, const struct yaml_node *entities,
+	const struct entity_set *all)
+{
+	bool any = false;
+
+	for (size_t e = 0; e < detect_entity_count(b->rules); e++)
+		any |= entity_in(all, e) &&
+		       style_keeps_last4(span_str(detect_entity_name(b->rules, e)));
+	for (const struct yaml_node *c = entities ? yaml_first(entities) : NULL; c;
+		c = yaml_next(entities, c))
+		if (c->kind == YAML_SCALAR && detect_entity_find(b->rules, c->s) >= 0 &&
+			!style_keeps_last4(c->s)) {
+			diag_at(b->d, c,
+				"%s: last4 is for CREDIT_CARD, PHONE_NUMBER, IBAN_CODE and "
+				"US_BANK_NUMBER",
+				c->s.p);
+			any = true;
+		}
+	if (!any)
+		diag_at(b->d, with,
+			"with: no entity of this rule can keep its last four digits");
+}
+
+/* A finding is replaced wherever it is: a class that means some texts only would say less
+ * than what happens. */
+static void
+check_anywhere(struct builder *b, const struct yaml_node *classes)
+{
+	for (const struct yaml_node *c = yaml_first(classes); c; c = yaml_next(classes, c))
+		for (size_t k = 0; k < b->p->nclasses; k++)
+			if (b->p->classes[k].roles && span_is(c->s, b->p->classes[k].name))
+				diag_at(b->d, c,
+					"classes: %s has roles, and values are replaced in "
+					"texts of all roles: name the class it is made of",
+					c->s.p);
+}
+
+static void
+redact(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *classes, *entities, *with;
+
+	if (!build_section(b, n, SECTION_REDACT, r))
+		return;
+	if ((classes = yaml_get(n, "classes"))) {
+		build_class_members(b, classes, &r->redact);
+		check_anywhere(b, classes);
+	}
+	if ((entities = yaml_get(n, "entities")))
+		build_entities(b, entities, &r->redact);
+	if (!classes && !entities)
+		diag_at(b->d, n->key, "redact: classes or entities is missing");
+	if (!(with = yaml_get(n, "with")))
+		return;
+	if (r->with == STYLE_LAST4)
+		check_last4(b, with, entities, &r->redact);
+	if (r->with != STYLE_HASH)
+		return;
+	b->p->hashes = true;
+	if (b->cfg && !b->cfg->redact_key_file)
+		diag_at(b->d, with, "with: hash needs redact.key_file in %s", b->cfg->file);
+}
+
+static void
+effect(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *denied = yaml_get(n, "deny"), *c;
+
+	r->effect = RULE_CHANGE;
+	build_change(b, n, r);
+	if ((c = yaml_get(n, "redact"))) {
+		r->effect = RULE_REDACT;
+		r->redacts = true;
+		redact(b, c, r);
+	}
+	if ((c = yaml_get(n, "permit"))) {
+		r->effect = RULE_PERMIT;
+		permit(b, c);
+	}
+	if (denied) {
+		r->effect = RULE_DENY;
+		deny(b, denied, r);
+	}
+	for (size_t i = 0; denied && not_denied[i]; i++)
+		if ((c = yaml_get(n, not_denied[i])))
+			diag_at(b->d, c->key, "%s: the rule has the effect deny already",
+				not_denied[i]);
+	if (r->effect == RULE_CHANGE && !r->change)
+		diag_at(b->d, n,
+			r->phase == PHASE_RESPONSE
+				? "the rule has no effect: one of deny, redact, tag is expected"
+				: "the rule has no effect: one of deny, permit, redact, route, "
+				  "max_output_tokens, tag, require, set_headers is expected");
+}
+
+static void
+rule(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *c;
+
+	r->at = n;
+	r->name = "";
+	if (!build_section(b, n, SECTION_RULE, r))
+		return;
+	build_own_name(b, n, 64, &r->name, b->p->rules, b->p->nrules, sizeof(*r));
+	b->phase = r->phase;
+	if ((c = yaml_get(n, "when"))) {
+		r->when = build_condition(b, c, &r->reads_body);
+		r->reads_target = build_reads_target(r->when);
+		b->p->rules_read_target |= r->reads_target && r->phase == PHASE_REQUEST;
+		r->when_text = c->kind == YAML_SCALAR ? c->s.p : "";
+	}
+	effect(b, n, r);
+	if (r->phase == PHASE_RESPONSE)
+		build_answer_rule(b, n, r);
+	b->phase = PHASE_REQUEST;
+}
+
+/* Each phase its own list, in the order of the file. */
+static void
+by_phase(struct builder *b, const struct yaml_node *at, const struct rule *all, size_t n)
+{
+	struct rule *sorted = build_array(b, at, n, sizeof(*sorted));
+	size_t k = 0;
+
+	for (int phase = PHASE_REQUEST; sorted && phase <= PHASE_RESPONSE; phase++) {
+		for (size_t i = 0; i < n; i++)
+			if (all[i].phase == (enum rule_phase)phase)
+				sorted[k++] = all[i];
+		if (phase == PHASE_REQUEST)
+			b->p->nrules = k;
+	}
+	if (!sorted)
+		return;
+	b->p->rules = sorted;
+	b->p->answer_rules = sorted + b->p->nrules;
+	b->p->nanswer_rules = n - b->p->nrules;
+}
+
+void
+build_rules(struct builder *b, const struct yaml_node *n)
+{
+	struct rule *rules = build_list(b, n, "rules", sizeof(*rules));
+
+	if (!rules)
+		return;
+	b->p->rules = rules;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		rule(b, c, &rules[b->p->nrules]);
+		b->p->nrules++;
+	}
+	by_phase(b, n, rules, b->p->nrules);
+}

@@ -1,0 +1,110 @@
+/* Facts of an answer as CEL values, next to those of the request that were kept. */
+#include "base/err.h"
+#include "policy/data.h"
+#include "verdict/facts.h"
+
+static void
+find_classes(struct facts_view *v)
+{
+	for (size_t k = 0; k < v->p->nclasses; k++) {
+		const struct policy_class *c = &v->p->classes[k];
+		if (facts_has_member(c, &v->answer->entities, v->answer->roles) ||
+			(c->injection > 0 && v->answer->injection >= c->injection))
+			entity_add(&v->answer_classes, k);
+	}
+}
+
+void
+facts_answer(struct facts_view *v, const struct policy *p, const struct answer_request *asked,
+	const struct answer_facts *f, struct arena *a)
+{
+	static const struct policy_facts nothing;
+
+	v->p = p;
+	v->f = &nothing;
+	v->target = NULL;
+	v->a = a;
+	v->answer = f;
+	memset(&v->classes_hit, 0, sizeof(v->classes_hit));
+	memset(&v->answer_classes, 0, sizeof(v->answer_classes));
+	memset(v->known, 0, sizeof(v->known));
+	for (size_t i = 0; i < p->nanswer_slots; i++) {
+		size_t slot = p->answer_slots[i];
+		v->known[slot] = true;
+		v->value[slot] = asked->kept[i].value;
+		v->present[slot] = asked->kept[i].present;
+	}
+	find_classes(v);
+}
+
+static struct cel_value
+media(struct facts_view *v)
+{
+	size_t n = v->answer->nmedia;
+	struct cel_value *list = arena_array(v->a, n, sizeof(*list));
+
+	for (size_t i = 0; list && i < n; i++)
+		list[i] = cel_string(v->answer->media[i]);
+	return cel_list(list, list ? n : 0);
+}
+
+/* What is no JSON, or JSON that others may read otherwise (equal keys, too deep), is the
+ * text: what reads a member of it fails, which is the rule's on_error. */
+static struct cel_value
+arguments(struct facts_view *v, struct span text)
+{
+	struct cel_value got = { .type = CEL_MAP };
+	json_t *o;
+
+	if (text.n == 0)
+		return got;
+	o = json_loadb(text.p, text.n,
+		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	if (!o || data_json(o, CAP_DATA_DEPTH, v->a, &got) < 0)
+		got = cel_string(text);
+	json_decref(o);
+	return got;
+}
+
+static struct cel_value
+tool_calls(struct facts_view *v)
+{
+	size_t n = v->answer->ntools;
+	struct cel_value *list = arena_array(v->a, n, sizeof(*list)),
+			 *pairs = arena_array(v->a, 4 * n, sizeof(*pairs));
+
+	for (size_t i = 0; list && pairs && i < n; i++, pairs += 4) {
+		pairs[0] = cel_string(SPAN_LIT("name"));
+		pairs[1] = cel_string(v->answer->tools[i].name);
+		pairs[2] = cel_string(SPAN_LIT("arguments"));
+		if (!v->answer->tools[i].lost)
+			pairs[3] = arguments(v, v->answer->tools[i].arguments);
+		list[i] = (struct cel_value){ .type = CEL_MAP,
+			.list = { pairs, v->answer->tools[i].lost ? 1 : 2 } };
+	}
+	return cel_list(list, list && pairs ? n : 0);
+}
+
+struct cel_value
+facts_of_answer(struct facts_view *v, enum policy_slot slot)
+{
+	static const struct answer_facts nothing;
+	const struct answer_facts *f = v->answer;
+
+	if (!f)
+		f = v->answer = &nothing;
+	switch (slot) {
+	case V_RESPONSE_CLASSES: return facts_classes(v, &v->answer_classes);
+	case V_RESPONSE_ENTITIES: return facts_entities(v, f->rules, &f->entities);
+	case V_RESPONSE_MEDIA: return media(v);
+	case V_RESPONSE_INJECTION: return cel_double(f->injection);
+	case V_RESPONSE_BYTES: return cel_int(f->bytes);
+	case V_RESPONSE_TOKENS: return cel_int(f->tokens);
+	case V_RESPONSE_FINISH: return cel_string(f->finish_reason);
+	case V_RESPONSE_MODEL: return cel_string(f->model);
+	case V_RESPONSE_STATUS: return cel_int(f->status);
+	case V_RESPONSE_EVASION: return cel_bool(f->evasion);
+	case V_RESPONSE_TOOL_CALLS: return tool_calls(v);
+	default: return cel_bool(f->streamed);
+	}
+}
