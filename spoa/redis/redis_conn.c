@@ -15,6 +15,7 @@
 enum {
 	PROBE_MS = 1000,
 	CONNECT_MS = 1000,
+	RETRY_FIRST_MS = 20,
 	RETRY_MS = 1000,
 	EPOCH_RETRY_MS = 500,
 	SAY_MS = 2000
@@ -319,12 +320,18 @@ attach(struct redis *r, redisAsyncContext *ac)
 static void
 lost(struct redis *r, const char *why)
 {
+	uint64_t now = clock_mono_us();
+
+	/* A connection that held for long is made anew at once, and soon: its server may
+	   only be starting again. */
+	if (r->connected && now >= r->connect_began_us + RETRY_MS * 1000) {
+		r->retry_ms = RETRY_FIRST_MS;
+		r->retry_at_us = 0;
+	}
 	r->ac = NULL;
 	r->connected = r->probing = r->life_asked = r->wrong = false;
 	r->life.epoch = 0;
 	r->open = true;
-	/* A connection that held for long is made anew at once. */
-	r->retry_at_us = r->connect_began_us + RETRY_MS * 1000;
 	say_down(r, why);
 	redis_finder_again(r->f->finder);
 }
@@ -397,8 +404,10 @@ static void
 try_connect(struct redis *r, uint64_t now)
 {
 	const char *path = r->o->url.path;
+	unsigned ms = r->retry_ms ? r->retry_ms : RETRY_MS;
 
-	r->retry_at_us = now + RETRY_MS * 1000;
+	r->retry_ms = ms < RETRY_MS / 2 ? 2 * ms : RETRY_MS;
+	r->retry_at_us = now + ms * 1000;
 	r->connect_began_us = now;
 	redisAsyncContext *ac =
 		path[0] ? redisAsyncConnectUnix(path)

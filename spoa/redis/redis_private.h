@@ -58,6 +58,7 @@ struct redis {
 	uint64_t say_at_us; /* not before then another reason: */
 	char said[96];
 	uint64_t connect_began_us, retry_at_us, probe_at_us, probed_us;
+	unsigned retry_ms; /* so long after the next attempt comes another; 0: RETRY_MS */
 	struct redis_life life;
 	bool life_asked, said_epoch;
 	uint64_t life_asked_us, time_asked_us;
