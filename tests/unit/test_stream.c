@@ -378,8 +378,6 @@ what_is_too_long_is_swallowed(void **state)
 			"\n> -----END RSA PRIVATE KEY-----", 6000, 64, "\n> ", SAME },
 		{ "one cut off in a list", "-----BEGIN RSA PRIVATE KEY-----\", \"", "\"]", 6000,
 			64, "\", \"", FOUND },
-		{ "a blob nobody knows", "data:text/plain;base64,", "", 9000, 0, "", UNREAD },
-		{ "one in lines", "", "", 9000, 76, "\r\n", UNREAD },
 		{ "SSH2 armour",
 			"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: \"x y\"\n",
 			"\n---- END SSH2 ENCRYPTED PRIVATE KEY ----", 5000, 70, "\n", UNREAD },

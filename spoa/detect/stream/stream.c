@@ -24,6 +24,7 @@ enum {
 	FINDING_BACK = 256,	    /* and not within a finding, if that is not longer */
 	TOKEN_MIN = 16,		    /* of a piece of a key that is no word */
 	MARKER_MAX = 64,	    /* -----END … PRIVATE KEY----- */
+	RUN_REACH = 2048,	    /* a value of 1 KB in hexadecimal */
 	AGAIN = 6, /* a part of what is held: as much comes before the next look */
 	LEFT_MAX = CHECK_CURL_BACK + WORD_BACK + FINDING_BACK,
 	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
@@ -42,7 +43,9 @@ struct detect_stream {
 	size_t n, done; /* bytes in buf; those handed out */
 	size_t curl;	/* where the last one handed out begins in the stream, and one */
 	bool evasion;
-	size_t look; /* not before buf has so many */
+	size_t look;  /* not before buf has so many */
+	size_t begun; /* in buf: where a pattern or a policy's term may have begun; n: nowhere
+		       */
 	/* what is too long, until it ends */
 	bool swallowing, unread;
 	struct finding swallowed;
@@ -292,6 +295,7 @@ look_for_open(
 	opt.thresholds = s->low;
 	opt.used = NULL;
 	opt.part = true;
+	s->begun = from;
 	*open = words.open < from ? words.open : from;
 	*found = false;
 	if (words.plain && !own && from == t.n && (s->opt.inside || s->opt.before.n == 0) &&
@@ -303,6 +307,8 @@ look_for_open(
 	if (err)
 		return err;
 	s->evasion |= scratch->evasion;
+	if (from < s->begun)
+		s->begun = from;
 	*open = candidates_open(s, scratch, from < *open ? from : *open);
 	*open = candidates_open(s, scratch, runs_open(s, *open));
 	*found = any_candidate(s, scratch, *open);
@@ -391,6 +397,16 @@ begin_swallowing(struct detect_stream *s, const struct finding *f, size_t width)
 	s->recent = 0;
 }
 
+/* Of a run in which nothing is under way but what it may spell in base64: that is read window
+ * by window, wherever a group begins. */
+static size_t
+run_limit(const struct detect_stream *s, const struct findings *f)
+{
+	size_t to = s->n - RUN_REACH;
+
+	return limit_of(s, f, s->begun < to ? s->begun : to);
+}
+
 /* The window is as large as it may be, and all of it is open. */
 static int
 too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
@@ -408,6 +424,8 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 		return hand_finding(s, o, x, s->swallowing ? s->n : x->end);
 	}
 	if (run.start < s->n - WORDS_REACH) {
+		if (s->begun > s->done && stream_open_armour(t, s->done) > s->done)
+			return hand_out(s, o, f, run_limit(s, f));
 		begin_swallowing(s, NULL, run.width);
 		return hand_finding(s, o, NULL, s->n);
 	}

@@ -17,8 +17,10 @@
  *   - with a policy's own classes a term that may go on; where it has documents'
  *     fingerprints, all text, as far as it takes to know one.
  * Never more than CAP_STREAM_HELD. A candidate longer than that is handed out as a finding,
- * or as PIECE_UNREAD where nothing is known of it (a blob that the whole might decode):
- * never as text. What belongs to it is handed out as `more` of it until it ends.
+ * or as PIECE_UNREAD where nothing is known of it (a token's first parts, an armour): never as
+ * text. What belongs to it is handed out as `more` of it until it ends. A run of which nothing
+ * may be a candidate (a file in base64, a long URL) goes out as text, but for the last
+ * kilobytes, in which a value may be encoded.
  *
  * No clock is asked. What is handed out, and after which byte, follows from the bytes alone,
  * never from how they were cut; so do findings and scores. What went out as text is not
