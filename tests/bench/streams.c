@@ -54,6 +54,7 @@ struct conn {
 	char tail[16]; /* what of a mark the last read ended with */
 	size_t ntail;
 	long events;
+	long blanks; /* from the first event on: one an event, and the text's */
 	bool counts;
 	bool done; /* [DONE] was seen */
 };
@@ -162,7 +163,7 @@ begin(struct conn *c)
 	int one = 1;
 
 	c->counts = t->begun++ >= warm;
-	c->events = 0;
+	c->events = c->blanks = 0;
 	c->ntail = 0;
 	c->done = false;
 	c->fd = socket(t->address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -184,7 +185,7 @@ finish(struct conn *c)
 {
 	close(c->fd);
 	c->fd = -1;
-	if (!c->done || c->events <= words)
+	if (!c->done || c->blanks - c->events != words)
 		c->t->broken++;
 	else if (c->counts)
 		c->t->whole++;
@@ -204,8 +205,10 @@ take(struct conn *c)
 		return;
 	}
 	size_t have = c->ntail + (size_t)n, at = 0;
+	const char *text_at = c->events ? b + c->ntail : NULL;
 	for (char *p; (p = memmem(b + at, have - at, mark, sizeof(mark) - 1));) {
 		at = (size_t)(p - b) + sizeof(mark) - 1;
+		text_at = text_at ? text_at : p;
 		struct samples *to = c->events ? &c->t->gap : &c->t->first;
 		uint64_t since = c->events ? c->last_us : c->sent_us;
 		if (c->counts)
@@ -213,6 +216,8 @@ take(struct conn *c)
 		c->events++;
 		c->last_us = now;
 	}
+	for (const char *p = text_at; p && p < b + have; p++)
+		c->blanks += *p == ' ';
 	if (memmem(b, have, last, sizeof(last) - 1))
 		c->done = true;
 	/* no mark twice, none missed */
