@@ -26,6 +26,14 @@ buf_free(struct buf *b)
 }
 
 void
+buf_give_back(struct buf *b, size_t used)
+{
+	INVARIANT(b->n == 0 && used <= b->size);
+	mem_put_used(b->p, b->size, used);
+	buf_init(b, b->cap);
+}
+
+void
 buf_clear(struct buf *b)
 {
 	b->start = b->n = 0;

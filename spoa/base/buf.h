@@ -20,6 +20,9 @@ void buf_init(struct buf *b, size_t cap_bytes);
 /* Frees the memory, in which nothing is left (base/mem.h); as after buf_init with the same
  * cap. */
 void buf_free(struct buf *b);
+/* The same for one that is empty, of which bytes after the first `used` were never written
+ * since its first buf_reserve. */
+void buf_give_back(struct buf *b, size_t used);
 /* Empties without freeing; clears the latch. */
 void buf_clear(struct buf *b);
 /* Room for n more bytes at the returned address, NULL (latched) if refused;

@@ -89,7 +89,8 @@ exchange_open(struct request *r)
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
 	request_unhold(r, r->run.held_bytes);
 	r->run.held_work = 0;
-	if (!request_hold(r, sizeof(*r) + sizeof(*x) + x->plan.body.n))
+	if (!request_hold(
+		    r, sizeof(*r) + sizeof(struct quota_request) + sizeof(*x) + x->plan.body.n))
 		return ERR_LIMIT;
 	int err = let_go(r, x);
 	if (!err && !request_hold(r, r->arena.used_bytes))

@@ -34,6 +34,23 @@ make_id(struct request *r)
 	r->id[DECISION_ID_LEN] = '\0';
 }
 
+/* Of every request that no limit was looked for; never written. */
+static struct quota_request no_quota;
+
+struct quota_request *
+request_quota(struct request *r)
+{
+	struct quota_request **q = &r->found.quota[r->run.resumed];
+
+	if (*q == &no_quota) {
+		struct quota_request *own = mem_get_zeroed(sizeof(*own));
+		if (!own)
+			return NULL;
+		*q = own;
+	}
+	return *q;
+}
+
 struct request *
 request_new(struct snapshot *snap, unsigned worker)
 {
@@ -50,6 +67,7 @@ request_new(struct snapshot *snap, unsigned worker)
 	r->in.declared_length = -1;
 	r->found.endpoint.dialect = dialect_find(SPAN_LIT("openai"));
 	r->found.identity.method = "none";
+	r->found.quota[0] = r->found.quota[1] = &no_quota;
 	buf_init(&r->out.decoded, snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES);
 	buf_init(&r->out.rewritten, 2 * (snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES));
 	buf_init(&r->out.new_target, 4 * CAP_TARGET_BYTES);
@@ -83,6 +101,9 @@ request_free(struct request **rp)
 	buf_free(&r->run.completion.fields);
 	drop_scan(r);
 	request_drop_data(r);
+	for (size_t i = 0; i < COUNT_OF(r->found.quota); i++)
+		if (r->found.quota[i] != &no_quota)
+			mem_put(r->found.quota[i], sizeof(*r->found.quota[i]));
 	arena_reset(&r->arena);
 	snapshot_unref(&r->snap);
 	mem_put(r, sizeof(*r));

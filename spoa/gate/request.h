@@ -208,8 +208,9 @@ struct request {
 		struct span conversation; /* request.conversation */
 		struct span *tags;	  /* request.tags */
 		size_t ntags;
-		uint64_t learned_cap;	  /* of a route with reserve: learned; 0: none */
-		/* output_default is sent where the body states no cap; what it is, 0: none was */
+		uint64_t learned_cap; /* of a route with reserve: learned; 0: none */
+		/* output_default is sent where the body states no cap; what it is, 0: none was
+		 */
 		bool sends_default;
 		uint64_t default_cap;
 		bool bounded; /* a limit applies that counts what an answer takes */
@@ -220,8 +221,9 @@ struct request {
 			CONVERSATION_OUT
 		} conversation_state;
 		int64_t input_tokens, output_tokens; /* estimated, reserved */
-		/* [0] what the head alone decides, [1] what needs the body */
-		struct quota_request quota[2];
+		/* [0] what the head alone decides, [1] what needs the body: an empty one, until
+		 * request_quota() */
+		struct quota_request *quota[2];
 		bool quota_failed;
 		/* limits that refuse without being counted: the request alone is over it; its
 		 * model has no price */
@@ -324,6 +326,8 @@ void request_drop_mentions(struct request *r);
 void request_drop_data(struct request *r);
 /* Limits that the caller is near, and how much of them is used: "team 93%"; empty: none. */
 struct span request_limit_warning(struct request *r);
+/* Where this run counts; NULL: out of memory. */
+struct quota_request *request_quota(struct request *r);
 /* Releases what an unfinished request still holds in the quota. */
 void request_release(struct request *r);
 /* The model's name is copied, and hidden where something was found in it: after the rules read
@@ -401,8 +405,8 @@ const struct target *request_target(const struct request *r);
 /* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
 struct priced;
 struct span request_priced_model(const struct request *r);
-/* Adds to bounds of its usage what is paid by the piece, as far as that has a price, and at which
- * service. */
+/* Adds to bounds of its usage what is paid by the piece, as far as that has a price, and at
+ * which service. */
 void request_pieces(
 	const struct request *r, const struct price_row *row, struct price_usage *most);
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
@@ -427,8 +431,8 @@ int request_guard_plan(struct request *r, struct span path, const struct answer_
 /* ---- changes.c ---- */
 /* What is to be changed in the body; false: nothing. */
 bool request_amendment(const struct request *r, struct amendment *am);
-/* What an answer of `model` may take where no cap is stated; empty: of those that the body names the
- * most, or the least. */
+/* What an answer of `model` may take where no cap is stated; empty: of those that the body
+ * names the most, or the least. */
 uint64_t request_output_default(const struct request *r, struct span model, bool most);
 /* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);

@@ -54,10 +54,10 @@ tightest(const struct request *r, enum quota_unit unit)
 	const struct quota_dim *best = NULL;
 
 	for (int i = 0; i < 2; i++) {
-		if (r->found.quota[i].result == QUOTA_FAILED)
+		if (r->found.quota[i]->result == QUOTA_FAILED)
 			continue;
-		for (size_t k = 0; k < r->found.quota[i].ndims; k++) {
-			const struct quota_dim *d = &r->found.quota[i].dim[k];
+		for (size_t k = 0; k < r->found.quota[i]->ndims; k++) {
+			const struct quota_dim *d = &r->found.quota[i]->dim[k];
 			if (d->unit == unit && (!best || tighter(d, best)))
 				best = d;
 		}

@@ -7,10 +7,10 @@
 #include "guard/guard_private.h"
 
 enum {
-	KEPT_MAX = 64, /* calls and texts kept for rules */
-	TOOLS_MAX = KEPT_MAX * (NAME_PIECES + 1),
-	KEPT_BYTES = 64 << 10,	 /* of each */
-	OVERLAP_BYTES = 4 << 10, /* of one window in the next */
+	KEPT_MAX = 64,			 /* calls and texts kept for rules */
+	TOOLS_OF_KEPT = NAME_PIECES + 1, /* of each, at most */
+	KEPT_BYTES = 64 << 10,		 /* of each */
+	OVERLAP_BYTES = 4 << 10,	 /* of one window in the next */
 	BYTES_A_TOKEN = 3,
 	NAME_BYTES = 65,
 };
@@ -49,7 +49,7 @@ guard_found(struct guard *g, size_t entity, enum answer_kind kind)
 /* A name in pieces is joined by some clients, and others take the first or the last: it is one
  * call of each. */
 static size_t
-kept_calls(struct guard *g, struct answer_tool tools[TOOLS_MAX])
+kept_calls(struct guard *g, struct answer_tool *tools)
 {
 	struct kept_text *k;
 	size_t n = 0;
@@ -105,7 +105,8 @@ static const struct answer_facts *
 facts(struct guard *g)
 {
 	const struct guard_report *r = &g->report;
-	struct answer_tool *tools = arena_array(&g->judged, TOOLS_MAX, sizeof(*tools));
+	struct answer_tool *tools =
+		arena_array(&g->judged, g->nkept * TOOLS_OF_KEPT, sizeof(*tools));
 	struct answer_facts *f = arena_new(&g->judged, struct answer_facts);
 	struct span *media = arena_array(&g->judged, MEDIAS, sizeof(*media));
 	size_t nmedia = 0;

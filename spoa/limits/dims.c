@@ -45,9 +45,9 @@ static bool
 charged_before(const struct request *r, const struct quota_request *now, const char *key)
 {
 	for (int run = 0; run < 2; run++)
-		for (size_t i = 0; i < r->found.quota[run].ndims; i++)
-			if (&r->found.quota[run].dim[i] != &now->dim[now->ndims] &&
-				!strcmp(r->found.quota[run].dim[i].key, key))
+		for (size_t i = 0; i < r->found.quota[run]->ndims; i++)
+			if (&r->found.quota[run]->dim[i] != &now->dim[now->ndims] &&
+				!strcmp(r->found.quota[run]->dim[i].key, key))
 				return true;
 	return false;
 }
@@ -57,7 +57,7 @@ charged_before(const struct request *r, const struct quota_request *now, const c
 static void
 move_stale(struct request *r, struct quota_request *q)
 {
-	struct quota_request *head = &r->found.quota[0];
+	struct quota_request *head = r->found.quota[0];
 	uint64_t now = clock_mono_us();
 	size_t kept = 0;
 

@@ -185,8 +185,12 @@ counted(struct quota_request *q)
 static void
 ask(struct look *l)
 {
-	struct quota_request *q = &l->r->found.quota[0];
+	struct quota_request *q = request_quota(l->r);
 
+	if (!q) {
+		end(l, ERR_NOMEM, NULL, (struct span){ NULL, 0 });
+		return;
+	}
 	*q = (struct quota_request){ .done = counted, .arg = l };
 	for (; l->asked < l->nrows && q->ndims < QUOTA_DIMS_MAX; l->asked++) {
 		const struct look_row *row = &l->rows[l->asked];

@@ -10,8 +10,8 @@ static uint64_t
 spent(const struct request *r, uint64_t reserved)
 {
 	const struct exchange *x = r->x;
-	const struct price_row *row = policy_price(r->snap->policy, request_target(r),
-		request_priced_model(r), r->now_wall_ns);
+	const struct price_row *row = policy_price(
+		r->snap->policy, request_target(r), request_priced_model(r), r->now_wall_ns);
 	struct price_usage used = usage_split(&x->used);
 	struct price_cost cost;
 
@@ -63,7 +63,7 @@ exchange_settle(struct request *r)
 	if (x->used_by == USED_SAID)
 		limits_learn(r, (uint64_t)x->used.output_tokens);
 	for (int i = 0; i < 2; i++) {
-		struct quota_request *q = &r->found.quota[i];
+		struct quota_request *q = r->found.quota[i];
 		for (size_t k = 0; k < q->ndims; k++)
 			q->dim[k].actual = took(r, &q->dim[k]);
 		if (q->ndims)

@@ -105,8 +105,8 @@ request_limit_warning(struct request *r)
 
 	buf_init(&out, 256);
 	for (int run = 0; run < 2; run++)
-		for (size_t i = 0; i < r->found.quota[run].ndims && n < WARNINGS_SHOWN; i++) {
-			const struct quota_dim *d = &r->found.quota[run].dim[i];
+		for (size_t i = 0; i < r->found.quota[run]->ndims && n < WARNINGS_SHOWN; i++) {
+			const struct quota_dim *d = &r->found.quota[run]->dim[i];
 			if (level_of(r, d) == LEVEL_NONE)
 				continue;
 			buf_printf(&out, "%s%s %u%%", n++ ? ", " : "", d->name,

@@ -180,8 +180,8 @@ upstream_begin(struct edge *c)
 	struct relay *r = c->relay;
 	/* What cannot be sent again is not sent to a HAProxy that may be leaving. */
 	struct upstream *u = c->declared > CAP_RELAY_AHEAD && c->plan->body_mode == BODY_COPY
-		? NULL
-		: pool_take(r);
+				     ? NULL
+				     : pool_take(r);
 
 	if (u) {
 		metric_inc(r->metrics, M_RELAY_REUSED);
@@ -369,6 +369,7 @@ read_answer(struct upstream *u)
 		return;
 	}
 	size_t room = u->filled ? READ_MAX_BYTES : READ_MIN_BYTES;
+	bool fresh = !u->in.p;
 	char *to = buf_reserve(&u->in, room);
 	ssize_t n = to ? recv(u->fd, to, room, 0) : -1;
 	if (!to) {
@@ -379,6 +380,10 @@ read_answer(struct upstream *u)
 		u->heard = true;
 		u->filled = (size_t)n == room;
 		response_progress(u);
+		/* Between two events of a stream nothing waits here: the next reader has
+		 * the room. */
+		if (u->in.p && u->in.n == 0 && !u->filled)
+			buf_give_back(&u->in, fresh ? (size_t)n : u->in.size);
 	} else if (n == 0) {
 		broken(u, 0);
 	} else if (errno != EAGAIN && errno != EINTR) {

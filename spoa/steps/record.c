@@ -19,9 +19,9 @@ put_charges(struct request *r, struct buf *b, const char *name)
 	size_t n = 0;
 
 	for (int i = 0; i < 2; i++)
-		for (size_t k = 0; k < r->found.quota[i].ndims; k++) {
+		for (size_t k = 0; k < r->found.quota[i]->ndims; k++) {
 			char text[QUOTA_TEXT_MAX];
-			const struct quota_dim *d = &r->found.quota[i].dim[k];
+			const struct quota_dim *d = &r->found.quota[i]->dim[k];
 			if (quota_recalled(d))
 				put_text_item(
 					b, name, n++, span_of(text, quota_write(d, text)));
@@ -45,8 +45,8 @@ put_quota(struct request *r, struct buf *b)
 	size_t n = 0;
 
 	for (int i = 0; i < 2; i++)
-		for (size_t k = 0; k < r->found.quota[i].ndims; k++) {
-			const struct quota_dim *d = &r->found.quota[i].dim[k];
+		for (size_t k = 0; k < r->found.quota[i]->ndims; k++) {
+			const struct quota_dim *d = &r->found.quota[i]->dim[k];
 			put_item(b, "limits", n++);
 			buf_putc(b, '{');
 			put_str(b, "limit", span_str(d->name));
@@ -66,7 +66,7 @@ put_quota(struct request *r, struct buf *b)
 	put_end(b, n);
 	put_charges(r, b, "reserved");
 	put_flag(b, "quota_unavailable", r->found.quota_failed);
-	put_flag(b, "quota_alone", r->found.quota[0].alone || r->found.quota[1].alone);
+	put_flag(b, "quota_alone", r->found.quota[0]->alone || r->found.quota[1]->alone);
 	put_count(b, "learned_cap", r->found.learned_cap);
 	put_count(b, "default_cap", r->found.default_cap);
 	if (r->found.fell.change) {

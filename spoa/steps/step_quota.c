@@ -133,10 +133,12 @@ quota_done(struct quota_request *q)
 enum step_result
 step_quota(struct request *r)
 {
-	struct quota_request *q = &r->found.quota[r->run.resumed];
+	struct quota_request *q = r->gate ? request_quota(r) : NULL;
 
 	if (!r->gate)
 		return STEP_NEXT;
+	if (!q)
+		return request_overload(r);
 	if (r->run.wait == WAIT_QUOTA) { /* the answer came */
 		r->run.wait = WAIT_NONE;
 		return answer(r, q);
@@ -180,6 +182,6 @@ request_release(struct request *r)
 	if (!r->gate)
 		return;
 	for (int i = 0; i < 2; i++)
-		if (r->found.quota[i].ndims)
-			quota_release(r->gate->quota, &r->found.quota[i], clock_mono_us());
+		if (r->found.quota[i]->ndims)
+			quota_release(r->gate->quota, r->found.quota[i], clock_mono_us());
 }

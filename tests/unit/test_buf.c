@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
 
 static void
 check(struct buf *b, const char *want)
@@ -71,6 +72,27 @@ formatted_text_at_every_room(void **state)
 		}
 		buf_free(&b);
 	}
+}
+
+/* What is given back is zero as far as it was used: the next who has it reads nothing of it. */
+static void
+room_is_given_back_empty(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	char *first = buf_reserve(&b, 8192);
+	memset(first, 'x', 300);
+	buf_commit(&b, 300);
+	buf_consume(&b, 300);
+	buf_give_back(&b, 300);
+	assert_null(b.p);
+	char *next = mem_get_zeroed(8192);
+	assert_non_null(next);
+	for (size_t i = 0; i < 8192; i++)
+		assert_int_equal(next[i], 0);
+	mem_put(next, 8192);
 }
 
 static void
@@ -134,6 +156,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_written_as_they_are),
 		cmocka_unit_test(formatted_text_at_every_room),
+		cmocka_unit_test(room_is_given_back_empty),
 		cmocka_unit_test(a_cap_latches),
 		cmocka_unit_test(each_byte_of_a_json_text_is_escaped),
 	};
