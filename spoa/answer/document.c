@@ -18,7 +18,7 @@ enum { NUMBER_DIGITS = 7, WORD_BYTES = 256 };
 struct note {
 	const struct answer_node *node; /* of its path; NULL: no row names it */
 	enum json_tok tok;
-	bool deep, key, worded;
+	bool deep, key, worded, halves;
 	uint64_t path;
 	unsigned arrays; /* around it, that count */
 	uint32_t slot[ANSWER_SLOTS];
@@ -101,6 +101,7 @@ note(struct reader *r, const struct place *at, const struct answer_node *node,
 		.deep = at->deep,
 		.key = ev->tok == JSON_KEY,
 		.worded = at->worded,
+		.halves = ev->halves,
 		.path = at->node ? (uintptr_t)at->node : at->path,
 		.start = ev->start,
 		.end = ev->end,
@@ -343,6 +344,7 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 		.number = n->tok == JSON_NUMBER,
 		.key = n->key,
 		.deep = n->deep,
+		.halves = n->halves,
 		.start = n->start,
 		.end = n->end,
 		.text = n->text };
@@ -635,6 +637,7 @@ answer_read(const struct answer_format *f, struct span event, struct span json, 
 	r.j = json_open(a, json);
 	if (!r.j || !root)
 		return ERR_NOMEM;
+	json_take_halves(r.j);
 	json_next(r.j, &ev);
 	int err = read_value(&r, (struct place){ .node = root }, &ev);
 	if (!err && json_next(r.j, &ev) != JSON_END)

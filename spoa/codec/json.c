@@ -56,6 +56,7 @@ struct json {
 	uint32_t nkeys;
 	size_t keys_room;
 	uint32_t nodes;
+	bool halves; /* lone surrogates pass */
 	int err;
 	const char *why;
 	size_t err_at;
@@ -93,6 +94,12 @@ json_open(struct arena *a, struct span in)
 	pthread_once(&set_key_once, set_key_init);
 	*j = (struct json){ .a = a, .in = in, .state = AT_VALUE };
 	return j;
+}
+
+void
+json_take_halves(struct json *j)
+{
+	j->halves = true;
 }
 
 int
@@ -200,6 +207,9 @@ escape(struct json *j, struct json_event *ev, size_t at)
 		if (low == -2 || at + 6 == in.n || (at + 7 == in.n && in.p[at + 6] == '\\'))
 			unit = -2;
 	}
+	ev->halves |= unit >= 0;
+	if (unit >= 0 && j->halves)
+		return at + 6;
 	if (unit == -2)
 		fail(j, ev, ERR_TRUNCATED, "the document ends inside a string", in.n);
 	else if (unit == -1)

@@ -29,6 +29,7 @@ struct json_event {
 	size_t start, end; /* raw offsets, end exclusive; for keys and strings the bytes between
 			      the quotes */
 	bool escaped;	   /* the string or key holds a backslash escape */
+	bool halves;	   /* and one that spells half of a surrogate pair */
 	unsigned depth;	   /* containers open around this token; 0 at top level */
 };
 
@@ -37,6 +38,9 @@ struct json; /* opaque, in the arena */
 /* Starts over `in`, which must outlive the reader. Memory (open containers,
  * key sets) comes from the arena. NULL only if the arena failed. */
 struct json *json_open(struct arena *a, struct span in);
+/* From here on lone surrogates pass, for text that is cut between the two of a pair: each is
+ * three bytes then, as UTF-8 would have them. */
+void json_take_halves(struct json *j);
 /* The next token. After JSON_END or JSON_ERROR the same is returned for ever. */
 enum json_tok json_next(struct json *j, struct json_event *ev);
 /* With *ev the token just read: after a key, reads the whole value after it;

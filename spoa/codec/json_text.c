@@ -39,8 +39,10 @@ json_unit_at(const char *p, const char *end)
 	}
 	uint32_t cp = unit4(p + 2);
 	u.raw = 6;
-	if (cp >= 0xd800 && cp < 0xdc00 && end - p >= 12) {
-		cp = 0x10000 + ((cp & 0x3ff) << 10) + (unit4(p + 8) & 0x3ff);
+	bool high = cp >= 0xd800 && cp < 0xdc00 && end - p >= 12 && !memcmp(p + 6, "\\u", 2);
+	uint32_t low = high ? unit4(p + 8) : 0;
+	if (low >= 0xdc00 && low < 0xe000) {
+		cp = 0x10000 + ((cp & 0x3ff) << 10) + (low & 0x3ff);
 		u.raw = 12;
 	}
 	u.decoded = utf8_encode(cp, u.out);

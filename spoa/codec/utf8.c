@@ -2,6 +2,8 @@
  * byte's range depends on the first. */
 #include "codec/utf8.h"
 
+#include "base/buf.h"
+
 size_t
 utf8_sequence(const char *p, size_t n)
 {
@@ -111,4 +113,45 @@ utf8_encode(uint32_t cp, char out[4])
 	out[2] = (char)(0x80 | (cp >> 6 & 0x3f));
 	out[3] = (char)(0x80 | (cp & 0x3f));
 	return 4;
+}
+
+static uint32_t
+half_of(const char *p)
+{
+	return 0xd000u | ((unsigned char)p[1] & 0x3fu) << 6 | ((unsigned char)p[2] & 0x3fu);
+}
+
+size_t
+utf8_join_halves(struct span s, struct buf *out)
+{
+	size_t i = 0;
+
+	while (i < s.n) {
+		const char *half = memchr(s.p + i, '\xED', s.n - i);
+		size_t to = half ? (size_t)(half - s.p) : s.n;
+		char pair[4];
+		buf_span(out, span_cut(s, i, to));
+		i = to;
+		if (i == s.n)
+			break;
+		if (!utf8_half_at(s, i)) {
+			buf_putc(out, s.p[i++]);
+			continue;
+		}
+		uint32_t first = half_of(s.p + i);
+		bool high = first < 0xdc00;
+		i += UTF8_HALF;
+		if (high && i == s.n)
+			return UTF8_HALF;
+		uint32_t second = high && utf8_half_at(s, i) ? half_of(s.p + i) : 0;
+		if (second >= 0xdc00) {
+			size_t n = utf8_encode(
+				0x10000 + ((first & 0x3ff) << 10) + (second & 0x3ff), pair);
+			buf_span(out, span_of(pair, n));
+			i += UTF8_HALF;
+		} else {
+			buf_str(out, "\xEF\xBF\xBD");
+		}
+	}
+	return 0;
 }

@@ -5,6 +5,8 @@
 
 #include "base/span.h"
 
+struct buf;
+
 /* The length (1-4) of the sequence at p, of which n > 0 bytes may be read; 0
  * where none that is valid begins there. */
 size_t utf8_sequence(const char *p, size_t n);
@@ -45,7 +47,18 @@ bool utf8_valid(struct span s);
 size_t utf8_count(struct span s);
 /* Line and column, both from 1, the column in characters, of the byte at `at`. */
 void utf8_position(struct span s, size_t at, unsigned *line, unsigned *column);
-/* Writes the code point (not a surrogate, <= 0x10FFFF); returns 1-4. */
+/* Writes the code point (<= 0x10FFFF; a surrogate as UTF-8 would have it); returns 1-4. */
 size_t utf8_encode(uint32_t cp, char out[4]);
+/* Halves of surrogate pairs, as utf8_encode() writes them: UTF8_HALF bytes each. */
+enum { UTF8_HALF = 3 };
+static inline bool
+utf8_half_at(struct span s, size_t at)
+{
+	return s.n - at >= UTF8_HALF && (unsigned char)s.p[at] == 0xED &&
+	       ((unsigned char)s.p[at + 1] & 0xE0) == 0xA0;
+}
+/* Appends s with pairs joined and U+FFFD for a half without the other; but for a first half at
+ * the end: that is returned, 0 where there is none. */
+size_t utf8_join_halves(struct span s, struct buf *out);
 
 #endif

@@ -315,6 +315,7 @@ read_counts(const struct dialect *d, struct span json, struct arena *a, struct c
 	r.j = json_open(a, json);
 	if (!r.j)
 		return ERR_NOMEM;
+	json_take_halves(r.j);
 	enum json_tok tok = json_next(r.j, &ev);
 	if (tok == JSON_OBJECT) {
 		int err = read_object(&r, 0);

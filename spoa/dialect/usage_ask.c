@@ -65,7 +65,10 @@ dialect_hide_usage(
 	bool found = false, first = false, counted = false, no_choices = false;
 	size_t from = 0, to = 0, last = 0;
 
-	if (!j || json_next(j, &ev) != JSON_OBJECT)
+	if (!j)
+		return 0;
+	json_take_halves(j);
+	if (json_next(j, &ev) != JSON_OBJECT)
 		return 0;
 	while (next_member(j, data, a, &m)) {
 		if (first && last == to)

@@ -7,6 +7,7 @@
 #include "guard/guard_private.h"
 
 enum { LIKE_MAX = 64 << 10, OVER_MAX = 4096 };
+static const char no_half[] = "\xEF\xBF\xBD"; /* U+FFFD */
 
 static bool
 was_over(const struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
@@ -116,7 +117,7 @@ size_t
 guard_channel_held(const struct channel *c)
 {
 	return (c->scan ? detect_stream_held(c->scan) : 0) +
-	       (c->restore ? restorer_held(c->restore) : 0);
+	       (c->restore ? restorer_held(c->restore) : 0) + (c->halved ? sizeof(c->half) : 0);
 }
 
 /* After the rules: placeholders are put back. */
@@ -239,12 +240,49 @@ channel_run(struct channel *c, struct span text)
 	return scanned(g, err);
 }
 
+void
+guard_mend_halves(struct answer_text *t)
+{
+	char *p = (char *)(uintptr_t)t->text.p; /* escaped: a copy of the reader's */
+
+	for (size_t i = 0; t->halves && i < t->text.n; i++)
+		if (utf8_half_at(t->text, i))
+			memcpy(p + i, no_half, UTF8_HALF);
+}
+
+enum guard_result
+guard_channel_pair(struct channel *c, struct answer_text *t)
+{
+	struct guard *g = c->g;
+	struct buf all, whole;
+
+	if (!t->text.n || (!t->halves && !c->halved))
+		return g->failed;
+	buf_init(&all, 0);
+	buf_init(&whole, 0);
+	if (c->halved)
+		buf_span(&all, span_of(c->half, sizeof(c->half)));
+	buf_span(&all, t->text);
+	c->halved = utf8_join_halves(buf_view(&all), &whole) > 0;
+	if (c->halved)
+		memcpy(c->half, all.p + all.n - UTF8_HALF, UTF8_HALF);
+	t->text = whole.n ? arena_dup(&g->work, buf_view(&whole)) : SPAN_LIT("");
+	if (buf_failed(&all) || buf_failed(&whole) || !t->text.p)
+		guard_no_memory(g);
+	buf_free(&all);
+	buf_free(&whole);
+	return g->failed;
+}
+
 enum guard_result
 guard_channel_finish(struct channel *c)
 {
 	struct guard *g = c->g;
 	int err = 0;
 
+	if (c->halved && channel_run(c, span_of(no_half, UTF8_HALF)))
+		return g->failed;
+	c->halved = false;
 	if (c->scan)
 		err = detect_stream_finish(c->scan, g->plan.scratch, take_piece, c);
 	if (!err && c->restore)

@@ -6,6 +6,7 @@
 
 #include "answer/document.h"
 #include "answer/frame_write.h"
+#include "codec/utf8.h"
 #include "detect/stream/stream.h"
 #include "guard/guard.h"
 #include "text/body.h"
@@ -37,6 +38,8 @@ struct channel {
 	struct json_place came, place; /* of arguments: what came, what goes */
 	bool replaced;		       /* the finding under way is */
 	bool cut; /* signed, and something of it would be replaced: no more of it goes */
+	char half[UTF8_HALF]; /* of a pair that the next piece makes whole */
+	bool halved;
 	size_t seen;
 	size_t held; /* of it, since held_us */
 	uint64_t held_us;
@@ -246,6 +249,10 @@ void guard_unnamed_free(struct guard *g);
 
 /* guard_channel.c: the channel of a text, made where it is new; NULL: g->failed says why. */
 struct channel *guard_channel_of(struct guard *g, const struct answer_text *t);
+/* The text, pairs of surrogates whole: a half at its end waits for the next piece. */
+enum guard_result guard_channel_pair(struct channel *c, struct answer_text *t);
+/* Another text: halves of pairs are none there. */
+void guard_mend_halves(struct answer_text *t);
 /* The next piece of its text; what may go is in its `out`. */
 enum guard_result guard_channel_feed(struct channel *c, struct span text);
 /* No more comes: all of it is in `out`. */

@@ -140,15 +140,20 @@ static enum guard_result
 run_text(struct guard *g, const struct answer_document *d, const struct answer_text *t,
 	struct span *now)
 {
+	bool grows = !t->copy && t->kind != KIND_OTHER;
+	struct channel *c = grows ? guard_channel_of(g, t) : NULL;
+	struct answer_text said = *t;
+
 	*now = t->text;
-	guard_keep(g, t, t->copy ? SPAN_LIT("") : t->text);
-	guard_heard(g, t);
+	if (c && guard_channel_pair(c, &said))
+		return g->failed;
+	guard_keep(g, &said, t->copy ? SPAN_LIT("") : said.text);
+	guard_heard(g, &said);
 	if (t->unnamed && guard_inspects(g))
 		return guard_unnamed_edit(g, t, now);
-	if (t->copy || t->kind == KIND_OTHER)
+	if (!grows)
 		return guard_edit_alone(g, t, now);
-	struct channel *c = guard_channel_of(g, t);
-	if (!c || guard_channel_feed(c, t->text))
+	if (!c || guard_channel_feed(c, said.text))
 		return g->failed;
 	if (answer_ends(d, t->slot) && guard_channel_finish(c))
 		return g->failed;
@@ -317,6 +322,9 @@ parse_event(struct guard *g, const struct frame *f, struct event *e)
 	if (!e->err && g->format == &answer_any && is_bare(f->data))
 		e->err = ERR_SYNTAX;
 	e->d.error |= f->exception;
+	for (size_t i = 0; !e->err && i < e->d.ntexts; i++)
+		if (e->d.texts[i].copy || e->d.texts[i].kind == KIND_OTHER)
+			guard_mend_halves(&e->d.texts[i]);
 }
 
 static enum guard_result

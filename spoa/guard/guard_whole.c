@@ -44,6 +44,7 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 	if (!found || !gone || !wholes)
 		return guard_no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
+		guard_mend_halves(&d->texts[i]);
 		guard_keep(g, &d->texts[i], d->texts[i].text);
 		guard_heard(g, &d->texts[i]);
 	}

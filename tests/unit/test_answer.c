@@ -236,7 +236,7 @@ static void
 what_is_no_json_is_an_error(void **state)
 {
 	static const char *const bad[] = { "", "{", "{\"a\":1,\"a\":2}", "{}x", "[1,]",
-		"{\"a\":\"\\ud800\"}", "\xff" };
+		"{\"a\":\"\\ud80\"}", "\xff" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {

@@ -551,6 +551,23 @@ static const struct answer_case rows[] = {
 		"{\"choices\":[{\"index\":0,\"message\":{\"content\":\"my ssn is 536-\"}},"
 		"{\"index\":1,\"message\":{\"content\":\"22-1840\"}}]}",
 		"same|" },
+	{ "an emoji whose halves are in two events", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		CHUNK("so \\ud83d") CHUNK("\\ude00 to jane.doe@") CHUNK("example.org") STOP,
+		"text 0.0 so \xf0\x9f\x98\x80 to <EMAIL_ADDRESS>|finish stop|found 1|redacted "
+		"1|" },
+	{ "halves that are alone: of each event, at the end, of an unknown member", REDACT,
+		"openai", "/v1/chat/completions", "text/event-stream",
+		CHUNK("a\\ude00\\ud83d") CHUNK("b") "data: {\"note\":\"\\ud83d to " MAIL
+						    "\"}\n\n" CHUNK("c\\ud83d") STOP,
+		"other 0.0 \xef\xbf\xbd to <EMAIL_ADDRESS>|text 0.0 a\xef\xbf\xbd\xef\xbf\xbd"
+		"bc\xef\xbf\xbd|finish stop|found 1|redacted 1|" },
+	{ "halves in a whole answer", REDACT, "openai", "/v1/chat/completions",
+		"application/json",
+		"{\"choices\":[{\"message\":{\"content\":\"\\ud83d " MAIL
+		" \\ude00\"},\"finish_reason\":\"stop\"}]}",
+		"text 0.0 \xed\xa0\xbd <EMAIL_ADDRESS> \xed\xb8\x80|finish stop|found "
+		"1|redacted 1|" },
 	{ "what waits before an event that is no JSON", REDACT, "openai",
 		"/v1/chat/completions", "text/event-stream",
 		"data: {\"note\":\"it is fine\"}\n\ndata: {oops\n\n",

@@ -402,6 +402,34 @@ the_public_suite_holds(void **state)
 	assert_int_equal(cases, 318);
 }
 
+/* Text that is cut between the two: each is three bytes, as UTF-8 would have it. */
+static void
+halves_of_pairs_pass_where_they_may(void **state)
+{
+	struct span in = SPAN_LIT("[\"a\\ud83d\",\"\\ude00b\",\"\\ud83d\\n\","
+				  "\"\\ud83d\\ud83d\\ude00\",\"x\\n\"]");
+	static const char *const texts[] = { "a\xed\xa0\xbd",
+		"\xed\xb8\x80"
+		"b",
+		"\xed\xa0\xbd\n", "\xed\xa0\xbd\xf0\x9f\x98\x80", "x\n" };
+	struct json_event ev;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	struct json *j = json_open(&a, in);
+	json_take_halves(j);
+	assert_int_equal(json_next(j, &ev), JSON_ARRAY);
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		assert_int_equal(json_next(j, &ev), JSON_STRING);
+		assert_true(span_is(json_text(&a, in, &ev), texts[i]));
+		assert_int_equal(ev.halves, i + 1 < COUNT_OF(texts));
+	}
+	assert_int_equal(json_next(j, &ev), JSON_ARRAY_END);
+	assert_int_equal(json_next(j, &ev), JSON_END);
+	arena_reset(&a);
+}
+
 int
 main(void)
 {
@@ -415,6 +443,7 @@ main(void)
 		cmocka_unit_test(a_value_can_be_skipped),
 		cmocka_unit_test(places_in_a_string_are_found_in_its_spelling),
 		cmocka_unit_test(every_spelling_of_a_text_decodes_to_it),
+		cmocka_unit_test(halves_of_pairs_pass_where_they_may),
 		cmocka_unit_test(the_public_suite_holds),
 	};
 
