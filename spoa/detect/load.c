@@ -90,7 +90,7 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 		if (s.n == 0)
 			continue;
 		unsigned of = p[0] & 31;
-		links[w.n].pair = words_pair(p[0], s.n > 1 ? p[1] : ' ');
+		links[w.n].head = word_head_of(s);
 		*(last[of] ? &links[last[of] - 1].next : &w.from[of]) = (uint16_t)(w.n + 1);
 		last[of] = (uint16_t)(w.n + 1);
 		v[w.n++] = s;

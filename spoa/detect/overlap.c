@@ -53,6 +53,71 @@ by_rank(const void *a, const void *b)
 	return (int)x->entity - (int)y->entity;
 }
 
+/* ---- order ---- */
+
+typedef int finding_order(const void *a, const void *b);
+
+/* Where the run of findings in order that begins at `from` ends. */
+static size_t
+run_end(const struct finding *v, size_t from, size_t n)
+{
+	size_t to = from + 1;
+
+	while (to < n && by_start(&v[to - 1], &v[to]) <= 0)
+		to++;
+	return to;
+}
+
+/* Merges v[0..mid) and v[mid..n), each in order. */
+static void
+merge_runs(struct finding *v, size_t mid, size_t n, struct finding *spare)
+{
+	size_t a = 0, b = mid, to = 0;
+
+	memcpy(spare, v, mid * sizeof(*v));
+	while (a < mid && b < n)
+		v[to++] = by_start(&spare[a], &v[b]) <= 0 ? spare[a++] : v[b++];
+	memcpy(v + to, spare + a, (mid - a) * sizeof(*v));
+}
+
+/* Stages find in order, nearly: the runs that are in order are merged in pairs until there is
+ * one. Equals stay as they are. spare has room for n. */
+static void
+sort_by_start(struct finding *v, size_t n, struct finding *spare)
+{
+	for (size_t runs = 2; runs > 1;) {
+		runs = 0;
+		for (size_t from = 0, mid, to; from < n; from = to, runs++) {
+			mid = to = run_end(v, from, n);
+			if (mid == n)
+				continue;
+			to = run_end(v, mid, n);
+			merge_runs(v + from, mid - from, to - from, spare);
+		}
+	}
+}
+
+/* The candidates of a cluster: two or three, but of a text made to be slow. */
+static void
+sort_cluster(struct finding *v, size_t n, finding_order *by)
+{
+	enum { FEW = 16 };
+
+	if (n > FEW) {
+		qsort(v, n, sizeof(*v), by);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		struct finding f = v[i];
+		size_t at = i;
+		for (; at > 0 && by(&v[at - 1], &f) > 0; at--)
+			v[at] = v[at - 1];
+		v[at] = f;
+	}
+}
+
+/* ---- places ---- */
+
 struct placing {
 	const struct detect_rules *r;
 	uint64_t *taken; /* a bit a byte of the cluster */
@@ -140,6 +205,7 @@ resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, si
 {
 	uint64_t small[64] = { 0 };
 	size_t words = (end - start + 63) / 64;
+	size_t from = p->n;
 	int err = 0;
 
 	p->base = start;
@@ -147,26 +213,16 @@ resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, si
 	if (!p->taken)
 		return ERR_NOMEM;
 	n = drop_unnamed(p->r, v, n);
-	qsort(v, n, sizeof(*v), by_rank);
+	sort_cluster(v, n, by_rank);
 	p->own = false;
 	for (size_t i = 0; i < n; i++)
 		p->own |= p->r->entities[v[i].entity].own;
 	for (size_t i = 0; i < n && !err; i++)
 		err = place_free_parts(p, v[i]);
+	sort_cluster(p->v + from, p->n - from, by_start);
 	if (p->taken != small)
 		free(p->taken);
 	return err;
-}
-
-/* Stages find in order, nearly. */
-static void
-sort_by_start(struct finding *v, size_t n)
-{
-	for (size_t i = 1; i < n; i++)
-		if (by_start(&v[i - 1], &v[i]) > 0) {
-			qsort(v, n, sizeof(*v), by_start);
-			return;
-		}
 }
 
 int
@@ -181,10 +237,10 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 	*out = (struct findings){ 0 };
 	if (n == 0)
 		return 0;
-	p.v = arena_array(a, p.room, sizeof(*p.v));
+	p.v = arena_array(a, p.room > n ? p.room : n, sizeof(*p.v));
 	if (!p.v)
 		return ERR_NOMEM;
-	sort_by_start(v, n);
+	sort_by_start(v, n, p.v);
 	for (size_t i = 0, next; i < n && !err; i = next) {
 		size_t end = v[i].end;
 		for (next = i + 1; next < n && v[next].start < end; next++)
@@ -199,7 +255,6 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 	}
 	if (err)
 		return err;
-	sort_by_start(p.v, p.n);
 	for (size_t i = 0; i < p.n; i++)
 		p.v[i].flags &= (uint16_t) ~(FINDING_WEAK | FINDING_NAMED);
 	out->v = p.v;

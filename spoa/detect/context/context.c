@@ -125,11 +125,9 @@ word_of(const struct words *w, struct span t, size_t i, word_test *is)
 	if (!set_has(w->first, t.p[i]) || !(w->second[c & 31] >> (next & 31) & 1) ||
 		!context_word_begins(t, i))
 		return NULL;
-	char first = to_lower(t.p[i]), second = i + 1 < t.n ? to_lower(t.p[i + 1]) : '\0';
-	uint16_t pair = words_pair(first, second), loose = words_pair(first, ' ');
-	for (size_t k = w->from[first & 31]; k; k = w->links[k - 1].next)
-		if ((w->links[k - 1].pair == pair || w->links[k - 1].pair == loose) &&
-			is(t, i, w->v[k - 1]))
+	uint64_t head = word_head_at(t, i);
+	for (size_t k = w->from[c & 31]; k; k = w->links[k - 1].next)
+		if (word_head_is(&w->links[k - 1].head, head) && is(t, i, w->v[k - 1]))
 			return &w->v[k - 1];
 	return NULL;
 }
@@ -141,8 +139,7 @@ context_word_may_match(struct span t, size_t at, struct span word)
 {
 	enum { LONG_WORD = 12 };
 
-	return word.n < LONG_WORD ? word_matches(t, at, word)
-				  : word_at(t, at, word) > 0;
+	return word.n < LONG_WORD ? word_matches(t, at, word) : word_at(t, at, word) > 0;
 }
 
 /* Where the first word of the list begins in [from, to); `to`: nowhere. */

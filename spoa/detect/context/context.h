@@ -2,6 +2,8 @@
 #ifndef DETECT_CONTEXT_H
 #define DETECT_CONTEXT_H
 
+#include <string.h>
+
 #include "detect/context/columns.h"
 
 enum {
@@ -11,8 +13,46 @@ enum {
 
 /* ---- a list of words ---- */
 
+/* The first bytes of a word, up to a blank and eight at most: one comparison, without case,
+ * rejects nearly all of a text. */
+struct word_head {
+	uint64_t bytes, mask;
+};
+
+static inline struct word_head
+word_head_of(struct span word)
+{
+	const char *blank = memchr(word.p, ' ', word.n);
+	size_t n = blank ? (size_t)(blank - word.p) : word.n;
+	struct word_head h = { 0, 0 };
+
+	n = n < sizeof(h.bytes) ? n : sizeof(h.bytes);
+	memcpy(&h.bytes, word.p, n);
+	memset(&h.mask, 0xDF, n);
+	return h;
+}
+
+/* What a word that begins at i < t.n is compared by. */
+static inline uint64_t
+word_head_at(struct span t, size_t i)
+{
+	uint64_t bytes = 0;
+
+	if (t.n - i >= sizeof(bytes))
+		memcpy(&bytes, t.p + i, sizeof(bytes));
+	else
+		memcpy(&bytes, t.p + i, t.n - i);
+	return bytes;
+}
+
+static inline bool
+word_head_is(const struct word_head *h, uint64_t bytes)
+{
+	return !((bytes ^ h->bytes) & h->mask);
+}
+
 struct word_link {
-	uint16_t pair; /* a word's first two bytes; a blank where there is no second */
+	struct word_head head;
 	uint16_t next; /* the next word whose first byte has these five bits, and one */
 };
 
@@ -24,12 +64,6 @@ struct words {
 	uint64_t first[4];   /* first bytes, both cases: the early reject */
 	uint32_t second[32]; /* second bytes' low five bits, by those of the first */
 };
-
-static inline uint16_t
-words_pair(char first, char second)
-{
-	return (uint16_t)((unsigned)(unsigned char)first << 8 | (unsigned char)second);
-}
 
 /* ---- context.c ---- */
 

@@ -67,12 +67,9 @@ add_word(struct context_index *x, struct arena *a, struct span word, unsigned bi
 		w = arena_new(a, struct context_term);
 		if (!w)
 			return;
-		*w = (struct context_term){ .text = word, .next = *slot };
-		const char *blank = memchr(word.p, ' ', word.n);
-		size_t n = blank ? (size_t)(blank - word.p) : word.n;
-		n = n < sizeof(w->head) ? n : sizeof(w->head);
-		memcpy(&w->head, word.p, n);
-		memset(&w->mask, 0xDF, n);
+		*w = (struct context_term){
+			.text = word, .head = word_head_of(word), .next = *slot
+		};
 		*slot = w;
 		x->digits |= is_digit(word.p[0]);
 		x->plain &= is_letter_or_digit(word.p[0]);
@@ -100,13 +97,10 @@ static void
 look_up(const struct context_index *x, struct span text, size_t i, uint32_t hash,
 	struct entity_set *out)
 {
-	uint64_t head = 0;
+	uint64_t head = word_head_at(text, i);
 
-	memcpy(&head, text.p + i, text.n - i < sizeof(head) ? text.n - i : sizeof(head));
 	for (const struct context_term *w = x->words[hash % CONTEXT_SLOTS]; w; w = w->next) {
-		if ((head ^ w->head) & w->mask)
-			continue;
-		if (!context_word_may_match(text, i, w->text))
+		if (!word_head_is(&w->head, head) || !context_word_may_match(text, i, w->text))
 			continue;
 		for (size_t k = 0; k < CONTEXT_ENTITIES / 64; k++)
 			out->v[k] |= w->entities.v[k];

@@ -22,7 +22,7 @@ struct entity_set {
 
 struct context_term {
 	struct span text;
-	uint64_t head, mask; /* of its first bytes up to a blank, without case */
+	struct word_head head;
 	struct entity_set entities;
 	struct context_term *next; /* in the same slot */
 };

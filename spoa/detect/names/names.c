@@ -125,9 +125,13 @@ second_pass(struct names_sweep *w)
 			i = past_glyph(w->text, i);
 			continue;
 		}
-		word_read(w, i, &word);
-		find_known(w, &word);
-		i = word.end;
+		size_t end = word_unknown(w, i);
+		if (!end) {
+			word_read(w, i, &word);
+			find_known(w, &word);
+			end = word.end;
+		}
+		i = end;
 	}
 }
 

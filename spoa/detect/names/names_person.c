@@ -392,7 +392,7 @@ find_person(struct names_sweep *w, struct run *run)
 void
 find_known(struct names_sweep *w, const struct word *word)
 {
-	if (!(w->known_bits[word->hash / 64 % KNOWN_SLOTS] >> (word->hash & 63) & 1))
+	if (!known_maybe(w, word->hash))
 		return;
 	for (size_t i = 0; i < w->known->n; i++)
 		if (w->known->v[i] == word->hash) {

@@ -110,3 +110,12 @@ word_rejected(struct names_sweep *w, size_t at)
 		return end;
 	return touches_code(t, at, end) ? end : 0;
 }
+
+size_t
+word_unknown(const struct names_sweep *w, size_t at)
+{
+	uint64_t h;
+	size_t end = w->text.n - at < ROOM ? 0 : letters_from(w->text, at, &h);
+
+	return end && word_ends(w->text, end) && !known_maybe(w, h) ? end : 0;
+}

@@ -72,6 +72,12 @@ known_mark(struct names_sweep *w, uint64_t hash)
 	w->known_bits[hash / 64 % KNOWN_SLOTS] |= UINT64_C(1) << (hash & 63);
 }
 
+static inline bool
+known_maybe(const struct names_sweep *w, uint64_t hash)
+{
+	return w->known_bits[hash / 64 % KNOWN_SLOTS] >> (hash & 63) & 1;
+}
+
 /* ---- names_begin.c ---- */
 
 /* Whether the text is one of a person who writes without capitals. */
@@ -90,11 +96,15 @@ size_t past_glyph(struct span t, size_t i);
 bool words_rejectable(const struct names_sweep *w);
 /* The end of a capitalised word in which the finders find nothing; 0: they have to look. */
 size_t word_rejected(struct names_sweep *w, size_t at);
+/* The end of a word that is no known person's name; 0: it has to be read. */
+size_t word_unknown(const struct names_sweep *w, size_t at);
 
 /* ---- names_tokens.c ---- */
 
 /* The word that begins at `at`; false: no letter there. */
 bool word_read(const struct names_sweep *w, size_t at, struct word *out);
+/* Neither a letter nor what may join letters is at i. */
+bool word_ends(struct span t, size_t i);
 /* Whether a word of the text counts as a capitalised one. */
 bool word_stands_out(const struct names_sweep *w, const struct word *word);
 /* The longest term of the lists at word i of the run: how many words, flags in *flags. */

@@ -100,9 +100,8 @@ read_plain(struct span t, size_t at, struct reading *r)
 	return i;
 }
 
-/* No letter and no joint. */
-static bool
-ends_word(struct span t, size_t i)
+bool
+word_ends(struct span t, size_t i)
 {
 	return i >= t.n || ((unsigned char)t.p[i] < 0x80 && !is_alpha(t.p[i]) &&
 				   t.p[i] != '\'' && t.p[i] != '-' && t.p[i] != '.');
@@ -114,7 +113,7 @@ read_letters(const struct names_sweep *w, size_t at, struct word *out, struct re
 	struct span t = w->text;
 	size_t i = read_plain(t, at, r);
 
-	if (ends_word(t, i))
+	if (word_ends(t, i))
 		return i;
 	while (i < t.n && i - at < WORD_MAX) {
 		unsigned n;
