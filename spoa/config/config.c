@@ -101,6 +101,8 @@ const struct config_option config_options[] = {
   "private key of redis.cert, PEM" },
 { "redis.server_name",    OPT_TEXT,     AT(redis_server_name),    NULL,     0,       0,         0,
   "the name in the servers' certificates; default: the host that is connected to" },
+{ "redis.daemons",        OPT_UNSIGNED, AT(redis_daemons),        "1",      1,       1000,      0,
+  "how many daemons share this Redis: one that starts while it is away, or comes back empty, knows none of the others" },
 { "redis.deadline",       OPT_DURATION, AT(redis_deadline_us),    "200ms",  MS,      10 * S,    0,
   "an answer later than this is a failure: on_failure.quota applies" },
 { "audit.journal",        OPT_PATH,     AT(journal),              NULL,     0,       0,         0,

@@ -207,6 +207,8 @@ set_away(const struct request *r, const struct limit *l, struct quota_dim *d)
 	if (away != AWAY_SHARE)
 		return;
 	d->apart = (uint64_t)((unsigned __int128)d->limit * share / SHARE_WHOLE);
+	if (!peers)
+		peers = gate_cfg(r->gate)->redis_daemons;
 	d->share = d->apart / (peers ? peers : 1);
 }
 

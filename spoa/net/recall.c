@@ -9,10 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 
-enum {
-	HOLDS_S = 26 * 3600,   /* no reservation lives longer */
-	WINDOWS_S = 32 * 86400 /* and no window of the calendar */
-};
+enum { WINDOWS_S = 32 * 86400 /* no reservation lives longer, and no window */ };
 
 struct recall {
 	struct tag tag;
@@ -24,19 +21,18 @@ struct recall {
 
 int
 recall_read(struct recall **out, const struct config *cfg, struct quota_table *table,
-	struct buf *why)
+	struct quota_ledger *ledger, struct buf *why)
 {
-	int64_t now_s = clock_wall_ns() / 1000000000, now_ms = 0;
+	const struct quota_recall_into into = { table, ledger,
+		table_ms(table, clock_mono_us()) };
 	struct recall *r = calloc(1, sizeof(*r));
 
 	*out = NULL;
 	if (!r)
 		return ERR_NOMEM;
 	TAG(recall, r);
-	if (table)
-		now_ms = table_ms(table, clock_mono_us());
-	int err = quota_recall_read(&r->found, cfg->journal, cfg->node,
-		now_s - (table ? WINDOWS_S : HOLDS_S), table, now_ms, why);
+	int err = quota_recall_read(
+		&r->found, cfg->journal, cfg->node, into.now_ms / 1000 - WINDOWS_S, &into, why);
 	if (r->found.cut)
 		log_event(LOG_WARN, "quota.recall",
 			LS("why", "the journal is longer than is read at a start: what was "

@@ -537,9 +537,10 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 		if (worker_init(&s->workers[i], i, cfg, s->shared, s->snap, s->table,
 			    s->finder) < 0)
 			goto nomem;
+		quota_together(gate_quota(s->workers[i].gate), s->nworkers, cfg->redis_daemons);
 	}
-	if (cfg->journal &&
-		recall_read(&s->recall, cfg, cfg->redis_url ? NULL : s->table, why) < 0)
+	if (cfg->journal && recall_read(&s->recall, cfg, s->table,
+				    quota_ledger_of(gate_quota(s->workers[0].gate)), why) < 0)
 		return ERR_IO;
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay,

@@ -317,7 +317,7 @@ struct limit {
 	enum limit_orphan orphan;
 	enum limit_away away;
 	uint64_t share;	 /* AWAY_SHARE: hundredths of a per cent of the limit, */
-	uint64_t peers;	 /* of so many daemons together */
+	uint64_t peers;	 /* of so many daemons together; 0: as tollgate.yaml says */
 	bool reads_body; /* `per`, `when` or what it counts needs the body */
 };
 

@@ -36,6 +36,19 @@ quota_free(struct quota **qt)
 	*qt = NULL;
 }
 
+void
+quota_together(struct quota *qt, unsigned workers, unsigned daemons)
+{
+	if (qt->redis)
+		lives_together(qt->lives, workers, daemons);
+}
+
+struct quota_ledger *
+quota_ledger_of(struct quota *qt)
+{
+	return qt->ledger;
+}
+
 /* What is charged there is counted on Redis: its epochs are never 0. */
 static bool
 on_redis(const struct quota *qt, const struct quota_place *at)
@@ -354,33 +367,15 @@ quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us)
 	}
 }
 
-/* What was held becomes what was spent; what was charged for good is corrected. */
-static void
-settle(struct quota *qt, struct quota_dim *d, uint64_t now_us)
-{
-	struct change c = { .dim = *d, .at = d->at };
-
-	c.own = (int64_t)d->actual - (int64_t)d->n;
-	if (cell_spends(d, &d->at))
-		c.spent = c.own;
-	if (d->at.hold != QUOTA_HOLD_NONE) {
-		bool calendar = d->span.kind == QUOTA_CALENDAR;
-		c.spent = calendar ? (int64_t)d->actual : 0;
-		c.own = cell_expires(d) ? -(int64_t)d->n : c.own;
-		/* A second settlement corrects the first. */
-		d->at.hold = QUOTA_HOLD_NONE;
-		d->charged = calendar;
-	}
-	d->n = d->actual;
-	quota_change(qt, &c, now_us);
-}
-
 void
 quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
-	for (size_t k = 0; k < q->ndims; k++)
-		if (q->dim[k].charged)
-			settle(qt, &q->dim[k], now_us);
+	for (size_t k = 0; k < q->ndims; k++) {
+		if (!q->dim[k].charged)
+			continue;
+		struct change c = cell_settle(&q->dim[k]);
+		quota_change(qt, &c, now_us);
+	}
 }
 
 void

@@ -139,6 +139,15 @@ struct quota *quota_new(struct redis *redis, struct quota_table *table, struct m
 /* Before its Redis is freed. What waits ends without its callback. */
 void quota_free(struct quota **q);
 
+/* How many workers this daemon has, and how many daemons share its Redis: the first reservation
+ * in a life of its data waits until all of them are there, or 5 s. At first: for nobody. Before
+ * the loop runs. */
+void quota_together(struct quota *qt, unsigned workers, unsigned daemons);
+/* What it let go, to be added to before the loop runs (quota_recall.h). NULL: counts live in
+ * process. */
+struct quota_ledger;
+struct quota_ledger *quota_ledger_of(struct quota *qt);
+
 /* Counts every dim, reads, decides; done() runs later on this worker's loop,
  * never inside. Where one dim is over, all are released by this call itself. On
  * QUOTA_FAILED (store silent past its deadline) nothing is un-counted. *q must
@@ -156,8 +165,7 @@ void quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us);
 /* Gives back every charged dim. Fire and forget; idempotent. */
 void quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us);
 
-/* A charge as one text of a record; 0: it has no room. Of windows of the calendar and of
- * what is in flight: a rolling one forgets by itself. */
+/* A charge as one text of a record; 0: it has no room. */
 enum { QUOTA_TEXT_MAX = QUOTA_KEY_MAX + 160 };
 bool quota_recalled(const struct quota_dim *d);
 size_t quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX]);

@@ -79,6 +79,26 @@ cell_in_time(const struct quota_dim *d, int64_t now_ms)
 	return !cell_expires(d) || now_s / CELL_SHORT_S == d->asked_s / CELL_SHORT_S;
 }
 
+struct change
+cell_settle(struct quota_dim *d)
+{
+	struct change c = { .dim = *d, .at = d->at };
+
+	c.own = (int64_t)d->actual - (int64_t)d->n;
+	if (cell_spends(d, &d->at))
+		c.spent = c.own;
+	if (d->at.hold != QUOTA_HOLD_NONE) {
+		bool calendar = d->span.kind == QUOTA_CALENDAR;
+		c.spent = calendar ? (int64_t)d->actual : 0;
+		c.own = cell_expires(d) ? -(int64_t)d->n : c.own;
+		/* A second settlement corrects the first. */
+		d->at.hold = QUOTA_HOLD_NONE;
+		d->charged = calendar;
+	}
+	d->n = d->actual;
+	return c;
+}
+
 struct cell
 cell_spent(const struct quota_dim *d, const struct quota_place *at)
 {

@@ -65,6 +65,9 @@ size_t cell_key(
 bool cell_expires(const struct quota_dim *d);
 /* Charged for good in a window with a total: it is spent at once, too. */
 bool cell_spends(const struct quota_dim *d, const struct quota_place *at);
+/* What the settlement of a charge at its `actual` corrects: what was held becomes what was
+ * spent, what was charged for good is corrected. The dim is as it is after it. */
+struct change cell_settle(struct quota_dim *d);
 /* The cells that are read after adding to the own one; `looks`: without adding; `longs`:
  * CELL_LONG too. What is spent comes first. */
 size_t cell_reads(

@@ -84,3 +84,31 @@ ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota
 	e->ttl_s = cell_ttl_s(d, at, c, now_ms);
 	return true;
 }
+
+void
+ledger_recalled(struct quota_ledger *l, uint64_t node)
+{
+	l->node = node;
+	for (size_t i = 0; i < LEDGER_CHAINS; i++)
+		for (struct ledger_entry *e = l->chain[i]; e; e = e->next)
+			e->recalled = true;
+}
+
+void
+ledger_live(struct quota_ledger *l, uint64_t epoch)
+{
+	if (!epoch || ledger_lived(l, epoch))
+		return;
+	if (l->nlived == LEDGER_LIVED_MAX)
+		memmove(l->lived, l->lived + 1, --l->nlived * sizeof(l->lived[0]));
+	l->lived[l->nlived++] = epoch;
+}
+
+bool
+ledger_lived(const struct quota_ledger *l, uint64_t epoch)
+{
+	for (size_t i = l->nlived; i-- > 0;)
+		if (l->lived[i] == epoch)
+			return true;
+	return false;
+}

@@ -3,15 +3,17 @@
  * A Redis that came back empty, old, or as another server has another epoch: a new life, in
  * which nothing is counted. Before this worker reserves anything there,
  *
- *   PUBLISHES   it adds what its ledger says it let go in windows that are not over
- *   SETTLES     it says that it came, and waits until as many came as took part before
+ *   ASKS        where its journal says what the daemon before it let go, it asks whether that
+ * was added there before PUBLISHES   it adds what its ledger says it let go in windows that are
+ * not over SETTLES     it says that it came, and waits until as many came as took part before
  *   SETTLED     all that any of them let go is counted again: as if nothing had happened
  *
  * Who takes part says so every BEAT_US in "tollgate:members:EPOCH", and is not counted there
  * MEMBER_MS after its last word. Where not all have come after SETTLE_US, the others go on, and
  * for one window of a rolling limit spend only the share of it that those have who came.
  *
- * A worker whose first life it is has nothing to publish, and waits for nobody.
+ * A worker whose first life it is knows nobody: it waits for its daemon's other workers, and
+ * for those of as many daemons as tollgate.yaml says (quota_together()).
  *
  * Where adding fails halfway nobody knows what was counted: that life is given up, and another
  * epoch set in which all begin anew. owner: worker. */
@@ -23,9 +25,14 @@
 struct quota_lives;
 struct quota_lives *lives_new(void);
 void lives_free(struct quota_lives **l);
+/* quota_together(). */
+void lives_together(struct quota_lives *l, unsigned workers, unsigned daemons);
 /* Once a turn of the loop, before anything is reserved: looks for new lives, goes on with
  * them, and tells the others that this worker is there. */
 void lives_turn(struct quota *qt, uint64_t now_us);
+/* It ends: nobody waits for it in the next life. What it let go is counted there once a daemon
+ * reads it in the journal (quota_recall.h). */
+void lives_leave(struct quota *qt);
 /* Whether the life that the dim's server is in is SETTLED. */
 bool lives_settled(const struct quota *qt, const struct quota_dim *d);
 /* Of all servers that are there. */

@@ -16,8 +16,7 @@ enum { PLACES = 1 << 16 };
 
 struct reader {
 	struct quota_recall *out;
-	struct quota_table *table;
-	int64_t now_s;
+	struct quota_recall_into into;
 	struct quota_orphan_of **open; /* PLACES chains, by the id */
 };
 
@@ -57,18 +56,68 @@ charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
 
 /* In process: so much more of a window that is not over, or less. */
 static void
-charge_table(struct reader *r, const struct quota_dim *d, int64_t delta)
+charge_table(const struct reader *r, const struct quota_dim *d, int64_t delta)
 {
 	struct change c = { .dim = *d, .at = d->at, .own = delta, .spent = delta };
 
-	if (!r->table || d->span.kind != QUOTA_CALENDAR || r->now_s >= d->at.end_s ||
-		d->at.epoch != 0)
+	if (d->span.kind == QUOTA_IN_FLIGHT)
 		return;
 	/* Of what is charged for good. */
 	c.at.hold = c.dim.at.hold = QUOTA_HOLD_NONE;
 	if (cell_expires(d))
 		c.spent = 0;
-	table_change(r->table, &c);
+	table_change(r->into.table, &c);
+}
+
+/* On Redis, in that life; *at remembers that the ledger has it. */
+static void
+note(const struct reader *r, const struct change *c, struct quota_place *at)
+{
+	const struct quota_dim *d = &c->dim;
+	struct quota_ledger *l = r->into.ledger;
+	int64_t now_ms = r->into.now_ms;
+
+	ledger_live(l, c->at.epoch);
+	/* What was held may have expired. */
+	if (c->own && cell_alive(d, &c->at, cell_own(d, &c->at), now_ms))
+		at->noted = ledger_add(
+			l, d, &c->at, cell_own(d, &c->at), c->own, c->at.epoch, now_ms);
+	if (c->spent)
+		ledger_add(l, d, &c->at, cell_spent(d, &c->at), c->spent, c->at.epoch, now_ms);
+}
+
+static bool
+is_over(const struct reader *r, const struct quota_dim *d)
+{
+	return d->span.kind == QUOTA_CALENDAR
+		       ? r->into.now_ms / 1000 >= d->at.end_s
+		       : !cell_alive(d, &d->at, cell_own(d, &d->at), r->into.now_ms);
+}
+
+static void
+on_charged(const struct reader *r, struct quota_dim *d)
+{
+	struct change c = { .dim = *d, .at = d->at, .own = (int64_t)d->n };
+
+	if (d->at.epoch == 0 && r->into.table && !is_over(r, d))
+		charge_table(r, d, c.own);
+	c.spent = cell_spends(d, &d->at) ? c.own : 0;
+	if (d->at.epoch && r->into.ledger && !is_over(r, d))
+		note(r, &c, &d->at);
+}
+
+static void
+on_settled(const struct reader *r, const struct quota_dim *was, uint64_t used)
+{
+	struct quota_dim d = *was;
+
+	if (d.at.epoch == 0 && r->into.table && !is_over(r, &d))
+		charge_table(r, &d, (int64_t)used - (int64_t)d.n);
+	d.actual = used;
+	if (d.at.epoch == 0 || !r->into.ledger || is_over(r, &d))
+		return;
+	struct change c = cell_settle(&d);
+	note(r, &c, &d.at);
 }
 
 static void
@@ -79,7 +128,7 @@ on_decision(struct reader *r, struct span line)
 	size_t n = list.p ? charges(list, dim) : 0;
 
 	for (size_t k = 0; k < n; k++)
-		charge_table(r, &dim[k], (int64_t)dim[k].n);
+		on_charged(r, &dim[k]);
 	if (n == 0 || id.n >= sizeof(((struct quota_orphan_of *)0)->id) ||
 		!span_is(text_of(line, "via"), "relay") ||
 		r->out->norphans == QUOTA_ORPHANS_MAX || *place_of(r, id))
@@ -106,11 +155,11 @@ on_completion(struct reader *r, struct span line)
 	if (!o)
 		return;
 	for (size_t k = 0; k < o->ndims; k++) {
-		int64_t used = 0;
+		uint64_t used = 0;
 		for (size_t i = 0; i < n; i++)
 			if (strcmp(dim[i].key, o->dim[k].key) == 0)
-				used = (int64_t)dim[i].n;
-		charge_table(r, &o->dim[k], used - (int64_t)o->dim[k].n);
+				used = dim[i].n;
+		on_settled(r, &o->dim[k], used);
 	}
 	*at = o->next;
 	free(o);
@@ -192,9 +241,9 @@ gather(struct reader *r)
 
 int
 quota_recall_read(struct quota_recall *out, const char *dir, const char *node, int64_t since_s,
-	struct quota_table *table, int64_t now_ms, struct buf *why)
+	const struct quota_recall_into *into, struct buf *why)
 {
-	struct reader r = { .out = out, .table = table, .now_s = now_ms / 1000 };
+	struct reader r = { .out = out, .into = *into };
 	struct journal_list l = { 0 };
 	int err = journal_list(dir, node, &l, why);
 
@@ -217,6 +266,8 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 			close(fd);
 	}
 	gather(&r);
+	if (into->ledger)
+		ledger_recalled(into->ledger, span_hash(span_str(node)));
 	free(r.open);
 	journal_list_free(&l);
 	return err < 0 ? err : 0;

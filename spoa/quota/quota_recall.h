@@ -1,10 +1,12 @@
 /* What a daemon that starts finds in its journal: charges that the one before it left
- * unsettled, and, where counts live in process, what was used of the windows of the calendar
- * that are not over. Read before anything is counted. */
+ * unsettled, and what was let go in windows that are not over. Where counts live in process
+ * they begin with that; on Redis it is there, and becomes a worker's ledger, in case Redis lost
+ * it or will. Read before anything is counted. */
 #ifndef QUOTA_QUOTA_RECALL_H
 #define QUOTA_QUOTA_RECALL_H
 
 #include "base/buf.h"
+#include "quota/quota_ledger.h"
 #include "quota/quota_table.h"
 
 #define QUOTA_RECALL_BYTES (1ull << 30) /* of the journal's end that are read, at most */
@@ -25,10 +27,17 @@ struct quota_recall {
 	bool cut;	  /* older ones were not: QUOTA_RECALL_BYTES */
 };
 
-/* Reads the segments of this node that were written since then. `table` not NULL: charges
- * what they say of windows that now_ms (of its clock) is in. 0, ERR_IO with *why. */
+/* Where what was let go is counted again, by now_ms of its clock: of what Redis counted the
+ * ledger, of what the process did the table; NULL: nowhere. */
+struct quota_recall_into {
+	struct quota_table *table;
+	struct quota_ledger *ledger;
+	int64_t now_ms;
+};
+
+/* Reads the segments of this node that were written since then. 0, ERR_IO with *why. */
 int quota_recall_read(struct quota_recall *r, const char *dir, const char *node,
-	int64_t since_s, struct quota_table *table, int64_t now_ms, struct buf *why);
+	int64_t since_s, const struct quota_recall_into *into, struct buf *why);
 void quota_recall_free(struct quota_recall *r);
 /* Settles an orphan at its reservation. The worker's thread. */
 void quota_recall_settle(struct quota *qt, struct quota_orphan_of *o, uint64_t now_us);

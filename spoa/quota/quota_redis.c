@@ -179,6 +179,7 @@ counts_new(struct quota *qt)
 void
 counts_free(struct quota *qt)
 {
+	lives_leave(qt);
 	redis_before_write(qt->redis, NULL, NULL);
 	counts_free_late(qt);
 	free(qt->known);

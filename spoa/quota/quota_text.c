@@ -5,21 +5,24 @@
 
 #include "quota/quota.h"
 
-/* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N" */
-enum { NUMBERS = 11 };
+/* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N"; of a rolling window BEGIN
+ * is the sub-bucket, and END how long the window is, in seconds. */
+enum { NUMBERS = 11, WINDOW_MAX_S = 31 * 86400 };
 
 bool
 quota_recalled(const struct quota_dim *d)
 {
-	return d->charged && d->span.kind != QUOTA_ROLLING;
+	return d->charged;
 }
 
 size_t
 quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
 {
+	bool rolling = d->span.kind == QUOTA_ROLLING;
+	int64_t end = rolling ? (int64_t)d->span.window_s : d->at.end_s;
 	int n = snprintf(out, QUOTA_TEXT_MAX, "%s,%d,%d,%d,%d,%d,%lld,%lld,%lld,%llu,%llu,%llu",
 		d->key, d->unit, d->span.kind, d->span.calendar, d->orphan, d->at.hold,
-		(long long)d->at.until, (long long)d->at.bucket, (long long)d->at.end_s,
+		(long long)d->at.until, (long long)d->at.bucket, (long long)end,
 		(unsigned long long)d->at.epoch, (unsigned long long)d->hold_s,
 		(unsigned long long)d->n);
 
@@ -63,5 +66,9 @@ quota_read(struct span s, struct quota_dim *d)
 		.name = "" };
 	memcpy(d->key, key.p, key.n);
 	d->hash = span_hash(key);
-	return d->span.kind != QUOTA_ROLLING;
+	if (d->span.kind != QUOTA_ROLLING)
+		return true;
+	d->span.window_s = v[7];
+	d->at.end_s = 0;
+	return v[7] > 0 && v[7] <= WINDOW_MAX_S;
 }

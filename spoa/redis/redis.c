@@ -140,6 +140,12 @@ redis_holders(struct redis *r, struct redis *out[REDIS_HOLDERS_MAX])
 }
 
 uint64_t
+redis_moves(const struct redis *r)
+{
+	return r->f->version;
+}
+
+uint64_t
 redis_deadline_us(const struct redis *r)
 {
 	return r->deadline_us;

@@ -35,6 +35,8 @@ struct redis *redis_at(struct redis *r, struct span key);
  * the next turn of the loop. */
 enum { REDIS_HOLDERS_MAX = 64 };
 size_t redis_holders(struct redis *r, struct redis *out[REDIS_HOLDERS_MAX]);
+/* Another number where it is known that slots of a cluster moved. */
+uint64_t redis_moves(const struct redis *r);
 /* How long an answer is waited for. */
 uint64_t redis_deadline_us(const struct redis *r);
 

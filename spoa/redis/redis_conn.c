@@ -492,9 +492,8 @@ redis_conn_place(struct redis *r, const struct redis_place *p)
 void
 redis_conn_end(struct redis *r)
 {
-	redisAsyncContext *ac = r->ac;
-
 	r->said_down = r->ending = true; /* on_disconnect still runs: nothing to report */
-	if (ac)
-		redisAsyncFree(ac);
+	redis_conn_flush(r);
+	if (r->ac)
+		redisAsyncFree(r->ac);
 }

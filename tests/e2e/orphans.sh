@@ -1,5 +1,6 @@
 # A daemon killed with requests under way: what they reserved is settled when it is back, on
-# Redis; without Redis what a month has used is counted again.
+# Redis; what was used is counted again where the counts ended with it, in process or on a Redis
+# that was emptied meanwhile.
 # Once: what is asked is the daemon's.
 . "$(dirname "$0")/lib.sh"
 
@@ -12,12 +13,13 @@ ask() { # MAX_TOKENS
 		-H 'content-type: application/json' -m 5 \
 		-d "{\"model\":\"m\",\"stream\":true,\"max_tokens\":$1,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"
 }
-killed_and_back() {
+killed_and_back() { # [emptied]
 	local pid
 	for pid in $PIDS $again; do
 		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = tollgate ] && kill -9 "$pid"
 	done
 	sleep 0.5
+	[ -n "${1-}" ] && redis-cli -s "${REDIS#unix:}" FLUSHALL >/dev/null
 	"$build/tollgate" serve -c "$D/tollgate.yaml" >>"$D/tollgate.log" 2>&1 &
 	again=$!
 	for _ in $(seq 100); do
@@ -52,6 +54,23 @@ for store in redis process; do
 	is "$store: its completion says so" "$(last .outcome completion)" '"orphaned"'
 	killed_and_back
 	is "$store: once, whoever is killed again" "$(of month)" "[$((30 + held)),0]"
+	is "$store: an hour that rolls goes on too" "$(of hour)" "[$((30 + held)),0]"
+	if [ $store = redis ]; then
+		killed_and_back emptied
+		is "$store: emptied while it was away, all is counted again" "$(of month) $(of dropped) $(of hour)" \
+			"[$((30 + held)),0] [$((30 + held)),0] [$((30 + held)),0]"
+		control '{"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}'
+		for _ in $(seq 100); do # HAProxy finds it again
+			ask 100
+			[ "$status" = 200 ] && break
+			sleep 0.1
+		done
+		for _ in $(seq 50); do
+			[ "$(of month)" = "[$((60 + held)),0]" ] && break
+			sleep 0.1
+		done
+		is "$store: and goes on from there" "$status $(of month)" "200 [$((60 + held)),0]"
+	fi
 	check "$store: the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 	[ -n "$again" ] && kill "$again" && wait "$again" 2>/dev/null
 	"$root/tests/support/stack" down --dir "$D" >/dev/null 2>&1

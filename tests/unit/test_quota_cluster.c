@@ -184,6 +184,66 @@ nothing_is_left_for_ever(void **state)
 	}
 }
 
+/* A key of that name, whose slot is the first one of node 0: the one that a reshard takes. */
+static void
+dim_first(struct quota_dim *d, const char *name, enum quota_window_kind kind)
+{
+	dim_at(d, 0, 0, kind, LIMIT, 1);
+	for (unsigned k = 0; redis_slot(span_str(d->key)); k++)
+		snprintf(d->key, sizeof(d->key), "tollgate:q:{%s.%u}", name, k);
+}
+
+/* A slot moves, with its keys, as an operator moves it: what each worker let go is counted
+ * where it went. */
+static void
+what_was_let_go_moves_with_its_slot(void **state)
+{
+	static struct line l[LINES];
+	static struct ask a[3 * LIMIT];
+	char cmd[512];
+	size_t admitted = 0;
+
+	(void)state;
+	if (system("command -v redis-cli >/dev/null"))
+		skip();
+	lines_up(l);
+	memset(a, 0, sizeof(a));
+	for (size_t i = 0; i < 3 * LIMIT; i++) {
+		a[i].q.ndims = 2;
+		dim_first(&a[i].q.dim[0], "rolling", QUOTA_ROLLING);
+		dim_first(&a[i].q.dim[1], "day", QUOTA_CALENDAR);
+		if (i < LIMIT / 2)
+			ask(l[i % LINES].quota, &a[i]);
+	}
+	wait_for(a, LIMIT / 2);
+	const char *to = id(&node[1]), *from = id(&node[0]);
+	snprintf(cmd, sizeof(cmd),
+		"redis-cli --cluster reshard 127.0.0.1:%u --cluster-from %s --cluster-to %s "
+		"--cluster-slots 1 --cluster-yes >/dev/null 2>&1",
+		node[0].port, from, to);
+	assert_int_equal(system(cmd), 0);
+	assert_true(atoi(server_do(&node[1], "CLUSTER COUNTKEYSINSLOT 0")) > 1);
+	/* Each is redirected once, and then looks where the slot is. */
+	for (size_t i = LIMIT / 2; i < LIMIT / 2 + LINES; i++)
+		ask(l[i % LINES].quota, &a[i]);
+	wait_for(a, LIMIT / 2 + LINES);
+	uint64_t until = clock_mono_us() + 5000000;
+	for (size_t i = 0; i < LINES && clock_mono_us() < until;) {
+		struct redis *at = redis_at(l[i].redis, span_str(a[0].q.dim[0].key));
+		i += at == redis_at(l[i].redis, span_str(key_of(1, 1)));
+		ev_run(loop, EVRUN_NOWAIT);
+		usleep(200);
+	}
+	for (size_t i = LIMIT / 2 + LINES; i < 3 * LIMIT; i++) {
+		ask(l[i % LINES].quota, &a[i]);
+		wait_for(a, i + 1);
+	}
+	for (size_t i = 0; i < 3 * LIMIT; i++)
+		admitted += a[i].q.result == QUOTA_ADMITTED;
+	assert_int_equal(admitted, LIMIT);
+	lines_down(l);
+}
+
 /* Limits on the other nodes go on; its own fail, until its replica is promoted: then they
  * count in another life. */
 static void
@@ -232,6 +292,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(limits_on_several_nodes_hold),
 		cmocka_unit_test(nothing_is_left_for_ever),
+		cmocka_unit_test(what_was_let_go_moves_with_its_slot),
 		cmocka_unit_test(a_lost_node_fails_its_own_limits),
 	};
 

@@ -88,35 +88,6 @@ what_was_let_go_counts_in_the_next_life(void **state)
 	}
 }
 
-/* Of two workers one ends, and Redis loses all before anybody knows: the other one waits for
- * it, and then spends only its share, of which it has spent most. */
-static void
-who_does_not_come_is_left_a_share(void **state)
-{
-	enum { LIMIT = 1000, N = 100, BEAT_US = 200000, SETTLE_US = 5000000 };
-	struct line l[2];
-	struct ask a;
-
-	NEEDS_REDIS;
-	for (int k = 0; k < 2; k++) {
-		line_up(&l[k], 100000);
-		assert_true(run_until_up(l[k].redis, 2000000));
-	}
-	run_for(2 * BEAT_US);
-	assert_int_equal(admitted_of(l[0].quota, 3, LIMIT, N), 3);
-	assert_int_equal(admitted_of(l[1].quota, 4, LIMIT, N), 4);
-	line_down(&l[1]);
-	redis_rig_do(&server, "FLUSHALL");
-	uint64_t began = clock_mono_us();
-	do {
-		ask_wait(l[0].quota, &a, 1000, LIMIT, N);
-		assert_true(a.q.result != QUOTA_REFUSED);
-		assert_true(a.q.result == QUOTA_FAILED || clock_mono_us() - began >= SETTLE_US);
-	} while (a.q.result == QUOTA_FAILED);
-	assert_int_equal(admitted_of(l[0].quota, 5, LIMIT, N), 1);
-	line_down(&l[0]);
-}
-
 /* A clock that is off or is set, ours against Redis': each charge ends in the bucket of
  * Redis' clock, and no window of it holds more than the limit. */
 static void
@@ -307,6 +278,104 @@ far_down(struct far *f)
 	close(f->listener);
 }
 
+/* ---- who takes part ---- */
+
+/* Of two workers one is killed, and Redis loses all before anybody knows: the other one waits
+ * for it, and then spends only its share, of which it has spent most. */
+static void
+who_does_not_come_is_left_a_share(void **state)
+{
+	enum { LIMIT = 1000, N = 100, BEAT_US = 200000, SETTLE_US = 5000000 };
+	struct line l[2];
+	struct far f;
+	struct ask a;
+
+	NEEDS_REDIS;
+	far_up(&f, 0, 0);
+	for (int k = 0; k < 2; k++) {
+		line_up_at(&l[k], k ? f.url : server.url, 100000);
+		assert_true(run_until_up(l[k].redis, 2000000));
+	}
+	run_for(2 * BEAT_US);
+	assert_int_equal(admitted_of(l[0].quota, 3, LIMIT, N), 3);
+	assert_int_equal(admitted_of(l[1].quota, 4, LIMIT, N), 4);
+	far_down(&f); /* it cannot say that it ends */
+	line_down(&l[1]);
+	redis_rig_do(&server, "FLUSHALL");
+	uint64_t began = clock_mono_us();
+	do {
+		ask_wait(l[0].quota, &a, 1000, LIMIT, N);
+		assert_true(a.q.result != QUOTA_REFUSED);
+		assert_true(a.q.result == QUOTA_FAILED || clock_mono_us() - began >= SETTLE_US);
+	} while (a.q.result == QUOTA_FAILED);
+	assert_int_equal(admitted_of(l[0].quota, 5, LIMIT, N), 1);
+	line_down(&l[0]);
+}
+
+/* Who ends in order is not waited for. */
+static void
+who_ended_is_not_waited_for(void **state)
+{
+	enum { LIMIT = 1000, N = 100, BEAT_US = 200000, SETTLE_US = 5000000 };
+	struct line l[2];
+
+	NEEDS_REDIS;
+	for (int k = 0; k < 2; k++) {
+		line_up(&l[k], 2000000);
+		assert_true(run_until_up(l[k].redis, 2000000));
+	}
+	run_for(2 * BEAT_US);
+	assert_int_equal(admitted_of(l[0].quota, 3, LIMIT, N), 3);
+	line_down(&l[1]);
+	/* the other one's beat counts them */
+	const struct redis_life *life = redis_life(l[0].redis);
+	uint64_t until = clock_mono_us() + 3000000;
+	while (redis_rig_do(&server, "ZCARD tollgate:members:%llu",
+		       (unsigned long long)life->epoch) != 1 &&
+		clock_mono_us() < until)
+		run_for(5000);
+	run_for(20000);
+	redis_rig_do(&server, "FLUSHALL");
+	uint64_t began = clock_mono_us();
+	assert_int_equal(admitted_of(l[0].quota, 8, LIMIT, N), 7);
+	assert_true(clock_mono_us() - began < SETTLE_US);
+	line_down(&l[0]);
+}
+
+/* A daemon that starts into an empty Redis, before the one that was there found it again: it
+ * waits for the other, whose use counts. */
+static void
+a_newcomer_waits_for_the_others(void **state)
+{
+	enum { LIMIT = 1000, N = 100 };
+	struct line old, new;
+	struct far f;
+	struct ask a;
+	unsigned got = 0;
+
+	NEEDS_REDIS;
+	far_up(&f, 0, 0);
+	line_up_at(&old, f.url, 500000);
+	assert_true(run_until_up(old.redis, 2000000));
+	assert_int_equal(admitted_of(old.quota, 7, LIMIT, N), 7);
+	far_down(&f);
+	redis_rig_do(&server, "FLUSHALL");
+	line_up(&new, 100000);
+	quota_together(new.quota, 1, 2);
+	assert_true(run_until_up(new.redis, 2000000));
+	ask_wait(new.quota, &a, 1000, LIMIT, N);
+	assert_int_equal(a.q.result, QUOTA_FAILED);
+	far_up(&f, 0, 0); /* at the same place */
+	do {
+		ask_wait(new.quota, &a, 1000, LIMIT, N);
+		got += a.q.result == QUOTA_ADMITTED;
+	} while (a.q.result != QUOTA_REFUSED);
+	assert_int_equal(got, 3);
+	line_down(&new);
+	line_down(&old);
+	far_down(&f);
+}
+
 /* ---- callers that ask again at once ---- */
 
 enum { CALLERS = 128 };
@@ -482,6 +551,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_let_go_counts_in_the_next_life),
 		cmocka_unit_test(who_does_not_come_is_left_a_share),
+		cmocka_unit_test(who_ended_is_not_waited_for),
+		cmocka_unit_test(a_newcomer_waits_for_the_others),
 		cmocka_unit_test(a_charge_ends_in_the_bucket_of_redis_clock),
 		cmocka_unit_test(small_callers_get_their_share),
 		cmocka_unit_test(a_worker_with_slow_turns_stays_fresh),

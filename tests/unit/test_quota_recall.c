@@ -95,15 +95,21 @@ journal_ends(void)
 }
 
 static void
-recall(struct quota_recall *r, struct quota_table *t)
+recall_into(struct quota_recall *r, struct quota_table *t, struct quota_ledger *l)
 {
+	const struct quota_recall_into into = { t, l, clock_wall_ns() / 1000000 };
 	struct buf why;
 
 	buf_init(&why, 4096);
-	int64_t now_ms = t ? table_ms(t, clock_mono_us()) : 0;
-	if (quota_recall_read(r, journal, "n", 0, t, now_ms, &why) < 0)
+	if (quota_recall_read(r, journal, "n", 0, &into, &why) < 0)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
 	buf_free(&why);
+}
+
+static void
+recall(struct quota_recall *r, struct quota_table *t)
+{
+	recall_into(r, t, NULL);
 }
 
 /* ---- asking ---- */
@@ -238,6 +244,77 @@ an_orphan_of_another_life_is_spent_in_this_one(void **state)
 	line_down(&l);
 }
 
+/* The daemon ends, is started again, and Redis has lost all, or not, or loses it later: what
+ * was let go in windows that are not over is counted there, once. */
+static void
+what_ended_with_redis_is_counted_again(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned starts;  /* of the daemon, each reading the same journal */
+		unsigned empties; /* the start before which Redis is emptied; 0: none */
+		bool late;	  /* while that one runs */
+	} rows[] = {
+		{ "Redis came back empty", 1, 1, false },
+		{ "Redis kept it", 1, 0, false },
+		{ "Redis kept it, and was emptied later", 1, 1, true },
+		{ "empty, and started again before anything was let go", 3, 1, false },
+	};
+	enum { USED = 5 };
+	struct quota_dim d[] = { dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100),
+		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 10),
+		dim("flight", QUOTA_IN_FLIGHT, QUOTA_ORPHAN_DROP, 1),
+		dim("rolling", QUOTA_ROLLING, QUOTA_ORPHAN_DROP, 20) };
+
+	NEEDS_REDIS;
+	d[3].span.window_s = 3600;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct quota_recall r;
+		struct ask a[3], b;
+		struct line l;
+		redis_rig_do(&server, "FLUSHALL");
+		line_up(&l, 2000000);
+		assert_true(run_until_up(l.redis, 2000000));
+		journal_begins();
+		for (int k = 0; k < 3; k++)
+			reserve(l.quota, &a[k], d, 4);
+		decided("ONE", "relay", &a[0].q);
+		decided("TWO", "relay", &a[1].q);
+		decided("THREE", "direct", &a[2].q);
+		for (size_t k = 0; k < 4; k++)
+			a[0].q.dim[k].actual = d[k].span.kind == QUOTA_IN_FLIGHT ? 0 : USED;
+		quota_settle(l.quota, &a[0].q, clock_mono_us());
+		run_for(5000);
+		completed("ONE", &a[0].q);
+		journal_ends();
+		line_down(&l);
+		for (unsigned n = 1; n <= rows[i].starts; n++) {
+			if (n == rows[i].empties && !rows[i].late)
+				redis_rig_do(&server, "FLUSHALL");
+			line_up(&l, 2000000);
+			recall_into(&r, NULL, quota_ledger_of(l.quota));
+			assert_int_equal(r.norphans, 1);
+			quota_recall_settle(l.quota, r.orphans, clock_mono_us());
+			quota_recall_free(&r);
+			assert_true(run_until_up(l.redis, 2000000));
+			run_for(20000);
+			if (n == rows[i].empties && rows[i].late) {
+				redis_rig_do(&server, "FLUSHALL");
+				run_for(200000); /* two beats */
+			}
+			if (n < rows[i].starts)
+				line_down(&l);
+		}
+		reserve(l.quota, &b, d, 4);
+		/* ONE's, TWO's at its reservation; THREE's, and its own. */
+		counts_are(rows[i].name, &b.q.dim[0], USED + 100, 200);
+		counts_are(rows[i].name, &b.q.dim[1], USED + 10, 20);
+		counts_are(rows[i].name, &b.q.dim[2], 0, 2);
+		counts_are(rows[i].name, &b.q.dim[3], USED + 3 * 20, 0);
+		line_down(&l);
+	}
+}
+
 static void
 totals_in_process_outlive_the_daemon(void **state)
 {
@@ -294,6 +371,7 @@ main(void)
 		cmocka_unit_test(a_charge_is_written_and_read),
 		cmocka_unit_test(an_orphan_is_settled_at_its_reservation),
 		cmocka_unit_test(an_orphan_of_another_life_is_spent_in_this_one),
+		cmocka_unit_test(what_ended_with_redis_is_counted_again),
 		cmocka_unit_test(totals_in_process_outlive_the_daemon),
 	};
 

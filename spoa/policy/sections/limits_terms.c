@@ -223,7 +223,6 @@ limit_terms(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
 	const struct yaml_node *c;
 
-	l->peers = 1;
 	if ((c = yaml_get(n, "burst"))) {
 		if (l->of == LIMIT_CONCURRENT || l->of == LIMIT_MESSAGE)
 			diag_at(b->d, c->key, "burst: the limit counts nothing over time");
@@ -258,7 +257,6 @@ build_quota_failure(struct builder *b, const struct yaml_node *n, struct on_fail
 	unsigned word;
 
 	out->quota_share = 0;
-	out->quota_peers = 1;
 	if (n->kind != YAML_MAPPING) {
 		if (read_word(b->d, n, effect_words, &word))
 			out->quota = (enum outcome)word;
