@@ -52,18 +52,13 @@ add_word(struct reader *r, const struct yaml_node *n, size_t pattern, size_t ste
 		diag_at(r->d, n, "words: %s is not one word", n->s.p);
 		return;
 	}
-	if (r->p->nwords == r->room) {
-		size_t room = r->room ? 2 * r->room : 256;
-		struct pattern_word *v = arena_array(r->a, room, sizeof(*v));
-		if (!v) {
-			diag_at(r->d, n, "out of memory");
-			return;
-		}
-		if (r->room)
-			memcpy(v, r->p->word, r->p->nwords * sizeof(*v));
-		r->p->word = v;
-		r->room = room;
+	struct pattern_word *v =
+		arena_grow(r->a, r->p->word, r->p->nwords, &r->room, sizeof(*v), 256);
+	if (!v) {
+		diag_at(r->d, n, "out of memory");
+		return;
 	}
+	r->p->word = v;
 	r->p->word[r->p->nwords++] =
 		(struct pattern_word){ h.hash, (uint8_t)pattern, (uint8_t)step };
 	r->p->watch[h.hash % INJECT_WATCH / 64] |= UINT64_C(1) << (h.hash % 64);

@@ -379,3 +379,22 @@ live_entry_unref(struct live_entry **ep)
 	arena_reset(&e->arena);
 	free(e);
 }
+
+size_t
+field_place(const void *list, size_t n, const char *(*of)(const void *list, size_t at),
+	const char *field, bool *found)
+{
+	size_t from = 0, to = n;
+
+	*found = false;
+	while (from < to && !*found) {
+		size_t mid = from + (to - from) / 2;
+		int order = strcmp(of(list, mid), field);
+		*found = order == 0;
+		if (order < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return *found ? to : from;
+}

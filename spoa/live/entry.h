@@ -81,6 +81,10 @@ bool live_entry_is_over(const struct live_entry *e, int64_t now_ns);
 /* Whether x takes the place of y, which has the same field. */
 bool live_entry_beats(const struct live_entry *x, const struct live_entry *y);
 void live_entry_unref(struct live_entry **e);
+/* Where the field is in a list of n that is sorted by field, or belongs; `of` gives the field
+ * of one of them. */
+size_t field_place(const void *list, size_t n, const char *(*of)(const void *list, size_t at),
+	const char *field, bool *found);
 /* The id of an override: of the limit's name and what it is for. */
 enum { LIVE_LIMIT_ID = 10 };
 void live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1]);

@@ -6,25 +6,19 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "codec/json_text.h"
 
-/* Where the field is, or belongs. */
+static const char *
+field_of(const void *list, size_t at)
+{
+	return ((const struct gone_list *)list)->v[at].field;
+}
+
 static size_t
 place_of(const struct gone_list *g, const char *field, bool *found)
 {
-	size_t from = 0, to = g->n;
-
-	*found = false;
-	while (from < to && !*found) {
-		size_t mid = from + (to - from) / 2;
-		int order = strcmp(g->v[mid].field, field);
-		*found = order == 0;
-		if (order < 0)
-			from = mid + 1;
-		else
-			to = mid;
-	}
-	return *found ? to : from;
+	return field_place(g, g->n, field_of, field, found);
 }
 
 const struct gone *
@@ -54,14 +48,8 @@ gone_add(struct gone_list *g, const struct gone *one)
 	}
 	if (g->n == CAP_LIVE_GONE)
 		return ERR_FULL;
-	if (g->n == g->room) {
-		size_t room = g->room ? 2 * g->room : 64;
-		struct gone *v = realloc(g->v, room * sizeof(*v));
-		if (!v)
-			return ERR_NOMEM;
-		g->v = v;
-		g->room = room;
-	}
+	if (!mem_room(&g->v, &g->room, g->n + 1, sizeof(*g->v)))
+		return ERR_NOMEM;
 	memmove(g->v + at + 1, g->v + at, (g->n - at) * sizeof(*g->v));
 	g->v[at] = *one;
 	g->n++;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "codec/json_text.h"
 #include "live/live_private.h"
 #include "live/view.h"
@@ -78,25 +79,16 @@ live_leave(struct live *l, unsigned worker)
 
 /* ---- the set; all with the lock ---- */
 
+static const char *
+field_of(const void *l, size_t at)
+{
+	return ((const struct live *)l)->v[at]->field;
+}
+
 size_t
 live_place(const struct live *l, const char *field, bool *found)
 {
-	size_t from = 0, to = l->n;
-
-	*found = false;
-	while (from < to) {
-		size_t mid = from + (to - from) / 2;
-		int order = strcmp(l->v[mid]->field, field);
-		if (order == 0) {
-			*found = true;
-			return mid;
-		}
-		if (order < 0)
-			from = mid + 1;
-		else
-			to = mid;
-	}
-	return from;
+	return field_place(l, l->n, field_of, field, found);
 }
 
 /* What ends a key or an override has places of its own. */
@@ -119,14 +111,8 @@ live_set(struct live *l, struct live_entry *e)
 	}
 	if (is_full(l, e))
 		return false;
-	if (l->n == l->room) {
-		size_t room = l->room ? 2 * l->room : 64;
-		struct live_entry **v = realloc(l->v, room * sizeof(struct live_entry *));
-		if (!v)
-			return false;
-		l->v = v;
-		l->room = room;
-	}
+	if (!mem_room((void *)&l->v, &l->room, l->n + 1, sizeof(struct live_entry *)))
+		return false;
 	memmove(l->v + at + 1, l->v + at, (l->n - at) * sizeof(struct live_entry *));
 	l->v[at] = e;
 	l->n++;

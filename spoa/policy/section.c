@@ -17,7 +17,7 @@
 /* Words of values, and those of a later version. A value of the first kind ends as their index. */
 const char *const identity_words[] = { "jwt", "signed_headers", "client_certificate", "api_key", "none", NULL }; /* enum identity_kind */
 const char *const shape_words[] = { "presidio", "json", "openai_moderation", NULL }; /* enum recogniser_shape */
-const char *const failure_words[] = { "deny", "permit", "redact", NULL }; /* enum outcome */
+const char *const outcome_words[] = { "deny", "permit", "redact", NULL }; /* enum outcome */
 const char *const effect_words[] = { "deny", "permit", NULL };
 static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* enum signed_reasoning */
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
@@ -85,7 +85,7 @@ const struct section sections[] = {
   { "until", OTHER(TEXT), "a date or time, at most 90 days ahead" },
 }},
 [SECTION_ON_FAILURE] = { "on_failure", NULL, NULL, {
-  { "classifier", A_WORD(on_failure, classifier, failure_words), "the body could not be classified" },
+  { "classifier", A_WORD(on_failure, classifier, outcome_words), "the body could not be classified" },
   { "quota", OTHER(EITHER(ONE("\"deny\",\"permit\""), REF("local"))), "Redis does not answer in time" },
   { "audit", A_WORD(on_failure, audit, effect_words), "the record cannot be written" },
   { "unreadable", A_WORD(on_failure, unreadable, effect_words), "images, audio, files and other parts that are not read" },
@@ -171,7 +171,7 @@ const struct section sections[] = {
   { "timeout", A_DURATION(external, timeout_us, MS, 60 * S), "for one request, however many calls that takes" },
   { "concurrency", A_COUNT(external, concurrency, 1, 256), "calls at once, a worker" },
   { "max_bytes", A_SIZE(external, max_bytes, 256, 8 << 20), "of text in one call" },
-  { "on_failure", A_WORD(external, outcome, failure_words), "where it is silent" },
+  { "on_failure", A_WORD(external, outcome, outcome_words), "where it is silent" },
   { "cache", OTHER(EITHER(ONE("false"), REF("cache"))), "of answers" },
   { "breaker", OTHER(REF("breaker")), "when it is not asked for a while" },
   { "headers", OTHER(MAPOF(TEXT)), "to send" },

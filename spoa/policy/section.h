@@ -82,7 +82,7 @@ struct section {
 	struct field fields[SECTION_FIELDS]; /* the last has no key */
 };
 extern const struct section sections[];
-extern const char *const identity_words[], *const shape_words[], *const failure_words[],
+extern const char *const identity_words[], *const shape_words[], *const outcome_words[],
 									 *const effect_words[];
 
 /* The row of a key; NULL: the section has none. */

@@ -188,29 +188,14 @@ put_verdict(struct request *r, struct buf *b)
 static void
 put_rules(struct request *r, struct buf *b)
 {
-	size_t n = 0;
-
 	if (!r->found.have_verdict)
 		return;
 	/* The trace left with the frame where the relay refuses what was permitted. */
-	for (size_t i = 0;
-		r->found.verdict.trace && i < r->snap->policy->nrules && n < LIST_MAX; i++) {
-		const struct rule_trace *t = &r->found.verdict.trace[i];
-		if (t->fate != RULE_MATCHED && t->fate != RULE_ERROR)
-			continue;
-		put_item(b, "rules", n++);
-		buf_putc(b, '{');
-		put_str(b, "name", span_str(t->rule->name));
-		put_str(b, "fate",
-			t->fate == RULE_MATCHED ? SPAN_LIT("matched") : SPAN_LIT("error"));
-		put_str(b, "error", t->error);
-		buf_putc(b, '}');
-	}
-	put_end(b, n);
+	record_rules(b, r->found.verdict.trace, r->snap->policy->nrules);
 	if (r->found.verdict.shadowed) {
-		static const char *const effect[] = { "deny", "permit", "redact" };
 		put_object(b, "would_be");
-		put_str(b, "decision", span_str(effect[r->found.verdict.shadow_effect]));
+		put_str(b, "decision",
+			span_str(rule_effect_name(r->found.verdict.shadow_effect)));
 		if (r->found.verdict.shadow_rule)
 			put_str(b, "rule", span_str(r->found.verdict.shadow_rule->name));
 		const struct policy_changes *would = &r->found.verdict.shadow_changes;

@@ -37,6 +37,8 @@ void record_usage(const struct request *r, const struct usage *u, struct buf *b)
 struct guard_report;
 void record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
 	const struct guard_report *a);
+/* The rules that matched or failed; `trace` may be NULL. */
+void record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules);
 
 /* Names of members are ours: nothing in them needs escaping. */
 static inline void

@@ -1,4 +1,5 @@
 /* What a record says of findings and recognisers. */
+#include "policy/section.h"
 #include "steps/record.h"
 
 #include <stdlib.h>
@@ -54,8 +55,6 @@ put_sources(struct request *r, struct buf *b, unsigned sources)
 void
 record_recognitions(struct request *r, struct buf *b)
 {
-	static const char *const applied[] = { "deny", "permit", "redact" };
-
 	for (size_t i = 0; i < r->scan.nrecognitions; i++) {
 		const struct recognition *c = &r->scan.recognitions[i];
 		put_item(b, "recognisers", i);
@@ -63,7 +62,7 @@ record_recognitions(struct request *r, struct buf *b)
 		put_str(b, "name", span_str(c->x->rec.name));
 		put_str(b, "outcome", span_str(ask_outcome_names[c->outcome]));
 		if (c->outcome != ASK_ANSWERED)
-			put_str(b, "applied", span_str(applied[c->applied]));
+			put_str(b, "applied", span_str(outcome_words[c->applied]));
 		put_int(b, "texts", (int64_t)c->texts);
 		put_int(b, "remembered", (int64_t)c->cached);
 		put_int(b, "us", (int64_t)c->us);

@@ -7,20 +7,13 @@
 
 enum { OUTCOMES_MAX = 4096, SCORE_DIGITS = 6, ARGUMENTS_MAX = 48 << 10 };
 
-static void
-put_verdict(struct buf *b, const struct policy *p, const struct answer_verdict *v)
+void
+record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules)
 {
 	size_t n = 0;
 
-	if (v->trace && p->nanswer_rules <= OUTCOMES_MAX) {
-		key(b, "outcomes");
-		buf_putc(b, '"');
-		for (size_t i = 0; i < p->nanswer_rules; i++)
-			buf_putc(b, explain_letters[v->trace[i].fate]);
-		buf_putc(b, '"');
-	}
-	for (size_t i = 0; v->trace && i < p->nanswer_rules && n < LIST_MAX; i++) {
-		const struct rule_trace *t = &v->trace[i];
+	for (size_t i = 0; trace && i < nrules && n < LIST_MAX; i++) {
+		const struct rule_trace *t = &trace[i];
 		if (t->fate != RULE_MATCHED && t->fate != RULE_ERROR)
 			continue;
 		put_item(b, "rules", n++);
@@ -32,6 +25,19 @@ put_verdict(struct buf *b, const struct policy *p, const struct answer_verdict *
 		buf_putc(b, '}');
 	}
 	put_end(b, n);
+}
+
+static void
+put_verdict(struct buf *b, const struct policy *p, const struct answer_verdict *v)
+{
+	if (v->trace && p->nanswer_rules <= OUTCOMES_MAX) {
+		key(b, "outcomes");
+		buf_putc(b, '"');
+		for (size_t i = 0; i < p->nanswer_rules; i++)
+			buf_putc(b, explain_letters[v->trace[i].fate]);
+		buf_putc(b, '"');
+	}
+	record_rules(b, v->trace, p->nanswer_rules);
 }
 
 /* {"EMAIL_ADDRESS": {"roles": ["assistant"], "with": "mask"}} */

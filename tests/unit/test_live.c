@@ -14,53 +14,12 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "live/live.h"
-#include "support/temp_dir.h"
+#include "support/live_rig.h"
 
-#define HASH	  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define KEY(rest) "{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":7" rest "}"
-#define OWN	  ",\"sha256\":\"" HASH "\",\"person\":\"al\""
+#define KEY(rest) ENTRY("7", rest)
 #define LIMIT(id, rest)                                                                        \
 	"{\"kind\":\"limit\",\"id\":\"" id                                                     \
 	"\",\"serial\":7,\"limit\":\"l\",\"counts\":\"tokens\",\"to\":5" rest "}"
-
-static const unsigned char secret[SHA256_BYTES] = "a key of 32 bytes for the tests";
-static char file[96];
-static struct metrics metrics;
-
-static int
-setup(void **state)
-{
-	if (temp_dir_make(state))
-		return -1;
-	snprintf(file, sizeof(file), "%s/live", dir);
-	return 0;
-}
-
-/* The entry of a JSON text, or NULL with *why. */
-static struct live_entry *
-make(const char *json, struct buf *why)
-{
-	json_t *o = json_loads(json, 0, NULL);
-
-	assert_non_null(o);
-	buf_init(why, 1024);
-	struct live_entry *e = live_entry_make(o, secret, why);
-	json_decref(o);
-	return e;
-}
-
-static struct live_entry *
-must(const char *json)
-{
-	struct buf why;
-	struct live_entry *e = make(json, &why);
-
-	if (!e)
-		fail_msg("%s: %.*s", json, SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
-	return e;
-}
 
 static void
 what_no_entry_can_say_is_refused(void **state)
@@ -98,7 +57,8 @@ what_no_entry_can_say_is_refused(void **state)
 			"for: is missing: person=NAME, team=NAME and the like, or an empty "
 			"object for everyone, are expected" },
 		{ LIMIT("x", ",\"for\":{\"colour\":\"red\"}"),
-			"colour: person, agent, department, team, tier, key, model and route are "
+			"colour: person, agent, department, team, tier, key, model and route "
+			"are "
 			"accepted" },
 		{ LIMIT("0000000000", ",\"for\":{\"person\":\"al\"}"),
 			"id: is not that of the limit and what it is for" },
@@ -150,7 +110,7 @@ a_changed_entry_does_not_verify(void **state)
 static void
 every_daemon_chooses_the_same(void **state)
 {
-#define AT(serial, rest) "{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":" serial OWN rest "}"
+#define AT(serial, rest) ENTRY(serial, OWN rest)
 #define REVOKED		 ",\"revoked\":\"2026-01-01T00:00:00Z\""
 	static const struct {
 		const char *name, *wins, *loses;
@@ -171,19 +131,6 @@ every_daemon_chooses_the_same(void **state)
 		live_entry_unref(&x);
 		live_entry_unref(&y);
 	}
-}
-
-static struct live *
-opened(void)
-{
-	struct buf why;
-
-	buf_init(&why, 1024);
-	struct live *l = live_open(file, "n", secret, &metrics, &why);
-	if (!l)
-		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
-	return l;
 }
 
 /* Puts the key with these further members; its serial, 0 where it was refused. */
@@ -495,5 +442,5 @@ main(void)
 		cmocka_unit_test(overrides_are_found_by_limit_and_whom_they_are_for),
 		cmocka_unit_test(a_full_disk_keeps_no_revocation_waiting),
 	};
-	return cmocka_run_group_tests(tests, setup, temp_dir_remove);
+	return cmocka_run_group_tests(tests, live_rig_make, temp_dir_remove);
 }

@@ -296,12 +296,11 @@ given(void *arg, const char *name, size_t i, struct span *answer)
 static json_t *
 recognisers_json(struct request *r)
 {
-	static const char *const applied[] = { "deny", "permit", "redact" };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < r->scan.nrecognitions; i++) {
 		const struct recognition *c = &r->scan.recognitions[i];
-		const char *did = c->outcome != ASK_ANSWERED ? applied[c->applied] : NULL;
+		const char *did = c->outcome != ASK_ANSWERED ? outcome_words[c->applied] : NULL;
 		json_array_append_new(
 			list, json_pack("{ss ss ss* sI}", "name", c->x->rec.name, "outcome",
 				      ask_outcome_names[c->outcome], "applied", did, "texts",
