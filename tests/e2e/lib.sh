@@ -92,6 +92,26 @@ metric() {
 # verifies JOURNAL KEY
 verifies() { "$build/tollgate" audit verify --journal "$1" --public-key "$2" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
 # Keys made at run time, where the policy takes x-api-key.
+# What the stack's programs run as.
+pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
+ends() { # PID SECONDS
+	for _ in $(seq $(($2 * 20))); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done
+	return 1
+}
+redis() { redis-cli -s "${REDIS#unix:}" "$@"; }
+# Keys and limits at run time, by the first daemon or the second one.
+key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
+key_b() { "$build/tollgate" key "$@" --live -c "$D/tollgate-b.yaml" 2>"$D/key.err"; }
+limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/key.err"; }
+limit_b() { "$build/tollgate" limit "$@" -c "$D/tollgate-b.yaml" 2>"$D/key.err"; }
+models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"few\"}")"; }
+# $D/policy.yaml, with keys of its own and a denial where CONDITION, which reads data in Redis.
+incident_policy() {
+	sed -e 's/^name: .*/&\ndata:\n  incidents: {redis: "acme:incidents", ttl: 200ms}/' \
+		-e 's/^identity:/&\n  - api_key: {header: x-api-key, keys: keys.yaml}/' \
+		-e "s/^rules:/&\\n  - {name: incident, when: '${1//&/\\&}', deny: {status: 403}}/" \
+		"$here/policy.yaml" >"$D/policy.yaml"
+}
 with_key() { req GET /v1/models -H "x-api-key: $1"; }
 # key_is KEY CODE: within two seconds
 key_is() {
@@ -102,7 +122,7 @@ key_is() {
 	done
 	return 1
 }
-# By the test's key() and limit(): $kim, whose limit of 4 is used up, and $lee, revoked.
+# $kim, whose limit of 4 is used up, and $lee, revoked.
 kim_and_lee() {
 	local one two three
 	kim=$(key new --person kim --team few) lee=$(key new --person lee --team few)

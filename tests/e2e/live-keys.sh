@@ -8,13 +8,8 @@ cp "$here/live-keys.policy.yaml" "$D/p/policy.yaml"
 in_file=$("$build/tollgate" key new --person filed --keys "$D/p/keys.yaml" 2>"$D/file.id")
 file_id=$(sed -n 's/.*key \([0-9a-z]*\) of.*/\1/p' "$D/file.id")
 stack_up --policy "$D/p/policy.yaml" --second
-sock=${REDIS#unix:}
-redis() { redis-cli -s "$sock" "$@"; }
-# the daemon that is told, or the other
-key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
-key_b() { "$build/tollgate" key "$@" --live -c "$D/tollgate-b.yaml" 2>"$D/key.err"; }
 # What a daemon answers is asked of that daemon alone: the other is stopped meanwhile.
-pid_a=$(awk '$3 == "tollgate" { print $1 }' "$D/.pids") pid_b=$(awk '$3 == "second" { print $1 }' "$D/.pids")
+pid_a=$(pid_of tollgate) pid_b=$(pid_of second)
 chat='{"model":"echo","messages":[{"role":"user","content":"hello"}]}'
 code() { curl -s -m 10 -o "$D/answer" -w '%{http_code}' -H "authorization: Bearer $1" -H 'content-type: application/json' \
 	-d "${2:-$chat}" "$EDGE/v1/chat/completions"; }

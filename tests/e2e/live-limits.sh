@@ -7,9 +7,6 @@ mkdir -p "$D/p"
 cp "$here/live-limits.policy.yaml" "$D/p/policy.yaml"
 cp "$here/budgets.prices.yaml" "$D/p/"
 stack_up --policy "$D/p/policy.yaml" --second
-key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/err"; }
-limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/err"; }
-limit_b() { "$build/tollgate" limit "$@" -c "$D/tollgate-b.yaml" 2>"$D/err"; }
 chat='{"model":"echo","messages":[{"role":"user","content":"hello"}],"max_tokens":50}'
 ask() { req POST /v1/chat/completions -H "authorization: Bearer $1" -H 'content-type: application/json' -d "${2:-$chat}"; }
 # of six requests, how many were let go and how many were refused
@@ -64,26 +61,26 @@ limit clear per-person --for person=bob
 sleep 1
 is "and cleared" "$(six "$carl")" "6 0"
 limit set per-person --to 3
-is "nobody is named: that is said" "$? $(cat "$D/err")" \
+is "nobody is named: that is said" "$? $(cat "$D/key.err")" \
 	'2 tollgate: limit: set per-person: --for is missing: person=NAME, team=NAME and the like, or everyone'
 limit set per-person --for everyone --for person=x --to 3
-like "everyone, and somebody" "$? $(cat "$D/err")" '^2 tollgate: limit: --for everyone: .* or everyone alone'
+like "everyone, and somebody" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --for everyone: .* or everyone alone'
 
 # ---- mistakes ----
 limit set per-persons --for person=alice --to 4
-like "a limit that nobody knows" "$? $(cat "$D/err")" '^1 tollgate: limit: per-persons: policy live-limits@.* has no such limit, did you mean per-person\?'
+like "a limit that nobody knows" "$? $(cat "$D/key.err")" '^1 tollgate: limit: per-persons: policy live-limits@.* has no such limit, did you mean per-person\?'
 limit set per-person --for colour=red --to 4
-like "a member that nobody has" "$? $(cat "$D/err")" '^2 tollgate: limit: colour: person, agent, department, team, tier, key, model and route are accepted'
+like "a member that nobody has" "$? $(cat "$D/key.err")" '^2 tollgate: limit: colour: person, agent, department, team, tier, key, model and route are accepted'
 limit set per-person --for person --to 4
-like "no value" "$? $(cat "$D/err")" '^2 tollgate: limit: --for person: person=NAME, team=NAME'
+like "no value" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --for person: person=NAME, team=NAME'
 limit set per-person --for person=x --to many
-like "no number" "$? $(cat "$D/err")" '^2 tollgate: limit: to: a whole number is expected'
+like "no number" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: a whole number is expected'
 limit set per-person --for person=x --to 4 --until 2020-01-01
-like "a time that is over" "$? $(cat "$D/err")" '^2 tollgate: limit: until 2020-01-01T00:00:00Z: is over'
+like "a time that is over" "$? $(cat "$D/key.err")" '^2 tollgate: limit: until 2020-01-01T00:00:00Z: is over'
 limit set per-person --for person=x --to 4 --until soon
-like "no time" "$? $(cat "$D/err")" '^2 tollgate: limit: --until soon: give a date'
+like "no time" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --until soon: give a date'
 limit clear "$id"
-like "what is cleared" "$? $(cat "$D/err")" "^1 tollgate: limit: $id: no such override is in force"
+like "what is cleared" "$? $(cat "$D/key.err")" "^1 tollgate: limit: $id: no such override is in force"
 
 # ---- a key's own ----
 own=$(key new --person carol --limits 'requests=3/1m,tokens_per_request=200')
@@ -132,10 +129,10 @@ like "also where nothing is read of the answer" "$(embed) $(cat "$D/embedded")" 
 wait $slow
 is "until it has ended" "$(cat "$D/slow") $(embed)" "200 200"
 key new --person x --limits 'requests=3' >/dev/null
-like "a limit that cannot be meant" "$? $(cat "$D/err")" '^2 tollgate: key: limits: a window from 1s to 31d'
+like "a limit that cannot be meant" "$? $(cat "$D/key.err")" '^2 tollgate: key: limits: a window from 1s to 31d'
 
 # ---- what is left ----
-quota() { "$build/tollgate" quota get "$@" -c "$D/tollgate.yaml" 2>"$D/err"; }
+quota() { "$build/tollgate" quota get "$@" -c "$D/tollgate.yaml" 2>"$D/key.err"; }
 dora=$(key new --person dora --limits 'requests=50/1h')
 sleep 1
 for i in 1 2 3; do ask "$dora"; done
@@ -149,13 +146,13 @@ sleep 1
 ask "$dora"
 is "looking took nothing" "$(header x-ratelimit-remaining-requests)" 6
 quota --key nosuchid
-like "no such key" "$? $(cat "$D/err")" '^1 tollgate: quota: nosuchid: no such API key'
+like "no such key" "$? $(cat "$D/key.err")" '^1 tollgate: quota: nosuchid: no such API key'
 quota --person x --route nowhere
-like "no such route" "$? $(cat "$D/err")" '^1 tollgate: quota: nowhere: the policy has no such route'
+like "no such route" "$? $(cat "$D/key.err")" '^1 tollgate: quota: nowhere: the policy has no such route'
 quota --identity '[1]'
-like "no identity" "$? $(cat "$D/err")" '^2 tollgate: quota: --identity: a JSON object'
+like "no identity" "$? $(cat "$D/key.err")" '^2 tollgate: quota: --identity: a JSON object'
 quota --identity '{"roles":"x"}'
-like "no list of roles" "$? $(cat "$D/err")" '^2 tollgate: quota: identity: texts, a list of roles'
+like "no list of roles" "$? $(cat "$D/key.err")" '^2 tollgate: quota: identity: texts, a list of roles'
 
 # ---- dollars ----
 rich=$(key new --person erin --team spend --limits 'usd=0.02/month,tokens=5000/day')
@@ -181,7 +178,7 @@ ask "$rich"
 is "with more she has" "$status" 200
 like "the list says dollars" "$(limit list)" ' team-month +team=spend +5\.0 '
 limit set team-month --for team=spend --to 5x
-like "no dollars" "$? $(cat "$D/err")" '^2 tollgate: limit: to: US dollars such as 500 or 0.25 are expected'
+like "no dollars" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: US dollars such as 500 or 0.25 are expected'
 
 # ---- recorded ----
 "$build/tollgate" audit export --journal "$D/journal" | grep '"type":"change"' >"$D/changes"

@@ -6,15 +6,9 @@ mkdir -p "$D/p"
 cp "$here/live-keys.policy.yaml" "$D/p/policy.yaml"
 "$build/tollgate" key new --person filed --keys "$D/p/keys.yaml" >/dev/null 2>&1
 stack_up --policy "$D/p/policy.yaml" --second
-sock=${REDIS#unix:}
-redis() { redis-cli -s "$sock" "$@"; }
-key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
-key_b() { "$build/tollgate" key "$@" --live -c "$D/tollgate-b.yaml" 2>"$D/key.err"; }
-pid_a=$(awk '$3 == "tollgate" { print $1 }' "$D/.pids") pid_b=$(awk '$3 == "second" { print $1 }' "$D/.pids")
+pid_a=$(pid_of tollgate) pid_b=$(pid_of second)
 ended() { # PID: told to end, and it did
-	kill -TERM "$1"
-	for _ in $(seq 100); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done
-	false
+	kill -TERM "$1" && ends "$1" 5
 }
 ready() { curl -s "$ADMIN/readyz"; }
 again() { # the first daemon once more

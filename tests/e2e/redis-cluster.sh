@@ -38,15 +38,9 @@ cat >"$D/config.yaml" <<-YAML
 	backends: [openai, anthropic, local, ghost]
 	redis: {url: "redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))", user: tollgate, password_file: $D/password}
 YAML
-sed -e 's/^name: .*/&\ndata:\n  incidents: {redis: "acme:incidents", ttl: 200ms}/' \
-	-e 's/^identity:/&\n  - api_key: {header: x-api-key, keys: keys.yaml}/' \
-	-e 's/^rules:/&\n  - {name: incident, when: "has(data.incidents.level) \&\& identity.person == \\"g\\"", deny: {status: 403}}/' \
-	"$here/policy.yaml" >"$D/policy.yaml"
+incident_policy 'has(data.incidents.level) && identity.person == "g"'
 stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
 is_up() { curl -s "$ADMIN/readyz" | grep -q '^redis: up'; }
-models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"few\"}")"; }
-key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
-limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/key.err"; }
 check "every node is up" wait_for is_up
 wrong=
 for who in a b c d e f; do

@@ -26,13 +26,7 @@ acl="user default off
 user tollgate $rule %R~acme:*
 user admin on >admin ~* &* +@all"
 admin() { redis-cli --no-auth-warning -p "$1" --user admin -a admin "${@:2}"; }
-sed -e 's/^name: .*/&\ndata:\n  incidents: {redis: "acme:incidents", ttl: 200ms}/' \
-	-e 's/^identity:/&\n  - api_key: {header: x-api-key, keys: keys.yaml}/' \
-	-e 's/^rules:/&\n  - {name: incident, when: "has(data.incidents.level)", deny: {status: 403}}/' \
-	"$here/policy.yaml" >"$D/policy.yaml"
-models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"few\"}")"; }
-key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
-limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/key.err"; }
+incident_policy 'has(data.incidents.level)'
 ready() { curl -s "$ADMIN/readyz"; }
 is_up() { ready | grep -q '^redis: up'; }
 mirrored() { # PORT: the stream there holds every record

@@ -5,11 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
 TOKEN=$(token)
-pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
-ends() {
-	for _ in $(seq $(($2 * 20))); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done
-	return 1
-}
 kill -TERM "$(pid_of tollgate)"
 ends "$(pid_of tollgate)" 10
 mkfifo "$D/log"

@@ -4,11 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
 TOKEN=$(token)
-pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
-ends() { # PID SECONDS
-	for _ in $(seq $(($2 * 20))); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done
-	return 1
-}
 ask() { curl -s -m 20 -o /dev/null -X POST -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' "$@" & }
 last_log() { tail -n 1 "$D/tollgate.log"; }
 # Every permitted decision has its completion.

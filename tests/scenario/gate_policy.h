@@ -18,11 +18,4 @@
 	"output_default: 100\n"
 #define POLICY ROUTES RULES LIMITS
 
-#define EMAIL                                                                                  \
-	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"write to "          \
-	"alice@example.com now\"}]}"
-#define SECRET                                                                                 \
-	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"key "               \
-	"AKIAQ3EGRIXPFUSLKQLT\"}]}"
-
 #endif

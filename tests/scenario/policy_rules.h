@@ -12,4 +12,11 @@
 
 #define HELLO "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
 
+#define EMAIL                                                                                  \
+	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"write to "          \
+	"alice@example.com now\"}]}"
+#define SECRET                                                                                 \
+	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"key "               \
+	"AKIAQ3EGRIXPFUSLKQLT\"}]}"
+
 #endif

@@ -2,6 +2,7 @@
 #ifndef SCENARIO_RELAY_POLICY_H
 #define SCENARIO_RELAY_POLICY_H
 
+#include "scenario/gate_stage.h"
 #include "scenario/policy_rules.h"
 
 #define ROUTES                                                                                 \
@@ -15,5 +16,16 @@
 	"  - {name: tokens, per: [identity.person], tokens: 1000, window: 1m}\n"               \
 	"output_default: 100\n"
 #define POLICY ROUTES RULES LIMITS
+
+#define LARGE	 "{\"model\":\"m\",\"max_tokens\":900,\"messages\":[]}"
+#define LEN(s)	 ((int64_t)sizeof(s) - 1)
+/* the cap; by bytes, of a model of which nothing is known: (4 + 5) x 1.7 / 3, a message, a reply */
+#define RESERVED (100 + 6 + 5 + 3)
+
+static const struct note hello = { .person = "alice", .body = HELLO };
+static const struct note deferred = { .person = "alice",
+	.body = HELLO,
+	.no_length = true,
+	.headers = { "transfer-encoding: chunked" } };
 
 #endif

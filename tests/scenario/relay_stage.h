@@ -20,6 +20,8 @@
 
 #define TICKET	   "x-tollgate-ticket: 0000-00112233445566778899aabbccddeeff\r\n"
 #define POST(head) "POST /ignored HTTP/1.1\r\nhost: h\r\n" TICKET head "\r\n"
+#define DOWN_HEAD  "HTTP/1.1 200 OK\r\n"
+#define FIELDS	   "x-tollgate-id: tg-1\r\n"
 #define WAIT_MS	   3000
 
 struct peer {
@@ -285,6 +287,29 @@ teardown(void **state)
 	stage_close(*state);
 	free(*state);
 	return 0;
+}
+
+/* Says it in pieces of `step` bytes, one a turn. */
+static inline void
+say_slowly(struct stage *s, struct peer *p, const char *text, size_t step)
+{
+	struct span rest = span_str(text);
+
+	while (rest.n) {
+		/* Bytes behind a complete message may find it closed. */
+		if (!say_span(s, p, span_cut(rest, 0, step)))
+			return;
+		turn(s);
+		rest = span_cut(rest, step, rest.n);
+	}
+}
+
+/* Every exchange that was opened was finished once, and nothing hangs. */
+static inline void
+settled(struct stage *s)
+{
+	until(s, s->gate.finishes == s->gate.opened);
+	until(s, relay_active(s->relay) == 0);
 }
 
 #endif

@@ -3,10 +3,6 @@
 #include "scenario/gate_stage.h"
 #include "scenario/relay_policy.h"
 
-#define LEN(s) ((int64_t)sizeof(s) - 1)
-
-static const struct note hello = { .person = "alice", .body = HELLO };
-
 /* The response's last byte waits for the completion; what a failing disk means is
  * the policy's to say. */
 static void

@@ -2,23 +2,6 @@
 #include "scenario/gate_stage.h"
 #include "scenario/relay_policy.h"
 
-#define EMAIL                                                                                  \
-	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"write to "          \
-	"alice@example.com now\"}]}"
-#define SECRET                                                                                 \
-	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"key "               \
-	"AKIAQ3EGRIXPFUSLKQLT\"}]}"
-#define LARGE	 "{\"model\":\"m\",\"max_tokens\":900,\"messages\":[]}"
-#define LEN(s)	 ((int64_t)sizeof(s) - 1)
-/* the cap; by bytes, of a model of which nothing is known: (4 + 5) x 1.7 / 3, a message, a reply */
-#define RESERVED (100 + 6 + 5 + 3)
-
-static const struct note hello = { .person = "alice", .body = HELLO };
-static const struct note deferred = { .person = "alice",
-	.body = HELLO,
-	.no_length = true,
-	.headers = { "transfer-encoding: chunked" } };
-
 static void
 what_the_relay_holds_is_bounded_for_each_caller(void **state)
 {

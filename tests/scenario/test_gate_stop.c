@@ -2,14 +2,6 @@
 #include "scenario/gate_stage.h"
 #include "scenario/relay_policy.h"
 
-#define LEN(s) ((int64_t)sizeof(s) - 1)
-
-static const struct note hello = { .person = "alice", .body = HELLO };
-static const struct note deferred = { .person = "alice",
-	.body = HELLO,
-	.no_length = true,
-	.headers = { "transfer-encoding: chunked" } };
-
 /* What views the NOTIFY is forgotten with it. */
 static void
 what_views_the_frame_is_forgotten_with_it(void **state)

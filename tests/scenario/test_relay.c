@@ -3,8 +3,6 @@
 #include "scenario/relay_stage.h"
 
 #define UP_HEAD	  "POST /v1/x HTTP/1.1\r\nhost: h\r\n"
-#define DOWN_HEAD "HTTP/1.1 200 OK\r\n"
-#define FIELDS	  "x-tollgate-id: tg-1\r\n"
 
 /* ---- one exchange, whichever way it is cut ---- */
 
@@ -188,21 +186,6 @@ whole(struct peer *p, const char *want, bool to_head)
 	while ((n = http_body_next(&body, in, &payload)) > 0)
 		in = span_cut(in, (size_t)n, in.n);
 	return body.done;
-}
-
-/* Says it in pieces of `step` bytes, one a turn. */
-static void
-say_slowly(struct stage *s, struct peer *p, const char *text, size_t step)
-{
-	struct span rest = span_str(text);
-
-	while (rest.n) {
-		/* Bytes behind a complete message may find it closed. */
-		if (!say_span(s, p, span_cut(rest, 0, step)))
-			return;
-		turn(s);
-		rest = span_cut(rest, step, rest.n);
-	}
 }
 
 static void

@@ -1,22 +1,6 @@
 /* The relay and the cost of answers: which heads wait for it. */
 #include "scenario/relay_stage.h"
 
-#define DOWN_HEAD "HTTP/1.1 200 OK\r\n"
-
-static void
-say_slowly(struct stage *s, struct peer *p, const char *text, size_t step)
-{
-	struct span rest = span_str(text);
-
-	while (rest.n) {
-		/* Bytes behind a complete message may find it closed. */
-		if (!say_span(s, p, span_cut(rest, 0, step)))
-			return;
-		turn(s);
-		rest = span_cut(rest, step, rest.n);
-	}
-}
-
 /* The head of a whole answer waits for its usage; what is no JSON, what streams and what there
  * is no room for does not. */
 static void

@@ -4,17 +4,6 @@
 
 #include "scenario/relay_stage.h"
 
-#define DOWN_HEAD "HTTP/1.1 200 OK\r\n"
-#define FIELDS	  "x-tollgate-id: tg-1\r\n"
-
-/* Every exchange that was opened was finished once, and nothing hangs. */
-static void
-settled(struct stage *s)
-{
-	until(s, s->gate.finishes == s->gate.opened);
-	until(s, relay_active(s->relay) == 0);
-}
-
 /* ---- the pool ---- */
 
 /* One exchange on a fresh stage, leaving its connection pooled. */

@@ -57,6 +57,17 @@ fix_load(struct policy_fix *f, const struct config *cfg, const char *text)
 	return f->p;
 }
 
+/* The policy of a file, with what it names. */
+static inline const struct policy *
+fix_load_file(struct policy_fix *f, const char *file)
+{
+	arena_init(&f->a, 0, false);
+	diag_init(&f->d);
+	f->own = NULL;
+	f->p = policy_load(&f->a, file, &fix_config, detect_fix()->rules, &f->d);
+	return f->p;
+}
+
 static inline void
 fix_done(struct policy_fix *f)
 {

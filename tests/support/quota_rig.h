@@ -243,4 +243,22 @@ line_down(struct line *l)
 	quota_free(&l->quota);
 	redis_free(&l->redis);
 }
+
+/* So many workers, and each is connected. */
+static inline void
+lines_up(struct line *l, int n)
+{
+	for (int k = 0; k < n; k++) {
+		line_up(&l[k], 2000000);
+		assert_true(run_until_up(l[k].redis, 2000000));
+	}
+}
+
+static inline void
+lines_down(struct line *l, int n)
+{
+	for (int k = 0; k < n; k++)
+		line_down(&l[k]);
+}
+
 #endif

@@ -7,30 +7,11 @@
 
 #include "base/caps.h"
 #include "codec/utf8.h"
+#include "support/body_dump.h"
 #include "support/guard.h"
 #include "dialect/dialect.h"
 
 static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic", REST[] = "rest";
-
-/* Values as role path=text, one each; reserved ones with a star, opaque ones
- * with a hash; keys are left out unless `keys`. */
-static void
-dump(struct buf *out, const struct body *b, struct span raw, struct arena *a, bool keys)
-{
-	struct path_reader *r = path_open(a, b, raw);
-
-	for (size_t i = 0; i < b->nsegments; i++) {
-		const struct segment *s = &b->segments[i];
-		if (s->role == ROLE_KEY && !keys)
-			continue;
-		buf_printf(out, "%s%s%s ", role_name(s->role), s->reserved ? "*" : "",
-			s->opaque ? "#" : "");
-		buf_span(out, path_at(r, i));
-		buf_putc(out, '=');
-		buf_span(out, s->text);
-		buf_putc(out, '\n');
-	}
-}
 
 static int
 read_body(const char *dialect, const char *type, struct span raw, struct arena *a,
@@ -220,7 +201,7 @@ a_body_is_read_as_segments(void **state)
 		buf_init(&out, 0);
 		if (read_body(reads[i].dialect, reads[i].type, span_of(p, in.n), &a, &b, &why))
 			fail_msg("%s: refused: %s", reads[i].name, why.why);
-		dump(&out, &b, span_of(p, in.n), &a, false);
+		body_dump(&out, &b, span_of(p, in.n), &a, false);
 		if (!span_is(buf_view(&out), reads[i].want))
 			fail_msg("%s: got\n%.*s", reads[i].name, SPAN_ARG(buf_view(&out)));
 		for (size_t s = 0; s < b.nsegments; s++)
@@ -512,7 +493,7 @@ keys_are_segments_too(void **state)
 	arena_init(&a, 0, false);
 	buf_init(&out, 0);
 	assert_int_equal(read_body(OPENAI, NULL, in, &a, &b, &why), 0);
-	dump(&out, &b, in, &a, true);
+	body_dump(&out, &b, in, &a, true);
 	assert_true(span_is(buf_view(&out),
 		"key* model=model\nother* model=m\nkey [\"a@b\"]=a@b\nkey [\"a@b\"].c=c\n"));
 	buf_free(&out);

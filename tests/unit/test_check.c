@@ -222,6 +222,26 @@ an_observed_backend_sets_no_credential(void **state)
 	assert_non_null(strstr(cmd_err, ": observe: HAProxy's files have no backend local"));
 }
 
+/* Of a configuration that names the key k.yaml: it must be there, for its owner alone. */
+static void
+needs_its_key(const char *more, const char *at)
+{
+	char text[300], want[300];
+
+	snprintf(text, sizeof(text), "%s%s", CONFIG RELAY, more);
+	put("c.yaml", text);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	snprintf(want, sizeof(want), "%s:%s: %s: No such file", path("c.yaml"), at,
+		path("k.yaml"));
+	assert_memory_equal(cmd_err, want, strlen(want));
+	put("k.yaml", "0123456789abcdef0123456789abcdef\n");
+	assert_int_equal(chmod(path("k.yaml"), 0644), 0);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(cmd_err, "mode is 0644"));
+	assert_int_equal(chmod(path("k.yaml"), 0600), 0);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+}
+
 static void
 a_hash_is_checked_with_its_key(void **state)
 {
@@ -234,17 +254,7 @@ a_hash_is_checked_with_its_key(void **state)
 	snprintf(want, sizeof(want), "%s:5:48: with: hash needs redact.key_file in %s\n",
 		path("p.yaml"), path("c.yaml"));
 	assert_string_equal(cmd_err, want);
-	put("c.yaml", CONFIG RELAY "redact: {key_file: k.yaml}\n");
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	snprintf(want, sizeof(want), "%s:5:20: redact.key_file: %s: No such file",
-		path("c.yaml"), path("k.yaml"));
-	assert_memory_equal(cmd_err, want, strlen(want));
-	put("k.yaml", "0123456789abcdef0123456789abcdef\n");
-	assert_int_equal(chmod(path("k.yaml"), 0644), 0);
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	assert_non_null(strstr(cmd_err, "mode is 0644"));
-	assert_int_equal(chmod(path("k.yaml"), 0600), 0);
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	needs_its_key("redact: {key_file: k.yaml}\n", "5:20: redact.key_file");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out, "note: with: hash needs redact.key_file"));
 	unlink(path("k.yaml"));
@@ -253,21 +263,9 @@ a_hash_is_checked_with_its_key(void **state)
 static void
 the_state_key_is_a_secret_that_can_be_read(void **state)
 {
-	char want[300];
-
 	(void)state;
 	put("p.yaml", POLICY);
-	put("c.yaml", CONFIG RELAY "state_key: k.yaml\nstate_file: s\n");
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	snprintf(want, sizeof(want), "%s:5:12: state_key: %s: No such file", path("c.yaml"),
-		path("k.yaml"));
-	assert_memory_equal(cmd_err, want, strlen(want));
-	put("k.yaml", "0123456789abcdef0123456789abcdef\n");
-	assert_int_equal(chmod(path("k.yaml"), 0644), 0);
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	assert_non_null(strstr(cmd_err, "mode is 0644"));
-	assert_int_equal(chmod(path("k.yaml"), 0600), 0);
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	needs_its_key("state_key: k.yaml\nstate_file: s\n", "5:12: state_key");
 	put("c.yaml", CONFIG RELAY "state_key: k.yaml\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_err, "state_key: needs state_file, or audit.journal"));
@@ -437,7 +435,8 @@ consequences_are_noted(void **state)
 		{ "a cap that nobody can send",
 			"limits: [{name: l, tokens: 5000, window: 1m}, {name: m, requests: 5, "
 			"window: 1m}]\n",
-			": route chat: no relay: answers to requests that state no cap may pass "
+			": route chat: no relay: answers to requests that state no cap may "
+			"pass "
 			"limit l\n" },
 		{ "a small model without end",
 			"limits: [{name: l, requests: 5, window: 1m, at_limit: {model: m}}]\n",

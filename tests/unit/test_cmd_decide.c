@@ -86,6 +86,16 @@ decide(const char *policy, const char *request)
 	return code;
 }
 
+static void
+says(const char *name, int code, int want_code, const char *const want[4])
+{
+	if (code != want_code)
+		fail_msg("%s: exit %d\n%s", name, code, out);
+	for (size_t k = 0; k < 4 && want[k]; k++)
+		if (!strstr(out, want[k]))
+			fail_msg("%s: no %s in\n%s", name, want[k], out);
+}
+
 #define CHAT                                                                                   \
 	"\"path\":\"/v1/chat/completions\",\"headers\":{\"content-type\":\"application/"       \
 	"json\"}"
@@ -166,12 +176,7 @@ the_decision_is_printed_and_is_the_exit_code(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int code = decide(i % 2 ? dir : path("policy.yaml"), rows[i].request);
-		if (code != rows[i].code)
-			fail_msg("%s: exit %d\n%s", rows[i].name, code, out);
-		for (size_t k = 0; k < 4 && rows[i].want[k]; k++)
-			if (!strstr(out, rows[i].want[k]))
-				fail_msg(
-					"%s: no %s in\n%s", rows[i].name, rows[i].want[k], out);
+		says(rows[i].name, code, rows[i].code, rows[i].want);
 	}
 }
 
@@ -218,12 +223,7 @@ what_is_observed_is_said_and_no_denial(void **state)
 		POLICY "observe: {hosts: old.example, backend: llm-old, until: 2026-02-01}\n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int code = decide(dir, rows[i].request);
-		if (code != rows[i].code)
-			fail_msg("%s: exit %d\n%s", rows[i].name, code, out);
-		for (size_t k = 0; k < 4 && rows[i].want[k]; k++)
-			if (!strstr(out, rows[i].want[k]))
-				fail_msg(
-					"%s: no %s in\n%s", rows[i].name, rows[i].want[k], out);
+		says(rows[i].name, code, rows[i].code, rows[i].want);
 		assert_null(strstr(out, "\"body\": "));
 	}
 }

@@ -246,15 +246,6 @@ no_validator_reads_beyond_its_candidate(void **state)
 			run(free_form[k], span_str(texts[i]));
 }
 
-static bool
-covers(const struct findings *f, size_t at)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (at >= f->v[i].start && at < f->v[i].end)
-			return true;
-	return false;
-}
-
 static void
 every_example_is_covered_as_by_trying_everything(void **state)
 {

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "dialect/family.h"
+#include "support/body_dump.h"
 #include "support/guard.h"
 
 /* What a request reads as: first a line of facts, then its values as role path=text, one
@@ -14,8 +15,6 @@ static void
 describe(struct buf *out, const struct endpoint *e, const struct body *b, struct span raw,
 	struct arena *a)
 {
-	struct path_reader *r = path_open(a, b, raw);
-
 	buf_printf(out, "%s model=%.*s%s", e->name ? e->name : "-", SPAN_ARG(b->model),
 		b->stream ? " stream" : "");
 	if (b->output_cap_tokens >= 0)
@@ -31,17 +30,7 @@ describe(struct buf *out, const struct endpoint *e, const struct body *b, struct
 	for (size_t i = 0; i < b->nrefs; i++)
 		buf_printf(out, " ref=%s:%d", b->refs[i].kind, (int)b->refs[i].n);
 	buf_putc(out, '\n');
-	for (size_t i = 0; i < b->nsegments; i++) {
-		const struct segment *s = &b->segments[i];
-		if (s->role == ROLE_KEY)
-			continue;
-		buf_printf(out, "%s%s%s ", role_name(s->role), s->reserved ? "*" : "",
-			s->opaque ? "#" : "");
-		buf_span(out, path_at(r, i));
-		buf_putc(out, '=');
-		buf_span(out, s->text);
-		buf_putc(out, '\n');
-	}
+	body_dump(out, b, raw, a, false);
 }
 
 /* tests/data/dialects.txt: blocks of "== NAME", "DIALECT PATH [TYPE]", the body, "--", what it

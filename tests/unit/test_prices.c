@@ -236,11 +236,7 @@ static const struct policy *
 load(struct policy_fix *f, const char *text)
 {
 	put("p.yaml", text);
-	arena_init(&f->a, 0, false);
-	diag_init(&f->d);
-	f->own = NULL;
-	f->p = policy_load(&f->a, path("p.yaml"), &fix_config, detect_fix()->rules, &f->d);
-	return f->p;
+	return fix_load_file(f, path("p.yaml"));
 }
 
 #define POLICY(more, provider)                                                                 \

@@ -34,20 +34,10 @@ reserve(struct line *l, struct ask *a, struct quota_dim d)
 
 /* Two workers that know of each other. */
 static void
-lines_up(struct line l[2])
+workers_up(struct line l[2])
 {
-	for (int k = 0; k < 2; k++) {
-		line_up(&l[k], 2000000);
-		assert_true(run_until_up(l[k].redis, 2000000));
-	}
+	lines_up(l, 2);
 	run_for(2 * BEAT_US);
-}
-
-static void
-lines_down(struct line l[2])
-{
-	line_down(&l[0]);
-	line_down(&l[1]);
 }
 
 /* All but one of what is left is let go, and no more. */
@@ -93,7 +83,7 @@ what_is_held_is_settled_in_the_next_life(void **state)
 		struct line l[2];
 		struct ask a;
 		redis_rig_do(&server, "FLUSHALL");
-		lines_up(l);
+		workers_up(l);
 		struct quota_dim d = dim("c", shape, shapes[i / 4].hold_s, HELD);
 		assert_int_equal(reserve(&l[0], &a, d), QUOTA_ADMITTED);
 		redis_rig_do(&server, "FLUSHALL");
@@ -109,7 +99,7 @@ what_is_held_is_settled_in_the_next_life(void **state)
 		/* and once more, before they said in that life that they are there */
 		redis_rig_do(&server, "FLUSHALL");
 		left_is(name, &l[1], shape, LIMIT - shapes[i / 4].used);
-		lines_down(l);
+		lines_down(l, 2);
 	}
 }
 

@@ -315,10 +315,7 @@ daemons_at_once_never_pass_a_budget(void **state)
 		struct line lines[LINES];
 		unsigned admitted = 0;
 		clean(true);
-		for (int i = 0; i < LINES; i++) {
-			line_up(&lines[i], 2000000);
-			assert_true(run_until_up(lines[i].redis, 2000000));
-		}
+		lines_up(lines, LINES);
 		for (int round = 0; round < ROUNDS; round++) {
 			for (int k = 0; k < FLIGHT; k++)
 				for (int i = 0; i < LINES; i++) {
@@ -346,8 +343,7 @@ daemons_at_once_never_pass_a_budget(void **state)
 			admitted++;
 		if (admitted != LIMIT)
 			fail_msg("shape %zu: %u", s, admitted);
-		for (int i = 0; i < LINES; i++)
-			line_down(&lines[i]);
+		lines_down(lines, LINES);
 	}
 }
 

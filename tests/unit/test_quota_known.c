@@ -66,22 +66,6 @@ charged(struct line *l, struct ask *a, uint64_t limit, uint64_t n)
 	return a->q.result;
 }
 
-static void
-lines_up(struct line l[2])
-{
-	for (int k = 0; k < 2; k++) {
-		line_up(&l[k], 2000000);
-		assert_true(run_until_up(l[k].redis, 2000000));
-	}
-}
-
-static void
-lines_down(struct line l[2])
-{
-	line_down(&l[0]);
-	line_down(&l[1]);
-}
-
 /* So many keys of counts, each with a TTL. */
 static void
 keys_expire(size_t want)
@@ -229,7 +213,7 @@ what_another_daemon_settles_never_lets_too_much_go(void **state)
 	struct ask a, b;
 
 	NEEDS_REDIS;
-	lines_up(l);
+	lines_up(l, 2);
 	next_bucket(&l[0]);
 	assert_int_equal(charged(&l[0], &a, LIMIT, 40), QUOTA_ADMITTED);
 	next_bucket(&l[0]);
@@ -251,7 +235,7 @@ what_another_daemon_settles_never_lets_too_much_go(void **state)
 	assert_int_equal(charged(&l[1], &b, LIMIT, 25), QUOTA_ADMITTED);
 	quiet();
 	keys_expire(2);
-	lines_down(l);
+	lines_down(l, 2);
 }
 
 /* Another daemon took much of this bucket and gave back more of a closed one: who finds
@@ -264,7 +248,7 @@ who_is_over_by_what_it_knew_looks_again(void **state)
 	struct ask a, b;
 
 	NEEDS_REDIS;
-	lines_up(l);
+	lines_up(l, 2);
 	next_bucket(&l[0]);
 	assert_int_equal(charged(&l[0], &a, LIMIT, 60), QUOTA_ADMITTED);
 	next_bucket(&l[0]);
@@ -274,7 +258,7 @@ who_is_over_by_what_it_knew_looks_again(void **state)
 	run_for(KNOWN_FRESH_US + 5000);
 	assert_int_equal(charged(&l[1], &b, LIMIT, 20), QUOTA_ADMITTED);
 	assert_int_equal(b.q.dim[0].remaining, LIMIT - 65);
-	lines_down(l);
+	lines_down(l, 2);
 }
 
 /* What is refused is given back, and makes nobody read again. */
@@ -285,7 +269,7 @@ a_refusal_revises_nothing(void **state)
 	struct ask a;
 
 	NEEDS_REDIS;
-	lines_up(l);
+	lines_up(l, 2);
 	ask_wait(l[0].quota, &a, 1, 100, 0);
 	assert_int_equal(a.q.result, QUOTA_ADMITTED);
 	ask_wait(l[1].quota, &a, 1, 100, 0);
@@ -294,7 +278,7 @@ a_refusal_revises_nothing(void **state)
 	redisReply *keys = redisCommand(server.c, "KEYS tollgate:revision:*");
 	assert_int_equal(keys->elements, 0);
 	freeReplyObject(keys);
-	lines_down(l);
+	lines_down(l, 2);
 }
 
 /* Redis loses a key between two charges: it is made anew, and expires. */
@@ -601,7 +585,7 @@ two_daemons_at_a_full_limit_never_pass_it(void **state)
 	size_t n = 0;
 
 	NEEDS_REDIS;
-	lines_up(l);
+	lines_up(l, 2);
 	uint64_t until = clock_mono_us() + RUN_US;
 	for (int k = 0; k < 2; k++)
 		for (int i = 0; i < FLIGHT; i++)
@@ -636,7 +620,7 @@ two_daemons_at_a_full_limit_never_pass_it(void **state)
 		if (within > LIMIT)
 			fail_msg("%u within a window", within);
 	}
-	lines_down(l);
+	lines_down(l, 2);
 }
 
 int

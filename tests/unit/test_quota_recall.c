@@ -21,6 +21,12 @@ dim(const char *name, enum quota_window_kind kind, enum quota_orphan orphan, uin
 	return d;
 }
 
+/* One of each kind that a record holds. */
+#define EACH_DIM                                                                               \
+	dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100),                               \
+		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 10),                            \
+		dim("flight", QUOTA_IN_FLIGHT, QUOTA_ORPHAN_DROP, 1)
+
 /* ---- a journal ---- */
 
 static char journal[128];
@@ -169,9 +175,7 @@ an_orphan_is_settled_at_its_reservation(void **state)
 	struct line l;
 	struct ask a[4], b;
 	struct quota_recall r;
-	const struct quota_dim d[] = { dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100),
-		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 10),
-		dim("flight", QUOTA_IN_FLIGHT, QUOTA_ORPHAN_DROP, 1) };
+	const struct quota_dim d[] = { EACH_DIM };
 
 	NEEDS_REDIS;
 	line_up(&l, 2000000);
@@ -217,9 +221,7 @@ an_orphan_of_another_life_is_spent_in_this_one(void **state)
 	struct line l;
 	struct ask a, b;
 	struct quota_recall r;
-	const struct quota_dim d[] = { dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100),
-		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 10),
-		dim("flight", QUOTA_IN_FLIGHT, QUOTA_ORPHAN_DROP, 1) };
+	const struct quota_dim d[] = { EACH_DIM };
 
 	NEEDS_REDIS;
 	line_up(&l, 2000000);
@@ -321,9 +323,7 @@ totals_in_process_outlive_the_daemon(void **state)
 	struct metrics m = { 0 };
 	struct quota_recall r;
 	struct ask a[4], b;
-	const struct quota_dim d[] = { dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100),
-		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 10),
-		dim("flight", QUOTA_IN_FLIGHT, QUOTA_ORPHAN_DROP, 1) };
+	const struct quota_dim d[] = { EACH_DIM };
 
 	(void)state;
 	struct quota_table *t = quota_table_new(&self);

@@ -13,10 +13,7 @@ lines_at_once_never_pass_a_limit(void **state)
 	unsigned admitted = 0;
 
 	NEEDS_REDIS;
-	for (int i = 0; i < LINES; i++) {
-		line_up(&lines[i], 2000000);
-		assert_true(run_until_up(lines[i].redis, 2000000));
-	}
+	lines_up(lines, LINES);
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int k = 0; k < FLIGHT; k++)
 			for (int i = 0; i < LINES; i++)
@@ -33,8 +30,7 @@ lines_at_once_never_pass_a_limit(void **state)
 	assert_int_equal(admitted, LIMIT);
 	assert_int_equal(stored("r"), LIMIT);
 	assert_int_equal(stored("t"), LIMIT * 50);
-	for (int i = 0; i < LINES; i++)
-		line_down(&lines[i]);
+	lines_down(lines, LINES);
 }
 
 static void

@@ -251,6 +251,28 @@ tls_trusts_whom_it_should(void **state)
 	server_kill(&s);
 }
 
+/* Counts once on the master and, when that is gone, once more on its successor. */
+static struct redis *
+failed_over(const struct redis_options *o, struct trio *t)
+{
+	struct redis *r = begin(o);
+
+	assert_true(run_until(r, true, 3000));
+	assert_true(dials(o));
+	uint64_t life = redis_life(r)->epoch;
+	assert_int_equal(count(r, "k").i, 1);
+	assert_string_equal(server_do(&t->server[0], "WAIT 1 2000"), "1");
+	server_kill(&t->server[0]);
+	assert_true(run_until(r, false, 3000));
+	uint64_t began = clock_mono_us();
+	assert_true(run_until(r, true, 15000));
+	print_message(
+		"failover followed after %.1f s\n", (double)(clock_mono_us() - began) / 1e6);
+	assert_true(redis_life(r)->epoch != life);
+	assert_int_equal(count(r, "k").i, 2);
+	return r;
+}
+
 /* ---- Sentinel ---- */
 
 /* All of it over TLS: to the Sentinels, to the servers, and among themselves. */
@@ -275,17 +297,7 @@ a_failover_is_followed_over_tls(void **state)
 	assert_false(dials(&o));
 	redis_free(&r);
 	strcpy(o.tls_ca, path("ca.pem"));
-	r = begin(&o);
-	assert_true(run_until(r, true, 3000));
-	assert_true(dials(&o));
-	uint64_t life = redis_life(r)->epoch;
-	assert_int_equal(count(r, "k").i, 1);
-	assert_string_equal(server_do(&t.server[0], "WAIT 1 2000"), "1");
-	server_kill(&t.server[0]);
-	assert_true(run_until(r, false, 3000));
-	assert_true(run_until(r, true, 15000));
-	assert_true(redis_life(r)->epoch != life);
-	assert_int_equal(count(r, "k").i, 2);
+	r = failed_over(&o, &t);
 	redis_free(&r);
 	trio_kill(&t);
 }
@@ -308,20 +320,7 @@ a_failover_is_followed(void **state)
 	redis_free(&r);
 	secret("sp", "sp\n");
 	strcpy(o.sentinel_password_file, path("sp"));
-	r = begin(&o);
-	assert_true(run_until(r, true, 3000));
-	assert_true(dials(&o));
-	uint64_t life = redis_life(r)->epoch;
-	assert_int_equal(count(r, "k").i, 1);
-	assert_string_equal(server_do(&t.server[0], "WAIT 1 2000"), "1");
-	server_kill(&t.server[0]);
-	assert_true(run_until(r, false, 3000));
-	uint64_t began = clock_mono_us();
-	assert_true(run_until(r, true, 15000));
-	print_message(
-		"failover followed after %.1f s\n", (double)(clock_mono_us() - began) / 1e6);
-	assert_true(redis_life(r)->epoch != life);
-	assert_int_equal(count(r, "k").i, 2);
+	r = failed_over(&o, &t);
 	/* It begins as the master that it was, until a Sentinel tells it. */
 	server_run(&t.server[0], false);
 	for (int i = 0; i < 2; i++) {

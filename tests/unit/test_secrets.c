@@ -360,15 +360,6 @@ a_vendors_name_may_be_the_json_key(void **state)
 
 /* ---- nothing is lost by not looking, and no text is slow ---- */
 
-static bool
-covers(const struct findings *f, size_t at)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (at >= f->v[i].start && at < f->v[i].end)
-			return true;
-	return false;
-}
-
 static void
 compare(struct detect_fix *f, struct span text)
 {

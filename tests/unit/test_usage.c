@@ -9,18 +9,12 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/json.h"
-#include "support/guard.h"
 #include "codec/eventstream.h"
-#include "dialect/dialect.h"
 #include "dialect/family.h"
+#include "support/guard.h"
+#include "support/usage_fix.h"
 
 static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic", REST[] = "rest";
-
-static const struct dialect *
-dialect(const char *name)
-{
-	return dialect_find(span_str(name));
-}
 
 static const struct {
 	const char *name, *dialect, *in;
@@ -234,16 +228,6 @@ one_bad_count_spoils_the_usage(void **state)
 					w.known);
 			arena_reset(&a);
 		}
-}
-
-static void
-event(const char *d, const char *type, const char *data, struct usage *u)
-{
-	struct arena a;
-
-	arena_init(&a, 0, false);
-	dialect_event_usage(dialect(d), span_str(type), span_str(data), &a, u);
-	arena_reset(&a);
 }
 
 /* Who reads a stream looks for its usage only where such a key is. */

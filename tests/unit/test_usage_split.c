@@ -5,25 +5,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "dialect/dialect.h"
+#include "support/usage_fix.h"
 
 static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic";
-
-static const struct dialect *
-dialect(const char *name)
-{
-	return dialect_find(span_str(name));
-}
-
-static void
-event(const char *d, const char *type, const char *data, struct usage *u)
-{
-	struct arena a;
-
-	arena_init(&a, 0, false);
-	dialect_event_usage(dialect(d), span_str(type), span_str(data), &a, u);
-	arena_reset(&a);
-}
 
 /* In the order of PRICE_TABLE's first ten kinds, then images, searches, sessions. */
 static const struct {
