@@ -185,26 +185,3 @@ vault_add(struct vault *v, struct span placeholder, struct span value)
 	return 0;
 }
 
-struct filling {
-	struct vault *v;
-	int err;
-};
-
-static void
-add_given(void *arg, struct span placeholder, struct span value)
-{
-	struct filling *f = arg;
-	int r = f->err == ERR_NOMEM ? ERR_NOMEM : vault_add(f->v, placeholder, value);
-
-	if (r)
-		f->err = r;
-}
-
-int
-vault_fill(struct vault *v, const struct redactor *r)
-{
-	struct filling f = { .v = v };
-
-	redactor_each(r, add_given, &f);
-	return f.err;
-}

@@ -14,9 +14,6 @@ struct vault *vault_new(void);
 /* Copies both. ERR_SYNTAX: no <NAME_1> in capitals, digits and underscores; ERR_DUPLICATE: it
  * is there already, and stays as it is; ERR_LIMIT: CAP_VAULT_BYTES; ERR_NOMEM. */
 int vault_add(struct vault *v, struct span placeholder, struct span value);
-/* Adds what a request's redaction replaced by placeholders. ERR_LIMIT: not all of it; what is
- * not in it stays a placeholder. ERR_NOMEM. */
-int vault_fill(struct vault *v, const struct redactor *r);
 void vault_free(struct vault **v);
 /* Its values may be put into URLs. */
 void vault_allow_urls(struct vault *v);

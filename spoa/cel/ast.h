@@ -132,7 +132,5 @@ struct cel_check {
 };
 bool cel_check(struct cel_check *k, struct cel_node *n);
 
-/* Turns what depends on constants only into constants. */
-bool cel_fold(struct cel_check *k, struct cel_node *n);
 
 #endif

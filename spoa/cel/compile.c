@@ -75,7 +75,8 @@ fold_node(struct cel_check *k, struct cel_node *n)
 	return true;
 }
 
-bool
+/* Turns what depends on constants only into constants. */
+static bool
 cel_fold(struct cel_check *k, struct cel_node *n)
 {
 	for (uint32_t i = 0; i < n->nkids; i++)

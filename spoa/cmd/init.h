@@ -44,8 +44,7 @@ int failed(struct init *in, const char *path, const char *what);
 /* A file of the person as it will be. */
 void result_of(struct init *in, const char *file, struct buf *out);
 
-/* init_write.c: folders above a file; a new file, whole or not at all, with its folders. */
-void make_folders(char *path);
+/* init_write.c: a new file, whole or not at all, with its folders. */
 int write_file(struct init *in, const char *path, struct span text);
 /* What was there is kept beside it; the new text is aside until edits_take_place(). */
 void write_edited(struct init *in, const char *file, struct span text);

@@ -20,7 +20,7 @@
 
 enum { KEPT_MAX = 100 };
 
-void
+static void
 make_folders(char *path)
 {
 	for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {

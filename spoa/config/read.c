@@ -274,13 +274,14 @@ format_unit(uint64_t v, const struct unit *units, size_t n, const char *bare, ch
 	snprintf(out, 32, "%" PRIu64 "%s", v, bare);
 }
 
-void
+/* The other way, for messages: the largest unit that divides. */
+static void
 duration_format(uint64_t us, char out[32])
 {
 	format_unit(us, time_units, NTIME, us ? "us" : "s", out);
 }
 
-void
+static void
 size_format(uint64_t bytes, char out[32])
 {
 	format_unit(bytes, size_units, NSIZE, "", out);

@@ -61,8 +61,5 @@ const char *path_beside(struct arena *a, const char *file, const char *path);
 /* Durations and sizes without a node: 0, or ERR_SYNTAX, ERR_RANGE. */
 int duration_parse(struct span s, uint64_t *us);
 int size_parse(struct span s, uint64_t *bytes);
-/* The other way, for messages and documentation: the largest unit that divides. */
-void duration_format(uint64_t us, char out[32]);
-void size_format(uint64_t bytes, char out[32]);
 
 #endif

@@ -121,7 +121,8 @@ key_at(struct span text)
 	return at;
 }
 
-bool
+/* Whether a text has in it what looks like a key of a model provider. */
+static bool
 holds_key(struct span text)
 {
 	return key_at(text) < text.n;

@@ -10,8 +10,6 @@ void credentials_mark(struct haproxy *h);
 /* The line by which this backend, listen or frontend holds a credential of its own, with its
  * defaults; NULL: none. */
 const struct haproxy_line *credential_of(const struct haproxy_section *s);
-/* Whether a text has in it what looks like a key of a model provider. */
-bool holds_key(struct span text);
 /* Where in a line, as it is written, a secret begins that is not to be shown: a key, the value
  * of a header that carries one, a password of a userlist, NAME=VALUE of an environment file;
  * line.n: nowhere. */

@@ -191,7 +191,8 @@ stamp(struct live *l, enum live_kind kind, json_t *o, int64_t was)
 	json_object_set_new(o, "node", json_string(l->node));
 }
 
-void
+/* Without the lock: the member "latest". */
+static void
 live_put_latest(json_t *o, int64_t ns)
 {
 	char when[CLOCK_RFC3339_LEN];

@@ -43,7 +43,5 @@ bool live_keep(struct live *l, struct span lines);
 void live_publish(struct live *l);
 /* Frees views that nobody reads any more. */
 void live_drop_old(struct live *l);
-/* Without the lock: the member "latest". */
-void live_put_latest(json_t *o, int64_t ns);
 
 #endif

@@ -118,7 +118,8 @@ change_until(struct change *c, const char *ttl, const char *at, int64_t *ns, boo
 
 /* ---- records ---- */
 
-json_t *
+/* As it is shown and recorded: a new object without the hash of a key. */
+static json_t *
 change_shown(const json_t *entry)
 {
 	json_t *shown = json_copy((json_t *)(uintptr_t)entry);

@@ -39,8 +39,6 @@ bool change_sign(struct change *c, json_t *entry);
  * why not. What ends a key or an override is done whatever the disk says, and said so. */
 bool change_put(struct change *c, json_t *before, json_t *after);
 
-/* As it is shown and recorded: a new object without the hash of a key. */
-json_t *change_shown(const json_t *entry);
 int64_t change_time(const json_t *entry, const char *name);
 void change_set_time(json_t *entry, const char *name, int64_t wall_ns);
 /* The duration or time in those members, as a wall time in *ns, 0: never; *given: one of them

@@ -103,7 +103,7 @@ numbers(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 	own->shingles = (unsigned)shingles;
 }
 
-bool
+static bool
 class_has_detectors(const struct yaml_node *n)
 {
 	return yaml_get(n, "words") || yaml_get(n, "patterns") || yaml_get(n, "dictionary") ||

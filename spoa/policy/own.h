@@ -16,10 +16,9 @@ const struct detect_extra *policy_own(
 const struct policy *policy_open(struct arena *a, const char *file, const struct config *cfg,
 	const char *detectors, struct detect_rules **rules, struct diag *d);
 
-/* Of a class that is a mapping: injection's {score: N}; words, patterns or files of its
- * own; the entity that these find, NULL where there are none. */
+/* Of a class that is a mapping: injection's {score: N}; the entity that words, patterns or files
+ * of its own find, NULL where there are none. */
 bool class_is_score(const struct yaml_node *n);
-bool class_has_detectors(const struct yaml_node *n);
 const char *class_own_entity(struct arena *a, const struct yaml_node *n);
 
 #endif

@@ -107,7 +107,7 @@ add_form(struct seglist *l, struct span raw, struct span piece, enum seg_role ro
 	return err;
 }
 
-int
+static int
 body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 	struct body_refusal *why)
 {
@@ -151,7 +151,7 @@ body_is_text(struct span raw)
 	return utf8_valid(raw);
 }
 
-int
+static int
 body_text(struct span raw, struct arena *a, struct body *out, struct body_refusal *why)
 {
 	if (!body_is_text(raw)) {

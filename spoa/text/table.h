@@ -146,8 +146,6 @@ __attribute__((format(printf, 5, 6))) int refuse(struct body_refusal *why, int s
 /* The readers of the formats. 0, or negative with *why filled. */
 int body_json(const struct table *t, struct span raw, struct arena *a, struct body *out,
 	struct body_refusal *why);
-int body_form(struct span raw, bool declared, struct arena *a, struct body *out,
-	struct body_refusal *why);
 /* *out is empty but for what body_read() knows. */
 int body_multipart(const struct table *t, struct span content_type, struct span raw,
 	struct arena *a, struct body *out, struct body_refusal *why);
@@ -156,7 +154,6 @@ bool body_is_text(struct span raw);
 /* JSON lines: documents with line feeds between, read by t->line. */
 int body_lines(const struct table *t, struct span raw, struct arena *a, struct body *out,
 	struct body_refusal *why);
-int body_text(struct span raw, struct arena *a, struct body *out, struct body_refusal *why);
 
 /* A growing array of segments in an arena. */
 struct seglist {

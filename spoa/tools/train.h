@@ -83,8 +83,6 @@ int train_rising(const void *pa, const void *pb);
 /* A new document at the end; NULL: out of memory. */
 struct train_doc *train_new_doc(struct train_set *s);
 
-/* Features of every document. False: out of memory. */
-bool train_features(struct train_set *s);
 /* Adds attacks inside harmless text, and gives groups to folds. */
 bool train_prepare(struct train_set *s);
 /* Fits on the texts that are for it and whose fold is not `without` (TRAIN_FOLDS: on all) and

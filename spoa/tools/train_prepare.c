@@ -29,7 +29,8 @@ take(struct inject_walk *w, bool end)
 	s->start[++s->nblocks] = (uint32_t)s->nfeatures;
 }
 
-bool
+/* Features of every document. False: out of memory. */
+static bool
 train_features(struct train_set *s)
 {
 	struct collect c = { .set = s };

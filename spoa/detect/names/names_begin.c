@@ -69,7 +69,8 @@ begin_ahead(struct names_sweep *w, size_t i)
 	return bits ? w->block + (size_t)__builtin_ctzll(bits) : n;
 }
 
-size_t
+/* The end of the letters, digits and '_' from i on. */
+static size_t
 past_word(struct span t, size_t i)
 {
 	unsigned n;

@@ -86,8 +86,6 @@ bool text_without_capitals(struct span text);
  * capitals, any word) or that is Han: its kind, its place in *at; LETTER_NONE: no more.
  * Nothing before *at belongs to it. */
 enum letter word_begins(struct names_sweep *w, size_t *at);
-/* The end of the letters, digits and '_' from i on. */
-size_t past_word(struct span t, size_t i);
 size_t past_glyph(struct span t, size_t i);
 
 /* ---- names_reject.c ---- */

@@ -65,7 +65,8 @@ share(struct span s, uint64_t *out)
 	return *out > 0 && *out <= SHARE_WHOLE;
 }
 
-bool
+/* Hundredths of a per cent. */
+static bool
 limit_share(struct builder *b, const struct yaml_node *n, uint64_t *out)
 {
 	if (n->kind == YAML_SCALAR && share(n->s, out))
