@@ -357,6 +357,16 @@ give_back(struct quota *qt, const struct quota_dim *d, const struct quota_place 
 }
 
 void
+quota_take_back(struct quota *qt, const struct quota_dim *d, uint64_t now_us)
+{
+	struct change c = { .dim = *d, .at = d->at, .own = -(int64_t)d->n, .unseen = true };
+
+	if (cell_spends(d, &d->at))
+		c.spent = c.own;
+	quota_change(qt, &c, now_us);
+}
+
+void
 quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
 	for (size_t k = 0; k < q->ndims; k++) {

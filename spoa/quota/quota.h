@@ -150,8 +150,8 @@ struct quota_ledger *quota_ledger_of(struct quota *qt);
 
 /* Counts every dim, reads, decides; done() runs later on this worker's loop,
  * never inside. Where one dim is over, all are released by this call itself. On
- * QUOTA_FAILED (store silent past its deadline) nothing is un-counted. *q must
- * live until done() ran. */
+ * QUOTA_FAILED (store silent past its deadline) nothing is un-counted until the
+ * store says, later, that it was counted. *q must live until done() ran. */
 void quota_reserve(struct quota *qt, struct quota_request *q);
 /* A charge that counts now still counts in this bucket. */
 bool quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us);

@@ -27,6 +27,7 @@ struct change {
 	struct quota_dim dim;
 	struct quota_place at;
 	int64_t spent, own;
+	bool unseen; /* it was counted after all that this worker knows was read */
 };
 
 enum {

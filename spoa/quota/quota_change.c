@@ -138,25 +138,27 @@ counts_change(struct quota *qt, const struct change *c)
 	int64_t now_ms = redis_ms(qt, d);
 
 	enum add how = known_made(qt->known, d, &c->at, spent) ? ADD_ONLY : ADD_WITH_TTL;
+	enum add own_how = c->own < 0 && !c->unseen ? ADD_ONLY : ADD_WITH_TTL;
 	TAG(sent, &s);
 	s.spent_alone = c->spent && how == ADD_ONLY;
-	s.own = c->spent ? how : 0;
+	s.own = (c->spent ? how : 0) + (own_how == ADD_WITH_TTL);
 	struct redis_pipe *p =
 		redis_begin(qt->redis, 2 * ADD_WITH_TTL + 1, on_changed, &s, sizeof(s));
 	if (c->spent)
 		cell_add(p, d, &c->at, spent, c->spent, now_ms, how);
 	if (c->own)
-		cell_add(p, d, &c->at, own, c->own, now_ms,
-			c->own < 0 ? ADD_ONLY : ADD_WITH_TTL);
+		cell_add(p, d, &c->at, own, c->own, now_ms, own_how);
 	/* After it: who reads the old revision has read before this was counted, or what
 	 * was counted too. */
 	if (c->own > 0 && own.kind == CELL_SUB)
 		counts_revise(p, counts_life(qt, d), c->at.epoch);
 	redis_send(p);
-	if (c->spent) {
+	if (c->spent)
 		known_makes(qt->known, d, &c->at, spent);
+	if (c->unseen)
+		return;
+	if (c->spent)
 		known_corrected(qt->known, d, &c->at, spent, c->spent);
-	}
 	if (c->own)
 		known_corrected(qt->known, d, &c->at, own, c->own);
 }

@@ -127,6 +127,7 @@ part_send(struct quota *qt, struct part *t)
 	const struct redis_life *life = redis_life(t->node);
 	struct redis_pipe *p = redis_begin(qt->redis, commands_of(t), part_answered, t,
 		sizeof(*t) + t->nitems * sizeof(t->item[0]));
+	redis_late(p, part_late);
 	int64_t at_ms = redis_life_ms(life, t->sent_us);
 	char revision[CELL_KEY_TEXT], longs[CELL_KEY_TEXT];
 	const char *time[] = { "TIME" }, *mget[] = { "MGET", life->key, revision, longs };

@@ -29,6 +29,9 @@ struct part {
 	uint64_t sent_us, epoch;
 	bool revision; /* read before the counters */
 	bool longs;    /* set before all */
+	/* charges that were not answered in time */
+	struct silent *silent;
+	size_t nsilent;
 	size_t nitems;
 	struct item item[];
 };
@@ -53,5 +56,7 @@ void part_send(struct quota *qt, struct part *t);
 /* The request is over at this dim: so long from now on, at least. */
 void part_over(struct quota_request *q, size_t k, int64_t retry_ms);
 redis_cb part_answered;
+/* After its deadline. */
+redis_cb part_late;
 
 #endif

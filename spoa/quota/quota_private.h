@@ -34,6 +34,9 @@ void quota_tell(struct quota *qt, struct quota_request *q);
 /* No answer: what the limits allow on their own, or QUOTA_FAILED. `now`: done() may run
  * inside. */
 void quota_fail(struct quota *qt, struct quota_request *q, bool now);
+/* Takes back a charge that was counted and is in no ledger, of a request that did not go: its
+ * answer came too late. */
+void quota_take_back(struct quota *qt, const struct quota_dim *d, uint64_t now_us);
 /* Corrects what was charged at this place, or what is more now where it is gone. */
 void quota_change(struct quota *qt, const struct change *c, uint64_t now_us);
 

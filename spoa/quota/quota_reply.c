@@ -1,7 +1,10 @@
 /* What the replies to a pipeline mean: an admission holds where Redis' clock lies in the window
  * that was counted and the epoch is the one whose keys were. A request is decided when all its
  * servers have answered. */
+#include <stdlib.h>
+
 #include "base/clock.h"
+#include "base/err.h"
 #include "quota/quota_part.h"
 
 enum { TRIES_MAX = 3 };
@@ -197,7 +200,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 	}
 }
 
-/* Silence never un-counts: what was charged dies with its window, or expires. */
+/* Silence alone never un-counts: what was charged dies with its window, or expires. */
 static void
 lost(struct quota *qt, const struct item *i)
 {
@@ -221,10 +224,62 @@ on_life(struct quota *qt, const struct part *t, const int64_t time[2], bool live
 		redis_life_ended(node, t->epoch);
 }
 
+/* ---- silence ---- */
+
+/* A charge that may have been counted, or not: nothing is given back for it until that is
+ * known. Its request is gone by then. */
+struct silent {
+	struct quota_dim dim;
+	size_t reply; /* of its INCRBY */
+};
+
+/* What may be let go without an answer stays counted. */
+static bool
+may_go(const struct quota_request *q, const struct quota_dim *d)
+{
+	if (d->away != QUOTA_AWAY_ALLOW)
+		return false;
+	for (size_t k = 0; k < q->ndims; k++)
+		if (q->dim[k].away == QUOTA_AWAY_DENY)
+			return false;
+	return true;
+}
+
+static void
+keep_silent(struct part *t)
+{
+	size_t reply = t->longs;
+
+	t->silent = calloc(t->nitems, sizeof(*t->silent));
+	for (size_t i = 0; t->silent && i < t->nitems; i++) {
+		const struct item *it = &t->item[i];
+		if (it->plan & COUNTS && !may_go(it->q, item_dim(it)))
+			t->silent[t->nsilent++] = (struct silent){ *item_dim(it),
+				reply + ((it->plan & MAKES) != 0) };
+		reply += item_added(it);
+	}
+}
+
+/* A stopped Redis goes on with what it was sent: it would count for a window what nobody
+ * got. */
+void
+part_late(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	struct part *t = TAGGED(part, arg);
+	const struct redis_reply_ints *life = replies + (err ? 0 : n - 1);
+	bool lives =
+		!err && life->err == 0 && life->n == 3 && (uint64_t)life->list[0] == t->epoch;
+
+	for (size_t i = 0; lives && i < t->nsilent; i++)
+		if (replies[t->silent[i].reply].err == 0)
+			quota_take_back(t->quota, &t->silent[i].dim, clock_mono_us());
+	free(t->silent);
+}
+
 void
 part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
-	const struct part *t = TAGGED(part, arg);
+	struct part *t = TAGGED(part, arg);
 	struct quota *qt = t->quota;
 	const struct redis_reply_ints *time = replies + (err ? 0 : part_added(t)),
 				      *life = replies + (err ? 0 : n - 1);
@@ -234,6 +289,8 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 	int64_t at_ms = 0, revision = 0;
 	uint64_t now = clock_mono_us();
 
+	if (err == ERR_TIMEOUT)
+		keep_silent(t);
 	if (good) {
 		int64_t at_us = 0; /* stays so where no clock says that */
 		redis_life_time_read(time->list, &at_us);

@@ -67,9 +67,10 @@ struct redis_reply_ints {
 /* A pipeline: begin, add commands, send. The callback runs exactly once, on the
  * loop, never inside redis_send: err 0 with one reply a command (valid during the
  * call), or ERR_TIMEOUT, ERR_IO (circuit open, connection lost). Late replies are
- * dropped. cb NULL: fire and forget. Of a cluster each command goes to the node that holds its
- * first argument (an MGET to those that hold its keys), what goes to one node in its order, and
- * follows where a slot moved. Where one of these nodes fails, the pipeline does. */
+ * dropped, but for redis_late(). cb NULL: fire and forget. Of a cluster each command goes to
+ * the node that holds its first argument (an MGET to those that hold its keys), what goes to
+ * one node in its order, and follows where a slot moved. Where one of these nodes fails, the
+ * pipeline does. */
 typedef void redis_cb(void *arg, int err, const struct redis_reply_ints *replies, size_t n);
 struct redis_pipe;
 /* `commands`: how many will be added at most. The callback's arg is a copy of the `bytes`
@@ -81,6 +82,10 @@ void redis_command(struct redis_pipe *p, int argc, const char **argv, const size
 void redis_command_at(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
 	const size_t *lens);
 void redis_send(struct redis_pipe *p);
+/* Before it is sent: where the callback was told ERR_TIMEOUT, this one runs once after it, with
+ * the same arg: err 0 when all has been answered after all; or when nothing will be, and then
+ * it only frees what arg holds, as the pipeline's owner may be gone. */
+void redis_late(struct redis_pipe *p, redis_cb *late);
 
 /* HGETALL: the callback runs exactly once, on the loop, never inside: err 0 with n pairs of
  * field and value (n may be 0), valid during the call; ERR_SYNTAX: the key holds something

@@ -50,6 +50,18 @@ answer_hash(struct redis_pipe *p, int err)
 	free(v);
 }
 
+/* Why it cannot be relied on; of a cluster any node may have failed. */
+static int
+failure(const struct redis_pipe *p)
+{
+	int err = p->err;
+
+	for (size_t i = 0; !err && p->r->f->cluster && i < p->n; i++)
+		if (p->replies[i].err == ERR_IO || p->replies[i].err == ERR_TIMEOUT)
+			err = ERR_IO;
+	return err;
+}
+
 static void
 answer(struct redis_pipe *p, int err)
 {
@@ -57,9 +69,8 @@ answer(struct redis_pipe *p, int err)
 		return;
 	p->answered = true;
 	unlist(p);
-	for (size_t i = 0; !err && p->r->f->cluster && i < p->n; i++)
-		if (p->replies[i].err == ERR_IO || p->replies[i].err == ERR_TIMEOUT)
-			err = p->replies[i].err;
+	if (!err)
+		err = failure(p);
 	if (err)
 		metric_inc(p->r->metrics, M_REDIS_ERRORS);
 	if (p->hash_cb)
@@ -74,6 +85,10 @@ redis_pipe_settle(struct redis_pipe *p)
 {
 	if (--p->waits)
 		return;
+	if (p->timed_out && p->late) {
+		int err = failure(p);
+		p->late(p->arg, err, p->replies, err ? 0 : p->n);
+	}
 	answer(p, p->err);
 	if (!p->soon)
 		pipe_free(p);
@@ -230,6 +245,12 @@ redis_send(struct redis_pipe *p)
 }
 
 void
+redis_late(struct redis_pipe *p, redis_cb *late)
+{
+	p->late = late;
+}
+
+void
 redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes, redis_hash_cb *cb,
 	void *arg)
 {
@@ -252,6 +273,7 @@ redis_pipes_late(struct redis *r, uint64_t now)
 		redis_calls_late(p);
 		if (!r->f->cluster)
 			redis_conn_late(r);
+		p->timed_out = true;
 		answer(p, ERR_TIMEOUT);
 	}
 }

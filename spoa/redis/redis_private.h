@@ -69,7 +69,7 @@ struct redis {
 struct redis_pipe {
 	struct tag tag;
 	struct redis *r;
-	redis_cb *cb;
+	redis_cb *cb, *late;
 	void *arg;
 	redis_hash_cb *hash_cb; /* instead of cb: the whole is one HGETALL */
 	size_t fields, bytes;
@@ -78,6 +78,7 @@ struct redis_pipe {
 	struct redis_pipe *next; /* failed */
 	uint64_t deadline_us;
 	bool listed, answered;
+	bool timed_out; /* it was told so */
 	bool soon; /* in f->failed, which frees it */
 	int err;
 	size_t n, cap, waits;

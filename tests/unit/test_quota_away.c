@@ -12,13 +12,19 @@ struct daemon {
 };
 
 static void
-daemon_up(struct daemon *d)
+daemon_up_with(struct daemon *d, uint64_t deadline_us)
 {
 	memset(d, 0, sizeof(*d));
-	d->line.redis = redis_new(loop, server.url, 30000, &d->line.m);
+	d->line.redis = redis_new(loop, server.url, deadline_us, &d->line.m);
 	d->table = quota_table_new(&self);
 	d->quota = quota_new(d->line.redis, d->table, &self, &d->line.m);
 	assert_true(run_until_up(d->line.redis, 3000000));
+}
+
+static void
+daemon_up(struct daemon *d)
+{
+	daemon_up_with(d, 30000);
 }
 
 static void
@@ -166,6 +172,61 @@ the_strictest_limit_decides(void **state)
 	daemon_down(&d);
 }
 
+static void
+ask_for(struct daemon *d, struct ask *a, const struct quota_dim *dim, uint64_t n)
+{
+	*a = (struct ask){ .q.ndims = 1, .q.dim[0] = *dim, .q.done = asked, .q.arg = a };
+	a->q.dim[0].n = n;
+	quota_reserve(d->quota, &a->q);
+}
+
+/* A stopped Redis counts, as it goes on, what it was sent: that is known once it answers, and
+ * given back; but for what went without an answer. */
+static void
+what_is_answered_too_late_is_given_back(void **state)
+{
+	static const struct {
+		size_t kind;
+		enum quota_away away;
+		unsigned left;
+	} rows[] = {
+		{ 0, QUOTA_AWAY_DENY, LIMIT - 1 },
+		{ 1, QUOTA_AWAY_DENY, LIMIT - 1 },
+		{ 2, QUOTA_AWAY_DENY, LIMIT - 1 },
+		{ 3, QUOTA_AWAY_DENY, LIMIT - 1 },
+		{ 0, QUOTA_AWAY_ALLOW, LIMIT - 1 - 10 - 20 },
+	};
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct quota_dim each = dim(&kinds[rows[i].kind], rows[i].away);
+		struct daemon d[DAEMONS];
+		struct ask a, silent[DAEMONS];
+		redis_rig_do(&server, "FLUSHALL");
+		for (int k = 0; k < DAEMONS; k++)
+			daemon_up_with(&d[k], 100000);
+		/* one of them has read what is counted, the other one has not */
+		assert_int_equal(reserve(&d[0], &a, &each, 1), QUOTA_ADMITTED);
+		kill(server.pid, SIGSTOP);
+		ask_for(&d[0], &silent[0], &each, 10);
+		ask_for(&d[1], &silent[1], &each, 20);
+		while (!silent[0].done || !silent[1].done)
+			run_for(1000);
+		assert_int_equal(silent[0].q.result, QUOTA_FAILED);
+		assert_int_equal(silent[1].q.result, QUOTA_FAILED);
+		kill(server.pid, SIGCONT);
+		for (int k = 0; k < DAEMONS; k++)
+			assert_true(run_until_up(d[k].line.redis, 3000000));
+		run_for(2000);
+		unsigned left = all_of(&d[0], &each, &a, QUOTA_REFUSED);
+		if (left != rows[i].left)
+			fail_msg("%s, %u: %u of %u are left", kinds[rows[i].kind].name,
+				rows[i].away, left, rows[i].left);
+		for (int k = 0; k < DAEMONS; k++)
+			daemon_down(&d[k]);
+	}
+}
+
 /* Whoever has to wait for all others waits for the one that finds it last: a Redis that was
  * away for a moment is found in less than the second after which one is tried that was not
  * there at all. On a machine that is too busy for it, at the next try. */
@@ -198,6 +259,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares_stay_within_the_limit),
 		cmocka_unit_test(the_strictest_limit_decides),
+		cmocka_unit_test(what_is_answered_too_late_is_given_back),
 		cmocka_unit_test(one_that_comes_back_soon_is_found_soon),
 	};
 
