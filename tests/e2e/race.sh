@@ -2,18 +2,27 @@
 # requests' worth, some of them given up by their callers, some with a body that comes slowly.
 # Then with the daemons' clocks 40 s apart and stepping, and with every body held back.
 # RACE_S: seconds of each race (5); from 30 on 0.88 of each limit must be used, and it goes on
-# with tokens, Redis stopped, daemons killed.
+# with tokens, Redis stopped, Redis restarted empty, daemons killed, and a Redis that Sentinels
+# fail over. RACE: the only one of them.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
 for node in a b c; do head -c 8 /dev/zero >"$D/skew.$node"; done
 stack_up --policy "$here/race.yaml" --daemons 3 --preload "$D/skew.so"
-for team in rate tokens dollars at-once clocks held stopped killed; do
+for team in rate tokens dollars at-once clocks held stopped emptied killed failed-over; do
 	declare -x "TOKEN_${team//-/_}=$(token --claims "{\"team\":\"$team\"}")"
 done
-export EDGE PROVIDER D B
+export EDGE PROVIDER D B SOCKETS
 node "$here/race.mjs" || failed=1
+if [ "${RACE_S:-5}" -ge 30 ] && [ "${RACE:-failed-over}" = failed-over ]; then
+	"$root/tests/support/stack" down --dir "$D"
+	. "$here/trio.bash"
+	trio_up && export TRIO=1
+	stack_up --no-redis --config "$D/trio.yaml" --policy "$here/race.yaml" --daemons 3 --preload "$D/skew.so"
+	node "$here/race.mjs" || failed=1
+	trio_down
+fi
 for j in journal:audit.key.pub journal-b:audit-b.key.pub journal-c:audit-c.key.pub; do
 	check "the chain in ${j%:*} verifies" verifies "$D/${j%:*}" "$D/${j#*:}"
 done
