@@ -478,6 +478,33 @@ key_verb(const struct key_args *args, int n, char **operands)
 	return -1;
 }
 
+static int
+in_file(struct key_args *args, const char *config, struct policy_alone *policy, int n,
+	char **operands)
+{
+	if (sodium_init() < 0)
+		return cmd_fail("key", "libsodium does not start");
+	int code = args->file ? EXIT_DONE : file_of_policy(args, config, policy);
+	return code == EXIT_DONE ? key_verb(args, n, operands) : code;
+}
+
+static int
+in_daemon(struct key_live *live, struct key_args *args, int n, char **operands)
+{
+	if (args->file)
+		return cmd_fail("key", "--live has no file: --keys is for one");
+	live->ttl = args->ttl;
+	live->until = args->until;
+	live->overlap = args->overlap;
+	live->clearance = args->clearance;
+	live->key = &args->key;
+	live->lists[0] = args->roles;
+	live->lists[1] = args->scopes;
+	live->lists[2] = args->models;
+	live->lists[3] = args->limits;
+	return key_at_run_time(live, n, operands);
+}
+
 int
 cmd_key(int argc, char **argv)
 {
@@ -515,35 +542,13 @@ cmd_key(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	if (args.ttl && args.until)
 		return cmd_fail("key", "--ttl and --until: one of them says when the key ends");
-	if (at_run_time) {
-		live.config = config;
-		live.ttl = args.ttl;
-		live.until = args.until;
-		live.overlap = args.overlap;
-		live.clearance = args.clearance;
-		live.key = &args.key;
-		live.lists[0] = args.roles;
-		live.lists[1] = args.scopes;
-		live.lists[2] = args.models;
-		live.lists[3] = args.limits;
-		struct policy_alone policy = { .p = NULL };
-		int done = args.file ? cmd_fail("key", "--live has no file: --keys is for one")
-				     : key_at_run_time(&live, n, operands);
-		if (done == EXIT_DONE)
-			warn_unpriced(args.limits, config, &policy);
-		policy_alone_free(&policy);
-		return done < 0 ? cmd_usage(argv[0]) : done;
-	}
-	if (live.by || live.reason || live.json || !strcmp(operands[0], "change"))
+	if (!at_run_time &&
+		(live.by || live.reason || live.json || !strcmp(operands[0], "change")))
 		return cmd_fail("key", "change, --by, --reason and --json need --live");
-	if (sodium_init() < 0)
-		return cmd_fail("key", "libsodium does not start");
+	live.config = config;
 	struct policy_alone policy = { .p = NULL };
-	int code = EXIT_DONE;
-	if (!args.file)
-		code = file_of_policy(&args, config, &policy);
-	if (code == EXIT_DONE)
-		code = key_verb(&args, n, operands);
+	int code = at_run_time ? in_daemon(&live, &args, n, operands)
+			       : in_file(&args, config, &policy, n, operands);
 	if (code == EXIT_DONE)
 		warn_unpriced(args.limits, config, &policy);
 	policy_alone_free(&policy);
