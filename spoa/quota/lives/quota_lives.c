@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "quota/quota_lives_private.h"
+#include "quota/lives/quota_lives_private.h"
 
 enum {
 	POLL_US = 20000,

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "quota/quota_lives_private.h"
+#include "quota/lives/quota_lives_private.h"
 
 enum {
 	PUBLISH_MAX = 256,	 /* counters of a pipeline; one a turn of the loop and server */
