@@ -86,11 +86,13 @@ static size_t
 look_from(struct names_sweep *w, size_t at, enum letter first)
 {
 	struct run run;
-	size_t end = first == LETTER_UPPER && w->rejects ? word_rejected(w, at) : 0;
+	size_t from = first == LETTER_UPPER ? titled_from(w, at) : at;
+	size_t end =
+		first == LETTER_UPPER && from == at && w->rejects ? word_rejected(w, at) : 0;
 
 	if (end)
 		return end;
-	word_read(w, at, &run.w[0]);
+	word_read(w, from, &run.w[0]);
 	if (first == LETTER_LOWER) {
 		if (titles_next(w, &run.w[0]))
 			return w->titled = run.w[0].end + 2;

@@ -155,3 +155,41 @@ word_begins(struct names_sweep *w, size_t *at)
 		return begins_beyond(w, from, at);
 	return t.p[i] & 0x20 ? LETTER_LOWER : LETTER_UPPER;
 }
+
+/* ---- before a word ---- */
+
+size_t
+past_particles(const struct names_sweep *w, size_t at)
+{
+	for (int k = 0; k < 3; k++) {
+		const char *p = w->text.p;
+		size_t b = at, end;
+		if (b < 3 || (p[b - 1] != ' ' && p[b - 1] != '\''))
+			break;
+		b -= p[b - 1] == ' ';
+		end = b;
+		while (b > 0 && end - b < 4 && (is_lower(p[b - 1]) || p[b - 1] == '\''))
+			b--;
+		if (b == end || b == 0 || p[b - 1] != ' ')
+			break;
+		uint32_t f = names_flags_small(w->t, names_hash(span_cut(w->text, b, end)));
+		if (!(f & W_PARTICLE) || f & W_STREET_START)
+			break;
+		at = b;
+	}
+	return at;
+}
+
+size_t
+titled_from(struct names_sweep *w, size_t at)
+{
+	bool label;
+	size_t start;
+
+	if (!words_before(w, at, W_PARTICLE, &label, &start) || label)
+		return at;
+	size_t from = past_particles(w, at);
+	if (from == at || !words_before(w, from, W_TITLE, &label, &start) || label)
+		return at;
+	return from;
+}

@@ -57,7 +57,7 @@ name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidenc
 	for (; i + n < run->n && n < NAME_WORDS; n++) {
 		const struct word *x = &run->w[i + n];
 		bool small = !word_stands_out(w, x);
-		if (small && (!(x->flags & W_PARTICLE) || n == 0))
+		if (small && !(x->flags & W_PARTICLE))
 			break;
 		/* whatever comes after "van der" is a part of the name */
 		if (!small && !can_be_part(w, x, evidence) &&
@@ -235,7 +235,7 @@ evidence_at(struct names_sweep *w, struct run *run, size_t i)
 	if (prev && prev->flags & W_TITLE && !prev->comma &&
 		(prev->dot || prev->end - prev->start > 1))
 		e.title = 0.85f;
-	if (!is_listed(x) && !x->initial && is_ordinary(x))
+	if (!is_listed(x) && !x->initial && is_ordinary(x) && word_stands_out(w, x))
 		return e; /* nothing else makes a name of it */
 	if (prev && prev->flags & W_CUE && (prev->flags & W_COMMON || !is_listed(prev)))
 		e.cue = 0.3f;
@@ -380,11 +380,30 @@ no_person_in(struct names_sweep *w, const struct run *run)
 	       !words_before(w, first->start, W_TITLE | W_CUE, &label, &start);
 }
 
+/* Whether small words at i begin a name, after a title: "Frau von der Leyen", or before the
+ * run (titled_from). "Notre Dame de Paris" is none. */
+static bool
+titled_particles(const struct names_sweep *w, const struct run *run, size_t i)
+{
+	const struct word *x = &run->w[i], *title = i > 0 ? x - 1 : NULL;
+	uint32_t not = W_COMMON | W_NEVER | W_NATION | W_COUNTRY | W_PLACE;
+
+	if (!(x->flags & W_PARTICLE) ||
+		(title && (!(title->flags & W_TITLE) || title->comma)) ||
+		(i > 1 && !(title[-1].flags & (W_TITLE | W_CUE))))
+		return false;
+	while (i < run->n && !word_stands_out(w, &run->w[i]))
+		i++;
+	uint32_t f = i < run->n ? run->w[i].flags : not ;
+	return !(f & not ) || (f & W_SURNAME && (title || !(f & W_PLACE)));
+}
+
 void
 find_person(struct names_sweep *w, struct run *run)
 {
 	for (size_t i = 0; i < run->n && !w->err;) {
-		size_t n = word_stands_out(w, &run->w[i]) ? try_name(w, run, i) : 0;
+		bool begins = word_stands_out(w, &run->w[i]) || titled_particles(w, run, i);
+		size_t n = begins ? try_name(w, run, i) : 0;
 		i += n ? n : 1;
 	}
 }

@@ -87,6 +87,10 @@ bool text_without_capitals(struct span text);
  * Nothing before *at belongs to it. */
 enum letter word_begins(struct names_sweep *w, size_t *at);
 size_t past_glyph(struct span t, size_t i);
+/* Back over "de la" and its like before `at`. */
+size_t past_particles(const struct names_sweep *w, size_t at);
+/* The same where a title is before them, "mevrouw van den Heuvel"; otherwise `at`. */
+size_t titled_from(struct names_sweep *w, size_t at);
 
 /* ---- names_reject.c ---- */
 

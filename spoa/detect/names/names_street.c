@@ -223,36 +223,13 @@ by_ending(struct names_sweep *w, struct run *run)
 	}
 }
 
-/* Back over "de la" and its like. */
-static size_t
-before_particles(const struct names_sweep *w, size_t at)
-{
-	for (int k = 0; k < 3; k++) {
-		const char *p = w->text.p;
-		size_t b = at, end;
-		if (b < 3 || (p[b - 1] != ' ' && p[b - 1] != '\''))
-			break;
-		b -= p[b - 1] == ' ';
-		end = b;
-		while (b > 0 && end - b < 4 && (is_lower(p[b - 1]) || p[b - 1] == '\''))
-			b--;
-		if (b == end || b == 0 || p[b - 1] != ' ')
-			break;
-		uint32_t f = names_flags_small(w->t, names_hash(span_cut(w->text, b, end)));
-		if (!(f & W_PARTICLE) || f & W_STREET_START)
-			break;
-		at = b;
-	}
-	return at;
-}
-
 bool
 street_leads(struct names_sweep *w, size_t at)
 {
 	bool label;
 	size_t from;
 
-	return words_before(w, before_particles(w, at), W_STREET_START, &label, &from) != 0;
+	return words_before(w, past_particles(w, at), W_STREET_START, &label, &from) != 0;
 }
 
 /* OAuth, iOS; not McDonald, which has a small letter before. */
@@ -269,7 +246,7 @@ find_street_start(struct names_sweep *w, struct run *run)
 {
 	struct span t = w->text;
 	bool label;
-	size_t at = before_particles(w, run->w[0].start), k = 1, from = 0;
+	size_t at = past_particles(w, run->w[0].start), k = 1, from = 0;
 	uint32_t f = words_before(w, at, W_STREET_START, &label, &from);
 
 	if (run->w[0].flags & W_STREET_START && run->n > 1 && !run->w[0].comma)

@@ -28,7 +28,8 @@
  *
  * Findings and scores are those of a scan of the whole where nothing beyond this
  * neighbourhood decides. Lost are: a name before the mention that confirms it, or in a
- * text that is written without capitals; a column's header more than STREAM_LEFT bytes
+ * text that is written without capitals; "van den" of a name after a title in small letters;
+ * a column's header more than STREAM_LEFT bytes
  * before; a value more than CAP_STREAM_HELD after its label; a value in a disguise that is
  * wider than this, or in strings of other texts (chunks of a stream as JSON); of a value in
  * disguise that begins with an ordinary word this word: "alice" of "alice at example dot com",
