@@ -4,7 +4,7 @@
  *   detect [FILE…]        the built-in texts, or these files
  *   detect --search N     N random texts of the rules' own literals: the worst of them
  *
- * A stage is a row of `stages`. Figures are the best of several runs: what the code
+ * A stage is a row of `stages`. Figures are CPU time, the best of several runs: what the code
  * needs, not what the machine was doing. Nothing passes or fails by a time. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,16 +42,7 @@ struct bench {
 	int err;
 };
 
-static double
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-/* Of the process: loading is not measured by what else the machine does. */
+/* Of the process: it does not measure what else the machine does. */
 static double
 cpu_us(void)
 {
@@ -178,12 +169,12 @@ enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 4, PCRE2 = 7 };
 static double
 measure(struct bench *b, const struct stage *s, struct span text)
 {
-	double best = 0, began = now_us();
+	double best = 0, began = cpu_us();
 
 	for (int i = 0; i < RUNS_MAX; i++) {
-		double t = now_us();
+		double t = cpu_us();
 		s->run(b, text);
-		double end = now_us();
+		double end = cpu_us();
 		arena_reset(&b->arena);
 		if (i == 0 || end - t < best)
 			best = end - t;
@@ -367,9 +358,9 @@ cost(struct bench *b, const struct unit *u, char *room)
 	for (size_t i = 0; i < SEARCH_BYTES; i++)
 		room[i] = u->text[i % u->n];
 	for (int i = 0; i < 2; i++) {
-		double t = now_us();
+		double t = cpu_us();
 		stage_rules(b, span_of(room, SEARCH_BYTES));
-		t = now_us() - t;
+		t = cpu_us() - t;
 		arena_reset(&b->arena);
 		best = i && best < t ? best : t;
 	}
