@@ -183,10 +183,13 @@ past_particles(const struct names_sweep *w, size_t at)
 size_t
 titled_from(struct names_sweep *w, size_t at)
 {
+	const char *p = w->text.p + at;
 	bool label;
 	size_t start;
 
-	if (!words_before(w, at, W_PARTICLE, &label, &start) || label)
+	/* Most capitals begin a sentence or follow another. */
+	if (at < 2 || p[-1] != ' ' || !is_lower(p[-2]) ||
+		!words_before(w, at, W_PARTICLE, &label, &start))
 		return at;
 	size_t from = past_particles(w, at);
 	if (from == at || !words_before(w, from, W_TITLE, &label, &start) || label)
