@@ -125,6 +125,10 @@ struct guard; /* opaque */
 /* NULL: out of memory. */
 struct guard *guard_new(const struct guard_plan *plan, const struct guard_head *head);
 void guard_drop(struct guard **g);
+struct http_field;
+/* The head's fields, once and before all else: what is found in their values is replaced there,
+ * as long as the guard lives. After anything but GUARD_PASS nothing goes. */
+enum guard_result guard_fields(struct guard *g, struct http_field *v, size_t n);
 /* True where nothing of the answer, its head included, may go before guard_end(). */
 bool guard_withholds(const struct guard *g);
 /* What waits only for the usage need not any more. False: it waits for more than that. */

@@ -18,6 +18,34 @@ protocol_error(struct edge *c, const char *why)
 	answer_failure(c, END_PROVIDER_ABORT, 503, "provider_error", why);
 }
 
+/* What the guard says no to: the caller hears it in its dialect. */
+static void
+refuse_answer(struct edge *c)
+{
+	const struct guard_report *r = guard_report(c->guard);
+	const struct answer_verdict *v = &r->verdict;
+
+	switch (c->refused) {
+	case GUARD_DENIED:
+		metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
+		answer_failure(c, END_ANSWER_DENIED, v->status, "content_policy_violation",
+			v->reason ? v->reason : "the answer is denied by policy");
+		break;
+	case GUARD_UNREAD:
+		metric_inc(c->relay->metrics, M_ANSWERS_UNREAD);
+		answer_failure(c, END_ANSWER_DENIED, 503, "classifier_unavailable", r->why);
+		break;
+	case GUARD_BROKEN:
+		metric_inc(c->relay->metrics, M_RELAY_ERRORS);
+		answer_failure(c, END_PROVIDER_ABORT, 503, "provider_error", r->why);
+		break;
+	default:
+		answer_failure(c, END_PROVIDER_ABORT, 503, "overloaded",
+			r->why ? r->why : "too many bytes are held");
+		break;
+	}
+}
+
 /* ---- the head ---- */
 
 static struct span
@@ -68,7 +96,8 @@ put_framing(struct edge *c, int64_t length)
 	buf_str(out, "\r\n");
 }
 
-/* The guard of this answer, where it is read. */
+/* The guard of this answer, where it is read. ERR_AUTH: c->refused says why it goes no further.
+ */
 static int
 guard_begin(struct edge *c, const struct http_message *m)
 {
@@ -86,7 +115,8 @@ guard_begin(struct edge *c, const struct http_message *m)
 	c->withheld = c->guard_kept = guard_withholds(c->guard);
 	if (guard_edits(c->guard))
 		drop_body_fields(m, c->relay->fields);
-	return 0;
+	c->refused = guard_fields(c->guard, c->relay->fields, m->head.nfields);
+	return c->refused ? ERR_AUTH : 0;
 }
 
 static int
@@ -140,7 +170,9 @@ begin(struct upstream *u, const struct http_message *m)
 	c->answer_begun = !c->withheld;
 	c->answer_last = '\n';
 	c->answer_said = false;
-	if (err || put_head(c, u, m))
+	if (err == ERR_AUTH && c->refused)
+		refuse_answer(c);
+	else if (err || put_head(c, u, m))
 		protocol_error(c, "the response could not be written");
 }
 
@@ -229,34 +261,6 @@ chunk_close(struct edge *c, size_t from)
 	for (size_t i = 8; i-- > 0; n >>= 4)
 		digits[i] = "0123456789abcdef"[n & 15];
 	buf_str(&c->out, "\r\n");
-}
-
-/* What the guard says no to: the caller hears it in its dialect. */
-static void
-refuse_answer(struct edge *c)
-{
-	const struct guard_report *r = guard_report(c->guard);
-	const struct answer_verdict *v = &r->verdict;
-
-	switch (c->refused) {
-	case GUARD_DENIED:
-		metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
-		answer_failure(c, END_ANSWER_DENIED, v->status, "content_policy_violation",
-			v->reason ? v->reason : "the answer is denied by policy");
-		break;
-	case GUARD_UNREAD:
-		metric_inc(c->relay->metrics, M_ANSWERS_UNREAD);
-		answer_failure(c, END_ANSWER_DENIED, 503, "classifier_unavailable", r->why);
-		break;
-	case GUARD_BROKEN:
-		metric_inc(c->relay->metrics, M_RELAY_ERRORS);
-		answer_failure(c, END_PROVIDER_ABORT, 503, "provider_error", r->why);
-		break;
-	default:
-		answer_failure(c, END_PROVIDER_ABORT, 503, "overloaded",
-			r->why ? r->why : "too many bytes are held");
-		break;
-	}
 }
 
 /* 0, an error of the framing, or ERR_AUTH: c->refused says why not. */

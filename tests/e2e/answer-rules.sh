@@ -104,4 +104,16 @@ checked=$("$tollgate" check -c "$D/tollgate.yaml")
 like "check says which route takes the relay" "$checked" 'route chat: takes the relay'
 unlike "and which does not" "$checked" 'route free: takes the relay'
 like "and which rule is asked late" "$checked" 'rule long: in a stream it is asked when a block has ended'
+
+# ---- the head ----
+noted() {
+	control "$(jq -cn --arg v "$1" '{headers:{"x-note":$v},times:1}')"
+	post "$alice" "$(say fine "${2:-{\}}")"
+}
+noted 'paid with 4111 1111 1111 1111'
+is "what is found in a field of the head is replaced" "$status $(header x-note) $(content)" '200 paid with **** **** **** 1111 fine'
+noted 'paid with 4111 1111 1111 1111' "$stream"
+is "of a stream too" "$status $(header x-note) $(text)" '200 paid with **** **** **** 1111 fine'
+noted 'his ssn is 536-22-1840' "$stream"
+is "or the answer is denied before it began" "$status $(header x-note) $(jq -r .error.code <<<"$body")" '451  content_policy_violation'
 exit $failed

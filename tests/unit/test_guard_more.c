@@ -10,6 +10,7 @@
 
 #include "answer/vault.h"
 #include "codec/eventstream.h"
+#include "codec/http.h"
 #include "support/answer_fix.h"
 #include "support/fake_clock.h"
 
@@ -44,6 +45,39 @@ headers_are_looked_through(void **state)
 	assert_non_null(memmem(m.headers.p, m.headers.n, "card <CREDIT_CARD>", 18));
 	buf_free(&headers);
 	buf_free(&in);
+	guard_rig_close(&r);
+}
+
+/* Fields of the head that no table knows are looked through, too, before it goes. */
+static void
+fields_of_the_head_are_looked_through(void **state)
+{
+	static const struct answer_case redacts = { "fields", REDACT, "openai",
+		"/v1/chat/completions", "application/json", "", "" },
+					denies = { "fields", DENY, "openai",
+						"/v1/chat/completions", "text/event-stream", "",
+						"" };
+	struct http_field v[] = { { SPAN_LIT("X-Note"), SPAN_LIT("for " MAIL ", soon") },
+		{ SPAN_LIT("etag"), SPAN_LIT("\"4111111111111111\"") },
+		{ SPAN_LIT("CF-Ray"), SPAN_LIT("4111 1111 1111 1111") },
+		{ SPAN_LIT("x-key"), SPAN_LIT("fine") } };
+	struct http_field ssn = { SPAN_LIT("x-note"), SPAN_LIT("my ssn is 536-22-1840") };
+	struct guard_rig r;
+
+	(void)state;
+	guard_rig_open(&r, &redacts);
+	assert_int_equal(guard_fields(r.g, v, COUNT_OF(v)), GUARD_PASS);
+	assert_true(span_is(v[0].value, "for <EMAIL_ADDRESS>, soon"));
+	assert_true(span_is(v[1].value, "\"4111111111111111\""));
+	assert_true(span_is(v[2].value, "4111 1111 1111 1111"));
+	assert_true(span_is(v[3].value, "fine"));
+	assert_int_equal(guard_report(r.g)->redactions, 1);
+	guard_rig_close(&r);
+	guard_rig_open(&r, &denies);
+	assert_int_equal(guard_fields(r.g, &ssn, 1), GUARD_DENIED);
+	guard_rig_feed(&r, SPAN_LIT(CHUNK("fine") STOP));
+	assert_int_equal(r.got, GUARD_DENIED);
+	assert_int_equal(r.out.n, 0);
 	guard_rig_close(&r);
 }
 
@@ -420,6 +454,7 @@ main(void)
 		cmocka_unit_test(restored_and_not_inspected),
 		cmocka_unit_test(the_record_keeps_texts),
 		cmocka_unit_test(headers_are_looked_through),
+		cmocka_unit_test(fields_of_the_head_are_looked_through),
 		cmocka_unit_test(what_is_held_is_measured),
 		cmocka_unit_test(blocks_that_are_over_stay_so),
 		cmocka_unit_test(many_known_values),

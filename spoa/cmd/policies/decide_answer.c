@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "cmd/policies/decide.h"
+#include "codec/http.h"
 #include "codec/json_text.h"
 #include "config/read.h"
 #include "guard/guard.h"
@@ -14,6 +15,8 @@
 
 struct given {
 	struct guard_head head;
+	struct http_field fields[CAP_HEADERS];
+	size_t nfields;
 	struct span body;
 };
 
@@ -33,6 +36,10 @@ read_headers(json_t *in, struct given *out)
 			out->head.content_type = json_span(v);
 		if (span_ieq(span_str(name), SPAN_LIT("content-encoding")))
 			out->head.content_encoding = json_span(v);
+		if (out->nfields == CAP_HEADERS)
+			return "response.headers has too many headers";
+		out->fields[out->nfields++] =
+			(struct http_field){ span_str(name), json_span(v) };
 	}
 	return NULL;
 }
@@ -227,9 +234,11 @@ result_json(const struct request *r, const struct given *g, const struct answere
 }
 
 static void
-run(struct guard *g, struct span body, struct answered *x)
+run(struct guard *g, struct given *given, struct answered *x)
 {
-	x->result = guard_feed(g, body, &x->out);
+	x->result = guard_fields(g, given->fields, given->nfields);
+	if (!x->result)
+		x->result = guard_feed(g, given->body, &x->out);
 	if (!x->result)
 		x->result = guard_end(g, &x->out);
 	x->report = guard_report(g);
@@ -279,7 +288,7 @@ decide_answer(struct request *r, json_t *in, json_t *result, json_t *explain, bo
 	if (!(g = guard_new(&plan, &given.head)))
 		goto out;
 	why = NULL;
-	run(g, given.body, &x);
+	run(g, &given, &x);
 	json_object_set_new(result, "response", result_json(r, &given, &x));
 	tell(r, &asked, &x, explain, matched);
 out:
