@@ -32,6 +32,9 @@ static const struct {
 	{ "data=", false, true },
 	{ "ground=", false, true }, /* background */
 	{ "ping=", false, true },
+	{ "nifest=", false, true }, /* manifest */
+	{ "debase=", false, true }, /* codebase */
+	{ "cite=", false, true },
 };
 /* What HTML calls the signs of a URL (WHATWG HTML 13.5). */
 static const struct {
@@ -68,7 +71,7 @@ closes(char c)
 static void
 begin(struct url_place *p, bool whole)
 {
-	p->at = whole ? URL_IN : URL_FRESH;
+	p->at = whole || p->based ? URL_IN : URL_FRESH;
 	p->close = whole ? closes(p->before) : 0;
 	p->bytes = 0;
 	p->host.slashes = 0;
@@ -99,15 +102,51 @@ is_share(struct url_place *p, char c)
 	return false;
 }
 
+/* Whether a host's name may begin with the next character: after what is no part of a path, of
+ * an address or of another word. */
+static bool
+may_begin_name(char last)
+{
+	return !last || (!strchr("/\\@_~:.-", last) && !is_alnum(last) && !(last & 0x80));
+}
+
+/* name = label 1*( "." label ) [ ":" digits ] ( "/" | "?" | "#" ), a word of its own that ends
+ * with two letters at least: example.org/, but no path's a.txt/ and no address's @a.org/. */
+static bool
+is_named(struct url_place *p, char c)
+{
+	bool letter = is_alpha(c) || (c & 0x80), part = letter || is_digit(c) || c == '-';
+	bool host = p->name.dotted && p->name.letters >= 2;
+
+	if (p->name.at == NAME_NONE && part && c != '-' &&
+		may_begin_name((char)(p->tail >> 8 & 0xff)))
+		p->name.at = NAME_LABELS;
+	if (p->name.at == NAME_NONE || (p->name.at == NAME_PORT && is_digit(c)))
+		return false;
+	if (p->name.at == NAME_LABELS && (part || c == '.')) {
+		p->name.dotted |= c == '.';
+		p->name.letters = letter ? p->name.letters + 1 : 0;
+		return false;
+	}
+	if (p->name.at == NAME_LABELS && host && c == ':') {
+		p->name.at = NAME_PORT;
+		return false;
+	}
+	memset(&p->name, 0, sizeof(p->name));
+	return host && (c == '/' || c == '?' || c == '#');
+}
+
 static void
 step_out(struct url_place *p, char c)
 {
 	bool attribute = c == '=' && p->html;
+	bool named = is_named(p, c);
 
-	if (is_share(p, c)) {
+	if (is_share(p, c) || named) {
 		begin(p, true);
 		return;
 	}
+	p->based |= p->html && ends_with(p->tail, "<base");
 
 	for (size_t i = 0; i < COUNT_OF(begins); i++) {
 		if ((begins[i].html && !p->html) ||

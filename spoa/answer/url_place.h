@@ -17,11 +17,17 @@ struct url_place {
 	char before;	/* the word under way */
 	unsigned bytes; /* of it */
 	bool html;	/* a tag has begun somewhere: what follows is read as a browser does */
-	bool value;	/* an attribute's: in quotes it ends with them alone */
-	bool joined;	/* to a string that is one: up to the end of the line */
-	uint64_t tail;	/* the last eight characters, small letters */
-	uint64_t word;	/* the same without blanks: a browser skips them before an = */
-	struct {	/* \\host, so far */
+	bool based;    /* one that says what all destinations are below: none is the caller's */
+	bool value;    /* an attribute's: in quotes it ends with them alone */
+	bool joined;   /* to a string that is one: up to the end of the line */
+	uint64_t tail; /* the last eight characters, small letters */
+	uint64_t word; /* the same without blanks: a browser skips them before an = */
+	struct {       /* a host's name without a scheme, so far */
+		enum { NAME_NONE, NAME_LABELS, NAME_PORT } at;
+		bool dotted;
+		unsigned letters; /* since the last dot, and nothing else */
+	} name;
+	struct { /* \\host, so far */
 		unsigned slashes, n;
 		bool backslash, dotted, maybe_escape;
 	} host;
