@@ -398,7 +398,8 @@ exact_answer(struct mock_answer *out)
 	struct span rest = buf_view(&mock_control.body);
 
 	out->content_type = mock_control.content_type;
-	out->stream = mock_control.chunk_bytes || mock_control.chunk_s > 0;
+	out->stream =
+		mock_control.chunk_bytes || mock_control.chunk_s > 0 || mock_control.hold_after;
 	while (out->stream && rest.n) {
 		size_t n = exact_end(rest);
 		buf_span(&out->body, span_cut(rest, 0, n));

@@ -74,6 +74,8 @@ mock_control_set(struct span body)
 		(size_t)json_integer_value(json_object_get(o, "event_chars"));
 	if ((v = json_object_get(o, "error_after_events")) && json_is_integer(v))
 		mock_control.error_after = (long)json_integer_value(v);
+	mock_control.hold_after =
+		(long)json_integer_value(json_object_get(o, "hold_after_events"));
 	if ((v = json_object_get(o, "wire")) && json_is_string(v))
 		buf_put(&mock_control.wire, json_string_value(v), json_string_length(v));
 	mock_control.reset = json_is_true(json_object_get(o, "reset"));

@@ -39,6 +39,7 @@ struct mock_control {
 	json_t *usage;	    /* object, JSON null (no usage at all), or NULL */
 	size_t event_chars; /* of text in one event; 0: a word */
 	long error_after;   /* events of a stream before its error; -1: none */
+	long hold_after;    /* events of a stream until POST /_release; 0: it is not held */
 	struct buf body;    /* with `exact`: the answer, and nothing else */
 	bool exact;
 	struct buf wire; /* all of the answer, head too, and then the end; empty: as it comes */

@@ -10,9 +10,11 @@
  *
  * /_control: a piece is written, then the next
  * after its pause. A stream's events are its pieces, chunk_bytes cuts further.
+ * hold_after_events: the next one waits for /_release.
  * cut_after_bytes counts body bytes; 0 closes without a head. `wire` is all of an answer, head
  * too, after which the connection ends; with `reset` an end is a reset. A status of 101
- * switches: what follows is read and thrown away. */
+ * switches: what follows is read and thrown away. POST /_release ends all pauses of answers
+ * that are under way, for tests that need one to last until they have looked. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ev.h>
@@ -23,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -32,6 +35,7 @@
 
 #define LISTENERS_MAX 8
 #define FIELDS_MAX    256
+#define HELD_S	      3600 /* longer than any test */
 
 struct piece {
 	size_t end;	/* in wire */
@@ -39,6 +43,7 @@ struct piece {
 };
 
 struct conn {
+	LIST_ENTRY(conn) link;
 	ev_io r, w;
 	ev_timer t;
 	int fd;
@@ -64,6 +69,7 @@ struct conn {
 };
 
 static struct ev_loop *loop;
+static LIST_HEAD(, conn) conns = LIST_HEAD_INITIALIZER(conns);
 static uint64_t serial;
 static struct mock_answer answer;
 static llhttp_settings_t settings;
@@ -77,6 +83,7 @@ conn_free(struct conn *c, const char *how)
 {
 	if (c->serial && c->answering)
 		mock_seen_end(c->serial, how);
+	LIST_REMOVE(c, link);
 	ev_io_stop(loop, &c->r);
 	ev_io_stop(loop, &c->w);
 	ev_timer_stop(loop, &c->t);
@@ -314,6 +321,8 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 	int64_t left = k->cut_after;
 	bool raw = !own && k->wire.n;
 
+	long hold = k->hold_after;
+
 	if (a->stream && !chunked)
 		c->keep = false;
 	c->answering = true;
@@ -340,7 +349,11 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 		size_t from = 0;
 		for (size_t i = 0; a->stream && i < a->nends && !c->cut; from = a->ends[i++])
 			put_part(c, a->body.p + a->body.start + from, a->ends[i] - from,
-				chunked, i ? k->chunk_s : 0, k->chunk_bytes, &left);
+				chunked,
+				hold && (long)i == hold ? HELD_S
+				: i			? k->chunk_s
+							: 0,
+				k->chunk_bytes, &left);
 		if (!a->stream && a->body.n)
 			put_part(c, a->body.p + a->body.start, a->body.n, false, 0,
 				k->chunk_bytes, &left);
@@ -367,11 +380,29 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 	if (!own)
 		mock_control_used();
 	if (c->piece[0].pause_s > 0) {
-		ev_now_update(loop); /* a delay is no shorter than was asked for, in a long turn too */
+		ev_now_update(loop); /* a delay is no shorter than was asked for, in a long turn
+					too */
 		ev_timer_set(&c->t, c->piece[0].pause_s, 0.);
 		ev_timer_start(loop, &c->t);
 	} else {
 		conn_write(c);
+	}
+}
+
+/* What waits goes on in the next turn of the loop, all of it. */
+static void
+release(void)
+{
+	struct conn *c;
+
+	LIST_FOREACH (c, &conns, link) {
+		for (size_t i = c->at; c->answering && i < c->npieces; i++)
+			c->piece[i].pause_s = 0;
+		if (!ev_is_active(&c->t))
+			continue;
+		ev_timer_stop(loop, &c->t);
+		ev_timer_set(&c->t, 0., 0.);
+		ev_timer_start(loop, &c->t);
 	}
 }
 
@@ -402,6 +433,9 @@ own_answer(const struct mock_request *r, struct mock_answer *a)
 		bool ok = mock_control_set(r->body);
 		a->status = ok ? 200 : 400;
 		buf_str(&a->body, ok ? "{}\n" : "{\"error\":\"not a JSON object\"}\n");
+	} else if (span_is(r->path, "/_release") && span_is(r->method, "POST")) {
+		release();
+		buf_str(&a->body, "{}\n");
 	} else if (span_is(r->path, "/_health") || span_is(r->method, "OPTIONS")) {
 		buf_str(&a->body, "{\"status\":\"ok\"}\n");
 	} else {
@@ -578,6 +612,7 @@ on_accept(struct ev_loop *l, ev_io *w, int events)
 		if (!c)
 			abort();
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+		LIST_INSERT_HEAD(&conns, c, link);
 		c->fd = fd;
 		buf_init(&c->text, MOCK_HEAD_MAX);
 		buf_init(&c->body, MOCK_BODY_MAX);
