@@ -20,8 +20,8 @@ make_cert server ca /CN=localhost DNS:localhost
 make_cert alice ca '/CN=alice/O=red/OU=analyst' "URI:spiffe://acme.org/alice,$(printf 'DNS:host-%s.acme.org,' {1..60} | sed 's/,$//')"
 make_cert bob ca '/CN=bob/O=blue' URI:spiffe://acme.org/bob
 make_cert mallory stranger '/CN=alice/O=red' URI:spiffe://acme.org/alice
-port=$((20000 + RANDOM % 20000))
-sed "s#^    bind :8080\$#&\n    bind 127.0.0.1:$port ssl crt $tls/server.pem ca-file $tls/ca.crt verify optional crt-ignore-err all ca-ignore-err all alpn h2,http/1.1#" \
+# a socket: no port that another program may have taken
+sed "s#^    bind :8080\$#&\n    bind unix@$tls/edge.sock ssl crt $tls/server.pem ca-file $tls/ca.crt verify optional crt-ignore-err all ca-ignore-err all alpn h2,http/1.1#" \
 	"$root/haproxy/haproxy.cfg" >"$tls/haproxy.cfg"
 cat >"$tls/policy.yaml" <<P
 tollgate: 1
@@ -40,8 +40,8 @@ rules:
 default: permit
 P
 stack_up --policy "$tls/policy.yaml" --edge "$tls/haproxy.cfg"
-EDGE=https://localhost:$port
-with() { echo "--cacert $tls/ca.crt ${1:+--cert $tls/$1.pem}"; }
+EDGE=https://localhost
+with() { echo "--unix-socket $tls/edge.sock --cacert $tls/ca.crt ${1:+--cert $tls/$1.pem}"; }
 # shellcheck disable=SC2046
 ask() { local who=$1; shift; req POST /api/x $(with "$who") -H 'content-type: application/json' -d '{"a":"b"}' "$@"; }
 ask alice

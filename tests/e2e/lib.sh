@@ -36,6 +36,31 @@ is() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got:  ${2:0:300}" "wa
 like() { if grep -qE -- "$3" <<<"$2"; then ok "$1"; else not_ok "$1" "no match of $3 in:" "${2:0:400}"; fi; }
 unlike() { if grep -qE -- "$3" <<<"$2"; then not_ok "$1" "$3 stands in:" "${2:0:400}"; else ok "$1"; fi; }
 
+# wait_for COMMAND…: until it succeeds, half a minute at most. What takes time is waited for, never
+# slept for: how long it takes is the machine's affair.
+wait_for() {
+	local end=$((EPOCHSECONDS + 30))
+	until "$@"; do
+		[ $EPOCHSECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+# clear_of day|hour SECONDS: that many at least are left of it, by UTC. For limits of a calendar, which
+# begin anew.
+clear_of() {
+	local of=86400 left
+	[ "$1" = day ] || of=3600
+	left=$((of - EPOCHSECONDS % of))
+	[ $left -gt "$2" ] || sleep $((left + 1))
+}
+# says REGEX COMMAND…: what it prints matches; for wait_for
+says() { grep -qE -- "$1" <<<"$("${@:2}" 2>&1)"; }
+# gone PID: it has ended, though its parent may not have asked yet
+gone() { case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c1) in '' | Z) ;; *) false ;; esac; }
+pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
+# note_pid PID NAME: `finish` ends it
+note_pid() { echo "$1 $(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20) $2" >>"$D/.pids"; }
+
 # npm_packages FOLDER NAMES: installed from its lock file into $build/FOLDER; 1: skipped, and said so
 npm_packages() {
 	mkdir -p "$build/$1"
@@ -50,7 +75,7 @@ npm_packages() {
 }
 
 stack_up() {
-	if ! "$root/tests/support/stack" up --dir "$D" ${HAPROXY_BIN:+--haproxy "$HAPROXY_BIN"} "$@"; then
+	if ! "$root/tests/support/stack" up --dir "$D" --patient ${HAPROXY_BIN:+--haproxy "$HAPROXY_BIN"} "$@"; then
 		not_ok "the stack comes up"
 		exit 1
 	fi
@@ -73,15 +98,21 @@ free_ports() {
 req() {
 	local method=$1 path=$2
 	shift 2
-	status=$(curl -s -m "${TIMEOUT:-20}" -o "$D/.body" -D "$D/.head" -w '%{http_code}' -X "$method" \
+	local into=$D/.$BASHPID # others may ask at the same time
+	: >"$into.head" >"$into.body"
+	status=$(curl -s -m "${TIMEOUT:-30}" -o "$into.body" -D "$into.head" -w '%{http_code}' -X "$method" \
 		--path-as-is "$@" "$EDGE$path")
-	head=$(tr -d '\r' <"$D/.head" | sed 's/^[^:]*:/\L&/')
-	body=$(tr -d '\0' <"$D/.body")
-	rm -f "$D/.body" "$D/.head"
+	head=$(tr -d '\r' <"$into.head" | sed 's/^[^:]*:/\L&/')
+	body=$(tr -d '\0' <"$into.body")
+	rm -f "$into.head" "$into.body"
 }
 header() { sed -n "s/^$1: *//p" <<<"$head" | head -1; }
 seen() { curl -s "$PROVIDER/_seen?last=${1:-1}"; }
 forget() { curl -s -X DELETE "$PROVIDER/_seen" >/dev/null; }
+# What the provider has and has not answered yet; under_way N: soon so many. release: it answers.
+at_provider() { [ "$(seen 200 | grep -o '"ended":"pending"' | wc -l)" = "$1" ]; }
+under_way() { wait_for at_provider "$1"; }
+release() { curl -s -X POST "$PROVIDER/_release" >/dev/null; }
 control() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
 # metric NAME [LABEL]: its value, summed over the daemon's threads
 metric() {
@@ -89,15 +120,22 @@ metric() {
 	[ -n "${2:-}" ] && name="$name{$2}"
 	curl -s "${3:-$ADMIN}/metrics" | awk -v n="$name" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'
 }
+# Each request that the relay took has its completion in the journal; settled: soon.
+all_settled() {
+	cat "$JOURNAL"/* | tr -d '\0' | awk '
+		match($0, /"type":"(decision|completion)","id":"[^"]*"/) {
+			split(substr($0, RSTART, RLENGTH), part, "\"")
+			if (part[4] == "completion") ended[part[8]] = 1
+			else if (/"via":"relay"/ && !/"decided_at":"[^"]*","decision":"deny"/) begun[part[8]] = 1
+		}
+		END { for (id in begun) if (!(id in ended)) exit 1 }'
+}
+settled() { wait_for all_settled; }
+# completion JQ: of the last one, once all are there
+completion() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
 # verifies JOURNAL KEY
 verifies() { "$build/tollgate" audit verify --journal "$1" --public-key "$2" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
 # Keys made at run time, where the policy takes x-api-key.
-# What the stack's programs run as.
-pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
-ends() { # PID SECONDS
-	for _ in $(seq $(($2 * 20))); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done
-	return 1
-}
 redis() { redis-cli -s "${REDIS#unix:}" "$@"; }
 # Keys and limits at run time, by the first daemon or the second one.
 key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
@@ -113,15 +151,14 @@ incident_policy() {
 		"$here/policy.yaml" >"$D/policy.yaml"
 }
 with_key() { req GET /v1/models -H "x-api-key: $1"; }
-# key_is KEY CODE: within two seconds
-key_is() {
-	for _ in $(seq 20); do
-		with_key "$1"
-		[ "$status" = "$2" ] && return 0
-		sleep 0.1
-	done
-	return 1
-}
+# key_is KEY CODE: soon
+key_answers() { with_key "$1"; [ "$status" = "$2" ]; }
+key_is() { wait_for key_answers "$@"; }
+# Both daemons of a stack list the same keys and the same amounts of limits, as both have them in
+# force; synced: soon. What is listed is compared, not when: one may be over a moment earlier.
+listed() { { "$build/tollgate" key list --live --json -c "$1"; "$build/tollgate" limit list --json -c "$1"; } 2>/dev/null; }
+same_listed() { [ "$(listed "$D/tollgate.yaml")" = "$(listed "$D/tollgate-b.yaml")" ]; }
+synced() { wait_for same_listed; }
 # $kim, whose limit of 4 is used up, and $lee, revoked.
 kim_and_lee() {
 	local one two three
@@ -130,7 +167,6 @@ kim_and_lee() {
 	check "another too" key_is "$lee" 200
 	limit set few --for person=kim --to 4 >/dev/null
 	is "and another amount of a limit is set" $? 0
-	sleep 1
 	with_key "$kim"; one=$status
 	with_key "$kim"; two=$status
 	with_key "$kim"; three=$status

@@ -7,7 +7,7 @@ mkdir "$E" "$D/policy"
 sed 's/^identity:/&\n  - api_key: {header: x-my-key, keys: keys.yaml}/' "$root/tests/support/stack-policy.yaml" >"$D/policy/policy.yaml"
 stack_up --policy "$D/policy/policy.yaml"
 check "a missing file of API keys is made" test -f "$D/policy/keys.yaml"
-if ! "$root/tests/support/stack" up --dir "$E" --no-redis; then not_ok "a second stack comes up beside it"; exit 1; fi
+if ! "$root/tests/support/stack" up --dir "$E" --no-redis --patient; then not_ok "a second stack comes up beside it"; exit 1; fi
 trap '"$root/tests/support/stack" down --dir "$E"; finish' EXIT
 first=$EDGE first_pids=$PIDS
 json='content-type: application/json'
@@ -30,8 +30,7 @@ unlike "a null removes one" "$claims" '"team"'
 
 key=$("$build/tollgate" key new --keys "$D/policy/keys.yaml" --person carol)
 kill -HUP "$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")"
-sleep 0.5
-is "an API key is good after a reload" "$(code "$EDGE/v1/models" -H "x-my-key: $key")" 200
+check "an API key is good after a reload" wait_for says 200 code "$EDGE/v1/models" -H "x-my-key: $key"
 is "another is not" "$(code "$EDGE/v1/models" -H "x-my-key: ${key%?}x")" 401
 unlike "the file holds no key" "$(cat "$D/policy/keys.yaml")" "$key"
 curl -s -o /dev/null "$EDGE/v1/models" -H "x-my-key: $key"

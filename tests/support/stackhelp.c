@@ -4,11 +4,13 @@
  *
  *   stackhelp issuer DIR             DIR/issuer.pem, DIR/jwks.json, DIR/issuer.yaml
  *   stackhelp token DIR [--claims JSON] [--ttl S] [--bad KIND]
- *   stackhelp ports N                N free TCP ports of 127.0.0.1
+ *   stackhelp ports N                N free TCP ports of 127.0.0.1, nobody else's for 5 minutes
  *   stackhelp merge BASE OVER        BASE with OVER's keys laid over it, maps merged
  *
  * A test program: it exits 2 with a message on anything unexpected. */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <yaml.h>
@@ -242,25 +245,51 @@ cmd_token(int argc, char **argv)
 
 /* ---- ports ---- */
 
+#define CLAIMS	      "/tmp/tg-ports"
+#define CLAIM_LASTS_S 300 /* until a program that starts has bound it, with much to spare */
+
+/* Whether it is ours. Without that two programs that share ports (HAProxy does, SO_REUSEPORT)
+ * could be told the same one before either has bound it, and both would serve it. */
+static bool
+claim(unsigned port)
+{
+	char file[64];
+	struct stat st;
+
+	if (mkdir(CLAIMS, 01777) == 0)
+		chmod(CLAIMS, 01777); /* whatever the umask */
+	snprintf(file, sizeof file, CLAIMS "/%u", port);
+	if (stat(file, &st) == 0 && time(NULL) - st.st_mtime > CLAIM_LASTS_S)
+		unlink(file);
+	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno != EEXIST;
+}
+
 static int
 cmd_ports(long n)
 {
-	int fds[64];
+	int fds[256];
+	long held = 0;
 
 	if (n < 1 || n > 64)
 		die("ports: 1 to 64");
-	for (long i = 0; i < n; i++) { /* all held until all are known */
+	for (long found = 0; found < n; held++) { /* all held until all are known */
 		struct sockaddr_in a = { .sin_family = AF_INET,
 			.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 		socklen_t len = sizeof a;
-		fds[i] = socket(AF_INET, SOCK_STREAM, 0);
-		if (fds[i] < 0 || bind(fds[i], (struct sockaddr *)&a, sizeof a) < 0 ||
-			getsockname(fds[i], (struct sockaddr *)&a, &len) < 0)
+		if (held == 256)
 			die("ports: none free");
-		printf("%u%s", ntohs(a.sin_port), i + 1 < n ? " " : "\n");
+		fds[held] = socket(AF_INET, SOCK_STREAM, 0);
+		if (fds[held] < 0 || bind(fds[held], (struct sockaddr *)&a, sizeof a) < 0 ||
+			getsockname(fds[held], (struct sockaddr *)&a, &len) < 0)
+			die("ports: none free");
+		if (claim(ntohs(a.sin_port)))
+			printf("%u%s", ntohs(a.sin_port), ++found < n ? " " : "\n");
 	}
-	for (long i = 0; i < n; i++)
-		close(fds[i]);
+	while (held > 0)
+		close(fds[--held]);
 	return 0;
 }
 
