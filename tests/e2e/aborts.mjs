@@ -1,5 +1,5 @@
-// Clients that vanish in the middle. Prints a line a check; the time is what the
-// relay's counter shows, a hundred times what a quiet machine needs.
+// Clients that vanish in the middle. Prints a line a check. The provider would take an hour: what ends
+// it is the client that went.
 import net from "node:net";
 
 const edge = new URL(process.env.EDGE);
@@ -20,18 +20,24 @@ async function vanish(name, setting, head, bytes, after) {
 	s.on("data", () => {});
 	s.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: e2e\r\nauthorization: Bearer ${process.env.TOKEN}\r\n` +
 		`content-type: application/json\r\n${head}\r\n\r\n${bytes}`);
-	await sleep(after);
+	await after();
 	const early = (await aborts()) - before;
 	s.destroy();
 	const begin = performance.now();
-	while ((await aborts()) === before && performance.now() - begin < 2000) await sleep(1);
+	while ((await aborts()) === before && performance.now() - begin < 30000) await sleep(1);
 	const ms = performance.now() - begin;
-	const good = early === 0 && (await aborts()) === before + 1 && ms < 200;
+	const good = early === 0 && (await aborts()) === before + 1;
 	console.log(`${good ? "ok" : "not ok"} - ${name}`);
 	if (!good) console.log(`#   ${early} before it, ${(await aborts()) - before} after ${ms.toFixed(1)} ms`);
 	await control({});
 }
 const whole = (stream) => [`content-length: ${body(stream).length}`, body(stream)];
-await vanish("a client that waits for the answer", { delay_ms: 3000 }, ...whole(false), 400);
-await vanish("a client in the middle of a stream", { chunk_ms: 400 }, ...whole(true), 1000);
-await vanish("a client in the middle of a long upload", {}, "content-length: 1000000", "{" + " ".repeat(400000), 600);
+// Until the provider has it, and until the relay holds some of the upload.
+async function until(what) {
+	for (let end = Date.now() + 30000; Date.now() < end && !(await what());) await sleep(20);
+}
+const asked = async () => (await (await fetch(`${process.env.PROVIDER}/_seen?last=20`)).json()).some((q) => q.ended === "pending");
+const held = async () => Number(/^tollgate_held_bytes (\d+)/m.exec(await (await fetch(`${process.env.ADMIN}/metrics`)).text())?.[1] ?? 0) > 300000;
+await vanish("a client that waits for the answer", { delay_ms: 3600000 }, ...whole(false), () => until(asked));
+await vanish("a client in the middle of a stream", { hold_after_events: 4 }, ...whole(true), () => until(asked));
+await vanish("a client in the middle of a long upload", {}, "content-length: 1000000", "{" + " ".repeat(400000), () => until(held));

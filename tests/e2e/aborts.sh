@@ -7,5 +7,5 @@ EDGE=$EDGE ADMIN=$ADMIN PROVIDER=$PROVIDER TOKEN=$(token) node "$here/aborts.mjs
 	echo "not ok - aborts.mjs ends" >>"$D/aborts.log"
 cat "$D/aborts.log"
 grep -q '^not ok' "$D/aborts.log" && failed=1
-sleep 0.3
+settled
 is "each left a completion that says so" "$(cat "$JOURNAL"/* | grep -c '"client_abort"')" 2

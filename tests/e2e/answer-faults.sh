@@ -3,13 +3,25 @@
 # Long: what hangs is waited out.
 . "$(dirname "$0")/lib.sh"
 
-stack_up --policy "$here/answer-faults.yaml"
+echo 'workers: 1' >"$D/config.yaml" # what one settles the next one sees
+stack_up --policy "$here/answer-faults.yaml" --config "$D/config.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 chat=/v1/chat/completions
 # The body of a request: the model, whether it streams.
 ask() { jq -cn --arg m "${1:-gpt-4o}" --argjson s "${2:-true}" '{model:$m,stream:$s,max_tokens:5000,messages:[{role:"user",content:"hi"}]}'; }
-post() { curl -s -m "${TIMEOUT:-20}" "$EDGE$1" -H "$auth" -H "$json" -d "$2"; }
+post() { curl -sN -m 60 "$EDGE$1" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$2"; }
+host=
+# leaves BODY COMMAND…: asks, and goes once the command succeeds; what came is in $D/.said
+leaves() {
+	: >"$D/.said"
+	curl -sN -m 60 "$EDGE$chat" -H "$auth" -H "$json" -d "$1" >"$D/.said" &
+	local asking=$!
+	wait_for "${@:2}"
+	kill $asking
+	wait $asking
+}
+events_came() { [ "$(grep -c '^data: ' "$D/.said")" -ge "$1" ]; }
 # What the provider answers next, once: bytes, their type, more of /_control.
 answer() { control "$(jq -cn --arg b "$1" --arg t "${2:-application/json}" --argjson more "${3:-null}" '{body:$b,content_type:$t,times:1} + ($more // {})')"; }
 nl='
@@ -19,7 +31,6 @@ event() { jq -cn --arg t "$1" '{id:"c",object:"chat.completion.chunk",created:1,
 events() { local t; for t; do printf 'data: %s\n\n' "$(event "$t")"; done; }
 stop='{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
 ended="data: $stop$nl${nl}data: [DONE]$nl$nl"
-last() { sleep 0.3; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
 # Tokens that are left of the limit, as a request that is asked now sees it: always the same request.
 left() {
 	control '{}'
@@ -27,13 +38,14 @@ left() {
 }
 probe=$(left)
 probe=$((probe - $(left)))
-# What it costs to ask for $1, with the completion's $record.
+# What it costs to ask for $1, with the completion's $record. Who is impatient goes once $3 succeeds.
 charged() {
 	local before
 	before=$(left)
+	forget
 	control "$2"
-	TIMEOUT=${3:-20} post $chat "$(ask "$1")" >"$D/.said"
-	record=$(last '[.outcome,.estimated_usage.output_tokens]')
+	if [ $# -gt 2 ]; then leaves "$(ask "$1")" "${@:3}"; else post $chat "$(ask "$1")" >"$D/.said"; fi
+	record=$(completion '[.outcome,.estimated_usage.output_tokens]')
 	cost=$((before - $(left) - probe))
 }
 
@@ -50,16 +62,16 @@ charged gpt-4o "$(body "$(events "$twenty" "$twenty" "$twenty")$nl$nl$ended" '{"
 is "one that the provider cuts" "$record $cost" "[\"provider_abort\",40] $((input + 40))"
 like "its caller has the error event" "$(cat "$D/.said")" '"code":"provider_'
 unlike "and no normal end" "$(cat "$D/.said")" DONE
-charged gpt-4o "$(body "$(events "$twenty" "$twenty" "$twenty" "$twenty")$nl$nl$ended" '{"chunk_ms":1000}')" 1.5
+charged gpt-4o "$(body "$(events "$twenty" "$twenty" "$twenty" "$twenty")$nl$nl$ended" '{"hold_after_events":2}')" events_came 2
 is "one that its caller leaves" "$record $cost" "[\"client_abort\",40] $((input + 40))"
-charged gpt-4o '{"delay_ms":3000,"times":1}' 0.5
+charged gpt-4o '{"delay_ms":60000,"times":1}' at_provider 1
 is "nothing came yet: what was reserved" "$record $cost" "[\"client_abort\",null] $((input + 5000))"
 
 # ---- what breaks ----
 # ask_with CONTROL [stream]: the answer's bytes in $D/.said, its status in $status, curl's own in $ended_with
 ask_with() {
 	control "$1"
-	status=$(curl -s -m 20 -o "$D/.said" -w '%{http_code}' "$EDGE$chat" -H "$auth" -H "$json" -d "$(ask gpt-4o "${2:-false}")")
+	status=$(curl -s -m 60 -o "$D/.said" -w '%{http_code}' "$EDGE$chat" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$(ask gpt-4o "${2:-false}")")
 	ended_with=$?
 }
 code() { jq -r .error.code "$D/.said" 2>/dev/null; }
@@ -73,14 +85,14 @@ mail='{"choices":[{"index":0,"message":{"content":"to jane.doe@example.org"},"fi
 
 ask_with "$(raw "${head}content-length: 500$crlf$crlf$mail")"
 is "a whole answer that ends too early is the dialect's error" "$status $(code)" '503 provider_aborted'
-is "of which nothing goes, recorded as that" "$(grep -c jane "$D/.said") $(last '[.outcome,.answer.decision]')" '0 ["provider_abort",null]'
+is "of which nothing goes, recorded as that" "$(grep -c jane "$D/.said") $(completion '[.outcome,.answer.decision]')" '0 ["provider_abort",null]'
 ask_with "$(raw "${head}content-length: 500$crlf$crlf$mail" '{"reset":true}')"
 is "so is one that the provider resets" "$status $(code)" '503 provider_aborted'
 ask_with '{"cut_after_bytes":0,"times":1}'
 like "a provider that closes before its answer" "$status" '^50[234]$'
 ask_with "$(raw "${head}content-length: 5${crlf}content-length: 500$crlf$crlf$mail")"
 is "two lengths are no answer, and the dialect's error" "$status $(code) $(grep -c jane "$D/.said")" '503 provider_unavailable 0'
-is "recorded as that" "$(last '[.outcome,.status]')" '["provider_abort",503]'
+is "recorded as that" "$(completion '[.outcome,.status]')" '["provider_abort",503]'
 ask_with "$(raw "this is no HTTP$crlf$crlf")"
 is "neither is what is no HTTP" "$status $(code)" '503 provider_unavailable'
 control "$(raw "this is no HTTP$crlf$crlf")"
@@ -98,7 +110,7 @@ say=$(events 'it is. ' 'to jane.' 'doe@exam')
 ask_with "$(body "$say$nl$nl$ended" '{"cut_after_bytes":420}')" true
 broken "a stream cut in the middle of an event" provider_aborted 'it is. to '
 is "is cut, for HTTP too" $ended_with 18
-is "and so recorded" "$(last '[.outcome,.answer.streamed,.answer.texts[0].text]')" '["provider_abort",true,"it is. to "]'
+is "and so recorded" "$(completion '[.outcome,.answer.streamed,.answer.texts[0].text]')" '["provider_abort",true,"it is. to "]'
 ask_with "$(body "$say$nl$nl")" true
 is "one that ends between events passes with what was held" "$(text)" 'it is. to jane.doe@exam'
 ask_with "$(body "$say$nl$nl" '{"headers":{"content-encoding":"gzip"}}')" true
@@ -106,15 +118,17 @@ is "one that says it is compressed is refused" "$status $(code)" '503 classifier
 head -c 10000000 /dev/zero | tr '\0' x | jq -cRs --arg s "$say" '{body:($s + "\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"
 ask_with "@$D/.big" true
 broken "an event of ten megabytes" classifier_unavailable 'it is. to '
-is "the record says how much was not inspected" "$(last '[.outcome,(.answer.not_inspected_bytes > 1000000),.answer.not_inspected_why]')" '["answer_denied",true,"an event over its cap"]'
+is "the record says how much was not inspected" "$(completion '[.outcome,(.answer.not_inspected_bytes > 1000000),.answer.not_inspected_why]')" '["answer_denied",true,"an event over its cap"]'
 head -c 10000000 /dev/zero | tr '\0' x | jq -cRs '{body:("data: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"
 ask_with "@$D/.big" true
 is "as the first one it is the dialect's error, with its status" "$status $(code)" '503 classifier_unavailable'
-ask_with "$(body "$(events 'it is. ')$nl$nl$(events 'to jane.doe@ex')$nl$nl" '{"chunk_ms":20000}')" true
+host=short.example # a route with a deadline of three seconds
+ask_with "$(body "$(events 'it is. ')$nl$nl$(events 'to jane.doe@ex')$nl$nl" '{"chunk_ms":60000}')" true
 broken "one that never ends is ended by the deadline" provider_timeout 'it is. '
-like "and so recorded" "$(last '[.outcome,.why]')" 'provider_abort.*(deadline|time)'
-ask_with '{"delay_ms":20000,"times":1}'
+like "and so recorded" "$(completion '[.outcome,.why]')" 'provider_abort.*(deadline|time)'
+ask_with '{"delay_ms":60000,"times":1}'
 like "a whole answer that never comes likewise" "$status $(code)" '^50[34] '
+host=
 
 # Bedrock's frames: the second one's checksum is wrong, or it is cut.
 frames() { python3 -c '
@@ -133,7 +147,7 @@ for how in crc cut; do
 	control "$(frames $how)"
 	curl -s -m 20 -o "$D/.said" "$EDGE/model/us.amazon.nova-pro-v1%3A0/converse-stream" -H "$auth" -H "$json" -d '{"messages":[{"role":"user","content":[{"text":"hi"}]}]}'
 	is "a frame that is $how: what was before it, and an exception" "$(tr -d '\0' <"$D/.said" | grep -ac 'it is\.') $(tr -d '\0' <"$D/.said" | grep -ac 'and more') $(tr -d '\0' <"$D/.said" | grep -aoc ':exception-type')" '1 0 1'
-	is "$how: recorded, settled at what was seen" "$(last '[.outcome,.estimated_usage.output_tokens]')" '["provider_abort",7]'
+	is "$how: recorded, settled at what was seen" "$(completion '[.outcome,.estimated_usage.output_tokens]')" '["provider_abort",7]'
 done
 
 # ---- answers without a body ----
@@ -151,7 +165,7 @@ tokens() { echo "$(metric tokens_total 'type="input"') $(metric tokens_total 'ty
 counted=$(tokens)
 answer '{"id":"resp_1","object":"response","status":"completed","model":"m","output":[{"type":"message","content":[{"type":"output_text","text":"to jane.doe@example.org"}]},{"type":"function_call","name":"f","arguments":"{}"}],"usage":{"input_tokens":30,"output_tokens":40,"total_tokens":70}}'
 is "a stored answer is inspected" "$(curl -s -m 10 "$EDGE/v1/responses/resp_1" -H "$auth" | jq -r '.output[0].content[0].text')" 'to <EMAIL_ADDRESS>'
-is "in its own words, and recorded as stored" "$(last '[.stored,.usage,.answer.tool_calls,.answer.finish_reason]')" '[true,null,["f"],"completed"]'
+is "in its own words, and recorded as stored" "$(completion '[.stored,.usage,.answer.tool_calls,.answer.finish_reason]')" '[true,null,["f"],"completed"]'
 is "its tokens are not counted again" "$(tokens)" "$counted"
 check "as those of others were" test "${counted%% *}" -gt 0
 
@@ -162,31 +176,39 @@ control '{}'
 is "and the next request is served" "$(post $chat "$(ask gpt-4o false)" | jq -r '.choices|length')" 1
 
 # ---- the caller leaves, the policy is reloaded, the daemon is told to stop, under way ----
-slow_stream() { body "$(events 'one two. ' 'to jane.' 'doe@example.org now. ' 'and on.')$nl$nl$ended" '{"chunk_ms":300}'; }
+slow_stream() { body "$(events 'one two. ' 'to jane.' 'doe@example.org now. ' 'and on.')$nl$nl$ended" '{"chunk_ms":60000}'; }
 whole="{\"choices\":[{\"index\":0,$nl$nl\"message\":{\"content\":\"to jane.doe@example.org\"},$nl$nl\"finish_reason\":\"stop\"}]}"
-slow_whole() { jq -cn --arg b "$whole" '{body:$b,content_type:"application/json",chunk_ms:600,times:1}'; }
+slow_whole() { jq -cn --arg b "$whole" '{body:$b,content_type:"application/json",chunk_ms:60000,times:1}'; }
 control "$(slow_whole)"
-TIMEOUT=0.8 post $chat "$(ask gpt-4o false)" >"$D/.said"
-is "a caller that leaves while all is withheld has had nothing" "$(wc -c <"$D/.said") $(last '[.outcome,.estimated_usage]')" '0 ["client_abort",null]'
-under_way() { # what happens meanwhile
+forget
+leaves "$(ask gpt-4o false)" at_provider 1
+is "a caller that leaves while all is withheld has had nothing" "$(wc -c <"$D/.said") $(completion '[.outcome,.estimated_usage]')" '0 ["client_abort",null]'
+both_under_way() { # what happens meanwhile
+	local asking
+	forget
 	control "$(slow_whole)"
 	post $chat "$(ask gpt-4o false)" >"$D/.whole" &
-	sleep 0.1
+	asking=$!
+	under_way 1
 	control "$(slow_stream)"
 	post $chat "$(ask gpt-4o true)" >"$D/.said" &
-	sleep 0.5
+	asking="$asking $!"
+	under_way 2
+	wait_for events_came 1
 	"$@"
-	wait %1 %2 2>/dev/null
+	release
+	# shellcheck disable=SC2086
+	wait $asking
 }
 reload() { reloaded=$(curl -s -m 10 -o /dev/null -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload"); }
-under_way reload
+both_under_way reload
 is "a reload ends neither an answer that is withheld" "$reloaded $(jq -r '.choices[0].message.content' "$D/.whole")" '200 to <EMAIL_ADDRESS>'
 is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'one two. to <EMAIL_ADDRESS> now. and on. 1'
 stop() { kill -TERM "$(awk '$3 == "tollgate" { p = $1 } END { print p }' "$D/.pids")"; }
-under_way stop
+both_under_way stop
 is "nor does a stop, an answer" "$(jq -r '.choices[0].message.content' "$D/.whole")" 'to <EMAIL_ADDRESS>'
 is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'one two. to <EMAIL_ADDRESS> now. and on. 1'
-for _ in $(seq 60); do grep -q event=stopped "$D/tollgate.log" && break; sleep 0.1; done
+wait_for grep -q event=stopped "$D/tollgate.log"
 like "then the daemon ends" "$(tail -n 1 "$D/tollgate.log")" 'event=stopped'
 is "and both are on record" "$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -n 2 | jq -r .outcome | tr '\n' ' ')" 'complete complete '
 check "the records verify" verifies "$JOURNAL" "$AUDIT_KEY"

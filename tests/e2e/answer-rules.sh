@@ -15,12 +15,8 @@ text() { sed -n 's/^data: \({.*\)$/\1/p' <<<"$body" | jq -j '.choices[]?.delta.c
 stream='{"stream":true}'
 # The completion of the last request, once it is written.
 last() {
-	local id i
-	id=$(header x-tollgate-id)
-	for i in 1 2 3 4 5 6 7 8 9 10; do
-		cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | grep -m 1 "\"$id\"" | jq -c "$1" && return
-		sleep 0.2
-	done
+	settled
+	cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | grep -m 1 "\"$(header x-tollgate-id)\"" | jq -c "$1"
 }
 
 # ---- what it does ----

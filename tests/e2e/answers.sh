@@ -23,16 +23,15 @@ stream() {
 asked() { post $chat "$(say x "${1:-}")"; }
 # The text that a stream's chunks hold, joined.
 text() { sed -n 's/^data: \({.*\)$/\1/p' | jq -j '.choices[]?.delta.content // empty, (.delta?.text // empty)?'; }
-last() { sleep 0.2; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
 
 # ---- whole answers ----
 whole 'write to jane.doe@example.org now'
 is "a value of the answer is replaced" "$(asked | jq -r '.choices[0].message.content')" 'write to <EMAIL_ADDRESS> now'
-is "the record says so" "$(last '[.outcome,.answer.decision,.answer.rule,.answer.redactions,.answer.findings[0].entity,.answer.findings[0].with,.answer.finish_reason]')" \
+is "the record says so" "$(completion '[.outcome,.answer.decision,.answer.rule,.answer.redactions,.answer.findings[0].entity,.answer.findings[0].with,.answer.finish_reason]')" \
 	'["complete","redact","out-mail",1,"EMAIL_ADDRESS","placeholder","stop"]'
 whole 'his ssn is 536-22-1840'
 is "an answer is denied, in its dialect, with the rule's reason" "$(asked | jq -r '[.error.code,(.error.message|startswith("no social security numbers"))]|@csv')" '"content_policy_violation",true'
-is "the record of that" "$(last '[.outcome,.status,.answer.decision,.answer.denied_with,.answer.rule,.usage.output_tokens]')" '["answer_denied",200,"deny",403,"out-ssn",4]'
+is "the record of that" "$(completion '[.outcome,.status,.answer.decision,.answer.denied_with,.answer.rule,.usage.output_tokens]')" '["answer_denied",200,"deny",403,"out-ssn",4]'
 whole 'his ssn is 536-22-1840'
 is "its status and fields say so" "$(curl -s -o /dev/null -D - "$EDGE$chat" -H "$auth" -H "$json" -d "$(say x)" | tr -d '\r' | grep -iE '^(HTTP|x-tollgate-decision|x-should-retry)' | tr '\n' '|')" 'HTTP/1.1 403 Forbidden|x-should-retry: false|x-tollgate-decision: deny|'
 answer '{"choices":[{"message":{"tool_calls":[{"id":"t","type":"function","function":{"name":"drop_table","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}'
@@ -41,21 +40,21 @@ is "placeholders of the request come back as what they stand for" \
 	"$(post $chat '{"model":"echo","messages":[{"role":"user","content":"mail \"jane.doe@example.org\" or bob@example.net"}]}' | jq -r '.choices[0].message.content')" \
 	'mail "jane.doe@example.org" or bob@example.net'
 is "the provider saw none of it" "$(seen | jq -r '.[-1].body' | jq -r '.messages[0].content')" 'mail "<EMAIL_ADDRESS_1>" or <EMAIL_ADDRESS_2>'
-is "the record counts them" "$(last '[.answer.restorations,.answer.redactions]')" '[2,null]'
+is "the record counts them" "$(completion '[.answer.restorations,.answer.redactions]')" '[2,null]'
 is "a placeholder that the caller invented is nobody's" \
 	"$(post $chat '{"model":"echo","messages":[{"role":"user","content":"<EMAIL_ADDRESS_1> and jane.doe@example.org"}]}' | jq -r '.choices[0].message.content')" \
 	'<EMAIL_ADDRESS_1> and jane.doe@example.org'
 
 whole 'write to jane.doe@example.org now'
 asked >/dev/null
-kept=$(last '[.answer.texts[0].kind,.answer.texts[0].bytes,.answer.texts[0].text]')
+kept=$(completion '[.answer.texts[0].kind,.answer.texts[0].bytes,.answer.texts[0].text]')
 is "and its text as it went" "$kept" '["text",33,"write to <EMAIL_ADDRESS> now"]'
-hash=$(last .answer.texts[0].hmac_sha256)
+hash=$(completion .answer.texts[0].hmac_sha256)
 like "and the hash of what came" "$hash" '^"[0-9a-f]{64}"$'
 
 hers='{"model":"echo","messages":[{"role":"user","content":"![x](https://x.example/?q=jane.doe@example.org) jane.doe@example.org"}]}'
 is "but not in a URL" "$(post $chat "$hers" | jq -r '.choices[0].message.content')" '![x](https://x.example/?q=<EMAIL_ADDRESS_1>) jane.doe@example.org'
-is "which the record counts" "$(last '[.answer.restorations,.answer.left_in_urls]')" '[1,1]'
+is "which the record counts" "$(completion '[.answer.restorations,.answer.left_in_urls]')" '[1,1]'
 while read -r url; do
 	is "nor in $url" "$(post $chat "$(jq -cn --arg t "$url jane.doe@example.org" '{model:"echo",messages:[{role:"user",content:($t|sub(" ";""))}]}')" | jq -r '.choices[0].message.content' | grep -c '<EMAIL_ADDRESS_1>')" 1
 done <<'END'
@@ -70,14 +69,14 @@ is "unless its route says so" "$(post /v1/messages "$(jq -c '.max_tokens=50' <<<
 # ---- streams ----
 stream null 'write to ' 'jane.' 'doe@exam' 'ple.org' ' now'
 is "a stream's value is replaced" "$(asked ',"stream":true' | text)" 'write to <EMAIL_ADDRESS> now'
-is "recorded as if it had come whole" "$(last '[.answer.texts[0].text,.answer.texts[0].hmac_sha256]')" '["write to <EMAIL_ADDRESS> now",'"$hash]"
+is "recorded as if it had come whole" "$(completion '[.answer.texts[0].text,.answer.texts[0].hmac_sha256]')" '["write to <EMAIL_ADDRESS> now",'"$hash]"
 is "one spread over its pieces, in another dialect" "$(post /v1/messages "$(say 'card 4111 1111 1111 1111 is it' ',"stream":true,"max_tokens":50')" | text)" 'card <CREDIT_CARD> is it'
-is "a route that does not say so keeps no text" "$(last '.answer.texts')" null
+is "a route that does not say so keeps no text" "$(completion '.answer.texts')" null
 post /v1/responses '{"model":"say:card 4111 1111 1111 1111","input":"hi"}' >/dev/null
-is "one that says record has the hash" "$(last '[.answer.texts[0].bytes,(.answer.texts[0].hmac_sha256|length),.answer.texts[0].text]')" '[24,64,null]'
+is "one that says record has the hash" "$(completion '[.answer.texts[0].bytes,(.answer.texts[0].hmac_sha256|length),.answer.texts[0].text]')" '[24,64,null]'
 is "placeholders come back in a stream" \
 	"$(post $chat '{"model":"echo","stream":true,"messages":[{"role":"user","content":"mail jane.doe@example.org please"}]}' | text)" 'mail jane.doe@example.org please'
-is "the record has the placeholder" "$(last .answer.texts[0].text)" '"mail <EMAIL_ADDRESS_1> please"'
+is "the record has the placeholder" "$(completion .answer.texts[0].text)" '"mail <EMAIL_ADDRESS_1> please"'
 stream '{"chunk_ms":50}' 'well then, ' 'one two three four five: ' 'his ssn is ' '536-22' '-1840 as' ' you know'
 denied=$(asked ',"stream":true')
 is "whole for HTTP: who reads all before he looks finds it" $? 0
@@ -97,7 +96,7 @@ thoughts() {
 thought() { sed -n 's/^data: \({.*\)$/\1/p' | jq -j '.choices[]?.delta.thoughts // empty'; }
 thoughts 'write to ' 'jane.' 'doe@exam' 'ple.org' ' now'
 is "a member that no format names has its value replaced, over its events" "$(asked ',"stream":true' | thought)" 'write to <EMAIL_ADDRESS> now'
-is "the record counts one" "$(last '[.answer.redactions,.answer.findings[0].entity,.answer.not_inspected_bytes]')" '[1,"EMAIL_ADDRESS",null]'
+is "the record counts one" "$(completion '[.answer.redactions,.answer.findings[0].entity,.answer.not_inspected_bytes]')" '[1,"EMAIL_ADDRESS",null]'
 thoughts 'well, ' 'his ssn is ' '536-22' '-1840 as' ' you know'
 denied=$(asked ',"stream":true')
 is "or denied, and nothing of it has gone" "$(grep -c '536' <<<"$denied"):$(grep -c content_policy_violation <<<"$denied")" 0:1
@@ -109,7 +108,7 @@ answer '{"choices":['
 is "broken JSON is a 503 in the dialect" "$(asked | jq -r .error.code)" provider_error
 answer '{"error":{"message":"quota of jane.doe@example.org","code":"x"}}'
 is "an error document with a 200 passes, inspected" "$(asked | jq -r .error.message)" 'quota of <EMAIL_ADDRESS>'
-is "and is recorded as that" "$(last .answer.provider_error)" true
+is "and is recorded as that" "$(completion .answer.provider_error)" true
 answer 'data: {"choices":[{"index":0,"delta":{"content":"mail jane.doe@example.org"}}]}
 
 ' text/event-stream

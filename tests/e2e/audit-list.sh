@@ -20,13 +20,11 @@ follow() { # FILE ARGUMENTS…
 	followers+=($!)
 }
 followers=()
-lines() { # FILE COUNT
-	for _ in $(seq 60); do [ "$(wc -l <"$D/$1")" -ge "$2" ] && return; sleep 0.1; done
-	false
-}
+has_lines() { [ "$(wc -l <"$D/$1")" -ge "$2" ]; }
+lines() { wait_for has_lines "$@"; } # FILE COUNT
 
 # ---- a daemon's own journal: routes, rotation, a restart ----
-follow live -c "$D/tollgate.yaml" --since 0s
+follow live -c "$D/tollgate.yaml" --since 1h
 follow routes -c "$D/tollgate.yaml" --since 1h --route messages
 ask one
 ask two /v1/messages
@@ -43,14 +41,14 @@ curl -s -K "$D/many"
 check "over segments" lines live 82
 check "of which there are several by now" test "$(find "$JOURNAL" -name '*.jsonl' | wc -l)" -ge 3
 is "none twice, none missing" "$(grep -o ' many-[0-9]*' "$D/live" | sort -u | wc -l) $(wc -l <"$D/live")" "80 82"
-pid=$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")
+pid=$(pid_of tollgate)
 kill -TERM "$pid"
-for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
+wait_for gone "$pid"
 "$B/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
 again=$!
-for _ in $(seq 100); do ask after-restart; [ "$status" = 200 ] && break; sleep 0.1; done
-is "the daemon is back" "$status" 200
-for _ in $(seq 60); do grep -q after-restart "$D/live" && break; sleep 0.1; done
+back() { ask after-restart; [ "$status" = 200 ]; }
+check "the daemon is back" wait_for back
+wait_for grep -q after-restart "$D/live"
 is "over a restart" "$(grep -c ' after-restart ' "$D/live")" 1
 is "by route meanwhile" "$(grep -vc ' messages ' "$D/routes") $(wc -l <"$D/routes")" "0 1"
 list -c "$D/tollgate.yaml"

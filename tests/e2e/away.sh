@@ -2,6 +2,7 @@
 # Once: what is asked is the daemon's.
 . "$(dirname "$0")/lib.sh"
 
+clear_of day 120
 stack_up --policy "$here/away.yaml"
 redis=
 for pid in $PIDS; do
@@ -26,7 +27,8 @@ is "without it this daemon's share: 2" "$(some 5)" "2 503 quota_unavailable"
 is "the record says so" "$(last .quota_alone)" true
 is "and the metric" "$(metric quota_alone_total)" 2
 kill -CONT "$redis"
-sleep 1.5
+back() { says '^redis: up' curl -s "$ADMIN/readyz" && [ "$(some 1)" = "0 429 insufficient_quota" ]; }
+wait_for back
 is "back, nothing more" "$(some 3)" "0 429 insufficient_quota"
 kill -STOP "$redis"
 is "nor when it goes again" "$(some 3)" "0 503 quota_unavailable"

@@ -3,6 +3,7 @@
 # Long: windows pass.
 . "$(dirname "$0")/lib.sh"
 
+clear_of day 300
 echo 'workers: 1' >"$D/config.yaml"
 stack_up --policy "$here/budgets.yaml" --config "$D/config.yaml"
 json='content-type: application/json'
@@ -16,7 +17,10 @@ ask() {
 }
 code() { sed -n 's/.*"code":"\([a-z_]*\)".*/\1/p' <<<"$body"; }
 
-last() { cat "$JOURNAL"/* | tr -d '\0' | grep "\"type\":\"${2:-decision}\"" | tail -1 | jq -c "$1"; }
+last() {
+	[ "${2:-}" != completion ] || settled
+	cat "$JOURNAL"/* | tr -d '\0' | grep "\"type\":\"${2:-decision}\"" | tail -1 | jq -c "$1"
+}
 
 # ---- "2,000 tokens a message" ----
 as '{"sub":"ann"}'
@@ -162,9 +166,15 @@ control '{}'
 
 # ---- burst ----
 as '{"sub":"bea","team":"burst"}'
-ask; ask
-is "two at once" "$status" 200
-ask
+for _ in 1 2 3 4 5; do # until the machine is quick enough for three in one window
+	began=$EPOCHSECONDS
+	ask; ask
+	two=$status
+	ask
+	[ $((EPOCHSECONDS - began)) -ge 4 ] || break
+	sleep 6
+done
+is "two at once" "$two" 200
 is "a third is a burst" "$status $(code)" "429 rate_limit_exceeded"
 like "of which the error speaks" "$body" 'limit burst: 2 requests in 5 s'
 after=$(header retry-after)
@@ -204,7 +214,6 @@ ask big 60 hi ',"service_tier":"batch"'
 check "a cheaper service may not be given: all of its price is reserved" test "$(last '.limits[0].taken')" -gt 6000000
 as '{"sub":"lea","team":"least"}'
 ask small 60 hi ',"models":["big"]'
-for _ in $(seq 30); do [ "$(last .type completion)" = '"completion"' ] && break; sleep 0.1; done
 is "who names models to fall back on pays for the dearest" "$(last '[.price.model,.cost_nanousd]' completion)" '["big",7000000]'
 as '{"sub":"ivy","team":"least"}'
 draw() { req POST /v1/images/generations -H "$auth" -H "$json" -d "{\"model\":\"$1\",\"prompt\":\"a cat\"${2:-}}"; }
@@ -243,7 +252,6 @@ is "what is no tool costs nothing" "$status $(taken)" "200 0"
 as '{"sub":"ida","team":"none"}'
 control '{"body":"{\"id\":\"c\",\"object\":\"chat.completion\",\"model\":\"seeker\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}"}'
 ask gpt-4o 5 hi ',"web_search_options":{}'
-for _ in $(seq 30); do [ "$(last .identity.person completion)" = '"ida"' ] && break; sleep 0.1; done
 is "an answer that does not say has searched as often as it may" "$(last '[.usage_unknown,.estimated_usage.cost_nanousd]' completion)" '[true,10000000]'
 control '{}'
 as '{"sub":"pam","team":"payhard"}'
@@ -269,6 +277,8 @@ is "and a tag" "$(last .tags)" '["near"]'
 control '{}'
 
 # ---- so many tokens a day, by the calendar of a place ----
+until_midnight() { echo $(($(TZ=Europe/Berlin date -d 'tomorrow 00:00' +%s) - EPOCHSECONDS)); }
+[ "$(until_midnight)" -gt 300 ] || sleep $(($(until_midnight) + 1))
 as '{"sub":"dan","team":"day"}'
 used 300 200
 ask m 300
@@ -276,11 +286,11 @@ is "the day's tokens begin" "$status $(header x-ratelimit-limit-tokens) $(header
 ask m 300
 is "settled at what was used" "$status" 200
 like "the caller is warned" "$(header x-tollgate-limit-warning)" '^day 8[0-9]%$'
+most=$(until_midnight)
 ask m 300
 is "spent: no rate, a budget" "$status $(code) $(header x-should-retry)" "429 insufficient_quota false"
-midnight=$(($(TZ=Europe/Berlin date -d 'tomorrow 00:00' +%s) - $(date +%s)))
 after=$(header retry-after)
-check "until midnight in Berlin" test "$((after - midnight))" -ge -3 -a "$((after - midnight))" -le 3
+check "until midnight in Berlin" test "$after" -ge $(($(until_midnight) - 2)) -a "$after" -le $((most + 2))
 warnings() { curl -s "$ADMIN/metrics" | sed -n "s/^tollgate_limit_warnings_total{limit=\"day\",level=\"$1\"} //p"; }
 ask m 300
 is "one warning a level, however often" "$(warnings 80) $(warnings 90) $(warnings 100)" "1 0 1"
@@ -307,19 +317,24 @@ is "the record says nano-dollars and the calendar" "$(last '.limits[]|select(.li
 control '{}'
 
 # ---- side by side ----
-crowd() { # MODEL CAP: twenty at once; how many got which status and model
+crowd() { # MODEL CAP [WAITING]: twenty at once; so many wait until the others have their answers
 	local i
 	running=()
+	forget
+	rm -f "$D"/crowd*
 	for i in $(seq 20); do
 		curl -s -o "$D/crowd.$i" -w '%{http_code}\n' "$EDGE/v1/chat/completions" -H "$auth" -H "$json" \
 			-d "{\"model\":\"$1\",\"max_tokens\":$2,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}" >"$D/crowd-status.$i" &
 		running+=($!)
 	done
+	[ -z "${3:-}" ] || wait_for answered $((20 - $3))
+	release
 	wait "${running[@]}"
 }
+answered() { [ "$(cat "$D"/crowd-status.* | wc -l)" -ge "$1" ]; }
 as '{"sub":"cam","team":"many"}'
-control '{"delay_ms":6000}' # longer than it takes until all have asked
-crowd m 5
+control '{"delay_ms":60000}'
+crowd m 5 2
 is "two of twenty at once pass" "$(cat "$D"/crowd-status.* | sort | uniq -c | xargs)" "2 200 18 429"
 as '{"sub":"cat","team":"spend-crowd"}'
 # all of it is used: who asks after an answer gets no more than who asks before
@@ -352,7 +367,7 @@ five() {
 		running+=($!)
 	done
 	wait "${running[@]}"
-	sleep 0.3
+	settled
 }
 spent() { "$B/tollgate" usage -c "$D/tollgate.yaml" --by team --since 1h --json | jq -r --arg t "$1" '.. | objects | select(.team? == $t) | .cost_nanousd / 100000 | round'; }
 sent() { seen "${2:-1}" | jq -c ".[0].body|fromjson|$1"; }
@@ -379,7 +394,7 @@ control '{}'
 
 # ---- what is held follows from what is used ----
 as '{"sub":"lea"}'
-told() { req POST /v1/messages -H "$auth" -H "$json" -d '{"model":"claude","max_tokens":1900,"messages":[{"role":"user","content":"hi"}]}'; }
+told() { req POST /v1/messages -H "$auth" -H "$json" -d '{"model":"claude","max_tokens":1900,"messages":[{"role":"user","content":"hi"}]}'; settled; }
 control '{"usage":{"input_tokens":20,"output_tokens":100}}'
 for _ in $(seq 8); do told; done
 is "so far what is asked for" "$status $(seen | jq -r '.[0].body|fromjson|.max_tokens')" "200 1900"
@@ -420,18 +435,21 @@ is "a first try is none" "$(last .request.attempt)" null
 # ---- so many at once ----
 running=()
 as '{"sub":"max","team":"many"}'
-control '{"delay_ms":1500}'
+forget
+control '{"delay_ms":60000}'
 for _ in 1 2; do
 	curl -s -o /dev/null "$EDGE/v1/chat/completions" -H "$auth" -H "$json" -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}' &
 	running+=($!)
 done
-sleep 0.7
+under_way 2
 ask
 is "two are under way" "$status $(code)" "429 rate_limit_exceeded"
 check "for a second or so" test "$(header retry-after)" -ge 1
 like "of which the error speaks" "$body" 'limit at-once: 2 requests at once'
-wait "${running[@]}"
 control '{}'
+release
+wait "${running[@]}"
+settled
 ask
 is "and end" "$status" 200
 
@@ -440,7 +458,7 @@ as '{"sub":"sam","team":"spend-stream"}'
 used 100 60
 ask big 60 hi ',"stream":true'
 is "a stream passes" "$status $(grep -c '^data: \[DONE\]' <<<"$body")" "200 1"
-for _ in $(seq 30); do [ "$(last .type completion)" = '"completion"' ] && break; sleep 0.1; done
+settled
 ask big 60
 is "and is settled in dollars" "$status $(header x-tollgate-at-limit)" "200 team-month"
 as '{"sub":"liz","team":"spend-long"}'

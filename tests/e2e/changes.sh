@@ -42,8 +42,7 @@ for how in 'at once' 'by the relay'; do
 	is "$how: what must stay in goes to the target inside, by its own model" "$(got body)" \
 		'{"max_completion_tokens":64,"model":"say:local","messages":[{"role":"user","content":"to jane.doe@example.com"}]}'
 	like "$how: which answers" "$body" 'local'
-	sleep 0.2
-	like "$how: its backend" "$(tail -n 2 "$D/haproxy.log")" ' local/'
+	check "$how: its backend" wait_for says ' local/' tail -n 2 "$D/haproxy.log"
 	post /v1/chat/completions '{"model":"nowhere","messages":[]}' "${late[@]}"
 	is "$how: no target left" "$status" 403
 	post /v1/messages '{"model":"say:one two","max_tokens":7,"messages":[{"role":"user","content":"hi"}]}' "${late[@]}"

@@ -3,8 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || { skip "HAProxy in a chroot" "needs root"; exit 0; }
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
-kill "$(awk '$3 == "haproxy" { print $1 }' "$D/.pids")"
-sleep 0.5
+kill "$(pid_of haproxy)"
+wait_for gone "$(pid_of haproxy)"
 read -r port < <("$build/stackhelp" ports 1)
 mkdir "$D/jailed"
 for f in haproxy.cfg tollgate.cfg spoe.cfg 503.http origins.lst; do
@@ -19,7 +19,7 @@ ln -s . "$SOCKETS/tollgate" # inside, /tollgate/agent.sock is the stack's
 setsid "$HAPROXY" -db -f "$D/jailed/haproxy.cfg" -f "$D/jailed/tollgate.cfg" </dev/null >"$D/jailed.log" 2>&1 &
 echo "$! $(sed 's/.*) //' "/proc/$!/stat" | cut -d' ' -f20) haproxy" >>"$D/.pids"
 EDGE=http://127.0.0.1:$port
-for _ in $(seq 100); do curl -s -o /dev/null -X TRACE "$EDGE/" && break; sleep 0.05; done
+wait_for curl -s -o /dev/null -X TRACE "$EDGE/"
 is "it runs in its chroot" "$(readlink "/proc/$!/root")" "$SOCKETS"
 auth="authorization: Bearer $(token)"
 req POST /api/direct/x -H "$auth" -H 'content-type: application/json' -d '{}'

@@ -17,6 +17,6 @@ keys() { # a caller for each client and status, so that each meets a limit of it
 }
 KEYS="{\"200\":\"$(key good good)\"$(for s in 401 403 429 503; do printf ',"%s":{%s}' $s "$(keys s$s)"; done)}"
 EDGE=$EDGE JOURNAL=$JOURNAL KEYS=$KEYS WANTED=$(cat "$here/clients/wanted.json") \
-	timeout 300 node "$build/clients/clients.mjs" >"$D/clients.log" 2>&1 || echo "not ok - clients.mjs ends" >>"$D/clients.log"
+	timeout 600 node "$build/clients/clients.mjs" >"$D/clients.log" 2>&1 || echo "not ok - clients.mjs ends" >>"$D/clients.log"
 cat "$D/clients.log"
 if grep -q '^not ok' "$D/clients.log"; then failed=1; fi

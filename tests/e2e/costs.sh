@@ -12,17 +12,16 @@ stack_up --policy "$D/mine.yaml" --config "$D/config.yaml"
 auth="authorization: Bearer $(token --claims '{"team":"red"}')"
 json='content-type: application/json'
 post() { req POST "$1" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$2"; }
-last() { sleep 0.2; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
 
 words=$(printf 'word %.0s' $(seq 40)) # half of them cached, a quarter written, by the model "cached"
 words=${words% }
 # costs NAME COST: that of the last record, by the counts in it; where it came whole the head's too
 costs() {
 	local name=$1 want=$2 got
-	got=$(last '[.cost_nanousd,.price.model,.price.from,.usage.input_tokens,.usage.cached_tokens,.usage.output_tokens]')
+	got=$(completion '[.cost_nanousd,.price.model,.price.from,.usage.input_tokens,.usage.cached_tokens,.usage.output_tokens]')
 	local out=${got##*,}
 	out=${out%]}
-	[ "$out" = null ] && not_ok "$name: no usage" "$(last .)" && return
+	[ "$out" = null ] && not_ok "$name: no usage" "$(completion .)" && return
 	want=$((want + out * 10000))
 	is "$name: its cost" "${got%%,*}" "[$want"
 	case $name in
@@ -36,8 +35,8 @@ chat() { echo '{"model":"'"$1"'","messages":[{"role":"user","content":"'"$words"
 both=$((10 * 1000 + 20 * 100 + 10 * 2000))
 post /v1/chat/completions "$(chat cached)"
 costs openai $both
-is "the row and its day" "$(last '[.price.model,.price.from]')" '["cached*","2020-01-01"]'
-is "the parts" "$(last '[.usage.input_tokens,.usage.cached_tokens,.usage.cache_write_tokens]')" '[40,20,10]'
+is "the row and its day" "$(completion '[.price.model,.price.from]')" '["cached*","2020-01-01"]'
+is "the parts" "$(completion '[.usage.input_tokens,.usage.cached_tokens,.usage.cache_write_tokens]')" '[40,20,10]'
 post /v1/chat/completions "$(chat cached ',"stream":true')"
 costs "openai, stream" $both
 post /v1/responses '{"model":"cached","input":"'"$words"'"}'
@@ -79,15 +78,15 @@ host=hidden.test
 post /v1/chat/completions "$(chat cached)"
 host=
 is "hidden where the route says so" "$(header x-tollgate-cost)" ""
-is "and recorded" "$(last '.cost_nanousd > 30000')" true
+is "and recorded" "$(completion '.cost_nanousd > 30000')" true
 control '{"status":200,"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,"web":1},"times":1}'
 post /v1/chat/completions "$(chat gpt-none)"
 is "a model without a price: answered, as no limit in dollars applies" "$status $(header x-tollgate-cost)" "200 "
-is "and recorded as such" "$(last '[.cost_nanousd,.price_unknown,.usage.input_tokens > 0]')" '[null,true,true]'
+is "and recorded as such" "$(completion '[.cost_nanousd,.price_unknown,.usage.input_tokens > 0]')" '[null,true,true]'
 
 control '{"cut_after_bytes":900,"times":1}'
 post /v1/chat/completions "$(chat gpt-4o ',"stream":true,"max_tokens":50')"
-is "a stream that is cut: the most that it may have cost" "$(last '[.usage_unknown, .cost_nanousd, .estimated_usage.cost_nanousd > 0 and .estimated_usage.cost_nanousd == .estimated_usage.input_tokens * 2000 + .estimated_usage.output_tokens * 20000]')" '[true,null,true]'
+is "a stream that is cut: the most that it may have cost" "$(completion '[.usage_unknown, .cost_nanousd, .estimated_usage.cost_nanousd > 0 and .estimated_usage.cost_nanousd == .estimated_usage.input_tokens * 2000 + .estimated_usage.output_tokens * 20000]')" '[true,null,true]'
 
 sum=$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | jq -s 'map(.cost_nanousd // 0) | add')
 curl -s "$ADMIN/metrics" >"$D/metrics"
@@ -133,6 +132,6 @@ like "priced meanwhile" "$? $(cat "$D/out")" '^0 all [0-9]+ models in [0-9]+ req
 sed -i 's/output: 10}/output: 30}/' "$D/costs.prices.yaml"
 for _ in $(seq 50); do
 	post /api/chat "$(chat echo ',"stream":false')"
-	[ "$(last '.cost_nanousd == 40000 + .usage.output_tokens * 30000')" = true ] && break
+	[ "$(completion '.cost_nanousd == 40000 + .usage.output_tokens * 30000')" = true ] && break
 done
-is "a new price counts without a restart" "$(last '.cost_nanousd == 40000 + .usage.output_tokens * 30000')" true
+is "a new price counts without a restart" "$(completion '.cost_nanousd == 40000 + .usage.output_tokens * 30000')" true

@@ -3,8 +3,7 @@
 # said so; its health is that the daemon answers.
 . "$(dirname "$0")/lib.sh"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
-end_haproxy() { kill "$(awk '$3 == "haproxy" { p = $1 } END { print p }' "$D/.pids")" 2>/dev/null; }
-note_pid() { echo "$1 $(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20) $2" >>"$D/.pids"; }
+end_haproxy() { kill "$(pid_of haproxy)" 2>/dev/null; }
 end_haproxy
 read -r port health tls < <("$build/stackhelp" ports 3)
 
@@ -36,7 +35,7 @@ END
 	"$HAPROXY_BIN" -db -f "$D/front.cfg" >"$D/front.log" 2>&1 &
 	front=$!
 	note_pid $front front
-	for _ in $(seq 50); do curl -sk -o /dev/null "https://127.0.0.1:$tls/" && break; sleep 0.05; done
+	wait_for curl -sk -o /dev/null "https://127.0.0.1:$tls/"
 }
 
 # ---- the container's HAProxy ----
@@ -51,8 +50,9 @@ begin() { # PROVIDER [PROVIDER_CA]
 	PROVIDER=$1 PROVIDER_CA=${2:-} LOCAL_API_KEY=sk-of-the-company HAPROXY=$HAPROXY_BIN setsid "$root/docker/haproxy-start" \
 		-f "$D/in/edge.cfg" -f "$D/in/tollgate.cfg" -f "$D/in/health.cfg" </dev/null >"$D/edge.log" 2>&1 &
 	note_pid $! haproxy
-	for _ in $(seq 100); do [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$health/healthz")" = 200 ] && break; sleep 0.05; done
+	wait_for says 200 ask_health
 }
+ask_health() { curl -s -m 10 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$health/healthz"; }
 auth="authorization: Bearer $(token)" json='content-type: application/json'
 ask() { req POST "/api/$1/x" -H "$auth" -H "$json" -d '{"to":"jane.doe@example.com"}'; }
 
@@ -92,14 +92,13 @@ like "a PROVIDER_CA that is not there" "$(said https://a /nowhere | tr -d '\n')"
 is "the rest is taken" "$(for good in https://a https://a.b:1/ http://a a:1 10.0.0.1:80; do said "$good" "$D/ca.pem"; done | tr -d '\n')" " 0 0 0 0 0"
 
 # ---- health ----
-ask_health() { curl -s -m 2 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$health/healthz"; }
 sed "s#/8405#/$health#" "$root/docker/haproxy-health" >"$D/health"
 is "it is healthy" "$(ask_health) $(bash "$D/health"; echo $?)" "200 0"
 is "nobody is asked for that" "$(curl -s "http://127.0.0.1:$health/v1/models" -o /dev/null -w '%{http_code}')" 404
 kill -KILL "$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")"
-for _ in $(seq 40); do [ "$(ask_health)" = 503 ] && break; sleep 0.05; done
+wait_for says 503 ask_health
 is "without the daemon it is not" "$(ask_health) $(bash "$D/health"; echo $?)" "503 1"
 end_haproxy
-sleep 0.3
+wait_for gone "$(pid_of haproxy)"
 is "nor without HAProxy" "$(bash "$D/health" 2>/dev/null; echo $?)" 1
 exit $failed

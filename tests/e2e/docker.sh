@@ -7,7 +7,7 @@
 stack_up
 # one permitted, so that there is a series of each
 req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'
-sleep 0.3
+settled
 curl -s "$ADMIN/metrics" >"$D/metrics"
 cat >"$D/queries.py" <<'PY'
 # Names, labels and their values in queries that /metrics has not, a line each; then how many
@@ -96,15 +96,11 @@ else
 	skip "alerts fire when they should" "promtool is not installed (Debian package prometheus)"
 fi
 gauges() { echo "$(metric ready) $(metric audit_stream_behind_records)"; }
-until_gauges() { for _ in $(seq 50); do [ "$(gauges)" = "$1" ] && break; sleep 0.1; done; }
-until_gauges "1 0"
-is "a healthy daemon is ready and its stream up to date" "$(gauges)" "1 0"
+check "a healthy daemon is ready and its stream up to date" wait_for says '^1 0$' gauges
 redis=$(awk '$3 ~ /redis/ { print $1 }' "$D/.pids")
 kill -STOP "$redis"
 for _ in 1 2 3 4 5; do req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'; done
-for _ in $(seq 50); do case $(gauges) in 0\ [1-9]*) break ;; esac; sleep 0.1; done
-like "Redis hangs: not ready, and the stream falls behind" "$(gauges)" '^0 [1-9]'
+check "Redis hangs: not ready, and the stream falls behind" wait_for says '^0 [1-9]' gauges
 kill -CONT "$redis"
-until_gauges "1 0"
-is "it comes back: ready, and caught up" "$(gauges)" "1 0"
+check "it comes back: ready, and caught up" wait_for says '^1 0$' gauges
 exit $failed

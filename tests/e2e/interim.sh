@@ -4,7 +4,7 @@
 command -v node >/dev/null || { skip "interim heads and trailers" "node is not installed"; exit 0; }
 node "$here/interim.mjs" serve >"$D/ports" 2>&1 &
 provider=$!
-for _ in $(seq 100); do [ -s "$D/ports" ] && break; sleep 0.05; done
+wait_for test -s "$D/ports"
 read -r one two <"$D/ports"
 awk -v one="$one" -v two="$two" '
 	/^ *server openai / { print "    server one 127.0.0.1:" one; next }

@@ -22,43 +22,46 @@ six() {
 
 # ---- another amount ----
 alice=$(key new --person alice --team red) bob=$(key new --person bob --team red)
-sleep 1
+synced
 ask "$alice"
 is "the policy's limit" "$status $(header x-ratelimit-limit-requests)" "200 1000"
 id=$(limit set per-person --for person=alice --to 4 --until 1d --by ops --reason 'ticket 9' --json | sed 's/.*:"\(.*\)"}/\1/')
-sleep 1
+synced
 is "hers is 4 now, on both daemons, and one was counted" "$(six "$alice")" "3 3"
 ask "$alice"
-like "the caller is told" "$body" 'over the limit per-person: 4 requests in 60 s'
+like "the caller is told" "$body" 'over the limit per-person: 4 requests in 3600 s'
 ask "$bob"
 is "his is as it was" "$status $(header x-ratelimit-limit-requests)" "200 1000"
 like "both list it" "$(limit_b list)" "^$id +per-person +person=alice +4 20.*Z +live +ops +ticket 9"
 limit set per-person --for person=alice --to 6 >/dev/null
-sleep 1
+synced
 is "set again it takes the place of the first" "$(limit list | wc -l) $(six "$alice")" "2 2 4"
 limit set per-person --for team=red --to 2 >/dev/null
-limit set per-person --for team=red --for person=alice --to 8 --until 3s >/dev/null
-sleep 1
+limit set per-person --for team=red --for person=alice --to 8 --until 1h >/dev/null
+synced
 is "who is named more closely comes first" "$(six "$alice")" "2 4"
 is "a team's is for each of it" "$(six "$bob")" "1 5"
-sleep 2.5
+limit set per-person --for team=red --for person=alice --to 8 --until 1s >/dev/null
+over() { limit list | grep -q expired && limit_b list | grep -q expired; }
+wait_for over
 is "one whose time is over counts no more" "$(six "$alice") $(limit list | grep -c expired)" "0 6 1"
 limit clear per-person --for team=red
 limit clear "$id"
-sleep 1
+synced
 is "cleared, the policy's holds" "$(six "$alice") $(six "$bob")" "6 0 6 0"
 
 # ---- the limit itself ----
 limit set per-person --for everyone --to 3 --until 1d --by ops --reason sale
 limit set per-person --for person=bob --to 100
-sleep 1
-carl=$(key new --person carl --team blue) && sleep 1
+synced
+carl=$(key new --person carl --team blue)
+synced
 is "for everyone: who was never named, and who is has his own" "$(six "$carl") $(six "$bob") $(six "$alice")" "3 3 6 0 0 6"
 like "it is listed" "$(limit_b list)" '^[0-9a-f]{10} +per-person +everyone +3 20.*Z +live +ops +sale'
 like "and recorded" "$("$build/tollgate" audit export -c "$D/tollgate.yaml" | grep '"reason":"sale"')" '"for":\{\}.*"to":3'
 limit clear per-person --for everyone
 limit clear per-person --for person=bob
-sleep 1
+synced
 is "and cleared" "$(six "$carl")" "6 0"
 limit set per-person --to 3
 is "nobody is named: that is said" "$? $(cat "$D/key.err")" \
@@ -83,50 +86,57 @@ limit clear "$id"
 like "what is cleared" "$? $(cat "$D/key.err")" "^1 tollgate: limit: $id: no such override is in force"
 
 # ---- a key's own ----
-own=$(key new --person carol --limits 'requests=3/1m,tokens_per_request=200')
-sleep 1
-is "a key with three requests a minute" "$(six "$own")" "3 3"
+own=$(key new --person carol --limits 'requests=3/1h,tokens_per_request=200')
+synced
+is "a key with three requests an hour" "$(six "$own")" "3 3"
 ask "$own"
-like "says which" "$body" 'over the limit key-limit-1: 3 requests in 60 s'
-key change "$(cut -d_ -f2 <<<"$own")" --limits 'requests=5/1m,tokens_per_request=200' >/dev/null
-sleep 1
+like "says which" "$body" 'over the limit key-limit-1: 3 requests in 3600 s'
+key change "$(cut -d_ -f2 <<<"$own")" --limits 'requests=5/1h,tokens_per_request=200' >/dev/null
+synced
 is "with two more it has two more" "$(six "$own")" "2 4"
-key change "$(cut -d_ -f2 <<<"$own")" --limits 'requests=100/1m,tokens_per_request=200,tokens=100/1m' >/dev/null
-sleep 1
+key change "$(cut -d_ -f2 <<<"$own")" --limits 'requests=100/1h,tokens_per_request=200,tokens=100/1h' >/dev/null
+synced
 ask "$own" "${chat/50/190}"
 is "tokens of one request" "$status" 403
 like "and which limit" "$body" 'key-limit-2'
 ask "$own" "${chat/50/90}"
-like "tokens a minute" "$status $body" '^(403|429) .*key-limit-3'
+like "tokens an hour" "$status $body" '^(403|429) .*key-limit-3'
 ask "$own" "${chat/50/10}"
 is "fewer pass" "$status" 200
-input=$(key new --person ina --limits 'input_tokens=1000/1h,output_tokens=120/day') && sleep 1
+input=$(key new --person ina --limits 'input_tokens=1000/1h,output_tokens=120/day')
+synced
 ask "$input" "${chat/50/100}"
 is "tokens of answers alone" "$status" 200
 ask "$input" "${chat/50/119}"
 like "and which limit" "$status $body" '^429 .*key-limit-2'
 # One that is under way takes the room until its end, on a route that would go direct too.
-once=$(key new --person una --limits 'concurrent=1') && sleep 1
-control '{"delay_ms":3000,"times":1}'
-(ask "$once" && echo "$status" >"$D/slow") &
+once=$(key new --person una --limits 'concurrent=1')
+synced
+forget
+control '{"delay_ms":60000,"times":1}'
+(TIMEOUT=60 ask "$once" && echo "$status" >"$D/slow") &
 slow=$!
-sleep 1
+under_way 1
 ask "$once"
 like "requests at once" "$status $body" '^429 .*key-limit-1'
+release
 wait $slow
+settled
 is "the one before passed" "$(cat "$D/slow")" 200
 ask "$once"
 is "and gave its room back" "$status" 200
 embed() {
-	curl -s -m 10 -o "$D/embedded" -w '%{http_code}' -H "authorization: Bearer $once" -H 'content-type: application/json' \
+	curl -s -m 60 -o "$D/embedded" -w '%{http_code}' -H "authorization: Bearer $once" -H 'content-type: application/json' \
 		-d '{"model":"e","input":"hi"}' "$EDGE/v1/embeddings"
 }
-control '{"delay_ms":3000,"times":1}'
+control '{"delay_ms":60000,"times":1}'
 embed >"$D/slow" &
 slow=$!
-sleep 1
+under_way 1
 like "also where nothing is read of the answer" "$(embed) $(cat "$D/embedded")" '^429 .*key-limit-1'
+release
 wait $slow
+settled
 is "until it has ended" "$(cat "$D/slow") $(embed)" "200 200"
 key new --person x --limits 'requests=3' >/dev/null
 like "a limit that cannot be meant" "$? $(cat "$D/key.err")" '^2 tollgate: key: limits: a window from 1s to 31d'
@@ -134,15 +144,15 @@ like "a limit that cannot be meant" "$? $(cat "$D/key.err")" '^2 tollgate: key: 
 # ---- what is left ----
 quota() { "$build/tollgate" quota get "$@" -c "$D/tollgate.yaml" 2>"$D/key.err"; }
 dora=$(key new --person dora --limits 'requests=50/1h')
-sleep 1
+synced
 for i in 1 2 3; do ask "$dora"; done
-like "what the policy's limit has left for her" "$(quota --person dora)" '^per-person +requests +1m +1000 +3 +0 +997 +[0-9]+[ms][0-9s]*$'
+like "what the policy's limit has left for her" "$(quota --person dora)" '^per-person +requests +1h +1000 +3 +0 +997 +[0-9]+[hm][0-9ms]*$'
 like "the key's own too" "$(quota --key "$(cut -d_ -f2 <<<"$dora")")" '^key-limit-1 +requests +1h +50 +3 +0 +47 +[0-9]+[hm][0-9ms]*$'
 like "somebody who never asked has all" "$(quota --person nobody --json)" \
-	'^\[\{"limit": ?"per-person","counts": ?"requests","of":1000,"window_s":60,"used":0,"held":0,"left":1000,"reset_ms":[0-9]+,"route":"chat"\}\]$'
+	'^\[\{"limit": ?"per-person","counts": ?"requests","of":1000,"window_s":3600,"used":0,"held":0,"left":1000,"reset_ms":[0-9]+,"route":"chat"\}\]$'
 limit set per-person --for person=dora --to 10 >/dev/null
 like "another amount at once" "$(quota --person dora --json)" '"of":10,"in_policy":1000,.*"used":3,"held":0,"left":7'
-sleep 1
+synced
 ask "$dora"
 is "looking took nothing" "$(header x-ratelimit-remaining-requests)" 6
 quota --key nosuchid
@@ -156,7 +166,7 @@ like "no list of roles" "$? $(cat "$D/key.err")" '^2 tollgate: quota: identity: 
 
 # ---- dollars ----
 rich=$(key new --person erin --team spend --limits 'usd=0.02/month,tokens=5000/day')
-sleep 1
+synced
 chat='{"model":"small","messages":[{"role":"user","content":"hello"}],"max_tokens":50}'
 for i in 1 2; do
 	ask "$rich"
@@ -169,11 +179,11 @@ like "the bound of a burst has a line" "$(quota --person erin --team spend)" '^b
 like "her key's own dollars" "$(quota --key "$(cut -d_ -f2 <<<"$rich")" --model small)" '^key-limit-1 +usd +month +0.02 +0\.000[0-9]+ +0\.0 '
 like "and tokens of the day" "$(quota --key "$(cut -d_ -f2 <<<"$rich")")" '^key-limit-2 +tokens +day +5000 +[1-9][0-9]* +0 '
 limit set team-month --for team=spend --to 0.0001 >/dev/null
-sleep 1
+synced
 ask "$rich"
 like "with less for the team she has none" "$status $body" '^(429|403) .*team-month'
 limit set team-month --for team=spend --to 5 >/dev/null
-sleep 1
+synced
 ask "$rich"
 is "with more she has" "$status" 200
 like "the list says dollars" "$(limit list)" ' team-month +team=spend +5\.0 '

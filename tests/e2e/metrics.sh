@@ -23,7 +23,7 @@ req POST /v1/chat/completions -H "$json" -d '{"model":"never-permitted","message
 req POST /nowhere
 ask jane.doe@example.com hi
 ask 'say:my secret words' hi
-sleep 0.3
+settled
 scrape
 is "permitted, by route, provider and model" "$(decisions chat openai gpt-4o permit)" 2
 is "redacted" "$(decisions chat openai gpt-4o redact)" 1
@@ -65,7 +65,7 @@ fi
 # a body that the relay reads: two runs, one decision
 before=$(decisions chat openai gpt-4o permit) runs=$(value 'stage_seconds_count{stage="total"}') read=$(value 'stage_seconds_count{stage="read"}')
 req POST /v1/chat/completions -H "$auth" -H "$json" -H 'transfer-encoding: chunked' -d '{"model":"gpt-4o","messages":[{"role":"user","content":"in pieces"}]}'
-sleep 0.3
+settled
 scrape
 is "a deferred body is one decision" "$(($(decisions chat openai gpt-4o permit) - before))" 1
 is "of two runs" "$(($(value 'stage_seconds_count{stage="total"}') - runs))" 2
@@ -96,7 +96,7 @@ for i in $(seq 140); do
 	printf 'output = "%s"\nheader = "%s"\nheader = "%s"\ndata = "{\\"model\\":\\"model-%s\\",\\"messages\\":[]}"\n' /dev/null "$auth" "$json" "$i"
 done | sed 1d >"$D/many"
 curl -s -K "$D/many"
-sleep 0.3
+settled
 scrape
 is "128 models have a name" "$(grep -o 'model="[^"]*"' "$D/metrics" | grep -vE '"(other|-)"' | sort -u | wc -l)" 128
 is "and those beyond are counted" "$(value labels_over_total)" 14

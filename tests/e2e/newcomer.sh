@@ -24,7 +24,7 @@ daemon-reload) [ -e $unit ] ;;
 	umask "$(sed -n 's/^UMask=//p' $unit)"
 	# shellcheck disable=SC2086
 	setpriv --reuid tollgate --regid tollgate --init-groups $run 2>>"$D/tollgate.log" &
-	for _ in $(seq 100); do [ -S /run/tollgate/admin.sock ] && exit 0; sleep 0.1; done
+	for _ in $(seq 600); do [ -S /run/tollgate/admin.sock ] && exit 0; sleep 0.1; done
 	exit 1
 	;;
 'restart haproxy')
@@ -33,7 +33,7 @@ daemon-reload) [ -e $unit ] ;;
 	. /etc/default/haproxy
 	# shellcheck disable=SC2086
 	haproxy -Ws -f $CONFIG -p /run/haproxy.pid $EXTRAOPTS >>"$D/haproxy.log" 2>&1 &
-	for _ in $(seq 100); do [ -S /run/tollgate/inner.sock ] && exit 0; sleep 0.1; done
+	for _ in $(seq 600); do [ -S /run/tollgate/inner.sock ] && exit 0; sleep 0.1; done
 	exit 1
 	;;
 *) echo "systemctl $*: not in README's steps" >&2; exit 1 ;;

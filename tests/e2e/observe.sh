@@ -151,23 +151,28 @@ req POST /v1/chat/completions -H "$old" -H "$theirs" -H "$json" -d "$chat"
 is "a guarded backend is a 503: its key serves nobody who is observed" "$status $(seen 1)" "503 []"
 
 # ---- the end ----
-policy "$(in_future '+4 seconds')"
-reload
-req POST /v1/chat/completions -H "$old" -H "$theirs" -H "$json" -d "$secret"
+old_asks() { req POST /v1/chat/completions -H "$old" -H "$theirs" -H "$json" -d "$secret"; }
+for _ in 1 2 3; do # until the machine is quick enough to ask before it
+	policy "$(in_future '+4 seconds')"
+	reload
+	began=$EPOCHSECONDS
+	old_asks
+	[ $((EPOCHSECONDS - began)) -gt 2 ] || break
+done
 is "before its end" "$status" 200
-sleep 5
-req POST /v1/chat/completions -H "$old" -H "$theirs" -H "$json" -d "$secret"
+decided() { old_asks; [ "$status" = 403 ]; }
+wait_for decided
 is "after it, without a reload: decided as any" "$status $(header x-tollgate-decision)" "403 deny"
 unlike "and recorded so" "$(record)" '"observing"'
-like "the log says so" "$(cat "$D/tollgate.log")" 'observe\.over.*requests are decided as any'
+check "the log says so" wait_for grep -q 'observe\.over.*requests are decided as any' "$D/tollgate.log"
 like "readiness too" "$(curl -s "$ADMIN/readyz")" '^observe: ended at .*: requests are decided as any$'
-is "and the metric" "$(metric observing)" 0
+check "and the metric" wait_for says '^0$' metric observing
 
 # ---- no daemon ----
 policy "$(in_future '+1 day')"
 reload
-for pid in $PIDS; do [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = tollgate ] && kill "$pid"; done
-sleep 1.5
+kill "$(pid_of tollgate)"
+wait_for gone "$(pid_of tollgate)"
 forget
 req POST /v1/chat/completions -H "$old" -H "$theirs" -H "$json" -d "$chat"
 is "no daemon, no decision: 503" "$status $(seen 1)" "503 []"

@@ -31,7 +31,7 @@ like "and named" "$(cat "$D/out")" '^reloaded: policy [a-z0-9-]+@'
 ask 'hello'
 ask 'write to jane.doe@example.com'
 req POST /v1/chat/completions -H "$json" -d '{"model":"m","messages":[]}'
-sleep 0.3
+settled
 tg audit list
 is "a line a decision" "$(grep -c . "$D/out")" 3
 tg audit list --decision redact
@@ -49,11 +49,10 @@ tg audit list --since noon
 is "no time" "$? $(cut -d: -f1-3 "$D/err")" "2 tollgate: audit list: noon"
 "$B/tollgate" audit list -c "$D/tollgate.yaml" --since 0s --follow >"$D/follow" 2>&1 &
 follower=$!
-sleep 0.5
-ask 'and another'
-for _ in $(seq 30); do [ -s "$D/follow" ] && break; sleep 0.1; done
+shown() { ask 'and another'; sleep 0.2; [ -s "$D/follow" ]; } # it may not have begun
+check "follow shows it as it comes" wait_for shown
 kill $follower
-is "follow shows it as it comes" "$(grep -c ' permit ' "$D/follow")" 1
+is "and nothing of before" "$(grep -vc ' permit ' "$D/follow")" 0
 unlike "without its text" "$(cat "$D/follow")" another
 
 trace=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
@@ -63,7 +62,7 @@ for bad in "" 00-00000000000000000000000000000000-00f067aa0ba902b7-01 ff-4bf92f3
 done
 req POST /v1/chat/completions -H "$auth" -H "$json" -H "traceparent: $trace" -d '{"model":"traced","messages":[{"role":"user","content":"write to jane.doe@example.com"}]}'
 like "the provider gets traceparent" "$(seen)" "\"traceparent\":\"$trace\""
-sleep 0.3
+settled
 tg audit list --json
 is "its record has it, and no other" "$(grep -o '"model":"[a-z]*traced"[^}]*}.*"request":{[^}]*"traceparent":"[^"]*"' "$D/out" | grep -o '"model":"[a-z]*"' | sort | uniq -c | tr -s ' ')" ' 1 "model":"traced"'
 id=$(header x-tollgate-id)
@@ -72,8 +71,8 @@ is "and no other" "$(grep -ah '"type":"completion"' "$JOURNAL"/* | grep -c trace
 req GET /v1/models -H "$auth" -H "traceparent: $trace"
 req POST /v1/chat/completions -H "$json" -H "traceparent: $trace" -d '{"model":"m","messages":[]}'
 req GET /v1/models -H "$auth" -H "traceparent: $trace" -H "traceparent: $trace"
-sleep 0.2
-is "HAProxy's log has it: relayed, direct, denied" "$(grep -o "tollgate=[a-z]*/[a-z-]*/[0-9A-Z]*/[^ ]* trace=$trace" "$D/haproxy.log" | cut -d/ -f1,2 | tr '\n' ' ')" "tollgate=redact/relay tollgate=permit/direct tollgate=deny/- "
+traced() { grep -o "tollgate=[a-z]*/[a-z-]*/[0-9A-Z]*/[^ ]* trace=$trace" "$D/haproxy.log" | cut -d/ -f1,2 | tr '\n' ' '; }
+check "HAProxy's log has it: relayed, direct, denied" wait_for says '^tollgate=redact/relay tollgate=permit/direct tollgate=deny/- $' traced
 unlike "and what is no trace stays out" "$(grep -o 'trace=.*' "$D/haproxy.log")" 'ff-|00000000000000000|4BF92|more|jane'
 
 for h in 'authorization: Bearer sk-proj-abcdef' 'x-api-key: sk-ant-api03-abc' 'x-goog-api-key: AIzaSyA'; do

@@ -10,7 +10,7 @@ of() { quota | jq -c ".[] | select(.limit == \"$1\") | [.used, .held]"; }
 last() { cat "$JOURNAL"/* | tr -d '\0' | grep "\"type\":\"$2\"" | tail -1 | jq -c "$1"; }
 ask() { # MAX_TOKENS
 	req POST /v1/chat/completions -H "authorization: Bearer $(token --claims '{"sub":"ann"}')" \
-		-H 'content-type: application/json' -m 5 \
+		-H 'content-type: application/json' \
 		-d "{\"model\":\"m\",\"stream\":true,\"max_tokens\":$1,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"
 }
 killed_and_back() { # [emptied]
@@ -18,16 +18,16 @@ killed_and_back() { # [emptied]
 	for pid in $PIDS $again; do
 		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = tollgate ] && kill -9 "$pid"
 	done
-	sleep 0.5
+	for pid in $PIDS $again; do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = tollgate ] && wait_for gone "$pid"
+	done
 	[ -n "${1-}" ] && redis-cli -s "${REDIS#unix:}" FLUSHALL >/dev/null
 	"$build/tollgate" serve -c "$D/tollgate.yaml" >>"$D/tollgate.log" 2>&1 &
 	again=$!
-	for _ in $(seq 100); do
-		[ "$(curl -s -o "$D/ready" -w '%{http_code}' "$ADMIN/readyz")" = 200 ] && break
-		sleep 0.1
-	done
+	wait_for curl -sf -o "$D/ready" "$ADMIN/readyz"
 }
 
+clear_of day 120
 all=$D
 for store in redis process; do
 	D=$all/$store
@@ -37,17 +37,19 @@ for store in redis process; do
 	again=
 	control '{"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}'
 	ask 100
+	settled
 	is "$store: an answer is settled at its usage" "$status $(of month) $(of dropped)" "200 [30,0] [30,0]"
-	control '{"chunk_ms":400}'
+	forget
+	control '{"hold_after_events":3}'
 	(ask 1000) &
 	slow=$!
-	sleep 1.5
+	under_way 1
 	held=$(of month | jq '.[1]')
 	check "$store: one under way is held" [ "${held:-0}" -ge 1000 ]
 	is "$store: and in flight" "$(of at-once)" "[0,1]"
 	killed_and_back
 	wait "$slow" 2>/dev/null
-	sleep 0.5
+	settled
 	is "$store: killed, it is settled at its reservation" "$(of month)" "[$((30 + held)),0]"
 	is "$store: also where orphans are dropped with their host" "$(of dropped)" "[$((30 + held)),0]"
 	is "$store: and no more in flight" "$(of at-once)" "[0,0]"

@@ -6,7 +6,7 @@ command -v node >/dev/null || { skip "recognisers" "node is not installed"; exit
 node "$root/tests/support/recogniser.mjs" "$D/recogniser" >"$D/recogniser.log" 2>&1 &
 recogniser=$!
 trap 'kill $recogniser 2>/dev/null; finish' EXIT
-for _ in $(seq 100); do [ -s "$D/recogniser" ] && break; sleep 0.05; done
+wait_for test -s "$D/recogniser"
 R=$(cat "$D/recogniser")
 {
 	sed -e '/^rules:/,$d' "$here/policy.yaml"
@@ -70,7 +70,8 @@ for mode in hang garbage status close; do
 	took=$((($(date +%s%N) - begin) / 1000000))
 	is "$mode: 503" "$status" 503
 	like "$mode: the code says so" "$body" 'classifier_unavailable'
-	check "$mode: in time ($took ms)" [ "$took" -lt 900 ]
+	# its own timeout is 300 ms, a decision's 8 s here
+	check "$mode: in time ($took ms)" [ "$took" -lt 6000 ]
 	req POST /api/direct/x -H "$auth" -H "$json" -d "{\"a\":\"$mode zor blax\"}"
 	is "$mode: permitted where its own outcome says so" "$status" 200
 	like "$mode: the record says low confidence" "$(tail -n 1 "$(ls "$JOURNAL"/* | tail -n 1)" | grep -ao '"low_confidence":true' || grep -ah '"low_confidence":true' "$JOURNAL"/* | tail -n 1)" 'low_confidence'
@@ -78,12 +79,8 @@ for mode in hang garbage status close; do
 	like "$mode: redacted whole where that one's says so" "$(provider_got)" '"a":"<UNCLASSIFIED_1>"'
 done
 rc '{}'
-for _ in $(seq 40); do
-	chat "back zor blax $RANDOM"
-	[ "$status" = 200 ] && break
-	sleep 0.1
-done
-is "it answers again" "$status" 200
+back() { chat "back zor blax $RANDOM"; [ "$status" = 200 ]; }
+check "it answers again" wait_for back
 check "its calls are counted" [ "$(metric recogniser_calls_total 'recogniser="ner",outcome="answered"')" -gt 3 ]
 check "its failures too" [ "$(metric recogniser_calls_total 'recogniser="ner",outcome="timeout"')" -ge 1 ]
 check "and what was remembered" [ "$(metric recogniser_texts_total 'recogniser="ner",cache="hit"')" -ge 1 ]

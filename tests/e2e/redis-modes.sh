@@ -8,7 +8,6 @@ pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; finish' EXIT
 port=$(($(free_ports 8) - 1))
 next() { port=$((port + 1)); }
-wait_for() { for _ in $(seq "${SECONDS_MAX:-100}"); do "$@" && return 0; sleep 0.1; done; return 1; }
 cd "$D" || exit 1
 
 # redis NAME PORT [more of redis.conf]: a server in D/NAME
@@ -64,9 +63,8 @@ models alice
 is "a limit of two counts there" "$one $two $status" "200 200 429"
 check "its counters are in that Redis" test "$(admin $plain --scan --pattern 'tollgate:q:*' | wc -l)" -gt 0
 admin $plain hset acme:incidents level high >/dev/null
-sleep 0.3
-models bob
-is "data of the policy is read there" "$status" 403
+incident() { models bob; [ "$status" = 403 ]; }
+check "data of the policy is read there" wait_for incident
 admin $plain del acme:incidents >/dev/null
 check "the records are mirrored there" wait_for mirrored $plain
 like "connections have a name" "$(admin $plain client list)" "name=tollgate-$node "
@@ -74,11 +72,9 @@ like "and the user's" "$(admin $plain client list)" "user=tollgate"
 (umask 077; echo second >password)
 admin $plain acl setuser tollgate resetpass '>second' >/dev/null
 admin $plain client kill type normal skipme yes >/dev/null
-sleep 0.3
-check "another password, without a restart" wait_for is_up
-sleep 0.3
-models carol
-is "and requests go on" "$status" 200
+carol() { models "carol$RANDOM"; [ "$status" = 200 ]; }
+check "another password, without a restart: requests go on" wait_for carol
+check "and Redis is up" wait_for is_up
 unlike "no log holds a password" "$(cat "$D"/tollgate.log)" 'first|second'
 
 # ---- TLS of our own, where hiredis has it ----
@@ -112,9 +108,8 @@ sed -i 's/sni str(redis.test)/sni str(other.test)/' redis-tls.cfg
 kill "${pids[-1]}"; wait "${pids[-1]}" 2>/dev/null
 "${HAPROXY_BIN:-haproxy}" -db -f redis-tls.cfg >haproxy-tls.log 2>&1 &
 pids+=($!)
-sleep 1.5
-models dave
-is "one with another name in its certificate is not talked to: 503" "$status" 503
+dave() { models dave; [ "$status" = 503 ]; }
+check "one with another name in its certificate is not talked to: 503" wait_for dave
 like "that says so" "$body" "(data|quota)_unavailable"
 "$root/tests/support/stack" down --dir "$D"
 
@@ -156,13 +151,11 @@ is "a limit counts" "$one $two $status" "200 200 429"
 kim_and_lee
 check "on the master" test "$(admin $a --scan --pattern 'tollgate:q:*' | wc -l)" -gt 0
 kill -9 "$pid_m1"; wait "$pid_m1" 2>/dev/null
-sleep 0.5
-models frank
-is "the master is gone: 503" "$status" 503
+gone_master() { models frank; [ "$status" = 503 ]; }
+check "the master is gone: 503" wait_for gone_master
 check "its replica is found" wait_for is_up
-sleep 0.2
-models frank
-is "and limits count again" "$status" 200
+counts() { models "fay$RANDOM"; [ "$status" = 200 ]; }
+check "and limits count again" wait_for counts
 check "the records follow" wait_for mirrored $b
 check "the replica has the key, and what she used is counted there" key_is "$kim" 429
 check "and what was revoked stays so" key_is "$lee" 401

@@ -11,7 +11,7 @@ stack_up --policy "$policy"
 admin() { curl -s -m 10 -H "authorization: Bearer $ADMIN_TOKEN" "$@"; }
 in_force() { admin "$ADMIN/status" | sed 's/.*"policy":"\([^"]*\)".*/\1/'; }
 # waits until the command's output matches
-until_like() { for _ in $(seq 60); do "${@:2}" | grep -qE -- "$1" && return 0; sleep 0.1; done; return 1; }
+until_like() { wait_for says "$@"; }
 put() { printf '%s\n' "$2" >"$1.new" && mv "$1.new" "$1"; }
 models() { req GET /v1/models -H "authorization: Bearer $(token)"; }
 
@@ -47,9 +47,16 @@ like "and decisions have its hash" "$("$build/tollgate" audit export --journal "
 	"$(policies | tail -1 | grep -o '"searched":"[^"]*"')"
 is "a good one is done" "$(admin -o "$D/answer" -w '%{http_code}' -X POST "$ADMIN/reload")" 200
 is "and in force when the answer comes" "$(in_force)" "$first"
-sleep 1.2
-before=$(metric reloads_total 'result="ok"')
+# what came before has been read once this one has
+reloads() { metric reloads_total 'result="ok"'; }
+put "$more" 'rules: [{name: again, when: "false", tag: x}]'
+is_another() { [ "$(in_force)" != "$1" ]; }
+check "the next change is read" wait_for is_another "$first"
+before=$(reloads)
 touch "$D/policy/unrelated.yaml"
 sleep 1.2
-is "other files do not count" "$(metric reloads_total 'result="ok"')" "$before"
+another=$(in_force)
+put "$more" 'rules: [{name: again, when: "false", tag: y}]'
+wait_for is_another "$another"
+is "other files do not count" "$(reloads)" "$((before + 1))"
 like "the log says what reloaded" "$(grep reload.done "$D/tollgate.log")" 'by="?file .*more.yaml'

@@ -27,8 +27,8 @@ reused=$(metric relay_reused_total)
 kill -USR2 "$master"
 # until new connections are the new one's, ten in a row
 row=0
-for _ in $(seq 150); do
-	sleep 0.1
+for _ in $(seq 600); do
+	sleep 0.05
 	forget
 	curl -s -o /dev/null "$EDGE/v1/models" -H "$auth"
 	if keys | grep -q sk-the-new-one; then row=$((row + 1)); else row=0; fi

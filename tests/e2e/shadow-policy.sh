@@ -16,7 +16,7 @@ is "the one in force decides" "$status" 200
 like "the record says what the other would" "$(last)" '"shadow_policy":\{"policy":"next@[0-9a-f]{12}","decision":"deny","status":451,"rule":"no-bob","differs":\["decision","rule"'
 is "a disagreement is counted" "$(metric shadow_policy_total 'result="other"')" 1
 sed -i 's/^  - {name: breaks.*//; s/^  - {name: no-bob.*//' "$D/policy/next.yaml"
-for _ in $(seq 40); do admin "$ADMIN/status" | grep -q '"by":"file .*next.yaml","result":"done"' && break; sleep 0.1; done
+wait_for says '"by":"file .*next.yaml","result":"done"' admin "$ADMIN/status"
 same=$(metric shadow_policy_total 'result="same"')
 models bob
 is "served" "$status" 200
@@ -34,7 +34,7 @@ say() {
 	control "$(jq -cn --arg t "$1" '{body:("data: " + ({choices:[{index:0,delta:{content:$t}}]}|tojson) + "\n\ndata: [DONE]\n\n"),content_type:"text/event-stream",times:1}')"
 	req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' \
 		-d '{"model":"echo","stream":true,"messages":[{"role":"user","content":"hi"}]}'
-	sleep 0.3
+	settled
 	said=$("$build/tollgate" audit export --journal "$JOURNAL" 2>/dev/null | grep '"type":"completion"' | tail -1 | jq -c .answer.shadow_policy)
 }
 say 'card 4111 1111 1111 1111 it is'

@@ -6,27 +6,27 @@
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
 TOKEN=$(token)
 kill -TERM "$(pid_of tollgate)"
-ends "$(pid_of tollgate)" 10
+wait_for gone "$(pid_of tollgate)"
 mkfifo "$D/log"
 exec 8<>"$D/log" # open, and nobody reads
 setsid "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >/dev/null 2>"$D/log" 8>&- &
 pid=$!
 echo "$pid $(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f20) tollgate" >>"$D/.pids"
-for _ in $(seq 200); do curl -sf -m 1 -o /dev/null "$ADMIN/readyz" && break; sleep 0.05; done
-sleep 0.6 # HAProxy's check
-curl -s -m 60 -Z --parallel-max 8 -o /dev/null -w '%{http_code}\n' -H 'authorization: Bearer eyJhbGciOiJub25lIn0.e30.x' \
+served() { req POST /api/direct/first -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{}'; [ "$status" = 200 ]; }
+check "HAProxy has found it" wait_for served
+curl -s -m 300 -Z --parallel-max 8 -o /dev/null -w '%{http_code}\n' -H 'authorization: Bearer eyJhbGciOiJub25lIn0.e30.x' \
 	"$EDGE/v1/models?[1-9000]" 2>/dev/null | sort | uniq -c >"$D/refused.txt"
 is "thousands are refused, each with its answer" "$(awk '{ print $2 }' "$D/refused.txt" | tr '\n' ' ')" "401 "
 check "lines were dropped" test "$(metric log_dropped_total)" -gt 0
-TIMEOUT=2 req POST /api/direct/after -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{}'
+req POST /api/direct/after -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{}'
 is "others are served" "$status" 200
 cat <&8 >"$D/read.txt" &
 reader=$!
-for _ in $(seq 100); do grep -q 'event=log.dropped' "$D/read.txt" && break; sleep 0.05; done
+told() { sed -n 's/.*event=log.dropped lines=\([0-9]*\).*/\1/p' "$D/read.txt" | awk '{ n += $1 } END { print n + 0 }'; }
+all_told() { [ "$(told)" = "$(metric log_dropped_total)" ]; }
+check "once it is read again, the log says how many" wait_for all_told
 kill "$reader"
-told=$(sed -n 's/.*event=log.dropped lines=\([0-9]*\).*/\1/p' "$D/read.txt" | awk '{ n += $1 } END { print n }')
-is "once it is read again, the log says how many" "$told" "$(metric log_dropped_total)"
-curl -s -m 60 -Z --parallel-max 8 -o /dev/null -H 'authorization: Bearer eyJhbGciOiJub25lIn0.e30.x' "$EDGE/v1/models?[1-2000]" 2>/dev/null
+curl -s -m 300 -Z --parallel-max 8 -o /dev/null -H 'authorization: Bearer eyJhbGciOiJub25lIn0.e30.x' "$EDGE/v1/models?[1-2000]" 2>/dev/null
 kill -TERM "$pid"
-check "and it ends although nobody reads again" ends "$pid" 5
+check "and it ends although nobody reads again" wait_for gone "$pid"
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"

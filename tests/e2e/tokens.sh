@@ -78,7 +78,7 @@ long=$(printf 'the house is %.0s' {1..40})
 control "{\"body\":\"{\\\"id\\\":\\\"c\\\",\\\"object\\\":\\\"chat.completion\\\",\\\"choices\\\":[{\\\"index\\\":0,\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"$long\\\"},\\\"finish_reason\\\":\\\"stop\\\"}]}\"}"
 chat one
 ended() { cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c '[.answer.text_bytes, .estimated_usage.output_tokens]'; }
-for _ in $(seq 30); do [[ $(ended) = '[520,'* ]] && break; sleep 0.1; done
+settled
 is "an answer without usage: 121 tokens of text and 16" "$(ended)" '[520,137]'
 control '{}'
 unlike "/readyz says nothing of estimates" "$(curl -s "$ADMIN/readyz")" "tokens: estimated"
@@ -88,7 +88,7 @@ claude 975 hi
 is "and beyond, by an estimate" "$status" 429
 like "the record says that it is one" "$(last messages 'r.prompt')" '"estimated_input_tokens":11,'
 unlike "not an exact count" "$(last messages 'r.prompt')" tokens_exact
-sleep 0.3
+settled
 is "what was reported is compared: exact" "$(metric 'token_counts_total{kind="exact"}')" 1
 is "and estimated" "$(metric 'token_counts_total{kind="estimated"}')" 1
 check "by how much" test "$(metric 'token_estimate_error_total{side="over"}')" -gt 0
@@ -110,7 +110,6 @@ admin: {listen: unix@$D/bin/admin.sock}
 Y
 "$D/bin/tollgate" serve -c "$D/bin/tollgate.yaml" 2>"$D/bin/log" &
 serving=$!
-for _ in $(seq 50); do [ -S "$D/bin/admin.sock" ] && break; sleep 0.1; done
-like "and /readyz says so" "$(curl -s --unix-socket "$D/bin/admin.sock" http://x/readyz)" "tokens: estimated: $D/bin/ranks: no file of ranks"
+check "and /readyz says so" wait_for says "tokens: estimated: $D/bin/ranks: no file of ranks" curl -s --unix-socket "$D/bin/admin.sock" http://x/readyz
 kill $serving
 wait $serving 2>/dev/null

@@ -72,7 +72,15 @@ async function refused(name, make, status) {
 		wanted[name]?.[status]) +
 		`# ${name} ${status}: ${Date.now() - began} ms: ${e?.message?.slice(0, 160)}\n`;
 }
-/* All at once: each wait is its client's own, and each has a caller of its own. */
+/* All at once: each wait is its client's own, and each has a caller of its own. What was not as it
+ * should be has one more turn, two at most, with the machine to itself: on a slow one the window of
+ * a limit passes between two requests. */
 const rows = Object.entries(clients).flatMap(([name, make]) =>
-	[answers(name, make), ...[401, 403, 429, 503].map((status) => refused(name, make, status))]);
-for (const row of rows) process.stdout.write(await row);
+	[() => answers(name, make), ...[401, 403, 429, 503].map((status) => () => refused(name, make, status))]);
+const said = await Promise.all(rows.map((f) => f()));
+for (const i of said.keys())
+	for (let turn = 0; turn < 2 && said[i].startsWith("not ok"); turn++) {
+		await new Promise((r) => setTimeout(r, 2500)); // a window, and half of one
+		said[i] = await rows[i]();
+	}
+for (const row of said) process.stdout.write(row);
