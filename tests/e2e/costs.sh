@@ -98,7 +98,7 @@ like "parts of tokens" "$(cat "$D/metrics")" '^tollgate_route_token_parts_total\
 # ---- tollgate usage, tollgate prices check ----
 usage() { "$B/tollgate" usage -c "$D/tollgate.yaml" "$@" >"$D/out" 2>"$D/err"; }
 post /v1/chat/completions "$(chat denied)"
-sleep 0.3
+settled
 usage --by person --since 1h --json
 is "its cost is that of the records" "$(jq .total.cost_nanousd "$D/out")" "$sum"
 records=$(cat "$JOURNAL"/* | tr -d '\0')

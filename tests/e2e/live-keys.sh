@@ -170,7 +170,7 @@ redis shutdown nosave >/dev/null 2>&1
 kill -TERM "$pid_a"
 wait_for gone "$pid_a"
 kill -KILL "$pid_b"
-sed -i '/^redis:/d; /redis/d' "$D/tollgate.yaml"
+sed -i '/^redis:/,/^[^ ]/{/^redis:/d; /^ /d}' "$D/tollgate.yaml"
 "$build/tollgate" serve -c "$D/tollgate.yaml" >>"$D/alone.log" 2>&1 &
 alone=$!
 decides() { [[ $(code "$last") = 200 ]]; }

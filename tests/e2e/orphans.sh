@@ -62,15 +62,10 @@ for store in redis process; do
 		is "$store: emptied while it was away, all is counted again" "$(of month) $(of dropped) $(of hour)" \
 			"[$((30 + held)),0] [$((30 + held)),0] [$((30 + held)),0]"
 		control '{"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}'
-		for _ in $(seq 100); do # HAProxy finds it again
-			ask 100
-			[ "$status" = 200 ] && break
-			sleep 0.1
-		done
-		for _ in $(seq 50); do
-			[ "$(of month)" = "[$((60 + held)),0]" ] && break
-			sleep 0.1
-		done
+		found() { ask 100; [ "$status" = 200 ]; }
+		wait_for found # by HAProxy
+		counted() { [ "$(of month)" = "[$((60 + held)),0]" ]; }
+		wait_for counted
 		is "$store: and goes on from there" "$status $(of month)" "200 [$((60 + held)),0]"
 	fi
 	check "$store: the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
