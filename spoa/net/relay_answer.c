@@ -3,10 +3,18 @@
 #include "base/err.h"
 #include "net/relay_conn.h"
 
+#define UNCOUNTED ((enum metric) - 1)
+
 static const struct dialect *
 dialect_of(const struct edge *c)
 {
-	return c->dialect ? c->dialect : dialect_find(SPAN_LIT("rest"));
+	return c->plan ? c->plan->dialect : dialect_find(SPAN_LIT("rest"));
+}
+
+static struct span
+id_of(const struct edge *c)
+{
+	return c->plan ? c->plan->id : span_str("");
 }
 
 /* A whole response with this JSON body, in place of whatever was in out. */
@@ -14,9 +22,8 @@ static void
 compose(struct edge *c, int status, struct span fields, struct span body)
 {
 	buf_clear(&c->out);
-	c->answer_begun = true;
-	c->answer_streams = c->terminator = false;
-	c->answer_sent = 0;
+	memset(&c->answer, 0, sizeof(c->answer));
+	c->answer.life = RESPONSE_BEGUN;
 	c->held = 0;
 	http_put_status(&c->out, status);
 	buf_str(&c->out, "content-type: application/json\r\ncache-control: no-store\r\n");
@@ -41,7 +48,7 @@ compose_error(struct edge *c, int status, const char *code, const char *message)
 	buf_init(&body, 4 * CAP_ERROR_BYTES);
 	if (!c->body.done)
 		c->last_request = true;
-	dialect_error(dialect_of(c), status, code, span_str(message), span_str(c->id), &body);
+	dialect_error(dialect_of(c), status, code, span_str(message), id_of(c), &body);
 	compose(c, status, c->x ? c->relay->ops->response_fields(c->x) : span_str(""),
 		buf_view(&body));
 	buf_free(&body);
@@ -64,7 +71,7 @@ finish_done(void *arg, int err)
 	struct edge *c = TAGGED(edge, arg);
 
 	/* While the exchange still can say what was decided. */
-	if (err && c->fd >= 0 && !c->answer_sent)
+	if (err && c->fd >= 0 && !c->answer.sent)
 		compose_error(
 			c, 503, "audit_unavailable", "the completion could not be recorded");
 	c->x = NULL;
@@ -72,11 +79,11 @@ finish_done(void *arg, int err)
 	c->guard = NULL;
 	request_free_whole(c);
 	/* After a head that is sent, the last byte stays here. */
-	if (c->fd < 0 || (err && c->answer_sent)) {
+	if (c->fd < 0 || (err && c->answer.sent)) {
 		edge_close(c);
 		return;
 	}
-	if (c->terminator)
+	if (c->answer.terminator)
 		buf_str(&c->out, HTTP_LAST_CHUNK);
 	c->held = 0;
 	c->state = EDGE_FLUSH;
@@ -115,21 +122,21 @@ cut(struct edge *c, bool denied, const char *code, const char *why)
 	struct buf event;
 	char line[HTTP_CHUNK_MAX];
 
-	c->cut = true;
+	c->answer.cut = true;
 	c->last_request = true;
-	c->terminator = false;
+	c->answer.terminator = false;
 	c->held = 0;
-	bool chunks = c->answer_framing == HTTP_CHUNKED;
-	if (!c->answer_streams || !(chunks || c->answer_framing == HTTP_UNTIL_CLOSE))
+	bool chunks = c->answer.framing == HTTP_CHUNKED;
+	if (!c->answer.streams || !(chunks || c->answer.framing == HTTP_UNTIL_CLOSE))
 		return;
 	buf_init(&event, 4 * CAP_ERROR_BYTES);
-	bool half = c->answer_last != '\n' && !(c->guard && guard_edits(c->guard));
+	bool half = c->answer.last != '\n' && !(c->guard && guard_edits(c->guard));
 	if (c->guard) {
-		guard_say_error(c->guard, code, span_str(why), span_str(c->id), half, &event);
+		guard_say_error(c->guard, code, span_str(why), id_of(c), half, &event);
 	} else {
 		buf_str(&event, half ? "\n\n" : "\n");
-		dialect_stream_error(dialect_of(c), c->endpoint, code, span_str(why),
-			span_str(c->id), &event);
+		dialect_stream_error(dialect_of(c), c->plan->endpoint, code, span_str(why),
+			id_of(c), &event);
 	}
 	if (chunks)
 		buf_put(&c->out, line, http_chunk_line(line, event.n));
@@ -137,20 +144,19 @@ cut(struct edge *c, bool denied, const char *code, const char *why)
 	if (chunks)
 		buf_str(&c->out, "\r\n");
 	buf_free(&event);
-	c->terminator = denied && chunks;
-	c->cut = !c->terminator;
+	c->answer.terminator = denied && chunks;
+	c->answer.cut = !c->answer.terminator;
 }
 
-void
-answer_failure(
-	struct edge *c, enum exchange_end end, int status, const char *code, const char *why)
+static void
+fail(struct edge *c, enum exchange_end end, int status, const char *code, const char *why)
 {
-	bool sent = c->up && c->up->began;
+	bool sent = c->up && c->up->request.began;
 
 	if (c->up)
 		upstream_release(c->up, false);
 	metric_inc(c->relay->metrics, M_RELAY_ABORTS);
-	if (c->answer_sent) {
+	if (c->answer.sent) {
 		cut(c, end == END_ANSWER_DENIED, code, why);
 	} else {
 		compose_error(c, status, code, why);
@@ -159,4 +165,52 @@ answer_failure(
 	answer_finish(c, sent ? end : END_NEVER_SENT, why);
 	edge_flush(c);
 	edge_update(c);
+}
+
+/* clang-format off */
+static const struct failure failures[] = {
+	[FAIL_BODY_MALFORMED]  = { 400, "malformed_body",       END_CLIENT_ABORT,   M_RELAY_ERRORS, "the body's framing is malformed" },
+	[FAIL_BODY_CHANGED]    = { 503, "body_changed",         END_CLIENT_ABORT,   M_RELAY_ERRORS, "not the body that was decided" },
+	[FAIL_BODY_SLOW]       = { 408, "request_timeout",      END_CLIENT_ABORT,   M_RELAY_ERRORS, "the body did not arrive in time" },
+	[FAIL_BODY_UNEXPECTED] = { 400, "unexpected_body",      END_CLIENT_ABORT,   UNCOUNTED,      "a body where none was decided" },
+	[FAIL_BODY_LARGE]      = { 413, "request_too_large",    END_CLIENT_ABORT,   UNCOUNTED,      "the body is over the cap" },
+	[FAIL_RECORD]          = { 503, "audit_unavailable",    END_NEVER_SENT,     UNCOUNTED,      "the decision cannot be recorded" },
+	[FAIL_HELD]            = { 503, "overloaded",           END_NEVER_SENT,     M_HELD_REFUSED, "the cap on held bytes is reached" },
+	[FAIL_MEMORY]          = { 503, "overloaded",           END_CLIENT_ABORT,   UNCOUNTED,      "out of memory" },
+	[FAIL_CLIENT_SLOW]     = { 503, "overloaded",           END_CLIENT_ABORT,   M_RELAY_ERRORS, "the client does not take the response" },
+	[FAIL_NOT_REACHED]     = { 503, "provider_unavailable", END_NEVER_SENT,     UNCOUNTED,      "the provider could not be reached" },
+	[FAIL_NOT_ANSWERED]    = { 503, "provider_unavailable", END_PROVIDER_ABORT, UNCOUNTED,      "the provider could not be reached, or did not answer in HTTP" },
+	[FAIL_SILENT]          = { 503, "provider_timeout",     END_PROVIDER_ABORT, M_RELAY_ERRORS, "the provider did not answer in time" },
+	[FAIL_ABORTED]         = { 503, "provider_aborted",     END_PROVIDER_ABORT, UNCOUNTED,      "the provider closed before the end of its response" },
+	[FAIL_UNHEARD]         = { 503, "provider_aborted",     END_PROVIDER_ABORT, UNCOUNTED,      "the provider closed before its response" },
+	[FAIL_ANSWER]          = { 503, "provider_error",       END_PROVIDER_ABORT, M_RELAY_ERRORS, "the response could not be read" },
+	[FAIL_ANSWER_HELD]     = { 503, "overloaded",           END_PROVIDER_ABORT, UNCOUNTED,      "too many bytes are held" },
+	[FAIL_ANSWER_UNREAD]   = { 503, "classifier_unavailable", END_ANSWER_DENIED, M_ANSWERS_UNREAD, "the answer could not be read" },
+};
+/* clang-format on */
+
+const struct failure *
+failure_noted(struct edge *c, enum failure_kind kind)
+{
+	const struct failure *f = &failures[kind];
+
+	if (f->counted != UNCOUNTED)
+		metric_inc(c->relay->metrics, f->counted);
+	return f;
+}
+
+void
+answer_fail(struct edge *c, enum failure_kind kind, const char *why)
+{
+	const struct failure *f = failure_noted(c, kind);
+
+	fail(c, f->end, f->status, f->code, why ? why : f->why);
+}
+
+void
+answer_forbid(struct edge *c, int status, const char *why)
+{
+	metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
+	fail(c, END_ANSWER_DENIED, status, "content_policy_violation",
+		why ? why : "the answer is denied by policy");
 }

@@ -33,6 +33,17 @@ enum edge_state {
 	EDGE_DEAD,     /* freed at the end of the loop turn */
 };
 
+/*    NONE ─┬──────────────────────────→ BEGUN
+ *          └→ WITHHELD ─┬─(let go)──────→┘
+ *                       └─(its end)─→ WHOLE
+ * of an answer that is read; one that is not begins with its head. */
+enum response_life {
+	RESPONSE_NONE,
+	RESPONSE_WITHHELD, /* its head waits in `head`, its body in `spool`, until all may go */
+	RESPONSE_BEGUN,	   /* its head is in out or was written */
+	RESPONSE_WHOLE,	   /* likewise, and its body: it goes out in one write */
+};
+
 #define SEND_MAX_BYTES (1u << 20) /* to a provider, a turn of the loop */
 
 struct upstream;
@@ -63,10 +74,7 @@ struct edge {
 
 	struct gate_claim claim;
 	struct exchange *x;
-	const struct exchange_plan *plan;
-	const struct dialect *dialect; /* of the plan; outlives it */
-	const char *endpoint;	       /* likewise */
-	char id[64];		       /* of the plan */
+	const struct exchange_plan *plan; /* of x, and as long */
 	struct upstream *up;
 	struct exchange_result result;
 	bool retried;
@@ -77,21 +85,21 @@ struct edge {
 	} whole;
 
 	struct buf out;
-	size_t held;	      /* bytes at the end of out that wait for gate_finish */
-	uint64_t answer_sent; /* bytes of this response written */
-	bool answer_begun;    /* the response's head is in out or was written */
-	bool answer_streams;  /* it is an event stream */
-	char answer_last;     /* the last payload byte */
-	bool answer_said;     /* a byte of its body came out of the guard */
-	bool terminator;      /* the last chunk is to be appended */
-	bool cut;	      /* closes when out is written: the response is not whole */
-	enum http_framing answer_framing;
-	struct guard *guard; /* of the answer, the exchange's; NULL: none, or it is over */
-	bool withheld;	     /* its head waits, in `head`, until all of it may go */
-	bool guard_kept;     /* it waited until its end */
-	enum guard_result refused;
-	struct buf head, spool;	 /* without framing; what came out of the guard */
-	int64_t answer_declared; /* its Content-Length; -1: none */
+	size_t held;		/* bytes at the end of out that wait for gate_finish */
+	struct buf head, spool; /* without framing; what came out of the guard */
+	struct guard *guard;	/* of the answer, the exchange's; NULL: none, or it is over */
+	struct {
+		enum response_life life;
+		enum http_framing framing; /* as it goes out */
+		int64_t declared;	   /* its Content-Length; -1: none */
+		uint64_t sent;		   /* bytes of it written */
+		bool streams;		   /* it is an event stream */
+		bool said;		   /* a byte of its body came out of the guard */
+		char last;		   /* the last payload byte */
+		enum guard_result refused;
+		bool terminator; /* the last chunk is to be appended */
+		bool cut;	 /* closes when out is written: it is not whole */
+	} answer;
 };
 
 struct upstream {
@@ -106,23 +114,28 @@ struct upstream {
 	uint64_t active_us;  /* its last byte, either way */
 	bool reused;
 	bool connected;
-	bool write_failed; /* it reads no more: only its answer matters */
 
-	struct buf out;	  /* head and copied body; what was sent stays for a retry */
-	size_t out_sent;  /* of out */
-	struct span swap; /* sent after out: the gate's memory */
-	size_t swap_sent;
-	bool out_dropped;   /* out no longer begins with the request's first byte */
-	bool request_whole; /* nothing will be appended to out */
-	bool began;	    /* a byte was sent */
-
+	struct buf out; /* head and copied body; what was sent stays for a retry */
 	struct buf in;
-	bool heard; /* a byte of an answer arrived */
-	bool head_done, to_head, close;
-	bool filled;	  /* the last read took all there was room for */
-	unsigned interim; /* 1xx heads skipped */
-	struct http_scan scan;
-	struct http_body body;
+	struct {
+		size_t sent;	  /* of out */
+		struct span swap; /* sent after out: the gate's memory */
+		size_t swap_sent;
+		bool began;   /* a byte was sent */
+		bool whole;   /* nothing will be appended to out */
+		bool dropped; /* out no longer begins with its first byte */
+		bool failed;  /* the peer reads no more: only its answer matters */
+	} request;
+	struct {
+		bool heard;	  /* a byte of it arrived */
+		bool filled;	  /* the last read took all there was room for */
+		bool to_head;	  /* of a HEAD request: it has no body */
+		bool head_done;	  /* its head was read, */
+		bool close;	  /* and it says that the connection ends with it */
+		unsigned interim; /* 1xx heads skipped */
+		struct http_scan scan;
+		struct http_body body;
+	} answer;
 };
 
 struct relay {
@@ -164,6 +177,8 @@ void edge_end(struct edge *c, const char *why);
 void edge_gone(struct edge *c);
 /* Bytes that may be written now. */
 size_t edge_unsent(const struct edge *c);
+/* What is left of an answer goes. */
+void edge_drop_answer(struct edge *c);
 
 /* relay_request.c: from the head to the upstream */
 void request_progress(struct edge *c);
@@ -179,9 +194,40 @@ bool request_paused(const struct edge *c);
 /* relay_answer.c: responses of our own, and the end of every exchange */
 /* Refuses a request that has no exchange; the connection closes after it. */
 void answer_error(struct edge *c, int status, const char *code, const char *message);
-/* Answers with an error and ends the exchange; a response already begun is cut. */
-void answer_failure(
-	struct edge *c, enum exchange_end end, int status, const char *code, const char *why);
+/* What may go wrong on the way, and is no decision: a row each in relay_answer.c. */
+enum failure_kind {
+	FAIL_BODY_MALFORMED,
+	FAIL_BODY_CHANGED,
+	FAIL_BODY_SLOW,
+	FAIL_BODY_UNEXPECTED,
+	FAIL_BODY_LARGE,
+	FAIL_RECORD,
+	FAIL_HELD,
+	FAIL_MEMORY,
+	FAIL_CLIENT_SLOW,
+	FAIL_NOT_REACHED,
+	FAIL_NOT_ANSWERED,
+	FAIL_SILENT,
+	FAIL_ABORTED,
+	FAIL_UNHEARD,
+	FAIL_ANSWER,
+	FAIL_ANSWER_HELD,
+	FAIL_ANSWER_UNREAD,
+};
+struct failure {
+	int status;
+	const char *code;
+	enum exchange_end end; /* where its request was sent */
+	enum metric counted;
+	const char *why;
+};
+/* Its row; counts it. */
+const struct failure *failure_noted(struct edge *c, enum failure_kind kind);
+/* Answers with an error and ends the exchange; a response already begun is cut. `why` NULL: the
+ * row's. */
+void answer_fail(struct edge *c, enum failure_kind kind, const char *why);
+/* The same for an answer that a rule denies. */
+void answer_forbid(struct edge *c, int status, const char *why);
 void answer_denial(struct edge *c, const struct exchange_denial *d);
 /* Tells the gate how it ended; the held bytes follow when it agrees. */
 void answer_finish(struct edge *c, enum exchange_end end, const char *why);
@@ -191,10 +237,10 @@ void answer_finish(struct edge *c, enum exchange_end end, const char *why);
 void upstream_begin(struct edge *c);
 /* Sends what is queued. */
 void upstream_flush(struct upstream *u);
-/* Bytes queued and not sent, without the swap. */
 /* Its HAProxy is being replaced and has not taken the request: sends it again on a new
  * connection, and closes all idle ones. False: it cannot be sent again. */
 bool upstream_moves(struct upstream *u);
+/* Bytes queued and not sent, without the swap. */
 size_t upstream_unsent(const struct upstream *u);
 /* The whole request is written. */
 bool upstream_sent(const struct upstream *u);

@@ -160,6 +160,17 @@ on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 
 /* ---- the end ---- */
 
+void
+edge_drop_answer(struct edge *c)
+{
+	buf_free(&c->out);
+	buf_free(&c->head);
+	buf_free(&c->spool);
+	c->held = 0;
+	c->guard = NULL;
+	memset(&c->answer, 0, sizeof(c->answer));
+}
+
 /* Closes the descriptor and forgets all bytes but a body the gate may read. */
 static void
 shut(struct edge *c)
@@ -175,12 +186,7 @@ shut(struct edge *c)
 		c->fd = -1;
 	}
 	buf_free(&c->in);
-	buf_free(&c->out);
-	c->held = 0;
-	c->withheld = c->guard_kept = false;
-	c->refused = GUARD_PASS;
-	buf_free(&c->head);
-	buf_free(&c->spool);
+	edge_drop_answer(c);
 }
 
 void
@@ -212,7 +218,7 @@ edge_end(struct edge *c, const char *why)
 	case EDGE_DEFER:
 	case EDGE_VERDICT:
 	case EDGE_EXCHANGE: {
-		bool sent = c->up && c->up->began;
+		bool sent = c->up && c->up->request.began;
 		metric_inc(c->relay->metrics, M_RELAY_ABORTS);
 		if (c->up)
 			upstream_release(c->up, false);
@@ -236,17 +242,12 @@ static void
 finished(struct edge *c)
 {
 	struct relay *r = c->relay;
-	bool unread = !c->body.done || c->in.n;
+	bool unread = !c->body.done || c->in.n, cut = c->answer.cut;
 
-	buf_free(&c->out);
-	c->guard = NULL;
-	c->withheld = c->guard_kept = false;
-	c->refused = GUARD_PASS;
-	buf_free(&c->head);
-	buf_free(&c->spool);
+	edge_drop_answer(c);
 	buf_free(&c->in);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
-	if (!c->cut && unread) {
+	if (!cut && unread) {
 		/* Closing over unread bytes would reset the connection, and the
 		 * answer might be lost (RFC 9112 section 9.6). */
 		shutdown(c->fd, SHUT_WR);
@@ -254,14 +255,12 @@ finished(struct edge *c)
 		c->active_us = clock_mono_us();
 		return;
 	}
-	if (c->cut || c->last_request || r->draining) {
+	if (cut || c->last_request || r->draining) {
 		edge_close(c);
 		return;
 	}
 	c->scan = (struct http_scan){ 0, 0 };
-	c->filled = false;
-	c->answer_sent = 0;
-	c->answer_begun = c->answer_streams = c->terminator = c->retried = false;
+	c->filled = c->retried = false;
 	c->state = EDGE_HEAD;
 }
 
@@ -288,8 +287,8 @@ edge_flush(struct edge *c)
 			return;
 		}
 		buf_consume(&c->out, (size_t)n);
-		if (c->answer_begun)
-			c->answer_sent += (uint64_t)n;
+		if (c->answer.life >= RESPONSE_BEGUN)
+			c->answer.sent += (uint64_t)n;
 		wrote = true;
 	}
 	if (wrote)
@@ -302,7 +301,7 @@ edge_flush(struct edge *c)
 		return;
 	if (c->state == EDGE_FLUSH)
 		finished(c);
-	else if (c->state == EDGE_FINISH && c->cut)
+	else if (c->state == EDGE_FINISH && c->answer.cut)
 		shut(c);
 }
 

@@ -28,11 +28,6 @@ claimed(struct gate_claim *claim, int err, struct exchange *x)
 	if (err == 0) {
 		c->x = x;
 		c->plan = c->relay->ops->plan(x);
-		c->dialect = c->plan->dialect;
-		c->endpoint = c->plan->endpoint;
-		struct span id = span_cut(c->plan->id, 0, sizeof(c->id) - 1);
-		memcpy(c->id, id.p ? id.p : "", id.n);
-		c->id[id.n] = '\0';
 		c->result = (struct exchange_result){ 0 };
 	}
 	if (c->fd < 0) {
@@ -70,9 +65,7 @@ read_head(struct edge *c)
 
 	if (n == 0)
 		return;
-	c->dialect = NULL;
-	c->endpoint = NULL;
-	c->id[0] = c->method[0] = '\0';
+	c->method[0] = '\0';
 	if (n < 0) {
 		metric_inc(r->metrics, M_RELAY_ERRORS);
 		/* Where it ends is not known: nothing after it is read. */
@@ -128,12 +121,14 @@ verdict(void *arg, const struct exchange_denial *denial)
 
 /* Nothing was sent upstream yet: the gate words the refusal. */
 static void
-refuse(struct edge *c, int status, const char *code, const char *why)
+refuse(struct edge *c, enum failure_kind kind)
 {
+	const struct failure *f = failure_noted(c, kind);
+
 	if (!c->body.done)
 		c->last_request = true;
 	c->state = EDGE_VERDICT;
-	c->relay->ops->refuse(c->x, status, code, why, verdict, c);
+	c->relay->ops->refuse(c->x, f->status, f->code, f->why, verdict, c);
 }
 
 /* Room for n more bytes, held with the gate before it is allocated. */
@@ -143,7 +138,7 @@ whole_room(struct edge *c, size_t n)
 	size_t cap = c->plan->body_cap_bytes, need = c->whole.n + n;
 
 	if (n > cap || c->whole.n > cap - n) {
-		refuse(c, 413, "request_too_large", "the body is over the cap");
+		refuse(c, FAIL_BODY_LARGE);
 		return false;
 	}
 	if (need <= c->whole.size)
@@ -156,13 +151,12 @@ whole_room(struct edge *c, size_t n)
 	if (size < need)
 		size = need;
 	if (!c->relay->ops->hold(c->x, size - c->whole.size)) {
-		metric_inc(c->relay->metrics, M_HELD_REFUSED);
-		refuse(c, 503, "overloaded", "the cap on held bytes is reached");
+		refuse(c, FAIL_HELD);
 		return false;
 	}
 	char *p = mem_grow(c->whole.p, c->whole.size, size);
 	if (!p) {
-		refuse(c, 503, "overloaded", "out of memory");
+		refuse(c, FAIL_MEMORY);
 		return false;
 	}
 	c->whole.p = p;
@@ -193,8 +187,7 @@ hold_body(struct edge *c)
 		struct span payload;
 		ssize_t n = http_body_next(&c->body, buf_view(&c->in), &payload);
 		if (n < 0) {
-			metric_inc(c->relay->metrics, M_RELAY_ERRORS);
-			refuse(c, 400, "malformed_body", "the body's framing is malformed");
+			refuse(c, FAIL_BODY_MALFORMED);
 			return;
 		}
 		if (payload.n && !whole_room(c, payload.n))
@@ -246,7 +239,7 @@ request_paused(const struct edge *c)
 
 	if (c->state != EDGE_EXCHANGE || c->body.done || !u)
 		return false;
-	return u->write_failed ||
+	return u->request.failed ||
 	       (c->plan->body_mode == BODY_COPY && upstream_unsent(u) >= CAP_RELAY_AHEAD);
 }
 
@@ -265,7 +258,7 @@ copy(struct edge *c, struct span payload)
 		buf_str(&u->out, "\r\n");
 	if (c->body.done && chunked)
 		buf_str(&u->out, HTTP_LAST_CHUNK);
-	u->request_whole = c->body.done;
+	u->request.whole = c->body.done;
 }
 
 void
@@ -278,18 +271,14 @@ request_pump(struct edge *c)
 		struct span payload;
 		ssize_t n = http_body_next(&c->body, buf_view(&c->in), &payload);
 		if (n < 0) {
-			metric_inc(c->relay->metrics, M_RELAY_ERRORS);
-			answer_failure(c, END_CLIENT_ABORT, 400, "malformed_body",
-				"the body's framing is malformed");
+			answer_fail(c, FAIL_BODY_MALFORMED, NULL);
 			return;
 		}
 		if (copies) {
 			/* Heard before sent: the last bytes go only if all of them
 			 * are the body that was decided. */
 			if (c->relay->ops->body_bytes(c->x, payload, c->body.done)) {
-				metric_inc(c->relay->metrics, M_RELAY_ERRORS);
-				answer_failure(c, END_CLIENT_ABORT, 503, "body_changed",
-					"not the body that was decided");
+				answer_fail(c, FAIL_BODY_CHANGED, NULL);
 				return;
 			}
 			copy(c, payload);
@@ -297,7 +286,7 @@ request_pump(struct edge *c)
 		buf_consume(&c->in, (size_t)n);
 	}
 	if (buf_failed(&u->out))
-		answer_failure(c, END_CLIENT_ABORT, 503, "overloaded", "out of memory");
+		answer_fail(c, FAIL_MEMORY, NULL);
 }
 
 /* ---- dispatch ---- */
@@ -322,16 +311,16 @@ begin_body(struct edge *c)
 	const struct exchange_plan *plan = c->plan;
 
 	if (plan->unrecorded) {
-		refuse(c, 503, "audit_unavailable", "the decision cannot be recorded");
+		refuse(c, FAIL_RECORD);
 		return;
 	}
 	if (plan->body_mode == BODY_NONE && !c->body.done) {
-		refuse(c, 400, "unexpected_body", "a body where none was decided");
+		refuse(c, FAIL_BODY_UNEXPECTED);
 		return;
 	}
 	if (plan->body_mode == BODY_DEFER) {
 		if (c->declared >= 0 && (uint64_t)c->declared > plan->body_cap_bytes) {
-			refuse(c, 413, "request_too_large", "the body is over the cap");
+			refuse(c, FAIL_BODY_LARGE);
 			return;
 		}
 		c->state = EDGE_DEFER;
@@ -365,20 +354,15 @@ request_progress(struct edge *c)
 void
 request_timeout(struct edge *c)
 {
-	struct relay *r = c->relay;
 	uint64_t now = clock_mono_us();
-	bool silent = !c->body.done && now >= c->active_us + r->options.read_us;
+	bool silent = !c->body.done && now >= c->active_us + c->relay->options.read_us;
 
-	metric_inc(r->metrics, M_RELAY_ERRORS);
 	if (c->state == EDGE_DEFER)
-		refuse(c, 408, "request_timeout", "the body did not arrive in time");
+		refuse(c, FAIL_BODY_SLOW);
 	else if (silent && !request_paused(c))
-		answer_failure(c, END_CLIENT_ABORT, 408, "request_timeout",
-			"the body did not arrive in time");
+		answer_fail(c, FAIL_BODY_SLOW, NULL);
 	else if (edge_unsent(c) >= CAP_RELAY_UNSENT)
-		answer_failure(c, END_CLIENT_ABORT, 503, "overloaded",
-			"the client does not take the response");
+		answer_fail(c, FAIL_CLIENT_SLOW, NULL);
 	else
-		answer_failure(c, END_PROVIDER_ABORT, 503, "provider_timeout",
-			"the provider did not answer in time");
+		answer_fail(c, FAIL_SILENT, NULL);
 }

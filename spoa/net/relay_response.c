@@ -11,38 +11,17 @@
 #define CHUNK_LINE   "00000000\r\n"
 #define CHUNK_LINE_N (sizeof(CHUNK_LINE) - 1)
 
-static void
-protocol_error(struct edge *c, const char *why)
-{
-	metric_inc(c->relay->metrics, M_RELAY_ERRORS);
-	answer_failure(c, END_PROVIDER_ABORT, 503, "provider_error", why);
-}
-
 /* What the guard says no to: the caller hears it in its dialect. */
 static void
 refuse_answer(struct edge *c)
 {
 	const struct guard_report *r = guard_report(c->guard);
-	const struct answer_verdict *v = &r->verdict;
 
-	switch (c->refused) {
-	case GUARD_DENIED:
-		metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
-		answer_failure(c, END_ANSWER_DENIED, v->status, "content_policy_violation",
-			v->reason ? v->reason : "the answer is denied by policy");
-		break;
-	case GUARD_UNREAD:
-		metric_inc(c->relay->metrics, M_ANSWERS_UNREAD);
-		answer_failure(c, END_ANSWER_DENIED, 503, "classifier_unavailable", r->why);
-		break;
-	case GUARD_BROKEN:
-		metric_inc(c->relay->metrics, M_RELAY_ERRORS);
-		answer_failure(c, END_PROVIDER_ABORT, 503, "provider_error", r->why);
-		break;
-	default:
-		answer_failure(c, END_PROVIDER_ABORT, 503, "overloaded",
-			r->why ? r->why : "too many bytes are held");
-		break;
+	switch (c->answer.refused) {
+	case GUARD_DENIED: answer_forbid(c, r->verdict.status, r->verdict.reason); break;
+	case GUARD_UNREAD: answer_fail(c, FAIL_ANSWER_UNREAD, r->why); break;
+	case GUARD_BROKEN: answer_fail(c, FAIL_ANSWER, r->why); break;
+	default: answer_fail(c, FAIL_ANSWER_HELD, r->why); break;
 	}
 }
 
@@ -81,7 +60,7 @@ put_fields(struct edge *c, const struct http_message *m, struct buf *out)
 	return buf_failed(out) ? ERR_NOMEM : 0;
 }
 
-/* The rest of the head; `length` -1: as c->answer_framing says. */
+/* The rest of the head; `length` -1: as c->answer.framing says. */
 static void
 put_framing(struct edge *c, int64_t length)
 {
@@ -89,14 +68,15 @@ put_framing(struct edge *c, int64_t length)
 
 	if (length >= 0)
 		buf_printf(out, "content-length: %lld\r\n", (long long)length);
-	if (c->answer_framing == HTTP_CHUNKED)
+	if (c->answer.framing == HTTP_CHUNKED)
 		buf_str(out, "transfer-encoding: chunked\r\n");
 	if (c->last_request)
 		buf_str(out, "connection: close\r\n");
 	buf_str(out, "\r\n");
 }
 
-/* The guard of this answer, where it is read. ERR_AUTH: c->refused says why it goes no further.
+/* The guard of this answer, where it is read. ERR_AUTH: c->answer.refused says why it goes no
+ * further.
  */
 static int
 guard_begin(struct edge *c, const struct http_message *m)
@@ -111,29 +91,30 @@ guard_begin(struct edge *c, const struct http_message *m)
 	int err = c->relay->ops->answer(c->x, &h, &c->guard);
 	if (err || !c->guard)
 		return err;
-	c->answer_streams = guard_report(c->guard)->streamed;
-	c->withheld = c->guard_kept = guard_withholds(c->guard);
+	c->answer.streams = guard_report(c->guard)->streamed;
+	if (guard_withholds(c->guard))
+		c->answer.life = RESPONSE_WITHHELD;
 	if (guard_edits(c->guard))
 		drop_body_fields(m, c->relay->fields);
-	c->refused = guard_fields(c->guard, c->relay->fields, m->head.nfields);
-	return c->refused ? ERR_AUTH : 0;
+	c->answer.refused = guard_fields(c->guard, c->relay->fields, m->head.nfields);
+	return c->answer.refused ? ERR_AUTH : 0;
 }
 
 static int
 put_head(struct edge *c, const struct upstream *u, const struct http_message *m)
 {
 	/* A length without a body is information (RFC 9110 8.6). */
-	bool declares = c->answer_framing == HTTP_LENGTH ||
-			(c->answer_framing == HTTP_NO_BODY && m->declared >= 0 &&
-				(u->to_head || m->head.status == 304));
+	bool declares = c->answer.framing == HTTP_LENGTH ||
+			(c->answer.framing == HTTP_NO_BODY && m->declared >= 0 &&
+				(u->answer.to_head || m->head.status == 304));
 
-	c->answer_declared = declares ? m->declared : -1;
-	if (c->withheld)
+	c->answer.declared = declares ? m->declared : -1;
+	if (c->answer.life == RESPONSE_WITHHELD)
 		return put_fields(c, m, &c->head);
 	int err = put_fields(c, m, &c->out);
 	if (err)
 		return err;
-	put_framing(c, c->answer_declared);
+	put_framing(c, c->answer.declared);
 	return buf_failed(&c->out) ? ERR_NOMEM : 0;
 }
 
@@ -144,54 +125,48 @@ begin(struct upstream *u, const struct http_message *m)
 	int err;
 
 	c->result.status = m->head.status;
-	c->answer_streams = span_ieq(http_media_type(field(&m->head, "content-type")),
+	c->answer.streams = span_ieq(http_media_type(field(&m->head, "content-type")),
 		SPAN_LIT("text/event-stream"));
 	err = guard_begin(c, m);
-	c->answer_framing = m->framing;
-	if (m->framing == HTTP_UNTIL_CLOSE || (m->framing == HTTP_LENGTH && c->guard &&
-						      !c->withheld && guard_edits(c->guard)))
-		c->answer_framing = HTTP_CHUNKED;
-	if (c->answer_framing == HTTP_CHUNKED && c->old_peer)
-		c->answer_framing = HTTP_UNTIL_CLOSE;
+	c->answer.framing = m->framing;
+	bool edits = c->guard && guard_edits(c->guard);
+	if (m->framing == HTTP_UNTIL_CLOSE ||
+		(m->framing == HTTP_LENGTH && edits && c->answer.life != RESPONSE_WITHHELD))
+		c->answer.framing = HTTP_CHUNKED;
+	if (c->answer.framing == HTTP_CHUNKED && c->old_peer)
+		c->answer.framing = HTTP_UNTIL_CLOSE;
 	if (!c->body.done)
 		c->last_request = true;
-	u->close = m->close;
-	u->head_done = true;
+	u->answer.close = m->close;
+	u->answer.head_done = true;
 	if (upstream_sent(u)) {
 		/* A stream may last minutes: the request need not. */
 		buf_free(&u->out);
-		u->out_sent = u->swap_sent = 0;
-		u->swap = (struct span){ NULL, 0 };
+		u->request.sent = u->request.swap_sent = 0;
+		u->request.swap = (struct span){ NULL, 0 };
 		request_free_whole(c);
 	}
 	if (c->body.done && c->in.n == 0)
 		buf_free(&c->in);
-	http_body_init(&u->body, m->framing, m->length);
-	c->answer_begun = !c->withheld;
-	c->answer_last = '\n';
-	c->answer_said = false;
-	if (err == ERR_AUTH && c->refused)
+	http_body_init(&u->answer.body, m->framing, m->length);
+	if (c->answer.life == RESPONSE_NONE)
+		c->answer.life = RESPONSE_BEGUN;
+	c->answer.last = '\n';
+	if (err == ERR_AUTH && c->answer.refused)
 		refuse_answer(c);
 	else if (err || put_head(c, u, m))
-		protocol_error(c, "the response could not be written");
+		answer_fail(c, FAIL_ANSWER, "the response could not be written");
 }
 
-/* A HAProxy that was reloaded stays until its connections end, with the configuration it had:
- * its keys, its backends. The shipped rules say so before they look at a request. */
-static bool
-is_leaving(const struct http_message *m)
-{
-	return m->head.status == 503 &&
-	       http_field_nth(&m->head, "x-tollgate-leaving", 0) != NULL;
-}
+/* HAProxy's own 503s have a field that the shipped rules drop of a provider's answer. */
+#define LEAVING "x-tollgate-leaving" /* it was reloaded, and has not looked at the request */
+#define UNANSWERED                                                                             \
+	"x-tollgate-unanswered" /* no provider was reached, or what came is no HTTP */
 
-/* HAProxy's own error, by haproxy/503.http: no provider was reached, or what it sent is no
- * answer. Of a provider's answer the shipped rules drop the field. */
 static bool
-is_unanswered(const struct http_message *m)
+is_haproxys(const struct http_message *m, const char *name)
 {
-	return m->head.status == 503 &&
-	       http_field_nth(&m->head, "x-tollgate-unanswered", 0) != NULL;
+	return m->head.status == 503 && http_field_nth(&m->head, name, 0);
 }
 
 /* Reads one head: 1 done, 0 not whole yet or given up. */
@@ -202,25 +177,24 @@ read_head(struct upstream *u)
 	struct http_message m;
 
 	for (;;) {
-		ssize_t n = http_parse_response(buf_view(&u->in), &u->scan, c->relay->fields,
-			CAP_HEADERS, u->to_head, &m);
+		ssize_t n = http_parse_response(buf_view(&u->in), &u->answer.scan,
+			c->relay->fields, CAP_HEADERS, u->answer.to_head, &m);
 		if (n == 0)
 			return 0;
 		if (n < 0) {
-			protocol_error(c, m.why);
+			answer_fail(c, FAIL_ANSWER, m.why);
 			return 0;
 		}
 		if (m.head.status == 101 ||
-			(m.head.status < 200 && ++u->interim > CAP_INTERIM)) {
-			protocol_error(c, "an unexpected interim response");
+			(m.head.status < 200 && ++u->answer.interim > CAP_INTERIM)) {
+			answer_fail(c, FAIL_ANSWER, "an unexpected interim response");
 			return 0;
 		}
-		if (is_leaving(&m) && upstream_moves(u))
+		if (is_haproxys(&m, LEAVING) && upstream_moves(u))
 			return 0;
-		if (is_unanswered(&m)) {
+		if (is_haproxys(&m, UNANSWERED)) {
 			c->result.status = m.head.status;
-			answer_failure(c, END_PROVIDER_ABORT, 503, "provider_unavailable",
-				"the provider could not be reached, or did not answer in HTTP");
+			answer_fail(c, FAIL_NOT_ANSWERED, NULL);
 			return 0;
 		}
 		if (m.head.status >= 200)
@@ -228,8 +202,8 @@ read_head(struct upstream *u)
 		if (c->up != u)
 			return 0;
 		buf_consume(&u->in, (size_t)n);
-		u->scan = (struct http_scan){ 0, 0 };
-		if (u->head_done)
+		u->answer.scan = (struct http_scan){ 0, 0 };
+		if (u->answer.head_done)
 			return 1;
 	}
 }
@@ -240,7 +214,7 @@ read_head(struct upstream *u)
 static size_t
 chunk_open(struct edge *c)
 {
-	if (c->answer_framing == HTTP_CHUNKED)
+	if (c->answer.framing == HTTP_CHUNKED)
 		buf_put(&c->out, CHUNK_LINE, CHUNK_LINE_N);
 	return c->out.n;
 }
@@ -250,7 +224,7 @@ chunk_close(struct edge *c, size_t from)
 {
 	size_t n = c->out.n - from;
 
-	if (c->answer_framing != HTTP_CHUNKED || buf_failed(&c->out))
+	if (c->answer.framing != HTTP_CHUNKED || buf_failed(&c->out))
 		return;
 	if (n == 0) {
 		/* A chunk of size 0 would be the last one. */
@@ -263,7 +237,7 @@ chunk_close(struct edge *c, size_t from)
 	buf_str(&c->out, "\r\n");
 }
 
-/* 0, an error of the framing, or ERR_AUTH: c->refused says why not. */
+/* 0, an error of the framing, or ERR_AUTH: c->answer.refused says why not. */
 static int
 put_payload(struct edge *c, struct span payload, struct buf *to)
 {
@@ -272,17 +246,17 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 	c->result.output_begun =
 		c->result.output_begun || (payload.n && c->result.status / 100 == 2);
 	if (payload.n)
-		c->answer_last = payload.p[payload.n - 1];
+		c->answer.last = payload.p[payload.n - 1];
 	if (!c->guard) {
 		buf_span(to, payload);
 		return buf_failed(to) ? ERR_NOMEM : 0;
 	}
-	bool room =
-		!c->withheld || c->relay->ops->hold(c->x, payload.n) || guard_let_go(c->guard);
+	bool room = c->answer.life != RESPONSE_WITHHELD ||
+		    c->relay->ops->hold(c->x, payload.n) || guard_let_go(c->guard);
 	size_t before = to->n;
-	c->refused = room ? guard_feed(c->guard, payload, to) : GUARD_NO_MEMORY;
-	c->answer_said |= to->n > before;
-	return c->refused ? ERR_AUTH : 0;
+	c->answer.refused = room ? guard_feed(c->guard, payload, to) : GUARD_NO_MEMORY;
+	c->answer.said |= to->n > before;
+	return c->answer.refused ? ERR_AUTH : 0;
 }
 
 static void
@@ -297,15 +271,13 @@ say_cost(struct edge *c)
 static void
 let_out(struct edge *c, bool whole)
 {
-	c->withheld = false;
-	c->guard_kept = whole;
-	c->answer_begun = true;
+	c->answer.life = whole ? RESPONSE_WHOLE : RESPONSE_BEGUN;
 	if (whole)
-		c->answer_framing = HTTP_LENGTH;
+		c->answer.framing = HTTP_LENGTH;
 	buf_span(&c->out, buf_view(&c->head));
 	if (whole)
 		say_cost(c);
-	put_framing(c, whole ? (int64_t)c->spool.n : c->answer_declared);
+	put_framing(c, whole ? (int64_t)c->spool.n : c->answer.declared);
 	size_t from = chunk_open(c);
 	buf_span(&c->out, buf_view(&c->spool));
 	chunk_close(c, from);
@@ -318,14 +290,14 @@ static int
 pass_body(struct upstream *u)
 {
 	struct edge *c = u->edge;
-	bool withheld = c->withheld;
+	bool withheld = c->answer.life == RESPONSE_WITHHELD;
 	struct buf *to = withheld ? &c->spool : &c->out;
 	size_t from = withheld ? 0 : chunk_open(c);
 	int err = 0;
 
-	while (u->in.n && !u->body.done && !err) {
+	while (u->in.n && !u->answer.body.done && !err) {
 		struct span payload;
-		ssize_t n = http_body_next(&u->body, buf_view(&u->in), &payload);
+		ssize_t n = http_body_next(&u->answer.body, buf_view(&u->in), &payload);
 		if (n < 0) {
 			err = (int)n;
 			break;
@@ -334,14 +306,14 @@ pass_body(struct upstream *u)
 			err = put_payload(c, payload, to);
 		buf_consume(&u->in, (size_t)n);
 	}
-	if (u->body.done && c->guard && !err) {
-		c->refused = guard_end(c->guard, to);
-		err = c->refused ? ERR_AUTH : 0;
+	if (u->answer.body.done && c->guard && !err) {
+		c->answer.refused = guard_end(c->guard, to);
+		err = c->answer.refused ? ERR_AUTH : 0;
 	}
 	if (!withheld)
 		chunk_close(c, from);
-	else if (!err && (u->body.done || !guard_withholds(c->guard)))
-		let_out(c, u->body.done);
+	else if (!err && (u->answer.body.done || !guard_withholds(c->guard)))
+		let_out(c, u->answer.body.done);
 	return err ? err : buf_failed(&c->out) || buf_failed(&c->spool) ? ERR_NOMEM : 0;
 }
 
@@ -352,10 +324,10 @@ body_passes(struct upstream *u, const char *why)
 	struct edge *c = u->edge;
 	int err = pass_body(u);
 
-	if (err == ERR_AUTH && c->refused)
+	if (err == ERR_AUTH && c->answer.refused)
 		refuse_answer(c);
 	else if (err)
-		protocol_error(c, why);
+		answer_fail(c, FAIL_ANSWER, why);
 	return !err;
 }
 
@@ -368,16 +340,16 @@ complete(struct upstream *u, bool whole_at_once)
 
 	if (!c->body.done)
 		c->last_request = true;
-	c->terminator = c->answer_framing == HTTP_CHUNKED;
+	c->answer.terminator = c->answer.framing == HTTP_CHUNKED;
 	/* What came whole goes out in one write; else its last byte waits. */
-	if ((whole_at_once && !c->answer_streams) || c->guard_kept)
+	if ((whole_at_once && !c->answer.streams) || c->answer.life == RESPONSE_WHOLE)
 		c->held = c->out.n;
-	else if (c->answer_framing == HTTP_LENGTH || c->answer_framing == HTTP_UNTIL_CLOSE)
+	else if (c->answer.framing == HTTP_LENGTH || c->answer.framing == HTTP_UNTIL_CLOSE)
 		c->held = c->out.n ? 1 : 0;
-	else if (c->answer_framing == HTTP_NO_BODY)
+	else if (c->answer.framing == HTTP_NO_BODY)
 		c->held = c->out.n;
-	upstream_release(u, upstream_sent(u) && !u->write_failed && !u->close && u->in.n == 0 &&
-				    u->body.framing != HTTP_UNTIL_CLOSE);
+	upstream_release(u, upstream_sent(u) && !u->request.failed && !u->answer.close &&
+				    u->in.n == 0 && u->answer.body.framing != HTTP_UNTIL_CLOSE);
 	answer_finish(c, END_COMPLETE, NULL);
 }
 
@@ -386,27 +358,27 @@ complete(struct upstream *u, bool whole_at_once)
 static bool
 head_waits(const struct edge *c)
 {
-	return c->guard && c->answer_streams && guard_edits(c->guard) && !c->answer_said &&
-	       !c->answer_sent && c->result.response_bytes;
+	return c->guard && c->answer.streams && guard_edits(c->guard) && !c->answer.said &&
+	       !c->answer.sent && c->result.response_bytes;
 }
 
 void
 response_progress(struct upstream *u)
 {
 	struct edge *c = u->edge;
-	bool in_one_read = !u->head_done;
+	bool in_one_read = !u->answer.head_done;
 
-	if (!u->began) {
-		protocol_error(c, "an answer before the request");
+	if (!u->request.began) {
+		answer_fail(c, FAIL_ANSWER, "an answer before the request");
 		return;
 	}
-	if (!u->head_done && !read_head(u))
+	if (!u->answer.head_done && !read_head(u))
 		return;
 	if (!body_passes(u, "the response's framing is malformed"))
 		return;
-	if (u->body.done)
+	if (u->answer.body.done)
 		complete(u, in_one_read);
-	if (u->body.done || !head_waits(c))
+	if (u->answer.body.done || !head_waits(c))
 		edge_flush(c);
 }
 
@@ -415,14 +387,12 @@ response_eof(struct upstream *u, int err)
 {
 	struct edge *c = u->edge;
 
-	if (err == 0 && u->head_done && http_body_eof(&u->body) == 0) {
+	if (err == 0 && u->answer.head_done && http_body_eof(&u->answer.body) == 0) {
 		if (!body_passes(u, "the response could not be read"))
 			return;
 		complete(u, false);
 		edge_flush(c);
 		return;
 	}
-	answer_failure(c, END_PROVIDER_ABORT, 503, "provider_aborted",
-		u->heard ? "the provider closed before the end of its response"
-			 : "the provider closed before its response");
+	answer_fail(c, u->answer.heard ? FAIL_ABORTED : FAIL_UNHEARD, NULL);
 }

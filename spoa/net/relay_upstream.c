@@ -47,12 +47,8 @@ reset(struct upstream *u)
 {
 	buf_free(&u->in);
 	buf_free(&u->out);
-	u->out_sent = u->swap_sent = 0;
-	u->swap = (struct span){ NULL, 0 };
-	u->out_dropped = u->request_whole = u->began = u->write_failed = false;
-	u->heard = u->head_done = u->to_head = u->close = u->filled = false;
-	u->interim = 0;
-	u->scan = (struct http_scan){ 0, 0 };
+	memset(&u->request, 0, sizeof(u->request));
+	memset(&u->answer, 0, sizeof(u->answer));
 }
 
 void
@@ -124,13 +120,6 @@ upstream_new(struct relay *r)
 }
 
 static void
-cannot_connect(struct edge *c)
-{
-	answer_failure(c, END_NEVER_SENT, 503, "provider_unavailable",
-		"the provider could not be reached");
-}
-
-static void
 on_connecting(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
 	struct upstream *u = TAGGED(upstream, w->data);
@@ -142,7 +131,7 @@ on_connecting(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 		u->active_us = clock_mono_us();
 		upstream_flush(u);
 	} else if (err < 0) {
-		cannot_connect(c);
+		answer_fail(c, FAIL_NOT_REACHED, NULL);
 	}
 	edge_update(c);
 }
@@ -187,21 +176,20 @@ upstream_begin(struct edge *c)
 		metric_inc(r->metrics, M_RELAY_REUSED);
 		u->reused = true;
 	} else if (!(u = upstream_new(r))) {
-		cannot_connect(c);
+		answer_fail(c, FAIL_NOT_REACHED, NULL);
 		return;
 	}
 	u->edge = c;
 	c->up = u;
 	u->active_us = clock_mono_us();
-	u->to_head = span_is(c->plan->head.method, "HEAD");
+	u->answer.to_head = span_is(c->plan->head.method, "HEAD");
 	if (put_head(u, c)) {
-		answer_failure(c, END_NEVER_SENT, 503, "overloaded",
-			"the request could not be written");
+		answer_fail(c, FAIL_MEMORY, "the request could not be written");
 		return;
 	}
 	if (c->plan->body_mode == BODY_SWAP)
-		u->swap = c->plan->body;
-	u->request_whole = c->plan->body_mode != BODY_COPY || c->body.done;
+		u->request.swap = c->plan->body;
+	u->request.whole = c->plan->body_mode != BODY_COPY || c->body.done;
 	/* A chunked body that was decided and is empty still needs its end. */
 	request_pump(c);
 	if (c->up == u)
@@ -216,8 +204,8 @@ may_retry(const struct upstream *u, int err)
 {
 	const struct edge *c = u->edge;
 
-	return u->reused && !c->retried && !u->heard && !u->out_dropped &&
-	       (err == ECONNRESET || err == EPIPE || (u->write_failed && !u->began));
+	return u->reused && !c->retried && !u->answer.heard && !u->request.dropped &&
+	       (err == ECONNRESET || err == EPIPE || (u->request.failed && !u->request.began));
 }
 
 static void
@@ -228,15 +216,15 @@ retry(struct upstream *old)
 
 	c->retried = true;
 	if (!u) {
-		cannot_connect(c);
+		answer_fail(c, FAIL_NOT_REACHED, NULL);
 		return;
 	}
 	buf_free(&u->out);
 	u->out = old->out;
 	buf_init(&old->out, old->out.cap);
-	u->swap = old->swap;
-	u->request_whole = old->request_whole;
-	u->to_head = old->to_head;
+	u->request.swap = old->request.swap;
+	u->request.whole = old->request.whole;
+	u->answer.to_head = old->answer.to_head;
 	upstream_release(old, false);
 	u->edge = c;
 	c->up = u;
@@ -250,7 +238,7 @@ upstream_moves(struct upstream *u)
 	struct relay *r = u->relay;
 	struct upstream *idle;
 
-	if (!u->reused || u->edge->retried || u->out_dropped)
+	if (!u->reused || u->edge->retried || u->request.dropped)
 		return false;
 	while ((idle = LIST_FIRST(&r->pool)))
 		pool_drop(idle);
@@ -261,13 +249,14 @@ upstream_moves(struct upstream *u)
 size_t
 upstream_unsent(const struct upstream *u)
 {
-	return u->out.n - u->out_sent;
+	return u->out.n - u->request.sent;
 }
 
 bool
 upstream_sent(const struct upstream *u)
 {
-	return u->request_whole && upstream_unsent(u) == 0 && u->swap_sent == u->swap.n;
+	return u->request.whole && upstream_unsent(u) == 0 &&
+	       u->request.swap_sent == u->request.swap.n;
 }
 
 /* Sends until all is sent (0), the socket is full or has had its share of this turn (1), or
@@ -276,8 +265,9 @@ static int
 send_queued(struct upstream *u)
 {
 	for (size_t sent = 0; sent < SEND_MAX_BYTES;) {
-		struct span out = span_cut(buf_view(&u->out), u->out_sent, u->out.n);
-		struct span swap = span_cut(u->swap, u->swap_sent, u->swap.n);
+		struct span out = span_cut(buf_view(&u->out), u->request.sent, u->out.n);
+		struct span swap =
+			span_cut(u->request.swap, u->request.swap_sent, u->request.swap.n);
 		/* sendmsg does not write through its pointers. */
 		struct iovec iov[2] = { { (void *)(uintptr_t)out.p, out.n },
 			{ (void *)(uintptr_t)swap.p, swap.n } };
@@ -293,16 +283,16 @@ send_queued(struct upstream *u)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 1 : ERR_IO;
-		u->began = true;
+		u->request.began = true;
 		u->active_us = clock_mono_us();
 		size_t of_out = (size_t)n < out.n ? (size_t)n : out.n;
-		u->out_sent += of_out;
-		u->swap_sent += (size_t)n - of_out;
+		u->request.sent += of_out;
+		u->request.swap_sent += (size_t)n - of_out;
 		sent += (size_t)n;
-		if (u->out_sent > CAP_RELAY_AHEAD) {
-			buf_consume(&u->out, u->out_sent);
-			u->out_sent = 0;
-			u->out_dropped = true;
+		if (u->request.sent > CAP_RELAY_AHEAD) {
+			buf_consume(&u->out, u->request.sent);
+			u->request.sent = 0;
+			u->request.dropped = true;
 		}
 	}
 	return 1;
@@ -315,11 +305,11 @@ upstream_flush(struct upstream *u)
 {
 	struct edge *c = u->edge;
 
-	while (u->connected && !u->write_failed) {
+	while (u->connected && !u->request.failed) {
 		int full = send_queued(u);
 		if (full < 0) {
 			/* An early answer may still be waiting to be read. */
-			u->write_failed = true;
+			u->request.failed = true;
 			ev_io_stop(u->relay->loop, &u->writable);
 			read_answer(u);
 			return;
@@ -329,7 +319,7 @@ upstream_flush(struct upstream *u)
 			return;
 		}
 		ev_io_stop(u->relay->loop, &u->writable);
-		if (u->request_whole || c->in.n == 0)
+		if (u->request.whole || c->in.n == 0)
 			return;
 		request_pump(c);
 		if (c->up != u || upstream_unsent(u) == 0)
@@ -368,7 +358,7 @@ read_answer(struct upstream *u)
 		ev_io_stop(u->relay->loop, &u->readable);
 		return;
 	}
-	size_t room = u->filled ? READ_MAX_BYTES : READ_MIN_BYTES;
+	size_t room = u->answer.filled ? READ_MAX_BYTES : READ_MIN_BYTES;
 	bool fresh = !u->in.p;
 	char *to = buf_reserve(&u->in, room);
 	ssize_t n = to ? recv(u->fd, to, room, 0) : -1;
@@ -377,18 +367,18 @@ read_answer(struct upstream *u)
 	} else if (n > 0) {
 		buf_commit(&u->in, (size_t)n);
 		u->active_us = clock_mono_us();
-		u->heard = true;
-		u->filled = (size_t)n == room;
+		u->answer.heard = true;
+		u->answer.filled = (size_t)n == room;
 		response_progress(u);
 		/* Between two events of a stream nothing waits here: the next reader has
 		 * the room. */
-		if (u->in.p && u->in.n == 0 && !u->filled)
+		if (u->in.p && u->in.n == 0 && !u->answer.filled)
 			buf_give_back(&u->in, fresh ? (size_t)n : u->in.size);
 	} else if (n == 0) {
 		broken(u, 0);
 	} else if (errno != EAGAIN && errno != EINTR) {
 		broken(u, errno);
-	} else if (u->write_failed && !u->heard) {
+	} else if (u->request.failed && !u->answer.heard) {
 		/* Broken for writing and silent: nothing will come. */
 		broken(u, EPIPE);
 	}

@@ -90,7 +90,7 @@ a_request_that_was_not_read_goes_out_again(void **state)
 		say(s, &edge, requests[i]);
 		/* The request stands unread when the peer closes: a reset. */
 		until(s, s->relay->npool == 0 && LIST_FIRST(&s->relay->edges)->up &&
-				 LIST_FIRST(&s->relay->edges)->up->began);
+				 LIST_FIRST(&s->relay->edges)->up->request.began);
 		peer_close(&up);
 		struct peer fresh = egress_accept(s);
 		until(s, heard(&fresh, i == 2 ? "\r\n\r\n" : "\r\n\r\nhello"));
@@ -101,11 +101,11 @@ a_request_that_was_not_read_goes_out_again(void **state)
 		say(s, &edge, requests[i]);
 		until(s, heard(&fresh, "host: h") || true);
 		until(s, s->relay->npool == 0 && LIST_FIRST(&s->relay->edges)->up &&
-				 LIST_FIRST(&s->relay->edges)->up->began);
+				 LIST_FIRST(&s->relay->edges)->up->request.began);
 		peer_close(&fresh);
 		fresh = egress_accept(s);
 		until(s, LIST_FIRST(&s->relay->edges)->up &&
-				 LIST_FIRST(&s->relay->edges)->up->began);
+				 LIST_FIRST(&s->relay->edges)->up->request.began);
 		peer_close(&fresh);
 		until(s, heard(&edge, "HTTP/1.1 503 "));
 		no_egress(s);
