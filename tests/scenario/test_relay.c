@@ -544,6 +544,8 @@ response_bytes_leave_in_the_turn_in_which_they_came(void **state)
 		assert_int_equal(send(up.fd, "9\r\ndata: x\n\n\r\n", 14, 0), 14);
 		turn(s);
 		assert_true(heard(&edge, "00000009\r\ndata: x\n\n\r\n"));
+		/* and between two of them a stream keeps no room to read into */
+		assert_null(LIST_FIRST(&s->relay->edges)->up->in.p);
 	}
 	peer_close(&edge);
 	peer_close(&up);
