@@ -24,12 +24,10 @@ policy_alone_load(
 	if (policy && d.errors == 0)
 		out->p = policy_open(
 			&out->a, policy, cfg, cfg ? cfg->detectors : NULL, &out->rules, &d);
-	if (!out->p && (policy || d.errors)) {
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
-		cmd_fail(what, "%u mistakes in policy or configuration", d.errors);
-	} else if (!out->p) {
+	if (!out->p && (policy || d.errors))
+		cmd_mistakes(what, &d);
+	else if (!out->p)
 		cmd_fail(what, "no --policy, and no configuration (-c) that names one");
-	}
 	diag_free(&d);
 	return out->p != NULL;
 }

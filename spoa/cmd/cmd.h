@@ -72,6 +72,11 @@ enum { CMD_END_LEN = 64 };
 /* When something ends: a date, which is its first second in UTC, or a time with its zone; as RFC
  * 3339 in `full` too. False after a message that names --until. */
 bool cmd_end(const char *what, const char *s, char full[CMD_END_LEN], int64_t *wall_ns);
+/* The whole number that an option gives; false after a message. */
+bool cmd_whole(const char *what, const char *option, const char *s, int64_t *out);
+struct diag;
+/* Says the mistakes, and how many they are. EXIT_CANNOT. */
+int cmd_mistakes(const char *what, const struct diag *d);
 /* Every line of standard input that is not blank, as it comes, with its newline and its number;
  * another code than EXIT_DONE ends it and is returned. */
 int cmd_each_line(int (*each)(void *arg, struct span line, size_t number), void *arg);

@@ -153,3 +153,24 @@ cmd_end(const char *what, const char *s, char full[CMD_END_LEN], int64_t *ns)
 		s);
 	return false;
 }
+
+bool
+cmd_whole(const char *what, const char *option, const char *s, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoll(s, &end, 10);
+	if (!errno && end != s && !*end)
+		return true;
+	cmd_fail(what, "--%s %s: give a whole number", option, s);
+	return false;
+}
+
+int
+cmd_mistakes(const char *what, const struct diag *d)
+{
+	fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d->text)));
+	return cmd_fail(what, "%u mistake%s in policy or configuration", d->errors,
+		d->errors == 1 ? "" : "s");
+}

@@ -320,14 +320,8 @@ key_new(const struct key_args *args)
 	k.created_ns = clock_wall_ns();
 	if (!read_end(args, k.created_ns, &k.expires_ns))
 		return EXIT_CANNOT;
-	if (args->clearance) {
-		char *end;
-		errno = 0;
-		k.clearance = strtoll(args->clearance, &end, 10);
-		if (errno || end == args->clearance || *end)
-			return cmd_fail("key new", "--clearance %s: give a whole number",
-				args->clearance);
-	}
+	if (args->clearance && !cmd_whole("key new", "clearance", args->clearance, &k.clearance))
+		return EXIT_CANNOT;
 	arena_init(&a, 0, false);
 	k.roles = roles;
 	k.scopes = scopes;
@@ -387,8 +381,7 @@ key_list(const struct key_args *args)
 
 	if (!keys)
 		return EXIT_CANNOT;
-	printf("%-10s %-24s %-16s %-22s %-22s %s\n", "ID", "PERSON", "TEAM", "CREATED",
-		"EXPIRES", "STATE");
+	fputs(KEY_LIST_HEAD, stdout);
 	for (size_t i = 0; i < keys->n; i++) {
 		const struct apikey *k = &keys->keys[i];
 		char created[CLOCK_RFC3339_LEN] = "-", expires[CLOCK_RFC3339_LEN] = "never";

@@ -11,6 +11,10 @@ struct key_live {
 	bool json;
 };
 
+#define KEY_LIST_HEAD                                                                          \
+	"ID         PERSON                   TEAM             CREATED                EXPIRES "   \
+	"               STATE\n"
+
 /* new, list, change ID, rotate ID, revoke ID: an exit code; -1: no such verb. */
 int key_at_run_time(const struct key_live *k, int n, char **operands);
 

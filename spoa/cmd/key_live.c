@@ -70,13 +70,9 @@ object_of(const struct key_live *k, const char *id, json_t *o)
 			return false;
 	}
 	if (k->clearance) {
-		char *end;
-		errno = 0;
-		long long n = strtoll(k->clearance, &end, 10);
-		if (errno || end == k->clearance || *end) {
-			cmd_fail("key", "--clearance %s: give a whole number", k->clearance);
+		int64_t n;
+		if (!cmd_whole("key", "clearance", k->clearance, &n))
 			return false;
-		}
 		json_object_set_new(o, "clearance", json_integer(n));
 	}
 	return true;
@@ -121,8 +117,7 @@ list(const struct key_live *k)
 		buf_printf(&b, "%s\n", text ? text : "[]");
 		free(text);
 	} else {
-		buf_printf(&b, "%-10s %-24s %-16s %-22s %-22s %s\n", "ID", "PERSON", "TEAM",
-			"CREATED", "EXPIRES", "STATE");
+		buf_str(&b, KEY_LIST_HEAD);
 		json_array_foreach(json_object_get(answer, "keys"), i, one)
 		{
 			admin_cell(&b, one, "id", 10, "?");

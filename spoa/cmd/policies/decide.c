@@ -396,11 +396,16 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 static void
 say_missing_keys(const struct policy *p)
 {
-	for (size_t i = 0; i < p->nidentities; i++)
-		if (p->identities[i].kind == ID_API_KEY &&
-			access(p->identities[i].keys_file, F_OK) < 0)
-			cmd_fail("decide", "%s: does not exist: no API key is known",
-				p->identities[i].keys_file);
+	const char *said = "";
+
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const struct identity_entry *e = &p->identities[i];
+		if (e->kind != ID_API_KEY || !strcmp(e->keys_file, said) ||
+			access(e->keys_file, F_OK) == 0)
+			continue;
+		said = e->keys_file;
+		cmd_fail("decide", "%s: does not exist: no API key is known", said);
+	}
 	if (p->hashes)
 		cmd_fail("decide", "with: hash: without a configuration the key is zeros");
 }
@@ -416,10 +421,8 @@ decide_load(const char *what, const char *config, const char *policy)
 	}
 	diag_init(&d);
 	struct snapshot *snap = snapshot_load(config, policy, 1, NULL, &d);
-	if (!snap) {
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
-		cmd_fail(what, "%u mistakes in policy or configuration", d.errors);
-	}
+	if (!snap)
+		cmd_mistakes(what, &d);
 	diag_free(&d);
 	return snap;
 }
