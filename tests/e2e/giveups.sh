@@ -19,12 +19,14 @@ IFS=: read -r host port <<<"${EDGE#http://}"
 exec 7<>"/dev/tcp/$host/$port"
 printf 'POST /api/relay/x HTTP/1.1\r\nhost: e2e\r\nauthorization: Bearer %s\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n61a86\r\n{"a":"%0400000d' "$STRANGER" 0 >&7
 answer=$( # HAProxy reads on for a while: no longer than the answer says that it is
+	exec <&7
+	n=0
 	while IFS= read -r -t 60 line && line=${line%$'\r'} && [ -n "$line" ]; do
 		echo "$line"
 		case ${line,,} in content-length:*) n=${line##* } ;; esac
 	done
 	head -c "$n"
-) <&7
+)
 exec 7>&-
 like "an upload that falls silent is a 408" "$answer" '^HTTP/1.1 408'
 like "in words" "$answer" '"request_timeout"'
