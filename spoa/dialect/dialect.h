@@ -77,6 +77,11 @@ const char *dialect_stream_error_data(const struct dialect *d, const char *endpo
 void dialect_stream_error(const struct dialect *d, const char *endpoint, const char *code,
 	struct span message, struct span id, struct buf *out);
 
+/* Of an id, none of which is as a rule a secret; all 0: there is none. */
+struct file_name {
+	unsigned char hash[16];
+};
+
 struct usage {
 	bool known; /* input and output were given, and every count is a plain integer */
 	int64_t input_tokens, output_tokens; /* totals, cached and reasoning tokens included */
@@ -84,6 +89,8 @@ struct usage {
 	bool input_seen, output_seen, spoilt; /* of a stream, over its events */
 	/* what it says apart, as it says it: parts of each other, which usage_split() undoes */
 	struct price_usage details;
+	struct file_name made; /* of what an answer that is whole calls itself; also where nothing
+				  is known */
 };
 
 /* The same with each token in one kind only, for price_cost(); nothing where it is not known.
@@ -108,6 +115,17 @@ bool dialect_may_reason(const struct dialect *d, struct span model, const struct
 /* The answer may only say that the request is taken on: a batch, the file of one, a response in
  * the background. What is made of it is fetched later, and not counted again. */
 bool dialect_takes_on(const struct endpoint *e, const struct body *b);
+
+/* jobs.c: the requests of its body are served as a batch, at its price. */
+bool dialect_batches(const struct endpoint *e);
+/* It is the file of a batch, kept until a job names it. */
+bool dialect_batch_file(const struct endpoint *e, const struct body *b);
+/* The files that a batch's job names and takes its requests from: how many, at most `max` of
+ * them in *out. */
+size_t dialect_job_files(
+	const struct endpoint *e, const struct body *b, struct file_name *out, size_t max);
+struct file_name file_name_of(struct span id);
+bool file_named(const struct file_name *f);
 
 /* The edit that makes a streaming provider report usage, where this dialect
  * needs one and the caller did not ask; 1 = *edit filled, 0 = none needed. */

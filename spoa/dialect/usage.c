@@ -20,6 +20,7 @@ struct counts {
 	int64_t of_row[ROWS_MAX];
 	enum price_service service;
 	bool spoilt;
+	struct file_name made;
 };
 
 struct reader {
@@ -256,6 +257,8 @@ read_object(struct reader *r, size_t base)
 		if (tok > JSON_ERROR && fits && path.n)
 			count(r, span_cut(path, 0, path.n - 1), tok,
 				span_cut(r->in, ev.start, ev.end));
+		if (tok == JSON_STRING && !base && span_is(key, "id"))
+			r->c->made = file_name_of(json_text(r->a, r->in, &ev));
 		if (tok == JSON_STRING && fits && path.n)
 			note_service(r, span_cut(path, 0, path.n - 1), &ev);
 		bool inner = fits && path.n && leads_on(r, path);
@@ -385,11 +388,13 @@ dialect_usage(const struct dialect *d, struct span json, struct arena *a, struct
 	int err = read_counts(d, json, a, &c);
 	if (err)
 		return err;
+	u->made = c.made;
 	output_of_total(&c);
 	count_pieces(&c);
 	if (c.spoilt || !c.seen[USAGE_INPUT] || !c.seen[USAGE_OUTPUT])
 		return ERR_NOTFOUND;
 	*u = (struct usage){ .known = true,
+		.made = c.made,
 		.input_tokens = c.v[USAGE_INPUT],
 		.output_tokens = c.v[USAGE_OUTPUT],
 		.cached_tokens = c.v[USAGE_CACHED] };

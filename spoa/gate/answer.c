@@ -50,7 +50,8 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 		return 0;
 	x->may_reason = dialect_may_reason(r->found.endpoint.dialect, r->in.body.model,
 		r->in.have_body ? &r->in.body : NULL);
-	x->made_later = r->in.have_body && dialect_takes_on(&r->found.endpoint, &r->in.body);
+	x->made_later = r->in.have_body && (dialect_takes_on(&r->found.endpoint, &r->in.body) ||
+						   r->found.file.state == FILE_KNOWN);
 	int err = request_vault(r, &x->vault);
 	if (err || !(r->found.route->response & RESP_INSPECT))
 		return err;

@@ -235,6 +235,11 @@ struct request {
 		 * prices */
 		struct price_usage offered;
 		bool offered_known;
+		/* limits/batch.c: of a batch's file what it takes; of its job, what they take */
+		struct {
+			enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;
+			uint64_t input_tokens, output_tokens, nanousd; /* 0: no price */
+		} file;
 		/* at_limit or at_soft, once taken: NULL none */
 		struct {
 			const struct limit *limit;

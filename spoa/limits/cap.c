@@ -12,6 +12,12 @@ limits_counts_answer(enum limit_of of)
 }
 
 bool
+limits_counts_text(enum limit_of of)
+{
+	return limits_counts_answer(of) || of == LIMIT_INPUT_TOKENS;
+}
+
+bool
 limits_send_default(struct request *r)
 {
 	struct amendment am;

@@ -125,9 +125,11 @@ offered(struct request *r)
 
 /* The dearest of the models that the body names, for all of it: nobody says in one way which of
  * them answered. False: one has no price. */
-static bool
-worst_nanousd(struct request *r, uint64_t *out)
+bool
+limits_worst(struct request *r, uint64_t *out)
 {
+	enum price_service s =
+		dialect_batches(&r->found.endpoint) ? PRICE_BATCH : PRICE_STANDARD;
 	const struct body_marks *m = &r->in.body.marks;
 	struct price_usage most = { 0 };
 	size_t n = r->in.have_body && m->nmodels > 1 ? m->nmodels : 1;
@@ -151,9 +153,10 @@ worst_nanousd(struct request *r, uint64_t *out)
 		price_worst(row, &most, PRICE_MAY_ANY, &cost);
 		if (cost.unpriced)
 			return false;
-		if (cost.nanousd > *out)
+		uint64_t nanousd = price_served(row, cost.nanousd, s);
+		if (nanousd > *out)
 			dearest = model;
-		*out = cost.nanousd > *out ? cost.nanousd : *out;
+		*out = nanousd > *out ? nanousd : *out;
 	}
 	r->found.priced_model = arena_dup(&r->arena, dearest);
 	return true;
@@ -173,7 +176,11 @@ takes(struct request *r, enum limit_of of, uint64_t *n)
 	case LIMIT_TOKENS: *n = input + output; return true;
 	case LIMIT_INPUT_TOKENS: *n = input; return true;
 	case LIMIT_OUTPUT_TOKENS: *n = output; return true;
-	case LIMIT_USD: return worst_nanousd(r, n);
+	case LIMIT_USD:
+		if (r->found.file.state == FILE_NONE)
+			return limits_worst(r, n);
+		*n = r->found.file.nanousd;
+		return *n > 0;
 	default: *n = 1; return true;
 	}
 }
@@ -271,7 +278,8 @@ add_hit(struct request *r, struct quota_request *q, const struct policy_limit_hi
 	const struct limit *l = hit->limit;
 	uint64_t n;
 
-	if (!takes(r, l->of, &n)) {
+	bool unknown = r->found.file.state == FILE_UNKNOWN && limits_counts_text(l->of);
+	if (unknown || !takes(r, l->of, &n)) {
 		r->found.unpriced = l;
 		return 0;
 	}
@@ -298,6 +306,13 @@ limits_collect(struct request *r, struct quota_request *q)
 	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
 		r->in.body_state != BODY_STATE_PARTIAL)
 		offered(r);
+	if (r->found.tokens_by && r->in.have_body &&
+		dialect_batch_file(&r->found.endpoint, &r->in.body)) {
+		r->found.file.input_tokens = (uint64_t)r->found.input_tokens;
+		r->found.file.output_tokens = (uint64_t)r->found.output_tokens;
+		if (!limits_worst(r, &r->found.file.nanousd))
+			r->found.file.nanousd = 0;
+	}
 	request_facts(r, &f);
 	int err = request_limits(r, &f, &hits, &n);
 	if (err)

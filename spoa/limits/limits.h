@@ -21,7 +21,8 @@ int request_limits(struct request *r, const struct policy_facts *f,
 /* found.conversation, where the policy reads it and the body is whole. */
 void request_conversation(struct request *r);
 
-/* tags.c: found.tags, where the policy lists any and the body is whole; once it was searched. */
+/* tags.c: found.tags, where the policy lists any and the body is whole; once it was searched.
+ */
 void request_tags(struct request *r);
 
 /* attempt.c: 1, or more where the caller's SDK says that it repeats a request. */
@@ -37,6 +38,17 @@ void limits_dim(const struct limit *l, struct span values, bool burst, struct qu
  * key's own. And what it counts. */
 const struct limit *limits_of(const struct request *r, const struct quota_dim *d);
 enum limit_of limits_counts(const struct request *r, const struct quota_dim *d);
+
+/* batch.c: true where the request is a batch's job, and what its files take is to be looked up:
+ * *q asks for it, once. */
+bool limits_ask_files(struct request *r, struct quota_request *q);
+/* The answer, where it came: input_tokens, output_tokens, and dollars are what they take. */
+void limits_files(struct request *r, struct quota_request *q);
+/* A batch's file is taken on: what it takes is remembered, for its jobs, and not charged.
+ * False: it is none, or nobody knows what it is called. */
+bool limits_keep_file(struct request *r);
+/* dims.c: the most that it costs. False: nobody knows. */
+bool limits_worst(struct request *r, uint64_t *nanousd);
 
 /* fall.c: takes what at_limit (soft: at_soft) of the limit says. True: another model or cap is
  * asked for, and the request is to be rewritten and reserved again. Once a request. */
@@ -54,8 +66,10 @@ void limits_learn(struct request *r, uint64_t output_tokens);
 
 /* cap.c: whether a limit of that kind counts what the answer takes. */
 bool limits_counts_answer(enum limit_of of);
-/* True where output_default is to be sent as the cap of a request that states none, so that it is
- * to be written anew; after limits_collect(). Once a request. */
+/* That, or what the request says. */
+bool limits_counts_text(enum limit_of of);
+/* True where output_default is to be sent as the cap of a request that states none, so that it
+ * is to be written anew; after limits_collect(). Once a request. */
 bool limits_send_default(struct request *r);
 
 /* warn.c: counts and logs who is near a limit. */

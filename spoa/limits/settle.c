@@ -60,12 +60,16 @@ exchange_settle(struct request *r)
 		request_release(r);
 		return;
 	}
+	bool kept = x->used_by == USED_RESERVED && limits_keep_file(r);
 	if (x->used_by == USED_SAID)
 		limits_learn(r, (uint64_t)x->used.output_tokens);
 	for (int i = 0; i < 2; i++) {
 		struct quota_request *q = r->found.quota[i];
 		for (size_t k = 0; k < q->ndims; k++)
-			q->dim[k].actual = took(r, &q->dim[k]);
+			q->dim[k].actual =
+				kept && limits_counts_text(limits_counts(r, &q->dim[k]))
+					? 0
+					: took(r, &q->dim[k]);
 		if (q->ndims)
 			quota_settle(r->gate->quota, q, clock_mono_us());
 	}

@@ -24,6 +24,9 @@ limit_applies(struct request *r)
 		any |= counts(&id->limits[i]);
 	if (any || !r->snap->policy->counts_tokens)
 		return any;
+	/* Jobs are charged what it takes, by the limits that apply to them. */
+	if (dialect_batch_file(&r->found.endpoint, &r->in.body))
+		return true;
 	request_facts(r, &f);
 	if (policy_limits(r->snap->policy, &f, &r->arena, &hits, &n) < 0)
 		return false; /* the next step says so */

@@ -192,6 +192,14 @@ worst_with(const struct price_rates *r, const struct price_usage *most, unsigned
 	return sum;
 }
 
+uint64_t
+price_served(const struct price_row *row, uint64_t nanousd, enum price_service s)
+{
+	uint32_t full = share_of(row, PRICE_STANDARD);
+
+	return (uint64_t)(((wide)nanousd * share_of(row, s) + full - 1) / full);
+}
+
 int
 price_worst(const struct price_row *row, const struct price_usage *most, unsigned may,
 	struct price_cost *out)

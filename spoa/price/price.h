@@ -128,6 +128,8 @@ int price_cost(
  * besides input, cached, output and reasoning: PRICE_MAY_ANY where the caller does not know.
  * Never less than price_cost() of any usage within the bounds. */
 #define PRICE_MAY_ANY (~0u)
+/* What a price in full is where the service is sure: of a batch. */
+uint64_t price_served(const struct price_row *row, uint64_t nanousd, enum price_service s);
 int price_worst(const struct price_row *row, const struct price_usage *most, unsigned may,
 	struct price_cost *out);
 

@@ -110,6 +110,15 @@ alone(struct request *r, struct quota_request *q)
 		return STEP_NEXT;
 	quota_unmove(r->gate->quota, q, clock_mono_us());
 	q->ndims = 0;
+	if (r->found.unpriced && r->found.file.state == FILE_UNKNOWN) {
+		request_release(r);
+		return request_deny(r, 403, "file_unknown", l->name,
+			arena_printf(&r->arena,
+				"the limit %s counts what is in the job's file, and that is "
+				"not known "
+				"here: upload it through this gateway",
+				l->name));
+	}
 	if (r->found.unpriced) {
 		request_release(r);
 		return request_deny(r, 403, "price_unknown", l->name,
@@ -130,6 +139,17 @@ quota_done(struct quota_request *q)
 	request_back(r);
 }
 
+static enum step_result
+reserve(struct request *r, struct quota_request *q)
+{
+	q->done = quota_done;
+	q->arg = r;
+	r->run.wait = WAIT_QUOTA;
+	r->run.pending++;
+	quota_reserve(r->gate->quota, q);
+	return STEP_WAIT;
+}
+
 enum step_result
 step_quota(struct request *r)
 {
@@ -141,8 +161,14 @@ step_quota(struct request *r)
 		return request_overload(r);
 	if (r->run.wait == WAIT_QUOTA) { /* the answer came */
 		r->run.wait = WAIT_NONE;
-		return answer(r, q);
+		if (r->found.file.state != FILE_ASKED)
+			return answer(r, q);
+		if (q->result != QUOTA_ADMITTED)
+			return failed(r, q);
+		limits_files(r, q);
 	}
+	if (limits_ask_files(r, q))
+		return reserve(r, q);
 	if (limits_learned(r)) {
 		limits_forget_rewrite(r);
 		return again(q);
@@ -165,15 +191,10 @@ step_quota(struct request *r)
 	enum step_result s = alone(r, q);
 	if (s != STEP_NEXT || q->ndims == 0)
 		return s;
-	q->done = quota_done;
-	q->arg = r;
-	r->run.wait = WAIT_QUOTA;
-	r->run.pending++;
 	for (size_t i = 0; i < q->ndims; i++)
 		if (q->dim[i].unit == QUOTA_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
-	quota_reserve(r->gate->quota, q);
-	return STEP_WAIT;
+	return reserve(r, q);
 }
 
 void

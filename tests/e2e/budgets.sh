@@ -74,6 +74,31 @@ req POST /v1/responses -H "$auth" -H "$json" -d '{"model":"gpt-4o","max_output_t
 is "so is what is made in the background" "$status $(last '[.usage_unknown,.estimated_usage]' completion)" '200 [true,null]'
 control '{}'
 
+# ---- a batch's file, and its jobs ----
+as '{"sub":"joe","team":"jobs"}'
+of() { "$B/tollgate" quota get --person joe --team jobs --json -c "$D/tollgate.yaml" | jq -c "[.[] | select(.limit == \"$1\") | .used + .held]"; }
+job() { req POST /v1/batches -H "$auth" -H "$json" -d "{\"input_file_id\":\"$1\",\"endpoint\":\"/v1/chat/completions\",\"completion_window\":\"24h\"}"; }
+control '{"status":200,"body":"{\"id\":\"file-joe\",\"object\":\"file\"}"}'
+for name in a b; do echo "{\"custom_id\":\"$name\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{\"model\":\"big\",\"max_tokens\":500,$hi}}"; done >"$D/file.jsonl"
+file batch
+is "a file that is taken on is not charged" "$status $(reserved) $(of jobs) $(of jobs-tokens)" "200 1000 [0] [0]"
+job file-joe
+is "its job is, what is in the file" "$status $(reserved)" "200 1000"
+each=$(of jobs-tokens | tr -d '[]')
+check "in tokens" [ "$each" -gt 1000 ]
+# 1,000 of output for 100 dollars a million at a batch's tenth, and some input
+check "and in dollars, at a batch's price" [ "$(of jobs | jq '.[0] as $n | $n >= 10000000 and $n < 10500000')" = true ]
+job file-joe
+is "each that names it" "$status $(of jobs-tokens)" "200 [$((2 * each))]"
+job file-joe
+is "until there is no room" "$status $(code)" "429 insufficient_quota"
+job file-other
+is "one of which nothing is known is refused" "$status $(code)" "403 file_unknown"
+as '{"sub":"jim","team":"jobs"}'
+job file-joe
+is "another person's job is theirs" "$status $(of jobs-tokens)" "200 [$((2 * each))]"
+control '{}'
+
 # ---- so many tokens a conversation ----
 as '{"sub":"bob","team":"talk"}'
 control '{"usage":{"prompt_tokens":400,"completion_tokens":400,"total_tokens":800}}'
