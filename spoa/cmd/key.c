@@ -320,7 +320,8 @@ key_new(const struct key_args *args)
 	k.created_ns = clock_wall_ns();
 	if (!read_end(args, k.created_ns, &k.expires_ns))
 		return EXIT_CANNOT;
-	if (args->clearance && !cmd_whole("key new", "clearance", args->clearance, &k.clearance))
+	if (args->clearance &&
+		!cmd_whole("key new", "clearance", args->clearance, &k.clearance))
 		return EXIT_CANNOT;
 	arena_init(&a, 0, false);
 	k.roles = roles;

@@ -12,7 +12,7 @@ struct key_live {
 };
 
 #define KEY_LIST_HEAD                                                                          \
-	"ID         PERSON                   TEAM             CREATED                EXPIRES "   \
+	"ID         PERSON                   TEAM             CREATED                EXPIRES " \
 	"               STATE\n"
 
 /* new, list, change ID, rotate ID, revoke ID: an exit code; -1: no such verb. */

@@ -20,6 +20,20 @@ uri_escape_at(const char *p, const char *end)
 	return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
+struct span
+uri_unescape(struct span s, struct arena *a)
+{
+	char *out = arena_alloc(a, s.n);
+	size_t n = 0;
+
+	for (size_t i = 0; out && i < s.n; n++) {
+		int c = uri_escape_at(s.p + i, s.p + s.n);
+		out[n] = c < 0 ? s.p[i] : (char)c;
+		i += c < 0 ? 1 : 3;
+	}
+	return span_of(out, n);
+}
+
 int
 uri_decode(struct span in, bool plus, struct arena *a, struct span *out)
 {

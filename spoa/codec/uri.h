@@ -11,6 +11,8 @@
 bool uri_unreserved(char c);
 /* The byte that the escape at p spells, -1 where there is no whole one. */
 int uri_escape_at(const char *p, const char *end);
+/* Its escapes undone, once; what is none stays. In the arena; p NULL: out of memory. */
+struct span uri_unescape(struct span s, struct arena *a);
 /* Decodes %XX and, with `plus`, "+" as a space. A view of `in` where nothing is
  * escaped, else a copy in the arena. 0, ERR_SYNTAX (a broken escape),
  * ERR_ENCODING (the result is not UTF-8), ERR_NOMEM. */

@@ -42,15 +42,8 @@ request_credential_escaped_in(struct request *r, struct span text)
 			return true;
 		if (rounds == 0 || span_chr(text, '%') == text.n)
 			return false;
-		char *out = arena_alloc(&r->arena, text.n);
-		size_t n = 0;
-		if (!out)
+		text = uri_unescape(text, &r->arena);
+		if (!text.p)
 			return true;
-		for (size_t i = 0; i < text.n; n++) {
-			int c = uri_escape_at(text.p + i, text.p + text.n);
-			out[n] = c < 0 ? text.p[i] : (char)c;
-			i += c < 0 ? 1 : 3;
-		}
-		text = span_of(out, n);
 	}
 }

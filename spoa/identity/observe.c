@@ -63,16 +63,9 @@ holds_ours(const struct policy *p, struct span s, struct arena *a)
 			return true;
 		if (rounds == 0 || span_chr(s, '%') == s.n)
 			return false;
-		char *out = arena_alloc(a, s.n);
-		size_t n = 0;
-		if (!out)
+		s = uri_unescape(s, a);
+		if (!s.p)
 			return true;
-		for (size_t i = 0; i < s.n; n++) {
-			int c = uri_escape_at(s.p + i, s.p + s.n);
-			out[n] = c < 0 ? s.p[i] : (char)c;
-			i += c < 0 ? 1 : 3;
-		}
-		s = span_of(out, n);
 	}
 }
 

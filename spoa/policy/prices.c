@@ -287,21 +287,30 @@ read_provider(struct reader *r, const struct yaml_node *n, struct price_list *l)
 	check_rows(r->d, l);
 }
 
+/* An element of that size for each member of a mapping; NULL where it is none, or too large. */
+static void *
+room_for(struct reader *r, const struct yaml_node *n, const char *what, size_t size)
+{
+	void *v;
+
+	if (!read_map(r->d, n, what, NULL, NULL))
+		return NULL;
+	if (n->count > CAP_PRICE_LISTS) {
+		diag_at(r->d, n, "%s: more than %d", what, CAP_PRICE_LISTS);
+		return NULL;
+	}
+	if (!(v = arena_array(r->a, n->count, size)))
+		diag_at(r->d, n, "out of memory");
+	return v;
+}
+
 static void
 read_lists(struct reader *r, const struct yaml_node *n, struct prices *p)
 {
-	struct price_list *lists;
+	struct price_list *lists = room_for(r, n, "providers", sizeof(*lists));
 
-	if (!read_map(r->d, n, "providers", NULL, NULL))
+	if (!lists)
 		return;
-	if (n->count > CAP_PRICE_LISTS) {
-		diag_at(r->d, n, "providers: more than %d", CAP_PRICE_LISTS);
-		return;
-	}
-	if (!(lists = arena_array(r->a, n->count, sizeof(*lists)))) {
-		diag_at(r->d, n, "out of memory");
-		return;
-	}
 	p->lists = lists;
 	for (const struct yaml_node *c = n->child; c; c = c->next)
 		read_provider(r, c, &lists[p->nlists++]);
@@ -315,18 +324,10 @@ read_lists(struct reader *r, const struct yaml_node *n, struct prices *p)
 static void
 read_tools(struct reader *r, const struct yaml_node *n, struct prices *p)
 {
-	struct price_tool *v;
+	struct price_tool *v = room_for(r, n, "tools", sizeof(*v));
 
-	if (!read_map(r->d, n, "tools", NULL, NULL))
+	if (!v)
 		return;
-	if (n->count > CAP_PRICE_LISTS) {
-		diag_at(r->d, n, "tools: more than %d", CAP_PRICE_LISTS);
-		return;
-	}
-	if (!(v = arena_array(r->a, n->count, sizeof(*v)))) {
-		diag_at(r->d, n, "out of memory");
-		return;
-	}
 	p->tools = v;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		enum price_kind k = 0;
