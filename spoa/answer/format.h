@@ -12,7 +12,7 @@ enum answer_read {
 	READ_INPUT,    /* a tool's arguments as a value: every string below is text */
 	READ_INDEX,    /* number of the choice, item or call that its object is, for `slot` */
 	READ_END,      /* the same, of a block that this event ends */
-	READ_FLAG,     /* true: the text beside it is another channel, by `slot` */
+	READ_FLAG,     /* true: the text next to it is another channel, by `slot` */
 	READ_TOOL,     /* the name of a tool that is called */
 	READ_FINISH,   /* why a choice ended; null while it has not */
 	READ_MODEL,    /* the model that answered */
@@ -44,7 +44,7 @@ struct answer_row {
 	enum answer_kind kind; /* READ_TEXT, READ_COPY */
 	unsigned slot; /* READ_INDEX, READ_END, READ_FLAG; READ_TEXT: tells texts of one kind
 			  apart */
-	const char *media; /* READ_OPAQUE: "image", "audio"; NULL: as the READ_MEDIA beside it
+	const char *media; /* READ_OPAQUE: "image", "audio"; NULL: as the READ_MEDIA next to it
 			      says */
 	const char *event; /* in events of this type only; NULL: in any. Rows of one path
 			      stand together, those with an event first */

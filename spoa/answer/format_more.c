@@ -4,7 +4,7 @@
 
 /* clang-format off */
 /* https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse: parts of an event
- * go on where those of the last one ended; thoughts are told by a member beside them. */
+ * go on where those of the last one ended; thoughts are told by a member next to them. */
 static const struct answer_row gemini_rows[] = {
 	ROW("responseId",                              READ_WORD),
 	ROW("modelVersion",                            READ_MODEL),

@@ -1,6 +1,6 @@
 /* tollgate init: what a machine with HAProxy lacks, and the stanza laid into its file. Without
  * --write it prints that and writes nothing. What exists is left; a file of the person that is
- * changed keeps its old self beside it. What a run that was killed left undone the next one
+ * changed keeps its old self next to it. What a run that was killed left undone the next one
  * does. */
 #include <errno.h>
 #include <stdio.h>

@@ -46,7 +46,7 @@ void result_of(struct init *in, const char *file, struct buf *out);
 
 /* init_write.c: a new file, whole or not at all, with its folders. */
 int write_file(struct init *in, const char *path, struct span text);
-/* What was there is kept beside it; the new text is aside until edits_take_place(). */
+/* What was there is kept next to it; the new text is aside until edits_take_place(). */
 void write_edited(struct init *in, const char *file, struct span text);
 void edits_take_place(struct init *in);
 /* Where they do not: nothing is left of them. */

@@ -38,7 +38,7 @@ const struct config_option config_options[] = {
 { "policy",               OPT_PATH,     AT(policy),               NULL,     0,       0, 0,
   "the policy in force: a file, or a folder of them" },
 { "shadow_policy",        OPT_PATH,     AT(shadow_policy),        NULL,     0,       0,         0,
-  "a second policy, asked beside the one in force and never obeyed: what it would decide is recorded and counted" },
+  "a second policy, asked next to the one in force and never obeyed: what it would decide is recorded and counted" },
 { "policy_watch",         OPT_BOOL,     AT(policy_watch),         "true",   0,       0,         0,
   "reload where a file that the policy in force was read from changes" },
 { "detectors",            OPT_PATH,     AT(detectors),            NULL,     0,       0,         0,

@@ -11,7 +11,7 @@
 const struct rule judge_rules[] = {
 	{ "haproxy-version",      ADVICE, ONCE,  rule_version,             "the version is one that tollgate is tried on" },
 	{ "stanza-absent",        ERROR,  ONCE,  rule_stanza_absent,       "a frontend loads the SPOE engine of tollgate" },
-	{ "shipped-missing",      ERROR,  ONCE,  rule_shipped_missing,     "tollgate.cfg is loaded beside the person's own files" },
+	{ "shipped-missing",      ERROR,  ONCE,  rule_shipped_missing,     "tollgate.cfg is loaded next to the person's own files" },
 	{ "gate-mode",            ERROR,  GATES, rule_gate_mode,           "the frontend of the gate speaks HTTP" },
 	{ "stanza-scope",         ERROR,  GATES, rule_stanza_scope,        "what passes the gate is named by host or bind, never by path" },
 	{ "stanza-lines",         ERROR,  GATES, rule_stanza_lines,        "every line of the stanza is there and says what the shipped one says" },
@@ -27,7 +27,7 @@ const struct rule judge_rules[] = {
 	{ "own-origins",          ERROR,  GATES, rule_own_origins,         "which pages may read answers is said by origins.lst alone" },
 	{ "sockets",              ERROR,  ONCE,  rule_sockets,             "HAProxy connects where tollgate listens, chroot included" },
 	{ "deadlines",            ERROR,  ONCE,  rule_deadlines,           "HAProxy waits longer for tollgate than tollgate for what it asks" },
-	{ "compression-filter",   ERROR,  GATES, rule_compression_filter,  "compression beside SPOE names its filter" },
+	{ "compression-filter",   ERROR,  GATES, rule_compression_filter,  "compression with SPOE names its filter" },
 	{ "compression-overflow", ERROR,  ONCE,  rule_compression_overflow,"compression with large buffers has room for its worst case" },
 	{ "socket-group",         ADVICE, ONCE,  rule_socket_group,        "HAProxy is in the group that tollgate's sockets are for" },
 	{ "shipped-differs",      ADVICE, ONCE,  rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },

@@ -50,7 +50,7 @@ compare_backend(
 		}
 }
 
-/* The engine's file as one section, comments aside: as the filter line names it, or beside the
+/* The engine's file as one section, comments aside: as the filter line names it, or next to the
  * file that names it, before it is installed. False: it cannot be read. */
 bool
 read_engine(const struct haproxy_line *filter, struct haproxy *spoe)

@@ -347,7 +347,7 @@ guard_keep_input(struct guard *g, const struct answer_input *in)
 	k->whole = true;
 }
 
-/* What was made is charged, whatever stands beside it. */
+/* What was made is charged, whatever is next to it. */
 static bool
 says_something(const struct answer_document *d)
 {

@@ -1,6 +1,6 @@
 /* libcurl's multi interface over libev (curl_multi_socket_action). libcurl says
- * which sockets and which time it waits for; each call has a timer of its own
- * beside, so that its deadline holds whatever libcurl is busy with (a resolver, a
+ * which sockets and which time it waits for; each call has a timer of its own,
+ * so that its deadline holds whatever libcurl is busy with (a resolver, a
  * handshake). What was sent and received is zeroed: it may be prompt text. */
 #include "store/http_client.h"
 

@@ -215,7 +215,7 @@ the_policy_is_found_beside_above_or_as_named(void **state)
 	assert_int_equal(tollgate("", "policy", "test", path("tests"), NULL), 0);
 	put("tests/b.yaml", HEAD GOOD);
 	assert_int_equal(tollgate("", "policy", "test", path("tests/b.yaml"), NULL), 2);
-	holds(cmd_err, "no policy stands beside it");
+	holds(cmd_err, "no policy is next to it");
 	put("tests/b.yaml", "policy: ../a.yaml\n" HEAD GOOD);
 	assert_int_equal(tollgate("", "policy", "test", path("tests/b.yaml"), NULL), 0);
 	put("other.yaml", POLICY "  - {name: no, deny: true}\n");

@@ -508,7 +508,7 @@ policy_cases_load(struct arena *a, const char *file, struct policy_cases *out, s
 	else
 		read_path(a, d, named, &out->policy);
 	if (!out->policy && d->errors == errors)
-		diag_file(d, file, "no policy stands beside it: name one with `policy: FILE`");
+		diag_file(d, file, "no policy is next to it: name one with `policy: FILE`");
 	load_all(a, root, out, d);
 	return d->errors == errors && !arena_failed(a);
 }
