@@ -22,6 +22,7 @@ enum {
 	RUN_UP = 512,	  /* before each round: caches as its own column leaves them */
 	SETTLE_ROUND = 2, /* likewise, each of FLIGHT settlements */
 	WARM = 15000,
+	REST_US = 500,
 	MANY = 80000, /* how many there are in a second */
 };
 
@@ -93,11 +94,14 @@ draw(unsigned below)
 	return (unsigned)(chance % below);
 }
 
+/* Another process' clock stands while that is on its core, up to a tick of some ms: so Redis
+ * has to have come to rest. */
 static double
 cpu_us(void)
 {
 	struct timespec t;
 
+	run_for(REST_US);
 	clock_gettime(redis_cpu, &t);
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
