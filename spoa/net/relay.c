@@ -15,7 +15,7 @@
 #define POOL_SWEEP_S 1.0
 
 static void
-bury(struct relay *r)
+bury_dead(struct relay *r)
 {
 	for (struct edge *c; (c = LIST_FIRST(&r->dead_edges));) {
 		LIST_REMOVE(c, all);
@@ -30,7 +30,7 @@ bury(struct relay *r)
 static void
 on_prepare(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 {
-	bury(TAGGED(relay, w->data));
+	bury_dead(TAGGED(relay, w->data));
 }
 
 /* Reading an edge is paused while the upstream is slower, and libev reports a
@@ -38,7 +38,7 @@ on_prepare(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
  * loop, reports just that (EPOLLRDHUP), so that an abort is passed on at once
  * although unread bytes are before it. */
 static void
-on_hup(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
+on_edge_hup(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct relay *r = TAGGED(relay, w->data);
 	struct epoll_event ev[16];
@@ -54,7 +54,7 @@ on_hup(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 }
 
 static bool
-take(void *relay, int fd)
+take_edge(void *relay, int fd)
 {
 	struct relay *r = TAGGED(relay, relay);
 
@@ -90,10 +90,10 @@ relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *g
 		free(r);
 		return NULL;
 	}
-	ev_io_init(&r->hup, on_hup, r->hup_fd, EV_READ);
+	ev_io_init(&r->hup, on_edge_hup, r->hup_fd, EV_READ);
 	r->hup.data = r;
 	ev_io_start(loop, &r->hup);
-	acceptor_init(&r->acceptor, loop, ACCEPT_RELAY, &r->nedges, take, r);
+	acceptor_init(&r->acceptor, loop, ACCEPT_RELAY, &r->nedges, take_edge, r);
 	ev_timer_init(&r->pool_sweep, pool_sweep, POOL_SWEEP_S, POOL_SWEEP_S);
 	r->pool_sweep.data = r;
 	ev_prepare_init(&r->bury, on_prepare);
@@ -166,7 +166,7 @@ relay_free(struct relay **rp)
 	ev_prepare_stop(r->loop, &r->bury);
 	ev_io_stop(r->loop, &r->hup);
 	close(r->hup_fd);
-	bury(r);
+	bury_dead(r);
 	acceptor_free(&r->acceptor);
 	free(r);
 	*rp = NULL;

@@ -6,13 +6,13 @@
 #define UNCOUNTED ((enum metric) - 1)
 
 static const struct dialect *
-dialect_of(const struct edge *c)
+dialect_of_edge(const struct edge *c)
 {
 	return c->plan ? c->plan->dialect : dialect_find(SPAN_LIT("rest"));
 }
 
 static struct span
-id_of(const struct edge *c)
+id_of_edge(const struct edge *c)
 {
 	return c->plan ? c->plan->id : span_str("");
 }
@@ -28,7 +28,7 @@ compose(struct edge *c, int status, struct span fields, struct span body)
 	http_put_status(&c->out, status);
 	buf_str(&c->out, "content-type: application/json\r\ncache-control: no-store\r\n");
 	buf_span(&c->out, fields);
-	struct span type = dialect_error_type(dialect_of(c), body);
+	struct span type = dialect_error_type(dialect_of_edge(c), body);
 	if (type.n)
 		buf_printf(&c->out, "x-amzn-errortype: %.*s\r\n", SPAN_ARG(type));
 	if (status == 503)
@@ -48,7 +48,8 @@ compose_error(struct edge *c, int status, const char *code, const char *message)
 	buf_init(&body, 4 * CAP_ERROR_BYTES);
 	if (!c->body.done)
 		c->last_request = true;
-	dialect_error(dialect_of(c), status, code, span_str(message), id_of(c), &body);
+	dialect_error(
+		dialect_of_edge(c), status, code, span_str(message), id_of_edge(c), &body);
 	compose(c, status, c->x ? c->relay->ops->response_fields(c->x) : span_str(""),
 		buf_view(&body));
 	buf_free(&body);
@@ -117,7 +118,7 @@ answer_denial(struct edge *c, const struct exchange_denial *d)
  * says, so that who reads it whole before he looks finds the error; what a provider broke off
  * is broken off here too. */
 static void
-cut(struct edge *c, bool denied, const char *code, const char *why)
+cut_answer(struct edge *c, bool denied, const char *code, const char *why)
 {
 	struct buf event;
 	char line[HTTP_CHUNK_MAX];
@@ -132,11 +133,11 @@ cut(struct edge *c, bool denied, const char *code, const char *why)
 	buf_init(&event, 4 * CAP_ERROR_BYTES);
 	bool half = c->answer.last != '\n' && !(c->guard && guard_edits(c->guard));
 	if (c->guard) {
-		guard_say_error(c->guard, code, span_str(why), id_of(c), half, &event);
+		guard_say_error(c->guard, code, span_str(why), id_of_edge(c), half, &event);
 	} else {
 		buf_str(&event, half ? "\n\n" : "\n");
-		dialect_stream_error(dialect_of(c), c->plan->endpoint, code, span_str(why),
-			id_of(c), &event);
+		dialect_stream_error(dialect_of_edge(c), c->plan->endpoint, code, span_str(why),
+			id_of_edge(c), &event);
 	}
 	if (chunks)
 		buf_put(&c->out, line, http_chunk_line(line, event.n));
@@ -149,7 +150,8 @@ cut(struct edge *c, bool denied, const char *code, const char *why)
 }
 
 static void
-fail(struct edge *c, enum exchange_end end, int status, const char *code, const char *why)
+fail_exchange(
+	struct edge *c, enum exchange_end end, int status, const char *code, const char *why)
 {
 	bool sent = c->up && c->up->request.began;
 
@@ -157,7 +159,7 @@ fail(struct edge *c, enum exchange_end end, int status, const char *code, const 
 		upstream_release(c->up, false);
 	metric_inc(c->relay->metrics, M_RELAY_ABORTS);
 	if (c->answer.sent) {
-		cut(c, end == END_ANSWER_DENIED, code, why);
+		cut_answer(c, end == END_ANSWER_DENIED, code, why);
 	} else {
 		compose_error(c, status, code, why);
 		c->held = c->out.n;
@@ -204,13 +206,13 @@ answer_fail(struct edge *c, enum failure_kind kind, const char *why)
 {
 	const struct failure *f = failure_noted(c, kind);
 
-	fail(c, f->end, f->status, f->code, why ? why : f->why);
+	fail_exchange(c, f->end, f->status, f->code, why ? why : f->why);
 }
 
 void
 answer_forbid(struct edge *c, int status, const char *why)
 {
 	metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
-	fail(c, END_ANSWER_DENIED, status, "content_policy_violation",
+	fail_exchange(c, END_ANSWER_DENIED, status, "content_policy_violation",
 		why ? why : "the answer is denied by policy");
 }

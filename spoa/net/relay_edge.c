@@ -32,7 +32,7 @@ hup_watch(struct edge *c)
 }
 
 static void
-edge_hup_unwatch(struct edge *c)
+hup_unwatch(struct edge *c)
 {
 	if (c->hup_watched)
 		epoll_ctl(c->relay->hup_fd, EPOLL_CTL_DEL, c->fd, NULL);
@@ -78,7 +78,7 @@ too_slow(const struct edge *c)
 
 /* When this state has lasted too long. */
 static uint64_t
-due(const struct edge *c)
+edge_due(const struct edge *c)
 {
 	const struct relay_options *o = &c->relay->options;
 	const struct upstream *u = c->up;
@@ -130,20 +130,20 @@ edge_update(struct edge *c)
 	if (c->state == EDGE_DEAD || c->fd < 0)
 		return;
 	if (wants_to_read(c)) {
-		edge_hup_unwatch(c);
+		hup_unwatch(c);
 		ev_io_start(loop, &c->readable);
 	} else {
 		ev_io_stop(loop, &c->readable);
 		hup_watch(c);
 	}
-	arm_timer(c, due(c));
+	arm_timer(c, edge_due(c));
 }
 
 static void
-on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
+on_edge_timer(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 {
 	struct edge *c = TAGGED(edge, w->data);
-	uint64_t at = due(c);
+	uint64_t at = edge_due(c);
 
 	if (c->state == EDGE_DEAD || c->fd < 0)
 		return;
@@ -173,12 +173,12 @@ edge_drop_answer(struct edge *c)
 
 /* Closes the descriptor and forgets all bytes but a body the gate may read. */
 static void
-shut(struct edge *c)
+shut_edge(struct edge *c)
 {
 	struct ev_loop *loop = c->relay->loop;
 
 	if (c->fd >= 0) {
-		edge_hup_unwatch(c);
+		hup_unwatch(c);
 		ev_io_stop(loop, &c->readable);
 		ev_io_stop(loop, &c->writable);
 		ev_timer_stop(loop, &c->timer);
@@ -196,7 +196,7 @@ edge_close(struct edge *c)
 
 	if (c->state == EDGE_DEAD)
 		return;
-	shut(c);
+	shut_edge(c);
 	request_free_whole(c);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
 	LIST_REMOVE(c, all);
@@ -214,7 +214,7 @@ edge_end(struct edge *c, const char *why)
 	case EDGE_FLUSH:
 	case EDGE_LINGER: edge_close(c); break;
 	case EDGE_CLAIM:
-	case EDGE_FINISH: shut(c); break;
+	case EDGE_FINISH: shut_edge(c); break;
 	case EDGE_DEFER:
 	case EDGE_VERDICT:
 	case EDGE_EXCHANGE: {
@@ -224,7 +224,7 @@ edge_end(struct edge *c, const char *why)
 			upstream_release(c->up, false);
 		bool waits = c->state == EDGE_EXCHANGE && !sent;
 		answer_finish(c, waits ? END_NEVER_SENT : END_CLIENT_ABORT, why);
-		shut(c);
+		shut_edge(c);
 		break;
 	}
 	case EDGE_DEAD: break;
@@ -239,7 +239,7 @@ edge_gone(struct edge *c)
 
 /* The response is written: the next request, or the end. */
 static void
-finished(struct edge *c)
+answer_written(struct edge *c)
 {
 	struct relay *r = c->relay;
 	bool unread = !c->body.done || c->in.n, cut = c->answer.cut;
@@ -300,13 +300,13 @@ edge_flush(struct edge *c)
 	if (c->out.n)
 		return;
 	if (c->state == EDGE_FLUSH)
-		finished(c);
+		answer_written(c);
 	else if (c->state == EDGE_FINISH && c->answer.cut)
-		shut(c);
+		shut_edge(c);
 }
 
 static void
-on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
+on_edge_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct edge *c = TAGGED(edge, w->data);
 
@@ -327,7 +327,7 @@ linger(struct edge *c)
 }
 
 static void
-on_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
+on_edge_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct edge *c = TAGGED(edge, w->data);
 	size_t room;
@@ -382,9 +382,9 @@ edge_new(struct relay *r, int fd)
 	buf_init(&c->out, CAP_RELAY_UNSENT + 3 * (size_t)CAP_ANSWER_BYTES);
 	buf_init(&c->head, 2 * CAP_HEAD_BYTES);
 	buf_init(&c->spool, 3 * (size_t)CAP_ANSWER_BYTES);
-	ev_io_init(&c->readable, on_readable, fd, EV_READ);
-	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
-	ev_init(&c->timer, on_timer);
+	ev_io_init(&c->readable, on_edge_readable, fd, EV_READ);
+	ev_io_init(&c->writable, on_edge_writable, fd, EV_WRITE);
+	ev_init(&c->timer, on_edge_timer);
 	c->readable.data = c->writable.data = c->timer.data = c;
 	c->active_us = clock_mono_us();
 	c->last_request = r->draining;

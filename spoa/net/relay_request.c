@@ -21,7 +21,7 @@ status_of(ssize_t err)
 }
 
 static void
-claimed(struct gate_claim *claim, int err, struct exchange *x)
+edge_claimed(struct gate_claim *claim, int err, struct exchange *x)
 {
 	struct edge *c = claim->arg;
 
@@ -57,7 +57,7 @@ ticket_of(const struct http_head *h)
 }
 
 static void
-read_head(struct edge *c)
+read_request_head(struct edge *c)
 {
 	struct relay *r = c->relay;
 	struct http_message m;
@@ -92,7 +92,7 @@ read_head(struct edge *c)
 	c->claim = (struct gate_claim){ .ticket = span_of(c->ticket, ticket.n),
 		.method = span_of(c->method, m.head.method.n),
 		.content_length = m.declared,
-		.done = claimed,
+		.done = edge_claimed,
 		.arg = c };
 	buf_consume(&c->in, (size_t)n);
 	c->state = EDGE_CLAIM;
@@ -102,7 +102,7 @@ read_head(struct edge *c)
 /* ---- bodies held whole ---- */
 
 static void
-verdict(void *arg, const struct exchange_denial *denial)
+body_verdict(void *arg, const struct exchange_denial *denial)
 {
 	struct edge *c = TAGGED(edge, arg);
 
@@ -121,14 +121,14 @@ verdict(void *arg, const struct exchange_denial *denial)
 
 /* Nothing was sent upstream yet: the gate words the refusal. */
 static void
-refuse(struct edge *c, enum failure_kind kind)
+refuse_request(struct edge *c, enum failure_kind kind)
 {
 	const struct failure *f = failure_noted(c, kind);
 
 	if (!c->body.done)
 		c->last_request = true;
 	c->state = EDGE_VERDICT;
-	c->relay->ops->refuse(c->x, f->status, f->code, f->why, verdict, c);
+	c->relay->ops->refuse(c->x, f->status, f->code, f->why, body_verdict, c);
 }
 
 /* Room for n more bytes, held with the gate before it is allocated. */
@@ -138,7 +138,7 @@ whole_room(struct edge *c, size_t n)
 	size_t cap = c->plan->body_cap_bytes, need = c->whole.n + n;
 
 	if (n > cap || c->whole.n > cap - n) {
-		refuse(c, FAIL_BODY_LARGE);
+		refuse_request(c, FAIL_BODY_LARGE);
 		return false;
 	}
 	if (need <= c->whole.size)
@@ -151,12 +151,12 @@ whole_room(struct edge *c, size_t n)
 	if (size < need)
 		size = need;
 	if (!c->relay->ops->hold(c->x, size - c->whole.size)) {
-		refuse(c, FAIL_HELD);
+		refuse_request(c, FAIL_HELD);
 		return false;
 	}
 	char *p = mem_grow(c->whole.p, c->whole.size, size);
 	if (!p) {
-		refuse(c, FAIL_MEMORY);
+		refuse_request(c, FAIL_MEMORY);
 		return false;
 	}
 	c->whole.p = p;
@@ -177,7 +177,7 @@ whole_done(struct edge *c)
 {
 	metric_add(c->relay->metrics, M_RELAY_BYTES_UP, c->whole.n);
 	c->state = EDGE_VERDICT;
-	c->relay->ops->body(c->x, span_of(c->whole.p, c->whole.n), verdict, c);
+	c->relay->ops->body(c->x, span_of(c->whole.p, c->whole.n), body_verdict, c);
 }
 
 static void
@@ -187,7 +187,7 @@ hold_body(struct edge *c)
 		struct span payload;
 		ssize_t n = http_body_next(&c->body, buf_view(&c->in), &payload);
 		if (n < 0) {
-			refuse(c, FAIL_BODY_MALFORMED);
+			refuse_request(c, FAIL_BODY_MALFORMED);
 			return;
 		}
 		if (payload.n && !whole_room(c, payload.n))
@@ -244,7 +244,7 @@ request_paused(const struct edge *c)
 }
 
 static void
-copy(struct edge *c, struct span payload)
+copy_body(struct edge *c, struct span payload)
 {
 	struct upstream *u = c->up;
 	bool chunked = c->declared < 0;
@@ -281,7 +281,7 @@ request_pump(struct edge *c)
 				answer_fail(c, FAIL_BODY_CHANGED, NULL);
 				return;
 			}
-			copy(c, payload);
+			copy_body(c, payload);
 		}
 		buf_consume(&c->in, (size_t)n);
 	}
@@ -311,16 +311,16 @@ begin_body(struct edge *c)
 	const struct exchange_plan *plan = c->plan;
 
 	if (plan->unrecorded) {
-		refuse(c, FAIL_RECORD);
+		refuse_request(c, FAIL_RECORD);
 		return;
 	}
 	if (plan->body_mode == BODY_NONE && !c->body.done) {
-		refuse(c, FAIL_BODY_UNEXPECTED);
+		refuse_request(c, FAIL_BODY_UNEXPECTED);
 		return;
 	}
 	if (plan->body_mode == BODY_DEFER) {
 		if (c->declared >= 0 && (uint64_t)c->declared > plan->body_cap_bytes) {
-			refuse(c, FAIL_BODY_LARGE);
+			refuse_request(c, FAIL_BODY_LARGE);
 			return;
 		}
 		c->state = EDGE_DEFER;
@@ -340,7 +340,7 @@ void
 request_progress(struct edge *c)
 {
 	switch (c->state) {
-	case EDGE_HEAD: read_head(c); break;
+	case EDGE_HEAD: read_request_head(c); break;
 	case EDGE_DEFER: hold_body(c); break;
 	case EDGE_EXCHANGE:
 		request_pump(c);
@@ -358,7 +358,7 @@ request_timeout(struct edge *c)
 	bool silent = !c->body.done && now >= c->active_us + c->relay->options.read_us;
 
 	if (c->state == EDGE_DEFER)
-		refuse(c, FAIL_BODY_SLOW);
+		refuse_request(c, FAIL_BODY_SLOW);
 	else if (silent && !request_paused(c))
 		answer_fail(c, FAIL_BODY_SLOW, NULL);
 	else if (edge_unsent(c) >= CAP_RELAY_UNSENT)

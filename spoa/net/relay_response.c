@@ -13,7 +13,7 @@
 
 /* What the guard says no to: the caller hears it in its dialect. */
 static void
-refuse_answer(struct edge *c)
+answer_refused(struct edge *c)
 {
 	const struct guard_report *r = guard_report(c->guard);
 
@@ -28,7 +28,7 @@ refuse_answer(struct edge *c)
 /* ---- the head ---- */
 
 static struct span
-field(const struct http_head *h, const char *name)
+response_field(const struct http_head *h, const char *name)
 {
 	const struct http_field *f = http_field_nth(h, name, 0);
 
@@ -82,8 +82,8 @@ static int
 guard_begin(struct edge *c, const struct http_message *m)
 {
 	struct guard_head h = { .status = m->head.status,
-		.content_type = field(&m->head, "content-type"),
-		.content_encoding = field(&m->head, "content-encoding") };
+		.content_type = response_field(&m->head, "content-type"),
+		.content_encoding = response_field(&m->head, "content-encoding") };
 
 	c->guard = NULL;
 	if (!c->plan->reads_answer || m->framing == HTTP_NO_BODY)
@@ -101,7 +101,7 @@ guard_begin(struct edge *c, const struct http_message *m)
 }
 
 static int
-put_head(struct edge *c, const struct upstream *u, const struct http_message *m)
+put_response_head(struct edge *c, const struct upstream *u, const struct http_message *m)
 {
 	/* A length without a body is information (RFC 9110 8.6). */
 	bool declares = c->answer.framing == HTTP_LENGTH ||
@@ -119,13 +119,13 @@ put_head(struct edge *c, const struct upstream *u, const struct http_message *m)
 }
 
 static void
-begin(struct upstream *u, const struct http_message *m)
+begin_response(struct upstream *u, const struct http_message *m)
 {
 	struct edge *c = u->edge;
 	int err;
 
 	c->result.status = m->head.status;
-	c->answer.streams = span_ieq(http_media_type(field(&m->head, "content-type")),
+	c->answer.streams = span_ieq(http_media_type(response_field(&m->head, "content-type")),
 		SPAN_LIT("text/event-stream"));
 	err = guard_begin(c, m);
 	c->answer.framing = m->framing;
@@ -153,8 +153,8 @@ begin(struct upstream *u, const struct http_message *m)
 		c->answer.life = RESPONSE_BEGUN;
 	c->answer.last = '\n';
 	if (err == ERR_AUTH && c->answer.refused)
-		refuse_answer(c);
-	else if (err || put_head(c, u, m))
+		answer_refused(c);
+	else if (err || put_response_head(c, u, m))
 		answer_fail(c, FAIL_ANSWER, "the response could not be written");
 }
 
@@ -171,7 +171,7 @@ is_haproxys(const struct http_message *m, const char *name)
 
 /* Reads one head: 1 done, 0 not whole yet or given up. */
 static int
-read_head(struct upstream *u)
+read_response_head(struct upstream *u)
 {
 	struct edge *c = u->edge;
 	struct http_message m;
@@ -198,7 +198,7 @@ read_head(struct upstream *u)
 			return 0;
 		}
 		if (m.head.status >= 200)
-			begin(u, &m);
+			begin_response(u, &m);
 		if (c->up != u)
 			return 0;
 		buf_consume(&u->in, (size_t)n);
@@ -325,7 +325,7 @@ body_passes(struct upstream *u, const char *why)
 	int err = pass_body(u);
 
 	if (err == ERR_AUTH && c->answer.refused)
-		refuse_answer(c);
+		answer_refused(c);
 	else if (err)
 		answer_fail(c, FAIL_ANSWER, why);
 	return !err;
@@ -334,7 +334,7 @@ body_passes(struct upstream *u, const char *why)
 /* ---- the end ---- */
 
 static void
-complete(struct upstream *u, bool whole_at_once)
+complete_response(struct upstream *u, bool whole_at_once)
 {
 	struct edge *c = u->edge;
 
@@ -372,12 +372,12 @@ response_progress(struct upstream *u)
 		answer_fail(c, FAIL_ANSWER, "an answer before the request");
 		return;
 	}
-	if (!u->answer.head_done && !read_head(u))
+	if (!u->answer.head_done && !read_response_head(u))
 		return;
 	if (!body_passes(u, "the response's framing is malformed"))
 		return;
 	if (u->answer.body.done)
-		complete(u, in_one_read);
+		complete_response(u, in_one_read);
 	if (u->answer.body.done || !head_waits(c))
 		edge_flush(c);
 }
@@ -390,7 +390,7 @@ response_eof(struct upstream *u, int err)
 	if (err == 0 && u->answer.head_done && http_body_eof(&u->answer.body) == 0) {
 		if (!body_passes(u, "the response could not be read"))
 			return;
-		complete(u, false);
+		complete_response(u, false);
 		edge_flush(c);
 		return;
 	}

@@ -17,8 +17,8 @@
 #define CONNECT_RETRY_S	 0.005
 #define CONNECT_LIMIT_US 1000000u
 
-static void on_readable(struct ev_loop *loop, ev_io *w, int events);
-static void on_writable(struct ev_loop *loop, ev_io *w, int events);
+static void on_upstream_readable(struct ev_loop *loop, ev_io *w, int events);
+static void on_upstream_writable(struct ev_loop *loop, ev_io *w, int events);
 static void on_connecting(struct ev_loop *loop, ev_timer *w, int events);
 
 /* ---- life ---- */
@@ -43,7 +43,7 @@ upstream_close(struct upstream *u)
 
 /* As new, but for the connection. Two callers' bytes never share a buffer. */
 static void
-reset(struct upstream *u)
+reset_upstream(struct upstream *u)
 {
 	buf_free(&u->in);
 	buf_free(&u->out);
@@ -65,13 +65,13 @@ upstream_release(struct upstream *u, bool reusable)
 	}
 	ev_io_stop(u->relay->loop, &u->writable);
 	ev_io_start(u->relay->loop, &u->readable);
-	reset(u);
+	reset_upstream(u);
 	pool_put(u);
 }
 
 /* 0 connected, 1 later, <0 failed. */
 static int
-try_connect(struct upstream *u)
+upstream_connect(struct upstream *u)
 {
 	struct relay *r = u->relay;
 
@@ -108,10 +108,10 @@ upstream_new(struct relay *r)
 		upstream_close(u);
 		return NULL;
 	}
-	ev_io_init(&u->readable, on_readable, u->fd, EV_READ);
-	ev_io_init(&u->writable, on_writable, u->fd, EV_WRITE);
+	ev_io_init(&u->readable, on_upstream_readable, u->fd, EV_READ);
+	ev_io_init(&u->writable, on_upstream_writable, u->fd, EV_WRITE);
 	u->readable.data = u->writable.data = u;
-	if (try_connect(u) < 0) {
+	if (upstream_connect(u) < 0) {
 		upstream_close(u);
 		return NULL;
 	}
@@ -126,7 +126,7 @@ on_connecting(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 	struct edge *c = u->edge;
 
 	ev_timer_stop(loop, w);
-	int err = try_connect(u);
+	int err = upstream_connect(u);
 	if (err == 0) {
 		u->active_us = clock_mono_us();
 		upstream_flush(u);
@@ -140,7 +140,7 @@ on_connecting(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 
 /* Content-Length or chunked, and the empty line. */
 static int
-put_head(struct upstream *u, const struct edge *c)
+put_request_head(struct upstream *u, const struct edge *c)
 {
 	const struct exchange_plan *plan = c->plan;
 	int err = http_put_request(&u->out, &plan->head);
@@ -183,7 +183,7 @@ upstream_begin(struct edge *c)
 	c->up = u;
 	u->active_us = clock_mono_us();
 	u->answer.to_head = span_is(c->plan->head.method, "HEAD");
-	if (put_head(u, c)) {
+	if (put_request_head(u, c)) {
 		answer_fail(c, FAIL_MEMORY, "the request could not be written");
 		return;
 	}
@@ -209,7 +209,7 @@ may_retry(const struct upstream *u, int err)
 }
 
 static void
-retry(struct upstream *old)
+retry_upstream(struct upstream *old)
 {
 	struct edge *c = old->edge;
 	struct upstream *u = upstream_new(c->relay);
@@ -242,7 +242,7 @@ upstream_moves(struct upstream *u)
 		return false;
 	while ((idle = LIST_FIRST(&r->pool)))
 		pool_drop(idle);
-	retry(u);
+	retry_upstream(u);
 	return true;
 }
 
@@ -328,7 +328,7 @@ upstream_flush(struct upstream *u)
 }
 
 static void
-on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
+on_upstream_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct upstream *u = TAGGED(upstream, w->data);
 	struct edge *c = u->edge;
@@ -340,10 +340,10 @@ on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 /* ---- receiving ---- */
 
 static void
-broken(struct upstream *u, int err)
+upstream_broken(struct upstream *u, int err)
 {
 	if (may_retry(u, err))
-		retry(u);
+		retry_upstream(u);
 	else
 		response_eof(u, err);
 }
@@ -363,7 +363,7 @@ read_answer(struct upstream *u)
 	char *to = buf_reserve(&u->in, room);
 	ssize_t n = to ? recv(u->fd, to, room, 0) : -1;
 	if (!to) {
-		broken(u, ENOMEM);
+		upstream_broken(u, ENOMEM);
 	} else if (n > 0) {
 		buf_commit(&u->in, (size_t)n);
 		u->active_us = clock_mono_us();
@@ -375,17 +375,17 @@ read_answer(struct upstream *u)
 		if (u->in.p && u->in.n == 0 && !u->answer.filled)
 			buf_give_back(&u->in, fresh ? (size_t)n : u->in.size);
 	} else if (n == 0) {
-		broken(u, 0);
+		upstream_broken(u, 0);
 	} else if (errno != EAGAIN && errno != EINTR) {
-		broken(u, errno);
+		upstream_broken(u, errno);
 	} else if (u->request.failed && !u->answer.heard) {
 		/* Broken for writing and silent: nothing will come. */
-		broken(u, EPIPE);
+		upstream_broken(u, EPIPE);
 	}
 }
 
 static void
-on_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
+on_upstream_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct upstream *u = TAGGED(upstream, w->data);
 	struct edge *c = u->edge;
