@@ -22,6 +22,17 @@
 
 #include "quota/quota.h"
 
+/* What a worker does in a life, apart from how it asks: tests walk all orders of it. */
+enum life_state { LIFE_ASKS, LIFE_PUBLISHES, LIFE_SETTLES, LIFE_SETTLED };
+struct life_facts {
+	bool added;		/* all of its ledger is */
+	int64_t expected, came; /* workers; none expected: nobody is waited for */
+	uint64_t waited_us;
+};
+enum life_state life_next(enum life_state now, const struct life_facts *f);
+/* What may be spent of a limit where fewer came than were expected. */
+uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
+
 struct quota_lives;
 struct quota_lives *lives_new(void);
 void lives_free(struct quota_lives **l);

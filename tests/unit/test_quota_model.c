@@ -1,8 +1,10 @@
 /* A model of how limits are counted, walked through every order in which the steps of a few
  * daemons can come: reserve, take back, settle, expire, a reply that is lost, a crash, a clock
- * that goes on; and in a walk of its own Redis loses all, and each daemon counts again what it
- * let go. In every state no more is let go than the limit, no counter is below zero,
- * and in the end nothing is left of what was given back. Each seeded fault must be found. */
+ * that goes on; and in a walk of its own Redis loses all, each daemon counts again what it let
+ * go, and reserves nothing until the engine's life_next() says that all have. One may be lost
+ * with it: then the others go on with their life_share(). In every state no more is let go than
+ * the limit, no counter is below zero, and in the end nothing is left of what was given back.
+ * Each seeded fault must be found. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "quota/quota_lives.h"
 #include "quota/quota_cell.h"
 
 enum { CLIENTS = 3, DIMS = 2, LAST_TICK = 3, BUCKETS = LAST_TICK + 3, SUB = 2 };
@@ -30,6 +33,9 @@ enum fault {
 	KEEPS_REFUSED,	   /* does not take back what was refused */
 	FORGETS,	   /* what it let go, where Redis lost it */
 	GOES_ON_ALONE,	   /* counts its own again, and does not wait for the others */
+	SAYS_IT_FIRST,	   /* that it came, and then counts its own again */
+	WAITS_FOR_FEWER,   /* than those who took part */
+	TAKES_ALL,	   /* where not all came: no share */
 };
 
 enum at {
@@ -53,7 +59,10 @@ struct client {
 	int8_t own[DIMS], other[DIMS];		   /* what it read */
 	int8_t counted[DIMS];			   /* what of it is counted as reserved */
 	int8_t spends[DIMS];			   /* and as spent */
-	int8_t came;				   /* in the life of the data that is */
+	int8_t came;				   /* counted again in the life that is */
+	int8_t life;				   /* enum life_state */
+	int8_t part;				   /* of the limit alone: not all came */
+	int8_t gone;				   /* with the data, and it does not come */
 	int8_t admitted, settled, used, recovered; /* settled: it has begun */
 };
 
@@ -153,6 +162,15 @@ read_others(struct state *s, struct client *c)
 		c->own[d] = s->bucket[c->bucket];
 }
 
+/* As lives_share() says. */
+static uint64_t
+limit_of(const struct client *c, int d)
+{
+	return c->part && fault != TAKES_ALL
+		       ? life_share((uint64_t)limits[d], CLIENTS - 1, CLIENTS)
+		       : (uint64_t)limits[d];
+}
+
 /* The decision is the daemon's own where it can be: cell_judge(). */
 static bool
 fits(const struct client *c, int d, int8_t n)
@@ -160,13 +178,13 @@ fits(const struct client *c, int d, int8_t n)
 	struct quota_dim dim = { .span.kind = QUOTA_CALENDAR,
 		.unit = QUOTA_TOKENS,
 		.orphan = shape == HOLDS ? QUOTA_ORPHAN_DROP : QUOTA_ORPHAN_CHARGE,
-		.limit = (uint64_t)limits[d],
+		.limit = limit_of(c, d),
 		.n = (uint64_t)n };
 	/* Who reads first adds its own to what it read. */
 	int64_t mine = fault == READS_FIRST ? n : 0, retry_ms, used = c->other[d];
 
 	if (shape == ROLLING)
-		return c->own[d] + c->other[d] + mine <= limits[d];
+		return c->own[d] + c->other[d] + mine <= (int64_t)limit_of(c, d);
 	return cell_judge(&dim, c->own[d] + mine, &used, 0, &retry_ms);
 }
 
@@ -272,6 +290,7 @@ lose_all(struct state *s)
 		else if (!decided)
 			*c = (struct client){ .at = c->at == UNDOING ? DONE : IDLE };
 		c->came = fault == FORGETS;
+		c->life = fault == FORGETS ? LIFE_SETTLED : LIFE_PUBLISHES;
 	}
 }
 
@@ -287,24 +306,40 @@ come(struct state *s, struct client *c)
 	c->came = 1;
 }
 
-static bool
-all_came(const struct state *s)
+/* Goes on in the life that is: says that it came, or asks who did. `late`: it has waited for
+ * long. */
+static void
+live(const struct state *s, struct client *c, bool late)
 {
+	struct life_facts f = { .added = c->came || fault == SAYS_IT_FIRST,
+		.expected = fault == GOES_ON_ALONE     ? 0
+			    : fault == WAITS_FOR_FEWER ? CLIENTS - 1
+						       : CLIENTS,
+		.waited_us = late ? UINT64_MAX : 0 };
+
 	for (int i = 0; i < CLIENTS; i++)
-		if (!s->c[i].came)
-			return false;
-	return true;
+		f.came += s->c[i].life >= LIFE_SETTLES && !s->c[i].gone;
+	c->life = (int8_t)life_next((enum life_state)c->life, &f);
+	c->part = c->life == LIFE_SETTLED && f.came < f.expected;
 }
 
-/* Before all came nobody counts anything new, and who came keeps corrections. */
 static bool
-may_step(const struct state *s, const struct client *c)
+one_is_gone(const struct state *s)
 {
-	if (c->at >= DONE)
+	for (int i = 0; i < CLIENTS; i++)
+		if (s->c[i].gone)
+			return true;
+	return false;
+}
+
+/* Before its life is settled a daemon counts nothing new, and where it has counted again what
+ * it let go, it keeps corrections of that. */
+static bool
+may_step(const struct client *c)
+{
+	if (c->at >= DONE || c->gone)
 		return false;
-	if (c->at >= LET_GO && !c->came)
-		return true;
-	return all_came(s) || (fault == GOES_ON_ALONE && c->came);
+	return c->life == LIFE_SETTLED || (c->at >= LET_GO && !c->came);
 }
 
 /* A deadline is over: what is held of it is gone. */
@@ -342,16 +377,25 @@ let_go(const struct state *s, int from, int to)
 	return sum;
 }
 
+/* Who was lost with the data may have let go all of it: the others have a share besides. */
+static int
+most(const struct state *s, int d)
+{
+	int share = (int)life_share((uint64_t)limits[d], CLIENTS - 1, CLIENTS);
+
+	return limits[d] + (one_is_gone(s) ? share : 0);
+}
+
 static bool
 holds(const struct state *s)
 {
 	bool calm = true;
 
 	for (int i = 0; i < CLIENTS; i++)
-		calm = calm && s->c[i].at == DONE && s->c[i].came;
+		calm = calm && s->c[i].at == DONE && s->c[i].came && !s->c[i].gone;
 	for (int d = 0; d < dims(); d++) {
 		for (int b = 0; b + SUB < BUCKETS; b++)
-			if (let_go(s, b, b + SUB) > limits[d])
+			if (let_go(s, b, b + SUB) > most(s, d))
 				return false;
 		if (s->total[d] < 0 || s->spent[d] < 0)
 			return false;
@@ -413,6 +457,30 @@ crash(const struct state *s, int i)
 }
 
 static void
+walk_life(const struct state *s, int i)
+{
+	struct state next = *s;
+	const struct client *c = &s->c[i];
+
+	if (c->gone || (c->came && c->life == LIFE_SETTLED))
+		return;
+	if (!c->came) {
+		come(&next, &next.c[i]);
+		/* to say so later is what one that comes later does */
+		live(s, &next.c[i], false);
+		walk(&next);
+		if (fault != SAYS_IT_FIRST)
+			return;
+		next = *s;
+	}
+	live(s, &next.c[i], one_is_gone(s));
+	walk(&next);
+	next = *s;
+	live(s, &next.c[i], false);
+	walk(&next);
+}
+
+static void
 walk(const struct state *s)
 {
 	if ((found && fault) || !see(s))
@@ -423,15 +491,11 @@ walk(const struct state *s)
 	}
 	for (int i = 0; i < CLIENTS; i++) {
 		struct state next = *s;
-		if (may_step(s, &s->c[i])) {
+		if (may_step(&s->c[i])) {
 			step(&next, i);
 			walk(&next);
 		}
-		if (!s->c[i].came) {
-			next = *s;
-			come(&next, &next.c[i]);
-			walk(&next);
-		}
+		walk_life(s, i);
 		/* One whose clock is ahead, or behind. */
 		for (int8_t skew = -1;
 			shape == ROLLING && !loses && i == 0 && s->c[i].at == IDLE && skew <= 1;
@@ -454,8 +518,11 @@ walk(const struct state *s)
 		struct state next = *s;
 		lose_all(&next);
 		walk(&next);
+		/* shares are of rolling windows */
+		next.c[1].gone = shape == ROLLING;
+		walk(&next);
 	}
-	if (shape == ROLLING && s->now < LAST_TICK) {
+	if (shape == ROLLING && s->now < LAST_TICK - loses) {
 		struct state next = *s;
 		next.now++;
 		walk(&next);
@@ -468,8 +535,10 @@ walk_all(enum shape of, enum fault with)
 	struct state first;
 
 	memset(&first, 0, sizeof(first));
-	for (int i = 0; i < CLIENTS; i++)
+	for (int i = 0; i < CLIENTS; i++) {
 		first.c[i].came = 1;
+		first.c[i].life = LIFE_SETTLED;
+	}
 	memset(filled, 0, (size_t)1 << SEEN_BITS);
 	shape = of;
 	fault = with;
@@ -519,6 +588,11 @@ a_fault_is_found(void **state)
 		{ "does not wait until all have counted again", TOTAL, GOES_ON_ALONE },
 		{ "does not wait, of holds", HOLDS, GOES_ON_ALONE },
 		{ "does not wait, of sub-buckets", ROLLING, GOES_ON_ALONE },
+		{ "says that it came before it counted", TOTAL, SAYS_IT_FIRST },
+		{ "says that it came before, of sub-buckets", ROLLING, SAYS_IT_FIRST },
+		{ "does not wait for the last one", TOTAL, WAITS_FOR_FEWER },
+		{ "does not wait for the last one, of holds", HOLDS, WAITS_FOR_FEWER },
+		{ "takes all where not all came", ROLLING, TAKES_ALL },
 	};
 
 	(void)state;

@@ -28,6 +28,22 @@ struct quota_lives {
 	uint64_t moves;	 /* of a cluster's slots, that were seen */
 };
 
+enum life_state
+life_next(enum life_state now, const struct life_facts *f)
+{
+	if (now == LIFE_PUBLISHES && f->added)
+		return LIFE_SETTLES;
+	if (now == LIFE_SETTLES && (f->came >= f->expected || f->waited_us > SETTLE_US))
+		return LIFE_SETTLED;
+	return now;
+}
+
+uint64_t
+life_share(uint64_t limit, int64_t came, int64_t expected)
+{
+	return (uint64_t)((unsigned __int128)limit * (uint64_t)came / (uint64_t)expected);
+}
+
 struct quota_lives *
 lives_new(void)
 {
@@ -155,6 +171,19 @@ settled(struct quota *qt, struct life *l, uint64_t now_us)
 			LI("expected", l->expected), LI("ms", (now_us - l->seen_us) / 1000));
 }
 
+/* Where it waits for the others: they came, or are waited for no longer. */
+static void
+go_further(struct quota *qt, struct life *l, uint64_t now_us)
+{
+	const struct life_facts f = { .added = true,
+		.expected = l->expected,
+		.came = l->came,
+		.waited_us = now_us - l->seen_us };
+
+	if (l->state == LIFE_SETTLES && life_next(l->state, &f) == LIFE_SETTLED)
+		settled(qt, l, now_us);
+}
+
 static void
 on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -164,8 +193,7 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	if (!l || err || n < 4 || replies[3].err)
 		return;
 	l->came = replies[3].i;
-	if (l->state == LIFE_SETTLES && l->came >= l->expected)
-		settled(a->quota, l, clock_mono_us());
+	go_further(a->quota, l, clock_mono_us());
 }
 
 /* Tells that it is there, and counts who is. */
@@ -263,12 +291,10 @@ begin_life(struct quota *qt, uint64_t epoch, uint64_t now_us)
 
 /* All that it let go is counted there. */
 static void
-published(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+published(struct quota *qt, struct redis *node, struct life *l)
 {
-	l->state = LIFE_SETTLES;
+	l->state = life_next(l->state, &(struct life_facts){ .added = true });
 	publish_done(qt, node, l);
-	if (l->expected == 0)
-		settled(qt, l, now_us);
 }
 
 static void
@@ -287,9 +313,8 @@ go_on(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 		return;
 	}
 	if (l->state == LIFE_PUBLISHES && l->chain == LEDGER_CHAINS && !l->unanswered)
-		published(qt, node, l, now_us);
-	if (l->state == LIFE_SETTLES && now_us - l->seen_us > SETTLE_US)
-		settled(qt, l, now_us);
+		published(qt, node, l);
+	go_further(qt, l, now_us);
 	if (since < (l->state == LIFE_SETTLES ? POLL_US : BEAT_US) ||
 		l->state == LIFE_PUBLISHES)
 		return;
@@ -331,8 +356,7 @@ lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
 		const struct life *l = lives_find(qt->lives, counts_life(qt, d)->epoch);
 		if (l && l->settled_us && d->span.kind == QUOTA_ROLLING &&
 			now_us - l->settled_us < d->span.window_s * 1000000)
-			d->limit = (uint64_t)((unsigned __int128)d->limit * (uint64_t)l->came /
-					      (uint64_t)l->expected);
+			d->limit = life_share(d->limit, l->came, l->expected);
 	}
 	q->shared = true;
 }

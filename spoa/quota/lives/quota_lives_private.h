@@ -11,7 +11,7 @@ enum {
 
 struct life {
 	uint64_t epoch; /* 0: no life */
-	enum { LIFE_ASKS, LIFE_PUBLISHES, LIFE_SETTLES, LIFE_SETTLED } state;
+	enum life_state state;
 	size_t chain;	     /* of the ledger, the next one to look at */
 	size_t unanswered;   /* pipelines that add */
 	size_t published;    /* counters */
