@@ -23,6 +23,12 @@ clock_mono_us(void)
 	return (uint64_t)read_ns(CLOCK_MONOTONIC) / 1000;
 }
 
+uint64_t
+clock_cpu_ns(void)
+{
+	return (uint64_t)read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 int64_t
 clock_wall_ns(void)
 {

@@ -8,6 +8,7 @@
 #include <time.h>
 
 uint64_t clock_mono_us(void);
+uint64_t clock_cpu_ns(void); /* what the calling thread has used */
 int64_t clock_wall_ns(void); /* since 1970-01-01T00:00:00Z */
 #define CLOCK_DAY_NS (86400ll * 1000000000)
 

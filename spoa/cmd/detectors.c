@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/scan_rules.h"
@@ -237,15 +237,6 @@ struct timing {
 	char starts[64];
 };
 
-static double
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
 /* µs per KB of a scan, the best of some; negative where it failed. */
 static double
 time_scan(const struct detect_rules *r, struct detect_scratch *scratch, struct span text,
@@ -258,9 +249,9 @@ time_scan(const struct detect_rules *r, struct detect_scratch *scratch, struct s
 		struct arena a;
 		struct findings f;
 		arena_init(&a, 0, false);
-		double from = now_us();
+		uint64_t from = clock_cpu_ns();
 		int err = detect_scan(r, scratch, text, &opt, &a, &f);
-		double us = (now_us() - from) * 1024 / (double)text.n;
+		double us = (double)(clock_cpu_ns() - from) * 1.024 / (double)text.n;
 		*hits = f.n;
 		arena_reset(&a);
 		if (err)

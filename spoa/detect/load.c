@@ -180,16 +180,6 @@ examples_of(struct loader *l, const struct yaml_node *map, struct entity_rule *e
 
 /* ---- a file ---- */
 
-static bool
-good_name(struct span s)
-{
-	bool good = s.n > 0 && s.n < 64 && is_upper(s.p[0]);
-
-	for (size_t i = 0; i < s.n; i++)
-		good = good && (is_upper(s.p[i]) || is_digit(s.p[i]) || s.p[i] == '_');
-	return good;
-}
-
 /* finder: a part of the program that knows the entity by its words (names.h). */
 static void
 finder_of(struct loader *l, const struct yaml_node *n, uint16_t entity)
@@ -247,7 +237,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 		struct span k = c->key->s;
 		if (span_is(k, "entity")) {
 			struct span name = load_text(l, c, "entity");
-			if (name.n && !good_name(name))
+			if (name.n && !detect_entity_is_name(name))
 				diag_at(l->d, c,
 					"an entity's name is UPPER_CASE, up to 63 bytes");
 			if (detect_entity_find(r, name) >= 0)

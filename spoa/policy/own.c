@@ -37,16 +37,6 @@ entity_of(struct reading *r, const struct yaml_node *n)
 	return name;
 }
 
-static bool
-good_entity(struct span s)
-{
-	bool good = s.n > 0 && s.n < 64 && is_upper(s.p[0]);
-
-	for (size_t i = 0; i < s.n; i++)
-		good = good && (is_upper(s.p[i]) || is_digit(s.p[i]) || s.p[i] == '_');
-	return good;
-}
-
 static const struct yaml_node *
 texts(struct reading *r, const struct yaml_node *n, const char *key)
 {
@@ -73,7 +63,7 @@ entity_name(struct reading *r, const struct yaml_node *n, struct detect_own *own
 	own->entity = c ? c->kind == YAML_SCALAR ? c->s.p : "" : entity_of(r, n);
 	if (c)
 		own->at = c;
-	if (own->entity && good_entity(span_str(own->entity)))
+	if (own->entity && detect_entity_is_name(span_str(own->entity)))
 		return;
 	diag_at(r->d, own->at,
 		"%s: a name in capitals, digits and _, up to 63, is expected as its entity's%s",

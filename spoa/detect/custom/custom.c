@@ -6,9 +6,9 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "detect/custom/dictionary.h"
 #include "detect/custom/fingerprint.h"
@@ -389,15 +389,6 @@ custom_open(const struct detect_rules *r, const struct detect_options *opt, stru
 
 /* ---- what it costs ---- */
 
-static double
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
 enum { COST_BYTES = 64 << 10, COST_TRIES = 5 };
 
 /* Of a search for the pattern through the text, in µs per KB; the best of some. */
@@ -414,14 +405,14 @@ search_cost(const struct own_cost *c, struct span text)
 
 	for (int i = 0; code && data && i < COST_TRIES; i++) {
 		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
-		double from = now_us();
+		uint64_t from = clock_cpu_ns();
 		size_t at = 0;
 		while (at <= text.n &&
 			pcre2_match(code, (PCRE2_SPTR)text.p, text.n, at, 0, data, NULL) >= 0) {
 			const PCRE2_SIZE *v = pcre2_get_ovector_pointer(data);
 			at = v[1] > v[0] ? v[1] : v[1] + 1;
 		}
-		double us = (now_us() - from) * 1024 / (double)text.n;
+		double us = (double)(clock_cpu_ns() - from) * 1.024 / (double)text.n;
 		best = us < best ? us : best;
 	}
 	pcre2_match_data_free(data);

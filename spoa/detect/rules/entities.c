@@ -48,6 +48,16 @@ detect_entity_spreads(const struct detect_rules *r, size_t entity, enum mention_
 	return e->spreads;
 }
 
+bool
+detect_entity_is_name(struct span name)
+{
+	bool good = name.n > 0 && name.n < 64 && is_upper(name.p[0]);
+
+	for (size_t i = 0; i < name.n; i++)
+		good = good && (is_upper(name.p[i]) || is_digit(name.p[i]) || name.p[i] == '_');
+	return good;
+}
+
 int
 detect_entity_find(const struct detect_rules *r, struct span name)
 {
@@ -62,13 +72,10 @@ detect_entity_add(struct detect_rules *r, const char *name, const char *class)
 {
 	struct span s = span_str(name);
 	int known = detect_entity_find(r, s);
-	bool good = s.n > 0 && s.n < 64 && is_upper(s.p[0]);
 
 	if (known >= 0)
 		return known;
-	for (size_t i = 0; i < s.n; i++)
-		good = good && (is_upper(s.p[i]) || is_digit(s.p[i]) || s.p[i] == '_');
-	if (!good || r->nentities == DETECT_ENTITIES_MAX)
+	if (!detect_entity_is_name(s) || r->nentities == DETECT_ENTITIES_MAX)
 		return -1;
 	const char *own = arena_strdup(&r->arena, name),
 		   *group = arena_strdup(&r->arena, class ? class : "");

@@ -20,6 +20,8 @@ bool detect_entity_folds(const struct detect_rules *r, size_t entity);
  * and identifiers, not names, dates, ages and places. Secrets are the same byte by byte, others
  * in any case, those that fold however they are separated. */
 bool detect_entity_spreads(const struct detect_rules *r, size_t entity, enum mention_how *how);
+/* Whether it is as an entity is named: UPPER_CASE, digits and _, up to 63 bytes. */
+bool detect_entity_is_name(struct span name);
 /* Index by name, or -1. */
 int detect_entity_find(const struct detect_rules *r, struct span name);
 /* An entity that only others report (external recognisers): its index, the old one

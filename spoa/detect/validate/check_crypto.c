@@ -1,7 +1,5 @@
 /* Addresses of crypto-currencies: Base58Check (Bitcoin wiki; BIP 13), bech32 and
  * bech32m (BIP 173, BIP 350), Ethereum with the capitals of EIP-55. */
-#include <sodium.h>
-
 #include "base/ascii.h"
 #include "detect/validate/check_sum.h"
 
@@ -11,31 +9,12 @@ enum { BASE58_CHARS_MAX = 36, BASE58_BYTES = 25 };
 enum check_result
 check_base58(struct candidate *c)
 {
-	static const char alphabet[] =
-		"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 	static const char ripple[] =
 		"rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz";
-	unsigned char v[BASE58_BYTES] = { 0 }, hash[crypto_hash_sha256_BYTES];
-	const char *table = c->text.p[c->start] == 'r' ? ripple : alphabet;
+	struct span s = span_cut(c->text, c->start, c->end);
 
-	if (c->end - c->start > BASE58_CHARS_MAX)
-		return CHECK_NO;
-	for (size_t i = c->start; i < c->end; i++) {
-		const char *at = strchr(table, c->text.p[i]);
-		if (!at || !*at)
-			return CHECK_NO;
-		unsigned carry = (unsigned)(at - table);
-		for (size_t k = BASE58_BYTES; k-- > 0;) {
-			carry += 58u * v[k];
-			v[k] = (unsigned char)carry;
-			carry >>= 8;
-		}
-		if (carry)
-			return CHECK_NO;
-	}
-	crypto_hash_sha256(hash, v, BASE58_BYTES - 4);
-	crypto_hash_sha256(hash, hash, sizeof(hash));
-	return valid_if(!memcmp(hash, v + BASE58_BYTES - 4, 4));
+	return valid_if(s.n <= BASE58_CHARS_MAX &&
+			sum_base58check(s, s.p[0] == 'r' ? ripple : SUM_BASE58, BASE58_BYTES));
 }
 
 /* The human-readable part ends at the last 1; mixed case is none. */

@@ -10,21 +10,9 @@ enum check_result
 check_jwt(struct candidate *c)
 {
 	struct span rest = span_cut(c->text, c->start, c->end), head = span_next(&rest, '.');
-	char json[512];
-	size_t n = 0;
-	unsigned bits = 0, have = 0;
+	unsigned char json[512];
+	size_t n = decode64(head, json, sizeof(json));
 
-	for (size_t i = 0; i < head.n && n < sizeof(json); i++) {
-		int v = value64(head.p[i]);
-		if (v < 0)
-			return CHECK_NO;
-		bits = (bits << 6 | (unsigned)v) & 0xFFFFu;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			json[n++] = (char)(bits >> have);
-		}
-	}
 	if (n < 2 || json[0] != '{' || !memmem(json, n, "\"alg\"", 5))
 		return CHECK_NO;
 	return CHECK_VALID;

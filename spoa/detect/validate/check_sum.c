@@ -1,7 +1,8 @@
 /* The arithmetic that identity numbers share: weighted sums, Luhn's relatives,
- * ISO 7064, Verhoeff, bech32, and dates inside numbers. What a country does with it
- * is in check_id_*.c. */
+ * ISO 7064, Verhoeff, bech32, Base58Check, and dates inside numbers. What a country does with
+ * it is in check_id_*.c. */
 #include "base/ascii.h"
+#include "base/sha256.h"
 #include "detect/validate/check.h"
 #include "detect/validate/check_sum.h"
 
@@ -165,4 +166,26 @@ sum_bech32(struct span s, size_t one, uint32_t *sum)
 		*sum = bech32_step(*sum, (unsigned)(at - charset));
 	}
 	return true;
+}
+
+bool
+sum_base58check(struct span s, const char *alphabet, size_t n)
+{
+	unsigned char v[SUM_BASE58_MAX] = { 0 }, hash[SHA256_BYTES];
+
+	for (size_t i = 0; i < s.n; i++) {
+		const char *at = memchr(alphabet, s.p[i], 58);
+		if (!at)
+			return false;
+		unsigned carry = (unsigned)(at - alphabet);
+		for (size_t k = n; k-- > 0; carry >>= 8) {
+			carry += 58u * v[k];
+			v[k] = (unsigned char)carry;
+		}
+		if (carry)
+			return false;
+	}
+	sha256(span_of(v, n - 4), hash);
+	sha256(span_of(hash, sizeof(hash)), hash);
+	return !memcmp(hash, v + n - 4, 4);
 }

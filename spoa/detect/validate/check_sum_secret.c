@@ -114,26 +114,10 @@ check_bech32_key(struct candidate *c)
 enum check_result
 check_xprv(struct candidate *c)
 {
-	static const char alphabet[] =
-		"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 	enum { BYTES = 82 };
-	unsigned char v[BYTES] = { 0 }, hash[SHA256_BYTES];
+	struct span s = span_cut(c->text, c->start, c->end);
 
-	for (size_t i = c->start; i < c->end; i++) {
-		const char *at = memchr(alphabet, c->text.p[i], 58);
-		if (!at)
-			return CHECK_NO;
-		unsigned carry = (unsigned)(at - alphabet);
-		for (size_t k = BYTES; k-- > 0; carry >>= 8) {
-			carry += 58u * v[k];
-			v[k] = (unsigned char)carry;
-		}
-		if (carry)
-			return proven_if(c, false);
-	}
-	sha256(span_of(v, BYTES - 4), hash);
-	sha256(span_of(hash, sizeof(hash)), hash);
-	return proven_if(c, !memcmp(hash, v + BYTES - 4, 4));
+	return proven_if(c, sum_base58check(s, SUM_BASE58, BYTES));
 }
 
 /* ---- base64 inside ---- */
