@@ -172,6 +172,30 @@ window_end(struct span t, size_t end)
 	return to;
 }
 
+static struct context_quiet *
+quiet_of(struct context_memo *memo, const struct words *w)
+{
+	return &memo->v[(size_t)w / sizeof(*w) % CONTEXT_QUIET];
+}
+
+static bool
+expects_silence(struct context_memo *memo, const struct words *w)
+{
+	const struct context_quiet *q = quiet_of(memo, w);
+
+	return q->of == w && q->expected;
+}
+
+static void
+expect_silence(struct context_memo *memo, const struct words *w, bool silent)
+{
+	struct context_quiet *q = quiet_of(memo, w);
+
+	if (q->of != w)
+		*q = (struct context_quiet){ .of = w };
+	q->expected = silent;
+}
+
 /* Whether no word of the list begins around [start, end). Finds lie close in some texts:
  * what was looked at for the one before is not looked at again. */
 static bool
@@ -180,7 +204,7 @@ is_silent(struct context_memo *memo, const struct words *w, struct span t, size_
 {
 	size_t from = start > CONTEXT_BYTES ? start - CONTEXT_BYTES : 0;
 	size_t to = window_end(t, end);
-	struct context_quiet *q = &memo->v[(size_t)w / sizeof(*w) % CONTEXT_QUIET];
+	struct context_quiet *q = quiet_of(memo, w);
 
 	if (w->n == 0)
 		return true;
@@ -190,7 +214,9 @@ is_silent(struct context_memo *memo, const struct words *w, struct span t, size_
 		(letter_before(t, end) && letter_at(t, end)))
 		return false;
 	if (q->of != w || from < q->from || from > q->to)
-		*q = (struct context_quiet){ .of = w, .from = from, .to = from };
+		*q = (struct context_quiet){
+			.of = w, .from = from, .to = from, .expected = true
+		};
 	if (q->to < to)
 		q->to = first_word(w, t, q->to, to);
 	return q->to >= to;
@@ -362,10 +388,13 @@ context_verdict(const struct context_rule *c, struct span text, struct span befo
 	struct span left, right;
 	size_t good = SIZE_MAX, bad = SIZE_MAX;
 
+	if (col || before.n)
+		memo = NULL;
 	if (col) {
 		good = nearest(&c->words, col->name, false, SIZE_MAX);
 		bad = nearest(&c->against, col->name, false, SIZE_MAX);
-	} else if (memo && before.n == 0 && is_silent(memo, &c->words, text, start, end) &&
+	} else if (memo && expects_silence(memo, &c->words) &&
+		   is_silent(memo, &c->words, text, start, end) &&
 		   is_silent(memo, &c->against, text, start, end)) {
 		return 0;
 	}
@@ -377,6 +406,8 @@ context_verdict(const struct context_rule *c, struct span text, struct span befo
 		if (c->against.n)
 			bad = distance(&c->against, same_clause(left), SPAN_LIT(""), before);
 	}
+	if (memo)
+		expect_silence(memo, &c->words, good == SIZE_MAX && bad == SIZE_MAX);
 	return good != SIZE_MAX && good <= bad ? 1 : bad != SIZE_MAX ? -1 : 0;
 }
 

@@ -79,6 +79,7 @@ struct context_memo {
 	struct context_quiet {
 		const struct words *of;
 		size_t from, to;
+		bool expected; /* no word was near the value before: it is worth asking */
 	} v[CONTEXT_QUIET];
 };
 
