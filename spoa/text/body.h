@@ -100,6 +100,7 @@ struct body {
 	int64_t output_cap_tokens; /* the LARGEST declared cap; -1: none */
 	int64_t choices;	   /* n or best_of; 1 where absent */
 	int64_t prompts;	   /* of a list, each answered apart; 0: it is none */
+	bool loose; /* of lines: one of them is no request of a batch */
 	struct unread unread;
 	struct signed_block *reasoning;
 	size_t nreasoning;

@@ -185,6 +185,7 @@ read_line(const struct table *t, struct span line, struct arena *scratch, struct
 	struct body sub;
 	bool kept = true;
 
+	m->out->loose |= !by->batch;
 	int err = body_json(by, line, scratch, &sub, why);
 	if (err) {
 		why->at += base;

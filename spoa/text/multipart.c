@@ -21,7 +21,7 @@ struct reader {
 	struct seglist segs;
 	struct merge merge;
 	uint64_t seen;	  /* fields that the table reads: bit by node */
-	bool unread_file; /* one of them is no JSON */
+	bool unread_file; /* one of them is no JSON, or has lines that are no requests */
 };
 
 /* What the head of a part says. */
@@ -183,7 +183,7 @@ read_json(struct reader *r, struct span text, const struct part *p)
 	int err = file ? body_lines(t, text, r->a, &sub, r->why)
 		       : body_json(t, text, r->a, &sub, r->why);
 
-	r->unread_file |= file && err;
+	r->unread_file |= file && (err || sub.loose);
 	/* One document over many lines. */
 	if (err && file && !p->is_lines) {
 		struct body_refusal as_lines = *r->why;
@@ -292,7 +292,7 @@ check_batch(struct reader *r)
 		if (s->role != ROLE_KEY && s->key != SEGMENT_NO_KEY &&
 			span_is(r->segs.v[s->key].text, "purpose") && span_is(s->text, "batch"))
 			return refuse(r->why, 400, "invalid_json", s->start,
-				"the file of a batch must be JSON lines");
+				"the file of a batch must be JSON lines, each with a url");
 	}
 	return 0;
 }
