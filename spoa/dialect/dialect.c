@@ -168,15 +168,32 @@ find_row(const struct dialect *d, struct span method, struct span path, bool who
 	return best;
 }
 
-const struct dialect *
-dialect_for_path(struct span path)
+static bool
+is_among(const char *const *paths, struct span path)
 {
 	struct span base, model;
 
+	for (; paths && *paths; paths++)
+		if (path_matches(path, *paths, &base, &model))
+			return true;
+	return false;
+}
+
+const struct dialect *
+dialect_for_path(struct span path)
+{
 	for (size_t i = 0; i < COUNT_OF(all); i++)
-		for (const char *const *p = all[i]->tells; p && *p; p++)
-			if (path_matches(path, *p, &base, &model))
-				return all[i];
+		if (is_among(all[i]->tells, path))
+			return all[i];
+	return &dialect_rest;
+}
+
+const struct dialect *
+dialect_for_refusal(struct span path)
+{
+	for (size_t i = 0; i < COUNT_OF(all); i++)
+		if (is_among(all[i]->tells, path) || is_among(all[i]->hints, path))
+			return all[i];
 	return &dialect_rest;
 }
 

@@ -19,6 +19,8 @@ const char *dialect_names(void);
 /* The family that speaks on this path where a route does not say: those paths that
  * tell it ("/v1/messages" → anthropic); `rest` by default. */
 const struct dialect *dialect_for_path(struct span path);
+/* The one whose client is told that no route leads there: a guess is better than none. */
+const struct dialect *dialect_for_refusal(struct span path);
 /* What the body says its conversation is called: an id or a cache key; empty: nothing, or it
  * holds many requests. */
 struct span dialect_conversation(const struct body *b);

@@ -22,9 +22,10 @@ struct endpoint_row {
 	unsigned flags;
 };
 
-/* path = member { "." member } [ "[]." element ]. An array's element is named by its "modality",
- * "ttl" or "type", "image" where it has none but is one, and "webSearchQueries" where it is
- * grounded. It counts its "tokenCount" or "inputTokens", or the queries; one that has neither counts
+/* path = member { "." member } [ "[]." element ]. An array's element is named by its
+ * "modality", "ttl" or "type", "image" where it has none but is one, and "webSearchQueries"
+ * where it is grounded. It counts its "tokenCount" or "inputTokens", or the queries; one that
+ * has neither counts
  * 1. Elements of one name add up. */
 struct usage_row {
 	const char *path;
@@ -80,6 +81,7 @@ struct dialect {
 	const char *name;
 	const struct endpoint_row *endpoints; /* path NULL last */
 	const char *const *tells; /* paths that no other family has, as rows'; NULL last */
+	const char *const *hints; /* those that any API may have: for errors only */
 	const char *const *bases; /* what is before a row's path, as rows'; NULL last */
 	const struct table *main, *other; /* of paths that no row knows; NULL: table_rest */
 	const struct usage_row *usage;	  /* of a whole response; path NULL last */

@@ -83,6 +83,10 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/v1/messages",         "messages", &table_messages, 0 },
 	{ 0 },
 };
+static const char *const hints[] = {
+	"/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/tags", "/api/ps",
+	"/api/show", NULL,
+};
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
@@ -99,6 +103,7 @@ error(struct buf *out, const struct error *e)
 const struct dialect dialect_ollama = {
 	.name = "ollama",
 	.endpoints = endpoints,
+	.hints = hints,
 	.bases = bases,
 	.main = &chat,
 	.other = &other,

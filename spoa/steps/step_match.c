@@ -57,9 +57,11 @@ step_match(struct request *r)
 			r->found.route->dialect, r->in.head.method, r->in.head.path);
 	if (endpoint_check_path(e, r->in.head.path, &why) < 0)
 		return refuse_path(r, &why);
-	if (!r->found.route)
+	if (!r->found.route) {
+		e->dialect = dialect_for_refusal(r->in.head.path);
 		return request_deny(r, 404, "no_route", "",
 			SPAN_LIT("no route of the policy matches this method, host and path"));
+	}
 	reserve_matched(r);
 	reserve_model(r);
 	return STEP_NEXT;

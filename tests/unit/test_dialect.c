@@ -246,6 +246,10 @@ some_paths_tell_their_family(void **state)
 	for (size_t i = 0; i < COUNT_OF(tells); i++)
 		assert_string_equal(
 			dialect_name(dialect_for_path(span_str(tells[i].path))), tells[i].want);
+	assert_string_equal(
+		dialect_name(dialect_for_refusal(SPAN_LIT("/v1/messages"))), "anthropic");
+	assert_string_equal(dialect_name(dialect_for_refusal(SPAN_LIT("/api/chat"))), "ollama");
+	assert_string_equal(dialect_name(dialect_for_refusal(SPAN_LIT("/v1/x"))), "rest");
 }
 
 static const struct {
@@ -582,8 +586,7 @@ tools_that_are_paid_by_the_use_are_bounded(void **state)
 			"\"container\":{\"type\":\"auto\"}}]}",
 			10, 10 },
 		{ "openai", "/v1/responses",
-			"{\"max_tool_calls\":2,\"tools\":[{\"type\":\"web_search\"}]}", 2,
-			0 },
+			"{\"max_tool_calls\":2,\"tools\":[{\"type\":\"web_search\"}]}", 2, 0 },
 		{ "openai", "/v1/responses",
 			"{\"tools\":[{\"type\":\"web_search\"}],\"max_tool_calls\":null}", 10,
 			0 },
@@ -651,14 +654,28 @@ tools_are_those_that_the_price_list_names(void **state)
 		const char *path, *in;
 		uint64_t searches, sessions, files, drawn;
 	} rows[] = {
-		{ "/v1/responses", "{\"tools\":[{\"type\":\"file_search\",\"vector_store_ids\":[\"v\"]}]}", 0, 0, 10, 0 },
-		{ "/v1/responses", "{\"tools\":[{\"type\":\"image_generation\"}],\"max_tool_calls\":3}", 0, 0, 0, 3 },
+		{ "/v1/responses",
+			"{\"tools\":[{\"type\":\"file_search\",\"vector_store_ids\":[\"v\"]}]}",
+			0, 0, 10, 0 },
+		{ "/v1/responses",
+			"{\"tools\":[{\"type\":\"image_generation\"}],\"max_tool_calls\":3}", 0,
+			0, 0, 3 },
 		{ "/v1/responses", "{\"tools\":[{\"type\":\"x_search\"}]}", 10, 0, 0, 0 },
-		{ "/v1/chat/completions", "{\"search_parameters\":{\"mode\":\"auto\",\"max_search_results\":4},\"messages\":[]}", 4, 0, 0, 0 },
-		{ "/v1/chat/completions", "{\"search_parameters\":{},\"messages\":[]}", 10, 0, 0, 0 },
-		{ "/v1/chat/completions", "{\"plugins\":[{\"id\":\"web\",\"max_results\":5}],\"messages\":[]}", 10, 0, 0, 0 },
-		{ "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"web\"}]}", 0, 0, 0, 0 },
-		{ "/v1/responses", "{\"tools\":[{\"type\":\"any_thing\"},{\"type\":\"any_search\"}]}", 10, 10, 0, 0 },
+		{ "/v1/chat/completions",
+			"{\"search_parameters\":{\"mode\":\"auto\",\"max_search_results\":4},"
+			"\"messages\":[]}",
+			4, 0, 0, 0 },
+		{ "/v1/chat/completions", "{\"search_parameters\":{},\"messages\":[]}", 10, 0,
+			0, 0 },
+		{ "/v1/chat/completions",
+			"{\"plugins\":[{\"id\":\"web\",\"max_results\":5}],\"messages\":[]}",
+			10, 0, 0, 0 },
+		{ "/v1/chat/completions",
+			"{\"messages\":[{\"role\":\"user\",\"content\":\"web\"}]}", 0, 0, 0,
+			0 },
+		{ "/v1/responses",
+			"{\"tools\":[{\"type\":\"any_thing\"},{\"type\":\"any_search\"}]}", 10,
+			10, 0, 0 },
 		{ "/v1/responses", "{\"tools\":[{\"type\":\"web_search\"}]}", 0, 0, 0, 0 },
 	};
 
