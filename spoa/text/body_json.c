@@ -209,6 +209,7 @@ add_ref(struct walk *w, const char *kind, struct span text)
 
 	if (!text.n || span_istarts(text, SPAN_LIT("data:")))
 		return 0;
+	w->refs++;
 	for (size_t i = 0; i < b->nrefs; i++)
 		if (!strcmp(b->refs[i].kind, kind)) {
 			b->refs[i].n++;
@@ -324,6 +325,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		.first = (uint32_t)w->segs.n,
 		.key = key,
 		.start = ev->start,
+		.refs = w->refs,
 		.role = w->t->speaker,
 		.said = said,
 	};

@@ -110,12 +110,26 @@ walk_part_key(const struct walk *w, struct frame *f, struct span key)
 			f->keyed = p;
 }
 
+/* A part that only says where its image is has nothing to be read: it is a reference. */
+static bool
+is_elsewhere(const struct walk *w, const struct frame *f)
+{
+	bool inside = false;
+
+	for (size_t i = f->first; i < w->segs.n; i++)
+		inside |= w->segs.v[i].candidate ||
+			  span_istarts(w->segs.v[i].text, SPAN_LIT("data:"));
+	return w->refs > f->refs && !inside;
+}
+
 int
 walk_part_end(struct walk *w, const struct frame *f, size_t end)
 {
 	const char *kind = part_kind(w, f);
 	bool known = kind && strcmp(kind, "unknown");
 
+	if (known && is_elsewhere(w, f))
+		return 0;
 	for (size_t i = f->first; i < w->segs.n; i++) {
 		struct segment *s = &w->segs.v[i];
 		if (s->candidate && known)

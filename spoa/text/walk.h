@@ -18,9 +18,9 @@ struct frame {
 	const struct row *row;	 /* its own */
 	enum seg_role deep;	 /* of what no row gives a role */
 	bool object, message, part;
-	uint32_t first; /* segment */
-	uint32_t key;	/* segment that names this container */
-	size_t start;
+	uint32_t first;		      /* segment */
+	uint32_t key;		      /* segment that names this container */
+	size_t start, refs;	      /* references before it */
 	struct span type, source;     /* of a part; type.p NULL: none */
 	const struct part_row *keyed; /* what a key of it says */
 	uint64_t seen;		      /* members that have two spellings: bit by node */
@@ -46,10 +46,11 @@ struct walk {
 	struct seglist segs;
 	size_t tools_room, params_room, frames_room, refs_room, models_room, caps_room,
 		requests_room;
+	size_t refs; /* all of them */
 	struct reasoning reasoning;
 	uint32_t fraction[WALK_FRACTIONS]; /* segments of numbers with long ones */
 	unsigned nfractions;
-	bool tokens; /* numbers of READ_TOKENS were counted */
+	bool tokens;	      /* numbers of READ_TOKENS were counted */
 	struct frame *frames; /* frames[0] is around the document */
 	unsigned depth;
 };

@@ -123,9 +123,12 @@ static const struct {
 	{ "userinfo in Host is a 400",
 	  { .path = "/api/x", .method = "GET", .person = "alice", .no_host = true, .headers = { "host: a:b@gw.example" } },
 	  "deny", "", "400", "", 1 },
-	{ "an image is unreadable: denied",
+	{ "what is heard is unreadable: denied",
 	  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
-	    "\"image_url\",\"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}" }, "deny", "", "403", "", 1 },
+	    "\"input_audio\",\"input_audio\":{\"data\":\"UklGR\"}}]}]}" }, "deny", "", "403", "", 1 },
+	{ "an image elsewhere is a reference",
+	  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+	    "\"image_url\",\"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}" }, "permit", "direct", "", "default", 1 },
 	{ "so is a data URI in a body of no dialect's",
 	  { .person = "alice", .path = "/api/x", .body = "{\"images\":[\"data:image/gif;base64,R0lGODlhAQABAIAAAP\"]}" },
 	  "deny", "", "403", "", 1 },
@@ -586,7 +589,7 @@ a_shadow_policy_is_recorded_and_not_enforced(void **state)
 		  { .person = "alice", .body = "{\"model\":\"m\",\"max_tokens\":10001,\"messages\":[]}" }, "deny", "403", "" },
 		{ "what cannot be read is denied all the same",
 		  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
-		    "\"image_url\",\"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}" }, "deny", "403", "" },
+		    "\"input_audio\",\"input_audio\":{\"data\":\"UklGR\"}}]}]}" }, "deny", "403", "" },
 	};
 	/* clang-format on */
 

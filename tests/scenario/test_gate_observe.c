@@ -62,7 +62,7 @@ static const struct row {
 		"{\"decision\":\"permit\"", NULL },
 	{ "the credential given twice", { .body = HELLO, .headers = { THEIRS, "Authorization: Bearer sk-other" } },
 		"{\"decision\":\"permit\"", NULL },
-	{ "images that nobody reads", { .body = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}" },
+	{ "sounds that nobody reads", { .body = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"UklGR\"}}]}]}" },
 		"{\"decision\":\"deny\",\"status\":403,\"code\":\"unreadable_content\"", NULL },
 };
 /* clang-format on */

@@ -17,7 +17,8 @@ static int
 read_body(const char *dialect, const char *type, struct span raw, struct arena *a,
 	struct body *b, struct body_refusal *why)
 {
-	return body_read(dialect_table(dialect_find(span_str(dialect))), span_str(type), raw, a, b, why);
+	return body_read(
+		dialect_table(dialect_find(span_str(dialect))), span_str(type), raw, a, b, why);
 }
 
 static const struct {
@@ -528,9 +529,12 @@ parts_that_nobody_reads_are_opaque(void **state)
 			"{\"image_url\":{\"url\":\"data:image/png;base64,", base64,
 			"\"},\"type\":\"image_url\"}", "image", true,
 			"data:image/png;base64," },
-		{ "an image by URL is text and an image", OPENAI,
+		{ "an image by URL is a reference and text", OPENAI,
 			"{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://x/", base64,
-			"\"}}", "image", false, NULL },
+			"\"}}", "", false, NULL },
+		{ "a URL next to an image", OPENAI,
+			"{\"type\":\"file\",\"file\":{\"file_id\":\"f\",\"file_data\":\"",
+			base64, "\"}}", "file", true, "" },
 		{ "short data is text too", OPENAI,
 			"{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/"
 			"png;base64,",
@@ -674,7 +678,8 @@ static void
 a_dialect_is_known_by_name_and_by_path(void **state)
 {
 	(void)state;
-	assert_string_equal(dialect_names(), "openai, anthropic, gemini, bedrock, cohere, mistral, ollama, tgi, rest");
+	assert_string_equal(dialect_names(),
+		"openai, anthropic, gemini, bedrock, cohere, mistral, ollama, tgi, rest");
 	assert_string_equal(
 		dialect_name(dialect_for_path(SPAN_LIT("/v1/chat/completions"))), OPENAI);
 	assert_string_equal(dialect_name(dialect_for_path(
