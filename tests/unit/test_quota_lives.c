@@ -545,10 +545,43 @@ a_worker_with_slow_turns_stays_fresh(void **state)
 	redis_free(&r);
 }
 
+/* A master that was a replica meanwhile, and is one again: its life has the name that it had,
+ * and not what was let go at the other one. */
+static void
+a_former_life_is_not_gone_on_with(void **state)
+{
+	struct line l;
+	struct ask a;
+
+	NEEDS_REDIS;
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	const struct redis_life *life = redis_life(l.redis);
+	uint64_t first = life->epoch, second = first ^ 1;
+	ask_wait(l.quota, &a, 100, 1000, 600);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	redis_rig_do(&server, "SET %s %llu", life->key, (unsigned long long)second);
+	for (int i = 0; i < 5000 && life->epoch != second; i++)
+		run_for(1000);
+	ask_wait(l.quota, &a, 100, 1000, 300);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	redis_rig_do(&server, "SET %s %llu", life->key, (unsigned long long)first);
+	for (int i = 0; i < 5000 && (life->epoch == second || !life->epoch); i++)
+		run_for(1000);
+	for (int i = 0; i < 5000 && (life->epoch == first || !life->epoch); i++)
+		run_for(1000);
+	ask_wait(l.quota, &a, 100, 1000, 101);
+	assert_int_equal(a.q.result, QUOTA_REFUSED);
+	ask_wait(l.quota, &a, 100, 1000, 100);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	line_down(&l);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_former_life_is_not_gone_on_with),
 		cmocka_unit_test(what_was_let_go_counts_in_the_next_life),
 		cmocka_unit_test(who_does_not_come_is_left_a_share),
 		cmocka_unit_test(who_ended_is_not_waited_for),

@@ -20,6 +20,7 @@ enum {
 };
 
 struct quota_lives {
+	uint64_t in; /* epoch, where there is one server; 0: none yet */
 	struct life life[LIVES];
 	size_t next;	 /* place of the next one */
 	int64_t members; /* as last counted; 0: this worker has never taken part */
@@ -131,7 +132,9 @@ renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	if (l->renewed_us && now_us - l->renewed_us < RENEW_US)
 		return;
 	l->renewed_us = now_us;
-	log_event(LOG_WARN, "quota.renewed", LS("why", "counts could not be added again"));
+	log_event(LOG_WARN, "quota.renewed",
+		LS("why", l->left ? "the server was another one's replica meanwhile"
+				  : "counts could not be added again"));
 	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
 	redis_command_at(p, node, 3, (const char *[]){ "SET", life->key, value },
 		(const size_t[]){ 3, strlen(life->key),
@@ -325,23 +328,44 @@ go_on(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 		beat(qt, node, l, now_us);
 }
 
+/* Where there is one server: a master that was a replica meanwhile still has the name of its
+ * life, and nothing in it of what was let go at the other one. Another life begins. */
+static void
+enter(struct quota_lives *all, struct life *l)
+{
+	struct life *was = lives_find(all, all->in);
+
+	if (was == l)
+		return;
+	if (was)
+		was->left = true;
+	all->in = l->epoch;
+	if (!l->left)
+		return;
+	l->state = LIFE_PUBLISHES;
+	l->spoilt = true;
+}
+
 void
 lives_turn(struct quota *qt, uint64_t now_us)
 {
 	struct redis *node[REDIS_HOLDERS_MAX];
+	size_t n = redis_holders(qt->redis, node);
 	uint64_t moves = redis_moves(qt->redis);
 
 	/* What was counted in a slot elsewhere has the name of that node's life. */
 	if (moves != qt->lives->moves)
 		lives_look_again(qt);
 	qt->lives->moves = moves;
-	for (size_t i = redis_holders(qt->redis, node); i-- > 0;) {
+	for (size_t i = n; i-- > 0;) {
 		uint64_t epoch = redis_life(node[i])->epoch;
 		if (!epoch)
 			continue;
 		struct life *l = lives_find(qt->lives, epoch);
 		if (!l)
 			l = begin_life(qt, epoch, now_us);
+		if (node[i] == qt->redis)
+			enter(qt->lives, l);
 		go_on(qt, node[i], l, now_us);
 	}
 }

@@ -16,6 +16,7 @@ struct life {
 	size_t unanswered;   /* pipelines that add */
 	size_t published;    /* counters */
 	bool spoilt;	     /* one of them failed */
+	bool left;	     /* for another one */
 	uint64_t seen_us;    /* in it for the first time */
 	uint64_t settled_us; /* 0: not yet, or all came */
 	uint64_t beat_us, renewed_us, asked_us;
