@@ -239,7 +239,9 @@ struct request {
 		struct {
 			enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;
 			uint64_t input_tokens, output_tokens, nanousd; /* 0: no price */
+			bool kept;				       /* and not charged */
 		} file;
+		uint64_t most_nanousd; /* that it costs; 0: no price */
 		/* at_limit or at_soft, once taken: NULL none */
 		struct {
 			const struct limit *limit;

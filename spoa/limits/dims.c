@@ -162,6 +162,20 @@ limits_worst(struct request *r, uint64_t *out)
 	return true;
 }
 
+/* 0: nobody knows. Without a limit in dollars an answer is priced by its own model. */
+static uint64_t
+most(struct request *r)
+{
+	struct span was = r->found.priced_model;
+	uint64_t n;
+
+	if (r->found.file.state != FILE_NONE)
+		return r->found.file.nanousd;
+	bool known = limits_worst(r, &n);
+	r->found.priced_model = was;
+	return known ? n : 0;
+}
+
 /* False: nobody knows. */
 static bool
 takes(struct request *r, enum limit_of of, uint64_t *n)
@@ -306,12 +320,12 @@ limits_collect(struct request *r, struct quota_request *q)
 	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
 		r->in.body_state != BODY_STATE_PARTIAL)
 		offered(r);
+	r->found.most_nanousd = most(r);
 	if (r->found.tokens_by && r->in.have_body &&
 		dialect_batch_file(&r->found.endpoint, &r->in.body)) {
 		r->found.file.input_tokens = (uint64_t)r->found.input_tokens;
 		r->found.file.output_tokens = (uint64_t)r->found.output_tokens;
-		if (!limits_worst(r, &r->found.file.nanousd))
-			r->found.file.nanousd = 0;
+		r->found.file.nanousd = r->found.most_nanousd;
 	}
 	request_facts(r, &f);
 	int err = request_limits(r, &f, &hits, &n);

@@ -61,6 +61,7 @@ exchange_settle(struct request *r)
 		return;
 	}
 	bool kept = x->used_by == USED_RESERVED && limits_keep_file(r);
+	r->found.file.kept = kept;
 	if (x->used_by == USED_SAID)
 		limits_learn(r, (uint64_t)x->used.output_tokens);
 	for (int i = 0; i < 2; i++) {

@@ -164,7 +164,8 @@ record_answer(struct request *r, struct buf *b)
 	put_count(b, "events", a->events);
 	put_count(b, "opaque_bytes", a->opaque_bytes);
 	put_count(b, "sealed_bytes", a->sealed_bytes);
-	put_count(b, "not_inspected_bytes", a->inspected ? a->unread_bytes + a->apart_bytes : 0);
+	put_count(
+		b, "not_inspected_bytes", a->inspected ? a->unread_bytes + a->apart_bytes : 0);
 	put_str(b, "not_inspected_why", span_str(a->inspected ? a->unread_why : NULL));
 	if (a->first_text_us > r->begun_us)
 		put_int(b, "first_text_us", (int64_t)(a->first_text_us - r->begun_us));
@@ -230,6 +231,19 @@ put_estimate(const struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
+/* What limits keep where nobody knows more: what was reserved. */
+static void
+put_reserved(const struct request *r, struct buf *b)
+{
+	if (!r->x || r->x->used_by != USED_RESERVED || r->found.file.kept)
+		return;
+	put_object(b, "reserved_usage");
+	put_int(b, "input_tokens", r->found.input_tokens);
+	put_int(b, "output_tokens", r->found.output_tokens);
+	put_count(b, "cost_nanousd", r->found.most_nanousd);
+	buf_putc(b, '}');
+}
+
 void
 record_usage(const struct request *r, const struct usage *u, struct buf *b)
 {
@@ -241,8 +255,10 @@ record_usage(const struct request *r, const struct usage *u, struct buf *b)
 		return;
 	}
 	if (!u->known) {
-		put_flag(b, "usage_unknown", true);
+		/* An error, or what was never sent, used nothing. */
+		put_flag(b, "usage_unknown", !r->x || r->x->used_by >= USED_SEEN);
 		put_estimate(r, b);
+		put_reserved(r, b);
 		return;
 	}
 	put_object(b, "usage");

@@ -76,7 +76,7 @@ control '{}'
 
 # ---- a batch's file, and its jobs ----
 as '{"sub":"joe","team":"jobs"}'
-of() { "$B/tollgate" quota get --person joe --team jobs --json -c "$D/tollgate.yaml" | jq -c "[.[] | select(.limit == \"$1\") | .used + .held]"; }
+of() { "$B/tollgate" quota get --person "${2:-joe}" --team jobs --json -c "$D/tollgate.yaml" | jq -c "[.[] | select(.limit == \"$1\") | .used + .held]"; }
 job() { req POST /v1/batches -H "$auth" -H "$json" -d "{\"input_file_id\":\"$1\",\"endpoint\":\"/v1/chat/completions\",\"completion_window\":\"24h\"}"; }
 control '{"status":200,"body":"{\"id\":\"file-joe\",\"object\":\"file\"}"}'
 for name in a b; do echo "{\"custom_id\":\"$name\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{\"model\":\"big\",\"max_tokens\":500,$hi}}"; done >"$D/file.jsonl"
@@ -85,6 +85,7 @@ is "a file that is taken on is not charged" "$status $(reserved) $(of jobs) $(of
 job file-joe
 is "its job is, what is in the file" "$status $(reserved)" "200 1000"
 each=$(of jobs-tokens | tr -d '[]')
+is "its record has what was reserved" "$(last '[.usage_unknown,.reserved_usage.output_tokens,.reserved_usage.cost_nanousd >= 10000000]' completion)" '[true,1000,true]'
 check "in tokens" [ "$each" -gt 1000 ]
 # 1,000 of output for 100 dollars a million at a batch's tenth, and some input
 check "and in dollars, at a batch's price" [ "$(of jobs | jq '.[0] as $n | $n >= 10000000 and $n < 10500000')" = true ]
@@ -94,6 +95,12 @@ job file-joe
 is "until there is no room" "$status $(code)" "429 insufficient_quota"
 job file-other
 is "one of which nothing is known is refused" "$status $(code)" "403 file_unknown"
+is "usage has the dollars of both" "$("$B/tollgate" usage -c "$D/tollgate.yaml" --by person --since 1h --json | jq -c '[.. | objects | select(.person? == "joe") | .estimated_nanousd > 20000000]')" '[true]'
+control '{"status":429,"times":1}'
+as '{"sub":"jon","team":"jobs"}'
+job file-joe
+is "a provider's refusal used nothing" "$status $(of jobs jon) $(last .usage_unknown completion)" "429 [0] null"
+control '{"status":200,"body":"{\"id\":\"file-joe\",\"object\":\"file\"}"}'
 as '{"sub":"jim","team":"jobs"}'
 job file-joe
 is "another person's job is theirs" "$status $(of jobs-tokens)" "200 [$((2 * each))]"

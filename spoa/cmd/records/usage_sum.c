@@ -186,11 +186,12 @@ enum {
 	M_UNPRICED,
 	M_USAGE_UNKNOWN,
 	M_ESTIMATED,
+	M_RESERVED,
 	MEMBERS
 };
 static const char *const members[] = { "type", "decision", "code", "route", "model", "target",
 	"identity", "tags", "request_tags", "usage", "cost_nanousd", "price_unknown",
-	"unpriced", "usage_unknown", "estimated_usage", NULL };
+	"unpriced", "usage_unknown", "estimated_usage", "reserved_usage", NULL };
 static const char *const identity_members[] = { "person", "team", NULL };
 
 static uint64_t
@@ -209,9 +210,11 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 	sum[SUM_COST] = number(m[M_COST]);
 	sum[SUM_UNPRICED] = m[M_PRICE_UNKNOWN].n || m[M_UNPRICED].n;
 	sum[SUM_UNKNOWN] = m[M_USAGE_UNKNOWN].n > 0;
-	if (m[M_ESTIMATED].n) {
+	for (int i = M_ESTIMATED; i <= M_RESERVED; i++) {
 		static const char *const cost[] = { "cost_nanousd", NULL };
-		usage_members(m[M_ESTIMATED], cost, used);
+		if (!m[i].n)
+			continue;
+		usage_members(m[i], cost, used);
 		sum[SUM_ESTIMATE] = number(used[0]);
 	}
 	if (!m[M_USAGE].n)
