@@ -274,6 +274,27 @@ enum guard_result guard_whole(struct guard *g, struct buf *out);
 bool guard_begins_json(struct span body);
 bool guard_begins_events(struct span s); /* a field or a comment of an event stream */
 
+/* guard_event.c. What becomes of an event. */
+struct edited {
+	struct splice *splices;
+	size_t n;
+	bool said, silent; /* it had text; none of it goes now */
+};
+/* What becomes of its texts. */
+enum guard_result guard_run_texts(struct guard *g, const struct frame *f,
+	const struct answer_document *d, struct edited *e);
+/* It goes on so: `data` is what its edits are of. */
+enum guard_result guard_pass_edited(struct guard *g, const struct frame *f, struct span data,
+	const struct edited *e, struct buf *out);
+/* An event like the last one of the channel, with what has become of what was held. */
+enum guard_result guard_channel_say(struct channel *c, struct buf *out);
+/* Channels that end with this event and of which it says nothing: what they hold goes first.
+ * NULL: all of them. */
+enum guard_result guard_end_channels(
+	struct guard *g, const struct answer_document *d, struct buf *out);
+/* Its channels that ended in it are over. */
+void guard_drop_ended(struct guard *g, const struct answer_document *d);
+
 /* guard_stream.c */
 enum guard_result guard_events(struct guard *g, struct span bytes, struct buf *out);
 enum guard_result guard_events_end(struct guard *g, struct buf *out);

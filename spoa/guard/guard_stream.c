@@ -2,243 +2,8 @@
  * (guard_channel.c), and what comes out of those is put into the events that go on. An event
  * whose text is held whole is left out: its text joins the next one of its channel, or one like
  * it before the channel ends. */
-#include <stdlib.h>
-
-#include "base/clock.h"
 #include "base/err.h"
 #include "guard/guard_private.h"
-
-/* What becomes of an event. */
-struct edited {
-	struct splice *splices;
-	size_t n;
-	bool said, silent; /* it had text; none of it goes now */
-};
-
-/* ---- events of our own ---- */
-
-static const struct splice *
-splice_at(const struct edited *e, size_t start)
-{
-	for (size_t i = 0; i < e->n; i++)
-		if (e->splices[i].start == start)
-			return &e->splices[i];
-	return NULL;
-}
-
-/* The event for what this channel holds of it: without the texts of channels, which have been
- * said, and without what was replaced. */
-static enum guard_result
-remember_like(struct channel *c, const struct frame *f, const struct answer_document *d,
-	const struct answer_text *own, const struct edited *e)
-{
-	struct guard *g = c->g;
-	size_t n = 0, at = own->start;
-
-	if (d->ends.any || own->number || (d->marked && c->like.n && !c->like_marked))
-		return g->failed;
-	struct splice *v = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*v));
-	if (!v)
-		return guard_no_memory(g);
-	for (size_t i = 0; i < d->ntexts; i++) {
-		const struct answer_text *t = &d->texts[i];
-		bool grows = !t->copy && t->kind != KIND_OTHER;
-		const struct splice *edit = splice_at(e, t->start);
-		if (t->aside && edit)
-			v[n++] = *edit;
-		else if (grows || edit)
-			v[n++] = (struct splice){ t->start, t->end,
-				t->number ? SPAN_LIT("\"\"") : SPAN_LIT("") };
-	}
-	if (guard_inspects(g))
-		n += guard_withhold(d, v + n);
-	for (size_t i = 0; i < n; i++)
-		if (v[i].start < own->start)
-			at += v[i].with.n - (v[i].end - v[i].start);
-	buf_clear(&c->like);
-	buf_clear(&c->like_type);
-	if (splice_apply(f->data, v, n, &c->like))
-		buf_clear(&c->like);
-	buf_span(&c->like_type, f->type);
-	c->like_at = at;
-	c->like_marked = d->marked;
-	return g->failed;
-}
-
-/* Usage that only we asked for goes no further. 1: *data is what goes on; 2: nothing does. */
-static int
-hide_usage(struct guard *g, struct span *data)
-{
-	struct span edited;
-
-	if (!g->plan.hide_usage)
-		return 1;
-	int edit = dialect_hide_usage(g->plan.dialect, *data, &g->work, &edited);
-	if (edit == 1)
-		*data = edited;
-	return edit == 2 ? 2 : 1;
-}
-
-/* An event like the last one of the channel, with what has become of what was held. */
-static enum guard_result
-channel_say(struct channel *c, struct buf *out)
-{
-	struct guard *g = c->g;
-	struct span like = buf_view(&c->like);
-	struct buf b;
-
-	if (!c->out.n)
-		return g->failed;
-	if (!like.n || buf_failed(&c->like))
-		return guard_fail(g, GUARD_BROKEN, "an event is too long to be said again");
-	buf_init(&b, 0);
-	buf_span(&b, span_cut(like, 0, c->like_at));
-	buf_json(&b, buf_view(&c->out));
-	buf_span(&b, span_cut(like, c->like_at, like.n));
-	struct span data = buf_view(&b);
-	int err = buf_failed(&b) ? ERR_NOMEM : 0;
-	if (!err && hide_usage(g, &data) == 1)
-		err = frame_write(&g->writer, buf_view(&c->like_type), data, out);
-	buf_free(&b);
-	buf_clear(&c->out);
-	return err ? guard_no_memory(g) : g->failed;
-}
-
-static bool
-is_of(const struct channel *c, const struct answer_document *d)
-{
-	for (size_t i = 0; i < d->ntexts; i++)
-		if (!d->texts[i].copy && d->texts[i].kind == c->kind &&
-			!memcmp(d->texts[i].slot, c->slot, sizeof(c->slot)))
-			return true;
-	return false;
-}
-
-/* Channels that end with this event and of which it says nothing: what they hold goes first. */
-static enum guard_result
-end_channels(struct guard *g, const struct answer_document *d, struct buf *out)
-{
-	struct channel *c, *next;
-	bool ended = false;
-
-	for (c = LIST_FIRST(&g->channels); c && !g->failed; c = next) {
-		next = LIST_NEXT(c, all);
-		if (d && (!answer_ends(d, c->slot) || is_of(c, d)))
-			continue;
-		ended = true;
-		if (guard_channel_finish(c) || channel_say(c, out))
-			return g->failed;
-		guard_channel_over(c);
-	}
-	return ended ? guard_judge(g, ANSWER_BLOCK) : g->failed;
-}
-
-/* ---- one event ---- */
-
-/* What becomes of one of its texts. */
-static enum guard_result
-run_text(struct guard *g, const struct answer_document *d, const struct answer_text *t,
-	struct span *now)
-{
-	bool grows = !t->copy && t->kind != KIND_OTHER;
-	struct channel *c = grows ? guard_channel_of(g, t) : NULL;
-	struct answer_text said = *t;
-
-	*now = t->text;
-	if (c && guard_channel_pair(c, &said))
-		return g->failed;
-	guard_keep(g, &said, t->copy ? SPAN_LIT("") : said.text);
-	guard_heard(g, &said);
-	if (t->unnamed && guard_inspects(g))
-		return guard_unnamed_edit(g, t, now);
-	if (!grows)
-		return guard_edit_alone(g, t, now);
-	if (!c || guard_channel_feed(c, said.text))
-		return g->failed;
-	if (answer_ends(d, t->slot) && guard_channel_finish(c))
-		return g->failed;
-	*now = c->out.n ? arena_dup(&g->work, buf_view(&c->out)) : SPAN_LIT("");
-	if (!now->p)
-		return guard_no_memory(g);
-	buf_clear(&c->out);
-	return g->failed;
-}
-
-/* Of each channel that this event leaves waiting. */
-static enum guard_result
-remember_likes(struct guard *g, const struct frame *f, const struct answer_document *d,
-	const struct edited *e)
-{
-	for (size_t i = 0; i < d->ntexts; i++) {
-		const struct answer_text *t = &d->texts[i];
-		struct channel *c = NULL;
-		if (!t->copy && t->kind != KIND_OTHER && t->text.n)
-			c = guard_channel_of(g, t);
-		if (c && guard_channel_held(c) && remember_like(c, f, d, t, e))
-			return g->failed;
-	}
-	return g->failed;
-}
-
-static enum guard_result
-run_texts(struct guard *g, const struct frame *f, const struct answer_document *d,
-	struct edited *e)
-{
-	e->splices = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*e->splices));
-	e->silent = true;
-	guard_place_event(g);
-	if (!e->splices)
-		return guard_no_memory(g);
-	for (size_t i = 0; i < d->ntexts; i++) {
-		const struct answer_text *t = &d->texts[i];
-		struct span now;
-		if (run_text(g, d, t, &now))
-			return g->failed;
-		e->said |= !t->aside && t->text.n > 0;
-		e->silent &= t->aside || !now.n;
-		if (!span_eq(now, t->text) && !guard_splice(g, t, now, &e->splices[e->n++]))
-			return guard_no_memory(g);
-	}
-	if (remember_likes(g, f, d, e))
-		return g->failed;
-	if (guard_inspects(g))
-		e->n += guard_withhold(d, e->splices + e->n);
-	return g->failed;
-}
-
-/* Its channels that ended in it are over. */
-static void
-drop_ended(struct guard *g, const struct answer_document *d)
-{
-	struct channel *c, *next;
-
-	for (c = LIST_FIRST(&g->channels); c; c = next) {
-		next = LIST_NEXT(c, all);
-		if (answer_ends(d, c->slot))
-			guard_channel_over(c);
-	}
-}
-
-static enum guard_result
-pass_edited(struct guard *g, const struct frame *f, struct span data, const struct edited *e,
-	struct buf *out)
-{
-	struct buf b;
-	int err = 0;
-
-	buf_init(&b, 0);
-	if (e->n)
-		err = splice_apply(data, e->splices, e->n, &b);
-	struct span now = e->n ? buf_view(&b) : data;
-	if (!err && hide_usage(g, &now) == 1) {
-		if (span_eq(now, data))
-			frame_pass(&g->writer, f, out);
-		else
-			err = frame_rewrite(&g->writer, f, now, out);
-	}
-	buf_free(&b);
-	return err ? guard_no_memory(g) : g->failed;
-}
 
 static bool
 is_done(struct span data)
@@ -290,7 +55,7 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 		if (c->kind == KIND_SIGNED &&
 			!memcmp(c->slot, d->seals[0].slot, sizeof(c->slot)))
 			break;
-	if (!c || guard_channel_finish(c) || channel_say(c, out))
+	if (!c || guard_channel_finish(c) || guard_channel_say(c, out))
 		return g->failed;
 	*drop = c->cut;
 	guard_channel_over(c);
@@ -343,26 +108,26 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 	if (ev->err && guard_reads(g))
 		return plain_event(g, f, out);
 	if (ev->err)
-		return pass_edited(g, f, f->data, &e, out);
+		return guard_pass_edited(g, f, f->data, &e, out);
 	guard_note(g, d);
 	if (counts)
 		g->report.counted_bytes = g->report.output_bytes;
 	if (!guard_reads(g))
-		return pass_edited(g, f, f->data, &e, out);
-	if ((d->ends.any && end_channels(g, d, out)) || end_signed(g, d, out, &drop) ||
-		run_texts(g, f, d, &e))
+		return guard_pass_edited(g, f, f->data, &e, out);
+	if ((d->ends.any && guard_end_channels(g, d, out)) || end_signed(g, d, out, &drop) ||
+		guard_run_texts(g, f, d, &e))
 		return g->failed;
 	/* its own text is heard by now, too */
 	if (counts)
 		g->report.counted_bytes = g->report.output_bytes;
 	if (d->ends.any) {
-		drop_ended(g, d);
+		guard_drop_ended(g, d);
 		if (guard_judge(g, ANSWER_BLOCK))
 			return g->failed;
 	}
 	if (drop || (e.said && e.silent && !d->marked && !d->ends.any))
 		return g->failed;
-	return pass_edited(g, f, f->data, &e, out);
+	return guard_pass_edited(g, f, f->data, &e, out);
 }
 
 /* Events that waited and need not any more. */
@@ -409,7 +174,7 @@ done_event(struct guard *g, const struct frame *f, struct buf *out)
 	last.raw = buf_view(&raw);
 	if (buf_failed(&raw))
 		guard_no_memory(g);
-	if (!g->failed && !end_waiting(g, out) && !end_channels(g, NULL, out))
+	if (!g->failed && !end_waiting(g, out) && !guard_end_channels(g, NULL, out))
 		frame_pass(&g->writer, &last, out);
 	buf_free(&raw);
 	return g->failed;
@@ -513,7 +278,7 @@ guard_events_end(struct guard *g, struct buf *out)
 		return guard_fail(g, GUARD_BROKEN, "the stream ends inside an event");
 	if (r < 0)
 		frame_pass(&g->writer, &f, out);
-	if (end_waiting(g, out) || end_channels(g, NULL, out))
+	if (end_waiting(g, out) || guard_end_channels(g, NULL, out))
 		return g->failed;
 	return guard_judge(g, ANSWER_END);
 }
