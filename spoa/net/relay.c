@@ -142,8 +142,6 @@ relay_abort(struct relay *r)
 		next = LIST_NEXT(c, all);
 		edge_end(c, "the daemon stopped");
 	}
-	while (!LIST_EMPTY(&r->pool))
-		pool_drop(LIST_FIRST(&r->pool));
 }
 
 void
@@ -160,8 +158,6 @@ relay_free(struct relay **rp)
 			upstream_release(c->up, false);
 		edge_close(c);
 	}
-	while (!LIST_EMPTY(&r->pool))
-		pool_drop(LIST_FIRST(&r->pool));
 	ev_timer_stop(r->loop, &r->pool_sweep);
 	ev_prepare_stop(r->loop, &r->bury);
 	ev_io_stop(r->loop, &r->hup);

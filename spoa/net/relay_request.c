@@ -14,12 +14,6 @@ static void begin_body(struct edge *c);
 
 /* ---- the head ---- */
 
-static int
-status_of(ssize_t err)
-{
-	return err == ERR_UNSUPPORTED ? 501 : 400;
-}
-
 static void
 edge_claimed(struct gate_claim *claim, int err, struct exchange *x)
 {
@@ -70,8 +64,9 @@ read_request_head(struct edge *c)
 		metric_inc(r->metrics, M_RELAY_ERRORS);
 		/* Where it ends is not known: nothing after it is read. */
 		http_body_init(&c->body, HTTP_UNTIL_CLOSE, 0);
-		answer_error(c, status_of(n),
-			n == ERR_UNSUPPORTED ? "not_implemented" : "malformed_request", m.why);
+		bool unknown = n == ERR_UNSUPPORTED;
+		answer_error(c, unknown ? 501 : 400,
+			unknown ? "not_implemented" : "malformed_request", m.why);
 		return;
 	}
 	http_body_init(&c->body, m.framing, m.length);

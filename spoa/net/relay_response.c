@@ -259,14 +259,6 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 	return c->answer.refused ? ERR_AUTH : 0;
 }
 
-static void
-say_cost(struct edge *c)
-{
-	struct usage u = guard_usage(c->guard);
-
-	buf_span(&c->out, c->relay->ops->cost_field(c->x, &u));
-}
-
 /* All of it is known, or that it need not be: the head goes, with what came out since. */
 static void
 let_out(struct edge *c, bool whole)
@@ -275,8 +267,10 @@ let_out(struct edge *c, bool whole)
 	if (whole)
 		c->answer.framing = HTTP_LENGTH;
 	buf_span(&c->out, buf_view(&c->head));
-	if (whole)
-		say_cost(c);
+	if (whole) {
+		struct usage u = guard_usage(c->guard);
+		buf_span(&c->out, c->relay->ops->cost_field(c->x, &u));
+	}
 	put_framing(c, whole ? (int64_t)c->spool.n : c->answer.declared);
 	size_t from = chunk_open(c);
 	buf_span(&c->out, buf_view(&c->spool));

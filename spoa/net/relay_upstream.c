@@ -271,13 +271,9 @@ send_queued(struct upstream *u)
 		/* sendmsg does not write through its pointers. */
 		struct iovec iov[2] = { { (void *)(uintptr_t)out.p, out.n },
 			{ (void *)(uintptr_t)swap.p, swap.n } };
-		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = swap.n ? 2 : 1 };
+		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 		if (out.n + swap.n == 0)
 			return 0;
-		if (out.n == 0) {
-			msg.msg_iov = iov + 1;
-			msg.msg_iovlen = 1;
-		}
 		ssize_t n = sendmsg(u->fd, &msg, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
