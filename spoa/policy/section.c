@@ -40,7 +40,6 @@ static const char *const limit_later[] = { "sliding", NULL };
 
 /* A value that the section's own code reads, and what the schema says of it. */
 #define OTHER(json)                      json, FIELD_OTHER, NULL, NULL, 0, 0, 0
-#define OTHER_WORDS(words)               NULL, FIELD_OTHER, words, NULL, 0, 0, 0
 /* A value that goes to a member of a struct. */
 #define AT(type, member)                 offsetof(struct type, member)
 #define A_TEXT(type, member)             TEXT, FIELD_TEXT, NULL, NULL, AT(type, member), 0, 0
