@@ -81,6 +81,39 @@ fields_of_the_head_are_looked_through(void **state)
 	guard_rig_close(&r);
 }
 
+/* An image that a model says in base64: nothing may begin in it, and it goes on as it comes. */
+static void
+a_long_run_passes(void **state)
+{
+	static const struct answer_case row = { "run", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream", "", "" };
+	char run[8193];
+	struct guard_rig r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(run) - 1; i++)
+		run[i] = (char)('a' + i * i % 23);
+	run[sizeof(run) - 1] = '\0';
+	guard_rig_open(&r, &row);
+	for (int i = 0; i < 4; i++) {
+		struct buf b;
+		buf_init(&b, 0);
+		buf_printf(&b,
+			"data: "
+			"{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"}}]}\n\n",
+			run);
+		guard_rig_feed(&r, buf_view(&b));
+		buf_free(&b);
+	}
+	assert_true(r.out.n > 3 * sizeof(run)); /* before its end */
+	guard_rig_feed(&r, SPAN_LIT(STOP));
+	guard_rig_end(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	assert_int_equal(guard_report(r.g)->unread_bytes, 0);
+	assert_true(r.out.n >= 4 * (sizeof(run) - 1));
+	guard_rig_close(&r);
+}
+
 /* How long text waits is measured: bytes held times their time; words that nothing may become
  * do not wait. */
 static void
@@ -455,6 +488,7 @@ main(void)
 		cmocka_unit_test(the_record_keeps_texts),
 		cmocka_unit_test(headers_are_looked_through),
 		cmocka_unit_test(fields_of_the_head_are_looked_through),
+		cmocka_unit_test(a_long_run_passes),
 		cmocka_unit_test(what_is_held_is_measured),
 		cmocka_unit_test(blocks_that_are_over_stay_so),
 		cmocka_unit_test(many_known_values),
