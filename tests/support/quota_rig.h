@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "quota/quota.h"
+#include "redis/redis_private.h"
 #include "support/redis_rig.h"
 
 static inline void
@@ -112,22 +113,45 @@ connect_server(void)
 	return fd;
 }
 
+/* What a condition is waited for at most, on whatever machine; a Redis that runs, too. */
+enum { RIG_PATIENT_US = 30000000 };
+
+/* The longest that a turn of the loop has taken: what a bound in time leaves to the machine. */
+static uint64_t slowest_turn_us;
+
 static inline void
 run_for(uint64_t us)
 {
-	uint64_t until = clock_mono_us() + us;
+	uint64_t now = clock_mono_us(), until = now + us;
 
-	while (clock_mono_us() < until) {
+	while (now < until) {
+		uint64_t began = now;
 		ev_run(loop, EVRUN_NOWAIT);
 		mailbox_drain(&self, NULL);
 		usleep(300);
+		now = clock_mono_us();
+		if (now - began > slowest_turn_us)
+			slowest_turn_us = now - began;
 	}
 }
 
+/* How long it waits for an answer from now on, to what it has sent too: short while the test
+ * has its server stopped. */
+static inline void
+redis_waits(struct redis *r, uint64_t us)
+{
+	struct redis_pipe *p;
+
+	r->deadline_us = us;
+	TAILQ_FOREACH (p, &r->f->sent, of_sent)
+		p->deadline_us = clock_mono_us() + us;
+}
+
+/* A second and more is as long as it takes. */
 static inline bool
 run_until_up(struct redis *r, uint64_t us)
 {
-	uint64_t until = clock_mono_us() + us;
+	uint64_t until = clock_mono_us() + (us < 1000000 ? us : RIG_PATIENT_US);
 
 	while (!(redis_up(r) && redis_life(r)->epoch) && clock_mono_us() < until)
 		run_for(1000);
@@ -165,12 +189,20 @@ ask(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_
 }
 
 static inline void
+asked_out(const struct ask *a)
+{
+	uint64_t until = clock_mono_us() + 2ull * RIG_PATIENT_US;
+
+	while (!a->done && clock_mono_us() < until)
+		run_for(300);
+	assert_true(a->done);
+}
+
+static inline void
 ask_wait(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_t n)
 {
 	ask(qt, a, requests, tokens, n);
-	for (int i = 0; i < 20000 && !a->done; i++)
-		run_for(300);
-	assert_true(a->done);
+	asked_out(a);
 }
 
 /* Sum of all keys that hold this name (of a life; 0: of any), and whether each has a TTL
@@ -203,6 +235,17 @@ static inline long long
 stored(const char *name)
 {
 	return stored_in(name, 0);
+}
+
+/* What is on its way arrives: until so much is stored, or what else there is in the end. */
+static inline long long
+stored_soon(const char *name, long long want)
+{
+	uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+
+	while (stored(name) != want && clock_mono_us() < until)
+		run_for(3000);
+	return stored(name);
 }
 
 static inline long long
@@ -249,8 +292,8 @@ static inline void
 lines_up(struct line *l, int n)
 {
 	for (int k = 0; k < n; k++) {
-		line_up(&l[k], 2000000);
-		assert_true(run_until_up(l[k].redis, 2000000));
+		line_up(&l[k], RIG_PATIENT_US);
+		assert_true(run_until_up(l[k].redis, RIG_PATIENT_US));
 	}
 }
 
