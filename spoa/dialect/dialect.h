@@ -118,7 +118,7 @@ bool dialect_may_reason(const struct dialect *d, struct span model, const struct
  * the background. What is made of it is fetched later, and not counted again. */
 bool dialect_takes_on(const struct endpoint *e, const struct body *b);
 
-/* jobs.c: the requests of its body are served as a batch, at its price. */
+/* The requests of its body are served as a batch, at its price. */
 bool dialect_batches(const struct endpoint *e);
 /* It is the file of a batch, kept until a job names it. */
 bool dialect_batch_file(const struct endpoint *e, const struct body *b);
