@@ -91,14 +91,20 @@ count(struct redis *r, const char *key)
 }
 
 static inline struct redis *
-begin(const struct redis_options *o)
+begin_with(const struct redis_options *o, uint64_t deadline_us)
 {
 	struct redis_finder *f = redis_finder_new(o);
-	struct redis *r = redis_new_at(loop, f, 300000, &metrics);
+	struct redis *r = redis_new_at(loop, f, deadline_us, &metrics);
 
 	INVARIANT(r);
 	redis_finder_free(&f);
 	return r;
+}
+
+static inline struct redis *
+begin(const struct redis_options *o)
+{
+	return begin_with(o, 300000);
 }
 
 __attribute__((format(printf, 1, 2))) static inline struct redis_options
