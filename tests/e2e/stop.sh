@@ -46,7 +46,9 @@ unlike "no sanitizer has anything to say" "$(cat "$D/tollgate.log")" 'Sanitizer|
 serve() { "$build/tollgate" serve -c "$1" </dev/null >>"$D/tollgate.log" 2>&1 & pid=$!; }
 caught() { # the first thing it does
 	local end=$((EPOCHSECONDS + 30))
-	until [ "$(($((0x$(sed -n 's/^SigCgt:\t//p' "/proc/$pid/status"))) >> 14 & 1))" = 1 ] || [ $EPOCHSECONDS -ge $end ]; do
+	# SIGHUP and SIGTERM, and it is no copy of this shell any more, which catches some too
+	until { [ "$(cat "/proc/$pid/comm")" = tollgate ] && [ $((0x$(sed -n 's/^SigCgt:\t//p' "/proc/$pid/status") & 0x4001)) = $((0x4001)) ]; } ||
+		[ $EPOCHSECONDS -ge $end ]; do
 		sleep 0.002
 	done
 }
