@@ -112,6 +112,7 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	arena_init(&g->work, CAP_ANSWER_WORK, true);
 	arena_init(&g->life, CAP_ANSWER_WORK, true);
 	g->report.inspected = guard_inspects(g);
+	g->report.blind = head->bodyless; /* what it took is not seen */
 	g->report.verdict.effect = RULE_PERMIT;
 	choose_way(g, head);
 	return g;

@@ -54,6 +54,7 @@ struct guard_head {
 	int status;
 	struct span content_type;
 	struct span content_encoding; /* "" or identity: as it is */
+	bool bodyless;		      /* its fields are all that is read */
 };
 
 enum guard_result {

@@ -83,21 +83,29 @@ guard_begin(struct edge *c, const struct http_message *m)
 {
 	struct guard_head h = { .status = m->head.status,
 		.content_type = response_field(&m->head, "content-type"),
-		.content_encoding = response_field(&m->head, "content-encoding") };
+		.content_encoding = response_field(&m->head, "content-encoding"),
+		.bodyless = m->framing == HTTP_NO_BODY };
 
 	c->guard = NULL;
-	if (!c->plan->reads_answer || m->framing == HTTP_NO_BODY)
+	if (!c->plan->reads_answer)
 		return 0;
 	int err = c->relay->ops->answer(c->x, &h, &c->guard);
 	if (err || !c->guard)
 		return err;
+	c->answer.refused = guard_fields(c->guard, c->relay->fields, m->head.nfields);
+	if (c->answer.refused)
+		return ERR_AUTH;
+	if (h.bodyless) {
+		/* It has said all that it will be asked; the exchange keeps it. */
+		c->guard = NULL;
+		return 0;
+	}
 	c->answer.streams = guard_report(c->guard)->streamed;
 	if (guard_withholds(c->guard))
 		c->answer.life = RESPONSE_WITHHELD;
 	if (guard_edits(c->guard))
 		drop_body_fields(m, c->relay->fields);
-	c->answer.refused = guard_fields(c->guard, c->relay->fields, m->head.nfields);
-	return c->answer.refused ? ERR_AUTH : 0;
+	return 0;
 }
 
 static int

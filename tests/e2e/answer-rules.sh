@@ -103,7 +103,7 @@ like "and which rule is asked late" "$checked" 'rule long: in a stream it is ask
 
 # ---- the head ----
 noted() {
-	control "$(jq -cn --arg v "$1" '{headers:{"x-note":$v},times:1}')"
+	control "$(jq -cn --arg v "$1" --argjson s "${3:-200}" '{headers:{"x-note":$v},status:$s,times:1}')"
 	post "$alice" "$(say fine "${2:-{\}}")"
 }
 noted 'paid with 4111 1111 1111 1111'
@@ -112,4 +112,9 @@ noted 'paid with 4111 1111 1111 1111' "$stream"
 is "of a stream too" "$status $(header x-note) $(text)" '200 paid with **** **** **** 1111 fine'
 noted 'his ssn is 536-22-1840' "$stream"
 is "or the answer is denied before it began" "$status $(header x-note) $(jq -r .error.code <<<"$body")" '451  content_policy_violation'
+noted 'paid with 4111 1111 1111 1111' '{}' 204
+is "so it is where no body follows" "$status $(header x-note)" '204 paid with **** **** **** 1111'
+is "and its record says so" "$(last '[.answer.redactions,.status]')" '[1,204]'
+noted 'his ssn is 536-22-1840' '{}' 204
+is "which is denied too" "$status $(header x-note) $(jq -r .error.code <<<"$body")" '451  content_policy_violation'
 exit $failed
