@@ -98,6 +98,50 @@ is "neither is what is no HTTP" "$status $(code)" '503 provider_unavailable'
 control "$(raw "this is no HTTP$crlf$crlf")"
 said=$(curl -s -m 20 "$EDGE/v1beta/models/gemini-2.0-flash:generateContent" -H "$auth" -H "$json" -d '{"contents":[{"parts":[{"text":"hi"}]}]}')
 is "in another dialect as that says it" "$(jq -r '"\(.error.code) \(.error.status)"' <<<"$said")" '503 UNAVAILABLE'
+
+# What broke is not asked again. `stays`: the provider would go on with it, and HAProxy does not.
+opened() { metric relay_connections_total 'side="egress"'; }
+# Whether the next request has a connection of the relay's to itself.
+asks_anew() {
+	local before
+	before=$(opened)
+	ask_with '{}'
+	[ "$status $(($(opened) - before))" = "200 $1" ]
+}
+check "a connection is asked again" wait_for asks_anew 0
+providers() { seen 2 | jq -c 'map(.connection) | unique | length'; }
+for wire in "this is no HTTP$crlf$crlf" "${head}content-length: 5${crlf}content-length: 500$crlf$crlf$mail"; do
+	ask_with "$(raw "$wire" '{"stays":true}')"
+	check "but not after ${wire%%$crlf*}" asks_anew 1
+	is "nor is the provider's" "$(providers)" 2
+done
+ask_with "$(raw "${head}content-length: 500$crlf$crlf$mail")"
+check "nor after an answer that was cut" asks_anew 1
+ask_with "$(raw "${head}content-length: 5$crlf$crlf$mail" '{"stays":true}')"
+is "nor is a provider's that says more than it counted" "$(asks_anew 0; providers)" 2
+
+# Answers that do not wait for the request: it is larger than what one read takes.
+head -c 3000000 /dev/zero | tr '\0' ' ' | jq -cRs '{model:"gpt-4o",max_tokens:5000,messages:[{role:"user",content:("hi" + .)}]}' >"$D/.large"
+large() { # CONTROL
+	local before
+	before=$(left)
+	control "$(jq -c '. + {at_head:true}' <<<"$1")"
+	status=$(curl -s -m 60 -o "$D/.said" -w '%{http_code}' "$EDGE$chat" -H "$auth" -H "$json" --data-binary "@$D/.large")
+	record=$(completion '[.outcome,.status,.usage.output_tokens]')
+	check "it had not read it" test "$(seen | jq '.[0].body | length')" -lt 1000000
+	cost=$((before - $(left) - probe))
+}
+large "$(jq -cn --arg b "$mail" '{body:$b,times:1}')"
+is "an answer before the request is sent is one" "$status $(jq -r '.choices[0].message.content' "$D/.said")" '200 to <EMAIL_ADDRESS>'
+is "settled at what it says" "$record $cost" '["complete",200,4] 7'
+busy='{"error":{"message":"too large for jane.doe@example.org","type":"invalid_request_error"}}'
+large "$(raw "HTTP/1.1 413 Content Too Large${crlf}content-type: application/json${crlf}connection: close${crlf}content-length: ${#busy}$crlf$crlf$busy")"
+is "so is a refusal before which it closes" "$status $(jq -r .error.message "$D/.said")" '413 too large for <EMAIL_ADDRESS>'
+is "which costs nothing" "$record $cost" '["complete",413,null] 0'
+large '{"cut_after_bytes":0,"reset":true,"times":1}'
+like "who closes without one has not answered" "$status $(code) $record" '^503 provider_(aborted|unavailable) \["provider_abort",(503|null),null\]$'
+is "after which the next one is served" "$(ask_with '{}'; echo "$status")" 200
+
 ask_with "$(raw "${head}transfer-encoding: chunked${crlf}trailer: x-note$crlf$crlf$(printf '%x' ${#mail})$crlf$mail${crlf}0${crlf}x-note: jane.doe@example.org$crlf$crlf")"
 is "trailers stay behind" "$status $(grep -c 'example.org' "$D/.said") $(jq -r '.choices[0].message.content' "$D/.said")" '200 0 to <EMAIL_ADDRESS>'
 
@@ -148,6 +192,7 @@ for how in crc cut; do
 	curl -s -m 20 -o "$D/.said" "$EDGE/model/us.amazon.nova-pro-v1%3A0/converse-stream" -H "$auth" -H "$json" -d '{"messages":[{"role":"user","content":[{"text":"hi"}]}]}'
 	is "a frame that is $how: what was before it, and an exception" "$(tr -d '\0' <"$D/.said" | grep -ac 'it is\.') $(tr -d '\0' <"$D/.said" | grep -ac 'and more') $(tr -d '\0' <"$D/.said" | grep -aoc ':exception-type')" '1 0 1'
 	is "$how: recorded, settled at what was seen" "$(completion '[.outcome,.estimated_usage.output_tokens]')" '["provider_abort",7]'
+	check "$how: its connection is not asked again" asks_anew 1
 done
 
 # ---- answers without a body ----

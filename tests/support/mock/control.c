@@ -79,6 +79,8 @@ mock_control_set(struct span body)
 	if ((v = json_object_get(o, "wire")) && json_is_string(v))
 		buf_put(&mock_control.wire, json_string_value(v), json_string_length(v));
 	mock_control.reset = json_is_true(json_object_get(o, "reset"));
+	mock_control.stays = json_is_true(json_object_get(o, "stays"));
+	mock_control.at_head = json_is_true(json_object_get(o, "at_head"));
 	bool ok = read_body(o);
 	json_decref(o);
 	if (!ok || mock_control.times == 0)

@@ -44,6 +44,8 @@ struct mock_control {
 	bool exact;
 	struct buf wire; /* all of the answer, head too, and then the end; empty: as it comes */
 	bool reset;	 /* an end is a reset */
+	bool stays;	 /* after `wire` there is no end */
+	bool at_head;	 /* the answer does not wait for the request's body */
 	char content_type[128];
 };
 extern struct mock_control mock_control;
@@ -127,7 +129,7 @@ void mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answ
 
 /* The requests seen, newest last, as a JSON array. */
 struct mock_seen {
-	uint64_t serial;
+	uint64_t serial, connection;
 	char *bytes; /* method, target, fields, body, each NUL-terminated length-counted */
 	size_t nbytes;
 	size_t method_n, target_n, body_n, nfields;
@@ -136,7 +138,7 @@ struct mock_seen {
 	double began, ended_at; /* seconds since the epoch */
 };
 /* Keeps a copy; the serial identifies it to mock_seen_end. */
-void mock_seen_add(const struct mock_request *r, uint64_t serial);
+void mock_seen_add(const struct mock_request *r, uint64_t serial, uint64_t connection);
 void mock_seen_end(uint64_t serial, const char *how);
 void mock_seen_write(struct buf *out, size_t last);
 void mock_seen_forget(void);

@@ -40,7 +40,7 @@ mock_seen_forget(void)
 }
 
 void
-mock_seen_add(const struct mock_request *r, uint64_t serial)
+mock_seen_add(const struct mock_request *r, uint64_t serial, uint64_t connection)
 {
 	size_t n = r->method.n + r->target.n + r->body.n;
 
@@ -55,6 +55,7 @@ mock_seen_add(const struct mock_request *r, uint64_t serial)
 	if (!s->bytes || !s->field_n)
 		abort();
 	s->serial = serial;
+	s->connection = connection;
 	s->nbytes = n;
 	s->method_n = r->method.n;
 	s->target_n = r->target.n;
@@ -201,7 +202,8 @@ seen_write_one(struct buf *out, const struct mock_seen *s)
 
 	if (!v)
 		abort();
-	buf_printf(out, "{\"serial\":%llu,\"method\":", (unsigned long long)s->serial);
+	buf_printf(out, "{\"serial\":%llu,\"connection\":%llu,\"method\":",
+		(unsigned long long)s->serial, (unsigned long long)s->connection);
 	put_text(out, span_of(p, s->method_n));
 	p += s->method_n;
 	buf_str(out, ",\"path\":");

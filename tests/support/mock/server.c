@@ -12,7 +12,9 @@
  * after its pause. A stream's events are its pieces, chunk_bytes cuts further.
  * hold_after_events: the next one waits for /_release.
  * cut_after_bytes counts body bytes; 0 closes without a head. `wire` is all of an answer, head
- * too, after which the connection ends; with `reset` an end is a reset. A status of 101
+ * too, after which the connection ends; with `reset` an end is a reset, with `stays` it is
+ * none. `at_head`: the answer does not wait for the request's body, which is read and thrown
+ * away, also after an end. A status of 101
  * switches: what follows is read and thrown away. POST /_release ends all pauses of answers
  * that are under way, for tests that need one to last until they have looked. */
 #include <arpa/inet.h>
@@ -47,6 +49,7 @@ struct conn {
 	ev_io r, w;
 	ev_timer t;
 	int fd;
+	uint64_t number; /* of this connection */
 	llhttp_t parser;
 	/* the request */
 	struct buf text; /* target and fields; offsets below */
@@ -58,11 +61,13 @@ struct conn {
 	bool in_value;
 	struct buf body;
 	struct buf early; /* what arrived behind it */
-	bool refused_large, whole;
+	bool refused_large, headed, whole;
+	bool ahead; /* its answer does not wait for its end */
 	/* the answer */
 	uint64_t serial; /* 0: not recorded */
 	struct buf wire;
 	bool reset; /* instead of an end */
+	bool stays; /* there is none */
 	struct piece *piece;
 	size_t npieces, pieces_size, at, sent;
 	bool answering, keep, cut, upgraded;
@@ -70,7 +75,7 @@ struct conn {
 
 static struct ev_loop *loop;
 static LIST_HEAD(, conn) conns = LIST_HEAD_INITIALIZER(conns);
-static uint64_t serial;
+static uint64_t serial, connections;
 static struct mock_answer answer;
 static llhttp_settings_t settings;
 static char read_buf[256 << 10];
@@ -106,7 +111,7 @@ on_begin(llhttp_t *p)
 	buf_clear(&c->text);
 	buf_clear(&c->body);
 	c->target_n = c->nf = 0;
-	c->in_value = c->refused_large = c->whole = false;
+	c->in_value = c->refused_large = c->headed = c->whole = c->ahead = false;
 	return 0;
 }
 
@@ -166,6 +171,7 @@ on_head(llhttp_t *p)
 {
 	struct conn *c = p->data;
 
+	c->headed = true;
 	for (size_t i = 0; i < c->nf; i++)
 		if (span_is(text_at(c, c->f[i].name, c->f[i].name_n), "expect") &&
 			p->http_minor == 1) {
@@ -181,6 +187,8 @@ on_body(llhttp_t *p, const char *at, size_t n)
 {
 	struct conn *c = p->data;
 
+	if (c->ahead)
+		return 0;
 	buf_put(&c->body, at, n);
 	c->refused_large |= buf_failed(&c->body);
 	return 0;
@@ -331,6 +339,7 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 	buf_clear(&c->wire);
 	c->upgraded = a->status == 101;
 	c->reset = !own && k->reset;
+	c->stays = !own && k->stays;
 	if (raw) {
 		c->cut = true;
 		buf_put(&c->wire, k->wire.p + k->wire.start, k->wire.n);
@@ -475,7 +484,7 @@ conn_request(struct conn *c)
 		return;
 	}
 	c->serial = ++serial;
-	mock_seen_add(&r, c->serial);
+	mock_seen_add(&r, c->serial, c->number);
 	mock_answer(&r, c->serial, &answer);
 	if (c->refused_large) {
 		answer.status = 413;
@@ -494,25 +503,13 @@ on_timer(struct ev_loop *l, ev_timer *t, int events)
 	conn_write(t->data);
 }
 
-/* The last piece is out. */
+/* The request and its answer are over: the next one. */
 static void
-conn_done(struct conn *c)
+conn_next(struct conn *c)
 {
-	if (c->serial)
-		mock_seen_end(c->serial, c->cut ? "cut" : "complete");
-	c->answering = false;
-	if (c->cut && c->reset)
-		setsockopt(c->fd, SOL_SOCKET, SO_LINGER,
-			&(struct linger){ .l_onoff = 1, .l_linger = 0 }, sizeof(struct linger));
-	if (c->cut || !(c->keep || c->upgraded)) {
-		conn_free(c, "complete");
-		return;
-	}
-	if (c->upgraded)
-		return;
 	llhttp_init(&c->parser, HTTP_REQUEST, &settings);
 	c->parser.data = c;
-	c->whole = false;
+	c->headed = c->whole = c->ahead = false;
 	if (c->early.n) {
 		struct buf early = c->early;
 		buf_init(&c->early, 0);
@@ -520,6 +517,30 @@ conn_done(struct conn *c)
 		conn_feed(c, s.p, s.n);
 		buf_free(&early);
 	}
+}
+
+/* The last piece is out. */
+static void
+conn_done(struct conn *c)
+{
+	bool ends = (c->cut && !c->stays) || !(c->keep || c->upgraded);
+
+	if (c->serial)
+		mock_seen_end(c->serial, c->cut ? "cut" : "complete");
+	c->answering = false;
+	if (c->cut && c->reset)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER,
+			&(struct linger){ .l_onoff = 1, .l_linger = 0 }, sizeof(struct linger));
+	else if (ends && c->ahead && !c->whole) {
+		/* What is unread would make it a reset, which may overtake the answer. */
+		shutdown(c->fd, SHUT_WR);
+		c->upgraded = true;
+		return;
+	}
+	if (ends)
+		conn_free(c, "complete");
+	else if (!c->upgraded && (c->whole || !c->ahead))
+		conn_next(c);
 }
 
 static void
@@ -564,7 +585,7 @@ conn_feed(struct conn *c, const char *p, size_t n)
 {
 	if (c->upgraded)
 		return;
-	if (c->answering) {
+	if (c->answering && (c->whole || !c->ahead)) {
 		buf_put(&c->early, p, n);
 		return;
 	}
@@ -573,6 +594,15 @@ conn_feed(struct conn *c, const char *p, size_t n)
 		const char *stop = llhttp_get_error_pos(&c->parser);
 		if (stop && stop < p + n)
 			buf_put(&c->early, stop, (size_t)(p + n - stop));
+		if (!c->ahead)
+			conn_request(c);
+		else if (!c->answering)
+			conn_next(c);
+		return;
+	}
+	if (e == HPE_OK && c->headed && !c->ahead && mock_control.at_head &&
+		!span_starts(text_at(c, 0, c->target_n), SPAN_LIT("/_"))) {
+		c->ahead = true;
 		conn_request(c);
 		return;
 	}
@@ -614,6 +644,7 @@ on_accept(struct ev_loop *l, ev_io *w, int events)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 		LIST_INSERT_HEAD(&conns, c, link);
 		c->fd = fd;
+		c->number = ++connections;
 		buf_init(&c->text, MOCK_HEAD_MAX);
 		buf_init(&c->body, MOCK_BODY_MAX);
 		llhttp_init(&c->parser, HTTP_REQUEST, &settings);
