@@ -207,7 +207,7 @@ add_ref(struct walk *w, const char *kind, struct span text)
 {
 	struct body *b = w->out;
 
-	if (!text.n || span_istarts(text, SPAN_LIT("data:")))
+	if (!text.n || walk_is_data_uri(text))
 		return 0;
 	w->refs++;
 	for (size_t i = 0; i < b->nrefs; i++)
@@ -267,6 +267,7 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 	const struct json_event *ev, uint32_t key)
 {
 	struct span text = span_cut(w->raw, ev->start, ev->end);
+	size_t refs = w->refs;
 	int err = 0;
 
 	if (ev->tok == JSON_STRING) {
@@ -294,6 +295,10 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 		err = add_param(w, w->frames[1].name, ev, text);
 	if (!err && node && node->ref && ev->tok == JSON_STRING)
 		err = add_ref(w, node->ref, text);
+	bool refers = w->refs > refs &&
+		      (strcmp(node->ref, "url") != 0 || memmem(text.p, text.n, "://", 3));
+	if (row && (row->flags & F_OPAQUE) && ev->tok == JSON_STRING && text.n && !refers)
+		w->contents++;
 	return !err && row ? walk_value(w, row, ev, text) : err;
 }
 
@@ -326,6 +331,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		.key = key,
 		.start = ev->start,
 		.refs = w->refs,
+		.contents = w->contents,
 		.role = w->t->speaker,
 		.said = said,
 	};

@@ -30,6 +30,24 @@ data_uri_head(struct span s)
 	return comma + 1;
 }
 
+/* Who reads it as a URL skips blanks before it, and tabs and line breaks in it (WHATWG URL
+ * 4.4). */
+bool
+walk_is_data_uri(struct span text)
+{
+	const char *scheme = "data:";
+
+	for (size_t i = 0; i < text.n && *scheme; i++) {
+		char c = text.p[i];
+		if (c == '\t' || c == '\r' || c == '\n' ||
+			(*scheme == 'd' && (unsigned char)c <= ' '))
+			continue;
+		if (to_lower(c) != *scheme++)
+			return false;
+	}
+	return !*scheme;
+}
+
 bool
 walk_may_be_opaque(struct span text)
 {
@@ -114,11 +132,11 @@ walk_part_key(const struct walk *w, struct frame *f, struct span key)
 static bool
 is_elsewhere(const struct walk *w, const struct frame *f)
 {
-	bool inside = false;
+	bool inside = w->contents > f->contents;
 
-	for (size_t i = f->first; i < w->segs.n; i++)
-		inside |= w->segs.v[i].candidate ||
-			  span_istarts(w->segs.v[i].text, SPAN_LIT("data:"));
+	for (size_t i = f->first; i < w->segs.n && !inside; i++)
+		inside = w->segs.v[i].candidate || walk_is_data_uri(w->segs.v[i].text) ||
+			 walk_may_be_opaque(w->segs.v[i].text);
 	return w->refs > f->refs && !inside;
 }
 

@@ -18,9 +18,10 @@ struct frame {
 	const struct row *row;	 /* its own */
 	enum seg_role deep;	 /* of what no row gives a role */
 	bool object, message, part;
-	uint32_t first;		      /* segment */
-	uint32_t key;		      /* segment that names this container */
-	size_t start, refs;	      /* references before it */
+	uint32_t first; /* segment */
+	uint32_t key;	/* segment that names this container */
+	size_t start;
+	size_t refs, contents;	      /* as of the walk, before it */
 	struct span type, source;     /* of a part; type.p NULL: none */
 	const struct part_row *keyed; /* what a key of it says */
 	uint64_t seen;		      /* members that have two spellings: bit by node */
@@ -46,7 +47,8 @@ struct walk {
 	struct seglist segs;
 	size_t tools_room, params_room, frames_room, refs_room, models_room, caps_room,
 		requests_room;
-	size_t refs; /* all of them */
+	size_t refs;	 /* all of them */
+	size_t contents; /* strings where a part's own data is, whatever they hold */
 	struct reasoning reasoning;
 	uint32_t fraction[WALK_FRACTIONS]; /* segments of numbers with long ones */
 	unsigned nfractions;
@@ -71,6 +73,8 @@ bool walk_is_request(const struct walk *w, const struct frame *f);
 int walk_begin_request(struct walk *w, size_t top);
 
 /* ---- parts.c ---- */
+/* However a URL's reader spells it. */
+bool walk_is_data_uri(struct span text);
 /* The segment's text may cease to be text when its part ends. */
 bool walk_may_be_opaque(struct span text);
 /* The segment just added is an image, where it can be. 0 or ERR_NOMEM. */

@@ -535,6 +535,21 @@ parts_that_nobody_reads_are_opaque(void **state)
 		{ "a URL next to an image", OPENAI,
 			"{\"type\":\"file\",\"file\":{\"file_id\":\"f\",\"file_data\":\"",
 			base64, "\"}}", "file", true, "" },
+		{ "a URL next to an image in lines", OPENAI,
+			"{\"type\":\"file\",\"file\":{\"file_id\":\"f\",\"file_data\":\""
+			"iVBORw0K\\n",
+			base64, "\"}}", "file", false, NULL },
+		{ "a URL next to a small one", "bedrock",
+			"{\"image\":{\"format\":\"png\",\"source\":{\"s3Location\":{\"uri\":"
+			"\"s3://x\"},\"bytes\":\"",
+			"AAAA", "\"}}}", "image", false, NULL },
+		{ "a data URI that only a URL's reader knows", OPENAI,
+			"{\"type\":\"image_url\",\"image_url\":{\"url\":\" da\\nta:image/"
+			"png;base64,",
+			base64, "\"}}", "image", false, NULL },
+		{ "an image where its URL should be", OPENAI,
+			"{\"type\":\"image_url\",\"image_url\":{\"url\":\"iVBORw0K\\n", base64,
+			"\"}}", "image", false, NULL },
 		{ "short data is text too", OPENAI,
 			"{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/"
 			"png;base64,",
