@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "redis/redis_sync.h"
+#include "support/child.h"
 
 struct redis_rig {
 	char socket[100], url[128];
@@ -37,9 +38,11 @@ redis_rig_start(struct redis_rig *r, const char *dir)
 	snprintf(r->socket, sizeof(r->socket), "%.80s/redis.sock", dir);
 	snprintf(r->url, sizeof(r->url), "unix:%s", r->socket);
 	unlink(r->socket);
+	pid_t parent = getpid();
 	r->pid = fork();
 	INVARIANT(r->pid >= 0);
 	if (r->pid == 0) {
+		ends_with(parent);
 		int null = open("/dev/null", O_RDWR);
 		dup2(null, 1);
 		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", r->socket,

@@ -17,6 +17,7 @@
 #include <hiredis/hiredis.h>
 
 #include "base/err.h"
+#include "support/child.h"
 
 struct server {
 	char dir[128];
@@ -118,9 +119,11 @@ server_run(struct server *s, bool sentinel)
 
 	snprintf(conf, sizeof(conf), "%.120s/redis.conf", s->dir);
 	snprintf(log, sizeof(log), "%.120s/redis.log", s->dir);
+	pid_t parent = getpid();
 	s->pid = fork();
 	INVARIANT(s->pid >= 0);
 	if (s->pid == 0) {
+		ends_with(parent);
 		int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 		dup2(fd, 1);
 		dup2(fd, 2);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <sys/stat.h>
 
@@ -381,6 +382,33 @@ a_master_is_asked_whether_it_is_one(void **state)
 	}
 }
 
+/* What each server of a test holds open is closed when the last of them has ended. */
+static void
+servers_end_with_a_test_that_aborts(void **state)
+{
+	int fds[2], status;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct server s = { 0 };
+		close(fds[0]);
+		server_start(&s, dir, false, "");
+		_exit(s.pid > 0 ? 7 : 1);
+	}
+	close(fds[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	struct pollfd closed = { .fd = fds[0], .events = POLLIN };
+	assert_int_equal(poll(&closed, 1, 30000), 1);
+	assert_int_equal(read(fds[0], &byte, 1), 0);
+	close(fds[0]);
+}
+
 int
 main(void)
 {
@@ -394,6 +422,7 @@ main(void)
 		cmocka_unit_test(a_failover_is_followed),
 		cmocka_unit_test(a_failover_is_followed_over_tls),
 		cmocka_unit_test(a_master_is_asked_whether_it_is_one),
+		cmocka_unit_test(servers_end_with_a_test_that_aborts),
 	};
 
 	loop = ev_default_loop(0);
