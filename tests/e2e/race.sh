@@ -9,7 +9,13 @@
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
 for node in a b c; do head -c 8 /dev/zero >"$D/skew.$node"; done
-stack_up --policy "$here/race.yaml" --daemons 3 --preload "$D/skew.so"
+# "stopped": Redis stands still for longer than anybody waits for it, as shipped
+shipped=()
+if [ "${RACE_S:-5}" -ge 30 ]; then
+	echo 'redis: {deadline: 200ms}' >"$D/shipped.yaml"
+	shipped=(--config "$D/shipped.yaml")
+fi
+stack_up --policy "$here/race.yaml" "${shipped[@]+"${shipped[@]}"}" --daemons 3 --preload "$D/skew.so"
 for team in rate tokens dollars at-once clocks held stopped emptied killed failed-over; do
 	declare -x "TOKEN_${team//-/_}=$(token --claims "{\"team\":\"$team\"}")"
 done
