@@ -142,7 +142,7 @@ redis_holders(struct redis *r, struct redis *out[REDIS_HOLDERS_MAX])
 uint64_t
 redis_moves(const struct redis *r)
 {
-	return r->f->version;
+	return r->f->version + r->f->moved;
 }
 
 uint64_t

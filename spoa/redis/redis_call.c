@@ -238,6 +238,7 @@ follow(struct redis_call *c, struct span said)
 	}
 	if (moved) {
 		redis_finder_again(front->f->finder);
+		front->f->moved += to && front->f->owner[slot] != to;
 		if (to)
 			front->f->owner[slot] = to;
 	}

@@ -19,6 +19,7 @@
 struct redis_front {
 	struct redis_finder *finder;
 	uint64_t version; /* of what it found last */
+	uint64_t moved;	  /* slots that a node said are elsewhere, sooner than the finder */
 	struct redis_map *map;
 	struct redis_tls *tls;
 	void (*before_write)(void *);
@@ -79,7 +80,7 @@ struct redis_pipe {
 	uint64_t deadline_us;
 	bool listed, answered;
 	bool timed_out; /* it was told so */
-	bool soon; /* in f->failed, which frees it */
+	bool soon;	/* in f->failed, which frees it */
 	int err;
 	size_t n, cap, waits;
 	size_t writes_away;		   /* that were redirected and are not yet answered */
