@@ -1,6 +1,7 @@
 /* Google: the Gemini API and Vertex. The model and the verb are in the path, proto JSON
  * takes camelCase and snake_case, and a list's one element in its place.
  * https://ai.google.dev/api/generate-content */
+#include "base/attr.h"
 #include "dialect/family.h"
 
 /* clang-format off */
@@ -74,6 +75,9 @@ static const struct row batch_rows[] = {
 	GENERATE(IN_BATCH),
 	{ 0 },
 };
+/* A line of a batch's file, {"key","request"}: which job takes it, and whether one does, nobody
+ * knows yet. */
+static const struct row line_rows[] = { GENERATE("request"), { 0 } };
 static const struct row embed_rows[] = {
 	{ "model",                      OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_MODEL },
 	{ "content",                    OPT(T_OBJECT), ROLE_USER, F_DEEP, 0 },
@@ -108,6 +112,7 @@ static const struct part_row keyed[] = {
 
 static const struct seal_row generate_seals[] = { SEALS(""), { 0 } };
 static const struct seal_row count_seals[] = { SEALS(""), SEALS("generateContentRequest"), { 0 } };
+static const struct seal_row line_seals[] = { SEALS("request"), SEALS(""), { 0 } };
 static const struct seal_row batch_seals[] = { SEALS(IN_BATCH), { 0 } };
 
 static const struct param_row params[] = {
@@ -125,6 +130,7 @@ static const struct param_row params[] = {
 };
 static const struct ref_row refs[] = { REFS(""), { 0 } };
 static const struct ref_row count_refs[] = { REFS(""), REFS("generateContentRequest"), { 0 } };
+static const struct ref_row line_refs[] = { REFS("request"), { 0 } };
 static const struct ref_row batch_refs[] = {
 	REFS(IN_BATCH),
 	{ "batch.inputConfig.fileName", "file" },
@@ -148,6 +154,22 @@ static const struct table batch = { .json = true,
 	.refs = batch_refs,
 	.cap = "generationConfig.maxOutputTokens",
 	PROTO };
+static const struct table line = { .lenient = true,
+	.batch = true,
+	.rows = line_rows,
+	.seals = line_seals,
+	.refs = line_refs,
+	PROTO };
+
+static const struct table *
+line_table(struct span url UNUSED)
+{
+	return &line;
+}
+
+static const struct table files = {
+	.lenient = true, .seals = line_seals, .line = line_table, .tree = TREE
+};
 static const struct table embed = { .json = true, .rows = embed_rows, PROTO };
 static const struct table predict = { .json = true, .rows = predict_rows, PROTO };
 
@@ -183,7 +205,7 @@ static const struct endpoint_row endpoints[] = {
 	{ "GET",  "/v1beta/models/{model}",           "models", NULL, E_ROOT },
 	{ "GET",  "/v1beta/tunedModels",              "models", NULL, E_ROOT },
 	{ "GET",  "/v1beta/tunedModels/{model}",      "models", NULL, E_ROOT | E_TWO },
-	{ "POST", "/upload/v1beta/files",             "files",  NULL, E_ROOT },
+	{ "POST", "/upload/v1beta/files",             "files",  &files, E_ROOT },
 	{ NULL,   "/v1beta/files",                    "files",  NULL, E_ROOT },
 	{ NULL,   "/v1beta/files/{id}",               "files",  NULL, E_ROOT },
 	{ "GET",  "/v1beta/cachedContents",           "cached", NULL, E_ROOT },

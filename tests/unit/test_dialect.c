@@ -417,6 +417,43 @@ forms_and_lines_are_amended_in_place(void **state)
 	}
 }
 
+/* A file of Gemini's: requests have roles, whatever else is a document. */
+static void
+lines_of_gemini_s_batches_have_roles(void **state)
+{
+	static const char in[] =
+		"{\"key\":\"1\",\"request\":{\"contents\":[{\"role\":\"model\",\"parts\":[{"
+		"\"text\":\"a\"}]},{\"parts\":[{\"text\":\"u\"}]}],\"system_instruction\":{"
+		"\"parts\":[{\"text\":\"s\"}]},\"model\":\"models/m\"}}\n"
+		"{\"request\":\"o\",\"contents\":7}\n";
+	static const struct {
+		const char *text;
+		enum seg_role role;
+	} want[] = { { "a", ROLE_ASSISTANT }, { "u", ROLE_USER }, { "s", ROLE_SYSTEM },
+		{ "o", ROLE_OTHER } };
+	struct endpoint e = dialect_endpoint(dialect_find(SPAN_LIT("gemini")), SPAN_LIT("POST"),
+		SPAN_LIT("/upload/v1beta/files"));
+	struct body_refusal why;
+	struct body b;
+	struct arena a;
+	size_t found = 0;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	assert_int_equal(
+		body_read(e.table, SPAN_LIT("application/jsonl"), span_str(in), &a, &b, &why),
+		0);
+	for (size_t i = 0; i < b.nsegments; i++)
+		for (size_t k = 0; k < COUNT_OF(want); k++)
+			if (span_is(b.segments[i].text, want[k].text)) {
+				assert_int_equal(b.segments[i].role, want[k].role);
+				found++;
+			}
+	assert_int_equal(found, COUNT_OF(want));
+	assert_int_equal(b.marks.nmodels, 1);
+	arena_reset(&a);
+}
+
 static void
 parameters_of_every_format_have_one_name(void **state)
 {
@@ -717,6 +754,7 @@ main(void)
 		cmocka_unit_test(another_model_is_put_into_the_path),
 		cmocka_unit_test(a_family_serves_its_own_paths_whole),
 		cmocka_unit_test(forms_and_lines_are_amended_in_place),
+		cmocka_unit_test(lines_of_gemini_s_batches_have_roles),
 		cmocka_unit_test(parameters_of_every_format_have_one_name),
 		cmocka_unit_test(models_that_may_reason_unseen),
 		cmocka_unit_test(a_body_says_its_conversation),
