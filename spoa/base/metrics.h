@@ -57,6 +57,7 @@
   X(M_QUOTA_ALONE,         "quota_alone_total",                  "",                          "reservations from this daemon's own share, without an answer from the store") \
   X(M_QUOTA_LOST,          "quota_lost_total",                   "",                          "corrections that found no room to wait for the store") \
   X(M_QUOTA_REPUBLISHED,   "quota_recounted_total",              "",                          "counters that were added again where Redis had lost them") \
+  X(M_QUOTA_UNKNOWN,       "quota_unknown_daemons_total",        "",                          "workers that saw more daemons at their Redis than redis.daemons says") \
   X(M_QUOTA_UNNOTED,       "quota_unnoted_total",                "",                          "charges that would not be, for want of room") \
   X(M_QUOTA_REFUSED,       "quota_refused_total",                "",                          "requests over a limit") \
   X(M_REPEATED,            "repeated_total",                     "",                          "requests that their SDK says it repeats: each is decided and counted as any") \

@@ -32,6 +32,10 @@ struct life_facts {
 enum life_state life_next(enum life_state now, const struct life_facts *f);
 /* What may be spent of a limit where fewer came than were expected. */
 uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
+/* At each beat: whether more workers take part than are known of by tollgate.yaml, and have for
+ * longer than one that was killed is counted. True once; *beats is the caller's, 0 at first. */
+enum { LIVES_UNKNOWN_BEATS = 100 };
+bool lives_unknown(unsigned *beats, int64_t members, int64_t known);
 
 struct quota_lives;
 struct quota_lives *lives_new(void);

@@ -1,4 +1,5 @@
 /* Limits on a Redis that loses its counts, has another clock, or is far away. */
+#include "quota/quota_lives.h"
 #include "support/quota_rig.h"
 
 static unsigned
@@ -312,6 +313,38 @@ who_does_not_come_is_left_a_share(void **state)
 	line_down(&l[0]);
 }
 
+/* As who starts into a Redis of many before it knows them, or beside one that was killed. */
+static void
+more_than_are_known_is_said_once(void **state)
+{
+	unsigned beats = 0, said = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 50; i++) /* killed, and still counted */
+		assert_false(lives_unknown(&beats, 4, 2));
+	assert_false(lives_unknown(&beats, 2, 2));
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_false(said == 0 && i > LIVES_UNKNOWN_BEATS);
+		said += lives_unknown(&beats, 3, 2);
+	}
+	assert_int_equal(said, 1);
+	for (unsigned i = beats = 0; i < 1000; i++)
+		assert_false(lives_unknown(&beats, i % 5, i % 2 ? 0 : 4));
+}
+
+/* Who knows of two daemons, and starts where nobody else comes: it waits, then spends half. */
+static void
+a_newcomer_whom_nobody_joins_spends_a_share(void **state)
+{
+	struct life_facts f = { .added = true, .expected = 2, .came = 1 };
+
+	(void)state;
+	for (f.waited_us = 0; f.waited_us <= 5000000; f.waited_us += 1000000)
+		assert_int_equal(life_next(LIFE_SETTLES, &f), LIFE_SETTLES);
+	assert_int_equal(life_next(LIFE_SETTLES, &f), LIFE_SETTLED);
+	assert_int_equal(life_share(1000, f.came, f.expected), 500);
+}
+
 /* Who ends in order is not waited for. */
 static void
 who_ended_is_not_waited_for(void **state)
@@ -584,6 +617,8 @@ main(void)
 		cmocka_unit_test(a_former_life_is_not_gone_on_with),
 		cmocka_unit_test(what_was_let_go_counts_in_the_next_life),
 		cmocka_unit_test(who_does_not_come_is_left_a_share),
+		cmocka_unit_test(more_than_are_known_is_said_once),
+		cmocka_unit_test(a_newcomer_whom_nobody_joins_spends_a_share),
 		cmocka_unit_test(who_ended_is_not_waited_for),
 		cmocka_unit_test(a_newcomer_waits_for_the_others),
 		cmocka_unit_test(a_charge_ends_in_the_bucket_of_redis_clock),

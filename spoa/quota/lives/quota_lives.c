@@ -22,11 +22,12 @@ enum {
 struct quota_lives {
 	uint64_t in; /* epoch, where there is one server; 0: none yet */
 	struct life life[LIVES];
-	size_t next;	 /* place of the next one */
-	int64_t members; /* as last counted; 0: this worker has never taken part */
-	int64_t first;	 /* whom it waits for then */
-	uint64_t id;	 /* this worker's name */
-	uint64_t moves;	 /* of a cluster's slots, that were seen */
+	size_t next;	  /* place of the next one */
+	int64_t members;  /* as last counted; 0: this worker has never taken part */
+	int64_t first;	  /* whom it waits for then */
+	uint64_t id;	  /* this worker's name */
+	uint64_t moves;	  /* of a cluster's slots, that were seen */
+	unsigned crowded; /* beats: lives_unknown() */
 };
 
 enum life_state
@@ -43,6 +44,15 @@ uint64_t
 life_share(uint64_t limit, int64_t came, int64_t expected)
 {
 	return (uint64_t)((unsigned __int128)limit * (uint64_t)came / (uint64_t)expected);
+}
+
+bool
+lives_unknown(unsigned *beats, int64_t members, int64_t known)
+{
+	if (!known || *beats >= LIVES_UNKNOWN_BEATS)
+		return false;
+	*beats = members > known ? *beats + 1 : 0;
+	return *beats == LIVES_UNKNOWN_BEATS;
 }
 
 struct quota_lives *
@@ -244,6 +254,18 @@ say_came(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	redis_send(p);
 }
 
+/* Who starts while Redis has nothing waits for too few: each daemon's share is too large. */
+static void
+look_for_unknown(struct quota *qt, struct quota_lives *all)
+{
+	if (!lives_unknown(&all->crowded, all->members, all->first))
+		return;
+	metric_inc(qt->metrics, M_QUOTA_UNKNOWN);
+	log_event(LOG_WARN, "quota.daemons", LI("workers", all->members),
+		LI("known", all->first),
+		LS("why", "more daemons share this Redis than redis.daemons says"));
+}
+
 static void
 on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -255,6 +277,7 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		return;
 	if ((uint64_t)replies[4].list[0] == a->epoch) {
 		all->members = replies[3].i > 1 ? replies[3].i : 1;
+		look_for_unknown(a->quota, all);
 		return;
 	}
 	for (size_t i = redis_holders(a->quota->redis, node); i-- > 0;)
