@@ -4,6 +4,7 @@
 #include "gate/vars.h"
 
 #include "base/caps.h"
+#include "base/clock.h"
 #include "gate/exchange.h"
 
 /* ASCII, no controls, at most max bytes. */
@@ -65,6 +66,33 @@ tightest(const struct request *r, enum quota_unit unit)
 	return best;
 }
 
+/* The limit in dollars that refused: its window's end is all that fits into these fields. */
+static const struct quota_dim *
+refused_dollars(const struct request *r)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct quota_request *q = r->found.quota[i];
+		if (q->result == QUOTA_REFUSED && q->refused_by < q->ndims &&
+			q->dim[q->refused_by].unit == QUOTA_NANOUSD)
+			return &q->dim[q->refused_by];
+	}
+	return NULL;
+}
+
+/* The counts may have been read when the head came, and the body later. */
+static struct span
+reset_text(struct request *r, const struct quota_dim *d)
+{
+	uint64_t since_us = 0, ms;
+
+	for (int i = 0; i < 2; i++)
+		if (d >= r->found.quota[i]->dim &&
+			d < r->found.quota[i]->dim + r->found.quota[i]->ndims)
+			since_us = clock_mono_us() - r->found.quota[i]->queued_us;
+	ms = d->reset_ms > since_us / 1000 ? d->reset_ms - since_us / 1000 : 0;
+	return arena_printf(&r->arena, "%llus", (unsigned long long)(ms + 999) / 1000);
+}
+
 static void
 put_limits(struct vars *vs)
 {
@@ -80,15 +108,15 @@ put_limits(struct vars *vs)
 
 	for (size_t i = 0; i < 2; i++) {
 		const struct quota_dim *d = tightest(vs->r, kinds[i].unit);
+		if (d)
+			put_int(vs, kinds[i].limit, kinds[i].flimit, (int64_t)d->limit);
+		if (d && d->reset_ms)
+			put_int(vs, kinds[i].remaining, kinds[i].fremaining,
+				(int64_t)d->remaining);
 		if (!d)
-			continue;
-		put_int(vs, kinds[i].limit, kinds[i].flimit, (int64_t)d->limit);
-		if (!d->reset_ms)
-			continue;
-		put_int(vs, kinds[i].remaining, kinds[i].fremaining, (int64_t)d->remaining);
-		put(vs, kinds[i].reset, kinds[i].freset,
-			arena_printf(&vs->r->arena, "%llus",
-				(unsigned long long)(d->reset_ms + 999) / 1000));
+			d = refused_dollars(vs->r);
+		if (d && d->reset_ms)
+			put(vs, kinds[i].reset, kinds[i].freset, reset_text(vs->r, d));
 	}
 }
 

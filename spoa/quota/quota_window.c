@@ -33,18 +33,36 @@ positive(int64_t v)
 	return v > 0 ? v : 0;
 }
 
+/* The newest bucket in which something of others, or of what was admitted, counts. False: there
+ * is none. */
+static bool
+newest(int64_t bucket, int64_t own, const int64_t counts[WINDOW_NEIGHBOURS], int64_t *out)
+{
+	int i = QUOTA_SUB_BUCKETS;
+
+	*out = counts[i] > 0 ? bucket + 1 : bucket;
+	if (counts[i] > 0 || own > 0)
+		return true;
+	while (--i >= 0 && counts[i] <= 0)
+		;
+	*out = bucket - QUOTA_SUB_BUCKETS + i;
+	return i >= 0;
+}
+
 bool
 window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGHBOURS],
 	int64_t now_ms, int64_t *retry_ms)
 {
 	int64_t w = window_width_ms(d);
-	int64_t limit = (int64_t)d->limit, sum = positive(own);
+	int64_t limit = (int64_t)d->limit, sum = positive(own), last;
 
 	for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
 		sum += positive(counts[i]);
 	*retry_ms = 0;
 	/* Bucket j counts until the clock enters bucket j + 11. */
-	d->reset_ms = (uint64_t)((d->at.bucket + QUOTA_SUB_BUCKETS + 1) * w - now_ms);
+	bool any =
+		newest(d->at.bucket, sum <= limit ? own : own - (int64_t)d->n, counts, &last);
+	d->reset_ms = any ? (uint64_t)((last + QUOTA_SUB_BUCKETS + 1) * w - now_ms) : 1;
 	d->used = (uint64_t)(sum <= limit ? sum : positive(sum - (int64_t)d->n));
 	d->held = 0;
 	d->soft_reached = d->soft && d->used >= d->soft;

@@ -170,6 +170,63 @@ a_moment_before_the_time_said_is_too_early(void **state)
 	}
 }
 
+/* The same where several buckets are full: then all of it is free at the second that reset
+ * says, and not one before. */
+static void
+a_window_is_empty_when_its_reset_says(void **state)
+{
+	struct quota_request q;
+
+	(void)state;
+	for (int k = 0; k < 300; k++) {
+		struct quota_table *t = quota_table_new(NULL);
+		int64_t now = 1790000000000 + (int64_t)rnd(60000);
+		for (int i = 0; i < 4; i++, now += (int64_t)rnd(15000))
+			assert_true(reserve_at(t, &q, 10, 60, 2, now));
+		now += (int64_t)rnd(5000);
+		/* admitted, or refused and so without its own */
+		bool fits = rnd(2);
+		assert_int_equal(reserve_at(t, &q, 10, 60, fits ? 1 : 3, now), fits);
+		int64_t reset = ((int64_t)q.dim[0].reset_ms + 999) / 1000 * 1000;
+		assert_false(reserve_at(t, &q, 10, 60, 10, now + reset - 1000));
+		assert_true(reserve_at(t, &q, 10, 60, 10, now + reset));
+		quota_table_free(&t);
+	}
+}
+
+/* A calendar's window, of hours to months: where it ends, and not a second before. */
+static void
+a_calendar_admits_at_the_second_that_it_said(void **state)
+{
+	struct quota_request q;
+
+	(void)state;
+	for (int k = 0; k < 400; k++) {
+		struct quota_table *t = quota_table_new(NULL);
+		int64_t now = 1790000000000 + (int64_t)rnd(40000000000);
+		for (int i = 0; i < 4; i++) {
+			memset(&q, 0, sizeof(q));
+			q.ndims = 1;
+			dim_set(&q.dim[0], "p", 10, 0, 10);
+			q.dim[0].unit = k & 1 ? QUOTA_NANOUSD : QUOTA_REQUESTS;
+			q.dim[0].span.kind = QUOTA_CALENDAR;
+			q.dim[0].span.calendar = (enum quota_calendar)(k / 2 % 4);
+			table_reserve(t, &q, now);
+			assert_int_equal(
+				q.result, i == 1 || i == 2 ? QUOTA_REFUSED : QUOTA_ADMITTED);
+			if (i == 1) {
+				assert_int_equal(
+					(q.dim[0].reset_ms + 999) / 1000, q.retry_after_s);
+				now += (int64_t)q.retry_after_s * 1000 - 1000;
+			} else {
+				now += i == 2 ? 1000 : 0;
+			}
+			/* i 2: a second before; i 3: at it */
+		}
+		quota_table_free(&t);
+	}
+}
+
 /* A peer whose clock is ahead charged the next bucket: it counts. */
 static void
 a_peer_whose_clock_is_ahead_counts(void **state)
@@ -313,6 +370,8 @@ main(void)
 		cmocka_unit_test(no_window_holds_more_than_the_limit),
 		cmocka_unit_test(callers_get_most_of_a_limit),
 		cmocka_unit_test(a_moment_before_the_time_said_is_too_early),
+		cmocka_unit_test(a_window_is_empty_when_its_reset_says),
+		cmocka_unit_test(a_calendar_admits_at_the_second_that_it_said),
 		cmocka_unit_test(a_peer_whose_clock_is_ahead_counts),
 		cmocka_unit_test(corrections_fall_where_the_charge_was),
 		cmocka_unit_test(threads_share_one_limit),
