@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "codec/credentials.h"
+#include "gate/exchange.h"
 #include "policy/prices.h"
 
 enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
@@ -398,10 +399,29 @@ request_target(const struct request *r)
 	return r->found.route ? r->found.route->targets : NULL;
 }
 
+/* What a provider bills is the model that answered: of a list's, of a router's, of what a
+ * deployment is called. Only where the list names it: not by the row of any model. */
+static bool
+has_own_price(const struct request *r, struct span model)
+{
+	const struct target *to = request_target(r);
+	const struct price_row *row = to ? price_find(to->prices, model, r->now_wall_ns) : NULL;
+
+	return row && strcmp(row->model, "*") != 0;
+}
+
 struct span
 request_priced_model(const struct request *r)
 {
-	return r->found.priced_model.n ? r->found.priced_model : r->in.body.model;
+	struct span asked = r->found.priced_model.n ? r->found.priced_model : r->in.body.model;
+	struct span said = { NULL, 0 };
+
+	if (r->x && r->x->guard)
+		said = span_str(guard_report(r->x->guard)->model);
+	/* An ARN, a region or a vendor in front of it: the same model, said in short. */
+	if (!said.n || (asked.n && memmem(asked.p, asked.n, said.p, said.n)))
+		return asked;
+	return has_own_price(r, said) ? said : asked;
 }
 
 void

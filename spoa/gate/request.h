@@ -409,13 +409,15 @@ bool request_is_method(struct span m);
 void request_classes(const struct request *r, struct buf *out);
 /* Where it goes; NULL: no route. */
 const struct target *request_target(const struct request *r);
-/* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
-struct priced;
+/* By whose price an answer's usage is charged: the model that the answer names where that has a
+ * row of its own, else the one that was reserved for, else the body's. */
 struct span request_priced_model(const struct request *r);
 /* Adds to bounds of its usage what is paid by the piece, as far as that has a price, and at
  * which service. */
 void request_pieces(
 	const struct request *r, const struct price_row *row, struct price_usage *most);
+/* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
+struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
 extern const char *const decision_names[]; /* by enum decision_kind */
 extern const char *const via_names[];	   /* by enum decision_via */

@@ -93,6 +93,7 @@ job file-joe
 is "each that names it" "$status $(of jobs-tokens)" "200 [$((2 * each))]"
 job file-joe
 is "until there is no room" "$status $(code)" "429 insufficient_quota"
+is "which says when there is, whatever it counts" "$(header x-ratelimit-reset-requests) $(header x-ratelimit-remaining-requests)" "$(header retry-after)s "
 job file-other
 is "one of which nothing is known is refused" "$status $(code)" "403 file_unknown"
 is "usage has the dollars of both" "$("$B/tollgate" usage -c "$D/tollgate.yaml" --by person --since 1h --json | jq -c '[.. | objects | select(.person? == "joe") | .estimated_nanousd > 20000000]')" '[true]'
@@ -246,7 +247,8 @@ ask big 60 hi ',"service_tier":"batch"'
 check "a cheaper service may not be given: all of its price is reserved" test "$(last '.limits[0].taken')" -gt 6000000
 as '{"sub":"lea","team":"least"}'
 ask small 60 hi ',"models":["big"]'
-is "who names models to fall back on pays for the dearest" "$(last '[.price.model,.cost_nanousd]' completion)" '["big",7000000]'
+check "for who names models to fall back on the dearest is held" test "$(last '.limits[0].taken')" -gt 6000000
+is "and who answered is paid" "$(last '[.price.model,.cost_nanousd]' completion)" '["small",340000]'
 as '{"sub":"ivy","team":"least"}'
 draw() { req POST /v1/images/generations -H "$auth" -H "$json" -d "{\"model\":\"$1\",\"prompt\":\"a cat\"${2:-}}"; }
 draw drawer ',"n":3'

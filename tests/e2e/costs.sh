@@ -84,6 +84,19 @@ post /v1/chat/completions "$(chat gpt-none)"
 is "a model without a price: answered, as no limit in dollars applies" "$status $(header x-tollgate-cost)" "200 "
 is "and recorded as such" "$(completion '[.cost_nanousd,.price_unknown,.usage.input_tokens > 0]')" '[null,true,true]'
 
+# the answer is of another model than was asked for
+other() { # MODEL NAMED: what the answer says it is; its cost, by which row
+	control '{"times":1,"body":"{\"id\":\"x\",\"object\":\"chat.completion\",\"model\":\"'"$2"'\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":10,\"total_tokens\":20}}"}'
+	post /v1/chat/completions "$(chat "$1")"
+	completion '[.cost_nanousd,.price.model]'
+}
+is "a dearer model answers: charged by its row" "$(other gpt-4o dear)" '[1010000,"dear"]'
+is "a cheaper one" "$(other dear gpt-4o)" '[110000,"gpt-4o"]'
+is "one that the list has not" "$(other gpt-4o gpt-5-none)" '[110000,"gpt-4o"]'
+other eu.dear dear >"$D/other"
+is "the same one in short" "$(cat "$D/other")" '[2020000,"eu.dear"]'
+is "and in its head" "$(header x-tollgate-cost)" 0.00202
+
 control '{"cut_after_bytes":900,"times":1}'
 post /v1/chat/completions "$(chat gpt-4o ',"stream":true,"max_tokens":50')"
 is "a stream that is cut: the most that it may have cost" "$(completion '[.usage_unknown, .cost_nanousd, .estimated_usage.cost_nanousd > 0 and .estimated_usage.cost_nanousd == .estimated_usage.input_tokens * 2000 + .estimated_usage.output_tokens * 20000]')" '[true,null,true]'
