@@ -195,6 +195,14 @@ for how in crc cut; do
 	check "$how: its connection is not asked again" asks_anew 1
 done
 
+# ---- answers that count nothing: what was asked ----
+for verb in embedContent batchEmbedContents countTokens; do
+	before=$(left)
+	curl -s -m 20 -o "$D/.said" "$EDGE/v1beta/models/gemini-embedding-001:$verb" -H "$auth" -H "$json" -d '{"content":{"parts":[{"text":"one two three"}]},"requests":[{"content":{"parts":[{"text":"one two three"}]}}],"contents":[{"parts":[{"text":"one two three"}]}]}'
+	cost=$((before - $(left) - probe))
+	check "Gemini's $verb costs what was asked, $cost" test $cost -gt 0 -a $cost -lt 100
+done
+
 # ---- answers without a body ----
 for status in 204 304; do
 	control "{\"status\":$status,\"times\":1}"
