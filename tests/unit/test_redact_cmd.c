@@ -121,30 +121,31 @@ a_stream_is_answered_while_it_comes(void **state)
 	buf_free(&got);
 }
 
+/* The first parts of a token that is longer than what is held: nothing else of it is known. */
 static void
-an_unread_blob_is_replaced(void **state)
+an_unread_token_is_replaced(void **state)
 {
 	char *argv[] = { (char *)(uintptr_t) "tollgate", (char *)(uintptr_t) "redact",
 		(char *)(uintptr_t) "--stream", (char *)(uintptr_t) "--with=mask", NULL };
 	struct child c;
-	struct buf got, blob;
+	struct buf got, token;
 
 	(void)state;
 	buf_init(&got, 0);
-	buf_init(&blob, 0);
-	buf_str(&blob, "See: ");
+	buf_init(&token, 0);
+	buf_str(&token, "See: eyJhbGciOiJFUzI1NiJ9.eyJ");
 	for (size_t i = 0; i < 6000; i++)
-		buf_putc(&blob, "abcdefghijklmnopqrstuvwxyzQWERTZUIOP0123456789"[i * i % 46]);
-	buf_str(&blob, " (thanks)\n");
-	buf_putc(&blob, 0);
+		buf_putc(&token, "abcdefghijklmnopqrstuvwxyzQWERTZUIOP0123456789"[i * i % 46]);
+	buf_str(&token, " (thanks)\n");
+	buf_putc(&token, 0);
 	start(&c, argv, 4, false);
-	send_text(&c, buf_view(&blob).p);
+	send_text(&c, buf_view(&token).p);
 	close(c.in);
 	receive(&c, &got, SIZE_MAX);
 	assert_true(span_is(buf_view(&got), "See: <UNCLASSIFIED_1> (thanks)\n"));
 	assert_int_equal(end(&c), 0);
 	buf_free(&got);
-	buf_free(&blob);
+	buf_free(&token);
 }
 
 static void
@@ -189,7 +190,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stream_is_answered_while_it_comes),
-		cmocka_unit_test(an_unread_blob_is_replaced),
+		cmocka_unit_test(an_unread_token_is_replaced),
 		cmocka_unit_test(findings_are_underlined_on_a_terminal),
 	};
 	signal(SIGPIPE, SIG_IGN);
