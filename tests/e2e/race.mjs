@@ -127,7 +127,8 @@ const within = (list, from, to) => list.filter((x) => x.at >= from && x.at < to)
 const seen = async () => (await fetch(`${PROVIDER}/_seen?last=16384`)).json();
 const tagOf = (q) => JSON.parse(q.body).user;
 
-const limited = (name, l, list, least = LEAST) => check(`${name}: more are asked for than go: ${l.n}, ${list.length}`, l.n > least && (l.said[429] > 0 || l.said.gone > 0) && list.length > 0);
+// A short run may be on a machine that stands still for most of it: there it is a quarter more that counts.
+const limited = (name, l, list, least = LEAST) => check(`${name}: more are asked for than go: ${l.n}, ${list.length}`, l.n > (LONG ? least : 1.25 * list.length) && (l.said[429] > 0 || l.said.gone > 0) && list.length > 0);
 
 // `meddle` is called at the beginning and every so many ms, and may put into `away` from when to
 // when there was no Redis; `to` undefined: until somebody was let go again.
