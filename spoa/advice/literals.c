@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/attr.h"
+#include "policy/section.h"
 
 /* A condition and where it stands. */
 struct literals {
@@ -105,8 +106,19 @@ a_path(const struct policy *p, struct span value, struct nearest *near)
 	return false;
 }
 
+static bool
+an_identity_method(
+	const struct policy *p UNUSED, struct span value UNUSED, struct nearest *near)
+{
+	for (size_t i = 0; identity_words[i]; i++)
+		if (nearest_is(near, identity_words[i]))
+			return true;
+	return false;
+}
+
 /* clang-format off */
 static const struct slot { size_t slot; const char *name; can_be *can; } slots[] = {
+	{ V_IDENTITY_METHOD, "identity.method", an_identity_method },
 	{ V_ROUTE_NAME,     "route.name",     a_route  },
 	{ V_TARGET_NAME,    "target.name",    a_target },
 	{ V_TARGET_REGION,  "target.region",  a_region },

@@ -74,6 +74,16 @@ change(struct limit_remarks *r, const struct limit *l, const struct limit_change
 			l->name, x->model);
 }
 
+/* 80 of 200000, where 80% is what a person writes. */
+static bool
+soft_is_meant_as_share(const struct limit *l)
+{
+	const struct yaml_node *soft = yaml_get(l->at, "soft");
+
+	return soft && l->of != LIMIT_USD && soft->s.n && soft->s.p[soft->s.n - 1] != '%' &&
+	       l->soft < 100 && l->soft < l->amount / 100;
+}
+
 static void
 one(struct limit_remarks *r, const struct limit *l)
 {
@@ -90,6 +100,12 @@ one(struct limit_remarks *r, const struct limit *l)
 			"limit %s: a request that states no cap takes output_default, %" PRIu64
 			" tokens: it can never pass",
 			l->name, policy_output_least(r->p));
+	if (soft_is_meant_as_share(l))
+		note_say(r->to, l->at,
+			"limit %s: soft: %" PRIu64
+			" is a count, less than 1 %% of the limit: a share "
+			"is written %" PRIu64 "%%",
+			l->name, l->soft, l->soft);
 	change(r, l, l->at_limit, false);
 	change(r, l, l->at_soft, true);
 }

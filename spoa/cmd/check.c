@@ -4,6 +4,7 @@
  * what is valid, with remarks that begin with "note: ". Nothing is written and nothing is
  * connected to. */
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -192,6 +193,28 @@ check_keys(struct check *c, const struct policy *p)
 	identity_keys_free(&keys);
 }
 
+/* What serve needs of this machine, and another one that checks the file may lack. */
+static void
+check_machine(struct check *c)
+{
+	const struct config *cfg = c->cfg;
+
+	if (!cfg)
+		return;
+	if (cfg->audit_key && access(cfg->audit_key, F_OK) < 0 && errno == ENOENT)
+		buf_printf(&c->notes,
+			"note: %s:%u:%u: audit.key: %s does not exist: serve will not start "
+			"without it; tollgate keygen makes it\n",
+			cfg->audit_key_at->file, cfg->audit_key_at->line,
+			cfg->audit_key_at->column, cfg->audit_key);
+	if (cfg->socket_group && !getgrnam(cfg->socket_group))
+		buf_printf(&c->notes,
+			"note: %s:%u:%u: group: this machine has no group %s: serve will not "
+			"start without it\n",
+			cfg->socket_group_at->file, cfg->socket_group_at->line,
+			cfg->socket_group_at->column, cfg->socket_group);
+}
+
 static void
 check_hash_key(struct check *c, const struct policy *p)
 {
@@ -291,6 +314,7 @@ check_policy(struct check *c)
 	buf_free(&errors);
 	if (p)
 		check_keys(c, p);
+	check_machine(c);
 	check_state_key(c);
 	check_redis_passwords(c);
 	if (p) {

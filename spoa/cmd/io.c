@@ -38,6 +38,20 @@ option_row(const struct cmd_option *o, char *arg, char **value)
 	return o->name ? o : NULL;
 }
 
+/* What is wrong with it: its name, and never the value, which may be a secret. */
+static int
+option_wrong(const char *arg, const struct cmd_option *o, const char *value)
+{
+	int n = arg[1] == '-' ? (int)strcspn(arg, "=") : 2;
+
+	fprintf(stderr, "tollgate: %.*s: %s\n", n, arg,
+		!o		    ? "no such option"
+		: o->text && !value ? "a value is expected"
+		: !o->text	    ? "takes no value"
+				    : "given too often");
+	return -1;
+}
+
 int
 cmd_options(int argc, char **argv, const struct cmd_option *options, char ***operands)
 {
@@ -45,7 +59,7 @@ cmd_options(int argc, char **argv, const struct cmd_option *options, char ***ope
 
 	*operands = argv + 1;
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		char *value;
+		char *arg = argv[i], *value;
 		if (argv[i][0] != '-' || !argv[i][1]) {
 			(*operands)[n++] = argv[i];
 			continue;
@@ -54,7 +68,7 @@ cmd_options(int argc, char **argv, const struct cmd_option *options, char ***ope
 		if (o && o->text && !value)
 			value = ++i < argc ? argv[i] : NULL;
 		if (!o || !value != !o->text || (o->count && *o->count == o->most))
-			return -1;
+			return option_wrong(arg, o, value);
 		if (o->flag)
 			*o->flag = true;
 		else

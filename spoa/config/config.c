@@ -682,6 +682,8 @@ config_read(struct arena *a, const char *file, struct diag *d)
 			read_option(&r, o, n);
 	}
 	cfg->redact_key_at = find_option(root, "redact.key_file");
+	cfg->audit_key_at = find_option(root, "audit.key");
+	cfg->socket_group_at = find_option(root, "group");
 	if (root->kind == YAML_MAPPING)
 		check_whole(&r, root);
 	if (arena_failed(a) && d->errors == errors)

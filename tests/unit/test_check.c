@@ -82,7 +82,13 @@ what_cannot_be_read_is_exit_2(void **state)
 	assert_null(strstr(cmd_out, "valid"));
 	assert_int_equal(check("-c", NULL), 2);
 	assert_int_equal(check("extra", NULL), 2);
-	assert_int_equal(check("--unknown", NULL), 2);
+	assert_int_equal(check("--unknown=secret", NULL), 2);
+	assert_non_null(strstr(cmd_err, "tollgate: --unknown: no such option\n"));
+	assert_null(strstr(cmd_err, "secret"));
+	assert_int_equal(check("-f", "x", NULL), 2);
+	assert_non_null(strstr(cmd_err, "tollgate: -f: no such option\n"));
+	assert_int_equal(check("--policy", NULL), 2);
+	assert_non_null(strstr(cmd_err, "tollgate: --policy: a value is expected\n"));
 	unlink(path("p.yaml"));
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	assert_non_null(
@@ -305,6 +311,55 @@ the_password_of_redis_can_be_read(void **state)
 }
 
 static void
+a_soft_count_that_reads_as_a_share_is_noted(void **state)
+{
+	static const struct {
+		const char *soft, *want;
+	} rows[] = {
+		{ "80", "limit l: soft: 80 is a count, less than 1 % of the limit: a share is "
+			"written 80%\n" },
+		{ "80%", NULL },
+		{ "160000", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char text[512];
+		snprintf(text, sizeof(text),
+			POLICY "limits: [{name: l, tokens: 200000, window: 1d, soft: %s}]\n",
+			rows[i].soft);
+		put("p.yaml", text);
+		assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+		if (rows[i].want)
+			assert_non_null(strstr(cmd_out, rows[i].want));
+		else
+			assert_null(strstr(cmd_out, "soft"));
+	}
+}
+
+static void
+what_this_machine_lacks_is_noted(void **state)
+{
+	char want[256];
+
+	(void)state;
+	put("p.yaml", POLICY);
+	put("c.yaml",
+		CONFIG RELAY "group: nobodys-group\naudit: {journal: j, key: no-audit.key}\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	assert_non_null(strstr(cmd_out, ": group: this machine has no group nobodys-group: "));
+	snprintf(want, sizeof(want), ": audit.key: %s does not exist: serve will not start",
+		path("no-audit.key"));
+	assert_non_null(strstr(cmd_out, want));
+	put("no-audit.key", "");
+	put("c.yaml", CONFIG RELAY "group: root\naudit: {journal: j, key: no-audit.key}\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	assert_null(strstr(cmd_out, "group: "));
+	assert_null(strstr(cmd_out, "audit.key"));
+	unlink(path("no-audit.key"));
+}
+
+static void
 key_files_that_exist_are_read(void **state)
 {
 	(void)state;
@@ -337,6 +392,9 @@ literals_that_nothing_can_be_are_noted(void **state)
 		{ "route.name != \"chta\"", ROUTES, "no route.name can be \"chta\"" },
 		{ "identity.method == \"none\" && !(route.name in [\"chat\", \"gone\"])",
 			ROUTES, "no route.name can be \"gone\"\n" },
+		{ "identity.method == \"None\"", ROUTES,
+			"no identity.method can be \"None\", did you mean none?\n" },
+		{ "identity.method in [\"jwt\", \"api_key\"]", ROUTES, NULL },
 		{ "route.name in [\"chat\", \"rest\"]", ROUTES, NULL },
 		{ "route.name == \"chat\" || route.name == \"\"", ROUTES, NULL },
 		{ "route.name.startsWith(\"gone\")", ROUTES, NULL },
@@ -577,6 +635,8 @@ main(void)
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
 		cmocka_unit_test(the_password_of_redis_can_be_read),
+		cmocka_unit_test(a_soft_count_that_reads_as_a_share_is_noted),
+		cmocka_unit_test(what_this_machine_lacks_is_noted),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
 		cmocka_unit_test(consequences_are_noted),

@@ -1,0 +1,36 @@
+/* tollgate quota: what is refused before a daemon is asked. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/run_cmd.h"
+
+static void
+a_whole_key_is_refused_and_not_repeated(void **state)
+{
+	(void)state;
+	assert_int_equal(tollgate("", "quota", "get", "--key", "tg_abc_secret", NULL), 2);
+	assert_non_null(
+		strstr(cmd_err, "quota: --key: this is a whole key; its ID is expected"));
+	assert_null(strstr(cmd_err, "secret"));
+}
+
+static void
+an_unknown_option_is_named(void **state)
+{
+	(void)state;
+	assert_int_equal(tollgate("", "quota", "get", "--person", "a", "--usr", "4", NULL), 2);
+	assert_non_null(strstr(cmd_err, "tollgate: --usr: no such option\n"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_whole_key_is_refused_and_not_repeated),
+		cmocka_unit_test(an_unknown_option_is_named),
+	};
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
+}
