@@ -1,6 +1,6 @@
 /* Where each family's answers count tokens. Rows of one field add up. Parts of the input and of
- * the output have fields of their own, which are taken out of them once (usage_split()), so that
- * nothing is counted twice. */
+ * the output have fields of their own, which are taken out of them once (usage_split()), so
+ * that nothing is counted twice. */
 #include "dialect/family.h"
 
 /* clang-format off */
@@ -76,7 +76,8 @@ const struct usage_row usage_gemini[] = {
 	{ 0 },
 };
 
-/* Converse, and invoke of Claude, Nova and Llama.
+/* Converse, and invoke of Claude, Nova, Llama, Titan and what answers as OpenAI's do. Others say it
+ * in the head, of streams in the last event.
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html */
 const struct usage_row usage_bedrock[] = {
 	{ "usage.inputTokens",                         USAGE_INPUT,  false },
@@ -90,6 +91,12 @@ const struct usage_row usage_bedrock[] = {
 	ANTHROPIC(true),
 	{ "prompt_token_count",                        USAGE_INPUT,  true },
 	{ "generation_token_count",                    USAGE_OUTPUT, true },
+	{ "inputTextTokenCount",                       USAGE_INPUT,  true },
+	{ "totalOutputTextTokenCount",                 USAGE_OUTPUT, true },
+	{ "usage.prompt_tokens",                       USAGE_INPUT,  true },
+	{ "usage.prompt_tokens_details.cached_tokens", USAGE_CACHED, true },
+	{ "usage.completion_tokens",                   USAGE_OUTPUT, true },
+	{ "usage.completion_tokens_details.reasoning_tokens", USAGE_REASONING, true },
 	{ "amazon-bedrock-invocationMetrics.inputTokenCount",  USAGE_INPUT,  true },
 	{ "amazon-bedrock-invocationMetrics.outputTokenCount", USAGE_OUTPUT, true },
 	{ 0 },

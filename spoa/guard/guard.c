@@ -8,6 +8,9 @@
 #include "codec/http.h"
 #include "text/media.h"
 
+/* More is a provider's mistake, as in a body. */
+#define HEAD_TOKENS_MAX (UINT64_C(1) << 32)
+
 enum { BEGINNING = 8 };
 
 /* ---- what it is ---- */
@@ -91,6 +94,17 @@ choose_way(struct guard *g, const struct guard_head *h)
 	buf_init(&g->body, g->way == WAY_METER ? CAP_USAGE_BODY_BYTES : CAP_ANSWER_BYTES);
 }
 
+/* No other path's answers have such fields, and no more is believed of them than of a body. */
+static int64_t
+head_tokens(const struct guard *g, struct span v)
+{
+	uint64_t n;
+
+	return g->format == &answer_invoke && v.n && !span_u64(v, &n) && n <= HEAD_TOKENS_MAX
+		       ? (int64_t)n
+		       : -1;
+}
+
 struct guard *
 guard_new(const struct guard_plan *plan, const struct guard_head *head)
 {
@@ -113,6 +127,8 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	arena_init(&g->life, CAP_ANSWER_WORK, true);
 	g->report.inspected = guard_inspects(g);
 	g->report.blind = head->bodyless; /* what it took is not seen */
+	g->head_input = head_tokens(g, head->input_tokens);
+	g->head_output = head_tokens(g, head->output_tokens);
 	g->report.verdict.effect = RULE_PERMIT;
 	choose_way(g, head);
 	return g;
@@ -174,14 +190,36 @@ guard_report(const struct guard *g)
 	return &g->report;
 }
 
+/* It answers with vectors, scores or labels; a text in it is the caller's own, said again. A
+ * model of Bedrock's invoke is known by its name, which is in the path. */
+static bool
+writes_nothing(const struct guard *g)
+{
+	static const char *const endpoints[] = { "embed", "embeddings", "rerank", "classify" };
+	static const char *const models[] = { "embed", "rerank" };
+
+	if (g->plan.endpoint && SPAN_IN(span_str(g->plan.endpoint), endpoints))
+		return true;
+	for (size_t i = 0; g->format == &answer_invoke && i < COUNT_OF(models); i++)
+		if (memmem(g->plan.path.p, g->plan.path.n, models[i], strlen(models[i])))
+			return true;
+	return false;
+}
+
 struct usage
 guard_usage(const struct guard *g)
 {
 	const struct guard_report *a = &g->report;
 	struct usage u = a->usage;
+	bool writes = !writes_nothing(g);
 
+	if (!u.known && !u.spoilt && g->head_input >= 0 && (g->head_output >= 0 || !writes)) {
+		u.known = true;
+		u.input_tokens = g->head_input;
+		u.output_tokens = g->head_output > 0 ? g->head_output : 0;
+	}
 	/* images are counted by the piece, and have no tokens */
-	if (a->output_bytes && !u.output_tokens && !u.details.n[PRICE_IMAGES])
+	if (writes && a->output_bytes && !u.output_tokens && !u.details.n[PRICE_IMAGES])
 		u.known = false;
 	if (a->streamed && a->output_bytes > a->counted_bytes)
 		u.known = false;

@@ -55,6 +55,8 @@ struct guard_head {
 	struct span content_type;
 	struct span content_encoding; /* "" or identity: as it is */
 	bool bodyless;		      /* its fields are all that is read */
+	/* What Bedrock's invoke says of the tokens, whatever its body says; "": nothing. */
+	struct span input_tokens, output_tokens;
 };
 
 enum guard_result {

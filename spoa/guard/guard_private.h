@@ -80,8 +80,9 @@ struct guard {
 	enum guard_way way;
 	enum guard_result failed;
 	struct guard_report report;
-	bool unsure_way;	   /* by its first byte it may be JSON */
-	bool json_type, text_type; /* as its head says */
+	bool unsure_way;		 /* by its first byte it may be JSON */
+	bool json_type, text_type;	 /* as its head says */
+	int64_t head_input, head_output; /* tokens, likewise; -1: it does not */
 	enum answer_media type_media;
 	struct entity_set entities;
 	uint16_t roles[DETECT_ENTITIES_MAX];

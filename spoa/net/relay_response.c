@@ -84,7 +84,10 @@ guard_begin(struct edge *c, const struct http_message *m)
 	struct guard_head h = { .status = m->head.status,
 		.content_type = response_field(&m->head, "content-type"),
 		.content_encoding = response_field(&m->head, "content-encoding"),
-		.bodyless = m->framing == HTTP_NO_BODY };
+		.bodyless = m->framing == HTTP_NO_BODY,
+		.input_tokens = response_field(&m->head, "x-amzn-bedrock-input-token-count"),
+		.output_tokens =
+			response_field(&m->head, "x-amzn-bedrock-output-token-count") };
 
 	c->guard = NULL;
 	if (!c->plan->reads_answer)

@@ -154,6 +154,70 @@ expect(size_t i, size_t step)
 	guard_free(copy, in.n);
 }
 
+/* What Bedrock's invoke says in its head, where the body does not say it. */
+static const struct {
+	const char *name, *dialect, *endpoint, *path, *in, *out; /* in, out: fields */
+	struct span body;
+	bool known;
+	int64_t input, output;
+} heads[] = {
+	{ "Mistral's own body", "bedrock", "invoke", "/model/mistral.m/invoke", "11", "7",
+		SPAN_LIT("{\"outputs\":[{\"text\":\"long\"}]}"), true, 11, 7 },
+	{ "a body that says it counts", "bedrock", "invoke", "/model/meta.l/invoke", "11", "7",
+		SPAN_LIT("{\"generation\":\"a\",\"prompt_token_count\":3,\"generation_token_"
+			 "count\":4}"),
+		true, 3, 4 },
+	{ "a text of which the head says no tokens", "bedrock", "invoke",
+		"/model/mistral.m/invoke", "11", "0",
+		SPAN_LIT("{\"outputs\":[{\"text\":\"long\"}]}"), false, 11, 0 },
+	{ "a text of which it says half", "bedrock", "invoke", "/model/mistral.m/invoke", "11",
+		"", SPAN_LIT("{\"outputs\":[{\"text\":\"long\"}]}"), false, 0, 0 },
+	{ "no count", "bedrock", "invoke", "/model/mistral.m/invoke", "11", "-7",
+		SPAN_LIT("{\"outputs\":[{\"text\":\"long\"}]}"), false, 0, 0 },
+	{ "vectors, and the caller's text", "bedrock", "invoke",
+		"/model/cohere.embed-v4%3A0/invoke", "11", "",
+		SPAN_LIT("{\"embeddings\":[[1]],\"texts\":[\"long\"]}"), true, 11, 0 },
+	{ "fields that only Bedrock has", "openai", "chat", "/v1/chat/completions", "11", "7",
+		SPAN_LIT("{\"choices\":[{\"message\":{\"content\":\"long\"}}]}"), false, 0, 0 },
+	{ "Cohere's vectors, and the caller's text", "cohere", "embed", "/v2/embed", "", "",
+		SPAN_LIT("{\"embeddings\":{\"float\":[[1]]},\"texts\":[\"long\"],\"meta\":{"
+			 "\"billed_units\":{\"input_tokens\":11}}}"),
+		true, 11, 0 },
+};
+
+static void
+usage_is_what_the_head_says_where_the_body_does_not(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		struct span dialect = span_str(heads[i].dialect),
+			    path = span_str(heads[i].path);
+		struct guard_plan plan = { .format = answer_format_find(dialect, path),
+			.dialect = dialect_find(dialect),
+			.endpoint = heads[i].endpoint,
+			.path = path };
+		struct guard_head head = { .status = 200,
+			.content_type = SPAN_LIT("application/json"),
+			.input_tokens = span_str(heads[i].in),
+			.output_tokens = span_str(heads[i].out) };
+		struct guard *g = guard_new(&plan, &head);
+		struct buf out;
+
+		assert_non_null(g);
+		buf_init(&out, 0);
+		assert_int_equal(guard_feed(g, heads[i].body, &out), 0);
+		assert_int_equal(guard_end(g, &out), 0);
+		struct usage u = guard_usage(g);
+		if (u.known != heads[i].known ||
+			(u.known && (u.input_tokens != heads[i].input ||
+					    u.output_tokens != heads[i].output)))
+			fail_msg("%s: usage %d %ld %ld", heads[i].name, u.known,
+				(long)u.input_tokens, (long)u.output_tokens);
+		guard_drop(&g);
+		buf_free(&out);
+	}
+}
+
 static void
 usage_is_read_however_the_bytes_are_cut(void **state)
 {
@@ -237,6 +301,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usage_is_read_however_the_bytes_are_cut),
+		cmocka_unit_test(usage_is_what_the_head_says_where_the_body_does_not),
 		cmocka_unit_test(an_event_over_the_cap_passes_unread_and_is_counted),
 		cmocka_unit_test(a_body_over_the_cap_passes_and_its_usage_is_unknown),
 		cmocka_unit_test(output_that_cannot_be_held_is_an_error),

@@ -76,6 +76,15 @@ static const struct {
 	{ "Llama on Bedrock", "bedrock",
 		"{\"generation\":\"x\",\"prompt_token_count\":3,\"generation_token_count\":4}",
 		0, 3, 4, 0 },
+	{ "what answers as OpenAI's do on Bedrock", "bedrock",
+		"{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,"
+		"\"total_"
+		"tokens\":7,\"prompt_tokens_details\":{\"cached_tokens\":2}}}",
+		0, 3, 4, 2 },
+	{ "the last event of Titan on Bedrock", "bedrock",
+		"{\"outputText\":\"x\",\"totalOutputTextTokenCount\":4,\"inputTextTokenCount\":"
+		"3}",
+		0, 3, 4, 0 },
 	{ "Cohere: tokens, not units and not both", "cohere",
 		"{\"usage\":{\"billed_units\":{\"input_tokens\":5,\"output_tokens\":6},"
 		"\"tokens\":"
