@@ -74,7 +74,7 @@ struct answer_tree {
 const struct answer_format *answer_format_find(struct span dialect, struct span path);
 
 extern const struct answer_format answer_openai, answer_openai_responses, answer_anthropic,
-	answer_invoke, answer_conversations, answer_gemini, answer_bedrock, answer_cohere,
-	answer_ollama, answer_tgi, answer_any;
+	answer_invoke, answer_conversations, answer_transcriptions, answer_gemini,
+	answer_bedrock, answer_cohere, answer_ollama, answer_tgi, answer_any;
 
 #endif

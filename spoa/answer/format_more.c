@@ -179,6 +179,7 @@ static const struct {
 	{ "openai", "", &answer_openai },
 	{ "mistral", "/conversations", &answer_conversations },
 	{ "mistral", "/conversations/*", &answer_conversations },
+	{ "mistral", "/audio/transcriptions", &answer_transcriptions },
 	{ "mistral", "", &answer_openai },
 	{ "anthropic", "", &answer_anthropic },
 	{ "gemini", "", &answer_gemini },

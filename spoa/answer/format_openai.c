@@ -81,6 +81,31 @@ const struct answer_format answer_openai = {
 	.counted = 2,	.tree = FORMAT_TREE,
 };
 
+/* ---- Mistral's transcriptions: what a delta adds has the name of what all of it has ---- */
+
+static const struct answer_row transcription_rows[] = {
+	ROW("type",                            READ_WORD),
+	ROW("model",                           READ_MODEL),
+	ROW("language",                        READ_WORD),
+	ROW("audio_language",                  READ_WORD),
+	ROW("usage",                           READ_MARK),
+	IN("transcription.done", "text",       READ_COPY, KIND_TEXT),
+	{ .path = "text", .read = READ_TEXT, .slot = 1, .event = "transcription.segment" },
+	ROW("text",                            READ_TEXT),
+	ROW("error",                           READ_ERROR),
+	{ 0 },
+};
+static const char *const transcription_ends[] = { "transcription.done", NULL };
+
+const struct answer_format answer_transcriptions = {
+	.name = "transcriptions",
+	.rows = transcription_rows,
+	.type = "type",
+	.ends = transcription_ends,
+	.counted = 1,
+	.tree = FORMAT_TREE,
+};
+
 /* ---- Mistral's conversations ---- */
 
 /* clang-format off */

@@ -68,6 +68,16 @@ static const struct answer_case answer_streams[] = {
 		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|other 0.0 "
 		"tokens|found 2|redacted "
 		"2|usage 3 4|" },
+	{ "Mistral's transcription", REDACT, "mistral", "/v1/audio/transcriptions",
+		"text/event-stream",
+		"data: {\"type\":\"transcription.language\",\"audio_language\":\"en\"}\n\n"
+		"data: {\"type\":\"transcription.text.delta\",\"text\":\"to jane.doe@\"}\n\n"
+		"data: {\"type\":\"transcription.text.delta\",\"text\":\"example.org\"}\n\n"
+		"data: {\"type\":\"transcription.done\",\"model\":\"m\",\"text\":\"to " MAIL
+		"\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7}}"
+		"\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|found 2|redacted "
+		"2|usage 3 4|" },
 	{ "an image's events", REDACT, "openai", "/v1/images/generations", "text/event-stream",
 		"data: {\"type\":\"image_generation.partial_image\",\"b64_json\":\"QUJD\"}\n\n"
 		"data: "
