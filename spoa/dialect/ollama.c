@@ -85,7 +85,8 @@ static const struct endpoint_row endpoints[] = {
 };
 static const char *const hints[] = {
 	"/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/tags", "/api/ps",
-	"/api/show", NULL,
+	"/api/show", "/api/version", "/api/pull", "/api/push", "/api/create", "/api/copy",
+	"/api/delete", NULL,
 };
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
