@@ -579,7 +579,8 @@ settle(struct reader *r, const struct note *n)
 		add_media(r, n, row);
 		d->opaque_bytes += n->end - n->start;
 		return 0;
-	case READ_WITHHELD: return add_withheld(r, n);
+	/* an empty list holds none, and clients walk through it */
+	case READ_WITHHELD: return n->end - n->start > strlen("[]") ? add_withheld(r, n) : 0;
 	default: return 0;
 	}
 }

@@ -6,6 +6,9 @@
 #include "base/err.h"
 #include "limits/limits.h"
 
+/* Longer than an SDK should sleep in a caller's request: it is told not to ask again. */
+enum { PATIENCE_S = 60 };
+
 static enum step_result
 unavailable(struct request *r, struct span why)
 {
@@ -50,7 +53,7 @@ refused(struct request *r, const struct quota_request *q)
 	request_deny(r, 429, limits_exhausted(d) ? "insufficient_quota" : "rate_limit_exceeded",
 		d->name, limits_why_over(r, d, q->retry_after_s));
 	r->out.decision.retry_after_s = q->retry_after_s;
-	r->out.decision.final = limits_exhausted(d);
+	r->out.decision.final = limits_exhausted(d) || q->retry_after_s > PATIENCE_S;
 	return STEP_DECIDED;
 }
 

@@ -169,6 +169,7 @@ for _ in 1 2 3; do ask; done
 is "three requests in two roles" "$status" 200
 ask
 is "the fourth is over" "$status $(code)" "429 rate_limit_exceeded"
+is "for longer than an SDK may sleep" "$(header x-should-retry) $(($(header retry-after) > 60))" "false 1"
 as '{"sub":"cid","team":"roles","roles":["blue","green"]}'
 ask
 is "whoever shares one of them too" "$status" 429
@@ -209,6 +210,7 @@ for _ in 1 2 3 4 5; do # until the machine is quick enough for three in one wind
 done
 is "two at once" "$two" 200
 is "a third is a burst" "$status $(code)" "429 rate_limit_exceeded"
+is "which is soon over" "$(header x-should-retry)" ""
 like "of which the error speaks" "$body" 'limit burst: 2 requests in 5 s'
 after=$(header retry-after)
 check "it may come again soon" test "$after" -ge 1 -a "$after" -le 6

@@ -78,6 +78,9 @@ static const struct {
 		"\"token\":"
 		"\"x\"}]}}]}",
 		"text 0.0:x|withheld 1|" },
+	{ "an empty list of it is not", "openai", "/v1/chat/completions", "",
+		"{\"choices\":[{\"delta\":{\"content\":\"x\"},\"logprobs\":[]}]}",
+		"text 0.0:x|" },
 	{ "no logprobs are not", "openai", "/v1/chat/completions", "",
 		"{\"choices\":[{\"delta\":{\"content\":\"x\"},\"logprobs\":null}]}",
 		"text 0.0:x|" },
