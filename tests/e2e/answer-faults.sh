@@ -51,7 +51,7 @@ charged() {
 
 # ---- streams without usage ----
 body() { jq -cn --arg b "$1" --argjson more "${2:-null}" '{body:$b,content_type:"text/event-stream",times:1} + ($more // {})'; }
-twenty='one two three four. '
+twenty='a cat sat on a mat. '
 charged gpt-4o "$(body "$(events "$twenty" "$twenty")$nl$nl$ended")"
 is "a stream that ends without usage costs at most what was seen" "$record" '["complete",40]'
 input=$((cost - 40))
@@ -138,7 +138,8 @@ busy='{"error":{"message":"too large for jane.doe@example.org","type":"invalid_r
 large "$(raw "HTTP/1.1 413 Content Too Large${crlf}content-type: application/json${crlf}connection: close${crlf}content-length: ${#busy}$crlf$crlf$busy")"
 is "so is a refusal before which it closes" "$status $(jq -r .error.message "$D/.said")" '413 too large for <EMAIL_ADDRESS>'
 is "which costs nothing" "$record $cost" '["complete",413,null] 0'
-large '{"cut_after_bytes":0,"reset":true,"times":1}'
+# HAProxy may take it for a connection that failed, and try again
+large '{"cut_after_bytes":0,"reset":true}'
 like "who closes without one has not answered" "$status $(code) $record" '^503 provider_(aborted|unavailable) \["provider_abort",(503|null),null\]$'
 is "after which the next one is served" "$(ask_with '{}'; echo "$status")" 200
 
@@ -229,7 +230,7 @@ control '{}'
 is "and the next request is served" "$(post $chat "$(ask gpt-4o false)" | jq -r '.choices|length')" 1
 
 # ---- the caller leaves, the policy is reloaded, the daemon is told to stop, under way ----
-slow_stream() { body "$(events 'one two. ' 'to jane.' 'doe@example.org now. ' 'and on.')$nl$nl$ended" '{"chunk_ms":60000}'; }
+slow_stream() { body "$(events 'well now. ' 'to jane.' 'doe@example.org now. ' 'and on.')$nl$nl$ended" '{"chunk_ms":60000}'; }
 whole="{\"choices\":[{\"index\":0,$nl$nl\"message\":{\"content\":\"to jane.doe@example.org\"},$nl$nl\"finish_reason\":\"stop\"}]}"
 slow_whole() { jq -cn --arg b "$whole" '{body:$b,content_type:"application/json",chunk_ms:60000,times:1}'; }
 control "$(slow_whole)"
@@ -256,11 +257,11 @@ both_under_way() { # what happens meanwhile
 reload() { reloaded=$(curl -s -m 10 -o /dev/null -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload"); }
 both_under_way reload
 is "a reload ends neither an answer that is withheld" "$reloaded $(jq -r '.choices[0].message.content' "$D/.whole")" '200 to <EMAIL_ADDRESS>'
-is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'one two. to <EMAIL_ADDRESS> now. and on. 1'
+is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'well now. to <EMAIL_ADDRESS> now. and on. 1'
 stop() { kill -TERM "$(awk '$3 == "tollgate" { p = $1 } END { print p }' "$D/.pids")"; }
 both_under_way stop
 is "nor does a stop, an answer" "$(jq -r '.choices[0].message.content' "$D/.whole")" 'to <EMAIL_ADDRESS>'
-is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'one two. to <EMAIL_ADDRESS> now. and on. 1'
+is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'well now. to <EMAIL_ADDRESS> now. and on. 1'
 wait_for grep -q event=stopped "$D/tollgate.log"
 like "then the daemon ends" "$(tail -n 1 "$D/tollgate.log")" 'event=stopped'
 is "and both are on record" "$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -n 2 | jq -r .outcome | tr '\n' ' ')" 'complete complete '

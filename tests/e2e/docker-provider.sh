@@ -3,7 +3,12 @@
 # said so; its health is that the daemon answers.
 . "$(dirname "$0")/lib.sh"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
-end_haproxy() { kill "$(pid_of haproxy)" 2>/dev/null; }
+end_haproxy() { # the next one is asked when this one answers no more
+	local pid
+	pid=$(pid_of haproxy)
+	kill "$pid" 2>/dev/null
+	wait_for gone "$pid"
+}
 end_haproxy
 read -r port health tls < <("$build/stackhelp" ports 3)
 

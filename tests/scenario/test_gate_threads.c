@@ -383,7 +383,7 @@ workers_on_threads_agree_while_policies_change(void **state)
 		"[pii]}}]\n"
 		"default: permit\n"
 		"limits:\n"
-		"  - {name: r, per: [identity.person], requests: 200, window: 1h}\n"
+		"  - {name: r, per: [identity.person], requests: 50, window: 1h}\n"
 		"  - {name: t, per: [identity.person], tokens: 1000000000, window: 1h}\n";
 
 	(void)state;
