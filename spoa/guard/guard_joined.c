@@ -1,6 +1,6 @@
 /* Texts of a whole answer that its clients join: parts, and blocks of one kind. What is spread
  * over several of them is found where they meet; what is in one of them is found in it,
- * whatever stands next to it. */
+ * whatever is next to it. */
 #include <stdlib.h>
 
 #include "guard/guard_private.h"

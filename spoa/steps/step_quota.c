@@ -118,8 +118,7 @@ alone(struct request *r, struct quota_request *q)
 		return request_deny(r, 403, "file_unknown", l->name,
 			arena_printf(&r->arena,
 				"the limit %s counts what is in the job's file, and that is "
-				"not known "
-				"here: upload it through this gateway",
+				"not known here: upload it through this gateway",
 				l->name));
 	}
 	if (r->found.unpriced) {

@@ -84,14 +84,6 @@ static const struct answer_case answer_streams[] = {
 		"{\"type\":\"image_generation.completed\",\"b64_json\":\"QUJD\",\"usage\":{"
 		"\"input_tokens\":3,\"output_tokens\":4}}\n\n",
 		"same|" },
-	{ "Gemini's events", REDACT, "gemini", "/v1beta/models/g:streamGenerateContent",
-		"text/event-stream",
-		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"to "
-		"jane.doe@\"}]}}]}\n\n"
-		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"example.org\"}]},"
-		"\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":3,"
-		"\"candidatesTokenCount\":4,\"totalTokenCount\":7}}\n\n",
-		"text 0.0 to <EMAIL_ADDRESS>|finish STOP|found 1|redacted 1|usage 3 4|" },
 	{ "Gemini's last event, with text and the count", REDACT, "gemini",
 		"/v1beta/models/g:streamGenerateContent", "text/event-stream",
 		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"to "

@@ -27,7 +27,7 @@ bool sum_icao(const char *v, size_t n);
  * `one`; 1 is right there, 0x2bc830a3 in bech32m (BIP 350). False: a character that is
  * none of its alphabet. */
 bool sum_bech32(struct span s, size_t one, uint32_t *sum);
-/* Base58Check (Bitcoin wiki): the n bytes, at most SUM_BASE58_MAX, that the text stands for end
+/* Base58Check (Bitcoin wiki): the n bytes, at most SUM_BASE58_MAX, that the text encodes end
  * with the first four of the double SHA-256 of the others. */
 enum { SUM_BASE58_MAX = 82 };
 #define SUM_BASE58 "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
