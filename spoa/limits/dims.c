@@ -124,17 +124,17 @@ offered(struct request *r)
 }
 
 /* The dearest of the models that the body names, for all of it: nobody says in one way which of
- * them answered. False: one has no price. */
-bool
-limits_worst(struct request *r, uint64_t *out)
+ * them answered. False: one has no price, or what was asked for is not known. */
+static bool
+worst(const struct request *r, uint64_t *out, struct span *dearest)
 {
 	enum price_service s =
 		dialect_batches(&r->found.endpoint) ? PRICE_BATCH : PRICE_STANDARD;
 	const struct body_marks *m = &r->in.body.marks;
 	struct price_usage most = { 0 };
 	size_t n = r->in.have_body && m->nmodels > 1 ? m->nmodels : 1;
-	struct span dearest = r->in.body.model;
 
+	*dearest = r->in.body.model;
 	most.n[PRICE_INPUT] = (uint64_t)r->found.input_tokens;
 	most.n[PRICE_OUTPUT] = (uint64_t)r->found.output_tokens;
 	most.n[PRICE_REQUESTS] = m->nrequests > 1 ? m->nrequests : 1;
@@ -155,25 +155,38 @@ limits_worst(struct request *r, uint64_t *out)
 			return false;
 		uint64_t nanousd = price_served(row, cost.nanousd, s);
 		if (nanousd > *out)
-			dearest = model;
+			*dearest = model;
 		*out = nanousd > *out ? nanousd : *out;
 	}
-	r->found.priced_model = arena_dup(&r->arena, dearest);
 	return true;
 }
 
-/* 0: nobody knows. Without a limit in dollars an answer is priced by its own model. */
+/* 0: nobody knows. */
 static uint64_t
-most(struct request *r)
+most(const struct request *r)
 {
-	struct span was = r->found.priced_model;
+	struct span dearest;
 	uint64_t n;
 
 	if (r->found.file.state != FILE_NONE)
 		return r->found.file.nanousd;
-	bool known = limits_worst(r, &n);
-	r->found.priced_model = was;
-	return known ? n : 0;
+	return worst(r, &n, &dearest) ? n : 0;
+}
+
+/* A limit in dollars has the answer priced as what was reserved. */
+static bool
+takes_dollars(struct request *r, uint64_t *n)
+{
+	struct span dearest;
+
+	if (r->found.file.state != FILE_NONE) {
+		*n = r->found.file.nanousd;
+		return *n > 0;
+	}
+	if (!worst(r, n, &dearest))
+		return false;
+	r->found.priced_model = arena_dup(&r->arena, dearest);
+	return true;
 }
 
 /* False: nobody knows. */
@@ -190,11 +203,7 @@ takes(struct request *r, enum limit_of of, uint64_t *n)
 	case LIMIT_TOKENS: *n = input + output; return true;
 	case LIMIT_INPUT_TOKENS: *n = input; return true;
 	case LIMIT_OUTPUT_TOKENS: *n = output; return true;
-	case LIMIT_USD:
-		if (r->found.file.state == FILE_NONE)
-			return limits_worst(r, n);
-		*n = r->found.file.nanousd;
-		return *n > 0;
+	case LIMIT_USD: return takes_dollars(r, n);
 	default: *n = 1; return true;
 	}
 }

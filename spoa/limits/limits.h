@@ -47,8 +47,6 @@ void limits_files(struct request *r, struct quota_request *q);
 /* A batch's file is taken on: what it takes is remembered, for its jobs, and not charged.
  * False: it is none, or nobody knows what it is called. */
 bool limits_keep_file(struct request *r);
-/* dims.c: the most that it costs. False: nobody knows. */
-bool limits_worst(struct request *r, uint64_t *nanousd);
 
 /* fall.c: takes what at_limit (soft: at_soft) of the limit says. True: another model or cap is
  * asked for, and the request is to be rewritten and reserved again. Once a request. */
