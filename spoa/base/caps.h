@@ -24,9 +24,6 @@
 #define CAP_TARGET_BYTES       (32u << 10)  /* path and query: 400 */
 #define CAP_METHOD_BYTES       32           /* a request's method: 400 */
 #define CAP_BODY_BYTES         (32u << 20)  /* default of limits.body: 413 */
-#define CAP_HELD_BYTES         (256u << 20) /* default of limits.held: 503 with Retry-After */
-#define CAP_HELD_IDENTITY      (64u << 20)  /* default of limits.held_per_identity, a quarter of limits.held: 503 with Retry-After */
-#define CAP_HELD_WAITING       (16u << 20)  /* a quarter of that, under tickets not taken up: 503 with Retry-After */
 #define CAP_INFLATE_RATIO      100          /* decoded bytes per encoded byte: 413 */
 #define CAP_INFLATE_FREE_BYTES (4u << 20)   /* decoded size up to which any ratio is taken: repetitive text is no bomb */
 #define CAP_JSON_DEPTH         128          /* nesting: 400 */

@@ -525,12 +525,18 @@ request_withdraw(struct request *r, const char *why)
 
 /* ---- deadlines ---- */
 
+static void
+deny_late(struct request *r, const char *code)
+{
+	request_deny(r, 503, code, "", SPAN_LIT("a dependency did not answer in time"));
+}
+
 /* A cutover's request that waits for others goes, once its record is written: what was waited
  * for may still come, and changes nothing. */
 static void
 go_late(struct request *r, const char *code)
 {
-	request_deny(r, 503, code, "", SPAN_LIT("a dependency did not answer in time"));
+	deny_late(r, code);
 	r->run.late = true;
 	r->run.wait = WAIT_NONE;
 	r->run.step = nsteps - 1;
@@ -583,8 +589,7 @@ give_up(struct request *r)
 	r->run.withdrawn = by_wait[w].why;
 	if (w != WAIT_QUOTA)
 		request_release(r);
-	request_deny(
-		r, 503, by_wait[w].code, "", SPAN_LIT("a dependency did not answer in time"));
+	deny_late(r, by_wait[w].code);
 	/* No time is left to wait for the record of this denial. */
 	if (!audit && r->gate->shared->audit && request_record(r) < 0)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);

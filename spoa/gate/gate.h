@@ -14,6 +14,10 @@
 #include "codec/spop.h"
 #include "dialect/dialect.h"
 
+/* Messages of denials that more than one place says. */
+#define WHY_NOT_RECORDED "the decision cannot be recorded"
+#define WHY_QUOTA_SILENT "the quota store does not answer"
+
 struct gate;
 struct exchange;
 struct request;

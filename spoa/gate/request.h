@@ -31,7 +31,6 @@ enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER, D_OBSERVED };
 enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY, VIA_OBSERVE };
 
 #define DECISION_ID_LEN 26 /* ULID: 48 bits of milliseconds, 80 random bits */
-#define TICKET_LEN	37 /* "WWWW-" and 32 hexadecimal digits */
 
 struct decision {
 	enum decision_kind kind;
@@ -235,7 +234,7 @@ struct request {
 		 * prices */
 		struct price_usage offered;
 		bool offered_known;
-		/* limits/batch.c: of a batch's file what it takes; of its job, what they take */
+		/* limits/batch.c: what a batch's file takes; of its job, what all take */
 		struct {
 			enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;
 			uint64_t input_tokens, output_tokens, nanousd; /* 0: no price */

@@ -311,8 +311,8 @@ keep_name(struct kept_text *k, struct span name)
 	return !buf_failed(&k->name);
 }
 
-void
-guard_keep_call(struct guard *g, const struct answer_call *c)
+static void
+keep_call(struct guard *g, const struct answer_call *c)
 {
 	struct guard_report *r = &g->report;
 	struct kept_text *k = guard_inspects(g) ? kept_of(g, KIND_ARGUMENTS, c->slot) : NULL;
@@ -380,7 +380,7 @@ guard_note(struct guard *g, const struct answer_document *d)
 	r->sealed_bytes += d->sealed_bytes;
 	g->media |= d->media;
 	for (size_t i = 0; i < d->ncalls; i++)
-		guard_keep_call(g, &d->calls[i]);
+		keep_call(g, &d->calls[i]);
 	for (size_t i = 0; i < d->ninputs; i++)
 		guard_keep_input(g, &d->inputs[i]);
 	if (!r->first_text_us && says_anything(d))

@@ -174,9 +174,6 @@ bool guard_cuts_signed(struct guard *g, size_t entity);
  * `named`: in a name or key, which is never empty. */
 bool guard_replacement(
 	struct guard *g, size_t entity, struct span value, bool named, struct span *with);
-/* What takes the place of found->v[i] of a text: as guard_replacement(). */
-bool guard_replaces(struct guard *g, const struct answer_text *t, const struct findings *found,
-	size_t i, struct span *with);
 /* The text's findings, in g->work: nothing is noted of them. */
 enum guard_result guard_look(
 	struct guard *g, const struct answer_text *t, struct findings *out);
@@ -199,7 +196,6 @@ enum guard_result guard_edit_whole(struct guard *g, const struct answer_text *t,
 	bool *gone);
 /* Keeps a text for rules that read calls, or the injection score. */
 void guard_keep(struct guard *g, const struct answer_text *t, struct span text);
-void guard_keep_call(struct guard *g, const struct answer_call *c);
 void guard_note(struct guard *g, const struct answer_document *d);
 /* Puts a replacement; where JSON text needs quotes around it, with them. */
 void json_place_put(struct buf *out, const struct json_place *at, bool json, struct span with);

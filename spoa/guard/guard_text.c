@@ -202,8 +202,9 @@ guard_replacement(
 	return true;
 }
 
-bool
-guard_replaces(struct guard *g, const struct answer_text *t, const struct findings *found,
+/* What takes the place of found->v[i] of a text: as guard_replacement(). */
+static bool
+replacement_of(struct guard *g, const struct answer_text *t, const struct findings *found,
 	size_t i, struct span *with)
 {
 	const struct finding *f = &found->v[i];
@@ -356,7 +357,7 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 	for (size_t i = 0; i < found->n; i++) {
 		const struct finding *f = &found->v[i];
 		struct span with;
-		if (f->end <= from || !guard_replaces(g, t, found, i, &with))
+		if (f->end <= from || !replacement_of(g, t, found, i, &with))
 			continue;
 		edited = true;
 		if (f->start >= from) {
@@ -415,7 +416,7 @@ splice_findings(struct guard *g, const struct answer_text *t, const struct findi
 	for (size_t i = 0; v && i < found->n; i++) {
 		const struct finding *f = &found->v[i];
 		struct span with;
-		if (f->end <= from || !guard_replaces(g, t, found, i, &with))
+		if (f->end <= from || !replacement_of(g, t, found, i, &with))
 			continue;
 		v[nv++] = f->start < from ? (struct text_edit){ from, f->end, SPAN_LIT("") }
 					  : (struct text_edit){ f->start, f->end, with };

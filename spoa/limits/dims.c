@@ -123,10 +123,17 @@ offered(struct request *r)
 	r->found.offered_known = !err;
 }
 
+/* What a request costs at most. */
+struct most {
+	bool known;
+	uint64_t nanousd;  /* 0 where it is not known */
+	struct span model; /* that costs so much; empty: a file's models are not told apart */
+};
+
 /* The dearest of the models that the body names, for all of it: nobody says in one way which of
- * them answered. False: one has no price, or what was asked for is not known. */
-static bool
-worst(const struct request *r, uint64_t *out, struct span *dearest)
+ * them answered. Not known: one has no price, or what was asked for is not known. */
+static struct most
+dearest(const struct request *r)
 {
 	enum price_service s =
 		dialect_batches(&r->found.endpoint) ? PRICE_BATCH : PRICE_STANDARD;
@@ -134,13 +141,12 @@ worst(const struct request *r, uint64_t *out, struct span *dearest)
 	struct price_usage most = { 0 };
 	size_t n = r->in.have_body && m->nmodels > 1 ? m->nmodels : 1;
 
-	*dearest = r->in.body.model;
+	struct most out = { .known = true, .model = r->in.body.model };
 	most.n[PRICE_INPUT] = (uint64_t)r->found.input_tokens;
 	most.n[PRICE_OUTPUT] = (uint64_t)r->found.output_tokens;
 	most.n[PRICE_REQUESTS] = m->nrequests > 1 ? m->nrequests : 1;
-	*out = 0;
 	if (!r->found.offered_known)
-		return false;
+		return (struct most){ 0 };
 	for (size_t i = 0; i < n; i++) {
 		struct span model =
 			n > 1 && !r->found.fell.change ? m->model[i].name : r->in.body.model;
@@ -148,50 +154,33 @@ worst(const struct request *r, uint64_t *out, struct span *dearest)
 			policy_price(r->snap->policy, request_target(r), model, r->now_wall_ns);
 		struct price_cost cost;
 		if (!row)
-			return false;
+			return (struct most){ 0 };
 		request_pieces(r, row, &most);
 		price_worst(row, &most, PRICE_MAY_ANY, &cost);
 		if (cost.unpriced)
-			return false;
+			return (struct most){ 0 };
 		uint64_t nanousd = price_served(row, cost.nanousd, s);
-		if (nanousd > *out)
-			*dearest = model;
-		*out = nanousd > *out ? nanousd : *out;
+		if (nanousd > out.nanousd) {
+			out.nanousd = nanousd;
+			out.model = model;
+		}
 	}
-	return true;
+	return out;
 }
 
-/* 0: nobody knows. */
-static uint64_t
-most(const struct request *r)
+static struct most
+most_of(const struct request *r)
 {
-	struct span dearest;
-	uint64_t n;
+	uint64_t file = r->found.file.nanousd;
 
-	if (r->found.file.state != FILE_NONE)
-		return r->found.file.nanousd;
-	return worst(r, &n, &dearest) ? n : 0;
-}
-
-/* A limit in dollars has the answer priced as what was reserved. */
-static bool
-takes_dollars(struct request *r, uint64_t *n)
-{
-	struct span dearest;
-
-	if (r->found.file.state != FILE_NONE) {
-		*n = r->found.file.nanousd;
-		return *n > 0;
-	}
-	if (!worst(r, n, &dearest))
-		return false;
-	r->found.priced_model = arena_dup(&r->arena, dearest);
-	return true;
+	return r->found.file.state == FILE_NONE
+		       ? dearest(r)
+		       : (struct most){ .known = file > 0, .nanousd = file };
 }
 
 /* False: nobody knows. */
 static bool
-takes(struct request *r, enum limit_of of, uint64_t *n)
+takes(const struct request *r, enum limit_of of, const struct most *most, uint64_t *n)
 {
 	uint64_t input = (uint64_t)r->found.input_tokens,
 		 output = (uint64_t)r->found.output_tokens;
@@ -203,7 +192,7 @@ takes(struct request *r, enum limit_of of, uint64_t *n)
 	case LIMIT_TOKENS: *n = input + output; return true;
 	case LIMIT_INPUT_TOKENS: *n = input; return true;
 	case LIMIT_OUTPUT_TOKENS: *n = output; return true;
-	case LIMIT_USD: return takes_dollars(r, n);
+	case LIMIT_USD: *n = most->nanousd; return most->known;
 	default: *n = 1; return true;
 	}
 }
@@ -296,16 +285,19 @@ add(struct request *r, struct quota_request *q, const struct policy_limit_hit *h
 }
 
 static int
-add_hit(struct request *r, struct quota_request *q, const struct policy_limit_hit *hit)
+add_hit(struct request *r, struct quota_request *q, const struct policy_limit_hit *hit,
+	const struct most *most)
 {
 	const struct limit *l = hit->limit;
 	uint64_t n;
 
 	bool unknown = r->found.file.state == FILE_UNKNOWN && limits_counts_text(l->of);
-	if (unknown || !takes(r, l->of, &n)) {
+	if (unknown || !takes(r, l->of, most, &n)) {
 		r->found.unpriced = l;
 		return 0;
 	}
+	if (l->of == LIMIT_USD) /* the answer is priced as what was reserved */
+		r->found.priced_model = arena_dup(&r->arena, most->model);
 	if (l->of == LIMIT_MESSAGE) {
 		if (n > bound(r, l) && !r->found.message_over)
 			r->found.message_over = l;
@@ -329,7 +321,8 @@ limits_collect(struct request *r, struct quota_request *q)
 	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
 		r->in.body_state != BODY_STATE_PARTIAL)
 		offered(r);
-	r->found.most_nanousd = most(r);
+	struct most most = most_of(r);
+	r->found.most_nanousd = most.nanousd;
 	if (r->found.tokens_by && r->in.have_body &&
 		dialect_batch_file(&r->found.endpoint, &r->in.body)) {
 		r->found.file.input_tokens = (uint64_t)r->found.input_tokens;
@@ -348,7 +341,7 @@ limits_collect(struct request *r, struct quota_request *q)
 		/* Tokens are known once the body is; a request without one has none. */
 		if (of == LIMIT_REQUESTS || of == LIMIT_CONCURRENT ||
 			(f.whole && r->in.body_state != BODY_STATE_NONE))
-			err = add_hit(r, q, &hits[i]);
+			err = add_hit(r, q, &hits[i], &most);
 	}
 	return err;
 }

@@ -170,7 +170,7 @@ counted(struct quota_request *q)
 	struct look *l = TAGGED(look, q->arg);
 
 	if (q->result != QUOTA_ADMITTED) {
-		end(l, ERR_IO, "the quota store does not answer", (struct span){ NULL, 0 });
+		end(l, ERR_IO, WHY_QUOTA_SILENT, (struct span){ NULL, 0 });
 		return;
 	}
 	for (size_t k = 0; k < q->ndims; k++)

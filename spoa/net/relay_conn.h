@@ -177,8 +177,6 @@ void edge_end(struct edge *c, const char *why);
 void edge_gone(struct edge *c);
 /* Bytes that may be written now. */
 size_t edge_unsent(const struct edge *c);
-/* What is left of an answer goes. */
-void edge_drop_answer(struct edge *c);
 
 /* relay_request.c: from the head to the upstream */
 void request_progress(struct edge *c);

@@ -160,8 +160,9 @@ on_edge_timer(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 
 /* ---- the end ---- */
 
-void
-edge_drop_answer(struct edge *c)
+/* What is left of an answer goes. */
+static void
+drop_answer(struct edge *c)
 {
 	buf_free(&c->out);
 	buf_free(&c->head);
@@ -186,7 +187,7 @@ shut_edge(struct edge *c)
 		c->fd = -1;
 	}
 	buf_free(&c->in);
-	edge_drop_answer(c);
+	drop_answer(c);
 }
 
 void
@@ -244,7 +245,7 @@ answer_written(struct edge *c)
 	struct relay *r = c->relay;
 	bool unread = !c->body.done || c->in.n, cut = c->answer.cut;
 
-	edge_drop_answer(c);
+	drop_answer(c);
 	buf_free(&c->in);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
 	if (!cut && unread) {

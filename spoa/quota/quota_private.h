@@ -52,11 +52,9 @@ void counts_free(struct quota *qt);
 const struct redis_life *counts_life(const struct quota *qt, const struct quota_dim *d);
 /* That server answers, and its life is known. */
 bool counts_reach(const struct quota *qt, const struct quota_dim *d);
-/* Puts the request into the turn's queue: written after all corrections, by
- * counts_write(). */
+/* Puts the request into the turn's queue: written after all corrections, at
+ * the end of a turn of the loop. */
 void counts_queue(struct quota *qt, struct quota_request *q);
-/* At the end of a turn of the loop, before it is written. */
-void counts_write(void *quota);
 
 /* ---- quota_part.c ---- */
 /* Who reads from now on reads what is held until long deadlines too. */

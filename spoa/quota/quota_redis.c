@@ -164,30 +164,6 @@ counts_reach(const struct quota *qt, const struct quota_dim *d)
 	return node && redis_ready(node);
 }
 
-bool
-counts_new(struct quota *qt)
-{
-	qt->known = calloc(1, sizeof(*qt->known));
-	qt->ledger = calloc(1, sizeof(*qt->ledger));
-	qt->lives = lives_new();
-	qt->part = malloc(
-		sizeof(*qt->part) + (TURN_ITEMS + QUOTA_DIMS_MAX) * sizeof(qt->part->item[0]));
-	redis_before_write(qt->redis, counts_write, qt);
-	return qt->known && qt->ledger && qt->lives && qt->part;
-}
-
-void
-counts_free(struct quota *qt)
-{
-	lives_leave(qt);
-	redis_before_write(qt->redis, NULL, NULL);
-	counts_free_late(qt);
-	free(qt->known);
-	ledger_free(&qt->ledger);
-	lives_free(&qt->lives);
-	free(qt->part);
-}
-
 void
 counts_queue(struct quota *qt, struct quota_request *q)
 {
@@ -232,8 +208,8 @@ take_settled(struct quota *qt, uint64_t now)
 	return out;
 }
 
-void
-counts_write(void *quota)
+static void
+write_turn(void *quota)
 {
 	struct quota *qt = TAGGED(quota, quota);
 
@@ -245,4 +221,28 @@ counts_write(void *quota)
 	struct quota_request *rest = take_settled(qt, now);
 	while (rest)
 		send_turn(qt, &rest);
+}
+
+bool
+counts_new(struct quota *qt)
+{
+	qt->known = calloc(1, sizeof(*qt->known));
+	qt->ledger = calloc(1, sizeof(*qt->ledger));
+	qt->lives = lives_new();
+	qt->part = malloc(
+		sizeof(*qt->part) + (TURN_ITEMS + QUOTA_DIMS_MAX) * sizeof(qt->part->item[0]));
+	redis_before_write(qt->redis, write_turn, qt);
+	return qt->known && qt->ledger && qt->lives && qt->part;
+}
+
+void
+counts_free(struct quota *qt)
+{
+	lives_leave(qt);
+	redis_before_write(qt->redis, NULL, NULL);
+	counts_free_late(qt);
+	free(qt->known);
+	ledger_free(&qt->ledger);
+	lives_free(&qt->lives);
+	free(qt->part);
 }

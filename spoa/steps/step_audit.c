@@ -19,8 +19,7 @@ record_failed(struct request *r)
 	request_release(r);
 	if (r->out.decision.kind == D_DENY)
 		return; /* a denial remains one, recorded or not */
-	request_deny(
-		r, 503, "audit_unavailable", "", SPAN_LIT("the decision cannot be recorded"));
+	request_deny(r, 503, "audit_unavailable", "", SPAN_LIT(WHY_NOT_RECORDED));
 }
 
 static void

@@ -28,7 +28,7 @@ failed(struct request *r, const struct quota_request *q)
 		allowed &= q->dim[i].away == QUOTA_AWAY_ALLOW;
 	if (allowed)
 		return STEP_NEXT;
-	return unavailable(r, SPAN_LIT("the quota store does not answer"));
+	return unavailable(r, SPAN_LIT(WHY_QUOTA_SILENT));
 }
 
 /* A 429 would be sent again by SDKs, for nothing: 403. */

@@ -67,10 +67,7 @@ load(void)
 {
 	struct identity id = { .verified = true };
 
-	if (!fix_load(&fix, &fix_config, policy_text)) {
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&fix.d.text)));
-		exit(2);
-	}
+	fix_must_load(&fix, policy_text);
 	arena_init(&life, 0, false);
 	scratch = detect_scratch_new(detect_fix()->rules);
 	used = detect_used_new(

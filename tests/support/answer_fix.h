@@ -62,8 +62,7 @@ load(const char *rules, struct policy_fix *f, struct arena *a, struct answer_req
 
 	buf_init(&text, 0);
 	buf_printf(&text, "%s%s%c", H, rules, 0);
-	if (!fix_load(f, &fix_config, buf_view(&text).p))
-		fail_msg("%.*s", SPAN_ARG(buf_view(&f->d.text)));
+	fix_must_load(f, buf_view(&text).p);
 	arena_init(a, 0, false);
 	struct policy_facts facts = { .identity = &id,
 		.route = &f->p->routes[0],

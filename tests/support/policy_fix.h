@@ -4,6 +4,7 @@
 #define TESTS_POLICY_FIX_H
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "policy/own.h"
 #include "support/detect_fix.h"
@@ -54,6 +55,17 @@ fix_load(struct policy_fix *f, const struct config *cfg, const char *text)
 			f->own ? f->own : detect_fix()->rules, &f->d);
 	if (f->d.errors)
 		f->p = NULL;
+	return f->p;
+}
+
+/* The same of a text that has no mistake. */
+static inline const struct policy *
+fix_must_load(struct policy_fix *f, const char *text)
+{
+	if (!fix_load(f, &fix_config, text)) {
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&f->d.text)));
+		abort();
+	}
 	return f->p;
 }
 

@@ -13,14 +13,6 @@
 
 #define H POLICY_HEAD
 
-static const struct policy *
-must_load(struct policy_fix *f, const char *text)
-{
-	if (!fix_load(f, &fix_config, text))
-		fail_msg("%.*s", SPAN_ARG(buf_view(&f->d.text)));
-	return f->p;
-}
-
 static void
 add(struct entity_set *s, const char *const *names, size_t n)
 {
@@ -307,7 +299,7 @@ verdicts(void **state)
 		buf_init(&policy, 0);
 		buf_printf(&policy, "%s%s", H, row->rules);
 		buf_putc(&policy, 0);
-		const struct policy *p = must_load(&x, buf_view(&policy).p);
+		const struct policy *p = fix_must_load(&x, buf_view(&policy).p);
 		request_of(p, row, &x.a, &asked);
 		struct answer_facts f = row->f;
 		f.rules = detect_fix()->rules;
@@ -370,7 +362,7 @@ the_routes_that_a_rule_may_reach_are_inspected(void **state)
 			  "rules: [{name: a, phase: response, when: '%s', deny: true}]\n",
 			reaches[i].when);
 		buf_putc(&text, 0);
-		const struct policy *p = must_load(&x, buf_view(&text).p);
+		const struct policy *p = fix_must_load(&x, buf_view(&text).p);
 		for (size_t k = 0; k < p->nroutes; k++)
 			if (p->routes[k].response & RESP_INSPECT)
 				buf_printf(&got, "%s%s", got.n ? " " : "", p->routes[k].name);
@@ -395,7 +387,7 @@ static void
 a_route_says_what_its_rules_can_use(void **state)
 {
 	struct policy_fix x;
-	const struct policy *p = must_load(&x, H
+	const struct policy *p = fix_must_load(&x, H
 		"  - {name: other, match: {path: /o}, backend: openai}\n"
 		"  - {name: calls, match: {path: /c}, backend: openai}\n"
 		"  - {name: free, match: {path: /f}, backend: openai, response: [meter, "
@@ -438,7 +430,7 @@ without_rules_on_answers_nothing_is_inspected_or_kept(void **state)
 	struct answer_request asked;
 	struct answer_verdict v;
 	struct row row = { .verified = true };
-	const struct policy *p = must_load(&x, H "rules: [{name: a, deny: true}]\n");
+	const struct policy *p = fix_must_load(&x, H "rules: [{name: a, deny: true}]\n");
 
 	(void)state;
 	assert_int_equal(p->routes->response, 0);
@@ -457,7 +449,7 @@ out_of_memory_is_no_permit(void **state)
 	struct answer_request asked;
 	struct answer_verdict v;
 	struct row row = { .verified = true };
-	const struct policy *p = must_load(&x,
+	const struct policy *p = fix_must_load(&x,
 		H "rules: [{name: a, phase: response, when: 'response.tool_calls.exists(t, "
 		  "t.arguments.a == identity.person)', deny: true}]\n");
 	struct answer_tool tool = { SPAN_LIT("t"), SPAN_LIT("{\"a\":\"alice\"}"), false };

@@ -375,7 +375,7 @@ a_key_may_be_replaced_when_the_old_one_stays_beside_it(void **state)
 	struct verifier *v = verifier_new(&o);
 	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
 	struct verify_result result;
-	assert_int_equal(audit_read_journal(r.journal, &to, &r.why), 0);
+	assert_int_equal(audit_read_journal(r.journal, "", &to, &r.why), 0);
 	verifier_end(v, &result);
 	verifier_free(&v);
 	assert_true(result.ok);
@@ -581,7 +581,8 @@ a_journal_that_is_written_to_verifies_at_any_moment(void **state)
 	stop_writing = false;
 	for (int i = 0; i < PRODUCERS; i++)
 		assert_int_equal(pthread_create(&t[i], NULL, write_on, NULL), 0);
-	/* Many listings, and reading enough to be overtaken. Each reads all that was written. */
+	/* Many listings, and reading enough to be overtaken. Each reads all that was written.
+	 */
 	uint64_t until = clock_mono_us() + 2000000;
 	for (int i = 0; i < 5 || (clock_mono_us() < until && rig_segments(&r) < 1000); i++) {
 		v = rig_verify(&r);

@@ -312,7 +312,7 @@ each_candidate_has_its_trace(void **state)
 	struct policy_verdict v;
 
 	(void)state;
-	assert_non_null(fix_load(&fix, &fix_config, policy));
+	fix_must_load(&fix, policy);
 	struct policy_facts f = { .route = &fix.p->routes[0],
 		.whole = true,
 		.body = &body,
@@ -341,7 +341,7 @@ the_version_knows_every_effect(void **state)
 		struct buf text;
 		buf_init(&text, 0);
 		buf_printf(&text, H "rules: [{name: a, %s}]\n%c", rules[i], 0);
-		assert_non_null(fix_load(&f, &fix_config, buf_view(&text).p));
+		fix_must_load(&f, buf_view(&text).p);
 		strcpy(version[i], f.p->version);
 		for (size_t k = 0; k < i; k++)
 			assert_string_not_equal(version[i], version[k]);

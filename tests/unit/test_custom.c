@@ -204,13 +204,12 @@ a_class_mixes_own_and_shipped_entities(void **state)
 	struct policy_fix f;
 
 	(void)state;
-	assert_non_null(fix_load(&f, &fix_config,
-		H "  pii: {words: [falcon]}\n"
-		  "  few: {words: [eagle], entities: [US_SSN, PII]}\n"
-		  "  none: {entities: []}\n"
-		  "  secret: {without: AWS_ACCESS_KEY}\n"
-		  "detectors: {thresholds: {PII: 0.7}}\n"
-		  "rules: [{name: r, redact: {classes: [few], entities: [FEW]}}]\n"));
+	fix_must_load(&f, H "  pii: {words: [falcon]}\n"
+			    "  few: {words: [eagle], entities: [US_SSN, PII]}\n"
+			    "  none: {entities: []}\n"
+			    "  secret: {without: AWS_ACCESS_KEY}\n"
+			    "detectors: {thresholds: {PII: 0.7}}\n"
+			    "rules: [{name: r, redact: {classes: [few], entities: [FEW]}}]\n");
 	assert_true(member(&f, "pii", "PII"));
 	assert_true(member(&f, "pii", "EMAIL_ADDRESS")); /* no list: it keeps its own */
 	assert_true(member(&f, "few", "FEW"));
@@ -540,8 +539,7 @@ load_prints(struct policy_fix *f, const char *more)
 	snprintf(text, sizeof(text), H "  contract: {fingerprints: %s%s}\n",
 		write_file("prints", buf_view(&list).p), more);
 	buf_free(&list);
-	if (!fix_load(f, &fix_config, text))
-		fail_msg("%.*s", SPAN_ARG(buf_view(&f->d.text)));
+	fix_must_load(f, text);
 }
 
 static void

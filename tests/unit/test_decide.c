@@ -404,11 +404,11 @@ a_full_arena_is_an_error_and_no_verdict(void **state)
 	unsigned failures = 0;
 
 	(void)state;
-	assert_non_null(fix_load(&f, &fix_config,
+	fix_must_load(&f,
 		H "rules: [{name: a, when: '\"pii\" in prompt.classes && "
 		  "prompt.entities.size() == 2', permit: true}]\n"
 		  "limits: [{name: a, per: [identity.person, model.name], requests: 5, window: "
-		  "1m}]\n"));
+		  "1m}]\n");
 	for (size_t cap = 1; cap < 16384; cap += 64) {
 		struct arena a;
 		arena_init(&a, cap, false);
@@ -470,8 +470,7 @@ limits_apply_by_condition_and_carry_their_values(void **state)
 	struct policy_fix f;
 
 	(void)state;
-	if (!fix_load(&f, &fix_config, policy))
-		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
+	fix_must_load(&f, policy);
 	for (size_t i = 0; i < sizeof(lrows) / sizeof(lrows[0]); i++) {
 		struct facts_fix x;
 		struct policy_limit_hit *hits;
@@ -503,8 +502,8 @@ values_with_nul_stay_apart(void **state)
 	static const struct request r = { .who = ALICE };
 
 	(void)state;
-	assert_non_null(fix_load(&f, &fix_config,
-		H "limits: [{name: a, per: identity.person, requests: 5, window: 1m}]\n"));
+	fix_must_load(
+		&f, H "limits: [{name: a, per: identity.person, requests: 5, window: 1m}]\n");
 	facts(&x, f.p, &r);
 	x.id.person = span_of("a\0b", 3);
 	assert_int_equal(policy_limits(f.p, &x.f, &f.a, &hits, &n), 0);

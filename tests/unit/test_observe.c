@@ -126,7 +126,7 @@ hosts_match_as_a_routes_until_the_end(void **state)
 	assert_true(observe_host(f.p, SPAN_LIT("a.b"), f.p->observe.until_ns - 1));
 	assert_false(observe_host(f.p, SPAN_LIT("a.b"), f.p->observe.until_ns));
 	fix_done(&f);
-	assert_non_null(fix_load(&f, &fix_config, POLICY_HEAD));
+	fix_must_load(&f, POLICY_HEAD);
 	assert_false(observe_host(f.p, SPAN_LIT("a.b"), 0));
 	fix_done(&f);
 }
@@ -281,7 +281,7 @@ it_says_what_it_does_and_when_it_ends(void **state)
 	}
 	fix_done(&f);
 	buf_clear(&b);
-	assert_non_null(fix_load(&f, &fix_config, POLICY_HEAD));
+	fix_must_load(&f, POLICY_HEAD);
 	assert_int_equal(observe_state(f.p, 0, &days), OBSERVE_NONE);
 	observe_says(f.p, 0, &b);
 	assert_int_equal(b.n, 0);

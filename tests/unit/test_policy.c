@@ -14,14 +14,6 @@
 
 #define H POLICY_HEAD
 
-static const struct policy *
-must_load(struct policy_fix *f, const char *text)
-{
-	if (!fix_load(f, &fix_config, text))
-		fail_msg("%.*s", SPAN_ARG(buf_view(&f->d.text)));
-	return f->p;
-}
-
 static void
 the_shipped_policy_loads(void **state)
 {
@@ -51,7 +43,7 @@ static void
 absent_keys_have_safe_defaults(void **state)
 {
 	struct policy_fix f;
-	const struct policy *p = must_load(&f, H);
+	const struct policy *p = fix_must_load(&f, H);
 
 	(void)state;
 	assert_false(p->shadow);
@@ -81,7 +73,7 @@ static void
 every_key_arrives(void **state)
 {
 	struct policy_fix f;
-	const struct policy *p = must_load(&f,
+	const struct policy *p = fix_must_load(&f,
 		"tollgate: 1\nname: full\nmode: shadow\n"
 		"on_failure: {classifier: redact, quota: permit, audit: deny, unreadable: "
 		"permit, signed: leave}\n"
@@ -217,9 +209,10 @@ an_output_default_by_model(void **state)
 	} rows[] = { { "gpt-5", 3 }, { "gpt-5-mini", 4 }, { "gpt-4", 2 }, { "claude", 4096 },
 		{ "", 4096 } };
 	struct policy_fix f;
-	const struct policy *p = must_load(&f,
-		"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, reserve: estimate}]\n"
-		"output_default: {gpt*: 2, gpt-5*: 3, gpt-5-mini: 4}\n");
+	const struct policy *p =
+		fix_must_load(&f, "tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, "
+				  "reserve: estimate}]\n"
+				  "output_default: {gpt*: 2, gpt-5*: 3, gpt-5-mini: 4}\n");
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -241,7 +234,7 @@ every_status_a_rule_may_use_loads(void **state)
 		char text[512];
 		snprintf(text, sizeof(text), H "rules: [{name: a, deny: {status: %d}}]\n",
 			statuses[i]);
-		assert_int_equal(must_load(&f, text)->rules[0].status, statuses[i]);
+		assert_int_equal(fix_must_load(&f, text)->rules[0].status, statuses[i]);
 		fix_done(&f);
 	}
 }
@@ -257,7 +250,7 @@ conditions_may_read_every_declared_name(void **state)
 			H "rules: [{name: a, when: '%s == %s', deny: true, phase: %s}]\n",
 			policy_env.vars[s].path, policy_env.vars[s].path,
 			policy_slot_reads_answer(s) ? "response" : "request");
-		const struct policy *p = must_load(&f, text);
+		const struct policy *p = fix_must_load(&f, text);
 		assert_int_equal(p->rules[0].reads_body, policy_slot_reads_body(s));
 		fix_done(&f);
 	}
@@ -275,7 +268,7 @@ static void
 requests_find_their_route(void **state)
 {
 	struct policy_fix f;
-	const struct policy *p = must_load(&f,
+	const struct policy *p = fix_must_load(&f,
 		"tollgate: 1\nname: t\nroutes:\n"
 		"  - {name: exact, match: {methods: [POST], path: /v1/x}}\n"
 		"  - {name: any-method, match: {path: /v1/x}}\n"
@@ -341,7 +334,7 @@ static void
 version_of(const char *text, char out[65])
 {
 	struct policy_fix f;
-	const struct policy *p = must_load(&f, text);
+	const struct policy *p = fix_must_load(&f, text);
 	char want[96];
 
 	snprintf(want, sizeof(want), "%s@%.12s", p->name, p->version);

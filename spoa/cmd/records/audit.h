@@ -30,11 +30,9 @@ bool audit_time_within(struct span line, const char *since, const char *until);
 bool audit_first_time(
 	const char *dir, const struct journal_segment *s, char out[CLOCK_RFC3339_LEN]);
 
-/* Each: 0, or an error with a sentence in *why. The whole of a journal, a file
- * ("-": standard input), a stream. */
-int audit_read_journal(const char *dir, const struct audit_sink *to, struct buf *why);
-/* But for segments that end before `since` (as above). */
-int audit_read_journal_since(
+/* Each: 0, or an error with a sentence in *why. A journal, without the segments that end before
+ * `since` (as above; "": all of it); a file ("-": standard input); a stream. */
+int audit_read_journal(
 	const char *dir, const char *since, const struct audit_sink *to, struct buf *why);
 int audit_read_file(const char *file, const struct audit_sink *to, struct buf *why);
 int audit_read_stream(

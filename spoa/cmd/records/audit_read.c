@@ -128,13 +128,7 @@ is_before(const char *dir, const struct journal_list *all, size_t i, const char 
 }
 
 int
-audit_read_journal(const char *dir, const struct audit_sink *to, struct buf *why)
-{
-	return audit_read_journal_since(dir, "", to, why);
-}
-
-int
-audit_read_journal_since(
+audit_read_journal(
 	const char *dir, const char *since, const struct audit_sink *to, struct buf *why)
 {
 	struct journal_list list;
@@ -429,7 +423,7 @@ audit_read(const struct audit_args *a, const struct audit_sink *to)
 		clock_rfc3339(a->since_ns, since);
 	buf_init(&why, 8192);
 	int err = a->file      ? audit_read_file(a->file, to, &why)
-		  : a->journal ? audit_read_journal_since(a->journal, since, to, &why)
+		  : a->journal ? audit_read_journal(a->journal, since, to, &why)
 			       : read_streams(a, to, &why);
 	if (err)
 		err = cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)));

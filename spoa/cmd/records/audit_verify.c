@@ -125,7 +125,7 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 			return ERR_NOMEM;
 		struct audit_sink to = { v, line_to, torn_to, reject_to };
 		err = key ? audit_read_stream(c, key, &to, why)
-			  : audit_read_journal(a->journal, &to, why);
+			  : audit_read_journal(a->journal, "", &to, why);
 		if (!err)
 			end(v, r);
 		verifier_free(&v);
