@@ -196,6 +196,31 @@ conversations(struct limit_remarks *r)
 			"agree on conversations without a name");
 }
 
+/* A share of as many daemons as nobody counted. */
+static void
+uncounted(struct limit_remarks *r)
+{
+	const struct policy *p = r->p;
+
+	if (!r->cfg || !r->cfg->redis_url || r->cfg->redis_daemons)
+		return;
+	for (size_t i = 0; i < p->nlimits; i++) {
+		const struct limit *l = &p->limits[i];
+		bool own = l->away == AWAY_SHARE && !l->peers;
+		bool routes = false;
+		for (size_t k = 0; k < p->nroutes; k++) {
+			const struct on_failure *of = &p->routes[k].on_failure;
+			routes |= of->quota_share && !of->quota_peers;
+		}
+		if (!own && !(routes && l->away == AWAY_ROUTE))
+			continue;
+		note_say(r->to, l->at,
+			"limit %s: tollgate.yaml has no redis.daemons: a daemon that starts "
+			"while Redis is away does not know its share, and spends none",
+			l->name);
+	}
+}
+
 void
 policy_limit_notes(const struct policy *p, const struct config *cfg, const struct noting *to)
 {
@@ -207,6 +232,7 @@ policy_limit_notes(const struct policy *p, const struct config *cfg, const struc
 	unmetered(&r);
 	estimated(&r);
 	conversations(&r);
+	uncounted(&r);
 	if (p->nlimits > LIMITS_A_REQUEST)
 		note_say(to, p->limits[LIMITS_A_REQUEST].at,
 			"a request to which more than %d limits apply is a 503",

@@ -53,7 +53,7 @@ struct config {
 	const char *redis_user, *redis_password_file, *redis_sentinel_user,
 		*redis_sentinel_password_file, *redis_client_name, *redis_ca, *redis_cert,
 		*redis_key, *redis_server_name;
-	unsigned redis_daemons;	    /* redis.daemons, default 1: how many share it */
+	unsigned redis_daemons;	    /* redis.daemons: how many share it; 0: not said */
 	uint64_t redis_deadline_us; /* redis.deadline, default 200ms; at most three quarters of
 				       agent.deadline count */
 

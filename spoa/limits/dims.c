@@ -229,6 +229,7 @@ set_away(const struct request *r, const struct limit *l, struct quota_dim *d)
 	if (!peers)
 		peers = gate_cfg(r->gate)->redis_daemons;
 	d->share = d->apart / (peers ? peers : 1);
+	d->guessed = peers == 0;
 }
 
 /* Who was moved to another model for want of room is bounded as that says. */

@@ -110,26 +110,60 @@ live_says(struct server *s, struct buf *out)
 			file, entries);
 }
 
+/* What the workers see of who else is at their Redis. */
+struct company {
+	bool up, counting;
+	uint64_t workers, known; /* more than are known of; 0: no more */
+};
+
+static struct company
+company_of(struct server *s)
+{
+	struct company c = { .up = true };
+
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		struct worker *w = &s->workers[i];
+		uint64_t seen = atomic_load_explicit(&w->company, memory_order_relaxed);
+		c.up &= atomic_load_explicit(&w->redis_ok, memory_order_relaxed);
+		c.counting |= atomic_load_explicit(&w->counting, memory_order_relaxed);
+		c.known = atomic_load_explicit(&w->known, memory_order_relaxed);
+		c.workers = seen > c.workers ? seen : c.workers;
+	}
+	return c;
+}
+
+static void
+redis_says(struct server *s, const struct company *c, struct buf *out)
+{
+	if (!s->shared_cfg->redis_url)
+		buf_str(out, "redis: none, limits count in this process only\n");
+	else if (!c->up)
+		buf_str(out, "redis: down: the log says why (redis.down)\n");
+	else
+		buf_printf(out, "redis: %s\n",
+			c->counting ? "counting: who else shares it is waited for" : "up");
+	if (c->workers)
+		buf_printf(out,
+			"daemons: more than redis.daemons says: %" PRIu64
+			" workers share this Redis, %" PRIu64 " are known of\n",
+			c->workers, c->known);
+}
+
 bool
 server_ready(struct server *s, struct buf *out)
 {
 	bool ok = true;
-	bool redis = true, conflict = s->audit && audit_stream_conflict(s->audit);
+	const struct company c = company_of(s);
+	bool redis = c.up && !c.counting,
+	     conflict = s->audit && audit_stream_conflict(s->audit);
 
-	for (unsigned i = 0; i < s->nworkers; i++)
-		redis = redis &&
-			atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
 	struct snapshot *snap = server_snapshot(s);
 	buf_printf(out, "policy: %s%s\n", snap->policy->label,
 		snap->policy->shadow
 			? " (shadow: denials and redactions by rules are not enforced)"
 			: "");
 	observing_ready(snap->policy, out);
-	if (s->shared_cfg->redis_url)
-		buf_printf(out, "redis: %s\n",
-			redis ? "up" : "down: the log says why (redis.down)");
-	else
-		buf_str(out, "redis: none, limits count in this process only\n");
+	redis_says(s, &c, out);
 	if (snap->no_ranks)
 		buf_printf(out, "tokens: estimated: %s (docs/tokens.md: make ranks)\n",
 			snap->no_ranks);
@@ -205,6 +239,11 @@ server_status(struct server *s, struct buf *out)
 		buf_str(out, "null");
 	buf_str(out, ",\"observe\":");
 	observing_status(snap->policy, out);
+	const struct company c = company_of(s);
+	buf_printf(out,
+		",\"daemons\":{\"more_than_known\":%s,\"workers\":%" PRIu64
+		",\"known\":%" PRIu64 "}",
+		c.workers ? "true" : "false", c.workers ? c.workers : c.known, c.known);
 	buf_str(out, ",\"last_reload\":");
 	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");

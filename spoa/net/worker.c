@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "quota/quota.h"
 
 /* A turn of the loop that kept others waiting. */
 #define TURN_LONG_US 50000
@@ -165,6 +166,17 @@ publish(_Atomic bool *flag, bool value)
 	atomic_store_explicit(flag, value, memory_order_release);
 }
 
+static void
+publish_company(struct worker *w)
+{
+	struct quota_company c;
+
+	quota_company(gate_quota(w->gate), &c);
+	publish(&w->counting, c.counting);
+	atomic_store_explicit(&w->known, c.known, memory_order_relaxed);
+	atomic_store_explicit(&w->company, c.workers, memory_order_relaxed);
+}
+
 /* Every NOTIFY that arrived gets its verdict and its relay pass. */
 static void
 on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
@@ -174,6 +186,7 @@ on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 	/* What functions that returned had on the stack, keys and pieces of prompts. */
 	sodium_stackzero(MEM_STACK_BYTES);
 	publish(&w->redis_ok, !w->redis || redis_ready(w->redis));
+	publish_company(w);
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
 	if (!w->draining)
 		return;

@@ -43,6 +43,14 @@ quota_together(struct quota *qt, unsigned workers, unsigned daemons)
 		lives_together(qt->lives, workers, daemons);
 }
 
+void
+quota_company(const struct quota *qt, struct quota_company *out)
+{
+	*out = (struct quota_company){ 0 };
+	if (qt->redis)
+		lives_company(qt->lives, out);
+}
+
 struct quota_ledger *
 quota_ledger_of(struct quota *qt)
 {
@@ -190,12 +198,14 @@ quota_fail(struct quota *qt, struct quota_request *q, bool now)
 /* What is set apart for the time without Redis is not spent with it: whatever each daemon
  * sees of Redis, together they stay within the limit. */
 static void
-set_apart(struct quota_request *q)
+set_apart(const struct quota *qt, struct quota_request *q)
 {
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
 		if (d->away != QUOTA_AWAY_SHARE)
 			continue;
+		uint64_t most = lives_alone(qt->lives, d->apart, d->guessed);
+		d->share = d->share < most ? d->share : most;
 		d->limit -= d->apart < d->limit ? d->apart : d->limit;
 		d->apart = 0;
 	}
@@ -215,7 +225,7 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 		q->dim[k].hash = span_hash(span_str(q->dim[k].key));
 	q->alone = false;
 	if (qt->redis)
-		set_apart(q);
+		set_apart(qt, q);
 	if (never_fits(q)) {
 		quota_unmove(qt, q, clock_mono_us());
 		quota_tell(qt, q);

@@ -70,6 +70,7 @@ struct quota_dim {
 	/* QUOTA_AWAY_SHARE: what this daemon may spend on its own, and what is set apart of the
 	 * limit for all daemons: as long as Redis answers it is not spent */
 	uint64_t share, apart;
+	bool guessed; /* the share is all of it: nobody says how many daemons there are */
 	/* It was charged before, at `from`: that is given back as this is charged. */
 	bool moves;
 	struct quota_place from;
@@ -140,9 +141,17 @@ struct quota *quota_new(struct redis *redis, struct quota_table *table, struct m
 void quota_free(struct quota **q);
 
 /* How many workers this daemon has, and how many daemons share its Redis: the first reservation
- * in a life of its data waits until all of them are there, or 5 s. At first: for nobody. Before
- * the loop runs. */
+ * in a life of its data waits until all of them are there, or 5 s; daemons 0, nobody knows:
+ * where nobody goes on in that life, 2 s. At first: for nobody. Before the loop runs. */
 void quota_together(struct quota *qt, unsigned workers, unsigned daemons);
+/* Who shares its Redis, for those who ask. */
+struct quota_company {
+	bool counting; /* nothing is let go yet: who else is there is waited for */
+	/* that were there for 5 s and more than are known of; 0: no more */
+	uint64_t workers;
+	uint64_t known; /* of this daemon, or of as many as tollgate.yaml says */
+};
+void quota_company(const struct quota *qt, struct quota_company *out);
 /* What it let go, to be added to before the loop runs (quota_recall.h). NULL: counts live in
  * process. */
 struct quota_ledger;

@@ -13,7 +13,8 @@
  * for one window of a rolling limit spend only the share of it that those have who came.
  *
  * A worker whose first life it is knows nobody: it waits for its daemon's other workers, and
- * for those of as many daemons as tollgate.yaml says (quota_together()).
+ * for those of as many daemons as tollgate.yaml says (quota_together()). Where it does not say,
+ * and nobody goes on in that life yet ("tollgate:begun:EPOCH"), for whoever comes in 2 s.
  *
  * Where adding fails halfway nobody knows what was counted: that life is given up, and another
  * epoch set in which all begin anew. owner: worker. */
@@ -27,6 +28,9 @@ enum life_state { LIFE_ASKS, LIFE_PUBLISHES, LIFE_SETTLES, LIFE_SETTLED };
 struct life_facts {
 	bool added;		/* all of its ledger is */
 	int64_t expected, came; /* workers; none expected: nobody is waited for */
+	/* first life of a worker that nobody told how many there are; another one goes on
+	   in it already */
+	bool guesses, begun;
 	uint64_t waited_us;
 };
 enum life_state life_next(enum life_state now, const struct life_facts *f);
@@ -34,7 +38,7 @@ enum life_state life_next(enum life_state now, const struct life_facts *f);
 uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
 /* At each beat: whether more workers take part than are known of by tollgate.yaml, and have for
  * longer than one that was killed is counted. True once; *beats is the caller's, 0 at first. */
-enum { LIVES_UNKNOWN_BEATS = 100 };
+enum { LIVES_UNKNOWN_BEATS = 50 };
 bool lives_unknown(unsigned *beats, int64_t members, int64_t known);
 
 struct quota_lives;
@@ -55,6 +59,11 @@ bool lives_all_settled(const struct quota *qt);
 /* Something was noted that may be counted nowhere: the ledgers' entries of former lives are
  * looked for once more. */
 void lives_look_again(struct quota *qt);
+/* What this daemon may spend on its own of what is set apart for all: as many of their workers
+ * as it has, of those that Redis showed. `guessed`: nobody says how many daemons there are; as
+ * long as Redis showed nobody it is nothing. */
+uint64_t lives_alone(const struct quota_lives *l, uint64_t apart, bool guessed);
+void lives_company(const struct quota_lives *l, struct quota_company *out);
 /* Where not all came: the limits of the request become shares of themselves, once. */
 void lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us);
 

@@ -2,7 +2,9 @@
 # request (`node`, use-server); one of them may go.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
-stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --second
+# the second was added, and nobody said so
+cat "$here/config.yaml" - >"$D/config.yaml" <<<'redis: {daemons: 1, deadline: 1s}'
+stack_up --policy "$here/policy.yaml" --config "$D/config.yaml" --second
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 chat='{"model":"echo","messages":[{"role":"user","content":"write to jane.doe@example.com"}]}'
@@ -19,6 +21,10 @@ is "no ticket came to the wrong one" "$(metric tickets_refused_total) $(metric t
 unlike "nothing passed" "$(seen 1000 | grep -c jane.doe)" '[1-9]'
 is "both count the same limits in Redis" "$(curl -s -D - -o /dev/null -H "$auth" "$EDGE/v1/models" | tr -d '\r' |
 	sed -n 's/^x-ratelimit-remaining-requests: //p')" $((600000 - 81))
+too_many() { curl -s "$ADMIN/readyz" | grep -q '^daemons: more than redis.daemons says: '; }
+check "each says that they are more than it was told" wait_for too_many
+says_so=$("$build/tollgate" status -c "$D/tollgate.yaml") && is_up=up || is_up=down
+is "tollgate status says it too, and goes on" "$is_up $(grep -c '^daemons: more than redis.daemons says: ' <<<"$says_so")" "up 1"
 kill -KILL "$(pid_of second)"
 alone() { [ "$(codes 10)" = " 10 200 " ]; } # HAProxy has noticed
 wait_for alone

@@ -310,6 +310,44 @@ the_password_of_redis_can_be_read(void **state)
 	unlink(path("pw"));
 }
 
+/* Who is told nothing of the others has no share until it has seen them. */
+static void
+a_share_of_nobody_knows_how_many_is_noted(void **state)
+{
+#define REDIS	    "redis: {url: 'redis://127.0.0.1'"
+#define LIMIT(away) "limits: [{name: l, requests: 50, window: 1m" away "}]\n"
+	static const struct {
+		const char *name, *redis, *policy;
+		bool noted;
+	} rows[] = {
+		{ "a limit's share", REDIS "}\n", LIMIT(", away: {share: 10%}"), true },
+		{ "of all limits", REDIS "}\n", "on_failure: {quota: {local: 10%}}\n" LIMIT(""),
+			true },
+		{ "it says itself", REDIS "}\n", LIMIT(", away: {share: 10%, peers: 2}"),
+			false },
+		{ "tollgate.yaml says", REDIS ", daemons: 2}\n", LIMIT(", away: {share: 10%}"),
+			false },
+		{ "nothing without Redis", REDIS "}\n", LIMIT(""), false },
+		{ "no Redis", "", LIMIT(", away: {share: 10%}"), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[1024];
+		snprintf(text, sizeof(text), CONFIG RELAY "%s", rows[i].redis);
+		put("c.yaml", text);
+		snprintf(text, sizeof(text), POLICY "%s", rows[i].policy);
+		put("p.yaml", text);
+		int code = check("-c", path("c.yaml"), NULL);
+		bool noted = strstr(cmd_out, ": limit l: tollgate.yaml has no redis.daemons: a "
+					     "daemon that starts while Redis is away");
+		if (code || noted != rows[i].noted)
+			fail_msg("%s: %d: %s%s", rows[i].name, code, cmd_out, cmd_err);
+	}
+#undef REDIS
+#undef LIMIT
+}
+
 static void
 a_soft_count_that_reads_as_a_share_is_noted(void **state)
 {
@@ -635,6 +673,7 @@ main(void)
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
 		cmocka_unit_test(the_password_of_redis_can_be_read),
+		cmocka_unit_test(a_share_of_nobody_knows_how_many_is_noted),
 		cmocka_unit_test(a_soft_count_that_reads_as_a_share_is_noted),
 		cmocka_unit_test(what_this_machine_lacks_is_noted),
 		cmocka_unit_test(key_files_that_exist_are_read),

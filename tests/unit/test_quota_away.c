@@ -1,6 +1,6 @@
 /* Redis is away: what each daemon may spend on its own, so that all stay within the limit over
  * both change-overs, whatever each of them sees. */
-#include "quota/quota_table.h"
+#include "quota/quota_private.h"
 #include "support/quota_rig.h"
 
 enum { LIMIT = 100, APART = 40, DAEMONS = 2, SHARE = APART / DAEMONS };
@@ -145,6 +145,77 @@ shares_stay_within_the_limit(void **state)
 	}
 }
 
+/* Three daemons of which none was told of the others: each spends a third of what is set apart
+ * for all, since that many came to Redis. Who was told of a number and sees no more keeps it.
+ */
+static void
+a_share_is_of_as_many_as_came(void **state)
+{
+	enum { CAME = 3 };
+	static const struct {
+		const char *name;
+		unsigned told; /* redis.daemons; 0: nothing */
+		unsigned alone;
+	} rows[] = {
+		{ "told nothing", 0, APART / CAME },
+		{ "told of one", 1, APART / CAME },
+		{ "told of four", 4, APART / 4 },
+	};
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned told = rows[i].told ? rows[i].told : 1;
+		struct quota_dim share = dim(&kinds[1], QUOTA_AWAY_SHARE);
+		struct daemon d[CAME];
+		struct ask last;
+		bool all = false;
+		share.share = APART / told;
+		share.guessed = rows[i].told == 0;
+		redis_rig_do(&server, "FLUSHALL");
+		for (int k = 0; k < CAME; k++) {
+			daemon_up(&d[k]);
+			/* it goes on at once: who waits for four is another test's */
+			quota_together(d[k].quota, 1, rows[i].told ? 1 : 0);
+		}
+		for (int n = 0; n < 3000 && !all; n++) { /* each has seen the others */
+			all = true;
+			run_for(10000);
+			for (int k = 0; k < CAME; k++)
+				all &= lives_alone(d[k].quota->lives, APART, true) ==
+				       APART / CAME;
+		}
+		stop(d, CAME, 30000);
+		for (int k = 0; k < CAME; k++) {
+			unsigned alone = all_of(&d[k], &share, &last, QUOTA_FAILED);
+			if (alone != rows[i].alone)
+				fail_msg("%s: %u of %d", rows[i].name, alone, APART);
+		}
+		go_on(d, CAME);
+		for (int k = 0; k < CAME; k++)
+			daemon_down(&d[k]);
+	}
+}
+
+/* Who starts while Redis is away, and was not told how many daemons there are, spends nothing
+ * on its own; who was told spends its share. */
+static void
+who_knows_of_nobody_has_no_share(void **state)
+{
+	NEEDS_REDIS;
+	for (unsigned told = 0; told <= DAEMONS; told += DAEMONS) {
+		struct quota_dim share = dim(&kinds[1], QUOTA_AWAY_SHARE);
+		struct daemon d = { 0 };
+		struct ask last;
+		share.guessed = told == 0;
+		d.line.redis = redis_new(loop, "unix:/nobody/there", 30000, &d.line.m);
+		d.table = quota_table_new(&self);
+		d.quota = quota_new(d.line.redis, d.table, &self, &d.line.m);
+		quota_together(d.quota, 1, told);
+		assert_int_equal(all_of(&d, &share, &last, QUOTA_FAILED), told ? SHARE : 0);
+		daemon_down(&d);
+	}
+}
+
 /* One limit that denies is enough; one that allows counts nothing. */
 static void
 the_strictest_limit_decides(void **state)
@@ -268,6 +339,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares_stay_within_the_limit),
+		cmocka_unit_test(a_share_is_of_as_many_as_came),
+		cmocka_unit_test(who_knows_of_nobody_has_no_share),
 		cmocka_unit_test(the_strictest_limit_decides),
 		cmocka_unit_test(what_is_answered_too_late_is_given_back),
 		cmocka_unit_test(one_that_comes_back_soon_is_found_soon),

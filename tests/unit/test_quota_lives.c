@@ -320,7 +320,7 @@ more_than_are_known_is_said_once(void **state)
 	unsigned beats = 0, said = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < 50; i++) /* killed, and still counted */
+	for (unsigned i = 0; i < LIVES_UNKNOWN_BEATS - 1; i++) /* killed, and still counted */
 		assert_false(lives_unknown(&beats, 4, 2));
 	assert_false(lives_unknown(&beats, 2, 2));
 	for (unsigned i = 0; i < 1000; i++) {
@@ -407,6 +407,79 @@ a_newcomer_waits_for_the_others(void **state)
 	line_down(&new);
 	line_down(&old);
 	far_down(&f);
+}
+
+/* The same of one that nobody told of the other; and of a third one, later: it finds what is
+ * let go, and waits for nobody. */
+static void
+a_newcomer_that_was_told_nothing_waits_too(void **state)
+{
+	enum { LIMIT = 1000, N = 100 };
+	struct line old, new, third;
+	struct far f;
+	struct ask a;
+	unsigned got = 0;
+
+	NEEDS_REDIS;
+	far_up(&f, 0, 0);
+	line_up_at(&old, f.url, 500000);
+	assert_true(run_until_up(old.redis, 2000000));
+	assert_int_equal(admitted_of(old.quota, 7, LIMIT, N), 7);
+	far_down(&f);
+	redis_rig_do(&server, "FLUSHALL");
+	line_up(&new, 100000);
+	quota_together(new.quota, 1, 0);
+	assert_true(run_until_up(new.redis, 2000000));
+	ask_wait(new.quota, &a, 1000, LIMIT, N);
+	assert_int_equal(a.q.result, QUOTA_FAILED);
+	far_up(&f, 0, 0); /* at the same place */
+	assert_true(run_until_up(old.redis, 2000000));
+	do {
+		ask_wait(new.quota, &a, 1000, LIMIT, N);
+		got += a.q.result == QUOTA_ADMITTED;
+	} while (a.q.result != QUOTA_REFUSED);
+	assert_int_equal(got, 3);
+	line_up(&third, RIG_PATIENT_US);
+	quota_together(third.quota, 1, 0);
+	assert_true(run_until_up(third.redis, 2000000));
+	assert_int_equal(redis_rig_do(&server, "EXISTS tollgate:begun:%llu",
+				 (unsigned long long)redis_life(third.redis)->epoch),
+		1);
+	ask_wait(third.quota, &a, 1000, LIMIT, N);
+	assert_int_equal(a.q.result, QUOTA_REFUSED);
+	line_down(&third);
+	line_down(&new);
+	line_down(&old);
+	far_down(&f);
+}
+
+/* Who was told nothing, when it goes on: those who come, for 2 s, unless somebody went on
+ * before. */
+static void
+who_was_told_nothing_goes_on(void **state)
+{
+	static const struct {
+		const char *name;
+		struct life_facts f;
+		enum life_state want;
+	} rows[] = {
+		{ "alone in a new life", { .came = 1, .waited_us = 1900000 }, LIFE_SETTLES },
+		{ "and nobody came", { .came = 1, .waited_us = 2100000 }, LIFE_SETTLED },
+		{ "others came, more may", { .came = 7, .waited_us = 100000 }, LIFE_SETTLES },
+		{ "somebody goes on", { .came = 1, .begun = true }, LIFE_SETTLED },
+		{ "its own are not there", { .came = 0, .begun = true }, LIFE_SETTLES },
+		{ "nor for 2 s", { .came = 0, .waited_us = 2100000 }, LIFE_SETTLES },
+		{ "nor for 5 s", { .came = 0, .waited_us = 5100000 }, LIFE_SETTLED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct life_facts f = rows[i].f;
+		f.added = f.guesses = true;
+		f.expected = 1;
+		if (life_next(LIFE_SETTLES, &f) != rows[i].want)
+			fail_msg("%s", rows[i].name);
+	}
 }
 
 /* ---- callers that ask again at once ---- */
@@ -621,6 +694,8 @@ main(void)
 		cmocka_unit_test(a_newcomer_whom_nobody_joins_spends_a_share),
 		cmocka_unit_test(who_ended_is_not_waited_for),
 		cmocka_unit_test(a_newcomer_waits_for_the_others),
+		cmocka_unit_test(a_newcomer_that_was_told_nothing_waits_too),
+		cmocka_unit_test(who_was_told_nothing_goes_on),
 		cmocka_unit_test(a_charge_ends_in_the_bucket_of_redis_clock),
 		cmocka_unit_test(small_callers_get_their_share),
 		cmocka_unit_test(a_worker_with_slow_turns_stays_fresh),

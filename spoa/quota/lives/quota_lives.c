@@ -13,10 +13,13 @@ enum {
 	/* Whoever lives and reaches Redis has come by then: it tries to connect every second,
 	   and sees another epoch within a beat. */
 	SETTLE_US = 5000000,
+	/* And who found a lost Redis again, where nobody said how many there are. */
+	GUESS_US = 2000000,
 	RENEW_US = 1000000,
 	MEMBER_MS = 3000,
 	KEY_S = 60,
 	BEAT_COMMANDS = 5,
+	BEGUN_S = 32 * 86400,
 };
 
 struct quota_lives {
@@ -25,6 +28,11 @@ struct quota_lives {
 	size_t next;	  /* place of the next one */
 	int64_t members;  /* as last counted; 0: this worker has never taken part */
 	int64_t first;	  /* whom it waits for then */
+	int64_t workers;  /* of this daemon; 0: nobody said */
+	bool guesses;	  /* tollgate.yaml does not say how many daemons there are */
+	int64_t seen;	  /* members, when Redis was last asked; 0: never */
+	int64_t lasting;  /* the most that were there for long; 0: no more than `first` */
+	bool said;	  /* that these are more */
 	uint64_t id;	  /* this worker's name */
 	uint64_t moves;	  /* of a cluster's slots, that were seen */
 	unsigned crowded; /* beats: lives_unknown() */
@@ -35,9 +43,11 @@ life_next(enum life_state now, const struct life_facts *f)
 {
 	if (now == LIFE_PUBLISHES && f->added)
 		return LIFE_SETTLES;
-	if (now == LIFE_SETTLES && (f->came >= f->expected || f->waited_us > SETTLE_US))
-		return LIFE_SETTLED;
-	return now;
+	if (now != LIFE_SETTLES)
+		return now;
+	bool all =
+		f->came >= f->expected && (!f->guesses || f->begun || f->waited_us > GUESS_US);
+	return all || f->waited_us > SETTLE_US ? LIFE_SETTLED : now;
 }
 
 uint64_t
@@ -68,7 +78,9 @@ lives_new(void)
 void
 lives_together(struct quota_lives *l, unsigned workers, unsigned daemons)
 {
-	l->first = (int64_t)workers * daemons;
+	l->workers = workers;
+	l->guesses = daemons == 0;
+	l->first = (int64_t)workers * (daemons ? daemons : 1);
 }
 
 void
@@ -155,6 +167,20 @@ renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 
 /* ---- who else is there ---- */
 
+/* Somebody let go something in this life, with all that was let go before counted in it: who
+ * starts from now on finds it there, and waits for nobody. */
+static void
+say_begun(struct quota *qt, struct redis *node, const struct life *l)
+{
+	char key[CELL_KEY_TEXT], ttl[SPAN_DECIMAL];
+	size_t kn = life_key(key, "begun", redis_life(node), l->epoch);
+	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
+
+	redis_command(p, 5, (const char *[]){ "SET", key, "1", "EX", ttl },
+		(const size_t[]){ 3, kn, 1, 2, span_decimal(ttl, BEGUN_S) });
+	redis_send(p);
+}
+
 /* This worker's name with the time, into a sorted set. */
 static void
 sign(struct redis_pipe *p, const struct quota_lives *all, const char *key, size_t kn,
@@ -170,7 +196,7 @@ sign(struct redis_pipe *p, const struct quota_lives *all, const char *key, size_
 }
 
 static void
-settled(struct quota *qt, struct life *l, uint64_t now_us)
+settled(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
 	bool first = qt->lives->members == 0; /* of which nothing is to be said */
 
@@ -178,6 +204,8 @@ settled(struct quota *qt, struct life *l, uint64_t now_us)
 	l->settled_us = l->came < l->expected ? now_us : 0;
 	if (first)
 		qt->lives->members = 1;
+	if (!l->settled_us && !l->begun)
+		say_begun(qt, node, l);
 	if ((l->expected > 1 && !first) || l->published || l->settled_us)
 		log_event(l->settled_us ? LOG_WARN : LOG_INFO, "quota.recounted",
 			LI("counters", l->published), LI("workers", l->came),
@@ -186,15 +214,17 @@ settled(struct quota *qt, struct life *l, uint64_t now_us)
 
 /* Where it waits for the others: they came, or are waited for no longer. */
 static void
-go_further(struct quota *qt, struct life *l, uint64_t now_us)
+go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
 	const struct life_facts f = { .added = true,
 		.expected = l->expected,
 		.came = l->came,
+		.guesses = qt->lives->guesses && !qt->lives->members,
+		.begun = l->begun,
 		.waited_us = now_us - l->seen_us };
 
 	if (l->state == LIFE_SETTLES && life_next(l->state, &f) == LIFE_SETTLED)
-		settled(qt, l, now_us);
+		settled(qt, node, l, now_us);
 }
 
 static void
@@ -203,10 +233,11 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	const struct asked *a = TAGGED(asked, arg);
 	struct life *l = lives_find(a->quota->lives, a->epoch);
 
-	if (!l || err || n < 4 || replies[3].err)
+	if (!l || err || n < BEAT_COMMANDS || replies[3].err || replies[4].err ||
+		replies[4].n != 1)
 		return;
-	l->came = replies[3].i;
-	go_further(a->quota, l, clock_mono_us());
+	l->came = a->quota->lives->seen = replies[3].i;
+	l->begun = replies[4].list[0] != 0; /* asked after it came: nothing is let go unseen */
 }
 
 /* Tells that it is there, and counts who is. */
@@ -248,9 +279,13 @@ lives_leave(struct quota *qt)
 static void
 say_came(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
+	const struct redis_life *life = redis_life(node);
+	char begun[CELL_KEY_TEXT];
+	size_t bn = life_key(begun, "begun", life, l->epoch);
 	struct redis_pipe *p = lives_begin(qt, l, BEAT_COMMANDS, on_came);
 
-	say_member(qt, p, redis_life(node), l, now_us);
+	say_member(qt, p, life, l, now_us);
+	redis_command(p, 2, (const char *[]){ "MGET", begun }, (const size_t[]){ 4, bn });
 	redis_send(p);
 }
 
@@ -258,8 +293,15 @@ say_came(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 static void
 look_for_unknown(struct quota *qt, struct quota_lives *all)
 {
-	if (!lives_unknown(&all->crowded, all->members, all->first))
+	int64_t known = all->lasting > all->first ? all->lasting : all->first;
+
+	if (!lives_unknown(&all->crowded, all->members, known))
 		return;
+	all->lasting = all->members;
+	all->crowded = 0;
+	if (all->said)
+		return;
+	all->said = true;
 	metric_inc(qt->metrics, M_QUOTA_UNKNOWN);
 	log_event(LOG_WARN, "quota.daemons", LI("workers", all->members),
 		LI("known", all->first),
@@ -276,7 +318,7 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	if (err || n < BEAT_COMMANDS || replies[3].err || replies[4].err || replies[4].n != 2)
 		return;
 	if ((uint64_t)replies[4].list[0] == a->epoch) {
-		all->members = replies[3].i > 1 ? replies[3].i : 1;
+		all->members = all->seen = replies[3].i > 1 ? replies[3].i : 1;
 		look_for_unknown(a->quota, all);
 		return;
 	}
@@ -340,7 +382,7 @@ go_on(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	}
 	if (l->state == LIFE_PUBLISHES && l->chain == LEDGER_CHAINS && !l->unanswered)
 		published(qt, node, l);
-	go_further(qt, l, now_us);
+	go_further(qt, node, l, now_us);
 	if (since < (l->state == LIFE_SETTLES ? POLL_US : BEAT_US) ||
 		l->state == LIFE_PUBLISHES)
 		return;
@@ -406,4 +448,26 @@ lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
 			d->limit = life_share(d->limit, l->came, l->expected);
 	}
 	q->shared = true;
+}
+
+/* ---- where nobody came to know ---- */
+
+uint64_t
+lives_alone(const struct quota_lives *l, uint64_t apart, bool guessed)
+{
+	int64_t most = l->seen > l->lasting ? l->seen : l->lasting;
+
+	if (!l->workers)
+		return apart;
+	if (!most && guessed)
+		return 0;
+	return most > l->workers ? life_share(apart, l->workers, most) : apart;
+}
+
+void
+lives_company(const struct quota_lives *l, struct quota_company *out)
+{
+	*out = (struct quota_company){ .counting = !l->members,
+		.workers = (uint64_t)l->lasting,
+		.known = (uint64_t)l->first };
 }

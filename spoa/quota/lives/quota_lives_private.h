@@ -21,6 +21,7 @@ struct life {
 	uint64_t settled_us; /* 0: not yet, or all came */
 	uint64_t beat_us, renewed_us, asked_us;
 	int64_t expected, came; /* workers */
+	bool begun;		/* somebody goes on in it already */
 };
 
 /* A callback's: the server may have another life by then. */
