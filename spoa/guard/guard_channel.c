@@ -44,6 +44,7 @@ guard_channel_of(struct guard *g, const struct answer_text *t)
 	memcpy(c->slot, t->slot, sizeof(c->slot));
 	buf_init(&c->out, CAP_SSE_EVENT_BYTES * 2);
 	buf_init(&c->like, LIKE_MAX);
+	buf_init(&c->spelled.raw, 0);
 	buf_init(&c->like_type, 256);
 	g->nchannels++;
 	LIST_INSERT_HEAD(&g->channels, c, all);
@@ -79,6 +80,7 @@ channel_free(struct channel *c)
 	detect_stream_free(&c->scan);
 	restorer_free(&c->restore);
 	buf_free(&c->out);
+	buf_free(&c->spelled.raw);
 	buf_free(&c->like);
 	buf_free(&c->like_type);
 	free(c);
@@ -113,11 +115,22 @@ guard_channels_free(struct guard *g)
 		channel_free(LIST_FIRST(&g->channels));
 }
 
+/* Whether it is scanned as what its escapes spell. */
+static bool
+is_spelled(const struct channel *c)
+{
+	return c->kind == KIND_ARGUMENTS;
+}
+
 size_t
 guard_channel_held(const struct channel *c)
 {
-	return (c->scan ? detect_stream_held(c->scan) : 0) +
-	       (c->restore ? restorer_held(c->restore) : 0) + (c->halved ? sizeof(c->half) : 0);
+	size_t held = c->spelled.raw.n		  ? c->spelled.raw.n
+		      : c->scan && !is_spelled(c) ? detect_stream_held(c->scan)
+						  : 0;
+
+	return held + (c->restore ? restorer_held(c->restore) : 0) +
+	       (c->halved ? sizeof(c->half) : 0);
 }
 
 /* After the rules: placeholders are put back. */
@@ -153,14 +166,15 @@ channel_replace(struct channel *c, struct span with)
 	return err;
 }
 
+/* `text`: the finding as it was written. */
 static int
-take_finding(struct channel *c, const struct stream_piece *p)
+take_finding(struct channel *c, const struct stream_piece *p, struct span text)
 {
 	struct guard *g = c->g;
 	struct span with;
 
 	if (p->more)
-		return c->replaced ? 0 : channel_put(c, p->text);
+		return c->replaced ? 0 : channel_put(c, text);
 	if (guard_found(g, p->finding.entity, c->kind) && guard_judge(g, ANSWER_NEW))
 		return ERR_BAD_STATE;
 	if (c->kind == KIND_SIGNED) {
@@ -168,10 +182,21 @@ take_finding(struct channel *c, const struct stream_piece *p)
 			c->cut = true;
 			g->report.signed_dropped++;
 		}
-		return g->failed ? ERR_BAD_STATE : channel_put(c, p->text);
+		return g->failed ? ERR_BAD_STATE : channel_put(c, text);
 	}
 	c->replaced = guard_replacement(g, p->finding.entity, p->text, false, &with);
-	return c->replaced ? channel_replace(c, with) : channel_put(c, p->text);
+	return c->replaced ? channel_replace(c, with) : channel_put(c, text);
+}
+
+static int
+take_text(struct channel *c, const struct stream_piece *p, struct span text)
+{
+	if (p->kind == PIECE_FINDING)
+		return take_finding(c, p, text);
+	if (p->kind == PIECE_UNREAD &&
+		guard_unread(c->g, text.n, "a run that is too long to be looked at"))
+		return ERR_BAD_STATE;
+	return channel_put(c, text);
 }
 
 static int
@@ -179,12 +204,12 @@ take_piece(void *arg, const struct stream_piece *p)
 {
 	struct channel *c = arg;
 
-	if (p->kind == PIECE_FINDING)
-		return take_finding(c, p);
-	if (p->kind == PIECE_UNREAD &&
-		guard_unread(c->g, p->text.n, "a run that is too long to be looked at"))
-		return ERR_BAD_STATE;
-	return channel_put(c, p->text);
+	if (!is_spelled(c))
+		return take_text(c, p, p->text);
+	struct span text = spelled_next(&c->spelled, p->text.n);
+	int err = take_text(c, p, text);
+	spelled_drop(&c->spelled, text.n);
+	return err;
 }
 
 /* A scan that ends for want of memory or findings ends the answer. */
@@ -216,6 +241,27 @@ note_held(struct channel *c)
 		r->held_max_bytes = held;
 }
 
+/* The next of its text, or the end of it. */
+static int
+channel_scan(struct channel *c, struct span text, bool final)
+{
+	struct buf said;
+	int err = 0;
+
+	buf_init(&said, 0);
+	if (is_spelled(c)) {
+		spelled_feed(&c->spelled, text, final, &said);
+		text = buf_view(&said);
+		err = buf_failed(&said) || buf_failed(&c->spelled.raw) ? ERR_NOMEM : 0;
+	}
+	if (!err && (text.n || !final))
+		err = detect_stream_feed(c->scan, c->g->plan.scratch, text, take_piece, c);
+	if (!err && final)
+		err = detect_stream_finish(c->scan, c->g->plan.scratch, take_piece, c);
+	buf_free(&said);
+	return err;
+}
+
 static enum guard_result
 channel_run(struct channel *c, struct span text)
 {
@@ -227,7 +273,7 @@ channel_run(struct channel *c, struct span text)
 	g->report.text_bytes += text.n;
 	c->seen += text.n;
 	if (c->scan)
-		err = detect_stream_feed(c->scan, g->plan.scratch, text, take_piece, c);
+		err = channel_scan(c, text, false);
 	else
 		err = channel_put(c, text);
 	if (c->scan)
@@ -284,7 +330,7 @@ guard_channel_finish(struct channel *c)
 		return g->failed;
 	c->halved = false;
 	if (c->scan)
-		err = detect_stream_finish(c->scan, g->plan.scratch, take_piece, c);
+		err = channel_scan(c, SPAN_LIT(""), true);
 	if (!err && c->restore)
 		err = restorer_end(c->restore, &c->out);
 	if (c->restore) {

@@ -26,6 +26,13 @@ struct json_place {
 	unsigned depth;
 };
 
+/* JSON text that is scanned as what it spells: its raw bytes until they go. */
+struct spelled {
+	struct buf raw;
+	size_t read;  /* of it: scanned */
+	size_t ahead; /* bytes that were asked for less than their escape spells */
+};
+
 /* A run of text of a stream. */
 struct channel {
 	LIST_ENTRY(channel) all;
@@ -36,6 +43,7 @@ struct channel {
 	struct restorer *restore;
 	struct buf out;		       /* what may go */
 	struct json_place came, place; /* of arguments: what came, what goes */
+	struct spelled spelled;	       /* likewise, where they are scanned */
 	bool replaced;		       /* the finding under way is */
 	bool cut; /* signed, and something of it would be replaced: no more of it goes */
 	char half[UTF8_HALF]; /* of a pair that the next piece makes whole */
@@ -258,6 +266,18 @@ size_t guard_channel_held(const struct channel *c); /* bytes */
 /* It ended: freed, and remembered as over. */
 void guard_channel_over(struct channel *c);
 void guard_channels_free(struct guard *g);
+
+/* guard_spelled.c: more of the text; what its whole escapes spell is appended. `final`: no more
+ * comes. */
+void spelled_feed(struct spelled *s, struct span raw, bool final, struct buf *out);
+/* What spelled the next bytes of that: a view of the raw text, until it is dropped. */
+struct span spelled_next(struct spelled *s, size_t bytes);
+void spelled_drop(struct spelled *s, size_t raw_bytes);
+/* What a part of a call's arguments spells, in g->work; of any other text itself. p NULL: out
+ * of memory. */
+struct span guard_spelled(struct guard *g, const struct answer_text *t, struct span text);
+/* Findings in that, as places of the text. */
+void guard_unspell(const struct answer_text *t, struct findings *found);
 
 /* guard_joined.c: all texts of a whole answer, each by itself and with those that clients join
  * it to: v[i] are the findings of text i, and wholes[i], where it is not NULL, what

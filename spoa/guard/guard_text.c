@@ -98,10 +98,13 @@ guard_look(struct guard *g, const struct answer_text *t, struct findings *out)
 	*out = (struct findings){ 0 };
 	if (!guard_inspects(g) || !text.n || (t->aside && was_clean(g, text)))
 		return g->failed;
-	int err = detect_scan(
-		g->plan.rules, g->plan.scratch, text, &g->plan.options, &g->work, out);
+	struct span said = guard_spelled(g, t, text);
+	int err = said.p ? detect_scan(g->plan.rules, g->plan.scratch, said, &g->plan.options,
+				   &g->work, out)
+			 : ERR_NOMEM;
 	if (err == ERR_NOMEM)
 		return guard_no_memory(g);
+	guard_unspell(t, out);
 	g->evasion |= out->evasion;
 	if (t->aside && !err && !out->n)
 		note_clean(g, text);
@@ -213,7 +216,8 @@ replacement_of(struct guard *g, const struct answer_text *t, const struct findin
 	if (g->wholes && g->wholes[i].p)
 		value = g->wholes[i];
 	if (value.n)
-		return guard_replacement(g, f->entity, value, t->aside || t->key, with);
+		return guard_replacement(
+			g, f->entity, guard_spelled(g, t, value), t->aside || t->key, with);
 	*with = SPAN_LIT("");
 	return g->report.judged && entity_in(&g->report.verdict.redact, f->entity);
 }

@@ -52,6 +52,24 @@ static const struct answer_case rows[] = {
 		"\"finish_reason\":\"tool_calls\"}]}",
 		"arguments 0.0 {\"to\":\"<EMAIL_ADDRESS>\",\"card\":\"<CREDIT_CARD>\"}|finish "
 		"tool_calls|found 2|redacted 2|tool f|" },
+	{ "what its escapes spell is read, and no half of an escape goes", REDACT, "openai",
+		"/v1/chat/completions", "application/json",
+		"{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\","
+		"\"arguments\":\"{\\\"to\\\":\\\"hi,\\\\n" MAIL
+		"\\\\nZo\\\\u00eb O'Neill\\\\tok \\\\ud83d\\\\ude00\\\"}\"}}]},"
+		"\"finish_reason\":\"tool_calls\"}]}",
+		"arguments 0.0 "
+		"{\"to\":\"hi,\\n<EMAIL_ADDRESS>\\n<PERSON>\\tok \\ud83d\\ude00\"}|finish "
+		"tool_calls|found 2|redacted 2|tool f|" },
+	{ "in a stream too, cut anywhere", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		DELTA("\"name\":\"f\",\"arguments\":\"{\\\"to\\\":\\\"hi,\\\\njane\"")
+			DELTA("\"arguments\":\".doe@example.org\\\\nZo\\\\u0\"")
+				DELTA("\"arguments\":\"0eb O'Neill\\\\tok \\\\ud83d\"")
+					DELTA("\"arguments\":\"\\\\ude00\\\"}\"") STOP,
+		"arguments 0.0 "
+		"{\"to\":\"hi,\\n<EMAIL_ADDRESS>\\n<PERSON>\\tok \\ud83d\\ude00\"}|finish "
+		"stop|found 2|redacted 2|tool f|" },
 	{ "arguments that are values", REDACT, "anthropic", "/v1/messages", "application/json",
 		"{\"type\":\"message\",\"content\":[{\"type\":\"tool_use\",\"name\":\"f\","
 		"\"input\":{"
