@@ -74,6 +74,8 @@ struct kept_text {
 	size_t name_ends[NAME_PIECES], nnames;
 };
 
+enum { HEADS = 1024 }; /* lists of values that were replaced, by hash */
+
 /* A value that was replaced: where the stream says it again, it is again. */
 struct known {
 	SLIST_ENTRY(known) all;

@@ -6,7 +6,7 @@
 #include "text/style.h"
 
 enum { KNOWN_BYTES = 64 << 10 }; /* of values that were replaced */
-enum { HEADS = 1024, HEAD_BYTES = 16 };
+enum { HEAD_BYTES = 16 };
 
 enum guard_result
 guard_fail(struct guard *g, enum guard_result result, const char *why)

@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "codec/credentials.h"
@@ -80,26 +79,19 @@ queries_without_credentials(void **state)
 	}
 }
 
-/* What a name is spelled with is 128 bytes at most, and looked at once. */
+/* What a name is spelled with is 128 bytes at most, and looked at once: what looks at all that
+ * came before, at each byte, does not end before the test is given up. */
 static void
 long_queries_take_linear_time(void **state)
 {
-	static char q[32 << 10];
+	static char q[512 << 10];
 	static const char *const fill[] = { "k", "-", "[", "%6b", "key[", "%25", "a&", "&" };
-
-#ifdef TG_SANITIZE
-	const clock_t most = 10 * CLOCKS_PER_SEC;
-#else
-	const clock_t most = CLOCKS_PER_SEC / 4;
-#endif
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(fill) / sizeof(fill[0]); i++) {
 		for (size_t n = 0; n < sizeof(q); n++)
 			q[n] = fill[i][n % strlen(fill[i])];
-		clock_t began = clock();
-		credential_query(span_of(q, sizeof(q)));
-		assert_true(clock() - began < most);
+		assert_false(credential_query(span_of(q, sizeof(q))));
 	}
 }
 
