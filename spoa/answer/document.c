@@ -7,7 +7,6 @@
 
 #include "answer/format_tree.h"
 #include "base/ascii.h"
-#include "base/caps.h"
 #include "base/err.h"
 #include "codec/json.h"
 #include "dialect/dialect.h"

@@ -1,5 +1,6 @@
 /* Sets of bytes in blocks of sixty-four. With AVX2 a set is looked up by halves of a byte,
  * thirty-two bytes at once; without, all sets of a byte are one look-up. */
+#include "base/bits.h"
 #include "base/block.h"
 
 #ifdef __x86_64__

@@ -3,7 +3,6 @@
 #ifndef BASE_BLOCK_H
 #define BASE_BLOCK_H
 
-#include "base/bits.h"
 #include "base/span.h"
 
 enum { BLOCK = 64, BLOCK_SETS = 16 };

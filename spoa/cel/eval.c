@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/caps.h"
 #include "base/err.h"
 #include "cel/fn.h"
 #include "cel/value.h"

@@ -11,7 +11,6 @@
 
 #include "cmd/init.h"
 #include "dialect/dialect.h"
-#include "edge/judge.h"
 #include "edge/shipped.h"
 
 /* ---- what is made ---- */

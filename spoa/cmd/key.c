@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/err.h"
 #include "cmd/alone.h"
 #include "cmd/cmd.h"
 #include "cmd/key.h"

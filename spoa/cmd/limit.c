@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "cmd/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/ascii.h"
-#include "base/caps.h"
 #include "base/err.h"
 #include "config/options.h"
 #include "config/read.h"

@@ -1,6 +1,5 @@
 /* Asking a streaming provider for its token counts without the caller's noticing (design
  * rule 8). */
-#include "base/err.h"
 #include "codec/json.h"
 #include "dialect/family.h"
 

@@ -27,7 +27,6 @@ struct exchange {
 	bool lists_models; /* of which the caller sees those that the rules permit */
 	struct guard *guard;
 	struct sha256 hmac; /* BODY_COPY: of what passes, to equal the decided body's */
-	uint64_t seen_bytes;
 	/* gate_body, gate_refuse */
 	void (*verdict)(void *arg, const struct exchange_denial *denial);
 	void *verdict_arg;

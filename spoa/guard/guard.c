@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
-#include "base/err.h"
 #include "codec/http.h"
 #include "text/media.h"
 

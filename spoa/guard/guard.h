@@ -9,9 +9,7 @@
 #define GUARD_GUARD_H
 
 #include "answer/format.h"
-#include "answer/frames.h"
 #include "answer/restore.h"
-#include "base/caps.h"
 #include "detect/detect.h"
 #include "dialect/dialect.h"
 #include "verdict/answer.h"

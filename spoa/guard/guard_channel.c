@@ -2,8 +2,10 @@
  * comes, replaced, put back, and goes out as far as nothing in it is under way. */
 #include <stdlib.h>
 
+#include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "detect/stream/stream.h"
 #include "guard/guard_private.h"
 
 enum { LIKE_MAX = 64 << 10, OVER_MAX = 4096 };

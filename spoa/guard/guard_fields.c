@@ -1,7 +1,6 @@
 /* The fields of an answer's head, before it goes: whatever a provider or an MCP server says in
  * one that no table knows is looked through like names and keys, and replaced in place.
  */
-#include "base/err.h"
 #include "codec/http.h"
 #include "guard/guard_private.h"
 

@@ -7,7 +7,6 @@
 #include "answer/document.h"
 #include "answer/frame_write.h"
 #include "codec/utf8.h"
-#include "detect/stream/stream.h"
 #include "guard/guard.h"
 #include "text/body.h"
 

@@ -11,6 +11,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
+#include "detect/stream/stream.h"
 #include "guard/guard_waiting.h"
 
 enum {

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/err.h"
 #include "identity/claims.h"
 
 enum { WAYS = 8 };

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <sodium.h>
 
-#include "base/err.h"
 #include "base/sha256.h"
 
 /* ---- the file: magic, numbers as little-endian IEEE doubles, weights, SHA-256 ---- */

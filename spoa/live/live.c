@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/json_text.h"
+#include "live/file.h"
 #include "live/live_private.h"
 #include "live/view.h"
 

@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 
-#include "live/file.h"
 #include "live/gone.h"
 #include "live/live.h"
 

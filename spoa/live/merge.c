@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "live/file.h"
 #include "live/live_private.h"
 
 /* Once for each text: Redis is read again and again. */

@@ -5,6 +5,8 @@
  * journal while later frames come and go, and so that two requests never share
  * a buffer. Released memory is zeroed and kept by size for the next frame. ACKs
  * go out in any order: the key is (connection, stream, frame), SPOE.txt 3.2.7. */
+#include "base/caps.h"
+#include "base/err.h"
 #include "net/agent_int.h"
 
 #include <stdlib.h>

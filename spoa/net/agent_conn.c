@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/caps.h"
+#include "base/err.h"
 #include "base/log.h"
 
 #define READS_A_TURN 4

@@ -6,7 +6,6 @@
 #include <sys/queue.h>
 
 #include "base/caps.h"
-#include "base/err.h"
 #include "base/tag.h"
 #include "net/accept.h"
 #include "net/agent.h"

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/attr.h"
-#include "base/err.h"
 #include "net/relay_conn.h"
 
 #define POOL_SWEEP_S 1.0

@@ -8,7 +8,6 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
-#include "base/err.h"
 #include "net/relay_conn.h"
 
 #define LINGER_US 1000000u /* after an early answer, the peer's unread bytes are dropped */

@@ -5,7 +5,6 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
-#include "base/err.h"
 #include "base/log.h"
 #include "quota/quota_private.h"
 

@@ -9,7 +9,6 @@
 
 #include "base/mailbox.h"
 #include "base/tag.h"
-#include "cel/time.h"
 #include "redis/redis.h"
 
 #define QUOTA_DIMS_MAX	  16

@@ -1,4 +1,5 @@
 /* Windows of the calendar: where a day of a zone begins, in seconds since 1970. */
+#include "cel/time.h"
 #include "quota/quota_calendar.h"
 
 enum { HOUR_S = 3600, DAY_S = 86400 };

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
-#include "base/err.h"
 #include "redis/redis_find.h"
 #include "redis/redis_private.h"
 

@@ -4,6 +4,7 @@
  * TRYAGAIN while a slot moves. */
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/err.h"
 #include "redis/redis_find.h"
 #include "redis/redis_private.h"

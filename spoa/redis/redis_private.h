@@ -8,7 +8,6 @@
 #include <hiredis/hiredis.h>
 #include <sys/queue.h>
 
-#include "base/attr.h"
 #include "base/buf.h"
 #include "base/tag.h"
 #include "redis/redis.h"

@@ -7,7 +7,6 @@
 #include <sys/un.h>
 
 #include "base/ascii.h"
-#include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"

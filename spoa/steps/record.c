@@ -6,7 +6,6 @@
 
 #include "base/caps.h"
 #include "base/clock.h"
-#include "gate/exchange.h"
 #include "limits/limits.h"
 #include "verdict/explain.h"
 

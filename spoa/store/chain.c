@@ -7,6 +7,8 @@
 #include <sodium.h>
 
 #include "base/ascii.h"
+#include "base/caps.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/sha256.h"
 #include "codec/utf8.h"

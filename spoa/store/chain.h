@@ -16,7 +16,6 @@
 
 #include "base/buf.h"
 #include "base/caps.h"
-#include "base/clock.h"
 #include "store/signkey.h"
 
 #define CHAIN_HASH_BYTES     32

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "store/chain.h"
 
 void
 follow_close(struct follow *f)

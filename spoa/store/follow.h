@@ -6,7 +6,6 @@
 #ifndef STORE_FOLLOW_H
 #define STORE_FOLLOW_H
 
-#include "store/chain.h"
 #include "store/journal.h"
 #include "store/lines.h"
 

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "store/chain.h"
 #include "store/follow.h"
 #include "store/lines.h"
 #include "store/verify.h"

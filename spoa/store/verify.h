@@ -5,6 +5,7 @@
 #ifndef STORE_VERIFY_H
 #define STORE_VERIFY_H
 
+#include "base/clock.h"
 #include "store/chain.h"
 
 struct verify_options {

@@ -100,7 +100,7 @@ struct body {
 	int64_t output_cap_tokens; /* the LARGEST declared cap; -1: none */
 	int64_t choices;	   /* n or best_of; 1 where absent */
 	int64_t prompts;	   /* of a list, each answered apart; 0: it is none */
-	bool loose; /* of lines: one of them is no request of a batch */
+	bool loose;		   /* of lines: one of them is no request of a batch */
 	struct unread unread;
 	struct signed_block *reasoning;
 	size_t nreasoning;
@@ -114,7 +114,6 @@ struct body {
 	/* raw positions for dialect_ask_usage and dialect_amend; 0: absent */
 	struct body_marks {
 		size_t top;		     /* after the opening brace of the document */
-		bool top_empty;		     /* {} */
 		size_t options, options_end; /* the value of stream_options */
 		bool options_null, options_empty;
 		size_t include, include_end; /* the value of its include_usage */
@@ -130,7 +129,7 @@ struct body {
 		struct model_mark {
 			size_t start, end; /* between the quotes of the name */
 			struct span name;
-			bool null; /* the literal */
+			bool null;  /* the literal */
 			bool plain; /* a text, not in a JSON string */
 		} * model;
 		size_t nmodels;

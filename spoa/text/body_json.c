@@ -362,8 +362,6 @@ pop(struct walk *w, const struct json_event *ev)
 		for (size_t i = f->first; i < w->segs.n; i++)
 			if (w->segs.v[i].role == ROLE_BY_MESSAGE)
 				w->segs.v[i].role = f->role;
-	if (w->depth == 0)
-		w->out->marks.top_empty = w->segs.n == 0;
 	if (f->row && f->row->read == READ_OPTIONS) {
 		w->out->marks.options_end = ev->end;
 		w->out->marks.options_empty = f->first == w->segs.n;

@@ -1,6 +1,5 @@
 /* Parts of a body that nobody can read: images, audio, files. */
 #include "base/ascii.h"
-#include "base/err.h"
 #include "text/opaque.h"
 #include "text/walk.h"
 

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "base/sha256.h"
 #include "tokens/ranks_key.h"
 

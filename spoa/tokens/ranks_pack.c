@@ -1,7 +1,6 @@
 /* Published lines ("base64 rank") to a file of ranks. Where it is made is where its input is
  * judged: a look-up may then rely on every byte being a token. */
 #include "base/err.h"
-#include "base/mem.h"
 #include "base/sha256.h"
 #include "tokens/ranks.h"
 #include "tokens/ranks_key.h"

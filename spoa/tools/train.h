@@ -6,7 +6,6 @@
 #define TOOLS_TRAIN_H
 
 #include "base/arena.h"
-#include "base/mem.h"
 #include "inject/inject_model.h"
 
 enum { TRAIN_FOLDS = 5 };

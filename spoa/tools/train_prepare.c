@@ -1,6 +1,7 @@
 /* Before the fit: features of every text, attacks put inside harmless text, folds. */
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "tools/train.h"
 
 struct collect {

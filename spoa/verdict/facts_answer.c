@@ -1,5 +1,4 @@
 /* Facts of an answer as CEL values, next to those of the request that were kept. */
-#include "base/err.h"
 #include "policy/data.h"
 #include "verdict/facts.h"
 

@@ -3,6 +3,9 @@
  * seeds' own prefix may verify, whatever the bytes. */
 #include <stdlib.h>
 
+#include "base/err.h"
+#include "store/chain.h"
+#include "store/verify.h"
 #include "support/chain_build.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

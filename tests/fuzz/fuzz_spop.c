@@ -2,6 +2,8 @@
  * sizes the input chooses, to an agent that answers every other NOTIFY at once. */
 #include <stdint.h>
 
+#include "base/caps.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "net/agent_int.h"
 #include "support/spop_peer.h"

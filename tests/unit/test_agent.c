@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/caps.h"
+#include "base/err.h"
 #include "support/agent_rig.h"
 
 static void

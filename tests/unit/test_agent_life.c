@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 
+#include "base/caps.h"
+#include "base/err.h"
 #include "support/agent_rig.h"
 
 static void

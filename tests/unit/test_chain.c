@@ -11,7 +11,10 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "base/caps.h"
+#include "base/err.h"
 #include "base/sha256.h"
+#include "store/chain.h"
 #include "support/chain_build.h"
 #include "support/guard.h"
 

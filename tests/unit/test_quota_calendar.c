@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "cel/time.h"
 #include "quota/quota_calendar.h"
 
 enum { HOUR = 3600, DAY = 86400 };

@@ -12,14 +12,12 @@
 #include "cmd/cmd.h"
 #include "cmd/eval.h"
 #include "cmd/policies/decide.h"
-#include "cmd/records/recorded.h"
 #include "codec/json_text.h"
 #include "config/read.h"
 #include "identity/claims.h"
 #include "policy/data.h"
 #include "policy/section.h"
 #include "steps/steps.h"
-#include "verdict/explain.h"
 
 /* A string member, empty where absent. False: it is no string. */
 static bool

@@ -3,7 +3,6 @@
 #include <jansson.h>
 #include <sodium.h>
 
-#include "base/err.h"
 #include "cmd/policies/decide.h"
 #include "codec/http.h"
 #include "codec/json_text.h"

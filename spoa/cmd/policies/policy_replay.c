@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/policy_tally.h"
 #include "cmd/records/audit.h"
 #include "cmd/records/recorded.h"
-#include "config/read.h"
 
 enum { AWAITED_MAX = 65536 }; /* decisions whose completion has not come */
 

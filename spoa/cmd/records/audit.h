@@ -10,7 +10,6 @@
 #include "store/chain.h"
 #include "store/journal.h"
 #include "redis/redis_map.h"
-#include "store/verify.h"
 
 /* Receives a source's lines in their order. */
 struct audit_sink {

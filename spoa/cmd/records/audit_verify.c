@@ -9,7 +9,9 @@
 #include "base/mem.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
+#include "store/chain.h"
 #include "store/journal.h"
+#include "store/verify.h"
 
 #define CHAINS_MAX  1024 /* nodes in one file */
 #define PRINT_BYTES 16	 /* of each hash, to compare a stream with its journal */

@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "cmd/cmd.h"
 #include "cmd/eval.h"
 #include "codec/json_text.h"
 #include "identity/claims.h"

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/bits.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "detect/custom/dictionary.h"

@@ -2,6 +2,7 @@
 #include "detect/disguise/look.h"
 
 #include "base/ascii.h"
+#include "base/bits.h"
 
 static bool
 is_hidden(char c)

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
-#include "base/err.h"
 #include "detect/names/names.h"
 #include "detect/names/names_eights.h"
 

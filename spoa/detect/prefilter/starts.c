@@ -6,6 +6,7 @@
 #include <endian.h>
 
 #include "base/ascii.h"
+#include "base/bits.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>

@@ -13,7 +13,6 @@
 #include "detect/custom/custom_stage.h"
 #include "detect/engine.h"
 #include "detect/open.h"
-#include "detect/prefilter/starts.h"
 #include "detect/stream/stream_open.h"
 #include "detect/stream/stream_words.h"
 

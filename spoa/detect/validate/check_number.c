@@ -1,7 +1,6 @@
 /* Numbers with a check digit or an allocation rule: payment cards, US social
  * security numbers, IBANs. */
 #include "base/ascii.h"
-#include "base/err.h"
 #include "detect/validate/check.h"
 
 /* ---- CREDIT_CARD ---- */

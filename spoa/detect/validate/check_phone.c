@@ -22,7 +22,6 @@ struct number {
 	size_t group[GROUPS_MAX]; /* digits in each group */
 	size_t groups;
 	bool plus, parens, dots, extension;
-	bool trunk; /* "(0)" was dropped */
 };
 
 static struct number
@@ -42,7 +41,6 @@ read_number(struct span s)
 		if (run == 1 && c == ')' && r.n > 1 && r.digits[r.n - 1] == '0' && i >= 2 &&
 			s.p[i - 2] == '(') {
 			r.n--;
-			r.trunk = true;
 			run = 0;
 		}
 		if (run && r.groups < GROUPS_MAX)

@@ -7,7 +7,6 @@
 
 #include "base/ascii.h"
 #include "base/caps.h"
-#include "base/err.h"
 #include "codec/json.h"
 #include "policy/build.h"
 #include "store/http_client.h"

@@ -2,7 +2,6 @@
  * this one let go, as its journal says. */
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "quota/lives/quota_lives_private.h"
 
 enum {
