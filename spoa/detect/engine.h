@@ -25,9 +25,6 @@ int rules_finish(struct detect_rules *r);
 /* Every rule, where its start condition holds. 0 or negative. */
 int rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);
-/* The same without the start conditions. */
-int rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s,
-	struct span text, const struct detect_options *opt);
 /* Whether p may begin at `at`, and more of the text than there is may make a match of it. */
 bool rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct pattern *p, size_t at);
@@ -54,12 +51,6 @@ void used_filter(const struct detect_used *u, struct findings *f);
 /* The stages alone: the candidates are in the scratch. opt->used is not looked at. */
 int scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);
-
-/* detect_scan without the start conditions: every pattern is tried at every byte. For
- * tests: what it finds and detect_scan does not was lost silently. */
-int detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s,
-	struct span text, const struct detect_options *opt, struct arena *a,
-	struct findings *out);
 
 /* ---- overlap.c ---- */
 

@@ -111,15 +111,15 @@ drop_samples(struct findings *f)
 	f->n = kept;
 }
 
-static int
-find_candidates(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
-	struct span text, const struct detect_options *opt)
+int
+scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt)
 {
 	s->n = 0;
 	s->evasion = s->found_one = false;
-	int err = rules(r, s, text, opt);
+	int err = rules_scan(r, s, text, opt);
 	if (!err)
-		err = evade_scan(rules, r, s, text, opt);
+		err = evade_scan(rules_scan, r, s, text, opt);
 	if (!err)
 		err = names_scan(r, s, text, opt);
 	return err;
@@ -128,35 +128,34 @@ find_candidates(rules_fn *rules, const struct detect_rules *r, struct detect_scr
 /* First for the entities that are asked for, up to the first of them; only where there is one,
  * for all that competes with it, too. */
 static int
-find_used(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
-	struct span text, const struct detect_options *opt)
+find_used(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt)
 {
 	struct detect_options some = *opt;
 	size_t known = s->known ? s->known->n : 0;
 
 	some.thresholds = opt->used->thresholds;
 	s->first_only = true;
-	int err = find_candidates(rules, opt->used->rules, s, text, &some);
+	int err = scan_candidates(opt->used->rules, s, text, &some);
 	s->first_only = false;
 	if (!s->found_one)
 		return err;
 	if (s->known)
 		s->known->n = known;
-	return find_candidates(rules, r, s, text, opt);
+	return scan_candidates(r, s, text, opt);
 }
 
-static int
-scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
-	struct span text, const struct detect_options *opt, struct arena *a,
-	struct findings *out)
+int
+detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt, struct arena *a, struct findings *out)
 {
 	*out = (struct findings){ 0 };
 	INVARIANT(s->rules == r);
 	if (text.n == 0)
 		return 0;
 	const struct detect_used *used = opt ? opt->used : NULL;
-	int err = used && used->rules ? find_used(rules, r, s, text, opt)
-				      : find_candidates(rules, r, s, text, opt);
+	int err = used && used->rules ? find_used(r, s, text, opt)
+				      : scan_candidates(r, s, text, opt);
 	if (!err && opt && opt->all_candidates)
 		err = keep_all(s, a, out);
 	else if (!err)
@@ -172,25 +171,4 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 	for (size_t i = 0; i < out->n; i++)
 		out->evasion |= (out->v[i].flags & FINDING_EVASION) != 0;
 	return 0;
-}
-
-int
-scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
-	const struct detect_options *opt)
-{
-	return find_candidates(rules_scan, r, s, text, opt);
-}
-
-int
-detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
-	const struct detect_options *opt, struct arena *a, struct findings *out)
-{
-	return scan_with(rules_scan, r, s, text, opt, a, out);
-}
-
-int
-detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, struct span text,
-	const struct detect_options *opt, struct arena *a, struct findings *out)
-{
-	return scan_with(rules_scan_everywhere, r, s, text, opt, a, out);
 }

@@ -230,9 +230,6 @@ struct text_edit {
  * ERR_RANGE (overlap, or beyond the text). */
 int segment_splices(const struct segment *s, struct span raw, const struct text_edit *edits,
 	size_t n, struct arena *a, struct splice *out, size_t *nout);
-/* The same for a single edit. Two of one number overlap: use segment_splices. */
-int segment_splice(const struct segment *s, struct span raw, size_t from, size_t to,
-	struct span replacement, struct arena *a, struct splice *out);
 /* The edits that take the blocks marked `dropped` out of their lists; at most nreasoning in
  * `out`. Their number. */
 size_t body_drop_reasoning(const struct body *b, struct span raw, struct splice *out);

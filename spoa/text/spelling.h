@@ -12,7 +12,6 @@
 enum {
 	SPELLING_MOST = 512,	 /* raw bytes of a spelling; a longer one is none */
 	SPELLING_NAME_MOST = 80, /* bytes of the name between the brackets */
-	SPELLING_LEVELS = 2,
 };
 
 /* What the text is: `level` times the inside of JSON strings in one another, or JSON in which

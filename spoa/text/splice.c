@@ -151,16 +151,6 @@ segment_splices(const struct segment *s, struct span raw, const struct text_edit
 	return 0;
 }
 
-int
-segment_splice(const struct segment *s, struct span raw, size_t from, size_t to,
-	struct span replacement, struct arena *a, struct splice *out)
-{
-	struct text_edit edit = { from, to, replacement };
-	size_t n;
-
-	return segment_splices(s, raw, &edit, 1, a, out, &n);
-}
-
 static int
 by_start(const void *a, const void *b)
 {

@@ -53,15 +53,6 @@ cpu_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static inline bool
-covers(const struct findings *f, size_t at)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (at >= f->v[i].start && at < f->v[i].end)
-			return true;
-	return false;
-}
-
 /* Of a copy flush against a page that nobody may touch; findings are the arena's. */
 static inline int
 detect_fix_scan(struct detect_fix *f, struct span text, const struct detect_options *opt,

@@ -11,9 +11,11 @@
 #include "base/err.h"
 #include "detect/engine.h"
 #include "support/detect_fix.h"
+#include "support/naive.h"
 
 static struct detect_rules *rules;
 static struct detect_scratch *scratch;
+static struct naive naive;
 
 static int
 setup(void **state)
@@ -21,6 +23,15 @@ setup(void **state)
 	(void)state;
 	rules = detect_fix()->rules;
 	scratch = detect_fix()->scratch;
+	naive_init(&naive, rules);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	naive_free(&naive);
 	return 0;
 }
 
@@ -32,23 +43,20 @@ is_structured(const char *name)
 	       strcmp(name, "ORGANIZATION") && strcmp(name, "FACILITY") && strcmp(name, "NRP");
 }
 
-/* "ENTITY value|…" in order; of the fast engine, and whether the one that tries every
- * rule everywhere says the same. */
+/* "ENTITY value|…" in order; and whether the engine covers what the naive scan does. */
 static void
 describe(struct span text, const char *before, struct buf *out)
 {
 	struct detect_options opt = { .before = span_str(before) };
-	struct findings f, slow;
+	struct findings f;
 	struct arena a;
+	bool missed;
 
 	arena_init(&a, 0, true);
 	assert_int_equal(detect_scan(rules, scratch, text, &opt, &a, &f), 0);
-	assert_int_equal(detect_scan_everywhere(rules, scratch, text, &opt, &a, &slow), 0);
-	assert_int_equal(f.n, slow.n);
+	assert_int_equal(naive_differs(&naive, scratch, text, opt.before, &missed), text.n);
 	for (size_t i = 0; i < f.n; i++) {
 		const char *name = detect_entity_name(rules, f.v[i].entity);
-		assert_int_equal(f.v[i].start, slow.v[i].start);
-		assert_int_equal(f.v[i].end, slow.v[i].end);
 		if (is_structured(name))
 			buf_printf(out, "%s %.*s|", name,
 				SPAN_ARG(span_cut(text, f.v[i].start, f.v[i].end)));
@@ -320,5 +328,5 @@ main(void)
 		cmocka_unit_test(tables_take_linear_time),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -246,70 +246,6 @@ no_validator_reads_beyond_its_candidate(void **state)
 			run(free_form[k], span_str(texts[i]));
 }
 
-static void
-every_example_is_covered_as_by_trying_everything(void **state)
-{
-	struct detect_fix *f = *state;
-	const struct detect_rules *r = f->rules;
-
-	for (size_t e = 0; e < r->nentities; e++)
-		for (size_t k = 0; k < r->entities[e].nexamples; k++) {
-			const struct example *x = &r->entities[e].examples[k];
-			struct detect_options opt = { .before = x->before };
-			struct findings fast, slow;
-			assert_int_equal(
-				detect_scan(r, f->scratch, x->text, &opt, &f->arena, &fast), 0);
-			assert_int_equal(detect_scan_everywhere(r, f->scratch, x->text, &opt,
-						 &f->arena, &slow),
-				0);
-			for (size_t i = 0; i < x->text.n; i++)
-				if (covers(&fast, i) != covers(&slow, i))
-					fail_msg("%s: byte %zu of %.*s", r->entities[e].name, i,
-						SPAN_ARG(x->text));
-			arena_reset(&f->arena);
-		}
-}
-
-/* Examples, context words and noise in any order: what the start conditions and the
- * gate on context words must not lose. */
-static void
-mixed_texts_are_covered_as_by_trying_everything(void **state)
-{
-	static const char noise[] = "0123456789012345678901234567890123456789 .-/:ab_,\n";
-	struct detect_fix *f = *state;
-	const struct detect_rules *r = f->rules;
-	struct buf text;
-	uint32_t dice = 12345;
-#define ROLL(n) (dice = dice * 1664525u + 1013904223u, (dice >> 8) % (uint32_t)(n))
-
-	buf_init(&text, 0);
-	for (int round = 0; round < 400; round++) {
-		struct findings fast, slow;
-		buf_clear(&text);
-		while (buf_view(&text).n < 400) {
-			const struct entity_rule *e = &r->entities[ROLL(r->nentities)];
-			uint32_t kind = ROLL(3);
-			if (kind == 0)
-				buf_span(&text, e->examples[ROLL(e->nexamples)].text);
-			else if (kind == 1 && e->context.words.n)
-				buf_span(&text, e->context.words.v[ROLL(e->context.words.n)]);
-			else
-				for (uint32_t k = ROLL(60); k > 0; k--)
-					buf_putc(&text, noise[ROLL(sizeof(noise) - 1)]);
-			buf_putc(&text, " ,:\n"[ROLL(4)]);
-		}
-		struct span t = span_cut(buf_view(&text), 0, 600);
-		int err = detect_scan(r, f->scratch, t, NULL, &f->arena, &fast);
-		assert_int_equal(
-			detect_scan_everywhere(r, f->scratch, t, NULL, &f->arena, &slow), err);
-		for (size_t i = 0; !err && i < t.n; i++)
-			if (covers(&fast, i) != covers(&slow, i))
-				fail_msg("byte %zu of %.*s", i, SPAN_ARG(t));
-		arena_reset(&f->arena);
-	}
-	buf_free(&text);
-}
-
 int
 main(void)
 {
@@ -318,8 +254,6 @@ main(void)
 		cmocka_unit_test(thrown_numbers_are_judged_as_ever),
 		cmocka_unit_test(one_digit_changed_is_noticed),
 		cmocka_unit_test(no_validator_reads_beyond_its_candidate),
-		cmocka_unit_test(every_example_is_covered_as_by_trying_everything),
-		cmocka_unit_test(mixed_texts_are_covered_as_by_trying_everything),
 	};
 	return cmocka_run_group_tests_name("detect_ids", tests, detect_setup, NULL);
 }

@@ -12,6 +12,17 @@
 #include "support/guard.h"
 #include "dialect/dialect.h"
 
+/* The splice of a single edit. */
+static int
+splice_one(const struct segment *s, struct span raw, size_t from, size_t to, struct span with,
+	struct arena *a, struct splice *out)
+{
+	struct text_edit edit = { from, to, with };
+	size_t n;
+
+	return segment_splices(s, raw, &edit, 1, a, out, &n);
+}
+
 /* Finds `what` in the decoded segments and replaces it by `with`. */
 static const struct {
 	const char *name, *in, *what, *with, *want;
@@ -64,8 +75,8 @@ an_edit_keeps_what_is_around_it(void **state)
 
 		arena_init(&a, 0, false);
 		buf_init(&out, 0);
-		assert_int_equal(body_read(dialect_table(dialect_find(SPAN_LIT("rest"))), span_str(NULL), raw,
-					 &a, &b, &why),
+		assert_int_equal(body_read(dialect_table(dialect_find(SPAN_LIT("rest"))),
+					 span_str(NULL), raw, &a, &b, &why),
 			0);
 		for (size_t s = 0; s < b.nsegments && !found; s++) {
 			struct span t = b.segments[s].text;
@@ -74,7 +85,7 @@ an_edit_keeps_what_is_around_it(void **state)
 			if (!at)
 				continue;
 			size_t from = (size_t)(at - t.p);
-			assert_int_equal(segment_splice(&b.segments[s], raw, from, from + n,
+			assert_int_equal(splice_one(&b.segments[s], raw, from, from + n,
 						 span_str(rows[i].with), &a, &edit),
 				0);
 			found = true;
@@ -115,8 +126,8 @@ a_targets_parts_are_spliced(void **state)
 		    span_is(s[4].text, "b\xc3\xb6"
 				       "b b\xc3\xb6"
 				       "b"));
-	assert_int_equal(segment_splice(&s[1], raw, 0, 4, SPAN_LIT("<X> 1"), &a, &edits[1]), 0);
-	assert_int_equal(segment_splice(&s[4], raw, 5, 9, SPAN_LIT("<X> 1"), &a, &edits[0]), 0);
+	assert_int_equal(splice_one(&s[1], raw, 0, 4, SPAN_LIT("<X> 1"), &a, &edits[1]), 0);
+	assert_int_equal(splice_one(&s[4], raw, 5, 9, SPAN_LIT("<X> 1"), &a, &edits[0]), 0);
 	assert_int_equal(splice_apply(raw, edits, 2, &out), 0);
 	assert_true(span_is(buf_view(&out), "/u/%3CX%3E%201/x?q=b%C3%B6b+%3CX%3E+1&z"));
 	buf_free(&out);
@@ -140,8 +151,8 @@ edits_that_overlap_are_refused(void **state)
 	(void)state;
 	arena_init(&a, 0, false);
 	buf_init(&out, 0);
-	assert_int_equal(
-		body_read(dialect_table(dialect_find(SPAN_LIT("rest"))), span_str(NULL), raw, &a, &b, &why),
+	assert_int_equal(body_read(dialect_table(dialect_find(SPAN_LIT("rest"))),
+				 span_str(NULL), raw, &a, &b, &why),
 		0);
 	assert_int_equal(splice_apply(raw, s, 2, &out), ERR_RANGE);
 	s[1] = (struct splice){ 20, raw.n + 1, SPAN_LIT("") };
@@ -171,8 +182,8 @@ several_edits_of_a_number_make_one_string(void **state)
 	(void)state;
 	arena_init(&a, 0, false);
 	buf_init(&out, 0);
-	assert_int_equal(
-		body_read(dialect_table(dialect_find(SPAN_LIT("rest"))), span_str(NULL), raw, &a, &b, &why),
+	assert_int_equal(body_read(dialect_table(dialect_find(SPAN_LIT("rest"))),
+				 span_str(NULL), raw, &a, &b, &why),
 		0);
 	assert_int_equal(segment_splices(&b.segments[0], raw, edits, 2, &a, s, &n), 0);
 	assert_int_equal(n, 1);

@@ -240,7 +240,9 @@ edit_character(struct normaliser *p)
 			if (mixed_scripts(p, at))
 				edit_as(p, to, f, EDIT_HIDE);
 			break;
-		default: dash_space_dot(p, to, f); break;
+		case FOLD_DASH:
+		case FOLD_SPACE:
+		case FOLD_DOT: dash_space_dot(p, to, f); break;
 		}
 	}
 	p->at = to;
