@@ -63,7 +63,7 @@ static const struct table complete = { .json = true,
 /* clang-format off */
 static const struct endpoint_row endpoints[] = {
 	{ "POST", "/v1/messages",              "messages", &table_messages, 0 },
-	{ "POST", "/v1/messages/count_tokens", "count",    &count, 0 },
+	{ "POST", "/v1/messages/count_tokens", "count",    &count, E_FREE },
 	{ "POST", "/v1/messages/batches",      "batches",  &batch, 0 },
 	{ "GET",  "/v1/messages/batches",      "batches",  NULL, 0 },
 	{ NULL,   "/v1/messages/batches/{id}", "batches",  NULL, 0 },
@@ -75,6 +75,21 @@ static const struct endpoint_row endpoints[] = {
 	{ NULL,   "/v1/files",                 "files",    NULL, 0 },
 	{ NULL,   "/v1/files/{id}",            "files",    NULL, 0 },
 	{ "GET",  "/v1/files/{id}/content",    "file",     NULL, E_STORED },
+	/* agents that Anthropic runs */
+	RUNS("/v1/sessions",                   "sessions"),
+	RUNS("/v1/sessions/{id}/events",       "sessions"),
+	RUNS("/v1/deployments",                "deployments"),
+	RUNS("/v1/deployments/{id}/run",       "deployments"),
+	RUNS("/v1/deployments/{id}/unpause",   "deployments"),
+	RUNS("/v1/dreams",                     "dreams"),
+	KEPT("/v1/agents",          "agents"),
+	KEPT("/v1/environments",    "environments"),
+	KEPT("/v1/sessions",        "sessions"),
+	KEPT("/v1/deployments",     "deployments"),
+	KEPT("/v1/deployment_runs", "deployments"),
+	KEPT("/v1/dreams",          "dreams"),
+	KEPT("/v1/memory_stores",   "memory_stores"),
+	KEPT("/v1/skills",          "skills"),
 	{ 0 },
 };
 static const char *const tells[] = { "/v1/messages", "/v1/messages/count_tokens", NULL };

@@ -1,5 +1,5 @@
 /* Cohere's API v2: chat, embed, rerank. https://docs.cohere.com/reference/chat */
-#include "dialect/family.h"
+#include "dialect/openai.h"
 
 /* clang-format off */
 #define MODEL  { "model", T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL }
@@ -124,7 +124,19 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/v1/embed",      "embed",    &embed, 0 },
 	{ "POST", "/v1/rerank",     "rerank",   &rerank, 0 },
 	{ "POST", "/v1/classify",   "classify", &text, 0 },
-	{ "POST", "/v1/tokenize",   "tokens",   &text, 0 },
+	{ "POST", "/v1/tokenize",   "tokens",   &text, E_FREE },
+	{ "POST", "/v1/detokenize", "tokens",   &table_input, E_FREE },
+	{ "POST", "/v1/summarize",  "chat_v1",  &v1, 0 },
+	{ "POST", "/v2/audio/transcriptions", "transcriptions", &table_form, 0 },
+	{ "POST", "/v1/check-api-key", "key",   NULL, E_FREE },
+	RUNS("/v1/embed-jobs",                  "embed_jobs"),
+	RUNS("/v1/finetuning/finetuned-models", "fine_tuning"),
+	RUNS("/v2/batches",                     "batches"),
+	KEPT("/v1/embed-jobs", "embed_jobs"),
+	KEPT("/v1/finetuning", "fine_tuning"),
+	KEPT("/v1/datasets",   "datasets"),
+	KEPT("/v1/connectors", "connectors"),
+	KEPT("/v2/batches",    "batches"),
 	{ "GET",  "/v1/models",     "models",   NULL, 0 },
 	{ "GET",  "/v1/models/{model}", "models", NULL, 0 },
 	{ 0 },

@@ -71,119 +71,11 @@ static const struct {
 	{ &table_messages_no_model, &dialect_anthropic },
 };
 
-/* ---- paths ---- */
-
-/* Cuts the last segment off *path, without its slash; false: there is none. */
-static bool
-last_segment(struct span *path, struct span *segment)
-{
-	size_t at = path->n;
-
-	while (at && path->p[at - 1] != '/')
-		at--;
-	if (!at)
-		return false;
-	*segment = span_cut(*path, at, path->n);
-	path->n = at - 1;
-	return true;
-}
-
-static bool
-ends_blind(struct span s, struct span suffix)
-{
-	return s.n > suffix.n && span_ends(s, suffix);
-}
-
-/* One segment of a path against one of a row. *model: where it names one. */
-static bool
-segment_matches(struct span segment, struct span pattern, struct span *model)
-{
-	struct span placeholder = SPAN_LIT("{model}");
-
-	if (span_is(pattern, "{id}"))
-		return segment.n > 0;
-	if (!span_starts(pattern, placeholder))
-		return span_eq(segment, pattern);
-	struct span verb = span_cut(pattern, placeholder.n, pattern.n);
-	if (!ends_blind(segment, verb))
-		return false;
-	*model = span_cut(segment, 0, segment.n - verb.n);
-	return true;
-}
-
-/* How many segments a row has that the path ends with; 0: it does not. *base: what is
- * before them. */
-static unsigned
-path_matches(struct span path, const char *row, struct span *base, struct span *model)
-{
-	struct span pattern = span_str(row), mine, theirs;
-	unsigned n = 0;
-
-	*model = (struct span){ NULL, 0 };
-	while (last_segment(&pattern, &mine)) {
-		if (!last_segment(&path, &theirs) || !segment_matches(theirs, mine, model))
-			return 0;
-		n++;
-	}
-	*base = path;
-	return n;
-}
-
-/* A base is an empty path or a row's. */
-static bool
-is_base(const struct dialect *d, struct span base)
-{
-	struct span rest, model;
-
-	for (const char *const *b = d->bases; b && *b; b++) {
-		if (!**b ? base.n == 0 : path_matches(base, *b, &rest, &model) && rest.n == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The row of the longest path. `whole`: with a base of the family before it. */
-static const struct endpoint_row *
-find_row(const struct dialect *d, struct span method, struct span path, bool whole,
-	struct span *model)
-{
-	const struct endpoint_row *best = NULL;
-	unsigned most = 0;
-
-	char last = path.n ? path.p[path.n - 1] : 0;
-
-	for (const struct endpoint_row *r = d->endpoints; r && r->path; r++) {
-		struct span base, named;
-		size_t end = strlen(r->path) - 1;
-		if (r->path[end] != last && r->path[end] != '}')
-			continue;
-		unsigned n = path_matches(path, r->path, &base, &named);
-		if (n <= most || (r->method && method.n && !span_is(method, r->method)) ||
-			(whole && !(r->flags & E_ROOT ? base.n == 0 : is_base(d, base))))
-			continue;
-		most = n;
-		best = r;
-		*model = named;
-	}
-	return best;
-}
-
-static bool
-is_among(const char *const *paths, struct span path)
-{
-	struct span base, model;
-
-	for (; paths && *paths; paths++)
-		if (path_matches(path, *paths, &base, &model))
-			return true;
-	return false;
-}
-
 const struct dialect *
 dialect_for_path(struct span path)
 {
 	for (size_t i = 0; i < COUNT_OF(all); i++)
-		if (is_among(all[i]->tells, path))
+		if (endpoint_is_among(all[i]->tells, path))
 			return all[i];
 	return &dialect_rest;
 }
@@ -192,7 +84,8 @@ const struct dialect *
 dialect_for_refusal(struct span path)
 {
 	for (size_t i = 0; i < COUNT_OF(all); i++)
-		if (is_among(all[i]->tells, path) || is_among(all[i]->hints, path))
+		if (endpoint_is_among(all[i]->tells, path) ||
+			endpoint_is_among(all[i]->hints, path))
 			return all[i];
 	return &dialect_rest;
 }
@@ -207,7 +100,8 @@ dialect_serves(
 		prefix.n--;
 	if (!span_starts(path, prefix))
 		return false;
-	return find_row(d, method, span_cut(path, prefix.n, path.n), true, &model) != NULL;
+	return endpoint_row_find(d, method, span_cut(path, prefix.n, path.n), true, &model) !=
+	       NULL;
 }
 
 bool
@@ -220,7 +114,7 @@ struct endpoint
 dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 {
 	struct span model = { NULL, 0 };
-	const struct endpoint_row *r = find_row(d, method, path, false, &model);
+	const struct endpoint_row *r = endpoint_row_find(d, method, path, false, &model);
 	struct endpoint e = { .dialect = d, .table = d->other ? d->other : &table_rest };
 
 	if (!r)
@@ -232,6 +126,8 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 			e.dialect = speaks[i].dialect;
 	e.streams = r->flags & E_STREAMS;
 	e.stored = r->flags & E_STORED;
+	e.unseen = r->flags & E_UNSEEN;
+	e.free = r->flags & E_FREE;
 	if (model.n) {
 		e.model = (size_t)(model.p - path.p);
 		e.model_end = e.model + model.n;

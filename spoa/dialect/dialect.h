@@ -39,6 +39,8 @@ struct endpoint {
 	size_t model, model_end;   /* the bytes of the path that name the model; 0: none */
 	bool streams;		   /* the path says that the answer is a stream */
 	bool stored;		   /* the answer was made before: a GET of it */
+	bool unseen;		   /* a model runs, and no answer says what it took */
+	bool free;		   /* providers take nothing for it */
 };
 /* It answers with images, as many as the body's choices; nothing caps the tokens of one. */
 bool endpoint_draws(const struct endpoint *e);

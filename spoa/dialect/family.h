@@ -10,10 +10,14 @@ enum {
 	E_STORED = 2,  /* the answer was made before */
 	E_ROOT = 8,    /* `api` means it without a base */
 	E_TWO = 4,     /* the model is the segment before, too: tunedModels/x */
+	E_UNSEEN = 16, /* it has a model run of which no answer says what it took */
+	E_FREE = 32,   /* providers take nothing for it */
 };
 
-/* path = segment { segment }; segment = "/" ( literal | "{model}" [ literal ] | "{id}" ).
- * {id} is any one segment. The longest row that matches counts, of equal ones the first. */
+/* path = segment { segment } [ "/{more}" ]; segment = "/" ( literal | "{model}" [ literal ] |
+ * "{id}" ). {id} is any one segment, {more} any number of them: such a row stands only after
+ * one of the family's bases. The longest row that matches counts, of equal ones the first; one
+ * with {more} where no other has such a base before it. */
 struct endpoint_row {
 	const char *method; /* NULL: any */
 	const char *path;
@@ -94,6 +98,12 @@ struct dialect {
 		*stream_event; /* of an error in it; NULL: none. No normal end comes after it */
 };
 
+/* paths.c: the row of a path; NULL: none. `whole`: with a base of the family before it. */
+const struct endpoint_row *endpoint_row_find(const struct dialect *d, struct span method,
+	struct span path, bool whole, struct span *model);
+/* Whether the path ends as one of them. */
+bool endpoint_is_among(const char *const *paths, struct span path);
+
 /* usage_rows.c */
 extern const struct usage_row usage_openai[], usage_anthropic[], usage_gemini[],
 	usage_bedrock[], usage_cohere[], usage_ollama[], usage_tgi[];
@@ -102,7 +112,8 @@ extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, d
 	dialect_cohere, dialect_mistral, dialect_ollama, dialect_tgi, dialect_rest;
 
 /* Tables that more than one family reads by. */
-extern const struct table table_rest, table_chat, table_messages, table_messages_no_model;
+extern const struct table table_rest, table_chat, table_messages, table_messages_no_model,
+	table_kept, gemini_interactions;
 error_writer error_openai;
 
 /* Members below the top that say which conversation it is: conversation.c. */
@@ -111,6 +122,19 @@ error_writer error_openai;
 		{ "metadata.session_id", "metadata.session_id" },                              \
 	{                                                                                      \
 		"metadata.thread_id", "metadata.thread_id"                                     \
+	}
+
+/* Rows of what a provider keeps, made before where it is read; and of what has it run a model
+ * that nobody meters. */
+#define KEPT_AT(path, name, flags)                                                             \
+	{ "GET", path "/{more}", name, &table_kept, E_STORED | (flags) },                      \
+	{                                                                                      \
+		NULL, path "/{more}", name, &table_kept, flags                                 \
+	}
+#define KEPT(path, name) KEPT_AT(path, name, 0)
+#define RUNS(path, name)                                                                       \
+	{                                                                                      \
+		"POST", path, name, &table_kept, E_UNSEEN                                      \
 	}
 
 /* A const table's memory for its tree. */

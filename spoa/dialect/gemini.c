@@ -177,21 +177,23 @@ static const struct table predict = { .json = true, .rows = predict_rows, PROTO 
 #define MODEL(place, flags) \
 	{ "POST", place ":generateContent",       "generate", &generate, flags }, \
 	{ "POST", place ":streamGenerateContent", "generate", &generate, (flags) | E_STREAMS }, \
-	{ "POST", place ":countTokens",           "count",    &count,    flags }, \
-	{ "POST", place ":computeTokens",         "count",    &count,    flags }, \
+	{ "POST", place ":countTokens",           "count",    &count,    (flags) | E_FREE }, \
+	{ "POST", place ":computeTokens",         "count",    &count,    (flags) | E_FREE }, \
 	{ "POST", place ":embedContent",          "embed",    &embed,    flags }, \
 	{ "POST", place ":batchEmbedContents",    "embed",    &embed,    flags }, \
-	{ "POST", place ":asyncBatchEmbedContent", "batch",   NULL,      flags }, \
+	{ "POST", place ":asyncBatchEmbedContent", "batch",   &table_kept, (flags) | E_UNSEEN }, \
 	{ "POST", place ":batchGenerateContent",  "batch",    &batch,    flags }, \
 	{ "POST", place ":predict",               "predict",  &predict,  flags }, \
-	{ "POST", place ":predictLongRunning",    "predict",  &predict,  flags }, \
+	{ "POST", place ":predictLongRunning",    "predict",  &predict,  (flags) | E_UNSEEN }, \
 	{ "POST", place ":fetchPredictOperation", "predict",  &predict,  flags }
 
 static const struct endpoint_row endpoints[] = {
+	{ "POST", "/interactions",                "interactions", &gemini_interactions, 0 },
+	KEPT("/interactions",     "interactions"),
 	MODEL("/models/{model}", 0),
 	MODEL("/tunedModels/{model}", E_TWO),
 	MODEL("/endpoints/{model}", E_TWO),
-	{ "POST", "/publishers/anthropic/models/count-tokens:rawPredict",   "count", &table_messages, 0 },
+	{ "POST", "/publishers/anthropic/models/count-tokens:rawPredict",   "count", &table_messages, E_FREE },
 	{ "POST", "/publishers/anthropic/models/{model}:rawPredict",        "messages", &table_messages_no_model, 0 },
 	{ "POST", "/publishers/anthropic/models/{model}:streamRawPredict",  "messages", &table_messages_no_model, E_STREAMS },
 	{ "POST", "/publishers/mistralai/models/{model}:rawPredict",        "chat", &table_chat, 0 },
@@ -213,6 +215,20 @@ static const struct endpoint_row endpoints[] = {
 	{ NULL,   "/v1beta/cachedContents/{id}",      "cached", &other, E_ROOT },
 	{ "GET",  "/v1beta/batches",                  "batch",  NULL, E_ROOT },
 	{ NULL,   "/v1beta/batches/{id}",             "batch",  NULL, E_ROOT },
+	{ NULL,   "/cachedContents",                  "cached", &other, 0 },
+	{ NULL,   "/cachedContents/{id}",             "cached", &other, 0 },
+	RUNS("/tunedModels",         "tuning"),
+	RUNS("/tuningJobs",          "tuning"),
+	RUNS("/batchPredictionJobs", "batch"),
+	RUNS("/auth_tokens",         "live"), /* what is said with one is said elsewhere */
+	KEPT("/tuningJobs",          "tuning"),
+	KEPT("/batchPredictionJobs", "batch"),
+	KEPT("/operations",          "operations"),
+	KEPT("/fileSearchStores",    "file_search_stores"),
+	KEPT_AT("/upload/v1beta/fileSearchStores", "file_search_stores", E_ROOT),
+	KEPT_AT("/v1beta/agents",    "agents", E_ROOT), /* others have it below /v1 */
+	{ "GET",  "/models/{id}/operations/{id}",      "operations", NULL, E_STORED },
+	{ "GET",  "/tunedModels/{id}/operations/{id}", "operations", NULL, E_STORED },
 	{ 0 },
 };
 

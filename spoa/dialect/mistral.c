@@ -198,6 +198,16 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/v1/batch/jobs",            "batches",     &job, 0 },
 	{ NULL,   "/v1/batch/jobs/{id}",       "batches",     NULL, 0 },
 	{ "POST", "/v1/batch/jobs/{id}/cancel", "batches",    NULL, 0 },
+	{ "POST", "/v1/audio/speech",          "speech",      &table_input, 0 },
+	RUNS("/v1/fine_tuning/jobs",           "fine_tuning"),
+	RUNS("/v1/fine_tuning/jobs/{id}/start", "fine_tuning"),
+	RUNS("/v1/libraries/{id}/documents",   "libraries"), /* each is read by a model */
+	RUNS("/v1/libraries/{id}/documents/{id}/reprocess", "libraries"),
+	KEPT("/v1/agents",       "agents"),
+	KEPT("/v1/libraries",    "libraries"),
+	KEPT("/v1/fine_tuning",  "fine_tuning"),
+	KEPT("/v1/connectors",   "connectors"),
+	KEPT("/v1/audio/voices", "voices"),
 	{ 0 },
 };
 static const char *const bases[] = { "", NULL };

@@ -143,17 +143,31 @@ dialect_batch_file(const struct endpoint *e, const struct body *b)
 	return false;
 }
 
+/* Gemini's says its requests or the file that has them. */
+static bool
+names_files(const struct body *b, const struct segment *s, bool inner)
+{
+	static const char *const outer[] = { "input_file_id", "input_files" };
+	static const char *const either[] = { "fileName", "file_name" };
+
+	for (size_t i = 0; i < 2; i++)
+		if (is_under(b, s, inner ? either[i] : outer[i]))
+			return true;
+	return false;
+}
+
 size_t
 dialect_job_files(
 	const struct endpoint *e, const struct body *b, struct file_name *out, size_t max)
 {
 	size_t n = 0;
 
-	if (!e->name || strcmp(e->name, "batches") != 0 || !e->table || e->table->batch)
+	bool jobs = e->name && (!strcmp(e->name, "batches") || !strcmp(e->name, "batch"));
+	if (!jobs || !e->table)
 		return 0;
 	for (size_t i = 0; i < b->nsegments; i++) {
 		const struct segment *s = &b->segments[i];
-		if (!is_under(b, s, "input_file_id") && !is_under(b, s, "input_files"))
+		if (!names_files(b, s, e->table->batch))
 			continue;
 		if (n < max)
 			out[n] = file_name_of(s->text);

@@ -37,7 +37,8 @@ struct reader {
 static struct span
 without_holder(struct span path)
 {
-	static const char *const holders[] = { "message.", "delta.", "response." };
+	static const char *const holders[] = { "message.", "delta.", "response.",
+		"interaction." };
 
 	for (size_t i = 0; i < COUNT_OF(holders); i++)
 		if (span_starts(path, span_str(holders[i])))
@@ -94,8 +95,9 @@ note_service(struct reader *r, struct span path, const struct json_event *ev)
 /* An element of an array: its name, and how many it counts. */
 struct element {
 	struct span name, count;
-	enum json_tok tok; /* of the count; JSON_NULL: it has none, and counts n */
-	uint64_t n;
+	enum json_tok tok; /* of the count; JSON_NULL: it has none, and is one itself */
+	uint64_t queries;  /* Gemini's grounding, in a candidate: what was searched for */
+	bool searched, mapped;
 };
 
 static void
@@ -103,18 +105,20 @@ element_member(struct reader *r, struct span key, enum json_tok tok,
 	const struct json_event *ev, struct element *e)
 {
 	static const char *const names[] = { "modality", "ttl", "type" };
-	static const char *const counts[] = { "tokenCount", "inputTokens" };
-	static const char *const images[] = { "b64_json", "url" };
+	static const char *const counts[] = { "tokenCount", "inputTokens", "tokens", "count",
+		"token_count" };
+	static const char *const images[] = { "b64_json", "url", "bytesBase64Encoded" };
 
 	if (tok == JSON_STRING && SPAN_IN(key, names))
 		e->name = json_text(r->a, r->in, ev);
 	else if (tok == JSON_STRING && SPAN_IN(key, images) && !e->name.n)
 		e->name = SPAN_LIT("image");
-	if (tok > JSON_ERROR && SPAN_IN(key, counts)) {
-		e->tok = tok;
-		e->count = span_cut(r->in, ev->start, ev->end);
-		e->n = 0; /* of null */
-	}
+	if (tok <= JSON_ERROR || !SPAN_IN(key, counts))
+		return;
+	e->tok = tok;
+	e->count = span_cut(r->in, ev->start, ev->end);
+	if (span_is(key, "token_count"))
+		e->name = key;
 }
 
 /* What elements of an array say adds up. */
@@ -131,71 +135,88 @@ count_more(struct reader *r, struct span path, uint64_t n, bool spoilt)
 	}
 }
 
-/* How many values the array lists whose opening bracket was just read. */
+/* How many values the array lists whose opening bracket was just read; whether one of them is
+ * an object that begins with the member `key`. */
 static uint64_t
-array_size(struct json *j)
+array_size(struct reader *r, const char *key, bool *has)
 {
 	struct json_event ev;
 	enum json_tok tok;
 	uint64_t n = 0;
 
-	while ((tok = json_next(j, &ev)) != JSON_ARRAY_END && tok != JSON_ERROR) {
-		json_skip(j, &ev);
+	while ((tok = json_next(r->j, &ev)) != JSON_ARRAY_END && tok != JSON_ERROR) {
+		if (tok != JSON_OBJECT) {
+			json_skip(r->j, &ev);
+		} else {
+			while (json_next(r->j, &ev) == JSON_KEY) {
+				*has |= span_is(json_text(r->a, r->in, &ev), key);
+				json_next(r->j, &ev);
+				json_skip(r->j, &ev);
+			}
+		}
 		n++;
 	}
 	return n;
 }
 
-/* Gemini's grounding, in a candidate: what was searched for. */
+/* Of an element, or of an object in it that is known to count. */
 static int
-read_grounding(struct reader *r, struct element *e)
+read_members(struct reader *r, struct element *e)
 {
+	static const char *const inner[] = { "groundingMetadata", /* Gemini */
+		"embeddings", "statistics" /* Vertex */ };
 	struct json_event ev;
+	bool any = false;
 
 	while (json_next(r->j, &ev) == JSON_KEY) {
 		struct span key = json_text(r->a, r->in, &ev);
+		int err = 0;
 		if (!key.p)
 			return ERR_NOMEM;
 		enum json_tok tok = json_next(r->j, &ev);
-		if (tok == JSON_ARRAY && span_is(key, "webSearchQueries")) {
-			e->name = SPAN_LIT("webSearchQueries");
-			e->n = array_size(r->j);
+		element_member(r, key, tok, &ev, e);
+		if (tok == JSON_OBJECT && SPAN_IN(key, inner)) {
+			err = read_members(r, e);
+		} else if (tok == JSON_ARRAY && span_is(key, "webSearchQueries")) {
+			e->queries += array_size(r, "", &any);
+			e->searched = true;
+		} else if (tok == JSON_ARRAY && span_is(key, "groundingChunks")) {
+			array_size(r, "maps", &e->mapped);
 		} else if (json_skip(r->j, &ev) == JSON_ERROR) {
 			break;
 		}
+		if (err)
+			return err;
 	}
-	return 0;
+	return json_error(r->j, NULL, NULL);
+}
+
+static void
+count_element(struct reader *r, size_t base, struct span name, uint64_t n, bool spoilt)
+{
+	if (!name.n || name.n >= sizeof(r->path) - base)
+		return;
+	memcpy(r->path + base, name.p, name.n);
+	count_more(r, without_holder(span_of(r->path, base + name.n)), n, spoilt);
 }
 
 static int
 read_element(struct reader *r, size_t base)
 {
-	struct element e = { .tok = JSON_NULL, .n = 1 };
-	struct json_event ev;
+	struct element e = { .tok = JSON_NULL };
 	uint64_t n = 0;
-	int err = 0;
+	int err = read_members(r, &e);
 
-	while (!err && json_next(r->j, &ev) == JSON_KEY) {
-		struct span key = json_text(r->a, r->in, &ev);
-		if (!key.p)
-			return ERR_NOMEM;
-		enum json_tok tok = json_next(r->j, &ev);
-		element_member(r, key, tok, &ev, &e);
-		if (tok == JSON_OBJECT && span_is(key, "groundingMetadata"))
-			err = read_grounding(r, &e);
-		else if (json_skip(r->j, &ev) == JSON_ERROR)
-			break;
-	}
-	if (!err)
-		err = json_error(r->j, NULL, NULL);
-	if (err || !e.name.n || e.name.n >= sizeof(r->path) - base)
+	if (err)
 		return err;
-	memcpy(r->path + base, e.name.p, e.name.n);
-	struct span path = without_holder(span_of(r->path, base + e.name.n));
 	bool counted = e.tok == JSON_NUMBER && span_u64(e.count, &n) == 0;
+	if (e.searched)
+		count_element(r, base, SPAN_LIT("webSearchQueries"), e.queries, false);
+	if (e.mapped)
+		count_element(r, base, SPAN_LIT("maps"), 1, false);
 	if (e.tok == JSON_NULL)
-		n = e.n;
-	count_more(r, path, n, e.tok != JSON_NULL && !counted);
+		n = e.count.n ? 0 : 1; /* null is none */
+	count_element(r, base, e.name, n, e.tok != JSON_NULL && !counted);
 	return 0;
 }
 

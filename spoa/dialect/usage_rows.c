@@ -68,6 +68,23 @@ const struct usage_row usage_gemini[] = {
 	{ "usageMetadata.totalTokenCount",             USAGE_TOTAL,  false },
 	{ "usageMetadata.cachedContentTokenCount",     USAGE_CACHED, false },
 	{ "usageMetadata.thoughtsTokenCount",          USAGE_REASONING, false },
+	/* embeddings: nothing is made */
+	{ "usageMetadata.promptTokenCount",            USAGE_TOTAL,  true },
+	{ "predictions[].token_count",                 USAGE_INPUT,  true }, /* Vertex */
+	{ "predictions[].token_count",                 USAGE_TOTAL,  true },
+	{ "predictions[].image",                       USAGE_IMAGES, false },
+	/* interactions, where what was thought is apart, too */
+	{ "usage.total_input_tokens",                  USAGE_INPUT,  false },
+	{ "usage.total_tool_use_tokens",               USAGE_INPUT,  false },
+	{ "usage.total_output_tokens",                 USAGE_OUTPUT, false },
+	{ "usage.total_thought_tokens",                USAGE_OUTPUT, false },
+	{ "usage.total_thought_tokens",                USAGE_REASONING, false },
+	{ "usage.total_cached_tokens",                 USAGE_CACHED, false },
+	{ "usage.input_tokens_by_modality[].audio",    USAGE_AUDIO_IN, false },
+	{ "usage.input_tokens_by_modality[].image",    USAGE_IMAGE_IN, false },
+	{ "usage.output_tokens_by_modality[].audio",   USAGE_AUDIO_OUT, false },
+	{ "usage.output_tokens_by_modality[].image",   USAGE_IMAGE_OUT, false },
+	{ "usage.grounding_tool_count[].google_search", USAGE_SEARCHES, false },
 	{ "candidates[].webSearchQueries",             USAGE_SEARCHES, false }, /* of 2.5 and older a request is charged once, not each query */
 	{ "usageMetadata.promptTokensDetails[].AUDIO",   USAGE_AUDIO_IN, false },
 	{ "usageMetadata.promptTokensDetails[].IMAGE",   USAGE_IMAGE_IN, false },

@@ -82,11 +82,14 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
 
 	*u = res->usage;
+	/* it was made, and counted, before; or nothing is made */
 	if (r->found.endpoint.stored)
-		return USED_NOTHING; /* it was made, and counted, before */
+		return USED_NOTHING;
 	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
 		res->end == END_NEVER_SENT || res->end == END_DENIED)
 		return USED_NOT_SENT;
+	if (r->found.endpoint.free && res->status)
+		return USED_NOTHING;
 	if (res->usage.known)
 		return USED_SAID;
 	if ((res->status >= 400 && !res->output_begun) || (a && provider_error(a)))

@@ -292,7 +292,10 @@ add_hit(struct request *r, struct quota_request *q, const struct policy_limit_hi
 	const struct limit *l = hit->limit;
 	uint64_t n;
 
-	bool unknown = r->found.file.state == FILE_UNKNOWN && limits_counts_text(l->of);
+	if (r->found.endpoint.free && limits_counts_text(l->of))
+		return 0;
+	bool unknown = (r->found.file.state == FILE_UNKNOWN || r->found.endpoint.unseen) &&
+		       limits_counts_text(l->of);
 	if (unknown || !takes(r, l->of, most, &n)) {
 		r->found.unpriced = l;
 		return 0;

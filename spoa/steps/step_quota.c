@@ -121,6 +121,14 @@ alone(struct request *r, struct quota_request *q)
 				"not known here: upload it through this gateway",
 				l->name));
 	}
+	if (r->found.unpriced && r->found.endpoint.unseen) {
+		request_release(r);
+		return request_deny(r, 403, "usage_unknown", l->name,
+			arena_printf(&r->arena,
+				"the limit %s counts what models take, and no answer says what "
+				"this runs",
+				l->name));
+	}
 	if (r->found.unpriced) {
 		request_release(r);
 		return request_deny(r, 403, "price_unknown", l->name,

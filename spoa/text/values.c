@@ -67,6 +67,10 @@ item_role(struct span type, enum seg_role role)
 		const char *suffix;
 		enum seg_role role;
 	} types[] = {
+		{ "model_output", ROLE_ASSISTANT }, /* Gemini's interactions */
+		{ "user_input", ROLE_USER },
+		{ "thought", ROLE_ASSISTANT },
+		{ "_result", ROLE_TOOL_RESULT },
 		{ "_output", ROLE_TOOL_RESULT },
 		{ "_call", ROLE_TOOL_CALL },
 		{ "function.result", ROLE_TOOL_RESULT },

@@ -35,6 +35,8 @@ rules:
   - {name: small, when: 'model.name == "big"', route: {model: "small:0"}, max_output_tokens: 50}
   - {name: pii, when: '"pii" in prompt.classes', redact: {classes: [pii]}}
 default: permit
+limits:
+  - {name: spent, when: 'identity.person == "kim"', tokens: 1000, window: 1h}
 YAML
 stack_up --policy "$D/policy-in.yaml" --config "$here/config.yaml"
 auth="authorization: Bearer $(token)"
@@ -124,5 +126,31 @@ is "one alone" "$status" 403
 control '{"status":200,"content_type":"application/json","body":"{\"data\":[{"}'
 req GET /v1/models -H "$auth"
 is "a list that is none is not passed on" "$status" 503
+control '{"status":200,"body":"{}"}'
+
+# ---- what providers keep, and run out of sight ----
+post /v1/threads "{\"messages\":[{\"role\":\"user\",\"content\":\"$mail\"}]}"
+is "a thread: redacted" "$status $(sent)" '200 /v1/threads {"messages":[{"role":"user","content":"write to <EMAIL_ADDRESS_1>"}]}'
+post /v1/assistants/a '{"model":"denied","instructions":"hi"}'
+is "an assistant's model is its request's" "$status" 403
+post /v1/vector_stores '{"name":"n","description":"the key AKIAQ3EGRTZK7VXW2YUB"}'
+is "a store of vectors: every string is read" "$status" 403
+echo "the key AKIAQ3EGRTZK7VXW2YUB" >"$D/notes.txt"
+req POST /v1/containers/c/files -H "$auth" -F "file=@$D/notes.txt"
+is "a file in a container, too" "$status" 403
+req GET /v1/organization/costs -H "$auth"
+is "administration is no part of the API" "$status" 404
+post /v1/fine_tuning/jobs '{"model":"m","training_file":"file-1"}'
+is "a job without a limit passes" "$status $(sent)" '200 /v1/fine_tuning/jobs {"model":"m","training_file":"file-1"}'
+auth="authorization: Bearer $(token --claims '{"sub":"kim"}')"
+post /v1/fine_tuning/jobs '{"model":"m","training_file":"file-1"}'
+like "under a limit of tokens it does not: nobody says what it takes" "$status $(header x-should-retry) $body" '^403 false .*"code":"usage_unknown"'
+post /v1beta/models/m:batchGenerateContent '{"batch":{"inputConfig":{"fileName":"files/f"}}}'
+like "nor a batch of Gemini's whose file nobody read" "$status $body" '^403 .*file_unknown'
+post /v1beta/models/m:countTokens "$(gemini "$(printf 'word %.0s' $(seq 1 2000))")"
+is "tokens are counted without a charge" "$status" 200
+post /v1beta/models/m:embedContent '{"content":{"parts":[{"text":"what is left of the limit"}]}}'
+is "nothing was charged: all of the limit is left" "$status $(header x-ratelimit-limit-tokens)" "200 1000"
+check "but this" [ "$(header x-ratelimit-remaining-tokens)" -gt 950 ]
 check "the records verify" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

@@ -61,6 +61,29 @@ static const struct {
 		"{\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"usageMetadata\":{"
 		"\"promptTokenCount\":10,\"totalTokenCount\":10}}",
 		0, 10, 0, 0 },
+	{ "Gemini's embeddings", "gemini",
+		"{\"embedding\":{\"values\":[0.1]},\"usageMetadata\":{\"promptTokenCount\":7,"
+		"\"promptTokensDetails\":[{\"modality\":\"TEXT\",\"tokenCount\":7}]}}",
+		0, 7, 0, 0 },
+	{ "Vertex' embeddings, of several texts", "gemini",
+		"{\"predictions\":[{\"embeddings\":{\"statistics\":{\"token_count\":6,"
+		"\"truncated\":false},\"values\":[0.1]}},{\"embeddings\":{\"values\":[],"
+		"\"statistics\":{\"truncated\":false,\"token_count\":3}}}],\"metadata\":{"
+		"\"billableCharacterCount\":20}}",
+		0, 9, 0, 0 },
+	{ "Imagen has no tokens", "gemini",
+		"{\"predictions\":[{\"mimeType\":\"image/png\",\"bytesBase64Encoded\":\"x\"}]}",
+		0, 0, 0, 0 },
+	{ "an interaction: what was thought is apart, what was cached inside", "gemini",
+		"{\"id\":\"i\",\"steps\":[],\"usage\":{\"total_input_tokens\":7,\"total_output_"
+		"tokens\":20,\"total_thought_tokens\":22,\"total_tokens\":50,"
+		"\"total_tool_use_tokens\":1,\"total_cached_tokens\":3}}",
+		0, 8, 42, 3 },
+	{ "a candidate that counts itself, with what it searched for", "gemini",
+		"{\"candidates\":[{\"tokenCount\":57,\"groundingMetadata\":{"
+		"\"webSearchQueries\":[\"a\"]}}],\"usageMetadata\":{\"promptTokenCount\":10,"
+		"\"candidatesTokenCount\":57}}",
+		0, 10, 57, 0 },
 	{ "Bedrock, where the total says that what was cached is apart", "bedrock",
 		"{\"usage\":{\"inputTokens\":10,\"outputTokens\":5,\"totalTokens\":45,"
 		"\"cacheReadInputTokens\":20,\"cacheWriteInputTokens\":10}}",

@@ -103,6 +103,28 @@ static const struct {
 		  "2}],\"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount\":3}"
 		  "}" },
 		{ [PRICE_INPUT] = 10, [PRICE_OUTPUT] = 3, [PRICE_SEARCHES] = 3 }, 0 },
+	{ "a candidate that counts its tokens counts its searches apart", "gemini",
+		{ "{\"candidates\":[{\"tokenCount\":57,\"groundingMetadata\":{"
+		  "\"webSearchQueries\":[\"a\"]}}],\"usageMetadata\":{\"promptTokenCount\":10,"
+		  "\"candidatesTokenCount\":57}}" },
+		{ [PRICE_INPUT] = 10, [PRICE_OUTPUT] = 57, [PRICE_SEARCHES] = 1 }, 0 },
+	{ "an interaction, in a stream", "gemini",
+		{ "{\"event_type\":\"step.delta\",\"delta\":{\"type\":\"text\",\"text\":\"x\"}"
+		  "}",
+			"{\"event_type\":\"interaction.completed\",\"interaction\":{\"usage\":{"
+			"\"total_input_tokens\":10,\"total_output_tokens\":5,\"total_thought_"
+			"tokens\":4,\"total_cached_tokens\":3,\"input_tokens_by_modality\":[{"
+			"\"modality\":\"text\",\"tokens\":8},{\"modality\":\"audio\","
+			"\"tokens\":2}],"
+			"\"grounding_tool_count\":[{\"type\":\"google_search\",\"count\":2},{"
+			"\"type\":\"retrieval\",\"count\":9}]}}}" },
+		{ [PRICE_INPUT] = 5,
+			[PRICE_CACHED] = 3,
+			[PRICE_AUDIO_IN] = 2,
+			[PRICE_OUTPUT] = 5,
+			[PRICE_REASONING] = 4,
+			[PRICE_SEARCHES] = 2 },
+		0 },
 	{ "what the cache keeps for an hour adds up", "bedrock",
 		{ "{\"usage\":{\"inputTokens\":10,\"outputTokens\":5,\"totalTokens\":15,"
 		  "\"cacheWriteInputTokens\":10,\"cacheDetails\":[{\"ttl\":\"1h\","

@@ -1,0 +1,151 @@
+/* dialect/offered: tools that the provider runs, and how often a request lets them be used. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "dialect/dialect.h"
+
+static void
+tools_that_are_paid_by_the_use_are_bounded(void **state)
+{
+	static const struct {
+		const char *dialect, *path, *in;
+		uint64_t searches, sessions;
+	} rows[] = {
+		{ "openai", "/v1/responses", "{\"input\":\"web_search\"}", 0, 0 },
+		{ "openai", "/v1/responses", "{\"tools\":[{\"type\":\"web_search_preview\"}]}",
+			10, 0 },
+		{ "openai", "/v1/responses",
+			"{\"tools\":[{\"type\":\"web_search\"},{\"type\":\"code_interpreter\","
+			"\"container\":{\"type\":\"auto\"}}]}",
+			10, 10 },
+		{ "openai", "/v1/responses",
+			"{\"max_tool_calls\":2,\"tools\":[{\"type\":\"web_search\"}]}", 2, 0 },
+		{ "openai", "/v1/responses",
+			"{\"tools\":[{\"type\":\"web_search\"}],\"max_tool_calls\":null}", 10,
+			0 },
+		{ "openai", "/v1/chat/completions",
+			"{\"web_search_options\":{},\"messages\":[],\"n\":2}", 20, 0 },
+		{ "openai", "/v1/chat/completions",
+			"{\"messages\":[],\"tools\":[{\"type\":\"function\",\"function\":{"
+			"\"name\":"
+			"\"web_search\",\"parameters\":{\"type\":\"web_search\"}}}]}",
+			0, 0 },
+		{ "anthropic", "/v1/messages",
+			"{\"messages\":[],\"tools\":[{\"max_uses\":4,\"type\":"
+			"\"web_search_20250305\",\"name\":\"web_search\"}]}",
+			4, 0 },
+		{ "anthropic", "/v1/messages",
+			"{\"messages\":[],\"tools\":[{\"max_uses\":-4,\"type\":"
+			"\"web_search_20250305\"}]}",
+			10, 0 },
+		{ "anthropic", "/v1/messages/batches",
+			"{\"requests\":[{\"custom_id\":\"a\",\"params\":{\"messages\":[],"
+			"\"tools\":["
+			"{\"type\":\"web_search_20250305\",\"max_uses\":3}]}},{\"custom_id\":"
+			"\"b\","
+			"\"params\":{\"messages\":[],\"tools\":[{\"type\":\"web_search_"
+			"20250305\"}]"
+			"}}]}",
+			13, 0 },
+		{ "gemini", "/v1beta/models/x:generateContent",
+			"{\"contents\":[],\"tools\":[{\"googleSearch\":{}},{\"google_search\":{"
+			"}},"
+			"{\"functionDeclarations\":[]}]}",
+			20, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct dialect *d = dialect_find(span_str(rows[i].dialect));
+		struct endpoint e =
+			dialect_endpoint(d, SPAN_LIT("POST"), span_str(rows[i].path));
+		struct span in = span_str(rows[i].in);
+		struct price_usage most = { .n = { 0 } };
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		arena_init(&a, 0, false);
+		assert_int_equal(body_read(e.table, (struct span){ 0 }, in, &a, &b, &why), 0);
+		assert_int_equal(dialect_offered(&b, in, NULL, 0, 10, &a, &most), 0);
+		if (most.n[PRICE_SEARCHES] != rows[i].searches ||
+			most.n[PRICE_SESSIONS] != rows[i].sessions)
+			fail_msg("%s: %d searches, %d sessions", rows[i].in,
+				(int)most.n[PRICE_SEARCHES], (int)most.n[PRICE_SESSIONS]);
+		arena_reset(&a);
+	}
+}
+
+/* Which they are, and what each is priced as, the price list says. */
+static void
+tools_are_those_that_the_price_list_names(void **state)
+{
+	static const struct price_tool tools[] = { { "file_search", PRICE_FILES },
+		{ "image_generation", PRICE_DRAWN }, { "x_search", PRICE_SEARCHES },
+		{ "search_parameters", PRICE_SEARCHES }, { "web", PRICE_SEARCHES },
+		{ "any_*", PRICE_SESSIONS }, { "any_search", PRICE_SEARCHES } };
+	static const struct {
+		const char *path, *in;
+		uint64_t searches, sessions, files, drawn;
+	} rows[] = {
+		{ "/v1/responses",
+			"{\"tools\":[{\"type\":\"file_search\",\"vector_store_ids\":[\"v\"]}]}",
+			0, 0, 10, 0 },
+		{ "/v1/responses",
+			"{\"tools\":[{\"type\":\"image_generation\"}],\"max_tool_calls\":3}", 0,
+			0, 0, 3 },
+		{ "/v1/responses", "{\"tools\":[{\"type\":\"x_search\"}]}", 10, 0, 0, 0 },
+		{ "/v1/chat/completions",
+			"{\"search_parameters\":{\"mode\":\"auto\",\"max_search_results\":4},"
+			"\"messages\":[]}",
+			4, 0, 0, 0 },
+		{ "/v1/chat/completions", "{\"search_parameters\":{},\"messages\":[]}", 10, 0,
+			0, 0 },
+		{ "/v1/chat/completions",
+			"{\"plugins\":[{\"id\":\"web\",\"max_results\":5}],\"messages\":[]}",
+			10, 0, 0, 0 },
+		{ "/v1/chat/completions",
+			"{\"messages\":[{\"role\":\"user\",\"content\":\"web\"}]}", 0, 0, 0,
+			0 },
+		{ "/v1/responses",
+			"{\"tools\":[{\"type\":\"any_thing\"},{\"type\":\"any_search\"}]}", 10,
+			10, 0, 0 },
+		{ "/v1/responses", "{\"tools\":[{\"type\":\"web_search\"}]}", 0, 0, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct endpoint e = dialect_endpoint(dialect_find(SPAN_LIT("openai")),
+			SPAN_LIT("POST"), span_str(rows[i].path));
+		struct span in = span_str(rows[i].in);
+		struct price_usage most = { .n = { 0 } };
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		arena_init(&a, 0, false);
+		assert_int_equal(body_read(e.table, (struct span){ 0 }, in, &a, &b, &why), 0);
+		assert_int_equal(
+			dialect_offered(&b, in, tools, COUNT_OF(tools), 10, &a, &most), 0);
+		if (most.n[PRICE_SEARCHES] != rows[i].searches ||
+			most.n[PRICE_SESSIONS] != rows[i].sessions ||
+			most.n[PRICE_FILES] != rows[i].files ||
+			most.n[PRICE_DRAWN] != rows[i].drawn)
+			fail_msg("%s: %d searches, %d sessions, %d of files, %d images",
+				rows[i].in, (int)most.n[PRICE_SEARCHES],
+				(int)most.n[PRICE_SESSIONS], (int)most.n[PRICE_FILES],
+				(int)most.n[PRICE_DRAWN]);
+		arena_reset(&a);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tools_that_are_paid_by_the_use_are_bounded),
+		cmocka_unit_test(tools_are_those_that_the_price_list_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
