@@ -151,6 +151,28 @@ redis_deadline_us(const struct redis *r)
 	return r->deadline_us;
 }
 
+void
+redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
+{
+	struct redis_front *f = front->f;
+
+	f->moved += node && f->owner[slot] != node;
+	if (node)
+		f->owner[slot] = node;
+}
+
+/* Where others of this process were redirected. */
+static void
+take_told(struct redis *r)
+{
+	struct redis_front *f = r->f;
+	struct redis_place place;
+	unsigned slot;
+
+	while (f->cluster && redis_finder_told(f->finder, &f->told, &slot, &place))
+		redis_slot_at(r, slot, redis_node_at(r, &place));
+}
+
 /* ---- all of it ---- */
 
 static void
@@ -185,6 +207,7 @@ on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 {
 	struct redis *r = TAGGED(redis, w->data);
 
+	take_told(r);
 	if (r->f->before_write)
 		r->f->before_write(r->f->before_write_arg);
 	redis_conn_flush(r);

@@ -238,10 +238,8 @@ follow(struct redis_call *c, struct span said)
 		c->away = true;
 	}
 	if (moved) {
-		redis_finder_again(front->f->finder);
-		front->f->moved += to && front->f->owner[slot] != to;
-		if (to)
-			front->f->owner[slot] = to;
+		redis_slot_at(front, (unsigned)slot, to);
+		redis_finder_tell(front->f->finder, (unsigned)slot, &place);
 	}
 	if (ask && to && conn_up(to))
 		redisAsyncCommand(to->ac, on_asking, NULL, "ASKING");

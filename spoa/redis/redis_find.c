@@ -25,6 +25,7 @@ enum {
 	CLUSTER_MS = 10000,
 	RETRY_MS = 1000, /* nothing was found */
 	AGAIN_MS = 100,	 /* at most so often */
+	TOLD_MAX = 64,	 /* slots that moved, of which those behind know nothing more */
 };
 
 /* ---- names ---- */
@@ -228,6 +229,11 @@ struct redis_finder {
 	struct redis_map map;
 	unsigned users;
 	bool thread, again;
+	_Atomic uint64_t told; /* how often; any thread reads it */
+	struct told {
+		unsigned slot;
+		struct redis_place place;
+	} tells[TOLD_MAX]; /* the last ones, a ring */
 };
 
 /* The last one frees it: the thread ends where there is no user. */
@@ -423,4 +429,31 @@ redis_finder_again(struct redis_finder *f)
 	f->again = true;
 	pthread_cond_signal(&f->changed);
 	pthread_mutex_unlock(&f->lock);
+}
+
+void
+redis_finder_tell(struct redis_finder *f, unsigned slot, const struct redis_place *place)
+{
+	pthread_mutex_lock(&f->lock);
+	f->tells[f->told % TOLD_MAX] = (struct told){ slot, *place };
+	atomic_fetch_add(&f->told, 1);
+	pthread_mutex_unlock(&f->lock);
+	redis_finder_again(f);
+}
+
+bool
+redis_finder_told(
+	struct redis_finder *f, uint64_t *seen, unsigned *slot, struct redis_place *place)
+{
+	if (*seen == atomic_load_explicit(&f->told, memory_order_acquire))
+		return false;
+	pthread_mutex_lock(&f->lock);
+	if (f->told - *seen > TOLD_MAX) /* the map has the others soon */
+		*seen = f->told - TOLD_MAX;
+	const struct told *t = &f->tells[*seen % TOLD_MAX];
+	*slot = t->slot;
+	*place = t->place;
+	++*seen;
+	pthread_mutex_unlock(&f->lock);
+	return true;
 }

@@ -24,5 +24,11 @@ const struct redis_options *redis_finder_options(const struct redis_finder *f);
 bool redis_finder_news(struct redis_finder *f, uint64_t *version, struct redis_map *out);
 /* What was found is wrong or no longer there: it is asked again soon. Any thread. */
 void redis_finder_again(struct redis_finder *f);
+/* A node said that this slot is elsewhere: all who share the finder know it at their next turn,
+ * before what it finds. Any thread. */
+void redis_finder_tell(struct redis_finder *f, unsigned slot, const struct redis_place *place);
+/* What was told since *seen, which is 0 at first, one by one; false: no more. Any thread. */
+bool redis_finder_told(
+	struct redis_finder *f, uint64_t *seen, unsigned *slot, struct redis_place *place);
 
 #endif

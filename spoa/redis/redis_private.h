@@ -19,6 +19,7 @@ struct redis_front {
 	struct redis_finder *finder;
 	uint64_t version; /* of what it found last */
 	uint64_t moved;	  /* slots that a node said are elsewhere, sooner than the finder */
+	uint64_t told;	  /* what the finder was told of them */
 	struct redis_map *map;
 	struct redis_tls *tls;
 	void (*before_write)(void *);
@@ -133,5 +134,7 @@ void redis_calls_late(struct redis_pipe *p);
 
 /* The node at this place, made where there is none; NULL: there are too many. */
 struct redis *redis_node_at(struct redis *front, const struct redis_place *p);
+/* A node said that the slot is there; NULL: there are too many. */
+void redis_slot_at(struct redis *front, unsigned slot, struct redis *node);
 
 #endif

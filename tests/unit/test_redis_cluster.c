@@ -177,6 +177,37 @@ a_slot_that_moves_is_followed(void **state)
 	redis_free(&r);
 }
 
+/* One worker of a process is redirected: at its next turn each knows where the slot is, and
+ * that it moved, before the cluster was asked. */
+static void
+who_is_redirected_tells_the_others(void **state)
+{
+	struct redis_options o = cluster();
+	struct redis_finder *f = redis_finder_new(&o);
+	struct redis *r[2];
+	char key[48];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		r[i] = redis_new_at(loop, f, 5000000, &metrics);
+		assert_true(run_until(r[i], true, 5000));
+	}
+	snprintf(key, sizeof(key), "%s", key_of(0, 170));
+	unsigned slot = redis_slot(span_str(key));
+	struct redis *was = redis_at(r[1], span_str(key));
+	uint64_t moves = redis_moves(r[1]);
+	for (int i = 1; i >= 0; i--)
+		server_do(&node[i], "CLUSTER SETSLOT %u NODE %s", slot, id(&node[1]));
+	assert_int_equal(count(r[0], key).i, 1);
+	ev_run(loop, EVRUN_NOWAIT);
+	assert_ptr_not_equal(redis_at(r[1], span_str(key)), was);
+	assert_ptr_equal(redis_at(r[1], span_str(key)), redis_at(r[1], span_str(key_of(1, 1))));
+	assert_true(redis_moves(r[1]) != moves);
+	for (int i = 0; i < 2; i++)
+		redis_free(&r[i]);
+	redis_finder_free(&f);
+}
+
 static void
 on_second(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -292,6 +323,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_key_goes_to_its_node),
 		cmocka_unit_test(a_slot_that_moves_is_followed),
+		cmocka_unit_test(who_is_redirected_tells_the_others),
 		cmocka_unit_test(what_is_read_was_counted_before),
 		cmocka_unit_test(a_lost_node_takes_only_its_own),
 	};
