@@ -200,6 +200,28 @@ on_answered(struct quota *qt, struct quota_request *q)
 	}
 }
 
+/* What may be let go without an answer stays counted. */
+static bool
+may_go(const struct quota_request *q, const struct quota_dim *d)
+{
+	if (d->away != QUOTA_AWAY_ALLOW)
+		return false;
+	for (size_t k = 0; k < q->ndims; k++)
+		if (q->dim[k].away == QUOTA_AWAY_DENY)
+			return false;
+	return true;
+}
+
+/* All that the item adds was answered with a count. `reply`: its first one. */
+static bool
+was_counted(const struct item *i, const struct redis_reply_ints *reply)
+{
+	size_t made = (i->plan & MAKES) != 0, each = made ? ADD_WITH_TTL : ADD_ONLY;
+
+	return i->plan & COUNTS && reply[made].err == 0 &&
+	       !(i->plan & SPENDS && reply[each + made].err);
+}
+
 /* Silence alone never un-counts: what was charged dies with its window, or expires. */
 static void
 lost(struct quota *qt, const struct item *i)
@@ -232,18 +254,6 @@ struct silent {
 	struct quota_dim dim;
 	size_t reply; /* of its INCRBY */
 };
-
-/* What may be let go without an answer stays counted. */
-static bool
-may_go(const struct quota_request *q, const struct quota_dim *d)
-{
-	if (d->away != QUOTA_AWAY_ALLOW)
-		return false;
-	for (size_t k = 0; k < q->ndims; k++)
-		if (q->dim[k].away == QUOTA_AWAY_DENY)
-			return false;
-	return true;
-}
 
 static void
 keep_silent(struct part *t)
@@ -283,7 +293,8 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 	struct quota *qt = t->quota;
 	const struct redis_reply_ints *time = replies + (err ? 0 : part_added(t)),
 				      *life = replies + (err ? 0 : n - 1);
-	struct replies add = { .next = replies + t->longs }, read = { .next = time + 1 };
+	const struct redis_reply_ints *own = replies + t->longs; /* the item's */
+	struct replies add = { .next = own }, read = { .next = time + 1 };
 	bool good = !err && time->err == 0 && time->n == 2 && life->err == 0 && life->n == 3,
 	     lives = good && (uint64_t)life->list[0] == t->epoch;
 	int64_t at_ms = 0, revision = 0;
@@ -307,10 +318,14 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 			read_item(it, &add, &read, &c, &added, near);
 		c.revision = revision;
 		c.longs = good && life->list[2] != 0;
-		if (good && !add.bad && !read.bad)
+		if (good && !add.bad && !read.bad) {
 			on_item(qt, it, &c, added, lives, at_ms, now);
-		else
+		} else {
 			lost(qt, it);
+			if (!err && was_counted(it, own) && !may_go(it->q, item_dim(it)))
+				quota_take_back(qt, item_dim(it), now);
+		}
+		own += item_added(it);
 		add.bad = false;
 		if (--it->q->unanswered == 0)
 			on_answered(qt, it->q);

@@ -306,6 +306,35 @@ what_is_answered_too_late_is_given_back(void **state)
 	}
 }
 
+/* A Redis that counts, and then says no to what the decision needs (its user may no more): it
+ * is denied, and what was counted for nobody is given back. */
+static void
+what_is_counted_for_nobody_is_given_back(void **state)
+{
+	static const char *const commands[] = { "time", "mget" };
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+			const struct quota_dim each = dim(&kinds[k], QUOTA_AWAY_DENY);
+			struct daemon d;
+			struct ask a;
+			redis_rig_do(&server, "FLUSHALL");
+			daemon_up(&d);
+			assert_int_equal(reserve(&d, &a, &each, 1), QUOTA_ADMITTED);
+			redis_rig_do(&server, "ACL SETUSER default -%s", commands[i]);
+			for (int n = 0; n < 5; n++)
+				assert_int_equal(reserve(&d, &a, &each, 1), QUOTA_FAILED);
+			redis_rig_do(&server, "ACL SETUSER default +%s", commands[i]);
+			assert_true(run_until_up(d.line.redis, 3000000));
+			unsigned left = all_of(&d, &each, &a, QUOTA_REFUSED);
+			if (left != LIMIT - 1)
+				fail_msg("%s without %s: %u are left", kinds[k].name,
+					commands[i], left);
+			daemon_down(&d);
+		}
+}
+
 /* Whoever has to wait for all others waits for the one that finds it last: a Redis that was
  * away for a moment is found in less than the second after which one is tried that was not
  * there at all. On a machine that is too busy for it, at the next try. (Half a second after it
@@ -343,6 +372,7 @@ main(void)
 		cmocka_unit_test(who_knows_of_nobody_has_no_share),
 		cmocka_unit_test(the_strictest_limit_decides),
 		cmocka_unit_test(what_is_answered_too_late_is_given_back),
+		cmocka_unit_test(what_is_counted_for_nobody_is_given_back),
 		cmocka_unit_test(one_that_comes_back_soon_is_found_soon),
 	};
 
