@@ -10,12 +10,12 @@ json='content-type: application/json'
 chat=/v1/chat/completions
 # The body of a request: the model, whether it streams.
 ask() { jq -cn --arg m "${1:-gpt-4o}" --argjson s "${2:-true}" '{model:$m,stream:$s,max_tokens:5000,messages:[{role:"user",content:"hi"}]}'; }
-post() { curl -sN -m 60 "$EDGE$1" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$2"; }
+post() { curl -sN -m 90 "$EDGE$1" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$2"; }
 host=
 # leaves BODY COMMAND…: asks, and goes once the command succeeds; what came is in $D/.said
 leaves() {
 	: >"$D/.said"
-	curl -sN -m 60 "$EDGE$chat" -H "$auth" -H "$json" -d "$1" >"$D/.said" &
+	curl -sN -m 90 "$EDGE$chat" -H "$auth" -H "$json" -d "$1" >"$D/.said" &
 	local asking=$!
 	wait_for "${@:2}"
 	kill $asking
@@ -71,7 +71,7 @@ is "nothing came yet: what was reserved" "$record $cost" "[\"client_abort\",null
 # ask_with CONTROL [stream]: the answer's bytes in $D/.said, its status in $status, curl's own in $ended_with
 ask_with() {
 	control "$1"
-	status=$(curl -s -m 60 -o "$D/.said" -w '%{http_code}' "$EDGE$chat" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$(ask gpt-4o "${2:-false}")")
+	status=$(curl -s -m 90 -o "$D/.said" -w '%{http_code}' "$EDGE$chat" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$(ask gpt-4o "${2:-false}")")
 	ended_with=$?
 }
 code() { jq -r .error.code "$D/.said" 2>/dev/null; }
@@ -96,7 +96,7 @@ is "recorded as that" "$(completion '[.outcome,.status]')" '["provider_abort",50
 ask_with "$(raw "this is no HTTP$crlf$crlf")"
 is "neither is what is no HTTP" "$status $(code)" '503 provider_unavailable'
 control "$(raw "this is no HTTP$crlf$crlf")"
-said=$(curl -s -m 20 "$EDGE/v1beta/models/gemini-2.0-flash:generateContent" -H "$auth" -H "$json" -d '{"contents":[{"parts":[{"text":"hi"}]}]}')
+said=$(curl -s -m 90 "$EDGE/v1beta/models/gemini-2.0-flash:generateContent" -H "$auth" -H "$json" -d '{"contents":[{"parts":[{"text":"hi"}]}]}')
 is "in another dialect as that says it" "$(jq -r '"\(.error.code) \(.error.status)"' <<<"$said")" '503 UNAVAILABLE'
 
 # What broke is not asked again. `stays`: the provider would go on with it, and HAProxy does not.
@@ -126,7 +126,7 @@ large() { # CONTROL
 	local before
 	before=$(left)
 	control "$(jq -c '. + {at_head:true}' <<<"$1")"
-	status=$(curl -s -m 60 -o "$D/.said" -w '%{http_code}' "$EDGE$chat" -H "$auth" -H "$json" --data-binary "@$D/.large")
+	status=$(curl -s -m 90 -o "$D/.said" -w '%{http_code}' "$EDGE$chat" -H "$auth" -H "$json" --data-binary "@$D/.large")
 	record=$(completion '[.outcome,.status,.usage.output_tokens]')
 	check "it had not read it" test "$(seen | jq '.[0].body | length')" -lt 1000000
 	cost=$((before - $(left) - probe))
@@ -190,7 +190,7 @@ if sys.argv[1] == "cut": out[1] = out[1][:40]
 print(json.dumps({"body_base64": base64.b64encode(b"".join(out)).decode(), "content_type": "application/vnd.amazon.eventstream", "times": 1, "chunk_ms": 200}))' "$1"; }
 for how in crc cut; do
 	control "$(frames $how)"
-	curl -s -m 20 -o "$D/.said" "$EDGE/model/us.amazon.nova-pro-v1%3A0/converse-stream" -H "$auth" -H "$json" -d '{"messages":[{"role":"user","content":[{"text":"hi"}]}]}'
+	curl -s -m 90 -o "$D/.said" "$EDGE/model/us.amazon.nova-pro-v1%3A0/converse-stream" -H "$auth" -H "$json" -d '{"messages":[{"role":"user","content":[{"text":"hi"}]}]}'
 	is "a frame that is $how: what was before it, and an exception" "$(tr -d '\0' <"$D/.said" | grep -ac 'it is\.') $(tr -d '\0' <"$D/.said" | grep -ac 'and more') $(tr -d '\0' <"$D/.said" | grep -aoc ':exception-type')" '1 0 1'
 	is "$how: recorded, settled at what was seen" "$(completion '[.outcome,.estimated_usage.output_tokens]')" '["provider_abort",7]'
 	check "$how: its connection is not asked again" asks_anew 1
@@ -199,7 +199,7 @@ done
 # ---- answers that count nothing: what was asked ----
 for verb in embedContent batchEmbedContents countTokens; do
 	before=$(left)
-	curl -s -m 20 -o "$D/.said" "$EDGE/v1beta/models/gemini-embedding-001:$verb" -H "$auth" -H "$json" -d '{"content":{"parts":[{"text":"one two three"}]},"requests":[{"content":{"parts":[{"text":"one two three"}]}}],"contents":[{"parts":[{"text":"one two three"}]}]}'
+	curl -s -m 90 -o "$D/.said" "$EDGE/v1beta/models/gemini-embedding-001:$verb" -H "$auth" -H "$json" -d '{"content":{"parts":[{"text":"one two three"}]},"requests":[{"content":{"parts":[{"text":"one two three"}]}}],"contents":[{"parts":[{"text":"one two three"}]}]}'
 	cost=$((before - $(left) - probe))
 	check "Gemini's $verb costs what was asked, $cost" test $cost -gt 0 -a $cost -lt 100
 done
@@ -207,18 +207,18 @@ done
 # ---- answers without a body ----
 for status in 204 304; do
 	control "{\"status\":$status,\"times\":1}"
-	is "a $status passes as it is" "$(curl -s -m 10 -o /dev/null -w '%{http_code} %{size_download}' "$EDGE$chat" -H "$auth" -H "$json" -d "$(ask gpt-4o false)")" "$status 0"
+	is "a $status passes as it is" "$(curl -s -m 90 -o /dev/null -w '%{http_code} %{size_download}' "$EDGE$chat" -H "$auth" -H "$json" -d "$(ask gpt-4o false)")" "$status 0"
 done
 answer '{"choices":[]}'
-is "HEAD has a head" "$(curl -s -m 10 -I -o /dev/null -w '%{http_code} %{size_download}' "$EDGE/v1/chat/completions/x" -H "$auth")" '200 0'
+is "HEAD has a head" "$(curl -s -m 90 -I -o /dev/null -w '%{http_code} %{size_download}' "$EDGE/v1/chat/completions/x" -H "$auth")" '200 0'
 control "$(raw "HTTP/1.1 206 Partial Content${crlf}content-type: text/plain${crlf}content-range: bytes 0-23/100${crlf}content-length: 24$crlf${crlf}to jane.doe@example.org.")"
-is "a part of a file is inspected" "$(curl -s -m 10 "$EDGE/v1/files/x/content" -H "$auth" -H 'range: bytes=0-23')" 'to <EMAIL_ADDRESS>.'
+is "a part of a file is inspected" "$(curl -s -m 90 "$EDGE/v1/files/x/content" -H "$auth" -H 'range: bytes=0-23')" 'to <EMAIL_ADDRESS>.'
 
 # ---- an answer that was made before: inspected like one, and nothing is counted twice ----
 tokens() { echo "$(metric tokens_total 'type="input"') $(metric tokens_total 'type="output"')"; }
 counted=$(tokens)
 answer '{"id":"resp_1","object":"response","status":"completed","model":"m","output":[{"type":"message","content":[{"type":"output_text","text":"to jane.doe@example.org"}]},{"type":"function_call","name":"f","arguments":"{}"}],"usage":{"input_tokens":30,"output_tokens":40,"total_tokens":70}}'
-is "a stored answer is inspected" "$(curl -s -m 10 "$EDGE/v1/responses/resp_1" -H "$auth" | jq -r '.output[0].content[0].text')" 'to <EMAIL_ADDRESS>'
+is "a stored answer is inspected" "$(curl -s -m 90 "$EDGE/v1/responses/resp_1" -H "$auth" | jq -r '.output[0].content[0].text')" 'to <EMAIL_ADDRESS>'
 is "in its own words, and recorded as stored" "$(completion '[.stored,.usage,.answer.tool_calls,.answer.finish_reason]')" '[true,null,["f"],"completed"]'
 is "its tokens are not counted again" "$(tokens)" "$counted"
 check "as those of others were" test "${counted%% *}" -gt 0
@@ -254,7 +254,7 @@ both_under_way() { # what happens meanwhile
 	# shellcheck disable=SC2086
 	wait $asking
 }
-reload() { reloaded=$(curl -s -m 10 -o /dev/null -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload"); }
+reload() { reloaded=$(curl -s -m 90 -o /dev/null -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload"); }
 both_under_way reload
 is "a reload ends neither an answer that is withheld" "$reloaded $(jq -r '.choices[0].message.content' "$D/.whole")" '200 to <EMAIL_ADDRESS>'
 is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'well now. to <EMAIL_ADDRESS> now. and on. 1'

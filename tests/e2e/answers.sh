@@ -5,8 +5,8 @@
 stack_up --policy "$here/answers.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
-post() { curl -s -m 20 "$EDGE$1" -H "$auth" -H "$json" -d "$2"; }
-status() { curl -s -m 20 -o /dev/null -w '%{http_code}' "$EDGE$1" -H "$auth" -H "$json" -d "$2"; }
+post() { curl -s -m 90 "$EDGE$1" -H "$auth" -H "$json" -d "$2"; }
+status() { curl -s -m 90 -o /dev/null -w '%{http_code}' "$EDGE$1" -H "$auth" -H "$json" -d "$2"; }
 chat=/v1/chat/completions
 say() { printf '{"model":"say:%s","messages":[{"role":"user","content":"hi"}]%s}' "$1" "${2:-}"; }
 # What the provider answers next, once: bytes and their type.

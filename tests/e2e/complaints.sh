@@ -61,7 +61,7 @@ for kb in 33 64 65 640 1024 2048; do
 done
 daemon=$(for p in $PIDS; do [ "$(cat /proc/"$p"/comm)" = tollgate ] && echo "$p"; done | head -1)
 check "and memory is what it was (coraza-spoa#97)" test "$(awk '/VmRSS/ { print $2 }' /proc/"$daemon"/status)" -lt 200000
-curl -s -o "$D/body" -w '%{http_code}' -m 5 -X PROPFIND -H "$auth" "$EDGE/v1/chat/completions" -d x >"$D/status"
+curl -s -o "$D/body" -w '%{http_code}' -m 90 -X PROPFIND -H "$auth" "$EDGE/v1/chat/completions" -d x >"$D/status"
 is "an odd method is answered at once, and not passed (spoa-bouncer#67)" "$(cat "$D/status")" 404
 
 # ---- faults in the middle ----
@@ -75,7 +75,7 @@ check "and no CPU spins (litellm#26015)" test $(($(ticks) - before)) -lt 20
 control '{"hold_after_events":4,"times":1}'
 forget
 : >"$D/stream"
-curl -sN -m 60 -H "$auth" -H "$json" "$EDGE/v1/chat/completions" -d "{\"model\":\"echo\",\"stream\":true,$(user 'where the river bends there is an old mill')}" >"$D/stream" &
+curl -sN -m 90 -H "$auth" -H "$json" "$EDGE/v1/chat/completions" -d "{\"model\":\"echo\",\"stream\":true,$(user 'where the river bends there is an old mill')}" >"$D/stream" &
 check "a stream is not gathered: its first word comes before its last is sent (Kong#14425)" wait_for grep -q where "$D/stream"
 release
 wait $!
@@ -83,8 +83,10 @@ like "which comes too" "$(cat "$D/stream")" mill
 
 # ---- audit ----
 n() { cat "$JOURNAL"/* | tr -d '\0' | grep -c "\"type\":\"$1\""; }
+settled
 decisions=$(n decision) completions=$(n completion)
 for i in 1 2 3 4 5 6 7 8 9; do chat "{\"model\":\"echo\",$(user "$i")}"; done
+settled
 is "nine requests, nine records (litellm#13280)" "$(($(n decision) - decisions)) $(($(n completion) - completions))" '9 9'
 gemini echo:streamGenerateContent '{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}'
 is "of every dialect (litellm#36426)" "$(completion '[.route,.usage.input_tokens]')" '["gemini",1]'
@@ -92,7 +94,7 @@ is "of every dialect (litellm#36426)" "$(completion '[.route,.usage.input_tokens
 # ---- budgets ----
 as '{"sub":"rae","team":"race"}'
 many() { # N BODY: their statuses, all at the same time
-	seq "$1" | xargs -P "$1" -I{} curl -s -m 20 -o "$D/many.{}" -w '%{http_code}\n' -H "$auth" -H "$json" "$EDGE/v1/chat/completions" -d "$2"
+	seq "$1" | xargs -P "$1" -I{} curl -s -m 90 -o "$D/many.{}" -w '%{http_code}\n' -H "$auth" -H "$json" "$EDGE/v1/chat/completions" -d "$2"
 }
 control '{"delay_ms":400,"usage":{"prompt_tokens":20,"completion_tokens":980,"total_tokens":1000}}'
 many 24 "{\"model\":\"echo\",\"max_tokens\":980,$(user hi)}" >"$D/race"
@@ -143,18 +145,20 @@ for verb in generateContent streamGenerateContent 'streamGenerateContent?alt=sse
 done
 
 # ---- Redis away ----
-redis=$(for p in $PIDS; do [ "$(cat /proc/"$p"/comm)" = redis-server ] && echo "$p"; done | head -1)
+again_with 'redis: {deadline: 1s}'
+back() { chat "{\"model\":\"echo\",$(user hi)}"; [ "$status" = 200 ]; }
+wait_for back
+redis=$(pid_of redis)
 kill -STOP "$redis"
-began=$(date +%s%N)
 chat "{\"model\":\"echo\",$(user hi)}"
-took=$((($(date +%s%N) - began) / 1000000))
 is "Redis that hangs hangs no request: it is refused (litellm PR#35273)" "$status" 503
-check "on time (litellm PR#35273): $took ms" test $took -lt 10000
+# by Redis' deadline: the one of the decision, 18 times as long, and HAProxy's are other codes
+like "on time (litellm PR#35273)" "$body" '"quota_unavailable"'
 ready() { [ "$(curl -s -o "$D/ready" -w '%{http_code}' "$ADMIN/readyz")" = "$1" ]; }
 check "and readiness says so (litellm PR#35273)" wait_for ready 503
 kill -CONT "$redis"
-back() { chat "{\"model\":\"echo\",$(user hi)}"; [ "$status" = 200 ]; }
 check "it is back without a restart (litellm#42653)" wait_for back
 as '{"sub":"ray","team":"rate"}'
-chat "{\"model\":\"echo\",$(user hi)}"
+not_away() { chat "{\"model\":\"echo\",$(user hi)}"; [ "$status" != 503 ]; }
+wait_for not_away
 is "with what was counted before (litellm#42653, #34733)" "$status" 429

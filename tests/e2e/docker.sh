@@ -97,10 +97,9 @@ else
 fi
 gauges() { echo "$(metric ready) $(metric audit_stream_behind_records)"; }
 check "a healthy daemon is ready and its stream up to date" wait_for says '^1 0$' gauges
-redis=$(awk '$3 ~ /redis/ { print $1 }' "$D/.pids")
-kill -STOP "$redis"
+redis_away
 for _ in 1 2 3 4 5; do req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'; done
-check "Redis hangs: not ready, and the stream falls behind" wait_for says '^0 [1-9]' gauges
-kill -CONT "$redis"
+check "Redis is away: not ready, and the stream falls behind" wait_for says '^0 [1-9]' gauges
+redis_back
 check "it comes back: ready, and caught up" wait_for says '^1 0$' gauges
 exit $failed

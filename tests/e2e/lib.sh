@@ -36,10 +36,10 @@ is() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got:  ${2:0:300}" "wa
 like() { if grep -qE -- "$3" <<<"$2"; then ok "$1"; else not_ok "$1" "no match of $3 in:" "${2:0:400}"; fi; }
 unlike() { if grep -qE -- "$3" <<<"$2"; then not_ok "$1" "$3 stands in:" "${2:0:400}"; else ok "$1"; fi; }
 
-# wait_for COMMAND…: until it succeeds, half a minute at most. What takes time is waited for, never
+# wait_for COMMAND…: until it succeeds, a minute at most. What takes time is waited for, never
 # slept for: how long it takes is the machine's affair.
 wait_for() {
-	local end=$((EPOCHSECONDS + 30))
+	local end=$((EPOCHSECONDS + 60))
 	until "$@"; do
 		[ $EPOCHSECONDS -lt $end ] || return 1
 		sleep 0.05
@@ -60,6 +60,13 @@ gone() { case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c1) in '' | Z)
 pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
 # note_pid PID NAME: `finish` ends it
 note_pid() { echo "$1 $(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20) $2" >>"$D/.pids"; }
+# killed NAME: the last one of that name, by SIGKILL; nobody takes it for a crash
+killed() {
+	local pid
+	pid=$(pid_of "$1")
+	echo "$pid $1" >>"$D/.killed"
+	kill -KILL "$pid"
+}
 
 # npm_packages FOLDER NAMES: installed from its lock file into $build/FOLDER; 1: skipped, and said so
 npm_packages() {
@@ -100,7 +107,7 @@ req() {
 	shift 2
 	local into=$D/.$BASHPID # others may ask at the same time
 	: >"$into.head" >"$into.body"
-	status=$(curl -s -m "${TIMEOUT:-30}" -o "$into.body" -D "$into.head" -w '%{http_code}' -X "$method" \
+	status=$(curl -s -m "${TIMEOUT:-90}" -o "$into.body" -D "$into.head" -w '%{http_code}' -X "$method" \
 		--path-as-is "$@" "$EDGE$path")
 	head=$(tr -d '\r' <"$into.head" | sed 's/^[^:]*:/\L&/')
 	body=$(tr -d '\0' <"$into.body")
@@ -136,6 +143,38 @@ completion() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion
 # verifies JOURNAL KEY
 verifies() { "$build/tollgate" audit verify --journal "$1" --public-key "$2" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
 # Keys made at run time, where the policy takes x-api-key.
+# HAProxy is told to reload, and has; a part of its log more each time
+haproxy_loads() { grep -c 'Loading success\|New worker' "$D/haproxy.log"; }
+haproxy_reload() {
+	local before
+	before=$(haproxy_loads)
+	kill -USR2 "$(pid_of haproxy)"
+	loaded_again() { [ "$(haproxy_loads)" -gt "$before" ]; }
+	wait_for loaded_again
+}
+# HAProxy waits for a decision no longer than it is shipped to: before the daemon goes for good
+as_shipped() {
+	sed -i 's/^\( *timeout processing\) .*/\1 1s/' "$D/haproxy/spoe.cfg"
+	haproxy_reload
+}
+# again_with YAML: the daemon ends, and begins anew with that laid over its configuration
+again_with() {
+	local pid
+	pid=$(pid_of tollgate)
+	kill -TERM "$pid"
+	wait_for gone "$pid"
+	echo "$1" >"$D/.over.yaml"
+	"$build/stackhelp" merge "$D/tollgate.yaml" "$D/.over.yaml" >"$D/.whole.yaml" && mv "$D/.whole.yaml" "$D/tollgate.yaml"
+	setsid "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
+	note_pid $! tollgate
+	wait_for curl -sf -o /dev/null "$ADMIN/readyz"
+}
+# Redis out of reach, with all that it has; and back. Nobody waits for it: its socket has another name.
+redis_away() {
+	mv "${REDIS#unix:}" "${REDIS#unix:}.away"
+	redis-cli -s "${REDIS#unix:}.away" client kill type normal >/dev/null
+}
+redis_back() { mv "${REDIS#unix:}.away" "${REDIS#unix:}"; }
 redis() { redis-cli -s "${REDIS#unix:}" "$@"; }
 # Keys and limits at run time, by the first daemon or the second one.
 key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }

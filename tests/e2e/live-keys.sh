@@ -11,7 +11,7 @@ stack_up --policy "$D/p/policy.yaml" --second
 # What a daemon answers is asked of that daemon alone: the other is stopped meanwhile.
 pid_a=$(pid_of tollgate) pid_b=$(pid_of second)
 chat='{"model":"echo","messages":[{"role":"user","content":"hello"}]}'
-code() { curl -s -m 10 -o "$D/answer" -w '%{http_code}' -H "authorization: Bearer $1" -H 'content-type: application/json' \
+code() { curl -s -m 90 -o "$D/answer" -w '%{http_code}' -H "authorization: Bearer $1" -H 'content-type: application/json' \
 	-d "${2:-$chat}" "$EDGE/v1/chat/completions"; }
 # both KEY CODE: six requests, shared by both daemons, soon all answered so
 six_answer() {
@@ -169,7 +169,7 @@ check "the chain verifies" verifies "$D/journal" "$D/audit.key.pub"
 redis shutdown nosave >/dev/null 2>&1
 kill -TERM "$pid_a"
 wait_for gone "$pid_a"
-kill -KILL "$pid_b"
+killed second
 sed -i '/^redis:/,/^[^ ]/{/^redis:/d; /^ /d}' "$D/tollgate.yaml"
 "$build/tollgate" serve -c "$D/tollgate.yaml" >>"$D/alone.log" 2>&1 &
 alone=$!

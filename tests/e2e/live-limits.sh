@@ -126,7 +126,7 @@ is "the one before passed" "$(cat "$D/slow")" 200
 ask "$once"
 is "and gave its room back" "$status" 200
 embed() {
-	curl -s -m 60 -o "$D/embedded" -w '%{http_code}' -H "authorization: Bearer $once" -H 'content-type: application/json' \
+	curl -s -m 90 -o "$D/embedded" -w '%{http_code}' -H "authorization: Bearer $once" -H 'content-type: application/json' \
 		-d '{"model":"e","input":"hi"}' "$EDGE/v1/embeddings"
 }
 control '{"delay_ms":60000,"times":1}'

@@ -1,10 +1,10 @@
-// Load for the tests of faults and reloads: CLIENTS connections for SECONDS, a
+// Load for the tests of faults and reloads: 16 connections until the file STOP is there, a
 // third of the prompts with a secret, a third with an address, on the direct and
-// the relay path. Prints how often each status came, one a line.
+// the relay path. NOW has how often each status came, one a line, until now and at the end.
+import fs from "node:fs";
 import http from "node:http";
 
-const { EDGE, TOKEN } = process.env;
-const clients = Number(process.env.CLIENTS ?? 16), until = Date.now() + 1000 * Number(process.env.SECONDS ?? 4);
+const { EDGE, TOKEN, STOP, NOW } = process.env, clients = 16;
 const agent = new http.Agent({ keepAlive: true, maxSockets: clients });
 const said = {};
 const count = (k) => { said[k] = (said[k] ?? 0) + 1; };
@@ -16,7 +16,7 @@ function one(n) {
 		const body = chat ? JSON.stringify({ model: "echo", messages: [{ role: "user", content: prompts[n % 3] }] })
 			: JSON.stringify({ text: prompts[n % 3] });
 		const req = http.request(`${EDGE}${chat ? "/v1/chat/completions" : "/api/direct/load"}`, {
-			agent, method: "POST", timeout: 10000,
+			agent, method: "POST", timeout: 90000,
 			headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", "content-length": Buffer.byteLength(body) },
 		}, (res) => {
 			let text = "";
@@ -35,11 +35,17 @@ function one(n) {
 		req.end(body);
 	});
 }
+function tell() {
+	fs.writeFileSync(`${NOW}.new`, Object.entries(said).sort().map(([k, v]) => `${k} ${v}\n`).join(""));
+	fs.renameSync(`${NOW}.new`, NOW);
+}
+const telling = setInterval(tell, 50);
 let n = 0;
 await Promise.all(Array.from({ length: clients }, async () => {
-	while (Date.now() < until) {
+	while (!fs.existsSync(STOP)) {
 		await one(n++);
 	}
 }));
 agent.destroy();
-for (const [k, v] of Object.entries(said).sort()) console.log(`${k} ${v}`);
+clearInterval(telling);
+tell();

@@ -152,12 +152,12 @@ is "a guarded backend is a 503: its key serves nobody who is observed" "$status 
 
 # ---- the end ----
 old_asks() { req POST /v1/chat/completions -H "$old" -H "$theirs" -H "$json" -d "$secret"; }
-for _ in 1 2 3; do # until the machine is quick enough to ask before it
-	policy "$(in_future '+4 seconds')"
+for seconds in 4 8 16 32; do # until the machine is quick enough to ask before it
+	policy "$(in_future "+$seconds seconds")"
 	reload
 	began=$EPOCHSECONDS
 	old_asks
-	[ $((EPOCHSECONDS - began)) -gt 2 ] || break
+	[ $((EPOCHSECONDS - began)) -gt $((seconds - 2)) ] || break
 done
 is "before its end" "$status" 200
 decided() { old_asks; [ "$status" = 403 ]; }
@@ -171,6 +171,7 @@ check "and the metric" wait_for says '^0$' metric observing
 # ---- no daemon ----
 policy "$(in_future '+1 day')"
 reload
+as_shipped
 kill "$(pid_of tollgate)"
 wait_for gone "$(pid_of tollgate)"
 forget

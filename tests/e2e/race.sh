@@ -1,7 +1,7 @@
 # Three daemons behind one HAProxy count as one: thousands of requests at limits of forty
 # requests' worth, some of them given up by their callers, some with a body that comes slowly.
 # Then with the daemons' clocks 40 s apart and stepping, and with every body held back.
-# RACE_S: seconds of each race (5); from 30 on 0.88 of each limit must be used, and it goes on
+# RACE_S: seconds of each race (5); from 30 on 0.88 of each limit must be used (before it is said), and it goes on
 # with tokens, Redis stopped, Redis restarted empty, daemons killed, and a Redis that Sentinels
 # fail over. RACE: the only one of them.
 # Once: no version of HAProxy differs here.
@@ -15,6 +15,7 @@ if [ "${RACE_S:-5}" -ge 30 ]; then
 	echo 'redis: {deadline: 200ms}' >"$D/shipped.yaml"
 	shipped=(--config "$D/shipped.yaml")
 fi
+clear_of day 300
 stack_up --policy "$here/race.yaml" "${shipped[@]+"${shipped[@]}"}" --daemons 3 --preload "$D/skew.so"
 for team in rate tokens dollars at-once clocks held stopped emptied killed failed-over; do
 	declare -x "TOKEN_${team//-/_}=$(token --claims "{\"team\":\"$team\"}")"
@@ -24,7 +25,7 @@ node "$here/race.mjs" || failed=1
 if [ "${RACE_S:-5}" -ge 30 ] && [ "${RACE:-failed-over}" = failed-over ]; then
 	"$root/tests/support/stack" down --dir "$D"
 	. "$here/trio.bash"
-	trio_up && export TRIO=1
+	TRIO_DOWN=500 trio_up && export TRIO=1
 	stack_up --no-redis --config "$D/trio.yaml" --policy "$here/race.yaml" --daemons 3 --preload "$D/skew.so"
 	node "$here/race.mjs" || failed=1
 	trio_down

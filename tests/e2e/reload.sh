@@ -8,7 +8,7 @@ more=$D/policy/more.yaml
 sed 's/^name: .*/&\ninclude: more.yaml/' "$root/tests/support/stack-policy.yaml" >"$policy"
 echo "rules: []" >"$more"
 stack_up --policy "$policy"
-admin() { curl -s -m 10 -H "authorization: Bearer $ADMIN_TOKEN" "$@"; }
+admin() { curl -s -m 90 -H "authorization: Bearer $ADMIN_TOKEN" "$@"; }
 in_force() { admin "$ADMIN/status" | sed 's/.*"policy":"\([^"]*\)".*/\1/'; }
 # waits until the command's output matches
 until_like() { wait_for says "$@"; }
@@ -38,7 +38,7 @@ is "no token, no reload" "$(curl -s -o /dev/null -w '%{http_code}' -X POST "$ADM
 is "GET changes nothing" "$(admin -o /dev/null -w '%{http_code}' "$ADMIN/reload")" 405
 is "a reload of a bad one is a 422" "$(admin -o "$D/answer" -w '%{http_code}' -X POST "$ADMIN/reload")" 422
 like "that says why" "$(cat "$D/answer")" '"by":"admin","result":"refused","errors_total":1,"errors":\[".*more.yaml:1:31: '
-check "by the socket too" test "$(curl -s -m 10 --unix-socket "$socket" -o /dev/null -w '%{http_code}' -X POST http://x/reload)" = 422
+check "by the socket too" test "$(curl -s -m 90 --unix-socket "$socket" -o /dev/null -w '%{http_code}' -X POST http://x/reload)" = 422
 put "$more" 'rules: []'
 policies() { "$build/tollgate" audit export --journal "$JOURNAL" | grep '"type":"policy"'; }
 is "each that came into force has a record" "$(policies | wc -l)" 2

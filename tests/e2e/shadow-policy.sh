@@ -9,7 +9,7 @@ echo "shadow_policy: $D/policy/next.yaml" >"$D/with.yaml"
 stack_up --policy "$D/policy/policy.yaml" --config "$D/with.yaml"
 models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")"; }
 last() { "$build/tollgate" audit export --journal "$JOURNAL" 2>/dev/null | grep '"type":"decision"' | tail -1; }
-admin() { curl -s -m 10 -H "authorization: Bearer $ADMIN_TOKEN" "$@"; }
+admin() { curl -s -m 90 -H "authorization: Bearer $ADMIN_TOKEN" "$@"; }
 like "status names it" "$(admin "$ADMIN/status")" '"shadow_policy":"next@'
 models bob
 is "the one in force decides" "$status" 200

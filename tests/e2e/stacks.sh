@@ -11,7 +11,7 @@ if ! "$root/tests/support/stack" up --dir "$E" --no-redis --patient; then not_ok
 trap '"$root/tests/support/stack" down --dir "$E"; finish' EXIT
 first=$EDGE first_pids=$PIDS
 json='content-type: application/json'
-code() { curl -s -m 10 -o /dev/null -w '%{http_code}' "$@"; }
+code() { curl -s -m 90 -o /dev/null -w '%{http_code}' "$@"; }
 is "the first serves its tokens" "$(code "$EDGE/v1/models" -H "authorization: Bearer $(token)")" 200
 second=$(sed -n 's/^EDGE=//p' "$E/env")
 mine=$("$root/tests/support/token" --dir "$E")

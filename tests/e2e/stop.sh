@@ -29,10 +29,11 @@ in_flight() { [ "$(metric requests_in_flight)" -ge 6 ]; }
 check "requests wait for the provider and for their body" wait_for in_flight
 kill -STOP "$redis"
 for i in 1 2 3; do ask -d '{"x":1}' "$EDGE/api/relay/y"; done
-sleep 0.03
+all_there() { [ "$(metric requests_in_flight)" -ge 9 ]; }
+wait_for all_there
 pid=$(pid_of tollgate)
 kill -TERM "$pid"
-sleep 0.06
+check "told once, it waits for them" wait_for says draining curl -s "$ADMIN/readyz"
 kill -TERM "$pid"
 check "told twice, it ends before what it has accepted" wait_for gone "$pid"
 kill -CONT "$redis"

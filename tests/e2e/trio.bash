@@ -1,6 +1,6 @@
 # A Redis with a replica and three Sentinels that fail it over, for a test in shell that has read
 # lib.sh: D/m1 and D/m2, each with its redis.conf and its pid; D/trio.yaml is the part of a
-# configuration that finds them.
+# configuration that finds them. TRIO_DOWN: ms after which a silent master is lost (60000).
 # shellcheck shell=bash disable=SC2034
 trio_server() { # NAME PORT CONF [--sentinel]
 	mkdir -p "$D/$1"
@@ -8,7 +8,7 @@ trio_server() { # NAME PORT CONF [--sentinel]
 	redis-server "$D/$1/redis.conf" ${4:-} >>"$D/$1.log" 2>&1 &
 	trio_await redis-cli -p "$2" ping
 }
-trio_await() { for _ in $(seq 200); do "$@" >/dev/null 2>&1 && return 0; sleep 0.05; done; return 1; }
+trio_await() { for _ in $(seq 1200); do "$@" >/dev/null 2>&1 && return 0; sleep 0.05; done; return 1; }
 trio_knows() { redis-cli -p "$1" sentinel ckquorum m | grep -q '^OK 3' && redis-cli -p "$1" info sentinel | grep -q slaves=1; }
 trio_up() {
 	local port list='' i
@@ -18,7 +18,7 @@ trio_up() {
 replicaof 127.0.0.1 $port"
 	for i in 1 2 3; do
 		trio_server "s$i" $((port + 1 + i)) "sentinel monitor m 127.0.0.1 $port 2
-sentinel down-after-milliseconds m 500
+sentinel down-after-milliseconds m ${TRIO_DOWN:-60000}
 sentinel failover-timeout m 3000" --sentinel
 		list=$list${list:+,}127.0.0.1:$((port + 1 + i))
 	done

@@ -34,9 +34,10 @@ export function is(name, got, want) {
 }
 export function skip(name, why) { console.log(`skip - ${name}: ${why}`); }
 export function note(text) { console.log(`# ${text}`); }
-// until COND holds, at most ms: its last value
-export async function until(ms, cond, pause = 50) {
-	const end = Date.now() + ms * slow;
+// until COND holds: its last value. What takes time is waited for, a minute at most, whatever
+// the machine does.
+export async function until(cond, pause = 50) {
+	const end = Date.now() + 60000 * slow;
 	for (;;) {
 		const v = await cond();
 		if (v || Date.now() > end) return v;
@@ -52,7 +53,7 @@ export const alive = (pid) => { const s = stat(pid); return !!s && s[0] !== "Z";
 export const rssKb = (pid) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, "latin1"))[1]);
 export const peakKb = (pid) => Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, "latin1"))[1]);
 const stacks = [];
-export async function gone(pid, ms) { return until(ms, () => !alive(pid), 20); }
+export async function gone(pid) { return until(() => !alive(pid), 20); }
 
 // Names what is to be changed of policy.yaml: {"on_failure": "…", "limits": "…"}
 export function policyText(change = {}) {
@@ -66,14 +67,15 @@ export function policyText(change = {}) {
 }
 
 export class Stack {
-	// {policy: changes, config: text of tollgate.yaml keys, args: [], env: {}}
-	static up({ policy = {}, config = null, args = [], env = {}, before = null } = {}) {
+	// {policy: changes, config: text of tollgate.yaml keys, args: [], env: {}}; shipped: with the
+	// deadlines as they are shipped, for tests of those
+	static up({ policy = {}, config = null, args = [], env = {}, before = null, shipped = false } = {}) {
 		const s = new Stack();
 		s.D = fs.mkdtempSync("/tmp/tgfault.");
 		s.policyFile = path.join(s.D, "faults.yaml");
 		fs.writeFileSync(s.policyFile, policyText(policy));
 		if (before) before(s.D);
-		const full = ["up", "--dir", s.D, "--policy", s.policyFile, ...args];
+		const full = ["up", "--dir", s.D, "--policy", s.policyFile, ...(shipped ? [] : ["--patient"]), ...args];
 		if (config) {
 			fs.writeFileSync(path.join(s.D, "asked-config.yaml"), config);
 			full.push("--config", path.join(s.D, "asked-config.yaml"));
@@ -96,7 +98,10 @@ export class Stack {
 		const lines = fs.readFileSync(path.join(this.D, ".pids"), "utf8").trim().split("\n").filter((l) => l.endsWith(` ${name}`));
 		return Number(lines.at(-1).split(" ")[0]);
 	}
-	kill(name, signal) { process.kill(this.pid(name), signal); }
+	kill(name, signal) {
+		if (signal === "SIGKILL") fs.appendFileSync(path.join(this.D, ".killed"), `${this.pid(name)} ${name}\n`); // no crash
+		process.kill(this.pid(name), signal);
+	}
 	// A program of the stack started again; `stack down` ends it like the first.
 	start(name, command, args) {
 		const log = fs.openSync(path.join(this.D, `${name}.log`), "a");
@@ -115,14 +120,16 @@ export class Stack {
 	log(name = "tollgate") { try { return fs.readFileSync(path.join(this.D, `${name}.log`), "utf8"); } catch { return ""; } }
 
 	// ---- what is seen from outside ----
+	async pending() { return (await this.seen()).filter((q) => q.ended === "pending").length; }
+	release() { return fetch(`${this.PROVIDER}/_release`, { method: "POST" }); }
 	async get(url, headers = {}) { return (await fetch(url, { headers })).text(); }
 	control(what) { return fetch(`${this.PROVIDER}/_control`, { method: "POST", body: JSON.stringify(what) }); }
 	async seen(n = 100000) { return JSON.parse(await this.get(`${this.PROVIDER}/_seen?last=${n}`)); }
 	forget() { return fetch(`${this.PROVIDER}/_seen`, { method: "DELETE" }); }
 	async readyz(admin = this.ADMIN) {
-		try { const r = await fetch(`${admin}/readyz`, { signal: AbortSignal.timeout(2000 * slow) }); return { status: r.status, text: await r.text() }; } catch (e) { return { status: 0, text: e.message }; }
+		try { const r = await fetch(`${admin}/readyz`, { signal: AbortSignal.timeout(30000 * slow) }); return { status: r.status, text: await r.text() }; } catch (e) { return { status: 0, text: e.message }; }
 	}
-	async ready(ms, admin = this.ADMIN) { return until(ms, async () => (await this.readyz(admin)).status === 200); }
+	async ready(admin = this.ADMIN) { return until(async () => (await this.readyz(admin)).status === 200); }
 	async metrics(admin = this.ADMIN) {
 		const m = {};
 		for (const line of (await this.get(`${admin}/metrics`)).split("\n")) {
@@ -132,9 +139,9 @@ export class Stack {
 		return m;
 	}
 	// Every request and byte let go of: what must hold whenever nothing runs.
-	async idle(name, ms = 5000) {
+	async idle(name) {
 		let m = {};
-		const good = await until(ms, async () => { m = await this.metrics(); return m.requests_in_flight === 0 && m.held_bytes === 0; });
+		const good = await until(async () => { m = await this.metrics(); return m.requests_in_flight === 0 && m.held_bytes === 0; });
 		return check(name, good, `requests_in_flight ${m.requests_in_flight}, held_bytes ${m.held_bytes}`);
 	}
 	records(journal = this.JOURNAL) {
@@ -152,12 +159,13 @@ export class Stack {
 		if (stream) args.push("--redis", this.REDIS);
 		try { return { code: 0, text: execFileSync(path.join(build, "tollgate"), args, { stdio: ["ignore", "pipe", "pipe"] }).toString() }; } catch (e) { return { code: e.status, text: `${e.stdout}${e.stderr}` }; }
 	}
-	verified(name, how) { const v = this.verify(how); return check(name, v.code === 0 && /^ok /m.test(v.text), v.text); }
+	// What Redis has of it may be a moment late; what is wrong stays wrong.
+	async verified(name, how) { let v; await until(() => { v = this.verify(how); return v.code === 0; }); return check(name, v.code === 0 && /^ok /m.test(v.text), v.text); }
 	async redis(...command) {
 		return new Promise((resolve, reject) => {
 			const s = net.connect(`${this.SOCKETS}/redis.sock`);
 			let got = "";
-			s.setTimeout(3000 * slow, () => s.destroy(new Error("redis does not answer")));
+			s.setTimeout(60000 * slow, () => s.destroy(new Error("redis does not answer")));
 			s.on("error", reject);
 			s.on("data", (d) => { got += d; const v = resp(got); if (v) { s.destroy(); resolve(v.value); } });
 			s.write(`*${command.length}\r\n` + command.map((c) => `$${Buffer.byteLength(c)}\r\n${c}\r\n`).join(""));
@@ -173,7 +181,7 @@ export class Stack {
 	// ---- requests ----
 	// One request. Resolves always: {status, headers, body, cut, lost, ms}. `lost`:
 	// no response head came; `cut`: it began and did not end.
-	request({ method = "POST", path: p = "/v1/chat/completions", headers = {}, body = null, chunked = false, agent = false, timeout = 30000, bearer = this.bearer } = {}) {
+	request({ method = "POST", path: p = "/v1/chat/completions", headers = {}, body = null, chunked = false, agent = false, timeout = 90000, bearer = this.bearer } = {}) {
 		return new Promise((resolve) => {
 			const begin = performance.now();
 			const h = { host: "faults", ...(bearer ? { authorization: `Bearer ${bearer}` } : {}), "content-type": "application/json", ...headers };
@@ -260,13 +268,13 @@ export function load(s, { conns = 8, which = mixed, keepAlive = true, rate = 0, 
 	let stopped = false, n = 0;
 	const one = async () => {
 		const i = n++, kind = which[i % which.length], tag = `${label}${i}x`;
-		const [spec, want] = kinds[kind](s, tag);
+		const [spec, want] = kinds[kind](s, tag), sent = Date.now();
 		let r = await s.request({ ...spec, agent });
 		let repeated = false;
 		if (r.stale) { repeated = true; r = await s.request({ ...spec, agent: false }); }
 		const { body, headers, ...rest } = r;
 		results.push({ kind, tag, want, repeated, closed: headers.connection === "close", whole: whole(kind, r), id: headers["x-tollgate-id"], policy: headers["x-tollgate-policy"],
-			decision: headers["x-tollgate-decision"], text: r.status === 200 && r.whole ? "" : body.slice(0, 300), at: Date.now(), ...rest });
+			decision: headers["x-tollgate-decision"], text: r.status === 200 && r.whole ? "" : body.slice(0, 300), sent, at: Date.now(), ...rest });
 	};
 	const client = async () => {
 		while (!stopped) {
@@ -275,8 +283,13 @@ export function load(s, { conns = 8, which = mixed, keepAlive = true, rate = 0, 
 		}
 	};
 	const all = Promise.all(Array.from({ length: conns }, client));
+	const since = (t) => results.filter((r) => r.sent >= t);
 	return {
 		results,
+		// those that were sent at that time or later, of the clock that Date.now() reads
+		since,
+		// until so many of them have their answer
+		enough: (t, count, which = () => true) => until(() => since(t).filter(which).length >= count),
 		stop: async () => { stopped = true; await all; if (agent) agent.destroy(); return results; },
 	};
 }

@@ -1,6 +1,7 @@
 // The longest bodies that are let in, of every shape that makes something of them long,
 // while short requests pass on the same worker: those wait for none of it. What is
-// judged is the worker's own count of turns that were long; what clients saw is printed.
+// judged is the worker's own count of turns that were long, where the system says that it
+// had a processor all the while; what clients saw is printed.
 import { Stack, test, load, sleep, check, skip, note, outcomes, tally, examples, fs, path, short, slow, until, MAIL } from "./lib.mjs";
 import { execFile } from "node:child_process";
 import zlib from "node:zlib";
@@ -28,6 +29,16 @@ const shapes = {
 	"base64 in text": () => [chat(many(MB / 1400 | 0, () => Buffer.from(fill("words in a blob ", 768)).toString("base64") + " and then ").join("").slice(0, MB)), [200, 403, 503]],
 };
 
+const LONG_MS = 50;
+// How many ms the daemon's threads had work and no processor, until now. 0: the system does not say.
+function waits(s) {
+	let ns = 0;
+	const tasks = `/proc/${s.pid("tollgate")}/task`;
+	for (const t of fs.readdirSync(tasks))
+		try { ns += Number(fs.readFileSync(`${tasks}/${t}/schedstat`, "latin1").split(" ")[1]); } catch { /* it ended, or is not counted */ }
+	return ns / 1e6;
+}
+
 await test(async () => {
 	if (slow > 1) return skip("long bodies hold up nobody", "sanitized programs are slow");
 	const s = Stack.up({ config: "workers: 1\nlimits: {held: 1g, held_per_identity: 512m}\n" });
@@ -41,27 +52,30 @@ await test(async () => {
 	for (const [name, make] of Object.entries(shapes)) {
 		const [body, wanted, headers = [], where = "/v1/chat/completions"] = make();
 		fs.writeFileSync(file, body);
-		let long = 0, status = 0, worst = 0, beside = [], took = 0;
-		// Another process may have had the processor: once is enough to show that it need not be.
+		let long = 0, waited = 0, status = 0, worst = 0, beside = [], took = 0;
+		// A worker that waits for the processor has long turns, too: such a round says nothing.
 		for (let round = 0; round < 3; round++) {
 			const l = load(s, { conns: 2, which: ["directdeny", "deferdeny"], rate: 200, label: `r${round}` });
-			await sleep(200);
-			const before = await s.metrics(), mark = l.results.length, at = Date.now();
+			await l.enough(Date.now(), 5);
+			const before = await s.metrics(), stood = waits(s), mark = l.results.length, at = Date.now();
 			status = await send(headers, where);
 			took = Date.now() - at;
-			await sleep(200);
+			await l.enough(Date.now(), 5);
 			const after = await s.metrics();
+			waited = waits(s) - stood;
 			beside = (await l.stop()).slice(mark);
 			long = after.long_turns_total - before.long_turns_total;
 			worst = Math.max(...beside.map((r) => r.ms));
-			if (long === 0 && wanted.includes(status)) break;
+			if (waited < long * LONG_MS / 2 || (long === 0 && wanted.includes(status))) break;
 		}
 		note(`${name}: ${(body.length / 1e6).toFixed(1)} MB, ${status} in ${took} ms; ${beside.length} beside it, longest ${worst.toFixed(0)} ms; the worker's longest turn until now ${((await s.metrics()).longest_turn_microseconds / 1000).toFixed(1)} ms`);
 		check(`${name}: is answered`, wanted.includes(status), `status ${status}`);
-		check(`${name}: no turn of the worker takes 50 ms`, long === 0, `${long} turns`, `the longest since start: ${(await s.metrics()).longest_turn_microseconds} us`);
+		const quiet = `${name}: no turn of the worker takes ${LONG_MS} ms`;
+		if (long > 0 && waited >= long * LONG_MS / 2) skip(quiet, `it waited ${waited.toFixed(0)} ms for the processor, three times`);
+		else check(quiet, long === 0, `${long} turns`, `the longest since start: ${(await s.metrics()).longest_turn_microseconds} us`);
 		check(`${name}: short requests beside it are served`, beside.length > 0 && outcomes(beside).wanted === beside.length, tally(beside), ...examples(beside, "503"), ...examples(beside, "other"));
 	}
-	await s.idle("nothing is left over", 8000);
-	check("the daemon lives", await until(2000, () => s.ready(1000)));
-	s.verified("journal and stream verify");
+	await s.idle("nothing is left over");
+	check("the daemon lives", await until(() => s.ready()));
+	await s.verified("journal and stream verify");
 });

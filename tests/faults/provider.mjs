@@ -61,7 +61,7 @@ await test(async () => {
 	// what a request reserves, read from its record
 	const reservation = async (r) => {
 		const id = r.headers["x-tollgate-id"];
-		const d = await until(3000, async () => s.records().find((x) => x.type === "decision" && x.id === id));
+		const d = await until(async () => s.records().find((x) => x.type === "decision" && x.id === id));
 		return d?.limits?.find((l) => l.kind === "tokens")?.taken;
 	};
 	for (const [name, setting, spec, good, tokens] of cases) {
@@ -75,10 +75,10 @@ await test(async () => {
 		const full = await reservation(r);
 		const wants = (Array.isArray(tokens) ? tokens : [tokens]).map((t) => (t === reserved ? full : t));
 		let got;
-		const settled = await until(3000, async () => { got = (await s.counted("tokens")) - before; return wants.includes(got); });
+		const settled = await until(async () => { got = (await s.counted("tokens")) - before; return wants.includes(got); });
 		check(`${name}: counted ${wants.join(" or ")} tokens`, settled && full > CAP, `got ${got}, reserved ${full}`);
 		const id = r.headers["x-tollgate-id"];
-		const done = await until(3000, async () => s.records().find((x) => x.type === "completion" && x.id === id));
+		const done = await until(async () => s.records().find((x) => x.type === "completion" && x.id === id));
 		check(`${name}: a completion`, !!done, id);
 		if ((await s.counted("requests")) - reqs > 1) is(`${name}: one request counted`, (await s.counted("requests")) - reqs, 1);
 	}
@@ -131,5 +131,5 @@ await test(async () => {
 		check(`${name}: the daemon holds a window of it only`, got.worst - before < 40 * 1024 * slow, `${before} KB before, ${got.worst} KB while the client waited`);
 	}
 	await s.idle("nothing is left over at the end");
-	s.verified("journal and stream verify");
+	await s.verified("journal and stream verify");
 });

@@ -3,9 +3,11 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { Stack, test, sleep, check, is, note, root, short, slow, until } from "./lib.mjs";
+import { Stack, test, sleep, check, is, note, root, short, until, policyText } from "./lib.mjs";
 
-const IN_TIME = 1500; // ms: the recogniser's timeout is 200, agent.deadline 800
+// A recogniser that is to answer has time for it. One that is not is given up by its own timeout:
+// long before agent.deadline, whose refusal would have another code.
+const PATIENT = "12s", TIMEOUT = "200ms";
 const NAME = "zor blax";
 
 // The simulated recogniser, started again on the same port.
@@ -14,7 +16,7 @@ class Recogniser {
 		this.file ??= path.join(dir, "recogniser");
 		fs.rmSync(this.file, { force: true });
 		this.child = spawn("node", [path.join(root, "tests/support/recogniser.mjs"), this.file, this.port ?? "0"], { stdio: "ignore" });
-		await until(5000, () => fs.existsSync(this.file) && fs.readFileSync(this.file, "utf8").includes("\n"));
+		await until(() => fs.existsSync(this.file) && fs.readFileSync(this.file, "utf8").includes("\n"));
 		this.url = fs.readFileSync(this.file, "utf8").trim();
 		this.port = new URL(this.url).port;
 	}
@@ -22,33 +24,36 @@ class Recogniser {
 	kill() { this.child?.kill("SIGKILL"); }
 }
 
-const policy = (url) => ({
+const policy = (url, timeout) => ({
 	output_default: `4096
 detectors:
   external:
-    - {name: strict, url: "${url}/analyze", entities: [PERSON], timeout: 200ms, concurrency: 4, breaker: {failures: 5, open: 500ms},
+    - {name: strict, url: "${url}/analyze", entities: [PERSON], timeout: ${timeout}, concurrency: 4, breaker: {failures: 5, open: 500ms},
        when: 'route.name in ["chat", "direct"]'}
-    - {name: careful, url: "${url}/analyze", entities: [PERSON], timeout: 200ms, concurrency: 4, breaker: {failures: 5, open: 500ms},
+    - {name: careful, url: "${url}/analyze", entities: [PERSON], timeout: ${timeout}, concurrency: 4, breaker: {failures: 5, open: 500ms},
        when: 'route.name == "messages"', on_failure: redact}`,
 	rules: `
   - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
   - {name: names, redact: {entities: [PERSON]}}`,
 });
 
-// Eight clients for so long; a third each to a strict route in one piece, a strict
+// Eight clients for so long, and until that is seen; a third each to a strict route in one piece, a strict
 // one in chunks, and a careful one.
-async function load(s, ms) {
+async function load(s, ms, seen = () => true) {
 	const results = [], end = Date.now() + ms;
-	let n = 0;
+	let n = 0, over = false;
 	const client = async () => {
-		while (Date.now() < end) {
+		while (!over) {
 			const i = n++, tag = `t${Date.now() % 100000}x${i}`, text = `${tag} asks for ${NAME} today`;
 			const strict = i % 3 < 2;
 			const r = await s.request(strict ? { body: s.chat(text), chunked: i % 3 === 1 } : { path: "/v1/messages", body: s.chat(text, { max_tokens: 100 }) });
 			results.push({ strict, ...r });
 		}
 	};
-	await Promise.all(Array.from({ length: 8 }, client));
+	const all = Promise.all(Array.from({ length: 8 }, client));
+	await until(async () => Date.now() >= end && results.length >= 24 && seen());
+	over = true;
+	await all;
 	return results;
 }
 const count = (results, strict, status) => results.filter((r) => r.strict === strict && r.status === status).length;
@@ -56,8 +61,7 @@ async function judge(s, name, results, { strictMay, carefulMay }) {
 	const odd = results.filter((r) => !(r.strict ? strictMay : carefulMay).includes(r.status) || r.cut || r.lost);
 	note(`${name}: strict ${count(results, true, 200)} answered, ${count(results, true, 503)} refused; careful ${count(results, false, 200)} answered, ${count(results, false, 503)} refused`);
 	check(`${name}: every answer is the policy's outcome, of ${results.length}`, results.length > 0 && odd.length === 0, ...odd.slice(0, 3).map((r) => JSON.stringify(r)));
-	const worst = Math.max(...results.map((r) => r.ms));
-	check(`${name}: in time`, worst < IN_TIME * slow, `${worst} ms`);
+	note(`${name}: in ${Math.max(...results.map((r) => r.ms)).toFixed(0)} ms at most`);
 	check(`${name}: a refusal says why`, results.filter((r) => r.strict && r.status === 503).every((r) => r.body.includes("classifier_unavailable")), results.find((r) => r.status === 503 && !r.body.includes("classifier_unavailable"))?.body);
 	const leaked = (await s.seen()).filter((q) => q.body?.includes(NAME));
 	check(`${name}: no name reached the provider`, leaked.length === 0, JSON.stringify(leaked[0]));
@@ -67,37 +71,47 @@ await test(async () => {
 	const r = new Recogniser();
 	const dir = fs.mkdtempSync("/tmp/tgfault.");
 	await r.start(dir);
-	const s = Stack.up({ policy: policy(r.url) });
+	const s = Stack.up({ policy: policy(r.url, PATIENT) });
+	// The policy with another timeout, in force in all workers: each takes it up by itself.
+	const limited = async (timeout) => {
+		const label = async () => (await s.request({ method: "GET", path: "/v1/models" })).headers["x-tollgate-policy"];
+		const before = await label();
+		fs.writeFileSync(s.policyFile, policyText(policy(r.url, timeout)));
+		s.kill("tollgate", "SIGHUP");
+		for (let row = 0; row < 20;) row = (await label()) === before ? 0 : row + 1;
+	};
 	const ms = short ? 800 : 3000;
 	const calls = async (name, outcome) => (await s.metrics())[`recogniser_calls_total{recogniser="${name}",outcome="${outcome}"}`] ?? 0;
 	try {
 		await judge(s, "answering", await load(s, ms), { strictMay: [200], carefulMay: [200] });
 		check("answering: calls are counted", (await calls("strict", "answered")) > 0 && (await calls("careful", "answered")) > 0);
+		await limited(TIMEOUT);
 		for (const [mode, outcome] of [["hang", "timeout"], ["garbage", "garbage"], ["close", "error"]]) {
 			await r.control({ mode });
-			const results = await load(s, ms);
-			// the last calls of before may still be answered
-			await judge(s, mode, results, { strictMay: [200, 503], carefulMay: [200] });
-			check(`${mode}: nearly all of the strict are refused`, count(results, true, 503) > count(results, true, 200));
-			check(`${mode}: counted, and the circuit opened`, (await calls("strict", outcome)) > 0 && (await calls("strict", "breaker_open")) > 0);
+			const counted = async () => (await calls("strict", outcome)) > 0 && (await calls("strict", "breaker_open")) > 0;
+			const results = await load(s, ms, counted);
+			await judge(s, mode, results, { strictMay: [503], carefulMay: [200] });
+			check(`${mode}: counted, and the circuit opened`, await counted());
 			await r.control({});
-			const good = await until(5000, async () => (await s.request({ body: s.chat(`${mode} over ${NAME}`) })).status === 200);
+			const good = await until(async () => (await s.request({ body: s.chat(`${mode} over ${NAME}`) })).status === 200);
 			check(`${mode}: served again`, good);
 		}
 		// killed in the middle of it
-		const running = load(s, ms);
+		let refused = 0;
+		const running = load(s, ms, async () => (await calls("strict", "error")) > refused);
 		await sleep(ms / 2);
+		refused = await calls("strict", "error");
 		r.kill();
 		await judge(s, "killed", await running, { strictMay: [200, 503], carefulMay: [200] });
 		check("killed: the others are served", (await s.request({ method: "GET", path: "/v1/models" })).status === 200);
 		await r.start();
-		check("restarted: served again", await until(5000, async () => (await s.request({ body: s.chat(`again ${NAME}`) })).status === 200));
+		check("restarted: served again", await until(async () => (await s.request({ body: s.chat(`again ${NAME}`) })).status === 200));
 		await r.control({ delay_ms: 100 });
 		await judge(s, "slow, and more at once than it takes", await load(s, ms), { strictMay: [200, 503], carefulMay: [200] });
 		await r.control({});
 		await s.idle("nothing is left over");
 		is("no text in the log", s.log().includes(NAME), false);
-		s.verified("the journal verifies");
+		await s.verified("the journal verifies");
 		const silent = s.records().filter((q) => q.recognisers?.some((x) => x.outcome !== "answered"));
 		check("each silence is in its record, with what followed", silent.length > 0 && silent.every((q) => q.recognisers.every((x) => x.outcome === "answered" || ["deny", "redact"].includes(x.applied))), JSON.stringify(silent[0]));
 	} finally {

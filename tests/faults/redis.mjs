@@ -21,7 +21,7 @@ async function broken(s, name, want) {
 	}
 }
 async function recovers(s, name) {
-	const good = await until(10000, async () => (await s.request({ body: s.chat("again") })).status === 200 && (await s.readyz()).status === 200);
+	const good = await until(async () => (await s.request({ body: s.chat("again") })).status === 200 && (await s.readyz()).status === 200);
 	check(`${name}: served again, ready again`, good, (await s.readyz()).text);
 	const r = await s.request({ body: s.chat("limits") });
 	check(`${name}: limits count again`, Number(r.headers["x-ratelimit-remaining-requests"]) < 600000, JSON.stringify(r.headers));
@@ -29,7 +29,7 @@ async function recovers(s, name) {
 async function mirrored(s, name) {
 	const last = () => s.records().filter((r) => r.seq).at(-1)?.seq ?? 0;
 	let v;
-	const good = await until(10000, async () => {
+	const good = await until(async () => {
 		v = s.verify();
 		const line = v.text.split("\n").find((l) => /source=(stream|redis)/.test(l)) ?? "";
 		return v.code === 0 && Number(/ seq=(\d+)/.exec(line)?.[1]) >= last();
@@ -39,7 +39,7 @@ async function mirrored(s, name) {
 
 await test(async () => {
 	for (const outcome of short ? ["deny"] : ["deny", "permit"]) {
-		const s = Stack.up({ policy: { on_failure: `{classifier: deny, quota: ${outcome}, audit: deny, unreadable: deny}` } });
+		const s = Stack.up({ shipped: true, policy: { on_failure: `{classifier: deny, quota: ${outcome}, audit: deny, unreadable: deny}` } });
 		const want = outcome === "deny" ? 503 : 200;
 		const n = (what) => `quota ${outcome}, Redis ${what}`;
 		await s.request({ body: s.chat("warm") });
@@ -92,7 +92,7 @@ await test(async () => {
 		s.down();
 	}
 	// what requests of before a loss give back makes no room after it
-	const s2 = Stack.up({ policy: { limits: `
+	const s2 = Stack.up({ shipped: true, policy: { limits: `
   - {name: tokens, per: [identity.person], tokens: 20000, window: 1m}` } });
 	for (const loss of ["flushed", "restarted empty"]) {
 		const bearer = s2.token({ sub: loss });
@@ -106,7 +106,7 @@ await test(async () => {
 			s2.kill("redis", "SIGKILL");
 			await sleep(100);
 			s2.startRedis();
-			await until(5000, async () => (await s2.readyz()).status === 200);
+			await until(async () => (await s2.readyz()).status === 200);
 		}
 		await sleep(50); // a refusal rests on what was read for 25 ms
 		await s2.control({ delay_ms: 4000 * slow });
@@ -123,7 +123,7 @@ await test(async () => {
 	s2.down();
 
 	// a deadline for Redis above the one for decisions does not outlast it
-	const patient = Stack.up({ config: "redis: {deadline: 9s}\n", policy: { on_failure: "{classifier: deny, quota: permit, audit: deny, unreadable: deny}" } });
+	const patient = Stack.up({ shipped: true, config: "redis: {deadline: 9s}\n", policy: { on_failure: "{classifier: deny, quota: permit, audit: deny, unreadable: deny}" } });
 	await patient.request({ body: patient.chat("warm") });
 	patient.kill("redis", "SIGSTOP");
 	await broken(patient, "a long redis.deadline, Redis stopped", 200);
@@ -131,7 +131,7 @@ await test(async () => {
 	await recovers(patient, "a long redis.deadline, Redis continued");
 	patient.down();
 
-	const s = Stack.up({ args: ["--no-redis"], policy: { limits: `
+	const s = Stack.up({ shipped: true, args: ["--no-redis"], policy: { limits: `
   - {name: requests, per: [identity.person], requests: 5, window: 1m}
   - {name: tokens, per: [identity.person], tokens: 600000000, window: 1m}` } });
 	const statuses = [];
@@ -139,5 +139,5 @@ await test(async () => {
 	is("without Redis limits hold in this process", statuses.join(" "), "200 200 200 200 200 429 429 429");
 	is("and it is ready", (await s.readyz()).status, 200);
 	check("start-up says that limits are local", /quota\.local/.test(s.log()));
-	s.verified("without Redis the journal verifies", { redis: false });
+	await s.verified("without Redis the journal verifies", { redis: false });
 });

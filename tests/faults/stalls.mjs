@@ -12,12 +12,12 @@ function judge(name, results) {
 	return c;
 }
 async function serves(s, name) {
-	const good = await until(8000, async () => (await s.request({ body: s.chat("again") })).status === 200 && (await s.request({ path: "/api/direct/x", body: "{}" })).status === 200);
+	const good = await until(async () => (await s.request({ body: s.chat("again") })).status === 200 && (await s.request({ path: "/api/direct/x", body: "{}" })).status === 200);
 	check(`${name}: served again`, good);
 }
 
 await test(async () => {
-	const s = Stack.up({ config: "relay: {ticket_ttl: 3s}\n" });
+	const s = Stack.up({ shipped: true, config: "relay: {ticket_ttl: 3s}\n" });
 	const pid = s.pid("tollgate");
 
 	// ---- the daemon hangs ----
@@ -35,7 +35,7 @@ await test(async () => {
 	check("the daemon hangs: afterwards all is served", outcomes(results.slice(mark)).wanted === results.length - mark, tally(results.slice(mark)), ...examples(results.slice(mark), "503"));
 	await nothingUnread(s, "the daemon hangs", results);
 	everyAnswerRecorded(s, "the daemon hangs", results);
-	await s.idle("the daemon hangs: nothing is left over", 8000);
+	await s.idle("the daemon hangs: nothing is left over");
 
 	// ---- out of descriptors ----
 	await s.forget();
@@ -53,7 +53,7 @@ await test(async () => {
 	await serves(s, "out of descriptors");
 	await nothingUnread(s, "out of descriptors", results);
 	everyAnswerRecorded(s, "out of descriptors", results);
-	await s.idle("out of descriptors: nothing is left over", 8000);
+	await s.idle("out of descriptors: nothing is left over");
 
 	// ---- HAProxy's worker is killed; its master ends, a new one comes ----
 	await s.forget();
@@ -63,10 +63,10 @@ await test(async () => {
 	const master = s.pid("haproxy");
 	const worker = Number(execFileSync("pgrep", ["-P", String(master)]).toString().trim().split("\n")[0]);
 	process.kill(worker, "SIGKILL");
-	await gone(master, 5000);
+	await gone(master);
 	results = await l.stop();
-	await s.idle("HAProxy killed: the daemon lets go of everything", 8000);
-	check("HAProxy killed: the provider is left", await until(5000, async () => (await s.seen()).every((q) => q.ended !== "pending")));
+	await s.idle("HAProxy killed: the daemon lets go of everything");
+	check("HAProxy killed: the provider is left", await until(async () => (await s.seen()).every((q) => q.ended !== "pending")));
 	process.env.OPENAI_API_KEY = "sk-provider-openai";
 	process.env.ANTHROPIC_API_KEY = "sk-provider-anthropic";
 	process.env.LOCAL_API_KEY = "sk-provider-local";
@@ -85,7 +85,7 @@ await test(async () => {
 	results = await l.stop();
 	judge("the provider killed", results);
 	await serves(s, "the provider killed");
-	await s.idle("the provider killed: nothing is left over", 8000);
+	await s.idle("the provider killed: nothing is left over");
 
 	// ---- Redis out of memory, read-only ----
 	for (const [name, on, off] of [["Redis out of memory", ["maxmemory", "1"], ["maxmemory", "0"]], ["Redis without replicas to write to", ["min-replicas-to-write", "1"], ["min-replicas-to-write", "0"]]]) {
@@ -94,21 +94,21 @@ await test(async () => {
 		check(`${name}: refused, quota_unavailable`, r.every((x) => x.status === 503 && x.body.includes("quota_unavailable")), ...r.map((x) => `${x.status} ${x.body}`));
 		await s.redis("CONFIG", "SET", ...off);
 		await serves(s, name);
-		const caught = await until(8000, async () => { const v = s.verify(); return v.code === 0 && / seq=(\d+).* seq=\1 /s.test(v.text); }, 200);
+		const caught = await until(async () => { const v = s.verify(); return v.code === 0 && / seq=(\d+).* seq=\1 /s.test(v.text); }, 200);
 		check(`${name}: the stream catches up`, caught, s.verify().text);
 	}
 
 	// ---- Redis is not there when the daemon starts ----
 	s.kill("redis", "SIGKILL");
 	s.kill("tollgate", "SIGTERM");
-	await gone(pid, 8000);
+	await gone(pid);
 	const p = s.startDaemon();
-	await sleep(1500);
+	await until(async () => p.ended || (await s.readyz()).status === 503);
 	check("without Redis the daemon starts", alive(p.pid) && !p.ended, s.log().slice(-400));
 	check("and is not ready", (await s.readyz()).status === 503, (await s.readyz()).text);
 	is("and refuses", (await s.request({ body: s.chat("x") })).status, 503);
 	s.startRedis();
-	check("until Redis comes", await s.ready(8000), (await s.readyz()).text);
+	check("until Redis comes", await s.ready(), (await s.readyz()).text);
 	await serves(s, "Redis started after it");
 
 	// ---- a very long body beside short ones ----
@@ -123,6 +123,6 @@ await test(async () => {
 	note(`${(long.length / 1e6).toFixed(1)} MB took ${took} ms, status ${big.status}; beside it: ${tally(beside)}, worst ${Math.max(...beside.map((r) => r.ms)).toFixed(0)} ms`);
 	check("a very long body is answered, redacted", big.status === 200 && !big.body.includes(MAIL), `${big.status} ${big.body.slice(0, 300)}`);
 	check("short ones beside it are served", beside.length > 0 && outcomes(beside).wanted === beside.length, tally(beside), ...examples(beside, "503"));
-	await s.idle("nothing is left over at the end", 8000);
-	s.verified("journal and stream verify");
+	await s.idle("nothing is left over at the end");
+	await s.verified("journal and stream verify");
 });

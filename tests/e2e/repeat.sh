@@ -1,0 +1,64 @@
+# A file of a ring that fails beside others runs once more, alone: what tests/e2e/run prints and
+# counts then, and what it never repeats.
+# Once: nothing of HAProxy's is tried.
+. "$(dirname "$0")/lib.sh"
+. "$root/tests/support/repeat.bash"
+
+# ---- a run ----
+put() { cat >"$D/$1"; }
+up=$(sed 's#[^/]*#..#g; s#^../##' <<<"$here") # from here to the root of the file system
+tried() { "$root/tests/e2e/run" --lanes 2 "${@/#/$up$D/}" >"$D/said" 2>&1; }
+put good.sh <<<'echo "ok - it holds"'
+put bad.sh <<<'echo "not ok - it does not hold"; exit 1'
+put once.sh <<<'touch "$0.tried"; echo "ok - first"; if [ -e "$0.again" ]; then echo "ok - then"; else touch "$0.again"; echo "not ok - then"; fi'
+put crash.sh <<<'if [ -e "$0.again" ]; then echo "ok - it"; else touch "$0.again"; echo "ok - it"; exit 139; fi'
+put chain.sh <<<'if [ -e "$0.again" ]; then echo "ok - it"; else touch "$0.again"; echo "not ok - the journal verifies"; fi'
+tried good.sh once.sh
+is "one that fails once is no failure" "$?" 0
+is "and is counted" "$(tail -n 1 "$D/said")" "3 passed, 0 failed, 0 skipped, 1 unstable"
+like "by name, with what failed" "$(cat "$D/said")" '^unstable - once.sh: then$'
+like "whose first lines are kept" "$(cat "$D/said")" '^not ok - once.sh: then$'
+tried good.sh bad.sh
+is "one that fails twice is a failure" "$? $(tail -n 1 "$D/said")" "1 1 passed, 1 failed, 0 skipped"
+for f in crash chain; do
+	tried good.sh $f.sh
+	like "not repeated: $f" "$? $(tail -n 1 "$D/said")" '^1 [12] passed, 1 failed, 0 skipped$'
+done
+rm "$D/once.sh.again"
+tried once.sh
+is "nor one that was alone" "$? $(tail -n 1 "$D/said")" "1 1 passed, 1 failed, 0 skipped"
+rm "$D"/*.again
+for i in 1 2 3 4; do cp "$D/once.sh" "$D/once$i.sh"; done
+tried once.sh once1.sh once2.sh once3.sh once4.sh
+is "nor any where many fail" "$? $(tail -n 1 "$D/said")" "1 5 passed, 5 failed, 0 skipped"
+
+# ---- what a file leaves ----
+mkdir "$D/left"
+for text in 'not ok - a: the answer is another' 'not ok - a: no request reached the provider unread, of 9' 'not ok - a: no report of a sanitizer' \
+	'not ok - a: ended with 139 before its last check' 'ok - a: fine'; do
+	printf '%s\n' "$text" "# logs: $D/left" >"$D/output"
+	check "of these one is repeated: $text" test "$(repeatable "$D/output"; echo $?)" = "$([[ $text = *another ]]; echo $?)"
+done
+printf 'not ok - a: another\n# logs: %s\n' "$D/left" >"$D/output"
+for line in 'ERROR: AddressSanitizer: heap-use-after-free' 'stack: tollgate ended by itself, 1 times' 'x.c:9: runtime error: shift'; do
+	echo "$line" >"$D/left/tollgate.log"
+	check "not after $line" test "$(repeatable "$D/output"; echo $?)" = 1
+done
+rm "$D/left/tollgate.log"
+mkdir "$D/left/journal"
+"$build/tollgate" keygen "$D/left/audit.key" >/dev/null
+echo '{"v":1' >"$D/left/journal/20260101T000000.000001.jsonl"
+check "nor with a journal that does not verify" test "$(repeatable "$D/output"; echo $?)" = 1
+
+# ---- a daemon that crashes is said to ----
+E=$D/stack
+mkdir "$E"
+"$root/tests/support/stack" up --dir "$E" --no-redis --patient || { not_ok "the stack comes up"; exit 1; }
+kill -KILL "$(awk '$3 == "tollgate" { print $1 }' "$E/.pids")"
+wait_for gone "$(awk '$3 == "tollgate" { print $1 }' "$E/.pids")"
+"$root/tests/support/stack" down --dir "$E" 2>"$D/down"
+like "a daemon that crashed is said to have" "$(cat "$D/down")" '^stack: tollgate ended by itself, 1 times$'
+"$root/tests/support/stack" up --dir "$E" --no-redis --patient
+"$root/tests/support/stack" down --dir "$E" 2>"$D/down"
+is "one that was told to end is not" "$(cat "$D/down")" ""
+exit $failed
