@@ -76,6 +76,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 		g->report.streamed = true;
 		g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
 		frames_init(&g->frames, kind, 0);
+		event_template_init(&g->template);
 		frame_writer_init(&g->writer, kind);
 		g->writer.wrap =
 			kind == FRAMES_EVENTSTREAM &&
@@ -152,8 +153,10 @@ guard_drop(struct guard **gp)
 		buf_free(&k->text);
 		free(k);
 	}
-	if (g->way == WAY_STREAM || g->report.streamed)
+	if (g->way == WAY_STREAM || g->report.streamed) {
 		frames_free(&g->frames);
+		event_template_free(&g->template);
+	}
 	buf_free(&g->body);
 	buf_free(&g->unwrapped);
 	arena_reset(&g->judged);

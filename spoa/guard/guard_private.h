@@ -4,7 +4,7 @@
 
 #include <sys/queue.h>
 
-#include "answer/document.h"
+#include "answer/event_template.h"
 #include "answer/frame_write.h"
 #include "codec/utf8.h"
 #include "guard/guard.h"
@@ -104,6 +104,7 @@ struct guard {
 	bool body_over;
 	char coding[16]; /* of the body: gzip, … */
 	struct frames frames;
+	struct event_template template;
 	struct frame_writer writer;
 	struct buf unwrapped; /* a frame's event, where frames hold those of others */
 	LIST_HEAD(, channel) channels;

@@ -83,7 +83,8 @@ parse_event(struct guard *g, const struct frame *f, struct event *e)
 	const char *why;
 
 	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
-	e->err = answer_read(g->format, e->type, f->data, &g->work, &e->d, &why);
+	e->err = event_template_read(
+		&g->template, g->format, e->type, f->data, &g->work, &e->d, &why);
 	if (!e->err && g->format == &answer_any && is_bare(f->data))
 		e->err = ERR_SYNTAX;
 	e->d.error |= f->exception;
