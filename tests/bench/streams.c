@@ -2,7 +2,7 @@
  * and the gaps between events, for several targets at the same time, so that
  * whatever else the machine does meets all of them alike.
  *
- *   streams -n STREAMS -c AT_ONCE [-w WORDS] [-t TEXT] [-s MS] [-W STREAMS]
+ *   streams -n STREAMS -c AT_ONCE [-w WORDS] [-t TEXT] [-s MS] [-W STREAMS] [-p PID]
  *           HOST:PORT TOKEN [HOST:PORT TOKEN …]
  *
  * Each target gets AT_ONCE connections, one stream each, a new connection a
@@ -16,8 +16,14 @@
  *
  *   HOST:PORT streams=N events=N first_p50_us=… first_p99_us=… gap_p50_us=… gap_p99_us=…
  *
+ * With -p a line more: the CPU time of that process while all streams ran, from the first event
+ * of the last of them to the end of the first, and the events of that time:
+ *
+ *   all_events=N all_cpu_us=N
+ *
  * Exit 0, 1 where a stream did not come whole, 2 usage. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -62,6 +68,13 @@ struct conn {
 static long streams = 20, words = 32, apart_ms, warm;
 static const char *text;
 static uint64_t next_us; /* no stream begins before */
+static struct {
+	long pid;
+	long speaking; /* streams that had an event */
+	long all;
+	bool over;
+	uint64_t cpu_ns, events; /* while all spoke */
+} steady;
 
 static uint64_t
 now_us(void)
@@ -99,6 +112,51 @@ quantile(struct samples *s, unsigned percent)
 		return 0;
 	qsort(s->v, s->n, sizeof(*s->v), by_value);
 	return s->v[(s->n - 1) * percent / 100];
+}
+
+/* ---- what a process uses ---- */
+
+/* CPU time of all its threads so far. */
+static uint64_t
+process_cpu_ns(long pid)
+{
+	char path[300];
+	uint64_t sum = 0;
+
+	snprintf(path, sizeof(path), "/proc/%ld/task", pid);
+	DIR *tasks = opendir(path);
+	for (struct dirent *d; tasks && (d = readdir(tasks));) {
+		unsigned long long ns;
+		snprintf(path, sizeof(path), "/proc/%ld/task/%s/schedstat", pid, d->d_name);
+		FILE *f = fopen(path, "r");
+		if (f && fscanf(f, "%llu", &ns) == 1)
+			sum += ns;
+		if (f)
+			fclose(f);
+	}
+	if (tasks)
+		closedir(tasks);
+	return sum;
+}
+
+static void
+note_event(bool first)
+{
+	if (!steady.pid || steady.over)
+		return;
+	if (steady.speaking == steady.all)
+		steady.events++;
+	else if (first && ++steady.speaking == steady.all)
+		steady.cpu_ns = process_cpu_ns(steady.pid);
+}
+
+static void
+note_end(void)
+{
+	if (!steady.pid || steady.over || steady.speaking < steady.all)
+		return;
+	steady.over = true;
+	steady.cpu_ns = process_cpu_ns(steady.pid) - steady.cpu_ns;
 }
 
 /* ---- a target ---- */
@@ -183,6 +241,7 @@ begin(struct conn *c)
 static void
 finish(struct conn *c)
 {
+	note_end();
 	close(c->fd);
 	c->fd = -1;
 	if (!c->done || c->blanks - c->events != words)
@@ -213,7 +272,7 @@ take(struct conn *c)
 		uint64_t since = c->events ? c->last_us : c->sent_us;
 		if (c->counts)
 			add(to, now - since);
-		c->events++;
+		note_event(c->events++ == 0);
 		c->last_us = now;
 	}
 	for (const char *p = text_at; p && p < b + have; p++)
@@ -236,7 +295,7 @@ main(int argc, char **argv)
 	int opt, code = 0;
 	size_t n = 0, ntargets;
 
-	while ((opt = getopt(argc, argv, "n:c:w:s:W:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:c:w:s:W:t:p:")) != -1) {
 		long v = optarg ? strtol(optarg, NULL, 10) : 0;
 		if (v < 1 && opt != 't')
 			return 2;
@@ -246,6 +305,7 @@ main(int argc, char **argv)
 		case 'w': words = v; break;
 		case 's': apart_ms = v; break;
 		case 'W': warm = v; break;
+		case 'p': steady.pid = v; break;
 		case 't':
 			text = optarg;
 			words = 0;
@@ -259,9 +319,10 @@ main(int argc, char **argv)
 	if (!ntargets || (argc - optind) % 2 || ntargets > TARGETS_MAX ||
 		(size_t)at_once * ntargets > CONNS_MAX) {
 		fprintf(stderr, "usage: streams -n N -c N [-w WORDS] [-t TEXT] [-s MS] "
-				"[-W STREAMS] HOST:PORT TOKEN [HOST:PORT TOKEN …]\n");
+				"[-W STREAMS] [-p PID] HOST:PORT TOKEN [HOST:PORT TOKEN …]\n");
 		return 2;
 	}
+	steady.all = at_once * (long)ntargets;
 	for (size_t i = 0; i < ntargets; i++)
 		target_init(
 			&target[i], argv[optind + 2 * (int)i], argv[optind + 2 * (int)i + 1]);
@@ -303,5 +364,8 @@ main(int argc, char **argv)
 			code = 1;
 		}
 	}
+	if (steady.pid && steady.over)
+		printf("all_events=%llu all_cpu_us=%llu\n", (unsigned long long)steady.events,
+			(unsigned long long)steady.cpu_ns / 1000);
 	return code;
 }
