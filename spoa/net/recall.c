@@ -27,12 +27,16 @@ recall_read(struct recall **out, const struct config *cfg, struct quota_table *t
 		table_ms(table, clock_mono_us()) };
 	struct recall *r = calloc(1, sizeof(*r));
 
+	const uint64_t began_us = clock_mono_us();
+
 	*out = NULL;
 	if (!r)
 		return ERR_NOMEM;
 	TAG(recall, r);
 	int err = quota_recall_read(
 		&r->found, cfg->journal, cfg->node, into.now_ms / 1000 - WINDOWS_S, &into, why);
+	log_event(LOG_INFO, "quota.recalled", LI("records", r->found.records),
+		LI("ms", (clock_mono_us() - began_us) / 1000));
 	if (r->found.cut)
 		log_event(LOG_WARN, "quota.recall",
 			LS("why", "the journal is longer than is read at a start: what was "

@@ -578,6 +578,7 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 			goto nomem;
 		quota_together(gate_quota(s->workers[i].gate), s->nworkers, cfg->redis_daemons);
 	}
+	server_notify("STATUS=reading the journal: what is used of limits");
 	if (cfg->journal && recall_read(&s->recall, cfg, s->table,
 				    quota_ledger_of(gate_quota(s->workers[0].gate)), why) < 0)
 		return ERR_IO;
@@ -723,7 +724,7 @@ server_run(const char *config_file)
 	say_started(&s, cfg);
 	observing_start(&s.observing, &s, run.loop);
 	purging_start(&s.purging, &s, run.loop);
-	server_notify("READY=1");
+	server_notify("READY=1\nSTATUS=");
 	ev_run(run.loop, 0);
 	code = 0;
 stop:

@@ -9,7 +9,7 @@
 #include "quota/quota_ledger.h"
 #include "quota/quota_table.h"
 
-#define QUOTA_RECALL_BYTES (1ull << 30) /* of the journal's end that are read, at most */
+#define QUOTA_RECALL_BYTES (4ull << 30) /* of the journal's end that are read, at most */
 enum { QUOTA_ORPHANS_MAX = 65536 }; /* decisions without an end; more are left as they are */
 
 /* A decision that was let go through a relay and has no completion. */

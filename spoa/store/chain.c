@@ -186,12 +186,17 @@ chain_parse(struct span line, struct chain_line *out)
 static size_t
 behind_string(struct span line, size_t from)
 {
-	size_t i = from + 1;
+	size_t at = from, escapes;
 
-	for (; i < line.n && line.p[i] != '"'; i++)
-		if (line.p[i] == '\\')
-			i++;
-	return i < line.n ? i + 1 : line.n;
+	do {
+		const char *quote = memchr(line.p + at + 1, '"', line.n - at - 1);
+		if (!quote)
+			return line.n;
+		at = (size_t)(quote - line.p);
+		for (escapes = 0; line.p[at - 1 - escapes] == '\\';)
+			escapes++; /* no further than the string's own quote */
+	} while (escapes % 2);
+	return at + 1;
 }
 
 struct span
@@ -203,6 +208,8 @@ chain_member(struct span line, const char *key)
 
 	for (size_t i = 0; i < line.n; i++) {
 		char c = line.p[i];
+		if (c >= '0' && c <= ':') /* most of what is no string */
+			continue;
 		if (c == '{' || c == '[') {
 			at_key = ++depth == 1;
 		} else if (c == '}' || c == ']') {
