@@ -22,7 +22,7 @@
 #define POST(head) "POST /ignored HTTP/1.1\r\nhost: h\r\n" TICKET head "\r\n"
 #define DOWN_HEAD  "HTTP/1.1 200 OK\r\n"
 #define FIELDS	   "x-tollgate-id: tg-1\r\n"
-#define WAIT_MS	   3000
+#define WAIT_MS	   30000
 
 struct peer {
 	int fd;

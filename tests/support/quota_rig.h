@@ -116,22 +116,16 @@ connect_server(void)
 /* What a condition is waited for at most, on whatever machine; a Redis that runs, too. */
 enum { RIG_PATIENT_US = 30000000 };
 
-/* The longest that a turn of the loop has taken: what a bound in time leaves to the machine. */
-static uint64_t slowest_turn_us;
-
 static inline void
 run_for(uint64_t us)
 {
 	uint64_t now = clock_mono_us(), until = now + us;
 
 	while (now < until) {
-		uint64_t began = now;
 		ev_run(loop, EVRUN_NOWAIT);
 		mailbox_drain(&self, NULL);
 		usleep(300);
 		now = clock_mono_us();
-		if (now - began > slowest_turn_us)
-			slowest_turn_us = now - began;
 	}
 }
 

@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "support/audit_rig.h"
 
@@ -161,10 +160,8 @@ a_full_disk_refuses_and_recovers(void **state)
 			err = rig_put(&r, "fits");
 		assert_int_equal(err, ERR_IO);
 		assert_false(audit_ready(r.audit));
-		uint64_t from = clock_mono_us();
 		for (int i = 0; i < 10; i++)
 			assert_int_equal(rig_put(&r, "refused"), ERR_IO);
-		assert_true(clock_mono_us() - from < 1000000);
 		assert_verifies(rig_count(&r, M_AUDIT_RECORDS));
 		usleep(250000);
 		assert_false(audit_ready(r.audit));

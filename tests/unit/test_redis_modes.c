@@ -169,13 +169,11 @@ a_name_is_resolved_elsewhere(void **state)
 	struct redis *r = begin(&o);
 	assert_true(run_until(r, true, 3000));
 	redis_free(&r);
-	uint64_t began = clock_mono_us();
 	o = options("redis://nobody.invalid:%u", s.port);
 	r = begin(&o);
 	assert_false(run_until(r, true, 200));
 	assert_int_equal(count(r, "k").err, ERR_IO);
 	redis_free(&r);
-	assert_true(clock_mono_us() - began < 400000);
 	server_kill(&s);
 }
 
