@@ -522,7 +522,7 @@ static void
 the_recipes_compile(void **state)
 {
 	(void)state;
-	assert_true(recipes_compile("docs/policy.md", "recipe") >= 8);
+	assert_true(recipes_compile("docs/policy.md", "policies/recipe") >= 8);
 	assert_true(recipes_compile("docs/budgets.md", "policies/recipe") >= 3);
 	assert_true(recipes_compile("docs/answers.md", "recipe") >= 2);
 }

@@ -43,9 +43,10 @@ the_shipped_policies_pass_their_tests_and_every_rule_is_covered(void **state)
 		"source-code", "agents-mcp", "coding-agents", "budgets" };
 
 	(void)state;
-	int code = tollgate("", "policy", "test", "--require-coverage", "policies", NULL);
+	int code = tollgate("", "policy", "test", "--require-coverage", "policies/", NULL);
 	if (code != 0)
 		fail_msg("exit %d\n%s%s", code, cmd_out, cmd_err);
+	holds(cmd_out, "# policies/tests/");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char line[64];
 		snprintf(line, sizeof(line), " - %s: every rule is matched", names[i]);

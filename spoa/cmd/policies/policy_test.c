@@ -193,12 +193,15 @@ static bool
 files_in(struct run *t, const char *dir)
 {
 	static const char *const patterns[] = { "/*.test.yaml", "/tests/*.yaml", "/*.yaml" };
-	size_t found = 0, npatterns = span_ends(span_str(dir), SPAN_LIT("tests")) ? 3 : 2;
+	struct span folder = span_str(dir);
 	char pattern[4096];
 
+	while (folder.n > 1 && folder.p[folder.n - 1] == '/')
+		folder.n--;
+	size_t found = 0, npatterns = span_ends(folder, SPAN_LIT("tests")) ? 3 : 2;
 	for (size_t i = 0; i < npatterns && (i < 2 || found == 0); i++) {
 		glob_t g;
-		snprintf(pattern, sizeof(pattern), "%s%s", dir, patterns[i]);
+		snprintf(pattern, sizeof(pattern), "%.*s%s", SPAN_ARG(folder), patterns[i]);
 		if (glob(pattern, 0, NULL, &g) == 0)
 			for (size_t k = 0; k < g.gl_pathc; k++, found++)
 				one_file(t, arena_strdup(&t->a, g.gl_pathv[k]));
