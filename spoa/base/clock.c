@@ -65,6 +65,16 @@ clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_LEN])
 	put_digits(out + 29, (unsigned)ns);
 }
 
+void
+clock_second(int64_t wall_ns, char out[CLOCK_SECOND_LEN])
+{
+	char full[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(wall_ns, full);
+	memcpy(out, full, CLOCK_SECOND_LEN - 2);
+	memcpy(out + CLOCK_SECOND_LEN - 2, "Z", 2);
+}
+
 /* Reads exactly `digits` decimal digits at *s. */
 static bool
 take(const char **s, const char *end, int digits, int *out)

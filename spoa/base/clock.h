@@ -22,6 +22,9 @@ clock_timespec(uint64_t us)
 /* RFC 3339 with nanoseconds and Z, 30 characters and a NUL. */
 #define CLOCK_RFC3339_LEN 31
 void clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_LEN]);
+/* The same to the second below, 20 characters and a NUL. */
+#define CLOCK_SECOND_LEN 21
+void clock_second(int64_t wall_ns, char out[CLOCK_SECOND_LEN]);
 /* Parses RFC 3339 (any offset, 0-9 fractional digits): 0 or ERR_SYNTAX. */
 int clock_parse(const char *s, size_t n, int64_t *wall_ns);
 

@@ -180,21 +180,21 @@ void
 observe_says(const struct policy *p, int64_t now_wall_ns, struct buf *out)
 {
 	const struct observe *o = &p->observe;
-	char when[CLOCK_RFC3339_LEN];
+	char when[CLOCK_SECOND_LEN];
 	int64_t days;
 
 	enum observe_state state = observe_state(p, now_wall_ns, &days);
 	if (state == OBSERVE_NONE)
 		return;
-	clock_rfc3339(o->until_ns, when);
+	clock_second(o->until_ns, when);
 	if (state == OBSERVE_OVER) {
-		buf_printf(out, "ended at %.19sZ: requests are decided as any", when);
+		buf_printf(out, "ended at %s: requests are decided as any", when);
 		return;
 	}
 	for (size_t i = 0; i < o->nhosts; i++)
 		buf_printf(out, "%s%s", i ? ", " : "", o->hosts[i]);
 	buf_printf(out,
-		": who has no key of ours goes to %s, nothing refused, until %.19sZ (%lld "
+		": who has no key of ours goes to %s, nothing refused, until %s (%lld "
 		"day%s "
 		"left)",
 		o->backend, when, (long long)days, days == 1 ? "" : "s");

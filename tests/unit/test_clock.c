@@ -14,7 +14,7 @@
 static void
 check(int64_t wall_ns)
 {
-	char got[CLOCK_RFC3339_LEN], want[64];
+	char got[CLOCK_RFC3339_LEN], second[CLOCK_SECOND_LEN], want[64];
 	int64_t s = wall_ns / 1000000000, ns = wall_ns % 1000000000, back;
 	struct tm tm;
 
@@ -25,6 +25,9 @@ check(int64_t wall_ns)
 	time_t t = (time_t)s;
 	gmtime_r(&t, &tm);
 	size_t n = strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(want + n, sizeof(want) - n, "Z");
+	clock_second(wall_ns, second);
+	assert_string_equal(second, want);
 	snprintf(want + n, sizeof(want) - n, ".%09uZ", (unsigned)ns);
 	clock_rfc3339(wall_ns, got);
 	if (strcmp(got, want))
