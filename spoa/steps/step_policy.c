@@ -3,7 +3,7 @@
 #include "steps/steps.h"
 
 #include "limits/limits.h"
-#include "cel/glob.h"
+#include "cel/functions/glob.h"
 #include "limits/limits.h"
 #include "text/table.h"
 

@@ -12,7 +12,7 @@
 #include "cel/ast.h"
 #include "cel/net.h"
 #include "cel/number.h"
-#include "cel/regex.h"
+#include "cel/functions/regex.h"
 #include "cel/time.h"
 #include "support/guard.h"
 

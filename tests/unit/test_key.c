@@ -89,7 +89,7 @@ load(struct diag *d)
 static void
 a_new_key_is_printed_once_and_found_by_its_hash(void **state)
 {
-	char text[256];
+	char text[256], listed[256], created[CLOCK_SECOND_LEN];
 	struct diag d;
 
 	(void)state;
@@ -108,6 +108,9 @@ a_new_key_is_printed_once_and_found_by_its_hash(void **state)
 	assert_int_equal(found->clearance, -2);
 	assert_true(apikey_live(found, clock_wall_ns()));
 	assert_false(apikey_live(found, clock_wall_ns() + 3601 * INT64_C(1000000000)));
+	assert_int_equal(KEY(listed, "list"), EXIT_DONE);
+	clock_second(found->created_ns, created);
+	assert_non_null(strstr(listed, created));
 	apikeys_free(&k);
 	diag_free(&d);
 }

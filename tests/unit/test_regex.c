@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "cel/regex.h"
+#include "cel/functions/regex.h"
 #include "detect/custom/custom_regex.h"
 #include "detect/engine.h"
 #include "detect/prefilter/offset.h"

@@ -1,19 +1,15 @@
 /* tollgate key new|list|rotate|revoke: the file of API keys. A key's text is printed
  * once, at `new`, on standard output; the file holds its hash. With --live they are the
- * running daemon's: cmd/key_live.c. */
-#include <errno.h>
-#include <fcntl.h>
+ * running daemon's: key_live.c. */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "cmd/alone.h"
 #include "cmd/cmd.h"
-#include "cmd/key.h"
+#include "cmd/daemon/key.h"
+#include "cmd/daemon/key_file.h"
 #include "codec/utf8.h"
 #include "config/read.h"
 #include "identity/apikeys.h"
@@ -30,173 +26,6 @@ struct key_args {
 	const char *file, *roles, *scopes, *models, *limits, *ttl, *until, *clearance, *overlap;
 	struct apikey key; /* its texts, for `new` */
 };
-
-/* The lock is next to the file, since the file itself is replaced. */
-static int
-lock(const char *file)
-{
-	char name[4096];
-
-	snprintf(name, sizeof(name), "%s.lock", file);
-	int fd = open(name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0 && flock(fd, LOCK_EX) < 0) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-static void
-put_member(struct buf *b, const char *name, const char *value)
-{
-	if (!value || !value[0])
-		return;
-	buf_printf(b, ", %s: ", name);
-	buf_json_str(b, span_str(value)); /* a YAML double-quoted scalar */
-}
-
-static void
-put_list(struct buf *b, const char *name, const char *const *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		buf_printf(b, i ? ", " : ", %s: [", name);
-		buf_json_str(b, span_str(v[i]));
-	}
-	if (n)
-		buf_putc(b, ']');
-}
-
-static void
-put_time(struct buf *b, const char *name, int64_t wall_ns)
-{
-	char when[CLOCK_RFC3339_LEN];
-
-	if (!wall_ns)
-		return;
-	clock_rfc3339(wall_ns / 1000000000 * 1000000000, when);
-	buf_printf(b, ", %s: %.19sZ", name, when);
-}
-
-static void
-put_key(struct buf *b, struct apikey *k)
-{
-	buf_printf(b, "  - {id: \"%s\", sha256: \"", k->id);
-	buf_hex(b, k->sha256, sizeof(k->sha256));
-	buf_putc(b, '"');
-	for (size_t i = 1; i < APIKEY_TEXTS; i++)
-		put_member(b, apikey_texts[i].name, *apikey_text(k, i));
-	for (size_t i = 0; i < APIKEY_LISTS; i++)
-		put_list(b, apikey_lists[i].name, *apikey_list(k, i), *apikey_count(k, i));
-	if (k->clearance)
-		buf_printf(b, ", clearance: %lld", (long long)k->clearance);
-	put_time(b, "created", k->created_ns);
-	put_time(b, "expires", k->expires_ns);
-	put_time(b, "revoked", k->revoked_ns);
-	buf_str(b, "}\n");
-}
-
-/* The daemon runs as another user: what may read the file now, may read it after. */
-static int
-keep_access(const char *file, int fd)
-{
-	struct stat st;
-
-	if (stat(file, &st) < 0)
-		return errno == ENOENT ? 0 : -1;
-	if (fchown(fd, st.st_uid, st.st_gid) < 0 && fchown(fd, (uid_t)-1, st.st_gid) < 0)
-		return -1;
-	return fchmod(fd, st.st_mode & 0777);
-}
-
-static struct apikeys *
-load(const char *file, bool may_be_missing)
-{
-	struct diag d;
-	struct stat st;
-
-	if (may_be_missing && stat(file, &st) < 0 && errno == ENOENT)
-		return calloc(1, sizeof(struct apikeys));
-	diag_init(&d);
-	struct apikeys *k = apikeys_load(file, &d);
-	if (!k)
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
-	diag_free(&d);
-	return k;
-}
-
-/* The keys of a file, and the lock that keeps them from changing meanwhile. */
-struct key_file {
-	int lock;
-	struct apikeys *keys;
-};
-
-/* False after a message; key_file_close in either case. */
-static bool
-key_file_open(struct key_file *f, const char *file, bool may_be_missing)
-{
-	f->lock = lock(file);
-	f->keys = f->lock < 0 ? NULL : load(file, may_be_missing);
-	if (f->lock < 0)
-		cmd_fail(file, "%s", strerror(errno));
-	return f->keys != NULL;
-}
-
-/* The key of that id, which `verb` needs; NULL with EXIT_CANNOT or, where the file has none,
- * EXIT_NO in *code, after a message. */
-static struct apikey *
-key_file_find(struct key_file *f, const char *file, const char *verb, const char *id, int *code)
-{
-	*code = key_file_open(f, file, false) ? EXIT_NO : EXIT_CANNOT;
-	struct apikey *k = f->keys ? apikeys_by_id(f->keys, span_str(id)) : NULL;
-
-	if (f->keys && !k)
-		fprintf(stderr, "tollgate: key %s: %s: no such key in %s\n", verb, id, file);
-	return k;
-}
-
-static void
-key_file_close(struct key_file *f)
-{
-	apikeys_free(&f->keys);
-	if (f->lock >= 0)
-		close(f->lock);
-}
-
-/* Written aside, synced, renamed: a reader sees the old file or the new one. */
-static int
-save(const char *file, const struct apikeys *keys, struct apikey *extra)
-{
-	char tmp[4096];
-	struct buf b;
-	int code = EXIT_DONE;
-
-	buf_init(&b, 0);
-	buf_str(&b, "# API keys of tollgate, hashed. Written by `tollgate key`; the daemon "
-		    "reads it at\n"
-		    "# start and at SIGHUP.\nkeys:\n");
-	for (size_t i = 0; i < keys->n; i++)
-		put_key(&b, &keys->keys[i]);
-	if (extra)
-		put_key(&b, extra);
-	snprintf(tmp, sizeof(tmp), "%s.new", file);
-	int fd = open(tmp, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0640);
-	if (fd < 0 || keep_access(file, fd) < 0 ||
-		write(fd, buf_view(&b).p, b.n) != (ssize_t)b.n || fsync(fd) < 0)
-		code = cmd_fail(file, "%s", strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	/* A file that the daemon would refuse takes no place of one it has. */
-	struct apikeys *again = code == EXIT_DONE ? load(tmp, false) : NULL;
-	if (code == EXIT_DONE && !again)
-		code = EXIT_CANNOT;
-	if (code == EXIT_DONE && rename(tmp, file) < 0)
-		code = cmd_fail(file, "%s", strerror(errno));
-	if (code != EXIT_DONE)
-		unlink(tmp);
-	apikeys_free(&again);
-	buf_free(&b);
-	return code;
-}
 
 /* What a listing, a record and a header can show on one line; or not given. */
 static bool
@@ -261,6 +90,19 @@ read_end(const struct key_args *args, int64_t now, int64_t *end_ns)
 	return true;
 }
 
+/* The key of that id, which `verb` needs; NULL with EXIT_CANNOT or, where the file has none,
+ * EXIT_NO in *code, after a message. */
+static struct apikey *
+key_file_find(struct key_file *f, const char *file, const char *verb, const char *id, int *code)
+{
+	*code = key_file_open(f, file, false) ? EXIT_NO : EXIT_CANNOT;
+	struct apikey *k = f->keys ? apikeys_by_id(f->keys, span_str(id)) : NULL;
+
+	if (f->keys && !k)
+		fprintf(stderr, "tollgate: key %s: %s: no such key in %s\n", verb, id, file);
+	return k;
+}
+
 /* Adds *k under a fresh id and text, which is shown; `keys` is what the file holds. */
 static int
 add(const char *file, const struct apikeys *keys, struct apikey *k)
@@ -269,7 +111,7 @@ add(const char *file, const struct apikeys *keys, struct apikey *k)
 
 	apikey_make(id, text, k->sha256);
 	k->id = id;
-	int code = save(file, keys, k);
+	int code = key_file_save(file, keys, k);
 	if (code == EXIT_DONE) {
 		printf("%s\n", text);
 		fprintf(stderr,
@@ -376,7 +218,7 @@ key_rotate(const struct key_args *args, const char *id)
 static int
 key_list(const struct key_args *args)
 {
-	struct apikeys *keys = load(args->file, false);
+	struct apikeys *keys = key_file_load(args->file, false);
 	int64_t now = clock_wall_ns();
 
 	if (!keys)
@@ -384,13 +226,13 @@ key_list(const struct key_args *args)
 	fputs(KEY_LIST_HEAD, stdout);
 	for (size_t i = 0; i < keys->n; i++) {
 		const struct apikey *k = &keys->keys[i];
-		char created[CLOCK_RFC3339_LEN] = "-", expires[CLOCK_RFC3339_LEN] = "never";
+		char created[CLOCK_SECOND_LEN] = "-", expires[CLOCK_SECOND_LEN] = "never";
 		if (k->created_ns)
-			clock_rfc3339(k->created_ns, created);
+			clock_second(k->created_ns, created);
 		if (k->expires_ns)
-			clock_rfc3339(k->expires_ns, expires);
-		printf("%-10s %-24s %-16s %-22.19s %-22.19s %s\n", k->id, k->person, k->team,
-			created, expires,
+			clock_second(k->expires_ns, expires);
+		printf("%-10s %-24s %-16s %-22s %-22s %s\n", k->id, k->person, k->team, created,
+			expires,
 			apikey_live(k, now) ? "live"
 			: k->revoked_ns	    ? "revoked"
 					    : "expired");
@@ -409,7 +251,7 @@ key_revoke(const struct key_args *args, const char *id)
 	if (k) {
 		if (!k->revoked_ns)
 			k->revoked_ns = clock_wall_ns();
-		code = save(args->file, f.keys, NULL);
+		code = key_file_save(args->file, f.keys, NULL);
 		if (code == EXIT_DONE)
 			fprintf(stderr, "tollgate: key %s is revoked in %s. " IN_FORCE "\n", id,
 				args->file);

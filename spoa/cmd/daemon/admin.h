@@ -20,13 +20,13 @@ long admin_ask(const struct admin_call *c, struct buf *out, struct buf *why);
 /* Posts a JSON object, which stays the caller's, and takes the answer: an object, the caller's.
  * NULL after a message, with EXIT_NO in *code where the daemon refused, else EXIT_CANNOT.
  * `in` NULL: a GET. */
-json_t *admin_call_json(const char *what, const char *config, const char *page,
-	const json_t *in, int *code);
+json_t *admin_call_json(
+	const char *what, const char *config, const char *page, const json_t *in, int *code);
 /* What came of a change at run time, on standard error: "tollgate: key ID is revoked …". */
 int admin_changed(const char *what, const json_t *answer, const char *done);
 /* A text of a JSON object in a column of a table, as a terminal may have it. */
-void admin_cell(struct buf *b, const json_t *o, const char *name, int width,
-	const char *otherwise);
+void admin_cell(
+	struct buf *b, const json_t *o, const char *name, int width, const char *otherwise);
 /* An answer in JSON, as ASCII: whatever is in it, a terminal obeys nothing. An exit code. */
 int admin_print_json(const char *what, struct span answer);
 /* The admin socket, in the arena; NULL after a message. `named`: the configuration of -c, or

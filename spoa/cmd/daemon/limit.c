@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/admin.h"
+#include "cmd/daemon/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "config/read.h"

@@ -1,6 +1,6 @@
 /* Input of classify and redact. JSON lines are answered as they come, so that a
  * pipe can stay open; a line that cannot be read ends the command. */
-#include "cmd/scan.h"
+#include "cmd/texts/scan.h"
 
 #include <errno.h>
 #include <stdio.h>

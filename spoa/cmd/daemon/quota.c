@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/admin.h"
+#include "cmd/daemon/admin.h"
 #include "cmd/cmd.h"
 #include "price/price.h"
 

@@ -1,5 +1,5 @@
 /* Loading what classify, redact and detectors work with. */
-#include "cmd/scan_rules.h"
+#include "cmd/texts/scan_rules.h"
 
 #include <stdio.h>
 

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "cmd/scan.h"
+#include "cmd/texts/scan.h"
 #include "codec/json.h"
 #include "detect/stream/stream.h"
 #include "gate/overlay.h"

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "cmd/scan_rules.h"
+#include "cmd/texts/scan_rules.h"
 #include "config/read.h"
 #include "detect/custom/fingerprint.h"
 #include "detect/custom/sample_text.h"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
-#include "cmd/admin.h"
+#include "cmd/daemon/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "config/config.h"

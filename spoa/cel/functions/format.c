@@ -1,6 +1,6 @@
 /* string.format (cel-spec, extensions/strings): %s %d %f %e %b %o %x %X %%, with
  * a precision for %f and %e. The text grows in the evaluation's memory. */
-#include "cel/format.h"
+#include "cel/functions/format.h"
 
 #include <math.h>
 #include <stdio.h>

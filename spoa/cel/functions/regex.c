@@ -4,7 +4,7 @@
  * allocates comes from an arena, or, while matching, from scratch memory of the
  * thread, so that nothing has to be freed. */
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "cel/regex.h"
+#include "cel/functions/regex.h"
 
 #include <pcre2.h>
 #include <stdalign.h>

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "cmd/scan_rules.h"
+#include "cmd/texts/scan_rules.h"
 
 struct scan_text {
 	struct span text; /* decoded */

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/scan.h"
+#include "cmd/texts/scan.h"
 #include "inject/inject.h"
 
 /* The classes of what was found, each once, in order of appearance. */

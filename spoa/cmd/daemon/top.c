@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cmd/admin.h"
+#include "cmd/daemon/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 

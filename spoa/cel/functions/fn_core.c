@@ -1,7 +1,7 @@
 /* The functions of the language definition on strings and collections. */
 #include "base/err.h"
 #include "cel/fn.h"
-#include "cel/regex.h"
+#include "cel/functions/regex.h"
 #include "cel/value.h"
 #include "codec/utf8.h"
 

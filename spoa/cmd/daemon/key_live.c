@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/admin.h"
+#include "cmd/daemon/admin.h"
 #include "cmd/cmd.h"
-#include "cmd/key.h"
+#include "cmd/daemon/key.h"
 #include "config/read.h"
 
 /* "a, b" as a list; "" as null: none any more. */

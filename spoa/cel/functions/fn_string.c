@@ -4,7 +4,7 @@
 
 #include "base/ascii.h"
 #include "cel/fn.h"
-#include "cel/format.h"
+#include "cel/functions/format.h"
 #include "cel/value.h"
 #include "codec/digits.h"
 #include "codec/utf8.h"

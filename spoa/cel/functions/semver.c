@@ -1,5 +1,5 @@
 /* Versions: Semantic Versioning 2.0.0, and ranges. */
-#include "cel/semver.h"
+#include "cel/functions/semver.h"
 
 #include "base/ascii.h"
 #include "base/err.h"

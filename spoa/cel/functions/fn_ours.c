@@ -1,7 +1,7 @@
 /* Functions of our own: shell patterns and versions. */
 #include "cel/fn.h"
-#include "cel/glob.h"
-#include "cel/semver.h"
+#include "cel/functions/glob.h"
+#include "cel/functions/semver.h"
 #include "codec/utf8.h"
 
 /* ---- glob ---- */

@@ -1,0 +1,160 @@
+/* The file of API keys as commands change it: under a lock, written anew, never half. */
+#include "cmd/daemon/key_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "config/read.h"
+
+/* The lock is next to the file, since the file itself is replaced. */
+static int
+lock(const char *file)
+{
+	char name[4096];
+
+	snprintf(name, sizeof(name), "%s.lock", file);
+	int fd = open(name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0 && flock(fd, LOCK_EX) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static void
+put_member(struct buf *b, const char *name, const char *value)
+{
+	if (!value || !value[0])
+		return;
+	buf_printf(b, ", %s: ", name);
+	buf_json_str(b, span_str(value)); /* a YAML double-quoted scalar */
+}
+
+static void
+put_list(struct buf *b, const char *name, const char *const *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(b, i ? ", " : ", %s: [", name);
+		buf_json_str(b, span_str(v[i]));
+	}
+	if (n)
+		buf_putc(b, ']');
+}
+
+static void
+put_time(struct buf *b, const char *name, int64_t wall_ns)
+{
+	char when[CLOCK_SECOND_LEN];
+
+	if (!wall_ns)
+		return;
+	clock_second(wall_ns, when);
+	buf_printf(b, ", %s: %s", name, when);
+}
+
+static void
+put_key(struct buf *b, struct apikey *k)
+{
+	buf_printf(b, "  - {id: \"%s\", sha256: \"", k->id);
+	buf_hex(b, k->sha256, sizeof(k->sha256));
+	buf_putc(b, '"');
+	for (size_t i = 1; i < APIKEY_TEXTS; i++)
+		put_member(b, apikey_texts[i].name, *apikey_text(k, i));
+	for (size_t i = 0; i < APIKEY_LISTS; i++)
+		put_list(b, apikey_lists[i].name, *apikey_list(k, i), *apikey_count(k, i));
+	if (k->clearance)
+		buf_printf(b, ", clearance: %lld", (long long)k->clearance);
+	put_time(b, "created", k->created_ns);
+	put_time(b, "expires", k->expires_ns);
+	put_time(b, "revoked", k->revoked_ns);
+	buf_str(b, "}\n");
+}
+
+/* The daemon runs as another user: what may read the file now, may read it after. */
+static int
+keep_access(const char *file, int fd)
+{
+	struct stat st;
+
+	if (stat(file, &st) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (fchown(fd, st.st_uid, st.st_gid) < 0 && fchown(fd, (uid_t)-1, st.st_gid) < 0)
+		return -1;
+	return fchmod(fd, st.st_mode & 0777);
+}
+
+struct apikeys *
+key_file_load(const char *file, bool may_be_missing)
+{
+	struct diag d;
+	struct stat st;
+
+	if (may_be_missing && stat(file, &st) < 0 && errno == ENOENT)
+		return calloc(1, sizeof(struct apikeys));
+	diag_init(&d);
+	struct apikeys *k = apikeys_load(file, &d);
+	if (!k)
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+	diag_free(&d);
+	return k;
+}
+
+bool
+key_file_open(struct key_file *f, const char *file, bool may_be_missing)
+{
+	f->lock = lock(file);
+	f->keys = f->lock < 0 ? NULL : key_file_load(file, may_be_missing);
+	if (f->lock < 0)
+		cmd_fail(file, "%s", strerror(errno));
+	return f->keys != NULL;
+}
+
+void
+key_file_close(struct key_file *f)
+{
+	apikeys_free(&f->keys);
+	if (f->lock >= 0)
+		close(f->lock);
+}
+
+int
+key_file_save(const char *file, const struct apikeys *keys, struct apikey *extra)
+{
+	char tmp[4096];
+	struct buf b;
+	int code = EXIT_DONE;
+
+	buf_init(&b, 0);
+	buf_str(&b, "# API keys of tollgate, hashed. Written by `tollgate key`; the daemon "
+		    "reads it at\n"
+		    "# start and when it changes.\nkeys:\n");
+	for (size_t i = 0; i < keys->n; i++)
+		put_key(&b, &keys->keys[i]);
+	if (extra)
+		put_key(&b, extra);
+	snprintf(tmp, sizeof(tmp), "%s.new", file);
+	int fd = open(tmp, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0640);
+	if (fd < 0 || keep_access(file, fd) < 0 ||
+		write(fd, buf_view(&b).p, b.n) != (ssize_t)b.n || fsync(fd) < 0)
+		code = cmd_fail(file, "%s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	/* A file that the daemon would refuse takes no place of one it has. */
+	struct apikeys *again = code == EXIT_DONE ? key_file_load(tmp, false) : NULL;
+	if (code == EXIT_DONE && !again)
+		code = EXIT_CANNOT;
+	if (code == EXIT_DONE && rename(tmp, file) < 0)
+		code = cmd_fail(file, "%s", strerror(errno));
+	if (code != EXIT_DONE)
+		unlink(tmp);
+	apikeys_free(&again);
+	buf_free(&b);
+	return code;
+}
