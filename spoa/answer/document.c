@@ -411,6 +411,18 @@ add_word(struct reader *r, const struct note *n)
 	return n->tok == JSON_STRING && !answer_is_word(n->text) ? add_aside(r, n) : 0;
 }
 
+static void
+note_skipped(struct answer_document *d, const struct note *n)
+{
+	size_t bytes = n->end - n->start;
+	bool word = n->tok == JSON_STRING && n->text.n == bytes && answer_is_word(n->text);
+
+	if (d->nskipped < ANSWER_SKIPPED && !n->node->is_type &&
+		(word || n->tok == JSON_NUMBER))
+		d->skipped[d->nskipped++] =
+			(struct answer_skipped){ { n->start, n->end }, !word };
+}
+
 static int
 add_call(struct reader *r, const struct note *n)
 {
@@ -559,6 +571,9 @@ settle(struct reader *r, const struct note *n)
 	case READ_MODEL: d->model = string ? n->text : d->model; return add_word(r, n);
 	case READ_MARK: d->marked = true; return add_word(r, n);
 	case READ_WORD:
+		if (!row->ends)
+			note_skipped(d, n);
+		return add_word(r, n);
 	case READ_MEDIA:
 	case READ_INDEX:
 	case READ_FLAG: return add_word(r, n);

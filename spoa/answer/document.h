@@ -45,6 +45,14 @@ struct answer_seal {
 	struct answer_range at;
 };
 
+/* A word or a number where the format has its words, ids and times: nothing is made of it, nor
+ * of another such in its place. In raw bytes, a word's between its quotes. */
+enum { ANSWER_SKIPPED = 8 };
+struct answer_skipped {
+	struct answer_range at;
+	bool number;
+};
+
 enum answer_media { MEDIA_IMAGE, MEDIA_AUDIO, MEDIA_VIDEO, MEDIA_FILE, MEDIA_UNKNOWN, MEDIAS };
 extern const char *const answer_media_names[MEDIAS];
 /* Of a media type: image/png. */
@@ -62,6 +70,8 @@ struct answer_document {
 	size_t nwithheld, withheld_room;
 	struct answer_seal *seals;
 	size_t nseals, seals_room;
+	struct answer_skipped skipped[ANSWER_SKIPPED]; /* the first of them */
+	size_t nskipped;
 	struct span finish; /* empty: not said */
 	struct span model;
 	bool error;

@@ -1,11 +1,14 @@
-/* What answer_read() makes of an event depends on where its tokens are, on its keys, and on
- * every value but one: a string that a row of the format calls text. Its bytes are passed on
- * and decide nothing. So an event that is equal up to that string and after it is what the last
- * one was, with another text there and all after it moved. */
+/* What answer_read() makes of an event depends on where its tokens are, on its keys, and on all
+ * values but some: a string that is text is passed on and decides nothing, and of words and
+ * numbers where a format has those nothing is made. So an event that is equal between such gaps
+ * is what the last one was, with other texts in them and all after them moved. */
 #include "answer/event_template.h"
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "codec/json.h"
+
+enum { NUMBER_DIGITS = 15 };
 
 void
 event_template_init(struct event_template *t)
@@ -22,11 +25,12 @@ event_template_free(struct event_template *t)
 
 /* ---- views of one event as views of another ---- */
 
-/* From one event to one that is equal but for the string that ends at `at`. */
 struct shift {
-	struct span from, to;
-	size_t at;
-	struct span type_from, type_to; /* what the framing says is the event's type */
+	struct span from, to;		/* the two */
+	struct span type_from, type_to; /* what the framing says is their type */
+	const struct gap *gaps;		/* of `from` */
+	const struct span *now;		/* what is in them in `to` */
+	size_t ngaps;
 };
 
 static bool
@@ -35,10 +39,15 @@ is_within(struct span s, struct span all)
 	return s.p >= all.p && s.p + s.n <= all.p + all.n;
 }
 
+/* Of an offset that is in no gap. */
 static size_t
 shifted(const struct shift *s, size_t offset)
 {
-	return offset < s->at ? offset : offset + s->to.n - s->from.n;
+	size_t to = offset;
+
+	for (size_t i = 0; i < s->ngaps && s->gaps[i].at.end <= offset; i++)
+		to += s->now[i].n - (s->gaps[i].at.end - s->gaps[i].at.start);
+	return to;
 }
 
 /* False: it is a view of neither. */
@@ -54,96 +63,6 @@ shift_span(const struct shift *s, struct span *v)
 	else
 		return false;
 	return true;
-}
-
-/* All but what the string itself says. */
-static bool
-shift_document(const struct shift *s, struct answer_document *d, size_t text)
-{
-	bool ok = shift_span(s, &d->type) && shift_span(s, &d->finish) &&
-		  shift_span(s, &d->model);
-
-	for (size_t i = 0; ok && i < d->ntexts; i++) {
-		struct answer_text *t = &d->texts[i];
-		if (i == text)
-			continue;
-		ok = shift_span(s, &t->text);
-		t->start = shifted(s, t->start);
-		t->end = shifted(s, t->end);
-	}
-	return ok;
-}
-
-/* ---- the last event ---- */
-
-/* A string that a row calls text, and that does not say what the event is. */
-static bool
-may_differ(const struct answer_document *d, const struct answer_text *t)
-{
-	return t->kind != KIND_OTHER && !t->copy && !t->number && !t->key && !t->deep &&
-	       !t->aside && !t->unnamed && d->type.p != t->text.p;
-}
-
-/* The one text of it that may differ; ntexts: it is of no use as a template. */
-static size_t
-differing_text(const struct answer_document *d)
-{
-	size_t text = d->ntexts;
-
-	if (d->ntexts > TEMPLATE_TEXTS || d->ncalls || d->ninputs || d->nwithheld ||
-		d->nseals || d->error || d->ends.any)
-		return d->ntexts;
-	for (size_t i = 0; i < d->ntexts; i++) {
-		if (!may_differ(d, &d->texts[i]))
-			continue;
-		if (text < d->ntexts)
-			return d->ntexts;
-		text = i;
-	}
-	return text;
-}
-
-static void
-keep_event(struct event_template *t, struct span event, struct span json,
-	const struct answer_document *d)
-{
-	size_t text = differing_text(d);
-
-	buf_clear(&t->event);
-	if (text == d->ntexts || event.n + json.n > TEMPLATE_BYTES)
-		return;
-	buf_span(&t->event, event);
-	buf_span(&t->event, json);
-	struct span kept = buf_view(&t->event);
-	t->type = span_cut(kept, 0, event.n);
-	t->text = text;
-	t->d = *d;
-	t->d.texts = t->texts;
-	t->d.texts_room = TEMPLATE_TEXTS;
-	memcpy(t->texts, d->texts, d->ntexts * sizeof(*d->texts));
-	struct shift s = { json, span_cut(kept, event.n, kept.n), json.n, event, t->type };
-	if (buf_failed(&t->event) || !shift_document(&s, &t->d, text))
-		buf_clear(&t->event);
-}
-
-/* ---- the next one ---- */
-
-/* Whether it is the event that is kept, but for that text: *now is the bytes of it. */
-static bool
-is_another(
-	const struct event_template *t, struct span event, struct span json, struct span *now)
-{
-	struct span kept = buf_view(&t->event);
-
-	if (!kept.n || !span_eq(event, t->type))
-		return false;
-	kept = span_cut(kept, event.n, kept.n);
-	size_t before = t->texts[t->text].start, after = kept.n - t->texts[t->text].end;
-	if (json.n < before + after || json.n > TEMPLATE_BYTES)
-		return false;
-	*now = span_of(json.p + before, json.n - after - before);
-	return !memcmp(kept.p, json.p, before) &&
-	       !memcmp(kept.p + kept.n - after, json.p + json.n - after, after);
 }
 
 /* The string with these bytes between its quotes, by the reader that reads all of them. False:
@@ -162,34 +81,174 @@ read_string(struct span bytes, struct arena *a, struct answer_text *t)
 		return false;
 	t->text = json_text(a, in, &ev);
 	t->halves = ev.halves;
-	t->end = t->start + bytes.n;
 	return t->text.p && json_next(j, &ev) == JSON_END;
+}
+
+/* False: a view is of neither event, or a text is none. */
+static bool
+shift_document(const struct shift *s, struct arena *a, struct answer_document *d)
+{
+	size_t gap = 0;
+	bool ok = shift_span(s, &d->type) && shift_span(s, &d->finish) &&
+		  shift_span(s, &d->model);
+
+	for (size_t i = 0; ok && i < d->ntexts; i++) {
+		struct answer_text *t = &d->texts[i];
+		while (gap < s->ngaps &&
+			(s->gaps[gap].kind != GAP_TEXT || s->gaps[gap].text < i))
+			gap++;
+		if (gap < s->ngaps && s->gaps[gap].text == i) {
+			t->start = (size_t)(s->now[gap].p - s->to.p);
+			t->end = t->start + s->now[gap].n;
+			ok = read_string(s->now[gap], a, t);
+		} else {
+			ok = shift_span(s, &t->text);
+			t->start = shifted(s, t->start);
+			t->end = shifted(s, t->end);
+		}
+	}
+	return ok;
+}
+
+/* ---- the last event ---- */
+
+/* A string of which nothing but itself is made: not one that is a text for what is in it, or
+ * that says what the event is. */
+static bool
+may_differ(const struct answer_document *d, const struct answer_text *t)
+{
+	return !t->number && !t->key && !t->deep && !t->aside && d->type.p != t->text.p;
+}
+
+/* Of texts and what is skipped, each in its order. */
+static void
+find_gaps(struct event_template *t, const struct answer_document *d)
+{
+	size_t s = 0;
+
+	t->ngaps = 0;
+	for (size_t i = 0; i <= d->ntexts; i++) {
+		size_t until = i < d->ntexts ? d->texts[i].start : SIZE_MAX;
+		for (; s < d->nskipped && d->skipped[s].at.start < until; s++)
+			t->gaps[t->ngaps++] =
+				(struct gap){ d->skipped[s].number ? GAP_NUMBER : GAP_WORD,
+					d->skipped[s].at, 0 };
+		if (i < d->ntexts && may_differ(d, &d->texts[i]))
+			t->gaps[t->ngaps++] = (struct gap){ GAP_TEXT,
+				{ d->texts[i].start, d->texts[i].end }, i };
+	}
+}
+
+static void
+keep_event(struct event_template *t, struct span event, struct span json,
+	const struct answer_document *d)
+{
+	buf_clear(&t->event);
+	if (event.n + json.n > TEMPLATE_BYTES || d->ntexts > TEMPLATE_TEXTS || d->ncalls ||
+		d->ninputs || d->nwithheld || d->nseals || d->error || d->ends.any)
+		return;
+	buf_span(&t->event, event);
+	buf_span(&t->event, json);
+	t->type = span_cut(buf_view(&t->event), 0, event.n);
+	t->json = span_cut(buf_view(&t->event), event.n, event.n + json.n);
+	find_gaps(t, d);
+	t->d = *d;
+	t->d.texts = t->texts;
+	memcpy(t->texts, d->texts, d->ntexts * sizeof(*d->texts));
+	for (size_t i = 0; i < t->ngaps; i++)
+		if (t->gaps[i].kind == GAP_TEXT)
+			t->texts[t->gaps[i].text].text = span_of(NULL, 0); /* is read anew */
+	struct shift s = {
+		.from = json, .to = t->json, .type_from = event, .type_to = t->type
+	};
+	if (buf_failed(&t->event) || !shift_document(&s, NULL, &t->d))
+		buf_clear(&t->event);
+}
+
+/* ---- the next one ---- */
+
+static size_t
+string_bytes(struct span s)
+{
+	size_t i = 0;
+
+	while (i < s.n && s.p[i] != '"')
+		i += s.p[i] == '\\' ? 2 : 1;
+	return i < s.n ? i : s.n;
+}
+
+static size_t
+digits(struct span s)
+{
+	size_t n = 0;
+
+	while (n < s.n && is_digit(s.p[n]))
+		n++;
+	return n;
+}
+
+/* What is in the gap, from the first byte of it on. False: not what may be. */
+static bool
+fills(enum gap_kind kind, struct span from, struct span was, struct span *now)
+{
+	size_t n = kind == GAP_NUMBER ? digits(from) : string_bytes(from);
+
+	*now = span_cut(from, 0, n);
+	switch (kind) {
+	case GAP_WORD: return span_eq(*now, was) || answer_is_word(*now);
+	case GAP_NUMBER: return n && n <= NUMBER_DIGITS && (n == 1 || now->p[0] != '0');
+	default: return true;
+	}
+}
+
+/* Whether it is the event that is kept, but for what is in the gaps. */
+static bool
+is_another(const struct event_template *t, struct span event, struct span json,
+	struct span now[TEMPLATE_GAPS])
+{
+	size_t was = 0, at = 0; /* so far they are equal */
+
+	if (!t->event.n || json.n > TEMPLATE_BYTES || !span_eq(event, t->type))
+		return false;
+	for (size_t i = 0; i <= t->ngaps; i++) {
+		const struct gap *g = i < t->ngaps ? &t->gaps[i] : NULL;
+		size_t same = (g ? g->at.start : t->json.n) - was;
+		if (json.n - at < same || memcmp(json.p + at, t->json.p + was, same) != 0)
+			return false;
+		at += same;
+		if (!g)
+			break;
+		if (!fills(g->kind, span_cut(json, at, json.n),
+			    span_cut(t->json, g->at.start, g->at.end), &now[i]))
+			return false;
+		at += now[i].n;
+		was = g->at.end;
+	}
+	return at == json.n;
 }
 
 /* False: it is read as any other. */
 static bool
 read_another(const struct event_template *t, struct span event, struct span json,
-	struct span now, struct arena *a, struct answer_document *out)
+	const struct span *now, struct arena *a, struct answer_document *out)
 {
-	struct span kept = buf_view(&t->event);
-	struct shift s = { span_cut(kept, event.n, kept.n), json, t->texts[t->text].end,
-		t->type, event };
+	struct shift s = { t->json, json, t->type, event, t->gaps, now, t->ngaps };
 
 	*out = t->d;
 	out->texts = arena_array(a, TEMPLATE_TEXTS, sizeof(*out->texts));
 	if (!out->texts)
 		return false;
 	memcpy(out->texts, t->texts, out->ntexts * sizeof(*out->texts));
-	return read_string(now, a, &out->texts[t->text]) && shift_document(&s, out, t->text);
+	return shift_document(&s, a, out);
 }
 
 int
 event_template_read(struct event_template *t, const struct answer_format *f, struct span event,
 	struct span json, struct arena *a, struct answer_document *out, const char **why)
 {
-	struct span now;
+	struct span now[TEMPLATE_GAPS];
 
-	if (is_another(t, event, json, &now) && read_another(t, event, json, now, a, out))
+	if (is_another(t, event, json, now) && read_another(t, event, json, now, a, out))
 		return 0;
 	int err = answer_read(f, event, json, a, out, why);
 	if (err)

@@ -1,6 +1,7 @@
-/* Reading the events of a stream. Mostly one is the event before it with another text: the same
- * bytes before the text and after it. Then it says the same of everything but the text, and
- * nothing but the text need be read. owner: worker, one a stream. */
+/* Reading the events of a stream. Mostly one is the event before it with another text, and
+ * another number, time or padding where formats have those: the same bytes before, between and
+ * after them. Then it says the same of everything else, and nothing else need be read. owner:
+ * worker, one a stream. */
 #ifndef ANSWER_EVENT_TEMPLATE_H
 #define ANSWER_EVENT_TEMPLATE_H
 
@@ -10,19 +11,27 @@
 enum {
 	TEMPLATE_BYTES = 2048, /* of an event that is kept */
 	TEMPLATE_TEXTS = 4,    /* in it */
+	TEMPLATE_GAPS = TEMPLATE_TEXTS + ANSWER_SKIPPED,
 };
 
 struct event_template {
-	struct buf event; /* the last one that was read whole; empty: none is kept */
-	struct span type; /* of it, as the framing gave it: the first bytes of the buffer */
+	struct buf event; /* its type and the last one that was parsed; empty: none is kept */
+	struct span type, json;	  /* both, as views of it */
 	struct answer_document d; /* of it, and views of it */
 	struct answer_text texts[TEMPLATE_TEXTS];
-	size_t text; /* which of them may differ */
+	/* The values that may differ, in their order. */
+	struct gap {
+		enum gap_kind { GAP_TEXT, GAP_WORD, GAP_NUMBER } kind;
+		struct answer_range at;
+		size_t text; /* GAP_TEXT: which of them */
+	} gaps[TEMPLATE_GAPS];
+	size_t ngaps;
 };
 
 void event_template_init(struct event_template *t);
 void event_template_free(struct event_template *t);
-/* As answer_read(), to the last bit. Of one stream: `f` is the same every time. */
+/* As answer_read(), but for `skipped`, to the last bit. Of one stream: `f` is the same every
+ * time. */
 int event_template_read(struct event_template *t, const struct answer_format *f,
 	struct span event, struct span json, struct arena *a, struct answer_document *out,
 	const char **why);

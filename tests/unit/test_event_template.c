@@ -113,7 +113,14 @@ static const struct {
 	{ "ollama", "/api/chat", "",
 		"{\"model\":\"m\",\"message\":{\"role\":\"a\",\"content\":\"x\"},\"done\":"
 		"false}" },
+	{ "ollama", "/api/chat", "",
+		"{\"model\":\"m\",\"created_at\":\"2026-01-02T03:04:05.67Z\","
+		"\"message\":{\"content\":\"x\"}}" },
+	{ "openai", "/v1/responses", "",
+		"{\"type\":\"response.output_text.delta\",\"sequence_number\":0,"
+		"\"delta\":\"In\",\"logprobs\":[],\"obfuscation\":\"aB3x\"}" },
 	{ "rest", "/x", "", "{\"a\":\"b\"}" },
+	{ "rest", "/x", "", "{\"a\":\"b\",\"c\":[\"d\",7,\"e\"]}" },
 };
 
 static const struct answer_format *
@@ -190,35 +197,63 @@ an_event_of_another_type_is_another(void **state)
 	event_template_free(&t);
 }
 
-/* Which is the point of it: the one that was parsed stays the template of all. */
+static const struct {
+	const char *name, *dialect, *path, *first, *next[4];
+} repeats[] = {
+	{ "another text", "openai", "/v1/chat/completions",
+		"{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}",
+		{ "{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"more\"}}]}",
+			"{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"}}]"
+			"}",
+			"{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":"
+			"\" \\\"q\\\" \\ud83d\"}}]}" } },
+	{ "another text and padding", "openai", "/v1/chat/completions",
+		"{\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"obfuscation\":\"x\"}",
+		{ "{\"choices\":[{\"delta\":{\"content\":\"b\"}}],\"obfuscation\":"
+		  "\"yYz4\"}" } },
+	{ "another text and number", "openai", "/v1/responses",
+		"{\"type\":\"response.output_text.delta\",\"sequence_number\":9,\"delta\":"
+		"\"a\"}",
+		{ "{\"type\":\"response.output_text.delta\",\"sequence_number\":10,\"delta\":"
+		  "\"bcd\"}",
+			"{\"type\":\"response.output_text.delta\",\"sequence_number\":11,"
+			"\"delta\":\"e\"}" } },
+	{ "another time and text", "ollama", "/api/chat",
+		"{\"created_at\":\"2026-01-02T03:04:05Z\",\"message\":{\"content\":\"x\"}}",
+		{ "{\"created_at\":\"2026-01-02T03:04:05.1Z\",\"message\":{\"content\":\"y\"}"
+		  "}" } },
+	{ "two texts that no row names", "rest", "/x", "{\"a\":\"b\",\"c\":\"d\"}",
+		{ "{\"a\":\"\",\"c\":\"a longer one\"}" } },
+};
+
+/* Which is the point of it: the event that was parsed stays the template of all. */
 static void
 an_event_like_the_last_is_not_parsed(void **state)
 {
-	static const char *const texts[] = { "some", " more", " \\\"text\\\"", " \\ud83d", "" };
-	struct event_template t;
-	struct answer_document d;
-	const char *why;
-
 	(void)state;
-	event_template_init(&t);
-	for (size_t i = 0; i < COUNT_OF(texts); i++) {
-		struct buf b;
+	for (size_t i = 0; i < COUNT_OF(repeats); i++) {
+		const struct answer_format *f = answer_format_find(
+			span_str(repeats[i].dialect), span_str(repeats[i].path));
+		struct span first = span_str(repeats[i].first);
+		struct event_template t;
+		struct answer_document d;
 		struct arena a;
+		const char *why;
+		event_template_init(&t);
 		arena_init(&a, 0, true);
-		buf_init(&b, 0);
-		buf_printf(&b,
-			"{\"id\":\"c1\",\"object\":\"chunk\",\"choices\":[{\"index\":0,"
-			"\"delta\":{\"content\":\"%s\"},\"finish_reason\":null}]}",
-			texts[i]);
-		assert_int_equal(event_template_read(&t, &answer_openai, SPAN_LIT(""),
-					 buf_view(&b), &a, &d, &why),
-			0);
-		assert_int_equal(d.ntexts, 1);
-		assert_non_null(memmem(t.event.p, t.event.n, "some", 4));
+		assert_int_equal(
+			event_template_read(&t, f, SPAN_LIT(""), first, &a, &d, &why), 0);
+		for (const char *const *next = repeats[i].next; *next; next++) {
+			assert_read_alike(f, "", first, span_str(*next));
+			assert_int_equal(event_template_read(&t, f, SPAN_LIT(""),
+						 span_str(*next), &a, &d, &why),
+				0);
+			if (!t.event.n || !span_eq(t.json, first))
+				fail_msg("%s: %s was parsed", repeats[i].name, *next);
+		}
 		arena_reset(&a);
-		buf_free(&b);
+		event_template_free(&t);
 	}
-	event_template_free(&t);
 }
 
 int
