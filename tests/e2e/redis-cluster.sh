@@ -8,8 +8,8 @@ pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; finish' EXIT
 port=$(free_ports 3)
 at() { redis-cli --no-auth-warning --user admin -a admin -p "$((port + $1))" "${@:2}"; }
-rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/operations.md" | sed 's/>PASSWORD/>first/')
-more=$(sed -n 's/^.*The user needs `\([^`]*\)` too.*/\1/p' "$root/docs/operations.md")
+rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/redis.md" | sed 's/>PASSWORD/>first/')
+more=$(sed -n 's/^.*The user needs `\([^`]*\)` too.*/\1/p' "$root/docs/redis.md")
 for i in 0 1 2; do
 	mkdir -p "$D/node$i"
 	cat >"$D/node$i/redis.conf" <<-CONF

@@ -19,8 +19,8 @@ redis() {
 	declare -g "pid_$1=$!"
 	wait_for redis-cli -p "$2" ping >/dev/null 2>&1
 }
-# The rule of docs/operations.md, with names of ours.
-rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/operations.md" | sed 's/>PASSWORD/>first/')
+# The rule of docs/redis.md, with names of ours.
+rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/redis.md" | sed 's/>PASSWORD/>first/')
 acl="user default off
 user tollgate $rule %R~acme:*
 user admin on >admin ~* &* +@all"
