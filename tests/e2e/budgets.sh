@@ -393,15 +393,19 @@ is "nor can a text have cost nothing" "$status $(last '[.usage_unknown,.usage]' 
 control '{}'
 
 # ---- a request that states no cap ----
-# five HOST [MEMBERS]: at once; what they were charged, in cents of a cent, by their records
+# five HOST [MEMBERS [under way]]: at once, and all before the first is answered; what they were
+# charged, in cents of a cent, by their records
 five() {
 	local i
 	running=()
+	forget
 	for i in 1 2 3 4 5; do
 		curl -s -o /dev/null "$EDGE/v1/chat/completions" -H "host: $1" -H "$auth" -H "$json" \
 			-d "{\"model\":\"big\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]${2:-}}" &
 		running+=($!)
 	done
+	[ -z "${3:-}" ] || under_way 5
+	release
 	wait "${running[@]}"
 	settled
 }
@@ -420,7 +424,8 @@ as '{"sub":"fay","team":"five-stream"}'
 five localhost ',"stream":true'
 check "and streams" test "$(spent five-stream)" -le 500 -a "$(spent five-stream)" -ge 100
 as '{"sub":"fay","team":"five-guess"}'
-five guess.example
+control '{"delay_ms":3600000,"length":9000}'
+five guess.example '' 'under way'
 check "reserve: estimate sends none: a limit may be passed" test "$(spent five-guess)" -ge 3600
 is "the body goes as it came" "$(sent 'has("max_completion_tokens")')" false
 as '{"sub":"fay","team":"long"}'

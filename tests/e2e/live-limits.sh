@@ -3,6 +3,7 @@
 # Once: nothing of HAProxy's is tried.
 # Long: times run out.
 . "$(dirname "$0")/lib.sh"
+clear_of day 120
 mkdir -p "$D/p"
 cp "$here/live-limits.policy.yaml" "$D/p/policy.yaml"
 cp "$here/budgets.prices.yaml" "$D/p/"
