@@ -22,12 +22,22 @@ node_port(int i)
 static inline bool
 says(struct server *s, const char *command, const char *what)
 {
-	for (int i = 0; i < 1500; i++) {
+	for (int i = 0; i < 3000; i++) {
 		if (strstr(server_line(s, command), what))
 			return true;
 		usleep(10000);
 	}
 	return false;
+}
+
+/* How long a node may be silent before the others take it for lost: where none is to be, longer
+ * than a machine forgets one. */
+static inline void
+cluster_waits(unsigned ms)
+{
+	for (int i = 0; i <= NODES; i++)
+		if (node[i].pid > 0)
+			server_do(&node[i], "CONFIG SET cluster-node-timeout %u", ms);
 }
 
 /* Until the fourth call from here. */
@@ -76,8 +86,9 @@ cluster_start(void **state)
 		if (!says(&node[i], "CLUSTER INFO", "cluster_known_nodes:4") ||
 			!says(&node[i], "CLUSTER INFO", "cluster_state:ok"))
 			return -1;
+	cluster_waits(15000);
 	for (int i = 0;
-		i < 500 &&
+		i < 3000 &&
 		strcmp(server_do(&node[NODES], "CLUSTER REPLICATE %s", id(&node[0])), "OK");
 		i++)
 		usleep(10000);

@@ -22,6 +22,9 @@ on_turn(struct ev_loop *l, ev_timer *t, int revents)
 	(void)revents;
 }
 
+/* What a condition is waited for at most, and an answer of a Redis that runs. */
+enum { PATIENT_MS = 30000 };
+
 /* Until it is ready (or, with !want, no longer), for so long at most. */
 static inline bool
 run_until(struct redis *r, bool want, unsigned ms)
@@ -35,6 +38,13 @@ run_until(struct redis *r, bool want, unsigned ms)
 		ev_run(loop, EVRUN_ONCE);
 	ev_timer_stop(loop, &t);
 	return redis_ready(r) == want;
+}
+
+/* As it will be, however long that takes. */
+static inline bool
+becomes(struct redis *r, bool want)
+{
+	return run_until(r, want, PATIENT_MS);
 }
 
 struct told {
@@ -104,7 +114,7 @@ begin_with(const struct redis_options *o, uint64_t deadline_us)
 static inline struct redis *
 begin(const struct redis_options *o)
 {
-	return begin_with(o, 300000);
+	return begin_with(o, PATIENT_MS * 1000ull);
 }
 
 __attribute__((format(printf, 1, 2))) static inline struct redis_options

@@ -52,9 +52,9 @@ redis_rig_start(struct redis_rig *r, const char *dir)
 	INVARIANT(redis_options_url(&o, r->url) == 0);
 	buf_init(&why, 4096);
 	r->c = NULL;
-	for (int i = 0; i < 400 && !r->c; i++) {
+	for (int i = 0; i < 1200 && !r->c; i++) {
 		usleep(25000);
-		r->c = redis_dial(&o, span_str(""), 5000000, &why);
+		r->c = redis_dial(&o, span_str(""), 30000000, &why);
 		buf_clear(&why);
 	}
 	buf_free(&why);

@@ -137,12 +137,12 @@ server_run(struct server *s, bool sentinel)
 static inline void
 server_dial(struct server *s)
 {
-	struct timeval tv = { 2, 0 };
+	struct timeval tv = { 30, 0 };
 
 	if (s->c)
 		redisFree(s->c);
 	s->c = NULL;
-	for (int i = 0; i < 400 && !s->c; i++) {
+	for (int i = 0; i < 3000 && !s->c; i++) {
 		usleep(10000);
 		s->c = redisConnectWithTimeout("127.0.0.1", (int)s->port, tv);
 		if (s->c && s->c->err) {

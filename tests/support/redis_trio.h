@@ -45,13 +45,13 @@ trio_start_tls(struct trio *t, const char *below, const char *sentinel_conf, boo
 	trio_server(t, &t->server[1], below, false, conf);
 	for (int i = 0; i < 2; i++)
 		server_do(&t->server[i], "AUTH pw");
-	for (int i = 0; i < 400 && !strstr(server_do(&t->server[1], "INFO replication"),
-					   "master_link_status:up");
+	for (int i = 0; i < 3000 && !strstr(server_do(&t->server[1], "INFO replication"),
+					    "master_link_status:up");
 		i++)
 		usleep(10000);
 	snprintf(conf, sizeof(conf),
 		"sentinel monitor m-1 127.0.0.1 %u 2\nsentinel auth-pass m-1 pw\n"
-		"sentinel down-after-milliseconds m-1 500\nsentinel failover-timeout m-1 "
+		"sentinel down-after-milliseconds m-1 30000\nsentinel failover-timeout m-1 "
 		"3000\n%s",
 		trio_port(t, &t->server[0]), sentinel_conf);
 	for (int i = 0; i < SENTINELS; i++)
@@ -60,7 +60,7 @@ trio_start_tls(struct trio *t, const char *below, const char *sentinel_conf, boo
 	for (int i = 0; i < SENTINELS; i++) {
 		if (sentinel_conf[0])
 			server_do(&t->sentinel[i], "AUTH sp");
-		for (int k = 0; k < 400; k++) {
+		for (int k = 0; k < 3000; k++) {
 			if (!strncmp(server_do(&t->sentinel[i], "SENTINEL CKQUORUM m-1"),
 				    "OK 3", 4) &&
 				strstr(server_do(&t->sentinel[i], "INFO sentinel"), "slaves=1"))
@@ -84,6 +84,14 @@ trio_url(const struct trio *t, char url[TRIO_URL_MAX])
 		"redis%s+sentinel://:pw@127.0.0.1:1,127.0.0.1:%u,localhost:%u,127.0.0.1:%u/m-1",
 		t->tls ? "s" : "", trio_port(t, &t->sentinel[0]), trio_port(t, &t->sentinel[1]),
 		trio_port(t, &t->sentinel[2]));
+}
+
+/* From now on who is silent for half a second is lost; before, whom a machine forgot is not. */
+static inline void
+trio_loses_soon(struct trio *t)
+{
+	for (int i = 0; i < SENTINELS; i++)
+		server_do(&t->sentinel[i], "SENTINEL SET m-1 down-after-milliseconds 500");
 }
 
 static inline void

@@ -113,7 +113,7 @@ what_is_added_in_half_is_added_anew(void **state)
 	struct ask a;
 
 	NEEDS_REDIS;
-	line_up(&l, 2000000);
+	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(
@@ -143,7 +143,7 @@ a_full_ledger_is_told(void **state)
 	struct ask a;
 
 	NEEDS_REDIS;
-	line_up(&l, 2000000);
+	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	assert_int_equal(reserve(&l, &a, dim("in", CHARGE, HOLD_S, 600)), QUOTA_ADMITTED);
 	assert_true(a.q.dim[0].at.noted);
@@ -178,7 +178,7 @@ a_long_hold_that_nobody_would_see_is_none(void **state)
 	if (redis_rig_do(&server, "ACL SETUSER default resetkeys ~tollgate:[^l]* "
 				  "%%R~tollgate:l*") < 0)
 		skip(); /* before Redis 7 */
-	line_up(&l, 2000000);
+	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	assert_int_equal(reserve(&l, &a, dim("c", DROP, LONG_S, 600)), QUOTA_FAILED);
 	run_for(20000);

@@ -17,7 +17,7 @@ store_up(bool redis)
 {
 	memset(&st, 0, sizeof(st));
 	if (redis) {
-		line_up(&st.line, 2000000);
+		line_up(&st.line, RIG_PATIENT_US);
 		assert_true(run_until_up(st.line.redis, 2000000));
 		st.quota = st.line.quota;
 		return;
@@ -370,7 +370,7 @@ long_holds_are_seen_by_who_has_none(void **state)
 		struct ask a, b, c;
 		clean(true);
 		store_up(true);
-		line_up(&other, 2000000);
+		line_up(&other, RIG_PATIENT_US);
 		assert_true(run_until_up(other.redis, 2000000));
 		struct quota_dim d = dim(rows[i].shape, 10, 1), l = d;
 		l.hold_s = LONG_S;

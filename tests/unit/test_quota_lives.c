@@ -38,7 +38,7 @@ what_was_let_go_counts_in_the_next_life(void **state)
 		struct line l[2];
 		redis_rig_do(&server, "FLUSHALL");
 		for (int k = 0; k < 2; k++) {
-			line_up(&l[k], 500000);
+			line_up(&l[k], RIG_PATIENT_US);
 			assert_true(run_until_up(l[k].redis, 2000000));
 		}
 		run_for(2 * BEAT_US); /* they know of each other */
@@ -103,7 +103,7 @@ a_charge_ends_in_the_bucket_of_redis_clock(void **state)
 
 	NEEDS_REDIS;
 	for (int k = 0; k < 2; k++) {
-		line_up(&l[k], 500000);
+		line_up(&l[k], RIG_PATIENT_US);
 		assert_true(run_until_up(l[k].redis, 2000000));
 	}
 	uint64_t until = clock_mono_us() + RUN_US;
@@ -148,7 +148,7 @@ a_charge_that_comes_too_late_is_counted_once_more(void **state)
 	struct ask a;
 
 	NEEDS_REDIS;
-	line_up(&l, 2000000);
+	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	kill(server.pid, SIGSTOP);
 	a = (struct ask){ .q.ndims = 1 };
@@ -294,7 +294,7 @@ who_does_not_come_is_left_a_share(void **state)
 	NEEDS_REDIS;
 	far_up(&f, 0, 0);
 	for (int k = 0; k < 2; k++) {
-		line_up_at(&l[k], k ? f.url : server.url, 100000);
+		line_up_at(&l[k], k ? f.url : server.url, RIG_PATIENT_US);
 		assert_true(run_until_up(l[k].redis, 2000000));
 	}
 	run_for(2 * BEAT_US);
@@ -303,12 +303,14 @@ who_does_not_come_is_left_a_share(void **state)
 	far_down(&f); /* it cannot say that it ends */
 	line_down(&l[1]);
 	redis_rig_do(&server, "FLUSHALL");
+	redis_waits(l[0].redis, 100000);
 	uint64_t began = clock_mono_us();
 	do {
 		ask_wait(l[0].quota, &a, 1000, LIMIT, N);
 		assert_true(a.q.result != QUOTA_REFUSED);
 		assert_true(a.q.result == QUOTA_FAILED || clock_mono_us() - began >= SETTLE_US);
 	} while (a.q.result == QUOTA_FAILED);
+	redis_waits(l[0].redis, RIG_PATIENT_US);
 	assert_int_equal(admitted_of(l[0].quota, 5, LIMIT, N), 1);
 	line_down(&l[0]);
 }
@@ -354,7 +356,7 @@ who_ended_is_not_waited_for(void **state)
 
 	NEEDS_REDIS;
 	for (int k = 0; k < 2; k++) {
-		line_up(&l[k], 2000000);
+		line_up(&l[k], RIG_PATIENT_US);
 		assert_true(run_until_up(l[k].redis, 2000000));
 	}
 	run_for(2 * BEAT_US);
@@ -362,7 +364,7 @@ who_ended_is_not_waited_for(void **state)
 	line_down(&l[1]);
 	/* the other one's beat counts them */
 	const struct redis_life *life = redis_life(l[0].redis);
-	uint64_t until = clock_mono_us() + 3000000;
+	uint64_t until = clock_mono_us() + RIG_PATIENT_US;
 	while (redis_rig_do(&server, "ZCARD tollgate:members:%llu",
 		       (unsigned long long)life->epoch) != 1 &&
 		clock_mono_us() < until)
@@ -386,16 +388,18 @@ a_newcomer_waits_for_the_others(void **state)
 
 	NEEDS_REDIS;
 	far_up(&f, 0, 0);
-	line_up_at(&old, f.url, 500000);
+	line_up_at(&old, f.url, RIG_PATIENT_US);
 	assert_true(run_until_up(old.redis, 2000000));
 	assert_int_equal(admitted_of(old.quota, 7, LIMIT, N), 7);
 	far_down(&f);
 	redis_rig_do(&server, "FLUSHALL");
-	line_up(&new, 100000);
+	line_up(&new, RIG_PATIENT_US);
 	quota_together(new.quota, 1, 2);
 	assert_true(run_until_up(new.redis, 2000000));
+	redis_waits(new.redis, 100000);
 	ask_wait(new.quota, &a, 1000, LIMIT, N);
 	assert_int_equal(a.q.result, QUOTA_FAILED);
+	redis_waits(new.redis, RIG_PATIENT_US);
 	far_up(&f, 0, 0); /* at the same place */
 	do {
 		ask_wait(new.quota, &a, 1000, LIMIT, N);
@@ -420,16 +424,18 @@ a_newcomer_that_was_told_nothing_waits_too(void **state)
 
 	NEEDS_REDIS;
 	far_up(&f, 0, 0);
-	line_up_at(&old, f.url, 500000);
+	line_up_at(&old, f.url, RIG_PATIENT_US);
 	assert_true(run_until_up(old.redis, 2000000));
 	assert_int_equal(admitted_of(old.quota, 7, LIMIT, N), 7);
 	far_down(&f);
 	redis_rig_do(&server, "FLUSHALL");
-	line_up(&new, 100000);
+	line_up(&new, RIG_PATIENT_US);
 	quota_together(new.quota, 1, 0);
 	assert_true(run_until_up(new.redis, 2000000));
+	redis_waits(new.redis, 100000);
 	ask_wait(new.quota, &a, 1000, LIMIT, N);
 	assert_int_equal(a.q.result, QUOTA_FAILED);
+	redis_waits(new.redis, RIG_PATIENT_US);
 	far_up(&f, 0, 0); /* at the same place */
 	assert_true(run_until_up(old.redis, 2000000));
 	do {
@@ -658,7 +664,7 @@ a_former_life_is_not_gone_on_with(void **state)
 	struct ask a;
 
 	NEEDS_REDIS;
-	line_up(&l, 2000000);
+	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	const struct redis_life *life = redis_life(l.redis);
 	uint64_t first = life->epoch, second = first ^ 1;

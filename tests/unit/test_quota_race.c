@@ -263,6 +263,7 @@ race(void **state)
 	if (r->fault == FAILS_OVER) {
 		master = 0;
 		trio_start(&trio, dir, "");
+		trio_loses_soon(&trio);
 		racer.until_us = clock_mono_us() + 500000 + seconds * 1000000;
 	}
 	for (size_t i = 0; i < DAEMONS; i++)

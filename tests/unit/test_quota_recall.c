@@ -178,7 +178,7 @@ an_orphan_is_settled_at_its_reservation(void **state)
 	const struct quota_dim d[] = { EACH_DIM };
 
 	NEEDS_REDIS;
-	line_up(&l, 2000000);
+	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	journal_begins();
 	for (int i = 0; i < 4; i++)
@@ -202,7 +202,7 @@ an_orphan_is_settled_at_its_reservation(void **state)
 	recall(&r, NULL);
 	assert_int_equal(r.norphans, 1);
 	assert_string_equal(r.orphans->id, "TWO");
-	line_up(&l, 2000000); /* settled before Redis is there: it waits */
+	line_up(&l, RIG_PATIENT_US); /* settled before Redis is there: it waits */
 	quota_recall_settle(l.quota, r.orphans, clock_mono_us());
 	assert_true(run_until_up(l.redis, 2000000));
 	run_for(20000);
@@ -224,7 +224,7 @@ an_orphan_of_another_life_is_spent_in_this_one(void **state)
 	const struct quota_dim d[] = { EACH_DIM };
 
 	NEEDS_REDIS;
-	line_up(&l, 2000000);
+	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	journal_begins();
 	reserve(l.quota, &a, d, 3);
@@ -234,7 +234,7 @@ an_orphan_of_another_life_is_spent_in_this_one(void **state)
 	redis_rig_do(&server, "FLUSHALL");
 	recall(&r, NULL);
 	assert_int_equal(r.norphans, 1);
-	line_up(&l, 2000000);
+	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	quota_recall_settle(l.quota, r.orphans, clock_mono_us());
 	run_for(20000);
@@ -275,7 +275,7 @@ what_ended_with_redis_is_counted_again(void **state)
 		struct ask a[3], b;
 		struct line l;
 		redis_rig_do(&server, "FLUSHALL");
-		line_up(&l, 2000000);
+		line_up(&l, RIG_PATIENT_US);
 		assert_true(run_until_up(l.redis, 2000000));
 		journal_begins();
 		for (int k = 0; k < 3; k++)
@@ -293,7 +293,7 @@ what_ended_with_redis_is_counted_again(void **state)
 		for (unsigned n = 1; n <= rows[i].starts; n++) {
 			if (n == rows[i].empties && !rows[i].late)
 				redis_rig_do(&server, "FLUSHALL");
-			line_up(&l, 2000000);
+			line_up(&l, RIG_PATIENT_US);
 			recall_into(&r, NULL, quota_ledger_of(l.quota));
 			assert_int_equal(r.norphans, 1);
 			quota_recall_settle(l.quota, r.orphans, clock_mono_us());

@@ -43,7 +43,7 @@ a_settlement_corrects_its_charge(void **state)
 	struct ask a, b;
 
 	NEEDS_REDIS;
-	line_up(&l, 2000000);
+	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	ask_wait(l.quota, &a, 10, 1000, 400);
 	assert_int_equal(a.q.result, QUOTA_ADMITTED);
@@ -75,7 +75,7 @@ what_redis_forgot_is_not_given_back(void **state)
 	struct ask a;
 
 	NEEDS_REDIS;
-	line_up(&l, 2000000);
+	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	ask_wait(l.quota, &a, 10, 1000, 400);
 	redis_rig_do(&server, "FLUSHALL");

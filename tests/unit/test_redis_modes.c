@@ -22,7 +22,7 @@ dials(const struct redis_options *o)
 	struct buf why;
 
 	buf_init(&why, 8192);
-	redisContext *c = redis_dial(o, span_str("k"), 1000000, &why);
+	redisContext *c = redis_dial(o, span_str("k"), PATIENT_MS * 1000ull, &why);
 	bool got = c != NULL;
 	if (c)
 		redisFree(c);
@@ -73,7 +73,7 @@ a_login_decides_who_gets_in(void **state)
 			strcpy(o.password_file, path("pw"));
 		}
 		struct redis *r = begin(&o);
-		if (run_until(r, true, rows[i].in ? 3000 : 250) != rows[i].in)
+		if (run_until(r, true, rows[i].in ? PATIENT_MS : 250) != rows[i].in)
 			fail_msg("%s: %s", rows[i].name, rows[i].in ? "not in" : "in");
 		if (rows[i].in)
 			assert_int_equal(count(r, "k").err, 0);
@@ -90,7 +90,7 @@ a_login_decides_who_gets_in(void **state)
 	struct redis_options o = options("redis://tg:one@127.0.0.1:%u", s.port);
 	strcpy(o.client_name, "tollgate-gw-1");
 	struct redis *r = begin(&o);
-	assert_true(run_until(r, true, 3000));
+	assert_true(becomes(r, true));
 	assert_non_null(strstr(server_do(&s, "CLIENT LIST"), "name=tollgate-gw-1 "));
 	redis_free(&r);
 	server_kill(&s);
@@ -109,14 +109,14 @@ a_password_is_changed_while_we_run(void **state)
 	struct redis_options o = options("redis://127.0.0.1:%u", s.port);
 	strcpy(o.password_file, path("pw"));
 	struct redis *r = begin(&o);
-	assert_true(run_until(r, true, 3000));
+	assert_true(becomes(r, true));
 	secret("pw", "two\n");
 	assert_string_equal(server_do(&s, "CONFIG SET requirepass two"), "OK");
 	/* Who is in stays in; the next connection is another login. */
 	assert_int_equal(count(r, "k").i, 1);
 	server_do(&s, "CLIENT KILL TYPE normal SKIPME yes");
-	assert_true(run_until(r, false, 2000));
-	assert_true(run_until(r, true, 3000));
+	assert_true(becomes(r, false));
+	assert_true(becomes(r, true));
 	assert_int_equal(count(r, "k").i, 2);
 	redis_free(&r);
 	server_kill(&s);
@@ -167,7 +167,7 @@ a_name_is_resolved_elsewhere(void **state)
 	server_start(&s, dir, false, "");
 	struct redis_options o = options("redis://localhost:%u", s.port);
 	struct redis *r = begin(&o);
-	assert_true(run_until(r, true, 3000));
+	assert_true(becomes(r, true));
 	redis_free(&r);
 	o = options("redis://nobody.invalid:%u", s.port);
 	r = begin(&o);
@@ -188,7 +188,7 @@ a_server_that_begins_later_is_found(void **state)
 	struct redis *r = begin(&o);
 	assert_false(run_until(r, true, 300));
 	server_start(&s, dir, false, "");
-	assert_true(run_until(r, true, 3000));
+	assert_true(becomes(r, true));
 	redis_free(&r);
 	server_kill(&s);
 }
@@ -239,7 +239,7 @@ tls_trusts_whom_it_should(void **state)
 		}
 		strcpy(o.tls_name, rows[i].server_name);
 		struct redis *r = begin(&o);
-		if (run_until(r, true, rows[i].in ? 3000 : 300) != rows[i].in)
+		if (run_until(r, true, rows[i].in ? PATIENT_MS : 300) != rows[i].in)
 			fail_msg("%s: %s", rows[i].name, rows[i].in ? "not in" : "in");
 		for (int k = 0; rows[i].in && k < 100; k++)
 			assert_int_equal(count(r, "k").err, 0);
@@ -256,15 +256,16 @@ failed_over(const struct redis_options *o, struct trio *t)
 {
 	struct redis *r = begin(o);
 
-	assert_true(run_until(r, true, 3000));
+	assert_true(becomes(r, true));
 	assert_true(dials(o));
 	uint64_t life = redis_life(r)->epoch;
 	assert_int_equal(count(r, "k").i, 1);
 	assert_string_equal(server_do(&t->server[0], "WAIT 1 2000"), "1");
+	trio_loses_soon(t);
 	server_kill(&t->server[0]);
-	assert_true(run_until(r, false, 3000));
+	assert_true(becomes(r, false));
 	uint64_t began = clock_mono_us();
-	assert_true(run_until(r, true, 15000));
+	assert_true(becomes(r, true));
 	print_message(
 		"failover followed after %.1f s\n", (double)(clock_mono_us() - began) / 1e6);
 	assert_true(redis_life(r)->epoch != life);
@@ -356,7 +357,7 @@ a_master_is_asked_whether_it_is_one(void **state)
 		struct redis_options o = options("redis+sentinel://127.0.0.1:%u,127.0.0.1:%u/m",
 			sentinel[turn].port, sentinel[1 - turn].port);
 		struct redis *r = begin(&o);
-		assert_true(run_until(r, true, 3000));
+		assert_true(becomes(r, true));
 		count(r, "where");
 		redis_free(&r);
 	}
@@ -364,15 +365,15 @@ a_master_is_asked_whether_it_is_one(void **state)
 	assert_string_equal(server_do(&s[1], "GET where"), "2");
 	struct redis_options o = options("redis+sentinel://127.0.0.1:%u/m", sentinel[0].port);
 	struct redis *r = begin(&o);
-	assert_true(run_until(r, true, 3000));
+	assert_true(becomes(r, true));
 	/* Demoted under our connection: the first write says so. */
 	server_do(&s[1], "REPLICAOF 127.0.0.1 %u", s[0].port);
 	assert_int_equal(count(r, "where").reply, ERR_SYNTAX);
-	assert_true(run_until(r, false, 1000));
+	assert_true(becomes(r, false));
 	assert_false(run_until(r, true, 1500));
 	assert_false(dials(&o));
 	server_do(&s[1], "REPLICAOF NO ONE");
-	assert_true(run_until(r, true, 3000));
+	assert_true(becomes(r, true));
 	redis_free(&r);
 	for (int i = 0; i < 2; i++) {
 		server_kill(&sentinel[i]);
