@@ -426,6 +426,7 @@ check "and streams" test "$(spent five-stream)" -le 500 -a "$(spent five-stream)
 as '{"sub":"fay","team":"five-guess"}'
 control '{"delay_ms":3600000,"length":9000}'
 five guess.example '' 'under way'
+control '{"length":9000}'
 check "reserve: estimate sends none: a limit may be passed" test "$(spent five-guess)" -ge 3600
 is "the body goes as it came" "$(sent 'has("max_completion_tokens")')" false
 as '{"sub":"fay","team":"long"}'
