@@ -2,8 +2,8 @@
  * verdict into a decision. */
 #include "steps/steps.h"
 
-#include "limits/limits.h"
 #include "cel/functions/glob.h"
+#include "limits/limits.h"
 #include "limits/limits.h"
 #include "text/table.h"
 

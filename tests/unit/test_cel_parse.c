@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "cel/ast.h"
+#include "cel/functions/regex.h"
 #include "cel/net.h"
 #include "cel/number.h"
-#include "cel/functions/regex.h"
 #include "cel/time.h"
 #include "support/guard.h"
 

@@ -11,30 +11,7 @@
 #include "base/ascii.h"
 #include "detect/custom/custom.h"
 #include "detect/engine.h"
-#include "support/detect_fix.h"
-#include "support/stream_run.h"
-
-static struct detect_rules *rules;
-static struct detect_scratch *scratch;
-static struct stream_run one;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	rules = detect_fix()->rules;
-	scratch = detect_fix()->scratch;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	buf_free(&one.text);
-	buf_free(&one.out);
-	return 0;
-}
+#include "support/stream_fix.h"
 
 /* All but the word under way is out with its first letter, where no rule knows the words.
  * Before that, three or four letters and a blank may be the beginning of a number: ABC 850101

@@ -9,34 +9,9 @@
 
 #include "base/caps.h"
 #include "detect/engine.h"
-#include "support/detect_fix.h"
-#include "support/stream_run.h"
-
-static struct detect_rules *rules;
-static struct detect_scratch *scratch;
-static struct stream_run one, two;
+#include "support/stream_fix.h"
 
 enum { RUN = 24000, LINE = 76 };
-
-static int
-setup(void **state)
-{
-	(void)state;
-	rules = detect_fix()->rules;
-	scratch = detect_fix()->scratch;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	buf_free(&one.text);
-	buf_free(&one.out);
-	buf_free(&two.text);
-	buf_free(&two.out);
-	return 0;
-}
 
 /* ---- runs ---- */
 

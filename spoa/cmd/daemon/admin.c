@@ -1,5 +1,6 @@
-/* tollgate status and reload: the running daemon, by the admin socket that the configuration
- * names. */
+/* Questions to the running daemon, and its answers as commands print them. */
+#include "cmd/daemon/admin.h"
+
 #include <curl/curl.h>
 #include <errno.h>
 #include <jansson.h>
@@ -11,12 +12,11 @@
 #include <unistd.h>
 
 #include "base/attr.h"
-#include "cmd/daemon/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "config/config.h"
 
-enum { ANSWER_BYTES = 64 << 20, ANSWER_S = 120 }; /* all keys made at run time */
+enum { ANSWER_S = 120 };
 
 static size_t
 take(char *p, size_t size, size_t n, void *arg)
@@ -106,21 +106,6 @@ admin_ask(const struct admin_call *call, struct buf *out, struct buf *why)
 	return status;
 }
 
-/* The same with its message. */
-static long
-ask(const char *what, const char *socket, const char *page, bool post, struct buf *out)
-{
-	const struct admin_call call = { .socket = socket, .page = page, .post = post };
-	struct buf why;
-
-	buf_init(&why, 4096);
-	long status = admin_ask(&call, out, &why);
-	if (!status)
-		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
-	return status;
-}
-
 const char *
 admin_socket(const char *what, const char *named, struct arena *a)
 {
@@ -156,7 +141,7 @@ admin_call_json(
 	long status = 0;
 
 	arena_init(&a, 0, false);
-	buf_init(&answer, ANSWER_BYTES);
+	buf_init(&answer, ADMIN_ANSWER_BYTES);
 	buf_init(&why, 4096);
 	*code = EXIT_CANNOT;
 	const char *socket = admin_socket(what, config, &a);
@@ -225,18 +210,6 @@ admin_cell(struct buf *b, const json_t *o, const char *name, int width, const ch
 	buf_free(&cell);
 }
 
-/* The daemon's own text, with names of others in it. */
-static void
-print_lines(FILE *to, struct span text)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	plain_lines(&b, text);
-	fprintf(to, "%.*s", SPAN_ARG(buf_view(&b)));
-	buf_free(&b);
-}
-
 int
 admin_print_json(const char *what, struct span answer)
 {
@@ -249,113 +222,5 @@ admin_print_json(const char *what, struct span answer)
 	int code = puts(text) < 0 || fflush(stdout) ? cmd_fail(what, "%s", strerror(errno))
 						    : EXIT_DONE;
 	free(text);
-	return code;
-}
-
-static int
-show_status(struct span status, struct span ready, bool ok)
-{
-	json_t *s = json_loadb(status.p, status.n, 0, NULL);
-	json_int_t workers, routes, rules;
-	const char *version, *node, *started;
-
-	if (!s || json_unpack(s, "{s:s,s:s,s:s,s:I,s:I,s:I}", "version", &version, "node",
-			  &node, "started", &started, "workers", &workers, "routes", &routes,
-			  "rules", &rules) != 0) {
-		json_decref(s);
-		return cmd_fail("status", "the daemon's answer is not understood");
-	}
-	struct buf text;
-	buf_init(&text, 0);
-	buf_printf(&text,
-		"tollgate %s, node %s, %lld workers, since %.19sZ\n%lld routes, %lld rules\n",
-		version, node, (long long)workers, started, (long long)routes,
-		(long long)rules);
-	buf_span(&text, ready);
-	print_lines(stdout, buf_view(&text));
-	buf_free(&text);
-	json_decref(s);
-	return ok ? EXIT_DONE : EXIT_NO;
-}
-
-int
-cmd_status(int argc, char **argv)
-{
-	const char *config = NULL;
-	bool as_json = false;
-	const struct cmd_option options[] = { { "c", .text = &config },
-		{ "json", .flag = &as_json }, { .name = NULL } };
-	struct buf status, ready;
-	struct arena a;
-	char **operands;
-	int code = EXIT_CANNOT;
-
-	if (cmd_options(argc, argv, options, &operands) != 0)
-		return cmd_usage(argv[0]);
-	arena_init(&a, 0, false);
-	buf_init(&status, ANSWER_BYTES);
-	buf_init(&ready, ANSWER_BYTES);
-	const char *socket = admin_socket("status", config, &a);
-	long page = socket ? ask("status", socket, "/status", false, &status) : 0;
-	long is_ready = page == 200 ? ask("status", socket, "/readyz", false, &ready) : 0;
-	if (is_ready && as_json) {
-		code = admin_print_json("status", buf_view(&status));
-		if (code == EXIT_DONE && is_ready != 200)
-			code = EXIT_NO;
-	} else if (is_ready) {
-		code = show_status(buf_view(&status), buf_view(&ready), is_ready == 200);
-	}
-	buf_free(&ready);
-	buf_free(&status);
-	arena_reset(&a);
-	return code;
-}
-
-/* {"result":"done","errors":["file:line:column: ..."]}, and /status after it. */
-static int
-show_reload(struct span answer, struct span status, bool ok)
-{
-	json_t *o = json_loadb(answer.p, answer.n, 0, NULL), *one;
-	json_t *now = json_loadb(status.p, status.n, 0, NULL);
-	const char *policy = json_string_value(json_object_get(now, "policy"));
-	struct buf text;
-	size_t i;
-
-	buf_init(&text, 0);
-	buf_printf(&text,
-		ok ? "reloaded: policy %s\n"
-		   : "tollgate: reload: refused, policy %s stays in force\n",
-		policy ? policy : "?");
-	json_array_foreach(json_object_get(o, "errors"), i, one) buf_printf(
-		&text, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
-	print_lines(ok ? stdout : stderr, buf_view(&text));
-	buf_free(&text);
-	json_decref(now);
-	json_decref(o);
-	return ok ? EXIT_DONE : EXIT_NO;
-}
-
-int
-cmd_reload(int argc, char **argv)
-{
-	const char *config = NULL;
-	const struct cmd_option options[] = { { "c", .text = &config }, { .name = NULL } };
-	struct buf answer, status;
-	struct arena a;
-	char **operands;
-	int code = EXIT_CANNOT;
-
-	if (cmd_options(argc, argv, options, &operands) != 0)
-		return cmd_usage(argv[0]);
-	arena_init(&a, 0, false);
-	buf_init(&answer, ANSWER_BYTES);
-	buf_init(&status, ANSWER_BYTES);
-	const char *socket = admin_socket("reload", config, &a);
-	long done = socket ? ask("reload", socket, "/reload", true, &answer) : 0;
-	if (done && ask("reload", socket, "/status", false, &status))
-		code = show_reload(buf_view(&answer), buf_view(&status), done == 200);
-	buf_free(&status);
-	buf_free(&answer);
-	arena_reset(&a);
 	return code;
 }

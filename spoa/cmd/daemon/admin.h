@@ -7,6 +7,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+enum { ADMIN_ANSWER_BYTES = 64 << 20 }; /* all keys made at run time */
+
 struct admin_call {
 	const char *socket, *page;
 	bool post;

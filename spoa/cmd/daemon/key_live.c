@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/daemon/admin.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
 #include "cmd/daemon/key.h"
 #include "config/read.h"
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/daemon/admin.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
 #include "price/price.h"
 
 enum { TEXTS = 5 };

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cmd/daemon/admin.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
 #include "cmd/plain.h"
 
 enum {

@@ -1,0 +1,142 @@
+/* tollgate status and reload. */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
+#include "cmd/plain.h"
+
+/* As admin_ask(), with its message. */
+static long
+ask(const char *what, const char *socket, const char *page, bool post, struct buf *out)
+{
+	const struct admin_call call = { .socket = socket, .page = page, .post = post };
+	struct buf why;
+
+	buf_init(&why, 4096);
+	long status = admin_ask(&call, out, &why);
+	if (!status)
+		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return status;
+}
+
+/* The daemon's own text, with names of others in it. */
+static void
+print_lines(FILE *to, struct span text)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	plain_lines(&b, text);
+	fprintf(to, "%.*s", SPAN_ARG(buf_view(&b)));
+	buf_free(&b);
+}
+
+static int
+show_status(struct span status, struct span ready, bool ok)
+{
+	json_t *s = json_loadb(status.p, status.n, 0, NULL);
+	json_int_t workers, routes, rules;
+	const char *version, *node, *started;
+
+	if (!s || json_unpack(s, "{s:s,s:s,s:s,s:I,s:I,s:I}", "version", &version, "node",
+			  &node, "started", &started, "workers", &workers, "routes", &routes,
+			  "rules", &rules) != 0) {
+		json_decref(s);
+		return cmd_fail("status", "the daemon's answer is not understood");
+	}
+	struct buf text;
+	buf_init(&text, 0);
+	buf_printf(&text,
+		"tollgate %s, node %s, %lld workers, since %.19sZ\n%lld routes, %lld rules\n",
+		version, node, (long long)workers, started, (long long)routes,
+		(long long)rules);
+	buf_span(&text, ready);
+	print_lines(stdout, buf_view(&text));
+	buf_free(&text);
+	json_decref(s);
+	return ok ? EXIT_DONE : EXIT_NO;
+}
+
+int
+cmd_status(int argc, char **argv)
+{
+	const char *config = NULL;
+	bool as_json = false;
+	const struct cmd_option options[] = { { "c", .text = &config },
+		{ "json", .flag = &as_json }, { .name = NULL } };
+	struct buf status, ready;
+	struct arena a;
+	char **operands;
+	int code = EXIT_CANNOT;
+
+	if (cmd_options(argc, argv, options, &operands) != 0)
+		return cmd_usage(argv[0]);
+	arena_init(&a, 0, false);
+	buf_init(&status, ADMIN_ANSWER_BYTES);
+	buf_init(&ready, ADMIN_ANSWER_BYTES);
+	const char *socket = admin_socket("status", config, &a);
+	long page = socket ? ask("status", socket, "/status", false, &status) : 0;
+	long is_ready = page == 200 ? ask("status", socket, "/readyz", false, &ready) : 0;
+	if (is_ready && as_json) {
+		code = admin_print_json("status", buf_view(&status));
+		if (code == EXIT_DONE && is_ready != 200)
+			code = EXIT_NO;
+	} else if (is_ready) {
+		code = show_status(buf_view(&status), buf_view(&ready), is_ready == 200);
+	}
+	buf_free(&ready);
+	buf_free(&status);
+	arena_reset(&a);
+	return code;
+}
+
+/* {"result":"done","errors":["file:line:column: ..."]}, and /status after it. */
+static int
+show_reload(struct span answer, struct span status, bool ok)
+{
+	json_t *o = json_loadb(answer.p, answer.n, 0, NULL), *one;
+	json_t *now = json_loadb(status.p, status.n, 0, NULL);
+	const char *policy = json_string_value(json_object_get(now, "policy"));
+	struct buf text;
+	size_t i;
+
+	buf_init(&text, 0);
+	buf_printf(&text,
+		ok ? "reloaded: policy %s\n"
+		   : "tollgate: reload: refused, policy %s stays in force\n",
+		policy ? policy : "?");
+	json_array_foreach(json_object_get(o, "errors"), i, one) buf_printf(
+		&text, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
+	print_lines(ok ? stdout : stderr, buf_view(&text));
+	buf_free(&text);
+	json_decref(now);
+	json_decref(o);
+	return ok ? EXIT_DONE : EXIT_NO;
+}
+
+int
+cmd_reload(int argc, char **argv)
+{
+	const char *config = NULL;
+	const struct cmd_option options[] = { { "c", .text = &config }, { .name = NULL } };
+	struct buf answer, status;
+	struct arena a;
+	char **operands;
+	int code = EXIT_CANNOT;
+
+	if (cmd_options(argc, argv, options, &operands) != 0)
+		return cmd_usage(argv[0]);
+	arena_init(&a, 0, false);
+	buf_init(&answer, ADMIN_ANSWER_BYTES);
+	buf_init(&status, ADMIN_ANSWER_BYTES);
+	const char *socket = admin_socket("reload", config, &a);
+	long done = socket ? ask("reload", socket, "/reload", true, &answer) : 0;
+	if (done && ask("reload", socket, "/status", false, &status))
+		code = show_reload(buf_view(&answer), buf_view(&status), done == 200);
+	buf_free(&status);
+	buf_free(&answer);
+	arena_reset(&a);
+	return code;
+}
