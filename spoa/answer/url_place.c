@@ -110,13 +110,41 @@ may_begin_name(char last)
 	return !last || (!strchr("/\\@_~:.-", last) && !is_alnum(last) && !(last & 0x80));
 }
 
+/* A top-level domain is letters, two at least, or its name in ASCII (RFC 3696 2, RFC 5890
+ * 2.3.2.1); or it is an address of four numbers. All of it may end with the root's dot. */
+static bool
+names_host(const struct url_place *p)
+{
+	if (!p->name.label)
+		return p->name.root;
+	if (!p->name.words)
+		return p->name.dots == 3;
+	return p->name.dots && (p->name.letters >= 2 || p->name.puny);
+}
+
+/* One more character of the name. */
+static void
+name_step(struct url_place *p, char c, bool letter)
+{
+	if (c == '.') {
+		p->name.root = p->name.label && names_host(p);
+		p->name.dots++;
+		p->name.label = p->name.letters = 0;
+		p->name.puny = false;
+		return;
+	}
+	p->name.label++;
+	p->name.letters = letter ? p->name.letters + 1 : 0;
+	p->name.words |= !is_digit(c);
+	p->name.puny |= p->name.label == 4 && ends_with(p->tail, "xn--");
+}
+
 /* name = label 1*( "." label ) [ ":" digits ] ( "/" | "?" | "#" ), a word of its own that ends
- * with two letters at least: example.org/, but no path's a.txt/ and no address's @a.org/. */
+ * as a host's name does: example.org/, but no path's a.txt/ and no address's @a.org/. */
 static bool
 is_named(struct url_place *p, char c)
 {
 	bool letter = is_alpha(c) || (c & 0x80), part = letter || is_digit(c) || c == '-';
-	bool host = p->name.dotted && p->name.letters >= 2;
 
 	if (p->name.at == NAME_NONE && part && c != '-' &&
 		may_begin_name((char)(p->tail >> 8 & 0xff)))
@@ -124,10 +152,10 @@ is_named(struct url_place *p, char c)
 	if (p->name.at == NAME_NONE || (p->name.at == NAME_PORT && is_digit(c)))
 		return false;
 	if (p->name.at == NAME_LABELS && (part || c == '.')) {
-		p->name.dotted |= c == '.';
-		p->name.letters = letter ? p->name.letters + 1 : 0;
+		name_step(p, c, letter);
 		return false;
 	}
+	bool host = names_host(p);
 	if (p->name.at == NAME_LABELS && host && c == ':') {
 		p->name.at = NAME_PORT;
 		return false;

@@ -24,8 +24,11 @@ struct url_place {
 	uint64_t word; /* the same without blanks: a browser skips them before an = */
 	struct {       /* a host's name without a scheme, so far */
 		enum { NAME_NONE, NAME_LABELS, NAME_PORT } at;
-		bool dotted;
-		unsigned letters; /* since the last dot, and nothing else */
+		unsigned dots, label; /* bytes since the last one */
+		unsigned letters;     /* likewise, and nothing else */
+		bool puny;	      /* they begin with xn-- */
+		bool words;	      /* not all of it is digits and dots */
+		bool root;	      /* a host's without its last dot */
 	} name;
 	struct { /* \\host, so far */
 		unsigned slashes, n;
