@@ -1,5 +1,5 @@
 /* Which way an answer goes: as a stream, kept whole, or past. */
-#include "guard/guard_private.h"
+#include "guard/guard_seam.h"
 
 #include <stdlib.h>
 
@@ -119,6 +119,7 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	LIST_INIT(&g->kept);
 	LIST_INIT(&g->unnamed.growths);
 	STAILQ_INIT(&g->unnamed.waiting);
+	STAILQ_INIT(&g->seam.waiting);
 	STAILQ_INIT(&g->said);
 	buf_init(&g->heard, GUARD_HEARD_MAX);
 	SLIST_INIT(&g->known);
@@ -144,6 +145,7 @@ guard_drop(struct guard **gp)
 	*gp = NULL;
 	guard_channels_free(g);
 	guard_unnamed_free(g);
+	guard_seam_free(g);
 	guard_said_free(g);
 	buf_free(&g->heard);
 	while (!LIST_EMPTY(&g->kept)) {

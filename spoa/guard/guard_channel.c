@@ -6,13 +6,14 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "detect/stream/stream.h"
-#include "guard/guard_private.h"
+#include "guard/guard_seam.h"
 
 enum { LIKE_MAX = 64 << 10, OVER_MAX = 4096 };
 static const char no_half[] = "\xEF\xBF\xBD"; /* U+FFFD */
 
-static bool
-was_over(const struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
+bool
+guard_channel_was_over(
+	const struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
 {
 	for (size_t i = 0; i < g->nover; i++)
 		if (g->over[i].kind == kind &&
@@ -29,7 +30,7 @@ guard_channel_of(struct guard *g, const struct answer_text *t)
 	LIST_FOREACH (c, &g->channels, all)
 		if (c->kind == t->kind && !memcmp(c->slot, t->slot, sizeof(c->slot)))
 			return c;
-	if (guard_inspects(g) && was_over(g, t->kind, t->slot) &&
+	if (guard_inspects(g) && guard_channel_was_over(g, t->kind, t->slot) &&
 		guard_unread(g, t->text.n, "text after the end of its choice or block"))
 		return NULL;
 	if (g->nchannels == CAP_ANSWER_CHANNELS) {
@@ -59,8 +60,11 @@ channel_begin(struct channel *c)
 {
 	struct guard *g = c->g;
 
-	if (guard_inspects(g) && !c->scan)
+	if (guard_inspects(g) && !c->scan) {
 		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
+		c->from = g->seam.total[c->kind];
+		c->fed = 0;
+	}
 	bool restores = g->plan.vault && c->kind != KIND_SIGNED;
 	if (restores && !c->restore) {
 		c->restore = restorer_new(
@@ -94,7 +98,7 @@ guard_channel_over(struct channel *c)
 	struct guard *g = c->g;
 
 	/* A call may begin with no arguments in an event that ends what was before it. */
-	if (c->seen && guard_inspects(g) && !was_over(g, c->kind, c->slot)) {
+	if (c->seen && guard_inspects(g) && !guard_channel_was_over(g, c->kind, c->slot)) {
 		struct over *v = g->nover < OVER_MAX ? arena_grow(&g->life, g->over, g->nover,
 							       &g->over_room, sizeof(*v), 16)
 						     : NULL;
@@ -201,13 +205,68 @@ take_text(struct channel *c, const struct stream_piece *p, struct span text)
 	return channel_put(c, text);
 }
 
+/* A finding of the block that begins in a value over its end: noted, and what of it is there
+ * goes with that. */
+static int
+take_within(struct channel *c, const struct stream_piece *p, const struct crossing *x)
+{
+	struct guard *g = c->g;
+	bool same = p->finding.entity == x->entity;
+	size_t in = x->end - (c->from + p->start);
+
+	if (x->is == CROSSING_STAYS)
+		return same ? channel_put(c, p->text) : take_finding(c, p, p->text);
+	if (!same && guard_found(g, p->finding.entity, c->kind) && guard_judge(g, ANSWER_NEW))
+		return ERR_BAD_STATE;
+	c->replaced = entity_in(&g->report.verdict.redact, p->finding.entity);
+	return c->replaced ? 0 : channel_put(c, span_cut(p->text, in, p->text.n));
+}
+
+/* The piece, but for what is a part of values over a block's end. */
+static int
+take_joined(struct channel *c, const struct stream_piece *p)
+{
+	struct guard *g = c->g;
+	size_t at = c->from + p->start, end = at + p->text.n, from = at;
+	bool finding = p->kind == PIECE_FINDING && !p->more;
+	struct crossing *x;
+	int err = 0;
+
+	while (!err && at < end && (x = guard_seam_at(g, c->kind, at, end))) {
+		struct stream_piece part = *p;
+		if (finding && x->start > at)
+			break; /* it began before, and what is left of the other goes */
+		part.text = span_cut(
+			p->text, at - from, x->start > at ? x->start - from : at - from);
+		if (part.text.n)
+			err = take_text(c, &part, part.text);
+		bool is_new = x->is == CROSSING_NEW;
+		if (!err && is_new && guard_seam_decide(g, x))
+			err = ERR_BAD_STATE;
+		if (!err && is_new && x->is == CROSSING_REPLACED)
+			err = channel_replace(c, buf_view(&x->with));
+		if (!err && finding)
+			return take_within(c, p, x);
+		at = x->start > at ? x->start : at;
+		size_t to = x->end < end ? x->end : end;
+		if (!err && x->is == CROSSING_STAYS)
+			err = channel_put(c, span_cut(p->text, at - from, to - from));
+		at = to;
+	}
+	if (err || at == end)
+		return err;
+	struct stream_piece last = *p;
+	last.text = span_cut(p->text, at - from, p->text.n);
+	return take_text(c, &last, last.text);
+}
+
 static int
 take_piece(void *arg, const struct stream_piece *p)
 {
 	struct channel *c = arg;
 
 	if (!is_spelled(c))
-		return take_text(c, p, p->text);
+		return take_joined(c, p);
 	struct span text = spelled_next(&c->spelled, p->text.n);
 	int err = take_text(c, p, text);
 	spelled_drop(&c->spelled, text.n);
@@ -274,6 +333,8 @@ channel_run(struct channel *c, struct span text)
 		return g->failed;
 	g->report.text_bytes += text.n;
 	c->seen += text.n;
+	c->fed += text.n;
+	g->seam.total[c->kind] += text.n;
 	if (c->scan)
 		err = channel_scan(c, text, false);
 	else

@@ -44,6 +44,7 @@ struct channel {
 	struct json_place came, place; /* of arguments: what came, what goes */
 	struct spelled spelled;	       /* likewise, where they are scanned */
 	bool replaced;		       /* the finding under way is */
+	size_t from, fed; /* in all texts of its kind: where it begins, and bytes that came */
 	bool cut; /* signed, and something of it would be replaced: no more of it goes */
 	char half[UTF8_HALF]; /* of a pair that the next piece makes whole */
 	bool halved;
@@ -80,6 +81,17 @@ struct known {
 	SLIST_ENTRY(known) all;
 	struct span value, with;
 	struct known *same; /* the next one whose first bytes have the same hash */
+};
+
+enum { SEAM_EDGES = 8, SEAM_CROSSINGS = 8 };
+
+/* A value over the ends of blocks, or found by what is before one. */
+struct crossing {
+	enum answer_kind kind;
+	size_t entity, start, end;	/* in bytes of all texts of its kind */
+	size_t cuts[SEAM_EDGES], ncuts; /* bytes of the value before each block's end */
+	struct buf value, with;
+	enum { CROSSING_NEW, CROSSING_STAYS, CROSSING_REPLACED } is;
 };
 
 struct guard {
@@ -140,6 +152,20 @@ struct guard {
 		struct waiting *now; /* the event that goes, and which of its texts is next */
 		size_t at;
 	} unnamed;
+	struct seam {			     /* guard_seam.c */
+		size_t total[KIND_OTHER];    /* bytes of each kind's texts that came */
+		struct detect_stream *scan;  /* NULL: nothing is looked at */
+		enum answer_kind kind;	     /* of it: */
+		uint32_t slot[ANSWER_SLOTS]; /* the block that it is in, */
+		bool between;		     /* or between two */
+		size_t from, fed, decided; /* its first byte, those that came, that are known */
+		size_t edges[SEAM_EDGES], nedges; /* where blocks end */
+		STAILQ_HEAD(, waiting) waiting;	  /* events */
+		size_t bytes;
+		bool goes; /* they need not wait any more */
+		struct crossing crossings[SEAM_CROSSINGS];
+		unsigned next;
+	} seam;
 	LIST_HEAD(, kept_text) kept;
 	size_t nkept;
 	STAILQ_HEAD(, said) said; /* for the record: guard_said.c */
@@ -267,6 +293,8 @@ enum guard_result guard_channel_finish(struct channel *c);
 size_t guard_channel_held(const struct channel *c); /* bytes */
 /* It ended: freed, and remembered as over. */
 void guard_channel_over(struct channel *c);
+bool guard_channel_was_over(
+	const struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS]);
 void guard_channels_free(struct guard *g);
 
 /* guard_spelled.c: more of the text; what its whole escapes spell is appended. `final`: no more

@@ -3,7 +3,7 @@
  * whose text is held whole is left out: its text joins the next one of its channel, or one like
  * it before the channel ends. */
 #include "base/err.h"
-#include "guard/guard_private.h"
+#include "guard/guard_seam.h"
 
 static bool
 is_done(struct span data)
@@ -131,7 +131,55 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 	return guard_pass_edited(g, f, f->data, &e, out);
 }
 
-/* Events that waited and need not any more. */
+/* An event or another frame that waited. */
+static enum guard_result
+say_kept(struct guard *g, const struct frame *f, struct buf *out)
+{
+	struct event e;
+
+	arena_reset(&g->work);
+	if (!f->has_data) {
+		frame_pass(&g->writer, f, out);
+	} else {
+		parse_event(g, f, &e);
+		if (e.err == ERR_NOMEM)
+			guard_no_memory(g);
+		else
+			say_event(g, f, &e, out);
+	}
+	guard_unnamed_done(g);
+	return g->failed;
+}
+
+/* Those that waited at a block's end, and need not any more. */
+static enum guard_result
+say_joined(struct guard *g, struct buf *out)
+{
+	const struct frame *f;
+
+	while (!g->failed && (f = guard_seam_next(g)))
+		say_kept(g, f, out);
+	return g->failed;
+}
+
+/* An event, or at a block's end those that it let go. `e` NULL: a frame that is none. */
+static enum guard_result
+pass_on(struct guard *g, const struct frame *f, const struct event *e, struct buf *out)
+{
+	bool waits;
+
+	if (guard_seam_take(g, f, e && !e->err ? &e->d : NULL, &waits))
+		return g->failed;
+	if (waits)
+		return say_joined(g, out);
+	if (e)
+		say_event(g, f, e, out);
+	else
+		frame_pass(&g->writer, f, out);
+	return g->failed;
+}
+
+/* Events that waited for their members, and need not any more. */
 static enum guard_result
 say_waiting(struct guard *g, struct buf *out)
 {
@@ -140,15 +188,12 @@ say_waiting(struct guard *g, struct buf *out)
 	while (!g->failed && (f = guard_unnamed_next(g))) {
 		struct event e;
 		arena_reset(&g->work);
-		if (!f->has_data) {
-			frame_pass(&g->writer, f, out);
-		} else {
+		if (f->has_data)
 			parse_event(g, f, &e);
-			if (e.err == ERR_NOMEM)
-				guard_no_memory(g);
-			else
-				say_event(g, f, &e, out);
-		}
+		if (f->has_data && e.err == ERR_NOMEM)
+			guard_no_memory(g);
+		else
+			pass_on(g, f, f->has_data ? &e : NULL, out);
 		guard_unnamed_done(g);
 	}
 	return g->failed;
@@ -158,7 +203,9 @@ say_waiting(struct guard *g, struct buf *out)
 static enum guard_result
 end_waiting(struct guard *g, struct buf *out)
 {
-	return guard_unnamed_end(g) ? g->failed : say_waiting(g, out);
+	if (guard_unnamed_end(g) || say_waiting(g, out) || guard_seam_end(g))
+		return g->failed;
+	return say_joined(g, out);
 }
 
 /* The end that some dialects write. What waits goes first, and takes the memory of the event.
@@ -203,7 +250,7 @@ read_event(struct guard *g, const struct frame *f, struct buf *out)
 		return g->failed;
 	if (waits)
 		return say_waiting(g, out);
-	say_event(g, f, &e, out);
+	pass_on(g, f, &e, out);
 	guard_unnamed_done(g);
 	return g->failed;
 }
@@ -241,7 +288,7 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 		guard_unnamed_after(g, f);
 		say_waiting(g, out);
 	} else if (!f->has_data) {
-		frame_pass(&g->writer, f, out);
+		pass_on(g, f, NULL, out);
 	} else {
 		read_event(g, f, out);
 	}

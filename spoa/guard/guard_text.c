@@ -2,7 +2,7 @@
  * stream says in one piece. */
 #include "base/ascii.h"
 #include "base/err.h"
-#include "guard/guard_private.h"
+#include "guard/guard_seam.h"
 #include "text/style.h"
 
 enum { KNOWN_BYTES = 64 << 10 }; /* of values that were replaced */
@@ -458,7 +458,11 @@ guard_edit_alone(struct guard *g, const struct answer_text *t, struct span *out)
 
 	if (guard_scan(g, t, &found, &is_new) || (is_new && guard_judge(g, ANSWER_NEW)))
 		return g->failed;
-	return guard_edit(g, t, &found, out);
+	if (guard_seam_again(g, t, &found))
+		return g->failed;
+	guard_edit(g, t, &found, out);
+	g->wholes = NULL;
+	return g->failed;
 }
 
 size_t

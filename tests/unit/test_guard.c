@@ -9,6 +9,7 @@
 
 #include "answer/document.h"
 #include "answer/frame_write.h"
+#include "support/answer_blocks.h"
 #include "support/answer_fix.h"
 #include "support/answer_run.h"
 #include "support/answer_streams.h"
@@ -23,10 +24,6 @@
 #define LAST4                                                                                  \
 	"rules: [{name: a, phase: response, redact: {entities: [CREDIT_CARD], with: "          \
 	"last4}}]\n"
-#define DELTA(text)                                                                            \
-	"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"            \
-	"\"function\":{" text "}}]}}]}\n\n"
-
 #define NO_DROP                                                                                \
 	"rules: [{name: a, phase: response, when: 'response.tool_calls.exists(c, c.name == "   \
 	"\"drop_table\")', deny: {reason: no drops}}]\n"
@@ -52,24 +49,6 @@ static const struct answer_case rows[] = {
 		"\"finish_reason\":\"tool_calls\"}]}",
 		"arguments 0.0 {\"to\":\"<EMAIL_ADDRESS>\",\"card\":\"<CREDIT_CARD>\"}|finish "
 		"tool_calls|found 2|redacted 2|tool f|" },
-	{ "what its escapes spell is read, and no half of an escape goes", REDACT, "openai",
-		"/v1/chat/completions", "application/json",
-		"{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\","
-		"\"arguments\":\"{\\\"to\\\":\\\"hi,\\\\n" MAIL
-		"\\\\nZo\\\\u00eb O'Neill\\\\tok \\\\ud83d\\\\ude00\\\"}\"}}]},"
-		"\"finish_reason\":\"tool_calls\"}]}",
-		"arguments 0.0 "
-		"{\"to\":\"hi,\\n<EMAIL_ADDRESS>\\n<PERSON>\\tok \\ud83d\\ude00\"}|finish "
-		"tool_calls|found 2|redacted 2|tool f|" },
-	{ "in a stream too, cut anywhere", REDACT, "openai", "/v1/chat/completions",
-		"text/event-stream",
-		DELTA("\"name\":\"f\",\"arguments\":\"{\\\"to\\\":\\\"hi,\\\\njane\"")
-			DELTA("\"arguments\":\".doe@example.org\\\\nZo\\\\u0\"")
-				DELTA("\"arguments\":\"0eb O'Neill\\\\tok \\\\ud83d\"")
-					DELTA("\"arguments\":\"\\\\ude00\\\"}\"") STOP,
-		"arguments 0.0 "
-		"{\"to\":\"hi,\\n<EMAIL_ADDRESS>\\n<PERSON>\\tok \\ud83d\\ude00\"}|finish "
-		"stop|found 2|redacted 2|tool f|" },
 	{ "arguments that are values", REDACT, "anthropic", "/v1/messages", "application/json",
 		"{\"type\":\"message\",\"content\":[{\"type\":\"tool_use\",\"name\":\"f\","
 		"\"input\":{"
@@ -656,6 +635,13 @@ every_cut_gives_the_same(void **state)
 }
 
 static void
+every_cut_of_blocks_and_escapes(void **state)
+{
+	(void)state;
+	try_cuts(answer_blocks, COUNT_OF(answer_blocks));
+}
+
+static void
 every_cut_of_every_dialect(void **state)
 {
 	(void)state;
@@ -757,6 +743,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_cut_gives_the_same),
+		cmocka_unit_test(every_cut_of_blocks_and_escapes),
 		cmocka_unit_test(every_cut_of_every_dialect),
 		cmocka_unit_test(every_dialect_puts_back_at_every_cut),
 	};

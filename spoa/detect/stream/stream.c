@@ -143,6 +143,20 @@ detect_stream_new(const struct detect_rules *r, const struct detect_options *opt
 	return s;
 }
 
+struct detect_stream *
+detect_stream_copy(const struct detect_stream *s)
+{
+	size_t n = sizeof(*s) + s->rules->nentities * sizeof(float);
+	struct detect_stream *copy = malloc(n);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, s, n);
+	copy->low = (float *)(copy + 1);
+	copy->opt.before.p = copy->before;
+	return copy;
+}
+
 void
 detect_stream_free(struct detect_stream **s)
 {

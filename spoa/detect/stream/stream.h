@@ -74,6 +74,8 @@ typedef int stream_take_fn(void *arg, const struct stream_piece *p);
  * of memory. */
 struct detect_stream *detect_stream_new(
 	const struct detect_rules *r, const struct detect_options *opt);
+/* Another one that is where this one is. NULL: out of memory. */
+struct detect_stream *detect_stream_copy(const struct detect_stream *s);
 /* Zeroes and frees; clears *s. */
 void detect_stream_free(struct detect_stream **s);
 

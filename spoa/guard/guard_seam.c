@@ -1,0 +1,341 @@
+/* Texts of a stream that clients join: a block that ends, and the next one of its kind. Each is
+ * read by itself, as a block is (guard_channel.c); here what is over the end of one: where a
+ * value may have begun at a block's end, a copy of its scan goes on into what comes next. The
+ * events wait meanwhile, as they are, until the copy knows: the value is then replaced in the
+ * first of the blocks and taken out of the others, as in a whole answer (guard_joined.c). */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "guard/guard_seam.h"
+
+enum { WAITING_MAX = 64 << 10 }; /* bytes of events */
+
+static bool
+is_joined(const struct answer_text *t)
+{
+	return !t->copy && !t->deep && t->text.n && t->kind != KIND_OTHER;
+}
+
+/* ---- what is found over an edge ---- */
+
+static int
+take_piece(void *arg, const struct stream_piece *p)
+{
+	struct seam *s = arg;
+	size_t start = s->from + p->start, end = start + p->text.n;
+
+	s->decided = end;
+	if (p->kind != PIECE_FINDING || p->more || end <= s->edges[0])
+		return 0;
+	struct crossing *x = &s->crossings[s->next++ % SEAM_CROSSINGS];
+	buf_free(&x->value);
+	buf_free(&x->with);
+	*x = (struct crossing){ .kind = s->kind,
+		.start = start,
+		.end = end,
+		.entity = p->finding.entity,
+		.is = CROSSING_NEW };
+	for (size_t i = 0; i < s->nedges; i++)
+		if (start < s->edges[i] && s->edges[i] < end)
+			x->cuts[x->ncuts++] = s->edges[i] - start;
+	buf_init(&x->value, 0);
+	buf_init(&x->with, 0);
+	buf_span(&x->value, p->text);
+	return buf_failed(&x->value) ? ERR_NOMEM : 0;
+}
+
+/* Nothing more is looked at: what waits goes. */
+static enum guard_result
+seam_end(struct guard *g, bool finish)
+{
+	struct seam *s = &g->seam;
+	int err = 0;
+
+	if (!s->scan)
+		return g->failed;
+	if (finish)
+		err = detect_stream_finish(s->scan, g->plan.scratch, take_piece, s);
+	detect_stream_free(&s->scan);
+	s->goes = true;
+	if (err == ERR_NOMEM)
+		return guard_no_memory(g);
+	return err ? guard_fail(g, GUARD_UNREAD, "the detectors gave up") : g->failed;
+}
+
+/* ---- when it is open ---- */
+
+/* The channel that ends with the event and may go on in another; NULL: none does. */
+static struct channel *
+ends_in(struct guard *g, const struct answer_document *d)
+{
+	struct channel *c, *ended = NULL;
+
+	if (!d || !d->ends.any || d->ends.all || d->finish.n || d->error)
+		return NULL;
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (is_joined(&d->texts[i]))
+			return NULL;
+	LIST_FOREACH (c, &g->channels, all) {
+		bool text = c->kind == KIND_TEXT || c->kind == KIND_REASONING ||
+			    c->kind == KIND_REFUSAL;
+		if (text && c->scan && !c->halved && answer_ends(d, c->slot) &&
+			g->seam.total[c->kind] == c->from + c->fed)
+			ended = c;
+	}
+	return ended;
+}
+
+static enum guard_result
+seam_open(struct guard *g, struct channel *c)
+{
+	struct seam *s = &g->seam;
+
+	if (!detect_stream_held(c->scan))
+		return g->failed;
+	s->scan = detect_stream_copy(c->scan);
+	if (!s->scan)
+		return guard_no_memory(g);
+	s->kind = c->kind;
+	s->from = c->from;
+	s->fed = c->from + c->fed;
+	s->decided = s->fed - detect_stream_held(s->scan);
+	s->edges[0] = s->fed;
+	s->nedges = 1;
+	s->between = true;
+	return g->failed;
+}
+
+/* Whether the event says that what is looked at does not go on. */
+static bool
+seam_is_over(const struct guard *g, const struct answer_document *d)
+{
+	const struct seam *s = &g->seam;
+
+	if (!d || d->ends.all || d->finish.n || d->error || d->ncalls || d->ninputs)
+		return true;
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		if (!is_joined(t))
+			continue;
+		bool same = !memcmp(t->slot, s->slot, sizeof(s->slot));
+		if (t->kind != s->kind || t->halves || (!s->between && !same) ||
+			guard_channel_was_over(g, t->kind, t->slot))
+			return true;
+	}
+	return false;
+}
+
+/* Byte by byte, however the text comes: what is known at the one that decides is all that is.
+ */
+static enum guard_result
+seam_feed(struct guard *g, struct span text)
+{
+	struct seam *s = &g->seam;
+
+	for (size_t i = 0; i < text.n; i++) {
+		s->fed++;
+		int err = detect_stream_feed(
+			s->scan, g->plan.scratch, span_cut(text, i, i + 1), take_piece, s);
+		if (err)
+			return err == ERR_NOMEM ? guard_no_memory(g) : seam_end(g, false);
+		if (s->decided >= s->edges[s->nedges - 1])
+			return seam_end(g, false);
+	}
+	return g->failed;
+}
+
+/* What the event says of it. */
+static enum guard_result
+seam_read(struct guard *g, const struct answer_document *d)
+{
+	struct seam *s = &g->seam;
+
+	if (seam_is_over(g, d))
+		return seam_end(g, true);
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		if (!is_joined(t))
+			continue;
+		s->between = false;
+		memcpy(s->slot, t->slot, sizeof(s->slot));
+		if (seam_feed(g, t->text) || !s->scan)
+			return g->failed;
+	}
+	if (d->ends.any && s->fed > s->edges[s->nedges - 1]) {
+		if (s->nedges == SEAM_EDGES)
+			return seam_end(g, true);
+		s->edges[s->nedges++] = s->fed;
+		s->between = true;
+	}
+	return g->failed;
+}
+
+/* ---- events ---- */
+
+static enum guard_result
+seam_wait(struct guard *g, const struct frame *f)
+{
+	struct waiting *w = g->unnamed.now;
+
+	g->unnamed.now = NULL;
+	if (!w && !(w = calloc(1, sizeof(*w))))
+		return guard_no_memory(g);
+	/* One that waited before has its copy. */
+	if (f != &w->frame && !waiting_keep(w, f)) {
+		waiting_free(w);
+		return guard_no_memory(g);
+	}
+	STAILQ_INSERT_TAIL(&g->seam.waiting, w, all);
+	g->seam.bytes += w->bytes.n;
+	return g->seam.bytes > WAITING_MAX ? seam_end(g, true) : g->failed;
+}
+
+enum guard_result
+guard_seam_take(
+	struct guard *g, const struct frame *f, const struct answer_document *d, bool *waits)
+{
+	struct channel *c;
+
+	*waits = false;
+	if (!guard_inspects(g) || !g->format->blocks || g->seam.goes)
+		return g->failed;
+	if (!g->seam.scan && (!(c = ends_in(g, d)) || seam_open(g, c) || !g->seam.scan))
+		return g->failed;
+	if (!STAILQ_EMPTY(&g->seam.waiting) && f->has_data && seam_read(g, d))
+		return g->failed;
+	*waits = true;
+	return seam_wait(g, f);
+}
+
+enum guard_result
+guard_seam_end(struct guard *g)
+{
+	return seam_end(g, true);
+}
+
+const struct frame *
+guard_seam_next(struct guard *g)
+{
+	struct waiting *w = STAILQ_FIRST(&g->seam.waiting);
+
+	if (!w)
+		g->seam.goes = false;
+	if (!w || !g->seam.goes)
+		return NULL;
+	STAILQ_REMOVE_HEAD(&g->seam.waiting, all);
+	g->seam.bytes -= w->bytes.n;
+	g->unnamed.now = w;
+	g->unnamed.at = 0;
+	return &w->frame;
+}
+
+void
+guard_seam_free(struct guard *g)
+{
+	struct waiting *w;
+
+	detect_stream_free(&g->seam.scan);
+	while ((w = STAILQ_FIRST(&g->seam.waiting))) {
+		STAILQ_REMOVE_HEAD(&g->seam.waiting, all);
+		waiting_free(w);
+	}
+	for (size_t i = 0; i < SEAM_CROSSINGS; i++) {
+		buf_free(&g->seam.crossings[i].value);
+		buf_free(&g->seam.crossings[i].with);
+	}
+}
+
+/* ---- where it goes ---- */
+
+struct crossing *
+guard_seam_at(struct guard *g, enum answer_kind kind, size_t start, size_t end)
+{
+	struct crossing *first = NULL;
+
+	for (size_t i = 0; i < SEAM_CROSSINGS; i++) {
+		struct crossing *x = &g->seam.crossings[i];
+		if (x->end > start && x->start < end && x->kind == kind &&
+			(!first || x->start < first->start))
+			first = x;
+	}
+	return first;
+}
+
+enum guard_result
+guard_seam_decide(struct guard *g, struct crossing *x)
+{
+	struct span with;
+
+	x->is = CROSSING_STAYS;
+	if (guard_found(g, x->entity, x->kind) && guard_judge(g, ANSWER_NEW))
+		return g->failed;
+	if (!guard_replacement(g, x->entity, buf_view(&x->value), false, &with))
+		return g->failed;
+	x->is = CROSSING_REPLACED;
+	buf_span(&x->with, with);
+	return with.p && !buf_failed(&x->with) ? g->failed : guard_no_memory(g);
+}
+
+/* ---- where it is said again ---- */
+
+/* Its k'th part, where the text begins or, of the first one, ends with it, as a finding of the
+ * text: one between two others is all of its text. */
+static bool
+part_of(const struct crossing *x, struct span text, size_t k, struct finding *out)
+{
+	struct span value = buf_view(&x->value), part;
+	bool last = k == x->ncuts;
+
+	part = span_cut(value, k ? x->cuts[k - 1] : 0, last ? value.n : x->cuts[k]);
+	bool is = k == 0 ? span_ends(text, part)
+		  : last ? span_starts(text, part)
+			 : span_eq(text, part);
+	*out = (struct finding){ .start = k ? 0 : text.n - part.n,
+		.end = k ? part.n : text.n,
+		.entity = (uint16_t)x->entity };
+	return is;
+}
+
+/* Those parts of all values: the first ones, or the others. What says reasoning again may be a
+ * row of text. */
+static void
+add_parts(struct guard *g, const struct answer_text *t, bool first, struct findings *all,
+	struct span *wholes)
+{
+	struct finding part;
+
+	for (size_t i = 0; i < SEAM_CROSSINGS; i++) {
+		struct crossing *x = &g->seam.crossings[i];
+		if (x->is != CROSSING_REPLACED || !x->ncuts)
+			continue;
+		for (size_t k = first ? 0 : 1; k <= (first ? 0 : x->ncuts); k++)
+			if (part_of(x, t->text, k, &part)) {
+				wholes[all->n] = first ? buf_view(&x->value) : SPAN_LIT("");
+				all->v[all->n++] = part;
+				break;
+			}
+	}
+}
+
+enum guard_result
+guard_seam_again(struct guard *g, const struct answer_text *t, struct findings *found)
+{
+	size_t room = found->n + (size_t)2 * SEAM_CROSSINGS;
+	struct findings all = { .evasion = found->evasion };
+
+	if (!t->copy || t->kind == KIND_OTHER || !g->seam.next)
+		return g->failed;
+	all.v = arena_array(&g->work, room, sizeof(*all.v));
+	struct span *wholes = arena_array(&g->work, room, sizeof(*wholes));
+	if (!all.v || !wholes)
+		return guard_no_memory(g);
+	add_parts(g, t, false, &all, wholes);
+	for (size_t i = 0; i < found->n; i++) {
+		wholes[all.n] = (struct span){ NULL, 0 };
+		all.v[all.n++] = found->v[i];
+	}
+	add_parts(g, t, true, &all, wholes);
+	*found = all;
+	g->wholes = wholes;
+	return g->failed;
+}
