@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "detect/stream/stream.h"
 #include "guard/guard_seam.h"
 
 enum { WAITING_MAX = 64 << 10 }; /* bytes of events */
