@@ -9,8 +9,7 @@
 #include "detect/engine.h"
 #include "detect/names/names.h"
 
-/* A word of one byte, or with a blank in the second place, has no slot in the index: its
- * entity is always tried. */
+/* A word of one byte, or with a blank in the second place, has no slot in the index. */
 static bool
 has_slots(const struct words *w)
 {
@@ -20,25 +19,39 @@ has_slots(const struct words *w)
 	return w->n > 0;
 }
 
-/* Gives the entities of patterns that need context their bits, indexes their words. */
+/* The bit of a list, whose words are indexed. */
+static uint8_t
+index_list(struct detect_rules *r, const struct words *w, uint8_t *next)
+{
+	if (*next == CONTEXT_NONE || !has_slots(w))
+		return CONTEXT_NONE;
+	context_index_add(&r->context_index, &r->arena, w, *next);
+	return (*next)++;
+}
+
+/* Indexes the words of the patterns' entities: first of those of which a pattern needs one. */
 static void
 index_context(struct detect_rules *r)
 {
-	unsigned bits = 0;
+	uint8_t next = 0;
 
 	context_index_begin(&r->context_index);
 	memset(r->context_bit, CONTEXT_NONE, sizeof(r->context_bit));
-	for (size_t i = 0; i < r->npatterns; i++) {
-		size_t entity = r->patterns[i].entity;
-		const struct words *w = &r->entities[entity].context.words;
-		bool wanting = r->patterns[i].needs_context ||
-			       r->patterns[i].score < r->entities[entity].threshold;
-		if (!wanting || r->context_bit[entity] != CONTEXT_NONE ||
-			bits == CONTEXT_ENTITIES || !has_slots(w))
-			continue;
-		context_index_add(&r->context_index, &r->arena, w, bits);
-		r->context_bit[entity] = (uint8_t)bits++;
-	}
+	memset(r->against_bit, CONTEXT_NONE, sizeof(r->against_bit));
+	for (int wanting = 1; wanting >= 0; wanting--)
+		for (size_t i = 0; i < r->npatterns; i++) {
+			size_t entity = r->patterns[i].entity;
+			const struct entity_rule *e = &r->entities[entity];
+			if (wanting && !r->patterns[i].needs_context &&
+				r->patterns[i].score >= e->threshold)
+				continue;
+			if (r->context_bit[entity] == CONTEXT_NONE)
+				r->context_bit[entity] =
+					index_list(r, &e->context.words, &next);
+			if (!wanting && r->against_bit[entity] == CONTEXT_NONE)
+				r->against_bit[entity] =
+					index_list(r, &e->context.against, &next);
+		}
 }
 
 /* The lists that the scan walks. */
@@ -53,8 +66,11 @@ index_patterns(struct detect_rules *r)
 		p->context_bit = p->needs_context && p->score < r->entities[p->entity].threshold
 					 ? r->context_bit[p->entity]
 					 : CONTEXT_NONE;
-		if (p->context_bit != CONTEXT_NONE && p->score > r->context_best[p->entity])
-			r->context_best[p->entity] = p->score;
+		if (p->context_bit != CONTEXT_NONE) {
+			context_index_need(&r->context_index, p->context_bit);
+			if (p->score > r->context_best[p->entity])
+				r->context_best[p->entity] = p->score;
+		}
 		if (p->kind == START_ANYWHERE)
 			r->anywhere[r->nanywhere++] = (uint16_t)i;
 	}

@@ -41,7 +41,6 @@ struct sweep {
 	enum { UNKNOWN, NO, YES } decides; /* see context_decides */
 	struct check_memo memo;
 	struct verdict verdicts[VERDICTS];
-	struct context_memo quiet;
 	size_t bare_from, bare_to;	   /* where no digit is, as far as was looked */
 	size_t word_at;			   /* the word walked last, */
 	const struct automaton_list *word; /* and what may match in it */
@@ -102,34 +101,36 @@ context_of(struct sweep *w, size_t i)
 	return known ? known : context_look(&w->s->near_by, w->text, i, !w->keyed);
 }
 
-/* Whether no context word of the entity is near, so that a score below the
- * threshold stays there. */
-static bool
-no_context_near(struct sweep *w, const struct candidate *m, size_t entity)
+/* The list, or an empty one where the index knows that none of its words is near. */
+static const struct words *
+words_near(const struct context_view *near, const struct words *list, uint8_t bit)
 {
-	uint8_t bit = w->r->context_bit[entity];
+	static const struct words none = { .n = 0 };
 
-	if (bit == CONTEXT_NONE || m->score >= scan_threshold(w->r, w->opt, entity) ||
-		m->end - m->start > CONTEXT_AHEAD - CONTEXT_BYTES - CONTEXT_BACK)
-		return false;
-	return !context_has(context_of(w, m->start), bit);
+	return near && bit != CONTEXT_NONE && !context_has(near, bit) ? &none : list;
 }
 
 /* What is around [start, end) says; patterns of an entity often find the same. */
 static int
 verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct span before)
 {
-	const struct entity_rule *e = &w->r->entities[entity];
+	const struct context_rule *c = &w->r->entities[entity].context;
 	struct verdict *v = &w->verdicts[entity % VERDICTS];
 	struct column col;
 
-	if (e->context.words.n + e->context.against.n == 0)
+	if (c->words.n + c->against.n == 0)
 		return 0;
 	if (v->end == end && v->start == start && v->entity == entity)
 		return v->says;
+	const struct column *in = column_of(w, start, &col);
+	bool indexed = !in && end - start <= CONTEXT_AHEAD - CONTEXT_BYTES - CONTEXT_BACK &&
+		       !context_touches(w->text, start, end);
+	const struct context_view *near =
+		indexed ? context_look(&w->s->near_by, w->text, start, false) : NULL;
 	*v = (struct verdict){ start, end, entity,
-		context_verdict(&e->context, w->text, before, column_of(w, start, &col), start,
-			end, &w->quiet) };
+		context_verdict(words_near(near, &c->words, w->r->context_bit[entity]),
+			words_near(near, &c->against, w->r->against_bit[entity]), w->text,
+			before, in, start, end) };
 	return v->says;
 }
 
@@ -229,8 +230,6 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 	if (ends_within(w, m->end, OPEN_RIGHT) &&
 		(m->start - m->match > CONTEXT_BYTES || m->end > whole.end))
 		note_open(w, m->match < m->start ? m->match : m->start);
-	if (no_context_near(w, m, p->entity))
-		return true;
 	struct finding f = { .entity = p->entity, .start = m->start, .end = m->end };
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
 	f.score = context_apply(
@@ -672,7 +671,6 @@ sweep_keyed(struct sweep *w, struct span before, struct span text, size_t at)
 	k.memo = (struct check_memo){ 0 };
 	k.bare_from = k.bare_to = 0;
 	memset(k.verdicts, 0, sizeof(k.verdicts));
-	memset(&k.quiet, 0, sizeof(k.quiet));
 	sweep_text(&k, before.n);
 	w->err = k.err;
 }

@@ -105,8 +105,8 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 			c.start < shift)
 			continue;
 		bool cell = shift == 0 && columns_at(&columns, c.start, &col);
-		int verdict = context_verdict(
-			&e->context, text, before, cell ? &col : NULL, c.start, c.end, NULL);
+		int verdict = context_verdict(&e->context.words, &e->context.against, text,
+			before, cell ? &col : NULL, c.start, c.end);
 		if (context_apply(&e->context, verdict, c.score) >= e->threshold)
 			naive_cover(text, c.start, c.end, shift, covered);
 		at = c.end > at ? c.end : at;

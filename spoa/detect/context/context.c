@@ -113,11 +113,9 @@ word_matches(struct span t, size_t at, struct span word)
 	return at + n < t.n && to_lower(t.p[at + n]) == 's' && ends_word(t, at + n + 1, n + 1);
 }
 
-typedef bool word_test(struct span t, size_t at, struct span word);
-
 /* The word of the list that begins at i, or NULL. */
 static inline const struct span *
-word_of(const struct words *w, struct span t, size_t i, word_test *is)
+word_of(const struct words *w, struct span t, size_t i)
 {
 	unsigned char c = (unsigned char)t.p[i],
 		      next = i + 1 < t.n ? (unsigned char)t.p[i + 1] : 0;
@@ -127,12 +125,11 @@ word_of(const struct words *w, struct span t, size_t i, word_test *is)
 		return NULL;
 	uint64_t head = word_head_at(t, i);
 	for (size_t k = w->from[c & 31]; k; k = w->links[k - 1].next)
-		if (word_head_is(&w->links[k - 1].head, head) && is(t, i, w->v[k - 1]))
+		if (word_head_is(&w->links[k - 1].head, head) &&
+			word_matches(t, i, w->v[k - 1]))
 			return &w->v[k - 1];
 	return NULL;
 }
-
-/* ---- where no word is ---- */
 
 bool
 context_word_may_match(struct span t, size_t at, struct span word)
@@ -140,25 +137,6 @@ context_word_may_match(struct span t, size_t at, struct span word)
 	enum { LONG_WORD = 12 };
 
 	return word.n < LONG_WORD ? word_matches(t, at, word) : word_at(t, at, word) > 0;
-}
-
-/* Where the first word of the list begins in [from, to); `to`: nowhere. */
-static size_t
-first_word(const struct words *w, struct span t, size_t from, size_t to)
-{
-	bool plain = set_begins_alnum(w->first);
-
-	for (size_t block = from; block < to; block += BLOCK) {
-		struct word_starts x = word_starts(t, block);
-		uint64_t todo =
-			(plain ? x.begins & x.alnum : x.begins) & bits_below(to - block);
-		for (; todo; todo &= todo - 1) {
-			size_t i = block + (unsigned)__builtin_ctzll(todo);
-			if (word_of(w, t, i, context_word_may_match))
-				return i;
-		}
-	}
-	return to;
 }
 
 /* The end of the window after a value: a word that begins in it is read to its end. */
@@ -172,54 +150,11 @@ window_end(struct span t, size_t end)
 	return to;
 }
 
-static struct context_quiet *
-quiet_of(struct context_memo *memo, const struct words *w)
+bool
+context_touches(struct span t, size_t start, size_t end)
 {
-	return &memo->v[(size_t)w / sizeof(*w) % CONTEXT_QUIET];
-}
-
-static bool
-expects_silence(struct context_memo *memo, const struct words *w)
-{
-	const struct context_quiet *q = quiet_of(memo, w);
-
-	return q->of == w && q->expected;
-}
-
-static void
-expect_silence(struct context_memo *memo, const struct words *w, bool silent)
-{
-	struct context_quiet *q = quiet_of(memo, w);
-
-	if (q->of != w)
-		*q = (struct context_quiet){ .of = w };
-	q->expected = silent;
-}
-
-/* Whether no word of the list begins around [start, end). Finds lie close in some texts:
- * what was looked at for the one before is not looked at again. */
-static bool
-is_silent(struct context_memo *memo, const struct words *w, struct span t, size_t start,
-	size_t end)
-{
-	size_t from = start > CONTEXT_BYTES ? start - CONTEXT_BYTES : 0;
-	size_t to = window_end(t, end);
-	struct context_quiet *q = quiet_of(memo, w);
-
-	if (w->n == 0)
-		return true;
-	/* Where a letter of the text touches one of the candidate, a word may be whole only
-	 * once the candidate is cut away. */
-	if ((letter_before(t, start) && letter_at(t, start)) ||
-		(letter_before(t, end) && letter_at(t, end)))
-		return false;
-	if (q->of != w || from < q->from || from > q->to)
-		*q = (struct context_quiet){
-			.of = w, .from = from, .to = from, .expected = true
-		};
-	if (q->to < to)
-		q->to = first_word(w, t, q->to, to);
-	return q->to >= to;
+	return (letter_before(t, start) && letter_at(t, start)) ||
+	       (letter_before(t, end) && letter_at(t, end));
 }
 
 /* Distance from the window's near end to the nearest word of the list, SIZE_MAX
@@ -241,7 +176,7 @@ nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 			size_t i = from + k;
 			if ((ahead ? i : t.n - 1 - i) >= bytes)
 				return SIZE_MAX;
-			const struct span *word = word_of(w, t, i, word_matches);
+			const struct span *word = word_of(w, t, i);
 			if (word)
 				return ahead ? i : word->n < t.n - i ? t.n - i - word->n : 0;
 			todo &= ~(UINT64_C(1) << k);
@@ -382,32 +317,27 @@ window_of(struct span text, const struct column *col, size_t start, size_t end,
 }
 
 int
-context_verdict(const struct context_rule *c, struct span text, struct span before,
-	const struct column *col, size_t start, size_t end, struct context_memo *memo)
+context_verdict(const struct words *words, const struct words *against, struct span text,
+	struct span before, const struct column *col, size_t start, size_t end)
 {
 	struct span left, right;
 	size_t good = SIZE_MAX, bad = SIZE_MAX;
 
-	if (col || before.n)
-		memo = NULL;
-	if (col) {
-		good = nearest(&c->words, col->name, false, SIZE_MAX);
-		bad = nearest(&c->against, col->name, false, SIZE_MAX);
-	} else if (memo && expects_silence(memo, &c->words) &&
-		   is_silent(memo, &c->words, text, start, end) &&
-		   is_silent(memo, &c->against, text, start, end)) {
+	if (words->n + against->n == 0)
 		return 0;
+	if (col) {
+		good = nearest(words, col->name, false, SIZE_MAX);
+		bad = nearest(against, col->name, false, SIZE_MAX);
 	}
 	if (good == SIZE_MAX && bad == SIZE_MAX) {
 		window_of(text, col, start, end, &left, &right);
 		if (before.n > CONTEXT_BYTES)
 			before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
-		good = distance(&c->words, left, right, before);
-		if (c->against.n)
-			bad = distance(&c->against, same_clause(left), SPAN_LIT(""), before);
+		if (words->n)
+			good = distance(words, left, right, before);
+		if (against->n)
+			bad = distance(against, same_clause(left), SPAN_LIT(""), before);
 	}
-	if (memo)
-		expect_silence(memo, &c->words, good == SIZE_MAX && bad == SIZE_MAX);
 	return good != SIZE_MAX && good <= bad ? 1 : bad != SIZE_MAX ? -1 : 0;
 }
 
@@ -422,6 +352,6 @@ float
 context_score(const struct context_rule *c, struct span text, struct span before, size_t start,
 	size_t end, float score)
 {
-	return context_apply(
-		c, context_verdict(c, text, before, NULL, start, end, NULL), score);
+	return context_apply(c,
+		context_verdict(&c->words, &c->against, text, before, NULL, start, end), score);
 }

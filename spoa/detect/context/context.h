@@ -6,10 +6,7 @@
 
 #include "detect/context/columns.h"
 
-enum {
-	CONTEXT_BYTES = 64, /* read on either side of a candidate */
-	CONTEXT_QUIET = 16,
-};
+enum { CONTEXT_BYTES = 64 }; /* read on either side of a candidate */
 
 /* ---- a list of words ---- */
 
@@ -73,26 +70,19 @@ struct context_rule {
 	float boost, penalty;
 };
 
-/* Where words of a list are known not to begin: zeroed before the first question about a
- * text; NULL: every question is answered by itself. */
-struct context_memo {
-	struct context_quiet {
-		const struct words *of;
-		size_t from, to;
-		bool expected; /* no word was near the value before: it is worth asking */
-	} v[CONTEXT_QUIET];
-};
-
 /* The score of a candidate after its context: words on both sides and in
  * `before`; the nearer of the two lists counts. */
 float context_score(const struct context_rule *c, struct span text, struct span before,
 	size_t start, size_t end, float score);
 /* The same in two parts: 1 where a word speaks for it, -1 against, else 0; `col`, where
  * the text is a table, says what is above. */
-int context_verdict(const struct context_rule *c, struct span text, struct span before,
-	const struct column *col, size_t start, size_t end, struct context_memo *memo);
+int context_verdict(const struct words *words, const struct words *against, struct span text,
+	struct span before, const struct column *col, size_t start, size_t end);
 float context_apply(const struct context_rule *c, int verdict, float score);
 
+/* Whether a letter of the text touches one of the candidate: a word next to it is whole only
+ * once that is cut away. */
+bool context_touches(struct span t, size_t start, size_t end);
 /* Whether a word begins there. */
 bool context_word_begins(struct span t, size_t at);
 /* Whether the bytes at `at` spell the word and a word ends after them, but that a long one

@@ -1,5 +1,5 @@
-/* The context index: which entities' context words are near a place of a text. One look-up a
- * word, once a block, so that a pattern that needs such a word is not tried where there is
+/* The context index: of which lists of context words one is near a place of a text. One look-up
+ * a word, once a block, so that a pattern that needs such a word is not tried where there is
  * none. Never fewer words than context.c sees there. */
 #include "detect/context/context_index.h"
 
@@ -74,7 +74,7 @@ add_word(struct context_index *x, struct arena *a, struct span word, unsigned bi
 		x->digits |= is_digit(word.p[0]);
 		x->plain &= is_letter_or_digit(word.p[0]);
 	}
-	w->entities.v[bit / 64] |= UINT64_C(1) << (bit % 64);
+	w->lists.v[bit / 64] |= UINT64_C(1) << (bit % 64);
 }
 
 void
@@ -91,26 +91,48 @@ context_index_add(
 		add_word(x, a, words->v[i], bit);
 }
 
+void
+context_index_need(struct context_index *x, unsigned bit)
+{
+	x->needed.v[bit / 64] |= UINT64_C(1) << (bit % 64);
+}
+
 /* ---- a text ---- */
 
 static void
+list_set_join(struct list_set *to, const struct list_set *from)
+{
+	for (size_t k = 0; k < CONTEXT_LISTS / 64; k++)
+		to->v[k] |= from->v[k];
+}
+
+static bool
+list_set_within(const struct list_set *s, const struct list_set *other)
+{
+	uint64_t any = 0;
+
+	for (size_t k = 0; k < CONTEXT_LISTS / 64; k++)
+		any |= s->v[k] & ~other->v[k];
+	return any == 0;
+}
+
+static void
 look_up(const struct context_index *x, struct span text, size_t i, uint32_t hash,
-	struct entity_set *out)
+	struct list_set *out)
 {
 	uint64_t head = word_head_at(text, i);
 
 	for (const struct context_term *w = x->words[hash % CONTEXT_SLOTS]; w; w = w->next) {
-		if (!word_head_is(&w->head, head) || !context_word_may_match(text, i, w->text))
-			continue;
-		for (size_t k = 0; k < CONTEXT_ENTITIES / 64; k++)
-			out->v[k] |= w->entities.v[k];
+		if (word_head_is(&w->head, head) && !list_set_within(&w->lists, out) &&
+			context_word_may_match(text, i, w->text))
+			list_set_join(out, &w->lists);
 	}
 }
 
-/* Adds the entities of whose words one begins in [from, to), a block at most. */
+/* Adds the lists of whose words one begins in [from, to), a block at most. */
 static void
 look_at_block(const struct context_index *x, struct span text, size_t from, size_t to,
-	struct entity_set *out)
+	struct list_set *out)
 {
 	struct word_starts words = word_starts(text, from);
 	uint64_t todo = words.begins & (x->plain ? words.alnum : ~UINT64_C(0)) &
@@ -134,38 +156,32 @@ look_at_block(const struct context_index *x, struct span text, size_t from, size
 }
 
 static void
-look_at(const struct context_index *x, struct span text, struct entity_set *out)
+look_at(const struct context_index *x, struct span text, struct list_set *out)
 {
 	for (size_t i = 0; i < text.n; i += BLOCK)
 		look_at_block(x, text, i, text.n - i < BLOCK ? text.n : i + BLOCK, out);
 }
 
-static void
-entity_set_join(struct entity_set *to, const struct entity_set *from)
-{
-	for (size_t k = 0; k < CONTEXT_ENTITIES / 64; k++)
-		to->v[k] |= from->v[k];
-}
-
-/* The patterns of these entities, and those that need no context. */
+/* The patterns that need a word of these lists, and those that need no context. */
 static struct pattern_set
-patterns_of(const struct digit_index *x, const struct entity_set *set)
+patterns_of(const struct context_state *s, const struct list_set *set)
 {
+	const struct digit_index *x = s->digits;
 	struct pattern_set all = x->always;
 
-	for (unsigned k = 0; k < CONTEXT_ENTITIES / 64; k++)
-		for (uint64_t more = set->v[k]; more; more &= more - 1)
+	for (unsigned k = 0; k < CONTEXT_LISTS / 64; k++)
+		for (uint64_t more = set->v[k] & s->index->needed.v[k]; more; more &= more - 1)
 			pattern_set_join(
 				&all, &x->by_context[64 * k + (unsigned)__builtin_ctzll(more)]);
 	return all;
 }
 
 static void
-fill_patterns(const struct digit_index *x, struct context_view *v)
+fill_patterns(const struct context_state *s, struct context_view *v)
 {
 	uint64_t any = 0;
 
-	v->patterns = patterns_of(x, &v->set);
+	v->patterns = patterns_of(s, &v->set);
 	for (unsigned k = 1; k < PATTERN_SET_WORDS; k++)
 		any |= v->patterns.v[k];
 	v->alone = any == 0;
@@ -185,15 +201,15 @@ read_header(struct context_state *s)
 	names->any = false;
 	for (unsigned k = 0; k < c->names; k++) {
 		struct context_view *of = &names->of[k];
-		of->set = (struct entity_set){ { 0 } };
+		of->set = (struct list_set){ { 0 } };
 		look_at(s->index, c->name[k], &of->set);
-		fill_patterns(s->digits, of);
-		for (size_t b = 0; b < CONTEXT_ENTITIES / 64; b++)
+		fill_patterns(s, of);
+		for (size_t b = 0; b < CONTEXT_LISTS / 64; b++)
 			names->any |= of->set.v[b] != 0;
 	}
 }
 
-/* `all`, and the entities whose words are in the header above i. */
+/* `all`, and the lists whose words are in the header above i. */
 static const struct context_view *
 with_header(struct context_state *s, size_t i, const struct context_view *all)
 {
@@ -206,7 +222,7 @@ with_header(struct context_state *s, size_t i, const struct context_view *all)
 	if (!names->any || !columns_at(s->columns, i, &col))
 		return all;
 	names->all = *all;
-	entity_set_join(&names->all.set, &names->of[col.index].set);
+	list_set_join(&names->all.set, &names->of[col.index].set);
 	pattern_set_join(&names->all.patterns, &names->of[col.index].patterns);
 	names->all.alone &= names->of[col.index].alone;
 	return &names->all;
@@ -215,19 +231,19 @@ with_header(struct context_state *s, size_t i, const struct context_view *all)
 /* Adds a block to what was seen from the text's beginning on; after a block that was passed
  * over, no more. */
 static void
-add_seen(struct context_state *s, size_t block, const struct entity_set *set)
+add_seen(struct context_state *s, size_t block, const struct list_set *set)
 {
 	uint64_t more = 0;
 
 	if (block != s->seen.blocks)
 		return;
 	s->seen.blocks++;
-	for (size_t k = 0; k < CONTEXT_ENTITIES / 64; k++)
-		more |= set->v[k] & ~s->seen.set.v[k];
+	for (size_t k = 0; k < CONTEXT_LISTS / 64; k++)
+		more |= set->v[k] & s->index->needed.v[k] & ~s->seen.set.v[k];
 	if (!more)
 		return;
-	entity_set_join(&s->seen.set, set);
-	s->seen.patterns = patterns_of(s->digits, &s->seen.set);
+	list_set_join(&s->seen.set, set);
+	s->seen.patterns = patterns_of(s, &s->seen.set);
 }
 
 /* What a header above may add to what is near the block. */
@@ -241,8 +257,8 @@ look_above(struct context_state *s, size_t block)
 	memset(&s->more, 0xFF, sizeof(s->more));
 	if (s->seen.blocks <= block)
 		return;
-	for (size_t k = 0; k < CONTEXT_ENTITIES / 64; k++)
-		any |= s->seen.set.v[k] & ~all->set.v[k];
+	for (size_t k = 0; k < CONTEXT_LISTS / 64; k++)
+		any |= s->seen.set.v[k] & s->index->needed.v[k] & ~all->set.v[k];
 	s->whole = !any;
 	s->more = s->seen.patterns;
 	pattern_set_drop(&s->more, &all->patterns);
@@ -252,24 +268,24 @@ static void
 look_around(struct context_state *s, struct span text, size_t block)
 {
 	size_t back = (CONTEXT_BYTES + CONTEXT_BACK - 1) / CONTEXT_BLOCK + 1;
-	struct entity_set all = s->before;
+	struct list_set all = s->before;
 
 	for (size_t b = block > back ? block - back : 0;
 		b <= block + 1 + CONTEXT_AHEAD / CONTEXT_BLOCK && b * CONTEXT_BLOCK < text.n;
 		b++) {
-		struct entity_set *set = &s->cached[b % CONTEXT_CACHED].set;
+		struct list_set *set = &s->cached[b % CONTEXT_CACHED].set;
 		size_t from = b * CONTEXT_BLOCK, to = from + CONTEXT_BLOCK;
 		if (s->cached[b % CONTEXT_CACHED].block != b + 1) {
-			*set = (struct entity_set){ { 0 } };
+			*set = (struct list_set){ { 0 } };
 			look_at_block(s->index, text, from, to < text.n ? to : text.n, set);
 			s->cached[b % CONTEXT_CACHED].block = b + 1;
 			add_seen(s, b, set);
 		}
-		entity_set_join(&all, set);
+		list_set_join(&all, set);
 	}
 	if (memcmp(&all, &s->all.set, sizeof(all)) != 0) {
 		s->all.set = all;
-		fill_patterns(s->digits, &s->all);
+		fill_patterns(s, &s->all);
 	}
 	look_above(s, block);
 	s->block = block + 1;
@@ -304,11 +320,11 @@ context_begin(struct context_state *s, const struct context_index *x,
 	memset(s->cached, 0, sizeof(s->cached));
 	s->names.header = 0;
 	s->block = 0;
-	s->before = (struct entity_set){ { 0 } };
+	s->before = (struct list_set){ { 0 } };
 	look_at(x, before, &s->before);
 	s->all.set = s->before;
-	fill_patterns(s->digits, &s->all);
+	fill_patterns(s, &s->all);
 	s->seen.blocks = 0;
-	s->seen.set = (struct entity_set){ { 0 } };
+	s->seen.set = (struct list_set){ { 0 } };
 	s->seen.patterns = s->digits->always;
 }

@@ -1,4 +1,5 @@
-/* Which entities' context words are near a place of a text. Not included outside detect/. */
+/* Of which lists of context words, an entity's for and against, one is near a place of a text.
+ * Not included outside detect/. */
 #ifndef DETECT_CONTEXT_INDEX_H
 #define DETECT_CONTEXT_INDEX_H
 
@@ -16,14 +17,14 @@ enum {
 	CONTEXT_CACHED = 8, /* and this many remembered */
 };
 
-struct entity_set {
-	uint64_t v[CONTEXT_ENTITIES / 64];
+struct list_set {
+	uint64_t v[CONTEXT_LISTS / 64];
 };
 
 struct context_term {
 	struct span text;
 	struct word_head head;
-	struct entity_set entities;
+	struct list_set lists;
 	struct context_term *next; /* in the same slot */
 };
 
@@ -35,12 +36,13 @@ struct context_index {
 			     */
 	bool plain;	    /* words begin with letters and digits, or beyond ASCII */
 	bool digits;	    /* some with a digit */
+	struct list_set needed; /* of them patterns need a word */
 };
 
-/* Entities whose context words are near, and of the patterns at digits those that may
- * be tried then. */
+/* Lists of which a word is near, and of the patterns at digits those that may be tried
+ * then. */
 struct context_view {
-	struct entity_set set;
+	struct list_set set;
 	struct pattern_set patterns;
 	bool alone; /* only such as need none: the first word of `patterns` */
 };
@@ -52,16 +54,16 @@ struct context_state {
 	struct columns *columns; /* of the text */
 	struct {
 		size_t block; /* its number and one */
-		struct entity_set set;
+		struct list_set set;
 	} cached[CONTEXT_CACHED];
-	struct entity_set before; /* of the key */
-	struct context_view all;  /* of all that is near the block `block` - 1 */
+	struct list_set before;	 /* of the key */
+	struct context_view all; /* of all that is near the block `block` - 1 */
 	size_t block;
 	bool whole;		 /* what a header above may add is in it; if not, of the */
 	struct pattern_set more; /* patterns, what it may add */
 	struct {
 		size_t blocks; /* the first ones, all looked at */
-		struct entity_set set;
+		struct list_set set;
 		struct pattern_set patterns;
 	} seen; /* in them */
 	struct header_context {
@@ -73,11 +75,13 @@ struct context_state {
 	} names;			 /* of a table's header */
 };
 
-/* An index without words, and the words of the entity with this bit. What does not find
+/* An index without words, and the words of the list with this bit. What does not find
  * room in the arena latches it. */
 void context_index_begin(struct context_index *x);
 void context_index_add(
 	struct context_index *x, struct arena *a, const struct words *words, unsigned bit);
+/* A pattern needs a word of the list. */
+void context_index_need(struct context_index *x, unsigned bit);
 
 /* Before the first question about the text that `columns` is of. `before`: the key that it
  * is the value of. */

@@ -35,8 +35,7 @@ struct chunk {
 };
 
 /* Appends what the rules find in disguise; marks FINDING_EVASION. Sets
- * s->evasion where the text hides something, found or not. Returns at once where s->plain is
- * set, which it sets itself where there was nothing to read. 0, ERR_LIMIT (encodings
+ * s->evasion where the text hides something, found or not. 0, ERR_LIMIT (encodings
  * nested too deep: part of the text was not read), ERR_NOMEM. */
 int evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt);

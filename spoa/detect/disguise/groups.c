@@ -323,10 +323,11 @@ edit_groups(struct heuristic *l, const struct groups *g)
 	if (g->n < 2)
 		return;
 	if (may_be_card(l, g)) {
-		bool sure = (g->odd && !g->column) || in_prose(l, g) ||
-			    (printed_groups(g) && !in_table(l, g) && !in_list(l, g));
-		if (!g->odd && printed_groups(g) && group_len(g, 0) == 4)
+		bool printed = printed_groups(g);
+		if (!g->odd && printed && group_len(g, 0) == 4)
 			return; /* the rules see it */
+		bool sure = (g->odd && !g->column) || in_prose(l, g) ||
+			    (printed && !in_table(l, g) && !in_list(l, g));
 		if (!sure && strchr("\"'`", g->sep[0]))
 			return; /* strings that may be joined */
 		read_as(l, g, g->n, "", sure ? 0 : EDIT_NAMED);

@@ -313,11 +313,11 @@ digit_index_build(struct prefilter *f, struct arena *a, const struct pattern *v,
 	int err = said ? 0 : ERR_NOMEM;
 
 	f->pattern_bit = arena_array(a, n + 1, sizeof(*f->pattern_bit));
-	x->by_context = arena_array(a, CONTEXT_ENTITIES, sizeof(*x->by_context));
+	x->by_context = arena_array(a, CONTEXT_LISTS, sizeof(*x->by_context));
 	if (!f->pattern_bit || !x->by_context)
 		err = ERR_NOMEM;
 	if (!err) {
-		memset(x->by_context, 0, CONTEXT_ENTITIES * sizeof(*x->by_context));
+		memset(x->by_context, 0, CONTEXT_LISTS * sizeof(*x->by_context));
 		memset(x->second, 0xFF, sizeof(x->second));
 		memset(x->third, 0xFF, sizeof(x->third));
 		memcpy(x->class_of, f->automata[0].class_of,

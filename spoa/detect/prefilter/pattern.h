@@ -10,10 +10,10 @@
 #include "detect/validate/check.h"
 
 enum {
-	LITERAL_MIN = 3,	/* bytes; the prefilter hashes the first three and a fourth */
-	LITERAL_BITS = 13,	/* of its hash */
-	CONTEXT_ENTITIES = 192, /* entities of which a pattern needs a context word, as bits */
-	CONTEXT_NONE = 255,
+	LITERAL_MIN = 3,     /* bytes; the prefilter hashes the first three and a fourth */
+	LITERAL_BITS = 13,   /* of its hash */
+	CONTEXT_LISTS = 256, /* lists of context words, as bits; all but the last: */
+	CONTEXT_NONE = CONTEXT_LISTS - 1,
 };
 
 /* Where a pattern is tried: only there, anchored. */
@@ -32,7 +32,7 @@ struct pattern {
 	uint32_t alone; /* bit n: also where no letter or digit follows the run */
 	bool clear;	/* no letter, digit or '_' is before a match */
 	struct automaton_edges edges; /* what the regex says of the bytes before */
-	uint8_t context_bit;	      /* in an entity_set; CONTEXT_NONE */
+	uint8_t context_bit;	      /* in a list_set; CONTEXT_NONE */
 	bool has_then; /* otherwise a byte of `then` follows the run, and a digit it */
 	uint64_t then[4];
 	uint16_t back_max;     /* bytes the match may begin before the start */

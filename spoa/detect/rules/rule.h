@@ -71,8 +71,9 @@ struct detect_rules {
 	uint16_t *anywhere; /* patterns that no start condition finds */
 	size_t nanywhere;
 	bool any_keyed;
-	uint8_t context_bit[DETECT_ENTITIES_MAX]; /* CONTEXT_NONE: always tried */
-	float context_best[DETECT_ENTITIES_MAX];  /* the best of patterns that need context */
+	/* The bits of an entity's lists; CONTEXT_NONE: not in the index */
+	uint8_t context_bit[DETECT_ENTITIES_MAX], against_bit[DETECT_ENTITIES_MAX];
+	float context_best[DETECT_ENTITIES_MAX]; /* the best of patterns that need context */
 	struct context_index context_index;
 	struct open_index open;
 	size_t own_reach;      /* bytes that a find of the policy's own classes may have */
