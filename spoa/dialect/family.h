@@ -50,6 +50,7 @@ struct usage_row {
 		/* by the piece */
 		USAGE_IMAGES,
 		USAGE_SEARCHES,
+		USAGE_MAPS,
 		USAGE_SESSIONS,
 		USAGE_FILES,
 		USAGE_DRAWN,

@@ -13,6 +13,8 @@ static const struct price_tool usual[] = {
 	{ "code_interpreter",      PRICE_SESSIONS },
 	{ "googleSearch*",         PRICE_SEARCHES }, /* …Retrieval */
 	{ "google_search*",        PRICE_SEARCHES },
+	{ "googleMaps*",           PRICE_MAPS },
+	{ "google_maps*",          PRICE_MAPS },
 	{ "enterpriseWebSearch",   PRICE_SEARCHES },
 	{ "enterprise_web_search", PRICE_SEARCHES },
 };

@@ -19,6 +19,7 @@ struct counts {
 	uint64_t rows;		 /* that a value was read for */
 	int64_t of_row[ROWS_MAX];
 	enum price_service service;
+	bool fast, us_only;
 	bool spoilt;
 	struct file_name made;
 };
@@ -90,6 +91,10 @@ note_service(struct reader *r, struct span path, const struct json_event *ev)
 
 	if (SPAN_IN(path, paths))
 		r->c->service = price_service_of(json_text(r->a, r->in, ev));
+	if (span_is(path, "usage.speed"))
+		r->c->fast = span_is(json_text(r->a, r->in, ev), "fast");
+	if (span_is(path, "usage.inference_geo"))
+		r->c->us_only = span_is(json_text(r->a, r->in, ev), "us");
 }
 
 /* An element of an array: its name, and how many it counts. */
@@ -383,6 +388,7 @@ static const enum usage_field field_of[PRICE_KINDS] = { [PRICE_CACHED] = USAGE_C
 	[PRICE_IMAGE_OUT] = USAGE_IMAGE_OUT,
 	[PRICE_IMAGES] = USAGE_IMAGES,
 	[PRICE_SEARCHES] = USAGE_SEARCHES,
+	[PRICE_MAPS] = USAGE_MAPS,
 	[PRICE_SESSIONS] = USAGE_SESSIONS,
 	[PRICE_FILES] = USAGE_FILES,
 	[PRICE_DRAWN] = USAGE_DRAWN };
@@ -394,8 +400,9 @@ raise_details(struct usage *u, const struct counts *c)
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
 		if (field_of[k] && (uint64_t)c->v[field_of[k]] > u->details.n[k])
 			u->details.n[k] = (uint64_t)c->v[field_of[k]];
-	if (c->service)
-		u->details.service = c->service;
+	if (c->service || c->fast)
+		u->details.service = c->fast ? PRICE_FAST : c->service;
+	u->details.us_only |= c->us_only;
 }
 
 int

@@ -85,6 +85,8 @@ const struct usage_row usage_gemini[] = {
 	{ "usage.output_tokens_by_modality[].audio",   USAGE_AUDIO_OUT, false },
 	{ "usage.output_tokens_by_modality[].image",   USAGE_IMAGE_OUT, false },
 	{ "usage.grounding_tool_count[].google_search", USAGE_SEARCHES, false },
+	{ "usage.grounding_tool_count[].google_maps",  USAGE_MAPS, false },
+	{ "candidates[].maps",                         USAGE_MAPS, false },
 	{ "candidates[].webSearchQueries",             USAGE_SEARCHES, false }, /* of 2.5 and older a request is charged once, not each query */
 	{ "usageMetadata.promptTokensDetails[].AUDIO",   USAGE_AUDIO_IN, false },
 	{ "usageMetadata.promptTokensDetails[].IMAGE",   USAGE_IMAGE_IN, false },

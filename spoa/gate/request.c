@@ -431,6 +431,7 @@ request_pieces(const struct request *r, const struct price_row *row, struct pric
 		if (price_of(k) == PRICE_EACH && k != PRICE_REQUESTS)
 			most->n[k] = row->rates.has & (1u << k) ? r->found.offered.n[k] : 0;
 	most->service = r->found.offered.service;
+	most->us_only = r->found.offered.us_only;
 }
 
 bool

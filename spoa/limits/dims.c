@@ -92,12 +92,28 @@ service(const struct request *r)
 
 	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++) {
 		const struct body_param *p = &r->in.body.params[i];
-		if (p->kind == PARAM_STRING && span_is(p->name, "service_tier") &&
-			(span_is(p->text, "auto") ||
-				price_service_of(p->text) == PRICE_PRIORITY))
+		if (p->kind != PARAM_STRING)
+			continue;
+		enum price_service s = price_service_of(p->text);
+		if (span_is(p->name, "service_tier") &&
+			(span_is(p->text, "auto") || s >= PRICE_PRIORITY))
 			most = PRICE_PRIORITY;
+		if (span_is(p->name, "speed") && s == PRICE_FAST)
+			return PRICE_FAST;
 	}
 	return most;
+}
+
+/* What says nothing goes where its account has it go. */
+static bool
+may_be_us_only(const struct request *r)
+{
+	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++) {
+		const struct body_param *p = &r->in.body.params[i];
+		if (p->kind == PARAM_STRING && span_is(p->name, "inference_geo"))
+			return !span_is(p->text, "global");
+	}
+	return true;
 }
 
 /* What is paid by the piece, as far as the body says it; once a request. */
@@ -109,7 +125,7 @@ offered(struct request *r)
 
 	if (r->found.offered_known)
 		return;
-	*most = (struct price_usage){ .service = service(r) };
+	*most = (struct price_usage){ .service = service(r), .us_only = may_be_us_only(r) };
 	r->found.offered_known = !r->in.have_body;
 	if (!r->in.have_body)
 		return;

@@ -500,6 +500,8 @@ const char *policy_class_of(
 	X(V_REQ_LOGPROBS,        "request.logprobs",    CEL_DYN, CEL_DYN) \
 	X(V_REQ_TOP_LOGPROBS,    "request.top_logprobs", CEL_DYN, CEL_DYN) \
 	X(V_REQ_SERVICE_TIER,    "request.service_tier", CEL_DYN, CEL_DYN) \
+	X(V_REQ_SPEED,           "request.speed", CEL_DYN, CEL_DYN) \
+	X(V_REQ_INFERENCE_GEO,   "request.inference_geo", CEL_DYN, CEL_DYN) \
 	X(V_REQ_TOOL_CHOICE,     "request.tool_choice", CEL_DYN, CEL_DYN) \
 	X(V_REQ_PARALLEL_TOOLS,  "request.parallel_tool_calls", CEL_DYN, CEL_DYN) \
 	X(V_REQ_REASONING,       "request.reasoning_effort", CEL_DYN, CEL_DYN) \

@@ -78,7 +78,7 @@ read_rates(struct diag *d, const struct yaml_node *n, struct price_rates *out)
 
 /* "50%", "12.5%": hundredths of a per cent. */
 static void
-read_share(struct diag *d, const struct yaml_node *n, enum price_service s, uint32_t *out)
+read_share(struct diag *d, const struct yaml_node *n, const char *name, uint32_t *out)
 {
 	struct span text = n->s;
 	uint64_t v = 0;
@@ -92,7 +92,7 @@ read_share(struct diag *d, const struct yaml_node *n, enum price_service s, uint
 		diag_at(d, n,
 			"%s: the share of its prices that this costs, such as 50%%, is "
 			"expected, at most 1000%%, found %s",
-			price_service_names[s], yaml_found(n));
+			name, yaml_found(n));
 }
 
 /* ---- rows ---- */
@@ -151,7 +151,9 @@ read_row(struct diag *d, const struct yaml_node *n, struct price_row *row)
 		read_day(d, c, "from", row->from, &row->from_s);
 	for (enum price_service s = PRICE_BATCH; s < PRICE_SERVICES; s++)
 		if ((c = yaml_get(n, price_service_names[s])))
-			read_share(d, c, s, &row->share[s]);
+			read_share(d, c, price_service_names[s], &row->share[s]);
+	if ((c = yaml_get(n, "us_only")))
+		read_share(d, c, "us_only", &row->us_only);
 	if (!(c = yaml_get(n, "tiers")) || !read_list(d, c, "tiers"))
 		return;
 	for (const struct yaml_node *t = c->child; t; t = t->next) {
@@ -339,8 +341,8 @@ read_tools(struct reader *r, const struct yaml_node *n, struct prices *p)
 			continue;
 		if (k == PRICE_REQUESTS)
 			diag_at(r->d, c,
-				"%s: one of image, search, session, file_search, tool_image is "
-				"expected, found %s",
+				"%s: one of image, search, maps, session, file_search, "
+				"tool_image is expected, found %s",
 				c->key->s.p, yaml_found(c));
 		v[p->ntools++] = (struct price_tool){ c->key->s.p, k };
 	}

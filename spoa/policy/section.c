@@ -345,7 +345,7 @@ const struct section sections[] = {
 [SECTION_PRICES] = { "prices", "[\"prices\",\"providers\"]", NULL, {
   { "prices", OTHER(ONE("1")), "version of this format" },
   { "as_of", OTHER(TEXT), "the day on which it was compared with the providers' pages" },
-  { "tools", OTHER(MAPOF(ONE("\"image\",\"search\",\"session\",\"file_search\",\"tool_image\""))), "by what each use of a tool that the provider runs is priced; * is any text" },
+  { "tools", OTHER(MAPOF(ONE("\"image\",\"search\",\"maps\",\"session\",\"file_search\",\"tool_image\""))), "by what each use of a tool that the provider runs is priced; * is any text" },
   { "providers", OTHER(MAPOF(LIST(REF("price")))), "rows by provider, pattern or dialect" },
 }},
 [SECTION_PRICE] = { "price", "[\"model\",\"input\",\"output\"]", NULL, {
@@ -356,6 +356,8 @@ const struct section sections[] = {
   { "batch", OTHER(SHARE), "share of the prices that a batch costs" },
   { "flex", OTHER(SHARE), "share of the prices that service_tier flex costs" },
   { "priority", OTHER(SHARE), "share of the prices that service_tier priority costs" },
+  { "fast", OTHER(SHARE), "share of the prices that speed fast, or service_tier fast, costs" },
+  { "us_only", OTHER(SHARE), "share of the prices that inference_geo us costs, besides those" },
 }},
 [SECTION_PRICE_TIER] = { "price_tier", "[\"over\",\"input\",\"output\"]", NULL, {
   { "over", A_COUNT(price_tier, over, 1, 1ull << 40), "counts where the prompt has more tokens" },

@@ -74,7 +74,7 @@ struct field {
 	const char *help;
 };
 
-enum { SECTION_FIELDS = 24 };
+enum { SECTION_FIELDS = 28 };
 struct section {
 	const char *name;
 	const char *required;		     /* JSON list; NULL: none */

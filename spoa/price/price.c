@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 
-/* 2^48 tokens x 10^12 pico-dollars x 10^4 shares of ten kinds: 2^105. */
+/* 2^48 tokens x 10^12 pico-dollars of twelve kinds x two shares of 10^5: 2^125. */
 __extension__ typedef unsigned __int128 wide;
 
 #define NANO_MAX    INT64_MAX
@@ -29,7 +29,7 @@ static const enum price_kind otherwise_kind[PRICE_KINDS] = {
 #undef X
 };
 const char *const price_service_names[PRICE_SERVICES] = { "standard", "batch", "flex",
-	"priority" };
+	"priority", "fast" };
 
 enum price_of
 price_of(enum price_kind k)
@@ -115,15 +115,23 @@ share_of(const struct price_row *row, enum price_service s)
 	uint32_t standard =
 		row->share[PRICE_STANDARD] ? row->share[PRICE_STANDARD] : SHARE_WHOLE;
 
+	if (!row->share[s] && (s == PRICE_FAST || s == PRICE_PRIORITY))
+		s = s == PRICE_FAST ? PRICE_PRIORITY : PRICE_FAST;
 	return row->share[s] ? row->share[s] : standard;
+}
+
+static uint32_t
+us_share(const struct price_row *row, const struct price_usage *u)
+{
+	return u->us_only && row->us_only ? row->us_only : SHARE_WHOLE;
 }
 
 /* Up to the next nano-dollar. */
 static int
-to_nano(wide pico, uint32_t share, struct price_cost *out)
+to_nano(wide pico, uint32_t share, uint32_t us, struct price_cost *out)
 {
-	const wide unit = (wide)PICO_NANO * SHARE_WHOLE;
-	wide nano = (pico * share + unit - 1) / unit;
+	const wide unit = (wide)PICO_NANO * SHARE_WHOLE * SHARE_WHOLE;
+	wide nano = (pico * share * us + unit - 1) / unit;
 
 	out->nanousd = nano > NANO_MAX ? NANO_MAX : (uint64_t)nano;
 	return nano > NANO_MAX ? ERR_RANGE : 0;
@@ -153,7 +161,7 @@ price_cost(const struct price_row *row, const struct price_usage *used, struct p
 			out->unpriced |= BIT(k);
 		sum += (wide)bounded(used->n[k]) * pico;
 	}
-	return to_nano(sum, share_of(row, used->service), out);
+	return to_nano(sum, share_of(row, used->service), us_share(row, used), out);
 }
 
 /* So many tokens of the prompt or of the answer, each of the dearest kind that it may be. */
@@ -217,7 +225,9 @@ price_worst(const struct price_row *row, const struct price_usage *most, unsigne
 	}
 	/* A service that was asked for may not be given, and is paid in full then. */
 	uint32_t full = share_of(row, PRICE_STANDARD), asked = share_of(row, most->service);
-	return to_nano(worst, asked > full ? asked : full, out);
+	uint32_t us = us_share(row, most);
+	return to_nano(
+		worst, asked > full ? asked : full, us > SHARE_WHOLE ? us : SHARE_WHOLE, out);
 }
 
 /* ---- numbers ---- */

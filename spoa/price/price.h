@@ -25,6 +25,7 @@
   X(PRICE_IMAGE_OUT,  "image_output",      PRICE_ANSWER,    PRICE_OUTPUT,    "tokens of images in the answer") \
   X(PRICE_IMAGES,     "image",             PRICE_EACH,      PRICE_IMAGES,    "images that were made, where they are not counted in tokens") \
   X(PRICE_SEARCHES,   "search",            PRICE_EACH,      PRICE_SEARCHES,  "searches, and units of ranking") \
+  X(PRICE_MAPS,       "maps",              PRICE_EACH,      PRICE_SEARCHES,  "answers that maps are the ground of") \
   X(PRICE_SESSIONS,   "session",           PRICE_EACH,      PRICE_SESSIONS,  "sessions of tools that the provider runs") \
   X(PRICE_FILES,      "file_search",       PRICE_EACH,      PRICE_SEARCHES,  "searches of files that the provider keeps") \
   X(PRICE_DRAWN,      "tool_image",        PRICE_EACH,      PRICE_IMAGES,    "images that a tool of the provider's makes in an answer") \
@@ -43,8 +44,17 @@ enum price_of { PRICE_PROMPT, PRICE_ANSWER, PRICE_EACH };
 extern const char *const price_names[PRICE_KINDS];
 enum price_of price_of(enum price_kind k);
 
-/* At which rate the provider serves: a row may say what share of its prices each costs. */
-enum price_service { PRICE_STANDARD, PRICE_BATCH, PRICE_FLEX, PRICE_PRIORITY, PRICE_SERVICES };
+/* At which rate the provider serves: a row may say what share of its prices each costs. Where
+ * it has none for one of fast and priority, that of the other counts: OpenAI calls one rate
+ * both. */
+enum price_service {
+	PRICE_STANDARD,
+	PRICE_BATCH,
+	PRICE_FLEX,
+	PRICE_PRIORITY,
+	PRICE_FAST,
+	PRICE_SERVICES
+};
 extern const char *const price_service_names[PRICE_SERVICES];
 /* Of a request's or an answer's `service_tier`; PRICE_STANDARD for words that say no other. */
 enum price_service price_service_of(struct span word);
@@ -53,6 +63,7 @@ enum price_service price_service_of(struct span word);
 struct price_usage {
 	uint64_t n[PRICE_KINDS];
 	enum price_service service;
+	bool us_only; /* in the United States alone: a share of its own, besides */
 };
 
 /* Pico-dollars for one token, or for one of PRICE_EACH; `has`: bit by kind. */
@@ -77,7 +88,8 @@ struct price_row {
 	size_t ntiers;
 	/* Hundredths of a per cent of the prices; 0: not said, so as PRICE_STANDARD */
 	uint32_t share[PRICE_SERVICES];
-	const void *at; /* where it is written, for messages */
+	uint32_t us_only; /* 0: not said, so as anywhere */
+	const void *at;	  /* where it is written, for messages */
 };
 
 /* The rows of one provider. */

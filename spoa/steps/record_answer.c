@@ -184,6 +184,7 @@ static const char *const part_names[PRICE_KINDS] = { [PRICE_WRITE] = "cache_writ
 	[PRICE_IMAGE_OUT] = "image_output_tokens",
 	[PRICE_IMAGES] = "images",
 	[PRICE_SEARCHES] = "searches",
+	[PRICE_MAPS] = "maps",
 	[PRICE_SESSIONS] = "sessions",
 	[PRICE_FILES] = "file_searches",
 	[PRICE_DRAWN] = "tool_images" };
@@ -270,6 +271,7 @@ record_usage(const struct request *r, const struct usage *u, struct buf *b)
 			put_count(b, part_names[k], used.n[k]);
 	if (used.service)
 		put_str(b, "service", span_str(price_service_names[used.service]));
+	put_flag(b, "us_only", used.us_only);
 	buf_putc(b, '}');
 	if (request_cost(r, u, &p))
 		put_cost(&p, b);

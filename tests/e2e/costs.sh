@@ -84,6 +84,20 @@ post /v1/chat/completions "$(chat gpt-none)"
 is "a model without a price: answered, as no limit in dollars applies" "$status $(header x-tollgate-cost)" "200 "
 is "and recorded as such" "$(completion '[.cost_nanousd,.price_unknown,.usage.input_tokens > 0]')" '[null,true,true]'
 
+# Claude's fast mode, and the United States alone
+swift() { # BODY USAGE: what it cost, or may have cost
+	control '{"times":1,"body":"{\"type\":\"message\",\"model\":\"swift\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}],\"stop_reason\":\"end_turn\"'"${2//\"/\\\"}"'}"}'
+	post /v1/messages "$(chat swift ",\"max_tokens\":9$1")"
+	completion '.cost_nanousd // .reserved_usage.cost_nanousd'
+}
+is "fast, in the United States: both shares" "$(swift ',"speed":"fast"' ',"usage":{"input_tokens":10,"output_tokens":10,"service_tier":"standard","speed":"fast","inference_geo":"us"}')" 726000
+is "which the record says" "$(completion '[.usage.service,.usage.us_only]')" '["fast",true]'
+is "fast was asked for, and not served" "$(swift ',"speed":"fast"' ',"usage":{"input_tokens":10,"output_tokens":10,"service_tier":"standard","speed":"standard","inference_geo":"global"}')" 110000
+# bodies of one length, so that as many tokens are held
+plain=$(swift ',"speed":"slow","inference_geo":"global"' '')
+is "what may be fast is held as that" "$(swift ',"speed":"fast","inference_geo":"global"' '')" $((6 * plain))
+is "what does not say where may be there" "$(swift ',"speed":"slow","inference_goo":"global"' '')" $((plain * 11 / 10))
+
 # the answer is of another model than was asked for
 other() { # MODEL NAMED: what the answer says it is; its cost, by which row
 	control '{"times":1,"body":"{\"id\":\"x\",\"object\":\"chat.completion\",\"model\":\"'"$2"'\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":10,\"total_tokens\":20}}"}'

@@ -245,6 +245,7 @@ static const struct price_row row = {
 			.has = BIT(PRICE_INPUT) | BIT(PRICE_CACHED) | BIT(PRICE_OUTPUT) } } },
 	.ntiers = 1,
 	.share = { [PRICE_BATCH] = 5000, [PRICE_PRIORITY] = 20000 },
+	.us_only = 11000,
 };
 static const struct price_row cheap = {
 	.model = "c",
@@ -291,6 +292,16 @@ static const struct {
 		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_BATCH }, 1500000, 0 },
 	{ "priority costs more", &row,
 		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_PRIORITY }, 6000000, 0 },
+	{ "so does fast, which OpenAI calls priority", &row,
+		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FAST }, 6000000, 0 },
+	{ "in the United States alone costs its share of that", &row,
+		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FAST, .us_only = true },
+		6600000, 0 },
+	{ "and of a batch", &row,
+		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_BATCH, .us_only = true },
+		1650000, 0 },
+	{ "not where the row says nothing of it", &cheap,
+		{ .n = { [PRICE_INPUT] = 1000 }, .us_only = true }, 37500, 0 },
 	{ "a service without a share costs all of it", &row,
 		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FLEX }, 3000000, 0 },
 	{ "a count beyond any request does not wrap", &row,
@@ -353,6 +364,8 @@ worst_is_never_less_than_what_comes(void **state)
 		most.n[PRICE_OUTPUT] = random_next(&seed) % 5000;
 		most.n[PRICE_SEARCHES] = random_next(&seed) % 4;
 		most.service = random_next(&seed) % PRICE_SERVICES;
+		most.us_only = random_next(&seed) & 1;
+		used.us_only = most.us_only && random_next(&seed) & 1;
 		/* asked for, and not always given */
 		used.service = random_next(&seed) & 1 ? most.service : PRICE_STANDARD;
 		uint64_t left = most.n[PRICE_INPUT] + 1;

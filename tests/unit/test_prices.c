@@ -40,7 +40,7 @@ static const struct {
 	{ "an unknown key", HEAD "    - {model: a, input: 1, output: 2, cachd: 3}\n", "4:39",
 		"cachd: unknown key, did you mean cached?" },
 	{ "a tool priced as tokens", "prices: 1\ntools: {web: input}\nproviders: {}\n", "2:14",
-		"web: one of image, search, session, file_search, tool_image is expected, found "
+		"web: one of image, search, maps, session, file_search, tool_image is expected, found "
 		"input" },
 	{ "a tool priced twice", "prices: 1\ntools: {web: search, web: image}\nproviders: {}\n",
 		"2:22", "web: given twice" },

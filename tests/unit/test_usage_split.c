@@ -125,6 +125,22 @@ static const struct {
 			[PRICE_REASONING] = 4,
 			[PRICE_SEARCHES] = 2 },
 		0 },
+	{ "what maps are the ground of", "gemini",
+		{ "{\"candidates\":[{\"groundingMetadata\":{\"groundingChunks\":[{\"maps\":{"
+		  "\"uri\":\"u\"}},{\"maps\":{}}]}}],\"usageMetadata\":{\"promptTokenCount\":"
+		  "10,"
+		  "\"candidatesTokenCount\":3}}" },
+		{ [PRICE_INPUT] = 10, [PRICE_OUTPUT] = 3, [PRICE_MAPS] = 1 }, 0 },
+	{ "Claude, fast, though its tier is the standard", ANTHROPIC,
+		{ "{\"usage\":{\"input_tokens\":1,\"output_tokens\":8,\"speed\":\"fast\","
+		  "\"service_tier\":\"standard\",\"inference_geo\":\"us\"}}" },
+		{ [PRICE_INPUT] = 1, [PRICE_OUTPUT] = 8 }, PRICE_FAST },
+	{ "and in a stream that says it once", ANTHROPIC,
+		{ "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":1,"
+		  "\"output_tokens\":1,\"service_tier\":\"standard\",\"inference_geo\":\"us\","
+		  "\"speed\":\"fast\"}}}",
+			"{\"type\":\"message_delta\",\"usage\":{\"output_tokens\":8}}" },
+		{ [PRICE_INPUT] = 1, [PRICE_OUTPUT] = 8 }, PRICE_FAST },
 	{ "what the cache keeps for an hour adds up", "bedrock",
 		{ "{\"usage\":{\"inputTokens\":10,\"outputTokens\":5,\"totalTokens\":15,"
 		  "\"cacheWriteInputTokens\":10,\"cacheDetails\":[{\"ttl\":\"1h\","
