@@ -284,6 +284,10 @@ check_email(struct candidate *c)
 	while (start < at && strchr(".'-`/=*_~#|{}", c->text.p[start]) &&
 		c->text.p[start] != '_')
 		start++;
+	/* In JSON and programs within the text: \nada@example.org begins with an escape. */
+	if (start > 0 && start + 1 < at && c->text.p[start - 1] == '\\' &&
+		is_one_of(c->text.p[start], "nrt"))
+		start++;
 	if (start == at || c->text.p[at - 1] == '.')
 		return CHECK_NO;
 	if (at - start > LOCAL_MAX) /* too long for a name; its end may still be one */
