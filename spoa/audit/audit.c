@@ -91,7 +91,7 @@ deliver(struct mail *m, void *consumer UNUSED)
 }
 
 static void
-answer(struct audit *a, struct audit_entry *e, int err)
+answer_entry(struct audit *a, struct audit_entry *e, int err)
 {
 	if (err)
 		metric_inc(a->metrics, M_AUDIT_FAILED);
@@ -143,7 +143,7 @@ refuse_all(struct audit *a, int err)
 
 	while ((e = pop(&a->waiting))) {
 		a->refused++;
-		answer(a, e, err);
+		answer_entry(a, e, err);
 	}
 }
 
@@ -201,7 +201,7 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 		if (err) {
 			log_event(LOG_ERROR, "audit.record_refused", LS("why", err_str(err)),
 				LI("bytes", e->fields.n));
-			answer(a, e, err);
+			answer_entry(a, e, err);
 			continue;
 		}
 		chain_record(&a->out, c, now_ns, buf_view(&e->fields));
@@ -344,7 +344,7 @@ commit(struct audit *a, const char *last)
 		}
 		if (err)
 			a->refused++;
-		answer(a, e, err ? ERR_IO : 0);
+		answer_entry(a, e, err ? ERR_IO : 0);
 	}
 	return err;
 }
@@ -417,7 +417,7 @@ gather(struct audit *a)
 }
 
 static void *
-run(void *arg)
+write_commits(void *arg)
 {
 	struct audit *a = arg;
 
@@ -445,7 +445,7 @@ run(void *arg)
 	mailbox_drain(&a->in, a);
 	refuse_all(a, ERR_BAD_STATE);
 	while (a->kept.first)
-		answer(a, pop(&a->kept), ERR_BAD_STATE);
+		answer_entry(a, pop(&a->kept), ERR_BAD_STATE);
 	return NULL;
 }
 
@@ -457,7 +457,7 @@ start_thread(struct audit *a)
 
 	if (sigaction(SIGXFSZ, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 		signal(SIGXFSZ, SIG_IGN);
-	return thread_start(&a->thread, "tg-audit", run, a);
+	return thread_start(&a->thread, "tg-audit", write_commits, a);
 }
 
 /* ---- start and stop ---- */

@@ -373,6 +373,8 @@ all_added(const redisReply *r, const char **why)
 	return true;
 }
 
+/* Ends the transaction of a batch. Its last reply says what became of all of it: added, refused
+ * as a whole, or nothing because somebody else wrote to the stream meanwhile. */
 static void
 execute(struct mirror *m, const struct batch *b)
 {
@@ -503,7 +505,7 @@ gather(struct mirror *m)
 }
 
 static void *
-run(void *arg)
+mirror_loop(void *arg)
 {
 	struct mirror *m = arg;
 	struct follow_end pub;
@@ -602,7 +604,7 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 	buf_init(&m->mine.bytes, FEED_BYTES);
 	m->options = *o->redis;
 	/* No SIGPIPE either: a write to a Redis that went away is an error, not an end. */
-	if (thread_start(&m->thread, "tg-mirror", run, m)) {
+	if (thread_start(&m->thread, "tg-mirror", mirror_loop, m)) {
 		buf_str(why, err_str(ERR_NOMEM));
 		destroy(&m);
 	}

@@ -77,7 +77,7 @@ clock_second(int64_t wall_ns, char out[CLOCK_SECOND_LEN])
 
 /* Reads exactly `digits` decimal digits at *s. */
 static bool
-take(const char **s, const char *end, int digits, int *out)
+take_digits(const char **s, const char *end, int digits, int *out)
 {
 	int v = 0;
 
@@ -109,17 +109,18 @@ clock_parse(const char *s, size_t n, int64_t *wall_ns)
 	int y, mo, d, h, mi, sec, oh = 0, om = 0;
 	int64_t frac = 0;
 
-	if (!take(&s, end, 4, &y) || !take_char(&s, end, "-") || !take(&s, end, 2, &mo) ||
-		!take_char(&s, end, "-") || !take(&s, end, 2, &d) ||
-		!take_char(&s, end, "Tt") || !take(&s, end, 2, &h) ||
-		!take_char(&s, end, ":") || !take(&s, end, 2, &mi) ||
-		!take_char(&s, end, ":") || !take(&s, end, 2, &sec))
+	if (!take_digits(&s, end, 4, &y) || !take_char(&s, end, "-") ||
+		!take_digits(&s, end, 2, &mo) || !take_char(&s, end, "-") ||
+		!take_digits(&s, end, 2, &d) || !take_char(&s, end, "Tt") ||
+		!take_digits(&s, end, 2, &h) || !take_char(&s, end, ":") ||
+		!take_digits(&s, end, 2, &mi) || !take_char(&s, end, ":") ||
+		!take_digits(&s, end, 2, &sec))
 		return ERR_SYNTAX;
 	if (mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || sec > 60)
 		return ERR_SYNTAX;
 	if (take_char(&s, end, ".")) {
 		int digits = 0, one;
-		for (; digits < 9 && take(&s, end, 1, &one); digits++)
+		for (; digits < 9 && take_digits(&s, end, 1, &one); digits++)
 			frac = frac * 10 + one;
 		if (digits == 0)
 			return ERR_SYNTAX;
@@ -133,8 +134,8 @@ clock_parse(const char *s, size_t n, int64_t *wall_ns)
 		sign = -1;
 	else if (!take_char(&s, end, "Zz"))
 		return ERR_SYNTAX;
-	if (sign &&
-		(!take(&s, end, 2, &oh) || !take_char(&s, end, ":") || !take(&s, end, 2, &om)))
+	if (sign && (!take_digits(&s, end, 2, &oh) || !take_char(&s, end, ":") ||
+			    !take_digits(&s, end, 2, &om)))
 		return ERR_SYNTAX;
 	if (s != end || oh > 23 || om > 59)
 		return ERR_SYNTAX;

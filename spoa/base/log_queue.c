@@ -103,7 +103,7 @@ write_mail(struct mail *m, void *consumer UNUSED)
 }
 
 static void *
-run(void *arg UNUSED)
+write_lines(void *arg UNUSED)
 {
 	for (bool stop = false; !stop;) {
 		while (sem_wait(&work) < 0 && errno == EINTR)
@@ -181,7 +181,7 @@ log_start(void)
 	sem_init(&work, 0, 0);
 	sem_init(&flushed, 0, 0);
 	atomic_store(&stopping, false);
-	if (thread_start(&writer, "tg-log", run, NULL))
+	if (thread_start(&writer, "tg-log", write_lines, NULL))
 		return ERR_NOMEM;
 	atomic_store_explicit(&running, true, memory_order_release);
 	return 0;

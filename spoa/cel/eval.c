@@ -366,6 +366,8 @@ binary(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 
 /* --- calls --- */
 
+/* Evaluates the arguments, then finds the overload that takes their types: where the checker
+ * left more than one, they are only known now. */
 static void
 call(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 {

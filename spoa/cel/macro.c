@@ -89,6 +89,8 @@ expand_bind(const struct expansion *x, size_t at, struct cel_node **args, struct
 	return 1;
 }
 
+/* x.all(v, condition) and the like become one node: target, transformation, condition. 1: *out;
+ * -1: a mistake, reported. */
 static int
 expand_loop(const struct expansion *x, const struct macro *m, size_t at,
 	struct cel_node *target, struct cel_node **args, struct cel_node **out)

@@ -49,6 +49,7 @@ env_find(const struct cel_env *env, struct span path)
 	return -1;
 }
 
+/* A mistake, with the nearest name that there is. Always false. */
 static bool
 unknown_name(struct cel_check *k, size_t at, struct span path)
 {

@@ -151,6 +151,8 @@ equal_maps(const struct cel_value *a, const struct cel_value *b, int64_t *steps,
 	return true;
 }
 
+/* As CEL compares: numbers by value whatever their types, maps in any order. Takes what it
+ * costs from *steps; below 0 the answer means nothing. */
 static bool
 equal_to(const struct cel_value *a, const struct cel_value *b, int64_t *steps, unsigned depth)
 {

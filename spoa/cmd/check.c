@@ -296,6 +296,7 @@ add_lines(struct diag *d, struct span text)
 	}
 }
 
+/* The policy, the shadow policy, and what both read on this machine. */
 static void
 check_policy(struct check *c)
 {

@@ -96,7 +96,7 @@ one(const char *expr, const char *bindings, bool typed)
 
 /* {"expr","bindings"?} to {"value":…} or {"error":"…"}. NULL, or why it is neither. */
 static const char *
-answer(struct arena *a, json_t *line, bool typed, struct buf *out)
+eval_line(struct arena *a, json_t *line, bool typed, struct buf *out)
 {
 	json_t *expr = json_object_get(line, "expr"),
 	       *bindings = json_object_get(line, "bindings");
@@ -131,7 +131,7 @@ answer_line(void *arg, struct span line, size_t number)
 	json_t *j = parse(line.p, line.n, "not a line of eval", why);
 	arena_init(&a, 0, false);
 	buf_init(&out, 0);
-	const char *bad = j ? answer(&a, j, *typed, &out) : why;
+	const char *bad = j ? eval_line(&a, j, *typed, &out) : why;
 	if (bad || buf_failed(&out))
 		code = cmd_fail("eval", "line %zu: %s", number, bad ? bad : err_str(ERR_NOMEM));
 	else if (!cmd_write(&out))

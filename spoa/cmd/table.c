@@ -47,7 +47,7 @@ asks_for_help(int argc, char **argv)
 }
 
 static int
-run(size_t i, int argc, char **argv)
+run_row(size_t i, int argc, char **argv)
 {
 	if (asks_for_help(argc, argv)) {
 		printf("usage: tollgate %s %s\n\n  %s\n", commands[i].name, commands[i].args,
@@ -87,7 +87,7 @@ cmd_main(int argc, char **argv)
 	const char *name = !strcmp(argv[1], "--version") ? "version" : argv[1];
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		if (!strcmp(name, commands[i].name))
-			return run(i, argc - 1, argv + 1);
+			return run_row(i, argc - 1, argv + 1);
 	fprintf(stderr, "tollgate: %s: no such command; see tollgate --help\n", argv[1]);
 	return EXIT_CANNOT;
 }

@@ -165,7 +165,8 @@ reason_of(llhttp_errno_t err)
 
 /* Runs llhttp over a whole head; the version is in *p afterwards. */
 static int
-run(llhttp_t *p, llhttp_type_t type, struct span head, size_t max, struct http_message *m)
+run_llhttp(
+	llhttp_t *p, llhttp_type_t type, struct span head, size_t max, struct http_message *m)
 {
 	struct parse x = { .m = m, .in = head, .max = max };
 
@@ -204,6 +205,7 @@ read_once(const struct http_field *f, const struct http_field **slot, bool *repe
 	*slot = f;
 }
 
+/* Switches on the name's length first: most fields of a head are none of these. */
 static struct framing_fields
 framing_fields(const struct http_head *h)
 {
@@ -279,7 +281,7 @@ parse_head(llhttp_t *p, llhttp_type_t type, struct span in, struct http_scan *sc
 	struct span head = span_of(in.p, (size_t)n);
 	if (!lines_clean(head))
 		return refuse(m, ERR_SYNTAX, "a control character");
-	int err = run(p, type, head, max, m);
+	int err = run_llhttp(p, type, head, max, m);
 	return err ? err : n;
 }
 

@@ -368,7 +368,7 @@ skip_space(struct json *j)
 /* number = [ "-" ] ( "0" / 1-9 *DIGIT ) [ "." 1*DIGIT ] [ ( "e" / "E" )
  * [ "+" / "-" ] 1*DIGIT ]; RFC 8259 section 6. */
 static enum json_tok
-number(struct json *j, struct json_event *ev)
+lex_number(struct json *j, struct json_event *ev)
 {
 	struct span in = j->in;
 	size_t at = j->at, from;
@@ -465,7 +465,7 @@ value(struct json *j, struct json_event *ev)
 	case 'f': return literal(j, ev, SPAN_LIT("false"), JSON_FALSE);
 	case 'n': return literal(j, ev, SPAN_LIT("null"), JSON_NULL);
 	case '-':
-	case '0' ... '9': return number(j, ev);
+	case '0' ... '9': return lex_number(j, ev);
 	default:
 		if (j->at == 0 && span_starts(j->in, SPAN_LIT("\xef\xbb\xbf")))
 			return fail(j, ev, ERR_ENCODING, "begins with a byte order mark", 0);

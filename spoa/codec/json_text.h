@@ -13,4 +13,13 @@ json_span(const json_t *v)
 	return span_of(json_string_value(v), json_string_length(v));
 }
 
+/* The text of an object's member; "" where it has none. As long as o. */
+static inline const char *
+json_text_in(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
 #endif

@@ -128,6 +128,8 @@ without_bom(struct span raw)
 							   : raw;
 }
 
+/* The event of its lines (WHATWG HTML 9.2.6): data of several lines is joined in s->data, of
+ * one line it is a view of raw. */
 static int
 interpret(struct sse *s, struct span raw, struct sse_event *ev)
 {

@@ -292,6 +292,8 @@ verify_live(const struct attempt *t, const struct identity_entry *e, struct span
 	return err ? err : verify_apikey(t, e, &copy);
 }
 
+/* A key is tried by all entries that read the place where it is: keys made at run time first,
+ * then each entry's file. */
 static int
 verify_key(const struct attempt *t, const struct identity_entry *place, struct span text)
 {

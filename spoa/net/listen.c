@@ -52,6 +52,8 @@ give_to_group(const struct address *a, const char *group, struct buf *why)
 	return 0;
 }
 
+/* A socket that nobody answers is a dead daemon's and makes room; its mode is as narrow as
+ * `mode` from its first moment on. */
 static int
 open_unix(const struct address *a, mode_t mode, const char *group, struct buf *why)
 {

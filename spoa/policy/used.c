@@ -122,6 +122,7 @@ known_entity(void *arg, struct span name)
 		SPAN_ARG(name), nearest_hint(&near));
 }
 
+/* Reports the classes and entities that the condition names and nothing can find. */
 static void
 names_known(struct builder *b, const struct yaml_node *at, const char *what, const char *name,
 	const struct cel_program *when)

@@ -418,6 +418,8 @@ has_answer(const struct part *p, const struct request *r, const struct segment *
 }
 
 /* 1: the turn is over, and the search goes on in the next. */
+/* The detectors look through the texts that one recogniser left unanswered. 1: the turn is
+ * over, and it goes on from at_segment. */
 static int
 search_part(struct external_job *j, struct part *p, struct turn *turn)
 {
@@ -439,6 +441,7 @@ search_part(struct external_job *j, struct part *p, struct turn *turn)
 	return 0;
 }
 
+/* The same for each recogniser that failed and whose outcome is to redact. 0: all of it. */
 static int
 search(struct external_job *j)
 {

@@ -113,6 +113,7 @@ sum_of(const struct limit_tally *const *t, size_t n, const char *name)
 	return s;
 }
 
+/* Each limit once, summed over the workers' tables. */
 static void
 each(struct buf *out, const struct limit_tally *const *t, size_t n,
 	void (*write)(struct buf *out, const char *name, const struct sum *s))

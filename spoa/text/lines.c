@@ -76,6 +76,7 @@ add_request(struct merge *m, const struct request_mark *q, size_t base)
 	return 0;
 }
 
+/* The cap of one of the file's requests, with its offsets in the whole file. */
 static int
 add_cap(struct merge *m, const struct cap_mark *c, size_t base, size_t requests)
 {

@@ -297,6 +297,8 @@ check_batch(struct reader *r)
 	return 0;
 }
 
+/* A part by its type: text, JSON or JSON lines are read, what is opaque is noted. 0 or an
+ * error. */
 static int
 read_content(struct reader *r, struct span text, struct part *p)
 {

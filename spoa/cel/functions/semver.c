@@ -8,7 +8,7 @@ enum { MAJOR, MINOR, PATCH, PARTS };
 
 /* numeric identifier: no leading zero, 64 bits */
 static bool
-number(struct span *s, uint64_t *out)
+numeric_identifier(struct span *s, uint64_t *out)
 {
 	struct span digits = span_cut(*s, 0, span_past(*s, 0, is_digit));
 
@@ -56,7 +56,7 @@ semver_parse(struct span s, struct semver *v)
 {
 	*v = (struct semver){ 0 };
 	for (int i = 0; i < PARTS; i++)
-		if ((i && !span_take(&s, '.')) || !number(&s, &v->part[i]))
+		if ((i && !span_take(&s, '.')) || !numeric_identifier(&s, &v->part[i]))
 			return false;
 	return suffix(&s, v);
 }
@@ -117,7 +117,7 @@ partial(struct span s, struct semver *v)
 					return -1;
 			return s.n ? -1 : n;
 		}
-		if (!number(&s, &v->part[n]))
+		if (!numeric_identifier(&s, &v->part[n]))
 			return -1;
 	}
 	if (n == PARTS)

@@ -19,7 +19,7 @@
 enum { ANSWER_S = 120 };
 
 static size_t
-take(char *p, size_t size, size_t n, void *arg)
+take_bytes(char *p, size_t size, size_t n, void *arg)
 {
 	struct buf *out = arg;
 
@@ -83,7 +83,7 @@ admin_ask(const struct admin_call *call, struct buf *out, struct buf *why)
 	snprintf(url, sizeof(url), "http://tollgate%s", call->page);
 	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, call->socket);
 	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_bytes);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, out);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, call->most_s ? call->most_s : (long)ANSWER_S);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error);

@@ -105,7 +105,7 @@ key_file_find(struct key_file *f, const char *file, const char *verb, const char
 
 /* Adds *k under a fresh id and text, which is shown; `keys` is what the file holds. */
 static int
-add(const char *file, const struct apikeys *keys, struct apikey *k)
+add_key(const char *file, const struct apikeys *keys, struct apikey *k)
 {
 	char id[APIKEY_ID_LEN + 1], text[80];
 
@@ -177,8 +177,8 @@ key_new(const struct key_args *args)
 		return EXIT_CANNOT;
 	}
 	struct key_file f;
-	int code =
-		key_file_open(&f, args->file, true) ? add(args->file, f.keys, &k) : EXIT_CANNOT;
+	int code = key_file_open(&f, args->file, true) ? add_key(args->file, f.keys, &k)
+						       : EXIT_CANNOT;
 	key_file_close(&f);
 	arena_reset(&a);
 	return code;
@@ -209,7 +209,7 @@ key_rotate(const struct key_args *args, const char *id)
 					  : old->expires_ns;
 		if (!old->expires_ns || old->expires_ns > end)
 			old->expires_ns = end;
-		code = add(args->file, f.keys, &next);
+		code = add_key(args->file, f.keys, &next);
 	}
 	key_file_close(&f);
 	return code;

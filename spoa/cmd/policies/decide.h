@@ -14,6 +14,8 @@ struct snapshot *decide_load(const char *what, const char *config, const char *p
 /* Decides the request that `in` describes; tollgate(1) has the members. `in` must
  * outlive the result. NULL: *why says what is wrong with `in`. */
 struct request *decide_run(struct snapshot *snap, json_t *in, const char **why);
+/* s as a JSON string, the caller's; "" where it is no UTF-8. */
+json_t *decide_text(struct span s);
 /* The answer of `tollgate decide`, and its member "explain"; the caller's. */
 json_t *decide_result(struct request *r);
 json_t *decide_explain(struct request *r);

@@ -105,14 +105,6 @@ struct answered {
 };
 
 static json_t *
-text(struct span s)
-{
-	json_t *v = json_stringn(s.p ? s.p : "", s.n);
-
-	return v ? v : json_string("");
-}
-
-static json_t *
 unless_empty(json_t *v)
 {
 	if (json_array_size(v))
@@ -228,12 +220,12 @@ result_json(const struct request *r, const struct given *g, const struct answere
 			   !v->shadowed	    ? NULL
 			   : v->shadow_rule ? v->shadow_rule->name
 					    : "none",
-			   "body", changed ? text(buf_view(&x->out)) : NULL));
+			   "body", changed ? decide_text(buf_view(&x->out)) : NULL));
 	return o;
 }
 
 static void
-run(struct guard *g, struct given *given, struct answered *x)
+run_guard(struct guard *g, struct given *given, struct answered *x)
 {
 	x->result = guard_fields(g, given->fields, given->nfields);
 	if (!x->result)
@@ -287,7 +279,7 @@ decide_answer(struct request *r, json_t *in, json_t *result, json_t *explain, bo
 	if (!(g = guard_new(&plan, &given.head)))
 		goto out;
 	why = NULL;
-	run(g, &given, &x);
+	run_guard(g, &given, &x);
 	json_object_set_new(result, "response", result_json(r, &given, &x));
 	tell(r, &asked, &x, explain, matched);
 out:

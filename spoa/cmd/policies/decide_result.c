@@ -6,8 +6,8 @@
 #include "policy/section.h"
 #include "verdict/explain.h"
 
-static json_t *
-text(struct span s)
+json_t *
+decide_text(struct span s)
 {
 	json_t *v = json_stringn(s.p ? s.p : "", s.n);
 
@@ -36,11 +36,12 @@ identity_json(const struct identity *id)
 	json_t *roles = json_array();
 
 	for (size_t i = 0; i < id->nroles; i++)
-		json_array_append_new(roles, text(id->roles[i].s));
+		json_array_append_new(roles, decide_text(id->roles[i].s));
 	return json_pack("{sssosososososIsosb}", "method", id->method, "person",
-		text(id->person), "agent", text(id->agent), "department", text(id->department),
-		"team", text(id->team), "tier", text(id->tier), "clearance",
-		(json_int_t)id->clearance, "roles", roles, "verified", id->verified);
+		decide_text(id->person), "agent", decide_text(id->agent), "department",
+		decide_text(id->department), "team", decide_text(id->team), "tier",
+		decide_text(id->tier), "clearance", (json_int_t)id->clearance, "roles", roles,
+		"verified", id->verified);
 }
 
 static json_t *
@@ -138,7 +139,7 @@ classes_json(struct request *r)
 	request_classes(r, &b);
 	struct span rest = buf_view(&b);
 	while (rest.n)
-		json_array_append_new(list, text(span_next(&rest, ',')));
+		json_array_append_new(list, decide_text(span_next(&rest, ',')));
 	buf_free(&b);
 	return list;
 }
@@ -183,13 +184,13 @@ changes_json(struct request *r)
 	for (size_t i = 0; i < v->ntags; i++)
 		json_array_append_new(tags, json_string(v->tags[i]));
 	for (size_t i = 0; i < r->found.ntags; i++)
-		json_array_append_new(said, text(r->found.tags[i]));
+		json_array_append_new(said, decide_text(r->found.tags[i]));
 	for (size_t rule = 0, at = 0; sent && (h = request_header(r, &rule, &at));)
 		json_object_set_new(headers, h->name, json_string(h->value));
 	return json_pack("{so* so* so* so* so* so*}", "candidates",
 		v->ncandidates > 1 ? candidates_json(r) : NULL, "tags", unless_empty(tags),
 		"request_tags", unless_empty(said), "requested_model",
-		sent && r->in.asked_model.n ? text(r->in.asked_model) : NULL,
+		sent && r->in.asked_model.n ? decide_text(r->in.asked_model) : NULL,
 		"max_output_tokens",
 		sent && v->changes.max_output_tokens
 			? json_integer((json_int_t)v->changes.max_output_tokens)
@@ -206,7 +207,7 @@ observed_json(const struct request *r)
 	json_t *would = json_pack("{ss si ss* ss so*}", "decision",
 		d->kind == D_DEFER ? "unknown" : decision_names[d->kind], "status",
 		denied ? d->status : 200, "code", denied ? d->code : NULL, "rule",
-		d->rule ? d->rule : "", "reason", denied ? text(d->message) : NULL);
+		d->rule ? d->rule : "", "reason", denied ? decide_text(d->message) : NULL);
 
 	return json_pack("{so ss}", "would", would, "backend", request_backend(r));
 }
@@ -233,29 +234,29 @@ decide_result(struct request *r)
 		shadow = v->shadow_rule ? v->shadow_rule->name : "default";
 	json_t *o = json_pack("{ss si ss so ss so ss ss* so}", "decision",
 		decision_names[d->kind], "status", sent ? 200 : d->status, "rule",
-		d->rule ? d->rule : "", "reason", text(d->message), "policy", p->label,
+		d->rule ? d->rule : "", "reason", decide_text(d->message), "policy", p->label,
 		"identity", identity_json(&r->found.identity), "route",
 		route ? route->name : "", "target",
 		route && route->targets->name[0] ? request_target(r)->name : NULL, "model",
-		text(r->in.body.model));
+		decide_text(r->in.body.model));
 	if (d->kind == D_OBSERVED)
 		json_object_update_new(o, observed_json(r));
 	if (v)
 		json_object_update_new(o, changes_json(r));
-	json_object_update_new(
-		o, json_pack("{so so so* so* so* so* so* so* ss* so* so*}", "classes",
-			   classes_json(r), "findings", findings_json(r), "signed_reasoning",
-			   r->in.body.nreasoning ? reasoning_json(r) : NULL, "mentions",
-			   unless_empty(mentions_json(r)), "injection",
-			   p->scores ? json_real(r->found.injection) : NULL, "injection_reason",
-			   pattern ? json_sprintf("pattern:%s", pattern) : NULL, "evasion",
-			   r->found.evasion ? json_true() : NULL, "recognisers",
-			   r->scan.nrecognitions ? recognisers_json(r) : NULL, "shadow", shadow,
-			   "body",
-			   sent && r->out.edited ? text(buf_view(&r->out.rewritten)) : NULL,
-			   "path",
-			   sent && r->out.new_target.n ? text(buf_view(&r->out.new_target))
-						       : NULL));
+	json_object_update_new(o,
+		json_pack("{so so so* so* so* so* so* so* ss* so* so*}", "classes",
+			classes_json(r), "findings", findings_json(r), "signed_reasoning",
+			r->in.body.nreasoning ? reasoning_json(r) : NULL, "mentions",
+			unless_empty(mentions_json(r)), "injection",
+			p->scores ? json_real(r->found.injection) : NULL, "injection_reason",
+			pattern ? json_sprintf("pattern:%s", pattern) : NULL, "evasion",
+			r->found.evasion ? json_true() : NULL, "recognisers",
+			r->scan.nrecognitions ? recognisers_json(r) : NULL, "shadow", shadow,
+			"body",
+			sent && r->out.edited ? decide_text(buf_view(&r->out.rewritten)) : NULL,
+			"path",
+			sent && r->out.new_target.n ? decide_text(buf_view(&r->out.new_target))
+						    : NULL));
 	return o;
 }
 

@@ -327,6 +327,8 @@ compare_answer(json_t *came, const struct yaml_node *n, json_t *answer, struct b
 	buf_free(&b);
 }
 
+/* Writes to out how one expectation of the case differs from what came; nothing: it does not.
+ */
 static void
 compare_one(json_t *came, const struct yaml_node *n, json_t *answer,
 	const struct expectation *x, struct buf *out)

@@ -107,6 +107,7 @@ why_now(const struct replay *re, struct recorded *r, const struct policy_verdict
 	return says;
 }
 
+/* Counts in the tally what this policy decides otherwise than the record says. */
 static void
 one_record(struct replay *re, json_t *record)
 {

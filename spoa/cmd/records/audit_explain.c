@@ -236,6 +236,7 @@ copy(json_t *o, json_t *record, const char *name, const char *otherwise)
 		json_object_set_new(o, name, json_string(otherwise));
 }
 
+/* Decides the record's request again and prints both. EXIT_NO: it comes out otherwise. */
 static int
 tell(struct audit_args *a, const struct wanted *w)
 {

@@ -53,7 +53,7 @@ has_class(json_t *record, const char *want)
 }
 
 static const char *
-text(json_t *o, const char *name)
+text_or_dash(json_t *o, const char *name)
 {
 	const char *s = json_string_value(json_object_get(o, name));
 
@@ -67,7 +67,7 @@ put_would(struct buf *b, json_t *would)
 	json_t *status = json_object_get(would, "status");
 
 	buf_putc(b, '(');
-	plain_word(b, span_str(text(would, "decision")));
+	plain_word(b, span_str(text_or_dash(would, "decision")));
 	if (json_is_integer(status))
 		buf_printf(b, " %lld", (long long)json_integer_value(status));
 	buf_str(b, ") ");
@@ -86,26 +86,26 @@ print_line(json_t *r)
 {
 	json_t *one, *status = json_object_get(r, "status"),
 		     *would = json_object_get(r, "would");
-	const char *rule = text(r, "rule"), *reason = text(r, "reason");
+	const char *rule = text_or_dash(r, "rule"), *reason = text_or_dash(r, "reason");
 	struct buf b;
 	size_t i;
 
 	buf_init(&b, 0);
-	plain_put(&b, span_cut(span_str(text(r, "decided_at")), 0, 23), SIZE_MAX);
+	plain_put(&b, span_cut(span_str(text_or_dash(r, "decided_at")), 0, 23), SIZE_MAX);
 	buf_str(&b, "Z ");
-	size_t used = plain_put(&b, span_str(text(r, "decision")), SIZE_MAX);
+	size_t used = plain_put(&b, span_str(text_or_dash(r, "decision")), SIZE_MAX);
 	buf_printf(
 		&b, "%*s ", used < DECISION_COLUMNS ? (int)(DECISION_COLUMNS - used) : 0, "");
 	if (json_is_integer(status))
 		buf_printf(&b, "%lld ", (long long)json_integer_value(status));
 	if (would) {
 		put_would(&b, would);
-		rule = text(would, "rule");
-		reason = text(would, "reason");
+		rule = text_or_dash(would, "rule");
+		reason = text_or_dash(would, "reason");
 	}
-	put_word(&b, text(json_object_get(r, "identity"), "person"));
-	put_word(&b, text(r, "route"));
-	put_word(&b, text(r, "model"));
+	put_word(&b, text_or_dash(json_object_get(r, "identity"), "person"));
+	put_word(&b, text_or_dash(r, "route"));
+	put_word(&b, text_or_dash(r, "model"));
 	plain_put(&b, span_str(strcmp(rule, "-") ? rule : reason), SIZE_MAX);
 	buf_putc(&b, ' ');
 	if (json_array_size(json_object_get(r, "classes")) == 0)
@@ -116,7 +116,7 @@ print_line(json_t *r)
 		plain_word(&b, span_str(json_string_value(one) ? json_string_value(one) : "?"));
 	}
 	buf_putc(&b, ' ');
-	plain_word(&b, span_str(text(r, "id")));
+	plain_word(&b, span_str(text_or_dash(r, "id")));
 	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
 	buf_free(&b);
 }
@@ -150,8 +150,8 @@ list_line(void *arg, struct span line)
 		return;
 	json_t *r = json_loadb(line.p, line.n, 0, NULL);
 	if (r &&
-		(!a->person ||
-			!strcmp(text(json_object_get(r, "identity"), "person"), a->person)) &&
+		(!a->person || !strcmp(text_or_dash(json_object_get(r, "identity"), "person"),
+				       a->person)) &&
 		(!a->class || has_class(r, a->class))) {
 		if (a->as_json)
 			printf("%.*s\n", SPAN_ARG(line));

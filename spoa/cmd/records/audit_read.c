@@ -282,6 +282,7 @@ by_key(const void *a, const void *b)
 		((const struct audit_stream *)a)->key, ((const struct audit_stream *)b)->key);
 }
 
+/* The streams of one server, found by SCAN. 0, or an error with a sentence in *why. */
 static int
 scan(redisContext *c, struct audit_streams *out, struct buf *why)
 {

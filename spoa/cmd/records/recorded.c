@@ -18,14 +18,6 @@
 
 /* ---- members ---- */
 
-static const char *
-text(json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s ? s : "";
-}
-
 static struct span
 span_in(json_t *o, const char *name)
 {
@@ -60,7 +52,7 @@ read_identity(struct recorded *out, json_t *record, struct arena *a)
 	struct cel_value v;
 	const char *why;
 
-	id->method = method_of(text(o, "method"));
+	id->method = method_of(json_text_in(o, "method"));
 	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
 		*identity_text(id, i) = span_in(o, identity_texts[i].name);
 	id->clearance = (int64_t)json_integer_value(json_object_get(o, "clearance"));
@@ -199,12 +191,12 @@ recorded_policy(struct policy_alone *p, json_t *record)
 {
 	json_t *names = json_object_get(record, "entities");
 
-	if (strcmp(text(record, "type"), "policy") != 0)
+	if (strcmp(json_text_in(record, "type"), "policy") != 0)
 		return;
 	if (!p->searched)
 		p->searched = json_object();
 	if (names)
-		json_object_set(p->searched, text(record, "searched"), names);
+		json_object_set(p->searched, json_text_in(record, "searched"), names);
 	json_object_update(p->searched, json_object_get(record, "answers"));
 }
 
@@ -228,8 +220,8 @@ read_searched(struct recorded *out, json_t *record, const struct policy_alone *p
 {
 	json_t *hash = json_object_get(record, "searched");
 
-	out->all_searched = !hash || !strcmp(text(record, "searched"), "all");
-	recorded_searched(p, text(record, "searched"), &out->searched);
+	out->all_searched = !hash || !strcmp(json_text_in(record, "searched"), "all");
+	recorded_searched(p, json_text_in(record, "searched"), &out->searched);
 }
 
 /* ---- what is missing ---- */
@@ -300,7 +292,7 @@ static void
 read_route(struct recorded *out, json_t *record, const struct policy *p)
 {
 	const struct policy_facts *f = &out->facts;
-	const char *name = text(record, "route");
+	const char *name = json_text_in(record, "route");
 	bool held = !out->missing.in[V_REQUEST_METHOD] && !out->missing.in[V_REQUEST_HOST] &&
 		    !out->missing.in[V_REQUEST_PATH];
 
@@ -322,17 +314,17 @@ recorded_read(
 	       *verdict = json_object_get(record, "verdict");
 
 	memset(out, 0, sizeof(*out));
-	if (strcmp(text(record, "type"), "decision") != 0)
+	if (strcmp(json_text_in(record, "type"), "decision") != 0)
 		return false;
-	out->id = text(record, "id");
-	out->decided_at = text(record, "decided_at");
-	out->decision = text(record, "decision");
-	out->label = text(record, "policy");
+	out->id = json_text_in(record, "id");
+	out->decided_at = json_text_in(record, "decided_at");
+	out->decision = json_text_in(record, "decision");
+	out->label = json_text_in(record, "policy");
 	out->before_rules = !verdict;
-	out->effect = text(verdict, "effect");
-	out->rule = text(verdict, "rule");
+	out->effect = json_text_in(verdict, "effect");
+	out->rule = json_text_in(verdict, "rule");
 	out->outcomes = json_string_value(json_object_get(verdict, "outcomes"));
-	out->same_version = !strcmp(text(record, "policy_version"), p->p->version);
+	out->same_version = !strcmp(json_text_in(record, "policy_version"), p->p->version);
 	out->facts.identity = &out->identity;
 	out->facts.entities = &out->entities;
 	out->facts.rules = p->rules;

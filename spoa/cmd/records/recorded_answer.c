@@ -6,16 +6,8 @@
 #include "codec/json_text.h"
 #include "text/body.h"
 
-static const char *
-text(json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s ? s : "";
-}
-
 static int64_t
-number(json_t *o, const char *name)
+number_in(json_t *o, const char *name)
 {
 	return (int64_t)json_integer_value(json_object_get(o, name));
 }
@@ -95,7 +87,7 @@ read_request(struct recorded_answer *out, json_t *decision, const struct recorde
 	struct policy_facts f = request->facts;
 
 	for (size_t i = 0; f.route && i < f.route->ntargets; i++)
-		if (!strcmp(f.route->targets[i].name, text(decision, "target")))
+		if (!strcmp(f.route->targets[i].name, json_text_in(decision, "target")))
 			f.target = &f.route->targets[i];
 	return policy_answer_request(p, &f, a, &out->asked) == 0;
 }
@@ -112,7 +104,8 @@ recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *de
 {
 	json_t *whole = json_object_get(completion, "answer"),
 	       *answer = recorded_answer_in(completion);
-	const char *when = text(answer, "when"), *searched = text(answer, "searched");
+	const char *when = json_text_in(answer, "when"),
+		   *searched = json_text_in(answer, "searched");
 
 	memset(out, 0, sizeof(*out));
 	out->judged = answer != NULL;
@@ -122,19 +115,19 @@ recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *de
 		out->when++;
 	/* The last one, where that is not what all of them came to. */
 	json_t *last = json_object_get(answer, "decision") ? answer : whole;
-	out->effect = answer ? text(last, "decision") : "permit";
-	out->rule = text(last, "rule");
+	out->effect = answer ? json_text_in(last, "decision") : "permit";
+	out->rule = json_text_in(last, "rule");
 	out->tags = json_object_get(last, "tags");
 	out->outcomes = json_string_value(json_object_get(answer, "outcomes"));
 	read_entities(out, answer, p, a);
 	out->all_searched = !strcmp(searched, "all");
 	recorded_searched(p, searched, &out->searched);
 	out->facts.injection = json_number_value(json_object_get(answer, "injection"));
-	out->facts.bytes = number(answer, "bytes");
-	out->facts.tokens = number(answer, "tokens");
+	out->facts.bytes = number_in(answer, "bytes");
+	out->facts.tokens = number_in(answer, "tokens");
 	out->facts.finish_reason = json_span(json_object_get(answer, "finish_reason"));
 	out->facts.model = json_span(json_object_get(whole, "model"));
-	out->facts.status = (int)number(answer, "status");
+	out->facts.status = (int)number_in(answer, "status");
 	out->facts.streamed = json_is_true(json_object_get(whole, "streamed"));
 	out->facts.evasion = json_is_true(json_object_get(answer, "evasion"));
 	read_missing(out, answer, request);

@@ -195,7 +195,7 @@ static const char *const members[] = { "type", "decision", "code", "route", "mod
 static const char *const identity_members[] = { "person", "team", NULL };
 
 static uint64_t
-number(struct span s)
+number_of(struct span s)
 {
 	uint64_t v = 0;
 
@@ -207,7 +207,7 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 {
 	struct span used[SUMS];
 
-	sum[SUM_COST] = number(m[M_COST]);
+	sum[SUM_COST] = number_of(m[M_COST]);
 	sum[SUM_UNPRICED] = m[M_PRICE_UNKNOWN].n || m[M_UNPRICED].n;
 	sum[SUM_UNKNOWN] = m[M_USAGE_UNKNOWN].n > 0;
 	for (int i = M_ESTIMATED; i <= M_RESERVED; i++) {
@@ -215,7 +215,7 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 		if (!m[i].n)
 			continue;
 		usage_members(m[i], cost, used);
-		sum[SUM_ESTIMATE] = number(used[0]);
+		sum[SUM_ESTIMATE] = number_of(used[0]);
 	}
 	if (!m[M_USAGE].n)
 		return;
@@ -225,7 +225,7 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 	usage_members(m[M_USAGE], names, used);
 	for (size_t i = 0; i < SUMS; i++)
 		if (sum_of_usage[i])
-			sum[i] = number(used[i]);
+			sum[i] = number_of(used[i]);
 }
 
 static void

@@ -47,7 +47,7 @@ print_segments(const struct body *b, struct span raw, struct arena *a)
 }
 
 static int
-run(const struct endpoint *e, struct span path, struct span type, struct span raw,
+read_and_print(const struct endpoint *e, struct span path, struct span type, struct span raw,
 	struct arena *a)
 {
 	struct body body;
@@ -101,7 +101,8 @@ cmd_body(int argc, char **argv)
 		status = EXIT_NO;
 	} else {
 		status = err ? cmd_fail("body", "%s", err_str(err))
-			     : run(&e, span_str(path), span_str(type), buf_view(&raw), &a);
+			     : read_and_print(
+				       &e, span_str(path), span_str(type), buf_view(&raw), &a);
 	}
 	buf_free(&raw);
 	arena_reset(&a);

@@ -634,6 +634,7 @@ signs_said(const struct heuristic *l, size_t base, uint64_t blanks)
 	return out;
 }
 
+/* The byte at i says which disguises may begin there. */
 static void
 edit_from(struct heuristic *l, size_t i)
 {

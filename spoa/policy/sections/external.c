@@ -247,7 +247,7 @@ request(struct making *m, const struct yaml_node *n)
 }
 
 static void
-answer(struct making *m, const struct yaml_node *n)
+read_answer(struct making *m, const struct yaml_node *n)
 {
 	struct recogniser *r = &m->x->rec;
 	static const char *const names[] = { "results", "items", "label", "score" };
@@ -293,7 +293,7 @@ shape(struct making *m)
 			       *said = only_for(m, "answer", SHAPE_JSON);
 	if (r->shape == SHAPE_JSON) {
 		request(m, asked);
-		answer(m, said);
+		read_answer(m, said);
 	}
 	if (!(c = yaml_get(m->n, "score_threshold")))
 		return;

@@ -315,6 +315,7 @@ destination(struct builder *b, const struct yaml_node *n, struct route *r)
 
 /* ---- what becomes of the answer ---- */
 
+/* response: ignore, or words that add up. */
 static void
 response(struct builder *b, const struct yaml_node *n, struct route *r)
 {

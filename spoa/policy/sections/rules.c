@@ -72,6 +72,7 @@ build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
 	return build_expression(b, n, "when", CEL_BOOL, reads_body);
 }
 
+/* deny: true, or {status, reason, …}. */
 static void
 deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
