@@ -147,7 +147,7 @@ a_redis_that_is_stopped_for_long_is_left(void **state)
 	redis_waits(l.redis, 20000);
 	ask(l.quota, &a, 100, 0, 0);
 	run_for(1500000);
-	assert_true(a.done);
+	asked_out(&a);
 	assert_false(redis_up(l.redis));
 	kill(server.pid, SIGCONT);
 	redis_waits(l.redis, RIG_PATIENT_US);
