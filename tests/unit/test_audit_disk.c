@@ -109,7 +109,7 @@ nothing_acknowledged_is_lost_by_a_kill(void **state)
 static bool
 wait_ready(void)
 {
-	for (int i = 0; i < 100 && !audit_ready(r.audit); i++)
+	for (int i = 0; i < 1500 && !audit_ready(r.audit); i++)
 		usleep(20000);
 	return audit_ready(r.audit);
 }
@@ -423,7 +423,7 @@ mv(const char *from, const char *to)
 static bool
 wait_for_alarm(void)
 {
-	for (int i = 0; i < 200; i++, usleep(10000))
+	for (int i = 0; i < 3000; i++, usleep(10000))
 		if (rig_holds(&r, "\"type\":\"alarm\""))
 			return true;
 	return false;
@@ -458,7 +458,7 @@ a_folder_that_was_moved_while_idle_is_not_ready(void **state)
 	assert_int_equal(rig_put(&r, "before"), 0);
 	snprintf(away, sizeof(away), "%s.away", r.journal);
 	mv(r.journal, away);
-	for (int i = 0; i < 200 && audit_ready(r.audit); i++)
+	for (int i = 0; i < 3000 && audit_ready(r.audit); i++)
 		usleep(10000);
 	assert_false(audit_ready(r.audit));
 	mv(away, r.journal);

@@ -59,7 +59,7 @@ noticed(struct ev_loop *loop)
 {
 	unsigned before = changes;
 
-	for (int i = 0; i < 100 && changes == before; i++)
+	for (int i = 0; i < 1500 && changes == before; i++)
 		run_for(loop, 0.02);
 	return changes - before;
 }
