@@ -159,12 +159,12 @@ thrown_numbers_are_judged_as_ever(void **state)
 		{ "hu_taj", 222, 0 }, { "hu_tax", 16, 0 }, { "is_kennitala", 9, 0 }, { "it_vat", 17, 0 },
 		{ "jmbg", 15, 0 }, { "kz_iin", 22, 0 }, { "nl_bsn", 218, 0 }, { "no_fnr", 3, 0 }, { "pl_nip", 209, 0 },
 		{ "pl_pesel", 46, 0 }, { "pt_nif", 208, 0 }, { "ro_cnp", 47, 0 }, { "ru_inn", 274, 0 },
-		{ "ua_rnokpp", 261, 0 }, { "uk_nhs", 249, 0 }, { "ar_cuit", 212, 0 }, { "br_cpf", 27, 0 },
-		{ "ca_sin", 202, 0 }, { "ec_ci", 55, 0 }, { "us_aba", 103, 0 }, { "us_ein", 0, 1931 },
+		{ "se_personnummer", 50, 0 }, { "ua_rnokpp", 261, 0 }, { "uk_nhs", 249, 0 }, { "ar_cuit", 212, 0 }, { "br_cpf", 27, 0 },
+		{ "br_cnpj", 17, 0 }, { "ca_sin", 202, 0 }, { "cl_rut", 525, 0 }, { "co_nit", 493, 0 }, { "ec_ci", 55, 0 }, { "us_aba", 103, 0 }, { "us_ein", 0, 1931 },
 		{ "us_itin", 0, 29 }, { "uy_ci", 331, 0 }, { "ae_id", 0, 0 }, { "au_acn", 242, 0 },
 		{ "au_medicare", 136, 0 }, { "au_tfn", 196, 0 }, { "eg_id", 0, 39 }, { "id_nik", 0, 0 },
 		{ "in_aadhaar", 117, 0 }, { "jp_my_number", 192, 0 }, { "kr_rrn", 53, 411 }, { "my_nric", 0, 343 },
-		{ "sa_id", 32, 0 }, { "th_tnin", 281, 0 }, { "tr_id", 17, 0 }, { "za_id", 21, 0 }, { "imei", 273, 0 },
+		{ "nz_ird", 343, 0 }, { "sa_id", 32, 0 }, { "th_tnin", 281, 0 }, { "tr_id", 17, 0 }, { "za_id", 21, 0 }, { "imei", 273, 0 },
 		{ "luhn9", 215, 0 }, { "luhn10", 273, 0 },
 	};
 	/* clang-format on */

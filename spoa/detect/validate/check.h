@@ -85,16 +85,14 @@ void check_names(struct buf *out);
 	X("be_nrn", check_be_nrn) X("fr_nir", check_fr_nir) X("fr_spi", check_fr_spi) \
 	X("de_tax", check_de_tax) X("de_document", check_de_document) X("de_rvnr", check_de_rvnr) \
 	X("es_nif", check_es_nif) X("es_nss", check_es_nss) X("it_fiscal", check_it_fiscal) \
-	X("ie_ppsn", check_ie_ppsn) X("lu_nin", check_lu_nin) \
-	X("se_personnummer", check_se_personnummer) X("fi_hetu", check_fi_hetu) \
+	X("ie_ppsn", check_ie_ppsn) X("lu_nin", check_lu_nin) X("fi_hetu", check_fi_hetu) \
 	X("cz_rodne_cislo", check_cz_rodne_cislo) X("lv_pk", check_lv_pk) \
 	X("ru_snils", check_ru_snils) X("uk_nino", check_uk_nino) X("uk_utr", check_uk_utr) \
 	X("uk_driving", check_uk_driving) X("uk_postcode", check_uk_postcode) X("vin", check_vin) \
-	X("br_cnpj", check_br_cnpj) X("mx_curp", check_mx_curp) X("mx_rfc", check_mx_rfc) \
-	X("mx_rfc_strict", check_mx_rfc_strict) X("cl_rut", check_cl_rut) X("co_nit", check_co_nit) \
+	X("mx_curp", check_mx_curp) X("mx_rfc", check_mx_rfc) X("mx_rfc_strict", check_mx_rfc_strict) \
 	X("in_gstin", check_in_gstin) X("cn_id", check_cn_id) X("tw_id", check_tw_id) \
 	X("hk_id", check_hk_id) X("sg_nric", check_sg_nric) X("au_abn", check_au_abn) \
-	X("nz_ird", check_nz_ird) X("us_npi", check_us_npi) X("us_dea", check_us_dea) \
+	X("us_npi", check_us_npi) X("us_dea", check_us_dea) \
 	X("us_mbi", check_us_mbi) X("de_kvnr", check_de_kvnr) X("nz_nhi", check_nz_nhi) \
 	X("bic", check_bic) X("named", check_named) X("mrn", check_mrn) X("id_text", check_id_text) \
 	X("plate", check_plate) X("mac", check_mac) X("date", check_date) X("base58", check_base58) \

@@ -1,6 +1,5 @@
 /* Numbers whose whole rule is a row: how many digits, where a date or a range is inside,
- * and sums that check it. What has letters or a rule of its own is a function in
- * check_id_*.c. */
+ * and sums that check it. What has a rule of its own is a function in check_id_*.c. */
 #include "detect/validate/check_digits.h"
 
 #include "base/ascii.h"
@@ -27,6 +26,7 @@ struct number {
 	unsigned char n, or_n;	/* digits; or_n: or so many */
 	const char *first;	/* what it may begin with; NULL: anything */
 	bool dated, lenient;	/* lenient: a wrong sum leaves a shape */
+	bool letters;		/* may be among them; in sums they count from 17 on */
 	struct part month, day; /* where dated */
 	struct {
 		unsigned char at;
@@ -57,11 +57,19 @@ struct number {
 #define LESS_01 "10987654321"
 #define LESS_09 "09987654321"
 #define LESS_NO "0?987654321"
+#define LESS_K	"0K987654321"
 #define TEN_NO	"0123456789?"
 #define TEN_0	"01234567890"
 #define TEN_1	"01234567891"
 #define MOD_10	"0123456789"
 #define LESS_10 "0987654321"
+
+/* Luhn over all but the century. */
+static bool
+luhn_of_ten(const char *d, size_t n)
+{
+	return luhn_valid(d + n - 10, 10);
+}
 
 /* clang-format off */
 static const struct number numbers[] = {
@@ -109,6 +117,9 @@ static const struct number numbers[] = {
 	/* Federal Tax Service, order MMV-7-6/435: ten digits for organisations, twelve for people */
 	{ { .name = "ru_inn" }, 10, .sum = { SAYS("24:359468", 11, TEN_0) } },
 	{ { .name = "ru_inn" }, 12, .sum = { SAYS("724:359468", 11, TEN_0), SAYS("3724:359468", 11, TEN_0) } },
+	/* Skatteverket, with the century and without: coordination numbers add 60 to the day */
+	{ { .name = "se_personnummer" }, 12, .dated = true, .month = AT(4), .day = AT(6, 60), .range = { { 0, "18-20" } }, .all = luhn_of_ten },
+	{ { .name = "se_personnummer" }, 10, .dated = true, .month = AT(2), .day = AT(4, 60), .all = luhn_of_ten },
 	/* State Tax Service of Ukraine: the first weight is -1 */
 	{ { .name = "ua_rnokpp" }, 10, .sum = { SAYS(":57946:57", 11, TEN_0) } },
 	/* NHS Data Dictionary, NHS NUMBER */
@@ -119,8 +130,16 @@ static const struct number numbers[] = {
 	{ { .name = "ar_cuit" }, 11, .sum = { SAYS("5432765432", 11, LESS_09) } },
 	/* Receita Federal, IN RFB 2172 */
 	{ { .name = "br_cpf" }, 11, .sum = { SAYS(":98765432", 11, LESS_00), SAYS(";:98765432", 11, LESS_00) } },
+	/* Receita Federal, IN RFB 2229: letters by their ASCII code less 48 */
+	{ { .name = "br_cnpj" }, 14, .letters = true, .range = { { 0, "000000000001-ZZZZZZZZZZZZ" } }, .sum = { SAYS("543298765432", 11, LESS_00), SAYS("6543298765432", 11, LESS_00) } },
 	/* Service Canada: 8 does not begin a person's number */
 	{ { .name = "ca_sin" }, 9, .first = "012345679", .all = luhn_valid },
+	/* Servicio de Registro Civil: weights 2 to 7 from the right */
+	{ { .name = "cl_rut" }, 9, .letters = true, .sum = { SAYS("32765432", 11, LESS_K) } },
+	{ { .name = "cl_rut" }, 8, .letters = true, .sum = { SAYS("2765432", 11, LESS_K) } },
+	/* DIAN, orden administrativa 4 of 1989: primes from 3 on, from the right, without 5, 11 and 31 */
+	{ { .name = "co_nit" }, 10, .sum = { SAYS("YUMGCA=73", 11, "01987654321") } },
+	{ { .name = "co_nit" }, 9, .sum = { SAYS("UMGCA=73", 11, "01987654321") } },
 	/* Registro Civil del Ecuador: the province */
 	{ { .name = "ec_ci" }, 10, .range = { { 0, "01-24,30" }, { 2, "0-5" } }, .all = luhn_valid },
 	/* American Bankers Association, routing numbers: the district */
@@ -153,6 +172,9 @@ static const struct number numbers[] = {
 	{ { .name = "kr_rrn" }, 13, .dated = true, .month = AT(2), .day = AT(4), .range = { { 6, "1-8" } }, .lenient = true, .sum = { SAYS("234567892345", 11, LESS_01) } },
 	/* National registration of Malaysia: date, then place of birth */
 	{ { .name = "my_nric" }, 12, .dated = true, .month = AT(2), .day = AT(4), .range = { { 6, "01-16,21-68,71-72,74-79,82-93,98-99" } } },
+	/* Inland Revenue of New Zealand: two rows of weights */
+	{ { .name = "nz_ird" }, 9, .range = { { 0, "010000000-150000000" } }, .sum = { SAYS("32765432", 11, "0+987654321"), SAYS("74325276", 11, LESS_NO) } },
+	{ { .name = "nz_ird" }, 8, .first = NOT_0, .sum = { SAYS("2765432", 11, "0+987654321"), SAYS("4325276", 11, LESS_NO) } },
 	/* Saudi Arabia: 1 for citizens, 2 for residents */
 	{ { .name = "sa_id" }, 10, .first = "12", .all = luhn_valid },
 	/* Department of Provincial Administration of Thailand */
@@ -230,14 +252,20 @@ is_shaped(const struct number *k, const char *d)
 	return !k->dated || sum_date(0, part_of(d, &k->month), part_of(d, &k->day));
 }
 
+static bool
+has_length(const struct number *k, const struct candidate *c, char *d, size_t n)
+{
+	return k->letters ? sum_chars(c, d, n) : sum_digits(c, d, n);
+}
+
 enum check_result
 check_digits(const struct check *check, const struct candidate *c)
 {
 	const struct number *k = (const struct number *)(const void *)check;
 	char d[DIGITS_MOST];
-	size_t n = sum_digits(c, d, k->n)		  ? k->n
-		   : k->or_n && sum_digits(c, d, k->or_n) ? k->or_n
-							  : 0;
+	size_t n = has_length(k, c, d, k->n)		     ? k->n
+		   : k->or_n && has_length(k, c, d, k->or_n) ? k->or_n
+							     : 0;
 
 	if (n == 0) {
 		bool more =

@@ -211,24 +211,6 @@ check_lu_nin(struct candidate *c)
 			luhn_valid(d, 12) && sum_verhoeff(v, 12));
 }
 
-/* Skatteverket: Luhn over the last ten digits; coordination numbers add 60 to the day. */
-enum check_result
-check_se_personnummer(struct candidate *c)
-{
-	char v[12], *d = v;
-
-	if (sum_digits(c, v, 12)) {
-		if (memcmp(v, "18", 2) && memcmp(v, "19", 2) && memcmp(v, "20", 2))
-			return CHECK_NO;
-		d = v + 2;
-	} else if (!sum_digits(c, v, 10)) {
-		return CHECK_NO;
-	}
-	unsigned day = sum_two(d + 4);
-	return valid_if(
-		sum_date(0, sum_two(d + 2), day > 60 ? day - 60 : day) && luhn_valid(d, 10));
-}
-
 /* Digi- ja väestötietovirasto: date and number mod 31. */
 enum check_result
 check_fi_hetu(struct candidate *c)

@@ -29,25 +29,6 @@ check_vin(struct candidate *c)
 	return valid_if(letters >= 3 && digits >= 5 && v[8] == "0123456789X"[sum % 11]);
 }
 
-static unsigned
-eleven(unsigned sum)
-{
-	return sum % 11 < 2 ? 0 : 11 - sum % 11;
-}
-
-/* Receita Federal, IN RFB 2229: two digits mod 11, letters by their ASCII code less 48. */
-enum check_result
-check_br_cnpj(struct candidate *c)
-{
-	char v[14];
-
-	if (!sum_chars(c, v, 14) || !is_digit(v[12]) || !is_digit(v[13]) ||
-		!memcmp(v, "000000000000", 12))
-		return CHECK_NO;
-	return valid_if(eleven(sum_weighted(v, "543298765432")) == (unsigned)(v[12] - '0') &&
-			eleven(sum_weighted(v, "6543298765432")) == (unsigned)(v[13] - '0'));
-}
-
 /* RENAPO, instructivo normativo CURP: 0-9, A-N, Ñ, O-Z count 0 to 36. */
 enum check_result
 check_mx_curp(struct candidate *c)
@@ -90,39 +71,6 @@ enum check_result
 check_mx_rfc_strict(struct candidate *c)
 {
 	return valid_if(check_mx_rfc(c) == CHECK_VALID);
-}
-
-/* Servicio de Registro Civil: weights 2 to 7 from the right mod 11, 10 is K. */
-enum check_result
-check_cl_rut(struct candidate *c)
-{
-	char v[9], last;
-	size_t n = sum_chars(c, v, 9) ? 9 : sum_chars(c, v, 8) ? 8 : 0;
-	unsigned sum = 0;
-
-	if (n == 0)
-		return CHECK_NO;
-	for (size_t i = 0; i + 1 < n; i++)
-		sum += (unsigned)(v[n - 2 - i] - '0') * (unsigned)(2 + i % 6);
-	last = "0123456789K"[(11 - sum % 11) % 11];
-	return valid_if(v[n - 1] == last);
-}
-
-/* DIAN, orden administrativa 4 of 1989: primes as weights mod 11. */
-enum check_result
-check_co_nit(struct candidate *c)
-{
-	static const unsigned char weights[] = { 3, 7, 13, 17, 19, 23, 29, 37, 41 };
-	char d[10];
-	size_t n = sum_digits(c, d, 10) ? 10 : sum_digits(c, d, 9) ? 9 : 0;
-	unsigned sum = 0;
-
-	if (n == 0)
-		return CHECK_NO;
-	for (size_t i = 0; i + 1 < n; i++)
-		sum += (unsigned)(d[n - 2 - i] - '0') * weights[i];
-	return valid_if(
-		(sum % 11 < 2 ? sum % 11 : 11 - sum % 11) == (unsigned)(d[n - 1] - '0'));
 }
 
 /* GSTN: state, PAN, and a check character by Luhn over base 36. */
@@ -224,24 +172,6 @@ check_au_abn(struct candidate *c)
 			(sum_weighted(d, ":13579;=?AC") - 10) % 89 == 0);
 }
 
-/* Inland Revenue of New Zealand: two rows of weights mod 11. */
-enum check_result
-check_nz_ird(struct candidate *c)
-{
-	char d[9];
-
-	if (!sum_digits(c, d, 9)) {
-		if (!sum_digits(c, d + 1, 8))
-			return CHECK_NO;
-		d[0] = '0';
-	}
-	uint64_t n = sum_number(d, 9);
-	unsigned check = (11 - sum_weighted(d, "32765432") % 11) % 11;
-	if (check == 10)
-		check = (11 - sum_weighted(d, "74325276") % 11) % 11;
-	return valid_if(n >= 10000000 && n <= 150000000 && check == (unsigned)(d[8] - '0'));
-}
-
 /* CMS, NPI check digit: Luhn over 80840 and the number; the prefix adds 24. */
 enum check_result
 check_us_npi(struct candidate *c)
@@ -328,4 +258,3 @@ check_nz_nhi(struct candidate *c)
 	unsigned check = at ? (unsigned)(at - letters) + 1 : 0;
 	return valid_if(at && (check == 23 - sum % 23 || check == 24 - sum % 24));
 }
-
