@@ -1,0 +1,252 @@
+/* The same answer whole and as a stream: what goes out and what is found is the same, wherever
+ * the provider cuts its text into events and blocks. The answers are made up, by seeds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "support/answer_run.h"
+
+enum { SEEDS = 24, PIECES = 7, BLOCKS = 3 };
+
+/* What answers are made of: of values those that are known without what is far from them. */
+static const char *const corpus[] = {
+	"Write to ada.lovelace@example.com, please. ",
+	"(j.mueller@firma-beispiel.de)\n",
+	"Meine IBAN ist DE89 3704 0044 0532 0130 00. ",
+	"| Karte | 5555 5555 5555 4444 |\n|---|---|\n",
+	"4111-1111-1111-1111; ",
+	"\xe8\xbf\x9e\xe6\x8e\xa5zhang@example.org, ",
+	"\xd0\x9f\xd0\xb8\xd1\x88\xd0\xb8\xd1\x82\xd0\xb5: oleg@example.ru. ",
+	"\xd7\x94\xd7\xa4\xd7\x92\xd7\x99\xd7\xa9\xd7\x94 \xd7\x9e\xd7\x97\xd7\xa8. ",
+	"\xe4\xbc\x9a\xe8\xad\xb0\xe3\x81\xaf\xe6\x98\x8e\xe6\x97\xa5\xe3\x81\xa7\xe3\x81\x99"
+	"\xe3\x80\x82",
+	"Fine \xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7 \xf0\x9f\x8e\x89! ",
+	"```sh\ncurl 'https://api.example.com/v1?to=first.last+tag@example.org&n=1'\n```\n",
+	"{\"to\":\"x@example.com\",\"n\":[1,2.5,null]} ",
+	"In 2026 we sold 12,345 units at $9.99 each.\n\n",
+	"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk ",
+	"\"quoted\" \\ backslash\ttab ",
+};
+
+static uint32_t
+next_random(uint32_t *state, uint32_t below)
+{
+	*state = *state * 1664525u + 1013904223u;
+	return (*state >> 8) % below;
+}
+
+/* At a character's beginning, at most `most` bytes on, one character at least. */
+static size_t
+cut_after(struct span s, size_t at, size_t most)
+{
+	size_t to = at + most;
+
+	while (to < s.n && to > at && (s.p[to] & 0xC0) == 0x80)
+		to--;
+	for (to = to > at ? to : at + 1; to < s.n && (s.p[to] & 0xC0) == 0x80;)
+		to++;
+	return to < s.n ? to : s.n;
+}
+
+struct made {
+	struct buf text, arguments;
+	struct span blocks[BLOCKS];
+};
+
+static void
+make(struct made *m, uint32_t seed)
+{
+	uint32_t state = seed * 2654435761u + 1;
+
+	buf_init(&m->text, 0);
+	buf_init(&m->arguments, 0);
+	for (int i = 0; i < PIECES; i++)
+		buf_str(&m->text, corpus[next_random(&state, COUNT_OF(corpus))]);
+	struct span all = buf_view(&m->text);
+	buf_str(&m->arguments, "{\"body\":");
+	buf_json_str(&m->arguments, all);
+	buf_str(&m->arguments, "}");
+	for (size_t i = 0, at = 0; i < BLOCKS; i++) {
+		size_t most = 1 + next_random(&state, (uint32_t)all.n / 2);
+		size_t to = i + 1 == BLOCKS ? all.n : cut_after(all, at, most);
+		m->blocks[i] = span_cut(all, at, to);
+		at = to;
+	}
+}
+
+static void
+made_free(struct made *m)
+{
+	buf_free(&m->text);
+	buf_free(&m->arguments);
+}
+
+/* ---- a chat ---- */
+
+static void
+chat_whole(const struct made *m, struct buf *out)
+{
+	buf_str(out, "{\"choices\":[{\"index\":0,\"message\":{\"content\":");
+	buf_json_str(out, buf_view(&m->text));
+	buf_str(out, ",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":");
+	buf_json_str(out, buf_view(&m->arguments));
+	buf_str(out, "}}]},\"finish_reason\":\"stop\"}]}");
+}
+
+static void
+chat_pieces(struct span s, const char *before, const char *after, uint32_t seed, size_t most,
+	struct buf *out)
+{
+	for (size_t at = 0, to; at < s.n; at = to) {
+		to = cut_after(s, at, 1 + next_random(&seed, (uint32_t)most));
+		buf_printf(out, "data: {\"choices\":[{\"index\":0,\"delta\":{%s", before);
+		buf_json_str(out, span_cut(s, at, to));
+		buf_printf(out, "%s}}]}\n\n", after);
+	}
+}
+
+static void
+chat_stream(const struct made *m, uint32_t seed, size_t most, struct buf *out)
+{
+	chat_pieces(buf_view(&m->text), "\"content\":", "", seed, most, out);
+	buf_str(out, "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"
+		     "\"function\":{\"name\":\"f\"}}]}}]}\n\n");
+	chat_pieces(buf_view(&m->arguments),
+		"\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":", "}}]", seed, most,
+		out);
+	buf_str(out, STOP);
+}
+
+/* ---- blocks ---- */
+
+static void
+blocks_whole(const struct made *m, struct buf *out)
+{
+	buf_str(out, "{\"type\":\"message\",\"content\":[");
+	for (size_t i = 0; i < BLOCKS; i++) {
+		buf_printf(out, "%s{\"type\":\"text\",\"text\":", i ? "," : "");
+		buf_json_str(out, m->blocks[i]);
+		buf_str(out, "}");
+	}
+	buf_str(out, "],\"stop_reason\":\"end_turn\"}");
+}
+
+static void
+blocks_stream(const struct made *m, uint32_t seed, size_t most, struct buf *out)
+{
+	for (unsigned b = 0; b < BLOCKS; b++) {
+		struct span s = m->blocks[b];
+		for (size_t at = 0, to; at < s.n; at = to) {
+			to = cut_after(s, at, 1 + next_random(&seed, (uint32_t)most));
+			buf_printf(out,
+				"data: {\"type\":\"content_block_delta\",\"index\":%u,"
+				"\"delta\":{\"type\":\"text_delta\",\"text\":",
+				b);
+			buf_json_str(out, span_cut(s, at, to));
+			buf_str(out, "}}\n\n");
+		}
+		buf_printf(out, "data: {\"type\":\"content_block_stop\",\"index\":%u}\n\n", b);
+	}
+	buf_str(out, "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+		     "\"end_turn\"}}\n\ndata: {\"type\":\"message_stop\"}\n\n");
+}
+
+/* ---- both ---- */
+
+static const struct way {
+	struct answer_case c;
+	void (*whole)(const struct made *m, struct buf *out);
+	void (*stream)(const struct made *m, uint32_t seed, size_t most, struct buf *out);
+} ways[] = {
+	{ { .name = "a chat",
+		  .rules = REDACT,
+		  .dialect = "openai",
+		  .path = "/v1/chat/completions",
+		  .want = "" },
+		chat_whole, chat_stream },
+	{ { .name = "blocks",
+		  .rules = REDACT,
+		  .dialect = "anthropic",
+		  .path = "/v1/messages",
+		  .want = "" },
+		blocks_whole, blocks_stream },
+};
+
+struct tried {
+	struct policy_fix f;
+	struct arena a;
+	struct answer_request asked;
+	struct detect_scratch *scratch;
+};
+
+/* What is told of it, fed in pieces of `step` bytes; 0: in one. */
+static void
+told(struct tried *t, const struct way *w, const char *type, struct buf *in, size_t step,
+	struct buf *say)
+{
+	struct answer_case c = w->c;
+	struct buf out;
+
+	buf_init(&out, 0);
+	buf_putc(in, '\0');
+	c.type = type;
+	c.in = buf_view(in).p;
+	run(&c, t->f.p, &t->asked, t->scratch, NULL, 0, step ? step : SIZE_MAX / 2, &out, say);
+	buf_free(&out);
+}
+
+static void
+try_seed(struct tried *t, const struct way *w, uint32_t seed)
+{
+	static const size_t most[] = { 1, 6, 40, 4000 };
+	struct buf in, whole, say;
+	struct made m;
+
+	make(&m, seed);
+	buf_init(&in, 0);
+	buf_init(&whole, 0);
+	w->whole(&m, &in);
+	told(t, w, "application/json", &in, 0, &whole);
+	for (size_t i = 0; i < COUNT_OF(most); i++) {
+		buf_clear(&in);
+		buf_init(&say, 0);
+		w->stream(&m, seed, most[i], &in);
+		told(t, w, "text/event-stream", &in, i ? 0 : 11, &say);
+		if (!span_eq(buf_view(&whole), buf_view(&say)))
+			fail_msg("%s of seed %u, up to %zu bytes an event:\n whole  %s\n "
+				 "stream %s",
+				w->c.name, seed, most[i], buf_view(&whole).p, buf_view(&say).p);
+		buf_free(&say);
+	}
+	buf_free(&in);
+	buf_free(&whole);
+	made_free(&m);
+}
+
+static void
+whole_or_streamed_it_is_the_same(void **state)
+{
+	(void)state;
+	struct tried t = { .scratch = detect_scratch_new(detect_fix()->rules) };
+
+	load(REDACT, &t.f, &t.a, &t.asked);
+	for (uint32_t seed = 1; seed <= SEEDS; seed++)
+		for (size_t w = 0; w < COUNT_OF(ways); w++)
+			try_seed(&t, &ways[w], seed);
+	detect_scratch_free(&t.scratch);
+	arena_reset(&t.a);
+	fix_done(&t.f);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_or_streamed_it_is_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
