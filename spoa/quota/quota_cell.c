@@ -222,7 +222,7 @@ cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_t n, 
 	}
 	*own = positive(*own);
 	for (; i < n; i++)
-		*own += positive(read[i]);
+		*own = count_sum(*own, positive(read[i]));
 }
 
 static bool
@@ -230,7 +230,7 @@ judge(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int64_t *
 {
 	int64_t limit = (int64_t)d->limit, n = (int64_t)d->n,
 		ends_ms = d->span.kind == QUOTA_CALENDAR ? d->at.end_s * 1000 - now_ms : 1000;
-	bool fits = used + held <= limit;
+	bool fits = count_sum(used, held) <= limit;
 
 	if (!fits) { /* without the own */
 		int64_t more = n > held ? n - held : 0;
@@ -239,11 +239,11 @@ judge(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int64_t *
 	}
 	d->used = (uint64_t)used;
 	d->held = (uint64_t)held;
-	d->remaining = (uint64_t)positive(limit - used - held);
+	d->remaining = (uint64_t)positive(limit - count_sum(used, held));
 	d->reset_ms = (uint64_t)ends_ms;
-	d->soft_reached = d->soft && (uint64_t)(used + held) >= d->soft;
+	d->soft_reached = d->soft && (uint64_t)count_sum(used, held) >= d->soft;
 	/* What is held may be given back at any moment. */
-	*retry_ms = fits ? 0 : used + n > limit ? ends_ms : 1000;
+	*retry_ms = fits ? 0 : count_sum(used, n) > limit ? ends_ms : 1000;
 	return fits;
 }
 

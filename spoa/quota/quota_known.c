@@ -84,8 +84,9 @@ known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t n
 		near[i] = count_in(p, b - QUOTA_SUB_BUCKETS + i);
 	near[QUOTA_SUB_BUCKETS] = count_in(p, b + 1);
 	/* What moves is counted already. */
-	int64_t n = p->under_way + (d->moves ? 0 : (int64_t)d->n), own = count_in(p, b);
-	*(cell_own(d, &d->at).kind == CELL_USED ? &near[0] : &own) += n;
+	int64_t n = count_sum(p->under_way, d->moves ? 0 : (int64_t)d->n), own = count_in(p, b);
+	int64_t *at = cell_own(d, &d->at).kind == CELL_USED ? &near[0] : &own;
+	*at = count_sum(*at, n);
 	if (cell_judge(d, own, near, now_ms, retry_ms))
 		return KNOWN_ROOM;
 	return now_us - p->read_us < KNOWN_FRESH_US ? KNOWN_FULL : KNOWN_OLD;
@@ -129,7 +130,7 @@ known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 		p = place_take(k, d);
 	p->asked = ++k->asked;
 	if (!looks)
-		p->under_way += (int64_t)d->n;
+		p->under_way = count_sum(p->under_way, (int64_t)d->n);
 }
 
 /* The place of a request that is answered. */

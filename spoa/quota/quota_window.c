@@ -57,7 +57,7 @@ window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGH
 	int64_t limit = (int64_t)d->limit, sum = positive(own), last;
 
 	for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
-		sum += positive(counts[i]);
+		sum = count_sum(sum, positive(counts[i]));
 	*retry_ms = 0;
 	/* Bucket j counts until the clock enters bucket j + 11. */
 	bool any =

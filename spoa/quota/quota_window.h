@@ -13,6 +13,16 @@
 
 enum { WINDOW_NEIGHBOURS = QUOTA_SUB_BUCKETS + 1 }; /* ten before, one after */
 
+/* Of what nobody ever spends there may be much at once: a sum beyond all numbers is the
+ * largest, and over any limit. */
+static inline int64_t
+count_sum(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? b > 0 ? INT64_MAX : INT64_MIN : sum;
+}
+
 /* now_ms is the time of where the counts live: Redis' own, or in process one that
  * follows the monotonic clock. */
 

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "quota/quota_known.h"
 #include "quota/quota_table.h"
 
 /* ---- the window ---- */
@@ -363,6 +364,40 @@ threads_share_one_limit(void **state)
 	quota_table_free(&t);
 }
 
+/* Many ask for the largest number at once, where a limit has a model that goes on without end:
+ * what nobody spends is a moment in the counters, and no sum of it is less than a limit. */
+static void
+no_sum_is_too_large_to_refuse(void **state)
+{
+	enum { SUBS = WINDOW_NEIGHBOURS };
+	const int64_t most = INT64_MAX / 4;
+	static struct quota_known known;
+	struct quota_dim d;
+	int64_t near[SUBS] = { 0 }, retry_ms, own, used;
+
+	(void)state;
+	dim_set(&d, "big", 100, 60, 1);
+	near[3] = near[4] = most;
+	assert_false(window_judge(&d, 4 * most, near, 0, &retry_ms));
+	assert_int_equal(d.remaining, 0);
+	d.span.kind = QUOTA_CALENDAR;
+	d.unit = QUOTA_TOKENS;
+	d.orphan = QUOTA_ORPHAN_DROP;
+	d.at.end_s = 60;
+	const int64_t read[] = { most, 4 * most, most };
+	own = 4 * most;
+	cell_sums(&d, false, read, 3, &own, &used);
+	assert_int_equal(own, INT64_MAX);
+	assert_false(cell_judge(&d, own, &used, 0, &retry_ms));
+	assert_int_equal(d.remaining, 0);
+	/* of what this worker has under way itself */
+	dim_set(&d, "big", 100, 60, (uint64_t)most);
+	for (int i = 0; i < 5; i++)
+		known_sent(&known, &d, false);
+	d.n = 1;
+	assert_true(known_ask(&known, &d, 0, KNOWN_FRESH_US, &retry_ms) != KNOWN_ROOM);
+}
+
 int
 main(void)
 {
@@ -375,6 +410,7 @@ main(void)
 		cmocka_unit_test(a_peer_whose_clock_is_ahead_counts),
 		cmocka_unit_test(corrections_fall_where_the_charge_was),
 		cmocka_unit_test(threads_share_one_limit),
+		cmocka_unit_test(no_sum_is_too_large_to_refuse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
