@@ -112,7 +112,7 @@ live_says(struct server *s, struct buf *out)
 
 /* What the workers see of who else is at their Redis. */
 struct company {
-	bool up, counting;
+	bool up, counting, evicts;
 	uint64_t workers, known; /* more than are known of; 0: no more */
 };
 
@@ -126,6 +126,7 @@ company_of(struct server *s)
 		uint64_t seen = atomic_load_explicit(&w->company, memory_order_relaxed);
 		c.up &= atomic_load_explicit(&w->redis_ok, memory_order_relaxed);
 		c.counting |= atomic_load_explicit(&w->counting, memory_order_relaxed);
+		c.evicts |= atomic_load_explicit(&w->evicts, memory_order_relaxed);
 		c.known = atomic_load_explicit(&w->known, memory_order_relaxed);
 		c.workers = seen > c.workers ? seen : c.workers;
 	}
@@ -142,6 +143,9 @@ redis_says(struct server *s, const struct company *c, struct buf *out)
 	else
 		buf_printf(out, "redis: %s\n",
 			c->counting ? "counting: who else shares it is waited for" : "up");
+	if (c->evicts)
+		buf_str(out, "redis: evicts: it forgets what was used when its memory is full: "
+			     "set maxmemory-policy noeviction\n");
 	if (c->workers)
 		buf_printf(out,
 			"daemons: more than redis.daemons says: %" PRIu64

@@ -186,6 +186,7 @@ on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 	/* What functions that returned had on the stack, keys and pieces of prompts. */
 	sodium_stackzero(MEM_STACK_BYTES);
 	publish(&w->redis_ok, !w->redis || redis_ready(w->redis));
+	publish(&w->evicts, w->redis && redis_evicts(w->redis));
 	publish_company(w);
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
 	if (!w->draining)

@@ -47,6 +47,7 @@ struct worker {
 	struct relay *relay; /* NULL: none configured */
 	/* published for other threads */
 	_Atomic bool redis_ok;
+	_Atomic bool evicts;   /* redis_evicts() */
 	_Atomic bool counting; /* quota_company() */
 	_Atomic uint64_t company, known;
 	_Atomic bool quiet; /* no agent connection, no request, no exchange */

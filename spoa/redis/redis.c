@@ -343,6 +343,16 @@ redis_ready(const struct redis *r)
 	return all_up(r, true);
 }
 
+bool
+redis_evicts(const struct redis *r)
+{
+	bool evicts = r->evicts;
+
+	for (size_t i = 0; i < r->f->nodes; i++)
+		evicts |= r->f->node[i]->evicts;
+	return evicts;
+}
+
 const struct redis_life *
 redis_life(const struct redis *r)
 {

@@ -27,6 +27,9 @@ bool redis_up(const struct redis *r);
 /* Up, and the epochs are known. */
 bool redis_ready(const struct redis *r);
 
+/* One of its servers forgets keys when its memory is full, as it said at a connect. */
+bool redis_evicts(const struct redis *r);
+
 /* The server that holds this key: r itself, or a node of the cluster that r is; NULL: none
  * is known. Until the next turn of the loop. */
 struct redis *redis_at(struct redis *r, struct span key);

@@ -110,6 +110,23 @@ on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	redisAsyncCommand(ac, on_epoch, NULL, "GET %s", r->life.key);
 }
 
+/* Counters have a TTL: each policy but noeviction forgets what was used. */
+static void
+on_memory(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!rep || rep->type == REDIS_REPLY_ERROR)
+		return;
+	struct span policy = redis_life_evicts(span_of(rep->str ? rep->str : "", rep->len));
+	if (policy.n && !r->evicts)
+		log_event(LOG_WARN, "redis.evicts", LS("url", r->text), LSP("policy", policy),
+			LS("why", "a full Redis forgets what was used: set maxmemory-policy "
+				  "noeviction"));
+	r->evicts = policy.n > 0;
+}
+
 /* RUNID is asked for each time: at one address there may be another server. */
 static void
 ask_life(struct redis *r)
@@ -119,6 +136,7 @@ ask_life(struct redis *r)
 	/* A node without slots can hold no key. */
 	if (r->f->cluster && !r->life.tag[0])
 		return;
+	redisAsyncCommand(r->ac, on_memory, NULL, "INFO memory");
 	r->life_asked = redisAsyncCommand(r->ac, on_info, NULL, "INFO server") == REDIS_OK;
 }
 

@@ -8,23 +8,39 @@
 enum { RUNID_MAX = 48 };
 #define YEAR_9999_S INT64_C(253402300799)
 
+/* The value of a line "NAME:VALUE" of INFO; empty: there is none. */
+static struct span
+info_value(struct span info, const char *name)
+{
+	while (info.n) {
+		struct span line = span_trim(span_next(&info, '\n'), "\r");
+		if (span_is(span_next(&line, ':'), name))
+			return line;
+	}
+	return (struct span){ NULL, 0 };
+}
+
 bool
 redis_life_named(struct redis_life *l, struct span info)
 {
-	struct span name = SPAN_LIT("run_id:");
+	struct span id = info_value(info, "run_id");
 
-	while (info.n) {
-		struct span line = span_trim(span_next(&info, '\n'), "\r");
-		if (!span_starts(line, name))
-			continue;
-		struct span id = span_cut(line, name.n, line.n);
-		if (id.n == 0 || id.n > RUNID_MAX)
-			return false;
-		snprintf(l->key, sizeof(l->key), "tollgate:epoch:%s%s%.*s", l->tag,
-			l->tag[0] ? ":" : "", SPAN_ARG(id));
-		return true;
-	}
-	return false;
+	if (id.n == 0 || id.n > RUNID_MAX)
+		return false;
+	snprintf(l->key, sizeof(l->key), "tollgate:epoch:%s%s%.*s", l->tag,
+		l->tag[0] ? ":" : "", SPAN_ARG(id));
+	return true;
+}
+
+struct span
+redis_life_evicts(struct span info)
+{
+	struct span most = info_value(info, "maxmemory"),
+		    policy = info_value(info, "maxmemory_policy");
+
+	if (most.n == 0 || span_is(most, "0") || span_is(policy, "noeviction"))
+		return (struct span){ NULL, 0 };
+	return policy;
 }
 
 uint64_t

@@ -20,6 +20,9 @@ struct redis_life {
 
 /* The key, from the reply to INFO server: false where it names no run_id. */
 bool redis_life_named(struct redis_life *l, struct span info);
+/* By which policy the server forgets keys when its memory is full, from the reply to INFO
+ * memory; empty: it forgets none. Part of `info`. */
+struct span redis_life_evicts(struct span info);
 /* A value for an epoch that begins: never 0, positive as int64_t. */
 uint64_t redis_life_draw(void);
 /* TIME's two numbers, seconds and microseconds, as *at_us; false: no clock says so. */

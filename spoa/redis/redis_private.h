@@ -62,6 +62,7 @@ struct redis {
 	unsigned retry_ms; /* so long after the next attempt comes another; 0: RETRY_MS */
 	struct redis_life life;
 	bool life_asked, said_epoch;
+	bool evicts; /* it forgets keys when its memory is full */
 	uint64_t life_asked_us, time_asked_us;
 	ev_io rd, wr;
 	bool unsent, flushing;

@@ -419,7 +419,7 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 	in[n] = '\0';
 	if (strstr(in, "PING") && f->pong)
 		say(f, f->pong);
-	if (strstr(in, "INFO"))
+	for (int i = times(in, "INFO"); i > 0; i--)
 		say(f, f->info ? f->info : "$20\r\n# Server\r\nrun_id:x\r\n\r\n");
 	if (strstr(in, "SET\r\n$16\r\ntollgate:epoch:x"))
 		say(f, "+OK\r\n" FAKE_TIME("1790000002") "$1\r\n7\r\n");
@@ -673,6 +673,35 @@ a_peer_that_vanishes_is_left(void **state)
 	fake_down(&f);
 }
 
+/* Whatever it forgets when its memory is full, it forgets of what was used. */
+static void
+a_redis_that_forgets_is_known(void **state)
+{
+	static const struct {
+		const char *name, *most, *policy;
+		bool evicts;
+	} rows[] = {
+		{ "no bound", "0", "allkeys-lru", false },
+		{ "a bound, and it refuses", "100mb", "noeviction", false },
+		{ "a bound, and it forgets", "100mb", "allkeys-lru", true },
+		{ "keys with a TTL alone, as all of ours", "100mb", "volatile-ttl", true },
+	};
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct metrics m = { 0 };
+		redis_rig_do(&server, "CONFIG SET maxmemory %s", rows[i].most);
+		redis_rig_do(&server, "CONFIG SET maxmemory-policy %s", rows[i].policy);
+		struct redis *r = redis_new(loop, server.url, RIG_PATIENT_US, &m);
+		assert_true(run_until_up(r, 3000000));
+		if (redis_evicts(r) != rows[i].evicts)
+			fail_msg("%s", rows[i].name);
+		redis_free(&r);
+	}
+	redis_rig_do(&server, "CONFIG SET maxmemory 0");
+	redis_rig_do(&server, "CONFIG SET maxmemory-policy noeviction");
+}
+
 int
 main(void)
 {
@@ -690,6 +719,7 @@ main(void)
 		cmocka_unit_test(each_reply_has_its_result),
 		cmocka_unit_test(closed_buckets_are_read_again_after_the_clock_was_set),
 		cmocka_unit_test(without_an_epoch_limits_fail_at_once),
+		cmocka_unit_test(a_redis_that_forgets_is_known),
 		cmocka_unit_test(a_peer_that_vanishes_is_left),
 	};
 
