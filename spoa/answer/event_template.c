@@ -14,7 +14,7 @@ void
 event_template_init(struct event_template *t)
 {
 	memset(t, 0, sizeof(*t));
-	buf_init(&t->event, TEMPLATE_BYTES);
+	buf_init(&t->event, CAP_EVENT_TEMPLATE);
 }
 
 void
@@ -144,7 +144,7 @@ keep_event(struct event_template *t, struct span event, struct span json,
 	const struct answer_document *d)
 {
 	buf_clear(&t->event);
-	if (event.n + json.n > TEMPLATE_BYTES || d->ntexts > TEMPLATE_TEXTS || d->ncalls ||
+	if (event.n + json.n > CAP_EVENT_TEMPLATE || d->ntexts > TEMPLATE_TEXTS || d->ncalls ||
 		d->ninputs || d->nwithheld || d->nseals || d->error || d->ends.any)
 		return;
 	buf_span(&t->event, event);
@@ -208,7 +208,7 @@ is_another(const struct event_template *t, struct span event, struct span json,
 {
 	size_t was = 0, at = 0; /* so far they are equal */
 
-	if (!t->event.n || json.n > TEMPLATE_BYTES || !span_eq(event, t->type))
+	if (!t->event.n || json.n > CAP_EVENT_TEMPLATE || !span_eq(event, t->type))
 		return false;
 	for (size_t i = 0; i <= t->ngaps; i++) {
 		const struct gap *g = i < t->ngaps ? &t->gaps[i] : NULL;

@@ -7,10 +7,10 @@
 
 #include "answer/document.h"
 #include "base/buf.h"
+#include "base/caps.h"
 
 enum {
-	TEMPLATE_BYTES = 2048, /* of an event that is kept */
-	TEMPLATE_TEXTS = 4,    /* in it */
+	TEMPLATE_TEXTS = 4, /* of an event that is kept */
 	TEMPLATE_GAPS = TEMPLATE_TEXTS + ANSWER_SKIPPED,
 };
 

@@ -53,6 +53,7 @@
 #define CAP_REQUEST_ARENA      (160u << 20) /* a request's arena: the step's declared outcome */
 #define CAP_TICKETS            16384        /* live decisions a worker: 503 */
 #define CAP_SSE_EVENT_BYTES    (1u << 20)   /* an SSE event that must be read whole: passed on unread, counted */
+#define CAP_EVENT_TEMPLATE     2048         /* bytes of the event that others are read by: a longer one is parsed */
 #define CAP_ANSWER_BYTES       (8u << 20)   /* a whole answer that is inspected or restored: beyond, on_failure.classifier of its route */
 #define CAP_ANSWER_WORK        (128u << 20) /* memory for reading one: beyond, it is cut */
 #define CAP_ANSWER_CHANNELS    128          /* choices, blocks and calls of a stream at a time: beyond, it is cut */
