@@ -272,49 +272,31 @@ no_cut_reads_beyond(void **state)
 	}
 }
 
-static uint64_t
-spent_us(struct span text)
-{
-	uint64_t best = UINT64_MAX;
-
-	for (int i = 0; i < 3; i++) {
-		struct findings f;
-		struct arena a;
-		arena_init(&a, 0, true);
-		uint64_t from = cpu_us();
-		int err = detect_scan(rules, scratch, text, NULL, &a, &f);
-		uint64_t took = cpu_us() - from;
-		assert_true(err == 0 || err == ERR_LIMIT);
-		best = took < best ? took : best;
-		arena_reset(&a);
-	}
-	return best;
-}
-
-/* Twice the text takes about twice the time, whatever the table. */
+/* Whatever the table: of a megabyte, work that grows with its square does not end before the
+ * test is given up. */
 static void
 tables_take_linear_time(void **state)
 {
 	static const char *const lines[] = { "a,b\n", "12,34567\n", "account,phone,passport\n",
 		"1 ,2 ,3 ,4 ,5 ,6 ,7 ,8 ,9 ,212 555 014", "phone,x\n\n7,123456789\n",
 		"|7|1234567|\n", "account,1234567\n" };
+	enum { LARGE = 1 << 20 };
+	char *t = malloc(LARGE);
 
 	(void)state;
+	assert_non_null(t);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		enum { SMALL = 16 << 10 };
 		size_t n = strlen(lines[i]);
-		char *t = malloc(8 * SMALL);
-		assert_non_null(t);
-		for (size_t k = 0; k < 8 * SMALL; k++)
+		struct findings f;
+		struct arena a;
+		for (size_t k = 0; k < LARGE; k++)
 			t[k] = lines[i][k % n];
-		uint64_t small = spent_us(span_of(t, SMALL)),
-			 large = spent_us(span_of(t, 8 * SMALL));
-		if (large > 24 * small + 20000)
-			print_message("%s: %lu us, %lu us\n", lines[i], (unsigned long)small,
-				(unsigned long)large);
-		assert_true(large <= 24 * small + 20000);
-		free(t);
+		arena_init(&a, 0, true);
+		int err = detect_scan(rules, scratch, span_of(t, LARGE), NULL, &a, &f);
+		assert_true(err == 0 || err == ERR_LIMIT);
+		arena_reset(&a);
 	}
+	free(t);
 }
 
 int
