@@ -1,5 +1,6 @@
 // Four callers send 230 KB that are redacted, and reset the connection 5 ms later, as
-// fast as they can; a stranger asks all the while. Prints a line a check.
+// fast as they can, until hundreds were sent and some refused; a stranger asks all the while.
+// Prints a line a check.
 import net from "node:net";
 
 const edge = new URL(process.env.EDGE);
@@ -8,7 +9,7 @@ const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 const chat = (text) => JSON.stringify({ model: "echo", messages: [{ role: "user", content: text }] });
 const large = chat("write to alice@example.com " + "some words of a long text ".repeat(9000));
 const small = chat("hello");
-const until = performance.now() + 6000;
+const began = performance.now();
 const ok = (good, name, ...why) => {
 	console.log(`${good ? "ok" : "not ok"} - ${name}`);
 	if (!good) for (const w of why) console.log(`#   ${w}`);
@@ -19,9 +20,12 @@ async function metric(name) {
 	const text = await (await fetch(`${process.env.ADMIN}/metrics`)).text();
 	return Number(new RegExp(`^tollgate_${name} (\\d+)`, "m").exec(text)?.[1] ?? 0);
 }
-let sent = 0;
+let sent = 0, refused = 0;
+const seen = {};
+// three seconds at least; what a slow machine takes longer for is waited for
+const over = () => performance.now() - began > (sent > 400 && seen[200] >= 30 && refused > 0 ? 3000 : 90000);
 async function giveUp(token) {
-	while (performance.now() < until) {
+	while (!over()) {
 		await new Promise((done) => {
 			const s = net.connect(edge.port, edge.hostname);
 			s.on("error", () => {});
@@ -31,9 +35,8 @@ async function giveUp(token) {
 		sent++;
 	}
 }
-const seen = {};
 async function ask() {
-	for (let i = 0; performance.now() < until + 500; i++) {
+	for (let i = 0; !over(); i++) {
 		const r = await fetch(`${edge.origin}/v1/chat/completions`, { method: "POST", body: i % 2 ? large : small,
 			headers: { authorization: `Bearer ${process.env.STRANGER}`, "content-type": "application/json" } });
 		await r.text();
@@ -43,15 +46,14 @@ async function ask() {
 }
 let held = 0;
 async function watch() {
-	while (performance.now() < until) {
+	while (!over()) {
+		refused = await metric("held_refused_total");
 		held = Math.max(held, await metric("held_bytes"));
 		await sleep(100);
 	}
 }
 await Promise.all([...tokens.flatMap((t) => [giveUp(t), giveUp(t), giveUp(t)]), ask(), watch()]);
 ok(sent > 200, "hundreds of requests are sent and given up", `${sent}`);
-// Where other work takes both cores for a second, one of them may be a 503 for its deadline.
-const others = Object.keys(seen).filter((s) => s !== "200" && s !== "503");
-ok(!others.length && seen[200] >= 15 && (seen[503] ?? 0) <= seen[200] / 10, "a stranger is served all the while", JSON.stringify(seen));
-ok(await metric("held_refused_total") > 0, "those who give up are refused");
+ok(seen[200] >= 15 && Object.keys(seen).length === 1, "a stranger is served all the while", JSON.stringify(seen));
+ok(refused > 0, "those who give up are refused");
 ok(held < 40 << 20, "and leave room to others", `${held} bytes`);

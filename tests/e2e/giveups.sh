@@ -3,7 +3,7 @@
 # Alone: it floods both cores.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "requests that are given up" "node is not installed"; exit 0; }
-printf 'limits: {body: 4m, held: 48m}\nrelay: {read_timeout: 500ms}\n' >"$D/limits.yaml"
+printf 'limits: {body: 4m, held: 48m}\nrelay: {read_timeout: 5s}\n' >"$D/limits.yaml"
 "$build/stackhelp" merge "$here/config.yaml" "$D/limits.yaml" >"$D/asked.yaml"
 stack_up --policy "$here/policy.yaml" --config "$D/asked.yaml"
 TOKENS=$(for i in 1 2 3 4; do printf '%s ' "$(token --claims "{\"sub\":\"rude$i\"}")"; done | sed 's/ $//')

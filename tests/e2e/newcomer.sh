@@ -31,6 +31,8 @@ daemon-reload) [ -e $unit ] ;;
 	CONFIG=/etc/haproxy/haproxy.cfg EXTRAOPTS="-S /run/haproxy-master.sock"
 	set -a
 	. /etc/default/haproxy
+	# as patient as a stack of the other tests
+	sed -i 's/^\( *timeout \(hello\|processing\|connect\)\) \(500ms\|1s\)$/\1 20s/' /etc/haproxy/tollgate/*.cfg
 	# shellcheck disable=SC2086
 	haproxy -Ws -f $CONFIG -p /run/haproxy.pid $EXTRAOPTS >>"$D/haproxy.log" 2>&1 &
 	for _ in $(seq 600); do [ -S /run/tollgate/inner.sock ] && exit 0; sleep 0.1; done

@@ -7,7 +7,7 @@ command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
 npm_packages sdk "$what" || exit 0
 stack_up --policy "$here/sdk-answers.yaml"
 EDGE=$EDGE PROVIDER=$PROVIDER JOURNAL=$JOURNAL DIR=$D TOKEN=$build/stackhelp \
-	timeout 600 node "$build/sdk/answers.mjs" >"$D/answers.log" 2>"$D/answers.err" ||
+	timeout 900 node "$build/sdk/answers.mjs" >"$D/answers.log" 2>"$D/answers.err" ||
 	echo "not ok - answers.mjs ends: $(tail -n 1 "$D/answers.err")" >>"$D/answers.log"
 cat "$D/answers.log"
 if grep -q '^not ok' "$D/answers.log"; then failed=1; fi
