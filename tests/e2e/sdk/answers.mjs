@@ -110,6 +110,14 @@ async function cut(name, make) {
 		same(got, WANTED[name]?.[503].slice(0, 2)) ? "the gateway had the whole stream at once, and had not begun its own" : "");
 }
 
+/* A provider that never answers, or hangs up: as any 503, whole or as a stream, since nothing had begun. */
+const LATE_EDGE = EDGE.replace("127.0.0.1", "localhost"); /* routes with a deadline of a second */
+async function gone(name, make, how, edge) {
+	const caller = await key(name, `gone-${how}`), e = await failed(() => make(caller, edge)[how]({ model: "echo", text: "hi" }));
+	return is(`${name}: a provider ${how === "ask" ? "that hangs up" : "without an answer"}: what the user sees, and requests`,
+		[...(e.none ? ["answered", null] : seen(e)), records(caller, "decision").length], WANTED[name]?.[503]);
+}
+
 async function refused(name, make, status) {
 	const caller = await key(name, `s${status}`), c = make(caller, EDGE), began = Date.now();
 	if (status === 429) await c.ask({ model: "echo", text: "hi" }).catch(() => {});
@@ -159,6 +167,11 @@ await together((name, make) => denied(name, make, "ask"));
 await together((name, make) => denied(name, make, "stream"));
 await control({ error_after_events: 6 });
 await together(cut);
+await control({});
+await control({ delay_ms: 3600000 });
+await together((name, make) => gone(name, make, "stream", LATE_EDGE));
+await control({ cut_after_bytes: 0 });
+await together((name, make) => gone(name, make, "ask", EDGE));
 await control({});
 await together(async (name, make) => (await Promise.all(STATUSES.map((s) => refused(name, make, s)))).join(""));
 for (const row of ["cohere", "bedrock converse", "ai openai"].map(repeated)) process.stdout.write(await row);
