@@ -11,6 +11,7 @@
 enum {
 	REVISION_S = 60, /* it outlives whatever was read under it */
 	LATE_MAX = 4096, /* corrections that wait for Redis; one more is dropped */
+	LATE_US = 50000, /* not sooner are they sent again */
 };
 
 size_t
@@ -57,8 +58,8 @@ struct sent {
 	struct tag tag;
 	struct quota *quota;
 	struct change change;
-	size_t own;	  /* which reply */
-	bool spent_alone; /* without seeing to the key's TTL */
+	size_t own, spent; /* which reply */
+	bool spent_alone;  /* without seeing to the key's TTL */
 };
 
 void
@@ -105,6 +106,14 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 			counts_keep(s->quota, &c);
 		return;
 	}
+	/* An error (its memory is full) is an answer: that was not counted, nor given back. */
+	struct change not_done = c;
+	if (!c.own || s->own >= n || !replies[s->own].err)
+		not_done.own = 0;
+	if (!c.spent || s->spent >= n || !replies[s->spent].err)
+		not_done.spent = 0;
+	if (not_done.own || not_done.spent)
+		counts_keep(s->quota, &not_done);
 	if (s->spent_alone && n && replies[0].err == 0 && replies[0].i == c.spent)
 		make(s->quota, &c.dim, &c.at, cell_spent(&c.dim, &c.at));
 	if (c.own < 0 && s->own < n && replies[s->own].err == 0 && replies[s->own].i < 0) {
@@ -140,6 +149,7 @@ counts_change(struct quota *qt, const struct change *c)
 	enum add how = known_made(qt->known, d, &c->at, spent) ? ADD_ONLY : ADD_WITH_TTL;
 	enum add own_how = c->own < 0 && !c->unseen ? ADD_ONLY : ADD_WITH_TTL;
 	TAG(sent, &s);
+	s.spent = how == ADD_WITH_TTL;
 	s.spent_alone = c->spent && how == ADD_ONLY;
 	s.own = (c->spent ? how : 0) + (own_how == ADD_WITH_TTL);
 	struct redis_pipe *p =
@@ -195,6 +205,10 @@ counts_send_late(struct quota *qt)
 
 	if (!l || !redis_ready(qt->redis) || !lives_all_settled(qt))
 		return;
+	uint64_t now_us = clock_mono_us();
+	if (now_us - qt->late_us < LATE_US)
+		return;
+	qt->late_us = now_us;
 	qt->late = NULL;
 	qt->last_late = &qt->late;
 	qt->nlate = 0;

@@ -22,7 +22,8 @@ struct quota {
 		struct change change;
 	} * late, **last_late; /* corrections that wait for Redis, oldest first */
 	size_t nlate;
-	bool said_full; /* the ledger, once */
+	uint64_t late_us; /* when they were sent last */
+	bool said_full;	  /* the ledger, once */
 	struct quota_table *table;
 	struct mailbox *self;
 	struct metrics *metrics;

@@ -302,6 +302,50 @@ a_settlement_waits_for_redis(void **state)
 	line_down(&st.line);
 }
 
+/* A Redis whose memory is full refuses to count: what was used, and what was not, is counted
+ * once it does again. */
+static void
+a_settlement_that_redis_refuses_is_made_again(void **state)
+{
+	static const struct {
+		const char *name;
+		enum shape shape;
+		uint64_t used;
+	} rows[] = {
+		{ "less, dropped", TOKENS_DROP, 250 },
+		{ "more, dropped", TOKENS_DROP, 900 },
+		{ "less, charged", TOKENS_CHARGE, 250 },
+		{ "more, charged", TOKENS_CHARGE, 900 },
+	};
+	struct ask a, b;
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t used = 0;
+		redis_rig_do(&server, "FLUSHALL");
+		memset(&st, 0, sizeof(st));
+		line_up(&st.line, RIG_PATIENT_US);
+		st.quota = st.line.quota;
+		assert_true(run_until_up(st.line.redis, 2000000));
+		struct quota_dim d = dim(rows[i].shape, 1000, 300);
+		assert_int_equal(reserve_dim(st.quota, &a, d), QUOTA_ADMITTED);
+		redis_rig_do(&server, "CONFIG SET maxmemory 1");
+		settle_at(&a, rows[i].used);
+		run_for(60000);
+		redis_rig_do(&server, "CONFIG SET maxmemory 0");
+		d.n = 1;
+		for (int k = 0; k < 300 && used != rows[i].used; k++) {
+			run_for(10000);
+			assert_int_equal(reserve_dim(st.quota, &b, d), QUOTA_ADMITTED);
+			used = 1000 - b.q.dim[0].n - b.q.dim[0].remaining;
+			quota_release(st.quota, &b.q, clock_mono_us());
+		}
+		if (used != rows[i].used)
+			fail_msg("%s: %llu", rows[i].name, (unsigned long long)used);
+		line_down(&st.line);
+	}
+}
+
 static void
 daemons_at_once_never_pass_a_budget(void **state)
 {
@@ -406,6 +450,7 @@ main(void)
 		cmocka_unit_test(so_many_are_in_flight_and_no_more),
 		cmocka_unit_test(an_orphan_is_dropped_or_charged),
 		cmocka_unit_test(a_settlement_waits_for_redis),
+		cmocka_unit_test(a_settlement_that_redis_refuses_is_made_again),
 		cmocka_unit_test(daemons_at_once_never_pass_a_budget),
 		cmocka_unit_test(long_holds_are_seen_by_who_has_none),
 	};
