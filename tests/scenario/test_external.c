@@ -45,11 +45,7 @@ up_for(struct stage *s, const char *timeout, const char *keys, const char *more)
 	buf_free(&b);
 }
 
-static void
-up(struct stage *s, const char *keys, const char *more)
-{
-	up_for(s, PATIENT, keys, more);
-}
+#define up(s, keys, more) up_for(s, PATIENT, keys, more)
 
 static void
 down(struct stage *s)
