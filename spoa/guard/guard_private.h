@@ -249,6 +249,12 @@ void guard_place_begin(struct guard *g, const struct answer_text *t, struct rest
 /* and after it, or a piece of it. */
 void guard_place_note(struct guard *g, const struct answer_text *t, const struct restorer *r);
 
+/* guard_known.c: remembers a value that was replaced, where the answer is a stream; */
+void guard_known_add(struct guard *g, struct span value, struct span with);
+/* appends a text of JSON or not, those values in it replaced. */
+void guard_known_put(
+	struct guard *g, struct buf *out, struct json_place *at, bool json, struct span text);
+
 /* guard_said.c: for the record, of a text that the provider sent, */
 void guard_heard(struct guard *g, const struct answer_text *t);
 /* and of what of it goes, or a piece of that, before placeholders are put back. */

@@ -5,9 +5,6 @@
 #include "guard/guard_seam.h"
 #include "text/style.h"
 
-enum { KNOWN_BYTES = 64 << 10 }; /* of values that were replaced */
-enum { HEAD_BYTES = 16 };
-
 enum guard_result
 guard_fail(struct guard *g, enum guard_result result, const char *why)
 {
@@ -124,53 +121,6 @@ guard_scan(struct guard *g, const struct answer_text *t, struct findings *out, b
 	return g->failed;
 }
 
-static struct known **
-head_of(const struct guard *g, const char *p)
-{
-	uint32_t h = 2166136261u; /* FNV-1a */
-
-	for (size_t i = 0; i < g->head_bytes; i++)
-		h = (h ^ (unsigned char)p[i]) * 16777619u;
-	return &g->heads[(h ^ h >> 15) % HEADS];
-}
-
-static void
-add_head(struct guard *g, struct known *k)
-{
-	struct known **head = head_of(g, k->value.p);
-
-	k->same = *head;
-	*head = k;
-}
-
-static void
-remember(struct guard *g, struct span value, struct span with)
-{
-	struct known *k;
-
-	if (!g->report.streamed || value.n < 4 ||
-		g->known_bytes + value.n + with.n > KNOWN_BYTES)
-		return;
-	SLIST_FOREACH(k, &g->known, all)
-	if (span_eq(k->value, value))
-		return;
-	k = arena_new(&g->life, struct known);
-	if (!k)
-		return;
-	k->value = arena_dup(&g->life, value);
-	k->with = arena_dup(&g->life, with);
-	if (!k->value.p || !k->with.p)
-		return;
-	g->known_bytes += value.n + with.n;
-	if (!g->known_least || value.n < g->known_least)
-		g->known_least = value.n;
-	SLIST_INSERT_HEAD(&g->known, k, all);
-	if (value.n < g->head_bytes)
-		g->head_bytes = 0;
-	else if (g->head_bytes)
-		add_head(g, k);
-}
-
 bool
 guard_cuts_signed(struct guard *g, size_t entity)
 {
@@ -201,7 +151,7 @@ guard_replacement(
 			detect_entity_folds(g->plan.rules, entity), named);
 	g->report.redactions++;
 	if (with->p)
-		remember(g, value, *with);
+		guard_known_add(g, value, *with);
 	return true;
 }
 
@@ -231,71 +181,6 @@ json_place_put(struct buf *out, const struct json_place *at, bool json, struct s
 		buf_json(out, with);
 	else
 		buf_span(out, with);
-}
-
-static void
-put_text(struct buf *out, struct json_place *at, bool json, struct span text)
-{
-	if (json)
-		json_place_walk(at, text);
-	buf_span(out, text);
-}
-
-/* Of as many bytes as the shortest has: thousands of values may begin alike. */
-static bool
-index_known(struct guard *g)
-{
-	struct known *k;
-
-	if (g->head_bytes)
-		return true;
-	if (!g->heads)
-		g->heads = arena_array(&g->life, HEADS, sizeof(g->heads[0]));
-	if (!g->heads)
-		return false;
-	memset(g->heads, 0, HEADS * sizeof(g->heads[0]));
-	g->head_bytes = g->known_least < HEAD_BYTES ? g->known_least : HEAD_BYTES;
-	SLIST_FOREACH(k, &g->known, all)
-	add_head(g, k);
-	return true;
-}
-
-/* Values that were replaced before, in a text that the stream says again: the first one, and of
- * those there the longest. */
-static size_t
-known_at(const struct guard *g, struct span text, size_t from, const struct known **which)
-{
-	*which = NULL;
-	for (size_t at = from; at + g->known_least <= text.n; at++) {
-		for (const struct known *k = *head_of(g, text.p + at); k; k = k->same)
-			if (k->value.n <= text.n - at &&
-				!memcmp(text.p + at, k->value.p, k->value.n) &&
-				(!*which || (*which)->value.n < k->value.n))
-				*which = k;
-		if (*which)
-			return at;
-	}
-	return text.n;
-}
-
-static void
-put_known(struct guard *g, struct buf *out, struct json_place *at, bool json, struct span text)
-{
-	const struct known *k = NULL;
-	size_t from = 0, to;
-
-	if (!SLIST_EMPTY(&g->known) && !index_known(g)) {
-		guard_no_memory(g);
-		return;
-	}
-	while (!SLIST_EMPTY(&g->known) && text.n - from >= g->known_least &&
-		(to = known_at(g, text, from, &k)) < text.n) {
-		put_text(out, at, json, span_cut(text, from, to));
-		json_place_put(out, at, json, k->with);
-		g->report.redactions++;
-		from = to + k->value.n;
-	}
-	put_text(out, at, json, span_cut(text, from, text.n));
 }
 
 static enum guard_result
@@ -365,14 +250,14 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 			continue;
 		edited = true;
 		if (f->start >= from) {
-			put_known(g, &b, &at, json, span_cut(t->text, from, f->start));
+			guard_known_put(g, &b, &at, json, span_cut(t->text, from, f->start));
 			json_place_put(&b, &at, json, with);
 		}
 		from = f->end;
 		if (!with.p)
 			guard_no_memory(g);
 	}
-	put_known(g, &b, &at, json, span_cut(t->text, from, t->text.n));
+	guard_known_put(g, &b, &at, json, span_cut(t->text, from, t->text.n));
 	if (edited || g->report.redactions != redactions)
 		*out = b.n ? arena_dup(&g->work, buf_view(&b)) : SPAN_LIT("");
 	if (buf_failed(&b) || !out->p)
