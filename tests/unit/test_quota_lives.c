@@ -568,17 +568,15 @@ small_callers_get_their_share(void **state)
 		redis_rig_do(&server, "FLUSHALL");
 		for (int k = 0; k < 2; k++) {
 			far_up(&f[k], k, rows[i].delay_us);
-			memset(&l[k], 0, sizeof(l[k]));
-			l[k].redis = redis_new(loop, f[k].url, 500000, &l[k].m);
-			l[k].quota = quota_new(l[k].redis, NULL, &self, &l[k].m);
+			line_up_at(&l[k], f[k].url, RIG_PATIENT_US);
 			assert_true(run_until_up(l[k].redis, 2000000));
 		}
 		/* The small ones take a little first, so that the large ones never fit. */
 		struct ask a = { .q.ndims = 1, .q.done = asked, .q.arg = &a };
 		dim_set(&a.q.dim[0], "s", LIMIT, 60, LIMIT / 10);
 		quota_reserve(l[0].quota, &a.q);
-		while (!a.done)
-			run_for(300);
+		asked_out(&a);
+		assert_int_equal(a.q.result, QUOTA_ADMITTED);
 		used += LIMIT / 10;
 		unsigned each = rows[i].small + rows[i].large;
 		for (unsigned c = 0; c < 2 * each; c++) {
