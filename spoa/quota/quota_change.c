@@ -9,9 +9,10 @@
 #include "quota/quota_private.h"
 
 enum {
-	REVISION_S = 60, /* it outlives whatever was read under it */
-	LATE_MAX = 4096, /* corrections that wait for Redis; one more is dropped */
-	LATE_US = 50000, /* not sooner are they sent again */
+	REVISION_S = 60,     /* it outlives whatever was read under it */
+	LATE_MAX = 4096,     /* corrections that wait for Redis; one more is dropped */
+	LATE_US = 50000,     /* not sooner are they sent again */
+	REFUSED_US = 250000, /* nor what Redis refused */
 };
 
 size_t
@@ -90,6 +91,22 @@ make(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, 
 	redis_send(p);
 }
 
+/* An error (its memory is full) is an answer: that was not counted, nor given back. What is
+ * known of the counts says so, or each time it is sent they would seem to be less. What adds
+ * seems to be more meanwhile: the safe side. */
+static void
+refused(struct quota *qt, const struct change *c)
+{
+	const struct quota_dim *d = &c->dim;
+
+	if (c->spent < 0 && !c->unseen)
+		known_corrected(qt->known, d, &c->at, cell_spent(d, &c->at), -c->spent);
+	if (c->own < 0 && !c->unseen)
+		known_corrected(qt->known, d, &c->at, cell_own(d, &c->at), -c->own);
+	counts_keep(qt, c);
+	qt->late_us = clock_mono_us() + REFUSED_US;
+}
+
 /* A Redis that evicts keys may have lost the count and would keep a negative one, without
  * a TTL, and hide as much of what comes. Two refunds that see it at once count too much:
  * the safe side. */
@@ -106,14 +123,13 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 			counts_keep(s->quota, &c);
 		return;
 	}
-	/* An error (its memory is full) is an answer: that was not counted, nor given back. */
 	struct change not_done = c;
 	if (!c.own || s->own >= n || !replies[s->own].err)
 		not_done.own = 0;
 	if (!c.spent || s->spent >= n || !replies[s->spent].err)
 		not_done.spent = 0;
 	if (not_done.own || not_done.spent)
-		counts_keep(s->quota, &not_done);
+		refused(s->quota, &not_done);
 	if (s->spent_alone && n && replies[0].err == 0 && replies[0].i == c.spent)
 		make(s->quota, &c.dim, &c.at, cell_spent(&c.dim, &c.at));
 	if (c.own < 0 && s->own < n && replies[s->own].err == 0 && replies[s->own].i < 0) {
@@ -206,9 +222,9 @@ counts_send_late(struct quota *qt)
 	if (!l || !redis_ready(qt->redis) || !lives_all_settled(qt))
 		return;
 	uint64_t now_us = clock_mono_us();
-	if (now_us - qt->late_us < LATE_US)
+	if (now_us < qt->late_us)
 		return;
-	qt->late_us = now_us;
+	qt->late_us = now_us + LATE_US;
 	qt->late = NULL;
 	qt->last_late = &qt->late;
 	qt->nlate = 0;

@@ -22,7 +22,7 @@ struct quota {
 		struct change change;
 	} * late, **last_late; /* corrections that wait for Redis, oldest first */
 	size_t nlate;
-	uint64_t late_us; /* when they were sent last */
+	uint64_t late_us; /* not before are they sent */
 	bool said_full;	  /* the ledger, once */
 	struct quota_table *table;
 	struct mailbox *self;

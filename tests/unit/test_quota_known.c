@@ -647,10 +647,40 @@ two_daemons_at_a_full_limit_never_pass_it(void **state)
 	lines_down(l, 2);
 }
 
+/* A Redis whose memory is full refuses what is given back, and is asked again: what this worker
+ * knows of the counts is less by that once, not each time. */
+static void
+what_was_refused_is_given_back_once(void **state)
+{
+	enum { LIMIT = 1000 };
+	struct line l;
+	struct ask a, b;
+
+	NEEDS_REDIS;
+	lines_up(&l, 1);
+	run_until_ms(&l, 0, BUCKET_MS / 2);
+	assert_int_equal(charged(&l, &b, LIMIT, 400), QUOTA_ADMITTED);
+	assert_int_equal(charged(&l, &a, LIMIT, 400), QUOTA_ADMITTED);
+	const struct quota_dim d = a.q.dim[0];
+	next_bucket(&l);
+	assert_int_equal(charged(&l, &b, LIMIT, 1), QUOTA_ADMITTED);
+	redis_rig_do(&server, "CONFIG SET maxmemory 1");
+	quota_release(l.quota, &a.q, clock_mono_us());
+	quiet();
+	redis_rig_do(&server, "CONFIG SET maxmemory 0");
+	while (count_at(&d, d.at) > 400)
+		run_for(3000);
+	quiet();
+	assert_int_equal(charged(&l, &b, LIMIT, 900), QUOTA_REFUSED);
+	assert_int_equal(charged(&l, &b, LIMIT, 599), QUOTA_ADMITTED);
+	line_down(&l);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_refused_is_given_back_once),
 		cmocka_unit_test(what_is_asked_of_redis_is_bounded),
 		cmocka_unit_test(callers_do_not_forget_each_other),
 		cmocka_unit_test(what_another_daemon_settles_never_lets_too_much_go),
