@@ -12,6 +12,9 @@ D=$(mktemp -d /tmp/tge2e.XXXXXX)
 failed=0
 finish() {
 	"$root/tests/support/stack" down --dir "$D"
+	local crashed
+	crashed=$(grep -hs '^stack: .* ended by itself' "$D"/*.log)
+	[ -z "$crashed" ] || not_ok "no daemon crashes" "$crashed"
 	if [ $failed = 0 ] && [ -z "${KEEP:-}" ]; then rm -rf "$D"; else echo "# logs: $D"; fi
 }
 trap finish EXIT

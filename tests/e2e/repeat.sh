@@ -10,7 +10,10 @@ up=$(sed 's#[^/]*#..#g; s#^../##' <<<"$here") # from here to the root of the fil
 tried() { "$root/tests/e2e/run" --lanes 2 "${@/#/$up$D/}" >"$D/said" 2>&1; }
 put good.sh <<<'echo "ok - it holds"'
 put bad.sh <<<'echo "not ok - it does not hold"; exit 1'
-put once.sh <<<'touch "$0.tried"; echo "ok - first"; if [ -e "$0.again" ]; then echo "ok - then"; else touch "$0.again"; echo "not ok - then"; fi'
+put once.sh <<<'touch "$0.tried"; echo "ok - first"; if [ -e "$0.again" ]; then echo "ok - then"; else touch "$0.again"; echo "not ok - then"; fi; echo "# logs: $0.d"'
+put less.sh <<<'if [ -e "$0.again" ]; then echo "ok - second"; else touch "$0.again"; echo "ok - first"; echo "ok - second"; echo "not ok - then"; fi; echo "# logs: $0.d"'
+put skips.sh <<<'if [ -e "$0.again" ]; then echo "ok - first"; echo "ok - then"; echo "skip - it: not here"; else touch "$0.again"; echo "ok - first"; echo "not ok - then"; fi; echo "# logs: $0.d"'
+put hangs.sh <<<'if [ -e "$0.again" ]; then echo "ok - it"; else touch "$0.again"; echo "not ok - it"; fi'
 put crash.sh <<<'if [ -e "$0.again" ]; then echo "ok - it"; else touch "$0.again"; echo "ok - it"; exit 139; fi'
 put chain.sh <<<'if [ -e "$0.again" ]; then echo "ok - it"; else touch "$0.again"; echo "not ok - the journal verifies"; fi'
 tried good.sh once.sh
@@ -24,6 +27,13 @@ for f in crash chain; do
 	tried good.sh $f.sh
 	like "not repeated: $f" "$? $(tail -n 1 "$D/said")" '^1 [12] passed, 1 failed, 0 skipped$'
 done
+for f in less skips hangs; do
+	tried good.sh $f.sh
+	like "no pass where the second run says less: $f" "$? $(tail -n 1 "$D/said")" '^1 [123] passed, 1 failed, 0 skipped$'
+done
+put gone.sh <<<'rm -rf "$(dirname "$(readlink /proc/$$/fd/1)")/out"; echo "ok - it"'
+tried good.sh gone.sh
+like "nor where lines are lost" "$? $(tail -n 1 "$D/said")" '^1 .*, 2 failed, 0 skipped$'
 rm "$D/once.sh.again"
 tried once.sh
 is "nor one that was alone" "$? $(tail -n 1 "$D/said")" "1 1 passed, 1 failed, 0 skipped"
@@ -35,6 +45,7 @@ is "nor any where many fail" "$? $(tail -n 1 "$D/said")" "1 5 passed, 5 failed, 
 # ---- what a file leaves ----
 mkdir "$D/left"
 for text in 'not ok - a: the answer is another' 'not ok - a: no request reached the provider unread, of 9' 'not ok - a: no report of a sanitizer' \
+	'not ok - a: none of those reached a provider' 'not ok - a: nothing of it stands in a log' 'not ok - a: the provider saw none of it' \
 	'not ok - a: ended with 139 before its last check' 'ok - a: fine'; do
 	printf '%s\n' "$text" "# logs: $D/left" >"$D/output"
 	check "of these one is repeated: $text" test "$(repeatable "$D/output"; echo $?)" = "$([[ $text = *another ]]; echo $?)"

@@ -342,6 +342,8 @@ export async function test(body) {
 			for (const name of ["tollgate", "second", "mockllm"]) {
 				const said = /(WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|runtime error:)[^]{0,2000}/.exec(s.log(name));
 				if (said) { notOk(`${name}: no report of a sanitizer`, said[0]); code = 1; }
+				const crashed = /^stack: .* ended by itself.*$/m.exec(s.log(name));
+				if (crashed) { notOk(`${name}: no crash`, crashed[0]); code = 1; }
 			}
 			if (code === 0 && !process.env.KEEP) fs.rmSync(s.D, { recursive: true, force: true });
 			else console.log(`# logs: ${s.D}`);
