@@ -75,6 +75,7 @@
 #define CAP_RELAY_AHEAD        (64u << 10)  /* request bytes read ahead of the upstream: reading pauses */
 #define CAP_RELAY_UNSENT       (256u << 10) /* response bytes the edge has not taken: reading upstream pauses */
 #define CAP_STREAM_HELD        4096         /* bytes of a stream held back for an open candidate: it becomes a finding, or unread */
+#define CAP_CROSSINGS          1024         /* values over the ends of a stream's blocks that are kept: more are unread */
 #define CAP_TICKET_BYTES       96           /* a ticket: 503 */
 #define CAP_HTTP_CALLS         1024         /* our own HTTP calls in flight a thread: refused at once */
 #define CAP_HTTP_HEAD          (64u << 10)  /* head of an answer to them: the call fails */

@@ -83,13 +83,11 @@ struct known {
 	struct known *same; /* the next one whose first bytes have the same hash */
 };
 
-enum { SEAM_EDGES = 8, SEAM_CROSSINGS = 8 };
-
 /* A value over the ends of blocks, or found by what is before one. */
 struct crossing {
 	enum answer_kind kind;
-	size_t entity, start, end;	/* in bytes of all texts of its kind */
-	size_t cuts[SEAM_EDGES], ncuts; /* bytes of the value before each block's end */
+	size_t entity, start, end; /* in bytes of all texts of its kind */
+	size_t *cuts, ncuts; /* bytes of the value before each block's end; in g->life */
 	struct buf value, with;
 	enum { CROSSING_NEW, CROSSING_STAYS, CROSSING_REPLACED } is;
 };
@@ -159,12 +157,13 @@ struct guard {
 		uint32_t slot[ANSWER_SLOTS]; /* the block that it is in, */
 		bool between;		     /* or between two */
 		size_t from, fed, decided; /* its first byte, those that came, that are known */
-		size_t edges[SEAM_EDGES], nedges; /* where blocks end */
+		size_t opened;		   /* where the first block ends, */
+		size_t *edges, nedges, edges_room; /* and others that are not known; in g->life */
 		STAILQ_HEAD(, waiting) waiting;	  /* events */
 		size_t bytes;
 		bool goes; /* they need not wait any more */
-		struct crossing crossings[SEAM_CROSSINGS];
-		unsigned next;
+		struct crossing *crossings; /* CAP_CROSSINGS at most, in g->life */
+		size_t ncrossings, crossings_room;
 	} seam;
 	LIST_HEAD(, kept_text) kept;
 	size_t nkept;

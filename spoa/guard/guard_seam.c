@@ -19,30 +19,67 @@ is_joined(const struct answer_text *t)
 
 /* ---- what is found over an edge ---- */
 
-static int
-take_piece(void *arg, const struct stream_piece *p)
+/* Where blocks end within it. False: no memory. */
+static bool
+cut_crossing(struct guard *g, struct crossing *x)
 {
-	struct seam *s = arg;
-	size_t start = s->from + p->start, end = start + p->text.n;
+	const struct seam *s = &g->seam;
 
-	s->decided = end;
-	if (p->kind != PIECE_FINDING || p->more || end <= s->edges[0])
-		return 0;
-	struct crossing *x = &s->crossings[s->next++ % SEAM_CROSSINGS];
-	buf_free(&x->value);
-	buf_free(&x->with);
+	x->cuts = arena_array(&g->life, s->nedges, sizeof(*x->cuts));
+	for (size_t i = 0; x->cuts && i < s->nedges; i++)
+		if (x->start < s->edges[i] && s->edges[i] < x->end)
+			x->cuts[x->ncuts++] = s->edges[i] - x->start;
+	return x->cuts != NULL;
+}
+
+/* All are kept to the end: a stream may say any of them again. */
+static int
+add_crossing(struct guard *g, const struct stream_piece *p, size_t start)
+{
+	struct seam *s = &g->seam;
+
+	if (s->ncrossings == CAP_CROSSINGS)
+		return guard_unread(g, p->text.n, "more values over blocks' ends than are kept")
+			       ? ERR_BAD_STATE
+			       : 0;
+	struct crossing *x = arena_grow(
+		&g->life, s->crossings, s->ncrossings, &s->crossings_room, sizeof(*x), 8);
+	if (!x)
+		return ERR_NOMEM;
+	s->crossings = x;
+	x += s->ncrossings++;
 	*x = (struct crossing){ .kind = s->kind,
 		.start = start,
-		.end = end,
+		.end = start + p->text.n,
 		.entity = p->finding.entity,
 		.is = CROSSING_NEW };
-	for (size_t i = 0; i < s->nedges; i++)
-		if (start < s->edges[i] && s->edges[i] < end)
-			x->cuts[x->ncuts++] = s->edges[i] - start;
 	buf_init(&x->value, 0);
 	buf_init(&x->with, 0);
 	buf_span(&x->value, p->text);
-	return buf_failed(&x->value) ? ERR_NOMEM : 0;
+	return buf_failed(&x->value) || !cut_crossing(g, x) ? ERR_NOMEM : 0;
+}
+
+static int
+take_piece(void *arg, const struct stream_piece *p)
+{
+	struct guard *g = arg;
+	struct seam *s = &g->seam;
+	size_t start = s->from + p->start;
+
+	s->decided = start + p->text.n;
+	if (p->kind != PIECE_FINDING || p->more || s->decided <= s->opened)
+		return 0;
+	return add_crossing(g, p, start);
+}
+
+/* What waits does not go. */
+static enum guard_result
+seam_failed(struct guard *g, int err)
+{
+	if (g->failed)
+		return g->failed;
+	return err == ERR_NOMEM ? guard_no_memory(g)
+				: guard_fail(g, GUARD_UNREAD, "the detectors gave up");
 }
 
 /* Nothing more is looked at: what waits goes. */
@@ -55,12 +92,10 @@ seam_end(struct guard *g, bool finish)
 	if (!s->scan)
 		return g->failed;
 	if (finish)
-		err = detect_stream_finish(s->scan, g->plan.scratch, take_piece, s);
+		err = detect_stream_finish(s->scan, g->plan.scratch, take_piece, g);
 	detect_stream_free(&s->scan);
 	s->goes = true;
-	if (err == ERR_NOMEM)
-		return guard_no_memory(g);
-	return err ? guard_fail(g, GUARD_UNREAD, "the detectors gave up") : g->failed;
+	return err ? seam_failed(g, err) : g->failed;
 }
 
 /* ---- when it is open ---- */
@@ -86,6 +121,27 @@ ends_in(struct guard *g, const struct answer_document *d)
 	return ended;
 }
 
+/* A block ends here. Ends that are known are none of a value that is not. */
+static enum guard_result
+add_edge(struct guard *g)
+{
+	struct seam *s = &g->seam;
+	size_t known = 0;
+
+	while (known < s->nedges && s->edges[known] <= s->decided)
+		known++;
+	s->nedges -= known;
+	if (known)
+		memmove(s->edges, s->edges + known, s->nedges * sizeof(*s->edges));
+	size_t *v = arena_grow(&g->life, s->edges, s->nedges, &s->edges_room, sizeof(*v), 8);
+	if (!v)
+		return guard_no_memory(g);
+	s->edges = v;
+	v[s->nedges++] = s->fed;
+	s->between = true;
+	return g->failed;
+}
+
 static enum guard_result
 seam_open(struct guard *g, struct channel *c)
 {
@@ -100,10 +156,9 @@ seam_open(struct guard *g, struct channel *c)
 	s->from = c->from;
 	s->fed = c->from + c->fed;
 	s->decided = s->fed - detect_stream_held(s->scan);
-	s->edges[0] = s->fed;
-	s->nedges = 1;
-	s->between = true;
-	return g->failed;
+	s->opened = s->fed;
+	s->nedges = 0;
+	return add_edge(g);
 }
 
 /* Whether the event says that what is looked at does not go on. */
@@ -136,9 +191,9 @@ seam_feed(struct guard *g, struct span text)
 	for (size_t i = 0; i < text.n; i++) {
 		s->fed++;
 		int err = detect_stream_feed(
-			s->scan, g->plan.scratch, span_cut(text, i, i + 1), take_piece, s);
+			s->scan, g->plan.scratch, span_cut(text, i, i + 1), take_piece, g);
 		if (err)
-			return err == ERR_NOMEM ? guard_no_memory(g) : seam_end(g, false);
+			return seam_failed(g, err);
 		if (s->decided >= s->edges[s->nedges - 1])
 			return seam_end(g, false);
 	}
@@ -162,13 +217,7 @@ seam_read(struct guard *g, const struct answer_document *d)
 		if (seam_feed(g, t->text) || !s->scan)
 			return g->failed;
 	}
-	if (d->ends.any && s->fed > s->edges[s->nedges - 1]) {
-		if (s->nedges == SEAM_EDGES)
-			return seam_end(g, true);
-		s->edges[s->nedges++] = s->fed;
-		s->between = true;
-	}
-	return g->failed;
+	return d->ends.any && s->fed > s->edges[s->nedges - 1] ? add_edge(g) : g->failed;
 }
 
 /* ---- events ---- */
@@ -186,6 +235,7 @@ seam_wait(struct guard *g, const struct frame *f)
 		waiting_free(w);
 		return guard_no_memory(g);
 	}
+	w->text_end = g->seam.fed;
 	STAILQ_INSERT_TAIL(&g->seam.waiting, w, all);
 	g->seam.bytes += w->bytes.n;
 	return g->seam.bytes > WAITING_MAX ? seam_end(g, true) : g->failed;
@@ -221,7 +271,7 @@ guard_seam_next(struct guard *g)
 
 	if (!w)
 		g->seam.goes = false;
-	if (!w || !g->seam.goes)
+	if (!w || (!g->seam.goes && w->text_end > g->seam.decided))
 		return NULL;
 	STAILQ_REMOVE_HEAD(&g->seam.waiting, all);
 	g->seam.bytes -= w->bytes.n;
@@ -240,7 +290,7 @@ guard_seam_free(struct guard *g)
 		STAILQ_REMOVE_HEAD(&g->seam.waiting, all);
 		waiting_free(w);
 	}
-	for (size_t i = 0; i < SEAM_CROSSINGS; i++) {
+	for (size_t i = 0; i < g->seam.ncrossings; i++) {
 		buf_free(&g->seam.crossings[i].value);
 		buf_free(&g->seam.crossings[i].with);
 	}
@@ -253,7 +303,7 @@ guard_seam_at(struct guard *g, enum answer_kind kind, size_t start, size_t end)
 {
 	struct crossing *first = NULL;
 
-	for (size_t i = 0; i < SEAM_CROSSINGS; i++) {
+	for (size_t i = 0; i < g->seam.ncrossings; i++) {
 		struct crossing *x = &g->seam.crossings[i];
 		if (x->end > start && x->start < end && x->kind == kind &&
 			(!first || x->start < first->start))
@@ -305,7 +355,7 @@ add_parts(struct guard *g, const struct answer_text *t, bool first, struct findi
 {
 	struct finding part;
 
-	for (size_t i = 0; i < SEAM_CROSSINGS; i++) {
+	for (size_t i = 0; i < g->seam.ncrossings; i++) {
 		struct crossing *x = &g->seam.crossings[i];
 		if (x->is != CROSSING_REPLACED || !x->ncuts)
 			continue;
@@ -321,10 +371,10 @@ add_parts(struct guard *g, const struct answer_text *t, bool first, struct findi
 enum guard_result
 guard_seam_again(struct guard *g, const struct answer_text *t, struct findings *found)
 {
-	size_t room = found->n + (size_t)2 * SEAM_CROSSINGS;
+	size_t room = found->n + 2 * g->seam.ncrossings;
 	struct findings all = { .evasion = found->evasion };
 
-	if (!t->copy || t->kind == KIND_OTHER || !g->seam.next)
+	if (!t->copy || t->kind == KIND_OTHER || !g->seam.ncrossings)
 		return g->failed;
 	all.v = arena_array(&g->work, room, sizeof(*all.v));
 	struct span *wholes = arena_array(&g->work, room, sizeof(*wholes));

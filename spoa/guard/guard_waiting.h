@@ -26,6 +26,7 @@ struct waiting {
 	struct frame frame;
 	struct buf bytes; /* its views */
 	size_t open;	  /* pieces of it that are not decided */
+	size_t text_end;  /* guard_seam.c: of the texts of its kind up to and with its own */
 	struct mark *marks;
 	size_t nmarks, room;
 };

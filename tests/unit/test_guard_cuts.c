@@ -240,10 +240,146 @@ whole_or_streamed_it_is_the_same(void **state)
 	fix_done(&t.f);
 }
 
+/* ---- many short blocks ---- */
+
+static void
+put_block(struct buf *in, unsigned i, const char *text)
+{
+	buf_printf(in,
+		"data: {\"type\":\"content_block_delta\",\"index\":%u,\"delta\":{\"type\":"
+		"\"text_delta\",\"text\":\"%s\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":%u}\n\n",
+		i, text, i);
+}
+
+/* An item, and in `again` what the end says of it. */
+static void
+put_item(struct buf *in, unsigned i, const char *text, struct buf *again)
+{
+	buf_printf(in,
+		"data: {\"type\":\"response.output_text.delta\",\"output_index\":%u,"
+		"\"delta\":\"%s\"}\n\n"
+		"data: {\"type\":\"response.output_text.done\",\"output_index\":%u,"
+		"\"text\":\"%s\"}\n\n",
+		i, text, i, text);
+	buf_printf(again,
+		"%s{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":"
+		"\"%s\"}]}",
+		i ? "," : "", text);
+}
+
+/* Redacted whole and byte by byte: the same goes out, and nothing of these. */
+static void
+assert_goes_without(const char *dialect, const char *path, struct buf *in,
+	const char *const *gone, const char *goes)
+{
+	struct answer_case c = { "", REDACT, dialect, path, "text/event-stream", "", "" };
+	struct span whole = buf_view(in);
+	struct guard_rig r, bytes;
+
+	guard_rig_open(&r, &c);
+	guard_rig_feed(&r, whole);
+	guard_rig_end(&r);
+	guard_rig_open(&bytes, &c);
+	for (size_t i = 0; i < whole.n; i++)
+		guard_rig_feed(&bytes, span_cut(whole, i, i + 1));
+	guard_rig_end(&bytes);
+	struct span out = buf_view(&r.out);
+	assert_true(span_eq(out, buf_view(&bytes.out)));
+	for (; *gone; gone++)
+		if (memmem(out.p, out.n, *gone, strlen(*gone)))
+			fail_msg("%s goes out: %.*s", *gone, SPAN_ARG(out));
+	assert_non_null(memmem(out.p, out.n, goes, strlen(goes)));
+	guard_rig_close(&bytes);
+	guard_rig_close(&r);
+	buf_free(in);
+}
+
+static void
+a_value_over_two_blocks_is_replaced_whatever_else_comes_with_it(void **state)
+{
+	static const char *const gone[] = { "4111", "1111", "@", NULL };
+	struct buf in;
+
+	(void)state;
+	buf_init(&in, 0);
+	put_block(&in, 0, "to 4111 1111 1111 ");
+	put_block(&in, 1,
+		"1111 a@b.co c@b.co d@b.co e@b.co f@b.co g@b.co h@b.co i@b.co j@b.co k@b.co "
+		"so it is and so on. ");
+	assert_goes_without("anthropic", "/v1/messages", &in, gone, "<CREDIT_CARD>");
+}
+
+static void
+a_value_over_any_number_of_blocks_is_replaced(void **state)
+{
+	static const char *const gone[] = { "\"j\"", "\"@\"", NULL };
+	static const char value[] = "jane.doe@example.org";
+	struct buf in;
+
+	(void)state;
+	buf_init(&in, 0);
+	for (unsigned i = 0; value[i]; i++)
+		put_block(&in, i, (char[]){ value[i], 0 });
+	put_block(&in, sizeof(value), " and so on. ");
+	assert_goes_without("anthropic", "/v1/messages", &in, gone, "<EMAIL_ADDRESS>");
+}
+
+static void
+values_over_many_ends_are_replaced_where_they_are_said_again(void **state)
+{
+	static const char *const gone[] = { "jane", "exam", "ple.org", NULL };
+	struct buf in, again;
+	char text[64];
+
+	(void)state;
+	buf_init(&in, 0);
+	buf_init(&again, 0);
+	for (unsigned i = 0; i < 24; i += 2) {
+		snprintf(text, sizeof(text), "to jane%c.doe@exam", 'a' + (char)(i / 2));
+		put_item(&in, i, text, &again);
+		put_item(&in, i + 1, "ple.org and so on. ", &again);
+	}
+	buf_str(&in, "data: {\"type\":\"response.completed\",\"response\":{\"output\":[");
+	buf_span(&in, buf_view(&again));
+	buf_str(&in, "]}}\n\n");
+	buf_free(&again);
+	assert_goes_without("openai", "/v1/responses", &in, gone, "response.completed");
+}
+
+/* Blocks of a word each: what is known of them goes, while the last ones wait. */
+static void
+blocks_wait_no_longer_than_their_own_text(void **state)
+{
+	static const struct answer_case c = { "", REDACT, "anthropic", "/v1/messages",
+		"text/event-stream", "", "" };
+	struct guard_rig r;
+	struct buf in;
+	size_t stops = 0;
+
+	(void)state;
+	buf_init(&in, 0);
+	for (unsigned i = 0; i < 100; i++)
+		put_block(&in, i, "and ");
+	guard_rig_open(&r, &c);
+	guard_rig_feed(&r, buf_view(&in));
+	struct span out = buf_view(&r.out);
+	for (const char *at; (at = memmem(out.p, out.n, "_stop", 5)); stops++)
+		out = span_cut(out, (size_t)(at - out.p) + 5, out.n);
+	assert_true(stops > 90 && stops <= 100);
+	guard_rig_close(&r);
+	buf_free(&in);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_value_over_two_blocks_is_replaced_whatever_else_comes_with_it),
+		cmocka_unit_test(a_value_over_any_number_of_blocks_is_replaced),
+		cmocka_unit_test(values_over_many_ends_are_replaced_where_they_are_said_again),
+		cmocka_unit_test(blocks_wait_no_longer_than_their_own_text),
 		cmocka_unit_test(whole_or_streamed_it_is_the_same),
 	};
 
