@@ -154,7 +154,8 @@ keep_event(struct event_template *t, struct span event, struct span json,
 	find_gaps(t, d);
 	t->d = *d;
 	t->d.texts = t->texts;
-	memcpy(t->texts, d->texts, d->ntexts * sizeof(*d->texts));
+	if (d->ntexts)
+		memcpy(t->texts, d->texts, d->ntexts * sizeof(*d->texts));
 	for (size_t i = 0; i < t->ngaps; i++)
 		if (t->gaps[i].kind == GAP_TEXT)
 			t->texts[t->gaps[i].text].text = span_of(NULL, 0); /* is read anew */
