@@ -316,6 +316,61 @@ unreached(struct remarks *r)
 	unreached_of(r, r->p->answer_rules, r->p->nanswer_rules);
 }
 
+/* The route before this one that takes the method at that path, or NULL. Those of some hosts
+ * only leave the others to it. */
+static const struct route *
+taken_by(const struct policy *p, size_t i, const char *method, const char *path)
+{
+	for (size_t k = 0; k < i; k++) {
+		const struct route *o = &p->routes[k];
+		bool has = o->nmethods == 0;
+		for (size_t m = 0; m < o->nmethods && method; m++)
+			has |= !strcmp(o->methods[m], method);
+		if (has && !o->nhosts &&
+			policy_route_has_path(
+				o, method ? span_str(method) : SPAN_LIT(""), span_str(path)))
+			return o;
+	}
+	return NULL;
+}
+
+/* The route that takes all of its whole paths before it, or NULL. One without methods has all.
+ */
+static const struct route *
+covered_by(const struct policy *p, size_t i)
+{
+	const struct route *t = &p->routes[i], *by = NULL;
+
+	if (!t->npaths || t->nprefixes || t->api || t->nhosts)
+		return NULL;
+	for (size_t k = 0; k < t->npaths; k++)
+		for (size_t m = 0; m < t->nmethods || m == 0; m++)
+			if (!(by = taken_by(
+				      p, i, t->nmethods ? t->methods[m] : NULL, t->paths[k])))
+				return NULL;
+	return by;
+}
+
+/* Routes that no request, or none that was meant, takes. */
+static void
+routes(struct remarks *r)
+{
+	for (size_t i = 0; i < r->p->nroutes; i++) {
+		const struct route *t = &r->p->routes[i], *by = covered_by(r->p, i);
+		if (by)
+			note_say(&r->to, t->at,
+				"route %s: no request comes here: route %s before it takes "
+				"them",
+				t->name, by->name);
+		for (size_t k = 0; k < t->npaths; k++)
+			if (strchr(t->paths[k], '*'))
+				note_say(&r->to, t->at,
+					"route %s: path %s has a * that stands for itself: "
+					"path_prefix takes all that is below a path",
+					t->name, t->paths[k]);
+	}
+}
+
 void
 policy_notes(const struct policy *p, const struct config *cfg, const struct detect_rules *rules,
 	void (*note)(void *arg, const char *text), void *arg)
@@ -331,6 +386,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	stranded(&r);
 	policy_limit_notes(p, cfg, &r.to);
 	externals(&r);
+	routes(&r);
 	unreached(&r);
 	policy_literals(p, at_place, &r);
 	policy_price_notes(p, clock_wall_ns(), &r.to);

@@ -267,9 +267,12 @@ no_overload(struct cel_check *k, const struct cel_node *n, struct span name)
 		types[at] = 0;
 	}
 	struct span receiver = n->flags & F_MEMBER ? cel_type_name(TYPE_OF(n->kid[0])) : name;
-	return cel_error_at(k->err, k->src, n->at, "%.*s%s%.*s(%s): no such form of it",
+	bool asks_list =
+		n->flags & F_MEMBER && span_is(name, "contains") && span_is(receiver, "list");
+	return cel_error_at(k->err, k->src, n->at, "%.*s%s%.*s(%s): no such form of it%s",
 		SPAN_ARG(receiver), n->flags & F_MEMBER ? "." : "",
-		n->flags & F_MEMBER ? (int)name.n : 0, name.p, types);
+		n->flags & F_MEMBER ? (int)name.n : 0, name.p, types,
+		asks_list ? "; VALUE in LIST asks a list" : "");
 }
 
 /* math.abs(x): a function's name with its namespace, not a method of `math`. */

@@ -72,6 +72,9 @@ unexpected(struct parser *p, const char *wanted)
 	if (p->t.tok == TOK_END)
 		cel_error_at(
 			p->err, p->src, p->t.at, "the expression ends where %s is due", wanted);
+	else if (span_is(p->t.text, "and") || span_is(p->t.text, "or"))
+		cel_error_at(p->err, p->src, p->t.at, "'%.*s' is no operator; '%s' is",
+			SPAN_ARG(p->t.text), p->t.text.p[0] == 'a' ? "&&" : "||");
 	else
 		cel_error_at(p->err, p->src, p->t.at, "unexpected '%.*s', %s is due",
 			p->t.text.n > 40 ? 40 : (int)p->t.text.n, p->t.text.p, wanted);

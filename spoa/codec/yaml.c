@@ -342,6 +342,30 @@ tab_indents(struct span text, size_t line)
 	return p < end && *p == '\t';
 }
 
+/* The line of text that `line` counts from 0. */
+static struct span
+line_at(struct span text, size_t line)
+{
+	while (line--)
+		span_next(&text, '\n');
+	return span_next(&text, '\n');
+}
+
+/* `when: "pii" in prompt.classes`: the quotes end before the value does. The mark is in
+ * characters, so a line that is not ASCII may go without the hint. */
+static bool
+quotes_end(struct span text, const yaml_mark_t *m)
+{
+	struct span line = line_at(text, m->line);
+	size_t at = m->column;
+
+	if (at >= line.n || strchr("\"',:]}#", line.p[at]))
+		return false;
+	while (at && line.p[at - 1] == ' ')
+		at--;
+	return at && (line.p[at - 1] == '"' || line.p[at - 1] == '\'');
+}
+
 /* Reader errors carry a byte offset and no mark. */
 static void
 syntax_error(struct loader *l, const yaml_parser_t *p, struct span text)
@@ -359,6 +383,11 @@ syntax_error(struct loader *l, const yaml_parser_t *p, struct span text)
 	if (tab_indents(text, m.line))
 		refuse(l, &m,
 			"a tab stands where the line is indented: YAML takes blanks only");
+	else if (p->error == YAML_PARSER_ERROR && quotes_end(text, &m))
+		refuse(l, &m,
+			"a value that begins with a quote ends with it: put the whole value "
+			"into "
+			"quotes, '…'");
 	else if (p->context && p->error != YAML_READER_ERROR && p->context_mark.line < m.line)
 		refuse(l, &m, "%s that begins at %zu:%zu: %s", p->context,
 			p->context_mark.line + 1, p->context_mark.column + 1, why);

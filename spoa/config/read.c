@@ -136,13 +136,29 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 	buf_free(&names);
 }
 
+/* One word where keys belong (`at_limit: MODEL`): it says which. */
+static void
+not_a_map(struct diag *d, const struct yaml_node *n, const char *what,
+	const char *const *accepted)
+{
+	struct buf names;
+
+	buf_init(&names, 4096);
+	if (n->kind == YAML_SCALAR && accepted)
+		join(&names, accepted);
+	bool listed = names.n && !buf_failed(&names);
+	diag_at(d, n, "%.*s: a mapping is expected, found %s%s%s", SPAN_ARG(read_name(n, what)),
+		yaml_type_name(n), listed ? "; accepted: " : "",
+		listed ? buf_view(&names).p : "");
+	buf_free(&names);
+}
+
 bool
 read_map(struct diag *d, const struct yaml_node *n, const char *what,
 	const char *const *accepted, const char *const *later)
 {
 	if (n->kind != YAML_MAPPING) {
-		diag_at(d, n, "%.*s: a mapping is expected, found %s",
-			SPAN_ARG(read_name(n, what)), yaml_type_name(n));
+		not_a_map(d, n, what, accepted);
 		return false;
 	}
 	for (const struct yaml_node *c = accepted ? n->child : NULL; c; c = c->next) {

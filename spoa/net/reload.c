@@ -71,7 +71,9 @@ status(struct reloading *r, struct buf *out)
 		buf_str(out, n++ ? "," : "");
 		buf_json_str(out, span_next(&rest, '\n'));
 	}
-	buf_str(out, "]}");
+	buf_str(out, "],\"at_restart\":");
+	buf_json_str(out, buf_view(&r->at_restart));
+	buf_putc(out, '}');
 }
 
 void
@@ -86,7 +88,7 @@ reload_status(struct reloading *r, struct buf *out)
 
 /* What is fixed at start; a change of it is reported, not half-applied. */
 static void
-say_fixed(const struct config *now, const struct config *next)
+say_fixed(struct reloading *r, const struct config *now, const struct config *next)
 {
 	struct buf names;
 
@@ -95,6 +97,10 @@ say_fixed(const struct config *now, const struct config *next)
 	if (names.n)
 		log_event(LOG_WARN, "reload.partial", LSP("options", buf_view(&names)),
 			LS("why", "they change at restart only"));
+	pthread_mutex_lock(&r->lock);
+	buf_clear(&r->at_restart);
+	buf_span(&r->at_restart, buf_view(&names));
+	pthread_mutex_unlock(&r->lock);
 	buf_free(&names);
 }
 
@@ -111,9 +117,11 @@ look_out(struct reloading *r, const struct diag *read, bool refused, int64_t sin
 }
 
 static void
-publish(struct server *s, struct snapshot *snap, const char *by)
+publish(struct reloading *r, struct snapshot *snap, const char *by)
 {
-	say_fixed(s->shared_cfg, snap->cfg);
+	struct server *s = r->s;
+
+	say_fixed(r, s->shared_cfg, snap->cfg);
 	pthread_mutex_lock(&s->lock);
 	snapshot_announce(snap, s->audit);
 	struct snapshot *old = s->snap;
@@ -144,7 +152,7 @@ reload_now(struct reloading *r, const char *by)
 		snapshot_unref(&snap);
 	}
 	if (snap) {
-		publish(s, snap, by);
+		publish(r, snap, by);
 	} else {
 		report(&d);
 		log_event(LOG_ERROR, "reload.refused", LS("policy", s->snap->policy->label),
@@ -214,6 +222,7 @@ reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 	r->s = s;
 	r->loop = loop;
 	buf_init(&r->errors, ERRORS_BYTES);
+	buf_init(&r->at_restart, 4096);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->ended, NULL);
 	ev_async_init(&r->ask, on_ask);
@@ -246,6 +255,7 @@ reload_free(struct reloading *r)
 	ev_async_stop(r->loop, &r->ask);
 	watch_free(&r->watch);
 	buf_free(&r->errors);
+	buf_free(&r->at_restart);
 	pthread_cond_destroy(&r->ended);
 	pthread_mutex_destroy(&r->lock);
 	r->s = NULL;

@@ -27,7 +27,8 @@ struct reloading {
 	bool refused;
 	char by[256];
 	unsigned nerrors;
-	struct buf errors; /* lines */
+	struct buf errors;     /* lines */
+	struct buf at_restart; /* options that differ from those of the start, with commas */
 };
 
 /* `read`: what the snapshot in force was loaded from, at `since_ns` (wall time). 0 or

@@ -133,7 +133,12 @@ alone(struct request *r, struct quota_request *q)
 		request_release(r);
 		return request_deny(r, 403, "price_unknown", l->name,
 			arena_printf(&r->arena,
-				"the limit %s counts dollars, and this model has no price here",
+				request_priced_model(r).n
+					? "the limit %s counts dollars, and this model has no "
+					  "price here"
+					: "the limit %s counts dollars, and this request names "
+					  "no "
+					  "model: nothing says what it costs",
 				l->name));
 	}
 	if (limits_fall(r, l, false))

@@ -105,6 +105,9 @@ control '{"status":200,"body":"{\"id\":\"file-joe\",\"object\":\"file\"}"}'
 as '{"sub":"jim","team":"jobs"}'
 job file-joe
 is "another person's job is theirs" "$status $(of jobs-tokens)" "200 [$((2 * each))]"
+req POST /v1/files -H "$auth" -F purpose=assistants -F 'file=how we write letters;filename=letters.txt;type=text/plain'
+is "a file that is no batch's names no model, and so has no price" "$status $(code)" "403 price_unknown"
+like "which is said" "$body" 'counts dollars, and this request names no model'
 control '{}'
 
 # ---- so many tokens a conversation ----
@@ -244,6 +247,7 @@ ask small 5
 is "who asks for it gets it" "$status" 200
 ask unheard-of 5
 is "no price, no request" "$status $(code)" "403 price_unknown"
+like "it is the model that has none" "$body" 'and this model has no price here'
 as '{"sub":"leo","team":"least"}'
 ask big 60 hi ',"service_tier":"batch"'
 check "a cheaper service may not be given: all of its price is reserved" test "$(last '.limits[0].taken')" -gt 6000000

@@ -60,3 +60,7 @@ put "$more" 'rules: [{name: again, when: "false", tag: y}]'
 wait_for is_another "$another"
 is "other files do not count" "$(reloads)" "$((before + 1))"
 like "the log says what reloaded" "$(grep reload.done "$D/tollgate.log")" 'by="?file .*more.yaml'
+unlike "nothing waits for a restart" "$("$B/tollgate" reload -c "$D/tollgate.yaml")" restart
+echo 'node: renamed' >"$D/.over.yaml"
+"$build/stackhelp" merge "$D/tollgate.yaml" "$D/.over.yaml" >"$D/.whole.yaml" && mv "$D/.whole.yaml" "$D/tollgate.yaml"
+like "what does is named" "$("$B/tollgate" reload -c "$D/tollgate.yaml")" '^node: changed in the file, in force after a restart'

@@ -494,6 +494,51 @@ literals_that_nothing_can_be_are_noted(void **state)
 #undef REST
 }
 
+/* Route m comes after routes of a path, of a method, of a host and of an api. */
+static void
+routes_that_none_takes_are_noted(void **state)
+{
+	static const struct {
+		const char *name, *route, *want; /* NULL: nothing */
+	} rows[] = {
+		{ "a path of the api before it",
+			"{name: m, match: {methods: [GET], path: /v1/models}}",
+			": route m: no request comes here: route all before it takes them\n" },
+		{ "one that says no methods", "{name: m, match: {path: /v1/models}}",
+			": route m: no request comes here: route all before it takes them\n" },
+		{ "the same path again, for a method",
+			"{name: m, match: {methods: [PUT], path: /own}}",
+			": route m: no request comes here: route own before it takes them\n" },
+		{ "one path of two is free", "{name: m, match: {path: [/own, /else]}}", NULL },
+		{ "another method", "{name: m, match: {methods: [GET, POST], path: /put}}",
+			NULL },
+		{ "another path", "{name: m, match: {path: /else}}", NULL },
+		{ "a host's own route before it", "{name: m, match: {path: /hosts}}", NULL },
+		{ "what begins so", "{name: m, match: {path_prefix: /v1/models}}", NULL },
+		{ "a star in a path", "{name: m, match: {path: '/own/*'}}",
+			": route m: path /own/* has a * that stands for itself: path_prefix "
+			"takes all that is below a path\n" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[1024];
+		snprintf(text, sizeof(text),
+			"tollgate: 1\nname: t\nroutes:\n"
+			"- {name: own, match: {path: /own}}\n"
+			"- {name: put, match: {methods: [PUT], path: /put}}\n"
+			"- {name: hosts, match: {host: a.example, path: /hosts}}\n"
+			"- {name: all, match: {api: openai}}\n- %s\n",
+			rows[i].route);
+		put("p.yaml", text);
+		assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+		const char *found = strstr(cmd_out, ": route m: ");
+		if (rows[i].want ? !strstr(cmd_out, rows[i].want)
+				 : found && (strstr(found, "no request comes") ||
+						    strstr(found, "stands for itself")))
+			fail_msg("%s: got %s", rows[i].name, cmd_out);
+	}
+}
+
 static void
 consequences_are_noted(void **state)
 {
@@ -678,6 +723,7 @@ main(void)
 		cmocka_unit_test(what_this_machine_lacks_is_noted),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
+		cmocka_unit_test(routes_that_none_takes_are_noted),
 		cmocka_unit_test(consequences_are_noted),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);

@@ -25,6 +25,16 @@ static const struct policy_mistake rows[] = {
 		":6:23: tokens: a whole number from 1" },
 	{ "a window below a second", H "limits:\n  - {name: a, requests: 1, window: 500ms}\n",
 		":6:36: window: a duration" },
+	{ "a window in words", H "limits:\n  - {name: a, requests: 1, window: monthly}\n",
+		":6:36: window: a duration with its unit (30s, 10m, 2h, 1d) from 1s to 31d, or "
+		"{calendar: hour}, day, week or month, is expected, found monthly" },
+	{ "a small model without its key",
+		H "limits:\n  - {name: a, tokens: 8, window: 1m, at_limit: m}\n",
+		":6:48: at_limit: a mapping is expected, found a string; accepted: model, "
+		"max_output_tokens, tag, up_to" },
+	{ "a list where keys belong",
+		H "limits:\n  - {name: a, tokens: 8, window: 1m, at_limit: [m]}\n",
+		":6:48: at_limit: a mapping is expected, found a list\n" },
 	{ "a message with a window",
 		H "limits:\n  - {name: a, tokens_per_request: 5, window: 1m}\n",
 		":6:38: window: tokens_per_request counts nothing over time" },

@@ -132,6 +132,15 @@ mistakes_name_their_position(void **state)
 		{ "an open bracket", "a: [1\n",
 			"t.yaml:2:1: while parsing a flow sequence that begins at 1:4: did not "
 			"find expected ',' or ']'\n" },
+		{ "a value whose quotes end before it does", "a: \"b\" in c\nd: e\n",
+			"t.yaml:1:8: a value that begins with a quote ends with it: put the "
+			"whole value into quotes, '…'\n" },
+		{ "what is no such value", "a: {b: 'c' d: e}\n",
+			"t.yaml:1:12: a value that begins with a quote ends with it: put the "
+			"whole value into quotes, '…'\n" },
+		{ "a bracket after quotes", "a: \"b\" ]\n",
+			"t.yaml:1:8: while parsing a block mapping: did not find expected "
+			"key\n" },
 		{ "bytes that are not UTF-8", "a: x\nb: \xff\n",
 			"t.yaml:2:4: invalid leading UTF-8 octet\n" },
 		{ "a control character", "a: \x01\n",

@@ -99,6 +99,7 @@ show_reload(struct span answer, struct span status, bool ok)
 	json_t *o = json_loadb(answer.p, answer.n, 0, NULL), *one;
 	json_t *now = json_loadb(status.p, status.n, 0, NULL);
 	const char *policy = json_string_value(json_object_get(now, "policy"));
+	const char *at_restart = json_string_value(json_object_get(o, "at_restart"));
 	struct buf text;
 	size_t i;
 
@@ -107,6 +108,9 @@ show_reload(struct span answer, struct span status, bool ok)
 		ok ? "reloaded: policy %s\n"
 		   : "tollgate: reload: refused, policy %s stays in force\n",
 		policy ? policy : "?");
+	if (at_restart && *at_restart)
+		buf_printf(&text, "%s: changed in the file, in force after a restart\n",
+			at_restart);
 	json_array_foreach(json_object_get(o, "errors"), i, one) buf_printf(
 		&text, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
 	print_lines(ok ? stdout : stderr, buf_view(&text));

@@ -104,8 +104,15 @@ limit_window(struct builder *b, const struct yaml_node *n, struct limit *l)
 		calendar(b, n, l);
 		return;
 	}
-	if (!read_duration_us(b->d, n, SECOND_US, 31 * 86400 * SECOND_US, &l->window_s))
+	if (n->kind != YAML_SCALAR || duration_parse(n->s, &l->window_s) < 0 ||
+		l->window_s < SECOND_US || l->window_s > 31 * 86400 * SECOND_US) {
+		diag_at(b->d, n,
+			"window: a duration with its unit (30s, 10m, 2h, 1d) from 1s to 31d, "
+			"or "
+			"{calendar: hour}, day, week or month, is expected, found %s",
+			yaml_found(n));
 		return;
+	}
 	if (l->window_s % SECOND_US)
 		diag_at(b->d, n, "window: whole seconds are expected, found %s", n->s.p);
 	l->window_s /= SECOND_US;
