@@ -9,7 +9,6 @@
 #include "guard/guard_seam.h"
 
 enum { LIKE_MAX = 64 << 10, OVER_MAX = 4096 };
-static const char no_half[] = "\xEF\xBF\xBD"; /* U+FFFD */
 
 bool
 guard_channel_was_over(
@@ -136,7 +135,7 @@ guard_channel_held(const struct channel *c)
 						  : 0;
 
 	return held + (c->restore ? restorer_held(c->restore) : 0) +
-	       (c->halved ? sizeof(c->half) : 0);
+	       (c->halved.is ? sizeof(c->halved.half) : 0);
 }
 
 /* After the rules: placeholders are put back. */
@@ -356,25 +355,24 @@ guard_mend_halves(struct answer_text *t)
 
 	for (size_t i = 0; t->halves && i < t->text.n; i++)
 		if (utf8_half_at(t->text, i))
-			memcpy(p + i, no_half, UTF8_HALF);
+			memcpy(p + i, GUARD_NO_HALF, UTF8_HALF);
 }
 
 enum guard_result
-guard_channel_pair(struct channel *c, struct answer_text *t)
+guard_pair(struct guard *g, struct halved *h, struct answer_text *t)
 {
-	struct guard *g = c->g;
 	struct buf all, whole;
 
-	if (!t->text.n || (!t->halves && !c->halved))
+	if (!t->text.n || (!t->halves && !h->is))
 		return g->failed;
 	buf_init(&all, 0);
 	buf_init(&whole, 0);
-	if (c->halved)
-		buf_span(&all, span_of(c->half, sizeof(c->half)));
+	if (h->is)
+		buf_span(&all, span_of(h->half, sizeof(h->half)));
 	buf_span(&all, t->text);
-	c->halved = utf8_join_halves(buf_view(&all), &whole) > 0;
-	if (c->halved)
-		memcpy(c->half, all.p + all.n - UTF8_HALF, UTF8_HALF);
+	h->is = utf8_join_halves(buf_view(&all), &whole) > 0;
+	if (h->is)
+		memcpy(h->half, all.p + all.n - UTF8_HALF, UTF8_HALF);
 	t->text = whole.n ? arena_dup(&g->work, buf_view(&whole)) : SPAN_LIT("");
 	if (buf_failed(&all) || buf_failed(&whole) || !t->text.p)
 		guard_no_memory(g);
@@ -389,9 +387,9 @@ guard_channel_finish(struct channel *c)
 	struct guard *g = c->g;
 	int err = 0;
 
-	if (c->halved && channel_run(c, span_of(no_half, UTF8_HALF)))
+	if (c->halved.is && channel_run(c, SPAN_LIT(GUARD_NO_HALF)))
 		return g->failed;
-	c->halved = false;
+	c->halved.is = false;
 	if (c->scan)
 		err = channel_scan(c, SPAN_LIT(""), true);
 	if (!err && c->restore)

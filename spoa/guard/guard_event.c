@@ -133,7 +133,7 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 	struct answer_text said = *t;
 
 	*now = t->text;
-	if (c && guard_channel_pair(c, &said))
+	if (c && guard_pair(g, &c->halved, &said))
 		return g->failed;
 	guard_keep(g, &said, t->copy ? SPAN_LIT("") : said.text);
 	guard_heard(g, &said);

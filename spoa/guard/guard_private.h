@@ -32,6 +32,13 @@ struct spelled {
 	size_t ahead; /* bytes that were asked for less than their escape spells */
 };
 
+/* Half of a pair of surrogates that the next piece makes whole. */
+struct halved {
+	char half[UTF8_HALF];
+	bool is;
+};
+#define GUARD_NO_HALF "\xEF\xBF\xBD" /* what it is if none does: U+FFFD */
+
 /* A run of text of a stream. */
 struct channel {
 	LIST_ENTRY(channel) all;
@@ -46,8 +53,7 @@ struct channel {
 	bool replaced;		       /* the finding under way is */
 	size_t from, fed; /* in all texts of its kind: where it begins, and bytes that came */
 	bool cut; /* signed, and something of it would be replaced: no more of it goes */
-	char half[UTF8_HALF]; /* of a pair that the next piece makes whole */
-	bool halved;
+	struct halved halved;
 	size_t seen;
 	size_t held; /* of it, since held_us */
 	uint64_t held_us;
@@ -156,6 +162,7 @@ struct guard {
 		enum answer_kind kind;	     /* of it: */
 		uint32_t slot[ANSWER_SLOTS]; /* the block that it is in, */
 		bool between;		     /* or between two */
+		struct halved halved;
 		size_t from, fed, decided; /* its first byte, those that came, that are known */
 		size_t opened;		   /* where the first block ends, */
 		size_t *edges, nedges, edges_room; /* and others that are not known; in g->life */
@@ -288,7 +295,7 @@ void guard_unnamed_free(struct guard *g);
 /* guard_channel.c: the channel of a text, made where it is new; NULL: g->failed says why. */
 struct channel *guard_channel_of(struct guard *g, const struct answer_text *t);
 /* The text, pairs of surrogates whole: a half at its end waits for the next piece. */
-enum guard_result guard_channel_pair(struct channel *c, struct answer_text *t);
+enum guard_result guard_pair(struct guard *g, struct halved *h, struct answer_text *t);
 /* Another text: halves of pairs are none there. */
 void guard_mend_halves(struct answer_text *t);
 /* The next piece of its text; what may go is in its `out`. */

@@ -114,7 +114,7 @@ ends_in(struct guard *g, const struct answer_document *d)
 	LIST_FOREACH (c, &g->channels, all) {
 		bool text = c->kind == KIND_TEXT || c->kind == KIND_REASONING ||
 			    c->kind == KIND_REFUSAL;
-		if (text && c->scan && !c->halved && answer_ends(d, c->slot) &&
+		if (text && c->scan && !c->halved.is && answer_ends(d, c->slot) &&
 			g->seam.total[c->kind] == c->from + c->fed)
 			ended = c;
 	}
@@ -157,6 +157,7 @@ seam_open(struct guard *g, struct channel *c)
 	s->fed = c->from + c->fed;
 	s->decided = s->fed - detect_stream_held(s->scan);
 	s->opened = s->fed;
+	s->halved.is = false;
 	s->nedges = 0;
 	return add_edge(g);
 }
@@ -174,7 +175,7 @@ seam_is_over(const struct guard *g, const struct answer_document *d)
 		if (!is_joined(t))
 			continue;
 		bool same = !memcmp(t->slot, s->slot, sizeof(s->slot));
-		if (t->kind != s->kind || t->halves || (!s->between && !same) ||
+		if (t->kind != s->kind || (!s->between && !same) ||
 			guard_channel_was_over(g, t->kind, t->slot))
 			return true;
 	}
@@ -200,6 +201,21 @@ seam_feed(struct guard *g, struct span text)
 	return g->failed;
 }
 
+/* The block that is looked at ends with the event, if anything of it came. */
+static enum guard_result
+seam_block_end(struct guard *g, const struct answer_document *d)
+{
+	struct seam *s = &g->seam;
+
+	if (s->between || !answer_ends(d, s->slot))
+		return g->failed;
+	bool half = s->halved.is;
+	s->halved.is = false;
+	if (half && (seam_feed(g, SPAN_LIT(GUARD_NO_HALF)) || !s->scan))
+		return g->failed;
+	return s->fed > s->edges[s->nedges - 1] ? add_edge(g) : g->failed;
+}
+
 /* What the event says of it. */
 static enum guard_result
 seam_read(struct guard *g, const struct answer_document *d)
@@ -209,15 +225,15 @@ seam_read(struct guard *g, const struct answer_document *d)
 	if (seam_is_over(g, d))
 		return seam_end(g, true);
 	for (size_t i = 0; i < d->ntexts; i++) {
-		const struct answer_text *t = &d->texts[i];
-		if (!is_joined(t))
+		struct answer_text t = d->texts[i];
+		if (!is_joined(&t))
 			continue;
 		s->between = false;
-		memcpy(s->slot, t->slot, sizeof(s->slot));
-		if (seam_feed(g, t->text) || !s->scan)
+		memcpy(s->slot, t.slot, sizeof(s->slot));
+		if (guard_pair(g, &s->halved, &t) || seam_feed(g, t.text) || !s->scan)
 			return g->failed;
 	}
-	return d->ends.any && s->fed > s->edges[s->nedges - 1] ? add_edge(g) : g->failed;
+	return seam_block_end(g, d);
 }
 
 /* ---- events ---- */

@@ -243,13 +243,19 @@ whole_or_streamed_it_is_the_same(void **state)
 /* ---- many short blocks ---- */
 
 static void
-put_block(struct buf *in, unsigned i, const char *text)
+put_delta(struct buf *in, unsigned i, const char *text)
 {
 	buf_printf(in,
 		"data: {\"type\":\"content_block_delta\",\"index\":%u,\"delta\":{\"type\":"
-		"\"text_delta\",\"text\":\"%s\"}}\n\n"
-		"data: {\"type\":\"content_block_stop\",\"index\":%u}\n\n",
-		i, text, i);
+		"\"text_delta\",\"text\":\"%s\"}}\n\n",
+		i, text);
+}
+
+static void
+put_block(struct buf *in, unsigned i, const char *text)
+{
+	put_delta(in, i, text);
+	buf_printf(in, "data: {\"type\":\"content_block_stop\",\"index\":%u}\n\n", i);
 }
 
 /* An item, and in `again` what the end says of it. */
@@ -325,6 +331,25 @@ a_value_over_any_number_of_blocks_is_replaced(void **state)
 	assert_goes_without("anthropic", "/v1/messages", &in, gone, "<EMAIL_ADDRESS>");
 }
 
+/* An emoji in two events, as halves of a pair. */
+static void
+a_half_of_a_pair_ends_no_value(void **state)
+{
+	static const char *const gone[] = { "jane", "jim", "exam", NULL };
+	struct buf in;
+
+	(void)state;
+	buf_init(&in, 0);
+	put_block(&in, 0, "to jane.doe@exam");
+	put_delta(&in, 1, "ple.org \\ud83d");
+	put_delta(&in, 1, "\\ude00 and so on to jim@exam");
+	put_block(&in, 1, "ple.net\\ud83d");
+	put_delta(&in, 2, "\\ude00 for jim.doe@exam");
+	put_block(&in, 2, "");
+	put_block(&in, 3, "ple.com, and so on. ");
+	assert_goes_without("anthropic", "/v1/messages", &in, gone, "<EMAIL_ADDRESS>");
+}
+
 static void
 values_over_many_ends_are_replaced_where_they_are_said_again(void **state)
 {
@@ -378,6 +403,7 @@ main(void)
 		cmocka_unit_test(
 			a_value_over_two_blocks_is_replaced_whatever_else_comes_with_it),
 		cmocka_unit_test(a_value_over_any_number_of_blocks_is_replaced),
+		cmocka_unit_test(a_half_of_a_pair_ends_no_value),
 		cmocka_unit_test(values_over_many_ends_are_replaced_where_they_are_said_again),
 		cmocka_unit_test(blocks_wait_no_longer_than_their_own_text),
 		cmocka_unit_test(whole_or_streamed_it_is_the_same),
