@@ -221,6 +221,9 @@ static const struct endpoint_row endpoints[] = {
 	RUNS("/tuningJobs",          "tuning"),
 	RUNS("/batchPredictionJobs", "batch"),
 	RUNS("/auth_tokens",         "live"), /* what is said with one is said elsewhere */
+	/* each document is embedded */
+	RUNS("/fileSearchStores/{id}", "file_search_stores"),
+	{ "POST", "/upload/v1beta/fileSearchStores/{id}", "file_search_stores", &table_kept, E_ROOT | E_UNSEEN },
 	KEPT("/tuningJobs",          "tuning"),
 	KEPT("/batchPredictionJobs", "batch"),
 	KEPT("/operations",          "operations"),
