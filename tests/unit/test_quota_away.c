@@ -196,6 +196,58 @@ a_share_is_of_as_many_as_came(void **state)
 	}
 }
 
+/* One that stands still for so long that the others no longer count it has its share when it
+ * goes on: what they may spend meanwhile stays theirs. */
+static void
+who_stands_still_keeps_its_share(void **state)
+{
+	enum { CAME = 2 };
+	struct quota_dim share = dim(&kinds[1], QUOTA_AWAY_SHARE);
+	struct ev_loop *loops[CAME];
+	struct daemon d[CAME];
+	struct ask last;
+	bool all = false;
+
+	NEEDS_REDIS;
+	share.share = APART;
+	share.guessed = true;
+	for (int k = 0; k < CAME; k++) {
+		loops[k] = k ? ev_loop_new(EVFLAG_AUTO) : loop;
+		loop = loops[k];
+		daemon_up(&d[k]);
+		quota_together(d[k].quota, 1, 0);
+	}
+	for (int n = 0; n < 3000 && !all; n++) { /* each has seen the other */
+		all = true;
+		for (int k = 0; k < CAME; k++) {
+			loop = loops[k];
+			run_for(5000);
+			all &= lives_alone(d[k].quota->lives, APART, true) == APART / CAME;
+		}
+	}
+	assert_true(all);
+	/* The second one stands still: Redis forgets it, and the first one sees that. */
+	loop = loops[0];
+	unsigned long long epoch = redis_life(d[0].line.redis)->epoch;
+	for (int beat = 0; beat < 3; beat++) {
+		redis_rig_do(&server, "DEL tollgate:members:%llu", epoch);
+		while (!redis_rig_do(&server, "EXISTS tollgate:members:%llu", epoch))
+			run_for(1000);
+	}
+	stop(d, CAME, 30000);
+	for (int k = 0; k < CAME; k++) {
+		loop = loops[k];
+		assert_int_equal(all_of(&d[k], &share, &last, QUOTA_FAILED), APART / CAME);
+	}
+	for (int k = 0; k < CAME; k++) {
+		loop = loops[k];
+		go_on(&d[k], 1);
+		daemon_down(&d[k]);
+	}
+	loop = loops[0];
+	ev_loop_destroy(loops[1]);
+}
+
 /* Who starts while Redis is away, and was not told how many daemons there are, spends nothing
  * on its own; who was told spends its share. */
 static void
@@ -369,6 +421,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares_stay_within_the_limit),
 		cmocka_unit_test(a_share_is_of_as_many_as_came),
+		cmocka_unit_test(who_stands_still_keeps_its_share),
 		cmocka_unit_test(who_knows_of_nobody_has_no_share),
 		cmocka_unit_test(the_strictest_limit_decides),
 		cmocka_unit_test(what_is_answered_too_late_is_given_back),

@@ -15,6 +15,8 @@ enum {
 	SETTLE_US = 5000000,
 	/* And who found a lost Redis again, where nobody said how many there are. */
 	GUESS_US = 2000000,
+	/* So long whoever was seen may go on after it stood still, with its share. */
+	MOST_US = 600000000,
 	RENEW_US = 1000000,
 	MEMBER_MS = 3000,
 	KEY_S = 60,
@@ -30,7 +32,8 @@ struct quota_lives {
 	int64_t first;	  /* whom it waits for then */
 	int64_t workers;  /* of this daemon; 0: nobody said */
 	bool guesses;	  /* tollgate.yaml does not say how many daemons there are */
-	int64_t seen;	  /* members, when Redis was last asked; 0: never */
+	int64_t most;	  /* members that Redis showed, lately; 0: it was never asked */
+	uint64_t most_us; /* when last */
 	int64_t lasting;  /* the most that were there for long; 0: no more than `first` */
 	bool said;	  /* that these are more */
 	uint64_t id;	  /* this worker's name */
@@ -228,6 +231,17 @@ go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us
 }
 
 static void
+see(struct quota_lives *all, int64_t members)
+{
+	uint64_t now_us = clock_mono_us();
+
+	if (members < all->most && now_us - all->most_us < MOST_US)
+		return;
+	all->most = members;
+	all->most_us = now_us;
+}
+
+static void
 on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
 	const struct asked *a = TAGGED(asked, arg);
@@ -236,7 +250,8 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	if (!l || err || n < BEAT_COMMANDS || replies[3].err || replies[4].err ||
 		replies[4].n != 1)
 		return;
-	l->came = a->quota->lives->seen = replies[3].i;
+	l->came = replies[3].i;
+	see(a->quota->lives, l->came);
 	l->begun = replies[4].list[0] != 0; /* asked after it came: nothing is let go unseen */
 }
 
@@ -318,7 +333,8 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	if (err || n < BEAT_COMMANDS || replies[3].err || replies[4].err || replies[4].n != 2)
 		return;
 	if ((uint64_t)replies[4].list[0] == a->epoch) {
-		all->members = all->seen = replies[3].i > 1 ? replies[3].i : 1;
+		all->members = replies[3].i > 1 ? replies[3].i : 1;
+		see(all, all->members);
 		look_for_unknown(a->quota, all);
 		return;
 	}
@@ -455,7 +471,7 @@ lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
 uint64_t
 lives_alone(const struct quota_lives *l, uint64_t apart, bool guessed)
 {
-	int64_t most = l->seen > l->lasting ? l->seen : l->lasting;
+	int64_t most = l->most > l->lasting ? l->most : l->lasting;
 
 	if (!l->workers)
 		return apart;
