@@ -254,7 +254,14 @@ seam_wait(struct guard *g, const struct frame *f)
 	w->text_end = g->seam.fed;
 	STAILQ_INSERT_TAIL(&g->seam.waiting, w, all);
 	g->seam.bytes += w->bytes.n;
-	return g->seam.bytes > WAITING_MAX ? seam_end(g, true) : g->failed;
+	if (g->seam.bytes <= WAITING_MAX)
+		return g->failed;
+	/* What began in one block is under way in the next. */
+	if (!g->seam.between &&
+		guard_unread(g, g->seam.fed - g->seam.decided,
+			"what is over a block's end is longer than events wait"))
+		return g->failed;
+	return seam_end(g, true);
 }
 
 enum guard_result

@@ -372,6 +372,30 @@ values_over_many_ends_are_replaced_where_they_are_said_again(void **state)
 	assert_goes_without("openai", "/v1/responses", &in, gone, "response.completed");
 }
 
+/* A key that begins in one block, and goes on in more events than wait. */
+static void
+what_is_over_an_end_for_too_long_is_unread(void **state)
+{
+	static const struct answer_case c = { "", REDACT, "anthropic", "/v1/messages",
+		"text/event-stream", "", "" };
+	struct guard_rig r;
+	struct buf in;
+
+	(void)state;
+	buf_init(&in, 0);
+	put_block(&in, 0, "-----BEGIN RSA PRIVATE KEY-----\\nMIIEowIBAAKCAQEA");
+	for (unsigned i = 0; i < 1000; i++)
+		put_delta(&in, 1, i % 2 ? "x" : "7");
+	guard_rig_open(&r, &c);
+	guard_rig_feed(&r, buf_view(&in));
+	struct span out = buf_view(&r.out);
+	assert_int_equal(r.got, GUARD_UNREAD);
+	assert_true(guard_report(r.g)->unread_bytes > 0);
+	assert_null(memmem(out.p, out.n, "\"x\"", 3));
+	guard_rig_close(&r);
+	buf_free(&in);
+}
+
 /* Blocks of a word each: what is known of them goes, while the last ones wait. */
 static void
 blocks_wait_no_longer_than_their_own_text(void **state)
@@ -405,6 +429,7 @@ main(void)
 		cmocka_unit_test(a_value_over_any_number_of_blocks_is_replaced),
 		cmocka_unit_test(a_half_of_a_pair_ends_no_value),
 		cmocka_unit_test(values_over_many_ends_are_replaced_where_they_are_said_again),
+		cmocka_unit_test(what_is_over_an_end_for_too_long_is_unread),
 		cmocka_unit_test(blocks_wait_no_longer_than_their_own_text),
 		cmocka_unit_test(whole_or_streamed_it_is_the_same),
 	};
