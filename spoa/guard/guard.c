@@ -248,13 +248,22 @@ over(struct guard *g, struct span bytes, struct buf *out)
 	return g->failed;
 }
 
+/* Blanks at its end stay: more may come. */
+static struct span
+after_blanks(struct span s)
+{
+	struct span text = span_trim(s, GUARD_BLANKS);
+
+	return text.n ? span_cut(s, (size_t)(text.p - s.p), s.n) : text;
+}
+
 /* A body whose type says that it is no text is that, unless it begins like JSON or like events:
  * clients read what they asked for. It is kept until enough of it is there to tell. */
 static void
 settle_way(struct guard *g, struct span bytes, struct buf *out)
 {
-	struct span kept = span_trim(buf_view(&g->body), GUARD_BLANKS);
-	struct span more = kept.n ? bytes : span_trim(bytes, GUARD_BLANKS);
+	struct span kept = after_blanks(buf_view(&g->body));
+	struct span more = kept.n ? bytes : after_blanks(bytes);
 	char begins[BEGINNING];
 
 	if (!g->unsure_way || kept.n + more.n < BEGINNING)

@@ -396,6 +396,27 @@ what_is_over_an_end_for_too_long_is_unread(void **state)
 	buf_free(&in);
 }
 
+/* What an image's bytes begin with is looked at as it comes: a byte, blanks, others. */
+static void
+an_image_of_blanks_passes_byte_by_byte(void **state)
+{
+	static const struct answer_case c = { "", REDACT, "openai", "/v1/images", "image/png",
+		"", "" };
+	char image[96];
+	struct guard_rig r;
+
+	(void)state;
+	memset(image, '\n', sizeof(image));
+	image[0] = image[sizeof(image) - 2] = 'x';
+	guard_rig_open(&r, &c);
+	for (size_t i = 0; i < sizeof(image); i++)
+		guard_rig_feed(&r, span_of(image + i, 1));
+	guard_rig_end(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	assert_true(span_eq(buf_view(&r.out), span_of(image, sizeof(image))));
+	guard_rig_close(&r);
+}
+
 /* Blocks of a word each: what is known of them goes, while the last ones wait. */
 static void
 blocks_wait_no_longer_than_their_own_text(void **state)
@@ -430,6 +451,7 @@ main(void)
 		cmocka_unit_test(a_half_of_a_pair_ends_no_value),
 		cmocka_unit_test(values_over_many_ends_are_replaced_where_they_are_said_again),
 		cmocka_unit_test(what_is_over_an_end_for_too_long_is_unread),
+		cmocka_unit_test(an_image_of_blanks_passes_byte_by_byte),
 		cmocka_unit_test(blocks_wait_no_longer_than_their_own_text),
 		cmocka_unit_test(whole_or_streamed_it_is_the_same),
 	};
