@@ -388,10 +388,9 @@ what_is_over_an_end_for_too_long_is_unread(void **state)
 		put_delta(&in, 1, i % 2 ? "x" : "7");
 	guard_rig_open(&r, &c);
 	guard_rig_feed(&r, buf_view(&in));
-	struct span out = buf_view(&r.out);
 	assert_int_equal(r.got, GUARD_UNREAD);
+	assert_int_equal(r.out.n, 0); /* of all of it nothing goes */
 	assert_true(guard_report(r.g)->unread_bytes > 0);
-	assert_null(memmem(out.p, out.n, "\"x\"", 3));
 	guard_rig_close(&r);
 	buf_free(&in);
 }
