@@ -19,7 +19,14 @@ struct hit {
 		HIT_CREDENTIAL /* the caller's own, or a key of ours; likewise */
 	} kind;
 	const struct hit *of; /* a further mention of this one's value; else NULL */
+	struct span value; /* what is written there spells, where that differs; else p NULL */
 };
+
+static inline struct span
+hit_value(const struct hit *h)
+{
+	return h->value.p ? h->value : span_cut(h->segment->text, h->f.start, h->f.end);
+}
 
 /* What is redacted: spans in the order of classification that do not overlap, and
  * texts that go whole. */

@@ -314,7 +314,7 @@ value_in_path(const struct request *r)
 		return true;
 	for (size_t i = 0; i < r->scan.nhits; i++) {
 		const struct hit *h = &r->scan.hits[i];
-		struct span value = span_cut(h->segment->text, h->f.start, h->f.end);
+		struct span value = hit_value(h);
 		if (value.n < MENTION_LEAST ||
 			!detect_entity_spreads(r->snap->rules, h->f.entity, &how))
 			continue;

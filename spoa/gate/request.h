@@ -21,6 +21,7 @@
 #include "quota/quota.h"
 #include "sources/data.h"
 #include "sources/recognise.h"
+#include "text/inner.h"
 #include "text/needles.h"
 #include "text/style.h"
 #include "tokens/models.h"
@@ -153,6 +154,7 @@ struct request {
 		size_t from, end;
 		/* where findings of the next count from; the last one's end */
 		size_t keep, seen;
+		struct inner inner; /* its text, where that is JSON */
 		/* segments without an answer, for on_failure.classifier: redact */
 		const struct segment **failed;
 		size_t nfailed, failed_size;

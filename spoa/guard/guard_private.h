@@ -9,6 +9,7 @@
 #include "codec/utf8.h"
 #include "guard/guard.h"
 #include "text/body.h"
+#include "text/spelled.h"
 
 enum { CLEAN_MAX = 64, CLEAN_BYTES = 64 };
 
@@ -23,13 +24,6 @@ enum guard_way {
 struct json_place {
 	bool string, escape;
 	unsigned depth;
-};
-
-/* JSON text that is scanned as what it spells: its raw bytes until they go. */
-struct spelled {
-	struct buf raw;
-	size_t read;  /* of it: scanned */
-	size_t ahead; /* bytes that were asked for less than their escape spells */
 };
 
 /* Half of a pair of surrogates that the next piece makes whole. */
@@ -309,14 +303,8 @@ bool guard_channel_was_over(
 	const struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS]);
 void guard_channels_free(struct guard *g);
 
-/* guard_spelled.c: more of the text; what its whole escapes spell is appended. `final`: no more
- * comes. */
-void spelled_feed(struct spelled *s, struct span raw, bool final, struct buf *out);
-/* What spelled the next bytes of that: a view of the raw text, until it is dropped. */
-struct span spelled_next(struct spelled *s, size_t bytes);
-void spelled_drop(struct spelled *s, size_t raw_bytes);
-/* What a part of a call's arguments spells, in g->work; of any other text itself. p NULL: out
- * of memory. */
+/* guard_spelled.c: what a part of a call's arguments spells, in g->work; of any other text
+ * itself. p NULL: out of memory. */
 struct span guard_spelled(struct guard *g, const struct answer_text *t, struct span text);
 /* Findings in that, as places of the text. */
 void guard_unspell(const struct answer_text *t, struct findings *found);

@@ -77,7 +77,7 @@ wholes(struct request *r, bool failed, struct overlay *o)
 	for (k = 0; failed && k < r->scan.nfailed; k++) {
 		const struct segment *s = r->scan.failed[k];
 		v[n++] = (struct hit){ s, request_in_target(r, s),
-			{ .start = 0, .end = s->text.n }, HIT_UNKNOWN, NULL };
+			{ .start = 0, .end = s->text.n }, HIT_UNKNOWN, NULL, { NULL, 0 } };
 	}
 	qsort_r(v, n, sizeof(*v), request_order_hits, r);
 	for (size_t i = 0; i < n; i++)

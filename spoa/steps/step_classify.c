@@ -11,14 +11,16 @@
 #include "text/needles.h"
 #include "text/opaque.h"
 
+/* `value`: what it spells, where that differs; else p NULL. */
 static bool
-add_hit(struct request *r, const struct segment *s, bool in_target, const struct finding *f)
+add_hit(struct request *r, const struct segment *s, bool in_target, const struct finding *f,
+	struct span value)
 {
 	if ((r->scan.nhits == r->scan.hits_size && r->scan.hits_size > CAP_FINDINGS) ||
 		!mem_room(&r->scan.hits, &r->scan.hits_size, r->scan.nhits + 1,
 			sizeof(struct hit)))
 		return false;
-	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL };
+	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL, value };
 	entity_add(&r->found.entities, f->entity);
 	r->found.roles[f->entity] |= (uint16_t)(1u << s->role);
 	return true;
@@ -190,6 +192,77 @@ find(const struct request *r, struct snapshot_local *mine, const struct segment 
 	return err;
 }
 
+/* What a window of JSON spells: *said is in `b`. Of any other text, the window. 0 or ERR_NOMEM.
+ */
+static int
+spell(struct request *r, const struct segment *s, const struct window *w, struct buf *b,
+	struct span *said)
+{
+	struct inner *in = &r->scan.inner;
+	int err = 0;
+
+	*said = w->text;
+	if (w->base == 0)
+		*in = (struct inner){ .n = 0 };
+	if (w->base == 0 && inner_escaped(s->text))
+		err = inner_open(in, s->text, s->role == ROLE_TOOL_CALL, &r->arena);
+	if (err || !in->n)
+		return err;
+	inner_said(in, w->base, w->base + w->text.n, b);
+	*said = buf_view(b);
+	return buf_failed(b) ? ERR_NOMEM : 0;
+}
+
+/* The findings in what a window spells, as places of its segment. */
+static void
+place_findings(const struct request *r, const struct window *w, struct findings *found)
+{
+	struct inner_cursor at = inner_at(&r->scan.inner, w->base);
+
+	for (size_t i = 0; i < found->n; i++) {
+		struct finding *f = &found->v[i];
+		size_t start = f->start, end = f->end;
+		if (!r->scan.inner.n) {
+			f->start = w->base + start;
+			f->end = w->base + end;
+			continue;
+		}
+		f->start = inner_start(&at, start);
+		f->end = inner_end(&at, end);
+	}
+}
+
+/* What counts of the findings of a window becomes hits. 0, ERR_LIMIT or ERR_NOMEM. */
+static int
+take_findings(struct request *r, const struct segment *s, bool in_target,
+	const struct window *w, struct span said, struct findings *found)
+{
+	struct finding *places = arena_array(&r->arena, found->n, sizeof(*places));
+	struct span value = { NULL, 0 };
+
+	if (!places)
+		return ERR_NOMEM;
+	if (found->n)
+		memcpy(places, found->v, found->n * sizeof(*places));
+	place_findings(r, w, &(struct findings){ .v = places, .n = found->n });
+	for (size_t i = 0; i < found->n; i++) {
+		struct finding f = places[i];
+		if (f.start >= w->until || f.end <= r->scan.end ||
+			(f.start < w->keep && f.end <= w->seen) || is_chance(r, s, &f))
+			continue;
+		begin_with(r, s->text, w, f.start, f.end);
+		if (f.start < r->scan.end)
+			f.start = r->scan.end;
+		r->scan.end = f.end;
+		if (r->scan.inner.n)
+			value = arena_dup(
+				&r->arena, span_cut(said, found->v[i].start, found->v[i].end));
+		if (!add_hit(r, s, in_target, &f, value))
+			return ERR_LIMIT;
+	}
+	return 0;
+}
+
 /* One window of a segment: 0, or ERR_NOMEM. A segment the detectors gave up on is
  * remembered and not looked at further. */
 static int
@@ -199,29 +272,24 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
 	struct findings found = { 0 };
 	struct window w = next_window(r, s->text);
+	struct span said;
+	struct buf b;
 
+	buf_init(&b, 0);
+	int err = spell(r, s, &w, &b, &said);
 	if (w.base == 0) {
 		opt.before = before;
 		r->scan.end = 0;
 	}
-	opt.used = searched(r, s, in_target, w.text);
-	int err = find(r, mine, s, w.text, &opt, &r->arena, &found);
+	opt.used = searched(r, s, in_target, said);
+	if (!err)
+		err = find(r, mine, s, said, &opt, &r->arena, &found);
 	r->found.evasion |= found.evasion;
-	score_injection(r, s, w.text);
-	for (size_t i = 0; err == 0 && i < found.n; i++) {
-		struct finding f = found.v[i];
-		f.start += w.base;
-		f.end += w.base;
-		if (f.start >= w.until || f.end <= r->scan.end ||
-			(f.start < w.keep && f.end <= w.seen) || is_chance(r, s, &f))
-			continue;
-		begin_with(r, s->text, &w, f.start, f.end);
-		if (f.start < r->scan.end)
-			f.start = r->scan.end;
-		r->scan.end = f.end;
-		if (!add_hit(r, s, in_target, &f))
-			err = ERR_LIMIT;
-	}
+	if (!err || err == ERR_LIMIT)
+		score_injection(r, s, said);
+	if (!err)
+		err = take_findings(r, s, in_target, &w, said, &found);
+	buf_free(&b);
 	*work = w.text.n;
 	if (err == ERR_NOMEM)
 		return ERR_NOMEM;

@@ -299,7 +299,8 @@ merge_part(struct request *r, struct part *p)
 		for (size_t k = 0; k < n; k++) {
 			const struct finding *f = &p->found[i].v[k];
 			to[k] = (struct hit){ s, request_in_target(r, s), *f,
-				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL };
+				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL,
+				{ NULL, 0 } };
 			entity_add(&r->found.entities, f->entity);
 			r->found.roles[f->entity] |= (uint16_t)(1u << s->role);
 		}
@@ -351,7 +352,7 @@ whole_text(struct request *r, const struct segment *s)
 	if (!to)
 		return ERR_LIMIT;
 	*to = (struct hit){ s, request_in_target(r, s), { .start = 0, .end = s->text.n },
-		HIT_UNKNOWN, NULL };
+		HIT_UNKNOWN, NULL, { NULL, 0 } };
 	return 0;
 }
 
@@ -395,7 +396,7 @@ candidates(struct external_job *j, const struct segment *s, bool patterns)
 		return err ? err : ERR_LIMIT;
 	for (size_t i = 0; i < found.n; i++)
 		to[i] = (struct hit){ s, request_in_target(r, s), found.v[i], HIT_POSSIBLE,
-			NULL };
+			NULL, { NULL, 0 } };
 	return 0;
 }
 

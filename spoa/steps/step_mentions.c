@@ -77,7 +77,7 @@ add_values(struct request *r)
 		if (h->kind != HIT_SPAN || (h->f.flags & FINDING_RUN) || !request_goes(r, h) ||
 			!detect_entity_spreads(r->snap->rules, h->f.entity, &how))
 			continue;
-		struct span value = span_cut(h->segment->text, h->f.start, h->f.end);
+		struct span value = hit_value(h);
 		int err = add_value(j, value, how, (uint32_t)j->at);
 		if (err)
 			return err;

@@ -57,7 +57,7 @@ replacement(struct request *r, const struct hit *h)
 	const struct segment *s = h->segment;
 	const struct finding *f = &h->f;
 	const struct hit *named = h->of ? h->of : h;
-	struct span value = span_cut(named->segment->text, named->f.start, named->f.end);
+	struct span value = hit_value(named);
 
 	if (h->kind == HIT_UNKNOWN)
 		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER,
@@ -85,6 +85,26 @@ note_taken(struct request *r)
 	}
 }
 
+/* The edits that the hits of one segment make; what is put into JSON stays JSON. */
+static int
+hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *out)
+{
+	struct inner in;
+	int err = inner_open(
+		&in, h->segment->text, h->segment->role == ROLE_TOOL_CALL, &r->arena);
+	struct inner_place at = inner_begin(&in);
+
+	for (size_t i = 0; !err && i < n; i++) {
+		struct span with = replacement(r, &h[i]);
+		out[i] = (struct text_edit){ h[i].f.start, h[i].f.end, with };
+		if (in.n)
+			out[i].with =
+				inner_with(&at, &out[i].from, &out[i].to, with, &r->arena);
+		err = out[i].with.p ? 0 : ERR_NOMEM;
+	}
+	return err;
+}
+
 /* The hits of one segment are together, in its order. */
 static int
 edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct edits *target)
@@ -98,10 +118,9 @@ edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct
 		struct text_edit *te = arena_array(&r->arena, n, sizeof(*te));
 		if (!te)
 			return ERR_NOMEM;
-		for (size_t k = 0; k < n; k++)
-			te[k] = (struct text_edit){ h[k].f.start, h[k].f.end,
-				replacement(r, &h[k]) };
-		err = edit_segment(r, h->in_target ? target : body, h->segment, te, n);
+		err = hits_edits(r, h, n, te);
+		if (!err)
+			err = edit_segment(r, h->in_target ? target : body, h->segment, te, n);
 	}
 	return err;
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/caps.h"
@@ -202,6 +203,38 @@ an_answer_has_all_its_members(void **state)
 	o = answer("{" NOON "\"path\":\"/api/bob@example.com?q=a\",\"method\":\"GET\"}");
 	assert_null(strstr(json_string_value(json_object_get(o, "path")), "bob@"));
 	json_decref(o);
+}
+
+/* Members that are JSON as a text: agents send their calls' arguments back. */
+static void
+json_that_is_a_text_is_read_as_it_spells(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *name, *body, *want;
+	} texts[] = {
+		{ "what a call's arguments and a tool's result spell",
+			"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"to\\\":\\\"hi,\\\\nJane Doe\\\\tand Zo\\\\u00eb M\\\\u00fcller\\\"}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"{\\\"from\\\":\\\"Zo\\u00eb M\\u00fcller\\\\n\\\\ud83d\\\\ude00ada@example.com\\\"}\"}]}",
+			"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"to\\\":\\\"hi,\\\\n<PERSON_1>\\\\tand <PERSON_2>\\\"}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"{\\\"from\\\":\\\"<PERSON_2>\\\\n\\\\ud83d\\\\ude00<EMAIL_ADDRESS_1>\\\"}\"}]}" },
+		{ "JSON in JSON, and a number in it",
+			"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"q\\\": \\\"{\\\\\\\"b\\\\\\\":\\\\\\\"\\\\\\\\nJane Doe\\\\\\\",\\\\\\\"c\\\\\\\":4111111111111111}\\\"}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"C:\\\\new Jane Doe\"}]}",
+			"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"q\\\": \\\"{\\\\\\\"b\\\\\\\":\\\\\\\"\\\\\\\\n<PERSON_1>\\\\\\\",\\\\\\\"c\\\\\\\":\\\\\\\"<CREDIT_CARD_1>\\\\\\\"}\\\"}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"C:\\\\new <PERSON_1>\"}]}" },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *in = json_pack("{ss ss ss}", "path", "/v1/chat/completions", "time",
+			"2026-11-20T12:00:00Z", "body", texts[i].body);
+		char *line = json_dumps(in, 0);
+		json_t *o = answer(line);
+		const char *body = json_string_value(json_object_get(o, "body"));
+		if (!body || strcmp(body, texts[i].want))
+			fail_msg("%s: %s", texts[i].name, cmd_out);
+		json_decref(in);
+		json_decref(o);
+		free(line);
+	}
 }
 
 /* Who was considered, what is sent in place of what was asked for. */
@@ -551,6 +584,7 @@ main(void)
 		cmocka_unit_test(a_policy_says_whose_injection_counts),
 		cmocka_unit_test(decide_answers_by_exit_code_and_members),
 		cmocka_unit_test(recognisers_answers_are_part_of_the_input),
+		cmocka_unit_test(json_that_is_a_text_is_read_as_it_spells),
 		cmocka_unit_test(an_answer_has_all_its_members),
 		cmocka_unit_test(an_answer_says_who_was_considered_and_what_is_sent),
 		cmocka_unit_test(headers_over_the_cap_are_a_mistake),

@@ -38,6 +38,21 @@ go_to(const struct scan_text *t, struct place at, size_t text)
 	return (struct place){ text, at.raw + n };
 }
 
+/* What the escapes in it spell. */
+static int
+set_value(struct scan *s, const struct scan_text *t, struct hit *h)
+{
+	struct buf b;
+
+	if (!t->inner.n || !inner_escaped(hit_value(h)))
+		return 0;
+	buf_init(&b, 0);
+	inner_said(&t->inner, h->f.start, h->f.end, &b);
+	h->value = buf_failed(&b) ? h->value : arena_dup(s->arena, buf_view(&b));
+	buf_free(&b);
+	return h->value.p ? 0 : ERR_NOMEM;
+}
+
 /* The findings, and between them what mentions their values again: hits as in a request,
  * with the text as the one segment. NULL: no memory. */
 static struct hit *
@@ -52,10 +67,12 @@ with_mentions(struct scan *s, const struct scan_text *t, const struct segment *w
 
 	for (size_t i = 0; err == 0 && i < f->n; i++) {
 		own[i] = (struct hit){ .segment = whole, .f = f->v[i] };
+		err = set_value(s, t, &own[i]);
+		if (err)
+			break;
 		if (!(f->v[i].flags & FINDING_RUN) &&
 			detect_entity_spreads(s->rules, f->v[i].entity, &how))
-			err = mention_add(set, span_cut(t->text, f->v[i].start, f->v[i].end),
-				how, (uint32_t)i);
+			err = mention_add(set, hit_value(&own[i]), how, (uint32_t)i);
 	}
 	if (err == 0)
 		err = mention_build(set, SIZE_MAX);
@@ -93,15 +110,19 @@ put_redacted(struct scan *s, const struct scan_text *t)
 	if (!r || !hits)
 		return cmd_fail("redact", "%s", err_str(ERR_NOMEM));
 	redactor_taken(r, t->text);
+	struct inner_place inner = inner_begin(&t->inner);
 	for (size_t i = 0; i < n; i++) {
-		const struct finding *f = &hits[i].f, *named = hits[i].of ? &hits[i].of->f : f;
-		at = go_to(t, at, f->start);
-		end = go_to(t, at, f->end);
-		buf_span(s->out, span_cut(raw, written, at.raw));
+		const struct finding *f = &hits[i].f;
+		const struct hit *named = hits[i].of ? hits[i].of : &hits[i];
 		struct span with = redactor_get(r, how->style,
-			span_str(detect_entity_name(s->rules, f->entity)),
-			span_cut(t->text, named->start, named->end),
+			span_str(detect_entity_name(s->rules, f->entity)), hit_value(named),
 			detect_entity_folds(s->rules, f->entity), false);
+		size_t start = f->start, stop = f->end;
+		if (t->inner.n)
+			with = inner_with(&inner, &start, &stop, with, s->arena);
+		at = go_to(t, at, start);
+		end = go_to(t, at, stop);
+		buf_span(s->out, span_cut(raw, written, at.raw));
 		if (t->line.p)
 			buf_json(s->out, with);
 		else

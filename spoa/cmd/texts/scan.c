@@ -44,11 +44,37 @@ scan_write(struct buf *out)
 	return true;
 }
 
+/* As a request's texts are: JSON as what its escapes spell. */
+static int
+find(struct session *s, struct scan_text *t)
+{
+	struct detect_options opt = scan_rules_options(s->s.with);
+	struct span said = t->text;
+	struct buf b;
+
+	buf_init(&b, 0);
+	int err = inner_open(&t->inner, t->text, false, s->s.arena);
+	if (t->inner.n && inner_escaped(t->text)) {
+		inner_said(&t->inner, 0, t->text.n, &b);
+		said = buf_view(&b);
+		err = buf_failed(&b) ? ERR_NOMEM : err;
+	}
+	if (!err)
+		err = detect_scan(s->s.rules, s->scratch, said, &opt, s->s.arena, &t->findings);
+	struct inner_cursor at = inner_at(&t->inner, 0);
+	for (size_t i = 0; !err && t->inner.n && i < t->findings.n; i++) {
+		struct finding *f = &t->findings.v[i];
+		f->start = inner_start(&at, f->start);
+		f->end = inner_end(&at, f->end);
+	}
+	buf_free(&b);
+	return err;
+}
+
 static int
 one_text(struct session *s, struct scan_text *t)
 {
-	struct detect_options opt = scan_rules_options(s->s.with);
-	int err = detect_scan(s->s.rules, s->scratch, t->text, &opt, s->s.arena, &t->findings);
+	int err = find(s, t);
 
 	if (err)
 		return cmd_fail(s->command, "the text was not classified: %s", scan_why(err));

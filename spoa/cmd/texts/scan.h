@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "cmd/texts/scan_rules.h"
+#include "text/inner.h"
 
 struct scan_text {
 	struct span text; /* decoded */
@@ -13,6 +14,7 @@ struct scan_text {
 	size_t from, to;  /* JSON lines: the raw text in `line`, between its quotes */
 	struct span role; /* JSON lines: "role" where given */
 	struct findings findings;
+	struct inner inner; /* of a text that is JSON; else n 0 */
 };
 
 struct scan {
