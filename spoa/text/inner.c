@@ -246,6 +246,8 @@ place_step(struct inner_place *p)
 		p->string = !p->string;
 }
 
+enum { NUMBER_MOST = 512 }; /* bytes before and after an edit */
+
 static bool
 in_number(char c)
 {
@@ -278,9 +280,9 @@ whole_number(struct span t, size_t *from, size_t *to)
 	for (size_t i = a; i < b; i++)
 		if (!in_number(t.p[i]))
 			return false;
-	while (a > 0 && in_number(t.p[a - 1]))
+	while (a > 0 && *from - a < NUMBER_MOST && in_number(t.p[a - 1]))
 		a--;
-	while (b < t.n && in_number(t.p[b]))
+	while (b < t.n && b - *to < NUMBER_MOST && in_number(t.p[b]))
 		b++;
 	size_t before = before_blanks(t, a), after = b;
 	while (after < t.n && is_space(t.p[after]))
