@@ -58,7 +58,7 @@ read_until(int fd, struct buf *out, const char *mark)
 	struct pollfd readable = { .fd = fd, .events = POLLIN };
 
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	while (!mark || !memmem(out->p, out->n, mark, strlen(mark))) {
+	while (!mark || !out->n || !memmem(out->p, out->n, mark, strlen(mark))) {
 		assert_int_equal(poll(&readable, 1, PATIENT_US / 1000), 1);
 		char *to = buf_reserve(out, 65536);
 		ssize_t n = read(fd, to, 65536);
