@@ -57,14 +57,17 @@ hex_char(struct span t, size_t at, size_t digits)
 	return c < 128 ? c : -1;
 }
 
-/* \/ and \n and \u002b, in a string of a string with more backslashes. */
+/* \/ and \n and \u002b, in a string of a string with more backslashes: twice as many and one
+ * more a string. */
+enum { BACKSLASHES = 31 };
+
 static int
 backslash_char(struct span t, size_t at, size_t *n)
 {
 	size_t i = at, more = 0;
 	int c = '\\';
 
-	while (i < t.n && t.p[i] == '\\')
+	while (i < t.n && i - at < BACKSLASHES && t.p[i] == '\\')
 		i++;
 	switch (i < t.n ? t.p[i] : 0) {
 	case '/':
