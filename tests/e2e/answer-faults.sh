@@ -247,6 +247,7 @@ both_under_way() { # what happens meanwhile
 	asking=$!
 	under_way 1
 	control "$(slow_stream)"
+	: >"$D/.said"
 	post $chat "$(ask gpt-4o true)" >"$D/.said" &
 	asking="$asking $!"
 	under_way 2

@@ -15,6 +15,7 @@ held() { # NAME PATH BODY
 	for n in 1 2 3 4 5 6; do
 		control "{\"hold_after_events\":$n}"
 		forget
+		: >"$D/stream" # not what the last one left
 		curl -sN -m 90 -H "$auth" -H "$json" "$EDGE$2" -d "$3" >"$D/stream" &
 		check "$1: $n events are there before the next one is sent" wait_for came "$n"
 		is "$1: and no more" "$(events) $(seen | grep -o '"ended":"[a-z]*"')" "$n \"ended\":\"pending\""
