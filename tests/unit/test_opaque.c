@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "dialect/dialect.h"
+#include "text/opaque.h"
 
 /* ---- bodies are written with {bytes,spelling,count} ---- */
 
@@ -285,8 +286,8 @@ bodies_say_what_nobody_could_read(void **state)
 		buf_init(&in, 0);
 		buf_init(&got, 0);
 		expand(&in, rows[i].body);
-		if (body_read(dialect_table(dialect_find(span_str(rows[i].dialect))), span_str(rows[i].type),
-			    buf_view(&in), &a, &b, &why))
+		if (body_read(dialect_table(dialect_find(span_str(rows[i].dialect))),
+			    span_str(rows[i].type), buf_view(&in), &a, &b, &why))
 			fail_msg("%s: %s", rows[i].name, why.why);
 		for (size_t k = 0; k < b.unread.nmedia; k++) {
 			buf_str(&got, k ? " " : "");
@@ -334,12 +335,30 @@ base64_one_digit_short_is_text(void **state)
 	buf_free(&cut);
 }
 
+/* Read once for each of them, this many do not end. */
+static void
+backslashes_are_read_once(void **state)
+{
+	struct opaque_reader r;
+	struct opaque got;
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, 0);
+	for (size_t i = 0; i < 2 << 20; i++)
+		buf_putc(&text, '\\');
+	opaque_open(&r, buf_view(&text), false, 0);
+	assert_false(opaque_next(&r, &got));
+	buf_free(&text);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bodies_say_what_nobody_could_read),
 		cmocka_unit_test(base64_one_digit_short_is_text),
+		cmocka_unit_test(backslashes_are_read_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
