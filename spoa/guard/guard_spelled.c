@@ -12,18 +12,20 @@ is_spelled(const struct answer_text *t)
 struct span
 guard_spelled(struct guard *g, const struct answer_text *t, struct span text)
 {
-	struct spelled s = { .read = 0 };
+	char unit[SPELLED_MOST];
 	struct buf said;
+	size_t n;
 
 	if (!text.n || !is_spelled(t))
 		return text;
-	buf_init(&s.raw, 0);
 	buf_init(&said, 0);
-	spelled_feed(&s, text, true, &said);
+	for (size_t at = 0; at < text.n;) {
+		at += spelled_unit(span_cut(text, at, text.n), true, unit, &n);
+		buf_put(&said, unit, n);
+	}
 	struct span all = { NULL, 0 };
-	if (!buf_failed(&s.raw) && !buf_failed(&said))
+	if (!buf_failed(&said))
 		all = arena_dup(&g->work, buf_view(&said));
-	buf_free(&s.raw);
 	buf_free(&said);
 	if (!all.p)
 		guard_no_memory(g);

@@ -131,23 +131,26 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 	return guard_pass_edited(g, f, f->data, &e, out);
 }
 
-/* An event or another frame that waited. */
-static enum guard_result
-say_kept(struct guard *g, const struct frame *f, struct buf *out)
+/* A frame that waited, read again: *e; NULL: it is no event. g->failed: no memory. */
+static const struct event *
+read_again(struct guard *g, const struct frame *f, struct event *e)
 {
-	struct event e;
-
 	arena_reset(&g->work);
-	if (!f->has_data) {
-		frame_pass(&g->writer, f, out);
-	} else {
-		parse_event(g, f, &e);
-		if (e.err == ERR_NOMEM)
-			guard_no_memory(g);
-		else
-			say_event(g, f, &e, out);
-	}
-	guard_unnamed_done(g);
+	if (!f->has_data)
+		return NULL;
+	parse_event(g, f, e);
+	if (e->err == ERR_NOMEM)
+		guard_no_memory(g);
+	return e;
+}
+
+/* `e` NULL: a frame that is no event. */
+static enum guard_result
+say_frame(struct guard *g, const struct frame *f, const struct event *e, struct buf *out)
+{
+	if (e)
+		return say_event(g, f, e, out);
+	frame_pass(&g->writer, f, out);
 	return g->failed;
 }
 
@@ -157,12 +160,17 @@ say_joined(struct guard *g, struct buf *out)
 {
 	const struct frame *f;
 
-	while (!g->failed && (f = guard_seam_next(g)))
-		say_kept(g, f, out);
+	while (!g->failed && (f = guard_seam_next(g))) {
+		struct event e;
+		const struct event *ev = read_again(g, f, &e);
+		if (!g->failed)
+			say_frame(g, f, ev, out);
+		guard_unnamed_done(g);
+	}
 	return g->failed;
 }
 
-/* An event, or at a block's end those that it let go. `e` NULL: a frame that is none. */
+/* That, or at a block's end those that it let go. */
 static enum guard_result
 pass_on(struct guard *g, const struct frame *f, const struct event *e, struct buf *out)
 {
@@ -170,13 +178,7 @@ pass_on(struct guard *g, const struct frame *f, const struct event *e, struct bu
 
 	if (guard_seam_take(g, f, e && !e->err ? &e->d : NULL, &waits))
 		return g->failed;
-	if (waits)
-		return say_joined(g, out);
-	if (e)
-		say_event(g, f, e, out);
-	else
-		frame_pass(&g->writer, f, out);
-	return g->failed;
+	return waits ? say_joined(g, out) : say_frame(g, f, e, out);
 }
 
 /* Events that waited for their members, and need not any more. */
@@ -187,13 +189,9 @@ say_waiting(struct guard *g, struct buf *out)
 
 	while (!g->failed && (f = guard_unnamed_next(g))) {
 		struct event e;
-		arena_reset(&g->work);
-		if (f->has_data)
-			parse_event(g, f, &e);
-		if (f->has_data && e.err == ERR_NOMEM)
-			guard_no_memory(g);
-		else
-			pass_on(g, f, f->has_data ? &e : NULL, out);
+		const struct event *ev = read_again(g, f, &e);
+		if (!g->failed)
+			pass_on(g, f, ev, out);
 		guard_unnamed_done(g);
 	}
 	return g->failed;
