@@ -201,17 +201,17 @@ static void
 uncounted(struct limit_remarks *r)
 {
 	const struct policy *p = r->p;
+	bool routes = false;
 
 	if (!r->cfg || !r->cfg->redis_url || r->cfg->redis_daemons)
 		return;
+	for (size_t k = 0; k < p->nroutes; k++) {
+		const struct on_failure *of = &p->routes[k].on_failure;
+		routes |= of->quota_share && !of->quota_peers;
+	}
 	for (size_t i = 0; i < p->nlimits; i++) {
 		const struct limit *l = &p->limits[i];
 		bool own = l->away == AWAY_SHARE && !l->peers;
-		bool routes = false;
-		for (size_t k = 0; k < p->nroutes; k++) {
-			const struct on_failure *of = &p->routes[k].on_failure;
-			routes |= of->quota_share && !of->quota_peers;
-		}
 		if (!own && !(routes && l->away == AWAY_ROUTE))
 			continue;
 		note_say(r->to, l->at,
