@@ -15,9 +15,9 @@ enum {
 };
 
 /* path = segment { segment } [ "/{more}" ]; segment = "/" ( literal | "{model}" [ literal ] |
- * "{id}" ). {id} is any one segment, {more} any number of them: such a row stands only after
- * one of the family's bases. The longest row that matches counts, of equal ones the first; one
- * with {more} where no other has such a base before it. */
+ * "{id}" ). {id} is any one segment; {more}, any number of segments at the end, needs one of
+ * the family's bases in front. The longest row that matches is taken, of equal ones the first.
+ * A row with {more} is taken only if no other row with a base in front matches. */
 struct endpoint_row {
 	const char *method; /* NULL: any */
 	const char *path;

@@ -418,7 +418,6 @@ has_answer(const struct part *p, const struct request *r, const struct segment *
 	return false;
 }
 
-/* 1: the turn is over, and the search goes on in the next. */
 /* The detectors look through the texts that one recogniser left unanswered. 1: the turn is
  * over, and it goes on from at_segment. */
 static int

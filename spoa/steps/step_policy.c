@@ -4,7 +4,6 @@
 
 #include "cel/functions/glob.h"
 #include "limits/limits.h"
-#include "limits/limits.h"
 #include "text/table.h"
 
 void

@@ -50,9 +50,9 @@ struct inner_place {
 	size_t done; /* the end of the last edit */
 };
 struct inner_place inner_begin(const struct inner *in);
-/* What is written in place of [*from, *to) of the text, so that what was JSON is: `with`
- * escaped; a number that stands alone becomes a string, what is after the edit left out. To be
- * asked in rising order.
+/* What is written in place of [*from, *to) of the text, so that JSON stays JSON: `with`,
+ * escaped. A number that is no part of a string becomes a string: the edit grows to all of the
+ * number, and its digits behind the old *to are left out. To be asked in rising order.
  * In the arena; p NULL: out of memory. */
 struct span inner_with(
 	struct inner_place *p, size_t *from, size_t *to, struct span with, struct arena *a);

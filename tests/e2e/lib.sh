@@ -145,7 +145,6 @@ settled() { wait_for all_settled; }
 completion() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
 # verifies JOURNAL KEY
 verifies() { "$build/tollgate" audit verify --journal "$1" --public-key "$2" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
-# Keys made at run time, where the policy takes x-api-key.
 # HAProxy is told to reload, and has; a part of its log more each time
 haproxy_loads() { grep -c 'Loading success\|New worker' "$D/haproxy.log"; }
 haproxy_reload() {
