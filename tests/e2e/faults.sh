@@ -7,10 +7,6 @@ stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
 TOKEN=$(token)
 export TOKEN EDGE
 
-daemon_start() {
-	setsid "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
-	note_pid $! tollgate
-}
 # load_begin, load_end; so_many STATUS N: N more of it come
 load_begin() {
 	rm -f "$D/enough"

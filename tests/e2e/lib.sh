@@ -159,6 +159,11 @@ as_shipped() {
 	sed -i 's/^\( *timeout processing\) .*/\1 1s/' "$D/haproxy/spoe.cfg"
 	haproxy_reload
 }
+# the stack's daemon once more, after it ended
+daemon_start() {
+	setsid "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
+	note_pid $! tollgate
+}
 # again_with YAML: the daemon ends, and begins anew with that laid over its configuration
 again_with() {
 	local pid
@@ -167,8 +172,7 @@ again_with() {
 	wait_for gone "$pid"
 	echo "$1" >"$D/.over.yaml"
 	"$build/stackhelp" merge "$D/tollgate.yaml" "$D/.over.yaml" >"$D/.whole.yaml" && mv "$D/.whole.yaml" "$D/tollgate.yaml"
-	setsid "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
-	note_pid $! tollgate
+	daemon_start
 	wait_for curl -sf -o /dev/null "$ADMIN/readyz"
 }
 # Redis out of reach, with all that it has; and back. Nobody waits for it: its socket has another name.
