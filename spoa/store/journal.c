@@ -369,11 +369,13 @@ journal_lost(struct journal *j)
 	else if ((uint64_t)st.st_size != j->size || st.st_mtim.tv_sec != j->written.tv_sec ||
 		 st.st_mtim.tv_nsec != j->written.tv_nsec)
 		how = "changed";
-	if (how) {
-		close(j->fd);
-		j->fd = -1;
-	}
-	return how;
+	if (!how)
+		return NULL;
+	close(j->fd);
+	j->fd = -1;
+	/* Nothing in it was acknowledged: it is begun again under the same name. */
+	j->suspect = j->good == 0;
+	return j->suspect ? NULL : how;
 }
 
 static int
@@ -396,8 +398,8 @@ write_all(struct journal *j, struct span s, uint64_t at)
 
 /* Bytes written where there are some already cost a sync no change of the file's
  * size and extents, which is as dear as the data. A disk without room for them goes
- * without. The file's size after it. */
-static uint64_t
+ * without; what a write put down that says less or an error is cut off. */
+static int
 write_ahead(struct journal *j, uint64_t end)
 {
 	static const char zeros[16384];
@@ -410,10 +412,14 @@ write_ahead(struct journal *j, uint64_t end)
 		ssize_t r = journal_io.pwrite(j->fd, zeros, n, (off_t)at);
 		if (r > 0)
 			at += (uint64_t)r;
-		if (r != (ssize_t)n)
-			break;
+		if (r == (ssize_t)n)
+			continue;
+		if (journal_io.ftruncate(j->fd, (off_t)at) < 0)
+			return failure(j);
+		break;
 	}
-	return at;
+	j->size = at;
+	return 0;
 }
 
 static int
@@ -423,10 +429,10 @@ append(struct journal *j, struct span commit)
 	struct stat wrote, st;
 	int err = write_all(j, commit, j->good);
 
+	if (!err && end > j->size)
+		err = write_ahead(j, end);
 	if (err)
 		return err;
-	if (end > j->size)
-		j->size = write_ahead(j, end);
 	/* Size and time as our own write left them: others are another program's, which
 	 * has most of its chances during the sync. */
 	if (fstat(j->fd, &wrote) < 0 || journal_io.fdatasync(j->fd) < 0 ||
@@ -454,10 +460,11 @@ journal_append(struct journal *j, struct span commit)
 	INVARIANT(j->fd >= 0 && !j->suspect);
 	int err = append(j, commit);
 	if (err && err != ERR_BAD_STATE && !j->suspect) {
-		/* No room, or no write: what there was stays. */
+		/* No room, or no write: what there was stays. Synced, for a file system that
+		 * dates files at a sync would date this one later. */
 		int why = j->sys;
 		if (journal_io.ftruncate(j->fd, (off_t)j->good) < 0 || err == ERR_IO ||
-			fstat(j->fd, &st) < 0)
+			journal_io.fdatasync(j->fd) < 0 || fstat(j->fd, &st) < 0)
 			j->suspect = true;
 		else {
 			j->written = st.st_mtim;

@@ -70,8 +70,8 @@ bool journal_moved(struct journal *j);
  * then does another one begin. ERR_IO: not yet. */
 int journal_ready(struct journal *j, bool *begin);
 /* Another program removed or renamed the open segment or wrote to it ("removed",
- * "renamed", "changed"; NULL: neither): it is given up, journal_begin comes next. What it
- * held is `audit verify`'s to name. */
+ * "renamed", "changed"; NULL: neither, or nothing in it was durable yet): it is given up,
+ * journal_begin comes next. What it held is `audit verify`'s to name. */
 const char *journal_lost(struct journal *j);
 /* One commit, durable on return. ERR_FULL (no room: cut back), ERR_IO, ERR_BAD_STATE
  * (another program cut the segment meanwhile: journal_lost() comes next). */
