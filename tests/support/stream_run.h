@@ -14,6 +14,7 @@ struct stream_run {
 	struct buf out;	 /* what a redaction of them would be: ? for finding, ! for unread */
 	struct finding found[STREAM_FOUND_MAX]; /* `more` added to what it goes on with */
 	size_t n;
+	size_t pieces; /* as they were handed out */
 	size_t unread; /* bytes */
 	size_t held;   /* at most, after a delta */
 	size_t *given; /* NULL; or for n bytes fed, where a delta ended there, those handed out
@@ -26,6 +27,7 @@ stream_run_take(void *arg, const struct stream_piece *p)
 {
 	struct stream_run *r = arg;
 
+	r->pieces++;
 	r->wrong |= p->start != r->text.n || p->text.n == 0;
 	buf_span(&r->text, p->text);
 	if (p->kind == PIECE_TEXT) {
@@ -58,7 +60,7 @@ stream_run(struct stream_run *r, const struct detect_rules *rules,
 
 	if (!s)
 		abort();
-	r->n = r->unread = r->held = 0;
+	r->n = r->pieces = r->unread = r->held = 0;
 	r->wrong = false;
 	buf_clear(&r->text);
 	buf_clear(&r->out);

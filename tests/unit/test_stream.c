@@ -167,6 +167,49 @@ so_it_has_of_one_entity(void **state)
 	assert_true(findings > 500);
 }
 
+/* Wherever the last bytes begin, which are read word by word. */
+static void
+much_at_once_has_the_findings_of_the_whole(void **state)
+{
+	size_t findings = 0;
+
+	(void)state;
+	for (size_t e = 0; e < rules->nentities; e++) {
+		uint64_t random = e + 1;
+		struct buf b, examples;
+		buf_init(&b, 0);
+		buf_init(&examples, 0);
+		put_examples(&examples, &random, e);
+		struct span some = span_cut(buf_view(&examples), 0, 12000);
+		put_prose(&b, &random, 2 * STREAM_MUCH - some.n / 2);
+		buf_span(&b, some);
+		put_prose(&b, &random, CAP_STREAM_HELD - some.n / 2 % CAP_STREAM_HELD);
+		run_once(buf_view(&b), rules->entities[e].name);
+		same_as_whole(buf_view(&b), rules->entities[e].name);
+		findings += one.n;
+		buf_free(&examples);
+		buf_free(&b);
+	}
+	assert_true(findings > 500);
+}
+
+/* Not word by word: a megabyte would keep a thread for a second. */
+static void
+much_at_once_is_handed_out_in_few_pieces(void **state)
+{
+	uint64_t random = 5;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	put_prose(&b, &random, 1000000);
+	run_once(buf_view(&b), "a megabyte");
+	assert_int_equal(one.n, 0);
+	if (one.pieces > CAP_STREAM_HELD)
+		fail_msg("%zu pieces", one.pieces);
+	buf_free(&b);
+}
+
 /* Whether what came out of `two`, and when, is what comes by single bytes. */
 static void
 same_as_by_bytes(
@@ -662,6 +705,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_text_has_the_findings_of_the_whole),
 		cmocka_unit_test(so_it_has_of_one_entity),
+		cmocka_unit_test(much_at_once_has_the_findings_of_the_whole),
+		cmocka_unit_test(much_at_once_is_handed_out_in_few_pieces),
 		cmocka_unit_test(any_cut_gives_the_same_pieces),
 		cmocka_unit_test(a_value_in_disguise_is_held_too),
 		cmocka_unit_test(what_is_too_long_is_swallowed),

@@ -10,6 +10,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "detect/custom/custom_stage.h"
 #include "detect/engine.h"
 #include "detect/open.h"
@@ -27,6 +28,7 @@ enum {
 	AGAIN = 6, /* a part of what is held: as much comes before the next look */
 	LEFT_MAX = CHECK_CURL_BACK + WORD_BACK + FINDING_BACK,
 	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
+	MUCH_MAX = 256 << 10, /* of what comes at once, a scan */
 };
 
 struct detect_stream {
@@ -58,7 +60,8 @@ struct detect_stream {
 	size_t marker;	   /* bytes after -----END, 0: not there */
 	uint64_t recent;   /* the last eight bytes */
 	char held[BREAK_MAX + TOKEN_MIN];
-	char buf[ROOM];
+	char *buf; /* `own`, but for where much is looked at */
+	char own[ROOM];
 };
 
 /* ---- beginning and end ---- */
@@ -132,6 +135,7 @@ detect_stream_new(const struct detect_rules *r, const struct detect_options *opt
 		return NULL;
 	s->rules = r;
 	s->low = (float *)(s + 1);
+	s->buf = s->own;
 	if (opt) {
 		size_t n = opt->before.n < CONTEXT_BYTES ? opt->before.n : CONTEXT_BYTES;
 		s->opt = *opt;
@@ -153,6 +157,7 @@ detect_stream_copy(const struct detect_stream *s)
 		return NULL;
 	memcpy(copy, s, n);
 	copy->low = (float *)(copy + 1);
+	copy->buf = copy->own;
 	copy->opt.before.p = copy->before;
 	return copy;
 }
@@ -640,6 +645,76 @@ take_more(struct detect_stream *s, const struct out *o, struct span *delta)
 	return err;
 }
 
+/* ---- much at once ---- */
+
+/* Where a text may be cut of which CAP_STREAM_HELD bytes more are there: what is under way at
+ * the cut is known by then. s->done: nowhere. */
+static size_t
+cut_of_much(const struct detect_stream *s)
+{
+	struct span t = span_of(s->buf, s->n);
+	size_t at = stream_boundary(t, t.n - CAP_STREAM_HELD, s->done);
+	size_t armour = stream_open_armour(t, s->done);
+	struct token_run run = stream_run_around(t, at);
+
+	if (run.start < at && (run.end > at || run.width))
+		at = run.start;
+	at = armour < at ? armour : at;
+	return at > s->done ? at : s->done;
+}
+
+/* Of a window with what is held and much that came after its first `came` bytes: hands out what
+ * is decided, and of the rest nothing came; or, where all of it is under way, nothing is done. */
+static int
+look_at_much(
+	struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, size_t came)
+{
+	struct findings f = { 0 };
+	struct arena a;
+	size_t was = s->base + s->done, known = s->known.n, cut = cut_of_much(s);
+
+	if (cut <= came)
+		return 0;
+	arena_init(&a, 0, true);
+	int err = scan_held(s, scratch, &a, false, &f);
+	cut = err ? 0 : limit_of(s, &f, cut);
+	forget_after(&s->known, known, cut > came ? cut : 0);
+	if (cut > came) {
+		err = hand_out(s, o, &f, cut);
+		note_curl(s, was - s->base);
+		move_on(s, &f);
+		s->begun = s->look = s->n = s->done;
+	}
+	arena_reset(&a);
+	return err;
+}
+
+/* Much that comes at once is scanned as the whole that it is: word by word it takes ten times as
+ * long. Takes off *delta what was handed out. */
+static int
+take_much(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o,
+	struct span *delta)
+{
+	struct span more = span_cut(*delta, 0, MUCH_MAX);
+	size_t came = s->n, at = s->base + came, room = came + more.n + 8;
+	char *all = mem_get(room);
+
+	if (!all)
+		return ERR_NOMEM;
+	memcpy(all, s->own, came);
+	memcpy(all + came, more.p, more.n);
+	s->buf = all;
+	s->n += more.n;
+	int err = look_at_much(s, scratch, o, came);
+	if (s->n == came + more.n)
+		s->n = came;
+	memcpy(s->own, all, s->n);
+	s->buf = s->own;
+	mem_put(all, room);
+	*delta = span_cut(*delta, s->base + s->n - at, delta->n);
+	return err;
+}
+
 /* ---- the stream ---- */
 
 /* The first byte of a word: mostly it says that what is held before it is nothing. */
@@ -650,16 +725,17 @@ begins_after_held(const struct detect_stream *s)
 }
 
 /* Takes off *delta what comes up to the next place where something may be handed out; true:
- * there it is. */
+ * there it is. `quiet`: that is in its last bytes. */
 static bool
-take_word(struct detect_stream *s, struct span *delta)
+take_word(struct detect_stream *s, struct span *delta, bool quiet)
 {
 	size_t full = s->done + CAP_STREAM_HELD, i = 0;
+	size_t from = quiet && delta->n > WORD_BACK ? delta->n - WORD_BACK : 0;
 	bool ends = false;
 
 	while (i < delta->n && s->n < full && !ends) {
 		s->buf[s->n++] = delta->p[i++];
-		ends = s->n >= s->look &&
+		ends = s->n >= s->look && i >= from &&
 		       (stream_word_ends(span_of(s->buf, s->n)) || begins_after_held(s));
 	}
 	*delta = span_cut(*delta, i, delta->n);
@@ -671,12 +747,23 @@ detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, stru
 	stream_take_fn *take, void *arg)
 {
 	struct out o = { take, arg };
+	size_t much = delta.n, again = CAP_STREAM_HELD; /* at `much` left it is worth a try */
+	bool quiet = false;				/* the rest is the end of what was */
 
 	while (delta.n && !s->err) {
-		if (s->swallowing)
+		if (s->swallowing) {
 			s->err = take_more(s, &o, &delta);
-		else if (take_word(s, &delta))
+		} else if (delta.n >= STREAM_MUCH && delta.n <= much) {
+			much = delta.n;
+			s->err = take_much(s, scratch, &o, &delta);
+			quiet = delta.n < much;
+			if (!quiet) {
+				much -= again < much ? again : much;
+				again *= 2;
+			}
+		} else if (take_word(s, &delta, quiet)) {
 			s->err = decide(s, scratch, &o, false);
+		}
 	}
 	return s->err;
 }

@@ -24,7 +24,8 @@
  *
  * No clock is asked. What is handed out, and after which byte, follows from the bytes alone,
  * never from how they were cut; so do findings and scores. What went out as text is not
- * found later.
+ * found later. Of a delta of STREAM_MUCH bytes and more all but the last CAP_STREAM_HELD are
+ * scanned as one text: they have the findings of a whole, a few of which are lost below.
  *
  * Findings and scores are those of a scan of the whole where nothing beyond this
  * neighbourhood decides. Lost are: a name before the mention that confirms it, or in a
@@ -36,10 +37,11 @@
  * of which the rest is found. A stretch of a known document longer than CAP_STREAM_HELD is
  * several findings.
  *
- * It asks at every word: 1 to 8 us of CPU for five bytes, and no less where much comes at once.
- * A text that is there as a whole is detect_scan's, which takes a hundredth of that.
+ * It asks at every word: 1 to 8 us of CPU for five bytes. A text that is there as a whole is
+ * detect_scan's, which takes a hundredth of that, and so does a long delta.
  *
- * Memory: one allocation of less than 10 KB a stream, and what a scan takes while it runs.
+ * Memory: one allocation of less than 10 KB a stream, and what a scan takes while it runs; of a
+ * long delta 256 KB are copied at a time.
  * One stream a choice and a tool call: their texts are apart. owner: whoever feeds it. */
 #ifndef DETECT_STREAM_H
 #define DETECT_STREAM_H
@@ -48,6 +50,7 @@
 
 enum {
 	STREAM_LEFT = 96, /* bytes of what was handed out that are kept as context, at least */
+	STREAM_MUCH = 16 << 10, /* a delta of so many bytes is scanned as a whole */
 };
 
 struct detect_stream;
