@@ -5,41 +5,36 @@
 
 /* ---- events of our own ---- */
 
-static const struct splice *
-splice_at(const struct edited *e, size_t start)
+/* The event without the texts of channels, which have been said, and without what was replaced:
+ * the edits that make it, the same for each of its channels. Those of the event are in the order
+ * of its texts. */
+static size_t
+silence(struct guard *g, const struct answer_document *d, const struct edited *e,
+	struct splice *v)
 {
-	for (size_t i = 0; i < e->n; i++)
-		if (e->splices[i].start == start)
-			return &e->splices[i];
-	return NULL;
-}
+	size_t n = 0, k = 0;
 
-/* The event for what this channel holds of it: without the texts of channels, which have been
- * said, and without what was replaced. */
-static enum guard_result
-remember_like(struct channel *c, const struct frame *f, const struct answer_document *d,
-	const struct answer_text *own, const struct edited *e)
-{
-	struct guard *g = c->g;
-	size_t n = 0, at = own->start;
-
-	if (d->ends.any || own->number || (d->marked && c->like.n && !c->like_marked))
-		return g->failed;
-	struct splice *v = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*v));
-	if (!v)
-		return guard_no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
 		bool grows = !t->copy && t->kind != KIND_OTHER;
-		const struct splice *edit = splice_at(e, t->start);
+		const struct splice *edit =
+			k < e->n && e->splices[k].start == t->start ? &e->splices[k++] : NULL;
 		if (t->aside && edit)
 			v[n++] = *edit;
 		else if (grows || edit)
 			v[n++] = (struct splice){ t->start, t->end,
 				t->number ? SPAN_LIT("\"\"") : SPAN_LIT("") };
 	}
-	if (guard_inspects(g))
-		n += guard_withhold(d, v + n);
+	return n + (guard_inspects(g) ? guard_withhold(d, v + n) : 0);
+}
+
+/* The event for what this channel holds of it. */
+static void
+remember_like(struct channel *c, const struct frame *f, const struct answer_document *d,
+	const struct answer_text *own, struct splice *v, size_t n)
+{
+	size_t at = own->start;
+
 	for (size_t i = 0; i < n; i++)
 		if (v[i].start < own->start)
 			at += v[i].with.n - (v[i].end - v[i].start);
@@ -50,7 +45,6 @@ remember_like(struct channel *c, const struct frame *f, const struct answer_docu
 	buf_span(&c->like_type, f->type);
 	c->like_at = at;
 	c->like_marked = d->marked;
-	return g->failed;
 }
 
 /* Usage that only we asked for goes no further. 1: *data is what goes on; 2: nothing does. */
@@ -152,18 +146,42 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 	return g->failed;
 }
 
+/* The last text of the channel that can be said in another event; NULL: it has none. */
+static const struct answer_text *
+last_of(const struct channel *c, const struct answer_document *d)
+{
+	for (size_t i = d->ntexts; i-- > 0;) {
+		const struct answer_text *t = &d->texts[i];
+		if (!t->copy && t->kind == c->kind && t->text.n && !t->number &&
+			!memcmp(t->slot, c->slot, sizeof(c->slot)))
+			return t;
+	}
+	return NULL;
+}
+
 /* Of each channel that this event leaves waiting. */
 static enum guard_result
 remember_likes(struct guard *g, const struct frame *f, const struct answer_document *d,
 	const struct edited *e)
 {
-	for (size_t i = 0; i < d->ntexts; i++) {
-		const struct answer_text *t = &d->texts[i];
-		struct channel *c = NULL;
-		if (!t->copy && t->kind != KIND_OTHER && t->text.n)
-			c = guard_channel_of(g, t);
-		if (c && guard_channel_held(c) && remember_like(c, f, d, t, e))
-			return g->failed;
+	struct splice *v = NULL;
+	struct channel *c;
+	size_t n = 0;
+
+	if (d->ends.any)
+		return g->failed;
+	LIST_FOREACH (c, &g->channels, all) {
+		const struct answer_text *own;
+		if (!guard_channel_held(c) || (d->marked && c->like.n && !c->like_marked) ||
+			!(own = last_of(c, d)))
+			continue;
+		if (!v) {
+			v = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*v));
+			if (!v)
+				return guard_no_memory(g);
+			n = silence(g, d, e, v);
+		}
+		remember_like(c, f, d, own, v, n);
 	}
 	return g->failed;
 }

@@ -477,6 +477,34 @@ many_known_values(void **state)
 	guard_rig_close(&r);
 }
 
+/* What an event leaves waiting is noted once for each of its channels, not for each of its texts
+ * and of what else was edited: memory for a megabyte would be that of gigabytes. */
+static void
+many_texts_in_one_event(void **state)
+{
+	(void)state;
+	static const struct answer_case c = { "", REDACT, "openai", "/v1/completions",
+		"text/event-stream", "", "" };
+	enum { TEXTS = 2500, CHOICES = 100 };
+	struct guard_rig r;
+	struct buf in;
+
+	guard_rig_open(&r, &c);
+	buf_init(&in, 0);
+	buf_str(&in, "data: {\"choices\":[");
+	for (unsigned i = 0; i < TEXTS; i++)
+		buf_printf(&in, "%s{\"index\":%u,\"text\":\"a%u b \"}", i ? "," : "",
+			i % CHOICES, i);
+	buf_str(&in, "]}\n\n");
+	guard_rig_feed(&r, buf_view(&in));
+	assert_int_equal(r.got, GUARD_PASS);
+	guard_rig_end(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	assert_non_null(memmem(buf_view(&r.out).p, r.out.n, "a2499", 5));
+	buf_free(&in);
+	guard_rig_close(&r);
+}
+
 int
 main(void)
 {
@@ -489,6 +517,7 @@ main(void)
 		cmocka_unit_test(what_is_held_is_measured),
 		cmocka_unit_test(blocks_that_are_over_stay_so),
 		cmocka_unit_test(many_known_values),
+		cmocka_unit_test(many_texts_in_one_event),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
