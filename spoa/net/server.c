@@ -113,6 +113,8 @@ live_says(struct server *s, struct buf *out)
 /* What the workers see of who else is at their Redis. */
 struct company {
 	bool up, counting, evicts;
+	enum redis_refusal refusal;
+	int64_t skew_us;	 /* our clock's, from Redis' */
 	uint64_t workers, known; /* more than are known of; 0: no more */
 };
 
@@ -127,6 +129,10 @@ company_of(struct server *s)
 		c.up &= atomic_load_explicit(&w->redis_ok, memory_order_relaxed);
 		c.counting |= atomic_load_explicit(&w->counting, memory_order_relaxed);
 		c.evicts |= atomic_load_explicit(&w->evicts, memory_order_relaxed);
+		int refusal = atomic_load_explicit(&w->refusal, memory_order_relaxed);
+		int64_t skew_us = atomic_load_explicit(&w->skew_us, memory_order_relaxed);
+		c.refusal = refusal ? (enum redis_refusal)refusal : c.refusal;
+		c.skew_us = llabs(skew_us) > llabs(c.skew_us) ? skew_us : c.skew_us;
 		c.known = atomic_load_explicit(&w->known, memory_order_relaxed);
 		c.workers = seen > c.workers ? seen : c.workers;
 	}
@@ -138,14 +144,23 @@ redis_says(struct server *s, const struct company *c, struct buf *out)
 {
 	if (!s->shared_cfg->redis_url)
 		buf_str(out, "redis: none, limits count in this process only\n");
+	else if (c->refusal)
+		buf_printf(out, "redis: refuses writes: %s\n", redis_refusal_texts[c->refusal]);
 	else if (!c->up)
 		buf_str(out, "redis: down: the log says why (redis.down)\n");
 	else
 		buf_printf(out, "redis: %s\n",
-			c->counting ? "counting: who else shares it is waited for" : "up");
+			c->counting ? "counting: it waits for the other daemons that share "
+				      "this Redis (redis.daemons)"
+				    : "up");
 	if (c->evicts)
 		buf_str(out, "redis: evicts: it forgets what was used when its memory is full: "
 			     "set maxmemory-policy noeviction\n");
+	if (llabs(c->skew_us) > CLOCK_OFF_US)
+		buf_printf(out,
+			"clock: this machine's is %lld s %s that of Redis: run chrony or ntp "
+			"on both\n",
+			llabs(c->skew_us) / 1000000, c->skew_us > 0 ? "ahead of" : "after");
 	if (c->workers)
 		buf_printf(out,
 			"daemons: more than redis.daemons says: %" PRIu64
@@ -158,7 +173,7 @@ server_ready(struct server *s, struct buf *out)
 {
 	bool ok = true;
 	const struct company c = company_of(s);
-	bool redis = c.up && !c.counting,
+	bool redis = c.up && !c.counting && !c.refusal,
 	     conflict = s->audit && audit_stream_conflict(s->audit);
 
 	struct snapshot *snap = server_snapshot(s);
@@ -318,6 +333,14 @@ server_metrics(struct server *s, struct buf *out)
 	gauge(out, "held_bytes", "bytes of bodies held", gate_held_bytes(s->shared));
 	if (has_redis)
 		gauge(out, "redis_up", "every worker's Redis connection is up", redis);
+	const struct company c = company_of(s);
+	if (has_redis)
+		gauge(out, "redis_writable", "Redis does not refuse writes", !c.refusal);
+	if (has_redis) {
+		metrics_head(out, "clock_ahead_seconds", "gauge",
+			"this machine's clock less that of Redis");
+		buf_printf(out, "tollgate_clock_ahead_seconds %.3f\n", (double)c.skew_us / 1e6);
+	}
 	gauge(out, "audit_up", "the journal can be written", s->audit && audit_ready(s->audit));
 	if (has_redis && s->audit)
 		gauge(out, "audit_stream_up", "the Redis Stream is this journal's",

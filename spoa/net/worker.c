@@ -177,6 +177,55 @@ publish_company(struct worker *w)
 	atomic_store_explicit(&w->company, c.workers, memory_order_relaxed);
 }
 
+static bool
+is_off(int64_t skew_us)
+{
+	return llabs(skew_us) > CLOCK_OFF_US;
+}
+
+static void
+say_refusal(struct worker *w, enum redis_refusal now, const char *said)
+{
+	if (now == w->said_refusal)
+		return;
+	w->said_refusal = now;
+	if (now)
+		log_event(LOG_WARN, "redis.refuses", LS("why", said),
+			LS("note", redis_refusal_texts[now]));
+	else
+		log_event(LOG_INFO, "redis.takes", LS("note", "it takes writes again"));
+}
+
+static void
+say_skew(struct worker *w, int64_t skew_us)
+{
+	if (is_off(skew_us) == w->said_skew)
+		return;
+	w->said_skew = is_off(skew_us);
+	log_event(w->said_skew ? LOG_WARN : LOG_INFO,
+		w->said_skew ? "clock.off" : "clock.right",
+		LI("ahead_of_redis_s", skew_us / 1000000));
+}
+
+/* What is wrong with a Redis that answers. */
+static void
+publish_redis(struct worker *w)
+{
+	const char *said;
+
+	if (!w->redis)
+		return;
+	enum redis_refusal refusal = redis_refuses(w->redis, &said);
+	int64_t skew_us = redis_skew_us(w->redis);
+	publish(&w->evicts, redis_evicts(w->redis));
+	atomic_store_explicit(&w->refusal, (int)refusal, memory_order_relaxed);
+	atomic_store_explicit(&w->skew_us, skew_us, memory_order_relaxed);
+	if (w->index == 0) {
+		say_refusal(w, refusal, said);
+		say_skew(w, skew_us);
+	}
+}
+
 /* Every NOTIFY that arrived gets its verdict and its relay pass. */
 static void
 on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
@@ -186,7 +235,7 @@ on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 	/* What functions that returned had on the stack, keys and pieces of prompts. */
 	sodium_stackzero(MEM_STACK_BYTES);
 	publish(&w->redis_ok, !w->redis || redis_ready(w->redis));
-	publish(&w->evicts, w->redis && redis_evicts(w->redis));
+	publish_redis(w);
 	publish_company(w);
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
 	if (!w->draining)

@@ -27,6 +27,9 @@ enum worker_order {
 	WORKER_ORDERS
 };
 
+/* So far a clock may be from Redis' before somebody is told. */
+#define CLOCK_OFF_US 5000000
+
 struct worker {
 	struct tag tag;
 	unsigned index;
@@ -48,12 +51,17 @@ struct worker {
 	/* published for other threads */
 	_Atomic bool redis_ok;
 	_Atomic bool evicts;   /* redis_evicts() */
+	_Atomic int refusal;   /* redis_refuses() */
+	_Atomic int64_t skew_us; /* redis_skew_us() */
 	_Atomic bool counting; /* quota_company() */
 	_Atomic uint64_t company, known;
 	_Atomic bool quiet; /* no agent connection, no request, no exchange */
 	_Atomic bool idle;  /* quiet, and the relay has ended too */
 	_Atomic size_t alive;
 	_Atomic uint64_t turn_longest_us; /* since start */
+	/* said of its Redis, by the first worker for all */
+	enum redis_refusal said_refusal;
+	bool said_skew;
 	bool draining, relay_draining;
 	struct mail orders[WORKER_ORDERS];
 };

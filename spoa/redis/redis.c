@@ -353,6 +353,37 @@ redis_evicts(const struct redis *r)
 	return evicts;
 }
 
+enum redis_refusal
+redis_refuses(const struct redis *r, const char **said)
+{
+	const struct redis *one = r;
+
+	for (size_t i = 0; i < r->f->nodes && !one->refusal; i++)
+		one = r->f->node[i];
+	*said = one->refused_with;
+	return one->refusal;
+}
+
+static int64_t
+skew_of(const struct redis *r, int64_t ahead_us)
+{
+	return r->connected && r->life.clock ? ahead_us - r->life.offset_us : 0;
+}
+
+int64_t
+redis_skew_us(const struct redis *r)
+{
+	int64_t ahead_us = clock_wall_ns() / 1000 - (int64_t)clock_mono_us();
+	int64_t most = skew_of(r, ahead_us);
+
+	for (size_t i = 0; i < r->f->nodes; i++) {
+		int64_t us = skew_of(r->f->node[i], ahead_us);
+		if (llabs(us) > llabs(most))
+			most = us;
+	}
+	return most;
+}
+
 const struct redis_life *
 redis_life(const struct redis *r)
 {

@@ -30,6 +30,12 @@ bool redis_ready(const struct redis *r);
 /* One of its servers forgets keys when its memory is full, as it said at a connect. */
 bool redis_evicts(const struct redis *r);
 
+/* Why one of its servers takes no writes, asked once a second; *said: its own words, until the
+ * next turn of the loop. */
+enum redis_refusal redis_refuses(const struct redis *r, const char **said);
+/* Our wall clock less that of the server that is furthest from it; 0: none is known. */
+int64_t redis_skew_us(const struct redis *r);
+
 /* The server that holds this key: r itself, or a node of the cluster that r is; NULL: none
  * is known. Until the next turn of the loop. */
 struct redis *redis_at(struct redis *r, struct span key);

@@ -19,6 +19,7 @@ enum {
 	RETRY_FIRST_MS = 20,
 	RETRY_MS = 1000,
 	EPOCH_RETRY_MS = 500,
+	WRITE_MS = 1000,
 	SAY_MS = 2000
 };
 
@@ -68,11 +69,32 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	if (!rep)
 		return;
 	if (v <= 0) {
-		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str : "no number");
+		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str
+				 : r->refusal			? r->refused_with
+								: "no number");
 		return;
 	}
 	r->life.epoch = (uint64_t)v;
 	r->life_asked = r->said_epoch = false;
+}
+
+/* A SET NX of the epoch: where that is there it changes nothing, and it is refused as any
+ * write. */
+static void
+on_write(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+	struct redis *r = TAGGED(redis, ac->data);
+
+	r->write_asked = false;
+	if (!rep)
+		return;
+	redis_pipe_role(r, rep);
+	r->refusal = REDIS_TAKES;
+	if (rep->type != REDIS_REPLY_ERROR)
+		return;
+	r->refusal = redis_life_refusal(span_of(rep->str, rep->len));
+	snprintf(r->refused_with, sizeof(r->refused_with), "%s", rep->str);
 }
 
 static void
@@ -90,6 +112,17 @@ on_time(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	redis_life_time(r, r->time_asked_us, time);
 }
 
+/* Whether it takes writes, and its clock. */
+static void
+ask_write(struct redis *r)
+{
+	r->time_asked_us = clock_mono_us();
+	r->write_at_us = r->time_asked_us + WRITE_MS * 1000;
+	r->write_asked = redisAsyncCommand(r->ac, on_write, NULL, "SET %s %llu NX", r->life.key,
+				 (unsigned long long)redis_life_draw()) == REDIS_OK;
+	redisAsyncCommand(r->ac, on_time, NULL, "TIME");
+}
+
 static void
 on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -103,10 +136,7 @@ on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str : "no run_id");
 		return;
 	}
-	r->time_asked_us = clock_mono_us();
-	redisAsyncCommand(ac, NULL, NULL, "SET %s %llu NX", r->life.key,
-		(unsigned long long)redis_life_draw());
-	redisAsyncCommand(ac, on_time, NULL, "TIME");
+	ask_write(r);
 	redisAsyncCommand(ac, on_epoch, NULL, "GET %s", r->life.key);
 }
 
@@ -348,7 +378,8 @@ lost(struct redis *r, const char *why)
 		r->retry_at_us = 0;
 	}
 	r->ac = NULL;
-	r->connected = r->probing = r->life_asked = r->wrong = false;
+	r->connected = r->probing = r->life_asked = r->wrong = r->write_asked = false;
+	r->refusal = REDIS_TAKES;
 	r->life.epoch = 0;
 	r->open = true;
 	say_down(r, why);
@@ -489,6 +520,8 @@ redis_conn_tick(struct redis *r, uint64_t now)
 	} else if (r->life.epoch == 0 && !r->life_asked &&
 		   now - r->life_asked_us > EPOCH_RETRY_MS * 1000) {
 		ask_life(r);
+	} else if (r->life.epoch && !r->write_asked && now >= r->write_at_us) {
+		ask_write(r);
 	}
 }
 

@@ -43,6 +43,41 @@ redis_life_evicts(struct span info)
 	return policy;
 }
 
+/* clang-format off */
+static const char *const refusal_words[REDIS_REFUSALS] = {
+	[REDIS_FULL] = "OOM",
+	[REDIS_UNSAVED] = "MISCONF",
+	[REDIS_UNCOPIED] = "NOREPLICAS",
+	[REDIS_FORBIDDEN] = "NOPERM",
+	[REDIS_REPLICA] = "READONLY",
+	[REDIS_LOADING] = "LOADING",
+	[REDIS_BUSY] = "BUSY",
+};
+const char *const redis_refusal_texts[REDIS_REFUSALS] = {
+	[REDIS_FULL] = "it is full: raise maxmemory, or remove what else is in it",
+	[REDIS_UNSAVED] = "it cannot save to its disk",
+	[REDIS_UNCOPIED] = "it has too few replicas (min-replicas-to-write)",
+	[REDIS_FORBIDDEN] = "its ACL does not permit them to this user",
+	[REDIS_REPLICA] = "it is a replica",
+	[REDIS_LOADING] = "it is loading its data",
+	[REDIS_BUSY] = "a script holds it",
+	[REDIS_REFUSES] = "the log says why (redis.refuses)",
+};
+/* clang-format on */
+
+enum redis_refusal
+redis_life_refusal(struct span error)
+{
+	struct span word = span_next(&error, ' ');
+
+	for (size_t i = REDIS_FULL; i < REDIS_REFUSES; i++)
+		if (span_is(word, refusal_words[i]))
+			return (enum redis_refusal)i;
+	return span_is(word, "MOVED") || span_is(word, "ASK") || span_is(word, "TRYAGAIN")
+		       ? REDIS_TAKES /* elsewhere */
+		       : REDIS_REFUSES;
+}
+
 uint64_t
 redis_life_draw(void)
 {

@@ -23,6 +23,23 @@ bool redis_life_named(struct redis_life *l, struct span info);
 /* By which policy the server forgets keys when its memory is full, from the reply to INFO
  * memory; empty: it forgets none. Part of `info`. */
 struct span redis_life_evicts(struct span info);
+/* Why a server that answers takes no writes: by the word that its errors begin with. */
+enum redis_refusal {
+	REDIS_TAKES,
+	REDIS_FULL,
+	REDIS_UNSAVED,
+	REDIS_UNCOPIED,
+	REDIS_FORBIDDEN,
+	REDIS_REPLICA,
+	REDIS_LOADING,
+	REDIS_BUSY,
+	REDIS_REFUSES, /* whatever else */
+	REDIS_REFUSALS
+};
+enum redis_refusal redis_life_refusal(struct span error);
+/* What that means, and what to do, in words. */
+extern const char *const redis_refusal_texts[REDIS_REFUSALS];
+
 /* A value for an epoch that begins: never 0, positive as int64_t. */
 uint64_t redis_life_draw(void);
 /* TIME's two numbers, seconds and microseconds, as *at_us; false: no clock says so. */

@@ -64,6 +64,11 @@ struct redis {
 	bool life_asked, said_epoch;
 	bool evicts; /* it forgets keys when its memory is full */
 	uint64_t life_asked_us, time_asked_us;
+	/* what it said to the last write; REDIS_TAKES also where none was asked for */
+	enum redis_refusal refusal;
+	char refused_with[96];
+	bool write_asked;
+	uint64_t write_at_us;
 	ev_io rd, wr;
 	bool unsent, flushing;
 };

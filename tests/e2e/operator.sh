@@ -6,6 +6,7 @@
 cp "$root/tests/support/stack-policy.yaml" "$D/mine.yaml"
 stack_up --policy "$D/mine.yaml"
 tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>"$D/err"; }
+tg_status() { tg status; cat "$D/out"; }
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"; }
@@ -92,6 +93,29 @@ cp "$D/good.yaml" "$policy"
 tg reload
 req POST /v1/chat/completions -H "$json" -d '{"model":"m","messages":[]}'
 unlike "none at all is none" "$body" "provider's key"
+
+# ---- a Redis that answers and takes no writes ----
+for fault in 'config set maxmemory 1|config set maxmemory 0|it is full' 'config set min-replicas-to-write 1|config set min-replicas-to-write 0|too few replicas' \
+	'acl setuser default -@write|acl setuser default +@write|its ACL does not permit'; do
+	IFS='|' read -r on off says <<<"$fault"
+	# shellcheck disable=SC2086
+	redis $on >"$D/redis" 2>&1
+	check "status says it: $says" wait_for says "^redis: refuses writes: .*$says" tg_status
+	is "and that it is not ready" "$(tg status; echo "$? $(tail -1 "$D/out")")" "1 not ready"
+	is "so does /readyz" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/readyz")" 503
+	is "and the metric" "$(curl -s "$ADMIN/metrics" | grep -E '^tollgate_(redis_up|redis_writable|ready) ' | tr '\n' ' ')" "tollgate_redis_up 1 tollgate_redis_writable 0 tollgate_ready 0 "
+	is "the log says it once, with Redis' words" "$(grep -c "event=redis.refuses .*$says" "$D/tollgate.log")" 1
+	ask hello
+	is "a limited request is refused" "$status" 503
+	# shellcheck disable=SC2086
+	redis $off >"$D/redis" 2>&1
+	check "and again it is up by itself" wait_for says '^redis: up$' tg_status
+done
+is "which the log says too" "$(grep -c 'event=redis.takes' "$D/tollgate.log")" 3
+clock=$(curl -s "$ADMIN/metrics" | sed -n 's/^tollgate_clock_ahead_seconds //p')
+check "the clock is that of Redis" awk -v s="$clock" 'BEGIN { exit !(s != "" && s < 5 && s > -5) }'
+tg status
+unlike "so that nothing is said of it" "$(cat "$D/out")" '^clock:'
 
 echo '{"path":"/v1/chat/completions","identity":{"person":"alice"},"headers":{"content-type":"application/json"},"body":"{\"model\":\"m\",\"messages\":[]}"}' >"$D/request"
 "$B/tollgate" decide -c "$D/tollgate.yaml" <"$D/request" >"$D/out" 2>"$D/err"

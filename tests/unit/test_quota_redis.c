@@ -402,6 +402,20 @@ say_counts(struct fake *f, bool reads)
 	f->reads += reads;
 }
 
+/* At a connect with the epoch, and once a second. */
+static void
+say_life(struct fake *f, bool epoch)
+{
+	uint64_t us =
+		f->began_us && !epoch ? clock_mono_us() - f->began_us + (uint64_t)f->set_us : 0;
+	char out[200];
+
+	snprintf(out, sizeof(out), "+OK\r\n*2\r\n$10\r\n%llu\r\n$6\r\n%06llu\r\n%s",
+		(unsigned long long)(1790000002 + us / 1000000),
+		(unsigned long long)(us % 1000000), epoch ? "$1\r\n7\r\n" : "");
+	say(f, out);
+}
+
 static void
 fake_read(struct ev_loop *l, ev_io *w, int revents)
 {
@@ -422,7 +436,7 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 	for (int i = times(in, "INFO"); i > 0; i--)
 		say(f, f->info ? f->info : "$20\r\n# Server\r\nrun_id:x\r\n\r\n");
 	if (strstr(in, "SET\r\n$16\r\ntollgate:epoch:x"))
-		say(f, "+OK\r\n" FAKE_TIME("1790000002") "$1\r\n7\r\n");
+		say_life(f, strstr(in, "\r\nGET\r\n") != NULL);
 	if (strstr(in, "\r\nSET\r\n") && strstr(in, "tollgate:begun:"))
 		say(f, "+OK\r\n");
 	/* that the worker is there, and who else: at first, whether one of them goes on */
@@ -702,12 +716,93 @@ a_redis_that_forgets_is_known(void **state)
 	redis_rig_do(&server, "CONFIG SET maxmemory-policy noeviction");
 }
 
+/* Tokens end, and records are of a time, by this machine's clock. */
+static void
+a_clock_that_is_not_that_of_redis_is_known(void **state)
+{
+	struct metrics m = { 0 };
+	struct fake f;
+
+	(void)state;
+	fake_up(&f);
+	struct redis *r = redis_new(loop, f.url, RIG_PATIENT_US, &m);
+	assert_int_equal(redis_skew_us(r), 0);
+	assert_true(run_until_up(r, 3000000));
+	int64_t off_us = clock_wall_ns() / 1000 - INT64_C(1790000002000000);
+	assert_true(llabs(off_us - redis_skew_us(r)) < RIG_PATIENT_US);
+	redis_free(&r);
+	fake_down(&f);
+	if (!server.pid)
+		return;
+	r = redis_new(loop, server.url, RIG_PATIENT_US, &m);
+	assert_true(run_until_up(r, 3000000));
+	assert_true(llabs(redis_skew_us(r)) < 5000000);
+	redis_free(&r);
+}
+
+static enum redis_refusal
+refusal_of(struct redis *r)
+{
+	const char *said;
+
+	return redis_refuses(r, &said);
+}
+
+/* A Redis that answers and takes no writes says so to nobody but who writes. */
+static void
+a_redis_that_takes_no_writes_is_known(void **state)
+{
+	static const struct {
+		const char *name, *set[4], *unset;
+		enum redis_refusal refusal;
+	} rows[] = {
+		{ "it is full", { "CONFIG", "SET", "maxmemory", "1" }, "0", REDIS_FULL },
+		{ "too few replicas", { "CONFIG", "SET", "min-replicas-to-write", "1" }, "0",
+			REDIS_UNCOPIED },
+		{ "an ACL", { "ACL", "SETUSER", "default", "-set" }, "+set", REDIS_FORBIDDEN },
+	};
+
+	NEEDS_REDIS;
+	for (int early = 0; early < 2; early++)
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			const char *const *set = rows[i].set;
+			struct metrics m = { 0 };
+			if (early) {
+				redis_rig_do(&server, "FLUSHALL");
+				redis_rig_do(
+					&server, "%s %s %s %s", set[0], set[1], set[2], set[3]);
+			}
+			struct redis *r = redis_new(loop, server.url, RIG_PATIENT_US, &m);
+			if (!early) {
+				assert_true(run_until_up(r, 3000000));
+				assert_int_equal(refusal_of(r), REDIS_TAKES);
+				redis_rig_do(
+					&server, "%s %s %s %s", set[0], set[1], set[2], set[3]);
+			}
+			for (uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+				!refusal_of(r) && clock_mono_us() < until;)
+				run_for(1000);
+			if (refusal_of(r) != rows[i].refusal)
+				fail_msg("%s: %d", rows[i].name, (int)refusal_of(r));
+			redis_rig_do(
+				&server, "%s %s %s %s", set[0], set[1], set[2], rows[i].unset);
+			for (uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+				refusal_of(r) && clock_mono_us() < until;)
+				run_for(1000);
+			if (refusal_of(r))
+				fail_msg("%s: not again", rows[i].name);
+			redis_free(&r);
+		}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_at_once_never_pass_a_limit),
 		cmocka_unit_test(a_settlement_corrects_its_charge),
+		cmocka_unit_test(a_redis_that_takes_no_writes_is_known),
+		cmocka_unit_test(a_clock_that_is_not_that_of_redis_is_known),
 		cmocka_unit_test(what_redis_forgot_is_not_given_back),
 		cmocka_unit_test(a_stopped_redis_fails_within_the_deadline),
 		cmocka_unit_test(a_redis_that_is_stopped_for_long_is_left),
