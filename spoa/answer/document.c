@@ -12,6 +12,7 @@
 #include "dialect/dialect.h"
 
 enum { NUMBER_DIGITS = 7, WORD_BYTES = 256 };
+enum { ROWS_FROM = 64 }; /* numbers of members: below it those that rows name */
 
 /* A string, or the object or array that a row marks, before the event's type is known. */
 struct note {
@@ -327,6 +328,13 @@ settle_numbers(struct reader *r)
 	}
 }
 
+/* The rows that say one text: two members of one event may say the same, each for itself. */
+static uint32_t
+member_of(const struct answer_format *f, const struct answer_row *row)
+{
+	return row->slot ? row->slot : ROWS_FROM + (uint32_t)(row - f->rows);
+}
+
 static int
 add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 {
@@ -350,8 +358,10 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 	if (n->deep)
 		t->kind = KIND_ARGUMENTS;
 	memcpy(t->slot, n->slot, sizeof(t->slot));
-	if (row && row->slot)
-		t->slot[ANSWER_SLOTS - 1] = row->slot;
+	if (row)
+		t->slot[ANSWER_NUMBERS] = member_of(r->f, row);
+	t->so_far =
+		row && r->f->so_far && span_starts(span_str(row->path), span_str(r->f->so_far));
 	return 0;
 }
 

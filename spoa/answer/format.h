@@ -36,14 +36,18 @@ enum answer_kind {
 	KIND_OTHER,	/* no channel: whole in its event */
 };
 
-#define ANSWER_SLOTS 3 /* numbers that tell channels apart: choice, item or call, part */
+/* Numbers that tell channels apart: choice, item or call; last the member that says the text.
+ */
+#define ANSWER_SLOTS   3
+#define ANSWER_NUMBERS (ANSWER_SLOTS - 1) /* those of the document */
 
 struct answer_row {
 	const char *path;
 	enum answer_read read;
 	enum answer_kind kind; /* READ_TEXT, READ_COPY */
-	unsigned slot; /* READ_INDEX, READ_END, READ_FLAG; READ_TEXT: tells texts of one kind
-			  apart */
+	/* READ_INDEX, READ_END, READ_FLAG. READ_TEXT, READ_COPY: each row's text is a channel
+	 * of its own, but for rows of one number: clients join what those say. */
+	unsigned slot;
 	const char *media; /* READ_OPAQUE: "image", "audio"; NULL: as the READ_MEDIA next to it
 			      says */
 	const char *event; /* in events of this type only; NULL: in any. Rows of one path
@@ -58,6 +62,9 @@ struct answer_format {
 	/* Events after which a channel goes on no more: where they have numbers, those with
 	 * the same. NULL last; NULL: none but those with a READ_FINISH, READ_ERROR or `ends` */
 	const char *const *ends;
+	/* Where a stream's events may say all that came so far: rows whose paths begin so.
+	 * NULL: nowhere */
+	const char *so_far;
 	unsigned counted;	  /* so many arrays of a path count places into slots, but those
 				     written [+] */
 	bool blocks;		  /* clients join the texts of a whole answer's blocks */

@@ -3,12 +3,13 @@
 #include "answer/rows.h"
 
 /* clang-format off */
-#define BLOCK(at) \
+/* `text`: where clients join a block's beginning and what it grows by. */
+#define BLOCK(at, text) \
 	ROW(at ".type",              READ_WORD), \
 	ROW(at ".id",                READ_WORD), \
 	ROW(at ".tool_use_id",       READ_WORD), \
-	ROW(at ".text",              READ_TEXT), \
-	OF(at ".thinking",          READ_TEXT, KIND_SIGNED), \
+	JOINED(at ".text",           READ_TEXT, KIND_TEXT, text), \
+	JOINED(at ".thinking",       READ_TEXT, KIND_SIGNED, text), \
 	ROW(at ".signature",         READ_SEALED), \
 	ROW(at ".data",              READ_SEALED), \
 	ROW(at ".name",              READ_TOOL), \
@@ -26,7 +27,7 @@
 	ROW(at "usage",              READ_MARK), \
 	ROW(at "usage.service_tier", READ_WORD), \
 	ROW(at "usage.inference_geo", READ_WORD), \
-	BLOCK(at "content[*]")
+	BLOCK(at "content[*]", 0)
 
 #define MESSAGES \
 	ROW("type",                  READ_WORD), \
@@ -34,10 +35,10 @@
 	MESSAGE(""), \
 	ROW("message.type",          READ_WORD), \
 	MESSAGE("message."), \
-	BLOCK("content_block"), \
+	BLOCK("content_block", 1), \
 	ROW("delta.type",            READ_WORD), \
-	ROW("delta.text",            READ_TEXT), \
-	OF("delta.thinking",        READ_TEXT, KIND_SIGNED), \
+	JOINED("delta.text",         READ_TEXT, KIND_TEXT, 1), \
+	JOINED("delta.thinking",     READ_TEXT, KIND_SIGNED, 1), \
 	OF("delta.partial_json",    READ_TEXT, KIND_ARGUMENTS), \
 	ROW("delta.signature",       READ_SEALED), \
 	ROW("delta.stop_reason",     READ_FINISH), \

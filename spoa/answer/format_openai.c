@@ -6,18 +6,20 @@
 
 /* clang-format off */
 /* What a message and its pieces in a stream have alike. */
-#define MESSAGE(at) \
+#define MESSAGE(at, text) \
 	ROW(at ".role",                        READ_MARK), \
-	ROW(at ".content",                     READ_TEXT), \
-	ROW(at ".content[+].text",             READ_TEXT), /* parts that clients join */ \
+	JOINED(at ".content",                  READ_TEXT, KIND_TEXT, text), \
+	JOINED(at ".content[+].text",          READ_TEXT, KIND_TEXT, text), /* clients join parts */ \
 	ROW(at ".content[+].type",             READ_WORD), \
 	OF(at ".content[+].thinking[*].text", READ_TEXT, KIND_REASONING), \
 	ROW(at ".content[+].thinking[*].type", READ_WORD), \
 	OF(at ".refusal",                     READ_TEXT, KIND_REFUSAL), \
 	OF(at ".reasoning_content",           READ_TEXT, KIND_REASONING), \
-	BESIDE(at ".reasoning",               READ_TEXT, KIND_REASONING, 1), \
-	BESIDE(at ".reasoning_details[*].text", READ_TEXT, KIND_REASONING, 2), \
-	BESIDE(at ".reasoning_details[*].summary", READ_TEXT, KIND_REASONING, 3), \
+	OF(at ".reasoning",                   READ_TEXT, KIND_REASONING), \
+	SLOT(at ".reasoning_details[*].index", READ_INDEX, 1), \
+	ROW(at ".reasoning_details[*].type",   READ_WORD), \
+	OF(at ".reasoning_details[*].text",   READ_TEXT, KIND_REASONING), \
+	OF(at ".reasoning_details[*].summary", READ_TEXT, KIND_REASONING), \
 	ROW(at ".reasoning_details[*].data",   READ_SEALED), \
 	ROW(at ".reasoning_details[*].signature", READ_SEALED), \
 	SLOT(at ".tool_calls[*].index",         READ_INDEX, 1), \
@@ -32,7 +34,7 @@
 	ROW(at ".audio.id",                    READ_MARK), \
 	MEDIA(at ".images[*].image_url.url",   "image"), \
 	MEDIA(at ".audio.data",                "audio"), \
-	BESIDE(at ".audio.transcript",        READ_TEXT, KIND_TEXT, 1)
+	ROW(at ".audio.transcript",            READ_TEXT)
 
 static const struct answer_row rows[] = {
 	ROW("id",                              READ_WORD),
@@ -52,8 +54,8 @@ static const struct answer_row rows[] = {
 	ROW("choices[*].text",                 READ_TEXT),
 	ROW("choices[*].logprobs",             READ_WITHHELD),
 	ROW("choices[*].stop_reason",          READ_WORD),
-	MESSAGE("choices[*].message"),
-	MESSAGE("choices[*].delta"),
+	MESSAGE("choices[*].message", 1),
+	MESSAGE("choices[*].delta", 2),
 	ROW("data[*].object",                  READ_WORD),
 	ROW("data[*].embedding",               READ_OPAQUE),
 	MEDIA("data[*].b64_json",              "image"),
@@ -62,7 +64,7 @@ static const struct answer_row rows[] = {
 	/* transcriptions: all of it at the end; of some servers a segment an event */
 	ROW("type",                            READ_WORD),
 	IN("transcript.text.done", "text",     READ_COPY, KIND_TEXT),
-	BESIDE("text",                         READ_TEXT, KIND_TEXT, 1),
+	ROW("text",                            READ_TEXT),
 	ROW("delta",                           READ_TEXT),
 	ROW("logprobs",                        READ_WITHHELD),
 	/* llama.cpp's own /completion and /infill */
@@ -78,7 +80,9 @@ const struct answer_format answer_openai = {
 	.rows = rows,
 	.type = "type",
 	.ends = ends,
-	.counted = 2,	.tree = FORMAT_TREE,
+	.so_far = "choices[*].message.", /* Perplexity's */
+	.counted = 2,
+	.tree = FORMAT_TREE,
 };
 
 /* ---- Mistral's transcriptions: what a delta adds has the name of what all of it has ---- */
@@ -90,7 +94,7 @@ static const struct answer_row transcription_rows[] = {
 	ROW("audio_language",                  READ_WORD),
 	ROW("usage",                           READ_MARK),
 	IN("transcription.done", "text",       READ_COPY, KIND_TEXT),
-	{ .path = "text", .read = READ_TEXT, .slot = 1, .event = "transcription.segment" },
+	IN("transcription.segment", "text",    READ_TEXT, KIND_TEXT),
 	ROW("text",                            READ_TEXT),
 	ROW("error",                           READ_ERROR),
 	{ 0 },
@@ -122,9 +126,9 @@ static const struct answer_row conversation_rows[] = {
 	ROW("usage",                           READ_MARK),
 	SLOT("output_index",                    READ_INDEX, 0),
 	SLOT("content_index",                   READ_INDEX, 1),
-	ROW("content",                         READ_TEXT),
+	JOINED("content",                      READ_TEXT, KIND_TEXT, 1),
 	ROW("content.type",                    READ_WORD),
-	ROW("content.text",                    READ_TEXT),
+	JOINED("content.text",                 READ_TEXT, KIND_TEXT, 1),
 	OF("content.thinking[*].text",        READ_TEXT, KIND_REASONING),
 	OF("arguments",                       READ_TEXT, KIND_ARGUMENTS),
 	ROW("outputs[*].type",                 READ_WORD),
@@ -133,9 +137,9 @@ static const struct answer_row conversation_rows[] = {
 	ROW("outputs[*].tool_call_id",         READ_WORD),
 	ROW("outputs[*].model",                READ_MODEL),
 	ROW("outputs[*].role",                 READ_WORD),
-	ROW("outputs[*].content",              READ_TEXT),
+	JOINED("outputs[*].content",           READ_TEXT, KIND_TEXT, 2),
 	ROW("outputs[*].content[+].type",      READ_WORD),
-	ROW("outputs[*].content[+].text",      READ_TEXT),
+	JOINED("outputs[*].content[+].text",   READ_TEXT, KIND_TEXT, 2),
 	ROW("outputs[*].name",                 READ_TOOL),
 	OF("outputs[*].arguments",            READ_TEXT, KIND_ARGUMENTS),
 	{ 0 },
@@ -189,41 +193,45 @@ const struct answer_format answer_conversations = {
 	ROW(at "previous_response_id",  READ_WORD)
 
 static const struct answer_row response_rows[] = {
-	ROW("type",                     READ_WORD),
-	ROW("sequence_number",          READ_WORD),
-	ROW("event_id",                 READ_WORD),
-	ROW("obfuscation",              READ_WORD),
-	ROW("item_id",                  READ_WORD),
-	ROW("status",                   READ_FINISH),
-	SLOT("output_index",             READ_INDEX, 0),
-	SLOT("content_index",            READ_INDEX, 1),
-	SLOT("summary_index",            READ_INDEX, 1),
-	IN("response.refusal.delta", "delta",                    READ_TEXT, KIND_REFUSAL),
-	IN("response.reasoning_text.delta", "delta",                    READ_TEXT, KIND_REASONING),
-	IN("response.reasoning_summary_text.delta", "delta",                    READ_TEXT, KIND_REASONING),
-	IN("response.function_call_arguments.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
-	IN("response.custom_tool_call_input.delta", "delta",                    READ_TEXT, KIND_INPUT),
-	IN("response.mcp_call_arguments.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
-	IN("response.code_interpreter_call_code.delta", "delta",                    READ_TEXT, KIND_INPUT),
-	{ .path = "delta", .read = READ_OPAQUE, .media = "audio", .event = "response.audio.delta" },
-	ROW("delta",                    READ_TEXT),
-	ROW("text",                     READ_COPY),
-	OF("refusal",                  READ_COPY, KIND_REFUSAL),
-	OF("arguments",                READ_COPY, KIND_ARGUMENTS),
-	OF("input",                    READ_COPY, KIND_INPUT),
-	OF("code",                     READ_COPY, KIND_INPUT),
-	ROW("logprobs",                 READ_WITHHELD),
-	MEDIA("partial_image_b64",      "image"),
-	ROW("part.type",                READ_WORD),
-	ROW("part.text",                READ_COPY),
-	OF("part.refusal",             READ_COPY, KIND_REFUSAL),
-	ROW("part.logprobs",            READ_WITHHELD),
+	ROW("type", READ_WORD),
+	ROW("sequence_number", READ_WORD),
+	ROW("event_id", READ_WORD),
+	ROW("obfuscation", READ_WORD),
+	ROW("item_id", READ_WORD),
+	ROW("status", READ_FINISH),
+	SLOT("output_index", READ_INDEX, 0),
+	SLOT("content_index", READ_INDEX, 1),
+	SLOT("summary_index", READ_INDEX, 1),
+	IN("response.refusal.delta", "delta", READ_TEXT, KIND_REFUSAL),
+	IN("response.reasoning_text.delta", "delta", READ_TEXT, KIND_REASONING),
+	IN("response.reasoning_summary_text.delta", "delta", READ_TEXT, KIND_REASONING),
+	IN("response.function_call_arguments.delta", "delta", READ_TEXT, KIND_ARGUMENTS),
+	IN("response.custom_tool_call_input.delta", "delta", READ_TEXT, KIND_INPUT),
+	IN("response.mcp_call_arguments.delta", "delta", READ_TEXT, KIND_ARGUMENTS),
+	IN("response.code_interpreter_call_code.delta", "delta", READ_TEXT, KIND_INPUT),
+	{ .path = "delta",
+		.read = READ_OPAQUE,
+		.media = "audio",
+		.event = "response.audio.delta" },
+	IN("response.audio.transcript.delta", "delta", READ_TEXT, KIND_TEXT),
+	ROW("delta", READ_TEXT),
+	ROW("text", READ_COPY),
+	OF("refusal", READ_COPY, KIND_REFUSAL),
+	OF("arguments", READ_COPY, KIND_ARGUMENTS),
+	OF("input", READ_COPY, KIND_INPUT),
+	OF("code", READ_COPY, KIND_INPUT),
+	ROW("logprobs", READ_WITHHELD),
+	MEDIA("partial_image_b64", "image"),
+	ROW("part.type", READ_WORD),
+	ROW("part.text", READ_COPY),
+	OF("part.refusal", READ_COPY, KIND_REFUSAL),
+	ROW("part.logprobs", READ_WITHHELD),
 	ITEM("item"),
 	ITEM("output[*]"),
 	ITEM("response.output[*]"),
 	RESPONSE(""),
 	RESPONSE("response."),
-	ROW("response.status",          READ_FINISH),
+	ROW("response.status", READ_FINISH),
 	{ 0 },
 };
 /* Deltas of an item are over when it is done. */

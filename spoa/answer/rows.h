@@ -21,8 +21,8 @@
 		.path = at_, .read = read_, .ends = true                                       \
 	}
 #define MEDIA(at_, media_)	      { .path = at_, .read = READ_OPAQUE, .media = media_ }
-/* A second text of the same kind: a channel of its own, by `slot`. */
-#define BESIDE(at_, read_, kind_, slot_)                                                       \
+/* One text with those of the same number. */
+#define JOINED(at_, read_, kind_, slot_)                                                       \
 	{                                                                                      \
 		.path = at_, .read = read_, .kind = kind_, .slot = slot_                       \
 	}

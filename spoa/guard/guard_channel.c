@@ -147,7 +147,8 @@ channel_put(struct channel *c, struct span text)
 	if (c->cut)
 		return 0;
 	memcpy(said.slot, c->slot, sizeof(said.slot));
-	guard_says(c->g, &said, text);
+	if (!c->so_far.is)
+		guard_says(c->g, &said, text);
 	if (c->kind == KIND_ARGUMENTS)
 		json_place_walk(&c->place, text);
 	if (c->restore)
@@ -403,6 +404,32 @@ guard_channel_finish(struct channel *c)
 	restorer_free(&c->restore);
 	note_held(c);
 	return scanned(g, err);
+}
+
+void
+guard_channel_so_far(struct channel *c, struct answer_text *t)
+{
+	struct span all = t->text, before = span_cut(all, 0, c->so_far.n);
+
+	if (!t->so_far || !all.n || c->so_far.pieces)
+		return;
+	bool goes_on =
+		c->so_far.n && before.n == c->so_far.n && span_hash(before) == c->so_far.hash;
+	if (goes_on && (c->so_far.is || all.n > before.n)) {
+		c->so_far.is = true;
+		detect_stream_free(&c->scan);
+		restorer_free(&c->restore);
+		buf_clear(&c->out);
+		buf_clear(&c->spelled.raw);
+		c->spelled = (struct spelled){ .raw = c->spelled.raw };
+		c->came = c->place = (struct json_place){ 0 };
+		c->halved.is = false;
+		t->text = span_cut(all, before.n, all.n);
+	} else {
+		c->so_far.pieces = c->so_far.n > 0;
+	}
+	c->so_far.n = all.n;
+	c->so_far.hash = span_hash(all);
 }
 
 /* Arguments are at their end with their last bracket: a call that comes whole in one event goes

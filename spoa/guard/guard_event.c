@@ -108,7 +108,8 @@ guard_end_channels(struct guard *g, const struct answer_document *d, struct buf 
 		if (d && (!answer_ends(d, c->slot) || is_of(c, d)))
 			continue;
 		ended = true;
-		if (guard_channel_finish(c) || guard_channel_say(c, out))
+		bool said = c->so_far.is && !guard_channel_held(c);
+		if (guard_channel_finish(c) || (!said && guard_channel_say(c, out)))
 			return g->failed;
 		guard_channel_over(c);
 	}
@@ -124,25 +125,30 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 {
 	bool grows = !t->copy && t->kind != KIND_OTHER;
 	struct channel *c = grows ? guard_channel_of(g, t) : NULL;
-	struct answer_text said = *t;
+	struct answer_text said = *t, all = *t; /* what is new of it; all of it */
 
 	*now = t->text;
-	if (c && guard_pair(g, &c->halved, &said))
+	if (c)
+		guard_channel_so_far(c, &said);
+	if (c && guard_pair(g, &c->halved, &all))
 		return g->failed;
+	if (!c || !c->so_far.is)
+		said = all;
 	guard_keep(g, &said, t->copy ? SPAN_LIT("") : said.text);
 	guard_heard(g, &said);
 	if (t->unnamed && guard_inspects(g))
 		return guard_unnamed_edit(g, t, now);
 	if (!grows)
 		return guard_edit_alone(g, t, now);
-	if (!c || guard_channel_feed(c, said.text))
+	if (!c || guard_channel_feed(c, all.text))
 		return g->failed;
 	if (answer_ends(d, t->slot) && guard_channel_finish(c))
 		return g->failed;
 	*now = c->out.n ? arena_dup(&g->work, buf_view(&c->out)) : SPAN_LIT("");
 	if (!now->p)
 		return guard_no_memory(g);
-	buf_clear(&c->out);
+	if (!c->so_far.is)
+		buf_clear(&c->out);
 	return g->failed;
 }
 

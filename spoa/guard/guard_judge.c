@@ -217,14 +217,44 @@ guard_judge(struct guard *g, enum answer_when when)
 
 /* ---- what is kept for the rules ---- */
 
+/* A call's name is that of all its arguments, whichever members say them. */
+static bool
+is_kept_as(const struct kept_text *k, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
+{
+	uint32_t a = k->slot[ANSWER_NUMBERS], b = slot[ANSWER_NUMBERS];
+	bool named = kind == KIND_ARGUMENTS && (!a || !b);
+
+	return !k->whole && k->kind == kind && (a == b || named) &&
+	       !memcmp(k->slot, slot, ANSWER_NUMBERS * sizeof(*slot));
+}
+
+/* The name of the same call that another member says. */
+static void
+keep_other_name(const struct guard *g, struct kept_text *k)
+{
+	const struct kept_text *o;
+
+	LIST_FOREACH (o, &g->kept, all)
+		if (o != k && !o->whole && o->kind == KIND_ARGUMENTS && k->kind == o->kind &&
+			!memcmp(o->slot, k->slot, ANSWER_NUMBERS * sizeof(*k->slot))) {
+			buf_span(&k->name, buf_view(&o->name));
+			memcpy(k->name_ends, o->name_ends, sizeof(k->name_ends));
+			k->nnames = o->nnames;
+			return;
+		}
+}
+
 static struct kept_text *
 kept_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
 {
 	struct kept_text *k;
 
 	LIST_FOREACH (k, &g->kept, all)
-		if (!k->whole && k->kind == kind && !memcmp(k->slot, slot, sizeof(k->slot)))
+		if (is_kept_as(k, kind, slot)) {
+			if (slot[ANSWER_NUMBERS])
+				k->slot[ANSWER_NUMBERS] = slot[ANSWER_NUMBERS];
 			return k;
+		}
 	if (g->nkept == KEPT_MAX)
 		return NULL;
 	k = calloc(1, sizeof(*k));
@@ -236,6 +266,7 @@ kept_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS
 	buf_init(&k->name, 256);
 	buf_init(&k->text, KEPT_BYTES);
 	LIST_INSERT_HEAD(&g->kept, k, all);
+	keep_other_name(g, k);
 	return k;
 }
 
@@ -318,8 +349,12 @@ keep_call(struct guard *g, const struct answer_call *c)
 	size_t i = 0;
 
 	guard_count(g, c->name);
+	bool kept = k != NULL;
+	LIST_FOREACH (k, &g->kept, all)
+		if (kept && is_kept_as(k, KIND_ARGUMENTS, c->slot))
+			kept = keep_name(k, c->name);
 	/* A call that its rules cannot see. */
-	if ((!k || !keep_name(k, c->name)) && g->plan.reads_calls && c->name.n)
+	if (!kept && g->plan.reads_calls && c->name.n)
 		guard_unread(g, c->name.n, "more tool calls, or longer names, than rules read");
 	while (i < r->ntools && !span_is(c->name, r->tools[i]))
 		i++;

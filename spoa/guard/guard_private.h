@@ -48,6 +48,13 @@ struct channel {
 	size_t from, fed; /* in all texts of its kind: where it begins, and bytes that came */
 	bool cut; /* signed, and something of it would be replaced: no more of it goes */
 	struct halved halved;
+	/* What the last event said, of a member that may say all of the text so far each time:
+	 * then each event is read from the text's beginning, and `out` is all that may go. */
+	struct {
+		bool is, pieces;
+		size_t n;
+		uint64_t hash;
+	} so_far;
 	size_t seen;
 	size_t held; /* of it, since held_us */
 	uint64_t held_us;
@@ -292,6 +299,8 @@ struct channel *guard_channel_of(struct guard *g, const struct answer_text *t);
 enum guard_result guard_pair(struct guard *g, struct halved *h, struct answer_text *t);
 /* Another text: halves of pairs are none there. */
 void guard_mend_halves(struct answer_text *t);
+/* Before it: where it is all of the text so far it is read anew, and *t is what is new. */
+void guard_channel_so_far(struct channel *c, struct answer_text *t);
 /* The next piece of its text; what may go is in its `out`. */
 enum guard_result guard_channel_feed(struct channel *c, struct span text);
 /* No more comes: all of it is in `out`. */

@@ -53,7 +53,7 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 		return g->failed;
 	LIST_FOREACH (c, &g->channels, all)
 		if (c->kind == KIND_SIGNED &&
-			!memcmp(c->slot, d->seals[0].slot, sizeof(c->slot)))
+			!memcmp(c->slot, d->seals[0].slot, ANSWER_NUMBERS * sizeof(c->slot[0])))
 			break;
 	if (!c || guard_channel_finish(c) || guard_channel_say(c, out))
 		return g->failed;

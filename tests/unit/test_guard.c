@@ -11,16 +11,12 @@
 #include "answer/frame_write.h"
 #include "support/answer_blocks.h"
 #include "support/answer_fix.h"
+#include "support/answer_members.h"
 #include "support/answer_run.h"
 #include "support/answer_streams.h"
 
 #define SEAL "{\"encrypted_content\":\"SIG\"},"
 
-#define READS_ARGUMENTS                                                                        \
-	"rules: [{name: r, phase: response, redact: {classes: [pii]}}, {name: a, phase: "      \
-	"response, when: 'response.tool_calls.exists(c, c.name == \"f\" && "                   \
-	"has(c.arguments.n) "                                                                  \
-	"&& c.arguments.n > 10)', deny: {reason: too many}}]\n"
 #define LAST4                                                                                  \
 	"rules: [{name: a, phase: response, redact: {entities: [CREDIT_CARD], with: "          \
 	"last4}}]\n"
@@ -642,6 +638,13 @@ every_cut_of_blocks_and_escapes(void **state)
 }
 
 static void
+every_cut_of_members_that_say_the_same(void **state)
+{
+	(void)state;
+	try_cuts(answer_members, COUNT_OF(answer_members));
+}
+
+static void
 every_cut_of_every_dialect(void **state)
 {
 	(void)state;
@@ -744,6 +747,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_cut_gives_the_same),
 		cmocka_unit_test(every_cut_of_blocks_and_escapes),
+		cmocka_unit_test(every_cut_of_members_that_say_the_same),
 		cmocka_unit_test(every_cut_of_every_dialect),
 		cmocka_unit_test(every_dialect_puts_back_at_every_cut),
 	};
