@@ -1,6 +1,7 @@
 /* Another model, and a lower cap on the output, in a body that is otherwise left as
  * it came, byte for byte. */
 #include "base/err.h"
+#include "codec/uri.h"
 #include "dialect/family.h"
 
 /* What is written: over a cap that says more, and as one that is missing. */
@@ -74,13 +75,17 @@ lower_caps(const struct body *b, const struct caps *w, struct splice *edits)
 	return n;
 }
 
+/* As JSON's text with its quotes, or as a form's value. */
 static struct span
-quoted(struct arena *a, struct span text)
+spelled(struct arena *a, struct span text, enum seg_form form)
 {
 	struct buf out;
 
 	buf_init(&out, 6 * text.n + 2);
-	buf_json_str(&out, text);
+	if (form == SEG_FORM)
+		uri_encode(&out, text, true);
+	else
+		buf_json_str(&out, text);
 	struct span made =
 		buf_failed(&out) ? (struct span){ NULL, 0 } : arena_dup(a, buf_view(&out));
 	buf_free(&out);
@@ -162,29 +167,33 @@ dialect_amend(
 	const struct body *b, const struct amendment *am, struct arena *a, struct splice *edits)
 {
 	const struct body_marks *m = &b->marks;
-	struct span name = { NULL, 0 };
+	struct span name = { NULL, 0 }, field = { NULL, 0 };
 	struct caps w = { .most = am->cap_tokens };
 	int64_t missing = dialect_amended_cap(am, -1);
 	int n = 0;
 
-	if (b->format != BODY_JSON && b->format != BODY_LINES && b->format != BODY_MULTIPART)
+	if (b->format == BODY_EMPTY || b->format == BODY_TEXT)
 		return 0;
 	if (w.most)
 		w.lower = arena_printf(a, "%llu", (unsigned long long)w.most);
 	if (missing > 0)
 		w.missing = arena_printf(a, "%lld", (long long)missing);
-	if (am->model.n)
-		name = quoted(a, am->model);
-	if ((w.most && !w.lower.p) || (missing > 0 && !w.missing.p) || (am->model.n && !name.p))
+	if (am->model.n) {
+		name = spelled(a, am->model, SEG_JSON);
+		field = spelled(a, am->model, SEG_FORM);
+	}
+	if ((w.most && !w.lower.p) || (missing > 0 && !w.missing.p) ||
+		(am->model.n && (!name.p || !field.p)))
 		return ERR_NOMEM;
 	if (missing > 0)
 		n = lower_caps(b, &w, edits);
 	for (size_t i = 0; name.n && i < m->nmodels; i++)
 		if (!span_eq(am->model, m->model[i].name))
 			edits[n++] = (struct splice){ m->model[i].start, m->model[i].end,
-				m->model[i].plain  ? am->model
-				: m->model[i].null ? name
-						   : span_cut(name, 1, name.n - 1) };
+				m->model[i].form == SEG_TEXT   ? am->model
+				: m->model[i].form == SEG_FORM ? field
+				: m->model[i].null	       ? name
+							       : span_cut(name, 1, name.n - 1) };
 	if (am->model_in_path)
 		name.n = 0;
 	for (size_t i = 0; i < m->nrequests; i++) {

@@ -38,10 +38,10 @@
 	{ BLOCK(at) ".guardContent",    T_OBJECT, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
 	{ BLOCK(at) ".citationsContent", T_OBJECT, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
 	{ BLOCK(at) ".reasoningContent.reasoningText.text", T_STRING, ROLE_BY_MESSAGE, 0, 0 }, \
-	{ BLOCK(at) ".toolUse",         T_OBJECT, ROLE_TOOL_CALL, F_DEEP, 0 }, \
+	{ BLOCK(at) ".toolUse",         T_OBJECT, ROLE_TOOL_CALL, F_DATA, 0 }, \
 	{ BLOCK(at) ".toolUse.name",    T_STRING, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
-	{ BLOCK(at) ".toolUse.input",   T_ANY, ROLE_TOOL_CALL, F_DEEP, 0 }, \
-	{ BLOCK(at) ".toolResult",      T_OBJECT, ROLE_TOOL_RESULT, F_DEEP, 0 }, \
+	{ BLOCK(at) ".toolUse.input",   T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	{ BLOCK(at) ".toolResult",      T_OBJECT, ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ BLOCK(at) ".toolResult.content", T_ARRAY, ROLE_TOOL_RESULT, F_DEEP, 0 }, \
 	{ IN_RESULT(at),                T_OBJECT, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
 	{ IN_RESULT(at) ".text",        T_STRING, ROLE_TOOL_RESULT, 0, 0 }, \
@@ -51,7 +51,9 @@
 	{ at "system",                  T_ARRAY|T_NULL, ROLE_SYSTEM, F_DEEP, 0 }, \
 	{ at "system[*]",               T_OBJECT, ROLE_SYSTEM, F_DEEP, READ_PART }, \
 	{ at "system[*].text",          T_STRING, ROLE_SYSTEM, 0, 0 }, \
-	{ at "toolConfig",              T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 }
+	{ at "toolConfig",              T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at "toolConfig.tools[*].toolSpec", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "requestMetadata",         T_ANY, ROLE_OTHER, F_DATA, 0 }
 
 #define SEALS(at) \
 	{ BLOCK(at) ".reasoningContent.reasoningText.signature", NULL, 3, ALONE_TEXT }, \
@@ -72,8 +74,12 @@ static const struct row converse_rows[] = {
 	{ "additionalModelRequestFields.inferenceConfig.maxTokens",      T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "additionalModelRequestFields.inferenceConfig.max_new_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "additionalModelRequestFields.textGenerationConfig.maxTokenCount", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "promptVariables",            T_OBJECT|T_NULL, ROLE_USER, F_DEEP, 0 },
-	{ "outputConfig",               T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "promptVariables",            T_OBJECT|T_NULL, ROLE_USER, F_DATA, 0 },
+	{ "outputConfig",               T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ 0 },
+};
+static const struct row async_rows[] = {
+	{ "modelId", T_STRING, ROLE_OTHER, F_RESERVED, READ_MODEL },
 	{ 0 },
 };
 static const struct row count_rows[] = { TALK("input.converse."), SYSTEM("input.converse."), { 0 } };
@@ -82,10 +88,13 @@ static const struct row count_rows[] = { TALK("input.converse."), SYSTEM("input.
 static const struct row invoke_rows[] = {
 	MESSAGES_ROWS(""),
 	MEDIA(BLOCK(""), ROLE_BY_MESSAGE),
-	{ BLOCK("") ".toolUse",         T_OBJECT, ROLE_TOOL_CALL, F_DEEP, 0 },
+	{ BLOCK("") ".toolUse",         T_OBJECT, ROLE_TOOL_CALL, F_DATA, 0 },
 	{ BLOCK("") ".toolUse.name",    T_STRING, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL },
-	{ BLOCK("") ".toolResult",      T_OBJECT, ROLE_TOOL_RESULT, F_DEEP, 0 },
+	{ BLOCK("") ".toolResult",      T_OBJECT, ROLE_TOOL_RESULT, F_DATA, 0 },
 	{ "toolConfig",                 T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "toolConfig.tools[*].toolSpec", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "tools[*].parameter_definitions", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "tools[*].function",          T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
 	{ "inferenceConfig.maxTokens",      T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "inferenceConfig.max_new_tokens", T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "textGenerationConfig.maxTokenCount", T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
@@ -100,7 +109,7 @@ static const struct row invoke_rows[] = {
 	{ "chat_history[*]",            T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE },
 	{ "chat_history[*].role",       T_STRING, ROLE_OTHER, F_RESERVED, READ_ROLE },
 	{ "chat_history[*].message",    T_ANY, ROLE_BY_MESSAGE, F_DEEP, 0 },
-	{ "documents",                  T_ANY, ROLE_DOCUMENT, F_DEEP, 0 },
+	{ "documents",                  T_ANY, ROLE_DOCUMENT, F_DATA, 0 },
 	{ "texts",                      T_ANY, ROLE_USER, F_DEEP, 0 },
 	{ "query",                      T_ANY, ROLE_USER, F_DEEP, 0 },
 	{ 0 },
@@ -169,6 +178,7 @@ static const struct table count = { .json = true,
 	.seals = count_seals,
 	.refs = count_refs,
 	.tree = TREE };
+static const struct table async = { .json = true, .rows = async_rows, .tree = TREE };
 /* Of a cap that is missing nobody knows the name: the model is not known from the path. */
 static const struct table invoke = { .lenient = true,
 	.rows = invoke_rows,
@@ -189,7 +199,7 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/model/{model}/count-tokens",    "count",    &count, E_FREE },
 	{ "POST", "/guardrail/{id}/version/{id}/apply", "guardrail", NULL, 0 },
 	{ "POST", "/guardrail-checks/invoke",       "guardrail", NULL, 0 },
-	{ "POST", "/async-invoke",                  "async",    NULL, E_UNSEEN },
+	{ "POST", "/async-invoke",                  "async",    &async, E_UNSEEN },
 	{ "GET",  "/async-invoke",                  "async",    NULL, 0 },
 	{ "GET",  "/async-invoke/{id}",             "async",    NULL, 0 },
 	{ 0 },

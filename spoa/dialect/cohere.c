@@ -21,14 +21,15 @@ static const struct row chat_rows[] = {
 	{ "messages[*].tool_plan",       T_STRING|T_NULL, ROLE_BY_MESSAGE, 0, 0 },
 	{ "messages[*].citations",       T_ANY,           ROLE_DOCUMENT, F_DEEP, 0 },
 	{ "messages[*].tool_call_id",    T_STRING|T_NULL, ROLE_TOOL_RESULT, 0, 0 },
-	{ "messages[*].tool_calls",      T_ARRAY|T_NULL,  ROLE_TOOL_CALL, F_DEEP, 0 },
+	{ "messages[*].tool_calls",      T_ARRAY|T_NULL,  ROLE_TOOL_CALL, F_DATA, 0 },
 	{ "messages[*].tool_calls[*]",   T_OBJECT,        ROLE_TOOL_CALL, F_DEEP, 0 },
 	{ "messages[*].tool_calls[*].type", T_STRING,     ROLE_TOOL_CALL, F_RESERVED, 0 },
 	{ "messages[*].tool_calls[*].function.name", T_STRING, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL },
-	{ "messages[*].tool_calls[*].function.arguments", T_ANY, ROLE_TOOL_CALL, F_DEEP, 0 },
-	{ "documents",                   T_ARRAY|T_NULL,  ROLE_DOCUMENT, F_DEEP, 0 },
+	{ "messages[*].tool_calls[*].function.arguments", T_ANY, ROLE_TOOL_CALL, F_DATA, 0 },
+	{ "documents",                   T_ARRAY|T_NULL,  ROLE_DOCUMENT, F_DATA, 0 },
 	{ "tools",                       T_ARRAY|T_NULL,  ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "response_format",             T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "tools[*].function",           T_ANY,           ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "response_format",             T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DATA, 0 },
 	{ 0 },
 };
 static const struct part_row parts[] = {
@@ -52,11 +53,12 @@ static const struct row v1_rows[] = {
 	{ "chat_history[*]",             T_OBJECT,        ROLE_OTHER, 0, READ_MESSAGE },
 	{ "chat_history[*].role",        T_STRING,        ROLE_OTHER, F_RESERVED, READ_ROLE },
 	{ "chat_history[*].message",     T_STRING|T_NULL, ROLE_BY_MESSAGE, 0, 0 },
-	{ "chat_history[*].tool_calls",  T_ANY,           ROLE_TOOL_CALL, F_DEEP, 0 },
-	{ "chat_history[*].tool_results", T_ANY,          ROLE_TOOL_RESULT, F_DEEP, 0 },
-	{ "tool_results",                T_ANY,           ROLE_TOOL_RESULT, F_DEEP, 0 },
-	{ "documents",                   T_ANY,           ROLE_DOCUMENT, F_DEEP, 0 },
+	{ "chat_history[*].tool_calls",  T_ANY,           ROLE_TOOL_CALL, F_DATA, 0 },
+	{ "chat_history[*].tool_results", T_ANY,          ROLE_TOOL_RESULT, F_DATA, 0 },
+	{ "tool_results",                T_ANY,           ROLE_TOOL_RESULT, F_DATA, 0 },
+	{ "documents",                   T_ANY,           ROLE_DOCUMENT, F_DATA, 0 },
 	{ "tools",                       T_ANY,           ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "tools[*].parameter_definitions", T_ANY,        ROLE_TOOL_DEFINITION, F_DATA, 0 },
 	{ "prompt",                      T_STRING|T_NULL, ROLE_USER, 0, 0 },
 	{ 0 },
 };
@@ -77,14 +79,14 @@ static const struct ref_row embed_refs[] = { { "inputs[*].content[*].image_url.u
 static const struct row rerank_rows[] = {
 	MODEL,
 	{ "query",                       T_STRING|T_NULL, ROLE_USER, 0, 0 },
-	{ "documents",                   T_ARRAY|T_NULL,  ROLE_DOCUMENT, F_DEEP, 0 },
+	{ "documents",                   T_ARRAY|T_NULL,  ROLE_DOCUMENT, F_DATA, 0 },
 	{ 0 },
 };
 static const struct row text_rows[] = {
 	MODEL,
 	{ "text",                        T_STRING|T_NULL, ROLE_USER, 0, 0 },
 	{ "inputs",                      T_ANY,           ROLE_USER, F_DEEP, 0 },
-	{ "examples",                    T_ANY,           ROLE_DOCUMENT, F_DEEP, 0 },
+	{ "examples",                    T_ANY,           ROLE_DOCUMENT, F_DATA, 0 },
 	{ 0 },
 };
 /* clang-format on */

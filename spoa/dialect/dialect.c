@@ -120,7 +120,7 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 	if (!r)
 		return e;
 	e.name = r->name;
-	e.table = r->table ? r->table : &table_rest;
+	e.table = r->table ? r->table : &table_any;
 	for (size_t i = 0; i < COUNT_OF(speaks); i++)
 		if (e.table == speaks[i].table)
 			e.dialect = speaks[i].dialect;
@@ -209,6 +209,22 @@ is_same_model(const struct dialect *d, struct span x, struct span y)
 	return span_eq(x, y) || (d->bare_models && span_eq(bare(x), bare(y)));
 }
 
+/* As paths have it: "projects/p/…/models/x" is x, and "…/tunedModels/x" is tunedModels/x. */
+static struct span
+short_name(struct span model)
+{
+	struct span name = bare(model), two;
+
+	if (name.n == model.n)
+		return model;
+	two = bare(span_cut(model, 0, model.n - name.n - 1));
+	if (span_is(two, "models"))
+		return name;
+	if (span_is(two, "tunedModels") || span_is(two, "endpoints"))
+		return span_of(two.p, two.n + 1 + name.n);
+	return model;
+}
+
 /* request.stream says so, too, where no member of the body does. */
 static int
 add_stream(struct arena *a, struct body *b)
@@ -233,6 +249,11 @@ endpoint_settle(const struct endpoint *e, struct span path, struct arena *a, str
 {
 	struct span model;
 
+	for (size_t i = 0; e->dialect->bare_models && i < b->nothers; i++)
+		b->others[i] = short_name(b->others[i]);
+	/* of a job, an agent, a session: nothing else says which one it is */
+	if (!b->model.p && b->nothers && !e->table->cap)
+		b->model = b->others[0];
 	b->stream |= e->streams;
 	if (b->stream && add_stream(a, b))
 		return ERR_NOMEM;

@@ -22,7 +22,7 @@ struct endpoint_row {
 	const char *method; /* NULL: any */
 	const char *path;
 	const char *name;
-	const struct table *table; /* NULL: table_rest */
+	const struct table *table; /* NULL: table_any */
 	unsigned flags;
 };
 
@@ -113,7 +113,7 @@ extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, d
 	dialect_cohere, dialect_mistral, dialect_ollama, dialect_tgi, dialect_rest;
 
 /* Tables that more than one family reads by. */
-extern const struct table table_rest, table_chat, table_messages, table_messages_no_model,
+extern const struct table table_rest, table_any, table_chat, table_messages, table_messages_no_model,
 	table_kept, gemini_interactions;
 error_writer error_openai;
 

@@ -30,19 +30,19 @@
 	{ at ".contents[*]",                T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE }, \
 	{ at ".contents[*].role",           OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_ROLE }, \
 	PARTS(at ".contents[*]", ROLE_BY_MESSAGE), \
-	{ at ".contents[*].parts[*].functionCall",         OPT(T_OBJECT), ROLE_TOOL_CALL, F_DEEP, 0 }, \
+	{ at ".contents[*].parts[*].functionCall",         OPT(T_OBJECT), ROLE_TOOL_CALL, F_DATA, 0 }, \
 	{ at ".contents[*].parts[*].functionCall.name",    OPT(T_STRING), ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
-	{ at ".contents[*].parts[*].functionCall.args",    T_ANY, ROLE_TOOL_CALL, F_DEEP, 0 }, \
-	{ at ".contents[*].parts[*].functionResponse",     OPT(T_OBJECT), ROLE_TOOL_RESULT, F_DEEP, 0 }, \
+	{ at ".contents[*].parts[*].functionCall.args",    T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].functionResponse",     OPT(T_OBJECT), ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ at ".contents[*].parts[*].functionResponse.name", OPT(T_STRING), ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
-	{ at ".contents[*].parts[*].functionResponse.response", T_ANY, ROLE_TOOL_RESULT, F_DEEP, 0 }, \
+	{ at ".contents[*].parts[*].functionResponse.response", T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ at ".contents[*].parts[*].functionResponse.parts", LIST, ROLE_TOOL_RESULT, F_DEEP|F_ONE, 0 }, \
 	{ at ".contents[*].parts[*].functionResponse.parts[*]", T_OBJECT, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
 	DATA(at ".contents[*].parts[*].functionResponse.parts[*]", ROLE_TOOL_RESULT), \
-	{ at ".contents[*].parts[*].executableCode",       T_ANY, ROLE_TOOL_CALL, F_DEEP, 0 }, \
-	{ at ".contents[*].parts[*].codeExecutionResult",  T_ANY, ROLE_TOOL_RESULT, F_DEEP, 0 }, \
-	{ at ".contents[*].parts[*].toolCall",             T_ANY, ROLE_TOOL_CALL, F_DEEP, 0 }, \
-	{ at ".contents[*].parts[*].toolResponse",         T_ANY, ROLE_TOOL_RESULT, F_DEEP, 0 }
+	{ at ".contents[*].parts[*].executableCode",       T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].codeExecutionResult",  T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].toolCall",             T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].toolResponse",         T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }
 
 /* A request to generate; `at` ends without a dot, "" for the document. */
 #define GENERATE(at) \
@@ -52,12 +52,14 @@
 	{ at ".systemInstruction.role",     OPT(T_STRING), ROLE_OTHER, F_RESERVED, 0 }, \
 	PARTS(at ".systemInstruction", ROLE_SYSTEM), \
 	{ at ".tools",                      LIST, ROLE_TOOL_DEFINITION, F_DEEP|F_ONE, 0 }, \
+	{ at ".tools[*].functionDeclarations", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at ".labels",                     T_ANY, ROLE_OTHER, F_DATA, 0 }, \
 	{ at ".toolConfig",                 OPT(T_OBJECT), ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at ".generationConfig",           OPT(T_OBJECT), ROLE_OTHER, 0, READ_CAP_HOLDER }, \
 	{ at ".generationConfig.maxOutputTokens", OPT(T_NUMBER|T_STRING), ROLE_OTHER, F_RESERVED, READ_CAP }, \
 	{ at ".generationConfig.candidateCount",  OPT(T_NUMBER|T_STRING), ROLE_OTHER, F_RESERVED, READ_CHOICES }, \
-	{ at ".generationConfig.responseSchema",  T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at ".generationConfig.responseJsonSchema", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }
+	{ at ".generationConfig.responseSchema",  T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at ".generationConfig.responseJsonSchema", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }
 
 #define SEALS(at) \
 	{ at ".contents[*].parts[*].thoughtSignature", NULL, 0, NULL }
@@ -91,7 +93,7 @@ static const struct row embed_rows[] = {
 };
 /* Embeddings and images of Vertex, and whatever else a model takes. */
 static const struct row predict_rows[] = {
-	{ "instances",                  LIST|T_STRING, ROLE_USER, F_DEEP|F_ONE, 0 },
+	{ "instances",                  LIST|T_STRING, ROLE_USER, F_DATA|F_ONE, 0 },
 	{ 0 },
 };
 

@@ -29,6 +29,12 @@
 	{ at "[*].content[*].image_file.file_id", "file" }, \
 	{ at "[*].attachments[*].file_id",        "file" }
 
+#define TOOLS(at) \
+	{ at,                     T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at "[*].function",      T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "[*].parameters",    T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "[*].input_schema",  T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }
+
 static const struct row rows[] = {
 	MODELS("model"),
 	MODELS("session.model"),
@@ -40,9 +46,15 @@ static const struct row rows[] = {
 	{ "additional_instructions", T_ANY, ROLE_SYSTEM, F_DEEP, 0 },
 	{ "system",                  T_ANY, ROLE_SYSTEM, F_DEEP, 0 },
 	{ "session.instructions",    T_ANY, ROLE_SYSTEM, F_DEEP, 0 },
-	{ "tools",                   T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "session.tools",           T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "tool_outputs",            T_ANY, ROLE_TOOL_RESULT, F_DEEP, 0 },
+	TOOLS("tools"),
+	TOOLS("session.tools"),
+	{ "metadata",                T_ANY, ROLE_OTHER, F_DATA, 0 },
+	{ "attributes",              T_ANY, ROLE_OTHER, F_DATA, 0 },
+	{ "filters",                 T_ANY, ROLE_OTHER, F_DATA, 0 },
+	{ "data_source_config",      T_ANY, ROLE_OTHER, F_DATA, 0 }, /* a schema */
+	{ "data_source.source.content", T_ANY, ROLE_OTHER, F_DATA, 0 },
+	{ "item",                    T_ANY, ROLE_OTHER, F_DATA, 0 },
+	{ "tool_outputs",            T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 },
 	{ "prompt",                  T_ANY, ROLE_USER, F_DEEP, 0 },
 	{ "query",                   T_ANY, ROLE_USER, F_DEEP, 0 },
 	{ "content",                 T_ANY, ROLE_USER, F_DEEP, 0 }, /* of a message of its own */

@@ -29,10 +29,10 @@
 	{ AT_B(at) ".text",                        T_STRING,           ROLE_BY_MESSAGE, 0, 0 }, \
 	{ AT_B(at) ".thinking",                    T_STRING,           ROLE_BY_MESSAGE, 0, 0 }, \
 	{ AT_B(at) ".name",                        T_STRING,           ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
-	{ AT_B(at) ".input",                       T_ANY,              ROLE_TOOL_CALL, F_DEEP, 0 }, \
+	{ AT_B(at) ".input",                       T_ANY,              ROLE_TOOL_CALL, F_DATA, 0 }, \
 	{ AT_B(at) ".id",                          T_STRING,           ROLE_TOOL_CALL, 0, 0 }, \
 	{ AT_B(at) ".tool_use_id",                 T_STRING,           ROLE_TOOL_RESULT, 0, 0 }, \
-	{ AT_B(at) ".content",                     T_ANY,              ROLE_TOOL_RESULT, F_DEEP, 0 }, \
+	{ AT_B(at) ".content",                     T_ANY,              ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ AT_R(at),                                T_OBJECT|T_STRING,  ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
 	{ AT_R(at) ".type",                        T_STRING,           ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
 	{ AT_R(at) ".text",                        T_STRING,           ROLE_TOOL_RESULT, 0, 0 }, \
@@ -59,7 +59,9 @@
 	{ AT_D(at) ".source.data",                 T_STRING,           ROLE_DOCUMENT, F_OPAQUE, 0 }, \
 	{ at "tools",                              T_ARRAY|T_NULL,     ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at "tools[*]",                           T_OBJECT,           ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "tools[*].type",                      T_STRING|T_NULL,    ROLE_TOOL_DEFINITION, F_RESERVED, 0 }
+	{ at "tools[*].type",                      T_STRING|T_NULL,    ROLE_TOOL_DEFINITION, F_RESERVED, 0 }, \
+	{ at "tools[*].input_schema",              T_ANY,              ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "metadata",                           T_ANY,              ROLE_OTHER, F_DATA, 0 }
 
 #define MESSAGES_SEALS(at) \
 	{ AT_B(at) ".signature",                   "thinking",          1, ALONE_BLOCK }, \

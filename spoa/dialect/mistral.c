@@ -29,11 +29,14 @@
 	CHUNK(at "[*].content[*]", ROLE_BY_MESSAGE), \
 	{ at "[*].tool_call_id",      T_STRING|T_NULL,         ROLE_TOOL_RESULT, 0, 0 }, \
 	{ at "[*].name",              T_STRING|T_NULL,         ROLE_BY_MESSAGE, 0, 0 }, \
-	{ at "[*].tool_calls",        T_ARRAY|T_NULL,          ROLE_TOOL_CALL, F_DEEP, 0 }, \
+	{ at "[*].arguments",         T_ANY,                   ROLE_BY_MESSAGE, F_DATA, 0 }, \
+	{ at "[*].result",            T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at "[*].info",              T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at "[*].tool_calls",        T_ARRAY|T_NULL,          ROLE_TOOL_CALL, F_DATA, 0 }, \
 	{ at "[*].tool_calls[*]",     T_OBJECT,                ROLE_TOOL_CALL, F_DEEP, 0 }, \
 	{ at "[*].tool_calls[*].type", T_STRING|T_NULL,        ROLE_TOOL_CALL, F_RESERVED, 0 }, \
 	{ at "[*].tool_calls[*].function.name", T_STRING,      ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
-	{ at "[*].tool_calls[*].function.arguments", T_ANY,    ROLE_TOOL_CALL, F_DEEP, 0 }
+	{ at "[*].tool_calls[*].function.arguments", T_ANY,    ROLE_TOOL_CALL, F_DATA, 0 }
 
 #define COMMON \
 	MODEL, \
@@ -41,8 +44,10 @@
 	{ "max_tokens",               T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CAP }, \
 	{ "n",                        T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CHOICES }, \
 	{ "tools",                    T_ARRAY|T_NULL,          ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ "response_format",          T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ "prediction",               T_OBJECT|T_NULL,         ROLE_ASSISTANT, F_DEEP, 0 }
+	{ "tools[*].function",        T_ANY,                   ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ "metadata",                 T_ANY,                   ROLE_OTHER, F_DATA, 0 }, \
+	{ "response_format",          T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ "prediction",               T_OBJECT|T_NULL,         ROLE_ASSISTANT, F_DATA, 0 }
 
 static const struct row chat_rows[] = { COMMON, MESSAGES("messages"), { 0 } };
 static const struct row fim_rows[] = {
@@ -57,6 +62,8 @@ static const struct row conversation_rows[] = {
 	MESSAGES("inputs"),
 	{ "instructions",             T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
 	{ "tools",                    T_ARRAY|T_NULL,  ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "tools[*].function",        T_ANY,           ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "metadata",                 T_ANY,           ROLE_OTHER, F_DATA, 0 },
 	{ "completion_args",          T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
 	{ "completion_args.max_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ 0 },

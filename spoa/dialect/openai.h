@@ -12,7 +12,8 @@ extern const struct table table_chat_other, table_responses, table_responses_cou
 	table_form,			     /* images and audio, by form */
 	table_batch_job,
 	table_session, /* realtime: what a token is made for */
-	table_files; /* uploads, whose JSON lines are requests */
+	table_files, /* uploads, whose JSON lines are requests */
+	table_pieces; /* the same in several bodies */
 
 /* Rows of paths below /v1 that most servers have. */
 /* clang-format off */

@@ -19,6 +19,18 @@
 
 /* ---- responses ---- */
 
+/* Tools: what describes a caller's own is no more than that. */
+#define TOOLS(at, types) \
+	{ at,                             types, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at "[*].parameters",            T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "[*].input_schema",          T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "[*].function",              T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "[*].format",                T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "[*].filters",               T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "[*].headers",               T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "[*].tools[*].parameters",   T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "[*].tools[*].input_schema", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }
+
 /* Items of a conversation; what an item's type says of its role counts where it has none. */
 #define ITEMS(at) \
 	{ at,                             T_STRING|T_ARRAY|T_NULL, ROLE_USER, 0, 0 }, \
@@ -33,15 +45,23 @@
 	{ at "[*].content[*].filename",   T_STRING|T_NULL, ROLE_DOCUMENT, 0, 0 }, \
 	{ at "[*].content[*].input_audio.data", T_STRING, ROLE_BY_MESSAGE, F_OPAQUE, 0 }, \
 	{ at "[*].name",                  T_STRING|T_NULL, ROLE_BY_MESSAGE, F_RESERVED, READ_TOOL }, \
-	{ at "[*].output",                T_ANY, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
+	{ at "[*].output",                T_ANY, ROLE_TOOL_RESULT, F_DATA, READ_PART }, \
 	{ at "[*].output.type",           T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
 	{ at "[*].output.image_url",      T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
 	{ at "[*].output[*]",             T_ANY, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
 	{ at "[*].output[*].type",        T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
 	{ at "[*].output[*].image_url",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
 	{ at "[*].output[*].file_data",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
-	{ at "[*].result",                T_ANY, ROLE_TOOL_RESULT, F_DEEP|F_OPAQUE, READ_IMAGE }, \
-	{ at "[*].tools",                 T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }
+	{ at "[*].result",                T_ANY, ROLE_TOOL_RESULT, F_DATA|F_OPAQUE, READ_IMAGE }, \
+	{ at "[*].arguments",             T_ANY, ROLE_BY_MESSAGE, F_DATA, 0 }, \
+	{ at "[*].action",                T_ANY, ROLE_BY_MESSAGE, F_DATA, 0 }, \
+	{ at "[*].action.sources",        T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at "[*].operation",             T_ANY, ROLE_BY_MESSAGE, F_DATA, 0 }, \
+	{ at "[*].results",               T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at "[*].outputs",               T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at "[*].logs",                  T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at "[*].error",                 T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	TOOLS(at "[*].tools", T_ANY)
 
 #define ITEM_REFS(at) \
 	{ at "[*].content[*].image_url",  "url" }, \
@@ -62,11 +82,12 @@ static const struct row responses_rows[] = {
 	{ "instructions",                 T_STRING|T_ARRAY|T_NULL, ROLE_SYSTEM, F_DEEP, 0 },
 	ITEMS("input"),
 	{ "prompt",                       T_OBJECT|T_NULL, ROLE_OTHER, 0, 0 },
-	{ "prompt.variables",             T_OBJECT|T_NULL, ROLE_USER, F_DEEP, 0 },
-	{ "tools",                        T_ARRAY|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "prompt.variables",             T_OBJECT|T_NULL, ROLE_USER, F_DATA, 0 },
+	TOOLS("tools", T_ARRAY|T_NULL),
+	{ "metadata",                     T_ANY, ROLE_OTHER, F_DATA, 0 },
 	{ "tools[*]",                     T_OBJECT, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "tools[*].type",                T_STRING, ROLE_TOOL_DEFINITION, F_RESERVED, 0 },
-	{ "text",                         T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "text",                         T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DATA, 0 },
 	{ "max_output_tokens",            T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ 0 },
 };
@@ -107,7 +128,11 @@ static const struct ref_row responses_refs[] = {
 	{ "tools[*].container.file_ids",           "file" },
 	{ 0 },
 };
-static const struct row items_rows[] = { ITEMS("items"), { 0 } };
+static const struct row items_rows[] = {
+	ITEMS("items"),
+	{ "metadata",                     T_ANY, ROLE_OTHER, F_DATA, 0 },
+	{ 0 },
+};
 static const struct seal_row items_seals[] = { ITEM_SEALS("items"), { 0 } };
 static const struct ref_row items_refs[] = { ITEM_REFS("items"), { 0 } };
 /* clang-format on */
@@ -140,12 +165,12 @@ static const struct row completions_rows[] = {
 	{ "n",                            T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
 	{ "best_of",                      T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
 	{ "grammar",                      T_STRING|T_NULL, ROLE_TOOL_DEFINITION, 0, 0 },
-	{ "json_schema",                  T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "response_format",              T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "structured_outputs",           T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "json_schema",                  T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "response_format",              T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "structured_outputs",           T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
 	{ "input_prefix",                 T_STRING|T_NULL, ROLE_USER, 0, 0 },
 	{ "input_suffix",                 T_STRING|T_NULL, ROLE_USER, 0, 0 },
-	{ "input_extra",                  T_ARRAY|T_NULL, ROLE_DOCUMENT, F_DEEP, 0 },
+	{ "input_extra",                  T_ARRAY|T_NULL, ROLE_DOCUMENT, F_DATA, 0 },
 	{ 0 },
 };
 static const struct param_row native_params[] = { { "n_predict", "max_tokens" }, { 0 } };
@@ -179,7 +204,7 @@ static const struct row input_rows[] = {
 	{ "query",                        T_ANY, ROLE_USER, F_DEEP, 0 },
 	{ "text_1",                       T_ANY, ROLE_USER, F_DEEP, 0 },
 	{ "text_2",                       T_ANY, ROLE_USER, F_DEEP, 0 },
-	{ "documents",                    T_ANY, ROLE_DOCUMENT, F_DEEP, 0 },
+	{ "documents",                    T_ANY, ROLE_DOCUMENT, F_DATA, 0 },
 	{ "messages",                     T_ARRAY|T_NULL, ROLE_OTHER, 0, 0 },
 	{ "messages[*]",                  T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE },
 	{ "messages[*].role",             T_STRING, ROLE_OTHER, F_RESERVED, READ_ROLE },
@@ -205,7 +230,11 @@ static const struct ref_row form_refs[] = {
 	{ "mask.file_id",                 "file" },
 	{ 0 },
 };
-static const struct row batch_rows[] = { MODEL, { 0 } };
+static const struct row batch_rows[] = {
+	MODEL,
+	{ "metadata",                     T_ANY, ROLE_OTHER, F_DATA, 0 },
+	{ 0 },
+};
 static const struct ref_row batch_refs[] = { { "input_file_id", "file" }, { 0 } };
 /* clang-format on */
 
@@ -225,10 +254,12 @@ const struct table table_batch_job = {
 static const struct row session_rows[] = {
 	MODEL,
 	{ "instructions",         T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
-	{ "tools",                T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	TOOLS("tools", T_ANY),
 	{ "session.model",        T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL },
 	{ "session.instructions", T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
-	{ "session.tools",        T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	TOOLS("session.tools", T_ANY),
+	{ "session.prompt.variables", T_ANY, ROLE_USER, F_DATA, 0 },
+	{ "session.tracing.metadata", T_ANY, ROLE_OTHER, F_DATA, 0 },
 	{ 0 },
 };
 /* clang-format on */
@@ -282,4 +313,7 @@ line_table(struct span url)
 
 const struct table table_files = {
 	.lenient = true, .rows = no_rows, .line = line_table, .tree = TREE
+};
+const struct table table_pieces = {
+	.lenient = true, .pieces = true, .rows = no_rows, .line = line_table, .tree = TREE
 };

@@ -28,7 +28,9 @@ static const struct seal_row rest_seals[] = {
 
 /* clang-format on */
 
-const struct table table_rest = { .seals = rest_seals, .tree = TREE };
+const struct table table_rest = { .no_models = true, .seals = rest_seals, .tree = TREE };
+/* Of a family's paths that have no table: what names a model there is one. */
+const struct table table_any = { .seals = rest_seals, .tree = TREE };
 
 const struct dialect dialect_rest = {
 	.name = "rest",

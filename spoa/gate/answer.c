@@ -122,18 +122,23 @@ may_use(void *arg, struct span model, struct arena *a)
 }
 
 bool
-request_lists_models(const struct request *r)
+request_model_matters(const struct request *r)
 {
 	const struct policy *p = r->snap->policy;
-	const char *name = r->found.endpoint.name;
 
-	if (!name || strcmp(name, "models") || r->found.endpoint.model_end ||
-		!span_is(r->in.head.method, "GET"))
-		return false;
 	for (size_t i = 0; i < p->nrules; i++)
 		if (p->rules[i].when && cel_reads(p->rules[i].when, V_MODEL_NAME))
 			return true;
 	return false;
+}
+
+bool
+request_lists_models(const struct request *r)
+{
+	const char *name = r->found.endpoint.name;
+
+	return name && !strcmp(name, "models") && !r->found.endpoint.model_end &&
+	       span_is(r->in.head.method, "GET") && request_model_matters(r);
 }
 
 struct span

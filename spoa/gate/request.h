@@ -430,6 +430,8 @@ struct answer_request;
 /* A GET of a list of models, where a rule reads the model's name: the rules are asked about
  * each, and what they deny is taken out of the answer. */
 bool request_lists_models(const struct request *r);
+/* A rule reads model.name. */
+bool request_model_matters(const struct request *r);
 /* What is put back into its answer, in place of what *out was; NULL: nothing. 0 or
  * ERR_NOMEM. */
 int request_vault(struct request *r, struct vault **out);

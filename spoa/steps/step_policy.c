@@ -237,6 +237,53 @@ decide_each_model(struct request *r, struct policy_facts *f)
 	return STEP_NEXT;
 }
 
+/* What else is redacted, and asked of recognisers, for a model that is only named. */
+static void
+add_verdict(struct policy_verdict *v, const struct policy_verdict *more)
+{
+	v->changes.require |= more->changes.require;
+	for (size_t e = 0; more->redacts && e < DETECT_ENTITIES_MAX; e++) {
+		if (!entity_in(&more->redact, e) || (v->redacts && entity_in(&v->redact, e)))
+			continue;
+		entity_add(&v->redact, e);
+		v->with[e] = more->with[e];
+	}
+	if (more->redacts && v->effect == RULE_PERMIT) {
+		v->effect = RULE_REDACT;
+		v->rule = more->rule;
+	}
+	v->redacts |= more->redacts;
+}
+
+/* Models that the request names by members that no row knows: one that is denied denies all. */
+static enum step_result
+decide_other_models(struct request *r, struct policy_facts *f)
+{
+	const struct body *b = &r->in.body;
+
+	if (!b->nothers || !request_model_matters(r))
+		return STEP_NEXT;
+	if (b->nothers > CAP_MODELS)
+		return request_deny(r, 413, "request_too_complex", "",
+			SPAN_LIT("the body names too many models"));
+	for (size_t i = 0; i < b->nothers && r->found.verdict.effect != RULE_DENY; i++) {
+		struct policy_verdict v;
+		struct span first = b->model;
+		if (span_eq(b->others[i], first))
+			continue;
+		r->in.body.model = f->model = b->others[i];
+		if (policy_decide(r->snap->policy, f, &r->arena, &v) < 0)
+			return request_overload(r);
+		if (v.effect == RULE_DENY) {
+			r->found.verdict = v;
+			return STEP_NEXT;
+		}
+		r->in.body.model = f->model = first;
+		add_verdict(&r->found.verdict, &v);
+	}
+	return STEP_NEXT;
+}
+
 static bool
 key_has_model(const struct identity *id, struct span model)
 {
@@ -263,6 +310,9 @@ key_allows_models(const struct request *r)
 	for (size_t i = 0; r->in.have_body && i < r->in.body.marks.nmodels; i++)
 		if (!m[i].null && !key_has_model(id, m[i].name))
 			return false;
+	for (size_t i = 0; i < r->in.body.nothers; i++)
+		if (!key_has_model(id, r->in.body.others[i]))
+			return false;
 	return true;
 }
 
@@ -284,7 +334,8 @@ step_policy(struct request *r)
 	if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
 		return request_overload(r);
 	r->found.have_verdict = true;
-	if (f.whole && decide_each_model(r, &f) != STEP_NEXT) {
+	if (f.whole && (decide_each_model(r, &f) != STEP_NEXT ||
+			       decide_other_models(r, &f) != STEP_NEXT)) {
 		r->in.body.model = (struct span){ NULL, 0 };
 		return STEP_DECIDED;
 	}

@@ -7,7 +7,9 @@
 #include "base/err.h"
 #include "codec/inflate.h"
 #include "codec/utf8.h"
+#include "text/model_names.h"
 #include "text/opaque.h"
+#include "text/table.h"
 
 /* The relay brings the body once more, and a helper thread reads it. */
 static void
@@ -180,11 +182,28 @@ read_body(struct request *r)
 		r, why.status, why.code, "", arena_dup(&r->arena, span_str(why.why)));
 }
 
+/* Some servers take the model from the query. */
+static bool
+add_query_models(struct request *r)
+{
+	const struct segment *v = r->in.target;
+
+	for (size_t i = 0; i < r->in.ntarget && !r->found.endpoint.table->no_models; i++)
+		if (v[i].role == ROLE_QUERY && v[i].key != SEGMENT_NO_KEY &&
+			model_key_path(v[v[i].key].text) &&
+			model_add_other(&r->in.body, v[i].text, &r->arena))
+			return false;
+	return true;
+}
+
 enum step_result
 step_read(struct request *r)
 {
 	struct body_refusal why;
 	enum step_result s = read_body(r);
+
+	if (s == STEP_NEXT && !add_query_models(r))
+		return request_overload(r);
 
 	if (s == STEP_NEXT && (!r->in.have_body || r->in.body_state == BODY_STATE_PARTIAL) &&
 		endpoint_settle(

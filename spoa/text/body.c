@@ -10,6 +10,7 @@
 #include "codec/uri.h"
 #include "codec/utf8.h"
 #include "text/media.h"
+#include "text/model_names.h"
 #include "text/opaque.h"
 #include "text/table.h"
 
@@ -107,11 +108,49 @@ add_form(struct seglist *l, struct span raw, struct span piece, enum seg_role ro
 	return err;
 }
 
+/* The models that a field names: the one that a row reads, or whatever is named so. `why`: where
+ * the body is said to be a form. 0, ERR_NOMEM, or ERR_SYNTAX with *why filled. */
+static int
+form_models(
+	struct merge *m, const struct segment *name, struct segment *value, struct body_refusal *why)
+{
+	const struct table *t = m->out->table;
+	const struct node *clash = NULL, *n = NULL;
+	struct span inner = span_trim(value->text, " \t\r\n");
+
+	if (t->no_models)
+		return 0;
+	if (t->rows)
+		n = node_member(table_tree(t), name->text, &clash);
+	if (n && n->row && n->row->read == READ_MODEL) {
+		if (m->out->marks.nmodels && why)
+			return refuse(why, 400, "duplicate_key", name->start,
+				"the field \"%.*s\" is there twice", SPAN_ARG(n->key));
+		value->reserved = true;
+		return merge_model(m, &(struct model_mark){ value->start, value->end,
+					      value->text, false, SEG_FORM });
+	}
+	if (inner.n && (inner.p[0] == '{' || inner.p[0] == '[')) {
+		struct body_refusal none;
+		struct body sub;
+		if (body_json(t, inner, m->a, &sub, &none))
+			return 0;
+		for (size_t i = 0; i < sub.marks.nmodels; i++)
+			if (model_add_other(m->out, sub.marks.model[i].name, m->a))
+				return ERR_NOMEM;
+		for (size_t i = 0; i < sub.nothers; i++)
+			if (model_add_other(m->out, sub.others[i], m->a))
+				return ERR_NOMEM;
+	}
+	return model_key_path(name->text) ? model_add_other(m->out, value->text, m->a) : 0;
+}
+
 static int
 body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 	struct body_refusal *why)
 {
 	struct seglist l = { .a = a };
+	struct merge m = { .a = a, .out = out, .segs = &l };
 	struct span rest = raw;
 	struct uri_pair pair;
 	int err = 0;
@@ -123,7 +162,11 @@ body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 		err = add_form(&l, raw, pair.name, ROLE_KEY, SEGMENT_NO_KEY, out);
 		if (!err && pair.has_value)
 			err = add_form(&l, raw, pair.value, ROLE_OTHER, name, out);
+		if (!err && pair.has_value)
+			err = form_models(&m, &l.v[name], &l.v[l.n - 1], declared ? why : NULL);
 	}
+	if (err && why->status)
+		return err;
 	if (err == ERR_LIMIT || err == ERR_NOMEM) {
 		refuse(why, 413, "request_too_complex", 0, "the form has too many fields");
 		return err;

@@ -95,6 +95,9 @@ struct body {
 	size_t inspected_bytes; /* sum of segment text, without what is opaque or sealed */
 	/* what the dialect reads; empty or -1 where absent */
 	struct span model; /* the first, where a body names several */
+	/* those that members name which no row knows: decided for, never rewritten */
+	struct span *others;
+	size_t nothers;
 	bool stream;
 	bool wants_usage;	   /* the caller itself asked for usage in the stream */
 	int64_t output_cap_tokens; /* the LARGEST declared cap; -1: none */
@@ -130,7 +133,7 @@ struct body {
 			size_t start, end; /* between the quotes of the name */
 			struct span name;
 			bool null;  /* the literal */
-			bool plain; /* a text, not in a JSON string */
+			enum seg_form form; /* how it is spelled */
 		} * model;
 		size_t nmodels;
 		struct cap_mark {

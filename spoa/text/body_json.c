@@ -262,6 +262,21 @@ read_number(struct walk *w, struct span literal)
 	return number_text(literal, false, w->a, &fraction);
 }
 
+/* What the member or element is called, as far as that says that it is a model. */
+static enum model_key
+named(const struct walk *w, const struct row *row)
+{
+	const struct frame *f = &w->frames[w->depth];
+
+	if (f->no_models || !w->depth || (row && (row->flags & F_NONE)))
+		return KEY_ELSE;
+	if (!f->object)
+		return f->names;
+	if (f->names && (f->names == KEY_MODELS || model_key_inside(f->name)))
+		return f->names;
+	return model_key(f->name);
+}
+
 static int
 read_scalar(struct walk *w, const struct node *node, const struct row *row, enum seg_role role,
 	const struct json_event *ev, uint32_t key)
@@ -275,6 +290,9 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 		if (!text.p)
 			return walk_no_memory(w);
 		err = add_segment(w, role, SEG_JSON, ev, text, key);
+		if (!err && (!row || row->read != READ_MODEL) && named(w, row) &&
+			model_add_other(w->out, text, w->a))
+			return walk_no_memory(w);
 	} else if (ev->tok == JSON_NUMBER && number_is_long(text)) {
 		struct span number = read_number(w, text);
 		if (!number.p)
@@ -318,6 +336,11 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		return walk_no_memory(w);
 	const struct frame *around = &w->frames[w->depth];
 	const struct frame *holder = w->depth && !around->object ? around - 1 : around;
+	bool none = around->no_models || (row && (row->flags & F_NONE));
+	enum model_key names = named(w, row);
+	/* each says what it is, by members of its own */
+	if (object && (!around->object || names == KEY_MODEL))
+		names = names ? KEY_MODEL : KEY_ELSE;
 	struct reasoning_frame said =
 		reasoning_open(&around->said, object, !around->object, holder->name);
 	w->frames[++w->depth] = (struct frame){
@@ -325,6 +348,8 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		.row = row,
 		.deep = row && (row->flags & F_DEEP) ? row->role : deep,
 		.object = object,
+		.no_models = none,
+		.names = names,
 		.message = row && row->read == READ_MESSAGE,
 		.part = object && row && row->read == READ_PART,
 		.first = (uint32_t)w->segs.n,
@@ -458,7 +483,10 @@ body_json(const struct table *t, struct span raw, struct arena *a, struct body *
 	if (!w->segs.v || !w->frames)
 		return walk_no_memory(w);
 	w->frames[0] =
-		(struct frame){ .node = root, .deep = ROLE_OTHER, .key = SEGMENT_NO_KEY };
+		(struct frame){ .node = root,
+			.deep = ROLE_OTHER,
+			.key = SEGMENT_NO_KEY,
+			.no_models = t->no_models };
 	while (!err) {
 		switch (json_next(j, &ev)) {
 		case JSON_END:

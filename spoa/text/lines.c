@@ -3,6 +3,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/json.h"
+#include "text/model_names.h"
 #include "text/opaque.h"
 #include "text/table.h"
 
@@ -143,6 +144,8 @@ merge_add(struct merge *m, const struct body *sub, size_t base, uint32_t key)
 	m->out->unread.bytes += sub->unread.bytes;
 	for (size_t i = 0; i < sub->nrefs && !err; i++)
 		err = add_ref(m, &sub->refs[i]);
+	for (size_t i = 0; i < sub->nothers && !err; i++)
+		err = model_add_other(m->out, sub->others[i], m->a);
 	return err ? err : add_marks(m, sub, base);
 }
 
@@ -196,6 +199,8 @@ read_line(const struct table *t, struct span line, struct arena *scratch, struct
 		kept = keep(&sub.segments[i].text, line, m->a);
 	for (size_t i = 0; i < sub.marks.nmodels && kept; i++)
 		kept = keep(&sub.marks.model[i].name, line, m->a);
+	for (size_t i = 0; i < sub.nothers && kept; i++)
+		kept = keep(&sub.others[i], line, m->a);
 	err = kept ? merge_add(m, &sub, base, SEGMENT_NO_KEY) : ERR_NOMEM;
 	if (err)
 		refuse(why, 413, "request_too_complex", base, "the body has too many lines");

@@ -5,8 +5,10 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "codec/json.h"
 #include "codec/utf8.h"
 #include "text/media.h"
+#include "text/model_names.h"
 #include "text/opaque.h"
 #include "text/table.h"
 
@@ -166,6 +168,16 @@ read_field(struct reader *r, struct span line, struct part *p)
 
 /* ---- contents ---- */
 
+/* Of a table whose files have lines. */
+static bool
+is_file(const struct reader *r, const struct part *p)
+{
+	struct span name = p->has_name ? r->segs.v[p->name].text : SPAN_LIT("");
+
+	return r->out->table->line &&
+	       (p->has_filename || span_is(name, "file") || span_is(name, "data"));
+}
+
 static bool
 is_number_byte(char c)
 {
@@ -179,7 +191,7 @@ read_json(struct reader *r, struct span text, const struct part *p)
 	const struct table *t = r->out->table;
 	struct body sub = { 0 };
 	size_t base = (size_t)(text.p - r->raw.p), first = r->segs.n;
-	bool file = t->line && p->has_filename;
+	bool file = is_file(r, p);
 	int err = file ? body_lines(t, text, r->a, &sub, r->why)
 		       : body_json(t, text, r->a, &sub, r->why);
 
@@ -233,7 +245,7 @@ read_known(struct reader *r, const struct node *n, struct segment *s, const stru
 	switch (row->read) {
 	case READ_MODEL:
 		return merge_model(&r->merge,
-			       &(struct model_mark){ s->start, s->end, s->text, false, true })
+			       &(struct model_mark){ s->start, s->end, s->text, false, SEG_TEXT })
 			       ? ERR_NOMEM
 			       : 0;
 	case READ_STREAM:
@@ -297,6 +309,67 @@ check_batch(struct reader *r)
 	return 0;
 }
 
+static bool
+is_json(struct span text, struct arena *a)
+{
+	struct json *j = json_open(a, text);
+	struct json_event ev;
+	enum json_tok tok = JSON_ERROR;
+
+	while (j && (tok = json_next(j, &ev)) != JSON_END && tok != JSON_ERROR)
+		;
+	return tok == JSON_END;
+}
+
+/* What readers of lines may pass over in front of one. */
+static struct span
+skip_blanks(struct span s)
+{
+	while (s.n) {
+		bool mark = span_starts(s, SPAN_LIT("\xef\xbb\xbf"));
+		if (!mark && !is_one_of(s.p[0], " \t\r\n\f\v"))
+			break;
+		s = span_cut(s, mark ? 3 : 1, s.n);
+	}
+	return s;
+}
+
+/* The last line of a piece of a file is the beginning of a document: what it asks for is
+ * nowhere to be read whole. The piece may end within a character. */
+static bool
+cuts_line(struct reader *r, struct span text)
+{
+	struct span line = span_trim(text, " \t\r\n\f\v");
+	size_t at = line.n;
+
+	while (at && line.p[at - 1] != '\n' && line.p[at - 1] != '\r')
+		at--;
+	line = skip_blanks(span_cut(line, at, line.n));
+	if (!line.n || line.p[0] != '{' || is_json(line, r->a))
+		return false;
+	for (unsigned i = 0; i < 3 && line.n && (line.p[line.n - 1] & 0x80); i++)
+		if (body_is_text(line))
+			break;
+		else
+			line.n--;
+	return body_is_text(line);
+}
+
+static int
+bad_piece(struct reader *r, struct span text)
+{
+	return refuse(r->why, 400, "invalid_json", (size_t)(text.p - r->raw.p),
+		"a piece of a file of JSON lines must hold whole lines");
+}
+
+/* It is called as models are, and no row says what it is. */
+static bool
+names_model(const struct reader *r, const struct part *p)
+{
+	return p->has_name && !r->out->table->no_models &&
+	       model_key_path(r->segs.v[p->name].text);
+}
+
 /* A part by its type: text, JSON or JSON lines are read, what is opaque is noted. 0 or an
  * error. */
 static int
@@ -315,25 +388,44 @@ read_content(struct reader *r, struct span text, struct part *p)
 		!span_ieq(inner, SPAN_LIT("us-ascii")))
 		return refuse(r->why, 400, "unsupported_charset", (size_t)(text.p - r->raw.p),
 			"_charset_ names a charset that is not UTF-8");
+	bool read = field && field->row->read != READ_NOTHING;
+	bool piece = r->out->table->pieces;
+	if (piece && cuts_line(r, text))
+		return bad_piece(r, text);
+	if (read && media == MEDIA_CHARSET)
+		return refuse(r->why, 400, "unsupported_charset", (size_t)(text.p - r->raw.p),
+			"the field \"%.*s\" is in a charset that is not UTF-8",
+			SPAN_ARG(field->key));
 	if (!body_is_text(text) || media == MEDIA_CHARSET) {
 		const char *kind = opaque_kind(p->type, text);
-		r->unread_file |= p->has_filename;
+		r->unread_file |= is_file(r, p);
 		if (!opaque_add(&r->out->unread, r->a, span_str(kind), text.n))
 			return 0;
 		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
 		return ERR_NOMEM;
 	}
-	bool read = field && !p->has_filename && field->row->read != READ_NOTHING;
+	/* Some parsers read "model" for a JSON string, and some the quotes, too. */
+	if (read && inner.n && inner.p[0] == '"')
+		return refuse(r->why, 400, "invalid_type", (size_t)(text.p - r->raw.p),
+			"the field \"%.*s\" must be its text alone, without quotes",
+			SPAN_ARG(field->key));
 	p->is_lines = media == MEDIA_LINES || names_lines(r, p);
 	bool json = media == MEDIA_JSON || p->is_lines;
 	if (!read && (json || (inner.n && (inner.p[0] == '{' || inner.p[0] == '[')))) {
+		size_t first = r->segs.n;
 		int err = read_json(r, text, p);
+		for (size_t i = first; i < r->segs.n && !err && names_model(r, p); i++)
+			if (r->segs.v[i].role != ROLE_KEY)
+				err = model_add_other(r->out, r->segs.v[i].text, r->a);
 		if (!err || json || r->why->status != 400)
 			return err;
 		*r->why = (struct body_refusal){ 0 };
 	} else {
-		r->unread_file |= p->has_filename;
+		r->unread_file |= is_file(r, p);
 	}
+	struct span begin = skip_blanks(text);
+	if (piece && begin.n && begin.p[0] == '{')
+		return bad_piece(r, text);
 	struct segment *s = text.n ? add(r, p->has_filename ? ROLE_DOCUMENT : ROLE_OTHER,
 					     p->has_name ? p->name : SEGMENT_NO_KEY, text)
 				   : NULL;
@@ -342,10 +434,13 @@ read_content(struct reader *r, struct span text, struct part *p)
 	if (!s)
 		return 0;
 	s->reserved = p->counted;
-	if (field && !p->has_filename && read_known(r, field, s, p))
+	/* Parsers differ in what a field with filename="" is: a file, or a value. */
+	if (field && (read || !p->has_filename) && read_known(r, field, s, p))
 		return ERR_SYNTAX;
+	if (!read && names_model(r, p) && model_add_other(r->out, text, r->a))
+		return ERR_NOMEM;
 	struct span name = p->has_name ? r->segs.v[p->name].text : SPAN_LIT("");
-	return p->has_filename || !name.n ? 0 : add_param(r, name, text);
+	return (p->has_filename && !read) || !name.n ? 0 : add_param(r, name, text);
 }
 
 /* part = *( field CRLF ) CRLF content */

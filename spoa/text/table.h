@@ -24,7 +24,9 @@ enum {
 	F_ONE = 8,	/* a list, or its one element in its place */
 	F_SIGNED = 16,	/* a count that may be negative: no limit */
 	F_ZERO = 32,	/* nor is a count of 0 */
+	F_NONE = 64,	/* nothing here or below names a model, unless a row reads one */
 };
+#define F_DATA (F_DEEP | F_NONE) /* a caller's own: schemas, arguments, results, metadata */
 
 /* What the value is read for, besides its text. */
 enum row_read {
@@ -98,6 +100,8 @@ struct table {
 	bool json;	 /* it must be one JSON object */
 	bool lenient;	 /* a value of another type than its row's is as if there were no row:
 			    for paths that nobody knows */
+	bool no_models;	 /* no member is a model because of its name */
+	bool pieces;	 /* a file may come in several bodies: no line may be cut */
 	bool batch;	 /* its requests are inside (READ_REQUEST) */
 	bool snake;	 /* proto JSON: "max_tokens" is "maxTokens" */
 	bool streams;	 /* unless "stream" says no */

@@ -149,7 +149,7 @@ add_model(struct walk *w, const struct json_event *ev, struct span text)
 	m->model = v;
 	bool null = ev->tok != JSON_STRING;
 	v[m->nmodels++] = (struct model_mark){ ev->start, ev->end, null ? SPAN_LIT("") : text,
-		null, false };
+		null, SEG_JSON };
 	if (!w->out->model.p && !null)
 		w->out->model = text;
 	struct request_mark *q = walk_request(w);

@@ -4,6 +4,7 @@
 #define TEXT_WALK_H
 
 #include "codec/json.h"
+#include "text/model_names.h"
 #include "text/reasoning.h"
 #include "text/table.h"
 
@@ -18,6 +19,8 @@ struct frame {
 	const struct row *row;	 /* its own */
 	enum seg_role deep;	 /* of what no row gives a role */
 	bool object, message, part;
+	bool no_models;	      /* nothing in it is one because of its name */
+	enum model_key names; /* what it is called, where its strings name models */
 	uint32_t first; /* segment */
 	uint32_t key;	/* segment that names this container */
 	size_t start;

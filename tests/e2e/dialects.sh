@@ -11,6 +11,7 @@ identity:
   - none: {person: service-account}
 classes:
   pii: [EMAIL_ADDRESS]
+  cards: [CREDIT_CARD]
 providers:
   gemini: {backend: local, dialect: gemini}
   bedrock: {backend: local, dialect: bedrock}
@@ -33,6 +34,7 @@ rules:
   - {name: model, when: 'model.name == "denied"', deny: {reason: not this model}}
   - {name: known, when: 'route.name == "tgi" && (model.name != "" || request.method != "GET") && !(model.name in ["", "tgi"])', deny: {reason: not on the list}}
   - {name: small, when: 'model.name == "big"', route: {model: "small:0"}, max_output_tokens: 50}
+  - {name: outside, when: 'model.name == "outside" && "cards" in prompt.classes', redact: {classes: [cards]}}
   - {name: pii, when: '"pii" in prompt.classes', redact: {classes: [pii]}}
 default: permit
 limits:
@@ -106,6 +108,29 @@ req POST /v1/files -H "$auth" -F purpose=batch -F "file=@$D/batch.jsonl"
 like "every line's model must pass" "$status $body" '^403 .*not this model'
 req POST /v1/audio/transcriptions -H "$auth" -F model=denied -F 'file=text'
 like "a form's model must pass" "$status $body" '^403 .*not this model'
+req POST /v1/images/edits -H "$auth" -d 'model=denied&prompt=p'
+like "one that is in the URL's encoding, too" "$status $body" '^403 .*not this model'
+req POST /v1/images/edits -H "$auth" -d 'model=big&prompt=p'
+is "and it is rewritten" "$status $(sent)" '200 /v1/images/edits model=small%3A0&prompt=p'
+req POST /v1/images/edits -H "$auth" -F 'model=denied;filename=""' -F prompt=p
+like "and one that has an empty file's name" "$status $body" '^403 .*not this model'
+tool() { echo '{"model":"'"$1"'","input":"'"$3"'","tools":[{"type":"image_generation","model":"'"$2"'"}]}'; }
+post /v1/responses "$(tool gpt denied hi)"
+like "a tool's model must pass" "$status $body" '^403 .*not this model'
+post /v1/responses "$(tool big image hi)"
+is "it is neither ambiguous nor rewritten" "$status $(sent)" \
+	'200 /v1/responses {"max_output_tokens":50,"model":"small:0","input":"hi","tools":[{"type":"image_generation","model":"image"}]}'
+post /v1/responses "$(tool gpt outside "$mail for 4111 1111 1111 1111")"
+like "what may not reach it is redacted" "$status $(sent)" '^200 .*write to <EMAIL_ADDRESS_1> for <CREDIT_CARD_1>"'
+post /v1/responses "$(tool gpt inside "4111 1111 1111 1111")"
+like "for no other" "$status $(sent)" '^200 .*"4111 1111 1111 1111"'
+post /async-invoke '{"modelId":"denied","modelInput":{}}'
+like "what runs out of sight has a model" "$status $body" '^403 .*not this model'
+post '/v1/responses?model=denied' '{"model":"gpt","input":"hi"}'
+like "one in the query" "$status $body" '^403 .*not this model'
+{ line a hi; line a hi; } | head -c 150 >"$D/piece"
+req POST /v1/uploads/u/parts -H "$auth" -F "data=@$D/piece"
+like "a line over two parts of an upload is read by nobody" "$status $body" '^400 .*whole lines'
 req GET /v1/responses/resp_1 -H "$auth"
 is "a stored answer" "$status" 200
 req GET /api/tags -H "$auth"

@@ -1,0 +1,104 @@
+/* Names of members that name models, in one table. Only keys are looked at, from their ends:
+ * nearly all differ in the last letter or two. */
+#include "text/model_names.h"
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/err.h"
+
+/* How they end, in small letters without separators. */
+#define ENDS(end, is) { SPAN_LIT(end), is }
+static const struct {
+	struct span end;
+	enum model_key is;
+} ends[] = {
+	ENDS("model", KEY_MODEL),
+	ENDS("models", KEY_MODELS),
+	ENDS("modelid", KEY_MODEL),
+	ENDS("modelids", KEY_MODELS),
+	ENDS("modelname", KEY_MODEL),
+	ENDS("modelnames", KEY_MODELS),
+	ENDS("modelarn", KEY_MODEL),
+	ENDS("modelarns", KEY_MODELS),
+	ENDS("modelidentifier", KEY_MODEL),
+	ENDS("modelidentifiers", KEY_MODELS),
+	ENDS("modelslug", KEY_MODEL),
+	ENDS("modeluri", KEY_MODEL),
+	ENDS("modelurl", KEY_MODEL),
+	ENDS("modelpath", KEY_MODEL),
+	ENDS("modelresourcename", KEY_MODEL),
+	ENDS("modelfallback", KEY_MODEL),
+	ENDS("fallbacks", KEY_MODELS),
+	ENDS("deploymentname", KEY_MODEL),
+	ENDS("inferenceprofilearn", KEY_MODEL),
+	ENDS("inferenceprofileid", KEY_MODEL),
+	ENDS("inferenceprofileidentifier", KEY_MODEL),
+};
+
+static bool
+separates(char c)
+{
+	return is_one_of(c, "_-. \t\\");
+}
+
+static bool
+ends_as(struct span key, struct span end)
+{
+	for (size_t i = key.n, n = end.n; n;) {
+		while (i && separates(key.p[i - 1]))
+			i--;
+		if (!i || to_lower(key.p[--i]) != end.p[--n])
+			return false;
+	}
+	return true;
+}
+
+enum model_key
+model_key(struct span key)
+{
+	if (key.n < strlen("model"))
+		return KEY_ELSE;
+	for (size_t i = 0; i < COUNT_OF(ends); i++)
+		if (ends_as(key, ends[i].end))
+			return ends[i].is;
+	return KEY_ELSE;
+}
+
+bool
+model_key_inside(struct span key)
+{
+	static const char *const names[] = { "id", "name", "slug", "arn", "uri", "value" };
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (span_ieq(key, span_str(names[i])))
+			return true;
+	return false;
+}
+
+bool
+model_key_path(struct span name)
+{
+	for (size_t i = 0, from = 0; i <= name.n; i++) {
+		if (i < name.n && !is_one_of(name.p[i], "[]."))
+			continue;
+		if (model_key(span_cut(name, from, i)))
+			return true;
+		from = i + 1;
+	}
+	return model_key(name);
+}
+
+int
+model_add_other(struct body *b, struct span name, struct arena *a)
+{
+	name = span_trim(name, " \t\r\n");
+	for (size_t i = 0; i < b->nothers; i++)
+		if (span_eq(b->others[i], name))
+			return 0;
+	if (!name.n || b->nothers > CAP_MODELS)
+		return 0;
+	if (!b->others && !(b->others = arena_array(a, CAP_MODELS + 1, sizeof(*b->others))))
+		return ERR_NOMEM;
+	b->others[b->nothers++] = name;
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* Which members name models, by what they are called: bodies name them at places that no row
+ * of a table knows. */
+#ifndef TEXT_MODEL_NAMES_H
+#define TEXT_MODEL_NAMES_H
+
+#include "text/body.h"
+
+enum model_key {
+	KEY_ELSE,
+	KEY_MODEL,  /* "model", "baseModel", "judge-model-id", "models": its strings are models */
+	KEY_MODELS, /* of many: an object's strings are, too, whatever they are called */
+};
+/* Blind to case and to what separates words. */
+enum model_key model_key(struct span key);
+/* In an object that says what a model is: "id", "name". */
+bool model_key_inside(struct span key);
+/* A form's or a query's: any of the names in "session[model]", "models[]", "a.model". */
+bool model_key_path(struct span name);
+
+/* Adds one that is to be decided for, unless it is known already. More than CAP_MODELS are
+ * not remembered, and counted as one more. 0 or ERR_NOMEM. */
+int model_add_other(struct body *b, struct span name, struct arena *a);
+
+#endif
