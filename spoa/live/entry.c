@@ -264,6 +264,14 @@ entry_of(json_t *object, struct span text, struct buf *why)
 	return e;
 }
 
+bool
+live_entry_like(struct span field, struct span text)
+{
+	return field.n < LIVE_FIELD_MAX && span_chr(field, ':') < field.n &&
+	       text.n > MAC_HEX + 2 && text.n <= CAP_LIVE_ENTRY_BYTES && text.p[0] == '{' &&
+	       text.p[text.n - MAC_HEX - 2] == '}' && text.p[text.n - MAC_HEX - 1] == ' ';
+}
+
 json_t *
 live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf *why)
 {

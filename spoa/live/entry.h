@@ -62,6 +62,8 @@ struct live_entry {
 
 /* Appends the object's text and its HMAC. False: out of memory, and the buffer has failed. */
 bool live_sign(json_t *object, const unsigned char key[SHA256_BYTES], struct buf *out);
+/* It has the form of one that some daemon made, with whatever state_key. */
+bool live_entry_like(struct span field, struct span text);
 /* The object of such a text, the caller's; NULL with *why. */
 json_t *live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf *why);
 /* Verifies and reads an entry; `field` is where it was found, empty: in no place. NULL with the

@@ -410,6 +410,7 @@ live_close(struct live **lp)
 	for (size_t i = 0; i < l->n; i++)
 		live_entry_unref(&l->v[i]);
 	free(l->v);
+	free(l->refused);
 	gone_free(&l->gone);
 	pthread_mutex_destroy(&l->lock);
 	sodium_memzero(l->key, sizeof(l->key));

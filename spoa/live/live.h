@@ -72,11 +72,13 @@ size_t live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *field
 
 struct live_item {
 	struct span field, text;
-	bool stale; /* live_merge(): it was purged, and need not be there */
+	bool stale, forged; /* live_merge(): it was purged, and need not be there; refused */
 };
-/* Entries that were found elsewhere: what verifies and beats ours comes into force. *older: how
- * many ours beat; what does not verify is counted, and logged once. */
+/* All entries that were found elsewhere: what verifies and beats ours comes into force. *older:
+ * how many ours beat; what does not verify is counted once, and logged in one line. */
 void live_merge(struct live *l, struct live_item *items, size_t n, size_t *older);
+/* So much was found there that no daemon wrote: counted, and logged in one line. */
+void live_junk(struct live *l, size_t n, struct span first, const char *why);
 /* Calls with each entry of which `items`, sorted by field, has no equal. */
 void live_missing(struct live *l, const struct live_item *items, size_t n,
 	void (*each)(void *arg, struct live_item item), void *arg);

@@ -7,8 +7,6 @@
 #include "live/gone.h"
 #include "live/live.h"
 
-enum { REFUSED_REMEMBERED = 256 };
-
 struct live {
 	unsigned char key[SHA256_BYTES];
 	const char *node;
@@ -21,7 +19,7 @@ struct live {
 	bool kept;  /* all of them are on disk */
 	bool begun; /* the file was not there */
 	_Atomic uint64_t changes;
-	uint64_t refused[REFUSED_REMEMBERED]; /* hashes of what was logged */
+	uint64_t *refused; /* hashes of what the last merge refused, sorted */
 	size_t nrefused;
 	struct live_view *old; /* views that a worker may still read */
 	_Atomic(struct live_view *) now;

@@ -1,25 +1,67 @@
 /* What comes from elsewhere, and what goes: entries of Redis against those that are here, and
  * those that are over. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "live/file.h"
 #include "live/live_private.h"
 
-/* Once for each text: Redis is read again and again. */
+/* What one merge refuses, and the first of it that the last one did not. */
+struct refusals {
+	uint64_t *hash;
+	size_t n, room, fresh;
+	struct span field;
+	char why[128];
+};
+
+static int
+by_hash(const void *x, const void *y)
+{
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return a < b ? -1 : a > b;
+}
+
 static void
-refuse(struct live *l, const struct live_item *item, struct span why)
+refuse(const struct live *l, struct refusals *r, struct live_item *item, struct span why)
 {
 	uint64_t h = span_hash(item->field) * 31 + span_hash(item->text);
 
-	for (size_t i = 0; i < REFUSED_REMEMBERED && i < l->nrefused; i++)
-		if (l->refused[i] == h)
-			return;
-	l->refused[l->nrefused++ % REFUSED_REMEMBERED] = h;
-	metric_inc(l->metrics, M_LIVE_FORGED);
-	log_event(LOG_WARN, "live.refused", LSP("field", span_cut(item->field, 0, 64)),
-		LSP("why", why));
+	item->forged = true;
+	if (mem_room(&r->hash, &r->room, r->n + 1, sizeof(h)))
+		r->hash[r->n++] = h;
+	if (l->nrefused && bsearch(&h, l->refused, l->nrefused, sizeof(h), by_hash))
+		return;
+	if (r->fresh++ == 0) {
+		r->field = item->field;
+		snprintf(r->why, sizeof(r->why), "%.*s", SPAN_ARG(why));
+	}
+}
+
+/* Redis is read again and again: what was there last time was said. */
+static void
+say_refused(struct live *l, struct refusals *r)
+{
+	if (r->fresh)
+		live_junk(l, r->fresh, r->field, r->why);
+	if (r->n)
+		qsort(r->hash, r->n, sizeof(*r->hash), by_hash);
+	free(l->refused);
+	l->refused = r->hash;
+	l->nrefused = r->n;
+}
+
+void
+live_junk(struct live *l, size_t n, struct span first, const char *why)
+{
+	metric_add(l->metrics, M_LIVE_FORGED, n);
+	log_event(LOG_WARN, "live.refused", LSP("field", span_cut(first, 0, 64)),
+		LS("why", why), LI("fields", n));
 }
 
 static void
@@ -87,7 +129,8 @@ merge_gone(struct live *l, const struct gone *one, struct live_item *item)
 
 /* NULL: it was what another daemon purged, *taken: and that is new here; or it is refused. */
 static struct live_entry *
-read_item(struct live *l, struct live_item *item, struct buf *lines, bool *taken)
+read_item(struct live *l, struct live_item *item, struct buf *lines, struct refusals *refused,
+	bool *taken)
 {
 	struct span field = item->field.n ? item->field : SPAN_LIT("?");
 	struct live_entry *e = NULL;
@@ -103,14 +146,15 @@ read_item(struct live *l, struct live_item *item, struct buf *lines, bool *taken
 	if (!gone && o)
 		e = live_entry_read(item->text, field, l->key, &why);
 	if (!gone && !e)
-		refuse(l, item, buf_view(&why));
+		refuse(l, refused, item, buf_view(&why));
 	buf_free(&why);
 	return e;
 }
 
 /* True: something is other than it was. */
 static bool
-merge_one(struct live *l, struct live_item *item, struct buf *lines, size_t *older)
+merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refusals *refused,
+	size_t *older)
 {
 	bool found;
 
@@ -121,7 +165,7 @@ merge_one(struct live *l, struct live_item *item, struct buf *lines, size_t *old
 	if (found && span_eq(l->v[at]->text, item->text))
 		return false;
 	bool taken = false;
-	struct live_entry *e = read_item(l, item, lines, &taken);
+	struct live_entry *e = read_item(l, item, lines, refused, &taken);
 	if (!e)
 		return taken;
 	/* Two were put at once: either may be in some copy. */
@@ -150,6 +194,7 @@ merge_one(struct live *l, struct live_item *item, struct buf *lines, size_t *old
 void
 live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 {
+	struct refusals refused = { .n = 0 };
 	struct buf lines;
 	size_t taken = 0;
 
@@ -157,7 +202,8 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 	buf_init(&lines, 0);
 	pthread_mutex_lock(&l->lock);
 	for (size_t i = 0; i < n; i++)
-		taken += merge_one(l, &items[i], &lines, older);
+		taken += merge_one(l, &items[i], &lines, &refused, older);
+	say_refused(l, &refused);
 	/* In force whether the disk takes them or not: one of them may revoke. */
 	if (taken)
 		live_publish(l);

@@ -4,9 +4,11 @@
  * takes whose place does not depend on the order. */
 #include "live/sync.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
@@ -19,9 +21,10 @@
 #define FULL_US	   10000000u
 #define AGAIN_US   1000000u /* where Redis is away */
 #define COMMAND_US 500000u
+#define RIGHT_US   600000000u /* what was put right is said so long */
 #define REMOVE_US  600000000u /* by another's clock it may not be over yet: not at each pass */
 
-enum { SCAN_COUNT = 512, FIELDS_MAX = 2 * (CAP_LIVE_ENTRIES + CAP_LIVE_GONE) };
+enum { SCAN_COUNT = 2048, DROP_MAX = 512, FIELDS_MAX = 2 * (CAP_LIVE_ENTRIES + CAP_LIVE_GONE) };
 /* What a foreign writer can make us read. */
 #define BYTES_MAX ((size_t)FIELDS_MAX * 512)
 
@@ -36,6 +39,9 @@ struct live_sync {
 	uint64_t known; /* of which Redis has all */
 	enum live_past past;
 	size_t believed;
+	char why[200];	    /* it is not up */
+	uint64_t right_us;  /* a key was put right; 0: never */
+	const char *righted; /* which */
 	/* the thread's own */
 	redisContext *redis;
 	bool said;	   /* that it is away */
@@ -43,6 +49,7 @@ struct live_sync {
 	uint64_t read_us;
 	uint64_t removed_us; /* 0: never */
 	bool marked;	     /* Redis knows that this node has a file */
+	bool again, second;  /* what Redis has is not what was read: at once, a second time */
 };
 
 /* ---- what Redis says ---- */
@@ -53,43 +60,102 @@ hang_up(struct live_sync *s, const char *why)
 	if (!s->said)
 		log_event(LOG_WARN, "live.away", LS("why", why));
 	s->said = true;
+	pthread_mutex_lock(&s->lock);
+	snprintf(s->why, sizeof(s->why), "%s", why);
+	pthread_mutex_unlock(&s->lock);
 	if (s->redis)
 		redisFree(s->redis);
 	s->redis = NULL;
 }
 
-/* The reply, or NULL after a failure: hung up. */
+/* The reply, or NULL: out of touch, or Redis refuses. */
 static redisReply *
-ask(struct live_sync *s, int argc, const char **argv, const size_t *lens)
+try(struct live_sync *s, int argc, const char **argv, const size_t *lens, char why[160])
 {
 	redisReply *r = redisCommandArgv(s->redis, argc, argv, lens);
 
 	if (r && r->type != REDIS_REPLY_ERROR)
 		return r;
-	hang_up(s, r ? r->str : s->redis->errstr);
+	snprintf(why, 160, "%s", r ? r->str : s->redis->errstr);
 	if (r)
 		freeReplyObject(r);
 	return NULL;
 }
 
-/* 0: there is none. */
+/* Somebody else wrote one of our keys, and nothing of ours can be read from it or written to
+ * it: it goes, and whoever knows entries writes them anew. The version goes on where no daemon
+ * has been, so that all read. */
+static bool
+put_right(struct live_sync *s, const char *key, char why[160])
+{
+	char next[24];
+	bool version = !strcmp(key, LIVE_VERSION_KEY);
+	const char *argv[] = { version ? "SET" : "DEL", key, next };
+	uint64_t now = clock_mono_us();
+
+	snprintf(next, sizeof(next), "%" PRId64, clock_wall_ns() / 1000000);
+	redisReply *r = try(s, version ? 3 : 2, argv, NULL, why);
+	if (!r)
+		return false;
+	freeReplyObject(r);
+	s->version = -1;
+	pthread_mutex_lock(&s->lock);
+	bool said = s->right_us && now - s->right_us < RIGHT_US;
+	s->right_us = now;
+	s->righted = key;
+	pthread_mutex_unlock(&s->lock);
+	if (!said)
+		live_junk(s->live, 1, span_str(key),
+			"somebody else wrote this key: it is written anew");
+	return true;
+}
+
+/* The reply, or NULL after a failure: hung up. argv[1] is the key. */
+static redisReply *
+ask(struct live_sync *s, int argc, const char **argv, const size_t *lens)
+{
+	char why[160], all[260];
+	redisReply *r = try(s, argc, argv, lens, why);
+
+	if (!r && !strncmp(why, "WRONGTYPE", 9) && put_right(s, argv[1], why))
+		r = try(s, argc, argv, lens, why);
+	if (r)
+		return r;
+	snprintf(all, sizeof(all), "%s%s%s", s->redis->err ? "" : argv[1],
+		s->redis->err ? "" : ": ", why);
+	hang_up(s, all);
+	return NULL;
+}
+
+/* A number that INCR takes and that was not read yet; 0: there is none. */
 static bool
 read_version(struct live_sync *s, long long *version)
 {
 	const char *argv[] = { "GET", LIVE_VERSION_KEY };
 	redisReply *r = ask(s, 2, argv, NULL);
+	char why[160];
+	uint64_t n = 0;
 
 	if (!r)
 		return false;
-	*version = r->type == REDIS_REPLY_STRING ? strtoll(r->str, NULL, 10) : 0;
+	bool ok = r->type != REDIS_REPLY_STRING ||
+		  (span_u64(span_of(r->str, r->len), &n) == 0 && n < INT64_MAX / 2);
 	freeReplyObject(r);
-	return true;
+	*version = (long long)n;
+	if (ok || put_right(s, LIVE_VERSION_KEY, why))
+		return true;
+	hang_up(s, why);
+	return false;
 }
 
 struct found {
 	struct arena arena;
 	struct live_item *items;
 	size_t n, room;
+	bool over; /* of those there are more than there can be */
+	/* what no daemon wrote */
+	size_t junk;
+	char first[LIVE_FIELD_MAX];
 };
 
 static int
@@ -99,27 +165,76 @@ by_field(const void *x, const void *y)
 		((const struct live_item *)x)->field, ((const struct live_item *)y)->field);
 }
 
-/* One part of a scan; which may say a field twice. */
-static bool
-take_part(struct found *f, const redisReply *list)
+static void
+take_one(struct found *f, struct span field, struct span text)
 {
-	for (size_t i = 0; i + 1 < list->elements; i += 2) {
-		const redisReply *field = list->element[i], *text = list->element[i + 1];
-		struct live_item *v = f->items;
-		if (f->n == f->room)
-			v = arena_grow(&f->arena, v, f->n, &f->room, sizeof(*v), 64);
-		if (!v || f->n == FIELDS_MAX)
-			return false;
-		f->items = v;
-		/* What is too long is no entry: enough of it to be refused. */
-		v[f->n].stale = false;
-		v[f->n].field = arena_dup(&f->arena,
-			span_cut(span_of(field->str, field->len), 0, 2 * LIVE_FIELD_MAX));
-		v[f->n].text = arena_dup(&f->arena,
-			span_cut(span_of(text->str, text->len), 0, CAP_LIVE_ENTRY_BYTES + 1));
-		f->n++;
+	struct live_item *v = f->items;
+
+	if (f->n == f->room)
+		v = arena_grow(&f->arena, v, f->n, &f->room, sizeof(*v), 64);
+	f->over = f->over || !v || f->n == FIELDS_MAX || arena_failed(&f->arena);
+	if (f->over)
+		return;
+	f->items = v;
+	v[f->n++] = (struct live_item){ .field = arena_dup(&f->arena, field),
+		.text = arena_dup(&f->arena, text) };
+}
+
+/* Fields on their way out. */
+struct drop {
+	int argc;
+	const char *argv[2 + DROP_MAX];
+	size_t lens[2 + DROP_MAX];
+};
+
+/* False: Redis is away. */
+static bool
+drop_flush(struct live_sync *s, struct drop *d)
+{
+	if (d->argc <= 2)
+		return true;
+	redisReply *r = ask(s, d->argc, d->argv, d->lens);
+	d->argc = 2;
+	if (r)
+		freeReplyObject(r);
+	return r != NULL;
+}
+
+static bool
+drop_field(struct live_sync *s, struct drop *d, struct span field)
+{
+	if (d->argc == 0) {
+		d->argv[d->argc++] = "HDEL";
+		d->argv[d->argc++] = LIVE_ENTRIES_KEY;
+		d->lens[0] = 4;
+		d->lens[1] = strlen(LIVE_ENTRIES_KEY);
 	}
-	return !arena_failed(&f->arena);
+	d->argv[d->argc] = field.p;
+	d->lens[d->argc++] = field.n;
+	return d->argc < 2 + DROP_MAX || drop_flush(s, d);
+}
+
+/* One part of a scan; which may say a field twice. What has not even an entry's form is removed
+ * at once: it would be read again and again. False: Redis is away. */
+static bool
+take_part(struct live_sync *s, struct found *f, const redisReply *list)
+{
+	struct drop d = { .argc = 0 };
+	bool up = true;
+
+	for (size_t i = 0; up && i + 1 < list->elements; i += 2) {
+		const redisReply *field = list->element[i], *text = list->element[i + 1];
+		struct span name = span_of(field->str, field->len),
+			    value = span_of(text->str, text->len);
+		if (live_entry_like(name, value)) {
+			take_one(f, name, value);
+			continue;
+		}
+		if (f->junk++ == 0)
+			snprintf(f->first, sizeof(f->first), "%.*s", SPAN_ARG(name));
+		up = drop_field(s, &d, name);
+	}
+	return up && drop_flush(s, &d);
 }
 
 static void
@@ -140,27 +255,46 @@ read_entries(struct live_sync *s, struct found *f)
 {
 	char cursor[32] = "0", count[16];
 	const char *argv[] = { "HSCAN", LIVE_ENTRIES_KEY, cursor, "COUNT", count };
-	bool more = true, ok = true;
+	bool up = true;
 
 	snprintf(count, sizeof(count), "%d", SCAN_COUNT);
-	while (more && ok) {
+	do {
 		redisReply *r = ask(s, 5, argv, NULL);
 		if (!r)
 			return false;
 		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
 			    r->element[0]->type == REDIS_REPLY_STRING &&
 			    r->element[1]->type == REDIS_REPLY_ARRAY;
-		ok = fits && take_part(f, r->element[1]);
-		if (fits)
-			snprintf(cursor, sizeof(cursor), "%s", r->element[0]->str);
-		more = fits && strcmp(cursor, "0") != 0;
+		up = !fits || take_part(s, f, r->element[1]);
+		snprintf(cursor, sizeof(cursor), "%s", fits ? r->element[0]->str : "0");
 		freeReplyObject(r);
-	}
-	if (!ok)
-		log_event(LOG_WARN, "live.failed", LS("key", LIVE_ENTRIES_KEY),
-			LS("why", "more fields than there can be entries; the first are read"));
+	} while (up && !f->over && strcmp(cursor, "0") != 0);
+	if (f->junk)
+		live_junk(s->live, f->junk, span_str(f->first), "it is no entry: removed");
 	sort_fields(f);
-	return true;
+	return up;
+}
+
+/* More than there can be entries, of whatever daemons: those that do not verify here are in the
+ * way of those that do. */
+static bool
+make_room(struct live_sync *s, const struct found *f)
+{
+	struct drop d = { .argc = 0 };
+	size_t gone = 0;
+	bool up = true;
+
+	for (size_t i = 0; up && i < f->n; i++) {
+		if (!f->items[i].forged)
+			continue;
+		up = drop_field(s, &d, f->items[i].field);
+		gone++;
+	}
+	up = up && drop_flush(s, &d);
+	log_event(LOG_WARN, "live.failed", LS("key", LIVE_ENTRIES_KEY), LI("removed", gone),
+		LS("why", "more fields than there can be entries"));
+	s->again = up && gone > 0;
+	return up && gone == 0;
 }
 
 /* ---- what it is told ---- */
@@ -243,11 +377,25 @@ tell(struct live_sync *s, const struct found *f, long long *version)
 		t.failed = redisGetReply(s->redis, (void **)&r) != REDIS_OK || !r ||
 			   r->type == REDIS_REPLY_ERROR;
 	}
-	/* EXEC: a list, the last of it what INCR says. */
+	/* EXEC goes on after a command that fails: one of the keys is not ours any more, and
+	 * the next pass puts it right. */
+	const char *refused = NULL;
+	for (size_t i = 0; !t.failed && !refused && i < r->elements; i++)
+		if (r->element[i]->type == REDIS_REPLY_ERROR)
+			refused = r->element[i]->str;
+	if (refused && !s->second) {
+		freeReplyObject(r);
+		s->again = true;
+		return false;
+	}
+	t.failed |= refused != NULL;
+	/* A list, the last of it what INCR says. */
 	t.failed = t.failed || r->type != REDIS_REPLY_ARRAY || !r->elements ||
 		   r->element[r->elements - 1]->type != REDIS_REPLY_INTEGER;
 	if (t.failed) {
-		hang_up(s, r && r->type == REDIS_REPLY_ERROR ? r->str : s->redis->errstr);
+		hang_up(s, refused			       ? refused
+			   : r && r->type == REDIS_REPLY_ERROR ? r->str
+							       : s->redis->errstr);
 	} else {
 		long long now = r->element[r->elements - 1]->integer;
 		*version = now == *version + 1 ? now : -1; /* somebody else wrote too */
@@ -337,7 +485,7 @@ pass(struct live_sync *s, uint64_t changes)
 	bool ok = read_entries(s, &f);
 	if (ok)
 		live_merge(s->live, f.items, f.n, &older);
-	ok = ok && mark(s) && tell(s, &f, &version);
+	ok = ok && (!f.over || make_room(s, &f)) && mark(s) && tell(s, &f, &version);
 	if (ok) {
 		s->version = version;
 		s->read_us = now;
@@ -366,7 +514,13 @@ run(void *arg)
 	while (!s->stopping) {
 		pthread_mutex_unlock(&s->lock);
 		uint64_t changes = live_changes(s->live);
+		s->again = s->second = false;
 		bool up = pass(s, changes);
+		if (s->again) {
+			s->version = -1;
+			s->second = true;
+			up = pass(s, changes);
+		}
 		pthread_mutex_lock(&s->lock);
 		if (up && !s->up)
 			log_event(LOG_INFO, "live.up", LI("entries", live_count(s->live)));
@@ -413,12 +567,24 @@ live_sync_first(struct live_sync *s, uint64_t most_us)
 }
 
 bool
-live_sync_up(struct live_sync *s)
+live_sync_up(struct live_sync *s, struct buf *why)
 {
 	pthread_mutex_lock(&s->lock);
 	bool up = s->up;
+	if (!up)
+		buf_str(why, s->why[0] ? s->why : "Redis does not answer");
 	pthread_mutex_unlock(&s->lock);
 	return up;
+}
+
+const char *
+live_sync_righted(struct live_sync *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool late = s->right_us && clock_mono_us() - s->right_us < RIGHT_US;
+	const char *key = late ? s->righted : NULL;
+	pthread_mutex_unlock(&s->lock);
+	return key;
 }
 
 enum live_past

@@ -21,8 +21,10 @@ void live_sync_stop(struct live_sync **s);
 /* Waits until Redis has all that was put before the call, at most so long; false: it has not.
  */
 bool live_sync_wait(struct live_sync *s, uint64_t most_us);
-/* Redis has been read within the last seconds. Any thread. */
-bool live_sync_up(struct live_sync *s);
+/* Redis has been read within the last seconds; else *why not. Any thread. */
+bool live_sync_up(struct live_sync *s, struct buf *why);
+/* The key that somebody else wrote and that was written anew within ten minutes; NULL: none. */
+const char *live_sync_righted(struct live_sync *s);
 
 /* What a daemon whose file was not there at the start believes. */
 enum live_past {

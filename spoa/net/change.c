@@ -309,8 +309,14 @@ static unsigned
 end(struct change *c)
 {
 	if (c->status == MHD_HTTP_OK) {
-		bool up = c->s->live_sync && live_sync_up(c->s->live_sync);
-		bool told = up && live_sync_wait(c->s->live_sync, REDIS_US);
+		struct buf why;
+		buf_init(&why, 1024);
+		bool told = c->s->live_sync && live_sync_up(c->s->live_sync, &why) &&
+			    live_sync_wait(c->s->live_sync, REDIS_US);
+		if (c->s->live_sync && !told && (why.n || !live_sync_up(c->s->live_sync, &why)))
+			json_object_set_new(c->answer, "why",
+				json_stringn(buf_view(&why).p, buf_view(&why).n));
+		buf_free(&why);
 		json_object_set_new(c->answer, "redis",
 			json_string(!c->s->live_sync ? "none"
 				    : told	     ? "written"

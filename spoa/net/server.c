@@ -110,6 +110,31 @@ live_says(struct server *s, struct buf *out)
 			file, entries);
 }
 
+/* Whether other daemons learn what is revoked here, and this one what is there. */
+static bool
+sync_says(struct server *s, struct buf *out)
+{
+	struct buf why;
+
+	if (!s->live_sync)
+		return true;
+	const char *key = live_sync_righted(s->live_sync);
+	if (key)
+		buf_printf(out,
+			"keys and limits: %s was not what daemons write, and was put right: "
+			"somebody else writes to this Redis (live.refused)\n",
+			key);
+	buf_init(&why, 1024);
+	bool up = live_sync_up(s->live_sync, &why);
+	if (!up)
+		buf_printf(out,
+			"keys and limits: down: %.*s: what is revoked here other daemons do not "
+			"learn, nor this one from them\n",
+			SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return up;
+}
+
 /* What the workers see of who else is at their Redis. */
 struct company {
 	bool up, counting, evicts;
@@ -190,6 +215,7 @@ server_ready(struct server *s, struct buf *out)
 		buf_str(out, "patterns: interpreted, PCRE2 may not run what it compiles\n");
 	if (s->live)
 		live_says(s, out);
+	bool told = sync_says(s, out);
 	bool keys = keysets_ready(s->keysets, out);
 	if (s->audit)
 		buf_printf(out, "audit: %s\n",
@@ -200,7 +226,7 @@ server_ready(struct server *s, struct buf *out)
 		buf_str(out, "audit stream: down: it is not this journal's, see the log "
 			     "(audit.stream_conflict)\n");
 	snapshot_unref(&snap);
-	if (!redis || !keys || conflict || (s->audit && !audit_ready(s->audit)))
+	if (!redis || !told || !keys || conflict || (s->audit && !audit_ready(s->audit)))
 		ok = false;
 	if (atomic_load(&s->draining)) {
 		buf_str(out, "draining\n");

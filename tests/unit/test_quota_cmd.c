@@ -13,7 +13,7 @@ a_whole_key_is_refused_and_not_repeated(void **state)
 	(void)state;
 	assert_int_equal(tollgate("", "quota", "get", "--key", "tg_abc_secret", NULL), 2);
 	assert_non_null(
-		strstr(cmd_err, "quota: --key: this is a whole key; its ID is expected"));
+		strstr(cmd_err, "quota: this is a key or a part of one; its ID is expected"));
 	assert_null(strstr(cmd_err, "secret"));
 }
 

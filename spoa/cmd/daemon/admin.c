@@ -185,8 +185,12 @@ admin_changed(const char *what, const json_t *answer, const char *done)
 		: says(answer, "redis", "written") ? ", with every daemon of this Redis within "
 						     "a second."
 						   : ".");
+	const char *why = json_string_value(json_object_get(answer, "why"));
 	if (says(answer, "redis", "away"))
-		cmd_fail(what, "Redis does not answer: other daemons learn it when it does");
+		cmd_fail(what,
+			"not in Redis yet: %s: other daemons do not know it, and learn it when "
+			"Redis takes it",
+			why ? why : "it does not answer in time");
 	if (json_is_false(json_object_get(answer, "recorded")))
 		cmd_fail(what, "the journal does not take the record now: it is written when "
 			       "it does");

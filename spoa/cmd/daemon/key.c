@@ -16,7 +16,7 @@
 #include "identity/identity.h"
 #include "identity/keylimits.h"
 
-enum { ROLES_MAX = 64 };
+enum { ROLES_MAX = 64, ID_MAX = 32 };
 #define TTL_MIN_US 1000000ull
 /* A daemon that reads this file watches it. */
 #define IN_FORCE   "In force within a second; with policy_watch: false at the next reload."
@@ -90,6 +90,27 @@ read_end(const struct key_args *args, int64_t now, int64_t *end_ns)
 	return true;
 }
 
+bool
+key_id_given(const char *what, const char *id)
+{
+	struct span s = span_str(id), rest = s, key;
+	size_t at = 0;
+
+	while (at + 3 <= s.n && !span_ieq(span_cut(s, at, at + 3), SPAN_LIT("tg_")))
+		at++;
+	bool whole = apikey_next(&rest, &key), part = s.n > ID_MAX || at + 3 <= s.n;
+	if (whole)
+		cmd_fail(what,
+			"this is a whole key; its ID is expected: %.*s. Whoever reads your shell's "
+			"history has it now",
+			SPAN_ARG(apikey_id(key)));
+	else if (part)
+		cmd_fail(what,
+			"this is a key or a part of one; its ID is expected, the part between tg_ "
+			"and the next _");
+	return !whole && !part;
+}
+
 /* The key of that id, which `verb` needs; NULL with EXIT_CANNOT or, where the file has none,
  * EXIT_NO in *code, after a message. */
 static struct apikey *
@@ -99,7 +120,10 @@ key_file_find(struct key_file *f, const char *file, const char *verb, const char
 	struct apikey *k = f->keys ? apikeys_by_id(f->keys, span_str(id)) : NULL;
 
 	if (f->keys && !k)
-		fprintf(stderr, "tollgate: key %s: %s: no such key in %s\n", verb, id, file);
+		fprintf(stderr,
+			"tollgate: key %s: %s: no such key in %s. One that the running daemon keeps "
+			"needs --live: tollgate key %s --live %s\n",
+			verb, id, file, verb, id);
 	return k;
 }
 
@@ -375,6 +399,9 @@ cmd_key(int argc, char **argv)
 
 	if (n < 1)
 		return cmd_usage(argv[0]);
+	for (int i = 1; i < n; i++)
+		if (!key_id_given("key", operands[i]))
+			return EXIT_CANNOT;
 	if (args.ttl && args.until)
 		return cmd_fail("key", "--ttl and --until: one of them says when the key ends");
 	if (!at_run_time &&

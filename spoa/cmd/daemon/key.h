@@ -11,6 +11,10 @@ struct key_live {
 	bool json;
 };
 
+/* Whether an operand may be the id of a key. False after a message, which never says it: it is
+ * a whole key, or its secret. */
+bool key_id_given(const char *what, const char *id);
+
 #define KEY_LIST_HEAD                                                                          \
 	"ID         PERSON                   TEAM             CREATED                EXPIRES " \
 	"               STATE\n"

@@ -7,6 +7,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
+#include "cmd/daemon/key.h"
 #include "cmd/plain.h"
 #include "config/read.h"
 #include "price/price.h"
@@ -38,6 +39,8 @@ set_pairs(const struct limit_args *a, json_t *o)
 		struct span value = span_str(a->pairs[i]);
 		struct span name = span_next(&value, '=');
 		char text[32];
+		if (span_is(name, "key") && !key_id_given("limit", value.p))
+			return false;
 		snprintf(text, sizeof(text), "%.*s", SPAN_ARG(name));
 		if (!name.n || !value.n || json_object_get(pairs, text) ||
 			json_object_set_new(pairs, text, json_stringn(value.p, value.n)) < 0) {

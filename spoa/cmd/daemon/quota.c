@@ -8,6 +8,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
+#include "cmd/daemon/key.h"
 #include "price/price.h"
 
 enum { TEXTS = 5 };
@@ -187,10 +188,8 @@ cmd_quota(int argc, char **argv)
 
 	for (size_t i = 0; i < TEXTS; i++)
 		whom = whom || a.text[i];
-	if (a.key && strncmp(a.key, "tg_", 3) == 0)
-		return cmd_fail("quota",
-			"--key: this is a whole key; its ID is expected, the part "
-			"between tg_ and the next _");
+	if (a.key && !key_id_given("quota", a.key))
+		return EXIT_CANNOT;
 	if (n != 1 || strcmp(operands[0], "get") != 0 || !whom)
 		return cmd_usage(argv[0]);
 	return get(&a);
