@@ -1,5 +1,6 @@
 /* What is held is read again with what comes next: at most RESTORE_HELD_MOST bytes, so the work
- * is linear in the text. Separate from text/spelling.c, which knows what a placeholder looks
+ * is linear in the text. A string of arguments that waits for its end is not read again: it is
+ * there twice, as it came and with its values. Separate from text/spelling.c, which knows what a placeholder looks
  * like and nothing of pieces. */
 #include "answer/restore.h"
 
@@ -17,6 +18,14 @@ struct restorer {
 		bool maybe, json;	  /* it begins as JSON does */
 		bool inner, inner_escape; /* in a string of that; after a backslash there */
 	} in;
+	bool begun, text; /* of arguments: something has come; it is no JSON, but one string */
+	bool ended, had_url; /* a string, with this unit; a URL or a host was in it */
+	struct { /* a string of them, from its first placeholder on */
+		size_t most;
+		bool on, stays; /* it waits; nothing is put back into it */
+		struct buf as_is, restored;
+		size_t count;
+	} waits;
 	char held[RESTORE_HELD_MOST];
 };
 
@@ -35,15 +44,26 @@ restorer_new(const struct vault *v, enum restore_form form)
 void
 restorer_free(struct restorer **r)
 {
-	if (*r)
+	if (*r) {
+		buf_free(&(*r)->waits.as_is);
+		buf_free(&(*r)->waits.restored);
 		mem_put(*r, sizeof(**r));
+	}
 	*r = NULL;
 }
 
 void
-restorer_value(struct restorer *r)
+restorer_arguments(struct restorer *r, bool kept, size_t most)
 {
-	r->url.before = '"';
+	r->url.mode = kept ? URL_KEPT : URL_CALL;
+	r->waits.most = most;
+}
+
+/* Whether all of a string is looked at before anything is put back into it. */
+static bool
+waits_for_end(const struct restorer *r)
+{
+	return r->url.mode == URL_CALL && !vault_urls(r->vault);
 }
 
 void
@@ -62,7 +82,7 @@ restorer_place(const struct restorer *r)
 size_t
 restorer_held(const struct restorer *r)
 {
-	return r->held_n;
+	return r->held_n + r->waits.as_is.n;
 }
 
 size_t
@@ -90,17 +110,30 @@ note_beginning(struct restorer *r, int c)
 		r->in.json = r->in.maybe && (c == '"' || c == '{' || c == '[');
 }
 
-/* A unit of the text: the character it spells, and whether it was escaped. */
+/* Arguments that do not begin as JSON does are one string: servers pass on what a model wrote. */
+static void
+begin_arguments(struct restorer *r, int c)
+{
+	if (r->begun || c == ' ' || c == '\n' || c == '\r' || c == '\t')
+		return;
+	r->begun = true;
+	r->text = c != '{' && c != '[' && c != '"';
+}
+
+/* A unit of the text: the character it spells, and whether it was escaped. What is between
+ * strings is looked at as one. */
 static void
 note_unit(struct restorer *r, int c, bool escaped)
 {
-	if (c == '"' && !escaped) {
+	begin_arguments(r, c);
+	r->ended = c == '"' && !escaped && !r->text;
+	if (r->ended) {
 		bool begins = !r->in.string;
 		memset(&r->in, 0, sizeof(r->in));
 		r->in.string = begins;
 		return;
 	}
-	if (!r->in.string)
+	if (!r->in.string && !r->text)
 		return;
 	note_beginning(r, c);
 	if (!r->in.json)
@@ -113,12 +146,58 @@ note_unit(struct restorer *r, int c, bool escaped)
 		r->in.inner = !r->in.inner;
 }
 
+/* ---- strings of arguments ---- */
+
 static void
-put_back(struct restorer *r, const struct spelling *s, struct buf *out)
+pass(struct restorer *r, struct span text, struct buf *out)
 {
-	spelling_value(out, vault_value(r->vault, s->node), s->escape,
+	buf_span(r->waits.on ? &r->waits.as_is : out, text);
+	if (r->waits.on)
+		buf_span(&r->waits.restored, text);
+}
+
+/* It need not wait any more: with its values, or as it came. */
+static void
+wait_no_more(struct restorer *r, bool stays, struct buf *out)
+{
+	stays |= r->waits.as_is.n > r->waits.most;
+	buf_span(out, buf_view(stays ? &r->waits.as_is : &r->waits.restored));
+	*(stays ? &r->left : &r->count) += r->waits.count;
+	out->failed |= buf_failed(&r->waits.as_is) || buf_failed(&r->waits.restored);
+	buf_free(&r->waits.as_is);
+	buf_free(&r->waits.restored);
+	r->waits.on = false;
+	r->waits.stays = stays;
+	r->waits.count = 0;
+}
+
+/* `in` goes to the end of a unit of it, and from *from on has not gone. */
+static void
+look_at_string(struct restorer *r, struct span in, size_t *from, struct buf *out)
+{
+	bool url = r->ended ? r->had_url : r->url.found;
+
+	if (r->waits.on &&
+		(r->ended || url || r->waits.as_is.n + in.n - *from > r->waits.most)) {
+		pass(r, span_cut(in, *from, in.n), out);
+		*from = in.n;
+		wait_no_more(r, url, out);
+	}
+	if (r->ended)
+		r->waits.stays = false;
+}
+
+static void
+put_back(struct restorer *r, const struct spelling *s, struct span spelling, struct buf *out)
+{
+	struct buf *to = r->waits.on ? &r->waits.restored : out;
+
+	spelling_value(to, vault_value(r->vault, s->node), s->escape,
 		r->level + (r->in.inner ? 1 : 0));
-	r->count++;
+	if (r->waits.on)
+		buf_span(&r->waits.as_is, spelling);
+	*(r->waits.on ? &r->waits.count : &r->count) += 1;
+	r->ended = false;
 	url_place_step(&r->url, 'x');
 	if (r->level && r->in.string)
 		note_beginning(r, 'x');
@@ -140,10 +219,12 @@ step(struct restorer *r, struct span in, bool final)
 		return final ? in.n : 0;
 	plain = spelling_unit(in, r->level - 1, &(int){ 0 });
 	note_unit(r, c, n > plain);
-	if (r->in.string)
+	if (r->ended) {
+		r->had_url = url_place_found(&r->url);
+		r->url = (struct url_place){ .mode = r->url.mode };
+	} else {
 		url_place_step(&r->url, c);
-	else
-		r->url = (struct url_place){ .before = '"' };
+	}
 	return n;
 }
 
@@ -160,11 +241,19 @@ leave(struct restorer *r, struct span spelling)
 	r->left++;
 }
 
+static bool
+stays(const struct restorer *r)
+{
+	return !vault_urls(r->vault) &&
+	       (url_place_inside(&r->url) || r->waits.stays ||
+		       (r->url.mode == URL_CALL && r->url.found));
+}
+
 /* On to the next byte that may begin a placeholder, or says which string the text is in. */
 static size_t
 past_plain(struct restorer *r, struct span in, size_t at)
 {
-	bool all = r->level && r->in.string;
+	bool all = r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN);
 
 	for (; !all && at < in.n && !spelling_begins[(unsigned char)in.p[at]] &&
 		(r->level == 0 || in.p[at] != '"');
@@ -190,14 +279,17 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 		int found = spelling_begins[(unsigned char)in.p[at]]
 				    ? spelling_at(rest, r->level, final, &names, &s)
 				    : 0;
-		if (found > 0 && url_place_inside(&r->url) && !vault_urls(r->vault)) {
+		if (found > 0)
+			begin_arguments(r, '<');
+		if (found > 0 && stays(r)) {
 			leave(r, span_cut(rest, 0, s.raw));
 			at += s.raw;
 			continue;
 		}
 		if (found > 0) {
-			buf_span(out, span_cut(in, from, at));
-			put_back(r, &s, out);
+			pass(r, span_cut(in, from, at), out);
+			r->waits.on |= waits_for_end(r);
+			put_back(r, &s, span_cut(rest, 0, s.raw), out);
 			from = at += s.raw;
 			continue;
 		}
@@ -205,8 +297,11 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 		if (n == 0)
 			break;
 		at += n;
+		look_at_string(r, span_cut(in, 0, at), &from, out);
 	}
-	buf_span(out, span_cut(in, from, at));
+	pass(r, span_cut(in, from, at), out);
+	from = at;
+	look_at_string(r, span_cut(in, 0, at), &from, out);
 	return at;
 }
 
@@ -250,5 +345,7 @@ restorer_end(struct restorer *r, struct buf *out)
 	r->held_n = 0;
 	if (n)
 		advance(r, span_of(r->held, n), true, out);
+	if (r->waits.on)
+		wait_no_more(r, url_place_found(&r->url), out);
 	return buf_failed(out) ? ERR_NOMEM : 0;
 }

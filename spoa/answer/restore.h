@@ -9,7 +9,8 @@
 #include "base/buf.h"
 
 enum {
-	RESTORE_HELD_MOST = SPELLING_MOST + 64, /* bytes a restorer holds at most */
+	/* bytes a restorer holds at most, but for strings of arguments */
+	RESTORE_HELD_MOST = SPELLING_MOST + 64,
 };
 
 /* What the text is, and so how a value is written into it. */
@@ -27,9 +28,11 @@ struct restorer;
 /* The vault must live as long as it. NULL: out of memory. */
 struct restorer *restorer_new(const struct vault *v, enum restore_form form);
 void restorer_free(struct restorer **r);
-/* The text is one value, as if it stood in quotes: a URL that it begins with goes on to its
- * end. */
-void restorer_value(struct restorer *r);
+/* The text is what a tool is called with, by itself or as strings of JSON: into a string that
+ * holds a URL or a host nothing is put back, before it or after it. So a string is held from
+ * its first placeholder to its end, `most` bytes of it: in a longer one they stay. `kept`: the
+ * tool keeps what it gets, and only into the URL itself nothing is put back. */
+void restorer_arguments(struct restorer *r, bool kept, size_t most);
 /* The text goes on from another one, which ended in such a place (url_place.h): clients join
  * them. Not for JSON. */
 void restorer_goes_on(struct restorer *r, const struct url_place *from);

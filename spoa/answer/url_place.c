@@ -19,6 +19,8 @@ static const struct {
 	{ "script:", true, false }, /* javascript: */
 	{ "//", true, false },
 	{ "www.", true, false }, /* a link to who shows it */
+	{ "dev/tcp/", true, false },
+	{ "dev/udp/", true, false },
 	{ "@import", false, false },
 	{ "](", false, false },
 	{ "]:", false, false },
@@ -52,6 +54,17 @@ static const struct {
 };
 /* Nothing is fetched from these. */
 static const char *const harmless[] = { "mailto:", "tel:" };
+enum { HARMLESS_MOST = sizeof("mailto:") - 1 };
+/* Of a call a name alone is a host's where it ends so: file names and members of code end
+ * otherwise. */
+static const char *const domains[] = { ".com", ".net", ".org", ".info", ".biz", ".edu", ".gov",
+	".mil", ".arpa", ".app", ".club", ".cloud", ".dev", ".fun", ".link", ".live", ".online",
+	".page", ".pro", ".shop", ".site", ".space", ".store", ".tech", ".top", ".website",
+	".work", ".world", ".xyz", ".onion", ".local", ".example", ".invalid", ".test", ".ai",
+	".au", ".br", ".ca", ".ch", ".cn", ".co", ".cz", ".de", ".dk", ".es", ".eu", ".fi",
+	".fr", ".gg", ".hk", ".ie", ".il", ".io", ".ir", ".jp", ".kr", ".lt", ".lv", ".mx",
+	".nl", ".nu", ".nz", ".pt", ".ro", ".ru", ".se", ".sg", ".sk", ".su", ".tk", ".tv",
+	".tw", ".ua", ".uk", ".us", ".vn", ".ws", ".za" };
 
 static bool
 ends_with(uint64_t tail, const char *text)
@@ -71,7 +84,9 @@ closes(char c)
 static void
 begin(struct url_place *p, bool whole)
 {
+	p->whole = whole;
 	p->at = whole || p->based ? URL_IN : URL_FRESH;
+	p->brackets = 0;
 	p->close = whole ? closes(p->before) : 0;
 	p->bytes = 0;
 	p->host.slashes = 0;
@@ -103,11 +118,13 @@ is_share(struct url_place *p, char c)
 }
 
 /* Whether a host's name may begin with the next character: after what is no part of a path, of
- * an address or of another word. */
+ * an address or of another word. A tool takes user@host and tcp:host, too. */
 static bool
-may_begin_name(char last)
+may_begin_name(const struct url_place *p, char last)
 {
-	return !last || (!strchr("/\\@_~:.-", last) && !is_alnum(last) && !(last & 0x80));
+	const char *parts = p->mode == URL_CALL ? "/\\_.-" : "/\\@_~:.-";
+
+	return !last || (!strchr(parts, last) && !is_alnum(last) && !(last & 0x80));
 }
 
 /* A top-level domain is letters, two at least, or its name in ASCII (RFC 3696 2, RFC 5890
@@ -133,23 +150,43 @@ name_step(struct url_place *p, char c, bool letter)
 		p->name.puny = false;
 		return;
 	}
+	p->name.end = p->tail;
 	p->name.label++;
 	p->name.letters = letter ? p->name.letters + 1 : 0;
 	p->name.words |= !is_digit(c);
 	p->name.puny |= p->name.label == 4 && ends_with(p->tail, "xn--");
 }
 
+/* Four numbers, or a name in a domain of the table: a host without anything after it. An
+ * address of mail is none. */
+static bool
+is_host_alone(const struct url_place *p)
+{
+	if (p->mode != URL_CALL || p->name.mailbox)
+		return false;
+	if (!p->name.words)
+		return true;
+	for (size_t i = 0; i < COUNT_OF(domains); i++)
+		if (ends_with(p->name.end, domains[i]))
+			return true;
+	return false;
+}
+
 /* name = label 1*( "." label ) [ ":" digits ] ( "/" | "?" | "#" ), a word of its own that ends
- * as a host's name does: example.org/, but no path's a.txt/ and no address's @a.org/. */
+ * as a host's name does: example.org/, but no path's a.txt/ and no address's @a.org/. Of a call
+ * also name ":" digit, and as is_host_alone() says. */
 static bool
 is_named(struct url_place *p, char c)
 {
-	bool letter = is_alpha(c) || (c & 0x80), part = letter || is_digit(c) || c == '-';
+	bool call = p->mode == URL_CALL, letter = is_alpha(c) || (c & 0x80);
+	bool part = letter || is_digit(c) || c == '-' || (call && c == '_');
+	char last = (char)(p->tail >> 8 & 0xff);
 
-	if (p->name.at == NAME_NONE && part && c != '-' &&
-		may_begin_name((char)(p->tail >> 8 & 0xff)))
+	if (p->name.at == NAME_NONE && part && c != '-' && may_begin_name(p, last)) {
 		p->name.at = NAME_LABELS;
-	if (p->name.at == NAME_NONE || (p->name.at == NAME_PORT && is_digit(c)))
+		p->name.mailbox = last == '@';
+	}
+	if (p->name.at == NAME_NONE || (p->name.at == NAME_PORT && is_digit(c) && !call))
 		return false;
 	if (p->name.at == NAME_LABELS && (part || c == '.')) {
 		name_step(p, c, letter);
@@ -160,8 +197,10 @@ is_named(struct url_place *p, char c)
 		p->name.at = NAME_PORT;
 		return false;
 	}
+	bool port = p->name.at == NAME_PORT;
+	bool alone = host && !port && is_host_alone(p);
 	memset(&p->name, 0, sizeof(p->name));
-	return host && (c == '/' || c == '?' || c == '#');
+	return alone || (host && (c == '/' || c == '?' || c == '#' || (port && is_digit(c))));
 }
 
 static void
@@ -172,6 +211,7 @@ step_out(struct url_place *p, char c)
 
 	if (is_share(p, c) || named) {
 		begin(p, true);
+		p->found = true;
 		return;
 	}
 	p->based |= p->html && ends_with(p->tail, "<base");
@@ -205,10 +245,26 @@ step_fresh(struct url_place *p, char c)
 static bool
 is_harmless(const struct url_place *p)
 {
-	for (size_t i = 0; i < COUNT_OF(harmless); i++)
+	for (size_t i = 0; !p->whole && i < COUNT_OF(harmless); i++)
 		if (p->bytes == strlen(harmless[i]) && ends_with(p->tail, harmless[i]))
 			return true;
 	return false;
+}
+
+/* It and nothing else: to a blank, a quote or a bracket that it did not open. In quotes to its
+ * own, and an attribute's holds blanks. */
+static bool
+ends_itself(struct url_place *p, char c)
+{
+	if (c == '<' || c == '>' || (p->close && c == p->close))
+		return true;
+	if ((unsigned char)c <= ' ')
+		return !p->close || !p->value;
+	if (p->close || closes(c))
+		return !p->close;
+	if (strchr("([{", c))
+		p->brackets++;
+	return strchr(")]}", c) && p->brackets-- == 0;
 }
 
 /* In quotes a URL may hold blanks. In a sentence it ends at an empty line at the latest; an
@@ -219,6 +275,8 @@ step_in(struct url_place *p, char c)
 	bool blank = (unsigned char)c <= ' ', line = c == '\n' && (p->tail >> 8 & 0xff) == '\n';
 
 	p->bytes++;
+	if (p->mode == URL_KEPT)
+		return ends_itself(p, c);
 	if (p->joined)
 		return c == '\n' || c == ';';
 	return p->close ? c == p->close || (line && !p->value) : blank || c == '<' || c == '>';
@@ -242,9 +300,34 @@ step_join(struct url_place *p, char c)
 	step_out(p, c);
 }
 
+/* A character of one, which ends it or not, or shows that it is none. A scheme alone
+ * ("Profile: ") is none; a destination is one once it can be no mailto:. */
+static void
+note_found(struct url_place *p, bool ends, bool none)
+{
+	if (p->whole)
+		p->found |= !ends;
+	else
+		p->found |= !none && (ends ? p->bytes > 1 : p->bytes > HARMLESS_MOST);
+}
+
+bool
+url_place_found(const struct url_place *p)
+{
+	struct url_place end = *p;
+
+	if (p->at == URL_IN && !p->whole)
+		return true;
+	if (p->at == URL_OUT)
+		url_place_step(&end, '\n');
+	return end.found;
+}
+
 static void
 step(struct url_place *p, char now)
 {
+	bool ends, none;
+
 	p->html |= is_alpha(now) && (p->tail & 0xff) == '<';
 	p->tail = p->tail << 8 | (unsigned char)now;
 	if ((unsigned char)now > ' ')
@@ -253,9 +336,14 @@ step(struct url_place *p, char now)
 	case URL_FRESH: step_fresh(p, now); break;
 	case URL_JOIN: step_join(p, now); break;
 	case URL_IN:
-		if (!step_in(p, now) && !(now == ':' && is_harmless(p)))
+		ends = step_in(p, now);
+		none = now == ':' && is_harmless(p);
+		note_found(p, ends, none);
+		if (!ends && !none)
 			break;
-		p->at = p->close && now == p->close && !p->joined ? URL_JOIN : URL_OUT;
+		p->at = p->close && now == p->close && !p->joined && p->mode != URL_KEPT
+				? URL_JOIN
+				: URL_OUT;
 		p->joined = false;
 		p->before = now;
 		break;

@@ -13,6 +13,13 @@
  *                                                          └──(else)→ OUT  */
 struct url_place {
 	enum { URL_OUT, URL_FRESH, URL_IN, URL_JOIN } at;
+	/* Whose text it is: somebody's who shows it; a tool's, which may send what it gets to
+	 * any host that it finds in it: `found` is asked for; or a tool's that keeps it as it
+	 * is, a URL and what is around it. */
+	enum { URL_SHOWN, URL_CALL, URL_KEPT } mode;
+	bool found;	   /* a URL, with something in it, or a host has come */
+	bool whole;	   /* it began with a scheme or a host */
+	unsigned brackets; /* that a URL opened; URL_KEPT */
 	char close;	/* what ends it; 0: a blank or a bracket */
 	char before;	/* the word under way */
 	unsigned bytes; /* of it */
@@ -29,6 +36,8 @@ struct url_place {
 		bool puny;	      /* they begin with xn-- */
 		bool words;	      /* not all of it is digits and dots */
 		bool root;	      /* a host's without its last dot */
+		bool mailbox;	      /* it comes after an @ */
+		uint64_t end;	      /* its last eight characters, but for the root's dot */
 	} name;
 	struct { /* \\host, so far */
 		unsigned slashes, n;
@@ -60,5 +69,7 @@ url_place_inside(const struct url_place *p)
 {
 	return p->at == URL_IN;
 }
+/* True where a URL or a host has come, if the text ends here. */
+bool url_place_found(const struct url_place *p);
 
 #endif

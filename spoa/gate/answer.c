@@ -94,6 +94,8 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 		.unread = request_on_failure(r)->classifier,
 		.hash_key = r->snap->hash_key_set ? r->snap->hash_key : NULL,
 		.vault = vault && vault_count(vault) ? vault : NULL,
+		.keeping = route->keeping,
+		.nkeeping = route->nkeeping,
 	};
 	if (route->response & RESP_INSPECT) {
 		out->inspects = true;

@@ -42,6 +42,8 @@ struct guard_plan {
 	bool (*may_use)(void *arg, struct span model, struct arena *a);
 	void *may_use_arg;
 	const struct vault *vault; /* what is put back; NULL: nothing */
+	const char *const *keeping; /* tools that keep what they get: beside a URL, too */
+	size_t nkeeping;
 	/* What is kept of the texts for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
 	const unsigned char *keep_key; /* 32 bytes */

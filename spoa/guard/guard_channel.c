@@ -66,11 +66,9 @@ channel_begin(struct channel *c)
 	}
 	bool restores = g->plan.vault && c->kind != KIND_SIGNED;
 	if (restores && !c->restore) {
-		c->restore = restorer_new(
-			g->plan.vault, c->kind == KIND_ARGUMENTS ? RESTORE_JSON : RESTORE_TEXT);
-		if (c->restore)
-			guard_place_begin(
-				g, &(struct answer_text){ .kind = c->kind }, c->restore);
+		struct answer_text t = { .kind = c->kind };
+		memcpy(t.slot, c->slot, sizeof(t.slot));
+		c->restore = guard_restorer(g, &t);
 	}
 	if ((guard_inspects(g) && !c->scan) || (restores && !c->restore))
 		return guard_no_memory(g);
@@ -395,11 +393,9 @@ guard_channel_finish(struct channel *c)
 		err = channel_scan(c, SPAN_LIT(""), true);
 	if (!err && c->restore)
 		err = restorer_end(c->restore, &c->out);
-	if (c->restore) {
-		guard_place_note(g, &(struct answer_text){ .kind = c->kind }, c->restore);
-		g->report.restorations += restorer_count(c->restore);
-		g->report.left_in_urls += restorer_left(c->restore);
-	}
+	if (c->restore)
+		guard_restored(g, &(struct answer_text){ .kind = c->kind }, c->restore);
+	guard_restore_over(g, c->kind, c->slot);
 	detect_stream_free(&c->scan);
 	restorer_free(&c->restore);
 	note_held(c);

@@ -349,6 +349,7 @@ keep_call(struct guard *g, const struct answer_call *c)
 	size_t i = 0;
 
 	guard_count(g, c->name);
+	guard_restore_call(g, c);
 	bool kept = k != NULL;
 	LIST_FOREACH (k, &g->kept, all)
 		if (kept && is_kept_as(k, KIND_ARGUMENTS, c->slot))
@@ -375,7 +376,10 @@ guard_keep_input(struct guard *g, const struct answer_input *in)
 	struct kept_text *k = guard_inspects(g) ? kept_of(g, KIND_ARGUMENTS, in->slot) : NULL;
 
 	/* Anthropic's blocks begin with an empty one, and their arguments come after it. */
-	if (!k || (g->report.streamed && span_is(in->json, "{}")))
+	if (g->report.streamed && span_is(in->json, "{}"))
+		return;
+	guard_restore_over(g, KIND_ARGUMENTS, in->slot);
+	if (!k)
 		return;
 	buf_span(&k->text, in->json);
 	k->whole = true;

@@ -180,6 +180,12 @@ struct guard {
 	bool said_cut;
 	struct buf heard; /* of a whole answer: each text and a NUL, for its tokens */
 	unsigned grown;	  /* kinds, a bit each, that came in pieces */
+	struct named_call { /* guard_restore.c; in g->life */
+		uint32_t slot[ANSWER_SLOTS];
+		size_t keeping; /* index in plan.keeping, beyond: none of them */
+		bool over;
+	} * calls;
+	size_t ncalls, calls_room;
 	struct span clean[CLEAN_MAX]; /* names and keys in which nothing is found */
 	size_t nclean;
 	SLIST_HEAD(, known) known;
@@ -248,6 +254,19 @@ size_t json_place_close(struct json_place *p, struct span text);
 /* The edit that puts `with` in the place of the text's string or number. */
 bool guard_splice(
 	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);
+
+/* guard_restore.c. A call is named so; */
+void guard_restore_call(struct guard *g, const struct answer_call *c);
+/* what it was called with is over: another may come in its place. */
+void guard_restore_over(
+	struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS]);
+/* What puts placeholders back into the text, or channel: NULL, g->failed says why; */
+struct restorer *guard_restorer(struct guard *g, const struct answer_text *t);
+/* after its end. */
+void guard_restored(struct guard *g, const struct answer_text *t, const struct restorer *r);
+/* All of that with one text: *out is in g->work where something was put back. */
+enum guard_result guard_put_back(
+	struct guard *g, const struct answer_text *t, struct span text, struct span *out);
 
 /* guard_place.c. An event begins: what it says again is of it alone. */
 void guard_place_event(struct guard *g);

@@ -183,36 +183,6 @@ json_place_put(struct buf *out, const struct json_place *at, bool json, struct s
 		buf_span(out, with);
 }
 
-static enum guard_result
-put_back(struct guard *g, const struct answer_text *t, struct span text, struct span *out)
-{
-	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
-	struct restorer *r = restorer_new(g->plan.vault, json ? RESTORE_JSON : RESTORE_TEXT);
-	struct buf b;
-	int err = r ? 0 : ERR_NOMEM;
-
-	buf_init(&b, 0);
-	if (r && t->deep)
-		restorer_value(r);
-	if (!err)
-		guard_place_begin(g, t, r);
-	if (!err)
-		err = restorer_feed(r, text, &b);
-	if (!err)
-		err = restorer_end(r, &b);
-	if (!err) {
-		guard_place_note(g, t, r);
-		g->report.left_in_urls += restorer_left(r);
-	}
-	if (!err && restorer_count(r)) {
-		g->report.restorations += restorer_count(r);
-		*out = arena_dup(&g->work, buf_view(&b));
-	}
-	buf_free(&b);
-	restorer_free(&r);
-	return err || !out->p ? guard_no_memory(g) : GUARD_PASS;
-}
-
 /* As a whole or not at all; nothing is put back into it. */
 static enum guard_result
 edit_signed(struct guard *g, const struct answer_text *t, const struct findings *found,
@@ -278,7 +248,7 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	if (replace(g, t, found, out))
 		return g->failed;
 	guard_says(g, t, *out);
-	return g->plan.vault && out->n && !t->aside ? put_back(g, t, *out, out) : g->failed;
+	return g->plan.vault && out->n && !t->aside ? guard_put_back(g, t, *out, out) : g->failed;
 }
 
 /* True where nothing but the findings changes, and each of them is written like any string. */

@@ -172,6 +172,8 @@ struct route {
 	/* The limit for which its requests take the relay: their end must be known. NULL: none */
 	const struct limit *told_of_end;
 	const struct yaml_node *response_ignore; /* where it says so; NULL: it does not */
+	const char **keeping; /* restore.tools: they keep what they are called with */
+	size_t nkeeping;
 	struct answer_uses uses;
 	enum record_prompt record, record_answer;
 	bool find_all; /* record.find: all: searched for more than is used */

@@ -223,6 +223,7 @@ const struct section sections[] = {
   { "targets", OTHER(REF("targets")), "providers, the first is taken" },
   { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, inspect, restore, restore_urls, record" },
   { "record", OTHER(REF("record")), "what of the prompt and of the answer is recorded" },
+  { "restore", OTHER(REF("restore")), "where placeholders are put back beside a URL" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
   { "reserve", A_WORD(route, reserve, reserve_words), "cap: what the request asks for is held, and output_default is sent where it states no cap; learned: what its answers take, and no more is asked for; estimate: nothing is sent" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
@@ -243,6 +244,9 @@ const struct section sections[] = {
   { "prompt", A_NEW_WORD(route, record, prompt_words, prompt_later), "a keyed hash, or the redacted text" },
   { "response", A_NEW_WORD(route, record_answer, prompt_words, prompt_later), "of the answer likewise; as if response said record" },
   { "find", A_FLAG(route, find_all, find_words), "used: what the policy can use; all: every entity, for the record's sake" },
+}},
+[SECTION_RESTORE] = { "restore", "[\"tools\"]", NULL, {
+  { "tools", OTHER(TEXTS), "that keep what they are called with: only the URL itself gets nothing back" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", NULL, {
   { "name", OTHER(TEXT), "in records, headers and errors" },

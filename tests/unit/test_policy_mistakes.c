@@ -397,6 +397,17 @@ static const struct policy_mistake rows[] = {
 	{ "a response of a later version",
 		H "  - {name: x, match: {path: /a}, response: [meter, cache]}\n",
 		":5:52: cache: not supported by this version" },
+	{ "tools of a route that puts nothing back",
+		H "  - {name: x, match: {path: /a}, response: [meter], restore: {tools: [Write]}}\n",
+		":5:53: restore: nothing is put back into the answers of this route: response: "
+		"[restore] is missing" },
+	{ "restore without tools",
+		H "  - {name: x, match: {path: /a}, response: [restore], restore: {}}\n",
+		":5:55: restore: tools is missing: the names of those that keep what they get" },
+	{ "a tool twice",
+		H "  - {name: x, match: {path: /a}, response: [restore], restore: {tools: [A, "
+		  "A]}}\n",
+		":5:76: tools: A is given twice" },
 	{ "a response that is none", H "  - {name: x, match: {path: /a}, response: [metre]}\n",
 		":5:45: response: ignore, or a list of meter, inspect, "
 		"restore, restore_urls, record" },

@@ -366,6 +366,24 @@ record(struct builder *b, const struct yaml_node *n, struct route *r)
 }
 
 static void
+restore(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	const struct yaml_node *tools = yaml_get(n, "tools");
+
+	if (!build_section(b, n, SECTION_RESTORE, r))
+		return;
+	if (tools)
+		read_texts(b->a, b->d, tools, "tools", &r->keeping, &r->nkeeping);
+	else
+		diag_at(b->d, n->key,
+			"restore: tools is missing: the names of those that keep what they get");
+	if (!(r->response & RESP_RESTORE))
+		diag_at(b->d, n->key,
+			"restore: nothing is put back into the answers of this route: response: "
+			"[restore] is missing");
+}
+
+static void
 route(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	const struct yaml_node *c;
@@ -389,6 +407,8 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 		diag_at(b->d, c->key, "show_cost: the policy has no prices");
 	if ((c = yaml_get(n, "record")))
 		record(b, c, r);
+	if ((c = yaml_get(n, "restore")))
+		restore(b, c, r);
 	if ((c = yaml_get(n, "on_failure")))
 		build_on_failure(b, c, &r->on_failure);
 }

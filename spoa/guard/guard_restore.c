@@ -1,0 +1,110 @@
+/* Placeholders put back, and into which tools' arguments: those that the route names keep what
+ * they get, any other may send it to a host that it finds there. */
+#include "base/caps.h"
+#include "base/err.h"
+#include "guard/guard_private.h"
+
+static bool
+is_call(enum answer_kind kind)
+{
+	return kind == KIND_ARGUMENTS || kind == KIND_INPUT;
+}
+
+/* ---- calls by their names ---- */
+
+static struct named_call *
+call_at(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
+{
+	for (size_t i = 0; i < g->ncalls; i++)
+		if (!memcmp(g->calls[i].slot, slot, ANSWER_NUMBERS * sizeof(*slot)))
+			return &g->calls[i];
+	return NULL;
+}
+
+/* A name in pieces is one of each piece for some clients, and of all for others. */
+void
+guard_restore_call(struct guard *g, const struct answer_call *c)
+{
+	struct named_call *n = g->plan.nkeeping ? call_at(g, c->slot) : NULL;
+	bool is_new = !n || n->over;
+	size_t i = 0;
+
+	if (!g->plan.nkeeping || !c->name.n)
+		return;
+	if (!n && g->ncalls < CAP_ANSWER_CHANNELS) {
+		n = arena_grow(&g->life, g->calls, g->ncalls, &g->calls_room, sizeof(*n), 16);
+		if (n) {
+			g->calls = n;
+			n += g->ncalls++;
+		}
+	}
+	if (!n)
+		return; /* it is none of them */
+	while (i < g->plan.nkeeping && !span_is(c->name, g->plan.keeping[i]))
+		i++;
+	if (is_new)
+		*n = (struct named_call){ .keeping = i };
+	else if (n->keeping != i)
+		n->keeping = g->plan.nkeeping;
+	memcpy(n->slot, c->slot, sizeof(n->slot));
+}
+
+void
+guard_restore_over(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
+{
+	struct named_call *n = is_call(kind) ? call_at(g, slot) : NULL;
+
+	if (n)
+		n->over = true;
+}
+
+/* ---- restorers ---- */
+
+struct restorer *
+guard_restorer(struct guard *g, const struct answer_text *t)
+{
+	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
+	struct restorer *r = restorer_new(g->plan.vault, json ? RESTORE_JSON : RESTORE_TEXT);
+	const struct named_call *n = is_call(t->kind) ? call_at(g, t->slot) : NULL;
+
+	if (!r) {
+		guard_no_memory(g);
+		return NULL;
+	}
+	/* What a stream says again is as it was said. */
+	if (is_call(t->kind))
+		restorer_arguments(r, n && n->keeping < g->plan.nkeeping,
+			g->report.streamed && !t->deep ? CAP_STREAM_HELD : SIZE_MAX);
+	guard_place_begin(g, t, r);
+	return r;
+}
+
+void
+guard_restored(struct guard *g, const struct answer_text *t, const struct restorer *r)
+{
+	guard_place_note(g, t, r);
+	g->report.restorations += restorer_count(r);
+	g->report.left_in_urls += restorer_left(r);
+}
+
+enum guard_result
+guard_put_back(
+	struct guard *g, const struct answer_text *t, struct span text, struct span *out)
+{
+	struct restorer *r = guard_restorer(g, t);
+	struct buf b;
+
+	if (!r)
+		return g->failed;
+	buf_init(&b, 0);
+	int err = restorer_feed(r, text, &b);
+	if (!err)
+		err = restorer_end(r, &b);
+	if (!err)
+		guard_restored(g, t, r);
+	if (!err && restorer_count(r))
+		*out = arena_dup(&g->work, buf_view(&b));
+	buf_free(&b);
+	restorer_free(&r);
+	return err || !out->p ? guard_no_memory(g) : GUARD_PASS;
+}
