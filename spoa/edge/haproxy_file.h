@@ -28,6 +28,7 @@ struct haproxy_line {
 	bool maybe;	    /* after an .if that could not be judged */
 	size_t environment; /* the first word with a value of the environment; 0: none */
 	bool secret;	    /* holds or reads a secret (credential.h); set by haproxy_resolve */
+	bool looked_up;	    /* or what may be one: of a map, a script, the running process */
 };
 
 enum haproxy_kind {
@@ -107,6 +108,15 @@ struct span haproxy_variable(const struct haproxy *h, struct span name);
 void haproxy_setenv(struct haproxy *h, struct span name, struct span value);
 __attribute__((format(printf, 4, 5))) void haproxy_note(
 	struct haproxy *h, const char *file, unsigned line, const char *fmt, ...);
+
+/* The variables that a line writes, each call the next one, from {0} on; false: no more. */
+struct haproxy_written {
+	size_t word, at; /* where that is */
+	char name[128];	 /* as HAProxy takes it; a longer one is cut */
+};
+bool haproxy_written(
+	const struct haproxy_line *l, struct haproxy_written *w, struct span *name);
+bool haproxy_writes(const struct haproxy_line *l, struct span name);
 
 /* A section's lines as they apply: those of its defaults first. */
 struct haproxy_walk {

@@ -15,13 +15,15 @@ const struct rule judge_rules[] = {
 	{ "gate-mode",            ERROR,  GATES, rule_gate_mode,           "the frontend of the gate speaks HTTP" },
 	{ "stanza-scope",         ERROR,  GATES, rule_stanza_scope,        "what passes the gate is named by host or bind, never by path" },
 	{ "stanza-lines",         ERROR,  GATES, rule_stanza_lines,        "every line of the stanza is there and says what the shipped one says" },
+	{ "scope-changed",        ERROR,  GATES, rule_scope_changed,       "no rule below an older stanza's first line changes what its ACL tests" },
 	{ "stanza-order",         ERROR,  GATES, rule_stanza_order,        "the stanza's lines are in the shipped order" },
 	{ "routes-after-own",     ERROR,  GATES, rule_routes_after_own,    "the stanza's use_backend lines come before any other" },
 	{ "inner-lines",          ERROR,  ONCE,  rule_inner_lines,         "the relay's second pass has its own rules" },
 	{ "inner-bind",           ERROR,  ONCE,  rule_inner_bind,          "the relay's bind is a unix socket that only tollgate may reach" },
 	{ "credential-unguarded", ERROR,  ONCE,  rule_credential_unguarded,"each backend that holds a credential begins with the guard" },
 	{ "credential-in-front",  ERROR,  ONCE,  rule_credential_in_front, "no frontend sets a provider's credential" },
-	{ "own-variables",        ERROR,  ONCE,  rule_own_variables,       "no rule but the shipped ones writes txn.tollgate.*" },
+	{ "own-variables",        ERROR,  ONCE,  rule_own_variables,       "no rule but the shipped ones writes what the gate obeys" },
+	{ "variables-limit",      ERROR,  ONCE,  rule_variables_limit,     "HAProxy has room for the variables that the gate obeys" },
 	{ "ends-before",          ERROR,  GATES, rule_ends_before,         "no `allow` ends the rules before the stanza's" },
 	{ "cached-answers",       ERROR,  GATES, rule_cached_answers,      "no cache answers what passes the gate" },
 	{ "own-origins",          ERROR,  GATES, rule_own_origins,         "which pages may read answers is said by origins.lst alone" },
@@ -31,6 +33,7 @@ const struct rule judge_rules[] = {
 	{ "compression-overflow", ERROR,  ONCE,  rule_compression_overflow,"compression with large buffers has room for its worst case" },
 	{ "socket-group",         ADVICE, ONCE,  rule_socket_group,        "HAProxy is in the group that tollgate's sockets are for" },
 	{ "shipped-differs",      ADVICE, ONCE,  rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },
+	{ "stanza-older",         ADVICE, GATES, rule_stanza_older,        "the stanza decides once what passes the gate" },
 	{ "answer-lines",         ADVICE, GATES, rule_answer_lines,        "callers are told what the shipped stanza tells them" },
 	{ "own-rules-twice",      ADVICE, GATES, rule_own_rules_twice,     "rules before the stanza know of the relay's second pass" },
 	{ "changed-after",        ADVICE, GATES, rule_changed_after,       "no rule changes path or method after the policy saw them" },
@@ -121,6 +124,17 @@ value_after(const struct haproxy_line *l, size_t from, const char *word)
 }
 
 struct span
+bind_value(const struct haproxy_line *l, const char *word)
+{
+	struct span value = { "", 0 };
+
+	for (size_t i = 2; i + 1 < l->n; i++)
+		if (span_is(l->word[i], word))
+			value = l->word[i + 1];
+	return value;
+}
+
+struct span
 global_value(const struct haproxy *h, const char *word)
 {
 	struct span value = { "", 0 };
@@ -194,14 +208,23 @@ find_inner(struct judge *j, const struct haproxy_section *s)
 {
 	for (size_t i = 0; is_front(s) && i < s->n && !j->inner; i++)
 		if (span_is(s->line[i].word[0], "bind") &&
-			span_is(value_after(&s->line[i], 2, "name"), "tollgate-inner")) {
+			span_is(bind_value(&s->line[i], "name"), "tollgate-inner")) {
 			j->inner = s;
 			j->inner_bind = &s->line[i];
 		}
 }
 
-/* The shipped lines as sections: a frontend for the stanza with its routes, the frontends of
- * the complete example, a backend for the guard. */
+static void
+add_older(struct buf *out, struct span piece)
+{
+	while (piece.n) {
+		shipped_older(span_next(&piece, '\n'), out);
+		buf_putc(out, '\n');
+	}
+}
+
+/* The shipped lines as sections: a frontend for the stanza with its routes, one for how that was
+ * before, the frontends of the complete example, a backend for the guard. */
 static void
 read_pieces(struct judge *j)
 {
@@ -216,6 +239,9 @@ read_pieces(struct judge *j)
 	buf_span(&text, shipped_piece(PIECE_ROUTES));
 	buf_str(&text, "backend guard\n");
 	buf_span(&text, shipped_piece(PIECE_GUARD));
+	buf_str(&text, "frontend older\n");
+	add_older(&text, shipped_piece(PIECE_STANZA));
+	add_older(&text, shipped_piece(PIECE_ROUTES));
 	haproxy_read_text(p, "bolt-on.cfg", buf_view(&text));
 	haproxy_read_text(p, "haproxy.cfg", shipped("haproxy/haproxy.cfg"));
 	haproxy_read_text(p, "tollgate.cfg", shipped("haproxy/tollgate.cfg"));
@@ -224,6 +250,8 @@ read_pieces(struct judge *j)
 		const struct haproxy_section *s = &p->section[i];
 		if (span_is(s->name, "stanza"))
 			j->shipped_stanza = s;
+		if (span_is(s->name, "older"))
+			j->shipped_older = s;
 		if (span_is(s->name, "edge"))
 			j->shipped_edge = s;
 		if (span_is(s->name, "egress") && !j->bolt_on)
@@ -245,7 +273,9 @@ take_gate(struct judge *j, const struct haproxy_section *s)
 			 span_is(haproxy_word(&s->line[i], 1), "tollgate");
 	j->gate = s;
 	j->engine = engine_of(s);
-	j->shipped_gate = named ? j->shipped_stanza : j->shipped_edge;
+	j->shipped_gate = !named	     ? j->shipped_edge
+			  : older_stanza(s) ? j->shipped_older
+					    : j->shipped_stanza;
 }
 
 static void

@@ -1,6 +1,6 @@
 /* Conditions of rules: whether they leave out what passes the gate, or the relay's second pass
- * (configuration.txt 7.2). Rules of the response cannot read the request's host, so tollgate's
- * ACL never fits there: they ask for its verdict.
+ * (configuration.txt 7.2). Rules of the response cannot read the request's host, so `acl
+ * tollgate` never fits there: they ask for the stanza's variable, or for the verdict.
  *
  *   condition = ("if" | "unless") branch { ("or" | "||") branch }
  *   branch    = term { term }
@@ -45,7 +45,8 @@ next_term(const struct haproxy_line *l, size_t *i)
 	return t;
 }
 
-enum what { GATE, INNER, DECIDED };
+/* GATED: what the stanza's first line decided; NAMED: what `acl tollgate` names now. */
+enum what { GATED = 1, NAMED = 2, INNER = 4, DECIDED = 8 };
 
 static bool
 words_are(
@@ -59,19 +60,25 @@ words_are(
 	return true;
 }
 
-/* The term is tollgate's own ACL, so_name of the inner bind or an ACL of the section for it, or
- * says that there is a verdict. */
+/* The term is one of these: the stanza's variable or its ACL, `acl tollgate`, so_name of the
+ * inner bind or an ACL of the section for it, or says that there is a verdict. */
 static bool
 names(const struct haproxy_section *s, const struct haproxy_line *l, const struct term *t,
-	enum what what)
+	unsigned what)
 {
 	static const char *const inner[] = { "so_name", "tollgate-inner" };
 	static const char *const decided[] = { "var(txn.tollgate.via)", "-m", "found" };
+	static const char *const gated[] = { "var(" GATED_VARIABLE ")", "-m", "bool" };
 
-	if (what == DECIDED)
-		return words_are(l, t, decided, COUNT_OF(decided));
-	if (what == GATE)
-		return span_is(t->name, "tollgate");
+	if (what & DECIDED && words_are(l, t, decided, COUNT_OF(decided)))
+		return true;
+	if (what & GATED &&
+		(span_is(t->name, GATED_ACL) || words_are(l, t, gated, COUNT_OF(gated))))
+		return true;
+	if (what & NAMED && span_is(t->name, "tollgate"))
+		return true;
+	if (!(what & INNER))
+		return false;
 	if (span_is(t->name, "tollgate-inner") || words_are(l, t, inner, COUNT_OF(inner)))
 		return true;
 	for (size_t i = 0; t->name.n && i < s->n; i++) {
@@ -84,8 +91,10 @@ names(const struct haproxy_section *s, const struct haproxy_line *l, const struc
 	return false;
 }
 
+/* Each part of the condition is true only where none of these is (leave), or one is. */
 static bool
-leaves_out(const struct haproxy_section *s, const struct haproxy_line *l, enum what what)
+holds_only(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what,
+	bool leave)
 {
 	size_t i = condition_at(l);
 	bool unless, all = true;
@@ -98,7 +107,7 @@ leaves_out(const struct haproxy_section *s, const struct haproxy_line *l, enum w
 		bool hit = false;
 		for (; i < l->n && !is_or(l->word[i]); terms++) {
 			struct term t = next_term(l, &i);
-			hit |= t.negated != unless && names(s, l, &t, what);
+			hit |= (t.negated != unless) == leave && names(s, l, &t, what);
 		}
 		if (unless && hit && terms == 1)
 			return true;
@@ -108,20 +117,38 @@ leaves_out(const struct haproxy_section *s, const struct haproxy_line *l, enum w
 	return !unless && all;
 }
 
+/* Where the stanza's variable is set the word of its ACL holds, and `acl tollgate` holds until
+ * something changes what that tests; before, the ACL alone. */
 bool
 spares_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
 {
-	return leaves_out(s, l, GATE);
+	const struct haproxy_line *once = decided_once(s);
+	bool above = once && span_is(l->word[0], "http-request") && is_before(s, l, once);
+	unsigned what = above || !scope_changed_before(s, l) ? NAMED : 0;
+
+	return holds_only(s, l, what | (once && !above ? GATED : 0), true);
+}
+
+bool
+spares_the_named(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return holds_only(s, l, GATED | NAMED, true);
 }
 
 bool
 spares_the_inner(const struct haproxy_section *s, const struct haproxy_line *l)
 {
-	return leaves_out(s, l, INNER);
+	return holds_only(s, l, INNER, true);
+}
+
+bool
+is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return holds_only(s, l, INNER, false);
 }
 
 bool
 spares_the_decided(const struct haproxy_line *l)
 {
-	return leaves_out(NULL, l, DECIDED);
+	return holds_only(NULL, l, DECIDED | GATED, true);
 }

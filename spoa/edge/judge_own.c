@@ -101,22 +101,52 @@ rule_own_rules_twice(struct judge *j)
 
 /* ---- rules that decide in the gate's place ---- */
 
-/* Actions that write a variable: NAME(txn.tollgate.…). The path is for logs alone: README has a
+/* The line writes a variable that the gate obeys. The path is for logs alone: README has a
  * person set it for what is not the gate's. */
 static bool
 writes_verdict(const struct haproxy_line *l)
 {
-	static const char *const actions[] = { "set-var(txn.tollgate.",
-		"set-var-fmt(txn.tollgate.", "unset-var(txn.tollgate.",
-		"do-resolve(txn.tollgate." };
+	struct haproxy_written w = { .word = 0 };
+	struct span name;
 
-	for (size_t i = 1; i < l->n && i < 4; i++)
-		for (size_t k = 0; k < COUNT_OF(actions); k++)
-			if (span_starts(l->word[i], span_str(actions[k])))
-				return !span_is(
-					span_cut(l->word[i], strlen(actions[k]), l->word[i].n),
-					"path)");
+	while (haproxy_written(l, &w, &name))
+		if (span_is(name, GATED_VARIABLE) ||
+			(span_starts(name, SPAN_LIT("txn.tollgate.")) &&
+				!span_is(name, "txn.tollgate.path")))
+			return true;
 	return false;
+}
+
+/* The rule makes or takes a header by which the relay's second pass is told where to go. */
+static bool
+writes_header(const struct haproxy_line *l)
+{
+	struct span action = haproxy_word(l, 1), name = haproxy_word(l, 2);
+
+	return span_is(l->word[0], "http-request") &&
+	       (span_ends(action, SPAN_LIT("-header")) || span_is(action, "replace-value")) &&
+	       (span_istarts(name, SPAN_LIT("x-tollgate-")) ||
+		       span_istarts(name, SPAN_LIT("^x-tollgate")) ||
+		       span_istarts(name, SPAN_LIT("x_tollgate_")));
+}
+
+/* A script that names our variables; one that cannot be read is not judged. */
+static bool
+script_writes(const struct haproxy_line *l)
+{
+	struct buf text;
+	bool ours = false;
+
+	if (!span_starts(l->word[0], SPAN_LIT("lua-load")) || l->n < 2)
+		return false;
+	buf_init(&text, 1 << 20);
+	if (buf_file(&text, haproxy_word(l, 1).p)) {
+		struct span v = buf_view(&text);
+		ours = memmem(v.p, v.n, "txn.tollgate", 12) != NULL &&
+		       memmem(v.p, v.n, "set_var", 7) != NULL;
+	}
+	buf_free(&text);
+	return ours;
 }
 
 /* Whether an engine of that name in that file writes txn.tollgate.*: by its prefix, which is
@@ -167,21 +197,30 @@ rule_own_variables(struct judge *j)
 			judge_engine(j, l);
 			if (writes_verdict(l) && !is_shipped(j, l))
 				found(j, l, NULL,
-					"txn.tollgate.* is tollgate's word, and the guards "
-					"obey "
-					"it: with this rule they obey HAProxy; use a variable "
-					"of "
+					"txn.tollgate.* and " GATED_VARIABLE
+					" are tollgate's word, and the guards obey it: with "
+					"this rule they obey HAProxy; use a variable of "
 					"another name");
+			else if (writes_header(l) && !is_shipped(j, l))
+				found(j, l, NULL,
+					"x-tollgate-* is what the relay's second pass is told "
+					"by: use a header of another name");
+			else if (script_writes(l))
+				found(j, l, NULL,
+					"this script names txn.tollgate and sets variables: "
+					"the guards would obey it; use a variable of another "
+					"name");
 		}
 }
 
-/* Whether a line of the section or of its defaults, whose rules come first, is before this one
- * of the section. */
-static bool
-is_before(const struct haproxy_section *s, const struct haproxy_line *l,
-	const struct haproxy_line *of)
+/* The condition that leaves the gate's alone at this line. */
+static const char *
+sparing(const struct judge *j, const struct haproxy_line *l)
 {
-	return l < s->line || l >= s->line + s->n || l < of;
+	const struct haproxy_line *once = decided_once(j->gate);
+
+	return !once || is_before(j->gate, l, once) ? "if !tollgate !tollgate-inner"
+						    : "if !" GATED_ACL " !tollgate-inner";
 }
 
 /* After `allow` HAProxy looks at no further http-request rule of the frontend. */
@@ -196,7 +235,7 @@ rule_ends_before(struct judge *j)
 			span_is(l->word[0], "http-request") &&
 			span_is(haproxy_word(l, 1), "allow") &&
 			!(spares_the_gate(j->gate, l) && spares_the_inner(j->gate, l)))
-			found(j, l, "if !tollgate !tollgate-inner",
+			found(j, l, sparing(j, l),
 				"`allow` ends the rules before the stanza's (line %u is its "
 				"last): "
 				"what it allows is not asked, keeps the caller's own "
@@ -219,7 +258,7 @@ rule_cached_answers(struct judge *j)
 		if (!l->negated && span_is(l->word[0], "http-request") &&
 			span_is(haproxy_word(l, 1), "cache-use") &&
 			!(spares_the_gate(j->gate, l) && spares_the_inner(j->gate, l)))
-			found(j, l, "if !tollgate !tollgate-inner",
+			found(j, l, sparing(j, l),
 				"what this cache holds of a provider is answered to whoever "
 				"asks for it, also where the policy denies it: add the "
 				"condition (to each part of an `or`), or take the rule out");
@@ -240,7 +279,7 @@ found_after(struct judge *j, const char *const *names, size_t n, const char *con
 		else if (asked && span_is(l->word[0], "http-request") &&
 			 span_find(name, names, n) < n && !spares_the_gate(j->gate, l) &&
 			 !find_saying(j->shipped_gate, l))
-			found(j, l, condition, "%s", why);
+			found(j, l, condition ? condition : sparing(j, l), "%s", why);
 	}
 }
 
@@ -252,7 +291,7 @@ rule_changed_after(struct judge *j)
 		"set-path", "set-pathq", "set-query", "set-uri", "set-method",
 		"normalize-uri" };
 
-	found_after(j, shaping, COUNT_OF(shaping), "if !tollgate !tollgate-inner",
+	found_after(j, shaping, COUNT_OF(shaping), NULL,
 		"this comes after the stanza's question: the policy sees the request as it was "
 		"before. Move it above the stanza where the policy should see its effect, or "
 		"add the condition");

@@ -20,8 +20,8 @@ struct judge {
 	const struct haproxy_line *inner_bind;
 	bool bolt_on;	       /* gate and inner are one frontend */
 	struct haproxy pieces; /* the shipped pieces, read as HAProxy reads them */
-	const struct haproxy_section *shipped_stanza, *shipped_edge, *shipped_inner,
-		*shipped_guard;
+	const struct haproxy_section *shipped_stanza, *shipped_older, *shipped_edge,
+		*shipped_inner, *shipped_guard;
 	const struct haproxy_section *shipped_gate; /* what the gate is held against */
 };
 
@@ -45,12 +45,40 @@ const struct haproxy_line *engine_of(const struct haproxy_section *s);
 bool line_says(const struct haproxy_line *l, const struct haproxy_line *shipped);
 const struct haproxy_line *find_saying(
 	const struct haproxy_section *s, const struct haproxy_line *shipped);
-/* The rule's condition leaves alone what passes the gate (!tollgate in each part, or unless
- * tollgate), or the relay's second pass. */
+/* The word of a shipped line after which a person has his own; NULL: none. */
+const char *before_own_word(const struct haproxy_line *want);
+/* The value of a bind's or a server's option: HAProxy takes the last. */
+struct span bind_value(const struct haproxy_line *l, const char *word);
+/* The rule's condition leaves alone what passes the gate (!tollgate-gated in each part, or
+ * unless tollgate-gated; !tollgate where that still means the same), or the relay's second
+ * pass. */
 bool spares_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
 bool spares_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
-/* The same of a rule of the response: !{ var(txn.tollgate.via) -m found } in each part. */
+/* By the words alone, whatever they mean there. */
+bool spares_the_named(const struct haproxy_section *s, const struct haproxy_line *l);
+/* It fits nothing but the relay's second pass. */
+bool is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
+/* The same of a rule of the response: !{ var(txn.tollgate.via) -m found } in each part, or
+ * !{ var(txn.tollgate_gated) -m bool }. */
 bool spares_the_decided(const struct haproxy_line *l);
+
+/* What passes the gate, decided once: the stanza's variable, and its ACL that reads it. */
+#define GATED_VARIABLE "txn.tollgate_gated"
+#define GATED_ACL      "tollgate-gated"
+/* Its lines ask `acl tollgate` each: what tollgate shipped before it decided once. */
+bool older_stanza(const struct haproxy_section *s);
+/* The line by which the section sets it first; NULL: an older stanza, or the complete example,
+ * whose lines test nothing. */
+const struct haproxy_line *decided_once(const struct haproxy_section *s);
+/* Whether a rule between the stanza's first line and this one changes what `acl tollgate`
+ * tests. */
+bool scope_changed_before(const struct haproxy_section *s, const struct haproxy_line *l);
+/* The criterion begins with a fetch of the path. */
+bool reads_path(struct span criterion);
+/* Whether a line of the section or of its defaults, whose rules come first, is before this one
+ * of the section. */
+bool is_before(const struct haproxy_section *s, const struct haproxy_line *l,
+	const struct haproxy_line *of);
 /* The file of a `filter spoe` line as one section, comments aside; false: it cannot be read. */
 bool read_engine(const struct haproxy_line *filter, struct haproxy *spoe);
 /* Whether two lines say the same. */
@@ -80,11 +108,14 @@ is_back(const struct haproxy_section *s)
 /* A backend that the policy may name, or that holds a credential; ours are none. */
 bool is_provider(const struct judge *j, const struct haproxy_section *s);
 
-/* The rules: judge_guard.c, judge_stanza.c, judge_own.c, judge_setup.c, judge_tuning.c. */
+/* The rules: judge_guard.c, judge_stanza.c, judge_scope.c, judge_own.c, judge_setup.c, judge_tuning.c. */
 void rule_credential_unguarded(struct judge *j);
 void rule_credential_in_front(struct judge *j);
 void rule_stanza_absent(struct judge *j);
 void rule_stanza_scope(struct judge *j);
+void rule_stanza_older(struct judge *j);
+void rule_scope_changed(struct judge *j);
+void rule_variables_limit(struct judge *j);
 void rule_stanza_lines(struct judge *j);
 void rule_stanza_order(struct judge *j);
 void rule_routes_after_own(struct judge *j);

@@ -28,7 +28,7 @@ static const struct {
 	{ "set-var(txn.tollgate.origin)", "-f" },
 };
 
-static const char *
+const char *
 before_own_word(const struct haproxy_line *want)
 {
 	for (size_t i = 0; i < COUNT_OF(own_words); i++)
@@ -109,23 +109,6 @@ rule_stanza_absent(struct judge *j)
 		"no frontend loads the SPOE engine of tollgate: nothing is asked");
 }
 
-/* Sample fetches that read what a caller can spell in many ways. */
-static const char *const path_fetches[] = { "path", "url", "base", "capture.req.uri", "query",
-	"pathq", "urlp" };
-
-static bool
-reads_path(struct span criterion)
-{
-	for (size_t i = 0; i < COUNT_OF(path_fetches); i++) {
-		struct span f = span_str(path_fetches[i]);
-		if (!span_starts(criterion, f))
-			continue;
-		if (criterion.n == f.n || strchr("_,(", criterion.p[f.n]))
-			return true;
-	}
-	return false;
-}
-
 static bool
 condition_reads_path(const struct haproxy_line *l)
 {
@@ -134,30 +117,6 @@ condition_reads_path(const struct haproxy_line *l)
 			(span_is(l->word[i - 1], "{") || span_is(l->word[i - 1], "!{")))
 			return true;
 	return false;
-}
-
-void
-rule_stanza_scope(struct judge *j)
-{
-	bool named = false;
-
-	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
-		const struct haproxy_line *l = &j->gate->line[i];
-		if (!span_is(l->word[0], "acl") || !span_is(haproxy_word(l, 1), "tollgate"))
-			continue;
-		named = true;
-		if (reads_path(haproxy_word(l, 2)))
-			found(j, l,
-				"acl tollgate req.hdr(host),host_only,rtrim(.) -i "
-				"ai.example.com",
-				"the gate is scoped by path: //v1, /./v1 and /%%761 are "
-				"spellings "
-				"that this misses; name a host or a bind");
-	}
-	if (j->gate && j->bolt_on && !named)
-		found(j, j->engine,
-			"acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com",
-			"no `acl tollgate` says what passes the gate");
 }
 
 /* Lines of one frontend against the shipped one's. */
@@ -192,20 +151,20 @@ judge_lines(
 	}
 }
 
-/* ACLs of one name are alternatives: what a second one names is taken for the relay's. */
+/* ACLs of one name are alternatives: a second one opens what the shipped one says. */
 static void
-judge_inner_acl(struct judge *j)
+judge_second_acls(struct judge *j)
 {
 	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
 		if (span_is(l->word[0], "acl") &&
-			span_is(haproxy_word(l, 1), "tollgate-inner") &&
-			!find_saying(j->shipped_gate, l) &&
-			j->shipped_gate == j->shipped_stanza)
+			(span_is(haproxy_word(l, 1), "tollgate-inner") ||
+				span_is(haproxy_word(l, 1), GATED_ACL)) &&
+			!find_saying(j->shipped_gate, l) && j->shipped_gate != j->shipped_edge)
 			found(j, l, NULL,
-				"a second ACL of the name tollgate-inner: what it names is not "
-				"asked "
-				"and chooses its backend itself; give it another name");
+				"a second ACL of the name %.*s: the stanza's lines take what "
+				"it names for what the shipped one says; give it another name",
+				SPAN_ARG(haproxy_word(l, 1)));
 	}
 }
 
@@ -236,7 +195,7 @@ rule_stanza_lines(struct judge *j)
 		return;
 	}
 	judge_lines(j, j->gate, j->shipped_gate);
-	judge_inner_acl(j);
+	judge_second_acls(j);
 }
 
 /* What callers are told of an answer: without these lines nothing passes that should not. */

@@ -1,9 +1,8 @@
 /* The lines that the frontend and each backend get, and where they go. */
 #include <stdio.h>
 
-#include "edge/judge.h"
+#include "edge/judge_private.h"
 #include "edge/lay.h"
-#include "edge/shipped.h"
 
 /* As the section's first line is indented. */
 static struct span
@@ -73,16 +72,19 @@ has_line(const struct haproxy_section *s, struct span line)
 	return found;
 }
 
-/* Those lines of a piece that the section lacks, without comments. */
+/* Those lines of a piece that the section lacks, without comments; the relay's bind for one
+ * frontend alone. */
 static void
-piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, struct buf *out)
+piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, bool bind,
+	struct buf *out)
 {
 	struct span indent = indent_of(s);
 
 	while (piece.n) {
 		struct span line = span_trim(span_next(&piece, '\n'), " \t");
 		struct span acl = SPAN_LIT("acl tollgate ");
-		if (line.n == 0 || *line.p == '#' || (s && has_line(s, line)))
+		if (line.n == 0 || *line.p == '#' || (s && has_line(s, line)) ||
+			(!bind && span_starts(line, SPAN_LIT("bind "))))
 			continue;
 		buf_span(out, indent);
 		if (l->host && span_starts(line, acl))
@@ -140,9 +142,9 @@ lay_global(struct lay *l, const struct haproxy *h)
 
 /* After the bind lines; before the first use_backend. */
 static void
-lay_frontend(struct lay *l, const struct haproxy *h)
+lay_frontend(
+	struct lay *l, const struct haproxy *h, const struct haproxy_section *s, bool inner)
 {
-	const struct haproxy_section *s = l->front;
 	unsigned bind = s->head->line, route = 0, last = s->head->line;
 	bool compresses = haproxy_last(s, "compression", NULL) != NULL, named = false;
 	struct buf out;
@@ -165,10 +167,10 @@ lay_frontend(struct lay *l, const struct haproxy *h)
 	buf_init(&out, 1 << 20);
 	if (compresses && !named)
 		buf_printf(&out, "%.*sfilter compression\n", SPAN_ARG(indent_of(s)));
-	piece_lines(l, s, shipped_piece(PIECE_STANZA), &out);
+	piece_lines(l, s, shipped_piece(PIECE_STANZA), inner, &out);
 	insert(l, s->head->file, bind, &out);
 	buf_clear(&out);
-	piece_lines(l, s, shipped_piece(PIECE_ROUTES), &out);
+	piece_lines(l, s, shipped_piece(PIECE_ROUTES), false, &out);
 	insert(l, s->head->file, route, &out);
 	buf_free(&out);
 }
@@ -196,7 +198,7 @@ lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
 	bool slow = false;
 
 	buf_init(&out, 64 << 10);
-	piece_lines(l, s, shipped_piece(PIECE_GUARD), &out);
+	piece_lines(l, s, shipped_piece(PIECE_GUARD), false, &out);
 	for (size_t i = 0; i < s->n; i++)
 		slow |= span_is(s->line[i].word[0], "timeout") &&
 			span_is(haproxy_word(&s->line[i], 1), "server");
@@ -211,7 +213,7 @@ lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
 }
 
 static bool
-is_provider(const struct lay *l, const struct haproxy_section *s)
+is_chosen(const struct lay *l, const struct haproxy_section *s)
 {
 	for (size_t i = 0; i < l->nbackend; i++)
 		if (l->backend[i].section == s)
@@ -219,19 +221,39 @@ is_provider(const struct lay *l, const struct haproxy_section *s)
 	return false;
 }
 
+static bool
+has_inner_bind(const struct haproxy *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		for (size_t k = 0; k < h->section[i].n; k++)
+			if (span_is(h->section[i].line[k].word[0], "bind") &&
+				span_is(bind_value(&h->section[i].line[k], "name"),
+					"tollgate-inner"))
+				return true;
+	return false;
+}
+
 void
 lay_edits(struct lay *l, const struct haproxy *h)
 {
-	if (!l->laid) {
-		lay_global(l, h);
-		lay_frontend(l, h);
-	}
+	bool bound = has_inner_bind(h), global = false;
+
+	for (size_t i = 0; i < l->nfront; i++)
+		if (lay_is_laid(l->front[i])) {
+			lay_renew(l, l->front[i]);
+		} else {
+			if (!global)
+				lay_global(l, h);
+			global = true;
+			lay_frontend(l, h, l->front[i], !bound);
+			bound = true;
+		}
 	for (size_t i = 0; i < h->n; i++) {
 		const struct haproxy_section *s = &h->section[i];
 		bool back = s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
 		if (back &&
-			(is_provider(l, s) || (credential_of(s) && !unguarded_by_wish(s))) &&
+			(is_chosen(l, s) || (credential_of(s) && !unguarded_by_wish(s))) &&
 			!span_starts(s->name, SPAN_LIT("tollgate-")))
-			lay_backend(l, s, is_provider(l, s));
+			lay_backend(l, s, is_chosen(l, s));
 	}
 }

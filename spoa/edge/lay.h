@@ -1,18 +1,22 @@
-/* The stanza laid into a person's HAProxy files: which frontend and which backends, what is
+/* The stanza laid into a person's HAProxy files: which frontends and which backends, what is
  * inserted where, and how that reads as a difference. Lines of a person are never changed and
- * never taken away; what is there already is not inserted again. */
+ * never taken away; what is there already is not inserted again. An older stanza of ours is
+ * renewed where it is. */
 #ifndef EDGE_LAY_H
 #define EDGE_LAY_H
 
 #include "edge/haproxy_file.h"
 
-enum { LAY_BACKENDS_MAX = 64 }; /* providers; more: init asks for those that are used */
+enum {
+	LAY_BACKENDS_MAX = 64, /* providers; more: init asks for those that are used */
+	LAY_FRONTENDS_MAX = 64,
+};
 
 /* Lines that go into a file after its line `after` (0: before its first). */
 struct lay_edit {
 	const char *file;
 	unsigned after;
-	bool drop; /* the line after it goes: tollgate's own files alone */
+	bool drop; /* the line after it goes: tollgate's own */
 	struct span text;
 };
 
@@ -23,19 +27,21 @@ struct lay_backend {
 
 /* What the person said; NULL and 0: not said. */
 struct lay_wish {
-	const char *frontend, *host;
+	const char *frontend[LAY_FRONTENDS_MAX], *host;
+	size_t nfrontend;
 	struct lay_backend backend[LAY_BACKENDS_MAX];
 	size_t nbackend;
 };
 
 struct lay {
 	struct arena *arena;
-	const struct haproxy_section *front;
+	const struct haproxy_section *front[LAY_FRONTENDS_MAX]; /* said, and all that have a
+								 * stanza */
+	size_t nfront;
 	const char *host;
 	struct span chroot; /* HAProxy's; empty: it has none */
 	struct lay_backend backend[LAY_BACKENDS_MAX];
 	size_t nbackend;
-	bool laid;	       /* a frontend loads the engine already */
 	struct lay_edit *edit; /* as many as the files have backends with a key, and more */
 	size_t nedit, edit_room;
 	struct buf choices; /* what must be said, a line each; empty: nothing */
@@ -48,6 +54,11 @@ void lay_choose(
 /* After a choice without questions. */
 void lay_edits(struct lay *l, const struct haproxy *h);
 void lay_free(struct lay *l);
+/* The frontend loads the engine already. */
+bool lay_is_laid(const struct haproxy_section *s);
+/* The lines of an older stanza become this version's, each in its place; new ones go where they
+ * belong. */
+void lay_renew(struct lay *l, const struct haproxy_section *s);
 /* One more edit; its text is copied. No memory: the arena has failed. */
 void lay_add(struct lay *l, struct lay_edit edit);
 

@@ -65,50 +65,85 @@ speaks_http(const struct haproxy_section *s)
 	return mode && span_is(haproxy_word(mode, 1), "http");
 }
 
-static bool
-loads_engine(const struct haproxy_section *s)
+bool
+lay_is_laid(const struct haproxy_section *s)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (span_is(s->line[i].word[0], "filter") &&
-			span_is(haproxy_word(&s->line[i], 1), "spoe") &&
-			span_is(haproxy_word(&s->line[i], 3), "tollgate"))
-			return true;
-	return false;
+	return engine_of(s) != NULL;
 }
 
 static void
-choose_frontend(struct lay *l, const struct haproxy *h, const char *named)
+add_frontend(struct lay *l, const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < l->nfront; i++)
+		if (l->front[i] == s)
+			return;
+	if (l->nfront < LAY_FRONTENDS_MAX)
+		l->front[l->nfront++] = s;
+}
+
+static const struct haproxy_section *
+frontend_named(const struct haproxy *h, const char *name)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (is_front(&h->section[i]) && speaks_http(&h->section[i]) &&
+			span_is(h->section[i].name, name))
+			return &h->section[i];
+	return NULL;
+}
+
+static void
+list_frontends(struct lay *l, const struct haproxy *h, const char *named)
+{
+	buf_printf(&l->choices, "--frontend %s%s; these speak HTTP:\n", named ? named : "NAME",
+		named ? ": there is none" : "");
+	for (size_t i = 0; i < h->n; i++)
+		if (is_front(&h->section[i]) && speaks_http(&h->section[i]))
+			buf_printf(&l->choices, "    --frontend %s\n", h->section[i].name.p);
+}
+
+/* Those that are named and those that have a stanza; the only one that speaks HTTP; or a
+ * question. */
+static void
+choose_frontends(struct lay *l, const struct haproxy *h, const struct lay_wish *wish)
 {
 	const struct haproxy_section *only = NULL;
+	const char *unknown = NULL;
 	size_t n = 0;
 
+	for (size_t i = 0; i < wish->nfrontend; i++) {
+		const struct haproxy_section *s = frontend_named(h, wish->frontend[i]);
+		if (s)
+			add_frontend(l, s);
+		else
+			unknown = wish->frontend[i];
+	}
 	for (size_t i = 0; i < h->n; i++) {
 		const struct haproxy_section *s = &h->section[i];
 		if (!is_front(s) || !speaks_http(s))
 			continue;
-		if (loads_engine(s))
-			l->laid = true;
-		if (loads_engine(s) || (named && span_is(s->name, named)))
-			l->front = s;
+		if (lay_is_laid(s))
+			add_frontend(l, s);
 		only = s;
 		n++;
 	}
-	if (l->front)
-		return;
-	if (n == 1 && !named) {
-		l->front = only;
-		return;
-	}
-	if (n == 0)
+	if (l->nfront == 0 && n == 1 && !unknown)
+		add_frontend(l, only);
+	else if (n == 0)
 		buf_str(&l->choices,
 			"no frontend speaks HTTP (mode http): README has a complete "
 			"example for a HAProxy without one\n");
-	else
-		buf_printf(&l->choices, "--frontend %s%s; these speak HTTP:\n",
-			named ? named : "NAME", named ? ": there is none" : "");
-	for (size_t i = 0; i < h->n; i++)
-		if (is_front(&h->section[i]) && speaks_http(&h->section[i]))
-			buf_printf(&l->choices, "    --frontend %s\n", h->section[i].name.p);
+	else if (unknown || l->nfront == 0)
+		list_frontends(l, h, unknown);
+}
+
+/* Of them, whether one has no stanza yet. */
+static bool
+lays(const struct lay *l)
+{
+	for (size_t i = 0; i < l->nfront; i++)
+		if (!lay_is_laid(l->front[i]))
+			return true;
+	return false;
 }
 
 /* A name that a Host field can have, without port; *.name: all below it. */
@@ -124,12 +159,10 @@ is_host(struct span s)
 	return s.n > 0 && s.p[s.n - 1] != '.';
 }
 
-/* The hosts that a frontend's ACLs name in full, each once: how many. */
+/* The hosts that a frontend's ACLs name in full, each once, after n others: how many. */
 static size_t
-hosts_of(const struct haproxy_section *s, struct span *host, size_t most)
+hosts_of(const struct haproxy_section *s, struct span *host, size_t n, size_t most)
 {
-	size_t n = 0;
-
 	for (size_t i = 0; i < s->n; i++) {
 		const struct haproxy_line *line = &s->line[i];
 		if (!span_is(line->word[0], "acl") ||
@@ -161,10 +194,13 @@ choose_host(struct lay *l, const char *named)
 			named);
 		return;
 	}
+	size_t n = 0;
 	l->host = named;
-	if (named || !l->front || l->laid)
+	if (named || !lays(l))
 		return;
-	size_t n = hosts_of(l->front, host, COUNT_OF(host));
+	for (size_t i = 0; i < l->nfront; i++)
+		if (!lay_is_laid(l->front[i]))
+			n = hosts_of(l->front[i], host, n, COUNT_OF(host));
 	if (n == 1) {
 		l->host = host[0].p;
 		return;
@@ -224,8 +260,10 @@ may_be_provider(const struct lay *l, const struct haproxy_section *s)
 	for (size_t i = 0; i < s->n; i++)
 		server |= span_is(s->line[i].word[0], "server") ||
 			  span_is(s->line[i].word[0], "server-template");
+	for (size_t i = 0; i < l->nfront; i++)
+		server &= s != l->front[i];
 	return server && (s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN) &&
-	       s != l->front && !span_starts(s->name, SPAN_LIT("tollgate-"));
+	       !span_starts(s->name, SPAN_LIT("tollgate-"));
 }
 
 static void
@@ -285,15 +323,14 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 /* The guard of a backend and the stanza of a frontend cannot be one: the guard would come
  * before what asks. */
 static void
-refuse_both(struct lay *l)
+refuse_both(struct lay *l, const struct haproxy_section *s)
 {
-	const struct haproxy_section *s = l->front;
-	const struct haproxy_line *key = s ? credential_of(s) : NULL;
+	const struct haproxy_line *key = credential_of(s);
 	bool provider = false;
 
 	for (size_t i = 0; i < l->nbackend; i++)
 		provider |= l->backend[i].section == s;
-	if (!s || l->laid || s->kind != HAPROXY_LISTEN || !(key || provider))
+	if (lay_is_laid(s) || s->kind != HAPROXY_LISTEN || !(key || provider))
 		return;
 	buf_printf(&l->choices, "listen %s is where clients come in and ", s->name.p);
 	if (key)
@@ -313,6 +350,18 @@ note_route(struct lay *l)
 			"until you "
 			"write it into `routes`, every request is a 404\n",
 			l->backend[0].name);
+}
+
+/* The relay hands back to one frontend, whichever the request came by. */
+static void
+note_second_pass(struct lay *l)
+{
+	if (l->nfront > 1 && lays(l))
+		buf_printf(&l->notes,
+			"the relay's second pass comes by one frontend, the one with the bind "
+			"tollgate-inner: of your own rules below the stanza its are those that "
+			"reach the provider; backends that the policy does not name are chosen "
+			"there too\n");
 }
 
 /* The daemon's sockets are in Debian's chroot, or HAProxy has none and finds them there. */
@@ -341,10 +390,12 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 	*l = (struct lay){ .arena = a };
 	buf_init(&l->choices, 1 << 20);
 	buf_init(&l->notes, 64 << 10);
-	choose_frontend(l, h, wish->frontend);
+	choose_frontends(l, h, wish);
 	choose_host(l, wish->host);
 	choose_backends(l, h, wish);
-	refuse_both(l);
+	for (size_t i = 0; i < l->nfront; i++)
+		refuse_both(l, l->front[i]);
+	note_second_pass(l);
 	note_route(l);
 	note_chroot(l, h);
 }

@@ -28,3 +28,40 @@ shipped_piece(enum shipped_piece piece)
 	}
 	return span_of(NULL, 0);
 }
+
+static bool
+holds(struct span s, const char *text)
+{
+	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
+}
+
+void
+shipped_older(struct span line, struct buf *out)
+{
+	static const char gated[] = "tollgate-gated",
+			  undecided[] = " or tollgate !tollgate-inner !{ "
+					"var(txn.tollgate_gated) -m found }";
+	/* these were for both passes */
+	const char *was = holds(line, "del-header") ? "tollgate" : "tollgate !tollgate-inner";
+	struct { const char *text, *was; } const changed[] = { { gated, was },
+		{ undecided, "" } };
+
+	if (holds(line, "acl tollgate-gated") || holds(line, "set-var(txn.tollgate_gated)"))
+		return;
+	while (line.n) {
+		size_t at = line.n, which = 0;
+		for (size_t i = 0; i < COUNT_OF(changed); i++) {
+			const char *p = memmem(
+				line.p, line.n, changed[i].text, strlen(changed[i].text));
+			if (p && (size_t)(p - line.p) < at) {
+				at = (size_t)(p - line.p);
+				which = i;
+			}
+		}
+		buf_span(out, span_cut(line, 0, at));
+		if (at == line.n)
+			return;
+		buf_str(out, changed[which].was);
+		line = span_cut(line, at + strlen(changed[which].text), line.n);
+	}
+}

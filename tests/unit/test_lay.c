@@ -13,12 +13,7 @@
 #include <sys/stat.h>
 
 #include "edge/lay.h"
-#include "support/run_cmd.h"
-
-#define SITE                                                                                   \
-	"global\n    user haproxy\ndefaults\n    mode http\n    timeout server 50s\n"          \
-	"frontend web\n    bind :80\n    bind :443\n    http-request set-header x-a b\n"       \
-	"    use_backend two if { path_beg /v1/messages }\n    default_backend one\n"
+#include "support/lay_rig.h"
 
 /* Files, what is said, and what of the choices is asked; "": nothing. */
 static const struct {
@@ -89,7 +84,8 @@ what_is_not_clear_is_asked(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(choices); i++) {
-		struct lay_wish wish = { .frontend = choices[i].frontend,
+		struct lay_wish wish = { .frontend = { choices[i].frontend },
+			.nfrontend = choices[i].frontend != NULL,
 			.host = choices[i].host,
 			.nbackend = choices[i].backend != NULL };
 		struct haproxy h;
@@ -106,38 +102,6 @@ what_is_not_clear_is_asked(void **state)
 		lay_free(&l);
 		haproxy_free(&h);
 	}
-}
-
-static void
-put_tree(const char *haproxy, const char *extraopts)
-{
-	char cmd[256];
-
-	snprintf(cmd, sizeof(cmd), "rm -rf %s/etc && mkdir -p %s/etc/haproxy %s/etc/default",
-		dir, dir, dir);
-	assert_int_equal(system(cmd), 0);
-	put("etc/haproxy/haproxy.cfg", haproxy);
-	if (extraopts)
-		put("etc/default/haproxy", extraopts);
-}
-
-#define PROVIDERS                                                                              \
-	"backend one\n    http-request set-header authorization \"Bearer x\"\n"                \
-	"    server a api.openai.com:443\nbackend two\n    http-request set-header x-api-key " \
-	"x\n    server a api.anthropic.com:443\nbackend site\n    server a :1\n"
-
-#define INIT(...)                                                                              \
-	tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", __VA_ARGS__, NULL)
-
-static char *
-whole(const char *name)
-{
-	static char text[3][1 << 16];
-	static unsigned turn;
-	char *p = text[turn++ % 3];
-
-	cmd_slurp(name, p, sizeof(text[0]));
-	return p;
 }
 
 static void
@@ -541,18 +505,6 @@ files_and_folders_are_one_configuration(void **state)
 		strstr(whole("etc/haproxy/conf.d/web.cfg"), "filter spoe engine tollgate"));
 	assert_int_equal(INIT("--host", "ai.example.com"), 0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
-}
-
-/* The lines of the result that begin with these words, in their order, one of each. */
-static void
-in_order(const char *text, const char *const *words, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const char *p = strstr(text, words[i]);
-		if (!p)
-			fail_msg("no %s after the one before it in\n%s", words[i], text);
-		text = p + 1;
-	}
 }
 
 static void

@@ -1,0 +1,176 @@
+/* init on a file that has a stanza: an older one is renewed in place, and several frontends each
+ * have theirs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/lay_rig.h"
+
+/* The lines of one piece of an older bolt-on.cfg, as tests/e2e keeps it. */
+static void
+put_older(struct buf *out, const char *mark)
+{
+	struct buf text;
+	bool on = false;
+
+	buf_init(&text, 1 << 20);
+	assert_true(buf_file(&text, "tests/e2e/bolt-on/older.cfg"));
+	for (struct span rest = buf_view(&text); rest.n;) {
+		struct span line = span_next(&rest, '\n');
+		if (span_starts(line, SPAN_LIT("#---")))
+			on = memmem(line.p, line.n, mark, strlen(mark)) != NULL;
+		else if (on)
+			buf_printf(out, "\t%.*s\n", SPAN_ARG(span_trim(line, " ")));
+	}
+	buf_free(&text);
+}
+
+/* A person's file with the stanza of before, a rule of theirs in it and one after it. */
+static void
+put_older_tree(void)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_str(&text, "global\n    user haproxy\n");
+	put_older(&text, "your global");
+	buf_str(&text, "defaults\n    mode http\n    timeout server 50s\n"
+		       "frontend web\n    bind :80\n");
+	put_older(&text, "your frontend");
+	buf_str(&text, "    http-request set-header host api.example.net\n");
+	put_older(&text, "the same frontend");
+	buf_str(&text, "    default_backend one\nbackend one\n");
+	put_older(&text, "each backend");
+	buf_str(&text, "    http-request set-header authorization \"Bearer x\"\n"
+		       "    timeout server 10m\n    server a api.openai.com:443 check\n"
+		       "backend two\n");
+	put_older(&text, "each backend");
+	buf_str(&text, "    http-request set-header x-api-key x\n    timeout server 10m\n"
+		       "    server a api.anthropic.com:443 check\n");
+	buf_putc(&text, 0);
+	put_tree(text.p, NULL);
+	buf_free(&text);
+}
+
+static void
+an_older_stanza_is_renewed_in_place(void **state)
+{
+	static const char *const want[] = { "\tacl tollgate req.hdr(host)",
+		"\tacl tollgate-inner so_name", "\tacl tollgate-gated var(txn.tollgate_gated)",
+		"\tfilter spoe", "\thttp-request set-var(txn.tollgate_gated) bool(false)\n",
+		"\thttp-request set-var(txn.tollgate_gated) bool(true) if tollgate "
+		"!tollgate-inner\n",
+		"x-tollgate-leaving", "\thttp-request send-spoe-group tollgate request if "
+				      "tollgate-gated ",
+		"    http-request set-header host api.example.net\n",
+		"\tuse_backend tollgate-deny if tollgate-gated ", "default_backend one" };
+
+	(void)state;
+	put_older_tree();
+	put("older", whole("etc/haproxy/haproxy.cfg"));
+	assert_int_equal(tollgate("", "check", "--haproxy", path("older"), "--haproxy",
+				 "haproxy/tollgate.cfg", "--haproxy-version", "2.6.12", NULL),
+		1);
+	assert_non_null(strstr(cmd_err, ": scope-changed: "));
+	assert_non_null(strstr(cmd_out, ": stanza-older: "));
+	assert_int_equal(INIT("--write"), 0);
+	in_order(whole("etc/haproxy/haproxy.cfg"), want, COUNT_OF(want));
+	assert_null(strstr(whole("etc/haproxy/haproxy.cfg"), "request if tollgate !"));
+	assert_string_equal(whole("etc/haproxy/haproxy.cfg.before-tollgate"), whole("older"));
+	assert_int_equal(tollgate("", "check", "--haproxy", path("etc/haproxy/haproxy.cfg"),
+				 path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version",
+				 "2.6.12", NULL),
+		0);
+	assert_string_equal(cmd_err, "");
+	assert_null(strstr(cmd_out, "stanza-"));
+	assert_int_equal(INIT("--write"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+}
+
+static void
+an_older_stanza_alone_is_advice(void **state)
+{
+	(void)state;
+	put_older_tree();
+	char *text = whole("etc/haproxy/haproxy.cfg");
+	char *own = strstr(text, "    http-request set-header host");
+	memset(own, ' ', strcspn(own, "\n"));
+	put("older", text);
+	assert_int_equal(tollgate("", "check", "--haproxy", path("older"), "--haproxy",
+				 "haproxy/tollgate.cfg", "--haproxy-version", "2.6.12", NULL),
+		0);
+	assert_string_equal(cmd_err, "");
+	assert_non_null(strstr(cmd_out, "advice: "));
+	assert_non_null(strstr(cmd_out, ": stanza-older: "));
+}
+
+static void
+words_of_the_persons_own_stay_when_it_is_renewed(void **state)
+{
+	(void)state;
+	put_older_tree();
+	char *text = whole("etc/haproxy/haproxy.cfg"), *time = strstr(text, "time 15s");
+	memcpy(time, "time 31s", 8);
+	put("etc/haproxy/haproxy.cfg", text);
+	assert_int_equal(INIT("--write"), 0);
+	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"),
+		"\thttp-request wait-for-body time 31s if tollgate-gated !{"));
+}
+
+static unsigned
+times(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *p = text; (p = strstr(p, what)) != NULL; p++)
+		n++;
+	return n;
+}
+
+static void
+each_frontend_that_is_named_gets_the_stanza(void **state)
+{
+#define TWO                                                                                    \
+	"global\n    user haproxy\ndefaults\n    mode http\nfrontend plain\n    bind :80\n"    \
+	"    default_backend one\nfrontend tls\n    bind :443\n    default_backend one\n"
+	(void)state;
+	put_tree(TWO PROVIDERS, NULL);
+	assert_int_equal(INIT("--host", "ai.example.com", "--frontend", "plain", "--frontend",
+				 "tls", "--write"),
+		0);
+	const char *text = whole("etc/haproxy/haproxy.cfg");
+	assert_int_equal(times(text, "filter spoe engine tollgate"), 2);
+	assert_int_equal(times(text, "tollgate name tollgate-inner\n"), 1);
+	assert_int_equal(times(text, "use_backend tollgate-deny"), 2);
+	assert_int_equal(times(text, "    tune.bufsize"), 1);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+	/* one after the other is the same */
+	put("both", text);
+	put_tree(TWO PROVIDERS, NULL);
+	assert_int_equal(
+		INIT("--host", "ai.example.com", "--frontend", "plain", "--write"), 0);
+	assert_int_equal(INIT("--host", "ai.example.com", "--frontend", "tls", "--write"), 0);
+	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), whole("both"));
+	/* a name that is not there is asked for, whatever the others */
+	put_tree(TWO PROVIDERS, NULL);
+	assert_int_equal(
+		INIT("--host", "h", "--frontend", "plain", "--frontend", "tsl", "--write"), 2);
+	assert_non_null(strstr(cmd_err, "--frontend tsl: there is none"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_older_stanza_is_renewed_in_place),
+		cmocka_unit_test(an_older_stanza_alone_is_advice),
+		cmocka_unit_test(words_of_the_persons_own_stay_when_it_is_renewed),
+		cmocka_unit_test(each_frontend_that_is_named_gets_the_stanza),
+	};
+
+	return cmocka_run_group_tests_name(
+		"lay_renew", tests, temp_dir_make, temp_dir_remove);
+}
