@@ -1,6 +1,8 @@
 /* Which lines hold a credential of the person's own: a header that carries one, a value of the
- * environment, a key that is written out, and all of these by way of a variable that another
- * section may have set. */
+ * environment, a key that is written out or in a map, what is looked up and sent under a name of
+ * secrets, and all of these by way of a variable that another section may have set. */
+#include <stdio.h>
+
 #include "base/ascii.h"
 #include "codec/credentials.h"
 #include "edge/judge_private.h"
@@ -154,18 +156,6 @@ named_for_secrets(struct span header)
 	return false;
 }
 
-/* A value that comes from a file, a script or the running process: a place for secrets. */
-static bool
-is_looked_up(struct span value)
-{
-	static const char *const places[] = { ",map", "lua.", "var(proc." };
-
-	for (size_t i = 0; i < COUNT_OF(places); i++)
-		if (holds(value, places[i]))
-			return true;
-	return false;
-}
-
 static bool
 has_long_run(struct span value)
 {
@@ -189,16 +179,17 @@ is_written_out(struct span value)
 	return false;
 }
 
-/* A target whose query has a parameter of that kind, written out: ?key=… */
+/* A target whose query has a parameter of that kind, written out or looked up: ?key=… */
 static bool
-target_holds_key(struct span target, bool query)
+target_holds_key(struct span target, bool query, bool looked_up)
 {
 	size_t mark = span_chr(target, '?');
 
 	target = span_cut(target, mark < target.n ? mark + 1 : query ? 0 : target.n, target.n);
 	while (target.n) {
 		struct span value = span_next(&target, '&'), name = span_next(&value, '=');
-		if (credential_query(name) && is_written_out(value))
+		if (credential_query(name) &&
+			(is_written_out(value) || (looked_up && holds(value, "%["))))
 			return true;
 	}
 	return false;
@@ -206,107 +197,180 @@ target_holds_key(struct span target, bool query)
 
 /* ---- variables ---- */
 
-/* The name in set-var(NAME) or set-var-fmt(NAME,…) of a rule, or of a line of global. */
-static struct span
-variable_set(const struct haproxy_line *l)
-{
-	static const struct span actions[] = { SPAN_LIT("set-var("), SPAN_LIT("set-var-fmt(") };
+/* How sure it is that a value is a secret: it may come from a file, a script or the running
+ * process; or it is one. */
+enum level { NONE, LOOKED_UP, SECRET };
 
-	if (span_is(l->word[0], "set-var") || span_is(l->word[0], "set-var-fmt"))
-		return haproxy_word(l, 1);
-	for (size_t i = 1; i < l->n && i < 3; i++)
-		for (size_t k = 0; k < COUNT_OF(actions); k++) {
-			struct span w = l->word[i];
-			size_t n = actions[k].n, end = n;
-			if (!span_starts(w, actions[k]))
-				continue;
-			while (end < w.n && w.p[end] != ',' && w.p[end] != ')')
-				end++;
-			return span_cut(w, n, end);
-		}
-	return span_of("", 0);
-}
+/* Variables that hold one, by name: those of one section are read in another. */
+struct variable {
+	struct span name;
+	enum level level;
+};
 
-/* The line's own value: of the environment (when HAProxy starts or runs), or a key. */
-static bool
-has_secret(const struct haproxy_line *l)
-{
-	size_t end = condition_at(l);
-
-	if (l->environment && l->environment < end)
-		return true;
-	for (size_t i = 1; i < end; i++)
-		if (holds(l->word[i], "env(") || holds_key(l->word[i]))
-			return true;
-	return false;
-}
-
-/* Variables that hold a secret, by name: those of one section are read in another. */
-struct secrets {
-	struct arena *a;
-	struct span *name;
+struct variables {
+	struct haproxy *h;
+	struct variable *all;
 	size_t n, room;
 };
 
-static bool
-is_secret(const struct secrets *s, struct span name)
+static struct variable *
+variable_named(const struct variables *v, struct span name)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (span_eq(s->name[i], name))
-			return true;
-	return false;
+	for (size_t i = 0; i < v->n; i++)
+		if (span_eq(v->all[i].name, name))
+			return &v->all[i];
+	return NULL;
 }
 
-/* Whether a word before the condition reads one of them: var(NAME) or var(NAME,…). */
+/* The variable is at least so; true: that is news. */
 static bool
-reads_secret(const struct secrets *s, const struct haproxy_line *l)
+variable_is(struct variables *v, struct span name, enum level level)
 {
-	size_t end = s->n ? condition_at(l) : 0;
+	struct variable *known = variable_named(v, name);
 
-	for (size_t i = 1; i < end; i++) {
-		struct span w = l->word[i];
-		const char *p;
-		while (w.n && (p = memmem(w.p, w.n, "var(", 4)) != NULL) {
-			size_t n = 0;
-			w = span_cut(w, (size_t)(p - w.p) + 4, w.n);
-			while (n < w.n && w.p[n] != ')' && w.p[n] != ',')
-				n++;
-			if (is_secret(s, span_cut(w, 0, n)))
-				return true;
-		}
+	if (known) {
+		bool more = level > known->level;
+		known->level = more ? level : known->level;
+		return more;
 	}
-	return false;
+	struct variable *all =
+		arena_grow(&v->h->arena, v->all, v->n, &v->room, sizeof(*all), 64);
+	if (!all)
+		return false;
+	v->all = all;
+	all[v->n++] = (struct variable){ arena_dup(&v->h->arena, name), level };
+	return true;
 }
 
-static void
-add_secret(struct secrets *s, struct span name)
+enum { MAP_BYTES = 4 << 20, MAP_KEY_BYTES = 24 };
+
+/* A text of letters and digits that is nobody's name. */
+static bool
+is_opaque(struct span run)
 {
-	if (is_secret(s, name))
-		return;
-	struct span *all = arena_grow(s->a, s->name, s->n, &s->room, sizeof(*all), 16);
-	if (!all)
-		return;
-	s->name = all;
-	all[s->n++] = name;
+	bool digit = false, letter = false;
+
+	for (size_t i = 0; i < run.n; i++) {
+		digit |= is_digit(run.p[i]);
+		letter |= is_alpha(run.p[i]);
+		if (!is_word(run.p[i]))
+			return false;
+	}
+	return run.n >= MAP_KEY_BYTES && digit && letter;
+}
+
+/* The map that a value is looked up in has keys; one that cannot be read is not judged. */
+static bool
+map_has_keys(struct span value)
+{
+	const char *p = memmem(value.p, value.n, ",map", 4);
+	struct span rest = p ? span_cut(value, (size_t)(p - value.p), value.n) : value;
+	struct span name = span_cut(rest, span_chr(rest, '(') + 1, rest.n);
+	char file[4096];
+	struct buf text;
+	bool keys = false;
+
+	if (!p || !name.n)
+		return false;
+	name = span_cut(name, 0, strcspn(name.p, ",)"));
+	if (span_chr(name, '@') < name.n) /* opt@FILE, file@FILE */
+		name = span_cut(name, span_chr(name, '@') + 1, name.n);
+	snprintf(file, sizeof(file), "%.*s", SPAN_ARG(name));
+	buf_init(&text, MAP_BYTES);
+	if (buf_file(&text, file))
+		for (struct span lines = buf_view(&text); lines.p && !keys;) {
+			struct span line = span_trim(span_next(&lines, '\n'), " \t\r");
+			span_next(&line, ' '); /* its key */
+			keys = key_within(line) < line.n;
+			while (line.n && !keys)
+				keys = is_opaque(next_run(&line));
+		}
+	buf_free(&text);
+	return keys;
+}
+
+/* What a word reads: of the environment, of a file, of a script, of a variable. The unique id is
+ * as a variable is, and so is one that only the running process sets. */
+static enum level
+word_level(const struct variables *v, struct span word)
+{
+	static const char *const places[] = { ",map", "lua.", ",b64dec", ",ub64dec", ",aes_" };
+	enum level level = NONE;
+	struct span rest = word;
+	const char *p;
+
+	if (holds(word, "env(") || holds_key(word) || map_has_keys(word))
+		return SECRET;
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		if (holds(word, places[i]))
+			level = LOOKED_UP;
+	while (rest.n && (p = memmem(rest.p, rest.n, "var(", 4)) != NULL) {
+		bool read = p == word.p || p[-1] != '-'; /* set-var( */
+		rest = span_cut(rest, (size_t)(p - rest.p) + 4, rest.n);
+		struct span name = span_cut(rest, 0, strcspn(rest.p, ",)"));
+		const struct variable *known = variable_named(v, name);
+		enum level of = known ? known->level
+				: span_starts(name, SPAN_LIT("txn.tollgate")) ? NONE
+				: span_starts(name, SPAN_LIT("proc."))	      ? SECRET
+									      : LOOKED_UP;
+		level = read && of > level ? of : level;
+	}
+	const struct variable *id = variable_named(v, SPAN_LIT("unique-id"));
+	if (id && id->level > level && (holds(word, "unique-id") || holds(word, "%ID")))
+		level = id->level;
+	return level;
+}
+
+/* The line's own value, before its condition. */
+static enum level
+line_level(const struct variables *v, const struct haproxy_line *l)
+{
+	size_t end = condition_at(l);
+	enum level level = l->environment && l->environment < end ? SECRET : NONE;
+
+	for (size_t i = 1; i < end && level < SECRET; i++) {
+		enum level word = word_level(v, l->word[i]);
+		level = word > level ? word : level;
+	}
+	return level;
+}
+
+/* What the line writes is as sure as its value; in a condition, as the word that writes it. */
+static bool
+mark_written(struct variables *v, const struct haproxy_line *l, enum level level)
+{
+	struct haproxy_written w = { .word = 0 };
+	struct span name;
+	bool news = false;
+
+	while (haproxy_written(l, &w, &name))
+		news |= variable_is(v, name,
+			w.word < condition_at(l) ? level : word_level(v, l->word[w.word]));
+	if (span_is(l->word[0], "unique-id-format"))
+		news |= variable_is(v, SPAN_LIT("unique-id"), level);
+	return news;
 }
 
 void
 credentials_mark(struct haproxy *h)
 {
-	struct secrets s = { .a = &h->arena };
-	size_t known;
+	struct variables v = { .h = h };
+	bool news = true;
 
-	do { /* a variable may be set from one that is set further down */
-		known = s.n;
+	for (size_t i = 0; i < h->n; i++) /* those that some line writes are no news to it */
+		for (size_t k = 0; k < h->section[i].n; k++)
+			mark_written(&v, &h->section[i].line[k], NONE);
+	while (news) { /* a variable may be set from one that is set further down */
+		news = false;
 		for (size_t i = 0; i < h->n; i++)
 			for (size_t k = 0; k < h->section[i].n; k++) {
 				struct haproxy_line *l = &h->section[i].line[k];
-				struct span name = variable_set(l);
-				l->secret = l->secret || has_secret(l) || reads_secret(&s, l);
-				if (l->secret && name.n)
-					add_secret(&s, name);
+				enum level level = l->secret ? SECRET : line_level(&v, l);
+				l->secret = level == SECRET;
+				l->looked_up = level >= LOOKED_UP;
+				news |= mark_written(&v, l, level);
 			}
-	} while (s.n > known);
+	}
 }
 
 /* ---- sections ---- */
@@ -327,9 +391,9 @@ rule_sets_credential(const struct haproxy_line *l)
 				return true;
 		struct span value = haproxy_word(l, writers[i].value);
 		if (!writers[i].name)
-			return target_holds_key(value, span_is(l->word[1], "set-query"));
-		return named_for_secrets(name) &&
-		       (is_written_out(value) || is_looked_up(value));
+			return target_holds_key(
+				value, span_is(l->word[1], "set-query"), l->looked_up);
+		return named_for_secrets(name) && (is_written_out(value) || l->looked_up);
 	}
 	return false;
 }
@@ -338,7 +402,37 @@ rule_sets_credential(const struct haproxy_line *l)
 static bool
 keeps_secret(const struct haproxy_line *l)
 {
-	return span_is(l->word[0], "http-request") && variable_set(l).n && l->secret;
+	struct haproxy_written w = { .word = 0 };
+	struct span name;
+
+	return span_is(l->word[0], "http-request") && l->secret &&
+	       haproxy_written(l, &w, &name);
+}
+
+/* A header that HAProxy itself adds: the unique id, or the name of the server. */
+static bool
+adds_credential(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	bool id = span_is(l->word[0], "unique-id-header");
+	const struct haproxy_line *format = haproxy_last(s, "unique-id-format", NULL), *server;
+	struct span name = haproxy_word(l, 1);
+	struct haproxy_walk w = haproxy_walk(s);
+
+	if (l->negated || !(id || span_is(l->word[0], "http-send-name-header")))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(credential_headers); i++)
+		if (span_ieq(name, span_str(credential_headers[i])))
+			return true;
+	if (id)
+		return format && (format->secret ||
+				  (named_for_secrets(name) &&
+				   (format->looked_up ||
+				    is_written_out(haproxy_word(format, 1)))));
+	while ((server = haproxy_next(&w)))
+		if (span_is(server->word[0], "server") &&
+			(holds_key(haproxy_word(server, 1)) || named_for_secrets(name)))
+			return true;
+	return false;
 }
 
 /* A certificate of our own that the server asks for. */
@@ -357,7 +451,7 @@ credential_of(const struct haproxy_section *s)
 	const struct haproxy_line *l;
 
 	while ((l = haproxy_next(&w)))
-		if (rule_sets_credential(l) ||
+		if (rule_sets_credential(l) || adds_credential(s, l) ||
 			(is_back(s) && (server_has_certificate(l) || keeps_secret(l))))
 			return l;
 	return NULL;
