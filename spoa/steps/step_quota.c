@@ -7,7 +7,7 @@
 #include "limits/limits.h"
 
 /* Longer than an SDK should sleep in a caller's request: it is told not to ask again. */
-enum { PATIENCE_S = 60 };
+enum { PATIENCE_S = 90 };
 
 static enum step_result
 unavailable(struct request *r, struct span why)
