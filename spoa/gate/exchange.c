@@ -119,6 +119,7 @@ exchange_free(struct request *r)
 	if (!x)
 		return;
 	INVARIANT(!x->ticket.live);
+	exchange_left(x);
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
 	guard_drop(&x->guard);
 	vault_free(&x->vault);
@@ -475,6 +476,7 @@ finish_now(struct request *r)
 	struct exchange *x = r->x;
 
 	r->run.life = LIFE_ENDED;
+	exchange_answered(x);
 	if (x->guard)
 		gate_count_answer(r, guard_report(x->guard));
 	settle(r, &x->result);

@@ -26,6 +26,8 @@ struct exchange {
 	bool made_later;   /* the answer only says that the request is taken on */
 	bool lists_models; /* of which the caller sees those that the rules permit */
 	struct guard *guard;
+	struct provider_entry *provider; /* under way there; NULL: not, or over */
+	uint64_t sent_us;
 	struct sha256 hmac; /* BODY_COPY: of what passes, to equal the decided body's */
 	/* gate_body, gate_refuse */
 	void (*verdict)(void *arg, const struct exchange_denial *denial);
@@ -65,6 +67,10 @@ bool exchange_finish_late(struct request *r);
 /* gate/answer.c: what is known of the request when its answer is read, in the arena that stays.
  * 0 or ERR_NOMEM. */
 int exchange_expect(struct request *r, struct exchange *x, struct arena *own);
+
+/* gate/provider.c: the provider's part is over: counts what came of it. */
+void exchange_answered(struct exchange *x);
+void exchange_left(struct exchange *x);
 
 /* gate/used.c: who says what it used, and *u where it is known or estimated. */
 enum used_by exchange_used(

@@ -173,8 +173,8 @@ model_label(struct request *r, bool permitted, bool *room)
 }
 
 /* Of an observed request the old backend is none of the route's. */
-static struct span
-provider_of(const struct request *r)
+struct span
+request_provider(const struct request *r)
 {
 	const struct target *to = r->out.decision.kind == D_OBSERVED ? NULL : request_target(r);
 
@@ -188,7 +188,7 @@ count_series(struct request *r, enum series_value v, uint64_t n)
 	bool room = true;
 	const struct span label[SERIES_LABELS] = {
 		[SERIES_ROUTE] = span_str(r->found.route ? r->found.route->name : NULL),
-		[SERIES_PROVIDER] = provider_of(r),
+		[SERIES_PROVIDER] = request_provider(r),
 		[SERIES_MODEL] = model_label(r, permitted, &room),
 	};
 
@@ -285,10 +285,15 @@ show_decision(struct request *r)
 		.code = by->code,
 		.person = r->found.identity.person,
 		.route = span_str(r->found.route ? r->found.route->name : NULL),
-		.target = provider_of(r),
+		.target = request_provider(r),
 		.model = r->in.body.model };
 
-	recent_add(&r->gate->tally.recent, &shown);
+	uint64_t n = recent_add(&r->gate->tally.recent, &shown);
+	if (d->via == VIA_RELAY && d->kind != D_DENY) {
+		r->out.shown_in = &r->gate->tally.recent;
+		r->out.shown_as = n;
+		recent_end(r->out.shown_in, n, RECENT_UNDER_WAY);
+	}
 	count_series(r, value[d->kind], 1);
 }
 
@@ -614,6 +619,18 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 
 /* ---- life ---- */
 
+/* Each is in /metrics before it is asked. */
+static void
+show_providers(struct gate *g)
+{
+	const struct policy *p = g->snap->policy;
+
+	for (size_t i = 0; i < p->nroutes; i++)
+		for (size_t k = 0; k < p->routes[i].ntargets; k++)
+			provider_entry(
+				&g->tally.providers, span_str(p->routes[i].targets[k].name));
+}
+
 struct gate *
 gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	struct snapshot *snap, struct redis *redis, struct quota_table *table,
@@ -643,6 +660,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 		free(g);
 		return NULL;
 	}
+	show_providers(g);
 	shared->gates[worker] = g;
 	if (worker >= shared->ngates)
 		shared->ngates = worker + 1;
@@ -661,6 +679,7 @@ gate_snapshot(struct gate *g, struct snapshot *snap)
 	struct snapshot *old = g->snap;
 
 	g->snap = snapshot_ref(snap);
+	show_providers(g);
 	snapshot_unref(&old);
 	recognisers_keep(g->recognisers, snap->policy);
 	data_keep(g->data, snap->policy);

@@ -124,6 +124,11 @@ struct guard;
 struct guard_head;
 int gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out);
 
+/* A first byte of the request went to the provider; the first one of its answer's body came, or
+ * its end where it has none: an event stream's, or not. Each once. */
+void gate_sent(struct exchange *x);
+void gate_heard(struct exchange *x, bool streamed);
+
 enum exchange_end {
 	END_COMPLETE,	   /* the provider's answer ended whole */
 	END_CLIENT_ABORT,
@@ -140,6 +145,7 @@ struct exchange_result {
 	uint64_t response_bytes;
 	struct usage usage;
 	const char *why; /* a fixed phrase for aborts; NULL */
+	const char *code; /* of the relay's error that was answered, or would have been; NULL */
 };
 
 /* May be called at any time after the claim, also while gate_body or gate_refuse

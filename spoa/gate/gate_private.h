@@ -12,7 +12,7 @@
 #include "gate/ticket.h"
 #include "tally/tally.h"
 
-enum { WARNED = 4096, LEARNED = 4096 };
+enum { WARNED = 4096, LEARNED = 4096, PROVIDER_LINES = 256 };
 
 /* limits/learned.c */
 struct learned_place {
@@ -33,6 +33,7 @@ struct gate_shared {
 	struct nonce_window *nonces;  /* of signed headers */
 	/* callers near a limit that were warned of: limits/warn.c */
 	_Atomic uint64_t warned[WARNED], warned_lines;
+	_Atomic uint64_t provider_lines[PROVIDER_LINES]; /* gate/provider.c */
 	struct token_learned learned; /* how far estimates were off */
 	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
 };
@@ -62,6 +63,7 @@ struct gate {
 void gate_run(struct request *r);
 /* Tokens that the provider reported, by route, provider and model. */
 struct guard_report;
+struct span request_provider(const struct request *r);
 void gate_count_answer(struct request *r, const struct guard_report *a);
 void gate_count_tokens(struct request *r, const struct usage *u);
 /* The time of the stages counts from now: the relay brought the body. */

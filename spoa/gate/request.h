@@ -266,6 +266,8 @@ struct request {
 		bool redacted;	  /* something was */
 		bool told;	  /* the ACK carried every variable there was */
 		uint64_t took_us; /* from arrival to the verdict */
+		struct recent *shown_in; /* where operators see what came of it; NULL */
+		uint64_t shown_as;
 	} out;
 
 	/* How far it is: the engine's. */

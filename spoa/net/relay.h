@@ -23,6 +23,8 @@ struct relay_gate_ops {
 	struct span (*response_fields)(struct exchange *x);
 	struct span (*cost_field)(struct exchange *x, const struct usage *u);
 	int (*answer)(struct exchange *x, const struct guard_head *h, struct guard **out);
+	void (*sent)(struct exchange *x);
+	void (*heard)(struct exchange *x, bool streamed);
 	void (*finish)(struct exchange *x, const struct exchange_result *r,
 		void (*done)(void *arg, int err), void *arg);
 };

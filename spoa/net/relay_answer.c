@@ -155,6 +155,7 @@ fail_exchange(
 {
 	bool sent = c->up && c->up->request.began;
 
+	c->result.code = code;
 	if (c->up)
 		upstream_release(c->up, false);
 	metric_inc(c->relay->metrics, M_RELAY_ABORTS);

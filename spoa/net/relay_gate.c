@@ -12,5 +12,7 @@ const struct relay_gate_ops relay_gate_ops = {
 	.response_fields = gate_response_fields,
 	.cost_field = gate_cost_field,
 	.answer = gate_answer,
+	.sent = gate_sent,
+	.heard = gate_heard,
 	.finish = gate_finish,
 };

@@ -248,10 +248,20 @@ chunk_close(struct edge *c, size_t from)
 	buf_str(&c->out, "\r\n");
 }
 
+static void
+heard(struct edge *c)
+{
+	if (!c->answer.heard)
+		c->relay->ops->heard(c->x, c->answer.streams);
+	c->answer.heard = true;
+}
+
 /* 0, an error of the framing, or ERR_AUTH: c->answer.refused says why not. */
 static int
 put_payload(struct edge *c, struct span payload, struct buf *to)
 {
+	if (payload.n)
+		heard(c);
 	metric_add(c->relay->metrics, M_RELAY_BYTES_DOWN, payload.n);
 	c->result.response_bytes += payload.n;
 	c->result.output_begun =
@@ -343,6 +353,7 @@ complete_response(struct upstream *u, bool whole_at_once)
 {
 	struct edge *c = u->edge;
 
+	heard(c);
 	if (!c->body.done)
 		c->last_request = true;
 	c->answer.terminator = c->answer.framing == HTTP_CHUNKED;

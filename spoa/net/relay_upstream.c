@@ -279,6 +279,8 @@ send_queued(struct upstream *u)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 1 : ERR_IO;
+		if (!u->request.began)
+			u->relay->ops->sent(u->edge->x);
 		u->request.began = true;
 		u->active_us = clock_mono_us();
 		size_t of_out = (size_t)n < out.n ? (size_t)n : out.n;

@@ -256,6 +256,21 @@ all_recognisers(struct server *s, const struct recognisers *out[WORKERS_MAX])
 	return s->nworkers;
 }
 
+/* Requests under way, and what providers answered. */
+static void
+work_says(struct server *s, struct buf *out)
+{
+	const struct provider_tally *t[WORKERS_MAX];
+	uint64_t alive = 0;
+
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		t[i] = &gate_tally(s->workers[i].gate)->providers;
+		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
+	}
+	buf_printf(out, ",\"requests_in_flight\":%" PRIu64 ",\"providers\":", alive);
+	provider_tally_json(out, t, s->nworkers);
+}
+
 void
 server_status(struct server *s, struct buf *out)
 {
@@ -289,6 +304,7 @@ server_status(struct server *s, struct buf *out)
 		",\"daemons\":{\"more_than_known\":%s,\"workers\":%" PRIu64
 		",\"known\":%" PRIu64 "}",
 		c.workers ? "true" : "false", c.workers ? c.workers : c.known, c.known);
+	work_says(s, out);
 	buf_str(out, ",\"last_reload\":");
 	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");
@@ -303,6 +319,7 @@ server_recent(struct server *s, struct buf *out)
 	buf_printf(out, "{\"node\":\"%s\",\"policy\":", s->shared_cfg->node);
 	buf_json_str(out, span_str(snap->policy->label));
 	snapshot_unref(&snap);
+	work_says(s, out);
 	buf_str(out, ",\"workers\":[");
 	for (unsigned i = 0; i < s->nworkers; i++) {
 		if (i)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "codec/utf8.h"
+#include "tally/providers.h"
 
 enum shown_text {
 	SHOWN_PERSON,
@@ -57,7 +58,7 @@ set_text(struct shown *s, enum shown_text t, struct span text)
 	s->n[t] = (uint8_t)n;
 }
 
-void
+uint64_t
 recent_add(struct recent *rec, const struct decided *d)
 {
 	uint64_t n = atomic_load_explicit(&rec->total, memory_order_relaxed), word;
@@ -83,6 +84,36 @@ recent_add(struct recent *rec, const struct decided *d)
 	}
 	atomic_store_explicit(&slot->turn, 2 * n + 2, memory_order_release);
 	atomic_store_explicit(&rec->total, n + 1, memory_order_release);
+	return n;
+}
+
+void
+recent_end(struct recent *rec, uint64_t n, int end)
+{
+	_Atomic uint64_t *to = &rec->slot[n % CAP_RECENT].end;
+	uint64_t had = atomic_load_explicit(to, memory_order_relaxed),
+		 word = (n + 1) << 16 | (uint64_t)end;
+
+	/* The slot may be a later decision's by now. */
+	while (had >> 16 <= n + 1 && !atomic_compare_exchange_weak_explicit(to, &had, word,
+					     memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+/* As JSON has it; "": the relay had no part in it, or it is not known. */
+static const char *
+end_text(const struct recent *rec, uint64_t n, char out[16])
+{
+	static const char *const ends[] = { "under way", "client_abort", "never_sent",
+		"answer_denied" };
+	uint64_t word =
+		atomic_load_explicit(&rec->slot[n % CAP_RECENT].end, memory_order_relaxed);
+	int end = word >> 16 == n + 1 ? (int)(word & 0xffff) : 0;
+
+	return !end			? ""
+	       : end < RECENT_UNDER_WAY ? provider_status_text(end, out)
+	       : end < (int)RECENT_ENDS ? ends[end - RECENT_UNDER_WAY]
+					: provider_status_text(end, out);
 }
 
 /* Decision n; false: the slot is another's by now. */
@@ -102,7 +133,7 @@ read_slot(const struct recent *rec, uint64_t n, struct shown *s)
 }
 
 static void
-put_shown(const struct shown *s, struct buf *out)
+put_shown(const struct shown *s, const char *end, struct buf *out)
 {
 	char when[CLOCK_RFC3339_LEN];
 
@@ -112,6 +143,8 @@ put_shown(const struct shown *s, struct buf *out)
 		buf_printf(out, ",\"status\":%u", s->status);
 	if (s->via[0])
 		buf_printf(out, ",\"via\":\"%s\"", s->via);
+	if (*end)
+		buf_printf(out, ",\"answer\":\"%s\"", end);
 	for (size_t t = 0; t < SHOWN_TEXTS; t++) {
 		struct span text = span_of(s->text + texts[t].at, s->n[t]);
 		if (!text.n)
@@ -131,6 +164,7 @@ recent_write(const struct recent *rec, struct buf *out)
 	uint64_t n = total > CAP_RECENT ? total - CAP_RECENT : 0;
 	bool first = true;
 	struct shown s;
+	char end[16];
 
 	buf_printf(out, "{\"decisions\":%" PRIu64 ",\"recent\":[", total);
 	for (; n < total; n++) {
@@ -138,7 +172,7 @@ recent_write(const struct recent *rec, struct buf *out)
 			continue;
 		if (!first)
 			buf_putc(out, ',');
-		put_shown(&s, out);
+		put_shown(&s, end_text(rec, n, end), out);
 		first = false;
 	}
 	buf_str(out, "]}");

@@ -25,16 +25,29 @@ struct decided {
 	struct span person, route, target, model;
 };
 
+/* What came of one that the relay took: a status of the provider's, an enum provider_failure
+ * (tally/providers.h), or one of these. */
+enum recent_end {
+	RECENT_UNDER_WAY = 10,
+	RECENT_CLIENT_ABORT,
+	RECENT_NEVER_SENT,
+	RECENT_ANSWER_DENIED,
+	RECENT_ENDS
+};
+
 struct recent {
 	_Atomic uint64_t total; /* decisions so far: the next goes to slot total % CAP_RECENT */
 	struct recent_slot {
 		_Atomic uint64_t turn; /* 2n + 1 while decision n is written, 2n + 2 after it */
 		_Atomic uint64_t word[RECENT_WORDS];
+		_Atomic uint64_t end; /* n + 1 << 16 | what came of it: any worker's */
 	} slot[CAP_RECENT];
 };
 
-/* The worker's own thread, once for each verdict that is final. */
-void recent_add(struct recent *rec, const struct decided *d);
+/* The worker's own thread, once for each verdict that is final. The decision's number. */
+uint64_t recent_add(struct recent *rec, const struct decided *d);
+/* What came of decision n. Any worker, one at a time. */
+void recent_end(struct recent *rec, uint64_t n, int end);
 /* {"decisions":N,"recent":[{…}, …]}, oldest first; any thread. What is written over meanwhile
  * is left out. */
 void recent_write(const struct recent *rec, struct buf *out);

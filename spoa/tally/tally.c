@@ -18,6 +18,7 @@ tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const
 	const struct histogram *h[WORKERS_MOST];
 	const struct series *s[WORKERS_MOST];
 	const struct limit_tally *l[WORKERS_MOST];
+	const struct provider_tally *p[WORKERS_MOST];
 	char label[32];
 
 	if (n > WORKERS_MOST)
@@ -30,12 +31,14 @@ tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const
 		for (size_t i = 0; i < n; i++)
 			h[i] = &t[i]->stage[k];
 		snprintf(label, sizeof(label), "stage=\"%s\"", names[k]);
-		histogram_write(out, "stage_seconds", label, h, n);
+		histogram_write(out, "stage_seconds", label, HISTOGRAM_US, h, n);
 	}
 	for (size_t i = 0; i < n; i++) {
 		s[i] = &t[i]->series;
 		l[i] = &t[i]->limits;
+		p[i] = &t[i]->providers;
 	}
+	provider_tally_write(out, p, n);
 	limit_tally_write(out, l, n);
 	return series_write(sum, out, s, n);
 }

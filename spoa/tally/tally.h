@@ -4,6 +4,7 @@
 
 #include "tally/histogram.h"
 #include "tally/limits.h"
+#include "tally/providers.h"
 #include "tally/recent.h"
 #include "tally/series.h"
 
@@ -34,6 +35,7 @@ struct tallies {
 	struct series series;
 	struct recent recent;
 	struct limit_tally limits;
+	struct provider_tally providers;
 };
 
 /* Prometheus text of the sum over n workers; any thread. What series_write() returns. */

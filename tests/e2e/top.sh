@@ -45,7 +45,8 @@ assert len(o["workers"]) == 2 and o["node"] and "@" in o["policy"], o
 all = [d for w in o["workers"] for d in w["recent"]]
 assert sum(w["decisions"] for w in o["workers"]) == len(all) == 4, o
 d = next(d for d in all if d["id"] == sys.argv[2])
-assert set(d) == {"decided_at", "decision", "via", "person", "route", "target", "model", "rule", "took_us", "id"}, d
+assert set(d) == {"decided_at", "decision", "via", "person", "route", "target", "model", "rule", "took_us", "id", "answer"}, d
+assert d["answer"] == "200", d
 deny = next(d for d in all if d["decision"] == "deny")
 assert deny["status"] == 401 and ("code" in deny or "rule" in deny) and "via" not in deny, deny
 PY

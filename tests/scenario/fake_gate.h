@@ -26,6 +26,8 @@ struct exchange {
 	int refused; /* gate_refuse's status */
 	const char *refused_code;
 	bool finished, freed;
+	unsigned sent, heard;
+	bool heard_streamed;
 	struct guard *guard;
 	struct exchange_result result;
 };
@@ -257,6 +259,19 @@ fake_finish(struct exchange *x, const struct exchange_result *r,
 	later(x, fake_finished, x->gate->finish_s);
 }
 
+static void
+fake_sent(struct exchange *x)
+{
+	x->sent++;
+}
+
+static void
+fake_heard(struct exchange *x, bool streamed)
+{
+	x->heard++;
+	x->heard_streamed = streamed;
+}
+
 static const struct relay_gate_ops fake_ops = {
 	.claim = fake_claim,
 	.plan = fake_plan,
@@ -267,5 +282,7 @@ static const struct relay_gate_ops fake_ops = {
 	.response_fields = fake_fields,
 	.cost_field = fake_cost,
 	.answer = fake_answer,
+	.sent = fake_sent,
+	.heard = fake_heard,
 	.finish = fake_finish,
 };

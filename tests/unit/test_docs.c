@@ -170,6 +170,13 @@ every_metric_and_its_labels(void **state)
 		if (sscanf(series[i].labels, "%*[a-z_]=\"%63[^\"]", value) == 1)
 			want(running, "tollgate.8", "label", value);
 	}
+	static const char *const ends[] = {
+#define X(id, code, means) code,
+		PROVIDER_FAILURES(X)
+#undef X
+	};
+	for (size_t i = 0; i < COUNT_OF(ends); i++)
+		want(running, "tollgate.8", "status", ends[i]);
 	for (size_t i = 0; i < STAGES; i++)
 		want(running, "tollgate.8", "stage", stages[i]);
 	none_missing(METRIC_COUNT, 30);

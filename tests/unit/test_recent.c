@@ -114,6 +114,41 @@ long_words_are_cut_at_a_character(void **state)
 	json_decref(o);
 }
 
+/* What became of a decision is known later, when its place may be another's. */
+static void
+what_came_of_it_is_its_own(void **state)
+{
+	static const struct {
+		int end;
+		const char *text;
+	} rows[] = { { RECENT_UNDER_WAY, "under way" }, { 200, "200" }, { 429, "429" },
+		{ 2, "provider_timeout" }, { RECENT_CLIENT_ABORT, "client_abort" },
+		{ RECENT_NEVER_SENT, "never_sent" },
+		{ RECENT_ANSWER_DENIED, "answer_denied" } };
+
+	(void)state;
+	add(&ring, "01234567890123456789012345", "m");
+	json_t *o = read_all(&ring);
+	assert_null(last(o, "answer"));
+	json_decref(o);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		recent_end(&ring, 0, rows[i].end);
+		o = read_all(&ring);
+		assert_string_equal(last(o, "answer"), rows[i].text);
+		json_decref(o);
+	}
+	for (int i = 0; i < CAP_RECENT; i++)
+		add(&ring, "01234567890123456789012345", "m");
+	o = read_all(&ring);
+	assert_null(last(o, "answer"));
+	json_decref(o);
+	recent_end(&ring, CAP_RECENT, 200);
+	recent_end(&ring, 0, 500); /* it has gone */
+	o = read_all(&ring);
+	assert_string_equal(last(o, "answer"), "200");
+	json_decref(o);
+}
+
 static _Atomic bool stop;
 
 /* Each decision says its letter everywhere. */
@@ -213,6 +248,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_last_are_kept_oldest_first, fresh),
+		cmocka_unit_test_setup(what_came_of_it_is_its_own, fresh),
 		cmocka_unit_test_setup(long_words_are_cut_at_a_character, fresh),
 		cmocka_unit_test_setup(who_reads_while_it_is_written_sees_whole_ones, fresh),
 		cmocka_unit_test(a_terminal_gets_letters_only),

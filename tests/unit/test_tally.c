@@ -271,6 +271,88 @@ a_histogram_adds_up(void **state)
 	assert_int_equal(lines_with("# TYPE tollgate_stage_seconds histogram"), 1);
 }
 
+/* ---- providers ---- */
+
+static void
+answered(int worker, const char *name, int status, int64_t ms)
+{
+	provider_answered(provider_entry(&w[worker]->providers, span_str(name)), status, ms);
+}
+
+static void
+providers_are_told_apart_by_status(void **state)
+{
+	const struct provider_tally *const all[] = { &w[0]->providers, &w[1]->providers };
+	char name[16];
+	struct buf b;
+
+	(void)state;
+	answered(0, "a", 200, 1000);
+	answered(1, "b", 200, 1000);
+	answered(1, "a", 429, 2000);
+	answered(0, "a", 429, 3000);
+	answered(1, "a", PROVIDER_TIMEOUT, 2500);
+	answered(0, "a", 404, 9000); /* a caller's mistake */
+	provider_sent(provider_entry(&w[1]->providers, SPAN_LIT("b")));
+	provider_heard(provider_entry(&w[1]->providers, SPAN_LIT("b")), true, 30000000);
+	provider_heard(provider_entry(&w[0]->providers, SPAN_LIT("b")), true, 10000000);
+	scrape();
+#define ANSWERS "tollgate_provider_answers_total"
+	assert_true(has(ANSWERS "{provider=\"a\",status=\"200\"} 1"));
+	assert_true(has(ANSWERS "{provider=\"a\",status=\"429\"} 2"));
+	assert_true(has(ANSWERS "{provider=\"a\",status=\"404\"} 1"));
+	assert_true(has(ANSWERS "{provider=\"a\",status=\"provider_timeout\"} 1"));
+	assert_true(has(ANSWERS "{provider=\"b\",status=\"200\"} 1"));
+	assert_true(has(ANSWERS "{provider=\"b\",status=\"401\"} 0"));
+	assert_true(has("tollgate_provider_requests_in_flight{provider=\"b\"} 1"));
+#define BUCKET "tollgate_provider_first_byte_seconds_bucket{provider=\"b\",kind=\"streamed\""
+	assert_true(has(BUCKET ",le=\"5\"} 0"));
+	assert_true(has(BUCKET ",le=\"10\"} 1"));
+	assert_true(has(BUCKET ",le=\"50\"} 2"));
+	assert_true(has("tollgate_provider_first_byte_seconds_sum{provider=\"b\","
+			"kind=\"streamed\"} 40.000000"));
+	buf_init(&b, 0);
+	provider_tally_json(&b, all, 2);
+	buf_putc(&b, '\0');
+	assert_string_equal(buf_view(&b).p,
+		"[{\"provider\":\"a\",\"under_way\":0,\"answers\":5,\"errors\":3,"
+		"\"last_error\":\"429\",\"means\":\"over its own rate or quota\","
+		"\"last_error_at\":\"1970-01-01T00:00:03.000Z\","
+		"\"last_success_at\":\"1970-01-01T00:00:01.000Z\"},"
+		"{\"provider\":\"b\",\"under_way\":1,\"answers\":1,\"errors\":0,"
+		"\"last_success_at\":\"1970-01-01T00:00:01.000Z\","
+		"\"first_byte_ms\":{\"answers\":2,\"mean\":20000,\"most\":30000}}]");
+	buf_free(&b);
+	/* statuses and names beyond the room */
+	for (int i = 0; i < 100; i++)
+		answered(0, "a", 500 + i, 4000);
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "p%d", i);
+		answered(0, name, 200, 4000);
+	}
+	scrape();
+	assert_true(has(ANSWERS "{provider=\"a\",status=\"other\"} 72"));
+	assert_true(has(ANSWERS "{provider=\"other\",status=\"200\"} 39"));
+}
+
+static void
+what_an_operator_minds_has_a_meaning(void **state)
+{
+	(void)state;
+	for (int status = 200; status < 600; status++) {
+		bool minds = status == 401 || status == 402 || status == 403 || status == 429 ||
+			     status >= 500;
+		assert_int_equal(provider_means(status) != NULL, minds);
+	}
+	for (int i = 1; i < PROVIDER_FAILED; i++) {
+		char code[16];
+		assert_non_null(provider_means(i));
+		assert_int_equal(provider_failure(provider_status_text(i, code)), i);
+	}
+	assert_int_equal(provider_failure("overloaded"), 0);
+	assert_int_equal(provider_failure(NULL), 0);
+}
+
 static _Atomic bool stop;
 static _Atomic unsigned counted;
 
@@ -369,6 +451,8 @@ main(void)
 		ROW(label_sets_have_a_cap_and_what_is_over_it_never_moves),
 		ROW(labels_are_escaped_and_cut),
 		ROW(a_histogram_adds_up),
+		ROW(providers_are_told_apart_by_status),
+		ROW(what_an_operator_minds_has_a_meaning),
 		ROW(scrapers_read_while_a_worker_counts),
 	};
 

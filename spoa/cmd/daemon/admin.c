@@ -214,6 +214,29 @@ admin_cell(struct buf *b, const json_t *o, const char *name, int width, const ch
 	buf_free(&cell);
 }
 
+void
+admin_provider(struct buf *b, const json_t *p)
+{
+	const json_t *first = json_object_get(p, "first_byte_ms");
+	const char *error = json_string_value(json_object_get(p, "last_error")),
+		   *means = json_string_value(json_object_get(p, "means")),
+		   *at = json_string_value(json_object_get(p, "last_error_at")),
+		   *good = json_string_value(json_object_get(p, "last_success_at"));
+	long long most = json_integer_value(json_object_get(first, "most"));
+
+	buf_printf(b, "%lld under way, %lld answers, %lld errors",
+		(long long)json_integer_value(json_object_get(p, "under_way")),
+		(long long)json_integer_value(json_object_get(p, "answers")),
+		(long long)json_integer_value(json_object_get(p, "errors")));
+	if (first)
+		buf_printf(b, ", first byte after %lld.%03lld s at most", most / 1000,
+			most % 1000);
+	if (error && at)
+		buf_printf(b, "; last error %.24s at %.24s: %.80s%s", error, at,
+			means ? means : "",
+			good && strcmp(good, at) > 0 ? "; it has answered since" : "");
+}
+
 int
 admin_print_json(const char *what, struct span answer)
 {

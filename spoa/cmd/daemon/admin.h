@@ -35,4 +35,7 @@ int admin_print_json(const char *what, struct span answer);
  * NULL. */
 const char *admin_socket(const char *what, const char *named, struct arena *a);
 
+/* What a provider did, of a /status or /recent: "3 under way, 120 answers, 34 errors, …". */
+void admin_provider(struct buf *b, const json_t *provider);
+
 #endif

@@ -52,6 +52,18 @@ show_status(struct span status, struct span ready, bool ok)
 		"tollgate %s, node %s, %lld workers, since %.19sZ\n%lld routes, %lld rules\n",
 		version, node, (long long)workers, started, (long long)routes,
 		(long long)rules);
+	json_t *one, *alive = json_object_get(s, "requests_in_flight");
+	size_t i;
+	if (alive)
+		buf_printf(&text, "%lld requests under way\n",
+			(long long)json_integer_value(alive));
+	json_array_foreach(json_object_get(s, "providers"), i, one)
+	{
+		const char *name = json_string_value(json_object_get(one, "provider"));
+		buf_printf(&text, "provider %.64s: ", name ? name : "?");
+		admin_provider(&text, one);
+		buf_putc(&text, '\n');
+	}
 	buf_span(&text, ready);
 	print_lines(stdout, buf_view(&text));
 	buf_free(&text);

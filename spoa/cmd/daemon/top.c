@@ -21,7 +21,9 @@ enum {
 	ANSWER_BYTES = 4 << 20,
 	ANSWER_S = 5,
 	REFRESH_MS = 1000,
-	HEAD_ROWS = 2, /* above the decisions */
+	HEAD_ROWS = 2,	/* above the decisions */
+	ERROR_ROWS = 3, /* of providers, above them too */
+	ERRORS_S = 900, /* so long after the last one */
 	ROWS = 24,
 	COLUMNS = 80 /* where the terminal does not say */
 };
@@ -106,10 +108,10 @@ by_age(const void *x, const void *y)
 static const struct {
 	const char *title;
 	size_t columns;
-} columns[] = { { "TIME", 12 }, { "W", 2 }, { "DECISION", 10 }, { "PERSON", 16 },
-	{ "ROUTE", 12 }, { "PROVIDER", 12 }, { "MODEL", 20 }, { "RULE", 20 }, { "MS", 8 },
-	{ "ID", 26 } };
-enum { DECISION = 2 };
+} columns[] = { { "TIME", 12 }, { "W", 2 }, { "DECISION", 10 }, { "ANSWER", 10 },
+	{ "PERSON", 16 }, { "ROUTE", 12 }, { "PROVIDER", 12 }, { "MODEL", 20 }, { "RULE", 20 },
+	{ "MS", 8 }, { "ID", 26 } };
+enum { DECISION = 2, ANSWER = 3 };
 
 static void
 cells_of(const struct row *r, char number[3][32], struct span cell[COUNT_OF(columns)])
@@ -126,10 +128,11 @@ cells_of(const struct row *r, char number[3][32], struct span cell[COUNT_OF(colu
 		snprintf(number[1], 32, "%.20s", member(r->o, "decision"));
 	snprintf(number[2], 32, "%lld.%03lld", (long long)us / 1000, (long long)us % 1000);
 	struct span all[COUNT_OF(columns)] = { span_cut(span_str(r->at), 11, 23),
-		span_str(number[0]), span_str(number[1]), span_str(member(r->o, "person")),
-		span_str(member(r->o, "route")), span_str(member(r->o, "target")),
-		span_str(member(r->o, "model")), span_str(*rule ? rule : member(r->o, "code")),
-		span_str(number[2]), span_str(member(r->o, "id")) };
+		span_str(number[0]), span_str(number[1]), span_str(member(r->o, "answer")),
+		span_str(member(r->o, "person")), span_str(member(r->o, "route")),
+		span_str(member(r->o, "target")), span_str(member(r->o, "model")),
+		span_str(*rule ? rule : member(r->o, "code")), span_str(number[2]),
+		span_str(member(r->o, "id")) };
 	memcpy(cell, all, sizeof(all));
 }
 
@@ -157,6 +160,8 @@ put_line(struct buf *out, const struct row *r)
 	cells_of(r, number, cell);
 	cell[0] = span_str(r->at);
 	for (size_t i = 0; i < COUNT_OF(columns); i++) {
+		if (i == ANSWER)
+			continue; /* it changes: a line is printed once */
 		if (i)
 			buf_putc(out, ' ');
 		if (i == DECISION) /* and its status */
@@ -237,7 +242,7 @@ leave(void)
 }
 
 static void
-put_head(struct buf *out, const struct answer *a, double rate, size_t width)
+put_head(struct buf *out, const struct answer *a, double rate, size_t width, struct span errors)
 {
 	struct span titles[COUNT_OF(columns)];
 	struct buf line;
@@ -246,16 +251,45 @@ put_head(struct buf *out, const struct answer *a, double rate, size_t width)
 	buf_init(&line, 0);
 	clock_rfc3339(clock_wall_ns(), now);
 	buf_printf(&line,
-		"tollgate %.40s  %.80s  %zu worker%s  %lld decisions  %.1f/s  %.8sZ  q: quit",
+		"tollgate %.40s  %.80s  %zu worker%s  %lld decisions  %.1f/s  %lld under way  "
+		"%.8sZ  q: quit",
 		member(a->doc, "node"), member(a->doc, "policy"), a->workers,
-		a->workers == 1 ? "" : "s", (long long)a->decisions, rate, now + 11);
+		a->workers == 1 ? "" : "s", (long long)a->decisions, rate,
+		(long long)json_integer_value(json_object_get(a->doc, "requests_in_flight")),
+		now + 11);
 	plain_put(out, buf_view(&line), width);
 	buf_free(&line);
+	buf_span(out, errors);
 	buf_str(out, "\n\033[2K\033[7m");
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
 		titles[i] = span_str(columns[i].title);
 	put_cells(out, titles, width);
 	buf_str(out, "\033[0m");
+}
+
+/* Providers whose last error is not long ago, a row each: how many. */
+static size_t
+put_errors(struct buf *out, const struct answer *a, size_t room, size_t width)
+{
+	char since[CLOCK_RFC3339_LEN];
+	struct buf line;
+	size_t i, n = 0;
+	json_t *p;
+
+	clock_rfc3339(clock_wall_ns() - ERRORS_S * INT64_C(1000000000), since);
+	json_array_foreach(json_object_get(a->doc, "providers"), i, p)
+	{
+		if (n == room || strcmp(member(p, "last_error_at"), since) < 0)
+			continue;
+		buf_init(&line, 0);
+		buf_printf(&line, "%.64s: ", member(p, "provider"));
+		admin_provider(&line, p);
+		buf_str(out, "\n\033[2K");
+		plain_put(out, buf_view(&line), width);
+		buf_free(&line);
+		n++;
+	}
+	return n;
 }
 
 /* The newest on top. `trouble` stands in place of the last row. */
@@ -271,13 +305,17 @@ draw(struct answer *a, double rate, struct span trouble)
 	size_t rows = ws.ws_row ? ws.ws_row : ROWS, width = ws.ws_col ? ws.ws_col : COLUMNS;
 	size_t room = rows > HEAD_ROWS ? rows - HEAD_ROWS : 0;
 	room -= trouble.n && room;
+	struct buf errors;
+	buf_init(&errors, 0);
+	room -= put_errors(&errors, a, room < ERROR_ROWS ? room : ERROR_ROWS, width);
 	size_t n = a->n < room ? a->n : room;
 	qsort(a->row, a->n, sizeof(*a->row), by_age);
 	qsort(a->row, n, sizeof(*a->row), by_time);
 	buf_init(&out, 0);
 	buf_str(&out, "\033[H\033[2K"); /* a line is cleared before: after its last column that
 					   is lost */
-	put_head(&out, a, rate, width);
+	put_head(&out, a, rate, width, buf_view(&errors));
+	buf_free(&errors);
 	for (size_t i = n; i-- > 0;) {
 		buf_str(&out, "\n\033[2K");
 		cells_of(&a->row[i], number, cell);

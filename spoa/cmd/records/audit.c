@@ -114,6 +114,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "decision", .text = &a->decision },
 		{ "route", .text = &a->route },
 		{ "class", .text = &a->class },
+		{ "outcome", .text = &a->outcome },
 		{ "follow", .flag = &a->follow },
 		{ .name = NULL },
 	};
@@ -132,7 +133,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	if (((a->policy || a->as_json) && !list && strcmp(a->what, "audit explain") != 0) ||
 		(list && (a->policy || from)) ||
 		(!list && (since || until || a->person || a->decision || a->route || a->class ||
-				  a->follow)))
+				  a->outcome || a->follow)))
 		return cmd_usage("audit");
 	char since_text[CLOCK_RFC3339_LEN], until_text[CLOCK_RFC3339_LEN];
 	int code = audit_period(a, since, until, since_text, until_text);

@@ -67,7 +67,7 @@ struct audit_args {
 	const char *config, *policy;
 	bool as_json;
 	/* list: what is shown; NULL and 0: any */
-	const char *person, *decision, *route, *class;
+	const char *person, *decision, *route, *class, *outcome;
 	int64_t since_ns, until_ns;
 	bool follow;
 	uint64_t from;

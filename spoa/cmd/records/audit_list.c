@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/records/audit.h"
@@ -20,8 +21,15 @@
 #define POLL_NS 200000000L
 enum {
 	NODES_MAX = 256, /* in one folder */
-	DECISION_COLUMNS = 6
+	DECISION_COLUMNS = 6,
+	OUTCOME_COLUMNS = 14
 };
+
+static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
+/* Of completions (gate/exchange.c, gate/notify.c, net/recall.c). */
+static const char *const outcomes[] = { "complete", "client_abort", "provider_abort",
+	"never_sent", "denied", "answer_denied", "abandoned", "orphaned" };
+static const char failed[] = "error";
 
 struct feed;
 
@@ -121,6 +129,72 @@ print_line(json_t *r)
 	buf_free(&b);
 }
 
+/* ---- how requests ended ---- */
+
+/* "429", "4xx" */
+static bool
+is_status(struct span word)
+{
+	return word.n == 3 && word.p[0] >= '1' && word.p[0] <= '5' &&
+	       ((is_digit(word.p[1]) && is_digit(word.p[2])) || !memcmp(word.p + 1, "xx", 2));
+}
+
+/* What the provider did, or did not: what an operator minds. */
+static bool
+is_failure(const char *outcome, long long status, json_t *record)
+{
+	return !strcmp(outcome, "provider_abort") || status >= 400 ||
+	       json_is_true(
+		       json_object_get(json_object_get(record, "answer"), "provider_error"));
+}
+
+/* One of the words of --outcome. */
+static bool
+ended_so(json_t *record, const char *wanted)
+{
+	const char *outcome = text_or_dash(record, "outcome");
+	long long status = json_integer_value(json_object_get(record, "status"));
+	struct span rest = span_str(wanted);
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", status);
+	while (rest.n) {
+		struct span word = span_next(&rest, ',');
+		if (span_is(word, outcome) || span_is(word, text) ||
+			(is_status(word) && word.p[1] == 'x' && word.p[0] == text[0] &&
+				strlen(text) == 3) ||
+			(span_is(word, failed) && is_failure(outcome, status, record)))
+			return true;
+	}
+	return false;
+}
+
+/* Time, outcome, status of the provider, person, route, provider, model, why, id. */
+static void
+print_outcome(json_t *r)
+{
+	json_t *status = json_object_get(r, "status");
+	struct buf b;
+
+	buf_init(&b, 0);
+	plain_put(&b, span_cut(span_str(text_or_dash(r, "time")), 0, 23), SIZE_MAX);
+	buf_str(&b, "Z ");
+	size_t used = plain_put(&b, span_str(text_or_dash(r, "outcome")), SIZE_MAX);
+	buf_printf(&b, "%*s ", used < OUTCOME_COLUMNS ? (int)(OUTCOME_COLUMNS - used) : 0, "");
+	if (json_is_integer(status))
+		buf_printf(&b, "%lld ", (long long)json_integer_value(status));
+	else
+		buf_str(&b, "- ");
+	put_word(&b, text_or_dash(json_object_get(r, "identity"), "person"));
+	put_word(&b, text_or_dash(r, "route"));
+	put_word(&b, text_or_dash(r, "target"));
+	put_word(&b, text_or_dash(r, "model"));
+	put_word(&b, text_or_dash(r, "why"));
+	plain_word(&b, span_str(text_or_dash(r, "id")));
+	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
+	buf_free(&b);
+}
+
 /* False: parsing the record would be in vain. Texts are in it as they are, but for what JSON
  * escapes. */
 static bool
@@ -143,7 +217,7 @@ list_line(void *arg, struct span line)
 	/* Most of a long journal ends here. */
 	if (!audit_time_within(line, l->since, l->until))
 		return;
-	if (!is_text(chain_member(line, "type"), "decision") ||
+	if (!is_text(chain_member(line, "type"), a->outcome ? "completion" : "decision") ||
 		!is_text(chain_member(line, "decision"), a->decision) ||
 		!is_text(chain_member(line, "route"), a->route) || !may_hold(line, a->person) ||
 		!may_hold(line, a->class))
@@ -152,9 +226,12 @@ list_line(void *arg, struct span line)
 	if (r &&
 		(!a->person || !strcmp(text_or_dash(json_object_get(r, "identity"), "person"),
 				       a->person)) &&
-		(!a->class || has_class(r, a->class))) {
+		(!a->class || has_class(r, a->class)) &&
+		(!a->outcome || ended_so(r, a->outcome))) {
 		if (a->as_json)
 			printf("%.*s\n", SPAN_ARG(line));
+		else if (a->outcome)
+			print_outcome(r);
 		else
 			print_line(r);
 	}
@@ -300,6 +377,36 @@ list_journal(struct list *l, const char *dir)
 	return code;
 }
 
+/* A word that no record can have would show nothing for good. */
+static int
+words_known(const struct audit_args *a)
+{
+	struct span rest = span_str(a->outcome);
+
+	if (a->decision && span_find(span_str(a->decision), decisions, COUNT_OF(decisions)) ==
+				   COUNT_OF(decisions))
+		return cmd_fail("audit list",
+			"--decision: %s: permit, redact, deny or observed is expected",
+			a->decision);
+	if (a->outcome && (a->decision || a->class))
+		return cmd_fail("audit list",
+			"--outcome is of answers: --decision and --class are of decisions");
+	while (a->outcome) {
+		struct span word = span_next(&rest, ',');
+		if (!is_status(word) && !span_is(word, failed) &&
+			span_find(word, outcomes, COUNT_OF(outcomes)) == COUNT_OF(outcomes))
+			return cmd_fail("audit list",
+				"--outcome: %.*s: complete, client_abort, provider_abort, "
+				"never_sent, denied, answer_denied, abandoned, orphaned, a "
+				"status "
+				"(429), a class of them (5xx) or error is expected",
+				SPAN_ARG(word));
+		if (!rest.n && word.p + word.n == a->outcome + strlen(a->outcome))
+			break;
+	}
+	return 0;
+}
+
 int
 audit_list(struct audit_args *a)
 {
@@ -309,6 +416,10 @@ audit_list(struct audit_args *a)
 
 	if (!l.feed)
 		return cmd_fail("audit list", "out of memory");
+	if (words_known(a)) {
+		free(l.feed);
+		return EXIT_CANNOT;
+	}
 	if (a->since_ns)
 		clock_rfc3339(a->since_ns, l.since);
 	if (a->until_ns)
