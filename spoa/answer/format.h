@@ -62,6 +62,12 @@ struct answer_format {
 	/* Events after which a channel goes on no more: where they have numbers, those with
 	 * the same. NULL last; NULL: none but those with a READ_FINISH, READ_ERROR or `ends` */
 	const char *const *ends;
+	/* What a whole stream has at its end, or it was cut: an event of one of these types
+	 * (NULL last), where its events have types; NULL: an end of each of its choices. */
+	const char *const *last;
+	bool endless; /* it has nothing there: a cut cannot be seen */
+	bool lines;   /* its streams may be lines of JSON */
+	bool repeats; /* a finish may be said in each event, and text after it */
 	/* Where a stream's events may say all that came so far: rows whose paths begin so.
 	 * NULL: nowhere */
 	const char *so_far;
@@ -81,7 +87,8 @@ struct answer_tree {
 const struct answer_format *answer_format_find(struct span dialect, struct span path);
 
 extern const struct answer_format answer_openai, answer_openai_responses, answer_anthropic,
-	answer_invoke, answer_conversations, answer_transcriptions, answer_gemini,
-	answer_bedrock, answer_cohere, answer_ollama, answer_tgi, answer_any;
+	answer_transcripts, answer_complete, answer_invoke, answer_conversations,
+	answer_transcriptions, answer_gemini, answer_bedrock, answer_cohere, answer_ollama,
+	answer_tgi, answer_any;
 
 #endif

@@ -55,6 +55,7 @@ static const struct answer_row rows[] = {
 	{ 0 },
 };
 static const char *const ends[] = { "content_block_stop", "message_stop", "error", NULL };
+static const char *const last[] = { "message_stop", "error", NULL };
 
 /* Bedrock's invoke answers in its model's own format: Claude, Nova, Llama, Titan, Mistral,
  * Cohere, and those that speak like OpenAI's. Their members do not meet. */
@@ -121,8 +122,18 @@ const struct answer_format answer_anthropic = {
 	.rows = rows,
 	.type = "type",
 	.ends = ends,
+	.last = last,
 	.counted = 1,
 	.blocks = true,
+	.tree = FORMAT_TREE,
+};
+
+const struct answer_format answer_complete = {
+	.name = "complete",
+	.rows = rows,
+	.type = "type",
+	.ends = ends,
+	.counted = 1,
 	.tree = FORMAT_TREE,
 };
 

@@ -32,7 +32,7 @@ static const struct answer_row gemini_rows[] = {
 	{ 0 },
 };
 const struct answer_format answer_gemini = {
-	.name = "gemini", .rows = gemini_rows, .counted = 1, .tree = FORMAT_TREE,
+	.name = "gemini", .rows = gemini_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
 /* https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
@@ -113,7 +113,7 @@ static const struct answer_row cohere_rows[] = {
 static const char *const cohere_ends[] = { "content-end", "tool-call-end", "tool-call-start",
 	"message-end", NULL };
 const struct answer_format answer_cohere = {
-	.name = "cohere", .rows = cohere_rows, .type = "type", .ends = cohere_ends, .counted = 1, .blocks = true, .tree = FORMAT_TREE,
+	.name = "cohere", .rows = cohere_rows, .type = "type", .ends = cohere_ends, .lines = true, .counted = 1, .blocks = true, .tree = FORMAT_TREE,
 };
 
 /* https://github.com/ollama/ollama/blob/main/docs/api.md: a line is an answer in small. */
@@ -136,7 +136,7 @@ static const struct answer_row ollama_rows[] = {
 	{ 0 },
 };
 const struct answer_format answer_ollama = {
-	.name = "ollama", .rows = ollama_rows, .counted = 1, .tree = FORMAT_TREE,
+	.name = "ollama", .rows = ollama_rows, .lines = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
 /* https://huggingface.github.io/text-generation-inference: the last event says all of the text
@@ -164,7 +164,7 @@ const struct answer_format answer_tgi = {
 
 /* Whatever is said is text, and none of it grows. */
 static const struct answer_row any_rows[] = { { 0 } };
-const struct answer_format answer_any = { .name = "any", .rows = any_rows, .tree = FORMAT_TREE };
+const struct answer_format answer_any = { .name = "any", .rows = any_rows, .endless = true, .tree = FORMAT_TREE };
 /* clang-format on */
 
 /* ---- which one ---- */
@@ -176,11 +176,14 @@ static const struct {
 } answers[] = {
 	{ "openai", "/responses", &answer_openai_responses },
 	{ "openai", "/responses/*", &answer_openai_responses },
+	{ "openai", "/audio/transcriptions", &answer_transcripts },
+	{ "openai", "/audio/translations", &answer_transcripts },
 	{ "openai", "", &answer_openai },
 	{ "mistral", "/conversations", &answer_conversations },
 	{ "mistral", "/conversations/*", &answer_conversations },
 	{ "mistral", "/audio/transcriptions", &answer_transcriptions },
 	{ "mistral", "", &answer_openai },
+	{ "anthropic", "/complete", &answer_complete },
 	{ "anthropic", "", &answer_anthropic },
 	{ "gemini", "", &answer_gemini },
 	{ "bedrock", "/invoke", &answer_invoke },

@@ -73,7 +73,9 @@ static const struct answer_row rows[] = {
 	ROW("completion_probabilities",        READ_WITHHELD),
 	{ 0 },
 };
-static const char *const ends[] = { "transcript.text.done", NULL };
+static const char *const ends[] = { "transcript.text.done", "image_generation.completed",
+	"image_edit.completed", NULL };
+static const char *const transcript_last[] = { "transcript.text.done", "error", NULL };
 
 const struct answer_format answer_openai = {
 	.name = "openai",
@@ -81,6 +83,16 @@ const struct answer_format answer_openai = {
 	.type = "type",
 	.ends = ends,
 	.so_far = "choices[*].message.", /* Perplexity's */
+	.counted = 2,
+	.tree = FORMAT_TREE,
+};
+
+const struct answer_format answer_transcripts = {
+	.name = "transcripts",
+	.rows = rows,
+	.type = "type",
+	.ends = ends,
+	.last = transcript_last, /* servers that say segments without a type have none */
 	.counted = 2,
 	.tree = FORMAT_TREE,
 };
@@ -243,6 +255,8 @@ static const char *const response_ends[] = {
 	"response.audio.transcript.done", "response.completed", "response.incomplete",
 	"response.failed", "error", NULL
 };
+static const char *const response_last[] = { "response.completed", "response.incomplete",
+	"response.failed", "response.cancelled", "error", NULL };
 /* clang-format on */
 
 const struct answer_format answer_openai_responses = {
@@ -250,6 +264,7 @@ const struct answer_format answer_openai_responses = {
 	.rows = response_rows,
 	.type = "type",
 	.ends = response_ends,
+	.last = response_last,
 	.counted = 2,
 	.blocks = true,
 	.tree = FORMAT_TREE,

@@ -120,6 +120,7 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	LIST_INIT(&g->unnamed.growths);
 	STAILQ_INIT(&g->unnamed.waiting);
 	STAILQ_INIT(&g->seam.waiting);
+	STAILQ_INIT(&g->end.waiting);
 	STAILQ_INIT(&g->said);
 	buf_init(&g->heard, GUARD_HEARD_MAX);
 	SLIST_INIT(&g->known);
@@ -146,6 +147,7 @@ guard_drop(struct guard **gp)
 	guard_channels_free(g);
 	guard_unnamed_free(g);
 	guard_seam_free(g);
+	guard_end_free(g);
 	guard_said_free(g);
 	buf_free(&g->heard);
 	while (!LIST_EMPTY(&g->kept)) {
@@ -371,7 +373,7 @@ guard_end(struct guard *g, struct buf *out)
 			guard_events_end(g, out);
 		else if (!g->report.blind)
 			guard_events_end(g, &g->body);
-		if (!guard_edits(g))
+		if (!guard_edits(g) && g->failed != GUARD_CUT)
 			g->failed = GUARD_PASS;
 		break;
 	case WAY_KEEP: guard_whole(g, out); break;

@@ -64,6 +64,7 @@ enum guard_result {
 	GUARD_DENIED, /* by a rule: guard_report() has the verdict */
 	GUARD_UNREAD, /* it cannot be inspected and the policy says deny */
 	GUARD_BROKEN, /* the provider's framing or JSON is none */
+	GUARD_CUT,    /* the stream ends without what its dialect has there */
 	GUARD_NO_MEMORY,
 };
 

@@ -157,6 +157,16 @@ struct guard {
 		struct waiting *now; /* the event that goes, and which of its texts is next */
 		size_t at;
 	} unnamed;
+	/* guard_end.c: what says that the stream is whole; by choice, a bit each. */
+	struct {
+		bool says, last; /* something that its format names; what ends all of it */
+		uint64_t begun, done;
+		/* Events that wait for what comes after a finish that may be none. */
+		STAILQ_HEAD(, waiting) waiting;
+		size_t bytes;
+		bool repeats; /* it was none, and no other one is */
+		bool over;    /* nothing more comes */
+	} end;
 	struct seam {			     /* guard_seam.c */
 		size_t total[KIND_OTHER];    /* bytes of each kind's texts that came */
 		struct detect_stream *scan;  /* NULL: nothing is looked at */

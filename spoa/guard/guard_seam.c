@@ -241,16 +241,10 @@ seam_read(struct guard *g, const struct answer_document *d)
 static enum guard_result
 seam_wait(struct guard *g, const struct frame *f)
 {
-	struct waiting *w = g->unnamed.now;
+	struct waiting *w = waiting_take(g, f);
 
-	g->unnamed.now = NULL;
-	if (!w && !(w = calloc(1, sizeof(*w))))
-		return guard_no_memory(g);
-	/* One that waited before has its copy. */
-	if (f != &w->frame && !waiting_keep(w, f)) {
-		waiting_free(w);
-		return guard_no_memory(g);
-	}
+	if (!w)
+		return g->failed;
 	w->text_end = g->seam.fed;
 	STAILQ_INSERT_TAIL(&g->seam.waiting, w, all);
 	g->seam.bytes += w->bytes.n;

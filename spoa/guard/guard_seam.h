@@ -16,6 +16,18 @@ enum guard_result guard_seam_end(struct guard *g);
 const struct frame *guard_seam_next(struct guard *g);
 void guard_seam_free(struct guard *g);
 
+/* guard_end.c: what an event says of the stream's end. */
+void guard_end_note(struct guard *g, const struct answer_document *d);
+/* Its dialect has something at the end of a stream, and it did not come. */
+bool guard_end_is_cut(const struct guard *g);
+/* Whether the event waits until what comes after it says whether its finish is one: then it is
+ * kept. `d` NULL: no event. */
+enum guard_result guard_end_take(
+	struct guard *g, const struct frame *f, const struct answer_document *d, bool *waits);
+/* The next one that may go, NULL: none. Valid until guard_unnamed_done(). */
+const struct frame *guard_end_next(struct guard *g);
+void guard_end_free(struct guard *g);
+
 /* The first value over an edge that is, or is partly, in these bytes of all texts of a kind. */
 struct crossing *guard_seam_at(
 	struct guard *g, enum answer_kind kind, size_t start, size_t end);

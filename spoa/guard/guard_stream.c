@@ -88,6 +88,8 @@ parse_event(struct guard *g, const struct frame *f, struct event *e)
 	if (!e->err && g->format == &answer_any && is_bare(f->data))
 		e->err = ERR_SYNTAX;
 	e->d.error |= f->exception;
+	if (g->end.repeats && !e->d.error)
+		e->d.ends = (struct answer_ends){ 0 };
 	for (size_t i = 0; !e->err && i < e->d.ntexts; i++)
 		if (e->d.texts[i].copy || e->d.texts[i].kind == KIND_OTHER)
 			guard_mend_halves(&e->d.texts[i]);
@@ -111,6 +113,7 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 	if (ev->err)
 		return guard_pass_edited(g, f, f->data, &e, out);
 	guard_note(g, d);
+	guard_end_note(g, d);
 	if (counts)
 		g->report.counted_bytes = g->report.output_bytes;
 	if (!guard_reads(g))
@@ -154,13 +157,14 @@ say_frame(struct guard *g, const struct frame *f, const struct event *e, struct 
 	return g->failed;
 }
 
-/* Those that waited at a block's end, and need not any more. */
+/* Those that waited at a block's end or for what comes after a finish, and need not any more.
+ */
 static enum guard_result
-say_joined(struct guard *g, struct buf *out)
+say_late(struct guard *g, const struct frame *(*next)(struct guard *), struct buf *out)
 {
 	const struct frame *f;
 
-	while (!g->failed && (f = guard_seam_next(g))) {
+	while (!g->failed && (f = next(g))) {
 		struct event e;
 		const struct event *ev = read_again(g, f, &e);
 		if (!g->failed)
@@ -170,15 +174,20 @@ say_joined(struct guard *g, struct buf *out)
 	return g->failed;
 }
 
-/* That, or at a block's end those that it let go. */
+/* That, or those that it let go. */
 static enum guard_result
 pass_on(struct guard *g, const struct frame *f, const struct event *e, struct buf *out)
 {
+	const struct answer_document *d = e && !e->err ? &e->d : NULL;
 	bool waits;
 
-	if (guard_seam_take(g, f, e && !e->err ? &e->d : NULL, &waits))
+	if (guard_seam_take(g, f, d, &waits))
 		return g->failed;
-	return waits ? say_joined(g, out) : say_frame(g, f, e, out);
+	if (waits)
+		return say_late(g, guard_seam_next, out);
+	if (guard_end_take(g, f, d, &waits))
+		return g->failed;
+	return waits ? say_late(g, guard_end_next, out) : say_frame(g, f, e, out);
 }
 
 /* Events that waited for their members, and need not any more. */
@@ -201,20 +210,24 @@ say_waiting(struct guard *g, struct buf *out)
 static enum guard_result
 end_waiting(struct guard *g, struct buf *out)
 {
-	if (guard_unnamed_end(g) || say_waiting(g, out) || guard_seam_end(g))
+	if (guard_unnamed_end(g) || say_waiting(g, out) || guard_seam_end(g) ||
+		say_late(g, guard_seam_next, out))
 		return g->failed;
-	return say_joined(g, out);
+	g->end.over = true;
+	say_late(g, guard_end_next, out);
+	g->end.over = false;
+	return g->failed;
 }
 
-/* The end that some dialects write. What waits goes first, and takes the memory of the event.
- */
+/* The end that some dialects write, and that of an array: after it nothing can go. What waits
+ * goes first, and takes the memory of the event. */
 static enum guard_result
 done_event(struct guard *g, const struct frame *f, struct buf *out)
 {
 	struct frame last = *f;
 	struct buf raw;
 
-	g->report.events++;
+	g->end.last = true;
 	buf_init(&raw, 0);
 	buf_span(&raw, f->raw);
 	last.raw = buf_view(&raw);
@@ -232,8 +245,10 @@ read_event(struct guard *g, const struct frame *f, struct buf *out)
 	bool waits = false;
 	struct event e;
 
-	if (is_done(f->data))
+	if (is_done(f->data)) {
+		g->report.events++;
 		return done_event(g, f, out);
+	}
 	parse_event(g, f, &e);
 	if (e.err == ERR_NOMEM)
 		return guard_no_memory(g);
@@ -270,6 +285,13 @@ unwrap(struct guard *g, struct frame *f)
 	return g->failed;
 }
 
+static bool
+closes_array(const struct guard *g, const struct frame *f)
+{
+	return g->frames.kind == FRAMES_ARRAY && !f->has_data &&
+	       span_ends(f->raw, SPAN_LIT("]"));
+}
+
 static enum guard_result
 one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 {
@@ -282,6 +304,8 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 		if (end_waiting(g, out) || guard_unread(g, f->raw.n, "an event over its cap"))
 			return g->failed;
 		frame_pass(&g->writer, f, out);
+	} else if (closes_array(g, f)) {
+		done_event(g, f, out);
 	} else if (!f->has_data && guard_unnamed_waits(g)) {
 		guard_unnamed_after(g, f);
 		say_waiting(g, out);
@@ -324,9 +348,12 @@ guard_events_end(struct guard *g, struct buf *out)
 		return guard_fail(g, GUARD_BROKEN, "the stream ends inside an event");
 	if (r < 0)
 		frame_pass(&g->writer, &f, out);
-	if (end_waiting(g, out) || guard_end_channels(g, NULL, out))
+	if (end_waiting(g, out))
 		return g->failed;
-	return guard_judge(g, ANSWER_END);
+	if (guard_end_is_cut(g))
+		return guard_fail(g, GUARD_CUT,
+			"the stream ends without what its dialect has at the end");
+	return guard_end_channels(g, NULL, out) ? g->failed : guard_judge(g, ANSWER_END);
 }
 
 void
@@ -347,7 +374,7 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 	if (!buf_failed(&document))
 		frame_write_error(&g->writer, SPAN_LIT("modelStreamErrorException"),
 			buf_view(&document), out);
-	if (g->frames.kind == FRAMES_ARRAY)
+	if (g->frames.kind == FRAMES_ARRAY && !g->writer.closed)
 		buf_str(out, "]");
 	buf_free(&document);
 }

@@ -97,6 +97,22 @@ waiting_keep(struct waiting *w, const struct frame *f)
 	return true;
 }
 
+struct waiting *
+waiting_take(struct guard *g, const struct frame *f)
+{
+	struct waiting *w = g->unnamed.now;
+
+	g->unnamed.now = NULL;
+	if (!w)
+		w = calloc(1, sizeof(*w));
+	/* One that waited before has its copy. */
+	if (w && (f == &w->frame || waiting_keep(w, f)))
+		return w;
+	waiting_free(w);
+	guard_no_memory(g);
+	return NULL;
+}
+
 /* ---- what goes ---- */
 
 /* What it becomes, for all of its parts at the first of them. */

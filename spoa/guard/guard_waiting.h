@@ -38,6 +38,8 @@ void spread_drop(struct spread *s);
 int waiting_mark(struct waiting *w, size_t text, size_t start, size_t end, struct spread *of);
 /* Copies the frame, all of its views in one piece of memory; false: out of memory. */
 bool waiting_keep(struct waiting *w, const struct frame *f);
+/* The event under way, kept with what was found in it. NULL: out of memory. */
+struct waiting *waiting_take(struct guard *g, const struct frame *f);
 void waiting_free(struct waiting *w);
 
 #endif

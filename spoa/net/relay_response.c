@@ -21,6 +21,7 @@ answer_refused(struct edge *c)
 	case GUARD_DENIED: answer_forbid(c, r->verdict.status, r->verdict.reason); break;
 	case GUARD_UNREAD: answer_fail(c, FAIL_ANSWER_UNREAD, r->why); break;
 	case GUARD_BROKEN: answer_fail(c, FAIL_ANSWER, r->why); break;
+	case GUARD_CUT: answer_fail(c, FAIL_ABORTED, r->why); break;
 	default: answer_fail(c, FAIL_ANSWER_HELD, r->why); break;
 	}
 }

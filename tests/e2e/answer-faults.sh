@@ -158,7 +158,10 @@ broken "a stream cut in the middle of an event" provider_aborted 'it is. to '
 is "is cut, for HTTP too" $ended_with 18
 is "and so recorded" "$(completion '[.outcome,.answer.streamed,.answer.texts[0].text]')" '["provider_abort",true,"it is. to "]'
 ask_with "$(body "$say$nl$nl")" true
-is "one that ends between events passes with what was held" "$(text)" 'it is. to jane.doe@exam'
+is "one that ends between events was cut" "$status $(code)" '503 provider_aborted'
+ask_with "$(body "$say$nl$nl" '{"chunk_bytes":260,"chunk_ms":300}')" true
+broken "and after something of it went" provider_aborted 'it is. to '
+is "is so recorded" "$(completion .outcome)" '"provider_abort"'
 ask_with "$(body "$say$nl$nl" '{"headers":{"content-encoding":"gzip"}}')" true
 is "one that says it is compressed is refused" "$status $(code)" '503 classifier_unavailable'
 head -c 10000000 /dev/zero | tr '\0' x | jq -cRs --arg s "$say" '{body:($s + "\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"

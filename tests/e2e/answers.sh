@@ -112,7 +112,8 @@ is "and is recorded as that" "$(completion .answer.provider_error)" true
 answer 'data: {"choices":[{"index":0,"delta":{"content":"mail jane.doe@example.org"}}]}
 
 ' text/event-stream
-is "a stream that ends without its end has its text, replaced" "$(asked ',"stream":true' | text)" 'mail <EMAIL_ADDRESS>'
+is "a stream without its end was cut, whoever ended it" "$(asked ',"stream":true' | jq -r .error.code)" provider_aborted
+is "and is recorded as that" "$(completion .outcome)" '"provider_abort"'
 answer 'data: {"choices":[{"index":0,"delta":{"content":"one. "}}]}
 
 data: {oops

@@ -20,6 +20,11 @@
 	       "\"},\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"" arguments     \
 	       "\"}}]}")
 
+#define STOPS		 ",\"finishReason\":\"STOP\""
+#define PART(part, more) "{\"candidates\":[{\"content\":{\"parts\":[{" part "}]}" more "}]}"
+#define OF_ONE(part)                                                                           \
+	"{\"candidates\":[{\"index\":1,\"content\":{\"parts\":[{" part "}]}" STOPS "}]}"
+
 static const struct answer_case answer_members[] = {
 	{ "a text under two names, in which nothing is found", REDACT, "openai",
 		"/v1/completions", "text/event-stream",
@@ -99,6 +104,38 @@ static const struct answer_case answer_members[] = {
 				      "\"tool_plan\":\"I ask. \"}}}")
 					EVENT("{\"type\":\"message-end\",\"delta\":{"
 					      "\"finish_reason\":\"TOOL_CALL\"}}"),
+		"same|" },
+	{ "an array that ends while text waits", REDACT, "gemini",
+		"/v1beta/models/g:streamGenerateContent", "application/json",
+		"[" PART("\"text\":\"to jane.doe@\"", "") ",\n" PART(
+			"\"text\":\"example.org\"", "") "\n]\n",
+		"text 0.0 to <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "and one of which all text does", REDACT, "gemini",
+		"/v1beta/models/g:streamGenerateContent", "application/json",
+		"[" PART("\"text\":\"jane.doe@example.org\"", "") "]",
+		"text 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "a finish in each event, as Vertex says it", REDACT, "gemini",
+		"/v1/publishers/google/models/g:streamGenerateContent", "text/event-stream",
+		EVENT(PART("\"text\":\"to jane.\"", STOPS))
+			EVENT(PART("\"text\":\"doe@example\"", STOPS)) ": so\n\n" EVENT(
+				PART("\"text\":\".org and on. \"", STOPS))
+				EVENT(PART("\"text\":\"At bob@example.net\"", STOPS)),
+		"text 0.0 to <EMAIL_ADDRESS> and on. At <EMAIL_ADDRESS>|finish STOP|found "
+		"2|redacted 2|" },
+	{ "in an array, of two candidates, with thoughts", REDACT, "gemini",
+		"/v1/publishers/google/models/g:streamGenerateContent", "application/json",
+		"[" PART("\"text\":\"of jane\",\"thought\":true", STOPS) "," OF_ONE(
+			"\"text\":\"to bob\"") "," PART("\"text\":\"so. \"",
+			STOPS) "," PART("\"text\":\".doe@example.org\",\"thought\":true",
+			STOPS) "," OF_ONE("\"text\":\"@example.net\"") "]",
+		"text 0.1 of <EMAIL_ADDRESS>|text 1.0 to <EMAIL_ADDRESS>|text 0.0 so. |finish "
+		"STOP|found 2|redacted 2|" },
+	{ "one finish and what comes after it go as they came", REDACT, "gemini",
+		"/v1beta/models/g:streamGenerateContent", "text/event-stream",
+		EVENT(PART("\"text\":\"So it is. \"", "")) EVENT(PART("\"text\":\"4111\"",
+			STOPS)) ": so\n\n" EVENT("{\"usageMetadata\":{\"promptTokenCount\":3,"
+						 "\"candidatesTokenCount\":4,"
+						 "\"totalTokenCount\":7}}") ": so\n\n",
 		"same|" },
 };
 

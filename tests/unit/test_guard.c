@@ -238,7 +238,8 @@ static const struct answer_case rows[] = {
 		"\"thinking_delta\",\"thinking\":\"example.org and so on\"}}\n\n"
 		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
 		"\"signature_delta\",\"signature\":\"SIG\"}}\n\n"
-		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n" EVENT(
+			"{\"type\":\"message_stop\"}"),
 		"signed 0.0 he is |found 1|" },
 	{ "in a whole answer all of it goes, and its signature", REDACT, "anthropic",
 		"/v1/messages", "application/json",
@@ -343,7 +344,8 @@ static const struct answer_case rows[] = {
 		"\"thinking_delta\",\"thinking\":\"he is jane.doe@example.org\"}}\n\n"
 		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
 		"\"signature_delta\",\"signature\":\"SIG\",\"more\":\"x\"}}\n\n"
-		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n" EVENT(
+			"{\"type\":\"message_stop\"}"),
 		"signed 0.0 he is |found 1|" },
 	{ "names, ids and keys", REDACT, "openai", "/v1/chat/completions", "application/json",
 		"{\"id\":\"c " MAIL "\",\"" MAIL
@@ -381,7 +383,8 @@ static const struct answer_case rows[] = {
 		"data: {\"type\":\"response.custom_tool_call_input.delta\",\"output_index\":0,"
 		"\"delta\":\"ample.org 4111111111111111\"}\n\n"
 		"data: {\"type\":\"response.custom_tool_call_input.done\",\"output_index\":0,"
-		"\"input\":\"say \\\"to " MAIL " 4111111111111111\"}\n\n",
+		"\"input\":\"say \\\"to " MAIL
+		" 4111111111111111\"}\n\n" EVENT("{\"type\":\"response.completed\"}"),
 		"input 0.0 say \"to <EMAIL_ADDRESS> <CREDIT_CARD>|input= 0.0 say \"to "
 		"<EMAIL_ADDRESS> <CREDIT_CARD>|found 4|redacted 4|" },
 	{ "arguments are read when they are there", READS_ARGUMENTS, "openai",

@@ -82,13 +82,13 @@ static const struct {
 		SPAN_LIT("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{"
 			 "\"prompt_tokens\":19,\"completion_tokens\":1}}\n\n"
 			 "data: {\"choices\":[{\"delta\":{\"content\":\"long\"},"
-			 "\"logprobs\":{\"token\":\"long\"}}]}\n\n"),
+			 "\"logprobs\":{\"token\":\"long\"}}]}\n\ndata: [DONE]\n\n"),
 		NULL, false, 19, 1 },
 	{ "a stream that is counted with each text", "openai", true, false,
 		SPAN_LIT("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{"
 			 "\"prompt_tokens\":19,\"completion_tokens\":1}}\n\n"
 			 "data: {\"choices\":[{\"delta\":{\"content\":\"long\"}}],\"usage\":{"
-			 "\"prompt_tokens\":19,\"completion_tokens\":2}}\n\n"),
+			 "\"prompt_tokens\":19,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n"),
 		NULL, true, 19, 2 },
 	{ "Gemini's stream whose count leaves out the answer", "gemini", true, false,
 		SPAN_LIT("data: "
@@ -140,7 +140,8 @@ expect(size_t i, size_t step)
 		if (!rows[i].hide && out.n - before != piece.n)
 			fail_msg("%s: bytes were held back", rows[i].name);
 	}
-	assert_int_equal(guard_end(m, &out), 0);
+	bool cut = !strcmp(rows[i].name, "an Anthropic stream that is cut");
+	assert_int_equal(guard_end(m, &out), cut ? GUARD_CUT : GUARD_PASS);
 	u = guard_usage(m);
 	if (!span_eq(buf_view(&out), rows[i].want ? span_str(rows[i].want) : in))
 		fail_msg("%s (step %zu): got %.*s", rows[i].name, step,

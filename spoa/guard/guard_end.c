@@ -1,0 +1,115 @@
+/* The end of a stream: whether what its dialect has there came, and a finish that may be none.
+ * Vertex says a finish reason in each event: whether one is the end is known by what comes
+ * after it, so its event waits for that. */
+#include <stdlib.h>
+
+#include "guard/guard_seam.h"
+
+enum { WAITING_MAX = 64 << 10 }; /* bytes of events */
+
+static bool
+is_said(const struct answer_text *t)
+{
+	return !t->copy && t->kind != KIND_OTHER;
+}
+
+/* ---- whether it came ---- */
+
+static uint64_t
+bit_of(uint32_t choice)
+{
+	return UINT64_C(1) << (choice < 63 ? choice : 63);
+}
+
+static bool
+is_last(const struct answer_format *f, const struct answer_document *d)
+{
+	for (const char *const *type = f->last; type && *type; type++)
+		if (span_is(d->type, *type))
+			return true;
+	return d->error;
+}
+
+void
+guard_end_note(struct guard *g, const struct answer_document *d)
+{
+	if (g->format->last && !d->type.n)
+		return;
+	g->end.says |= g->format->last || d->model.n || d->ncalls || d->opaque_bytes;
+	for (size_t i = 0; i < d->ntexts; i++) {
+		g->end.says |= is_said(&d->texts[i]);
+		if (is_said(&d->texts[i]) && d->texts[i].text.n)
+			g->end.begun |= bit_of(d->texts[i].slot[0]);
+	}
+	for (size_t i = 0; i < d->ncalls; i++)
+		g->end.begun |= bit_of(d->calls[i].slot[0]);
+	g->end.done |= d->ends.all ? UINT64_MAX : d->ends.choices;
+	g->end.last |= is_last(g->format, d);
+}
+
+bool
+guard_end_is_cut(const struct guard *g)
+{
+	const struct answer_format *f = g->format;
+	bool lines = g->frames.kind == FRAMES_LINES;
+
+	if (f->endless || !g->end.says || g->end.last || (lines && !f->lines))
+		return false;
+	return f->last || !g->end.done || (g->end.begun & ~g->end.done);
+}
+
+/* ---- a finish that may be none ---- */
+
+static bool
+says_text(const struct answer_document *d)
+{
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (is_said(&d->texts[i]) && d->texts[i].text.n)
+			return true;
+	return d->ncalls > 0;
+}
+
+enum guard_result
+guard_end_take(
+	struct guard *g, const struct frame *f, const struct answer_document *d, bool *waits)
+{
+	bool first = STAILQ_EMPTY(&g->end.waiting);
+
+	*waits = false;
+	if (!g->format->repeats || g->end.repeats || !guard_reads(g) ||
+		(first && !(d && d->finish.n && !d->error)))
+		return g->failed;
+	struct waiting *w = waiting_take(g, f);
+	if (!w)
+		return g->failed;
+	*waits = true;
+	STAILQ_INSERT_TAIL(&g->end.waiting, w, all);
+	g->end.bytes += w->bytes.n;
+	g->end.repeats = (!first && d && says_text(d)) || g->end.bytes > WAITING_MAX;
+	return g->failed;
+}
+
+const struct frame *
+guard_end_next(struct guard *g)
+{
+	struct waiting *w = STAILQ_FIRST(&g->end.waiting);
+
+	if (!w || !(g->end.repeats || g->end.over))
+		return NULL;
+	STAILQ_REMOVE_HEAD(&g->end.waiting, all);
+	g->end.bytes -= w->bytes.n;
+	g->unnamed.now = w;
+	g->unnamed.at = 0;
+	return &w->frame;
+}
+
+void
+guard_end_free(struct guard *g)
+{
+	struct waiting *w;
+
+	while ((w = STAILQ_FIRST(&g->end.waiting))) {
+		STAILQ_REMOVE_HEAD(&g->end.waiting, all);
+		waiting_free(w);
+	}
+}
