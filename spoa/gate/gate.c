@@ -28,6 +28,7 @@ gate_shared_new(
 		return NULL;
 	s->cfg = cfg;
 	s->audit = audit;
+	holds_init(&s->holds);
 	s->holds.cap_all = cfg->held_bytes;
 	s->holds.cap_slot = cfg->held_identity_bytes;
 	s->holds.cap_waiting = cfg->held_identity_bytes / 4;
@@ -437,9 +438,12 @@ request_hold_identity(struct request *r)
 		return STEP_NEXT;
 	request_unhold(r, r->run.held_bytes);
 	/* Who is observed has no name of its own, and a cutover's callers are many. */
-	struct span who = r->found.observed ? r->in.src : r->found.identity.person;
-	r->run.held_slot = (size_t)(span_hash(who) % HOLD_SLOTS);
-	uint64_t refused_us = hold_refused_us(holds, r->run.held_slot, clock_mono_us());
+	struct span who = r->found.observed		? r->in.src
+			  : r->found.identity.person.n ? r->found.identity.person
+						       : r->found.identity.agent;
+	uint64_t now_us = clock_mono_us(), refused_us;
+	r->run.held_slot = hold_join(holds, who, now_us);
+	refused_us = hold_refused_us(holds, r->run.held_slot, now_us);
 	if (refused_us)
 		metric_inc(r->gate->metrics, M_HELD_REFUSED);
 	if (refused_us || !request_hold(r, n)) {
@@ -486,6 +490,7 @@ gate_request_end(struct request *r)
 	struct gate *g = r->gate;
 	unpark(r);
 	request_unhold(r, r->run.held_bytes);
+	hold_leave(&g->shared->holds, r->run.held_slot);
 	exchange_free(r);
 	request_free(&r);
 	g->alive--;

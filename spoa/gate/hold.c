@@ -1,6 +1,77 @@
 /* Counters of held bytes. */
 #include "gate/hold.h"
 
+#include <sodium.h>
+
+/* ---- whose a slot is ---- */
+
+#define OWNER_ONE   UINT64_C(1)
+#define OWNER_COUNT ((UINT64_C(1) << 24) - 1)
+
+void
+holds_init(struct holds *h)
+{
+	_Static_assert(sizeof(h->key) == crypto_shorthash_KEYBYTES, "a key of SipHash");
+	randombytes_buf(h->key, sizeof(h->key));
+}
+
+/* One more request of whoever has it, if that is so still. */
+static bool
+join_at(struct holds *h, size_t slot, uint64_t owner)
+{
+	uint64_t now = atomic_load(&h->owner[slot]);
+
+	while ((now & ~OWNER_COUNT) == owner && (now & OWNER_COUNT) < OWNER_COUNT)
+		if (atomic_compare_exchange_weak(&h->owner[slot], &now, now + OWNER_ONE))
+			return true;
+	return false;
+}
+
+/* It has no requests, and nothing that its last owner did is remembered. */
+static bool
+take_free(struct holds *h, size_t slot, uint64_t owner, uint64_t now_us)
+{
+	uint64_t now = atomic_load(&h->owner[slot]);
+
+	return !(now & OWNER_COUNT) && atomic_load(&h->forgiven_us[slot]) <= now_us &&
+	       atomic_compare_exchange_strong(&h->owner[slot], &now, owner + OWNER_ONE);
+}
+
+size_t
+hold_join(struct holds *h, struct span who, uint64_t now_us)
+{
+	unsigned char hash[crypto_shorthash_BYTES];
+	uint64_t owner, first;
+
+	crypto_shorthash(hash, (const unsigned char *)(who.n ? who.p : ""), who.n, h->key);
+	memcpy(&owner, hash, sizeof(owner));
+	first = owner % HOLD_SLOTS;
+	owner = (owner | (OWNER_COUNT + 1)) & ~OWNER_COUNT; /* never that of an empty slot */
+	for (size_t i = 0; i < HOLD_PROBES; i++)
+		if (join_at(h, (first + i) % HOLD_SLOTS, owner))
+			return (first + i) % HOLD_SLOTS;
+	for (size_t i = 0; i < HOLD_PROBES; i++) {
+		size_t slot = (first + i) % HOLD_SLOTS;
+		if (take_free(h, slot, owner, now_us) || join_at(h, slot, owner))
+			return slot;
+	}
+	/* All are taken: with whoever has the first. */
+	for (size_t i = 0;; i++) {
+		size_t slot = (first + i) % HOLD_SLOTS;
+		if (join_at(h, slot, atomic_load(&h->owner[slot]) & ~OWNER_COUNT))
+			return slot;
+	}
+}
+
+void
+hold_leave(struct holds *h, size_t slot)
+{
+	if (slot < HOLD_SLOTS)
+		atomic_fetch_sub(&h->owner[slot], OWNER_ONE);
+}
+
+/* ---- bytes ---- */
+
 static bool
 take(_Atomic size_t *c, size_t cap, size_t n)
 {

@@ -1,7 +1,9 @@
-/* Held bytes (design: memory is capped globally and per identity), shared by all
- * workers without a lock: one counter for all, and a fixed table of counters by
- * hash of the identity. Two identities that share a slot share its cap: the
- * error is on the safe side. */
+/* Held bytes (design: memory is capped globally and per identity), shared by all workers
+ * without a lock: one counter for all, and a table of counters, of which an identity has one as
+ * long as it has requests, or expired tickets to be forgiven. Its place is by a hash under a
+ * key of this process, so that nobody can choose whose it shares: two share only where 32
+ * places in a row are taken, and until one of them is free. Where two workers see a new
+ * identity at once it may have two for as long: the cap of all holds. */
 #ifndef GATE_HOLD_H
 #define GATE_HOLD_H
 
@@ -10,10 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HOLD_SLOTS = 4096 };
+#include "base/span.h"
+
+enum { HOLD_SLOTS = 16384, HOLD_PROBES = 32 };
 
 struct holds {
+	unsigned char key[16]; /* random */
 	_Atomic size_t all;
+	/* Whose it is: 40 bits of the hash, and how many requests have it in 24. */
+	_Atomic uint64_t owner[HOLD_SLOTS];
 	_Atomic size_t slot[HOLD_SLOTS];
 	/* of them, under tickets that nobody has taken up */
 	_Atomic size_t waiting[HOLD_SLOTS];
@@ -27,6 +34,12 @@ struct holds {
  * held, more than HOLD_EXPIRED_FEW. */
 #define HOLD_FORGIVE_US 100000u
 enum { HOLD_EXPIRED_MANY = 64, HOLD_EXPIRED_FEW = 8, HOLD_EXPIRED_MAX = 160 };
+
+/* Before all else: the key. */
+void holds_init(struct holds *h);
+/* The slot of an identity, for one request of it, until that leaves it. */
+size_t hold_join(struct holds *h, struct span who, uint64_t now_us);
+void hold_leave(struct holds *h, size_t slot);
 
 /* Takes n bytes of the global cap and, with slot < HOLD_SLOTS, of that slot's; the last
  * quarter of the global one only where the slot holds less than a quarter of its own.

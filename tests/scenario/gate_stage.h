@@ -84,10 +84,10 @@ disk_answer_at(size_t i, int err)
 
 /* ---- the stage ---- */
 
-#define STAGE_KEY_MAX 4
+#define STAGE_KEY_MAX 5
 struct stage {
 	char dir[64], policy[96], keys[96];
-	char key[STAGE_KEY_MAX][80]; /* of alice, bob, carol, dave */
+	char key[STAGE_KEY_MAX][80]; /* of stage_people */
 	struct ev_loop *loop;
 	struct config cfg;
 	struct gate_shared *shared;
@@ -98,7 +98,9 @@ struct stage {
 	struct gate *gate[2];
 };
 
-static const char *const stage_people[STAGE_KEY_MAX] = { "alice", "bob", "carol", "dave" };
+/* The last one's name has the hash of alice's, of 12 bits (span_hash()). */
+static const char *const stage_people[STAGE_KEY_MAX] = { "alice", "bob", "carol", "dave",
+	"eve2628" };
 
 static inline void
 stage_write(const char *file, const char *text)
@@ -289,6 +291,7 @@ stage_down(struct stage *s)
 	for (size_t i = 0; i < HOLD_SLOTS; i++) {
 		assert_int_equal(atomic_load(&s->shared->holds.slot[i]), 0);
 		assert_int_equal(atomic_load(&s->shared->holds.waiting[i]), 0);
+		assert_int_equal(atomic_load(&s->shared->holds.owner[i]) & 0xffffff, 0);
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(s->gate[i]->tickets.n, 0);

@@ -214,6 +214,38 @@ who_does_not_collect_holds_a_quarter(void **state)
 	stage_down(&s);
 }
 
+/* Whose name has the same hash, by a function that anybody can compute, shares nothing. */
+static void
+nobody_chooses_whose_room_it_takes(void **state)
+{
+	enum { BODY = 60000, CAP = 1 << 20 };
+	const char *innocent = stage_people[STAGE_KEY_MAX - 1];
+	struct stage s;
+	struct call c;
+	struct buf b;
+
+	(void)state;
+	assert_int_equal(
+		span_hash(span_str(innocent)) % 4096, span_hash(SPAN_LIT("alice")) % 4096);
+	stage_up(&s, ROUTES RULES);
+	s.cfg.ticket_ttl_us = 5000000;
+	s.shared->holds.cap_all = 4 * CAP;
+	s.shared->holds.cap_slot = CAP;
+	s.shared->holds.cap_waiting = CAP / 4;
+	redacted_body(&b, BODY);
+	struct note n = { .body = buf_view(&b).p, .body_n = b.n, .person = "alice" };
+	for (int i = 0; i < 10; i++)
+		call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "status"), "503");
+	n.person = innocent;
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	stage_pass(&s, 5000000);
+	stage_settle(&s);
+	buf_free(&b);
+	stage_down(&s);
+}
+
 /* The largest body may wait although it alone is over the quarter. */
 static void
 the_largest_body_may_wait_alone(void **state)
@@ -340,6 +372,7 @@ main(void)
 		cmocka_unit_test(segments_leave_with_the_verdict_and_the_body_stays),
 		cmocka_unit_test(without_room_for_a_ticket_a_request_is_refused),
 		cmocka_unit_test(who_does_not_collect_holds_a_quarter),
+		cmocka_unit_test(nobody_chooses_whose_room_it_takes),
 		cmocka_unit_test(the_largest_body_may_wait_alone),
 		cmocka_unit_test(the_last_room_is_for_who_holds_little),
 		cmocka_unit_test(who_lets_many_decisions_expire_is_refused_for_a_while),
