@@ -10,7 +10,7 @@ s/use_backend openai/use_backend local/
 /^    server local /c\
     .if streq("$PROVIDER_TLS",yes)\
     http-request set-header host "${PROVIDER_HOST}"\
-    server local "${PROVIDER_ADDRESS}" init-addr last,libc,none resolvers dns ssl verify required ca-file "${PROVIDER_CA}" sni str("${PROVIDER_NAME}")\
+    server local "${PROVIDER_ADDRESS}" init-addr last,libc,none resolvers dns resolve-prefer ipv4 ssl verify required ca-file "${PROVIDER_CA}" sni str("${PROVIDER_NAME}")\
     .else\
-    server local "${PROVIDER_ADDRESS}" init-addr last,libc,none resolvers dns check\
+    server local "${PROVIDER_ADDRESS}" init-addr last,libc,none resolvers dns resolve-prefer ipv4 check\
     .endif

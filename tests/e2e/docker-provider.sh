@@ -21,9 +21,9 @@ cert() { # FILE NAME CA
 	openssl x509 -req -in "$D/$1.csr" -CA "$D/$3.pem" -CAkey "$D/$3.key" -CAcreateserial -days 2 -extfile <(echo "subjectAltName=DNS:$2") -out "$D/$1.crt" 2>/dev/null
 	cat "$D/$1.crt" "$D/$1.key" >"$D/$1.both"
 }
-cert good localhost ca
+cert good provider.example.com ca
 cert elsewhere elsewhere.example.com ca
-cert stranger localhost other
+cert stranger provider.example.com other
 provider_tls() { # CERT
 	[ -n "${front:-}" ] && kill "$front" && wait "$front" 2>/dev/null
 	cat >"$D/front.cfg" <<END
@@ -43,12 +43,31 @@ END
 	wait_for curl -sk -o /dev/null "https://127.0.0.1:$tls/"
 }
 
+# ---- a name server: each name has an address that nobody answers at, too, as IPv6 is where there is none ----
+python3 - >"$D/dns.port" <<'PY' &
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+A, AAAA = b"\0\1", b"\0\x1c"
+address = {A: bytes([127, 0, 0, 1]), AAAA: bytes([1]) + bytes(14) + bytes([1])}
+while True:
+	query, client = s.recvfrom(4096)
+	end = query.index(0, 12) + 5 # the name's end, type and class
+	a = address.get(query[end - 4:end - 2])
+	record = b"\xc0\x0c" + query[end - 4:end] + bytes([0, 0, 0, 60, 0, len(a)]) + a if a else b""
+	s.sendto(query[:2] + b"\x81\x80\0\1\0" + bytes([bool(a)]) + bytes(4) + query[12:end] + record, client)
+PY
+note_pid $! dns
+wait_for test -s "$D/dns.port"
+
 # ---- the container's HAProxy ----
 mkdir "$D/in"
 sed -f "$root/docker/edge.sed" "$root/haproxy/haproxy.cfg" >"$D/in/edge.cfg"
 cp "$root"/haproxy/{tollgate.cfg,spoe.cfg,503.http,origins.lst} "$root/docker/health.cfg" "$D/in/"
 sed -i -e "s#/etc/haproxy/tollgate/#$D/in/#g" -e "s#unix@/run/tollgate/inner.sock mode 660 user haproxy group tollgate#unix@$SOCKETS/inner.sock#" \
 	-e "s#unix@/tollgate/#unix@$SOCKETS/#" -e "s#bind :8080#bind 127.0.0.1:$port#" -e "s#bind :8405#bind 127.0.0.1:$health#" "$D"/in/*
+sed -i "s#^ *parse-resolv-conf#    nameserver own 127.0.0.1:$(cat "$D/dns.port")#" "$D/in/edge.cfg"
 EDGE=http://127.0.0.1:$port
 begin() { # PROVIDER [PROVIDER_CA]
 	end_haproxy
@@ -56,6 +75,7 @@ begin() { # PROVIDER [PROVIDER_CA]
 		-f "$D/in/edge.cfg" -f "$D/in/tollgate.cfg" -f "$D/in/health.cfg" </dev/null >"$D/edge.log" 2>&1 &
 	note_pid $! haproxy
 	wait_for says 200 ask_health
+	[[ $1 != *example.com* ]] || wait_for grep -qE 'local/local changed its IP .* by dns|Server local/local .*READY' "$D/edge.log"
 }
 ask_health() { curl -s -m 90 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$health/healthz"; }
 auth="authorization: Bearer $(token)" json='content-type: application/json'
@@ -66,11 +86,11 @@ unlike "HAProxy takes it without a warning" "$(cat "$D/edge.log")" 'WARNING|ALER
 ask direct
 like "in clear text: redacted, with the company's key" "$status $(seen)" '^200 .*"authorization":"Bearer sk-of-the-company".*EMAIL_ADDRESS_1'
 provider_tls good
-begin "https://localhost:$tls" "$D/ca.pem"
+begin "https://provider.example.com:$tls" "$D/ca.pem"
 for way in direct relay; do
 	ask $way
-	like "over TLS, $way" "$status $(seen)" "^200 .*\"host\":\"localhost:$tls\".*\"x-seen-sni\":\"localhost\".*EMAIL_ADDRESS_1|^200 .*\"x-seen-sni\":\"localhost\".*EMAIL_ADDRESS_1"
-	like "$way: the provider is addressed by its name" "$(seen)" "\"host\":\"localhost:$tls\""
+	like "over TLS, $way" "$status $(seen)" "^200 .*\"host\":\"provider.example.com:$tls\".*\"x-seen-sni\":\"provider.example.com\".*EMAIL_ADDRESS_1|^200 .*\"x-seen-sni\":\"provider.example.com\".*EMAIL_ADDRESS_1"
+	like "$way: the provider is addressed by its name" "$(seen)" "\"host\":\"provider.example.com:$tls\""
 	unlike "$way: and does not get the caller's token" "$(seen)" "${auth##* }"
 done
 forget
@@ -82,7 +102,7 @@ ask relay
 is "one of another authority: 503" "$status" 503
 unlike "it got none of it" "$(seen 5)" 'sk-of-the-company|POST|EMAIL'
 provider_tls good
-begin "https://localhost:$tls"
+begin "https://provider.example.com:$tls"
 ask direct
 is "an authority that the system does not know: 503" "$status" 503
 unlike "it got none of it, either" "$(seen 5)" 'sk-of-the-company|POST|EMAIL'
