@@ -96,6 +96,21 @@ later(struct exchange *x, void (*cb)(struct ev_loop *, ev_timer *, int), double 
 	ev_timer_start(x->gate->loop, &x->later);
 }
 
+/* For claim_s, verdict_s and finish_s: until gate_release. */
+#define HELD_S 3600
+
+/* What the newest exchange waits for comes in the next turn. */
+static inline void
+gate_release(struct gate *g)
+{
+	struct exchange *x = g->exchanges;
+
+	INVARIANT(ev_is_active(&x->later));
+	ev_timer_stop(g->loop, &x->later);
+	ev_timer_set(&x->later, 0, 0);
+	ev_timer_start(g->loop, &x->later);
+}
+
 static void
 fake_claimed(struct ev_loop *loop, ev_timer *w, int events)
 {

@@ -356,7 +356,7 @@ the_last_byte_waits_for_the_record(void **state)
 		size_t row = i / 2;
 		bool fails = i & 1;
 		struct peer edge = edge_connect(s);
-		s->gate.finish_s = 0.05;
+		s->gate.finish_s = HELD_S;
 		s->gate.finish_err = fails ? ERR_IO : 0;
 		say(s, &edge, POST("content-length: 1\r\n") "x");
 		until(s, s->gate.opened == i + 1);
@@ -382,6 +382,7 @@ the_last_byte_waits_for_the_record(void **state)
 		if (edge.in.n || edge.eof)
 			fail_msg("%s: \"%.*s\" went too early", last_bytes[row].name,
 				SPAN_ARG(buf_view(&edge.in)));
+		gate_release(&s->gate);
 		if (!fails) {
 			expect_bytes(s, &edge, last_bytes[row].late);
 			assert_false(closed(&edge));
@@ -407,7 +408,7 @@ the_edge_is_told_to_continue_once_the_body_is_wanted(void **state)
 	static const enum exchange_body modes[] = { BODY_COPY, BODY_SWAP, BODY_DEFER };
 
 	stage_start(s);
-	s->gate.claim_s = 0.02;
+	s->gate.claim_s = HELD_S;
 	s->gate.plan.body = span_str("x");
 	struct peer edge = edge_connect(s), up = { .fd = -1 };
 	for (int i = 0; i < 3; i++) {
@@ -415,6 +416,7 @@ the_edge_is_told_to_continue_once_the_body_is_wanted(void **state)
 		say(s, &edge, POST("content-length: 1\r\nexpect: 100-continue\r\n"));
 		pass(s, 10);
 		assert_false(heard_n(&edge, 1));
+		gate_release(&s->gate);
 		expect_bytes(s, &edge, "HTTP/1.1 100 Continue\r\n\r\n");
 		say(s, &edge, "x");
 		if (up.fd < 0)
@@ -426,6 +428,7 @@ the_edge_is_told_to_continue_once_the_body_is_wanted(void **state)
 		turn(s);
 	}
 	/* Not where the body is there already, and not before a refusal. */
+	s->gate.claim_s = 0;
 	s->gate.plan.body_mode = BODY_DEFER;
 	s->gate.plan.body_cap_bytes = 10;
 	say(s, &edge, POST("content-length: 11\r\nexpect: 100-continue\r\n"));
@@ -448,14 +451,16 @@ a_deferred_body_may_be_denied(void **state)
 	stage_start(s);
 	s->gate.plan.body_mode = BODY_DEFER;
 	s->gate.deny = true;
-	s->gate.finish_s = 0.02;
+	s->gate.finish_s = HELD_S;
 	struct peer edge = edge_connect(s);
 	for (int i = 0; i < 2; i++) {
 		say(s, &edge, POST("content-length: 6\r\n") "secret");
 		until(s, s->gate.finishes == (size_t)i + 1);
 		assert_int_equal(exchange(s)->result.end, END_DENIED);
 		assert_true(span_is(buf_view(&exchange(s)->seen), "secret"));
+		pass(s, 10);
 		assert_false(heard_n(&edge, 1));
+		gate_release(&s->gate);
 		expect_bytes(s, &edge,
 			"HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\n"
 			"cache-control: no-store\r\nx-tollgate-decision: deny\r\n"
