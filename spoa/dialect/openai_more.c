@@ -10,12 +10,12 @@
 	{ "stream_options",               T_OBJECT|T_NULL, ROLE_OTHER, F_RESERVED, READ_OPTIONS }, \
 	{ "stream_options.include_usage", T_BOOL|T_NULL,   ROLE_OTHER, F_RESERVED, READ_INCLUDE_USAGE }
 
-/* Text, texts, or ids of tokens, which nobody reads. */
+/* Text, texts, or ids of tokens. */
 #define INPUTS(name, role, element) \
 	{ name,          T_ANY, role, F_DEEP, 0 }, \
 	{ name "[*]",    T_ANY, role, F_DEEP, element }, \
-	{ name "[*][*]", T_ANY, role, F_DEEP, READ_TOKENS }
-#define INPUT(name, role) INPUTS(name, role, READ_TOKENS)
+	{ name "[*][*]", T_ANY, role, F_DEEP, READ_IDS }
+#define INPUT(name, role) INPUTS(name, role, READ_IDS)
 
 /* ---- responses ---- */
 

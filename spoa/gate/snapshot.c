@@ -74,16 +74,8 @@ load_shadow(struct snapshot *s, struct diag *d)
 }
 
 static bool
-counts_tokens(const struct policy *p)
-{
-	return p && (p->reads_tokens || p->counts_tokens);
-}
-
-static bool
 load_tokens(struct snapshot *s, struct diag *d)
 {
-	if (!s->cfg && !counts_tokens(s->policy))
-		return true;
 	return tokens_load(&s->arena, s->cfg, &s->models, &s->encodings, &s->no_ranks, d);
 }
 

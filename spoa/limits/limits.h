@@ -8,6 +8,8 @@
 
 /* tokens.c: whether a condition reads prompt.tokens of a body that is there. */
 bool request_tokens_needed(const struct request *r);
+/* The model's own vocabulary; NULL: it is not known exactly, or not here. */
+const struct ranks *request_own_ranks(const struct request *r, struct span model);
 /* Counts the prompt as the model that is asked does, where it has not been yet: found.tokens,
  * input_tokens, and prompt_tokens while no rule was asked. A long one takes milliseconds. */
 void request_count_tokens(struct request *r);

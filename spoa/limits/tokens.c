@@ -134,6 +134,17 @@ count_body(struct request *r, const struct token_meter *m, struct token_sum *out
 	*out = c.sum;
 }
 
+const struct ranks *
+request_own_ranks(const struct request *r, struct span model)
+{
+	const struct snapshot *s = r->snap;
+
+	if (!s->models || !s->encodings || !model.n)
+		return NULL;
+	struct token_meter m = token_meter_of(s->encodings, s->models, model);
+	return m.own ? m.ranks : NULL;
+}
+
 bool
 request_tokens_needed(const struct request *r)
 {

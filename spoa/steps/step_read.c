@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "codec/inflate.h"
 #include "codec/utf8.h"
+#include "limits/limits.h"
 #include "text/model_names.h"
 #include "text/opaque.h"
 #include "text/table.h"
@@ -134,6 +135,19 @@ read_prefix(struct request *r)
 	return STEP_NEXT;
 }
 
+/* The vocabulary of all models that the body names; NULL: it is not known exactly. */
+static const struct ranks *
+ranks_of_ids(const struct request *r)
+{
+	const struct body_marks *m = &r->in.body.marks;
+	const struct ranks *ranks = request_own_ranks(r, r->in.body.model);
+
+	for (size_t i = 0; i < m->nmodels; i++)
+		if (!m->model[i].null && request_own_ranks(r, m->model[i].name) != ranks)
+			return NULL;
+	return ranks;
+}
+
 static enum step_result
 read_body(struct request *r)
 {
@@ -163,6 +177,8 @@ read_body(struct request *r)
 			&r->found.endpoint, r->in.head.path, &r->arena, &r->in.body, &why);
 	if (err == 0 && none)
 		return STEP_NEXT;
+	if (err == 0 && r->in.body.nids)
+		err = body_decode_ids(&r->in.body, r->in.raw, ranks_of_ids(r), &r->arena);
 	if (err == 0) {
 		r->in.have_body = true;
 		if (r->snap->policy->reads_conversation)

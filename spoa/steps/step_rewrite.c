@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "codec/credentials.h"
 #include "gate/exchange.h"
+#include "limits/limits.h"
 
 /* Edits of body and target are collected apart. */
 struct edits {
@@ -15,6 +16,7 @@ struct edits {
 	struct splice *v;
 	size_t n, size;
 	bool keys; /* a key is among them */
+	bool ids;  /* ids of tokens are */
 };
 
 /* Room for n more at v + n. */
@@ -40,6 +42,10 @@ edit_segment(struct request *r, struct edits *e, const struct segment *s,
 	int err = segment_splices(s, e->raw, edits, n, &r->arena, sp, &made);
 	e->n += err ? 0 : made;
 	e->keys = e->keys || s->role == ROLE_KEY;
+	if (s->form == SEG_TOKENS) {
+		e->ids = true;
+		r->in.body.segments[s - r->in.body.segments].candidate = true;
+	}
 	return err;
 }
 
@@ -168,6 +174,26 @@ edit_members(struct request *r, struct edits *body, struct edits *target)
 	return 0;
 }
 
+/* One list of ids of tokens became a text: all do, since a list is of ids or of texts. So do
+ * they where another model is sent, which reads them by another vocabulary. */
+static int
+edit_ids(struct request *r, struct edits *e)
+{
+	const struct body *b = &r->in.body;
+	struct amendment am;
+	int err = 0;
+
+	bool other = request_amendment(r, &am) && am.model.n &&
+		     request_own_ranks(r, am.model) != request_own_ranks(r, b->model);
+	for (size_t i = 0; (e->ids || other) && i < b->nsegments && !err; i++) {
+		const struct segment *s = &b->segments[i];
+		struct text_edit none = { 0, 0, SPAN_LIT("") };
+		if (s->form == SEG_TOKENS && s->text.n && !s->candidate)
+			err = edit_segment(r, e, s, &none, 1);
+	}
+	return err;
+}
+
 static int
 drop_reasoning(struct request *r, struct edits *e)
 {
@@ -227,6 +253,8 @@ rewrite(struct request *r)
 	err = edit_hits(r, o, &body, &target);
 	if (err == 0)
 		err = edit_wholes(r, o, &body, &target);
+	if (err == 0 && r->in.have_body && r->in.body.nids)
+		err = edit_ids(r, &body);
 	if (err == 0)
 		err = drop_reasoning(r, &body);
 	if (err == 0)

@@ -303,6 +303,10 @@ body_read(const struct table *t, struct span content_type, struct span raw, stru
 		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
 		return ERR_NOMEM;
 	}
+	if (!err && out->nids && opaque_add(&out->unread, a, SPAN_LIT("unknown"), out->ids_bytes)) {
+		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
+		return ERR_NOMEM;
+	}
 	return err;
 }
 

@@ -32,6 +32,7 @@ enum seg_form {
 	SEG_TEXT,    /* raw UTF-8 */
 	SEG_FORM,    /* application/x-www-form-urlencoded or query: + and %XX */
 	SEG_PERCENT, /* a path segment: %XX */
+	SEG_TOKENS,  /* a JSON list of ids of tokens: empty until body_decode_ids() */
 };
 
 #define SEGMENT_NO_KEY UINT32_MAX
@@ -48,7 +49,7 @@ struct segment {
 	bool sealed : 1;  /* the provider's own, sent back: where it is no text, nobody can read
 			     it */
 	bool counted : 1; /* in a part that is opaque as a whole */
-	bool candidate : 1;  /* body_read's own */
+	bool candidate : 1;  /* body_read's own; then, of ids of tokens, they are edited */
 	uint32_t key;	     /* index of the segment that names this value (its key, field or
 				parameter), of a key the one that names its object; or
 				SEGMENT_NO_KEY */
@@ -105,6 +106,7 @@ struct body {
 	int64_t prompts;	   /* of a list, each answered apart; 0: it is none */
 	bool loose;		   /* of lines: one of them is no request of a batch */
 	struct unread unread;
+	size_t nids, ids_bytes; /* lists of ids of tokens; their bytes, 0 once all are read */
 	struct signed_block *reasoning;
 	size_t nreasoning;
 	struct span *tools; /* names of tools called in the body */
@@ -182,6 +184,13 @@ struct body_refusal {
  * be. 0, or negative with *why filled. */
 int body_read(const struct table *t, struct span content_type, struct span raw, struct arena *a,
 	struct body *out, struct body_refusal *why);
+
+/* Reads the lists of ids of tokens by the vocabulary of the body's model, NULL where it is not known
+ * exactly. Those that spell no UTF-8, have ids that it has not, or together spell more than
+ * CAP_BODY_BYTES stay unread, all counted as one part; if none does, ids_bytes is 0. Once, before `unread` is
+ * added to. 0 or ERR_NOMEM. */
+struct ranks;
+int body_decode_ids(struct body *b, struct span raw, const struct ranks *ranks, struct arena *a);
 
 enum { SEGMENT_NAMES = 64 }; /* bytes of the names of a value */
 

@@ -380,6 +380,8 @@ pop(struct walk *w, const struct json_event *ev)
 	struct frame *f = &w->frames[w->depth--];
 	int err = f->part ? walk_part_end(w, f, ev->end) : 0;
 
+	if (f->ids)
+		w->segs.v[f->ids - 1].end = (uint32_t)ev->end;
 	settle_seals(w, f);
 	if (!err)
 		err = settle_reasoning(w, f, ev->end);

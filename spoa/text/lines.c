@@ -142,6 +142,8 @@ merge_add(struct merge *m, const struct body *sub, size_t base, uint32_t key)
 	for (size_t i = 0; i < sub->unread.nmedia && !err; i++)
 		err = opaque_add(&m->out->unread, m->a, sub->unread.media[i], 0);
 	m->out->unread.bytes += sub->unread.bytes;
+	m->out->nids += sub->nids;
+	m->out->ids_bytes += sub->ids_bytes;
 	for (size_t i = 0; i < sub->nrefs && !err; i++)
 		err = add_ref(m, &sub->refs[i]);
 	for (size_t i = 0; i < sub->nothers && !err; i++)

@@ -130,7 +130,8 @@ path_at(struct path_reader *r, size_t segment)
 			append_key(r, s->text);
 		return span_of(r->path, r->n);
 	}
-	while (r->ev.start < s->start || r->ev.tok <= JSON_ARRAY_END)
+	enum json_tok within = s->form == SEG_TOKENS ? JSON_OBJECT_END : JSON_ARRAY_END;
+	while (r->ev.start < s->start || r->ev.tok <= within)
 		if (!step(r))
 			break;
 	return span_of(r->path, r->n);

@@ -77,14 +77,15 @@ escaped(enum seg_form form, struct span text, struct arena *a)
 }
 
 /* A number with placeholders in it is no number: all of it becomes a string. Where another
- * reading of it than the literal is edited, the first placeholder is all that is left. */
+ * reading of it than the literal is edited, the first placeholder is all that is left. Ids of
+ * tokens become their text. */
 static int
-splice_number(const struct segment *s, struct span raw, const struct text_edit *edits, size_t n,
+splice_value(const struct segment *s, struct span raw, const struct text_edit *edits, size_t n,
 	struct arena *a, struct splice *out)
 {
 	struct buf b;
 	size_t at = 0;
-	struct span text = span_cut(raw, s->start, s->end);
+	struct span text = s->form == SEG_TOKENS ? s->text : span_cut(raw, s->start, s->end);
 
 	if (edits[n - 1].to > text.n || !span_starts(s->text, text)) {
 		text = SPAN_LIT("");
@@ -93,11 +94,11 @@ splice_number(const struct segment *s, struct span raw, const struct text_edit *
 	buf_init(&b, 0);
 	buf_putc(&b, '"');
 	for (size_t i = 0; i < n; i++) {
-		buf_span(&b, span_cut(text, at, edits[i].from));
+		buf_json(&b, span_cut(text, at, edits[i].from));
 		buf_json(&b, edits[i].with);
 		at = edits[i].to;
 	}
-	buf_span(&b, span_cut(text, at, text.n));
+	buf_json(&b, span_cut(text, at, text.n));
 	buf_putc(&b, '"');
 	*out = (struct splice){ s->start, s->end, { NULL, 0 } };
 	if (!buf_failed(&b))
@@ -128,9 +129,9 @@ segment_splices(const struct segment *s, struct span raw, const struct text_edit
 		out[i].start = from;
 		out[i].end = to;
 	}
-	if (s->form == SEG_NUMBER) {
+	if (s->form == SEG_NUMBER || s->form == SEG_TOKENS) {
 		*nout = 1;
-		return splice_number(s, raw, edits, n, a, out);
+		return splice_value(s, raw, edits, n, a, out);
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct splice *o = &out[i];

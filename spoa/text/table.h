@@ -47,6 +47,7 @@ enum row_read {
 	READ_IMAGE,	  /* an image where long base64 is no text */
 	READ_ITEM_TYPE,	  /* "type" of an item of a conversation: says who wrote it */
 	READ_TOKENS,	  /* numbers here are a text that nobody reads */
+	READ_IDS,	  /* likewise, unless the model's vocabulary is known */
 	READ_PROMPT,	  /* likewise; else each is answered apart */
 	READ_TOOL,
 };

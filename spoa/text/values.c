@@ -1,6 +1,8 @@
 /* What a dialect reads in a body, besides its texts: model, stream, caps, roles, tools. */
 #include "base/ascii.h"
+#include "base/caps.h"
 #include "base/err.h"
+#include "text/number.h"
 #include "text/opaque.h"
 #include "text/walk.h"
 
@@ -101,6 +103,35 @@ count_tokens(struct walk *w, const struct json_event *ev)
 		return walk_no_memory(w);
 	w->tokens = true;
 	u->bytes += ev->end - ev->start;
+	return 0;
+}
+
+/* The first id makes the list a text, before what a long number is by itself. */
+static int
+add_id(struct walk *w, const struct row *row, const struct json_event *ev)
+{
+	struct frame *f = &w->frames[w->depth];
+	struct body *b = w->out;
+
+	if (!f->ids) {
+		bool is_long = number_is_long(span_cut(w->raw, ev->start, ev->end));
+		struct segment *s = w->segs.n < CAP_SEGMENTS ? seglist_add(&w->segs) : NULL;
+		if (!s)
+			return walk_no_memory(w);
+		if (is_long) {
+			*s = s[-1];
+			s--;
+		}
+		*s = (struct segment){ .role = row->role,
+			.form = SEG_TOKENS,
+			.key = f->key,
+			.start = (uint32_t)f->start,
+			.end = (uint32_t)f->start + 1,
+			.text = SPAN_LIT("") };
+		f->ids = (uint32_t)(s - w->segs.v) + 1;
+		b->nids++;
+	}
+	b->ids_bytes += ev->end - ev->start;
 	return 0;
 }
 
@@ -239,6 +270,7 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 	case READ_PROMPT:
 		b->prompts += ev->tok != JSON_NUMBER;
 		/* fall through */
+	case READ_IDS: return ev->tok == JSON_NUMBER ? add_id(w, row, ev) : 0;
 	case READ_TOKENS: return ev->tok == JSON_NUMBER ? count_tokens(w, ev) : 0;
 	case READ_TOOL: return add_span(w, &b->tools, &b->ntools, &w->tools_room, text);
 	default: return 0;

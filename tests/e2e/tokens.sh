@@ -41,6 +41,38 @@ like "a damaged file is refused" "$(printf x | "$tollgate" tokens --ranks "$D/da
 is "and the others are used" "$(printf x | "$tollgate" tokens --ranks "$D/damaged" --encoding cl100k_base 2>/dev/null)" 1
 like "no file: where it was looked for" "$(printf x | "$tollgate" tokens --ranks "$D/none" 2>&1)" "$D/none: No such file"
 
+# ---- ids in place of text ----
+cat >"$D/ids.yaml" <<'Y'
+tollgate: 1
+name: ids
+identity:
+  - none: {}
+classes:
+  pii: [EMAIL_ADDRESS]
+routes:
+  - {name: o, match: {path_prefix: /v1/}, dialect: openai, backend: b}
+rules:
+  - {name: moved, when: 'model.name == "text-embedding-3-large"', route: {model: gpt-4o}}
+  - {name: pii, when: '"pii" in prompt.classes', redact: {classes: [pii]}}
+default: permit
+Y
+ids_of() { printf %s "$2" | "$tollgate" tokens --encoding "$1" --ids | grep -o '\[.*\]'; }
+ids() { # path, body: what is decided, and the body that is sent
+	node -e 'const [p, b] = process.argv.slice(1); console.log(JSON.stringify({method: "POST", path: p, headers: {"content-type": "application/json"}, body: b}))' "$1" "$2" |
+		"$tollgate" decide --policy "$D/ids.yaml" |
+		node -e 'const r = JSON.parse(require("fs").readFileSync(0)); console.log(r.decision, r.reason || "", r.body || "")'
+}
+mail=$(ids_of cl100k_base 'to jane.doe@example.com now') hi=$(ids_of cl100k_base 'say "hi"')
+is "ids are read, and go on as they came" "$(ids /v1/embeddings '{"model":"text-embedding-3-small","input":['"$hi"']}')" "permit  "
+is "they are texts where something is redacted, all of them" "$(ids /v1/embeddings '{"input":['"$hi,$mail"'],"model":"text-embedding-3-small"}')" \
+	'redact  {"input":["say \"hi\"","to <EMAIL_ADDRESS_1> now"],"model":"text-embedding-3-small"}'
+is "one list" "$(ids /v1/completions '{"model":"gpt-4o","prompt":'"$(ids_of o200k_base jane.doe@example.com)"'}')" \
+	'redact  {"model":"gpt-4o","prompt":"<EMAIL_ADDRESS_1>"}'
+is "and where another vocabulary would read them" "$(ids /v1/embeddings '{"model":"text-embedding-3-large","input":'"$hi"'}')" \
+	'permit  {"model":"gpt-4o","input":"say \"hi\""}'
+like "another model's are not read, and the caller is told" "$(ids /v1/completions '{"model":"llama-3","prompt":[1,2]}')" "deny .*ids of tokens .*send the text"
+like "nor bytes that are no UTF-8" "$(ids /v1/embeddings '{"model":"text-embedding-3-small","input":[[128]]}')" "deny .*ids of tokens"
+
 # ---- in the gateway ----
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1

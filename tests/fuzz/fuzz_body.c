@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "codec/utf8.h"
 #include "dialect/dialect.h"
+#include "support/byte_ranks.h"
 
 /* The splice of a single edit. */
 static int
@@ -50,6 +51,8 @@ static const struct {
 	{ "ollama", "/api/chat", "" },
 	{ "ollama", "/api/generate", "" },
 	{ "tgi", "/generate", "" },
+	{ "openai", "/v1/uploads/u/parts", "multipart/form-data; boundary=b" },
+	{ "openai", "/v1/images/edits", "application/x-www-form-urlencoded" },
 };
 
 static void
@@ -63,10 +66,10 @@ check_segments(const struct body *b, struct span raw)
 		INVARIANT(s->start >= last && s->end >= s->start && s->end <= raw.n);
 		INVARIANT(utf8_valid(s->text));
 		/* a whole number may be read in another spelling than it stands */
-		INVARIANT(s->escaped || s->form == SEG_NUMBER ||
+		INVARIANT(s->escaped || s->form == SEG_NUMBER || s->form == SEG_TOKENS ||
 			  span_eq(span_cut(raw, s->start, s->end), s->text));
 		INVARIANT(s->key == SEGMENT_NO_KEY || b->segments[s->key].role == ROLE_KEY);
-		last = s->end;
+		last = s->form == SEG_TOKENS ? s->start : s->end;
 		sum += s->text.n;
 	}
 	INVARIANT(b->unread.nmedia || b->unread.sealed ? b->inspected_bytes <= sum
@@ -104,9 +107,10 @@ check_redaction(struct arena *a, const struct body *b, struct span raw, struct s
 	INVARIANT(splice_apply(raw, edits, n, &out) == 0);
 	if (b->format != BODY_TEXT && n) {
 		INVARIANT(body_read(b->table, type, buf_view(&out), a, &again, &why) == 0);
-		/* A text in a form may read as a document once something in it is replaced. */
+		/* A text in a form may read as a document once something in it is replaced;
+		 * a list of ids without its last number is none. */
 		bool same = again.nsegments == b->nsegments;
-		INVARIANT(same || b->format == BODY_MULTIPART);
+		INVARIANT(same || b->format == BODY_MULTIPART || b->nids);
 		for (size_t i = 0; i < b->nsegments && same; i++) {
 			const struct segment *s = &b->segments[i];
 			if (s->reserved || s->role == ROLE_KEY || s->opaque)
@@ -195,9 +199,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct body b;
 	struct body_refusal why;
 	struct usage u = { 0 };
+	static struct ranks *ranks;
 
 	if (!size)
 		return 0;
+	ranks = ranks ? ranks : byte_ranks();
 	const struct dialect *d = dialect_find(span_str(dialects[data[0] % 3]));
 	struct span type = span_str(
 			    types[data[0] == PARTS ? PLAIN_TYPES : data[0] / 3 % PLAIN_TYPES]),
@@ -217,6 +223,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_redaction(&a, &b, raw, type);
 		check_amendment(&a, &b, raw, type);
 		check_asking(&a, &b, raw);
+		INVARIANT(body_decode_ids(&b, raw, ranks, &a) == 0);
+		check_segments(&b, raw);
 	} else {
 		INVARIANT(why.status >= 400 && why.code && why.at <= raw.n);
 	}

@@ -5,7 +5,9 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
+#include "config/models.h"
 #include "dialect/dialect.h"
+#include "tokens/estimate.h"
 
 static void
 put_segment(struct buf *out, const struct segment *s, struct span path)
@@ -46,6 +48,25 @@ print_segments(const struct body *b, struct span raw, struct arena *a)
 	return failed ? cmd_fail("body", "cannot write") : EXIT_DONE;
 }
 
+/* Ids of tokens, as a gate reads them that has no configuration. */
+static void
+decode_ids(struct body *b, struct span raw, struct arena *a)
+{
+	const struct token_models *models = NULL;
+	struct encodings *e = NULL;
+	const char *no_ranks;
+	struct diag d;
+
+	diag_init(&d);
+	if (tokens_load(a, NULL, &models, &e, &no_ranks, &d)) {
+		struct token_meter m = token_meter_of(e, models, b->model);
+		if (body_decode_ids(b, raw, m.own ? m.ranks : NULL, a))
+			cmd_fail("body", "out of memory");
+	}
+	encodings_close(&e);
+	diag_free(&d);
+}
+
 static int
 read_and_print(const struct endpoint *e, struct span path, struct span type, struct span raw,
 	struct arena *a)
@@ -60,6 +81,11 @@ read_and_print(const struct endpoint *e, struct span path, struct span type, str
 			why.code, why.at);
 		return EXIT_NO;
 	}
+	if (body.nids)
+		decode_ids(&body, raw, a);
+	if (body.ids_bytes)
+		cmd_fail("body", "ids of tokens that cannot be read: %.*s",
+			SPAN_ARG(body.model.n ? body.model : SPAN_LIT("no model")));
 	for (size_t i = 0; i < body.unread.nmedia; i++)
 		cmd_fail("body", "an opaque part: %.*s", SPAN_ARG(body.unread.media[i]));
 	for (size_t i = 0; i < body.nrefs; i++)
