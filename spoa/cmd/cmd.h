@@ -57,7 +57,8 @@ struct cmd_option {
 	bool *flag; /* in place of text: takes no value and becomes true */
 };
 /* How many operands there are, *operands the first, which may be between options; -1: an
- * option that no row has, without its value, or given too often. */
+ * option that no row has, without its value, or given too often: a row with text and without
+ * `count` may stand once. At most 64 rows. */
 int cmd_options(int argc, char **argv, const struct cmd_option *options, char ***operands);
 /* Writes all of it to standard output; false: it had failed, or the output does, and errno says
  * why. */

@@ -56,6 +56,7 @@ int
 cmd_options(int argc, char **argv, const struct cmd_option *options, char ***operands)
 {
 	int n = 0, i = 1;
+	uint64_t given = 0; /* rows that may stand once: the last would win in silence */
 
 	*operands = argv + 1;
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -67,8 +68,11 @@ cmd_options(int argc, char **argv, const struct cmd_option *options, char ***ope
 		const struct cmd_option *o = option_row(options, argv[i], &value);
 		if (o && o->text && !value)
 			value = ++i < argc ? argv[i] : NULL;
-		if (!o || !value != !o->text || (o->count && *o->count == o->most))
+		uint64_t row = o && o->text && !o->count ? UINT64_C(1) << (o - options) : 0;
+		if (!o || !value != !o->text || (o->count && *o->count == o->most) ||
+			given & row)
 			return option_wrong(arg, o, value);
+		given |= row;
 		if (o->flag)
 			*o->flag = true;
 		else

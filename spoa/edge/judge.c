@@ -22,6 +22,7 @@ const struct rule judge_rules[] = {
 	{ "inner-bind",           ERROR,  ONCE,  rule_inner_bind,          "the relay's bind is a unix socket that only tollgate may reach" },
 	{ "credential-unguarded", ERROR,  ONCE,  rule_credential_unguarded,"each backend that holds a credential begins with the guard" },
 	{ "credential-in-front",  ERROR,  ONCE,  rule_credential_in_front, "no frontend sets a provider's credential" },
+	{ "ungated-provider",     ERROR,  ONCE,  rule_ungated_provider,    "what did not pass the gate reaches no provider without key and guard" },
 	{ "own-variables",        ERROR,  ONCE,  rule_own_variables,       "no rule but the shipped ones writes what the gate obeys" },
 	{ "variables-limit",      ERROR,  ONCE,  rule_variables_limit,     "HAProxy has room for the variables that the gate obeys" },
 	{ "ends-before",          ERROR,  GATES, rule_ends_before,         "no `allow` ends the rules before the stanza's" },
@@ -38,6 +39,7 @@ const struct rule judge_rules[] = {
 	{ "own-rules-twice",      ADVICE, GATES, rule_own_rules_twice,     "rules before the stanza know of the relay's second pass" },
 	{ "changed-after",        ADVICE, GATES, rule_changed_after,       "no rule changes path or method after the policy saw them" },
 	{ "refused-after",        ADVICE, GATES, rule_refused_after,       "rules that refuse come before the stanza's question" },
+	{ "ungated-guarded",      ADVICE, ONCE,  rule_ungated_guarded,     "no frontend without the stanza leads to a guarded backend" },
 	{ "bufsize",              ADVICE, ONCE,  rule_bufsize,             "most bodies fit HAProxy's buffer" },
 	{ "provider-timeouts",    ADVICE, ONCE,  rule_provider_timeouts,   "a model may think longer than a web server" },
 	{ "http-no-delay",        ADVICE, ONCE,  rule_http_no_delay,       "tokens are sent as they come" },
@@ -124,7 +126,7 @@ value_after(const struct haproxy_line *l, size_t from, const char *word)
 }
 
 struct span
-bind_value(const struct haproxy_line *l, const char *word)
+last_value(const struct haproxy_line *l, const char *word)
 {
 	struct span value = { "", 0 };
 
@@ -198,7 +200,7 @@ engine_of(const struct haproxy_section *s)
 	for (size_t i = 0; is_front(s) && i < s->n; i++)
 		if (span_is(s->line[i].word[0], "filter") &&
 			span_is(haproxy_word(&s->line[i], 1), "spoe") &&
-			span_is(value_after(&s->line[i], 2, "engine"), "tollgate"))
+			span_is(last_value(&s->line[i], "engine"), "tollgate"))
 			return &s->line[i];
 	return NULL;
 }
@@ -208,7 +210,7 @@ find_inner(struct judge *j, const struct haproxy_section *s)
 {
 	for (size_t i = 0; is_front(s) && i < s->n && !j->inner; i++)
 		if (span_is(s->line[i].word[0], "bind") &&
-			span_is(bind_value(&s->line[i], "name"), "tollgate-inner")) {
+			span_is(last_value(&s->line[i], "name"), "tollgate-inner")) {
 			j->inner = s;
 			j->inner_bind = &s->line[i];
 		}

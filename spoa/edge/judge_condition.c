@@ -142,6 +142,12 @@ spares_the_inner(const struct haproxy_section *s, const struct haproxy_line *l)
 }
 
 bool
+is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return holds_only(s, l, GATED | NAMED | INNER, false);
+}
+
+bool
 is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line *l)
 {
 	return holds_only(s, l, INNER, false);

@@ -1,5 +1,6 @@
-/* Which sections hold a credential, and whether a guard stands before it. A request without
- * any key got the provider's answer through a backend whose guard was forgotten. */
+/* Which sections hold a credential, whether a guard stands before it, and which ways around the
+ * gate lead to a provider. A request without any key got the provider's answer through a backend
+ * whose guard was forgotten. */
 #include <stdio.h>
 
 #include "edge/judge_private.h"
@@ -128,4 +129,156 @@ rule_credential_in_front(struct judge *j)
 				"it in the provider's backend, after the guard",
 				SPAN_ARG(s->name));
 	}
+}
+
+/* ---- ways around the gate ---- */
+
+/* A rule of the frontend answers all that comes in: redirects to TLS, mostly. */
+static bool
+answers_all(const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+	bool tls = false, answers = false, plain = false;
+
+	while ((l = haproxy_next(&w))) {
+		size_t at = condition_at(l);
+		bool redirect = span_is(l->word[0], "redirect");
+		for (size_t i = 2; i < l->n && span_is(l->word[0], "bind"); i++)
+			tls |= span_is(l->word[i], "ssl") || span_is(l->word[i], "quic4");
+		if (l->maybe ||
+			!(redirect || (span_is(l->word[0], "http-request") &&
+					      (SPAN_IN(haproxy_word(l, 1), refusals) ||
+						      span_is(haproxy_word(l, 1),
+							      "redirect")))))
+			continue;
+		answers |= at == l->n;
+		plain |= at + 4 == l->n && span_is(l->word[at + 2], "ssl_fc") &&
+			 span_is(l->word[at], "if") == span_is(l->word[at + 1], "!{");
+	}
+	return answers || (plain && !tls);
+}
+
+/* Where a rule chooses the backend by a name that it makes: any, or one of a map that can be
+ * read. */
+static bool
+may_make(struct span made, struct span name)
+{
+	const char *p = memmem(made.p, made.n, ",map", 4);
+	const char *from = p ? strchr(p, '(') : NULL;
+	char file[4096];
+	struct buf text;
+	bool may = true;
+
+	if (memmem(made.p, made.n, "var(txn.tollgate.backend)", 25))
+		return false; /* the policy's word */
+	if (!from)
+		return true;
+	snprintf(file, sizeof(file), "%.*s", (int)strcspn(from + 1, ",)"), from + 1);
+	buf_init(&text, JUDGE_TEXT_BYTES);
+	if (buf_file(&text, file))
+		may = memmem(buf_view(&text).p, text.n, name.p, name.n) != NULL ||
+		      memmem(made.p, made.n, name.p, name.n) != NULL; /* its default */
+	buf_free(&text);
+	return may;
+}
+
+/* The line by which requests that did not pass the gate may come from this frontend to that
+ * backend; NULL: none. */
+static const struct haproxy_line *
+way_to(const struct haproxy_section *front, const struct haproxy_section *back)
+{
+	struct haproxy_walk w = haproxy_walk(front);
+	const struct haproxy_line *l;
+
+	if (front == back)
+		return front->head;
+	while ((l = haproxy_next(&w))) {
+		struct span to = haproxy_word(l, 1);
+		bool made = to.n && memmem(to.p, to.n, "%[", 2) != NULL;
+		if (l->negated ||
+			!(span_is(l->word[0], "use_backend") ||
+				span_is(l->word[0], "default_backend")) ||
+			is_of_the_gate(front, l))
+			continue;
+		if (span_eq(to, back->name) || (made && may_make(to, back->name)))
+			return l;
+	}
+	return NULL;
+}
+
+/* All that comes in here passes the gate: nothing names a part of it. */
+static bool
+gates_all(const struct haproxy_section *s)
+{
+	if (!engine_of(s))
+		return false;
+	for (size_t i = 0; i < s->n; i++)
+		if (span_is(s->line[i].word[0], "acl") &&
+			span_is(haproxy_word(&s->line[i], 1), "tollgate"))
+			return span_is(haproxy_word(&s->line[i], 2), "always_true");
+	return true;
+}
+
+/* Each way from a frontend to this backend that is not the gate's. */
+static void
+judge_ways(struct judge *j, const struct haproxy_section *back, bool guarded)
+{
+	char paste[4096];
+
+	snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(shipped_piece(PIECE_GUARD)));
+	for (size_t i = 0; i < j->h->n; i++) {
+		const struct haproxy_section *front = &j->h->section[i];
+		const struct haproxy_line *l;
+		if (!is_front(front) || (front == j->inner && !engine_of(front)) ||
+			gates_all(front) ||
+			(guarded && engine_of(front)) || answers_all(front) ||
+			!(l = way_to(front, back)))
+			continue;
+		if (guarded)
+			found(j, l, NULL,
+				"%.*s has no stanza and leads to %.*s, whose guard answers each "
+				"of its requests with a 503: `tollgate init --frontend %.*s` "
+				"lays it there too",
+				SPAN_ARG(front->name), SPAN_ARG(back->name),
+				SPAN_ARG(front->name));
+		else
+			found(j, l, paste,
+				"what %s of %.*s leads to %.*s, a provider's backend without "
+				"key and guard: it is answered unread. Lay the stanza there "
+				"(tollgate init --frontend), or the guard into the backend (it "
+				"is no provider, or the old way in of a cutover? say `# "
+				"tollgate: no guard` on the backend's line)",
+				engine_of(front) ? "does not pass the gate" : "comes in",
+				SPAN_ARG(front->name), SPAN_ARG(back->name));
+	}
+}
+
+static void
+judge_ungated(struct judge *j, bool guarded)
+{
+	for (size_t i = 0; i < j->h->n; i++) {
+		const struct haproxy_section *s = &j->h->section[i];
+		struct guarded g;
+		if (!is_back(s) || unguarded_by_wish(s) || engine_of(s) ||
+			span_starts(s->name, SPAN_LIT("tollgate-")) ||
+			!(is_provider(j, s) || dialect_of_servers(s)))
+			continue;
+		g = guard_of(j, s);
+		/* with a key and without its guard it is an error whoever comes */
+		if (guarded ? !g.missing && !g.before : g.missing && !credential_of(s))
+			judge_ways(j, s, guarded);
+	}
+}
+
+void
+rule_ungated_provider(struct judge *j)
+{
+	judge_ungated(j, false);
+}
+
+void
+rule_ungated_guarded(struct judge *j)
+{
+	judge_ungated(j, true);
 }

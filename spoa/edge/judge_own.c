@@ -173,7 +173,7 @@ engine_writes(struct haproxy *spoe, struct span engine)
 static void
 judge_engine(struct judge *j, const struct haproxy_line *l)
 {
-	struct span engine = value_after(l, 2, "engine");
+	struct span engine = last_value(l, "engine");
 	struct haproxy spoe;
 
 	if (!span_is(l->word[0], "filter") || !span_is(haproxy_word(l, 1), "spoe") ||

@@ -47,8 +47,8 @@ const struct haproxy_line *find_saying(
 	const struct haproxy_section *s, const struct haproxy_line *shipped);
 /* The word of a shipped line after which a person has his own; NULL: none. */
 const char *before_own_word(const struct haproxy_line *want);
-/* The value of a bind's or a server's option: HAProxy takes the last. */
-struct span bind_value(const struct haproxy_line *l, const char *word);
+/* The value of an option of a bind, a filter or a server: HAProxy takes the last. */
+struct span last_value(const struct haproxy_line *l, const char *word);
 /* The rule's condition leaves alone what passes the gate (!tollgate-gated in each part, or
  * unless tollgate-gated; !tollgate where that still means the same), or the relay's second
  * pass. */
@@ -56,6 +56,8 @@ bool spares_the_gate(const struct haproxy_section *s, const struct haproxy_line 
 bool spares_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
 /* By the words alone, whatever they mean there. */
 bool spares_the_named(const struct haproxy_section *s, const struct haproxy_line *l);
+/* What it fits has passed the gate. */
+bool is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
 /* It fits nothing but the relay's second pass. */
 bool is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
 /* The same of a rule of the response: !{ var(txn.tollgate.via) -m found } in each part, or
@@ -105,12 +107,16 @@ is_back(const struct haproxy_section *s)
 {
 	return s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
 }
+/* What the servers of a section speak, by their addresses; NULL: no model's that is known. */
+const char *dialect_of_servers(const struct haproxy_section *s);
 /* A backend that the policy may name, or that holds a credential; ours are none. */
 bool is_provider(const struct judge *j, const struct haproxy_section *s);
 
 /* The rules: judge_guard.c, judge_stanza.c, judge_scope.c, judge_own.c, judge_setup.c, judge_tuning.c. */
 void rule_credential_unguarded(struct judge *j);
 void rule_credential_in_front(struct judge *j);
+void rule_ungated_provider(struct judge *j);
+void rule_ungated_guarded(struct judge *j);
 void rule_stanza_absent(struct judge *j);
 void rule_stanza_scope(struct judge *j);
 void rule_stanza_older(struct judge *j);

@@ -55,7 +55,7 @@ compare_backend(
 bool
 read_engine(const struct haproxy_line *filter, struct haproxy *spoe)
 {
-	struct span file = filter ? value_after(filter, 2, "config") : span_of("", 0);
+	struct span file = filter ? last_value(filter, "config") : span_of("", 0);
 	const char *slash = file.n ? strrchr(file.p, '/') : NULL;
 	const char *beside = filter ? strrchr(filter->file, '/') : NULL;
 	char path[4096] = "";
@@ -84,7 +84,7 @@ compare_engine(struct judge *j)
 	haproxy_read_text(&ours, "spoe.cfg", shipped("haproxy/spoe.cfg"));
 	if (!read_engine(j->engine, &mine))
 		found(j, j->engine, NULL, "%s cannot be read here",
-			value_after(j->engine, 2, "config").p);
+			last_value(j->engine, "config").p);
 	for (size_t i = 0; mine.section[0].n && i < ours.section[0].n; i++) {
 		const struct haproxy_line *l = &ours.section[0].line[i];
 		if (is_place(l) || find_line(&mine.section[0], l))
@@ -144,13 +144,25 @@ judge_namesakes(struct judge *j)
 	for (size_t i = 0; i < j->h->n; i++)
 		for (size_t k = 0; k < j->h->section[i].n; k++) {
 			const struct haproxy_line *l = &j->h->section[i].line[k];
-			if (l != j->inner_bind && span_is(l->word[0], "bind") &&
-				span_is(value_after(l, 2, "name"), "tollgate-inner"))
+			bool named = false;
+			for (size_t n = 2; n < l->n && span_is(l->word[0], "bind"); n++)
+				named |= span_is(l->word[n], "tollgate-inner");
+			if (l != j->inner_bind && named)
 				found(j, l, NULL,
 					"a second bind of the name tollgate-inner: the guards "
 					"let "
 					"in whoever comes by it; give it another name");
 		}
+}
+
+static size_t
+times(const struct haproxy_line *l, const char *word)
+{
+	size_t n = 0;
+
+	for (size_t i = 2; i < l->n; i++)
+		n += span_is(l->word[i], word);
+	return n;
 }
 
 void
@@ -177,7 +189,17 @@ rule_inner_bind(struct judge *j)
 			SPAN_ARG(haproxy_word(l, 1)));
 		return;
 	}
-	mode = value_after(l, 2, "mode");
+	if (memchr(path.p, ',', path.n)) {
+		found(j, l, line,
+			"this bind skips inspection and has several addresses, all of that "
+			"name: the unix socket alone");
+		return;
+	}
+	if (times(l, "name") > 1 || times(l, "mode") > 1)
+		found(j, l, line,
+			"this bind skips inspection and says its name or mode more than once: "
+			"HAProxy takes the last of them");
+	mode = last_value(l, "mode");
 	if (!mode.n || !(span_is(mode, "660") || span_is(mode, "0660") ||
 			       span_is(mode, "600") || span_is(mode, "0600")))
 		found(j, l, line,

@@ -227,7 +227,7 @@ has_inner_bind(const struct haproxy *h)
 	for (size_t i = 0; i < h->n; i++)
 		for (size_t k = 0; k < h->section[i].n; k++)
 			if (span_is(h->section[i].line[k].word[0], "bind") &&
-				span_is(bind_value(&h->section[i].line[k], "name"),
+				span_is(last_value(&h->section[i].line[k], "name"),
 					"tollgate-inner"))
 				return true;
 	return false;

@@ -43,17 +43,31 @@ value_of(const struct haproxy_line *l, const char *word)
 	return span_of("", 0);
 }
 
+static bool
+servers_hold(const struct haproxy_section *s, const char *text)
+{
+	for (size_t k = 0; k < s->n; k++)
+		if (span_starts(s->line[k].word[0], SPAN_LIT("server")) &&
+			holds(haproxy_word(&s->line[k], 2), text))
+			return true;
+	return false;
+}
+
+const char *
+dialect_of_servers(const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < COUNT_OF(clues); i++)
+		if (servers_hold(s, clues[i].holds))
+			return clues[i].dialect;
+	return NULL;
+}
+
 static const char *
 dialect_of(const struct haproxy_section *s)
 {
-	for (size_t i = 0; i < COUNT_OF(clues); i++) {
-		if (holds(s->name, clues[i].holds))
+	for (size_t i = 0; i < COUNT_OF(clues); i++)
+		if (holds(s->name, clues[i].holds) || servers_hold(s, clues[i].holds))
 			return clues[i].dialect;
-		for (size_t k = 0; k < s->n; k++)
-			if (span_is(s->line[k].word[0], "server") &&
-				holds(haproxy_word(&s->line[k], 2), clues[i].holds))
-				return clues[i].dialect;
-	}
 	return NULL;
 }
 

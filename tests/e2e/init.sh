@@ -57,20 +57,38 @@ awk '/^    http-request del-header \(authorization/ {
 	print "    http-request set-var(txn.key) env(OPENAI_API_KEY)"
 	print "    http-request set-var(txn.tollgate.via) str(direct) if { path /v1/own-verdict }"
 	print "    http-request set-var(txn.tollgate.decision) str(permit) if { path /v1/own-verdict }"
+	print "    http-request set-header x-a %[str(direct),set-var(txn.tollgate.via)] if { path /v1/by-converter }"
+	print "    http-request set-header x-a b if { path /v1/by-converter } { str(permit),set-var(txn.tollgate.decision) -m found }"
 	print "    http-after-response set-header access-control-allow-origin *"
 	print "    http-after-response set-header x-spared yes unless { var(txn.tollgate.via) -m found }" }
 /^    use_backend own/ { print "    use_backend leak if { path_beg /leak/ }" }
 END { print "frontend second\n    bind unix@'"$D"'/second.sock mode 666\n    filter spoe engine tollgate config /etc/haproxy/tollgate/spoe.cfg\n    default_backend openai"
+	print "frontend third\n    bind unix@'"$D"'/third.sock mode 666 name plain name tollgate-inner\n    use_backend openai if { path_beg /v1/ }\n    default_backend model"
+	print "backend model\n    server local 127.0.0.1:1"
 	print "backend leak\n    http-request set-header x-mine %[var(txn.key)]\n    server local 127.0.0.1:1" }' "$D/laid.cfg" >"$D/holes.cfg"
 "$B/tollgate" check --haproxy "$D/holes.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 is "other holes are errors" "$?" 1
-for rule in ends-before own-variables own-origins credential-unguarded stanza-lines; do
+for rule in ends-before own-variables own-origins credential-unguarded stanza-lines inner-bind; do
 	like "$rule is named with its line" "$(cat "$D/check.err")" "holes.cfg:[0-9]*:1: $rule:"
 done
+line_at() { grep -n "$1" "$D/holes.cfg" | cut -d: -f1; }
+like "a verdict by a converter, too" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'str(direct),set-var'):1: own-variables:"
+like "and one in a condition" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'str(permit),set-var'):1: own-variables:"
+sed 's/^backends: .*/backends: [openai, anthropic, local, model]/' "$root/policies/tollgate.yaml" >"$D/models.yaml"
+cp "$root/policies/default.yaml" "$D/"
+"$B/tollgate" check -c "$D/models.yaml" --haproxy "$D/holes.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
+like "a way past the gate to a model without key" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'default_backend model'):1: ungated-provider:"
+like "one to a backend with its guard is advice" "$(cat "$D/check.out")" "advice: .*holes.cfg:[0-9]*:1: ungated-guarded: third"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/holes.cfg"
 forget
 req GET /v1/own-verdict -H 'host: www.example.com'
 is "own-variables is real: HAProxy's own verdict opens the guard" "$(seen | grep -c own-verdict)" 1
+req GET /v1/by-converter -H 'host: www.example.com'
+is "a converter does it as well" "$(seen | grep -c by-converter)" 1
+curl -s -o "$D/third" --unix-socket "$D/third.sock" http://www.example.com/v1/by-name
+like "inner-bind is real: the last of two names opens the guard, with the key" "$(seen)" 'by-name.*sk-provider-openai'
+curl -s -o "$D/third" --unix-socket "$D/third.sock" http://www.example.com/unread
+like "ungated-provider is real: a model answers unread" "$(seen)" '/unread'
 req GET /leak/x -H 'host: www.example.com'
 like "credential-unguarded by a variable is real: its backend sends the key" "$(seen)" '"x-mine":'
 req GET /v1/models -H "$ai" -H "$auth" -H 'x-auth-token: callers-own'

@@ -477,6 +477,54 @@ static const struct row {
 	{ "credential-in-front", "the unique id, for all", "\tlog global\n",
 		"\tlog global\n\tunique-id-format \"${TG_KEY-x}\"\n\tunique-id-header x-up\n",
 		"unique-id-header", NULL, NULL, false },
+	{ "ungated-provider", "a frontend without the stanza", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tdefault_backend vllm\nbackend vllm\n\tserver a "
+		"vllm-1:8000 check\nbackend site\n",
+		"default_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "by a rule of its own", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\thttp-request redirect scheme https if { path / "
+		"}\n\tuse_backend llm if { path_beg /v1 }\nbackend llm\n\tserver a "
+		"api.openai.com:443 ssl verify none check\nbackend site\n",
+		"use_backend llm", GUARD, NULL, false },
+	{ "ungated-provider", "by a name that is made", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tuse_backend "
+		"%[req.hdr(host),lower]\nbackend vllm\n\tserver a vllm-1:8000 check\nbackend "
+		"site\n",
+		"use_backend %[req.hdr(host)", GUARD, NULL, false },
+	{ "ungated-provider", "by a map that names it", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tuse_backend "
+		"%[req.hdr(host),lower,map(tests/data/judge/names.map,site)]\nbackend "
+		"page-of-2024\n\tserver a vllm-1:8000 check\nbackend site\n",
+		"use_backend %[req.hdr(host)", GUARD, NULL, false },
+	{ "ungated-provider", "a listen", "\nbackend site\n",
+		"\nlisten vllm\n\tbind :80\n\tserver a vllm-1:8000 check\nbackend site\n",
+		"listen vllm", GUARD, NULL, false },
+	{ "ungated-provider", "the gate's frontend, for other hosts",
+		"backend site\n\tserver a 127.0.0.1:8000\n",
+		"backend site\n\tserver a vllm-1:8000 check\n", "default_backend site", GUARD,
+		NULL, false },
+	{ "ungated-provider", "redirected, but not on TLS", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tbind :444 ssl crt /a.pem\n\thttp-request "
+		"redirect scheme https unless { ssl_fc }\n\tdefault_backend vllm\nbackend "
+		"vllm\n\tserver a vllm-1:8000 check\nbackend site\n",
+		"default_backend vllm", GUARD, NULL, false },
+	{ "ungated-guarded", "a second frontend", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tdefault_backend openai\nbackend site\n",
+		"default_backend openai", NULL, NULL, false },
+	{ "inner-bind", "the last of two names", "\nbackend site\n",
+		"\nfrontend other\n\tbind :81 name x name tollgate-inner\n\tdefault_backend "
+		"site\nbackend site\n",
+		"bind :81", NULL, NULL, false },
+	{ "inner-bind", "a name after a value that is a keyword", "\nbackend site\n",
+		"\nfrontend other\n\tbind :81 name tollgate-inner interface name crt "
+		"foo\n\tdefault_backend site\nbackend site\n",
+		"bind :81", NULL, NULL, false },
+	{ "inner-bind", "the last of two modes", "inner.sock mode 660",
+		"inner.sock mode 660 mode 666", "inner.sock", BIND, NULL, false },
+	{ "inner-bind", "another address of its name", "/run/tollgate/inner.sock",
+		"/run/tollgate/inner.sock,:9999", "inner.sock,", BIND, NULL, false },
+	{ "stanza-absent", "the last of two engines", "engine tollgate config",
+		"engine tollgate engine waf config", "frontend web", SPOE, NULL, false },
 	{ "own-rules-twice", "a counter", SPOE, "http-request track-sc0 src\n    " SPOE,
 		"track-sc0", "unless { so_name tollgate-inner }", NULL, false },
 	{ "own-rules-twice", "a counter after the stanza", "    use_backend tollgate-relay",
@@ -547,6 +595,26 @@ static const struct {
 		NULL },
 	{ "credential-unguarded", "the name of a server", "\nbackend site\n",
 		"\nbackend site\n\thttp-send-name-header x-server\n\tserver one :1\n", NULL },
+	{ "ungated-provider", "what is redirected", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\thttp-request redirect scheme https unless { "
+		"ssl_fc }\n\tdefault_backend vllm\nbackend vllm\n\tserver a vllm-1:8000 "
+		"check\nbackend site\n",
+		NULL },
+	{ "ungated-provider", "no provider by wish", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tdefault_backend vllm\nbackend vllm # tollgate: no "
+		"guard\n\tserver a vllm-1:8000 check\nbackend site\n",
+		NULL },
+	{ "ungated-provider", "what has passed the gate", "\tdefault_backend site\n",
+		"\tuse_backend vllm if tollgate-gated { path_beg /v1 }\n\tdefault_backend "
+		"site\nbackend vllm\n\tserver a vllm-1:8000 check\n",
+		NULL },
+	{ "ungated-provider", "a map that does not name it", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tuse_backend "
+		"%[req.hdr(host),map(tests/data/judge/names.map,site)]\nbackend vllm\n\tserver a "
+		"vllm-1:8000 check\nbackend site\n",
+		NULL },
+	{ "ungated-guarded", "what is for the gate alone", BELOW,
+		"    use_backend openai if tollgate-gated\n" BELOW, NULL },
 	{ "credential-unguarded", "a header named for a key, of the request",
 		"\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-request-key "

@@ -154,6 +154,9 @@ each_frontend_that_is_named_gets_the_stanza(void **state)
 		INIT("--host", "ai.example.com", "--frontend", "plain", "--write"), 0);
 	assert_int_equal(INIT("--host", "ai.example.com", "--frontend", "tls", "--write"), 0);
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), whole("both"));
+	/* what may stand once does */
+	assert_int_equal(INIT("--host", "a.example.com", "--host=ai.example.com"), 2);
+	assert_non_null(strstr(cmd_err, "--host: given too often"));
 	/* a name that is not there is asked for, whatever the others */
 	put_tree(TWO PROVIDERS, NULL);
 	assert_int_equal(
