@@ -460,9 +460,14 @@ struct span request_target_sent(struct request *r);
 /* ---- credential.c ---- */
 /* Keeps the credential that verified, and how it reads in base64 and hexadecimal. */
 int request_keep_credential(struct request *r, struct span value);
-/* Whether text holds the request's, or a key of ours. */
+/* Whether text holds the request's, or a key of ours, also in hexadecimal. */
 bool request_credential_in(const struct request *r, struct span text);
-/* With percent escapes undone, too. */
-bool request_credential_escaped_in(struct request *r, struct span text);
+/* With percent escapes undone, too, three times. */
+bool request_credential_escaped_in(const struct request *r, struct span text);
+/* Takes one of them, as it is in the text; not 0 ends it. */
+typedef int credential_fn(void *arg, struct span credential);
+/* Those in hexadecimal of any case and in percent escapes: 0, or what take() said. */
+int request_credentials_hidden(
+	const struct request *r, struct span text, credential_fn *take, void *arg);
 
 #endif

@@ -43,6 +43,12 @@ add_value(struct mention_job *j, struct span value, enum mention_how how, uint32
 }
 
 static int
+add_credential(void *arg, struct span credential)
+{
+	return add_value(arg, credential, MENTION_ANYWHERE, TAG_CREDENTIAL);
+}
+
+static int
 seek_keys(struct request *r, struct span text)
 {
 	struct mention_job *j = r->scan.mentions;
@@ -51,10 +57,10 @@ seek_keys(struct request *r, struct span text)
 	int err = 0;
 
 	for (size_t i = 0; !err && (i = needles_next(ns, text, i)) < ns->n; i++)
-		err = add_value(j, ns->v[i], MENTION_ANYWHERE, TAG_CREDENTIAL);
+		err = add_credential(j, ns->v[i]);
 	while (!err && apikey_next(&rest, &key))
-		err = add_value(j, key, MENTION_ANYWHERE, TAG_CREDENTIAL);
-	return err;
+		err = add_credential(j, key);
+	return err ? err : request_credentials_hidden(r, text, add_credential, j);
 }
 
 /* ---- values ---- */

@@ -159,7 +159,7 @@ only_said(struct request *r, bool whole)
 {
 	const struct policy_verdict *v = &r->found.verdict;
 	bool waits = !whole && v->waits,
-	     key = r->in.have_body && request_credential_in(r, r->in.raw);
+	     key = r->in.have_body && request_credential_escaped_in(r, r->in.raw);
 
 	if (may_pass(r) == STEP_DECIDED)
 		return STEP_DECIDED;

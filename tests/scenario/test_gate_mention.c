@@ -1,7 +1,8 @@
 /* What is replaced besides findings, through the gate: further mentions of a value that
  * was found, and credentials; at once and with a body that comes late. %K is alice's key,
  * which she shows in Authorization, %O one that nobody knows;
- * hers again: %B as Basic has it, %H in hexadecimal, %E escaped twice. */
+ * hers again: %B as Basic has it, %H in hexadecimal, %U in capitals,
+ * %M in both, %E escaped twice, %P once, %S here and there, %T three times. %X: nobody's, in both. */
 #include <sodium.h>
 
 #include "scenario/gate_stage.h"
@@ -96,8 +97,22 @@ static const struct {
 	{ "and as a header's name", PERMIT, "/api/x", NULL, "{}", "x-was-%K: 1", "permit", "relay", NULL, NULL, { NULL } },
 	{ "and in hexadecimal, in a body", PERMIT, "/api/x", NULL, "{\"a\":\"i use %H.\"}", NULL,
 	  "redact", "relay", "{\"a\":\"i use <CREDENTIAL_1>.\"}", NULL, { "credentials", "1" } },
-	{ "and in a query that escapes it twice, where it stops the request", PERMIT, "/api/x", "a=%E", "{}", NULL,
-	  "deny", "", NULL, NULL, { "code", "content_policy_violation" } },
+	{ "and in its capitals", PERMIT, "/api/x", NULL, "{\"a\":\"i use %U, f0%U.\"}", NULL,
+	  "redact", "relay", "{\"a\":\"i use <CREDENTIAL_1>, f0<CREDENTIAL_1>.\"}", NULL, { "credentials", "2" } },
+	{ "and in both, after half a byte", PERMIT, "/api/x", NULL, "{\"a\":\"f%M0\"}", NULL,
+	  "redact", "relay", "{\"a\":\"f<CREDENTIAL_1>0\"}", NULL, { "credentials", "1" } },
+	{ "anybody's, too", PERMIT, "/api/x", NULL, "{\"a\":\"%X\"}", NULL,
+	  "redact", "relay", "{\"a\":\"<CREDENTIAL_1>\"}", NULL, { "credentials", "1" } },
+	{ "and in escapes, in a body", PERMIT, NULL, NULL, SAYS("100%% of a%P b %S, %E; %T") "}", NULL,
+	  "redact", "relay", SAYS("100%% of a<CREDENTIAL_1> b <CREDENTIAL_2>, <CREDENTIAL_3>; <CREDENTIAL_4>") "}", NULL,
+	  { "credentials", "4" } },
+	{ "in a header, in capitals", PERMIT, "/api/x", NULL, "{}", "x-was: a%U", "permit", "relay", NULL, NULL, { NULL } },
+	{ "in a header, escaped three times", PERMIT, "/api/x", NULL, "{}", "x-was: %T", "permit", "relay", NULL, NULL, { NULL } },
+	{ "digits and escapes without one are nothing", PERMIT, "/api/x", NULL,
+	  "{\"a\":\"9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08 %74%67%5F 100%25\"}", NULL,
+	  "permit", "direct", NULL, NULL, { NULL } },
+	{ "and in a query that escapes it twice", PERMIT, "/api/x", "a=%E", "{}", NULL,
+	  "redact", "relay", NULL, "/api/x?a=%3CCREDENTIAL_1%3E", { "credentials", "1" } },
 	/* reasoning that the provider signed */
 	{ "a signed block with something in it goes with the others of its turn", REDACT, MSG, NULL,
 	  TALK(MODEL(HIDDEN "," TEXT("a") "," THINKS("to " MAIL) ", " THINKS("b")) USER(TEXT("c"))), NULL, "redact", "relay",
@@ -182,6 +197,25 @@ spelled(const char *key, char how, char *out, size_t room)
 	case 'E':
 		for (size_t i = 0; key[i]; i++)
 			snprintf(out + 5 * i, room - 5 * i, "%%25%02x", (unsigned char)key[i]);
+		return out;
+	case 'U':
+	case 'M':
+	case 'X':
+		key = how == 'X' ? OTHER : key;
+		sodium_bin2hex(out, room, (const unsigned char *)key, strlen(key));
+		for (size_t i = 0; out[i]; i++)
+			if (is_alpha(out[i]) && (how == 'U' || i % 3))
+				out[i] = (char)(out[i] - 'a' + 'A');
+		return out;
+	case 'P':
+	case 'S':
+		for (size_t i = 0, n = 0; key[i]; i++)
+			n += (size_t)snprintf(out + n, room - n,
+				how == 'P' || i % 9 == 2 ? "%%%02X" : "%c", (unsigned char)key[i]);
+		return out;
+	case 'T':
+		for (size_t i = 0, n = 0; key[i]; i++)
+			n += (size_t)snprintf(out + n, room - n, "%%2525%02x", (unsigned char)key[i]);
 		return out;
 	default: return NULL;
 	}
