@@ -4,8 +4,10 @@
 #include "identity/observe.h"
 
 #include "base/ascii.h"
+#include "base/caps.h"
 #include "base/clock.h"
 #include "codec/credentials.h"
+#include "codec/digits.h"
 #include "codec/json_text.h"
 #include "codec/jws.h"
 #include "codec/uri.h"
@@ -18,48 +20,134 @@ observe_host(const struct policy *p, struct span host, int64_t now_wall_ns)
 	       policy_host_in(host, p->observe.hosts, p->observe.nhosts);
 }
 
-/* Of an entry's issuer, as the token itself says: nothing of it is trusted. A token of another
- * issuer is the provider's to judge. */
-static bool
-is_token_of_ours(const struct policy *p, struct span v, struct arena *a)
+/* What base64 in either alphabet spells, whatever else is between its digits; with `chunks`
+ * what begins anew after each padding. p NULL: out of memory. */
+static struct span
+decode_any(struct span code, bool chunks, struct arena *a)
 {
-	const char *why;
-	struct jws j;
-	bool ours = false;
+	char *out = arena_alloc(a, code.n);
+	uint32_t bits = 0;
+	size_t n = 0;
+	int have = 0;
 
-	if (credential_shape(v) != SHAPE_TOKEN || jws_parse(v, a, &j, &why) < 0)
-		return false;
-	struct span issuer = json_span(json_object_get(j.payload, "iss"));
+	for (size_t i = 0; out && i < code.n; i++) {
+		int v = value64(code.p[i]);
+		if (chunks && code.p[i] == '=')
+			have = 0;
+		if (v < 0)
+			continue;
+		bits = bits << 6 | (uint32_t)v;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			out[n++] = (char)(bits >> have);
+		}
+	}
+	return span_of(out, n);
+}
+
+static bool
+is_code(char c)
+{
+	return value64(c) >= 0 || c == '=';
+}
+
+/* A token's claims: of an entry's issuer, as they themselves say. Nothing of it is trusted. A
+ * token of another issuer is the provider's to judge. */
+static bool
+names_our_issuer(const struct policy *p, struct span claims, struct arena *a)
+{
+	struct span text = decode_any(claims, false, a);
+	json_t *doc = text.p ? json_loadb(text.p, text.n, 0, NULL) : NULL;
+	struct span issuer = json_span(json_object_get(doc, "iss"));
+	bool ours = !text.p;
+
 	for (size_t i = 0; i < p->nidentities && !ours; i++)
-		ours = p->identities[i].kind == ID_JWT &&
+		ours = p->identities[i].kind == ID_JWT && issuer.p &&
 		       span_is(issuer, p->identities[i].issuer);
-	jws_clear(&j);
+	json_decref(doc);
 	return ours;
 }
 
-/* Between whatever signs it stands: in a cookie, quoted, in a list. */
+/* Between whatever signs it stands, and glued to them: in a cookie, quoted, in a list. What is
+ * between two dots is looked at: header and signature may have anything next to them. */
 static bool
 holds_token(const struct policy *p, struct span s, struct arena *a)
 {
-	for (size_t i = 0, from = 0; i <= s.n; i++) {
-		if (i < s.n && (is_word(s.p[i]) || s.p[i] == '-' || s.p[i] == '.'))
+	for (size_t i = 0, dot = s.n; i < s.n; i++) {
+		if (s.p[i] != '.') {
+			dot = is_code(s.p[i]) ? dot : s.n;
 			continue;
-		if (i > from && is_token_of_ours(p, span_cut(s, from, i), a))
+		}
+		if (dot < i && i - dot > 2 && i - dot <= CAP_TOKEN_BYTES &&
+			names_our_issuer(p, span_cut(s, dot + 1, i), a))
 			return true;
+		dot = i > 0 && is_code(s.p[i - 1]) ? i : s.n;
+	}
+	return false;
+}
+
+/* An API key in hexadecimal of any case. */
+static bool
+holds_hex_key(struct span s, struct arena *a)
+{
+	for (size_t i = 0, from = 0; i <= s.n; i++) {
+		if (i < s.n && is_hex(s.p[i]))
+			continue;
+		for (size_t odd = 0; i - from >= 2 * APIKEY_ID_LEN && odd < 2; odd++) {
+			char *out = arena_alloc(a, (i - from) / 2);
+			size_t n = 0;
+			for (size_t k = from + odd; out && k + 2 <= i; k += 2)
+				out[n++] = (char)(hex_value(s.p[k]) << 4 |
+						  hex_value(s.p[k + 1]));
+			struct span rest = span_of(out, n), key;
+			if (!out || apikey_next(&rest, &key))
+				return true;
+		}
 		from = i + 1;
 	}
 	return false;
 }
 
-/* An API key or a token in it, its escapes undone once and twice too. */
+static bool
+holds_plainly(const struct policy *p, struct span s, struct arena *a)
+{
+	struct span rest = s, key;
+
+	return apikey_next(&rest, &key) || holds_token(p, s, a) || holds_hex_key(s, a);
+}
+
+/* As user or password of RFC 7617, however its base64 is written: clients and servers differ in
+ * alphabets, padding, blanks and lists. */
+static bool
+basic_holds_ours(const struct policy *p, struct span v, struct arena *a)
+{
+	static const char basic[] = "basic";
+
+	for (size_t i = 0; i + sizeof(basic) <= v.n; i++) {
+		if (!span_istarts(span_cut(v, i, v.n), SPAN_LIT("basic")))
+			continue;
+		struct span code = span_cut(v, i + sizeof(basic) - 1, v.n), rest = code;
+		for (int chunks = 0; chunks < 2; chunks++) {
+			struct span text = decode_any(code, chunks, a);
+			if (!text.p || holds_plainly(p, text, a))
+				return true;
+		}
+		while (rest.n) {
+			struct span text = decode_any(span_next(&rest, ','), true, a);
+			if (!text.p || holds_plainly(p, text, a))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* An API key or a token in it, its escapes undone three times too. */
 static bool
 holds_ours(const struct policy *p, struct span s, struct arena *a)
 {
-	struct span key;
-
-	for (int rounds = 2;; rounds--) {
-		struct span rest = s;
-		if (apikey_next(&rest, &key) || holds_token(p, s, a))
+	for (int rounds = 3;; rounds--) {
+		if (holds_plainly(p, s, a) || basic_holds_ours(p, s, a))
 			return true;
 		if (rounds == 0 || span_chr(s, '%') == s.n)
 			return false;
@@ -67,22 +155,6 @@ holds_ours(const struct policy *p, struct span s, struct arena *a)
 		if (!s.p)
 			return true;
 	}
-}
-
-/* As user or password of RFC 7617: base64 in its own alphabet, padded or not. */
-static bool
-basic_holds_ours(const struct policy *p, struct span v, struct arena *a)
-{
-	struct span basic = SPAN_LIT("basic "), text;
-
-	v = span_trim(v, " \t");
-	if (!span_istarts(v, basic))
-		return false;
-	struct span code = arena_dup(a, span_trim(span_cut(v, basic.n, v.n), " \t="));
-	for (size_t i = 0; i < code.n; i++)
-		if (code.p[i] == '+' || code.p[i] == '/')
-			((char *)code.p)[i] = code.p[i] == '+' ? '-' : '_';
-	return b64url_decode(code, a, &text) == 0 && holds_ours(p, text, a);
 }
 
 /* It begins as a key of ours, with or without a scheme before it: where credentials are, that
@@ -127,7 +199,7 @@ static bool
 field_shows(const struct policy *p, const struct http_field *f, struct arena *a)
 {
 	return signed_field(p, f->name) || holds_ours(p, f->name, a) ||
-	       holds_ours(p, f->value, a) || basic_holds_ours(p, f->value, a) ||
+	       holds_ours(p, f->value, a) ||
 	       (is_place(p, f->name, false) && begins_as_ours(f->value));
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sodium.h>
 #include <stdio.h>
 
 #include "advice/notes.h"
@@ -174,17 +175,56 @@ static const struct { const char *name, *header, *value, *query; bool ours; } sh
 	{ "a token of a provider in a cookie", "cookie", "a=" THEIR, "", false },
 	{ "a token as password", "authorization", "basic dTpleUpoYkdjaU9pSkZaRVJUUVNKOS5leUpwYzNNaU9pSm9kSFJ3Y3pvdkwybGtjQzhpZlEuQUFBQQ==", "", true },
 	{ "a provider's password", "authorization", "Basic dTpz+/==", "", false },
+	{ "as password after a tab", "authorization", "Basic\tYWI6B64", "", true },
+	{ "after blanks and in capitals", "authorization", "  BASIC   YWI6B64", "", true },
+	{ "with blanks in its base64", "authorization", "Basic YW I6B64", "", true },
+	{ "in base64 for URLs, padded too often", "authorization", "Basic YWI6B64====", "", true },
+	{ "in two pieces of base64", "authorization", "Basic dTo=B64", "", true },
+	{ "in a list", "authorization", "Basic dTp4,Basic YWI6B64, x", "", true },
+	{ "before a comma", "authorization", "Basic YWI6B64,cHc=", "", true },
+	{ "after a comma", "authorization", "Basic dTp4,B64", "", true },
+	{ "after another scheme", "authorization", "Proxy basic YWI6B64", "", true },
+	{ "as password, escaped", "x", "y", "a=Basic%20YWI6B64", true },
+	{ "a whole key in the query, escaped three times", "x", "y", "key=%252574g_KEY3", true },
+	{ "glued before by a hyphen", "cookie", "s-" IDP, "", true },
+	{ "by a low line", "cookie", "s_" IDP "_1", "", true },
+	{ "by a dot", "cookie", "v1." IDP ".x", "", true },
+	{ "by a dot after it", "x", "y", "a=.." IDP ".", true },
+	{ "padded", "cookie", HEAD "=.eyJpc3MiOiJodHRwczovL2lkcC8ifQ==.AAAA", "", true },
+	{ "unsigned", "cookie", HEAD ".eyJpc3MiOiJodHRwczovL2lkcC8ifQ.", "", true },
+	{ "a provider's token glued", "cookie", "s-" THEIR ".x", "", false },
+	{ "claims without a header", "cookie", ".eyJpc3MiOiJodHRwczovL2lkcC8ifQ.", "", false },
+	{ "in hexadecimal of both cases", "x-was", "aHEX", "", true },
+	{ "in digits that are none", "x-was", "9F86d081884C7D659a2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08", "", false },
+	{ "many dots", "cookie", "a.b.c.d.e.f..g...h", "", false },
+	{ "a provider's password with a comma", "authorization", "Basic dTpzay1wcm9qLWFiYw==, x", "", false },
 	{ "signed headers", "x-id-person", "alice", "", true },
 };
 /* clang-format on */
 
-/* KEY stands for a whole key, KEY3 for one without its first three letters. */
+/* KEY stands for a whole key, KEY3 for one without its first three letters, B64 and HEX
+ * for it in those. */
 static void
 put_value(struct buf *b, const char *value, const char *key)
 {
-	const char *at = strstr(value, "KEY");
+	const char *at = strstr(value, "KEY"), *coded = strstr(value, "B64"),
+		   *hex = strstr(value, "HEX");
 
 	buf_clear(b);
+	if (hex) {
+		buf_put(b, value, (size_t)(hex - value));
+		for (size_t i = 0; key[i]; i++)
+			buf_printf(b, i % 2 ? "%02x" : "%02X", (unsigned char)key[i]);
+		return;
+	}
+	if (coded) {
+		char code[160];
+		buf_put(b, value, (size_t)(coded - value));
+		buf_str(b, sodium_bin2base64(code, sizeof(code), (const unsigned char *)key,
+				   strlen(key), sodium_base64_VARIANT_URLSAFE_NO_PADDING));
+		buf_str(b, coded + 3);
+		return;
+	}
 	if (!at) {
 		buf_str(b, value);
 		return;
