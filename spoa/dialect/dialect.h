@@ -167,8 +167,9 @@ int endpoint_amend(const struct endpoint *e, struct span path, struct span model
 int dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools,
 	size_t n, uint64_t otherwise, struct arena *a, struct price_usage *out);
 
-/* Undoes dialect_ask_usage in the answer, one SSE data payload at a time: 0 pass as it is, 1
- * *edited replaces the payload, 2 drop the event. */
+/* Undoes dialect_ask_usage in the answer, one SSE data payload at a time: the count in an event
+ * of its own and the nulls in the others. What else says usage was not asked for. 0 pass as it
+ * is, 1 *edited replaces the payload, 2 drop the event. */
 int dialect_hide_usage(
 	const struct dialect *d, struct span data, struct arena *a, struct span *edited);
 

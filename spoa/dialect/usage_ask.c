@@ -85,8 +85,8 @@ dialect_hide_usage(
 	}
 	if (json_error(j, NULL, NULL) || json_next(j, &ev) != JSON_END || !found)
 		return 0;
-	if (counted && no_choices)
-		return 2;
+	if (counted)
+		return no_choices ? 2 : 0;
 	char *p = arena_alloc(a, data.n);
 	if (!p)
 		return 0;

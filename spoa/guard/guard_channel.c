@@ -62,7 +62,7 @@ channel_begin(struct channel *c)
 	if (guard_inspects(g) && !c->scan) {
 		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
 		c->from = g->seam.total[c->kind];
-		c->fed = 0;
+		c->fed = c->gone = 0;
 	}
 	bool restores = g->plan.vault && c->kind != KIND_SIGNED;
 	if (restores && !c->restore) {
@@ -125,12 +125,23 @@ is_spelled(const struct channel *c)
 	return c->kind == KIND_ARGUMENTS;
 }
 
+/* Bytes of what is scanned: where they begin, and how many of them have not gone. */
+static size_t
+scan_held(const struct channel *c, size_t *from)
+{
+	size_t held = c->scan && !is_spelled(c) ? detect_stream_held(c->scan) : 0;
+
+	*from = c->fed - held;
+	return *from < c->gone ? c->fed - c->gone : held;
+}
+
 size_t
 guard_channel_held(const struct channel *c)
 {
-	size_t held = c->spelled.raw.n		  ? c->spelled.raw.n
-		      : c->scan && !is_spelled(c) ? detect_stream_held(c->scan)
-						  : 0;
+	size_t from, held = scan_held(c, &from);
+
+	if (c->spelled.raw.n)
+		held = c->spelled.raw.n;
 
 	return held + (c->restore ? restorer_held(c->restore) : 0) +
 	       (c->halved.is ? sizeof(c->halved.half) : 0);
@@ -258,11 +269,36 @@ take_joined(struct channel *c, const struct stream_piece *p)
 	return take_text(c, &last, last.text);
 }
 
+/* A piece of which something has gone: text that is left goes, and a value is replaced in what
+ * is left of it. */
+static int
+take_rest(struct channel *c, const struct stream_piece *p)
+{
+	struct guard *g = c->g;
+	size_t gone = c->gone - p->start;
+	struct stream_piece rest = *p;
+	struct span with;
+
+	rest.text = span_cut(p->text, gone, p->text.n);
+	rest.start += gone;
+	if (p->kind != PIECE_FINDING || p->more)
+		return rest.text.n ? take_text(c, &rest, rest.text) : 0;
+	bool known = !rest.text.n && entity_in(&g->entities, p->finding.entity);
+	if (!known && guard_found(g, p->finding.entity, c->kind) && guard_judge(g, ANSWER_NEW))
+		return ERR_BAD_STATE;
+	if (!rest.text.n)
+		return 0;
+	c->replaced = guard_replacement(g, p->finding.entity, p->text, false, &with);
+	return c->replaced ? channel_replace(c, with) : channel_put(c, rest.text);
+}
+
 static int
 take_piece(void *arg, const struct stream_piece *p)
 {
 	struct channel *c = arg;
 
+	if (p->start < c->gone)
+		return take_rest(c, p);
 	if (!is_spelled(c))
 		return take_joined(c, p);
 	struct span text = spelled_next(&c->spelled, p->text.n);
@@ -380,26 +416,58 @@ guard_pair(struct guard *g, struct halved *h, struct answer_text *t)
 	return g->failed;
 }
 
+/* All that waits to be put back is in `out`. */
+static int
+restore_end(struct channel *c)
+{
+	int err = c->restore ? restorer_end(c->restore, &c->out) : 0;
+
+	if (c->restore)
+		guard_restored(c->g, &(struct answer_text){ .kind = c->kind }, c->restore);
+	restorer_free(&c->restore);
+	return err;
+}
+
 enum guard_result
 guard_channel_finish(struct channel *c)
 {
-	struct guard *g = c->g;
 	int err = 0;
 
 	if (c->halved.is && channel_run(c, SPAN_LIT(GUARD_NO_HALF)))
-		return g->failed;
+		return c->g->failed;
 	c->halved.is = false;
 	if (c->scan)
 		err = channel_scan(c, SPAN_LIT(""), true);
-	if (!err && c->restore)
-		err = restorer_end(c->restore, &c->out);
-	if (c->restore)
-		guard_restored(g, &(struct answer_text){ .kind = c->kind }, c->restore);
-	guard_restore_over(g, c->kind, c->slot);
+	if (!err)
+		err = restore_end(c);
+	guard_restore_over(c->g, c->kind, c->slot);
 	detect_stream_free(&c->scan);
 	restorer_free(&c->restore);
 	note_held(c);
-	return scanned(g, err);
+	return scanned(c->g, err);
+}
+
+/* Once: what goes on from what went so stays until it is known. */
+enum guard_result
+guard_channel_let_go(struct channel *c)
+{
+	struct detect_stream *copy;
+	size_t from, held = scan_held(c, &from);
+	int err = 0;
+
+	if (held && from < c->gone)
+		return c->g->failed;
+	if (held) {
+		copy = detect_stream_copy(c->scan);
+		err = copy ? detect_stream_finish(copy, c->g->plan.scratch, take_piece, c)
+			   : ERR_NOMEM;
+		detect_stream_free(&copy);
+		c->gone = c->fed;
+	}
+	if (!err)
+		err = restore_end(c);
+	note_held(c);
+	return scanned(c->g, err);
 }
 
 void

@@ -87,16 +87,64 @@ guard_channel_say(struct channel *c, struct buf *out)
 }
 
 static bool
-is_of(const struct channel *c, const struct answer_document *d)
+is_said(const struct channel *c, const struct answer_document *d)
 {
 	for (size_t i = 0; i < d->ntexts; i++)
-		if (!d->texts[i].copy && d->texts[i].kind == c->kind &&
+		if (!d->texts[i].copy && d->texts[i].text.n && d->texts[i].kind == c->kind &&
 			!memcmp(d->texts[i].slot, c->slot, sizeof(c->slot)))
 			return true;
 	return false;
 }
 
-/* Channels that end with this event and of which it says nothing: what they hold goes first. */
+/* A text of the same choice that was not said when this one was, and is now: one of another
+ * kind, or with another number, or a call. */
+static bool
+another_begins(struct guard *g, const struct channel *c, const struct answer_document *d)
+{
+	const struct channel *o;
+
+	for (size_t i = 0; i < d->ncalls; i++)
+		if (d->calls[i].slot[0] == c->slot[0])
+			return true;
+	for (size_t i = 0; i < d->ninputs; i++)
+		if (d->inputs[i].slot[0] == c->slot[0])
+			return true;
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		if (t->copy || t->kind == KIND_OTHER || !t->text.n ||
+			t->slot[0] != c->slot[0] ||
+			(t->kind == c->kind && t->slot[1] == c->slot[1]))
+			continue;
+		LIST_FOREACH (o, &g->channels, all)
+			if (o->kind == t->kind && !memcmp(o->slot, t->slot, sizeof(o->slot)))
+				break;
+		if (!o || o->last < c->last)
+			return true;
+	}
+	return false;
+}
+
+/* Where reasoning has no end of its own, or text before a call: what is held of it goes before
+ * what begins now. */
+enum guard_result
+guard_turn_channels(struct guard *g, const struct answer_document *d, struct buf *out)
+{
+	struct channel *c;
+
+	LIST_FOREACH (c, &g->channels, all) {
+		bool text = c->kind == KIND_TEXT || c->kind == KIND_REASONING ||
+			    c->kind == KIND_REFUSAL;
+		if (!text || c->so_far.is || !guard_channel_held(c) || is_said(c, d) ||
+			!another_begins(g, c, d))
+			continue;
+		if (guard_channel_let_go(c) || guard_channel_say(c, out))
+			break;
+	}
+	return g->failed;
+}
+
+/* Channels that end with this event and of which it says nothing: what they hold goes first.
+ * Nor does it join an empty text there, which clients may not read. */
 enum guard_result
 guard_end_channels(struct guard *g, const struct answer_document *d, struct buf *out)
 {
@@ -105,7 +153,7 @@ guard_end_channels(struct guard *g, const struct answer_document *d, struct buf 
 
 	for (c = LIST_FIRST(&g->channels); c && !g->failed; c = next) {
 		next = LIST_NEXT(c, all);
-		if (d && (!answer_ends(d, c->slot) || is_of(c, d)))
+		if (d && (!answer_ends(d, c->slot) || is_said(c, d)))
 			continue;
 		ended = true;
 		bool said = c->so_far.is && !guard_channel_held(c);
@@ -140,6 +188,8 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 		return guard_unnamed_edit(g, t, now);
 	if (!grows)
 		return guard_edit_alone(g, t, now);
+	if (c && all.text.n)
+		c->last = g->report.events;
 	if (!c || guard_channel_feed(c, all.text))
 		return g->failed;
 	if (answer_ends(d, t->slot) && guard_channel_finish(c))

@@ -46,6 +46,8 @@ struct channel {
 	struct spelled spelled;	       /* likewise, where they are scanned */
 	bool replaced;		       /* the finding under way is */
 	size_t from, fed; /* in all texts of its kind: where it begins, and bytes that came */
+	size_t gone;	  /* of those: what went before it was known, as another text began */
+	uint64_t last;	  /* number of the event that last said something of it */
 	bool cut; /* signed, and something of it would be replaced: no more of it goes */
 	struct halved halved;
 	/* What the last event said, of a member that may say all of the text so far each time:
@@ -335,6 +337,9 @@ enum guard_result guard_channel_feed(struct channel *c, struct span text);
 /* No more comes: all of it is in `out`. */
 enum guard_result guard_channel_finish(struct channel *c);
 size_t guard_channel_held(const struct channel *c); /* bytes */
+/* What is held of it is in `out`, as at its end, and it goes on: of a value that does the rest
+ * is a finding. */
+enum guard_result guard_channel_let_go(struct channel *c);
 /* It ended: freed, and remembered as over. */
 void guard_channel_over(struct channel *c);
 bool guard_channel_was_over(
@@ -376,6 +381,9 @@ enum guard_result guard_channel_say(struct channel *c, struct buf *out);
 /* Channels that end with this event and of which it says nothing: what they hold goes first.
  * NULL: all of them. */
 enum guard_result guard_end_channels(
+	struct guard *g, const struct answer_document *d, struct buf *out);
+/* Where another text begins in a choice, what is held of the one before it goes first. */
+enum guard_result guard_turn_channels(
 	struct guard *g, const struct answer_document *d, struct buf *out);
 /* Its channels that ended in it are over. */
 void guard_drop_ended(struct guard *g, const struct answer_document *d);

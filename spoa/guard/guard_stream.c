@@ -118,8 +118,8 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 		g->report.counted_bytes = g->report.output_bytes;
 	if (!guard_reads(g))
 		return guard_pass_edited(g, f, f->data, &e, out);
-	if ((d->ends.any && guard_end_channels(g, d, out)) || end_signed(g, d, out, &drop) ||
-		guard_run_texts(g, f, d, &e))
+	if (guard_turn_channels(g, d, out) || (d->ends.any && guard_end_channels(g, d, out)) ||
+		end_signed(g, d, out, &drop) || guard_run_texts(g, f, d, &e))
 		return g->failed;
 	/* its own text is heard by now, too */
 	if (counts)

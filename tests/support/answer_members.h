@@ -125,10 +125,12 @@ static const struct answer_case answer_members[] = {
 	{ "in an array, of two candidates, with thoughts", REDACT, "gemini",
 		"/v1/publishers/google/models/g:streamGenerateContent", "application/json",
 		"[" PART("\"text\":\"of jane\",\"thought\":true", STOPS) "," OF_ONE(
-			"\"text\":\"to bob\"") "," PART("\"text\":\"so. \"",
-			STOPS) "," PART("\"text\":\".doe@example.org\",\"thought\":true",
+			"\"text\":\"to bob\"") "," PART("\"text\":\".doe@example.org. "
+							"\",\"thought\":true",
+			STOPS) "," PART("\"text\":\"so. \"",
 			STOPS) "," OF_ONE("\"text\":\"@example.net\"") "]",
-		"text 0.1 of <EMAIL_ADDRESS>|text 1.0 to <EMAIL_ADDRESS>|text 0.0 so. |finish "
+		"text 0.1 of <EMAIL_ADDRESS>. |text 1.0 to <EMAIL_ADDRESS>|text 0.0 so. "
+		"|finish "
 		"STOP|found 2|redacted 2|" },
 	{ "one finish and what comes after it go as they came", REDACT, "gemini",
 		"/v1beta/models/g:streamGenerateContent", "text/event-stream",

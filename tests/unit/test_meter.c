@@ -48,6 +48,16 @@ static const struct {
 		": hi\r\n\r\ndata: {\"id\":1,\"choices\":[{}]}\n\n"
 		"data: {\"choices\":[{\"delta\":{\"content\":\"usage\"}}]}\n\ndata: [DONE]\n\n",
 		true, 19, 10 },
+	{ "usage next to text, which nobody asked for", "openai", true, true,
+		SPAN_LIT("data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":"
+			 "\"stop\"}],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10}}"
+			 "\n\ndata: {\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10}}"
+			 "\n\n" OPENAI_TAIL "data: [DONE]\n\n"),
+		"data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":"
+		"\"stop\"}],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10}}\n\n"
+		"data: {\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10}}\n\n"
+		"data: [DONE]\n\n",
+		true, 19, 10 },
 	{ "a hidden usage whose key is escaped", "openai", true, true,
 		SPAN_LIT("data: "
 			 "{\"choices\":[],\"\\u0075sage\":{\"prompt_tokens\":1,\"completion_"
