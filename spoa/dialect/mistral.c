@@ -32,6 +32,9 @@
 	{ at "[*].arguments",         T_ANY,                   ROLE_BY_MESSAGE, F_DATA, 0 }, \
 	{ at "[*].result",            T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ at "[*].info",              T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at "[*].output",            T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at "[*].outputs",           T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at "[*].error",             T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ at "[*].tool_calls",        T_ARRAY|T_NULL,          ROLE_TOOL_CALL, F_DATA, 0 }, \
 	{ at "[*].tool_calls[*]",     T_OBJECT,                ROLE_TOOL_CALL, F_DEEP, 0 }, \
 	{ at "[*].tool_calls[*].type", T_STRING|T_NULL,        ROLE_TOOL_CALL, F_RESERVED, 0 }, \

@@ -55,6 +55,7 @@ static const struct row rows[] = {
 	{ "models",                         T_ANY,                   ROLE_OTHER, F_RESERVED, 0 }, /* to fall back on */
 	{ "models[*]",                      T_STRING,                ROLE_OTHER, F_RESERVED, READ_MODEL },
 	{ "documents",                      T_ANY,                   ROLE_DOCUMENT, F_DATA, 0 },
+	{ "prompt",                         T_ANY,                   ROLE_OTHER, F_ANYONE, 0 },
 	{ "chat_template",                  T_STRING|T_NULL,         ROLE_SYSTEM, 0, 0 },
 	{ "structured_outputs",             T_ANY,                   ROLE_TOOL_DEFINITION, F_DATA, 0 },
 	{ "grammar",                        T_ANY,                   ROLE_TOOL_DEFINITION, F_DATA, 0 },

@@ -22,7 +22,7 @@ add_hit(struct request *r, const struct segment *s, bool in_target, const struct
 		return false;
 	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL, value };
 	entity_add(&r->found.entities, f->entity);
-	r->found.roles[f->entity] |= (uint16_t)(1u << s->role);
+	r->found.roles[f->entity] |= segment_roles(s);
 	return true;
 }
 
@@ -112,18 +112,23 @@ static void
 score_injection(struct request *r, const struct segment *s, struct span text)
 {
 	const struct policy *p = r->snap->policy;
-	enum inject_origin o = origins[s->role];
-
+	unsigned roles = segment_roles(s), seen = 1u << INJECT_ORIGINS;
 	bool cut = r->in.body_state == BODY_STATE_PARTIAL && s->role == ROLE_OTHER;
 
-	if (!p->scores || o == INJECT_ORIGINS || cut ||
-		(p->inject_roles && !(p->inject_roles >> s->role & 1)))
+	if (!p->scores || cut)
 		return;
-	struct inject_result got = inject_score(p->inject, text, o, p->inject_off);
-	if (got.score <= r->found.injection)
-		return;
-	r->found.injection = got.score;
-	r->found.injection_pattern = got.pattern;
+	roles &= p->inject_roles ? p->inject_roles : UINT16_MAX;
+	for (; roles; roles &= roles - 1) {
+		enum inject_origin o = origins[__builtin_ctz(roles)];
+		if (seen >> o & 1)
+			continue;
+		seen |= 1u << o;
+		struct inject_result got = inject_score(p->inject, text, o, p->inject_off);
+		if (got.score <= r->found.injection)
+			continue;
+		r->found.injection = got.score;
+		r->found.injection_pattern = got.pattern;
+	}
 }
 
 /* In what a provider sealed a name or a postcode is chance: one block in three hundred

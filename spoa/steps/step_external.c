@@ -80,7 +80,7 @@ says_something(struct span s)
 static bool
 concerns(const struct external *x, const struct segment *s)
 {
-	return (x->roles >> s->role & 1) && !s->reserved && says_something(s->text);
+	return (x->roles & segment_roles(s)) && !s->reserved && says_something(s->text);
 }
 
 static int
@@ -302,7 +302,7 @@ merge_part(struct request *r, struct part *p)
 				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL,
 				{ NULL, 0 } };
 			entity_add(&r->found.entities, f->entity);
-			r->found.roles[f->entity] |= (uint16_t)(1u << s->role);
+			r->found.roles[f->entity] |= segment_roles(s);
 		}
 	}
 	return 0;

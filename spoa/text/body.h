@@ -49,6 +49,7 @@ struct segment {
 	bool sealed : 1;  /* the provider's own, sent back: where it is no text, nobody can read
 			     it */
 	bool counted : 1; /* in a part that is opaque as a whole */
+	bool unattributed : 1; /* who wrote it is not known: the user, or a tool */
 	bool candidate : 1;  /* body_read's own; then, of ids of tokens, they are edited */
 	uint32_t key;	     /* index of the segment that names this value (its key, field or
 				parameter), of a key the one that names its object; or
@@ -56,6 +57,14 @@ struct segment {
 	uint32_t start, end; /* raw bytes, end exclusive */
 	struct span text;    /* decoded; a view of the raw bytes where nothing is escaped */
 };
+
+/* A bit for each role that it counts as. */
+static inline uint16_t
+segment_roles(const struct segment *s)
+{
+	return (uint16_t)(1u << s->role |
+			  (s->unattributed ? 1u << ROLE_USER | 1u << ROLE_TOOL_RESULT : 0));
+}
 
 /* What nobody can read in a body or a target. */
 struct unread {

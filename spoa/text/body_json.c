@@ -290,6 +290,8 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 		if (!text.p)
 			return walk_no_memory(w);
 		err = add_segment(w, role, SEG_JSON, ev, text, key);
+		if (!err && (w->frames[w->depth].anyone || (row && (row->flags & F_ANYONE))))
+			w->segs.v[w->segs.n - 1].unattributed = true;
 		if (!err && (!row || row->read != READ_MODEL) && named(w, row) &&
 			model_add_other(w->out, text, w->a))
 			return walk_no_memory(w);
@@ -348,6 +350,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		.row = row,
 		.deep = row && (row->flags & F_DEEP) ? row->role : deep,
 		.object = object,
+		.anyone = around->anyone || (row && (row->flags & F_ANYONE)),
 		.no_models = none,
 		.names = names,
 		.message = row && row->read == READ_MESSAGE,
@@ -385,10 +388,14 @@ pop(struct walk *w, const struct json_event *ev)
 	settle_seals(w, f);
 	if (!err)
 		err = settle_reasoning(w, f, ev->end);
-	if (f->message)
-		for (size_t i = f->first; i < w->segs.n; i++)
-			if (w->segs.v[i].role == ROLE_BY_MESSAGE)
-				w->segs.v[i].role = f->role;
+	bool anyone = f->anyone || f->role == ROLE_OTHER || (f->item && !f->spoken);
+	for (size_t i = f->message ? f->first : w->segs.n; i < w->segs.n; i++) {
+		struct segment *v = &w->segs.v[i];
+		bool by = v->role == ROLE_BY_MESSAGE;
+		v->unattributed |= anyone && (by || (v->role == ROLE_OTHER && !v->reserved));
+		if (by)
+			v->role = f->role;
+	}
 	if (f->row && f->row->read == READ_OPTIONS) {
 		w->out->marks.options_end = ev->end;
 		w->out->marks.options_empty = f->first == w->segs.n;

@@ -24,6 +24,7 @@ enum {
 	F_ONE = 8,	/* a list, or its one element in its place */
 	F_SIGNED = 16,	/* a count that may be negative: no limit */
 	F_ZERO = 32,	/* nor is a count of 0 */
+	F_ANYONE = 128, /* a text here, or below, is of nobody knows whom */
 	F_NONE = 64,	/* nothing here or below names a model, unless a row reads one */
 };
 #define F_DATA (F_DEEP | F_NONE) /* a caller's own: schemas, arguments, results, metadata */

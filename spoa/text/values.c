@@ -61,9 +61,10 @@ message_role(struct span role)
 	return ROLE_OTHER;
 }
 
-/* Of items that are no messages; an unknown one keeps the role that it has. */
-static enum seg_role
-item_role(struct span type, enum seg_role role)
+/* Of items that are no messages; an unknown one keeps the role that it has, and that may be
+ * anybody's. */
+static void
+item_role(struct walk *w, struct frame *f, struct span type)
 {
 	static const struct {
 		const char *suffix;
@@ -87,10 +88,16 @@ item_role(struct span type, enum seg_role role)
 		{ "compaction", ROLE_ASSISTANT },
 	};
 
+	static const char *const messages[] = { "message", "message.input", "item_reference" };
+
 	for (size_t i = 0; i < COUNT_OF(types); i++)
-		if (span_ends(type, span_str(types[i].suffix)))
-			return types[i].role;
-	return role;
+		if (span_ends(type, span_str(types[i].suffix))) {
+			f->role = types[i].role;
+			return;
+		}
+	f->item = !SPAN_IN(type, messages);
+	for (const struct part_row *p = w->t->parts; p && p->type; p++)
+		f->item = f->item && !span_is(type, p->type);
 }
 
 /* Ids of tokens spell a text that no detector sees. */
@@ -258,7 +265,10 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 		}
 		return 0;
 	case READ_CHOICES: return ev->tok == JSON_NULL ? 0 : add_choices(w, row, ev);
-	case READ_ROLE: f->role = message_role(text); return 0;
+	case READ_ROLE:
+		f->role = message_role(text);
+		f->spoken = true;
+		return 0;
 	case READ_SOURCE_TEXT:
 		while (f > w->frames && !f->part)
 			f--;
@@ -266,7 +276,7 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 		return 0;
 	case READ_IMAGE: return ev->tok == JSON_STRING ? walk_image(w) : 0;
 	case READ_SOURCE_TYPE: w->frames[w->depth - 1].source = text; return 0;
-	case READ_ITEM_TYPE: f->role = item_role(text, f->role); return 0;
+	case READ_ITEM_TYPE: item_role(w, f, text); return 0;
 	case READ_PROMPT:
 		b->prompts += ev->tok != JSON_NUMBER;
 		/* fall through */

@@ -5,7 +5,7 @@
 #include "text/body.h"
 
 /* Values as role path=text, one each; reserved ones with a star, opaque ones
- * with a hash; keys are left out unless `keys`. */
+ * with a hash, those of nobody knows whom with a question mark; keys are left out unless `keys`. */
 static inline void
 body_dump(struct buf *out, const struct body *b, struct span raw, struct arena *a, bool keys)
 {
@@ -15,8 +15,8 @@ body_dump(struct buf *out, const struct body *b, struct span raw, struct arena *
 		const struct segment *s = &b->segments[i];
 		if (s->role == ROLE_KEY && !keys)
 			continue;
-		buf_printf(out, "%s%s%s ", role_name(s->role), s->reserved ? "*" : "",
-			s->opaque ? "#" : "");
+		buf_printf(out, "%s%s%s%s ", role_name(s->role), s->unattributed ? "?" : "",
+			s->reserved ? "*" : "", s->opaque ? "#" : "");
 		buf_span(out, path_at(r, i));
 		buf_putc(out, '=');
 		buf_span(out, s->text);

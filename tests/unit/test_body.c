@@ -39,14 +39,14 @@ static const struct {
 		"other* messages[3].role=assistant\nassistant messages[3].content=d\n"
 		"other* messages[4].role=tool\ntool_result messages[4].content=e\n"
 		"other* messages[5].role=function\ntool_result messages[5].content=f\n"
-		"other* messages[6].role=other\nother messages[6].content=g\n" },
+		"other* messages[6].role=other\nother? messages[6].content=g\n" },
 	{ "the role may stand behind the content", OPENAI, NULL,
 		"{\"messages\":[{\"content\":[{\"text\":\"a\",\"type\":\"text\"},\"b\"],"
 		"\"role\":\"user\"},"
 		"{\"content\":\"c\"}]}",
 		"user messages[0].content[0].text=a\nother* messages[0].content[0].type=text\n"
 		"user messages[0].content[1]=b\nother* messages[0].role=user\n"
-		"other messages[1].content=c\n" },
+		"other? messages[1].content=c\n" },
 	{ "unknown members are segments too, at every depth", OPENAI, NULL,
 		"{\"x\":{\"y\":[\"a\",{\"z\":\"b\"}]},\"messages\":[{\"role\":\"user\",\"foo\":"
 		"\"c\","

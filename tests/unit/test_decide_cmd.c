@@ -36,7 +36,16 @@ setup(void **state)
 		"dialect: openai, backend: openai}\n"
 		"  - {name: host, match: {host: only.example, path: /h}, backend: b}\n"
 		"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: b}\n"
+		"classes:\n"
+		"  of-user: {classes: [phone], roles: [user]}\n"
+		"  of-tool: {classes: [phone], roles: [tool_result]}\n"
+		"  phone: [PHONE_NUMBER]\n"
 		"rules:\n"
+		"  - {name: user, when: '\"of-user\" in prompt.classes && !(\"of-tool\" in "
+		"prompt.classes)', deny: {status: 451}}\n"
+		"  - {name: tool, when: '\"of-tool\" in prompt.classes && !(\"of-user\" in "
+		"prompt.classes)', deny: {status: 404}}\n"
+		"  - {name: both, when: '\"of-tool\" in prompt.classes', deny: {status: 413}}\n"
 		"  - {name: no-secrets, when: '\"secret\" in prompt.classes', deny: {reason: "
 		"it "
 		"holds a secret}}\n"
@@ -54,6 +63,12 @@ setup(void **state)
 	"\\\"gpt\\\",\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":"            \
 	"\\\"" content "\\\"}]}\"}"
 #define NOON "\"time\":\"2026-11-20T12:00:00Z\","
+#define CALL "call me at +1 415-555-0132"
+#define SAID(role)                                                                             \
+	"{" NOON                                                                               \
+	"\"path\":\"/v1/chat/"                                                                \
+	"completions\",\"body\":\"{\\\"model\\\":\\\"m\\\",\\\"messages\\\":[{\\\"role\\\":"      \
+	"\\\"" role "\\\",\\\"content\\\":\\\"" CALL "\\\"}]}\"}"
 
 /* clang-format off */
 static const struct {
@@ -66,6 +81,11 @@ static const struct {
 	{ "a permit", MESSAGES("hello"), 0, "permit", 200, "default" },
 	{ "a redaction", MESSAGES("write to bob@example.com"), 0, "redact", 200, "pii" },
 	{ "a denial", MESSAGES("key AKIAQ3EGRIXPFUSLKQLT"), 1, "deny", 403, "no-secrets" },
+	{ "by a user", SAID("user"), 1, "deny", 451, "user" },
+	{ "by a tool", SAID("tool"), 1, "deny", 404, "tool" },
+	{ "by a role that no table knows: by either", SAID("narrator"), 1, "deny", 413, "both" },
+	{ "by the model: by neither", SAID("assistant"), 0, "redact", 200, "pii" },
+	{ "a prompt in a chat: by either", "{" NOON "\"path\":\"/v1/chat/completions\",\"body\":\"{\\\"model\\\":\\\"m\\\",\\\"prompt\\\":\\\"" CALL "\\\",\\\"messages\\\":[]}\"}", 1, "deny", 413, "both" },
 	{ "a status of the rule's own", "{" NOON "\"path\":\"/api/legal\"}", 1, "deny", 451, "legal" },
 	{ "no route", "{" NOON "\"path\":\"/other\"}", 1, "deny", 404, "" },
 	{ "the method decides the route", "{" NOON "\"method\":\"GET\",\"path\":\"/v1/chat/completions\"}", 1, "deny", 404, "" },
