@@ -43,6 +43,7 @@ const struct rule judge_rules[] = {
 	{ "bufsize",              ADVICE, ONCE,  rule_bufsize,             "most bodies fit HAProxy's buffer" },
 	{ "provider-timeouts",    ADVICE, ONCE,  rule_provider_timeouts,   "a model may think longer than a web server" },
 	{ "http-no-delay",        ADVICE, ONCE,  rule_http_no_delay,       "tokens are sent as they come" },
+	{ "certificates",         ADVICE, ONCE,  rule_certificates,        "no certificate ends within 14 days" },
 	{ "html-errors",          ADVICE, ONCE,  rule_html_errors,         "a provider that refuses is no HTML page" },
 };
 /* clang-format on */

@@ -3,8 +3,11 @@
 
 #include <openssl/asn1.h>
 #include <openssl/bn.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <limits.h>
 #include <time.h>
 
 #include "base/err.h"
@@ -184,6 +187,36 @@ cert_read(struct span der, struct arena *a, struct cert *out)
 	out->not_after_s = seconds(&r, X509_get0_notAfter(x));
 	X509_free(x);
 	return arena_failed(a) ? ERR_NOMEM : r.err;
+}
+
+/* An encrypted block is not read, and nobody is asked. */
+static int
+no_password(char *to, int size, int writes, void *arg)
+{
+	(void)to, (void)size, (void)writes, (void)arg;
+	return -1;
+}
+
+bool
+cert_pem_end(struct span pem, int64_t *end_s)
+{
+	BIO *bio = pem.n <= INT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+	struct cert out = { .n = 0 };
+	struct reader r = { .out = &out };
+	bool some = false;
+	X509 *x;
+
+	while (bio && (x = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL) {
+		r.err = 0;
+		int64_t end = seconds(&r, X509_get0_notAfter(x));
+		if (!r.err && (!some || end < *end_s))
+			*end_s = end;
+		some |= !r.err;
+		X509_free(x);
+	}
+	ERR_clear_error();
+	BIO_free(bio);
+	return some;
 }
 
 struct span

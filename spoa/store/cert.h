@@ -36,6 +36,9 @@ const char *cert_field_names(void);
 /* 0; ERR_SYNTAX: no certificate, or one with names that no one could print or with two
  * URIs of scheme spiffe; ERR_NOMEM. */
 int cert_read(struct span der, struct arena *a, struct cert *out);
+/* When the first of the certificates in a PEM text ends, keys and other blocks aside; false: it
+ * has none. */
+bool cert_pem_end(struct span pem, int64_t *end_s);
 /* The only value of that field; empty where absent; *several where there are more. */
 struct span cert_one(const struct cert *c, const char *field, bool *several);
 

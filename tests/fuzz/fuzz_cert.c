@@ -1,4 +1,4 @@
-/* Any bytes as a client's certificate: read or refused; values are what a log line, a
+/* Any bytes as a client's certificate, or as a PEM file: read or refused; values are what a log line, a
  * header and a record can show. */
 #include <stdint.h>
 
@@ -14,6 +14,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena a;
 	struct cert c;
 
+	int64_t end_s;
+
+	cert_pem_end(span_of(data, size), &end_s);
 	arena_init(&a, 0, false);
 	if (cert_read(span_of(data, size), &a, &c) == 0)
 		for (size_t i = 0; i < c.n; i++) {

@@ -541,6 +541,9 @@ static const struct row {
 		"timeout server 20m", "timeout server 20m", "timeout server 10m", NULL, false },
 	{ "http-no-delay", "bursts", "option http-no-delay", "", "frontend web",
 		"option http-no-delay", NULL, false },
+	{ "certificates", "one that has ended", "frontend web\n",
+		"frontend web\n\tbind :444 ssl crt tests/data/judge/ended.pem\n", "bind :444",
+		NULL, NULL, false },
 	{ "html-errors", "HAProxy's page", "\terrorfile 502 /etc/haproxy/tollgate/503.http\n",
 		"", "server o api", "errorfile 502", NULL, false },
 };
