@@ -725,7 +725,7 @@ begins_after_held(const struct detect_stream *s)
 }
 
 /* Takes off *delta what comes up to the next place where something may be handed out; true:
- * there it is. `quiet`: that is in its last bytes. */
+ * there it is. `quiet`: nothing is before its last bytes. */
 static bool
 take_word(struct detect_stream *s, struct span *delta, bool quiet)
 {
@@ -748,7 +748,7 @@ detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, stru
 {
 	struct out o = { take, arg };
 	size_t much = delta.n, again = CAP_STREAM_HELD; /* at `much` left it is worth a try */
-	bool quiet = false;				/* the rest is the end of what was */
+	bool quiet = delta.n >= STREAM_LONG;
 
 	while (delta.n && !s->err) {
 		if (s->swallowing) {
@@ -756,8 +756,7 @@ detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, stru
 		} else if (delta.n >= STREAM_MUCH && delta.n <= much) {
 			much = delta.n;
 			s->err = take_much(s, scratch, &o, &delta);
-			quiet = delta.n < much;
-			if (!quiet) {
+			if (delta.n == much) {
 				much -= again < much ? again : much;
 				again *= 2;
 			}

@@ -24,7 +24,8 @@
  *
  * No clock is asked. What is handed out, and after which byte, follows from the bytes alone,
  * never from how they were cut; so do findings and scores. What went out as text is not
- * found later. Of a delta of STREAM_MUCH bytes and more all but the last CAP_STREAM_HELD are
+ * found later. Long deltas are otherwise: of STREAM_LONG bytes and more what may be handed out
+ * is asked at the end only, and of STREAM_MUCH and more all but the last CAP_STREAM_HELD are
  * scanned as one text: they have the findings of a whole, a few of which are lost below.
  *
  * Findings and scores are those of a scan of the whole where nothing beyond this
@@ -50,7 +51,8 @@
 
 enum {
 	STREAM_LEFT = 96, /* bytes of what was handed out that are kept as context, at least */
-	STREAM_MUCH = 16 << 10, /* a delta of so many bytes is scanned as a whole */
+	STREAM_LONG = 1 << 10,	/* in a delta of so many bytes it asks at the end, */
+	STREAM_MUCH = 16 << 10, /* and one of so many is scanned as a whole */
 };
 
 struct detect_stream;
