@@ -72,6 +72,12 @@ struct frames {
 /* cap_bytes bounds a frame; 0: CAP_SSE_EVENT_BYTES. */
 void frames_init(struct frames *f, enum frames_kind kind, size_t cap_bytes);
 void frames_free(struct frames *f);
+/* Bytes of the frame under way. */
+static inline size_t
+frames_kept(const struct frames *f)
+{
+	return f->block.n + f->sse.block.n;
+}
 /* Takes bytes off *in until a frame is whole. Call until FRAME_MORE. Negative, and then for
  * ever: ERR_SYNTAX: what comes is not framed so (a CRC, a length, a header; no array, two
  * commas, bytes after its end): what came before is fine, nothing after it is; ERR_NOMEM. */

@@ -49,7 +49,9 @@
 #define CAP_VAR_BYTES          256          /* any other HAProxy variable */
 #define CAP_RECORD_BYTES       (64u << 10)  /* an audit record: lists in it are cut, with their true count */
 #define CAP_INLINE_BODY        (256u << 10) /* body that a worker looks at itself: a longer one is a helper thread's */
-#define CAP_HELPERS            8            /* threads for long bodies: a body beyond waits for one */
+#define CAP_INLINE_ANSWER      (64u << 10)  /* whole answer that a worker looks at itself: a longer one is a helper thread's */
+#define CAP_INLINE_EVENTS      (4u << 10)   /* of an event, or of events that came at once: likewise */
+#define CAP_HELPERS            8            /* threads for long bodies and answers: one beyond waits for one */
 #define CAP_REQUEST_ARENA      (160u << 20) /* a request's arena: the step's declared outcome */
 #define CAP_TICKETS            16384        /* live decisions a worker: 503 */
 #define CAP_SSE_EVENT_BYTES    (1u << 20)   /* an SSE event that must be read whole: passed on unread, counted */

@@ -282,6 +282,12 @@ gate_hold(struct exchange *x, size_t n)
 	return request_hold(x->r, n);
 }
 
+void
+gate_unhold(struct exchange *x, size_t n)
+{
+	request_unhold(x->r, n);
+}
+
 int
 gate_body_bytes(struct exchange *x, struct span bytes, bool last)
 {

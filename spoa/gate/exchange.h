@@ -3,6 +3,7 @@
 #ifndef GATE_EXCHANGE_H
 #define GATE_EXCHANGE_H
 
+#include "base/pool.h"
 #include "base/sha256.h"
 #include "base/tag.h"
 #include "gate/gate_private.h"
@@ -28,6 +29,13 @@ struct exchange {
 	struct guard *guard;
 	struct provider_entry *provider; /* under way there; NULL: not, or over */
 	uint64_t sent_us;
+	struct { /* gate/offload.c */
+		struct work work;
+		struct mail back;
+		void (*run)(void *arg);
+		void (*done)(void *arg);
+		void *arg;
+	} aside;
 	struct sha256 hmac; /* BODY_COPY: of what passes, to equal the decided body's */
 	/* gate_body, gate_refuse */
 	void (*verdict)(void *arg, const struct exchange_denial *denial);

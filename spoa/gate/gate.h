@@ -94,6 +94,8 @@ const struct exchange_plan *gate_plan(const struct exchange *x);
  * request's body. False: over the cap, answer with gate_refuse(503). The bytes
  * are given back by the gate when the exchange ends. */
 bool gate_hold(struct exchange *x, size_t n);
+/* Gives n of them back before that. */
+void gate_unhold(struct exchange *x, size_t n);
 
 /* BODY_COPY: the next body bytes, before they are forwarded. With `last`: 0 the
  * last bytes may go; ERR_AUTH: not the body that was decided, abort upstream. */
@@ -128,6 +130,10 @@ int gate_answer(struct exchange *x, const struct guard_head *h, struct guard **o
  * its end where it has none: an event stream's, or not. Each once. */
 void gate_sent(struct exchange *x);
 void gate_heard(struct exchange *x, bool streamed);
+
+/* run(arg) on a helper thread, then back(arg) here: in between guard and exchange are the
+ * helper's, and gate_finish() must wait. False: there are no helpers, and nothing runs. */
+bool gate_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), void *arg);
 
 enum exchange_end {
 	END_COMPLETE,	   /* the provider's answer ended whole */

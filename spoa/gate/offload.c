@@ -1,11 +1,11 @@
-/* Long bodies on helper threads: a step that looks at all of a body (decoding, reading,
- * classifying, rewriting) would hold up whoever else is on its worker. The request is
+/* Long bodies and answers on helper threads: a step that looks at all of a body (decoding,
+ * reading, classifying, rewriting) would hold up whoever else is on its worker. The request is
  * parked meanwhile and belongs to the helper; the worker keeps away from it but for
  * `pointless`, and has it back with the mail. Only bodies that the relay read: no
  * deadline of the agent is after those, and what a NOTIFY brings is short. */
 #include "base/attr.h"
 #include "base/caps.h"
-#include "gate/gate_private.h"
+#include "gate/exchange.h"
 
 bool
 offload_wanted(const struct request *r)
@@ -57,4 +57,46 @@ offload_step(struct request *r)
 	r->run.offload.back.run = offload_back;
 	r->run.offload.work.run = offload_run;
 	pool_submit(r->gate->shared->helpers, &r->run.offload.work);
+}
+
+/* ---- answers ---- */
+
+static void
+aside_back(struct mail *m, void *worker UNUSED)
+{
+	struct exchange *x = TAGGED_OF(exchange, aside.back, m);
+	struct snapshot_local *own = snapshot_mine(x->r->snap, x->r->worker);
+
+	guard_lend(x->guard, own->scratch); /* it had one before */
+	x->aside.done(x->aside.arg);
+}
+
+static void
+aside_run(struct work *w, unsigned thread)
+{
+	struct exchange *x = TAGGED_OF(exchange, aside.work, w);
+	struct snapshot_local *own = snapshot_mine(x->r->snap, SNAPSHOT_HELPER + thread);
+
+	if (own)
+		guard_lend(x->guard, own->scratch);
+	else
+		guard_stop(x->guard);
+	x->aside.run(x->aside.arg);
+	mailbox_send(x->r->gate->mail, &x->aside.back);
+}
+
+bool
+gate_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), void *arg)
+{
+	struct pool *helpers = x->r->gate->shared->helpers;
+
+	if (!helpers)
+		return false;
+	x->aside.run = run;
+	x->aside.done = back;
+	x->aside.arg = arg;
+	x->aside.back.run = aside_back;
+	x->aside.work.run = aside_run;
+	pool_submit(helpers, &x->aside.work);
+	return true;
 }

@@ -232,6 +232,42 @@ guard_usage(const struct guard *g)
 	return u;
 }
 
+/* ---- whose thread ---- */
+
+bool
+guard_is_long(const struct guard *g, size_t n)
+{
+	switch (g->way) {
+	case WAY_STREAM:
+		return guard_reads(g) && frames_kept(&g->frames) + n > CAP_INLINE_EVENTS;
+	case WAY_KEEP: return g->body.n + n > (g->coding[0] ? 0 : CAP_INLINE_ANSWER);
+	case WAY_METER:
+	case WAY_OPAQUE: break;
+	}
+	return false;
+}
+
+void
+guard_lend(struct guard *g, struct detect_scratch *scratch)
+{
+	g->plan.scratch = scratch;
+}
+
+void
+guard_stop(struct guard *g)
+{
+	atomic_store_explicit(&g->stopped, true, memory_order_relaxed);
+}
+
+size_t
+guard_held(const struct guard *g)
+{
+	return g->way != WAY_STREAM
+		       ? 0
+		       : frames_kept(&g->frames) + g->unnamed.waiting_bytes +
+				 g->seam.bytes + g->end.bytes;
+}
+
 /* ---- in and out ---- */
 
 /* Over its cap: unread, by the policy's leave. Encoded it cannot pass: its head no longer says

@@ -66,6 +66,7 @@ enum guard_result {
 	GUARD_BROKEN, /* the provider's framing or JSON is none */
 	GUARD_CUT,    /* the stream ends without what its dialect has there */
 	GUARD_NO_MEMORY,
+	GUARD_STOPPED, /* guard_stop() */
 };
 
 #define GUARD_TOOLS	32
@@ -139,6 +140,16 @@ bool guard_withholds(const struct guard *g);
 bool guard_let_go(struct guard *g);
 /* True where what comes out may be longer or shorter than what goes in. */
 bool guard_edits(const struct guard *g);
+/* True where n bytes more are more than a worker looks at itself: a helper thread may have the
+ * guard for guard_feed() and guard_end(). */
+bool guard_is_long(const struct guard *g, size_t n);
+/* The scratch of the thread that has it from now on. */
+void guard_lend(struct guard *g, struct detect_scratch *scratch);
+/* Nobody waits for it any more: what is under way ends soon, and nothing more goes. Any thread.
+ */
+void guard_stop(struct guard *g);
+/* Bytes of a stream that are kept for what follows. */
+size_t guard_held(const struct guard *g);
 /* Appends to *out what may go now. After anything but GUARD_PASS nothing more goes out. */
 enum guard_result guard_feed(struct guard *g, struct span bytes, struct buf *out);
 /* The answer ended whole: the rest. */

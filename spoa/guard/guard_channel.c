@@ -297,6 +297,8 @@ take_piece(void *arg, const struct stream_piece *p)
 {
 	struct channel *c = arg;
 
+	if (guard_over(c->g))
+		return ERR_BAD_STATE;
 	if (p->start < c->gone)
 		return take_rest(c, p);
 	if (!is_spelled(c))

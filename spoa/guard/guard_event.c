@@ -254,7 +254,7 @@ guard_run_texts(struct guard *g, const struct frame *f, const struct answer_docu
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
 		struct span now;
-		if (run_text(g, d, t, &now))
+		if (guard_over(g) || run_text(g, d, t, &now))
 			return g->failed;
 		e->said |= !t->aside && t->text.n > 0;
 		e->silent &= t->aside || !now.n;

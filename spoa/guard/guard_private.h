@@ -2,6 +2,7 @@
 #ifndef GUARD_GUARD_PRIVATE_H
 #define GUARD_GUARD_PRIVATE_H
 
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include "answer/event_template.h"
@@ -107,6 +108,7 @@ struct guard {
 	const struct answer_format *format;
 	enum guard_way way;
 	enum guard_result failed;
+	_Atomic bool stopped;
 	struct guard_report report;
 	bool unsure_way;		 /* by its first byte it may be JSON */
 	bool json_type, text_type;	 /* as its head says */
@@ -222,6 +224,8 @@ enum guard_result guard_filter_list(struct guard *g);
 /* Ends it: nothing more goes out. Returns `result`. */
 enum guard_result guard_fail(struct guard *g, enum guard_result result, const char *why);
 enum guard_result guard_no_memory(struct guard *g);
+/* g->failed, also where nobody waits for it: asked at every text. */
+enum guard_result guard_over(struct guard *g);
 /* So many bytes go out unread: what the policy says of that. */
 enum guard_result guard_unread(struct guard *g, size_t bytes, const char *why);
 /* Notes what was found; true where its entity is new. */

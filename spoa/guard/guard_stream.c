@@ -325,7 +325,7 @@ guard_events(struct guard *g, struct span bytes, struct buf *out)
 	int r;
 
 	while ((r = frames_next(&g->frames, &bytes, &f)) > 0)
-		if (one_frame(g, r, &f, out))
+		if (guard_over(g) || one_frame(g, r, &f, out))
 			return g->failed;
 	if (r == ERR_NOMEM)
 		return guard_no_memory(g);

@@ -22,6 +22,14 @@ guard_no_memory(struct guard *g)
 }
 
 enum guard_result
+guard_over(struct guard *g)
+{
+	return atomic_load_explicit(&g->stopped, memory_order_relaxed)
+		       ? guard_fail(g, GUARD_STOPPED, "nobody waits for the answer")
+		       : g->failed;
+}
+
+enum guard_result
 guard_unread(struct guard *g, size_t bytes, const char *why)
 {
 	if (!bytes)
@@ -93,6 +101,8 @@ guard_look(struct guard *g, const struct answer_text *t, struct findings *out)
 	struct span text = t->text;
 
 	*out = (struct findings){ 0 };
+	if (guard_over(g))
+		return g->failed;
 	if (!guard_inspects(g) || !text.n || (t->aside && was_clean(g, text)))
 		return g->failed;
 	struct span said = guard_spelled(g, t, text);

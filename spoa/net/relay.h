@@ -15,6 +15,9 @@ struct relay_gate_ops {
 	void (*claim)(struct gate *g, struct gate_claim *c);
 	const struct exchange_plan *(*plan)(const struct exchange *x);
 	bool (*hold)(struct exchange *x, size_t n);
+	void (*unhold)(struct exchange *x, size_t n);
+	bool (*aside)(
+		struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), void *arg);
 	int (*body_bytes)(struct exchange *x, struct span bytes, bool last);
 	void (*body)(struct exchange *x, struct span body,
 		void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);

@@ -19,8 +19,8 @@
 /*    HEAD → CLAIM ─┬─────────────────────────→ EXCHANGE → FINISH → FLUSH → HEAD
  *                  └→ DEFER → VERDICT ─(permit)─┘   ↑         │
  *                       (denial) ───────────────────┴─→       └→ LINGER → gone
- * In CLAIM, VERDICT and FINISH the gate has the word: an edge that goes away
- * then loses its descriptor at once and its memory after the answer. */
+ * In CLAIM, VERDICT and FINISH the gate has the word, in EXCHANGE sometimes a helper: an edge
+ * that goes away then loses its descriptor at once and its memory after the answer. */
 enum edge_state {
 	EDGE_HEAD,     /* idle, or reading a request's head */
 	EDGE_CLAIM,    /* gate_claim is out */
@@ -100,7 +100,20 @@ struct edge {
 		enum guard_result refused;
 		bool terminator; /* the last chunk is to be appended */
 		bool cut;	 /* closes when out is written: it is not whole */
+		size_t held;	 /* bytes that the gate counts of a stream */
 	} answer;
+	/* What came is put through the guard; much of it by a helper (EDGE_EXCHANGE): until it
+	 * is back the guard, the upstream's bytes and `out` here are the helper's, nothing is
+	 * read of either side, and what ends the exchange waits for it. */
+	struct {
+		bool away;
+		bool late;	   /* the exchange's time is over */
+		bool at_once;	   /* head and body came in one read */
+		const char *gone;  /* NULL; why nobody waits for it */
+		const char *wrong; /* where the framing is */
+		int err;
+		struct buf out;
+	} reading;
 };
 
 struct upstream {
@@ -244,6 +257,8 @@ size_t upstream_unsent(const struct upstream *u);
 /* The whole request is written. */
 bool upstream_sent(const struct upstream *u);
 void upstream_resume(struct upstream *u);
+/* Neither reads nor writes until upstream_resume() and upstream_flush(). */
+void upstream_rest(struct upstream *u);
 void upstream_close(struct upstream *u);
 /* The exchange is over: back to the pool, or closed. */
 void upstream_release(struct upstream *u, bool reusable);
@@ -255,6 +270,8 @@ void pool_drop(struct upstream *u);
 void pool_sweep(struct ev_loop *loop, ev_timer *w, int events);
 
 /* relay_response.c */
+/* Nobody waits for what a helper reads, since `why`; or, NULL, its time is over. */
+void response_give_up(struct edge *c, const char *why);
 /* Bytes of u->in may have arrived. */
 void response_progress(struct upstream *u);
 /* The provider closed (err 0) or the connection failed. */

@@ -47,6 +47,8 @@ wants_to_read(const struct edge *c)
 	case EDGE_LINGER: return true;
 	case EDGE_CLAIM: return c->body.done ? c->in.n == 0 : c->in.n < CAP_RELAY_AHEAD;
 	case EDGE_EXCHANGE:
+		if (c->reading.away)
+			return false;
 		/* After the body nothing is expected but the close. */
 		return c->body.done ? c->in.n == 0 : !request_paused(c);
 	case EDGE_VERDICT:
@@ -89,6 +91,8 @@ edge_due(const struct edge *c)
 			earlier(c->active_us + o->read_us, too_slow(c)), c->plan->deadline_us);
 	case EDGE_EXCHANGE: {
 		uint64_t t = c->plan->deadline_us;
+		if (c->reading.away)
+			return c->reading.late ? NEVER : t;
 		if (!c->body.done && !request_paused(c))
 			t = earlier(t, c->active_us + o->read_us);
 		/* While the edge takes nothing, the provider may not speak. */
@@ -166,14 +170,15 @@ drop_answer(struct edge *c)
 	buf_free(&c->out);
 	buf_free(&c->head);
 	buf_free(&c->spool);
+	buf_free(&c->reading.out);
 	c->held = 0;
 	c->guard = NULL;
 	memset(&c->answer, 0, sizeof(c->answer));
+	c->reading.late = false;
 }
 
-/* Closes the descriptor and forgets all bytes but a body the gate may read. */
 static void
-shut_edge(struct edge *c)
+close_fd(struct edge *c)
 {
 	struct ev_loop *loop = c->relay->loop;
 
@@ -185,6 +190,13 @@ shut_edge(struct edge *c)
 		close(c->fd);
 		c->fd = -1;
 	}
+}
+
+/* Closes the descriptor and forgets all bytes but a body the gate may read. */
+static void
+shut_edge(struct edge *c)
+{
+	close_fd(c);
 	buf_free(&c->in);
 	drop_answer(c);
 }
@@ -209,6 +221,11 @@ edge_close(struct edge *c)
 void
 edge_end(struct edge *c, const char *why)
 {
+	if (c->reading.away) {
+		response_give_up(c, why);
+		close_fd(c);
+		return;
+	}
 	switch (c->state) {
 	case EDGE_HEAD:
 	case EDGE_FLUSH:
@@ -382,6 +399,7 @@ edge_new(struct relay *r, int fd)
 	buf_init(&c->out, CAP_RELAY_UNSENT + 3 * (size_t)CAP_ANSWER_BYTES);
 	buf_init(&c->head, 2 * CAP_HEAD_BYTES);
 	buf_init(&c->spool, 3 * (size_t)CAP_ANSWER_BYTES);
+	buf_init(&c->reading.out, 3 * (size_t)CAP_ANSWER_BYTES);
 	ev_io_init(&c->readable, on_edge_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_edge_writable, fd, EV_WRITE);
 	ev_init(&c->timer, on_edge_timer);

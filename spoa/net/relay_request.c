@@ -350,6 +350,10 @@ void
 request_timeout(struct edge *c)
 {
 	uint64_t now = clock_mono_us();
+	if (c->reading.away) {
+		response_give_up(c, NULL);
+		return;
+	}
 	bool silent = !c->body.done && now >= c->active_us + c->relay->options.read_us;
 
 	if (c->state == EDGE_DEFER)

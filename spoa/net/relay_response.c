@@ -301,23 +301,19 @@ let_out(struct edge *c, bool whole)
 	buf_free(&c->spool);
 }
 
-/* Everything in u->in becomes one chunk. 0, or an error as of put_payload(). */
+/* All of u->in goes through the guard into *to. 0, or an error as of put_payload(). Of the edge
+ * only what is the answer's is touched: a helper may run it. */
 static int
-pass_body(struct upstream *u)
+read_body(struct upstream *u, struct buf *to)
 {
 	struct edge *c = u->edge;
-	bool withheld = c->answer.life == RESPONSE_WITHHELD;
-	struct buf *to = withheld ? &c->spool : &c->out;
-	size_t from = withheld ? 0 : chunk_open(c);
 	int err = 0;
 
 	while (u->in.n && !u->answer.body.done && !err) {
 		struct span payload;
 		ssize_t n = http_body_next(&u->answer.body, buf_view(&u->in), &payload);
-		if (n < 0) {
-			err = (int)n;
-			break;
-		}
+		if (n < 0)
+			return (int)n;
 		if (payload.n)
 			err = put_payload(c, payload, to);
 		buf_consume(&u->in, (size_t)n);
@@ -326,25 +322,24 @@ pass_body(struct upstream *u)
 		c->answer.refused = guard_end(c->guard, to);
 		err = c->answer.refused ? ERR_AUTH : 0;
 	}
-	if (!withheld)
-		chunk_close(c, from);
-	else if (!err && (u->answer.body.done || !guard_withholds(c->guard)))
-		let_out(c, u->answer.body.done);
-	return err ? err : buf_failed(&c->out) || buf_failed(&c->spool) ? ERR_NOMEM : 0;
+	return err ? err : buf_failed(to) ? ERR_NOMEM : 0;
 }
 
-/* False: it failed, and the caller was told. */
+/* What a stream keeps is held as a body is, in steps that most never reach. */
 static bool
-body_passes(struct upstream *u, const char *why)
+hold_stream(struct edge *c)
 {
-	struct edge *c = u->edge;
-	int err = pass_body(u);
+	enum { STEP = 4096 };
+	size_t n = c->guard && c->answer.streams ? guard_held(c->guard) + edge_unsent(c) : 0;
+	size_t held = c->answer.held;
 
-	if (err == ERR_AUTH && c->answer.refused)
-		answer_refused(c);
-	else if (err)
-		answer_fail(c, FAIL_ANSWER, why);
-	return !err;
+	n -= n % STEP;
+	if (n > held && !c->relay->ops->hold(c->x, n - held))
+		return false;
+	if (n < held)
+		c->relay->ops->unhold(c->x, held - n);
+	c->answer.held = n;
+	return true;
 }
 
 /* ---- the end ---- */
@@ -379,24 +374,121 @@ head_waits(const struct edge *c)
 	       !c->answer.sent && c->result.response_bytes;
 }
 
+/* What was read goes: everything that is in `to` from `from` on is one chunk. */
+static void
+body_passes(struct upstream *u, size_t from, int err)
+{
+	struct edge *c = u->edge;
+
+	if (c->answer.life != RESPONSE_WITHHELD)
+		chunk_close(c, from);
+	else if (!err && (u->answer.body.done || !guard_withholds(c->guard)))
+		let_out(c, u->answer.body.done);
+	if (!err && (buf_failed(&c->out) || buf_failed(&c->spool)))
+		err = ERR_NOMEM;
+	if (err == ERR_AUTH && c->answer.refused) {
+		answer_refused(c);
+	} else if (err) {
+		answer_fail(c, FAIL_ANSWER, c->reading.wrong);
+	} else {
+		if (u->answer.body.done)
+			complete_response(u, c->reading.at_once);
+		if (u->answer.body.done || !head_waits(c))
+			edge_flush(c);
+		if (c->up == u && c->state == EDGE_EXCHANGE && !hold_stream(c))
+			answer_fail(c, FAIL_ANSWER_HELD, NULL);
+	}
+}
+
+/* Where what came goes to; *from: where that begins. */
+static struct buf *
+body_goes_to(struct edge *c, size_t *from)
+{
+	bool withheld = c->answer.life == RESPONSE_WITHHELD;
+
+	*from = withheld ? 0 : chunk_open(c);
+	return withheld ? &c->spool : &c->out;
+}
+
+static void
+read_aside(void *arg)
+{
+	struct edge *c = TAGGED(edge, arg);
+
+	c->reading.err = read_body(c->up, &c->reading.out);
+}
+
+/* A helper has read it. */
+static void
+read_back(void *arg)
+{
+	struct edge *c = TAGGED(edge, arg);
+	struct upstream *u = c->up;
+	size_t from;
+
+	c->reading.away = false;
+	if (c->reading.gone) {
+		edge_end(c, c->reading.gone);
+		return;
+	}
+	if (c->reading.late) {
+		request_timeout(c);
+	} else {
+		buf_span(body_goes_to(c, &from), buf_view(&c->reading.out));
+		buf_free(&c->reading.out);
+		body_passes(u, from, c->reading.err);
+	}
+	if (c->up == u) {
+		if (u->in.n == 0)
+			buf_free(&u->in);
+		upstream_resume(u);
+		upstream_flush(u);
+	}
+	edge_update(c);
+}
+
+void
+response_give_up(struct edge *c, const char *why)
+{
+	guard_stop(c->guard);
+	c->reading.late |= !why;
+	if (why)
+		c->reading.gone = why;
+}
+
+/* What is in u->in goes through the guard, and on; a helper does it where it is long. `wrong`:
+ * said where the framing is. */
+static void
+pass_body(struct upstream *u, bool at_once, const char *wrong)
+{
+	struct edge *c = u->edge;
+	size_t from;
+
+	c->reading.at_once = at_once;
+	c->reading.wrong = wrong;
+	if (c->guard && guard_is_long(c->guard, u->in.n)) {
+		heard(c); /* the gate's counters are this worker's */
+		c->reading.away = c->relay->ops->aside(c->x, read_aside, read_back, c);
+	}
+	if (c->reading.away) {
+		upstream_rest(u);
+		return;
+	}
+	struct buf *to = body_goes_to(c, &from);
+	body_passes(u, from, read_body(u, to));
+}
+
 void
 response_progress(struct upstream *u)
 {
-	struct edge *c = u->edge;
-	bool in_one_read = !u->answer.head_done;
+	bool at_once = !u->answer.head_done;
 
 	if (!u->request.began) {
-		answer_fail(c, FAIL_ANSWER, "an answer before the request");
+		answer_fail(u->edge, FAIL_ANSWER, "an answer before the request");
 		return;
 	}
-	if (!u->answer.head_done && !read_response_head(u))
-		return;
-	if (!body_passes(u, "the response's framing is malformed"))
-		return;
-	if (u->answer.body.done)
-		complete_response(u, in_one_read);
-	if (u->answer.body.done || !head_waits(c))
-		edge_flush(c);
+	if (u->answer.head_done || read_response_head(u))
+		pass_body(u, at_once, "the response's framing is malformed");
 }
 
 void
@@ -404,12 +496,8 @@ response_eof(struct upstream *u, int err)
 {
 	struct edge *c = u->edge;
 
-	if (err == 0 && u->answer.head_done && http_body_eof(&u->answer.body) == 0) {
-		if (!body_passes(u, "the response could not be read"))
-			return;
-		complete_response(u, false);
-		edge_flush(c);
-		return;
-	}
-	answer_fail(c, u->answer.heard ? FAIL_ABORTED : FAIL_UNHEARD, NULL);
+	if (err == 0 && u->answer.head_done && http_body_eof(&u->answer.body) == 0)
+		pass_body(u, false, "the response could not be read");
+	else
+		answer_fail(c, u->answer.heard ? FAIL_ABORTED : FAIL_UNHEARD, NULL);
 }

@@ -303,7 +303,7 @@ upstream_flush(struct upstream *u)
 {
 	struct edge *c = u->edge;
 
-	while (u->connected && !u->request.failed) {
+	while (u->connected && !u->request.failed && !c->reading.away) {
 		int full = send_queued(u);
 		if (full < 0) {
 			/* An early answer may still be waiting to be read. */
@@ -368,6 +368,8 @@ read_answer(struct upstream *u)
 		u->answer.heard = true;
 		u->answer.filled = (size_t)n == room;
 		response_progress(u);
+		if (c->reading.away)
+			return;
 		/* Between two events of a stream nothing waits here: the next reader has
 		 * the room. */
 		if (u->in.p && u->in.n == 0 && !u->answer.filled)
@@ -398,9 +400,16 @@ on_upstream_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 }
 
 void
+upstream_rest(struct upstream *u)
+{
+	ev_io_stop(u->relay->loop, &u->readable);
+	ev_io_stop(u->relay->loop, &u->writable);
+}
+
+void
 upstream_resume(struct upstream *u)
 {
-	if (!u->connected || ev_is_active(&u->readable))
+	if (!u->connected || ev_is_active(&u->readable) || u->edge->reading.away)
 		return;
 	u->active_us = clock_mono_us(); /* its silence was ours */
 	ev_io_start(u->relay->loop, &u->readable);

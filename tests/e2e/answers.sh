@@ -122,6 +122,15 @@ data: {oops
 is "garbage in a stream ends it with an error" "$(asked ',"stream":true' | grep -c provider_error)" 1
 control "$(printf '{"choices":[{"message":{"content":"to jane.doe@example.org"}}]}' | gzip -c | base64 -w 0 | jq -cR '{body_base64:.,content_type:"application/json",headers:{"content-encoding":"gzip"},times:1}')"
 is "what comes compressed all the same is read" "$(asked | jq -r '.choices[0].message.content')" 'to <EMAIL_ADDRESS>'
+# Read by a helper, in pieces and whole: what is kept of it is held meanwhile, and not after.
+long() { for _ in $(seq 22000); do printf 'a mat and another number %s ' 10; done; }
+long_event() { printf 'data: {"choices":[{"index":0,"delta":{"content":"to jane.doe@example.org, %sand jane.doe@example.org again."}}]}\n\ndata: [DONE]\n\n' "$(long)"; }
+long_event >"$D/long"
+jq -cRs '{body:.,content_type:"text/event-stream",times:2,chunk_bytes:30000}' "$D/long" >"$D/long.json"
+control "@$D/long.json"
+is "a long event of a stream is read from its beginning to its end" "$(asked ',"stream":true' | text | md5sum)" "$(printf %s "to <EMAIL_ADDRESS>, $(long)and <EMAIL_ADDRESS> again." | md5sum)"
+asked ',"stream":true' | head -c 10 >"$D/.said"
+check "nothing of it is held after it" wait_for says '^0$' metric held_bytes
 control "$(head -c 3000000 /dev/zero | tr '\0' x | jq -cRs '{body:("data: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >/tmp/tg-big.$$; echo @/tmp/tg-big.$$)"
 is "an event over its cap is not passed unread" "$(asked ',"stream":true' | grep -c xxxx)" 0
 rm -f /tmp/tg-big.$$

@@ -29,6 +29,9 @@ struct exchange {
 	unsigned sent, heard;
 	bool heard_streamed;
 	struct guard *guard;
+	bool aside; /* a helper has the guard */
+	void (*run)(void *arg), (*back)(void *arg);
+	void *aside_arg;
 	struct exchange_result result;
 };
 
@@ -37,6 +40,9 @@ struct gate {
 	/* the script */
 	int claim_err;
 	double claim_s, verdict_s, finish_s;
+	bool helps; /* long answers are read so much later: */
+	double help_s;
+	const struct vault *vault; /* what answers are restored from; NULL: they are metered */
 	bool hide_usage;
 	bool usage_first;
 	int finish_err;
@@ -51,7 +57,7 @@ struct gate {
 	struct http_field head[8];
 	/* what happened */
 	struct exchange *exchanges; /* newest first; kept until fake_reset */
-	size_t claims, opened, finishes;
+	size_t claims, opened, finishes, asides;
 };
 
 static void
@@ -164,6 +170,40 @@ fake_hold(struct exchange *x, size_t n)
 	return true;
 }
 
+static void
+fake_unhold(struct exchange *x, size_t n)
+{
+	INVARIANT(!x->finished && n <= x->held);
+	x->held -= n;
+}
+
+static void
+fake_helped(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct exchange *x = w->data;
+
+	(void)loop;
+	(void)events;
+	x->run(x->aside_arg);
+	x->aside = false;
+	x->back(x->aside_arg);
+}
+
+static bool
+fake_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), void *arg)
+{
+	INVARIANT(!x->finished && !x->aside);
+	if (!x->gate->helps)
+		return false;
+	x->gate->asides++;
+	x->aside = true;
+	x->run = run;
+	x->back = back;
+	x->aside_arg = arg;
+	later(x, fake_helped, x->gate->help_s);
+	return true;
+}
+
 static int
 fake_body_bytes(struct exchange *x, struct span bytes, bool last)
 {
@@ -232,13 +272,14 @@ fake_cost(struct exchange *x, const struct usage *u)
 	return u->known ? SPAN_LIT("x-tollgate-cost: 0.5\r\n") : SPAN_LIT("");
 }
 
-/* Answers are metered. */
+/* Answers are metered, or restored. */
 static int
 fake_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
 	struct guard_plan plan = { .format = &answer_openai,
 		.dialect = x->plan.dialect,
 		.path = x->plan.head.path,
+		.vault = x->gate->vault,
 		.hide_usage = x->gate->hide_usage,
 		.usage_first = x->gate->usage_first };
 
@@ -264,7 +305,7 @@ static void
 fake_finish(struct exchange *x, const struct exchange_result *r,
 	void (*done)(void *arg, int err), void *arg)
 {
-	INVARIANT(!x->finished);
+	INVARIANT(!x->finished && !x->aside);
 	ev_timer_stop(x->gate->loop, &x->later);
 	x->finished = true;
 	x->result = *r;
@@ -291,6 +332,8 @@ static const struct relay_gate_ops fake_ops = {
 	.claim = fake_claim,
 	.plan = fake_plan,
 	.hold = fake_hold,
+	.unhold = fake_unhold,
+	.aside = fake_aside,
 	.body_bytes = fake_body_bytes,
 	.body = fake_body,
 	.refuse = fake_refuse,

@@ -1,8 +1,11 @@
-/* Long bodies that the relay brought are a helper thread's: the worker serves others
- * meanwhile, and whoever goes away or stops then leaves nothing behind. */
+/* Long bodies that the relay brought, and long answers, are a helper thread's: the worker
+ * serves others meanwhile, and whoever goes away or stops then leaves nothing behind. */
 #include "scenario/gate_stage.h"
 
+#include <pthread.h>
 #include <zlib.h>
+
+#include "guard/guard.h"
 
 #define POLICY                                                                                 \
 	"routes:\n"                                                                            \
@@ -14,6 +17,13 @@
 	"default: permit\n"                                                                    \
 	"limits:\n"                                                                            \
 	"  - {name: requests, per: [identity.person], requests: 50, window: 1m}\n"
+#define INSPECTS                                                                               \
+	"routes:\n"                                                                            \
+	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
+	"openai, backend: openai}\n"                                                           \
+	"rules:\n"                                                                             \
+	"  - {name: back, phase: response, redact: {classes: [pii]}}\n"                        \
+	"default: permit\n"
 #define HELLO "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
 #define MAIL  "someone@example.com"
 
@@ -207,6 +217,85 @@ a_helper_ends_early_with_the_daemon(void **state)
 	buf_free(&body);
 }
 
+/* ---- answers ---- */
+
+struct reading {
+	struct guard *g;
+	struct span in;
+	struct buf out;
+	enum guard_result got;
+	pthread_t by;
+	bool back;
+};
+
+static void
+read_it(void *arg)
+{
+	struct reading *r = arg;
+
+	r->by = pthread_self();
+	r->got = guard_feed(r->g, r->in, &r->out);
+}
+
+static void
+read_back(void *arg)
+{
+	((struct reading *)arg)->back = true;
+}
+
+/* With its own scratch: the worker's is in use meanwhile. */
+static void
+a_helper_reads_a_long_answer(void **state)
+{
+	static const struct guard_head head = { .status = 200,
+		.content_type = SPAN_LIT("text/event-stream") };
+	struct reading r = { .got = GUARD_BROKEN };
+	struct stage s;
+	struct pass p;
+	struct buf body, event;
+
+	(void)state;
+	stage_up(&s, INSPECTS);
+	put_chat(&body, 1000);
+	bring_long(&s, &p, buf_view(&body));
+	wait_for(&s, &p.ruled);
+	assert_false(p.denied);
+	assert_int_equal(gate_answer(p.x, &head, &r.g), 0);
+	assert_non_null(r.g);
+	assert_false(gate_aside(p.x, read_it, read_back, &r)); /* there are none */
+	assert_int_equal(gate_helpers_start(s.shared), 0);
+	buf_init(&event, 0);
+	buf_init(&r.out, 0);
+	buf_str(&event, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" MAIL);
+	while (event.n < 900000)
+		buf_str(&event, " and words of which nothing is to be said");
+	buf_str(&event, "\"}}]}\n\n");
+	r.in = buf_view(&event);
+	assert_true(guard_is_long(r.g, r.in.n));
+	assert_true(gate_aside(p.x, read_it, read_back, &r));
+	assert_false(r.back); /* it comes by mail */
+	wait_for(&s, &r.back);
+	assert_false(pthread_equal(r.by, pthread_self()));
+	assert_int_equal(r.got, GUARD_PASS);
+	assert_null(memmem(r.out.p, r.out.n, MAIL, sizeof(MAIL) - 1));
+	assert_non_null(memmem(r.out.p, r.out.n, "<EMAIL_ADDRESS>", 15));
+	/* What nobody waits for is not read. */
+	uint64_t events = guard_report(r.g)->events;
+	guard_stop(r.g);
+	r.back = false;
+	assert_true(gate_aside(p.x, read_it, read_back, &r));
+	wait_for(&s, &r.back);
+	assert_int_equal(r.got, GUARD_STOPPED);
+	assert_int_equal(guard_report(r.g)->events, events);
+	pass_finish(&p, END_CLIENT_ABORT, 200, -1, -1);
+	wait_for(&s, &p.done);
+	gate_helpers_stop(s.shared);
+	stage_down(&s);
+	buf_free(&r.out);
+	buf_free(&event);
+	buf_free(&body);
+}
+
 int
 main(void)
 {
@@ -215,6 +304,7 @@ main(void)
 		cmocka_unit_test(a_compressed_body_is_read_where_it_is_little_work),
 		cmocka_unit_test(a_client_may_go_away_while_a_helper_reads),
 		cmocka_unit_test(a_helper_ends_early_with_the_daemon),
+		cmocka_unit_test(a_helper_reads_a_long_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

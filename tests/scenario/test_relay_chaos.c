@@ -5,6 +5,8 @@
  * seeded: a failure names its seed and comes again. */
 #include "scenario/relay_stage.h"
 
+#include "answer/vault.h"
+
 #define CALLERS	  12
 #define PROVIDERS 64
 #define ROUNDS	  6000
@@ -283,7 +285,10 @@ static void
 callers_and_providers_that_end_anywhere_leave_nothing(void **state)
 {
 	struct stage *s = *state;
+	struct vault *vault = vault_new();
 
+	assert_int_equal(vault_add(vault, SPAN_LIT("<A_1>"), SPAN_LIT("a")), 0);
+	s->gate.helps = true;
 	s->gate.scripted = scripted;
 	s->gate.plan.body_cap_bytes = 1 << 20;
 	stage_start(s);
@@ -295,6 +300,8 @@ callers_and_providers_that_end_anywhere_leave_nothing(void **state)
 		s->gate.claim_s = roll(2) ? 0 : roll(2000) / 1e6;
 		s->gate.verdict_s = roll(2) ? 0 : roll(2000) / 1e6;
 		s->gate.finish_s = roll(2) ? 0 : roll(2000) / 1e6;
+		s->gate.help_s = roll(2) ? 0 : roll(2000) / 1e6;
+		s->gate.vault = roll(2) ? vault : NULL;
 		s->gate.finish_err = roll(32) ? 0 : ERR_IO;
 		s->gate.deny = roll(8) == 0;
 		s->gate.hold_cap = roll(64) ? SIZE_MAX : 1000;
@@ -337,8 +344,9 @@ callers_and_providers_that_end_anywhere_leave_nothing(void **state)
 		(unsigned long long)count(s, M_RELAY_ABORTS),
 		(unsigned long long)count(s, M_RELAY_REUSED));
 	/* It would show nothing if nearly all were cut. */
-	assert_true(whole_answers > 200 && denials > 10);
+	assert_true(whole_answers > 200 && denials > 10 && s->gate.asides > 100);
 	assert_true(count(s, M_RELAY_ABORTS) > 10 && count(s, M_RELAY_REUSED) > 50);
+	vault_free(&vault);
 }
 
 int
