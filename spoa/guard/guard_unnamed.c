@@ -6,7 +6,8 @@
  * it, until more of the member has come, or none does.
  *
  * Not read together are: what stays as it is from event to event; words, ids and times, by
- * their keys and looks; digits of one shape in each event, which count something. */
+ * their keys and looks; digits of one shape in each event, which count something. The first
+ * time that a member comes it may be the beginning of anything, and waits for one event. */
 #include <stdlib.h>
 
 #include "base/ascii.h"
@@ -39,12 +40,14 @@ struct growth {
 	uint64_t path;
 	uint32_t slot[ANSWER_SLOTS];
 	uint64_t event;	      /* the last one that had it */
+	size_t seen;	      /* events that had it */
 	uint64_t last, value; /* hashes of all that it was in one */
 	uint64_t shape, last_shape;
 	bool text;    /* it once looked like text */
 	bool words;   /* in this event: words and ids, by key or looks */
 	bool letters; /* nothing else, and more than one */
 	bool digits;  /* and no letters */
+	bool lettered; /* in an event before */
 	size_t bytes;
 	bool goes_on; /* in this event it is read with the one before */
 	struct detect_stream *scan;
@@ -257,6 +260,8 @@ growth_note(struct growth *w, const struct answer_text *t)
 
 	if (w->event != event) {
 		w->event = event;
+		w->lettered |= w->seen && !w->digits;
+		w->seen++;
 		w->last = w->value;
 		w->last_shape = w->shape;
 		w->value = w->shape = w->bytes = 0;
@@ -275,7 +280,7 @@ growth_note(struct growth *w, const struct answer_text *t)
 static bool
 growth_goes_on(const struct growth *w)
 {
-	bool digits = w->digits && w->shape == w->last_shape;
+	bool digits = w->digits && !w->lettered && w->shape == w->last_shape;
 
 	if (w->last == w->value && (w->bytes >= AGAIN_BYTES || w->letters))
 		return false;
@@ -358,6 +363,24 @@ read_apart(struct guard *g, size_t bytes)
 			"members that no format names, more than are followed over events";
 }
 
+/* What looks like a word or an id, where it is the first that its member says: where there is
+ * room for it next to what is text. */
+static enum guard_result
+take_first(struct guard *g, const struct answer_text *v, size_t n, struct waiting *in)
+{
+	size_t text = 0;
+
+	for (size_t i = 0; i < n && !g->failed; i++) {
+		size_t place = text;
+		text += v[i].unnamed;
+		struct growth *w = v[i].unnamed && v[i].text.n ? growth_of(g, &v[i]) : NULL;
+		if (w && w->seen == 1 && !growth_goes_on(w) &&
+			(w->scan || g->unnamed.nscans < SCANS_MAX))
+			growth_take(w, in, place, v[i].text);
+	}
+	return g->failed;
+}
+
 /* Of the texts of an event those that no row names, into what they go on from. */
 static enum guard_result
 take_texts(struct guard *g, const struct answer_text *v, size_t n, struct waiting *in)
@@ -385,7 +408,20 @@ take_texts(struct guard *g, const struct answer_text *v, size_t n, struct waitin
 		else if (v[i].text.n && (!w || goes_on))
 			read_apart(g, v[i].text.n);
 	}
-	return g->failed;
+	return take_first(g, v, n, in);
+}
+
+/* What came once need not come again: its event goes, and what goes on of it is found. */
+static void
+let_go(struct growth *w)
+{
+	struct piece *p;
+
+	while ((p = STAILQ_FIRST(&w->pieces))) {
+		p->in->open--;
+		STAILQ_REMOVE_HEAD(&w->pieces, all);
+		free(p);
+	}
 }
 
 /* Members of which this event, or too many of the last ones, say that they are at their end. */
@@ -399,6 +435,8 @@ end_some(struct guard *g, const struct answer_document *d)
 		bool over = gap >= (w->text ? GAP : GAP_OF_WORDS);
 		if ((over || (d && answer_ends(d, w->slot))) && growth_end(w))
 			break;
+		if (gap && w->seen == 1)
+			let_go(w);
 	}
 	return g->failed;
 }
