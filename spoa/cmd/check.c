@@ -19,6 +19,7 @@
 #include "policy/own.h"
 #include "redis/redis_options.h"
 #include "store/keyfile.h"
+#include "store/recover.h"
 
 enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20 };
 
@@ -251,6 +252,21 @@ check_state_key(struct check *c)
 	buf_free(&why);
 }
 
+/* A start that would be refused, maybe months later. */
+static void
+check_journal(struct check *c)
+{
+	struct buf why;
+
+	if (!c->cfg || !c->cfg->journal || !c->cfg->journal_at)
+		return;
+	buf_init(&why, 8192);
+	if (journal_has_stranger(c->cfg->journal, c->cfg->node, &why))
+		diag_at(&c->d, c->cfg->journal_at, "audit.journal: %.*s",
+			SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+}
+
 /* Whose it is not, cannot tell: then nothing is said. */
 static void
 check_redis_password(
@@ -318,6 +334,7 @@ check_policy(struct check *c)
 	check_machine(c);
 	check_state_key(c);
 	check_redis_passwords(c);
+	check_journal(c);
 	if (p) {
 		check_hash_key(c, p);
 		check_observed(c, &p->observe);

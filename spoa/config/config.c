@@ -682,6 +682,7 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	}
 	cfg->redact_key_at = find_option(root, "redact.key_file");
 	cfg->audit_key_at = find_option(root, "audit.key");
+	cfg->journal_at = find_option(root, "audit.journal");
 	cfg->socket_group_at = find_option(root, "group");
 	if (root->kind == YAML_MAPPING)
 		check_whole(&r, root);

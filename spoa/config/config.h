@@ -83,7 +83,7 @@ struct config {
 	size_t nbackends;
 	const char *redact_key_file; /* redact.key_file: what `with: hash` is keyed with */
 	const struct yaml_node *redact_key_at; /* for errors */
-	const struct yaml_node *audit_key_at, *socket_group_at;
+	const struct yaml_node *audit_key_at, *journal_at, *socket_group_at;
 	bool body_variable; /* body_variable: the redacted body as txn.tollgate.body where it
 			       fits, default false */
 

@@ -16,6 +16,10 @@
 #include "store/lines.h"
 #include "store/verify.h"
 
+#define JOURNAL_STRANGER                                                                       \
+	"%s/%s: not a segment of node %s: the daemon does not start with it here; move it "    \
+	"away"
+
 /* The file's size without the NUL bytes that a segment may end with which was left in
  * haste. Negative: errno. */
 static off_t
@@ -226,12 +230,12 @@ link_of(struct journal *j, const struct journal_list *list, size_t i, const stru
 /* A stranger's file that has the name of a segment, and more after it, which an alarm
  * says was renamed. */
 static bool
-was_segment(struct journal *j, const struct journal_list *list, const char *name)
+was_segment(int dirfd, const struct journal_list *list, const char *name)
 {
 	for (size_t i = list->n; i-- > 0;) {
 		struct follow_gap gap;
 		uint64_t from;
-		if (list->seg[i].ours && follow_alarm(j->dirfd, &list->seg[i], &from, &gap) &&
+		if (list->seg[i].ours && follow_alarm(dirfd, &list->seg[i], &from, &gap) &&
 			!strcmp(gap.how, "renamed") &&
 			!strncmp(name, gap.segment, strlen(gap.segment)))
 			return true;
@@ -239,17 +243,24 @@ was_segment(struct journal *j, const struct journal_list *list, const char *name
 	return false;
 }
 
+static const char *
+journal_stranger(int dirfd, const struct journal_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!list->seg[i].ours && !was_segment(dirfd, list, list->seg[i].name))
+			return list->seg[i].name;
+	return NULL;
+}
+
 /* Leaves the node's own segments in the list; ERR_AUTH where there are others. */
 static int
 without_strangers(struct journal *j, struct journal_list *list, struct buf *why)
 {
+	const char *name = journal_stranger(j->dirfd, list);
 	size_t kept = 0;
 
-	for (size_t i = 0; i < list->n; i++) {
-		const char *name = list->seg[i].name;
-		if (list->seg[i].ours || was_segment(j, list, name))
-			continue;
-		buf_printf(why, "%s/%s: not a segment of node %s", j->dir, name, j->node);
+	if (name) {
+		buf_printf(why, JOURNAL_STRANGER, j->dir, name, j->node);
 		return ERR_AUTH;
 	}
 	for (size_t i = 0; i < list->n; i++)
@@ -257,6 +268,29 @@ without_strangers(struct journal *j, struct journal_list *list, struct buf *why)
 			list->seg[kept++] = list->seg[i];
 	list->n = kept;
 	return 0;
+}
+
+bool
+journal_has_stranger(const char *dir, const char *node, struct buf *why)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct journal_list list;
+	struct buf unread;
+	bool has = false;
+
+	if (fd < 0)
+		return false;
+	buf_init(&unread, 4096);
+	if (journal_list(dir, node, &list, &unread) == 0) {
+		const char *name = journal_stranger(fd, &list);
+		has = name != NULL;
+		if (has)
+			buf_printf(why, JOURNAL_STRANGER, dir, name, node);
+		journal_list_free(&list);
+	}
+	buf_free(&unread);
+	close(fd);
+	return has;
 }
 
 int

@@ -23,6 +23,10 @@ struct recovery {
 int journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
 	struct recovery *out, struct buf *why);
 
+/* A file in the journal's folder with which a start is refused: its name, and why. Of a folder
+ * that cannot be read nothing is said. */
+bool journal_has_stranger(const char *dir, const char *node, struct buf *why);
+
 /* A line of the newest segment that holds NUL bytes: whether it and all after it can be
  * a commit that a power cut left half on the disk, in whatever order. It is read to
  * the end: at most that commit's own line may be there, since the next is written

@@ -120,7 +120,25 @@ unlike "so that nothing is said of it" "$(cat "$D/out")" '^clock:'
 echo '{"path":"/v1/chat/completions","identity":{"person":"alice"},"headers":{"content-type":"application/json"},"body":"{\"model\":\"m\",\"messages\":[]}"}' >"$D/request"
 "$B/tollgate" decide -c "$D/tollgate.yaml" <"$D/request" >"$D/out" 2>"$D/err"
 like "decide knows the policy" "$(cat "$D/out")" '"decision": "permit"'
+
+# ---- what the next start would refuse ----
+tg audit verify
+is "the journal verifies, and nothing more is said" "$? $(cat "$D/err")" "0 "
+for name in notes.txt "$(basename "$(find "$JOURNAL" -name '*.jsonl' | sort | tail -1)").bak" other-00000001-0000000000000001.jsonl; do
+	: >"$JOURNAL/$name"
+	tg check
+	is "check says of $name" "$? $(grep -c "tollgate.yaml:[0-9]*:[0-9]*: audit.journal: .*/$name: not a segment of node a: the daemon does not start" "$D/err")" "1 1"
+	tg audit verify
+	like "verify too" "$(cat "$D/err")" "^tollgate: audit verify: .*/$name: not a segment of node a: the daemon does not start with it here; move it away\$"
+	rm "$JOURNAL/$name"
+done
+tg check
+is "moved away it is over" "$?" 0
+
 "$root/tests/support/stack" down --dir "$D"
+: >"$JOURNAL/notes.txt"
+"$B/tollgate" serve -c "$D/tollgate.yaml" >"$D/out" 2>&1
+is "a start refuses it indeed" "$? $(grep -c '/notes.txt: not a segment of node a: .*move it away' "$D/out")" "2 1"
 tg status
 is "a daemon that is gone" "$?" 2
 like "is said to be" "$(cat "$D/err")" 'is tollgate running'

@@ -11,6 +11,7 @@
 #include "cmd/cmd.h"
 #include "store/chain.h"
 #include "store/journal.h"
+#include "store/recover.h"
 #include "store/verify.h"
 
 #define CHAINS_MAX  1024 /* nodes in one file */
@@ -145,8 +146,9 @@ journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], struct buf *wh
 	node[0] = '\0';
 	if (err)
 		return err;
-	if (list.n && list.seg[0].ours)
-		memcpy(node, list.seg[0].node, CHAIN_NODE_MAX + 1);
+	for (size_t i = 0; i < list.n && !node[0]; i++)
+		if (list.seg[i].ours)
+			memcpy(node, list.seg[i].node, CHAIN_NODE_MAX + 1);
 	journal_list_free(&list);
 	return 0;
 }
@@ -166,6 +168,11 @@ verify_journal(struct audit_args *a, struct prints *p, struct verify_result *r, 
 		o.each = print_compare;
 		o.arg = p;
 	}
+	struct buf stranger;
+	buf_init(&stranger, 8192);
+	if (!err && journal_has_stranger(a->journal, node[0] ? node : "?", &stranger))
+		cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&stranger)));
+	buf_free(&stranger);
 	return err ? err : verify_chain(a, NULL, NULL, &o, r, why);
 }
 
