@@ -222,6 +222,10 @@ server_ready(struct server *s, struct buf *out)
 			audit_ready(s->audit) ? "up" : "down: the journal cannot be written");
 	else
 		buf_str(out, "audit: none, decisions are not recorded\n");
+	if (atomic_load_explicit(&s->strangers.there, memory_order_relaxed))
+		buf_str(out,
+			"audit: a file in the journal's folder is no segment of it: the next "
+			"start would be refused (tollgate audit verify names it)\n");
 	if (conflict)
 		buf_str(out, "audit stream: down: it is not this journal's, see the log "
 			     "(audit.stream_conflict)\n");
@@ -385,6 +389,9 @@ server_metrics(struct server *s, struct buf *out)
 		buf_printf(out, "tollgate_clock_ahead_seconds %.3f\n", (double)c.skew_us / 1e6);
 	}
 	gauge(out, "audit_up", "the journal can be written", s->audit && audit_ready(s->audit));
+	gauge(out, "audit_strangers",
+		"the journal's folder has a file with which the next start would be refused",
+		atomic_load_explicit(&s->strangers.there, memory_order_relaxed));
 	if (has_redis && s->audit)
 		gauge(out, "audit_stream_up", "the Redis Stream is this journal's",
 			!audit_stream_conflict(s->audit));
@@ -794,6 +801,7 @@ server_run(const char *config_file)
 	say_started(&s, cfg);
 	observing_start(&s.observing, &s, run.loop);
 	purging_start(&s.purging, &s, run.loop);
+	strangers_start(&s.strangers, cfg, run.loop);
 	server_notify("READY=1\nSTATUS=");
 	ev_run(run.loop, 0);
 	code = 0;
@@ -802,6 +810,7 @@ stop:
 	reload_stop(&s.reloading);
 	observing_stop(&s.observing);
 	purging_stop(&s.purging);
+	strangers_stop(&s.strangers);
 	admin_stop(&admin);
 	reload_free(&s.reloading);
 	keysets_stop(s.keysets);

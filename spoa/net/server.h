@@ -6,6 +6,7 @@
 #include "net/observing.h"
 #include "net/purging.h"
 #include "net/reload.h"
+#include "net/strangers.h"
 #include "net/worker.h"
 
 enum { WORKERS_MAX = 64 };
@@ -19,6 +20,7 @@ struct server {
 	struct reloading reloading;
 	struct observing observing;
 	struct purging purging;
+	struct strangers strangers;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
 	struct live *live;	     /* NULL: no state_key */

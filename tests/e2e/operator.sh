@@ -6,6 +6,7 @@
 cp "$root/tests/support/stack-policy.yaml" "$D/mine.yaml"
 stack_up --policy "$D/mine.yaml"
 tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>"$D/err"; }
+strangers() { curl -s "$ADMIN/metrics" | sed -n 's/^tollgate_audit_strangers //p'; }
 tg_status() { tg status; cat "$D/out"; }
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
@@ -130,7 +131,10 @@ for name in notes.txt "$(basename "$(find "$JOURNAL" -name '*.jsonl' | sort | ta
 	is "check says of $name" "$? $(grep -c "tollgate.yaml:[0-9]*:[0-9]*: audit.journal: .*/$name: not a segment of node a: the daemon does not start" "$D/err")" "1 1"
 	tg audit verify
 	like "verify too" "$(cat "$D/err")" "^tollgate: audit verify: .*/$name: not a segment of node a: the daemon does not start with it here; move it away\$"
+	check "and status" wait_for says '^audit: a file in the journal.s folder is no segment' tg_status
+	is "and the log" "$(grep -c "event=audit.stranger .*/$name: not a segment" "$D/tollgate.log") $(curl -s "$ADMIN/metrics" | sed -n 's/^tollgate_audit_strangers //p')" "1 1"
 	rm "$JOURNAL/$name"
+	check "until it is gone" wait_for says '^0$' strangers
 done
 tg check
 is "moved away it is over" "$?" 0
