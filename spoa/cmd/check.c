@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "advice/notes.h"
@@ -234,6 +235,36 @@ check_hash_key(struct check *c, const struct policy *p)
 	buf_free(&why);
 }
 
+/* Whoever may not read it sees its mode. */
+static void
+check_mode(struct check *c, const char *file, const struct yaml_node *at, const char *option,
+	const char *what)
+{
+	struct stat st;
+	struct buf why;
+
+	if (!file || stat(file, &st) < 0)
+		return;
+	buf_init(&why, 4096);
+	if (keyfile_wide(file, st.st_mode, what, &why))
+		diag_at(&c->d, at, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+}
+
+static void
+check_modes(struct check *c)
+{
+	const struct config *cfg = c->cfg;
+
+	if (!cfg)
+		return;
+	check_mode(c, cfg->audit_key, cfg->audit_key_at, "audit.key", "a private key");
+	if (cfg->state_key)
+		check_mode(c, cfg->state_file,
+			cfg->state_file_at ? cfg->state_file_at : cfg->state_key_at,
+			"state_file", "state");
+}
+
 /* Of another user's file nothing is known. */
 static void
 check_state_key(struct check *c)
@@ -332,6 +363,7 @@ check_policy(struct check *c)
 	if (p)
 		check_keys(c, p);
 	check_machine(c);
+	check_modes(c);
 	check_state_key(c);
 	check_redis_passwords(c);
 	check_journal(c);

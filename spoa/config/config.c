@@ -535,6 +535,7 @@ check_state(struct reader *r, const struct yaml_node *root)
 	struct config *cfg = r->cfg;
 
 	cfg->state_key_at = find_option(root, "state_key");
+	cfg->state_file_at = find_option(root, "state_file");
 	cfg->redis_password_at = find_option(root, "redis.password_file");
 	cfg->redis_sentinel_password_at = find_option(root, "redis.sentinel_password_file");
 	if (cfg->state_key && !cfg->state_file && cfg->journal) {

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "store/keyfile.h"
 
 enum { FILE_BYTES = 512 << 20 };
 
@@ -102,6 +103,7 @@ live_file_open(const char *name, bool (*each)(void *arg, struct span line, struc
 	void *arg, size_t *lines, bool *begun, struct buf *why)
 {
 	struct live_file *f = calloc(1, sizeof(*f));
+	struct stat st;
 	struct buf text;
 	int err = ERR_IO;
 
@@ -110,8 +112,10 @@ live_file_open(const char *name, bool (*each)(void *arg, struct span line, struc
 	buf_init(&text, FILE_BYTES);
 	f->name = strdup(name);
 	f->fd = f->name ? open_or_begin(name, begun) : -1;
-	if (f->fd < 0)
+	if (f->fd < 0 || fstat(f->fd, &st) < 0)
 		buf_printf(why, "%s: %s", name, strerror(errno));
+	else if (keyfile_wide(name, st.st_mode, "state", why))
+		err = ERR_AUTH;
 	else if (flock(f->fd, LOCK_EX | LOCK_NB) < 0)
 		buf_printf(why, "%s: another daemon uses it", name);
 	else if (!sync_folder(name))

@@ -12,6 +12,15 @@
 
 enum { TEXT_MIN = 32, TEXT_MAX = 4096 };
 
+bool
+keyfile_wide(const char *file, unsigned mode, const char *what, struct buf *why)
+{
+	if (mode & 077)
+		buf_printf(why, "%s: its mode is %04o, and %s must be 0600 or narrower", file,
+			mode & 07777u, what);
+	return mode & 077;
+}
+
 int
 keyfile_text(const char *file, const char *secret, struct buf *text, struct buf *why)
 {
@@ -22,9 +31,7 @@ keyfile_text(const char *file, const char *secret, struct buf *text, struct buf 
 		buf_printf(why, "%s: %s", file, strerror(errno));
 	} else if (!S_ISREG(st.st_mode)) {
 		buf_printf(why, "%s: not a regular file", file);
-	} else if (secret && (st.st_mode & 077)) {
-		buf_printf(why, "%s: its mode is %04o, and %s must be 0600 or narrower", file,
-			(unsigned)st.st_mode & 07777u, secret);
+	} else if (secret && keyfile_wide(file, st.st_mode, secret, why)) {
 		err = ERR_AUTH;
 	} else if ((err = buf_fd(text, fd))) {
 		buf_printf(why, "%s: %s", file,

@@ -7,6 +7,9 @@
 
 #define KEYFILE_BYTES 32
 
+/* Whether others than its owner may read or write the file, by its mode; *why says so, and
+ * what it holds. */
+bool keyfile_wide(const char *file, unsigned mode, const char *what, struct buf *why);
 /* A regular file's text, up to the buffer's cap. `secret`: what it holds, for the message
  * where others than its owner may read it; NULL: they may. 0, or negative with the file and
  * what is wrong in *why. */

@@ -284,6 +284,42 @@ the_state_key_is_a_secret_that_can_be_read(void **state)
 	unlink(path("k.yaml"));
 }
 
+/* As serve does. */
+static void
+key_and_state_files_are_for_their_owner_alone(void **state)
+{
+	static const struct {
+		const char *config, *file, *said;
+	} rows[] = {
+		{ "audit: {journal: j, key: a.pem}\n", "a.pem", ":5:26: audit.key: " },
+		{ "state_key: k.yaml\nstate_file: s\n", "s", ":6:13: state_file: " },
+		{ "state_key: k.yaml\naudit: {journal: j, key: a.pem}\n", "j.live",
+			":5:12: state_file: " },
+	};
+	char text[300];
+
+	(void)state;
+	put("p.yaml", POLICY);
+	put("k.yaml", "0123456789abcdef0123456789abcdef\n");
+	put("a.pem", "x");
+	assert_int_equal(chmod(path("k.yaml"), 0600) | chmod(path("a.pem"), 0600), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), "%s%s", CONFIG RELAY, rows[i].config);
+		put("c.yaml", text);
+		put(rows[i].file, "");
+		for (unsigned bit = 1; bit < 0100; bit <<= 1) {
+			assert_int_equal(chmod(path(rows[i].file), 0600 | bit), 0);
+			assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+			if (!strstr(cmd_err, rows[i].said) || !strstr(cmd_err, "its mode is 06"))
+				fail_msg("%s: %s", rows[i].file, cmd_err);
+		}
+		assert_int_equal(chmod(path(rows[i].file), 0600), 0);
+		assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+		unlink(path(rows[i].file));
+	}
+	unlink(path("k.yaml"));
+}
+
 static void
 the_password_of_redis_can_be_read(void **state)
 {
@@ -390,6 +426,7 @@ what_this_machine_lacks_is_noted(void **state)
 		path("no-audit.key"));
 	assert_non_null(strstr(cmd_out, want));
 	put("no-audit.key", "");
+	assert_int_equal(chmod(path("no-audit.key"), 0600), 0);
 	put("c.yaml", CONFIG RELAY "group: root\naudit: {journal: j, key: no-audit.key}\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
 	assert_null(strstr(cmd_out, "group: "));
@@ -717,6 +754,7 @@ main(void)
 		cmocka_unit_test(an_observed_backend_sets_no_credential),
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
+		cmocka_unit_test(key_and_state_files_are_for_their_owner_alone),
 		cmocka_unit_test(the_password_of_redis_can_be_read),
 		cmocka_unit_test(a_share_of_nobody_knows_how_many_is_noted),
 		cmocka_unit_test(a_soft_count_that_reads_as_a_share_is_noted),

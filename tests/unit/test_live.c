@@ -199,6 +199,25 @@ what_was_put_is_there_after_a_restart(void **state)
 }
 
 static void
+a_file_that_others_may_read_stops_the_start(void **state)
+{
+	struct buf why;
+
+	(void)state;
+	buf_init(&why, 1024);
+	for (unsigned bit = 1; bit < 0100; bit <<= 1) {
+		assert_int_equal(chmod(file, 0600 | bit), 0);
+		assert_null(live_open(file, "n", secret, &metrics, &why));
+		assert_non_null(strstr(buf_view(&why).p, "must be 0600 or narrower"));
+		buf_clear(&why);
+	}
+	assert_int_equal(chmod(file, 0600), 0);
+	struct live *l = opened();
+	live_close(&l);
+	buf_free(&why);
+}
+
+static void
 a_file_of_another_key_stops_the_start(void **state)
 {
 	unsigned char other[SHA256_BYTES] = "another key";
@@ -436,6 +455,7 @@ main(void)
 		cmocka_unit_test(a_changed_entry_does_not_verify),
 		cmocka_unit_test(every_daemon_chooses_the_same),
 		cmocka_unit_test(what_was_put_is_there_after_a_restart),
+		cmocka_unit_test(a_file_that_others_may_read_stops_the_start),
 		cmocka_unit_test(a_file_of_another_key_stops_the_start),
 		cmocka_unit_test(what_redis_says_counts_where_it_is_newer_and_ours),
 		cmocka_unit_test(a_view_stays_while_it_is_read),
