@@ -245,6 +245,27 @@ an_exported_file_verifies(void **state)
 	assert_int_equal(verify(source("file", file)), EXIT_NO);
 }
 
+/* Names come from callers: a terminal obeys C1 controls and bidi signs as escapes. */
+static void
+a_list_as_json_shows_no_controls(void **state)
+{
+	char file[256];
+
+	(void)state;
+	audit_stop(&r.audit);
+	assert_int_equal(audit("export --journal %s", r.journal), EXIT_DONE);
+	snprintf(file, sizeof(file), "%s/export.jsonl", r.dir);
+	rig_spill(file, span_str(out));
+	rig_sh("sed -i '/\"id\":\"id-7\"/s/{/{\"model\":\"\xc3\xa9\xc2\x9b" "31m\xe2\x80\xae"
+	       "\xe2\x81\xa6\x7f\xf3\xa0\x81\x81\",/' '%s'",
+		file);
+	assert_int_equal(audit("list --json --file %s", file), EXIT_DONE);
+	assert_non_null(strstr(out, "{\"model\":\"\xc3\xa9\\u009b31m\\u202e\\u2066\\u007f"
+				    "\\udb40\\udc41\","));
+	for (const char *c = out; *c; c++)
+		assert_true((unsigned char)*c >= ' ' || *c == '\n');
+}
+
 static void
 keys_and_usage(void **state)
 {
@@ -442,6 +463,7 @@ main(void)
 		T(an_unfinished_commit_is_reported),
 		T(damage_is_named),
 		T(an_exported_file_verifies),
+		T(a_list_as_json_shows_no_controls),
 		T(keys_and_usage),
 		T(the_configuration_supplies_what_is_not_said),
 		T(show_prints_every_record_of_an_id),

@@ -88,6 +88,18 @@ put_word(struct buf *b, const char *s)
 	buf_putc(b, ' ');
 }
 
+/* The record, of which a terminal obeys nothing. */
+static void
+print_json(struct span line)
+{
+	struct buf shown;
+
+	buf_init(&shown, 0);
+	plain_json(&shown, line);
+	printf("%.*s\n", SPAN_ARG(buf_view(&shown)));
+	buf_free(&shown);
+}
+
 /* Time, decision, person, route, model, rule or what else decided, classes, id. */
 static void
 print_line(json_t *r)
@@ -229,7 +241,7 @@ list_line(void *arg, struct span line)
 		(!a->class || has_class(r, a->class)) &&
 		(!a->outcome || ended_so(r, a->outcome))) {
 		if (a->as_json)
-			printf("%.*s\n", SPAN_ARG(line));
+			print_json(line);
 		else if (a->outcome)
 			print_outcome(r);
 		else
