@@ -109,17 +109,20 @@ key_within(struct span text)
 	return text.n;
 }
 
-/* Where what looks like a provider's key begins; text.n: nowhere. */
+/* Where what looks like a provider's key begins, also as an argument within %[…]; text.n:
+ * nowhere. */
 static size_t
 key_at(struct span text)
 {
-	struct span rest = text, constant;
 	size_t at = key_within(text);
 
-	while (at == text.n && next_constant(&rest, &constant)) {
-		size_t in = key_within(constant);
-		at = in < constant.n ? (size_t)(constant.p - text.p) + in : text.n;
-	}
+	for (size_t i = 0, from = 0; i <= text.n && at == text.n; i++)
+		if (i == text.n || !is_key_char(text.p[i])) {
+			struct span run = span_cut(text, from, i);
+			if (key_within(run) < run.n)
+				at = from;
+			from = i + 1;
+		}
 	return at;
 }
 

@@ -243,7 +243,7 @@ judge_ways(struct judge *j, const struct haproxy_section *back, bool guarded)
 				SPAN_ARG(front->name), SPAN_ARG(back->name),
 				SPAN_ARG(front->name));
 		else
-			found(j, l, paste,
+			found(j, l, engine_of(back) ? NULL : paste,
 				"what %s of %.*s leads to %.*s, a provider's backend without "
 				"key and guard: it is answered unread. Lay the stanza there "
 				"(tollgate init --frontend), or the guard into the backend (it "
@@ -260,7 +260,7 @@ judge_ungated(struct judge *j, bool guarded)
 	for (size_t i = 0; i < j->h->n; i++) {
 		const struct haproxy_section *s = &j->h->section[i];
 		struct guarded g;
-		if (!is_back(s) || unguarded_by_wish(s) || engine_of(s) ||
+		if (!is_back(s) || unguarded_by_wish(s) || (guarded && engine_of(s)) ||
 			span_starts(s->name, SPAN_LIT("tollgate-")) ||
 			!(is_provider(j, s) || dialect_of_servers(s)))
 			continue;

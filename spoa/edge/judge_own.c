@@ -109,11 +109,14 @@ writes_verdict(const struct haproxy_line *l)
 	struct haproxy_written w = { .word = 0 };
 	struct span name;
 
-	while (haproxy_written(l, &w, &name))
+	while (haproxy_written(l, &w, &name)) {
+		if (span_starts(name, SPAN_LIT("ptxn."))) /* of the parent, from 3.1 on */
+			name = span_cut(name, 1, name.n);
 		if (span_is(name, GATED_VARIABLE) ||
 			(span_starts(name, SPAN_LIT("txn.tollgate.")) &&
 				!span_is(name, "txn.tollgate.path")))
 			return true;
+	}
 	return false;
 }
 
@@ -289,7 +292,7 @@ rule_changed_after(struct judge *j)
 {
 	static const char *const shaping[] = { "replace-path", "replace-pathq", "replace-uri",
 		"set-path", "set-pathq", "set-query", "set-uri", "set-method",
-		"normalize-uri" };
+		"normalize-uri", "set-src" };
 
 	found_after(j, shaping, COUNT_OF(shaping), NULL,
 		"this comes after the stanza's question: the policy sees the request as it was "

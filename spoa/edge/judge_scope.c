@@ -23,17 +23,24 @@ is_before(const struct haproxy_section *s, const struct haproxy_line *l,
 	return l < s->line || l >= s->line + s->n || l < of;
 }
 
+static bool
+is_scope(const struct haproxy_line *l)
+{
+	return span_is(l->word[0], "acl") && span_is(haproxy_word(l, 1), "tollgate");
+}
+
 bool
 older_stanza(const struct haproxy_section *s)
 {
-	bool asks = false;
+	bool asks = false, named = false;
 
 	for (size_t i = 0; i < s->n; i++) {
 		if (line_holds(&s->line[i], GATED_VARIABLE))
 			return false;
 		asks |= span_is(haproxy_word(&s->line[i], 1), "send-spoe-group");
+		named |= is_scope(&s->line[i]);
 	}
-	return asks;
+	return asks && named;
 }
 
 /* ---- what a line reads ---- */
@@ -159,12 +166,6 @@ line_of_path(struct path_search *p, const struct haproxy_line *l)
 				return true;
 	}
 	return false;
-}
-
-static bool
-is_scope(const struct haproxy_line *l)
-{
-	return span_is(l->word[0], "acl") && span_is(haproxy_word(l, 1), "tollgate");
 }
 
 void
@@ -379,10 +380,54 @@ scope_changed_before(const struct haproxy_section *s, const struct haproxy_line 
 	return false;
 }
 
+/* A rule above the stanza that gives each request a host of its own choice, none of those that
+ * pass. */
+static bool
+hides_scope(const struct judge *j, const struct haproxy_line *l)
+{
+	struct span value = haproxy_word(l, 3);
+	bool read = false;
+
+	if (l->negated || !span_is(l->word[0], "http-request") ||
+		!span_is(haproxy_word(l, 1), "set-header") ||
+		!span_ieq(haproxy_word(l, 2), SPAN_LIT("host")) ||
+		memmem(value.p, value.n, "%[", 2) || spares_the_named(j->gate, l) ||
+		is_of_the_inner(j->gate, l))
+		return false;
+	for (size_t i = 0; i < j->gate->n; i++) {
+		const struct haproxy_line *acl = &j->gate->line[i];
+		if (!is_scope(acl) ||
+			!span_ieq(header_read(haproxy_word(acl, 2)), SPAN_LIT("host")))
+			continue;
+		read = true;
+		for (size_t k = 3; k < acl->n; k++)
+			if (span_ieq(acl->word[k], value))
+				return false;
+	}
+	return read;
+}
+
+static void
+judge_above(struct judge *j)
+{
+	const struct haproxy_line *once = decided_once(j->gate), *l;
+	const struct haproxy_line *begin = once ? once : stanza_begins(j->gate);
+	struct haproxy_walk w = haproxy_walk(j->gate);
+
+	while (begin && (l = haproxy_next(&w)))
+		if (is_before(j->gate, l, begin) && hides_scope(j, l))
+			found(j, l, NULL,
+				"above the stanza this gives requests another host than `acl "
+				"tollgate` names: what it fits does not pass the gate, and goes "
+				"where your own routes lead, unread. Move it below the stanza");
+}
+
 /* An older stanza asks its ACL at each line. */
 void
 rule_scope_changed(struct judge *j)
 {
+	if (j->gate)
+		judge_above(j);
 	for (size_t i = 0; j->gate && !decided_once(j->gate) && i < j->gate->n; i++)
 		if (changes_scope(j->gate, &j->gate->line[i]) &&
 			!find_saying(j->shipped_gate, &j->gate->line[i]))

@@ -25,6 +25,28 @@ rule_shipped_missing(struct judge *j)
 		}
 }
 
+/* Whatever was not permitted ends there: it has no way on. */
+void
+rule_deny_answers(struct judge *j)
+{
+	static const char *const ways[] = { "server", "server-template", "dispatch",
+		"use-server", "use-fcgi-app" };
+	static const char *const open[] = { "allow", "use-service" };
+	const struct haproxy_section *s = backend_named(j->h, SPAN_LIT("tollgate-deny"));
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+
+	while (s && (l = haproxy_next(&w)))
+		if (SPAN_IN(l->word[0], ways) ||
+			(span_is(l->word[0], "option") &&
+				span_is(haproxy_word(l, 1), "transparent")) ||
+			(span_is(l->word[0], "http-request") &&
+				SPAN_IN(haproxy_word(l, 1), open)))
+			found(j, l, NULL,
+				"what was denied comes to tollgate-deny, which answers it; with "
+				"this line it goes on: take it out");
+}
+
 /* Lines that a person may write otherwise: where a daemon is. */
 static bool
 is_place(const struct haproxy_line *l)

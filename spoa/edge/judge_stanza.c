@@ -151,16 +151,20 @@ judge_lines(
 	}
 }
 
-/* ACLs of one name are alternatives: a second one opens what the shipped one says. */
+/* ACLs of one name are alternatives: a second one opens what the shipped one says. One of a name
+ * that HAProxy has takes its place. */
 static void
 judge_second_acls(struct judge *j)
 {
+	static const char *const names[] = { "tollgate-inner", GATED_ACL, "METH_CONNECT",
+		"METH_TRACE", "METH_OPTIONS" };
+
 	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
 		if (span_is(l->word[0], "acl") &&
-			(span_is(haproxy_word(l, 1), "tollgate-inner") ||
-				span_is(haproxy_word(l, 1), GATED_ACL)) &&
-			!find_saying(j->shipped_gate, l) && j->shipped_gate != j->shipped_edge)
+			SPAN_IN(haproxy_word(l, 1), names) && !find_saying(j->shipped_gate, l) &&
+			(j->shipped_gate != j->shipped_edge ||
+				span_starts(haproxy_word(l, 1), SPAN_LIT("METH_"))))
 			found(j, l, NULL,
 				"a second ACL of the name %.*s: the stanza's lines take what "
 				"it names for what the shipped one says; give it another name",
