@@ -101,4 +101,25 @@ req GET / -H 'host: www.example.com'
 is "and fits the others" "$(header x-spared)" yes
 is "a second frontend that never asks gets nothing of the provider" \
 	"$(curl -s -o "$D/second" -w '%{http_code}' --unix-socket "$D/second.sock" http://www.example.com/v1/models)" 503
+
+# clients come in by two frontends, as :80 and :443 are: each is named, each has the stanza
+"$root/tests/support/stack" down --dir "$D"
+rm -rf "$D/root"
+mkdir -p "$D/root/etc/haproxy"
+{ sed 's/127.0.0.1:1$/127.0.0.1:1 check/' "$D/person.cfg"
+	printf 'frontend tls\n    bind unix@%s/tls.sock mode 666\n    use_backend openai if { path_beg /v1/ }\n    default_backend site\n' "$D"
+} >"$D/root/etc/haproxy/haproxy.cfg"
+cp "$D/root/etc/haproxy/haproxy.cfg" "$D/one.cfg"
+laid --frontend www --frontend tls --host b.example.com >"$D/difference" 2>"$D/init.err"
+is "what may be said once is an error when it is said twice" "$? $(cat "$D/init.err" | head -1)" "2 tollgate: --host: given too often"
+laid --frontend www --frontend tls --write >"$D/written" 2>"$D/init.err"
+is "both get it" "$? $(grep -c 'filter spoe engine tollgate' "$D/root/etc/haproxy/haproxy.cfg") $(grep -c 'bind .* name tollgate-inner' "$D/root/etc/haproxy/haproxy.cfg")" "0 2 1"
+stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/root/etc/haproxy/haproxy.cfg"
+is "HAProxy loads both without a warning" "$(cat "$D/haproxy-check.log")" ""
+auth="authorization: Bearer $(token)"
+tls() { curl -s -o "$D/tls.body" -D "$D/tls.head" -w '%{http_code}' --unix-socket "$D/tls.sock" "$@"; }
+is "the second decides" "$(tls http://ai.example.com/v1/chat/completions -H "$json" -d "$chat")" 401
+is "and relays, by the first one's bind" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate-decision: redact' "$D/tls.head")" "200 1"
+like "what the provider gets is redacted" "$(seen)" 'EMAIL_ADDRESS_1'
+is "other hosts go on as before" "$(tls http://www.example.com/)" 200
 exit $failed
