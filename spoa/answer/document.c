@@ -323,6 +323,8 @@ settle_numbers(struct reader *r)
 		const struct answer_row *row = row_of(n->node, r->out->type);
 		if (row && row->read == READ_INDEX && n->tok == JSON_NUMBER)
 			set_slot(r, n, row->slot, number_of(n));
+		else if (row && row->read == READ_PATH && n->tok == JSON_STRING)
+			set_slot(r, n, row->slot, (uint32_t)span_hash(n->text));
 		else if (row && row->read == READ_FLAG && n->tok == JSON_TRUE)
 			set_slot(r, n, row->slot, 1);
 	}
@@ -359,7 +361,7 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 		t->kind = KIND_ARGUMENTS;
 	memcpy(t->slot, n->slot, sizeof(t->slot));
 	if (row)
-		t->slot[ANSWER_NUMBERS] = member_of(r->f, row);
+		t->slot[ANSWER_NUMBERS] += member_of(r->f, row);
 	t->so_far =
 		row && r->f->so_far && span_starts(span_str(row->path), span_str(r->f->so_far));
 	return 0;
@@ -535,6 +537,21 @@ add_media(struct reader *r, const struct note *n, const struct answer_row *row)
 	r->out->media |= 1u << m;
 }
 
+/* No member of its object says that it goes on. */
+static bool
+is_last(const struct reader *r, const struct note *n)
+{
+	const struct answer_range *in = &r->objects[n->object];
+
+	for (size_t i = first_note(r, in->start); i < r->nnotes && r->notes[i].end <= in->end;
+		i++) {
+		const struct answer_row *row = row_of(r->notes[i].node, r->out->type);
+		if (row && row->read == READ_MORE && r->notes[i].tok == JSON_TRUE)
+			return false;
+	}
+	return true;
+}
+
 static int
 settle(struct reader *r, const struct note *n)
 {
@@ -563,7 +580,11 @@ settle(struct reader *r, const struct note *n)
 									     : 0;
 		if (row->read == READ_TOOL)
 			return add_call(r, n);
-		return add_text(r, n, row->read == READ_INPUT ? NULL : row);
+		if (add_text(r, n, row->read == READ_INPUT ? NULL : row))
+			return ERR_NOMEM;
+		d->texts[d->ntexts - 1].piece = row->piece;
+		d->texts[d->ntexts - 1].last = row->piece && is_last(r, n);
+		return 0;
 	case READ_FINISH:
 		/* Empty it is what others say as null. */
 		if (!string || !n->text.n)
@@ -586,6 +607,8 @@ settle(struct reader *r, const struct note *n)
 		return add_word(r, n);
 	case READ_MEDIA:
 	case READ_INDEX:
+	case READ_PATH:
+	case READ_MORE:
 	case READ_FLAG: return add_word(r, n);
 	case READ_ERROR:
 		if (string && !n->text.n)

@@ -12,6 +12,8 @@ struct answer_text {
 	bool number; /* a literal, not a string: becomes one where it is replaced */
 	bool key;    /* of an object within a tool's arguments */
 	bool deep;   /* in a tool's arguments as a value */
+	bool piece;  /* of a value of a call's arguments, told apart by its path */
+	bool last;   /* such a value ends with it */
 	bool so_far; /* in a stream it may be all of the text so far */
 	bool halves; /* has a half of a surrogate pair (codec/utf8.h) */
 	bool aside;  /* no part of what is said: a name, a key, what no word of a format is */

@@ -12,8 +12,11 @@ enum answer_read {
 	READ_INPUT,    /* a tool's arguments as a value: every string below is text */
 	READ_INDEX,    /* number of the choice, item or call that its object is, for `slot` */
 	READ_END,      /* the same, of a block that this event ends */
-	READ_FLAG,     /* true: the text next to it is another channel, by `slot` */
-	READ_TOOL,     /* the name of a tool that is called */
+	READ_PATH,     /* a string that tells texts apart as a number does, for `slot` */
+	READ_MORE, /* true: the text next to it goes on; else it ends, where its row is `piece`
+		    */
+	READ_FLAG, /* true: the text next to it is another channel, by `slot` */
+	READ_TOOL, /* the name of a tool that is called */
 	READ_FINISH,   /* why a choice ended; null while it has not */
 	READ_MODEL,    /* the model that answered */
 	READ_MARK,     /* what an event is there for besides its text: a role, the usage */
@@ -52,6 +55,7 @@ struct answer_row {
 			      says */
 	const char *event; /* in events of this type only; NULL: in any. Rows of one path
 			      stand together, those with an event first */
+	bool piece;	   /* READ_TEXT: its channel ends with it, but for a READ_MORE */
 	bool ends;	   /* true, or a string: with this event its choice has ended */
 };
 

@@ -109,6 +109,7 @@ static const struct answer_row invoke_rows[] = {
 	SLOT("contentBlockStart.contentBlockIndex", READ_INDEX, 0),
 	ROW("contentBlockDelta.delta.text", READ_TEXT),
 	OF("contentBlockDelta.delta.toolUse.input", READ_TEXT, KIND_ARGUMENTS),
+	ROW("contentBlockDelta.delta.toolResult[+].text", READ_TEXT),
 	OF("contentBlockDelta.delta.reasoningContent.reasoningText.text", READ_TEXT, KIND_SIGNED),
 	SLOT("contentBlockDelta.contentBlockIndex", READ_INDEX, 0),
 	SLOT("contentBlockStop.contentBlockIndex", READ_END, 0),

@@ -24,6 +24,12 @@ static const struct answer_row gemini_rows[] = {
 	ROW("candidates[*].content.parts[*].functionCall.id", READ_WORD),
 	ROW("candidates[*].content.parts[*].functionCall.name", READ_TOOL),
 	ROW("candidates[*].content.parts[*].functionCall.args", READ_INPUT),
+	/* https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling:
+	 * arguments in pieces, each a value of its path */
+	SLOT("candidates[*].content.parts[*].functionCall.partialArgs[*].jsonPath", READ_PATH, ANSWER_NUMBERS),
+	{ .path = "candidates[*].content.parts[*].functionCall.partialArgs[*].stringValue",
+		.read = READ_TEXT, .kind = KIND_INPUT, .piece = true },
+	ROW("candidates[*].content.parts[*].functionCall.partialArgs[*].willContinue", READ_MORE),
 	ROW("candidates[*].logprobsResult",            READ_WITHHELD),
 	ROW("candidates[*].safetyRatings[*].category", READ_WORD),
 	ROW("candidates[*].safetyRatings[*].probability", READ_WORD),
@@ -57,6 +63,9 @@ static const struct answer_row bedrock_rows[] = {
 	ROW("start.toolUse.name",                       READ_TOOL),
 	ROW("delta.text",                               READ_TEXT),
 	OF("delta.toolUse.input",                      READ_TEXT, KIND_ARGUMENTS),
+	ROW("start.toolResult.toolUseId",               READ_WORD),
+	ROW("start.toolResult.status",                  READ_WORD),
+	ROW("delta.toolResult[+].text",                 READ_TEXT),
 	OF("delta.reasoningContent.text",              READ_TEXT, KIND_SIGNED),
 	ROW("delta.reasoningContent.signature",         READ_SEALED),
 	ROW("delta.reasoningContent.redactedContent",   READ_SEALED),

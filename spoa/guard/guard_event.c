@@ -192,7 +192,7 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 		c->last = g->report.events;
 	if (!c || guard_channel_feed(c, all.text))
 		return g->failed;
-	if (answer_ends(d, t->slot) && guard_channel_finish(c))
+	if ((t->last || answer_ends(d, t->slot)) && guard_channel_finish(c))
 		return g->failed;
 	*now = c->out.n ? arena_dup(&g->work, buf_view(&c->out)) : SPAN_LIT("");
 	if (!now->p)

@@ -290,10 +290,26 @@ keep_scored(struct guard *g, struct kept_text *k, struct span text)
 	}
 }
 
+/* Values of paths are no JSON: reading the arguments of their call fails. */
+static void
+lose_arguments(struct guard *g, uint32_t choice)
+{
+	struct kept_text *k;
+
+	LIST_FOREACH (k, &g->kept, all)
+		if (k->kind == KIND_ARGUMENTS && !k->whole && k->slot[0] == choice)
+			k->text.failed = true;
+}
+
 void
 guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 {
 	bool call = is_call(t->kind);
+
+	if (t->piece && guard_inspects(g)) {
+		lose_arguments(g, t->slot[0]);
+		return;
+	}
 
 	if (!guard_inspects(g) || t->aside || t->deep || !(call || g->plan.scores))
 		return;

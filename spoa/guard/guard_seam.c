@@ -153,6 +153,7 @@ seam_open(struct guard *g, struct channel *c)
 	if (!s->scan)
 		return guard_no_memory(g);
 	s->kind = c->kind;
+	memcpy(s->slot, c->slot, sizeof(s->slot));
 	s->from = c->from;
 	s->fed = c->from + c->fed;
 	s->decided = s->fed - detect_stream_held(s->scan);
@@ -175,8 +176,8 @@ seam_is_over(const struct guard *g, const struct answer_document *d)
 		if (!is_joined(t))
 			continue;
 		bool same = !memcmp(t->slot, s->slot, sizeof(s->slot));
-		if (t->kind != s->kind || (!s->between && !same) ||
-			guard_channel_was_over(g, t->kind, t->slot))
+		if (t->kind != s->kind || t->slot[ANSWER_NUMBERS] != s->slot[ANSWER_NUMBERS] ||
+			(!s->between && !same) || guard_channel_was_over(g, t->kind, t->slot))
 			return true;
 	}
 	return false;

@@ -22,6 +22,10 @@
 
 #define STOPS		 ",\"finishReason\":\"STOP\""
 #define PART(part, more) "{\"candidates\":[{\"content\":{\"parts\":[{" part "}]}" more "}]}"
+#define PATH(path, text, more)                                                                 \
+	PART("\"functionCall\":{\"partialArgs\":[{\"jsonPath\":\"" path                        \
+	     "\",\"stringValue\":\"" text "\"" more "}],\"willContinue\":true}",               \
+		"")
 #define OF_ONE(part)                                                                           \
 	"{\"candidates\":[{\"index\":1,\"content\":{\"parts\":[{" part "}]}" STOPS "}]}"
 
@@ -139,6 +143,38 @@ static const struct answer_case answer_members[] = {
 						 "\"candidatesTokenCount\":4,"
 						 "\"totalTokenCount\":7}}") ": so\n\n",
 		"same|" },
+	{ "a call's arguments by their paths, said in pieces", READS_ARGUMENTS, "gemini",
+		"/v1/publishers/google/models/g:streamGenerateContent", "text/event-stream",
+		EVENT(PART("\"functionCall\":{\"name\":\"g\",\"willContinue\":true}", ""))
+			EVENT(PATH("$.to", "jane.d", ",\"willContinue\":true"))
+				EVENT(PATH("$.of", "bob@example", ",\"willContinue\":true"))
+					EVENT(PATH("$.to", "oe@example.org", "")) EVENT(
+						PATH("$.of", ".net", ",\"willContinue\":true"))
+						EVENT(PATH("$.of", "", ""))
+							EVENT(PART("\"functionCall\":"
+								   "{}",
+								STOPS)),
+		"input 0.0 <EMAIL_ADDRESS><EMAIL_ADDRESS>|finish STOP|found 2|redacted 2|tool "
+		"g|" },
+	{ "which rules on arguments cannot read", READS_ARGUMENTS, "gemini",
+		"/v1/publishers/google/models/g:streamGenerateContent", "text/event-stream",
+		EVENT(PART("\"functionCall\":{\"name\":\"f\",\"willContinue\":true}", ""))
+			EVENT(PATH("$.n", "11", "")) EVENT(PART("\"functionCall\":{}", STOPS)),
+		"input 0.0 11|denied a rule of the policy could not be evaluated|finish "
+		"STOP|tool f|" },
+	{ "a result that Bedrock's own tool says in pieces", REDACT, "bedrock",
+		"/model/x/converse-stream", CONVERSE,
+		"contentBlockStart {\"contentBlockIndex\":1,\"start\":{\"toolResult\":{"
+		"\"toolUseId\":\"t\",\"status\":\"success\"}}}\n"
+		"contentBlockDelta "
+		"{\"contentBlockIndex\":1,\"delta\":{\"toolResult\":[{\"text\":"
+		"\"to jane.doe@\"}]}}\n"
+		"contentBlockDelta "
+		"{\"contentBlockIndex\":1,\"delta\":{\"toolResult\":[{\"text\":"
+		"\"exam\"},{\"text\":\"ple.org\"}]}}\n"
+		"contentBlockStop {\"contentBlockIndex\":1}\n"
+		"messageStop {\"stopReason\":\"end_turn\"}\n",
+		"text 1.0 to <EMAIL_ADDRESS>|finish end_turn|found 1|redacted 1|" },
 };
 
 #endif
