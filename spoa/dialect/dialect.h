@@ -166,6 +166,9 @@ int endpoint_amend(const struct endpoint *e, struct span path, struct span model
  * the JSON reader's error. */
 int dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools,
 	size_t n, uint64_t otherwise, struct arena *a, struct price_usage *out);
+/* A message that clients of MCP servers send, in JSON-RPC: it asks for tools and for what they do,
+ * and runs no model. */
+bool dialect_is_mcp(struct span json, struct arena *a);
 
 /* Undoes dialect_ask_usage in the answer, one SSE data payload at a time: the count in an event
  * of its own and the nulls in the others. What else says usage was not asked for. 0 pass as it

@@ -179,3 +179,35 @@ dialect_offered(const struct body *b, struct span raw, const struct price_tool *
 	}
 	return 0;
 }
+
+bool
+dialect_is_mcp(struct span raw, struct arena *a)
+{
+	static const char *const methods[] = { "initialize", "ping", "completion/complete",
+		"logging/setLevel", "tools/list", "tools/call", "prompts/list", "prompts/get",
+		"resources/list", "resources/read", "resources/templates/list",
+		"resources/subscribe", "resources/unsubscribe", "notifications/initialized",
+		"notifications/cancelled", "notifications/progress",
+		"notifications/roots/list_changed" };
+	bool rpc = false, method = false;
+	struct json *j = json_open(a, raw);
+	struct json_event ev;
+
+	if (!j || json_next(j, &ev) != JSON_OBJECT)
+		return false;
+	while (json_next(j, &ev) == JSON_KEY) {
+		struct span name = json_text(a, raw, &ev);
+		if (!span_is(name, "jsonrpc") && !span_is(name, "method")) {
+			json_skip(j, &ev);
+			continue;
+		}
+		if (json_next(j, &ev) != JSON_STRING)
+			return false;
+		struct span text = json_text(a, raw, &ev);
+		if (span_is(name, "method"))
+			method = SPAN_IN(text, methods);
+		else
+			rpc = span_is(text, "2.0");
+	}
+	return rpc && method;
+}

@@ -236,6 +236,7 @@ struct request {
 		 * prices */
 		struct price_usage offered;
 		bool offered_known;
+		bool mcp; /* an MCP client's message: no model runs for it */
 		/* limits/batch.c: what a batch's file takes; of its job, what all take */
 		struct {
 			enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;

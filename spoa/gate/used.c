@@ -75,6 +75,15 @@ output_of(const struct request *r, const struct usage *u, const struct guard_rep
 	return n >= 0 && n < by_bytes ? n : by_bytes;
 }
 
+/* The provider, or HAProxy before it, closed before the head of an answer: on a connection of its
+ * own HAProxy says so with a status, on one that was used before it closes likewise. */
+static bool
+closed_unheard(const struct exchange_result *res)
+{
+	return res->end == END_PROVIDER_ABORT && !res->status && res->code &&
+	       !strcmp(res->code, "provider_aborted");
+}
+
 enum used_by
 exchange_used(const struct request *r, const struct exchange_result *res, struct usage *u)
 {
@@ -92,7 +101,8 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 		return USED_NOTHING;
 	if (res->usage.known)
 		return USED_SAID;
-	if ((res->status >= 400 && !res->output_begun) || (a && provider_error(a)))
+	if ((res->status >= 400 && !res->output_begun) || closed_unheard(res) ||
+		(a && provider_error(a)))
 		return USED_NOTHING;
 	if (!a || !res->status || x->made_later)
 		return USED_RESERVED;

@@ -96,9 +96,10 @@ service(const struct request *r)
 			continue;
 		enum price_service s = price_service_of(p->text);
 		if (span_is(p->name, "service_tier") &&
-			(span_is(p->text, "auto") || s >= PRICE_PRIORITY))
+			(span_is(p->text, "auto") || s == PRICE_PRIORITY))
 			most = PRICE_PRIORITY;
-		if (span_is(p->name, "speed") && s == PRICE_FAST)
+		if ((span_is(p->name, "speed") || span_is(p->name, "service_tier")) &&
+			s == PRICE_FAST)
 			return PRICE_FAST;
 	}
 	return most;
@@ -135,6 +136,7 @@ offered(struct request *r)
 	const struct prices *p = r->snap->policy->prices;
 	int err = dialect_offered(&r->in.body, r->in.raw, p ? p->tools : NULL,
 		p ? p->ntools : 0, r->snap->policy->tool_calls_default, &a, most);
+	r->found.mcp = !r->found.endpoint.name && dialect_is_mcp(r->in.raw, &a);
 	arena_reset(&a);
 	r->found.offered_known = !err;
 }
@@ -151,8 +153,6 @@ struct most {
 static struct most
 dearest(const struct request *r)
 {
-	enum price_service s =
-		dialect_batches(&r->found.endpoint) ? PRICE_BATCH : PRICE_STANDARD;
 	const struct body_marks *m = &r->in.body.marks;
 	struct price_usage most = { 0 };
 	size_t n = r->in.have_body && m->nmodels > 1 ? m->nmodels : 1;
@@ -172,12 +172,12 @@ dearest(const struct request *r)
 		if (!row)
 			return (struct most){ 0 };
 		request_pieces(r, row, &most);
+		most.batch = dialect_batches(&r->found.endpoint);
 		price_worst(row, &most, PRICE_MAY_ANY, &cost);
 		if (cost.unpriced)
 			return (struct most){ 0 };
-		uint64_t nanousd = price_served(row, cost.nanousd, s);
-		if (nanousd > out.nanousd) {
-			out.nanousd = nanousd;
+		if (cost.nanousd > out.nanousd) {
+			out.nanousd = cost.nanousd;
 			out.model = model;
 		}
 	}
@@ -301,6 +301,22 @@ add(struct request *r, struct quota_request *q, const struct policy_limit_hit *h
 	return 0;
 }
 
+/* A limit in dollars leaves it alone: nothing that it asks for runs a model. What a family knows
+ * and only reads or removes (lists, files, answers made before), and MCP. */
+static bool
+runs_no_model(const struct request *r)
+{
+	const struct endpoint *e = &r->found.endpoint;
+	bool reads = span_is(r->in.head.method, "GET") || span_is(r->in.head.method, "HEAD") ||
+		     span_is(r->in.head.method, "DELETE");
+
+	if (e->unseen || r->in.body.model.n || r->in.body.marks.nmodels || r->in.body.nothers)
+		return false;
+	if (!r->in.have_body)
+		return reads && (e->name || http_field_nth(&r->in.head, "mcp-session-id", 0));
+	return r->found.mcp;
+}
+
 static int
 add_hit(struct request *r, struct quota_request *q, const struct policy_limit_hit *hit,
 	const struct most *most)
@@ -309,6 +325,8 @@ add_hit(struct request *r, struct quota_request *q, const struct policy_limit_hi
 	uint64_t n;
 
 	if (r->found.endpoint.free && limits_counts_text(l->of))
+		return 0;
+	if (l->of == LIMIT_USD && runs_no_model(r))
 		return 0;
 	bool unknown = (r->found.file.state == FILE_UNKNOWN || r->found.endpoint.unseen) &&
 		       limits_counts_text(l->of);

@@ -95,6 +95,27 @@ read_share(struct diag *d, const struct yaml_node *n, const char *name, uint32_t
 			name, yaml_found(n));
 }
 
+/* Of what is counted by the piece, what shares multiply too. */
+static void
+read_shared(struct diag *d, const struct yaml_node *n, struct price_row *row)
+{
+	if (!read_list(d, n, "shared"))
+		return;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		enum price_kind k = 0;
+		while (k < PRICE_KINDS && (price_of(k) != PRICE_EACH || c->kind != YAML_SCALAR ||
+						  !span_is(c->s, price_names[k])))
+			k++;
+		if (k < PRICE_KINDS)
+			row->shared |= 1u << k;
+		else
+			diag_at(d, c,
+				"shared: what is counted by the piece is expected (image, search, "
+				"maps, session, file_search, tool_image, request), found %s",
+				yaml_found(c));
+	}
+}
+
 /* ---- rows ---- */
 
 /* Both are there, 0 too: what is left out is not free of charge. */
@@ -154,6 +175,8 @@ read_row(struct diag *d, const struct yaml_node *n, struct price_row *row)
 			read_share(d, c, price_service_names[s], &row->share[s]);
 	if ((c = yaml_get(n, "us_only")))
 		read_share(d, c, "us_only", &row->us_only);
+	if ((c = yaml_get(n, "shared")))
+		read_shared(d, c, row);
 	if (!(c = yaml_get(n, "tiers")) || !read_list(d, c, "tiers"))
 		return;
 	for (const struct yaml_node *t = c->child; t; t = t->next) {

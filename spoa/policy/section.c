@@ -360,8 +360,9 @@ const struct section sections[] = {
   { "batch", OTHER(SHARE), "share of the prices that a batch costs" },
   { "flex", OTHER(SHARE), "share of the prices that service_tier flex costs" },
   { "priority", OTHER(SHARE), "share of the prices that service_tier priority costs" },
-  { "fast", OTHER(SHARE), "share of the prices that speed fast, or service_tier fast, costs" },
+  { "fast", OTHER(SHARE), "share of the prices that speed fast, or service_tier fast, costs; default: priority's" },
   { "us_only", OTHER(SHARE), "share of the prices that inference_geo us costs, besides those" },
+  { "shared", OTHER(LIST(ONE("\"image\",\"search\",\"maps\",\"session\",\"file_search\",\"tool_image\",\"request\""))), "of what is counted by the piece, what these shares multiply too: they are of tokens alone" },
 }},
 [SECTION_PRICE_TIER] = { "price_tier", "[\"over\",\"input\",\"output\"]", NULL, {
   { "over", A_COUNT(price_tier, over, 1, 1ull << 40), "counts where the prompt has more tokens" },

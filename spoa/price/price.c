@@ -115,8 +115,8 @@ share_of(const struct price_row *row, enum price_service s)
 	uint32_t standard =
 		row->share[PRICE_STANDARD] ? row->share[PRICE_STANDARD] : SHARE_WHOLE;
 
-	if (!row->share[s] && (s == PRICE_FAST || s == PRICE_PRIORITY))
-		s = s == PRICE_FAST ? PRICE_PRIORITY : PRICE_FAST;
+	if (!row->share[s] && s == PRICE_FAST)
+		s = PRICE_PRIORITY;
 	return row->share[s] ? row->share[s] : standard;
 }
 
@@ -126,12 +126,26 @@ us_share(const struct price_row *row, const struct price_usage *u)
 	return u->us_only && row->us_only ? row->us_only : SHARE_WHOLE;
 }
 
+/* Pico-dollars: of what shares multiply, and of what costs the same at any rate. */
+struct sum {
+	wide shared, apart;
+};
+
+static void
+sum_add(const struct price_row *row, struct sum *sum, enum price_kind k, wide pico)
+{
+	if (of_kind[k] != PRICE_EACH || row->shared & BIT(k))
+		sum->shared += pico;
+	else
+		sum->apart += pico;
+}
+
 /* Up to the next nano-dollar. */
 static int
-to_nano(wide pico, uint32_t share, uint32_t us, struct price_cost *out)
+to_nano(const struct sum *sum, uint32_t share, uint32_t us, struct price_cost *out)
 {
-	const wide unit = (wide)PICO_NANO * SHARE_WHOLE * SHARE_WHOLE;
-	wide nano = (pico * share * us + unit - 1) / unit;
+	const wide whole = (wide)SHARE_WHOLE * SHARE_WHOLE, unit = PICO_NANO * whole;
+	wide nano = (sum->shared * share * us + sum->apart * whole + unit - 1) / unit;
 
 	out->nanousd = nano > NANO_MAX ? NANO_MAX : (uint64_t)nano;
 	return nano > NANO_MAX ? ERR_RANGE : 0;
@@ -148,7 +162,7 @@ int
 price_cost(const struct price_row *row, const struct price_usage *used, struct price_cost *out)
 {
 	uint64_t prompt = 0, pico;
-	wide sum = 0;
+	struct sum sum = { 0, 0 };
 
 	*out = (struct price_cost){ 0 };
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
@@ -159,9 +173,9 @@ price_cost(const struct price_row *row, const struct price_usage *used, struct p
 			continue;
 		if (!rate_of(rates, k, &pico))
 			out->unpriced |= BIT(k);
-		sum += (wide)bounded(used->n[k]) * pico;
+		sum_add(row, &sum, k, (wide)bounded(used->n[k]) * pico);
 	}
-	return to_nano(sum, share_of(row, used->service), us_share(row, used), out);
+	return to_nano(&sum, share_of(row, used->service), us_share(row, used), out);
 }
 
 /* So many tokens of the prompt or of the answer, each of the dearest kind that it may be. */
@@ -181,12 +195,14 @@ dearest(const struct price_rates *r, enum price_of of, uint64_t n, unsigned may,
 	return (wide)bounded(n) * most;
 }
 
-static wide
-worst_with(const struct price_rates *r, const struct price_usage *most, unsigned may,
-	unsigned *unpriced)
+static struct sum
+worst_with(const struct price_row *row, const struct price_rates *r,
+	const struct price_usage *most, unsigned may, unsigned *unpriced)
 {
-	wide sum = dearest(r, PRICE_PROMPT, most->n[PRICE_INPUT], may, unpriced) +
-		   dearest(r, PRICE_ANSWER, most->n[PRICE_OUTPUT], may, unpriced);
+	struct sum sum = { .shared = dearest(r, PRICE_PROMPT, most->n[PRICE_INPUT], may,
+						     unpriced) +
+				     dearest(r, PRICE_ANSWER, most->n[PRICE_OUTPUT], may,
+					     unpriced) };
 	uint64_t pico;
 
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
@@ -195,17 +211,21 @@ worst_with(const struct price_rates *r, const struct price_usage *most, unsigned
 			continue;
 		if (!rate_of(r, k, &pico))
 			*unpriced |= BIT(k);
-		sum += (wide)bounded(n) * pico;
+		sum_add(row, &sum, k, (wide)bounded(n) * pico);
 	}
 	return sum;
 }
 
-uint64_t
-price_served(const struct price_row *row, uint64_t nanousd, enum price_service s)
+/* A service that was asked for may not be given, and is paid in full then. A batch is one. */
+static uint32_t
+dearest_share(const struct price_row *row, const struct price_usage *most)
 {
-	uint32_t full = share_of(row, PRICE_STANDARD);
+	uint64_t full = share_of(row, PRICE_STANDARD), asked = share_of(row, most->service);
 
-	return (uint64_t)(((wide)nanousd * share_of(row, s) + full - 1) / full);
+	if (asked < full)
+		asked = full;
+	return (uint32_t)(most->batch ? (asked * share_of(row, PRICE_BATCH) + full - 1) / full
+				      : asked);
 }
 
 int
@@ -214,20 +234,23 @@ price_worst(const struct price_row *row, const struct price_usage *most, unsigne
 {
 	const unsigned always =
 		BIT(PRICE_INPUT) | BIT(PRICE_CACHED) | BIT(PRICE_OUTPUT) | BIT(PRICE_REASONING);
+	uint32_t share = dearest_share(row, most), us = us_share(row, most);
+	struct price_cost one = { 0 };
 
 	*out = (struct price_cost){ 0 };
 	may |= always;
-	wide worst = worst_with(&row->rates, most, may, &out->unpriced);
+	us = us > SHARE_WHOLE ? us : SHARE_WHOLE;
+	struct sum sum = worst_with(row, &row->rates, most, may, &out->unpriced);
+	int err = to_nano(&sum, share, us, out);
 	/* A shorter prompt stays in a lower tier, which may be the dearer one. */
 	for (size_t i = 0; i < row->ntiers && most->n[PRICE_INPUT] > row->tier[i].over; i++) {
-		wide sum = worst_with(&row->tier[i].rates, most, may, &out->unpriced);
-		worst = sum > worst ? sum : worst;
+		sum = worst_with(row, &row->tier[i].rates, most, may, &out->unpriced);
+		if (to_nano(&sum, share, us, &one))
+			err = ERR_RANGE;
+		if (one.nanousd > out->nanousd)
+			out->nanousd = one.nanousd;
 	}
-	/* A service that was asked for may not be given, and is paid in full then. */
-	uint32_t full = share_of(row, PRICE_STANDARD), asked = share_of(row, most->service);
-	uint32_t us = us_share(row, most);
-	return to_nano(
-		worst, asked > full ? asked : full, us > SHARE_WHOLE ? us : SHARE_WHOLE, out);
+	return err;
 }
 
 /* ---- numbers ---- */

@@ -44,9 +44,10 @@ enum price_of { PRICE_PROMPT, PRICE_ANSWER, PRICE_EACH };
 extern const char *const price_names[PRICE_KINDS];
 enum price_of price_of(enum price_kind k);
 
-/* At which rate the provider serves: a row may say what share of its prices each costs. Where
- * it has none for one of fast and priority, that of the other counts: OpenAI calls one rate
- * both. */
+/* At which rate the provider serves: a row may say what share of its prices of tokens each
+ * costs, and of which of PRICE_EACH too. Where it has none for fast, that of priority counts:
+ * OpenAI calls one rate both. Priority without one is no fast: Anthropic's is a standing order
+ * at the standard price. */
 enum price_service {
 	PRICE_STANDARD,
 	PRICE_BATCH,
@@ -64,6 +65,7 @@ struct price_usage {
 	uint64_t n[PRICE_KINDS];
 	enum price_service service;
 	bool us_only; /* in the United States alone: a share of its own, besides */
+	bool batch;   /* price_worst(): its requests are those of a batch, whatever they ask for */
 };
 
 /* Pico-dollars for one token, or for one of PRICE_EACH; `has`: bit by kind. */
@@ -89,6 +91,7 @@ struct price_row {
 	/* Hundredths of a per cent of the prices; 0: not said, so as PRICE_STANDARD */
 	uint32_t share[PRICE_SERVICES];
 	uint32_t us_only; /* 0: not said, so as anywhere */
+	unsigned shared;  /* bit by kind of PRICE_EACH: what shares multiply besides tokens */
 	const void *at;	  /* where it is written, for messages */
 };
 
@@ -140,8 +143,6 @@ int price_cost(
  * besides input, cached, output and reasoning: PRICE_MAY_ANY where the caller does not know.
  * Never less than price_cost() of any usage within the bounds. */
 #define PRICE_MAY_ANY (~0u)
-/* What a price in full is where the service is sure: of a batch. */
-uint64_t price_served(const struct price_row *row, uint64_t nanousd, enum price_service s);
 int price_worst(const struct price_row *row, const struct price_usage *most, unsigned may,
 	struct price_cost *out);
 

@@ -91,6 +91,13 @@ ask_with "$(raw "${head}content-length: 500$crlf$crlf$mail" '{"reset":true}')"
 is "so is one that the provider resets" "$status $(code)" '503 provider_aborted'
 ask_with '{"cut_after_bytes":0,"times":1}'
 like "a provider that closes before its answer" "$status" '^50[234]$'
+# On a connection of its own HAProxy says that it closed, on one that was used before it closes too.
+unheard() { completion '[.outcome,.reserved_usage,.usage_unknown]'; }
+for before in '{}' '{"cut_after_bytes":0,"times":1}' '{}'; do
+	ask_with "$before"
+	ask_with '{"cut_after_bytes":0,"times":1}'
+	is "it costs nothing but the request, after $before" "$(unheard)" '["provider_abort",null,null]'
+done
 ask_with "$(raw "${head}content-length: 5${crlf}content-length: 500$crlf$crlf$mail")"
 is "two lengths are no answer, and the dialect's error" "$status $(code) $(grep -c jane "$D/.said")" '503 provider_unavailable 0'
 is "recorded as that" "$(completion '[.outcome,.status]')" '["provider_abort",503]'

@@ -386,6 +386,22 @@ crowd big 60
 is "money for one of them is spent once" "$(cat "$D"/crowd.* | grep -o '"model":"big"' | wc -l)" 1
 control '{}'
 
+# ---- what runs no model ----
+as '{"sub":"moe","team":"five-mcp"}'
+mcp() { req POST /mcp -H "$auth" -H "$json" -d "$1"; }
+for method in initialize tools/list tools/call notifications/initialized; do
+	mcp '{"jsonrpc":"2.0","id":1,"method":"'$method'","params":{"name":"x"}}'
+	unlike "dollars leave MCP's $method alone" "$status $(code)" 'price_unknown|^403'
+done
+for body_of in '{"prompt":"hi"}' '{"jsonrpc":"2.0","id":1,"method":"message/send","params":{}}' '{"method":"initialize"}' '[{"jsonrpc":"2.0","method":"initialize"}]'; do
+	mcp "$body_of"
+	is "what may run one is refused: $body_of" "$status $(code)" "403 price_unknown"
+done
+req GET /v1/models -H "$auth"
+is "a list of models runs none" "$status" 200
+req GET /mcp -H "$auth" -H 'mcp-session-id: s1'
+unlike "nor does MCP's stream of a session" "$status $(code)" 'price_unknown'
+
 # ---- a usage that nobody can have used ----
 as '{"sub":"una","team":"day"}'
 used 100 9223372036854775807

@@ -247,6 +247,15 @@ static const struct price_row row = {
 	.share = { [PRICE_BATCH] = 5000, [PRICE_PRIORITY] = 20000 },
 	.us_only = 11000,
 };
+static const struct price_row fast = {
+	.model = "f",
+	.rates = { .pico = { [PRICE_INPUT] = 3000000,
+			   [PRICE_SEARCHES] = 10000000000,
+			   [PRICE_SESSIONS] = 30000000000 },
+		.has = BIT(PRICE_INPUT) | BIT(PRICE_SEARCHES) | BIT(PRICE_SESSIONS) },
+	.share = { [PRICE_BATCH] = 5000, [PRICE_FAST] = 60000 },
+	.shared = BIT(PRICE_SESSIONS),
+};
 static const struct price_row cheap = {
 	.model = "c",
 	.rates = { .pico = { [PRICE_INPUT] = 37500 }, .has = BIT(PRICE_INPUT) },
@@ -294,6 +303,23 @@ static const struct {
 		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_PRIORITY }, 6000000, 0 },
 	{ "so does fast, which OpenAI calls priority", &row,
 		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FAST }, 6000000, 0 },
+	{ "priority is no fast where only that has a share", &fast,
+		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_PRIORITY }, 3000000, 0 },
+	{ "fast has its share", &fast,
+		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FAST }, 18000000, 0 },
+	{ "searches cost the same at any rate", &row,
+		{ .n = { [PRICE_INPUT] = 1000, [PRICE_SEARCHES] = 3 },
+			.service = PRICE_PRIORITY },
+		36000000, 0 },
+	{ "of a batch too, and in the United States alone", &row,
+		{ .n = { [PRICE_INPUT] = 1000, [PRICE_SEARCHES] = 3 },
+			.service = PRICE_BATCH,
+			.us_only = true },
+		31650000, 0 },
+	{ "but for what the row names", &fast,
+		{ .n = { [PRICE_SEARCHES] = 1, [PRICE_SESSIONS] = 1 },
+			.service = PRICE_BATCH },
+		25000000, 0 },
 	{ "in the United States alone costs its share of that", &row,
 		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FAST, .us_only = true },
 		6600000, 0 },
@@ -319,6 +345,21 @@ sums_are_exact(void **state)
 			fail_msg("%s: %llu, unpriced %x", sums[i].name,
 				(unsigned long long)c.nanousd, c.unpriced);
 	}
+}
+
+static void
+a_batch_is_bounded_by_its_share_of_tokens(void **state)
+{
+	struct price_usage most = { .n = { [PRICE_INPUT] = 1000, [PRICE_SEARCHES] = 3 } };
+	struct price_cost c;
+
+	(void)state;
+	most.batch = true;
+	assert_int_equal(price_worst(&row, &most, 0, &c), 0);
+	assert_int_equal(c.nanousd, 31500000);
+	most.service = PRICE_PRIORITY; /* of one of its lines */
+	assert_int_equal(price_worst(&row, &most, 0, &c), 0);
+	assert_int_equal(c.nanousd, 33000000);
 }
 
 static void
@@ -418,6 +459,7 @@ main(void)
 		cmocka_unit_test(the_most_specific_row_counts_from_its_date_on),
 		cmocka_unit_test(a_providers_list_goes_by_its_name_then_its_dialect),
 		cmocka_unit_test(sums_are_exact),
+		cmocka_unit_test(a_batch_is_bounded_by_its_share_of_tokens),
 		cmocka_unit_test(a_sum_beyond_all_is_an_error_and_the_highest),
 		cmocka_unit_test(worst_is_never_less_than_what_comes),
 		cmocka_unit_test(worst_leaves_out_what_cannot_occur),
