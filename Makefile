@@ -292,19 +292,28 @@ docker-test: ## docker/ built and run with an engine of its own: traffic, restar
 	@$(MAKE) -s ranks || echo "docker-test: no ranks to be had"
 	@tests/docker/run $(B)
 
-# Debian packages: what the build needs, what tests and demo need beside it.
-# Debian 13 has libllhttp-dev; on Debian 12 the package node-llhttp brings the
-# sources.
-DEPS_LLHTTP := $(if $(wildcard /usr/include/llhttp.h /usr/share/include/llhttp/llhttp.h),,$(shell \
-	apt-cache show libllhttp-dev >/dev/null 2>&1 && echo libllhttp-dev || echo node-llhttp))
+# Debian packages: what the build needs, what tests and demo need beside it (see tests/support/deps;
+# what scripts call is in tests/support/programs.list, and make lint compares). Debian 13 has
+# libllhttp-dev; on Debian 12 the package node-llhttp brings the sources.
+DEPS_LLHTTP := 'libllhttp-dev|node-llhttp'
 DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl tzdata
-DEPS_TEST := libcmocka-dev varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml
+DEPS_TEST := libcmocka-dev varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml jq:jq patch:patch \
+	git:git pgrep:procps ip:iproute2
+DEPS_FRESH := mmdebstrap:mmdebstrap
+BUILD_LACKS := $(DEPS_BUILD) $(if $(wildcard /usr/include/llhttp.h /usr/share/include/llhttp/llhttp.h),,$(DEPS_LLHTTP))
 
-.PHONY: deps deps-run
+.PHONY: deps deps-run print-deps
 deps: ## install the Debian packages that build and tests lack, and say which
-	@tests/support/deps $(DEPS_BUILD) $(DEPS_LLHTTP) $(DEPS_RUN) $(DEPS_TEST)
+	@tests/support/deps $(BUILD_LACKS) $(DEPS_RUN) $(DEPS_TEST) $(if $(filter 0,$(shell id -u)),$(DEPS_FRESH))
 deps-run:
-	@tests/support/deps $(DEPS_BUILD) $(DEPS_LLHTTP) $(DEPS_RUN)
+	@tests/support/deps $(BUILD_LACKS) $(DEPS_RUN)
+print-deps:
+	@printf '%s\n' $(DEPS_BUILD) $(DEPS_LLHTTP) $(DEPS_RUN) $(DEPS_TEST) $(DEPS_FRESH)
+
+.PHONY: fresh-test
+fresh-test: ## make demo and make test in a minimal Debian 12 and 13 (SUITE=trixie: in that one; as root)
+	@tests/support/deps git:git $(DEPS_FRESH)
+	@tests/support/fresh $(if $(filter command line environment,$(origin SUITE)),$(SUITE),bookworm trixie)
 
 # Programs that the tests, the demo and the bench need beside tollgate itself.
 MOCK_SRC := $(wildcard tests/support/mock/*.c)
@@ -519,7 +528,7 @@ format: ## clang-format over the C sources
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s "$$(printf '\t')"
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{ printf "%-17s %s\n", $$1, $$2 }'
 
 .PHONY: clean
 clean: ## remove build/

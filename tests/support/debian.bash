@@ -1,0 +1,24 @@
+# A Debian of its own in a folder, for tests as root.  . tests/support/debian.bash
+# shellcheck shell=bash
+
+# debian_base SUITE TAR LOG [OPTION…]: mmdebstrap's TAR is there, made where it is not; 1: it
+# cannot be had, LOG says why. `minbase` unless an option says another variant.
+debian_base() {
+	[ ! -e "$2" ] || return 0
+	mkdir -p "$(dirname "$2")"
+	# not seen outside, and gone with it: what is mounted there
+	unshare -m mmdebstrap --variant=minbase --mode=root "${@:4}" "$1" "$2.new.tar" >"$3" 2>&1 && mv "$2.new.tar" "$2" ||
+		{ rm -f "$2.new.tar"; return 1; }
+}
+# debian_tree ROOT FOLDER: the project's files as git lists them
+debian_tree() {
+	mkdir -p "$2"
+	(cd "$1" && git ls-files -z --cached --others --exclude-standard |
+		while IFS= read -r -d '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done | tar --null -T - -cf -) |
+		tar -C "$2" --no-same-owner -xf -
+}
+# debian_inside FOLDER COMMAND [NAME=VALUE…]: by bash -e in /src, with processes and an environment of its own
+debian_inside() {
+	unshare -mpf bash -c 'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" || exit 1
+		exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "${@:3}" bash -ec "cd /src; $2"' - "$@"
+}
