@@ -296,7 +296,7 @@ docker-test: ## docker/ built and run with an engine of its own: traffic, restar
 # what scripts call is in tests/support/programs.list, and make lint compares). Debian 13 has
 # libllhttp-dev; on Debian 12 the package node-llhttp brings the sources.
 DEPS_LLHTTP := 'libllhttp-dev|node-llhttp'
-DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl tzdata
+DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl ca-certificates tzdata
 DEPS_TEST := libcmocka-dev varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml jq:jq patch:patch \
 	git:git pgrep:procps ip:iproute2
 DEPS_FRESH := mmdebstrap:mmdebstrap
