@@ -81,6 +81,13 @@ const char *dialect_stream_error_data(const struct dialect *d, const char *endpo
 void dialect_stream_error(const struct dialect *d, const char *endpoint, const char *code,
 	struct span message, struct span id, struct buf *out);
 
+/* The ids of the JSON-RPC requests in a body (MCP), as they are written there, a line each, in
+ * *out: none where it is no JSON-RPC (no member `jsonrpc`), or too long to look. 0 or ERR_NOMEM. */
+int dialect_rpc_ids(struct span body, struct arena *keep, struct span *out);
+/* What ends a stream for each of them: without an answer of its id a client waits on. */
+void dialect_rpc_error(struct span ids, const char *code, struct span message, struct span id,
+	struct buf *out);
+
 /* Of an id, none of which is as a rule a secret; all 0: there is none. */
 struct file_name {
 	unsigned char hash[16];

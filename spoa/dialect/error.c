@@ -103,7 +103,11 @@ dialect_error(const struct dialect *d, int status, const char *code, struct span
 	struct span id, struct buf *out)
 {
 	const struct status_row *r = row_of(status);
-	struct error e = { status, r->type[d->types], code ? code : r->code, message, id };
+	struct error e = { .status = status,
+		.type = r->type[d->types],
+		.code = code ? code : r->code,
+		.message = message,
+		.id = id };
 
 	if (!strcmp(e.code, "insufficient_quota"))
 		e.type = d->types == TYPES_OPENAI    ? e.code
@@ -175,7 +179,13 @@ dialect_stream_error_data(const struct dialect *d, const char *endpoint, const c
 		writer = responses_error;
 		event = "error";
 	}
-	write_capped(writer, (struct error){ status, type, code, message, id }, out);
+	write_capped(writer,
+		(struct error){ .status = status,
+			.type = type,
+			.code = code,
+			.message = message,
+			.id = id },
+		out);
 	return event ? event : "";
 }
 
@@ -193,6 +203,33 @@ write_exception(struct buf *out, const char *type, struct span data)
 	INVARIANT(err == 0 || buf_failed(out));
 	out->failed |= headers.failed;
 	buf_free(&headers);
+}
+
+/* JSON-RPC 2.0 5.1; -32000 to -32099 are an implementation's. */
+static void
+rpc_error(struct buf *out, const struct error *e)
+{
+	buf_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+	buf_span(out, e->rpc);
+	buf_str(out, ",\"error\":{\"code\":-32010,\"message\":");
+	buf_json_str(out, e->message);
+	buf_printf(out, ",\"data\":{\"code\":\"%s\"}}}", e->code);
+}
+
+void
+dialect_rpc_error(struct span ids, const char *code, struct span message, struct span id,
+	struct buf *out)
+{
+	struct error e = { .code = code ? code : "service_unavailable",
+		.message = message,
+		.id = id };
+
+	while (ids.n) {
+		e.rpc = span_next(&ids, '\n');
+		buf_str(out, "event: message\ndata: ");
+		write_capped(rpc_error, e, out);
+		buf_str(out, "\n\n");
+	}
 }
 
 void

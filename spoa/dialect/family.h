@@ -74,6 +74,7 @@ struct error {
 	int status;
 	const char *type, *code;
 	struct span message, id; /* the message names the id */
+	struct span rpc;	 /* the request's id in JSON-RPC */
 };
 /* One line. */
 typedef void error_writer(struct buf *out, const struct error *e);

@@ -53,6 +53,10 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 	x->made_later = r->in.have_body && (dialect_takes_on(&r->found.endpoint, &r->in.body) ||
 						   r->found.file.state == FILE_KNOWN);
 	int err = request_vault(r, &x->vault);
+	/* An endpoint that is known is none of JSON-RPC. */
+	if (!err && !r->found.endpoint.name)
+		err = dialect_rpc_ids(r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
+			own, &x->rpc_ids);
 	if (err || !(r->found.route->response & RESP_INSPECT))
 		return err;
 	request_asked_facts(r, &f, &body);
@@ -165,6 +169,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	if (err)
 		return err;
 	plan.hide_usage = x->hide_usage;
+	plan.rpc_ids = x->rpc_ids;
 	if (x->has_shadow) {
 		plan.shadow = x->r->snap->shadow_policy;
 		plan.shadow_asked = &x->shadow_asked;

@@ -22,6 +22,7 @@ struct exchange {
 	struct answer_request asked, shadow_asked;
 	bool has_shadow; /* the shadow policy has rules on answers, and a route for it */
 	struct vault *vault;
+	struct span rpc_ids; /* dialect_rpc_ids() of the request */
 	bool hide_usage;
 	bool may_reason;   /* the model, where nobody sees it */
 	bool made_later;   /* the answer only says that the request is taken on */

@@ -19,6 +19,7 @@ struct guard_plan {
 	const struct answer_format *format;
 	const struct dialect *dialect; /* for the usage, and for errors */
 	const char *endpoint;	       /* its name in the dialect, or NULL */
+	struct span rpc_ids;	       /* dialect_rpc_ids() of the request */
 	struct span path;	       /* of the request: some stream by it */
 	bool hide_usage;	       /* the stream's usage was asked for by us */
 	bool usage_first;	       /* of a whole answer in JSON: its head waits for it */

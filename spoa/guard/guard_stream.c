@@ -366,7 +366,11 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		/* An event that was cut short ends here; after a whole one an empty line means
 		 * nothing (WHATWG HTML 9.2.6). */
 		buf_str(out, half ? "\n\n" : "\n");
-		dialect_stream_error(g->plan.dialect, g->plan.endpoint, code, message, id, out);
+		if (g->plan.rpc_ids.n)
+			dialect_rpc_error(g->plan.rpc_ids, code, message, id, out);
+		else
+			dialect_stream_error(g->plan.dialect, g->plan.endpoint, code, message,
+				id, out);
 		return;
 	}
 	buf_init(&document, 4 * CAP_ERROR_BYTES);

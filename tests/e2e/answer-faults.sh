@@ -76,6 +76,30 @@ ask_with() {
 	ended_with=$?
 }
 code() { jq -r .error.code "$D/.said" 2>/dev/null; }
+# ---- MCP ----
+# Its client waits for a message with its request's id.
+rpc_event() { printf 'event: message\ndata: %s\n\n' "$1"; }
+told=$(rpc_event '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}')
+result=$(rpc_event '{"jsonrpc":"2.0","id":"c-7","result":{"content":[{"type":"text","text":"his ssn is 536-22-1840 ok"}]}}')
+call='{"method":"tools/call","params":{"name":"find","arguments":{"id":99}},"jsonrpc":"2.0","id":"c-7"}'
+# The ids and codes of the errors in a stream.
+rpc_errors() { sed -n 's/^data: //p' "$D/.said" | jq -c 'select(.error)|[.jsonrpc,.id,.error.code,.error.data.code]' | paste -sd ' '; }
+# mcp BODY: the tool's result is denied after its head has gone
+mcp() {
+	answer "$told$nl$nl$told$nl$nl$told$nl$nl$told$nl$nl$result$nl$nl" text/event-stream '{"chunk_ms":50}'
+	status=$(curl -sN -m 30 -o "$D/.said" -w '%{http_code}' "$EDGE/mcp" -H "$auth" -H "$json" -H 'accept: application/json, text/event-stream' -d "$1")
+}
+mcp "$call"
+is "a tool's result that is denied in a stream is its call's error" "$status $(rpc_errors)" '200 ["2.0","c-7",-32010,"content_policy_violation"]'
+unlike "and not the result" "$(cat "$D/.said")" 536-22
+mcp "[$call,{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"},{\"id\":8,\"jsonrpc\":\"2.0\",\"method\":\"ping\"}]"
+is "a batch's calls have one each" "$(rpc_errors)" '["2.0","c-7",-32010,"content_policy_violation"] ["2.0",8,-32010,"content_policy_violation"]'
+mcp '{"id":"c-7","query":"x"}'
+unlike "what is no JSON-RPC has none" "$(rpc_errors)" 2.0
+answer "$told$nl$nl$told$nl$nl$told$nl$nl$told$nl$nl$result$nl$nl" text/event-stream '{"chunk_ms":50,"cut_after_bytes":450}'
+curl -sN -m 30 -o "$D/.said" "$EDGE/mcp" -H "$auth" -H "$json" -d "$call"
+like "one that the server breaks off has it too" "$(rpc_errors)" '^."2.0","c-7",-32010,"provider_'
+
 # The code of a stream's error event, which is the last one.
 event_code() { sed -n 's/^data: //p' "$D/.said" | tail -n 1 | jq -r .error.code; }
 text() { sed -n 's/^data: \({.*\)$/\1/p' "$D/.said" | jq -j '.choices[]?.delta.content // empty'; }
