@@ -325,7 +325,15 @@ $(B)/mockllm: $(MOCK_OBJ) $(LIB)
 $(B)/stackhelp: $(B)/tests/support/stackhelp.o
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
-$(MOCK_OBJ) $(B)/tests/support/stackhelp.o: $(B)/%.o: %.c
+$(MOCK_OBJ) $(B)/tests/support/stackhelp.o: # Which commit this is: of the tree here, or as it is given (COMMIT=…) where there is no git.
+COMMIT ?= $(shell git -C $(CURDIR) describe --always --abbrev=12 --exclude '*' --dirty=+changed 2>/dev/null || echo unknown)
+.PHONY: commit
+$(B)/gen/commit.h: commit
+	@mkdir -p $(@D); printf '\043define TG_COMMIT "%s"\n' '$(COMMIT)' >$@.tmp; \
+		cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
+$(B)/spoa/cmd/version.o: $(B)/gen/commit.h
+
+$(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 

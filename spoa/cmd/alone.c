@@ -16,7 +16,8 @@ policy_alone_load(
 	*out = (struct policy_alone){ 0 };
 	arena_init(&out->a, 0, false);
 	diag_init(&d);
-	config = config_find(config);
+	const char *named = config;
+	config = config_find(named);
 	if (config && access(config, F_OK) == 0)
 		cfg = config_load(&out->a, config, &d);
 	if (!policy && cfg)
@@ -26,8 +27,10 @@ policy_alone_load(
 			&out->a, policy, cfg, cfg ? cfg->detectors : NULL, &out->rules, &d);
 	if (!out->p && (policy || d.errors))
 		cmd_mistakes(what, &d);
+	else if (!out->p && !config)
+		cmd_no_config(what, named, ", or a policy with --policy");
 	else if (!out->p)
-		cmd_fail(what, "no --policy, and no configuration (-c) that names one");
+		cmd_fail(what, "%s: names no policy", config);
 	diag_free(&d);
 	return out->p != NULL;
 }

@@ -429,11 +429,8 @@ cmd_check(int argc, char **argv)
 		c.haproxy[c.nhaproxy++] = operands[i];
 	}
 	c.config_file = config_find(c.named_config);
-	if (!c.config_file && c.named_config)
-		return cmd_fail("check", "%s: %s", c.named_config, strerror(errno));
-	if (!c.config_file && !c.policy_file && c.nhaproxy == 0)
-		return cmd_fail("check", "no tollgate.yaml here or under /etc/tollgate/; name "
-					 "one with -c, or a policy with --policy");
+	if (!c.config_file && (c.named_config || (!c.policy_file && c.nhaproxy == 0)))
+		return cmd_no_config("check", c.named_config, ", or a policy with --policy");
 	if (c.policy_file && access(c.policy_file, R_OK) != 0)
 		return cmd_fail("check", "%s: %s", c.policy_file, strerror(errno));
 

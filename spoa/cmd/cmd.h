@@ -47,6 +47,9 @@ int cmd_main(int argc, char **argv);
  * prints its line to stderr and returns EXIT_CANNOT. */
 int cmd_usage(const char *name);
 /* "tollgate: what: why\n" on stderr; returns EXIT_CANNOT. */
+/* config_find() found none: says so, or which one may not be read. `or` is what may be given in
+ * its place, after a comma, or "". EXIT_CANNOT. */
+int cmd_no_config(const char *what, const char *named, const char * or);
 __attribute__((format(printf, 2, 3))) int cmd_fail(const char *what, const char *fmt, ...);
 /* A row a command has: `--name VALUE` or `--name=VALUE`; a name of one letter is -c. Rows end
  * with a name NULL. */

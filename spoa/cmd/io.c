@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
+#include "config/config.h"
 #include "config/read.h"
 
 int
@@ -22,6 +23,21 @@ cmd_fail(const char *what, const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	return EXIT_CANNOT;
+}
+
+int
+cmd_no_config(const char *what, const char *named, const char * or)
+{
+	const char *const places[] = { named ? named : "tollgate.yaml", config_installed };
+
+	for (size_t i = 0; i < (named ? 1 : COUNT_OF(places)); i++)
+		if (access(places[i], R_OK) < 0 && (named || errno != ENOENT))
+			return cmd_fail(what, "%s: %s%s", places[i], strerror(errno),
+				errno == EACCES
+					? ": sudo tollgate, or sudo -u tollgate tollgate"
+					: "");
+	return cmd_fail(
+		what, "no tollgate.yaml here or under /etc/tollgate/; name one with -c%s", or);
 }
 
 /* The row of an argument that begins with '-', and what is given with it in the same one. */

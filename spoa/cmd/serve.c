@@ -15,8 +15,7 @@ cmd_serve(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	const char *file = config_find(named);
 	if (!file)
-		return cmd_fail("serve",
-			"no tollgate.yaml here or under /etc/tollgate; name one with -c");
+		return cmd_no_config("serve", named, "");
 	if (sodium_init() < 0)
 		return cmd_fail("serve", "libsodium does not start");
 	return server_run(file);

@@ -47,13 +47,18 @@ asks_for_help(int argc, char **argv)
 }
 
 static int
+help_of(size_t i)
+{
+	printf("usage: tollgate %s %s\n\n  %s\n", commands[i].name, commands[i].args,
+		commands[i].help);
+	return EXIT_DONE;
+}
+
+static int
 run_row(size_t i, int argc, char **argv)
 {
-	if (asks_for_help(argc, argv)) {
-		printf("usage: tollgate %s %s\n\n  %s\n", commands[i].name, commands[i].args,
-			commands[i].help);
-		return EXIT_DONE;
-	}
+	if (asks_for_help(argc, argv))
+		return help_of(i);
 	opterr = 0; /* what is wrong is said in our own form */
 	return commands[i].run(argc, argv);
 }
@@ -78,16 +83,18 @@ cmd_main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_CANNOT;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+	bool help = !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
+		    !strcmp(argv[1], "help");
+	if (help && argc == 2) {
 		usage(stdout);
 		return EXIT_DONE;
 	}
 	if (!strcmp(argv[1], "-c") && argc > 3 && argv[3][0] != '-')
 		return config_first(argc, argv);
-	const char *name = !strcmp(argv[1], "--version") ? "version" : argv[1];
+	const char *name = help ? argv[2] : !strcmp(argv[1], "--version") ? "version" : argv[1];
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		if (!strcmp(name, commands[i].name))
-			return run_row(i, argc - 1, argv + 1);
-	fprintf(stderr, "tollgate: %s: no such command; see tollgate --help\n", argv[1]);
+			return help ? help_of(i) : run_row(i, argc - 1, argv + 1);
+	fprintf(stderr, "tollgate: %s: no such command; see tollgate --help\n", name);
 	return EXIT_CANNOT;
 }

@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "cmd/cmd.h"
+#include "commit.h"
 #include "redis/redis_tls.h"
 
 int
@@ -25,6 +26,7 @@ cmd_version(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	pcre2_config(PCRE2_CONFIG_VERSION, pcre);
 	printf("tollgate %s\n", TG_VERSION);
+	printf("commit %s\n", TG_COMMIT);
 	printf("SPOP 2.0\n");
 	printf("libev %d.%d\n", ev_version_major(), ev_version_minor());
 	printf("jansson %s\n", JANSSON_VERSION);

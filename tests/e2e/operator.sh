@@ -139,6 +139,63 @@ done
 tg check
 is "moved away it is over" "$?" 0
 
+# ---- what commands say of mistakes ----
+for words in 'help check' '--help check' '-h check' 'check --help'; do
+	# shellcheck disable=SC2086
+	"$B/tollgate" $words >"$D/out" 2>"$D/err"
+	is "$words" "$? $(head -1 "$D/out" | cut -c1-37) $(cat "$D/err")" "0 usage: tollgate check [-c FILE] [--po "
+done
+"$B/tollgate" help nonsense >"$D/out" 2>"$D/err"
+is "help of no command" "$? $(cat "$D/err")" "2 tollgate: nonsense: no such command; see tollgate --help"
+for list in 'a,' ',' ',a' 'a,,b' 'a, ,b'; do
+	for option in models scopes roles limits; do
+		"$B/tollgate" key new --keys "$D/half.yaml" --person p --$option "$list" >"$D/out" 2>"$D/err"
+		is "a list with a name missing makes no key: --$option '$list'" "$? $(cat "$D/out")$(grep -c "^tollgate: key: --$option .*a name is missing" "$D/err")" "2 1"
+	done
+done
+check "nor a file" test ! -e "$D/half.yaml"
+like "each build says its commit" "$("$B/tollgate" version)" '^commit ([0-9a-f]{12}(\+changed)?|unknown)$'
+for command in status check 'audit list' 'audit verify' 'usage --by team' 'key list' 'limit list' 'prices check' serve; do
+	# shellcheck disable=SC2086
+	"$B/tollgate" $command -c "$D/none.yaml" >"$D/out" 2>"$D/err"
+	like "a configuration that is not there: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/none.yaml: No such file or directory\$"
+done
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	mkdir "$D/closed" && cp "$D/tollgate.yaml" "$D/closed/" && chmod 700 "$D/closed" && chmod 755 "$D"
+	cp "$B/tollgate" "/tmp/tgoperator.$$"
+	for command in status check 'audit list' 'key list' 'prices check'; do
+		# shellcheck disable=SC2086
+		setpriv --reuid=65534 --regid=65534 --clear-groups "/tmp/tgoperator.$$" $command -c "$D/closed/tollgate.yaml" >"$D/out" 2>"$D/err"
+		like "one that may not be read: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/closed/tollgate.yaml: Permission denied: sudo"
+	done
+	rm -f "/tmp/tgoperator.$$"
+else
+	skip "one that may not be read" "not root, or no setpriv"
+fi
+python3 - "$D/left.sock" <<'PY'
+import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])
+PY
+sed "s#unix@[^ \"]*admin[^ \"]*.sock#unix@$D/left.sock#" "$D/tollgate.yaml" >"$D/left.yaml"
+for command in status top reload 'limit list'; do
+	# shellcheck disable=SC2086
+	"$B/tollgate" $command -c "$D/left.yaml" >"$D/out" 2>"$D/err"
+	like "a socket that its daemon left: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/left.sock: nobody listens there: .*systemctl status tollgate\$"
+done
+python3 - "$D/mute.sock" <<'PY' &
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+while True: c = s.accept()[0]; c.recv(65536); time.sleep(100)
+PY
+mute=$!
+wait_for test -S "$D/mute.sock"
+sed "s#left.sock#mute.sock#" "$D/left.yaml" >"$D/mute.yaml"
+for command in status top; do
+	"$B/tollgate" $command -c "$D/mute.yaml" >"$D/out" 2>"$D/err"
+	like "one whose daemon stands still: $command" "$? $(cat "$D/err")" "^2 tollgate: $command: $D/mute.sock: nobody answers: .*stands still"
+done
+kill $mute
+
 "$root/tests/support/stack" down --dir "$D"
 : >"$JOURNAL/notes.txt"
 "$B/tollgate" serve -c "$D/tollgate.yaml" >"$D/out" 2>&1

@@ -73,6 +73,25 @@ socket_trouble(const char *socket, struct buf *why)
 	return true;
 }
 
+/* The socket is there. Whoever made it has ended, and left it; or it stands still. */
+static void
+nobody_answers(const char *socket, CURLcode err, const char *said, struct buf *why)
+{
+	if (err == CURLE_COULDNT_CONNECT)
+		buf_printf(why,
+			"%s: nobody listens there: its daemon has ended without a word: "
+			"systemctl status tollgate",
+			socket);
+	else if (err == CURLE_OPERATION_TIMEDOUT)
+		buf_printf(why,
+			"%s: nobody answers: the daemon is there and stands still, or another "
+			"program listens: systemctl status tollgate",
+			socket);
+	else
+		buf_printf(why, "%s: %s: is it tollgate's admin socket (admin.listen)?", socket,
+			said);
+}
+
 long
 admin_ask(const struct admin_call *call, struct buf *out, struct buf *why)
 {
@@ -100,8 +119,8 @@ admin_ask(const struct admin_call *call, struct buf *out, struct buf *why)
 	if (err == CURLE_OK)
 		curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	else if (!socket_trouble(call->socket, why))
-		buf_printf(why, "%s: %s: nobody answers", call->socket,
-			*error ? error : curl_easy_strerror(err));
+		nobody_answers(
+			call->socket, err, *error ? error : curl_easy_strerror(err), why);
 	curl_easy_cleanup(c);
 	return status;
 }
@@ -114,8 +133,7 @@ admin_socket(const char *what, const char *named, struct arena *a)
 	struct diag d;
 
 	if (!file) {
-		cmd_fail(what,
-			"no tollgate.yaml here or under /etc/tollgate/; name one with -c");
+		cmd_no_config(what, named, "");
 		return NULL;
 	}
 	diag_init(&d);

@@ -1,6 +1,7 @@
 /* tollgate key new|list|rotate|revoke: the file of API keys. A key's text is printed
  * once, at `new`, on standard output; the file holds its hash. With --live they are the
  * running daemon's: key_live.c. */
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,17 +38,37 @@ is_name(const char *s)
 	return !s || (*s && utf8_valid(span_str(s)));
 }
 
+bool
+key_list_whole(const char *what, const char *text)
+{
+	struct span rest = span_str(text);
+	bool more = rest.n > 0, whole = true;
+
+	while (more) {
+		size_t comma = span_chr(rest, ',');
+		more = comma < rest.n;
+		whole &= span_trim(span_cut(rest, 0, comma), " ").n > 0;
+		rest = span_cut(rest, comma + 1, rest.n);
+	}
+	if (!whole)
+		cmd_fail("key",
+			"--%s \"%s\": a name is missing: NAME or NAME,NAME is expected, or "
+			"leave "
+			"the option out",
+			what, text);
+	return whole;
+}
+
 /* "a, b" to at most ROLES_MAX texts in the arena. */
 static bool
 split(struct arena *a, const char *what, const char *text, const char **v, size_t *n)
 {
 	struct span rest = span_str(text);
 
-	while (rest.n && *n < ROLES_MAX) {
-		struct span one = span_trim(span_next(&rest, ','), " ");
-		if (one.n)
-			v[(*n)++] = arena_dup(a, one).p;
-	}
+	if (!key_list_whole(what, text))
+		return false;
+	while (rest.n && *n < ROLES_MAX)
+		v[(*n)++] = arena_dup(a, span_trim(span_next(&rest, ','), " ")).p;
 	if (rest.n)
 		cmd_fail("key", "--%s: more than %d", what, ROLES_MAX);
 	return rest.n == 0;
@@ -289,6 +310,8 @@ static int
 file_of_policy(struct key_args *args, const char *config, struct policy_alone *policy)
 {
 	if (!config_find(config)) {
+		if (config || errno != ENOENT)
+			return cmd_no_config("key", config, ", or the file with --keys");
 		args->file = "keys.yaml";
 		return EXIT_DONE;
 	}

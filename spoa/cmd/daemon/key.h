@@ -11,6 +11,8 @@ struct key_live {
 	bool json;
 };
 
+/* Whether no name of the list is missing ("a,"); false after a message. */
+bool key_list_whole(const char *what, const char *text);
 /* Whether an operand may be the id of a key. False after a message, which never says it: it is
  * a whole key, or its secret. */
 bool key_id_given(const char *what, const char *id);

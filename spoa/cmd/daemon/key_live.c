@@ -49,6 +49,9 @@ object_of(const struct key_live *k, const char *id, json_t *o)
 	for (size_t i = 1; i < APIKEY_TEXTS; i++)
 		utf8 &= set_text(o, apikey_texts[i].name, *apikey_text(&key, i));
 	for (size_t i = 0; i < APIKEY_LISTS; i++)
+		if (k->lists[i] && !key_list_whole(apikey_lists[i].name, k->lists[i]))
+			return false;
+	for (size_t i = 0; i < APIKEY_LISTS; i++)
 		if (k->lists[i])
 			utf8 &= json_object_set_new(
 					o, apikey_lists[i].name, list_of(k->lists[i])) == 0;

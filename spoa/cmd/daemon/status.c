@@ -6,11 +6,15 @@
 #include "cmd/daemon/admin.h"
 #include "cmd/plain.h"
 
+enum { ANSWER_S = 10 }; /* of what only looks */
+
 /* As admin_ask(), with its message. */
 static long
 ask(const char *what, const char *socket, const char *page, bool post, struct buf *out)
 {
-	const struct admin_call call = { .socket = socket, .page = page, .post = post };
+	const struct admin_call call = {
+		.socket = socket, .page = page, .post = post, .most_s = post ? 0 : ANSWER_S
+	};
 	struct buf why;
 
 	buf_init(&why, 4096);

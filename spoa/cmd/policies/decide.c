@@ -439,8 +439,7 @@ cmd_decide(int argc, char **argv)
 	if (!policy && !config) {
 		config = config_find(NULL);
 		if (!config)
-			return cmd_fail("decide", "no --policy, and no configuration (-c) that "
-						  "names one");
+			return cmd_no_config("decide", NULL, ", or a policy with --policy");
 	}
 	struct snapshot *snap = decide_load("decide", config, policy);
 	if (!snap)

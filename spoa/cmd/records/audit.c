@@ -68,11 +68,9 @@ audit_source(struct audit_args *a, bool need_key)
 	if (!need_source && !need_key)
 		return 0;
 	if (!file)
-		return cmd_fail(a->what, "%s",
-			need_source ? "no --journal, --redis or --file, and no configuration "
-				      "(-c) that names a journal"
-				    : "no --public-key, and no configuration (-c) that names a "
-				      "key");
+		return cmd_no_config(a->what, a->config,
+			need_source ? ", or the records with --journal, --redis or --file"
+				    : ", or the key with --public-key");
 	cfg = config_load(&a->arena, file, &d);
 	if (!cfg)
 		return cmd_fail(
