@@ -234,6 +234,7 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	install -m 755 $(B)/tollgate $(B)/tollgate-train $(DESTDIR)$(PREFIX)/bin
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
 	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms policies/provider_keys.txt $(SHARE)/tollgate/policies
+	sed -i 's#^\(\# yaml-language-server: $$schema=\)\([a-z]\)#\1$(PREFIX)/share/tollgate/policies/\2#' $(SHARE)/tollgate/policies/*.yaml
 	install -m 644 policies/tests/*.yaml $(SHARE)/tollgate/policies/tests
 	install -m 644 policies/detectors/*.yaml policies/detectors/*.txt policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
 	install -m 644 policies/detectors/names/* $(SHARE)/tollgate/policies/detectors/names

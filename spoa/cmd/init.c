@@ -3,6 +3,7 @@
  * changed keeps its old self next to it. What a run that was killed left undone the next one
  * does. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,35 @@ say_made(struct init *in, const char *path, const char *what)
 	in->missing = true;
 }
 
+/* A shipped file's first line names its schema next to it, for editors: where that is on this
+ * machine, or without the line. From the program's folder: installed, or built. */
+static void
+put_schema(struct init *in, struct buf *text)
+{
+	static const char *const places[] = { "../share/tollgate/policies", "../policies" };
+	const struct span line = SPAN_LIT("# yaml-language-server: $schema=");
+	char dir[PATH_MAX] = "", path[2 * PATH_MAX], real[PATH_MAX] = "";
+	struct span rest = buf_view(text);
+
+	if (!span_starts(rest, line))
+		return;
+	struct span name = span_cut(span_next(&rest, '\n'), line.n, SIZE_MAX);
+	ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+	while (n > 0 && dir[n - 1] != '/')
+		n--;
+	for (size_t i = 0; i < COUNT_OF(places) && !real[0]; i++) {
+		snprintf(path, sizeof(path), "%.*s%s/%.*s", n > 0 ? (int)n : 0, dir, places[i],
+			SPAN_ARG(name));
+		if (!realpath(path, real))
+			real[0] = '\0';
+	}
+	rest = arena_dup(&in->a, rest);
+	buf_clear(text);
+	if (real[0])
+		buf_printf(text, "%.*s%s\n", SPAN_ARG(line), real);
+	buf_span(text, rest);
+}
+
 static void
 plan_file(struct init *in, const struct made *m)
 {
@@ -92,6 +122,7 @@ plan_file(struct init *in, const struct made *m)
 	buf_init(&want, INIT_TEXT_BYTES);
 	buf_init(&have, INIT_TEXT_BYTES);
 	m->make(&in->lay, &want);
+	put_schema(in, &want);
 	if (!exists(in, m->path)) {
 		if (!in->write || write_file(in, m->path, buf_view(&want)) == 0)
 			say_made(in, m->path, "");

@@ -15,6 +15,10 @@ is "it says what it would do" "$?" 0
 is "and writes nothing" "$(ls "$D/root/etc")" haproxy
 laid --write >"$D/written" 2>>"$D/init.err"
 is "it does it" "$?" 0
+for file in tollgate.yaml default.yaml; do
+	schema=$(sed -n '1s/.*[$]schema=//p' "$D/root/etc/tollgate/$file")
+	check "the schema that $file names is there" python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["$schema"]' "$schema"
+done
 laid --write >"$D/again" 2>>"$D/init.err"
 like "twice is once" "$(cat "$D/again")" 'Nothing to do'
 cp "$D/root/etc/haproxy/haproxy.cfg" "$D/laid.cfg"
