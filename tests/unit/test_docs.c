@@ -568,6 +568,31 @@ links_lead_somewhere(void **state)
 		8);
 }
 
+/* Of the package; README has the sentence for those of make install. */
+static size_t
+look_for_paths(void)
+{
+	static const char *const others[] = { "/usr/local/share/", "/usr/local/lib/systemd" };
+
+	for (size_t i = 0; i < COUNT_OF(others); i++)
+		if (strstr(source, others[i])) {
+			print_error(
+				"a page names %s: the package has it under /usr\n", others[i]);
+			missing++;
+		}
+	return strstr(source, "/usr/share/tollgate/") != NULL;
+}
+
+static void
+paths_are_those_of_the_package(void **state)
+{
+	(void)state;
+	none_missing(each_source("README.md", look_for_paths) +
+			     each_source("docs/*.md", look_for_paths) +
+			     each_source("docs/man/*", look_for_paths),
+		5);
+}
+
 int
 main(void)
 {
@@ -586,6 +611,7 @@ main(void)
 		cmocka_unit_test(the_pages_are_well_formed),
 		cmocka_unit_test(the_recipes_compile),
 		cmocka_unit_test(links_lead_somewhere),
+		cmocka_unit_test(paths_are_those_of_the_package),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
