@@ -10,7 +10,7 @@
 /* More is a provider's mistake, as in a body. */
 #define HEAD_TOKENS_MAX (UINT64_C(1) << 32)
 
-enum { BEGINNING = 8 };
+enum { BEGINNING = 64 };
 
 /* ---- what it is ---- */
 
@@ -54,6 +54,18 @@ is_opaque_type(struct span type)
 	return false;
 }
 
+/* A file that is compressed, and says so. */
+static bool
+is_packed_type(struct span type)
+{
+	static const char *const packed[] = { "zip", "zstd", "x-tar", "compressed" };
+
+	for (size_t i = 0; i < COUNT_OF(packed); i++)
+		if (memmem(type.p, type.n, packed[i], strlen(packed[i])))
+			return true;
+	return false;
+}
+
 static bool
 is_encoded(struct span coding)
 {
@@ -83,7 +95,9 @@ choose_way(struct guard *g, const struct guard_head *h)
 			span_ends(g->plan.path, SPAN_LIT("/invoke-with-response-stream"));
 	} else if (guard_reads(g)) {
 		g->way = WAY_KEEP;
-		g->unsure_way = is_opaque_type(type) && !encoded;
+		g->opaque_type = is_opaque_type(type);
+		g->packed_type = is_packed_type(type);
+		g->unsure_way = g->opaque_type && !encoded;
 		g->type_media = answer_media_of(type);
 		g->json_type = span_ieq(type, SPAN_LIT("application/json"));
 		g->text_type = g->json_type || span_istarts(type, SPAN_LIT("text/"));
@@ -303,6 +317,7 @@ settle_way(struct guard *g, struct span bytes, struct buf *out)
 	struct span kept = after_blanks(buf_view(&g->body));
 	struct span more = kept.n ? bytes : after_blanks(bytes);
 	char begins[BEGINNING];
+	struct span s = span_of(begins, BEGINNING);
 
 	if (!g->unsure_way || kept.n + more.n < BEGINNING)
 		return;
@@ -311,14 +326,32 @@ settle_way(struct guard *g, struct span bytes, struct buf *out)
 		memcpy(begins, kept.p, kept.n);
 	memcpy(begins + kept.n, more.p, more.n);
 	g->unsure_way = false;
-	if (guard_begins_json(span_of(begins, BEGINNING)) ||
-		guard_begins_events(span_of(begins, BEGINNING)))
+	if (guard_begins_json(s) || guard_begins_events(s) || guard_looks_like_events(g, s))
 		return;
+	const char *hidden = guard_hides(g, s);
 	g->way = WAY_OPAQUE;
 	g->media |= 1u << g->type_media;
+	if (hidden && guard_unread(g, g->body.n + bytes.n, hidden))
+		return;
 	g->report.opaque_bytes += g->body.n;
 	buf_span(out, buf_view(&g->body));
 	buf_free(&g->body);
+}
+
+/* Whether a stream of text is something else by its first bytes: it goes unread, or not. */
+static bool
+is_other_stream(struct guard *g, struct span bytes, struct buf *out)
+{
+	size_t before = g->begun;
+
+	if (g->frames.kind == FRAMES_EVENTSTREAM || !guard_is_no_text(g, bytes))
+		return false;
+	g->way = WAY_OPAQUE;
+	if (guard_unread(g, before + bytes.n, "a stream of bytes that its type does not say"))
+		return true;
+	buf_put(out, g->begins, before);
+	buf_span(out, bytes);
+	return true;
 }
 
 /* Only metered: bytes pass as they come, whatever can be read of them. */
@@ -339,10 +372,13 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 	if (g->failed)
 		return g->failed;
 	settle_way(g, bytes, out);
+	if (g->failed)
+		return g->failed;
 	switch (g->way) {
 	case WAY_STREAM:
 		if (guard_edits(g)) {
-			guard_events(g, bytes, out);
+			if (!guard_reads(g) || !is_other_stream(g, bytes, out))
+				guard_events(g, bytes, out);
 		} else {
 			buf_span(out, bytes);
 			listen_in(g, bytes);

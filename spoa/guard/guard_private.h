@@ -110,7 +110,10 @@ struct guard {
 	enum guard_result failed;
 	_Atomic bool stopped;
 	struct guard_report report;
-	bool unsure_way;		 /* by its first byte it may be JSON */
+	bool unsure_way;		 /* by its first bytes it may be text */
+	bool opaque_type, packed_type;	 /* none of text; one of compressed files */
+	unsigned char begins[2];	 /* of a stream, */
+	size_t begun;			 /* as many as came */
 	bool json_type, text_type;	 /* as its head says */
 	int64_t head_input, head_output; /* tokens, likewise; -1: it does not */
 	enum answer_media type_media;
@@ -365,8 +368,17 @@ enum guard_result guard_scan_all(struct guard *g, const struct answer_document *
 /* guard_whole.c: what is kept of the answer is all of it. */
 enum guard_result guard_whole(struct guard *g, struct buf *out);
 #define GUARD_BLANKS " \t\r\n\xef\xbb\xbf" /* and a byte order mark */
+
+/* guard_bytes.c */
 bool guard_begins_json(struct span body);
 bool guard_begins_events(struct span s); /* a field or a comment of an event stream */
+/* A caller that asked for a stream may read it as one, whatever its type says. */
+bool guard_looks_like_events(const struct guard *g, struct span body);
+/* Why the body that begins so cannot be read as what a client may take it for; NULL: it can. */
+const char *guard_hides(const struct guard *g, struct span begins);
+/* A stream of text does not begin with these bytes and those before them: it is of AWS' frames,
+ * compressed, or UTF-16. */
+bool guard_is_no_text(struct guard *g, struct span bytes);
 
 /* guard_event.c. What becomes of an event. */
 struct edited {

@@ -73,37 +73,6 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 	return splice_apply(raw, splices, n, out) ? guard_no_memory(g) : g->failed;
 }
 
-bool
-guard_begins_json(struct span body)
-{
-	struct span s = span_trim(body, GUARD_BLANKS);
-
-	return s.n && (s.p[0] == '{' || s.p[0] == '[');
-}
-
-/* A field or a comment of an event stream. */
-bool
-guard_begins_events(struct span s)
-{
-	static const char *const fields[] = { "data:", "event:", "id:", "retry:", ":" };
-
-	for (size_t i = 0; i < COUNT_OF(fields); i++)
-		if (span_starts(s, span_str(fields[i])))
-			return true;
-	return false;
-}
-
-/* A caller that asked for a stream may read it as one, whatever its type says. */
-static bool
-looks_like_events(struct span body)
-{
-	struct span s = span_trim(body, GUARD_BLANKS);
-
-	return span_starts(s, SPAN_LIT("data:")) || span_starts(s, SPAN_LIT("event:")) ||
-	       (guard_begins_events(s) &&
-		       (memmem(s.p, s.n, "\ndata:", 6) || memmem(s.p, s.n, "\rdata:", 6)));
-}
-
 static enum guard_result
 whole_text(struct guard *g, struct span raw, struct buf *out)
 {
@@ -208,12 +177,15 @@ guard_whole(struct guard *g, struct buf *out)
 		raw = span_cut(raw, 3, raw.n);
 	if (guard_begins_json(raw) || (g->json_type && span_starts(raw, SPAN_LIT("\""))))
 		return whole_json(g, raw, out);
-	if (g->status / 100 == 2 && looks_like_events(raw) &&
+	const char *hidden = guard_hides(g, raw);
+	if (hidden && guard_unread(g, raw.n, hidden))
+		return g->failed;
+	if (g->status / 100 == 2 && guard_looks_like_events(g, raw) &&
 		guard_unread(g, raw.n, "events under a type that is none of a stream"))
 		return g->failed;
-	if (utf8_valid(raw))
+	if (!hidden && utf8_valid(raw))
 		return whole_text(g, raw, out);
-	if (g->text_type && guard_unread(g, raw.n, "text that is no UTF-8"))
+	if (!hidden && g->text_type && guard_unread(g, raw.n, "text that is no UTF-8"))
 		return g->failed;
 	g->report.opaque_bytes += raw.n;
 	g->media |= 1u << g->type_media;

@@ -122,6 +122,16 @@ data: {oops
 is "garbage in a stream ends it with an error" "$(asked ',"stream":true' | grep -c provider_error)" 1
 control "$(printf '{"choices":[{"message":{"content":"to jane.doe@example.org"}}]}' | gzip -c | base64 -w 0 | jq -cR '{body_base64:.,content_type:"application/json",headers:{"content-encoding":"gzip"},times:1}')"
 is "what comes compressed all the same is read" "$(asked | jq -r '.choices[0].message.content')" 'to <EMAIL_ADDRESS>'
+# as_bytes TYPE ENCODER…: the answer's bytes under a type that does not say what they are
+as_bytes() {
+	local type=$1
+	shift
+	control "$(printf '{"choices":[{"message":{"content":"to jane.doe@example.org"}}]}' | "$@" | base64 -w 0 | jq -cR --arg t "$type" '{body_base64:.,content_type:$t,times:1}')"
+	status $chat "$(say x)"
+}
+is "UTF-16 without its type is not passed unread" "$(as_bytes application/octet-stream iconv -t UTF-16LE)" 503
+is "nor what is compressed and does not say so" "$(as_bytes application/octet-stream gzip -c)" 503
+is "what says that it is an archive passes" "$(as_bytes application/gzip gzip -c)" 200
 # Read by a helper, in pieces and whole: what is kept of it is held meanwhile, and not after.
 long() { for _ in $(seq 22000); do printf 'a mat and another number %s ' 10; done; }
 long_event() { printf 'data: {"choices":[{"index":0,"delta":{"content":"to jane.doe@example.org, %sand jane.doe@example.org again."}}]}\n\ndata: [DONE]\n\n' "$(long)"; }

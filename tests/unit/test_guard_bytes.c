@@ -1,0 +1,175 @@
+/* Answers that are not what their type says: known by their first bytes, however these come. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "codec/eventstream.h"
+#include "support/answer_fix.h"
+
+#define SSN    "536-22-1840"
+#define ANSWER "{\"choices\":[{\"message\":{\"content\":\"my ssn is " SSN " and so on\"}}]}"
+
+enum form { PLAIN, AWS, GZIP, ZSTD, LE16, BE16, LE16_MARKED, BE16_MARKED, LE32, BE32 };
+
+/* `text` as clients may get it. Of what is compressed its beginning will do. */
+static void
+put_form(struct buf *b, enum form form, struct span text)
+{
+	static const char marks[][3] = {
+		[LE16_MARKED] = "\xff\xfe", [BE16_MARKED] = "\xfe\xff"
+	};
+	size_t wide = form >= LE32 ? 4 : 2;
+	size_t at = form == BE32 ? 3 : form == BE16 || form == BE16_MARKED ? 1 : 0;
+	struct buf headers;
+
+	switch (form) {
+	case PLAIN: buf_span(b, text); return;
+	case AWS:
+		buf_init(&headers, 0);
+		eventstream_header(&headers, ":message-type", SPAN_LIT("event"));
+		eventstream_header(&headers, ":event-type", SPAN_LIT("contentBlockDelta"));
+		assert_int_equal(eventstream_write(b, buf_view(&headers), text), 0);
+		buf_free(&headers);
+		return;
+	case GZIP:
+		buf_put(b, "\x1f\x8b\x08\0\0\0\0\0\0\x03", 10);
+		buf_span(b, text);
+		return;
+	case ZSTD:
+		buf_put(b, "\x28\xb5\x2f\xfd\x04", 5);
+		buf_span(b, text);
+		return;
+	default: break;
+	}
+	if (form == LE16_MARKED || form == BE16_MARKED)
+		buf_str(b, marks[form]);
+	for (size_t i = 0; i < text.n; i++)
+		for (size_t k = 0; k < wide; k++)
+			buf_putc(b, k == at ? text.p[i] : '\0');
+}
+
+/* What is no text, and nothing else either. */
+static const char image[] =
+	"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0\0\0\1\0\x08\6\0\0\0\x5c\x72\xa8\x66"
+	"\0\0\0\1sRGB\0\xae\xce\x1c\xe9\0\0\0\4gAMA\0\0\xb1\x8f\x0b\xfc";
+
+static enum guard_result
+run(const char *type, struct span in, size_t step, enum outcome unread, struct buf *out)
+{
+	struct answer_case c = { "", DENY, "openai", "/v1/chat/completions", type, "", "" };
+	struct guard_rig r;
+
+	guard_rig_load(&r, &c);
+	r.plan.unread = unread;
+	guard_rig_begin(&r, &c);
+	for (size_t i = 0; i < in.n; i += step)
+		guard_rig_feed(&r, span_cut(in, i, i + step));
+	guard_rig_end(&r);
+	buf_clear(out);
+	buf_span(out, buf_view(&r.out));
+	enum guard_result got = r.got;
+	guard_rig_close(&r);
+	return got;
+}
+
+static const char *const types[] = { "", "application/octet-stream", "image/png", "audio/mpeg",
+	"text/plain", "application/json", "application/x-unknown", "text/event-stream",
+	"application/x-ndjson" };
+
+/* Whatever its type: none of it goes, but by the policy's leave, and then as it came. */
+static void
+what_bytes_hide_is_unread(void **state)
+{
+	static const size_t steps[] = { 1, 13, 100000 };
+	struct buf in, out;
+
+	(void)state;
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	for (size_t t = 0; t < COUNT_OF(types); t++)
+		for (enum form f = AWS; f <= BE32; f++)
+			for (size_t s = 0; s < COUNT_OF(steps); s++) {
+				buf_clear(&in);
+				put_form(&in, f, SPAN_LIT(ANSWER));
+				enum guard_result got =
+					run(types[t], buf_view(&in), steps[s], OUT_DENY, &out);
+				bool stopped = got == GUARD_UNREAD || got == GUARD_BROKEN;
+				if (!stopped || out.n)
+					fail_msg("form %d as %s by %zu: %d, %zu bytes", f,
+						types[t], steps[s], got, out.n);
+				got = run(types[t], buf_view(&in), steps[s], OUT_PERMIT, &out);
+				if (got == GUARD_PASS &&
+					!span_eq(buf_view(&in), buf_view(&out)))
+					fail_msg("form %d as %s by %zu: changed", f, types[t],
+						steps[s]);
+			}
+	buf_free(&in);
+	buf_free(&out);
+}
+
+static void
+what_hides_nothing_passes(void **state)
+{
+	static const struct {
+		const char *type;
+		struct span in;
+	} rows[] = {
+		{ "image/png", { image, sizeof(image) - 1 } },
+		{ "application/octet-stream", { image, sizeof(image) - 1 } },
+		{ "application/gzip",
+			SPAN_LIT("\x1f\x8b\x08\0\0\0\0\0\0\x03 and what is in it") },
+		{ "application/zip", SPAN_LIT("PK\x03\x04\x14\0\0\0\x08\0 and what is in it") },
+		{ "audio/mpeg", SPAN_LIT("\xff\xfb\x90\x64\0\0\0\0\0\0 and so on, for a while, "
+					 "as music does, sixty bytes at least") },
+		{ "video/mp4", SPAN_LIT("\0\0\0\x20"
+					"ftypisom\0\0\2\0isomiso2avc1mp41 and so on, "
+					"for a while, as films do, sixty") },
+		{ "text/plain", SPAN_LIT("caf\xc3\xa9, \xe4\xbd\xa0\xe5\xa5\xbd") },
+		{ "text/event-stream", SPAN_LIT("\xef\xbb\xbf: fine\n\ndata: [DONE]\n\n") },
+		{ "application/x-ndjson", SPAN_LIT("{\"a\":1}\n") },
+	};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		for (size_t step = 1; step < 200; step += 99) {
+			enum guard_result got =
+				run(rows[i].type, rows[i].in, step, OUT_DENY, &out);
+			if (got || !span_eq(buf_view(&out), rows[i].in))
+				fail_msg("%s, row %zu by %zu: %d", rows[i].type, i, step, got);
+		}
+	buf_free(&out);
+}
+
+/* A field that no table knows is before the first event. */
+static void
+events_after_any_field_are_events(void **state)
+{
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	assert_int_equal(
+		run("image/png",
+			SPAN_LIT("x-any: 1\n" CHUNK("my ssn is 536-") CHUNK("22-1840") STOP), 7,
+			OUT_DENY, &out),
+		GUARD_UNREAD);
+	assert_int_equal(out.n, 0);
+	buf_free(&out);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_bytes_hide_is_unread),
+		cmocka_unit_test(what_hides_nothing_passes),
+		cmocka_unit_test(events_after_any_field_are_events),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
