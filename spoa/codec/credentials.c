@@ -81,6 +81,9 @@ const struct credential_name credential_names[] = {
 	{ "amz-signature",             CREDENTIAL_QUERY },
 	{ "goog-signature",            CREDENTIAL_QUERY },
 	{ "^sig",                      CREDENTIAL_QUERY },
+	/* what names another method: Google's $httpMethod, and headers in a query */
+	{ "^http-method",              CREDENTIAL_QUERY },
+	{ "http-method-override",      CREDENTIAL_QUERY },
 	{ NULL, 0 },
 };
 /* clang-format on */
@@ -124,6 +127,21 @@ named(struct span name, unsigned where)
 }
 
 bool
+header_overrides(struct span name)
+{
+	static const char *const names[] = { "http-method-override", "http-method",
+		"method-override", "^x-method", "^x-original-method", "^x-rewrite-method",
+		"original-url", "original-uri", "original-path", "rewrite-url", "rewrite-uri",
+		"rewrite-path", "^x-override-url", "^x-override-uri", "^x-http-url-override",
+		"^x-http-path-override", "^x-http-host-override", "http-destinationurl" };
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (matches(name, names[i], false))
+			return true;
+	return false;
+}
+
+bool
 credential_header(struct span name)
 {
 	return named(name, CREDENTIAL_HEADER);
@@ -159,7 +177,7 @@ is_parameter(const char *name, size_t n)
 	struct span s = span_of(name, n);
 	size_t nul = span_chr(s, '\0'), bracket = span_chr(s, '[');
 
-	return named(s, CREDENTIAL_QUERY) || named(span_cut(s, 0, nul), CREDENTIAL_QUERY) ||
+	return span_ieq(s, SPAN_LIT("_method")) || named(s, CREDENTIAL_QUERY) || named(span_cut(s, 0, nul), CREDENTIAL_QUERY) ||
 	       (bracket && named(span_cut(s, 0, bracket), CREDENTIAL_QUERY));
 }
 

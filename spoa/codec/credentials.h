@@ -21,10 +21,13 @@ extern const struct credential_name credential_names[];
 
 /* Any case. */
 bool credential_header(struct span name);
+/* Whether a server may take the header for another method, path or host than the request's own,
+ * which are what is decided on: it is dropped. Any case. */
+bool header_overrides(struct span name);
 /* True where a header's value, "Bearer " or not, begins as a key of a model provider does
  * (policies/provider_keys.txt): none of ours. */
 bool credential_of_provider(struct span value);
-/* Whether a parameter of the raw query carries one, in any spelling that parsers take:
+/* Whether a parameter of the raw query carries one, or names another method, in any spelling that parsers take:
  * escapes (of escapes too), any case, signs and blanks between and around the letters,
  * "name[]", & and ; as separators, escaped as well, without a value. */
 bool credential_query(struct span query);

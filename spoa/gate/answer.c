@@ -120,6 +120,8 @@ may_use(void *arg, struct span model, struct arena *a)
 	struct policy_facts f;
 	struct policy_verdict v;
 
+	if (r->found.identity.nmodels && !identity_has_model(&r->found.identity, model))
+		return false;
 	request_facts(r, &f);
 	f.model = model;
 	f.body = NULL;
@@ -144,7 +146,8 @@ request_lists_models(const struct request *r)
 	const char *name = r->found.endpoint.name;
 
 	return name && !strcmp(name, "models") && !r->found.endpoint.model_end &&
-	       span_is(r->in.head.method, "GET") && request_model_matters(r);
+	       span_is(r->in.head.method, "GET") &&
+	       (r->found.identity.nmodels || request_model_matters(r));
 }
 
 struct span

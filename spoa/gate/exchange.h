@@ -91,7 +91,7 @@ void exchange_settle(struct request *r);
 /* gate/head.c: the head to send upstream. 0 or ERR_NOMEM. */
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);
 /* True where a header that is not of the list holds the credential that verified, or a key of
- * ours: HAProxy's rules do not look at values. */
-bool head_carries_credential(struct request *r);
+ * ours, or names another method or path: HAProxy's rules do not look for these. */
+bool head_must_change(struct request *r);
 
 #endif

@@ -75,10 +75,12 @@ field_holds_credential(struct request *r, struct span name, struct span value)
 }
 
 bool
-head_carries_credential(struct request *r)
+head_must_change(struct request *r)
 {
 	for (size_t i = 0; i < r->in.head.nfields; i++) {
 		const struct http_field *f = &r->in.head.fields[i];
+		if (header_overrides(f->name))
+			return true;
 		if (field_holds_credential(r, f->name, f->value) &&
 			!is_credential(r->snap->policy, f->name))
 			return true;
@@ -91,7 +93,7 @@ keep(struct request *r, struct span name, struct span value)
 {
 	if (name.n == 0 || listed(name, hop_by_hop) || in_connection(&r->in.head, name))
 		return false;
-	if (begins_as(name, SPAN_LIT("x-tollgate-")))
+	if (begins_as(name, SPAN_LIT("x-tollgate-")) || header_overrides(name))
 		return false;
 	if (is_credential(r->snap->policy, name) || field_holds_credential(r, name, value))
 		return false;

@@ -84,7 +84,8 @@ choose_way(struct guard *g, const struct guard_head *h)
 		memcpy(g->coding, coding.p, coding.n);
 	else if (encoded)
 		memcpy(g->coding, "?", 2);
-	if (stream_kind(&g->plan, type, &kind) && h->status / 100 == 2) {
+	/* a list is looked through whole, whatever its type is */
+	if (!g->plan.may_use && stream_kind(&g->plan, type, &kind) && h->status / 100 == 2) {
 		g->report.streamed = true;
 		g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
 		frames_init(&g->frames, kind, 0);
@@ -97,7 +98,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 		g->way = WAY_KEEP;
 		g->opaque_type = is_opaque_type(type);
 		g->packed_type = is_packed_type(type);
-		g->unsure_way = g->opaque_type && !encoded;
+		g->unsure_way = g->opaque_type && !encoded && !g->plan.may_use;
 		g->type_media = answer_media_of(type);
 		g->json_type = span_ieq(type, SPAN_LIT("application/json"));
 		g->text_type = g->json_type || span_istarts(type, SPAN_LIT("text/"));
@@ -292,6 +293,8 @@ over(struct guard *g, struct span bytes, struct buf *out)
 	g->way = WAY_OPAQUE;
 	if (g->coding[0])
 		return guard_fail(g, GUARD_BROKEN, "the answer's encoding cannot be undone");
+	if (g->plan.may_use && g->status / 100 == 2)
+		return guard_fail(g, GUARD_BROKEN, "the list of models is over its cap");
 	if (guard_unread(g, g->body.n + bytes.n, "the answer is over its cap"))
 		return g->failed;
 	buf_span(out, buf_view(&g->body));

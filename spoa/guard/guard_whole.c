@@ -180,7 +180,7 @@ guard_whole(struct guard *g, struct buf *out)
 	const char *hidden = guard_hides(g, raw);
 	if (hidden && guard_unread(g, raw.n, hidden))
 		return g->failed;
-	if (g->status / 100 == 2 && guard_looks_like_events(g, raw) &&
+	if (g->status / 100 == 2 && guard_looks_like_events(g, raw) && !g->plan.may_use &&
 		guard_unread(g, raw.n, "events under a type that is none of a stream"))
 		return g->failed;
 	if (!hidden && utf8_valid(raw))

@@ -11,6 +11,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
+#include "cel/functions/glob.h"
 #include "codec/jws.h"
 #include "codec/uri.h"
 #include "config/secret.h"
@@ -24,6 +25,15 @@
 enum { NOT_HERE = SIGNED_NOT_HERE }; /* no such credential: the next entry */
 
 /* ---- keys ---- */
+
+bool
+identity_has_model(const struct identity *id, struct span model)
+{
+	for (size_t i = 0; i < id->nmodels; i++)
+		if (cel_glob(span_str(id->models[i]), model))
+			return true;
+	return false;
+}
 
 static void
 open_keyset(const struct identity_entry *e, struct keysets *sets, struct entry_keys *k,

@@ -33,6 +33,8 @@ struct identity {
 	bool bound; /* RFC 8705 3: only with the certificate of this thumbprint */
 	unsigned char thumbprint[SHA256_BYTES];
 };
+/* Its patterns of models take it; for identities that have some. */
+bool identity_has_model(const struct identity *id, struct span model);
 
 /* What a request brings to be identified by. */
 struct credentials {

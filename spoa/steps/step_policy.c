@@ -2,7 +2,6 @@
  * verdict into a decision. */
 #include "steps/steps.h"
 
-#include "cel/functions/glob.h"
 #include "limits/limits.h"
 #include "text/table.h"
 
@@ -288,15 +287,6 @@ decide_other_models(struct request *r, struct policy_facts *f)
 	return STEP_NEXT;
 }
 
-static bool
-key_has_model(const struct identity *id, struct span model)
-{
-	for (size_t i = 0; i < id->nmodels; i++)
-		if (cel_glob(span_str(id->models[i]), model))
-			return true;
-	return false;
-}
-
 /* An API key with models is for no other. A body that an answer is generated for, and that
  * names none, would get one that nobody chose. */
 static bool
@@ -308,14 +298,14 @@ key_allows_models(const struct request *r)
 
 	if (id->nmodels == 0)
 		return true;
-	if (model.n ? !key_has_model(id, model)
+	if (model.n ? !identity_has_model(id, model)
 		    : r->in.have_body && r->found.endpoint.table->cap)
 		return false;
 	for (size_t i = 0; r->in.have_body && i < r->in.body.marks.nmodels; i++)
-		if (!m[i].null && !key_has_model(id, m[i].name))
+		if (!m[i].null && !identity_has_model(id, m[i].name))
 			return false;
 	for (size_t i = 0; i < r->in.body.nothers; i++)
-		if (!key_has_model(id, r->in.body.others[i]))
+		if (!identity_has_model(id, r->in.body.others[i]))
 			return false;
 	return true;
 }

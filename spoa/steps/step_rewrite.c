@@ -313,7 +313,7 @@ must_relay(struct request *r)
 	       key_holds_room(&r->found.identity) || r->found.route->response ||
 	       r->found.route->told_of_end || r->found.verdict.changes.nrules ||
 	       r->snap->policy->unusual_credential || request_target(r)->relay ||
-	       credential_query(r->in.head.query) || head_carries_credential(r) ||
+	       credential_query(r->in.head.query) || head_must_change(r) ||
 	       r->in.body_state == BODY_STATE_PARTIAL || request_lists_models(r);
 }
 

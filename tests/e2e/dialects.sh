@@ -131,6 +131,12 @@ like "one in the query" "$status $body" '^403 .*not this model'
 { line a hi; line a hi; } | head -c 150 >"$D/piece"
 req POST /v1/uploads/u/parts -H "$auth" -F "data=@$D/piece"
 like "a line over two parts of an upload is read by nobody" "$status $body" '^400 .*whole lines'
+for override in X-HTTP-Method-Override x_http_method X-Original-URL x-rewrite-url; do
+	req POST /v1/responses -H "$auth" -H "$json" -H "$override: DELETE" -d '{"model":"gpt","input":"hi"}'
+	unlike "$override is dropped" "$status $(seen | tr 'A-Z_' 'a-z-')" '^(200 .*(x-http-method|x-original-url|x-rewrite-url)|[^2])'
+done
+req POST '/v1beta/models/g:generateContent?%24httpMethod=DELETE&alt=sse&$httpMethod=DELETE&_method=PUT' -H "$auth" -H "$json" -d "$(gemini hi)"
+is "and so are parameters that name another method" "$status $(sent)" "200 /v1beta/models/g:generateContent?alt=sse $(gemini hi)"
 req GET /v1/responses/resp_1 -H "$auth"
 is "a stored answer" "$status" 200
 req GET /api/tags -H "$auth"

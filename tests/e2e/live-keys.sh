@@ -29,6 +29,10 @@ synced
 is "a model that it is not for is refused" "$(code "$k" "${chat/echo/claude-3}")" 403
 like "and why" "$(cat "$D/answer")" 'the API key is not for this model'
 is "so is none" "$(code "$k" '{"messages":[{"role":"user","content":"hello"}]}')" 403
+control '{"content_type":"application/json","body":"{\"data\":[{\"id\":\"claude-3\"},{\"id\":\"echo\"}]}"}'
+req GET /v1/models -H "authorization: Bearer $k"
+is "it sees the models that it is for" "$status $body" '200 {"data":[{"id":"echo"}]}'
+control '{}'
 like "both list it" "$(key_b list)" "^$id +alice +red .* live$"
 unlike "no list says its hash" "$(key list --json)" 'sha256'
 is "another secret of the same id is unknown" "$(code "${k%?????}00000")" 401

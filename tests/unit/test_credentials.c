@@ -43,9 +43,29 @@ static const struct { const char *query, *left; } queries[] = {
 	{ "key%00=s&key%00x=s&a", "a" }, { "key[]=s&key[0]=s&key%5B%5D=s&key[a]=s&auth[token]=s&a", "a" },
 	{ "a=1;key=s;b=2", "a=1;b=2" }, { "a=1;key=s&b=2;token=s", "a=1&b=2" }, { "key=1&key=2&key=3&key=4&a=1", "a=1" },
 	{ "key%3Ds&a", "a" }, { "b%26key=s&a", "a" }, { "b=1%26key=s&a", "a" }, { "b=1%3bkey%3ds&a", "a" }, { "=key&a", "=key&a" },
+	{ "$httpMethod=DELETE&%24httpMethod=GET&$http_method=X&x-http-method-override=Y&_method=PUT&_METHOD=PUT&a", "a" },
+	{ "method=card&http_methods=a&paymentMethod=b", "method=card&http_methods=a&paymentMethod=b" },
 	{ "a=%&key=s&b=%zz", "a=%&b=%zz" }, { "a=%25&%25=b&token%25=s", "a=%25&%25=b" },
 };
 /* clang-format on */
+
+static void
+headers_that_name_another_method_or_path(void **state)
+{
+	static const char *const yes[] = { "x-http-method-override", "X_HTTP_Method_Override", "x-http-method",
+		"X-Method-Override", "x-original-url", "X-Original-URI", "x-rewrite-url", "X-Rewrite-Uri",
+		"x-original-method", "http-method-override" };
+	static const char *const no[] = { "access-control-request-method", "x-method-name", "content-location", "referer",
+		"x-forwarded-for", "x-url", "url", "method", "x-original-to" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		if (!header_overrides(span_str(yes[i])))
+			fail_msg("%s passes", yes[i]);
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		if (header_overrides(span_str(no[i])))
+			fail_msg("%s does not pass", no[i]);
+}
 
 static void
 headers_that_carry_credentials(void **state)
@@ -172,6 +192,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(headers_that_name_another_method_or_path),
 		cmocka_unit_test(headers_that_carry_credentials),
 		cmocka_unit_test(queries_without_credentials),
 		cmocka_unit_test(long_queries_take_linear_time),

@@ -34,18 +34,39 @@ static const struct {
 	{ "Ollama's", "{\"models\":[{\"name\":\"x\",\"model\":\"no\",\"details\":{\"id\":\"a\"}},{\"name\":\"a\"}]}", "{\"models\":[{\"name\":\"a\"}]}" },
 	{ "the id says more than a name", DATA("{\"name\":\"no\",\"id\":\"a\"}"), DATA("{\"name\":\"no\",\"id\":\"a\"}") },
 	{ "a name that is escaped", DATA(M("n\\u006f")), DATA("") },
-	{ "what names no model stays", DATA("1,\"no\",[2],{\"x\":\"no\"}," M("no")), DATA("1,\"no\",[2],{\"x\":\"no\"}") },
-	{ "another member's list", "{\"x\":[" M("no") "]}", "{\"x\":[" M("no") "]}" },
-	{ "an object that is no list", "{\"data\":" M("no") "}", "{\"data\":" M("no") "}" },
+	{ "what names no model stays", DATA("1,[2],{\"x\":\"no\"}," M("no")), DATA("1,[2],{\"x\":\"no\"}") },
+	{ "texts that are names", DATA("1,\"no\",\"a\", [\"no\",\"b\"] ,\"no\""), DATA("1,\"a\", [\"b\"]") },
+	{ "two lists", "{\"models\":[" M("no") "," M("a") "],\"data\":[" M("a") "," M("no") "]}", "{\"models\":[" M("a") "],\"data\":[" M("a") "]}" },
+	{ "another member's list", "{\"x\":[" M("no") "]}", "{\"x\":[]}" },
+	{ "a list in an object", "{\"x\":{\"models\":[" M("no") "," M("a") "]}}", "{\"x\":{\"models\":[" M("a") "]}}" },
+	{ "lists in groups", DATA("{\"by\":\"x\",\"models\":[" M("no") "," M("a") "]}"), DATA("{\"by\":\"x\",\"models\":[" M("a") "]}") },
+	{ "another name of one that stays", DATA("{\"id\":\"a\",\"aliases\":[\"no\",\"b\"],\"tags\":[\"no\"]}"), DATA("{\"id\":\"a\",\"aliases\":[\"b\"],\"tags\":[\"no\"]}") },
+	{ "members", "{\"models\":{\"no\":{\"x\":1},\"a\":{\"x\":2},\"n\":3}}", "{\"models\":{\"a\":{\"x\":2},\"n\":3}}" },
+	{ "members with names of their own", "{\"data\":{\"a\":{\"id\":\"no\"},\"b\":{\"id\":\"b\"}}}", "{\"data\":{\"b\":{\"id\":\"b\"}}}" },
+	{ "an object that is no list", "{\"data\":" M("no") "}", "{\"data\":null}" },
+	{ "one that may be used", "{\"data\":" M("a") "}", "{\"data\":" M("a") "}" },
+	{ "a server's only model", "{\"model_id\":\"no\",\"version\":\"no\"}", "{\"model_id\":null,\"version\":\"no\"}" },
+	{ "Amazon's", "{\"modelSummaries\":[{\"modelArn\":\"x\",\"modelId\":\"no\"},{\"modelId\":\"a\"}]}", "{\"modelSummaries\":[{\"modelId\":\"a\"}]}" },
+	{ "where pages begin and end", "{\"first_id\":\"no1\",\"data\":[" M("no1") "," M("a") "," M("b") "," M("no2") "],\"last_id\":\"no2\"}", "{\"first_id\":\"a\",\"data\":[" M("a") "," M("b") "],\"last_id\":\"b\"}" },
+	{ "a page of none", "{\"data\":[" M("no") "],\"last_id\":\"no\"}", "{\"data\":[],\"last_id\":null}" },
+	{ "lines", M("no") "\n" M("a") "\n" M("no"), M("a") "\n" },
+	{ "an event of one", "data: " M("no") "\n\ndata: " M("a") "\n\n", "\ndata: " M("a") "\n\n" },
+	{ "one alone", M("no"), "{\"id\":null}" },
+	{ "lines of lists", DATA(M("no")) "\n\n" DATA(M("a") "," M("no")) "\n", DATA("") "\n\n" DATA(M("a")) "\n" },
+	{ "events", "event: x\r\ndata: " DATA(M("no") "," M("a")) "\r\n\r\ndata: [DONE]\n\n", "event: x\r\ndata: " DATA(M("a")) "\r\n\r\ndata: [DONE]\n\n" },
+	{ "an event over two lines", "data: {\"data\":[\ndata: " M("no") "]}\n\n", NULL },
+	{ "events that CR ends", "data: {}\rdata: " DATA(M("no")) "\r\r", NULL },
+	{ "text", "no", NULL },
+	{ "a byte order mark", "\xef\xbb\xbf" DATA(M("no")), DATA("") },
+	{ "no object", "[" M("no") "," M("a") ",\"no\"]", "[" M("a") "]" },
 	{ "a list that does not end", "{\"data\":[" M("a"), NULL },
 	{ "a name twice", DATA("{\"id\":\"a\",\"id\":\"no\"}"), NULL },
-	{ "no object", "[" M("no") "]", NULL },
 	{ "something after it", DATA("") "x", NULL },
 };
 /* clang-format on */
 
 static enum guard_result
-list(const char *in, int status, struct buf *out)
+list(const char *in, const char *type, int status, struct buf *out)
 {
 	const struct guard_plan plan = {
 		.format = answer_format_find(SPAN_LIT("openai"), SPAN_LIT("/v1/models")),
@@ -54,7 +75,7 @@ list(const char *in, int status, struct buf *out)
 		.may_use = may_use,
 	};
 	const struct guard_head head = { .status = status,
-		.content_type = SPAN_LIT("application/json") };
+		.content_type = span_str(type) };
 	struct guard *g = guard_new(&plan, &head);
 
 	assert_non_null(g);
@@ -72,13 +93,19 @@ static void
 only_what_may_be_used_is_listed(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+	static const char *const types[] = { "application/json", "text/event-stream",
+		"application/x-ndjson", "image/png" };
+
+	for (size_t i = 0; i < 4 * COUNT_OF(rows); i++) {
+		const size_t at = i / 4;
+		if (i % 4 == 0 && !strncmp(rows[at].name, "lines of", 8))
+			continue; /* they are not what the type says */
 		struct buf out;
 		buf_init(&out, 0);
-		enum guard_result r = list(rows[i].in, 200, &out);
-		if ((r == GUARD_PASS) != (rows[i].want != NULL) ||
-			(rows[i].want && !span_is(buf_view(&out), rows[i].want)))
-			fail_msg("%s: %d %.*s", rows[i].name, (int)r, SPAN_ARG(buf_view(&out)));
+		enum guard_result r = list(rows[at].in, types[i % 4], 200, &out);
+		if ((r == GUARD_PASS) != (rows[at].want != NULL) ||
+			(rows[at].want && !span_is(buf_view(&out), rows[at].want)))
+			fail_msg("%s, %s: %d %.*s", rows[at].name, types[i % 4], (int)r, SPAN_ARG(buf_view(&out)));
 		buf_free(&out);
 	}
 }
@@ -90,7 +117,7 @@ an_error_is_no_list(void **state)
 
 	(void)state;
 	buf_init(&out, 0);
-	assert_int_equal(list(DATA(M("no")), 404, &out), GUARD_PASS);
+	assert_int_equal(list(DATA(M("no")), "application/json", 404, &out), GUARD_PASS);
 	assert_true(span_is(buf_view(&out), DATA(M("no"))));
 	buf_free(&out);
 }
