@@ -450,7 +450,8 @@ cmd_init(int argc, char **argv)
 	size_t nbackends = 0;
 	const struct cmd_option options[] = {
 		{ "haproxy", .text = in.file, .count = &in.nfile, .most = INIT_FILES_MAX },
-		{ "frontend", .text = in.wish.frontend, .count = &in.wish.nfrontend, .most = LAY_FRONTENDS_MAX },
+		{ "frontend", .text = in.wish.frontend, .count = &in.wish.nfrontend,
+			.most = LAY_FRONTENDS_MAX },
 		{ "host", .text = &in.wish.host },
 		{ "backend", .text = backends, .count = &nbackends, .most = LAY_BACKENDS_MAX },
 		{ "person", .text = &in.person },

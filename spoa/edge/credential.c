@@ -1,6 +1,6 @@
 /* Which lines hold a credential of the person's own: a header that carries one, a value of the
- * environment, a key that is written out or in a map, what is looked up and sent under a name of
- * secrets, and all of these by way of a variable that another section may have set. */
+ * environment, a key that is written out or in a map, what is looked up and sent under a name
+ * of secrets, and all of these by way of a variable that another section may have set. */
 #include <stdio.h>
 
 #include "base/ascii.h"
@@ -292,8 +292,8 @@ map_has_keys(struct span value)
 	return keys;
 }
 
-/* What a word reads: of the environment, of a file, of a script, of a variable. The unique id is
- * as a variable is, and so is one that only the running process sets. */
+/* What a word reads: of the environment, of a file, of a script, of a variable. The unique id
+ * is as a variable is, and so is one that only the running process sets. */
 static enum level
 word_level(const struct variables *v, struct span word)
 {
@@ -312,7 +312,7 @@ word_level(const struct variables *v, struct span word)
 		rest = span_cut(rest, (size_t)(p - rest.p) + 4, rest.n);
 		struct span name = span_cut(rest, 0, strcspn(rest.p, ",)"));
 		const struct variable *known = variable_named(v, name);
-		enum level of = known ? known->level
+		enum level of = known					      ? known->level
 				: span_starts(name, SPAN_LIT("txn.tollgate")) ? NONE
 				: span_starts(name, SPAN_LIT("proc."))	      ? SECRET
 									      : LOOKED_UP;
@@ -427,10 +427,11 @@ adds_credential(const struct haproxy_section *s, const struct haproxy_line *l)
 		if (span_ieq(name, span_str(credential_headers[i])))
 			return true;
 	if (id)
-		return format && (format->secret ||
-				  (named_for_secrets(name) &&
-				   (format->looked_up ||
-				    is_written_out(haproxy_word(format, 1)))));
+		return format &&
+		       (format->secret ||
+			       (named_for_secrets(name) &&
+				       (format->looked_up ||
+					       is_written_out(haproxy_word(format, 1)))));
 	while ((server = haproxy_next(&w)))
 		if (span_is(server->word[0], "server") &&
 			(holds_key(haproxy_word(server, 1)) || named_for_secrets(name)))

@@ -227,8 +227,8 @@ add_older(struct buf *out, struct span piece)
 	}
 }
 
-/* The shipped lines as sections: a frontend for the stanza with its routes, one for how that was
- * before, the frontends of the complete example, a backend for the guard. */
+/* The shipped lines as sections: a frontend for the stanza with its routes, one for how that
+ * was before, the frontends of the complete example, a backend for the guard. */
 static void
 read_pieces(struct judge *j)
 {
@@ -277,7 +277,7 @@ take_gate(struct judge *j, const struct haproxy_section *s)
 			 span_is(haproxy_word(&s->line[i], 1), "tollgate");
 	j->gate = s;
 	j->engine = engine_of(s);
-	j->shipped_gate = !named	     ? j->shipped_edge
+	j->shipped_gate = !named	    ? j->shipped_edge
 			  : older_stanza(s) ? j->shipped_older
 					    : j->shipped_stanza;
 }

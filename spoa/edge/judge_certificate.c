@@ -35,8 +35,9 @@ say_end(struct certificates *c, const char *file, int64_t end_s)
 		return;
 	clock_second(end_s * 1000000000, day);
 	if (left <= 0)
-		found(c->j, c->at, NULL, "%s: its certificate ended on %s: whoever is shown it refuses it",
-			file, day);
+		found(c->j, c->at, NULL,
+			"%s: its certificate ended on %s: whoever is shown it refuses it", file,
+			day);
 	else
 		found(c->j, c->at, NULL,
 			"%s: its certificate ends on %s, in %lld day%s: renew it and reload "
@@ -52,6 +53,10 @@ read_certificate(struct certificates *c, const char *file)
 	int64_t end_s;
 
 	if (c->files++ >= CRT_FILES_MAX)
+		return true;
+	struct stat st;
+
+	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
 		return true;
 	buf_init(&text, CRT_BYTES_MAX);
 	bool there = buf_file(&text, file);

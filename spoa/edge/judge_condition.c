@@ -124,9 +124,11 @@ spares_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
 {
 	const struct haproxy_line *once = decided_once(s);
 	bool above = once && span_is(l->word[0], "http-request") && is_before(s, l, once);
-	unsigned what = above || !scope_changed_before(s, l) ? NAMED : 0;
+	unsigned gated = once && !above ? GATED : 0;
 
-	return holds_only(s, l, what | (once && !above ? GATED : 0), true);
+	if (!holds_only(s, l, gated | NAMED, true))
+		return false;
+	return above || (gated && holds_only(s, l, gated, true)) || !scope_changed_before(s, l);
 }
 
 bool

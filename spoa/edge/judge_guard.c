@@ -1,6 +1,6 @@
 /* Which sections hold a credential, whether a guard stands before it, and which ways around the
- * gate lead to a provider. A request without any key got the provider's answer through a backend
- * whose guard was forgotten. */
+ * gate lead to a provider. A request without any key got the provider's answer through a
+ * backend whose guard was forgotten. */
 #include <stdio.h>
 
 #include "edge/judge_private.h"
@@ -146,11 +146,10 @@ answers_all(const struct haproxy_section *s)
 		bool redirect = span_is(l->word[0], "redirect");
 		for (size_t i = 2; i < l->n && span_is(l->word[0], "bind"); i++)
 			tls |= span_is(l->word[i], "ssl") || span_is(l->word[i], "quic4");
-		if (l->maybe ||
-			!(redirect || (span_is(l->word[0], "http-request") &&
-					      (SPAN_IN(haproxy_word(l, 1), refusals) ||
-						      span_is(haproxy_word(l, 1),
-							      "redirect")))))
+		if (l->maybe || !(redirect || (span_is(l->word[0], "http-request") &&
+						      (SPAN_IN(haproxy_word(l, 1), refusals) ||
+							      span_is(haproxy_word(l, 1),
+								      "redirect")))))
 			continue;
 		answers |= at == l->n;
 		plain |= at + 4 == l->n && span_is(l->word[at + 2], "ssl_fc") &&
@@ -231,13 +230,13 @@ judge_ways(struct judge *j, const struct haproxy_section *back, bool guarded)
 		const struct haproxy_section *front = &j->h->section[i];
 		const struct haproxy_line *l;
 		if (!is_front(front) || (front == j->inner && !engine_of(front)) ||
-			gates_all(front) ||
-			(guarded && engine_of(front)) || answers_all(front) ||
-			!(l = way_to(front, back)))
+			gates_all(front) || (guarded && engine_of(front)) ||
+			answers_all(front) || !(l = way_to(front, back)))
 			continue;
 		if (guarded)
 			found(j, l, NULL,
-				"%.*s has no stanza and leads to %.*s, whose guard answers each "
+				"%.*s has no stanza and leads to %.*s, whose guard answers "
+				"each "
 				"of its requests with a 503: `tollgate init --frontend %.*s` "
 				"lays it there too",
 				SPAN_ARG(front->name), SPAN_ARG(back->name),

@@ -291,8 +291,8 @@ void
 rule_changed_after(struct judge *j)
 {
 	static const char *const shaping[] = { "replace-path", "replace-pathq", "replace-uri",
-		"set-path", "set-pathq", "set-query", "set-uri", "set-method",
-		"normalize-uri", "set-src" };
+		"set-path", "set-pathq", "set-query", "set-uri", "set-method", "normalize-uri",
+		"set-src" };
 
 	found_after(j, shaping, COUNT_OF(shaping), NULL,
 		"this comes after the stanza's question: the policy sees the request as it was "

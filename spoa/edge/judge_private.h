@@ -112,8 +112,8 @@ const char *dialect_of_servers(const struct haproxy_section *s);
 /* A backend that the policy may name, or that holds a credential; ours are none. */
 bool is_provider(const struct judge *j, const struct haproxy_section *s);
 
-/* The rules: judge_guard.c, judge_stanza.c, judge_scope.c, judge_own.c, judge_setup.c, judge_tuning.c,
- * judge_certificate.c. */
+/* The rules: judge_guard.c, judge_stanza.c, judge_scope.c, judge_own.c, judge_setup.c,
+ * judge_tuning.c, judge_certificate.c. */
 void rule_certificates(struct judge *j);
 void rule_credential_unguarded(struct judge *j);
 void rule_credential_in_front(struct judge *j);

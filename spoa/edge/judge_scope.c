@@ -1,5 +1,6 @@
 /* What passes the gate: what `acl tollgate` reads, by way of variables and headers too, and
- * which rules change that. The stanza decides once; one of before asked the ACL at each line. */
+ * which rules change that. The stanza decides once; one of before asked the ACL at each line.
+ */
 #include <regex.h>
 #include <stdio.h>
 
@@ -357,25 +358,30 @@ stanza_begins(const struct haproxy_section *s)
 static bool
 changes_scope(const struct haproxy_section *s, const struct haproxy_line *l)
 {
-	const struct haproxy_line *once = decided_once(s);
-	const struct haproxy_line *begin = once ? once : stanza_begins(s);
+	bool some = false;
 
-	if (!begin || is_before(s, l, begin) || spares_the_named(s, l) ||
-		is_of_the_inner(s, l))
-		return false;
-	for (size_t i = 0; i < s->n; i++)
-		if (is_scope(&s->line[i]) && changes(l, &s->line[i]))
-			return true;
-	return false;
+	for (size_t i = 0; i < s->n && !some; i++)
+		some = is_scope(&s->line[i]) && changes(l, &s->line[i]);
+	return some && !spares_the_named(s, l) && !is_of_the_inner(s, l);
+}
+
+/* Where the stanza's rules of the request begin; NULL: it has none. */
+static const struct haproxy_line *
+scope_begins(const struct haproxy_section *s)
+{
+	const struct haproxy_line *once = decided_once(s);
+
+	return once ? once : stanza_begins(s);
 }
 
 bool
 scope_changed_before(const struct haproxy_section *s, const struct haproxy_line *l)
 {
+	const struct haproxy_line *begin = scope_begins(s), *k = begin ? begin : s->line + s->n;
 	bool request = span_is(l->word[0], "http-request");
 
-	for (size_t i = 0; s && i < s->n; i++)
-		if ((!request || &s->line[i] < l) && changes_scope(s, &s->line[i]))
+	for (; k < s->line + s->n && (!request || k < l); k++)
+		if (span_is(k->word[0], "http-request") && changes_scope(s, k))
 			return true;
 	return false;
 }
@@ -410,15 +416,15 @@ hides_scope(const struct judge *j, const struct haproxy_line *l)
 static void
 judge_above(struct judge *j)
 {
-	const struct haproxy_line *once = decided_once(j->gate), *l;
-	const struct haproxy_line *begin = once ? once : stanza_begins(j->gate);
+	const struct haproxy_line *begin = scope_begins(j->gate), *l;
 	struct haproxy_walk w = haproxy_walk(j->gate);
 
 	while (begin && (l = haproxy_next(&w)))
 		if (is_before(j->gate, l, begin) && hides_scope(j, l))
 			found(j, l, NULL,
 				"above the stanza this gives requests another host than `acl "
-				"tollgate` names: what it fits does not pass the gate, and goes "
+				"tollgate` names: what it fits does not pass the gate, and "
+				"goes "
 				"where your own routes lead, unread. Move it below the stanza");
 }
 
@@ -426,13 +432,17 @@ judge_above(struct judge *j)
 void
 rule_scope_changed(struct judge *j)
 {
-	if (j->gate)
-		judge_above(j);
-	for (size_t i = 0; j->gate && !decided_once(j->gate) && i < j->gate->n; i++)
-		if (changes_scope(j->gate, &j->gate->line[i]) &&
-			!find_saying(j->shipped_gate, &j->gate->line[i]))
-			found(j, &j->gate->line[i], NULL,
-				"this changes what `acl tollgate` tests, and each later line of "
+	const struct haproxy_line *l;
+
+	if (!j->gate)
+		return;
+	judge_above(j);
+	l = decided_once(j->gate) ? NULL : stanza_begins(j->gate);
+	for (; l && l < j->gate->line + j->gate->n; l++)
+		if (changes_scope(j->gate, l) && !find_saying(j->shipped_gate, l))
+			found(j, l, NULL,
+				"this changes what `acl tollgate` tests, and each later line "
+				"of "
 				"this older stanza asks it anew: what was denied goes where "
 				"your own routes lead, unread. `tollgate init --write` renews "
 				"the stanza in place: it decides once");
@@ -459,7 +469,8 @@ rule_variables_limit(struct judge *j)
 			if (span_starts(l->word[0], SPAN_LIT("tune.vars.")) &&
 				!span_is(haproxy_word(l, 1), "0"))
 				found(j, l, NULL,
-					"what does not fit is not set, and nothing says so: the "
+					"what does not fit is not set, and nothing says so: "
+					"the "
 					"gate obeys variables, and what it cannot see it lets "
 					"your own routes have; take this line out");
 		}

@@ -43,7 +43,8 @@ rule_deny_answers(struct judge *j)
 			(span_is(l->word[0], "http-request") &&
 				SPAN_IN(haproxy_word(l, 1), open)))
 			found(j, l, NULL,
-				"what was denied comes to tollgate-deny, which answers it; with "
+				"what was denied comes to tollgate-deny, which answers it; "
+				"with "
 				"this line it goes on: take it out");
 }
 

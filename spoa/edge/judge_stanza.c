@@ -151,8 +151,8 @@ judge_lines(
 	}
 }
 
-/* ACLs of one name are alternatives: a second one opens what the shipped one says. One of a name
- * that HAProxy has takes its place. */
+/* ACLs of one name are alternatives: a second one opens what the shipped one says. One of a
+ * name that HAProxy has takes its place. */
 static void
 judge_second_acls(struct judge *j)
 {
@@ -161,8 +161,8 @@ judge_second_acls(struct judge *j)
 
 	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
-		if (span_is(l->word[0], "acl") &&
-			SPAN_IN(haproxy_word(l, 1), names) && !find_saying(j->shipped_gate, l) &&
+		if (span_is(l->word[0], "acl") && SPAN_IN(haproxy_word(l, 1), names) &&
+			!find_saying(j->shipped_gate, l) &&
 			(j->shipped_gate != j->shipped_edge ||
 				span_starts(haproxy_word(l, 1), SPAN_LIT("METH_"))))
 			found(j, l, NULL,

@@ -251,8 +251,7 @@ lay_edits(struct lay *l, const struct haproxy *h)
 	for (size_t i = 0; i < h->n; i++) {
 		const struct haproxy_section *s = &h->section[i];
 		bool back = s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
-		if (back &&
-			(is_chosen(l, s) || (credential_of(s) && !unguarded_by_wish(s))) &&
+		if (back && (is_chosen(l, s) || (credential_of(s) && !unguarded_by_wish(s))) &&
 			!span_starts(s->name, SPAN_LIT("tollgate-")))
 			lay_backend(l, s, is_chosen(l, s));
 	}

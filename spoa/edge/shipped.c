@@ -43,8 +43,9 @@ shipped_older(struct span line, struct buf *out)
 					"var(txn.tollgate_gated) -m found }";
 	/* these were for both passes */
 	const char *was = holds(line, "del-header") ? "tollgate" : "tollgate !tollgate-inner";
-	struct { const char *text, *was; } const changed[] = { { gated, was },
-		{ undecided, "" } };
+	struct {
+		const char *text, *was;
+	} const changed[] = { { gated, was }, { undecided, "" } };
 
 	if (holds(line, "acl tollgate-gated") || holds(line, "set-var(txn.tollgate_gated)"))
 		return;

@@ -25,8 +25,8 @@ enum shipped_piece {
 };
 /* Its lines, comments included, the line "#---" not. */
 struct span shipped_piece(enum shipped_piece piece);
-/* A line of the stanza as it was before 0.2, when each line asked the ACL anew; into *out, which
- * stays empty where there was none. */
+/* A line of the stanza as it was before 0.2, when each line asked the ACL anew; into *out,
+ * which stays empty where there was none. */
 void shipped_older(struct span line, struct buf *out);
 
 #endif

@@ -106,7 +106,8 @@ static const struct row {
 		"    http-request do-resolve(txn.tollgate.backend,dns,ipv4) str(a)\n" BELOW,
 		"do-resolve", NULL, NULL, false },
 	{ "own-variables", "by a converter in a header", BELOW,
-		"    http-request set-header x-a %[str(direct),set-var(txn.tollgate.via)]\n" BELOW,
+		"    http-request set-header x-a "
+		"%[str(direct),set-var(txn.tollgate.via)]\n" BELOW,
 		"%[str(direct)", NULL, NULL, false },
 	{ "own-variables", "by one in a condition, quoted", BELOW,
 		"    http-request set-header x-a b if { "
@@ -175,7 +176,8 @@ static const struct row {
 	{ "stanza-lines", "the question is not asked",
 		"http-request send-spoe-group tollgate request if",
 		"http-request send-spoe-group tollgate request if FALSE",
-		"tollgate request if FALSE", "tollgate request if tollgate-gated", NULL, false },
+		"tollgate request if FALSE", "tollgate request if tollgate-gated", NULL,
+		false },
 	{ "stanza-lines", "a line is scoped by path",
 		"http-request wait-for-body time 15s if tollgate-gated",
 		"http-request wait-for-body time 15s if { path_beg /v1 }", "{ path_beg /v1 }",
@@ -432,34 +434,47 @@ static const struct row {
 		"\nbackend site\n\thttp-request set-header X-My-Key abcdefgh\n",
 		"backend site\n\thttp", GUARD, NULL, false },
 	{ "credential-unguarded", "a map that has keys", "\nbackend site\n",
-		"\nbackend site\n\thttp-request set-header x-up %[str(a),map(tests/data/judge/keys.map)]\n",
+		"\nbackend site\n\thttp-request set-header x-up "
+		"%[str(a),map(tests/data/judge/keys.map)]\n",
 		"backend site\n\th", GUARD, NULL, false },
-	{ "credential-unguarded", "a variable of a map, in a header that is named for it", "\nbackend site\n",
-		"\nbackend site\n\thttp-request set-var(txn.u) str(a),map_beg(/etc/none.map)\n\thttp-request set-header x-up-token %[var(txn.u)]\n",
+	{ "credential-unguarded", "a variable of a map, in a header that is named for it",
+		"\nbackend site\n",
+		"\nbackend site\n\thttp-request set-var(txn.u) "
+		"str(a),map_beg(/etc/none.map)\n\thttp-request set-header x-up-token "
+		"%[var(txn.u)]\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "a parameter of a map", "\nbackend site\n",
-		"\nbackend site\n\thttp-request set-query key=%[str(a),map(/etc/none.map)]&%[query]\n",
+		"\nbackend site\n\thttp-request set-query "
+		"key=%[str(a),map(/etc/none.map)]&%[query]\n",
 		"backend site\n\th", GUARD, NULL, false },
-	{ "credential-unguarded", "a variable of the process that no file sets", "\nbackend site\n",
+	{ "credential-unguarded", "a variable of the process that no file sets",
+		"\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-up %[var(proc.up)]\n",
 		"backend site\n\th", GUARD, NULL, false },
-	{ "credential-unguarded", "one that a file sets, of the environment", "\nbackend site\n",
-		"\nbackend site\n\thttp-request set-header x-up %[var(proc.up)]\nglobal\n\tset-var proc.up env(UP)\nbackend site3\n",
+	{ "credential-unguarded", "one that a file sets, of the environment",
+		"\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header x-up "
+		"%[var(proc.up)]\nglobal\n\tset-var proc.up env(UP)\nbackend site3\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "a variable of another engine", "\nbackend site\n",
-		"\nbackend site\n\thttp-request set-header x-up-secret %[var(txn.vault.value)]\n",
+		"\nbackend site\n\thttp-request set-header x-up-secret "
+		"%[var(txn.vault.value)]\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "by a converter in a condition", "\nbackend site\n",
-		"\nbackend site\n\thttp-request set-header x-ok yes if { env(K),set-var(txn.c) -m found }\n\thttp-request set-header x-up %[var(txn.c)]\n",
+		"\nbackend site\n\thttp-request set-header x-ok yes if { env(K),set-var(txn.c) "
+		"-m found }\n\thttp-request set-header x-up %[var(txn.c)]\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "of the unique id", "\nbackend site\n",
-		"\nbackend site\n\thttp-request set-header x-up %[unique-id]\nfrontend idf\n\tbind :82\n\tunique-id-format sk-proj-0123456789abcdef\nbackend site3\n",
+		"\nbackend site\n\thttp-request set-header x-up %[unique-id]\nfrontend "
+		"idf\n\tbind :82\n\tunique-id-format sk-proj-0123456789abcdef\nbackend site3\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "the name of a server", "\nbackend site\n",
 		"\nbackend site\n\thttp-send-name-header x-api-key\n\tserver abc :1\n",
 		"backend site\n\th", GUARD, NULL, false },
-	{ "credential-unguarded", "the name of a server, under another name", "\nbackend site\n",
-		"\nbackend site\n\thttp-send-name-header x-up\n\tserver sk-proj-0123456789abcdef :1\n",
+	{ "credential-unguarded", "the name of a server, under another name",
+		"\nbackend site\n",
+		"\nbackend site\n\thttp-send-name-header x-up\n\tserver "
+		"sk-proj-0123456789abcdef :1\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "under a name of secrets", "\nbackend site\n",
 		"\nbackend site\n\thttp-send-name-header X-Up-Token\n\tserver abc :1\n",
@@ -478,11 +493,13 @@ static const struct row {
 		"\tlog global\n\tunique-id-format \"${TG_KEY-x}\"\n\tunique-id-header x-up\n",
 		"unique-id-header", NULL, NULL, false },
 	{ "ungated-provider", "a frontend without the stanza", "\nbackend site\n",
-		"\nfrontend plain\n\tbind :80\n\tdefault_backend vllm\nbackend vllm\n\tserver a "
+		"\nfrontend plain\n\tbind :80\n\tdefault_backend vllm\nbackend vllm\n\tserver "
+		"a "
 		"vllm-1:8000 check\nbackend site\n",
 		"default_backend vllm", GUARD, NULL, false },
 	{ "ungated-provider", "by a rule of its own", "\nbackend site\n",
-		"\nfrontend plain\n\tbind :80\n\thttp-request redirect scheme https if { path / "
+		"\nfrontend plain\n\tbind :80\n\thttp-request redirect scheme https if { path "
+		"/ "
 		"}\n\tuse_backend llm if { path_beg /v1 }\nbackend llm\n\tserver a "
 		"api.openai.com:443 ssl verify none check\nbackend site\n",
 		"use_backend llm", GUARD, NULL, false },
@@ -525,7 +542,8 @@ static const struct row {
 		"/run/tollgate/inner.sock,:9999", "inner.sock,", BIND, NULL, false },
 	{ "stanza-absent", "the last of two engines", "engine tollgate config",
 		"engine tollgate engine waf config", "frontend web", SPOE, NULL, false },
-	{ "deny-answers", "a server for what was denied", "backend tollgate-deny from tollgate\n",
+	{ "deny-answers", "a server for what was denied",
+		"backend tollgate-deny from tollgate\n",
 		"backend tollgate-deny from tollgate\n    server a 127.0.0.1:8099\n",
 		"server a 127.0.0.1:8099", NULL, NULL, true },
 	{ "deny-answers", "none of the rules that answer",
@@ -545,8 +563,8 @@ static const struct row {
 	{ "ungated-provider", "a listen with the stanza, for other hosts", "frontend web\n",
 		"listen web\n\tserver a vllm-1:8000 check\n", "listen web", NULL, NULL, false },
 	{ "changed-after", "another address than was asked for", BELOW,
-		"    http-request set-src hdr(x-real-ip)\n" BELOW, "set-src hdr(", "if !tollgate",
-		NULL, false },
+		"    http-request set-src hdr(x-real-ip)\n" BELOW, "set-src hdr(",
+		"if !tollgate", NULL, false },
 	{ "own-variables", "of a parent", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-var(ptxn.tollgate.via) str(direct)\n",
 		"set-var(ptxn", NULL, NULL, false },
@@ -614,7 +632,8 @@ static const struct {
 		NULL },
 	{ "credential-unguarded", "a variable of the process that says where this is",
 		"\nbackend site\n",
-		"\nbackend site\n\thttp-request set-header x-dc %[var(proc.dc)]\nglobal\n\tset-var "
+		"\nbackend site\n\thttp-request set-header x-dc "
+		"%[var(proc.dc)]\nglobal\n\tset-var "
 		"proc.dc str(fra)\nbackend site3\n",
 		NULL },
 	{ "credential-unguarded", "what the gate said", "\nbackend site\n",
@@ -633,7 +652,8 @@ static const struct {
 		"check\nbackend site\n",
 		NULL },
 	{ "ungated-provider", "no provider by wish", "\nbackend site\n",
-		"\nfrontend plain\n\tbind :80\n\tdefault_backend vllm\nbackend vllm # tollgate: no "
+		"\nfrontend plain\n\tbind :80\n\tdefault_backend vllm\nbackend vllm # "
+		"tollgate: no "
 		"guard\n\tserver a vllm-1:8000 check\nbackend site\n",
 		NULL },
 	{ "ungated-provider", "what has passed the gate", "\tdefault_backend site\n",
@@ -642,7 +662,8 @@ static const struct {
 		NULL },
 	{ "ungated-provider", "a map that does not name it", "\nbackend site\n",
 		"\nfrontend plain\n\tbind :80\n\tuse_backend "
-		"%[req.hdr(host),map(tests/data/judge/names.map,site)]\nbackend vllm\n\tserver a "
+		"%[req.hdr(host),map(tests/data/judge/names.map,site)]\nbackend vllm\n\tserver "
+		"a "
 		"vllm-1:8000 check\nbackend site\n",
 		NULL },
 	{ "ungated-guarded", "what is for the gate alone", BELOW,
@@ -650,9 +671,11 @@ static const struct {
 	{ "scope-changed", "what names it, for all", SPOE,
 		"http-request set-header host AI.example.com\n    " SPOE, NULL },
 	{ "scope-changed", "another spelling of it", SPOE,
-		"http-request set-header host %[req.hdr(host),regsub(^www.,)]\n    " SPOE, NULL },
+		"http-request set-header host %[req.hdr(host),regsub(^www.,)]\n    " SPOE,
+		NULL },
 	{ "scope-changed", "of other hosts", SPOE,
-		"http-request set-header host api.example.net if !tollgate !tollgate-inner\n    " SPOE,
+		"http-request set-header host api.example.net if !tollgate !tollgate-inner\n   "
+		" " SPOE,
 		NULL },
 	{ "scope-changed", "below what decides once", BELOW,
 		"    http-request set-header host api.example.net\n" BELOW, NULL },

@@ -173,8 +173,8 @@ judge_row(const struct row *r)
 		buf_init(&mine, 0);
 		buf_span(&mine, shipped("haproxy/haproxy.cfg"));
 	} else {
-		laid_as(&mine, !strcmp(r->rule, "scope-changed") ||
-				       !strcmp(r->rule, "stanza-older"));
+		laid_as(&mine,
+			!strcmp(r->rule, "scope-changed") || !strcmp(r->rule, "stanza-older"));
 	}
 	buf_init(&ours, 0);
 	buf_span(&ours, shipped("haproxy/tollgate.cfg"));

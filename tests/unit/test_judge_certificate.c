@@ -54,20 +54,22 @@ static const struct {
 	{ "its end is another", "frontend f\n bind :1 ssl crt @/gone.pem\n", "gone" },
 	{ "an intermediate ends first", "frontend f\n bind :1 ssl crt @/chain.pem\n",
 		"chain 2" },
-	{ "each crt of a line", "frontend f\n bind :1 ssl crt @/near.pem alpn h2 crt @/gone.pem\n",
+	{ "each crt of a line",
+		"frontend f\n bind :1 ssl crt @/near.pem alpn h2 crt @/gone.pem\n",
 		"near 13 gone" },
 	{ "a folder's files, those of other kinds aside", "frontend f\n bind :1 ssl crt @/d\n",
 		"a.pem 1" },
-	{ "a list, a file a line",
-		"frontend f\n bind :1 ssl crt-list @/list\n", "near 13 gone" },
+	{ "a list, a file a line", "frontend f\n bind :1 ssl crt-list @/list\n",
+		"near 13 gone" },
 	{ "below crt-base", "global\n crt-base @\nlisten f\n bind :1 ssl crt near.pem\n",
 		"near 13" },
 	{ "one that HAProxy shows a server", "backend b\n server a :1 ssl crt @/near.pem\n",
 		"near 13" },
 	{ "for all servers", "defaults\n default-server ssl crt @/near.pem\nbackend b\n",
 		"near 13" },
-	{ "a store of its own", "crt-store s\n crt-base @\n load crt near.pem alias n\nfrontend "
-				"f\n bind :1 ssl crt \"@s/n\"\n",
+	{ "a store of its own",
+		"crt-store s\n crt-base @\n load crt near.pem alias n\nfrontend "
+		"f\n bind :1 ssl crt \"@s/n\"\n",
 		"near 13" },
 	{ "a name for several kinds of key", "frontend f\n bind :1 ssl crt @/both\n",
 		"both.ecdsa 3" },
@@ -135,8 +137,9 @@ certificates_near_their_end_are_named(void **state)
 	make_pem("d/.hidden", DAY, 0);
 	struct buf list;
 	buf_init(&list, 0);
-	buf_printf(&list, "# ours\n%s/near.pem [alpn h2] a.example\n\n%s/gone.pem\n%s/far.pem !*\n",
-		dir, dir, dir);
+	buf_printf(&list,
+		"# ours\n%s/near.pem [alpn h2] a.example\n\n%s/gone.pem\n%s/far.pem !*\n", dir,
+		dir, dir);
 	buf_putc(&list, 0);
 	put("list", list.p);
 	buf_free(&list);

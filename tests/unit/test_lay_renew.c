@@ -1,5 +1,5 @@
-/* init on a file that has a stanza: an older one is renewed in place, and several frontends each
- * have theirs. */
+/* init on a file that has a stanza: an older one is renewed in place, and several frontends
+ * each have theirs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,8 +62,9 @@ an_older_stanza_is_renewed_in_place(void **state)
 		"\tfilter spoe", "\thttp-request set-var(txn.tollgate_gated) bool(false)\n",
 		"\thttp-request set-var(txn.tollgate_gated) bool(true) if tollgate "
 		"!tollgate-inner\n",
-		"x-tollgate-leaving", "\thttp-request send-spoe-group tollgate request if "
-				      "tollgate-gated ",
+		"x-tollgate-leaving",
+		"\thttp-request send-spoe-group tollgate request if "
+		"tollgate-gated ",
 		"    http-request set-header host api.example.net\n",
 		"\tuse_backend tollgate-deny if tollgate-gated ", "default_backend one" };
 
@@ -150,8 +151,7 @@ each_frontend_that_is_named_gets_the_stanza(void **state)
 	/* one after the other is the same */
 	put("both", text);
 	put_tree(TWO PROVIDERS, NULL);
-	assert_int_equal(
-		INIT("--host", "ai.example.com", "--frontend", "plain", "--write"), 0);
+	assert_int_equal(INIT("--host", "ai.example.com", "--frontend", "plain", "--write"), 0);
 	assert_int_equal(INIT("--host", "ai.example.com", "--frontend", "tls", "--write"), 0);
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), whole("both"));
 	/* what may stand once does */
@@ -174,6 +174,5 @@ main(void)
 		cmocka_unit_test(each_frontend_that_is_named_gets_the_stanza),
 	};
 
-	return cmocka_run_group_tests_name(
-		"lay_renew", tests, temp_dir_make, temp_dir_remove);
+	return cmocka_run_group_tests_name("lay_renew", tests, temp_dir_make, temp_dir_remove);
 }
