@@ -9,10 +9,13 @@ const unsigned char digits64[256] = {
 };
 
 const unsigned char digits_in[256] = {
-	['A' ... 'F'] = IN64 | IN32 | IN16 | IN_UPPER, ['G' ... 'Z'] = IN64 | IN32 | IN_UPPER,
-	['a' ... 'f'] = IN64 | IN32 | IN16 | IN_LOWER, ['g' ... 'z'] = IN64 | IN32 | IN_LOWER,
-	['0' ... '1'] = IN64 | IN16 | IN_DECIMAL, ['2' ... '7'] = IN64 | IN32 | IN16 | IN_DECIMAL,
-	['8' ... '9'] = IN64 | IN16 | IN_DECIMAL,
+	['A' ... 'F'] = IN64 | IN32 | IN32HEX | IN16 | IN_UPPER,
+	['G' ... 'V'] = IN64 | IN32 | IN32HEX | IN_UPPER, ['W' ... 'Z'] = IN64 | IN32 | IN_UPPER,
+	['a' ... 'f'] = IN64 | IN32 | IN32HEX | IN16 | IN_LOWER,
+	['g' ... 'v'] = IN64 | IN32 | IN32HEX | IN_LOWER, ['w' ... 'z'] = IN64 | IN32 | IN_LOWER,
+	['0' ... '1'] = IN64 | IN32HEX | IN16 | IN_DECIMAL,
+	['2' ... '7'] = IN64 | IN32 | IN32HEX | IN16 | IN_DECIMAL,
+	['8' ... '9'] = IN64 | IN32HEX | IN16 | IN_DECIMAL,
 	['+'] = IN64, ['-'] = IN64, ['/'] = IN64, ['_'] = IN64,
 };
 /* clang-format on */

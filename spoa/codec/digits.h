@@ -1,5 +1,5 @@
-/* The digits of RFC 4648's encodings: base64 in both alphabets, base32 and hexadecimal in
- * either case. */
+/* The digits of RFC 4648's encodings: base64 in both alphabets, base32 in both and
+ * hexadecimal in either case. */
 #ifndef CODEC_DIGITS_H
 #define CODEC_DIGITS_H
 
@@ -16,6 +16,7 @@ enum {
 	IN_UPPER = 8,
 	IN_LOWER = 16,
 	IN_DECIMAL = 32,
+	IN32HEX = 64,
 };
 extern const unsigned char digits_in[256];
 
@@ -39,6 +40,15 @@ value32(char c)
 	if (is_alpha(c))
 		return to_lower(c) - 'a';
 	return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
+}
+
+static inline int
+value32hex(char c)
+{
+	if (is_digit(c))
+		return c - '0';
+	int v = to_lower(c) - 'a' + 10;
+	return v >= 10 && v < 32 ? v : -1;
 }
 
 #endif

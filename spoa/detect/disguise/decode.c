@@ -19,9 +19,10 @@ enum {
 };
 
 /* Characters that whole bytes are made of: so many positions a group can have. */
-static const unsigned groups[] = { [BLOB_BASE64] = 4, [BLOB_BASE32] = 8, [BLOB_HEX] = 2 };
+static const unsigned groups[] = { [BLOB_BASE64] = 4, [BLOB_BASE32] = 8, [BLOB_BASE32HEX] = 8,
+	[BLOB_HEX] = 2 };
 static const unsigned char alphabets[] = {
-	[BLOB_BASE64] = IN64, [BLOB_BASE32] = IN32, [BLOB_HEX] = IN16
+	[BLOB_BASE64] = IN64, [BLOB_BASE32] = IN32, [BLOB_BASE32HEX] = IN32HEX, [BLOB_HEX] = IN16
 };
 
 /* Whether byte i of n is in no text. */
@@ -81,7 +82,7 @@ reads_on(const char *p, size_t n)
 static bool
 is_break(char c)
 {
-	return c == '\n' || c == '\r' || c == ' ';
+	return c == '\n' || c == '\r' || c == ' ' || c == '\\' || c == ',';
 }
 
 void
@@ -163,6 +164,7 @@ decode_bits(struct decoding *d, char *out, uint32_t *where, size_t room, int (*v
 		if (v < 0) {
 			if (d->nbits && !d->trying && is_break(d->text.p[d->at]))
 				settle_break(d);
+			d->at += d->text.p[d->at] == '\\'; /* the n of a written \n */
 			continue;
 		}
 		if (d->nbits == 0)
@@ -189,6 +191,7 @@ decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
 	switch (d->b.kind) {
 	case BLOB_BASE64: return decode_bits(d, out, where, room, value64, 6);
 	case BLOB_BASE32: return decode_bits(d, out, where, room, value32, 5);
+	case BLOB_BASE32HEX: return decode_bits(d, out, where, room, value32hex, 5);
 	case BLOB_HEX: return decode_bits(d, out, where, room, hex_value, 4);
 	case BLOB_REVERSED: return decode_reversed(d, out, where, room);
 	default: return decode_codes(d, out, where, room);
@@ -203,6 +206,20 @@ is_utf16(const char *p, size_t n)
 	for (size_t i = 0; i < n; i++)
 		zeros[i & 1] += p[i] == 0;
 	return n >= 8 && (zeros[0] + zeros[1]) * 5 >= n * 2 && (!zeros[0] || !zeros[1]);
+}
+
+/* Three of four bytes are zero, and one of them, in its place, never. */
+static bool
+is_utf32(const char *p, size_t n)
+{
+	size_t zeros[4] = { 0 }, all = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		zeros[i & 3] += p[i] == 0;
+		all += p[i] == 0;
+	}
+	return n >= 16 && all * 5 >= n * 3 &&
+	       (!zeros[0] || !zeros[1] || !zeros[2] || !zeros[3]);
 }
 
 /* The first six bytes of a blob of which no character is missing. */
@@ -231,9 +248,10 @@ first_six(struct span text, const struct blob *b, unsigned char out[6])
 {
 	struct decoding d;
 	uint32_t where[6];
-	bool whole = b->kind == BLOB_BASE64   ? six_of(text, b, out, value64, 6)
-		     : b->kind == BLOB_BASE32 ? six_of(text, b, out, value32, 5)
-					      : six_of(text, b, out, hex_value, 4);
+	bool whole = b->kind == BLOB_BASE64	 ? six_of(text, b, out, value64, 6)
+		     : b->kind == BLOB_BASE32	 ? six_of(text, b, out, value32, 5)
+		     : b->kind == BLOB_BASE32HEX ? six_of(text, b, out, value32hex, 5)
+						 : six_of(text, b, out, hex_value, 4);
 
 	if (whole)
 		return true;
@@ -242,20 +260,22 @@ first_six(struct span text, const struct blob *b, unsigned char out[6])
 }
 
 /* Noise shows soon: one of its first bytes is in no text. Zeros are UTF-16's, where at most
- * every other byte is one. */
+ * every other byte is one, or UTF-32's, of half of the first ones at least. */
 static bool
 is_noise(struct span text, const struct blob *b)
 {
 	unsigned char out[6];
 	bool bad = false, zeros[2] = { false, false };
+	unsigned nzeros = 0;
 
 	if (!first_six(text, b, out))
 		return false;
 	for (size_t i = 0; i < 6; i++) {
 		zeros[i & 1] |= !out[i];
+		nzeros += !out[i];
 		bad |= i < 5 && is_bad((char *)out, i, 6);
 	}
-	return zeros[0] == zeros[1] && bad;
+	return zeros[0] == zeros[1] && nzeros < 3 && bad;
 }
 
 /* b->kind and its bounds are set: finds the place where it reads as text. */
@@ -275,7 +295,7 @@ find_text(struct span text, struct blob *b)
 		size_t n = decode_some(&d, out, where, sizeof(out));
 		if (n < TRY_LEAST)
 			break;
-		b->utf16 = is_utf16(out, n);
+		b->utf16 = is_utf16(out, n) || is_utf32(out, n);
 		if (b->utf16 || reads_on(out, n))
 			return true;
 	}
@@ -294,13 +314,36 @@ run_of(struct span t, size_t at, enum blob_kind kind)
 	return i;
 }
 
+/* After what parts the pieces of a blob in a program or in JSON: \n and \r\n as they are
+ * written, commas and their like, quotes and blanks around those. 0: no such thing. */
+static size_t
+next_piece(struct span t, size_t at)
+{
+	enum { JOINT_MAX = 24 };
+	size_t i = at;
+	bool joint = false;
+
+	for (; i < t.n && i - at < JOINT_MAX; i++) {
+		char c = t.p[i], next = i + 1 < t.n ? t.p[i + 1] : '\0';
+		if (c == '\\' && (next == 'n' || next == 'r'))
+			i++;
+		else if (!memchr("\"', \t\r\n;|", c, 10))
+			break;
+		joint |= c == '\\' || c == ',' || c == ';' || c == '|';
+	}
+	return joint ? i : 0;
+}
+
 /* Where the next line of a wrapped blob begins, after a break at `at`; 0: no break. A
  * single blank is one where *spaced. */
 static size_t
 next_line(struct span t, size_t at, bool *spaced)
 {
-	size_t i = at;
+	size_t i = at, piece;
 
+	*spaced = false;
+	if (i < t.n && memchr("\"',;|\\", t.p[i], 6) && (piece = next_piece(t, at)))
+		return piece;
 	*spaced = i < t.n && t.p[i] == ' ';
 	if (*spaced)
 		return i + 1;
@@ -348,6 +391,13 @@ case_bits(struct span t, size_t from, size_t to)
 	return in;
 }
 
+/* Written in one case. */
+static bool
+is_base32(enum blob_kind kind)
+{
+	return kind == BLOB_BASE32 || kind == BLOB_BASE32HEX;
+}
+
 /* The first place from `at` on where a run of BLOB_MIN characters of the alphabet may
  * begin, in base32 of one case; `end` where there is none. What rules out a place rules
  * out those before it. */
@@ -360,7 +410,7 @@ next_run(struct span t, size_t at, size_t end, enum blob_kind kind)
 			char c = t.p[k - 1];
 			if (!(digits_in[(unsigned char)c] & alphabets[kind]))
 				break;
-			if (kind == BLOB_BASE32)
+			if (is_base32(kind))
 				in |= is_upper(c) ? 1 : is_lower(c) ? 2 : 0;
 			if (in == 3)
 				break;
@@ -405,7 +455,7 @@ sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t 
 		while (i > from && digits_in[(unsigned char)t.p[i - 1]] & alphabets[kind])
 			i--;
 		to = run_of(head, i, kind);
-		unsigned in = kind == BLOB_BASE32 ? case_bits(t, i, to) : 1;
+		unsigned in = is_base32(kind) ? case_bits(t, i, to) : 1;
 		if (in == 0 || in == 3 || (i > 0 && is_alnum(t.p[i - 1]) && t.p[i - 1] != 'x'))
 			continue;
 		size_t whole = to == end && to - i >= LINE_MIN ? wrapped(t, i, to, kind) : to;
@@ -447,7 +497,8 @@ blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 	bool found = find_text(text, b);
 	if (!found) {
 		struct blob other;
-		if (sub_run(text, &other, BLOB_BASE32, at, first)) {
+		if (sub_run(text, &other, BLOB_BASE32, at, first) ||
+			sub_run(text, &other, BLOB_BASE32HEX, at, first)) {
 			*b = other;
 			found = true;
 		}

@@ -1,4 +1,4 @@
-/* Blobs: runs of base64, base64url, hexadecimal, base32 or character codes that stand
+/* Blobs: runs of base64, base64url, hexadecimal, base32, base32hex or character codes that stand
  * for text. RFC 4648 without its strictness: padding is optional, lines may be wrapped,
  * a run may begin in the middle of a group. */
 #ifndef DETECT_DECODE_H
@@ -6,7 +6,14 @@
 
 #include "base/span.h"
 
-enum blob_kind { BLOB_BASE64, BLOB_BASE32, BLOB_HEX, BLOB_CODES, BLOB_REVERSED };
+enum blob_kind {
+	BLOB_BASE64,
+	BLOB_BASE32,
+	BLOB_BASE32HEX,
+	BLOB_HEX,
+	BLOB_CODES,
+	BLOB_REVERSED
+};
 
 /* Numbers of characters are written to these bases. */
 enum { CODE_BASES = 4 };
@@ -19,7 +26,7 @@ struct blob {
 	size_t start, end; /* in the text */
 	size_t from;	   /* where the first whole group begins */
 	unsigned base;	   /* BLOB_CODES */
-	bool utf16;	   /* every other byte of it is zero */
+	bool utf16;	   /* every other byte of it is zero, or three of four (UTF-32) */
 };
 
 /* The blob in the run of base64 characters that begins at `at`; its text decodes to

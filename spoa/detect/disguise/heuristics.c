@@ -353,6 +353,55 @@ empty_piece(struct heuristic *l, size_t i)
 		heuristic_edit(l, i, k, "", 0);
 }
 
+/* The string of a token in braces, f"AK{'IA'}…", `AK${"IA"}…`, whose opening brace is at i: where
+ * its last quote is; 0: none. */
+static size_t
+braced_string(const struct heuristic *l, size_t i)
+{
+	enum { BRACED_MAX = 128 };
+	size_t k = i + 2;
+
+	if (byte_at(l, i) != '{' || !is_quote(byte_at(l, i + 1)))
+		return 0;
+	while (k - i < BRACED_MAX && heuristic_token(byte_at(l, k)))
+		k++;
+	if (byte_at(l, k) != byte_at(l, i + 1) || byte_at(l, k + 1) != '}')
+		return 0;
+	/* []string{"a"}, of a program is none. */
+	char after = byte_at(l, k + 2);
+	return heuristic_token(after) || is_quote(after) || after == '{' || after == '$' ? k : 0;
+}
+
+static void
+braced_begin(struct heuristic *l, size_t i)
+{
+	size_t before = i > 0 && byte_at(l, i - 1) == '$' ? i - 1 : i, last = braced_string(l, i);
+
+	if (!last || before < l->at || before == 0 || !heuristic_token(byte_at(l, before - 1)))
+		return;
+	if (last > i + 2)
+		heuristic_edit(l, before, i + 2, "", 0);
+	else if (heuristic_token(byte_at(l, last + 2)))
+		heuristic_edit(l, before, last + 2, "", 0);
+}
+
+/* The quote at i is the last one of such a string: what is after it may be another. */
+static void
+braced_end(struct heuristic *l, size_t i)
+{
+	size_t first = i, next = i + 2;
+
+	while (first > 0 && i - first < 128 && heuristic_token(byte_at(l, first - 1)))
+		first--;
+	if (first < 2 || first == i || braced_string(l, first - 2) != i)
+		return;
+	next += byte_at(l, next) == '$';
+	if (braced_string(l, next))
+		heuristic_edit(l, i, next + 2, "", 0);
+	else if (heuristic_token(byte_at(l, i + 2)))
+		heuristic_edit(l, i, i + 2, "", 0);
+}
+
 /* ---- markup inside a word ---- */
 
 /* Inside a word, and around one. */
@@ -451,6 +500,8 @@ edit_bracket(struct heuristic *l, size_t i)
 		empty_piece(l, i - 1);
 	else
 		heuristic_address(l, i);
+	if (byte_at(l, i) == '{' && l->at <= i)
+		braced_begin(l, i);
 }
 
 static void
@@ -481,6 +532,8 @@ edit_quote(struct heuristic *l, size_t i)
 		empty_piece(l, i);
 	else
 		piece_end(l, i);
+	if (l->at <= i && byte_at(l, i + 1) == '}')
+		braced_end(l, i);
 	/* A"B"C of a shell; an apostrophe is spelling. */
 	if (l->at <= i && i > 0 && byte_at(l, i) != '\'' && is_alnum(byte_at(l, i - 1)) &&
 		is_alnum(byte_at(l, i + 1)) && !is_prefixed(l, i))
