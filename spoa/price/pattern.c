@@ -81,6 +81,64 @@ price_matches(const char *pattern, struct span name)
 	return *pattern == '\0';
 }
 
+static bool
+in_range(struct span two, uint64_t least, uint64_t most)
+{
+	uint64_t v;
+
+	return span_u64(two, &v) == 0 && v >= least && v <= most;
+}
+
+/* A 0 is any digit, MM and DD are a month and a day, all else is itself. */
+static bool
+has_shape(struct span s, const char *shape)
+{
+	size_t n = strlen(shape);
+
+	if (s.n != n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		bool digit = s.p[i] >= '0' && s.p[i] <= '9';
+		if (shape[i] == 'M' || shape[i] == 'D') {
+			if (!digit || !in_range(span_cut(s, i, i + 2), 1, shape[i] == 'M' ? 12 : 31))
+				return false;
+			i++;
+		} else if (shape[i] == '0' ? !digit : s.p[i] != shape[i]) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* version = "-" day | "@" day | "-" month day | "-" 3 digits | "-v" number [ ":" number ] |
+ * "-latest" */
+static bool
+is_version(struct span s)
+{
+	static const char *const shapes[] = { "-2000MMDD", "-2000-MM-DD", "@2000MMDD",
+		"@2000-MM-DD", "-MMDD", "-000", "-latest" };
+	uint64_t v;
+
+	for (size_t i = 0; i < COUNT_OF(shapes); i++)
+		if (has_shape(s, shapes[i]))
+			return true;
+	if (!span_starts(s, SPAN_LIT("-v")))
+		return false;
+	s = span_cut(s, 2, s.n);
+	bool two = span_chr(s, ':') < s.n;
+	return span_u64(span_next(&s, ':'), &v) == 0 && (!two || span_u64(s, &v) == 0);
+}
+
+size_t
+price_version(struct span name)
+{
+	for (size_t i = name.n; i-- > 1;)
+		if ((name.p[i] == '-' || name.p[i] == '@') &&
+			is_version(span_cut(name, i, name.n)))
+			return name.n - i;
+	return 0;
+}
+
 /* Only a * of `wide` covers one of `narrow`, since no other byte of a pattern is a *. */
 bool
 price_within(const char *narrow, const char *wide)

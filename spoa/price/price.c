@@ -69,19 +69,38 @@ counts_before(const struct price_row *a, const struct price_row *b)
 					  : a->from_s > b->from_s;
 }
 
+/* Of those valid that match. `version`: the name stands for one of its versions, of which a
+ * pattern that ends in * was asked already. */
+static const struct price_row *
+best_row(const struct price_list *l, struct span model, int64_t at_s, bool version)
+{
+	const struct price_row *best = NULL;
+
+	for (size_t i = 0; l && i < l->nrows; i++) {
+		const struct price_row *r = &l->rows[i];
+		bool open = span_ends(span_str(r->model), SPAN_LIT("*"));
+		if (r->from_s <= at_s && !(version && open) && price_matches(r->model, model) &&
+			(!best || counts_before(r, best)))
+			best = r;
+	}
+	return best;
+}
+
 const struct price_row *
 price_find(const struct price_list *l, struct span model, int64_t at_wall_ns)
 {
-	const struct price_row *best = NULL;
+	int64_t at_s = at_wall_ns / 1000000000;
+	size_t n;
 
 	if (span_starts(model, SPAN_LIT("arn:")))
 		while (span_chr(model, '/') < model.n)
 			span_next(&model, '/');
-	for (size_t i = 0; l && i < l->nrows; i++) {
-		const struct price_row *r = &l->rows[i];
-		if (r->from_s <= at_wall_ns / 1000000000 && price_matches(r->model, model) &&
-			(!best || counts_before(r, best)))
-			best = r;
+	const struct price_row *best = best_row(l, model, at_s, false);
+	while ((n = price_version(model)) > 0) {
+		model.n -= n;
+		const struct price_row *row = best_row(l, model, at_s, true);
+		if (row && (!best || price_within(row->model, best->model)))
+			best = row;
 	}
 	return best;
 }

@@ -124,7 +124,8 @@ struct prices {
 const struct price_list *prices_list(
 	const struct prices *p, struct span provider, struct span otherwise);
 /* The row for a model at a time; of an ARN what is after its last slash is the model. Of those
- * valid the one with the most specific pattern, of those with the same pattern the newest.
+ * valid the one with the most specific pattern, of those with the same pattern the newest. A
+ * pattern that does not end in * also means its versions: names with price_version() after it.
  * NULL: the model has no price. `l` NULL: none. */
 const struct price_row *price_find(
 	const struct price_list *l, struct span model, int64_t at_wall_ns);
@@ -154,6 +155,9 @@ enum { PRICE_PATTERN_MAX = 128 };
 size_t price_variants(struct span text);
 /* The i-th of them, with a NUL. False: longer than PRICE_PATTERN_MAX. */
 bool price_variant(struct span text, size_t i, char out[PRICE_PATTERN_MAX + 1]);
+/* How many bytes at the end of a model's name say its version alone: -20260131, -2026-01-31,
+ * @20260131, @2026-01-31, -0131, -001, -v1, -v1:0, -latest; 0: none. */
+size_t price_version(struct span name);
 /* Whether the name matches; * is any text, of no bytes too. */
 bool price_matches(const char *pattern, struct span name);
 /* Whether all names that `narrow` matches `wide` matches too. */

@@ -226,6 +226,58 @@ a_providers_list_goes_by_its_name_then_its_dialect(void **state)
 	assert_null(prices_list(NULL, SPAN_LIT("openai"), none));
 }
 
+static void
+a_row_means_the_versions_of_its_model(void **state)
+{
+	static const struct price_row rows[] = {
+		{ .model = "*" },
+		{ .model = "claude-opus-5" },
+		{ .model = "gpt-4o" },
+		{ .model = "gpt-4o-2024-05-13" },
+		{ .model = "gpt-4o-2024-08*" },
+		{ .model = "us.x.nova-pro" },
+	};
+	static const struct price_list l = { .name = "p", .rows = rows, .nrows = COUNT_OF(rows) };
+	static const struct {
+		const char *model;
+		int row;
+	} names[] = {
+		{ "claude-opus-5", 1 },
+		{ "claude-opus-5-20260101", 1 },
+		{ "claude-opus-5@20260101", 1 },
+		{ "claude-opus-5@2026-01-01", 1 },
+		{ "claude-opus-5-20260101-v1:0", 1 },
+		{ "claude-opus-5-latest", 1 },
+		{ "claude-opus-5-001", 1 },
+		{ "claude-opus-5-0613", 1 },
+		{ "claude-opus-5-v2", 1 },
+		{ "us.x.nova-pro-v1:0", 5 },
+		{ "gpt-4o-2024-11-20", 2 },
+		{ "gpt-4o-2024-05-13", 3 },
+		{ "gpt-4o-2024-08-06", 4 },
+		/* others, or none */
+		{ "claude-opus-5-1", 0 },
+		{ "claude-opus-5-5-20260101", 0 },
+		{ "claude-opus-5.5", 0 },
+		{ "claude-opus-55", 0 },
+		{ "claude-opus-5-20261301", 0 },
+		{ "claude-opus-5-2026-01-32", 0 },
+		{ "claude-opus-5-1399", 0 },
+		{ "claude-opus-5-v", 0 },
+		{ "claude-opus-5-v1:", 0 },
+		{ "claude-opus-5-mini", 0 },
+		{ "claude-opus-5-latest2", 0 },
+		{ "claude-opus-5-", 0 },
+		{ "-latest", 0 },
+		{ "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (price_find(&l, span_str(names[i].model), 0) != &rows[names[i].row])
+			fail_msg("%s", names[i].model);
+}
+
 /* ---- sums ---- */
 
 static const struct price_row row = {
@@ -458,6 +510,7 @@ main(void)
 		cmocka_unit_test(overlap_is_what_trying_all_names_says),
 		cmocka_unit_test(the_most_specific_row_counts_from_its_date_on),
 		cmocka_unit_test(a_providers_list_goes_by_its_name_then_its_dialect),
+		cmocka_unit_test(a_row_means_the_versions_of_its_model),
 		cmocka_unit_test(sums_are_exact),
 		cmocka_unit_test(a_batch_is_bounded_by_its_share_of_tokens),
 		cmocka_unit_test(a_sum_beyond_all_is_an_error_and_the_highest),

@@ -193,6 +193,15 @@ the_shipped_list_has_known_models(void **state)
 		{ "openai", "gpt-4o-mini-2024-07-18", "2026-01-01", "0.75" },
 		{ "openai", "o3", "2025-06-09", "50.0" },
 		{ "openai", "o3", "2025-06-10", "10.0" },
+		{ "anthropic", "claude-opus-5-20260101", "2026-11-01", "30.0" },
+		{ "anthropic", "claude-opus-5-5", "2026-11-01", "24.0" },
+		{ "anthropic", "claude-opus-5-6", "2026-11-01", "no price" },
+		{ "anthropic", "claude-sonnet-5", "2026-11-01", "12.0" }, /* no rise */
+		{ "anthropic", "claude-sonnet-5-1", "2026-11-01", "no price" },
+		{ "anthropic", "claude-fable-5-2", "2026-11-01", "no price" },
+		{ "bedrock", "us.anthropic.claude-sonnet-5-20260101-v1:0", "2026-11-01", "13.2" },
+		{ "bedrock", "us.anthropic.claude-sonnet-5-5-v1:0", "2026-11-01", "no price" },
+		{ "openai", "gpt-6-sol", "2026-11-01", "19.0" }, /* tier */
 		{ "openai", "gpt-99", "2026-01-01", "no price" },
 		{ "openai", "text-embedding-3-small", "2026-01-01", "0.02" },
 		{ "anthropic", "claude-sonnet-4-5-20250929", "2026-01-01", "28.5" }, /* tier */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
@@ -115,6 +116,24 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 	}
 }
 
+/* A newer model than the row was written for has the older one's price. */
+static void
+warn_of_stars(const struct prices *p)
+{
+	for (size_t i = 0; i < p->nlists; i++)
+		for (size_t k = 0; k < p->lists[i].nrows; k++) {
+			const char *m = p->lists[i].rows[k].model, *star = strchr(m, '*');
+			while (star && (star == m || !is_digit(star[-1])))
+				star = strchr(star + 1, '*');
+			if (star)
+				cmd_fail("prices check",
+					"%s: %s %s: * after a digit takes newer models at this "
+					"price: name the version, whose dates and -latest count "
+					"with it",
+					p->file, p->lists[i].name, m);
+		}
+}
+
 static int
 check_all(struct check *c)
 {
@@ -169,6 +188,7 @@ check_prices(int argc, char **argv)
 		cmd_fail("prices check", "%s: names no prices", c.policy.p->file);
 		goto out;
 	}
+	warn_of_stars(c.policy.p->prices);
 	code = usage_table_init(&c.used) ? cmd_fail("prices check", "out of memory")
 					 : audit_source(&a, false);
 	if (!code)
