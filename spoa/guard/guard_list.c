@@ -147,12 +147,14 @@ read_object(struct list *l, struct json_event *ev, enum object is, bool *hidden)
 					l->cursor[which] =
 						(struct cursor){ ev->start - 1, ev->end + 1 };
 				else if (SPAN_IN(key, names) || model_key(key) == KEY_MODEL)
-					err = cut(l, ev->start - 1, ev->end + 1, SPAN_LIT("null"));
+					err = cut(l, ev->start - 1, ev->end + 1,
+						SPAN_LIT("null"));
 			}
 			ev->end++;
 			break;
 		case JSON_ARRAY:
-			err = list || is == OBJECT_HOLDER ? read_array(l, ev, list) : skip(l, ev);
+			err = list || is == OBJECT_HOLDER ? read_array(l, ev, list)
+							  : skip(l, ev);
 			break;
 		case JSON_OBJECT:
 			if (is == OBJECT_ELEMENT && !list) {
@@ -161,7 +163,7 @@ read_object(struct list *l, struct json_event *ev, enum object is, bool *hidden)
 			}
 			size_t open = ev->start;
 			err = read_object(l, ev,
-				list			     ? OBJECT_MEMBERS
+				list		       ? OBJECT_MEMBERS
 				: is == OBJECT_MEMBERS ? OBJECT_ELEMENT
 						       : OBJECT_HOLDER,
 				&gone);

@@ -7,7 +7,10 @@
 #include "base/err.h"
 
 /* How they end, in small letters without separators. */
-#define ENDS(end, is) { SPAN_LIT(end), is }
+#define ENDS(end, is)                                                                          \
+	{                                                                                      \
+		SPAN_LIT(end), is                                                              \
+	}
 static const struct {
 	struct span end;
 	enum model_key is;

@@ -7,7 +7,8 @@
 
 enum model_key {
 	KEY_ELSE,
-	KEY_MODEL,  /* "model", "baseModel", "judge-model-id", "models": its strings are models */
+	KEY_MODEL,  /* "model", "baseModel", "judge-model-id", "models": its strings are models
+		     */
 	KEY_MODELS, /* of many: an object's strings are, too, whatever they are called */
 };
 /* Blind to case and to what separates words. */

@@ -51,6 +51,15 @@ set_up(void)
 		abort();
 }
 
+/* A list of models holds those that it names otherwise than with an n. */
+static bool
+may_use(void *arg, struct span model, struct arena *a)
+{
+	(void)arg;
+	(void)a;
+	return !model.n || model.p[0] != 'n';
+}
+
 static enum guard_result
 run(const uint8_t *how, struct span in, size_t step, struct buf *out)
 {
@@ -66,7 +75,8 @@ run(const uint8_t *how, struct span in, size_t step, struct buf *out)
 		.asked = &set.asked,
 		.scores = how[3] & 8,
 		.unread = how[3] & 16 ? OUT_PERMIT : OUT_DENY,
-		.vault = how[3] & 2 ? set.vault : NULL };
+		.vault = how[3] & 2 ? set.vault : NULL,
+		.may_use = how[3] & 64 ? may_use : NULL };
 	struct guard_head head = { .status = how[3] & 32 ? 500 : 200,
 		.content_type = span_str(types[how[1] % COUNT_OF(types)]) };
 	struct guard *g = guard_new(&plan, &head);
@@ -99,7 +109,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&two, 0);
 	enum guard_result a = run(data, in, in.n + 1, &one);
 	enum guard_result b = run(data, in, 1 + data[2] % 64, &two);
-	bool edits = data[3] & 7;
+	bool edits = data[3] & (7 | 64);
 	/* Only metered, an answer passes as it comes. */
 	if (a != b || (edits && !span_eq(buf_view(&one), buf_view(&two))))
 		abort();

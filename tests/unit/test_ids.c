@@ -37,7 +37,8 @@ static const struct {
 	{ "a list in a list", "/v1/embeddings", "{\"input\":[72,[73]]}",
 		"input=; input[1]=I; 4 of 2, unknown" },
 	{ "an empty one", "/v1/embeddings", "{\"input\":[]}", " 0 of 0" },
-	{ "in a batch's line", "/v1/files", "{\"url\":\"/v1/embeddings\",\"body\":{\"input\":[72]}}\n",
+	{ "in a batch's line", "/v1/files",
+		"{\"url\":\"/v1/embeddings\",\"body\":{\"input\":[72]}}\n",
 		"url=/v1/embeddings; input=H; 0 of 1" },
 };
 
@@ -60,10 +61,10 @@ lists_are_read(void **state)
 		struct buf out;
 		arena_init(&a, 0, false);
 		buf_init(&out, 0);
-		assert_int_equal(body_read(e.table,
-					 p[n - 1] == '\n' ? SPAN_LIT("application/jsonl")
-							  : SPAN_LIT(""),
-					 raw, &a, &b, &why),
+		assert_int_equal(
+			body_read(e.table,
+				p[n - 1] == '\n' ? SPAN_LIT("application/jsonl") : SPAN_LIT(""),
+				raw, &a, &b, &why),
 			0);
 		struct body unknown = b;
 		assert_int_equal(body_decode_ids(&unknown, raw, NULL, &a), 0);
@@ -74,13 +75,15 @@ lists_are_read(void **state)
 			const struct segment *s = &b.segments[k];
 			struct span at = path_at(r, k);
 			if (s->role != ROLE_KEY)
-				buf_printf(&out, "%.*s=%.*s; ", SPAN_ARG(at), SPAN_ARG(s->text));
+				buf_printf(
+					&out, "%.*s=%.*s; ", SPAN_ARG(at), SPAN_ARG(s->text));
 		}
 		buf_printf(&out, "%s%zu of %zu", out.n ? "" : " ", b.unread.bytes, b.nids);
 		for (size_t k = 0; k < b.unread.nmedia; k++)
 			buf_printf(&out, ", %.*s", SPAN_ARG(b.unread.media[k]));
 		if (!span_is(buf_view(&out), rows[i].want)) {
-			fprintf(stderr, "%s: got %.*s\n", rows[i].name, SPAN_ARG(buf_view(&out)));
+			fprintf(stderr, "%s: got %.*s\n", rows[i].name,
+				SPAN_ARG(buf_view(&out)));
 			bad++;
 		}
 		buf_free(&out);

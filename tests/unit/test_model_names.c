@@ -1,0 +1,157 @@
+/* text/model_names: members of a body that name models where no row of a table does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "dialect/dialect.h"
+#include "support/guard.h"
+
+#define PARTS "multipart/form-data; boundary=b"
+#define PART(name, content)                                                                    \
+	"--b\r\nContent-Disposition: form-data; name=" name "\r\n\r\n" content "\r\n"
+#define END "--b--\r\n"
+#define ASKS(model)                                                                            \
+	"{\"custom_id\":\"1\",\"url\":\"/v1/chat/completions\",\"body\":{\"model\":\"" model   \
+	"\",\"messages\":[]}}"
+
+/* What is decided for: the model, after + those that members name which no row knows. */
+static const struct {
+	const char *name, *dialect, *path, *type, *body, *want;
+} named[] = {
+	{ "a tool's", "openai", "/v1/responses", "",
+		"{'model':'m','tools':[{'type':'image_generation','model':'i'}]}", "m +i" },
+	{ "an advisor's", "anthropic", "/v1/messages", "",
+		"{'model':'m','messages':[],'tools':[{'type':'advisor_20260301','model':'i'}]}",
+		"m +i" },
+	{ "a tool's in an item", "openai", "/v1/responses", "",
+		"{'model':'m','input':[{'type':'additional_tools','tools':[{'model':'i'}]}]}",
+		"m +i" },
+	{ "a tool's in a batch", "anthropic", "/v1/messages/batches", "",
+		"{'requests':[{'params':{'model':'m','messages':[],'tools':[{'model':'i'}]}}]}",
+		"m +i" },
+	{ "a transcription's", "openai", "/v1/realtime/client_secrets", "",
+		"{'session':{'model':'m','audio':{'input':{'transcription':{'model':'t'}}}}}",
+		"m +t" },
+	{ "a grader's in a grader", "openai", "/v1/fine_tuning/jobs", "",
+		"{'model':'m','method':{'reinforcement':{'grader':{'graders':{'a':{'model':'g'}"
+		"}}}}"
+		"}",
+		"m +g" },
+	{ "Vertex' routing", "gemini", "/v1beta/models/m:generateContent", "",
+		"{'generationConfig':{'routingConfig':{'manualMode':{'modelName':"
+		"'publishers/google/models/g'}}}}",
+		"m +g" },
+	{ "what is tuned", "gemini", "/v1/projects/p/locations/l/tuningJobs", "",
+		"{'baseModel':'g','preTunedModel':{'tunedModelName':'tunedModels/t'}}",
+		"g +g +tunedModels/t" },
+	{ "a job's own", "bedrock", "/async-invoke", "", "{'modelId':'m','modelInput':{}}",
+		"m" },
+	{ "of a path that no row knows", "bedrock", "/retrieveAndGenerate", "",
+		"{'a':{'modelArn':'m'}}", " +m" },
+	{ "however it is written", "openai", "/v1/chat/completions", "",
+		"{'model':'m','x':{'MODEL-id':'a','Base_Model':'b','fall_backs':['c']}}",
+		"m +a +b +c" },
+	{ "in lists and objects", "openai", "/v1/chat/completions", "",
+		"{'model':'m','x':{'models':{'fast':'a','all':['b',{'id':'c','note':'n'}]}}}",
+		"m +a +b +c" },
+	{ "what is no text", "openai", "/v1/chat/completions", "",
+		"{'model':'m','x':{'model':7,'models':[true],'model_type':'t','remodeled':'r'}"
+		"}",
+		"m" },
+	{ "a schema, arguments, metadata", "openai", "/v1/chat/completions", "",
+		"{'model':'m','metadata':{'model':'a'},'response_format':{'model':'b'},"
+		"'tools':[{'type':'function','function':{'parameters':{'model':'c'}}}],"
+		"'messages':[{'role':'assistant','tool_calls':[{'function':{'name':'f',"
+		"'arguments':{'model':'d'}}}]},{'role':'user','content':'model: e'}]}",
+		"m" },
+	{ "results", "openai", "/v1/responses", "",
+		"{'model':'m','input':[{'type':'file_search_call','results':[{'model':'a'}]},"
+		"{'type':'computer_call','action':{'model':'b'}}]}",
+		"m" },
+	{ "a schema of Anthropic's and a result", "anthropic", "/v1/messages", "",
+		"{'model':'m','tools':[{'input_schema':{'model':'a'}}],'messages':[{'role':'"
+		"user',"
+		"'content':[{'type':'tool_result','content':[{'type':'text','model':'b'}]}]}]}",
+		"m" },
+	{ "rest has none", "rest", "/v1/chat/completions", "",
+		"{'model':'m','x':{'model':'a'}}", "" },
+	{ "a form", "openai", "/v1/images/edits", "application/x-www-form-urlencoded",
+		"model=m%2Dx&prompt=p&judge%5Bmodel%5D=a&x=%7B%22model%22%3A%22b%22%7D",
+		"m-x +a +b" },
+	{ "a form, twice", "openai", "/v1/images/edits", "application/x-www-form-urlencoded",
+		"model=a&model=b", "400 duplicate_key" },
+	{ "a field with the name of a file", "openai", "/v1/images/edits", PARTS,
+		PART("\"model\"; filename=\"\"", "m") PART("\"model[]\"", "a") END, "m +a" },
+	{ "a field as JSON", "openai", "/v1/images/edits", PARTS,
+		PART("\"model\"", "\"m\"") END, "400 invalid_type" },
+	{ "a field that no row knows, of JSON", "openai", "/v1/images/edits", PARTS,
+		PART("\"models\"", "[\"a\",\"b\"]") END, "a +a +b" },
+	{ "whole lines in a piece", "openai", "/v1/uploads/u/parts", PARTS,
+		PART("\"data\"; filename=\"blob\"", ASKS("m") "\n" ASKS("n") "\n") END, "m" },
+	{ "a line that is cut", "openai", "/v1/uploads/u/parts", PARTS,
+		PART("\"data\"; filename=\"blob\"", ASKS("m") "\n{\"custom_id\":\"2") END,
+		"400 invalid_json" },
+	{ "one line that is cut", "openai", "/v1/uploads/u/parts", PARTS,
+		PART("\"data\"", "{\"custom_id\":\"2") END, "400 invalid_json" },
+	{ "a line that is cut within a character", "openai", "/v1/uploads/u/parts", PARTS,
+		PART("\"data\"", "{\"custom_id\":\"\xe2\x82") END, "400 invalid_json" },
+	{ "lines after what some readers skip", "openai", "/v1/uploads/u/parts", PARTS,
+		PART("\"data\"", "\xef\xbb\xbf" ASKS("m")) END, "400 invalid_json" },
+	{ "a piece of text", "openai", "/v1/uploads/u/parts", PARTS,
+		PART("\"data\"", "notes\n{ in braces }\nend") END, "" },
+	{ "a batch whose file has no name", "openai", "/v1/files", PARTS,
+		PART("\"purpose\"", "batch") PART("\"file\"", ASKS("m") "\n" ASKS("n")) END,
+		"m" },
+};
+
+static void
+members_name_models_at_any_depth(void **state)
+{
+	unsigned bad = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(named); i++) {
+		struct span path = span_str(named[i].path);
+		struct endpoint e = dialect_endpoint(
+			dialect_find(span_str(named[i].dialect)), SPAN_LIT("POST"), path);
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		struct buf out;
+		size_t n = strlen(named[i].body);
+		char *p = guard_dup(named[i].body, n);
+		for (size_t k = 0; k < n && strcmp(named[i].type, PARTS) != 0; k++)
+			p[k] = p[k] == '\'' ? '"' : p[k];
+		arena_init(&a, 0, false);
+		buf_init(&out, 0);
+		if (body_read(e.table, span_str(named[i].type), span_of(p, n), &a, &b, &why) ||
+			endpoint_settle(&e, path, &a, &b, &why))
+			buf_printf(&out, "%d %s", why.status, why.code);
+		else
+			buf_put(&out, b.model.p, b.model.n);
+		for (size_t k = 0; !why.status && k < b.nothers; k++)
+			buf_printf(&out, " +%.*s", SPAN_ARG(b.others[k]));
+		if (!span_is(buf_view(&out), named[i].want)) {
+			fprintf(stderr, "%s: got %.*s\n", named[i].name,
+				SPAN_ARG(buf_view(&out)));
+			bad++;
+		}
+		buf_free(&out);
+		arena_reset(&a);
+		guard_free(p, n);
+	}
+	assert_int_equal(bad, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(members_name_models_at_any_depth),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
