@@ -19,6 +19,7 @@ debian_tree() {
 }
 # debian_inside FOLDER COMMAND [NAME=VALUE…]: by bash -e in /src, with processes and an environment of its own
 debian_inside() {
-	unshare -mpf bash -c 'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" || exit 1
-		exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "${@:3}" bash -ec "cd /src; $2"' - "$@"
+	# a mount of its own, so that it may have namespaces of its own
+	unshare -mpf bash -c 'mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" || exit 1
+		exec chroot "$1" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "${@:3}" bash -ec "cd /src; $2"' - "$@"
 }
