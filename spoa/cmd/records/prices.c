@@ -9,6 +9,7 @@
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
+#include "cmd/records/prices.h"
 #include "cmd/records/recorded.h"
 #include "cmd/records/usage.h"
 #include "policy/prices.h"
@@ -205,6 +206,8 @@ out:
 int
 cmd_prices(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "import"))
+		return prices_import(argc - 1, argv + 1);
 	if (argc < 2 || strcmp(argv[1], "check") != 0)
 		return cmd_usage("prices");
 	return check_prices(argc - 1, argv + 1);

@@ -1,0 +1,8 @@
+/* tollgate prices: what its verbs share. */
+#ifndef CMD_PRICES_H
+#define CMD_PRICES_H
+
+/* Rows of a public list into a price file; an exit code. */
+int prices_import(int argc, char **argv);
+
+#endif
