@@ -77,6 +77,9 @@ struct span dialect_error_type(const struct dialect *d, struct span document);
  */
 const char *dialect_stream_error_data(const struct dialect *d, const char *endpoint,
 	const char *code, struct span message, struct span id, struct buf *out);
+/* The same where the stream has no events with types: lines, an array, AWS' frames. */
+void dialect_line_error(const struct dialect *d, const char *code, struct span message,
+	struct span id, struct buf *out);
 /* The same as an event of the dialect's streams, ready to write. */
 void dialect_stream_error(const struct dialect *d, const char *endpoint, const char *code,
 	struct span message, struct span id, struct buf *out);

@@ -153,6 +153,30 @@ cohere_end(struct buf *out, const struct error *e)
 	buf_str(out, "}}");
 }
 
+/* The same of v1's, whose clients look at other members. */
+static void
+cohere_line(struct buf *out, const struct error *e)
+{
+	buf_str(out, "{\"is_finished\":true,\"event_type\":\"stream-end\",\"finish_reason\":"
+		     "\"ERROR\",\"type\":\"message-end\",\"delta\":{\"finish_reason\":"
+		     "\"ERROR\",\"error\":");
+	buf_json_str(out, e->message);
+	buf_str(out, "}}");
+}
+
+void
+dialect_line_error(const struct dialect *d, const char *code, struct span message,
+	struct span id, struct buf *out)
+{
+	if (d->stream == STREAM_COHERE)
+		write_capped(cohere_line,
+			(struct error){
+				.status = 503, .code = code, .message = message, .id = id },
+			out);
+	else
+		dialect_error(d, 403, code, message, id, out);
+}
+
 const char *
 dialect_stream_error_data(const struct dialect *d, const char *endpoint, const char *code,
 	struct span message, struct span id, struct buf *out)

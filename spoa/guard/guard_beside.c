@@ -1,10 +1,13 @@
 /* What a frame says besides its payload: comments, ids and whatever fields an event of SSE has
  * (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams. Looked through like names
  * and keys, and replaced where they stand. */
+#include "base/ascii.h"
 #include "base/err.h"
 #include "codec/eventstream.h"
 #include "codec/utf8.h"
 #include "guard/guard_private.h"
+
+enum { RETRY_DIGITS = 6 };
 
 static enum guard_result
 edit(struct guard *g, struct span text, struct span *now)
@@ -35,16 +38,20 @@ splice_raw(struct guard *g, struct frame *f, struct splice *v, size_t n)
 
 /* ---- SSE ---- */
 
-/* The payload is read as what it is; a type is one of the format's words. */
+/* The payload is read as what it is; a type is one of the format's words, an id the provider's,
+ * and milliseconds are digits. */
 static bool
 is_read(struct span line)
 {
-	static const char *const words[] = { "event", "id", "retry" };
+	static const char *const words[] = { "event", "id" };
 	size_t colon = span_chr(line, ':');
-	struct span name = span_cut(line, 0, colon), value = span_cut(line, colon + 1, line.n);
+	struct span name = span_cut(line, 0, colon);
+	struct span value = span_trim(span_cut(line, colon + 1, line.n), " ");
+	bool digits = value.n <= RETRY_DIGITS && span_past(value, 0, is_digit) == value.n;
 
 	return (span_is(name, "data") && colon < line.n) ||
-	       (SPAN_IN(name, words) && answer_is_word(span_trim(value, " ")));
+	       (SPAN_IN(name, words) && answer_is_word(value)) ||
+	       (span_is(name, "retry") && digits);
 }
 
 static enum guard_result

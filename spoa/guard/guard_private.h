@@ -300,6 +300,11 @@ void guard_known_add(struct guard *g, struct span value, struct span with);
 void guard_known_put(
 	struct guard *g, struct buf *out, struct json_place *at, bool json, struct span text);
 
+/* guard_fields.c: names of fields that pass, and what those of families begin with (they end
+ * with
+ * "-"); NULL: there are no more. */
+const char *guard_field_passes(size_t i);
+
 /* guard_said.c: for the record, of a text that the provider sent, */
 void guard_heard(struct guard *g, const struct answer_text *t);
 /* and of what of it goes, or a piece of that, before placeholders are put back. */

@@ -374,7 +374,7 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		return;
 	}
 	buf_init(&document, 4 * CAP_ERROR_BYTES);
-	dialect_error(g->plan.dialect, 403, code, message, id, &document);
+	dialect_line_error(g->plan.dialect, code, message, id, &document);
 	if (!buf_failed(&document))
 		frame_write_error(&g->writer, SPAN_LIT("modelStreamErrorException"),
 			buf_view(&document), out);

@@ -175,6 +175,11 @@ static const struct answer_case answer_members[] = {
 		"contentBlockStop {\"contentBlockIndex\":1}\n"
 		"messageStop {\"stopReason\":\"end_turn\"}\n",
 		"text 1.0 to <EMAIL_ADDRESS>|finish end_turn|found 1|redacted 1|" },
+	{ "an event's retry that is no number", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		"retry: DE89370400440532013000\nid: 7\n" CHUNK(
+			"it is. ") "retry: 250000\n\n" STOP,
+		"text 0.0 it is. |finish stop|found 1|redacted 1|" },
 };
 
 #endif

@@ -165,12 +165,38 @@ an_array_is_closed_once(void **state)
 	guard_rig_close(&r);
 }
 
+/* In lines as in events. */
+static void
+cohere_fails_in_its_own_words(void **state)
+{
+	(void)state;
+	static const struct answer_case c = { "", DENY, "cohere", "/v1/chat",
+		"application/stream+json", "", "" };
+	static const char want[] =
+		"{\"is_finished\":true,\"event_type\":\"stream-end\",\"finish_reason\":"
+		"\"ERROR\",\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"ERROR\","
+		"\"error\":\"no (decision i)\"}}\n";
+	struct guard_rig r;
+
+	guard_rig_open(&r, &c);
+	guard_rig_feed(&r, SPAN_LIT("{\"event_type\":\"text-generation\",\"text\":\"my ssn is "
+				    "536-22-1840 \"}\n{\"is_finished\":true}\n"));
+	assert_int_equal(r.got, GUARD_DENIED);
+	buf_clear(&r.out);
+	guard_say_error(
+		r.g, "content_policy_violation", SPAN_LIT("no"), SPAN_LIT("i"), false, &r.out);
+	if (!span_is(buf_view(&r.out), want))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&r.out)));
+	guard_rig_close(&r);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stream_without_its_end_was_cut),
 		cmocka_unit_test(an_array_is_closed_once),
+		cmocka_unit_test(cohere_fails_in_its_own_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
