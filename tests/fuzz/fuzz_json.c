@@ -1,4 +1,4 @@
-/* codec/json over any bytes: positions stay inside, decoded text is UTF-8, every
+/* codec/json over any bytes, and what looks for the ids of JSON-RPC in them: positions stay inside, decoded text is UTF-8, every
  * raw offset maps back, and what was decoded can be written and read again. */
 #include <stdlib.h>
 
@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "codec/json.h"
 #include "codec/utf8.h"
+#include "dialect/dialect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,6 +28,31 @@ check_string(struct arena *a, struct span in, const struct json_event *ev)
 	INVARIANT(json_next(j, &e) == JSON_STRING);
 	INVARIANT(span_eq(json_text(a, buf_view(&again), &e), text));
 	buf_free(&again);
+}
+
+/* What is said for each id is JSON of one line. */
+static void
+check_ids(struct arena *a, struct span in)
+{
+	struct json_event ev;
+	struct buf event;
+	struct span ids;
+
+	INVARIANT(dialect_rpc_ids(in, a, &ids) == 0);
+	buf_init(&event, 0);
+	dialect_rpc_error(ids, "code", SPAN_LIT("no"), SPAN_LIT("id"), &event);
+	struct span rest = buf_view(&event);
+	while (rest.n) {
+		INVARIANT(span_is(span_next(&rest, '\n'), "event: message"));
+		struct span line = span_next(&rest, '\n');
+		INVARIANT(span_starts(line, SPAN_LIT("data: ")));
+		struct json *j = json_open(a, span_cut(line, 6, line.n));
+		INVARIANT(json_next(j, &ev) == JSON_OBJECT);
+		INVARIANT(json_skip(j, &ev) == JSON_OBJECT_END);
+		INVARIANT(json_next(j, &ev) == JSON_END);
+		INVARIANT(span_next(&rest, '\n').n == 0);
+	}
+	buf_free(&event);
 }
 
 int
@@ -51,6 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (tok == JSON_ARRAY && ev.depth % 3 == 2)
 			json_skip(j, &ev);
 	}
+	check_ids(&a, in);
 	arena_reset(&a);
 	return 0;
 }
