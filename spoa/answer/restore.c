@@ -1,7 +1,7 @@
 /* What is held is read again with what comes next: at most RESTORE_HELD_MOST bytes, so the work
  * is linear in the text. A string of arguments that waits for its end is not read again: it is
- * there twice, as it came and with its values. Separate from text/spelling.c, which knows what a placeholder looks
- * like and nothing of pieces. */
+ * there twice, as it came and with its values. Separate from text/spelling.c, which knows what
+ * a placeholder looks like and nothing of pieces. */
 #include "answer/restore.h"
 
 #include "base/err.h"
@@ -20,7 +20,7 @@ struct restorer {
 	} in;
 	bool begun, text; /* of arguments: something has come; it is no JSON, but one string */
 	bool ended, had_url; /* a string, with this unit; a URL or a host was in it */
-	struct { /* a string of them, from its first placeholder on */
+	struct {	     /* a string of them, from its first placeholder on */
 		size_t most;
 		bool on, stays; /* it waits; nothing is put back into it */
 		struct buf as_is, restored;
@@ -110,7 +110,8 @@ note_beginning(struct restorer *r, int c)
 		r->in.json = r->in.maybe && (c == '"' || c == '{' || c == '[');
 }
 
-/* Arguments that do not begin as JSON does are one string: servers pass on what a model wrote. */
+/* Arguments that do not begin as JSON does are one string: servers pass on what a model wrote.
+ */
 static void
 begin_arguments(struct restorer *r, int c)
 {
@@ -244,9 +245,8 @@ leave(struct restorer *r, struct span spelling)
 static bool
 stays(const struct restorer *r)
 {
-	return !vault_urls(r->vault) &&
-	       (url_place_inside(&r->url) || r->waits.stays ||
-		       (r->url.mode == URL_CALL && r->url.found));
+	return !vault_urls(r->vault) && (url_place_inside(&r->url) || r->waits.stays ||
+						(r->url.mode == URL_CALL && r->url.found));
 }
 
 /* On to the next byte that may begin a placeholder, or says which string the text is in. */

@@ -77,14 +77,15 @@ view_hex(struct view *v, size_t first)
 	v->n = 0;
 	for (size_t i = first; i + 2 <= v->of.n; i += 2) {
 		v->at[v->n] = (uint16_t)i;
-		v->text[v->n++] = (char)(hex_value(v->of.p[i]) << 4 |
-					 hex_value(v->of.p[i + 1]));
+		v->text[v->n++] =
+			(char)(hex_value(v->of.p[i]) << 4 | hex_value(v->of.p[i + 1]));
 	}
 	v->at[v->n] = (uint16_t)(first + 2 * v->n);
 }
 
 static int
-hex_run(const struct request *r, struct view *v, struct span run, credential_fn *take, void *arg)
+hex_run(const struct request *r, struct view *v, struct span run, credential_fn *take,
+	void *arg)
 {
 	int err = 0;
 

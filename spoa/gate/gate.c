@@ -438,7 +438,7 @@ request_hold_identity(struct request *r)
 		return STEP_NEXT;
 	request_unhold(r, r->run.held_bytes);
 	/* Who is observed has no name of its own, and a cutover's callers are many. */
-	struct span who = r->found.observed		? r->in.src
+	struct span who = r->found.observed	       ? r->in.src
 			  : r->found.identity.person.n ? r->found.identity.person
 						       : r->found.identity.agent;
 	uint64_t now_us = clock_mono_us(), refused_us;

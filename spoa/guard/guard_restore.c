@@ -88,8 +88,7 @@ guard_restored(struct guard *g, const struct answer_text *t, const struct restor
 }
 
 enum guard_result
-guard_put_back(
-	struct guard *g, const struct answer_text *t, struct span text, struct span *out)
+guard_put_back(struct guard *g, const struct answer_text *t, struct span text, struct span *out)
 {
 	struct restorer *r = guard_restorer(g, t);
 	struct buf b;

@@ -258,7 +258,8 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	if (replace(g, t, found, out))
 		return g->failed;
 	guard_says(g, t, *out);
-	return g->plan.vault && out->n && !t->aside ? guard_put_back(g, t, *out, out) : g->failed;
+	return g->plan.vault && out->n && !t->aside ? guard_put_back(g, t, *out, out)
+						    : g->failed;
 }
 
 /* True where nothing but the findings changes, and each of them is written like any string. */

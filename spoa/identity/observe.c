@@ -98,8 +98,8 @@ holds_hex_key(struct span s, struct arena *a)
 			char *out = arena_alloc(a, (i - from) / 2);
 			size_t n = 0;
 			for (size_t k = from + odd; out && k + 2 <= i; k += 2)
-				out[n++] = (char)(hex_value(s.p[k]) << 4 |
-						  hex_value(s.p[k + 1]));
+				out[n++] =
+					(char)(hex_value(s.p[k]) << 4 | hex_value(s.p[k + 1]));
 			struct span rest = span_of(out, n), key;
 			if (!out || apikey_next(&rest, &key))
 				return true;

@@ -7,9 +7,10 @@
 
 struct live_file;
 
-/* Reads it, or begins it with mode 0600, and locks it; one that others may read is refused. `each` gets every line; false with *why:
- * the file is refused. A last line without its newline was cut off by a crash: it is removed.
- * *begun: it was not there. NULL with *why, file and line named. */
+/* Reads it, or begins it with mode 0600, and locks it; one that others may read is refused.
+ * `each` gets every line; false with *why: the file is refused. A last line without its newline
+ * was cut off by a crash: it is removed. *begun: it was not there. NULL with *why, file and
+ * line named. */
 struct live_file *live_file_open(const char *name,
 	bool (*each)(void *arg, struct span line, struct buf *why), void *arg, size_t *lines,
 	bool *begun, struct buf *why);

@@ -2,7 +2,8 @@
  * was found, and credentials; at once and with a body that comes late. %K is alice's key,
  * which she shows in Authorization, %O one that nobody knows;
  * hers again: %B as Basic has it, %H in hexadecimal, %U in capitals,
- * %M in both, %E escaped twice, %P once, %S here and there, %T three times. %X: nobody's, in both. */
+ * %M in both, %E escaped twice, %P once, %S here and there, %T three times. %X: nobody's, in
+ * both. */
 #include <sodium.h>
 
 #include "scenario/gate_stage.h"
@@ -211,11 +212,13 @@ spelled(const char *key, char how, char *out, size_t room)
 	case 'S':
 		for (size_t i = 0, n = 0; key[i]; i++)
 			n += (size_t)snprintf(out + n, room - n,
-				how == 'P' || i % 9 == 2 ? "%%%02X" : "%c", (unsigned char)key[i]);
+				how == 'P' || i % 9 == 2 ? "%%%02X" : "%c",
+				(unsigned char)key[i]);
 		return out;
 	case 'T':
 		for (size_t i = 0, n = 0; key[i]; i++)
-			n += (size_t)snprintf(out + n, room - n, "%%2525%02x", (unsigned char)key[i]);
+			n += (size_t)snprintf(
+				out + n, room - n, "%%2525%02x", (unsigned char)key[i]);
 		return out;
 	default: return NULL;
 	}

@@ -310,7 +310,8 @@ key_and_state_files_are_for_their_owner_alone(void **state)
 		for (unsigned bit = 1; bit < 0100; bit <<= 1) {
 			assert_int_equal(chmod(path(rows[i].file), 0600 | bit), 0);
 			assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-			if (!strstr(cmd_err, rows[i].said) || !strstr(cmd_err, "its mode is 06"))
+			if (!strstr(cmd_err, rows[i].said) ||
+				!strstr(cmd_err, "its mode is 06"))
 				fail_msg("%s: %s", rows[i].file, cmd_err);
 		}
 		assert_int_equal(chmod(path(rows[i].file), 0600), 0);

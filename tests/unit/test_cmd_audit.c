@@ -256,7 +256,8 @@ a_list_as_json_shows_no_controls(void **state)
 	assert_int_equal(audit("export --journal %s", r.journal), EXIT_DONE);
 	snprintf(file, sizeof(file), "%s/export.jsonl", r.dir);
 	rig_spill(file, span_str(out));
-	rig_sh("sed -i '/\"id\":\"id-7\"/s/{/{\"model\":\"\xc3\xa9\xc2\x9b" "31m\xe2\x80\xae"
+	rig_sh("sed -i '/\"id\":\"id-7\"/s/{/{\"model\":\"\xc3\xa9\xc2\x9b"
+	       "31m\xe2\x80\xae"
 	       "\xe2\x81\xa6\x7f\xf3\xa0\x81\x81\",/' '%s'",
 		file);
 	assert_int_equal(audit("list --json --file %s", file), EXIT_DONE);

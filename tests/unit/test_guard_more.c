@@ -322,16 +322,16 @@ the_record_keeps_texts(void **state)
 	"\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"" text "\"}]}]}}\n\n"
 
 #define CALL_OF(n, name, text)                                                                 \
-	"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":" n              \
+	"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":" n            \
 	",\"function\":{" name "\"arguments\":\"" text "\"}}]}}]}\n\n"
 #define PARTIAL(n, text)                                                                       \
 	"data: {\"type\":\"content_block_delta\",\"index\":" n                                 \
 	",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"" text "\"}}\n\n"
 #define INPUT(text)                                                                            \
-	"data: {\"type\":\"response.custom_tool_call_input.delta\",\"output_index\":0,"         \
+	"data: {\"type\":\"response.custom_tool_call_input.delta\",\"output_index\":0,"        \
 	"\"delta\":\"" text "\"}\n\n"
 #define INPUT_DONE(text)                                                                       \
-	"data: {\"type\":\"response.custom_tool_call_input.done\",\"output_index\":0,"          \
+	"data: {\"type\":\"response.custom_tool_call_input.done\",\"output_index\":0,"         \
 	"\"input\":\"" text "\"}\n\n"
 
 /* clang-format off */

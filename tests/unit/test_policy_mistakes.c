@@ -57,12 +57,14 @@ static const struct policy_mistake rows[] = {
 	{ "an output default of a model that is none", H "output_default: {gpt*: no}\n",
 		":5:24: gpt*: a whole number from 1 to 10000000" },
 	{ "an output default that is a list", H "output_default: [1]\n",
-		":5:17: output_default: a whole number from 1 to 10000000, or such by models, is "
+		":5:17: output_default: a whole number from 1 to 10000000, or such by models, "
+		"is "
 		"expected, found a list" },
 	{ "output defaults of which neither is the more specific",
 		H "output_default: {\"gpt*\": 1, \"*mini\": 2}\n",
 		":5:29: output_default: *mini and gpt* may mean the same model" },
-	{ "a way to reserve that is none", "tollgate: 1\nname: t\nroutes: [{name: a, match: {path: "
+	{ "a way to reserve that is none",
+		"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: "
 		"/}, reserve: none}]\n",
 		":3:47: reserve: one of cap, learned, estimate is expected, found none" },
 	/* on_failure */
@@ -71,7 +73,8 @@ static const struct policy_mistake rows[] = {
 	{ "redact for what cannot redact", H "on_failure: {audit: redact}\n",
 		":5:21: audit: one of deny, permit is expected" },
 	{ "a local share of more than all", H "on_failure: {quota: {local: 110%}}\n",
-		":5:29: local: a share such as 10%, from 0.01% to 100%, is expected, found 110%" },
+		":5:29: local: a share such as 10%, from 0.01% to 100%, is expected, found "
+		"110%" },
 	{ "an unknown part", H "on_failure: {redis: deny}\n",
 		":5:14: redis: unknown key; accepted: classifier, quota, audit, unreadable, "
 		"signed" },
@@ -398,12 +401,14 @@ static const struct policy_mistake rows[] = {
 		H "  - {name: x, match: {path: /a}, response: [meter, cache]}\n",
 		":5:52: cache: not supported by this version" },
 	{ "tools of a route that puts nothing back",
-		H "  - {name: x, match: {path: /a}, response: [meter], restore: {tools: [Write]}}\n",
+		H "  - {name: x, match: {path: /a}, response: [meter], restore: {tools: "
+		  "[Write]}}\n",
 		":5:53: restore: nothing is put back into the answers of this route: response: "
 		"[restore] is missing" },
 	{ "restore without tools",
 		H "  - {name: x, match: {path: /a}, response: [restore], restore: {}}\n",
-		":5:55: restore: tools is missing: the names of those that keep what they get" },
+		":5:55: restore: tools is missing: the names of those that keep what they "
+		"get" },
 	{ "a tool twice",
 		H "  - {name: x, match: {path: /a}, response: [restore], restore: {tools: [A, "
 		  "A]}}\n",

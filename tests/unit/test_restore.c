@@ -53,7 +53,8 @@ run(const struct vault *v, enum restore_form form, struct span in, size_t cut, s
 	for (size_t at = 0; at < in.n;) {
 		size_t n = at ? step : cut;
 		assert_int_equal(restorer_feed(r, span_cut(in, at, at + n), out), 0);
-		assert_true(restorer_held(r) <= RESTORE_HELD_MOST + (form || call_most ? 1 << 10 : 0));
+		assert_true(restorer_held(r) <=
+			    RESTORE_HELD_MOST + (form || call_most ? 1 << 10 : 0));
 		at += n;
 	}
 	assert_int_equal(restorer_end(r, out), 0);
@@ -411,7 +412,8 @@ what_is_no_string_is_one(void **state)
 	expect(v, RESTORE_JSON, "one that begins so", " <ID_1> \"http://evil.example\"",
 		" <ID_1> \"http://evil.example\"");
 	expect(v, RESTORE_JSON, "a bare word", "\n<ID_1>!", "\nid!");
-	expect(v, RESTORE_JSON, "a bare number", "{\"a\":<ID_1>,\"b\":1}", "{\"a\":id,\"b\":1}");
+	expect(v, RESTORE_JSON, "a bare number", "{\"a\":<ID_1>,\"b\":1}",
+		"{\"a\":id,\"b\":1}");
 	expect(v, RESTORE_JSON, "a bare URL", "{\"a\":<ID_1> //evil.example/ ,\"b\":1}",
 		"{\"a\":<ID_1> //evil.example/ ,\"b\":1}");
 	vault_free(&v);
@@ -431,7 +433,8 @@ a_string_waits_so_long(void **state)
 		"[\"<ID_1>1234567890\",\"id\"]");
 	expect(v, RESTORE_JSON, "another one in it", "[\"<ID_1>1234567890 <ID_1>\",\"<ID_1>\"]",
 		"[\"<ID_1>1234567890 <ID_1>\",\"id\"]");
-	expect(v, RESTORE_TEXT, "a text", "<ID_1>12345678901 <ID_1>", "<ID_1>12345678901 <ID_1>");
+	expect(v, RESTORE_TEXT, "a text", "<ID_1>12345678901 <ID_1>",
+		"<ID_1>12345678901 <ID_1>");
 	expect(v, RESTORE_TEXT, "a short text", "<ID_1>1234567890", "id1234567890");
 	call_most = 0;
 	vault_free(&v);

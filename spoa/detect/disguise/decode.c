@@ -19,11 +19,13 @@ enum {
 };
 
 /* Characters that whole bytes are made of: so many positions a group can have. */
-static const unsigned groups[] = { [BLOB_BASE64] = 4, [BLOB_BASE32] = 8, [BLOB_BASE32HEX] = 8,
-	[BLOB_HEX] = 2 };
-static const unsigned char alphabets[] = {
-	[BLOB_BASE64] = IN64, [BLOB_BASE32] = IN32, [BLOB_BASE32HEX] = IN32HEX, [BLOB_HEX] = IN16
+static const unsigned groups[] = {
+	[BLOB_BASE64] = 4, [BLOB_BASE32] = 8, [BLOB_BASE32HEX] = 8, [BLOB_HEX] = 2
 };
+static const unsigned char alphabets[] = { [BLOB_BASE64] = IN64,
+	[BLOB_BASE32] = IN32,
+	[BLOB_BASE32HEX] = IN32HEX,
+	[BLOB_HEX] = IN16 };
 
 /* Whether byte i of n is in no text. */
 static inline bool

@@ -1,5 +1,5 @@
-/* Blobs: runs of base64, base64url, hexadecimal, base32, base32hex or character codes that stand
- * for text. RFC 4648 without its strictness: padding is optional, lines may be wrapped,
+/* Blobs: runs of base64, base64url, hexadecimal, base32, base32hex or character codes that
+ * stand for text. RFC 4648 without its strictness: padding is optional, lines may be wrapped,
  * a run may begin in the middle of a group. */
 #ifndef DETECT_DECODE_H
 #define DETECT_DECODE_H

@@ -353,8 +353,8 @@ empty_piece(struct heuristic *l, size_t i)
 		heuristic_edit(l, i, k, "", 0);
 }
 
-/* The string of a token in braces, f"AK{'IA'}…", `AK${"IA"}…`, whose opening brace is at i: where
- * its last quote is; 0: none. */
+/* The string of a token in braces, f"AK{'IA'}…", `AK${"IA"}…`, whose opening brace is at i:
+ * where its last quote is; 0: none. */
 static size_t
 braced_string(const struct heuristic *l, size_t i)
 {
@@ -369,13 +369,15 @@ braced_string(const struct heuristic *l, size_t i)
 		return 0;
 	/* []string{"a"}, of a program is none. */
 	char after = byte_at(l, k + 2);
-	return heuristic_token(after) || is_quote(after) || after == '{' || after == '$' ? k : 0;
+	return heuristic_token(after) || is_quote(after) || after == '{' || after == '$' ? k
+											 : 0;
 }
 
 static void
 braced_begin(struct heuristic *l, size_t i)
 {
-	size_t before = i > 0 && byte_at(l, i - 1) == '$' ? i - 1 : i, last = braced_string(l, i);
+	size_t before = i > 0 && byte_at(l, i - 1) == '$' ? i - 1 : i,
+	       last = braced_string(l, i);
 
 	if (!last || before < l->at || before == 0 || !heuristic_token(byte_at(l, before - 1)))
 		return;

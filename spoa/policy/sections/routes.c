@@ -376,10 +376,12 @@ restore(struct builder *b, const struct yaml_node *n, struct route *r)
 		read_texts(b->a, b->d, tools, "tools", &r->keeping, &r->nkeeping);
 	else
 		diag_at(b->d, n->key,
-			"restore: tools is missing: the names of those that keep what they get");
+			"restore: tools is missing: the names of those that keep what they "
+			"get");
 	if (!(r->response & RESP_RESTORE))
 		diag_at(b->d, n->key,
-			"restore: nothing is put back into the answers of this route: response: "
+			"restore: nothing is put back into the answers of this route: "
+			"response: "
 			"[restore] is missing");
 }
 
