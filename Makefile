@@ -333,10 +333,10 @@ $(B)/stackhelp: $(B)/tests/support/stackhelp.o
 $(MOCK_OBJ) $(B)/tests/support/stackhelp.o: # Which commit this is: of the tree here, or as it is given (COMMIT=…) where there is no git.
 COMMIT ?= $(shell git -C $(CURDIR) describe --always --abbrev=12 --exclude '*' --dirty=+changed 2>/dev/null || echo unknown)
 .PHONY: commit
-$(B)/gen/commit.h: commit
+$(B)/gen/cmd/commit.h: commit
 	@mkdir -p $(@D); printf '\043define TG_COMMIT "%s"\n' '$(COMMIT)' >$@.tmp; \
 		cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
-$(B)/spoa/cmd/version.o: $(B)/gen/commit.h
+$(B)/spoa/cmd/version.o: $(B)/gen/cmd/commit.h
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

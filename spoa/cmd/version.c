@@ -14,7 +14,7 @@
 #include <zlib.h>
 
 #include "cmd/cmd.h"
-#include "commit.h"
+#include "cmd/commit.h"
 #include "redis/redis_tls.h"
 
 int

@@ -77,7 +77,7 @@ bool exchange_finish_late(struct request *r);
  * 0 or ERR_NOMEM. */
 int exchange_expect(struct request *r, struct exchange *x, struct arena *own);
 
-/* gate/provider.c: the provider's part is over: counts what came of it. */
+/* gate/used.c: the provider's part is over: counts what came of it. */
 void exchange_answered(struct exchange *x);
 void exchange_left(struct exchange *x);
 

@@ -33,7 +33,7 @@ struct gate_shared {
 	struct nonce_window *nonces;  /* of signed headers */
 	/* callers near a limit that were warned of: limits/warn.c */
 	_Atomic uint64_t warned[WARNED], warned_lines;
-	_Atomic uint64_t provider_lines[PROVIDER_LINES]; /* gate/provider.c */
+	_Atomic uint64_t provider_lines[PROVIDER_LINES]; /* gate/used.c */
 	struct token_learned learned; /* how far estimates were off */
 	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
 };

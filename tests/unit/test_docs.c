@@ -410,7 +410,7 @@ static void
 every_gauge_and_admin_page(void **state)
 {
 	(void)state;
-	none_missing(each_source("spoa/net/server.c", look_for_gauges), 4);
+	none_missing(each_source("spoa/net/shown.c", look_for_gauges), 4);
 	none_missing(each_source("spoa/net/admin.c", look_for_pages), 4);
 }
 

@@ -1,0 +1,352 @@
+/* What the admin thread shows: /readyz, /status, /recent, /metrics. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "live/sync.h"
+#include "net/server.h"
+#include "sources/recognise.h"
+#include "tally/tally.h"
+
+struct snapshot *
+server_snapshot(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	struct snapshot *snap = snapshot_ref(s->snap);
+	pthread_mutex_unlock(&s->lock);
+	return snap;
+}
+
+static enum live_past
+past_of(struct server *s, size_t *entries)
+{
+	*entries = 0;
+	return s->live_sync ? live_sync_past(s->live_sync, entries) : LIVE_PAST_OWN;
+}
+
+/* Of the state file what is not as it should be. */
+static void
+live_says(struct server *s, struct buf *out)
+{
+	const char *file = s->shared_cfg->state_file;
+	size_t entries;
+	enum live_past past = past_of(s, &entries);
+
+	if (!live_kept(s->live))
+		buf_printf(out, "state_file: down: %s cannot be written\n", file);
+	if (past == LIVE_PAST_LOST)
+		buf_printf(out,
+			"state_file: lost: %s was not there at the start: %zu entries of Redis "
+			"are believed, and what was revoked may live again\n",
+			file, entries);
+	else if (past == LIVE_PAST_NEW)
+		buf_printf(out,
+			"state_file: new: %s was not there at the start: %zu entries of Redis "
+			"are believed\n",
+			file, entries);
+}
+
+/* Whether other daemons learn what is revoked here, and this one what is there. */
+static bool
+sync_says(struct server *s, struct buf *out)
+{
+	struct buf why;
+
+	if (!s->live_sync)
+		return true;
+	const char *key = live_sync_righted(s->live_sync);
+	if (key)
+		buf_printf(out,
+			"keys and limits: %s was not what daemons write, and was put right: "
+			"somebody else writes to this Redis (live.refused)\n",
+			key);
+	buf_init(&why, 1024);
+	bool up = live_sync_up(s->live_sync, &why);
+	if (!up)
+		buf_printf(out,
+			"keys and limits: down: %.*s: what is revoked here other daemons do not "
+			"learn, nor this one from them\n",
+			SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return up;
+}
+
+/* What the workers see of who else is at their Redis. */
+struct company {
+	bool up, counting, evicts;
+	enum redis_refusal refusal;
+	int64_t skew_us;	 /* our clock's, from Redis' */
+	uint64_t workers, known; /* more than are known of; 0: no more */
+};
+
+static struct company
+company_of(struct server *s)
+{
+	struct company c = { .up = true };
+
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		struct worker *w = &s->workers[i];
+		uint64_t seen = atomic_load_explicit(&w->company, memory_order_relaxed);
+		c.up &= atomic_load_explicit(&w->redis_ok, memory_order_relaxed);
+		c.counting |= atomic_load_explicit(&w->counting, memory_order_relaxed);
+		c.evicts |= atomic_load_explicit(&w->evicts, memory_order_relaxed);
+		int refusal = atomic_load_explicit(&w->refusal, memory_order_relaxed);
+		int64_t skew_us = atomic_load_explicit(&w->skew_us, memory_order_relaxed);
+		c.refusal = refusal ? (enum redis_refusal)refusal : c.refusal;
+		c.skew_us = llabs(skew_us) > llabs(c.skew_us) ? skew_us : c.skew_us;
+		c.known = atomic_load_explicit(&w->known, memory_order_relaxed);
+		c.workers = seen > c.workers ? seen : c.workers;
+	}
+	return c;
+}
+
+static void
+redis_says(struct server *s, const struct company *c, struct buf *out)
+{
+	if (!s->shared_cfg->redis_url)
+		buf_str(out, "redis: none, limits count in this process only\n");
+	else if (c->refusal)
+		buf_printf(out, "redis: refuses writes: %s\n", redis_refusal_texts[c->refusal]);
+	else if (!c->up)
+		buf_str(out, "redis: down: the log says why (redis.down)\n");
+	else
+		buf_printf(out, "redis: %s\n",
+			c->counting ? "counting: it waits for the other daemons that share "
+				      "this Redis (redis.daemons)"
+				    : "up");
+	if (c->evicts)
+		buf_str(out, "redis: evicts: it forgets what was used when its memory is full: "
+			     "set maxmemory-policy noeviction\n");
+	if (llabs(c->skew_us) > CLOCK_OFF_US)
+		buf_printf(out,
+			"clock: this machine's is %lld s %s that of Redis: run chrony or ntp "
+			"on both\n",
+			llabs(c->skew_us) / 1000000, c->skew_us > 0 ? "ahead of" : "after");
+	if (c->workers)
+		buf_printf(out,
+			"daemons: more than redis.daemons says: %" PRIu64
+			" workers share this Redis, %" PRIu64 " are known of\n",
+			c->workers, c->known);
+}
+
+bool
+server_ready(struct server *s, struct buf *out)
+{
+	bool ok = true;
+	const struct company c = company_of(s);
+	bool redis = c.up && !c.counting && !c.refusal,
+	     conflict = s->audit && audit_stream_conflict(s->audit);
+
+	struct snapshot *snap = server_snapshot(s);
+	buf_printf(out, "policy: %s%s\n", snap->policy->label,
+		snap->policy->shadow
+			? " (shadow: denials and redactions by rules are not enforced)"
+			: "");
+	observing_ready(snap->policy, out);
+	redis_says(s, &c, out);
+	if (snap->no_ranks)
+		buf_printf(out, "tokens: estimated: %s (docs/tokens.md: make ranks)\n",
+			snap->no_ranks);
+	if (!detect_jit(snap->rules))
+		buf_str(out, "patterns: interpreted, PCRE2 may not run what it compiles\n");
+	if (s->live)
+		live_says(s, out);
+	bool told = sync_says(s, out);
+	bool keys = keysets_ready(s->keysets, out);
+	if (s->audit)
+		buf_printf(out, "audit: %s\n",
+			audit_ready(s->audit) ? "up" : "down: the journal cannot be written");
+	else
+		buf_str(out, "audit: none, decisions are not recorded\n");
+	if (atomic_load_explicit(&s->strangers.there, memory_order_relaxed))
+		buf_str(out,
+			"audit: a file in the journal's folder is no segment of it: the next "
+			"start would be refused (tollgate audit verify names it)\n");
+	if (conflict)
+		buf_str(out, "audit stream: down: it is not this journal's, see the log "
+			     "(audit.stream_conflict)\n");
+	snapshot_unref(&snap);
+	if (!redis || !told || !keys || conflict || (s->audit && !audit_ready(s->audit)))
+		ok = false;
+	if (atomic_load(&s->draining)) {
+		buf_str(out, "draining\n");
+		ok = false;
+	}
+	buf_str(out, ok ? "ready\n" : "not ready\n");
+	return ok;
+}
+
+static bool
+is_ready(struct server *s)
+{
+	struct buf why;
+
+	buf_init(&why, 0);
+	bool ok = server_ready(s, &why);
+	buf_free(&why);
+	return ok;
+}
+
+/* Of every worker; how many. */
+static size_t
+all_recognisers(struct server *s, const struct recognisers *out[WORKERS_MAX])
+{
+	for (unsigned i = 0; i < s->nworkers; i++)
+		out[i] = gate_recognisers(s->workers[i].gate);
+	return s->nworkers;
+}
+
+/* Requests under way, and what providers answered. */
+static void
+work_says(struct server *s, struct buf *out)
+{
+	const struct provider_tally *t[WORKERS_MAX];
+	uint64_t alive = 0;
+
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		t[i] = &gate_tally(s->workers[i].gate)->providers;
+		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
+	}
+	buf_printf(out, ",\"requests_in_flight\":%" PRIu64 ",\"providers\":", alive);
+	provider_tally_json(out, t, s->nworkers);
+}
+
+void
+server_status(struct server *s, struct buf *out)
+{
+	const struct recognisers *asked[WORKERS_MAX];
+	char when[CLOCK_RFC3339_LEN];
+
+	bool ok = is_ready(s);
+	struct snapshot *snap = server_snapshot(s);
+	clock_rfc3339(s->started_wall_ns, when);
+	buf_printf(out,
+		"{\"version\":\"%s\",\"node\":\"%s\",\"started\":\"%s\",\"workers\":%u,",
+		TG_VERSION, s->shared_cfg->node, when, s->nworkers);
+	buf_str(out, "\"policy\":");
+	buf_json_str(out, span_str(snap->policy->label));
+	buf_printf(out,
+		",\"policy_version\":\"%s\",\"mode\":\"%s\",\"routes\":%zu,\"rules\":%zu,"
+		"\"jit\":%s,\"ready\":%s,\"recognisers\":",
+		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
+		snap->policy->nroutes, snap->policy->nrules + snap->policy->nanswer_rules,
+		detect_jit(snap->rules) ? "true" : "false", ok ? "true" : "false");
+	recognisers_status(out, asked, all_recognisers(s, asked));
+	buf_str(out, ",\"shadow_policy\":");
+	if (snap->shadow_policy)
+		buf_json_str(out, span_str(snap->shadow_policy->label));
+	else
+		buf_str(out, "null");
+	buf_str(out, ",\"observe\":");
+	observing_status(snap->policy, out);
+	const struct company c = company_of(s);
+	buf_printf(out,
+		",\"daemons\":{\"more_than_known\":%s,\"workers\":%" PRIu64
+		",\"known\":%" PRIu64 "}",
+		c.workers ? "true" : "false", c.workers ? c.workers : c.known, c.known);
+	work_says(s, out);
+	buf_str(out, ",\"last_reload\":");
+	reload_status(&s->reloading, out);
+	buf_str(out, "}\n");
+	snapshot_unref(&snap);
+}
+
+void
+server_recent(struct server *s, struct buf *out)
+{
+	struct snapshot *snap = server_snapshot(s);
+
+	buf_printf(out, "{\"node\":\"%s\",\"policy\":", s->shared_cfg->node);
+	buf_json_str(out, span_str(snap->policy->label));
+	snapshot_unref(&snap);
+	work_says(s, out);
+	buf_str(out, ",\"workers\":[");
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		if (i)
+			buf_putc(out, ',');
+		recent_write(&gate_tally(s->workers[i].gate)->recent, out);
+	}
+	buf_str(out, "]}\n");
+}
+
+static void
+gauge(struct buf *out, const char *name, const char *help, uint64_t v)
+{
+	metrics_head(out, name, "gauge", help);
+	buf_printf(out, "tollgate_%s %" PRIu64 "\n", name, v);
+}
+
+void
+server_metrics(struct server *s, struct buf *out)
+{
+	struct metrics *blocks[WORKERS_MAX + 1];
+	const struct recognisers *asked[WORKERS_MAX];
+	const struct tallies *tallies[WORKERS_MAX];
+	uint64_t alive = 0, redis = 1, turn_us = 0;
+
+	atomic_store_explicit(
+		&s->metrics.v[M_LOG_DROPPED], log_dropped(), memory_order_relaxed);
+	blocks[0] = &s->metrics;
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		blocks[1 + i] = &s->workers[i].metrics;
+		tallies[i] = gate_tally(s->workers[i].gate);
+		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
+		redis &= atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
+		uint64_t us = atomic_load_explicit(
+			&s->workers[i].turn_longest_us, memory_order_relaxed);
+		turn_us = us > turn_us ? us : turn_us;
+	}
+	atomic_store_explicit(&s->metrics.v[M_LABELS_OVER],
+		tally_write(s->series, out, tallies, s->nworkers), memory_order_relaxed);
+	metrics_write(out, blocks, 1 + s->nworkers);
+	recognisers_metrics(out, asked, all_recognisers(s, asked));
+	struct snapshot *snap = server_snapshot(s);
+	metrics_head(out, "info", "gauge", "build and policy in force");
+	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
+		TG_VERSION, snap->policy->label, snap->policy->shadow ? "shadow" : "enforce");
+	bool has_redis = s->shared_cfg->redis_url != NULL;
+	int64_t days;
+	enum observe_state observing = observe_state(snap->policy, clock_wall_ns(), &days);
+	snapshot_unref(&snap);
+	gauge(out, "observing", "hosts of a cutover are observed now",
+		observing == OBSERVE_ON || observing == OBSERVE_NEAR);
+	gauge(out, "requests_in_flight", "requests and exchanges not finished", alive);
+	gauge(out, "longest_turn_microseconds",
+		"a worker's longest turn of its loop since start", turn_us);
+	gauge(out, "held_bytes", "bytes of bodies held", gate_held_bytes(s->shared));
+	if (has_redis)
+		gauge(out, "redis_up", "every worker's Redis connection is up", redis);
+	const struct company c = company_of(s);
+	if (has_redis)
+		gauge(out, "redis_writable", "Redis does not refuse writes", !c.refusal);
+	if (has_redis) {
+		metrics_head(out, "clock_ahead_seconds", "gauge",
+			"this machine's clock less that of Redis");
+		buf_printf(out, "tollgate_clock_ahead_seconds %.3f\n", (double)c.skew_us / 1e6);
+	}
+	gauge(out, "audit_up", "the journal can be written", s->audit && audit_ready(s->audit));
+	gauge(out, "audit_strangers",
+		"the journal's folder has a file with which the next start would be refused",
+		atomic_load_explicit(&s->strangers.there, memory_order_relaxed));
+	if (has_redis && s->audit)
+		gauge(out, "audit_stream_up", "the Redis Stream is this journal's",
+			!audit_stream_conflict(s->audit));
+	if (has_redis && s->audit)
+		gauge(out, "audit_stream_behind_records",
+			"durable records that the Redis Stream does not have yet",
+			audit_stream_behind(s->audit));
+	if (s->live)
+		gauge(out, "live_entries",
+			"keys and overrides made at run time, ended ones too",
+			live_count(s->live));
+	size_t believed;
+	if (s->live)
+		gauge(out, "live_state_lost",
+			"state_file was not there at the start, and this node had one",
+			past_of(s, &believed) == LIVE_PAST_LOST);
+	gauge(out, "ready", "what /readyz says", is_ready(s));
+	gauge(out, "uptime_seconds", "since start",
+		(clock_mono_us() - s->started_us) / 1000000);
+}

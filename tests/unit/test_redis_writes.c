@@ -1,0 +1,66 @@
+/* A Redis that answers and takes no writes: why is known, also where it was so from the start. */
+#include "support/quota_rig.h"
+
+static enum redis_refusal
+refusal_of(struct redis *r)
+{
+	const char *said;
+
+	return redis_refuses(r, &said);
+}
+
+/* A Redis that answers and takes no writes says so to nobody but who writes. */
+static void
+a_redis_that_takes_no_writes_is_known(void **state)
+{
+	static const struct {
+		const char *name, *set[4], *unset;
+		enum redis_refusal refusal;
+	} rows[] = {
+		{ "it is full", { "CONFIG", "SET", "maxmemory", "1" }, "0", REDIS_FULL },
+		{ "too few replicas", { "CONFIG", "SET", "min-replicas-to-write", "1" }, "0",
+			REDIS_UNCOPIED },
+		{ "an ACL", { "ACL", "SETUSER", "default", "-set" }, "+set", REDIS_FORBIDDEN },
+	};
+
+	NEEDS_REDIS;
+	for (int early = 0; early < 2; early++)
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			const char *const *set = rows[i].set;
+			struct metrics m = { 0 };
+			if (early) {
+				redis_rig_do(&server, "FLUSHALL");
+				redis_rig_do(
+					&server, "%s %s %s %s", set[0], set[1], set[2], set[3]);
+			}
+			struct redis *r = redis_new(loop, server.url, RIG_PATIENT_US, &m);
+			if (!early) {
+				assert_true(run_until_up(r, 3000000));
+				assert_int_equal(refusal_of(r), REDIS_TAKES);
+				redis_rig_do(
+					&server, "%s %s %s %s", set[0], set[1], set[2], set[3]);
+			}
+			for (uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+				!refusal_of(r) && clock_mono_us() < until;)
+				run_for(1000);
+			if (refusal_of(r) != rows[i].refusal)
+				fail_msg("%s: %d", rows[i].name, (int)refusal_of(r));
+			redis_rig_do(
+				&server, "%s %s %s %s", set[0], set[1], set[2], rows[i].unset);
+			for (uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+				refusal_of(r) && clock_mono_us() < until;)
+				run_for(1000);
+			if (refusal_of(r))
+				fail_msg("%s: not again", rows[i].name);
+			redis_free(&r);
+		}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_redis_that_takes_no_writes_is_known),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
