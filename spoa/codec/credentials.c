@@ -177,7 +177,8 @@ is_parameter(const char *name, size_t n)
 	struct span s = span_of(name, n);
 	size_t nul = span_chr(s, '\0'), bracket = span_chr(s, '[');
 
-	return span_ieq(s, SPAN_LIT("_method")) || named(s, CREDENTIAL_QUERY) || named(span_cut(s, 0, nul), CREDENTIAL_QUERY) ||
+	return span_ieq(s, SPAN_LIT("_method")) || named(s, CREDENTIAL_QUERY) ||
+	       named(span_cut(s, 0, nul), CREDENTIAL_QUERY) ||
 	       (bracket && named(span_cut(s, 0, bracket), CREDENTIAL_QUERY));
 }
 

@@ -27,9 +27,9 @@ bool header_overrides(struct span name);
 /* True where a header's value, "Bearer " or not, begins as a key of a model provider does
  * (policies/provider_keys.txt): none of ours. */
 bool credential_of_provider(struct span value);
-/* Whether a parameter of the raw query carries one, or names another method, in any spelling that parsers take:
- * escapes (of escapes too), any case, signs and blanks between and around the letters,
- * "name[]", & and ; as separators, escaped as well, without a value. */
+/* Whether a parameter of the raw query carries one, or names another method, in any spelling
+ * that parsers take: escapes (of escapes too), any case, signs and blanks between and around
+ * the letters, "name[]", & and ; as separators, escaped as well, without a value. */
 bool credential_query(struct span query);
 /* The query without them, as much as query.n bytes. Returns its length. */
 size_t credential_query_without(struct span query, char *out);

@@ -193,7 +193,7 @@ dialect_amend(
 				m->model[i].form == SEG_TEXT   ? am->model
 				: m->model[i].form == SEG_FORM ? field
 				: m->model[i].null	       ? name
-							       : span_cut(name, 1, name.n - 1) };
+						   : span_cut(name, 1, name.n - 1) };
 	if (am->model_in_path)
 		name.n = 0;
 	for (size_t i = 0; i < m->nrequests; i++) {

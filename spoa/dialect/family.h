@@ -114,8 +114,8 @@ extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, d
 	dialect_cohere, dialect_mistral, dialect_ollama, dialect_tgi, dialect_rest;
 
 /* Tables that more than one family reads by. */
-extern const struct table table_rest, table_any, table_chat, table_messages, table_messages_no_model,
-	table_kept, gemini_interactions;
+extern const struct table table_rest, table_any, table_chat, table_messages,
+	table_messages_no_model, table_kept, gemini_interactions;
 error_writer error_openai;
 
 /* Members below the top that say which conversation it is: conversation.c. */

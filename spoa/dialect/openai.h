@@ -10,10 +10,9 @@ extern const struct table table_chat_other, table_responses, table_responses_cou
 	table_completions, table_completion, /* llama.cpp's own */
 	table_input,			     /* embeddings, moderations, speech, scores */
 	table_form,			     /* images and audio, by form */
-	table_batch_job,
-	table_session, /* realtime: what a token is made for */
-	table_files, /* uploads, whose JSON lines are requests */
-	table_pieces; /* the same in several bodies */
+	table_batch_job, table_session,	     /* realtime: what a token is made for */
+	table_files,			     /* uploads, whose JSON lines are requests */
+	table_pieces;			     /* the same in several bodies */
 
 /* Rows of paths below /v1 that most servers have. */
 /* clang-format off */

@@ -108,11 +108,11 @@ add_form(struct seglist *l, struct span raw, struct span piece, enum seg_role ro
 	return err;
 }
 
-/* The models that a field names: the one that a row reads, or whatever is named so. `why`: where
- * the body is said to be a form. 0, ERR_NOMEM, or ERR_SYNTAX with *why filled. */
+/* The models that a field names: the one that a row reads, or whatever is named so. `why`:
+ * where the body is said to be a form. 0, ERR_NOMEM, or ERR_SYNTAX with *why filled. */
 static int
-form_models(
-	struct merge *m, const struct segment *name, struct segment *value, struct body_refusal *why)
+form_models(struct merge *m, const struct segment *name, struct segment *value,
+	struct body_refusal *why)
 {
 	const struct table *t = m->out->table;
 	const struct node *clash = NULL, *n = NULL;
@@ -303,7 +303,8 @@ body_read(const struct table *t, struct span content_type, struct span raw, stru
 		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
 		return ERR_NOMEM;
 	}
-	if (!err && out->nids && opaque_add(&out->unread, a, SPAN_LIT("unknown"), out->ids_bytes)) {
+	if (!err && out->nids &&
+		opaque_add(&out->unread, a, SPAN_LIT("unknown"), out->ids_bytes)) {
 		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
 		return ERR_NOMEM;
 	}

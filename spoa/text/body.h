@@ -50,7 +50,7 @@ struct segment {
 			     it */
 	bool counted : 1; /* in a part that is opaque as a whole */
 	bool unattributed : 1; /* who wrote it is not known: the user, or a tool */
-	bool candidate : 1;  /* body_read's own; then, of ids of tokens, they are edited */
+	bool candidate : 1;    /* body_read's own; then, of ids of tokens, they are edited */
 	uint32_t key;	     /* index of the segment that names this value (its key, field or
 				parameter), of a key the one that names its object; or
 				SEGMENT_NO_KEY */
@@ -194,12 +194,13 @@ struct body_refusal {
 int body_read(const struct table *t, struct span content_type, struct span raw, struct arena *a,
 	struct body *out, struct body_refusal *why);
 
-/* Reads the lists of ids of tokens by the vocabulary of the body's model, NULL where it is not known
- * exactly. Those that spell no UTF-8, have ids that it has not, or together spell more than
- * CAP_BODY_BYTES stay unread, all counted as one part; if none does, ids_bytes is 0. Once, before `unread` is
- * added to. 0 or ERR_NOMEM. */
+/* Reads the lists of ids of tokens by the vocabulary of the body's model, NULL where it is not
+ * known exactly. Those that spell no UTF-8, have ids that it has not, or together spell more
+ * than CAP_BODY_BYTES stay unread, all counted as one part; if none does, ids_bytes is 0. Once,
+ * before `unread` is added to. 0 or ERR_NOMEM. */
 struct ranks;
-int body_decode_ids(struct body *b, struct span raw, const struct ranks *ranks, struct arena *a);
+int body_decode_ids(
+	struct body *b, struct span raw, const struct ranks *ranks, struct arena *a);
 
 enum { SEGMENT_NAMES = 64 }; /* bytes of the names of a value */
 

@@ -491,11 +491,10 @@ body_json(const struct table *t, struct span raw, struct arena *a, struct body *
 	w->frames = arena_array(a, w->frames_room, sizeof(*w->frames));
 	if (!w->segs.v || !w->frames)
 		return walk_no_memory(w);
-	w->frames[0] =
-		(struct frame){ .node = root,
-			.deep = ROLE_OTHER,
-			.key = SEGMENT_NO_KEY,
-			.no_models = t->no_models };
+	w->frames[0] = (struct frame){ .node = root,
+		.deep = ROLE_OTHER,
+		.key = SEGMENT_NO_KEY,
+		.no_models = t->no_models };
 	while (!err) {
 		switch (json_next(j, &ev)) {
 		case JSON_END:

@@ -244,8 +244,8 @@ read_known(struct reader *r, const struct node *n, struct segment *s, const stru
 	s->reserved = p->counted || (row->flags & F_RESERVED);
 	switch (row->read) {
 	case READ_MODEL:
-		return merge_model(&r->merge,
-			       &(struct model_mark){ s->start, s->end, s->text, false, SEG_TEXT })
+		return merge_model(&r->merge, &(struct model_mark){ s->start, s->end, s->text,
+						      false, SEG_TEXT })
 			       ? ERR_NOMEM
 			       : 0;
 	case READ_STREAM:

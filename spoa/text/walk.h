@@ -19,10 +19,11 @@ struct frame {
 	const struct row *row;	 /* its own */
 	enum seg_role deep;	 /* of what no row gives a role */
 	bool object, message, part;
-	bool item, spoken;    /* of a message: its type is unknown; it has a role */
-	bool anyone;	      /* nobody knows who wrote what is in it */
-	bool no_models;	      /* nothing in it is one because of its name */
-	uint32_t ids; /* the segment of the ids of tokens that it lists, counted from 1; 0: none */
+	bool item, spoken; /* of a message: its type is unknown; it has a role */
+	bool anyone;	   /* nobody knows who wrote what is in it */
+	bool no_models;	   /* nothing in it is one because of its name */
+	uint32_t ids; /* the segment of the ids of tokens that it lists, counted from 1; 0: none
+		       */
 	enum model_key names; /* what it is called, where its strings name models */
 	uint32_t first; /* segment */
 	uint32_t key;	/* segment that names this container */

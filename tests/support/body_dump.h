@@ -5,7 +5,8 @@
 #include "text/body.h"
 
 /* Values as role path=text, one each; reserved ones with a star, opaque ones
- * with a hash, those of nobody knows whom with a question mark; keys are left out unless `keys`. */
+ * with a hash, those of nobody knows whom with a question mark; keys are left out unless
+ * `keys`. */
 static inline void
 body_dump(struct buf *out, const struct body *b, struct span raw, struct arena *a, bool keys)
 {

@@ -52,11 +52,12 @@ static const struct { const char *query, *left; } queries[] = {
 static void
 headers_that_name_another_method_or_path(void **state)
 {
-	static const char *const yes[] = { "x-http-method-override", "X_HTTP_Method_Override", "x-http-method",
-		"X-Method-Override", "x-original-url", "X-Original-URI", "x-rewrite-url", "X-Rewrite-Uri",
-		"x-original-method", "http-method-override" };
-	static const char *const no[] = { "access-control-request-method", "x-method-name", "content-location", "referer",
-		"x-forwarded-for", "x-url", "url", "method", "x-original-to" };
+	static const char *const yes[] = { "x-http-method-override", "X_HTTP_Method_Override",
+		"x-http-method", "X-Method-Override", "x-original-url", "X-Original-URI",
+		"x-rewrite-url", "X-Rewrite-Uri", "x-original-method", "http-method-override" };
+	static const char *const no[] = { "access-control-request-method", "x-method-name",
+		"content-location", "referer", "x-forwarded-for", "x-url", "url", "method",
+		"x-original-to" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)

@@ -65,9 +65,8 @@ setup(void **state)
 #define NOON "\"time\":\"2026-11-20T12:00:00Z\","
 #define CALL "call me at +1 415-555-0132"
 #define SAID(role)                                                                             \
-	"{" NOON                                                                               \
-	"\"path\":\"/v1/chat/"                                                                \
-	"completions\",\"body\":\"{\\\"model\\\":\\\"m\\\",\\\"messages\\\":[{\\\"role\\\":"      \
+	"{" NOON "\"path\":\"/v1/chat/"                                                        \
+	"completions\",\"body\":\"{\\\"model\\\":\\\"m\\\",\\\"messages\\\":[{\\\"role\\\":"   \
 	"\\\"" role "\\\",\\\"content\\\":\\\"" CALL "\\\"}]}\"}"
 
 /* clang-format off */

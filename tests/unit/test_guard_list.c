@@ -74,8 +74,7 @@ list(const char *in, const char *type, int status, struct buf *out)
 		.path = SPAN_LIT("/v1/models"),
 		.may_use = may_use,
 	};
-	const struct guard_head head = { .status = status,
-		.content_type = span_str(type) };
+	const struct guard_head head = { .status = status, .content_type = span_str(type) };
 	struct guard *g = guard_new(&plan, &head);
 
 	assert_non_null(g);
@@ -105,7 +104,8 @@ only_what_may_be_used_is_listed(void **state)
 		enum guard_result r = list(rows[at].in, types[i % 4], 200, &out);
 		if ((r == GUARD_PASS) != (rows[at].want != NULL) ||
 			(rows[at].want && !span_is(buf_view(&out), rows[at].want)))
-			fail_msg("%s, %s: %d %.*s", rows[at].name, types[i % 4], (int)r, SPAN_ARG(buf_view(&out)));
+			fail_msg("%s, %s: %d %.*s", rows[at].name, types[i % 4], (int)r,
+				SPAN_ARG(buf_view(&out)));
 		buf_free(&out);
 	}
 }
