@@ -78,11 +78,11 @@ rows_are_made_and_the_persons_own_stay(void **state)
 	static const char *const wanted[] = { "# Imported rows: from a list, 20",
 		"# mine\nprices: 1\n",
 		"  anthropic: # ours\n    - {model: mine, input: 5, output: 5}\n",
-		"    - {model: [\"claude-opus-7\", \"opus-seven\"], input: 3, cached: 0.075, "
+		("    - {model: [\"claude-opus-7\", \"opus-seven\"], input: 3, cached: 0.075, "
 		"output: "
 		"15, search: 0.01, tiers: [{over: 200000, input: 6, cached: 0.075, output: "
 		"15}]} # "
-		"imported\n",
+		"imported\n"),
 		"\"opus-seven\"], from: 2026-03-13, input: 2, output: 9} # imported\n",
 		"  openai:\n    - {model: \"gpt-4o*\", input: 1, output: 2}\n",
 		"  cohere: # imported\n    - {model: \"embed-9\", input: 0.12, output: 0} # "
