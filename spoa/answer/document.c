@@ -601,6 +601,10 @@ settle(struct reader *r, const struct note *n)
 		return 0;
 	case READ_MODEL: d->model = string ? n->text : d->model; return add_word(r, n);
 	case READ_MARK: d->marked = true; return add_word(r, n);
+	case READ_OBJECT:
+		if (string && span_is(n->text, "error"))
+			d->error = d->marked = d->ends.any = d->ends.all = true;
+		/* fall through */
 	case READ_WORD:
 		if (!row->ends)
 			note_skipped(d, n);

@@ -26,6 +26,7 @@ enum answer_read {
 	READ_MEDIA,    /* the media type of what is opaque */
 	READ_WITHHELD, /* the text once more, cut to tokens: null where answers are read */
 	READ_ERROR,    /* where it is, the provider failed */
+	READ_OBJECT,   /* a READ_WORD; where it says "error", the provider failed */
 };
 
 enum answer_kind {

@@ -38,7 +38,7 @@
 
 static const struct answer_row rows[] = {
 	ROW("id",                              READ_WORD),
-	ROW("object",                          READ_WORD),
+	ROW("object",                          READ_OBJECT),
 	ROW("model",                           READ_MODEL),
 	ROW("system_fingerprint",              READ_WORD),
 	ROW("service_tier",                    READ_WORD),

@@ -101,7 +101,8 @@ done
 two() { [ "$(metric 'provider_requests_in_flight{provider="openai"}')" = 2 ]; }
 check "two are under way there" wait_for two
 like "status says so" "$(tg_status)" '^provider openai: 2 under way'
-like "and how many in all" "$(cat "$D/out")" '^[2-9] requests under way$'
+in_all() { grep -qE '^[2-9] requests under way$' <<<"$(tg_status)"; }
+check "and how many in all" wait_for in_all # workers say it every 50 ms
 tg top --json
 is "top shows which" "$(grep -o '"answer": *"under way"' "$D/out" | wc -l)" 2
 kill "${slow[0]}"

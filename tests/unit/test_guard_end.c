@@ -41,6 +41,8 @@ static const struct {
 		"data: [DONE]\n\n" },
 	{ "an error", "openai", "/v1/chat/completions", SSE, CHUNK("it is. "),
 		EVENT("{\"error\":{\"message\":\"no\"}}") },
+	{ "an error that the document is", "mistral", "/v1/chat/completions", SSE,
+		CHUNK("it is. "), EVENT("{\"object\":\"error\",\"message\":\"no\"}") },
 	{ "responses", "openai", "/v1/responses", SSE,
 		EVENT("{\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":"
 		      "\"it is. \"}")

@@ -468,10 +468,10 @@ static const struct {
 	{ "at the front", "{ \"usage\":null , \"choices\":[{}],\"z\":1}", 1,
 		"{ \"choices\":[{}],\"z\":1}" },
 	{ "alone", "{\"usage\":null}", 1, "{}" },
-	{ "counts beside content keep the content",
+	{ "counts next to content are the provider's own: they stay",
 		"{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":{\"prompt_tokens\":"
 		"1},\"z\":\"q\"}",
-		1, "{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"z\":\"q\"}" },
+		0, NULL },
 	{ "a first chunk without choices or counts stays",
 		"{\"choices\":[],\"prompt_filter_results\":[{}],\"usage\":null}", 1,
 		"{\"choices\":[],\"prompt_filter_results\":[{}]}" },
