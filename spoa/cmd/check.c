@@ -218,6 +218,34 @@ check_machine(struct check *c)
 }
 
 static void
+check_readable_one(struct check *c, const char *file)
+{
+	char fix[CMD_FIX_BYTES];
+
+	if (file && cmd_user_cannot_read("tollgate", file, fix, sizeof(fix)))
+		buf_printf(&c->notes, "note: the daemon's user tollgate cannot read %s: %s\n",
+			file, fix);
+}
+
+/* Root may read all of it; the daemon runs as another user. */
+static void
+check_readable(struct check *c)
+{
+	const struct config *cfg = c->cfg;
+	struct span files = buf_view(&c->d.files);
+
+	if (!cfg || geteuid() != 0)
+		return;
+	while (files.n)
+		check_readable_one(c, span_next(&files, '\0').p);
+	check_readable_one(c, cfg->audit_key);
+	check_readable_one(c, cfg->state_key);
+	check_readable_one(c, cfg->redact_key_file);
+	check_readable_one(c, cfg->redis_password_file);
+	check_readable_one(c, cfg->redis_sentinel_password_file);
+}
+
+static void
 check_hash_key(struct check *c, const struct policy *p)
 {
 	unsigned char key[KEYFILE_BYTES];
@@ -366,6 +394,7 @@ check_policy(struct check *c)
 	check_modes(c);
 	check_state_key(c);
 	check_redis_passwords(c);
+	check_readable(c);
 	check_journal(c);
 	if (p) {
 		check_hash_key(c, p);

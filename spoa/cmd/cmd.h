@@ -69,6 +69,10 @@ bool cmd_write(const struct buf *out);
 /* All of standard input (fd 0) or of a file, up to the buffer's cap. 0 or ERR_IO, ERR_LIMIT. */
 int cmd_read_stdin(struct buf *out);
 int cmd_read_file(const char *file, struct buf *out);
+enum { CMD_FIX_BYTES = 2 * 4096 + 64 };
+/* That user of this machine may not read the file, or pass a folder on the way; `fix` is the
+ * command that mends it. False too: no such user, or no such file. */
+bool cmd_user_cannot_read(const char *name, const char *file, char *fix, size_t size);
 /* A time of the command line in UTC: RFC 3339, a date, 11:47 (today), today, yesterday, or how
  * long ago: 7d. False: none of these. */
 bool cmd_time(const char *s, int64_t *wall_ns);

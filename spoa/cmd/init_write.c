@@ -260,48 +260,21 @@ make_own_folder(struct init *in, const char *path)
 		failed(in, path, "cannot make");
 }
 
-static bool
-in_group(const struct passwd *user, gid_t gid)
-{
-	const struct group *g = gid == user->pw_gid ? NULL : getgrgid(gid);
-
-	for (char **m = g ? g->gr_mem : NULL; m && *m; m++)
-		if (!strcmp(*m, user->pw_name))
-			return true;
-	return gid == user->pw_gid;
-}
-
-static bool
-may(const struct passwd *user, const struct stat *st, unsigned right)
-{
-	unsigned shift = st->st_uid == user->pw_uid ? 6 : in_group(user, st->st_gid) ? 3 : 0;
-
-	return (st->st_mode >> shift & right) == right;
-}
-
 void
 note_unreadable(struct init *in, const char *const *paths, size_t n)
 {
-	static const char folder[] = "/etc/tollgate";
-	const struct passwd *found = *in->root ? NULL : getpwnam("tollgate");
-	struct passwd user = found ? *found : (struct passwd){ .pw_name = NULL };
-	struct stat st;
+	char fix[CMD_FIX_BYTES];
 
-	if (!found) {
+	if (*in->root)
+		return;
+	if (!getpwnam("tollgate")) {
 		if (in->write && sets_owners(in))
 			printf("note: no user tollgate: systemd-sysusers tollgate.conf, then "
-			       "chown "
-			       "tollgate %s/audit.key\n",
-				folder);
+			       "chown tollgate /etc/tollgate/audit.key\n");
 		return;
 	}
-	if (stat(folder, &st) == 0 && !may(&user, &st, 05))
-		printf("note: the daemon's user tollgate cannot read %s: chgrp tollgate %s && "
-		       "chmod 2750 %s\n",
-			folder, folder, folder);
 	for (size_t i = 0; i < n; i++)
-		if (stat(paths[i], &st) == 0 && !may(&user, &st, 04))
-			printf("note: the daemon's user tollgate cannot read %s: chown "
-			       "tollgate %s\n",
-				paths[i], paths[i]);
+		if (cmd_user_cannot_read("tollgate", paths[i], fix, sizeof(fix)))
+			printf("note: the daemon's user tollgate cannot read %s: %s\n",
+				paths[i], fix);
 }

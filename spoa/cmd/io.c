@@ -1,8 +1,11 @@
 /* What the subcommands share: options, reading whole inputs and reporting failure. */
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -207,4 +210,47 @@ cmd_mistakes(const char *what, const struct diag *d)
 	fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d->text)));
 	return cmd_fail(what, "%u mistake%s in policy or configuration", d->errors,
 		d->errors == 1 ? "" : "s");
+}
+
+static bool
+in_group(const struct passwd *user, gid_t gid)
+{
+	const struct group *g = gid == user->pw_gid ? NULL : getgrgid(gid);
+
+	for (char **m = g ? g->gr_mem : NULL; m && *m; m++)
+		if (!strcmp(*m, user->pw_name))
+			return true;
+	return gid == user->pw_gid;
+}
+
+static bool
+may(const struct passwd *user, const struct stat *st, unsigned right)
+{
+	unsigned shift = st->st_uid == user->pw_uid ? 6 : in_group(user, st->st_gid) ? 3 : 0;
+
+	return (st->st_mode >> shift & right) == right;
+}
+
+bool
+cmd_user_cannot_read(const char *name, const char *file, char *fix, size_t size)
+{
+	const struct passwd *found = getpwnam(name);
+	struct passwd user = found ? *found : (struct passwd){ .pw_name = NULL };
+	char *path = found && user.pw_uid ? realpath(file, NULL) : NULL;
+	struct stat st;
+	bool kept_out = false;
+
+	for (char *p = path; p && (p = strchr(p + 1, '/')) && !kept_out; *p = '/') {
+		*p = 0;
+		kept_out = stat(path, &st) == 0 && !may(&user, &st, 01);
+		if (kept_out)
+			snprintf(fix, size, "chgrp %s %s && chmod g+rx %s", name, path, path);
+	}
+	if (path && !kept_out && stat(path, &st) == 0 && !may(&user, &st, 04)) {
+		kept_out = true;
+		snprintf(fix, size, "%s %s %s", st.st_mode & 040 ? "chgrp" : "chown", name,
+			path);
+	}
+	free(path);
+	return kept_out;
 }

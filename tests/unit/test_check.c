@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/cmd.h"
 #include "support/run_cmd.h"
 
 /* Arguments end with NULL. */
@@ -282,6 +283,39 @@ the_state_key_is_a_secret_that_can_be_read(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_err, "state_required: needs state_key"));
 	unlink(path("k.yaml"));
+}
+
+/* nobody in place of the daemon's user, which this machine may lack. */
+static void
+what_another_user_cannot_read_is_told_with_its_remedy(void **state)
+{
+	static const struct {
+		mode_t folder, file;
+		const char *fix; /* NULL: it can be read */
+	} rows[] = {
+		{ 0755, 0644, NULL },
+		{ 0755, 0640, "chgrp nobody " },
+		{ 0755, 0600, "chown nobody " },
+		{ 0750, 0644, "&& chmod g+rx " },
+		{ 0711, 0604, NULL },
+	};
+	char fix[CMD_FIX_BYTES];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_true(mkdir(path("d"), 0755) == 0 && chmod(path("."), 0755) == 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		put("d/f", "x");
+		assert_int_equal(chmod(path("d"), rows[i].folder), 0);
+		assert_int_equal(chmod(path("d/f"), rows[i].file), 0);
+		bool kept = cmd_user_cannot_read("nobody", path("d/f"), fix, sizeof(fix));
+		if (kept != !!rows[i].fix || (kept && !strstr(fix, rows[i].fix)))
+			fail_msg("%o %o: %s", rows[i].folder, rows[i].file, kept ? fix : "");
+		assert_false(cmd_user_cannot_read("root", path("d/f"), fix, sizeof(fix)));
+	}
+	assert_false(cmd_user_cannot_read("nobody", path("d/g"), fix, sizeof(fix)));
+	assert_int_equal(unlink(path("d/f")) | rmdir(path("d")) | chmod(path("."), 0700), 0);
 }
 
 /* As serve does. */
@@ -760,6 +794,7 @@ main(void)
 		cmocka_unit_test(a_share_of_nobody_knows_how_many_is_noted),
 		cmocka_unit_test(a_soft_count_that_reads_as_a_share_is_noted),
 		cmocka_unit_test(what_this_machine_lacks_is_noted),
+		cmocka_unit_test(what_another_user_cannot_read_is_told_with_its_remedy),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
 		cmocka_unit_test(routes_that_none_takes_are_noted),
