@@ -70,6 +70,12 @@ rows_are_made_and_the_persons_own_stay(void **state)
 	assert_int_equal(import("a.json", false), 0);
 	assert_string_equal(get("prices.yaml"), OWN);
 	assert_non_null(strstr(cmd_err, "nothing is written without --write"));
+	assert_non_null(strstr(cmd_out,
+		"= anthropic mine: your row has input: 5, output: 5; the list input: 1, output: "
+		"1\n"));
+	assert_non_null(strstr(cmd_err, "3 rows, of them new 3, changed 0; rows of an earlier "
+					"import that go: 0; names that a row of your own has: 1; "
+					"left out: 1;"));
 	assert_non_null(
 		strstr(cmd_out, "+ cohere: {model: \"embed-9\", input: 0.12, output: 0}"));
 	assert_non_null(strstr(cmd_out, "? anthropic by-page: it is not priced by tokens"));
@@ -103,6 +109,13 @@ rows_are_made_and_the_persons_own_stay(void **state)
 		strstr(cmd_out, "+ cohere: {model: \"embed-9\", input: 0.15, output: 0}"));
 	assert_null(strstr(cmd_out, "claude"));
 	assert_null(strstr(get("prices.yaml"), "0.12,"));
+	assert_non_null(strstr(cmd_err, "3 rows, of them new 0, changed 1; rows of an earlier "
+					"import that go: 0;"));
+	/* another list: what it has not goes */
+	put("e.json", "{\"n\":{\"litellm_provider\":\"openai\",\"input_cost_per_token\":1}}");
+	assert_int_equal(import("e.json", false), 0);
+	assert_non_null(strstr(cmd_err, "1 row, of them new 1, changed 0; rows of an earlier "
+					"import that go: 3;"));
 }
 
 static void
@@ -155,7 +168,11 @@ what_is_no_list_changes_nothing(void **state)
 		{ "[{\"id\":\"openai\",\"models\":[{\"id\":\"m\",\"prices\":{\"input_mtok\":"
 		  "9e9,"
 		  "\"output_mtok\":1}}]}]",
-			"what it would be is no price list" } };
+			"what it would be is no price list" },
+		{ "[]", "no row of it can be taken over (0 left out)" }, { "{}", "no row of it" },
+		{ "{\"message\":\"Not Found\"}", "no row of it" },
+		{ "[{\"id\":\"openai\",\"models\":[{\"id\":\"m\",\"prices\":{}}]}]",
+			"no row of it" } };
 
 	(void)state;
 	put("prices.yaml", OWN);

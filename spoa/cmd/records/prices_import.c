@@ -100,6 +100,12 @@ put_price(struct buf *b, const char *name, double v, bool each)
 	buf_printf(b, ", %s: %.*s", name, n, text);
 }
 
+static double
+base_of(const json_t *v)
+{
+	return json_number_value(json_is_object(v) ? json_object_get(v, "base") : v);
+}
+
 static bool
 is_each(const char *name)
 {
@@ -173,10 +179,41 @@ add_match(struct import *m, struct names *names, const char *provider, const jso
 		add_name(m, names, provider, stem_of(span_str(begins)), model);
 }
 
+/* The person's own row counts; where the list has another price both are named. */
+static void
+say_own(const struct price_row *own, const char *provider, struct span name,
+	const struct kind *kinds, size_t nkinds, const json_t *prices)
+{
+	struct buf yours, theirs;
+
+	buf_init(&yours, 0);
+	buf_init(&theirs, 0);
+	for (size_t i = 0; i < nkinds; i++) {
+		const json_t *v = json_object_get(prices, kinds[i].theirs);
+		bool each = is_each(kinds[i].ours);
+		double unit = each ? 1e12 : 1e6, usd = base_of(v) * kinds[i].factor;
+		enum price_kind k = 0;
+		while (k < PRICE_KINDS - 1 && strcmp(kinds[i].ours, price_names[k]) != 0)
+			k++;
+		double diff = (double)own->rates.pico[k] - usd * unit;
+		if (!v || !(own->rates.has >> k & 1) || (diff > -1 && diff < 1))
+			continue;
+		put_price(&yours, kinds[i].ours, (double)own->rates.pico[k] / unit, each);
+		put_price(&theirs, kinds[i].ours, usd, each);
+	}
+	if (yours.n)
+		printf("= %s %.*s: your row has %.*s; the list %.*s\n", provider, SPAN_ARG(name),
+			SPAN_ARG(span_cut(buf_view(&yours), 2, yours.n)),
+			SPAN_ARG(span_cut(buf_view(&theirs), 2, theirs.n)));
+	buf_free(&yours);
+	buf_free(&theirs);
+}
+
 /* Names of which another one is the model without its version; and those that a row of the
  * person's own means. */
 static void
-drop_names(struct import *m, struct names *names, const char *provider)
+drop_names(struct import *m, struct names *names, const char *provider,
+	const struct kind *kinds, size_t nkinds, const json_t *prices)
 {
 	const struct price_list *l = prices_list(m->prices, span_str(provider), SPAN_LIT(""));
 	size_t kept = 0;
@@ -192,6 +229,8 @@ drop_names(struct import *m, struct names *names, const char *provider)
 		const struct price_row *own = price_find(l, names->v[i], clock_wall_ns());
 		bool theirs = own && strcmp(own->model, "*") != 0;
 		m->kept += theirs;
+		if (theirs && !version)
+			say_own(own, provider, names->v[i], kinds, nkinds, prices);
 		if (!version && !theirs)
 			names->v[kept++] = names->v[i];
 	}
@@ -228,12 +267,6 @@ say_skipped(struct import *m, const char *provider, struct span name, const char
 }
 
 /* ---- genai-prices ---- */
-
-static double
-base_of(const json_t *v)
-{
-	return json_number_value(json_is_object(v) ? json_object_get(v, "base") : v);
-}
 
 /* The price of a prompt of more than `over` tokens. */
 static double
@@ -316,6 +349,25 @@ import_genai_prices(struct import *m, const char *provider, const struct names *
 	buf_str(b, "}" MARK "\n");
 }
 
+/* Those of a model that count today: of several the last one that has begun. */
+static const json_t *
+genai_today(const json_t *prices)
+{
+	char now[CLOCK_SECOND_LEN];
+	const json_t *one, *found = json_is_object(prices) ? prices : NULL;
+	size_t i;
+
+	clock_second(clock_wall_ns(), now);
+	json_array_foreach(json_is_array(prices) ? prices : NULL, i, one)
+	{
+		const json_t *when = json_object_get(one, "constraint");
+		const char *from = json_string_value(json_object_get(when, "start_date"));
+		if (!when || (from && strncmp(from, now, 10) <= 0))
+			found = json_object_get(one, "prices");
+	}
+	return found;
+}
+
 static void
 import_genai(struct import *m, json_t *list)
 {
@@ -333,7 +385,8 @@ import_genai(struct import *m, json_t *list)
 			const char *id = json_string_value(json_object_get(model, "id"));
 			add_name(m, &names, ours, span_str(id ? id : ""), ++count);
 			add_match(m, &names, ours, json_object_get(model, "match"), count);
-			drop_names(m, &names, ours);
+			drop_names(m, &names, ours, genai_kinds, COUNT_OF(genai_kinds),
+				genai_today(prices));
 			if (!names.n)
 				continue;
 			if (json_is_object(prices) && json_object_size(prices))
@@ -405,7 +458,7 @@ import_litellm(struct import *m, json_t *list)
 		if (!ours || !strcmp(name, "sample_spec"))
 			continue;
 		add_name(m, &names, ours, span_str(slash ? slash + 1 : name), ++count);
-		drop_names(m, &names, ours);
+		drop_names(m, &names, ours, litellm_kinds, COUNT_OF(litellm_kinds), o);
 		if (!names.n)
 			continue;
 		if (!(v = json_object_get(o, "input_cost_per_token"))) {
@@ -525,23 +578,29 @@ compose(const struct import *m, struct buf *out)
 	free(done);
 }
 
-/* Each line of `a` that `b` has not. */
+/* Some line of `text` begins with this. */
+static bool
+has_line(struct span text, struct span begin)
+{
+	while (text.n)
+		if (span_starts(span_next(&text, '\n'), begin))
+			return true;
+	return false;
+}
+
+/* Each line of `a` that `b` has not; *gone: of how many of them it has no row for the same
+ * models at all. */
 static size_t
-print_other(char sign, struct span a, struct span b)
+print_other(char sign, struct span a, struct span b, size_t *gone)
 {
 	size_t n = 0;
 
 	while (a.n) {
 		struct span line = span_next(&a, '\n');
-		char *whole = malloc(line.n + 3);
-		if (!whole)
-			break;
-		snprintf(whole, line.n + 3, "\n%.*s\n", SPAN_ARG(line));
-		bool there = (b.n > line.n && !memcmp(b.p, whole + 1, line.n + 1)) ||
-			     (b.n && memmem(b.p, b.n, whole, line.n + 2));
-		free(whole);
-		if (there)
+		if (has_line(b, line))
 			continue;
+		const char *prices = memmem(line.p, line.n, ", input: ", 9);
+		*gone += !prices || !has_line(b, span_of(line.p, (size_t)(prices - line.p) + 9));
 		struct span list = span_next(&line, '\t');
 		line = span_trim(span_cut(line, 0, line.n - strlen(MARK)), " ");
 		printf("%c %.*s: %.*s\n", sign, SPAN_ARG(list),
@@ -551,19 +610,25 @@ print_other(char sign, struct span a, struct span b)
 	return n;
 }
 
-static size_t
-print_changes(const struct import *m)
+static void
+print_changes(const struct import *m, bool write)
 {
+	size_t gone = 0, added = 0;
 	struct buf now;
 
 	buf_init(&now, 0);
 	for (size_t i = 0; i < m->nrows; i++)
 		buf_printf(&now, "%s\t%.*s", m->rows[i].provider,
 			SPAN_ARG(buf_view(&m->rows[i].line)));
-	size_t n = print_other('-', buf_view(&m->old), buf_view(&now));
-	n += print_other('+', buf_view(&now), buf_view(&m->old));
+	print_other('-', buf_view(&m->old), buf_view(&now), &gone);
+	size_t n = print_other('+', buf_view(&now), buf_view(&m->old), &added);
 	buf_free(&now);
-	return n;
+	fprintf(stderr,
+		"tollgate: prices import: %zu row%s, of them new %zu, changed %zu; rows of an "
+		"earlier import that go: %zu; names that a row of your own has: %zu; left out: "
+		"%zu%s\n",
+		m->nrows, m->nrows == 1 ? "" : "s", added, n - added, gone, m->kept, m->skipped,
+		write ? "" : "; nothing is written without --write");
 }
 
 /* The text as prices; NULL after a message. `made` is its place for a moment. */
@@ -604,19 +669,18 @@ lay(struct import *m, json_t *list, const char *made, bool write)
 		import_genai(m, list);
 	else
 		import_litellm(m, list);
+	if (m->nrows + m->kept == 0)
+		return cmd_fail("prices import",
+			"no row of it can be taken over (%zu left out): is it a list of prices? "
+			"%s stays as it is",
+			m->skipped, m->file);
 	buf_init(&out, 0);
 	compose(m, &out);
 	arena_init(&checked, 64u << 20, false);
 	int code = load_text(&checked, made, buf_view(&out)) ? EXIT_DONE : EXIT_CANNOT;
 	arena_reset(&checked);
-	if (code == EXIT_DONE) {
-		size_t n = print_changes(m);
-		fprintf(stderr,
-			"tollgate: prices import: %zu rows, %zu lines change, %zu names have a "
-			"row of your own, %zu have none of ours%s\n",
-			m->nrows, n, m->kept, m->skipped,
-			write ? "" : "; nothing is written without --write");
-	}
+	if (code == EXIT_DONE)
+		print_changes(m, write);
 	if (code == EXIT_DONE && write && rename(made, m->file) < 0)
 		code = cmd_fail("prices import", "%s: %s", m->file, strerror(errno));
 	buf_free(&out);
