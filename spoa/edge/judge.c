@@ -20,6 +20,7 @@ const struct rule judge_rules[] = {
 	{ "routes-after-own",     ERROR,  GATES, rule_routes_after_own,    "the stanza's use_backend lines come before any other" },
 	{ "inner-lines",          ERROR,  ONCE,  rule_inner_lines,         "the relay's second pass has its own rules" },
 	{ "inner-bind",           ERROR,  ONCE,  rule_inner_bind,          "the relay's bind is a unix socket that only tollgate may reach" },
+	{ "inner-answered",       ERROR,  ONCE,  rule_inner_answered,      "no rule answers the relay's second pass for what differs there" },
 	{ "credential-unguarded", ERROR,  ONCE,  rule_credential_unguarded,"each backend that holds a credential begins with the guard" },
 	{ "credential-in-front",  ERROR,  ONCE,  rule_credential_in_front, "no frontend sets a provider's credential" },
 	{ "ungated-provider",     ERROR,  ONCE,  rule_ungated_provider,    "what did not pass the gate reaches no provider without key and guard" },

@@ -30,6 +30,77 @@ last_of_stanza(const struct judge *j, const char *word)
 	return last;
 }
 
+/* ---- the line to write ---- */
+
+/* The next word as it is written, quotes and all; empty: no more. */
+static struct span
+written_word(struct span *rest)
+{
+	struct span word;
+	char quote = 0;
+	size_t n = 0;
+
+	*rest = span_trim(*rest, " \t\r");
+	for (; n < rest->n; n++) {
+		char c = rest->p[n];
+		if (!quote && (c == ' ' || c == '\t' || c == '#'))
+			break;
+		if (c == '\\' && quote != '\'')
+			n++;
+		else if (quote ? c == quote : c == '"' || c == '\'')
+			quote = quote ? 0 : c;
+	}
+	word = span_cut(*rest, 0, n);
+	*rest = span_cut(*rest, n, rest->n);
+	return word;
+}
+
+/* What leaves these out; in a part of `if`, from `from` on, not what it says already. */
+static void
+put_left_out(struct buf *out, size_t from, const char *before, const char *a, const char *b)
+{
+	const char *const acls[] = { a, b };
+	char term[256];
+
+	for (size_t i = 0; i < COUNT_OF(acls) && acls[i]; i++) {
+		int n = snprintf(term, sizeof(term), " %s%s ", before, acls[i]);
+		struct span part = span_cut(buf_view(out), from - 1, out->n);
+		if (!memmem(part.p, part.n, term, (size_t)n))
+			buf_str(out, term + 1);
+	}
+}
+
+void
+mended(const struct haproxy_line *l, const char *a, const char *b, char *out)
+{
+	size_t at = condition_at(l), n = 0, part = 1;
+	bool unless = at < l->n && span_is(l->word[at], "unless");
+	struct span rest = l->source, word;
+	struct buf text;
+
+	buf_init(&text, MENDED_BYTES - 1);
+	for (; !l->secret && (word = written_word(&rest)).n; n++) {
+		bool or = n > at && (span_is(word, "or") || span_is(word, "||"));
+		if (or && !unless)
+			put_left_out(&text, part, "!", a, b);
+		buf_printf(&text, "%.*s ", SPAN_ARG(word));
+		if (or || n == at)
+			part = text.n;
+	}
+	if (n != l->n) { /* a secret, or words of a variable */
+		buf_clear(&text);
+		buf_str(&text, "... ");
+		part = text.n;
+	}
+	if (at == l->n) {
+		buf_str(&text, b ? "if " : "unless ");
+		part = text.n;
+	}
+	put_left_out(&text, part, at < l->n && unless ? "or " : at < l->n || b ? "!" : "", a, b);
+	snprintf(out, MENDED_BYTES, "%.*s", SPAN_ARG(span_trim(buf_view(&text), " ")));
+	buf_free(&text);
+}
+
 /* ---- rules that run twice ---- */
 
 static const char *const once_actions[] = { "auth", "redirect", "track-sc0", "track-sc1",
@@ -79,23 +150,75 @@ knows_inner(const struct haproxy_section *s, const struct haproxy_line *l)
 	return false;
 }
 
+/* A rule that answers the request, or ends it without an answer. */
+static bool
+answers(const struct haproxy_line *l)
+{
+	static const char *const actions[] = { "auth", "deny", "redirect", "reject", "return",
+		"silent-drop", "tarpit", "use-service" };
+	bool tcp = span_is(l->word[0], "tcp-request") || span_is(l->word[0], "tcp-response");
+
+	if (span_is(l->word[0], "redirect"))
+		return true;
+	return (tcp || span_is(l->word[0], "http-request") ||
+		       span_is(l->word[0], "http-response")) &&
+	       SPAN_IN(haproxy_word(l, 1 + tcp), actions);
+}
+
+#define INNER_TEST "{ so_name tollgate-inner }"
+
+static bool
+ends_inner(const struct judge *j, const struct haproxy_line *l)
+{
+	bool differs;
+
+	return j->inner && !l->negated && answers(l) && runs_on_inner(j, j->inner, l, &differs) &&
+	       differs && !is_of_the_inner(j->inner, l) && !is_shipped(j, l);
+}
+
+void
+rule_inner_answered(struct judge *j)
+{
+	struct haproxy_walk w = haproxy_walk(j->inner);
+	const struct haproxy_line *l;
+	char line[MENDED_BYTES];
+
+	while ((l = haproxy_next(&w)))
+		if (ends_inner(j, l)) {
+			mended(l, INNER_TEST, NULL, line);
+			found(j, l, line,
+				"this rule ends each request that takes the relay, on its "
+				"second pass: that comes in by tollgate-inner, a unix socket: "
+				"no TLS, no HTTP/2, no port, no credential of the caller, and "
+				"above the stanza no address");
+		}
+}
+
 void
 rule_own_rules_twice(struct judge *j)
 {
-	for (size_t i = 0; j->gate && j->bolt_on && i < j->gate->n; i++) {
+	char line[MENDED_BYTES];
+	bool differs;
+
+	if (!j->gate || !j->bolt_on || (j->inner && j->gate != j->inner))
+		return;
+	for (size_t i = 0; i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
-		if (find_saying(j->shipped_gate, l) || knows_inner(j->gate, l))
-			continue;
-		if (!span_is(l->word[0], "http-request"))
+		bool knows = knows_inner(j->gate, l);
+		if (!span_is(l->word[0], "http-request") || find_saying(j->shipped_gate, l) ||
+			ends_inner(j, l) || is_of_the_inner(j->gate, l) ||
+			(knows && !(j->inner && runs_on_inner(j, j->gate, l, &differs))))
 			continue;
 		/* set-src of the stanza gives the second pass its client back, ports and
 		 * certificate not */
-		if (SPAN_IN(haproxy_word(l, 1), once_actions) ||
-			(l < j->engine && reads_client(j->gate, l)))
-			found(j, l, "unless { so_name tollgate-inner }",
-				"this rule runs again on the relay's second pass, which has no "
-				"client: add the condition (it has one? then `!{ so_name "
-				"tollgate-inner }` within)");
+		if (!SPAN_IN(haproxy_word(l, 1), once_actions) &&
+			!(l < j->engine && reads_client(j->gate, l)))
+			continue;
+		mended(l, INNER_TEST, NULL, line);
+		found(j, l, line,
+			"this rule runs again on the relay's second pass, which has no "
+			"client%s",
+			knows ? ": its condition does not keep it from there" : "");
 	}
 }
 
@@ -216,14 +339,15 @@ rule_own_variables(struct judge *j)
 		}
 }
 
-/* The condition that leaves the gate's alone at this line. */
+/* The line with a condition that leaves the gate's alone there. */
 static const char *
-sparing(const struct judge *j, const struct haproxy_line *l)
+sparing(const struct judge *j, const struct haproxy_line *l, char *line)
 {
 	const struct haproxy_line *once = decided_once(j->gate);
 
-	return !once || is_before(j->gate, l, once) ? "if !tollgate !tollgate-inner"
-						    : "if !" GATED_ACL " !tollgate-inner";
+	mended(l, !once || is_before(j->gate, l, once) ? "tollgate" : GATED_ACL,
+		"tollgate-inner", line);
+	return line;
 }
 
 /* After `allow` HAProxy looks at no further http-request rule of the frontend. */
@@ -232,20 +356,20 @@ rule_ends_before(struct judge *j)
 {
 	const struct haproxy_line *last = last_of_stanza(j, "http-request"), *l;
 	struct haproxy_walk w = haproxy_walk(j->gate);
+	char line[MENDED_BYTES];
 
 	while (last && (l = haproxy_next(&w)))
 		if (is_before(j->gate, l, last) && !l->negated &&
 			span_is(l->word[0], "http-request") &&
 			span_is(haproxy_word(l, 1), "allow") &&
 			!(spares_the_gate(j->gate, l) && spares_the_inner(j->gate, l)))
-			found(j, l, sparing(j, l),
+			found(j, l, sparing(j, l, line),
 				"`allow` ends the rules before the stanza's (line %u is its "
 				"last): "
 				"what it allows is not asked, keeps the caller's own "
 				"credentials "
-				"or loses its backend; move it after them, or add the "
-				"condition "
-				"(to each part of an `or`)",
+				"or loses its backend; move it after them, or leave the "
+				"gate's alone",
 				last->line);
 }
 
@@ -256,22 +380,23 @@ rule_cached_answers(struct judge *j)
 {
 	struct haproxy_walk w = haproxy_walk(j->gate);
 	const struct haproxy_line *l;
+	char line[MENDED_BYTES];
 
 	while ((l = haproxy_next(&w)))
 		if (!l->negated && span_is(l->word[0], "http-request") &&
 			span_is(haproxy_word(l, 1), "cache-use") &&
 			!(spares_the_gate(j->gate, l) && spares_the_inner(j->gate, l)))
-			found(j, l, sparing(j, l),
+			found(j, l, sparing(j, l, line),
 				"what this cache holds of a provider is answered to whoever "
-				"asks for it, also where the policy denies it: add the "
-				"condition (to each part of an `or`), or take the rule out");
+				"asks for it, also where the policy denies it: take the rule "
+				"out, or leave the gate's alone");
 }
 
 /* Rules of these names that come after the question to the daemon. */
 static void
-found_after(struct judge *j, const char *const *names, size_t n, const char *condition,
-	const char *why)
+found_after(struct judge *j, const char *const *names, size_t n, bool inner, const char *why)
 {
+	char line[MENDED_BYTES];
 	bool asked = false;
 
 	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
@@ -281,8 +406,11 @@ found_after(struct judge *j, const char *const *names, size_t n, const char *con
 			asked = true;
 		else if (asked && span_is(l->word[0], "http-request") &&
 			 span_find(name, names, n) < n && !spares_the_gate(j->gate, l) &&
-			 !find_saying(j->shipped_gate, l))
-			found(j, l, condition ? condition : sparing(j, l), "%s", why);
+			 !find_saying(j->shipped_gate, l)) {
+			if (inner)
+				mended(l, INNER_TEST, NULL, line);
+			found(j, l, inner ? line : sparing(j, l, line), "%s", why);
+		}
 	}
 }
 
@@ -294,10 +422,10 @@ rule_changed_after(struct judge *j)
 		"set-path", "set-pathq", "set-query", "set-uri", "set-method", "normalize-uri",
 		"set-src" };
 
-	found_after(j, shaping, COUNT_OF(shaping), NULL,
+	found_after(j, shaping, COUNT_OF(shaping), false,
 		"this comes after the stanza's question: the policy sees the request as it was "
 		"before. Move it above the stanza where the policy should see its effect, or "
-		"add the condition");
+		"leave it, if it is for the provider only; if it is for other hosts only");
 }
 
 /* They refuse a request which has been counted by then. */
@@ -307,11 +435,10 @@ rule_refused_after(struct judge *j)
 	static const char *const refusing[] = { "auth", "deny", "reject", "silent-drop",
 		"tarpit" };
 
-	found_after(j, refusing, COUNT_OF(refusing), "unless { so_name tollgate-inner }",
+	found_after(j, refusing, COUNT_OF(refusing), true,
 		"this comes after the stanza's question: whom it refuses has been decided, "
 		"counted by limits and recorded as passed by then. Move it above the stanza, "
-		"and where it reads the client, which the relay's second pass has not there, "
-		"add the condition");
+		"and leave out the relay's second pass, which has no client there");
 }
 
 /* ---- what pages may read ---- */
@@ -321,6 +448,7 @@ judge_origins(struct judge *j, const struct haproxy_section *s, bool gate)
 {
 	struct haproxy_walk w = haproxy_walk(s);
 	const struct haproxy_line *l;
+	char line[MENDED_BYTES];
 
 	while ((l = haproxy_next(&w))) {
 		bool after = span_is(l->word[0], "http-after-response");
@@ -331,10 +459,11 @@ judge_origins(struct judge *j, const struct haproxy_section *s, bool gate)
 				haproxy_word(l, 2), SPAN_LIT("access-control-allow-origin")) ||
 			spares_the_decided(l) || is_shipped(j, l))
 			continue;
-		found(j, l, "unless { var(txn.tollgate.via) -m found }",
+		mended(l, "{ var(txn.tollgate.via) -m found }", NULL, line);
+		found(j, l, line,
 			"this says which pages may read the answers of the gate: "
-			"/etc/haproxy/tollgate/origins.lst does; add the condition, or the "
-			"origins to that file");
+			"/etc/haproxy/tollgate/origins.lst does; add the origins to that file, "
+			"or leave the gate's answers alone");
 	}
 }
 

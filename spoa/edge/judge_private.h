@@ -60,6 +60,14 @@ bool spares_the_named(const struct haproxy_section *s, const struct haproxy_line
 bool is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
 /* It fits nothing but the relay's second pass. */
 bool is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
+/* Whether the rule may run on the relay's second pass, and whether that is for what differs there
+ * from the first: TLS, ports, HTTP version, credentials, above the stanza the client's address. */
+bool runs_on_inner(const struct judge *j, const struct haproxy_section *s,
+	const struct haproxy_line *l, bool *differs);
+/* The line as it is written, its condition so that it leaves these out (b may be NULL): in each
+ * part of `if`, or as further parts of `unless`. */
+enum { MENDED_BYTES = 4096 };
+void mended(const struct haproxy_line *l, const char *a, const char *b, char *out);
 /* The same of a rule of the response: !{ var(txn.tollgate.via) -m found } in each part, or
  * !{ var(txn.tollgate_gated) -m bool }. */
 bool spares_the_decided(const struct haproxy_line *l);
@@ -128,6 +136,7 @@ void rule_stanza_lines(struct judge *j);
 void rule_stanza_order(struct judge *j);
 void rule_routes_after_own(struct judge *j);
 void rule_answer_lines(struct judge *j);
+void rule_inner_answered(struct judge *j);
 void rule_own_rules_twice(struct judge *j);
 void rule_own_variables(struct judge *j);
 void rule_ends_before(struct judge *j);

@@ -55,7 +55,9 @@ is "and it is real: without any key the provider answers" "$status" 200
 # what else check finds in a file that HAProxy takes, each shown by a request
 "$root/tests/support/stack" down --dir "$D"
 awk '/^    http-request del-header \(authorization/ {
-	print "    http-request allow if { req.hdr(x-skip) -m found }" }
+	print "    http-request allow if { req.hdr(x-skip) -m found }"
+	print "    http-request redirect location /again if { req.hdr(x-end) -m found } !{ dst_port gt 0 }"
+	print "    http-request redirect location /again unless { dst_port gt 0 } or !{ req.hdr(x-end2) -m found } or { so_name tollgate-inner }" }
 { print }
 /^    use_backend tollgate-relay/ && !once++ {
 	print "    http-request set-var(txn.key) env(OPENAI_API_KEY)"
@@ -72,7 +74,7 @@ END { print "frontend second\n    bind unix@'"$D"'/second.sock mode 666\n    fil
 	print "backend leak\n    http-request set-header x-mine %[var(txn.key)]\n    server local 127.0.0.1:1" }' "$D/laid.cfg" >"$D/holes.cfg"
 "$B/tollgate" check --haproxy "$D/holes.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 is "other holes are errors" "$?" 1
-for rule in ends-before own-variables own-origins credential-unguarded stanza-lines inner-bind; do
+for rule in ends-before inner-answered own-variables own-origins credential-unguarded stanza-lines inner-bind; do
 	like "$rule is named with its line" "$(cat "$D/check.err")" "holes.cfg:[0-9]*:1: $rule:"
 done
 line_at() { grep -n "$1" "$D/holes.cfg" | cut -d: -f1; }
@@ -84,6 +86,10 @@ cp "$root/policies/default.yaml" "$D/"
 like "a way past the gate to a model without key" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'default_backend model'):1: ungated-provider:"
 like "one to a backend with its guard is advice" "$(cat "$D/check.out")" "advice: .*holes.cfg:[0-9]*:1: ungated-guarded: third"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/holes.cfg"
+req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -H 'x-end: 1' -d "$chat"
+is "inner-answered is real: what takes the relay is redirected" "$status" 302
+req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -H 'x-end2: 1' -d "$chat"
+is "with the condition that it names it is not" "$status $(grep -c 'x-end2.*inner-answered' "$D/check.err")" "200 0"
 forget
 req GET /v1/own-verdict -H 'host: www.example.com'
 is "own-variables is real: HAProxy's own verdict opens the guard" "$(seen | grep -c own-verdict)" 1
