@@ -52,7 +52,7 @@
 	{ at "system[*]",               T_OBJECT, ROLE_SYSTEM, F_DEEP, READ_PART }, \
 	{ at "system[*].text",          T_STRING, ROLE_SYSTEM, 0, 0 }, \
 	{ at "toolConfig",              T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "toolConfig.tools[*].toolSpec", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "toolConfig.tools[*].toolSpec", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at "requestMetadata",         T_ANY, ROLE_OTHER, F_DATA, 0 }
 
 #define SEALS(at) \
@@ -75,7 +75,7 @@ static const struct row converse_rows[] = {
 	{ "additionalModelRequestFields.inferenceConfig.max_new_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "additionalModelRequestFields.textGenerationConfig.maxTokenCount", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "promptVariables",            T_OBJECT|T_NULL, ROLE_USER, F_DATA, 0 },
-	{ "outputConfig",               T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "outputConfig",               T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ 0 },
 };
 static const struct row async_rows[] = {
@@ -92,9 +92,9 @@ static const struct row invoke_rows[] = {
 	{ BLOCK("") ".toolUse.name",    T_STRING, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL },
 	{ BLOCK("") ".toolResult",      T_OBJECT, ROLE_TOOL_RESULT, F_DATA, 0 },
 	{ "toolConfig",                 T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "toolConfig.tools[*].toolSpec", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "toolConfig.tools[*].toolSpec", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "tools[*].parameter_definitions", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
-	{ "tools[*].function",          T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "tools[*].function",          T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "inferenceConfig.maxTokens",      T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "inferenceConfig.max_new_tokens", T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "textGenerationConfig.maxTokenCount", T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },

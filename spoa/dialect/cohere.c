@@ -28,8 +28,8 @@ static const struct row chat_rows[] = {
 	{ "messages[*].tool_calls[*].function.arguments", T_ANY, ROLE_TOOL_CALL, F_DATA, 0 },
 	{ "documents",                   T_ARRAY|T_NULL,  ROLE_DOCUMENT, F_DATA, 0 },
 	{ "tools",                       T_ARRAY|T_NULL,  ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "tools[*].function",           T_ANY,           ROLE_TOOL_DEFINITION, F_DATA, 0 },
-	{ "response_format",             T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "tools[*].function",           T_ANY,           ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "response_format",             T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ 0 },
 };
 static const struct part_row parts[] = {

@@ -52,14 +52,14 @@
 	{ at ".systemInstruction.role",     OPT(T_STRING), ROLE_OTHER, F_RESERVED, 0 }, \
 	PARTS(at ".systemInstruction", ROLE_SYSTEM), \
 	{ at ".tools",                      LIST, ROLE_TOOL_DEFINITION, F_DEEP|F_ONE, 0 }, \
-	{ at ".tools[*].functionDeclarations", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at ".tools[*].functionDeclarations", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at ".labels",                     T_ANY, ROLE_OTHER, F_DATA, 0 }, \
 	{ at ".toolConfig",                 OPT(T_OBJECT), ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at ".generationConfig",           OPT(T_OBJECT), ROLE_OTHER, 0, READ_CAP_HOLDER }, \
 	{ at ".generationConfig.maxOutputTokens", OPT(T_NUMBER|T_STRING), ROLE_OTHER, F_RESERVED, READ_CAP }, \
 	{ at ".generationConfig.candidateCount",  OPT(T_NUMBER|T_STRING), ROLE_OTHER, F_RESERVED, READ_CHOICES }, \
-	{ at ".generationConfig.responseSchema",  T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at ".generationConfig.responseJsonSchema", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }
+	{ at ".generationConfig.responseSchema",  T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at ".generationConfig.responseJsonSchema", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }
 
 #define SEALS(at) \
 	{ at ".contents[*].parts[*].thoughtSignature", NULL, 0, NULL }

@@ -31,9 +31,9 @@
 
 #define TOOLS(at) \
 	{ at,                     T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].function",      T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at "[*].parameters",    T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at "[*].input_schema",  T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }
+	{ at "[*].function",      T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at "[*].parameters",    T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at "[*].input_schema",  T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }
 
 static const struct row rows[] = {
 	MODELS("model"),

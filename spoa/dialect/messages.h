@@ -60,7 +60,7 @@
 	{ at "tools",                              T_ARRAY|T_NULL,     ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at "tools[*]",                           T_OBJECT,           ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at "tools[*].type",                      T_STRING|T_NULL,    ROLE_TOOL_DEFINITION, F_RESERVED, 0 }, \
-	{ at "tools[*].input_schema",              T_ANY,              ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "tools[*].input_schema",              T_ANY,              ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at "metadata",                           T_ANY,              ROLE_OTHER, F_DATA, 0 }
 
 #define MESSAGES_SEALS(at) \

@@ -47,9 +47,9 @@
 	{ "max_tokens",               T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CAP }, \
 	{ "n",                        T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CHOICES }, \
 	{ "tools",                    T_ARRAY|T_NULL,          ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ "tools[*].function",        T_ANY,                   ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ "tools[*].function",        T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ "metadata",                 T_ANY,                   ROLE_OTHER, F_DATA, 0 }, \
-	{ "response_format",          T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ "response_format",          T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ "prediction",               T_OBJECT|T_NULL,         ROLE_ASSISTANT, F_DATA, 0 }
 
 static const struct row chat_rows[] = { COMMON, MESSAGES("messages"), { 0 } };
@@ -65,7 +65,7 @@ static const struct row conversation_rows[] = {
 	MESSAGES("inputs"),
 	{ "instructions",             T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
 	{ "tools",                    T_ARRAY|T_NULL,  ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "tools[*].function",        T_ANY,           ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "tools[*].function",        T_ANY,           ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "metadata",                 T_ANY,           ROLE_OTHER, F_DATA, 0 },
 	{ "completion_args",          T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
 	{ "completion_args.max_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },

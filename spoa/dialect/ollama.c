@@ -8,7 +8,7 @@
 	{ "stream",                T_BOOL|T_NULL,      ROLE_OTHER, F_RESERVED, READ_STREAM }, \
 	{ "options",               T_OBJECT|T_NULL,    ROLE_OTHER, 0, READ_CAP_HOLDER }, \
 	{ "options.num_predict",   T_NUMBER|T_NULL,    ROLE_OTHER, F_RESERVED|F_SIGNED|F_ZERO, READ_CAP }, \
-	{ "format",                T_ANY,              ROLE_TOOL_DEFINITION, F_DATA, 0 }
+	{ "format",                T_ANY,              ROLE_TOOL_DEFINITION, F_DEEP, 0 }
 
 #define CHAT \
 	{ "messages",              T_ARRAY|T_NULL,     ROLE_OTHER, 0, 0 }, \
@@ -24,7 +24,7 @@
 	{ "messages[*].tool_calls[*].function.name", T_STRING, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
 	{ "messages[*].tool_calls[*].function.arguments", T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
 	{ "tools",                 T_ARRAY|T_NULL,     ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ "tools[*].function",     T_ANY,              ROLE_TOOL_DEFINITION, F_DATA, 0 }
+	{ "tools[*].function",     T_ANY,              ROLE_TOOL_DEFINITION, F_DEEP, 0 }
 
 static const struct row chat_rows[] = { OPTIONS, CHAT, { 0 } };
 static const struct row generate_rows[] = {

@@ -22,14 +22,15 @@
 /* Tools: what describes a caller's own is no more than that. */
 #define TOOLS(at, types) \
 	{ at,                             types, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].parameters",            T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at "[*].input_schema",          T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at "[*].function",              T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at "[*].format",                T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
+	{ at "[*].parameters",            T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at "[*].input_schema",          T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at "[*].function",              T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at "[*].format",                T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at "[*].annotations",           T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
 	{ at "[*].filters",               T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
 	{ at "[*].headers",               T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at "[*].tools[*].parameters",   T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at "[*].tools[*].input_schema", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }
+	{ at "[*].tools[*].parameters",   T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at "[*].tools[*].input_schema", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }
 
 /* Items of a conversation; what an item's type says of its role counts where it has none. */
 #define ITEMS(at) \
@@ -87,7 +88,7 @@ static const struct row responses_rows[] = {
 	{ "metadata",                     T_ANY, ROLE_OTHER, F_DATA, 0 },
 	{ "tools[*]",                     T_OBJECT, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "tools[*].type",                T_STRING, ROLE_TOOL_DEFINITION, F_RESERVED, 0 },
-	{ "text",                         T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "text",                         T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "max_output_tokens",            T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ 0 },
 };
@@ -165,9 +166,9 @@ static const struct row completions_rows[] = {
 	{ "n",                            T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
 	{ "best_of",                      T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
 	{ "grammar",                      T_STRING|T_NULL, ROLE_TOOL_DEFINITION, 0, 0 },
-	{ "json_schema",                  T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
-	{ "response_format",              T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
-	{ "structured_outputs",           T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "json_schema",                  T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "response_format",              T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "structured_outputs",           T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "input_prefix",                 T_STRING|T_NULL, ROLE_USER, 0, 0 },
 	{ "input_suffix",                 T_STRING|T_NULL, ROLE_USER, 0, 0 },
 	{ "input_extra",                  T_ARRAY|T_NULL, ROLE_DOCUMENT, F_DATA, 0 },

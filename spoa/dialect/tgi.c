@@ -9,7 +9,7 @@ static const struct row generate_rows[] = {
 	{ "parameters",                T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
 	{ "parameters.max_new_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "parameters.best_of",        T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
-	{ "parameters.grammar",        T_ANY,           ROLE_TOOL_DEFINITION, F_DATA, 0 },
+	{ "parameters.grammar",        T_ANY,           ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "parameters.adapter_id",     T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL },
 	{ "messages",                  T_ARRAY|T_NULL,  ROLE_OTHER, 0, 0 },
 	{ "messages[*]",               T_OBJECT,        ROLE_OTHER, 0, READ_MESSAGE },

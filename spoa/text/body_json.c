@@ -338,7 +338,9 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		return walk_no_memory(w);
 	const struct frame *around = &w->frames[w->depth];
 	const struct frame *holder = w->depth && !around->object ? around - 1 : around;
-	bool none = around->no_models || (row && (row->flags & F_NONE));
+	struct span called = around->object ? around->name : SPAN_LIT("");
+	bool none = around->no_models || (row && (row->flags & F_NONE)) || model_key_own(called) ||
+		    (around->schema && model_schema_keyword(called));
 	enum model_key names = named(w, row);
 	/* each says what it is, by members of its own */
 	if (object && (!around->object || names == KEY_MODEL))
@@ -352,6 +354,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		.object = object,
 		.anyone = around->anyone || (row && (row->flags & F_ANYONE)),
 		.no_models = none,
+		.schema = around->schema || model_schema(called),
 		.names = names,
 		.message = row && row->read == READ_MESSAGE,
 		.part = object && row && row->read == READ_PART,

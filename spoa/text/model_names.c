@@ -38,6 +38,35 @@ static const struct {
 	ENDS("inferenceprofileidentifier", KEY_MODEL),
 };
 
+static const struct span schemas[] = {
+	SPAN_LIT("schema"),
+	SPAN_LIT("parameters"),
+	SPAN_LIT("format"),
+	SPAN_LIT("grammar"),
+	SPAN_LIT("guidedjson"),
+	SPAN_LIT("structuredoutputs"),
+	SPAN_LIT("function"),
+	SPAN_LIT("functions"),
+	SPAN_LIT("functiondeclarations"),
+	SPAN_LIT("toolspec"),
+};
+static const struct span keywords[] = {
+	SPAN_LIT("properties"),
+	SPAN_LIT("definitions"),
+	SPAN_LIT("defs"),
+	SPAN_LIT("default"),
+	SPAN_LIT("example"),
+	SPAN_LIT("examples"),
+	SPAN_LIT("enum"),
+	SPAN_LIT("const"),
+	SPAN_LIT("required"),
+	SPAN_LIT("dependentschemas"),
+};
+static const struct span own[] = {
+	SPAN_LIT("chattemplatekwargs"),
+	SPAN_LIT("inputexamples"),
+};
+
 static bool
 separates(char c)
 {
@@ -65,6 +94,33 @@ model_key(struct span key)
 		if (ends_as(key, ends[i].end))
 			return ends[i].is;
 	return KEY_ELSE;
+}
+
+static bool
+ends_among(struct span key, const struct span *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ends_as(key, v[i]))
+			return true;
+	return false;
+}
+
+bool
+model_schema(struct span key)
+{
+	return ends_among(key, schemas, COUNT_OF(schemas));
+}
+
+bool
+model_schema_keyword(struct span key)
+{
+	return ends_among(key, keywords, COUNT_OF(keywords));
+}
+
+bool
+model_key_own(struct span key)
+{
+	return ends_among(key, own, COUNT_OF(own));
 }
 
 bool

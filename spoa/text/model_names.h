@@ -15,6 +15,12 @@ enum model_key {
 enum model_key model_key(struct span key);
 /* In an object that says what a model is: "id", "name". */
 bool model_key_inside(struct span key);
+/* "json_schema", "parameters", "tools[*].function": below it is a schema, of which only what is
+ * in a keyword as "properties" and "default" is a caller's own. */
+bool model_schema(struct span key);
+bool model_schema_keyword(struct span key);
+/* Wherever it is, what it holds is a caller's own: "chat_template_kwargs". */
+bool model_key_own(struct span key);
 /* A form's or a query's: any of the names in "session[model]", "models[]", "a.model". */
 bool model_key_path(struct span name);
 

@@ -27,7 +27,7 @@ enum {
 	F_ANYONE = 128, /* a text here, or below, is of nobody knows whom */
 	F_NONE = 64,	/* nothing here or below names a model, unless a row reads one */
 };
-#define F_DATA (F_DEEP | F_NONE) /* a caller's own: schemas, arguments, results, metadata */
+#define F_DATA (F_DEEP | F_NONE) /* a caller's own: arguments, results, metadata */
 
 /* What the value is read for, besides its text. */
 enum row_read {

@@ -62,8 +62,9 @@ static const struct {
 		"}",
 		"m" },
 	{ "a schema, arguments, metadata", "openai", "/v1/chat/completions", "",
-		"{'model':'m','metadata':{'model':'a'},'response_format':{'model':'b'},"
-		"'tools':[{'type':'function','function':{'parameters':{'model':'c'}}}],"
+		"{'model':'m','metadata':{'model':'a'},'response_format':{'json_schema':{"
+		"'schema':{'default':{'model':'b'}}}},'tools':[{'type':'function','function':{"
+		"'parameters':{'properties':{'model':{'default':'c','type':'string'}}}}}],"
 		"'messages':[{'role':'assistant','tool_calls':[{'function':{'name':'f',"
 		"'arguments':{'model':'d'}}}]},{'role':'user','content':'model: e'}]}",
 		"m" },
@@ -72,9 +73,41 @@ static const struct {
 		"{'type':'computer_call','action':{'model':'b'}}]}",
 		"m" },
 	{ "a schema of Anthropic's and a result", "anthropic", "/v1/messages", "",
-		"{'model':'m','tools':[{'input_schema':{'model':'a'}}],'messages':[{'role':'"
+		"{'model':'m','tools':[{'input_schema':{'$defs':{'model':'a'}}}],'messages':[{'role':'"
 		"user',"
 		"'content':[{'type':'tool_result','content':[{'type':'text','model':'b'}]}]}]}",
+		"m" },
+	{ "what looks like a schema", "openai", "/v1/responses", "",
+		"{'model':'m','tools':[{'type':'x:y','parameters':{'model':'a'}},{'format':{"
+		"'model':'b'}},{'input_schema':{'x':{'model':'c'}}},{'function':{'models':["
+		"'d']}}]}",
+		"m +a +b +c +d" },
+	{ "what looks like Anthropic's schema", "anthropic", "/v1/messages", "",
+		"{'model':'m','messages':[],'tools':[{'type':'x','name':'x','input_schema':{"
+		"'model':'a'}}]}",
+		"m +a" },
+	{ "what looks like others'", "gemini", "/v1beta/models/m:generateContent", "",
+		"{'tools':[{'functionDeclarations':[{'model':'a','parameters':{'model':'b'}}]}"
+		"],'generationConfig':{'responseSchema':{'model':'c'}}}",
+		"m +a +b +c" },
+	{ "examples of Anthropic's", "anthropic", "/v1/messages", "",
+		"{'model':'m','messages':[],'tools':[{'input_examples':[{'model':'Golf'}]}],"
+		"'output_format':{'type':'json_schema','schema':{'default':{'model':'Golf'}}},"
+		"'output_config':{'format':{'schema':{'items':{'examples':[{'model':'Golf'}]}}"
+		"}}}",
+		"m" },
+	{ "schemas of vLLM's and a template's", "openai", "/v1/chat/completions", "",
+		"{'model':'m','messages':[],'guided_json':{'default':{'model':'Golf'}},"
+		"'extra_body':{'guided_json':{'properties':{'x':{'examples':[{'model':'Golf'}]"
+		"}}}},'chat_template_kwargs':{'model':'Golf'}}",
+		"m" },
+	{ "an MCP server's tools", "openai", "/v1/responses", "",
+		"{'model':'m','input':[{'type':'mcp_list_tools','tools':[{'annotations':{"
+		"'model':'Golf'},'input_schema':{'properties':{}}}]}]}",
+		"m" },
+	{ "a conversation's format", "mistral", "/v1/conversations", "",
+		"{'model':'m','inputs':'x','completion_args':{'response_format':{'json_schema':"
+		"{'schema':{'properties':{'car':{'default':{'model':'Golf'}}}}}}}}",
 		"m" },
 	{ "rest has none", "rest", "/v1/chat/completions", "",
 		"{'model':'m','x':{'model':'a'}}", "" },
