@@ -176,6 +176,13 @@ int endpoint_amend(const struct endpoint *e, struct span path, struct span model
  * the JSON reader's error. */
 int dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools,
 	size_t n, uint64_t otherwise, struct arena *a, struct price_usage *out);
+/* What a body says that prices depend on; its requests may differ. In the arena. 0, ERR_NOMEM,
+ * or the JSON reader's error. */
+int dialect_asked(
+	const struct body *b, struct span raw, struct arena *a, struct price_asked *out);
+/* The region that a path (Vertex' location) or a model (an ARN's, or a profile's us., eu.)
+ * names; empty: none. A view. */
+struct span dialect_region(struct span path, struct span model);
 /* A message that clients of MCP servers send, in JSON-RPC: it asks for tools and for what they do,
  * and runs no model. */
 bool dialect_is_mcp(struct span json, struct arena *a);

@@ -54,7 +54,10 @@ struct usage_row {
 		USAGE_SESSIONS,
 		USAGE_FILES,
 		USAGE_DRAWN,
-		USAGE_APART, /* input too, unless a total shows that it is in the input */
+		USAGE_SECONDS, /* a fraction is one more */
+		USAGE_LENGTH,  /* likewise, where nothing else is counted */
+		USAGE_KEPT,    /* tokens of a cache that was made */
+		USAGE_APART,   /* input too, unless a total shows that it is in the input */
 		USAGE_TOTAL,
 		USAGE_FIELDS
 	} field;

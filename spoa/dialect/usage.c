@@ -2,6 +2,8 @@
  * null is absent, and a response that is not JSON has no usage. One count that is
  * no plain integer, or is there twice, spoils all of them: what is left of a usage
  * is less than what was used, and the reservation stays. */
+#include "base/ascii.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "codec/json.h"
 #include "dialect/family.h"
@@ -22,6 +24,8 @@ struct counts {
 	bool fast, us_only;
 	bool spoilt;
 	struct file_name made;
+	int64_t began_ns, until_ns; /* of a cache: when it was made or changed, and its end */
+	uint64_t kept_s;
 };
 
 struct reader {
@@ -47,6 +51,26 @@ without_holder(struct span path)
 	return path;
 }
 
+/* Of a number, or one in a text: whole seconds, a part of one counts as one. */
+static bool
+seconds(struct span text, uint64_t *v)
+{
+	if (text.n > 1 && text.p[0] == '"')
+		text = span_cut(text, 1, text.n - 1);
+	struct span whole = span_next(&text, '.');
+	bool more = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (!is_digit(text.p[i]))
+			return false;
+		more |= text.p[i] != '0';
+	}
+	if (span_u64(whole, v) || *v > TOKENS_MAX)
+		return false;
+	*v += more;
+	return true;
+}
+
 /* The value at this path, where a row names it. */
 static void
 count(struct reader *r, struct span path, enum json_tok tok, struct span literal)
@@ -57,6 +81,13 @@ count(struct reader *r, struct span path, enum json_tok tok, struct span literal
 		uint64_t row = ROW_BIT(u, r->rows), v = 0;
 		if (!span_is(path, u->path))
 			continue;
+		if (u->field == USAGE_SECONDS || u->field == USAGE_LENGTH) {
+			bool ok = seconds(literal, &v);
+			r->c->spoilt |= u->field == USAGE_SECONDS && !ok;
+			r->c->rows |= ok ? row : 0;
+			r->c->of_row[u - r->rows] = ok ? (int64_t)v : 0;
+			continue;
+		}
 		if (tok != JSON_NUMBER || span_u64(literal, &v) != 0 || v > TOKENS_MAX ||
 			r->c->rows & row)
 			r->c->spoilt = true;
@@ -87,10 +118,23 @@ static void
 note_service(struct reader *r, struct span path, const struct json_event *ev)
 {
 	static const char *const paths[] = { "service_tier", "usage.service_tier",
-		"serviceTier.type" };
+		"serviceTier.type", "serviceTier", "usageMetadata.serviceTier",
+		"usageMetadata.trafficType" };
+	static const char *const begins[] = { "createTime", "updateTime" };
+	struct counts *c = r->c;
+	int64_t ns = 0;
 
 	if (SPAN_IN(path, paths))
-		r->c->service = price_service_of(json_text(r->a, r->in, ev));
+		c->service = price_service_of(json_text(r->a, r->in, ev));
+	if (SPAN_IN(path, begins) || span_is(path, "expireTime")) {
+		struct span text = json_text(r->a, r->in, ev);
+		if (clock_parse(text.p, text.n, &ns))
+			return;
+		if (span_is(path, "expireTime"))
+			c->until_ns = ns;
+		else if (ns > c->began_ns)
+			c->began_ns = ns;
+	}
 	if (span_is(path, "usage.speed"))
 		r->c->fast = span_is(json_text(r->a, r->in, ev), "fast");
 	if (span_is(path, "usage.inference_geo"))
@@ -360,6 +404,20 @@ read_counts(const struct dialect *d, struct span json, struct arena *a, struct c
 static void
 count_pieces(struct counts *c)
 {
+	bool tokens = c->seen[USAGE_INPUT] || c->seen[USAGE_OUTPUT];
+
+	if (!tokens && !c->seen[USAGE_SECONDS] && c->seen[USAGE_LENGTH]) {
+		c->v[USAGE_SECONDS] = c->v[USAGE_LENGTH];
+		c->seen[USAGE_SECONDS] = true;
+	}
+	if (!tokens && c->seen[USAGE_SECONDS])
+		c->seen[USAGE_INPUT] = c->seen[USAGE_OUTPUT] = true;
+	/* a cache that is kept: its tokens are written once, and kept from then on */
+	if (!tokens && c->seen[USAGE_KEPT] && c->until_ns > c->began_ns && c->began_ns > 0) {
+		c->v[USAGE_INPUT] = c->v[USAGE_WRITE] = c->v[USAGE_KEPT];
+		c->kept_s = (uint64_t)(c->until_ns - c->began_ns + 999999999) / 1000000000;
+		c->seen[USAGE_INPUT] = c->seen[USAGE_OUTPUT] = true;
+	}
 	if (c->seen[USAGE_INPUT] || c->seen[USAGE_OUTPUT])
 		c->v[USAGE_IMAGES] = 0;
 	else if (c->v[USAGE_IMAGES] || c->seen[USAGE_SEARCHES])
@@ -391,7 +449,8 @@ static const enum usage_field field_of[PRICE_KINDS] = { [PRICE_CACHED] = USAGE_C
 	[PRICE_MAPS] = USAGE_MAPS,
 	[PRICE_SESSIONS] = USAGE_SESSIONS,
 	[PRICE_FILES] = USAGE_FILES,
-	[PRICE_DRAWN] = USAGE_DRAWN };
+	[PRICE_DRAWN] = USAGE_DRAWN,
+	[PRICE_SECONDS] = USAGE_SECONDS };
 
 /* The details' part; counts of a stream are totals so far. */
 static void
@@ -400,6 +459,8 @@ raise_details(struct usage *u, const struct counts *c)
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
 		if (field_of[k] && (uint64_t)c->v[field_of[k]] > u->details.n[k])
 			u->details.n[k] = (uint64_t)c->v[field_of[k]];
+	if (c->kept_s)
+		u->details.n[PRICE_STORED] = (uint64_t)c->v[USAGE_KEPT] * c->kept_s;
 	if (c->service || c->fast)
 		u->details.service = c->fast ? PRICE_FAST : c->service;
 	u->details.us_only |= c->us_only;

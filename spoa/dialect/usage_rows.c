@@ -42,6 +42,9 @@ const struct usage_row usage_openai[] = {
 	{ "output[].file_search_call",                   USAGE_FILES, false },
 	{ "output[].image_generation_call",              USAGE_DRAWN, false },
 	{ "data[].image",                                USAGE_IMAGES, false },
+	{ "usage.seconds",                             USAGE_SECONDS, false }, /* transcriptions */
+	{ "usage.prompt_audio_seconds",                USAGE_SECONDS, false }, /* Mistral */
+	{ "duration",                                  USAGE_LENGTH, false },
 	{ 0 },
 };
 
@@ -73,6 +76,7 @@ const struct usage_row usage_gemini[] = {
 	{ "predictions[].token_count",                 USAGE_INPUT,  true }, /* Vertex */
 	{ "predictions[].token_count",                 USAGE_TOTAL,  true },
 	{ "predictions[].image",                       USAGE_IMAGES, false },
+	{ "usageMetadata.totalTokenCount",             USAGE_KEPT,   false },
 	/* interactions, where what was thought is apart, too */
 	{ "usage.total_input_tokens",                  USAGE_INPUT,  false },
 	{ "usage.total_tool_use_tokens",               USAGE_INPUT,  false },

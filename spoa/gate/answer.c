@@ -179,6 +179,11 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		plan.scores |= x->shadow_asked.route->uses.injection;
 	}
 	plan.usage_first = route->show_cost;
+	struct price_row row;
+	if (x->r->found.offered.n[PRICE_CHARACTERS] &&
+		request_price(x->r, request_priced_model(x->r), &row) &&
+		row.rates.has >> PRICE_CHARACTERS & 1)
+		plan.characters = x->r->found.offered.n[PRICE_CHARACTERS];
 	plan.keep_key = x->r->gate->shared->prompt_key;
 	if (route->response & RESP_RECORD)
 		plan.keeps = route->record_answer == PROMPT_REDACTED ? GUARD_KEEPS_TEXT

@@ -280,6 +280,8 @@ request_let_go(struct request *r, struct arena *own)
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.priced_model = arena_dup(own, r->found.priced_model);
+	for (size_t i = 0; i < PRICE_ASKS; i++)
+		r->found.asked.v[i] = arena_dup(own, r->found.asked.v[i]);
 	r->in = (struct request_in){
 		.head = { .method = arena_dup(own, r->in.head.method),
 			.path = arena_dup(own, r->in.head.path) },
@@ -428,18 +430,46 @@ void
 request_pieces(const struct request *r, const struct price_row *row, struct price_usage *most)
 {
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
-		if (price_of(k) == PRICE_EACH && k != PRICE_REQUESTS)
+		if (price_apart(k) && k != PRICE_REQUESTS)
 			most->n[k] = row->rates.has & (1u << k) ? r->found.offered.n[k] : 0;
 	most->service = r->found.offered.service;
 	most->us_only = r->found.offered.us_only;
 }
 
+static const struct target nowhere = { .name = "", .region = "" };
+
+/* What it says, and where it goes. */
+static struct price_asked
+asked(const struct request *r, const struct target *to, struct span model)
+{
+	struct price_asked asked = r->found.asked;
+
+	asked.v[ASKED_REGION] = dialect_region(r->in.head.path, model);
+	if (!asked.v[ASKED_REGION].n)
+		asked.v[ASKED_REGION] = span_str(to->region);
+	return asked;
+}
+
+bool
+request_price(const struct request *r, struct span model, struct price_row *out)
+{
+	const struct target *to = request_target(r);
+
+	to = to ? to : &nowhere;
+	const struct price_row *row = policy_price(r->snap->policy, to, model, r->now_wall_ns);
+	const struct price_asked what = asked(r, to, model);
+	if (row)
+		*out = price_where(row, &what, true);
+	return row;
+}
+
 bool
 request_cost(const struct request *r, const struct usage *u, struct priced *out)
 {
-	static const struct target nowhere = { .name = "" };
 	const struct target *to = request_target(r);
+	struct span model = request_priced_model(r);
 
-	return policy_cost(r->snap->policy, to ? to : &nowhere, request_priced_model(r),
-		r->now_wall_ns, u, out);
+	to = to ? to : &nowhere;
+	const struct price_asked what = asked(r, to, model);
+	return policy_cost(r->snap->policy, to, model, r->now_wall_ns, &what, u, out);
 }

@@ -235,6 +235,7 @@ struct request {
 		/* what is paid by the piece, at most, and the service; where the policy has
 		 * prices */
 		struct price_usage offered;
+		struct price_asked asked; /* but its region */
 		bool offered_known;
 		bool mcp; /* an MCP client's message: no model runs for it */
 		/* limits/batch.c: what a batch's file takes; of its job, what all take */
@@ -420,6 +421,9 @@ struct span request_priced_model(const struct request *r);
  * which service. */
 void request_pieces(
 	const struct request *r, const struct price_row *row, struct price_usage *most);
+/* The row for a model where it goes, at the prices of the decision's time, of what it may have
+ * asked for the dearest. False: there is none. */
+bool request_price(const struct request *r, struct span model, struct price_row *out);
 /* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
 struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);

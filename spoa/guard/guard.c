@@ -146,6 +146,7 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	g->report.blind = head->bodyless; /* what it took is not seen */
 	g->head_input = head_tokens(g, head->input_tokens);
 	g->head_output = head_tokens(g, head->output_tokens);
+	g->head_service = price_service_of(head->service);
 	g->report.verdict.effect = RULE_PERMIT;
 	choose_way(g, head);
 	return g;
@@ -239,9 +240,18 @@ guard_usage(const struct guard *g)
 		u.input_tokens = g->head_input;
 		u.output_tokens = g->head_output > 0 ? g->head_output : 0;
 	}
-	/* images are counted by the piece, and have no tokens */
-	if (writes && a->output_bytes && !u.output_tokens && !u.details.n[PRICE_IMAGES])
+	/* of sound no more is said */
+	if (!u.known && !u.spoilt && g->plan.characters && g->status / 100 == 2) {
+		u.known = true;
+		u.details.n[PRICE_CHARACTERS] = g->plan.characters;
+	}
+	/* what is counted by the piece, or kept, has no tokens */
+	if (writes && a->output_bytes && !u.output_tokens && !u.details.n[PRICE_IMAGES] &&
+		!u.details.n[PRICE_SECONDS] && !u.details.n[PRICE_STORED] &&
+		!u.details.n[PRICE_CHARACTERS])
 		u.known = false;
+	if (!u.details.service)
+		u.details.service = g->head_service;
 	if (a->streamed && a->output_bytes > a->counted_bytes)
 		u.known = false;
 	return u;

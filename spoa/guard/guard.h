@@ -48,6 +48,7 @@ struct guard_plan {
 	/* What is kept of the texts for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
 	const unsigned char *keep_key; /* 32 bytes */
+	uint64_t characters; /* that are spoken: what a success costs that says nothing; or 0 */
 };
 
 /* The head of the answer. */
@@ -58,6 +59,7 @@ struct guard_head {
 	bool bodyless;		      /* its fields are all that is read */
 	/* What Bedrock's invoke says of the tokens, whatever its body says; "": nothing. */
 	struct span input_tokens, output_tokens;
+	struct span service; /* Gemini's word for its service tier; "": none */
 };
 
 enum guard_result {

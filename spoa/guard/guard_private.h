@@ -115,6 +115,7 @@ struct guard {
 	unsigned char begins[2];	 /* of a stream, */
 	size_t begun;			 /* as many as came */
 	bool json_type, text_type;	 /* as its head says */
+	enum price_service head_service;
 	int64_t head_input, head_output; /* tokens, likewise; -1: it does not */
 	enum answer_media type_media;
 	struct entity_set entities;

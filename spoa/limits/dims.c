@@ -10,7 +10,10 @@
 #include "policy/prices.h"
 
 enum {
-	HOLD_GRACE_S = 60, /* on top of the route's deadline */
+	HOLD_GRACE_S = 60,	   /* on top of the route's deadline */
+	SOUND_A_SECOND = 750,	   /* bytes: Opus at its least, 6 kbit/s */
+	SOUND_ELSEWHERE_S = 36000, /* of a file that is not in the body */
+	CACHE_S = 3600,		   /* one that says nothing is kept that long */
 	SHARE_WHOLE = 10000,
 };
 #define UNBOUNDED (INT64_MAX / 4)
@@ -85,21 +88,22 @@ service(const struct request *r)
 	enum price_service most = PRICE_STANDARD;
 	const struct http_field *f;
 
-	for (size_t i = 0; (f = http_field_nth(&r->in.head, "x-amzn-bedrock-service-tier", i));
-		i++)
-		if (price_service_of(f->value) == PRICE_PRIORITY)
-			most = PRICE_PRIORITY;
+	static const char *const heads[] = { "x-amzn-bedrock-service-tier",
+		"x-vertex-ai-llm-shared-request-type" };
+	for (size_t k = 0; k < COUNT_OF(heads); k++)
+		for (size_t i = 0; (f = http_field_nth(&r->in.head, heads[k], i)); i++)
+			if (price_service_of(f->value) == PRICE_PRIORITY)
+				most = PRICE_PRIORITY;
 
 	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++) {
 		const struct body_param *p = &r->in.body.params[i];
 		if (p->kind != PARAM_STRING)
 			continue;
 		enum price_service s = price_service_of(p->text);
-		if (span_is(p->name, "service_tier") &&
-			(span_is(p->text, "auto") || s == PRICE_PRIORITY))
+		bool tier = span_is(p->name, "service_tier") || span_is(p->name, "serviceTier");
+		if (tier && (span_is(p->text, "auto") || s == PRICE_PRIORITY))
 			most = PRICE_PRIORITY;
-		if ((span_is(p->name, "speed") || span_is(p->name, "service_tier")) &&
-			s == PRICE_FAST)
+		if ((span_is(p->name, "speed") || tier) && s == PRICE_FAST)
 			return PRICE_FAST;
 	}
 	return most;
@@ -117,6 +121,67 @@ may_be_us_only(const struct request *r)
 	return true;
 }
 
+/* The parameter as a text; empty: it is not there. */
+static struct span
+param(const struct request *r, const char *name)
+{
+	for (size_t i = 0; i < r->in.body.nparams; i++)
+		if (span_is(r->in.body.params[i].name, name) &&
+			r->in.body.params[i].kind == PARAM_STRING)
+			return r->in.body.params[i].text;
+	return (struct span){ NULL, 0 };
+}
+
+/* Of a text as it came. */
+static uint64_t
+characters(const struct request *r)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < r->in.body.nsegments; i++) {
+		const struct segment *s = &r->in.body.segments[i];
+		for (size_t k = 0; s->role == ROLE_USER && k < s->text.n; k++)
+			n += ((unsigned char)s->text.p[k] & 0xc0) != 0x80;
+	}
+	return n;
+}
+
+/* For how long a cache is kept. */
+static uint64_t
+cache_s(const struct request *r)
+{
+	struct span ttl = param(r, "ttl"), until = param(r, "expireTime");
+	uint64_t s = 0;
+	int64_t ns;
+
+	if (!until.n)
+		until = param(r, "expire_time");
+	if (until.n && !clock_parse(until.p, until.n, &ns))
+		return ns > r->now_wall_ns ? (uint64_t)(ns - r->now_wall_ns) / 1000000000 + 1
+					   : 0;
+	return ttl.n && !span_u64(span_next(&ttl, 's'), &s) ? s : CACHE_S;
+}
+
+/* Seconds of sound, of which the answer says how many there were; characters; a cache's hours.
+ */
+static void
+offered_sizes(const struct request *r, struct price_usage *most)
+{
+	static const char *const links[] = { "url", "file_url", "file_id" };
+	struct span name = span_str(r->found.endpoint.name);
+
+	if (span_is(name, "speech"))
+		most->n[PRICE_CHARACTERS] = characters(r);
+	if (span_is(name, "cached"))
+		most->n[PRICE_STORED] = (uint64_t)r->found.input_tokens * cache_s(r);
+	if (!span_is(name, "transcriptions"))
+		return;
+	most->n[PRICE_SECONDS] = r->in.raw.n / SOUND_A_SECOND + 1;
+	for (size_t i = 0; i < COUNT_OF(links); i++)
+		if (param(r, links[i]).n)
+			most->n[PRICE_SECONDS] = SOUND_ELSEWHERE_S;
+}
+
 /* What is paid by the piece, as far as the body says it; once a request. */
 static void
 offered(struct request *r)
@@ -132,12 +197,15 @@ offered(struct request *r)
 		return;
 	if (endpoint_draws(&r->found.endpoint))
 		most->n[PRICE_IMAGES] = (uint64_t)r->in.body.choices;
+	offered_sizes(r, most);
 	arena_init(&a, CAP_REQUEST_ARENA, true);
 	const struct prices *p = r->snap->policy->prices;
 	int err = dialect_offered(&r->in.body, r->in.raw, p ? p->tools : NULL,
 		p ? p->ntools : 0, r->snap->policy->tool_calls_default, &a, most);
 	r->found.mcp = !r->found.endpoint.name && dialect_is_mcp(r->in.raw, &a);
 	arena_reset(&a);
+	if (!err && p && p->where)
+		err = dialect_asked(&r->in.body, r->in.raw, &r->arena, &r->found.asked);
 	r->found.offered_known = !err;
 }
 
@@ -166,14 +234,13 @@ dearest(const struct request *r)
 	for (size_t i = 0; i < n; i++) {
 		struct span model =
 			n > 1 && !r->found.fell.change ? m->model[i].name : r->in.body.model;
-		const struct price_row *row =
-			policy_price(r->snap->policy, request_target(r), model, r->now_wall_ns);
+		struct price_row row;
 		struct price_cost cost;
-		if (!row)
+		if (!request_price(r, model, &row))
 			return (struct most){ 0 };
-		request_pieces(r, row, &most);
+		request_pieces(r, &row, &most);
 		most.batch = dialect_batches(&r->found.endpoint);
-		price_worst(row, &most, PRICE_MAY_ANY, &cost);
+		price_worst(&row, &most, PRICE_MAY_ANY, &cost);
 		if (cost.unpriced)
 			return (struct most){ 0 };
 		if (cost.nanousd > out.nanousd) {

@@ -10,20 +10,22 @@ static uint64_t
 spent(const struct request *r, uint64_t reserved)
 {
 	const struct exchange *x = r->x;
-	const struct price_row *row = policy_price(
-		r->snap->policy, request_target(r), request_priced_model(r), r->now_wall_ns);
 	struct price_usage used = usage_split(&x->used);
+	struct priced p;
+	struct price_row row;
 	struct price_cost cost;
 
-	if (!row)
-		return reserved;
 	if (x->used_by == USED_SAID) {
-		price_cost(row, &used, &cost);
+		if (!request_cost(r, &x->used, &p))
+			return reserved;
+		cost = p.cost;
 	} else {
+		if (!request_price(r, request_priced_model(r), &row))
+			return reserved;
 		used.n[PRICE_INPUT] = (uint64_t)x->used.input_tokens;
 		used.n[PRICE_OUTPUT] = (uint64_t)x->used.output_tokens;
-		request_pieces(r, row, &used);
-		price_worst(row, &used, PRICE_MAY_ANY, &cost);
+		request_pieces(r, &row, &used);
+		price_worst(&row, &used, PRICE_MAY_ANY, &cost);
 	}
 	if (cost.unpriced)
 		return reserved > cost.nanousd ? reserved : cost.nanousd;

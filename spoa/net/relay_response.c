@@ -87,8 +87,8 @@ guard_begin(struct edge *c, const struct http_message *m)
 		.content_encoding = response_field(&m->head, "content-encoding"),
 		.bodyless = m->framing == HTTP_NO_BODY,
 		.input_tokens = response_field(&m->head, "x-amzn-bedrock-input-token-count"),
-		.output_tokens =
-			response_field(&m->head, "x-amzn-bedrock-output-token-count") };
+		.output_tokens = response_field(&m->head, "x-amzn-bedrock-output-token-count"),
+		.service = response_field(&m->head, "x-gemini-service-tier") };
 
 	c->guard = NULL;
 	if (!c->plan->reads_answer)

@@ -46,7 +46,7 @@ static void
 read_price(
 	struct diag *d, const struct yaml_node *n, enum price_kind k, struct price_rates *out)
 {
-	bool each = price_of(k) == PRICE_EACH;
+	bool each = price_of(k) == PRICE_EACH, hours = price_of(k) == PRICE_HOURS;
 	unsigned scale = each ? PRICE_SCALE_EACH : PRICE_SCALE_TOKEN;
 	int err = n->kind != YAML_SCALAR || n->quoted ? ERR_SYNTAX
 						      : price_parse(n->s, scale, &out->pico[k]);
@@ -62,7 +62,10 @@ read_price(
 		diag_at(d, n,
 			"%s: US dollars %s, such as 2.50, are expected, without sign and "
 			"exponent, found %s",
-			price_names[k], each ? "for one" : "for a million tokens",
+			price_names[k],
+			each	? "for one"
+			: hours ? "for a million tokens and an hour"
+				: "for a million tokens",
 			yaml_found(n));
 }
 
@@ -103,15 +106,17 @@ read_shared(struct diag *d, const struct yaml_node *n, struct price_row *row)
 		return;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		enum price_kind k = 0;
-		while (k < PRICE_KINDS && (price_of(k) != PRICE_EACH || c->kind != YAML_SCALAR ||
+		while (k < PRICE_KINDS && (!price_apart(k) || c->kind != YAML_SCALAR ||
 						  !span_is(c->s, price_names[k])))
 			k++;
 		if (k < PRICE_KINDS)
 			row->shared |= 1u << k;
 		else
 			diag_at(d, c,
-				"shared: what is counted by the piece is expected (image, search, "
-				"maps, session, file_search, tool_image, request), found %s",
+				"shared: what is counted by the piece is expected (image, "
+				"search, "
+				"maps, session, file_search, tool_image, second, character, "
+				"cache_storage, request), found %s",
 				yaml_found(c));
 	}
 }
@@ -135,19 +140,28 @@ static void
 read_tier(struct diag *d, const struct yaml_node *n, struct price_row *row)
 {
 	struct price_tier *t = &row->tier[row->ntiers];
-	const struct yaml_node *over = yaml_get(n, "over");
+	const struct yaml_node *over = yaml_get(n, "over"), *from = yaml_get(n, "from");
 
 	if (!section_read(NULL, d, n, SECTION_PRICE_TIER, t))
 		return;
-	if (!over)
-		diag_at(d, n, "over is missing: the tokens of a prompt above which it counts");
+	if (!over == !from)
+		diag_at(d, n,
+			"over or from is expected: the tokens of a prompt above which, or from "
+			"which on, it counts");
+	if (from && !over) {
+		t->over = t->from - 1;
+		over = from;
+	}
+	if (!over || t->over < 1)
+		; /* said */
 	else if (row->ntiers && t->over <= row->tier[row->ntiers - 1].over)
-		diag_at(d, over, "over: the tiers' sizes must grow, found %s", over->s.p);
+		diag_at(d, over, "%s: the tiers' sizes must grow, found %s", over->key->s.p,
+			over->s.p);
 	read_rates(d, n, &t->rates);
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
 		if (t->rates.has >> k & 1 || !(row->rates.has >> k & 1))
 			continue;
-		if (price_of(k) == PRICE_EACH) {
+		if (price_apart(k)) {
 			t->rates.has |= 1u << k;
 			t->rates.pico[k] = row->rates.pico[k];
 		} else if (!yaml_get(n, price_names[k])) {
@@ -158,10 +172,51 @@ read_tier(struct diag *d, const struct yaml_node *n, struct price_row *row)
 	row->ntiers++;
 }
 
+/* Prices by what was asked: at least one condition, and one price or the share. */
+static void
+read_where(struct reader *r, const struct yaml_node *n, struct price_row *row)
+{
+	struct price_where *v;
+
+	if (!read_list(r->d, n, "where"))
+		return;
+	if (n->count > PRICE_WHERE_MAX) {
+		diag_at(r->d, n, "where: more than %d", PRICE_WHERE_MAX);
+		return;
+	}
+	if (!(v = arena_array(r->a, n->count, sizeof(*v)))) {
+		diag_at(r->d, n, "out of memory");
+		return;
+	}
+	row->where = v;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		struct price_where *w = &v[row->nwhere++];
+		const struct yaml_node *share = yaml_get(c, "share");
+		bool any = false;
+		if (!section_read(r->a, r->d, c, SECTION_PRICE_WHERE, w))
+			continue;
+		for (enum price_ask a = 0; a < PRICE_ASKS; a++)
+			any |= w->is[a] != NULL;
+		read_rates(r->d, c, &w->rates);
+		if (share)
+			read_share(r->d, share, "share", &w->share);
+		if (!any)
+			diag_at(r->d, c,
+				"where: one of size, quality, search_context, region is "
+				"expected");
+		else if (!w->rates.has && !share)
+			diag_at(r->d, c,
+				"where: a share, or a price of what is counted by the piece, "
+				"is "
+				"expected");
+	}
+}
+
 /* All of a row but its model. */
 static void
-read_row(struct diag *d, const struct yaml_node *n, struct price_row *row)
+read_row(struct reader *r, const struct yaml_node *n, struct price_row *row)
 {
+	struct diag *d = r->d;
 	const struct yaml_node *c;
 
 	row->at = n;
@@ -177,6 +232,8 @@ read_row(struct diag *d, const struct yaml_node *n, struct price_row *row)
 		read_share(d, c, "us_only", &row->us_only);
 	if ((c = yaml_get(n, "shared")))
 		read_shared(d, c, row);
+	if ((c = yaml_get(n, "where")))
+		read_where(r, c, row);
 	if (!(c = yaml_get(n, "tiers")) || !read_list(d, c, "tiers"))
 		return;
 	for (const struct yaml_node *t = c->child; t; t = t->next) {
@@ -233,7 +290,7 @@ add_rows(struct reader *r, const struct yaml_node *n, struct price_row *rows, si
 
 	if (!section_read(r->a, r->d, n, SECTION_PRICE, NULL))
 		return;
-	read_row(r->d, n, &row);
+	read_row(r, n, &row);
 	if (!models) {
 		diag_at(r->d, n, "model is missing");
 		return;
@@ -340,6 +397,9 @@ read_lists(struct reader *r, const struct yaml_node *n, struct prices *p)
 	for (const struct yaml_node *c = n->child; c; c = c->next)
 		read_provider(r, c, &lists[p->nlists++]);
 	for (size_t i = 0; i < p->nlists; i++)
+		for (size_t k = 0; k < lists[i].nrows; k++)
+			p->where |= lists[i].rows[k].nwhere > 0;
+	for (size_t i = 0; i < p->nlists; i++)
 		for (size_t k = i + 1; k < p->nlists; k++)
 			check_pair(r->d, "providers", lists[i].name, lists[i].at, lists[k].name,
 				lists[k].at);
@@ -356,13 +416,13 @@ read_tools(struct reader *r, const struct yaml_node *n, struct prices *p)
 	p->tools = v;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		enum price_kind k = 0;
-		while (k < PRICE_REQUESTS &&
+		while (k < PRICE_SECONDS &&
 			!(c->kind == YAML_SCALAR && price_of(k) == PRICE_EACH &&
 				span_is(c->s, price_names[k])))
 			k++;
 		if (!pattern_ok(r->d, c->key, "tools"))
 			continue;
-		if (k == PRICE_REQUESTS)
+		if (k == PRICE_SECONDS)
 			diag_at(r->d, c,
 				"%s: one of image, search, maps, session, file_search, "
 				"tool_image is expected, found %s",
@@ -445,7 +505,7 @@ build_prices(struct builder *b, const struct yaml_node *root)
 	if (!build_section(b, unknown, SECTION_UNKNOWN_PRICE, NULL) ||
 		!(row = build_array(b, unknown, 1, sizeof(*row))))
 		return;
-	read_row(b->d, unknown, row);
+	read_row(&(struct reader){ b->a, b->d }, unknown, row);
 	row->model = "unknown_price";
 	b->p->unknown_price = row;
 }
@@ -487,7 +547,8 @@ policy_price(
 
 bool
 policy_cost(const struct policy *p, const struct target *t, struct span model,
-	int64_t at_wall_ns, const struct usage *u, struct priced *out)
+	int64_t at_wall_ns, const struct price_asked *asked, const struct usage *u,
+	struct priced *out)
 {
 	struct price_usage used = usage_split(u);
 
@@ -496,7 +557,9 @@ policy_cost(const struct policy *p, const struct target *t, struct span model,
 		return false;
 	out->row = policy_price(p, t, model, at_wall_ns);
 	out->unknown = !out->row;
-	if (out->row)
-		price_cost(out->row, &used, &out->cost); /* too much is the most there is */
+	if (out->row) {
+		struct price_row row = price_where(out->row, asked, false);
+		price_cost(&row, &used, &out->cost); /* too much is the most there is */
+	}
 	return out->row != NULL;
 }

@@ -18,14 +18,15 @@ const struct prices *prices_load(
 const struct price_row *policy_price(
 	const struct policy *p, const struct target *t, struct span model, int64_t at_wall_ns);
 
-/* What an answer's usage costs there. False: the usage is not known, or the policy prices
- * nothing; with out->unknown set: the model has no price. */
+/* What an answer's usage costs there, asked so. False: the usage is not known, or the policy
+ * prices nothing; with out->unknown set: the model has no price. */
 struct priced {
 	const struct price_row *row;
 	struct price_cost cost;
 	bool unknown;
 };
 bool policy_cost(const struct policy *p, const struct target *t, struct span model,
-	int64_t at_wall_ns, const struct usage *u, struct priced *out);
+	int64_t at_wall_ns, const struct price_asked *asked, const struct usage *u,
+	struct priced *out);
 
 #endif

@@ -357,18 +357,32 @@ const struct section sections[] = {
   { "from", OTHER(TEXT), "the day from which it counts (UTC); default: always" },
   PRICE_TABLE(X)
   { "tiers", OTHER(LIST(REF("price_tier"))), "prices of long prompts" },
+  { "where", OTHER(LIST(REF("price_where"))), "prices by what was asked; of those that fit the first one counts" },
   { "batch", OTHER(SHARE), "share of the prices that a batch costs" },
   { "flex", OTHER(SHARE), "share of the prices that service_tier flex costs" },
   { "priority", OTHER(SHARE), "share of the prices that service_tier priority costs" },
   { "fast", OTHER(SHARE), "share of the prices that speed fast, or service_tier fast, costs; default: priority's" },
   { "us_only", OTHER(SHARE), "share of the prices that inference_geo us costs, besides those" },
-  { "shared", OTHER(LIST(ONE("\"image\",\"search\",\"maps\",\"session\",\"file_search\",\"tool_image\",\"request\""))), "of what is counted by the piece, what these shares multiply too: they are of tokens alone" },
+  { "shared", OTHER(LIST(ONE("\"image\",\"search\",\"maps\",\"session\",\"file_search\",\"tool_image\",\"second\",\"character\",\"cache_storage\",\"request\""))), "of what is counted by the piece, what these shares multiply too: they are of tokens alone" },
 }},
-[SECTION_PRICE_TIER] = { "price_tier", "[\"over\",\"input\",\"output\"]", NULL, {
+[SECTION_PRICE_TIER] = { "price_tier", "[\"input\",\"output\"]", NULL, {
   { "over", A_COUNT(price_tier, over, 1, 1ull << 40), "counts where the prompt has more tokens" },
+  { "from", A_COUNT(price_tier, from, 2, 1ull << 40), "counts where it has as many, or more" },
   PRICE_TABLE(X)
 }},
 #undef X
+[SECTION_PRICE_WHERE] = { "price_where", NULL, NULL, {
+  { "size", A_TEXT(price_where, is[ASKED_SIZE]), "of images, a pattern" },
+  { "quality", A_TEXT(price_where, is[ASKED_QUALITY]), "of images, a pattern" },
+  { "search_context", A_TEXT(price_where, is[ASKED_CONTEXT]), "search_context_size, a pattern" },
+  { "region", A_TEXT(price_where, is[ASKED_REGION]), "the model's or the path's, else the provider's, a pattern" },
+  { "share", OTHER(SHARE), "of the prices of tokens, besides the others" },
+  { "image", OTHER(NUMBER ",\"minimum\":0"), "for one" },
+  { "tool_image", OTHER(NUMBER ",\"minimum\":0"), "for one" },
+  { "search", OTHER(NUMBER ",\"minimum\":0"), "for one" },
+  { "second", OTHER(NUMBER ",\"minimum\":0"), "for one" },
+  { "character", OTHER(NUMBER ",\"minimum\":0"), "for one" },
+}},
 };
 /* clang-format on */
 

@@ -48,6 +48,7 @@ enum section_name {
 	SECTION_PRICES, /* from here on those of a price list */
 	SECTION_PRICE,
 	SECTION_PRICE_TIER,
+	SECTION_PRICE_WHERE,
 	SECTION_COUNT
 };
 
@@ -75,7 +76,7 @@ struct field {
 	const char *help;
 };
 
-enum { SECTION_FIELDS = 28 };
+enum { SECTION_FIELDS = 36 };
 struct section {
 	const char *name;
 	const char *required;		     /* JSON list; NULL: none */

@@ -11,6 +11,7 @@ __extension__ typedef unsigned __int128 wide;
 #define NANO_MAX    INT64_MAX
 #define PICO_NANO   1000
 #define SHARE_WHOLE 10000
+#define SHARE_MAX   100000
 #define BIT(kind)   (1u << (kind))
 
 const char *const price_names[PRICE_KINDS] = {
@@ -31,17 +32,34 @@ static const enum price_kind otherwise_kind[PRICE_KINDS] = {
 const char *const price_service_names[PRICE_SERVICES] = { "standard", "batch", "flex",
 	"priority", "fast" };
 
+const char *const price_ask_names[PRICE_ASKS] = {
+#define X(id, name) name,
+	PRICE_ASK_TABLE(X)
+#undef X
+};
+
 enum price_of
 price_of(enum price_kind k)
 {
 	return of_kind[k];
 }
 
+bool
+price_apart(enum price_kind k)
+{
+	return of_kind[k] >= PRICE_EACH;
+}
+
 enum price_service
 price_service_of(struct span word)
 {
+	static const char *const before[] = { "service_tier_", "on_demand_" };
+
+	for (size_t i = 0; i < COUNT_OF(before); i++)
+		if (span_ieq(span_cut(word, 0, strlen(before[i])), span_str(before[i])))
+			word = span_cut(word, strlen(before[i]), word.n);
 	for (enum price_service s = PRICE_BATCH; s < PRICE_SERVICES; s++)
-		if (span_is(word, price_service_names[s]))
+		if (span_ieq(word, span_str(price_service_names[s])))
 			return s;
 	return PRICE_STANDARD;
 }
@@ -92,7 +110,8 @@ price_find(const struct price_list *l, struct span model, int64_t at_wall_ns)
 	int64_t at_s = at_wall_ns / 1000000000;
 	size_t n;
 
-	if (span_starts(model, SPAN_LIT("arn:")))
+	if (span_starts(model, SPAN_LIT("arn:")) || span_starts(model, SPAN_LIT("models/")) ||
+		span_starts(model, SPAN_LIT("projects/")))
 		while (span_chr(model, '/') < model.n)
 			span_next(&model, '/');
 	const struct price_row *best = best_row(l, model, at_s, false);
@@ -103,6 +122,82 @@ price_find(const struct price_list *l, struct span model, int64_t at_wall_ns)
 			best = row;
 	}
 	return best;
+}
+
+/* ---- what was asked ---- */
+
+/* Surely, perhaps (for `most` what was not said), or not. */
+enum fits { FITS_NOT, FITS_MAYBE, FITS };
+
+static enum fits
+fits(const struct price_where *w, const struct price_asked *asked, bool most)
+{
+	enum fits sure = FITS;
+
+	for (enum price_ask a = 0; a < PRICE_ASKS; a++) {
+		struct span v = asked->v[a];
+		bool open = span_is(v, "auto") || (!v.n && most && a != ASKED_REGION);
+		if (!w->is[a] || (v.n && price_matches(w->is[a], v)))
+			continue;
+		if (!open)
+			return FITS_NOT;
+		sure = FITS_MAYBE;
+	}
+	return sure;
+}
+
+/* What it says of a kind, into all tiers. */
+static void
+set_rate(struct price_row *row, enum price_kind k, uint64_t pico)
+{
+	row->rates.pico[k] = pico;
+	row->rates.has |= BIT(k);
+	for (size_t i = 0; i < row->ntiers; i++) {
+		row->tier[i].rates.pico[k] = pico;
+		row->tier[i].rates.has |= BIT(k);
+	}
+}
+
+/* Every share of the row, times this one, up to the next hundredth of a per cent; at most ten
+ * times the price, so that no sum overflows. */
+static void
+multiply(struct price_row *row, uint64_t share)
+{
+	if (!row->share[PRICE_STANDARD])
+		row->share[PRICE_STANDARD] = SHARE_WHOLE;
+	for (size_t s = 0; s < PRICE_SERVICES; s++) {
+		uint64_t v = (row->share[s] * share + SHARE_WHOLE - 1) / SHARE_WHOLE;
+		row->share[s] = v > SHARE_MAX ? SHARE_MAX : (uint32_t)v;
+	}
+}
+
+struct price_row
+price_where(const struct price_row *row, const struct price_asked *asked, bool most)
+{
+	struct price_row out = *row;
+
+	out.nwhere = 0;
+	for (enum price_kind k = 0; row->nwhere && k <= PRICE_KINDS; k++) {
+		uint64_t best = 0;
+		bool any = false, sure = false;
+		for (size_t i = 0; i < row->nwhere && !sure; i++) {
+			const struct price_where *w = &row->where[i];
+			bool says = k == PRICE_KINDS ? w->share : w->rates.has >> k & 1;
+			enum fits f = says ? fits(w, asked, most) : FITS_NOT;
+			uint64_t v = k == PRICE_KINDS ? w->share : w->rates.pico[k];
+			any |= f != FITS_NOT;
+			sure = f == FITS;
+			best = f != FITS_NOT && v > best ? v : best;
+		}
+		uint64_t plain = k == PRICE_KINDS ? SHARE_WHOLE : row->rates.pico[k];
+		if (any && !sure && plain > best)
+			best = plain;
+		if (any && k == PRICE_KINDS)
+			multiply(&out, best);
+		else if (any)
+			set_rate(&out, k, best);
+	}
+	return out;
 }
 
 /* ---- sums ---- */
@@ -153,7 +248,9 @@ struct sum {
 static void
 sum_add(const struct price_row *row, struct sum *sum, enum price_kind k, wide pico)
 {
-	if (of_kind[k] != PRICE_EACH || row->shared & BIT(k))
+	if (of_kind[k] == PRICE_HOURS)
+		pico = (pico + 3599) / 3600;
+	if (!price_apart(k) || row->shared & BIT(k))
 		sum->shared += pico;
 	else
 		sum->apart += pico;
@@ -226,7 +323,7 @@ worst_with(const struct price_row *row, const struct price_rates *r,
 
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
 		uint64_t n = k == PRICE_REQUESTS && !most->n[k] ? 1 : most->n[k];
-		if (of_kind[k] != PRICE_EACH || !n)
+		if (!price_apart(k) || !n)
 			continue;
 		if (!rate_of(r, k, &pico))
 			*unpriced |= BIT(k);

@@ -29,6 +29,9 @@
   X(PRICE_SESSIONS,   "session",           PRICE_EACH,      PRICE_SESSIONS,  "sessions of tools that the provider runs") \
   X(PRICE_FILES,      "file_search",       PRICE_EACH,      PRICE_SEARCHES,  "searches of files that the provider keeps") \
   X(PRICE_DRAWN,      "tool_image",        PRICE_EACH,      PRICE_IMAGES,    "images that a tool of the provider's makes in an answer") \
+  X(PRICE_SECONDS,    "second",            PRICE_EACH,      PRICE_SECONDS,   "seconds of sound that were written down") \
+  X(PRICE_CHARACTERS, "character",         PRICE_EACH,      PRICE_CHARACTERS, "characters that were spoken") \
+  X(PRICE_STORED,     "cache_storage",     PRICE_HOURS,     PRICE_STORED,    "tokens that a cache keeps, by the hour") \
   X(PRICE_REQUESTS,   "request",           PRICE_EACH,      PRICE_REQUESTS,  "requests")
 /* clang-format on */
 
@@ -38,11 +41,14 @@ enum price_kind {
 #undef X
 		PRICE_KINDS
 };
-/* Prompt and answer: US dollars per million tokens. Each: US dollars for one. */
-enum price_of { PRICE_PROMPT, PRICE_ANSWER, PRICE_EACH };
+/* Prompt and answer: US dollars per million tokens. Each: US dollars for one. Hours: for a
+ * million tokens and an hour; counted in tokens times seconds. */
+enum price_of { PRICE_PROMPT, PRICE_ANSWER, PRICE_EACH, PRICE_HOURS };
 
 extern const char *const price_names[PRICE_KINDS];
 enum price_of price_of(enum price_kind k);
+/* It is none of the tokens of a prompt or an answer. */
+bool price_apart(enum price_kind k);
 
 /* At which rate the provider serves: a row may say what share of its prices of tokens each
  * costs, and of which of PRICE_EACH too. Where it has none for fast, that of priority counts:
@@ -57,7 +63,8 @@ enum price_service {
 	PRICE_SERVICES
 };
 extern const char *const price_service_names[PRICE_SERVICES];
-/* Of a request's or an answer's `service_tier`; PRICE_STANDARD for words that say no other. */
+/* Of a request's or an answer's `service_tier`, Google's SERVICE_TIER_… and Vertex' ON_DEMAND_…
+ * too; PRICE_STANDARD for words that say no other. */
 enum price_service price_service_of(struct span word);
 
 /* What was used, or may be at most. */
@@ -76,11 +83,38 @@ struct price_rates {
 
 /* Prices of prompts of more than `over` tokens: all of the request's, not only what is over. */
 struct price_tier {
-	uint64_t over;
+	uint64_t over, from; /* from: so much was written, over is one less */
 	struct price_rates rates;
 };
 
-enum { PRICE_TIERS_MAX = 4 };
+enum { PRICE_TIERS_MAX = 4, PRICE_WHERE_MAX = 32 };
+
+/* What a request says, or is known of where it goes, that prices depend on. */
+#define PRICE_ASK_TABLE(X)                                                                     \
+	X(ASKED_SIZE, "size")                                                                  \
+	X(ASKED_QUALITY, "quality")                                                            \
+	X(ASKED_CONTEXT, "search_context")                                                     \
+	X(ASKED_REGION, "region")
+enum price_ask {
+#define X(id, name) id,
+	PRICE_ASK_TABLE(X)
+#undef X
+		PRICE_ASKS
+};
+extern const char *const price_ask_names[PRICE_ASKS];
+/* "": it says nothing; "auto": the provider chooses, or its requests differ. */
+struct price_asked {
+	struct span v[PRICE_ASKS];
+};
+
+/* Prices of what is counted by the piece, and a share of those of tokens, where all patterns
+ * match. */
+struct price_where {
+	const char *is[PRICE_ASKS]; /* NULL: any, or nothing */
+	struct price_rates rates;
+	uint32_t share; /* 0: none */
+};
+
 struct price_row {
 	const char *model; /* pattern: * is any text */
 	int64_t from_s;	   /* wall: valid from then on; 0: always was */
@@ -91,6 +125,8 @@ struct price_row {
 	/* Hundredths of a per cent of the prices; 0: not said, so as PRICE_STANDARD */
 	uint32_t share[PRICE_SERVICES];
 	uint32_t us_only; /* 0: not said, so as anywhere */
+	const struct price_where *where; /* price_where() */
+	size_t nwhere;
 	unsigned shared;  /* bit by kind of PRICE_EACH: what shares multiply besides tokens */
 	const void *at;	  /* where it is written, for messages */
 };
@@ -117,18 +153,26 @@ struct prices {
 	const struct price_list *lists;
 	size_t nlists;
 	char as_of[11];
+	bool where; /* a row has some */
 };
 
 /* The list for a provider: by its name; where no pattern matches that, by `otherwise` (its
  * dialect's). The most specific pattern counts. NULL: there is none. */
 const struct price_list *prices_list(
 	const struct prices *p, struct span provider, struct span otherwise);
-/* The row for a model at a time; of an ARN what is after its last slash is the model. Of those
+/* The row for a model at a time; of an ARN, and of
+ * Google's models/x and projects/…/x, what is after its last slash is the model. Of those
  * valid the one with the most specific pattern, of those with the same pattern the newest. A
  * pattern that does not end in * also means its versions: names with price_version() after it.
  * NULL: the model has no price. `l` NULL: none. */
 const struct price_row *price_find(
 	const struct price_list *l, struct span model, int64_t at_wall_ns);
+
+/* The row for what was asked: of its `where` the first one that fits says a price. `most`: of
+ * all that may fit the dearest, as what was not said may be anything that the provider likes;
+ * else what was not said fits none, and "auto" any. */
+struct price_row price_where(
+	const struct price_row *row, const struct price_asked *asked, bool most);
 
 struct price_cost {
 	uint64_t nanousd;  /* rounded up; of what has a price */

@@ -187,7 +187,10 @@ static const char *const part_names[PRICE_KINDS] = { [PRICE_WRITE] = "cache_writ
 	[PRICE_MAPS] = "maps",
 	[PRICE_SESSIONS] = "sessions",
 	[PRICE_FILES] = "file_searches",
-	[PRICE_DRAWN] = "tool_images" };
+	[PRICE_DRAWN] = "tool_images",
+	[PRICE_SECONDS] = "seconds",
+	[PRICE_CHARACTERS] = "characters",
+	[PRICE_STORED] = "cache_token_seconds" };
 
 static void
 put_cost(const struct priced *p, struct buf *b)
@@ -213,10 +216,7 @@ put_estimate(const struct request *r, struct buf *b)
 	if (!r->x || r->x->used_by != USED_SEEN)
 		return;
 	const struct usage *u = &r->x->used;
-	const struct target *to = request_target(r);
-	const struct price_row *row =
-		to ? policy_price(r->snap->policy, to, request_priced_model(r), r->now_wall_ns)
-		   : NULL;
+	struct price_row row;
 	struct price_usage most = { .n = { [PRICE_INPUT] = (uint64_t)u->input_tokens,
 					    [PRICE_OUTPUT] = (uint64_t)u->output_tokens } };
 	struct price_cost cost;
@@ -224,9 +224,9 @@ put_estimate(const struct request *r, struct buf *b)
 	put_object(b, "estimated_usage");
 	put_int(b, "input_tokens", u->input_tokens);
 	put_int(b, "output_tokens", u->output_tokens);
-	if (row) {
-		request_pieces(r, row, &most);
-		price_worst(row, &most, PRICE_MAY_ANY, &cost);
+	if (request_price(r, request_priced_model(r), &row)) {
+		request_pieces(r, &row, &most);
+		price_worst(&row, &most, PRICE_MAY_ANY, &cost);
 		put_int(b, "cost_nanousd", (int64_t)cost.nanousd);
 	}
 	buf_putc(b, '}');

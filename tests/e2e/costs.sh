@@ -111,6 +111,50 @@ other eu.dear dear >"$D/other"
 is "the same one in short" "$(cat "$D/other")" '[2020000,"eu.dear"]'
 is "and in its head" "$(header x-tollgate-cost)" 0.00202
 
+# by what is no token, and by what was asked
+answers() { # JSON [HEADERS]: what the provider says to the next request
+	control '{"times":1,"body":"'"${1//\"/\\\"}"'"'"${2:+,\"headers\":$2}"'}'
+}
+said() { completion "[.cost_nanousd,.unpriced,${1:-null}]"; }
+head -c 75000 /dev/zero >"$D/sound"
+hear() { req POST /v1/audio/transcriptions -H "$auth" -F model="$1" -F file=@"$D/sound"; }
+answers '{"text":"hi","usage":{"type":"duration","seconds":9}}'
+hear whisper-1
+is "seconds" "$(said .usage.seconds)" '[900000,null,9]'
+answers '{"text":"hi"}'
+hear whisper-1
+is "which nobody says: by the bytes, at most" "$(completion '(.reserved_usage // .estimated_usage).cost_nanousd > 10000000')" true
+answers '{"text":"hi","usage":{"type":"duration","seconds":9}}'
+hear gpt-4o
+is "seconds without a price" "$(said .usage.seconds)" '[0,["second"],9]'
+answers 'sound'
+post /v1/audio/speech '{"model":"tts-1","input":"grüß Gott","voice":"alloy"}'
+is "characters" "$(said .usage.characters)" '[135000,null,9]'
+picture='{"created":1,"data":[{"url":"https://a.example/1"}]}'
+draw() { answers "$picture"; post /v1/images/generations '{"model":"dall-e-3","prompt":"a cat"'"$1"'}'; said .usage.images; }
+is "an image" "$(draw '')" '[40000000,null,1]'
+is "a larger one" "$(draw ',"size":"1024x1792"')" '[80000000,null,1]'
+is "a better one" "$(draw ',"quality":"hd","size":"1024x1792"')" '[120000000,null,1]'
+search() { # CONTEXT
+	answers '{"id":"r","object":"response","model":"finder","status":"completed","output":[{"type":"web_search_call"}],"usage":{"input_tokens":10,"output_tokens":10,"total_tokens":20}}'
+	post /v1/responses '{"model":"finder","input":"x","tools":[{"type":"web_search"'"$1"'}]}'
+	said .usage.searches
+}
+is "a search" "$(search '')" '[30110000,null,1]'
+is "one of a large context" "$(search ',"search_context_size":"high"')" '[50110000,null,1]'
+host=europe.test
+is "in a region: the share of tokens" "$(search '')" '[30121000,null,1]'
+host=
+tier() { answers '{"model":"finder","choices":[{"message":{"role":"assistant","content":"hi"}}],"usage":{"prompt_tokens":'"$1"',"completion_tokens":10,"total_tokens":2000}}'; post /v1/chat/completions "$(chat finder)"; completion .cost_nanousd; }
+is "below a tier, and from it on" "$(tier 999) $(tier 1000)" "1099000 2200000"
+served() { answers '{"candidates":[{"content":{"role":"model","parts":[{"text":"hi"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":10,"totalTokenCount":20'"$1"'}}' "$2"; post /v1beta/models/tiered:generateContent "$gemini"; completion '[.cost_nanousd,.usage.service]'; }
+is "Gemini's tiers, by its head" "$(served '' '{"x-gemini-service-tier":"flex"}')" '[55000,"flex"]'
+is "by Vertex' traffic" "$(served ',"trafficType":"ON_DEMAND_PRIORITY"' '')" '[220000,"priority"]'
+is "none" "$(served ',"trafficType":"ON_DEMAND"' '')" '[110000,null]'
+answers '{"name":"cachedContents/1","model":"models/tiered","createTime":"2026-01-01T00:00:00Z","updateTime":"2026-01-01T00:00:00Z","expireTime":"2026-01-01T02:00:00Z","usageMetadata":{"totalTokenCount":1000}}'
+post /v1beta/cachedContents '{"model":"models/tiered","contents":[{"role":"user","parts":[{"text":"x"}]}],"ttl":"7200s"}'
+is "a cache: written, and kept for two hours" "$(said .usage.cache_token_seconds)" '[10000000,null,7200000]'
+
 control '{"cut_after_bytes":900,"times":1}'
 post /v1/chat/completions "$(chat gpt-4o ',"stream":true,"max_tokens":50')"
 is "a stream that is cut: the most that it may have cost" "$(completion '[.usage_unknown, .cost_nanousd, .estimated_usage.cost_nanousd > 0 and .estimated_usage.cost_nanousd == .estimated_usage.input_tokens * 2000 + .estimated_usage.output_tokens * 20000]')" '[true,null,true]'

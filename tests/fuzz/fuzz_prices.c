@@ -41,7 +41,7 @@ add_up(const struct price_row *row, unsigned seed)
 
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
 		used.n[k] = (seed >> k & 7) * 100003u;
-		if (price_of(k) == PRICE_EACH)
+		if (price_apart(k))
 			most.n[k] = used.n[k];
 		else
 			most.n[price_of(k) == PRICE_PROMPT ? PRICE_INPUT : PRICE_OUTPUT] +=
@@ -49,6 +49,17 @@ add_up(const struct price_row *row, unsigned seed)
 	}
 	price_cost(row, &used, &cost);
 	price_worst(row, &most, PRICE_MAY_ANY, &worst);
+	INVARIANT(cost.nanousd <= worst.nanousd);
+
+	/* said or not, what was held was enough */
+	struct price_asked said = { 0 };
+	for (enum price_ask a = 0; row->nwhere && a < PRICE_ASKS; a++)
+		if (seed >> a & 1 && row->where[seed % row->nwhere].is[a])
+			said.v[a] = span_str(row->where[seed % row->nwhere].is[a]);
+	struct price_row now = price_where(row, &said, false),
+			 held = price_where(row, &said, true);
+	price_cost(&now, &used, &cost);
+	price_worst(&held, &most, PRICE_MAY_ANY, &worst);
 	INVARIANT(cost.nanousd <= worst.nanousd);
 }
 

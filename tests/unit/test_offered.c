@@ -78,6 +78,83 @@ tools_that_are_paid_by_the_use_are_bounded(void **state)
 	}
 }
 
+static void
+a_body_says_what_prices_depend_on(void **state)
+{
+	static const struct {
+		const char *dialect, *path, *in, *want[PRICE_ASKS];
+	} rows[] = {
+		{ "openai", "/v1/images/generations",
+			"{\"prompt\":\"x\",\"size\":\"1024x1792\",\"quality\":\"hd\"}",
+			{ "1024x1792", "hd", "" } },
+		{ "openai", "/v1/responses",
+			"{\"input\":\"x\",\"tools\":[{\"type\":\"web_search\",\"search_context_"
+			"size\":\"low\"},{\"type\":\"image_generation\",\"size\":\"big\"}]}",
+			{ "big", "", "low" } },
+		{ "openai", "/v1/responses",
+			"{\"tools\":[{\"search_context_size\":\"low\"},{\"search_context_"
+			"size\":"
+			"\"high\"}]}",
+			{ "", "", "auto" } },
+		{ "openai", "/v1/chat/completions",
+			"{\"messages\":[{\"role\":\"user\",\"content\":\"size\"}],"
+			"\"web_search_options\":{\"user_location\":{\"a\":1},"
+			"\"search_context_size\":\"high\"},\"metadata\":{\"size\":\"no\"}}",
+			{ "", "", "high" } },
+		{ "gemini", "/v1beta/models/x:predict",
+			"{\"instances\":[{\"prompt\":\"x\"}],\"parameters\":{"
+			"\"sampleImageSize\":"
+			"\"2K\"}}",
+			{ "2K", "", "" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct endpoint e = dialect_endpoint(dialect_find(span_str(rows[i].dialect)),
+			SPAN_LIT("POST"), span_str(rows[i].path));
+		struct span in = span_str(rows[i].in);
+		struct price_asked asked = { 0 };
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		arena_init(&a, 0, false);
+		assert_int_equal(body_read(e.table, (struct span){ 0 }, in, &a, &b, &why), 0);
+		assert_int_equal(dialect_asked(&b, in, &a, &asked), 0);
+		for (size_t k = 0; k < ASKED_REGION; k++)
+			if (!span_is(asked.v[k], rows[i].want[k]))
+				fail_msg("%s: %s is %.*s", rows[i].in, price_ask_names[k],
+					SPAN_ARG(asked.v[k]));
+		arena_reset(&a);
+	}
+}
+
+static void
+a_path_or_a_model_says_the_region(void **state)
+{
+	static const struct {
+		const char *path, *model, *want;
+	} rows[] = {
+		{ "/v1/projects/p/locations/europe-west4/publishers/google/models/g:x", "g",
+			"europe-west4" },
+		{ "/model/x/converse", "eu.anthropic.claude-haiku-4-5-20251001-v1:0", "eu" },
+		{ "/model/x/converse", "anthropic.claude-haiku-4-5-20251001-v1:0", "" },
+		{ "/model/x/converse",
+			"arn:aws:bedrock:us-east-1:1:inference-profile/eu.anthropic.x", "eu" },
+		{ "/model/x/converse",
+			"arn:aws:bedrock:eu-west-1::foundation-model/anthropic.x",
+			"eu-west-1" },
+		{ "/v1/chat/completions", "gpt-4.1", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span got =
+			dialect_region(span_str(rows[i].path), span_str(rows[i].model));
+		if (!span_is(got, rows[i].want))
+			fail_msg("%s: %.*s", rows[i].model, SPAN_ARG(got));
+	}
+}
+
 /* Which they are, and what each is priced as, the price list says. */
 static void
 tools_are_those_that_the_price_list_names(void **state)
@@ -145,6 +222,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tools_that_are_paid_by_the_use_are_bounded),
+		cmocka_unit_test(a_body_says_what_prices_depend_on),
+		cmocka_unit_test(a_path_or_a_model_says_the_region),
 		cmocka_unit_test(tools_are_those_that_the_price_list_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -290,10 +290,10 @@ static const struct price_row row = {
 			   [PRICE_SEARCHES] = 10000000000 },
 		.has = BIT(PRICE_INPUT) | BIT(PRICE_CACHED) | BIT(PRICE_WRITE) |
 		       BIT(PRICE_WRITE_1H) | BIT(PRICE_OUTPUT) | BIT(PRICE_SEARCHES) },
-	.tier = { { 200000,
-		{ .pico = { [PRICE_INPUT] = 6000000,
-			  [PRICE_CACHED] = 600000,
-			  [PRICE_OUTPUT] = 22500000 },
+	.tier = { { .over = 200000,
+		.rates = { .pico = { [PRICE_INPUT] = 6000000,
+				   [PRICE_CACHED] = 600000,
+				   [PRICE_OUTPUT] = 22500000 },
 			.has = BIT(PRICE_INPUT) | BIT(PRICE_CACHED) | BIT(PRICE_OUTPUT) } } },
 	.ntiers = 1,
 	.share = { [PRICE_BATCH] = 5000, [PRICE_PRIORITY] = 20000 },
@@ -311,6 +311,12 @@ static const struct price_row fast = {
 static const struct price_row cheap = {
 	.model = "c",
 	.rates = { .pico = { [PRICE_INPUT] = 37500 }, .has = BIT(PRICE_INPUT) },
+};
+static const struct price_row pieces = {
+	.rates = { .pico = { [PRICE_SECONDS] = 100000000,
+			   [PRICE_CHARACTERS] = 15000000,
+			   [PRICE_STORED] = 4500000 },
+		.has = BIT(PRICE_SECONDS) | BIT(PRICE_CHARACTERS) | BIT(PRICE_STORED) },
 };
 
 static const struct {
@@ -357,8 +363,8 @@ static const struct {
 		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FAST }, 6000000, 0 },
 	{ "priority is no fast where only that has a share", &fast,
 		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_PRIORITY }, 3000000, 0 },
-	{ "fast has its share", &fast,
-		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FAST }, 18000000, 0 },
+	{ "fast has its share", &fast, { .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FAST },
+		18000000, 0 },
 	{ "searches cost the same at any rate", &row,
 		{ .n = { [PRICE_INPUT] = 1000, [PRICE_SEARCHES] = 3 },
 			.service = PRICE_PRIORITY },
@@ -369,8 +375,7 @@ static const struct {
 			.us_only = true },
 		31650000, 0 },
 	{ "but for what the row names", &fast,
-		{ .n = { [PRICE_SEARCHES] = 1, [PRICE_SESSIONS] = 1 },
-			.service = PRICE_BATCH },
+		{ .n = { [PRICE_SEARCHES] = 1, [PRICE_SESSIONS] = 1 }, .service = PRICE_BATCH },
 		25000000, 0 },
 	{ "in the United States alone costs its share of that", &row,
 		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FAST, .us_only = true },
@@ -382,6 +387,14 @@ static const struct {
 		{ .n = { [PRICE_INPUT] = 1000 }, .us_only = true }, 37500, 0 },
 	{ "a service without a share costs all of it", &row,
 		{ .n = { [PRICE_INPUT] = 1000 }, .service = PRICE_FLEX }, 3000000, 0 },
+	{ "seconds and characters", &pieces,
+		{ .n = { [PRICE_SECONDS] = 9, [PRICE_CHARACTERS] = 20 } },
+		9 * 100000 + 20 * 15000, 0 },
+	{ "a million tokens kept for an hour", &pieces,
+		{ .n = { [PRICE_STORED] = 1000000ull * 3600 } }, 4500000000, 0 },
+	{ "a token kept for a second", &pieces, { .n = { [PRICE_STORED] = 1 } }, 2, 0 },
+	{ "seconds without a price", &row, { .n = { [PRICE_SECONDS] = 9 } }, 0,
+		BIT(PRICE_SECONDS) },
 	{ "a count beyond any request does not wrap", &row,
 		{ .n = { [PRICE_OUTPUT] = UINT64_MAX } }, (1ull << 48) * 15000, 0 },
 };
@@ -481,6 +494,95 @@ worst_is_never_less_than_what_comes(void **state)
 	}
 }
 
+/* ---- what was asked ---- */
+
+static const struct price_where by_asked[] = {
+	{ .is = { [ASKED_SIZE] = "1024x1792", [ASKED_QUALITY] = "hd" },
+		.rates = { .pico = { [PRICE_IMAGES] = 120 }, .has = BIT(PRICE_IMAGES) } },
+	{ .is = { [ASKED_SIZE] = "1024x1792" },
+		.rates = { .pico = { [PRICE_IMAGES] = 80 }, .has = BIT(PRICE_IMAGES) } },
+	{ .is = { [ASKED_CONTEXT] = "low" },
+		.rates = { .pico = { [PRICE_SEARCHES] = 30 }, .has = BIT(PRICE_SEARCHES) } },
+	{ .is = { [ASKED_CONTEXT] = "high" },
+		.rates = { .pico = { [PRICE_SEARCHES] = 50 }, .has = BIT(PRICE_SEARCHES) } },
+	{ .is = { [ASKED_REGION] = "eu*" }, .share = 11000 },
+};
+static const struct price_row asked_row = {
+	.rates = { .pico = { [PRICE_INPUT] = 1, [PRICE_IMAGES] = 40, [PRICE_SEARCHES] = 40 },
+		.has = BIT(PRICE_INPUT) | BIT(PRICE_IMAGES) | BIT(PRICE_SEARCHES) },
+	.share = { [PRICE_BATCH] = 5000 },
+	.where = by_asked,
+	.nwhere = COUNT_OF(by_asked),
+};
+
+static void
+what_was_asked_says_the_price(void **state)
+{
+	static const struct {
+		const char *name, *v[PRICE_ASKS];
+		bool most;
+		uint64_t image, search;
+		uint32_t standard, batch;
+	} rows[] = {
+		{ "nothing said", { 0 }, false, 40, 40, 0, 5000 },
+		{ "nothing said: the dearest is held", { 0 }, true, 120, 50, 0, 5000 },
+		{ "a size", { "1024x1792" }, false, 80, 40, 0, 5000 },
+		{ "a size: its dearest quality is held", { "1024x1792" }, true, 120, 50, 0,
+			5000 },
+		{ "size and quality", { "1024x1792", "hd" }, false, 120, 40, 0, 5000 },
+		{ "and no more is held", { "1024x1792", "standard", "low" }, true, 80, 30, 0,
+			5000 },
+		{ "the provider's choice is the dearest", { "auto", "hd" }, false, 120, 40, 0,
+			5000 },
+		{ "another size", { "512x512", "hd" }, true, 40, 50, 0, 5000 },
+		{ "little is searched", { 0, 0, "low" }, false, 40, 30, 0, 5000 },
+		{ "much", { 0, 0, "high" }, false, 40, 50, 0, 5000 },
+		{ "a region multiplies every share", { 0, 0, 0, "eu-west-1" }, false, 40, 40,
+			11000, 5500 },
+		{ "also held", { "512x512", 0, "low", "eu" }, true, 40, 30, 11000, 5500 },
+		{ "another region", { 0, 0, 0, "us" }, false, 40, 40, 0, 5000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct price_asked asked = { 0 };
+		for (size_t k = 0; k < PRICE_ASKS; k++)
+			asked.v[k] = span_str(rows[i].v[k]);
+		struct price_row r = price_where(&asked_row, &asked, rows[i].most);
+		if (r.rates.pico[PRICE_IMAGES] != rows[i].image ||
+			r.rates.pico[PRICE_SEARCHES] != rows[i].search ||
+			r.share[PRICE_STANDARD] != rows[i].standard ||
+			r.share[PRICE_BATCH] != rows[i].batch)
+			fail_msg("%s: %d an image, %d a search, %u %u", rows[i].name,
+				(int)r.rates.pico[PRICE_IMAGES],
+				(int)r.rates.pico[PRICE_SEARCHES], r.share[PRICE_STANDARD],
+				r.share[PRICE_BATCH]);
+	}
+}
+
+static void
+services_read_as_each_provider_writes_them(void **state)
+{
+	static const struct {
+		const char *word;
+		enum price_service service;
+	} rows[] = {
+		{ "priority", PRICE_PRIORITY },
+		{ "SERVICE_TIER_PRIORITY", PRICE_PRIORITY },
+		{ "SERVICE_TIER_FLEX", PRICE_FLEX },
+		{ "ON_DEMAND_PRIORITY", PRICE_PRIORITY },
+		{ "ON_DEMAND_FLEX", PRICE_FLEX },
+		{ "ON_DEMAND", PRICE_STANDARD },
+		{ "SERVICE_TIER_STANDARD", PRICE_STANDARD },
+		{ "PROVISIONED_THROUGHPUT", PRICE_STANDARD },
+		{ "", PRICE_STANDARD },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_int_equal(price_service_of(span_str(rows[i].word)), rows[i].service);
+}
+
 static void
 worst_leaves_out_what_cannot_occur(void **state)
 {
@@ -516,6 +618,8 @@ main(void)
 		cmocka_unit_test(a_sum_beyond_all_is_an_error_and_the_highest),
 		cmocka_unit_test(worst_is_never_less_than_what_comes),
 		cmocka_unit_test(worst_leaves_out_what_cannot_occur),
+		cmocka_unit_test(what_was_asked_says_the_price),
+		cmocka_unit_test(services_read_as_each_provider_writes_them),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

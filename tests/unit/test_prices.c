@@ -40,7 +40,8 @@ static const struct {
 	{ "an unknown key", HEAD "    - {model: a, input: 1, output: 2, cachd: 3}\n", "4:39",
 		"cachd: unknown key, did you mean cached?" },
 	{ "a tool priced as tokens", "prices: 1\ntools: {web: input}\nproviders: {}\n", "2:14",
-		"web: one of image, search, maps, session, file_search, tool_image is expected, found "
+		"web: one of image, search, maps, session, file_search, tool_image is "
+		"expected, found "
 		"input" },
 	{ "a tool priced twice", "prices: 1\ntools: {web: search, web: image}\nproviders: {}\n",
 		"2:22", "web: given twice" },
@@ -78,6 +79,26 @@ static const struct {
 		     "input: 1, "
 		     "output: 1}]}\n",
 		"4:60", "cached is missing: the row has a price for it" },
+	{ "a tier of no size",
+		HEAD "    - {model: a, input: 1, output: 2, tiers: [{input: 1, output: 1}]}\n",
+		"4:47", "over or from is expected" },
+	{ "a tier of two sizes",
+		HEAD
+		"    - {model: a, input: 1, output: 2, tiers: [{over: 9, from: 10, input: 1, "
+		"output: 1}]}\n",
+		"4:47", "over or from is expected" },
+	{ "a price where nothing is said",
+		HEAD "    - {model: a, input: 1, output: 2, where: [{image: 1}]}\n", "4:47",
+		"where: one of size, quality, search_context, region is expected" },
+	{ "a condition without a price",
+		HEAD "    - {model: a, input: 1, output: 2, where: [{size: big}]}\n", "4:47",
+		"where: a share, or a price of what is counted by the piece, is expected" },
+	{ "a price of tokens by size",
+		HEAD "    - {model: a, input: 1, output: 2, where: [{size: big, input: 1}]}\n",
+		"4:59", "input: unknown key" },
+	{ "storage below nothing",
+		HEAD "    - {model: a, input: 1, output: 2, cache_storage: -1}\n", "4:54",
+		"cache_storage: US dollars for a million tokens and an hour" },
 	{ "the same model twice",
 		HEAD "    - {model: [a, b], input: 1, output: 2}\n"
 		     "    - {model: b, input: 1, output: 2}\n",
@@ -156,6 +177,37 @@ a_row_is_read_whole(void **state)
 	assert_int_equal(r->tier[0].rates.pico[PRICE_REASONING], 6000000);
 	/* by the piece it costs the same in any tier */
 	assert_int_equal(r->tier[0].rates.pico[PRICE_SEARCHES], 10000000000);
+}
+
+static void
+a_tier_begins_at_its_size(void **state)
+{
+	const struct prices *p = read_list_of(HEAD
+		"    - {model: a, input: 1, output: 2, tiers: [{from: 1000, input: 3, "
+		"output: 5}],\n"
+		"       second: 0.0001, character: 0.000015, cache_storage: 4.5,\n"
+		"       where: [{size: 1024x*, quality: hd, image: 0.08}, {region: eu, share: "
+		"110%}]}\n");
+	struct price_usage used = { .n = { [PRICE_INPUT] = 999 } };
+	struct price_cost c;
+
+	(void)state;
+	if (!p)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&diag.text)));
+	const struct price_row *r = &p->lists[0].rows[0];
+	assert_int_equal(price_cost(r, &used, &c), 0);
+	assert_int_equal(c.nanousd, 999000);
+	used.n[PRICE_INPUT] = 1000;
+	assert_int_equal(price_cost(r, &used, &c), 0);
+	assert_int_equal(c.nanousd, 3000000);
+	assert_int_equal(r->rates.pico[PRICE_SECONDS], 100000000);
+	assert_int_equal(r->rates.pico[PRICE_CHARACTERS], 15000000);
+	assert_int_equal(r->rates.pico[PRICE_STORED], 4500000);
+	assert_int_equal(r->tier[0].rates.pico[PRICE_STORED], 4500000);
+	assert_true(p->where);
+	assert_int_equal(r->nwhere, 2);
+	assert_string_equal(r->where[0].is[ASKED_SIZE], "1024x*");
+	assert_int_equal(r->where[1].share, 11000);
 }
 
 static const char *
@@ -411,6 +463,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mistakes_name_what_and_where),
 		cmocka_unit_test(a_row_is_read_whole),
+		cmocka_unit_test(a_tier_begins_at_its_size),
 		cmocka_unit_test(the_shipped_list_has_known_models),
 		cmocka_unit_test(a_target_has_its_providers_list),
 		cmocka_unit_test(prices_are_part_of_the_version),

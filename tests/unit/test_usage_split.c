@@ -201,6 +201,36 @@ static const struct {
 		{ "{\"data\":[{\"url\":\"x\",\"revised_prompt\":\"y\"},{\"b64_json\":\"z\"}]"
 		  "}" },
 		{ [PRICE_IMAGES] = 2 }, 0 },
+	{ "a transcription that says its seconds", OPENAI,
+		{ "{\"text\":\"x\",\"duration\":8.47,\"usage\":{\"type\":\"duration\","
+		  "\"seconds\":9}}" },
+		{ [PRICE_SECONDS] = 9 }, 0 },
+	{ "a part of a second is one", OPENAI,
+		{ "{\"text\":\"x\",\"usage\":{\"type\":\"duration\",\"seconds\":9.01}}" },
+		{ [PRICE_SECONDS] = 10 }, 0 },
+	{ "its length alone, in a text", OPENAI,
+		{ "{\"text\":\"x\",\"duration\":\"8.470000\"}" }, { [PRICE_SECONDS] = 9 }, 0 },
+	{ "its length is nothing next to tokens", OPENAI,
+		{ "{\"text\":\"x\",\"duration\":8.47,\"usage\":{\"input_tokens\":5,"
+		  "\"output_tokens\":6}}" },
+		{ [PRICE_INPUT] = 5, [PRICE_OUTPUT] = 6 }, 0 },
+	{ "Mistral's seconds, next to tokens", "mistral",
+		{ "{\"text\":\"x\",\"usage\":{\"prompt_audio_seconds\":203,"
+		  "\"prompt_tokens\":4,\"completion_tokens\":6,\"total_tokens\":10}}" },
+		{ [PRICE_INPUT] = 4, [PRICE_OUTPUT] = 6, [PRICE_SECONDS] = 203 }, 0 },
+	{ "a cache of Gemini's: written, and kept", "gemini",
+		{ "{\"name\":\"cachedContents/1\",\"createTime\":\"2026-01-01T00:00:00Z\","
+		  "\"updateTime\":\"2026-01-01T00:00:00Z\",\"expireTime\":"
+		  "\"2026-01-01T01:00:00Z\",\"usageMetadata\":{\"totalTokenCount\":1000}}" },
+		{ [PRICE_WRITE] = 1000, [PRICE_STORED] = 3600000 }, 0 },
+	{ "Gemini's tier, on Vertex", "gemini",
+		{ "{\"usageMetadata\":{\"promptTokenCount\":1,\"candidatesTokenCount\":2,"
+		  "\"trafficType\":\"ON_DEMAND_FLEX\"}}" },
+		{ [PRICE_INPUT] = 1, [PRICE_OUTPUT] = 2 }, PRICE_FLEX },
+	{ "and as its API says it", "gemini",
+		{ "{\"usageMetadata\":{\"promptTokenCount\":1,\"candidatesTokenCount\":2,"
+		  "\"serviceTier\":\"SERVICE_TIER_PRIORITY\"}}" },
+		{ [PRICE_INPUT] = 1, [PRICE_OUTPUT] = 2 }, PRICE_PRIORITY },
 	{ "images with tokens do not", OPENAI,
 		{ "{\"data\":[{\"b64_json\":\"z\"}],\"usage\":{\"input_tokens\":50,"
 		  "\"output_tokens\":4000,\"input_tokens_details\":{\"text_tokens\":10,"
