@@ -132,6 +132,10 @@ litellms_list_is_read(void **state)
 		"\"input_cost_per_token_batches\":6.25e-07,"
 		"\"input_cost_per_token_above_200k_tokens\":2.5e-06,"
 		"\"output_cost_per_token_above_200k_tokens\":1.5e-05},"
+		"\"whisper-9\":{\"litellm_provider\":\"gemini\",\"input_cost_per_second\":0."
+		"0001},"
+		"\"tts-9\":{\"litellm_provider\":\"gemini\",\"input_cost_per_character\":1.5e-"
+		"05},"
 		"\"x\":{\"litellm_provider\":\"nobody\",\"input_cost_per_token\":1}}");
 	assert_int_equal(import("b.json", true), 0);
 	assert_non_null(
@@ -139,6 +143,10 @@ litellms_list_is_read(void **state)
 					   "input: 1.25, cached: 0.075, output: 10, batch: "
 					   "50%, tiers: [{over: 200000, input: 2.5, cached: "
 					   "0.075, output: 15}]} # imported\n"));
+	assert_non_null(strstr(get("prices.yaml"),
+		"{model: \"whisper-9\", input: 0, output: 0, second: 0.0001}"));
+	assert_non_null(strstr(get("prices.yaml"),
+		"{model: \"tts-9\", input: 0, output: 0, character: 0.000015}"));
 	assert_null(strstr(get("prices.yaml"), "gpt-4o-mini"));
 }
 

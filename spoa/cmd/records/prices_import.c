@@ -49,7 +49,9 @@ static const struct kind litellm_kinds[] = { { "input", "input_cost_per_token", 
 	{ "output", "output_cost_per_token", 1e6 },
 	{ "reasoning", "output_cost_per_reasoning_token", 1e6 },
 	{ "audio_output", "output_cost_per_audio_token", 1e6 },
-	{ "image", "output_cost_per_image", 1 }, { "request", "input_cost_per_request", 1 } };
+	{ "image", "output_cost_per_image", 1 }, { "second", "input_cost_per_second", 1 },
+	{ "character", "input_cost_per_character", 1 },
+	{ "request", "input_cost_per_request", 1 } };
 
 /* What their providers are called, and the dialect whose list is meant. */
 static const struct {
@@ -461,8 +463,11 @@ import_litellm(struct import *m, json_t *list)
 		drop_names(m, &names, ours, litellm_kinds, COUNT_OF(litellm_kinds), o);
 		if (!names.n)
 			continue;
-		if (!(v = json_object_get(o, "input_cost_per_token"))) {
-			say_skipped(m, ours, names.v[0], "it is not priced by tokens");
+		v = json_object_get(o, "input_cost_per_token");
+		if (!v && !json_object_get(o, "input_cost_per_second") &&
+			!json_object_get(o, "input_cost_per_character")) {
+			say_skipped(m, ours, names.v[0],
+				"it is not priced by tokens, seconds or characters");
 			continue;
 		}
 		if (!(b = begin_row(m, ours, &names, NULL)))
@@ -470,7 +475,8 @@ import_litellm(struct import *m, json_t *list)
 		for (size_t k = 0; k < COUNT_OF(litellm_kinds); k++) {
 			const struct kind *kind = &litellm_kinds[k];
 			const json_t *one = json_object_get(o, kind->theirs);
-			if (one || !strcmp(kind->ours, "output"))
+			if (one || !strcmp(kind->ours, "input") ||
+				!strcmp(kind->ours, "output"))
 				put_price(b, kind->ours, json_number_value(one) * kind->factor,
 					is_each(kind->ours));
 		}
