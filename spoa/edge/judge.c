@@ -187,7 +187,7 @@ backend_named(const struct haproxy *h, struct span name)
 bool
 is_provider(const struct judge *j, const struct haproxy_section *s)
 {
-	if (!is_back(s) || span_starts(s->name, SPAN_LIT("tollgate-")))
+	if (!is_back(s) || is_ours(s))
 		return false;
 	for (size_t i = 0; j->cfg && i < j->cfg->nbackends; i++)
 		if (span_is(s->name, j->cfg->backends[i]))
@@ -268,19 +268,29 @@ read_pieces(struct judge *j)
 
 /* Of several frontends of the gate one may be laid as the complete example has it, another as
  * the bolt-on has it: that names what passes by an ACL. */
-static void
-take_gate(struct judge *j, const struct haproxy_section *s)
+const struct haproxy_section *
+shipped_of(const struct judge *j, const struct haproxy_section *s)
 {
 	bool named = j->bolt_on;
 
+	if (is_ours(s))
+		return backend_named(&j->pieces, s->name);
+	if (!engine_of(s))
+		return s == j->inner ? j->shipped_inner : NULL;
 	for (size_t i = 0; i < s->n; i++)
 		named |= span_is(s->line[i].word[0], "acl") &&
 			 span_is(haproxy_word(&s->line[i], 1), "tollgate");
+	return !named		 ? j->shipped_edge
+	       : older_stanza(s) ? j->shipped_older
+				 : j->shipped_stanza;
+}
+
+static void
+take_gate(struct judge *j, const struct haproxy_section *s)
+{
 	j->gate = s;
 	j->engine = engine_of(s);
-	j->shipped_gate = !named	    ? j->shipped_edge
-			  : older_stanza(s) ? j->shipped_older
-					    : j->shipped_stanza;
+	j->shipped_gate = shipped_of(j, s);
 }
 
 static void

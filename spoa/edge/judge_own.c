@@ -4,14 +4,20 @@
 
 #include "edge/judge_private.h"
 
-/* A line of the shipped files, wherever it is. */
+/* A line that the shipped section of this kind has, the first time it is said here; without a
+ * gate, which is a finding of its own, that of any. */
 static bool
-is_shipped(const struct judge *j, const struct haproxy_line *l)
+is_shipped(const struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l)
 {
+	const struct haproxy_section *of = shipped_of(j, s);
+
 	for (size_t i = 0; i < j->pieces.n; i++)
-		for (size_t k = 0; k < j->pieces.section[i].n; k++)
-			if (line_says(l, &j->pieces.section[i].line[k]))
+		for (size_t k = 0; k < j->pieces.section[i].n; k++) {
+			const struct haproxy_line *want = &j->pieces.section[i].line[k];
+			if ((!j->gate || of == &j->pieces.section[i]) && line_says(l, want) &&
+				find_saying(s, want) == l)
 				return true;
+		}
 	return false;
 }
 
@@ -173,7 +179,7 @@ ends_inner(const struct judge *j, const struct haproxy_line *l)
 	bool differs;
 
 	return j->inner && !l->negated && answers(l) && runs_on_inner(j, j->inner, l, &differs) &&
-	       differs && !is_of_the_inner(j->inner, l) && !is_shipped(j, l);
+	       differs && !is_of_the_inner(j->inner, l) && !is_shipped(j, j->inner, l);
 }
 
 void
@@ -275,16 +281,24 @@ script_writes(const struct haproxy_line *l)
 	return ours;
 }
 
-/* Whether an engine of that name in that file writes txn.tollgate.*: by its prefix, which is
- * the agent's name where none is said (SPOE.txt 2.2). */
+/* Whether an engine of that name in that file writes txn.tollgate.* by its prefix, which is
+ * the agent's name where none is said (SPOE.txt 2.2). What its messages write by converters is
+ * a finding here. */
 static bool
-engine_writes(struct haproxy *spoe, struct span engine)
+engine_writes(struct judge *j, const struct haproxy *spoe, struct span engine)
 {
 	const struct haproxy_section *s = &spoe->section[0];
 	bool here = engine.n == 0, ours = false;
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct span first = s->line[i].word[0];
+		if (here && writes_verdict(&s->line[i]))
+			found(j, &s->line[i], NULL,
+				"this line of the engine %.*s writes txn.tollgate.* "
+				"or " GATED_VARIABLE
+				", and the guards obey that: use a variable of "
+				"another name",
+				SPAN_ARG(engine));
 		if (first.n > 2 && *first.p == '[')
 			here = span_eq(span_cut(first, 1, first.n - 1), engine);
 		else if (here && span_is(first, "spoe-agent"))
@@ -302,10 +316,10 @@ judge_engine(struct judge *j, const struct haproxy_line *l)
 	struct span engine = last_value(l, "engine");
 	struct haproxy spoe;
 
-	if (!span_is(l->word[0], "filter") || !span_is(haproxy_word(l, 1), "spoe") ||
-		span_is(engine, "tollgate"))
+	if (!span_is(l->word[0], "filter") || !span_is(haproxy_word(l, 1), "spoe"))
 		return;
-	if (read_engine(l, &spoe) && engine_writes(&spoe, engine))
+	if (read_engine(l, &spoe) && engine_writes(j, &spoe, engine) &&
+		!span_is(engine, "tollgate"))
 		found(j, l, NULL,
 			"the engine %.*s writes txn.tollgate.* (its var-prefix), and the "
 			"guards "
@@ -319,15 +333,16 @@ rule_own_variables(struct judge *j)
 {
 	for (size_t i = 0; i < j->h->n; i++)
 		for (size_t k = 0; k < j->h->section[i].n; k++) {
-			const struct haproxy_line *l = &j->h->section[i].line[k];
+			const struct haproxy_section *s = &j->h->section[i];
+			const struct haproxy_line *l = &s->line[k];
 			judge_engine(j, l);
-			if (writes_verdict(l) && !is_shipped(j, l))
+			if (writes_verdict(l) && !is_shipped(j, s, l))
 				found(j, l, NULL,
 					"txn.tollgate.* and " GATED_VARIABLE
 					" are tollgate's word, and the guards obey it: with "
 					"this rule they obey HAProxy; use a variable of "
 					"another name");
-			else if (writes_header(l) && !is_shipped(j, l))
+			else if (writes_header(l) && !is_shipped(j, s, l))
 				found(j, l, NULL,
 					"x-tollgate-* is what the relay's second pass is told "
 					"by: use a header of another name");
@@ -457,7 +472,7 @@ judge_origins(struct judge *j, const struct haproxy_section *s, bool gate)
 				span_is(haproxy_word(l, 1), "add-header")) ||
 			!span_ieq(
 				haproxy_word(l, 2), SPAN_LIT("access-control-allow-origin")) ||
-			spares_the_decided(l) || is_shipped(j, l))
+			spares_the_decided(l) || is_shipped(j, s, l))
 			continue;
 		mended(l, "{ var(txn.tollgate.via) -m found }", NULL, line);
 		found(j, l, line,

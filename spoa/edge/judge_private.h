@@ -39,6 +39,11 @@ extern const size_t judge_rules_count;
 __attribute__((format(printf, 4, 5))) void found(struct judge *j, const struct haproxy_line *at,
 	const char *paste, const char *fmt, ...);
 
+/* The shipped section that this one is held against; NULL: it is the person's own. */
+const struct haproxy_section *shipped_of(
+	const struct judge *j, const struct haproxy_section *s);
+/* A backend of tollgate.cfg, by its name. */
+bool is_ours(const struct haproxy_section *s);
 /* The line by which a frontend loads our engine; NULL: it does not. */
 const struct haproxy_line *engine_of(const struct haproxy_section *s);
 /* Whether a person's line says what a shipped one says, words that are his own aside. */

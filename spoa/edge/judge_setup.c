@@ -9,6 +9,12 @@
 static const char *const our_backends[] = { "tollgate-agent", "tollgate-relay",
 	"tollgate-deny" };
 
+bool
+is_ours(const struct haproxy_section *s)
+{
+	return is_back(s) && SPAN_IN(s->name, our_backends);
+}
+
 void
 rule_shipped_missing(struct judge *j)
 {
@@ -178,6 +184,29 @@ judge_namesakes(struct judge *j)
 		}
 }
 
+/* Nor has HAProxy itself a way there. By the name of the socket's file: a chroot, a link and
+ * `//` are ways to write the rest. */
+static void
+judge_ways_in(struct judge *j, struct span path)
+{
+	static const char *const ways[] = { "server", "server-template", "dispatch" };
+	const char *file = memrchr(path.p, '/', path.n);
+	struct span name = span_cut(path, (size_t)(file - path.p), path.n);
+
+	for (size_t i = 0; i < j->h->n; i++)
+		for (size_t k = 0; k < j->h->section[i].n; k++) {
+			const struct haproxy_line *l = &j->h->section[i].line[k];
+			bool there = false;
+			for (size_t n = 1; n < l->n && SPAN_IN(l->word[0], ways); n++)
+				there |= span_ends(l->word[n], name);
+			if (there)
+				found(j, l, NULL,
+					"this server is the relay's bind, which skips "
+					"inspection: what is sent to it reaches the provider "
+					"unread; take it out");
+		}
+}
+
 static size_t
 times(const struct haproxy_line *l, const char *word)
 {
@@ -212,6 +241,7 @@ rule_inner_bind(struct judge *j)
 			SPAN_ARG(haproxy_word(l, 1)));
 		return;
 	}
+	judge_ways_in(j, path);
 	if (memchr(path.p, ',', path.n)) {
 		found(j, l, line,
 			"this bind skips inspection and has several addresses, all of that "

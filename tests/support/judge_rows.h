@@ -129,6 +129,23 @@ static const struct row {
 	{ "own-variables", "by one in a route", BELOW,
 		"    use_backend %[str(site),set-var(txn.tollgate_gated)] if FALSE\n" BELOW,
 		"use_backend %[str(site)", NULL, NULL, false },
+	{ "own-variables", "a line of the complete example's second frontend", SPOE,
+		"http-request set-var(txn.tollgate.backend) req.hdr(x-tollgate-backend)\n   "
+		" " SPOE,
+		"req.hdr(x-tollgate-backend)", NULL, NULL, false },
+	{ "own-variables", "a line of tollgate.cfg in a backend", "\nbackend site\n",
+		"\nbackend site\n\thttp-response set-var(txn.tollgate.decision) "
+		"res.hdr(x-tollgate-decision) if told { res.hdr(x-tollgate-decision) -m found "
+		"}\n",
+		"set-var(txn.tollgate.decision) res", NULL, NULL, false },
+	{ "own-variables", "a line of the stanza in another frontend", "\nbackend site\n",
+		"\nfrontend other\n\tbind :81\n\thttp-request "
+		"set-var(txn.tollgate.backend) req.hdr(x-tollgate-backend) if "
+		"tollgate-inner # here\n\tdefault_backend site\nbackend site\n",
+		"if tollgate-inner # here", NULL, NULL, false },
+	{ "own-variables", "a line of the stanza a second time", BELOW,
+		"    http-request set-var(txn.tollgate_gated) bool(false) # again\n" BELOW,
+		"bool(false) # again", NULL, NULL, false },
 	{ "own-variables", "the second pass is told another backend", SPOE,
 		"http-request set-header X-Tollgate-Backend site\n    " SPOE,
 		"X-Tollgate-Backend", NULL, NULL, false },
@@ -546,6 +563,14 @@ static const struct row {
 	{ "ungated-guarded", "a second frontend", "\nbackend site\n",
 		"\nfrontend plain\n\tbind :80\n\tdefault_backend openai\nbackend site\n",
 		"default_backend openai", NULL, NULL, false },
+	{ "inner-bind", "a server that leads there", "\nbackend site\n",
+		"\nbackend loop\n\tserver l unix@/run/tollgate/inner.sock\nbackend site\n",
+		"server l unix@", NULL, NULL, false },
+	{ "inner-bind", "one that leads there by another spelling, in a listen",
+		"\nbackend site\n",
+		"\nlisten loop\n\tbind :81\n\tserver-template l 1 "
+		"/var/run//tollgate/./inner.sock check\nbackend site\n",
+		"server-template l", NULL, NULL, false },
 	{ "inner-bind", "the last of two names", "\nbackend site\n",
 		"\nfrontend other\n\tbind :81 name x name tollgate-inner\n\tdefault_backend "
 		"site\nbackend site\n",
