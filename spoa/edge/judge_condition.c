@@ -72,6 +72,7 @@ names(const struct haproxy_section *s, const struct haproxy_line *l, const struc
 	static const char *const inner[] = { "so_name", "tollgate-inner" };
 	static const char *const decided[] = { "var(txn.tollgate.via)", "-m", "found" };
 	static const char *const gated[] = { "var(" GATED_VARIABLE ")", "-m", "bool" };
+	bool is = false;
 
 	if (what & DECIDED && words_are(l, t, decided, COUNT_OF(decided)))
 		return true;
@@ -82,16 +83,19 @@ names(const struct haproxy_section *s, const struct haproxy_line *l, const struc
 		return true;
 	if (!(what & INNER))
 		return false;
-	if (span_is(t->name, "tollgate-inner") || words_are(l, t, inner, COUNT_OF(inner)))
+	if (words_are(l, t, inner, COUNT_OF(inner)))
 		return true;
+	/* ACLs of one name are alternatives */
 	for (size_t i = 0; t->name.n && i < s->n; i++) {
 		const struct haproxy_line *acl = &s->line[i];
-		if (span_is(acl->word[0], "acl") && acl->n == 4 &&
-			span_eq(acl->word[1], t->name) && span_is(acl->word[2], inner[0]) &&
-			span_is(acl->word[3], inner[1]))
-			return true;
+		if (!span_is(acl->word[0], "acl") || !span_eq(haproxy_word(acl, 1), t->name))
+			continue;
+		if (acl->n != 4 || !span_is(acl->word[2], inner[0]) ||
+			!span_is(acl->word[3], inner[1]))
+			return false;
+		is = true;
 	}
-	return false;
+	return is;
 }
 
 /* Each part of the condition is true only where none of these is (leave), or one is. */
@@ -146,10 +150,22 @@ spares_the_inner(const struct haproxy_section *s, const struct haproxy_line *l)
 	return holds_only(s, l, INNER, true);
 }
 
+/* Without the engine these are but names. `acl tollgate` names what passes as long as nothing
+ * makes it fit more. */
 bool
 is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
 {
-	return holds_only(s, l, GATED | NAMED | INNER, false);
+	unsigned decided = INNER | (engine_of(s) ? GATED : 0);
+
+	return holds_only(s, l, decided, false) ||
+	       (engine_of(s) && holds_only(s, l, decided | NAMED, false) &&
+		       !scope_widened_before(s, l));
+}
+
+bool
+is_of_the_decided(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return holds_only(s, l, GATED | INNER, false);
 }
 
 bool

@@ -215,7 +215,8 @@ gates_all(const struct haproxy_section *s)
 	for (size_t i = 0; i < s->n; i++)
 		if (span_is(s->line[i].word[0], "acl") &&
 			span_is(haproxy_word(&s->line[i], 1), "tollgate"))
-			return span_is(haproxy_word(&s->line[i], 2), "always_true");
+			return span_is(haproxy_word(&s->line[i], 2), "always_true") &&
+			       s->line[i].n == 3;
 	return true;
 }
 

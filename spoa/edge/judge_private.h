@@ -63,6 +63,8 @@ bool spares_the_inner(const struct haproxy_section *s, const struct haproxy_line
 bool spares_the_named(const struct haproxy_section *s, const struct haproxy_line *l);
 /* What it fits has passed the gate. */
 bool is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
+/* The same by what was decided alone, not by `acl tollgate`. */
+bool is_of_the_decided(const struct haproxy_section *s, const struct haproxy_line *l);
 /* It fits nothing but the relay's second pass. */
 bool is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
 /* Whether the rule may run on the relay's second pass, and whether that is for what differs there
@@ -88,6 +90,8 @@ const struct haproxy_line *decided_once(const struct haproxy_section *s);
 /* Whether a rule between the stanza's first line and this one changes what `acl tollgate`
  * tests. */
 bool scope_changed_before(const struct haproxy_section *s, const struct haproxy_line *l);
+/* The same of what did not pass: the ACL may fit that now. */
+bool scope_widened_before(const struct haproxy_section *s, const struct haproxy_line *l);
 /* The criterion begins with a fetch of the path. */
 bool reads_path(struct span criterion);
 /* Whether a line of the section or of its defaults, whose rules come first, is before this one

@@ -354,15 +354,22 @@ stanza_begins(const struct haproxy_section *s)
 	return NULL;
 }
 
-/* A rule after the stanza's first line, of what passes the gate, that changes what names it. */
+/* A rule after the stanza's first line that changes what names what passes the gate. */
 static bool
-changes_scope(const struct haproxy_section *s, const struct haproxy_line *l)
+changes_name(const struct haproxy_section *s, const struct haproxy_line *l)
 {
 	bool some = false;
 
 	for (size_t i = 0; i < s->n && !some; i++)
 		some = is_scope(&s->line[i]) && changes(l, &s->line[i]);
-	return some && !spares_the_named(s, l) && !is_of_the_inner(s, l);
+	return some && !is_of_the_inner(s, l);
+}
+
+/* The same of a rule of what passes. */
+static bool
+changes_scope(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return changes_name(s, l) && !spares_the_named(s, l);
 }
 
 /* Where the stanza's rules of the request begin; NULL: it has none. */
@@ -374,16 +381,30 @@ scope_begins(const struct haproxy_section *s)
 	return once ? once : stanza_begins(s);
 }
 
-bool
-scope_changed_before(const struct haproxy_section *s, const struct haproxy_line *l)
+static bool
+scope_differs_at(const struct haproxy_section *s, const struct haproxy_line *l, bool widened)
 {
 	const struct haproxy_line *begin = scope_begins(s), *k = begin ? begin : s->line + s->n;
 	bool request = span_is(l->word[0], "http-request");
 
 	for (; k < s->line + s->n && (!request || k < l); k++)
-		if (span_is(k->word[0], "http-request") && changes_scope(s, k))
+		if (span_is(k->word[0], "http-request") &&
+			(widened ? changes_name(s, k) && !is_of_the_decided(s, k)
+				 : changes_scope(s, k)))
 			return true;
 	return false;
+}
+
+bool
+scope_changed_before(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return scope_differs_at(s, l, false);
+}
+
+bool
+scope_widened_before(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return scope_differs_at(s, l, true);
 }
 
 /* A rule above the stanza that gives each request a host of its own choice, none of those that

@@ -341,8 +341,8 @@ static const struct row {
 		"filter cache site\n    http-request cache-use site if !tollgate\n    " SPOE,
 		"cache-use site", "!tollgate", NULL, false },
 	{ "cached-answers", "for all frontends", "\tlog global\n",
-		"\tlog global\n\thttp-request cache-use site\n", "cache-use site",
-		"!tollgate", NULL, false },
+		"\tlog global\n\thttp-request cache-use site\n", "cache-use site", "!tollgate",
+		NULL, false },
 	{ "own-origins", "by an ACL that fits no response", "    use_backend tollgate-relay",
 		"    http-after-response set-header access-control-allow-origin * if "
 		"!tollgate\n"
@@ -404,26 +404,80 @@ static const struct row {
 		"tollgate-relay",
 		"deny unless", "unless { src 10.0.0.0/8 } or { so_name tollgate-inner }", NULL,
 		false },
-	{ "inner-answered", "a redirect to TLS", SPOE, "http-request redirect scheme https unless { ssl_fc }\n    " SPOE, "redirect scheme", "    http-request redirect scheme https unless { ssl_fc } or { so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "the old keyword", SPOE, "redirect scheme https code 301 if !{ ssl_fc } # to TLS\n    " SPOE, "redirect scheme", "    redirect scheme https code 301 if !{ ssl_fc } !{ so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "by a port, after the stanza", BELOW, "    http-request redirect scheme https if !{ dst_port 443 } || { path /x } { ssl_fc 0 }\n" BELOW, "redirect scheme", "if !{ dst_port 443 } !{ so_name tollgate-inner } || { path /x } { ssl_fc 0 } !{ so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "a condition that looks mended", SPOE, "http-request redirect scheme https unless { ssl_fc } !{ so_name tollgate-inner }\n    " SPOE, "redirect scheme", "!{ so_name tollgate-inner } or { so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "half of an or", SPOE, "http-request deny if !{ ssl_fc } !{ so_name tollgate-inner } or !{ ssl_c_used }\n    " SPOE, "http-request deny", "!{ ssl_c_used } !{ so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "an ACL of HAProxy", SPOE, "http-request tarpit unless HTTP_2.0\n    " SPOE, "http-request tarpit", "or { so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "an ACL that reads the address", SPOE, "acl office src 10.0.0.0/8\n    http-request deny unless office\n    " SPOE, "deny unless", "or { so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "a variable of the first pass", SPOE, "http-request set-var(txn.https) bool(true) if { ssl_fc }\n    http-request return status 426 unless { var(txn.https) -m bool }\n    " SPOE, "return status 426", "or { so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "a variable with the address", SPOE, "http-request set-var(txn.ip) src\n    http-request deny unless { var(txn.ip) -m ip 10.0.0.0/8 }\n    " SPOE, "http-request deny", "or { so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "basic auth", SPOE, "http-request auth realm a unless { http_auth(staff) }\n    " SPOE, "http-request auth", "or { so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "a credential that the stanza took", SPOE, "http-request deny unless { req.hdr(X-Api-Key) -m found }\n    " SPOE, "http-request deny", "or { so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "before HTTP", SPOE, "tcp-request connection reject if !{ src 10.0.0.0/8 }\n    " SPOE, "tcp-request connection", "!{ src 10.0.0.0/8 } !{ so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "the answer", SPOE, "http-response deny if !{ ssl_fc }\n    " SPOE, "http-response deny", "!{ so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "other hosts, by what the second pass is not", BELOW, "    http-request redirect scheme https if !tollgate-gated !{ ssl_fc }\n" BELOW, "redirect scheme", "!{ so_name tollgate-inner }", NULL, false },
-	{ "inner-answered", "another bind", SPOE, "http-request deny unless { so_name https } or { so_id 7 }\n    " SPOE, "http-request deny", "or { so_name tollgate-inner }", NULL, false },
-	{ "own-rules-twice", "a condition that lets it through", SPOE, "http-request track-sc0 src if { path /a } !{ so_name tollgate-inner } or { path /b }\n    " SPOE, "track-sc0", "{ path /b } !{ so_name tollgate-inner }", NULL, false },
-	{ "own-rules-twice", "unless, with the test as a part of one", SPOE, "http-request track-sc0 src unless { path /a } !{ so_name tollgate-inner }\n    " SPOE, "track-sc0", "or { so_name tollgate-inner }", NULL, false },
-	{ "ends-before", "unless, and what to write", SPOE, "http-request allow unless { path /x }\n    " SPOE, "http-request allow", "unless { path /x } or tollgate or tollgate-inner", NULL, false },
-	{ "changed-after", "for the provider only", BELOW, "    http-request set-path /v1/other\n" BELOW, "set-path /v1/other", "or leave it, if it is for the provider only",
+	{ "inner-answered", "a redirect to TLS", SPOE,
+		"http-request redirect scheme https unless { ssl_fc }\n    " SPOE,
+		"redirect scheme",
+		"    http-request redirect scheme https unless { ssl_fc } or { so_name "
+		"tollgate-inner }",
 		NULL, false },
+	{ "inner-answered", "the old keyword", SPOE,
+		"redirect scheme https code 301 if !{ ssl_fc } # to TLS\n    " SPOE,
+		"redirect scheme",
+		"    redirect scheme https code 301 if !{ ssl_fc } !{ so_name tollgate-inner }",
+		NULL, false },
+	{ "inner-answered", "by a port, after the stanza", BELOW,
+		"    http-request redirect scheme https if !{ dst_port 443 } || { path /x } { "
+		"ssl_fc 0 }\n" BELOW,
+		"redirect scheme",
+		"if !{ dst_port 443 } !{ so_name tollgate-inner } || { path /x } { ssl_fc 0 } "
+		"!{ so_name tollgate-inner }",
+		NULL, false },
+	{ "inner-answered", "a condition that looks mended", SPOE,
+		"http-request redirect scheme https unless { ssl_fc } !{ so_name "
+		"tollgate-inner }\n    " SPOE,
+		"redirect scheme", "!{ so_name tollgate-inner } or { so_name tollgate-inner }",
+		NULL, false },
+	{ "inner-answered", "half of an or", SPOE,
+		"http-request deny if !{ ssl_fc } !{ so_name tollgate-inner } or !{ ssl_c_used "
+		"}\n    " SPOE,
+		"http-request deny", "!{ ssl_c_used } !{ so_name tollgate-inner }", NULL,
+		false },
+	{ "inner-answered", "an ACL of HAProxy", SPOE,
+		"http-request tarpit unless HTTP_2.0\n    " SPOE, "http-request tarpit",
+		"or { so_name tollgate-inner }", NULL, false },
+	{ "inner-answered", "an ACL that reads the address", SPOE,
+		"acl office src 10.0.0.0/8\n    http-request deny unless office\n    " SPOE,
+		"deny unless", "or { so_name tollgate-inner }", NULL, false },
+	{ "inner-answered", "a variable of the first pass", SPOE,
+		"http-request set-var(txn.https) bool(true) if { ssl_fc }\n    http-request "
+		"return status 426 unless { var(txn.https) -m bool }\n    " SPOE,
+		"return status 426", "or { so_name tollgate-inner }", NULL, false },
+	{ "inner-answered", "a variable with the address", SPOE,
+		"http-request set-var(txn.ip) src\n    http-request deny unless { var(txn.ip) "
+		"-m ip 10.0.0.0/8 }\n    " SPOE,
+		"http-request deny", "or { so_name tollgate-inner }", NULL, false },
+	{ "inner-answered", "basic auth", SPOE,
+		"http-request auth realm a unless { http_auth(staff) }\n    " SPOE,
+		"http-request auth", "or { so_name tollgate-inner }", NULL, false },
+	{ "inner-answered", "a credential that the stanza took", SPOE,
+		"http-request deny unless { req.hdr(X-Api-Key) -m found }\n    " SPOE,
+		"http-request deny", "or { so_name tollgate-inner }", NULL, false },
+	{ "inner-answered", "before HTTP", SPOE,
+		"tcp-request connection reject if !{ src 10.0.0.0/8 }\n    " SPOE,
+		"tcp-request connection", "!{ src 10.0.0.0/8 } !{ so_name tollgate-inner }",
+		NULL, false },
+	{ "inner-answered", "the answer", SPOE, "http-response deny if !{ ssl_fc }\n    " SPOE,
+		"http-response deny", "!{ so_name tollgate-inner }", NULL, false },
+	{ "inner-answered", "other hosts, by what the second pass is not", BELOW,
+		"    http-request redirect scheme https if !tollgate-gated !{ ssl_fc }\n" BELOW,
+		"redirect scheme", "!{ so_name tollgate-inner }", NULL, false },
+	{ "inner-answered", "another bind", SPOE,
+		"http-request deny unless { so_name https } or { so_id 7 }\n    " SPOE,
+		"http-request deny", "or { so_name tollgate-inner }", NULL, false },
+	{ "own-rules-twice", "a condition that lets it through", SPOE,
+		"http-request track-sc0 src if { path /a } !{ so_name tollgate-inner } or { "
+		"path /b }\n    " SPOE,
+		"track-sc0", "{ path /b } !{ so_name tollgate-inner }", NULL, false },
+	{ "own-rules-twice", "unless, with the test as a part of one", SPOE,
+		"http-request track-sc0 src unless { path /a } !{ so_name tollgate-inner }\n   "
+		" " SPOE,
+		"track-sc0", "or { so_name tollgate-inner }", NULL, false },
+	{ "ends-before", "unless, and what to write", SPOE,
+		"http-request allow unless { path /x }\n    " SPOE, "http-request allow",
+		"unless { path /x } or tollgate or tollgate-inner", NULL, false },
+	{ "changed-after", "for the provider only", BELOW,
+		"    http-request set-path /v1/other\n" BELOW, "set-path /v1/other",
+		"or leave it, if it is for the provider only", NULL, false },
 	{ "own-origins", "any page reads the answers", "    use_backend tollgate-relay",
 		"    http-after-response set-header Access-Control-Allow-Origin *\n    "
 		"use_backend tollgate-relay",
@@ -560,6 +614,42 @@ static const struct row {
 		"redirect scheme https unless { ssl_fc }\n\tdefault_backend vllm\nbackend "
 		"vllm\n\tserver a vllm-1:8000 check\nbackend site\n",
 		"default_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "an ACL that is but called so", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tacl tollgate req.hdr(host) -i "
+		"ai.example.com\n\tuse_backend vllm if tollgate\nbackend vllm\n\tserver a "
+		"vllm-1:8000 check\nbackend site\n",
+		"use_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "one called as the stanza's", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tacl tollgate-gated "
+		"always_true\n\tuse_backend vllm if tollgate-gated\nbackend vllm\n\tserver "
+		"a vllm-1:8000 check\nbackend site\n",
+		"use_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "one called as the relay's", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tacl tollgate-inner "
+		"always_true\n\tuse_backend vllm if tollgate-inner\nbackend vllm\n\tserver "
+		"a vllm-1:8000 check\nbackend site\n",
+		"use_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "an ACL of the relay's that fits more",
+		"\tdefault_backend site\n",
+		"\tacl relayed so_name tollgate-inner\n\tacl relayed path_beg "
+		"/v1\n\tuse_backend vllm if relayed\n\tdefault_backend site\nbackend "
+		"vllm\n\tserver a vllm-1:8000 check\n",
+		"use_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "what the ACL fits by then", "\tdefault_backend site\n",
+		"\thttp-request set-header host ai.example.com\n\tuse_backend vllm if "
+		"tollgate\n\tdefault_backend site\nbackend vllm\n\tserver a "
+		"vllm-1:8000 check\n",
+		"use_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "what a rule of other hosts makes it fit",
+		"\tdefault_backend site\n",
+		"\thttp-request set-header host ai.example.com if !tollgate-gated\n"
+		"\tuse_backend vllm if tollgate\n\tdefault_backend site\nbackend "
+		"vllm\n\tserver a vllm-1:8000 check\n",
+		"use_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "an ACL of all that fits nothing", "frontend web\n",
+		"backend llm\n\tserver a vllm-1:8000 check\nfrontend web\n\tacl tollgate "
+		"always_true 0\n\tuse_backend llm if { path /x }\n",
+		"use_backend llm", GUARD, NULL, false },
 	{ "ungated-guarded", "a second frontend", "\nbackend site\n",
 		"\nfrontend plain\n\tbind :80\n\tdefault_backend openai\nbackend site\n",
 		"default_backend openai", NULL, NULL, false },
@@ -606,8 +696,8 @@ static const struct row {
 	{ "ungated-provider", "a listen with the stanza, for other hosts", "frontend web\n",
 		"listen web\n\tserver a vllm-1:8000 check\n", "listen web", NULL, NULL, false },
 	{ "changed-after", "another address than was asked for", BELOW,
-		"    http-request set-src hdr(x-real-ip)\n" BELOW, "set-src hdr(",
-		"!tollgate", NULL, false },
+		"    http-request set-src hdr(x-real-ip)\n" BELOW, "set-src hdr(", "!tollgate",
+		NULL, false },
 	{ "own-variables", "of a parent", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-var(ptxn.tollgate.via) str(direct)\n",
 		"set-var(ptxn", NULL, NULL, false },
@@ -699,6 +789,12 @@ static const struct {
 		"\nfrontend plain\n\tbind :80\n\tdefault_backend vllm\nbackend vllm # "
 		"tollgate: no "
 		"guard\n\tserver a vllm-1:8000 check\nbackend site\n",
+		NULL },
+	{ "ungated-provider", "what the ACL names, changed for the gate's alone",
+		"\tdefault_backend site\n",
+		"\thttp-request set-header host api.example.net if tollgate-gated\n"
+		"\tuse_backend vllm if tollgate\n\tdefault_backend site\nbackend "
+		"vllm\n\tserver a vllm-1:8000 check\n",
 		NULL },
 	{ "ungated-provider", "what has passed the gate", "\tdefault_backend site\n",
 		"\tuse_backend vllm if tollgate-gated { path_beg /v1 }\n\tdefault_backend "
@@ -806,17 +902,45 @@ static const struct {
 		"3.2.22" },
 	{ "compression-overflow", "a thirty-second after April", "tune.maxrewrite 16384",
 		"tune.maxrewrite 8192", "3.2.16" },
-	{ "inner-answered", "unless with a part of its own", SPOE, "http-request redirect scheme https unless { ssl_fc } or { so_name tollgate-inner }\n    " SPOE, NULL },
-	{ "inner-answered", "if with the test in each part", SPOE, "http-request redirect scheme https if !{ ssl_fc } !tollgate-inner or !{ dst_port 443 } ! { so_name tollgate-inner }\n    " SPOE, NULL },
-	{ "inner-answered", "by an ACL of the person", SPOE, "acl relayed so_name -i tollgate-inner\n    http-request deny if !{ ssl_fc } !relayed\n    " SPOE, NULL },
-	{ "inner-answered", "what is false there", SPOE, "http-request deny if { src 10.0.0.0/8 } or { ssl_fc } { path /x } or { ssl_c_verify 10 }\n    " SPOE, NULL },
-	{ "inner-answered", "what is the same there", SPOE, "http-request deny if { path /x } or { req.hdr(user-agent) -m sub bot }\n    " SPOE, NULL },
-	{ "inner-answered", "of other hosts, above", SPOE, "http-request redirect scheme https if !tollgate !{ ssl_fc }\n    " SPOE, NULL },
-	{ "inner-answered", "the address, which the stanza sets again", BELOW, "    http-request deny unless { src 10.0.0.0/8 }\n" BELOW, NULL },
-	{ "inner-answered", "a set-src of the person", SPOE, "http-request set-src hdr(x-real-ip)\n    http-request deny unless { src 10.0.0.0/8 }\n    " SPOE, NULL },
-	{ "inner-answered", "a variable that is unset there", SPOE, "http-request set-var(txn.bad) bool(true) if { src 10.0.0.0/8 }\n    http-request deny if { var(txn.bad) -m bool }\n    " SPOE, NULL },
-	{ "inner-answered", "a rule that ends nothing", SPOE, "http-request set-header x-forwarded-proto https unless { ssl_fc }\n    " SPOE, NULL },
-	{ "own-rules-twice", "unless, the test alone in a part", SPOE, "http-request track-sc0 src unless { path /x } or tollgate-inner\n    " SPOE, NULL },
+	{ "inner-answered", "unless with a part of its own", SPOE,
+		"http-request redirect scheme https unless { ssl_fc } or { so_name "
+		"tollgate-inner }\n    " SPOE,
+		NULL },
+	{ "inner-answered", "if with the test in each part", SPOE,
+		"http-request redirect scheme https if !{ ssl_fc } !tollgate-inner or !{ "
+		"dst_port 443 } ! { so_name tollgate-inner }\n    " SPOE,
+		NULL },
+	{ "inner-answered", "by an ACL of the person", SPOE,
+		"acl relayed so_name -i tollgate-inner\n    http-request deny if !{ ssl_fc } "
+		"!relayed\n    " SPOE,
+		NULL },
+	{ "inner-answered", "what is false there", SPOE,
+		"http-request deny if { src 10.0.0.0/8 } or { ssl_fc } { path /x } or { "
+		"ssl_c_verify 10 }\n    " SPOE,
+		NULL },
+	{ "inner-answered", "what is the same there", SPOE,
+		"http-request deny if { path /x } or { req.hdr(user-agent) -m sub bot }\n   "
+		" " SPOE,
+		NULL },
+	{ "inner-answered", "of other hosts, above", SPOE,
+		"http-request redirect scheme https if !tollgate !{ ssl_fc }\n    " SPOE,
+		NULL },
+	{ "inner-answered", "the address, which the stanza sets again", BELOW,
+		"    http-request deny unless { src 10.0.0.0/8 }\n" BELOW, NULL },
+	{ "inner-answered", "a set-src of the person", SPOE,
+		"http-request set-src hdr(x-real-ip)\n    http-request deny unless { src "
+		"10.0.0.0/8 }\n    " SPOE,
+		NULL },
+	{ "inner-answered", "a variable that is unset there", SPOE,
+		"http-request set-var(txn.bad) bool(true) if { src 10.0.0.0/8 }\n    "
+		"http-request deny if { var(txn.bad) -m bool }\n    " SPOE,
+		NULL },
+	{ "inner-answered", "a rule that ends nothing", SPOE,
+		"http-request set-header x-forwarded-proto https unless { ssl_fc }\n    " SPOE,
+		NULL },
+	{ "own-rules-twice", "unless, the test alone in a part", SPOE,
+		"http-request track-sc0 src unless { path /x } or tollgate-inner\n    " SPOE,
+		NULL },
 };
 
 #endif
