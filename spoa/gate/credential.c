@@ -1,5 +1,6 @@
 /* The credential that the caller showed, and anything in the form of our API keys: where
- * a text holds it, also in base64, in hexadecimal of any case or in percent escapes. */
+ * a text holds it, also in base64, in hexadecimal of any case, in pieces or not, or in percent
+ * escapes. */
 #include "gate/request.h"
 
 #include "base/err.h"
@@ -13,6 +14,7 @@ enum {
 	VIEW_BYTES = 16 << 10, /* of a text that are undone at once */
 	VIEW_STEP = VIEW_BYTES / 2,
 	ESCAPED_MOST = 3, /* times in one another */
+	BETWEEN_MOST = 4, /* signs between two bytes in hexadecimal: ', ' or "\\ */
 };
 
 int
@@ -40,6 +42,7 @@ struct view {
 	char text[VIEW_BYTES];
 	uint16_t at[VIEW_BYTES + 1];
 	size_t n;
+	size_t each; /* bytes of it for each; 0: up to the next one */
 };
 
 static int
@@ -47,7 +50,9 @@ view_take(const struct view *v, const char *from, size_t n, credential_fn *take,
 {
 	size_t first = (size_t)(from - v->text);
 
-	return take(arg, span_cut(v->of, v->at[first], v->at[first + n]));
+	size_t end = v->each ? v->at[first + n - 1] + v->each : v->at[first + n];
+
+	return take(arg, span_cut(v->of, v->at[first], end));
 }
 
 static int
@@ -80,7 +85,6 @@ view_hex(struct view *v, size_t first)
 		v->text[v->n++] =
 			(char)(hex_value(v->of.p[i]) << 4 | hex_value(v->of.p[i + 1]));
 	}
-	v->at[v->n] = (uint16_t)(first + 2 * v->n);
 }
 
 static int
@@ -109,6 +113,7 @@ each_hex_run(const struct request *r, struct span text, credential_fn *take, voi
 	size_t done = 0;
 	int err = 0;
 
+	v.each = 2;
 	for (size_t i = HEX_LEAST - 1; !err && i < text.n; i += HEX_LEAST) {
 		size_t from = i, to = i;
 		while (from > done && is_hex(text.p[from - 1]) && is_hex(text.p[i]))
@@ -121,6 +126,87 @@ each_hex_run(const struct request *r, struct span text, credential_fn *take, voi
 		}
 	}
 	return err;
+}
+
+/* Where the digits of the next byte begin: after signs, 0x, \x or \u00. */
+static size_t
+digits_after(struct span t, size_t i)
+{
+	static const char *const marks[] = { "0x", "x", "u00" };
+	size_t most = i + BETWEEN_MOST;
+
+	while (i < t.n && i < most && !is_alnum(t.p[i]))
+		i++;
+	for (size_t m = 0; i < t.n && strchr("0xXuU", t.p[i]) && m < COUNT_OF(marks); m++)
+		if (span_istarts(span_cut(t, i, t.n), span_str(marks[m])))
+			return i + strlen(marks[m]);
+	return i;
+}
+
+/* 74 67 5f, 74:67:5f, \x74\x67\x5f: each run of digits as bytes, without its first digit where
+ * they are odd; a zero where signs are more than may be between two. */
+static void
+view_pieces(struct view *v)
+{
+	struct span t = v->of;
+
+	v->n = 0;
+	for (size_t i = 0; i < t.n;) {
+		size_t from = digits_after(t, i), to = from;
+		while (to < t.n && is_hex(t.p[to]))
+			to++;
+		v->at[v->n] = (uint16_t)i;
+		if (to < from + 2) {
+			v->text[v->n] = '\0';
+			v->n += v->n == 0 || v->text[v->n - 1];
+			i = to > i ? to : i + 1;
+			continue;
+		}
+		for (i = from + (to - from) % 2; i < to; i += 2) {
+			v->at[v->n] = (uint16_t)i;
+			v->text[v->n++] =
+				(char)(hex_value(t.p[i]) << 4 | hex_value(t.p[i + 1]));
+		}
+	}
+	v->at[v->n] = (uint16_t)t.n;
+}
+
+/* A credential is printable: the first digit of each byte is none of a to f. */
+static bool
+has_pieces(struct span t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t.n; i++)
+		n += (unsigned char)(t.p[i] - '0') < 10;
+	return n >= DISGUISE_LEAST;
+}
+
+static int
+each_in_pieces(const struct request *r, struct span text, credential_fn *take, void *arg)
+{
+	struct view v;
+	int err = 0;
+
+	v.each = 2;
+	for (size_t from = 0; !err && text.n >= HEX_LEAST; from += VIEW_STEP) {
+		v.of = span_cut(text, from, from + VIEW_BYTES);
+		if (has_pieces(v.of)) {
+			view_pieces(&v);
+			err = view_credentials(r, &v, take, arg);
+		}
+		if (from + VIEW_BYTES >= text.n)
+			break;
+	}
+	return err;
+}
+
+static int
+each_hex(const struct request *r, struct span text, credential_fn *take, void *arg)
+{
+	int err = each_hex_run(r, text, take, arg);
+
+	return err ? err : each_in_pieces(r, text, take, arg);
 }
 
 /* Undone once more; false: there was nothing to undo. */
@@ -145,9 +231,13 @@ static int
 each_escaped(const struct request *r, struct span text, credential_fn *take, void *arg)
 {
 	struct view v;
+	size_t first = span_chr(text, '%');
 	int err = 0;
 
-	for (size_t from = span_chr(text, '%'); !err && from < text.n;) {
+	v.each = 0;
+	/* What comes before the first escape may begin it. */
+	for (size_t from = first > VIEW_STEP ? first - VIEW_STEP : 0;
+		!err && first < text.n && from < text.n;) {
 		v.of = span_cut(text, from, from + VIEW_BYTES);
 		v.n = v.of.n;
 		memcpy(v.text, v.of.p, v.n);
@@ -166,7 +256,7 @@ int
 request_credentials_hidden(
 	const struct request *r, struct span text, credential_fn *take, void *arg)
 {
-	int err = each_hex_run(r, text, take, arg);
+	int err = each_hex(r, text, take, arg);
 
 	return err ? err : each_escaped(r, text, take, arg);
 }
@@ -187,7 +277,7 @@ request_credential_in(const struct request *r, struct span text)
 	struct span rest = text, key;
 
 	return needles_next(&r->in.credentials, text, 0) < r->in.credentials.n ||
-	       apikey_next(&rest, &key) || each_hex_run(r, text, one_is_enough, NULL);
+	       apikey_next(&rest, &key) || each_hex(r, text, one_is_enough, NULL);
 }
 
 bool

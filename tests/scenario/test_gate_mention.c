@@ -2,8 +2,9 @@
  * was found, and credentials; at once and with a body that comes late. %K is alice's key,
  * which she shows in Authorization, %O one that nobody knows;
  * hers again: %B as Basic has it, %H in hexadecimal, %U in capitals,
- * %M in both, %E escaped twice, %P once, %S here and there, %T three times. %X: nobody's, in
- * both. */
+ * %M in both, %E escaped twice, %P once, %S here and there, %T three times; %Z its low lines
+ * alone, %L its last letter, %Q every second one; %A as programs have its bytes, %C with
+ * colons, %D with blanks. %X: nobody's, in both. */
 #include <sodium.h>
 
 #include "scenario/gate_stage.h"
@@ -107,6 +108,19 @@ static const struct {
 	{ "and in escapes, in a body", PERMIT, NULL, NULL, SAYS("100%% of a%P b %S, %E; %T") "}", NULL,
 	  "redact", "relay", SAYS("100%% of a<CREDENTIAL_1> b <CREDENTIAL_2>, <CREDENTIAL_3>; <CREDENTIAL_4>") "}", NULL,
 	  { "credentials", "4" } },
+	{ "its low lines in escapes", PERMIT, NULL, NULL, SAYS("a %Z b") "}", NULL,
+	  "redact", "relay", SAYS("a <CREDENTIAL_1> b") "}", NULL, { "credentials", "1" } },
+	{ "its last letter", PERMIT, NULL, NULL, SAYS("https://x/?k=%L b") "}", NULL,
+	  "redact", "relay", SAYS("https://x/?k=<CREDENTIAL_1> b") "}", NULL, { "credentials", "1" } },
+	{ "every second one", PERMIT, "/api/x", NULL, "{\"a\":\"%Q\"}", NULL,
+	  "redact", "relay", "{\"a\":\"<CREDENTIAL_1>\"}", NULL, { "credentials", "1" } },
+	{ "its bytes as a program's", PERMIT, NULL, NULL, SAYS("f('%A')") "}", NULL,
+	  "redact", "relay", SAYS("f('\\\\x<CREDENTIAL_1>')") "}", NULL, { "credentials", "1" } },
+	{ "with colons, after an odd digit", PERMIT, NULL, NULL, SAYS("a%C.") "}", NULL,
+	  "redact", "relay", SAYS("a<CREDENTIAL_1>.") "}", NULL, { "credentials", "1" } },
+	{ "with blanks", PERMIT, "/api/x", NULL, "{\"a\":\"be it %D\"}", NULL,
+	  "redact", "relay", "{\"a\":\"be it <CREDENTIAL_1>\"}", NULL, { "credentials", "1" } },
+	{ "with blanks in a header", PERMIT, "/api/x", NULL, "{}", "x-was: %D", "permit", "relay", NULL, NULL, { NULL } },
 	{ "in a header, in capitals", PERMIT, "/api/x", NULL, "{}", "x-was: a%U", "permit", "relay", NULL, NULL, { NULL } },
 	{ "in a header, escaped three times", PERMIT, "/api/x", NULL, "{}", "x-was: %T", "permit", "relay", NULL, NULL, { NULL } },
 	{ "digits and escapes without one are nothing", PERMIT, "/api/x", NULL,
@@ -210,9 +224,26 @@ spelled(const char *key, char how, char *out, size_t room)
 		return out;
 	case 'P':
 	case 'S':
+	case 'Z':
+	case 'L':
+	case 'Q':
+		for (size_t i = 0, n = 0; key[i]; i++) {
+			bool escaped = how == 'P' || (how == 'S' && i % 9 == 2) ||
+				       (how == 'Z' && key[i] == '_') ||
+				       (how == 'L' && !key[i + 1]) || (how == 'Q' && i % 2);
+			n += (size_t)snprintf(out + n, room - n, escaped ? "%%%02X" : "%c",
+				(unsigned char)key[i]);
+		}
+		return out;
+	case 'A':
+	case 'C':
+	case 'D':
 		for (size_t i = 0, n = 0; key[i]; i++)
-			n += (size_t)snprintf(out + n, room - n,
-				how == 'P' || i % 9 == 2 ? "%%%02X" : "%c",
+			n += (size_t)snprintf(out + n, room - n, "%s%02x",
+				how == 'A'   ? "\\\\x"
+				: !i	     ? ""
+				: how == 'C' ? ":"
+					     : " ",
 				(unsigned char)key[i]);
 		return out;
 	case 'T':
