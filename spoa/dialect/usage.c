@@ -12,6 +12,9 @@
  * of a few stay far from overflow. */
 #define TOKENS_MAX (INT64_C(1) << 32)
 
+/* A cache that was changed so soon was made just now. */
+#define MADE_NS (INT64_C(60) * 1000000000)
+
 enum { ROWS_MAX = 64 };
 #define ROW_BIT(u, rows) (UINT64_C(1) << ((u) - (rows)))
 
@@ -25,6 +28,7 @@ struct counts {
 	bool spoilt;
 	struct file_name made;
 	int64_t began_ns, until_ns; /* of a cache: when it was made or changed, and its end */
+	int64_t made_ns;
 	uint64_t kept_s;
 };
 
@@ -134,6 +138,8 @@ note_service(struct reader *r, struct span path, const struct json_event *ev)
 			c->until_ns = ns;
 		else if (ns > c->began_ns)
 			c->began_ns = ns;
+		if (span_is(path, "createTime"))
+			c->made_ns = ns;
 	}
 	if (span_is(path, "usage.speed"))
 		r->c->fast = span_is(json_text(r->a, r->in, ev), "fast");
@@ -414,7 +420,8 @@ count_pieces(struct counts *c)
 		c->seen[USAGE_INPUT] = c->seen[USAGE_OUTPUT] = true;
 	/* a cache that is kept: its tokens are written once, and kept from then on */
 	if (!tokens && c->seen[USAGE_KEPT] && c->until_ns > c->began_ns && c->began_ns > 0) {
-		c->v[USAGE_INPUT] = c->v[USAGE_WRITE] = c->v[USAGE_KEPT];
+		if (c->began_ns - c->made_ns < MADE_NS)
+			c->v[USAGE_INPUT] = c->v[USAGE_WRITE] = c->v[USAGE_KEPT];
 		c->kept_s = (uint64_t)(c->until_ns - c->began_ns + 999999999) / 1000000000;
 		c->seen[USAGE_INPUT] = c->seen[USAGE_OUTPUT] = true;
 	}

@@ -223,6 +223,11 @@ static const struct {
 		  "\"updateTime\":\"2026-01-01T00:00:00Z\",\"expireTime\":"
 		  "\"2026-01-01T01:00:00Z\",\"usageMetadata\":{\"totalTokenCount\":1000}}" },
 		{ [PRICE_WRITE] = 1000, [PRICE_STORED] = 3600000 }, 0 },
+	{ "one that is kept on is not written again", "gemini",
+		{ "{\"name\":\"cachedContents/1\",\"createTime\":\"2026-01-01T00:00:00Z\","
+		  "\"updateTime\":\"2026-01-01T01:00:00Z\",\"expireTime\":"
+		  "\"2026-01-01T02:00:00Z\",\"usageMetadata\":{\"totalTokenCount\":1000}}" },
+		{ [PRICE_STORED] = 3600000 }, 0 },
 	{ "Gemini's tier, on Vertex", "gemini",
 		{ "{\"usageMetadata\":{\"promptTokenCount\":1,\"candidatesTokenCount\":2,"
 		  "\"trafficType\":\"ON_DEMAND_FLEX\"}}" },
