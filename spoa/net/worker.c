@@ -186,7 +186,8 @@ is_off(int64_t skew_us)
 static void
 say_refusal(struct worker *w, enum redis_refusal now, const char *said)
 {
-	if (now == w->said_refusal)
+	/* One that was not asked yet takes nothing. */
+	if (now == w->said_refusal || (!now && !redis_ready(w->redis)))
 		return;
 	w->said_refusal = now;
 	if (now)

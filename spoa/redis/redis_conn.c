@@ -42,6 +42,7 @@ static void
 say_up(struct redis *r)
 {
 	r->open = false;
+	r->demoted = false;
 	if (r->said_down)
 		log_event(LOG_INFO, "redis.up", LS("url", r->text));
 	r->said_down = false;
@@ -56,6 +57,8 @@ epoch_unknown(struct redis *r, const char *why)
 	if (!r->said_epoch)
 		log_event(LOG_WARN, "redis.epoch", LS("url", r->text), LS("why", why));
 	r->said_epoch = true;
+	if (r->demoted)
+		say_up(r);
 }
 
 /* The last of the three: SET, TIME, GET. */
@@ -90,6 +93,8 @@ on_write(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	if (!rep)
 		return;
 	redis_pipe_role(r, rep);
+	if (r->demoted && !r->wrong)
+		say_up(r);
 	r->refusal = REDIS_TAKES;
 	if (rep->type != REDIS_REPLY_ERROR)
 		return;
@@ -206,7 +211,8 @@ on_pong(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	if (!r->connected)
 		ask_life(r);
 	r->connected = true;
-	say_up(r);
+	if (!r->demoted)
+		say_up(r);
 }
 
 /* A connection that goes on without AUTH, SELECT or its role is not the one asked for. */
@@ -377,9 +383,10 @@ lost(struct redis *r, const char *why)
 		r->retry_ms = RETRY_FIRST_MS;
 		r->retry_at_us = 0;
 	}
+	if (r->ac) /* not again from on_disconnect(), after give_up() */
+		r->refusal = r->wrong ? REDIS_REPLICA : REDIS_TAKES;
 	r->ac = NULL;
 	r->connected = r->probing = r->life_asked = r->wrong = r->write_asked = false;
-	r->refusal = REDIS_TAKES;
 	r->life.epoch = 0;
 	r->open = true;
 	say_down(r, why);
@@ -508,6 +515,9 @@ redis_conn_tick(struct redis *r, uint64_t now)
 		if (r->placed && now >= r->retry_at_us)
 			try_connect(r, now);
 	} else if (r->wrong) {
+		/* At a plain address may be another server soon; until then it is asked once a
+		 * second, and said once. */
+		r->demoted = !r->f->cluster && r->o->url.kind != REDIS_SENTINEL;
 		give_up(r, "it is no longer the master");
 	} else if (!r->connected && now - r->connect_began_us > CONNECT_MS * 1000) {
 		give_up(r, "no connection within a second");

@@ -55,6 +55,7 @@ struct redis {
 	bool probing;
 	bool refused; /* this connection's AUTH, SELECT or ROLE */
 	bool wrong;   /* it says that it is no master: the connection ends at the next tick */
+	bool demoted; /* its last word was that: up again when it takes a write */
 	bool said_down, ending;
 	uint64_t say_at_us; /* not before then another reason: */
 	char said[96];

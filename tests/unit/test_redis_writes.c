@@ -56,11 +56,42 @@ a_redis_that_takes_no_writes_is_known(void **state)
 		}
 }
 
+/* At a plain address a replica is asked again and again, and is not up before it takes a
+ * write. */
+static void
+a_replica_stays_down_until_it_takes_writes(void **state)
+{
+	struct metrics m = { 0 };
+	unsigned ups = 0;
+
+	NEEDS_REDIS;
+	redis_rig_do(&server, "FLUSHALL");
+	struct redis *r = redis_new(loop, server.url, RIG_PATIENT_US, &m);
+	assert_true(run_until_up(r, RIG_PATIENT_US));
+	redis_rig_do(&server, "REPLICAOF 127.0.0.1 1");
+	for (uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+		!refusal_of(r) && clock_mono_us() < until;)
+		run_for(1000);
+	while (redis_up(r))
+		run_for(1000);
+	for (unsigned i = 0; i < 1500; i++) { /* it is dialled again meanwhile */
+		run_for(1000);
+		ups += redis_up(r);
+		assert_int_equal(refusal_of(r), REDIS_REPLICA);
+	}
+	assert_int_equal(ups, 0);
+	redis_rig_do(&server, "REPLICAOF NO ONE");
+	assert_true(run_until_up(r, RIG_PATIENT_US));
+	assert_int_equal(refusal_of(r), REDIS_TAKES);
+	redis_free(&r);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_redis_that_takes_no_writes_is_known),
+		cmocka_unit_test(a_replica_stays_down_until_it_takes_writes),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
