@@ -100,7 +100,7 @@ static const char *
 redis_why(const struct mirror *m, const redisReply *r)
 {
 	return r && r->type == REDIS_REPLY_ERROR ? r->str
-	       : m->redis && m->redis->err	 ? m->redis->errstr
+	       : m->redis && m->redis->err	 ? redis_sync_error(m->redis)
 						 : "no answer";
 }
 
@@ -392,7 +392,9 @@ execute(struct mirror *m, const struct batch *b)
 		if (r)
 			freeReplyObject(r);
 		r = NULL;
-		if (redisGetReply(m->redis, (void **)&r) != REDIS_OK)
+		/* Of what EXEC would say "EXECABORT" to only the command knows why. */
+		if (redisGetReply(m->redis, (void **)&r) != REDIS_OK ||
+			r->type == REDIS_REPLY_ERROR)
 			break;
 	}
 	if (!r || r->type == REDIS_REPLY_ERROR) {

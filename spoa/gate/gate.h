@@ -16,7 +16,7 @@
 
 /* Messages of denials that more than one place says. */
 #define WHY_NOT_RECORDED "the decision cannot be recorded"
-#define WHY_QUOTA_SILENT "the quota store does not answer"
+#define WHY_QUOTA_SILENT "the quota store does not answer, or takes no writes"
 
 struct gate;
 struct exchange;

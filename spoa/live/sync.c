@@ -76,7 +76,7 @@ try(struct live_sync *s, int argc, const char **argv, const size_t *lens, char w
 
 	if (r && r->type != REDIS_REPLY_ERROR)
 		return r;
-	snprintf(why, 160, "%s", r ? r->str : s->redis->errstr);
+	snprintf(why, 160, "%s", r ? r->str : redis_sync_error(s->redis));
 	if (r)
 		freeReplyObject(r);
 	return NULL;
@@ -395,7 +395,7 @@ tell(struct live_sync *s, const struct found *f, long long *version)
 	if (t.failed) {
 		hang_up(s, refused			       ? refused
 			   : r && r->type == REDIS_REPLY_ERROR ? r->str
-							       : s->redis->errstr);
+							       : redis_sync_error(s->redis));
 	} else {
 		long long now = r->element[r->elements - 1]->integer;
 		*version = now == *version + 1 ? now : -1; /* somebody else wrote too */

@@ -1,6 +1,7 @@
 /* Dialling Redis and saying who we are (AUTH, SELECT). hiredis 0.14 and 1.x. */
 #include "redis/redis_sync.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,14 @@
 #include "base/err.h"
 #include "redis/redis_find.h"
 
+const char *
+redis_sync_error(const redisContext *c)
+{
+	if (c->err == REDIS_ERR_IO && !strcmp(c->errstr, strerror(EAGAIN)))
+		return "no answer in time";
+	return c->errstr[0] ? c->errstr : "no answer";
+}
+
 /* `optional`: an error of Redis' is none of ours. */
 static bool
 said_ok(redisContext *c, redisReply *r, const char *what, bool optional, struct buf *why)
@@ -17,10 +26,7 @@ said_ok(redisContext *c, redisReply *r, const char *what, bool optional, struct 
 	bool ok = r && (optional || r->type != REDIS_REPLY_ERROR);
 
 	if (!ok)
-		buf_printf(why, "%s: %s", what,
-			r	       ? r->str
-			: c->errstr[0] ? c->errstr
-				       : "no answer");
+		buf_printf(why, "%s: %s", what, r ? r->str : redis_sync_error(c));
 	if (r)
 		freeReplyObject(r);
 	return ok;

@@ -24,6 +24,9 @@ redisContext *redis_dial_at(const struct redis_options *o, struct redis_tls *tls
 redisContext *redis_dial(
 	const struct redis_options *o, struct span key, uint64_t timeout_us, struct buf *why);
 
+/* What its last command failed of, in words of ours where the system has none of use. */
+const char *redis_sync_error(const redisContext *c);
+
 /* The same with each server that holds keys: the nodes of a cluster, else one. How many, or
  * negative with *why. */
 int redis_dial_all(const struct redis_options *o, uint64_t timeout_us,

@@ -254,7 +254,7 @@ audit_read_stream(
 		bool ok = r && r->type == REDIS_REPLY_ARRAY;
 		n = ok ? r->elements : 0;
 		if (!ok)
-			buf_printf(why, "%s: %s", key, r && r->str ? r->str : c->errstr);
+			buf_printf(why, "%s: %s", key, r && r->str ? r->str : redis_sync_error(c));
 		for (size_t i = 0; i < n; i++)
 			read_entry(r->element[i], to, &last);
 		snprintf(next, sizeof(next), "%" PRIu64 "-%" PRIu64, last.boot, last.seq + 1);
