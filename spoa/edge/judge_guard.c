@@ -60,6 +60,14 @@ guard_of(const struct judge *j, const struct haproxy_section *s)
 	return g;
 }
 
+static bool
+speaks_http(const struct haproxy_section *s)
+{
+	const struct haproxy_line *mode = haproxy_last(s, "mode", NULL);
+
+	return mode && span_is(haproxy_word(mode, 1), "http");
+}
+
 bool
 unguarded_by_wish(const struct haproxy_section *s)
 {
@@ -87,7 +95,7 @@ judge_backend(struct judge *j, const struct haproxy_section *s)
 			"reaches it gets the provider's answer (it is no provider? say `# "
 			"tollgate: no guard` on this line)",
 			SPAN_ARG(s->name), credential->line);
-	else if (!mode || !span_is(haproxy_word(mode, 1), "http"))
+	else if (!speaks_http(s))
 		found(j, mode ? mode : s->head, "mode http",
 			"%.*s holds a credential (line %u) and does not speak HTTP: its guard "
 			"is never asked (it is no provider? say `# tollgate: no guard` on the "
@@ -133,45 +141,54 @@ rule_credential_in_front(struct judge *j)
 
 /* ---- ways around the gate ---- */
 
-/* A rule of the frontend answers all that comes in: redirects to TLS, mostly. */
+/* A rule of the frontend answers all that comes in: redirects to TLS, mostly. What `allow` lets
+ * through before is asked by none but `redirect` alone. */
 static bool
 answers_all(const struct haproxy_section *s)
 {
 	struct haproxy_walk w = haproxy_walk(s);
 	const struct haproxy_line *l;
-	bool tls = false, answers = false, plain = false;
+	bool tls = false, answers = false, plain = false, allowed = false;
 
 	while ((l = haproxy_next(&w))) {
 		size_t at = condition_at(l);
 		bool redirect = span_is(l->word[0], "redirect");
+		struct span action = haproxy_word(l, 1);
 		for (size_t i = 2; i < l->n && span_is(l->word[0], "bind"); i++)
 			tls |= span_is(l->word[i], "ssl") || span_is(l->word[i], "quic4");
-		if (l->maybe || !(redirect || (span_is(l->word[0], "http-request") &&
-						      (SPAN_IN(haproxy_word(l, 1), refusals) ||
-							      span_is(haproxy_word(l, 1),
-								      "redirect")))))
+		if (!redirect && !span_is(l->word[0], "http-request"))
+			continue;
+		allowed |= !redirect && span_is(action, "allow");
+		if (l->maybe || line_holds(l, "ignore-empty") ||
+			!(redirect || (!allowed && (SPAN_IN(action, refusals) ||
+							   span_is(action, "redirect")))))
 			continue;
 		answers |= at == l->n;
 		plain |= at + 4 == l->n && span_is(l->word[at + 2], "ssl_fc") &&
 			 span_is(l->word[at], "if") == span_is(l->word[at + 1], "!{");
 	}
-	return answers || (plain && !tls);
+	return speaks_http(s) && (answers || (plain && !tls));
 }
 
-/* Where a rule chooses the backend by a name that it makes: any, or one of a map that can be
- * read. */
+/* Where a rule chooses the backend by a name that it makes: any; the policy's; or one of a map,
+ * where that can be read and its value is the whole name. */
 static bool
 may_make(struct span made, struct span name)
 {
-	const char *p = memmem(made.p, made.n, ",map", 4);
-	const char *from = p ? strchr(p, '(') : NULL;
+	const char *p = NULL, *from, *end;
 	char file[4096];
 	struct buf text;
 	bool may = true;
 
-	if (memmem(made.p, made.n, "var(txn.tollgate.backend)", 25))
-		return false; /* the policy's word */
-	if (!from)
+	if (span_is(made, "%[var(txn.tollgate.backend)]"))
+		return false;
+	for (size_t i = 0; i + 5 < made.n; i++)
+		p = memcmp(made.p + i, ",map", 4) == 0 ? made.p + i : p;
+	from = p ? strchr(p, '(') : NULL;
+	end = from ? strchr(from, ')') : NULL;
+	if (!end || made.p + made.n != end + 2 || end[1] != ']' ||
+		!span_starts(made, SPAN_LIT("%[")) || memmem(made.p + 2, made.n - 2, "%[", 2) ||
+		strncmp(p, ",map_regm", 9) == 0)
 		return true;
 	snprintf(file, sizeof(file), "%.*s", (int)strcspn(from + 1, ",)"), from + 1);
 	buf_init(&text, JUDGE_TEXT_BYTES);
@@ -254,6 +271,35 @@ judge_ways(struct judge *j, const struct haproxy_section *back, bool guarded)
 	}
 }
 
+/* Where a server line leads; empty: it is none. */
+static struct span
+server_of(const struct haproxy_line *l)
+{
+	static const char *const ways[] = { "dispatch", "server", "server-template" };
+	size_t way = span_find(l->word[0], ways, COUNT_OF(ways));
+
+	return way < COUNT_OF(ways) ? haproxy_word(l, way + 1) : span_of("", 0);
+}
+
+/* It leads where a provider's backend leads. */
+static bool
+leads_to_provider(const struct judge *j, const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s), v;
+	const struct haproxy_line *l, *k;
+
+	while ((l = haproxy_next(&w)))
+		for (size_t i = 0; server_of(l).n && i < j->h->n; i++) {
+			const struct haproxy_section *p = &j->h->section[i];
+			if (p == s || !is_provider(j, p) || unguarded_by_wish(p))
+				continue;
+			for (v = haproxy_walk(p); (k = haproxy_next(&v));)
+				if (span_ieq(server_of(k), server_of(l)))
+					return true;
+		}
+	return false;
+}
+
 static void
 judge_ungated(struct judge *j, bool guarded)
 {
@@ -261,12 +307,15 @@ judge_ungated(struct judge *j, bool guarded)
 		const struct haproxy_section *s = &j->h->section[i];
 		struct guarded g;
 		if (!is_back(s) || unguarded_by_wish(s) || (guarded && engine_of(s)) ||
-			span_starts(s->name, SPAN_LIT("tollgate-")) ||
-			!(is_provider(j, s) || dialect_of_servers(s)))
+			is_ours(s) ||
+			!(is_provider(j, s) || dialect_of_servers(s) ||
+				leads_to_provider(j, s)))
 			continue;
 		g = guard_of(j, s);
-		/* with a key and without its guard it is an error whoever comes */
-		if (guarded ? !g.missing && !g.before : g.missing && !credential_of(s))
+		/* with a key and without its guard it is an error whoever comes; TCP asks none
+		 */
+		bool asked = !g.missing && !g.before && speaks_http(s);
+		if (guarded ? asked : !asked && !credential_of(s))
 			judge_ways(j, s, guarded);
 	}
 }

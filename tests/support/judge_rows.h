@@ -650,6 +650,59 @@ static const struct row {
 		"backend llm\n\tserver a vllm-1:8000 check\nfrontend web\n\tacl tollgate "
 		"always_true 0\n\tuse_backend llm if { path /x }\n",
 		"use_backend llm", GUARD, NULL, false },
+	{ "ungated-provider", "what is allowed before it is redirected", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\thttp-request allow if { path_beg /v1 "
+		"}\n\thttp-request redirect scheme https\n\tdefault_backend vllm\nbackend "
+		"vllm\n\tserver a vllm-1:8000 check\nbackend site\n",
+		"default_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "redirected, where there is a place", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\thttp-request redirect location "
+		"%[path,map(tests/data/judge/names.map)] ignore-empty\n\tdefault_backend "
+		"vllm\nbackend vllm\n\tserver a vllm-1:8000 check\nbackend site\n",
+		"default_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "redirected by a rule that TCP does not ask", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tmode tcp\n\thttp-request redirect scheme "
+		"https\n\tdefault_backend vllm\nbackend vllm\n\tserver a vllm-1:8000 "
+		"check\nbackend site\n",
+		"default_backend vllm", GUARD, NULL, false },
+	{ "ungated-provider", "a name that begins with the caller's word", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tuse_backend "
+		"%[req.hdr(x-b)]%[var(txn.tollgate.backend)]\nbackend vllm\n\tserver a "
+		"vllm-1:8000 check\nbackend site\n",
+		"use_backend %[req.hdr(x-b)", GUARD, NULL, false },
+	{ "ungated-provider", "a map for the end of a name", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tuse_backend "
+		"vl%[req.hdr(host),map(tests/data/judge/names.map)]\nbackend vllm\n\tserver a "
+		"vllm-1:8000 check\nbackend site\n",
+		"use_backend vl%[", GUARD, NULL, false },
+	{ "ungated-provider", "a map whose value is changed", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tuse_backend "
+		"%[req.hdr(host),map(tests/data/judge/names.map),concat(lm)]\nbackend "
+		"vllm\n\tserver a vllm-1:8000 check\nbackend site\n",
+		"use_backend %[req.hdr(host)", GUARD, NULL, false },
+	{ "ungated-provider", "another name for a provider's server", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tdefault_backend other\nbackend "
+		"keyed\n\thttp-request set-header x-api-key abc\n\tserver k LM.internal:9443 "
+		"check\nbackend other\n\tserver x lm.internal:9443\nbackend site\n",
+		"default_backend other", GUARD, NULL, false },
+	{ "ungated-provider", "the same over TCP", "\nbackend site\n",
+		"\nfrontend plain\n\tmode tcp\n\tbind :80\n\tdefault_backend other\nbackend "
+		"keyed\n\thttp-request set-header x-api-key abc\n\tserver k lm.internal:9443 "
+		"check\nbackend other\n\tmode tcp\n\tserver-template x 2 "
+		"lm.internal:9443\nbackend site\n",
+		"default_backend other", GUARD, NULL, false },
+	{ "ungated-provider", "a guard that TCP does not ask", "\tdefault_backend site\n",
+		"\tdefault_backend site\nfrontend plain\n\tmode tcp\n\tbind "
+		":80\n\tdefault_backend llm\nbackend llm\n\tmode tcp\n\tserver a "
+		"vllm-1:8000\n\thttp-request deny unless { so_name tollgate-inner } or { "
+		"var(txn.tollgate.via) -m str direct } { var(txn.tollgate.decision) -m str "
+		"permit }\n\thttp-request deny if { var(txn.tollgate.backend) -m found } !{ "
+		"be_name,strcmp(txn.tollgate.backend) eq 0 }\n",
+		"default_backend llm", GUARD, NULL, false },
+	{ "ungated-provider", "a name like ours", "\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\tdefault_backend tollgate-llm\nbackend "
+		"tollgate-llm\n\tserver a vllm-1:8000 check\nbackend site\n",
+		"default_backend tollgate-llm", GUARD, NULL, false },
 	{ "ungated-guarded", "a second frontend", "\nbackend site\n",
 		"\nfrontend plain\n\tbind :80\n\tdefault_backend openai\nbackend site\n",
 		"default_backend openai", NULL, NULL, false },
@@ -784,6 +837,12 @@ static const struct {
 		"\nfrontend plain\n\tbind :80\n\thttp-request redirect scheme https unless { "
 		"ssl_fc }\n\tdefault_backend vllm\nbackend vllm\n\tserver a vllm-1:8000 "
 		"check\nbackend site\n",
+		NULL },
+	{ "ungated-provider", "what is redirected by the older rule, allowed or not",
+		"\nbackend site\n",
+		"\nfrontend plain\n\tbind :80\n\thttp-request allow if { path_beg /x "
+		"}\n\tredirect scheme https\n\tdefault_backend vllm\nbackend vllm\n\tserver "
+		"a vllm-1:8000 check\nbackend site\n",
 		NULL },
 	{ "ungated-provider", "no provider by wish", "\nbackend site\n",
 		"\nfrontend plain\n\tbind :80\n\tdefault_backend vllm\nbackend vllm # "
