@@ -126,13 +126,16 @@ plan_file(struct init *in, const struct made *m)
 	if (!exists(in, m->path)) {
 		if (!in->write || write_file(in, m->path, buf_view(&want)) == 0)
 			say_made(in, m->path, "");
-	} else if (m->ours && buf_file(&have, rooted(in, m->path)) &&
-		   !span_eq(buf_view(&have), buf_view(&want))) {
+	} else if (!buf_file(&have, rooted(in, m->path))) {
+		printf("left   %s: it cannot be read\n", m->path);
+	} else if (span_eq(buf_view(&have), buf_view(&want))) {
+		printf("left   %s: it is this version's\n", m->path);
+	} else if (m->ours) {
 		printf("left   %s: it differs from this version's; share/tollgate/haproxy has "
 		       "that\n",
 			m->path);
 	} else {
-		printf("left   %s\n", m->path);
+		printf("left   %s: it is yours\n", m->path);
 	}
 	buf_free(&want);
 	buf_free(&have);
@@ -430,7 +433,8 @@ init_plan(struct init *in)
 	if (h->notes.n)
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&h->notes)));
 	if (in->lay.choices.n) {
-		fprintf(stderr, "tollgate: init: say which:\n%.*s",
+		fprintf(stderr, "tollgate: init: %s%.*s",
+			in->lay.no_frontend ? "" : "say which:\n",
 			SPAN_ARG(buf_view(&in->lay.choices)));
 		return EXIT_CANNOT;
 	}

@@ -121,6 +121,13 @@ ask_haproxy(struct init *in, struct stage *s)
 	} else if (status != 0) {
 		cmd_fail("init", "haproxy -c refuses the result, nothing was written:\n%.*s",
 			SPAN_ARG(buf_view(&said)));
+		buf_putc(&said, 0);
+		if (said.p && (strstr(said.p, "user name 'tollgate'") ||
+				      strstr(said.p, "group name 'tollgate'")))
+			fprintf(stderr,
+				"the user and group tollgate are not there yet: "
+				"systemd-sysusers tollgate.conf (README, step 1), then this "
+				"again\n");
 		in->code = EXIT_NO;
 	}
 	buf_free(&said);

@@ -130,7 +130,9 @@ word_variable(struct words *w)
 		value = name;
 	else if (!value.p && !other.p)
 		haproxy_note(w->h, w->line->file, w->line->line,
-			"%.*s is not set here: taken as empty", SPAN_ARG(name));
+			"%.*s is not set here: taken as empty; export it, or put it into "
+			"/etc/default/haproxy",
+			SPAN_ARG(name));
 	if (!value.p)
 		value = other;
 	if (!w->line->environment && !of_haproxy(name))

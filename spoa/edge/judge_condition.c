@@ -239,7 +239,8 @@ is_taken(const struct judge *j, struct span header)
 	return taken;
 }
 
-/* A rule before this one sets the client's address, as the stanza's does for the second pass. */
+/* A rule before this one sets the client's address, as the stanza's does for the second pass.
+ */
 static bool
 src_is_set(struct asked a)
 {
@@ -260,10 +261,9 @@ variable_inner(struct asked a, struct span name)
 	struct on_inner v = { OPEN, false };
 	bool set = false;
 
-	if (span_is(name, GATED_VARIABLE) ||
-		(span_starts(name, SPAN_LIT("txn.tollgate.")) &&
-			!span_is(name, "txn.tollgate.backend") &&
-			!span_is(name, "txn.tollgate.id")))
+	if (span_is(name, GATED_VARIABLE) || (span_starts(name, SPAN_LIT("txn.tollgate.")) &&
+						     !span_is(name, "txn.tollgate.backend") &&
+						     !span_is(name, "txn.tollgate.id")))
 		return (struct on_inner){ NO, true };
 	for (size_t i = 0; i < a.s->n && a.depth < VARIABLES_DEPTH; i++) {
 		const struct haproxy_line *l = &a.s->line[i];
@@ -391,9 +391,9 @@ name_inner(struct asked a, struct span name)
 		if (!span_is(acl->word[0], "acl") || !span_eq(haproxy_word(acl, 1), name))
 			continue;
 		one = criterion_inner(a, acl, 2, acl->n);
-		is.is = !here || one.is == YES		? one.is
-			: is.is == YES || one.is == NO	? is.is
-							: OPEN;
+		is.is = !here || one.is == YES	       ? one.is
+			: is.is == YES || one.is == NO ? is.is
+						       : OPEN;
 		is.differs |= one.differs;
 		here = true;
 	}
@@ -405,11 +405,7 @@ name_inner(struct asked a, struct span name)
 	return is;
 }
 
-static enum truth
-not(enum truth t)
-{
-	return t == OPEN ? OPEN : t == YES ? NO : YES;
-}
+static enum truth not(enum truth t) { return t == OPEN ? OPEN : t == YES ? NO : YES; }
 
 /* It differs: a term that does is why it may hold, or, where it does not, is in it. */
 static struct on_inner

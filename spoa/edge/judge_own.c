@@ -87,7 +87,7 @@ mended(const struct haproxy_line *l, const char *a, const char *b, char *out)
 	buf_init(&text, MENDED_BYTES - 1);
 	for (; !l->secret && (word = written_word(&rest)).n; n++) {
 		bool or = n > at && (span_is(word, "or") || span_is(word, "||"));
-		if (or && !unless)
+		if (or &&!unless)
 			put_left_out(&text, part, "!", a, b);
 		buf_printf(&text, "%.*s ", SPAN_ARG(word));
 		if (or || n == at)
@@ -102,7 +102,11 @@ mended(const struct haproxy_line *l, const char *a, const char *b, char *out)
 		buf_str(&text, b ? "if " : "unless ");
 		part = text.n;
 	}
-	put_left_out(&text, part, at < l->n && unless ? "or " : at < l->n || b ? "!" : "", a, b);
+	put_left_out(&text, part,
+		at < l->n && unless ? "or "
+		: at < l->n || b    ? "!"
+				    : "",
+		a, b);
 	snprintf(out, MENDED_BYTES, "%.*s", SPAN_ARG(span_trim(buf_view(&text), " ")));
 	buf_free(&text);
 }
@@ -178,8 +182,9 @@ ends_inner(const struct judge *j, const struct haproxy_line *l)
 {
 	bool differs;
 
-	return j->inner && !l->negated && answers(l) && runs_on_inner(j, j->inner, l, &differs) &&
-	       differs && !is_of_the_inner(j->inner, l) && !is_shipped(j, j->inner, l);
+	return j->inner && !l->negated && answers(l) &&
+	       runs_on_inner(j, j->inner, l, &differs) && differs &&
+	       !is_of_the_inner(j->inner, l) && !is_shipped(j, j->inner, l);
 }
 
 void

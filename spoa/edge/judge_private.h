@@ -67,8 +67,9 @@ bool is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *
 bool is_of_the_decided(const struct haproxy_section *s, const struct haproxy_line *l);
 /* It fits nothing but the relay's second pass. */
 bool is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
-/* Whether the rule may run on the relay's second pass, and whether that is for what differs there
- * from the first: TLS, ports, HTTP version, credentials, above the stanza the client's address. */
+/* Whether the rule may run on the relay's second pass, and whether that is for what differs
+ * there from the first: TLS, ports, HTTP version, credentials, above the stanza the client's
+ * address. */
 bool runs_on_inner(const struct judge *j, const struct haproxy_section *s,
 	const struct haproxy_line *l, bool *differs);
 /* The line as it is written, its condition so that it leaves these out (b may be NULL): in each

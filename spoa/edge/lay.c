@@ -240,7 +240,7 @@ lay_edits(struct lay *l, const struct haproxy *h)
 
 	for (size_t i = 0; i < l->nfront; i++)
 		if (lay_is_laid(l->front[i])) {
-			lay_renew(l, l->front[i]);
+			lay_renew(l, h, l->front[i]);
 		} else {
 			if (!global)
 				lay_global(l, h);

@@ -44,6 +44,7 @@ struct lay {
 	size_t nbackend;
 	struct lay_edit *edit; /* as many as the files have backends with a key, and more */
 	size_t nedit, edit_room;
+	bool no_frontend;   /* none speaks HTTP: nothing else is asked */
 	struct buf choices; /* what must be said, a line each; empty: nothing */
 	struct buf notes;   /* what was not touched and may matter */
 };
@@ -58,7 +59,7 @@ void lay_free(struct lay *l);
 bool lay_is_laid(const struct haproxy_section *s);
 /* The lines of an older stanza become this version's, each in its place; new ones go where they
  * belong. */
-void lay_renew(struct lay *l, const struct haproxy_section *s);
+void lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *s);
 /* One more edit; its text is copied. No memory: the arena has failed. */
 void lay_add(struct lay *l, struct lay_edit edit);
 

@@ -143,9 +143,7 @@ choose_frontends(struct lay *l, const struct haproxy *h, const struct lay_wish *
 	if (l->nfront == 0 && n == 1 && !unknown)
 		add_frontend(l, only);
 	else if (n == 0)
-		buf_str(&l->choices,
-			"no frontend speaks HTTP (mode http): README has a complete "
-			"example for a HAProxy without one\n");
+		l->no_frontend = true;
 	else if (unknown || l->nfront == 0)
 		list_frontends(l, h, unknown);
 }
@@ -405,6 +403,12 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 	buf_init(&l->choices, 1 << 20);
 	buf_init(&l->notes, 64 << 10);
 	choose_frontends(l, h, wish);
+	if (l->no_frontend) {
+		buf_str(&l->choices,
+			"no frontend speaks HTTP (mode http): README has a complete "
+			"example for a HAProxy without one\n");
+		return;
+	}
 	choose_host(l, wish->host);
 	choose_backends(l, h, wish);
 	for (size_t i = 0; i < l->nfront; i++)

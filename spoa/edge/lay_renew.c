@@ -9,6 +9,7 @@ enum { LINES_MAX = 128 }; /* of the stanza and its routes */
 
 struct renewal {
 	struct lay *lay;
+	const struct haproxy *h;
 	const struct haproxy_section *s;
 	struct haproxy pieces;			   /* the stanza's lines of today */
 	const struct haproxy_line *own[LINES_MAX]; /* what the section has of each */
@@ -80,6 +81,25 @@ neighbour(const struct renewal *r, const struct haproxy_section *today, size_t i
 	return NULL;
 }
 
+/* The place before a line and before the comments above it, which are about it: none in whose
+ * way an .if is. */
+static unsigned
+before_comments(const struct renewal *r, const struct haproxy_line *l)
+{
+	unsigned after = !strcmp(r->s->head->file, l->file) ? r->s->head->line : 0;
+
+	for (size_t i = 0; i < r->s->n; i++)
+		if (!strcmp(r->s->line[i].file, l->file) && r->s->line[i].line < l->line &&
+			r->s->line[i].line > after)
+			after = r->s->line[i].line;
+	for (size_t i = 0; i < r->h->nblock; i++) {
+		const struct haproxy_block *b = &r->h->block[i];
+		if (!strcmp(b->file, l->file) && b->from < l->line && b->to > after)
+			return l->line - 1;
+	}
+	return after ? after : l->line - 1;
+}
+
 static void
 renew_line(struct renewal *r, const struct haproxy_section *today, size_t i)
 {
@@ -93,7 +113,9 @@ renew_line(struct renewal *r, const struct haproxy_section *today, size_t i)
 	buf_init(&text, 64 << 10);
 	put_indented(next, want, renews, &text);
 	lay_add(r->lay, (struct lay_edit){ .file = next->file,
-				.after = next->line - !after,
+				.after = renews	 ? next->line - 1
+					 : after ? next->line
+						 : before_comments(r, next),
 				.drop = renews,
 				.text = buf_view(&text) });
 	buf_free(&text);
@@ -111,9 +133,9 @@ is_theirs(const struct haproxy_line *l)
 }
 
 void
-lay_renew(struct lay *l, const struct haproxy_section *s)
+lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
 {
-	struct renewal r = { .lay = l, .s = s };
+	struct renewal r = { .lay = l, .h = h, .s = s };
 	struct buf text;
 	bool same[LINES_MAX] = { false };
 

@@ -644,6 +644,18 @@ what_haproxy_refuses_is_not_written(void **state)
 	assert_int_not_equal(access(path("etc/tollgate"), F_OK), 0);
 	assert_int_equal(INIT("--host", "h", "--backend", "one=klingon"), 2);
 	assert_int_equal(INIT("--haproxy", "/etc/none.cfg", "--host", "h"), 2);
+	/* before step 1 made the group */
+	put("refuses", "#!/bin/sh\necho \"[ALERT] config : unknown group name 'tollgate'\"\n"
+		       "exit 1\n");
+	assert_int_equal(chmod(path("refuses"), 0755), 0);
+	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary",
+				 path("refuses"), "--host", "ai.example.com", NULL),
+		1);
+	assert_non_null(strstr(cmd_err, "systemd-sysusers tollgate.conf (README, step 1)"));
+	/* Debian's own file has no frontend: there is nothing to say which */
+	put_tree("global\n    user haproxy\ndefaults\n    mode http\n", NULL);
+	assert_int_equal(INIT("--host", "h"), 2);
+	assert_non_null(strstr(cmd_err, "tollgate: init: no frontend speaks HTTP"));
 }
 
 int

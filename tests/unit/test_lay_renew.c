@@ -62,6 +62,8 @@ an_older_stanza_is_renewed_in_place(void **state)
 		"\tfilter spoe", "\thttp-request set-var(txn.tollgate_gated) bool(false)\n",
 		"\thttp-request set-var(txn.tollgate_gated) bool(true) if tollgate "
 		"!tollgate-inner\n",
+		"\t# a HAProxy that was reloaded keeps its old keys: the relay asks the new "
+		"one\n\thttp-request return status 503 ",
 		"x-tollgate-leaving",
 		"\thttp-request send-spoe-group tollgate request if "
 		"tollgate-gated ",
@@ -88,6 +90,36 @@ an_older_stanza_is_renewed_in_place(void **state)
 	assert_null(strstr(cmd_out, "stanza-"));
 	assert_int_equal(INIT("--write"), 0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+	assert_non_null(strstr(cmd_out, "tollgate.cfg: it is this version's\n"));
+	put("etc/haproxy/tollgate/tollgate.cfg", "# older\n");
+	put("etc/haproxy/tollgate/origins.lst", "https://a.example.com\n");
+	assert_int_equal(INIT("--write"), 0);
+	assert_non_null(strstr(cmd_out, "tollgate.cfg: it differs from this version's"));
+	assert_non_null(strstr(cmd_out, "origins.lst: it is yours\n"));
+}
+
+static void
+what_is_new_is_not_put_into_an_if(void **state)
+{
+	static const char *const want[] = { "maxconn 9\n.endif\n",
+		"\thttp-request set-var(txn.tollgate_gated) bool(false)\n" };
+
+	(void)state;
+	put_older_tree();
+	struct buf text;
+	struct span rest = span_str(whole("etc/haproxy/haproxy.cfg"));
+	buf_init(&text, 0);
+	while (rest.n) {
+		struct span line = span_next(&rest, '\n');
+		if (memmem(line.p, line.n, "x-tollgate-leaving", 18))
+			buf_str(&text, ".if version_atleast(2.4)\n    maxconn 9\n.endif\n");
+		buf_printf(&text, "%.*s\n", SPAN_ARG(line));
+	}
+	buf_putc(&text, 0);
+	put("etc/haproxy/haproxy.cfg", text.p);
+	buf_free(&text);
+	assert_int_equal(INIT("--write"), 0);
+	in_order(whole("etc/haproxy/haproxy.cfg"), want, COUNT_OF(want));
 }
 
 static void
@@ -169,6 +201,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_older_stanza_is_renewed_in_place),
+		cmocka_unit_test(what_is_new_is_not_put_into_an_if),
 		cmocka_unit_test(an_older_stanza_alone_is_advice),
 		cmocka_unit_test(words_of_the_persons_own_stay_when_it_is_renewed),
 		cmocka_unit_test(each_frontend_that_is_named_gets_the_stanza),
