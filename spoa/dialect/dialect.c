@@ -115,7 +115,8 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 {
 	struct span model = { NULL, 0 };
 	const struct endpoint_row *r = endpoint_row_find(d, method, path, false, &model);
-	struct endpoint e = { .dialect = d, .table = d->other ? d->other : &table_rest };
+	struct endpoint e = { .dialect = d, .table = d->other ? d->other : &table_rest,
+		.bare_models = d->bare_models };
 
 	if (!r)
 		return e;
@@ -204,9 +205,9 @@ bare(struct span model)
 }
 
 static bool
-is_same_model(const struct dialect *d, struct span x, struct span y)
+is_same_model(const struct endpoint *e, struct span x, struct span y)
 {
-	return span_eq(x, y) || (d->bare_models && span_eq(bare(x), bare(y)));
+	return span_eq(x, y) || (e->bare_models && span_eq(bare(x), bare(y)));
 }
 
 /* As paths have it: "projects/p/…/models/x" is x, and "…/tunedModels/x" is tunedModels/x. */
@@ -249,8 +250,12 @@ endpoint_settle(const struct endpoint *e, struct span path, struct arena *a, str
 {
 	struct span model;
 
-	for (size_t i = 0; e->dialect->bare_models && i < b->nothers; i++)
+	for (size_t i = 0; e->bare_models && i < b->nothers; i++)
 		b->others[i] = short_name(b->others[i]);
+	for (size_t i = 0; e->bare_models && i < b->marks.nmodels; i++)
+		b->marks.model[i].name = short_name(b->marks.model[i].name);
+	if (e->bare_models && b->model.p)
+		b->model = short_name(b->model);
 	/* of a job, an agent, a session: nothing else says which one it is */
 	if (!b->model.p && b->nothers && !e->table->cap)
 		b->model = b->others[0];
@@ -263,7 +268,7 @@ endpoint_settle(const struct endpoint *e, struct span path, struct arena *a, str
 		return ERR_NOMEM;
 	for (size_t i = 0; i < b->marks.nmodels; i++)
 		if (!b->marks.model[i].null &&
-			!is_same_model(e->dialect, b->marks.model[i].name, model))
+			!is_same_model(e, b->marks.model[i].name, model))
 			return refuse(why, 400, "ambiguous_model", b->marks.model[i].start,
 				"the path names one model and the body another");
 	b->model = model;
