@@ -40,6 +40,15 @@ static const struct row generate_rows[] = {
 	{ "context[*]",            T_ANY,              ROLE_OTHER, F_DEEP, READ_TOKENS },
 	{ 0 },
 };
+/* Making, copying, fetching, showing a model: what it is made of or called, wherever. */
+static const struct row other_rows[] = {
+	OPTIONS, CHAT,
+	{ "name",                  T_ANY,              ROLE_OTHER, F_NAMES, 0 },
+	{ "from",                  T_ANY,              ROLE_OTHER, F_NAMES, 0 },
+	{ "source",                T_ANY,              ROLE_OTHER, F_NAMES, 0 },
+	{ "destination",           T_ANY,              ROLE_OTHER, F_NAMES, 0 },
+	{ 0 },
+};
 static const struct row embed_rows[] = {
 	{ "model",                 T_STRING,           ROLE_OTHER, F_RESERVED, READ_MODEL },
 	{ "input",                 T_STRING|T_ARRAY|T_NULL, ROLE_USER, F_DEEP, 0 },
@@ -64,7 +73,7 @@ static const struct table chat = { .json = true, .streams = true, .rows = chat_r
 static const struct table generate = {
 	.json = true, .streams = true, .rows = generate_rows, OWN
 };
-static const struct table other = { .lenient = true, .rows = chat_rows, OWN };
+static const struct table other = { .lenient = true, .rows = other_rows, OWN };
 static const struct table embed = {
 	.json = true, .rows = embed_rows, .model = "model", .tree = TREE
 };

@@ -270,6 +270,8 @@ named(const struct walk *w, const struct row *row)
 
 	if (f->no_models || !w->depth || (row && (row->flags & F_NONE)))
 		return KEY_ELSE;
+	if (row && (row->flags & F_NAMES))
+		return KEY_MODEL;
 	if (!f->object)
 		return f->names;
 	if (f->names && (f->names == KEY_MODELS || model_key_inside(f->name)))

@@ -25,6 +25,7 @@ enum {
 	F_SIGNED = 16,	/* a count that may be negative: no limit */
 	F_ZERO = 32,	/* nor is a count of 0 */
 	F_ANYONE = 128, /* a text here, or below, is of nobody knows whom */
+	F_NAMES = 256,	/* its strings name models, whatever it is called */
 	F_NONE = 64,	/* nothing here or below names a model, unless a row reads one */
 };
 #define F_DATA (F_DEEP | F_NONE) /* a caller's own: arguments, results, metadata */
