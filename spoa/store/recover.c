@@ -243,24 +243,39 @@ was_segment(int dirfd, const struct journal_list *list, const char *name)
 	return false;
 }
 
+/* The first one, and how many there are. */
 static const char *
-journal_stranger(int dirfd, const struct journal_list *list)
+journal_stranger(int dirfd, const struct journal_list *list, size_t *n)
 {
+	const char *name = NULL;
+
+	*n = 0;
 	for (size_t i = 0; i < list->n; i++)
-		if (!list->seg[i].ours && !was_segment(dirfd, list, list->seg[i].name))
-			return list->seg[i].name;
-	return NULL;
+		if (!list->seg[i].ours && !was_segment(dirfd, list, list->seg[i].name)) {
+			name = name ? name : list->seg[i].name;
+			++*n;
+		}
+	return name;
+}
+
+static void
+say_strangers(
+	struct buf *why, const char *dir, const char *name, const char *node, size_t n)
+{
+	buf_printf(why, JOURNAL_STRANGER, dir, name, node);
+	if (n > 1)
+		buf_printf(why, "; %zu more files are none", n - 1);
 }
 
 /* Leaves the node's own segments in the list; ERR_AUTH where there are others. */
 static int
 without_strangers(struct journal *j, struct journal_list *list, struct buf *why)
 {
-	const char *name = journal_stranger(j->dirfd, list);
-	size_t kept = 0;
+	size_t kept = 0, n;
+	const char *name = journal_stranger(j->dirfd, list, &n);
 
 	if (name) {
-		buf_printf(why, JOURNAL_STRANGER, j->dir, name, j->node);
+		say_strangers(why, j->dir, name, j->node, n);
 		return ERR_AUTH;
 	}
 	for (size_t i = 0; i < list->n; i++)
@@ -282,10 +297,11 @@ journal_has_stranger(const char *dir, const char *node, struct buf *why)
 		return false;
 	buf_init(&unread, 4096);
 	if (journal_list(dir, node, &list, &unread) == 0) {
-		const char *name = journal_stranger(fd, &list);
+		size_t n;
+		const char *name = journal_stranger(fd, &list, &n);
 		has = name != NULL;
 		if (has)
-			buf_printf(why, JOURNAL_STRANGER, dir, name, node);
+			say_strangers(why, dir, name, node, n);
 		journal_list_free(&list);
 	}
 	buf_free(&unread);

@@ -17,8 +17,8 @@ enum {
  * errors. */
 /* clang-format off */
 #define PROVIDER_FAILURES(X) \
-  X(PROVIDER_UNAVAILABLE, "provider_unavailable", "it is not reached: its address, its backend in HAProxy") \
-  X(PROVIDER_TIMEOUT,     "provider_timeout",     "it is silent: its load, and the timeouts") \
+  X(PROVIDER_UNAVAILABLE, "provider_unavailable", "it is not reached: look at its address and its backend in HAProxy") \
+  X(PROVIDER_TIMEOUT,     "provider_timeout",     "it is silent: look at its load and the timeouts") \
   X(PROVIDER_ABORTED,     "provider_aborted",     "it closes before its answer ends") \
   X(PROVIDER_ERROR,       "provider_error",       "its answer cannot be read") \
   X(PROVIDER_SAID_ERROR,  "error_in_answer",      "its answer says an error with the status of a success")

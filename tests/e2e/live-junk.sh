@@ -14,7 +14,7 @@ gets_through() { # NAME: a key that is revoked here is revoked there
 	id=$(key new --person "p" | cut -d_ -f2)
 	key revoke "$id"
 	is "$1: told of nothing that hinders" "$? $(cat "$D/key.err")" \
-		"0 tollgate: key $id is revoked, with every daemon of this Redis within a second."
+		"0 tollgate: key $id is revoked here, and with every daemon of this Redis within a second."
 	check "$1: revoked there" wait_for revoked_at_b "$id"
 }
 gets_through "as it should be"

@@ -199,10 +199,9 @@ admin_changed(const char *what, const json_t *answer, const char *done)
 {
 	fprintf(stderr, "tollgate: %s %s %s%s\n", what,
 		json_string_value(json_object_get(answer, "id")), done,
-		says(answer, "redis", "none")	   ? "."
-		: says(answer, "redis", "written") ? ", with every daemon of this Redis within "
-						     "a second."
-						   : ".");
+		says(answer, "redis", "written")
+			? " here, and with every daemon of this Redis within a second."
+			: ".");
 	const char *why = json_string_value(json_object_get(answer, "why"));
 	if (says(answer, "redis", "away"))
 		cmd_fail(what,
@@ -247,7 +246,7 @@ admin_provider(struct buf *b, const json_t *p)
 		(long long)json_integer_value(json_object_get(p, "answers")),
 		(long long)json_integer_value(json_object_get(p, "errors")));
 	if (first)
-		buf_printf(b, ", first byte after %lld.%03lld s at most", most / 1000,
+		buf_printf(b, ", first byte after %lld.%03lld s at most in the last two minutes", most / 1000,
 			most % 1000);
 	if (error && at)
 		buf_printf(b, "; last error %.24s at %.24s: %.80s%s", error, at,

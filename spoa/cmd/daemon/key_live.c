@@ -90,13 +90,15 @@ change(const struct key_live *k, const char *page, const char *id, const char *d
 	if (object_of(k, id, o))
 		answer = admin_call_json("key", k->config, page, o, &code);
 	if (answer) {
+		code = admin_changed("key", answer, done);
 		const char *text = json_string_value(json_object_get(answer, "key"));
 		if (text && k->json)
 			printf("{\"id\":\"%s\",\"key\":\"%s\"}\n",
 				json_string_value(json_object_get(answer, "id")), text);
-		else if (text)
+		else if (text) {
+			fputs("Shown only now:\n", stderr);
 			printf("%s\n", text);
-		code = admin_changed("key", answer, done);
+		}
 	}
 	json_decref(answer);
 	json_decref(o);
@@ -151,12 +153,12 @@ key_at_run_time(const struct key_live *k, int n, char **operands)
 		return list(k);
 	if (!strcmp(verb, "new") && n == 1)
 		return change(
-			k, "/keys/new", NULL, "is in force; this is the only time it is shown");
+			k, "/keys/new", NULL, "is in force");
 	if (!strcmp(verb, "change") && n == 2)
 		return change(k, "/keys/change", operands[1], "is changed");
 	if (!strcmp(verb, "rotate") && n == 2)
 		return change(k, "/keys/rotate", operands[1],
-			"takes its place; this is the only time it is shown. It is in force");
+			"takes its place");
 	if (!strcmp(verb, "revoke") && n == 2)
 		return change(k, "/keys/revoke", operands[1], "is revoked");
 	return -1;
