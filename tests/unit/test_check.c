@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cmd/cmd.h"
 #include "support/run_cmd.h"
 
 /* Arguments end with NULL. */
@@ -284,102 +283,6 @@ the_state_key_is_a_secret_that_can_be_read(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_err, "state_required: needs state_key"));
 	unlink(path("k.yaml"));
-}
-
-/* nobody in place of the daemon's user, which this machine may lack. */
-static void
-what_another_user_cannot_read_is_told_with_its_remedy(void **state)
-{
-	static const struct {
-		mode_t folder, file;
-		const char *fix; /* NULL: it can be read */
-	} rows[] = {
-		{ 0755, 0644, NULL },
-		{ 0755, 0640, "chgrp nobody " },
-		{ 0755, 0600, "chown nobody " },
-		{ 0750, 0644, "&& chmod g+rx " },
-		{ 0711, 0604, NULL },
-	};
-	char fix[CMD_FIX_BYTES];
-
-	(void)state;
-	if (geteuid() != 0)
-		skip();
-	assert_true(mkdir(path("d"), 0755) == 0 && chmod(path("."), 0755) == 0);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		put("d/f", "x");
-		assert_int_equal(chmod(path("d"), rows[i].folder), 0);
-		assert_int_equal(chmod(path("d/f"), rows[i].file), 0);
-		bool kept = cmd_user_cannot_read("nobody", path("d/f"), fix, sizeof(fix));
-		if (kept != !!rows[i].fix || (kept && !strstr(fix, rows[i].fix)))
-			fail_msg("%o %o: %s", rows[i].folder, rows[i].file, kept ? fix : "");
-		assert_false(cmd_user_cannot_read("root", path("d/f"), fix, sizeof(fix)));
-	}
-	assert_false(cmd_user_cannot_read("nobody", path("d/g"), fix, sizeof(fix)));
-	assert_int_equal(unlink(path("d/f")) | rmdir(path("d")) | chmod(path("."), 0700), 0);
-}
-
-/* As serve does. */
-static void
-key_and_state_files_are_for_their_owner_alone(void **state)
-{
-	static const struct {
-		const char *config, *file, *said;
-	} rows[] = {
-		{ "audit: {journal: j, key: a.pem}\n", "a.pem", ":5:26: audit.key: " },
-		{ "state_key: k.yaml\nstate_file: s\n", "s", ":6:13: state_file: " },
-		{ "state_key: k.yaml\naudit: {journal: j, key: a.pem}\n", "j.live",
-			":5:12: state_file: " },
-	};
-	char text[300];
-
-	(void)state;
-	put("p.yaml", POLICY);
-	put("k.yaml", "0123456789abcdef0123456789abcdef\n");
-	put("a.pem", "x");
-	assert_int_equal(chmod(path("k.yaml"), 0600) | chmod(path("a.pem"), 0600), 0);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(text, sizeof(text), "%s%s", CONFIG RELAY, rows[i].config);
-		put("c.yaml", text);
-		put(rows[i].file, "");
-		for (unsigned bit = 1; bit < 0100; bit <<= 1) {
-			assert_int_equal(chmod(path(rows[i].file), 0600 | bit), 0);
-			assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-			if (!strstr(cmd_err, rows[i].said) ||
-				!strstr(cmd_err, "its mode is 06"))
-				fail_msg("%s: %s", rows[i].file, cmd_err);
-		}
-		assert_int_equal(chmod(path(rows[i].file), 0600), 0);
-		assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
-		unlink(path(rows[i].file));
-	}
-	unlink(path("k.yaml"));
-}
-
-static void
-the_password_of_redis_can_be_read(void **state)
-{
-	char want[300];
-
-	(void)state;
-	put("p.yaml", POLICY);
-	put("c.yaml", CONFIG RELAY "redis: {url: 'redis://127.0.0.1', password_file: pw}\n");
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	snprintf(want, sizeof(want), "%s:5:", path("c.yaml"));
-	assert_memory_equal(cmd_err, want, strlen(want));
-	assert_non_null(strstr(cmd_err, "redis.password_file: "));
-	put("pw", "secret\n");
-	assert_int_equal(chmod(path("pw"), 0644), 0);
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	assert_non_null(strstr(cmd_err, "mode is 0644"));
-	assert_int_equal(chmod(path("pw"), 0600), 0);
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
-	assert_null(strstr(cmd_out, "secret"));
-	put("c.yaml", CONFIG RELAY
-		"redis: {url: 'redis+sentinel://127.0.0.1/m', sentinel_password_file: none}\n");
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	assert_non_null(strstr(cmd_err, "redis.sentinel_password_file: "));
-	unlink(path("pw"));
 }
 
 /* Who is told nothing of the others has no share until it has seen them. */
@@ -790,12 +693,9 @@ main(void)
 		cmocka_unit_test(an_observed_backend_sets_no_credential),
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
-		cmocka_unit_test(key_and_state_files_are_for_their_owner_alone),
-		cmocka_unit_test(the_password_of_redis_can_be_read),
 		cmocka_unit_test(a_share_of_nobody_knows_how_many_is_noted),
 		cmocka_unit_test(a_soft_count_that_reads_as_a_share_is_noted),
 		cmocka_unit_test(what_this_machine_lacks_is_noted),
-		cmocka_unit_test(what_another_user_cannot_read_is_told_with_its_remedy),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
 		cmocka_unit_test(routes_that_none_takes_are_noted),
