@@ -105,6 +105,7 @@ const struct table table_chat_other = { .lenient = true, CHAT, .tree = TREE };
 static const struct endpoint_row endpoints[] = {
 	OPENAI_ENDPOINTS(""),
 	OPENAI_ENDPOINTS(DEPLOYED),
+	OPENAI_ENDPOINTS("/engines/{model}"),
 	{ "GET",  "/chat/completions",              "stored_chats",  NULL, 0 },
 	{ "GET",  "/chat/completions/{id}",         "stored_chat",   NULL, E_STORED },
 	{ "GET",  "/chat/completions/{id}/messages", "stored_chats", NULL, 0 },

@@ -145,6 +145,25 @@ form_models(struct merge *m, const struct segment *name, struct segment *value,
 	return model_key_path(name->text) ? model_add_other(m->out, value->text, m->a) : 0;
 }
 
+/* Some servers end a field at a semicolon, too. */
+static int
+cut_models(struct merge *m, struct uri_pair pair)
+{
+	struct span rest = pair.value, name = pair.name, text;
+	bool cut = span_chr(rest, ';') < rest.n;
+
+	while (cut && rest.p && !m->out->table->no_models) {
+		struct span value = span_next(&rest, ';');
+		if (name.n == 0)
+			name = span_next(&value, '=');
+		if (model_key_path(name) && !uri_decode(value, true, m->a, &text) &&
+			model_add_other(m->out, text, m->a))
+			return ERR_NOMEM;
+		name.n = 0;
+	}
+	return 0;
+}
+
 static int
 body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 	struct body_refusal *why)
@@ -164,6 +183,8 @@ body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 			err = add_form(&l, raw, pair.value, ROLE_OTHER, name, out);
 		if (!err && pair.has_value)
 			err = form_models(&m, &l.v[name], &l.v[l.n - 1], declared ? why : NULL);
+		if (!err && pair.has_value)
+			err = cut_models(&m, pair);
 	}
 	if (err && why->status)
 		return err;

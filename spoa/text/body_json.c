@@ -274,7 +274,7 @@ named(const struct walk *w, const struct row *row)
 		return KEY_MODEL;
 	if (!f->object)
 		return f->names;
-	if (f->names && (f->names == KEY_MODELS || model_key_inside(f->name)))
+	if (f->names && (f->names == KEY_MODELS || !model_key_aside(f->name)))
 		return f->names;
 	return model_key(f->name);
 }
@@ -294,8 +294,9 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 		err = add_segment(w, role, SEG_JSON, ev, text, key);
 		if (!err && (w->frames[w->depth].anyone || (row && (row->flags & F_ANYONE))))
 			w->segs.v[w->segs.n - 1].unattributed = true;
-		if (!err && (!row || row->read != READ_MODEL) && named(w, row) &&
-			model_add_other(w->out, text, w->a))
+		bool names = !err && named(w, row);
+		w->frames[w->depth].told |= names;
+		if (names && (!row || row->read != READ_MODEL) && model_add_other(w->out, text, w->a))
 			return walk_no_memory(w);
 	} else if (ev->tok == JSON_NUMBER && number_is_long(text)) {
 		struct span number = read_number(w, text);
@@ -393,6 +394,14 @@ pop(struct walk *w, const struct json_event *ev)
 	settle_seals(w, f);
 	if (!err)
 		err = settle_reasoning(w, f, ev->end);
+	/* "models": {"x": {}} */
+	struct frame *holder = &w->frames[w->depth];
+	if (f->names && !f->told && holder->object && holder->names) {
+		f->told = true;
+		if (model_add_other(w->out, holder->name, w->a))
+			return walk_no_memory(w);
+	}
+	holder->told |= f->told;
 	bool anyone = f->anyone || f->role == ROLE_OTHER || (f->item && !f->spoken);
 	for (size_t i = f->message ? f->first : w->segs.n; i < w->segs.n; i++) {
 		struct segment *v = &w->segs.v[i];

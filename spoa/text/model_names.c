@@ -32,7 +32,15 @@ static const struct {
 	ENDS("modelresourcename", KEY_MODEL),
 	ENDS("modelfallback", KEY_MODEL),
 	ENDS("fallbacks", KEY_MODELS),
+	ENDS("modelslist", KEY_MODELS),
+	ENDS("modellist", KEY_MODELS),
+	ENDS("modelalias", KEY_MODEL),
+	ENDS("modelversion", KEY_MODEL),
+	ENDS("modelgroup", KEY_MODEL),
+	ENDS("engineid", KEY_MODEL),
+	ENDS("deployment", KEY_MODEL),
 	ENDS("deploymentname", KEY_MODEL),
+	ENDS("inferenceprofile", KEY_MODEL),
 	ENDS("inferenceprofilearn", KEY_MODEL),
 	ENDS("inferenceprofileid", KEY_MODEL),
 	ENDS("inferenceprofileidentifier", KEY_MODEL),
@@ -61,6 +69,31 @@ static const struct span keywords[] = {
 	SPAN_LIT("const"),
 	SPAN_LIT("required"),
 	SPAN_LIT("dependentschemas"),
+};
+static const struct span asides[] = {
+	SPAN_LIT("type"),
+	SPAN_LIT("object"),
+	SPAN_LIT("provider"),
+	SPAN_LIT("version"),
+	SPAN_LIT("speed"),
+	SPAN_LIT("effort"),
+	SPAN_LIT("mode"),
+	SPAN_LIT("region"),
+	SPAN_LIT("note"),
+	SPAN_LIT("title"),
+	SPAN_LIT("label"),
+	SPAN_LIT("description"),
+	SPAN_LIT("prompt"),
+	SPAN_LIT("messages"),
+	SPAN_LIT("instructions"),
+	SPAN_LIT("tools"),
+	SPAN_LIT("tags"),
+	SPAN_LIT("metadata"),
+	SPAN_LIT("params"),
+	SPAN_LIT("parameters"),
+	SPAN_LIT("options"),
+	SPAN_LIT("settings"),
+	SPAN_LIT("config"),
 };
 static const struct span own[] = {
 	SPAN_LIT("chattemplatekwargs"),
@@ -124,14 +157,9 @@ model_key_own(struct span key)
 }
 
 bool
-model_key_inside(struct span key)
+model_key_aside(struct span key)
 {
-	static const char *const names[] = { "id", "name", "slug", "arn", "uri", "value" };
-
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (span_ieq(key, span_str(names[i])))
-			return true;
-	return false;
+	return ends_among(key, asides, COUNT_OF(asides));
 }
 
 bool

@@ -13,8 +13,8 @@ enum model_key {
 };
 /* Blind to case and to what separates words. */
 enum model_key model_key(struct span key);
-/* In an object that says what a model is: "id", "name". */
-bool model_key_inside(struct span key);
+/* In an object that says what a model is, of something else: "type", "speed". */
+bool model_key_aside(struct span key);
 /* "json_schema", "parameters", "tools[*].function": below it is a schema, of which only what is
  * in a keyword as "properties" and "default" is a caller's own. */
 bool model_schema(struct span key);

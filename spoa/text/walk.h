@@ -22,6 +22,7 @@ struct frame {
 	bool item, spoken; /* of a message: its type is unknown; it has a role */
 	bool anyone;	   /* nobody knows who wrote what is in it */
 	bool no_models;	   /* nothing in it is one because of its name */
+	bool told;	   /* a model is named in it */
 	bool schema;	   /* what is in its keywords names none */
 	uint32_t ids; /* the segment of the ids of tokens that it lists, counted from 1; 0: none
 		       */

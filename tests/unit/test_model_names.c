@@ -64,6 +64,20 @@ static const struct {
 	{ "what Ollama shows", "ollama", "/api/show", "", "{'name':'g'}", " +g" },
 	{ "a name in Ollama's chat", "ollama", "/api/chat", "",
 		"{'model':'m','name':'g','messages':[]}", "m" },
+	{ "objects of objects", "openai", "/v1/chat/completions", "",
+		"{'model':'m','messages':[],'a':{'model':{'primary':'a','speed':'fast','b':{'x':"
+		"'b'}},'models':{'c':{},'fast':{'id':'d'}}}}",
+		"m +a +b +c +d" },
+	{ "what it is called elsewhere", "openai", "/v1/chat/completions", "",
+		"{'model':'m','messages':[],'a':{'model_alias':'a','model_version':'b',"
+		"'model_group':'c','models_list':['d'],'engine_id':'e','inference_profile':'f',"
+		"'deployment':'g'}}",
+		"m +a +b +c +d +e +f +g" },
+	{ "an engine", "openai", "/v1/engines/m/completions", "", "{'prompt':'x'}", "m" },
+	{ "a form with semicolons", "openai", "/v1/images/edits",
+		"application/x-www-form-urlencoded", "x=1;model=a&y=a%3Bmodel=b", "a +a" },
+	{ "a form's model with one", "openai", "/v1/images/edits",
+		"application/x-www-form-urlencoded", "model=a;x=1", "a;x=1 +a" },
 	{ "what is tuned", "gemini", "/v1/projects/p/locations/l/tuningJobs", "",
 		"{'baseModel':'g','preTunedModel':{'tunedModelName':'tunedModels/t'}}",
 		"g +g +tunedModels/t" },
