@@ -67,6 +67,8 @@ is "by status" "$(wc -l <"$D/out")" 4
 like "with who, where and which" "$(cat "$D/out")" '^20[-0-9T:.]+Z complete +401 alice chat openai m - 01[0-9A-Z]+$'
 tg audit list --outcome 402,5xx
 is "by several, and classes" "$(awk '{ print $3 }' "$D/out" | sort | tr '\n' ' ')" "402 500 502 503 529 "
+tg audit list --outcome provider_aborted,error_in_answer
+is "and by the words of the metrics" "$(wc -l <"$D/out")" 2
 tg audit list --outcome provider_abort
 like "by how it ended" "$(cat "$D/out")" ' provider_abort 200 alice chat openai m the_provider_closed_before_the_end_of_its_response '
 tg audit list --outcome 401 --person nobody

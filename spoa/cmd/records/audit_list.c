@@ -160,6 +160,29 @@ is_failure(const char *outcome, long long status, json_t *record)
 		       json_object_get(json_object_get(record, "answer"), "provider_error"));
 }
 
+/* What /metrics and operations call it, by the record's `why` (net/relay_answer.c); NULL: that
+ * the answer said an error. */
+static const struct {
+	const char *word, *why;
+} failures[] = { { "provider_unavailable", "the provider could not be reached" },
+	{ "provider_timeout", "the provider did not answer in time" },
+	{ "provider_aborted", "the provider closed before" },
+	{ "provider_error", "the response could not be read" }, { "error_in_answer", NULL } };
+
+static bool
+failed_so(struct span word, json_t *record)
+{
+	for (size_t i = 0; i < COUNT_OF(failures); i++)
+		if (span_is(word, failures[i].word))
+			return failures[i].why
+				       ? span_starts(span_str(text_or_dash(record, "why")),
+						 span_str(failures[i].why))
+				       : json_is_true(json_object_get(
+						 json_object_get(record, "answer"),
+						 "provider_error"));
+	return false;
+}
+
 /* One of the words of --outcome. */
 static bool
 ended_so(json_t *record, const char *wanted)
@@ -175,6 +198,7 @@ ended_so(json_t *record, const char *wanted)
 		if (span_is(word, outcome) || span_is(word, text) ||
 			(is_status(word) && word.p[1] == 'x' && word.p[0] == text[0] &&
 				strlen(text) == 3) ||
+			failed_so(word, record) ||
 			(span_is(word, failed) && is_failure(outcome, status, record)))
 			return true;
 	}
@@ -405,13 +429,17 @@ words_known(const struct audit_args *a)
 			"--outcome is of answers: --decision and --class are of decisions");
 	while (a->outcome) {
 		struct span word = span_next(&rest, ',');
-		if (!is_status(word) && !span_is(word, failed) &&
+		bool known = false;
+		for (size_t i = 0; i < COUNT_OF(failures); i++)
+			known |= span_is(word, failures[i].word);
+		if (!known && !is_status(word) && !span_is(word, failed) &&
 			span_find(word, outcomes, COUNT_OF(outcomes)) == COUNT_OF(outcomes))
 			return cmd_fail("audit list",
 				"--outcome: %.*s: complete, client_abort, provider_abort, "
 				"never_sent, denied, answer_denied, abandoned, orphaned, a "
 				"status "
-				"(429), a class of them (5xx) or error is expected",
+				"(429), a class of them (5xx), provider_unavailable, provider_timeout, "
+				"provider_aborted, provider_error, error_in_answer or error is expected",
 				SPAN_ARG(word));
 		if (!rest.n && word.p + word.n == a->outcome + strlen(a->outcome))
 			break;
