@@ -64,7 +64,9 @@ static const char *const domains[] = { ".com", ".net", ".org", ".info", ".biz", 
 	".au", ".br", ".ca", ".ch", ".cn", ".co", ".cz", ".de", ".dk", ".es", ".eu", ".fi",
 	".fr", ".gg", ".hk", ".ie", ".il", ".io", ".ir", ".jp", ".kr", ".lt", ".lv", ".mx",
 	".nl", ".nu", ".nz", ".pt", ".ro", ".ru", ".se", ".sg", ".sk", ".su", ".tk", ".tv",
-	".tw", ".ua", ".uk", ".us", ".vn", ".ws", ".za" };
+	".tw", ".ua", ".uk", ".us", ".vn", ".ws", ".za", ".icu", ".cc", ".me", ".mov", ".foo",
+	".vip", ".lol", ".cyou", ".cfd", ".sbs", ".buzz", ".bond", ".monster", ".ly", ".im",
+	".it", ".in", ".at", ".be", ".no", ".gr", ".hu", ".tr", ".th", ".my" };
 
 static bool
 ends_with(uint64_t tail, const char *text)
@@ -155,6 +157,37 @@ name_step(struct url_place *p, char c, bool letter)
 	p->name.letters = letter ? p->name.letters + 1 : 0;
 	p->name.words |= !is_digit(c);
 	p->name.puny |= p->name.label == 4 && ends_with(p->tail, "xn--");
+	if (p->name.label == 2 && !p->name.dots)
+		p->name.hex = ends_with(p->tail, "0x");
+	else
+		p->name.hex &= is_hex(c);
+}
+
+/* An address as one number, of nine digits or ten, or 0x and seven or eight. */
+static bool
+is_number(const struct url_place *p)
+{
+	return !p->name.dots && (!p->name.words || p->name.hex) &&
+	       (p->name.label == 9 || p->name.label == 10);
+}
+
+/* Hexadecimal digits and colons, two of them next to each other or seven: an address of IPv6.
+ */
+static bool
+is_ipv6(struct url_place *p, char c)
+{
+	bool part = is_hex(c) || c == ':' || c == '.';
+
+	if (part || is_alnum(c) || c == '_' || c == '-' || (c & 0x80)) {
+		p->v6.other |= !part;
+		p->v6.digits |= is_hex(c);
+		p->v6.colons += c == ':';
+		p->v6.pair |= ends_with(p->tail, "::");
+		return false;
+	}
+	bool is = !p->v6.other && p->v6.digits && (p->v6.pair || p->v6.colons == 7);
+	memset(&p->v6, 0, sizeof(p->v6));
+	return is;
 }
 
 /* Four numbers, or a name in a domain of the table: a host without anything after it. An
@@ -174,7 +207,8 @@ is_host_alone(const struct url_place *p)
 
 /* name = label 1*( "." label ) [ ":" digits ] ( "/" | "?" | "#" ), a word of its own that ends
  * as a host's name does: example.org/, but no path's a.txt/ and no address's @a.org/. Of a call
- * also name ":" digit, and as is_host_alone() says. */
+ * also one label ":" digit, name ":" path, user "@" label, and as is_host_alone() and
+ * is_number() say. */
 static bool
 is_named(struct url_place *p, char c)
 {
@@ -185,6 +219,7 @@ is_named(struct url_place *p, char c)
 	if (p->name.at == NAME_NONE && part && c != '-' && may_begin_name(p, last)) {
 		p->name.at = NAME_LABELS;
 		p->name.mailbox = last == '@';
+		p->name.user = call && last == '@' && is_alnum((char)(p->tail >> 16 & 0xff));
 	}
 	if (p->name.at == NAME_NONE || (p->name.at == NAME_PORT && is_digit(c) && !call))
 		return false;
@@ -192,24 +227,28 @@ is_named(struct url_place *p, char c)
 		name_step(p, c, letter);
 		return false;
 	}
-	bool host = names_host(p);
-	if (p->name.at == NAME_LABELS && host && c == ':') {
+	bool host = names_host(p), port = p->name.at == NAME_PORT;
+	bool label = call && (p->name.dots || (p->name.words && p->name.label > 1));
+	if (!port && (host || label) && c == ':') {
 		p->name.at = NAME_PORT;
 		return false;
 	}
-	bool port = p->name.at == NAME_PORT;
-	bool alone = host && !port && is_host_alone(p);
+	bool is = (host || p->name.user) && (c == '/' || c == '?' || c == '#');
+	if (port)
+		is |= (is_digit(c) && (host || label)) || (host && call && (part || c == '~'));
+	else
+		is |= (host && is_host_alone(p)) || (call && is_number(p));
 	memset(&p->name, 0, sizeof(p->name));
-	return alone || (host && (c == '/' || c == '?' || c == '#' || (port && is_digit(c))));
+	return is || (port && part && is_named(p, c));
 }
 
 static void
 step_out(struct url_place *p, char c)
 {
 	bool attribute = c == '=' && p->html;
-	bool named = is_named(p, c);
+	bool named = is_named(p, c), v6 = p->mode == URL_CALL && is_ipv6(p, c);
 
-	if (is_share(p, c) || named) {
+	if (is_share(p, c) || named || v6) {
 		begin(p, true);
 		p->found = true;
 		return;
@@ -447,13 +486,46 @@ step_spelled(struct url_place *p, char c)
 	step(p, c);
 }
 
+/* A letter or sign of full width, or another dot, as hosts are read (UTS #46); 0: none. */
+static char
+narrow(uint32_t c)
+{
+	if (c == 0x3002 || c == 0xff61)
+		return '.';
+	return c > 0xff00 && c < 0xff5f ? (char)(c - 0xfee0) : 0;
+}
+
+static void
+step_narrow(struct url_place *p, char c)
+{
+	if (p->at == URL_OUT)
+		step_spelled(p, to_lower(c));
+	else
+		step(p, to_lower(c));
+}
+
 void
 url_place_step(struct url_place *p, int c)
 {
-	char now = c < 0 ? (char)0x80 : to_lower((char)c);
+	unsigned n = p->wide.n;
+	bool leads = c == 0xe3 || c == 0xef, goes_on = n && c >= 0x80 && c < 0xc0;
 
-	if (p->at == URL_OUT)
-		step_spelled(p, now);
-	else
-		step(p, now);
+	if (p->mode != URL_CALL || c < 0) {
+		char as = c < -1 && p->mode == URL_CALL ? narrow((uint32_t)-c) : 0;
+		step_narrow(p, as ? as : c < 0 ? (char)0x80 : (char)c);
+		return;
+	}
+	if (goes_on && n == 2) {
+		char as = narrow((p->wide.bytes[0] & 15u) << 12 |
+				 (p->wide.bytes[1] & 63u) << 6 | ((unsigned)c & 63));
+		p->wide.n = as ? 0 : n;
+		c = as ? as : c;
+	} else if (goes_on || (leads && !n)) {
+		p->wide.bytes[p->wide.n++] = (unsigned char)c;
+		return;
+	}
+	for (unsigned i = 0; i < p->wide.n; i++)
+		step_narrow(p, (char)p->wide.bytes[i]);
+	p->wide.n = 0;
+	step_narrow(p, (char)c);
 }

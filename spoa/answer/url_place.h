@@ -36,9 +36,18 @@ struct url_place {
 		bool puny;	      /* they begin with xn-- */
 		bool words;	      /* not all of it is digits and dots */
 		bool root;	      /* a host's without its last dot */
-		bool mailbox;	      /* it comes after an @ */
+		bool mailbox, user;   /* it comes after an @; and that after a user */
+		bool hex;	      /* it begins with 0x, and is digits */
 		uint64_t end;	      /* its last eight characters, but for the root's dot */
 	} name;
+	struct { /* an address of IPv6, so far; URL_CALL */
+		bool other, digits, pair;
+		unsigned colons;
+	} v6;
+	struct { /* bytes of what may be a character of full width; URL_CALL */
+		unsigned n;
+		unsigned char bytes[2];
+	} wide;
 	struct { /* \\host, so far */
 		unsigned slashes, n;
 		bool backslash, dotted, maybe_escape;
@@ -61,7 +70,7 @@ struct url_place {
 	} ref;
 };
 
-/* On by a character; -1: any that is not ASCII. */
+/* On by a byte; below 0: by a character that is not ASCII, -1 any, else its code, negative. */
 void url_place_step(struct url_place *p, int c);
 /* What comes next is a part of a URL that has begun. */
 static inline bool

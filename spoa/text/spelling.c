@@ -45,7 +45,7 @@ escape_unit(struct span in, unsigned level, size_t n, int *c)
 				return n; /* no escape: the backslash is itself */
 			unit = unit << 4 | hex_value((char)digit);
 		}
-		*c = unit < 0x80 ? unit : -1;
+		*c = unit < 0x80 ? unit : -unit;
 		return at;
 	}
 	const char *known = digit > 0 && digit < 0x80 ? strchr(from, digit) : NULL;
