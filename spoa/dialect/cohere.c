@@ -17,7 +17,7 @@ static const struct row chat_rows[] = {
 	{ "messages[*].content[*].text", T_STRING,        ROLE_BY_MESSAGE, 0, 0 },
 	{ "messages[*].content[*].thinking", T_STRING,    ROLE_BY_MESSAGE, 0, 0 },
 	{ "messages[*].content[*].image_url.url", T_STRING, ROLE_BY_MESSAGE, F_OPAQUE, 0 },
-	{ "messages[*].content[*].document", T_ANY,       ROLE_DOCUMENT, F_DEEP, 0 },
+	{ "messages[*].content[*].document", T_ANY,       ROLE_BY_MESSAGE, F_DEEP, 0 },
 	{ "messages[*].tool_plan",       T_STRING|T_NULL, ROLE_BY_MESSAGE, 0, 0 },
 	{ "messages[*].citations",       T_ANY,           ROLE_DOCUMENT, F_DEEP, 0 },
 	{ "messages[*].tool_call_id",    T_STRING|T_NULL, ROLE_TOOL_RESULT, 0, 0 },

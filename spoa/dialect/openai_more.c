@@ -20,17 +20,17 @@
 /* ---- responses ---- */
 
 /* Tools: what describes a caller's own is no more than that. */
-#define TOOLS(at, types) \
-	{ at,                             types, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].parameters",            T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].input_schema",          T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].function",              T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].format",                T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].annotations",           T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at "[*].filters",               T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at "[*].headers",               T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 }, \
-	{ at "[*].tools[*].parameters",   T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].tools[*].input_schema", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }
+#define TOOLS(at, types, role) \
+	{ at,                             types, role, F_DEEP, 0 }, \
+	{ at "[*].parameters",            T_ANY, role, F_DEEP, 0 }, \
+	{ at "[*].input_schema",          T_ANY, role, F_DEEP, 0 }, \
+	{ at "[*].function",              T_ANY, role, F_DEEP, 0 }, \
+	{ at "[*].format",                T_ANY, role, F_DEEP, 0 }, \
+	{ at "[*].annotations",           T_ANY, role, F_DATA, 0 }, \
+	{ at "[*].filters",               T_ANY, role, F_DATA, 0 }, \
+	{ at "[*].headers",               T_ANY, role, F_DATA, 0 }, \
+	{ at "[*].tools[*].parameters",   T_ANY, role, F_DEEP, 0 }, \
+	{ at "[*].tools[*].input_schema", T_ANY, role, F_DEEP, 0 }
 
 /* Items of a conversation; what an item's type says of its role counts where it has none. */
 #define ITEMS(at) \
@@ -54,6 +54,7 @@
 	{ at "[*].output[*].image_url",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
 	{ at "[*].output[*].file_data",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
 	{ at "[*].result",                T_ANY, ROLE_TOOL_RESULT, F_DATA|F_OPAQUE, READ_IMAGE }, \
+	{ at "[*].revised_prompt",        T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ at "[*].arguments",             T_ANY, ROLE_BY_MESSAGE, F_DATA, 0 }, \
 	{ at "[*].action",                T_ANY, ROLE_BY_MESSAGE, F_DATA, 0 }, \
 	{ at "[*].action.sources",        T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
@@ -62,7 +63,7 @@
 	{ at "[*].outputs",               T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ at "[*].logs",                  T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ at "[*].error",                 T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	TOOLS(at "[*].tools", T_ANY)
+	TOOLS(at "[*].tools", T_ANY, ROLE_BY_MESSAGE)
 
 #define ITEM_REFS(at) \
 	{ at "[*].content[*].image_url",  "url" }, \
@@ -84,7 +85,7 @@ static const struct row responses_rows[] = {
 	ITEMS("input"),
 	{ "prompt",                       T_OBJECT|T_NULL, ROLE_OTHER, 0, 0 },
 	{ "prompt.variables",             T_OBJECT|T_NULL, ROLE_USER, F_DATA, 0 },
-	TOOLS("tools", T_ARRAY|T_NULL),
+	TOOLS("tools", T_ARRAY|T_NULL, ROLE_TOOL_DEFINITION),
 	{ "metadata",                     T_ANY, ROLE_OTHER, F_DATA, 0 },
 	{ "tools[*]",                     T_OBJECT, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "tools[*].type",                T_STRING, ROLE_TOOL_DEFINITION, F_RESERVED, 0 },
@@ -255,10 +256,10 @@ const struct table table_batch_job = {
 static const struct row session_rows[] = {
 	MODEL,
 	{ "instructions",         T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
-	TOOLS("tools", T_ANY),
+	TOOLS("tools", T_ANY, ROLE_TOOL_DEFINITION),
 	{ "session.model",        T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL },
 	{ "session.instructions", T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
-	TOOLS("session.tools", T_ANY),
+	TOOLS("session.tools", T_ANY, ROLE_TOOL_DEFINITION),
 	{ "session.prompt.variables", T_ANY, ROLE_USER, F_DATA, 0 },
 	{ "session.tracing.metadata", T_ANY, ROLE_OTHER, F_DATA, 0 },
 	{ 0 },
