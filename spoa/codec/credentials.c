@@ -133,7 +133,11 @@ header_overrides(struct span name)
 		"method-override", "^x-method", "^x-original-method", "^x-rewrite-method",
 		"original-url", "original-uri", "original-path", "rewrite-url", "rewrite-uri",
 		"rewrite-path", "^x-override-url", "^x-override-uri", "^x-http-url-override",
-		"^x-http-path-override", "^x-http-host-override", "http-destinationurl" };
+		"^x-http-path-override", "^x-http-host-override", "http-destinationurl",
+		"^x-forwarded-url", "^x-forwarded-uri", "^x-forwarded-path", "forwarded-prefix",
+		"forwarded-method", "original-host", "^x-proxy-url", "^x-proxy-uri",
+		"arbitrary-url", "unencoded-url", "^x-request-uri", "^x-request-url",
+		"^x-request-path", "^x-host-override", "^x-url-override" };
 
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (matches(name, names[i], false))

@@ -54,10 +54,14 @@ headers_that_name_another_method_or_path(void **state)
 {
 	static const char *const yes[] = { "x-http-method-override", "X_HTTP_Method_Override",
 		"x-http-method", "X-Method-Override", "x-original-url", "X-Original-URI",
-		"x-rewrite-url", "X-Rewrite-Uri", "x-original-method", "http-method-override" };
+		"x-rewrite-url", "X-Rewrite-Uri", "x-original-method", "http-method-override",
+		"x-forwarded-uri", "X_Forwarded_Path", "x-forwarded-method",
+		"x-forwarded-prefix", "x-original-host", "x-proxy-url", "x-arbitrary-url",
+		"x-waws-unencoded-url", "x-request-uri" };
 	static const char *const no[] = { "access-control-request-method", "x-method-name",
-		"content-location", "referer", "x-forwarded-for", "x-url", "url", "method",
-		"x-original-to" };
+		"content-location", "referer", "x-forwarded-for", "x-forwarded-host",
+		"x-forwarded-proto", "x-forwarded-port", "x-request-id", "x-url", "url",
+		"method", "x-original-to" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
