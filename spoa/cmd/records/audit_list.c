@@ -161,7 +161,7 @@ is_failure(const char *outcome, long long status, json_t *record)
 }
 
 /* What /metrics and operations call it, by the record's `why` (net/relay_answer.c); NULL: that
- * the answer said an error. */
+ * the answer said an error with the status of a success. */
 static const struct {
 	const char *word, *why;
 } failures[] = { { "provider_unavailable", "the provider could not be reached" },
@@ -177,7 +177,9 @@ failed_so(struct span word, json_t *record)
 			return failures[i].why
 				       ? span_starts(span_str(text_or_dash(record, "why")),
 						 span_str(failures[i].why))
-				       : json_is_true(json_object_get(
+				       : json_integer_value(json_object_get(record, "status")) <
+							 400 &&
+						 json_is_true(json_object_get(
 						 json_object_get(record, "answer"),
 						 "provider_error"));
 	return false;
