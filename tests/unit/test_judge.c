@@ -12,6 +12,7 @@
 #include "edge/judge.h"
 #include "edge/judge_private.h"
 #include "support/judge_rows.h"
+#include "support/judge_silent.h"
 #include "support/temp_dir.h"
 
 static const char head[] = "global\n"
