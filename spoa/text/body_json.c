@@ -296,7 +296,8 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 			w->segs.v[w->segs.n - 1].unattributed = true;
 		bool names = !err && named(w, row);
 		w->frames[w->depth].told |= names;
-		if (names && (!row || row->read != READ_MODEL) && model_add_other(w->out, text, w->a))
+		if (names && (!row || row->read != READ_MODEL) &&
+			model_add_other(w->out, text, w->a))
 			return walk_no_memory(w);
 	} else if (ev->tok == JSON_NUMBER && number_is_long(text)) {
 		struct span number = read_number(w, text);
