@@ -18,7 +18,7 @@ with_rules() {
 		*) printf '%s\n' "$line" ;;
 		esac
 	done
-	printf '\nbackend keyless\n    server local 127.0.0.1:1\n'
+	printf '\nbackend keyless # tollgate: no guard\n    server local 127.0.0.1:1\n'
 }
 ipv4() { sed 's/ipv4(\([0-9.]*\))/str(\1)/'; } # an address of a text, in every version
 json='content-type: application/json'
