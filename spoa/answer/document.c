@@ -266,7 +266,7 @@ read_value(struct reader *r, struct place at, const struct json_event *first)
 static bool
 type_is(struct span type, const char *row)
 {
-	return *row == '*' ? memmem(type.p, type.n, row + 1, strlen(row + 1)) != NULL
+	return *row == '*' ? type.n && memmem(type.p, type.n, row + 1, strlen(row + 1))
 			   : span_is(type, row);
 }
 
