@@ -6,6 +6,7 @@
 #   make SAN=address,undefined   instrumented build (see asan, tsan)
 
 SHELL   := /bin/bash
+comma   := ,
 B       ?= build
 CC      ?= cc
 PREFIX  ?= /usr/local
@@ -302,7 +303,7 @@ docker-test: ## docker/ built and run with an engine of its own: traffic, restar
 # libllhttp-dev; on Debian 12 the package node-llhttp brings the sources.
 DEPS_LLHTTP := 'libllhttp-dev|node-llhttp'
 DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl ca-certificates tzdata
-DEPS_TEST := libcmocka-dev varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml jq:jq patch:patch \
+DEPS_TEST := libcmocka-dev varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml jq:jq patch:patch valgrind:valgrind \
 	git:git pgrep:procps ip:iproute2 systemd-sysusers:systemd-standalone-sysusers systemd-tmpfiles:systemd-standalone-tmpfiles
 DEPS_FRESH := mmdebstrap:mmdebstrap
 BUILD_LACKS := $(DEPS_BUILD) $(if $(wildcard /usr/include/llhttp.h /usr/share/include/llhttp/llhttp.h),,$(DEPS_LLHTTP))
@@ -435,6 +436,22 @@ bench-answers: $(B)/bench/answers ## CPU us a token event of a stream, ms a whol
 $(B)/bench/quota: tests/bench/quota.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS) -lcmocka
+
+# Instructions a request (tests/bench/count): built as its accepted counts were.
+COUNT_WRAP := memcpy memmove memset malloc calloc realloc __memcpy_chk __memmove_chk __memset_chk \
+	sodium_memzero explicit_bzero __explicit_bzero_chk
+
+$(B)/bench/count: tests/bench/count.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS) \
+		-lcmocka $(patsubst %,-Wl$(comma)--wrap=%,$(COUNT_WRAP))
+
+.PHONY: count
+count: ## instructions a request, by callgrind (COUNT="--against FILE")
+	@tests/support/deps valgrind:valgrind
+	@[ -d $(B)/ranks ] || $(MAKE) -s --no-print-directory ranks
+	@$(MAKE) -s --no-print-directory B=$(B)/count OPT="-O2 -g" $(B)/count/bench/count
+	@tests/bench/count-run $(B)/count $(COUNT)
 
 .PHONY: bench-quota
 bench-quota: $(B)/bench/quota ## Redis' CPU a reservation and a settlement, beside a Lua script
