@@ -272,10 +272,10 @@ add_models(struct reader *r, const struct yaml_node *n, const struct price_row *
 			return;
 		}
 		rows[*count] = *row;
-		rows[*count].model = arena_strdup(r->a, pattern);
 		rows[*count].at = n;
-		if (rows[*count].model)
-			++*count;
+		const char *model = arena_strdup(r->a, pattern);
+		if (model)
+			price_row_names(&rows[(*count)++], model);
 	}
 	if (!variants)
 		diag_at(r->d, n, "model: a group such as {us.,eu.} is expected, found %s",

@@ -87,15 +87,38 @@ counts_before(const struct price_row *a, const struct price_row *b)
 					  : a->from_s > b->from_s;
 }
 
+/* At most eight bytes, zeros after them. */
+static uint64_t
+first_bytes(const char *p, size_t n)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, p, n < sizeof(v) ? n : sizeof(v));
+	return v;
+}
+
+void
+price_row_names(struct price_row *row, const char *model)
+{
+	size_t n = strcspn(model, "*");
+
+	row->model = model;
+	row->begins = first_bytes(model, n);
+	row->begins_mask = first_bytes("\xff\xff\xff\xff\xff\xff\xff\xff", n);
+}
+
 /* Of those valid that match. `version`: the name stands for one of its versions, of which a
  * pattern that ends in * was asked already. */
 static const struct price_row *
 best_row(const struct price_list *l, struct span model, int64_t at_s, bool version)
 {
 	const struct price_row *best = NULL;
+	uint64_t begins = model.n ? first_bytes(model.p, model.n) : 0;
 
 	for (size_t i = 0; l && i < l->nrows; i++) {
 		const struct price_row *r = &l->rows[i];
+		if ((begins ^ r->begins) & r->begins_mask)
+			continue;
 		bool open = span_ends(span_str(r->model), SPAN_LIT("*"));
 		if (r->from_s <= at_s && !(version && open) && price_matches(r->model, model) &&
 			(!best || counts_before(r, best)))

@@ -117,6 +117,8 @@ struct price_where {
 
 struct price_row {
 	const char *model; /* pattern: * is any text */
+	/* price_row_names(): what its first bytes are, before a *; none where the mask is 0 */
+	uint64_t begins, begins_mask;
 	int64_t from_s;	   /* wall: valid from then on; 0: always was */
 	char from[11];	   /* the date, "" for always: records say it */
 	struct price_rates rates;
@@ -156,6 +158,8 @@ struct prices {
 	bool where; /* a row has some */
 };
 
+/* Sets model and what is compared before it; the text is borrowed. */
+void price_row_names(struct price_row *row, const char *model);
 /* The list for a provider: by its name; where no pattern matches that, by `otherwise` (its
  * dialect's). The most specific pattern counts. NULL: there is none. */
 const struct price_list *prices_list(

@@ -272,10 +272,19 @@ a_row_means_the_versions_of_its_model(void **state)
 		{ "", 0 },
 	};
 
+	struct price_row read[COUNT_OF(rows)]; /* as a file's are */
+	const struct price_list of_file = { .name = "p", .rows = read, .nrows = COUNT_OF(rows) };
+
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (price_find(&l, span_str(names[i].model), 0) != &rows[names[i].row])
+	memcpy(read, rows, sizeof(read));
+	for (size_t i = 0; i < COUNT_OF(read); i++)
+		price_row_names(&read[i], read[i].model);
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		struct span name = span_str(names[i].model);
+		if (price_find(&l, name, 0) != &rows[names[i].row] ||
+			price_find(&of_file, name, 0) != &read[names[i].row])
 			fail_msg("%s", names[i].model);
+	}
 }
 
 /* ---- sums ---- */
