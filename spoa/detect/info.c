@@ -18,6 +18,7 @@ detect_info(const struct detect_rules *r, size_t entity, struct detect_info *out
 		.examples = e->nexamples,
 		.context = e->context.words.n,
 		.against = e->context.against.n,
+		.boost = e->context.boost,
 		.own = e->own };
 	for (size_t i = 0; i < r->npatterns; i++)
 		out->patterns += r->patterns[i].entity == entity;
@@ -36,11 +37,25 @@ detect_pattern_info(const struct detect_rules *r, size_t entity, size_t nth,
 		const struct pattern *p = &r->patterns[i];
 		if (p->entity != entity || nth-- > 0)
 			continue;
-		*out = (struct detect_pattern_info){ p->name, p->regex,
-			p->check ? p->check->name : "", starts[p->kind], p->score };
+		*out = (struct detect_pattern_info){ p->name, p->regex, "", "", starts[p->kind],
+			p->score };
+		if (p->check) {
+			out->check = p->check->name;
+			out->proof = p->check->proof ? p->check->proof : CHECK_DIGITS;
+		}
 		return true;
 	}
 	return false;
+}
+
+void
+detect_literals(const struct detect_rules *r, size_t entity,
+	void (*each)(void *arg, struct span literal), void *arg)
+{
+	for (size_t h = 0; h < (size_t)1 << LITERAL_BITS; h++)
+		for (const struct literal *l = r->prefilter.literals[h]; l; l = l->next)
+			if (r->patterns[l->pattern].entity == entity)
+				each(arg, l->text);
 }
 
 bool

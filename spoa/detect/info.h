@@ -10,6 +10,7 @@ struct detect_info {
 	float threshold;
 	size_t patterns, examples;
 	size_t context, against; /* words */
+	float boost;		 /* what a word of context adds */
 	bool own;		 /* a policy's */
 };
 void detect_info(const struct detect_rules *r, size_t entity, struct detect_info *out);
@@ -17,12 +18,16 @@ void detect_info(const struct detect_rules *r, size_t entity, struct detect_info
 struct detect_pattern_info {
 	const char *name, *regex;
 	const char *check; /* its validator's name, "" where it has none */
+	const char *proof; /* what that one looks at, likewise */
 	const char *start; /* literal, digits, byte, anywhere */
 	float score;
 };
 /* Pattern number `nth` of an entity; false after the last. */
 bool detect_pattern_info(const struct detect_rules *r, size_t entity, size_t nth,
 	struct detect_pattern_info *out);
+/* Each text that a pattern of an entity begins at. */
+void detect_literals(const struct detect_rules *r, size_t entity,
+	void (*each)(void *arg, struct span literal), void *arg);
 /* Word number `nth` of its context, or of what speaks against it; false after the last. */
 bool detect_context_word(const struct detect_rules *r, size_t entity, bool against, size_t nth,
 	struct span *out);

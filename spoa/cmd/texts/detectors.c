@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "cmd/texts/scan_rules.h"
+#include "cmd/texts/detectors_list.h"
 #include "config/read.h"
 #include "detect/custom/fingerprint.h"
 #include "detect/custom/sample_text.h"
@@ -23,82 +23,13 @@ enum {
 
 struct args {
 	const char *policy, *dir;
-	bool json;
+	bool json, markdown;
 	uint64_t bytes;
 	char **operands; /* argv's */
 	size_t noperands;
 };
 
-/* ---- list and show ---- */
-
-static void
-checks_of(const struct detect_rules *r, size_t entity, struct buf *out)
-{
-	struct detect_pattern_info p;
-
-	buf_clear(out);
-	for (size_t i = 0; detect_pattern_info(r, entity, i, &p); i++) {
-		size_t n = strlen(p.check);
-		bool there = n == 0;
-		for (struct span rest = buf_view(out); rest.n && !there;)
-			there = span_is(span_next(&rest, ','), p.check);
-		if (!there)
-			buf_printf(out, "%s%s", out->n ? "," : "", p.check);
-	}
-}
-
-static void
-list_json(const struct detect_info *e, struct span checks, struct buf *out)
-{
-	bool first = true;
-
-	buf_str(out, "{\"entity\":");
-	buf_json_str(out, span_str(e->name));
-	buf_str(out, ",\"class\":");
-	buf_json_str(out, span_str(e->class));
-	buf_printf(out,
-		",\"threshold\":%.2f,\"patterns\":%zu,\"examples\":%zu,\"validators\":[",
-		(double)e->threshold, e->patterns, e->examples);
-	while (checks.n) {
-		if (!first)
-			buf_putc(out, ',');
-		first = false;
-		buf_json_str(out, span_next(&checks, ','));
-	}
-	buf_str(out, "],\"source\":");
-	buf_json_str(out, span_str(e->source));
-	buf_printf(out, ",\"own\":%s}\n", e->own ? "true" : "false");
-}
-
-static int
-list(const struct scan_rules *s, const struct args *a)
-{
-	const float *thresholds = scan_rules_thresholds(s);
-	struct buf out, checks;
-
-	buf_init(&out, 0);
-	buf_init(&checks, 0);
-	if (!a->json)
-		buf_printf(&out, "%-26s %-8s %9s %8s %8s %s\n", "ENTITY", "CLASS", "THRESHOLD",
-			"PATTERNS", "EXAMPLES", "VALIDATORS");
-	for (size_t i = 0; i < detect_entity_count(s->rules); i++) {
-		struct detect_info e;
-		detect_info(s->rules, i, &e);
-		if (thresholds)
-			e.threshold = thresholds[i];
-		checks_of(s->rules, i, &checks);
-		if (a->json)
-			list_json(&e, buf_view(&checks), &out);
-		else
-			buf_printf(&out, "%-26s %-8s %9.2f %8zu %8zu %.*s\n", e.name, e.class,
-				(double)e.threshold, e.patterns, e.examples,
-				SPAN_ARG(buf_view(&checks)));
-	}
-	bool ok = cmd_write(&out);
-	buf_free(&checks);
-	buf_free(&out);
-	return ok ? EXIT_DONE : cmd_fail("stdout", "%s", strerror(errno));
-}
+/* ---- show ---- */
 
 static void
 show_words(const struct detect_rules *r, size_t entity, bool against)
@@ -168,6 +99,14 @@ show(const struct scan_rules *s, const struct args *a)
 		code = one > code ? one : code;
 	}
 	return code;
+}
+
+static int
+list(const struct scan_rules *s, const struct args *a)
+{
+	return detectors_list(s, a->markdown ? LIST_MARKDOWN
+				 : a->json   ? LIST_JSON
+					     : LIST_TABLE);
 }
 
 /* ---- test ---- */
@@ -408,8 +347,8 @@ read_args(int argc, char **argv, struct args *a)
 {
 	const char *bytes = NULL;
 	const struct cmd_option options[] = { { "json", .flag = &a->json },
-		{ "policy", .text = &a->policy }, { "dir", .text = &a->dir },
-		{ "bytes", .text = &bytes }, { .name = NULL } };
+		{ "markdown", .flag = &a->markdown }, { "policy", .text = &a->policy },
+		{ "dir", .text = &a->dir }, { "bytes", .text = &bytes }, { .name = NULL } };
 	int n = cmd_options(argc - 1, argv + 1, options, &a->operands);
 
 	if (n < 0)

@@ -7,7 +7,7 @@
 #include "base/ascii.h"
 
 static const struct check checks[] = {
-#define X(name, fn) { name, fn },
+#define X(name, fn, proof) { name, fn, proof },
 	CHECK_TABLE(X)
 #undef X
 };

@@ -32,7 +32,10 @@ struct candidate {
 struct check {
 	const char *name;
 	enum check_result (*run)(struct candidate *c); /* NULL: a row of check_digits.c */
+	const char *proof; /* what it says of a value, for people; of those rows CHECK_DIGITS */
 };
+#define CHECK_DIGITS "check digits, ranges or a date"
+
 
 /* NULL where there is none of that name. */
 const struct check *check_find(struct span name);
@@ -44,62 +47,77 @@ bool check_ends_early(const struct check *k);
 void check_names(struct buf *out);
 
 /* clang-format off */
+/* X(name, function, what it proves: `tollgate detectors list --markdown`) */
 #define CHECK_TABLE_SECRETS(X) \
-	X("vendor",     check_vendor)     /* after its vendor's name: a shape, and a key that says secret */ \
-	X("k8s",        check_k8s)        /* the data of a Kubernetes Secret */ \
-	X("ppk",        check_ppk)        /* a PuTTY key file, to its MAC */ \
-	X("crc62",      check_crc62)      /* CRC-32 in base 62 at the end: GitHub, npm */ \
-	X("grafana",    check_grafana)    /* CRC-32 in hex at the end */ \
-	X("bech32_key", check_bech32_key) /* BIP 173: age, Nostr */ \
-	X("xprv",       check_xprv)       /* BIP 32: Base58Check of 78 bytes */ \
-	X("pypi",       check_pypi)       /* a macaroon, version 2, in base64 */ \
-	X("json64",     check_json64)     /* JSON in base64 */ \
-	X("discord",    check_discord)    /* a snowflake in base64 before the dot */ \
-	X("aws_id",     check_aws_id)     /* base32 with an account number inside */ \
-	X("basic",      check_basic)      /* RFC 7617: user:password in base64 */
+	X("vendor",     check_vendor,     "its key says secret") \
+	X("k8s",        check_k8s,        "the data of a Kubernetes Secret") \
+	X("ppk",        check_ppk,        "grammar to its MAC") \
+	X("crc62",      check_crc62,      "CRC-32 in base 62") /* GitHub, npm */ \
+	X("grafana",    check_grafana,    "CRC-32 in hex") \
+	X("bech32_key", check_bech32_key, "bech32 (BIP 173)") /* age, Nostr */ \
+	X("xprv",       check_xprv,       "Base58Check of 78 bytes (BIP 32)") \
+	X("pypi",       check_pypi,       "a macaroon in base64") \
+	X("json64",     check_json64,     "JSON in base64") \
+	X("discord",    check_discord,    "a snowflake in base64") \
+	X("aws_id",     check_aws_id,     "an account number in base32") \
+	X("basic",      check_basic,      "user:password in base64 (RFC 7617)")
 
 #define CHECK_TABLE(X) \
-	X("card",     check_card)     /* ISO/IEC 7812-1: issuer range, length, Luhn */ \
-	X("ssn",      check_ssn)      /* SSA: area, group, serial */ \
-	X("iban",     check_iban)     /* ISO 13616: country length, mod 97 */ \
-	X("phone",    check_phone)    /* E.164 country code and length; NANP; national shapes */ \
-	X("ip",       check_ip)       /* RFC 4291, RFC 5952; version numbers are none */ \
-	X("ip_special", check_ip_special) /* the same, of nobody: RFC 6890 and public resolvers */ \
-	X("email",    check_email)    /* RFC 5321 4.1.2, RFC 6531 */ \
-	X("jwt",      check_jwt)      /* RFC 7515: the header decodes to JSON with alg */ \
-	X("pem",      check_pem)      /* RFC 7468: a private key's body, with or without END */ \
-	X("token",    check_token)    /* random looking: no placeholder, no run of one byte */ \
-	X("generic",  check_generic)  /* key=value: entropy, mixed classes, stop words */ \
-	X("password", check_password) /* key=value, chosen by a person */ \
-	X("argument", check_argument) /* a password after its option or statement */ \
-	X("bearer",   check_bearer)   /* a credential in a header: random looking */ \
-	X("userinfo", check_userinfo) /* scheme://user:password@host */ \
-	X("curl",     check_curl)     /* curl -u user:password */ \
+	X("card",     check_card,     "issuer range, length, Luhn (ISO/IEC 7812-1)") \
+	X("ssn",      check_ssn,      "area, group and serial in use") \
+	X("iban",     check_iban,     "country length, mod 97 (ISO 13616)") \
+	X("phone",    check_phone,    "country plan and length") /* E.164, NANP, national shapes */ \
+	X("ip",       check_ip,       "RFC 4291") /* RFC 5952; version numbers are none */ \
+	X("ip_special", check_ip_special, "RFC 6890, public resolvers") \
+	X("email",    check_email,    "RFC 5321 grammar") /* 4.1.2; RFC 6531 */ \
+	X("jwt",      check_jwt,      "its header is JSON with alg (RFC 7515)") \
+	X("pem",      check_pem,      "a private key's body (RFC 7468)") /* with or without END */ \
+	X("token",    check_token,    "looks random") /* no placeholder, no run of one byte */ \
+	X("generic",  check_generic,  "looks random, no stop word") /* key=value: entropy, mixed classes */ \
+	X("password", check_password, "no stop word") /* key=value, chosen by a person */ \
+	X("argument", check_argument, "no stop word") /* after its option or statement */ \
+	X("bearer",   check_bearer,   "looks random") /* a credential in a header */ \
+	X("userinfo", check_userinfo, "no stop word") /* scheme://user:password@host */ \
+	X("curl",     check_curl,     "no stop word") /* curl -u user:password */ \
 	CHECK_TABLE_SECRETS(X) \
-	X("none",     check_none)     /* the pattern says it all */ \
-	CHECK_TABLE_IDS(X)
+	X("none",     check_none,     "") /* the pattern says it all */ \
+	X("uk_nino",  check_uk_nino,  "prefixes in use") \
+	X("uk_driving", check_uk_driving, "date") \
+	X("uk_postcode", check_uk_postcode, "areas in use") \
+	X("us_mbi",   check_us_mbi,   "grammar") \
+	X("bic",      check_bic,      "ISO 3166 country") \
+	X("named",    check_named,    "enough digits, no date") \
+	X("mrn",      check_mrn,      "enough digits, no date") \
+	X("id_text",  check_id_text,  "enough digits, no date") \
+	X("plate",    check_plate,    "letters and digits") \
+	X("mac",      check_mac,      "not all one digit") \
+	X("date",     check_date,     "calendar") \
+	X("base58",   check_base58,   "Base58Check") \
+	X("bech32",   check_bech32,   "bech32 or bech32m") \
+	X("ethereum", check_ethereum, "EIP-55") \
+	CHECK_TABLE_NUMBERS(X)
 
 /* Numbers with check digits, dates or grammars; the specification is at each function in
  * check_id_*.c, check_finance.c and check_crypto.c. Most are rows of check_digits.c. */
-#define CHECK_TABLE_IDS(X) \
-	X("be_nrn", check_be_nrn) X("fr_nir", check_fr_nir) X("fr_spi", check_fr_spi) \
-	X("de_tax", check_de_tax) X("de_document", check_de_document) X("de_rvnr", check_de_rvnr) \
-	X("es_nif", check_es_nif) X("es_nss", check_es_nss) X("it_fiscal", check_it_fiscal) \
-	X("ie_ppsn", check_ie_ppsn) X("lu_nin", check_lu_nin) X("fi_hetu", check_fi_hetu) \
-	X("cz_rodne_cislo", check_cz_rodne_cislo) X("lv_pk", check_lv_pk) \
-	X("ru_snils", check_ru_snils) X("uk_nino", check_uk_nino) X("uk_utr", check_uk_utr) \
-	X("uk_driving", check_uk_driving) X("uk_postcode", check_uk_postcode) X("vin", check_vin) \
-	X("mx_curp", check_mx_curp) X("mx_rfc", check_mx_rfc) X("mx_rfc_strict", check_mx_rfc_strict) \
-	X("in_gstin", check_in_gstin) X("cn_id", check_cn_id) X("tw_id", check_tw_id) \
-	X("hk_id", check_hk_id) X("sg_nric", check_sg_nric) X("au_abn", check_au_abn) \
-	X("us_npi", check_us_npi) X("us_dea", check_us_dea) \
-	X("us_mbi", check_us_mbi) X("de_kvnr", check_de_kvnr) X("nz_nhi", check_nz_nhi) \
-	X("bic", check_bic) X("named", check_named) X("mrn", check_mrn) X("id_text", check_id_text) \
-	X("plate", check_plate) X("mac", check_mac) X("date", check_date) X("base58", check_base58) \
-	X("bech32", check_bech32) X("ethereum", check_ethereum)
+#define CHECK_TABLE_NUMBERS(X) \
+	X("be_nrn", check_be_nrn, CHECK_DIGITS) X("fr_nir", check_fr_nir, CHECK_DIGITS) \
+	X("fr_spi", check_fr_spi, CHECK_DIGITS) X("de_tax", check_de_tax, CHECK_DIGITS) \
+	X("de_document", check_de_document, CHECK_DIGITS) X("de_rvnr", check_de_rvnr, CHECK_DIGITS) \
+	X("es_nif", check_es_nif, CHECK_DIGITS) X("es_nss", check_es_nss, CHECK_DIGITS) \
+	X("it_fiscal", check_it_fiscal, CHECK_DIGITS) X("ie_ppsn", check_ie_ppsn, CHECK_DIGITS) \
+	X("lu_nin", check_lu_nin, CHECK_DIGITS) X("fi_hetu", check_fi_hetu, CHECK_DIGITS) \
+	X("cz_rodne_cislo", check_cz_rodne_cislo, CHECK_DIGITS) X("lv_pk", check_lv_pk, CHECK_DIGITS) \
+	X("ru_snils", check_ru_snils, CHECK_DIGITS) X("uk_utr", check_uk_utr, CHECK_DIGITS) \
+	X("vin", check_vin, CHECK_DIGITS) X("mx_curp", check_mx_curp, CHECK_DIGITS) \
+	X("mx_rfc", check_mx_rfc, CHECK_DIGITS) X("mx_rfc_strict", check_mx_rfc_strict, CHECK_DIGITS) \
+	X("in_gstin", check_in_gstin, CHECK_DIGITS) X("cn_id", check_cn_id, CHECK_DIGITS) \
+	X("tw_id", check_tw_id, CHECK_DIGITS) X("hk_id", check_hk_id, CHECK_DIGITS) \
+	X("sg_nric", check_sg_nric, CHECK_DIGITS) X("au_abn", check_au_abn, CHECK_DIGITS) \
+	X("us_npi", check_us_npi, CHECK_DIGITS) X("us_dea", check_us_dea, CHECK_DIGITS) \
+	X("de_kvnr", check_de_kvnr, CHECK_DIGITS) X("nz_nhi", check_nz_nhi, CHECK_DIGITS)
 /* clang-format on */
 
-#define X(name, fn) enum check_result fn(struct candidate *c);
+#define X(name, fn, proof) enum check_result fn(struct candidate *c);
 CHECK_TABLE(X)
 #undef X
 
