@@ -413,7 +413,7 @@ check_policy(struct check *c)
 		policy_notes(p, c->cfg, rules, add_note, c);
 		if (c->no_ranks && p->counts_tokens)
 			buf_printf(&c->notes,
-				"note: tokens are estimated, not counted: %s (docs/tokens.md: "
+				"note: tokens are estimated, not counted: %s (docs/budgets.md: "
 				"make "
 				"ranks)\n",
 				c->no_ranks);

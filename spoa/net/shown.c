@@ -147,7 +147,7 @@ server_ready(struct server *s, struct buf *out)
 	observing_ready(snap->policy, out);
 	redis_says(s, &c, out);
 	if (snap->no_ranks)
-		buf_printf(out, "tokens: estimated: %s (docs/tokens.md: make ranks)\n",
+		buf_printf(out, "tokens: estimated: %s (docs/budgets.md: make ranks)\n",
 			snap->no_ranks);
 	if (!detect_jit(snap->rules))
 		buf_str(out, "patterns: interpreted, PCRE2 may not run what it compiles\n");
