@@ -20,33 +20,40 @@ const unsigned char digits_in[256] = {
 };
 /* clang-format on */
 
+/* The bits of a value's first byte that its group of digits shares with what is before it. */
 static size_t
-base64(struct span value, size_t before, char *out)
+shared_bits(size_t way)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				     "0123456789+/";
-	uint32_t bits = 0;
-	size_t n = 0, have = 0, shared = (6 - 8 * before % 6) % 6;
+	return (6 - 8 * way % 6) % 6;
+}
 
-	for (size_t i = 0; i < value.n; i++) {
-		bits = bits << 8 | (unsigned char)value.p[i];
-		have += i ? 8 : 8 - shared;
-		for (; have >= 6; have -= 6)
-			out[n++] = digits[bits >> (have - 6) & 63];
-	}
-	return n;
+size_t
+digits_disguised(size_t n, size_t way)
+{
+	return way == DISGUISE_HEX ? 2 * n : (8 * n - (n ? shared_bits(way) : 0)) / 6;
+}
+
+char
+digits_disguise_at(struct span value, size_t way, size_t i)
+{
+	static const char hex[] = "0123456789abcdef",
+			  digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789+/";
+	const unsigned char *v = (const unsigned char *)value.p;
+
+	if (way == DISGUISE_HEX)
+		return hex[v[i / 2] >> (i % 2 ? 0 : 4) & 15];
+	size_t bit = shared_bits(way) + 6 * i, at = bit / 8;
+	unsigned two = (unsigned)v[at] << 8 | (at + 1 < value.n ? v[at + 1] : 0);
+	return digits[two >> (10 - bit % 8) & 63];
 }
 
 size_t
 digits_disguise(struct span value, size_t way, char *out)
 {
-	static const char digits[] = "0123456789abcdef";
+	size_t n = digits_disguised(value.n, way);
 
-	if (way < 3)
-		return base64(value, way, out);
-	for (size_t i = 0; i < value.n; i++) {
-		out[2 * i] = digits[(unsigned char)value.p[i] >> 4];
-		out[2 * i + 1] = digits[value.p[i] & 15];
-	}
-	return 2 * value.n;
+	for (size_t i = 0; i < n; i++)
+		out[i] = digits_disguise_at(value, way, i);
+	return n;
 }

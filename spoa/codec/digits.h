@@ -21,10 +21,12 @@ enum {
 extern const unsigned char digits_in[256];
 
 /* Ways to disguise a value inside a longer text: base64 with 0, 1 or 2 other bytes before it
- * in its group, and hexadecimal. */
-enum { DISGUISES = 4 };
-/* Writes at most twice value.n characters, without the digits that it shares with other
- * bytes; how many. */
+ * in its group, and hexadecimal; without the digits that it shares with other bytes. */
+enum { DISGUISE_HEX = 3, DISGUISES };
+/* How many digits n bytes have, twice n at most, and the i-th of a value's. */
+size_t digits_disguised(size_t n, size_t way);
+char digits_disguise_at(struct span value, size_t way, size_t i);
+/* Writes all of them; how many. */
 size_t digits_disguise(struct span value, size_t way, char *out);
 
 /* The digit's value, or -1. */

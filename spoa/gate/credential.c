@@ -3,8 +3,8 @@
  * escapes. */
 #include "gate/request.h"
 
+#include "base/ascii.h"
 #include "base/err.h"
-#include "codec/digits.h"
 #include "codec/uri.h"
 #include "identity/apikeys.h"
 
@@ -15,6 +15,7 @@ enum {
 	VIEW_STEP = VIEW_BYTES / 2,
 	ESCAPED_MOST = 3, /* times in one another */
 	BETWEEN_MOST = 4, /* signs between two bytes in hexadecimal: ', ' or "\\ */
+	MARK_MOST = 3,	  /* and then u00 */
 };
 
 int
@@ -22,15 +23,35 @@ request_keep_credential(struct request *r, struct span value)
 {
 	struct span kept = arena_dup(&r->arena, value);
 
-	if (kept.n)
-		needles_add(&r->in.credentials, kept);
-	for (size_t i = 0; kept.n >= DISGUISE_LEAST && i < DISGUISES; i++) {
-		char *out = arena_alloc(&r->arena, 2 * kept.n);
-		if (out)
-			needles_add(&r->in.credentials,
-				span_of(out, digits_disguise(kept, i, out)));
-	}
+	needles_add(&r->in.credentials, kept, DISGUISES);
+	for (size_t i = 0; kept.n >= DISGUISE_LEAST && i < DISGUISES; i++)
+		needles_add(&r->in.credentials, kept, i);
 	return arena_failed(&r->arena) ? ERR_NOMEM : 0;
+}
+
+/* A byte in hexadecimal begins with a decimal digit, of a credential, which is printable. So
+ * many of them are never as near each other in most texts: with signs and a mark, ten
+ * characters a byte at most, DISGUISE_LEAST bytes are within three of these blocks. */
+static bool
+may_have_hex(struct span t)
+{
+	enum { BLOCK = 64 };
+	unsigned before = 0, last = 0, n;
+	size_t i = 0;
+
+	_Static_assert(2 * BLOCK >= DISGUISE_LEAST * (BETWEEN_MOST + MARK_MOST + 3), "blocks");
+	for (; i + BLOCK <= t.n; i += BLOCK) {
+		unsigned char digits = 0;
+		for (size_t k = 0; k < BLOCK; k++)
+			digits = (unsigned char)(digits + is_digit(t.p[i + k]));
+		if (before + last + digits >= DISGUISE_LEAST)
+			return true;
+		before = last;
+		last = digits;
+	}
+	for (n = before + last; i < t.n; i++)
+		n += is_digit(t.p[i]);
+	return n >= DISGUISE_LEAST;
 }
 
 /* ---- texts undone ---- */
@@ -45,33 +66,38 @@ struct view {
 	size_t each; /* bytes of it for each; 0: up to the next one */
 };
 
+/* Who looks for what a view spells. */
+struct viewer {
+	const struct view *v;
+	credential_fn *take;
+	void *arg;
+};
+
 static int
-view_take(const struct view *v, const char *from, size_t n, credential_fn *take, void *arg)
+take_place(const struct viewer *w, struct span at)
 {
-	size_t first = (size_t)(from - v->text);
+	const struct view *v = w->v;
+	size_t first = (size_t)(at.p - v->text);
+	size_t end = v->each ? v->at[first + at.n - 1] + v->each : v->at[first + at.n];
 
-	size_t end = v->each ? v->at[first + n - 1] + v->each : v->at[first + n];
+	return w->take(w->arg, span_cut(v->of, v->at[first], end));
+}
 
-	return take(arg, span_cut(v->of, v->at[first], end));
+static int
+take_needle(void *arg, const struct needle *which, struct span at)
+{
+	return which->n < DISGUISE_LEAST ? 0 : take_place(arg, at);
 }
 
 static int
 view_credentials(const struct request *r, const struct view *v, credential_fn *take, void *arg)
 {
-	const struct needles *ns = &r->in.credentials;
+	struct viewer w = { v, take, arg };
 	struct span rest = span_of(v->text, v->n), key;
-	int err = 0;
+	int err = needles_each(&r->in.credentials, rest, take_needle, &w);
 
-	for (size_t i = 0; i < ns->n; i++) {
-		const char *from = v->text, *end = v->text + v->n;
-		while (!err && ns->v[i].n >= DISGUISE_LEAST &&
-			(from = memmem(from, (size_t)(end - from), ns->v[i].p, ns->v[i].n))) {
-			err = view_take(v, from, ns->v[i].n, take, arg);
-			from += ns->v[i].n;
-		}
-	}
 	while (!err && apikey_next(&rest, &key))
-		err = view_take(v, key.p, key.n, take, arg);
+		err = take_place(&w, key);
 	return err;
 }
 
@@ -171,17 +197,6 @@ view_pieces(struct view *v)
 	v->at[v->n] = (uint16_t)t.n;
 }
 
-/* A credential is printable: the first digit of each byte is none of a to f. */
-static bool
-has_pieces(struct span t)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < t.n; i++)
-		n += (unsigned char)(t.p[i] - '0') < 10;
-	return n >= DISGUISE_LEAST;
-}
-
 static int
 each_in_pieces(const struct request *r, struct span text, credential_fn *take, void *arg)
 {
@@ -189,9 +204,9 @@ each_in_pieces(const struct request *r, struct span text, credential_fn *take, v
 	int err = 0;
 
 	v.each = 2;
-	for (size_t from = 0; !err && text.n >= HEX_LEAST; from += VIEW_STEP) {
+	for (size_t from = 0; !err; from += VIEW_STEP) {
 		v.of = span_cut(text, from, from + VIEW_BYTES);
-		if (has_pieces(v.of)) {
+		if (may_have_hex(v.of)) {
 			view_pieces(&v);
 			err = view_credentials(r, &v, take, arg);
 		}
@@ -204,8 +219,9 @@ each_in_pieces(const struct request *r, struct span text, credential_fn *take, v
 static int
 each_hex(const struct request *r, struct span text, credential_fn *take, void *arg)
 {
+	if (text.n < HEX_LEAST || !may_have_hex(text))
+		return 0;
 	int err = each_hex_run(r, text, take, arg);
-
 	return err ? err : each_in_pieces(r, text, take, arg);
 }
 
@@ -227,17 +243,32 @@ view_unescape(struct view *v)
 	return any;
 }
 
+/* The next escape from `at` on; t.n: none. */
+static size_t
+escape_after(struct span t, size_t at)
+{
+	const char *end = t.p + t.n, *p;
+
+	for (; at < t.n && (p = memchr(t.p + at, '%', t.n - at)); at++) {
+		at = (size_t)(p - t.p);
+		if (uri_escape_at(p, end) >= 0)
+			return at;
+	}
+	return t.n;
+}
+
+/* What has an escape, and VIEW_STEP before it, which may begin with it. */
 static int
 each_escaped(const struct request *r, struct span text, credential_fn *take, void *arg)
 {
 	struct view v;
-	size_t first = span_chr(text, '%');
+	size_t at, from = 0;
 	int err = 0;
 
 	v.each = 0;
-	/* What comes before the first escape may begin it. */
-	for (size_t from = first > VIEW_STEP ? first - VIEW_STEP : 0;
-		!err && first < text.n && from < text.n;) {
+	while (!err && (at = escape_after(text, from)) < text.n) {
+		if (at > from + VIEW_STEP)
+			from = at - VIEW_STEP;
 		v.of = span_cut(text, from, from + VIEW_BYTES);
 		v.n = v.of.n;
 		memcpy(v.text, v.of.p, v.n);
@@ -245,8 +276,6 @@ each_escaped(const struct request *r, struct span text, credential_fn *take, voi
 			v.at[i] = (uint16_t)i;
 		for (int i = 0; !err && i < ESCAPED_MOST && view_unescape(&v); i++)
 			err = view_credentials(r, &v, take, arg);
-		if (from + VIEW_BYTES >= text.n)
-			break;
 		from += VIEW_STEP;
 	}
 	return err;
@@ -271,12 +300,19 @@ one_is_enough(void *arg, struct span credential)
 	return 1;
 }
 
+static int
+one_needle(void *arg, const struct needle *which, struct span at)
+{
+	(void)which;
+	return one_is_enough(arg, at);
+}
+
 bool
 request_credential_in(const struct request *r, struct span text)
 {
 	struct span rest = text, key;
 
-	return needles_next(&r->in.credentials, text, 0) < r->in.credentials.n ||
+	return needles_each(&r->in.credentials, text, one_needle, NULL) ||
 	       apikey_next(&rest, &key) || each_hex(r, text, one_is_enough, NULL);
 }
 

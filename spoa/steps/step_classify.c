@@ -160,7 +160,7 @@ may_be_in_path(const struct request *r, struct span text)
 		any = true;
 		pieces_add(&path, s->text);
 	}
-	return any && pieces_meet(&path, text, 1);
+	return any && pieces_meet(&path, text);
 }
 
 /* What the text is searched for. The record says path and model's name only where nothing at

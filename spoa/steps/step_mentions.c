@@ -23,6 +23,7 @@ struct mention_job {
 	struct mention_set *set; /* NULL: no value yet */
 	struct mention_scan scan;
 	bool scanning;		 /* a segment is under way */
+	unsigned known;		 /* ways of the caller's credential that are in `set` */
 	struct overlay found;	 /* without further mentions */
 	size_t at;		 /* segment, or value, that is next */
 	size_t at_hit, at_whole; /* of `found` */
@@ -48,16 +49,24 @@ add_credential(void *arg, struct span credential)
 	return add_value(arg, credential, MENTION_ANYWHERE, TAG_CREDENTIAL);
 }
 
+/* Each way that it is written once, wherever that is. */
+static int
+add_needle(void *arg, const struct needle *which, struct span at)
+{
+	struct mention_job *j = arg;
+	bool known = j->known & 1u << which->way;
+
+	j->known |= 1u << which->way;
+	return known ? 0 : add_credential(j, at);
+}
+
 static int
 seek_keys(struct request *r, struct span text)
 {
 	struct mention_job *j = r->scan.mentions;
-	const struct needles *ns = &r->in.credentials;
 	struct span rest = text, key;
-	int err = 0;
+	int err = needles_each(&r->in.credentials, text, add_needle, j);
 
-	for (size_t i = 0; !err && (i = needles_next(ns, text, i)) < ns->n; i++)
-		err = add_credential(j, ns->v[i]);
 	while (!err && apikey_next(&rest, &key))
 		err = add_credential(j, key);
 	return err ? err : request_credentials_hidden(r, text, add_credential, j);

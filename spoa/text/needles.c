@@ -1,18 +1,10 @@
 /* A filter of q-grams: a needle of m bytes has m - 3 pieces of four, and one of them starts at
- * a place in the text that m - 3 divides, wherever the needle is. */
+ * a place in the text that m - 3 divides, wherever the needle is. Only its tail is ever
+ * written: tokens that begin alike end differently, and what is before it is spelled where a
+ * text has it. */
 #include "text/needles.h"
 
 #include "base/err.h"
-
-enum { NEEDLE_LEAST = 8 };
-
-/* The last bytes: tokens that begin alike end differently, and memmem(3) makes a table of all
- * of a long needle. */
-static struct span
-tail(struct span value)
-{
-	return span_cut(value, value.n > NEEDLE_TAIL ? value.n - NEEDLE_TAIL : 0, value.n);
-}
 
 /* Where the piece's two bits are. */
 struct place {
@@ -31,9 +23,11 @@ place_of(const char *p)
 }
 
 static bool
-has(const uint64_t *bits, size_t at)
+has(const struct pieces *p, const char *piece)
 {
-	return bits[at / 64] >> (at % 64) & 1;
+	struct place at = place_of(piece);
+
+	return (p->bits[at.a / 64] >> (at.a % 64) & p->bits[at.b / 64] >> (at.b % 64)) & 1;
 }
 
 void
@@ -47,57 +41,76 @@ pieces_add(struct pieces *p, struct span text)
 }
 
 bool
-pieces_meet(const struct pieces *p, struct span text, size_t stride)
+pieces_meet(const struct pieces *p, struct span text)
 {
-	for (size_t i = 0; i + PIECE_BYTES <= text.n; i += stride) {
-		struct place at = place_of(text.p + i);
-		if (has(p->bits, at.a) && has(p->bits, at.b))
+	for (size_t i = 0; i + PIECE_BYTES <= text.n; i++)
+		if (has(p, text.p + i))
 			return true;
-	}
 	return false;
+}
+
+static char
+byte_of(const struct needle *v, size_t i)
+{
+	return v->way < DISGUISES ? digits_disguise_at(v->value, v->way, i) : v->value.p[i];
+}
+
+static size_t
+tail_bytes(const struct needle *v)
+{
+	return v->n < NEEDLE_TAIL ? v->n : NEEDLE_TAIL;
 }
 
 void
-needles_add(struct needles *ns, struct span value)
+needles_add(struct needles *ns, struct span value, size_t way)
 {
-	struct span t = tail(value);
-	size_t stride = t.n < NEEDLE_LEAST ? 0 : t.n - PIECE_BYTES + 1;
+	struct needle *v = &ns->v[ns->n];
 
-	INVARIANT(ns->n < NEEDLES_MAX && value.n);
-	ns->stride = ns->n == 0 || stride < ns->stride ? stride : ns->stride;
-	ns->v[ns->n++] = value;
-	pieces_add(&ns->pieces, t);
+	INVARIANT(ns->n < NEEDLES_MAX);
+	*v = (struct needle){ .value = value,
+		.way = way,
+		.n = way < DISGUISES ? digits_disguised(value.n, way) : value.n };
+	if (v->n < PIECE_BYTES)
+		return;
+	size_t tail = tail_bytes(v), stride = tail - PIECE_BYTES + 1;
+	for (size_t i = 0; i < tail; i++)
+		v->tail[i] = byte_of(v, v->n - tail + i);
+	pieces_add(&ns->pieces, span_of(v->tail, tail));
+	ns->stride = ns->n++ == 0 || stride < ns->stride ? stride : ns->stride;
 }
 
-/* False: none is. */
+/* Its tail begins at `at`. */
 static bool
-may_be_in(const struct needles *ns, struct span text)
+is_at(const struct needle *v, struct span text, size_t at)
 {
-	return ns->stride ? pieces_meet(&ns->pieces, text, ns->stride) : ns->n > 0;
-}
+	size_t tail = tail_bytes(v), head = v->n - tail;
 
-static bool
-is_in(struct span text, struct span value)
-{
-	size_t head = value.n - tail(value).n;
-	const char *at = text.p + head, *end = text.p + text.n;
-
-	if (value.n > text.n)
+	if (at < head || text.n - at < tail || memcmp(text.p + at, v->tail, tail) != 0)
 		return false;
-	while ((at = memmem(at, (size_t)(end - at), value.p + head, value.n - head))) {
-		if (memcmp(at - head, value.p, head) == 0)
-			return true;
-		at++;
-	}
-	return false;
+	if (v->way == DISGUISES)
+		return memcmp(text.p + at - head, v->value.p, head) == 0;
+	for (size_t i = 0; i < head; i++)
+		if (text.p[at - head + i] != byte_of(v, i))
+			return false;
+	return true;
 }
 
-size_t
-needles_next(const struct needles *ns, struct span text, size_t which)
+int
+needles_each(const struct needles *ns, struct span text, needle_fn *take, void *arg)
 {
-	if (which == 0 && !may_be_in(ns, text))
-		return ns->n;
-	while (which < ns->n && !is_in(text, ns->v[which]))
-		which++;
-	return which;
+	for (size_t i = 0; ns->n && i + PIECE_BYTES <= text.n; i += ns->stride) {
+		if (!has(&ns->pieces, text.p + i))
+			continue;
+		for (const struct needle *v = ns->v; v < ns->v + ns->n; v++)
+			for (size_t of = 0; of < ns->stride && of <= i; of++) {
+				if (memcmp(text.p + i, v->tail + of, PIECE_BYTES) != 0 ||
+					!is_at(v, text, i - of))
+					continue;
+				size_t end = i - of + tail_bytes(v);
+				int err = take(arg, v, span_cut(text, end - v->n, end));
+				if (err)
+					return err;
+			}
+	}
+	return 0;
 }

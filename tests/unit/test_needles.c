@@ -10,6 +10,39 @@
 #include "support/guard.h"
 #include "text/needles.h"
 
+enum { PLACES = 400 };
+struct place {
+	size_t which, from, to;
+};
+struct places {
+	const struct needles *ns;
+	const char *text;
+	struct place v[PLACES];
+	size_t n;
+};
+
+static int
+note(void *arg, const struct needle *which, struct span at)
+{
+	struct places *p = arg;
+	size_t from = (size_t)(at.p - p->text);
+
+	assert_true(p->n < PLACES);
+	p->v[p->n++] = (struct place){ (size_t)(which - p->ns->v), from, from + at.n };
+	return 0;
+}
+
+/* By which value, then by place. */
+static int
+order(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	return x->which != y->which ? (x->which < y->which ? -1 : 1)
+	       : x->from < y->from  ? -1
+				    : x->from > y->from;
+}
+
 /* Few letters, so that parts of a value are everywhere. */
 static void
 fill(char *p, size_t n, unsigned letters)
@@ -18,34 +51,62 @@ fill(char *p, size_t n, unsigned letters)
 		p[i] = (char)('a' + (unsigned)rand() % letters);
 }
 
+static int
+stop(void *arg, const struct needle *which, struct span at)
+{
+	(void)which;
+	(void)at;
+	++*(int *)arg;
+	return 7;
+}
+
+/* Each of some values in each spelling, against memmem(3) of what the spelling writes. */
 static void
 a_value_is_found_at_every_place_and_only_where_it_is(void **state)
 {
-	char value[NEEDLES_MAX][40], text[200];
+	char value[80], spelled[NEEDLES_MAX][2 * sizeof(value)], text[400];
 
 	(void)state;
 	srand(4);
-	for (int round = 0; round < 4000; round++) {
+	for (int round = 0; round < 6000; round++) {
 		struct needles ns = { 0 };
-		size_t n = 1 + (size_t)rand() % 5, length = (size_t)rand() % sizeof(text);
+		size_t length = (size_t)rand() % sizeof(text), want = 0;
 		unsigned letters = 1 + (unsigned)rand() % 26;
-		for (size_t i = 0; i < n; i++) {
-			size_t bytes = 1 + (size_t)rand() % sizeof(value[i]);
-			fill(value[i], bytes, letters);
-			needles_add(&ns, span_of(value[i], bytes));
-		}
+		size_t bytes = 1 + (size_t)rand() % sizeof(value);
+		fill(value, bytes, letters);
+		for (size_t way = 0; way <= DISGUISES; way++)
+			if (rand() % 4)
+				needles_add(&ns, span_of(value, bytes), way);
 		fill(text, length, letters);
-		const struct span *planted = &ns.v[(size_t)rand() % n];
-		if (round % 2 && planted->n <= length)
-			memcpy(text + (size_t)rand() % (length - planted->n + 1), planted->p,
-				planted->n);
-		char *p = guard_dup(text, length);
-		for (size_t from = 0; from <= n; from++) {
-			size_t want = from;
-			while (want < n && !memmem(text, length, ns.v[want].p, ns.v[want].n))
-				want++;
-			assert_int_equal(needles_next(&ns, span_of(p, length), from), want);
+		for (size_t i = 0; i < ns.n; i++) {
+			const struct needle *v = &ns.v[i];
+			if (v->way == DISGUISES)
+				memcpy(spelled[i], value, bytes);
+			else
+				assert_int_equal(
+					v->n, digits_disguise(v->value, v->way, spelled[i]));
+			for (int times = rand() % 3; times > 0 && v->n <= length; times--)
+				memcpy(text + (size_t)rand() % (length - v->n + 1), spelled[i],
+					v->n);
 		}
+		char *p = guard_dup(text, length);
+		struct places got = { .ns = &ns, .text = p };
+		assert_int_equal(needles_each(&ns, span_of(p, length), note, &got), 0);
+		qsort(got.v, got.n, sizeof(*got.v), order);
+		for (size_t i = 0; i < ns.n; i++)
+			for (const char *at = p; (at = memmem(at, (size_t)(p + length - at),
+							  spelled[i], ns.v[i].n));
+				at++, want++) {
+				assert_true(want < got.n);
+				assert_int_equal(got.v[want].which, i);
+				assert_int_equal(got.v[want].from, at - p);
+				assert_int_equal(got.v[want].to, at - p + (long)ns.v[i].n);
+			}
+		assert_int_equal(got.n, want);
+		int asked = 0;
+		assert_int_equal(
+			needles_each(&ns, span_of(p, length), stop, &asked), want ? 7 : 0);
+		assert_int_equal(asked, want > 0);
 		guard_free(p, length);
 	}
 }
@@ -56,8 +117,10 @@ nothing_is_in_anything(void **state)
 	struct needles ns = { 0 };
 
 	(void)state;
-	assert_int_equal(needles_next(&ns, SPAN_LIT("a text"), 0), 0);
-	assert_int_equal(needles_next(&ns, (struct span){ NULL, 0 }, 0), 0);
+	assert_int_equal(needles_each(&ns, SPAN_LIT("a text"), stop, NULL), 0);
+	assert_int_equal(needles_each(&ns, (struct span){ NULL, 0 }, stop, NULL), 0);
+	needles_add(&ns, SPAN_LIT("abc"), DISGUISES);
+	assert_int_equal(ns.n, 0);
 }
 
 int
