@@ -3,10 +3,18 @@
 // how many requests each makes of them. What the provider used is what the record says.
 import { execFile } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
+import { setDefaultResultOrder } from "node:dns";
 import { promisify } from "node:util";
 import { ASKED, SHOWN, sdks } from "./sdks.mjs";
 
 const { EDGE, PROVIDER, JOURNAL, TOKEN, DIR } = process.env;
+setDefaultResultOrder("ipv4first"); // localhost is ::1 too, and Node 18 tries one address only
+// Node 18's fetch may still write to a body that its reader has cancelled; nobody is told of it.
+process.on("uncaughtException", (e) => {
+	if (e.code === "ERR_INVALID_STATE") return;
+	console.error(e);
+	process.exit(1);
+});
 // What docs/clients.md says: the error's name, the status that it carries, requests that came.
 const WANTED = JSON.parse(readFileSync(new URL("wanted.json", import.meta.url)));
 const STATUSES = [400, 401, 403, 429, 503];
