@@ -102,9 +102,15 @@ request_free(struct request **rp)
 	buf_free(&r->run.completion.fields);
 	drop_scan(r);
 	request_drop_data(r);
-	for (size_t i = 0; i < COUNT_OF(r->found.quota); i++)
-		if (r->found.quota[i] != &no_quota)
-			mem_put(r->found.quota[i], sizeof(*r->found.quota[i]));
+	for (size_t i = 0; i < COUNT_OF(r->found.quota); i++) {
+		struct quota_request *q = r->found.quota[i];
+		size_t written = QUOTA_DIMS_MAX;
+		while (written && !q->dim[written - 1].name)
+			written--;
+		if (q != &no_quota)
+			mem_put_used(q, sizeof(*q),
+				offsetof(struct quota_request, dim) + written * sizeof(q->dim[0]));
+	}
 	arena_reset(&r->arena);
 	snapshot_unref(&r->snap);
 	mem_put(r, sizeof(*r));
@@ -279,6 +285,7 @@ request_let_go(struct request *r, struct arena *own)
 	keep_tags(r, own);
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.conversation = (struct span){ NULL, 0 };
+	r->found.limits = (struct found_limits){ 0 };
 	r->found.priced_model = arena_dup(own, r->found.priced_model);
 	for (size_t i = 0; i < PRICE_ASKS; i++)
 		r->found.asked.v[i] = arena_dup(own, r->found.asked.v[i]);

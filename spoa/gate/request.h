@@ -226,6 +226,13 @@ struct request {
 		 * request_quota() */
 		struct quota_request *quota[2];
 		bool quota_failed;
+		/* limits/: the policy's that apply, of this run and model; in the arena */
+		struct found_limits {
+			struct policy_limit_hit *hit;
+			size_t n, nall; /* nall: those of the API key too */
+			struct span model;
+			bool known, resumed;
+		} limits;
 		/* limits that refuse without being counted: the request alone is over it; its
 		 * model has no price */
 		const struct limit *message_over, *unpriced;

@@ -26,8 +26,9 @@ kept(struct quota_dim *d, const struct file_name *file, int kind, uint64_t n)
 	static const struct {
 		const char *name;
 		enum quota_unit unit;
-	} kinds[KINDS] = { { "~input", QUOTA_TOKENS }, { "~output", QUOTA_TOKENS },
-		{ "~usd", QUOTA_NANOUSD } };
+		enum limit_of of;
+	} kinds[KINDS] = { { "~input", QUOTA_TOKENS, LIMIT_TOKENS },
+		{ "~output", QUOTA_TOKENS, LIMIT_TOKENS }, { "~usd", QUOTA_NANOUSD, LIMIT_USD } };
 	char hex[2 * sizeof(file->hash) + 1];
 
 	sodium_bin2hex(hex, sizeof(hex), file->hash, sizeof(file->hash));
@@ -35,16 +36,18 @@ kept(struct quota_dim *d, const struct file_name *file, int kind, uint64_t n)
 		.span = { .kind = QUOTA_ROLLING, .window_s = KEPT_S },
 		.limit = NO_BOUND,
 		.n = n,
-		.name = kinds[kind].name };
+		.name = kinds[kind].name,
+		.counts = kinds[kind].of };
 	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:%s}", d->name, hex);
 }
 
 /* ---- a job ---- */
 
 bool
-limits_ask_files(struct request *r, struct quota_request *q)
+limits_ask_files(struct request *r)
 {
 	struct file_name file[FILES_MAX];
+	struct quota_request *q;
 
 	if (r->found.file.state != FILE_NONE || !r->in.have_body ||
 		r->in.body_state != BODY_STATE_WHOLE ||
@@ -53,9 +56,10 @@ limits_ask_files(struct request *r, struct quota_request *q)
 	size_t n = dialect_job_files(&r->found.endpoint, &r->in.body, file, FILES_MAX);
 	if (!n)
 		return false;
-	r->found.file.state = n > FILES_MAX ? FILE_UNKNOWN : FILE_ASKED;
-	if (n > FILES_MAX)
+	r->found.file.state = FILE_UNKNOWN;
+	if (n > FILES_MAX || !(q = request_quota(r)))
 		return false;
+	r->found.file.state = FILE_ASKED;
 	q->ndims = 0;
 	for (size_t i = 0; i < n; i++)
 		for (int k = 0; k < KINDS; k++)

@@ -17,6 +17,29 @@ limits_counts_text(enum limit_of of)
 	return limits_counts_answer(of) || of == LIMIT_INPUT_TOKENS;
 }
 
+void
+limits_expect(struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+	const struct found_limits *l = &r->found.limits;
+	struct policy_facts f;
+	struct amendment am;
+
+	if (!r->gate || !r->in.have_body || r->found.route->reserve != RESERVE_CAP ||
+		!dialect_lacks_cap(&r->in.body) ||
+		(request_amendment(r, &am) && am.model.n && !span_eq(am.model, r->in.body.model)))
+		return;
+	request_facts(r, &f);
+	if (limits_apply(r, &f))
+		return; /* the quota step says so */
+	r->found.bounded = false;
+	for (size_t i = 0; i < l->n; i++)
+		r->found.bounded |= limits_counts_answer(l->hit[i].limit->of);
+	for (size_t i = 0; i < id->nlimits; i++)
+		r->found.bounded |= limits_counts_answer(id->limits[i].of);
+	limits_send_default(r);
+}
+
 bool
 limits_send_default(struct request *r)
 {

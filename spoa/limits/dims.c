@@ -45,26 +45,29 @@ dim_key(char key[QUOTA_KEY_MAX], const struct limit *l, bool burst, struct span 
 }
 
 static bool
-charged_before(const struct request *r, const struct quota_request *now, const char *key)
+charged_before(const struct request *r, const char *key)
 {
 	for (int run = 0; run < 2; run++)
 		for (size_t i = 0; i < r->found.quota[run]->ndims; i++)
-			if (&r->found.quota[run]->dim[i] != &now->dim[now->ndims] &&
-				!strcmp(r->found.quota[run]->dim[i].key, key))
+			if (!strcmp(r->found.quota[run]->dim[i].key, key))
 				return true;
 	return false;
 }
 
 /* What was charged at the head counts where the request is let go: its body may have
  * come windows later. */
-static void
-move_stale(struct request *r, struct quota_request *q)
+static int
+move_stale(struct request *r)
 {
-	struct quota_request *head = r->found.quota[0];
+	struct quota_request *head = r->found.quota[0], *q;
 	uint64_t now = clock_mono_us();
 	size_t kept = 0;
 
-	for (size_t i = 0; r->run.resumed && i < head->ndims; i++) {
+	if (!r->run.resumed || !head->ndims)
+		return 0;
+	if (!(q = request_quota(r)))
+		return ERR_NOMEM;
+	for (size_t i = 0; i < head->ndims; i++) {
 		struct quota_dim *d = &head->dim[i];
 		if (!d->charged || quota_current(r->gate->quota, d, now)) {
 			head->dim[kept++] = *d;
@@ -76,8 +79,8 @@ move_stale(struct request *r, struct quota_request *q)
 		to->from = d->at;
 		to->charged = false;
 	}
-	if (r->run.resumed)
-		head->ndims = kept;
+	head->ndims = kept;
+	return 0;
 }
 
 /* The dearest that the body's requests, or Amazon's header, ask for; "auto" may be what the
@@ -254,8 +257,11 @@ dearest(const struct request *r)
 static struct most
 most_of(const struct request *r)
 {
+	const struct policy *p = r->snap->policy;
 	uint64_t file = r->found.file.nanousd;
 
+	if (!p->prices && !p->unknown_price)
+		return (struct most){ 0 };
 	return r->found.file.state == FILE_NONE
 		       ? dearest(r)
 		       : (struct most){ .known = file > 0, .nanousd = file };
@@ -341,30 +347,32 @@ limits_dim(const struct limit *l, struct span values, bool burst, struct quota_d
 		.soft = burst ? 0 : l->soft,
 		.orphan = l->orphan == ORPHAN_DROP ? QUOTA_ORPHAN_DROP : QUOTA_ORPHAN_CHARGE,
 		.name = l->name,
+		.counts = (unsigned char)l->of,
 	};
 	dim_key(d->key, l, burst, values);
 }
 
 static int
-add(struct request *r, struct quota_request *q, const struct policy_limit_hit *hit, uint64_t n,
-	bool burst)
+add(struct request *r, const struct policy_limit_hit *hit, bool burst)
 {
 	const struct limit *l = hit->limit;
+	struct quota_request *q = request_quota(r);
 
+	if (!q)
+		return ERR_NOMEM;
 	if (q->ndims == QUOTA_DIMS_MAX)
 		return ERR_LIMIT;
 	struct quota_dim *d = &q->dim[q->ndims];
 	limits_dim(l, hit->values, burst, d);
+	d->of = limits_of(r, l->name);
 	d->limit = burst ? l->burst.amount : bound(r, l);
-	d->n = n;
 	d->hold_s = r->out.decision.via == VIA_DIRECT
 			    ? 0
 			    : r->found.route->deadline_us / 1000000 + HOLD_GRACE_S;
 	if (!burst && d->limit != l->amount)
 		r->found.fell.amount = l->amount;
 	set_away(r, l, d);
-	if (!charged_before(r, q, d->key))
-		q->ndims++;
+	q->ndims += !charged_before(r, d->key);
 	return 0;
 }
 
@@ -384,49 +392,27 @@ runs_no_model(const struct request *r)
 	return r->found.mcp;
 }
 
-static int
-add_hit(struct request *r, struct quota_request *q, const struct policy_limit_hit *hit,
-	const struct most *most)
+/* Tokens are known once the body is; a request without one has none. */
+static bool
+is_counted(const struct request *r, enum limit_of of)
 {
-	const struct limit *l = hit->limit;
-	uint64_t n;
-
-	if (r->found.endpoint.free && limits_counts_text(l->of))
-		return 0;
-	if (l->of == LIMIT_USD && runs_no_model(r))
-		return 0;
-	bool unknown = (r->found.file.state == FILE_UNKNOWN || r->found.endpoint.unseen) &&
-		       limits_counts_text(l->of);
-	if (unknown || !takes(r, l->of, most, &n)) {
-		r->found.unpriced = l;
-		return 0;
-	}
-	if (l->of == LIMIT_USD) /* the answer is priced as what was reserved */
-		r->found.priced_model = arena_dup(&r->arena, most->model);
-	if (l->of == LIMIT_MESSAGE) {
-		if (n > bound(r, l) && !r->found.message_over)
-			r->found.message_over = l;
-		return 0;
-	}
-	int err = add(r, q, hit, n, false);
-	if (!err && l->burst.amount && bound(r, l) == l->amount)
-		err = add(r, q, hit, n, true);
-	return err;
+	if (of == LIMIT_REQUESTS || of == LIMIT_CONCURRENT)
+		return true;
+	return r->in.body_state == BODY_STATE_WHOLE &&
+	       !(r->found.endpoint.free && limits_counts_text(of)) &&
+	       !(of == LIMIT_USD && runs_no_model(r));
 }
 
-int
-limits_collect(struct request *r, struct quota_request *q)
+void
+limits_amounts(struct request *r)
 {
-	struct policy_facts f;
-	struct policy_limit_hit *hits = NULL;
-	size_t n = 0;
+	const struct found_limits *due = &r->found.limits;
+	struct quota_request *q = r->found.quota[r->run.resumed];
+	struct most most = most_of(r);
+	uint64_t n;
 
 	r->found.message_over = r->found.unpriced = NULL;
 	r->found.priced_model = (struct span){ NULL, 0 };
-	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
-		r->in.body_state != BODY_STATE_PARTIAL)
-		offered(r);
-	struct most most = most_of(r);
 	r->found.most_nanousd = most.nanousd;
 	if (r->found.tokens_by && r->in.have_body &&
 		dialect_batch_file(&r->found.endpoint, &r->in.body)) {
@@ -434,43 +420,59 @@ limits_collect(struct request *r, struct quota_request *q)
 		r->found.file.output_tokens = (uint64_t)r->found.output_tokens;
 		r->found.file.nanousd = r->found.most_nanousd;
 	}
-	request_facts(r, &f);
-	int err = request_limits(r, &f, &hits, &n);
-	if (err)
-		return err;
-	move_stale(r, q);
-	r->found.bounded = false;
-	for (size_t i = 0; i < n && !err; i++) {
-		enum limit_of of = hits[i].limit->of;
-		r->found.bounded |= limits_counts_answer(of);
-		/* Tokens are known once the body is; a request without one has none. */
-		if (of == LIMIT_REQUESTS || of == LIMIT_CONCURRENT ||
-			(f.whole && r->in.body_state != BODY_STATE_NONE))
-			err = add_hit(r, q, &hits[i], &most);
+	bool unknown = r->found.file.state == FILE_UNKNOWN || r->found.endpoint.unseen;
+	for (size_t i = 0; i < due->nall; i++) {
+		const struct limit *l = due->hit[i].limit;
+		if (!is_counted(r, l->of))
+			continue;
+		if ((unknown && limits_counts_text(l->of)) || !takes(r, l->of, &most, &n))
+			r->found.unpriced = l;
+		else if (l->of == LIMIT_USD) /* the answer is priced as what was reserved */
+			r->found.priced_model = arena_dup(&r->arena, most.model);
+		else if (l->of == LIMIT_MESSAGE && n > bound(r, l) && !r->found.message_over)
+			r->found.message_over = l;
 	}
+	for (size_t i = 0; i < q->ndims; i++)
+		if (!q->dim[i].moves)
+			takes(r, q->dim[i].counts, &most, &q->dim[i].n);
+}
+
+int
+limits_collect(struct request *r)
+{
+	struct found_limits *due = &r->found.limits;
+	struct policy_facts f;
+
+	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
+		r->in.body_state != BODY_STATE_PARTIAL)
+		offered(r);
+	request_facts(r, &f);
+	int err = limits_apply(r, &f);
+	due->nall = due->n;
+	err = err ? err : limits_live(r, &f, due->hit, &due->nall);
+	err = err ? err : move_stale(r);
+	r->found.bounded = false;
+	for (size_t i = 0; i < due->nall && !err; i++) {
+		const struct limit *l = due->hit[i].limit;
+		r->found.bounded |= limits_counts_answer(l->of);
+		if (l->of == LIMIT_MESSAGE || !is_counted(r, l->of))
+			continue;
+		err = add(r, &due->hit[i], false);
+		if (!err && l->burst.amount && bound(r, l) == l->amount)
+			err = add(r, &due->hit[i], true);
+	}
+	if (!err)
+		limits_amounts(r);
 	return err;
 }
 
-enum limit_of
-limits_counts(const struct request *r, const struct quota_dim *d)
-{
-	const struct limit *l = limits_of(r, d);
-
-	if (l)
-		return l->of;
-	return d->unit == QUOTA_REQUESTS     ? LIMIT_REQUESTS
-	       : d->unit == QUOTA_NANOUSD    ? LIMIT_USD
-	       : d->unit == QUOTA_CONCURRENT ? LIMIT_CONCURRENT
-					     : LIMIT_TOKENS;
-}
-
 const struct limit *
-limits_of(const struct request *r, const struct quota_dim *d)
+limits_of(const struct request *r, const char *name)
 {
 	const struct policy *p = r->snap->policy;
 
 	for (size_t i = 0; i < p->nlimits; i++)
-		if (p->limits[i].name == d->name)
+		if (p->limits[i].name == name)
 			return &p->limits[i];
 	return NULL;
 }

@@ -37,18 +37,6 @@ limits_forget_rewrite(struct request *r)
 	r->out.swap_body = decoded;
 }
 
-/* With another amount at run time it is a copy, which goes before the request does. */
-static const struct limit *
-policys(const struct request *r, const struct limit *l)
-{
-	const struct policy *p = r->snap->policy;
-
-	for (size_t i = 0; i < p->nlimits; i++)
-		if (p->limits[i].name == l->name)
-			return &p->limits[i];
-	return l;
-}
-
 bool
 limits_fall(struct request *r, const struct limit *l, bool soft)
 {
@@ -59,7 +47,9 @@ limits_fall(struct request *r, const struct limit *l, bool soft)
 		return false;
 	if (!add_tags(r, x))
 		return false;
-	r->found.fell.limit = policys(r, l);
+	/* with another amount at run time it is a copy, which goes before the request does */
+	const struct limit *of = limits_of(r, l->name);
+	r->found.fell.limit = of ? of : l;
 	r->found.fell.change = x;
 	r->found.fell.soft = soft;
 	limits_forget_rewrite(r);
@@ -71,7 +61,7 @@ limits_admitted(struct request *r, struct quota_request *q)
 {
 	for (size_t i = 0; i < q->ndims; i++) {
 		struct quota_dim *d = &q->dim[i];
-		const struct limit *l = limits_of(r, d);
+		const struct limit *l = d->of;
 		if (l && d->soft_reached && l->at_soft)
 			add_tags(r, l->at_soft);
 		if (l && l == r->found.fell.limit && r->found.fell.amount) {

@@ -16,10 +16,12 @@ void request_count_tokens(struct request *r);
 /* step_tokens.c: one of the steps. */
 enum step_result step_tokens(struct request *r);
 
-/* policy_limits(), with the amounts that were given at run time and the limits of the API key's
- * own; in the request's arena. */
-int request_limits(struct request *r, const struct policy_facts *f,
-	struct policy_limit_hit **hits, size_t *n);
+/* run_time.c: policy_limits() into found.limits, once for a model. */
+int limits_apply(struct request *r, const struct policy_facts *f);
+/* Of *n that apply by the policy: amounts that were given at run time, and after them limits of
+ * the API key's own; in the request's arena. On the gate's worker. */
+int limits_live(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,
+	size_t *n);
 /* found.conversation, where the policy reads it and the body is whole. */
 void request_conversation(struct request *r);
 
@@ -30,20 +32,22 @@ void request_tags(struct request *r);
 /* attempt.c: 1, or more where the caller's SDK says that it repeats a request. */
 unsigned request_attempt(const struct request *r);
 
-/* dims.c: fills the dims of this run, and found.message_over and found.unpriced. 0, ERR_NOMEM,
- * or ERR_LIMIT: more limits than a request can carry. */
-int limits_collect(struct request *r, struct quota_request *q);
+/* dims.c: fills the dims of this run, made where a limit applies; and limits_amounts(). 0,
+ * ERR_NOMEM, or ERR_LIMIT: more limits than a request can carry. */
+int limits_collect(struct request *r);
+/* What each of them takes, by found.input_tokens and output_tokens; found.message_over and
+ * found.unpriced. */
+void limits_amounts(struct request *r);
 /* Where it counts: unit, window, bound, name and key of a dim, the rest of which is zero; of
  * its burst, which it has. */
 void limits_dim(const struct limit *l, struct span values, bool burst, struct quota_dim *d);
-/* The policy's limit that a dim counts for, its amount as the policy has it; NULL: it is an API
- * key's own. And what it counts. */
-const struct limit *limits_of(const struct request *r, const struct quota_dim *d);
-enum limit_of limits_counts(const struct request *r, const struct quota_dim *d);
+/* The policy's limit of that name, its amount as the policy has it; NULL: it is an API key's own.
+ */
+const struct limit *limits_of(const struct request *r, const char *name);
 
 /* batch.c: true where the request is a batch's job, and what its files take is to be looked up:
- * *q asks for it, once. */
-bool limits_ask_files(struct request *r, struct quota_request *q);
+ * this run's dims ask for it, once. */
+bool limits_ask_files(struct request *r);
 /* The answer, where it came: input_tokens, output_tokens, and dollars are what they take. */
 void limits_files(struct request *r, struct quota_request *q);
 /* A batch's file is taken on: what it takes is remembered, for its jobs, and not charged.
@@ -68,6 +72,9 @@ void limits_learn(struct request *r, uint64_t output_tokens);
 bool limits_counts_answer(enum limit_of of);
 /* That, or what the request says. */
 bool limits_counts_text(enum limit_of of);
+/* Before the body is written: whether a limit bounds the answer, where the body asks for the
+ * model that it is sent to; then as limits_send_default(). */
+void limits_expect(struct request *r);
 /* True where output_default is to be sent as the cap of a request that states none, so that it
  * is to be written anew; after limits_collect(). Once a request. */
 bool limits_send_default(struct request *r);
@@ -84,7 +91,6 @@ struct span limits_why_long(struct request *r, const struct limit *l);
 /* In records: what it counts, as the policy's key says, dollars in "nanousd"; and its calendar.
  */
 extern const char *const limits_kinds[]; /* by enum limit_of */
-const char *limits_kind(const struct request *r, const struct quota_dim *d);
 const char *limits_calendar(const struct quota_dim *d);
 
 #endif

@@ -118,8 +118,7 @@ has_row(const struct look *l, const char *key)
 static int
 add_row(struct look *l, const struct policy_limit_hit *hit, bool burst)
 {
-	const struct policy *p = l->r->snap->policy;
-	const struct limit *limit = hit->limit;
+	const struct limit *limit = hit->limit, *of = limits_of(l->r, limit->name);
 	struct look_row row = { .route = l->r->found.route->name,
 		.of = limit->of,
 		.amount = burst ? limit->burst.amount : limit->amount,
@@ -127,10 +126,8 @@ add_row(struct look *l, const struct policy_limit_hit *hit, bool burst)
 		.counted = limit->of != LIMIT_MESSAGE };
 
 	limits_dim(limit, hit->values, burst, &row.dim);
-	for (size_t i = 0; i < p->nlimits; i++)
-		if (p->limits[i].name == limit->name)
-			row.policy_amount =
-				burst ? p->limits[i].burst.amount : p->limits[i].amount;
+	if (of)
+		row.policy_amount = burst ? of->burst.amount : of->amount;
 	if (has_row(l, row.dim.key))
 		return 0;
 	if (l->nrows == LOOK_ROWS_MAX)
@@ -149,7 +146,9 @@ add_route(struct look *l, const struct route *route)
 
 	l->r->found.route = route;
 	request_facts(l->r, &f);
-	int err = request_limits(l->r, &f, &hits, &n);
+	int err = policy_limits(l->r->snap->policy, &f, &l->r->arena, &hits, &n);
+	if (!err)
+		err = limits_live(l->r, &f, hits, &n);
 	for (size_t i = 0; i < n && !err; i++) {
 		err = add_row(l, &hits[i], false);
 		if (!err && hits[i].limit->burst.amount)

@@ -121,14 +121,23 @@ add_own(struct request *r, bool whole, struct policy_limit_hit *hits, size_t *n)
 }
 
 int
-request_limits(struct request *r, const struct policy_facts *f, struct policy_limit_hit **hits,
+limits_live(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,
 	size_t *n)
 {
-	int err = policy_limits(r->snap->policy, f, &r->arena, hits, n);
-
-	if (err)
-		return err;
-	apply_overrides(r, f, *hits, *n);
-	err = add_own(r, f->whole, *hits, n);
+	apply_overrides(r, f, hits, *n);
+	int err = add_own(r, f->whole, hits, n);
 	return err ? err : arena_failed(&r->arena) ? ERR_NOMEM : 0;
+}
+
+int
+limits_apply(struct request *r, const struct policy_facts *f)
+{
+	struct found_limits *l = &r->found.limits;
+
+	if (l->known && l->resumed == r->run.resumed && span_eq(l->model, f->model))
+		return 0;
+	*l = (struct found_limits){ .model = f->model, .resumed = r->run.resumed };
+	int err = policy_limits(r->snap->policy, f, &r->arena, &l->hit, &l->n);
+	l->known = err == 0;
+	return err;
 }

@@ -45,7 +45,7 @@ took(const struct request *r, const struct quota_dim *d)
 		return d->n;
 	if (x->used_by == USED_NOTHING)
 		return 0;
-	switch (limits_counts(r, d)) {
+	switch ((enum limit_of)d->counts) {
 	case LIMIT_INPUT_TOKENS: return input;
 	case LIMIT_OUTPUT_TOKENS: return output;
 	case LIMIT_USD: return spent(r, d->n);
@@ -70,7 +70,7 @@ exchange_settle(struct request *r)
 		struct quota_request *q = r->found.quota[i];
 		for (size_t k = 0; k < q->ndims; k++)
 			q->dim[k].actual =
-				kept && limits_counts_text(limits_counts(r, &q->dim[k]))
+				kept && limits_counts_text(q->dim[k].counts)
 					? 0
 					: took(r, &q->dim[k]);
 		if (q->ndims)

@@ -15,9 +15,8 @@ static bool
 limit_applies(struct request *r)
 {
 	const struct identity *id = &r->found.identity;
-	struct policy_limit_hit *hits;
+	const struct found_limits *l = &r->found.limits;
 	struct policy_facts f;
-	size_t n = 0;
 	bool any = false;
 
 	for (size_t i = 0; i < id->nlimits; i++)
@@ -28,10 +27,10 @@ limit_applies(struct request *r)
 	if (dialect_batch_file(&r->found.endpoint, &r->in.body))
 		return true;
 	request_facts(r, &f);
-	if (policy_limits(r->snap->policy, &f, &r->arena, &hits, &n) < 0)
+	if (limits_apply(r, &f))
 		return false; /* the next step says so */
-	for (size_t i = 0; i < n; i++)
-		any |= counts(hits[i].limit);
+	for (size_t i = 0; i < l->n; i++)
+		any |= counts(l->hit[i].limit);
 	return any;
 }
 

@@ -45,7 +45,7 @@ limits_exhausted(const struct quota_dim *d)
 struct span
 limits_why_over(struct request *r, const struct quota_dim *d, uint64_t retry_s)
 {
-	struct span many = amount(r, limits_counts(r, d), d->limit), when = window(r, d);
+	struct span many = amount(r, d->counts, d->limit), when = window(r, d);
 
 	return arena_printf(&r->arena,
 		"over the limit %s: %.*s%s%.*s; try again in %" PRIu64 " s", d->name,
@@ -55,7 +55,7 @@ limits_why_over(struct request *r, const struct quota_dim *d, uint64_t retry_s)
 struct span
 limits_why_never(struct request *r, const struct quota_dim *d)
 {
-	enum limit_of of = limits_counts(r, d);
+	enum limit_of of = d->counts;
 	struct span needs = amount(r, of, d->n), many = amount(r, of, d->limit),
 		    when = window(r, d);
 
@@ -87,12 +87,6 @@ const char *const limits_kinds[] = {
 	[LIMIT_USD] = "nanousd",
 	[LIMIT_CONCURRENT] = "concurrent",
 };
-
-const char *
-limits_kind(const struct request *r, const struct quota_dim *d)
-{
-	return limits_kinds[limits_counts(r, d)];
-}
 
 const char *
 limits_calendar(const struct quota_dim *d)

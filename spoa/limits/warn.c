@@ -22,9 +22,9 @@ used_millionths(const struct quota_dim *d)
 }
 
 static enum limit_level
-level_of(const struct request *r, const struct quota_dim *d)
+level_of(const struct quota_dim *d)
 {
-	const struct limit *l = limits_of(r, d);
+	const struct limit *l = d->of;
 	uint64_t used = used_millionths(d);
 
 	if (!d->reset_ms || !l || (!l->soft && !limits_exhausted(d)) ||
@@ -88,7 +88,7 @@ limits_warn(struct request *r, const struct quota_request *q)
 	for (size_t i = 0; i < q->ndims; i++) {
 		const struct quota_dim *d = &q->dim[i];
 		bool over = q->result == QUOTA_REFUSED && i == q->refused_by;
-		enum limit_level level = level_of(r, d);
+		enum limit_level level = level_of(d);
 		if (d->reset_ms)
 			limit_tally_used(&r->gate->tally.limits, d->name,
 				over ? MILLION : used_millionths(d));
@@ -107,7 +107,7 @@ request_limit_warning(struct request *r)
 	for (int run = 0; run < 2; run++)
 		for (size_t i = 0; i < r->found.quota[run]->ndims && n < WARNINGS_SHOWN; i++) {
 			const struct quota_dim *d = &r->found.quota[run]->dim[i];
-			if (level_of(r, d) == LEVEL_NONE)
+			if (level_of(d) == LEVEL_NONE)
 				continue;
 			buf_printf(&out, "%s%s %u%%", n++ ? ", " : "", d->name,
 				(unsigned)(used_millionths(d) / (MILLION / 100)));

@@ -95,6 +95,10 @@ struct quota_dim {
 	 * use; 0: the counts were not read, and nothing is known of what remains */
 	uint64_t reset_ms;
 	const char *name; /* limit's name, borrowed from the snapshot */
+	/* The caller's own, as is: the policy's limit, NULL where it is none of its, and what it
+	 * counts. */
+	const struct limit *of;
+	unsigned char counts;
 };
 
 enum quota_result {
@@ -106,7 +110,6 @@ enum quota_result {
 
 struct quota_request {
 	struct tag tag;
-	struct quota_dim dim[QUOTA_DIMS_MAX];
 	size_t ndims;
 	/* out */
 	enum quota_result result;
@@ -125,6 +128,7 @@ struct quota_request {
 	bool doubts;		    /* what was known did not decide: the next try reads */
 	bool shared;		    /* limits are less already: quota_lives.h */
 	uint64_t queued_us;
+	struct quota_dim dim[QUOTA_DIMS_MAX]; /* at the end: few are written */
 };
 
 struct quota;

@@ -49,7 +49,7 @@ put_quota(struct request *r, struct buf *b)
 			put_item(b, "limits", n++);
 			buf_putc(b, '{');
 			put_str(b, "limit", span_str(d->name));
-			put_str(b, "kind", span_str(limits_kind(r, d)));
+			put_str(b, "kind", span_str(limits_kinds[d->counts]));
 			put_int(b, "of", (int64_t)d->limit);
 			if (d->span.kind == QUOTA_CALENDAR)
 				put_str(b, "window", span_str(limits_calendar(d)));

@@ -57,33 +57,43 @@ refused(struct request *r, const struct quota_request *q)
 	return STEP_DECIDED;
 }
 
+/* Nothing of this run is reserved after all. */
+static void
+forget(struct request *r)
+{
+	struct quota_request *q = r->found.quota[r->run.resumed];
+
+	if (!q->ndims)
+		return;
+	quota_unmove(r->gate->quota, q, clock_mono_us());
+	q->ndims = 0;
+}
+
 /* Room is made of what was asked for: the body is written and reserved for again. */
 static enum step_result
-again(struct quota_request *q)
+again(struct request *r)
 {
-	q->ndims = 0;
+	forget(r);
 	return STEP_REWRITES;
 }
 
 static enum step_result
 over(struct request *r, struct quota_request *q)
 {
-	const struct limit *l = limits_of(r, &q->dim[q->refused_by]);
+	const struct limit *l = q->dim[q->refused_by].of;
 
-	if (l && limits_fall(r, l, false))
-		return again(q);
-	return refused(r, q);
+	return l && limits_fall(r, l, false) ? again(r) : refused(r, q);
 }
 
 static enum step_result
 admitted(struct request *r, struct quota_request *q)
 {
 	for (size_t i = 0; i < q->ndims; i++) {
-		const struct limit *l = limits_of(r, &q->dim[i]);
+		const struct limit *l = q->dim[i].of;
 		if (!l || !q->dim[i].soft_reached || !limits_fall(r, l, true))
 			continue;
 		quota_release(r->gate->quota, q, clock_mono_us());
-		return again(q);
+		return again(r);
 	}
 	if (q->alone)
 		metric_inc(r->gate->metrics, M_QUOTA_ALONE);
@@ -105,45 +115,32 @@ answer(struct request *r, struct quota_request *q)
 
 /* What no store has to be asked about. STEP_NEXT: nothing. */
 static enum step_result
-alone(struct request *r, struct quota_request *q)
+alone(struct request *r)
 {
 	const struct limit *l = r->found.unpriced ? r->found.unpriced : r->found.message_over;
+	const char *code = "price_unknown",
+		   *why = "counts dollars, and this model has no price here";
 
 	if (!l)
 		return STEP_NEXT;
-	quota_unmove(r->gate->quota, q, clock_mono_us());
-	q->ndims = 0;
-	if (r->found.unpriced && r->found.file.state == FILE_UNKNOWN) {
-		request_release(r);
-		return request_deny(r, 403, "file_unknown", l->name,
-			arena_printf(&r->arena,
-				"the limit %s counts what is in the job's file, and that is "
-				"not known here: upload it through this gateway",
-				l->name));
+	forget(r);
+	if (!r->found.unpriced)
+		return limits_fall(r, l, false) ? STEP_REWRITES
+						: never_fits(r, l->name, limits_why_long(r, l));
+	if (r->found.file.state == FILE_UNKNOWN) {
+		code = "file_unknown";
+		why = "counts what is in the job's file, and that is not known here: upload it "
+		      "through this gateway";
+	} else if (r->found.endpoint.unseen) {
+		code = "usage_unknown";
+		why = "counts what models take, and no answer says what this runs";
+	} else if (!request_priced_model(r).n) {
+		why = "counts dollars, and this request names no model: nothing says what it "
+		      "costs";
 	}
-	if (r->found.unpriced && r->found.endpoint.unseen) {
-		request_release(r);
-		return request_deny(r, 403, "usage_unknown", l->name,
-			arena_printf(&r->arena,
-				"the limit %s counts what models take, and no answer says what "
-				"this runs",
-				l->name));
-	}
-	if (r->found.unpriced) {
-		request_release(r);
-		return request_deny(r, 403, "price_unknown", l->name,
-			arena_printf(&r->arena,
-				request_priced_model(r).n
-					? "the limit %s counts dollars, and this model has no "
-					  "price here"
-					: "the limit %s counts dollars, and this request names "
-					  "no "
-					  "model: nothing says what it costs",
-				l->name));
-	}
-	if (limits_fall(r, l, false))
-		return again(q);
-	return never_fits(r, l->name, limits_why_long(r, l));
+	request_release(r);
+	return request_deny(r, 403, code, l->name,
+		arena_printf(&r->arena, "the limit %s %s", l->name, why));
 }
 
 static void
@@ -155,8 +152,10 @@ quota_done(struct quota_request *q)
 }
 
 static enum step_result
-reserve(struct request *r, struct quota_request *q)
+reserve(struct request *r)
 {
+	struct quota_request *q = r->found.quota[r->run.resumed];
+
 	q->done = quota_done;
 	q->arg = r;
 	r->run.wait = WAIT_QUOTA;
@@ -168,30 +167,28 @@ reserve(struct request *r, struct quota_request *q)
 enum step_result
 step_quota(struct request *r)
 {
-	struct quota_request *q = r->gate ? request_quota(r) : NULL;
+	const struct quota_request *q;
 
 	if (!r->gate)
 		return STEP_NEXT;
-	if (!q)
-		return request_overload(r);
 	if (r->run.wait == WAIT_QUOTA) { /* the answer came */
+		struct quota_request *got = r->found.quota[r->run.resumed];
 		r->run.wait = WAIT_NONE;
 		if (r->found.file.state != FILE_ASKED)
-			return answer(r, q);
-		if (q->result != QUOTA_ADMITTED)
-			return failed(r, q);
-		limits_files(r, q);
+			return answer(r, got);
+		if (got->result != QUOTA_ADMITTED)
+			return failed(r, got);
+		limits_files(r, got);
 	}
-	if (limits_ask_files(r, q))
-		return reserve(r, q);
+	if (limits_ask_files(r))
+		return reserve(r);
 	if (limits_learned(r)) {
 		limits_forget_rewrite(r);
-		return again(q);
+		return again(r);
 	}
-	int err = limits_collect(r, q);
+	int err = limits_collect(r);
 	if (err) {
-		quota_unmove(r->gate->quota, q, clock_mono_us());
-		q->ndims = 0;
+		forget(r);
 		/* No store failed: on_failure does not lift it. */
 		return err == ERR_LIMIT
 			       ? unavailable(
@@ -199,17 +196,17 @@ step_quota(struct request *r)
 			       : request_overload(r);
 	}
 	if (limits_send_default(r)) {
-		quota_unmove(r->gate->quota, q, clock_mono_us());
 		limits_forget_rewrite(r);
-		return again(q);
+		return again(r);
 	}
-	enum step_result s = alone(r, q);
+	enum step_result s = alone(r);
+	q = r->found.quota[r->run.resumed];
 	if (s != STEP_NEXT || q->ndims == 0)
 		return s;
 	for (size_t i = 0; i < q->ndims; i++)
 		if (q->dim[i].unit == QUOTA_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
-	return reserve(r, q);
+	return reserve(r);
 }
 
 void

@@ -349,6 +349,7 @@ step_rewrite(struct request *r)
 			SPAN_LIT("reasoning that the provider signed holds data that must not "
 				 "pass, "
 				 "and it can neither be changed nor left out"));
+	limits_expect(r);
 	int err = rewrite(r);
 	if (err == ERR_BAD_STATE)
 		return request_deny(r, 403, "content_policy_violation",
