@@ -9,7 +9,6 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "codec/json.h"
-#include "dialect/dialect.h"
 
 enum { NUMBER_DIGITS = 7, WORD_BYTES = 256 };
 enum { ROWS_FROM = 64 }; /* numbers of members: below it those that rows name */
@@ -36,7 +35,8 @@ struct reader {
 	size_t nnotes, room;
 	struct answer_range *objects; /* [0] is around the document */
 	size_t nobjects, objects_room;
-	size_t end; /* of the container that was read last */
+	size_t end; /* of the value that was read last */
+	struct usage_reader usage;
 	struct answer_document *out;
 };
 
@@ -46,6 +46,7 @@ struct place {
 	unsigned arrays;
 	uint32_t slot[ANSWER_SLOTS];
 	size_t object;
+	struct usage_place usage;
 	uint64_t path; /* of keys that no row has, with the row's node that they begin at */
 	bool worded;   /* by its key */
 	bool deep;     /* below a READ_INPUT */
@@ -134,13 +135,35 @@ long_integer(struct span literal)
 	return long_number(span_cut(literal, 0, n));
 }
 
+/* A member of the document, by whose end it has been read: what hiding its usage takes. The one
+ * before it ended at `last`; 0: it is the first. */
+static void
+note_hidden(struct reader *r, struct span key, const struct json_event *k,
+	const struct json_event *value, size_t last)
+{
+	struct answer_hidden *h = &r->out->hidden;
+
+	if (h->first && h->at.end == last)
+		h->at.end = k->start - 1; /* the first member goes with the comma after it */
+	if (span_is(key, "choices")) {
+		struct span all = span_cut(r->in, value->start, r->end);
+		h->no_choices = value->tok == JSON_ARRAY &&
+				!span_trim(span_cut(all, 1, all.n - 1), " \t\r\n").n;
+	} else if (span_is(key, "usage")) {
+		h->first = !last;
+		h->at = (struct answer_range){ last ? last : k->start - 1, r->end };
+		h->counts = value->tok == JSON_OBJECT;
+	}
+}
+
 static int read_value(struct reader *r, struct place at, const struct json_event *ev);
 
 static int
 read_object(struct reader *r, const struct place *at, size_t start)
 {
-	struct json_event ev;
+	struct json_event ev, value;
 	struct place in = *at;
+	size_t last = 0; /* where the member before ended */
 	struct answer_range *all =
 		arena_grow(r->a, r->objects, r->nobjects, &r->objects_room, sizeof(*all), 16);
 
@@ -160,11 +183,15 @@ read_object(struct reader *r, const struct place *at, size_t start)
 		int err = at->deep || !in.node ? note(r, &in, NULL, &ev) : 0;
 		if (err)
 			return err;
-		bool counts = in.node ? in.node->counts : dialect_key_counts(key);
-		r->out->counts |= json_next(r->j, &ev) != JSON_NULL && counts;
-		err = read_value(r, in, &ev);
+		bool counts = in.node ? in.node->counts : usage_key_counts(key);
+		in.usage = usage_member(&r->usage, at->usage, key);
+		r->out->counts |= json_next(r->j, &value) != JSON_NULL && counts;
+		err = read_value(r, in, &value);
 		if (err)
 			return err;
+		if (ev.depth == 1)
+			note_hidden(r, key, &ev, &value, last);
+		last = r->end;
 	}
 	r->objects[in.object].end = r->end = ev.end;
 	return 0;
@@ -175,6 +202,7 @@ read_array(struct reader *r, const struct place *at)
 {
 	struct json_event ev;
 	struct place in = *at;
+	struct usage_element counted;
 	unsigned slot = at->arrays;
 
 	in.arrays++;
@@ -190,9 +218,12 @@ read_array(struct reader *r, const struct place *at)
 		if (slot < r->f->counted && slot < ANSWER_SLOTS &&
 			!(at->node && at->node->joined))
 			in.slot[slot] = i;
+		in.usage = usage_element(&at->usage, &counted);
 		int err = read_value(r, in, &ev);
 		if (err)
 			return err;
+		if (tok == JSON_OBJECT && in.usage.part == USAGE_ELEMENT)
+			usage_element_end(&r->usage, &at->usage, &counted);
 	}
 }
 
@@ -217,7 +248,7 @@ enter(struct reader *r, struct place *at, const struct answer_node *node, struct
 	case READ_SEALED:
 		while (json_next(r->j, ev) != JSON_ERROR && ev->depth > open.depth)
 			continue;
-		open.end = ev->end;
+		open.end = r->end = ev->end;
 		err = note(r, at, node, &open);
 		at->skip = true;
 		return err;
@@ -234,6 +265,9 @@ read_value(struct reader *r, struct place at, const struct json_event *first)
 	const struct answer_node *node = at.deep || !at.node || !at.node->rows ? NULL : at.node;
 	int err;
 
+	if (at.usage.part)
+		usage_value(&r->usage, &at.usage, first);
+	r->end = ev.end + (ev.tok == JSON_STRING);
 	switch (ev.tok) {
 	case JSON_OBJECT:
 	case JSON_ARRAY:
@@ -687,8 +721,8 @@ answer_ends(const struct answer_document *d, const uint32_t slot[ANSWER_SLOTS])
 }
 
 int
-answer_read(const struct answer_format *f, struct span event, struct span json, struct arena *a,
-	struct answer_document *out, const char **why)
+answer_read(const struct answer_format *f, const struct dialect *counts, struct span event,
+	struct span json, struct arena *a, struct answer_document *out, const char **why)
 {
 	struct reader r = { .f = f, .in = json, .a = a, .out = out };
 	struct json_event ev;
@@ -700,11 +734,18 @@ answer_read(const struct answer_format *f, struct span event, struct span json, 
 		return ERR_NOMEM;
 	json_take_halves(r.j);
 	json_next(r.j, &ev);
-	int err = read_value(&r, (struct place){ .node = root }, &ev);
+	struct place at = { .node = root };
+	struct usage_place usage = usage_begin(&r.usage, counts, json, a);
+	if (ev.tok == JSON_OBJECT)
+		at.usage = usage;
+	int err = read_value(&r, at, &ev);
 	if (!err && json_next(r.j, &ev) != JSON_END)
 		err = json_error(r.j, why, NULL);
+	if (!err && r.usage.failed)
+		err = ERR_NOMEM;
 	if (err)
 		return err;
+	out->usage = r.usage.counts;
 	settle_type(&r, event);
 	settle_numbers(&r);
 	for (size_t i = 0; i < r.nnotes && !err; i++)

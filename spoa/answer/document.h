@@ -4,7 +4,7 @@
 #define ANSWER_DOCUMENT_H
 
 #include "answer/format.h"
-#include "base/arena.h"
+#include "dialect/usage.h"
 
 struct answer_text {
 	enum answer_kind kind;
@@ -80,7 +80,17 @@ struct answer_document {
 	struct span model;
 	bool error;
 	bool marked; /* it says more than its texts */
-	bool counts; /* a member that is not null may count tokens (dialect_key_counts()) */
+	const struct usage_counts *usage;
+	bool counts; /* a member that is not null may count tokens (usage_key_counts()) */
+	/* What a stream says where it is asked for its usage (dialect_ask_usage()): a null in
+	 * each event, and an event of its own without choices. What else says usage would say
+	 * it unasked. */
+	struct answer_hidden {
+		struct answer_range at; /* of the member, with one comma; empty: it has none */
+		bool first;		/* of the document's */
+		bool counts;		/* it says counts */
+		bool no_choices;
+	} hidden;
 	/* Channels that go on no more after it. */
 	struct answer_ends {
 		bool any, all;
@@ -92,11 +102,11 @@ struct answer_document {
 	unsigned media; /* bit by enum answer_media */
 };
 
-/* `event`: the type that the framing gave, empty where it gave none. Views of `json` and
- * the arena. 0; ERR_NOMEM; the parser's error, with *why. A document that is no object or
- * array has one text or none. */
-int answer_read(const struct answer_format *f, struct span event, struct span json,
-	struct arena *a, struct answer_document *out, const char **why);
+/* `counts`: whose rows count its usage; NULL: nobody's. `event`: the type that the framing
+ * gave, empty where it gave none. Views of `json` and the arena. 0; ERR_NOMEM; the parser's
+ * error, with *why. A document that is no object or array has one text or none. */
+int answer_read(const struct answer_format *f, const struct dialect *counts, struct span event,
+	struct span json, struct arena *a, struct answer_document *out, const char **why);
 /* What formats have for words, ids and times: letters and digits without blanks, and not digits
  * alone. */
 bool answer_is_word(struct span s);

@@ -92,6 +92,8 @@ shift_document(const struct shift *s, struct arena *a, struct answer_document *d
 	bool ok = shift_span(s, &d->type) && shift_span(s, &d->finish) &&
 		  shift_span(s, &d->model);
 
+	d->hidden.at.start = shifted(s, d->hidden.at.start);
+	d->hidden.at.end = shifted(s, d->hidden.at.end);
 	for (size_t i = 0; ok && i < d->ntexts; i++) {
 		struct answer_text *t = &d->texts[i];
 		while (gap < s->ngaps &&
@@ -145,7 +147,8 @@ keep_event(struct event_template *t, struct span event, struct span json,
 {
 	buf_clear(&t->event);
 	if (event.n + json.n > CAP_EVENT_TEMPLATE || d->ntexts > TEMPLATE_TEXTS || d->ncalls ||
-		d->ninputs || d->nwithheld || d->nseals || d->error || d->ends.any)
+		d->ninputs || d->nwithheld || d->nseals || d->error || d->ends.any ||
+		(d->counts && d->usage))
 		return;
 	buf_span(&t->event, event);
 	buf_span(&t->event, json);
@@ -154,6 +157,7 @@ keep_event(struct event_template *t, struct span event, struct span json,
 	find_gaps(t, d);
 	t->d = *d;
 	t->d.texts = t->texts;
+	t->d.usage = NULL;
 	if (d->ntexts)
 		memcpy(t->texts, d->texts, d->ntexts * sizeof(*d->texts));
 	for (size_t i = 0; i < t->ngaps; i++)
@@ -244,14 +248,15 @@ read_another(const struct event_template *t, struct span event, struct span json
 }
 
 int
-event_template_read(struct event_template *t, const struct answer_format *f, struct span event,
-	struct span json, struct arena *a, struct answer_document *out, const char **why)
+event_template_read(struct event_template *t, const struct answer_format *f,
+	const struct dialect *counts, struct span event, struct span json, struct arena *a,
+	struct answer_document *out, const char **why)
 {
 	struct span now[TEMPLATE_GAPS];
 
 	if (is_another(t, event, json, now) && read_another(t, event, json, now, a, out))
 		return 0;
-	int err = answer_read(f, event, json, a, out, why);
+	int err = answer_read(f, counts, event, json, a, out, why);
 	if (err)
 		buf_clear(&t->event);
 	else

@@ -30,10 +30,10 @@ struct event_template {
 
 void event_template_init(struct event_template *t);
 void event_template_free(struct event_template *t);
-/* As answer_read(), but for `skipped`, to the last bit. Of one stream: `f` is the same every
- * time. */
+/* As answer_read(), but for `skipped`, to the last bit. Of one stream: `f` and `counts` are the
+ * same every time. */
 int event_template_read(struct event_template *t, const struct answer_format *f,
-	struct span event, struct span json, struct arena *a, struct answer_document *out,
-	const char **why);
+	const struct dialect *counts, struct span event, struct span json, struct arena *a,
+	struct answer_document *out, const char **why);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "dialect/dialect.h"
+#include "dialect/usage.h"
 
 static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
 
@@ -48,7 +48,7 @@ member(struct maker *m, struct answer_node *n, struct span key)
 	while (*end)
 		end = (const struct answer_node **)&made(*end)->next;
 	new->key = key;
-	new->counts = dialect_key_counts(key);
+	new->counts = usage_key_counts(key);
 	*end = new;
 	return new;
 }

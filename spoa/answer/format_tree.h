@@ -13,7 +13,7 @@ struct answer_node {
 	size_t nrows;
 	bool is_type; /* format.type's */
 	bool joined;  /* an array whose elements are one text: [+] */
-	bool counts;  /* dialect_key_counts() */
+	bool counts;  /* usage_key_counts() */
 	const struct answer_node *members, *next;
 	const struct answer_node *element; /* of an array */
 };

@@ -205,3 +205,25 @@ dialect_amend(
 	}
 	return n;
 }
+
+int
+dialect_ask_usage(const struct body *b, struct splice *edit)
+{
+	const struct body_marks *m = &b->marks;
+
+	if (!b->table->asks_usage || !b->stream || b->wants_usage)
+		return 0;
+	if (m->include)
+		*edit = (struct splice){ m->include, m->include_end, SPAN_LIT("true") };
+	else if (m->options && m->options_null)
+		*edit = (struct splice){ m->options, m->options_end,
+			SPAN_LIT("{\"include_usage\":true}") };
+	else if (m->options)
+		*edit = (struct splice){ m->options + 1, m->options + 1,
+			m->options_empty ? SPAN_LIT("\"include_usage\":true")
+					 : SPAN_LIT("\"include_usage\":true,") };
+	else
+		*edit = (struct splice){ m->top, m->top,
+			SPAN_LIT("\"stream_options\":{\"include_usage\":true},") };
+	return 1;
+}

@@ -112,18 +112,6 @@ struct usage {
  * Where parts are more than the whole, what costs most stays. */
 struct price_usage usage_split(const struct usage *u);
 
-/* From a whole JSON response: 0 where usage is known, ERR_NOTFOUND, or the
- * parser's error. */
-int dialect_usage(const struct dialect *d, struct span json, struct arena *a, struct usage *u);
-/* From one SSE event; merges into *u (Anthropic splits it over message_start
- * and message_delta; the values are cumulative). True: it counts the output so far. */
-bool dialect_event_usage(const struct dialect *d, struct span event, struct span data,
-	struct arena *a, struct usage *u);
-/* True where a member of that name may be a count of dialect_event_usage(), or hold one: usage,
- * usageMetadata, eval_count and the like. An event without one, or with null for it, has none.
- */
-bool dialect_key_counts(struct span key);
-
 /* reasons.c: whether the model may make tokens that are charged and are in no answer, asked
  * like this (`b` NULL: not known how). What is not known may. */
 bool dialect_may_reason(const struct dialect *d, struct span model, const struct body *b);
@@ -187,11 +175,5 @@ struct span dialect_region(struct span path, struct span model);
 /* A message that clients of MCP servers send, in JSON-RPC: it asks for tools and for what they do,
  * and runs no model. */
 bool dialect_is_mcp(struct span json, struct arena *a);
-
-/* Undoes dialect_ask_usage in the answer, one SSE data payload at a time: the count in an event
- * of its own and the nulls in the others. What else says usage was not asked for. 0 pass as it
- * is, 1 *edited replaces the payload, 2 drop the event. */
-int dialect_hide_usage(
-	const struct dialect *d, struct span data, struct arena *a, struct span *edited);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef DIALECT_FAMILY_H
 #define DIALECT_FAMILY_H
 
-#include "dialect/dialect.h"
+#include "dialect/usage.h"
 #include "text/table.h"
 
 enum {
@@ -24,44 +24,6 @@ struct endpoint_row {
 	const char *name;
 	const struct table *table; /* NULL: table_any */
 	unsigned flags;
-};
-
-/* path = member { "." member } [ "[]." element ]. An array's element is named by its
- * "modality", "ttl" or "type", "image" where it has none but is one, and "webSearchQueries"
- * where it is grounded. It counts its "tokenCount" or "inputTokens", or the queries; one that
- * has neither counts
- * 1. Elements of one name add up. */
-struct usage_row {
-	const char *path;
-	/* rows of one field add up */
-	enum usage_field {
-		USAGE_INPUT,
-		USAGE_OUTPUT,
-		/* parts of the input */
-		USAGE_CACHED,
-		USAGE_WRITE, /* what is kept for an hour too */
-		USAGE_WRITE_1H,
-		USAGE_AUDIO_IN,
-		USAGE_IMAGE_IN,
-		/* parts of the output */
-		USAGE_REASONING,
-		USAGE_AUDIO_OUT,
-		USAGE_IMAGE_OUT,
-		/* by the piece */
-		USAGE_IMAGES,
-		USAGE_SEARCHES,
-		USAGE_MAPS,
-		USAGE_SESSIONS,
-		USAGE_FILES,
-		USAGE_DRAWN,
-		USAGE_SECONDS, /* a fraction is one more */
-		USAGE_LENGTH,  /* likewise, where nothing else is counted */
-		USAGE_KEPT,    /* tokens of a cache that was made */
-		USAGE_APART,   /* input too, unless a total shows that it is in the input */
-		USAGE_TOTAL,
-		USAGE_FIELDS
-	} field;
-	bool instead; /* counts where no row of its field before it does */
 };
 
 /* The column of error.c that names the types of errors. */
@@ -94,7 +56,6 @@ struct dialect {
 	const char *const *bases; /* what is before a row's path, as rows'; NULL last */
 	const struct table *main, *other; /* of paths that no row knows; NULL: table_rest */
 	const struct usage_row *usage;	  /* of a whole response; path NULL last */
-	bool asks_usage;		  /* main does */
 	bool bare_models;		  /* "models/x" in a body is the x of a path */
 	enum error_types types;
 	error_writer *error;
@@ -108,10 +69,6 @@ const struct endpoint_row *endpoint_row_find(const struct dialect *d, struct spa
 	struct span path, bool whole, struct span *model);
 /* Whether the path ends as one of them. */
 bool endpoint_is_among(const char *const *paths, struct span path);
-
-/* usage_rows.c */
-extern const struct usage_row usage_openai[], usage_anthropic[], usage_gemini[],
-	usage_bedrock[], usage_cohere[], usage_ollama[], usage_tgi[];
 
 extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, dialect_bedrock,
 	dialect_cohere, dialect_mistral, dialect_ollama, dialect_tgi, dialect_rest;

@@ -220,6 +220,5 @@ const struct dialect dialect_openai = {
 	.main = &table_chat,
 	.other = &table_chat_other,
 	.usage = usage_openai,
-	.asks_usage = true,
 	.error = error_openai,
 };

@@ -437,14 +437,12 @@ meter_whole(struct guard *g)
 	g->report.blind |= g->body_over;
 	if (g->body_over || !raw.n)
 		return;
-	if (dialect_usage(g->plan.dialect, raw, &g->work, &g->report.usage) < 0)
-		g->report.usage.known = false;
-	arena_reset(&g->work);
-	if (answer_read(g->format, SPAN_LIT(""), raw, &g->work, &d, &why) == 0)
-		guard_note(g, &d);
-	else
+	if (answer_read(g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, &d, &why)) {
 		g->report.blind = true;
-	arena_reset(&g->work);
+		return;
+	}
+	usage_whole(d.usage, &g->report.usage);
+	guard_note(g, &d);
 }
 
 enum guard_result

@@ -5,6 +5,22 @@
 
 /* ---- events of our own ---- */
 
+/* Usage that only we asked for goes no further; edits in it need not be made. */
+static size_t
+hide_usage(const struct guard *g, const struct answer_document *d, struct splice *v, size_t n)
+{
+	const struct answer_range *at = &d->hidden.at;
+	size_t kept = 0;
+
+	if (!g->plan.hide_usage || at->end == at->start)
+		return n;
+	for (size_t i = 0; i < n; i++)
+		if (v[i].end <= at->start || v[i].start >= at->end)
+			v[kept++] = v[i];
+	v[kept++] = (struct splice){ at->start, at->end, SPAN_LIT("") };
+	return kept;
+}
+
 /* The event without the texts of channels, which have been said, and without what was replaced:
  * the edits that make it, the same for each of its channels. Those of the event are in the order
  * of its texts. */
@@ -25,7 +41,8 @@ silence(struct guard *g, const struct answer_document *d, const struct edited *e
 			v[n++] = (struct splice){ t->start, t->end,
 				t->number ? SPAN_LIT("\"\"") : SPAN_LIT("") };
 	}
-	return n + (guard_inspects(g) ? guard_withhold(d, v + n) : 0);
+	n += guard_inspects(g) ? guard_withhold(d, v + n) : 0;
+	return !d->hidden.counts || d->hidden.no_choices ? hide_usage(g, d, v, n) : n;
 }
 
 /* The event for what this channel holds of it. */
@@ -47,20 +64,6 @@ remember_like(struct channel *c, const struct frame *f, const struct answer_docu
 	c->like_marked = d->marked;
 }
 
-/* Usage that only we asked for goes no further. 1: *data is what goes on; 2: nothing does. */
-static int
-hide_usage(struct guard *g, struct span *data)
-{
-	struct span edited;
-
-	if (!g->plan.hide_usage)
-		return 1;
-	int edit = dialect_hide_usage(g->plan.dialect, *data, &g->work, &edited);
-	if (edit == 1)
-		*data = edited;
-	return edit == 2 ? 2 : 1;
-}
-
 /* An event like the last one of the channel, with what has become of what was held. */
 enum guard_result
 guard_channel_say(struct channel *c, struct buf *out)
@@ -77,10 +80,9 @@ guard_channel_say(struct channel *c, struct buf *out)
 	buf_span(&b, span_cut(like, 0, c->like_at));
 	buf_json(&b, buf_view(&c->out));
 	buf_span(&b, span_cut(like, c->like_at, like.n));
-	struct span data = buf_view(&b);
-	int err = buf_failed(&b) ? ERR_NOMEM : 0;
-	if (!err && hide_usage(g, &data) == 1)
-		err = frame_write(&g->writer, buf_view(&c->like_type), data, out);
+	int err = buf_failed(&b)
+			  ? ERR_NOMEM
+			  : frame_write(&g->writer, buf_view(&c->like_type), buf_view(&b), out);
 	buf_free(&b);
 	buf_clear(&c->out);
 	return err ? guard_no_memory(g) : g->failed;
@@ -282,22 +284,25 @@ guard_drop_ended(struct guard *g, const struct answer_document *d)
 }
 
 enum guard_result
-guard_pass_edited(struct guard *g, const struct frame *f, struct span data,
+guard_pass_edited(struct guard *g, const struct frame *f, const struct answer_document *d,
 	const struct edited *e, struct buf *out)
 {
+	struct splice one, *v = e->n ? e->splices : &one;
+	size_t n = e->n;
 	struct buf b;
-	int err = 0;
 
+	/* an event of its own goes no further; counts next to a text were not asked for */
+	if (g->plan.hide_usage && d->hidden.counts && d->hidden.no_choices)
+		return g->failed;
+	if (!d->hidden.counts)
+		n = hide_usage(g, d, v, n);
 	buf_init(&b, 0);
-	if (e->n)
-		err = splice_apply(data, e->splices, e->n, &b);
-	struct span now = e->n ? buf_view(&b) : data;
-	if (!err && hide_usage(g, &now) == 1) {
-		if (span_eq(now, data))
-			frame_pass(&g->writer, f, out);
-		else
-			err = frame_rewrite(&g->writer, f, now, out);
-	}
+	int err = n ? splice_apply(f->data, v, n, &b) : 0;
+	struct span now = n ? buf_view(&b) : f->data;
+	if (!err && span_eq(now, f->data))
+		frame_pass(&g->writer, f, out);
+	else if (!err)
+		err = frame_rewrite(&g->writer, f, now, out);
 	buf_free(&b);
 	return err ? guard_no_memory(g) : g->failed;
 }

@@ -395,9 +395,9 @@ struct edited {
 /* What becomes of its texts. */
 enum guard_result guard_run_texts(struct guard *g, const struct frame *f,
 	const struct answer_document *d, struct edited *e);
-/* It goes on so: `data` is what its edits are of. */
-enum guard_result guard_pass_edited(struct guard *g, const struct frame *f, struct span data,
-	const struct edited *e, struct buf *out);
+/* It goes on so. */
+enum guard_result guard_pass_edited(struct guard *g, const struct frame *f,
+	const struct answer_document *d, const struct edited *e, struct buf *out);
 /* An event like the last one of the channel, with what has become of what was held. */
 enum guard_result guard_channel_say(struct channel *c, struct buf *out);
 /* Channels that end with this event and of which it says nothing: what they hold goes first.

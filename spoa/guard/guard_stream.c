@@ -83,8 +83,8 @@ parse_event(struct guard *g, const struct frame *f, struct event *e)
 	const char *why;
 
 	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
-	e->err = event_template_read(
-		&g->template, g->format, e->type, f->data, &g->work, &e->d, &why);
+	e->err = event_template_read(&g->template, g->format, g->plan.dialect, e->type, f->data,
+		&g->work, &e->d, &why);
 	if (!e->err && g->format == &answer_any && is_bare(f->data))
 		e->err = ERR_SYNTAX;
 	e->d.error |= f->exception;
@@ -103,21 +103,23 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 	bool drop, counts = false;
 
 	g->report.events++;
-	/* A key that is there twice may be a count. */
-	if (d->counts || ev->err == ERR_DUPLICATE)
-		counts = dialect_event_usage(g->plan.dialect,
-			ev->err || ev->type.n ? ev->type : d->type, f->data, &g->work,
-			&g->report.usage);
+	if (ev->err == ERR_DUPLICATE)
+		usage_spoil(g->plan.dialect, &g->report.usage);
 	if (ev->err && guard_reads(g))
 		return plain_event(g, f, out);
-	if (ev->err)
-		return guard_pass_edited(g, f, f->data, &e, out);
+	if (ev->err) {
+		frame_pass(&g->writer, f, out);
+		return g->failed;
+	}
+	if (d->counts)
+		counts = usage_event(
+			d->usage, ev->type.n ? ev->type : d->type, &g->report.usage);
 	guard_note(g, d);
 	guard_end_note(g, d);
 	if (counts)
 		g->report.counted_bytes = g->report.output_bytes;
 	if (!guard_reads(g))
-		return guard_pass_edited(g, f, f->data, &e, out);
+		return guard_pass_edited(g, f, d, &e, out);
 	if (guard_turn_channels(g, d, out) || (d->ends.any && guard_end_channels(g, d, out)) ||
 		end_signed(g, d, out, &drop) || guard_run_texts(g, f, d, &e))
 		return g->failed;
@@ -131,7 +133,7 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 	}
 	if (drop || (e.said && e.silent && !d->marked && !d->ends.any))
 		return g->failed;
-	return guard_pass_edited(g, f, f->data, &e, out);
+	return guard_pass_edited(g, f, d, &e, out);
 }
 
 /* A frame that waited, read again: *e; NULL: it is no event. g->failed: no memory. */

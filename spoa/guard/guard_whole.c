@@ -102,7 +102,7 @@ whole_line(struct guard *g, struct span line, struct buf *out)
 {
 	struct answer_document d;
 	const char *why;
-	int err = answer_read(&answer_any, SPAN_LIT(""), line, &g->work, &d, &why);
+	int err = answer_read(&answer_any, NULL, SPAN_LIT(""), line, &g->work, &d, &why);
 
 	return err ? not_read(g, err) : edit_document(g, line, &d, out);
 }
@@ -134,14 +134,15 @@ whole_json(struct guard *g, struct span raw, struct buf *out)
 {
 	struct answer_document d;
 	const char *why;
-	int err = answer_read(g->format, SPAN_LIT(""), raw, &g->work, &d, &why);
+	int err =
+		answer_read(g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, &d, &why);
 
 	if (err == ERR_SYNTAX && !g->json_type && span_chr(raw, '\n') < raw.n)
 		return whole_lines(g, raw, out);
 	if (err)
 		return not_read(g, err);
 	guard_note(g, &d);
-	dialect_usage(g->plan.dialect, raw, &g->work, &g->report.usage);
+	usage_whole(d.usage, &g->report.usage);
 	return edit_document(g, raw, &d, out);
 }
 

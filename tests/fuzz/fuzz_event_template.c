@@ -86,6 +86,13 @@ must_documents(const struct answer_document *a, const struct answer_document *b)
 	must(a->error == b->error && a->marked == b->marked && a->counts == b->counts);
 	must(a->opaque_bytes == b->opaque_bytes && a->sealed_bytes == b->sealed_bytes);
 	must(a->media == b->media);
+	must(a->hidden.at.start == b->hidden.at.start && a->hidden.at.end == b->hidden.at.end);
+	must(a->hidden.counts == b->hidden.counts &&
+		a->hidden.no_choices == b->hidden.no_choices);
+	struct usage ua = { 0 }, ub = { 0 };
+	must(!a->counts ||
+		usage_event(a->usage, a->type, &ua) == usage_event(b->usage, b->type, &ub));
+	must(!memcmp(&ua, &ub, sizeof(ua)));
 	must_ends(&a->ends, &b->ends);
 	must(a->ntexts == b->ntexts);
 	for (size_t i = 0; i < a->ntexts; i++)
@@ -103,14 +110,15 @@ struct stream {
 static void
 read_event(struct stream *s, struct span type, struct span event)
 {
+	const struct dialect *d = dialect_find(span_str(s->f->name));
 	struct answer_document after, alone;
 	const char *why = NULL, *why_alone = NULL;
 	char *copy = memcpy(malloc(type.n + event.n + 1), event.p, event.n);
 
 	memcpy(copy + event.n, type.p, type.n);
 	struct span json = span_of(copy, event.n), name = span_of(copy + event.n, type.n);
-	int err = event_template_read(&s->t, s->f, name, json, &s->a, &after, &why);
-	must(err == answer_read(s->f, name, json, &s->a, &alone, &why_alone));
+	int err = event_template_read(&s->t, s->f, d, name, json, &s->a, &after, &why);
+	must(err == answer_read(s->f, d, name, json, &s->a, &alone, &why_alone));
 	if (!err)
 		must_documents(&after, &alone);
 	else

@@ -62,7 +62,7 @@ read_out(const struct answer_case *r, struct span out, bool streamed, struct joi
 
 	arena_init(&a, 0, false);
 	if (!streamed) {
-		if (answer_read(f, SPAN_LIT(""), out, &a, &d, &why) == 0)
+		if (answer_read(f, NULL, SPAN_LIT(""), out, &a, &d, &why) == 0)
 			join(j, &d);
 		arena_reset(&a);
 		return;
@@ -71,7 +71,8 @@ read_out(const struct answer_case *r, struct span out, bool streamed, struct joi
 	while (frames_next(&frames, &out, &frame) > 0) {
 		if (!strcmp(r->type, CONVERSE))
 			frame.type = span_next(&frame.data, ' ');
-		if (frame.has_data && answer_read(f, frame.type, frame.data, &a, &d, &why) == 0)
+		if (frame.has_data &&
+			answer_read(f, NULL, frame.type, frame.data, &a, &d, &why) == 0)
 			join(j, &d);
 	}
 	frames_free(&frames);

@@ -1,8 +1,9 @@
-/* Dialects by name, and the usage of one event of theirs. */
+/* Dialects by name, and the usage of a whole answer or of one event of theirs. */
 #ifndef TESTS_USAGE_FIX_H
 #define TESTS_USAGE_FIX_H
 
-#include "dialect/dialect.h"
+#include "answer/document.h"
+#include "base/err.h"
 
 static inline const struct dialect *
 dialect(const char *name)
@@ -10,14 +11,41 @@ dialect(const char *name)
 	return dialect_find(span_str(name));
 }
 
+/* 0, ERR_NOTFOUND: it is not known; the parser's error. */
+static inline int
+whole_usage(const struct dialect *d, struct span json, struct usage *u)
+{
+	struct answer_document doc;
+	struct arena a;
+	const char *why;
+
+	arena_init(&a, 0, false);
+	int err = answer_read(&answer_any, d, SPAN_LIT(""), json, &a, &doc, &why);
+	usage_whole(err ? NULL : doc.usage, u);
+	arena_reset(&a);
+	return err ? err : u->known ? 0 : ERR_NOTFOUND;
+}
+
+static inline void
+event_usage(const struct dialect *d, struct span type, struct span json, struct usage *u)
+{
+	struct answer_document doc;
+	struct arena a;
+	const char *why;
+
+	arena_init(&a, 0, false);
+	int err = answer_read(&answer_any, d, type, json, &a, &doc, &why);
+	if (err == ERR_DUPLICATE)
+		usage_spoil(d, u);
+	else if (!err)
+		usage_event(doc.usage, type, u);
+	arena_reset(&a);
+}
+
 static inline void
 event(const char *d, const char *type, const char *data, struct usage *u)
 {
-	struct arena a;
-
-	arena_init(&a, 0, false);
-	dialect_event_usage(dialect(d), span_str(type), span_str(data), &a, u);
-	arena_reset(&a);
+	event_usage(dialect(d), span_str(type), span_str(data), u);
 }
 
 #endif

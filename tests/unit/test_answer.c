@@ -223,7 +223,7 @@ documents_are_read_as_texts(void **state)
 		const struct answer_format *f =
 			answer_format_find(span_str(rows[i].dialect), span_str(rows[i].path));
 		int err = answer_read(
-			f, span_str(rows[i].event), span_str(rows[i].json), &a, &d, &why);
+			f, NULL, span_str(rows[i].event), span_str(rows[i].json), &a, &d, &why);
 		if (err)
 			fail_msg("%s: %d %s", rows[i].name, err, why);
 		show(&d, &out);
@@ -247,8 +247,8 @@ what_is_no_json_is_an_error(void **state)
 		struct answer_document d;
 		const char *why = NULL;
 		arena_init(&a, 0, true);
-		assert_true(answer_read(&answer_openai, span_str(""), span_str(bad[i]), &a, &d,
-				    &why) < 0);
+		assert_true(answer_read(&answer_openai, NULL, span_str(""), span_str(bad[i]),
+				    &a, &d, &why) < 0);
 		assert_non_null(why);
 		arena_reset(&a);
 	}
@@ -262,7 +262,7 @@ counts(const struct answer_format *f, const char *json)
 	const char *why;
 
 	arena_init(&a, 0, true);
-	assert_int_equal(answer_read(f, span_str(""), span_str(json), &a, &d, &why), 0);
+	assert_int_equal(answer_read(f, NULL, span_str(""), span_str(json), &a, &d, &why), 0);
 	arena_reset(&a);
 	return d.counts;
 }

@@ -66,14 +66,14 @@ assert_read_alike(
 	arena_init(&a, 0, true);
 	buf_init(&after, 0);
 	buf_init(&alone, 0);
-	event_template_read(&t, f, span_str(type), first, &a, &d, &why);
+	event_template_read(&t, f, NULL, span_str(type), first, &a, &d, &why);
 	/* what is read of the second needs nothing of the first */
 	char *copy = memcpy(malloc(second.n + 1), second.p, second.n);
 	arena_reset(&a);
 	int err = event_template_read(
-		&t, f, span_str(type), span_of(copy, second.n), &a, &d, &why);
+		&t, f, NULL, span_str(type), span_of(copy, second.n), &a, &d, &why);
 	show(err, why, &d, &after);
-	err = answer_read(f, span_str(type), second, &a, &d, &why);
+	err = answer_read(f, NULL, span_str(type), second, &a, &d, &why);
 	show(err, why, &d, &alone);
 	if (!span_eq(buf_view(&after), buf_view(&alone)))
 		fail_msg("%.*s\nafter %.*s:\n got  %.*s\n want %.*s", SPAN_ARG(second),
@@ -184,12 +184,12 @@ an_event_of_another_type_is_another(void **state)
 	(void)state;
 	event_template_init(&t);
 	arena_init(&a, 0, true);
-	assert_int_equal(event_template_read(&t, &answer_openai, SPAN_LIT(""),
+	assert_int_equal(event_template_read(&t, &answer_openai, NULL, SPAN_LIT(""),
 				 SPAN_LIT("{\"text\":\"a\"}"), &a, &d, &why),
 		0);
 	assert_false(d.texts[0].copy);
 	assert_int_equal(
-		event_template_read(&t, &answer_openai, SPAN_LIT("transcript.text.done"),
+		event_template_read(&t, &answer_openai, NULL, SPAN_LIT("transcript.text.done"),
 			SPAN_LIT("{\"text\":\"b\"}"), &a, &d, &why),
 		0);
 	assert_true(d.texts[0].copy && d.ends.any);
@@ -242,10 +242,10 @@ an_event_like_the_last_is_not_parsed(void **state)
 		event_template_init(&t);
 		arena_init(&a, 0, true);
 		assert_int_equal(
-			event_template_read(&t, f, SPAN_LIT(""), first, &a, &d, &why), 0);
+			event_template_read(&t, f, NULL, SPAN_LIT(""), first, &a, &d, &why), 0);
 		for (const char *const *next = repeats[i].next; *next; next++) {
 			assert_read_alike(f, "", first, span_str(*next));
-			assert_int_equal(event_template_read(&t, f, SPAN_LIT(""),
+			assert_int_equal(event_template_read(&t, f, NULL, SPAN_LIT(""),
 						 span_str(*next), &a, &d, &why),
 				0);
 			if (!t.event.n || !span_eq(t.json, first))

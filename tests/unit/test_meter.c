@@ -165,6 +165,63 @@ expect(size_t i, size_t step)
 	guard_free(copy, in.n);
 }
 
+static const struct {
+	const char *name, *in;
+	const char *want; /* NULL: nothing goes on; "": as it is */
+} hides[] = {
+	{ "the last chunk goes",
+		"{\"id\":\"x\",\"choices\":[],\"usage\":{\"prompt_tokens\":1}}", NULL },
+	{ "in any order", "{\"usage\":{\"prompt_tokens\":1},\"choices\":[ ]}", NULL },
+	{ "a null usage is cut out", "{\"id\":1,\"choices\":[{\"a\":[]}],\"usage\":null}",
+		"{\"id\":1,\"choices\":[{\"a\":[]}]}" },
+	{ "in the middle", "{\"id\":1, \"usage\" : null , \"choices\":[{}]}",
+		"{\"id\":1 , \"choices\":[{}]}" },
+	{ "at the front", "{ \"usage\":null , \"choices\":[{}],\"z\":1}",
+		"{ \"choices\":[{}],\"z\":1}" },
+	{ "alone", "{\"usage\":null}", "{}" },
+	{ "counts next to content are the provider's own: they stay",
+		"{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":{\"prompt_tokens\":"
+		"1},\"z\":\"q\"}",
+		"" },
+	{ "a first chunk without choices or counts stays",
+		"{\"choices\":[],\"prompt_filter_results\":[{}],\"usage\":null}",
+		"{\"choices\":[],\"prompt_filter_results\":[{}]}" },
+	{ "an escaped key", "{\"choices\":[{}],\"\\u0075sage\":null}", "{\"choices\":[{}]}" },
+	{ "behind a string", "{\"s\":\"x\",\"usage\":null}", "{\"s\":\"x\"}" },
+	{ "no usage", "{\"choices\":[{\"usage\":1}]}", "" },
+	{ "a list of such", "[{\"usage\":null}]", "" },
+	{ "the end marker", "[DONE]", "" },
+	{ "no JSON", "{\"usage\":null", "" },
+	{ "trailing data", "{\"usage\":null} x", "" },
+};
+
+/* An event at a time: what was asked for only by us goes no further. */
+static void
+usage_that_nobody_asked_for_is_hidden(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT_OF(hides); i++) {
+		const char *in = hides[i / 2].in, *want = hides[i / 2].want;
+		bool hide = i % 2;
+		struct guard *g = meter_new("openai", true, hide);
+		struct buf event, out;
+
+		buf_init(&event, 0);
+		buf_init(&out, 0);
+		buf_printf(&event, "data: %s\n\n", in);
+		assert_int_equal(guard_feed(g, buf_view(&event), &out), 0);
+		if (hide && want && *want) {
+			buf_clear(&event);
+			buf_printf(&event, "data: %s\n\n", want);
+		}
+		if (!span_eq(buf_view(&out), hide && !want ? SPAN_LIT("") : buf_view(&event)))
+			fail_msg("%s: got %.*s", hides[i / 2].name, SPAN_ARG(buf_view(&out)));
+		guard_drop(&g);
+		buf_free(&event);
+		buf_free(&out);
+	}
+}
+
 /* What Bedrock's invoke says in its head, where the body does not say it. */
 static const struct {
 	const char *name, *dialect, *endpoint, *path, *in, *out; /* in, out: fields */
@@ -312,6 +369,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usage_is_read_however_the_bytes_are_cut),
+		cmocka_unit_test(usage_that_nobody_asked_for_is_hidden),
 		cmocka_unit_test(usage_is_what_the_head_says_where_the_body_does_not),
 		cmocka_unit_test(an_event_over_the_cap_passes_unread_and_is_counted),
 		cmocka_unit_test(a_body_over_the_cap_passes_and_its_usage_is_unknown),

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "codec/json.h"
 #include "codec/eventstream.h"
-#include "dialect/family.h"
+#include "dialect/usage.h"
 #include "support/guard.h"
 #include "support/usage_fix.h"
 
@@ -193,7 +193,7 @@ the_usage_of_a_whole_answer_is_read(void **state)
 		struct usage u;
 
 		arena_init(&a, 0, false);
-		int err = dialect_usage(dialect(wholes[i].dialect), span_of(p, in.n), &a, &u);
+		int err = whole_usage(dialect(wholes[i].dialect), span_of(p, in.n), &u);
 		if (err != wholes[i].err || u.known != (err == 0) ||
 			u.input_tokens != wholes[i].input ||
 			u.output_tokens != wholes[i].output ||
@@ -248,13 +248,13 @@ one_bad_count_spoils_the_usage(void **state)
 			int n = snprintf(text, sizeof(text), docs[i].in, bad[k]);
 #pragma GCC diagnostic pop
 			struct span in = span_of(text, (size_t)n);
-			int err = dialect_usage(d, in, &a, &u);
+			int err = whole_usage(d, in, &u);
 			/* in a stream, before and after a good one */
-			dialect_event_usage(d, SPAN_LIT(""), g, &a, &v);
+			event_usage(d, SPAN_LIT(""), g, &v);
 			assert_true(v.known);
-			dialect_event_usage(d, SPAN_LIT(""), in, &a, &v);
-			dialect_event_usage(d, SPAN_LIT(""), in, &a, &w);
-			dialect_event_usage(d, SPAN_LIT(""), g, &a, &w);
+			event_usage(d, SPAN_LIT(""), in, &v);
+			event_usage(d, SPAN_LIT(""), in, &w);
+			event_usage(d, SPAN_LIT(""), g, &w);
 			if (err != ERR_NOTFOUND || u.known || v.known || w.known)
 				fail_msg("%s: %d %d %d %d", text, err, u.known, v.known,
 					w.known);
@@ -275,15 +275,15 @@ each_row_has_a_key_that_tells_it(void **state)
 			struct span rest = span_str(u->path);
 			bool counts = false;
 			while (rest.n)
-				counts |= dialect_key_counts(span_next(&rest, '.'));
+				counts |= usage_key_counts(span_next(&rest, '.'));
 			/* TGI says both in one object; what has no tokens is in whole
 			 * answers, or next to a usage. */
 			if (!counts && strcmp(u->path, "details.input_length") != 0 &&
 				(u->field < USAGE_IMAGES || u->field > USAGE_LENGTH))
 				fail_msg("%s", u->path);
 		}
-	assert_false(dialect_key_counts(SPAN_LIT("created")));
-	assert_false(dialect_key_counts(SPAN_LIT("content")));
+	assert_false(usage_key_counts(SPAN_LIT("created")));
+	assert_false(usage_key_counts(SPAN_LIT("content")));
 }
 
 static void
@@ -450,57 +450,6 @@ a_stream_is_asked_for_its_usage(void **state)
 		assert_int_equal(dialect_ask_usage(&b, &edit), 0);
 		buf_free(&out);
 		arena_reset(&a);
-	}
-}
-
-static const struct {
-	const char *name, *in;
-	int r;
-	const char *want;
-} hides[] = {
-	{ "the last chunk goes",
-		"{\"id\":\"x\",\"choices\":[],\"usage\":{\"prompt_tokens\":1}}", 2, NULL },
-	{ "in any order", "{\"usage\":{\"prompt_tokens\":1},\"choices\":[ ]}", 2, NULL },
-	{ "a null usage is cut out", "{\"id\":1,\"choices\":[{\"a\":[]}],\"usage\":null}", 1,
-		"{\"id\":1,\"choices\":[{\"a\":[]}]}" },
-	{ "in the middle", "{\"id\":1, \"usage\" : null , \"choices\":[{}]}", 1,
-		"{\"id\":1 , \"choices\":[{}]}" },
-	{ "at the front", "{ \"usage\":null , \"choices\":[{}],\"z\":1}", 1,
-		"{ \"choices\":[{}],\"z\":1}" },
-	{ "alone", "{\"usage\":null}", 1, "{}" },
-	{ "counts next to content are the provider's own: they stay",
-		"{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":{\"prompt_tokens\":"
-		"1},\"z\":\"q\"}",
-		0, NULL },
-	{ "a first chunk without choices or counts stays",
-		"{\"choices\":[],\"prompt_filter_results\":[{}],\"usage\":null}", 1,
-		"{\"choices\":[],\"prompt_filter_results\":[{}]}" },
-	{ "an escaped key", "{\"choices\":[{}],\"\\u0075sage\":null}", 1,
-		"{\"choices\":[{}]}" },
-	{ "behind a string", "{\"s\":\"x\",\"usage\":null}", 1, "{\"s\":\"x\"}" },
-	{ "no usage", "{\"choices\":[{\"usage\":1}]}", 0, NULL },
-	{ "the end marker", "[DONE]", 0, NULL },
-	{ "no JSON", "{\"usage\":null", 0, NULL },
-	{ "trailing data", "{\"usage\":null} x", 0, NULL },
-};
-
-static void
-usage_that_nobody_asked_for_is_hidden(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(hides) / sizeof(hides[0]); i++) {
-		struct span in = span_str(hides[i].in), out = { NULL, 0 };
-		char *p = guard_dup(in.p, in.n);
-		struct arena a;
-
-		arena_init(&a, 0, false);
-		int r = dialect_hide_usage(dialect(OPENAI), span_of(p, in.n), &a, &out);
-		if (r != hides[i].r || (r == 1 && !span_is(out, hides[i].want)))
-			fail_msg("%s: %d %.*s", hides[i].name, r, SPAN_ARG(out));
-		assert_int_equal(
-			dialect_hide_usage(dialect(ANTHROPIC), span_of(p, in.n), &a, &out), 0);
-		arena_reset(&a);
-		guard_free(p, in.n);
 	}
 }
 
@@ -674,7 +623,6 @@ main(void)
 		cmocka_unit_test(the_usage_of_a_stream_is_read),
 		cmocka_unit_test(every_dialect_s_stream_has_its_usage),
 		cmocka_unit_test(a_stream_is_asked_for_its_usage),
-		cmocka_unit_test(usage_that_nobody_asked_for_is_hidden),
 		cmocka_unit_test(errors_are_documents_of_the_dialect),
 		cmocka_unit_test(errors_are_one_capped_line_of_json),
 	};

@@ -273,8 +273,8 @@ each_token_counts_once(void **state)
 		struct arena a;
 		arena_init(&a, 0, false);
 		if (!splits[i].in[1])
-			assert_int_equal(dialect_usage(dialect(splits[i].dialect),
-						 span_str(splits[i].in[0]), &a, &u),
+			assert_int_equal(whole_usage(dialect(splits[i].dialect),
+						 span_str(splits[i].in[0]), &u),
 				0);
 		for (size_t k = 0; splits[i].in[1] && k < 3 && splits[i].in[k]; k++)
 			event(splits[i].dialect, "", splits[i].in[k], &u);
