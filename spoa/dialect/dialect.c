@@ -13,16 +13,31 @@ static const struct dialect *const all[] = { &dialect_openai, &dialect_anthropic
 	&dialect_tgi, &dialect_rest };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char names[256];
+static struct endpoint_index endpoints[COUNT_OF(all)];
 
 static void
-list_names(void)
+prepare(void)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < COUNT_OF(all); i++)
+	for (size_t i = 0; i < COUNT_OF(all); i++) {
 		n += (size_t)snprintf(
 			names + n, sizeof(names) - n, "%s%s", i ? ", " : "", all[i]->name);
+		endpoint_index_make(&endpoints[i], all[i]->endpoints);
+	}
 	INVARIANT(n < sizeof(names));
+}
+
+static const struct endpoint_row *
+find_row(const struct dialect *d, struct span method, struct span path, bool whole,
+	struct span *model)
+{
+	size_t i = 0;
+
+	pthread_once(&once, prepare);
+	while (all[i] != d)
+		i++;
+	return endpoint_row_find(d, &endpoints[i], method, path, whole, model);
 }
 
 const struct dialect *
@@ -43,7 +58,7 @@ dialect_name(const struct dialect *d)
 const char *
 dialect_names(void)
 {
-	pthread_once(&once, list_names);
+	pthread_once(&once, prepare);
 	return names;
 }
 
@@ -100,7 +115,7 @@ dialect_serves(
 		prefix.n--;
 	if (!span_starts(path, prefix))
 		return false;
-	return endpoint_row_find(d, method, span_cut(path, prefix.n, path.n), true, &model) !=
+	return find_row(d, method, span_cut(path, prefix.n, path.n), true, &model) !=
 	       NULL;
 }
 
@@ -114,8 +129,8 @@ struct endpoint
 dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 {
 	struct span model = { NULL, 0 };
-	const struct endpoint_row *r = endpoint_row_find(d, method, path, false, &model);
-	struct endpoint e = { .dialect = d, .table = d->other ? d->other : &table_rest,
+	const struct endpoint_row *r = find_row(d, method, path, false, &model);
+	struct endpoint e = { .dialect = d, .family = d, .table = d->other ? d->other : &table_rest,
 		.bare_models = d->bare_models };
 
 	if (!r)

@@ -31,6 +31,7 @@ bool dialect_has_model(const struct dialect *d);
 struct endpoint {
 	/* As which it speaks: Ollama's /v1/chat/completions is openai. */
 	const struct dialect *dialect;
+	const struct dialect *family; /* whose rows were looked at */
 	/* "chat", "responses", "generate", "converse", …; NULL: no row knows the path, and
 	 * all strings of the body are text without a role, or as far as it looks like the
 	 * family's main format, with one */

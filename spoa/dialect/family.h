@@ -64,9 +64,19 @@ struct dialect {
 		*stream_event; /* of an error in it; NULL: none. No normal end comes after it */
 };
 
+/* Rows by their last segment that is no placeholder, and how many are after it; those with {more}
+ * are a list. In their order; as row + 1, 0: the end. */
+enum { ENDPOINT_BUCKETS = 128, ENDPOINT_BEHIND = 2, ENDPOINTS_MOST = 192 };
+struct endpoint_index {
+	const struct endpoint_row *rows;
+	uint16_t first[ENDPOINT_BUCKETS], open, next[ENDPOINTS_MOST];
+};
+/* Into one that is all zero; `rows` NULL: none. */
+void endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *rows);
 /* paths.c: the row of a path; NULL: none. `whole`: with a base of the family before it. */
-const struct endpoint_row *endpoint_row_find(const struct dialect *d, struct span method,
-	struct span path, bool whole, struct span *model);
+const struct endpoint_row *endpoint_row_find(const struct dialect *d,
+	const struct endpoint_index *x, struct span method, struct span path, bool whole,
+	struct span *model);
 /* Whether the path ends as one of them. */
 bool endpoint_is_among(const char *const *paths, struct span path);
 

@@ -1,5 +1,6 @@
 /* Paths against the rows of a family. Apart from dialect.c: what a row says is read there,
  * which row it is, here. */
+#include "base/err.h"
 #include "dialect/family.h"
 
 #define OPEN "/{more}"
@@ -104,31 +105,66 @@ opens(const struct dialect *d, const struct endpoint_row *r, struct span path)
 	return false;
 }
 
-const struct endpoint_row *
-endpoint_row_find(const struct dialect *d, struct span method, struct span path, bool whole,
-	struct span *model)
+/* ---- the rows of a family ---- */
+
+static size_t
+bucket_of(struct span segment, size_t behind)
 {
-	const struct endpoint_row *best = NULL;
+	return (span_hash(segment) + behind) % ENDPOINT_BUCKETS;
+}
+
+void
+endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *rows)
+{
+	size_t n = 0;
+
+	x->rows = rows;
+	while (rows && rows[n].path)
+		n++;
+	INVARIANT(n <= ENDPOINTS_MOST);
+	while (n--) {
+		struct span rest = span_str(rows[n].path), segment;
+		size_t behind = 0;
+		if (is_open(&rows[n])) {
+			x->next[n] = x->open;
+			x->open = (uint16_t)(n + 1);
+			continue;
+		}
+		while (last_segment(&rest, &segment) && segment.p[0] == '{')
+			behind++;
+		INVARIANT(behind < ENDPOINT_BEHIND && segment.p[0] != '{');
+		size_t at = bucket_of(segment, behind);
+		x->next[n] = x->first[at];
+		x->first[at] = (uint16_t)(n + 1);
+	}
+}
+
+const struct endpoint_row *
+endpoint_row_find(const struct dialect *d, const struct endpoint_index *x, struct span method,
+	struct span path, bool whole, struct span *model)
+{
+	const struct endpoint_row *best = NULL, *r;
+	struct span rest = path, segment;
 	bool based = false; /* best: a base of the family is before it */
 	unsigned most = 0;
 
-	char last = path.n ? path.p[path.n - 1] : 0;
-
-	for (const struct endpoint_row *r = d->endpoints; r && r->path; r++) {
-		struct span base, named;
-		size_t end = strlen(r->path) - 1;
-		if (r->path[end] != last && (r->path[end] != '}' || is_open(r)))
-			continue;
-		unsigned n = path_matches(path, span_str(r->path), &base, &named);
-		if (n <= most || !takes(r, method) || (whole && !is_base(d, r, base)))
-			continue;
-		based = whole || is_base(d, r, base);
-		most = n;
-		best = r;
-		*model = named;
-	}
-	for (const struct endpoint_row *r = d->endpoints; !based && r && r->path; r++) {
-		if (!is_open(r) || !takes(r, method) || !opens(d, r, path))
+	for (size_t behind = 0; behind < ENDPOINT_BEHIND && last_segment(&rest, &segment);
+		behind++)
+		for (size_t i = x->first[bucket_of(segment, behind)]; i; i = x->next[i - 1]) {
+			struct span base, named;
+			r = &x->rows[i - 1];
+			unsigned n = path_matches(path, span_str(r->path), &base, &named);
+			if (n < most || n == 0 || (n == most && r > best) ||
+				!takes(r, method) || (whole && !is_base(d, r, base)))
+				continue;
+			based = whole || is_base(d, r, base);
+			most = n;
+			best = r;
+			*model = named;
+		}
+	for (size_t i = x->open; !based && i; i = x->next[i - 1]) {
+		r = &x->rows[i - 1];
+		if (!takes(r, method) || !opens(d, r, path))
 			continue;
 		*model = (struct span){ NULL, 0 };
 		return r;

@@ -52,7 +52,7 @@ step_match(struct request *r)
 
 	r->found.route =
 		policy_route(r->snap->policy, r->in.head.method, r->in.host, r->in.head.path);
-	if (r->found.route && r->found.route->dialect)
+	if (r->found.route && r->found.route->dialect && r->found.route->dialect != e->family)
 		*e = dialect_endpoint(
 			r->found.route->dialect, r->in.head.method, r->in.head.path);
 	if (endpoint_check_path(e, r->in.head.path, &why) < 0)

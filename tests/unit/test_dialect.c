@@ -262,11 +262,29 @@ static const struct {
 	{ "/v1/models", "rest" },
 };
 
+/* A path of that row or base: "{model}:verb" → "m4:verb". */
+static size_t
+instance(const char *pattern, char *to)
+{
+	size_t n = 0;
+
+	for (; *pattern; pattern++) {
+		if (*pattern != '{') {
+			to[n++] = *pattern;
+			continue;
+		}
+		n += (size_t)sprintf(to + n, "%s", pattern[1] == 'm' && pattern[3] == 'r' ? "a/b" : "m4");
+		pattern = strchr(pattern, '}');
+	}
+	return n;
+}
+
 /* A row twice, or too many members of an object, stops the program: here, not there. */
 static void
 every_table_has_a_tree(void **state)
 {
 	struct span rest = span_str(dialect_names());
+	char path[512];
 
 	(void)state;
 	while (rest.p) {
@@ -277,8 +295,12 @@ every_table_has_a_tree(void **state)
 		for (const struct endpoint_row *r = d->endpoints; r && r->path; r++) {
 			assert_true(r->path[0] == '/' && r->name);
 			assert_true(!r->table || table_tree(r->table));
+			size_t n = 0;
+			for (const char *const *b = d->bases; b && *b && !(r->flags & E_ROOT); b++)
+				n = instance(*b, path);
+			n += instance(r->path, path + n);
 			struct endpoint e = dialect_endpoint(
-				d, span_str(r->method ? r->method : "PUT"), span_str(r->path));
+				d, span_str(r->method ? r->method : "PUT"), span_of(path, n));
 			assert_non_null(e.name);
 		}
 	}
@@ -674,10 +696,79 @@ a_body_says_its_conversation(void **state)
 	}
 }
 
+/* ---- the rows of paths ---- */
+
+/* One in which each bucket has all rows: who looks there looks at every one. */
+static void
+index_of_all(struct endpoint_index *x, const struct endpoint_row *rows)
+{
+	uint16_t *end[2] = { &x->first[0], &x->open };
+
+	*x = (struct endpoint_index){ .rows = rows };
+	for (size_t i = 0; rows && rows[i].path; i++) {
+		uint16_t **to = &end[span_ends(span_str(rows[i].path), SPAN_LIT("/{more}"))];
+		**to = (uint16_t)(i + 1);
+		*to = &x->next[i];
+	}
+	for (size_t i = 1; i < ENDPOINT_BUCKETS; i++)
+		x->first[i] = x->first[0];
+}
+
+static void
+compare_rows(const struct dialect *d, const struct endpoint_index *x,
+	const struct endpoint_index *all, const char *path, size_t n)
+{
+	static const char *const methods[] = { "GET", "POST", "DELETE", "" };
+	for (size_t i = 0; i < COUNT_OF(methods); i++)
+		for (int whole = 0; whole < 2; whole++) {
+			struct span m = span_str(methods[i]), at = span_of(path, n), got = { 0 }, want = { 0 };
+			assert_ptr_equal(endpoint_row_find(d, x, m, at, whole, &got),
+				endpoint_row_find(d, all, m, at, whole, &want));
+			assert_true(got.p == want.p && got.n == want.n);
+		}
+}
+
+static void
+the_index_finds_the_row_that_all_rows_give(void **state)
+{
+	static const struct dialect *const families[] = { &dialect_openai, &dialect_anthropic,
+		&dialect_gemini, &dialect_bedrock, &dialect_cohere, &dialect_mistral,
+		&dialect_ollama, &dialect_tgi, &dialect_rest };
+	char path[512], copy[512];
+
+	(void)state;
+	for (size_t f = 0; f < COUNT_OF(families) * COUNT_OF(families); f++) {
+		const struct dialect *d = families[f / COUNT_OF(families)],
+				     *other = families[f % COUNT_OF(families)];
+		struct endpoint_index x = { 0 }, all;
+		endpoint_index_make(&x, d->endpoints);
+		index_of_all(&all, d->endpoints);
+		for (const struct endpoint_row *r = other->endpoints; r && r->path; r++)
+			for (const char *const *b = d->bases; b && *b; b++) {
+				size_t n = instance(*b, path);
+				n += instance(r->path, path + n);
+				compare_rows(d, &x, &all, path, n);
+				compare_rows(d, &x, &all, path, n - 1);
+				memcpy(path + n, "/x/", 3);
+				compare_rows(d, &x, &all, path, n + 2);
+				compare_rows(d, &x, &all, path, n + 3);
+				for (size_t i = 0; d == other && !b[1] && i < n; i++) {
+					memcpy(copy, path, n);
+					copy[i] = copy[i] == '/' ? 'm' : '/';
+					compare_rows(d, &x, &all, copy, n);
+					copy[i] = '{';
+					compare_rows(d, &x, &all, copy, n);
+				}
+			}
+		compare_rows(d, &x, &all, "", 0);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_index_finds_the_row_that_all_rows_give),
 		cmocka_unit_test(every_endpoint_reads_its_body),
 		cmocka_unit_test(a_path_is_an_endpoint_of_its_family),
 		cmocka_unit_test(every_table_has_a_tree),
