@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "audit/record_fields.h"
 #include "base/sha256.h"
 #include "steps/steps.h"
 #include "verdict/answer.h"
@@ -39,40 +40,56 @@ void record_answer_verdict(struct buf *b, const struct policy *p, const struct r
 	const struct guard_report *a);
 /* The rules that matched or failed; `trace` may be NULL. */
 void record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules);
+/* The fate of each as a letter (explain_letters), of at most 4,096. */
+void record_outcomes(struct buf *b, const struct rule_trace *trace, size_t nrules);
 
-/* Names of members are ours: nothing in them needs escaping. */
-static inline void
-key(struct buf *b, const char *name)
+/* Nothing was written before in this object. */
+static inline bool
+is_first(const struct buf *b)
 {
-	size_t n = strlen(name);
-	bool first = !b->n || buf_view(b).p[b->n - 1] == '{';
-	char *to = buf_reserve(b, n + 4);
+	return !b->n || buf_view(b).p[b->n - 1] == '{';
+}
 
-	if (!to)
-		return;
-	if (!first)
-		*to++ = ',';
-	*to++ = '"';
-	memcpy(to, name, n);
-	to[n] = '"';
-	to[n + 1] = ':';
-	buf_commit(b, n + 3 + !first);
+static inline void
+key(struct buf *b, enum record_field f)
+{
+	const struct record_row *row = &record_rows[f];
+	bool first = is_first(b);
+
+	buf_put(b, row->key + first, (size_t)row->key_bytes - first);
+}
+
+/* A name of ours in a map: nothing in it needs escaping. */
+static inline void
+key_in_map(struct buf *b, const char *name)
+{
+	buf_str(b, is_first(b) ? "\"" : ",\"");
+	buf_str(b, name);
+	buf_str(b, "\":");
 }
 
 /* Before item n of a list that this name has; the caller closes it. */
 static inline void
-put_item(struct buf *b, const char *name, size_t n)
+put_item(struct buf *b, enum record_field f, size_t n)
 {
 	if (n == 0)
-		key(b, name);
+		key(b, f);
 	buf_putc(b, n == 0 ? '[' : ',');
+}
+
+/* The same of a list of objects. */
+static inline void
+put_object_item(struct buf *b, enum record_field f, size_t n)
+{
+	put_item(b, f, n);
+	buf_putc(b, '{');
 }
 
 /* Item n of a list of texts. */
 static inline void
-put_text_item(struct buf *b, const char *name, size_t n, struct span s)
+put_text_item(struct buf *b, enum record_field f, size_t n, struct span s)
 {
-	put_item(b, name, n);
+	put_item(b, f, n);
 	buf_json_str(b, s);
 }
 
@@ -84,11 +101,39 @@ put_end(struct buf *b, size_t n)
 		buf_putc(b, ']');
 }
 
+/* At most LIST_MAX of them. */
+static inline void
+put_names(struct buf *b, enum record_field f, const char *const *v, size_t n)
+{
+	for (size_t i = 0; i < n && i < LIST_MAX; i++)
+		put_text_item(b, f, i, span_str(v[i]));
+	put_end(b, n);
+}
+
+static inline void
+put_spans(struct buf *b, enum record_field f, const struct span *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		put_text_item(b, f, i, v[i]);
+	put_end(b, n);
+}
+
+static inline void
+put_roles(struct buf *b, enum record_field f, unsigned roles)
+{
+	size_t n = 0;
+
+	for (unsigned k = 0; k < ROLE_COUNT; k++)
+		if (roles >> k & 1)
+			put_text_item(b, f, n++, span_str(role_name((enum seg_role)k)));
+	put_end(b, n);
+}
+
 /* The caller closes it. */
 static inline void
-put_object(struct buf *b, const char *name)
+put_object(struct buf *b, enum record_field f)
 {
-	key(b, name);
+	key(b, f);
 	buf_putc(b, '{');
 }
 
@@ -124,7 +169,7 @@ cut(struct span s, size_t max)
 
 /* Header values may hold any byte; records are UTF-8. */
 static inline void
-put_str(struct buf *b, const char *name, struct span s)
+put_str(struct buf *b, enum record_field f, struct span s)
 {
 	char clean[VALUE_MAX];
 
@@ -133,52 +178,58 @@ put_str(struct buf *b, const char *name, struct span s)
 	s = cut(s, VALUE_MAX);
 	for (size_t i = 0; i < s.n; i++)
 		clean[i] = (signed char)s.p[i] < 0 ? '?' : s.p[i];
-	key(b, name);
+	key(b, f);
 	buf_json_str(b, span_of(clean, s.n));
+}
+
+static inline void
+put_name(struct buf *b, enum record_field f, const char *name)
+{
+	put_str(b, f, span_str(name));
 }
 
 /* Text known to be UTF-8 (claims, model names). */
 static inline void
-put_utf8(struct buf *b, const char *name, struct span s)
+put_utf8(struct buf *b, enum record_field f, struct span s)
 {
 	if (s.n == 0)
 		return;
-	key(b, name);
+	key(b, f);
 	buf_json_str(b, cut(s, VALUE_MAX));
 }
 
 static inline void
-put_int(struct buf *b, const char *name, int64_t v)
+put_int(struct buf *b, enum record_field f, int64_t v)
 {
-	key(b, name);
+	key(b, f);
 	buf_int(b, v);
 }
 
 /* Where it is not 0. */
 static inline void
-put_count(struct buf *b, const char *name, uint64_t n)
+put_count(struct buf *b, enum record_field f, uint64_t n)
 {
 	if (n)
-		put_int(b, name, (int64_t)n);
+		put_int(b, f, (int64_t)n);
 }
 
 /* HMAC-SHA-256 under a key derived from the audit key: the same text has the same hash in one
  * node's journal, and nobody without the key can test a guess. */
 static inline void
-put_hash(struct buf *b, const char *name, const unsigned char h[SHA256_BYTES])
+put_hash(struct buf *b, enum record_field f, const unsigned char h[SHA256_BYTES])
 {
-	key(b, name);
+	key(b, f);
 	buf_putc(b, '"');
 	buf_hex(b, h, SHA256_BYTES);
 	buf_putc(b, '"');
 }
 
 static inline void
-put_flag(struct buf *b, const char *name, bool v)
+put_flag(struct buf *b, enum record_field f, bool v)
 {
 	if (!v)
 		return;
-	key(b, name);
+	key(b, f);
 	buf_str(b, "true");
 }
 

@@ -45,9 +45,9 @@ put_sources(struct request *r, struct buf *b, unsigned sources)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->nexternals; i++)
-		if (sources >> p->externals[i].rec.source & 1) {
-			put_text_item(b, "by", n++, span_str(p->externals[i].rec.name));
-		}
+		if (sources >> p->externals[i].rec.source & 1)
+			put_text_item(
+				b, RF_ENTITIES_BY, n++, span_str(p->externals[i].rec.name));
 	put_end(b, n);
 }
 
@@ -57,29 +57,17 @@ record_recognitions(struct request *r, struct buf *b)
 {
 	for (size_t i = 0; i < r->scan.nrecognitions; i++) {
 		const struct recognition *c = &r->scan.recognitions[i];
-		put_item(b, "recognisers", i);
-		buf_putc(b, '{');
-		put_str(b, "name", span_str(c->x->rec.name));
-		put_str(b, "outcome", span_str(ask_outcome_names[c->outcome]));
+		put_object_item(b, RF_RECOGNISERS, i);
+		put_name(b, RF_RECOGNISERS_NAME, c->x->rec.name);
+		put_name(b, RF_RECOGNISERS_OUTCOME, ask_outcome_names[c->outcome]);
 		if (c->outcome != ASK_ANSWERED)
-			put_str(b, "applied", span_str(outcome_words[c->applied]));
-		put_int(b, "texts", (int64_t)c->texts);
-		put_int(b, "remembered", (int64_t)c->cached);
-		put_int(b, "us", (int64_t)c->us);
+			put_name(b, RF_RECOGNISERS_APPLIED, outcome_words[c->applied]);
+		put_int(b, RF_RECOGNISERS_TEXTS, (int64_t)c->texts);
+		put_int(b, RF_RECOGNISERS_REMEMBERED, (int64_t)c->cached);
+		put_int(b, RF_RECOGNISERS_US, (int64_t)c->us);
 		buf_putc(b, '}');
 	}
 	put_end(b, r->scan.nrecognitions);
-}
-
-static void
-put_roles(struct buf *b, const char *name, uint16_t roles)
-{
-	size_t n = 0;
-
-	for (unsigned k = 0; k < ROLE_COUNT; k++)
-		if (roles >> k & 1)
-			put_text_item(b, name, n++, span_str(role_name((enum seg_role)k)));
-	put_end(b, n);
 }
 
 /* As a rule read it: it has no further digits. */
@@ -88,11 +76,11 @@ put_injection(struct request *r, struct buf *b)
 {
 	if (!r->snap->policy->scores)
 		return;
-	put_roles(b, "injection_roles", r->snap->policy->inject_roles);
-	key(b, "injection");
+	put_roles(b, RF_INJECTION_ROLES, r->snap->policy->inject_roles);
+	key(b, RF_INJECTION);
 	buf_printf(b, "%.6f", r->found.injection);
 	if (r->found.injection_pattern) {
-		key(b, "injection_reason");
+		key(b, RF_INJECTION_REASON);
 		buf_printf(b, "\"pattern:%s\"", r->found.injection_pattern);
 	}
 }
@@ -106,20 +94,19 @@ record_findings(struct request *r, struct buf *b)
 
 	buf_init(&names, 4096);
 	request_classes(r, &names);
-	key(b, "classes");
+	key(b, RF_CLASSES);
 	buf_putc(b, '[');
 	struct span rest = buf_view(&names);
-	while (rest.n) {
+	for (; rest.n; first = false) {
 		buf_str(b, first ? "" : ",");
 		buf_json_str(b, span_next(&rest, ','));
-		first = false;
 	}
 	buf_putc(b, ']');
 	buf_free(&names);
 	put_injection(r, b);
 	if (r->scan.nhits + r->scan.nextra == 0)
 		return;
-	put_object(b, "entities");
+	put_object(b, RF_ENTITIES);
 	for (size_t e = 0; e < detect_entity_count(r->snap->rules); e++) {
 		struct tally t = { 0 };
 		if (!entity_in(&r->found.entities, e))
@@ -128,18 +115,17 @@ record_findings(struct request *r, struct buf *b)
 		tally(&t, r->scan.extra, r->scan.nextra, e);
 		if (t.n == 0)
 			continue;
-		key(b, detect_entity_name(r->snap->rules, e));
+		key_in_map(b, detect_entity_name(r->snap->rules, e));
 		size_t further = tally_mentions(r, e);
-		buf_printf(b, "{\"count\":%zu,\"score\":%.2f", t.n + further, t.best);
-		if (further)
-			buf_printf(b, ",\"mentions\":%zu", further);
-		if (t.samples)
-			buf_printf(b, ",\"samples\":%zu", t.samples);
-		put_roles(b, "roles", r->found.roles[e]);
+		buf_putc(b, '{');
+		put_int(b, RF_ENTITIES_COUNT, (int64_t)(t.n + further));
+		key(b, RF_ENTITIES_SCORE);
+		buf_printf(b, "%.2f", t.best);
+		put_count(b, RF_ENTITIES_MENTIONS, further);
+		put_count(b, RF_ENTITIES_SAMPLES, t.samples);
+		put_roles(b, RF_ENTITIES_ROLES, r->found.roles[e]);
 		put_sources(r, b, t.sources);
-		const char *with = request_redacted_with(r, e);
-		if (with)
-			buf_printf(b, ",\"with\":\"%s\"", with);
+		put_name(b, RF_ENTITIES_WITH, request_redacted_with(r, e));
 		buf_putc(b, '}');
 	}
 	buf_putc(b, '}');

@@ -18,20 +18,19 @@ record_identity(struct request *r, struct buf *b)
 {
 	const struct identity *id = &r->found.identity;
 
-	put_object(b, "identity");
-	put_str(b, "method", span_str(id->method));
-	put_utf8(b, "person", id->person);
-	put_utf8(b, "agent", id->agent);
-	put_utf8(b, "department", id->department);
-	put_utf8(b, "team", id->team);
-	put_utf8(b, "tier", id->tier);
-	put_int(b, "clearance", id->clearance);
-	for (size_t i = 0; i < id->nroles && i < LIST_MAX; i++) {
-		put_text_item(b, "roles", i, cut(id->roles[i].s, VALUE_MAX));
-	}
+	put_object(b, RF_IDENTITY);
+	put_name(b, RF_IDENTITY_METHOD, id->method);
+	put_utf8(b, RF_IDENTITY_PERSON, id->person);
+	put_utf8(b, RF_IDENTITY_AGENT, id->agent);
+	put_utf8(b, RF_IDENTITY_DEPARTMENT, id->department);
+	put_utf8(b, RF_IDENTITY_TEAM, id->team);
+	put_utf8(b, RF_IDENTITY_TIER, id->tier);
+	put_int(b, RF_IDENTITY_CLEARANCE, id->clearance);
+	for (size_t i = 0; i < id->nroles && i < LIST_MAX; i++)
+		put_text_item(b, RF_IDENTITY_ROLES, i, cut(id->roles[i].s, VALUE_MAX));
 	put_end(b, id->nroles);
 	if (id->nroles > LIST_MAX)
-		put_int(b, "roles_total", (int64_t)id->nroles);
+		put_int(b, RF_IDENTITY_ROLES_TOTAL, (int64_t)id->nroles);
 	if (id->nattributes) {
 		struct cel_value v = { .type = CEL_MAP,
 			.list = { id->attributes, id->nattributes } };
@@ -39,18 +38,18 @@ record_identity(struct request *r, struct buf *b)
 		buf_init(&attrs, ATTRIBUTES_MAX);
 		cel_json(&v, &attrs);
 		if (!buf_failed(&attrs)) {
-			key(b, "attributes");
+			key(b, RF_IDENTITY_ATTRIBUTES);
 			buf_span(b, buf_view(&attrs));
 		} else {
-			put_int(b, "attributes_total", (int64_t)id->nattributes);
+			put_int(b, RF_IDENTITY_ATTRIBUTES_TOTAL, (int64_t)id->nattributes);
 		}
 		buf_free(&attrs);
 	}
-	put_utf8(b, "issuer", id->issuer);
-	put_utf8(b, "key", id->key_id);
+	put_utf8(b, RF_IDENTITY_ISSUER, id->issuer);
+	put_utf8(b, RF_IDENTITY_KEY, id->key_id);
 	buf_putc(b, '}');
 	if (r->found.identified && !id->verified)
-		put_str(b, "attributed", SPAN_LIT("service-account"));
+		put_name(b, RF_ATTRIBUTED, "service-account");
 }
 
 /* Within what readers of JSON take: 18 digits, or a double that is not infinite. */
@@ -104,10 +103,9 @@ put_params(struct request *r, struct buf *b)
 			policy_slot_parameter(slot) ? param_of(r, slot) : NULL;
 		if (!p)
 			continue;
-		if (n++ == 0) {
-			put_object(b, "parameters");
-		}
-		key(b, policy_slot_parameter(slot));
+		if (n++ == 0)
+			put_object(b, RF_REQUEST_PARAMETERS);
+		key_in_map(b, policy_slot_parameter(slot));
 		if (p->kind == PARAM_STRING)
 			buf_json_str(b, p->text);
 		else if (p->kind == PARAM_NULL)
@@ -126,24 +124,24 @@ put_path(struct request *r, struct buf *b)
 {
 	unsigned char h[SHA256_BYTES];
 
-	put_str(b, "path", request_path_shown(r));
+	put_str(b, RF_REQUEST_PATH, request_path_shown(r));
 	if (request_path_state(r) == PATH_CLEAN)
 		return;
-	put_int(b, "path_bytes", (int64_t)r->in.head.path.n);
+	put_int(b, RF_REQUEST_PATH_BYTES, (int64_t)r->in.head.path.n);
 	hmac_sha256(r->gate->shared->prompt_key, r->in.head.path, h);
-	put_hash(b, "path_hmac_sha256", h);
+	put_hash(b, RF_REQUEST_PATH_HMAC_SHA256, h);
 }
 
 /* Of a request that no rule saw, method and host are its sender's free choice. An
  * address is no text: it would be found as one. */
 static void
-put_chosen(struct request *r, struct buf *b, const char *name, struct span s)
+put_chosen(struct request *r, struct buf *b, enum record_field f, struct span s)
 {
 	struct cel_value ip;
 	bool text = s.n && cel_ip_parse(span_trim(s, "[]"), &ip) < 0;
 	bool out = !r->found.have_verdict && text && request_may_hold(r, cut(s, VALUE_MAX));
 
-	put_str(b, name, out ? SPAN_LIT("<redacted>") : s);
+	put_str(b, f, out ? SPAN_LIT("<redacted>") : s);
 }
 
 /* What put_str() writes byte by byte. */
@@ -173,19 +171,19 @@ held_conversation(struct request *r)
 void
 record_request(struct request *r, struct buf *b)
 {
-	put_object(b, "request");
+	put_object(b, RF_REQUEST);
 	if (request_is_method(r->in.head.method))
-		put_chosen(r, b, "method", r->in.head.method);
-	put_chosen(r, b, "host", r->in.host);
+		put_chosen(r, b, RF_REQUEST_METHOD, r->in.head.method);
+	put_chosen(r, b, RF_REQUEST_HOST, r->in.host);
 	put_path(r, b);
-	put_str(b, "src", r->in.src);
-	put_str(b, "traceparent", request_trace(r));
+	put_str(b, RF_REQUEST_SRC, r->in.src);
+	put_str(b, RF_REQUEST_TRACEPARENT, request_trace(r));
 	if (r->in.declared_length >= 0)
-		put_int(b, "content_length", r->in.declared_length);
-	put_count(b, "attempt", request_attempt(r) > 1 ? request_attempt(r) : 0);
+		put_int(b, RF_REQUEST_CONTENT_LENGTH, r->in.declared_length);
+	put_count(b, RF_REQUEST_ATTEMPT, request_attempt(r) > 1 ? request_attempt(r) : 0);
 	put_params(r, b);
 	if (held_conversation(r))
-		put_str(b, "conversation", r->found.conversation);
+		put_str(b, RF_REQUEST_CONVERSATION, r->found.conversation);
 	buf_putc(b, '}');
 }
 
@@ -195,46 +193,45 @@ put_unread(struct request *r, struct buf *b)
 {
 	const struct unread *u = &r->in.unread;
 
-	put_int(b, "opaque_bytes", (int64_t)u->bytes);
-	put_int(b, "opaque_parts", (int64_t)u->nmedia);
-	for (size_t i = 0; i < u->nmedia && i < LIST_MAX; i++) {
-		put_text_item(b, "media", i, u->media[i]);
-	}
-	put_end(b, u->nmedia);
+	put_int(b, RF_PROMPT_OPAQUE_BYTES, (int64_t)u->bytes);
+	put_int(b, RF_PROMPT_OPAQUE_PARTS, (int64_t)u->nmedia);
+	put_spans(b, RF_PROMPT_MEDIA, u->media, u->nmedia < LIST_MAX ? u->nmedia : LIST_MAX);
 	if (u->sealed) {
-		put_int(b, "sealed_bytes", (int64_t)u->sealed_bytes);
-		put_int(b, "sealed_parts", (int64_t)u->sealed);
+		put_int(b, RF_PROMPT_SEALED_BYTES, (int64_t)u->sealed_bytes);
+		put_int(b, RF_PROMPT_SEALED_PARTS, (int64_t)u->sealed);
 	}
 }
 
 /* What the body only refers to, by kind. */
 static void
-put_references(struct request *r, struct buf *b)
+put_references(const struct body *body, struct buf *b)
 {
-	if (!r->in.have_body || !r->in.body.nrefs)
-		return;
-	put_object(b, "references");
-	for (size_t i = 0; i < r->in.body.nrefs; i++)
-		put_int(b, r->in.body.refs[i].kind, (int64_t)r->in.body.refs[i].n);
+	put_object(b, RF_PROMPT_REFERENCES);
+	for (size_t i = 0; i < body->nrefs; i++) {
+		key_in_map(b, body->refs[i].kind);
+		buf_int(b, (int64_t)body->refs[i].n);
+	}
 	buf_putc(b, '}');
 }
 
 void
 record_not_inspected(struct request *r, struct buf *b)
 {
-	key(b, "not_inspected");
-	buf_str(b, "[\"header values\"");
-	if (r->in.unreadable && !r->in.have_body && r->in.raw.n)
-		buf_str(b, ",\"body\"");
-	if (r->in.unread.nmedia)
-		buf_str(b, ",\"opaque parts\"");
-	if (r->in.unread.sealed)
-		buf_str(b, ",\"sealed parts\"");
-	if (r->in.have_body && r->in.body.nrefs)
-		buf_str(b, ",\"references\"");
-	if (r->out.decision.kind == D_OBSERVED && r->in.trailers)
-		buf_str(b, ",\"trailers\"");
-	buf_putc(b, ']');
+	const struct {
+		bool is;
+		const char *kind;
+	} rows[] = { { true, "header values" },
+		{ r->in.unreadable && !r->in.have_body && r->in.raw.n, "body" },
+		{ r->in.unread.nmedia, "opaque parts" },
+		{ r->in.unread.sealed, "sealed parts" },
+		{ r->in.have_body && r->in.body.nrefs, "references" },
+		{ r->out.decision.kind == D_OBSERVED && r->in.trailers, "trailers" } };
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (rows[i].is)
+			put_text_item(b, RF_NOT_INSPECTED, n++, span_str(rows[i].kind));
+	put_end(b, n);
 }
 
 void
@@ -245,44 +242,45 @@ record_prompt(struct request *r, struct buf *b)
 
 	if (none && !any)
 		return;
-	put_object(b, "prompt");
+	put_object(b, RF_PROMPT);
 	if (none || r->in.body_state == BODY_STATE_PARTIAL || !r->in.raw.p) {
 		size_t seen = r->in.have_body ? r->in.body.inspected_bytes : 0;
-		put_flag(b, "not_read", !none && !seen);
-		put_flag(b, "head_only", r->in.body_state == BODY_STATE_PARTIAL);
-		put_count(b, "inspected_bytes", seen);
+		put_flag(b, RF_PROMPT_NOT_READ, !none && !seen);
+		put_flag(b, RF_PROMPT_HEAD_ONLY, r->in.body_state == BODY_STATE_PARTIAL);
+		put_count(b, RF_PROMPT_INSPECTED_BYTES, seen);
 		if (r->found.observed && !none && r->in.declared_length >= 0)
-			put_int(b, "not_inspected_bytes",
+			put_int(b, RF_PROMPT_NOT_INSPECTED_BYTES,
 				r->in.declared_length - (int64_t)seen);
 		if (any)
 			put_unread(r, b);
 		buf_putc(b, '}');
 		return;
 	}
-	put_hash(b, "hmac_sha256", r->found.raw_hmac);
-	put_int(b, "bytes", (int64_t)r->in.raw.n);
-	put_str(b, "encoding", r->in.coding);
+	put_hash(b, RF_PROMPT_HMAC_SHA256, r->found.raw_hmac);
+	put_int(b, RF_PROMPT_BYTES, (int64_t)r->in.raw.n);
+	put_str(b, RF_PROMPT_ENCODING, r->in.coding);
 	if (r->in.have_body) {
-		put_int(b, "segments", (int64_t)r->in.body.nsegments);
-		put_int(b, "inspected_bytes", (int64_t)r->in.body.inspected_bytes);
+		put_int(b, RF_PROMPT_SEGMENTS, (int64_t)r->in.body.nsegments);
+		put_int(b, RF_PROMPT_INSPECTED_BYTES, (int64_t)r->in.body.inspected_bytes);
 		put_unread(r, b);
-		put_references(r, b);
+		if (r->in.body.nrefs)
+			put_references(&r->in.body, b);
 	}
-	put_flag(b, "unreadable", r->in.unreadable);
-	put_int(b, "estimated_input_tokens", r->found.prompt_tokens);
-	put_flag(b, "tokens_exact", r->found.tokens_by && !r->found.tokens.estimated);
+	put_flag(b, RF_PROMPT_UNREADABLE, r->in.unreadable);
+	put_int(b, RF_PROMPT_ESTIMATED_INPUT_TOKENS, r->found.prompt_tokens);
+	put_flag(b, RF_PROMPT_TOKENS_EXACT, r->found.tokens_by && !r->found.tokens.estimated);
 	if (r->found.input_tokens != r->found.prompt_tokens)
-		put_int(b, "reserved_input_tokens", r->found.input_tokens);
-	put_int(b, "reserved_output_tokens", r->found.output_tokens);
+		put_int(b, RF_PROMPT_RESERVED_INPUT_TOKENS, r->found.input_tokens);
+	put_int(b, RF_PROMPT_RESERVED_OUTPUT_TOKENS, r->found.output_tokens);
 	/* What is left in a signed block is not redacted. */
 	if (r->in.have_body && r->found.route->record == PROMPT_REDACTED &&
 		r->out.decision.kind != D_DENY && r->out.decision.kind != D_OBSERVED &&
 		r->found.reasoning_left == 0) {
 		struct span text = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
 			    kept = cut_escaped(text, TEXT_MAX);
-		key(b, "text");
+		key(b, RF_PROMPT_TEXT);
 		buf_json_str(b, kept);
-		put_flag(b, "text_cut", kept.n < text.n);
+		put_flag(b, RF_PROMPT_TEXT_CUT, kept.n < text.n);
 	}
 	buf_putc(b, '}');
 }
@@ -358,7 +356,7 @@ record_not_held(struct request *r, struct buf *b)
 	for (size_t slot = 0; r->found.have_verdict && slot < V_COUNT; slot++) {
 		if (held(r, slot))
 			continue;
-		put_text_item(b, "not_held", n++, span_str(policy_env.vars[slot].path));
+		put_text_item(b, RF_NOT_HELD, n++, span_str(policy_env.vars[slot].path));
 	}
 	put_end(b, n);
 }

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "support/fake_clock.h"
+#include "support/record_check.h"
 
 #include "base/caps.h"
 #include "base/err.h"
@@ -53,9 +54,11 @@ audit_append(struct audit *a, struct audit_entry *e)
 	disk_queue[disk_queued++] = e;
 	if (buf_failed(&e->fields))
 		return;
+	size_t from = disk_text.n;
 	buf_putc(&disk_text, '{');
 	buf_span(&disk_text, buf_view(&e->fields));
 	buf_str(&disk_text, "}\n");
+	record_check(span_cut(buf_view(&disk_text), from, disk_text.n));
 	disk_records++;
 }
 

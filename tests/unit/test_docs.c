@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/record_fields.h"
 #include "base/metrics.h"
 #include "cel/fn.h"
 #include "cmd/cmd.h"
@@ -568,6 +569,69 @@ links_lead_somewhere(void **state)
 		8);
 }
 
+/* docs/audit.md has a row for each field of a record, which says what its row in the table
+ * says, and none more. What else holds of that table: a member's object is a row too, and each
+ * field of conditions on requests is read back from one field of a decision, parameters and
+ * what the policy knows of a target apart. */
+static void
+every_field_of_records(void **state)
+{
+	static const char *const kinds[] = { [RECORD_DECISION] = "decision",
+		[RECORD_COMPLETION] = "completion",
+		[RECORD_BOTH] = "both",
+		[RECORD_EVERY] = "every" };
+	static char page[256 << 10];
+	unsigned from[V_COUNT] = { 0 }, rows = 0;
+
+	(void)state;
+	read_file("docs/audit.md", page, sizeof(page));
+	for (const char *at = page; (at = strstr(at, "\n| `")); at++)
+		rows++;
+	for (size_t i = 0; i < RECORD_FIELDS_COUNT; i++) {
+		const struct record_row *r = &record_rows[i];
+		const char *slot = r->slot < V_COUNT ? policy_env.vars[r->slot].path : NULL;
+		char line[256];
+		int object = (int)(strlen(r->path) - strlen(r->name));
+		snprintf(line, sizeof(line), "\n| `%s` | %s | %s | %s | %s%s%s | %s | ",
+			r->path, record_type_names[r->type], kinds[r->in], r->by,
+			slot ? "`" : "", slot ? slot : "", slot ? "`" : "",
+			r->called ? r->called : "");
+		if (!strstr(page, line)) {
+			print_error("docs/audit.md lacks%s\n", line);
+			missing++;
+		}
+		if (slot && r->in & RECORD_DECISION)
+			from[r->slot]++;
+		snprintf(line, sizeof(line), "%.*s", object, r->path);
+		static const char *const ends[] = { "[].", ".*.", "." };
+		enum record_type type = RECORD_OBJECT;
+		for (size_t k = 0; object && k < COUNT_OF(ends); k++) {
+			size_t n = strlen(line), end = strlen(ends[k]);
+			if (n <= end || strcmp(line + n - end, ends[k]) != 0)
+				continue;
+			line[n - end] = '\0';
+			type = k == 0 ? RECORD_OBJECTS : k == 1 ? RECORD_MAP : RECORD_OBJECT;
+			break;
+		}
+		bool known = !object;
+		for (size_t k = 0; k < RECORD_FIELDS_COUNT; k++) {
+			known |= !strcmp(record_rows[k].path, line) &&
+				 record_rows[k].type == type;
+			assert_true(k == i || strcmp(record_rows[k].path, r->path) != 0);
+		}
+		if (!known)
+			fail_msg(
+				"%s is in no row that is %s", r->path, record_type_names[type]);
+	}
+	for (size_t slot = 0; slot < V_COUNT; slot++)
+		if (!policy_slot_parameter(slot) && !policy_slot_reads_answer(slot) &&
+			slot != V_TARGET_REGION && slot != V_TARGET_EXTERNAL && from[slot] != 1)
+			fail_msg("%s is read back from %u fields of a decision",
+				policy_env.vars[slot].path, from[slot]);
+	assert_int_equal(rows, RECORD_FIELDS_COUNT + 8); /* and the types of records */
+	none_missing(RECORD_FIELDS_COUNT, 200);
+}
+
 /* Of the package; README has the sentence for those of make install. */
 static size_t
 look_for_paths(void)
@@ -610,6 +674,7 @@ main(void)
 		cmocka_unit_test(every_macro_is_in_the_manual),
 		cmocka_unit_test(the_pages_are_well_formed),
 		cmocka_unit_test(the_recipes_compile),
+		cmocka_unit_test(every_field_of_records),
 		cmocka_unit_test(links_lead_somewhere),
 		cmocka_unit_test(paths_are_those_of_the_package),
 	};

@@ -462,14 +462,12 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 	record_one(f, r);
 	buf_init(&b, 0);
 	buf_printf(&b, "\"type\":\"completion\",\"id\":\"%s\",\"status\":200", r->id);
-	buf_str(&b, ",\"answer\":{");
-	put_str(&b, "decision", span_str(rule_effect_name(v.effect)));
-	put_str(&b, "rule", span_str(v.rule ? v.rule->name : NULL));
-	put_count(&b, "denied_with", (uint64_t)v.status);
-	put_flag(&b, "streamed", facts.streamed);
-	for (size_t i = 0; i < v.ntags; i++)
-		put_text_item(&b, "tags", i, span_str(v.tags[i]));
-	put_end(&b, v.ntags);
+	put_object(&b, RF_ANSWER);
+	put_name(&b, RF_ANSWER_DECISION, rule_effect_name(v.effect));
+	put_name(&b, RF_ANSWER_RULE, v.rule ? v.rule->name : NULL);
+	put_count(&b, RF_ANSWER_DENIED_WITH, (uint64_t)v.status);
+	put_flag(&b, RF_ANSWER_STREAMED, facts.streamed);
+	put_names(&b, RF_ANSWER_TAGS, v.tags, v.ntags);
 	const struct guard_report report = { .tools = { "sh" },
 		.ntools = 1,
 		.verdict = v,

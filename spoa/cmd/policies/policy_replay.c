@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/record_fields.h"
 #include "cmd/cmd.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/policy_tally.h"
@@ -20,34 +21,72 @@ struct replay {
 	struct arena a; /* of one record */
 };
 
+/* Those that a record has under the field's name, as they are. */
+static void
+copy(json_t *o, json_t *record, enum record_field f)
+{
+	json_object_set(o, record_rows[f].name, record_get(record, f));
+}
+
+/* entity → style, of what was replaced. */
+static json_t *
+redactions_then(json_t *entities)
+{
+	json_t *redactions = json_object(), *value;
+	const char *name;
+
+	json_object_foreach(entities, name, value)
+		json_object_set(redactions, name, record_in(value, RF_ENTITIES_WITH));
+	return redactions;
+}
+
+static json_t *
+redactions_now(const struct replay *re, const struct entity_set *redact, const uint8_t *with)
+{
+	json_t *redactions = json_object();
+
+	for (size_t e = 0; redact && e < detect_entity_count(re->policy.rules); e++)
+		if (entity_in(redact, e))
+			json_object_set_new(redactions, detect_entity_name(re->policy.rules, e),
+				json_string(style_names[with[e]]));
+	return redactions;
+}
+
+static json_t *
+tags_now(const char *const *v, size_t n)
+{
+	json_t *tags = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(tags, json_string(v[i]));
+	return tags;
+}
+
+static json_t *
+tags_then(json_t *tags)
+{
+	return tags ? json_incref(tags) : json_array();
+}
+
 /* What the rules said then. */
 static json_t *
 outcome_then(const struct recorded *r, json_t *record)
 {
-	json_t *o = json_object(), *value, *redactions = json_object();
-	const char *name;
+	json_t *o = json_pack("{ss ss}", "decision", r->effect, "rule", r->rule);
+	bool denied = !strcmp(r->effect, "deny");
 
-	json_object_set_new(o, "decision", json_string(r->effect));
-	json_object_set_new(o, "rule", json_string(r->rule));
-	json_object_set(o, "route", json_object_get(record, "route"));
-	if (strcmp(r->effect, "deny") != 0) {
-		json_object_set(o, "target", json_object_get(record, "target"));
-		json_object_set(o, "model", json_object_get(record, "model"));
+	copy(o, record, RF_ROUTE);
+	if (!denied) {
+		copy(o, record, RF_TARGET);
+		copy(o, record, RF_MODEL);
 	}
-	json_t *tags = json_object_get(record, "tags");
-	json_object_set_new(o, "tags", tags ? json_incref(tags) : json_array());
-	if (!strcmp(r->effect, "deny") && !strcmp(r->decision, "deny"))
-		json_object_set(o, "status", json_object_get(record, "status"));
-	json_object_foreach(json_object_get(record, "entities"), name, value)
-	{
-		json_t *with = json_object_get(value, "with");
-		if (with)
-			json_object_set(redactions, name, with);
-	}
+	json_object_set_new(o, "tags", tags_then(record_get(record, RF_TAGS)));
+	if (denied && !strcmp(r->decision, "deny"))
+		copy(o, record, RF_STATUS);
 	/* Refused after the rules: what would have been replaced is not in the record. */
 	if (strcmp(r->effect, "redact") != 0 || !strcmp(r->decision, "redact"))
-		json_object_set(o, "redactions", redactions);
-	json_decref(redactions);
+		json_object_set_new(
+			o, "redactions", redactions_then(record_get(record, RF_ENTITIES)));
 	return o;
 }
 
@@ -57,11 +96,8 @@ add_changes(json_t *o, const struct recorded *r, const struct policy_verdict *v)
 {
 	const struct target *target = v->changes.target;
 	struct span model = r->facts.body ? r->facts.body->model : (struct span){ NULL, 0 };
-	json_t *tags = json_array();
 
-	for (size_t i = 0; i < v->ntags; i++)
-		json_array_append_new(tags, json_string(v->tags[i]));
-	json_object_set_new(o, "tags", tags);
+	json_object_set_new(o, "tags", tags_now(v->tags, v->ntags));
 	if (v->effect == RULE_DENY)
 		return;
 	if (target)
@@ -79,16 +115,12 @@ outcome_now(const struct replay *re, const struct recorded *r, const struct poli
 		return json_pack("{ss ss ss si s{}}", "decision", "deny", "rule", "", "route",
 			"", "status", 404, "redactions");
 	json_t *o = json_pack("{ss ss ss}", "decision", rule_effect_name(v->effect), "rule",
-		       v->rule ? v->rule->name : "default", "route", r->facts.route->name),
-	       *redactions = json_object();
+		v->rule ? v->rule->name : "default", "route", r->facts.route->name);
 	add_changes(o, r, v);
 	if (v->effect == RULE_DENY)
 		json_object_set_new(o, "status", json_integer(v->status));
-	for (size_t e = 0; v->redacts && e < detect_entity_count(re->policy.rules); e++)
-		if (entity_in(&v->redact, e))
-			json_object_set_new(redactions, detect_entity_name(re->policy.rules, e),
-				json_string(style_names[v->with[e]]));
-	json_object_set_new(o, "redactions", redactions);
+	json_object_set_new(
+		o, "redactions", redactions_now(re, v->redacts ? &v->redact : NULL, v->with));
 	return o;
 }
 
@@ -153,49 +185,31 @@ one_record(struct replay *re, json_t *record)
 static void
 await(struct replay *re, json_t *decision)
 {
-	const char *id = json_string_value(json_object_get(decision, "id")),
-		   *via = json_string_value(json_object_get(decision, "via"));
-
-	if (!id || !via || strcmp(via, "relay") != 0)
+	if (!record_get(decision, RF_ID) || !record_is(decision, RF_VIA, "relay"))
 		return;
 	if (json_object_size(re->awaited) == AWAITED_MAX)
 		json_object_del(
 			re->awaited, json_object_iter_key(json_object_iter(re->awaited)));
-	json_object_set(re->awaited, id, decision);
+	json_object_set(re->awaited, record_text(decision, RF_ID), decision);
 }
 
 static json_t *
 answer_then(const struct recorded_answer *r, json_t *completion)
 {
-	json_t *answer = json_object_get(completion, "answer"), *tags = r->tags,
-	       *status = json_object_get(answer, "denied_with"), *redactions = json_object(),
-	       *value;
-	const char *name;
-
-	json_object_foreach(json_object_get(recorded_answer_in(completion), "entities"), name,
-		value) if (json_object_get(value, "with"))
-		json_object_set(redactions, name, json_object_get(value, "with"));
 	return json_pack("{ss ss sO* so so}", "decision", r->effect, "rule", r->rule, "status",
-		status, "tags", tags ? json_incref(tags) : json_array(), "redactions",
-		redactions);
+		record_get(completion, RF_ANSWER_DENIED_WITH), "tags", tags_then(r->tags),
+		"redactions",
+		redactions_then(record_get(completion, RF_ANSWER_VERDICT_ENTITIES)));
 }
 
 static json_t *
 answer_now(const struct replay *re, const struct answer_verdict *v)
 {
-	json_t *redactions = json_object(), *tags = json_array();
-
-	for (size_t i = 0; i < v->ntags; i++)
-		json_array_append_new(tags, json_string(v->tags[i]));
-	for (size_t e = 0;
-		v->effect == RULE_REDACT && e < detect_entity_count(re->policy.rules); e++)
-		if (entity_in(&v->redact, e))
-			json_object_set_new(redactions, detect_entity_name(re->policy.rules, e),
-				json_string(style_names[v->with[e]]));
 	return json_pack("{ss ss so* so so}", "decision", rule_effect_name(v->effect), "rule",
 		v->rule ? v->rule->name : "", "status",
-		v->effect == RULE_DENY ? json_integer(v->status) : NULL, "tags", tags,
-		"redactions", redactions);
+		v->effect == RULE_DENY ? json_integer(v->status) : NULL, "tags",
+		tags_now(v->tags, v->ntags), "redactions",
+		redactions_now(re, v->effect == RULE_REDACT ? &v->redact : NULL, v->with));
 }
 
 static void
@@ -250,13 +264,12 @@ judge_answer(struct replay *re, json_t *completion, json_t *decision)
 static void
 one_completion(struct replay *re, json_t *completion)
 {
-	const char *id = json_string_value(json_object_get(completion, "id"));
-	json_t *decision = id ? json_object_get(re->awaited, id) : NULL;
-	bool came = json_integer_value(json_object_get(completion, "status")) > 0;
+	const char *id = record_text(completion, RF_ID);
+	json_t *decision = json_object_get(re->awaited, id);
 
-	if (decision && came)
+	if (decision && record_int(completion, RF_STATUS) > 0)
 		judge_answer(re, completion, decision);
-	else if (recorded_answer_in(completion))
+	else if (record_get(completion, RF_ANSWER_VERDICT))
 		tally_cannot(&re->answers, "its decision is not in these records");
 	if (decision)
 		json_object_del(re->awaited, id);
@@ -275,12 +288,11 @@ one_line(void *arg, struct span line)
 	if (i == COUNT_OF(marks))
 		return;
 	json_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
-	const char *type = json_string_value(json_object_get(record, "type"));
-	if (!record || !type) {
+	if (!record_get(record, RF_TYPE)) {
 		tally_cannot(&re->tally, "the record is no JSON");
-	} else if (!strcmp(type, "policy")) {
+	} else if (record_is(record, RF_TYPE, "policy")) {
 		recorded_policy(&re->policy, record);
-	} else if (!strcmp(type, "completion")) {
+	} else if (record_is(record, RF_TYPE, "completion")) {
 		one_completion(re, record);
 	} else {
 		one_record(re, record);

@@ -1,11 +1,10 @@
 /* tollgate audit explain: why a recorded decision came out as it did. The rules run
  * again on the recorded values where the policy is the one that decided. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "cmd/records/audit.h"
+#include "audit/record_fields.h"
 #include "cmd/cmd.h"
+#include "cmd/records/audit.h"
 #include "cmd/plain.h"
 #include "cmd/records/recorded.h"
 
@@ -26,12 +25,10 @@ look(void *arg, struct span line)
 		(w->record || !memmem(line.p, line.n, policy, sizeof(policy) - 1)))
 		return;
 	json_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
-	const char *id = json_string_value(json_object_get(o, "id")),
-		   *type = json_string_value(json_object_get(o, "type"));
-	bool its = id && type && !strcmp(id, w->id);
-	if (its && !w->record && !strcmp(type, "decision"))
+	bool its = record_is(o, RF_ID, w->id);
+	if (its && !w->record && record_is(o, RF_TYPE, "decision"))
 		w->record = json_incref(o);
-	else if (its && !w->completion && !strcmp(type, "completion"))
+	else if (its && !w->completion && record_is(o, RF_TYPE, "completion"))
 		w->completion = json_incref(o);
 	else if (!w->record)
 		recorded_policy(&w->policy, o);
@@ -56,16 +53,24 @@ recall(const struct recorded *r, const struct policy *p, struct policy_verdict *
 			v->effect = e;
 }
 
-/* The first rule whose fate is not the recorded one; nrules: all are. */
-static size_t
-differing(const struct recorded *r, const struct policy *p, const struct policy_verdict *v)
+/* What the same version says again, in a sentence: the first rule whose fate is not the
+ * recorded one, `outcomes`, is no good news. */
+static json_t *
+same_or_not(const char *who, const char *outcomes, size_t nrules,
+	const struct rule_trace *trace, int *exit_code)
 {
-	size_t n = r->outcomes ? strlen(r->outcomes) : 0;
+	size_t n = outcomes ? strlen(outcomes) : 0, i = 0;
 
-	for (size_t i = 0; i < n && i < p->nrules; i++)
-		if (explain_letters[v->trace[i].fate] != r->outcomes[i])
-			return i;
-	return p->nrules;
+	while (i < n && i < nrules && explain_letters[trace[i].fate] == outcomes[i])
+		i++;
+	if (i == n || i == nrules)
+		return json_sprintf("the policy that %s, evaluated again on the recorded "
+				    "values: the same outcomes",
+			who);
+	*exit_code = EXIT_NO;
+	return json_sprintf("the policy that %s, evaluated again on the recorded values: "
+			    "rule %s comes out otherwise than recorded",
+		who, trace[i].rule->name);
 }
 
 /* How what follows came about, in a sentence. `exit_code` where it is no good news. */
@@ -87,57 +92,15 @@ basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v
 				    "the record",
 			unsure);
 	}
-	size_t i = differing(r, p, v);
-	if (i == p->nrules)
-		return json_string("the policy that decided, evaluated again on the recorded "
-				   "values: the same outcomes");
-	*exit_code = EXIT_NO;
-	return json_sprintf("the policy that decided, evaluated again on the recorded values: "
-			    "rule %s comes out otherwise than recorded",
-		p->rules[i].name);
-}
-
-/* Of a cutover's request: what was not enforced. */
-static void
-print_would(struct buf *out, json_t *would)
-{
-	static const char *const members[] = { "status", "code", "rule", "reason" };
-
-	if (!would)
-		return;
-	buf_printf(out, "not enforced (observe): %s",
-		json_string_value(json_object_get(would, "decision")));
-	for (size_t i = 0; i < COUNT_OF(members); i++) {
-		json_t *v = json_object_get(would, members[i]);
-		if (json_is_string(v))
-			buf_printf(out, ", %s %s", members[i], json_string_value(v));
-		else if (v)
-			buf_printf(
-				out, ", %s %lld", members[i], (long long)json_integer_value(v));
-	}
-	buf_putc(out, '\n');
+	return same_or_not("decided", r->outcomes, p->nrules, v->trace, exit_code);
 }
 
 /* ---- its answer ---- */
-
-static size_t
-answer_differing(
-	const struct recorded_answer *r, const struct policy *p, const struct answer_verdict *v)
-{
-	size_t n = r->outcomes ? strlen(r->outcomes) : 0;
-
-	for (size_t i = 0; i < n && i < p->nanswer_rules; i++)
-		if (explain_letters[v->trace[i].fate] != r->outcomes[i])
-			return i;
-	return p->nanswer_rules;
-}
 
 static json_t *
 answer_basis(const struct recorded_answer *r, const struct policy *p,
 	const struct answer_verdict *v, const char *unsure, int *exit_code)
 {
-	size_t i = r->same_version && !unsure ? answer_differing(r, p, v) : p->nanswer_rules;
-
 	if (!r->same_version)
 		return json_sprintf(
 			"judged by another version; what follows is what %s says to "
@@ -147,13 +110,7 @@ answer_basis(const struct recorded_answer *r, const struct policy *p,
 		return json_sprintf("the policy that judged; %s, so what follows may not be "
 				    "what it said",
 			unsure);
-	if (i == p->nanswer_rules)
-		return json_string("the policy that judged, evaluated again on the recorded "
-				   "values: the same outcomes");
-	*exit_code = EXIT_NO;
-	return json_sprintf("the policy that judged, evaluated again on the recorded values: "
-			    "rule %s comes out otherwise than recorded",
-		p->answer_rules[i].name);
+	return same_or_not("judged", r->outcomes, p->nanswer_rules, v->trace, exit_code);
 }
 
 /* NULL: no rule was asked about it. */
@@ -166,7 +123,7 @@ answer_told(struct audit_args *a, const struct wanted *w, const struct recorded 
 	const struct policy *p = w->policy.p;
 	const char *unsure;
 
-	if (!recorded_answer_in(w->completion) || !r || !v ||
+	if (!record_get(w->completion, RF_ANSWER_VERDICT) || !r || !v ||
 		!recorded_answer_read(
 			r, w->completion, w->record, request, &w->policy, &a->arena) ||
 		recorded_answer_decide(r, &w->policy, &a->arena, v, &unsure))
@@ -180,61 +137,75 @@ answer_told(struct audit_args *a, const struct wanted *w, const struct recorded 
 
 /* ---- in words ---- */
 
+static const char *
+text_in(json_t *o, const char *name)
+{
+	return json_string_value(json_object_get(o, name));
+}
+
 static void
 print_rules(struct buf *out, json_t *e)
 {
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(e, "rules"), i, one) buf_printf(out, "  %-12s %s\n",
-		json_string_value(json_object_get(one, "outcome")),
-		json_string_value(json_object_get(one, "says")));
-	buf_printf(out, "%s\n", json_string_value(json_object_get(e, "says")));
+	json_array_foreach(json_object_get(e, "rules"), i, one)
+		buf_printf(out, "  %-12s %s\n", text_in(one, "outcome"), text_in(one, "says"));
+	buf_printf(out, "%s\n", text_in(e, "says"));
 }
 
+/* Of a cutover's request: what was not enforced. */
 static void
-print_answer(struct buf *out, json_t *o)
+print_would(struct buf *out, json_t *o)
 {
-	buf_printf(out, "answer: %s by %s, asked at: %s\npolicy: %s\n",
-		json_string_value(json_object_get(o, "decision")),
-		json_string_value(json_object_get(o, "rule")),
-		json_string_value(json_object_get(o, "asked")),
-		json_string_value(json_object_get(o, "basis")));
-	print_rules(out, json_object_get(o, "explain"));
+	static const enum record_field fields[] = { RF_WOULD_STATUS, RF_WOULD_CODE,
+		RF_WOULD_RULE, RF_WOULD_REASON };
+
+	if (!record_get(o, RF_WOULD))
+		return;
+	buf_printf(out, "not enforced (observe): %s", record_text(o, RF_WOULD_DECISION));
+	for (size_t i = 0; i < COUNT_OF(fields); i++) {
+		const json_t *v = record_get(o, fields[i]);
+		if (json_is_string(v))
+			buf_printf(out, ", %s %s", record_rows[fields[i]].name,
+				json_string_value(v));
+		else if (v)
+			buf_printf(out, ", %s %lld", record_rows[fields[i]].name,
+				(long long)json_integer_value(v));
+	}
+	buf_putc(out, '\n');
 }
 
 static void
 print_words(struct buf *out, json_t *o)
 {
-	const char *reason = json_string_value(json_object_get(o, "reason"));
-	json_t *status = json_object_get(o, "status"), *answer = json_object_get(o, "answer");
+	json_t *answer = json_object_get(o, "answer");
 
-	buf_printf(out, "%s: %s", json_string_value(json_object_get(o, "id")),
-		json_string_value(json_object_get(o, "decision")));
-	if (status)
-		buf_printf(out, " %lld", (long long)json_integer_value(status));
-	buf_printf(out, " by %s at %s\n", json_string_value(json_object_get(o, "rule")),
-		json_string_value(json_object_get(o, "decided_at")));
-	print_would(out, json_object_get(o, "would"));
-	if (reason)
-		buf_printf(out, "reason: %s\n", reason);
-	buf_printf(out, "policy: %s: %s\n", json_string_value(json_object_get(o, "policy")),
-		json_string_value(json_object_get(o, "basis")));
+	buf_printf(out, "%s: %s", record_text(o, RF_ID), record_text(o, RF_DECISION));
+	if (record_get(o, RF_STATUS))
+		buf_printf(out, " %lld", (long long)record_int(o, RF_STATUS));
+	buf_printf(
+		out, " by %s at %s\n", record_text(o, RF_RULE), record_text(o, RF_DECIDED_AT));
+	print_would(out, o);
+	if (record_get(o, RF_REASON))
+		buf_printf(out, "reason: %s\n", record_text(o, RF_REASON));
+	buf_printf(out, "policy: %s: %s\n", record_text(o, RF_POLICY), text_in(o, "basis"));
 	print_rules(out, json_object_get(o, "explain"));
-	if (answer)
-		print_answer(out, answer);
+	if (!answer)
+		return;
+	buf_printf(out, "answer: %s by %s, asked at: %s\npolicy: %s\n",
+		text_in(answer, "decision"), text_in(answer, "rule"), text_in(answer, "asked"),
+		text_in(answer, "basis"));
+	print_rules(out, json_object_get(answer, "explain"));
 }
 
-static void
-copy(json_t *o, json_t *record, const char *name, const char *otherwise)
-{
-	json_t *v = json_object_get(record, name);
-
-	if (v)
-		json_object_set(o, name, v);
-	else if (otherwise)
-		json_object_set_new(o, name, json_string(otherwise));
-}
+/* What is told as the record has it, in this order; what of one that has none. */
+static const struct {
+	enum record_field field;
+	const char *otherwise; /* NULL: nothing */
+} told[] = { { RF_ID, "" }, { RF_DECIDED_AT, "" }, { RF_DECISION, "" }, { RF_STATUS, NULL },
+	{ RF_CODE, NULL }, { RF_REASON, NULL }, { RF_RULE, "none" }, { RF_WOULD, NULL },
+	{ RF_POLICY, "" } };
 
 /* Decides the record's request again and prints both. EXIT_NO: it comes out otherwise. */
 static int
@@ -251,17 +222,16 @@ tell(struct audit_args *a, const struct wanted *w)
 		recorded_decide(r, p, &a->arena, v, &unsure))
 		return cmd_fail(a->what, "%s: the record cannot be read back", a->id);
 	json_t *o = json_object();
-	copy(o, record, "id", "");
-	copy(o, record, "decided_at", "");
-	copy(o, record, "decision", "");
-	copy(o, record, "status", NULL);
-	copy(o, record, "code", NULL);
-	copy(o, record, "reason", NULL);
-	copy(o, record, "rule", "none");
-	copy(o, record, "would", NULL);
-	copy(o, record, "policy", "");
+	for (size_t i = 0; i < COUNT_OF(told); i++) {
+		json_t *said = record_get(record, told[i].field);
+		if (said || told[i].otherwise)
+			json_object_set_new(o, record_rows[told[i].field].name,
+				said ? json_incref(said) : json_string(told[i].otherwise));
+	}
 	json_object_set_new(o, "same_version", json_boolean(r->same_version));
-	copy(o, record, "not_held", NULL);
+	if (record_get(record, RF_NOT_HELD))
+		json_object_set(
+			o, record_rows[RF_NOT_HELD].name, record_get(record, RF_NOT_HELD));
 	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, &code));
 	json_object_set_new(o, "explain",
 		policy_explain(

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "audit/record_fields.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/eval.h"
@@ -18,12 +19,6 @@
 
 /* ---- members ---- */
 
-static struct span
-span_in(json_t *o, const char *name)
-{
-	return json_span(json_object_get(o, name));
-}
-
 static struct cel_value *
 strings(json_t *list, struct arena *a)
 {
@@ -31,6 +26,17 @@ strings(json_t *list, struct arena *a)
 
 	for (size_t i = 0; v && i < json_array_size(list); i++)
 		v[i] = cel_string(json_span(json_array_get(list, i)));
+	return v;
+}
+
+struct span *
+recorded_spans(json_t *list, struct arena *a, size_t *n)
+{
+	struct span *v = arena_array(a, json_array_size(list), sizeof(*v));
+
+	*n = v ? json_array_size(list) : 0;
+	for (size_t i = 0; i < *n; i++)
+		v[i] = json_span(json_array_get(list, i));
 	return v;
 }
 
@@ -47,19 +53,21 @@ method_of(const char *name)
 static bool
 read_identity(struct recorded *out, json_t *record, struct arena *a)
 {
-	json_t *o = json_object_get(record, "identity"), *attributes;
+	json_t *roles = record_get(record, RF_IDENTITY_ROLES),
+	       *attributes = record_get(record, RF_IDENTITY_ATTRIBUTES);
 	struct identity *id = &out->identity;
 	struct cel_value v;
 	const char *why;
 
-	id->method = method_of(json_text_in(o, "method"));
+	id->method = method_of(record_text(record, RF_IDENTITY_METHOD));
 	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
-		*identity_text(id, i) = span_in(o, identity_texts[i].name);
-	id->clearance = (int64_t)json_integer_value(json_object_get(o, "clearance"));
-	id->roles = strings(json_object_get(o, "roles"), a);
-	id->nroles = json_array_size(json_object_get(o, "roles"));
-	id->verified = !json_object_get(record, "attributed");
-	if (!(attributes = json_object_get(o, "attributes")))
+		*identity_text(id, i) = json_span(json_object_get(
+			record_get(record, RF_IDENTITY), identity_texts[i].name));
+	id->clearance = record_int(record, RF_IDENTITY_CLEARANCE);
+	id->roles = strings(roles, a);
+	id->nroles = json_array_size(roles);
+	id->verified = !record_get(record, RF_ATTRIBUTED);
+	if (!attributes)
 		return true;
 	if (!json_is_object(attributes) || !eval_read(a, attributes, false, &v, &why))
 		return false;
@@ -68,22 +76,10 @@ read_identity(struct recorded *out, json_t *record, struct arena *a)
 	return true;
 }
 
-static void
-read_tags(struct recorded *out, json_t *record, struct arena *a)
-{
-	json_t *list = json_object_get(record, "request_tags"), *one;
-	struct span *tags = arena_array(a, json_array_size(list), sizeof(*tags));
-	size_t i;
-
-	json_array_foreach(list, i, one) if (tags) tags[i] = json_span(one);
-	out->facts.tags = tags;
-	out->facts.ntags = tags ? json_array_size(list) : 0;
-}
-
 static bool
 read_parameters(struct recorded *out, json_t *record, struct arena *a)
 {
-	json_t *o = json_object_get(json_object_get(record, "request"), "parameters"), *value;
+	json_t *o = record_get(record, RF_REQUEST_PARAMETERS), *value;
 	struct body_param *params = arena_array(a, json_object_size(o), sizeof(*params));
 	const char *name;
 	size_t n = 0;
@@ -113,18 +109,14 @@ read_parameters(struct recorded *out, json_t *record, struct arena *a)
 static bool
 read_body(struct recorded *out, json_t *record, struct arena *a)
 {
-	json_t *prompt = json_object_get(record, "prompt"),
-	       *verdict = json_object_get(record, "verdict"),
-	       *media = json_object_get(prompt, "media");
-	struct span *kinds = arena_array(a, json_array_size(media), sizeof(*kinds));
-	size_t n = 0;
-
-	for (size_t i = 0; kinds && i < json_array_size(media); i++, n++)
-		kinds[i] = json_span(json_array_get(media, i));
-	out->body.unread = (struct unread){ .media = kinds, .nmedia = n };
-	out->facts.unread = &out->body.unread;
-	json_t *refs = json_object_get(prompt, "references"), *count;
+	json_t *refs = record_get(record, RF_PROMPT_REFERENCES), *count;
+	struct unread *unread = &out->body.unread;
 	const char *kind;
+
+	unread->media = recorded_spans(record_get(record, RF_PROMPT_MEDIA), a, &unread->nmedia);
+	out->facts.unread = unread;
+	out->facts.tags =
+		recorded_spans(record_get(record, RF_REQUEST_TAGS), a, &out->facts.ntags);
 	out->body.refs = arena_array(a, json_object_size(refs), sizeof(*out->body.refs));
 	json_object_foreach(refs, kind, count)
 	{
@@ -134,31 +126,30 @@ read_body(struct recorded *out, json_t *record, struct arena *a)
 				(struct body_ref){ kept.p, (size_t)json_integer_value(count) };
 	}
 	/* As the caller asked: what rules made of it they did not read. */
-	out->body.model = json_object_get(verdict, "asked_model")
-				  ? span_in(verdict, "asked_model")
-				  : span_in(record, "model");
-	out->facts.tokens =
-		(int64_t)json_integer_value(json_object_get(prompt, "estimated_input_tokens"));
-	out->facts.bytes = (int64_t)json_integer_value(json_object_get(prompt, "bytes"));
-	out->facts.whole = !json_object_get(prompt, "head_only");
-	if (json_object_get(prompt, "segments"))
+	out->body.model = record_span(record,
+		record_get(record, RF_VERDICT_ASKED_MODEL) ? RF_VERDICT_ASKED_MODEL : RF_MODEL);
+	out->facts.tokens = record_int(record, RF_PROMPT_ESTIMATED_INPUT_TOKENS);
+	out->facts.bytes = record_int(record, RF_PROMPT_BYTES);
+	out->facts.whole = !record_get(record, RF_PROMPT_HEAD_ONLY);
+	if (record_get(record, RF_PROMPT_SEGMENTS))
 		out->facts.body = &out->body;
-	return kinds && read_parameters(out, record, a);
+	return read_parameters(out, record, a);
 }
 
 /* A record of before roles were kept holds none: then they are missing. */
 uint16_t
-recorded_roles(json_t *o, const char *name)
+recorded_roles(json_t *list)
 {
 	json_t *one;
 	size_t i;
 	uint16_t roles = 0;
 
-	json_array_foreach(json_object_get(o, name), i,
-		one) for (unsigned k = 0; k < ROLE_COUNT;
-			  k++) if (json_is_string(one) &&
-				   !strcmp(json_string_value(one), role_name((enum seg_role)k)))
-		roles |= (uint16_t)(1u << k);
+	json_array_foreach(list, i, one)
+	{
+		for (unsigned k = 0; k < ROLE_COUNT; k++)
+			if (span_is(json_span(one), role_name((enum seg_role)k)))
+				roles |= (uint16_t)(1u << k);
+	}
 	return roles;
 }
 
@@ -170,15 +161,15 @@ read_entities(struct recorded *out, json_t *record, const struct policy_alone *p
 	json_t *value;
 	const char *name;
 
-	json_object_foreach(json_object_get(record, "entities"), name, value)
+	json_object_foreach(record_get(record, RF_ENTITIES), name, value)
 	{
 		int e = detect_entity_find(p->rules, span_str(name));
-		double score = json_number_value(json_object_get(value, "score"));
+		double score = json_number_value(record_in(value, RF_ENTITIES_SCORE));
 		if (e < 0 || (!out->same_version && p->p->thresholds &&
 				     score + 0.005 < (double)p->p->thresholds[e]))
 			continue;
 		entity_add(&out->entities, (size_t)e);
-		out->roles[e] = recorded_roles(value, "roles");
+		out->roles[e] = recorded_roles(record_in(value, RF_ENTITIES_ROLES));
 		out->no_roles |= !out->roles[e];
 	}
 	out->facts.roles = out->roles;
@@ -218,34 +209,18 @@ recorded_searched(const struct policy_alone *p, const char *hash, struct entity_
 static void
 read_searched(struct recorded *out, json_t *record, const struct policy_alone *p)
 {
-	json_t *hash = json_object_get(record, "searched");
-
-	out->all_searched = !hash || !strcmp(json_text_in(record, "searched"), "all");
-	recorded_searched(p, json_text_in(record, "searched"), &out->searched);
+	out->all_searched =
+		!record_get(record, RF_SEARCHED) || record_is(record, RF_SEARCHED, "all");
+	recorded_searched(p, record_text(record, RF_SEARCHED), &out->searched);
 }
 
 /* ---- what is missing ---- */
-
-/* The slots that are read back. Another, which this reader does not know, is missing. */
-static bool
-slot_is_read(size_t slot)
-{
-	return slot <= V_IDENTITY_ATTRIBUTES || policy_slot_parameter(slot) != NULL ||
-	       slot == V_PROMPT_CLASSES || slot == V_PROMPT_ENTITIES ||
-	       slot == V_PROMPT_MEDIA || slot == V_PROMPT_REFERENCES ||
-	       slot == V_PROMPT_TOKENS || slot == V_PROMPT_BYTES ||
-	       slot == V_PROMPT_INJECTION || slot == V_PROMPT_EVASION || slot == V_MODEL_NAME ||
-	       slot == V_ROUTE_NAME || slot == V_REQUEST_METHOD || slot == V_REQUEST_HOST ||
-	       slot == V_REQUEST_PATH || slot == V_REQUEST_CONVERSATION ||
-	       slot == V_REQUEST_TAGS || slot == V_TARGET_NAME || slot == V_TARGET_REGION ||
-	       slot == V_TARGET_EXTERNAL || slot == V_NOW;
-}
 
 /* By the names of p: a source that the record does not hold is missing. */
 static void
 read_data(struct recorded *out, json_t *record, const struct policy *p, struct arena *a)
 {
-	json_t *held = json_object_get(record, "data"), *v;
+	json_t *held = record_get(record, RF_DATA), *v;
 
 	for (size_t i = 0; i < p->ndata; i++) {
 		struct cel_value *to = arena_new(a, struct cel_value);
@@ -257,33 +232,46 @@ read_data(struct recorded *out, json_t *record, const struct policy *p, struct a
 	out->facts.data = out->data;
 }
 
+void
+recorded_not_held(json_t *list, struct slot_set *missing)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		for (size_t slot = 0; slot < V_COUNT; slot++)
+			missing->in[slot] |=
+				span_is(json_span(one), policy_env.vars[slot].path);
+	}
+}
+
 static void
 read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 {
-	json_t *list = json_object_get(record, "not_held"), *one;
-	size_t i;
+	bool *missing = out->missing.in;
 
+	/* What no field says is missing; the target's own words are the policy's. */
 	for (size_t slot = 0; slot < V_COUNT; slot++)
-		out->missing.in[slot] = !slot_is_read(slot);
+		missing[slot] = !policy_slot_parameter(slot) && slot != V_TARGET_REGION &&
+				slot != V_TARGET_EXTERNAL;
+	for (size_t f = 0; f < RECORD_FIELDS_COUNT; f++)
+		if (record_rows[f].slot < V_COUNT && record_rows[f].in & RECORD_DECISION)
+			missing[record_rows[f].slot] = false;
 	/* No condition read it then. */
-	out->missing.in[V_REQUEST_CONVERSATION] =
-		!json_object_get(json_object_get(record, "request"), "conversation");
+	missing[V_REQUEST_CONVERSATION] = !record_get(record, RF_REQUEST_CONVERSATION);
 	/* Another policy may take others. */
-	out->missing.in[V_REQUEST_TAGS] = !out->same_version;
-	json_array_foreach(list, i,
-		one) for (size_t slot = 0; slot < V_COUNT;
-			  slot++) if (json_is_string(one) && !strcmp(policy_env.vars[slot].path,
-								     json_string_value(one)))
-		out->missing.in[slot] = true;
+	missing[V_REQUEST_TAGS] = !out->same_version;
+	recorded_not_held(record_get(record, RF_NOT_HELD), &out->missing);
 	for (size_t k = 0; out->no_roles && k < p->p->nclasses; k++)
-		out->missing.in[V_PROMPT_CLASSES] |= p->p->classes[k].roles != 0;
-	if (json_object_get(record, "injection") &&
-		recorded_roles(record, "injection_roles") == p->p->inject_roles)
+		missing[V_PROMPT_CLASSES] |= p->p->classes[k].roles != 0;
+	if (record_get(record, RF_INJECTION) &&
+		recorded_roles(record_get(record, RF_INJECTION_ROLES)) == p->p->inject_roles)
 		return;
 	/* Not scored, or other texts: no rule read it then. */
-	out->missing.in[V_PROMPT_INJECTION] = true;
+	missing[V_PROMPT_INJECTION] = true;
 	for (size_t k = 0; k < p->p->nclasses; k++)
-		out->missing.in[V_PROMPT_CLASSES] |= p->p->classes[k].injection > 0;
+		missing[V_PROMPT_CLASSES] |= p->p->classes[k].injection > 0;
 }
 
 /* ---- the route ---- */
@@ -292,7 +280,7 @@ static void
 read_route(struct recorded *out, json_t *record, const struct policy *p)
 {
 	const struct policy_facts *f = &out->facts;
-	const char *name = json_text_in(record, "route");
+	const char *name = record_text(record, RF_ROUTE);
 	bool held = !out->missing.in[V_REQUEST_METHOD] && !out->missing.in[V_REQUEST_HOST] &&
 		    !out->missing.in[V_REQUEST_PATH];
 
@@ -310,31 +298,27 @@ bool
 recorded_read(
 	struct recorded *out, json_t *record, const struct policy_alone *p, struct arena *a)
 {
-	json_t *request = json_object_get(record, "request"),
-	       *verdict = json_object_get(record, "verdict");
-
 	memset(out, 0, sizeof(*out));
-	if (strcmp(json_text_in(record, "type"), "decision") != 0)
+	if (!record_is(record, RF_TYPE, "decision"))
 		return false;
-	out->id = json_text_in(record, "id");
-	out->decided_at = json_text_in(record, "decided_at");
-	out->decision = json_text_in(record, "decision");
-	out->label = json_text_in(record, "policy");
-	out->before_rules = !verdict;
-	out->effect = json_text_in(verdict, "effect");
-	out->rule = json_text_in(verdict, "rule");
-	out->outcomes = json_string_value(json_object_get(verdict, "outcomes"));
-	out->same_version = !strcmp(json_text_in(record, "policy_version"), p->p->version);
+	out->id = record_text(record, RF_ID);
+	out->decided_at = record_text(record, RF_DECIDED_AT);
+	out->decision = record_text(record, RF_DECISION);
+	out->label = record_text(record, RF_POLICY);
+	out->before_rules = !record_get(record, RF_VERDICT);
+	out->effect = record_text(record, RF_VERDICT_EFFECT);
+	out->rule = record_text(record, RF_VERDICT_RULE);
+	out->outcomes = json_string_value(record_get(record, RF_VERDICT_OUTCOMES));
+	out->same_version = record_is(record, RF_POLICY_VERSION, p->p->version);
 	out->facts.identity = &out->identity;
 	out->facts.entities = &out->entities;
 	out->facts.rules = p->rules;
-	out->facts.method = span_in(request, "method");
-	out->facts.host = span_in(request, "host");
-	out->facts.path = span_in(request, "path");
-	out->facts.conversation = span_in(request, "conversation");
-	read_tags(out, record, a);
-	out->facts.injection = json_number_value(json_object_get(record, "injection"));
-	out->facts.evasion = json_is_true(json_object_get(record, "evasion"));
+	out->facts.method = record_span(record, RF_REQUEST_METHOD);
+	out->facts.host = record_span(record, RF_REQUEST_HOST);
+	out->facts.path = record_span(record, RF_REQUEST_PATH);
+	out->facts.conversation = record_span(record, RF_REQUEST_CONVERSATION);
+	out->facts.injection = json_number_value(record_get(record, RF_INJECTION));
+	out->facts.evasion = json_is_true(record_get(record, RF_EVASION));
 	if (clock_parse(out->decided_at, strlen(out->decided_at), &out->facts.now_wall_ns) <
 			0 ||
 		!read_identity(out, record, a) || !read_body(out, record, a))
@@ -347,28 +331,36 @@ recorded_read(
 	return !arena_failed(a);
 }
 
-/* Why the fate of a rule that was reached is not sure, or what it would have replaced. */
-static const char *
-rule_unsure(const struct recorded *r, const struct policy_alone *p, const struct rule *rule,
-	struct arena *a)
+const char *
+recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
+	const struct policy_alone *p, const struct rule *rule, struct arena *a)
 {
 	const struct cel_env *env = p->p->env;
-	struct entity_set used = rule->redact;
-	const char *what = NULL;
+	const struct slot_set *missing = answer ? &answer->missing : &r->missing;
+	struct entity_set none = { { 0 } }, used = rule->redact, asked = answer ? none : used;
 
-	for (size_t slot = 0; rule->when && slot < env->n && !what; slot++)
-		if (r->missing.in[slot] && cel_reads(rule->when, slot))
-			what = env->vars[slot].path;
-	if (what)
-		return arena_printf(a, "%s was not recorded", what).p;
-	if (r->all_searched)
-		return NULL;
-	if (!policy_names_used(p->p, p->rules, rule->when, &used))
+	if (answer && rule->reads_score && missing->in[V_RESPONSE_INJECTION])
+		return "response.injection was not recorded";
+	for (size_t slot = 0; rule->when && slot < env->n; slot++)
+		if (missing->in[slot] && cel_reads(rule->when, slot))
+			return arena_printf(a, "%s was not recorded", env->vars[slot].path).p;
+	if (answer && rule->when && answer->facts.ntools && !answer->arguments_held &&
+		cel_reads(rule->when, V_RESPONSE_TOOL_CALLS) &&
+		strstr(rule->when_text, "arguments"))
+		return "arguments of tool calls are not recorded";
+	if ((answer && !answer->all_searched &&
+		    !policy_answer_names_used(p->p, p->rules, rule->when, &used)) ||
+		(!r->all_searched && !policy_names_used(p->p, p->rules, rule->when, &asked)))
 		return "not all entities were searched for";
-	for (size_t e = 0; e < detect_entity_count(p->rules) && !what; e++)
-		if (entity_in(&used, e) && !entity_in(&r->searched, e))
-			what = detect_entity_name(p->rules, e);
-	return what ? arena_printf(a, "%s was not searched for", what).p : NULL;
+	for (size_t e = 0; e < detect_entity_count(p->rules); e++)
+		if ((answer && !answer->all_searched && entity_in(&used, e) &&
+			    !entity_in(&answer->searched, e)) ||
+			(!r->all_searched && entity_in(&asked, e) &&
+				!entity_in(&r->searched, e)))
+			return arena_printf(
+				a, "%s was not searched for", detect_entity_name(p->rules, e))
+				.p;
+	return NULL;
 }
 
 int
@@ -380,6 +372,6 @@ recorded_decide(const struct recorded *r, const struct policy_alone *p, struct a
 	*unsure = NULL;
 	for (size_t i = 0; err == 0 && i < p->p->nrules && !*unsure; i++)
 		if (out->trace[i].fate != RULE_NOT_REACHED && out->trace[i].fate != RULE_WAITS)
-			*unsure = rule_unsure(r, p, &p->p->rules[i], a);
+			*unsure = recorded_unsure(r, NULL, p, &p->p->rules[i], a);
 	return err;
 }

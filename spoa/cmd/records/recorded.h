@@ -41,8 +41,10 @@ int recorded_decide(const struct recorded *r, const struct policy_alone *p, stru
 
 /* The names of what was searched for, by the hash that a record says. */
 void recorded_searched(const struct policy_alone *p, const char *hash, struct entity_set *out);
-/* A list of roles as bits. */
-uint16_t recorded_roles(json_t *o, const char *name);
+/* A list of roles as bits; one of texts; one of fields of conditions that are missing, too. */
+uint16_t recorded_roles(json_t *list);
+struct span *recorded_spans(json_t *list, struct arena *a, size_t *n);
+void recorded_not_held(json_t *list, struct slot_set *missing);
 
 /* ---- answers: recorded_answer.c ---- */
 
@@ -62,12 +64,14 @@ struct recorded_answer {
 	const struct recorded *request;
 	uint16_t roles[DETECT_ENTITIES_MAX];
 };
-/* What rules said of the answer; NULL: none was asked. */
-json_t *recorded_answer_in(json_t *completion);
 /* Reads a completion, and of the decision before it what rules on answers read of the request.
  * False: out of memory. */
 bool recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *decision,
 	const struct recorded *request, const struct policy_alone *p, struct arena *a);
+/* Why the fate of a rule that was reached is not sure, or what it would have replaced; of one
+ * on answers `answer` is not NULL. NULL: it is sure. */
+const char *recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
+	const struct policy_alone *p, const struct rule *rule, struct arena *a);
 /* As recorded_decide(). */
 int recorded_answer_decide(const struct recorded_answer *r, const struct policy_alone *p,
 	struct arena *a, struct answer_verdict *out, const char **unsure);

@@ -1,0 +1,117 @@
+/* Every member of a record of a decision or completion has its row in audit/record_fields.h:
+ * its path, type and the record it is in. Fails the test by that member's path. */
+#ifndef TESTS_RECORD_CHECK_H
+#define TESTS_RECORD_CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "audit/record_fields.h"
+
+/* The row of that path, or with `below` any that is below it ("a.*."); NULL: none. */
+static inline const struct record_row *
+record_row_of(const char *path, bool below)
+{
+	char as[256];
+
+	for (size_t i = 0; i < record_alike_count; i++) {
+		size_t n = strlen(record_alike[i].path);
+		if (strncmp(path, record_alike[i].path, n) || !strchr(".[", path[n]) ||
+			!path[n])
+			continue;
+		snprintf(as, sizeof(as), "%s%s", record_alike[i].as, path + n);
+		path = as;
+		break;
+	}
+	for (size_t i = 0; i < RECORD_FIELDS_COUNT; i++)
+		if (below ? !strncmp(record_rows[i].path, path, strlen(path))
+			  : !strcmp(record_rows[i].path, path))
+			return &record_rows[i];
+	return NULL;
+}
+
+static inline bool
+record_type_is(const json_t *v, enum record_type type)
+{
+	const char *s = json_string_value(v);
+	const json_t *one;
+	size_t i;
+
+	switch (type) {
+	case RECORD_TEXT: return s != NULL;
+	case RECORD_TIME: return s && strlen(s) == 30 && s[29] == 'Z';
+	case RECORD_HASH: return s && *s && strspn(s, "0123456789abcdef") == strlen(s);
+	case RECORD_INTEGER: return json_is_integer(v);
+	case RECORD_NUMBER: return json_is_real(v);
+	case RECORD_FLAG: return json_is_true(v);
+	case RECORD_OBJECT:
+	case RECORD_MAP: return json_is_object(v);
+	case RECORD_TEXTS:
+	case RECORD_OBJECTS:
+		json_array_foreach(v, i, one)
+		{
+			if (type == RECORD_TEXTS ? !json_is_string(one) : !json_is_object(one))
+				return false;
+		}
+		return json_is_array(v);
+	}
+	return false;
+}
+
+/* Of the object at `path`, which ends in a dot or is "". */
+static inline void
+record_check_members(const json_t *o, const char *path, unsigned in)
+{
+	char at[256], below[264];
+	const char *name;
+	json_t *v, *one;
+	size_t i;
+
+	json_object_foreach((json_t *)(uintptr_t)o, name, v)
+	{
+		snprintf(at, sizeof(at), "%s%s", path, name);
+		const struct record_row *row = record_row_of(at, false);
+		bool alike =
+			row && strcmp(row->path, at) != 0; /* its own row says in what it is */
+		if (!row || !(alike || row->in & in))
+			fail_msg("a record has %s: no row of RECORD_FIELDS says so", at);
+		if (!record_type_is(v, (enum record_type)row->type))
+			fail_msg("%s is no %s", at, record_type_names[row->type]);
+		snprintf(below, sizeof(below), "%s%s.", at,
+			row->type == RECORD_OBJECTS ? "[]"
+			: row->type == RECORD_MAP   ? ".*"
+						    : "");
+		if (row->type == RECORD_OBJECT)
+			record_check_members(v, below, in);
+		json_array_foreach(row->type == RECORD_OBJECTS ? v : NULL, i, one)
+			record_check_members(one, below, in);
+		const char *key;
+		json_object_foreach(row->type == RECORD_MAP ? v : NULL, key, one)
+		{
+			if (record_row_of(below, true))
+				record_check_members(one, below, in);
+		}
+	}
+}
+
+/* Of other types nothing is said. */
+static inline void
+record_check(struct span record)
+{
+	json_t *o =
+		json_loadb(record.p, record.n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+
+	if (!o)
+		fail_msg("a record is no JSON: %.*s", SPAN_ARG(record));
+	if (record_is(o, RF_TYPE, "decision"))
+		record_check_members(o, "", RECORD_DECISION);
+	if (record_is(o, RF_TYPE, "completion"))
+		record_check_members(o, "", RECORD_COMPLETION);
+	json_decref(o);
+}
+
+#endif
