@@ -8,6 +8,7 @@
 #include "detect/validate/check.h"
 
 enum { GROUPS_MAX = 40, GAP_MAX = 8, GAP_TAGS = 48, DIGITS_MAX = 64 };
+enum { LEAST = 8, MOST = 19 }; /* digits of a number that is looked for */
 
 struct groups {
 	size_t start[GROUPS_MAX], end[GROUPS_MAX];
@@ -188,7 +189,7 @@ groups_of_four(const struct groups *g, size_t n)
 }
 
 /* clang-format off */
-const bool groups_columns[256] = {
+static const bool columns[256] = {
 	['\t'] = true, ['|'] = true, [','] = true, [';'] = true, ['\n'] = true, [':'] = true,
 	['"'] = true, ['\''] = true, ['`'] = true, ['['] = true, ['{'] = true,
 };
@@ -210,15 +211,20 @@ cut_groups(const struct heuristic *l, struct groups *g)
 		n = 3; /* a telephone number: (212) 555-0143 */
 	g->n = n;
 	g->digits = 0;
-	g->odd = g->column = false;
 	for (size_t k = 0; k < n; k++)
 		g->digits += group_len(g, k);
-	for (size_t k = 0; k + 1 < n; k++) {
+}
+
+static void
+judge_gaps(const struct heuristic *l, struct groups *g)
+{
+	g->odd = g->column = false;
+	for (size_t k = 0; k + 1 < g->n; k++) {
 		struct span gap = span_cut(l->t, g->end[k], g->start[k + 1]);
 		g->odd |= !is_plain(g->sep[k], gap);
 		g->column |= g->sep[k] == '|';
 		for (size_t i = 0; i < gap.n; i++)
-			g->column |= groups_columns[(unsigned char)gap.p[i]];
+			g->column |= columns[(unsigned char)gap.p[i]];
 	}
 }
 
@@ -311,7 +317,7 @@ in_prose(const struct heuristic *l, const struct groups *g)
 static bool
 may_be_card(const struct heuristic *l, const struct groups *g)
 {
-	return g->digits >= 13 && g->digits <= 19 && strchr("3456", l->t.p[g->start[0]]) &&
+	return g->digits >= 13 && strchr("3456", l->t.p[g->start[0]]) &&
 	       groups_luhn(l, g, g->n);
 }
 
@@ -320,8 +326,6 @@ edit_groups(struct heuristic *l, const struct groups *g)
 {
 	bool plus = g->start[0] > 0 && byte_at(l, g->start[0] - 1) == '+';
 
-	if (g->n < 2)
-		return;
 	if (may_be_card(l, g)) {
 		bool printed = printed_groups(g);
 		if (!g->odd && printed && group_len(g, 0) == 4)
@@ -338,12 +342,12 @@ edit_groups(struct heuristic *l, const struct groups *g)
 	unsigned named = g->column ? EDIT_NAMED : 0;
 	if (g->n == 3 && group_len(g, 0) == 3 && group_len(g, 1) == 2 && group_len(g, 2) == 4)
 		read_as(l, g, g->n, "-", named);
-	else if (plus && g->digits >= 8 && g->digits <= 15)
+	else if (plus && g->digits <= 15)
 		read_as(l, g, g->n, " ", named);
 	else if (g->n == 3 && group_len(g, 0) == 3 && group_len(g, 1) == 3 &&
 		 group_len(g, 2) == 4)
 		read_as(l, g, g->n, "-", EDIT_NAMED);
-	else if (g->digits >= 9 && g->digits <= 19 && !g->column && g->sep[0] != '<' &&
+	else if (g->digits >= 9 && !g->column && g->sep[0] != '<' &&
 		 (g->n > 2 || strchr("/_.*#~\\-", g->sep[0])))
 		read_as(l, g, g->n, "", EDIT_NAMED);
 }
@@ -407,7 +411,37 @@ groups_of(struct heuristic *l, size_t i)
 	size_t all = g.n;
 	cut_groups(l, &g);
 	l->group_end = !g.n ? i : g.n < all ? g.start[g.n - 1] : g.end[g.n - 1];
+	if (g.n < 2 || g.digits < LEAST || g.digits > MOST)
+		return;
+	judge_gaps(l, &g);
 	edit_groups(l, &g);
+}
+
+/* By the bits of the look: whether a letter is next to a digit in the groups that begin at i;
+ * and *end, where too few digits are there for anything: where to look on. */
+static bool
+look_ahead(const struct heuristic *l, size_t i, size_t *end)
+{
+	const struct look *k = &l->c->look[(i - l->c->from) / BLOCK];
+	unsigned shift = (i - l->c->from) % BLOCK;
+	uint64_t digit = k->digit, alnum = k->alnum, gap = k->gap;
+
+	if (shift) {
+		digit = look_on(digit, k[1].digit, shift);
+		alnum = look_on(alnum, k[1].alnum, shift);
+		gap = look_on(gap, k[1].gap, shift);
+	}
+	uint64_t other = ~(digit | gap), row = alnum | gap, alpha = alnum & ~digit;
+	uint64_t mixed = (digit & alpha >> 1) | (alpha & digit >> 1);
+	if (other) {
+		size_t n = (size_t)__builtin_ctzll(other);
+		uint64_t in = digit & (other - 1) & ~other;
+		size_t after = i + 64 - (size_t)__builtin_clzll(in);
+		if (__builtin_popcountll(in) < LEAST && past_said_sign(l, after) == after &&
+			!memchr(l->t.p + after, '<', i + n - after))
+			*end = after; /* markup may go on */
+	}
+	return mixed & row & ~(row + 1);
 }
 
 void
@@ -429,12 +463,15 @@ heuristic_digits(struct heuristic *l, size_t i)
 	}
 	if (i > 1 && l->t.p[i - 1] == '_' && is_alnum(l->t.p[i - 2]))
 		return;
-	struct groups_ahead ahead = groups_ahead(l, i);
-	if (groups_mixed(&ahead))
+	size_t end = 0;
+	if (look_ahead(l, i, &end))
 		heuristic_leet(l, i);
-	if (l->at > i || groups_reject(l, i, &ahead, &l->group_end))
+	if (l->at > i)
 		return;
-	groups_of(l, i);
+	if (end)
+		l->group_end = end;
+	else
+		groups_of(l, i);
 }
 
 void
