@@ -132,7 +132,8 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	g->format = plan->format;
 	LIST_INIT(&g->channels);
 	LIST_INIT(&g->kept);
-	LIST_INIT(&g->unnamed.growths);
+	LIST_INIT(&g->unnamed.followed);
+	TAILQ_INIT(&g->runs.all);
 	STAILQ_INIT(&g->unnamed.waiting);
 	STAILQ_INIT(&g->seam.waiting);
 	STAILQ_INIT(&g->end.waiting);
@@ -287,10 +288,9 @@ guard_stop(struct guard *g)
 size_t
 guard_held(const struct guard *g)
 {
-	return g->way != WAY_STREAM
-		       ? 0
-		       : frames_kept(&g->frames) + g->unnamed.waiting_bytes +
-				 g->seam.bytes + g->end.bytes;
+	return g->way != WAY_STREAM ? 0
+				    : frames_kept(&g->frames) + g->unnamed.waiting_bytes +
+					      g->seam.bytes + g->end.bytes;
 }
 
 /* ---- in and out ---- */

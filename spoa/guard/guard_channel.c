@@ -8,42 +8,31 @@
 #include "detect/stream/stream.h"
 #include "guard/guard_seam.h"
 
-enum { LIKE_MAX = 64 << 10, OVER_MAX = 4096 };
-
-bool
-guard_channel_was_over(
-	const struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
-{
-	for (size_t i = 0; i < g->nover; i++)
-		if (g->over[i].kind == kind &&
-			!memcmp(g->over[i].slot, slot, sizeof(g->over[i].slot)))
-			return true;
-	return false;
-}
+enum { LIKE_MAX = 64 << 10 };
 
 struct channel *
 guard_channel_of(struct guard *g, const struct answer_text *t)
 {
-	struct channel *c;
+	struct run *r = guard_run(g, t->kind, 0, t->slot);
 
-	LIST_FOREACH (c, &g->channels, all)
-		if (c->kind == t->kind && !memcmp(c->slot, t->slot, sizeof(c->slot)))
-			return c;
-	if (guard_inspects(g) && guard_channel_was_over(g, t->kind, t->slot) &&
+	if (!r || r->channel)
+		return r ? r->channel : NULL;
+	if (guard_inspects(g) && r->over &&
 		guard_unread(g, t->text.n, "text after the end of its choice or block"))
 		return NULL;
 	if (g->nchannels == CAP_ANSWER_CHANNELS) {
 		guard_fail(g, GUARD_BROKEN, "the stream has too many choices, items or calls");
 		return NULL;
 	}
-	c = calloc(1, sizeof(*c));
+	struct channel *c = calloc(1, sizeof(*c));
 	if (!c) {
 		guard_no_memory(g);
 		return NULL;
 	}
 	c->g = g;
-	c->kind = t->kind;
-	memcpy(c->slot, t->slot, sizeof(c->slot));
+	c->run = r;
+	c->kind = r->kind;
+	r->channel = c;
 	buf_init(&c->out, CAP_SSE_EVENT_BYTES * 2);
 	buf_init(&c->like, LIKE_MAX);
 	buf_init(&c->spelled.raw, 0);
@@ -67,7 +56,7 @@ channel_begin(struct channel *c)
 	bool restores = g->plan.vault && c->kind != KIND_SIGNED;
 	if (restores && !c->restore) {
 		struct answer_text t = { .kind = c->kind };
-		memcpy(t.slot, c->slot, sizeof(t.slot));
+		memcpy(t.slot, c->run->slot, sizeof(t.slot));
 		c->restore = guard_restorer(g, &t);
 	}
 	if ((guard_inspects(g) && !c->scan) || (restores && !c->restore))
@@ -79,6 +68,7 @@ static void
 channel_free(struct channel *c)
 {
 	LIST_REMOVE(c, all);
+	c->run->channel = NULL;
 	c->g->nchannels--;
 	detect_stream_free(&c->scan);
 	restorer_free(&c->restore);
@@ -92,22 +82,8 @@ channel_free(struct channel *c)
 void
 guard_channel_over(struct channel *c)
 {
-	struct guard *g = c->g;
-
 	/* A call may begin with no arguments in an event that ends what was before it. */
-	if (c->seen && guard_inspects(g) && !guard_channel_was_over(g, c->kind, c->slot)) {
-		struct over *v = g->nover < OVER_MAX ? arena_grow(&g->life, g->over, g->nover,
-							       &g->over_room, sizeof(*v), 16)
-						     : NULL;
-		if (v) {
-			g->over = v;
-			v += g->nover++;
-			v->kind = c->kind;
-			memcpy(v->slot, c->slot, sizeof(v->slot));
-		} else {
-			guard_unread(g, c->seen, "more choices, items or calls than are kept");
-		}
-	}
+	c->run->over |= c->seen > 0;
 	channel_free(c);
 }
 
@@ -155,7 +131,7 @@ channel_put(struct channel *c, struct span text)
 
 	if (c->cut)
 		return 0;
-	memcpy(said.slot, c->slot, sizeof(said.slot));
+	memcpy(said.slot, c->run->slot, sizeof(said.slot));
 	if (!c->so_far.is)
 		guard_says(c->g, &said, text);
 	if (c->kind == KIND_ARGUMENTS)
@@ -442,7 +418,7 @@ guard_channel_finish(struct channel *c)
 		err = channel_scan(c, SPAN_LIT(""), true);
 	if (!err)
 		err = restore_end(c);
-	guard_restore_over(c->g, c->kind, c->slot);
+	guard_restore_over(c->g, c->kind, c->run->slot);
 	detect_stream_free(&c->scan);
 	restorer_free(&c->restore);
 	note_held(c);

@@ -22,8 +22,8 @@ hide_usage(const struct guard *g, const struct answer_document *d, struct splice
 }
 
 /* The event without the texts of channels, which have been said, and without what was replaced:
- * the edits that make it, the same for each of its channels. Those of the event are in the order
- * of its texts. */
+ * the edits that make it, the same for each of its channels. Those of the event are in the
+ * order of its texts. */
 static size_t
 silence(struct guard *g, const struct answer_document *d, const struct edited *e,
 	struct splice *v)
@@ -93,7 +93,7 @@ is_said(const struct channel *c, const struct answer_document *d)
 {
 	for (size_t i = 0; i < d->ntexts; i++)
 		if (!d->texts[i].copy && d->texts[i].text.n && d->texts[i].kind == c->kind &&
-			!memcmp(d->texts[i].slot, c->slot, sizeof(c->slot)))
+			!memcmp(d->texts[i].slot, c->run->slot, sizeof(c->run->slot)))
 			return true;
 	return false;
 }
@@ -103,24 +103,20 @@ is_said(const struct channel *c, const struct answer_document *d)
 static bool
 another_begins(struct guard *g, const struct channel *c, const struct answer_document *d)
 {
-	const struct channel *o;
-
 	for (size_t i = 0; i < d->ncalls; i++)
-		if (d->calls[i].slot[0] == c->slot[0])
+		if (d->calls[i].slot[0] == c->run->slot[0])
 			return true;
 	for (size_t i = 0; i < d->ninputs; i++)
-		if (d->inputs[i].slot[0] == c->slot[0])
+		if (d->inputs[i].slot[0] == c->run->slot[0])
 			return true;
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
 		if (t->copy || t->kind == KIND_OTHER || !t->text.n ||
-			t->slot[0] != c->slot[0] ||
-			(t->kind == c->kind && t->slot[1] == c->slot[1]))
+			t->slot[0] != c->run->slot[0] ||
+			(t->kind == c->kind && t->slot[1] == c->run->slot[1]))
 			continue;
-		LIST_FOREACH (o, &g->channels, all)
-			if (o->kind == t->kind && !memcmp(o->slot, t->slot, sizeof(o->slot)))
-				break;
-		if (!o || o->last < c->last)
+		const struct run *o = guard_run_find(g, t->kind, 0, t->slot);
+		if (!o || !o->channel || o->channel->last < c->last)
 			return true;
 	}
 	return false;
@@ -155,7 +151,7 @@ guard_end_channels(struct guard *g, const struct answer_document *d, struct buf 
 
 	for (c = LIST_FIRST(&g->channels); c && !g->failed; c = next) {
 		next = LIST_NEXT(c, all);
-		if (d && (!answer_ends(d, c->slot) || is_said(c, d)))
+		if (d && (!answer_ends(d, c->run->slot) || is_said(c, d)))
 			continue;
 		ended = true;
 		bool said = c->so_far.is && !guard_channel_held(c);
@@ -211,7 +207,7 @@ last_of(const struct channel *c, const struct answer_document *d)
 	for (size_t i = d->ntexts; i-- > 0;) {
 		const struct answer_text *t = &d->texts[i];
 		if (!t->copy && t->kind == c->kind && t->text.n && !t->number &&
-			!memcmp(t->slot, c->slot, sizeof(c->slot)))
+			!memcmp(t->slot, c->run->slot, sizeof(c->run->slot)))
 			return t;
 	}
 	return NULL;
@@ -278,7 +274,7 @@ guard_drop_ended(struct guard *g, const struct answer_document *d)
 
 	for (c = LIST_FIRST(&g->channels); c; c = next) {
 		next = LIST_NEXT(c, all);
-		if (answer_ends(d, c->slot))
+		if (answer_ends(d, c->run->slot))
 			guard_channel_over(c);
 	}
 }

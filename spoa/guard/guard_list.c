@@ -61,13 +61,13 @@ is_list(struct span key)
 
 /* Neighbours that are hidden go together, with the comma before them or, of the first ones,
  * after. */
-struct run {
+struct hiding {
 	bool kept, hiding;
 	size_t kept_end, from, to; /* of the last that stays; of what goes */
 };
 
 static int
-run_end(struct list *l, struct run *r, size_t to)
+hiding_end(struct list *l, struct hiding *r, size_t to)
 {
 	if (!r->hiding)
 		return 0;
@@ -76,7 +76,7 @@ run_end(struct list *l, struct run *r, size_t to)
 }
 
 static int
-run_add(struct list *l, struct run *r, size_t start, size_t end, bool hidden)
+hiding_add(struct list *l, struct hiding *r, size_t start, size_t end, bool hidden)
 {
 	int err = 0;
 
@@ -86,7 +86,7 @@ run_add(struct list *l, struct run *r, size_t start, size_t end, bool hidden)
 		r->hiding = true;
 		return 0;
 	}
-	err = run_end(l, r, r->kept ? r->to : start);
+	err = hiding_end(l, r, r->kept ? r->to : start);
 	r->kept = true;
 	r->kept_end = end;
 	return err;
@@ -121,7 +121,7 @@ read_object(struct list *l, struct json_event *ev, enum object is, bool *hidden)
 	struct span name = { NULL, 0 };
 	size_t best = COUNT_OF(names) + 1, before = l->n;
 	enum json_tok tok = JSON_END;
-	struct run run = { 0 };
+	struct hiding r = { 0 };
 	int err = 0;
 
 	*hidden = false;
@@ -179,12 +179,12 @@ read_object(struct list *l, struct json_event *ev, enum object is, bool *hidden)
 		if (gone)
 			l->n = inner;
 		if (!err && is == OBJECT_MEMBERS)
-			err = run_add(l, &run, start, ev->end, gone);
+			err = hiding_add(l, &r, start, ev->end, gone);
 	}
 	if (err || tok != JSON_OBJECT_END)
 		return err ? err : ERR_SYNTAX;
 	if (!name.p)
-		return run_end(l, &run, run.to);
+		return hiding_end(l, &r, r.to);
 	*hidden = !may_use(l, name);
 	if (*hidden || is == OBJECT_MEMBERS)
 		l->n = before;
@@ -199,7 +199,7 @@ read_object(struct list *l, struct json_event *ev, enum object is, bool *hidden)
 static int
 read_array(struct list *l, struct json_event *ev, bool listed)
 {
-	struct run run = { 0 };
+	struct hiding r = { 0 };
 	enum json_tok tok;
 	int err = 0;
 
@@ -223,9 +223,9 @@ read_array(struct list *l, struct json_event *ev, bool listed)
 		if (hidden)
 			l->n = inner;
 		if (!err)
-			err = run_add(l, &run, start, ev->end, hidden);
+			err = hiding_add(l, &r, start, ev->end, hidden);
 	}
-	return err ? err : run_end(l, &run, run.to);
+	return err ? err : hiding_end(l, &r, r.to);
 }
 
 /* A page begins and ends with names that the caller asks the next one by. */

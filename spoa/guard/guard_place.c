@@ -9,24 +9,19 @@ is_joined(enum answer_kind kind)
 	return kind == KIND_TEXT || kind == KIND_REASONING || kind == KIND_REFUSAL;
 }
 
-static struct member_place *
-member_of(struct guard *g, const struct answer_text *t)
-{
-	for (size_t i = 0; i < COUNT_OF(g->places.members); i++)
-		if (g->places.members[i].path == t->path &&
-			!memcmp(g->places.members[i].slot, t->slot, sizeof(t->slot)))
-			return &g->places.members[i];
-	return NULL;
-}
-
-/* What a stream says when it is done is no part of what grew. */
+/* What a stream says when it is done is no part of what grew. `note`: a member's is made, where
+ * it is new. */
 static struct url_place *
-place_of(struct guard *g, const struct answer_text *t)
+place_of(struct guard *g, const struct answer_text *t, bool note)
 {
-	struct member_place *m = t->unnamed && g->report.streamed ? member_of(g, t) : NULL;
-
-	if (m)
-		return &m->at;
+	if (t->unnamed && g->report.streamed) {
+		struct run *r = guard_run(g, t->kind, t->path, t->slot);
+		if (r && note && !r->place)
+			r->place = arena_new(&g->life, struct url_place);
+		if (r && note)
+			r->placed = r->place != NULL;
+		return r && r->placed ? r->place : NULL;
+	}
 	if (!is_joined(t->kind))
 		return NULL;
 	return t->copy && g->report.streamed ? &g->places.again[t->kind]
@@ -45,7 +40,7 @@ guard_place_event(struct guard *g)
 void
 guard_place_begin(struct guard *g, const struct answer_text *t, struct restorer *r)
 {
-	const struct url_place *at = place_of(g, t);
+	const struct url_place *at = place_of(g, t, false);
 
 	if (!at)
 		return;
@@ -57,15 +52,8 @@ guard_place_begin(struct guard *g, const struct answer_text *t, struct restorer 
 void
 guard_place_note(struct guard *g, const struct answer_text *t, const struct restorer *r)
 {
-	struct url_place *at = place_of(g, t);
+	struct url_place *at = place_of(g, t, true);
 
-	if (!at && t->unnamed && g->report.streamed) {
-		struct member_place *m =
-			&g->places.members[g->places.next++ % COUNT_OF(g->places.members)];
-		m->path = t->path;
-		memcpy(m->slot, t->slot, sizeof(m->slot));
-		at = &m->at;
-	}
 	if (at)
 		*at = *restorer_place(r);
 }

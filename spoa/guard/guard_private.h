@@ -34,12 +34,28 @@ struct halved {
 };
 #define GUARD_NO_HALF "\xEF\xBF\xBD" /* what it is if none does: U+FFFD */
 
-/* A run of text of a stream. */
+/* A run of the answer's text, which clients read as one: of a choice, a block, a call, or of a
+ * member that no row names. What is made of its text hangs on it. In g->life. */
+struct run {
+	TAILQ_ENTRY(run) all;
+	struct run *same; /* the next one whose hash is the same */
+	enum answer_kind kind;
+	uint32_t slot[ANSWER_SLOTS];
+	uint64_t path; /* of such a member; else 0 */
+	bool over;     /* its channel is: text that still comes is not looked at with it */
+	struct channel *channel;
+	struct member *member;	       /* guard_unnamed.c */
+	struct transcript *transcript; /* guard_said.c */
+	struct url_place *place;       /* of a member: where in a URL it is, if that is known */
+	bool placed;
+};
+
+/* What scans and restores a run of a stream, as its text comes. */
 struct channel {
 	LIST_ENTRY(channel) all;
 	struct guard *g;
-	enum answer_kind kind;
-	uint32_t slot[ANSWER_SLOTS];
+	struct run *run;
+	enum answer_kind kind; /* of it */
 	struct detect_stream *scan;
 	struct restorer *restore;
 	struct buf out;		       /* what may go */
@@ -97,7 +113,7 @@ struct known {
 struct crossing {
 	enum answer_kind kind;
 	size_t entity, start, end; /* in bytes of all texts of its kind */
-	size_t *cuts, ncuts; /* bytes of the value before each block's end; in g->life */
+	size_t *cuts, ncuts;	   /* bytes of the value before each block's end; in g->life */
 	struct buf value, with;
 	enum { CROSSING_NEW, CROSSING_STAYS, CROSSING_REPLACED } is;
 };
@@ -110,11 +126,11 @@ struct guard {
 	enum guard_result failed;
 	_Atomic bool stopped;
 	struct guard_report report;
-	bool unsure_way;		 /* by its first bytes it may be text */
-	bool opaque_type, packed_type;	 /* none of text; one of compressed files */
-	unsigned char begins[2];	 /* of a stream, */
-	size_t begun;			 /* as many as came */
-	bool json_type, text_type;	 /* as its head says */
+	bool unsure_way;	       /* by its first bytes it may be text */
+	bool opaque_type, packed_type; /* none of text; one of compressed files */
+	unsigned char begins[2];       /* of a stream, */
+	size_t begun;		       /* as many as came */
+	bool json_type, text_type;     /* as its head says */
 	enum price_service head_service;
 	int64_t head_input, head_output; /* tokens, likewise; -1: it does not */
 	enum answer_media type_media;
@@ -134,13 +150,11 @@ struct guard {
 	struct buf unwrapped; /* a frame's event, where frames hold those of others */
 	LIST_HEAD(, channel) channels;
 	size_t nchannels;
-	/* Channels that are over: text that still comes for one of them is not looked at
-	 * together with what it goes on from. In g->life. */
-	struct over {
-		enum answer_kind kind;
-		uint32_t slot[ANSWER_SLOTS];
-	} * over;
-	size_t nover, over_room;
+	struct {		       /* guard_run.c */
+		TAILQ_HEAD(, run) all; /* as they were met */
+		struct run **heads;    /* by hash, in g->life; NULL: there are none */
+		size_t n;
+	} runs;
 	/* Of the text that is edited, for each finding: the value over several texts that it
 	 * is a part of, empty for all parts but the first; p NULL: it is whole. NULL: all
 	 * are. */
@@ -149,16 +163,10 @@ struct guard {
 	struct {
 		struct url_place grown[KIND_OTHER], again[KIND_OTHER]; /* by kind */
 		unsigned split; /* kinds, a bit each, of which a text began in one */
-		struct member_place {
-			uint64_t path;
-			uint32_t slot[ANSWER_SLOTS];
-			struct url_place at;
-		} members[8]; /* and members that no row names */
-		unsigned next;
 	} places;
-	struct {			     /* guard_unnamed.c */
-		LIST_HEAD(, growth) growths; /* members, over events */
-		size_t ngrowths, nscans;
+	struct {			      /* guard_unnamed.c */
+		LIST_HEAD(, member) followed; /* those that are scanned over events */
+		size_t nfollowed;
 		uint64_t event; /* number of the last one */
 		STAILQ_HEAD(, waiting) waiting;
 		size_t waiting_bytes;
@@ -184,20 +192,21 @@ struct guard {
 		struct halved halved;
 		size_t from, fed, decided; /* its first byte, those that came, that are known */
 		size_t opened;		   /* where the first block ends, */
-		size_t *edges, nedges, edges_room; /* and others that are not known; in g->life */
-		STAILQ_HEAD(, waiting) waiting;	  /* events */
+		size_t *edges, nedges,
+			edges_room;		/* and others that are not known; in g->life */
+		STAILQ_HEAD(, waiting) waiting; /* events */
 		size_t bytes;
-		bool goes; /* they need not wait any more */
+		bool goes;		    /* they need not wait any more */
 		struct crossing *crossings; /* CAP_CROSSINGS at most, in g->life */
 		size_t ncrossings, crossings_room;
 	} seam;
 	LIST_HEAD(, kept_text) kept;
 	size_t nkept;
-	STAILQ_HEAD(, said) said; /* for the record: guard_said.c */
-	size_t said_bytes;
+	STAILQ_HEAD(, transcript) said; /* for the record: guard_said.c */
+	size_t nsaid, said_bytes;
 	bool said_cut;
-	struct buf heard; /* of a whole answer: each text and a NUL, for its tokens */
-	unsigned grown;	  /* kinds, a bit each, that came in pieces */
+	struct buf heard;   /* of a whole answer: each text and a NUL, for its tokens */
+	unsigned grown;	    /* kinds, a bit each, that came in pieces */
 	struct named_call { /* guard_restore.c; in g->life */
 		uint32_t slot[ANSWER_SLOTS];
 		size_t keeping; /* index in plan.keeping, beyond: none of them */
@@ -274,6 +283,14 @@ size_t json_place_close(struct json_place *p, struct span text);
 /* The edit that puts `with` in the place of the text's string or number. */
 bool guard_splice(
 	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);
+
+/* guard_run.c: the run of these numbers, and of a member its path; NULL: there is none. */
+struct run *guard_run_find(const struct guard *g, enum answer_kind kind, uint64_t path,
+	const uint32_t slot[ANSWER_SLOTS]);
+/* Made where it is new; NULL: g->failed says why, or, of KIND_OTHER alone, there are too many.
+ */
+struct run *guard_run(struct guard *g, enum answer_kind kind, uint64_t path,
+	const uint32_t slot[ANSWER_SLOTS]);
 
 /* guard_restore.c. A call is named so; */
 void guard_restore_call(struct guard *g, const struct answer_call *c);
@@ -355,8 +372,6 @@ size_t guard_channel_held(const struct channel *c); /* bytes */
 enum guard_result guard_channel_let_go(struct channel *c);
 /* It ended: freed, and remembered as over. */
 void guard_channel_over(struct channel *c);
-bool guard_channel_was_over(
-	const struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS]);
 void guard_channels_free(struct guard *g);
 
 /* guard_spelled.c: what a part of a call's arguments spells, in g->work; of any other text

@@ -12,10 +12,9 @@ enum {
 	SAID_TEXT_MAX = 32 << 10, /* of all texts together, likewise */
 };
 
-struct said {
-	STAILQ_ENTRY(said) all;
-	enum answer_kind kind;
-	uint32_t slot[ANSWER_SLOTS];
+struct transcript {
+	STAILQ_ENTRY(transcript) all;
+	const struct run *run;
 	uint64_t bytes;
 	struct sha256 hash;
 	struct buf text;
@@ -36,25 +35,21 @@ is_again(const struct guard *g, const struct answer_text *t)
 	       g->grown >> t->kind & 1;
 }
 
-static struct said *
-said_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
+static struct transcript *
+transcript_of(struct guard *g, const struct answer_text *t)
 {
-	struct said *s;
-	size_t n = 0;
+	struct run *r = guard_run(g, t->kind, 0, t->slot);
 
-	STAILQ_FOREACH(s, &g->said, all)
-	{
-		if (s->kind == kind && !memcmp(s->slot, slot, sizeof(s->slot)))
-			return s;
-		n++;
-	}
-	s = n < SAID_MAX ? calloc(1, sizeof(*s)) : NULL;
+	if (r && r->transcript)
+		return r->transcript;
+	struct transcript *s = r && g->nsaid < SAID_MAX ? calloc(1, sizeof(*s)) : NULL;
 	if (!s) {
 		g->said_cut = true;
 		return NULL;
 	}
-	s->kind = kind;
-	memcpy(s->slot, slot, sizeof(s->slot));
+	g->nsaid++;
+	s->run = r;
+	r->transcript = s;
 	hmac_begin(&s->hash, g->plan.keep_key);
 	buf_init(&s->text, SAID_TEXT_MAX);
 	STAILQ_INSERT_TAIL(&g->said, s, all);
@@ -84,7 +79,7 @@ guard_heard(struct guard *g, const struct answer_text *t)
 	guard_count(g, t->text);
 	if (g->plan.keeps == GUARD_KEEPS_NOTHING)
 		return;
-	struct said *s = said_of(g, t->kind, t->slot);
+	struct transcript *s = transcript_of(g, t);
 	if (!s)
 		return;
 	if (s->bytes && stands_alone(t))
@@ -98,7 +93,7 @@ guard_says(struct guard *g, const struct answer_text *t, struct span text)
 {
 	if (g->plan.keeps != GUARD_KEEPS_TEXT || !text.n || t->aside || is_again(g, t))
 		return;
-	struct said *s = said_of(g, t->kind, t->slot);
+	struct transcript *s = transcript_of(g, t);
 	if (!s)
 		return;
 	size_t room = SAID_TEXT_MAX - g->said_bytes;
@@ -115,7 +110,7 @@ guard_says(struct guard *g, const struct answer_text *t, struct span text)
 void
 guard_said_free(struct guard *g)
 {
-	struct said *s;
+	struct transcript *s;
 
 	while ((s = STAILQ_FIRST(&g->said))) {
 		STAILQ_REMOVE_HEAD(&g->said, all);
@@ -127,14 +122,14 @@ guard_said_free(struct guard *g)
 bool
 guard_said(const struct guard *g, size_t i, struct guard_said *out)
 {
-	const struct said *s;
+	const struct transcript *s;
 
 	STAILQ_FOREACH(s, &g->said, all)
 	if (i-- == 0) {
 		struct sha256 hash = s->hash;
-		*out = (struct guard_said){ .kind = s->kind,
-			.choice = s->slot[0],
-			.part = s->slot[1],
+		*out = (struct guard_said){ .kind = s->run->kind,
+			.choice = s->run->slot[0],
+			.part = s->run->slot[1],
 			.bytes = s->bytes,
 			.text = buf_view(&s->text) };
 		hmac_end(&hash, g->plan.keep_key, out->hmac);

@@ -114,7 +114,7 @@ ends_in(struct guard *g, const struct answer_document *d)
 	LIST_FOREACH (c, &g->channels, all) {
 		bool text = c->kind == KIND_TEXT || c->kind == KIND_REASONING ||
 			    c->kind == KIND_REFUSAL;
-		if (text && c->scan && !c->halved.is && answer_ends(d, c->slot) &&
+		if (text && c->scan && !c->halved.is && answer_ends(d, c->run->slot) &&
 			g->seam.total[c->kind] == c->from + c->fed)
 			ended = c;
 	}
@@ -153,7 +153,7 @@ seam_open(struct guard *g, struct channel *c)
 	if (!s->scan)
 		return guard_no_memory(g);
 	s->kind = c->kind;
-	memcpy(s->slot, c->slot, sizeof(s->slot));
+	memcpy(s->slot, c->run->slot, sizeof(s->slot));
 	s->from = c->from;
 	s->fed = c->from + c->fed;
 	s->decided = s->fed - detect_stream_held(s->scan);
@@ -176,8 +176,9 @@ seam_is_over(const struct guard *g, const struct answer_document *d)
 		if (!is_joined(t))
 			continue;
 		bool same = !memcmp(t->slot, s->slot, sizeof(s->slot));
+		const struct run *r = guard_run_find(g, t->kind, 0, t->slot);
 		if (t->kind != s->kind || t->slot[ANSWER_NUMBERS] != s->slot[ANSWER_NUMBERS] ||
-			(!s->between && !same) || guard_channel_was_over(g, t->kind, t->slot))
+			(!s->between && !same) || (r && r->over))
 			return true;
 	}
 	return false;

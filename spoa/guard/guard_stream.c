@@ -52,8 +52,8 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 	if (!d->nseals)
 		return g->failed;
 	LIST_FOREACH (c, &g->channels, all)
-		if (c->kind == KIND_SIGNED &&
-			!memcmp(c->slot, d->seals[0].slot, ANSWER_NUMBERS * sizeof(c->slot[0])))
+		if (c->kind == KIND_SIGNED && !memcmp(c->run->slot, d->seals[0].slot,
+						      ANSWER_NUMBERS * sizeof(c->run->slot[0])))
 			break;
 	if (!c || guard_channel_finish(c) || guard_channel_say(c, out))
 		return g->failed;
@@ -371,8 +371,8 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		if (g->plan.rpc_ids.n)
 			dialect_rpc_error(g->plan.rpc_ids, code, message, id, out);
 		else
-			dialect_stream_error(g->plan.dialect, g->plan.endpoint, code, message,
-				id, out);
+			dialect_stream_error(
+				g->plan.dialect, g->plan.endpoint, code, message, id, out);
 		return;
 	}
 	buf_init(&document, 4 * CAP_ERROR_BYTES);

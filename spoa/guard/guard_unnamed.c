@@ -16,8 +16,7 @@
 #include "guard/guard_waiting.h"
 
 enum {
-	GROWTHS_MAX = 256,	/* members that are remembered */
-	SCANS_MAX = 32,		/* of them, those that may go on */
+	FOLLOWED_MAX = 32,	/* members that may go on */
 	PIECE_MAX = 1024,	/* of a longer one the ends: */
 	PIECE_END = 512,	/* so much of each */
 	WAITING_MAX = 64 << 10, /* bytes of events that wait */
@@ -32,28 +31,6 @@ struct piece {
 	STAILQ_ENTRY(piece) all;
 	struct waiting *in;
 	size_t text, at, start, n;
-};
-
-struct growth {
-	LIST_ENTRY(growth) all;
-	struct guard *g;
-	uint64_t path;
-	uint32_t slot[ANSWER_SLOTS];
-	uint64_t event;	      /* the last one that had it */
-	size_t seen;	      /* events that had it */
-	uint64_t last, value; /* hashes of all that it was in one */
-	uint64_t shape, last_shape;
-	bool text;    /* it once looked like text */
-	bool words;   /* in this event: words and ids, by key or looks */
-	bool letters; /* nothing else, and more than one */
-	bool digits;  /* and no letters */
-	bool lettered; /* in an event before */
-	size_t bytes;
-	bool goes_on; /* in this event it is read with the one before */
-	struct detect_stream *scan;
-	size_t fed;
-	struct spread *under_way;
-	STAILQ_HEAD(, piece) pieces;
 };
 
 /* ---- what it looks like ---- */
@@ -135,7 +112,7 @@ is_letters(struct span s)
 static int
 take_piece(void *arg, const struct stream_piece *p)
 {
-	struct growth *w = arg;
+	struct member *w = arg;
 	size_t end = p->start + p->text.n;
 	struct piece *at;
 
@@ -178,9 +155,33 @@ scanned(struct guard *g, int err)
 	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
 }
 
+/* What came once need not come again: its event goes, and what goes on of it is found. */
+static void
+let_go(struct member *w)
+{
+	struct piece *p;
+
+	while ((p = STAILQ_FIRST(&w->pieces))) {
+		p->in->open--;
+		STAILQ_REMOVE_HEAD(&w->pieces, all);
+		free(p);
+	}
+}
+
+static void
+member_unfollow(struct member *w)
+{
+	let_go(w);
+	detect_stream_free(&w->scan);
+	spread_drop(w->under_way);
+	w->under_way = NULL;
+	LIST_REMOVE(w, followed);
+	w->g->unnamed.nfollowed--;
+}
+
 /* Nothing more comes: what waited for it is decided. */
 static enum guard_result
-growth_end(struct growth *w)
+member_end(struct member *w)
 {
 	struct guard *g = w->g;
 
@@ -188,73 +189,32 @@ growth_end(struct growth *w)
 		return g->failed;
 	int err = detect_stream_finish(w->scan, g->plan.scratch, take_piece, w);
 	g->evasion |= detect_stream_evasion(w->scan);
-	detect_stream_free(&w->scan);
-	g->unnamed.nscans--;
-	spread_drop(w->under_way);
-	w->under_way = NULL;
+	member_unfollow(w);
 	return scanned(g, err);
 }
 
-static void
-growth_free(struct growth *w)
+/* NULL: there are too many. */
+static struct member *
+member_of(struct guard *g, const struct answer_text *t)
 {
-	struct piece *p;
+	struct run *r = guard_run(g, t->kind, t->path, t->slot);
 
-	while ((p = STAILQ_FIRST(&w->pieces))) {
-		STAILQ_REMOVE_HEAD(&w->pieces, all);
-		free(p);
-	}
-	if (w->scan)
-		w->g->unnamed.nscans--;
-	detect_stream_free(&w->scan);
-	spread_drop(w->under_way);
-	LIST_REMOVE(w, all);
-	w->g->unnamed.ngrowths--;
-	free(w);
-}
-
-/* The one that was met longest ago and is at its end makes room. NULL: none is. */
-static struct growth *
-growth_new(struct guard *g, const struct answer_text *t)
-{
-	struct growth *w, *old = NULL;
-
-	if (g->unnamed.ngrowths == GROWTHS_MAX) {
-		LIST_FOREACH (w, &g->unnamed.growths, all)
-			if (!w->scan && w->event < g->unnamed.event)
-				old = w;
-		if (!old)
-			return NULL;
-		growth_free(old);
-	}
-	w = calloc(1, sizeof(*w));
-	if (!w) {
+	if (!r)
+		return NULL;
+	if (!r->member && !(r->member = arena_new(&g->life, struct member))) {
 		guard_no_memory(g);
 		return NULL;
 	}
-	w->g = g;
-	w->path = t->path;
-	memcpy(w->slot, t->slot, sizeof(w->slot));
-	STAILQ_INIT(&w->pieces);
-	LIST_INSERT_HEAD(&g->unnamed.growths, w, all);
-	g->unnamed.ngrowths++;
-	return w;
-}
-
-static struct growth *
-growth_of(struct guard *g, const struct answer_text *t)
-{
-	struct growth *w;
-
-	LIST_FOREACH (w, &g->unnamed.growths, all)
-		if (w->path == t->path && !memcmp(w->slot, t->slot, sizeof(w->slot)))
-			return w;
-	return NULL;
+	if (!r->member->g)
+		STAILQ_INIT(&r->member->pieces);
+	r->member->g = g;
+	r->member->run = r;
+	return r->member;
 }
 
 /* What the member is in this event, all of it: in arrays there may be several. */
 static void
-growth_note(struct growth *w, const struct answer_text *t)
+member_note(struct member *w, const struct answer_text *t)
 {
 	uint64_t event = w->g->unnamed.event;
 
@@ -278,7 +238,7 @@ growth_note(struct growth *w, const struct answer_text *t)
 
 /* Whether what it is in this event goes on from what it was. */
 static bool
-growth_goes_on(const struct growth *w)
+member_goes_on(const struct member *w)
 {
 	bool digits = w->digits && !w->lettered && w->shape == w->last_shape;
 
@@ -288,7 +248,7 @@ growth_goes_on(const struct growth *w)
 }
 
 static enum guard_result
-growth_feed(struct growth *w, struct waiting *in, size_t text, struct span all, size_t from,
+member_feed(struct member *w, struct waiting *in, size_t text, struct span all, size_t from,
 	size_t to)
 {
 	struct guard *g = w->g;
@@ -296,8 +256,11 @@ growth_feed(struct growth *w, struct waiting *in, size_t text, struct span all, 
 
 	if (!w->scan) {
 		w->scan = detect_stream_new(g->plan.rules, &g->plan.options);
-		g->unnamed.nscans += w->scan != NULL;
 		w->fed = 0;
+		if (w->scan) {
+			LIST_INSERT_HEAD(&g->unnamed.followed, w, followed);
+			g->unnamed.nfollowed++;
+		}
 	}
 	if (!p || !w->scan) {
 		free(p);
@@ -327,13 +290,13 @@ character(struct span s, size_t at)
 
 /* A long one is read in its event, as any is: its ends alone may be a part of others. */
 static enum guard_result
-growth_take(struct growth *w, struct waiting *in, size_t text, struct span s)
+member_take(struct member *w, struct waiting *in, size_t text, struct span s)
 {
 	if (s.n <= PIECE_MAX)
-		return growth_feed(w, in, text, s, 0, s.n);
-	if (growth_feed(w, in, text, s, 0, character(s, PIECE_END)) || growth_end(w))
+		return member_feed(w, in, text, s, 0, s.n);
+	if (member_feed(w, in, text, s, 0, character(s, PIECE_END)) || member_end(w))
 		return w->g->failed;
-	return growth_feed(w, in, text, s, character(s, s.n - PIECE_END), s.n);
+	return member_feed(w, in, text, s, character(s, s.n - PIECE_END), s.n);
 }
 
 /* ---- events ---- */
@@ -363,80 +326,64 @@ read_apart(struct guard *g, size_t bytes)
 			"members that no format names, more than are followed over events";
 }
 
-/* What looks like a word or an id, where it is the first that its member says: where there is
- * room for it next to what is text. */
-static enum guard_result
-take_first(struct guard *g, const struct answer_text *v, size_t n, struct waiting *in)
+static bool
+has_room(const struct guard *g, const struct member *w)
 {
-	size_t text = 0;
-
-	for (size_t i = 0; i < n && !g->failed; i++) {
-		size_t place = text;
-		text += v[i].unnamed;
-		struct growth *w = v[i].unnamed && v[i].text.n ? growth_of(g, &v[i]) : NULL;
-		if (w && w->seen == 1 && !growth_goes_on(w) &&
-			(w->scan || g->unnamed.nscans < SCANS_MAX))
-			growth_take(w, in, place, v[i].text);
-	}
-	return g->failed;
+	return w->scan || g->unnamed.nfollowed < FOLLOWED_MAX;
 }
 
-/* Of the texts of an event those that no row names, into what they go on from. */
+/* Of the texts of an event those that no row names, into what they go on from. What looks like
+ * a word or an id is taken where it is the first that its member says, and there is room for it
+ * next to what is text. */
 static enum guard_result
 take_texts(struct guard *g, const struct answer_text *v, size_t n, struct waiting *in)
 {
-	struct growth *w;
+	struct member **of = arena_array(&g->work, n, sizeof(*of)), *w;
 	size_t text = 0;
 
+	if (!of)
+		return guard_no_memory(g);
 	for (size_t i = 0; i < n && !g->failed; i++)
-		if (v[i].unnamed && v[i].text.n) {
-			w = growth_of(g, &v[i]);
-			if (w || (w = growth_new(g, &v[i])))
-				growth_note(w, &v[i]);
-		}
+		if (v[i].unnamed && v[i].text.n && (of[i] = member_of(g, &v[i])))
+			member_note(of[i], &v[i]);
 	for (size_t i = 0; i < n && !g->failed; i++) {
 		if (!v[i].unnamed)
 			continue;
 		size_t place = text++;
-		w = v[i].text.n ? growth_of(g, &v[i]) : NULL;
-		bool goes_on = w && growth_goes_on(w);
+		bool goes_on = (w = of[i]) && member_goes_on(w);
 		if (w && !goes_on)
-			growth_end(w);
-		bool room = w && (w->scan || g->unnamed.nscans < SCANS_MAX);
-		if (goes_on && room)
-			growth_take(w, in, place, v[i].text);
+			member_end(w);
+		if (goes_on && has_room(g, w))
+			member_take(w, in, place, v[i].text);
 		else if (v[i].text.n && (!w || goes_on))
 			read_apart(g, v[i].text.n);
 	}
-	return take_first(g, v, n, in);
-}
-
-/* What came once need not come again: its event goes, and what goes on of it is found. */
-static void
-let_go(struct growth *w)
-{
-	struct piece *p;
-
-	while ((p = STAILQ_FIRST(&w->pieces))) {
-		p->in->open--;
-		STAILQ_REMOVE_HEAD(&w->pieces, all);
-		free(p);
+	text = 0;
+	for (size_t i = 0; i < n && !g->failed; i++) {
+		size_t place = text;
+		text += v[i].unnamed;
+		if ((w = of[i]) && w->seen == 1 && !member_goes_on(w) && has_room(g, w))
+			member_take(w, in, place, v[i].text);
 	}
+	return g->failed;
 }
 
 /* Members of which this event, or too many of the last ones, say that they are at their end. */
 static enum guard_result
 end_some(struct guard *g, const struct answer_document *d)
 {
-	struct growth *w;
+	struct member *w, *next;
 
-	LIST_FOREACH (w, &g->unnamed.growths, all) {
+	for (w = LIST_FIRST(&g->unnamed.followed); w; w = next) {
+		next = LIST_NEXT(w, followed);
 		uint64_t gap = g->unnamed.event - w->event;
 		bool over = gap >= (w->text ? GAP : GAP_OF_WORDS);
-		if ((over || (d && answer_ends(d, w->slot))) && growth_end(w))
-			break;
-		if (gap && w->seen == 1)
+		if (over || (d && answer_ends(d, w->run->slot))) {
+			if (member_end(w))
+				break;
+		} else if (gap && w->seen == 1) {
 			let_go(w);
+		}
 	}
 	return g->failed;
 }
@@ -480,11 +427,9 @@ guard_unnamed_after(struct guard *g, const struct frame *f)
 enum guard_result
 guard_unnamed_end(struct guard *g)
 {
-	struct growth *w;
-
-	LIST_FOREACH (w, &g->unnamed.growths, all)
-		if (growth_end(w))
-			break;
+	while (!LIST_EMPTY(&g->unnamed.followed) &&
+		!member_end(LIST_FIRST(&g->unnamed.followed)))
+		continue;
 	return g->failed;
 }
 
@@ -514,8 +459,8 @@ guard_unnamed_free(struct guard *g)
 {
 	struct waiting *w;
 
-	while (!LIST_EMPTY(&g->unnamed.growths))
-		growth_free(LIST_FIRST(&g->unnamed.growths));
+	while (!LIST_EMPTY(&g->unnamed.followed))
+		member_unfollow(LIST_FIRST(&g->unnamed.followed));
 	guard_unnamed_done(g);
 	while ((w = STAILQ_FIRST(&g->unnamed.waiting))) {
 		STAILQ_REMOVE_HEAD(&g->unnamed.waiting, all);

@@ -31,6 +31,27 @@ struct waiting {
 	size_t nmarks, room;
 };
 
+/* A member that no row names, over the events of a stream. */
+struct member {
+	LIST_ENTRY(member) followed; /* those with a scan */
+	struct guard *g;
+	const struct run *run;
+	uint64_t event;	      /* the last one that had it */
+	size_t seen;	      /* events that had it */
+	uint64_t last, value; /* hashes of all that it was in one */
+	uint64_t shape, last_shape;
+	bool text;     /* it once looked like text */
+	bool words;    /* in this event: words and ids, by key or looks */
+	bool letters;  /* nothing else, and more than one */
+	bool digits;   /* and no letters */
+	bool lettered; /* in an event before */
+	size_t bytes;
+	struct detect_stream *scan;
+	size_t fed;
+	struct spread *under_way;
+	STAILQ_HEAD(, piece) pieces;
+};
+
 /* Counted; NULL: out of memory. */
 struct spread *spread_new(size_t entity, struct span value);
 void spread_drop(struct spread *s);
