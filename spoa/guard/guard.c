@@ -1,5 +1,5 @@
 /* Which way an answer goes: as a stream, kept whole, or past. */
-#include "guard/guard_seam.h"
+#include "guard/guard_stream.h"
 
 #include <stdlib.h>
 
@@ -134,9 +134,8 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	LIST_INIT(&g->kept);
 	LIST_INIT(&g->unnamed.followed);
 	TAILQ_INIT(&g->runs.all);
-	STAILQ_INIT(&g->unnamed.waiting);
-	STAILQ_INIT(&g->seam.waiting);
-	STAILQ_INIT(&g->end.waiting);
+	for (size_t i = 0; i < QUEUES; i++)
+		STAILQ_INIT(&g->queues[i].events);
 	STAILQ_INIT(&g->said);
 	buf_init(&g->heard, GUARD_HEARD_MAX);
 	SLIST_INIT(&g->known);
@@ -162,9 +161,9 @@ guard_drop(struct guard **gp)
 		return;
 	*gp = NULL;
 	guard_channels_free(g);
-	guard_unnamed_free(g);
+	guard_members_free(g);
+	guard_queue_free(g);
 	guard_seam_free(g);
-	guard_end_free(g);
 	guard_said_free(g);
 	buf_free(&g->heard);
 	while (!LIST_EMPTY(&g->kept)) {
@@ -288,9 +287,7 @@ guard_stop(struct guard *g)
 size_t
 guard_held(const struct guard *g)
 {
-	return g->way != WAY_STREAM ? 0
-				    : frames_kept(&g->frames) + g->unnamed.waiting_bytes +
-					      g->seam.bytes + g->end.bytes;
+	return g->way != WAY_STREAM ? 0 : frames_kept(&g->frames) + guard_queue_bytes(g);
 }
 
 /* ---- in and out ---- */

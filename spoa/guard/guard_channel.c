@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "detect/stream/stream.h"
-#include "guard/guard_seam.h"
+#include "guard/guard_stream.h"
 
 enum { LIKE_MAX = 64 << 10 };
 
@@ -196,10 +196,10 @@ static int
 take_within(struct channel *c, const struct stream_piece *p, const struct crossing *x)
 {
 	struct guard *g = c->g;
-	bool same = p->finding.entity == x->entity;
+	bool same = p->finding.entity == x->of->entity;
 	size_t in = x->end - (c->from + p->start);
 
-	if (x->is == CROSSING_STAYS)
+	if (x->of->is == SPLIT_STAYS)
 		return same ? channel_put(c, p->text) : take_finding(c, p, p->text);
 	if (!same && guard_found(g, p->finding.entity, c->kind) && guard_judge(g, ANSWER_NEW))
 		return ERR_BAD_STATE;
@@ -225,16 +225,16 @@ take_joined(struct channel *c, const struct stream_piece *p)
 			p->text, at - from, x->start > at ? x->start - from : at - from);
 		if (part.text.n)
 			err = take_text(c, &part, part.text);
-		bool is_new = x->is == CROSSING_NEW;
-		if (!err && is_new && guard_seam_decide(g, x))
+		bool is_new = x->of->is == SPLIT_NEW;
+		if (!err && is_new && guard_split_decide(g, x->of))
 			err = ERR_BAD_STATE;
-		if (!err && is_new && x->is == CROSSING_REPLACED)
-			err = channel_replace(c, buf_view(&x->with));
+		if (!err && is_new && x->of->is == SPLIT_REPLACED)
+			err = channel_replace(c, buf_view(&x->of->with));
 		if (!err && finding)
 			return take_within(c, p, x);
 		at = x->start > at ? x->start : at;
 		size_t to = x->end < end ? x->end : end;
-		if (!err && x->is == CROSSING_STAYS)
+		if (!err && x->of->is == SPLIT_STAYS)
 			err = channel_put(c, span_cut(p->text, at - from, to - from));
 		at = to;
 	}

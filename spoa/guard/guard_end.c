@@ -1,11 +1,7 @@
 /* The end of a stream: whether what its dialect has there came, and a finish that may be none.
  * Vertex says a finish reason in each event: whether one is the end is known by what comes
  * after it, so its event waits for that. */
-#include <stdlib.h>
-
-#include "guard/guard_seam.h"
-
-enum { WAITING_MAX = 64 << 10 }; /* bytes of events */
+#include "guard/guard_stream.h"
 
 static bool
 is_said(const struct answer_text *t)
@@ -69,47 +65,24 @@ says_text(const struct answer_document *d)
 	return d->ncalls > 0;
 }
 
-enum guard_result
-guard_end_take(
-	struct guard *g, const struct frame *f, const struct answer_document *d, bool *waits)
+bool
+guard_end_may_go(const struct guard *g, const struct event *e)
 {
-	bool first = STAILQ_EMPTY(&g->end.waiting);
+	(void)e;
+	return g->end.repeats;
+}
 
-	*waits = false;
+enum guard_result
+guard_end_take(struct guard *g, struct event *e, bool *waits)
+{
+	const struct event_queue *q = &g->queues[QUEUE_FINISH];
+	const struct answer_document *d = event_says(e);
+	bool first = STAILQ_EMPTY(&q->events);
+
 	if (!g->format->repeats || g->end.repeats || !guard_reads(g) ||
 		(first && !(d && d->finish.n && !d->error)))
 		return g->failed;
-	struct waiting *w = waiting_take(g, f);
-	if (!w)
-		return g->failed;
 	*waits = true;
-	STAILQ_INSERT_TAIL(&g->end.waiting, w, all);
-	g->end.bytes += w->bytes.n;
-	g->end.repeats = (!first && d && says_text(d)) || g->end.bytes > WAITING_MAX;
+	g->end.repeats = (!first && d && says_text(d)) || q->bytes + e->bytes > QUEUE_MOST;
 	return g->failed;
-}
-
-const struct frame *
-guard_end_next(struct guard *g)
-{
-	struct waiting *w = STAILQ_FIRST(&g->end.waiting);
-
-	if (!w || !(g->end.repeats || g->end.over))
-		return NULL;
-	STAILQ_REMOVE_HEAD(&g->end.waiting, all);
-	g->end.bytes -= w->bytes.n;
-	g->unnamed.now = w;
-	g->unnamed.at = 0;
-	return &w->frame;
-}
-
-void
-guard_end_free(struct guard *g)
-{
-	struct waiting *w;
-
-	while ((w = STAILQ_FIRST(&g->end.waiting))) {
-		STAILQ_REMOVE_HEAD(&g->end.waiting, all);
-		waiting_free(w);
-	}
 }

@@ -1,7 +1,7 @@
 /* One event of a stream: what becomes of its texts, and how it goes on; and events like it, in
  * which goes what was held. Apart from guard_stream.c, which knows their order. */
 #include "base/err.h"
-#include "guard/guard_private.h"
+#include "guard/guard_stream.h"
 
 /* ---- events of our own ---- */
 
@@ -166,8 +166,7 @@ guard_end_channels(struct guard *g, const struct answer_document *d, struct buf 
 
 /* What becomes of one of its texts. */
 static enum guard_result
-run_text(struct guard *g, const struct answer_document *d, const struct answer_text *t,
-	struct span *now)
+run_text(struct guard *g, struct event *e, const struct answer_text *t, struct span *now)
 {
 	bool grows = !t->copy && t->kind != KIND_OTHER;
 	struct channel *c = grows ? guard_channel_of(g, t) : NULL;
@@ -183,14 +182,14 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 	guard_keep(g, &said, t->copy ? SPAN_LIT("") : said.text);
 	guard_heard(g, &said);
 	if (t->unnamed && guard_inspects(g))
-		return guard_unnamed_edit(g, t, now);
+		return guard_members_edit(g, e, t, now);
 	if (!grows)
 		return guard_edit_alone(g, t, now);
 	if (c && all.text.n)
 		c->last = g->report.events;
 	if (!c || guard_channel_feed(c, all.text))
 		return g->failed;
-	if ((t->last || answer_ends(d, t->slot)) && guard_channel_finish(c))
+	if ((t->last || answer_ends(&e->d, t->slot)) && guard_channel_finish(c))
 		return g->failed;
 	*now = c->out.n ? arena_dup(&g->work, buf_view(&c->out)) : SPAN_LIT("");
 	if (!now->p)
@@ -215,9 +214,9 @@ last_of(const struct channel *c, const struct answer_document *d)
 
 /* Of each channel that this event leaves waiting. */
 static enum guard_result
-remember_likes(struct guard *g, const struct frame *f, const struct answer_document *d,
-	const struct edited *e)
+remember_likes(struct guard *g, const struct event *ev, const struct edited *e)
 {
+	const struct answer_document *d = &ev->d;
 	struct splice *v = NULL;
 	struct channel *c;
 	size_t n = 0;
@@ -235,15 +234,16 @@ remember_likes(struct guard *g, const struct frame *f, const struct answer_docum
 				return guard_no_memory(g);
 			n = silence(g, d, e, v);
 		}
-		remember_like(c, f, d, own, v, n);
+		remember_like(c, &ev->frame, d, own, v, n);
 	}
 	return g->failed;
 }
 
 enum guard_result
-guard_run_texts(struct guard *g, const struct frame *f, const struct answer_document *d,
-	struct edited *e)
+guard_run_texts(struct guard *g, struct event *ev, struct edited *e)
 {
+	const struct answer_document *d = &ev->d;
+
 	e->splices = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*e->splices));
 	e->silent = true;
 	guard_place_event(g);
@@ -252,14 +252,14 @@ guard_run_texts(struct guard *g, const struct frame *f, const struct answer_docu
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
 		struct span now;
-		if (guard_over(g) || run_text(g, d, t, &now))
+		if (guard_over(g) || run_text(g, ev, t, &now))
 			return g->failed;
 		e->said |= !t->aside && t->text.n > 0;
 		e->silent &= t->aside || !now.n;
 		if (!span_eq(now, t->text) && !guard_splice(g, t, now, &e->splices[e->n++]))
 			return guard_no_memory(g);
 	}
-	if (remember_likes(g, f, d, e))
+	if (remember_likes(g, ev, e))
 		return g->failed;
 	if (guard_inspects(g))
 		e->n += guard_withhold(d, e->splices + e->n);

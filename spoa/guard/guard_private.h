@@ -13,6 +13,7 @@
 #include "text/spelled.h"
 
 enum { CLEAN_MAX = 64, CLEAN_BYTES = 64 };
+enum { QUEUE_MEMBERS, QUEUE_SEAM, QUEUE_FINISH, QUEUES };
 
 enum guard_way {
 	WAY_OPAQUE, /* passes, and is not looked at */
@@ -109,15 +110,6 @@ struct known {
 	struct known *same; /* the next one whose first bytes have the same hash */
 };
 
-/* A value over the ends of blocks, or found by what is before one. */
-struct crossing {
-	enum answer_kind kind;
-	size_t entity, start, end; /* in bytes of all texts of its kind */
-	size_t *cuts, ncuts;	   /* bytes of the value before each block's end; in g->life */
-	struct buf value, with;
-	enum { CROSSING_NEW, CROSSING_STAYS, CROSSING_REPLACED } is;
-};
-
 struct guard {
 	struct guard_plan plan;
 	int status;
@@ -168,20 +160,17 @@ struct guard {
 		LIST_HEAD(, member) followed; /* those that are scanned over events */
 		size_t nfollowed;
 		uint64_t event; /* number of the last one */
-		STAILQ_HEAD(, waiting) waiting;
-		size_t waiting_bytes;
-		struct waiting *now; /* the event that goes, and which of its texts is next */
-		size_t at;
 	} unnamed;
+	struct event_queue { /* guard_queue.c */
+		STAILQ_HEAD(, event) events;
+		size_t bytes;
+	} queues[QUEUES];
+	struct event *spare; /* memory of one that is done with */
 	/* guard_end.c: what says that the stream is whole; by choice, a bit each. */
 	struct {
 		bool says, last; /* something that its format names; what ends all of it */
 		uint64_t begun, done;
-		/* Events that wait for what comes after a finish that may be none. */
-		STAILQ_HEAD(, waiting) waiting;
-		size_t bytes;
-		bool repeats; /* it was none, and no other one is */
-		bool over;    /* nothing more comes */
+		bool repeats; /* a finish was none, and no other one is */
 	} end;
 	struct seam {			     /* guard_seam.c */
 		size_t total[KIND_OTHER];    /* bytes of each kind's texts that came */
@@ -193,10 +182,7 @@ struct guard {
 		size_t from, fed, decided; /* its first byte, those that came, that are known */
 		size_t opened;		   /* where the first block ends, */
 		size_t *edges, nedges,
-			edges_room;		/* and others that are not known; in g->life */
-		STAILQ_HEAD(, waiting) waiting; /* events */
-		size_t bytes;
-		bool goes;		    /* they need not wait any more */
+			edges_room;	    /* and others that are not known; in g->life */
 		struct crossing *crossings; /* CAP_CROSSINGS at most, in g->life */
 		size_t ncrossings, crossings_room;
 	} seam;
@@ -335,25 +321,6 @@ void guard_count(struct guard *g, struct span text);
  * that is unwrapped. */
 enum guard_result guard_beside(struct guard *g, struct frame *f);
 
-/* guard_unnamed.c: the texts v[n] of an event, of which those that no row names are read with
- * those of the events around it. *waits: the event is kept until it is known what of them may
- * go; else it is the one that guard_unnamed_edit() is asked about, until
- * guard_unnamed_done(). `d`: what it ends; or NULL. */
-enum guard_result guard_unnamed_take(struct guard *g, const struct frame *f,
-	const struct answer_text *v, size_t n, const struct answer_document *d, bool *waits);
-bool guard_unnamed_waits(const struct guard *g);
-/* A frame without data waits for those before it. */
-enum guard_result guard_unnamed_after(struct guard *g, const struct frame *f);
-/* Nothing more comes: all that waits may go. */
-enum guard_result guard_unnamed_end(struct guard *g);
-/* The next one that may go, NULL: none. Valid until guard_unnamed_done(). */
-const struct frame *guard_unnamed_next(struct guard *g);
-void guard_unnamed_done(struct guard *g);
-/* As guard_edit_alone(), of such a text; each is asked about once, in their order. */
-enum guard_result guard_unnamed_edit(
-	struct guard *g, const struct answer_text *t, struct span *out);
-void guard_unnamed_free(struct guard *g);
-
 /* guard_channel.c: the channel of a text, made where it is new; NULL: g->failed says why. */
 struct channel *guard_channel_of(struct guard *g, const struct answer_text *t);
 /* The text, pairs of surrogates whole: a half at its end waits for the next piece. */
@@ -400,30 +367,6 @@ const char *guard_hides(const struct guard *g, struct span begins);
 /* A stream of text does not begin with these bytes and those before them: it is of AWS' frames,
  * compressed, or UTF-16. */
 bool guard_is_no_text(struct guard *g, struct span bytes);
-
-/* guard_event.c. What becomes of an event. */
-struct edited {
-	struct splice *splices;
-	size_t n;
-	bool said, silent; /* it had text; none of it goes now */
-};
-/* What becomes of its texts. */
-enum guard_result guard_run_texts(struct guard *g, const struct frame *f,
-	const struct answer_document *d, struct edited *e);
-/* It goes on so. */
-enum guard_result guard_pass_edited(struct guard *g, const struct frame *f,
-	const struct answer_document *d, const struct edited *e, struct buf *out);
-/* An event like the last one of the channel, with what has become of what was held. */
-enum guard_result guard_channel_say(struct channel *c, struct buf *out);
-/* Channels that end with this event and of which it says nothing: what they hold goes first.
- * NULL: all of them. */
-enum guard_result guard_end_channels(
-	struct guard *g, const struct answer_document *d, struct buf *out);
-/* Where another text begins in a choice, what is held of the one before it goes first. */
-enum guard_result guard_turn_channels(
-	struct guard *g, const struct answer_document *d, struct buf *out);
-/* Its channels that ended in it are over. */
-void guard_drop_ended(struct guard *g, const struct answer_document *d);
 
 /* guard_stream.c */
 enum guard_result guard_events(struct guard *g, struct span bytes, struct buf *out);

@@ -1,5 +1,5 @@
 /* The table of runs. One whose text is over stays, so that more text of it is noticed. */
-#include "guard/guard_waiting.h"
+#include "guard/guard_stream.h"
 
 enum { RUN_HEADS = 128 };
 

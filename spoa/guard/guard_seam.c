@@ -7,9 +7,7 @@
 
 #include "base/err.h"
 #include "detect/stream/stream.h"
-#include "guard/guard_seam.h"
-
-enum { WAITING_MAX = 64 << 10 }; /* bytes of events */
+#include "guard/guard_stream.h"
 
 static bool
 is_joined(const struct answer_text *t)
@@ -48,15 +46,10 @@ add_crossing(struct guard *g, const struct stream_piece *p, size_t start)
 		return ERR_NOMEM;
 	s->crossings = x;
 	x += s->ncrossings++;
-	*x = (struct crossing){ .kind = s->kind,
+	*x = (struct crossing){ .of = split_new(p->finding.entity, s->kind, p->text),
 		.start = start,
-		.end = start + p->text.n,
-		.entity = p->finding.entity,
-		.is = CROSSING_NEW };
-	buf_init(&x->value, 0);
-	buf_init(&x->with, 0);
-	buf_span(&x->value, p->text);
-	return buf_failed(&x->value) || !cut_crossing(g, x) ? ERR_NOMEM : 0;
+		.end = start + p->text.n };
+	return !x->of || buf_failed(&x->of->value) || !cut_crossing(g, x) ? ERR_NOMEM : 0;
 }
 
 static int
@@ -94,7 +87,6 @@ seam_end(struct guard *g, bool finish)
 	if (finish)
 		err = detect_stream_finish(s->scan, g->plan.scratch, take_piece, g);
 	detect_stream_free(&s->scan);
-	s->goes = true;
 	return err ? seam_failed(g, err) : g->failed;
 }
 
@@ -240,41 +232,36 @@ seam_read(struct guard *g, const struct answer_document *d)
 
 /* ---- events ---- */
 
-static enum guard_result
-seam_wait(struct guard *g, const struct frame *f)
+/* While a scan goes on, those of which it knows all. */
+bool
+guard_seam_may_go(const struct guard *g, const struct event *e)
 {
-	struct waiting *w = waiting_take(g, f);
-
-	if (!w)
-		return g->failed;
-	w->text_end = g->seam.fed;
-	STAILQ_INSERT_TAIL(&g->seam.waiting, w, all);
-	g->seam.bytes += w->bytes.n;
-	if (g->seam.bytes <= WAITING_MAX)
-		return g->failed;
-	/* What began in one block is under way in the next. */
-	if (!g->seam.between &&
-		guard_unread(g, g->seam.fed - g->seam.decided,
-			"what is over a block's end is longer than events wait"))
-		return g->failed;
-	return seam_end(g, true);
+	return !g->seam.scan || e->text_end <= g->seam.decided;
 }
 
 enum guard_result
-guard_seam_take(
-	struct guard *g, const struct frame *f, const struct answer_document *d, bool *waits)
+guard_seam_take(struct guard *g, struct event *e, bool *waits)
 {
+	const struct answer_document *d = event_says(e);
+	struct seam *s = &g->seam;
+	bool open = s->scan != NULL;
 	struct channel *c;
 
-	*waits = false;
-	if (!guard_inspects(g) || !g->format->blocks || g->seam.goes)
+	if (!guard_inspects(g) || !g->format->blocks)
 		return g->failed;
-	if (!g->seam.scan && (!(c = ends_in(g, d)) || seam_open(g, c) || !g->seam.scan))
+	if (!open && (!(c = ends_in(g, d)) || seam_open(g, c) || !s->scan))
 		return g->failed;
-	if (!STAILQ_EMPTY(&g->seam.waiting) && f->has_data && seam_read(g, d))
+	if (open && e->frame.has_data && seam_read(g, d))
 		return g->failed;
 	*waits = true;
-	return seam_wait(g, f);
+	e->text_end = s->fed;
+	if (g->queues[QUEUE_SEAM].bytes + e->bytes <= QUEUE_MOST)
+		return g->failed;
+	/* What began in one block is under way in the next. */
+	if (!s->between && guard_unread(g, s->fed - s->decided,
+				   "what is over a block's end is longer than events wait"))
+		return g->failed;
+	return seam_end(g, true);
 }
 
 enum guard_result
@@ -283,36 +270,12 @@ guard_seam_end(struct guard *g)
 	return seam_end(g, true);
 }
 
-const struct frame *
-guard_seam_next(struct guard *g)
-{
-	struct waiting *w = STAILQ_FIRST(&g->seam.waiting);
-
-	if (!w)
-		g->seam.goes = false;
-	if (!w || (!g->seam.goes && w->text_end > g->seam.decided))
-		return NULL;
-	STAILQ_REMOVE_HEAD(&g->seam.waiting, all);
-	g->seam.bytes -= w->bytes.n;
-	g->unnamed.now = w;
-	g->unnamed.at = 0;
-	return &w->frame;
-}
-
 void
 guard_seam_free(struct guard *g)
 {
-	struct waiting *w;
-
 	detect_stream_free(&g->seam.scan);
-	while ((w = STAILQ_FIRST(&g->seam.waiting))) {
-		STAILQ_REMOVE_HEAD(&g->seam.waiting, all);
-		waiting_free(w);
-	}
-	for (size_t i = 0; i < g->seam.ncrossings; i++) {
-		buf_free(&g->seam.crossings[i].value);
-		buf_free(&g->seam.crossings[i].with);
-	}
+	for (size_t i = 0; i < g->seam.ncrossings; i++)
+		split_drop(g->seam.crossings[i].of);
 }
 
 /* ---- where it goes ---- */
@@ -324,26 +287,11 @@ guard_seam_at(struct guard *g, enum answer_kind kind, size_t start, size_t end)
 
 	for (size_t i = 0; i < g->seam.ncrossings; i++) {
 		struct crossing *x = &g->seam.crossings[i];
-		if (x->end > start && x->start < end && x->kind == kind &&
+		if (x->end > start && x->start < end && x->of->kind == kind &&
 			(!first || x->start < first->start))
 			first = x;
 	}
 	return first;
-}
-
-enum guard_result
-guard_seam_decide(struct guard *g, struct crossing *x)
-{
-	struct span with;
-
-	x->is = CROSSING_STAYS;
-	if (guard_found(g, x->entity, x->kind) && guard_judge(g, ANSWER_NEW))
-		return g->failed;
-	if (!guard_replacement(g, x->entity, buf_view(&x->value), false, &with))
-		return g->failed;
-	x->is = CROSSING_REPLACED;
-	buf_span(&x->with, with);
-	return with.p && !buf_failed(&x->with) ? g->failed : guard_no_memory(g);
 }
 
 /* ---- where it is said again ---- */
@@ -353,7 +301,7 @@ guard_seam_decide(struct guard *g, struct crossing *x)
 static bool
 part_of(const struct crossing *x, struct span text, size_t k, struct finding *out)
 {
-	struct span value = buf_view(&x->value), part;
+	struct span value = buf_view(&x->of->value), part;
 	bool last = k == x->ncuts;
 
 	part = span_cut(value, k ? x->cuts[k - 1] : 0, last ? value.n : x->cuts[k]);
@@ -362,7 +310,7 @@ part_of(const struct crossing *x, struct span text, size_t k, struct finding *ou
 			 : span_eq(text, part);
 	*out = (struct finding){ .start = k ? 0 : text.n - part.n,
 		.end = k ? part.n : text.n,
-		.entity = (uint16_t)x->entity };
+		.entity = (uint16_t)x->of->entity };
 	return is;
 }
 
@@ -376,11 +324,11 @@ add_parts(struct guard *g, const struct answer_text *t, bool first, struct findi
 
 	for (size_t i = 0; i < g->seam.ncrossings; i++) {
 		struct crossing *x = &g->seam.crossings[i];
-		if (x->is != CROSSING_REPLACED || !x->ncuts)
+		if (x->of->is != SPLIT_REPLACED || !x->ncuts)
 			continue;
 		for (size_t k = first ? 0 : 1; k <= (first ? 0 : x->ncuts); k++)
 			if (part_of(x, t->text, k, &part)) {
-				wholes[all->n] = first ? buf_view(&x->value) : SPAN_LIT("");
+				wholes[all->n] = first ? buf_view(&x->of->value) : SPAN_LIT("");
 				all->v[all->n++] = part;
 				break;
 			}

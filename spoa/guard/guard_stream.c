@@ -3,7 +3,7 @@
  * whose text is held whole is left out: its text joins the next one of its channel, or one like
  * it before the channel ends. */
 #include "base/err.h"
-#include "guard/guard_seam.h"
+#include "guard/guard_stream.h"
 
 static bool
 is_done(struct span data)
@@ -11,34 +11,24 @@ is_done(struct span data)
 	return span_is(span_trim(data, " \t\r\n"), "[DONE]");
 }
 
-/* Of an event that is no JSON. */
-static struct answer_text
-plain_text(const struct frame *f)
-{
-	return (struct answer_text){
-		.kind = KIND_OTHER, .copy = true, .unnamed = true, .text = f->data
-	};
-}
-
 static const char no_json[] = "an event of the stream is no JSON";
 
 /* Not JSON: a line of text, where any is possible; else the provider's mistake. */
 static enum guard_result
-plain_event(struct guard *g, const struct frame *f, struct buf *out)
+plain_event(struct guard *g, struct event *e, struct buf *out)
 {
-	struct answer_text t = plain_text(f);
+	const struct answer_text *t = e->d.texts;
 	struct span now;
 
-	guard_heard(g, &t);
-	if (g->format != &answer_any)
-		return guard_fail(g, GUARD_BROKEN, no_json);
-	if (guard_inspects(g) ? guard_unnamed_edit(g, &t, &now) : guard_edit_alone(g, &t, &now))
+	guard_heard(g, t);
+	if (guard_inspects(g) ? guard_members_edit(g, e, t, &now)
+			      : guard_edit_alone(g, t, &now))
 		return g->failed;
-	if (span_eq(now, f->data)) {
-		frame_pass(&g->writer, f, out);
-		return g->failed;
-	}
-	return frame_rewrite(&g->writer, f, now, out) ? guard_no_memory(g) : g->failed;
+	if (!span_eq(now, t->text))
+		return frame_rewrite(&g->writer, &e->frame, now, out) ? guard_no_memory(g)
+								      : g->failed;
+	frame_pass(&g->writer, &e->frame, out);
+	return g->failed;
 }
 
 /* A signature comes after all that it signs: what is held of that goes first, or, where it was
@@ -62,13 +52,6 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 	return g->failed;
 }
 
-/* An event as it was read: an error, or what it says. */
-struct event {
-	int err;
-	struct span type;
-	struct answer_document d;
-};
-
 /* A number or a word by itself: of a stream of plain text a piece that looks like JSON. */
 static bool
 is_bare(struct span data)
@@ -77,43 +60,66 @@ is_bare(struct span data)
 	return data.n && !memchr("{[\"", data.p[0], 3);
 }
 
-static void
-parse_event(struct guard *g, const struct frame *f, struct event *e)
+enum guard_result
+guard_event_read(struct guard *g, struct event *e, struct buf *out)
 {
+	struct answer_document *d = &e->d;
+	const struct frame *f = &e->frame;
 	const char *why;
 
+	if (!f->has_data)
+		return g->failed;
 	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
 	e->err = event_template_read(&g->template, g->format, g->plan.dialect, e->type, f->data,
-		&g->work, &e->d, &why);
+		&g->work, d, &why);
 	if (!e->err && g->format == &answer_any && is_bare(f->data))
 		e->err = ERR_SYNTAX;
-	e->d.error |= f->exception;
-	if (g->end.repeats && !e->d.error)
-		e->d.ends = (struct answer_ends){ 0 };
-	for (size_t i = 0; !e->err && i < e->d.ntexts; i++)
-		if (e->d.texts[i].copy || e->d.texts[i].kind == KIND_OTHER)
-			guard_mend_halves(&e->d.texts[i]);
+	if (e->err) {
+		*d = (struct answer_document){ .texts = arena_new(&g->work, struct answer_text),
+			.ntexts = 1 };
+		if (e->err == ERR_NOMEM || !d->texts)
+			return guard_no_memory(g);
+		*d->texts = (struct answer_text){
+			.kind = KIND_OTHER, .copy = true, .unnamed = true, .text = f->data
+		};
+		/* What is no event ends the stream; what came before it goes. */
+		if (g->format == &answer_any || !guard_reads(g))
+			return g->failed;
+		guard_heard(g, d->texts);
+		return guard_queue_end(g, out) ? g->failed
+					       : guard_fail(g, GUARD_BROKEN, no_json);
+	}
+	d->error |= f->exception;
+	if (g->end.repeats && !d->error)
+		d->ends = (struct answer_ends){ 0 };
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (d->texts[i].copy || d->texts[i].kind == KIND_OTHER)
+			guard_mend_halves(&d->texts[i]);
+	return g->failed;
 }
 
-static enum guard_result
-say_event(struct guard *g, const struct frame *f, const struct event *ev, struct buf *out)
+enum guard_result
+guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 {
-	const struct answer_document *d = &ev->d;
+	struct answer_document *d = &ev->d;
+	const struct frame *f = &ev->frame;
 	struct edited e = { 0 };
 	bool drop, counts = false;
 
-	g->report.events++;
-	if (ev->err == ERR_DUPLICATE)
+	g->report.events += f->has_data;
+	if (f->has_data && ev->err == ERR_DUPLICATE)
 		usage_spoil(g->plan.dialect, &g->report.usage);
-	if (ev->err && guard_reads(g))
-		return plain_event(g, f, out);
-	if (ev->err) {
+	if (f->has_data && ev->err && guard_reads(g))
+		return plain_event(g, ev, out);
+	if (!event_says(ev)) {
 		frame_pass(&g->writer, f, out);
 		return g->failed;
 	}
 	if (d->counts)
 		counts = usage_event(
 			d->usage, ev->type.n ? ev->type : d->type, &g->report.usage);
+	if (g->end.repeats && !d->error)
+		d->ends = (struct answer_ends){ 0 };
 	guard_note(g, d);
 	guard_end_note(g, d);
 	if (counts)
@@ -121,7 +127,7 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 	if (!guard_reads(g))
 		return guard_pass_edited(g, f, d, &e, out);
 	if (guard_turn_channels(g, d, out) || (d->ends.any && guard_end_channels(g, d, out)) ||
-		end_signed(g, d, out, &drop) || guard_run_texts(g, f, d, &e))
+		end_signed(g, d, out, &drop) || guard_run_texts(g, ev, &e))
 		return g->failed;
 	/* its own text is heard by now, too */
 	if (counts)
@@ -136,137 +142,13 @@ say_event(struct guard *g, const struct frame *f, const struct event *ev, struct
 	return guard_pass_edited(g, f, d, &e, out);
 }
 
-/* A frame that waited, read again: *e; NULL: it is no event. g->failed: no memory. */
-static const struct event *
-read_again(struct guard *g, const struct frame *f, struct event *e)
-{
-	arena_reset(&g->work);
-	if (!f->has_data)
-		return NULL;
-	parse_event(g, f, e);
-	if (e->err == ERR_NOMEM)
-		guard_no_memory(g);
-	return e;
-}
-
-/* `e` NULL: a frame that is no event. */
-static enum guard_result
-say_frame(struct guard *g, const struct frame *f, const struct event *e, struct buf *out)
-{
-	if (e)
-		return say_event(g, f, e, out);
-	frame_pass(&g->writer, f, out);
-	return g->failed;
-}
-
-/* Those that waited at a block's end or for what comes after a finish, and need not any more.
- */
-static enum guard_result
-say_late(struct guard *g, const struct frame *(*next)(struct guard *), struct buf *out)
-{
-	const struct frame *f;
-
-	while (!g->failed && (f = next(g))) {
-		struct event e;
-		const struct event *ev = read_again(g, f, &e);
-		if (!g->failed)
-			say_frame(g, f, ev, out);
-		guard_unnamed_done(g);
-	}
-	return g->failed;
-}
-
-/* That, or those that it let go. */
-static enum guard_result
-pass_on(struct guard *g, const struct frame *f, const struct event *e, struct buf *out)
-{
-	const struct answer_document *d = e && !e->err ? &e->d : NULL;
-	bool waits;
-
-	if (guard_seam_take(g, f, d, &waits))
-		return g->failed;
-	if (waits)
-		return say_late(g, guard_seam_next, out);
-	if (guard_end_take(g, f, d, &waits))
-		return g->failed;
-	return waits ? say_late(g, guard_end_next, out) : say_frame(g, f, e, out);
-}
-
-/* Events that waited for their members, and need not any more. */
-static enum guard_result
-say_waiting(struct guard *g, struct buf *out)
-{
-	const struct frame *f;
-
-	while (!g->failed && (f = guard_unnamed_next(g))) {
-		struct event e;
-		const struct event *ev = read_again(g, f, &e);
-		if (!g->failed)
-			pass_on(g, f, ev, out);
-		guard_unnamed_done(g);
-	}
-	return g->failed;
-}
-
-/* All of them. */
-static enum guard_result
-end_waiting(struct guard *g, struct buf *out)
-{
-	if (guard_unnamed_end(g) || say_waiting(g, out) || guard_seam_end(g) ||
-		say_late(g, guard_seam_next, out))
-		return g->failed;
-	g->end.over = true;
-	say_late(g, guard_end_next, out);
-	g->end.over = false;
-	return g->failed;
-}
-
-/* The end that some dialects write, and that of an array: after it nothing can go. What waits
- * goes first, and takes the memory of the event. */
+/* The end that some dialects write, and that of an array: after it nothing can go. */
 static enum guard_result
 done_event(struct guard *g, const struct frame *f, struct buf *out)
 {
-	struct frame last = *f;
-	struct buf raw;
-
 	g->end.last = true;
-	buf_init(&raw, 0);
-	buf_span(&raw, f->raw);
-	last.raw = buf_view(&raw);
-	if (buf_failed(&raw))
-		guard_no_memory(g);
-	if (!g->failed && !end_waiting(g, out) && !guard_end_channels(g, NULL, out))
-		frame_pass(&g->writer, &last, out);
-	buf_free(&raw);
-	return g->failed;
-}
-
-static enum guard_result
-read_event(struct guard *g, const struct frame *f, struct buf *out)
-{
-	bool waits = false;
-	struct event e;
-
-	if (is_done(f->data)) {
-		g->report.events++;
-		return done_event(g, f, out);
-	}
-	parse_event(g, f, &e);
-	if (e.err == ERR_NOMEM)
-		return guard_no_memory(g);
-	struct answer_text plain = plain_text(f);
-	/* What is no event ends the stream; what came before it goes. */
-	if (e.err && g->format != &answer_any && guard_reads(g)) {
-		guard_heard(g, &plain);
-		return end_waiting(g, out) ? g->failed : guard_fail(g, GUARD_BROKEN, no_json);
-	}
-	if (guard_inspects(g) && guard_unnamed_take(g, f, e.err ? &plain : e.d.texts,
-					 e.err ? 1 : e.d.ntexts, e.err ? NULL : &e.d, &waits))
-		return g->failed;
-	if (waits)
-		return say_waiting(g, out);
-	pass_on(g, f, &e, out);
-	guard_unnamed_done(g);
+	if (!guard_queue_end(g, out) && !guard_end_channels(g, NULL, out))
+		frame_pass(&g->writer, f, out);
 	return g->failed;
 }
 
@@ -303,18 +185,15 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 	if (r != FRAME_OVER && (guard_beside(g, f) || unwrap(g, f)))
 		return g->failed;
 	if (r == FRAME_OVER) {
-		if (end_waiting(g, out) || guard_unread(g, f->raw.n, "an event over its cap"))
+		if (guard_queue_end(g, out) ||
+			guard_unread(g, f->raw.n, "an event over its cap"))
 			return g->failed;
 		frame_pass(&g->writer, f, out);
-	} else if (closes_array(g, f)) {
+	} else if (closes_array(g, f) || (f->has_data && is_done(f->data))) {
+		g->report.events += f->has_data;
 		done_event(g, f, out);
-	} else if (!f->has_data && guard_unnamed_waits(g)) {
-		guard_unnamed_after(g, f);
-		say_waiting(g, out);
-	} else if (!f->has_data) {
-		pass_on(g, f, NULL, out);
 	} else {
-		read_event(g, f, out);
+		guard_queue_pass(g, f, out);
 	}
 	arena_reset(&g->work);
 	return buf_failed(out) ? guard_no_memory(g) : g->failed;
@@ -350,7 +229,7 @@ guard_events_end(struct guard *g, struct buf *out)
 		return guard_fail(g, GUARD_BROKEN, "the stream ends inside an event");
 	if (r < 0)
 		frame_pass(&g->writer, &f, out);
-	if (end_waiting(g, out))
+	if (guard_queue_end(g, out))
 		return g->failed;
 	if (guard_end_is_cut(g))
 		return guard_fail(g, GUARD_CUT,

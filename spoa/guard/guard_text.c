@@ -2,7 +2,7 @@
  * stream says in one piece. */
 #include "base/ascii.h"
 #include "base/err.h"
-#include "guard/guard_seam.h"
+#include "guard/guard_stream.h"
 #include "text/style.h"
 
 enum guard_result

@@ -13,13 +13,12 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "detect/stream/stream.h"
-#include "guard/guard_waiting.h"
+#include "guard/guard_stream.h"
 
 enum {
-	FOLLOWED_MAX = 32,	/* members that may go on */
-	PIECE_MAX = 1024,	/* of a longer one the ends: */
-	PIECE_END = 512,	/* so much of each */
-	WAITING_MAX = 64 << 10, /* bytes of events that wait */
+	FOLLOWED_MAX = 32, /* members that may go on */
+	PIECE_MAX = 1024,  /* of a longer one the ends: */
+	PIECE_END = 512,   /* so much of each */
 	GAP = 3,
 	GAP_OF_WORDS = 1, /* events without the member, and it is at its end */
 	ID_BYTES = 8,	  /* letters and digits together: an id */
@@ -29,7 +28,7 @@ enum {
 /* What was fed of a text: n bytes from `at`, in its stream from `start`. */
 struct piece {
 	STAILQ_ENTRY(piece) all;
-	struct waiting *in;
+	struct event *in;
 	size_t text, at, start, n;
 };
 
@@ -120,9 +119,10 @@ take_piece(void *arg, const struct stream_piece *p)
 		guard_unread(w->g, p->text.n, "a run that is too long to be looked at"))
 		return ERR_BAD_STATE;
 	if (!p->more) {
-		spread_drop(w->under_way);
-		w->under_way = p->kind == PIECE_FINDING ? spread_new(p->finding.entity, p->text)
-							: NULL;
+		split_drop(w->under_way);
+		w->under_way = p->kind == PIECE_FINDING
+				       ? split_new(p->finding.entity, KIND_OTHER, p->text)
+				       : NULL;
 		if (p->kind == PIECE_FINDING &&
 			(!w->under_way || buf_failed(&w->under_way->value)))
 			return ERR_NOMEM;
@@ -131,8 +131,7 @@ take_piece(void *arg, const struct stream_piece *p)
 		size_t from = p->start > at->start ? p->start - at->start : 0;
 		size_t to = (end < at->start + at->n ? end : at->start + at->n) - at->start;
 		if (w->under_way && p->kind == PIECE_FINDING &&
-			waiting_mark(
-				at->in, at->text, at->at + from, at->at + to, w->under_way))
+			event_mark(at->in, at->text, at->at + from, at->at + to, w->under_way))
 			return ERR_NOMEM;
 		if (to < at->n)
 			break;
@@ -173,7 +172,7 @@ member_unfollow(struct member *w)
 {
 	let_go(w);
 	detect_stream_free(&w->scan);
-	spread_drop(w->under_way);
+	split_drop(w->under_way);
 	w->under_way = NULL;
 	LIST_REMOVE(w, followed);
 	w->g->unnamed.nfollowed--;
@@ -248,7 +247,7 @@ member_goes_on(const struct member *w)
 }
 
 static enum guard_result
-member_feed(struct member *w, struct waiting *in, size_t text, struct span all, size_t from,
+member_feed(struct member *w, struct event *in, size_t text, struct span all, size_t from,
 	size_t to)
 {
 	struct guard *g = w->g;
@@ -290,7 +289,7 @@ character(struct span s, size_t at)
 
 /* A long one is read in its event, as any is: its ends alone may be a part of others. */
 static enum guard_result
-member_take(struct member *w, struct waiting *in, size_t text, struct span s)
+member_take(struct member *w, struct event *in, size_t text, struct span s)
 {
 	if (s.n <= PIECE_MAX)
 		return member_feed(w, in, text, s, 0, s.n);
@@ -300,21 +299,6 @@ member_take(struct member *w, struct waiting *in, size_t text, struct span s)
 }
 
 /* ---- events ---- */
-
-static enum guard_result
-wait(struct guard *g, struct waiting *w, const struct frame *f)
-{
-	struct waiting *now = w ? w : calloc(1, sizeof(*now));
-
-	if (!now || !waiting_keep(now, f)) {
-		guard_unnamed_free(g); /* pieces of it that are not decided */
-		waiting_free(now);
-		return guard_no_memory(g);
-	}
-	STAILQ_INSERT_TAIL(&g->unnamed.waiting, now, all);
-	g->unnamed.waiting_bytes += now->bytes.n;
-	return g->unnamed.waiting_bytes > WAITING_MAX ? guard_unnamed_end(g) : g->failed;
-}
 
 /* More of them than are followed. */
 static void
@@ -336,8 +320,10 @@ has_room(const struct guard *g, const struct member *w)
  * a word or an id is taken where it is the first that its member says, and there is room for it
  * next to what is text. */
 static enum guard_result
-take_texts(struct guard *g, const struct answer_text *v, size_t n, struct waiting *in)
+take_texts(struct guard *g, struct event *in)
 {
+	const struct answer_text *v = in->d.texts;
+	size_t n = in->d.ntexts;
 	struct member **of = arena_array(&g->work, n, sizeof(*of)), *w;
 	size_t text = 0;
 
@@ -388,44 +374,34 @@ end_some(struct guard *g, const struct answer_document *d)
 	return g->failed;
 }
 
-enum guard_result
-guard_unnamed_take(struct guard *g, const struct frame *f, const struct answer_text *v,
-	size_t n, const struct answer_document *d, bool *waits)
-{
-	struct waiting *in = NULL;
-
-	g->unnamed.event++;
-	for (size_t i = 0; i < n && !in; i++)
-		if (v[i].unnamed && !(in = calloc(1, sizeof(*in))))
-			return guard_no_memory(g);
-	if ((in && take_texts(g, v, n, in)) || end_some(g, d)) {
-		/* Pieces that are not decided are in it. */
-		guard_unnamed_free(g);
-		waiting_free(in);
-		return g->failed;
-	}
-	*waits = !STAILQ_EMPTY(&g->unnamed.waiting) || (in && in->open);
-	if (*waits)
-		return wait(g, in, f);
-	g->unnamed.now = in;
-	g->unnamed.at = 0;
-	return g->failed;
-}
-
 bool
-guard_unnamed_waits(const struct guard *g)
+guard_members_may_go(const struct guard *g, const struct event *e)
 {
-	return !STAILQ_EMPTY(&g->unnamed.waiting);
+	(void)g;
+	return !e->open;
+}
+
+/* A frame without data waits for those before it. */
+enum guard_result
+guard_members_take(struct guard *g, struct event *e, bool *waits)
+{
+	struct event_queue *q = &g->queues[QUEUE_MEMBERS];
+
+	if (!guard_inspects(g))
+		return g->failed;
+	if (e->frame.has_data) {
+		g->unnamed.event++;
+		if (take_texts(g, e) || end_some(g, event_says(e))) {
+			guard_members_free(g); /* pieces that are not decided are in it */
+			return g->failed;
+		}
+	}
+	*waits = !STAILQ_EMPTY(&q->events) || e->open;
+	return *waits && q->bytes + e->bytes > QUEUE_MOST ? guard_members_end(g) : g->failed;
 }
 
 enum guard_result
-guard_unnamed_after(struct guard *g, const struct frame *f)
-{
-	return wait(g, NULL, f);
-}
-
-enum guard_result
-guard_unnamed_end(struct guard *g)
+guard_members_end(struct guard *g)
 {
 	while (!LIST_EMPTY(&g->unnamed.followed) &&
 		!member_end(LIST_FIRST(&g->unnamed.followed)))
@@ -433,37 +409,9 @@ guard_unnamed_end(struct guard *g)
 	return g->failed;
 }
 
-const struct frame *
-guard_unnamed_next(struct guard *g)
-{
-	struct waiting *w = STAILQ_FIRST(&g->unnamed.waiting);
-
-	if (!w || w->open)
-		return NULL;
-	STAILQ_REMOVE_HEAD(&g->unnamed.waiting, all);
-	g->unnamed.waiting_bytes -= w->bytes.n;
-	g->unnamed.now = w;
-	g->unnamed.at = 0;
-	return &w->frame;
-}
-
 void
-guard_unnamed_done(struct guard *g)
+guard_members_free(struct guard *g)
 {
-	waiting_free(g->unnamed.now);
-	g->unnamed.now = NULL;
-}
-
-void
-guard_unnamed_free(struct guard *g)
-{
-	struct waiting *w;
-
 	while (!LIST_EMPTY(&g->unnamed.followed))
 		member_unfollow(LIST_FIRST(&g->unnamed.followed));
-	guard_unnamed_done(g);
-	while ((w = STAILQ_FIRST(&g->unnamed.waiting))) {
-		STAILQ_REMOVE_HEAD(&g->unnamed.waiting, all);
-		waiting_free(w);
-	}
 }

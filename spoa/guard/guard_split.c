@@ -3,12 +3,12 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "guard/guard_waiting.h"
+#include "guard/guard_stream.h"
 
 /* ---- events, and what was found in them ---- */
 
 void
-spread_drop(struct spread *s)
+split_drop(struct split *s)
 {
 	if (!s || --s->refs)
 		return;
@@ -17,15 +17,16 @@ spread_drop(struct spread *s)
 	free(s);
 }
 
-struct spread *
-spread_new(size_t entity, struct span value)
+struct split *
+split_new(size_t entity, enum answer_kind kind, struct span value)
 {
-	struct spread *s = calloc(1, sizeof(*s));
+	struct split *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->refs = 1;
 	s->entity = entity;
+	s->kind = kind;
 	buf_init(&s->value, 0);
 	buf_init(&s->with, 0);
 	buf_span(&s->value, value);
@@ -33,17 +34,17 @@ spread_new(size_t entity, struct span value)
 }
 
 int
-waiting_mark(struct waiting *w, size_t text, size_t start, size_t end, struct spread *of)
+event_mark(struct event *e, size_t text, size_t start, size_t end, struct split *of)
 {
-	if (w->nmarks == w->room) {
-		size_t room = w->room ? 2 * w->room : 4;
-		struct mark *v = realloc(w->marks, room * sizeof(*v));
+	if (e->nmarks == e->room) {
+		size_t room = e->room ? 2 * e->room : 4;
+		struct mark *v = realloc(e->marks, room * sizeof(*v));
 		if (!v)
 			return ERR_NOMEM;
-		w->marks = v;
-		w->room = room;
+		e->marks = v;
+		e->room = room;
 	}
-	w->marks[w->nmarks++] = (struct mark){
+	e->marks[e->nmarks++] = (struct mark){
 		.text = text, .start = start, .end = end, .of = of, .first = of->n == 0
 	};
 	of->n += end - start;
@@ -52,83 +53,30 @@ waiting_mark(struct waiting *w, size_t text, size_t start, size_t end, struct sp
 }
 
 void
-waiting_free(struct waiting *w)
+event_unmark(struct event *e)
 {
-	if (!w)
-		return;
-	for (size_t i = 0; i < w->nmarks; i++)
-		spread_drop(w->marks[i].of);
-	free(w->marks);
-	buf_free(&w->bytes);
-	free(w);
-}
-
-/* A view in the copy of what it is a view of. */
-static void
-keep_view(struct waiting *w, struct span *s, struct span raw, const char *copy)
-{
-	if (!s->n)
-		return;
-	if (s->p >= raw.p && s->p + s->n <= raw.p + raw.n) {
-		s->p = copy + (s->p - raw.p);
-		return;
-	}
-	const char *to = buf_view(&w->bytes).p + w->bytes.n;
-	buf_span(&w->bytes, *s);
-	s->p = to;
-}
-
-bool
-waiting_keep(struct waiting *w, const struct frame *f)
-{
-	size_t all = f->raw.n + f->type.n + f->data.n + f->said.n + f->wrapped.n;
-
-	w->frame = *f;
-	buf_init(&w->bytes, 0);
-	if (!buf_reserve(&w->bytes, all + 1))
-		return false;
-	const char *copy = buf_view(&w->bytes).p;
-	buf_span(&w->bytes, f->raw);
-	w->frame.raw.p = copy;
-	keep_view(w, &w->frame.type, f->raw, copy);
-	keep_view(w, &w->frame.data, f->raw, copy);
-	keep_view(w, &w->frame.said, f->raw, copy);
-	keep_view(w, &w->frame.wrapped, f->raw, copy);
-	return true;
-}
-
-struct waiting *
-waiting_take(struct guard *g, const struct frame *f)
-{
-	struct waiting *w = g->unnamed.now;
-
-	g->unnamed.now = NULL;
-	if (!w)
-		w = calloc(1, sizeof(*w));
-	/* One that waited before has its copy. */
-	if (w && (f == &w->frame || waiting_keep(w, f)))
-		return w;
-	waiting_free(w);
-	guard_no_memory(g);
-	return NULL;
+	for (size_t i = 0; i < e->nmarks; i++)
+		split_drop(e->marks[i].of);
+	free(e->marks);
+	e->marks = NULL;
+	e->nmarks = e->room = 0;
 }
 
 /* ---- what goes ---- */
 
-/* What it becomes, for all of its parts at the first of them. */
-static enum guard_result
-spread_decide(struct guard *g, struct spread *s)
+enum guard_result
+guard_split_decide(struct guard *g, struct split *s)
 {
 	struct span with;
 
-	if (s->is != SPREAD_NEW)
+	if (s->is != SPLIT_NEW)
 		return g->failed;
-	s->is = SPREAD_STAYS;
-	if (guard_found(g, s->entity, KIND_OTHER) && guard_judge(g, ANSWER_NEW))
+	s->is = SPLIT_STAYS;
+	if (guard_found(g, s->entity, s->kind) && guard_judge(g, ANSWER_NEW))
 		return g->failed;
 	if (!guard_replacement(g, s->entity, buf_view(&s->value), false, &with))
 		return g->failed;
-	s->is = SPREAD_REPLACED;
+	s->is = SPLIT_REPLACED;
 	buf_span(&s->with, with);
 	return with.p && !buf_failed(&s->with) ? g->failed : guard_no_memory(g);
 }
@@ -173,18 +121,19 @@ widen(struct mark *m, const struct findings *found, size_t from)
 }
 
 static bool
-is_marked(const struct waiting *w, size_t text, const struct finding *f)
+is_marked(const struct event *e, size_t text, const struct finding *f)
 {
-	for (size_t i = 0; i < w->nmarks; i++)
-		if (w->marks[i].text == text && w->marks[i].start < f->end &&
-			f->start < w->marks[i].end)
+	for (size_t i = 0; i < e->nmarks; i++)
+		if (e->marks[i].text == text && e->marks[i].start < f->end &&
+			f->start < e->marks[i].end)
 			return true;
 	return false;
 }
 
 /* The findings of the text alone; those that are no part of a mark are noted. */
 static enum guard_result
-scan_alone(struct guard *g, const struct answer_text *t, size_t text, struct findings *found)
+scan_alone(struct guard *g, const struct event *e, const struct answer_text *t, size_t text,
+	struct findings *found)
 {
 	bool is_new = false;
 
@@ -197,37 +146,37 @@ scan_alone(struct guard *g, const struct answer_text *t, size_t text, struct fin
 					: guard_unread(g, t->text.n, "the detectors gave up");
 	g->evasion |= found->evasion;
 	for (size_t i = 0; i < found->n; i++)
-		if (!is_marked(g->unnamed.now, text, &found->v[i]))
+		if (!is_marked(e, text, &found->v[i]))
 			is_new |= guard_found(g, found->v[i].entity, t->kind);
 	return is_new ? guard_judge(g, ANSWER_NEW) : g->failed;
 }
 
 enum guard_result
-guard_unnamed_edit(struct guard *g, const struct answer_text *t, struct span *out)
+guard_members_edit(
+	struct guard *g, struct event *e, const struct answer_text *t, struct span *out)
 {
-	struct waiting *in = g->unnamed.now;
-	size_t text = g->unnamed.at++, from = 0, marks = 0;
+	size_t text = e->next++, from = 0, marks = 0;
 	struct findings found;
 	struct buf b;
 
-	for (size_t i = 0; in && i < in->nmarks; i++)
-		marks += in->marks[i].text == text;
+	for (size_t i = 0; i < e->nmarks; i++)
+		marks += e->marks[i].text == text;
 	if (!marks)
 		return guard_edit_alone(g, t, out);
-	if (scan_alone(g, t, text, &found))
+	if (scan_alone(g, e, t, text, &found))
 		return g->failed;
 	buf_init(&b, 0);
-	for (size_t i = 0; i < in->nmarks && !g->failed; i++) {
-		struct mark m = in->marks[i];
-		if (m.text != text || spread_decide(g, m.of))
+	for (size_t i = 0; i < e->nmarks && !g->failed; i++) {
+		struct mark m = e->marks[i];
+		if (m.text != text || guard_split_decide(g, m.of))
 			continue;
 		widen(&m, &found, from);
 		if (m.end <= from)
 			continue;
 		put_between(g, t, &found, from, m.start, &b);
-		struct span with = m.of->is == SPREAD_STAYS ? span_cut(t->text, m.start, m.end)
-				   : m.first		    ? buf_view(&m.of->with)
-							    : SPAN_LIT("");
+		struct span with = m.of->is == SPLIT_STAYS ? span_cut(t->text, m.start, m.end)
+				   : m.first		   ? buf_view(&m.of->with)
+							   : SPAN_LIT("");
 		guard_says(g, t, with);
 		buf_span(&b, with);
 		from = m.end;

@@ -1,0 +1,154 @@
+/* Events on their way to the caller, in their order. Three things may keep one until more has
+ * come: a member that no row names and that may go on (guard_unnamed.c), a value over a block's
+ * end (guard_seam.c), a finish that may be none (guard_end.c). Each has a queue; an event that
+ * leaves one goes to the next, and those after it wait as long. */
+#include <stdlib.h>
+
+#include "guard/guard_stream.h"
+
+static const struct stage {
+	enum guard_result (*take)(struct guard *g, struct event *e, bool *waits);
+	bool (*may_go)(const struct guard *g, const struct event *e);
+	enum guard_result (*end)(struct guard *g); /* NULL: all go then */
+} stages[QUEUES] = {
+	[QUEUE_MEMBERS] = { guard_members_take, guard_members_may_go, guard_members_end },
+	[QUEUE_SEAM] = { guard_seam_take, guard_seam_may_go, guard_seam_end },
+	[QUEUE_FINISH] = { guard_end_take, guard_end_may_go, NULL },
+};
+
+/* A view of the copy of what it is a view of. */
+static void
+copy_view(struct guard *g, struct event *e, struct span *s, struct span raw)
+{
+	bool within = s->p >= raw.p && s->p + s->n <= raw.p + raw.n;
+
+	if (!s->n)
+		return;
+	if (within)
+		s->p = e->frame.raw.p + (s->p - raw.p);
+	else
+		*s = arena_dup(&g->work, *s);
+	e->bytes += within ? 0 : s->n;
+}
+
+/* One that is done with serves the next. What may wait is read from a copy, in g->work, which
+ * is the event's own then. NULL: out of memory. */
+static struct event *
+event_new(struct guard *g, const struct frame *f)
+{
+	struct event *e = g->spare ? g->spare : calloc(1, sizeof(*e));
+
+	g->spare = NULL;
+	if (!e)
+		return NULL;
+	e->frame = *f;
+	e->waits = false;
+	e->open = e->next = 0;
+	e->bytes = f->raw.n;
+	if (guard_reads(g)) {
+		e->frame.raw = arena_dup(&g->work, f->raw);
+		copy_view(g, e, &e->frame.type, f->raw);
+		copy_view(g, e, &e->frame.data, f->raw);
+		copy_view(g, e, &e->frame.said, f->raw);
+		copy_view(g, e, &e->frame.wrapped, f->raw);
+	}
+	return e;
+}
+
+static void
+event_free(struct guard *g, struct event *e)
+{
+	event_unmark(e);
+	if (e->waits)
+		arena_reset(&e->work);
+	if (g->spare)
+		free(e);
+	else
+		g->spare = e;
+}
+
+static enum guard_result pass(struct guard *g, struct event *e, size_t from, struct buf *out);
+
+/* What may go of a queue; of the last one, or at the end, all. */
+static enum guard_result
+drain(struct guard *g, size_t queue, bool all, struct buf *out)
+{
+	struct event_queue *q = &g->queues[queue];
+	struct event *e;
+
+	while (!g->failed && (e = STAILQ_FIRST(&q->events)) &&
+		(all || stages[queue].may_go(g, e))) {
+		STAILQ_REMOVE_HEAD(&q->events, all);
+		q->bytes -= e->bytes;
+		pass(g, e, queue + 1, out);
+	}
+	return g->failed;
+}
+
+/* From this stage on: it waits in one, or it goes. */
+static enum guard_result
+pass(struct guard *g, struct event *e, size_t from, struct buf *out)
+{
+	bool waits = false;
+
+	for (size_t i = from; i < QUEUES && !g->failed; i++) {
+		if (stages[i].take(g, e, &waits) || !waits)
+			continue;
+		if (!e->waits) {
+			e->work = g->work;
+			arena_init(&g->work, CAP_ANSWER_WORK, true);
+		}
+		e->waits = true;
+		STAILQ_INSERT_TAIL(&g->queues[i].events, e, all);
+		g->queues[i].bytes += e->bytes;
+		return drain(g, i, false, out);
+	}
+	if (!g->failed)
+		guard_event_say(g, e, out);
+	event_free(g, e);
+	return g->failed;
+}
+
+enum guard_result
+guard_queue_pass(struct guard *g, const struct frame *f, struct buf *out)
+{
+	struct event *e = event_new(g, f);
+
+	if (!e || arena_failed(&g->work))
+		guard_no_memory(g);
+	if (e && (g->failed || guard_event_read(g, e, out)))
+		event_free(g, e);
+	return e && !g->failed ? pass(g, e, 0, out) : g->failed;
+}
+
+enum guard_result
+guard_queue_end(struct guard *g, struct buf *out)
+{
+	for (size_t i = 0; i < QUEUES && !g->failed; i++)
+		if (!stages[i].end || !stages[i].end(g))
+			drain(g, i, true, out);
+	return g->failed;
+}
+
+size_t
+guard_queue_bytes(const struct guard *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < QUEUES; i++)
+		n += g->queues[i].bytes;
+	return n;
+}
+
+void
+guard_queue_free(struct guard *g)
+{
+	struct event *e;
+
+	for (size_t i = 0; i < QUEUES; i++)
+		while ((e = STAILQ_FIRST(&g->queues[i].events))) {
+			STAILQ_REMOVE_HEAD(&g->queues[i].events, all);
+			event_free(g, e);
+		}
+	free(g->spare);
+}
