@@ -267,6 +267,28 @@ a_list_as_json_shows_no_controls(void **state)
 		assert_true((unsigned char)*c >= ' ' || *c == '\n');
 }
 
+/* It is named once, and nothing of it is taken for records: the chain is as sound as it was. */
+static void
+a_file_that_is_no_segment_is_named(void **state)
+{
+	static const char *const names[] = { "README", "zz-notes.txt" }; /* first, last */
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		rig_sh("echo 'notes of the operator' > '%s/%s'", r.journal, names[i]);
+		assert_int_equal(verify(source("journal", r.journal)), EXIT_NO);
+		assert_out("ok node=gw-1 source=journal records=21 seq=21 ", "");
+		assert_null(strstr(out, "junk"));
+		const char *at = strstr(err, names[i]);
+		assert_non_null(at);
+		assert_null(strstr(at + 1, names[i]));
+		assert_int_equal(audit("export --journal %s", r.journal), EXIT_DONE);
+		assert_null(strstr(out, "operator"));
+		rig_sh("rm '%s/%s'", r.journal, names[i]);
+	}
+	assert_int_equal(verify(source("journal", r.journal)), EXIT_DONE);
+}
+
 static void
 keys_and_usage(void **state)
 {
@@ -465,6 +487,7 @@ main(void)
 		T(damage_is_named),
 		T(an_exported_file_verifies),
 		T(a_list_as_json_shows_no_controls),
+		T(a_file_that_is_no_segment_is_named),
 		T(keys_and_usage),
 		T(the_configuration_supplies_what_is_not_said),
 		T(show_prints_every_record_of_an_id),

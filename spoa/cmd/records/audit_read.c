@@ -114,6 +114,19 @@ audit_read_file(const char *file, const struct audit_sink *to, struct buf *why)
 				      : read_fd(STDIN_FILENO, "standard input", true, to, why);
 }
 
+/* Without files that are no segments, nor were, before somebody renamed them: nothing in those
+ * is a record. */
+static void
+drop_foreign(struct journal_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (list->seg[i].ours || strstr(list->seg[i].name, ".jsonl"))
+			list->seg[kept++] = list->seg[i];
+	list->n = kept;
+}
+
 /* Whether the node's next segment began before that time too: then all of this one did. */
 static bool
 is_before(const char *dir, const struct journal_list *all, size_t i, const char *since)
@@ -137,6 +150,7 @@ audit_read_journal(
 
 	if (err)
 		return err;
+	drop_foreign(&list);
 	for (size_t i = 0; i < list.n && !err; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, list.seg[i].name);
 		/* A daemon that starts removes a segment that nothing was written to. */

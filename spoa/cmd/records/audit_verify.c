@@ -153,8 +153,10 @@ journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], struct buf *wh
 	return 0;
 }
 
+/* *clean: nothing else is in its folder. */
 static int
-verify_journal(struct audit_args *a, struct prints *p, struct verify_result *r, struct buf *why)
+verify_journal(struct audit_args *a, struct prints *p, struct verify_result *r, bool *clean,
+	struct buf *why)
 {
 	char node[CHAIN_NODE_MAX + 1];
 	int err = journal_node(a, node, why);
@@ -170,7 +172,8 @@ verify_journal(struct audit_args *a, struct prints *p, struct verify_result *r, 
 	}
 	struct buf stranger;
 	buf_init(&stranger, 8192);
-	if (!err && journal_has_stranger(a->journal, node[0] ? node : "?", &stranger))
+	*clean = err || !journal_has_stranger(a->journal, node[0] ? node : "?", &stranger);
+	if (!*clean)
 		cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&stranger)));
 	buf_free(&stranger);
 	return err ? err : verify_chain(a, NULL, NULL, &o, r, why);
@@ -353,10 +356,11 @@ audit_verify(struct audit_args *a)
 		err = verify_streams(a, node, &p, &stream, &ok, &why);
 	}
 	if (!err && a->journal) {
-		err = verify_journal(a, p.n ? &p : NULL, &journal, &why);
+		bool clean;
+		err = verify_journal(a, p.n ? &p : NULL, &journal, &clean, &why);
 		if (!err) {
 			print_result(&journal, "journal");
-			ok = ok && journal.ok;
+			ok = ok && journal.ok && clean;
 			compare(&journal, &stream, &p, &ok);
 		}
 	}
