@@ -19,6 +19,9 @@ static const struct {
 	{ "export", audit_export, false, false },
 };
 
+const enum record_field audit_filters[] = { RF_IDENTITY_PERSON, RF_DECISION, RF_ROUTE,
+	RF_CLASSES, RF_OUTCOME };
+
 static int
 add_keys(struct audit_args *a, const char *file)
 {
@@ -96,7 +99,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	const char *from = NULL, *since = NULL, *until = NULL, *keys[SIGNKEYS_MAX];
 	size_t nkeys = 0;
 	bool list = !strcmp(a->what, "audit list");
-	const struct cmd_option options[] = {
+	struct cmd_option options[13 + AUDIT_FILTERS] = {
 		{ "journal", .text = &a->journal },
 		{ "redis", .text = &a->redis },
 		{ "file", .text = &a->file },
@@ -108,16 +111,14 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "json", .flag = &a->as_json },
 		{ "since", .text = &since },
 		{ "until", .text = &until },
-		{ "person", .text = &a->person },
-		{ "decision", .text = &a->decision },
-		{ "route", .text = &a->route },
-		{ "class", .text = &a->class },
-		{ "outcome", .text = &a->outcome },
 		{ "follow", .flag = &a->follow },
-		{ .name = NULL },
 	};
+	bool wants = false;
 	char **operands;
 
+	for (size_t i = 0; i < AUDIT_FILTERS; i++)
+		options[12 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
+			.text = &a->want[i] };
 	int n = cmd_options(argc, argv, options, &operands);
 	if (n != (need_id ? 1 : 0))
 		return cmd_usage("audit");
@@ -128,10 +129,11 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		return cmd_fail(a->what, "--from: %s: not a sequence number", from);
 	if (need_id)
 		a->id = operands[0];
+	for (size_t i = 0; i < AUDIT_FILTERS; i++)
+		wants |= a->want[i] != NULL;
 	if (((a->policy || a->as_json) && !list && strcmp(a->what, "audit explain") != 0) ||
 		(list && (a->policy || from)) ||
-		(!list && (since || until || a->person || a->decision || a->route || a->class ||
-				  a->outcome || a->follow)))
+		(!list && (since || until || wants || a->follow)))
 		return cmd_usage("audit");
 	char since_text[CLOCK_RFC3339_LEN], until_text[CLOCK_RFC3339_LEN];
 	int code = audit_period(a, since, until, since_text, until_text);

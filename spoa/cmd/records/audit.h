@@ -4,6 +4,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "audit/record_fields.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/buf.h"
@@ -60,14 +61,17 @@ struct audit_streams {
 int audit_streams(const struct audit_redis *r, struct audit_streams *out, struct buf *why);
 void audit_streams_free(struct audit_streams *s);
 
+/* Options of list that want a field, by the name that commands have for it. */
+enum { AUDIT_PERSON, AUDIT_DECISION, AUDIT_ROUTE, AUDIT_CLASS, AUDIT_OUTCOME, AUDIT_FILTERS };
+extern const enum record_field audit_filters[AUDIT_FILTERS];
+
 /* The command line after the verb, and the configuration's defaults. */
 struct audit_args {
 	const char *what; /* the command, in messages */
 	const char *journal, *redis, *file, *id;
 	const char *config, *policy;
 	bool as_json;
-	/* list: what is shown; NULL and 0: any */
-	const char *person, *decision, *route, *class, *outcome;
+	const char *want[AUDIT_FILTERS]; /* list: what is shown; NULL: any */
 	int64_t since_ns, until_ns;
 	bool follow;
 	uint64_t from;

@@ -2,28 +2,24 @@
  * that end before --since are not read; --follow goes on where the journal grows. */
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "audit/record_fields.h"
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
+#include "cmd/records/audit.h"
 #include "store/journal.h"
 #include "store/lines.h"
 
 #define POLL_NS 200000000L
-enum {
-	NODES_MAX = 256, /* in one folder */
-	DECISION_COLUMNS = 6,
-	OUTCOME_COLUMNS = 14
-};
+enum { NODES_MAX = 256 }; /* in one folder */
 
 static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
 /* Of completions (gate/exchange.c, gate/notify.c, net/recall.c). */
@@ -40,52 +36,89 @@ struct list {
 	size_t nfeeds;
 };
 
-static bool
-is_text(struct span raw, const char *want)
-{
-	return !want || (raw.n == strlen(want) + 2 && !memcmp(raw.p + 1, want, raw.n - 2));
-}
+/* What a line of a decision shows, and of a completion: "-" where the record has none of it. */
+struct column {
+	enum record_field field;
+	int width;
+	bool may_lack; /* nothing is shown then */
+};
+static const struct column of_decisions[] = { { RF_DECIDED_AT, 0, false },
+	{ RF_DECISION, 6, false }, { RF_STATUS, 0, true }, { RF_WOULD, 0, true },
+	{ RF_IDENTITY_PERSON, 0, false }, { RF_ROUTE, 0, false }, { RF_MODEL, 0, false },
+	{ RF_RULE, 0, false }, { RF_CLASSES, 0, false }, { RF_ID, 0, false } };
+static const struct column of_completions[] = { { RF_TIME, 0, false },
+	{ RF_OUTCOME, 14, false }, { RF_STATUS, 0, false }, { RF_IDENTITY_PERSON, 0, false },
+	{ RF_ROUTE, 0, false }, { RF_TARGET, 0, false }, { RF_MODEL, 0, false },
+	{ RF_WHY, 0, false }, { RF_ID, 0, false } };
 
-static bool
-has_class(json_t *record, const char *want)
+static void
+put_texts(struct buf *b, const json_t *list)
 {
-	json_t *one;
+	const json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(record, "classes"), i, one)
+	json_array_foreach(list, i, one)
 	{
-		if (!strcmp(json_string_value(one) ? json_string_value(one) : "", want))
-			return true;
+		buf_str(b, i ? "," : "");
+		plain_word(b, json_is_string(one) ? json_span(one) : SPAN_LIT("?"));
 	}
-	return false;
+	if (json_array_size(list) == 0)
+		buf_putc(b, '-');
 }
 
-static const char *
-text_or_dash(json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s && *s ? s : "-";
-}
-
-/* observed: "(deny 403)" */
+/* The rule or what else decided, of an observed request what would have. */
 static void
-put_would(struct buf *b, json_t *would)
+put_reason(struct buf *b, const json_t *r)
 {
-	json_t *status = json_object_get(would, "status");
+	bool would = record_get(r, RF_WOULD) != NULL;
+	struct span rule = record_span(r, would ? RF_WOULD_RULE : RF_RULE),
+		    reason = record_span(r, would ? RF_WOULD_REASON : RF_REASON);
 
-	buf_putc(b, '(');
-	plain_word(b, span_str(text_or_dash(would, "decision")));
-	if (json_is_integer(status))
-		buf_printf(b, " %lld", (long long)json_integer_value(status));
-	buf_str(b, ") ");
+	plain_put(b, rule.n ? rule : reason.n ? reason : SPAN_LIT("-"), SIZE_MAX);
 }
 
 static void
-put_word(struct buf *b, const char *s)
+put_column(struct buf *b, const json_t *r, const struct column *c)
 {
-	plain_word(b, span_str(s));
-	buf_putc(b, ' ');
+	const json_t *v = record_get(r, c->field);
+	size_t from = b->n;
+
+	if (c->field == RF_WOULD) { /* "(deny 403)" */
+		buf_putc(b, '(');
+		plain_word(b, record_span(r, RF_WOULD_DECISION));
+		if (json_is_integer(record_get(r, RF_WOULD_STATUS)))
+			buf_printf(b, " %lld", (long long)record_int(r, RF_WOULD_STATUS));
+		buf_putc(b, ')');
+	} else if (c->field == RF_RULE) {
+		put_reason(b, r);
+	} else if (record_rows[c->field].type == RECORD_TEXTS) {
+		put_texts(b, v);
+	} else if (json_is_integer(v)) {
+		buf_int(b, json_integer_value(v));
+	} else if (record_rows[c->field].type == RECORD_TIME) {
+		plain_word(b, span_cut(json_span(v), 0, 23));
+		buf_putc(b, 'Z');
+	} else {
+		plain_word(b, json_span(v));
+	}
+	for (size_t used = b->n - from; used < (size_t)c->width; used++)
+		buf_putc(b, ' ');
+}
+
+static void
+print_columns(const json_t *r, const struct column *c, size_t n)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	for (size_t i = 0; i < n; i++) {
+		if (c[i].may_lack && !record_get(r, c[i].field))
+			continue;
+		buf_str(&b, i ? " " : "");
+		put_column(&b, r, &c[i]);
+	}
+	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
+	buf_free(&b);
 }
 
 /* The record, of which a terminal obeys nothing. */
@@ -100,47 +133,6 @@ print_json(struct span line)
 	buf_free(&shown);
 }
 
-/* Time, decision, person, route, model, rule or what else decided, classes, id. */
-static void
-print_line(json_t *r)
-{
-	json_t *one, *status = json_object_get(r, "status"),
-		     *would = json_object_get(r, "would");
-	const char *rule = text_or_dash(r, "rule"), *reason = text_or_dash(r, "reason");
-	struct buf b;
-	size_t i;
-
-	buf_init(&b, 0);
-	plain_put(&b, span_cut(span_str(text_or_dash(r, "decided_at")), 0, 23), SIZE_MAX);
-	buf_str(&b, "Z ");
-	size_t used = plain_put(&b, span_str(text_or_dash(r, "decision")), SIZE_MAX);
-	buf_printf(
-		&b, "%*s ", used < DECISION_COLUMNS ? (int)(DECISION_COLUMNS - used) : 0, "");
-	if (json_is_integer(status))
-		buf_printf(&b, "%lld ", (long long)json_integer_value(status));
-	if (would) {
-		put_would(&b, would);
-		rule = text_or_dash(would, "rule");
-		reason = text_or_dash(would, "reason");
-	}
-	put_word(&b, text_or_dash(json_object_get(r, "identity"), "person"));
-	put_word(&b, text_or_dash(r, "route"));
-	put_word(&b, text_or_dash(r, "model"));
-	plain_put(&b, span_str(strcmp(rule, "-") ? rule : reason), SIZE_MAX);
-	buf_putc(&b, ' ');
-	if (json_array_size(json_object_get(r, "classes")) == 0)
-		buf_putc(&b, '-');
-	json_array_foreach(json_object_get(r, "classes"), i, one)
-	{
-		buf_str(&b, i ? "," : "");
-		plain_word(&b, span_str(json_string_value(one) ? json_string_value(one) : "?"));
-	}
-	buf_putc(&b, ' ');
-	plain_word(&b, span_str(text_or_dash(r, "id")));
-	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
-	buf_free(&b);
-}
-
 /* ---- how requests ended ---- */
 
 /* "429", "4xx" */
@@ -149,15 +141,6 @@ is_status(struct span word)
 {
 	return word.n == 3 && word.p[0] >= '1' && word.p[0] <= '5' &&
 	       ((is_digit(word.p[1]) && is_digit(word.p[2])) || !memcmp(word.p + 1, "xx", 2));
-}
-
-/* What the provider did, or did not: what an operator minds. */
-static bool
-is_failure(const char *outcome, long long status, json_t *record)
-{
-	return !strcmp(outcome, "provider_abort") || status >= 400 ||
-	       json_is_true(
-		       json_object_get(json_object_get(record, "answer"), "provider_error"));
 }
 
 /* What /metrics and operations call it, by the record's `why` (net/relay_answer.c); NULL: that
@@ -170,67 +153,39 @@ static const struct {
 	{ "provider_error", "the response could not be read" }, { "error_in_answer", NULL } };
 
 static bool
-failed_so(struct span word, json_t *record)
+failed_so(struct span word, const json_t *record)
 {
+	bool said = json_is_true(record_get(record, RF_ANSWER_PROVIDER_ERROR));
+	long long status = record_int(record, RF_STATUS);
+
+	/* What an operator minds: what the provider did, or did not. */
+	if (span_is(word, failed))
+		return said || status >= 400 || record_is(record, RF_OUTCOME, "provider_abort");
 	for (size_t i = 0; i < COUNT_OF(failures); i++)
 		if (span_is(word, failures[i].word))
-			return failures[i].why
-				       ? span_starts(span_str(text_or_dash(record, "why")),
-						 span_str(failures[i].why))
-				       : json_integer_value(json_object_get(record, "status")) <
-							 400 &&
-						 json_is_true(json_object_get(
-						 json_object_get(record, "answer"),
-						 "provider_error"));
+			return failures[i].why ? span_starts(record_span(record, RF_WHY),
+							 span_str(failures[i].why))
+					       : said && status < 400;
 	return false;
 }
 
 /* One of the words of --outcome. */
 static bool
-ended_so(json_t *record, const char *wanted)
+ended_so(const json_t *record, const char *wanted)
 {
-	const char *outcome = text_or_dash(record, "outcome");
-	long long status = json_integer_value(json_object_get(record, "status"));
-	struct span rest = span_str(wanted);
+	struct span rest = span_str(wanted), outcome = record_span(record, RF_OUTCOME);
 	char text[24];
 
-	snprintf(text, sizeof(text), "%lld", status);
+	snprintf(text, sizeof(text), "%lld", (long long)record_int(record, RF_STATUS));
 	while (rest.n) {
 		struct span word = span_next(&rest, ',');
-		if (span_is(word, outcome) || span_is(word, text) ||
+		if (span_eq(word, outcome) || span_is(word, text) ||
 			(is_status(word) && word.p[1] == 'x' && word.p[0] == text[0] &&
 				strlen(text) == 3) ||
-			failed_so(word, record) ||
-			(span_is(word, failed) && is_failure(outcome, status, record)))
+			failed_so(word, record))
 			return true;
 	}
 	return false;
-}
-
-/* Time, outcome, status of the provider, person, route, provider, model, why, id. */
-static void
-print_outcome(json_t *r)
-{
-	json_t *status = json_object_get(r, "status");
-	struct buf b;
-
-	buf_init(&b, 0);
-	plain_put(&b, span_cut(span_str(text_or_dash(r, "time")), 0, 23), SIZE_MAX);
-	buf_str(&b, "Z ");
-	size_t used = plain_put(&b, span_str(text_or_dash(r, "outcome")), SIZE_MAX);
-	buf_printf(&b, "%*s ", used < OUTCOME_COLUMNS ? (int)(OUTCOME_COLUMNS - used) : 0, "");
-	if (json_is_integer(status))
-		buf_printf(&b, "%lld ", (long long)json_integer_value(status));
-	else
-		buf_str(&b, "- ");
-	put_word(&b, text_or_dash(json_object_get(r, "identity"), "person"));
-	put_word(&b, text_or_dash(r, "route"));
-	put_word(&b, text_or_dash(r, "target"));
-	put_word(&b, text_or_dash(r, "model"));
-	put_word(&b, text_or_dash(r, "why"));
-	plain_word(&b, span_str(text_or_dash(r, "id")));
-	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
-	buf_free(&b);
 }
 
 /* False: parsing the record would be in vain. Texts are in it as they are, but for what JSON
@@ -246,33 +201,45 @@ may_hold(struct span line, const char *want)
 	return memmem(line.p, line.n, want, strlen(want)) != NULL;
 }
 
+/* A text is the field's, or one of its list; --outcome has words of its own. */
+static bool
+holds(const json_t *record, enum record_field f, const char *want)
+{
+	const json_t *v = record_get(record, f), *one;
+	bool found = span_is(json_span(v), want);
+	size_t i;
+
+	if (f == RF_OUTCOME)
+		return ended_so(record, want);
+	json_array_foreach(v, i, one) found |= span_is(json_span(one), want);
+	return found;
+}
+
 static void
 list_line(void *arg, struct span line)
 {
-	struct list *l = arg;
-	const struct audit_args *a = l->a;
+	const struct list *l = arg;
+	const char *const *want = l->a->want;
+	bool outcome = want[AUDIT_OUTCOME] != NULL, shown;
 
 	/* Most of a long journal ends here. */
-	if (!audit_time_within(line, l->since, l->until))
+	if (!audit_time_within(line, l->since, l->until) ||
+		!span_is(chain_member(line, record_rows[RF_TYPE].name),
+			outcome ? "\"completion\"" : "\"decision\""))
 		return;
-	if (!is_text(chain_member(line, "type"), a->outcome ? "completion" : "decision") ||
-		!is_text(chain_member(line, "decision"), a->decision) ||
-		!is_text(chain_member(line, "route"), a->route) || !may_hold(line, a->person) ||
-		!may_hold(line, a->class))
-		return;
+	for (size_t i = 0; i < AUDIT_FILTERS; i++)
+		if (i != AUDIT_OUTCOME && !may_hold(line, want[i]))
+			return;
 	json_t *r = json_loadb(line.p, line.n, 0, NULL);
-	if (r &&
-		(!a->person || !strcmp(text_or_dash(json_object_get(r, "identity"), "person"),
-				       a->person)) &&
-		(!a->class || has_class(r, a->class)) &&
-		(!a->outcome || ended_so(r, a->outcome))) {
-		if (a->as_json)
-			print_json(line);
-		else if (a->outcome)
-			print_outcome(r);
-		else
-			print_line(r);
-	}
+	shown = r != NULL;
+	for (size_t i = 0; i < AUDIT_FILTERS && shown; i++)
+		shown = !want[i] || holds(r, audit_filters[i], want[i]);
+	if (shown && l->a->as_json)
+		print_json(line);
+	else if (shown && outcome)
+		print_columns(r, of_completions, COUNT_OF(of_completions));
+	else if (shown)
+		print_columns(r, of_decisions, COUNT_OF(of_decisions));
 	json_decref(r);
 }
 
@@ -419,17 +386,17 @@ list_journal(struct list *l, const char *dir)
 static int
 words_known(const struct audit_args *a)
 {
-	struct span rest = span_str(a->outcome);
+	struct span rest = span_str(a->want[AUDIT_OUTCOME]);
 
-	if (a->decision && span_find(span_str(a->decision), decisions, COUNT_OF(decisions)) ==
-				   COUNT_OF(decisions))
+	if (a->want[AUDIT_DECISION] && span_find(span_str(a->want[AUDIT_DECISION]), decisions,
+					       COUNT_OF(decisions)) == COUNT_OF(decisions))
 		return cmd_fail("audit list",
 			"--decision: %s: permit, redact, deny or observed is expected",
-			a->decision);
-	if (a->outcome && (a->decision || a->class))
+			a->want[AUDIT_DECISION]);
+	if (a->want[AUDIT_OUTCOME] && (a->want[AUDIT_DECISION] || a->want[AUDIT_CLASS]))
 		return cmd_fail("audit list",
 			"--outcome is of answers: --decision and --class are of decisions");
-	while (a->outcome) {
+	while (a->want[AUDIT_OUTCOME]) {
 		struct span word = span_next(&rest, ',');
 		bool known = false;
 		for (size_t i = 0; i < COUNT_OF(failures); i++)
@@ -443,7 +410,8 @@ words_known(const struct audit_args *a)
 				"(429), a class of them (5xx), provider_unavailable, provider_timeout, "
 				"provider_aborted, provider_error, error_in_answer or error is expected",
 				SPAN_ARG(word));
-		if (!rest.n && word.p + word.n == a->outcome + strlen(a->outcome))
+		if (!rest.n && word.p + word.n ==
+				       a->want[AUDIT_OUTCOME] + strlen(a->want[AUDIT_OUTCOME]))
 			break;
 	}
 	return 0;

@@ -3,35 +3,36 @@
 #ifndef CMD_USAGE_H
 #define CMD_USAGE_H
 
+#include "audit/record_fields.h"
 #include "base/buf.h"
 
 enum usage_dim { BY_PERSON, BY_TEAM, BY_MODEL, BY_ROUTE, BY_TAG, BY_PROVIDER, BY_DAY, BY_DIMS };
 extern const char *const usage_dim_names[BY_DIMS];
 
-/* What is summed: `member` of a completion's usage, or of the completion itself. */
+/* What is summed: that member of a completion's usage; RECORD_FIELDS_COUNT: something else. */
 /* clang-format off */
 #define USAGE_SUMS(X) \
-  X(SUM_REQUESTS,    "requests",               false) \
-  X(SUM_REFUSED,     "refused",                false) \
-  X(SUM_NO_PRICE,    "refused_unpriced",       false) \
-  X(SUM_INPUT,       "input_tokens",           true) \
-  X(SUM_CACHED,      "cached_tokens",          true) \
-  X(SUM_WRITE,       "cache_write_tokens",     true) \
-  X(SUM_WRITE_1H,    "cache_write_1h_tokens",  true) \
-  X(SUM_OUTPUT,      "output_tokens",          true) \
-  X(SUM_REASONING,   "reasoning_tokens",       true) \
-  X(SUM_AUDIO_IN,    "audio_input_tokens",     true) \
-  X(SUM_AUDIO_OUT,   "audio_output_tokens",    true) \
-  X(SUM_IMAGES,      "images",                 true) \
-  X(SUM_SEARCHES,    "searches",               true) \
-  X(SUM_SESSIONS,    "sessions",               true) \
-  X(SUM_COST,        "cost_nanousd",           false) \
-  X(SUM_UNPRICED,    "unpriced_answers",       false) \
-  X(SUM_UNKNOWN,     "unknown_usage",          false) \
-  X(SUM_ESTIMATE,    "estimated_nanousd",      false)
+  X(SUM_REQUESTS,    "requests",               RECORD_FIELDS_COUNT) \
+  X(SUM_REFUSED,     "refused",                RECORD_FIELDS_COUNT) \
+  X(SUM_NO_PRICE,    "refused_unpriced",       RECORD_FIELDS_COUNT) \
+  X(SUM_INPUT,       "input_tokens",           RF_USAGE_INPUT_TOKENS) \
+  X(SUM_CACHED,      "cached_tokens",          RF_USAGE_CACHED_TOKENS) \
+  X(SUM_WRITE,       "cache_write_tokens",     RF_USAGE_CACHE_WRITE_TOKENS) \
+  X(SUM_WRITE_1H,    "cache_write_1h_tokens",  RF_USAGE_CACHE_WRITE_1H_TOKENS) \
+  X(SUM_OUTPUT,      "output_tokens",          RF_USAGE_OUTPUT_TOKENS) \
+  X(SUM_REASONING,   "reasoning_tokens",       RF_USAGE_REASONING_TOKENS) \
+  X(SUM_AUDIO_IN,    "audio_input_tokens",     RF_USAGE_AUDIO_INPUT_TOKENS) \
+  X(SUM_AUDIO_OUT,   "audio_output_tokens",    RF_USAGE_AUDIO_OUTPUT_TOKENS) \
+  X(SUM_IMAGES,      "images",                 RF_USAGE_IMAGES) \
+  X(SUM_SEARCHES,    "searches",               RF_USAGE_SEARCHES) \
+  X(SUM_SESSIONS,    "sessions",               RF_USAGE_SESSIONS) \
+  X(SUM_COST,        "cost_nanousd",           RECORD_FIELDS_COUNT) \
+  X(SUM_UNPRICED,    "unpriced_answers",       RECORD_FIELDS_COUNT) \
+  X(SUM_UNKNOWN,     "unknown_usage",          RECORD_FIELDS_COUNT) \
+  X(SUM_ESTIMATE,    "estimated_nanousd",      RECORD_FIELDS_COUNT)
 /* clang-format on */
 enum usage_sum {
-#define X(id, name, of_usage) id,
+#define X(id, name, field) id,
 	USAGE_SUMS(X)
 #undef X
 		SUMS

@@ -8,12 +8,12 @@
 const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag",
 	"provider", "day" };
 const char *const usage_sum_names[SUMS] = {
-#define X(id, name, of_usage) name,
+#define X(id, name, field) name,
 	USAGE_SUMS(X)
 #undef X
 };
-static const bool sum_of_usage[SUMS] = {
-#define X(id, name, of_usage) of_usage,
+static const enum record_field sum_fields[SUMS] = {
+#define X(id, name, field) field,
 	USAGE_SUMS(X)
 #undef X
 };
@@ -82,6 +82,18 @@ usage_members(struct span o, const char *const *names, struct span *out)
 				out[k] = span_cut(o, to + 1, end);
 		at = end + 1; /* the comma, or the brace that ends it */
 	}
+}
+
+/* The same of fields, RECORD_FIELDS_COUNT for none. */
+static void
+fields_in(struct span object, const enum record_field *fields, size_t n, struct span *out)
+{
+	const char *names[SUMS + 1];
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = fields[i] < RECORD_FIELDS_COUNT ? record_rows[fields[i]].name : "";
+	names[n] = NULL;
+	usage_members(object, names, out);
 }
 
 /* ---- groups ---- */
@@ -170,29 +182,25 @@ group_of(struct usage_table *t, struct span key)
 
 /* ---- records ---- */
 
+/* What of a record is read, by place in `members`. */
+/* clang-format off */
+#define MEMBERS_READ(X) \
+  X(TYPE) X(DECISION) X(CODE) X(ROUTE) X(MODEL) X(TARGET) X(IDENTITY) X(TAGS) X(REQUEST_TAGS) X(USAGE) \
+  X(COST_NANOUSD) X(PRICE_UNKNOWN) X(UNPRICED) X(USAGE_UNKNOWN) X(ESTIMATED_USAGE) X(RESERVED_USAGE)
+/* clang-format on */
 enum {
-	M_TYPE,
-	M_DECISION,
-	M_CODE,
-	M_ROUTE,
-	M_MODEL,
-	M_TARGET,
-	M_IDENTITY,
-	M_TAGS,
-	M_REQUEST_TAGS,
-	M_USAGE,
-	M_COST,
-	M_PRICE_UNKNOWN,
-	M_UNPRICED,
-	M_USAGE_UNKNOWN,
-	M_ESTIMATED,
-	M_RESERVED,
-	MEMBERS
+#define X(id) M_##id,
+	MEMBERS_READ(X)
+#undef X
+		MEMBERS
 };
-static const char *const members[] = { "type", "decision", "code", "route", "model", "target",
-	"identity", "tags", "request_tags", "usage", "cost_nanousd", "price_unknown",
-	"unpriced", "usage_unknown", "estimated_usage", "reserved_usage", NULL };
-static const char *const identity_members[] = { "person", "team", NULL };
+_Static_assert((int)MEMBERS <= (int)SUMS, "fields_in");
+static const enum record_field members[MEMBERS] = {
+#define X(id) RF_##id,
+	MEMBERS_READ(X)
+#undef X
+};
+static const enum record_field who_members[] = { RF_IDENTITY_PERSON, RF_IDENTITY_TEAM };
 
 static uint64_t
 number_of(struct span s)
@@ -207,24 +215,21 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 {
 	struct span used[SUMS];
 
-	sum[SUM_COST] = number_of(m[M_COST]);
+	sum[SUM_COST] = number_of(m[M_COST_NANOUSD]);
 	sum[SUM_UNPRICED] = m[M_PRICE_UNKNOWN].n || m[M_UNPRICED].n;
 	sum[SUM_UNKNOWN] = m[M_USAGE_UNKNOWN].n > 0;
-	for (int i = M_ESTIMATED; i <= M_RESERVED; i++) {
-		static const char *const cost[] = { "cost_nanousd", NULL };
+	for (int i = M_ESTIMATED_USAGE; i <= M_RESERVED_USAGE; i++) {
+		static const enum record_field cost = RF_ESTIMATED_USAGE_COST_NANOUSD;
 		if (!m[i].n)
 			continue;
-		usage_members(m[i], cost, used);
+		fields_in(m[i], &cost, 1, used);
 		sum[SUM_ESTIMATE] = number_of(used[0]);
 	}
 	if (!m[M_USAGE].n)
 		return;
-	const char *names[SUMS + 1];
-	memcpy(names, usage_sum_names, sizeof(usage_sum_names));
-	names[SUMS] = NULL;
-	usage_members(m[M_USAGE], names, used);
+	fields_in(m[M_USAGE], sum_fields, SUMS, used);
 	for (size_t i = 0; i < SUMS; i++)
-		if (sum_of_usage[i])
+		if (sum_fields[i] < RECORD_FIELDS_COUNT)
 			sum[i] = number_of(used[i]);
 }
 
@@ -287,7 +292,7 @@ usage_add(struct usage_table *t, struct span line, struct span day)
 	uint64_t sum[SUMS] = { 0 };
 	struct buf key;
 
-	usage_members(line, members, m);
+	fields_in(line, members, MEMBERS, m);
 	bool decision = span_is(m[M_TYPE], "\"decision\"");
 	if (!decision && !span_is(m[M_TYPE], "\"completion\""))
 		return;
@@ -300,7 +305,7 @@ usage_add(struct usage_table *t, struct span line, struct span day)
 	}
 	for (size_t i = 0; i < SUMS; i++)
 		t->total[i] += sum[i];
-	usage_members(m[M_IDENTITY], identity_members, who);
+	fields_in(m[M_IDENTITY], who_members, COUNT_OF(who_members), who);
 	value[BY_PERSON] = who[0];
 	value[BY_TEAM] = who[1];
 	value[BY_MODEL] = m[M_MODEL];
