@@ -25,11 +25,16 @@ event_template_free(struct event_template *t)
 
 /* ---- views of one event as views of another ---- */
 
+struct filling {
+	struct span s;
+	bool plain; /* of a text: it is what it spells */
+};
+
 struct shift {
 	struct span from, to;		/* the two */
 	struct span type_from, type_to; /* what the framing says is their type */
 	const struct gap *gaps;		/* of `from` */
-	const struct span *now;		/* what is in them in `to` */
+	const struct filling *now;	/* what is in them in `to` */
 	size_t ngaps;
 };
 
@@ -46,7 +51,7 @@ shifted(const struct shift *s, size_t offset)
 	size_t to = offset;
 
 	for (size_t i = 0; i < s->ngaps && s->gaps[i].at.end <= offset; i++)
-		to += s->now[i].n - (s->gaps[i].at.end - s->gaps[i].at.start);
+		to += s->now[i].s.n - (s->gaps[i].at.end - s->gaps[i].at.start);
 	return to;
 }
 
@@ -68,12 +73,17 @@ shift_span(const struct shift *s, struct span *v)
 /* The string with these bytes between its quotes, by the reader that reads all of them. False:
  * they are not one string, or there is no memory. */
 static bool
-read_string(struct span bytes, struct arena *a, struct answer_text *t)
+read_string(const struct filling *f, struct arena *a, struct answer_text *t)
 {
-	struct span in = span_of(bytes.p - 1, bytes.n + 2);
+	struct span in = span_of(f->s.p - 1, f->s.n + 2);
 	struct json_event ev;
-	struct json *j = json_open(a, in);
 
+	if (f->plain) {
+		t->text = f->s;
+		t->halves = false;
+		return true;
+	}
+	struct json *j = json_open(a, in);
 	if (!j)
 		return false;
 	json_take_halves(j);
@@ -100,9 +110,9 @@ shift_document(const struct shift *s, struct arena *a, struct answer_document *d
 			(s->gaps[gap].kind != GAP_TEXT || s->gaps[gap].text < i))
 			gap++;
 		if (gap < s->ngaps && s->gaps[gap].text == i) {
-			t->start = (size_t)(s->now[gap].p - s->to.p);
-			t->end = t->start + s->now[gap].n;
-			ok = read_string(s->now[gap], a, t);
+			t->start = (size_t)(s->now[gap].s.p - s->to.p);
+			t->end = t->start + s->now[gap].s.n;
+			ok = read_string(&s->now[gap], a, t);
 		} else {
 			ok = shift_span(s, &t->text);
 			t->start = shifted(s, t->start);
@@ -173,10 +183,11 @@ keep_event(struct event_template *t, struct span event, struct span json,
 /* ---- the next one ---- */
 
 static size_t
-string_bytes(struct span s)
+string_bytes(struct span s, bool *plain)
 {
-	size_t i = 0;
+	size_t i = json_special(s, 0);
 
+	*plain = i < s.n && s.p[i] == '"';
 	while (i < s.n && s.p[i] != '"')
 		i += s.p[i] == '\\' ? 2 : 1;
 	return i < s.n ? i : s.n;
@@ -194,39 +205,56 @@ digits(struct span s)
 
 /* What is in the gap, from the first byte of it on. False: not what may be. */
 static bool
-fills(enum gap_kind kind, struct span from, struct span was, struct span *now)
+fills(enum gap_kind kind, struct span from, struct span was, struct filling *now)
 {
-	size_t n = kind == GAP_NUMBER ? digits(from) : string_bytes(from);
+	size_t n = kind == GAP_NUMBER ? digits(from) : string_bytes(from, &now->plain);
 
-	*now = span_cut(from, 0, n);
+	now->s = span_cut(from, 0, n);
 	switch (kind) {
-	case GAP_WORD: return span_eq(*now, was) || answer_is_word(*now);
-	case GAP_NUMBER: return n && n <= NUMBER_DIGITS && (n == 1 || now->p[0] != '0');
+	case GAP_WORD: return span_eq(now->s, was) || answer_is_word(now->s);
+	case GAP_NUMBER: return n && n <= NUMBER_DIGITS && (n == 1 || now->s.p[0] != '0');
 	default: return true;
 	}
 }
 
-/* Whether it is the event that is kept, but for what is in the gaps. */
+/* Where the bytes of `json` from `at` on are those of the kept event from `was` to `until`. */
+static bool
+goes_on(const struct event_template *t, struct span json, size_t at, size_t was, size_t until)
+{
+	return json.n - at >= until - was && !memcmp(json.p + at, t->json.p + was, until - was);
+}
+
+/* Whether it is the event that is kept, but for what is in the gaps. Words and numbers mostly
+ * are what they were: all of them up to the next text are compared at once. */
 static bool
 is_another(const struct event_template *t, struct span event, struct span json,
-	struct span now[TEMPLATE_GAPS])
+	struct filling now[TEMPLATE_GAPS])
 {
 	size_t was = 0, at = 0; /* so far they are equal */
 
 	if (!t->event.n || json.n > CAP_EVENT_TEMPLATE || !span_eq(event, t->type))
 		return false;
-	for (size_t i = 0; i <= t->ngaps; i++) {
-		const struct gap *g = i < t->ngaps ? &t->gaps[i] : NULL;
-		size_t same = (g ? g->at.start : t->json.n) - was;
-		if (json.n - at < same || memcmp(json.p + at, t->json.p + was, same) != 0)
+	for (size_t i = 0, text = 0; i <= t->ngaps; i++) {
+		const struct gap *g = &t->gaps[i];
+		for (text = text < i ? i : text; text < t->ngaps; text++)
+			if (t->gaps[text].kind == GAP_TEXT)
+				break;
+		bool same = text > i &&
+			    goes_on(t, json, at, was,
+				    text < t->ngaps ? t->gaps[text].at.start : t->json.n);
+		for (; same && i < text; i++, g++)
+			now[i].s = span_cut(json, at + g->at.start - was, at + g->at.end - was);
+		size_t until = i < t->ngaps ? g->at.start : t->json.n;
+		if (!same && !goes_on(t, json, at, was, until))
 			return false;
-		at += same;
-		if (!g)
+		at += until - was;
+		was = until;
+		if (i == t->ngaps)
 			break;
 		if (!fills(g->kind, span_cut(json, at, json.n),
 			    span_cut(t->json, g->at.start, g->at.end), &now[i]))
 			return false;
-		at += now[i].n;
+		at += now[i].s.n;
 		was = g->at.end;
 	}
 	return at == json.n;
@@ -235,12 +263,12 @@ is_another(const struct event_template *t, struct span event, struct span json,
 /* False: it is read as any other. */
 static bool
 read_another(const struct event_template *t, struct span event, struct span json,
-	const struct span *now, struct arena *a, struct answer_document *out)
+	const struct filling *now, struct arena *a, struct answer_document *out)
 {
 	struct shift s = { t->json, json, t->type, event, t->gaps, now, t->ngaps };
 
 	*out = t->d;
-	out->texts = arena_array(a, TEMPLATE_TEXTS, sizeof(*out->texts));
+	out->texts = arena_array(a, out->ntexts, sizeof(*out->texts));
 	if (!out->texts)
 		return false;
 	memcpy(out->texts, t->texts, out->ntexts * sizeof(*out->texts));
@@ -252,7 +280,7 @@ event_template_read(struct event_template *t, const struct answer_format *f,
 	const struct dialect *counts, struct span event, struct span json, struct arena *a,
 	struct answer_document *out, const char **why)
 {
-	struct span now[TEMPLATE_GAPS];
+	struct filling now[TEMPLATE_GAPS];
 
 	if (is_another(t, event, json, now) && read_another(t, event, json, now, a, out))
 		return 0;

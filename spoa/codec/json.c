@@ -114,10 +114,8 @@ json_error(const struct json *j, const char **why, size_t *at)
 
 /* ---- strings ---- */
 
-/* The first byte from `at` on that is a quote, a backslash, a control character
- * or not ASCII; in.n where there is none. */
-static size_t
-find_special(struct span in, size_t at)
+size_t
+json_special(struct span in, size_t at)
 {
 #ifdef __SSE2__
 	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
@@ -228,7 +226,7 @@ string(struct json *j, struct json_event *ev)
 
 	ev->start = at;
 	for (;;) {
-		at = find_special(in, at);
+		at = json_special(in, at);
 		if (at == in.n) {
 			fail(j, ev, ERR_TRUNCATED, "the document ends inside a string", at);
 			return false;

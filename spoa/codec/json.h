@@ -57,6 +57,9 @@ int json_error(const struct json *j, const char **why, size_t *at);
 /* The decoded text of a key or string token: a view into `in` where nothing
  * was escaped, else a copy in the arena (p is NULL where that failed). */
 struct span json_text(struct arena *a, struct span in, const struct json_event *ev);
+/* The first byte from `at` on that is a quote, a backslash, a control character or not ASCII;
+ * in.n where there is none. */
+size_t json_special(struct span in, size_t at);
 /* Maps an offset in the decoded text to the raw offset of the escape or byte
  * that produced it (raw = the bytes between the quotes, result relative to
  * raw.p). A cut inside a multi-byte escape moves to its start. */

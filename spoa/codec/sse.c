@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 static const char bom[3] = "\xEF\xBB\xBF";
-enum { BOM_OVER = 4, KEPT_BYTES = 16 << 10, PIECE_BYTES = 256 };
+enum { BOM_OVER = 4, KEPT_BYTES = 16 << 10, PIECE_BYTES = 256, SIMPLE_BYTES = 1024 };
 
 void
 sse_init(struct sse *s, size_t cap_bytes)
@@ -178,6 +178,26 @@ drop_block(struct sse *s)
 		buf_clear(&s->block);
 }
 
+/* What nearly all events are: one line of data and a blank one, both ended by LF, here at once.
+ * Its bytes; 0: it is read as any. */
+static size_t
+simple_event(const struct sse *s, struct span in, struct sse_event *ev)
+{
+	struct span line = span_cut(in, 0, SIMPLE_BYTES);
+
+	if (s->first || s->over || s->block.n || s->line || s->cr ||
+		s->cap_bytes < SIMPLE_BYTES || !span_starts(in, SPAN_LIT("data: ")))
+		return 0;
+	line.n = span_chr(line, '\n');
+	if (line.n + 1 >= in.n || in.p[line.n] != '\n' || in.p[line.n + 1] != '\n' ||
+		memchr(line.p, '\r', line.n))
+		return 0;
+	*ev = (struct sse_event){ .raw = span_cut(in, 0, line.n + 2),
+		.has_data = true,
+		.data = span_cut(line, strlen("data: "), line.n) };
+	return ev->raw.n;
+}
+
 int
 sse_next(struct sse *s, struct span *in, struct sse_event *ev)
 {
@@ -195,7 +215,12 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev)
 			return SSE_EVENT;
 		}
 	}
-	size_t n = block_end(s, *in, &ends);
+	size_t n = simple_event(s, *in, ev);
+	if (n) {
+		*in = span_cut(*in, n, in->n);
+		return SSE_EVENT;
+	}
+	n = block_end(s, *in, &ends);
 	struct span taken = span_cut(*in, 0, n);
 	*in = span_cut(*in, n, in->n);
 	/* The LF after a last CR does not count: it may come alone. */
