@@ -9,82 +9,83 @@
  * Kong, Cloudflare), of proxies that sign people in, and what accounts are billed by.
  * Then the names that only a query gives this meaning. */
 /* clang-format off */
+#define N(name) name, sizeof(name) - 1
 const struct credential_name credential_names[] = {
-	{ "authorization",             CREDENTIAL_BOTH },
-	{ "access-key",                CREDENTIAL_BOTH },
-	{ "access-key-id",             CREDENTIAL_BOTH },
-	{ "access-token",              CREDENTIAL_BOTH },
-	{ "admin-key",                 CREDENTIAL_BOTH },
-	{ "admin-token",               CREDENTIAL_BOTH },
-	{ "anthropic-key",             CREDENTIAL_BOTH },
-	{ "api-key",                   CREDENTIAL_BOTH },
-	{ "api-token",                 CREDENTIAL_BOTH },
-	{ "app-key",                   CREDENTIAL_BOTH },
-	{ "app-token",                 CREDENTIAL_BOTH },
-	{ "auth-key",                  CREDENTIAL_BOTH },
-	{ "auth-token",                CREDENTIAL_BOTH },
-	{ "authentication",            CREDENTIAL_BOTH },
-	{ "authorization-token",       CREDENTIAL_BOTH },
-	{ "bearer",                    CREDENTIAL_BOTH },
-	{ "bearer-token",              CREDENTIAL_BOTH },
-	{ "bot-token",                 CREDENTIAL_BOTH },
-	{ "client-key",                CREDENTIAL_BOTH },
-	{ "cookie",                    CREDENTIAL_BOTH },
-	{ "credential",                CREDENTIAL_BOTH },
-	{ "credentials",               CREDENTIAL_BOTH },
-	{ "functions-key",             CREDENTIAL_BOTH },
-	{ "gateway-token",             CREDENTIAL_BOTH },
-	{ "github-token",              CREDENTIAL_BOTH },
-	{ "gitlab-token",              CREDENTIAL_BOTH },
-	{ "hf-token",                  CREDENTIAL_BOTH },
-	{ "id-token",                  CREDENTIAL_BOTH },
-	{ "jwt",                       CREDENTIAL_BOTH },
-	{ "jwt-assertion",             CREDENTIAL_BOTH },
-	{ "jwt-token",                 CREDENTIAL_BOTH },
-	{ "master-key",                CREDENTIAL_BOTH },
-	{ "oauth-token",               CREDENTIAL_BOTH },
-	{ "openai-key",                CREDENTIAL_BOTH },
-	{ "passwd",                    CREDENTIAL_BOTH },
-	{ "password",                  CREDENTIAL_BOTH },
-	{ "private-key",               CREDENTIAL_BOTH },
-	{ "private-token",             CREDENTIAL_BOTH },
-	{ "proxy-token",               CREDENTIAL_BOTH },
-	{ "refresh-token",             CREDENTIAL_BOTH },
-	{ "secret",                    CREDENTIAL_BOTH },
-	{ "secret-key",                CREDENTIAL_BOTH },
-	{ "security-token",            CREDENTIAL_BOTH },
-	{ "service-key",               CREDENTIAL_BOTH },
-	{ "service-token",             CREDENTIAL_BOTH },
-	{ "session-token",             CREDENTIAL_BOTH },
-	{ "subscription-key",          CREDENTIAL_BOTH },
-	{ "user-key",                  CREDENTIAL_BOTH },
-	{ "user-token",                CREDENTIAL_BOTH },
-	{ "vault-token",               CREDENTIAL_BOTH },
-	{ "virtual-key",               CREDENTIAL_BOTH },
-	{ "^auth",                     CREDENTIAL_BOTH },
-	{ "^key",                      CREDENTIAL_BOTH },
-	{ "^token",                    CREDENTIAL_BOTH },
-	{ "^x-auth",                   CREDENTIAL_BOTH },
-	{ "^x-key",                    CREDENTIAL_BOTH },
-	{ "^x-token",                  CREDENTIAL_BOTH },
-	{ "access-client-id",          CREDENTIAL_HEADER },
-	{ "amzn-oidc-data",            CREDENTIAL_HEADER },
-	{ "helicone-auth",             CREDENTIAL_HEADER },
-	{ "ms-client-principal",       CREDENTIAL_HEADER },
-	{ "^dpop",                     CREDENTIAL_HEADER },
-	{ "^sec-websocket-protocol",   CREDENTIAL_HEADER },
-	{ "openai-organization",       CREDENTIAL_HEADER },
-	{ "openai-project",            CREDENTIAL_HEADER },
-	{ "anthropic-organization-id", CREDENTIAL_HEADER },
-	{ "anthropic-workspace-id",    CREDENTIAL_HEADER },
-	{ "goog-user-project",         CREDENTIAL_HEADER },
-	{ "amz-signature",             CREDENTIAL_QUERY },
-	{ "goog-signature",            CREDENTIAL_QUERY },
-	{ "^sig",                      CREDENTIAL_QUERY },
+	{ N("authorization"),             CREDENTIAL_BOTH },
+	{ N("access-key"),                CREDENTIAL_BOTH },
+	{ N("access-key-id"),             CREDENTIAL_BOTH },
+	{ N("access-token"),              CREDENTIAL_BOTH },
+	{ N("admin-key"),                 CREDENTIAL_BOTH },
+	{ N("admin-token"),               CREDENTIAL_BOTH },
+	{ N("anthropic-key"),             CREDENTIAL_BOTH },
+	{ N("api-key"),                   CREDENTIAL_BOTH },
+	{ N("api-token"),                 CREDENTIAL_BOTH },
+	{ N("app-key"),                   CREDENTIAL_BOTH },
+	{ N("app-token"),                 CREDENTIAL_BOTH },
+	{ N("auth-key"),                  CREDENTIAL_BOTH },
+	{ N("auth-token"),                CREDENTIAL_BOTH },
+	{ N("authentication"),            CREDENTIAL_BOTH },
+	{ N("authorization-token"),       CREDENTIAL_BOTH },
+	{ N("bearer"),                    CREDENTIAL_BOTH },
+	{ N("bearer-token"),              CREDENTIAL_BOTH },
+	{ N("bot-token"),                 CREDENTIAL_BOTH },
+	{ N("client-key"),                CREDENTIAL_BOTH },
+	{ N("cookie"),                    CREDENTIAL_BOTH },
+	{ N("credential"),                CREDENTIAL_BOTH },
+	{ N("credentials"),               CREDENTIAL_BOTH },
+	{ N("functions-key"),             CREDENTIAL_BOTH },
+	{ N("gateway-token"),             CREDENTIAL_BOTH },
+	{ N("github-token"),              CREDENTIAL_BOTH },
+	{ N("gitlab-token"),              CREDENTIAL_BOTH },
+	{ N("hf-token"),                  CREDENTIAL_BOTH },
+	{ N("id-token"),                  CREDENTIAL_BOTH },
+	{ N("jwt"),                       CREDENTIAL_BOTH },
+	{ N("jwt-assertion"),             CREDENTIAL_BOTH },
+	{ N("jwt-token"),                 CREDENTIAL_BOTH },
+	{ N("master-key"),                CREDENTIAL_BOTH },
+	{ N("oauth-token"),               CREDENTIAL_BOTH },
+	{ N("openai-key"),                CREDENTIAL_BOTH },
+	{ N("passwd"),                    CREDENTIAL_BOTH },
+	{ N("password"),                  CREDENTIAL_BOTH },
+	{ N("private-key"),               CREDENTIAL_BOTH },
+	{ N("private-token"),             CREDENTIAL_BOTH },
+	{ N("proxy-token"),               CREDENTIAL_BOTH },
+	{ N("refresh-token"),             CREDENTIAL_BOTH },
+	{ N("secret"),                    CREDENTIAL_BOTH },
+	{ N("secret-key"),                CREDENTIAL_BOTH },
+	{ N("security-token"),            CREDENTIAL_BOTH },
+	{ N("service-key"),               CREDENTIAL_BOTH },
+	{ N("service-token"),             CREDENTIAL_BOTH },
+	{ N("session-token"),             CREDENTIAL_BOTH },
+	{ N("subscription-key"),          CREDENTIAL_BOTH },
+	{ N("user-key"),                  CREDENTIAL_BOTH },
+	{ N("user-token"),                CREDENTIAL_BOTH },
+	{ N("vault-token"),               CREDENTIAL_BOTH },
+	{ N("virtual-key"),               CREDENTIAL_BOTH },
+	{ N("^auth"),                     CREDENTIAL_BOTH },
+	{ N("^key"),                      CREDENTIAL_BOTH },
+	{ N("^token"),                    CREDENTIAL_BOTH },
+	{ N("^x-auth"),                   CREDENTIAL_BOTH },
+	{ N("^x-key"),                    CREDENTIAL_BOTH },
+	{ N("^x-token"),                  CREDENTIAL_BOTH },
+	{ N("access-client-id"),          CREDENTIAL_HEADER },
+	{ N("amzn-oidc-data"),            CREDENTIAL_HEADER },
+	{ N("helicone-auth"),             CREDENTIAL_HEADER },
+	{ N("ms-client-principal"),       CREDENTIAL_HEADER },
+	{ N("^dpop"),                     CREDENTIAL_HEADER },
+	{ N("^sec-websocket-protocol"),   CREDENTIAL_HEADER },
+	{ N("openai-organization"),       CREDENTIAL_HEADER },
+	{ N("openai-project"),            CREDENTIAL_HEADER },
+	{ N("anthropic-organization-id"), CREDENTIAL_HEADER },
+	{ N("anthropic-workspace-id"),    CREDENTIAL_HEADER },
+	{ N("goog-user-project"),         CREDENTIAL_HEADER },
+	{ N("amz-signature"),             CREDENTIAL_QUERY },
+	{ N("goog-signature"),            CREDENTIAL_QUERY },
+	{ N("^sig"),                      CREDENTIAL_QUERY },
 	/* what names another method: Google's $httpMethod, and headers in a query */
-	{ "^http-method",              CREDENTIAL_QUERY },
-	{ "http-method-override",      CREDENTIAL_QUERY },
-	{ NULL, 0 },
+	{ N("^http-method"),              CREDENTIAL_QUERY },
+	{ N("http-method-override"),      CREDENTIAL_QUERY },
+	{ NULL, 0, 0 },
 };
 /* clang-format on */
 
@@ -94,13 +95,13 @@ is_dash(char c)
 	return c == '-' || c == '_';
 }
 
-/* From the end: `name` is `row`, or ends so, whatever dashes are between the letters
- * where the row has one, and after them. `loose`: anywhere, and any sign for a dash. */
+/* From the end: `name` is the row's, or ends so, whatever dashes are between the letters
+ * where that has one, and after them. `loose`: anywhere, and any sign for a dash. */
 static bool
-matches(struct span name, const char *row, bool loose)
+matches(struct span name, const struct credential_name *row, bool loose)
 {
-	bool whole = *row == '^';
-	const char *from = row + whole, *at = from + strlen(from);
+	bool whole = *row->name == '^';
+	const char *from = row->name + whole, *at = row->name + row->n;
 	size_t n = name.n;
 
 	for (bool dash = true;; dash = at > from && at[-1] == '-') {
@@ -110,7 +111,7 @@ matches(struct span name, const char *row, bool loose)
 		at -= at > from && at[-1] == '-';
 		if (at == from)
 			return !whole || n == 0;
-		if (n == 0 || !span_ieq(span_of(&name.p[n - 1], 1), span_of(at - 1, 1)))
+		if (n == 0 || to_lower(name.p[n - 1]) != at[-1])
 			return false;
 		n--;
 		at--;
@@ -118,10 +119,18 @@ matches(struct span name, const char *row, bool loose)
 }
 
 static bool
-named(struct span name, unsigned where)
+named(struct span name, const struct credential_name *c, unsigned where)
 {
-	for (const struct credential_name *c = credential_names; c->name; c++)
-		if ((c->where & where) && matches(name, c->name, where == CREDENTIAL_QUERY))
+	bool loose = where == CREDENTIAL_QUERY;
+	char last = 0;
+
+	/* Most rows end otherwise. */
+	for (size_t n = name.n; n && !last; n--)
+		if (loose ? is_alnum(name.p[n - 1]) || name.p[n - 1] <= 0
+			  : !is_dash(name.p[n - 1]))
+			last = to_lower(name.p[n - 1]);
+	for (; c->name; c++)
+		if (c->name[c->n - 1] == last && (c->where & where) && matches(name, c, loose))
 			return true;
 	return false;
 }
@@ -129,26 +138,29 @@ named(struct span name, unsigned where)
 bool
 header_overrides(struct span name)
 {
-	static const char *const names[] = { "http-method-override", "http-method",
-		"method-override", "^x-method", "^x-original-method", "^x-rewrite-method",
-		"original-url", "original-uri", "original-path", "rewrite-url", "rewrite-uri",
-		"rewrite-path", "^x-override-url", "^x-override-uri", "^x-http-url-override",
-		"^x-http-path-override", "^x-http-host-override", "http-destinationurl",
-		"^x-forwarded-url", "^x-forwarded-uri", "^x-forwarded-path", "forwarded-prefix",
-		"forwarded-method", "original-host", "^x-proxy-url", "^x-proxy-uri",
-		"arbitrary-url", "unencoded-url", "^x-request-uri", "^x-request-url",
-		"^x-request-path", "^x-host-override", "^x-url-override" };
+	/* clang-format off */
+#define H(name) { N(name), CREDENTIAL_HEADER }
+	static const struct credential_name rows[] = {
+		H("http-method-override"), H("http-method"), H("method-override"), H("^x-method"),
+		H("^x-original-method"), H("^x-rewrite-method"), H("original-url"), H("original-uri"),
+		H("original-path"), H("rewrite-url"), H("rewrite-uri"), H("rewrite-path"),
+		H("^x-override-url"), H("^x-override-uri"), H("^x-http-url-override"),
+		H("^x-http-path-override"), H("^x-http-host-override"), H("http-destinationurl"),
+		H("^x-forwarded-url"), H("^x-forwarded-uri"), H("^x-forwarded-path"), H("forwarded-prefix"),
+		H("forwarded-method"), H("original-host"), H("^x-proxy-url"), H("^x-proxy-uri"),
+		H("arbitrary-url"), H("unencoded-url"), H("^x-request-uri"), H("^x-request-url"),
+		H("^x-request-path"), H("^x-host-override"), H("^x-url-override"),
+		{ NULL, 0, 0 },
+	};
+	/* clang-format on */
 
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (matches(name, names[i], false))
-			return true;
-	return false;
+	return named(name, rows, CREDENTIAL_HEADER);
 }
 
 bool
 credential_header(struct span name)
 {
-	return named(name, CREDENTIAL_HEADER);
+	return named(name, credential_names, CREDENTIAL_HEADER);
 }
 
 /* ---- queries ---- */
@@ -174,6 +186,12 @@ next_byte(struct span *s)
 	return byte < 0 ? c : (char)byte;
 }
 
+static bool
+in_query(struct span name)
+{
+	return named(name, credential_names, CREDENTIAL_QUERY);
+}
+
 /* "key", "key[]", "key[a]" and, where a NUL ends names, "key\0x". */
 static bool
 is_parameter(const char *name, size_t n)
@@ -181,9 +199,8 @@ is_parameter(const char *name, size_t n)
 	struct span s = span_of(name, n);
 	size_t nul = span_chr(s, '\0'), bracket = span_chr(s, '[');
 
-	return span_ieq(s, SPAN_LIT("_method")) || named(s, CREDENTIAL_QUERY) ||
-	       named(span_cut(s, 0, nul), CREDENTIAL_QUERY) ||
-	       (bracket && named(span_cut(s, 0, bracket), CREDENTIAL_QUERY));
+	return span_ieq(s, SPAN_LIT("_method")) || in_query(s) ||
+	       in_query(span_cut(s, 0, nul)) || (bracket && in_query(span_cut(s, 0, bracket)));
 }
 
 /* Parsers that decode before they split see a separator that was escaped, too. */

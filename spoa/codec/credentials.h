@@ -14,6 +14,7 @@ enum { CREDENTIAL_HEADER = 1, CREDENTIAL_QUERY = 2, CREDENTIAL_BOTH = 3 };
  * one or several of - and _: HAProxy's expression has [-_]* there. */
 struct credential_name {
 	const char *name;
+	size_t n; /* its length */
 	unsigned where;
 };
 /* Ends with a name of NULL. */
