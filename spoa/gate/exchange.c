@@ -108,6 +108,8 @@ exchange_open(struct request *r)
 		clock_mono_us() + gate_cfg(g)->ticket_ttl_us, x->ticket_text);
 	if (err)
 		no_longer_waits(x);
+	else
+		gate_tick(g);
 	return err;
 }
 

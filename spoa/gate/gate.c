@@ -86,6 +86,13 @@ unpark(struct request *r)
 	r->run.parked = false;
 }
 
+void
+gate_tick(struct gate *g)
+{
+	if (!ev_is_active(&g->tick))
+		ev_timer_again(g->loop, &g->tick);
+}
+
 /* The agent's deadline is for all of a request's waits: HAProxy's is too. With the
  * relay's body it is for each wait on others: nobody but the caller waits for
  * that verdict, and a long body may need many turns. */
@@ -102,6 +109,7 @@ park(struct request *r)
 		r->run.parked_us -= gate_cfg(r->gate)->agent_deadline_us / 4 * 3;
 	r->run.parked = true;
 	TAILQ_INSERT_TAIL(&r->gate->parked, r, run.of_parked);
+	gate_tick(r->gate);
 }
 
 static void
@@ -611,8 +619,8 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct gate *g = TAGGED(gate, w->data);
 	uint64_t now = clock_mono_us();
+	bool asks = recognisers_tick(g->recognisers, now);
 
-	recognisers_tick(g->recognisers, now);
 	for (struct request *r; (r = TAILQ_FIRST(&g->parked)) &&
 				r->run.parked_us + gate_cfg(g)->agent_deadline_us <= now;)
 		give_up(r);
@@ -620,6 +628,8 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 		metric_inc(g->metrics, M_TICKET_EXPIRED);
 		exchange_uncollected(t, now);
 	}
+	if (!asks && TAILQ_EMPTY(&g->parked) && g->tickets.n == 0)
+		ev_timer_stop(g->loop, &g->tick);
 }
 
 /* ---- life ---- */
@@ -669,12 +679,11 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	shared->gates[worker] = g;
 	if (worker >= shared->ngates)
 		shared->ngates = worker + 1;
-	ev_timer_init(&g->tick, on_tick, 0.01, 0.01);
+	ev_timer_init(&g->tick, on_tick, 0., 0.01);
 	g->tick.data = g;
 	ev_timer_init(&g->turn, turn_due, 0., 0.);
 	g->turn.data = g;
 	g->turns_end = &g->turns;
-	ev_timer_start(loop, &g->tick);
 	return g;
 }
 

@@ -53,12 +53,14 @@ struct gate {
 	struct learned_place learned[LEARNED];
 	TAILQ_HEAD(, request) parked; /* answered through the agent, waiting; oldest first */
 	_Atomic size_t alive;	      /* requests and exchanges that still hold memory */
-	ev_timer tick;
+	ev_timer tick; /* every 10 ms while something waits: see gate_tick() */
 	struct request *turns, **turns_end; /* long classifications, one piece a turn */
 	ev_timer turn;
 	struct tallies tally; /* what it decided, for /metrics and top */
 };
 
+/* Something waits that has a deadline: a request, a ticket, or what a recogniser is asked. */
+void gate_tick(struct gate *g);
 /* Runs the steps from r->run.step until one waits or the decision is made. */
 void gate_run(struct request *r);
 /* Tokens that the provider reported, by route, provider and model. */

@@ -373,13 +373,16 @@ recognise_ask(struct recognisers *r, struct ask *a)
 	return false;
 }
 
-void
+bool
 recognisers_tick(struct recognisers *r, uint64_t now_us)
 {
+	bool waits = false;
+
 	for (struct peer *e = r->peers; e; e = e->next)
 		for (struct ask **at = &e->first; *at;) {
 			struct ask *a = *at;
 			if (now_us < a->deadline_us && !a->over(a)) {
+				waits = true;
 				at = &a->next;
 				continue;
 			}
@@ -391,6 +394,7 @@ recognisers_tick(struct recognisers *r, uint64_t now_us)
 			a->done(a);
 			at = &e->first; /* done() may have asked again */
 		}
+	return waits;
 }
 
 /* ---- what is known ---- */

@@ -56,8 +56,8 @@ void recognisers_free(struct recognisers **r);
 void recognisers_abort(struct recognisers *r);
 /* Peers that this policy does not have go, once nothing is asked of them. */
 void recognisers_keep(struct recognisers *r, const struct policy *p);
-/* Every 10 ms or so: asks whose time passed in the queue end. */
-void recognisers_tick(struct recognisers *r, uint64_t now_us);
+/* Every 10 ms or so while it is true: asks wait in the queue. Those whose time passed end. */
+bool recognisers_tick(struct recognisers *r, uint64_t now_us);
 
 /* What this worker knows of a recogniser; valid until the loop's next turn. NULL: out of
  * memory. */

@@ -189,7 +189,8 @@ stage_turn(struct stage *s)
 	for (unsigned i = 0; i < 2; i++) {
 		while (mailbox_drain(&s->mail[i], NULL))
 			;
-		ev_invoke(s->loop, &s->gate[i]->tick, EV_TIMER);
+		if (ev_is_active(&s->gate[i]->tick))
+			ev_invoke(s->loop, &s->gate[i]->tick, EV_TIMER);
 	}
 }
 
@@ -289,6 +290,7 @@ stage_down(struct stage *s)
 	char cmd[128];
 
 	stage_settle(s);
+	stage_turn(s);
 	assert_int_equal(stage_alive(s), 0);
 	assert_int_equal(gate_held_bytes(s->shared), 0);
 	for (size_t i = 0; i < HOLD_SLOTS; i++) {
@@ -299,6 +301,7 @@ stage_down(struct stage *s)
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(s->gate[i]->tickets.n, 0);
 		assert_null(TAILQ_FIRST(&s->gate[i]->parked));
+		assert_false(ev_is_active(&s->gate[i]->tick)); /* it sleeps */
 		gate_free(&s->gate[i]);
 	}
 	quota_table_free(&s->table);
