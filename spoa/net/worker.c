@@ -227,6 +227,19 @@ publish_redis(struct worker *w)
 	}
 }
 
+/* Since the last pulse something was read, decided or sent. */
+static bool
+worked(struct worker *w)
+{
+	uint64_t counted = 0;
+
+	for (size_t i = 0; i < METRIC_COUNT; i++)
+		counted += atomic_load_explicit(&w->metrics.v[i], memory_order_relaxed);
+	bool moved = counted != w->counted;
+	w->counted = counted;
+	return moved || gate_alive(w->gate) || (w->relay && relay_active(w->relay));
+}
+
 /* Every NOTIFY that arrived gets its verdict and its relay pass. */
 static void
 on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
@@ -234,7 +247,8 @@ on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 	struct worker *w = TAGGED(worker, t->data);
 
 	/* What functions that returned had on the stack, keys and pieces of prompts. */
-	sodium_stackzero(MEM_STACK_BYTES);
+	if (worked(w))
+		sodium_stackzero(MEM_STACK_BYTES);
 	publish(&w->redis_ok, !w->redis || redis_ready(w->redis));
 	publish_redis(w);
 	publish_company(w);
@@ -319,7 +333,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	w->wake.data = w;
 	ev_async_start(w->loop, &w->wake);
 	mailbox_init(&w->mail, wake, w);
-	ev_timer_init(&w->pulse, on_pulse, 0.05, 0.05);
+	ev_timer_init(&w->pulse, on_pulse, 0.1, 0.1);
 	w->pulse.data = w;
 	ev_timer_start(w->loop, &w->pulse);
 	watch_turns(w);

@@ -43,6 +43,7 @@ struct worker {
 	uint64_t turn_began_us;
 	struct mailbox mail;
 	struct metrics metrics;
+	uint64_t counted; /* all of them, at the last pulse */
 	const struct config *cfg;
 	struct redis *redis; /* NULL: none configured */
 	struct gate *gate;

@@ -11,7 +11,7 @@
 #include "redis/redis_find.h"
 #include "redis/redis_private.h"
 
-enum { TICK_MS = 10, KEPT_MS = 60000 };
+enum { TICK_MS = 10, IDLE_MS = 100, KEPT_MS = 60000 };
 
 /* ---- a cluster's nodes ---- */
 
@@ -188,6 +188,18 @@ take_map(struct redis *r, uint64_t now)
 		redis_conn_place(r, &f->map->place[0]);
 }
 
+/* Something has a deadline. */
+static bool
+waits(const struct redis *r)
+{
+	const struct redis_front *f = r->f;
+	bool any = !TAILQ_EMPTY(&f->sent) || (!f->cluster && redis_conn_waits(r));
+
+	for (size_t i = 0; i < f->nodes; i++)
+		any = any || redis_conn_waits(f->node[i]);
+	return any;
+}
+
 static void
 on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 {
@@ -213,6 +225,10 @@ on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 	redis_conn_flush(r);
 	for (size_t i = 0; i < r->f->nodes; i++)
 		redis_conn_flush(r->f->node[i]);
+	if (!waits(r))
+		ev_timer_stop(r->loop, &r->f->often);
+	else if (!ev_is_active(&r->f->often))
+		ev_timer_again(r->loop, &r->f->often);
 }
 
 static void
@@ -226,10 +242,11 @@ start(struct redis *r)
 {
 	struct redis_front *f = r->f;
 
-	ev_timer_init(&f->tick, on_tick, (int)TICK_MS / 1000., (int)TICK_MS / 1000.);
+	ev_timer_init(&f->tick, on_tick, IDLE_MS / 1000., IDLE_MS / 1000.);
+	ev_timer_init(&f->often, on_tick, 0., TICK_MS / 1000.);
 	ev_timer_init(&f->soon, on_soon, 0., 0.);
 	ev_prepare_init(&f->flush, on_flush);
-	f->tick.data = f->soon.data = f->flush.data = r;
+	f->tick.data = f->often.data = f->soon.data = f->flush.data = r;
 	ev_timer_start(r->loop, &f->tick);
 	ev_prepare_start(r->loop, &f->flush);
 	take_map(r, clock_mono_us());
@@ -292,6 +309,7 @@ redis_free(struct redis **rp)
 		return;
 	struct redis_front *f = r->f;
 	ev_timer_stop(r->loop, &f->tick);
+	ev_timer_stop(r->loop, &f->often);
 	ev_timer_stop(r->loop, &f->soon);
 	ev_prepare_stop(r->loop, &f->flush);
 	/* hiredis ends each command with a callback; whoever asked may be gone. */

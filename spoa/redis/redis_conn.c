@@ -535,6 +535,13 @@ redis_conn_tick(struct redis *r, uint64_t now)
 	}
 }
 
+bool
+redis_conn_waits(const struct redis *r)
+{
+	return !conn_up(r) || r->probing || r->wrong || r->life_asked || r->write_asked ||
+	       r->life.epoch == 0;
+}
+
 void
 redis_conn_place(struct redis *r, const struct redis_place *p)
 {

@@ -26,7 +26,7 @@ struct redis_front {
 	void *before_write_arg;
 	TAILQ_HEAD(, redis_pipe) sent; /* oldest first */
 	struct redis_pipe *failed;     /* to be told at the next turn */
-	ev_timer tick, soon;
+	ev_timer tick, often, soon; /* often: while something has a deadline */
 	ev_prepare flush;
 	struct buf command; /* being formatted */
 	bool cluster;
@@ -105,6 +105,8 @@ conn_up(const struct redis *r)
 /* ---- redis_conn.c ---- */
 
 void redis_conn_tick(struct redis *r, uint64_t now_us);
+/* It is not up, or was asked something of its own. */
+bool redis_conn_waits(const struct redis *r);
 /* Writes what this turn of the loop has queued. */
 void redis_conn_flush(struct redis *r);
 /* It is elsewhere now, or nowhere: NULL. */
