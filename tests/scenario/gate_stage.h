@@ -104,6 +104,8 @@ struct stage {
 /* The last one's name has the hash of alice's, of 12 bits (span_hash()). */
 static const char *const stage_people[STAGE_KEY_MAX] = { "alice", "bob", "carol", "dave",
 	"eve2628" };
+/* What their keys say besides, where not that they are analysts; set before stage_up(). */
+static const char *stage_key_says[STAGE_KEY_MAX];
 
 static inline void
 stage_write(const char *file, const char *text)
@@ -134,8 +136,9 @@ stage_up(struct stage *s, const char *more)
 		char id[APIKEY_ID_LEN + 1];
 		unsigned char h[32];
 		apikey_make(id, s->key[i], h);
-		buf_printf(&b, "  - {id: \"%s\", person: %s, roles: [analyst], sha256: \"", id,
-			stage_people[i]);
+		buf_printf(&b, "  - {id: \"%s\", person: %s, %s, sha256: \"", id,
+			stage_people[i],
+			stage_key_says[i] ? stage_key_says[i] : "roles: [analyst]");
 		buf_hex(&b, h, 32);
 		buf_str(&b, "\"}\n");
 	}
@@ -457,7 +460,7 @@ note_fields(const struct stage *s, const struct note *n, size_t body_n, struct b
 		size_t who = 0;
 		while (strcmp(stage_people[who], n->person))
 			who++;
-		snprintf(line, sizeof(line), "Bearer %s", s->key[who]);
+		snprintf(line, sizeof(line), "Bearer %.80s", s->key[who]);
 		put_field(b, SPAN_LIT("authorization"), span_str(line));
 	}
 	if (!n->no_host)

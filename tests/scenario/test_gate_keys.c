@@ -1,0 +1,188 @@
+/* What an API key says of itself binds its caller: the routes and models it is for, and when it
+ * ends. */
+#include "scenario/gate_stage.h"
+
+#define POLICY                                                                                 \
+	"routes:\n"                                                                            \
+	"  - {name: chat, match: {path: /v1/chat/completions}, dialect: openai, backend: "     \
+	"openai}\n"                                                                            \
+	"  - {name: answers, match: {path: /v1/responses}, dialect: openai, backend: openai}"  \
+	"\n"                                                                                   \
+	"  - {name: batches, match: {path: /v1/messages/batches}, dialect: anthropic, "        \
+	"backend: anthropic}\n"                                                                \
+	"  - {name: generate, match: {path_prefix: /v1beta/}, dialect: gemini, backend: "      \
+	"gemini}\n"                                                                            \
+	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"        \
+	"default: permit\n"
+
+#define ASKS(model) "{\"model\":\"" model "\",\"messages\":[]}"
+#define IN_BATCH(model)                                                                        \
+	"{\"custom_id\":\"1\",\"params\":{\"model\":\"" model                                  \
+	"\",\"max_tokens\":9,\"messages\":[]}}"
+#define BATCH(a, b) "{\"requests\":[" IN_BATCH(a) "," IN_BATCH(b) "]}"
+#define TOOL(a, b)                                                                             \
+	"{\"model\":\"" a "\",\"input\":\"x\",\"tools\":[{\"type\":\"image_generation\","      \
+	"\"model\":\"" b "\"}]}"
+
+#define CONTENTS "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"x\"}]}]}"
+
+static void
+says(const char *alice, const char *bob, const char *carol)
+{
+	stage_key_says[0] = alice;
+	stage_key_says[1] = bob;
+	stage_key_says[2] = carol;
+}
+
+static const char *
+status_of(struct stage *s, const struct note *n)
+{
+	static char status[8];
+	struct call c;
+
+	call_do(s, n, &c);
+	snprintf(status, sizeof(status), "%s", call_var(&c, "status"));
+	assert_true(*status || !strcmp(call_var(&c, "decision"), "permit"));
+	return status;
+}
+
+static void
+a_key_with_scopes_is_for_the_routes_they_name(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name, *person, *path, *status; } rows[] = {
+		{ "the route that it names",            "alice", "/v1/chat/completions", "" },
+		{ "another route",                      "alice", "/api/x",               "403" },
+		{ "the first of two",                   "bob",   "/v1/chat/completions", "" },
+		{ "the second of two",                  "bob",   "/api/x",               "" },
+		{ "neither of two",                     "bob",   "/v1/responses",        "403" },
+		{ "a name in other letters is another", "carol", "/v1/chat/completions", "403" },
+		{ "and one that begins so",             "carol", "/api/x",               "403" },
+		{ "none is for all",                    "dave",  "/api/x",               "" },
+	};
+	/* clang-format on */
+	struct stage s;
+
+	(void)state;
+	says("scopes: [chat]", "scopes: [chat, api]", "scopes: [Chat, ap]");
+	stage_up(&s, POLICY);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *got = status_of(&s, &(struct note){ .person = rows[i].person,
+							.path = rows[i].path,
+							.body = ASKS("m") });
+		if (strcmp(got, rows[i].status))
+			fail_msg("%s: %s", rows[i].name, got);
+		if (*got)
+			assert_string_equal(
+				stage_field(disk_records - 1, "code"), "permission_denied");
+	}
+	stage_down(&s);
+}
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	struct note n;
+	const char *status;
+} models[] = {
+	{ "a model that it names", { .body = ASKS("echo") }, "" },
+	{ "one that a pattern of it names", { .body = ASKS("gpt-4o-mini") }, "" },
+	{ "another", { .body = ASKS("gpt-5") }, "403" },
+	{ "one that begins with its name", { .body = ASKS("echo2") }, "403" },
+	{ "a body of none, for which one would be chosen", { .body = "{\"messages\":[]}" }, "403" },
+	{ "two, both its own", { .path = "/v1/messages/batches", .body = BATCH("echo", "gpt-4o") }, "" },
+	{ "two, the second another", { .path = "/v1/messages/batches", .body = BATCH("echo", "gpt-5") }, "403" },
+	{ "two, the first another", { .path = "/v1/messages/batches", .body = BATCH("gpt-5", "echo") }, "403" },
+	{ "a tool's, its own", { .path = "/v1/responses", .body = TOOL("echo", "gpt-4o") }, "" },
+	{ "a tool's, another", { .path = "/v1/responses", .body = TOOL("echo", "gpt-5") }, "403" },
+	{ "the query's, another", { .path = "/v1/responses", .query = "model=gpt-5", .body = TOOL("echo", "echo") }, "403" },
+	{ "the path's, its own", { .path = "/v1beta/models/gpt-4o:generateContent", .body = CONTENTS }, "" },
+	{ "the path's, another", { .path = "/v1beta/models/gpt-5:generateContent", .body = CONTENTS }, "403" },
+	{ "a business API names none", { .path = "/api/x", .body = "{\"n\":1}" }, "" },
+	{ "nor does a request without body", { .method = "GET", .path = "/api/x" }, "" },
+};
+/* clang-format on */
+
+static void
+a_key_with_models_is_for_all_that_a_request_names(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	says("models: [echo, 'gpt-4o*']", "roles: [analyst]", NULL);
+	stage_up(&s, POLICY);
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+		struct note n = models[i].n;
+		n.person = "alice";
+		const char *got = status_of(&s, &n);
+		if (strcmp(got, models[i].status))
+			fail_msg("%s: %s", models[i].name, got);
+		/* Who has no such key may ask for it. */
+		n.person = "bob";
+		if (strcmp(models[i].status, "") && strcmp(status_of(&s, &n), ""))
+			fail_msg("%s: bob is refused", models[i].name);
+	}
+	stage_down(&s);
+}
+
+/* A body that comes late is asked the same. */
+static void
+a_body_that_the_relay_brings_is_asked_for_its_models(void **state)
+{
+	static const char body[] = BATCH("echo", "gpt-5");
+	struct stage s;
+	struct call c;
+	struct pass p;
+
+	(void)state;
+	says("models: [echo]", NULL, NULL);
+	stage_up(&s, POLICY);
+	call_do(&s,
+		&(struct note){ .person = "alice",
+			.path = "/v1/messages/batches",
+			.body = body,
+			.no_length = true,
+			.headers = { "transfer-encoding: chunked" } },
+		&c);
+	assert_string_equal(call_var(&c, "decision"), "defer");
+	assert_int_equal(pass_claim(&s, 0, &p, &c, -1), 0);
+	assert_true(gate_hold(p.x, sizeof(body) - 1));
+	gate_body(p.x, span_of(body, sizeof(body) - 1), pass_ruled, &p);
+	stage_settle(&s);
+	assert_true(p.denied);
+	assert_int_equal(p.denial.status, 403);
+	pass_finish(&p, END_DENIED, 0, -1, -1);
+	stage_down(&s);
+}
+
+static void
+a_key_ends_with_the_second_that_it_says(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	fake_wall = 1790000000ll * 1000000000 - 1; /* 2026-09-21T14:13:20Z, nearly */
+	says("expires: 2026-09-21T14:13:20Z", "revoked: 2026-09-21T14:13:20Z",
+		"expires: 2026-09-21T14:13:21Z");
+	stage_up(&s, POLICY);
+	for (int over = 0; over < 2; over++, fake_wall++)
+		for (size_t i = 0; i < 3; i++) {
+			const char *got = status_of(&s,
+				&(struct note){ .person = stage_people[i], .body = ASKS("m") });
+			assert_string_equal(got, over && i < 2 ? "401" : "");
+		}
+	stage_down(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_key_with_scopes_is_for_the_routes_they_name),
+		cmocka_unit_test(a_key_with_models_is_for_all_that_a_request_names),
+		cmocka_unit_test(a_body_that_the_relay_brings_is_asked_for_its_models),
+		cmocka_unit_test(a_key_ends_with_the_second_that_it_says),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
