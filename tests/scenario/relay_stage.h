@@ -304,6 +304,22 @@ say_slowly(struct stage *s, struct peer *p, const char *text, size_t step)
 	}
 }
 
+/* One exchange on a fresh stage, leaving its connection pooled. */
+static inline struct peer
+pooled(struct stage *s, struct peer *edge)
+{
+	say(s, edge, POST("content-length: 1\r\n") "x");
+	struct peer up = egress_accept(s);
+	until(s, heard(&up, "\r\n\r\nx"));
+	buf_clear(&up.in);
+	say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
+	expect_bytes(s, edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\na");
+	until(s, exchange(s)->freed);
+	turn(s);
+	assert_int_equal(s->relay->npool, 1);
+	return up;
+}
+
 /* Every exchange that was opened was finished once, and nothing hangs. */
 static inline void
 settled(struct stage *s)

@@ -82,6 +82,50 @@ nothing_of_a_bad_request_is_sent_on(void **state)
 	assert_int_equal(count(s, M_TICKET_WRONG), 4 * 3);
 }
 
+/* To the byte, however it is framed. */
+static void
+a_deferred_body_may_be_as_long_as_the_cap(void **state)
+{
+	struct stage *s = *state;
+	static const struct {
+		const char *name, *request;
+		bool fits;
+	} rows[] = {
+		{ "five, declared", POST("content-length: 5\r\n") "hello", true },
+		{ "six, declared", POST("content-length: 6\r\n") "hello!", false },
+		{ "five in a chunk",
+			POST("transfer-encoding: chunked\r\n") "5\r\nhello\r\n0\r\n\r\n",
+			true },
+		{ "six in a chunk",
+			POST("transfer-encoding: chunked\r\n") "6\r\nhello!\r\n0\r\n\r\n",
+			false },
+		{ "five in two",
+			POST("transfer-encoding: chunked\r\n") "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r"
+							       "\n",
+			true },
+		{ "six in two",
+			POST("transfer-encoding: chunked\r\n") "5\r\nhello\r\n1\r\n!"
+							       "\r\n0\r\n\r\n",
+			false },
+	};
+
+	stage_start(s);
+	s->gate.plan.body_mode = BODY_DEFER;
+	s->gate.plan.body_cap_bytes = 5;
+	s->gate.deny = true; /* what it has seen is enough */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct peer edge = edge_connect(s);
+		say(s, &edge, rows[i].request);
+		until(s, heard(&edge, "HTTP/1.1 "));
+		bool seen = span_is(buf_view(&exchange(s)->seen), "hello");
+		if (seen != rows[i].fits || heard(&edge, "HTTP/1.1 413 ") == rows[i].fits)
+			fail_msg("%s: \"%.*s\"", rows[i].name, SPAN_ARG(buf_view(&edge.in)));
+		peer_close(&edge);
+		settled(s);
+	}
+	no_egress(s);
+}
+
 static void
 a_ticket_the_gate_does_not_know_is_a_503(void **state)
 {
@@ -505,6 +549,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(nothing_of_a_bad_request_is_sent_on),
+		T(a_deferred_body_may_be_as_long_as_the_cap),
 		T(a_ticket_the_gate_does_not_know_is_a_503),
 		T(what_could_not_be_recorded_is_a_503),
 		T(a_malformed_body_on_its_way_cuts_the_provider),

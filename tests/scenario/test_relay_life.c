@@ -6,22 +6,6 @@
 
 /* ---- the pool ---- */
 
-/* One exchange on a fresh stage, leaving its connection pooled. */
-static struct peer
-pooled(struct stage *s, struct peer *edge)
-{
-	say(s, edge, POST("content-length: 1\r\n") "x");
-	struct peer up = egress_accept(s);
-	until(s, heard(&up, "\r\n\r\nx"));
-	buf_clear(&up.in);
-	say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
-	expect_bytes(s, edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\na");
-	until(s, exchange(s)->freed);
-	turn(s);
-	assert_int_equal(s->relay->npool, 1);
-	return up;
-}
-
 static void
 poison(void *arg)
 {
@@ -69,66 +53,6 @@ a_closed_or_talkative_connection_is_not_used(void **state)
 			settled(s);
 			until(s, s->relay->npool == 0);
 		}
-}
-
-static void
-a_request_that_was_not_read_goes_out_again(void **state)
-{
-	struct stage *s = *state;
-	static const enum exchange_body modes[] = { BODY_COPY, BODY_SWAP, BODY_NONE,
-		BODY_DEFER };
-	static const char *const requests[] = { POST("content-length: 5\r\n") "hello",
-		POST("content-length: 5\r\n") "hello", POST(""),
-		POST("content-length: 5\r\n") "hello" };
-
-	stage_start(s);
-	for (int i = 0; i < 4; i++) {
-		s->gate.plan.body_mode = BODY_COPY;
-		struct peer edge = edge_connect(s), up = pooled(s, &edge);
-		s->gate.plan.body_mode = modes[i];
-		s->gate.plan.body = i == 1 ? SPAN_LIT("hello") : (struct span){ NULL, 0 };
-		say(s, &edge, requests[i]);
-		/* The request stands unread when the peer closes: a reset. */
-		until(s, s->relay->npool == 0 && LIST_FIRST(&s->relay->edges)->up &&
-				 LIST_FIRST(&s->relay->edges)->up->request.began);
-		peer_close(&up);
-		struct peer fresh = egress_accept(s);
-		until(s, heard(&fresh, i == 2 ? "\r\n\r\n" : "\r\n\r\nhello"));
-		say(s, &fresh, DOWN_HEAD "content-length: 1\r\n\r\nb");
-		expect_bytes(s, &edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\nb");
-		assert_int_equal(exchange(s)->result.end, END_COMPLETE);
-		/* But only once, and never on a connection that was fresh. */
-		say(s, &edge, requests[i]);
-		until(s, heard(&fresh, "host: h") || true);
-		until(s, s->relay->npool == 0 && LIST_FIRST(&s->relay->edges)->up &&
-				 LIST_FIRST(&s->relay->edges)->up->request.began);
-		peer_close(&fresh);
-		fresh = egress_accept(s);
-		until(s, LIST_FIRST(&s->relay->edges)->up &&
-				 LIST_FIRST(&s->relay->edges)->up->request.began);
-		peer_close(&fresh);
-		until(s, heard(&edge, "HTTP/1.1 503 "));
-		no_egress(s);
-		peer_close(&edge);
-		settled(s);
-	}
-}
-
-static void
-a_request_that_was_read_never_goes_out_again(void **state)
-{
-	struct stage *s = *state;
-
-	stage_start(s);
-	struct peer edge = edge_connect(s), up = pooled(s, &edge);
-	say(s, &edge, POST("content-length: 5\r\n") "hello");
-	until(s, heard(&up, "hello"));
-	peer_close(&up);
-	until(s, heard(&edge, "HTTP/1.1 503 "));
-	no_egress(s);
-	assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
-	peer_close(&edge);
-	settled(s);
 }
 
 static void
@@ -607,8 +531,6 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_closed_or_talkative_connection_is_not_used),
-		T(a_request_that_was_not_read_goes_out_again),
-		T(a_request_that_was_read_never_goes_out_again),
 		T(nobody_listens_is_a_503_and_nothing_was_sent),
 		T(a_busy_inner_bind_is_tried_again_for_a_while),
 		T(without_descriptors_connections_wait),
