@@ -10,6 +10,23 @@
 
 #include "support/identity_stage.h"
 
+/* A good token is what a text's @ becomes, with its dots in escapes its ~; an API key of ours
+ * its #. */
+static void
+put_query(struct buf *q, const char *text, struct span token)
+{
+	for (; *text; text++)
+		if (*text == '@')
+			buf_span(q, token);
+		else if (*text == '#')
+			buf_str(q, live_key);
+		else if (*text == '~')
+			for (size_t i = 0; i < token.n; i++)
+				buf_printf(q, token.p[i] == '.' ? "%%2e" : "%c", token.p[i]);
+		else
+			buf_putc(q, *text);
+}
+
 /* ---- what is present ---- */
 
 /* clang-format off */
@@ -34,6 +51,8 @@ static const struct { const char *name, *header, *value; int err; /* 0: nobody *
 	{ "another scheme", "authorization", "DPoP a.b.c", ERR_AUTH },
 	{ "another scheme and our key", "authorization", "Basic tg_aaaaaaaa_bbbb", ERR_AUTH },
 	{ "no scheme and our key", "authorization", "tg_aaaaaaaa_bbbb", ERR_AUTH },
+	{ "another scheme and a good key", "authorization", "Basic #", ERR_AUTH },
+	{ "no scheme and a good key", "authorization", "#", ERR_AUTH },
 	{ "two tokens", "authorization", "Bearer a.b.c d", ERR_AUTH },
 	{ "a key of ours that is unknown", "authorization", "Bearer tg_aaaaaaaa_bbbb", ERR_AUTH },
 	{ "the beginning of one", "authorization", "Bearer tg_", ERR_AUTH },
@@ -55,9 +74,13 @@ a_credential_is_looked_for_where_the_policy_says(void **state)
 		struct identity id;
 		const char *why;
 		bool hit;
+		struct buf value;
 		arena_init(&a, 0, false);
-		int err = ask_at(presence[i].header, span_str(presence[i].value), 0, NULL, &a,
-			&id, &why, &hit);
+		buf_init(&value, 0);
+		put_query(&value, presence[i].value, (struct span){ NULL, 0 });
+		int err = ask_at(
+			presence[i].header, buf_view(&value), 0, NULL, &a, &id, &why, &hit);
+		buf_free(&value);
 		if (err != presence[i].err)
 			fail_msg("%s: %d", presence[i].name, err);
 		if (!err) {
@@ -117,7 +140,6 @@ a_credential_given_twice_is_refused(void **state)
 /* ---- in the query ---- */
 
 /* clang-format off */
-/* A good token is what a row's @ becomes, with its dots in escapes its ~; an API key of ours its #. */
 static const struct { const char *name, *query; int err; const char *person; } queries[] = {
 	{ "the parameter that the entry names", "key=@", 0, "alice" },
 	{ "after others", "alt=sse&key=@&x=1", 0, "alice" },
@@ -136,21 +158,6 @@ static const struct { const char *name, *query; int err; const char *person; } q
 	{ "an API key, where only tokens are", "key=#", ERR_AUTH, NULL },
 };
 /* clang-format on */
-
-static void
-put_query(struct buf *q, const char *text, struct span token)
-{
-	for (; *text; text++)
-		if (*text == '@')
-			buf_span(q, token);
-		else if (*text == '#')
-			buf_str(q, live_key);
-		else if (*text == '~')
-			for (size_t i = 0; i < token.n; i++)
-				buf_printf(q, token.p[i] == '.' ? "%%2e" : "%c", token.p[i]);
-		else
-			buf_putc(q, *text);
-}
 
 static void
 a_token_in_the_query_counts_where_an_entry_names_the_parameter(void **state)
@@ -302,6 +309,65 @@ an_api_key_names_its_person_while_it_lives(void **state)
 		}
 }
 
+/* Keys made at run time, and keys of a file that were revoked then, come before those of files.
+ */
+static void
+what_is_said_at_run_time_of_keys_goes_first(void **state)
+{
+	static const char zeros[] =
+		"0000000000000000000000000000000000000000000000000000000000000000";
+	char made[80], ended[80], mixed[100];
+	struct buf b;
+	struct diag d;
+
+	(void)state;
+	buf_init(&b, 0);
+	buf_str(&b, "keys:\n");
+	put_apikey(&b, made, "person: zoe");
+	put_apikey(&b, ended, "person: yves, revoked: 2026-01-01T00:00:00Z");
+	/* as entries of live keys have a file's */
+	buf_printf(&b,
+		"  - {id: \"%.8s\", sha256: \"%s\", person: x, revoked: "
+		"2026-01-01T00:00:00Z}\n",
+		live_key + 3, zeros);
+	put_span("live.yaml", buf_view(&b));
+	buf_free(&b);
+	diag_init(&d);
+	struct apikeys *live = apikeys_load(path("live.yaml"), &d);
+	assert_non_null(live);
+	snprintf(mixed, sizeof(mixed), "%.12s%s", made, live_key + 12);
+	const struct {
+		const char *name, *key, *person;
+	} rows[] = {
+		{ "one made at run time", made, "zoe" },
+		{ "its id with another secret", mixed, NULL },
+		{ "one that was made and revoked", ended, NULL },
+		{ "one of a file that was revoked", live_key, NULL },
+		{ "another of a file", second_key, "dave" },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct http_field f = { SPAN_LIT("authorization"), { NULL, 0 } };
+		struct http_head h = { .fields = &f, .nfields = 1 };
+		char value[100];
+		struct arena a;
+		struct identity id;
+		const char *why;
+		bool hit;
+		snprintf(value, sizeof(value), "Bearer %s", rows[i].key);
+		f.value = span_str(value);
+		arena_init(&a, 0, false);
+		int err = identity_verify(fix.p, keys, NULL,
+			&(struct credentials){ .head = &h, .live = live }, NOW * SEC, &a, &id,
+			&why, &hit);
+		if (err != (rows[i].person ? 0 : ERR_AUTH) ||
+			(!err && !span_is(id.person, rows[i].person)))
+			fail_msg("%s: %d", rows[i].name, err);
+		arena_reset(&a);
+	}
+	apikeys_free(&live);
+	diag_free(&d);
+}
+
 /* ---- the cache ---- */
 
 static void
@@ -413,6 +479,7 @@ main(void)
 		cmocka_unit_test(a_token_counts_only_in_places_that_an_entry_names),
 		cmocka_unit_test(a_credential_of_a_megabyte_is_refused),
 		cmocka_unit_test(an_api_key_names_its_person_while_it_lives),
+		cmocka_unit_test(what_is_said_at_run_time_of_keys_goes_first),
 		cmocka_unit_test(a_cached_token_keeps_its_times_and_its_header),
 		cmocka_unit_test(a_full_cache_forgets_what_was_not_asked_for),
 	};

@@ -198,9 +198,10 @@ keep_text(void *arg, struct live_item item)
 	buf_span(b, item.text);
 }
 
-/* Where Redis has this under the field, what one daemon writes there comes to another. */
+/* Where Redis has this under the field, what one daemon writes there comes to another, under
+ * that field or another. */
 static void
-tell(struct live *from, struct span field, struct live *to)
+tell(struct live *from, struct span field, struct live *to, struct span under)
 {
 	struct buf text;
 	size_t older;
@@ -208,7 +209,7 @@ tell(struct live *from, struct span field, struct live *to)
 	buf_init(&text, 0);
 	struct live_item was = { .field = field, .text = SPAN_LIT("x") };
 	live_missing(from, &was, 1, keep_text, &text);
-	struct live_item item = { .field = field, .text = buf_view(&text) };
+	struct live_item item = { .field = under, .text = buf_view(&text) };
 	assert_true(text.n > 0);
 	live_merge(to, &item, 1, &older);
 	buf_free(&text);
@@ -242,7 +243,11 @@ a_daemon_that_was_down_learns_of_what_was_purged(void **state)
 		assert_int_equal(rename(file, aside), 0);
 		struct live *b = begun();
 		merge_text(b, rows[i].has, &older);
-		tell(a, SPAN_LIT("key:7f3k2m9p"), b);
+		/* Who can write to Redis moves a line, and signs none. */
+		bool lived = key_is_live(b);
+		tell(a, SPAN_LIT("key:7f3k2m9p"), b, SPAN_LIT("key:7f3k2m9q"));
+		assert_int_equal(key_is_live(b), lived);
+		tell(a, SPAN_LIT("key:7f3k2m9p"), b, SPAN_LIT("key:7f3k2m9p"));
 		if (key_is_live(b) != rows[i].lives)
 			fail_msg("%s", rows[i].name);
 		live_close(&b);

@@ -64,6 +64,18 @@ nothing_else_is_a_ticket(void **state)
 		wrong[at] = '\0';
 		assert_true(ticket_parse(span_of(wrong, TICKET_TEXT - 1), &worker, key) < 0);
 	}
+	/* Of one spelling only. */
+	assert_int_equal(
+		ticket_parse(SPAN_LIT("0007-0123456789abcdef0123456789abcdef"), &worker, key),
+		0);
+	assert_true(ticket_parse(SPAN_LIT("0007-0123456789ABCDEF0123456789abcdef"), &worker,
+			    key) < 0);
+	/* All its bits count. */
+	for (size_t bit = 0; bit < 8 * sizeof(key); bit++) {
+		assert_int_equal(ticket_parse(span_str(text[0]), &worker, key), 0);
+		key[bit / 8] ^= (unsigned char)(1u << bit % 8);
+		assert_null(ticket_take(&table, key));
+	}
 	memset(key, 0, sizeof(key));
 	assert_null(ticket_take(&table, key));
 }
