@@ -293,6 +293,22 @@ t_old_gone(void)
 	assert_int_equal(unlink(p), 0);
 }
 static void
+t_new_gone(void)
+{
+	char p[512];
+	snprintf(p, sizeof(p), "%s", rig_segment(&r, -1));
+	assert_int_equal(unlink(p), 0);
+}
+/* Nothing but the segment of a boot that wrote nothing. */
+static void
+t_begun_alone(void)
+{
+	char p[512];
+	rig_sh("rm -f '%s'/*", r.journal);
+	snprintf(p, sizeof(p), "%s/gw-1-00000004-0000000000000013.jsonl", r.journal);
+	rig_spill(p, SPAN_LIT("{\"v\":1,\"node\":\"gw-1\",\"boot\":4,\"se"));
+}
+static void
 t_name(void)
 {
 	char to[512];
@@ -327,6 +343,8 @@ a_journal_that_does_not_verify_is_not_appended_to(void **state)
 		{ "a changed signature",          t_sig,      "record 9: " },
 		{ "the segment before is cut",    t_old_end,  "does not end with a commit" },
 		{ "the segment before is gone",   t_old_gone, "record 5: missing" },
+		{ "the newest segment is gone",   t_new_gone, "ends at record 8, and " },
+		{ "all but an empty one is gone", t_begun_alone, "holds no commit, and the segment before it is not here" },
 		{ "a segment renamed",            t_name,     "missing" },
 		{ "a file that is no segment",    t_stranger, "notes.txt: not a segment" },
 		{ "another key",                  t_key,      "does not end with a commit that verifies" },

@@ -32,6 +32,31 @@ join(struct holds *h, unsigned who, uint64_t now_us)
 	return hold_join(h, span_str(name), now_us);
 }
 
+/* The last byte that fits is held, and one more is not: of all, and of one caller's. */
+static void
+both_caps_are_held_to_the_byte(void **state)
+{
+	struct holds *h = holds_new();
+	size_t all = h->cap_all, one = join(h, 1, 1);
+
+	(void)state;
+	h->cap_slot = all;
+	assert_false(hold_take(h, HOLD_SLOTS, 0, all + 1));
+	assert_true(hold_take(h, HOLD_SLOTS, 0, all));
+	assert_false(hold_take(h, HOLD_SLOTS, all, 1));
+	assert_int_equal(h->all, all);
+	hold_give(h, HOLD_SLOTS, all, all);
+	/* Of a caller two requests with half of it each. */
+	h->cap_slot = 1000;
+	assert_true(hold_take(h, one, 0, 500));
+	assert_true(hold_take(h, one, 0, 499));
+	assert_true(hold_take(h, one, 0, 1));
+	assert_false(hold_take(h, one, 0, 1));
+	assert_int_equal(h->slot[one], 1000);
+	assert_int_equal(h->all, 1000);
+	free(h);
+}
+
 /* Four thousand at once: each has a counter of its own, and the same one again. */
 static void
 each_identity_has_its_own(void **state)
@@ -172,6 +197,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_caps_are_held_to_the_byte),
 		cmocka_unit_test(each_identity_has_its_own),
 		cmocka_unit_test(who_finds_no_room_shares_for_a_while),
 		cmocka_unit_test(who_left_is_remembered),

@@ -368,6 +368,8 @@ static const struct {
 	{ "a size with 0x", HTTP_CHUNKED, 0, SPAN_LIT("0x3\r\nabc\r\n"), ERR_SYNTAX, "", 0 },
 	{ "a size with a space behind it", HTTP_CHUNKED, 0, SPAN_LIT("3 \r\nabc\r\n"), ERR_SYNTAX, "", 0 },
 	{ "a size with a space before it", HTTP_CHUNKED, 0, SPAN_LIT(" 3\r\nabc\r\n"), ERR_SYNTAX, "", 0 },
+	{ "another sign than CR behind the data", HTTP_CHUNKED, 0, SPAN_LIT("3\r\nabcX\n0\r\n\r\n"), ERR_SYNTAX, "abc", 0 },
+	{ "another sign than LF behind its CR", HTTP_CHUNKED, 0, SPAN_LIT("3\r\nabc\rX0\r\n\r\n"), ERR_SYNTAX, "abc", 0 },
 	{ "a size over 2^60", HTTP_CHUNKED, 0, SPAN_LIT("10000000000000003\r\nabc\r\n"), ERR_SYNTAX, "", 0 },
 	{ "a bare LF behind the size", HTTP_CHUNKED, 0, SPAN_LIT("3\nabc\r\n"), ERR_SYNTAX, "", 0 },
 	{ "a bare LF behind an extension", HTTP_CHUNKED, 0, SPAN_LIT("3;a\nabc\r\n"), ERR_SYNTAX, "", 0 },

@@ -218,6 +218,36 @@ an_attack_is_found_inside_harmless_text(void **state)
 	}
 }
 
+/* Wherever windows begin and end, word by word: one of them has most of the attack. */
+static void
+an_attack_over_the_edge_of_a_window_is_found(void **state)
+{
+	enum { WORDS = 64 }; /* of a window */
+	double least = 1;
+
+	(void)state;
+	for (size_t before = 0; before < WORDS; before++) {
+		struct span rest = span_str(harmless);
+		struct buf b;
+		buf_init(&b, 0);
+		for (int i = 0; i < 3; i++)
+			buf_str(&b, harmless);
+		for (size_t i = 0; i < before; i++) {
+			rest = rest.n ? rest : span_str(harmless);
+			buf_span(&b, span_next(&rest, ' '));
+			buf_putc(&b, ' ');
+		}
+		buf_str(&b, attack);
+		for (int i = 0; i < 3; i++)
+			buf_str(&b, harmless);
+		double now = inject_score(inject, buf_view(&b), INJECT_USER, UINT64_MAX).score;
+		least = now < least ? now : least;
+		buf_free(&b);
+	}
+	if (least < INJECT_BLOCK)
+		fail_msg("%.6f at the least", least);
+}
+
 /* A text of many windows has many chances to score high: the same worst window counts less
  * there. That ends, so that no length hides an attack. */
 static void
@@ -663,6 +693,7 @@ main(void)
 		cmocka_unit_test(words_of_one_script_stay),
 		cmocka_unit_test(pieces_are_the_whole),
 		cmocka_unit_test(an_attack_is_found_inside_harmless_text),
+		cmocka_unit_test(an_attack_over_the_edge_of_a_window_is_found),
 		cmocka_unit_test(a_long_text_is_asked_for_more_up_to_a_point),
 		cmocka_unit_test(long_instructions_for_somebody_are_far_below_suspect),
 		cmocka_unit_test(strong_attacks_do_not_tie),

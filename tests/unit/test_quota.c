@@ -228,6 +228,41 @@ a_calendar_admits_at_the_second_that_it_said(void **state)
 	}
 }
 
+/* A charge is admitted only where the clock lies in the window that was counted, to the
+ * millisecond. */
+static void
+a_charge_is_good_only_in_its_own_window(void **state)
+{
+	static const struct {
+		const char *name;
+		enum quota_window_kind kind;
+		enum quota_calendar calendar;
+		int64_t begins_ms,
+			ends_ms; /* of the window in which 1790000000 lies; 0: a bucket */
+	} rows[] = {
+		{ "a minute's bucket", QUOTA_ROLLING, QUOTA_HOUR, 0, 0 },
+		{ "an hour", QUOTA_CALENDAR, QUOTA_HOUR, 1789999200000, 1790002800000 },
+		{ "a day", QUOTA_CALENDAR, QUOTA_DAY, 1789948800000, 1790035200000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct quota_dim d;
+		dim_set(&d, "p", 10, 60, 1);
+		d.span.kind = rows[i].kind;
+		d.span.calendar = rows[i].calendar;
+		d.at = cell_place(&d, 1790000000000, 1);
+		int64_t begins = rows[i].begins_ms, ends = rows[i].ends_ms;
+		if (rows[i].kind == QUOTA_ROLLING) {
+			begins = d.at.bucket * window_width_ms(&d);
+			ends = begins + window_width_ms(&d);
+		}
+		if (cell_in_time(&d, begins - 1) || !cell_in_time(&d, begins) ||
+			!cell_in_time(&d, ends - 1) || cell_in_time(&d, ends))
+			fail_msg("%s", rows[i].name);
+	}
+}
+
 /* A peer whose clock is ahead charged the next bucket: it counts. */
 static void
 a_peer_whose_clock_is_ahead_counts(void **state)
@@ -407,6 +442,7 @@ main(void)
 		cmocka_unit_test(a_moment_before_the_time_said_is_too_early),
 		cmocka_unit_test(a_window_is_empty_when_its_reset_says),
 		cmocka_unit_test(a_calendar_admits_at_the_second_that_it_said),
+		cmocka_unit_test(a_charge_is_good_only_in_its_own_window),
 		cmocka_unit_test(a_peer_whose_clock_is_ahead_counts),
 		cmocka_unit_test(corrections_fall_where_the_charge_was),
 		cmocka_unit_test(threads_share_one_limit),
