@@ -473,6 +473,12 @@ $(B)/bench/tokens: tests/bench/tokens.c $(LIB)
 bench-tokens: $(B)/bench/tokens ranks ## MB a second of token counting, and what hostile texts cost
 	@for r in $(RANKS); do $(B)/bench/tokens $$r; done
 
+# Before a release; in about two minutes of two idle cores, once the tests are built.
+.PHONY: mutants
+mutants: deps ## bugs of one line that the tests must notice, tests/data/mutants.txt (MUTANTS="WORD…": those)
+	@$(MAKE) --no-print-directory all
+	@B=$(B) tests/support/mutants $(MUTANTS)
+
 .PHONY: lint
 lint: ## layers, headers that compile alone, warnings of gcc and clang, file sizes
 	@tests/support/lint
