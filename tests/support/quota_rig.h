@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "quota/quota.h"
+#include "quota/quota_private.h"
 #include "redis/redis_private.h"
 #include "support/redis_rig.h"
 
@@ -272,6 +272,22 @@ static inline void
 line_up(struct line *l, uint64_t deadline_us)
 {
 	line_up_at(l, server.url, deadline_us);
+}
+
+/* Nothing waits to be sent, and all that was sent is answered: what was let go is counted in
+ * the life that is, what was settled is settled. */
+static inline void
+line_done(struct line *l)
+{
+	uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+	bool done = false;
+
+	while (!done && clock_mono_us() < until) {
+		run_for(1000);
+		done = l->quota->nlate == 0 && lives_all_settled(l->quota) &&
+		       TAILQ_EMPTY(&l->redis->f->sent);
+	}
+	assert_true(done);
 }
 
 static inline void

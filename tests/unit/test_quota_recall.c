@@ -194,7 +194,7 @@ an_orphan_is_settled_at_its_reservation(void **state)
 	}
 	quota_settle(l.quota, &a[0].q, clock_mono_us());
 	quota_settle(l.quota, &a[3].q, clock_mono_us());
-	run_for(5000);
+	line_done(&l);
 	completed("ONE", &a[0].q);
 	journal_ends();
 	line_down(&l);
@@ -205,7 +205,7 @@ an_orphan_is_settled_at_its_reservation(void **state)
 	line_up(&l, RIG_PATIENT_US); /* settled before Redis is there: it waits */
 	quota_recall_settle(l.quota, r.orphans, clock_mono_us());
 	assert_true(run_until_up(l.redis, 2000000));
-	run_for(20000);
+	line_done(&l);
 	reserve(l.quota, &b, d, 3);
 	counts_are("charge", &b.q.dim[0], 105, 200); /* THREE's and its own */
 	counts_are("drop", &b.q.dim[1], 15, 20);
@@ -237,7 +237,7 @@ an_orphan_of_another_life_is_spent_in_this_one(void **state)
 	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
 	quota_recall_settle(l.quota, r.orphans, clock_mono_us());
-	run_for(20000);
+	line_done(&l);
 	reserve(l.quota, &b, d, 3);
 	counts_are("charge", &b.q.dim[0], 100, 100);
 	counts_are("drop", &b.q.dim[1], 10, 10);
@@ -286,7 +286,7 @@ what_ended_with_redis_is_counted_again(void **state)
 		for (size_t k = 0; k < 4; k++)
 			a[0].q.dim[k].actual = d[k].span.kind == QUOTA_IN_FLIGHT ? 0 : USED;
 		quota_settle(l.quota, &a[0].q, clock_mono_us());
-		run_for(5000);
+		line_done(&l);
 		completed("ONE", &a[0].q);
 		journal_ends();
 		line_down(&l);
@@ -299,10 +299,15 @@ what_ended_with_redis_is_counted_again(void **state)
 			quota_recall_settle(l.quota, r.orphans, clock_mono_us());
 			quota_recall_free(&r);
 			assert_true(run_until_up(l.redis, 2000000));
-			run_for(20000);
+			line_done(&l);
 			if (n == rows[i].empties && rows[i].late) {
+				uint64_t was = redis_life(l.redis)->epoch,
+					 until = clock_mono_us() + RIG_PATIENT_US;
 				redis_rig_do(&server, "FLUSHALL");
-				run_for(200000); /* two beats */
+				while (redis_life(l.redis)->epoch == was &&
+					clock_mono_us() < until)
+					run_for(1000); /* it looks every 100 ms */
+				line_done(&l);
 			}
 			if (n < rows[i].starts)
 				line_down(&l);
