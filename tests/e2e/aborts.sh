@@ -8,4 +8,4 @@ EDGE=$EDGE ADMIN=$ADMIN PROVIDER=$PROVIDER TOKEN=$(token) node "$here/aborts.mjs
 cat "$D/aborts.log"
 grep -q '^not ok' "$D/aborts.log" && failed=1
 settled
-is "each left a completion that says so" "$(cat "$JOURNAL"/* | grep -c '"client_abort"')" 2
+final is "each left a completion that says so" "$(cat "$JOURNAL"/* | grep -c '"client_abort"')" 2

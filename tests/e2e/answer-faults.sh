@@ -181,7 +181,7 @@ is "trailers stay behind" "$status $(grep -c 'example.org' "$D/.said") $(jq -r '
 # A stream: of each what was whole before it goes, its error event, no normal end.
 broken() { # NAME CODE TEXT
 	is "$1" "$(event_code) $(text)" "$2 $3"
-	is "$1: no normal end, nothing of what was held" "$(grep -cE 'DONE|finish_reason":"stop|jane|536' "$D/.said")" 0
+	final is "$1: no normal end, nothing of what was held" "$(grep -cE 'DONE|finish_reason":"stop|jane|536' "$D/.said")" 0
 }
 say=$(events 'it is. ' 'to jane.' 'doe@exam')
 ask_with "$(body "$say$nl$nl$ended" '{"cut_after_bytes":420}')" true

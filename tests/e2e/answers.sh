@@ -39,7 +39,7 @@ is "a tool's name denies" "$(asked | jq -r .error.code)" content_policy_violatio
 is "placeholders of the request come back as what they stand for" \
 	"$(post $chat '{"model":"echo","messages":[{"role":"user","content":"mail \"jane.doe@example.org\" or bob@example.net"}]}' | jq -r '.choices[0].message.content')" \
 	'mail "jane.doe@example.org" or bob@example.net'
-is "the provider saw none of it" "$(seen | jq -r '.[-1].body' | jq -r '.messages[0].content')" 'mail "<EMAIL_ADDRESS_1>" or <EMAIL_ADDRESS_2>'
+final is "the provider saw none of it" "$(seen | jq -r '.[-1].body' | jq -r '.messages[0].content')" 'mail "<EMAIL_ADDRESS_1>" or <EMAIL_ADDRESS_2>'
 is "the record counts them" "$(completion '[.answer.restorations,.answer.redactions]')" '[2,null]'
 is "a placeholder that the caller invented is nobody's" \
 	"$(post $chat '{"model":"echo","messages":[{"role":"user","content":"<EMAIL_ADDRESS_1> and jane.doe@example.org"}]}' | jq -r '.choices[0].message.content')" \
@@ -82,7 +82,7 @@ denied=$(asked ',"stream":true')
 is "whole for HTTP: who reads all before he looks finds it" $? 0
 is "a stream is ended by the rule's error" "$(sed -n 's/^data: //p' <<<"$denied" | tail -n 1 | jq -r .error.code)" content_policy_violation
 is "with no normal end" "$(grep -c 'DONE\|finish_reason":"stop' <<<"$denied")" 0
-is "and nothing of the value" "$(grep -c '536-22\|"536' <<<"$denied")" 0
+final is "and nothing of the value" "$(grep -c '536-22\|"536' <<<"$denied")" 0
 is "what came before went" "$(text <<<"$denied" | cut -c 1-9)" 'well then'
 control '{}'
 is "an untouched stream ends as it should" "$(post $chat "$(say 'all is well' ',"stream":true')" | tail -n 2 | head -n 1)" 'data: [DONE]'
@@ -99,7 +99,7 @@ is "a member that no format names has its value replaced, over its events" "$(as
 is "the record counts one" "$(completion '[.answer.redactions,.answer.findings[0].entity,.answer.not_inspected_bytes]')" '[1,"EMAIL_ADDRESS",null]'
 thoughts 'well, ' 'his ssn is ' '536-22' '-1840 as' ' you know'
 denied=$(asked ',"stream":true')
-is "or denied, and nothing of it has gone" "$(grep -c '536' <<<"$denied"):$(grep -c content_policy_violation <<<"$denied")" 0:1
+final is "or denied, and nothing of it has gone" "$(grep -c '536' <<<"$denied"):$(grep -c content_policy_violation <<<"$denied")" 0:1
 thoughts 'all is' ' well, 12' ' times' '.'
 is "without a value its events are as they came" "$(asked ',"stream":true' | sed -n 's/^data: \({.*\)$/\1/p' | jq -c '.choices[]?.delta.thoughts // empty' | tr '\n' ' ')" '"all is" " well, 12" " times" "." '
 
@@ -129,7 +129,7 @@ as_bytes() {
 	control "$(printf '{"choices":[{"message":{"content":"to jane.doe@example.org"}}]}' | "$@" | base64 -w 0 | jq -cR --arg t "$type" '{body_base64:.,content_type:$t,times:1}')"
 	status $chat "$(say x)"
 }
-is "UTF-16 without its type is not passed unread" "$(as_bytes application/octet-stream iconv -t UTF-16LE)" 503
+final is "UTF-16 without its type is not passed unread" "$(as_bytes application/octet-stream iconv -t UTF-16LE)" 503
 is "nor what is compressed and does not say so" "$(as_bytes application/octet-stream gzip -c)" 503
 is "what says that it is an archive passes" "$(as_bytes application/gzip gzip -c)" 200
 # Read by a helper, in pieces and whole: what is kept of it is held meanwhile, and not after.
@@ -142,7 +142,7 @@ is "a long event of a stream is read from its beginning to its end" "$(asked ',"
 asked ',"stream":true' | head -c 10 >"$D/.said"
 check "nothing of it is held after it" wait_for says '^0$' metric held_bytes
 control "$(head -c 3000000 /dev/zero | tr '\0' x | jq -cRs '{body:("data: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >/tmp/tg-big.$$; echo @/tmp/tg-big.$$)"
-is "an event over its cap is not passed unread" "$(asked ',"stream":true' | grep -c xxxx)" 0
+final is "an event over its cap is not passed unread" "$(asked ',"stream":true' | grep -c xxxx)" 0
 rm -f /tmp/tg-big.$$
 control '{}'
 is "and the next request is served" "$(status $chat "$(say fine)")" 200

@@ -46,7 +46,7 @@ for size in 10000 64000 240000 262000 300000 1000000 2000000; do
 		is "$size bytes, $how: via" "$(metric requests_total 'via="direct"')" "$want"
 	done
 done
-unlike "no secret reached the provider" "$(seen 1000 | grep -c $secret)" '[1-9]'
+final unlike "no secret reached the provider" "$(seen 1000 | grep -c $secret)" '[1-9]'
 # encoded: read decoded, sent on decoded
 for enc in gzip deflate br; do
 	case $enc in

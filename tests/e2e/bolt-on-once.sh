@@ -44,7 +44,7 @@ denied() {
 	is "$1: neither: 404" "$status" 404
 	req GET /v1/models -H "$ai" -H "$auth" -H 'connection: upgrade' -H 'upgrade: some'
 	is "$1: a tunnel: 501" "$status" 501
-	is "$1: none of it reached the provider" "$(seen 9)" '[]'
+	final is "$1: none of it reached the provider" "$(seen 9)" '[]'
 	first=$(curl -s -o /dev/null -w '%{http_code} ' "$EDGE/free" -H 'host: www.example.com' --next -s -o /dev/null -w '%{http_code} ' -d "$chat" -H "$ai" "$EDGE/v1/chat/completions" --next -s -o /dev/null -w '%{http_code}' -H 'host: www.example.com' "$EDGE/free")
 	is "$1: each request of a connection is decided for itself" "$first" "${2:-200 401 200}"
 	forget

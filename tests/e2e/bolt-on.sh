@@ -33,9 +33,9 @@ is "the policy's backend is obeyed, not this file's routing" "$status" 200
 like "it was anthropic's" "$(seen)" 'sk-provider-anthropic'
 control '{"headers":{"set-cookie":"a=provider","x-ratelimit-foo":"provider","openai-organization":"provider"}}'
 req GET /v1/models -H "$ai" -H "$auth"
-unlike "nothing of the provider's account comes back, direct" "$head" 'provider'
+final unlike "nothing of the provider's account comes back, direct" "$head" 'provider'
 req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -d "$chat"
-unlike "nothing of the provider's account comes back, by the relay" "$head" 'provider'
+final unlike "nothing of the provider's account comes back, by the relay" "$head" 'provider'
 req GET /site/x -H 'host: www.example.com'
 is "the site's own provider backend is guarded" "$status" 503
 control '{}'
@@ -72,7 +72,7 @@ for path in /v1/chat/completions //v1/chat/completions /./v1/chat/completions /%
 	req POST "$path" -H 'host: www.example.com' -H "$auth" -H "$json" -H 'x-tollgate-decision: permit' -d "$chat"
 	unlike "$path of another host does not reach the key" "$status$body" '^200.*object'
 done
-is "none of those reached a provider" "$(seen 1000 | grep -c serial)" "$before"
+final is "none of those reached a provider" "$(seen 1000 | grep -c serial)" "$before"
 req POST /v1/chat/completions -H 'host: ai.example.com.x' -H "$auth" -H "$json" -d "$chat"
 is "a host that only looks like it does not either" "$status" 503
 req POST /v1/chat/completions -H 'host: ai.example.com.' -H "$auth" -H "$json" -d "$chat"

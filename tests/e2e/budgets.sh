@@ -181,7 +181,7 @@ ask
 is "whoever shares one of them too" "$status" 429
 as '{"sub":"cat","team":"roles","roles":["green"]}'
 ask
-is "the refusal took nothing of the other" "$status $(header x-ratelimit-remaining-requests)" "200 2"
+final is "the refusal took nothing of the other" "$status $(header x-ratelimit-remaining-requests)" "200 2"
 as '{"sub":"coy","team":"roles","roles":[]}'
 ask
 is "who has none is not counted" "$status $(header x-ratelimit-limit-requests)" "200 "
@@ -266,7 +266,7 @@ control '{"body":"{\"created\":1,\"data\":[{\"url\":\"u\"},{\"url\":\"u\"}]}"}'
 draw drawer ',"n":2'
 is "as many as are asked for" "$status $(last '.limits[0].taken')" "200 8000000"
 draw drawer
-is "and no more than the limit" "$status $(code)" "429 insufficient_quota"
+final is "and no more than the limit" "$status $(code)" "429 insufficient_quota"
 as '{"sub":"ike","team":"least"}'
 draw painter ',"n":2'
 is "one in tokens as an answer without a cap" "$status $(last .prompt.reserved_output_tokens)" "200 8192"

@@ -43,7 +43,7 @@ so_many 200 100
 load_end
 only "the daemon killed under load: 200, 403 and 503, save connections that were cut" '200|403|503|cut|refused'
 check "some requests met no daemon" test "$(said 503)" -gt 0
-is "nothing passed unread while it was gone" "$(leaks)" 0
+final is "nothing passed unread while it was gone" "$(leaks)" 0
 passes() { req POST "$1" -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d "$2"; [ "$status" = 200 ]; }
 check "with it back, requests pass" wait_for passes /api/direct/after '{}'
 check "the journal verifies after the kill" verifies "$JOURNAL" "$AUDIT_KEY"
@@ -58,7 +58,7 @@ daemon_start
 so_many 200 100
 load_end
 only "the daemon stopped under load: 200, 403 and 503" '200|403|503'
-is "nothing passed unread" "$(leaks)" 0
+final is "nothing passed unread" "$(leaks)" 0
 check "the journal verifies after the stop" verifies "$JOURNAL" "$AUDIT_KEY"
 
 # nobody there

@@ -7,7 +7,7 @@ EDGE=$EDGE TOKEN=$(token) node "$here/http2.mjs" >"$D/http2.log" 2>&1 || echo "n
 cat "$D/http2.log"
 grep -q '^not ok' "$D/http2.log" && failed=1
 all=$(seen 100)
-unlike "no trailer reached the provider" "$all" 'x-trailer|leaked'
+final unlike "no trailer reached the provider" "$all" 'x-trailer|leaked'
 like "what came late arrived" "$all" 'came late'
 unlike "the host that was not meant saw nothing" "$all" 'hosted.other'
 log=$(cat "$D/haproxy.log")

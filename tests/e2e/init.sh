@@ -109,7 +109,7 @@ is "own-origins is real: any page reads the answer" "$(header access-control-all
 is "the condition that it names leaves the gate's answers alone" "$(header x-spared)" ''
 req GET / -H 'host: www.example.com'
 is "and fits the others" "$(header x-spared)" yes
-is "a second frontend that never asks gets nothing of the provider" \
+final is "a second frontend that never asks gets nothing of the provider" \
 	"$(curl -s -o "$D/second" -w '%{http_code}' --unix-socket "$D/second.sock" http://www.example.com/v1/models)" 503
 
 # clients come in by two frontends, as :80 and :443 are: each is named, each has the stanza

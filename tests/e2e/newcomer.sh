@@ -124,6 +124,6 @@ like "with the company's key" "$(cat "$D/seen")" 'sk-the-company'
 like "it is ready" "$(cat "$D/requests.out")" '^ready'
 is "the site is as it was" "$(cat "$D/site")" site
 is "the key's backend is guarded" "$(cat "$D/unguarded")" 503
-like "the records verify" "$(cat "$D/proof.out")" '^ok node='
+final like "the records verify" "$(cat "$D/proof.out")" '^ok node='
 like "init has nothing left to do" "$(cat "$D/again")" 'Nothing to do'
 exit $failed

@@ -124,7 +124,7 @@ like "decide knows the policy" "$(cat "$D/out")" '"decision": "permit"'
 
 # ---- what the next start would refuse ----
 tg audit verify
-is "the journal verifies, and nothing more is said" "$? $(cat "$D/err")" "0 "
+final is "the journal verifies, and nothing more is said" "$? $(cat "$D/err")" "0 "
 for name in notes.txt "$(basename "$(find "$JOURNAL" -name '*.jsonl' | sort | tail -1)").bak" other-00000001-0000000000000001.jsonl; do
 	: >"$JOURNAL/$name"
 	tg check

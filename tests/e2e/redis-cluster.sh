@@ -61,7 +61,7 @@ at 0 -c del acme:incidents >/dev/null
 mirrored() { [ "$(metric audit_stream_behind_records)" = 0 ]; }
 check "the records are mirrored" wait_for mirrored
 cd "$D" || exit 1
-check "and verify, of every node, as the configuration's user" "$build/tollgate" audit verify -c "$D/tollgate.yaml" \
+final check "and verify, of every node, as the configuration's user" "$build/tollgate" audit verify -c "$D/tollgate.yaml" \
 	--redis "redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))" --journal "$JOURNAL" --public-key "$AUDIT_KEY"
 
 # ---- keys and limits at run time ----

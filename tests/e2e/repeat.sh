@@ -5,6 +5,7 @@
 . "$root/tests/support/repeat.bash"
 
 # ---- a run ----
+export UNSTABLE_LOG=$D/unstable.log
 put() { cat >"$D/$1"; }
 up=$(sed 's#[^/]*#..#g; s#^../##' <<<"$here") # from here to the root of the file system
 tried() { "$root/tests/e2e/run" --lanes 2 "${@/#/$up$D/}" >"$D/said" 2>&1; }
@@ -14,16 +15,17 @@ put once.sh <<<'touch "$0.tried"; echo "ok - first"; if [ -e "$0.again" ]; then 
 put less.sh <<<'if [ -e "$0.again" ]; then echo "ok - second"; else touch "$0.again"; echo "ok - first"; echo "ok - second"; echo "not ok - then"; fi; echo "# logs: $0.d"'
 put skips.sh <<<'if [ -e "$0.again" ]; then echo "ok - first"; echo "ok - then"; echo "skip - it: not here"; else touch "$0.again"; echo "ok - first"; echo "not ok - then"; fi; echo "# logs: $0.d"'
 put hangs.sh <<<'if [ -e "$0.again" ]; then echo "ok - it"; else touch "$0.again"; echo "not ok - it"; fi'
+put final.sh <<<'if [ -e "$0.again" ]; then echo "ok - it"; else touch "$0.again"; echo "ok - it"; echo "not ok - it went unread"; echo "# final"; echo "# logs: $0.d"; fi'
 put crash.sh <<<'if [ -e "$0.again" ]; then echo "ok - it"; else touch "$0.again"; echo "ok - it"; exit 139; fi'
-put chain.sh <<<'if [ -e "$0.again" ]; then echo "ok - it"; else touch "$0.again"; echo "not ok - the journal verifies"; fi'
 tried good.sh once.sh
 is "one that fails once is no failure" "$?" 0
 is "and is counted" "$(tail -n 1 "$D/said")" "3 passed, 0 failed, 0 skipped, 1 unstable"
 like "by name, with what failed" "$(cat "$D/said")" '^unstable - once.sh: then$'
+like "with its date and ring where the last runs' are" "$(cat "$UNSTABLE_LOG")" '^20[0-9-]{8}T[0-9:]{5}Z e2e with HAProxy [0-9.]+, load [0-9.]+: once.sh: then$'
 like "whose first lines are kept" "$(cat "$D/said")" '^not ok - once.sh: then$'
 tried good.sh bad.sh
 is "one that fails twice is a failure" "$? $(tail -n 1 "$D/said")" "1 1 passed, 1 failed, 0 skipped"
-for f in crash chain; do
+for f in crash final; do
 	tried good.sh $f.sh
 	like "not repeated: $f" "$? $(tail -n 1 "$D/said")" '^1 [12] passed, 1 failed, 0 skipped$'
 done
@@ -44,11 +46,11 @@ is "nor any where many fail" "$? $(tail -n 1 "$D/said")" "1 5 passed, 5 failed, 
 
 # ---- what a file leaves ----
 mkdir "$D/left"
-for text in 'not ok - a: the answer is another' 'not ok - a: no request reached the provider unread, of 9' 'not ok - a: no report of a sanitizer' \
-	'not ok - a: none of those reached a provider' 'not ok - a: nothing of it stands in a log' 'not ok - a: the provider saw none of it' \
-	'not ok - a: ended with 139 before its last check' 'ok - a: fine'; do
-	printf '%s\n' "$text" "# logs: $D/left" >"$D/output"
-	check "of these one is repeated: $text" test "$(repeatable "$D/output"; echo $?)" = "$([[ $text = *another ]]; echo $?)"
+said_by() { bash -c '. "$1/lib.sh"; '"$1" - "$here" | sed 's/^# logs: .*//'; echo "# logs: $D/left"; } # what a file of that prints
+for text in 'not_ok "the answer is another"' 'final not_ok "it went unread"' 'final is "none of it went" 1 0' \
+	'check "the journal verifies" verifies /nowhere /nowhere' 'ok fine'; do
+	said_by "$text" >"$D/output"
+	check "of these one is repeated: $text" test "$(repeatable "$D/output"; echo $?)" = "$([[ $text = *another* ]]; echo $?)"
 done
 printf 'not ok - a: another\n# logs: %s\n' "$D/left" >"$D/output"
 for line in 'ERROR: AddressSanitizer: heap-use-after-free' 'stack: tollgate ended by itself, 1 times' 'x.c:9: runtime error: shift'; do

@@ -38,10 +38,10 @@ kill -TERM "$pid"
 check "told twice, it ends before what it has accepted" wait_for gone "$pid"
 kill -CONT "$redis"
 like "and says so" "$(last_log)" 'event=stopped'
-is "nothing that was permitted has no completion" "$(open_decisions)" 0
+final is "nothing that was permitted has no completion" "$(open_decisions)" 0
 like "which says why" "$(cat "$JOURNAL"/*)" 'the daemon stopped'
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
-unlike "no sanitizer has anything to say" "$(cat "$D/tollgate.log")" 'Sanitizer|runtime error'
+final unlike "no sanitizer has anything to say" "$(cat "$D/tollgate.log")" 'Sanitizer|runtime error'
 
 # while it starts
 serve() { "$build/tollgate" serve -c "$1" </dev/null >>"$D/tollgate.log" 2>&1 & pid=$!; }

@@ -41,7 +41,7 @@ is "a provider's key is nobody's" "$status" 401
 req POST "/api/direct/x?token=$token" -H "$json" -d '{}'
 is "a parameter that no entry names" "$status" 401
 like "HAProxy's log has the path alone" "$(grep -c ' POST /api/direct/x HTTP' "$D/haproxy.log")" '^[1-9]'
-is "nothing of it is in a log, the journal or the stream" \
+final is "nothing of it is in a log, the journal or the stream" \
 	"$(grep -raoE "${token:0:40}" "$D"/*.log "$JOURNAL" | wc -l) $(redis-cli -s "${REDIS#unix:}" xrange tollgate:audit:a - + | grep -c "${token:0:40}")" "0 0"
 check "the records verify" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

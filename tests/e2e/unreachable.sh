@@ -30,7 +30,7 @@ as large
 { printf '{"model":"echo","max_tokens":6500,"messages":[{"role":"user","content":"'; head -c 300000 /dev/zero | tr '\0' y; printf '"}]}'; } >"$D/large"
 req POST /v1/chat/completions -H "$auth" -H "$json" --data-binary "@$D/large"
 is "one that the relay reads" "$status $(header x-should-retry) $(grep -o limit_unreachable <<<"$body")" "403 false limit_unreachable"
-is "the provider sees none of them" "$(seen 5)" "[]"
+final is "the provider sees none of them" "$(seen 5)" "[]"
 is "no counter of theirs is above 0" "$(for k in $(comm -13 <(echo "$before") <(counters)); do redis-cli -s "${REDIS#unix:}" get "$k"; done 2>/dev/null | awk '$1 > 0' | wc -l)" 0
 
 as patient

@@ -47,7 +47,7 @@ like "of a refused request too" "$(cat "$D/haproxy.log")" ' POST /nowhere/plain 
 is "where something was found, or nothing was read, it says so" \
 	"$(grep -oE 'POST <(redacted|unread)> HTTP|TRACE - HTTP' "$D/haproxy.log" | sort | uniq -c | tr -s ' \n' ' ')" \
 	' 6 POST <redacted> HTTP 1 POST <unread> HTTP 2 TRACE - HTTP ' # TRACE: the stack's own, too
-is "nothing of it stands in a log, the journal or the stream" \
+final is "nothing of it stands in a log, the journal or the stream" \
 	"$(grep -rlE 'jane.doe' "$D"/*.log "$JOURNAL"; redis-cli -s "${REDIS#unix:}" xrange tollgate:audit:a - + | grep -c jane.doe)" 0
 as_shipped
 killed tollgate

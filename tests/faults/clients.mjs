@@ -1,7 +1,7 @@
 // Clients that go away at every phase, send slowly, or send too much at once:
 // the provider's connection ends soon, everything held is given back, the record
 // says what happened.
-import { Stack, test, load, sleep, check, is, note, net, http, short, slow, until, peakKb, SECRET } from "./lib.mjs";
+import { Stack, test, load, sleep, check, final, is, note, net, http, short, slow, until, peakKb, SECRET } from "./lib.mjs";
 
 const WORDS = "one two three four five six seven eight nine ten eleven twelve";
 
@@ -155,7 +155,7 @@ await test(async () => {
 	check("some pass, some do not", by[200] > 0 && by[503] > 0, JSON.stringify(by));
 	check("memory is capped", peak < 200 * 1024 * slow, `${peak} KB`);
 	const arrived = (await s.seen()).filter((q) => q.path === "/api/relay/big");
-	check(`each of ${arrived.length} that reached the provider is whole`, arrived.length === by[200] && arrived.every((q) => q.body === twoMb), `${by[200]} answered`);
+	final(check(`each of ${arrived.length} that reached the provider is whole`, arrived.length === by[200] && arrived.every((q) => q.body === twoMb), `${by[200]} answered`));
 	await s.idle("nothing is held afterwards");
 	is("a large body passes again", (await s.request({ path: "/api/relay/big", body: twoMb, chunked: true })).status, 200);
 	await s.verified("journal and stream verify");

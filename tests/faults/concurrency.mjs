@@ -1,7 +1,7 @@
 // 64 requests at once against limits that admit exactly k: never more than k
 // reach the provider, with Redis, with two daemons on it, and in one process. Nor do
 // more where bodies are held back over windows and end at once.
-import { Stack, test, sleep, until, check, is, note, short, net } from "./lib.mjs";
+import { Stack, test, sleep, until, check, final, is, note, short, net } from "./lib.mjs";
 
 const LIMIT = 100000, REQUESTS = 11;
 
@@ -44,7 +44,7 @@ await test(async () => {
 			await s.control({});
 			const seen = (await s.seen()).length, good = results.filter((r) => r.status === 200).length;
 			note(`${name}, ${what}: k ${k}, provider ${seen}, 200s ${good}, 429s ${results.filter((r) => r.status === 429).length}`);
-			check(`${name}, ${what}: tokens for ${k}: never more reach the provider`, seen <= k && seen === good, `${seen} seen, ${good} answered`);
+			final(check(`${name}, ${what}: tokens for ${k}: never more reach the provider`, seen <= k && seen === good, `${seen} seen, ${good} answered`));
 			check(`${name}, ${what}: and some do`, seen > 0);
 			check(`${name}, ${what}: the others are told when to come back`, results.filter((r) => r.status !== 200).every((r) => r.status === 429 && Number(r.headers["retry-after"]) > 0), ...results.filter((r) => ![200, 429].includes(r.status)).slice(0, 2).map((r) => JSON.stringify(r)));
 		}
@@ -54,7 +54,7 @@ await test(async () => {
 			const results = await Promise.all(Array.from({ length: 64 }, () => s.request({ ...spec, bearer })));
 			const seen = (await s.seen()).length, good = results.filter((r) => r.status === 200).length;
 			note(`${name}, ${what}: ${REQUESTS} allowed, provider ${seen}, 200s ${good}`);
-			check(`${name}, ${what}: never more than ${REQUESTS} requests`, seen <= REQUESTS && good === seen, `${seen} seen, ${good} answered`);
+			final(check(`${name}, ${what}: never more than ${REQUESTS} requests`, seen <= REQUESTS && good === seen, `${seen} seen, ${good} answered`));
 			check(`${name}, ${what}: and some pass`, seen > 0);
 			check(`${name}, ${what}: the others are 429`, results.every((r) => [200, 429].includes(r.status)), ...results.filter((r) => ![200, 429].includes(r.status)).slice(0, 2).map((r) => JSON.stringify(r)));
 		}
@@ -69,7 +69,7 @@ await test(async () => {
 			const statuses = await Promise.all(held.map((h) => h.status));
 			const seen = (await s.seen()).length;
 			note(`${name}, held back: provider ${seen}, ${statuses.join(" ")}`);
-			check(`${name}: bodies held back over three windows: one window's worth reaches the provider`, seen > 0 && seen <= 5, `${seen}`);
+			final(check(`${name}: bodies held back over three windows: one window's worth reaches the provider`, seen > 0 && seen <= 5, `${seen}`));
 			check(`${name}: the others are 429`, statuses.filter((x) => x === 429).length === held.length - seen);
 		}
 		await s.idle(`${name}: nothing is left over`);

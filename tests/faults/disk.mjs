@@ -1,6 +1,6 @@
 // The journal's disk is full: audit_unavailable or permitted, as the policy says;
 // nothing that was denied reached the provider; room again is noticed by itself.
-import { Stack, test, load, sleep, check, is, note, skip, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, fs, path, execFileSync, short, slow, until, gone, alive } from "./lib.mjs";
+import { Stack, test, load, sleep, check, final, is, note, skip, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, fs, path, execFileSync, short, slow, until, gone, alive } from "./lib.mjs";
 
 const run = (command, ...args) => execFileSync(command, args, { stdio: ["ignore", "pipe", "pipe"] }).toString();
 // How a disk gets full: a small file system of its own, or a limit on file sizes.
@@ -64,14 +64,14 @@ await test(async () => {
 				note(`${n}: while full ${tally(full)}; in all ${tally(results)}`);
 				const after = l.since(again);
 				check(`${n}: everything is served again`, after.length > 0 && after.every((x) => x.outcome === "wanted"), tally(after), ...examples(after, "503"), ...examples(after, "other"));
-				is(`${n}: nothing is lost`, c.lost, 0);
+				final(is(`${n}: nothing is lost`, c.lost, 0));
 				const allowed = full.filter((x) => x.want === 200);
 				if (outcome === "deny") {
 					check(`${n}: while full every permitted request is refused, ${allowed.length} times`, allowed.length > 0 && allowed.every((x) => x.status === 503), ...allowed.filter((x) => x.status !== 503).slice(0, 3).map((x) => JSON.stringify(x)));
 					check(`${n}: as audit_unavailable`, allowed.filter((x) => x.text.includes("audit_unavailable")).length > allowed.length / 2, allowed[0]?.text);
 					const seen = JSON.stringify(await s.seen());
 					const reached = full.filter((x) => x.status === 503 && x.text.includes("audit_unavailable") && seen.includes(`${x.tag} `));
-					check(`${n}: none of those reached the provider`, reached.length === 0, ...reached.slice(0, 3).map((x) => JSON.stringify(x)));
+					final(check(`${n}: none of those reached the provider`, reached.length === 0, ...reached.slice(0, 3).map((x) => JSON.stringify(x))));
 					everyAnswerRecorded(s, n, results);
 				} else {
 					check(`${n}: while full every permitted request is served, ${allowed.length} times`, allowed.length > 0 && allowed.every((x) => x.outcome === "wanted"), ...allowed.filter((x) => x.outcome !== "wanted").slice(0, 3).map((x) => JSON.stringify(x)));

@@ -1,6 +1,6 @@
 // HAProxy reloads (SIGUSR2 to its master) under load: no request is lost, nothing
 // passes unread. $HAPROXY_BIN names the version.
-import { Stack, test, load, until, check, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, short } from "./lib.mjs";
+import { Stack, test, load, until, check, final, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, short } from "./lib.mjs";
 
 await test(async () => {
 	const s = Stack.up();
@@ -20,7 +20,7 @@ await test(async () => {
 		const results = await l.stop();
 		const c = outcomes(results);
 		note(`${how}: ${tally(results)}`);
-		check(`${how}: no request is lost`, c.lost === 0, ...examples(results, "lost"));
+		final(check(`${how}: no request is lost`, c.lost === 0, ...examples(results, "lost")));
 		check(`${how}: none is refused`, c["503"] === 0, ...examples(results, "503"));
 		check(`${how}: none is cut`, c.cut === 0, ...examples(results, "cut"));
 		check(`${how}: none is answered otherwise`, c.other === 0, ...examples(results, "other"));

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { Stack, test, sleep, check, is, note, root, short, until, policyText } from "./lib.mjs";
+import { Stack, test, sleep, check, final, is, note, root, short, until, policyText } from "./lib.mjs";
 
 // A recogniser that is to answer has time for it. One that is not is given up by its own timeout:
 // long before agent.deadline, whose refusal would have another code.
@@ -64,7 +64,7 @@ async function judge(s, name, results, { strictMay, carefulMay }) {
 	note(`${name}: in ${Math.max(...results.map((r) => r.ms)).toFixed(0)} ms at most`);
 	check(`${name}: a refusal says why`, results.filter((r) => r.strict && r.status === 503).every((r) => r.body.includes("classifier_unavailable")), results.find((r) => r.status === 503 && !r.body.includes("classifier_unavailable"))?.body);
 	const leaked = (await s.seen()).filter((q) => q.body?.includes(NAME));
-	check(`${name}: no name reached the provider`, leaked.length === 0, JSON.stringify(leaked[0]));
+	final(check(`${name}: no name reached the provider`, leaked.length === 0, JSON.stringify(leaked[0])));
 }
 
 await test(async () => {

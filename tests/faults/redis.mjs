@@ -1,6 +1,6 @@
 // Redis stops, dies, comes back empty, answers slowly: the policy's declared
 // outcome, in time; then the circuit closes and the stream catches up.
-import { Stack, test, load, sleep, check, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, short, slow, until } from "./lib.mjs";
+import { Stack, test, load, sleep, check, final, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, short, slow, until } from "./lib.mjs";
 
 const IN_TIME = 2500; // ms: redis.deadline and agent.deadline are far below; a hang is far above
 
@@ -71,7 +71,7 @@ await test(async () => {
 		const results = await l.stop();
 		const c = outcomes(results);
 		note(`${n("slow")}: ${tally(results)}`);
-		is(`${n("slow")}: nothing is lost or cut`, c.lost + c.cut, 0);
+		final(is(`${n("slow")}: nothing is lost or cut`, c.lost + c.cut, 0));
 		check(`${n("slow")}: answers and 503s only`, c.other === 0, ...examples(results, "other"));
 		if (outcome === "deny") check(`${n("slow")}: some are refused`, c["503"] > 0);
 		if (outcome === "permit") check(`${n("slow")}: none is refused`, c["503"] === 0, ...examples(results, "503"));
@@ -86,7 +86,7 @@ await test(async () => {
 		await sleep(500);
 		const v = s.verify();
 		note(`after FLUSHALL: ${v.text.trim().replaceAll("\n", " | ")}`);
-		check(`${n("flushed")}: the journal verifies, and what the stream lost is said or filled in`, /^ok .*source=journal/m.test(v.text) && (v.code === 0 || /^bad .*source=(stream|redis)/m.test(v.text)), v.text);
+		final(check(`${n("flushed")}: the journal verifies, and what the stream lost is said or filled in`, /^ok .*source=journal/m.test(v.text) && (v.code === 0 || /^bad .*source=(stream|redis)/m.test(v.text)), v.text));
 		is(`${n("flushed")}: requests are served`, (await s.request({ body: s.chat("x") })).status, 200);
 		await s.idle(`${n("over")}: nothing is left over`);
 		s.down();

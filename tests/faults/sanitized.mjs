@@ -1,7 +1,7 @@
 // Twenty seconds of everything with sanitized programs: mixed load, clients that
 // vanish, reloads, Redis stopped, a provider that cuts, the drain at the end. No
 // sanitizer has anything to say.
-import { Stack, test, load, sleep, check, is, note, outcomes, tally, examples, nothingUnread, net, fs, gone, policyText, until } from "./lib.mjs";
+import { Stack, test, load, sleep, check, final, is, note, outcomes, tally, examples, nothingUnread, net, fs, gone, policyText, until } from "./lib.mjs";
 
 await test(async () => {
 	const s = Stack.up({ shipped: true, config: "workers: 4\nrelay: {ticket_ttl: 3s}\n" });
@@ -35,7 +35,7 @@ await test(async () => {
 	const results = await l.stop();
 	note(tally(results));
 	const c = outcomes(results);
-	is("no request is lost", c.lost, 0);
+	final(is("no request is lost", c.lost, 0));
 	check("answers, cuts and 503s only", c.other === 0, ...examples(results, "other"));
 	check("served to the end", results.slice(mark).filter((r) => r.outcome === "wanted").length > 0, tally(results.slice(mark)));
 	await nothingUnread(s, "sanitized", results);
@@ -49,7 +49,7 @@ await test(async () => {
 		const text = s.log(name);
 		const reports = text.match(/(WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|runtime error:).*/g) ?? [];
 		const at = text.search(/WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|runtime error:/);
-		check(`${name}: no report of a sanitizer`, reports.length === 0, `${reports.length} reports`, text.slice(at, at + 3000));
+		final(check(`${name}: no report of a sanitizer`, reports.length === 0, `${reports.length} reports`, text.slice(at, at + 3000)));
 	}
 	check("the daemon said that it stopped", /stopped/.test(s.log()), s.log().slice(-300));
 });
