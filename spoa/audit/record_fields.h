@@ -155,6 +155,7 @@
   X(PROMPT_UNREADABLE,             "prompt.",            "unreadable",             FLAG,    DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_ESTIMATED_INPUT_TOKENS, "prompt.",            "estimated_input_tokens", INTEGER, DECISION,   "quota",    V_PROMPT_TOKENS,        NULL) \
   X(PROMPT_TOKENS_EXACT,           "prompt.",            "tokens_exact",           FLAG,    DECISION,   "quota",    V_COUNT,                NULL) \
+  X(PROMPT_TOKENS_BY_BYTES,        "prompt.",            "tokens_by_bytes",        FLAG,    DECISION,   "quota",    V_COUNT,                NULL) \
   X(PROMPT_RESERVED_INPUT_TOKENS,  "prompt.",            "reserved_input_tokens",  INTEGER, DECISION,   "quota",    V_COUNT,                NULL) \
   X(PROMPT_RESERVED_OUTPUT_TOKENS, "prompt.",            "reserved_output_tokens", INTEGER, DECISION,   "quota",    V_COUNT,                NULL) \
   X(PROMPT_TEXT,                   "prompt.",            "text",                   TEXT,    DECISION,   "rewrite",  V_COUNT,                NULL) \

@@ -435,6 +435,8 @@ settle(struct request *r, const struct exchange_result *res)
 	struct exchange *x = r->x;
 
 	x->used_by = exchange_used(r, res, &x->used);
+	if (x->used_by >= USED_SEEN && request_count_kept(r))
+		x->used_by = exchange_used(r, res, &x->used);
 	if (x->used_by == USED_SAID)
 		gate_count_tokens(r, &x->used);
 	else if (x->used_by >= USED_SEEN && r->found.route->response & RESP_METER)

@@ -286,6 +286,7 @@ request_let_go(struct request *r, struct arena *own)
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.limits = (struct found_limits){ 0 };
+	request_keep_texts(r, own);
 	r->found.priced_model = arena_dup(own, r->found.priced_model);
 	for (size_t i = 0; i < PRICE_ASKS; i++)
 		r->found.asked.v[i] = arena_dup(own, r->found.asked.v[i]);

@@ -24,7 +24,7 @@
 #include "text/inner.h"
 #include "text/needles.h"
 #include "text/style.h"
-#include "tokens/models.h"
+#include "tokens/estimate.h"
 #include "verdict/decide.h"
 
 /* OBSERVED: a cutover's; what would have been decided is next to it, enforced is nothing. */
@@ -187,7 +187,19 @@ struct request {
 			int64_t mean, most;
 			uint64_t key; /* of what is learned */
 			bool estimated;
+			/* not counted: by its bytes, `bound` at most, `reserve` after what was
+			 * learned; bound 0 once it is known that this is reserved */
+			bool by_bytes;
+			int64_t bound, reserve;
+			bool late; /* counted after it was reserved so */
 		} tokens;
+		/* the texts of such a prompt, and what is no text of it: counted where the
+		 * answer brings no usage */
+		struct found_texts {
+			struct span *text;
+			size_t n;
+			struct token_sum rest;
+		} texts;
 		struct entity_set entities;
 		uint16_t roles[DETECT_ENTITIES_MAX]; /* by entity: bit by enum seg_role */
 		double injection;		     /* the highest score of a segment */
@@ -322,6 +334,10 @@ struct request {
 		void *given_arg;
 	} run;
 };
+
+/* limits/tokens.c: keeps found.texts, in `own`; and counts them, if there are any. */
+void request_keep_texts(struct request *r, struct arena *own);
+bool request_count_kept(struct request *r);
 
 /* ---- the steps: steps/ ---- */
 /* REWRITES: on with the rewrite step, which was before. */

@@ -15,6 +15,7 @@ enum {
 	SOUND_ELSEWHERE_S = 36000, /* of a file that is not in the body */
 	CACHE_S = 3600,		   /* one that says nothing is kept that long */
 	SHARE_WHOLE = 10000,
+	ROOM_PARTS = 10, /* of what is left: less than one is ample room */
 };
 #define UNBOUNDED (INT64_MAX / 4)
 
@@ -435,6 +436,26 @@ limits_amounts(struct request *r)
 	for (size_t i = 0; i < q->ndims; i++)
 		if (!q->dim[i].moves)
 			takes(r, q->dim[i].counts, &most, &q->dim[i].n);
+}
+
+bool
+limits_have_room(const struct request *r)
+{
+	const struct found_limits *due = &r->found.limits;
+	struct quota_request *q = r->found.quota[r->run.resumed];
+	bool room = !r->found.unpriced;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < due->nall && room; i++)
+		if (due->hit[i].limit->of == LIMIT_MESSAGE) {
+			takes(r, LIMIT_MESSAGE, NULL, &n);
+			room = n < bound(r, due->hit[i].limit) / ROOM_PARTS;
+		}
+	for (size_t i = 0; i < q->ndims && room; i++)
+		if (limits_counts_text(q->dim[i].counts))
+			room = q->dim[i].n <
+			       quota_left(r->gate->quota, &q->dim[i]) / ROOM_PARTS;
+	return room;
 }
 
 int

@@ -13,6 +13,9 @@ const struct ranks *request_own_ranks(const struct request *r, struct span model
 /* Counts the prompt as the model that is asked does, where it has not been yet: found.tokens,
  * input_tokens, and prompt_tokens while no rule was asked. A long one takes milliseconds. */
 void request_count_tokens(struct request *r);
+/* The same by its bytes alone, where the answer will say how many it is: input_tokens is the
+ * bound, until limits_count_prompt(). False: it is to be counted. */
+bool request_bound_tokens(struct request *r);
 /* step_tokens.c: one of the steps. */
 enum step_result step_tokens(struct request *r);
 
@@ -44,6 +47,14 @@ void limits_dim(const struct limit *l, struct span values, bool burst, struct qu
 /* The policy's limit of that name, its amount as the policy has it; NULL: it is an API key's own.
  */
 const struct limit *limits_of(const struct request *r, const char *name);
+
+/* Whether what each limit counts of the request is under a tenth of what is left of it, or of
+ * what is left until it warns, as this worker last heard. */
+bool limits_have_room(const struct request *r);
+/* tokens.c, after limits_collect(): where the prompt is not counted yet, what it takes is the
+ * estimate if its bound takes less than a tenth of what is left of each limit, as far as is
+ * known; else it is counted. */
+void limits_count_prompt(struct request *r);
 
 /* batch.c: true where the request is a batch's job, and what its files take is to be looked up:
  * this run's dims ask for it, once. */

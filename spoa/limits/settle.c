@@ -5,12 +5,18 @@
 #include "limits/limits.h"
 #include "policy/prices.h"
 
+/* In tokens, where that is known: what was used; of what nobody says what was reserved, the
+ * prompt as it was counted since. */
+struct took {
+	uint64_t input, output;
+};
+
 /* Where something of it has no price, what was reserved stays. */
 static uint64_t
-spent(const struct request *r, uint64_t reserved)
+spent(const struct request *r, const struct took *t, uint64_t reserved)
 {
 	const struct exchange *x = r->x;
-	struct price_usage used = usage_split(&x->used);
+	struct price_usage used = { 0 };
 	struct priced p;
 	struct price_row row;
 	struct price_cost cost;
@@ -22,8 +28,10 @@ spent(const struct request *r, uint64_t reserved)
 	} else {
 		if (!request_price(r, request_priced_model(r), &row))
 			return reserved;
-		used.n[PRICE_INPUT] = (uint64_t)x->used.input_tokens;
-		used.n[PRICE_OUTPUT] = (uint64_t)x->used.output_tokens;
+		if (x->used_by == USED_SEEN)
+			used = usage_split(&x->used);
+		used.n[PRICE_INPUT] = t->input;
+		used.n[PRICE_OUTPUT] = t->output;
 		request_pieces(r, &row, &used);
 		price_worst(&row, &used, PRICE_MAY_ANY, &cost);
 	}
@@ -33,23 +41,21 @@ spent(const struct request *r, uint64_t reserved)
 }
 
 static uint64_t
-took(const struct request *r, const struct quota_dim *d)
+took(const struct request *r, const struct took *t, const struct quota_dim *d)
 {
 	const struct exchange *x = r->x;
-	uint64_t input = (uint64_t)x->used.input_tokens,
-		 output = (uint64_t)x->used.output_tokens;
 
 	if (d->unit == QUOTA_CONCURRENT)
 		return 0;
-	if (d->unit == QUOTA_REQUESTS || x->used_by == USED_RESERVED)
+	if (d->unit == QUOTA_REQUESTS || (x->used_by == USED_RESERVED && !r->found.tokens.late))
 		return d->n;
 	if (x->used_by == USED_NOTHING)
 		return 0;
 	switch ((enum limit_of)d->counts) {
-	case LIMIT_INPUT_TOKENS: return input;
-	case LIMIT_OUTPUT_TOKENS: return output;
-	case LIMIT_USD: return spent(r, d->n);
-	default: return input + output;
+	case LIMIT_INPUT_TOKENS: return t->input;
+	case LIMIT_OUTPUT_TOKENS: return t->output;
+	case LIMIT_USD: return spent(r, t, d->n);
+	default: return t->input + t->output;
 	}
 }
 
@@ -63,16 +69,20 @@ exchange_settle(struct request *r)
 		return;
 	}
 	bool kept = x->used_by == USED_RESERVED && limits_keep_file(r);
+	bool late = x->used_by == USED_RESERVED && r->found.tokens.late;
+	const struct took t = { (uint64_t)(late ? r->found.input_tokens : x->used.input_tokens),
+		(uint64_t)(late ? r->found.output_tokens : x->used.output_tokens) };
 	r->found.file.kept = kept;
+	if (late && r->found.most_nanousd)
+		r->found.most_nanousd = spent(r, &t, r->found.most_nanousd);
 	if (x->used_by == USED_SAID)
 		limits_learn(r, (uint64_t)x->used.output_tokens);
 	for (int i = 0; i < 2; i++) {
 		struct quota_request *q = r->found.quota[i];
 		for (size_t k = 0; k < q->ndims; k++)
-			q->dim[k].actual =
-				kept && limits_counts_text(q->dim[k].counts)
-					? 0
-					: took(r, &q->dim[k]);
+			q->dim[k].actual = kept && limits_counts_text(q->dim[k].counts)
+						   ? 0
+						   : took(r, &t, &q->dim[k]);
 		if (q->ndims)
 			quota_settle(r->gate->quota, q, clock_mono_us());
 	}

@@ -1,5 +1,6 @@
 /* The tokens step: counts the prompt where a limit of tokens, or of what they cost, applies to
- * the request, and no rule had it counted. A step of its own, because a helper thread counts
+ * the request, and no rule had it counted; or leaves it to the quota step, which knows what is
+ * left. A step of its own, because a helper thread counts
  * what is long. */
 #include "limits/limits.h"
 
@@ -38,7 +39,7 @@ enum step_result
 step_tokens(struct request *r)
 {
 	if (!r->found.tokens_by && r->in.have_body && r->in.body_state == BODY_STATE_WHOLE &&
-		limit_applies(r))
+		limit_applies(r) && !request_bound_tokens(r))
 		request_count_tokens(r);
 	return STEP_NEXT;
 }

@@ -9,9 +9,25 @@
 struct count {
 	const struct body *b;
 	const struct token_meter *m;
+	enum { COUNT_EXACTLY, COUNT_BYTES, COUNT_NONE } texts;
+	struct span *kept; /* COUNT_NONE: the texts go there, where it is not NULL */
+	size_t nkept;
 	struct token_sum sum;
 	bool chat, tools; /* it has messages, definitions of tools */
 };
+
+static void
+add_text(struct count *c, struct span text)
+{
+	if (c->texts == COUNT_EXACTLY)
+		token_sum_text(c->m, text, &c->sum);
+	else if (c->texts == COUNT_BYTES)
+		token_sum_estimate(c->m, text.n, &c->sum);
+	else if (c->kept)
+		c->kept[c->nkept++] = text;
+	else
+		c->nkept++;
+}
 
 static const struct segment *
 key_of(const struct count *c, const struct segment *s)
@@ -48,7 +64,7 @@ add_tool_key(struct count *c, const struct segment *s)
 		token_sum_plain(&c->sum, f->properties);
 	} else if (is_named(key_of(c, s), "properties")) {
 		token_sum_plain(&c->sum, f->property);
-		token_sum_text(c->m, s->text, &c->sum);
+		add_text(c, s->text);
 	} else if (is_named(s, "enum")) {
 		token_sum_plain(&c->sum, f->enum_key);
 	}
@@ -69,7 +85,7 @@ add_tool_value(struct count *c, const struct segment *s, const struct segment *k
 		token_sum_plain(&c->sum, f->enum_item);
 	else if (is_named(key, "required") || (is_named(key, "type") && s->reserved))
 		return;
-	token_sum_text(c->m, s->text, &c->sum);
+	add_text(c, s->text);
 }
 
 static void
@@ -97,7 +113,7 @@ add_segment(struct count *c, const struct segment *s)
 		   s->role != ROLE_OTHER) {
 		token_sum_plain(&c->sum, c->m->family->named);
 	}
-	token_sum_text(c->m, s->text, &c->sum);
+	add_text(c, s->text);
 }
 
 /* Of opaque parts how many there are of each kind is known, and their bytes together. */
@@ -121,17 +137,43 @@ add_media(struct count *c, const struct unread *u)
 }
 
 static void
-count_body(struct request *r, const struct token_meter *m, struct token_sum *out)
+count_body(struct count *c)
 {
-	struct count c = { .b = &r->in.body, .m = m };
+	for (size_t i = 0; i < c->b->nsegments; i++)
+		add_segment(c, &c->b->segments[i]);
+	if (c->chat)
+		token_sum_plain(&c->sum, c->m->family->reply);
+	add_media(c, &c->b->unread);
+	c->sum.estimated |= c->tools;
+}
 
-	for (size_t i = 0; i < r->in.body.nsegments; i++)
-		add_segment(&c, &r->in.body.segments[i]);
-	if (c.chat)
-		token_sum_plain(&c.sum, m->family->reply);
-	add_media(&c, &r->in.body.unread);
-	c.sum.estimated |= c.tools;
-	*out = c.sum;
+static struct token_meter
+meter(const struct request *r)
+{
+	return token_meter_of(r->snap->encodings, r->snap->models, r->in.body.model);
+}
+
+/* What is reserved is the sum, and what was learned of its like. */
+static void
+counted(struct request *r, const struct token_family *by, const struct token_sum *sum,
+	enum text_script script)
+{
+	struct found_tokens *t = &r->found.tokens;
+	int64_t mean = token_sum_tokens(sum->mean);
+
+	*t = (struct found_tokens){
+		.mean = mean,
+		.most = token_sum_tokens(sum->most),
+		.key = learned_key(r->in.body.model, script),
+		.estimated = sum->estimated,
+	};
+	r->found.tokens_by = by;
+	r->found.input_tokens = t->most;
+	if (sum->estimated && r->gate)
+		learned_apply(&r->gate->shared->learned, t->key, &mean, &r->found.input_tokens);
+	/* Once rules were asked, what they read stays, and the record says it. */
+	if (!r->found.have_verdict || !r->snap->policy->reads_tokens)
+		r->found.prompt_tokens = mean;
 }
 
 const struct ranks *
@@ -157,29 +199,108 @@ request_tokens_needed(const struct request *r)
 void
 request_count_tokens(struct request *r)
 {
-	const struct snapshot *s = r->snap;
-	struct token_sum sum = { 0 };
+	if (!r->in.have_body || !r->snap->models)
+		return;
+	struct token_meter m = meter(r);
+	struct count c = { .b = &r->in.body, .m = &m };
+	if (r->found.tokens_by == m.family && !r->found.tokens.by_bytes)
+		return;
+	count_body(&c);
+	counted(r, m.family, &c.sum, token_sum_script(&c.sum));
+}
 
-	if (!r->in.have_body || !s->models)
-		return;
-	struct span model = r->in.body.model;
-	struct token_meter m = token_meter_of(s->encodings, s->models, model);
-	if (r->found.tokens_by == m.family)
-		return;
-	count_body(r, &m, &sum);
+/* ---- what is not counted ---- */
+
+/* The end of the exchange will say how many it is; and if not, what was held can be told from
+ * the texts alone. A long body is a helper's, who counts. */
+static bool
+may_estimate(const struct request *r)
+{
+	const struct body *b = &r->in.body;
+	const struct endpoint *e = &r->found.endpoint;
+
+	return r->gate && r->snap->models && r->out.decision.via == VIA_RELAY &&
+	       r->found.route->response & RESP_METER && !request_tokens_needed(r) &&
+	       !r->found.fell.change && r->in.raw.n <= CAP_INLINE_BODY && !b->unread.nmedia &&
+	       !b->unread.sealed && b->marks.nmodels < 2 && b->marks.nrequests < 2 &&
+	       r->found.file.state == FILE_NONE && !dialect_batches(e) &&
+	       !dialect_batch_file(e, b) && !e->free && !e->stored && !e->unseen;
+}
+
+bool
+request_bound_tokens(struct request *r)
+{
 	struct found_tokens *t = &r->found.tokens;
-	*t = (struct found_tokens){
-		.mean = token_sum_tokens(sum.mean),
-		.most = token_sum_tokens(sum.most),
-		.key = learned_key(model, token_sum_script(&sum)),
-		.estimated = sum.estimated,
-	};
-	r->found.tokens_by = m.family;
-	int64_t mean = t->mean;
-	r->found.input_tokens = t->most;
-	if (sum.estimated && r->gate)
-		learned_apply(&r->gate->shared->learned, t->key, &mean, &r->found.input_tokens);
-	/* Once rules were asked, what they read stays, and the record says it. */
-	if (!r->found.have_verdict || !s->policy->reads_tokens)
-		r->found.prompt_tokens = mean;
+
+	if (!may_estimate(r))
+		return false;
+	struct token_meter m = meter(r);
+	struct count c = { .b = &r->in.body, .m = &m, .texts = COUNT_BYTES };
+	count_body(&c);
+	counted(r, m.family, &c.sum, TEXT_SCRIPTS);
+	t->by_bytes = true;
+	t->reserve = r->found.input_tokens;
+	t->bound = token_sum_tokens(c.sum.bound);
+	if (t->bound > t->reserve)
+		r->found.input_tokens = t->bound;
+	return true;
+}
+
+void
+limits_count_prompt(struct request *r)
+{
+	struct found_tokens *t = &r->found.tokens;
+
+	if (!t->bound)
+		return;
+	bool room = limits_have_room(r);
+	t->bound = 0;
+	r->found.input_tokens = t->reserve;
+	if (!room)
+		request_count_tokens(r);
+	limits_amounts(r);
+}
+
+void
+request_keep_texts(struct request *r, struct arena *own)
+{
+	size_t bytes = 0;
+
+	if (!r->found.tokens.by_bytes || !r->in.have_body)
+		return;
+	struct token_meter m = meter(r);
+	struct count c = { .b = &r->in.body, .m = &m, .texts = COUNT_NONE };
+	count_body(&c);
+	struct span *text = arena_array(own, c.nkept, sizeof(*text));
+	if (!text)
+		return; /* the arena says so */
+	c = (struct count){ .b = c.b, .m = c.m, .texts = c.texts, .kept = text };
+	count_body(&c);
+	for (size_t i = 0; i < c.nkept; i++)
+		bytes += text[i].n;
+	/* What is kept for the ticket is held as all of the arena is. */
+	if (r->run.resumed && !request_hold(r, bytes)) {
+		request_count_tokens(r);
+		r->found.tokens.late = true;
+		return;
+	}
+	for (size_t i = 0; i < c.nkept; i++)
+		text[i] = arena_dup(own, text[i]);
+	r->found.texts = (struct found_texts){ text, c.nkept, c.sum };
+}
+
+bool
+request_count_kept(struct request *r)
+{
+	const struct found_texts *k = &r->found.texts;
+	struct token_sum sum = k->rest;
+
+	if (!r->found.tokens.by_bytes || !k->text)
+		return false;
+	struct token_meter m = meter(r);
+	for (size_t i = 0; i < k->n; i++)
+		token_sum_text(&m, k->text[i], &sum);
+	counted(r, m.family, &sum, token_sum_script(&sum));
+	r->found.tokens.late = true;
+	return true;
 }

@@ -236,6 +236,29 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	}
 }
 
+uint64_t
+quota_left(const struct quota *qt, struct quota_dim *d)
+{
+	struct quota_dim then = *d;
+	uint64_t now = clock_mono_us();
+	bool known;
+
+	then.n = 0;
+	d->hash = then.hash = span_hash(span_str(d->key));
+	if (qt->redis) {
+		const struct redis_life *life = counts_life(qt, d);
+		int64_t now_ms = redis_life_ms(life, now);
+		then.at = cell_place(d, now_ms, life->epoch);
+		known = life->epoch && known_left(qt->known, &then, now_ms, now);
+	} else {
+		known = qt->self == qt->table->owner &&
+			table_left(qt->table, &then, table_ms(qt->table, now));
+	}
+	uint64_t left = known ? then.remaining : 0, used = d->limit - left;
+	left -= then.apart < left ? then.apart : left;
+	return d->soft > used && d->soft - used < left ? d->soft - used : left;
+}
+
 bool
 quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us)
 {

@@ -165,6 +165,9 @@ struct quota_ledger *quota_ledger_of(struct quota *qt);
  * QUOTA_FAILED (store silent past its deadline) nothing is un-counted until the
  * store says, later, that it was counted. *q must live until done() ran. */
 void quota_reserve(struct quota *qt, struct quota_request *q);
+/* What is left of the dim, or until its soft limit is reached, as this worker heard within the
+ * last minute, less what it asked for since; 0 where it heard nothing. Nothing is sent. */
+uint64_t quota_left(const struct quota *qt, struct quota_dim *d);
 /* A charge that counts now still counts in this bucket. */
 bool quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us);
 /* Gives back what dims that move were charged before, where they are not reserved after

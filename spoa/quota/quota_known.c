@@ -92,6 +92,19 @@ known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t n
 	return now_us - p->read_us < KNOWN_FRESH_US ? KNOWN_FULL : KNOWN_OLD;
 }
 
+bool
+known_left(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t now_us)
+{
+	const struct known_place *p = place_of(k, d, d->at.epoch);
+	int64_t retry_ms;
+
+	if (!p || !p->read_us || now_us - p->heard_us > KNOWN_LEFT_US ||
+		d->at.bucket < p->at.bucket)
+		return false;
+	known_ask(k, d, now_ms, now_us, &retry_ms);
+	return true;
+}
+
 const int64_t *
 known_near(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us)
 {
@@ -153,6 +166,7 @@ known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
 	if (!p || (!c->near && p->at.bucket != d->at.bucket))
 		return;
 	p->own = c->own;
+	p->heard_us = now_us;
 	if (!c->near)
 		return;
 	p->at = d->at;

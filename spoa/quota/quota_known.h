@@ -26,6 +26,8 @@ enum {
 	KNOWN_FRESH_US = 25000,
 	/* So long a charge rests on it, at most. */
 	KNOWN_AGE_US = 5000000,
+	/* So long it says whether there is ample room. */
+	KNOWN_LEFT_US = 60000000,
 };
 
 /* What a reply says of one dim. Of one that is no rolling window: as cell_judge(). */
@@ -43,6 +45,7 @@ struct known_place {
 	int64_t own, near[WINDOW_NEIGHBOURS];
 	int64_t under_way; /* asked for and not answered */
 	uint64_t read_us;  /* `near`; 0: never */
+	uint64_t heard_us; /* any of them; likewise */
 	bool closed;	   /* a charge to `at` may rest on `near`, while these are the same: */
 	int64_t revision;
 	uint64_t clock;
@@ -78,6 +81,8 @@ int64_t known_longs(const struct quota_known *k, uint64_t epoch);
 /* Would the dim be over at d->at at this moment? Fills what window_judge() fills. */
 enum known_answer known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms,
 	uint64_t now_us, int64_t *retry_ms);
+/* The dim as it was last heard of, which is not long ago; false: it was not. */
+bool known_left(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t now_us);
 /* The neighbours of d->at, where a charge may rest on them and they were read since then;
  * else NULL. Valid until the next known_sent() or known_read(). */
 const int64_t *known_near(

@@ -192,12 +192,26 @@ table_change(struct quota_table *t, const struct change *c)
 		change_window(t, c, table_ms(t, clock_mono_us()));
 }
 
+static bool
+judge(const struct quota_entry *e, struct quota_dim *d, int64_t now_ms, int64_t *retry_ms)
+{
+	int64_t near[WINDOW_NEIGHBOURS];
+
+	if (d->span.kind != QUOTA_ROLLING)
+		return cell_judge(d, e->window.own,
+			d->unit == QUOTA_REQUESTS ? &e->window.own : &e->window.used, now_ms,
+			retry_ms);
+	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
+		near[i] = peek(e, d->at.bucket - QUOTA_SUB_BUCKETS + i);
+	near[QUOTA_SUB_BUCKETS] = peek(e, d->at.bucket + 1);
+	return cell_judge(d, peek(e, d->at.bucket), near, now_ms, retry_ms);
+}
+
 /* Charges one dim; false: over. ERR_NOMEM where the table is full. */
 static int
 reserve_dim(struct quota_table *t, struct quota_dim *d, int64_t now_ms, int64_t *retry_ms)
 {
 	struct quota_entry *e = find_or_make(t, d);
-	int64_t near[WINDOW_NEIGHBOURS];
 
 	if (!e)
 		return ERR_NOMEM;
@@ -214,14 +228,20 @@ reserve_dim(struct quota_table *t, struct quota_dim *d, int64_t now_ms, int64_t 
 		table_change(t, &c);
 	}
 	d->moves = false;
-	if (d->span.kind != QUOTA_ROLLING)
-		return cell_judge(d, e->window.own,
-			d->unit == QUOTA_REQUESTS ? &e->window.own : &e->window.used, now_ms,
-			retry_ms);
-	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
-		near[i] = peek(e, d->at.bucket - QUOTA_SUB_BUCKETS + i);
-	near[QUOTA_SUB_BUCKETS] = peek(e, d->at.bucket + 1);
-	return cell_judge(d, peek(e, d->at.bucket), near, now_ms, retry_ms);
+	return judge(e, d, now_ms, retry_ms);
+}
+
+bool
+table_left(struct quota_table *t, struct quota_dim *d, int64_t now_ms)
+{
+	struct quota_entry *e = find(t, d);
+	int64_t retry_ms;
+
+	d->at = cell_place(d, now_ms, 0);
+	if (!e || (d->span.kind != QUOTA_ROLLING && e->window.begin != d->at.bucket))
+		return false;
+	judge(e, d, now_ms, &retry_ms);
+	return true;
 }
 
 void

@@ -19,6 +19,8 @@ int64_t table_ms(const struct quota_table *t, uint64_t mono_us);
 /* Charges all dims, judges, takes back where one is over; fills q's results.
  * Owner's thread. */
 void table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms);
+/* The dim as counted at this moment; false: nothing was. Owner's thread. */
+bool table_left(struct quota_table *t, struct quota_dim *d, int64_t now_ms);
 /* Corrects counts: less only of what was charged there, more in any case. Owner's
  * thread. */
 void table_change(struct quota_table *t, const struct change *c);

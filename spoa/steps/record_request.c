@@ -269,6 +269,7 @@ record_prompt(struct request *r, struct buf *b)
 	put_flag(b, RF_PROMPT_UNREADABLE, r->in.unreadable);
 	put_int(b, RF_PROMPT_ESTIMATED_INPUT_TOKENS, r->found.prompt_tokens);
 	put_flag(b, RF_PROMPT_TOKENS_EXACT, r->found.tokens_by && !r->found.tokens.estimated);
+	put_flag(b, RF_PROMPT_TOKENS_BY_BYTES, r->found.tokens.by_bytes);
 	if (r->found.input_tokens != r->found.prompt_tokens)
 		put_int(b, RF_PROMPT_RESERVED_INPUT_TOKENS, r->found.input_tokens);
 	put_int(b, RF_PROMPT_RESERVED_OUTPUT_TOKENS, r->found.output_tokens);

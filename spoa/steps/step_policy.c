@@ -93,6 +93,9 @@ asks_answer(const struct request *r)
 void
 request_estimate_tokens(struct request *r)
 {
+	if (r->found.tokens.by_bytes)
+		r->found.tokens_by = NULL;
+	r->found.tokens.by_bytes = false;
 	if (!r->found.tokens_by)
 		r->found.input_tokens = r->found.prompt_tokens =
 			(int64_t)((r->in.raw.n + 2) / 3);

@@ -199,6 +199,7 @@ step_quota(struct request *r)
 		limits_forget_rewrite(r);
 		return again(r);
 	}
+	limits_count_prompt(r);
 	enum step_result s = alone(r);
 	q = r->found.quota[r->run.resumed];
 	if (s != STEP_NEXT || q->ndims == 0)

@@ -58,12 +58,32 @@ token_sum_text(const struct token_meter *m, struct span text, struct token_sum *
 	sum->estimated |= n.bounded || !m->own;
 }
 
+/* What of a script costs most of a byte. A token is a byte at least. */
+void
+token_sum_estimate(const struct token_meter *m, size_t bytes, struct token_sum *sum)
+{
+	uint64_t mean = 0, most = 0, bound = 0, n = (uint64_t)bytes * 100;
+
+	for (enum text_script s = 0; s < TEXT_SCRIPTS; s++) {
+		uint64_t factor = m->family->factor[s].most,
+			 here = n * factor / bytes_a_token[s].least;
+		most = here > most ? here : most;
+		bound = factor > bound ? factor : bound;
+	}
+	mean = n * m->family->factor[SCRIPT_PROSE].mean / bytes_a_token[SCRIPT_PROSE].mean;
+	sum->mean = add_capped(sum->mean, mean);
+	sum->most = add_capped(sum->most, most);
+	sum->bound = add_capped(sum->bound, bound * bytes);
+	sum->estimated = true;
+}
+
 void
 token_sum_plain(struct token_sum *sum, int64_t tokens)
 {
 	uint64_t take = tokens < 0 ? (uint64_t)-tokens * 1000 : 0;
 
 	if (tokens >= 0) {
+		sum->bound = add_capped(sum->bound, (uint64_t)tokens * 1000);
 		sum->mean = add_capped(sum->mean, (uint64_t)tokens * 1000);
 		sum->most = add_capped(sum->most, (uint64_t)tokens * 1000);
 		return;

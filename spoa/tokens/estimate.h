@@ -12,6 +12,7 @@
 /* A sum of texts and overhead; thousandths of tokens. */
 struct token_sum {
 	uint64_t mean, most;
+	uint64_t bound; /* no text of so many bytes is more; of token_sum_estimate() */
 	uint64_t by_script[TEXT_SCRIPTS]; /* of `mean`: which texts there were */
 	bool estimated; /* not by the model's own tokenizer alone, or a bound */
 };
@@ -26,6 +27,8 @@ struct token_meter token_meter_of(
 	const struct encodings *e, const struct token_models *m, struct span model);
 /* Adds a text; for want of memory its bytes. */
 void token_sum_text(const struct token_meter *m, struct span text, struct token_sum *sum);
+/* Adds a text by its length alone: nothing of it is read. */
+void token_sum_estimate(const struct token_meter *m, size_t bytes, struct token_sum *sum);
 /* Adds what is no text; may be negative. */
 void token_sum_plain(struct token_sum *sum, int64_t tokens);
 /* Adds that many KB (of 1,024 bytes, begun ones whole) at so many tokens each. */
@@ -50,7 +53,7 @@ struct token_learned {
 	} slot[LEARNED_SLOTS];
 };
 
-/* Never 0. */
+/* Never 0. TEXT_SCRIPTS: of token_sum_estimate(). */
 uint64_t learned_key(struct span model, enum text_script script);
 /* Corrects *mean and *most, whole tokens, by what is known. */
 void learned_apply(const struct token_learned *l, uint64_t key, int64_t *mean, int64_t *most);

@@ -254,6 +254,37 @@ what_another_daemon_settles_never_lets_too_much_go(void **state)
 	lines_down(l, 2);
 }
 
+/* Nothing before the first answer; then what that said, less what was asked for since. */
+static void
+what_is_left_is_known_from_answers(void **state)
+{
+	enum { LIMIT = 100 };
+	struct line l[2];
+	struct ask a, b;
+
+	NEEDS_REDIS;
+	lines_up(l, 2);
+	next_bucket(&l[0]);
+	assert_int_equal(charged(&l[0], &a, LIMIT, 40), QUOTA_ADMITTED);
+	struct quota_dim d = a.q.dim[0];
+	assert_int_equal(quota_left(l[0].quota, &d), 60);
+	assert_int_equal(quota_left(l[1].quota, &d), 0);
+	d.soft = 50;
+	assert_int_equal(quota_left(l[0].quota, &d), 10);
+	d.soft = 30; /* reached */
+	assert_int_equal(quota_left(l[0].quota, &d), 60);
+	d.soft = 0;
+	d.apart = 25;
+	assert_int_equal(quota_left(l[0].quota, &d), 35);
+	d.apart = 0;
+	assert_int_equal(charged(&l[1], &b, LIMIT, 5), QUOTA_ADMITTED);
+	assert_int_equal(quota_left(l[1].quota, &d), 55);
+	assert_int_equal(quota_left(l[0].quota, &d), 60); /* it did not hear of that */
+	strcpy(d.key, "tollgate:q:{tokens:nobody}");
+	assert_int_equal(quota_left(l[0].quota, &d), 0);
+	lines_down(l, 2);
+}
+
 /* Another daemon took much of this bucket and gave back more of a closed one: who finds
  * itself over by what it knew looks again. */
 static void
@@ -686,6 +717,7 @@ main(void)
 		cmocka_unit_test(what_is_asked_of_redis_is_bounded),
 		cmocka_unit_test(callers_do_not_forget_each_other),
 		cmocka_unit_test(what_another_daemon_settles_never_lets_too_much_go),
+		cmocka_unit_test(what_is_left_is_known_from_answers),
 		cmocka_unit_test(who_is_over_by_what_it_knew_looks_again),
 		cmocka_unit_test(a_refusal_revises_nothing),
 		cmocka_unit_test(a_lost_key_is_made_anew_and_expires),

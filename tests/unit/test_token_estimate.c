@@ -165,6 +165,35 @@ sums_are_rounded_up_once(void **state)
 	assert_int_equal(token_sum_tokens(UINT64_MAX), (int64_t)(UINT64_MAX / 1000 + 1));
 }
 
+/* By its length alone: of text of any script as much as of that text, and less than a byte
+ * each. */
+static void
+an_estimate_by_bytes_is_no_less_than_of_its_script(void **state)
+{
+	static const char *const texts[] = { "The quick brown fox jumps over the lazy dog.",
+		"if (x[i] == y->z) { return f(a, b); } /* {}; */",
+		"我们今天讨论的是如何保护用户的数据。", "Сегодня мы говорим о защите данных." };
+	const struct token_family f = { .name = "f",
+		.encoding = "none",
+		.factor = { { 1000, 1000 }, { 1000, 1500 }, { 1000, 1000 }, { 1000, 1000 } } };
+	const struct token_meter m = { .family = &f };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		struct token_sum read = { 0 }, bytes = { 0 };
+		token_sum_text(&m, span_str(texts[i]), &read);
+		token_sum_estimate(&m, strlen(texts[i]), &bytes);
+		if (bytes.most < read.most || bytes.mean > bytes.most ||
+			bytes.most > bytes.bound)
+			fail_msg("%s", texts[i]);
+		assert_int_equal(bytes.bound, strlen(texts[i]) * 1500);
+		assert_true(bytes.estimated);
+		token_sum_plain(&bytes, 4);
+		token_sum_plain(&bytes, -100000);
+		assert_int_equal(bytes.bound, strlen(texts[i]) * 1500 + 4000);
+	}
+}
+
 /* A provider that uses 1.3 to 1.7 times what is estimated, 1.5 on average. */
 static void
 an_estimate_comes_to_what_is_used(void **state)
@@ -236,6 +265,7 @@ main(void)
 		cmocka_unit_test(mistakes_in_the_table_are_named),
 		cmocka_unit_test(texts_are_told_apart_by_what_they_are_written_in),
 		cmocka_unit_test(sums_are_rounded_up_once),
+		cmocka_unit_test(an_estimate_by_bytes_is_no_less_than_of_its_script),
 		cmocka_unit_test(an_estimate_comes_to_what_is_used),
 		cmocka_unit_test(learning_is_bounded_and_forgets),
 	};
