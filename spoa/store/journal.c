@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -263,7 +264,7 @@ journal_moved(struct journal *j)
 int
 journal_ready(struct journal *j, bool *begin)
 {
-	if (journal_moved(j))
+	if (j->placing && journal_moved(j))
 		return ERR_IO;
 	if (j->suspect) {
 		int err = leave_behind(j);
@@ -352,19 +353,30 @@ journal_note_check(const char *dir, const char *node, bool any, uint64_t seq, st
 	return ERR_AUTH;
 }
 
+static bool
+is_at_its_name(const struct journal *j, const struct stat *open)
+{
+	struct stat st;
+
+	if (fstatat(j->dirfd, j->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno != ENOENT;
+	return st.st_dev == open->st_dev && st.st_ino == open->st_ino;
+}
+
 const char *
 journal_lost(struct journal *j)
 {
-	struct stat st, named;
+	struct stat st;
 	const char *how = NULL;
+	uint64_t now = clock_mono_us();
 
+	j->placing = j->fd < 0 || j->suspect || now - j->placed_us >= JOURNAL_PLACED_US;
+	j->placed_us = j->placing ? now : j->placed_us;
 	if (j->fd < 0 || j->suspect || fstat(j->fd, &st) < 0)
 		return NULL;
-	bool there = fstatat(j->dirfd, j->name, &named, AT_SYMLINK_NOFOLLOW) == 0;
 	if (st.st_nlink == 0)
 		how = "removed";
-	else if (there ? named.st_dev != st.st_dev || named.st_ino != st.st_ino
-		       : errno == ENOENT)
+	else if (j->placing && !is_at_its_name(j, &st))
 		how = "renamed"; /* what is written there is where nobody looks */
 	else if ((uint64_t)st.st_size != j->size || st.st_mtim.tv_sec != j->written.tv_sec ||
 		 st.st_mtim.tv_nsec != j->written.tv_nsec)

@@ -15,6 +15,7 @@
 #define JOURNAL_NAME_MAX 112 /* node 64, two numbers, punctuation */
 #define JOURNAL_DIR_MAX	 1024
 #define JOURNAL_AHEAD	 (256u << 10) /* NUL bytes written ahead at a time */
+#define JOURNAL_PLACED_US 10000
 #define JOURNAL_SEGMENTS 1000000      /* more in one directory are refused: archive them */
 
 struct journal_segment {
@@ -46,6 +47,8 @@ struct journal {
 	uint64_t good;		 /* its durable bytes, whole commits */
 	uint64_t size;		 /* with the NUL bytes after them */
 	struct timespec written; /* when its file was last written to, by us */
+	uint64_t placed_us;	 /* when folder and file were last looked for by their names, */
+	bool placing;		 /* and whether that is due with this commit */
 	bool sync_sets_time;	 /* a file system over a network may do so */
 	uint64_t segment_bytes;
 	bool suspect;	 /* a sync or a cut failed: the open segment is not to be appended to */
@@ -69,9 +72,11 @@ bool journal_moved(struct journal *j);
  * failed this cuts the segment back to what was durable and compares its end with memory: only
  * then does another one begin. ERR_IO: not yet. */
 int journal_ready(struct journal *j, bool *begin);
-/* Another program removed or renamed the open segment or wrote to it ("removed",
- * "renamed", "changed"; NULL: neither, or nothing in it was durable yet): it is given up,
- * journal_begin comes next. What it held is `audit verify`'s to name. */
+/* Before each commit. Another program removed or renamed the open segment or wrote to it
+ * ("removed", "renamed", "changed"; NULL: neither, or nothing in it was durable yet): it is
+ * given up, journal_begin comes next. What it held is `audit verify`'s to name. Names are
+ * looked up once in JOURNAL_PLACED_US: a segment that was renamed, or a folder that was moved,
+ * may get commits so long. */
 const char *journal_lost(struct journal *j);
 /* One commit, durable on return. ERR_FULL (no room: cut back), ERR_IO, ERR_BAD_STATE
  * (another program cut the segment meanwhile: journal_lost() comes next). */

@@ -418,6 +418,7 @@ mv(const char *from, const char *to)
 {
 	if (rename(from, to))
 		fail_msg("mv %s %s: %s", from, to, strerror(errno));
+	usleep(JOURNAL_PLACED_US + 1000);
 }
 
 static bool
