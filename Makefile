@@ -235,7 +235,7 @@ MAN8 := $(wildcard docs/man/*.8)
 install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/tollgate/haproxy $(SHARE)/tollgate/policies/detectors/names $(SHARE)/tollgate/policies/tests \
 		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/tollgate/docs \
-		$(UNITS)/systemd/system $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
+		$(UNITS)/systemd/system/haproxy.service.d $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
 	install -m 755 $(B)/tollgate $(B)/tollgate-train $(DESTDIR)$(PREFIX)/bin
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
 	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms policies/provider_keys.txt $(SHARE)/tollgate/policies
@@ -251,11 +251,13 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
 	sed 's#@PREFIX@#$(PREFIX)#g' docs/tollgate.service >$(UNITS)/systemd/system/tollgate.service
 	chmod 644 $(UNITS)/systemd/system/tollgate.service
+	install -m 644 docs/haproxy.service.conf $(UNITS)/systemd/system/haproxy.service.d/tollgate.conf
 	install -m 644 docs/tollgate.sysusers $(UNITS)/sysusers.d/tollgate.conf
 	install -m 644 docs/tollgate.tmpfiles $(UNITS)/tmpfiles.d/tollgate.conf
 
 uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgate stay
 	rm -f $(DESTDIR)$(PREFIX)/bin/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate-train $(UNITS)/systemd/system/tollgate.service \
+		$(UNITS)/systemd/system/haproxy.service.d/tollgate.conf \
 		$(UNITS)/sysusers.d/tollgate.conf $(UNITS)/tmpfiles.d/tollgate.conf \
 		$(MAN1:docs/man/%=$(SHARE)/man/man1/%) $(MAN5:docs/man/%=$(SHARE)/man/man5/%) \
 		$(MAN8:docs/man/%=$(SHARE)/man/man8/%)

@@ -22,6 +22,8 @@ LABEL org.opencontainers.image.title="tollgate-haproxy" \
 	org.opencontainers.image.licenses="Apache-2.0" \
 	org.opencontainers.image.documentation="README.md" \
 	org.opencontainers.image.base.name="${DEBIAN}"
+# as docs/haproxy.service.conf says
+ENV MALLOC_MMAP_THRESHOLD_=4194304 MALLOC_TRIM_THRESHOLD_=67108864 MALLOC_TOP_PAD_=4194304
 USER haproxy
 EXPOSE 8080 8405
 # SIGUSR1 lets requests end

@@ -13,6 +13,8 @@ is "it wants what the build wants" "$missing" ""
 unit=$root/docs/tollgate.service
 like "the unit waits for its configuration" "$(cat "$unit")" '^ConditionPathExists=/etc/tollgate/tollgate.yaml$'
 unlike "the unit lets PCRE2 run what it compiles" "$(grep -v '^#' "$unit")" 'MemoryDenyWriteExecute'
+kept=$(sed -n 's/^Environment=//p' "$root/docs/haproxy.service.conf")
+is "HAProxy's unit and its container keep the same memory" "$(sed -n 's/^ENV \(MALLOC.*\)/\1/p' "$root/docker/haproxy.Dockerfile")" "${kept:?}"
 for f in tollgate.cfg spoe.cfg 503.http origins.lst; do
 	like "/etc/haproxy/tollgate/$f is packaged" "$(cat "$root/debian/rules")" "haproxy/$f"
 done
