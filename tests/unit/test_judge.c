@@ -11,8 +11,9 @@
 
 #include "edge/judge.h"
 #include "edge/judge_private.h"
-#include "support/judge_rows.h"
+#include "support/judge_provider_rows.h"
 #include "support/judge_silent.h"
+#include "support/older_stanza.h"
 #include "support/temp_dir.h"
 
 static const char head[] = "global\n"
@@ -43,25 +44,6 @@ static const char provider[] =
 	"\tserver o api.openai.com:443 ssl verify required ca-file "
 	"/etc/ssl/certs/ca-certificates.crt\n";
 
-/* The piece of a bolt-on.cfg of before that begins after this mark. */
-static void
-put_older(struct buf *out, const char *mark)
-{
-	struct buf text;
-	bool on = false;
-
-	buf_init(&text, 1 << 20);
-	assert_true(buf_file(&text, "tests/e2e/bolt-on/older.cfg"));
-	for (struct span rest = buf_view(&text); rest.n;) {
-		struct span line = span_next(&rest, '\n');
-		if (span_starts(line, SPAN_LIT("#---")))
-			on = memmem(line.p, line.n, mark, strlen(mark)) != NULL;
-		else if (on)
-			buf_printf(out, "%.*s\n", SPAN_ARG(line));
-	}
-	buf_free(&text);
-}
-
 /* What README has a person write into a Debian haproxy.cfg, or had before. */
 static void
 laid_as(struct buf *out, bool older)
@@ -71,8 +53,8 @@ laid_as(struct buf *out, bool older)
 	buf_span(out, shipped_piece(PIECE_GLOBAL));
 	buf_str(out, defaults);
 	if (older) {
-		put_older(out, "your frontend");
-		put_older(out, "the same frontend");
+		put_older(out, "your frontend", false);
+		put_older(out, "the same frontend", false);
 	} else {
 		buf_span(out, shipped_piece(PIECE_STANZA));
 		buf_span(out, shipped_piece(PIECE_ROUTES));
@@ -275,6 +257,17 @@ one_change_is_one_finding(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		judge_row(&rows[i]);
+	for (size_t i = 0; i < COUNT_OF(provider_rows); i++)
+		judge_row(&provider_rows[i]);
+}
+
+static bool
+has_row(const struct row *v, size_t n, const char *rule)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(v[i].rule, rule))
+			return true;
+	return false;
 }
 
 static void
@@ -282,11 +275,10 @@ every_rule_has_a_row(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < judge_rules_count; i++) {
-		size_t k = 0;
-		while (k < COUNT_OF(rows) && strcmp(rows[k].rule, judge_rules[i].name))
-			k++;
-		if (k == COUNT_OF(rows))
-			fail_msg("no row for %s", judge_rules[i].name);
+		const char *rule = judge_rules[i].name;
+		if (!has_row(rows, COUNT_OF(rows), rule) &&
+			!has_row(provider_rows, COUNT_OF(provider_rows), rule))
+			fail_msg("no row for %s", rule);
 	}
 }
 

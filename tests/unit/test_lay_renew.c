@@ -7,25 +7,7 @@
 #include <cmocka.h>
 
 #include "support/lay_rig.h"
-
-/* The lines of one piece of an older bolt-on.cfg, as tests/e2e keeps it. */
-static void
-put_older(struct buf *out, const char *mark)
-{
-	struct buf text;
-	bool on = false;
-
-	buf_init(&text, 1 << 20);
-	assert_true(buf_file(&text, "tests/e2e/bolt-on/older.cfg"));
-	for (struct span rest = buf_view(&text); rest.n;) {
-		struct span line = span_next(&rest, '\n');
-		if (span_starts(line, SPAN_LIT("#---")))
-			on = memmem(line.p, line.n, mark, strlen(mark)) != NULL;
-		else if (on)
-			buf_printf(out, "\t%.*s\n", SPAN_ARG(span_trim(line, " ")));
-	}
-	buf_free(&text);
-}
+#include "support/older_stanza.h"
 
 /* A person's file with the stanza of before, a rule of theirs in it and one after it. */
 static void
@@ -35,18 +17,18 @@ put_older_tree(void)
 
 	buf_init(&text, 0);
 	buf_str(&text, "global\n    user haproxy\n");
-	put_older(&text, "your global");
+	put_older(&text, "your global", true);
 	buf_str(&text, "defaults\n    mode http\n    timeout server 50s\n"
 		       "frontend web\n    bind :80\n");
-	put_older(&text, "your frontend");
+	put_older(&text, "your frontend", true);
 	buf_str(&text, "    http-request set-header host api.example.net\n");
-	put_older(&text, "the same frontend");
+	put_older(&text, "the same frontend", true);
 	buf_str(&text, "    default_backend one\nbackend one\n");
-	put_older(&text, "each backend");
+	put_older(&text, "each backend", true);
 	buf_str(&text, "    http-request set-header authorization \"Bearer x\"\n"
 		       "    timeout server 10m\n    server a api.openai.com:443 check\n"
 		       "backend two\n");
-	put_older(&text, "each backend");
+	put_older(&text, "each backend", true);
 	buf_str(&text, "    http-request set-header x-api-key x\n    timeout server 10m\n"
 		       "    server a api.anthropic.com:443 check\n");
 	buf_putc(&text, 0);
