@@ -131,9 +131,13 @@ async function refused(name, make, status) {
 	if (status === 429) await c.ask({ model: "echo", text: "hi" }).catch(() => {});
 	const before = records(caller, "decision").length;
 	const e = await failed(() => c.ask({ model: "echo", text: "hi" }));
-	const got = [...(e.none ? ["answered", null] : seen(e)), records(caller, "decision").length - before];
+	const asked = records(caller, "decision").slice(before), got = [...(e.none ? ["answered", null] : seen(e)), asked.length];
 	const took = Date.now() - began; /* two requests: within a window the second is refused */
+	const late = status !== 503 && asked.find((r) => r.status === 503); /* of the gateway's own */
+	if (!same(got, WANTED[name]?.[status]))
+		console.log(`# ${name}: ${status}: ${asked.map((r) => `${r.time} ${r.status ?? r.decision} ${r.code ?? ""}`).join(", ")}`);
 	return is(`${name}: ${status}: what the user sees, and requests`, got, WANTED[name]?.[status],
+		late ? `the gateway answered ${late.code}` :
 		status === 429 && same(got, ["answered", null, 1]) && took >= WINDOW_MS ? `the limit's window passed between two requests, ${took} ms` :
 			took >= STILL_MS ? `it took ${took} ms: HAProxy waits less for a request` : "");
 }
