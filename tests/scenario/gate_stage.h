@@ -390,6 +390,10 @@ struct note {
 };
 
 #define CHAT "/v1/chat/completions"
+/* Anthropic's, of two requests. */
+#define BATCH(one, two, cap)                                                                   \
+	"{\"requests\":[{\"params\":{\"model\":\"" one "\",\"max_tokens\":" cap "}},"          \
+	"{\"params\":{\"model\":\"" two "\",\"max_tokens\":50}}]}"
 
 /* A sent NOTIFY and its answer. */
 struct call {

@@ -30,9 +30,6 @@
 	"{" more "\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hello\"}]}]}"
 #define CONVERSE(text)                                                                         \
 	"{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"" text "\"}]}]}"
-#define BATCH(one, two, cap)                                                                   \
-	"{\"requests\":[{\"params\":{\"model\":\"" one "\",\"max_tokens\":" cap "}},"          \
-	"{\"params\":{\"model\":\"" two "\",\"max_tokens\":50}}]}"
 #define NAMED(model) "{\"model\":\"" model "\",\"messages\":[]}"
 
 /* clang-format off */

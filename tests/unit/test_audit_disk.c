@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "support/audit_rig.h"
+#include "support/failing_disk.h"
 
 static struct rig r;
 
@@ -237,29 +238,7 @@ it_starts_on_a_full_disk_and_is_not_ready(void **state)
 	assert_int_equal(umount(r.journal), 0);
 }
 
-static int syncs_to_fail, cuts_to_fail, writes_to_fail;
-
-static int
-failing_sync(int fd)
-{
-	if (syncs_to_fail > 0) {
-		syncs_to_fail--;
-		errno = EIO;
-		return -1;
-	}
-	return fdatasync(fd);
-}
-
-static int
-failing_cut(int fd, off_t n)
-{
-	if (cuts_to_fail > 0) {
-		cuts_to_fail--;
-		errno = EIO;
-		return -1;
-	}
-	return ftruncate(fd, n);
-}
+static int writes_to_fail;
 
 /* Writes a part, then refuses. */
 static ssize_t

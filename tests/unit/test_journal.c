@@ -10,9 +10,9 @@
 
 #include "base/log.h"
 #include "support/audit_rig.h"
+#include "support/failing_disk.h"
 
 static struct rig r;
-static int syncs_to_fail, cuts_to_fail;
 
 static int
 setup(void **state)
@@ -29,28 +29,6 @@ teardown(void **state)
 	journal_io = (struct journal_io){ pwrite, fdatasync, ftruncate };
 	rig_free(&r);
 	return 0;
-}
-
-static int
-failing_sync(int fd)
-{
-	if (syncs_to_fail > 0) {
-		syncs_to_fail--;
-		errno = EIO;
-		return -1;
-	}
-	return fdatasync(fd);
-}
-
-static int
-failing_cut(int fd, off_t n)
-{
-	if (cuts_to_fail > 0) {
-		cuts_to_fail--;
-		errno = EIO;
-		return -1;
-	}
-	return ftruncate(fd, n);
 }
 
 static struct {
