@@ -195,56 +195,6 @@ check_keys(struct check *c, const struct policy *p)
 	identity_keys_free(&keys);
 }
 
-/* What serve needs of this machine, and another one that checks the file may lack. */
-static void
-check_machine(struct check *c)
-{
-	const struct config *cfg = c->cfg;
-
-	if (!cfg)
-		return;
-	if (cfg->audit_key && access(cfg->audit_key, F_OK) < 0 && errno == ENOENT)
-		buf_printf(&c->notes,
-			"note: %s:%u:%u: audit.key: %s does not exist: serve will not start "
-			"without it; tollgate keygen makes it\n",
-			cfg->audit_key_at->file, cfg->audit_key_at->line,
-			cfg->audit_key_at->column, cfg->audit_key);
-	if (cfg->socket_group && !getgrnam(cfg->socket_group))
-		buf_printf(&c->notes,
-			"note: %s:%u:%u: group: this machine has no group %s: serve will not "
-			"start without it\n",
-			cfg->socket_group_at->file, cfg->socket_group_at->line,
-			cfg->socket_group_at->column, cfg->socket_group);
-}
-
-static void
-check_readable_one(struct check *c, const char *file)
-{
-	char fix[CMD_FIX_BYTES];
-
-	if (file && cmd_user_cannot_read("tollgate", file, fix, sizeof(fix)))
-		buf_printf(&c->notes, "note: the daemon's user tollgate cannot read %s: %s\n",
-			file, fix);
-}
-
-/* Root may read all of it; the daemon runs as another user. */
-static void
-check_readable(struct check *c)
-{
-	const struct config *cfg = c->cfg;
-	struct span files = buf_view(&c->d.files);
-
-	if (!cfg || geteuid() != 0)
-		return;
-	while (files.n)
-		check_readable_one(c, span_next(&files, '\0').p);
-	check_readable_one(c, cfg->audit_key);
-	check_readable_one(c, cfg->state_key);
-	check_readable_one(c, cfg->redact_key_file);
-	check_readable_one(c, cfg->redis_password_file);
-	check_readable_one(c, cfg->redis_sentinel_password_file);
-}
-
 static void
 check_hash_key(struct check *c, const struct policy *p)
 {
@@ -263,100 +213,114 @@ check_hash_key(struct check *c, const struct policy *p)
 	buf_free(&why);
 }
 
-/* Whoever may not read it sees its mode. */
-static void
-check_mode(struct check *c, const char *file, const struct yaml_node *at, const char *option,
-	const char *what)
-{
-	struct stat st;
-	struct buf why;
-
-	if (!file || stat(file, &st) < 0)
-		return;
-	buf_init(&why, 4096);
-	if (keyfile_wide(file, st.st_mode, what, &why))
-		diag_at(&c->d, at, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
-}
-
-static void
-check_modes(struct check *c)
-{
-	const struct config *cfg = c->cfg;
-
-	if (!cfg)
-		return;
-	check_mode(c, cfg->audit_key, cfg->audit_key_at, "audit.key", "a private key");
-	if (cfg->state_key)
-		check_mode(c, cfg->state_file,
-			cfg->state_file_at ? cfg->state_file_at : cfg->state_key_at,
-			"state_file", "state");
-}
-
 /* Of another user's file nothing is known. */
-static void
-check_state_key(struct check *c)
+static bool
+not_ours(const char *file)
 {
-	const char *file = c->cfg ? c->cfg->state_key : NULL;
+	return !file || (access(file, R_OK) < 0 && errno == EACCES);
+}
+
+static void
+check_redis_password(struct check *c, const char *file, const struct yaml_node *at,
+	bool sentinel, struct buf *why)
+{
+	struct redis_options options;
+	struct redis_login login;
+
+	if (not_ours(file) || config_redis(c->cfg, &options) < 0)
+		return;
+	if (redis_login(&options, sentinel, &login, why) < 0)
+		diag_at(&c->d, at, "redis.%spassword_file: %.*s", sentinel ? "sentinel_" : "",
+			SPAN_ARG(buf_view(why)));
+	explicit_bzero(&login, sizeof(login));
+	explicit_bzero(&options, sizeof(options));
+	buf_clear(why);
+}
+
+/* What serve needs of this machine, and another one that checks the file may lack. */
+static void
+check_machine(struct check *c, const struct config *cfg)
+{
+	static const char without[] = "serve will not start without it";
+
+	if (cfg->audit_key && access(cfg->audit_key, F_OK) < 0 && errno == ENOENT)
+		buf_printf(&c->notes,
+			"note: %s:%u:%u: audit.key: %s does not exist: %s; tollgate keygen "
+			"makes it\n",
+			cfg->audit_key_at->file, cfg->audit_key_at->line,
+			cfg->audit_key_at->column, cfg->audit_key, without);
+	if (cfg->socket_group && !getgrnam(cfg->socket_group))
+		buf_printf(&c->notes,
+			"note: %s:%u:%u: group: this machine has no group %s: %s\n",
+			cfg->socket_group_at->file, cfg->socket_group_at->line,
+			cfg->socket_group_at->column, cfg->socket_group, without);
+}
+
+/* Secrets and state: whoever may not read a file sees its mode. */
+static void
+check_secrets(struct check *c, const struct config *cfg)
+{
+	const struct {
+		const char *file, *option, *what;
+		const struct yaml_node *at;
+	} files[] = { { cfg->audit_key, "audit.key", "a private key", cfg->audit_key_at },
+		{ cfg->state_key ? cfg->state_file : NULL, "state_file", "state",
+			cfg->state_file_at ? cfg->state_file_at : cfg->state_key_at } };
 	unsigned char key[KEYFILE_BYTES];
 	struct buf why;
+	struct stat st;
 
-	if (!file || (access(file, R_OK) < 0 && errno == EACCES))
-		return;
-	buf_init(&why, 1024);
-	if (keyfile_derive(file, "check", key, &why))
-		diag_at(&c->d, c->cfg->state_key_at, "state_key: %.*s",
-			SPAN_ARG(buf_view(&why)));
+	buf_init(&why, 8192);
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		if (files[i].file && stat(files[i].file, &st) == 0 &&
+			keyfile_wide(files[i].file, st.st_mode, files[i].what, &why))
+			diag_at(&c->d, files[i].at, "%s: %.*s", files[i].option,
+				SPAN_ARG(buf_view(&why)));
+		buf_clear(&why);
+	}
+	if (!not_ours(cfg->state_key) && keyfile_derive(cfg->state_key, "check", key, &why))
+		diag_at(&c->d, cfg->state_key_at, "state_key: %.*s", SPAN_ARG(buf_view(&why)));
 	explicit_bzero(key, sizeof(key));
+	buf_clear(&why);
+	if (cfg->redis_url) {
+		check_redis_password(
+			c, cfg->redis_password_file, cfg->redis_password_at, false, &why);
+		check_redis_password(c, cfg->redis_sentinel_password_file,
+			cfg->redis_sentinel_password_at, true, &why);
+	}
 	buf_free(&why);
+}
+
+/* Root may read all of it; the daemon runs as another user. */
+static void
+check_readable(struct check *c, const struct config *cfg)
+{
+	const char *const more[] = { cfg->audit_key, cfg->state_key, cfg->redact_key_file,
+		cfg->redis_password_file, cfg->redis_sentinel_password_file };
+	struct span files = buf_view(&c->d.files);
+	char fix[CMD_FIX_BYTES];
+
+	for (size_t i = 0; geteuid() == 0 && (files.n || i < COUNT_OF(more));) {
+		const char *file = files.n ? span_next(&files, '\0').p : more[i++];
+		if (file && cmd_user_cannot_read("tollgate", file, fix, sizeof(fix)))
+			buf_printf(&c->notes,
+				"note: the daemon's user tollgate cannot read %s: %s\n", file,
+				fix);
+	}
 }
 
 /* A start that would be refused, maybe months later. */
 static void
-check_journal(struct check *c)
+check_journal(struct check *c, const struct config *cfg)
 {
 	struct buf why;
 
-	if (!c->cfg || !c->cfg->journal || !c->cfg->journal_at)
-		return;
 	buf_init(&why, 8192);
-	if (journal_has_stranger(c->cfg->journal, c->cfg->node, &why))
-		diag_at(&c->d, c->cfg->journal_at, "audit.journal: %.*s",
+	if (cfg->journal && cfg->journal_at &&
+		journal_has_stranger(cfg->journal, cfg->node, &why))
+		diag_at(&c->d, cfg->journal_at, "audit.journal: %.*s",
 			SPAN_ARG(buf_view(&why)));
 	buf_free(&why);
-}
-
-/* Whose it is not, cannot tell: then nothing is said. */
-static void
-check_redis_password(
-	struct check *c, const char *file, const struct yaml_node *at, bool sentinel)
-{
-	struct redis_options options;
-	struct redis_login login;
-	struct buf why;
-
-	if (!file || (access(file, R_OK) < 0 && errno == EACCES) ||
-		config_redis(c->cfg, &options) < 0)
-		return;
-	buf_init(&why, 1024);
-	if (redis_login(&options, sentinel, &login, &why) < 0)
-		diag_at(&c->d, at, "redis.%spassword_file: %.*s", sentinel ? "sentinel_" : "",
-			SPAN_ARG(buf_view(&why)));
-	explicit_bzero(&login, sizeof(login));
-	explicit_bzero(&options, sizeof(options));
-	buf_free(&why);
-}
-
-static void
-check_redis_passwords(struct check *c)
-{
-	const struct config *cfg = c->cfg;
-
-	if (!cfg || !cfg->redis_url)
-		return;
-	check_redis_password(c, cfg->redis_password_file, cfg->redis_password_at, false);
-	check_redis_password(
-		c, cfg->redis_sentinel_password_file, cfg->redis_sentinel_password_at, true);
 }
 
 static void
@@ -390,12 +354,12 @@ check_policy(struct check *c)
 	buf_free(&errors);
 	if (p)
 		check_keys(c, p);
-	check_machine(c);
-	check_modes(c);
-	check_state_key(c);
-	check_redis_passwords(c);
-	check_readable(c);
-	check_journal(c);
+	if (c->cfg) {
+		check_machine(c, c->cfg);
+		check_secrets(c, c->cfg);
+		check_readable(c, c->cfg);
+		check_journal(c, c->cfg);
+	}
 	if (p) {
 		check_hash_key(c, p);
 		check_observed(c, &p->observe);
@@ -417,21 +381,9 @@ check_policy(struct check *c)
 				"make "
 				"ranks)\n",
 				c->no_ranks);
-		fwrite(c->notes.p ? buf_view(&c->notes).p : "", 1, c->notes.n, stdout);
+		put_text(&c->notes, stdout);
 	}
 	detect_free(&rules);
-}
-
-static void
-check_tokens(struct check *c)
-{
-	const struct token_models *models;
-	struct encodings *e;
-
-	if (!c->cfg)
-		return;
-	tokens_load(&c->a, c->cfg, &models, &e, &c->no_ranks, &c->d);
-	encodings_close(&e);
 }
 
 int
@@ -469,7 +421,12 @@ cmd_check(int argc, char **argv)
 	buf_init(&c.notes, NOTES_BYTES);
 	if (c.config_file)
 		c.cfg = config_read(&c.a, c.config_file, &c.d);
-	check_tokens(&c);
+	if (c.cfg) {
+		const struct token_models *models;
+		struct encodings *e;
+		tokens_load(&c.a, c.cfg, &models, &e, &c.no_ranks, &c.d);
+		encodings_close(&e);
+	}
 	check_haproxy(&c);
 	check_policy(&c);
 	diag_sort(&c.d);

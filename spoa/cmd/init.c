@@ -16,44 +16,18 @@
 
 /* ---- what is made ---- */
 
-static void
-make_tollgate_cfg(const struct lay *l, struct buf *out)
-{
-	lay_backends(l, out);
-}
-
-static void
-make_spoe_cfg(const struct lay *l, struct buf *out)
-{
-	(void)l;
-	buf_span(out, shipped("haproxy/spoe.cfg"));
-}
-
-static void
-make_503(const struct lay *l, struct buf *out)
-{
-	(void)l;
-	buf_span(out, shipped("haproxy/503.http"));
-}
-
-static void
-make_origins(const struct lay *l, struct buf *out)
-{
-	(void)l;
-	buf_span(out, shipped("haproxy/origins.lst"));
-}
-
 static const struct made {
 	const char *path;
+	const char *shipped; /* as it is; else it is made */
 	void (*make)(const struct lay *l, struct buf *out);
 	bool ours; /* of this version: another content is worth a word */
 } made[] = {
-	{ OURS "tollgate.cfg", make_tollgate_cfg, true },
-	{ OURS "spoe.cfg", make_spoe_cfg, true },
-	{ OURS "503.http", make_503, true },
-	{ OURS "origins.lst", make_origins, false },
-	{ "/etc/tollgate/tollgate.yaml", lay_config, false },
-	{ "/etc/tollgate/default.yaml", lay_policy, false },
+	{ OURS "tollgate.cfg", NULL, lay_backends, true },
+	{ OURS "spoe.cfg", "haproxy/spoe.cfg", NULL, true },
+	{ OURS "503.http", "haproxy/503.http", NULL, true },
+	{ OURS "origins.lst", "haproxy/origins.lst", NULL, false },
+	{ "/etc/tollgate/tollgate.yaml", NULL, lay_config, false },
+	{ "/etc/tollgate/default.yaml", NULL, lay_policy, false },
 };
 static const char audit_key[] = "/etc/tollgate/audit.key";
 static const char state_key[] = "/etc/tollgate/state.key";
@@ -121,7 +95,10 @@ plan_file(struct init *in, const struct made *m)
 
 	buf_init(&want, INIT_TEXT_BYTES);
 	buf_init(&have, INIT_TEXT_BYTES);
-	m->make(&in->lay, &want);
+	if (m->shipped)
+		buf_span(&want, shipped(m->shipped));
+	else
+		m->make(&in->lay, &want);
 	put_schema(in, &want);
 	if (!exists(in, m->path)) {
 		if (!in->write || write_file(in, m->path, buf_view(&want)) == 0)
@@ -163,42 +140,21 @@ plan_audit_key(struct init *in)
 }
 
 static void
-plan_state_key(struct init *in)
-{
-	if (exists(in, state_key)) {
-		printf("left   %s\n", state_key);
-		return;
-	}
-	say_made(
-		in, state_key, ": signs what is changed at run time; the same on every daemon");
-	if (in->write)
-		make_state_key(in, state_key);
-}
-
-static const char *
-first_person(const struct init *in)
-{
-	const char *names[] = { in->person, getenv("SUDO_USER"), getenv("USER") };
-
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (names[i] && *names[i])
-			return names[i];
-	return "admin";
-}
-
-static void
 plan_first_key(struct init *in)
 {
-	const char *person = first_person(in);
-	char *argv[] = { arena_strdup(&in->a, "key"), arena_strdup(&in->a, "new"),
-		arena_strdup(&in->a, "--person"), arena_strdup(&in->a, person),
-		arena_strdup(&in->a, "--keys"), arena_strdup(&in->a, rooted(in, keys_file)),
-		NULL };
+	const char *names[] = { in->person, getenv("SUDO_USER"), getenv("USER"), "admin" };
+	size_t i = 0;
 
 	if (exists(in, keys_file)) {
 		printf("left   %s\n", keys_file);
 		return;
 	}
+	while (!names[i] || !*names[i])
+		i++;
+	char *argv[] = { arena_strdup(&in->a, "key"), arena_strdup(&in->a, "new"),
+		arena_strdup(&in->a, "--person"), arena_strdup(&in->a, names[i]),
+		arena_strdup(&in->a, "--keys"), arena_strdup(&in->a, rooted(in, keys_file)),
+		NULL };
 	say_made(in, keys_file,
 		in->write ? ", and the first API key:" : ", and the first API key");
 	fflush(stdout);
@@ -207,27 +163,6 @@ plan_first_key(struct init *in)
 }
 
 /* ---- HAProxy's own files ---- */
-
-/* The value of a line NAME=VALUE, its quotes aside. */
-static struct span
-unquoted(struct span value)
-{
-	char quote = value.n ? *value.p : 0;
-
-	if (quote != '"' && quote != '\'')
-		return value;
-	value = span_cut(value, 1, value.n);
-	return span_cut(value, 0, span_chr(value, quote));
-}
-
-static bool
-has_word(struct span text, struct span word)
-{
-	while (text.n)
-		if (span_eq(span_next(&text, ' '), word))
-			return true;
-	return false;
-}
 
 /* -f of tollgate.cfg in EXTRAOPTS. The last line of that name counts; it is made longer. */
 static void
@@ -246,7 +181,12 @@ plan_extraopts(struct init *in)
 		n++;
 		if (!span_starts(l, SPAN_LIT("EXTRAOPTS=")))
 			continue;
-		value = unquoted(span_cut(l, 10, l.n));
+		value = span_cut(l, 10, l.n);
+		if (value.n && (*value.p == '"' || *value.p == '\'')) {
+			char quote = *value.p;
+			value = span_cut(value, 1, value.n);
+			value = span_cut(value, 0, span_chr(value, quote));
+		}
 		at = n;
 	}
 	if (at)
@@ -254,7 +194,10 @@ plan_extraopts(struct init *in)
 			value.n ? " " : "", ours);
 	else
 		buf_printf(&line, "EXTRAOPTS=\"-S /run/haproxy-master.sock -f %s\"\n", ours);
-	if (!has_word(value, span_str(ours)))
+	bool has = false;
+	for (struct span rest = value; rest.n;)
+		has |= span_is(span_next(&rest, ' '), ours);
+	if (!has)
 		lay_add(&in->lay, (struct lay_edit){ .file = EXTRAOPTS,
 					  .after = at ? at - 1 : n,
 					  .drop = at != 0,
@@ -321,8 +264,14 @@ make_missing(struct init *in)
 			plan_file(in, &made[i]);
 	if (in->code == EXIT_DONE)
 		plan_audit_key(in);
-	if (in->code == EXIT_DONE)
-		plan_state_key(in);
+	if (in->code == EXIT_DONE && exists(in, state_key)) {
+		printf("left   %s\n", state_key);
+	} else if (in->code == EXIT_DONE) {
+		say_made(in, state_key,
+			": signs what is changed at run time; the same on every daemon");
+		if (in->write)
+			make_state_key(in, state_key);
+	}
 	if (in->code == EXIT_DONE)
 		plan_first_key(in);
 }

@@ -48,19 +48,6 @@ put_staged(struct init *in, const struct stage *s, const char *name, struct span
 	buf_free(&out);
 }
 
-static void
-stage_file(struct init *in, struct stage *s, size_t i)
-{
-	struct buf out;
-	char name[32];
-
-	result_of(in, in->file[i], &out);
-	snprintf(name, sizeof(name), "%zu.cfg", i);
-	put_staged(in, s, name, buf_view(&out));
-	buf_printf(&s->command, " -f %s/%s", s->dir, name);
-	buf_free(&out);
-}
-
 /* The judges' word on the result, with tollgate's own files as they will be. */
 static void
 judge_result(struct init *in, const struct stage *s)
@@ -154,12 +141,19 @@ try_result(struct init *in)
 		setenv(arena_dup(&in->a, name).p, arena_dup(&in->a, value).p, 0);
 	}
 	buf_printf(&s.command, "'%s' -c", binary);
-	put_staged(in, &s, "tollgate.cfg", shipped("haproxy/tollgate.cfg"));
-	put_staged(in, &s, "spoe.cfg", shipped("haproxy/spoe.cfg"));
-	put_staged(in, &s, "503.http", shipped("haproxy/503.http"));
-	put_staged(in, &s, "origins.lst", shipped("haproxy/origins.lst"));
-	for (size_t i = 0; i < in->nfile; i++)
-		stage_file(in, &s, i);
+	static const char *const files[] = { "haproxy/tollgate.cfg", "haproxy/spoe.cfg",
+		"haproxy/503.http", "haproxy/origins.lst" };
+	for (size_t i = 0; i < COUNT_OF(files); i++)
+		put_staged(in, &s, strchr(files[i], '/') + 1, shipped(files[i]));
+	for (size_t i = 0; i < in->nfile; i++) {
+		struct buf out;
+		char name[32];
+		result_of(in, in->file[i], &out);
+		snprintf(name, sizeof(name), "%zu.cfg", i);
+		put_staged(in, &s, name, buf_view(&out));
+		buf_printf(&s.command, " -f %s/%s", s.dir, name);
+		buf_free(&out);
+	}
 	buf_printf(&s.command, " -f %s/tollgate.cfg", s.dir);
 	if (in->code == EXIT_DONE)
 		ask_haproxy(in, &s);

@@ -3,7 +3,6 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <jansson.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +124,19 @@ admin_ask(const struct admin_call *call, struct buf *out, struct buf *why)
 	return status;
 }
 
+long
+admin_ask_or_say(const char *what, const struct admin_call *call, struct buf *out)
+{
+	struct buf why;
+
+	buf_init(&why, 4096);
+	long status = admin_ask(call, out, &why);
+	if (!status)
+		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return status;
+}
+
 const char *
 admin_socket(const char *what, const char *named, struct arena *a)
 {
@@ -155,8 +167,6 @@ admin_call_json(
 	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
 	struct buf answer, why;
 	struct arena a;
-	json_t *o = NULL;
-	long status = 0;
 
 	arena_init(&a, 0, false);
 	buf_init(&answer, ADMIN_ANSWER_BYTES);
@@ -166,13 +176,10 @@ admin_call_json(
 	const struct admin_call call = {
 		.socket = socket, .page = page, .post = in != NULL, .body = body
 	};
-	if (socket && (status = admin_ask(&call, &answer, &why)) == 0)
-		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
-	if (status)
-		o = json_loadb(buf_view(&answer).p, answer.n, 0, NULL);
-	const char *error = json_string_value(json_object_get(o, "error"));
+	long status = socket ? admin_ask_or_say(what, &call, &answer) : 0;
+	json_t *o = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
+	const char *error = json_str_in(o, "error");
 	if (status && (status != 200 || !json_is_object(o))) {
-		buf_clear(&why);
 		plain_lines(&why, span_str(error ? error : "the answer is not understood"));
 		cmd_fail(what, "%.*s", SPAN_ARG(span_trim(buf_view(&why), "\n")));
 		*code = status == 404 || status == 409 ? EXIT_NO : EXIT_CANNOT;
@@ -188,22 +195,15 @@ admin_call_json(
 	return o;
 }
 
-static bool
-says(const json_t *answer, const char *name, const char *text)
-{
-	return str_same(json_string_value(json_object_get(answer, name)), text);
-}
-
 int
 admin_changed(const char *what, const json_t *answer, const char *done)
 {
-	fprintf(stderr, "tollgate: %s %s %s%s\n", what,
-		json_string_value(json_object_get(answer, "id")), done,
-		says(answer, "redis", "written")
+	fprintf(stderr, "tollgate: %s %s %s%s\n", what, json_str_in(answer, "id"), done,
+		str_same(json_str_in(answer, "redis"), "written")
 			? " here, and with every daemon of this Redis within a second."
 			: ".");
-	const char *why = json_string_value(json_object_get(answer, "why"));
-	if (says(answer, "redis", "away"))
+	const char *why = json_str_in(answer, "why");
+	if (str_same(json_str_in(answer, "redis"), "away"))
 		cmd_fail(what,
 			"not in Redis yet: %s: other daemons do not know it, and learn it when "
 			"Redis takes it",
@@ -222,7 +222,7 @@ admin_changed(const char *what, const json_t *answer, const char *done)
 void
 admin_cell(struct buf *b, const json_t *o, const char *name, int width, const char *otherwise)
 {
-	const char *text = json_string_value(json_object_get(o, name));
+	const char *text = json_str_in(o, name);
 	struct buf cell;
 
 	buf_init(&cell, 1024);
@@ -235,16 +235,13 @@ void
 admin_provider(struct buf *b, const json_t *p)
 {
 	const json_t *first = json_object_get(p, "first_byte_ms");
-	const char *error = json_string_value(json_object_get(p, "last_error")),
-		   *means = json_string_value(json_object_get(p, "means")),
-		   *at = json_string_value(json_object_get(p, "last_error_at")),
-		   *good = json_string_value(json_object_get(p, "last_success_at"));
-	long long most = json_integer_value(json_object_get(first, "most"));
+	const char *error = json_str_in(p, "last_error"), *means = json_str_in(p, "means"),
+		   *at = json_str_in(p, "last_error_at"),
+		   *good = json_str_in(p, "last_success_at");
+	long long most = json_int_in(first, "most");
 
-	buf_printf(b, "%lld under way, %lld answers, %lld errors",
-		(long long)json_integer_value(json_object_get(p, "under_way")),
-		(long long)json_integer_value(json_object_get(p, "answers")),
-		(long long)json_integer_value(json_object_get(p, "errors")));
+	buf_printf(b, "%lld under way, %lld answers, %lld errors", json_int_in(p, "under_way"),
+		json_int_in(p, "answers"), json_int_in(p, "errors"));
 	if (first)
 		buf_printf(b, ", first byte after %lld.%03lld s at most in the last two minutes", most / 1000,
 			most % 1000);
@@ -255,16 +252,44 @@ admin_provider(struct buf *b, const json_t *p)
 }
 
 int
-admin_print_json(const char *what, struct span answer)
+admin_print_json(const char *what, const json_t *o)
 {
-	json_t *o = json_loadb(answer.p, answer.n, 0, NULL);
 	char *text = o ? json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	int code = !text ? cmd_fail(what, "the daemon's answer is not understood")
+		   : puts(text) < 0 || fflush(stdout) ? cmd_fail(what, "%s", strerror(errno))
+						      : EXIT_DONE;
 
-	json_decref(o);
-	if (!text)
-		return cmd_fail(what, "the daemon's answer is not understood");
-	int code = puts(text) < 0 || fflush(stdout) ? cmd_fail(what, "%s", strerror(errno))
-						    : EXIT_DONE;
 	free(text);
 	return code;
+}
+
+int
+admin_print_rows(const char *what, const json_t *list, bool as_json, const char *head,
+	void (*put_row)(struct buf *b, const json_t *row))
+{
+	json_t *none = json_array();
+	const json_t *row;
+	struct buf b;
+	size_t i;
+	int code;
+
+	buf_init(&b, 0);
+	buf_str(&b, head);
+	json_array_foreach(list, i, row) put_row(&b, row);
+	if (as_json)
+		code = admin_print_json(what, list ? list : none);
+	else
+		code = cmd_write(&b) ? EXIT_DONE : cmd_fail(what, "%s", strerror(errno));
+	buf_free(&b);
+	json_decref(none);
+	return code;
+}
+
+bool
+admin_set_text(const char *what, json_t *o, const char *name, const char *text)
+{
+	if (!text || json_object_set_new(o, name, json_string(text)) == 0)
+		return true;
+	cmd_fail(what, "a name is not UTF-8");
+	return false;
 }

@@ -91,10 +91,10 @@ change(const struct key_live *k, const char *page, const char *id, const char *d
 		answer = admin_call_json("key", k->config, page, o, &code);
 	if (answer) {
 		code = admin_changed("key", answer, done);
-		const char *text = json_string_value(json_object_get(answer, "key"));
+		const char *text = json_str_in(answer, "key");
 		if (text && k->json)
-			printf("{\"id\":\"%s\",\"key\":\"%s\"}\n",
-				json_string_value(json_object_get(answer, "id")), text);
+			printf("{\"id\":\"%s\",\"key\":\"%s\"}\n", json_str_in(answer, "id"),
+				text);
 		else if (text) {
 			fputs("Shown only now:\n", stderr);
 			printf("%s\n", text);
@@ -105,41 +105,29 @@ change(const struct key_live *k, const char *page, const char *id, const char *d
 	return code;
 }
 
+static void
+put_row(struct buf *b, const json_t *one)
+{
+	admin_cell(b, one, "id", 10, "?");
+	admin_cell(b, one, "person", 24, "-");
+	admin_cell(b, one, "team", 16, "");
+	admin_cell(b, one, "created", 22, "-");
+	admin_cell(b, one, "expires", 22, "never");
+	buf_printf(b, "%s\n", json_str_in(one, "state"));
+}
+
 static int
 list(const struct key_live *k)
 {
 	int code;
-	json_t *answer = admin_call_json("key", k->config, "/keys", NULL, &code), *one;
-	struct buf b;
-	size_t i;
+	json_t *answer = admin_call_json("key", k->config, "/keys", NULL, &code);
 
-	if (!answer)
-		return code;
-	buf_init(&b, 0);
-	if (k->json) {
-		char *text = json_dumps(
-			json_object_get(answer, "keys"), JSON_COMPACT | JSON_ENSURE_ASCII);
-		buf_printf(&b, "%s\n", text ? text : "[]");
-		free(text);
-	} else {
-		buf_str(&b, KEY_LIST_HEAD);
-		json_array_foreach(json_object_get(answer, "keys"), i, one)
-		{
-			admin_cell(&b, one, "id", 10, "?");
-			admin_cell(&b, one, "person", 24, "-");
-			admin_cell(&b, one, "team", 16, "");
-			admin_cell(&b, one, "created", 22, "-");
-			admin_cell(&b, one, "expires", 22, "never");
-			buf_printf(
-				&b, "%s\n", json_string_value(json_object_get(one, "state")));
-		}
-	}
-	if (!json_is_true(json_object_get(answer, "state_key")))
+	if (answer && !json_is_true(json_object_get(answer, "state_key")))
 		code = cmd_fail("key", "the daemon has no state_key: no key can be made at run "
 				       "time");
-	else if (!cmd_write(&b))
-		code = cmd_fail("key", "%s", strerror(errno));
-	buf_free(&b);
+	else if (answer)
+		code = admin_print_rows("key", json_object_get(answer, "keys"), k->json,
+			KEY_LIST_HEAD, put_row);
 	json_decref(answer);
 	return code;
 }

@@ -1,6 +1,5 @@
 /* tollgate limit: another amount of a limit for some callers, kept by the running daemon. */
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +18,6 @@ struct limit_args {
 	size_t npairs;
 	bool json;
 };
-
-static bool
-set_text(json_t *o, const char *name, const char *text)
-{
-	return !text || json_object_set_new(o, name, json_string(text)) == 0;
-}
 
 /* "person=alice"; "everyone" alone. False after a message. */
 static bool
@@ -65,10 +58,8 @@ set_until(const char *text, json_t *o)
 	if (!text)
 		return true;
 	if (duration_parse(span_str(text), &us) == 0)
-		return set_text(o, "ttl", text);
-	if (!cmd_end("limit", text, full, &ns))
-		return false;
-	return set_text(o, "until", full);
+		return admin_set_text("limit", o, "ttl", text);
+	return cmd_end("limit", text, full, &ns) && admin_set_text("limit", o, "until", full);
 }
 
 /* A whole number, or the daemon says what is wrong with it. */
@@ -79,8 +70,8 @@ set_amount(const char *text, json_t *o)
 
 	if (text && span_u64(span_str(text), &n) == 0 && n <= INT64_MAX)
 		json_object_set_new(o, "to", json_integer((json_int_t)n));
-	else if (text)
-		set_text(o, "to", text);
+	else
+		json_object_set_new(o, "to", json_string(text));
 }
 
 static int
@@ -89,12 +80,11 @@ change(const struct limit_args *a, const char *page, json_t *o, const char *done
 	json_t *answer = NULL;
 	int code = EXIT_CANNOT;
 
-	if (!set_text(o, "by", a->by) || !set_text(o, "reason", a->reason))
-		cmd_fail("limit", "a name is not UTF-8");
-	else
+	if (admin_set_text("limit", o, "by", a->by) &&
+		admin_set_text("limit", o, "reason", a->reason))
 		answer = admin_call_json("limit", a->config, page, o, &code);
 	if (answer && a->json)
-		printf("{\"id\":\"%s\"}\n", json_string_value(json_object_get(answer, "id")));
+		printf("{\"id\":\"%s\"}\n", json_str_in(answer, "id"));
 	if (answer)
 		code = admin_changed("limit", answer, done);
 	json_decref(answer);
@@ -108,9 +98,8 @@ limit_set(const struct limit_args *a, const char *name)
 	int code = EXIT_CANNOT;
 
 	set_amount(a->to, o);
-	if (!set_text(o, "limit", name))
-		cmd_fail("limit", "a name is not UTF-8");
-	else if (set_pairs(a, o) && set_until(a->until, o))
+	if (admin_set_text("limit", o, "limit", name) && set_pairs(a, o) &&
+		set_until(a->until, o))
 		code = change(a, "/limits/set", o, "is in force");
 	json_decref(o);
 	return code;
@@ -122,9 +111,8 @@ limit_clear(const struct limit_args *a, const char *name)
 	json_t *o = json_object();
 	int code = EXIT_CANNOT;
 
-	if (!set_text(o, a->npairs ? "limit" : "id", name))
-		cmd_fail("limit", "a name is not UTF-8");
-	else if (!a->npairs || set_pairs(a, o))
+	if (admin_set_text("limit", o, a->npairs ? "limit" : "id", name) &&
+		(!a->npairs || set_pairs(a, o)))
 		code = change(a, "/limits/clear", o, "is cleared");
 	json_decref(o);
 	return code;
@@ -147,9 +135,9 @@ put_row(struct buf *b, const json_t *one)
 	admin_cell(b, one, "id", 10, "?");
 	admin_cell(b, one, "limit", 24, "?");
 	admin_cell(b, row, "for", 32, "");
-	json_int_t to = json_integer_value(json_object_get(one, "to"));
+	json_int_t to = json_int_in(one, "to");
 	char text[PRICE_TEXT_MAX];
-	if (str_same(json_string_value(json_object_get(one, "counts")), "nanousd"))
+	if (str_same(json_str_in(one, "counts"), "nanousd"))
 		price_text((uint64_t)to, text);
 	else
 		snprintf(text, sizeof(text), "%lld", (long long)to);
@@ -167,29 +155,17 @@ static int
 limit_list(const struct limit_args *a)
 {
 	int code;
-	json_t *answer = admin_call_json("limit", a->config, "/limits", NULL, &code), *one;
-	json_t *list = json_object_get(answer, "overrides");
-	struct buf b;
-	size_t i;
+	json_t *answer = admin_call_json("limit", a->config, "/limits", NULL, &code);
+	char head[160];
 
-	if (!answer)
-		return code;
-	buf_init(&b, 0);
-	if (a->json) {
-		char *text = json_dumps(list, JSON_COMPACT | JSON_ENSURE_ASCII);
-		buf_printf(&b, "%s\n", text ? text : "[]");
-		free(text);
-	} else {
-		buf_printf(&b, "%-10s %-24s %-32s %14s %-22s %-8s %-12s %s\n", "ID", "LIMIT",
-			"FOR", "TO", "UNTIL", "STATE", "BY", "REASON");
-		json_array_foreach(list, i, one) put_row(&b, one);
-	}
-	if (!json_is_true(json_object_get(answer, "state_key")))
+	snprintf(head, sizeof(head), "%-10s %-24s %-32s %14s %-22s %-8s %-12s %s\n", "ID",
+		"LIMIT", "FOR", "TO", "UNTIL", "STATE", "BY", "REASON");
+	if (answer && !json_is_true(json_object_get(answer, "state_key")))
 		code = cmd_fail("limit", "the daemon has no state_key: no limit can be changed "
 					 "at run time");
-	else if (!cmd_write(&b))
-		code = cmd_fail("limit", "%s", strerror(errno));
-	buf_free(&b);
+	else if (answer)
+		code = admin_print_rows(
+			"limit", json_object_get(answer, "overrides"), a->json, head, put_row);
 	json_decref(answer);
 	return code;
 }

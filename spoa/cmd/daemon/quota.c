@@ -1,7 +1,6 @@
 /* tollgate quota get: what limits have left for somebody, by the running daemon's counters. */
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +58,7 @@ static void
 put_amount(struct buf *b, const json_t *row, const char *name)
 {
 	const json_t *v = json_object_get(row, name);
-	bool usd = str_same(json_string_value(json_object_get(row, "counts")), "nanousd");
+	bool usd = str_same(json_str_in(row, "counts"), "nanousd");
 	char text[PRICE_TEXT_MAX];
 
 	if (usd && v)
@@ -95,8 +94,8 @@ put_row(struct buf *b, const json_t *row)
 {
 	const json_t *seconds = json_object_get(row, "window_s");
 	const json_t *reset = json_object_get(row, "reset_ms");
-	const char *calendar = json_string_value(json_object_get(row, "window"));
-	const char *counts = json_string_value(json_object_get(row, "counts"));
+	const char *calendar = json_str_in(row, "window");
+	const char *counts = json_str_in(row, "counts");
 	char window[TIME_TEXT] = "-", when[TIME_TEXT] = "-";
 
 	if (seconds)
@@ -120,44 +119,24 @@ put_row(struct buf *b, const json_t *row)
 }
 
 static int
-show(const struct quota_args *a, const json_t *answer)
-{
-	json_t *rows = json_object_get(answer, "limits"), *row;
-	struct buf b;
-	size_t i;
-
-	buf_init(&b, 0);
-	if (a->json) {
-		char *text = json_dumps(rows, JSON_COMPACT | JSON_ENSURE_ASCII);
-		buf_printf(&b, "%s\n", text ? text : "[]");
-		free(text);
-	} else {
-		buf_printf(&b, "%-24s %-18s %-10s %14s %14s %14s %14s %10s\n", "LIMIT",
-			"COUNTS", "WINDOW", "OF", "USED", "HELD", "LEFT", "RESET");
-		json_array_foreach(rows, i, row) put_row(&b, row);
-	}
-	int code = cmd_write(&b) ? EXIT_DONE : cmd_fail("quota", "%s", strerror(errno));
-	buf_free(&b);
-	return code;
-}
-
-static int
 get(const struct quota_args *a)
 {
-	json_t *id = identity_of(a), *answer, *in;
+	json_t *id = identity_of(a), *answer = NULL;
 	int code = EXIT_CANNOT;
+	char head[160];
 
 	if (!id)
 		return EXIT_CANNOT;
-	in = json_pack("{s:o}", "identity", id);
-	bool utf8 = (!a->key || !json_object_set_new(in, "key", json_string(a->key))) &&
-		    (!a->route || !json_object_set_new(in, "route", json_string(a->route))) &&
-		    (!a->model || !json_object_set_new(in, "model", json_string(a->model)));
-	answer = utf8 ? admin_call_json("quota", a->config, "/quota", in, &code) : NULL;
-	if (!utf8)
-		cmd_fail("quota", "a name is not UTF-8");
+	json_t *in = json_pack("{s:o}", "identity", id);
+	if (admin_set_text("quota", in, "key", a->key) &&
+		admin_set_text("quota", in, "route", a->route) &&
+		admin_set_text("quota", in, "model", a->model))
+		answer = admin_call_json("quota", a->config, "/quota", in, &code);
+	snprintf(head, sizeof(head), "%-24s %-18s %-10s %14s %14s %14s %14s %10s\n", "LIMIT",
+		"COUNTS", "WINDOW", "OF", "USED", "HELD", "LEFT", "RESET");
 	if (answer)
-		code = show(a, answer);
+		code = admin_print_rows(
+			"quota", json_object_get(answer, "limits"), a->json, head, put_row);
 	json_decref(answer);
 	json_decref(in);
 	return code;

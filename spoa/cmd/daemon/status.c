@@ -1,5 +1,4 @@
 /* tollgate status and reload. */
-#include <jansson.h>
 #include <stdio.h>
 
 #include "cmd/cmd.h"
@@ -8,21 +7,14 @@
 
 enum { ANSWER_S = 10 }; /* of what only looks */
 
-/* As admin_ask(), with its message. */
 static long
 ask(const char *what, const char *socket, const char *page, bool post, struct buf *out)
 {
 	const struct admin_call call = {
 		.socket = socket, .page = page, .post = post, .most_s = post ? 0 : ANSWER_S
 	};
-	struct buf why;
 
-	buf_init(&why, 4096);
-	long status = admin_ask(&call, out, &why);
-	if (!status)
-		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
-	return status;
+	return admin_ask_or_say(what, &call, out);
 }
 
 /* The daemon's own text, with names of others in it. */
@@ -38,18 +30,15 @@ print_lines(FILE *to, struct span text)
 }
 
 static int
-show_status(struct span status, struct span ready, bool ok)
+show_status(json_t *s, struct span ready, bool ok)
 {
-	json_t *s = json_loadb(status.p, status.n, 0, NULL);
 	json_int_t workers, routes, rules;
 	const char *version, *node, *started;
 
 	if (!s || json_unpack(s, "{s:s,s:s,s:s,s:I,s:I,s:I}", "version", &version, "node",
 			  &node, "started", &started, "workers", &workers, "routes", &routes,
-			  "rules", &rules) != 0) {
-		json_decref(s);
+			  "rules", &rules) != 0)
 		return cmd_fail("status", "the daemon's answer is not understood");
-	}
 	struct buf text;
 	buf_init(&text, 0);
 	buf_printf(&text,
@@ -63,7 +52,7 @@ show_status(struct span status, struct span ready, bool ok)
 			(long long)json_integer_value(alive));
 	json_array_foreach(json_object_get(s, "providers"), i, one)
 	{
-		const char *name = json_string_value(json_object_get(one, "provider"));
+		const char *name = json_str_in(one, "provider");
 		buf_printf(&text, "provider %.64s: ", name ? name : "?");
 		admin_provider(&text, one);
 		buf_putc(&text, '\n');
@@ -71,7 +60,6 @@ show_status(struct span status, struct span ready, bool ok)
 	buf_span(&text, ready);
 	print_lines(stdout, buf_view(&text));
 	buf_free(&text);
-	json_decref(s);
 	return ok ? EXIT_DONE : EXIT_NO;
 }
 
@@ -95,13 +83,15 @@ cmd_status(int argc, char **argv)
 	const char *socket = admin_socket("status", config, &a);
 	long page = socket ? ask("status", socket, "/status", false, &status) : 0;
 	long is_ready = page == 200 ? ask("status", socket, "/readyz", false, &ready) : 0;
+	json_t *s = is_ready ? json_loadb(buf_view(&status).p, status.n, 0, NULL) : NULL;
 	if (is_ready && as_json) {
-		code = admin_print_json("status", buf_view(&status));
+		code = admin_print_json("status", s);
 		if (code == EXIT_DONE && is_ready != 200)
 			code = EXIT_NO;
 	} else if (is_ready) {
-		code = show_status(buf_view(&status), buf_view(&ready), is_ready == 200);
+		code = show_status(s, buf_view(&ready), is_ready == 200);
 	}
+	json_decref(s);
 	buf_free(&ready);
 	buf_free(&status);
 	arena_reset(&a);
@@ -114,8 +104,8 @@ show_reload(struct span answer, struct span status, bool ok)
 {
 	json_t *o = json_loadb(answer.p, answer.n, 0, NULL), *one;
 	json_t *now = json_loadb(status.p, status.n, 0, NULL);
-	const char *policy = json_string_value(json_object_get(now, "policy"));
-	const char *at_restart = json_string_value(json_object_get(o, "at_restart"));
+	const char *policy = json_str_in(now, "policy");
+	const char *at_restart = json_str_in(o, "at_restart");
 	struct buf text;
 	size_t i;
 

@@ -2,7 +2,6 @@
  * lines elsewhere. What the daemon says is parsed, and what is shown of it goes through
  * plain_put(): nothing else reaches the terminal. */
 #include <errno.h>
-#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,14 +40,6 @@ struct answer {
 	struct row *row;
 };
 
-static const char *
-member(const json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s ? s : "";
-}
-
 static void
 answer_free(struct answer *a)
 {
@@ -76,10 +67,10 @@ answer_read(struct answer *a, struct span text)
 	json_array_foreach(workers, i, w)
 	{
 		json_t *recent = json_object_get(w, "recent");
-		a->decisions += json_integer_value(json_object_get(w, "decisions"));
+		a->decisions += json_int_in(w, "decisions");
 		json_array_foreach(recent, k, one) a->row[a->n++] = (struct row){ .worker = i,
 			.age = json_array_size(recent) - 1 - k,
-			.at = member(one, "decided_at"),
+			.at = json_text_in(one, "decided_at"),
 			.o = one };
 	}
 	return true;
@@ -117,22 +108,23 @@ static void
 cells_of(const struct row *r, char number[3][32], struct span cell[COUNT_OF(columns)])
 {
 	json_t *status = json_object_get(r->o, "status");
-	json_int_t us = json_integer_value(json_object_get(r->o, "took_us"));
-	const char *rule = member(r->o, "rule");
+	json_int_t us = json_int_in(r->o, "took_us");
+	const char *rule = json_text_in(r->o, "rule");
 
 	snprintf(number[0], 32, "%zu", r->worker);
 	if (json_is_integer(status))
-		snprintf(number[1], 32, "%.10s %lld", member(r->o, "decision"),
+		snprintf(number[1], 32, "%.10s %lld", json_text_in(r->o, "decision"),
 			(long long)json_integer_value(status));
 	else
-		snprintf(number[1], 32, "%.20s", member(r->o, "decision"));
+		snprintf(number[1], 32, "%.20s", json_text_in(r->o, "decision"));
 	snprintf(number[2], 32, "%lld.%03lld", (long long)us / 1000, (long long)us % 1000);
 	struct span all[COUNT_OF(columns)] = { span_cut(span_str(r->at), 11, 23),
-		span_str(number[0]), span_str(number[1]), span_str(member(r->o, "answer")),
-		span_str(member(r->o, "person")), span_str(member(r->o, "route")),
-		span_str(member(r->o, "target")), span_str(member(r->o, "model")),
-		span_str(*rule ? rule : member(r->o, "code")), span_str(number[2]),
-		span_str(member(r->o, "id")) };
+		span_str(number[0]), span_str(number[1]),
+		span_str(json_text_in(r->o, "answer")), span_str(json_text_in(r->o, "person")),
+		span_str(json_text_in(r->o, "route")), span_str(json_text_in(r->o, "target")),
+		span_str(json_text_in(r->o, "model")),
+		span_str(*rule ? rule : json_text_in(r->o, "code")), span_str(number[2]),
+		span_str(json_text_in(r->o, "id")) };
 	memcpy(cell, all, sizeof(all));
 }
 
@@ -253,10 +245,9 @@ put_head(struct buf *out, const struct answer *a, double rate, size_t width, str
 	buf_printf(&line,
 		"tollgate %.40s  %.80s  %zu worker%s  %lld decisions  %.1f/s  %lld under way  "
 		"%.8sZ  q: quit",
-		member(a->doc, "node"), member(a->doc, "policy"), a->workers,
+		json_text_in(a->doc, "node"), json_text_in(a->doc, "policy"), a->workers,
 		a->workers == 1 ? "" : "s", (long long)a->decisions, rate,
-		(long long)json_integer_value(json_object_get(a->doc, "requests_in_flight")),
-		now + 11);
+		json_int_in(a->doc, "requests_in_flight"), now + 11);
 	plain_put(out, buf_view(&line), width);
 	buf_free(&line);
 	buf_span(out, errors);
@@ -279,10 +270,10 @@ put_errors(struct buf *out, const struct answer *a, size_t room, size_t width)
 	clock_rfc3339(clock_wall_ns() - ERRORS_S * INT64_C(1000000000), since);
 	json_array_foreach(json_object_get(a->doc, "providers"), i, p)
 	{
-		if (n == room || strcmp(member(p, "last_error_at"), since) < 0)
+		if (n == room || strcmp(json_text_in(p, "last_error_at"), since) < 0)
 			continue;
 		buf_init(&line, 0);
-		buf_printf(&line, "%.64s: ", member(p, "provider"));
+		buf_printf(&line, "%.64s: ", json_text_in(p, "provider"));
 		admin_provider(&line, p);
 		buf_str(out, "\n\033[2K");
 		plain_put(out, buf_view(&line), width);
@@ -439,7 +430,7 @@ cmd_top(int argc, char **argv)
 		cmd_fail("top", "the daemon's answer is not understood: is it older than this "
 				"program?");
 	else if (status && as_json)
-		code = admin_print_json("top", buf_view(&out));
+		code = admin_print_json("top", first.doc);
 	else if (status && !isatty(STDOUT_FILENO))
 		code = print_once(&first);
 	else if (status)

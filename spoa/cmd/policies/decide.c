@@ -381,8 +381,7 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 	}
 	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	putchar('\n');
-	const char *answer =
-		json_string_value(json_object_get(json_object_get(o, "response"), "decision"));
+	const char *answer = json_str_in(json_object_get(o, "response"), "decision");
 	bool denied = r->out.decision.kind == D_DENY || (answer && !strcmp(answer, "deny"));
 	int code = denied ? EXIT_NO : EXIT_DONE;
 	json_decref(o);

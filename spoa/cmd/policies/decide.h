@@ -16,6 +16,8 @@ struct snapshot *decide_load(const char *what, const char *config, const char *p
 struct request *decide_run(struct snapshot *snap, json_t *in, const char **why);
 /* s as a JSON string, the caller's; "" where it is no UTF-8. */
 json_t *decide_text(struct span s);
+/* NULL in place of what holds nothing. */
+json_t *decide_unless_empty(json_t *v);
 /* The answer of `tollgate decide`, and its member "explain"; the caller's. */
 json_t *decide_result(struct request *r);
 json_t *decide_explain(struct request *r);

@@ -105,15 +105,6 @@ struct answered {
 };
 
 static json_t *
-unless_empty(json_t *v)
-{
-	if (json_array_size(v))
-		return v;
-	json_decref(v);
-	return NULL;
-}
-
-static json_t *
 unless_0(uint64_t n)
 {
 	return n ? json_integer((json_int_t)n) : NULL;
@@ -206,11 +197,11 @@ result_json(const struct request *r, const struct given *g, const struct answere
 		o, json_pack("{sb sb so so so* so* so* so* so*}", "inspected", a->inspected,
 			   "streamed", a->streamed, "classes", classes_json(r, v), "findings",
 			   findings_json(r, a), "tags",
-			   unless_empty(names_json(v->tags, v->ntags)), "redactions",
+			   decide_unless_empty(names_json(v->tags, v->ntags)), "redactions",
 			   unless_0(a->redactions), "restorations", unless_0(a->restorations),
 			   "injection",
 			   r->found.route->uses.injection ? json_real(a->injection) : NULL,
-			   "tool_calls", unless_empty(names_json(a->tools, a->ntools))));
+			   "tool_calls", decide_unless_empty(names_json(a->tools, a->ntools))));
 	json_object_update_new(
 		o, json_pack("{ss* ss* so* so* ss* ss* so*}", "model",
 			   a->model[0] ? a->model : NULL, "finish_reason",
@@ -223,32 +214,6 @@ result_json(const struct request *r, const struct given *g, const struct answere
 					    : "none",
 			   "body", changed ? decide_text(buf_view(&x->out)) : NULL));
 	return o;
-}
-
-static void
-run_guard(struct guard *g, struct given *given, struct answered *x)
-{
-	x->result = guard_fields(g, given->fields, given->nfields);
-	if (!x->result)
-		x->result = guard_feed(g, given->body, &x->out);
-	if (!x->result)
-		x->result = guard_end(g, &x->out);
-	x->report = guard_report(g);
-}
-
-static void
-tell(struct request *r, const struct answer_request *asked, const struct answered *x,
-	json_t *explain, bool *matched)
-{
-	const struct policy *p = r->snap->policy;
-	const struct guard_report *a = x->report;
-
-	for (size_t i = 0; a->judged && matched && i < p->nanswer_rules; i++)
-		matched[i] |= a->verdict.trace[i].fate == RULE_MATCHED;
-	if (a->judged && explain)
-		json_object_set_new(explain, "response",
-			policy_answer_explain(
-				p, asked, a->facts, &a->verdict, NULL, &r->arena));
 }
 
 const char *
@@ -280,9 +245,19 @@ decide_answer(struct request *r, json_t *in, json_t *result, json_t *explain, bo
 	if (!(g = guard_new(&plan, &given.head)))
 		goto out;
 	why = NULL;
-	run_guard(g, &given, &x);
+	x.result = guard_fields(g, given.fields, given.nfields);
+	if (!x.result)
+		x.result = guard_feed(g, given.body, &x.out);
+	if (!x.result)
+		x.result = guard_end(g, &x.out);
+	const struct guard_report *a = x.report = guard_report(g);
 	json_object_set_new(result, "response", result_json(r, &given, &x));
-	tell(r, &asked, &x, explain, matched);
+	for (size_t i = 0; a->judged && matched && i < r->snap->policy->nanswer_rules; i++)
+		matched[i] |= a->verdict.trace[i].fate == RULE_MATCHED;
+	if (a->judged && explain)
+		json_object_set_new(explain, "response",
+			policy_answer_explain(r->snap->policy, &asked, a->facts, &a->verdict,
+				NULL, &r->arena));
 out:
 	guard_drop(&g);
 	vault_free(&vault);

@@ -14,6 +14,15 @@ decide_text(struct span s)
 	return v ? v : json_string("");
 }
 
+json_t *
+decide_unless_empty(json_t *v)
+{
+	if (json_array_size(v) || json_object_size(v))
+		return v;
+	json_decref(v);
+	return NULL;
+}
+
 static json_t *
 recognisers_json(struct request *r)
 {
@@ -162,16 +171,6 @@ candidates_json(const struct request *r)
 	return list;
 }
 
-/* NULL in place of what holds nothing. */
-static json_t *
-unless_empty(json_t *v)
-{
-	if (json_array_size(v) || json_object_size(v))
-		return v;
-	json_decref(v);
-	return NULL;
-}
-
 /* What the rules change, besides the body. */
 static json_t *
 changes_json(struct request *r)
@@ -188,14 +187,15 @@ changes_json(struct request *r)
 	for (size_t rule = 0, at = 0; sent && (h = request_header(r, &rule, &at));)
 		json_object_set_new(headers, h->name, json_string(h->value));
 	return json_pack("{so* so* so* so* so* so*}", "candidates",
-		v->ncandidates > 1 ? candidates_json(r) : NULL, "tags", unless_empty(tags),
-		"request_tags", unless_empty(said), "requested_model",
+		v->ncandidates > 1 ? candidates_json(r) : NULL, "tags",
+		decide_unless_empty(tags), "request_tags", decide_unless_empty(said),
+		"requested_model",
 		sent && r->in.asked_model.n ? decide_text(r->in.asked_model) : NULL,
 		"max_output_tokens",
 		sent && v->changes.max_output_tokens
 			? json_integer((json_int_t)v->changes.max_output_tokens)
 			: NULL,
-		"set_headers", unless_empty(headers));
+		"set_headers", decide_unless_empty(headers));
 }
 
 /* What an observed request would have come to, and where it goes. */
@@ -247,7 +247,7 @@ decide_result(struct request *r)
 		json_pack("{so so so* so* so* so* so* so* ss* so* so*}", "classes",
 			classes_json(r), "findings", findings_json(r), "signed_reasoning",
 			r->in.body.nreasoning ? reasoning_json(r) : NULL, "mentions",
-			unless_empty(mentions_json(r)), "injection",
+			decide_unless_empty(mentions_json(r)), "injection",
 			p->scores ? json_real(r->found.injection) : NULL, "injection_reason",
 			pattern ? json_sprintf("pattern:%s", pattern) : NULL, "evasion",
 			r->found.evasion ? json_true() : NULL, "recognisers",

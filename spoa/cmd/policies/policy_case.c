@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cmd/policies/policy.h"
+#include "codec/json_text.h"
 #include "config/read.h"
 
 static const char *const file_keys[] = { "policy", "defaults", "cases", NULL };
@@ -292,10 +293,10 @@ static void
 compare_body(json_t *came, const struct yaml_node *n, json_t *answer,
 	const struct expectation *x, struct buf *out)
 {
-	const char *body = json_string_value(json_object_get(answer, "body"));
+	const char *body = json_str_in(answer, "body");
 
 	if (!body)
-		body = json_string_value(json_object_get(came, "body"));
+		body = json_str_in(came, "body");
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		bool has = body && strstr(body, c->s.p);
 		if (has != (x->kind == HAS))

@@ -8,6 +8,7 @@
 #include "cmd/policies/decide.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/policy_tally.h"
+#include "codec/json_text.h"
 
 /* entity → style of what is replaced. */
 static json_t *
@@ -20,49 +21,28 @@ redactions(json_t *answer)
 	{
 		json_t *with = json_object_get(one, "with");
 		if (with)
-			json_object_set(
-				o, json_string_value(json_object_get(one, "entity")), with);
+			json_object_set(o, json_str_in(one, "entity"), with);
 	}
 	return o;
 }
 
 /* What of an answer of decide is compared: of one that is observed what it would have been,
- * too.
- */
+ * too; or of the provider's that the line gives, which has the first four. */
 static json_t *
-outcome(json_t *answer)
+outcome(json_t *answer, bool response)
 {
-	static const char *const members[] = { "decision", "status", "rule", "route", "target",
-		"model", "tags" };
+	static const char *const members[] = { "decision", "status", "rule", "tags", "route",
+		"target", "model" };
 	json_t *o = json_object(), *would = json_object_get(answer, "would");
 
-	for (size_t i = 0; i < COUNT_OF(members); i++) {
+	for (size_t i = 0; i < (response ? 4 : COUNT_OF(members)); i++) {
 		json_t *v = json_object_get(would, members[i]);
-		v = v ? v : json_object_get(answer, members[i]);
-		if (v)
-			json_object_set(o, members[i], v);
+		json_object_set(o, members[i], v ? v : json_object_get(answer, members[i]));
 	}
 	if (would)
 		json_object_set_new(o, "decision",
-			json_sprintf("observed, would %s",
-				json_string_value(json_object_get(would, "decision"))));
+			json_sprintf("observed, would %s", json_str_in(would, "decision")));
 	json_object_set_new(o, "redactions", redactions(answer));
-	return o;
-}
-
-/* Of the answer that the line gives. */
-static json_t *
-answer_outcome(json_t *response)
-{
-	static const char *const members[] = { "decision", "status", "rule", "tags" };
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < COUNT_OF(members); i++) {
-		json_t *v = json_object_get(response, members[i]);
-		if (v)
-			json_object_set(o, members[i], v);
-	}
-	json_object_set_new(o, "redactions", redactions(response));
 	return o;
 }
 
@@ -71,11 +51,11 @@ static char *
 sentence(json_t *explain)
 {
 	json_t *response = json_object_get(explain, "response");
-	const char *s = json_string_value(json_object_get(explain, "refused")),
-		   *of_answer = json_string_value(json_object_get(response, "says"));
+	const char *s = json_str_in(explain, "refused"),
+		   *of_answer = json_str_in(response, "says");
 	char *both = NULL;
 
-	s = s ? s : json_string_value(json_object_get(explain, "says"));
+	s = s ? s : json_str_in(explain, "says");
 	if (s && asprintf(&both, "%s%s%s", s, of_answer ? "; answer: " : "",
 			 of_answer ? of_answer : "") < 0)
 		both = NULL;
@@ -93,10 +73,10 @@ decided(struct snapshot *snap, json_t *in, const char **why, char **says)
 	json_t *answer = decide_result(r), *o = NULL, *e = says ? decide_explain(r) : NULL;
 	*why = decide_answer(r, in, answer, e, NULL);
 	if (!*why)
-		o = outcome(answer);
+		o = outcome(answer, false);
 	if (o && json_object_get(answer, "response"))
 		json_object_set_new(
-			o, "response", answer_outcome(json_object_get(answer, "response")));
+			o, "response", outcome(json_object_get(answer, "response"), true));
 	if (o && says)
 		*says = sentence(e);
 	json_decref(e);

@@ -10,6 +10,7 @@
 #include "cmd/policies/policy_tally.h"
 #include "cmd/records/audit.h"
 #include "cmd/records/recorded.h"
+#include "codec/json_text.h"
 
 enum { AWAITED_MAX = 65536 }; /* decisions whose completion has not come */
 
@@ -134,7 +135,7 @@ why_now(const struct replay *re, struct recorded *r, const struct policy_verdict
 		return strdup("no route of the policy matches");
 	json_t *o = policy_explain(re->policy.p, &r->facts, v, &r->missing, a);
 	if (o)
-		says = strdup(json_string_value(json_object_get(o, "says")));
+		says = strdup(json_str_in(o, "says"));
 	json_decref(o);
 	return says;
 }
@@ -221,8 +222,7 @@ compare_answer(struct replay *re, const struct recorded_answer *r,
 	       *told = policy_answer_explain(
 		       re->policy.p, &r->asked, &r->facts, v, &r->missing, &re->a);
 
-	tally_compare(
-		&re->answers, was, is, where, json_string_value(json_object_get(told, "says")));
+	tally_compare(&re->answers, was, is, where, json_str_in(told, "says"));
 	json_decref(told);
 	json_decref(is);
 	json_decref(was);

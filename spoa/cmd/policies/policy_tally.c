@@ -1,5 +1,6 @@
 /* Counting what changes between decisions. */
 #include "cmd/policies/policy_tally.h"
+#include "codec/json_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,7 +107,7 @@ print_example(json_t *e)
 	}
 	putchar('\n');
 	if (json_object_get(e, "says"))
-		printf("    %s\n", json_string_value(json_object_get(e, "says")));
+		printf("    %s\n", json_str_in(e, "says"));
 }
 
 static void

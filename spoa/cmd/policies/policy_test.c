@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 #include "cmd/policies/decide.h"
 #include "cmd/policies/policy.h"
+#include "codec/json_text.h"
 
 enum { POLICIES_MAX = 256 };
 
@@ -94,12 +95,12 @@ say_rules(json_t *e)
 
 	json_array_foreach(json_object_get(e, "rules"), i, one)
 	{
-		const char *outcome = json_string_value(json_object_get(one, "outcome"));
+		const char *outcome = json_str_in(one, "outcome");
 		if (!strcmp(outcome, "matched") || !strcmp(outcome, "error"))
-			say_lines(span_str(json_string_value(json_object_get(one, "says"))));
+			say_lines(span_str(json_str_in(one, "says")));
 	}
-	say_lines(span_str(json_string_value(json_object_get(e, "says"))));
-	say_lines(span_str(json_string_value(json_object_get(e, "refused"))));
+	say_lines(span_str(json_str_in(e, "says")));
+	say_lines(span_str(json_str_in(e, "refused")));
 }
 
 /* Where the case is, and what differs. */

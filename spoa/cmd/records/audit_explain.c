@@ -137,21 +137,15 @@ answer_told(struct audit_args *a, const struct wanted *w, const struct recorded 
 
 /* ---- in words ---- */
 
-static const char *
-text_in(json_t *o, const char *name)
-{
-	return json_string_value(json_object_get(o, name));
-}
-
 static void
 print_rules(struct buf *out, json_t *e)
 {
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(e, "rules"), i, one)
-		buf_printf(out, "  %-12s %s\n", text_in(one, "outcome"), text_in(one, "says"));
-	buf_printf(out, "%s\n", text_in(e, "says"));
+	json_array_foreach(json_object_get(e, "rules"), i, one) buf_printf(
+		out, "  %-12s %s\n", json_str_in(one, "outcome"), json_str_in(one, "says"));
+	buf_printf(out, "%s\n", json_str_in(e, "says"));
 }
 
 /* Of a cutover's request: what was not enforced. */
@@ -189,13 +183,13 @@ print_words(struct buf *out, json_t *o)
 	print_would(out, o);
 	if (record_get(o, RF_REASON))
 		buf_printf(out, "reason: %s\n", record_text(o, RF_REASON));
-	buf_printf(out, "policy: %s: %s\n", record_text(o, RF_POLICY), text_in(o, "basis"));
+	buf_printf(out, "policy: %s: %s\n", record_text(o, RF_POLICY), json_str_in(o, "basis"));
 	print_rules(out, json_object_get(o, "explain"));
 	if (!answer)
 		return;
 	buf_printf(out, "answer: %s by %s, asked at: %s\npolicy: %s\n",
-		text_in(answer, "decision"), text_in(answer, "rule"), text_in(answer, "asked"),
-		text_in(answer, "basis"));
+		json_str_in(answer, "decision"), json_str_in(answer, "rule"),
+		json_str_in(answer, "asked"), json_str_in(answer, "basis"));
 	print_rules(out, json_object_get(answer, "explain"));
 }
 

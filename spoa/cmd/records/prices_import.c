@@ -16,6 +16,7 @@
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "cmd/records/prices.h"
+#include "codec/json_text.h"
 #include "policy/prices.h"
 
 #define MARK " # imported"
@@ -173,8 +174,8 @@ add_match(struct import *m, struct names *names, const char *provider, const jso
 
 	json_array_foreach(json_object_get(match, "or"), i, one)
 		add_match(m, names, provider, one, model);
-	const char *same = json_string_value(json_object_get(match, "equals")),
-		   *begins = json_string_value(json_object_get(match, "starts_with"));
+	const char *same = json_str_in(match, "equals"),
+		   *begins = json_str_in(match, "starts_with");
 	if (same)
 		add_name(m, names, provider, span_str(same), model);
 	if (begins)
@@ -279,7 +280,7 @@ price_over(const json_t *v, json_int_t over)
 	size_t i;
 
 	json_array_foreach(json_object_get(v, "tiers"), i,
-		one) if (json_integer_value(json_object_get(one, "start")) <= over) found =
+		one) if (json_int_in(one, "start") <= over) found =
 		json_number_value(json_object_get(one, "price"));
 	return found;
 }
@@ -298,7 +299,7 @@ put_genai_tiers(struct buf *b, json_t *prices)
 		json_object_foreach(prices, name, v)
 			json_array_foreach(json_object_get(v, "tiers"), i, one)
 		{
-			json_int_t at = json_integer_value(json_object_get(one, "start"));
+			json_int_t at = json_int_in(one, "start");
 			if (at > last && (!next || at < next))
 				next = at;
 		}
@@ -363,7 +364,7 @@ genai_today(const json_t *prices)
 	json_array_foreach(json_is_array(prices) ? prices : NULL, i, one)
 	{
 		const json_t *when = json_object_get(one, "constraint");
-		const char *from = json_string_value(json_object_get(when, "start_date"));
+		const char *from = json_str_in(when, "start_date");
 		if (!when || (from && strncmp(from, now, 10) <= 0))
 			found = json_object_get(one, "prices");
 	}
@@ -378,13 +379,12 @@ import_genai(struct import *m, json_t *list)
 
 	json_array_foreach(list, i, provider)
 	{
-		const char *ours =
-			provider_of(json_string_value(json_object_get(provider, "id")));
+		const char *ours = provider_of(json_str_in(provider, "id"));
 		json_array_foreach(ours ? json_object_get(provider, "models") : NULL, k, model)
 		{
 			json_t *prices = json_object_get(model, "prices");
 			struct names names = { .n = 0 };
-			const char *id = json_string_value(json_object_get(model, "id"));
+			const char *id = json_str_in(model, "id");
 			add_name(m, &names, ours, span_str(id ? id : ""), ++count);
 			add_match(m, &names, ours, json_object_get(model, "match"), count);
 			drop_names(m, &names, ours, genai_kinds, COUNT_OF(genai_kinds),
@@ -396,8 +396,7 @@ import_genai(struct import *m, json_t *list)
 			json_array_foreach(json_is_array(prices) ? prices : NULL, p, one)
 			{
 				json_t *when = json_object_get(one, "constraint");
-				const char *from =
-					json_string_value(json_object_get(when, "start_date"));
+				const char *from = json_str_in(when, "start_date");
 				if (when && (!from || !is_day(from)))
 					say_skipped(m, ours, names.v[0],
 						"a price by the time of day");
@@ -451,8 +450,7 @@ import_litellm(struct import *m, json_t *list)
 
 	json_object_foreach(list, name, o)
 	{
-		const char *ours =
-			provider_of(json_string_value(json_object_get(o, "litellm_provider")));
+		const char *ours = provider_of(json_str_in(o, "litellm_provider"));
 		const char *slash = strrchr(name, '/');
 		struct names names = { .n = 0 };
 		const json_t *v, *half = json_object_get(o, "input_cost_per_token_batches");
@@ -530,6 +528,19 @@ put_rows(const struct import *m, struct span list, bool *done, struct buf *out)
 		}
 }
 
+/* Those of this list, and with `last` lists for all that have none in the file. */
+static void
+end_list(const struct import *m, struct span list, bool last, bool *done, struct buf *out)
+{
+	put_rows(m, list, done, out);
+	for (size_t i = 0; last && i < m->nrows; i++) {
+		if (done[i])
+			continue;
+		buf_printf(out, "  %s:" MARK "\n", m->rows[i].provider);
+		put_rows(m, span_str(m->rows[i].provider), done, out);
+	}
+}
+
 /* The rows of a list go after its own, before what is empty or a comment at its end. */
 static void
 compose(const struct import *m, struct buf *out)
@@ -547,15 +558,7 @@ compose(const struct import *m, struct buf *out)
 		struct span bare = span_trim(line, " ");
 		bool top = line.n && line.p[0] != ' ' && line.p[0] != '#';
 		if (within && (name.n || top))
-			put_rows(m, list, done, out);
-		if (within && top) {
-			for (size_t i = 0; i < m->nrows; i++) {
-				if (done[i])
-					continue;
-				buf_printf(out, "  %s:" MARK "\n", m->rows[i].provider);
-				put_rows(m, span_str(m->rows[i].provider), done, out);
-			}
-		}
+			end_list(m, list, top, done, out);
 		if (name.n)
 			list = name;
 		if (top) {
@@ -570,15 +573,8 @@ compose(const struct import *m, struct buf *out)
 		buf_clear(&wait);
 		buf_printf(out, "%.*s\n", SPAN_ARG(line));
 	}
-	if (done && within) {
-		put_rows(m, list, done, out);
-		for (size_t i = 0; i < m->nrows; i++) {
-			if (done[i])
-				continue;
-			buf_printf(out, "  %s:" MARK "\n", m->rows[i].provider);
-			put_rows(m, span_str(m->rows[i].provider), done, out);
-		}
-	}
+	if (done && within)
+		end_list(m, list, true, done, out);
 	buf_span(out, buf_view(&wait));
 	buf_free(&wait);
 	free(done);
@@ -644,13 +640,8 @@ load_text(struct arena *a, const char *made, struct span text)
 	FILE *f = fopen(made, "w");
 	struct diag d;
 
-	if (!f || fwrite(text.p, 1, text.n, f) != text.n) {
-		cmd_fail("prices import", "%s: %s", made, strerror(errno));
-		if (f)
-			fclose(f);
-		return NULL;
-	}
-	if (fclose(f)) {
+	bool written = f && fwrite(text.p, 1, text.n, f) == text.n;
+	if ((f && fclose(f)) || !written) {
 		cmd_fail("prices import", "%s: %s", made, strerror(errno));
 		return NULL;
 	}
