@@ -417,31 +417,64 @@ groups_of(struct heuristic *l, size_t i)
 	edit_groups(l, &g);
 }
 
-/* By the bits of the look: whether a letter is next to a digit in the groups that begin at i;
- * and *end, where too few digits are there for anything: where to look on. */
-static bool
-look_ahead(const struct heuristic *l, size_t i, size_t *end)
+/* The look at sixty-four bytes. */
+struct ahead {
+	const char *p;
+	uint64_t digit, alnum, gap;
+};
+
+static struct ahead
+look_ahead(const struct heuristic *l, size_t i)
 {
 	const struct look *k = &l->c->look[(i - l->c->from) / BLOCK];
 	unsigned shift = (i - l->c->from) % BLOCK;
-	uint64_t digit = k->digit, alnum = k->alnum, gap = k->gap;
 
-	if (shift) {
-		digit = look_on(digit, k[1].digit, shift);
-		alnum = look_on(alnum, k[1].alnum, shift);
-		gap = look_on(gap, k[1].gap, shift);
+	if (!shift)
+		return (struct ahead){ l->t.p + i, k->digit, k->alnum, k->gap };
+	return (struct ahead){ l->t.p + i, look_on(k->digit, k[1].digit, shift),
+		look_on(k->alnum, k[1].alnum, shift), look_on(k->gap, k[1].gap, shift) };
+}
+
+/* A letter is next to a digit in the groups that begin there. */
+static bool
+has_mixed(const struct ahead *a)
+{
+	uint64_t row = a->alnum | a->gap, alpha = a->alnum & ~a->digit;
+
+	return ((a->digit & alpha >> 1) | (alpha & a->digit >> 1)) & row & ~(row + 1);
+}
+
+/* Where to look on after groups of which nothing comes: too few digits for anything, or for a
+ * card where the rules read what separates them. After groups that are separated otherwise,
+ * the last of them may begin the next number. 0: the first is to be read. */
+static size_t
+past_nothing(const struct ahead *a, bool mixed)
+{
+	enum { CARD_LEAST = 13 };
+	unsigned at = (unsigned)__builtin_ctzll(~a->digit | UINT64_C(1) << 63);
+	unsigned number = 0, last = 0, digits = at, most = LEAST;
+
+	while (digits < most && at < 63) {
+		char c = a->p[at];
+		if (!(a->gap >> at & 1))
+			return is_alpha(c) || is_high(c) ? number : at;
+		if (last > number && c != a->p[last - 1]) {
+			number = last;
+			digits = at - last;
+			if (mixed)
+				break;
+		}
+		if (is_high(c) || is_one_of(c, "\n\r<>") || !(a->digit >> (at + 1) & 1))
+			break;
+		most = is_one_of(c, " -.") ? CARD_LEAST : LEAST;
+		unsigned len = (unsigned)__builtin_ctzll(~(a->digit >> (at + 1)));
+		if (at - number == 4 && len == 4)
+			break; /* fours are read whatever separates them */
+		last = at + 1;
+		at = last + len;
+		digits += len;
 	}
-	uint64_t other = ~(digit | gap), row = alnum | gap, alpha = alnum & ~digit;
-	uint64_t mixed = (digit & alpha >> 1) | (alpha & digit >> 1);
-	if (other) {
-		size_t n = (size_t)__builtin_ctzll(other);
-		uint64_t in = digit & (other - 1) & ~other;
-		size_t after = i + 64 - (size_t)__builtin_clzll(in);
-		if (__builtin_popcountll(in) < LEAST && past_said_sign(l, after) == after &&
-			!memchr(l->t.p + after, '<', i + n - after))
-			*end = after; /* markup may go on */
-	}
-	return mixed & row & ~(row + 1);
+	return number;
 }
 
 void
@@ -463,13 +496,15 @@ heuristic_digits(struct heuristic *l, size_t i)
 	}
 	if (i > 1 && l->t.p[i - 1] == '_' && is_alnum(l->t.p[i - 2]))
 		return;
-	size_t end = 0;
-	if (look_ahead(l, i, &end))
+	struct ahead ahead = look_ahead(l, i);
+	bool mixed = has_mixed(&ahead);
+	if (mixed)
 		heuristic_leet(l, i);
 	if (l->at > i)
 		return;
-	if (end)
-		l->group_end = end;
+	size_t past = past_nothing(&ahead, mixed);
+	if (past)
+		l->group_end = i + past;
 	else
 		groups_of(l, i);
 }
