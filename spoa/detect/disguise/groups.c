@@ -455,9 +455,9 @@ past_nothing(const struct ahead *a, bool mixed)
 	unsigned number = 0, last = 0, digits = at, most = LEAST;
 
 	while (digits < most && at < 63) {
+		if (!(a->gap >> at & 1)) /* the text may end there */
+			return a->alnum >> at & 1 ? number : at;
 		char c = a->p[at];
-		if (!(a->gap >> at & 1))
-			return is_alpha(c) || is_high(c) ? number : at;
 		if (last > number && c != a->p[last - 1]) {
 			number = last;
 			digits = at - last;
