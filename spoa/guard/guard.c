@@ -89,7 +89,9 @@ choose_way(struct guard *g, const struct guard_head *h)
 		g->report.streamed = true;
 		g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
 		frames_init(&g->frames, kind, 0);
-		event_template_init(&g->template);
+		g->template = arena_new(&g->life, struct event_template);
+		if (g->template)
+			event_template_init(g->template);
 		frame_writer_init(&g->writer, kind);
 		g->writer.wrap =
 			kind == FRAMES_EVENTSTREAM &&
@@ -149,6 +151,10 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	g->head_service = price_service_of(head->service);
 	g->report.verdict.effect = RULE_PERMIT;
 	choose_way(g, head);
+	if (plan->vault)
+		g->places = arena_new(&g->life, struct places);
+	if (arena_failed(&g->life))
+		guard_drop(&g);
 	return g;
 }
 
@@ -173,10 +179,10 @@ guard_drop(struct guard **gp)
 		buf_free(&k->text);
 		free(k);
 	}
-	if (g->way == WAY_STREAM || g->report.streamed) {
+	if (g->report.streamed)
 		frames_free(&g->frames);
-		event_template_free(&g->template);
-	}
+	if (g->template)
+		event_template_free(g->template);
 	buf_free(&g->body);
 	buf_free(&g->unwrapped);
 	arena_reset(&g->judged);

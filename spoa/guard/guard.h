@@ -120,7 +120,7 @@ struct guard_report {
 		const char *tags[GUARD_TAGS];
 		size_t ntags;
 		struct entity_set redact, classes_hit;
-		uint8_t with[DETECT_ENTITIES_MAX];
+		uint8_t *with; /* enum redact_style by entity of `redact` */
 	} sum, shadow; /* shadow: of the plan's other policy */
 	/* of what it was said, and when; arguments of calls hold only until more is fed */
 	const struct answer_facts *facts;

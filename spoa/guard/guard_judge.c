@@ -30,10 +30,15 @@ bool
 guard_found(struct guard *g, size_t entity, enum answer_kind kind)
 {
 	struct guard_report *r = &g->report;
-	bool is_new =
-		!entity_in(&g->entities, entity) || !(g->roles[entity] >> role_of(kind) & 1);
 	size_t i = 0;
 
+	if (!g->roles)
+		g->roles = arena_array(&g->life, DETECT_ENTITIES_MAX, sizeof(*g->roles));
+	if (!g->roles) {
+		guard_no_memory(g);
+		return true;
+	}
+	bool is_new = !(g->roles[entity] >> role_of(kind) & 1);
 	entity_add(&g->entities, entity);
 	g->roles[entity] |= (uint16_t)(1u << role_of(kind));
 	while (i < r->nfound && r->found[i].entity != entity)
@@ -155,7 +160,7 @@ add_tag(struct guard_sum *s, const char *tag)
 }
 
 static void
-sum_up(struct guard_sum *s, const struct answer_verdict *v)
+sum_up(struct guard *g, struct guard_sum *s, const struct answer_verdict *v)
 {
 	if (!s->any || strength(v->effect) > strength(s->effect)) {
 		s->effect = v->effect;
@@ -169,13 +174,17 @@ sum_up(struct guard_sum *s, const struct answer_verdict *v)
 	}
 	for (size_t i = 0; i < v->ntags; i++)
 		add_tag(s, v->tags[i]);
-	for (size_t e = 0; e < DETECT_ENTITIES_MAX; e++)
-		if (entity_in(&v->redact, e)) {
+	if (entities_any(&v->redact) && !s->with)
+		s->with = arena_alloc(&g->life, DETECT_ENTITIES_MAX);
+	if (entities_any(&v->redact) && !s->with)
+		guard_no_memory(g);
+	for (size_t i = 0; s->with && i < COUNT_OF(v->redact.bit); i++)
+		for (uint64_t more = v->redact.bit[i]; more; more &= more - 1) {
+			size_t e = 64 * i + (size_t)__builtin_ctzll(more);
 			entity_add(&s->redact, e);
 			s->with[e] = v->with[e];
 		}
-	for (size_t i = 0; i < COUNT_OF(s->classes_hit.bit); i++)
-		s->classes_hit.bit[i] |= v->classes_hit.bit[i];
+	entities_join(&s->classes_hit, &v->classes_hit);
 	s->any = true;
 }
 
@@ -188,7 +197,7 @@ ask_shadow(struct guard *g, enum answer_when when)
 
 	if (v && !policy_answer(g->plan.shadow, g->plan.shadow_asked, g->report.facts, when,
 			 &g->judged, v))
-		sum_up(&g->report.shadow, v);
+		sum_up(g, &g->report.shadow, v);
 }
 
 enum guard_result
@@ -208,11 +217,11 @@ guard_judge(struct guard *g, enum answer_when when)
 				 &g->judged, &r->verdict))
 		return guard_no_memory(g);
 	r->judged = true;
-	sum_up(&r->sum, &r->verdict);
+	sum_up(g, &r->sum, &r->verdict);
 	ask_shadow(g, when);
 	if (r->verdict.effect == RULE_DENY)
 		return guard_fail(g, GUARD_DENIED, "a rule on answers denies it");
-	return GUARD_PASS;
+	return g->failed;
 }
 
 /* ---- what is kept for the rules ---- */

@@ -24,17 +24,17 @@ place_of(struct guard *g, const struct answer_text *t, bool note)
 	}
 	if (!is_joined(t->kind))
 		return NULL;
-	return t->copy && g->report.streamed ? &g->places.again[t->kind]
-					     : &g->places.grown[t->kind];
+	return t->copy && g->report.streamed ? &g->places->again[t->kind]
+					     : &g->places->grown[t->kind];
 }
 
 void
 guard_place_event(struct guard *g)
 {
-	for (size_t kind = 0; kind < KIND_OTHER; kind++)
-		g->places.again[kind] =
-			(struct url_place){ .at = g->places.split >> kind & 1 ? URL_IN
-									      : URL_OUT };
+	for (size_t kind = 0; g->places && kind < KIND_OTHER; kind++)
+		g->places->again[kind] =
+			(struct url_place){ .at = g->places->split >> kind & 1 ? URL_IN
+									       : URL_OUT };
 }
 
 void
@@ -46,7 +46,7 @@ guard_place_begin(struct guard *g, const struct answer_text *t, struct restorer 
 		return;
 	restorer_goes_on(r, at);
 	if (at->at != URL_OUT && !t->copy)
-		g->places.split |= 1u << t->kind;
+		g->places->split |= 1u << t->kind;
 }
 
 void

@@ -127,7 +127,7 @@ struct guard {
 	int64_t head_input, head_output; /* tokens, likewise; -1: it does not */
 	enum answer_media type_media;
 	struct entity_set entities;
-	uint16_t roles[DETECT_ENTITIES_MAX];
+	uint16_t *roles; /* of each, in g->life; NULL: none is found */
 	bool evasion;
 	unsigned media;	     /* bit by enum answer_media */
 	struct arena judged; /* the last verdict's */
@@ -137,7 +137,7 @@ struct guard {
 	bool body_over;
 	char coding[16]; /* of the body: gzip, … */
 	struct frames frames;
-	struct event_template template;
+	struct event_template *template; /* of a stream, in g->life */
 	struct frame_writer writer;
 	struct buf unwrapped; /* a frame's event, where frames hold those of others */
 	LIST_HEAD(, channel) channels;
@@ -151,11 +151,12 @@ struct guard {
 	 * is a part of, empty for all parts but the first; p NULL: it is whole. NULL: all
 	 * are. */
 	const struct span *wholes;
-	/* guard_place.c: where in a URL texts end that others go on from, */
-	struct {
+	/* guard_place.c: where in a URL texts end that others go on from; NULL: nothing is put
+	 * back */
+	struct places {
 		struct url_place grown[KIND_OTHER], again[KIND_OTHER]; /* by kind */
 		unsigned split; /* kinds, a bit each, of which a text began in one */
-	} places;
+	} * places;
 	struct {			      /* guard_unnamed.c */
 		LIST_HEAD(, member) followed; /* those that are scanned over events */
 		size_t nfollowed;
@@ -199,8 +200,8 @@ struct guard {
 		bool over;
 	} * calls;
 	size_t ncalls, calls_room;
-	struct span clean[CLEAN_MAX]; /* names and keys in which nothing is found */
-	size_t nclean;
+	struct span *clean; /* names and keys in which nothing is found; in g->life */
+	size_t nclean, clean_room;
 	SLIST_HEAD(, known) known;
 	size_t known_bytes, known_least; /* of all of them, of the shortest */
 	struct known **heads;		 /* by the hash of the first bytes, in g->life */

@@ -70,7 +70,7 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 	if (!f->has_data)
 		return g->failed;
 	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
-	e->err = event_template_read(&g->template, g->format, g->plan.dialect, e->type, f->data,
+	e->err = event_template_read(g->template, g->format, g->plan.dialect, e->type, f->data,
 		&g->work, d, &why);
 	if (!e->err && g->format == &answer_any && is_bare(f->data))
 		e->err = ERR_SYNTAX;

@@ -90,9 +90,13 @@ note_clean(struct guard *g, struct span text)
 {
 	if (g->nclean == CLEAN_MAX || text.n > CLEAN_BYTES)
 		return;
-	g->clean[g->nclean] = arena_dup(&g->life, text);
-	if (g->clean[g->nclean].p)
-		g->nclean++;
+	struct span *v = arena_grow(
+		&g->life, g->clean, g->nclean, &g->clean_room, sizeof(*v), CLEAN_MAX / 4);
+	struct span copy = v ? arena_dup(&g->life, text) : text;
+	if (!v || !copy.p)
+		return;
+	g->clean = v;
+	v[g->nclean++] = copy;
 }
 
 enum guard_result
