@@ -41,36 +41,11 @@ stream_kind(const struct guard_plan *p, struct span type, enum frames_kind *kind
 	       span_ends(p->path, SPAN_LIT(":streamGenerateContent"));
 }
 
-/* Types whose bytes say nothing to a reader of text. */
-static bool
-is_opaque_type(struct span type)
-{
-	static const char *const opaque[] = { "audio/", "image/", "video/",
-		"application/octet-stream", "application/pdf", "application/zip" };
-
-	for (size_t i = 0; i < COUNT_OF(opaque); i++)
-		if (span_istarts(type, span_str(opaque[i])))
-			return true;
-	return false;
-}
-
-/* A file that is compressed, and says so. */
-static bool
-is_packed_type(struct span type)
-{
-	static const char *const packed[] = { "zip", "zstd", "x-tar", "compressed" };
-
-	for (size_t i = 0; i < COUNT_OF(packed); i++)
-		if (memmem(type.p, type.n, packed[i], strlen(packed[i])))
-			return true;
-	return false;
-}
-
-static bool
-is_encoded(struct span coding)
-{
-	return coding.n && !span_ieq(coding, SPAN_LIT("identity"));
-}
+/* Types whose bytes say nothing to a reader of text; */
+static const char *const opaque_types[] = { "audio/", "image/", "video/",
+	"application/octet-stream", "application/pdf", "application/zip" };
+/* and words in those of files that are compressed, and say so. */
+static const char *const packed_types[] = { "zip", "zstd", "x-tar", "compressed" };
 
 static void
 choose_way(struct guard *g, const struct guard_head *h)
@@ -78,7 +53,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 	struct span type = http_media_type(h->content_type);
 	struct span coding = span_trim(h->content_encoding, " \t");
 	enum frames_kind kind;
-	bool encoded = is_encoded(coding);
+	bool encoded = coding.n && !span_ieq(coding, SPAN_LIT("identity"));
 
 	if (encoded && coding.n < sizeof(g->coding))
 		memcpy(g->coding, coding.p, coding.n);
@@ -98,8 +73,11 @@ choose_way(struct guard *g, const struct guard_head *h)
 			span_ends(g->plan.path, SPAN_LIT("/invoke-with-response-stream"));
 	} else if (guard_reads(g)) {
 		g->way = WAY_KEEP;
-		g->opaque_type = is_opaque_type(type);
-		g->packed_type = is_packed_type(type);
+		for (size_t i = 0; i < COUNT_OF(opaque_types); i++)
+			g->opaque_type |= span_istarts(type, span_str(opaque_types[i]));
+		for (size_t i = 0; i < COUNT_OF(packed_types); i++)
+			g->packed_type |= memmem(type.p, type.n, packed_types[i],
+						  strlen(packed_types[i])) != NULL;
 		g->unsure_way = g->opaque_type && !encoded && !g->plan.may_use;
 		g->type_media = answer_media_of(type);
 		g->json_type = span_ieq(type, SPAN_LIT("application/json"));

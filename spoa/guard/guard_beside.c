@@ -20,22 +20,6 @@ edit(struct guard *g, struct span text, struct span *now)
 	return guard_edit_alone(g, &t, now);
 }
 
-/* Joins what was edited, in g->work. */
-static enum guard_result
-splice_raw(struct guard *g, struct frame *f, struct splice *v, size_t n)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	int err = splice_apply(f->raw, v, n, &b);
-	struct span raw = err ? SPAN_LIT("") : arena_dup(&g->work, buf_view(&b));
-	buf_free(&b);
-	if (err || !raw.p)
-		return guard_no_memory(g);
-	f->raw = raw;
-	return g->failed;
-}
-
 /* ---- SSE ---- */
 
 /* The payload is read as what it is; a type is one of the format's words, an id the provider's,
@@ -74,7 +58,13 @@ lines(struct guard *g, struct frame *f)
 			return guard_no_memory(g);
 		v[n++] = (struct splice){ at, end, now };
 	}
-	return n ? splice_raw(g, f, v, n) : g->failed;
+	if (!n)
+		return g->failed;
+	struct buf b;
+	buf_init(&b, 0);
+	if (splice_apply(f->raw, v, n, &b))
+		guard_no_memory(g);
+	return guard_take(g, &b, &f->raw);
 }
 
 /* ---- AWS' headers ---- */
@@ -107,12 +97,10 @@ rewrite(struct guard *g, struct frame *f, struct span headers, struct span paylo
 	struct buf b;
 
 	buf_init(&b, 0);
-	int err = eventstream_write(&b, headers, payload);
-	struct span raw = err ? SPAN_LIT("") : arena_dup(&g->work, buf_view(&b));
-	buf_free(&b);
-	if (err || !raw.p || eventstream_read(raw, &m))
+	if (eventstream_write(&b, headers, payload))
+		guard_no_memory(g);
+	if (guard_take(g, &b, &f->raw) || eventstream_read(f->raw, &m))
 		return guard_no_memory(g);
-	f->raw = raw;
 	f->data = m.payload;
 	f->said = m.error_message;
 	return g->failed;

@@ -285,17 +285,6 @@ take_piece(void *arg, const struct stream_piece *p)
 	return err;
 }
 
-/* A scan that ends for want of memory or findings ends the answer. */
-static enum guard_result
-scanned(struct guard *g, int err)
-{
-	if (!err || g->failed)
-		return g->failed;
-	if (err == ERR_NOMEM)
-		return guard_no_memory(g);
-	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
-}
-
 /* For figures only: nothing goes sooner or later for it. Where nothing is held, no clock is
  * asked. */
 static void
@@ -358,7 +347,7 @@ channel_run(struct channel *c, struct span text)
 	if (c->scan || c->restore)
 		g->report.held_of_bytes += text.n;
 	note_held(c);
-	return scanned(g, err);
+	return guard_scanned(g, err);
 }
 
 void
@@ -422,7 +411,7 @@ guard_channel_finish(struct channel *c)
 	detect_stream_free(&c->scan);
 	restorer_free(&c->restore);
 	note_held(c);
-	return scanned(c->g, err);
+	return guard_scanned(c->g, err);
 }
 
 /* Once: what goes on from what went so stays until it is known. */
@@ -445,7 +434,7 @@ guard_channel_let_go(struct channel *c)
 	if (!err)
 		err = restore_end(c);
 	note_held(c);
-	return scanned(c->g, err);
+	return guard_scanned(c->g, err);
 }
 
 void

@@ -3,27 +3,12 @@
  * after it, so its event waits for that. */
 #include "guard/guard_stream.h"
 
-static bool
-is_said(const struct answer_text *t)
-{
-	return !t->copy && t->kind != KIND_OTHER;
-}
-
 /* ---- whether it came ---- */
 
 static uint64_t
 bit_of(uint32_t choice)
 {
 	return UINT64_C(1) << (choice < 63 ? choice : 63);
-}
-
-static bool
-is_last(const struct answer_format *f, const struct answer_document *d)
-{
-	for (const char *const *type = f->last; type && *type; type++)
-		if (span_is(d->type, *type))
-			return true;
-	return d->error;
 }
 
 void
@@ -33,14 +18,16 @@ guard_end_note(struct guard *g, const struct answer_document *d)
 		return;
 	g->end.says |= g->format->last || d->model.n || d->ncalls || d->opaque_bytes;
 	for (size_t i = 0; i < d->ntexts; i++) {
-		g->end.says |= is_said(&d->texts[i]);
-		if (is_said(&d->texts[i]) && d->texts[i].text.n)
+		g->end.says |= text_grows(&d->texts[i]);
+		if (text_grows(&d->texts[i]) && d->texts[i].text.n)
 			g->end.begun |= bit_of(d->texts[i].slot[0]);
 	}
 	for (size_t i = 0; i < d->ncalls; i++)
 		g->end.begun |= bit_of(d->calls[i].slot[0]);
 	g->end.done |= d->ends.all ? UINT64_MAX : d->ends.choices;
-	g->end.last |= is_last(g->format, d);
+	g->end.last |= d->error;
+	for (const char *const *type = g->format->last; type && *type; type++)
+		g->end.last |= span_is(d->type, *type);
 }
 
 bool
@@ -55,15 +42,6 @@ guard_end_is_cut(const struct guard *g)
 }
 
 /* ---- a finish that may be none ---- */
-
-static bool
-says_text(const struct answer_document *d)
-{
-	for (size_t i = 0; i < d->ntexts; i++)
-		if (is_said(&d->texts[i]) && d->texts[i].text.n)
-			return true;
-	return d->ncalls > 0;
-}
 
 bool
 guard_end_may_go(const struct guard *g, const struct event *e)
@@ -83,6 +61,8 @@ guard_end_take(struct guard *g, struct event *e, bool *waits)
 		(first && !(d && d->finish.n && !d->error)))
 		return g->failed;
 	*waits = true;
-	g->end.repeats = (!first && d && says_text(d)) || q->bytes + e->bytes > QUEUE_MOST;
+	g->end.repeats = q->bytes + e->bytes > QUEUE_MOST || (!first && d && d->ncalls);
+	for (size_t i = 0; !first && d && i < d->ntexts; i++)
+		g->end.repeats |= text_grows(&d->texts[i]) && d->texts[i].text.n;
 	return g->failed;
 }

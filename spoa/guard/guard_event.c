@@ -32,7 +32,7 @@ silence(struct guard *g, const struct answer_document *d, const struct edited *e
 
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
-		bool grows = !t->copy && t->kind != KIND_OTHER;
+		bool grows = text_grows(t);
 		const struct splice *edit =
 			k < e->n && e->splices[k].start == t->start ? &e->splices[k++] : NULL;
 		if (t->aside && edit)
@@ -43,25 +43,6 @@ silence(struct guard *g, const struct answer_document *d, const struct edited *e
 	}
 	n += guard_inspects(g) ? guard_withhold(d, v + n) : 0;
 	return !d->hidden.counts || d->hidden.no_choices ? hide_usage(g, d, v, n) : n;
-}
-
-/* The event for what this channel holds of it. */
-static void
-remember_like(struct channel *c, const struct frame *f, const struct answer_document *d,
-	const struct answer_text *own, struct splice *v, size_t n)
-{
-	size_t at = own->start;
-
-	for (size_t i = 0; i < n; i++)
-		if (v[i].start < own->start)
-			at += v[i].with.n - (v[i].end - v[i].start);
-	buf_clear(&c->like);
-	buf_clear(&c->like_type);
-	if (splice_apply(f->data, v, n, &c->like))
-		buf_clear(&c->like);
-	buf_span(&c->like_type, f->type);
-	c->like_at = at;
-	c->like_marked = d->marked;
 }
 
 /* An event like the last one of the channel, with what has become of what was held. */
@@ -89,11 +70,17 @@ guard_channel_say(struct channel *c, struct buf *out)
 }
 
 static bool
+is_of(const struct channel *c, const struct answer_text *t)
+{
+	return !t->copy && t->text.n && t->kind == c->kind &&
+	       !memcmp(t->slot, c->run->slot, sizeof(t->slot));
+}
+
+static bool
 is_said(const struct channel *c, const struct answer_document *d)
 {
 	for (size_t i = 0; i < d->ntexts; i++)
-		if (!d->texts[i].copy && d->texts[i].text.n && d->texts[i].kind == c->kind &&
-			!memcmp(d->texts[i].slot, c->run->slot, sizeof(c->run->slot)))
+		if (is_of(c, &d->texts[i]))
 			return true;
 	return false;
 }
@@ -111,8 +98,7 @@ another_begins(struct guard *g, const struct channel *c, const struct answer_doc
 			return true;
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
-		if (t->copy || t->kind == KIND_OTHER || !t->text.n ||
-			t->slot[0] != c->run->slot[0] ||
+		if (!text_grows(t) || !t->text.n || t->slot[0] != c->run->slot[0] ||
 			(t->kind == c->kind && t->slot[1] == c->run->slot[1]))
 			continue;
 		const struct run *o = guard_run_find(g, t->kind, 0, t->slot);
@@ -130,10 +116,8 @@ guard_turn_channels(struct guard *g, const struct answer_document *d, struct buf
 	struct channel *c;
 
 	LIST_FOREACH (c, &g->channels, all) {
-		bool text = c->kind == KIND_TEXT || c->kind == KIND_REASONING ||
-			    c->kind == KIND_REFUSAL;
-		if (!text || c->so_far.is || !guard_channel_held(c) || is_said(c, d) ||
-			!another_begins(g, c, d))
+		if (!kind_is_shown(c->kind) || c->so_far.is || !guard_channel_held(c) ||
+			is_said(c, d) || !another_begins(g, c, d))
 			continue;
 		if (guard_channel_let_go(c) || guard_channel_say(c, out))
 			break;
@@ -168,7 +152,7 @@ guard_end_channels(struct guard *g, const struct answer_document *d, struct buf 
 static enum guard_result
 run_text(struct guard *g, struct event *e, const struct answer_text *t, struct span *now)
 {
-	bool grows = !t->copy && t->kind != KIND_OTHER;
+	bool grows = text_grows(t);
 	struct channel *c = grows ? guard_channel_of(g, t) : NULL;
 	struct answer_text said = *t, all = *t; /* what is new of it; all of it */
 
@@ -199,20 +183,8 @@ run_text(struct guard *g, struct event *e, const struct answer_text *t, struct s
 	return g->failed;
 }
 
-/* The last text of the channel that can be said in another event; NULL: it has none. */
-static const struct answer_text *
-last_of(const struct channel *c, const struct answer_document *d)
-{
-	for (size_t i = d->ntexts; i-- > 0;) {
-		const struct answer_text *t = &d->texts[i];
-		if (!t->copy && t->kind == c->kind && t->text.n && !t->number &&
-			!memcmp(t->slot, c->run->slot, sizeof(c->run->slot)))
-			return t;
-	}
-	return NULL;
-}
-
-/* Of each channel that this event leaves waiting. */
+/* Of each channel that this event leaves waiting: the event for what it holds, which stands in
+ * the last of its texts that can be said in another. */
 static enum guard_result
 remember_likes(struct guard *g, const struct event *ev, const struct edited *e)
 {
@@ -224,9 +196,12 @@ remember_likes(struct guard *g, const struct event *ev, const struct edited *e)
 	if (d->ends.any)
 		return g->failed;
 	LIST_FOREACH (c, &g->channels, all) {
-		const struct answer_text *own;
-		if (!guard_channel_held(c) || (d->marked && c->like.n && !c->like_marked) ||
-			!(own = last_of(c, d)))
+		size_t own = d->ntexts;
+		if (!guard_channel_held(c) || (d->marked && c->like.n && !c->like_marked))
+			continue;
+		while (own && (d->texts[own - 1].number || !is_of(c, &d->texts[own - 1])))
+			own--;
+		if (!own--)
 			continue;
 		if (!v) {
 			v = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*v));
@@ -234,7 +209,16 @@ remember_likes(struct guard *g, const struct event *ev, const struct edited *e)
 				return guard_no_memory(g);
 			n = silence(g, d, e, v);
 		}
-		remember_like(c, &ev->frame, d, own, v, n);
+		c->like_at = d->texts[own].start;
+		for (size_t i = 0; i < n; i++)
+			if (v[i].start < d->texts[own].start)
+				c->like_at += v[i].with.n - (v[i].end - v[i].start);
+		buf_clear(&c->like);
+		buf_clear(&c->like_type);
+		if (splice_apply(ev->frame.data, v, n, &c->like))
+			buf_clear(&c->like);
+		buf_span(&c->like_type, ev->frame.type);
+		c->like_marked = d->marked;
 	}
 	return g->failed;
 }

@@ -129,11 +129,7 @@ join(struct guard *g, const struct answer_document *d, const size_t *at, size_t 
 	buf_init(&b, 0);
 	for (size_t i = 0; i < n; i++)
 		buf_span(&b, d->texts[at[i]].text);
-	all->text = buf_failed(&b) ? span_of(NULL, 0)
-		    : b.n	   ? arena_dup(&g->work, buf_view(&b))
-				   : SPAN_LIT("");
-	buf_free(&b);
-	return all->text.p ? g->failed : guard_no_memory(g);
+	return guard_take(g, &b, &all->text);
 }
 
 /* Texts at[n], which a client joins. */

@@ -150,16 +150,6 @@ strength(enum rule_effect e)
 }
 
 static void
-add_tag(struct guard_sum *s, const char *tag)
-{
-	for (size_t i = 0; i < s->ntags; i++)
-		if (!strcmp(s->tags[i], tag))
-			return;
-	if (s->ntags < GUARD_TAGS)
-		s->tags[s->ntags++] = tag;
-}
-
-static void
 sum_up(struct guard *g, struct guard_sum *s, const struct answer_verdict *v)
 {
 	if (!s->any || strength(v->effect) > strength(s->effect)) {
@@ -172,8 +162,12 @@ sum_up(struct guard *g, struct guard_sum *s, const struct answer_verdict *v)
 		s->shadow_effect = v->shadow_effect;
 		s->shadow_rule = v->shadow_rule;
 	}
-	for (size_t i = 0; i < v->ntags; i++)
-		add_tag(s, v->tags[i]);
+	for (size_t i = 0, k; i < v->ntags; i++) {
+		for (k = 0; k < s->ntags && strcmp(s->tags[k], v->tags[i]) != 0;)
+			k++;
+		if (k == s->ntags && k < GUARD_TAGS)
+			s->tags[s->ntags++] = v->tags[i];
+	}
 	if (entities_any(&v->redact) && !s->with)
 		s->with = arena_alloc(&g->life, DETECT_ENTITIES_MAX);
 	if (entities_any(&v->redact) && !s->with)
@@ -186,18 +180,6 @@ sum_up(struct guard *g, struct guard_sum *s, const struct answer_verdict *v)
 		}
 	entities_join(&s->classes_hit, &v->classes_hit);
 	s->any = true;
-}
-
-/* What the other policy says of the same: where it fails, nothing is known of it. */
-static void
-ask_shadow(struct guard *g, enum answer_when when)
-{
-	struct answer_verdict *v =
-		g->plan.shadow ? arena_new(&g->judged, struct answer_verdict) : NULL;
-
-	if (v && !policy_answer(g->plan.shadow, g->plan.shadow_asked, g->report.facts, when,
-			 &g->judged, v))
-		sum_up(g, &g->report.shadow, v);
 }
 
 enum guard_result
@@ -218,7 +200,12 @@ guard_judge(struct guard *g, enum answer_when when)
 		return guard_no_memory(g);
 	r->judged = true;
 	sum_up(g, &r->sum, &r->verdict);
-	ask_shadow(g, when);
+	/* the other policy on the same: where it fails, nothing is known of it */
+	struct answer_verdict *other =
+		g->plan.shadow ? arena_new(&g->judged, struct answer_verdict) : NULL;
+	if (other && !policy_answer(g->plan.shadow, g->plan.shadow_asked, r->facts, when,
+			     &g->judged, other))
+		sum_up(g, &r->shadow, other);
 	if (r->verdict.effect == RULE_DENY)
 		return guard_fail(g, GUARD_DENIED, "a rule on answers denies it");
 	return g->failed;
@@ -299,30 +286,22 @@ keep_scored(struct guard *g, struct kept_text *k, struct span text)
 	}
 }
 
-/* Values of paths are no JSON: reading the arguments of their call fails. */
-static void
-lose_arguments(struct guard *g, uint32_t choice)
-{
-	struct kept_text *k;
-
-	LIST_FOREACH (k, &g->kept, all)
-		if (k->kind == KIND_ARGUMENTS && !k->whole && k->slot[0] == choice)
-			k->text.failed = true;
-}
-
 void
 guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 {
 	bool call = is_call(t->kind);
+	struct kept_text *k;
 
+	/* values of paths are no JSON: reading the arguments of their call fails */
 	if (t->piece && guard_inspects(g)) {
-		lose_arguments(g, t->slot[0]);
+		LIST_FOREACH (k, &g->kept, all)
+			if (k->kind == KIND_ARGUMENTS && !k->whole && k->slot[0] == t->slot[0])
+				k->text.failed = true;
 		return;
 	}
-
 	if (!guard_inspects(g) || t->aside || t->deep || !(call || g->plan.scores))
 		return;
-	struct kept_text *k = kept_of(g, call ? KIND_ARGUMENTS : t->kind, t->slot);
+	k = kept_of(g, call ? KIND_ARGUMENTS : t->kind, t->slot);
 	if (k && !call)
 		keep_scored(g, k, text);
 	else if (k && !buf_failed(&k->text))
@@ -410,25 +389,6 @@ guard_keep_input(struct guard *g, const struct answer_input *in)
 	k->whole = true;
 }
 
-/* What was made is charged, whatever is next to it. */
-static bool
-says_something(const struct answer_document *d)
-{
-	for (size_t i = 0; i < d->ntexts; i++)
-		if (d->texts[i].kind != KIND_OTHER && d->texts[i].text.n)
-			return true;
-	return d->opaque_bytes || d->ncalls;
-}
-
-static bool
-says_anything(const struct answer_document *d)
-{
-	for (size_t i = 0; i < d->ntexts; i++)
-		if (!d->texts[i].aside)
-			return true;
-	return d->ncalls > 0;
-}
-
 void
 guard_note(struct guard *g, const struct answer_document *d)
 {
@@ -438,7 +398,13 @@ guard_note(struct guard *g, const struct answer_document *d)
 		note_word(g, r->finish, sizeof(r->finish), d->finish);
 	if (d->model.n && !r->model[0])
 		note_word(g, r->model, sizeof(r->model), d->model);
-	r->provider_error |= d->error && (r->streamed || !says_something(d));
+	bool says = d->ncalls > 0, made = d->opaque_bytes || d->ncalls;
+	for (size_t i = 0; (d->error || !r->first_text_us) && i < d->ntexts; i++) {
+		says |= !d->texts[i].aside;
+		made |= d->texts[i].kind != KIND_OTHER && d->texts[i].text.n;
+	}
+	/* what was made is charged, whatever is next to it */
+	r->provider_error |= d->error && (r->streamed || !made);
 	r->opaque_bytes += d->opaque_bytes;
 	r->sealed_bytes += d->sealed_bytes;
 	g->media |= d->media;
@@ -446,7 +412,7 @@ guard_note(struct guard *g, const struct answer_document *d)
 		keep_call(g, &d->calls[i]);
 	for (size_t i = 0; i < d->ninputs; i++)
 		guard_keep_input(g, &d->inputs[i]);
-	if (!r->first_text_us && says_anything(d))
+	if (!r->first_text_us && says)
 		r->first_text_us = clock_mono_us();
 	for (size_t i = 0; !guard_reads(g) && i < d->ntexts; i++) {
 		if (d->texts[i].aside)

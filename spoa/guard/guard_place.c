@@ -3,12 +3,6 @@
  * it began in. */
 #include "guard/guard_private.h"
 
-static bool
-is_joined(enum answer_kind kind)
-{
-	return kind == KIND_TEXT || kind == KIND_REASONING || kind == KIND_REFUSAL;
-}
-
 /* What a stream says when it is done is no part of what grew. `note`: a member's is made, where
  * it is new. */
 static struct url_place *
@@ -22,7 +16,7 @@ place_of(struct guard *g, const struct answer_text *t, bool note)
 			r->placed = r->place != NULL;
 		return r && r->placed ? r->place : NULL;
 	}
-	if (!is_joined(t->kind))
+	if (!kind_is_shown(t->kind))
 		return NULL;
 	return t->copy && g->report.streamed ? &g->places->again[t->kind]
 					     : &g->places->grown[t->kind];

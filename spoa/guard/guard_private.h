@@ -219,11 +219,27 @@ guard_reads(const struct guard *g)
 {
 	return g->plan.inspects || g->plan.vault || g->plan.may_use;
 }
+/* A text that goes on from what came of its run, and is not whole in its event. */
+static inline bool
+text_grows(const struct answer_text *t)
+{
+	return !t->copy && t->kind != KIND_OTHER;
+}
+/* What clients show, and join where it comes in blocks or parts. */
+static inline bool
+kind_is_shown(enum answer_kind kind)
+{
+	return kind == KIND_TEXT || kind == KIND_REASONING || kind == KIND_REFUSAL;
+}
 /* guard_list.c: takes out of a list of models what the caller may not use. */
 enum guard_result guard_filter_list(struct guard *g);
 /* Ends it: nothing more goes out. Returns `result`. */
 enum guard_result guard_fail(struct guard *g, enum guard_result result, const char *why);
 enum guard_result guard_no_memory(struct guard *g);
+/* A scan that ends for want of memory or findings ends the answer. */
+enum guard_result guard_scanned(struct guard *g, int err);
+/* What was written into *b, in g->work, which it leaves. */
+enum guard_result guard_take(struct guard *g, struct buf *b, struct span *out);
 /* g->failed, also where nobody waits for it: asked at every text. */
 enum guard_result guard_over(struct guard *g);
 /* So many bytes go out unread: what the policy says of that. */

@@ -96,14 +96,14 @@ guard_put_back(struct guard *g, const struct answer_text *t, struct span text, s
 	if (!r)
 		return g->failed;
 	buf_init(&b, 0);
-	int err = restorer_feed(r, text, &b);
-	if (!err)
-		err = restorer_end(r, &b);
-	if (!err)
+	if (restorer_feed(r, text, &b) || restorer_end(r, &b))
+		guard_no_memory(g);
+	else
 		guard_restored(g, t, r);
-	if (!err && restorer_count(r))
-		*out = arena_dup(&g->work, buf_view(&b));
-	buf_free(&b);
+	if (restorer_count(r))
+		guard_take(g, &b, out);
+	else
+		buf_free(&b);
 	restorer_free(&r);
-	return err || !out->p ? guard_no_memory(g) : GUARD_PASS;
+	return g->failed;
 }

@@ -12,23 +12,10 @@
 static bool
 is_joined(const struct answer_text *t)
 {
-	return !t->copy && !t->deep && t->text.n && t->kind != KIND_OTHER;
+	return text_grows(t) && !t->deep && t->text.n;
 }
 
 /* ---- what is found over an edge ---- */
-
-/* Where blocks end within it. False: no memory. */
-static bool
-cut_crossing(struct guard *g, struct crossing *x)
-{
-	const struct seam *s = &g->seam;
-
-	x->cuts = arena_array(&g->life, s->nedges, sizeof(*x->cuts));
-	for (size_t i = 0; x->cuts && i < s->nedges; i++)
-		if (x->start < s->edges[i] && s->edges[i] < x->end)
-			x->cuts[x->ncuts++] = s->edges[i] - x->start;
-	return x->cuts != NULL;
-}
 
 /* All are kept to the end: a stream may say any of them again. */
 static int
@@ -48,8 +35,12 @@ add_crossing(struct guard *g, const struct stream_piece *p, size_t start)
 	x += s->ncrossings++;
 	*x = (struct crossing){ .of = split_new(p->finding.entity, s->kind, p->text),
 		.start = start,
-		.end = start + p->text.n };
-	return !x->of || buf_failed(&x->of->value) || !cut_crossing(g, x) ? ERR_NOMEM : 0;
+		.end = start + p->text.n,
+		.cuts = arena_array(&g->life, s->nedges, sizeof(*x->cuts)) };
+	for (size_t i = 0; x->cuts && i < s->nedges; i++)
+		if (x->start < s->edges[i] && s->edges[i] < x->end)
+			x->cuts[x->ncuts++] = s->edges[i] - x->start;
+	return !x->of || buf_failed(&x->of->value) || !x->cuts ? ERR_NOMEM : 0;
 }
 
 static int
@@ -65,16 +56,6 @@ take_piece(void *arg, const struct stream_piece *p)
 	return add_crossing(g, p, start);
 }
 
-/* What waits does not go. */
-static enum guard_result
-seam_failed(struct guard *g, int err)
-{
-	if (g->failed)
-		return g->failed;
-	return err == ERR_NOMEM ? guard_no_memory(g)
-				: guard_fail(g, GUARD_UNREAD, "the detectors gave up");
-}
-
 /* Nothing more is looked at: what waits goes. */
 static enum guard_result
 seam_end(struct guard *g, bool finish)
@@ -87,7 +68,7 @@ seam_end(struct guard *g, bool finish)
 	if (finish)
 		err = detect_stream_finish(s->scan, g->plan.scratch, take_piece, g);
 	detect_stream_free(&s->scan);
-	return err ? seam_failed(g, err) : g->failed;
+	return guard_scanned(g, err);
 }
 
 /* ---- when it is open ---- */
@@ -104,9 +85,8 @@ ends_in(struct guard *g, const struct answer_document *d)
 		if (is_joined(&d->texts[i]))
 			return NULL;
 	LIST_FOREACH (c, &g->channels, all) {
-		bool text = c->kind == KIND_TEXT || c->kind == KIND_REASONING ||
-			    c->kind == KIND_REFUSAL;
-		if (text && c->scan && !c->halved.is && answer_ends(d, c->run->slot) &&
+		if (kind_is_shown(c->kind) && c->scan && !c->halved.is &&
+			answer_ends(d, c->run->slot) &&
 			g->seam.total[c->kind] == c->from + c->fed)
 			ended = c;
 	}
@@ -187,27 +167,12 @@ seam_feed(struct guard *g, struct span text)
 		s->fed++;
 		int err = detect_stream_feed(
 			s->scan, g->plan.scratch, span_cut(text, i, i + 1), take_piece, g);
-		if (err)
-			return seam_failed(g, err);
+		if (guard_scanned(g, err))
+			return g->failed;
 		if (s->decided >= s->edges[s->nedges - 1])
 			return seam_end(g, false);
 	}
 	return g->failed;
-}
-
-/* The block that is looked at ends with the event, if anything of it came. */
-static enum guard_result
-seam_block_end(struct guard *g, const struct answer_document *d)
-{
-	struct seam *s = &g->seam;
-
-	if (s->between || !answer_ends(d, s->slot))
-		return g->failed;
-	bool half = s->halved.is;
-	s->halved.is = false;
-	if (half && (seam_feed(g, SPAN_LIT(GUARD_NO_HALF)) || !s->scan))
-		return g->failed;
-	return s->fed > s->edges[s->nedges - 1] ? add_edge(g) : g->failed;
 }
 
 /* What the event says of it. */
@@ -227,7 +192,14 @@ seam_read(struct guard *g, const struct answer_document *d)
 		if (guard_pair(g, &s->halved, &t) || seam_feed(g, t.text) || !s->scan)
 			return g->failed;
 	}
-	return seam_block_end(g, d);
+	/* the block ends with the event, if anything of it came */
+	if (s->between || !answer_ends(d, s->slot))
+		return g->failed;
+	bool half = s->halved.is;
+	s->halved.is = false;
+	if (half && (seam_feed(g, SPAN_LIT(GUARD_NO_HALF)) || !s->scan))
+		return g->failed;
+	return s->fed > s->edges[s->nedges - 1] ? add_edge(g) : g->failed;
 }
 
 /* ---- events ---- */

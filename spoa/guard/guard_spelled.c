@@ -23,13 +23,8 @@ guard_spelled(struct guard *g, const struct answer_text *t, struct span text)
 		at += spelled_unit(span_cut(text, at, text.n), true, unit, &n);
 		buf_put(&said, unit, n);
 	}
-	struct span all = { NULL, 0 };
-	if (!buf_failed(&said))
-		all = arena_dup(&g->work, buf_view(&said));
-	buf_free(&said);
-	if (!all.p)
-		guard_no_memory(g);
-	return all;
+	struct span all;
+	return guard_take(g, &said, &all) ? span_of(NULL, 0) : all;
 }
 
 void

@@ -183,9 +183,5 @@ guard_members_edit(
 	}
 	if (!g->failed && from < t->text.n)
 		put_between(g, t, &found, from, t->text.n, &b);
-	*out = b.n ? arena_dup(&g->work, buf_view(&b)) : SPAN_LIT("");
-	if (buf_failed(&b) || !out->p)
-		guard_no_memory(g);
-	buf_free(&b);
-	return g->failed;
+	return guard_take(g, &b, out);
 }

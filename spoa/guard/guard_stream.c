@@ -5,12 +5,6 @@
 #include "base/err.h"
 #include "guard/guard_stream.h"
 
-static bool
-is_done(struct span data)
-{
-	return span_is(span_trim(data, " \t\r\n"), "[DONE]");
-}
-
 static const char no_json[] = "an event of the stream is no JSON";
 
 /* Not JSON: a line of text, where any is possible; else the provider's mistake. */
@@ -52,14 +46,6 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 	return g->failed;
 }
 
-/* A number or a word by itself: of a stream of plain text a piece that looks like JSON. */
-static bool
-is_bare(struct span data)
-{
-	data = span_trim(data, " \t\r\n");
-	return data.n && !memchr("{[\"", data.p[0], 3);
-}
-
 enum guard_result
 guard_event_read(struct guard *g, struct event *e, struct buf *out)
 {
@@ -70,9 +56,12 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 	if (!f->has_data)
 		return g->failed;
 	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
-	e->err = event_template_read(g->template, g->format, g->plan.dialect, e->type, f->data,
-		&g->work, d, &why);
-	if (!e->err && g->format == &answer_any && is_bare(f->data))
+	e->err = event_template_read(
+		g->template, g->format, g->plan.dialect, e->type, f->data, &g->work, d, &why);
+	/* a number or a word by itself: of a stream of plain text a piece that looks like JSON
+	 */
+	struct span said = span_trim(f->data, " \t\r\n");
+	if (!e->err && g->format == &answer_any && said.n && !memchr("{[\"", said.p[0], 3))
 		e->err = ERR_SYNTAX;
 	if (e->err) {
 		*d = (struct answer_document){ .texts = arena_new(&g->work, struct answer_text),
@@ -93,7 +82,7 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 	if (g->end.repeats && !d->error)
 		d->ends = (struct answer_ends){ 0 };
 	for (size_t i = 0; i < d->ntexts; i++)
-		if (d->texts[i].copy || d->texts[i].kind == KIND_OTHER)
+		if (!text_grows(&d->texts[i]))
 			guard_mend_halves(&d->texts[i]);
 	return g->failed;
 }
@@ -142,16 +131,6 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	return guard_pass_edited(g, f, d, &e, out);
 }
 
-/* The end that some dialects write, and that of an array: after it nothing can go. */
-static enum guard_result
-done_event(struct guard *g, const struct frame *f, struct buf *out)
-{
-	g->end.last = true;
-	if (!guard_queue_end(g, out) && !guard_end_channels(g, NULL, out))
-		frame_pass(&g->writer, f, out);
-	return g->failed;
-}
-
 /* Bedrock's invoke has the model's own events in its frames, and those have their types. */
 static enum guard_result
 unwrap(struct guard *g, struct frame *f)
@@ -169,13 +148,6 @@ unwrap(struct guard *g, struct frame *f)
 	return g->failed;
 }
 
-static bool
-closes_array(const struct guard *g, const struct frame *f)
-{
-	return g->frames.kind == FRAMES_ARRAY && !f->has_data &&
-	       span_ends(f->raw, SPAN_LIT("]"));
-}
-
 static enum guard_result
 one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 {
@@ -189,9 +161,14 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 			guard_unread(g, f->raw.n, "an event over its cap"))
 			return g->failed;
 		frame_pass(&g->writer, f, out);
-	} else if (closes_array(g, f) || (f->has_data && is_done(f->data))) {
+	} else if (f->has_data ? span_is(span_trim(f->data, " \t\r\n"), "[DONE]")
+			       : g->frames.kind == FRAMES_ARRAY &&
+					 span_ends(f->raw, SPAN_LIT("]"))) {
+		/* the end that some dialects write, or an array's: after it nothing can go */
 		g->report.events += f->has_data;
-		done_event(g, f, out);
+		g->end.last = true;
+		if (!guard_queue_end(g, out) && !guard_end_channels(g, NULL, out))
+			frame_pass(&g->writer, f, out);
 	} else {
 		guard_queue_pass(g, f, out);
 	}

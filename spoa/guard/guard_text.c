@@ -22,6 +22,25 @@ guard_no_memory(struct guard *g)
 }
 
 enum guard_result
+guard_scanned(struct guard *g, int err)
+{
+	if (!err || g->failed)
+		return g->failed;
+	return err == ERR_NOMEM ? guard_no_memory(g)
+				: guard_fail(g, GUARD_UNREAD, "the detectors gave up");
+}
+
+enum guard_result
+guard_take(struct guard *g, struct buf *b, struct span *out)
+{
+	*out = b->n ? arena_dup(&g->work, buf_view(b)) : SPAN_LIT("");
+	if (buf_failed(b) || !out->p)
+		guard_no_memory(g);
+	buf_free(b);
+	return g->failed;
+}
+
+enum guard_result
 guard_over(struct guard *g)
 {
 	return atomic_load_explicit(&g->stopped, memory_order_relaxed)
@@ -242,10 +261,8 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 			guard_no_memory(g);
 	}
 	guard_known_put(g, &b, &at, json, span_cut(t->text, from, t->text.n));
-	if (edited || g->report.redactions != redactions)
-		*out = b.n ? arena_dup(&g->work, buf_view(&b)) : SPAN_LIT("");
-	if (buf_failed(&b) || !out->p)
-		guard_no_memory(g);
+	if (edited || g->report.redactions != redactions || buf_failed(&b))
+		return guard_take(g, &b, out);
 	buf_free(&b);
 	return g->failed;
 }
@@ -356,9 +373,5 @@ guard_splice(struct guard *g, const struct answer_text *t, struct span with, str
 	else
 		buf_json(&b, with);
 	*out = (struct splice){ t->start, t->end, SPAN_LIT("") };
-	if (b.n)
-		out->with = arena_dup(&g->work, buf_view(&b));
-	bool ok = !buf_failed(&b) && out->with.p;
-	buf_free(&b);
-	return ok;
+	return !guard_take(g, &b, &out->with);
 }

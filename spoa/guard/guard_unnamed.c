@@ -144,16 +144,6 @@ take_piece(void *arg, const struct stream_piece *p)
 
 /* ---- a member, over events ---- */
 
-static enum guard_result
-scanned(struct guard *g, int err)
-{
-	if (!err || g->failed)
-		return g->failed;
-	if (err == ERR_NOMEM)
-		return guard_no_memory(g);
-	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
-}
-
 /* What came once need not come again: its event goes, and what goes on of it is found. */
 static void
 let_go(struct member *w)
@@ -189,7 +179,7 @@ member_end(struct member *w)
 	int err = detect_stream_finish(w->scan, g->plan.scratch, take_piece, w);
 	g->evasion |= detect_stream_evasion(w->scan);
 	member_unfollow(w);
-	return scanned(g, err);
+	return guard_scanned(g, err);
 }
 
 /* NULL: there are too many. */
@@ -275,7 +265,7 @@ member_feed(struct member *w, struct event *in, size_t text, struct span all, si
 		w->scan, g->plan.scratch, span_cut(all, from, to), take_piece, w);
 	if (!err && detect_stream_held(w->scan) > g->report.held_max_bytes)
 		g->report.held_max_bytes = detect_stream_held(w->scan);
-	return scanned(g, err);
+	return guard_scanned(g, err);
 }
 
 /* Back to where a character begins. */
@@ -300,16 +290,6 @@ member_take(struct member *w, struct event *in, size_t text, struct span s)
 
 /* ---- events ---- */
 
-/* More of them than are followed. */
-static void
-read_apart(struct guard *g, size_t bytes)
-{
-	g->report.apart_bytes += bytes;
-	if (!g->report.unread_why)
-		g->report.unread_why =
-			"members that no format names, more than are followed over events";
-}
-
 static bool
 has_room(const struct guard *g, const struct member *w)
 {
@@ -324,11 +304,17 @@ take_texts(struct guard *g, struct event *in)
 {
 	const struct answer_text *v = in->d.texts;
 	size_t n = in->d.ntexts;
-	struct member **of = arena_array(&g->work, n, sizeof(*of)), *w;
-	size_t text = 0;
+	struct member **of, *w;
+	size_t text = 0, apart = 0;
 
+	while (text < n && !v[text].unnamed)
+		text++;
+	if (text == n)
+		return g->failed;
+	of = arena_array(&g->work, n, sizeof(*of));
 	if (!of)
 		return guard_no_memory(g);
+	text = 0;
 	for (size_t i = 0; i < n && !g->failed; i++)
 		if (v[i].unnamed && v[i].text.n && (of[i] = member_of(g, &v[i])))
 			member_note(of[i], &v[i]);
@@ -342,8 +328,13 @@ take_texts(struct guard *g, struct event *in)
 		if (goes_on && has_room(g, w))
 			member_take(w, in, place, v[i].text);
 		else if (v[i].text.n && (!w || goes_on))
-			read_apart(g, v[i].text.n);
+			apart += v[i].text.n;
 	}
+	/* more of them than are followed */
+	g->report.apart_bytes += apart;
+	if (apart && !g->report.unread_why)
+		g->report.unread_why =
+			"members that no format names, more than are followed over events";
 	text = 0;
 	for (size_t i = 0; i < n && !g->failed; i++) {
 		size_t place = text;
