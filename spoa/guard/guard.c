@@ -112,11 +112,11 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	g->format = plan->format;
 	LIST_INIT(&g->channels);
 	LIST_INIT(&g->kept);
-	LIST_INIT(&g->unnamed.followed);
+	LIST_INIT(&g->members.followed);
 	TAILQ_INIT(&g->runs.all);
 	for (size_t i = 0; i < QUEUES; i++)
 		STAILQ_INIT(&g->queues[i].events);
-	STAILQ_INIT(&g->said);
+	STAILQ_INIT(&g->transcripts);
 	buf_init(&g->heard, GUARD_HEARD_MAX);
 	SLIST_INIT(&g->known);
 	arena_init(&g->judged, 0, true);
@@ -147,8 +147,8 @@ guard_drop(struct guard **gp)
 	guard_channels_free(g);
 	guard_members_free(g);
 	guard_queue_free(g);
-	guard_seam_free(g);
-	guard_said_free(g);
+	guard_boundary_free(g);
+	guard_transcripts_free(g);
 	buf_free(&g->heard);
 	while (!LIST_EMPTY(&g->kept)) {
 		struct kept_text *k = LIST_FIRST(&g->kept);
@@ -414,7 +414,7 @@ meter_whole(struct guard *g)
 	struct span raw = buf_view(&g->body);
 	const char *why;
 
-	g->said_cut |= g->body_over;
+	g->transcript_cut |= g->body_over;
 	g->report.blind |= g->body_over;
 	if (g->body_over || !raw.n)
 		return;

@@ -42,8 +42,8 @@ struct guard_plan {
 	 * not. */
 	bool (*may_use)(void *arg, struct span model, struct arena *a);
 	void *may_use_arg;
-	const struct vault *vault; /* what is put back; NULL: nothing */
-	const char *const *keeping; /* tools that keep what they get: beside a URL, too */
+	const struct vault *vault;  /* what is put back; NULL: nothing */
+	const char *const *keeping; /* tools that keep what they get: next to a URL, too */
 	size_t nkeeping;
 	/* What is kept of the texts for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
@@ -121,7 +121,7 @@ struct guard_report {
 		size_t ntags;
 		struct entity_set redact, classes_hit;
 		uint8_t *with; /* enum redact_style by entity of `redact` */
-	} sum, shadow; /* shadow: of the plan's other policy */
+	} sum, shadow;	       /* shadow: of the plan's other policy */
 	/* of what it was said, and when; arguments of calls hold only until more is fed */
 	const struct answer_facts *facts;
 	enum answer_when when;
@@ -167,7 +167,7 @@ const struct guard_report *guard_report(const struct guard *g);
 struct usage guard_usage(const struct guard *g);
 
 /* A run of the answer's text, as the plan's `keeps` has it. */
-struct guard_said {
+struct guard_transcript {
 	enum answer_kind kind;
 	uint32_t choice, part; /* numbers of its choice or block, and of what is in that */
 	uint64_t bytes;	       /* as the provider sent it */
@@ -175,8 +175,8 @@ struct guard_said {
 	struct span text; /* redacted, nothing put back; as much as is kept */
 };
 /* Run i; false: there are no more. */
-bool guard_said(const struct guard *g, size_t i, struct guard_said *out);
+bool guard_transcript(const struct guard *g, size_t i, struct guard_transcript *out);
 /* More was said than is kept of it. */
-bool guard_said_cut(const struct guard *g);
+bool guard_transcript_cut(const struct guard *g);
 
 #endif

@@ -8,7 +8,7 @@
 #include "detect/stream/stream.h"
 #include "guard/guard_stream.h"
 
-enum { LIKE_MAX = 64 << 10 };
+enum { CARRIER_MAX = 64 << 10 };
 
 struct channel *
 guard_channel_of(struct guard *g, const struct answer_text *t)
@@ -34,9 +34,9 @@ guard_channel_of(struct guard *g, const struct answer_text *t)
 	c->kind = r->kind;
 	r->channel = c;
 	buf_init(&c->out, CAP_SSE_EVENT_BYTES * 2);
-	buf_init(&c->like, LIKE_MAX);
+	buf_init(&c->carrier, CARRIER_MAX);
 	buf_init(&c->spelled.raw, 0);
-	buf_init(&c->like_type, 256);
+	buf_init(&c->carrier_type, 256);
 	g->nchannels++;
 	LIST_INSERT_HEAD(&g->channels, c, all);
 	return c;
@@ -50,7 +50,7 @@ channel_begin(struct channel *c)
 
 	if (guard_inspects(g) && !c->scan) {
 		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
-		c->from = g->seam.total[c->kind];
+		c->from = g->boundary.total[c->kind];
 		c->fed = c->gone = 0;
 	}
 	bool restores = g->plan.vault && c->kind != KIND_SIGNED;
@@ -74,8 +74,8 @@ channel_free(struct channel *c)
 	restorer_free(&c->restore);
 	buf_free(&c->out);
 	buf_free(&c->spelled.raw);
-	buf_free(&c->like);
-	buf_free(&c->like_type);
+	buf_free(&c->carrier);
+	buf_free(&c->carrier_type);
 	free(c);
 }
 
@@ -133,7 +133,7 @@ channel_put(struct channel *c, struct span text)
 		return 0;
 	memcpy(said.slot, c->run->slot, sizeof(said.slot));
 	if (!c->so_far.is)
-		guard_says(c->g, &said, text);
+		guard_transcribe(c->g, &said, text);
 	if (c->kind == KIND_ARGUMENTS)
 		json_place_walk(&c->place, text);
 	if (c->restore)
@@ -217,7 +217,7 @@ take_joined(struct channel *c, const struct stream_piece *p)
 	struct crossing *x;
 	int err = 0;
 
-	while (!err && at < end && (x = guard_seam_at(g, c->kind, at, end))) {
+	while (!err && at < end && (x = guard_boundary_at(g, c->kind, at, end))) {
 		struct stream_piece part = *p;
 		if (finding && x->start > at)
 			break; /* it began before, and what is left of the other goes */
@@ -335,7 +335,7 @@ channel_run(struct channel *c, struct span text)
 	g->report.text_bytes += text.n;
 	c->seen += text.n;
 	c->fed += text.n;
-	g->seam.total[c->kind] += text.n;
+	g->boundary.total[c->kind] += text.n;
 	if (c->scan)
 		err = channel_scan(c, text, false);
 	else

@@ -50,20 +50,20 @@ enum guard_result
 guard_channel_say(struct channel *c, struct buf *out)
 {
 	struct guard *g = c->g;
-	struct span like = buf_view(&c->like);
+	struct span carrier = buf_view(&c->carrier);
 	struct buf b;
 
 	if (!c->out.n)
 		return g->failed;
-	if (!like.n || buf_failed(&c->like))
+	if (!carrier.n || buf_failed(&c->carrier))
 		return guard_fail(g, GUARD_BROKEN, "an event is too long to be said again");
 	buf_init(&b, 0);
-	buf_span(&b, span_cut(like, 0, c->like_at));
+	buf_span(&b, span_cut(carrier, 0, c->carrier_at));
 	buf_json(&b, buf_view(&c->out));
-	buf_span(&b, span_cut(like, c->like_at, like.n));
-	int err = buf_failed(&b)
-			  ? ERR_NOMEM
-			  : frame_write(&g->writer, buf_view(&c->like_type), buf_view(&b), out);
+	buf_span(&b, span_cut(carrier, c->carrier_at, carrier.n));
+	int err = buf_failed(&b) ? ERR_NOMEM
+				 : frame_write(&g->writer, buf_view(&c->carrier_type),
+					   buf_view(&b), out);
 	buf_free(&b);
 	buf_clear(&c->out);
 	return err ? guard_no_memory(g) : g->failed;
@@ -186,7 +186,7 @@ run_text(struct guard *g, struct event *e, const struct answer_text *t, struct s
 /* Of each channel that this event leaves waiting: the event for what it holds, which stands in
  * the last of its texts that can be said in another. */
 static enum guard_result
-remember_likes(struct guard *g, const struct event *ev, const struct edited *e)
+keep_carriers(struct guard *g, const struct event *ev, const struct edited *e)
 {
 	const struct answer_document *d = &ev->d;
 	struct splice *v = NULL;
@@ -197,7 +197,7 @@ remember_likes(struct guard *g, const struct event *ev, const struct edited *e)
 		return g->failed;
 	LIST_FOREACH (c, &g->channels, all) {
 		size_t own = d->ntexts;
-		if (!guard_channel_held(c) || (d->marked && c->like.n && !c->like_marked))
+		if (!guard_channel_held(c) || (d->marked && c->carrier.n && !c->carrier_marked))
 			continue;
 		while (own && (d->texts[own - 1].number || !is_of(c, &d->texts[own - 1])))
 			own--;
@@ -209,16 +209,16 @@ remember_likes(struct guard *g, const struct event *ev, const struct edited *e)
 				return guard_no_memory(g);
 			n = silence(g, d, e, v);
 		}
-		c->like_at = d->texts[own].start;
+		c->carrier_at = d->texts[own].start;
 		for (size_t i = 0; i < n; i++)
 			if (v[i].start < d->texts[own].start)
-				c->like_at += v[i].with.n - (v[i].end - v[i].start);
-		buf_clear(&c->like);
-		buf_clear(&c->like_type);
-		if (splice_apply(ev->frame.data, v, n, &c->like))
-			buf_clear(&c->like);
-		buf_span(&c->like_type, ev->frame.type);
-		c->like_marked = d->marked;
+				c->carrier_at += v[i].with.n - (v[i].end - v[i].start);
+		buf_clear(&c->carrier);
+		buf_clear(&c->carrier_type);
+		if (splice_apply(ev->frame.data, v, n, &c->carrier))
+			buf_clear(&c->carrier);
+		buf_span(&c->carrier_type, ev->frame.type);
+		c->carrier_marked = d->marked;
 	}
 	return g->failed;
 }
@@ -243,7 +243,7 @@ guard_run_texts(struct guard *g, struct event *ev, struct edited *e)
 		if (!span_eq(now, t->text) && !guard_splice(g, t, now, &e->splices[e->n++]))
 			return guard_no_memory(g);
 	}
-	if (remember_likes(g, ev, e))
+	if (keep_carriers(g, ev, e))
 		return g->failed;
 	if (guard_inspects(g))
 		e->n += guard_withhold(d, e->splices + e->n);

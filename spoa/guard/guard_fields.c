@@ -23,7 +23,7 @@ static const char *const families[] = { "access-control-", "anthropic-ratelimit-
 	"sec-websocket-", "x-amz-", "x-amzn-", "x-envoy-", "x-goog-", "x-ms-", "x-ratelimit-",
 	"x-tollgate-", "x-vercel-" };
 /* But for what people say of what they store. */
-static const char *const said[] = { "x-amz-meta-", "x-goog-meta-", "x-ms-meta-" };
+static const char *const metadata[] = { "x-amz-meta-", "x-goog-meta-", "x-ms-meta-" };
 
 const char *
 guard_field_passes(size_t i)
@@ -52,7 +52,7 @@ passes(struct span name, struct span value)
 	bool free = memchr(value.p, ' ', value.n) || memchr(value.p, '\t', value.n) ||
 		    memchr(value.p, '@', value.n);
 	return !free && begins_as(name, families, COUNT_OF(families)) &&
-	       !begins_as(name, said, COUNT_OF(said));
+	       !begins_as(name, metadata, COUNT_OF(metadata));
 }
 
 enum guard_result

@@ -419,6 +419,6 @@ guard_note(struct guard *g, const struct answer_document *d)
 			continue;
 		r->text_bytes += d->texts[i].text.n;
 		guard_heard(g, &d->texts[i]);
-		guard_says(g, &d->texts[i], d->texts[i].text);
+		guard_transcribe(g, &d->texts[i], d->texts[i].text);
 	}
 }

@@ -13,7 +13,7 @@
 #include "text/spelled.h"
 
 enum { CLEAN_MAX = 64, CLEAN_BYTES = 64 };
-enum { QUEUE_MEMBERS, QUEUE_SEAM, QUEUE_FINISH, QUEUES };
+enum { QUEUE_MEMBERS, QUEUE_BOUNDARY, QUEUE_FINISH, QUEUES };
 
 enum guard_way {
 	WAY_OPAQUE, /* passes, and is not looked at */
@@ -45,8 +45,8 @@ struct run {
 	uint64_t path; /* of such a member; else 0 */
 	bool over;     /* its channel is: text that still comes is not looked at with it */
 	struct channel *channel;
-	struct member *member;	       /* guard_unnamed.c */
-	struct transcript *transcript; /* guard_said.c */
+	struct member *member;	       /* guard_members.c */
+	struct transcript *transcript; /* guard_transcript.c */
 	struct url_place *place;       /* of a member: where in a URL it is, if that is known */
 	bool placed;
 };
@@ -80,10 +80,10 @@ struct channel {
 	uint64_t held_us;
 	/* The last event that held nothing but its text, in two parts: what is held goes out in
 	 * another one like it. */
-	struct buf like;
-	size_t like_at;
-	struct buf like_type;
-	bool like_marked;
+	struct buf carrier;
+	size_t carrier_at;
+	struct buf carrier_type;
+	bool carrier_marked;
 };
 
 /* A call's arguments, for rules and injection: as far as they are kept. */
@@ -157,11 +157,11 @@ struct guard {
 		struct url_place grown[KIND_OTHER], again[KIND_OTHER]; /* by kind */
 		unsigned split; /* kinds, a bit each, of which a text began in one */
 	} * places;
-	struct {			      /* guard_unnamed.c */
+	struct {			      /* guard_members.c */
 		LIST_HEAD(, member) followed; /* those that are scanned over events */
 		size_t nfollowed;
 		uint64_t event; /* number of the last one */
-	} unnamed;
+	} members;
 	struct event_queue { /* guard_queue.c */
 		STAILQ_HEAD(, event) events;
 		size_t bytes;
@@ -173,7 +173,7 @@ struct guard {
 		uint64_t begun, done;
 		bool repeats; /* a finish was none, and no other one is */
 	} end;
-	struct seam {			     /* guard_seam.c */
+	struct boundary {		     /* guard_boundary.c */
 		size_t total[KIND_OTHER];    /* bytes of each kind's texts that came */
 		struct detect_stream *scan;  /* NULL: nothing is looked at */
 		enum answer_kind kind;	     /* of it: */
@@ -186,12 +186,12 @@ struct guard {
 			edges_room;	    /* and others that are not known; in g->life */
 		struct crossing *crossings; /* CAP_CROSSINGS at most, in g->life */
 		size_t ncrossings, crossings_room;
-	} seam;
+	} boundary;
 	LIST_HEAD(, kept_text) kept;
 	size_t nkept;
-	STAILQ_HEAD(, transcript) said; /* for the record: guard_said.c */
-	size_t nsaid, said_bytes;
-	bool said_cut;
+	STAILQ_HEAD(, transcript) transcripts; /* for the record: guard_transcript.c */
+	size_t ntranscripts, transcript_bytes;
+	bool transcript_cut;
 	struct buf heard;   /* of a whole answer: each text and a NUL, for its tokens */
 	unsigned grown;	    /* kinds, a bit each, that came in pieces */
 	struct named_call { /* guard_restore.c; in g->life */
@@ -326,17 +326,17 @@ void guard_known_put(
  * "-"); NULL: there are no more. */
 const char *guard_field_passes(size_t i);
 
-/* guard_said.c: for the record, of a text that the provider sent, */
+/* guard_transcript.c: for the record, of a text that the provider sent, */
 void guard_heard(struct guard *g, const struct answer_text *t);
 /* and of what of it goes, or a piece of that, before placeholders are put back. */
-void guard_says(struct guard *g, const struct answer_text *t, struct span text);
-void guard_said_free(struct guard *g);
+void guard_transcribe(struct guard *g, const struct answer_text *t, struct span text);
+void guard_transcripts_free(struct guard *g);
 /* Text of the answer, as the model made it. */
 void guard_count(struct guard *g, struct span text);
 
-/* guard_beside.c: replaces what is found in what a whole frame says besides its payload: before
- * that is unwrapped. */
-enum guard_result guard_beside(struct guard *g, struct frame *f);
+/* guard_metadata.c: replaces what is found in what a whole frame says besides its payload:
+ * before that is unwrapped. */
+enum guard_result guard_metadata(struct guard *g, struct frame *f);
 
 /* guard_channel.c: the channel of a text, made where it is new; NULL: g->failed says why. */
 struct channel *guard_channel_of(struct guard *g, const struct answer_text *t);

@@ -1,7 +1,7 @@
 /* Events on their way to the caller, in their order. Three things may keep one until more has
- * come: a member that no row names and that may go on (guard_unnamed.c), a value over a block's
- * end (guard_seam.c), a finish that may be none (guard_end.c). Each has a queue; an event that
- * leaves one goes to the next, and those after it wait as long. */
+ * come: a member that no row names and that may go on (guard_members.c), a value over a block's
+ * end (guard_boundary.c), a finish that may be none (guard_end.c). Each has a queue; an event
+ * that leaves one goes to the next, and those after it wait as long. */
 #include <stdlib.h>
 
 #include "guard/guard_stream.h"
@@ -12,7 +12,7 @@ static const struct stage {
 	enum guard_result (*end)(struct guard *g); /* NULL: all go then */
 } stages[QUEUES] = {
 	[QUEUE_MEMBERS] = { guard_members_take, guard_members_may_go, guard_members_end },
-	[QUEUE_SEAM] = { guard_seam_take, guard_seam_may_go, guard_seam_end },
+	[QUEUE_BOUNDARY] = { guard_boundary_take, guard_boundary_may_go, guard_boundary_end },
 	[QUEUE_FINISH] = { guard_end_take, guard_end_may_go, NULL },
 };
 

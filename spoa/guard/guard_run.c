@@ -35,7 +35,7 @@ forget_one(struct guard *g, bool *unread)
 	TAILQ_FOREACH (r, &g->runs.all, all)
 		if (!r->channel && !r->transcript &&
 			!(r->member &&
-				(r->member->scan || r->member->event == g->unnamed.event)))
+				(r->member->scan || r->member->event == g->members.event)))
 			break;
 	if (!r)
 		return NULL;

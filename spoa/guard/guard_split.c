@@ -177,7 +177,7 @@ guard_members_edit(
 		struct span with = m.of->is == SPLIT_STAYS ? span_cut(t->text, m.start, m.end)
 				   : m.first		   ? buf_view(&m.of->with)
 							   : SPAN_LIT("");
-		guard_says(g, t, with);
+		guard_transcribe(g, t, with);
 		buf_span(&b, with);
 		from = m.end;
 	}

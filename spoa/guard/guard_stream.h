@@ -41,7 +41,7 @@ struct event {
 	size_t bytes;	   /* of the frame */
 	size_t open;	   /* pieces of its members that are not decided, */
 	size_t next;	   /* which of them is edited next */
-	size_t text_end;   /* guard_seam.c: of the texts of its kind up to and with its own */
+	size_t text_end; /* guard_boundary.c: of the texts of its kind up to and with its own */
 	struct mark *marks;
 	size_t nmarks, room;
 };
@@ -91,9 +91,9 @@ enum guard_result guard_event_say(struct guard *g, struct event *e, struct buf *
 bool guard_members_may_go(const struct guard *g, const struct event *e);
 enum guard_result guard_members_take(struct guard *g, struct event *e, bool *waits);
 enum guard_result guard_members_end(struct guard *g);
-bool guard_seam_may_go(const struct guard *g, const struct event *e);
-enum guard_result guard_seam_take(struct guard *g, struct event *e, bool *waits);
-enum guard_result guard_seam_end(struct guard *g);
+bool guard_boundary_may_go(const struct guard *g, const struct event *e);
+enum guard_result guard_boundary_take(struct guard *g, struct event *e, bool *waits);
+enum guard_result guard_boundary_end(struct guard *g);
 bool guard_end_may_go(const struct guard *g, const struct event *e);
 enum guard_result guard_end_take(struct guard *g, struct event *e, bool *waits);
 
@@ -140,13 +140,13 @@ enum guard_result guard_members_edit(
 	struct guard *g, struct event *e, const struct answer_text *t, struct span *out);
 void guard_members_free(struct guard *g);
 
-/* guard_seam.c: the first value over an edge that is, or is partly, in these bytes of all texts
- * of a kind. */
-struct crossing *guard_seam_at(
+/* guard_boundary.c: the first value over an edge that is, or is partly, in these bytes of all
+ * texts of a kind. */
+struct crossing *guard_boundary_at(
 	struct guard *g, enum answer_kind kind, size_t start, size_t end);
 /* What a stream says again at its end, text by text: their parts are findings there. */
-enum guard_result guard_seam_again(
+enum guard_result guard_boundary_again(
 	struct guard *g, const struct answer_text *t, struct findings *found);
-void guard_seam_free(struct guard *g);
+void guard_boundary_free(struct guard *g);
 
 #endif

@@ -227,7 +227,7 @@ edit_signed(struct guard *g, const struct answer_text *t, const struct findings 
 			*out = SPAN_LIT("");
 			break;
 		}
-	guard_says(g, t, *out);
+	guard_transcribe(g, t, *out);
 	return g->failed;
 }
 
@@ -278,7 +278,7 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 		return edit_signed(g, t, found, out);
 	if (replace(g, t, found, out))
 		return g->failed;
-	guard_says(g, t, *out);
+	guard_transcribe(g, t, *out);
 	return g->plan.vault && out->n && !t->aside ? guard_put_back(g, t, *out, out)
 						    : g->failed;
 }
@@ -345,7 +345,7 @@ guard_edit_alone(struct guard *g, const struct answer_text *t, struct span *out)
 
 	if (guard_scan(g, t, &found, &is_new) || (is_new && guard_judge(g, ANSWER_NEW)))
 		return g->failed;
-	if (guard_seam_again(g, t, &found))
+	if (guard_boundary_again(g, t, &found))
 		return g->failed;
 	guard_edit(g, t, &found, out);
 	g->wholes = NULL;

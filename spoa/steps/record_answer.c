@@ -86,11 +86,11 @@ put_said(const struct guard *g, bool texts, struct buf *b)
 		[KIND_ARGUMENTS] = "arguments",
 		[KIND_INPUT] = "arguments",
 		[KIND_OTHER] = "other" };
-	struct guard_said s;
+	struct guard_transcript s;
 	size_t n = 0, left = TEXT_MAX;
-	bool cut = guard_said_cut(g);
+	bool cut = guard_transcript_cut(g);
 
-	for (; guard_said(g, n, &s); n++) {
+	for (; guard_transcript(g, n, &s); n++) {
 		put_object_item(b, RF_ANSWER_TEXTS, n);
 		put_name(b, RF_ANSWER_TEXTS_KIND, kinds[s.kind]);
 		put_int(b, RF_ANSWER_TEXTS_CHOICE, s.choice);

@@ -129,7 +129,7 @@ headers(struct guard *g, struct frame *f)
 }
 
 enum guard_result
-guard_beside(struct guard *g, struct frame *f)
+guard_metadata(struct guard *g, struct frame *f)
 {
 	if (!guard_inspects(g) || !f->raw.n)
 		return g->failed;

@@ -21,7 +21,7 @@ is_joined(const struct answer_text *t)
 static int
 add_crossing(struct guard *g, const struct stream_piece *p, size_t start)
 {
-	struct seam *s = &g->seam;
+	struct boundary *s = &g->boundary;
 
 	if (s->ncrossings == CAP_CROSSINGS)
 		return guard_unread(g, p->text.n, "more values over blocks' ends than are kept")
@@ -47,7 +47,7 @@ static int
 take_piece(void *arg, const struct stream_piece *p)
 {
 	struct guard *g = arg;
-	struct seam *s = &g->seam;
+	struct boundary *s = &g->boundary;
 	size_t start = s->from + p->start;
 
 	s->decided = start + p->text.n;
@@ -58,9 +58,9 @@ take_piece(void *arg, const struct stream_piece *p)
 
 /* Nothing more is looked at: what waits goes. */
 static enum guard_result
-seam_end(struct guard *g, bool finish)
+boundary_end(struct guard *g, bool finish)
 {
-	struct seam *s = &g->seam;
+	struct boundary *s = &g->boundary;
 	int err = 0;
 
 	if (!s->scan)
@@ -87,7 +87,7 @@ ends_in(struct guard *g, const struct answer_document *d)
 	LIST_FOREACH (c, &g->channels, all) {
 		if (kind_is_shown(c->kind) && c->scan && !c->halved.is &&
 			answer_ends(d, c->run->slot) &&
-			g->seam.total[c->kind] == c->from + c->fed)
+			g->boundary.total[c->kind] == c->from + c->fed)
 			ended = c;
 	}
 	return ended;
@@ -97,7 +97,7 @@ ends_in(struct guard *g, const struct answer_document *d)
 static enum guard_result
 add_edge(struct guard *g)
 {
-	struct seam *s = &g->seam;
+	struct boundary *s = &g->boundary;
 	size_t known = 0;
 
 	while (known < s->nedges && s->edges[known] <= s->decided)
@@ -115,9 +115,9 @@ add_edge(struct guard *g)
 }
 
 static enum guard_result
-seam_open(struct guard *g, struct channel *c)
+boundary_open(struct guard *g, struct channel *c)
 {
-	struct seam *s = &g->seam;
+	struct boundary *s = &g->boundary;
 
 	if (!detect_stream_held(c->scan))
 		return g->failed;
@@ -137,9 +137,9 @@ seam_open(struct guard *g, struct channel *c)
 
 /* Whether the event says that what is looked at does not go on. */
 static bool
-seam_is_over(const struct guard *g, const struct answer_document *d)
+boundary_is_over(const struct guard *g, const struct answer_document *d)
 {
-	const struct seam *s = &g->seam;
+	const struct boundary *s = &g->boundary;
 
 	if (!d || d->ends.all || d->finish.n || d->error || d->ncalls || d->ninputs)
 		return true;
@@ -159,9 +159,9 @@ seam_is_over(const struct guard *g, const struct answer_document *d)
 /* Byte by byte, however the text comes: what is known at the one that decides is all that is.
  */
 static enum guard_result
-seam_feed(struct guard *g, struct span text)
+boundary_feed(struct guard *g, struct span text)
 {
-	struct seam *s = &g->seam;
+	struct boundary *s = &g->boundary;
 
 	for (size_t i = 0; i < text.n; i++) {
 		s->fed++;
@@ -170,26 +170,26 @@ seam_feed(struct guard *g, struct span text)
 		if (guard_scanned(g, err))
 			return g->failed;
 		if (s->decided >= s->edges[s->nedges - 1])
-			return seam_end(g, false);
+			return boundary_end(g, false);
 	}
 	return g->failed;
 }
 
 /* What the event says of it. */
 static enum guard_result
-seam_read(struct guard *g, const struct answer_document *d)
+boundary_read(struct guard *g, const struct answer_document *d)
 {
-	struct seam *s = &g->seam;
+	struct boundary *s = &g->boundary;
 
-	if (seam_is_over(g, d))
-		return seam_end(g, true);
+	if (boundary_is_over(g, d))
+		return boundary_end(g, true);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		struct answer_text t = d->texts[i];
 		if (!is_joined(&t))
 			continue;
 		s->between = false;
 		memcpy(s->slot, t.slot, sizeof(s->slot));
-		if (guard_pair(g, &s->halved, &t) || seam_feed(g, t.text) || !s->scan)
+		if (guard_pair(g, &s->halved, &t) || boundary_feed(g, t.text) || !s->scan)
 			return g->failed;
 	}
 	/* the block ends with the event, if anything of it came */
@@ -197,7 +197,7 @@ seam_read(struct guard *g, const struct answer_document *d)
 		return g->failed;
 	bool half = s->halved.is;
 	s->halved.is = false;
-	if (half && (seam_feed(g, SPAN_LIT(GUARD_NO_HALF)) || !s->scan))
+	if (half && (boundary_feed(g, SPAN_LIT(GUARD_NO_HALF)) || !s->scan))
 		return g->failed;
 	return s->fed > s->edges[s->nedges - 1] ? add_edge(g) : g->failed;
 }
@@ -206,59 +206,59 @@ seam_read(struct guard *g, const struct answer_document *d)
 
 /* While a scan goes on, those of which it knows all. */
 bool
-guard_seam_may_go(const struct guard *g, const struct event *e)
+guard_boundary_may_go(const struct guard *g, const struct event *e)
 {
-	return !g->seam.scan || e->text_end <= g->seam.decided;
+	return !g->boundary.scan || e->text_end <= g->boundary.decided;
 }
 
 enum guard_result
-guard_seam_take(struct guard *g, struct event *e, bool *waits)
+guard_boundary_take(struct guard *g, struct event *e, bool *waits)
 {
 	const struct answer_document *d = event_says(e);
-	struct seam *s = &g->seam;
+	struct boundary *s = &g->boundary;
 	bool open = s->scan != NULL;
 	struct channel *c;
 
 	if (!guard_inspects(g) || !g->format->blocks)
 		return g->failed;
-	if (!open && (!(c = ends_in(g, d)) || seam_open(g, c) || !s->scan))
+	if (!open && (!(c = ends_in(g, d)) || boundary_open(g, c) || !s->scan))
 		return g->failed;
-	if (open && e->frame.has_data && seam_read(g, d))
+	if (open && e->frame.has_data && boundary_read(g, d))
 		return g->failed;
 	*waits = true;
 	e->text_end = s->fed;
-	if (g->queues[QUEUE_SEAM].bytes + e->bytes <= QUEUE_MOST)
+	if (g->queues[QUEUE_BOUNDARY].bytes + e->bytes <= QUEUE_MOST)
 		return g->failed;
 	/* What began in one block is under way in the next. */
 	if (!s->between && guard_unread(g, s->fed - s->decided,
 				   "what is over a block's end is longer than events wait"))
 		return g->failed;
-	return seam_end(g, true);
+	return boundary_end(g, true);
 }
 
 enum guard_result
-guard_seam_end(struct guard *g)
+guard_boundary_end(struct guard *g)
 {
-	return seam_end(g, true);
+	return boundary_end(g, true);
 }
 
 void
-guard_seam_free(struct guard *g)
+guard_boundary_free(struct guard *g)
 {
-	detect_stream_free(&g->seam.scan);
-	for (size_t i = 0; i < g->seam.ncrossings; i++)
-		split_drop(g->seam.crossings[i].of);
+	detect_stream_free(&g->boundary.scan);
+	for (size_t i = 0; i < g->boundary.ncrossings; i++)
+		split_drop(g->boundary.crossings[i].of);
 }
 
 /* ---- where it goes ---- */
 
 struct crossing *
-guard_seam_at(struct guard *g, enum answer_kind kind, size_t start, size_t end)
+guard_boundary_at(struct guard *g, enum answer_kind kind, size_t start, size_t end)
 {
 	struct crossing *first = NULL;
 
-	for (size_t i = 0; i < g->seam.ncrossings; i++) {
-		struct crossing *x = &g->seam.crossings[i];
+	for (size_t i = 0; i < g->boundary.ncrossings; i++) {
+		struct crossing *x = &g->boundary.crossings[i];
 		if (x->end > start && x->start < end && x->of->kind == kind &&
 			(!first || x->start < first->start))
 			first = x;
@@ -294,8 +294,8 @@ add_parts(struct guard *g, const struct answer_text *t, bool first, struct findi
 {
 	struct finding part;
 
-	for (size_t i = 0; i < g->seam.ncrossings; i++) {
-		struct crossing *x = &g->seam.crossings[i];
+	for (size_t i = 0; i < g->boundary.ncrossings; i++) {
+		struct crossing *x = &g->boundary.crossings[i];
 		if (x->of->is != SPLIT_REPLACED || !x->ncuts)
 			continue;
 		for (size_t k = first ? 0 : 1; k <= (first ? 0 : x->ncuts); k++)
@@ -308,12 +308,12 @@ add_parts(struct guard *g, const struct answer_text *t, bool first, struct findi
 }
 
 enum guard_result
-guard_seam_again(struct guard *g, const struct answer_text *t, struct findings *found)
+guard_boundary_again(struct guard *g, const struct answer_text *t, struct findings *found)
 {
-	size_t room = found->n + 2 * g->seam.ncrossings;
+	size_t room = found->n + 2 * g->boundary.ncrossings;
 	struct findings all = { .evasion = found->evasion };
 
-	if (!t->copy || t->kind == KIND_OTHER || !g->seam.ncrossings)
+	if (!t->copy || t->kind == KIND_OTHER || !g->boundary.ncrossings)
 		return g->failed;
 	all.v = arena_array(&g->work, room, sizeof(*all.v));
 	struct span *wholes = arena_array(&g->work, room, sizeof(*wholes));

@@ -8,8 +8,8 @@
 #include "guard/guard_private.h"
 
 enum {
-	SAID_MAX = 64,		  /* runs; of more nothing is kept, and the record says so */
-	SAID_TEXT_MAX = 32 << 10, /* of all texts together, likewise */
+	TRANSCRIPTS_MAX = 64,	     /* runs; of more nothing is kept, and the record says so */
+	TRANSCRIPT_BYTES = 32 << 10, /* of all texts together, likewise */
 };
 
 struct transcript {
@@ -42,17 +42,18 @@ transcript_of(struct guard *g, const struct answer_text *t)
 
 	if (r && r->transcript)
 		return r->transcript;
-	struct transcript *s = r && g->nsaid < SAID_MAX ? calloc(1, sizeof(*s)) : NULL;
+	struct transcript *s =
+		r && g->ntranscripts < TRANSCRIPTS_MAX ? calloc(1, sizeof(*s)) : NULL;
 	if (!s) {
-		g->said_cut = true;
+		g->transcript_cut = true;
 		return NULL;
 	}
-	g->nsaid++;
+	g->ntranscripts++;
 	s->run = r;
 	r->transcript = s;
 	hmac_begin(&s->hash, g->plan.keep_key);
-	buf_init(&s->text, SAID_TEXT_MAX);
-	STAILQ_INSERT_TAIL(&g->said, s, all);
+	buf_init(&s->text, TRANSCRIPT_BYTES);
+	STAILQ_INSERT_TAIL(&g->transcripts, s, all);
 	return s;
 }
 
@@ -89,45 +90,45 @@ guard_heard(struct guard *g, const struct answer_text *t)
 }
 
 void
-guard_says(struct guard *g, const struct answer_text *t, struct span text)
+guard_transcribe(struct guard *g, const struct answer_text *t, struct span text)
 {
 	if (g->plan.keeps != GUARD_KEEPS_TEXT || !text.n || t->aside || is_again(g, t))
 		return;
 	struct transcript *s = transcript_of(g, t);
 	if (!s)
 		return;
-	size_t room = SAID_TEXT_MAX - g->said_bytes;
+	size_t room = TRANSCRIPT_BYTES - g->transcript_bytes;
 	bool line = s->text.n && stands_alone(t) && room;
 	if (line)
 		buf_putc(&s->text, '\n');
 	room -= line;
 	struct span kept = span_cut(text, 0, text.n < room ? text.n : room);
 	buf_span(&s->text, kept);
-	g->said_bytes += kept.n + line;
-	g->said_cut |= kept.n < text.n || buf_failed(&s->text);
+	g->transcript_bytes += kept.n + line;
+	g->transcript_cut |= kept.n < text.n || buf_failed(&s->text);
 }
 
 void
-guard_said_free(struct guard *g)
+guard_transcripts_free(struct guard *g)
 {
 	struct transcript *s;
 
-	while ((s = STAILQ_FIRST(&g->said))) {
-		STAILQ_REMOVE_HEAD(&g->said, all);
+	while ((s = STAILQ_FIRST(&g->transcripts))) {
+		STAILQ_REMOVE_HEAD(&g->transcripts, all);
 		buf_free(&s->text);
 		free(s);
 	}
 }
 
 bool
-guard_said(const struct guard *g, size_t i, struct guard_said *out)
+guard_transcript(const struct guard *g, size_t i, struct guard_transcript *out)
 {
 	const struct transcript *s;
 
-	STAILQ_FOREACH(s, &g->said, all)
+	STAILQ_FOREACH(s, &g->transcripts, all)
 	if (i-- == 0) {
 		struct sha256 hash = s->hash;
-		*out = (struct guard_said){ .kind = s->run->kind,
+		*out = (struct guard_transcript){ .kind = s->run->kind,
 			.choice = s->run->slot[0],
 			.part = s->run->slot[1],
 			.bytes = s->bytes,
@@ -139,7 +140,7 @@ guard_said(const struct guard *g, size_t i, struct guard_said *out)
 }
 
 bool
-guard_said_cut(const struct guard *g)
+guard_transcript_cut(const struct guard *g)
 {
-	return g->said_cut;
+	return g->transcript_cut;
 }

@@ -165,7 +165,7 @@ member_unfollow(struct member *w)
 	split_drop(w->under_way);
 	w->under_way = NULL;
 	LIST_REMOVE(w, followed);
-	w->g->unnamed.nfollowed--;
+	w->g->members.nfollowed--;
 }
 
 /* Nothing more comes: what waited for it is decided. */
@@ -205,7 +205,7 @@ member_of(struct guard *g, const struct answer_text *t)
 static void
 member_note(struct member *w, const struct answer_text *t)
 {
-	uint64_t event = w->g->unnamed.event;
+	uint64_t event = w->g->members.event;
 
 	if (w->event != event) {
 		w->event = event;
@@ -247,8 +247,8 @@ member_feed(struct member *w, struct event *in, size_t text, struct span all, si
 		w->scan = detect_stream_new(g->plan.rules, &g->plan.options);
 		w->fed = 0;
 		if (w->scan) {
-			LIST_INSERT_HEAD(&g->unnamed.followed, w, followed);
-			g->unnamed.nfollowed++;
+			LIST_INSERT_HEAD(&g->members.followed, w, followed);
+			g->members.nfollowed++;
 		}
 	}
 	if (!p || !w->scan) {
@@ -293,7 +293,7 @@ member_take(struct member *w, struct event *in, size_t text, struct span s)
 static bool
 has_room(const struct guard *g, const struct member *w)
 {
-	return w->scan || g->unnamed.nfollowed < FOLLOWED_MAX;
+	return w->scan || g->members.nfollowed < FOLLOWED_MAX;
 }
 
 /* Of the texts of an event those that no row names, into what they go on from. What looks like
@@ -351,9 +351,9 @@ end_some(struct guard *g, const struct answer_document *d)
 {
 	struct member *w, *next;
 
-	for (w = LIST_FIRST(&g->unnamed.followed); w; w = next) {
+	for (w = LIST_FIRST(&g->members.followed); w; w = next) {
 		next = LIST_NEXT(w, followed);
-		uint64_t gap = g->unnamed.event - w->event;
+		uint64_t gap = g->members.event - w->event;
 		bool over = gap >= (w->text ? GAP : GAP_OF_WORDS);
 		if (over || (d && answer_ends(d, w->run->slot))) {
 			if (member_end(w))
@@ -381,7 +381,7 @@ guard_members_take(struct guard *g, struct event *e, bool *waits)
 	if (!guard_inspects(g))
 		return g->failed;
 	if (e->frame.has_data) {
-		g->unnamed.event++;
+		g->members.event++;
 		if (take_texts(g, e) || end_some(g, event_says(e))) {
 			guard_members_free(g); /* pieces that are not decided are in it */
 			return g->failed;
@@ -394,8 +394,8 @@ guard_members_take(struct guard *g, struct event *e, bool *waits)
 enum guard_result
 guard_members_end(struct guard *g)
 {
-	while (!LIST_EMPTY(&g->unnamed.followed) &&
-		!member_end(LIST_FIRST(&g->unnamed.followed)))
+	while (!LIST_EMPTY(&g->members.followed) &&
+		!member_end(LIST_FIRST(&g->members.followed)))
 		continue;
 	return g->failed;
 }
@@ -403,6 +403,6 @@ guard_members_end(struct guard *g)
 void
 guard_members_free(struct guard *g)
 {
-	while (!LIST_EMPTY(&g->unnamed.followed))
-		member_unfollow(LIST_FIRST(&g->unnamed.followed));
+	while (!LIST_EMPTY(&g->members.followed))
+		member_unfollow(LIST_FIRST(&g->members.followed));
 }
