@@ -429,8 +429,9 @@ outcome_name(const struct request *r, enum exchange_end end)
 	return "unknown";
 }
 
-static void
-settle(struct request *r, const struct exchange_result *res)
+static size_t
+settle(struct request *r, const struct exchange_result *res,
+	struct change corrections[CORRECTIONS_MAX])
 {
 	struct exchange *x = r->x;
 
@@ -441,7 +442,7 @@ settle(struct request *r, const struct exchange_result *res)
 		gate_count_tokens(r, &x->used);
 	else if (x->used_by >= USED_SEEN && r->found.route->response & RESP_METER)
 		metric_inc(r->gate->metrics, M_USAGE_UNKNOWN);
-	exchange_settle(r);
+	return exchange_settle(r, corrections);
 }
 
 void
@@ -483,21 +484,26 @@ exchange_completed_later(struct request *r)
 static void
 finish_now(struct request *r)
 {
+	struct change corrections[CORRECTIONS_MAX];
 	struct exchange *x = r->x;
+	size_t n;
 
 	r->run.life = LIFE_ENDED;
 	exchange_answered(x);
 	if (x->guard)
 		gate_count_answer(r, guard_report(x->guard));
-	settle(r, &x->result);
+	n = settle(r, &x->result, corrections);
 	if (r->out.decision.kind == D_DENY && x->result.end == END_DENIED &&
 		!r->run.withdrawn) {
 		/* Its record says all; done() still never runs inside gate_finish. */
 		r->run.pending++;
 		exchange_completed_later(r);
-		return;
+	} else {
+		request_complete(r, &x->result, outcome_name(r, x->result.end));
 	}
-	request_complete(r, &x->result, outcome_name(r, x->result.end));
+	/* After the record is on its way: its caller waits for that, nobody for these. */
+	for (size_t i = 0; i < n; i++)
+		quota_change(r->gate->quota, &corrections[i], clock_mono_us());
 }
 
 bool

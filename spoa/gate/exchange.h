@@ -8,6 +8,8 @@
 #include "base/tag.h"
 #include "gate/gate_private.h"
 #include "guard/guard.h"
+#include "policy/prices.h"
+#include "quota/quota_cell.h"
 
 struct exchange {
 	struct tag tag;
@@ -52,6 +54,11 @@ struct exchange {
 		USED_RESERVED, /* nobody knows: what was reserved */
 	} used_by;
 	struct usage used;
+	/* what USED_SAID costs: metrics, limits and record ask */
+	struct {
+		bool known, priced;
+		struct priced of;
+	} cost;
 	struct exchange_result result;
 	void (*done)(void *arg, int err);
 	void *done_arg;
@@ -85,8 +92,10 @@ void exchange_left(struct exchange *x);
 enum used_by exchange_used(
 	const struct request *r, const struct exchange_result *res, struct usage *u);
 
-/* limits/settle.c: gives back what was reserved and not used. */
-void exchange_settle(struct request *r);
+/* limits/settle.c: what was reserved becomes what was used. How many corrections of the
+ * counters that takes: they are sent after the completion was handed to the audit thread. */
+enum { CORRECTIONS_MAX = 2 * QUOTA_DIMS_MAX };
+size_t exchange_settle(struct request *r, struct change out[CORRECTIONS_MAX]);
 
 /* gate/head.c: the head to send upstream. 0 or ERR_NOMEM. */
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);

@@ -475,9 +475,22 @@ bool
 request_cost(const struct request *r, const struct usage *u, struct priced *out)
 {
 	const struct target *to = request_target(r);
+	struct exchange *x = r->x;
+	bool said = x && x->used_by == USED_SAID && (u == &x->used || u == &x->result.usage);
+
+	if (said && x->cost.known) {
+		*out = x->cost.of;
+		return x->cost.priced;
+	}
 	struct span model = request_priced_model(r);
 
 	to = to ? to : &nowhere;
 	const struct price_asked what = asked(r, to, model);
-	return policy_cost(r->snap->policy, to, model, r->now_wall_ns, &what, u, out);
+	bool priced = policy_cost(r->snap->policy, to, model, r->now_wall_ns, &what, u, out);
+	if (said) {
+		x->cost.known = true;
+		x->cost.priced = priced;
+		x->cost.of = *out;
+	}
+	return priced;
 }

@@ -1,6 +1,5 @@
 /* What a request takes of each limit that applies to it, as dims of a reservation. */
 #include <sodium.h>
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -33,16 +32,18 @@ dim_key(char key[QUOTA_KEY_MAX], const struct limit *l, bool burst, struct span 
 		[LIMIT_CONCURRENT] = 'c',
 		[LIMIT_MESSAGE] = 'm' };
 	unsigned char h[SHA256_BYTES];
-	char hex[25];
+	size_t n = strnlen(l->name, 48);
 	struct sha256 s;
 
 	sha256_begin(&s);
 	sha256_add(&s, values);
 	sha256_add(&s, span_of(&of[l->of], 1));
 	sha256_end(&s, h);
-	sodium_bin2hex(hex, sizeof(hex), h, 12);
-	snprintf(key, QUOTA_KEY_MAX, "tollgate:q:{%.48s%s:%s}", l->name, burst ? "~burst" : "",
-		hex);
+	char *at = stpcpy(key, "tollgate:q:{");
+	memcpy(at, l->name, n);
+	at = stpcpy(at + n, burst ? "~burst:" : ":");
+	sodium_bin2hex(at, 25, h, 12);
+	strcpy(at + 24, "}");
 }
 
 static bool

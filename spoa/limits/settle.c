@@ -1,6 +1,5 @@
 /* What an exchange really took of each limit (design rule 8): nothing where nothing was used,
  * what was used where that is known, else what was reserved. */
-#include "base/clock.h"
 #include "gate/exchange.h"
 #include "limits/limits.h"
 #include "policy/prices.h"
@@ -59,14 +58,15 @@ took(const struct request *r, const struct took *t, const struct quota_dim *d)
 	}
 }
 
-void
-exchange_settle(struct request *r)
+size_t
+exchange_settle(struct request *r, struct change out[CORRECTIONS_MAX])
 {
 	struct exchange *x = r->x;
+	size_t n = 0;
 
 	if (x->used_by == USED_NOT_SENT) {
 		request_release(r);
-		return;
+		return 0;
 	}
 	bool kept = x->used_by == USED_RESERVED && limits_keep_file(r);
 	bool late = x->used_by == USED_RESERVED && r->found.tokens.late;
@@ -83,7 +83,7 @@ exchange_settle(struct request *r)
 			q->dim[k].actual = kept && limits_counts_text(q->dim[k].counts)
 						   ? 0
 						   : took(r, &t, &q->dim[k]);
-		if (q->ndims)
-			quota_settle(r->gate->quota, q, clock_mono_us());
+		n += quota_settled(q, out + n);
 	}
+	return n;
 }

@@ -409,15 +409,25 @@ quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us)
 	}
 }
 
+size_t
+quota_settled(struct quota_request *q, struct change *out)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < q->ndims; k++)
+		if (q->dim[k].charged)
+			out[n++] = cell_settle(&q->dim[k]);
+	return n;
+}
+
 void
 quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
-	for (size_t k = 0; k < q->ndims; k++) {
-		if (!q->dim[k].charged)
-			continue;
-		struct change c = cell_settle(&q->dim[k]);
-		quota_change(qt, &c, now_us);
-	}
+	struct change c[QUOTA_DIMS_MAX];
+	size_t n = quota_settled(q, c);
+
+	for (size_t i = 0; i < n; i++)
+		quota_change(qt, &c[i], now_us);
 }
 
 void

@@ -177,6 +177,12 @@ void quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us);
  * goes to the same window while it lives, more is added unconditionally. Fire and
  * forget. */
 void quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us);
+/* In two: the dims are settled, and how many corrections that takes, at most one a dim;
+ * quota_change() is each. */
+struct change;
+size_t quota_settled(struct quota_request *q, struct change *out);
+/* Corrects what was charged at its place, or what is more now where that is gone. */
+void quota_change(struct quota *qt, const struct change *c, uint64_t now_us);
 /* Gives back every charged dim. Fire and forget; idempotent. */
 void quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us);
 

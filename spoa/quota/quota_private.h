@@ -38,8 +38,6 @@ void quota_fail(struct quota *qt, struct quota_request *q, bool now);
 /* Takes back a charge that was counted and is in no ledger, of a request that did not go: its
  * answer came too late. */
 void quota_take_back(struct quota *qt, const struct quota_dim *d, uint64_t now_us);
-/* Corrects what was charged at this place, or what is more now where it is gone. */
-void quota_change(struct quota *qt, const struct change *c, uint64_t now_us);
 
 /* That much more, or less, is let go at that cell. False: it will not be counted again where
  * that life of Redis' data is lost. */

@@ -1,6 +1,5 @@
 /* A charge as one text of a record, so that a daemon that starts can settle what the one
  * before it left. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "quota/quota.h"
@@ -19,14 +18,26 @@ size_t
 quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
 {
 	bool rolling = d->span.kind == QUOTA_ROLLING;
-	int64_t end = rolling ? (int64_t)d->span.window_s : d->at.end_s;
-	int n = snprintf(out, QUOTA_TEXT_MAX, "%s,%d,%d,%d,%d,%d,%lld,%lld,%lld,%llu,%llu,%llu",
-		d->key, d->unit, d->span.kind, d->span.calendar, d->orphan, d->at.hold,
-		(long long)d->at.until, (long long)d->at.bucket, (long long)end,
-		(unsigned long long)d->at.epoch, (unsigned long long)d->hold_s,
-		(unsigned long long)d->n);
+	const uint64_t v[NUMBERS] = { d->unit, d->span.kind, d->span.calendar, d->orphan,
+		d->at.hold, (uint64_t)d->at.until, (uint64_t)d->at.bucket,
+		rolling ? d->span.window_s : (uint64_t)d->at.end_s, d->at.epoch, d->hold_s,
+		d->n };
+	size_t n = strlen(d->key);
 
-	return n > 0 && n < QUOTA_TEXT_MAX ? (size_t)n : 0;
+	_Static_assert(
+		QUOTA_KEY_MAX + 5 * 2 + (NUMBERS - 5) * (1 + SPAN_DECIMAL) <= QUOTA_TEXT_MAX,
+		"five of one digit");
+	memcpy(out, d->key, n);
+	for (size_t i = 0; i < NUMBERS; i++) {
+		out[n++] = ',';
+		if (v[i] > INT64_MAX) /* an epoch */
+			n += span_decimal(out + n, (int64_t)(v[i] / 10));
+		if (v[i] > INT64_MAX)
+			out[n++] = (char)('0' + v[i] % 10);
+		else
+			n += span_decimal(out + n, (int64_t)v[i]);
+	}
+	return n;
 }
 
 /* Numbers below a most, or the text is none of ours. */
