@@ -369,7 +369,7 @@ gate_body(struct exchange *x, struct span body,
 	INVARIANT(x->plan.body_mode == BODY_DEFER);
 	r->in.body_raw = body;
 	r->in.body_state = BODY_STATE_WHOLE;
-	resume_at(x, STEP_READ, verdict, arg);
+	resume_at(x, step_read_at, verdict, arg);
 }
 
 void

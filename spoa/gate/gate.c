@@ -360,7 +360,7 @@ gate_advance(struct request *r, enum step_result s)
 	if (s == STEP_DECIDED && next < nsteps)
 		next = nsteps - 1;
 	if (s == STEP_REWRITES)
-		next = STEP_REWRITE;
+		next = step_rewrite_at;
 	if (next < nsteps && steps[next].stage != steps[r->run.step].stage &&
 		(steps[r->run.step].stage != STAGE_OUTSIDE || asks_outside(r->snap->policy)))
 		stage_ends(r, clock_mono_us());

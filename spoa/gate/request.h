@@ -349,11 +349,8 @@ struct step {
 	uint8_t stage;	   /* enum tally_stage (tally/tally.h) that its time counts for */
 };
 extern const struct step steps[];
-extern const size_t nsteps;
-enum {
-	STEP_READ = 5,	  /* where a deferred request resumes */
-	STEP_REWRITE = 11 /* and one that goes as another than it asked for */
-};
+/* How many; where a deferred request resumes, and one that goes as another than it asked for. */
+extern const size_t nsteps, step_read_at, step_rewrite_at;
 
 /* What they hold for a request goes: calls that are out are over by then. */
 void request_drop_job(struct request *r);

@@ -7,8 +7,6 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 
-_Static_assert(STEP_READ == 5, "steps[STEP_READ] must be step_read");
-
 static bool
 method_is(const struct request *r, const char *m)
 {
