@@ -270,6 +270,23 @@ keep_tags(struct request *r, struct arena *own)
 	v->ntags = n;
 }
 
+/* In that arena; NULL: no memory. */
+static uint16_t *
+new_roles(const struct request *r, struct arena *a)
+{
+	return arena_array(a, detect_entity_count(r->snap->rules), sizeof(uint16_t));
+}
+
+bool
+request_found(struct request *r, size_t entity, unsigned roles)
+{
+	if (!r->found.roles && !(r->found.roles = new_roles(r, &r->arena)))
+		return false;
+	entity_add(&r->found.entities, entity);
+	r->found.roles[entity] |= (uint16_t)roles;
+	return true;
+}
+
 void
 request_let_go(struct request *r, struct arena *own)
 {
@@ -283,6 +300,11 @@ request_let_go(struct request *r, struct arena *own)
 		.team = arena_dup(own, id->team),
 		.verified = id->verified };
 	keep_tags(r, own);
+	uint16_t *roles = r->found.roles ? new_roles(r, own) : NULL;
+	if (roles)
+		memcpy(roles, r->found.roles,
+			detect_entity_count(r->snap->rules) * sizeof(*roles));
+	r->found.roles = roles;
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.limits = (struct found_limits){ 0 };

@@ -201,7 +201,7 @@ struct request {
 			struct token_sum rest;
 		} texts;
 		struct entity_set entities;
-		uint16_t roles[DETECT_ENTITIES_MAX]; /* by entity: bit by enum seg_role */
+		uint16_t *roles; /* by entity: bit by enum seg_role; NULL: none was found */
 		double injection;		     /* the highest score of a segment */
 		const char *injection_pattern;	     /* that matched in it, or NULL */
 		bool classifier_failed;
@@ -388,6 +388,8 @@ void request_asked_facts(struct request *r, struct policy_facts *f, struct body 
 bool request_shadow_facts(
 	const struct request *r, struct policy_facts *f, const struct cel_value **data);
 
+/* An entity was found in a text of these roles. False: out of memory. */
+bool request_found(struct request *r, size_t entity, unsigned roles);
 /* Whether the detectors find something in it, or cannot say. */
 bool request_may_hold(struct request *r, struct span text);
 

@@ -21,9 +21,7 @@ add_hit(struct request *r, const struct segment *s, bool in_target, const struct
 			sizeof(struct hit)))
 		return false;
 	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL, value };
-	entity_add(&r->found.entities, f->entity);
-	r->found.roles[f->entity] |= segment_roles(s);
-	return true;
+	return request_found(r, f->entity, segment_roles(s));
 }
 
 static bool

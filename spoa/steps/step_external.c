@@ -301,8 +301,8 @@ merge_part(struct request *r, struct part *p)
 			to[k] = (struct hit){ s, request_in_target(r, s), *f,
 				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL,
 				{ NULL, 0 } };
-			entity_add(&r->found.entities, f->entity);
-			r->found.roles[f->entity] |= segment_roles(s);
+			if (!request_found(r, f->entity, segment_roles(s)))
+				return ERR_NOMEM;
 		}
 	}
 	return 0;
