@@ -99,32 +99,53 @@ without_counts_all_limits_must_let_it_go(void **state)
 	}
 }
 
-/* What the only limit that applies was charged, by the record. */
+/* A stage of a limit in dollars, on both routes. */
+static void
+stage_of_dollars(struct stage *s)
+{
+	char policy[900], cwd[500];
+
+	assert_non_null(getcwd(cwd, sizeof(cwd)));
+	snprintf(policy, sizeof(policy),
+		"prices: %s/tests/e2e/costs.prices.yaml\n"
+		"providers:\n"
+		"  them: {backend: anthropic, dialect: anthropic, prices: openai}\n"
+		"  openai: {backend: openai, dialect: openai}\n"
+		"routes:\n"
+		"  - {name: b, match: {path: /v1/messages/batches}, targets: them}\n"
+		"  - {name: c, match: {path: /v1/chat/completions}, targets: openai, response: "
+		"[meter]}\n"
+		"limits:\n  - {name: money, usd: 900, window: 1m}\n"
+		"default: permit\n",
+		cwd);
+	stage_up(s, policy);
+}
+
+/* What the only limit that applies took, by that member of a record. */
+static uint64_t
+amount(size_t record, const char *member)
+{
+	const char *last = strrchr(stage_field(record, member), ',');
+	uint64_t n = 0;
+
+	assert_non_null(last);
+	assert_int_equal(span_u64(span_of(last + 1, strspn(last + 1, "0123456789")), &n), 0);
+	return n;
+}
+
 static uint64_t
 reserved(const char *body)
 {
 	struct stage s;
 	struct call c;
-	char policy[900], prices[500];
-	uint64_t n = 0;
 
-	assert_non_null(getcwd(prices, sizeof(prices)));
-	snprintf(policy, sizeof(policy),
-		"prices: %s/tests/e2e/costs.prices.yaml\n"
-		"providers: {them: {backend: anthropic, dialect: anthropic, prices: openai}}\n"
-		"routes:\n  - {name: b, match: {path: /v1/messages/batches}, targets: them}\n"
-		"limits:\n  - {name: money, usd: 900, window: 1m}\n"
-		"default: permit\n",
-		prices);
-	stage_up(&s, policy);
+	stage_of_dollars(&s);
 	call_do(&s,
 		&(struct note){
 			.person = "alice", .path = "/v1/messages/batches", .body = body },
 		&c);
 	assert_string_equal(call_var(&c, "decision"), "permit");
-	const char *text = stage_field(0, "reserved"), *last = strrchr(text, ',');
-	assert_non_null(last);
-	assert_int_equal(span_u64(span_of(last + 1, strspn(last + 1, "0123456789")), &n), 0);
+	uint64_t n = amount(0, "reserved");
 	stage_pass(&s, 31000000);
 	stage_down(&s);
 	return n;
@@ -143,6 +164,39 @@ a_body_of_several_models_is_worth_the_dearest(void **state)
 	assert_int_equal(reserved(BATCH("dear", "echo", "9")), dear);
 }
 
+/* Where something of an answer has no price, what was reserved stays, or what is known if that
+ * is more. */
+static void
+what_has_no_price_is_settled_at_its_reservation(void **state)
+{
+	static const char body[] = "{\"model\":\"echo\",\"max_tokens\":100,\"messages\":[]}";
+
+	(void)state;
+	for (int searches = 0; searches < 2; searches++)
+		for (int64_t tokens = 1; tokens < 100000; tokens *= 1000) {
+			struct stage s;
+			struct call c;
+			struct pass p;
+			struct exchange_result res = { .end = END_COMPLETE,
+				.status = 200,
+				.output_begun = true,
+				.usage = { .known = true,
+					.input_tokens = 1,
+					.output_tokens = tokens } };
+			res.usage.details.n[PRICE_SEARCHES] = (uint64_t)searches;
+			stage_of_dollars(&s);
+			call_do(&s, &(struct note){ .person = "alice", .body = body }, &c);
+			assert_int_equal(pass_claim(&s, 0, &p, &c, sizeof(body) - 1), 0);
+			uint64_t held = amount(0, "reserved"),
+				 known = 1000 + 10000 * (uint64_t)tokens;
+			gate_finish(p.x, &res, pass_done, &p);
+			stage_settle(&s);
+			assert_int_equal(
+				amount(1, "settled"), searches && held > known ? held : known);
+			stage_down(&s);
+		}
+}
+
 int
 main(void)
 {
@@ -150,6 +204,7 @@ main(void)
 		cmocka_unit_test(what_is_moved_is_charged_once),
 		cmocka_unit_test(without_counts_all_limits_must_let_it_go),
 		cmocka_unit_test(a_body_of_several_models_is_worth_the_dearest),
+		cmocka_unit_test(what_has_no_price_is_settled_at_its_reservation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
