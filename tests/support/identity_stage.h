@@ -121,7 +121,8 @@ ask_at(const char *header, struct span value, int64_t after_s, struct identity_c
 		{ span_str(header), { copy, value.n } } };
 	struct http_head h = { .fields = f, .nfields = 2 };
 
-	memcpy(copy, value.p, value.n);
+	if (value.n)
+		memcpy(copy, value.p, value.n);
 	*why = NULL;
 	int err = identity_verify(fix.p, keys, cache, &(struct credentials){ .head = &h },
 		(NOW + after_s) * SEC, a, id, why, hit);
