@@ -13,6 +13,19 @@
 
 enum { ATTRIBUTES_MAX = 8192 };
 
+/* As JSON in *out, the caller's; false: that is too long. */
+static bool
+held_attributes(const struct identity *id, struct buf *out)
+{
+	const struct cel_value v = { .type = CEL_MAP,
+		.list = { id->attributes, id->nattributes } };
+
+	buf_init(out, ATTRIBUTES_MAX);
+	if (id->nattributes)
+		cel_json(&v, out);
+	return !buf_failed(out);
+}
+
 void
 record_identity(struct request *r, struct buf *b)
 {
@@ -32,12 +45,8 @@ record_identity(struct request *r, struct buf *b)
 	if (id->nroles > LIST_MAX)
 		put_int(b, RF_IDENTITY_ROLES_TOTAL, (int64_t)id->nroles);
 	if (id->nattributes) {
-		struct cel_value v = { .type = CEL_MAP,
-			.list = { id->attributes, id->nattributes } };
 		struct buf attrs;
-		buf_init(&attrs, ATTRIBUTES_MAX);
-		cel_json(&v, &attrs);
-		if (!buf_failed(&attrs)) {
+		if (held_attributes(id, &attrs)) {
 			key(b, RF_IDENTITY_ATTRIBUTES);
 			buf_span(b, buf_view(&attrs));
 		} else {
@@ -289,23 +298,10 @@ record_prompt(struct request *r, struct buf *b)
 static bool
 held_roles(const struct identity *id)
 {
+	bool held = id->nroles <= LIST_MAX;
+
 	for (size_t i = 0; i < id->nroles; i++)
-		if (id->roles[i].s.n > VALUE_MAX)
-			return false;
-	return id->nroles <= LIST_MAX;
-}
-
-static bool
-held_attributes(const struct identity *id)
-{
-	struct cel_value v = { .type = CEL_MAP, .list = { id->attributes, id->nattributes } };
-	struct buf attrs;
-
-	buf_init(&attrs, ATTRIBUTES_MAX);
-	if (id->nattributes)
-		cel_json(&v, &attrs);
-	bool held = !buf_failed(&attrs);
-	buf_free(&attrs);
+		held &= id->roles[i].s.n <= VALUE_MAX;
 	return held;
 }
 
@@ -325,6 +321,8 @@ static bool
 held(struct request *r, size_t slot)
 {
 	const struct identity *id = &r->found.identity;
+	struct buf attributes;
+	bool is;
 
 	switch (slot) {
 	case V_IDENTITY_PERSON: return id->person.n <= VALUE_MAX;
@@ -333,7 +331,10 @@ held(struct request *r, size_t slot)
 	case V_IDENTITY_TEAM: return id->team.n <= VALUE_MAX;
 	case V_IDENTITY_TIER: return id->tier.n <= VALUE_MAX;
 	case V_IDENTITY_ROLES: return held_roles(id);
-	case V_IDENTITY_ATTRIBUTES: return held_attributes(id);
+	case V_IDENTITY_ATTRIBUTES:
+		is = held_attributes(id, &attributes);
+		buf_free(&attributes);
+		return is;
 	case V_PROMPT_MEDIA: return r->in.unread.nmedia <= LIST_MAX;
 	case V_MODEL_NAME:
 		return r->in.body.model.n <= VALUE_MAX && r->in.asked_model.n <= VALUE_MAX &&

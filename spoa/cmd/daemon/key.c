@@ -345,10 +345,16 @@ warn_unpriced(const char *limits, const char *config, struct policy_alone *polic
 
 /* -1: no such verb. */
 static int
-key_verb(const struct key_args *args, int n, char **operands)
+in_file(struct key_args *args, const char *config, struct policy_alone *policy, int n,
+	char **operands)
 {
 	const char *verb = operands[0];
 
+	if (sodium_init() < 0)
+		return cmd_fail("key", "libsodium does not start");
+	int code = args->file ? EXIT_DONE : file_of_policy(args, config, policy);
+	if (code != EXIT_DONE)
+		return code;
 	if (!strcmp(verb, "new") && n == 1)
 		return key_new(args);
 	if (!strcmp(verb, "list") && n == 1)
@@ -358,16 +364,6 @@ key_verb(const struct key_args *args, int n, char **operands)
 	if (!strcmp(verb, "revoke") && n == 2)
 		return key_revoke(args, operands[1]);
 	return -1;
-}
-
-static int
-in_file(struct key_args *args, const char *config, struct policy_alone *policy, int n,
-	char **operands)
-{
-	if (sodium_init() < 0)
-		return cmd_fail("key", "libsodium does not start");
-	int code = args->file ? EXIT_DONE : file_of_policy(args, config, policy);
-	return code == EXIT_DONE ? key_verb(args, n, operands) : code;
 }
 
 static int

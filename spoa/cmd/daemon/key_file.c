@@ -29,26 +29,6 @@ lock(const char *file)
 }
 
 static void
-put_member(struct buf *b, const char *name, const char *value)
-{
-	if (!value || !value[0])
-		return;
-	buf_printf(b, ", %s: ", name);
-	buf_json_str(b, span_str(value)); /* a YAML double-quoted scalar */
-}
-
-static void
-put_list(struct buf *b, const char *name, const char *const *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		buf_printf(b, i ? ", " : ", %s: [", name);
-		buf_json_str(b, span_str(v[i]));
-	}
-	if (n)
-		buf_putc(b, ']');
-}
-
-static void
 put_time(struct buf *b, const char *name, int64_t wall_ns)
 {
 	char when[CLOCK_SECOND_LEN];
@@ -65,10 +45,20 @@ put_key(struct buf *b, struct apikey *k)
 	buf_printf(b, "  - {id: \"%s\", sha256: \"", k->id);
 	buf_hex(b, k->sha256, sizeof(k->sha256));
 	buf_putc(b, '"');
-	for (size_t i = 1; i < APIKEY_TEXTS; i++)
-		put_member(b, apikey_texts[i].name, *apikey_text(k, i));
-	for (size_t i = 0; i < APIKEY_LISTS; i++)
-		put_list(b, apikey_lists[i].name, *apikey_list(k, i), *apikey_count(k, i));
+	for (size_t i = 1; i < APIKEY_TEXTS; i++) {
+		const char *value = *apikey_text(k, i);
+		if (!value || !value[0])
+			continue;
+		buf_printf(b, ", %s: ", apikey_texts[i].name);
+		buf_json_str(b, span_str(value)); /* a YAML double-quoted scalar */
+	}
+	for (size_t i = 0; i < APIKEY_LISTS; i++) {
+		for (size_t v = 0; v < *apikey_count(k, i); v++) {
+			buf_printf(b, v ? ", " : ", %s: [", apikey_lists[i].name);
+			buf_json_str(b, span_str((*apikey_list(k, i))[v]));
+		}
+		buf_str(b, *apikey_count(k, i) ? "]" : "");
+	}
 	if (k->clearance)
 		buf_printf(b, ", clearance: %lld", (long long)k->clearance);
 	put_time(b, "created", k->created_ns);

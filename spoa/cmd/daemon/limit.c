@@ -62,18 +62,6 @@ set_until(const char *text, json_t *o)
 	return cmd_end("limit", text, full, &ns) && admin_set_text("limit", o, "until", full);
 }
 
-/* A whole number, or the daemon says what is wrong with it. */
-static void
-set_amount(const char *text, json_t *o)
-{
-	uint64_t n;
-
-	if (text && span_u64(span_str(text), &n) == 0 && n <= INT64_MAX)
-		json_object_set_new(o, "to", json_integer((json_int_t)n));
-	else
-		json_object_set_new(o, "to", json_string(text));
-}
-
 static int
 change(const struct limit_args *a, const char *page, json_t *o, const char *done)
 {
@@ -96,8 +84,13 @@ limit_set(const struct limit_args *a, const char *name)
 {
 	json_t *o = json_object();
 	int code = EXIT_CANNOT;
+	uint64_t n;
 
-	set_amount(a->to, o);
+	/* A whole number, or the daemon says what is wrong with it. */
+	json_object_set_new(o, "to",
+		span_u64(span_str(a->to), &n) == 0 && n <= INT64_MAX
+			? json_integer((json_int_t)n)
+			: json_string(a->to));
 	if (admin_set_text("limit", o, "limit", name) && set_pairs(a, o) &&
 		set_until(a->until, o))
 		code = change(a, "/limits/set", o, "is in force");
