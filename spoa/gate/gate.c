@@ -191,8 +191,9 @@ request_provider(const struct request *r)
 }
 
 static void
-count_series(struct request *r, enum series_value v, uint64_t n)
+count_series(struct request *r, const struct series_part *parts, size_t n)
 {
+	enum series_value v = parts[0].v;
 	bool permitted = v != SERIES_DENY && v != SERIES_OBSERVED;
 	bool room = true;
 	const struct span label[SERIES_LABELS] = {
@@ -201,7 +202,8 @@ count_series(struct request *r, enum series_value v, uint64_t n)
 		[SERIES_MODEL] = model_label(r, permitted, &room),
 	};
 
-	if ((!series_count(&r->gate->tally.series, label, v, n) || !room) && v < SERIES_INPUT)
+	if ((!series_count(&r->gate->tally.series, label, parts, n) || !room) &&
+		v < SERIES_INPUT)
 		metric_inc(r->gate->metrics, M_LABELS_OVER);
 }
 
@@ -219,33 +221,12 @@ gate_count_answer(struct request *r, const struct guard_report *a)
 	}
 	if (!a->first_text_us)
 		return;
-	count_series(r, a->streamed ? SERIES_STREAMED : SERIES_WHOLE, 1);
-	if (!a->streamed || a->first_text_us < r->begun_us)
-		return;
-	count_series(r, SERIES_WAIT_US, a->first_text_us - r->begun_us);
-	count_series(r, SERIES_TEXT_US, now_us - a->first_text_us);
-}
-
-static void
-count_cost(struct request *r, const struct usage *u)
-{
-	struct price_usage used = usage_split(u);
-	const struct {
-		enum series_value v;
-		uint64_t n;
-	} parts[] = { { SERIES_CACHED, used.n[PRICE_CACHED] },
-		{ SERIES_WRITTEN, used.n[PRICE_WRITE] + used.n[PRICE_WRITE_1H] },
-		{ SERIES_REASONING, used.n[PRICE_REASONING] },
-		{ SERIES_AUDIO, used.n[PRICE_AUDIO_IN] + used.n[PRICE_AUDIO_OUT] } };
-	struct priced c;
-
-	for (size_t i = 0; i < COUNT_OF(parts); i++)
-		if (parts[i].n)
-			count_series(r, parts[i].v, parts[i].n);
-	if (request_cost(r, u, &c))
-		count_series(r, SERIES_COST, c.cost.nanousd);
-	if (c.unknown || c.cost.unpriced)
-		count_series(r, SERIES_UNPRICED, 1);
+	const struct series_part parts[] = { { a->streamed ? SERIES_STREAMED : SERIES_WHOLE,
+						     1 },
+		{ SERIES_WAIT_US, a->first_text_us - r->begun_us },
+		{ SERIES_TEXT_US, now_us - a->first_text_us } };
+	bool timed = a->streamed && a->first_text_us >= r->begun_us;
+	count_series(r, parts, timed ? COUNT_OF(parts) : 1);
 }
 
 void
@@ -253,25 +234,39 @@ gate_count_tokens(struct request *r, const struct usage *u)
 {
 	struct metrics *m = r->gate->metrics;
 	const struct found_tokens *t = &r->found.tokens;
+	const struct price_usage used = usage_split(u);
+	struct series_part parts[9];
+	size_t n = 0;
+	struct priced c;
 
 	if (r->found.tokens_by && u->input_tokens > 0) {
-		uint64_t used = (uint64_t)u->input_tokens,
+		uint64_t took = (uint64_t)u->input_tokens,
 			 said = (uint64_t)r->found.prompt_tokens;
 		metric_inc(m, t->estimated ? M_TOKENS_ESTIMATED : M_TOKENS_COUNTED);
-		metric_add(m, said > used ? M_TOKENS_OVER : M_TOKENS_UNDER,
-			said > used ? said - used : used - said);
+		metric_add(m, said > took ? M_TOKENS_OVER : M_TOKENS_UNDER,
+			said > took ? said - took : took - said);
 		if (u->input_tokens > r->found.input_tokens)
 			metric_inc(m, M_TOKENS_SHORT);
-		count_series(r, SERIES_ESTIMATE, said);
+		parts[n++] = (struct series_part){ SERIES_ESTIMATE, said };
 		if (t->estimated)
 			learned_add(&r->gate->shared->learned, t->key, t->mean, t->most,
 				u->input_tokens);
 	}
 	metric_add(m, M_TOKENS_INPUT, (uint64_t)u->input_tokens);
 	metric_add(m, M_TOKENS_OUTPUT, (uint64_t)u->output_tokens);
-	count_series(r, SERIES_INPUT, (uint64_t)u->input_tokens);
-	count_series(r, SERIES_OUTPUT, (uint64_t)u->output_tokens);
-	count_cost(r, u);
+	parts[n++] = (struct series_part){ SERIES_INPUT, (uint64_t)u->input_tokens };
+	parts[n++] = (struct series_part){ SERIES_OUTPUT, (uint64_t)u->output_tokens };
+	parts[n++] = (struct series_part){ SERIES_CACHED, used.n[PRICE_CACHED] };
+	parts[n++] = (struct series_part){ SERIES_WRITTEN,
+		used.n[PRICE_WRITE] + used.n[PRICE_WRITE_1H] };
+	parts[n++] = (struct series_part){ SERIES_REASONING, used.n[PRICE_REASONING] };
+	parts[n++] = (struct series_part){ SERIES_AUDIO,
+		used.n[PRICE_AUDIO_IN] + used.n[PRICE_AUDIO_OUT] };
+	if (request_cost(r, u, &c))
+		parts[n++] = (struct series_part){ SERIES_COST, c.cost.nanousd };
+	if (c.unknown || c.cost.unpriced)
+		parts[n++] = (struct series_part){ SERIES_UNPRICED, 1 };
+	count_series(r, parts, n);
 }
 
 static void
@@ -303,7 +298,7 @@ show_decision(struct request *r)
 		r->out.shown_as = n;
 		recent_end(r->out.shown_in, n, RECENT_UNDER_WAY);
 	}
-	count_series(r, value[d->kind], 1);
+	count_series(r, &(struct series_part){ value[d->kind], 1 }, 1);
 }
 
 void

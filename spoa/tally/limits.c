@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "tally/names.h"
 
 #define MINUTE_US 60000000
 
@@ -20,24 +21,9 @@ const char *const limit_level_names[LIMIT_LEVELS] = {
 static struct limit_entry *
 entry(struct limit_tally *t, const char *name)
 {
-	size_t n = atomic_load_explicit(&t->n, memory_order_relaxed);
-
-	if (n == 0) {
-		memcpy(t->entry[0].name, "other", sizeof("other"));
-		n = 1;
-	}
-	for (size_t i = 1; i < n; i++)
-		if (!strcmp(t->entry[i].name, name))
-			return &t->entry[i];
-	struct limit_entry *e = &t->entry[n < LIMIT_NAMES ? n : 0];
-	if (e != t->entry && strlen(name) < LIMIT_NAME_BYTES) {
-		memcpy(e->name, name, strlen(name) + 1);
-		n++;
-	} else {
-		e = t->entry;
-	}
-	atomic_store_explicit(&t->n, n, memory_order_release);
-	return e;
+	return names_entry(&(struct names){ &t->n, t->entry, sizeof(t->entry[0]), LIMIT_NAMES,
+				   LIMIT_NAME_BYTES },
+		span_str(name));
 }
 
 void

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "tally/names.h"
 
 #define MINUTE_US 60000000
 
@@ -74,26 +75,9 @@ grow(_Atomic uint64_t *v, uint64_t n)
 struct provider_entry *
 provider_entry(struct provider_tally *t, struct span name)
 {
-	size_t n = atomic_load_explicit(&t->n, memory_order_relaxed);
-
-	if (n == 0) {
-		memcpy(t->entry[0].name, "other", sizeof("other"));
-		n = 1;
-	}
-	if (!name.n)
-		name = SPAN_LIT("-"); /* a route without targets */
-	for (size_t i = 1; i < n; i++)
-		if (span_is(name, t->entry[i].name))
-			return &t->entry[i];
-	struct provider_entry *e = &t->entry[n < PROVIDER_NAMES ? n : 0];
-	if (e != t->entry && name.n < PROVIDER_NAME_BYTES) {
-		memcpy(e->name, name.p, name.n);
-		n++;
-	} else {
-		e = t->entry;
-	}
-	atomic_store_explicit(&t->n, n, memory_order_release);
-	return e;
+	return names_entry(&(struct names){ &t->n, t->entry, sizeof(t->entry[0]),
+				   PROVIDER_NAMES, PROVIDER_NAME_BYTES },
+		name.n ? name : SPAN_LIT("-")); /* a route without targets */
 }
 
 void

@@ -155,17 +155,20 @@ find_entry(struct series *s, const struct span label[SERIES_LABELS])
 }
 
 bool
-series_count(struct series *s, const struct span given[SERIES_LABELS], enum series_value v,
-	uint64_t n)
+series_count(struct series *s, const struct span given[SERIES_LABELS],
+	const struct series_part *parts, size_t nparts)
 {
 	struct span label[SERIES_LABELS];
 
 	for (size_t i = 0; i < SERIES_LABELS; i++)
 		label[i] = given[i].n ? as_label(given[i]) : NONE;
 	size_t at = find_entry(s, label);
-	_Atomic uint64_t *to = &s->entry[at].v[v];
-	atomic_store_explicit(
-		to, atomic_load_explicit(to, memory_order_relaxed) + n, memory_order_relaxed);
+	for (size_t i = 0; i < nparts; i++) {
+		_Atomic uint64_t *to = &s->entry[at].v[parts[i].v];
+		atomic_store_explicit(to,
+			atomic_load_explicit(to, memory_order_relaxed) + parts[i].n,
+			memory_order_relaxed);
+	}
 	return at != 0;
 }
 

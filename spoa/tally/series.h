@@ -67,10 +67,14 @@ bool series_has_model(const struct series *s, struct span model);
 bool series_may_be_model(struct span model);
 /* Gives it one; false: no room. */
 bool series_add_model(struct series *s, struct span model);
-/* Counts n; an empty label is "-". The model is one that was added, SERIES_OTHER or empty.
- * False: for want of room all labels are "other". */
-bool series_count(struct series *s, const struct span label[SERIES_LABELS], enum series_value v,
-	uint64_t n);
+/* Counts each part; an empty label is "-". The model is one that was added, SERIES_OTHER or
+ * empty. False: for want of room all labels are "other". */
+struct series_part {
+	enum series_value v;
+	uint64_t n;
+};
+bool series_count(struct series *s, const struct span label[SERIES_LABELS],
+	const struct series_part *parts, size_t nparts);
 
 /* The sum over workers: which labels there are is decided once and for all, up to CAP_SERIES.
  * For the threads of the admin pages. */

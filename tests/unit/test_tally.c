@@ -45,7 +45,7 @@ count(int worker, const char *route, const char *provider, const char *model,
 	const struct span label[SERIES_LABELS] = { span_str(route), span_str(provider),
 		known ? span_str(model) : SERIES_OTHER };
 
-	return series_count(&w[worker]->series, label, v, n);
+	return series_count(&w[worker]->series, label, &(struct series_part){ v, n }, 1);
 }
 
 /* Fills `text` as /metrics has it. */
