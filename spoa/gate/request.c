@@ -278,7 +278,7 @@ new_roles(const struct request *r, struct arena *a)
 }
 
 bool
-request_found(struct request *r, size_t entity, unsigned roles)
+request_add_entity(struct request *r, size_t entity, unsigned roles)
 {
 	if (!r->found.roles && !(r->found.roles = new_roles(r, &r->arena)))
 		return false;

@@ -12,55 +12,14 @@
 
 #include "audit/audit.h"
 #include "base/pool.h"
-#include "base/sha256.h"
 #include "base/tag.h"
-#include "codec/trace.h"
 #include "gate/gate.h"
-#include "gate/overlay.h"
+#include "gate/request_found.h"
+#include "gate/request_in.h"
 #include "gate/snapshot.h"
-#include "quota/quota.h"
-#include "sources/data.h"
-#include "sources/recognise.h"
-#include "text/inner.h"
-#include "text/needles.h"
 #include "text/style.h"
-#include "tokens/estimate.h"
-#include "verdict/decide.h"
-
-/* OBSERVED: a cutover's; what would have been decided is next to it, enforced is nothing. */
-enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER, D_OBSERVED };
-enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY, VIA_OBSERVE };
 
 #define DECISION_ID_LEN 26 /* ULID: 48 bits of milliseconds, 80 random bits */
-
-struct decision {
-	enum decision_kind kind;
-	enum decision_via via;
-	int status;		/* deny */
-	const char *code;	/* deny: error code; NULL: follows from the status */
-	struct span message;	/* deny: for the caller; never prompt text */
-	const char *rule;	/* that decided; "" where none did */
-	uint64_t retry_after_s; /* 0: none */
-	bool final;		/* 429: to wait so long is no matter of retries */
-};
-
-/* What an external recogniser's part in a decision was. */
-struct recognition {
-	const struct external *x;
-	enum ask_outcome outcome; /* the worst of its calls */
-	enum outcome applied;	  /* where it did not answer */
-	size_t texts, cached;	  /* asked about; of them remembered */
-	uint64_t us;
-};
-
-enum body_state {
-	BODY_STATE_NONE,   /* proved absent */
-	BODY_STATE_WHOLE,  /* in.raw is all of it */
-	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
-};
-
-/* What may be kept of the path: only what was looked through and holds nothing. */
-enum path_state { PATH_UNREAD, PATH_CLEAN, PATH_FOUND };
 
 /*        ┌─── gate_body, gate_refuse ───┐
  *        ↓                              │
@@ -96,16 +55,6 @@ struct record {
 	struct request *r; /* NULL: it went on without */
 };
 
-/* What a second policy says next to the one in force. */
-enum { SHADOW_DECISION = 1, SHADOW_RULE = 2, SHADOW_REDACTIONS = 4, SHADOW_ROUTE = 8 };
-struct shadow {
-	bool asked, failed; /* failed: it could not say */
-	enum rule_effect effect;
-	int status;	  /* deny */
-	const char *rule; /* the snapshot's */
-	unsigned differs;
-};
-
 struct request {
 	struct tag tag;
 	struct gate *gate; /* NULL in `tollgate decide` */
@@ -117,161 +66,9 @@ struct request {
 	uint64_t begun_us;
 	struct exchange *x; /* where it goes through the relay */
 
-	/* What came in and how it reads. Borrows the SPOE frame or the relay's buffer, and
-	 * the arena: request_let_go() drops it at once. */
-	struct request_in {
-		struct http_head head;
-		struct span src;	 /* text form of the client's address */
-		struct span certificate; /* the client's, DER */
-		bool certificate_refused;
-		bool ended;	    /* its end was seen with what came */
-		bool trailers;	    /* some may come after the body */
-		struct span prefix; /* where `body_raw` is not known to be whole: what came */
-		struct span host;   /* lower case, without port */
-		struct span coding; /* Content-Encoding where it is not identity */
-		int64_t declared_length; /* Content-Length; -1: none */
-		enum body_state body_state;
-		struct span body_raw; /* as it arrived, possibly encoded */
-		struct span raw;      /* the decoded body */
-		struct body body;
-		bool have_body;	      /* *body is valid */
-		bool unreadable;      /* permitted as such */
-		struct unread unread; /* of target and body */
-		struct segment *target;
-		size_t ntarget;
-		struct needles credentials; /* the one that verified, plain and in digits */
-		struct span asked_model;    /* where another is sent */
-		struct span conversation;   /* as the body calls it */
-	} in;
-
-	/* What was found in its texts: all of it points into the segments of `in`, and is
-	 * dropped with them. */
-	struct request_scan {
-		struct hit *hits;
-		size_t nhits, hits_size;
-		size_t target_done, body_done; /* segments */
-		/* in the segment under way: next window, last finding */
-		size_t from, end;
-		/* where findings of the next count from; the last one's end */
-		size_t keep, seen;
-		struct inner inner; /* its text, where that is JSON */
-		/* segments without an answer, for on_failure.classifier: redact */
-		const struct segment **failed;
-		size_t nfailed, failed_size;
-		struct external_job *job; /* recognisers are being asked */
-		struct hit *extra;	  /* what they found, in the order of classification */
-		size_t nextra;
-		struct mention_job *mentions; /* values that were found are being looked for */
-		/* what is redacted, further mentions too; hits: malloc */
-		struct overlay overlay;
-		struct recognition *recognitions;
-		size_t nrecognitions;
-	} scan;
-
-	/* What the steps found out. Stays until the end; texts in it are copied where the
-	 * arena goes. */
-	struct {
-		bool observed; /* a cutover's request: identity/observe.h */
-		const struct route *route;
-		struct endpoint endpoint; /* of its dialect; the caller's errors are in it */
-		struct identity identity;
-		bool identified;		      /* the step ran and *identity is valid */
-		unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
-		enum path_state path_state;
-		char trace[TRACE_BYTES]; /* of request_trace(); begins with NUL: none */
-		/* limits/tokens.c: as conditions read them, and as counted, before what was
-		 * learned corrects it */
-		int64_t prompt_tokens;
-		const struct token_family *tokens_by; /* NULL: by bytes */
-		struct found_tokens {
-			int64_t mean, most;
-			uint64_t key; /* of what is learned */
-			bool estimated;
-			/* not counted: by its bytes, `bound` at most, `reserve` after what was
-			 * learned; bound 0 once it is known that this is reserved */
-			bool by_bytes;
-			int64_t bound, reserve;
-			bool late; /* counted after it was reserved so */
-		} tokens;
-		/* the texts of such a prompt, and what is no text of it: counted where the
-		 * answer brings no usage */
-		struct found_texts {
-			struct span *text;
-			size_t n;
-			struct token_sum rest;
-		} texts;
-		struct entity_set entities;
-		uint16_t *roles; /* by entity: bit by enum seg_role; NULL: none was found */
-		double injection;		     /* the highest score of a segment */
-		const char *injection_pattern;	     /* that matched in it, or NULL */
-		bool classifier_failed;
-		bool evasion;	     /* prompt.evasion */
-		size_t ncredentials; /* of the overlay: HIT_CREDENTIAL */
-		/* blocks of reasoning that a provider signed: taken out; left with what would
-		 * be replaced */
-		size_t reasoning_dropped, reasoning_left;
-		/* by place in the policy's `data` */
-		const struct cel_value *data[CAP_DATA];
-		struct data_value *data_held[CAP_DATA];
-		uint64_t required;   /* bit by external: a rule may require its answer */
-		uint64_t considered; /* likewise: what it is for was looked for */
-		struct policy_verdict verdict;
-		bool have_verdict;
-		struct shadow shadow;
-		struct span conversation; /* request.conversation */
-		struct span *tags;	  /* request.tags */
-		size_t ntags;
-		uint64_t learned_cap; /* of a route with reserve: learned; 0: none */
-		/* output_default is sent where the body states no cap; what it is, 0: none was
-		 */
-		bool sends_default;
-		uint64_t default_cap;
-		bool bounded; /* a limit applies that counts what an answer takes */
-		/* of it: what a record may hold, once looked through */
-		enum {
-			CONVERSATION_UNREAD,
-			CONVERSATION_HELD,
-			CONVERSATION_OUT
-		} conversation_state;
-		int64_t input_tokens, output_tokens; /* estimated, reserved */
-		/* [0] what the head alone decides, [1] what needs the body: an empty one, until
-		 * request_quota() */
-		struct quota_request *quota[2];
-		bool quota_failed;
-		/* limits/: the policy's that apply, of this run and model; in the arena */
-		struct found_limits {
-			struct policy_limit_hit *hit;
-			size_t n, nall; /* nall: those of the API key too */
-			struct span model;
-			bool known, resumed;
-		} limits;
-		/* limits that refuse without being counted: the request alone is over it; its
-		 * model has no price */
-		const struct limit *message_over, *unpriced;
-		/* of the models to fall back on the one whose price was reserved; empty: the
-		 * body's */
-		struct span priced_model;
-		/* what is paid by the piece, at most, and the service; where the policy has
-		 * prices */
-		struct price_usage offered;
-		struct price_asked asked; /* but its region */
-		bool offered_known;
-		bool mcp; /* an MCP client's message: no model runs for it */
-		/* limits/batch.c: what a batch's file takes; of its job, what all take */
-		struct {
-			enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;
-			uint64_t input_tokens, output_tokens, nanousd; /* 0: no price */
-			bool kept;				       /* and not charged */
-		} file;
-		uint64_t most_nanousd; /* that it costs; 0: no price */
-		/* at_limit or at_soft, once taken: NULL none */
-		struct {
-			const struct limit *limit;
-			const struct limit_change *change;
-			bool soft;
-			uint64_t amount; /* of the limit, where it is let past; else 0 */
-		} fell;
-	} found;
+	struct request_in in;
+	struct request_scan scan;
+	struct request_found found;
 
 	/* What goes out: the decision, and what is sent instead of what came. */
 	struct {
@@ -284,9 +81,9 @@ struct request {
 		bool edited;	/* `rewritten` is the body to send, even where it is empty */
 		bool swap_body; /* send `rewritten` or `decoded` instead of what arrived */
 		bool ask_usage;
-		bool redacted;	  /* something was */
-		bool told;	  /* the ACK carried every variable there was */
-		uint64_t took_us; /* from arrival to the verdict */
+		bool redacted;		 /* something was */
+		bool told;		 /* the ACK carried every variable there was */
+		uint64_t took_us;	 /* from arrival to the verdict */
 		struct recent *shown_in; /* where operators see what came of it; NULL */
 		uint64_t shown_as;
 	} out;
@@ -349,7 +146,8 @@ struct step {
 	uint8_t stage;	   /* enum tally_stage (tally/tally.h) that its time counts for */
 };
 extern const struct step steps[];
-/* How many; where a deferred request resumes, and one that goes as another than it asked for. */
+/* How many; where a deferred request resumes, and one that goes as another than it asked for.
+ */
 extern const size_t nsteps, step_read_at, step_rewrite_at;
 
 /* What they hold for a request goes: calls that are out are over by then. */
@@ -389,7 +187,7 @@ bool request_shadow_facts(
 	const struct request *r, struct policy_facts *f, const struct cel_value **data);
 
 /* An entity was found in a text of these roles. False: out of memory. */
-bool request_found(struct request *r, size_t entity, unsigned roles);
+bool request_add_entity(struct request *r, size_t entity, unsigned roles);
 /* Whether the detectors find something in it, or cannot say. */
 bool request_may_hold(struct request *r, struct span text);
 
@@ -449,8 +247,6 @@ bool request_price(const struct request *r, struct span model, struct price_row 
 /* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
 struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
-extern const char *const decision_names[]; /* by enum decision_kind */
-extern const char *const via_names[];	   /* by enum decision_via */
 
 /* ---- answer.c ---- */
 struct vault;

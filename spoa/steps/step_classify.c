@@ -21,7 +21,7 @@ add_hit(struct request *r, const struct segment *s, bool in_target, const struct
 			sizeof(struct hit)))
 		return false;
 	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL, value };
-	return request_found(r, f->entity, segment_roles(s));
+	return request_add_entity(r, f->entity, segment_roles(s));
 }
 
 static bool

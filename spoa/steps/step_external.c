@@ -301,7 +301,7 @@ merge_part(struct request *r, struct part *p)
 			to[k] = (struct hit){ s, request_in_target(r, s), *f,
 				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL,
 				{ NULL, 0 } };
-			if (!request_found(r, f->entity, segment_roles(s)))
+			if (!request_add_entity(r, f->entity, segment_roles(s)))
 				return ERR_NOMEM;
 		}
 	}

@@ -1,0 +1,117 @@
+/* What the steps found out of a request. */
+#ifndef GATE_REQUEST_FOUND_H
+#define GATE_REQUEST_FOUND_H
+
+#include "base/caps.h"
+#include "base/sha256.h"
+#include "codec/trace.h"
+#include "gate/decision.h"
+#include "quota/quota.h"
+#include "sources/data.h"
+#include "tokens/estimate.h"
+
+/* What may be kept of the path: only what was looked through and holds nothing. */
+enum path_state { PATH_UNREAD, PATH_CLEAN, PATH_FOUND };
+
+/* What the steps found out. Stays until the end; texts in it are copied where the
+ * arena goes. */
+struct request_found {
+	bool observed; /* a cutover's request: identity/observe.h */
+	const struct route *route;
+	struct endpoint endpoint; /* of its dialect; the caller's errors are in it */
+	struct identity identity;
+	bool identified;		      /* the step ran and *identity is valid */
+	unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
+	enum path_state path_state;
+	char trace[TRACE_BYTES]; /* of request_trace(); begins with NUL: none */
+	/* limits/tokens.c: as conditions read them, and as counted, before what was
+	 * learned corrects it */
+	int64_t prompt_tokens;
+	const struct token_family *tokens_by; /* NULL: by bytes */
+	struct found_tokens {
+		int64_t mean, most;
+		uint64_t key; /* of what is learned */
+		bool estimated;
+		/* not counted: by its bytes, `bound` at most, `reserve` after what was
+		 * learned; bound 0 once it is known that this is reserved */
+		bool by_bytes;
+		int64_t bound, reserve;
+		bool late; /* counted after it was reserved so */
+	} tokens;
+	/* the texts of such a prompt, and what is no text of it: counted where the
+	 * answer brings no usage */
+	struct found_texts {
+		struct span *text;
+		size_t n;
+		struct token_sum rest;
+	} texts;
+	struct entity_set entities;
+	uint16_t *roles;  /* by entity: bit by enum seg_role; NULL: none was found */
+	double injection; /* the highest score of a segment */
+	const char *injection_pattern; /* that matched in it, or NULL */
+	bool classifier_failed;
+	bool evasion;	     /* prompt.evasion */
+	size_t ncredentials; /* of the overlay: HIT_CREDENTIAL */
+	/* blocks of reasoning that a provider signed: taken out; left with what would
+	 * be replaced */
+	size_t reasoning_dropped, reasoning_left;
+	/* by place in the policy's `data` */
+	const struct cel_value *data[CAP_DATA];
+	struct data_value *data_held[CAP_DATA];
+	uint64_t required;   /* bit by external: a rule may require its answer */
+	uint64_t considered; /* likewise: what it is for was looked for */
+	struct policy_verdict verdict;
+	bool have_verdict;
+	struct shadow shadow;
+	struct span conversation; /* request.conversation */
+	struct span *tags;	  /* request.tags */
+	size_t ntags;
+	uint64_t learned_cap; /* of a route with reserve: learned; 0: none */
+	/* output_default is sent where the body states no cap; what it is, 0: none was
+	 */
+	bool sends_default;
+	uint64_t default_cap;
+	bool bounded; /* a limit applies that counts what an answer takes */
+	/* of it: what a record may hold, once looked through */
+	enum { CONVERSATION_UNREAD, CONVERSATION_HELD, CONVERSATION_OUT } conversation_state;
+	int64_t input_tokens, output_tokens; /* estimated, reserved */
+	/* [0] what the head alone decides, [1] what needs the body: an empty one, until
+	 * request_quota() */
+	struct quota_request *quota[2];
+	bool quota_failed;
+	/* limits/: the policy's that apply, of this run and model; in the arena */
+	struct found_limits {
+		struct policy_limit_hit *hit;
+		size_t n, nall; /* nall: those of the API key too */
+		struct span model;
+		bool known, resumed;
+	} limits;
+	/* limits that refuse without being counted: the request alone is over it; its
+	 * model has no price */
+	const struct limit *message_over, *unpriced;
+	/* of the models to fall back on the one whose price was reserved; empty: the
+	 * body's */
+	struct span priced_model;
+	/* what is paid by the piece, at most, and the service; where the policy has
+	 * prices */
+	struct price_usage offered;
+	struct price_asked asked; /* but its region */
+	bool offered_known;
+	bool mcp; /* an MCP client's message: no model runs for it */
+	/* limits/batch.c: what a batch's file takes; of its job, what all take */
+	struct {
+		enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;
+		uint64_t input_tokens, output_tokens, nanousd; /* 0: no price */
+		bool kept;				       /* and not charged */
+	} file;
+	uint64_t most_nanousd; /* that it costs; 0: no price */
+	/* at_limit or at_soft, once taken: NULL none */
+	struct {
+		const struct limit *limit;
+		const struct limit_change *change;
+		bool soft;
+		uint64_t amount; /* of the limit, where it is let past; else 0 */
+	} fell;
+};
+
+#endif

@@ -1,0 +1,81 @@
+/* What came in with a request, how it reads, and what is in its texts: the parts of struct
+ * request that go when the relay takes it over. */
+#ifndef GATE_REQUEST_IN_H
+#define GATE_REQUEST_IN_H
+
+#include "codec/http.h"
+#include "gate/overlay.h"
+#include "sources/recognise.h"
+#include "text/inner.h"
+#include "text/needles.h"
+
+struct external_job;
+struct mention_job;
+
+/* What an external recogniser's part in a decision was. */
+struct recognition {
+	const struct external *x;
+	enum ask_outcome outcome; /* the worst of its calls */
+	enum outcome applied;	  /* where it did not answer */
+	size_t texts, cached;	  /* asked about; of them remembered */
+	uint64_t us;
+};
+
+enum body_state {
+	BODY_STATE_NONE,   /* proved absent */
+	BODY_STATE_WHOLE,  /* in.raw is all of it */
+	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
+};
+
+/* What came in and how it reads. Borrows the SPOE frame or the relay's buffer, and
+ * the arena: request_let_go() drops it at once. */
+struct request_in {
+	struct http_head head;
+	struct span src;	 /* text form of the client's address */
+	struct span certificate; /* the client's, DER */
+	bool certificate_refused;
+	bool ended;		 /* its end was seen with what came */
+	bool trailers;		 /* some may come after the body */
+	struct span prefix;	 /* where `body_raw` is not known to be whole: what came */
+	struct span host;	 /* lower case, without port */
+	struct span coding;	 /* Content-Encoding where it is not identity */
+	int64_t declared_length; /* Content-Length; -1: none */
+	enum body_state body_state;
+	struct span body_raw; /* as it arrived, possibly encoded */
+	struct span raw;      /* the decoded body */
+	struct body body;
+	bool have_body;	      /* *body is valid */
+	bool unreadable;      /* permitted as such */
+	struct unread unread; /* of target and body */
+	struct segment *target;
+	size_t ntarget;
+	struct needles credentials; /* the one that verified, plain and in digits */
+	struct span asked_model;    /* where another is sent */
+	struct span conversation;   /* as the body calls it */
+};
+
+/* What was found in its texts: all of it points into the segments of `in`, and is
+ * dropped with them. */
+struct request_scan {
+	struct hit *hits;
+	size_t nhits, hits_size;
+	size_t target_done, body_done; /* segments */
+	/* in the segment under way: next window, last finding */
+	size_t from, end;
+	/* where findings of the next count from; the last one's end */
+	size_t keep, seen;
+	struct inner inner; /* its text, where that is JSON */
+	/* segments without an answer, for on_failure.classifier: redact */
+	const struct segment **failed;
+	size_t nfailed, failed_size;
+	struct external_job *job; /* recognisers are being asked */
+	struct hit *extra;	  /* what they found, in the order of classification */
+	size_t nextra;
+	struct mention_job *mentions; /* values that were found are being looked for */
+	/* what is redacted, further mentions too; hits: malloc */
+	struct overlay overlay;
+	struct recognition *recognitions;
+	size_t nrecognitions;
+};
+
+#endif
