@@ -377,11 +377,12 @@ quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 	mailbox_send(qt->table->owner, &c->mail);
 }
 
+/* `unseen`: it was counted after all that this worker knows was read. */
 static void
 give_back(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
-	uint64_t now_us)
+	bool unseen, uint64_t now_us)
 {
-	struct change c = { .dim = *d, .at = *at, .own = -(int64_t)d->n };
+	struct change c = { .dim = *d, .at = *at, .own = -(int64_t)d->n, .unseen = unseen };
 
 	if (cell_spends(d, at))
 		c.spent = c.own;
@@ -391,11 +392,7 @@ give_back(struct quota *qt, const struct quota_dim *d, const struct quota_place 
 void
 quota_take_back(struct quota *qt, const struct quota_dim *d, uint64_t now_us)
 {
-	struct change c = { .dim = *d, .at = d->at, .own = -(int64_t)d->n, .unseen = true };
-
-	if (cell_spends(d, &d->at))
-		c.spent = c.own;
-	quota_change(qt, &c, now_us);
+	give_back(qt, d, &d->at, true, now_us);
 }
 
 void
@@ -404,7 +401,7 @@ quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us)
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
 		if (d->moves)
-			give_back(qt, d, &d->from, now_us);
+			give_back(qt, d, &d->from, false, now_us);
 		d->moves = false;
 	}
 }
@@ -436,7 +433,7 @@ quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us)
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
 		if (d->charged)
-			give_back(qt, d, &d->at, now_us);
+			give_back(qt, d, &d->at, false, now_us);
 		d->charged = false;
 	}
 }

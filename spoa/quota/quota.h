@@ -188,7 +188,6 @@ void quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us);
 
 /* A charge as one text of a record; 0: it has no room. */
 enum { QUOTA_TEXT_MAX = QUOTA_KEY_MAX + 160 };
-bool quota_recalled(const struct quota_dim *d);
 size_t quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX]);
 /* False: none of ours. */
 bool quota_read(struct span s, struct quota_dim *d);

@@ -8,12 +8,6 @@
  * is the sub-bucket, and END how long the window is, in seconds. */
 enum { NUMBERS = 11, WINDOW_MAX_S = 31 * 86400 };
 
-bool
-quota_recalled(const struct quota_dim *d)
-{
-	return d->charged;
-}
-
 size_t
 quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
 {

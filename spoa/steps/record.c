@@ -21,7 +21,7 @@ put_charges(struct request *r, struct buf *b, enum record_field f)
 		for (size_t k = 0; k < r->found.quota[i]->ndims; k++) {
 			char text[QUOTA_TEXT_MAX];
 			const struct quota_dim *d = &r->found.quota[i]->dim[k];
-			if (quota_recalled(d))
+			if (d->charged)
 				put_text_item(b, f, n++, span_of(text, quota_write(d, text)));
 		}
 	put_end(b, n);

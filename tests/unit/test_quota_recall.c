@@ -52,7 +52,7 @@ charges(const char *name, const struct quota_request *q)
 		char text[QUOTA_TEXT_MAX];
 		size_t n = quota_write(&q->dim[k], text);
 		assert_true(n > 0);
-		if (quota_recalled(&q->dim[k]))
+		if (q->dim[k].charged)
 			fprintf(segment, "%s\"%.*s\"", k ? "," : "", (int)n, text);
 	}
 	fprintf(segment, "]");
