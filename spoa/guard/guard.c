@@ -271,7 +271,7 @@ guard_stop(struct guard *g)
 size_t
 guard_held(const struct guard *g)
 {
-	return g->way != WAY_STREAM ? 0 : frames_kept(&g->frames) + guard_queue_bytes(g);
+	return g->way != WAY_STREAM ? 0 : frames_kept(&g->frames) + guard_queue_held(g);
 }
 
 /* ---- in and out ---- */

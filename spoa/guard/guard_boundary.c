@@ -85,9 +85,9 @@ ends_in(struct guard *g, const struct answer_document *d)
 		if (is_joined(&d->texts[i]))
 			return NULL;
 	LIST_FOREACH (c, &g->channels, all) {
-		if (kind_is_shown(c->kind) && c->scan && !c->halved.is &&
-			answer_ends(d, c->run->slot) &&
-			g->boundary.total[c->kind] == c->from + c->fed)
+		if (kind_is_shown(c->of.kind) && c->scan && !c->halved.is &&
+			answer_ends(d, c->of.slot) &&
+			g->boundary.total[c->of.kind] == c->from + c->fed)
 			ended = c;
 	}
 	return ended;
@@ -124,8 +124,8 @@ boundary_open(struct guard *g, struct channel *c)
 	s->scan = detect_stream_copy(c->scan);
 	if (!s->scan)
 		return guard_no_memory(g);
-	s->kind = c->kind;
-	memcpy(s->slot, c->run->slot, sizeof(s->slot));
+	s->kind = c->of.kind;
+	memcpy(s->slot, c->of.slot, sizeof(s->slot));
 	s->from = c->from;
 	s->fed = c->from + c->fed;
 	s->decided = s->fed - detect_stream_held(s->scan);

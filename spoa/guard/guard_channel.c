@@ -31,7 +31,8 @@ guard_channel_of(struct guard *g, const struct answer_text *t)
 	}
 	c->g = g;
 	c->run = r;
-	c->kind = r->kind;
+	c->of.kind = r->kind;
+	memcpy(c->of.slot, r->slot, sizeof(r->slot));
 	r->channel = c;
 	buf_init(&c->out, CAP_SSE_EVENT_BYTES * 2);
 	buf_init(&c->carrier, CARRIER_MAX);
@@ -50,15 +51,12 @@ channel_begin(struct channel *c)
 
 	if (guard_inspects(g) && !c->scan) {
 		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
-		c->from = g->boundary.total[c->kind];
+		c->from = g->boundary.total[c->of.kind];
 		c->fed = c->gone = 0;
 	}
-	bool restores = g->plan.vault && c->kind != KIND_SIGNED;
-	if (restores && !c->restore) {
-		struct answer_text t = { .kind = c->kind };
-		memcpy(t.slot, c->run->slot, sizeof(t.slot));
-		c->restore = guard_restorer(g, &t);
-	}
+	bool restores = g->plan.vault && c->of.kind != KIND_SIGNED;
+	if (restores && !c->restore)
+		c->restore = guard_restorer(g, &c->of);
 	if ((guard_inspects(g) && !c->scan) || (restores && !c->restore))
 		return guard_no_memory(g);
 	return g->failed;
@@ -98,7 +96,7 @@ guard_channels_free(struct guard *g)
 static bool
 is_spelled(const struct channel *c)
 {
-	return c->kind == KIND_ARGUMENTS;
+	return c->of.kind == KIND_ARGUMENTS;
 }
 
 /* Bytes of what is scanned: where they begin, and how many of them have not gone. */
@@ -127,14 +125,11 @@ guard_channel_held(const struct channel *c)
 static int
 channel_put(struct channel *c, struct span text)
 {
-	struct answer_text said = { .kind = c->kind };
-
 	if (c->cut)
 		return 0;
-	memcpy(said.slot, c->run->slot, sizeof(said.slot));
 	if (!c->so_far.is)
-		guard_transcribe(c->g, &said, text);
-	if (c->kind == KIND_ARGUMENTS)
+		guard_transcribe(c->g, &c->of, text);
+	if (c->of.kind == KIND_ARGUMENTS)
 		json_place_walk(&c->place, text);
 	if (c->restore)
 		return restorer_feed(c->restore, text, &c->out);
@@ -151,7 +146,7 @@ channel_replace(struct channel *c, struct span with)
 	if (!with.p)
 		return ERR_NOMEM;
 	buf_init(&b, 0);
-	json_place_put(&b, &c->place, c->kind == KIND_ARGUMENTS, with);
+	json_place_put(&b, &c->place, c->of.kind == KIND_ARGUMENTS, with);
 	int err = buf_failed(&b) ? ERR_NOMEM : channel_put(c, buf_view(&b));
 	buf_free(&b);
 	return err;
@@ -166,9 +161,9 @@ take_finding(struct channel *c, const struct stream_piece *p, struct span text)
 
 	if (p->more)
 		return c->replaced ? 0 : channel_put(c, text);
-	if (guard_found(g, p->finding.entity, c->kind) && guard_judge(g, ANSWER_NEW))
+	if (guard_found(g, p->finding.entity, c->of.kind) && guard_judge(g, ANSWER_NEW))
 		return ERR_BAD_STATE;
-	if (c->kind == KIND_SIGNED) {
+	if (c->of.kind == KIND_SIGNED) {
 		if (!c->cut && guard_cuts_signed(g, p->finding.entity)) {
 			c->cut = true;
 			g->report.signed_dropped++;
@@ -201,7 +196,8 @@ take_within(struct channel *c, const struct stream_piece *p, const struct crossi
 
 	if (x->of->is == SPLIT_STAYS)
 		return same ? channel_put(c, p->text) : take_finding(c, p, p->text);
-	if (!same && guard_found(g, p->finding.entity, c->kind) && guard_judge(g, ANSWER_NEW))
+	if (!same && guard_found(g, p->finding.entity, c->of.kind) &&
+		guard_judge(g, ANSWER_NEW))
 		return ERR_BAD_STATE;
 	c->replaced = entity_in(&g->report.verdict.redact, p->finding.entity);
 	return c->replaced ? 0 : channel_put(c, span_cut(p->text, in, p->text.n));
@@ -217,7 +213,7 @@ take_joined(struct channel *c, const struct stream_piece *p)
 	struct crossing *x;
 	int err = 0;
 
-	while (!err && at < end && (x = guard_boundary_at(g, c->kind, at, end))) {
+	while (!err && at < end && (x = guard_boundary_at(g, c->of.kind, at, end))) {
 		struct stream_piece part = *p;
 		if (finding && x->start > at)
 			break; /* it began before, and what is left of the other goes */
@@ -260,7 +256,8 @@ take_rest(struct channel *c, const struct stream_piece *p)
 	if (p->kind != PIECE_FINDING || p->more)
 		return rest.text.n ? take_text(c, &rest, rest.text) : 0;
 	bool known = !rest.text.n && entity_in(&g->entities, p->finding.entity);
-	if (!known && guard_found(g, p->finding.entity, c->kind) && guard_judge(g, ANSWER_NEW))
+	if (!known && guard_found(g, p->finding.entity, c->of.kind) &&
+		guard_judge(g, ANSWER_NEW))
 		return ERR_BAD_STATE;
 	if (!rest.text.n)
 		return 0;
@@ -335,7 +332,7 @@ channel_run(struct channel *c, struct span text)
 	g->report.text_bytes += text.n;
 	c->seen += text.n;
 	c->fed += text.n;
-	g->boundary.total[c->kind] += text.n;
+	g->boundary.total[c->of.kind] += text.n;
 	if (c->scan)
 		err = channel_scan(c, text, false);
 	else
@@ -343,7 +340,7 @@ channel_run(struct channel *c, struct span text)
 	if (c->scan)
 		g->evasion |= detect_stream_evasion(c->scan);
 	if (c->restore)
-		guard_place_note(g, &(struct answer_text){ .kind = c->kind }, c->restore);
+		guard_place_note(g, &c->of, c->restore);
 	if (c->scan || c->restore)
 		g->report.held_of_bytes += text.n;
 	note_held(c);
@@ -390,7 +387,7 @@ restore_end(struct channel *c)
 	int err = c->restore ? restorer_end(c->restore, &c->out) : 0;
 
 	if (c->restore)
-		guard_restored(c->g, &(struct answer_text){ .kind = c->kind }, c->restore);
+		guard_restored(c->g, &c->of, c->restore);
 	restorer_free(&c->restore);
 	return err;
 }
@@ -407,7 +404,7 @@ guard_channel_finish(struct channel *c)
 		err = channel_scan(c, SPAN_LIT(""), true);
 	if (!err)
 		err = restore_end(c);
-	guard_restore_over(c->g, c->kind, c->run->slot);
+	guard_restore_over(c->g, c->of.kind, c->of.slot);
 	detect_stream_free(&c->scan);
 	restorer_free(&c->restore);
 	note_held(c);
@@ -469,7 +466,7 @@ enum guard_result
 guard_channel_feed(struct channel *c, struct span text)
 {
 	while (text.n && !c->g->failed) {
-		size_t n = c->kind == KIND_ARGUMENTS ? json_place_close(&c->came, text) : 0;
+		size_t n = c->of.kind == KIND_ARGUMENTS ? json_place_close(&c->came, text) : 0;
 		if (!channel_run(c, span_cut(text, 0, n ? n : text.n)) && n)
 			guard_channel_finish(c);
 		text = span_cut(text, n ? n : text.n, text.n);

@@ -72,8 +72,8 @@ guard_channel_say(struct channel *c, struct buf *out)
 static bool
 is_of(const struct channel *c, const struct answer_text *t)
 {
-	return !t->copy && t->text.n && t->kind == c->kind &&
-	       !memcmp(t->slot, c->run->slot, sizeof(t->slot));
+	return !t->copy && t->text.n && t->kind == c->of.kind &&
+	       !memcmp(t->slot, c->of.slot, sizeof(t->slot));
 }
 
 static bool
@@ -91,15 +91,15 @@ static bool
 another_begins(struct guard *g, const struct channel *c, const struct answer_document *d)
 {
 	for (size_t i = 0; i < d->ncalls; i++)
-		if (d->calls[i].slot[0] == c->run->slot[0])
+		if (d->calls[i].slot[0] == c->of.slot[0])
 			return true;
 	for (size_t i = 0; i < d->ninputs; i++)
-		if (d->inputs[i].slot[0] == c->run->slot[0])
+		if (d->inputs[i].slot[0] == c->of.slot[0])
 			return true;
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
-		if (!text_grows(t) || !t->text.n || t->slot[0] != c->run->slot[0] ||
-			(t->kind == c->kind && t->slot[1] == c->run->slot[1]))
+		if (!text_grows(t) || !t->text.n || t->slot[0] != c->of.slot[0] ||
+			(t->kind == c->of.kind && t->slot[1] == c->of.slot[1]))
 			continue;
 		const struct run *o = guard_run_find(g, t->kind, 0, t->slot);
 		if (!o || !o->channel || o->channel->last < c->last)
@@ -116,7 +116,7 @@ guard_turn_channels(struct guard *g, const struct answer_document *d, struct buf
 	struct channel *c;
 
 	LIST_FOREACH (c, &g->channels, all) {
-		if (!kind_is_shown(c->kind) || c->so_far.is || !guard_channel_held(c) ||
+		if (!kind_is_shown(c->of.kind) || c->so_far.is || !guard_channel_held(c) ||
 			is_said(c, d) || !another_begins(g, c, d))
 			continue;
 		if (guard_channel_let_go(c) || guard_channel_say(c, out))
@@ -135,7 +135,7 @@ guard_end_channels(struct guard *g, const struct answer_document *d, struct buf 
 
 	for (c = LIST_FIRST(&g->channels); c && !g->failed; c = next) {
 		next = LIST_NEXT(c, all);
-		if (d && (!answer_ends(d, c->run->slot) || is_said(c, d)))
+		if (d && (!answer_ends(d, c->of.slot) || is_said(c, d)))
 			continue;
 		ended = true;
 		bool said = c->so_far.is && !guard_channel_held(c);
@@ -258,7 +258,7 @@ guard_drop_ended(struct guard *g, const struct answer_document *d)
 
 	for (c = LIST_FIRST(&g->channels); c; c = next) {
 		next = LIST_NEXT(c, all);
-		if (answer_ends(d, c->run->slot))
+		if (answer_ends(d, c->of.slot))
 			guard_channel_over(c);
 	}
 }

@@ -56,7 +56,7 @@ struct channel {
 	LIST_ENTRY(channel) all;
 	struct guard *g;
 	struct run *run;
-	enum answer_kind kind; /* of it */
+	struct answer_text of; /* a text of it: its kind and numbers */
 	struct detect_stream *scan;
 	struct restorer *restore;
 	struct buf out;		       /* what may go */
@@ -151,8 +151,8 @@ struct guard {
 	 * is a part of, empty for all parts but the first; p NULL: it is whole. NULL: all
 	 * are. */
 	const struct span *wholes;
-	/* guard_place.c: where in a URL texts end that others go on from; NULL: nothing is put
-	 * back */
+	/* guard_restore.c: where in a URL texts end that others go on from; NULL: nothing is
+	 * put back */
 	struct places {
 		struct url_place grown[KIND_OTHER], again[KIND_OTHER]; /* by kind */
 		unsigned split; /* kinds, a bit each, of which a text began in one */
@@ -164,7 +164,8 @@ struct guard {
 	} members;
 	struct event_queue { /* guard_queue.c */
 		STAILQ_HEAD(, event) events;
-		size_t bytes;
+		size_t bytes;	   /* of their frames, */
+		size_t held_bytes; /* and of all that was read of them */
 	} queues[QUEUES];
 	struct event *spare; /* memory of one that is done with */
 	/* guard_end.c: what says that the stream is whole; by choice, a bit each. */
@@ -308,11 +309,9 @@ void guard_restored(struct guard *g, const struct answer_text *t, const struct r
 enum guard_result guard_put_back(
 	struct guard *g, const struct answer_text *t, struct span text, struct span *out);
 
-/* guard_place.c. An event begins: what it says again is of it alone. */
+/* An event begins: what it says again is of it alone. */
 void guard_place_event(struct guard *g);
-/* Before a text, a channel's or another, is put back; */
-void guard_place_begin(struct guard *g, const struct answer_text *t, struct restorer *r);
-/* and after it, or a piece of it. */
+/* After a text, or a piece of it, was put back: where in a URL that ends. */
 void guard_place_note(struct guard *g, const struct answer_text *t, const struct restorer *r);
 
 /* guard_known.c: remembers a value that was replaced, where the answer is a stream; */

@@ -80,6 +80,7 @@ drain(struct guard *g, size_t queue, bool all, struct buf *out)
 		(all || stages[queue].may_go(g, e))) {
 		STAILQ_REMOVE_HEAD(&q->events, all);
 		q->bytes -= e->bytes;
+		q->held_bytes -= e->work.used_bytes;
 		pass(g, e, queue + 1, out);
 	}
 	return g->failed;
@@ -101,6 +102,7 @@ pass(struct guard *g, struct event *e, size_t from, struct buf *out)
 		e->waits = true;
 		STAILQ_INSERT_TAIL(&g->queues[i].events, e, all);
 		g->queues[i].bytes += e->bytes;
+		g->queues[i].held_bytes += e->work.used_bytes;
 		return drain(g, i, false, out);
 	}
 	if (!g->failed)
@@ -131,12 +133,12 @@ guard_queue_end(struct guard *g, struct buf *out)
 }
 
 size_t
-guard_queue_bytes(const struct guard *g)
+guard_queue_held(const struct guard *g)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < QUEUES; i++)
-		n += g->queues[i].bytes;
+		n += g->queues[i].held_bytes;
 	return n;
 }
 

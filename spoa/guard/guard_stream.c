@@ -36,8 +36,9 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 	if (!d->nseals)
 		return g->failed;
 	LIST_FOREACH (c, &g->channels, all)
-		if (c->kind == KIND_SIGNED && !memcmp(c->run->slot, d->seals[0].slot,
-						      ANSWER_NUMBERS * sizeof(c->run->slot[0])))
+		if (c->of.kind == KIND_SIGNED &&
+			!memcmp(c->of.slot, d->seals[0].slot,
+				ANSWER_NUMBERS * sizeof(c->of.slot[0])))
 			break;
 	if (!c || guard_channel_finish(c) || guard_channel_say(c, out))
 		return g->failed;

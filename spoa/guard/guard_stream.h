@@ -80,7 +80,7 @@ enum { QUEUE_MOST = 64 << 10 }; /* bytes of events that wait in one */
 enum guard_result guard_queue_pass(struct guard *g, const struct frame *f, struct buf *out);
 /* Nothing more comes, or nothing that may be read: all that waits goes. */
 enum guard_result guard_queue_end(struct guard *g, struct buf *out);
-size_t guard_queue_bytes(const struct guard *g);
+size_t guard_queue_held(const struct guard *g);
 void guard_queue_free(struct guard *g);
 /* guard_stream.c: what is in the event, or frame, into *e; it goes. What may not be read ends
  * the stream, and what waits goes before. */
