@@ -415,7 +415,8 @@ TEXTS_OBJ := $(B)/tests/bench/detect_texts.o
 
 $(B)/bench/detect: tests/bench/detect.c $(TEXTS_OBJ) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) $(ALL_LIBS) \
+		$(patsubst %,-Wl$(comma)--wrap=%,words_rejectable word_unknown eights_end eights_begin)
 
 # What the detectors find, a line a source: tests/data/findings.txt holds them.
 # (the rule is that of the tests, below)

@@ -17,7 +17,8 @@
 #include "bench/detect_texts.h"
 #include "detect/disguise/evade.h"
 #include "detect/engine.h"
-#include "detect/names/names.h"
+#include "detect/names/names_eights.h"
+#include "detect/names/names_run.h"
 #include "detect/stream/stream.h"
 #include "inject/inject.h"
 
@@ -85,6 +86,58 @@ stage_names(struct bench *b, struct span text)
 {
 	b->scratch->n = 0;
 	names_scan(b->rules, b->scratch, text, NULL);
+}
+
+/* The same without one of its early rejects: the linker asks here (--wrap). What it finds is
+ * the same, what it takes longer is their gain. */
+static bool no_reject, no_eights;
+
+bool __real_words_rejectable(const struct names_sweep *w);
+bool __wrap_words_rejectable(const struct names_sweep *w);
+bool
+__wrap_words_rejectable(const struct names_sweep *w)
+{
+	return !no_reject && __real_words_rejectable(w);
+}
+
+size_t __real_word_unknown(const struct names_sweep *w, size_t at);
+size_t __wrap_word_unknown(const struct names_sweep *w, size_t at);
+size_t
+__wrap_word_unknown(const struct names_sweep *w, size_t at)
+{
+	return no_reject ? 0 : __real_word_unknown(w, at);
+}
+
+bool __real_eights_end(const struct eights *s, struct span text);
+bool __wrap_eights_end(const struct eights *s, struct span text);
+bool
+__wrap_eights_end(const struct eights *s, struct span text)
+{
+	return no_eights || __real_eights_end(s, text);
+}
+
+bool __real_eights_begin(const struct eights *s, struct span text);
+bool __wrap_eights_begin(const struct eights *s, struct span text);
+bool
+__wrap_eights_begin(const struct eights *s, struct span text)
+{
+	return no_eights || __real_eights_begin(s, text);
+}
+
+static void
+stage_no_reject(struct bench *b, struct span text)
+{
+	no_reject = true;
+	stage_names(b, text);
+	no_reject = false;
+}
+
+static void
+stage_no_eights(struct bench *b, struct span text)
+{
+	no_eights = true;
+	stage_names(b, text);
+	no_eights = false;
 }
 
 /* All stages and the resolution of overlaps: what a caller pays. */
@@ -156,12 +209,14 @@ static const struct stage {
 	{ "rules", stage_rules, false },
 	{ "evade", stage_evade, false },
 	{ "names", stage_names, false },
+	{ "-reject", stage_no_reject, false },
+	{ "-eights", stage_no_eights, false },
 	{ "scan", stage_scan, false },
 	{ "stream", stage_stream, false },
 	{ "inject", stage_inject, false },
 	{ "PCRE2", stage_pcre2, true },
 };
-enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 4, PCRE2 = 7 };
+enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 6, PCRE2 = 9 };
 
 /* ---- measuring ---- */
 
