@@ -117,6 +117,12 @@ inside_uuid(const struct candidate *c)
 	return at >= c->end;
 }
 
+bool
+one_digit_repeated(const char *digits, size_t n)
+{
+	return n > 1 && !memcmp(digits, digits + 1, n - 1);
+}
+
 size_t
 digits_of(const struct candidate *c, char *to, size_t cap)
 {

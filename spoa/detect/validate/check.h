@@ -140,6 +140,8 @@ size_t decode64(struct span s, unsigned char *to, size_t cap);
 bool inside_uuid(const struct candidate *c);
 /* The digits of [start, end) into to[cap]; the number of them, also beyond cap. */
 size_t digits_of(const struct candidate *c, char *to, size_t cap);
+/* Nobody's number. */
+bool one_digit_repeated(const char *digits, size_t n);
 
 /* How far check_curl looks for its word before a match: no other validator reads more
  * than a word there. */

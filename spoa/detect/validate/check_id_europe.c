@@ -81,12 +81,6 @@ check_de_document(struct candidate *c)
 	return sum_chars(c, v, 9) ? CHECK_SHAPE : CHECK_NO;
 }
 
-static unsigned
-cross_sum(unsigned v)
-{
-	return v / 10 + v % 10;
-}
-
 /* VKVV section 2: the letter as two digits, weights 2 1 2 5 7 1 2 1 2 1 2 1, sum of the
  * products' digits mod 10. */
 enum check_result
@@ -108,8 +102,10 @@ check_de_rvnr(struct candidate *c)
 	unsigned day = sum_two(d + 2) % 50;
 	if (!sum_date(0, sum_two(d + 4), day))
 		return CHECK_NO;
-	for (size_t i = 0; i < 12; i++)
-		sum += cross_sum((unsigned)(d[i] - '0') * weights[i]);
+	for (size_t i = 0; i < 12; i++) {
+		unsigned x = (unsigned)(d[i] - '0') * weights[i];
+		sum += x / 10 + x % 10;
+	}
 	return valid_if(sum % 10 == (unsigned)(v[11] - '0'));
 }
 

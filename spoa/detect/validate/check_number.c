@@ -32,15 +32,6 @@ is_issued(const char *digits, size_t n)
 	return false;
 }
 
-static bool
-one_digit_repeated(const char *digits, size_t n)
-{
-	for (size_t i = 1; i < n; i++)
-		if (digits[i] != digits[0])
-			return false;
-	return true;
-}
-
 /* The pattern gives the longest run of groups; the card is the longest number
  * that ends at a group and checks ("4716 3791 4202 1968 123": the CVV stays out). */
 enum check_result

@@ -3,7 +3,7 @@
  * national shapes are only shapes, and need a word next to them that says phone.
  * The pattern has found digits with separators, perhaps an extension. */
 #include "base/ascii.h"
-#include "detect/validate/check.h"
+#include "detect/validate/check_sum.h"
 
 /* policies/detectors/phone_codes.txt. */
 struct country {
@@ -56,16 +56,6 @@ read_number(struct span s)
 	return r;
 }
 
-static unsigned
-digits_value(const char *digits, size_t n)
-{
-	unsigned v = 0;
-
-	for (size_t i = 0; i < n; i++)
-		v = v * 10 + (unsigned)(digits[i] - '0');
-	return v;
-}
-
 /* NANP: NXX NXX XXXX, N is 2 to 9; area codes N11 and N9X are not assigned. */
 static bool
 is_nanp(const char *d)
@@ -78,7 +68,7 @@ static bool
 is_international(const char *d, size_t n)
 {
 	for (size_t k = 1; k <= 3 && k < n; k++) {
-		unsigned code = digits_value(d, k);
+		uint64_t code = sum_number(d, k);
 		for (size_t i = 0; i < COUNT_OF(countries); i++) {
 			if (countries[i].code != code)
 				continue;
@@ -99,12 +89,6 @@ is_year(const char *d)
 	return !memcmp(d, "19", 2) || !memcmp(d, "20", 2);
 }
 
-static bool
-is_compact_date(const char *d)
-{
-	return is_year(d) && digits_value(d + 4, 2) - 1 < 12 && digits_value(d + 6, 2) - 1 < 31;
-}
-
 /* Dates, spans of years, dotted quads: digits in groups that are no telephone. */
 static bool
 is_something_else(const struct number *r)
@@ -114,39 +98,22 @@ is_something_else(const struct number *r)
 
 	/* A date, perhaps with the hour after it. */
 	if (r->groups >= 3 && g[0] == 4 && g[1] == 2 && g[2] == 2 && is_year(d) &&
-		digits_value(d + 4, 2) <= 12 && digits_value(d + 6, 2) <= 31)
+		sum_number(d + 4, 2) <= 12 && sum_number(d + 6, 2) <= 31)
 		return true;
 	if (r->groups >= 3 && g[0] <= 2 && g[1] <= 2 && g[2] == 4 && is_year(d + g[0] + g[1]) &&
-		digits_value(d, g[0]) <= 31 && digits_value(d + g[0], g[1]) <= 31)
+		sum_number(d, g[0]) <= 31 && sum_number(d + g[0], g[1]) <= 31)
 		return true;
 	if (r->parens && g[0] == 4 && is_year(d)) /* a citation: (2019) 575-607 */
 		return true;
 	if (r->dots && r->groups == 2 && !r->parens)
 		return true;			      /* a decimal fraction */
 	if (r->groups == 2 && g[0] == 4 && g[1] == 4) /* 1870-1930 */
-		return digits_value(d, 4) - 1000 < 1100 && digits_value(d + 4, 4) - 1000 < 1100;
+		return sum_number(d, 4) - 1000 < 1100 && sum_number(d + 4, 4) - 1000 < 1100;
 	if (r->groups == 3 && g[0] == 3 && g[1] == 2 && g[2] == 4)
 		return true; /* a social security number's shape */
 	if (r->groups == 4 && r->dots && g[0] <= 3 && g[1] <= 3 && g[2] <= 3 && g[3] <= 3)
-		return digits_value(d, g[0]) <= 255 && digits_value(d + g[0], g[1]) <= 255;
+		return sum_number(d, g[0]) <= 255 && sum_number(d + g[0], g[1]) <= 255;
 	return false;
-}
-
-/* 18:43: the last group is an hour. */
-static bool
-before_minutes(const struct candidate *c)
-{
-	return c->end + 1 < c->text.n && c->text.p[c->end] == ':' &&
-	       is_digit(c->text.p[c->end + 1]);
-}
-
-static bool
-one_digit_repeats(const struct number *r)
-{
-	for (size_t i = 1; i < r->n; i++)
-		if (r->digits[i] != r->digits[0])
-			return false;
-	return true;
 }
 
 static enum check_result
@@ -164,9 +131,12 @@ check_phone(struct candidate *c)
 	const char *d = r.digits;
 	size_t n = r.n;
 
-	if (n < 7 || n > 17 || one_digit_repeats(&r) || inside_uuid(c))
+	if (n < 7 || n > 17 || one_digit_repeated(d, n) || inside_uuid(c))
 		return CHECK_NO;
-	if (!r.plus && (is_something_else(&r) || before_minutes(c)))
+	/* 18:43: the last group is an hour. */
+	bool hour = c->end + 1 < c->text.n && c->text.p[c->end] == ':' &&
+		    is_digit(c->text.p[c->end + 1]);
+	if (!r.plus && (hour || is_something_else(&r)))
 		return CHECK_NO;
 	if (r.plus)
 		return is_international(d, n) ? CHECK_VALID : weak_phone(c, 0.4f);
@@ -188,7 +158,10 @@ check_phone(struct candidate *c)
 	/* Nobody has the number 123-456-7890, but it is meant as one. */
 	if (n == 10 && grouped)
 		return weak_phone(c, 0.5f);
-	if (n > 15 || (r.groups == 1 && n == 8 && is_compact_date(d)) ||
+	/* 20240115 */
+	if (n > 15 ||
+		(r.groups == 1 && n == 8 && is_year(d) && sum_two(d + 4) - 1 < 12 &&
+			sum_two(d + 6) - 1 < 31) ||
 		(r.groups == 1 && n <= 9 && !memcmp(d + n - 3, "000", 3)))
 		return CHECK_NO;
 	/* A trunk zero and several groups, as most of Europe and Asia write it. */

@@ -325,15 +325,6 @@ check_bearer(struct candidate *c)
 	return entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
 }
 
-static bool
-has_digit(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (is_digit(s.p[i]))
-			return true;
-	return false;
-}
-
 /* Whether "curl" comes before on the line, which a backslash at its end continues. */
 static bool
 after_curl(const struct candidate *c)
@@ -366,20 +357,15 @@ check_curl(struct candidate *c)
 	struct span password = span_trim(span_cut(s, colon + 1, s.n), "\"'{}");
 	if (user.n && value_is_template(user))
 		return CHECK_NO;
+	bool digit = false;
+	for (size_t i = 0; i < user.n; i++)
+		digit |= is_digit(user.p[i]);
 	/* "token:": all of it is the user. */
-	if (password.n == 0 && !(user.n >= 8 && has_digit(user)))
+	if (password.n == 0 && !(user.n >= 8 && digit))
 		return CHECK_NO;
 	if (password.n && (password.n < 6 || no_password(password)))
 		return CHECK_NO;
 	return after_curl(c) ? CHECK_SHAPE : CHECK_NO;
-}
-
-/* tls.crt, ca.crt, tls.ca: a certificate's, which is public. */
-static bool
-names_certificate(struct span name)
-{
-	name = span_trim(name, " \t\"'");
-	return span_ends(name, SPAN_LIT(".crt")) || span_ends(name, SPAN_LIT(".ca"));
 }
 
 /* The data of a Kubernetes Secret, a line or a JSON member each: one value that is
@@ -392,12 +378,13 @@ check_k8s(struct candidate *c)
 	while (rest.p) {
 		struct span line = span_next(&rest, '\n');
 		size_t colon = span_chr(line, ':');
+		struct span name = span_trim(span_cut(line, 0, colon), " \t\"'");
 		struct span value =
 			span_trim(span_cut(line, colon < line.n ? colon + 1 : line.n, line.n),
 				" \t\r\"',|>");
-		if (value.n >= 4 && !no_password(value) &&
-			!names_certificate(span_cut(line, 0, colon)) &&
-			!value_is_public_pem(value))
+		/* tls.crt, ca.crt, tls.ca: a certificate's, which is public. */
+		if (value.n >= 4 && !no_password(value) && !span_ends(name, SPAN_LIT(".crt")) &&
+			!span_ends(name, SPAN_LIT(".ca")) && !value_is_public_pem(value))
 			return CHECK_SHAPE;
 	}
 	return CHECK_NO;

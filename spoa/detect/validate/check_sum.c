@@ -9,12 +9,7 @@
 bool
 sum_digits(const struct candidate *c, char *d, size_t n)
 {
-	if (digits_of(c, d, n) != n || inside_uuid(c))
-		return false;
-	for (size_t i = 1; i < n; i++)
-		if (d[i] != d[0])
-			return true;
-	return false; /* one digit repeated: nobody's number */
+	return digits_of(c, d, n) == n && !inside_uuid(c) && !one_digit_repeated(d, n);
 }
 
 bool
