@@ -1,4 +1,4 @@
--- wrk's side: one chat request of 2,048 bytes of plain English, always the same,
+-- wrk's side: one chat request of 2,048 bytes (BYTES) of plain English, always the same,
 -- with the token in TOKEN; at the end one line that tests/bench/run reads.
 local text = [[
 The harbour master kept two books. In the first he wrote what the ships said they carried, and in the
@@ -23,7 +23,9 @@ local head = '{"model":"gpt-4o-mini","temperature":0.2,"max_tokens":300,"message
 	'{"role":"user","content":"'
 local tail = '"}]}'
 local words = text:gsub("%s+", " ")
-local room = 2048 - #head - #tail
+local bytes = tonumber(os.getenv("BYTES") or "2048")
+local room = bytes - #head - #tail
+words = words:rep(math.floor(bytes / 2048), " ")
 while #words < room do
 	words = words .. " And please keep it short."
 end

@@ -145,6 +145,19 @@ response_fields(struct exchange *x)
 }
 
 static void
+sent(struct exchange *x)
+{
+	(void)x;
+}
+
+static void
+heard(struct exchange *x, bool streamed)
+{
+	(void)x;
+	(void)streamed;
+}
+
+static void
 finished(struct mail *m, void *consumer)
 {
 	struct exchange *x = CONTAINER_OF(m, struct exchange, mail);
@@ -174,6 +187,8 @@ static const struct relay_gate_ops nothing = {
 	.body = body,
 	.refuse = refuse,
 	.response_fields = response_fields,
+	.sent = sent,
+	.heard = heard,
 	.finish = finish,
 };
 
