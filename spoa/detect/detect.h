@@ -51,5 +51,10 @@ void detect_used_free(struct detect_used **u);
  * live in the arena. */
 int detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt, struct arena *a, struct findings *out);
+/* Whether nothing at all is found in a word that others say again and again: a model, why an
+ * answer ended. The last short ones in which nothing was found are remembered, and stay in the
+ * scratch. */
+bool detect_is_clean(const struct detect_rules *r, struct detect_scratch *s, struct span word,
+	struct arena *a);
 
 #endif

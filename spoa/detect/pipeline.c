@@ -172,3 +172,22 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 		out->evasion |= (out->v[i].flags & FINDING_EVASION) != 0;
 	return 0;
 }
+
+bool
+detect_is_clean(const struct detect_rules *r, struct detect_scratch *s, struct span word,
+	struct arena *a)
+{
+	struct findings found;
+
+	for (size_t i = 0; i < COUNT_OF(s->clean); i++)
+		if (s->clean[i].n && span_eq(word, span_of(s->clean[i].p, s->clean[i].n)))
+			return true;
+	if (detect_scan(r, s, word, NULL, a, &found) || found.n)
+		return false;
+	if (word.n <= sizeof(s->clean[0].p)) {
+		unsigned i = s->next_clean++ % COUNT_OF(s->clean);
+		memcpy(s->clean[i].p, word.p, word.n);
+		s->clean[i].n = word.n;
+	}
+	return true;
+}

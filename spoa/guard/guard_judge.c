@@ -314,12 +314,7 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 static void
 note_word(struct guard *g, char *to, size_t size, struct span word)
 {
-	const struct detect_options all = { 0 };
-	struct findings found = { 0 };
-
-	if (g->plan.rules &&
-		(detect_scan(g->plan.rules, g->plan.scratch, word, &all, &g->work, &found) ||
-			found.n))
+	if (g->plan.rules && !detect_is_clean(g->plan.rules, g->plan.scratch, word, &g->work))
 		word = SPAN_LIT("<redacted>");
 	size_t n = word.n < size - 1 ? word.n : size - 1;
 

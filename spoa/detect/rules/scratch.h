@@ -48,6 +48,11 @@ struct detect_scratch {
 	struct known_names *known;  /* of the parts before, and more of this one; NULL */
 	struct evade *evade;	    /* disguise/evade.c's own; NULL until it is needed */
 	bool evasion;		    /* the text hides something */
+	struct {
+		char p[48];
+		size_t n;
+	} clean[4]; /* detect_is_clean() */
+	unsigned next_clean;
 	bool first_only, found_one; /* one candidate is enough: scratch_keep() ends the scan */
 };
 
