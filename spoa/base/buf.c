@@ -40,6 +40,23 @@ buf_clear(struct buf *b)
 	b->failed = false;
 }
 
+void
+buf_move(struct buf *to, struct buf *from)
+{
+	size_t cap = to->cap;
+
+	if (to->n || to->failed || from->failed || (cap && from->n > cap)) {
+		buf_span(to, buf_view(from));
+		to->failed |= from->failed;
+	} else {
+		buf_free(to);
+		*to = *from;
+		to->cap = cap;
+		buf_init(from, from->cap);
+	}
+	buf_free(from);
+}
+
 char *
 buf_reserve(struct buf *b, size_t n)
 {

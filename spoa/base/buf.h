@@ -34,6 +34,8 @@ void buf_putc(struct buf *b, char c);
 void buf_span(struct buf *b, struct span s);
 void buf_str(struct buf *b, const char *s);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *fmt, ...);
+/* Appends what is in `from`, which is empty then: where `to` was, it takes over the memory. */
+void buf_move(struct buf *to, struct buf *from);
 /* In decimal. */
 void buf_int(struct buf *b, int64_t v);
 /* Drops n live bytes at the front. */

@@ -70,6 +70,10 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 	n += drop_seals(d, gone, ngone, &splices[n]);
 	if (guard_inspects(g))
 		n += guard_withhold(d, splices + n);
+	if (!n && raw.n == g->body.n) {
+		buf_move(out, &g->body);
+		return buf_failed(out) ? guard_no_memory(g) : g->failed;
+	}
 	return splice_apply(raw, splices, n, out) ? guard_no_memory(g) : g->failed;
 }
 

@@ -434,8 +434,7 @@ read_back(void *arg)
 	if (c->reading.late) {
 		request_timeout(c);
 	} else {
-		buf_span(body_goes_to(c, &from), buf_view(&c->reading.out));
-		buf_free(&c->reading.out);
+		buf_move(body_goes_to(c, &from), &c->reading.out);
 		body_passes(u, from, c->reading.err);
 	}
 	if (c->up == u) {

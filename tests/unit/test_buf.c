@@ -150,6 +150,47 @@ each_byte_of_a_json_text_is_escaped(void **state)
 			}
 }
 
+static void
+what_is_moved_is_appended_within_the_cap(void **state)
+{
+	static const struct {
+		size_t cap, there, gone,
+			more; /* bytes: of `to`; dropped in front of `from`; in it */
+		bool refused, takes_over;
+	} rows[] = {
+		{ 0, 0, 0, 300, false, true },
+		{ 300, 0, 2, 298, false, true },
+		{ 299, 0, 0, 300, true, false },
+		{ 300, 1, 1, 299, false, false },
+		{ 299, 1, 0, 299, true, false },
+		{ 0, 5, 0, 0, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct buf to, from, want;
+		buf_init(&to, rows[i].cap);
+		buf_init(&from, 0);
+		buf_init(&want, 0);
+		for (size_t k = 0; k < rows[i].there; k++)
+			buf_putc(&to, 'a');
+		for (size_t k = 0; k < rows[i].gone + rows[i].more; k++)
+			buf_putc(&from, (char)('b' + k % 20));
+		buf_consume(&from, rows[i].gone);
+		buf_span(&want, buf_view(&to));
+		if (!rows[i].refused)
+			buf_span(&want, buf_view(&from));
+		const char *was = from.p;
+		buf_move(&to, &from);
+		assert_int_equal(buf_failed(&to), rows[i].refused);
+		assert_int_equal(to.cap, rows[i].cap);
+		assert_int_equal(to.p == was, rows[i].takes_over);
+		assert_true(from.n == 0 && !from.p && span_eq(buf_view(&to), buf_view(&want)));
+		buf_free(&to);
+		buf_free(&want);
+	}
+}
+
 int
 main(void)
 {
@@ -158,6 +199,7 @@ main(void)
 		cmocka_unit_test(formatted_text_at_every_room),
 		cmocka_unit_test(room_is_given_back_empty),
 		cmocka_unit_test(a_cap_latches),
+		cmocka_unit_test(what_is_moved_is_appended_within_the_cap),
 		cmocka_unit_test(each_byte_of_a_json_text_is_escaped),
 	};
 
