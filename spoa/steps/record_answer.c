@@ -57,8 +57,11 @@ put_shadow(const struct request *r, const struct guard_report *a, struct buf *b)
 		differs[n++] = "decision";
 	if (strcmp(mine->rule ? mine->rule->name : "", its->rule ? its->rule->name : "") != 0)
 		differs[n++] = "rule";
-	if (memcmp(&mine->redact, &its->redact, sizeof(mine->redact)) ||
-		memcmp(mine->with, its->with, sizeof(mine->with)))
+	/* styles are there for what is redacted */
+	bool other = memcmp(&mine->redact, &its->redact, sizeof(mine->redact)) != 0;
+	for (size_t e = 0; e < DETECT_ENTITIES_MAX && !other; e++)
+		other = entity_in(&mine->redact, e) && mine->with[e] != its->with[e];
+	if (other)
 		differs[n++] = "redactions";
 	bool tags = mine->ntags != its->ntags;
 	for (size_t i = 0; i < its->ntags && !tags; i++)

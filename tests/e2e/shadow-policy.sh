@@ -26,7 +26,7 @@ unlike "and differs in nothing" "$(last)" '"differs"'
 # Its rules on answers are asked about those that are inspected.
 rule() { sed -i "s/^rules:/&\n  - {name: $2, phase: response, when: 'route.name == \"chat\" \&\& \"$3\" in response.entities', $4}/" "$D/policy/$1.yaml"; }
 rule policy out-mail EMAIL_ADDRESS 'redact: {entities: EMAIL_ADDRESS}'
-rule next out-mail EMAIL_ADDRESS 'redact: {entities: EMAIL_ADDRESS}'
+rule next out-mail EMAIL_ADDRESS 'redact: {entities: EMAIL_ADDRESS, with: remove}'
 rule next out-card CREDIT_CARD 'deny: true'
 checked=$("$build/tollgate" reload -c "$D/tollgate.yaml" 2>&1)
 like "both are taken" "$checked" 'done|reloaded|in force'
@@ -42,4 +42,6 @@ is "what it says of an answer is recorded" "$(jq -c '[.decision,.rule,.differs]'
 like "and not obeyed" "$body" 'DONE'
 say 'all is well'
 is "where both say the same nothing differs" "$(jq -c '[.decision,.differs]' <<<"$said")" '["permit",null]'
+say 'to jane.doe@example.org it goes'
+is "another style is another redaction" "$(jq -c .differs <<<"$said")" '["redactions"]'
 exit $failed
