@@ -87,7 +87,7 @@ void offload_step(struct request *r);
 bool offload_leaves(const struct request *r);
 /* On a helper thread: nobody waits for what the step finds out. */
 bool offload_pointless(const struct request *r);
-/* turn.c: a step's turn is over after 10 ms, looked at every 32 KB of work; the step goes on
+/* A step's turn is over after 10 ms, looked at every 32 KB of work; the step goes on
  * in a later turn of the loop. On a helper thread it is over when the work is pointless. */
 struct turn {
 	uint64_t began_us;
@@ -125,5 +125,20 @@ void request_unhold_work(struct request *r);
 void request_denial(struct request *r, struct exchange_denial *out);
 /* "x-tollgate-…: …\r\n" lines for the edge to turn into variables. */
 struct span request_fields(struct request *r);
+
+/* vars.c: the variables of a verdict (prefix txn.tollgate.), one table for both ways they
+ * travel: SPOP actions, and response header fields from the relay. */
+enum { VARS_MAX = 32 };
+
+struct var {
+	const char *name;  /* of the variable */
+	const char *field; /* x-tollgate-FIELD; NULL: not sent that way */
+	bool is_int;
+	int64_t i;
+	struct span s; /* printable, within CAP_VAR_BYTES; `error` within CAP_ERROR_BYTES */
+};
+
+/* In order of importance: what does not fit an ACK is dropped from the end. */
+size_t request_vars(struct request *r, struct var out[VARS_MAX]);
 
 #endif

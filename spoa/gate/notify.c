@@ -6,7 +6,6 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "gate/exchange.h"
-#include "gate/vars.h"
 
 static struct span
 text_arg(const struct spop_message *m, const char *name)

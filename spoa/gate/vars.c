@@ -1,8 +1,6 @@
 /* From a decided request to variables. Text is made printable and cut: a header
  * or a claim may hold anything, HAProxy's log and headers may not. On the relay's side the
  * denial and x-tollgate-* fields, which HAProxy turns into the same variables. */
-#include "gate/vars.h"
-
 #include "base/caps.h"
 #include "base/clock.h"
 #include "gate/exchange.h"
