@@ -108,7 +108,7 @@ input=$(key new --person ina --limits 'input_tokens=1000/1h,output_tokens=120/da
 synced
 ask "$input" "${chat/50/100}"
 is "tokens of answers alone" "$status" 200
-ask "$input" "${chat/50/119}"
+ask "$input" "${chat/50/120}"
 like "and which limit" "$status $body" '^429 .*key-limit-2'
 # One that is under way takes the room until its end, on a route that would go direct too.
 once=$(key new --person una --limits 'concurrent=1')

@@ -8,7 +8,6 @@
 #include "detect/validate/check.h"
 
 enum { GROUPS_MAX = 40, GAP_MAX = 8, GAP_TAGS = 48, DIGITS_MAX = 64 };
-enum { LEAST = 8, MOST = 19 }; /* digits of a number that is looked for */
 
 struct groups {
 	size_t start[GROUPS_MAX], end[GROUPS_MAX];
@@ -189,7 +188,7 @@ groups_of_four(const struct groups *g, size_t n)
 }
 
 /* clang-format off */
-static const bool columns[256] = {
+const bool groups_columns[256] = {
 	['\t'] = true, ['|'] = true, [','] = true, [';'] = true, ['\n'] = true, [':'] = true,
 	['"'] = true, ['\''] = true, ['`'] = true, ['['] = true, ['{'] = true,
 };
@@ -211,20 +210,15 @@ cut_groups(const struct heuristic *l, struct groups *g)
 		n = 3; /* a telephone number: (212) 555-0143 */
 	g->n = n;
 	g->digits = 0;
+	g->odd = g->column = false;
 	for (size_t k = 0; k < n; k++)
 		g->digits += group_len(g, k);
-}
-
-static void
-judge_gaps(const struct heuristic *l, struct groups *g)
-{
-	g->odd = g->column = false;
-	for (size_t k = 0; k + 1 < g->n; k++) {
+	for (size_t k = 0; k + 1 < n; k++) {
 		struct span gap = span_cut(l->t, g->end[k], g->start[k + 1]);
 		g->odd |= !is_plain(g->sep[k], gap);
 		g->column |= g->sep[k] == '|';
 		for (size_t i = 0; i < gap.n; i++)
-			g->column |= columns[(unsigned char)gap.p[i]];
+			g->column |= groups_columns[(unsigned char)gap.p[i]];
 	}
 }
 
@@ -317,7 +311,7 @@ in_prose(const struct heuristic *l, const struct groups *g)
 static bool
 may_be_card(const struct heuristic *l, const struct groups *g)
 {
-	return g->digits >= 13 && strchr("3456", l->t.p[g->start[0]]) &&
+	return g->digits >= 13 && g->digits <= 19 && strchr("3456", l->t.p[g->start[0]]) &&
 	       groups_luhn(l, g, g->n);
 }
 
@@ -326,6 +320,8 @@ edit_groups(struct heuristic *l, const struct groups *g)
 {
 	bool plus = g->start[0] > 0 && byte_at(l, g->start[0] - 1) == '+';
 
+	if (g->n < 2)
+		return;
 	if (may_be_card(l, g)) {
 		bool printed = printed_groups(g);
 		if (!g->odd && printed && group_len(g, 0) == 4)
@@ -342,12 +338,12 @@ edit_groups(struct heuristic *l, const struct groups *g)
 	unsigned named = g->column ? EDIT_NAMED : 0;
 	if (g->n == 3 && group_len(g, 0) == 3 && group_len(g, 1) == 2 && group_len(g, 2) == 4)
 		read_as(l, g, g->n, "-", named);
-	else if (plus && g->digits <= 15)
+	else if (plus && g->digits >= 8 && g->digits <= 15)
 		read_as(l, g, g->n, " ", named);
 	else if (g->n == 3 && group_len(g, 0) == 3 && group_len(g, 1) == 3 &&
 		 group_len(g, 2) == 4)
 		read_as(l, g, g->n, "-", EDIT_NAMED);
-	else if (g->digits >= 9 && !g->column && g->sep[0] != '<' &&
+	else if (g->digits >= 9 && g->digits <= 19 && !g->column && g->sep[0] != '<' &&
 		 (g->n > 2 || strchr("/_.*#~\\-", g->sep[0])))
 		read_as(l, g, g->n, "", EDIT_NAMED);
 }
@@ -411,70 +407,7 @@ groups_of(struct heuristic *l, size_t i)
 	size_t all = g.n;
 	cut_groups(l, &g);
 	l->group_end = !g.n ? i : g.n < all ? g.start[g.n - 1] : g.end[g.n - 1];
-	if (g.n < 2 || g.digits < LEAST || g.digits > MOST)
-		return;
-	judge_gaps(l, &g);
 	edit_groups(l, &g);
-}
-
-/* The look at sixty-four bytes. */
-struct ahead {
-	const char *p;
-	uint64_t digit, alnum, gap;
-};
-
-static struct ahead
-look_ahead(const struct heuristic *l, size_t i)
-{
-	const struct look *k = &l->c->look[(i - l->c->from) / BLOCK];
-	unsigned shift = (i - l->c->from) % BLOCK;
-
-	if (!shift)
-		return (struct ahead){ l->t.p + i, k->digit, k->alnum, k->gap };
-	return (struct ahead){ l->t.p + i, look_on(k->digit, k[1].digit, shift),
-		look_on(k->alnum, k[1].alnum, shift), look_on(k->gap, k[1].gap, shift) };
-}
-
-/* A letter is next to a digit in the groups that begin there. */
-static bool
-has_mixed(const struct ahead *a)
-{
-	uint64_t row = a->alnum | a->gap, alpha = a->alnum & ~a->digit;
-
-	return ((a->digit & alpha >> 1) | (alpha & a->digit >> 1)) & row & ~(row + 1);
-}
-
-/* Where to look on after groups of which nothing comes: too few digits for anything, or for a
- * card where the rules read what separates them. After groups that are separated otherwise,
- * the last of them may begin the next number. 0: the first is to be read. */
-static size_t
-past_nothing(const struct ahead *a, bool mixed)
-{
-	enum { CARD_LEAST = 13 };
-	unsigned at = (unsigned)__builtin_ctzll(~a->digit | UINT64_C(1) << 63);
-	unsigned number = 0, last = 0, digits = at, most = LEAST;
-
-	while (digits < most && at < 63) {
-		if (!(a->gap >> at & 1)) /* the text may end there */
-			return a->alnum >> at & 1 ? number : at;
-		char c = a->p[at];
-		if (last > number && c != a->p[last - 1]) {
-			number = last;
-			digits = at - last;
-			if (mixed)
-				break;
-		}
-		if (is_high(c) || is_one_of(c, "\n\r<>") || !(a->digit >> (at + 1) & 1))
-			break;
-		most = is_one_of(c, " -.") ? CARD_LEAST : LEAST;
-		unsigned len = (unsigned)__builtin_ctzll(~(a->digit >> (at + 1)));
-		if (at - number == 4 && len == 4)
-			break; /* fours are read whatever separates them */
-		last = at + 1;
-		at = last + len;
-		digits += len;
-	}
-	return number;
 }
 
 void
@@ -496,17 +429,12 @@ heuristic_digits(struct heuristic *l, size_t i)
 	}
 	if (i > 1 && l->t.p[i - 1] == '_' && is_alnum(l->t.p[i - 2]))
 		return;
-	struct ahead ahead = look_ahead(l, i);
-	bool mixed = has_mixed(&ahead);
-	if (mixed)
+	struct groups_ahead ahead = groups_ahead(l, i);
+	if (groups_mixed(&ahead))
 		heuristic_leet(l, i);
-	if (l->at > i)
+	if (l->at > i || groups_reject(l, i, &ahead, &l->group_end))
 		return;
-	size_t past = past_nothing(&ahead, mixed);
-	if (past)
-		l->group_end = i + past;
-	else
-		groups_of(l, i);
+	groups_of(l, i);
 }
 
 void

@@ -62,6 +62,19 @@ void heuristic_digits(struct heuristic *l, size_t i);
 bool heuristic_says(const struct heuristic *l, size_t i);
 /* The same as heuristic_digits, for a separator that is said. */
 void heuristic_said(struct heuristic *l, size_t i);
+/* What comes between groups of digits in tables and lists. */
+extern const bool groups_columns[256];
+/* groups_reject.c: the look at sixty-four bytes from i on. */
+struct groups_ahead {
+	uint64_t digit, alnum, gap, sign;
+};
+struct groups_ahead groups_ahead(const struct heuristic *l, size_t i);
+/* Whether a letter is next to a digit in the groups that begin there. */
+bool groups_mixed(const struct groups_ahead *a);
+/* Whether nothing comes of the groups of digits that begin at i; *end is where to look
+ * on. */
+bool groups_reject(
+	const struct heuristic *l, size_t i, const struct groups_ahead *a, size_t *end);
 /* lines.c: a line ends at i. */
 void heuristic_line(struct heuristic *l, size_t i);
 /* A date with its year, or a time, begins at i: in a log, so does a line. */
