@@ -26,7 +26,7 @@ kept(struct quota_dim *d, const struct file_name *file, int kind, uint64_t n)
 	static const struct {
 		const char *name;
 		enum quota_unit unit;
-		enum limit_of of;
+		unsigned char of; /* enum limit_of */
 	} kinds[KINDS] = { { "~input", QUOTA_TOKENS, LIMIT_TOKENS },
 		{ "~output", QUOTA_TOKENS, LIMIT_TOKENS }, { "~usd", QUOTA_NANOUSD, LIMIT_USD } };
 	char hex[2 * sizeof(file->hash) + 1];
