@@ -31,11 +31,17 @@ event() { jq -cn --arg t "$1" '{id:"c",object:"chat.completion.chunk",created:1,
 events() { local t; for t; do printf 'data: %s\n\n' "$(event "$t")"; done; }
 stop='{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
 ended="data: $stop$nl${nl}data: [DONE]$nl$nl"
-# Tokens that are left of the limit, as a request that is asked now sees it: always the same request.
+# Tokens that are left of the limit, as a request that is asked now sees it: always the same request,
+# and the second of two, which is reserved by its length (the first is counted where nothing was
+# asked for a minute).
 left() {
-	settled
-	control '{}'
-	curl -s -o /dev/null -D - "$EDGE$chat" -H "$auth" -H "$json" -d "$(ask '' false | jq -c '.model="say:x"|.max_tokens=10')" | tr -d '\r' | sed -n 's/^x-ratelimit-remaining-tokens: //Ip'
+	local i
+	for i in 1 2; do
+		settled
+		control '{}'
+		curl -s -o /dev/null -D "$D/.left" "$EDGE$chat" -H "$auth" -H "$json" -d "$(ask '' false | jq -c '.model="say:x"|.max_tokens=10')"
+	done
+	tr -d '\r' <"$D/.left" | sed -n 's/^x-ratelimit-remaining-tokens: //Ip'
 }
 probe=$(left)
 probe=$((probe - $(left)))
