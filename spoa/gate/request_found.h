@@ -32,10 +32,10 @@ struct request_found {
 		int64_t mean, most;
 		uint64_t key; /* of what is learned */
 		bool estimated;
-		/* not counted: by its bytes, `bound` at most, `reserve` after what was
-		 * learned; bound 0 once it is known that this is reserved */
+		/* not counted: at most its bytes are reserved, `bound`; 0 once it is known
+		 * that this is */
 		bool by_bytes;
-		int64_t bound, reserve;
+		int64_t bound;
 		bool late; /* counted after it was reserved so */
 	} tokens;
 	/* the texts of such a prompt, and what is no text of it: counted where the

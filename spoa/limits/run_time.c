@@ -86,6 +86,9 @@ apply_overrides(struct request *r, const struct policy_facts *f, struct policy_l
 	for (size_t k = 0; k < LIVE_PAIR_NAMES; k++)
 		values[k] = value_of(r, f, live_pair_names[k]);
 	for (size_t i = 0; v && v->nlimits && i < n; i++) {
+		/* where they are asked for again, the hit has the amount that was found then */
+		const struct limit *own = limits_of(r, hits[i].limit->name);
+		hits[i].limit = own ? own : hits[i].limit;
 		const struct live_override *o = override_of(r, v, hits[i].limit, values);
 		struct limit *l = o ? arena_new(&r->arena, struct limit) : NULL;
 		if (!l)

@@ -239,9 +239,8 @@ request_bound_tokens(struct request *r)
 	count_body(&c);
 	counted(r, m.family, &c.sum, TEXT_SCRIPTS);
 	t->by_bytes = true;
-	t->reserve = r->found.input_tokens;
 	t->bound = token_sum_tokens(c.sum.bound);
-	if (t->bound > t->reserve)
+	if (t->bound > r->found.input_tokens)
 		r->found.input_tokens = t->bound;
 	return true;
 }
@@ -253,11 +252,12 @@ limits_count_prompt(struct request *r)
 
 	if (!t->bound)
 		return;
-	bool room = limits_have_room(r);
 	t->bound = 0;
-	r->found.input_tokens = t->reserve;
-	if (!room)
-		request_count_tokens(r);
+	/* The bound is what is reserved: many at once of a text that is dense would pass a limit
+	 * by what an estimate lacks. */
+	if (limits_have_room(r))
+		return;
+	request_count_tokens(r);
 	limits_amounts(r);
 }
 

@@ -123,7 +123,7 @@ record_findings(struct request *r, struct buf *b)
 		buf_printf(b, "%.2f", t.best);
 		put_count(b, RF_ENTITIES_MENTIONS, further);
 		put_count(b, RF_ENTITIES_SAMPLES, t.samples);
-		put_roles(b, RF_ENTITIES_ROLES, r->found.roles[e]);
+		put_roles(b, RF_ENTITIES_ROLES, r->found.roles ? r->found.roles[e] : 0);
 		put_sources(r, b, t.sources);
 		put_name(b, RF_ENTITIES_WITH, request_redacted_with(r, e));
 		buf_putc(b, '}');

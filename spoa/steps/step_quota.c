@@ -77,11 +77,25 @@ again(struct request *r)
 	return STEP_REWRITES;
 }
 
+/* What was reserved by its length is counted, before a limit says no to it or makes it another:
+ * what is left was heard up to a minute ago. */
+static bool
+counted(struct request *r)
+{
+	if (!r->found.tokens.by_bytes)
+		return false;
+	request_count_tokens(r);
+	limits_forget_rewrite(r);
+	return true;
+}
+
 static enum step_result
 over(struct request *r, struct quota_request *q)
 {
 	const struct limit *l = q->dim[q->refused_by].of;
 
+	if (counted(r))
+		return again(r);
 	return l && limits_fall(r, l, false) ? again(r) : refused(r, q);
 }
 
@@ -90,7 +104,8 @@ admitted(struct request *r, struct quota_request *q)
 {
 	for (size_t i = 0; i < q->ndims; i++) {
 		const struct limit *l = q->dim[i].of;
-		if (!l || !q->dim[i].soft_reached || !limits_fall(r, l, true))
+		if (!l || !l->at_soft || !q->dim[i].soft_reached ||
+			!(counted(r) || limits_fall(r, l, true)))
 			continue;
 		quota_release(r->gate->quota, q, clock_mono_us());
 		return again(r);
