@@ -91,8 +91,9 @@ static int
 note(struct reader *r, const struct place *at, const struct answer_node *node,
 	const struct json_event *ev)
 {
+	if (!r->f)
+		return 0;
 	struct note *v = arena_grow(r->a, r->notes, r->nnotes, &r->room, sizeof(*v), 32);
-
 	if (!v)
 		return ERR_NOMEM;
 	r->notes = v;
@@ -164,14 +165,15 @@ read_object(struct reader *r, const struct place *at, size_t start)
 	struct json_event ev, value;
 	struct place in = *at;
 	size_t last = 0; /* where the member before ended */
-	struct answer_range *all =
-		arena_grow(r->a, r->objects, r->nobjects, &r->objects_room, sizeof(*all), 16);
-
-	if (!all)
-		return ERR_NOMEM;
-	r->objects = all;
-	in.object = r->nobjects++;
-	all[in.object].start = start;
+	if (r->f) {
+		struct answer_range *all = arena_grow(
+			r->a, r->objects, r->nobjects, &r->objects_room, sizeof(*all), 16);
+		if (!all)
+			return ERR_NOMEM;
+		r->objects = all;
+		in.object = r->nobjects++;
+		all[in.object].start = start;
+	}
 	while (json_next(r->j, &ev) == JSON_KEY) {
 		struct span key = json_text(r->a, r->in, &ev);
 		if (!key.p)
@@ -193,7 +195,9 @@ read_object(struct reader *r, const struct place *at, size_t start)
 			note_hidden(r, key, &ev, &value, last);
 		last = r->end;
 	}
-	r->objects[in.object].end = r->end = ev.end;
+	r->end = ev.end;
+	if (r->f)
+		r->objects[in.object].end = ev.end;
 	return 0;
 }
 
@@ -203,7 +207,7 @@ read_array(struct reader *r, const struct place *at)
 	struct json_event ev;
 	struct place in = *at;
 	struct usage_element counted;
-	unsigned slot = at->arrays;
+	unsigned slot = at->arrays, counted_arrays = r->f ? r->f->counted : 0;
 
 	in.arrays++;
 	for (uint32_t i = 0;; i++) {
@@ -214,8 +218,8 @@ read_array(struct reader *r, const struct place *at)
 		in.node = at->node ? at->node->element : NULL;
 		/* Where no format counts them, the outermost array's elements do. */
 		in.path = path_step(at,
-			at->arrays || r->f->counted ? SPAN_LIT("[") : span_of(&i, sizeof(i)));
-		if (slot < r->f->counted && slot < ANSWER_SLOTS &&
+			at->arrays || counted_arrays ? SPAN_LIT("[") : span_of(&i, sizeof(i)));
+		if (slot < counted_arrays && slot < ANSWER_SLOTS &&
 			!(at->node && at->node->joined))
 			in.slot[slot] = i;
 		in.usage = usage_element(&at->usage, &counted);
@@ -728,9 +732,9 @@ answer_read(const struct answer_format *f, const struct dialect *counts, struct 
 	struct json_event ev;
 
 	*out = (struct answer_document){ 0 };
-	const struct answer_node *root = answer_tree(f);
+	const struct answer_node *root = f ? answer_tree(f) : NULL;
 	r.j = json_open(a, json);
-	if (!r.j || !root)
+	if (!r.j || (f && !root))
 		return ERR_NOMEM;
 	json_take_halves(r.j);
 	json_next(r.j, &ev);
@@ -746,6 +750,8 @@ answer_read(const struct answer_format *f, const struct dialect *counts, struct 
 	if (err)
 		return err;
 	out->usage = r.usage.counts;
+	if (!f)
+		return 0;
 	settle_type(&r, event);
 	settle_numbers(&r);
 	for (size_t i = 0; i < r.nnotes && !err; i++)

@@ -102,7 +102,7 @@ struct answer_document {
 	unsigned media; /* bit by enum answer_media */
 };
 
-/* `counts`: whose rows count its usage; NULL: nobody's. `event`: the type that the framing
+/* `f`: NULL: its usage alone. `counts`: whose rows count that; NULL: nobody's. `event`: the type that the framing
  * gave, empty where it gave none. Views of `json` and the arena. 0; ERR_NOMEM; the parser's
  * error, with *why. A document that is no object or array has one text or none. */
 int answer_read(const struct answer_format *f, const struct dialect *counts, struct span event,

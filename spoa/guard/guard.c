@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/err.h"
 #include "codec/http.h"
 #include "text/media.h"
 
@@ -418,12 +419,18 @@ meter_whole(struct guard *g)
 	g->report.blind |= g->body_over;
 	if (g->body_over || !raw.n)
 		return;
-	if (answer_read(g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, &d, &why)) {
-		g->report.blind = true;
-		return;
+	int err = answer_read(
+		g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, &d, &why);
+	g->report.blind |= err != 0;
+	if (err == ERR_NOMEM) { /* more texts than are read: what it used is */
+		arena_reset(&g->work);
+		err = answer_read(NULL, g->plan.dialect, SPAN_LIT(""), raw, &g->work, &d, &why);
 	}
+	if (err)
+		return;
 	usage_whole(d.usage, &g->report.usage);
-	guard_note(g, &d);
+	if (!g->report.blind)
+		guard_note(g, &d);
 }
 
 enum guard_result

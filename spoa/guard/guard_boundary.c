@@ -227,7 +227,7 @@ guard_boundary_take(struct guard *g, struct event *e, bool *waits)
 		return g->failed;
 	*waits = true;
 	e->text_end = s->fed;
-	if (g->queues[QUEUE_BOUNDARY].bytes + e->bytes <= QUEUE_MOST)
+	if (!queue_is_full(&g->queues[QUEUE_BOUNDARY], e))
 		return g->failed;
 	/* What began in one block is under way in the next. */
 	if (!s->between && guard_unread(g, s->fed - s->decided,

@@ -61,7 +61,7 @@ guard_end_take(struct guard *g, struct event *e, bool *waits)
 		(first && !(d && d->finish.n && !d->error)))
 		return g->failed;
 	*waits = true;
-	g->end.repeats = q->bytes + e->bytes > QUEUE_MOST || (!first && d && d->ncalls);
+	g->end.repeats = queue_is_full(q, e) || (!first && d && d->ncalls);
 	for (size_t i = 0; !first && d && i < d->ntexts; i++)
 		g->end.repeats |= text_grows(&d->texts[i]) && d->texts[i].text.n;
 	return g->failed;

@@ -388,7 +388,7 @@ guard_members_take(struct guard *g, struct event *e, bool *waits)
 		}
 	}
 	*waits = !STAILQ_EMPTY(&q->events) || e->open;
-	return *waits && q->bytes + e->bytes > QUEUE_MOST ? guard_members_end(g) : g->failed;
+	return *waits && queue_is_full(q, e) ? guard_members_end(g) : g->failed;
 }
 
 enum guard_result

@@ -74,7 +74,14 @@ struct member {
 	STAILQ_HEAD(, piece) pieces;
 };
 
-enum { QUEUE_MOST = 64 << 10 }; /* bytes of events that wait in one */
+/* Of events that wait in one: bytes of their frames, and of what was read of them. */
+enum { QUEUE_MOST = 64 << 10, QUEUE_HELD_MOST = 2 << 20 };
+
+static inline bool
+queue_is_full(const struct event_queue *q, const struct event *e)
+{
+	return q->bytes + e->bytes > QUEUE_MOST || q->held_bytes > QUEUE_HELD_MOST;
+}
 
 /* guard_queue.c: an event or a frame, through all that may keep it, to the caller. */
 enum guard_result guard_queue_pass(struct guard *g, const struct frame *f, struct buf *out);

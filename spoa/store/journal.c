@@ -383,6 +383,7 @@ journal_lost(struct journal *j)
 		how = "changed";
 	if (!how)
 		return NULL;
+	j->placing = true; /* the folder may be another, too */
 	close(j->fd);
 	j->fd = -1;
 	/* Nothing in it was acknowledged: it is begun again under the same name. */

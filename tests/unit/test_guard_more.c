@@ -151,6 +151,33 @@ a_long_run_passes(void **state)
 	guard_rig_close(&r);
 }
 
+/* Comments after a block that ends in half a value wait with it: each costs more than its bytes. */
+static void
+what_waits_is_bounded_by_its_memory(void **state)
+{
+	static const struct answer_case row = { "pings", REDACT, "anthropic", "/v1/messages",
+		"text/event-stream", "", "" };
+	struct guard_rig r;
+	size_t most = 0;
+
+	(void)state;
+	guard_rig_open(&r, &row);
+	guard_rig_feed(&r,
+		SPAN_LIT("event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
+			 "\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"to "
+			 "jane.doe@\"}}\n\nevent: content_block_stop\ndata: {\"type\":"
+			 "\"content_block_stop\",\"index\":0}\n\n"));
+	for (int i = 0; i < 8000; i++) {
+		guard_rig_feed(&r, SPAN_LIT(": ping\n\n"));
+		size_t held = guard_held(r.g);
+		most = held > most ? held : most;
+	}
+	assert_true(most > 100000); /* they waited */
+	assert_true(most < 4 << 20);
+	guard_rig_end(&r);
+	guard_rig_close(&r);
+}
+
 /* How long text waits is measured: bytes held times their time; words that nothing may become
  * do not wait. */
 static void
@@ -676,6 +703,7 @@ main(void)
 		cmocka_unit_test(fields_of_the_head_are_looked_through),
 		cmocka_unit_test(fields_that_pass_are_named),
 		cmocka_unit_test(a_long_run_passes),
+		cmocka_unit_test(what_waits_is_bounded_by_its_memory),
 		cmocka_unit_test(what_is_held_is_measured),
 		cmocka_unit_test(blocks_that_are_over_stay_so),
 		cmocka_unit_test(many_known_values),

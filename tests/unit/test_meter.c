@@ -350,6 +350,31 @@ a_body_over_the_cap_passes_and_its_usage_is_unknown(void **state)
 	buf_free(&out);
 }
 
+/* A transcription of so many words: more than its reader remembers. */
+static void
+the_usage_of_an_answer_of_very_many_texts_is_read(void **state)
+{
+	struct guard *m;
+	struct buf out, in;
+
+	(void)state;
+	buf_init(&out, 0);
+	buf_init(&in, 0);
+	buf_str(&in, "{\"words\":[\"a\"");
+	while (in.n < CAP_USAGE_BODY_BYTES / 4)
+		buf_str(&in, ",\"a\"");
+	buf_str(&in, "],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10}}");
+	m = meter_new("openai", false, true);
+	assert_int_equal(guard_feed(m, buf_view(&in), &out), 0);
+	assert_int_equal(guard_end(m, &out), 0);
+	struct usage u = guard_usage(m);
+	assert_true(guard_report(m)->blind); /* or this row is too small */
+	assert_true(u.known && u.input_tokens == 19 && u.output_tokens == 10);
+	guard_drop(&m);
+	buf_free(&out);
+	buf_free(&in);
+}
+
 static void
 output_that_cannot_be_held_is_an_error(void **state)
 {
@@ -373,6 +398,7 @@ main(void)
 		cmocka_unit_test(usage_is_what_the_head_says_where_the_body_does_not),
 		cmocka_unit_test(an_event_over_the_cap_passes_unread_and_is_counted),
 		cmocka_unit_test(a_body_over_the_cap_passes_and_its_usage_is_unknown),
+		cmocka_unit_test(the_usage_of_an_answer_of_very_many_texts_is_read),
 		cmocka_unit_test(output_that_cannot_be_held_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,11 +206,12 @@ static bool
 holds(const json_t *record, enum record_field f, const char *want)
 {
 	const json_t *v = record_get(record, f), *one;
-	bool found = span_is(json_span(v), want);
 	size_t i;
 
 	if (f == RF_OUTCOME)
 		return ended_so(record, want);
+	bool found = json_is_string(v) ? span_is(json_span(v), want)
+				       : !json_is_array(v) && !strcmp(want, "-");
 	json_array_foreach(v, i, one) found |= span_is(json_span(one), want);
 	return found;
 }
