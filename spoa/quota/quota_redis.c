@@ -62,8 +62,7 @@ prepare(struct quota *qt, struct quota_request *q, uint64_t now)
 		d->asked_s = at_ms / 1000;
 		enum known_answer a = known_ask(qt->known, d, at_ms, now, &retry_ms);
 		if (a != KNOWN_ROOM) {
-			/* from now on, not from when it would have come to Redis */
-			part_over(q, k, retry_ms + (life->lag_us + 999) / 1000);
+			part_over(q, k, retry_ms);
 			worst = worst == KNOWN_FULL ? worst : a;
 		}
 	}

@@ -709,27 +709,6 @@ what_was_refused_is_given_back_once(void **state)
 	line_down(&l);
 }
 
-/* The clock of a charge is Redis' when it comes there, seconds ahead where Redis is slow; the
- * caller counts from now on. */
-static void
-who_is_refused_at_once_is_told_how_long_from_now(void **state)
-{
-	struct line l;
-	struct ask a;
-
-	NEEDS_REDIS;
-	line_up(&l, RIG_PATIENT_US);
-	assert_true(run_until_up(l.redis, RIG_PATIENT_US));
-	goes_on(&l);
-	run_until_ms(&l, 0, 500);
-	assert_int_equal(charged(&l, &a, 5, 5), QUOTA_ADMITTED);
-	((struct redis_life *)(uintptr_t)redis_life(l.redis))->lag_us = 3000000;
-	assert_int_equal(charged(&l, &a, 5, 1), QUOTA_REFUSED);
-	/* eleven buckets, less what has passed of the first */
-	assert_in_range(a.q.retry_after_s, 10, 12);
-	line_down(&l);
-}
-
 int
 main(void)
 {
@@ -740,7 +719,6 @@ main(void)
 		cmocka_unit_test(what_another_daemon_settles_never_lets_too_much_go),
 		cmocka_unit_test(what_is_left_is_known_from_answers),
 		cmocka_unit_test(who_is_over_by_what_it_knew_looks_again),
-		cmocka_unit_test(who_is_refused_at_once_is_told_how_long_from_now),
 		cmocka_unit_test(a_refusal_revises_nothing),
 		cmocka_unit_test(a_lost_key_is_made_anew_and_expires),
 		cmocka_unit_test(a_daemon_that_dies_leaves_no_key_that_stays),
