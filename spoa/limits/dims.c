@@ -14,7 +14,7 @@ enum {
 	SOUND_ELSEWHERE_S = 36000, /* of a file that is not in the body */
 	CACHE_S = 3600,		   /* one that says nothing is kept that long */
 	SHARE_WHOLE = 10000,
-	ROOM_PARTS = 10, /* of what is left: less than one is ample room */
+	ROOM_PARTS = 100, /* of what is left: less than one is ample room, also for many at once */
 };
 #define UNBOUNDED (INT64_MAX / 4)
 

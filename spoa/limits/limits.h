@@ -48,12 +48,12 @@ void limits_dim(const struct limit *l, struct span values, bool burst, struct qu
  */
 const struct limit *limits_of(const struct request *r, const char *name);
 
-/* Whether what each limit counts of the request is under a tenth of what is left of it, or of
+/* Whether what each limit counts of the request is under a hundredth of what is left of it, or of
  * what is left until it warns, as this worker last heard. */
 bool limits_have_room(const struct request *r);
 /* tokens.c, after limits_collect(): where the prompt is not counted yet, what it takes is the
- * estimate if its bound takes less than a tenth of what is left of each limit, as far as is
- * known; else it is counted. */
+ * bound if that takes less than a hundredth of what is left of each limit, as far as is known;
+ * else it is counted. */
 void limits_count_prompt(struct request *r);
 
 /* batch.c: true where the request is a batch's job, and what its files take is to be looked up:

@@ -86,6 +86,20 @@ like "no time" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --until soon: give 
 limit clear "$id"
 like "what is cleared" "$? $(cat "$D/key.err")" "^1 tollgate: limit: $id: no such override is in force"
 
+# nothing is left of what at_limit would still make room for
+fay=$(key new --person fay --team falls)
+synced
+ask "$fay"
+is "with room of the limit" "$status" 200
+none=$(limit set falls --for everyone --to 0 --by ops --reason 'ticket 10' --json | sed 's/.*:"\(.*\)"}/\1/')
+synced
+ask "$fay"
+like "and of an amount of none" "$status $body" '^403 .*falls'
+limit clear "$none"
+synced
+ask "$fay"
+is "until it is cleared" "$status" 200
+
 # ---- a key's own ----
 own=$(key new --person carol --limits 'requests=3/1h,tokens_per_request=200')
 synced
@@ -196,6 +210,6 @@ like "no dollars" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: US dollars s
 like "an override is a record" "$(grep '"what":"limit"' "$D/changes" | head -1)" \
 	'"what":"limit","change":"set","id":"'"$id"'","by":"ops","reason":"ticket 9","peer":\{.*"before":null,"after":\{.*"to":4'
 like "and what took its place" "$(grep '"what":"limit"' "$D/changes" | sed -n 2p)" '"before":\{.*"to":4.*"after":\{.*"to":6'
-is "and that it was cleared" "$(grep -c '"change":"clear"' "$D/changes")" 4
+is "and that it was cleared" "$(grep -c '"change":"clear"' "$D/changes")" 5
 check "the chain verifies" verifies "$D/journal" "$D/audit.key.pub"
 exit $failed
