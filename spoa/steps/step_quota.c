@@ -77,12 +77,12 @@ again(struct request *r)
 	return STEP_REWRITES;
 }
 
-/* What was reserved by its length is counted, before a limit says no to it or makes it another:
- * what is left was heard up to a minute ago. */
+/* What was reserved by its length is counted, before a limit of tokens or dollars says no to it or
+ * makes it another: what is left was heard up to a minute ago. */
 static bool
-counted(struct request *r)
+counted(struct request *r, const struct quota_dim *d)
 {
-	if (!r->found.tokens.by_bytes)
+	if (!r->found.tokens.by_bytes || !limits_counts_text(d->counts))
 		return false;
 	request_count_tokens(r);
 	limits_forget_rewrite(r);
@@ -94,7 +94,7 @@ over(struct request *r, struct quota_request *q)
 {
 	const struct limit *l = q->dim[q->refused_by].of;
 
-	if (counted(r))
+	if (counted(r, &q->dim[q->refused_by]))
 		return again(r);
 	return l && limits_fall(r, l, false) ? again(r) : refused(r, q);
 }
@@ -105,7 +105,7 @@ admitted(struct request *r, struct quota_request *q)
 	for (size_t i = 0; i < q->ndims; i++) {
 		const struct limit *l = q->dim[i].of;
 		if (!l || !l->at_soft || !q->dim[i].soft_reached ||
-			!(counted(r) || limits_fall(r, l, true)))
+			!(counted(r, &q->dim[i]) || limits_fall(r, l, true)))
 			continue;
 		quota_release(r->gate->quota, q, clock_mono_us());
 		return again(r);
