@@ -183,7 +183,7 @@ run_text(struct guard *g, struct event *e, const struct answer_text *t, struct s
 	return g->failed;
 }
 
-/* Of each channel that this event leaves waiting: the event for what it holds, which stands in
+/* Of each channel that this event leaves waiting: the event for what it holds, which is in
  * the last of its texts that can be said in another. */
 static enum guard_result
 keep_carriers(struct guard *g, const struct event *ev, const struct edited *e)

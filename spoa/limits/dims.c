@@ -366,7 +366,7 @@ add(struct request *r, const struct policy_limit_hit *hit, bool burst)
 		return ERR_LIMIT;
 	struct quota_dim *d = &q->dim[q->ndims];
 	limits_dim(l, hit->values, burst, d);
-	d->of = limits_of(r, l->name);
+	d->of = hit->of;
 	d->limit = burst ? l->burst.amount : bound(r, l);
 	d->hold_s = r->out.decision.via == VIA_DIRECT
 			    ? 0

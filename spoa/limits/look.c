@@ -118,7 +118,7 @@ has_row(const struct look *l, const char *key)
 static int
 add_row(struct look *l, const struct policy_limit_hit *hit, bool burst)
 {
-	const struct limit *limit = hit->limit, *of = limits_of(l->r, limit->name);
+	const struct limit *limit = hit->limit, *of = hit->of;
 	struct look_row row = { .route = l->r->found.route->name,
 		.of = limit->of,
 		.amount = burst ? limit->burst.amount : limit->amount,

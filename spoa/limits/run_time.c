@@ -86,14 +86,12 @@ apply_overrides(struct request *r, const struct policy_facts *f, struct policy_l
 	for (size_t k = 0; k < LIVE_PAIR_NAMES; k++)
 		values[k] = value_of(r, f, live_pair_names[k]);
 	for (size_t i = 0; v && v->nlimits && i < n; i++) {
-		/* where they are asked for again, the hit has the amount that was found then */
-		const struct limit *own = limits_of(r, hits[i].limit->name);
-		hits[i].limit = own ? own : hits[i].limit;
-		const struct live_override *o = override_of(r, v, hits[i].limit, values);
+		hits[i].limit = hits[i].of; /* where they are asked for again */
+		const struct live_override *o = override_of(r, v, hits[i].of, values);
 		struct limit *l = o ? arena_new(&r->arena, struct limit) : NULL;
 		if (!l)
 			continue;
-		*l = *hits[i].limit;
+		*l = *hits[i].of;
 		set_amount(l, o->to);
 		hits[i].limit = l;
 	}
@@ -118,7 +116,8 @@ add_own(struct request *r, bool whole, struct policy_limit_hit *hits, size_t *n)
 			arena_printf(&r->arena, "%zu:%.*s%s:%llu:%d", id->key_id.n,
 				SPAN_ARG(id->key_id), limits_kinds[l->of],
 				(unsigned long long)l->window_s,
-				l->by_calendar ? (int)l->calendar : -1) };
+				l->by_calendar ? (int)l->calendar : -1),
+			NULL };
 	}
 	return 0;
 }

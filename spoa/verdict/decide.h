@@ -139,6 +139,7 @@ enum { LIMIT_HITS_MAX = 64 };
 struct policy_limit_hit {
 	const struct limit *limit;
 	struct span values; /* canonical: "LENGTH:VALUE" each, in the order of `per` */
+	const struct limit *of; /* the policy's, where `limit` has another amount; NULL: a key's */
 };
 int policy_limits(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_limit_hit **hits, size_t *n);

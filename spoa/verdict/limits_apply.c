@@ -88,7 +88,7 @@ add_hit(struct facts_view *v, struct hits *h, const struct limit *l, struct span
 {
 	if (h->n == LIMIT_HITS_MAX)
 		return ERR_LIMIT;
-	h->v[h->n++] = (struct policy_limit_hit){ l, values };
+	h->v[h->n++] = (struct policy_limit_hit){ l, values, l };
 	return arena_failed(v->a) ? ERR_NOMEM : 0;
 }
 
