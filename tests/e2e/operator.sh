@@ -105,7 +105,8 @@ for fault in 'config set maxmemory 1|config set maxmemory 0|it is full' 'config 
 	is "and that it is not ready" "$(tg status; echo "$? $(tail -1 "$D/out")")" "1 not ready"
 	is "so does /readyz" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/readyz")" 503
 	is "and the metric" "$(curl -s "$ADMIN/metrics" | grep -E '^tollgate_(redis_up|redis_writable|ready) ' | tr '\n' ' ')" "tollgate_redis_up 1 tollgate_redis_writable 0 tollgate_ready 0 "
-	is "the log says it once, with Redis' words" "$(grep -c "event=redis.refuses .*$says" "$D/tollgate.log")" 1
+	check "the log says it, with Redis' words" wait_for grep -q "event=redis.refuses .*$says" "$D/tollgate.log"
+	is "once" "$(grep -c "event=redis.refuses .*$says" "$D/tollgate.log")" 1
 	ask hello
 	is "a limited request is refused" "$status" 503
 	# shellcheck disable=SC2086
