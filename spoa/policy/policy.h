@@ -120,6 +120,44 @@ enum route_response {
 };
 enum record_prompt { PROMPT_HASH, PROMPT_REDACTED };
 
+/* When a target that fails is left alone. */
+struct breaker {
+	bool on;	   /* off where a route has one target and its provider says nothing */
+	unsigned failures; /* in a row; default 5 */
+	uint64_t open_us;  /* the first time; doubled each time after; default 5 s */
+};
+
+/* Which of a route's targets a request is tried with first. */
+struct choose {
+	enum choose_by { CHOOSE_ORDER, CHOOSE_WEIGHT, CHOOSE_LATENCY, CHOOSE_PRICE } by;
+	enum choose_sticky { STICKY_NONE, STICKY_CONVERSATION, STICKY_IDENTITY } sticky;
+};
+
+/* Why an attempt ended: design section 10. */
+enum attempt_cause {
+	CAUSE_DONE,
+	CAUSE_NEVER_SENT,     /* no byte of it reached the provider */
+	CAUSE_THROTTLED,      /* 429, 529, 503, a dialect's overload error */
+	CAUSE_REFUSED_US,     /* our key, our credit, no such model there, too long for it */
+	CAUSE_PERHAPS_BILLED, /* cut, 408, 409, 425, 500, 502, 504: nobody knows what it cost */
+	CAUSE_FINAL,	      /* the caller's own 4xx */
+	CAUSE_ABORTED,	      /* the caller went away */
+	CAUSES
+};
+extern const char
+	*const attempt_causes[CAUSES]; /* "done", "never_sent", … as policy and records say */
+
+/* What is tried again, and how long one attempt may take. */
+struct retry {
+	unsigned attempts; /* at most; 1: none is repeated */
+	unsigned on;	   /* bit by enum attempt_cause */
+	/* since the request's last byte went; 0: no bound of its own. Of streams only:
+	 * first_content, idle */
+	uint64_t first_byte_us, first_content_us, idle_us;
+	uint64_t overall_us; /* all attempts, until the first content event */
+};
+enum { RETRY_ATTEMPTS_MAX = 8, RETRY_ATTEMPTS_DEFAULT = 3 };
+
 /* A candidate of a route. */
 struct target {
 	const char *name; /* the provider's; "" for a route without targets */
@@ -128,6 +166,12 @@ struct target {
 	bool relay;	     /* never direct */
 	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
 	const char *model;   /* sent in place of the request's; NULL: none of its own */
+	unsigned weight;     /* of a draw; 1 where nothing is said */
+	unsigned priority; /* its group: 1 first; a later one only where those before have none
+			      left */
+	unsigned concurrent; /* requests under way at its provider, of this daemon; 0: any
+				number */
+	struct breaker breaker;
 	const struct price_list *prices; /* NULL: none fits: see policy_price() */
 	const struct yaml_node *at;
 };
@@ -145,7 +189,8 @@ struct answer_uses {
 
 /* route.reserve: what limits hold for an answer, and what is sent so that it holds. */
 enum reserve {
-	RESERVE_CAP,	 /* the request's cap; where it states none, output_default is sent as one */
+	RESERVE_CAP, /* the request's cap; where it states none, output_default is sent as one
+		      */
 	RESERVE_LEARNED, /* what its answers take, sent as the cap */
 	RESERVE_ESTIMATE /* output_default, which is not sent: an answer may be longer */
 };
@@ -168,8 +213,11 @@ struct route {
 		*dialect; /* the route's or its target's; NULL: dialect_for_path() */
 	const struct target *targets; /* in order; at least one */
 	size_t ntargets;
-	unsigned response;			 /* enum route_response bits */
-	/* The limit for which its requests take the relay: their end must be known. NULL: none */
+	struct choose choose;
+	struct retry retry;
+	unsigned response; /* enum route_response bits */
+	/* The limit for which its requests take the relay: their end must be known. NULL: none
+	 */
 	const struct limit *told_of_end;
 	const struct yaml_node *response_ignore; /* where it says so; NULL: it does not */
 	const char **keeping; /* restore.tools: they keep what they are called with */
@@ -178,7 +226,7 @@ struct route {
 	enum record_prompt record, record_answer;
 	bool find_all; /* record.find: all: searched for more than is used */
 	struct on_failure on_failure;
-	bool show_cost;	      /* x-tollgate-cost */
+	bool show_cost; /* x-tollgate-cost */
 	enum reserve reserve;
 	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
 };
@@ -388,7 +436,7 @@ struct policy {
 	struct output_default *output_defaults;
 	size_t noutput_defaults;
 	uint64_t tool_calls_default;
-	bool hashes;		 /* a rule redacts with: hash */
+	bool hashes; /* a rule redacts with: hash */
 	const struct inject *inject;
 	uint64_t inject_off;	/* bits: patterns that do not count */
 	uint16_t inject_roles;	/* bit by enum seg_role: texts that are scored; 0: all that can

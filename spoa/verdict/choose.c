@@ -3,6 +3,9 @@
 #include "base/err.h"
 #include "verdict/pass.h"
 
+const char *const target_outs[TARGET_OUTS] = { "", "tried", "ejected", "busy", "window",
+	"output", "pinned" };
+
 static const struct evaluation *
 evaluation(const struct pass *ps, size_t at)
 {
@@ -48,7 +51,7 @@ routed_away(const struct pass *ps, size_t at, bool full, size_t *place)
 	size_t n = ps->p->changes ? rules_until(ps, e, full) : 0;
 	bool placed = false;
 
-	*place = at;
+	*place = ps->f->ranks ? ps->f->ranks[at].place : at;
 	for (size_t i = 0; i < n; i++) {
 		const struct rule_change *x = change(ps, e, i, full);
 		size_t k;
@@ -97,7 +100,8 @@ int
 pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidates,
 	struct choice *out)
 {
-	size_t best = 0, denied = ps->ntargets;
+	const struct policy_rank *ranks = ps->f->ranks;
+	size_t best = 0, denied = ps->ntargets, kept_out = ps->ntargets;
 	bool any = false;
 	const struct rule *rule;
 
@@ -116,12 +120,19 @@ pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidate
 		} else if ((rule = routed_away(ps, i, full, &place))) {
 			c->fate = CANDIDATE_ROUTED;
 			c->rule = rule;
+		} else if (ranks && ranks[i].out) {
+			c->fate = CANDIDATE_OUT;
+			c->out = ranks[i].out;
+			kept_out = kept_out < i ? kept_out : i;
 		} else if (!any || place < best) {
 			any = true;
 			best = place;
 			out->at = i;
 		}
 	}
+	out->none_in = !any && kept_out < ps->ntargets;
+	if (out->none_in)
+		denied = kept_out;
 	if (!any && denied == ps->ntargets) {
 		out->routed = true;
 		out->effect = RULE_DENY;

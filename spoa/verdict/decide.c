@@ -198,6 +198,7 @@ fill(struct pass *ps)
 	v->effect = now.effect;
 	v->rule = now.rule;
 	v->changes = now.changes;
+	v->none_in = now.none_in;
 	v->shadow_effect = would.effect;
 	v->shadow_rule = would.rule;
 	v->shadowed = v->shadow_effect != v->effect || v->shadow_rule != v->rule ||
@@ -224,7 +225,9 @@ int
 policy_decide(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_verdict *out)
 {
-	static const struct target nowhere = { .name = "", .region = "", .external = true };
+	static const struct target nowhere = {
+		.name = "", .region = "", .external = true, .weight = 1, .priority = 1
+	};
 	struct pass *ps = arena_new(a, struct pass);
 	int err = 0;
 

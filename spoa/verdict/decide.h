@@ -5,11 +5,30 @@
 
 #include "identity/identity.h"
 
+/* Where a target stands before the rules are asked: what price, load, health and earlier
+ * attempts say of it. */
+struct policy_rank {
+	uint8_t place; /* the smallest of those that the rules leave is taken */
+	enum target_out {
+		TARGET_IN,
+		TARGET_TRIED,	/* by an earlier attempt of this request */
+		TARGET_EJECTED, /* it fails, or somebody took it out */
+		TARGET_BUSY,	/* as many requests as its provider may have */
+		TARGET_WINDOW,	/* the request is longer than the model reads, */
+		TARGET_OUTPUT,	/* or asks for more than it writes */
+		TARGET_PINNED,	/* something the request names is elsewhere */
+		TARGET_OUTS
+	} out;
+};
+extern const char *const target_outs[TARGET_OUTS]; /* as records say it */
+
 /* Everything a condition may read (POLICY_ENV). The gate fills it. */
 struct policy_facts {
 	const struct identity *identity;
 	const struct route *route;
 	const struct target *target; /* of its targets; NULL: the first */
+	const struct policy_rank
+		*ranks; /* by index of them; NULL: the route's order, all are in */
 	struct span method, host, path;
 	struct span conversation; /* request.conversation */
 	const struct span *tags;  /* request.tags */
@@ -40,7 +59,14 @@ struct rule_trace { /* one rule's fate, for explain and the record */
 /* One of the route's targets, and why it is not where the request goes. */
 struct policy_candidate {
 	const struct target *target;
-	enum { CANDIDATE_CHOSEN, CANDIDATE_LEFT, CANDIDATE_DENIED, CANDIDATE_ROUTED } fate;
+	enum {
+		CANDIDATE_CHOSEN,
+		CANDIDATE_LEFT,
+		CANDIDATE_DENIED,
+		CANDIDATE_ROUTED,
+		CANDIDATE_OUT
+	} fate;
+	enum target_out out;	 /* CANDIDATE_OUT: why */
 	const struct rule *rule; /* that denied it or routed elsewhere; NULL: the default */
 	struct rule_trace
 		*trace; /* the rules' fates with this target; shared where none reads it */
@@ -73,6 +99,9 @@ struct policy_verdict {
 	struct policy_changes changes;
 	struct policy_candidate *candidates; /* as in the route */
 	size_t ncandidates;
+	/* The rules leave targets, and facts->ranks none of them: nothing is decided but that.
+	 */
+	bool none_in;
 	uint64_t may_require; /* by a rule that matched for any of them */
 	const char **tags;    /* of all rules that matched, also in shadow; none twice */
 	size_t ntags;
@@ -95,7 +124,9 @@ struct policy_verdict {
  * and so does one that the `route.targets` of a rule leaves out. What is left is
  * ordered as the first such rule says, else as the route does; the first of them is
  * chosen, and the verdict is the one with it. None left: the verdict is the first
- * denial, or a 403 where rules only routed elsewhere.
+ * denial, or a 403 where rules only routed elsewhere. With facts->ranks the first is the one
+ * with the smallest place (after a rule's order) of those that are in; where rules leave only
+ * such as are out, `none_in`, and the verdict is the one with the first of them.
  *
  * With facts->whole false, a rule that reads the body is marked RULE_WAITS. A
  * head-only deny is final where no waiting rule before it could end the
@@ -139,7 +170,8 @@ enum { LIMIT_HITS_MAX = 64 };
 struct policy_limit_hit {
 	const struct limit *limit;
 	struct span values; /* canonical: "LENGTH:VALUE" each, in the order of `per` */
-	const struct limit *of; /* the policy's, where `limit` has another amount; NULL: a key's */
+	const struct limit
+		*of; /* the policy's, where `limit` has another amount; NULL: a key's */
 };
 int policy_limits(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_limit_hit **hits, size_t *n);

@@ -63,7 +63,8 @@ struct choice {
 	size_t at;		 /* of the targets: chosen, or the denial's */
 	enum rule_effect effect; /* deny: none is left */
 	const struct rule *rule;
-	bool routed; /* none is left, and no rule denied one */
+	bool routed;  /* none is left, and no rule denied one */
+	bool none_in; /* the rules leave some, the ranks none of them */
 	struct policy_changes changes;
 };
 int pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidates,

@@ -5,6 +5,9 @@
 #include "codec/uri.h"
 #include "policy/build.h"
 
+const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", "refused_us",
+	"perhaps_billed", "final", "aborted" };
+
 static const char *const response_later[] = { "cache", NULL };
 
 /* ---- providers ---- */
@@ -219,6 +222,7 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	t->external = v->external;
 	t->relay = v->relay;
 	t->backend = v->backend;
+	t->weight = t->priority = 1;
 	t->at = n;
 	return v;
 }
@@ -287,10 +291,22 @@ targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *sa
 	}
 }
 
+/* What is tried again where a route says nothing: as many targets as it has. */
+static void
+attempts(struct route *r)
+{
+	r->retry.attempts = r->ntargets < RETRY_ATTEMPTS_DEFAULT ? (unsigned)r->ntargets
+								 : RETRY_ATTEMPTS_DEFAULT;
+	r->retry.on = 1u << CAUSE_NEVER_SENT | 1u << CAUSE_THROTTLED | 1u << CAUSE_REFUSED_US |
+		      1u << CAUSE_PERHAPS_BILLED;
+}
+
 static void
 destination(struct builder *b, const struct yaml_node *n, struct route *r)
 {
-	static const struct target nowhere = { .name = "", .region = "", .external = true };
+	static const struct target nowhere = {
+		.name = "", .region = "", .external = true, .weight = 1, .priority = 1
+	};
 	const struct yaml_node *backend = yaml_get(n, "backend"), *to = yaml_get(n, "targets"),
 			       *d = yaml_get(n, "dialect");
 	struct target *own = build_array(b, n, 1, sizeof(*own));
@@ -400,6 +416,7 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	build_own_name(b, n, 64, &r->name, b->p->routes, b->p->nroutes, sizeof(*r));
 	match(b, n, r);
 	destination(b, n, r);
+	attempts(r);
 	response(b, yaml_get(n, "response"), r);
 	if ((c = yaml_get(n, "show_cost")) && r->show_cost && !r->response)
 		diag_at(b->d, c->key,
