@@ -157,6 +157,9 @@ header_overrides(struct span name)
 	return named(name, rows, CREDENTIAL_HEADER);
 }
 
+const char *const credential_set[] = { "authorization", "api-key", "x-api-key",
+	"x-goog-api-key", "x-amz-security-token", NULL };
+
 bool
 credential_header(struct span name)
 {

@@ -20,6 +20,12 @@ struct credential_name {
 /* Ends with a name of NULL. */
 extern const struct credential_name credential_names[];
 
+/* The headers that carry a credential of ours to a provider, lower case; ends with NULL. The
+ * relay sends each with CREDENTIAL_SET before its name: the shipped HAProxy files keep the value,
+ * delete what a caller may have sent, and set the header. */
+#define CREDENTIAL_SET "x-tollgate-set-"
+extern const char *const credential_set[];
+
 /* Any case. */
 bool credential_header(struct span name);
 /* Whether a server may take the header for another method, path or host than the request's own,
