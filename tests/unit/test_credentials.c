@@ -193,6 +193,22 @@ the_manual_names_all(void **state)
 	}
 }
 
+/* What is not deleted needs nobody to set it again. */
+static void
+what_the_relay_has_set_is_deleted_before(void **state)
+{
+	char name[64];
+
+	(void)state;
+	for (size_t i = 0; credential_set[i]; i++) {
+		snprintf(name, sizeof(name), CREDENTIAL_SET "%s", credential_set[i]);
+		assert_true(credential_header(span_str(credential_set[i])));
+		assert_true(credential_header(span_str(name)));
+	}
+	assert_false(credential_header(SPAN_LIT("x-amz-date")));
+	assert_false(credential_header(SPAN_LIT("x-amz-content-sha256")));
+}
+
 int
 main(void)
 {
@@ -203,6 +219,7 @@ main(void)
 		cmocka_unit_test(long_queries_take_linear_time),
 		cmocka_unit_test(the_haproxy_files_delete_this_list),
 		cmocka_unit_test(the_manual_names_all),
+		cmocka_unit_test(what_the_relay_has_set_is_deleted_before),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,32 @@
+/* What HAProxy says of an answer: the first line of the input is x-tollgate-said, the second
+ * x-tollgate-why, an empty one absent. Never sent is only what says so: HAProxy's own, and no
+ * connection. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "net/relay_said.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span rest = span_of((const char *)data, size), said, why;
+
+	said = rest.n ? span_next(&rest, '\n') : rest;
+	why = rest.n ? span_next(&rest, '\n') : rest;
+	said.p = said.n ? said.p : NULL;
+	why.p = why.n ? why.p : NULL;
+	enum relay_said is = relay_said(said, why);
+	if ((is == SAID_NOTHING) != (!said.p && !why.p))
+		abort();
+	if (is == SAID_BY_PROVIDER && (why.p || !span_is(said, "provider")))
+		abort();
+	if (is == SAID_NEVER_SENT || is == SAID_BY_RULE) {
+		span_next(&why, ' ');
+		span_next(&why, ' ');
+		if (said.p || !span_starts(why, SPAN_LIT("-")))
+			abort();
+	}
+	return 0;
+}
