@@ -1,0 +1,52 @@
+/* An entry of the table, for table.c and state.c alone. */
+#ifndef TARGETS_ENTRY_H
+#define TARGETS_ENTRY_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "targets/state.h"
+
+/* Ten seconds of two counts, a second each: the second << 32 | one << 16 | other. */
+struct target_window {
+	_Atomic uint64_t second[TARGET_WINDOW_S];
+};
+
+struct target_state {
+	char name[TARGET_NAME_BYTES]; /* PROVIDER or PROVIDER/MODEL; does not change any more */
+	size_t provider_bytes;
+	uint64_t hash;		       /* of the name: the same in every daemon */
+	struct target_state *provider; /* the entry without a model; may be itself */
+	bool shared;		       /* of all that have no place */
+	/* average << 32 | when in ms, in µs; 0: unknown */
+	_Atomic uint64_t latency[TARGET_SIZES];
+	_Atomic int64_t under_way;
+	struct target_window tries;  /* attempts, of them failed */
+	struct target_window budget; /* first attempts, others */
+	/* the breaker: until when << 1 | by its share alone; 0: closed */
+	_Atomic uint64_t open;
+	_Atomic uint64_t closed_us;		     /* when it closed last */
+	_Atomic uint64_t probe_until;		     /* somebody tries it; 0: nobody does */
+	_Atomic unsigned failures, successes, opens; /* in a row */
+	_Atomic uint64_t throttled_until;
+	_Atomic uint64_t
+		key_probe; /* out by our key or credit: when it is tried; 0: it is not */
+	_Atomic bool by_hand;
+	_Atomic unsigned why; /* the last failure: status << 8 | cause */
+	/* of a provider's entry: of all its models */
+	_Atomic int64_t all_under_way, queued;
+};
+
+struct target_table {
+	_Atomic size_t n; /* entries that may be read */
+	_Atomic size_t ejected;
+	/* entry's index + 1, by the hash of its name; 0: free */
+	_Atomic uint16_t slot[2 * CAP_TARGETS];
+	pthread_mutex_t making;
+	struct target_state entry[CAP_TARGETS + 1]; /* [0]: all without a place */
+};
+
+/* What held it back is over. */
+void target_clear(struct target_state *s);
+
+#endif
