@@ -1,5 +1,5 @@
-/* Which dialect answers: a row a path. Providers' errors, events in each framing, the list of
- * models, an echo for business APIs. What is said is in say.c. */
+/* Which dialect answers: a row a path. Events in each framing, the list of models, an
+ * echo for business APIs. What is said is in say.c, errors in error.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +34,7 @@ mock_put(struct buf *out, json_t *doc)
 }
 
 static void
-note_end(struct mock_answer *out)
+put_end(struct mock_answer *out, size_t end)
 {
 	if (out->nends == out->ends_size) {
 		out->ends_size = out->ends_size ? out->ends_size * 2 : 64;
@@ -42,7 +42,16 @@ note_end(struct mock_answer *out)
 		if (!out->ends)
 			abort();
 	}
-	out->ends[out->nends++] = out->body.n;
+	out->ends[out->nends++] = end;
+}
+
+static void
+note_end(struct mock_answer *out)
+{
+	/* the first piece of what is said made this event */
+	if (mock_pieces && out->content == SIZE_MAX)
+		out->content = out->nends;
+	put_end(out, out->body.n);
 }
 
 void
@@ -103,6 +112,12 @@ mock_event(struct mock_answer *out, const char *type, json_t *doc)
 }
 
 void
+mock_exception(struct mock_answer *out, const char *type, json_t *doc)
+{
+	event_of(out, "exception", type, doc);
+}
+
+void
 mock_events_end(struct mock_answer *out)
 {
 	if (out->framing != MOCK_ARRAY)
@@ -125,8 +140,6 @@ stream_type(const struct mock_answer *out)
 
 /* ---- dialects ---- */
 
-enum errors { OPENAI, RESPONSES, ANTHROPIC, GEMINI, BEDROCK, COHERE, MISTRAL, OLLAMA, TGI };
-
 enum {
 	M = 1,	/* a model is needed */
 	T = 2,	/* a member that holds the prompt is needed */
@@ -139,51 +152,36 @@ enum {
 static const struct row {
 	const char *begin, *end; /* the model between them; begin NULL: the whole path is end */
 	mock_writer *write;
-	enum errors errors;
+	enum mock_errors errors;
 	unsigned flags;
 } rows[] = {
-	{ NULL, "/v1/chat/completions",      mock_openai_chat,       OPENAI, M|T|S },
-	{ NULL, "/v1/responses",             mock_responses,         RESPONSES, M|T|S },
-	{ NULL, "/v1/completions",           mock_openai_completion, OPENAI, M|T|S },
-	{ NULL, "/v1/embeddings",            mock_openai_embeddings, OPENAI, M|T },
-	{ NULL, "/mistral/v1/chat/completions", mock_openai_chat,    MISTRAL, M|T|S },
-	{ "/openai/deployments/", "/chat/completions", mock_openai_chat, OPENAI, T|S },
-	{ NULL, "/v1/messages",              mock_anthropic,         ANTHROPIC, M|T|S },
-	{ NULL, "/v1/messages/count_tokens", mock_anthropic_count,   ANTHROPIC, M|T },
-	{ "/models/", ":generateContent",    mock_gemini,            GEMINI, T },
-	{ "/models/", ":streamGenerateContent", mock_gemini,         GEMINI, T|V },
-	{ "/models/", ":countTokens",        mock_gemini_count,      GEMINI, 0 },
-	{ "/models/", ":embedContent",       mock_gemini_embed,      GEMINI, 0 },
-	{ "/models/", ":batchEmbedContents", mock_gemini_embed,      GEMINI, 0 },
-	{ "/model/", "/converse",            mock_bedrock_converse,  BEDROCK, T },
-	{ "/model/", "/converse-stream",     mock_bedrock_converse,  BEDROCK, T|V },
-	{ "/model/", "/invoke",              mock_bedrock_invoke,    BEDROCK, T },
-	{ "/model/", "/invoke-with-response-stream", mock_bedrock_invoke, BEDROCK, T|V },
-	{ NULL, "/v2/chat",                  mock_cohere_chat,       COHERE, M|T|S },
-	{ NULL, "/v2/embed",                 mock_cohere_embed,      COHERE, M },
-	{ NULL, "/v2/rerank",                mock_cohere_rerank,     COHERE, M },
-	{ NULL, "/api/chat",                 mock_ollama_chat,       OLLAMA, M|T|D },
-	{ NULL, "/api/generate",             mock_ollama_generate,   OLLAMA, M|T|D },
-	{ NULL, "/api/embed",                mock_ollama_embed,      OLLAMA, M|T },
-	{ NULL, "/generate",                 mock_tgi_generate,      TGI, T },
-	{ NULL, "/generate_stream",          mock_tgi_generate,      TGI, T|V },
+	{ NULL, "/v1/chat/completions",      mock_openai_chat,       MOCK_OPENAI, M|T|S },
+	{ NULL, "/v1/responses",             mock_responses,         MOCK_RESPONSES, M|T|S },
+	{ NULL, "/v1/completions",           mock_openai_completion, MOCK_OPENAI, M|T|S },
+	{ NULL, "/v1/embeddings",            mock_openai_embeddings, MOCK_OPENAI, M|T },
+	{ NULL, "/mistral/v1/chat/completions", mock_openai_chat,    MOCK_MISTRAL, M|T|S },
+	{ "/openai/deployments/", "/chat/completions", mock_openai_chat, MOCK_OPENAI, T|S },
+	{ NULL, "/v1/messages",              mock_anthropic,         MOCK_ANTHROPIC, M|T|S },
+	{ NULL, "/v1/messages/count_tokens", mock_anthropic_count,   MOCK_ANTHROPIC, M|T },
+	{ "/models/", ":generateContent",    mock_gemini,            MOCK_GEMINI, T },
+	{ "/models/", ":streamGenerateContent", mock_gemini,         MOCK_GEMINI, T|V },
+	{ "/models/", ":countTokens",        mock_gemini_count,      MOCK_GEMINI, 0 },
+	{ "/models/", ":embedContent",       mock_gemini_embed,      MOCK_GEMINI, 0 },
+	{ "/models/", ":batchEmbedContents", mock_gemini_embed,      MOCK_GEMINI, 0 },
+	{ "/model/", "/converse",            mock_bedrock_converse,  MOCK_BEDROCK, T },
+	{ "/model/", "/converse-stream",     mock_bedrock_converse,  MOCK_BEDROCK, T|V },
+	{ "/model/", "/invoke",              mock_bedrock_invoke,    MOCK_BEDROCK, T },
+	{ "/model/", "/invoke-with-response-stream", mock_bedrock_invoke, MOCK_BEDROCK, T|V },
+	{ NULL, "/v2/chat",                  mock_cohere_chat,       MOCK_COHERE, M|T|S },
+	{ NULL, "/v2/embed",                 mock_cohere_embed,      MOCK_COHERE, M },
+	{ NULL, "/v2/rerank",                mock_cohere_rerank,     MOCK_COHERE, M },
+	{ NULL, "/api/chat",                 mock_ollama_chat,       MOCK_OLLAMA, M|T|D },
+	{ NULL, "/api/generate",             mock_ollama_generate,   MOCK_OLLAMA, M|T|D },
+	{ NULL, "/api/embed",                mock_ollama_embed,      MOCK_OLLAMA, M|T },
+	{ NULL, "/generate",                 mock_tgi_generate,      MOCK_TGI, T },
+	{ NULL, "/generate_stream",          mock_tgi_generate,      MOCK_TGI, T|V },
 };
 
-/* What each calls a status. */
-static const struct {
-	int status;
-	const char *openai, *anthropic, *gemini, *bedrock, *exception;
-} types[] = {
-	{ 400, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT", "ValidationException", "validationException" },
-	{ 401, "authentication_error", "authentication_error", "UNAUTHENTICATED", "UnrecognizedClientException", "validationException" },
-	{ 403, "permission_error", "permission_error", "PERMISSION_DENIED", "AccessDeniedException", "validationException" },
-	{ 404, "invalid_request_error", "not_found_error", "NOT_FOUND", "ResourceNotFoundException", "validationException" },
-	{ 413, "invalid_request_error", "request_too_large", "INVALID_ARGUMENT", "ValidationException", "validationException" },
-	{ 429, "rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED", "ThrottlingException", "throttlingException" },
-	{ 503, "server_error", "api_error", "UNAVAILABLE", "ServiceUnavailableException", "serviceUnavailableException" },
-	{ 529, "server_error", "overloaded_error", "UNAVAILABLE", "ServiceUnavailableException", "serviceUnavailableException" },
-	{ 0,   "server_error", "api_error", "INTERNAL", "InternalServerException", "internalServerException" },
-};
 /* clang-format on */
 
 /* The row of method and path; *model is decoded into memory where the path has it. */
@@ -219,91 +217,33 @@ find_row(const struct mock_request *r, struct buf *memory, struct span *model)
 	return NULL;
 }
 
-/* The providers' own error documents. */
-static json_t *
-error_document(int status, enum errors errors)
-{
-	size_t i = 0;
-	char text[64];
-
-	while (types[i].status && types[i].status != status)
-		i++;
-	snprintf(text, sizeof text, "simulated provider: status %d", status);
-	switch (errors) {
-	case ANTHROPIC:
-		return json_pack("{s:s,s:{s:s,s:s}}", "type", "error", "error", "type",
-			types[i].anthropic, "message", text);
-	case GEMINI:
-		return json_pack("{s:{s:i,s:s,s:s}}", "error", "code", status, "message", text,
-			"status", types[i].gemini);
-	case BEDROCK: return json_pack("{s:s}", "message", text);
-	case COHERE: return json_pack("{s:s,s:s}", "message", text, "id", "mock");
-	case MISTRAL:
-		return json_pack("{s:s,s:s,s:s,s:n,s:n}", "object", "error", "message", text,
-			"type", types[i].openai, "param", "code");
-	case OLLAMA: return json_pack("{s:s}", "error", text);
-	case TGI:
-		return json_pack("{s:s,s:s}", "error", text, "error_type",
-			status == 429 ? "overloaded" : "generation");
-	default: break;
-	}
-	char code[32];
-	snprintf(code, sizeof code, "simulated_%d", status);
-	return json_pack("{s:{s:s,s:s,s:n,s:s}}", "error", "message", text, "type",
-		types[i].openai, "param", "code", code);
-}
-
+/* What keeps a stream alive before it has something to say. */
 static void
-error_answer(struct mock_answer *out, int status, enum errors errors)
+put_pings(struct mock_answer *out, enum mock_errors errors)
 {
-	static char head[128];
-	size_t i = 0;
+	size_t at = mock_at(&(struct mock_where){ .of_content = true }, out),
+	       kept = at ? out->ends[at - 1] : 0, nends = out->nends, *ends = out->ends;
+	struct buf body = out->body;
 
-	while (types[i].status && types[i].status != status)
-		i++;
-	out->status = status;
-	out->stream = false;
-	buf_clear(&out->body);
-	if (errors == BEDROCK) {
-		snprintf(head, sizeof head, "x-amzn-errortype: %s\r\n", types[i].bedrock);
-		out->head = head;
+	buf_init(&out->body, 0);
+	out->ends = NULL;
+	out->nends = out->ends_size = 0;
+	buf_span(&out->body, span_cut(buf_view(&body), 0, kept));
+	for (size_t i = 0; i < at; i++)
+		put_end(out, ends[i]);
+	for (long i = 0; i < mock_control.pings; i++) {
+		buf_str(&out->body, errors == MOCK_ANTHROPIC
+					    ? "event: ping\ndata: {\"type\":\"ping\"}"
+					    : ": keep-alive");
+		mock_event_end(out);
 	}
-	mock_put(&out->body, error_document(status, errors));
-	buf_putc(&out->body, '\n');
-}
-
-/* A stream ends with an error after `events` of it. */
-static void
-error_in_stream(struct mock_answer *out, size_t events, enum errors errors)
-{
-	json_t *doc = error_document(503, errors);
-
-	if (events >= out->nends) {
-		json_decref(doc);
-		return;
-	}
-	out->nends = events;
-	out->body.n = events ? out->ends[events - 1] : 0;
-	if (errors == ANTHROPIC) {
-		mock_event(out, "error", doc);
-	} else if (errors == RESPONSES) {
-		json_t *flat = json_pack("{s:s,s:s,s:s,s:n,s:i}", "type", "error", "code",
-			"simulated_503", "message", "simulated provider: status 503", "param",
-			"sequence_number", (int)events);
-		json_object_set_new(flat, "error", json_incref(json_object_get(doc, "error")));
-		json_decref(doc);
-		mock_event(out, "error", flat);
-	} else if (errors == BEDROCK) {
-		event_of(out, "exception", "serviceUnavailableException", doc);
-	} else if (errors == COHERE) {
-		json_decref(doc);
-		mock_event(out, "message-end",
-			json_pack("{s:s,s:{s:s,s:s}}", "type", "message-end", "delta", "error",
-				"simulated provider: status 503", "finish_reason", "ERROR"));
-	} else {
-		mock_event(out, NULL, doc);
-	}
-	mock_events_end(out);
+	size_t more = out->body.n - kept;
+	buf_span(&out->body, span_cut(buf_view(&body), kept, body.n));
+	for (size_t i = at; i < nends; i++)
+		put_end(out, ends[i] + more);
+	out->content = at + (size_t)mock_control.pings;
+	buf_free(&body);
+	free(ends);
 }
 
 static bool
@@ -322,22 +262,29 @@ static void
 dialect_answer(const struct mock_request *r, uint64_t serial, const struct row *w,
 	struct span in_path, struct mock_answer *out)
 {
-	struct mock_say s = { .serial = serial, .whole_calls = w->errors == MISTRAL };
+	struct mock_say s = { .serial = serial, .whole_calls = w->errors == MOCK_MISTRAL };
 	bool read = mock_say_read(&s, r, in_path);
 	json_t *stream = json_object_get(s.req, "stream");
 
 	if (!read || ((w->flags & M) && !s.model.n) || ((w->flags & T) && !has_prompt(s.req))) {
-		error_answer(out, 400, w->errors);
+		mock_error(out, 400, w->errors, s.model);
 		goto out;
 	}
 	out->stream = (w->flags & V) || ((w->flags & (S | D)) && json_is_true(stream)) ||
 		      ((w->flags & D) && !stream);
 	w->write(out, &s);
+	out->in = s.c.in;
+	out->out = s.c.out;
 	if (!out->stream)
 		goto out;
 	mock_events_end(out);
-	if (mock_control.error_after >= 0)
-		error_in_stream(out, (size_t)mock_control.error_after, w->errors);
+	if (out->content == SIZE_MAX) /* it says nothing in words */
+		out->content = out->nends > 1;
+	if (mock_control.pings && out->framing == MOCK_SSE)
+		put_pings(out, w->errors);
+	if (mock_control.error.is)
+		mock_error_in_stream(
+			out, mock_at(&mock_control.error, out), w->errors, s.model);
 	out->content_type = stream_type(out);
 out:
 	mock_say_free(&s);
@@ -399,7 +346,7 @@ exact_answer(struct mock_answer *out)
 
 	out->content_type = mock_control.content_type;
 	out->stream =
-		mock_control.chunk_bytes || mock_control.chunk_s > 0 || mock_control.hold_after;
+		mock_control.chunk_bytes || mock_control.chunk_s > 0 || mock_control.hold.is;
 	while (out->stream && rest.n) {
 		size_t n = exact_end(rest);
 		buf_span(&out->body, span_cut(rest, 0, n));
@@ -409,13 +356,26 @@ exact_answer(struct mock_answer *out)
 	buf_span(&out->body, rest);
 }
 
+/* The error that the setting says, about the model that was asked for. */
+static void
+set_error(const struct mock_request *r, enum mock_errors errors, struct span in_path,
+	struct mock_answer *out)
+{
+	struct mock_say s = { 0 };
+
+	if (!mock_say_read(&s, r, in_path))
+		s.model = in_path;
+	mock_error(out, mock_control.status, errors, s.model);
+	mock_say_free(&s);
+}
+
 void
 mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answer *out)
 {
 	struct buf memory = { 0 };
 	struct span model = { "", 0 };
 	const struct row *w = find_row(r, &memory, &model);
-	enum errors errors = w ? w->errors : OPENAI;
+	enum mock_errors errors = w ? w->errors : MOCK_OPENAI;
 
 	buf_clear(&out->body);
 	out->nends = 0;
@@ -424,10 +384,13 @@ mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answer *o
 	out->head = NULL;
 	out->status = 200;
 	out->content_type = "application/json";
+	out->content = SIZE_MAX;
+	out->in = out->out = 0;
+	mock_pieces = 0;
 	if (mock_control.exact)
 		exact_answer(out);
-	else if (mock_control.status >= 400)
-		error_answer(out, mock_control.status, errors);
+	else if (mock_control.status >= 400 || (mock_control.fault && !mock_control.error.is))
+		set_error(r, errors, model, out);
 	else if (w)
 		dialect_answer(r, serial, w, model, out);
 	else if (span_is(r->path, "/v1/models") &&
@@ -436,7 +399,7 @@ mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answer *o
 	else if (!span_starts(r->path, SPAN_LIT("/v1/")))
 		echo_answer(r, out);
 	else
-		error_answer(out, 404, errors);
+		mock_error(out, 404, errors, model);
 	if (mock_control.status)
 		out->status = mock_control.status;
 	buf_free(&memory);

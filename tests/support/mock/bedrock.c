@@ -114,7 +114,7 @@ mock_bedrock_converse(struct mock_answer *out, const struct mock_say *s)
 void
 mock_bedrock_invoke(struct mock_answer *out, const struct mock_say *s)
 {
-	struct mock_answer claude = { .stream = out->stream };
+	struct mock_answer claude = { .stream = out->stream, .content = SIZE_MAX };
 	size_t from = 0;
 
 	mock_anthropic(&claude, s);
@@ -131,6 +131,7 @@ mock_bedrock_invoke(struct mock_answer *out, const struct mock_say *s)
 			out, "chunk", json_pack("{s:o}", "bytes", mock_text(buf_view(&coded))));
 		buf_free(&coded);
 	}
+	out->content = claude.content;
 	free(claude.ends);
 	buf_free(&claude.body);
 }

@@ -27,32 +27,45 @@ struct mock_request {
 	struct span body;
 };
 
-/* What POST /_control set: what the next answers look like. */
+/* A place in a stream, in events from its begin or from its first one with content. */
+struct mock_where {
+	bool is, of_content;
+	size_t n;
+};
+
+/* What POST /_control set: what the next answers look like (control.c says what each means). */
 struct mock_control {
 	int status; /* 0: as it comes */
+	const struct fault *fault;
 	long times; /* answers left; -1: until replaced */
-	double delay_s, chunk_s;
+	char *only; /* NULL: every request */
+	double delay_s, chunk_s, hold_s;
 	size_t chunk_bytes; /* 0: not split */
 	int64_t cut_after;  /* body bytes; 0: not even a head; -1: whole */
+	int64_t cut_into;   /* bytes after `cut` */
 	json_t *headers;    /* object, or NULL */
 	int64_t length;	    /* tokens that each choice takes, or its cap; 0: as it comes */
 	json_t *usage;	    /* object, JSON null (no usage at all), or NULL */
 	size_t event_chars; /* of text in one event; 0: a word */
-	long error_after;   /* events of a stream before its error; -1: none */
-	long hold_after;    /* events of a stream until POST /_release; 0: it is not held */
-	struct buf body;    /* with `exact`: the answer, and nothing else */
+	long pings;
+	struct mock_where error, hold, cut;
+	struct buf body; /* with `exact`: the answer, and nothing else */
 	bool exact;
 	struct buf wire; /* all of the answer, head too, and then the end; empty: as it comes */
 	bool reset;	 /* an end is a reset */
 	bool stays;	 /* after `wire` there is no end */
 	bool at_head;	 /* the answer does not wait for the request's body */
 	char content_type[128];
+	json_t *then; /* the settings after it */
 };
 extern struct mock_control mock_control;
+extern const struct mock_control mock_plain; /* none */
 
 /* Reads the body of POST /_control: true, and it replaces the setting. */
 bool mock_control_set(struct span body);
-/* Counts one answer; where `times` ran out, resets. Called after it was built. */
+/* Whether the setting is for this request. */
+bool mock_control_is_for(const struct mock_request *r);
+/* Counts one answer; where `times` ran out, the next setting. Called after it was built. */
 void mock_control_used(void);
 
 /* An answer, before framing. Events of a stream end at the offsets in `ends`;
@@ -66,21 +79,50 @@ struct mock_answer {
 	struct buf body;
 	size_t *ends;
 	size_t nends, ends_size;
+	size_t content;	 /* events before the first with content */
+	int64_t in, out; /* tokens that it took */
 };
 
 /* The next piece of *s that one event says: a word with the white space around it, or as
  * many characters as /_control says; the pieces, put together, are the text. */
 struct span mock_next_piece(struct span *s);
+extern size_t mock_pieces; /* of this answer so far */
 void mock_event_end(struct mock_answer *out);
+size_t mock_at(const struct mock_where *w, const struct mock_answer *a);
 /* An event in out->framing; `type` is its name in SSE and event streams, or NULL. Steals doc.
  */
 void mock_event(struct mock_answer *out, const char *type, json_t *doc);
+/* Bedrock's, instead of an event. Steals doc. */
+void mock_exception(struct mock_answer *out, const char *type, json_t *doc);
 /* After the last event of a stream. */
 void mock_events_end(struct mock_answer *out);
 /* Appends the document; steals it. */
 void mock_put(struct buf *out, json_t *doc);
 json_t *mock_text(struct span s);
 void mock_base64(struct buf *out, struct span s);
+
+/* ---- errors ---- */
+
+enum mock_errors {
+	MOCK_OPENAI,
+	MOCK_RESPONSES,
+	MOCK_ANTHROPIC,
+	MOCK_GEMINI,
+	MOCK_BEDROCK,
+	MOCK_COHERE,
+	MOCK_MISTRAL,
+	MOCK_OLLAMA,
+	MOCK_TGI
+};
+/* NULL: none is called so. */
+const struct fault *mock_fault(const char *name);
+/* The answer is the dialect's error document, of the fault in force where there is one;
+ * status 0: that fault's. */
+void mock_error(
+	struct mock_answer *out, int status, enum mock_errors errors, struct span model);
+/* The stream ends with an error after so many events; unchanged where it has no more. */
+void mock_error_in_stream(
+	struct mock_answer *out, size_t events, enum mock_errors errors, struct span model);
 
 #define MOCK_CREATED 1767225600 /* the same in every answer: bodies are deterministic */
 #define MOCK_TIME    "2026-01-01T00:00:00Z"
@@ -136,10 +178,16 @@ struct mock_seen {
 	size_t *field_n;	/* name and value lengths, in turn */
 	const char *ended;	/* pending, complete, cut, aborted */
 	double began, ended_at; /* seconds since the epoch */
+	int status;
+	int64_t in, out; /* tokens that its answer took */
 };
 /* Keeps a copy; the serial identifies it to mock_seen_end. */
 void mock_seen_add(const struct mock_request *r, uint64_t serial, uint64_t connection);
+/* What it is answered. */
+void mock_seen_answer(uint64_t serial, const struct mock_answer *a);
 void mock_seen_end(uint64_t serial, const char *how);
+/* Sums over all since the last mock_seen_forget(), those no longer kept too. */
+void mock_seen_count(struct buf *out);
 void mock_seen_write(struct buf *out, size_t last);
 void mock_seen_forget(void);
 

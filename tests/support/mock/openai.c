@@ -87,6 +87,7 @@ openai_call(struct mock_answer *out, const struct mock_say *s)
 	struct buf *b = &out->body;
 	struct span rest = s->args;
 
+	mock_pieces++;
 	for (bool first = true; first || rest.n; first = false) {
 		struct span w = s->whole_calls ? rest
 				: first	       ? SPAN_LIT("")

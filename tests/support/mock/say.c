@@ -69,9 +69,12 @@ word_end(struct span s)
 	return i;
 }
 
+size_t mock_pieces;
+
 struct span
 mock_next_piece(struct span *s)
 {
+	mock_pieces++;
 	size_t n = mock_control.event_chars ? chars_end(*s, mock_control.event_chars)
 					    : word_end(*s);
 	struct span piece = span_cut(*s, 0, n);

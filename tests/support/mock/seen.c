@@ -1,6 +1,7 @@
 /* The requests that the simulated provider received, whole, in a ring: what
  * GET /_seen shows. A test reads here what left the company, so nothing of a
- * request is left out; bodies that are not UTF-8 come as base64 as well. */
+ * request is left out; bodies that are not UTF-8 come as base64 as well. GET /_count sums over
+ * all of them: what a provider would have on its bill. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +12,12 @@ static struct mock_seen ring[MOCK_SEEN_MAX];
 static uint64_t head; /* records ever kept */
 static uint64_t tail; /* oldest still here */
 static uint64_t bytes_held;
+
+static struct {
+	uint64_t requests, bytes, complete, cut, aborted;
+	uint64_t by_status[600]; /* 0: no status of ours */
+	int64_t in, out;	 /* tokens of the answers that were begun */
+} sum;
 
 static double
 wall_s(void)
@@ -37,6 +44,7 @@ mock_seen_forget(void)
 {
 	while (tail < head)
 		seen_drop_oldest();
+	memset(&sum, 0, sizeof sum);
 }
 
 void
@@ -62,6 +70,8 @@ mock_seen_add(const struct mock_request *r, uint64_t serial, uint64_t connection
 	s->body_n = r->body.n;
 	s->nfields = r->nfields;
 	s->ended = "pending";
+	s->status = 0;
+	s->in = s->out = 0;
 	s->began = wall_s();
 	s->ended_at = 0;
 	char *p = mempcpy(s->bytes, r->method.p, r->method.n);
@@ -76,21 +86,72 @@ mock_seen_add(const struct mock_request *r, uint64_t serial, uint64_t connection
 		memcpy(p, r->body.p, r->body.n);
 	bytes_held += n;
 	head++;
+	sum.requests++;
+	sum.bytes += r->body.n;
+}
+
+/* NULL: no longer kept. */
+static struct mock_seen *
+seen_of(uint64_t serial)
+{
+	for (uint64_t i = head; i > tail; i--) {
+		struct mock_seen *s = &ring[(i - 1) % MOCK_SEEN_MAX];
+		if (s->serial == serial)
+			return s;
+		if (s->serial < serial && head - i > 256)
+			return NULL;
+	}
+	return NULL;
+}
+
+void
+mock_seen_answer(uint64_t serial, const struct mock_answer *a)
+{
+	struct mock_seen *s = seen_of(serial);
+
+	if (!s)
+		return;
+	s->status = a->status;
+	s->in = a->in;
+	s->out = a->out;
+	sum.by_status[a->status > 0 && a->status < (int)COUNT_OF(sum.by_status) ? a->status
+										: 0]++;
+	sum.in += a->in;
+	sum.out += a->out;
 }
 
 void
 mock_seen_end(uint64_t serial, const char *how)
 {
-	for (uint64_t i = head; i > tail; i--) {
-		struct mock_seen *s = &ring[(i - 1) % MOCK_SEEN_MAX];
-		if (s->serial == serial) {
-			s->ended = how;
-			s->ended_at = wall_s();
-			return;
+	struct mock_seen *s = seen_of(serial);
+
+	if (!s)
+		return;
+	s->ended = how;
+	s->ended_at = wall_s();
+	*(!strcmp(how, "complete")    ? &sum.complete
+		: !strcmp(how, "cut") ? &sum.cut
+				      : &sum.aborted) += 1;
+}
+
+void
+mock_seen_count(struct buf *out)
+{
+	const char *sep = "";
+
+	buf_printf(out,
+		"{\"requests\":%llu,\"body_bytes\":%llu,\"complete\":%llu,\"cut\":%llu,"
+		"\"aborted\":%llu,\"input_tokens\":%lld,\"output_tokens\":%lld,\"status\":{",
+		(unsigned long long)sum.requests, (unsigned long long)sum.bytes,
+		(unsigned long long)sum.complete, (unsigned long long)sum.cut,
+		(unsigned long long)sum.aborted, (long long)sum.in, (long long)sum.out);
+	for (size_t i = 0; i < COUNT_OF(sum.by_status); i++)
+		if (sum.by_status[i]) {
+			buf_printf(out, "%s\"%zu\":%llu", sep, i,
+				(unsigned long long)sum.by_status[i]);
+			sep = ",";
 		}
-		if (s->serial < serial && head - i > 256)
-			return;
-	}
+	buf_str(out, "}}\n");
 }
 
 /* Length of the valid UTF-8 sequence at p, 0 where there is none (RFC 3629). */
@@ -224,8 +285,11 @@ seen_write_one(struct buf *out, const struct mock_seen *s)
 		mock_base64(out, span_of(p, s->body_n));
 		buf_putc(out, '"');
 	}
-	buf_printf(out, ",\"ended\":\"%s\",\"began\":%.6f,\"ended_at\":%.6f}", s->ended,
-		s->began, s->ended_at);
+	buf_printf(out,
+		",\"ended\":\"%s\",\"began\":%.6f,\"ended_at\":%.6f,\"status\":%d,"
+		"\"input_tokens\":%lld,\"output_tokens\":%lld}",
+		s->ended, s->began, s->ended_at, s->status, (long long)s->in,
+		(long long)s->out);
 }
 
 void

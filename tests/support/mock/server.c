@@ -1,41 +1,26 @@
-/* build/mockllm: the simulated provider of tests, demo and bench. HTTP/1.1 on
- * one thread (libev, llhttp strict): keep-alive, pipelining, bodies chunked or
- * by length up to 64 MB, 100-continue. What it says is in say.c and answer.c, what it
- * remembers in seen.c, what POST /_control sets in control.c.
+/* build/mockllm's connections. HTTP/1.1 on one thread (libev, llhttp strict): keep-alive,
+ * pipelining, bodies chunked or by length up to 64 MB, 100-continue. main.c has its ports.
  *
- *   mockllm --listen PORT|HOST:PORT|unix@PATH [--listen …]
- *
- * Port 0 takes a free one. Each listener is announced on stdout as a line
- * "listening on ADDRESS". Nothing of a request is ever printed.
- *
- * /_control: a piece is written, then the next
- * after its pause. A stream's events are its pieces, chunk_bytes cuts further.
- * hold_after_events: the next one waits for /_release.
- * cut_after_bytes counts body bytes; 0 closes without a head. `wire` is all of an answer, head
- * too, after which the connection ends; with `reset` an end is a reset, with `stays` it is
- * none. `at_head`: the answer does not wait for the request's body, which is read and thrown
- * away, also after an end. A status of 101
- * switches: what follows is read and thrown away. POST /_release ends all pauses of answers
- * that are under way, for tests that need one to last until they have looked. */
-#include <arpa/inet.h>
+ * /_control (control.c): a piece is written, then the next after its pause. A stream's events
+ * are its pieces, chunk_bytes cuts further. What comes of a body after an answer `at_head` is
+ * read and thrown away, also after the end; after a status of 101 too. POST /_release ends all
+ * pauses of answers that are under way, for tests that need one to last until they have looked.
+ */
 #include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
 #include <llhttp.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "mock.h"
+#include "server.h"
 
-#define LISTENERS_MAX 8
 #define FIELDS_MAX    256
 #define HELD_S	      3600 /* longer than any test */
 
@@ -322,15 +307,20 @@ put_part(struct conn *c, const char *p, size_t n, bool chunked, double pause_s, 
 static void
 conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_only)
 {
-	static const struct mock_control plain = { .times = -1, .cut_after = -1 };
-	const struct mock_control *k = own ? &plain : &mock_control;
+	const struct mock_control *k = own ? &mock_plain : &mock_control;
 	bool bodyless = a->status == 204 || a->status == 304 || a->status < 200;
 	bool chunked = a->stream && c->parser.http_minor == 1 && !bodyless;
 	int64_t left = k->cut_after;
 	bool raw = !own && k->wire.n;
 
-	long hold = k->hold_after;
+	size_t hold = k->hold.is && a->stream ? mock_at(&k->hold, a) : SIZE_MAX;
+	double hold_s = k->hold_s > 0 ? k->hold_s : HELD_S;
 
+	if (k->cut.is && a->stream) {
+		size_t n = mock_at(&k->cut, a);
+		left = (int64_t)(n == 0 ? 0 : a->ends[n < a->nends ? n - 1 : a->nends - 1]) +
+		       k->cut_into;
+	}
 	if (a->stream && !chunked)
 		c->keep = false;
 	c->answering = true;
@@ -344,14 +334,14 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 		c->cut = true;
 		buf_put(&c->wire, k->wire.p + k->wire.start, k->wire.n);
 		piece_add(c, k->delay_s);
-	} else if (left == 0) {
+	} else if (k->cut_after == 0) {
 		c->cut = true;
 		piece_add(c, k->delay_s);
 	} else {
 		put_head(c, a, own, chunked, bodyless);
 		/* with no pause to keep, head and body leave in one write */
 		if (k->delay_s > 0 || k->chunk_s > 0 || k->chunk_bytes || bodyless ||
-			head_only || a->body.n == 0)
+			head_only || a->body.n == 0 || hold == 0)
 			piece_add(c, k->delay_s);
 	}
 	if (!bodyless && !head_only && !c->cut) {
@@ -359,9 +349,9 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 		for (size_t i = 0; a->stream && i < a->nends && !c->cut; from = a->ends[i++])
 			put_part(c, a->body.p + a->body.start + from, a->ends[i] - from,
 				chunked,
-				hold && (long)i == hold ? HELD_S
-				: i			? k->chunk_s
-							: 0,
+				i == hold ? hold_s
+				: i	  ? k->chunk_s
+					  : 0,
 				k->chunk_bytes, &left);
 		if (!a->stream && a->body.n)
 			put_part(c, a->body.p + a->body.start, a->body.n, false, 0,
@@ -386,8 +376,15 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 		}
 		c->npieces = w + 1;
 	}
-	if (!own)
+	if (!own) {
+		mock_seen_answer(c->serial, a);
 		mock_control_used();
+	}
+}
+
+static void
+conn_send(struct conn *c)
+{
 	if (c->piece[0].pause_s > 0) {
 		ev_now_update(loop); /* a delay is no shorter than was asked for, in a long turn
 					too */
@@ -438,6 +435,8 @@ own_answer(const struct mock_request *r, struct mock_answer *a)
 	} else if (span_is(r->path, "/_seen") && span_is(r->method, "DELETE")) {
 		mock_seen_forget();
 		buf_str(&a->body, "{}\n");
+	} else if (span_is(r->path, "/_count") && span_is(r->method, "GET")) {
+		mock_seen_count(&a->body);
 	} else if (span_is(r->path, "/_control") && span_is(r->method, "POST")) {
 		bool ok = mock_control_set(r->body);
 		a->status = ok ? 200 : 400;
@@ -461,10 +460,10 @@ is_check(const struct mock_request *r)
 	       (span_is(r->path, "/") || span_is(r->path, "*")) && !mock_field(r, "origin");
 }
 
-static void
-conn_request(struct conn *c)
+/* Views of c; f holds the fields. */
+static struct mock_request
+request_of(struct conn *c, struct mock_field f[FIELDS_MAX])
 {
-	struct mock_field f[FIELDS_MAX];
 	struct mock_request r = { .fields = f, .nfields = c->nf };
 
 	r.method = span_str(llhttp_method_name((llhttp_method_t)c->parser.method));
@@ -475,14 +474,29 @@ conn_request(struct conn *c)
 		f[i].name = text_at(c, c->f[i].name, c->f[i].name_n);
 		f[i].value = text_at(c, c->f[i].value, c->f[i].value_n);
 	}
+	return r;
+}
+
+static void
+conn_request(struct conn *c)
+{
+	struct mock_field f[FIELDS_MAX];
+	struct mock_request r = request_of(c, f);
+
 	c->serial = 0;
 	c->keep = llhttp_should_keep_alive(&c->parser);
 	bool head_only = span_is(r.method, "HEAD");
 	if (span_starts(r.path, span_str("/_")) || is_check(&r)) {
 		own_answer(&r, &answer);
 		conn_answer(c, &answer, true, head_only);
+		conn_send(c);
 		return;
 	}
+	/* a setting that is not for this one is put aside */
+	struct mock_control aside = mock_control;
+	bool spared = !mock_control_is_for(&r);
+	if (spared)
+		mock_control = mock_plain;
 	c->serial = ++serial;
 	mock_seen_add(&r, c->serial, c->number);
 	mock_answer(&r, c->serial, &answer);
@@ -494,6 +508,9 @@ conn_request(struct conn *c)
 		c->keep = false;
 	}
 	conn_answer(c, &answer, false, head_only);
+	if (spared)
+		mock_control = aside;
+	conn_send(c);
 }
 
 static void
@@ -579,6 +596,19 @@ on_writable(struct ev_loop *l, ev_io *w, int events)
 	conn_write(w->data);
 }
 
+/* Whether its head, which is here, is enough for an answer. */
+static bool
+goes_ahead(struct conn *c)
+{
+	struct mock_field f[FIELDS_MAX];
+	struct mock_request r;
+
+	if (!c->headed || c->ahead || !mock_control.at_head)
+		return false;
+	r = request_of(c, f);
+	return !span_starts(r.path, SPAN_LIT("/_")) && mock_control_is_for(&r);
+}
+
 /* May free c. */
 static void
 conn_feed(struct conn *c, const char *p, size_t n)
@@ -600,8 +630,7 @@ conn_feed(struct conn *c, const char *p, size_t n)
 			conn_next(c);
 		return;
 	}
-	if (e == HPE_OK && c->headed && !c->ahead && mock_control.at_head &&
-		!span_starts(text_at(c, 0, c->target_n), SPAN_LIT("/_"))) {
+	if (e == HPE_OK && goes_ahead(c)) {
 		c->ahead = true;
 		conn_request(c);
 		return;
@@ -631,8 +660,8 @@ on_readable(struct ev_loop *l, ev_io *w, int events)
 		conn_feed(c, read_buf, (size_t)n);
 }
 
-static void
-on_accept(struct ev_loop *l, ev_io *w, int events)
+void
+mock_accept(struct ev_loop *l, ev_io *w, int events)
 {
 	int fd, one = 1;
 
@@ -657,63 +686,10 @@ on_accept(struct ev_loop *l, ev_io *w, int events)
 	}
 }
 
-/* ---- main ---- */
-
-static int
-listen_unix(const char *path)
+void
+mock_server_init(struct ev_loop *l)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (strlen(path) >= sizeof a.sun_path || fd < 0)
-		return -1;
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	unlink(path);
-	if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 1024) < 0)
-		return -1;
-	chmod(path, 0666); /* HAProxy runs as another user; nothing here is worth guarding */
-	printf("listening on unix@%s\n", path);
-	return fd;
-}
-
-static int
-listen_tcp(const char *where)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET };
-	socklen_t len = sizeof a;
-	const char *colon = strrchr(where, ':');
-	char host[64] = "127.0.0.1";
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (colon)
-		snprintf(host, sizeof host, "%.*s", (int)(colon - where), where);
-	if (fd < 0 || inet_pton(AF_INET, host, &a.sin_addr) != 1)
-		return -1;
-	a.sin_port = htons((uint16_t)atoi(colon ? colon + 1 : where));
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 1024) < 0)
-		return -1;
-	getsockname(fd, (struct sockaddr *)&a, &len);
-	printf("listening on %s:%u\n", host, ntohs(a.sin_port));
-	return fd;
-}
-
-static void
-on_term(struct ev_loop *l, ev_signal *w, int events)
-{
-	(void)w, (void)events;
-	ev_break(l, EVBREAK_ALL);
-}
-
-int
-main(int argc, char **argv)
-{
-	ev_io listener[LISTENERS_MAX];
-	ev_signal term, intr;
-	int n = 0;
-
-	signal(SIGPIPE, SIG_IGN);
-	loop = ev_default_loop(0);
+	loop = l;
 	llhttp_settings_init(&settings);
 	settings.on_message_begin = on_begin;
 	settings.on_url = on_url;
@@ -722,30 +698,11 @@ main(int argc, char **argv)
 	settings.on_headers_complete = on_head;
 	settings.on_body = on_body;
 	settings.on_message_complete = on_whole;
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--listen") != 0 || ++i == argc || n == LISTENERS_MAX) {
-			fprintf(stderr, "usage: mockllm --listen PORT|HOST:PORT|unix@PATH "
-					"[--listen …]\n");
-			return 2;
-		}
-		const char *at = strncmp(argv[i], "unix@", 5) == 0 ? argv[i] + 5 : argv[i];
-		int fd = strchr(at, '/') ? listen_unix(at) : listen_tcp(at);
-		if (fd < 0) {
-			fprintf(stderr, "mockllm: %s: %s\n", argv[i], strerror(errno));
-			return 2;
-		}
-		ev_io_init(&listener[n], on_accept, fd, EV_READ);
-		ev_io_start(loop, &listener[n++]);
-	}
-	if (n == 0) {
-		fprintf(stderr, "mockllm: nothing to listen on (--listen)\n");
-		return 2;
-	}
-	fflush(stdout);
-	ev_signal_init(&term, on_term, SIGTERM);
-	ev_signal_start(loop, &term);
-	ev_signal_init(&intr, on_term, SIGINT);
-	ev_signal_start(loop, &intr);
-	ev_run(loop, 0);
-	return 0;
+}
+
+void
+mock_server_cut(void)
+{
+	while (!LIST_EMPTY(&conns))
+		conn_free(LIST_FIRST(&conns), "cut");
 }
