@@ -44,6 +44,8 @@ const struct config_option config_options[] = {
   "folder of detection rules; default: the set compiled in" },
 { "backends",             OPT_NAMES,    AT(backends),             NULL,     0,       0,         AT(nbackends),
   "HAProxy backends that a policy may name; check --haproxy FILE compares them with HAProxy's file" },
+{ "credentials",          OPT_CREDENTIALS, AT(credentials),       NULL,     0,       0,         AT(ncredentials),
+  "who we are to a provider where HAProxy holds no key for it, by the provider's name: sigv4, vertex, entra or a key file" },
 { "demo_issuer",          OPT_PATH,     AT(demo_issuer),          NULL,     0,       0,         0,
   "token issuer of demo and tests; never in production" },
 { "body_variable",        OPT_BOOL,     AT(body_variable),        "false",  0,       0,         0,
@@ -369,6 +371,7 @@ read_option(struct reader *r, const struct config_option *o, const struct yaml_n
 		break;
 	case OPT_FORMAT: read_word(r->d, n, log_formats, at); break;
 	case OPT_LEVEL: read_word(r->d, n, log_levels, at); break;
+	case OPT_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
 	}
 }
 
@@ -396,7 +399,8 @@ same_option(const struct config_option *o, const struct config *x, const struct 
 	case OPT_WORKERS:
 	case OPT_FORMAT:
 	case OPT_LEVEL: return *(const unsigned *)a == *(const unsigned *)b;
-	case OPT_NAMES: return true; /* what reads them reads them anew */
+	case OPT_NAMES:
+	case OPT_CREDENTIALS: return true; /* what reads them reads them anew */
 	case OPT_ADDRS: break;
 	}
 	n = *(const size_t *)((const char *)x + o->aux);
@@ -413,7 +417,7 @@ static bool
 reloads(const char *name)
 {
 	static const char *const names[] = { "policy", "policy_watch", "shadow_policy",
-		"detectors", "backends", "demo_issuer", "redact.key_file", "limits.body",
+		"detectors", "backends", "credentials", "demo_issuer", "redact.key_file", "limits.body",
 		"limits.inflate_ratio", "tokens.ranks", "tokens.models", NULL };
 
 	return read_listed(names, span_str(name));
@@ -619,6 +623,9 @@ check_whole(struct reader *r, const struct yaml_node *root)
 	check_state(r, root);
 	check_redis(r, root);
 	cfg->relay = yaml_get(root, "relay") != NULL;
+	if (cfg->ncredentials && !cfg->relay)
+		diag_at(r->d, find_option(root, "credentials"),
+			"credentials: needs the section relay: HAProxy alone adds none of them");
 	if (!cfg->redis_url) {
 		const struct yaml_node *stream = find_option(root, "audit.stream");
 		if (stream && cfg->audit_stream)

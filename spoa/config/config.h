@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "codec/yaml.h"
+#include "config/credentials.h"
 
 #define CONFIG_LISTENERS_MAX 8
 
@@ -86,6 +87,9 @@ struct config {
 	const struct yaml_node *audit_key_at, *journal_at, *socket_group_at;
 	bool body_variable; /* body_variable: the redacted body as txn.tollgate.body where it
 			       fits, default false */
+
+	struct provider_credential *credentials; /* credentials: by provider */
+	size_t ncredentials;
 
 	const char *tokens_ranks;  /* tokens.ranks: folder; NULL: next to the program, or
 				      installed */

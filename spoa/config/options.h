@@ -22,6 +22,7 @@ enum option_kind {
 	OPT_TCP,
 	OPT_FORMAT,
 	OPT_LEVEL,
+	OPT_CREDENTIALS,
 };
 
 struct config_option {

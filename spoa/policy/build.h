@@ -76,6 +76,8 @@ void build_prices_named(struct builder *b, const struct yaml_node *n);
 const struct price_list *build_price_list(
 	struct builder *b, const struct provider *v, const struct dialect *d);
 void build_providers(struct builder *b, const struct yaml_node *n);
+/* Credentials of tollgate.yaml are of providers that there are. After build_providers(). */
+void build_credentials(struct builder *b);
 void build_routes(struct builder *b, const struct yaml_node *n);
 void build_rules(struct builder *b, const struct yaml_node *n);
 void build_limits(struct builder *b, const struct yaml_node *n);

@@ -169,6 +169,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	build_detectors(&b, yaml_get(root, "detectors"));
 	build_prices(&b, root);
 	build_providers(&b, yaml_get(root, "providers"));
+	build_credentials(&b);
 	if ((c = yaml_get(root, "routes")))
 		build_routes(&b, c);
 	else

@@ -172,6 +172,8 @@ struct target {
 	unsigned concurrent; /* requests under way at its provider, of this daemon; 0: any
 				number */
 	struct breaker breaker;
+	const struct provider_credential
+		*credential; /* that the relay adds; NULL: HAProxy has it */
 	const struct price_list *prices; /* NULL: none fits: see policy_price() */
 	const struct yaml_node *at;
 };

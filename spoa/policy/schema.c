@@ -142,6 +142,9 @@ type_of(enum option_kind k)
 		[OPT_TCP] = TEXT,
 		[OPT_FORMAT] = ONE("\"logfmt\",\"json\""),
 		[OPT_LEVEL] = ONE("\"error\",\"warn\",\"info\",\"debug\""),
+		[OPT_CREDENTIALS] = "\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\","
+				    "\"additionalProperties\":false,\"properties\":{\"sigv4\":{},"
+				    "\"vertex\":{},\"entra\":{},\"header\":{},\"file\":{},\"prefix\":{}}}",
 	};
 
 	return types[k];

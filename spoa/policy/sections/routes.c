@@ -47,6 +47,37 @@ build_providers(struct builder *b, const struct yaml_node *n)
 	}
 }
 
+/* Those of tollgate.yaml, by provider. */
+static const struct provider_credential *
+credential_of(const struct builder *b, const char *provider)
+{
+	for (size_t i = 0; b->cfg && i < b->cfg->ncredentials; i++)
+		if (!strcmp(b->cfg->credentials[i].provider, provider))
+			return &b->cfg->credentials[i];
+	return NULL;
+}
+
+/* Whose name is misspelt would go without, or with another's. A shadow policy is never obeyed. */
+void
+build_credentials(struct builder *b)
+{
+	const struct config *cfg = b->cfg;
+
+	if (!cfg || (cfg->shadow_policy && str_same(b->file, cfg->shadow_policy) &&
+			    !str_same(cfg->policy, cfg->shadow_policy)))
+		return;
+	for (size_t i = 0; i < cfg->ncredentials; i++) {
+		const struct provider_credential *c = &cfg->credentials[i];
+		struct nearest near = nearest_to(span_str(c->provider));
+		bool known = false;
+		for (size_t k = 0; k < b->nproviders && !known; k++)
+			known = nearest_is(&near, b->providers[k].name);
+		if (!known)
+			diag_at(b->d, c->at, "credentials: the policy %s has no provider %s%s",
+				b->file, c->provider, nearest_hint(&near));
+	}
+}
+
 /* ---- what a route matches ---- */
 
 /* Why a path is not in normal form (RFC 3986 6.2.2), or NULL. A request's path in
@@ -220,7 +251,8 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	t->name = v->name;
 	t->region = v->region;
 	t->external = v->external;
-	t->relay = v->relay;
+	t->credential = credential_of(b, v->name);
+	t->relay = v->relay || t->credential;
 	t->backend = v->backend;
 	t->weight = t->priority = 1;
 	t->at = n;
