@@ -34,6 +34,7 @@ static const struct {
 	{ "classes", MERGE_MAP },
 	{ "detectors", MERGE_MAP },
 	{ "providers", MERGE_MAP },
+	{ "models", MERGE_MAP },
 	{ "routes", MERGE_LIST },
 	{ "rules", MERGE_LIST },
 	{ "limits", MERGE_LIST },

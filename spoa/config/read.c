@@ -341,18 +341,20 @@ read_size(struct diag *d, const struct yaml_node *n, uint64_t min, uint64_t max,
 bool
 read_word(struct diag *d, const struct yaml_node *n, const char *const *words, unsigned *out)
 {
+	struct nearest near = nearest_to(n->s);
 	struct buf names;
 
 	if (n->kind == YAML_SCALAR)
 		for (unsigned i = 0; words[i]; i++)
-			if (span_is(n->s, words[i])) {
+			if (nearest_is(&near, words[i])) {
 				*out = i;
 				return true;
 			}
 	buf_init(&names, 4096);
 	join(&names, words);
-	diag_at(d, n, "%.*s: one of %s is expected, found %s", SPAN_ARG(read_name(n, "value")),
-		buf_failed(&names) ? "" : buf_view(&names).p, yaml_found(n));
+	diag_at(d, n, "%.*s: one of %s is expected, found %s%s",
+		SPAN_ARG(read_name(n, "value")), buf_failed(&names) ? "" : buf_view(&names).p,
+		yaml_found(n), nearest_hint(&near));
 	buf_free(&names);
 	return false;
 }

@@ -73,7 +73,8 @@ options_of(const struct snapshot *s, const struct route *route)
 {
 	struct detect_options o = policy_detect_options(s->policy);
 
-	o.used = route->find_all || !s->answers ? NULL : s->answers[route - s->policy->routes];
+	const struct route *own = route->of ? route->of : route;
+	o.used = route->find_all || !s->answers ? NULL : s->answers[own - s->policy->routes];
 	return o;
 }
 

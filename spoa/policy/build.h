@@ -13,6 +13,19 @@ struct provider {
 	const char *prices;	       /* which list; NULL: by its name or dialect */
 	const struct dialect *dialect; /* NULL: not said */
 	bool external, relay;
+	struct breaker breaker; /* on: it says so itself */
+	unsigned concurrent;
+};
+
+/* A name of `models`, before each route takes what it has of it. */
+struct alias {
+	const char *name;
+	const struct yaml_node *at;
+	struct target *targets;
+	size_t ntargets;
+	struct choose choose;
+	bool chooses; /* it says how */
+	bool known;   /* to a route */
 };
 
 struct builder {
@@ -26,6 +39,8 @@ struct builder {
 	enum rule_phase phase; /* of the condition that is compiled */
 	struct provider *providers;
 	size_t nproviders;
+	struct alias *aliases;
+	size_t naliases;
 	bool priced; /* it has prices, or an unknown_price other than deny */
 	const struct yaml_node *prices_root; /* the price list's tree; NULL: there is none */
 };
@@ -79,6 +94,11 @@ void build_providers(struct builder *b, const struct yaml_node *n);
 /* Credentials of tollgate.yaml are of providers that there are. After build_providers(). */
 void build_credentials(struct builder *b);
 void build_routes(struct builder *b, const struct yaml_node *n);
+/* targets.c: where a route goes, what is tried first, and again; after its match. */
+void build_destination(struct builder *b, const struct yaml_node *n, struct route *r);
+/* After the routes; and once they are what they will be: each as it is for these names. */
+void build_models(struct builder *b, const struct yaml_node *n);
+void build_aliases(struct builder *b);
 void build_rules(struct builder *b, const struct yaml_node *n);
 void build_limits(struct builder *b, const struct yaml_node *n);
 

@@ -174,6 +174,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 		build_routes(&b, c);
 	else
 		diag_at(d, root, "routes: is missing: every request would be refused");
+	build_models(&b, yaml_get(root, "models"));
 	build_rules(&b, yaml_get(root, "rules"));
 	build_limits(&b, yaml_get(root, "limits"));
 	if (d->errors == errors)
@@ -182,6 +183,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 		build_used(&b);
 	if (d->errors == errors)
 		build_answers(&b);
+	if (d->errors == errors)
+		build_aliases(&b);
 	if (d->errors == errors && (!build_version(&b, root) || arena_failed(a)))
 		diag_at(d, root, "out of memory");
 	return d->errors == errors ? p : NULL;

@@ -197,7 +197,7 @@ enum reserve {
 	RESERVE_ESTIMATE /* output_default, which is not sent: an answer may be longer */
 };
 
-enum { TARGETS_MAX = 16 };
+enum { TARGETS_MAX = 16, ALIASES_MAX = 256 };
 struct route {
 	const char *name;
 	const struct yaml_node *at;
@@ -217,6 +217,13 @@ struct route {
 	size_t ntargets;
 	struct choose choose;
 	struct retry retry;
+	bool direct; /* via: one attempt, so that none takes the relay for another's sake */
+	/* As it is for the names of `models` of which it lists a provider: the same but for
+	 * targets, choose and retry.attempts. Of those themselves: whose they are, and the name. */
+	const struct route *aliases;
+	size_t naliases;
+	const struct route *of; /* NULL: of none, it is a route of the policy */
+	const char *alias;
 	unsigned response; /* enum route_response bits */
 	/* The limit for which its requests take the relay: their end must be known. NULL: none
 	 */
@@ -598,6 +605,9 @@ bool policy_route_has_path(const struct route *r, struct span method, struct spa
 /* Whether the condition (NULL: always) may be true of a request of the route. */
 bool policy_may_reach(
 	struct arena *a, const struct cel_program *when, const struct route *route);
+/* The route as it is for a request that names this model: policy_route()'s, or what it is for
+ * an alias. */
+const struct route *policy_route_as(const struct route *r, struct span model);
 /* The first route that matches, or NULL. `host` without port, lower case. */
 const struct route *policy_route(
 	const struct policy *p, struct span method, struct span host, struct span path);

@@ -32,10 +32,12 @@ static const char *const calendar_words[] = { "hour", "day", "week", "month", NU
 static const char *const orphan_words[] = { "charge", "drop", NULL }; /* enum limit_orphan */
 static const char *const reserve_words[] = { "cap", "learned", "estimate", NULL }; /* enum reserve */
 static const char *const via_words[] = { "direct", "relay", NULL };
+static const char *const route_via_words[] = { "relay", "direct", NULL };
+static const char *const by_words[] = { "order", "weight", "latency", "price", NULL }; /* enum choose_by */
+static const char *const sticky_words[] = { "none", "conversation", "identity", NULL }; /* enum choose_sticky */
 
 /* Keys of a later version. */
-static const char *const policy_later[] = { "models", "cache", NULL };
-static const char *const route_later[] = { "retry", NULL };
+static const char *const policy_later[] = { "cache", NULL };
 static const char *const limit_later[] = { "sliding", NULL };
 
 /* A value that the section's own code reads, and what the schema says of it. */
@@ -46,6 +48,7 @@ static const char *const limit_later[] = { "sliding", NULL };
 #define A_PATH(type, member)             TEXT, FIELD_PATH, NULL, NULL, AT(type, member), 0, 0
 #define A_BOOL(type, member)             BOOL, FIELD_BOOL, NULL, NULL, AT(type, member), 0, 0
 #define A_COUNT(type, member, min, max)    COUNT, FIELD_COUNT, NULL, NULL, AT(type, member), min, max
+#define A_UNSIGNED(type, member, min, max) COUNT, FIELD_UNSIGNED, NULL, NULL, AT(type, member), min, max
 #define A_DURATION(type, member, min, max) DURATION, FIELD_DURATION, NULL, NULL, AT(type, member), min, max
 #define A_SECONDS(type, member, min, max)  DURATION, FIELD_SECONDS, NULL, NULL, AT(type, member), min, max
 #define A_SIZE(type, member, min, max)     SIZE, FIELD_SIZE, NULL, NULL, AT(type, member), min, max
@@ -63,6 +66,7 @@ const struct section sections[] = {
   { "classes", OTHER(MAPOF(REF("class_value"))), "groups of entities that rules speak of" },
   { "detectors", OTHER(REF("detectors")), "thresholds of detection, and recognisers outside" },
   { "providers", OTHER(MAPOF(REF("provider"))), "where requests may go" },
+  { "models", OTHER(MAPOF(REF("model"))), "names that callers may ask for, and the targets that they stand for" },
   { "routes", OTHER(LIST(REF("route"))), "which requests are served; none matches: 404" },
   { "rules", OTHER(LIST(REF("rule"))), "top to bottom; deny and permit end it, the others add up" },
   { "default", A_FLAG(policy, default_permit, effect_words), "where no rule ends it" },
@@ -214,13 +218,22 @@ const struct section sections[] = {
   { "region", A_TEXT(provider, region), "where it is" },
   { "prices", A_TEXT(provider, prices), "which list of the price file; default: the one named as it, or as its dialect" },
   { "via", A_FLAG(provider, relay, via_words), "relay: never direct, so that heads and trailers of its answers are filtered" },
+  { "breaker", OTHER(REF("target_breaker")), "when its targets are left alone; default: of a route's with a second target" },
+  { "concurrent", A_UNSIGNED(provider, concurrent, 1, 1000000), "requests under way at it, of one daemon, at most" },
 }},
-[SECTION_ROUTE] = { "route", "[\"name\",\"match\"]", route_later, {
+[SECTION_TARGET_BREAKER] = { "target_breaker", NULL, NULL, {
+  { "failures", A_UNSIGNED(breaker, failures, 1, 1000), "in a row, after which a target is left alone" },
+  { "open", A_DURATION(breaker, open_us, 10 * MS, 600 * S), "for so long the first time, twice as long each time after" },
+}},
+[SECTION_ROUTE] = { "route", "[\"name\",\"match\"]", NULL, {
   { "name", OTHER(TEXT), "in rules, records and scopes of keys" },
   { "match", OTHER(REF("match")), "which requests" },
   { "dialect", OTHER(TEXT), "wire format; default: the target's" },
   { "backend", OTHER(TEXT), "HAProxy backend, where there are no targets" },
-  { "targets", OTHER(REF("targets")), "providers, the first is taken" },
+  { "targets", OTHER(REF("targets")), "providers, in order of preference" },
+  { "choose", OTHER(REF("choose")), "which of them is tried first" },
+  { "retry", OTHER(REF("retry")), "what is tried again, and how long it may take" },
+  { "via", A_FLAG(route, direct, route_via_words), "direct: one attempt, so that nothing takes the relay for the sake of a second; relay: never direct" },
   { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, inspect, restore, restore_urls, record" },
   { "record", OTHER(REF("record")), "what of the prompt and of the answer is recorded" },
   { "restore", OTHER(REF("restore")), "where placeholders are put back beside a URL" },
@@ -239,6 +252,24 @@ const struct section sections[] = {
 [SECTION_TARGET] = { "target", "[\"provider\"]", NULL, {
   { "provider", OTHER(TEXT), "one of providers" },
   { "model", OTHER(TEXT), "in place of the one asked for" },
+  { "weight", A_UNSIGNED(target, weight, 1, 10000), "its share under choose: {by: weight}" },
+  { "priority", A_UNSIGNED(target, priority, 1, 100), "its group, 1 first: a later one only where those before have none left" },
+}},
+[SECTION_CHOOSE] = { "choose", NULL, NULL, {
+  { "by", A_WORD(choose, by, by_words), "which target is tried first" },
+  { "sticky", A_WORD(choose, sticky, sticky_words), "requests of one conversation, or of one caller, keep their target" },
+}},
+[SECTION_RETRY] = { "retry", NULL, NULL, {
+  { "attempts", A_UNSIGNED(retry, attempts, 1, RETRY_ATTEMPTS_MAX), "at most, the first one too; default: as many as targets, 3 at most" },
+  { "first_byte", A_DURATION(retry, first_byte_us, 10 * MS, 3600 * S), "from the request's last byte to the answer's head" },
+  { "first_content", A_DURATION(retry, first_content_us, 10 * MS, 3600 * S), "from the request's last byte to the first content of a stream" },
+  { "idle", A_DURATION(retry, idle_us, 10 * MS, 3600 * S), "between two events of a stream" },
+  { "overall", A_DURATION(retry, overall_us, 10 * MS, 3600 * S), "all attempts, to the first content of a stream or the head of a whole answer" },
+  { "on", OTHER(TEXTS), "never_sent, throttled, refused_us, perhaps_billed; default: all" },
+}},
+[SECTION_MODEL] = { "model", "[\"targets\"]", NULL, {
+  { "targets", OTHER(REF("targets")), "providers and models; a route has those whose provider it lists" },
+  { "choose", OTHER(REF("choose")), "in place of the route's" },
 }},
 [SECTION_RECORD] = { "record", NULL, NULL, {
   { "prompt", A_NEW_WORD(route, record, prompt_words, prompt_later), "a keyed hash, or the redacted text" },
@@ -410,6 +441,7 @@ static void
 read_field(struct arena *a, struct diag *d, const struct yaml_node *n, const struct field *f,
 	void *at)
 {
+	uint64_t count;
 	unsigned word;
 
 	switch (f->kind) {
@@ -421,6 +453,10 @@ read_field(struct arena *a, struct diag *d, const struct yaml_node *n, const str
 		break;
 	case FIELD_BOOL: read_bool(d, n, at); break;
 	case FIELD_COUNT: read_uint(d, n, f->min, f->max, at); break;
+	case FIELD_UNSIGNED:
+		if (read_uint(d, n, f->min, f->max, &count))
+			*(unsigned *)at = (unsigned)count;
+		break;
 	case FIELD_DURATION: read_duration_us(d, n, f->min, f->max, at); break;
 	case FIELD_SECONDS:
 		if (!read_duration_us(d, n, f->min, f->max, at))

@@ -24,9 +24,13 @@ enum section_name {
 	SECTION_BREAKER,
 	SECTION_CLASS,
 	SECTION_PROVIDER,
+	SECTION_TARGET_BREAKER,
 	SECTION_ROUTE,
 	SECTION_MATCH,
 	SECTION_TARGET,
+	SECTION_CHOOSE,
+	SECTION_RETRY,
+	SECTION_MODEL,
 	SECTION_RECORD,
 	SECTION_RESTORE,
 	SECTION_RULE,
@@ -59,6 +63,7 @@ enum field_kind {
 	FIELD_PATH,	/* const char *, from the folder of the file; noted by diag_reads() */
 	FIELD_BOOL,	/* bool */
 	FIELD_COUNT,	/* uint64_t, from min to max */
+	FIELD_UNSIGNED, /* unsigned, from min to max */
 	FIELD_DURATION, /* uint64_t, microseconds, from min to max */
 	FIELD_SECONDS,	/* uint64_t, whole seconds; min and max are microseconds */
 	FIELD_SIZE,	/* uint64_t, bytes, from min to max */

@@ -214,11 +214,22 @@ cycles_and_bombs_are_refused(void **state)
 }
 
 static void
-models_have_no_include_yet(void **state)
+names_of_models_join_and_are_given_once(void **state)
 {
+	struct policy_fix f;
+
 	(void)state;
-	put("p.yaml", "tollgate: 1\nname: t\n" ROUTES "models: {include: prices.yaml}\n");
-	refused("p.yaml", "p.yaml:5:1", "models: not supported by this version of tollgate");
+	put("own.yaml", "tollgate: 1\nname: t\ninclude: [one.yaml]\nproviders: {p: {backend: "
+			"openai}}\nroutes: [{name: r, match: {path: /}, targets: p}]\n"
+			"models: {big: {targets: {provider: p, model: m2}}}\n");
+	put("one.yaml", "models: {small: {targets: {provider: p, model: m1}}}\n");
+	const struct policy *p = must_load(&f, "own.yaml");
+	assert_int_equal(p->routes->naliases, 2);
+	fix_done(&f);
+	put("one.yaml", "models: {big: {targets: {provider: p, model: m1}}}\n");
+	char want[256];
+	snprintf(want, sizeof(want), "big: is given twice, first at %s:1:10", path("one.yaml"));
+	refused("own.yaml", "own.yaml:6:10", want);
 }
 
 /* ---- version ---- */
@@ -279,7 +290,7 @@ main(void)
 		cmocka_unit_test(a_folder_is_its_files_in_the_order_of_names),
 		cmocka_unit_test(mistakes_name_the_file_they_stand_in),
 		cmocka_unit_test(cycles_and_bombs_are_refused),
-		cmocka_unit_test(models_have_no_include_yet),
+		cmocka_unit_test(names_of_models_join_and_are_given_once),
 		cmocka_unit_test(the_version_does_not_see_how_files_are_laid_out),
 	};
 

@@ -43,8 +43,6 @@ static const struct policy_mistake rows[] = {
 		":5:1: cache: not supported by this version of tollgate" },
 	{ "data that is a list", H "data: []\n",
 		":5:7: data: a mapping is expected, found a list\n" },
-	{ "models", H "models: {include: prices.yaml}\n",
-		":5:1: models: not supported by this version of tollgate" },
 	{ "a duplicate key", H "name: u\n", ":5:1: name: given twice (first in line 2)" },
 	{ "a mode that is none", H "mode: shadwo\n",
 		":5:7: mode: one of enforce, shadow is expected, found shadwo" },
@@ -422,8 +420,6 @@ static const struct policy_mistake rows[] = {
 		H "  - {name: x, match: {path: /a}, response: ignore, record: {response: "
 		  "hash}}\n",
 		":5:44: response: ignore: record of this route has response, which is read" },
-	{ "retries", H "  - {name: x, match: {path: /a}, retry: {attempts: 3}}\n",
-		":5:34: retry: not supported by this version" },
 	{ "a deadline without unit", H "  - {name: x, match: {path: /a}, deadline: 30}\n",
 		":5:44: deadline: a duration with its unit" },
 	/* rules */

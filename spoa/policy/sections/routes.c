@@ -1,82 +1,10 @@
-/* Providers and routes: which requests are served at all, who answers them and
- * what becomes of the response. A request that matches none is refused, so paths
- * are compared whole and in normal form only. */
+/* Routes: which requests are served at all, and what becomes of the response. A request that
+ * matches none is refused, so paths are compared whole and in normal form only. */
 #include "base/ascii.h"
 #include "codec/uri.h"
 #include "policy/build.h"
 
-const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", "refused_us",
-	"perhaps_billed", "final", "aborted" };
-
 static const char *const response_later[] = { "cache", NULL };
-
-/* ---- providers ---- */
-
-static void
-dialect(struct builder *b, const struct yaml_node *n, const struct dialect **out)
-{
-	if (n->kind == YAML_SCALAR && (*out = dialect_find(n->s)))
-		return;
-	diag_at(b->d, n, "dialect: one of %s is expected, found %s", dialect_names(),
-		yaml_found(n));
-}
-
-void
-build_providers(struct builder *b, const struct yaml_node *n)
-{
-	if (!n || !read_map(b->d, n, "providers", NULL, NULL))
-		return;
-	b->providers = build_array(b, n, n->count, sizeof(*b->providers));
-	for (const struct yaml_node *c = n->child; c && b->providers; c = c->next) {
-		struct provider *v = &b->providers[b->nproviders];
-		const struct yaml_node *x;
-		*v = (struct provider){ .region = "", .external = true };
-		if (!build_name(b, c->key, 64, &v->name))
-			continue;
-		b->nproviders++;
-		if (!build_section(b, c, SECTION_PROVIDER, v))
-			continue;
-		if (!(x = yaml_get(c, "backend")))
-			diag_at(b->d, c->key, "%s: backend is missing", v->name);
-		else
-			build_backend(b, x, &v->backend);
-		if ((x = yaml_get(c, "dialect")))
-			dialect(b, x, &v->dialect);
-		if ((x = yaml_get(c, "prices")) && v->prices)
-			build_prices_named(b, x);
-	}
-}
-
-/* Those of tollgate.yaml, by provider. */
-static const struct provider_credential *
-credential_of(const struct builder *b, const char *provider)
-{
-	for (size_t i = 0; b->cfg && i < b->cfg->ncredentials; i++)
-		if (!strcmp(b->cfg->credentials[i].provider, provider))
-			return &b->cfg->credentials[i];
-	return NULL;
-}
-
-/* Whose name is misspelt would go without, or with another's. A shadow policy is never obeyed. */
-void
-build_credentials(struct builder *b)
-{
-	const struct config *cfg = b->cfg;
-
-	if (!cfg || (cfg->shadow_policy && str_same(b->file, cfg->shadow_policy) &&
-			    !str_same(cfg->policy, cfg->shadow_policy)))
-		return;
-	for (size_t i = 0; i < cfg->ncredentials; i++) {
-		const struct provider_credential *c = &cfg->credentials[i];
-		struct nearest near = nearest_to(span_str(c->provider));
-		bool known = false;
-		for (size_t k = 0; k < b->nproviders && !known; k++)
-			known = nearest_is(&near, b->providers[k].name);
-		if (!known)
-			diag_at(b->d, c->at, "credentials: the policy %s has no provider %s%s",
-				b->file, c->provider, nearest_hint(&near));
-	}
-}
 
 /* ---- what a route matches ---- */
 
@@ -208,159 +136,6 @@ match(struct builder *b, const struct yaml_node *route, struct route *r)
 		diag_at(b->d, m->key, "match: path, path_prefix or api is missing");
 }
 
-/* ---- where it goes ---- */
-
-static const struct provider *
-provider_find(struct builder *b, const struct yaml_node *n)
-{
-	struct nearest near = nearest_to(n->s);
-
-	for (size_t i = 0; i < b->nproviders; i++)
-		if (nearest_is(&near, b->providers[i].name))
-			return &b->providers[i];
-	diag_at(b->d, n, "targets: no provider %s%s", n->s.p, nearest_hint(&near));
-	return NULL;
-}
-
-/* One of the list: a provider's name, or {provider, model}. */
-static const struct provider *
-target(struct builder *b, const struct yaml_node *n, struct target *t)
-{
-	const struct yaml_node *name = n, *model = NULL;
-
-	if (n->kind == YAML_MAPPING) {
-		if (!build_section(b, n, SECTION_TARGET, NULL))
-			return NULL;
-		name = yaml_get(n, "provider");
-		model = yaml_get(n, "model");
-		if (!name) {
-			diag_at(b->d, n, "targets: provider is missing");
-			return NULL;
-		}
-	}
-	if (name->kind != YAML_SCALAR || name->s.n == 0) {
-		diag_at(b->d, name, "targets: the name of a provider is expected, found %s",
-			yaml_type_name(name));
-		return NULL;
-	}
-	if (model && !build_model(b, model, &t->model))
-		return NULL;
-	const struct provider *v = provider_find(b, name);
-	if (!v)
-		return NULL;
-	t->name = v->name;
-	t->region = v->region;
-	t->external = v->external;
-	t->credential = credential_of(b, v->name);
-	t->relay = v->relay || t->credential;
-	t->backend = v->backend;
-	t->weight = t->priority = 1;
-	t->at = n;
-	return v;
-}
-
-static bool
-same_model(const struct target *x, const struct target *y)
-{
-	return x->model && y->model ? !strcmp(x->model, y->model) : x->model == y->model;
-}
-
-/* Bodies go as they came: what the route speaks all its targets speak. */
-static void
-speaks(struct builder *b, const struct yaml_node *said, const struct target *t,
-	const struct provider *v, struct route *r)
-{
-	if (!r->dialect)
-		r->dialect = v->dialect;
-	if (!v->dialect || v->dialect == r->dialect)
-		return;
-	/* rest knows no roles and translates nothing: any provider may have a path of it */
-	if (said && r->dialect == dialect_find(SPAN_LIT("rest")))
-		return;
-	if (said && r->ntargets == 1)
-		diag_at(b->d, said,
-			"dialect: the target speaks %s; translation is not supported by this "
-			"version of tollgate",
-			dialect_name(v->dialect));
-	else
-		diag_at(b->d, t->at,
-			"targets: %s speaks %s, the route %s; translation is not supported by "
-			"this version of tollgate",
-			t->name, dialect_name(v->dialect), dialect_name(r->dialect));
-}
-
-static void
-targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *said,
-	struct route *r)
-{
-	bool list = n->kind == YAML_SEQUENCE;
-	size_t count = list ? n->count : 1;
-	struct target *v = build_array(b, n, count, sizeof(*v));
-
-	if (list && count == 0)
-		diag_at(b->d, n, "targets: the list is empty");
-	if (count > TARGETS_MAX)
-		diag_at(b->d, n, "targets: more than %d", TARGETS_MAX);
-	if (!v || count == 0 || count > TARGETS_MAX)
-		return;
-	r->targets = v;
-	r->ntargets = 0;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
-		struct target *t = &v[r->ntargets];
-		const struct provider *p = target(b, c, t);
-		if (!p)
-			continue;
-		for (size_t i = 0; i < r->ntargets; i++)
-			if (!strcmp(v[i].name, t->name) && same_model(&v[i], t))
-				diag_at(b->d, c, "targets: %s is given twice", t->name);
-		r->ntargets++;
-		speaks(b, said, t, p, r);
-		t->prices = build_price_list(b, p, p->dialect ? p->dialect : r->dialect);
-		if (t->model && r->dialect && !dialect_has_model(r->dialect))
-			diag_at(b->d, yaml_get(c, "model"),
-				"model: a body in the dialect %s names none",
-				dialect_name(r->dialect));
-	}
-}
-
-/* What is tried again where a route says nothing: as many targets as it has. */
-static void
-attempts(struct route *r)
-{
-	r->retry.attempts = r->ntargets < RETRY_ATTEMPTS_DEFAULT ? (unsigned)r->ntargets
-								 : RETRY_ATTEMPTS_DEFAULT;
-	r->retry.on = 1u << CAUSE_NEVER_SENT | 1u << CAUSE_THROTTLED | 1u << CAUSE_REFUSED_US |
-		      1u << CAUSE_PERHAPS_BILLED;
-}
-
-static void
-destination(struct builder *b, const struct yaml_node *n, struct route *r)
-{
-	static const struct target nowhere = {
-		.name = "", .region = "", .external = true, .weight = 1, .priority = 1
-	};
-	const struct yaml_node *backend = yaml_get(n, "backend"), *to = yaml_get(n, "targets"),
-			       *d = yaml_get(n, "dialect");
-	struct target *own = build_array(b, n, 1, sizeof(*own));
-
-	r->targets = &nowhere;
-	r->ntargets = 1;
-	if (d)
-		dialect(b, d, &r->dialect);
-	if (own) {
-		*own = nowhere;
-		own->prices = build_price_list(b, NULL, r->dialect ? r->dialect : r->api);
-		r->targets = own;
-	}
-	if (own && backend)
-		build_backend(b, backend, &own->backend);
-	if (!to)
-		return;
-	if (backend)
-		diag_at(b->d, backend->key, "backend: stands in the target's provider already");
-	targets(b, to, d, r);
-}
-
 /* ---- what becomes of the answer ---- */
 
 /* response: ignore, or words that add up. */
@@ -447,8 +222,7 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 		return;
 	build_own_name(b, n, 64, &r->name, b->p->routes, b->p->nroutes, sizeof(*r));
 	match(b, n, r);
-	destination(b, n, r);
-	attempts(r);
+	build_destination(b, n, r);
 	response(b, yaml_get(n, "response"), r);
 	if ((c = yaml_get(n, "show_cost")) && r->show_cost && !r->response)
 		diag_at(b->d, c->key,
@@ -548,4 +322,15 @@ policy_route(const struct policy *p, struct span method, struct span host, struc
 		if (route_matches(&p->routes[i], method, host, path))
 			return &p->routes[i];
 	return NULL;
+}
+
+const struct route *
+policy_route_as(const struct route *r, struct span model)
+{
+	const struct route *own = r && r->of ? r->of : r;
+
+	for (size_t i = 0; own && i < own->naliases; i++)
+		if (span_is(model, own->aliases[i].alias))
+			return &own->aliases[i];
+	return own;
 }

@@ -1,0 +1,424 @@
+/* Providers, and where a route's requests may go: its targets, which of them is tried first,
+ * what is tried again, and names of models that stand for targets of their own. */
+#include "policy/build.h"
+
+const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", "refused_us",
+	"perhaps_billed", "final", "aborted" };
+
+/* Where a provider says nothing of it. */
+static const struct breaker untold = { false, 5, 5 * SECOND_US };
+static const struct target nowhere = { .name = "",
+	.region = "",
+	.external = true,
+	.weight = 1,
+	.priority = 1,
+	.breaker = untold };
+
+/* ---- providers ---- */
+
+static void
+dialect(struct builder *b, const struct yaml_node *n, const struct dialect **out)
+{
+	if (n->kind == YAML_SCALAR && (*out = dialect_find(n->s)))
+		return;
+	diag_at(b->d, n, "dialect: one of %s is expected, found %s", dialect_names(),
+		yaml_found(n));
+}
+
+void
+build_providers(struct builder *b, const struct yaml_node *n)
+{
+	if (!n || !read_map(b->d, n, "providers", NULL, NULL))
+		return;
+	b->providers = build_array(b, n, n->count, sizeof(*b->providers));
+	for (const struct yaml_node *c = n->child; c && b->providers; c = c->next) {
+		struct provider *v = &b->providers[b->nproviders];
+		const struct yaml_node *x;
+		*v = (struct provider){ .region = "", .external = true, .breaker = untold };
+		if (!build_name(b, c->key, 64, &v->name))
+			continue;
+		b->nproviders++;
+		if (!build_section(b, c, SECTION_PROVIDER, v))
+			continue;
+		if (!(x = yaml_get(c, "backend")))
+			diag_at(b->d, c->key, "%s: backend is missing", v->name);
+		else
+			build_backend(b, x, &v->backend);
+		if ((x = yaml_get(c, "dialect")))
+			dialect(b, x, &v->dialect);
+		if ((x = yaml_get(c, "prices")) && v->prices)
+			build_prices_named(b, x);
+		if ((x = yaml_get(c, "breaker")))
+			v->breaker.on =
+				build_section(b, x, SECTION_TARGET_BREAKER, &v->breaker);
+	}
+}
+
+/* Those of tollgate.yaml, by provider. */
+static const struct provider_credential *
+credential_of(const struct builder *b, const char *provider)
+{
+	for (size_t i = 0; b->cfg && i < b->cfg->ncredentials; i++)
+		if (!strcmp(b->cfg->credentials[i].provider, provider))
+			return &b->cfg->credentials[i];
+	return NULL;
+}
+
+/* Whose name is misspelt would go without, or with another's. A shadow policy is never obeyed. */
+void
+build_credentials(struct builder *b)
+{
+	const struct config *cfg = b->cfg;
+
+	if (!cfg || (cfg->shadow_policy && str_same(b->file, cfg->shadow_policy) &&
+			    !str_same(cfg->policy, cfg->shadow_policy)))
+		return;
+	for (size_t i = 0; i < cfg->ncredentials; i++) {
+		const struct provider_credential *c = &cfg->credentials[i];
+		struct nearest near = nearest_to(span_str(c->provider));
+		bool known = false;
+		for (size_t k = 0; k < b->nproviders && !known; k++)
+			known = nearest_is(&near, b->providers[k].name);
+		if (!known)
+			diag_at(b->d, c->at, "credentials: the policy %s has no provider %s%s",
+				b->file, c->provider, nearest_hint(&near));
+	}
+}
+
+/* ---- where it goes ---- */
+
+static const struct provider *
+provider_find(struct builder *b, const struct yaml_node *n)
+{
+	struct nearest near = nearest_to(n->s);
+
+	for (size_t i = 0; i < b->nproviders; i++)
+		if (nearest_is(&near, b->providers[i].name))
+			return &b->providers[i];
+	diag_at(b->d, n, "targets: no provider %s%s", n->s.p, nearest_hint(&near));
+	return NULL;
+}
+
+/* One of the list: a provider's name, or {provider, model, weight, priority}. */
+static const struct provider *
+target(struct builder *b, const struct yaml_node *n, struct target *t)
+{
+	const struct yaml_node *name = n, *model = NULL;
+
+	*t = nowhere;
+	if (n->kind == YAML_MAPPING) {
+		if (!build_section(b, n, SECTION_TARGET, t))
+			return NULL;
+		name = yaml_get(n, "provider");
+		model = yaml_get(n, "model");
+		if (!name) {
+			diag_at(b->d, n, "targets: provider is missing");
+			return NULL;
+		}
+	}
+	if (name->kind != YAML_SCALAR || name->s.n == 0) {
+		diag_at(b->d, name, "targets: the name of a provider is expected, found %s",
+			yaml_type_name(name));
+		return NULL;
+	}
+	if (model && !build_model(b, model, &t->model))
+		return NULL;
+	const struct provider *v = provider_find(b, name);
+	if (!v)
+		return NULL;
+	t->name = v->name;
+	t->region = v->region;
+	t->external = v->external;
+	t->credential = credential_of(b, v->name);
+	t->relay = v->relay || t->credential;
+	t->backend = v->backend;
+	t->concurrent = v->concurrent;
+	t->breaker = v->breaker;
+	t->at = n;
+	return v;
+}
+
+static bool
+same_model(const struct target *x, const struct target *y)
+{
+	return x->model && y->model ? !strcmp(x->model, y->model) : x->model == y->model;
+}
+
+/* Bodies go as they came: what the route speaks all its targets speak. */
+static void
+speaks(struct builder *b, const struct yaml_node *said, const struct target *t,
+	const struct provider *v, struct route *r)
+{
+	if (!r->dialect)
+		r->dialect = v->dialect;
+	if (!v->dialect || v->dialect == r->dialect)
+		return;
+	/* rest knows no roles and translates nothing: any provider may have a path of it */
+	if (said && r->dialect == dialect_find(SPAN_LIT("rest")))
+		return;
+	if (said && r->ntargets == 1)
+		diag_at(b->d, said,
+			"dialect: the target speaks %s; translation is not supported by this "
+			"version of tollgate",
+			dialect_name(v->dialect));
+	else
+		diag_at(b->d, t->at,
+			"targets: %s speaks %s, the route %s; translation is not supported by "
+			"this version of tollgate",
+			t->name, dialect_name(v->dialect), dialect_name(r->dialect));
+}
+
+/* The list, or the one: of an alias or a route. NULL: there is none. */
+static struct target *
+list(struct builder *b, const struct yaml_node *n, size_t *out)
+{
+	size_t count = n->kind == YAML_SEQUENCE ? n->count : 1;
+	struct target *v = build_array(b, n, count, sizeof(*v));
+
+	*out = 0;
+	if (count == 0)
+		diag_at(b->d, n, "targets: the list is empty");
+	if (count > TARGETS_MAX)
+		diag_at(b->d, n, "targets: more than %d", TARGETS_MAX);
+	if (!v || count == 0 || count > TARGETS_MAX)
+		return NULL;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+		struct target *t = &v[*out];
+		if (!target(b, c, t))
+			continue;
+		for (size_t i = 0; i < *out; i++)
+			if (!strcmp(v[i].name, t->name) && same_model(&v[i], t))
+				diag_at(b->d, c, "targets: %s is given twice", t->name);
+		++*out;
+	}
+	return v;
+}
+
+/* Where there is a second one, each is left alone once it fails. */
+static void
+break_by_default(struct target *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		v[i].breaker.on |= n > 1;
+}
+
+static const struct provider *
+provider_of(const struct builder *b, const struct target *t)
+{
+	size_t i = 0;
+
+	while (strcmp(b->providers[i].name, t->name))
+		i++;
+	return &b->providers[i];
+}
+
+/* via: relay */
+static bool
+relayed(const struct route *r)
+{
+	return yaml_get(r->at, "via") && !r->direct;
+}
+
+static void
+targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *said,
+	struct route *r)
+{
+	size_t count;
+	struct target *v = list(b, n, &count);
+
+	if (!v)
+		return;
+	r->targets = v;
+	r->ntargets = count;
+	for (size_t i = 0; i < count; i++) {
+		struct target *t = &v[i];
+		const struct provider *p = provider_of(b, t);
+		t->relay |= relayed(r);
+		speaks(b, said, t, p, r);
+		t->prices = build_price_list(b, p, p->dialect ? p->dialect : r->dialect);
+		if (t->model && r->dialect && !dialect_has_model(r->dialect))
+			diag_at(b->d, yaml_get(t->at, "model"),
+				"model: a body in the dialect %s names none",
+				dialect_name(r->dialect));
+	}
+	break_by_default(v, count);
+}
+
+/* ---- what is tried again ---- */
+
+static void
+causes(struct builder *b, const struct yaml_node *n, unsigned *on)
+{
+	if (!n || !read_texts(b->a, b->d, n, "on", NULL, NULL))
+		return;
+	*on = 0;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+		struct nearest near = nearest_to(c->s);
+		unsigned k = CAUSE_NEVER_SENT;
+		while (k <= CAUSE_PERHAPS_BILLED && !nearest_is(&near, attempt_causes[k]))
+			k++;
+		*on |= 1u << k;
+		if (k > CAUSE_PERHAPS_BILLED)
+			diag_at(b->d, c,
+				"on: one of never_sent, throttled, refused_us, perhaps_billed "
+				"is expected, found %s%s",
+				c->s.p, nearest_hint(&near));
+	}
+}
+
+/* As many attempts as targets where it says nothing; one where its requests go direct. */
+static void
+attempts(const struct builder *b, struct route *r)
+{
+	const struct yaml_node *retry = yaml_get(r->at, "retry");
+	bool one = r->direct || (!retry && b->cfg && !b->cfg->relay);
+
+	if (one)
+		r->retry.attempts = 1;
+	else if (!yaml_get(retry, "attempts"))
+		r->retry.attempts = r->ntargets < RETRY_ATTEMPTS_DEFAULT
+					    ? (unsigned)r->ntargets
+					    : RETRY_ATTEMPTS_DEFAULT;
+}
+
+static void
+retry(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	const struct yaml_node *c = yaml_get(n, "retry"), *said = yaml_get(c, "attempts");
+
+	r->retry.on = 1u << CAUSE_NEVER_SENT | 1u << CAUSE_THROTTLED | 1u << CAUSE_REFUSED_US |
+		      1u << CAUSE_PERHAPS_BILLED;
+	if (c && build_section(b, c, SECTION_RETRY, &r->retry))
+		causes(b, yaml_get(c, "on"), &r->retry.on);
+	if (r->direct && r->retry.attempts > 1)
+		diag_at(b->d, said, "attempts: via: direct of this route leaves one");
+	attempts(b, r);
+}
+
+void
+build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	const struct yaml_node *backend = yaml_get(n, "backend"), *to = yaml_get(n, "targets"),
+			       *d = yaml_get(n, "dialect"), *c = yaml_get(n, "choose");
+	struct target *own = build_array(b, n, 1, sizeof(*own));
+
+	r->targets = &nowhere;
+	r->ntargets = 1;
+	if (d)
+		dialect(b, d, &r->dialect);
+	if (own) {
+		*own = nowhere;
+		own->relay = relayed(r);
+		own->prices = build_price_list(b, NULL, r->dialect ? r->dialect : r->api);
+		r->targets = own;
+	}
+	if (own && backend)
+		build_backend(b, backend, &own->backend);
+	if (to && backend)
+		diag_at(b->d, backend->key, "backend: stands in the target's provider already");
+	if (to)
+		targets(b, to, d, r);
+	if (c)
+		build_section(b, c, SECTION_CHOOSE, &r->choose);
+	retry(b, n, r);
+}
+
+/* ---- names that stand for targets ---- */
+
+static void
+alias(struct builder *b, const struct yaml_node *n, struct alias *x)
+{
+	const struct yaml_node *to = yaml_get(n, "targets"), *c = yaml_get(n, "choose");
+	bool named = false;
+
+	x->at = n;
+	if (!build_model(b, n->key, &x->name) || !build_section(b, n, SECTION_MODEL, NULL))
+		return;
+	if (c && build_section(b, c, SECTION_CHOOSE, &x->choose))
+		x->chooses = true;
+	if (!to)
+		diag_at(b->d, n->key, "%s: targets is missing", x->name);
+	if (!to || !(x->targets = list(b, to, &x->ntargets)))
+		return;
+	for (size_t i = 0; i < x->ntargets; i++)
+		named |= x->targets[i].model != NULL;
+	if (x->ntargets && !named)
+		diag_at(b->d, to,
+			"targets: none of them has a model, and what is sent would be %s "
+			"itself",
+			x->name);
+}
+
+void
+build_models(struct builder *b, const struct yaml_node *n)
+{
+	if (!n || !read_map(b->d, n, "models", NULL, NULL))
+		return;
+	if (n->count > ALIASES_MAX)
+		diag_at(b->d, n, "models: more than %d", ALIASES_MAX);
+	b->aliases = build_array(b, n, n->count, sizeof(*b->aliases));
+	for (const struct yaml_node *c = n->child; c && b->aliases; c = c->next)
+		alias(b, c, &b->aliases[b->naliases++]);
+}
+
+static bool
+lists(const struct route *r, const struct target *t)
+{
+	for (size_t i = 0; i < r->ntargets; i++)
+		if (!strcmp(r->targets[i].name, t->name))
+			return true;
+	return false;
+}
+
+/* The route as it is for the alias; false: it has none of its targets. */
+static bool
+as(struct builder *b, const struct route *r, const struct alias *x, struct route *out)
+{
+	struct target *v = build_array(b, x->at, x->ntargets, sizeof(*v));
+	size_t n = 0;
+
+	for (size_t i = 0; v && i < x->ntargets; i++) {
+		const struct provider *p = provider_of(b, &x->targets[i]);
+		if (!lists(r, &x->targets[i]))
+			continue;
+		v[n] = x->targets[i];
+		v[n].relay |= relayed(r);
+		v[n++].prices = build_price_list(b, p, p->dialect ? p->dialect : r->dialect);
+	}
+	if (n == 0)
+		return false;
+	break_by_default(v, n);
+	*out = *r;
+	out->targets = v;
+	out->ntargets = n;
+	out->aliases = NULL;
+	out->naliases = 0;
+	out->of = r;
+	out->alias = x->name;
+	if (x->chooses)
+		out->choose = x->choose;
+	attempts(b, out);
+	return true;
+}
+
+void
+build_aliases(struct builder *b)
+{
+	for (size_t i = 0; i < b->p->nroutes; i++) {
+		struct route *r = &b->routes[i];
+		bool none = r->dialect && !dialect_has_model(r->dialect);
+		struct route *v = build_array(b, r->at, b->naliases, sizeof(*v));
+		for (size_t k = 0; v && !none && k < b->naliases; k++)
+			if (as(b, r, &b->aliases[k], &v[r->naliases])) {
+				b->aliases[k].known = true;
+				r->naliases++;
+			}
+		r->aliases = v;
+	}
+	for (size_t k = 0; k < b->naliases; k++)
+		if (!b->aliases[k].known)
+			diag_at(b->d, b->aliases[k].at->key,
+				"models: %s: no route of requests that name a model lists a "
+				"provider of its targets",
+				b->aliases[k].name);
+}
