@@ -184,7 +184,7 @@ has_target(const struct route *t, const struct rule_change *x)
 {
 	for (size_t i = 0; i < t->ntargets; i++)
 		for (size_t k = 0; k < x->ntargets; k++)
-			if (!strcmp(t->targets[i].name, x->targets[k]))
+			if (policy_target_is(&t->targets[i], x->targets[k]))
 				return true;
 	return false;
 }

@@ -250,7 +250,7 @@ struct header {
 
 /* The effects that neither end the evaluation nor replace what was found. */
 struct rule_change {
-	const char **targets;	    /* route.targets: names of providers */
+	const char **targets;	    /* route.targets: PROVIDER or PROVIDER/MODEL */
 	size_t ntargets;	    /* 0: all may stay */
 	const char *model;	    /* route.model; NULL: none */
 	uint64_t max_output_tokens; /* 0: none */
@@ -605,6 +605,8 @@ bool policy_route_has_path(const struct route *r, struct span method, struct spa
 /* Whether the condition (NULL: always) may be true of a request of the route. */
 bool policy_may_reach(
 	struct arena *a, const struct cel_program *when, const struct route *route);
+/* Whether it is called so: PROVIDER, or PROVIDER/MODEL. */
+bool policy_target_is(const struct target *t, const char *name);
 /* The route as it is for a request that names this model: policy_route()'s, or what it is for
  * an alias. */
 const struct route *policy_route_as(const struct route *r, struct span model);

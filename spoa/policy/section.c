@@ -304,7 +304,7 @@ const struct section sections[] = {
   { "with", A_WORD(rule, with, with_words), "what stands in their place" },
 }},
 [SECTION_EFFECT_ROUTE] = { "effect_route", NULL, NULL, {
-  { "targets", OTHER(TEXTS), "of the route's, in this order" },
+  { "targets", OTHER(TEXTS), "of the route's; where it goes by order, in this one" },
   { "model", OTHER(TEXT), "in place of the one asked for" },
 }},
 [SECTION_LIMIT] = { "limit", "[\"name\"]", limit_later, {

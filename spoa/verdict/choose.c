@@ -33,23 +33,25 @@ rules_until(const struct pass *ps, const struct evaluation *e, bool full)
 	return end ? (size_t)(end - ps->p->rules) + 1 : ps->p->nrules;
 }
 
+enum { PLACES = 256 }; /* of a struct policy_rank */
+
 static bool
 names(const struct rule_change *x, const struct target *t, size_t *place)
 {
 	for (*place = 0; *place < x->ntargets; ++*place)
-		if (!strcmp(x->targets[*place], t->name))
+		if (policy_target_is(t, x->targets[*place]))
 			return true;
 	return false;
 }
 
-/* The rule whose targets leave this one out, or NULL and its place: the first rule's
- * order, else the route's. */
+/* The rule whose targets leave this one out, or NULL and its place: where the route goes by
+ * order the first rule's, else the one that it has before the rules are asked. */
 static const struct rule *
 routed_away(const struct pass *ps, size_t at, bool full, size_t *place)
 {
 	const struct evaluation *e = evaluation(ps, at);
 	size_t n = ps->p->changes ? rules_until(ps, e, full) : 0;
-	bool placed = false;
+	bool placed = ps->f->route && ps->f->route->choose.by != CHOOSE_ORDER;
 
 	*place = ps->f->ranks ? ps->f->ranks[at].place : at;
 	for (size_t i = 0; i < n; i++) {
@@ -60,7 +62,7 @@ routed_away(const struct pass *ps, size_t at, bool full, size_t *place)
 		if (!names(x, &ps->targets[at], &k))
 			return &ps->p->rules[i];
 		if (!placed)
-			*place = k;
+			*place += k * PLACES;
 		placed = true;
 	}
 	return NULL;

@@ -122,8 +122,8 @@ struct policy_verdict {
  * Where a rule reads the target, the rules are evaluated for each of the route's
  * targets, those that do not read it once. A target that is denied leaves the list,
  * and so does one that the `route.targets` of a rule leaves out. What is left is
- * ordered as the first such rule says, else as the route does; the first of them is
- * chosen, and the verdict is the one with it. None left: the verdict is the first
+ * ordered as the route does, and where that goes by order (choose.by) as the first such
+ * rule says; the first of them is chosen, and the verdict is the one with it. None left: the verdict is the first
  * denial, or a 403 where rules only routed elsewhere. With facts->ranks the first is the one
  * with the smallest place (after a rule's order) of those that are in; where rules leave only
  * such as are out, `none_in`, and the verdict is the one with the first of them.

@@ -22,12 +22,17 @@
 	"  - {name: chat, match: {path: /chat}, targets: [us, {provider: eu, model: m-eu}, "   \
 	"local]}\n"                                                                            \
 	"  - {name: one, match: {path: /one}, targets: us}\n"                                  \
-	"  - {name: none, match: {path: /none}, backend: openai}\n"
+	"  - {name: none, match: {path: /none}, backend: openai}\n"                            \
+	"  - {name: pick, match: {path: /pick}, targets: [us, {provider: eu, model: m-eu}, "   \
+	"{provider: eu, model: m/2}, local], choose: {by: weight}}\n"                          \
+	"  - {name: two, match: {path: /two}, targets: [{provider: eu, model: m-eu}, "         \
+	"{provider: eu, model: m/2}, local]}\n"
 
 struct case_of {
 	const char *name, *policy, *want;
 	const char *path; /* NULL: /chat */
 	bool nobody, ssn, head_only;
+	const char *ranks; /* of each target its place, with ! before it where it is out */
 };
 
 /* clang-format off */
@@ -72,6 +77,32 @@ static const struct case_of rows[] = {
 		"rules: [{name: a, route: {targets: [local, eu]}}, {name: b, route: {targets: [eu, local]}}]\n"
 		"default: permit\n",
 		.want = "permit local: us~a eu. local+" },
+	{ "one of a provider's models", "rules: [{name: a, route: {targets: [eu/m/2]}}]\ndefault: permit\n",
+		.want = "permit eu model=m/2: us~a eu~a eu+ local~a", .path = "/pick" },
+	{ "of one provider's models the route's order stays", "rules: [{name: a, route: {targets: [local, eu]}}]\ndefault: permit\n",
+		.want = "permit eu model=m-eu: us~a eu+ eu. local.", .path = "/pick" },
+	/* ranks */
+	{ "the smallest place", "default: permit\n", .want = "permit local: us. eu. local+", .ranks = "210" },
+	{ "the smallest that is in", "default: permit\n",
+		.want = "permit us: us+ eu. local*tried", .ranks = "12!0" },
+	{ "a rule's order counts where the route goes by order",
+		"rules: [{name: a, route: {targets: [eu, local]}}]\ndefault: permit\n",
+		.want = "permit eu model=m-eu: us~a eu+ local.", .ranks = "021" },
+	{ "and is a filter alone where it does not",
+		"rules: [{name: a, route: {targets: [us, eu]}}]\ndefault: permit\n",
+		.want = "permit eu model=m/2: us. eu. eu+ local~a", .path = "/pick", .ranks = "2310" },
+	{ "of one provider's models the smaller place is first",
+		"rules: [{name: a, route: {targets: [local, eu]}}]\ndefault: permit\n",
+		.want = "permit eu model=m/2: eu. eu+ local*tried", .path = "/two", .ranks = "21!0" },
+	{ "a rule is asked before a place is", "rules: [{name: a, when: 'target.name == \"local\"', deny: true}]\n"
+		"default: permit\n",
+		.want = "permit eu model=m-eu: us. eu+ local-a", .ranks = "210" },
+	{ "all that the rules leave are out", "rules: [{name: a, when: 'target.external', deny: {status: 451}}]\n"
+		"default: permit\n",
+		.want = "none in: us-a eu-a local*tried", .ranks = "01!2" },
+	{ "none that the rules leave is a denial, whatever is in",
+		"rules: [{name: a, deny: {status: 451}}]\n",
+		.want = "deny 451 us: us-a eu-a local-a", .ranks = "!0!1!2" },
 	{ "no target left is a denial",
 		"rules: [{name: a, route: {targets: local}}, {name: b, route: {targets: us}}]\ndefault: permit\n",
 		.want = "deny 403 us: us~a eu~a local~b" },
@@ -197,16 +228,17 @@ static void
 describe(const struct policy_verdict *v, struct buf *out)
 {
 	static const char *const effects[] = { "deny", "permit", "redact" };
-	static const char fates[] = { '+', '.', '-', '~' };
+	static const char fates[] = { '+', '.', '-', '~', '*' };
 
 	if (v->waits) {
 		buf_printf(out, "waits%c", 0);
 		return;
 	}
-	buf_str(out, effects[v->effect]);
+	buf_str(out, v->none_in ? "none in" : effects[v->effect]);
 	if (v->effect == RULE_DENY)
 		buf_printf(out, " %d", v->status);
-	buf_printf(out, " %s", v->changes.target->name);
+	if (!v->none_in)
+		buf_printf(out, " %s", v->changes.target->name);
 	if (v->effect != RULE_DENY)
 		describe_changes(&v->changes, out);
 	for (size_t i = 0; i < v->ntags; i++)
@@ -222,6 +254,8 @@ describe(const struct policy_verdict *v, struct buf *out)
 		buf_printf(out, " %s%c", c->target->name, fates[c->fate]);
 		if (c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED)
 			buf_str(out, c->rule ? c->rule->name : "default");
+		if (c->fate == CANDIDATE_OUT)
+			buf_str(out, target_outs[c->out]);
 	}
 	if (v->shadowed) {
 		buf_printf(out, " | %s %s", effects[v->shadow_effect],
@@ -266,8 +300,15 @@ one(const struct case_of *c)
 		.body = c->head_only ? NULL : &body,
 		.entities = c->head_only ? NULL : &found,
 		.rules = detect_fix()->rules };
+	struct policy_rank ranks[TARGETS_MAX] = { { 0 } };
 	f.route = policy_route(fix.p, f.method, f.host, f.path);
 	assert_non_null(f.route);
+	for (size_t i = 0, k = 0; c->ranks && c->ranks[k]; i++) {
+		ranks[i].out = c->ranks[k] == '!' ? TARGET_TRIED : TARGET_IN;
+		k += c->ranks[k] == '!';
+		ranks[i].place = (uint8_t)(c->ranks[k++] - '0');
+	}
+	f.ranks = c->ranks ? ranks : NULL;
 	assert_int_equal(policy_decide(fix.p, &f, &fix.a, &v), 0);
 	describe(&v, &out);
 	if (strcmp(buf_view(&out).p, c->want)) {

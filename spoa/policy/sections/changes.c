@@ -48,7 +48,12 @@ known_target(struct builder *b, const struct yaml_node *n)
 
 	for (size_t i = 0; i < b->p->nroutes; i++)
 		for (size_t k = 0; k < b->p->routes[i].ntargets; k++)
-			if (nearest_is(&near, b->p->routes[i].targets[k].name))
+			if (nearest_is(&near, b->p->routes[i].targets[k].name) ||
+				policy_target_is(&b->p->routes[i].targets[k], n->s.p))
+				return;
+	for (size_t i = 0; i < b->naliases; i++)
+		for (size_t k = 0; k < b->aliases[i].ntargets; k++)
+			if (policy_target_is(&b->aliases[i].targets[k], n->s.p))
 				return;
 	diag_at(b->d, n, "targets: no route has the target %s%s", n->s.p, nearest_hint(&near));
 }

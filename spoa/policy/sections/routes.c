@@ -324,6 +324,15 @@ policy_route(const struct policy *p, struct span method, struct span host, struc
 	return NULL;
 }
 
+bool
+policy_target_is(const struct target *t, const char *name)
+{
+	size_t n = strlen(t->name);
+
+	return !strncmp(name, t->name, n) &&
+	       (!name[n] || (name[n] == '/' && t->model && !strcmp(name + n + 1, t->model)));
+}
+
 const struct route *
 policy_route_as(const struct route *r, struct span model)
 {
