@@ -1,0 +1,809 @@
+/* The table of targets: what attempts tell of them, on a clock that the tests move. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "targets/state.h"
+
+#define S 1000000ull
+static struct target_table *table;
+static uint64_t now;
+static const struct target with_breaker = {
+	.name = "a", .model = "m", .breaker = { .on = true, .failures = 5, .open_us = 5 * S }
+};
+static const struct target without = { .name = "a", .model = "m" };
+
+static int
+fresh(void **state)
+{
+	(void)state;
+	target_table_free(&table);
+	table = target_table_new();
+	now = 1000 * S;
+	return table ? 0 : -1;
+}
+
+static int
+gone(void **state)
+{
+	(void)state;
+	target_table_free(&table);
+	return 0;
+}
+
+static struct target_state *
+a_target(void)
+{
+	return target_state(table, "a", "m");
+}
+
+static enum target_condition
+condition(void)
+{
+	return target_condition(a_target(), true, now, NULL, NULL);
+}
+
+/* One attempt, begun and ended now. */
+static enum target_begun
+ends(const struct target *t, enum attempt_cause cause, int status, bool our_key, uint64_t asked)
+{
+	struct target_attempt a;
+	enum target_begun b = target_begin(&a, a_target(), t, true, now);
+
+	if (b == TARGET_BEGUN)
+		target_over(&a,
+			&(struct target_end){ .cause = cause,
+				.status = status,
+				.our_key = our_key,
+				.counts = true,
+				.asked_us = asked },
+			now);
+	return b;
+}
+
+static void
+fails(int times)
+{
+	while (times--)
+		ends(&with_breaker, CAUSE_PERHAPS_BILLED, 500, false, 0);
+}
+
+static enum target_begun
+succeeds(void)
+{
+	return ends(&with_breaker, CAUSE_DONE, 200, false, 0);
+}
+
+static uint64_t
+back(void)
+{
+	uint64_t us;
+
+	target_condition(a_target(), true, now, &us, NULL);
+	return us;
+}
+
+/* ---- names ---- */
+
+static void
+an_entry_is_found_again_by_provider_and_model(void **state)
+{
+	(void)state;
+	struct target_state *s = target_state(table, "a", "m");
+	assert_ptr_equal(s, target_state(table, "a", "m"));
+	assert_string_equal(target_name(s), "a/m");
+	assert_ptr_not_equal(s, target_state(table, "a", "n"));
+	assert_ptr_not_equal(s, target_state(table, "b", "m"));
+	assert_string_equal(target_name(target_state(table, "a", NULL)), "a");
+	assert_ptr_equal(target_state(table, "a", ""), target_state(table, "a", NULL));
+}
+
+static void
+beyond_the_cap_all_are_one_entry_that_is_never_out(void **state)
+{
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < CAP_TARGETS + 20; i++) {
+		snprintf(name, sizeof(name), "p%d", i);
+		target_state(table, name, NULL);
+	}
+	struct target_state *s = target_state(table, "further", "m");
+	assert_ptr_equal(s, target_state(table, "other", "n"));
+	for (int i = 0; i < 30; i++) {
+		struct target_attempt a;
+		assert_int_equal(target_begin(&a, s, &with_breaker, true, now), TARGET_BEGUN);
+		target_over(&a,
+			&(struct target_end){ .cause = CAUSE_REFUSED_US,
+				.our_key = true,
+				.status = 401,
+				.counts = true },
+			now);
+	}
+	assert_int_equal(target_condition(s, true, now, NULL, NULL), TARGET_CLOSED);
+	assert_false(target_eject(table, SPAN_LIT("further/m")));
+}
+
+static void
+a_name_that_does_not_fit_has_no_entry_of_its_own(void **state)
+{
+	char name[2 * TARGET_NAME_BYTES];
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = 0;
+	assert_string_equal(target_name(target_state(table, "a", name)), "other");
+	assert_false(target_eject(table, span_str(name)));
+}
+
+/* ---- the breaker ---- */
+
+static void
+five_failures_in_a_row_open_it_and_a_success_between_begins_anew(void **state)
+{
+	(void)state;
+	fails(4);
+	succeeds();
+	fails(4);
+	assert_int_equal(condition(), TARGET_CLOSED);
+	fails(1);
+	assert_int_equal(condition(), TARGET_OPEN);
+	assert_int_equal(succeeds(), TARGET_NO_PROBE);
+	assert_in_range(back() - now, 4 * S, 6 * S);
+}
+
+/* Only what is told of it counts: rows say what one more end does after four failures. */
+static void
+what_feeds_the_breaker(void **state)
+{
+	static const struct {
+		const char *what;
+		enum attempt_cause cause;
+		int status;
+		bool our_key, quiet;
+		uint64_t asked;
+		enum target_condition after;
+	} rows[] = {
+		{ "never sent is a failure", CAUSE_NEVER_SENT, 503, false, false, 0,
+			TARGET_OPEN },
+		{ "a cut is one", CAUSE_PERHAPS_BILLED, 0, false, false, 0, TARGET_OPEN },
+		{ "a 429 that names no time is one", CAUSE_THROTTLED, 429, false, false, 0,
+			TARGET_OPEN },
+		{ "a 429 that names one only throttles", CAUSE_THROTTLED, 429, false, false, S,
+			TARGET_THROTTLED },
+		{ "a 401 puts it out", CAUSE_REFUSED_US, 401, true, false, 0, TARGET_OUT },
+		{ "a 403 that names no key is a failure", CAUSE_REFUSED_US, 403, false, false,
+			0, TARGET_OPEN },
+		{ "a model that is not there is none", CAUSE_REFUSED_US, 404, false, false, 0,
+			TARGET_CLOSED },
+		{ "the caller's own 4xx is none", CAUSE_FINAL, 400, false, false, 0,
+			TARGET_CLOSED },
+		{ "a caller who went away is none", CAUSE_ABORTED, 0, false, false, 0,
+			TARGET_CLOSED },
+		{ "a failed count_tokens is none", CAUSE_PERHAPS_BILLED, 500, false, true, 0,
+			TARGET_CLOSED },
+		{ "a refused key of count_tokens is none", CAUSE_REFUSED_US, 401, true, true, 0,
+			TARGET_CLOSED },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct target_attempt a;
+		fresh(state);
+		fails(4);
+		target_begin(&a, a_target(), &with_breaker, true, now);
+		target_over(&a,
+			&(struct target_end){ .cause = rows[i].cause,
+				.status = rows[i].status,
+				.our_key = rows[i].our_key,
+				.counts = !rows[i].quiet,
+				.asked_us = rows[i].asked },
+			now);
+		if (condition() != rows[i].after)
+			fail_msg("%s", rows[i].what);
+	}
+}
+
+static void
+half_of_twenty_in_ten_seconds_open_it_but_not_of_nineteen(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		succeeds();
+		fails(1);
+	}
+	fails(1);
+	assert_int_equal(condition(), TARGET_CLOSED);
+	fails(1);
+	assert_int_equal(condition(), TARGET_OPEN_SHARE);
+}
+
+static void
+failures_of_more_than_ten_seconds_ago_do_not_count_in_the_share(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		succeeds();
+		fails(1);
+	}
+	assert_true(target_errors(a_target(), now) == 0.5);
+	now += 10 * S;
+	assert_true(target_errors(a_target(), now) == 0.0);
+	fails(2);
+	assert_int_equal(condition(), TARGET_CLOSED);
+}
+
+static void
+one_probe_at_a_time_and_two_that_come_through_close_it(void **state)
+{
+	struct target_attempt probe, other;
+	struct target_end done = { .cause = CAUSE_DONE, .status = 200, .counts = true };
+	double ramp;
+
+	(void)state;
+	fails(5);
+	now = back();
+	assert_int_equal(condition(), TARGET_PROBE_DUE);
+	assert_int_equal(target_begin(&probe, a_target(), &with_breaker, true, now), 0);
+	assert_int_equal(condition(), TARGET_PROBED);
+	assert_int_equal(
+		target_begin(&other, a_target(), &with_breaker, true, now), TARGET_NO_PROBE);
+	target_over(&probe, &done, now);
+	assert_int_equal(condition(), TARGET_PROBE_DUE);
+	succeeds();
+	assert_int_equal(condition(), TARGET_RAMP);
+	now += 5 * S;
+	target_condition(a_target(), true, now, NULL, &ramp);
+	assert_true(ramp == 0.5);
+	now += 5 * S;
+	assert_int_equal(condition(), TARGET_CLOSED);
+}
+
+static void
+a_probe_that_fails_doubles_the_time_up_to_five_minutes(void **state)
+{
+	uint64_t least = 4 * S, most = 6 * S;
+
+	(void)state;
+	fails(5);
+	for (int i = 0; i < 12; i++) {
+		assert_in_range(back() - now, least, most);
+		now = back();
+		fails(1);
+		assert_int_equal(condition(), TARGET_OPEN);
+		least = 2 * least < 240 * S ? 2 * least : 240 * S;
+		most = 2 * most < 300 * S ? 2 * most : 300 * S;
+	}
+}
+
+static void
+a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer(void **state)
+{
+	(void)state;
+	fails(5);
+	now = back();
+	succeeds();
+	succeeds();
+	now += S;
+	fails(5);
+	assert_in_range(back() - now, 8 * S, 12 * S);
+	/* and after a quiet time as at first */
+	now = back();
+	succeeds();
+	succeeds();
+	now += 11 * S;
+	succeeds();
+	fails(5);
+	assert_in_range(back() - now, 4 * S, 6 * S);
+}
+
+static void
+old_failures_do_not_open_it_again_after_it_closed(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 15; i++) {
+		succeeds();
+		fails(1);
+	}
+	now = back();
+	succeeds();
+	succeeds();
+	now += S;
+	fails(1);
+	assert_int_equal(condition(), TARGET_RAMP);
+}
+
+static void
+a_probe_of_which_nothing_is_heard_gives_its_place_to_another(void **state)
+{
+	struct target_attempt lost, other;
+
+	(void)state;
+	fails(5);
+	now = back();
+	target_begin(&lost, a_target(), &with_breaker, true, now);
+	now += TARGET_PROBE_LEASE_US;
+	assert_int_equal(target_begin(&other, a_target(), &with_breaker, true, now), 0);
+	/* what comes late of the first does not give the other's place away */
+	target_over(&lost, &(struct target_end){ .cause = CAUSE_ABORTED, .counts = true }, now);
+	assert_int_equal(condition(), TARGET_PROBED);
+	target_over(
+		&other, &(struct target_end){ .cause = CAUSE_ABORTED, .counts = true }, now);
+	assert_int_equal(condition(), TARGET_PROBE_DUE);
+}
+
+static void
+what_was_under_way_when_it_opened_changes_nothing(void **state)
+{
+	struct target_attempt old[8];
+	struct target_end cut = { .cause = CAUSE_PERHAPS_BILLED, .counts = true },
+			  done = { .cause = CAUSE_DONE, .counts = true };
+	uint64_t then;
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++)
+		target_begin(&old[i], a_target(), &with_breaker, true, now);
+	fails(5);
+	then = back();
+	for (size_t i = 0; i < 4; i++)
+		target_over(&old[i], &cut, now);
+	assert_int_equal(back(), then);
+	now = then;
+	target_over(&old[4], &done, now);
+	target_over(&old[5], &done, now);
+	assert_int_equal(condition(), TARGET_PROBE_DUE);
+	target_over(&old[6], &cut, now);
+	assert_int_equal(condition(), TARGET_PROBE_DUE);
+	target_over(&old[7], &cut, now);
+	assert_int_equal(target_under_way(a_target()), 0);
+}
+
+static void
+without_a_breaker_nothing_is_out(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(ends(&without, i & 1 ? CAUSE_NEVER_SENT : CAUSE_REFUSED_US,
+					 401, true, 0),
+			TARGET_BEGUN);
+	ends(&without, CAUSE_THROTTLED, 429, false, 30 * S);
+	assert_int_equal(target_condition(a_target(), false, now, NULL, NULL), TARGET_CLOSED);
+	assert_true(target_errors(a_target(), now) > 0);
+}
+
+/* ---- throttled, out, by hand ---- */
+
+static void
+a_throttled_target_is_skipped_as_long_as_it_asked_a_minute_at_most(void **state)
+{
+	(void)state;
+	ends(&with_breaker, CAUSE_THROTTLED, 429, false, 7 * S);
+	assert_int_equal(condition(), TARGET_THROTTLED);
+	assert_int_equal(back(), now + 7 * S);
+	assert_int_equal(succeeds(), TARGET_NO_PROBE);
+	now += 7 * S;
+	assert_int_equal(condition(), TARGET_CLOSED);
+	ends(&with_breaker, CAUSE_THROTTLED, 429, false, 86400 * S);
+	assert_int_equal(back(), now + 60 * S);
+}
+
+static void
+a_shorter_wait_does_not_shorten_a_longer_one(void **state)
+{
+	struct target_attempt a;
+
+	(void)state;
+	target_begin(&a, a_target(), &with_breaker, true, now);
+	ends(&with_breaker, CAUSE_THROTTLED, 429, false, 20 * S);
+	target_over(&a,
+		&(struct target_end){ .cause = CAUSE_THROTTLED,
+			.status = 429,
+			.counts = true,
+			.asked_us = S },
+		now);
+	assert_int_equal(back(), now + 20 * S);
+}
+
+static void
+a_refused_key_is_tried_each_minute_and_one_answer_brings_it_back(void **state)
+{
+	(void)state;
+	ends(&with_breaker, CAUSE_REFUSED_US, 401, true, 0);
+	assert_int_equal(condition(), TARGET_OUT);
+	assert_int_equal(back(), now + 60 * S);
+	now += 60 * S;
+	assert_int_equal(condition(), TARGET_PROBE_DUE);
+	ends(&with_breaker, CAUSE_REFUSED_US, 401, true, 0);
+	assert_int_equal(back(), now + 60 * S);
+	now += 60 * S;
+	fails(1);
+	assert_int_equal(condition(), TARGET_OUT);
+	now += 60 * S;
+	succeeds();
+	assert_int_equal(condition(), TARGET_CLOSED);
+}
+
+static void
+a_reload_or_admit_brings_a_refused_key_back_at_once(void **state)
+{
+	(void)state;
+	ends(&with_breaker, CAUSE_REFUSED_US, 402, true, 0);
+	target_reloaded(table);
+	assert_int_equal(condition(), TARGET_CLOSED);
+	ends(&with_breaker, CAUSE_REFUSED_US, 402, true, 0);
+	assert_true(target_admit(table, SPAN_LIT("a/m")));
+	assert_int_equal(condition(), TARGET_CLOSED);
+	fails(5);
+	assert_true(target_admit(table, SPAN_LIT("a")));
+	assert_int_equal(condition(), TARGET_CLOSED);
+	fails(1);
+	assert_int_equal(condition(), TARGET_CLOSED);
+}
+
+static void
+what_was_ejected_by_hand_stays_out_until_it_is_admitted(void **state)
+{
+	uint64_t us;
+
+	(void)state;
+	assert_false(target_any_ejected(table));
+	assert_true(target_eject(table, SPAN_LIT("a/m")));
+	assert_true(target_any_ejected(table));
+	now += 100000 * S;
+	assert_int_equal(target_condition(a_target(), false, now, &us, NULL), TARGET_BY_HAND);
+	assert_true(us == UINT64_MAX);
+	target_reloaded(table);
+	assert_int_equal(condition(), TARGET_BY_HAND);
+	target_admit(table, SPAN_LIT("a/m"));
+	assert_int_equal(condition(), TARGET_CLOSED);
+	assert_false(target_any_ejected(table));
+	assert_false(target_admit(table, SPAN_LIT("nobody/m")));
+	assert_false(target_eject(table, SPAN_LIT("")));
+	assert_false(target_eject(table, SPAN_LIT("/m")));
+}
+
+static void
+an_ejected_provider_takes_all_its_models_with_it(void **state)
+{
+	(void)state;
+	assert_true(target_eject(table, SPAN_LIT("a")));
+	assert_int_equal(condition(), TARGET_BY_HAND);
+	assert_int_equal(
+		target_condition(target_state(table, "a", "later"), true, now, NULL, NULL),
+		TARGET_BY_HAND);
+	assert_int_equal(
+		target_condition(target_state(table, "ab", NULL), true, now, NULL, NULL),
+		TARGET_CLOSED);
+	target_admit(table, SPAN_LIT("a"));
+	assert_int_equal(condition(), TARGET_CLOSED);
+}
+
+/* ---- how soon ---- */
+
+static void
+latency_jumps_up_at_once_and_comes_down_over_ten_seconds(void **state)
+{
+	struct target_attempt a;
+	static const struct {
+		uint64_t after_s, took_us, least, most;
+	} rows[] = {
+		{ 0, 200000, 200000, 200000 },
+		{ 0, 900000, 900000, 900000 },	     /* up at once */
+		{ 10, 200000, 440000, 470000 },	     /* down by 1 - 1/e */
+		{ 1, 60000000, 60000000, 60000000 }, /* a failure is the slowest */
+		{ 40, 200000, 1200000, 1400000 },
+	};
+
+	(void)state;
+	assert_int_equal(target_latency_us(a_target(), TARGET_SMALL, now), 1000000);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		now += rows[i].after_s * S;
+		target_begin(&a, a_target(), &with_breaker, true, now);
+		target_first_content(&a, TARGET_SMALL, rows[i].took_us, now);
+		target_first_content(&a, TARGET_SMALL, 1, now); /* only the first is one */
+		assert_in_range(target_latency_us(a_target(), TARGET_SMALL, now), rows[i].least,
+			rows[i].most);
+		target_over(
+			&a, &(struct target_end){ .cause = CAUSE_DONE, .counts = true }, now);
+	}
+	assert_int_equal(target_latency_us(a_target(), TARGET_LARGE, now), 1000000);
+}
+
+static void
+a_fast_failure_or_429_counts_as_the_first_bytes_limit(void **state)
+{
+	struct target_attempt a;
+
+	(void)state;
+	target_begin(&a, a_target(), &with_breaker, true, now);
+	target_over(&a,
+		&(struct target_end){ .cause = CAUSE_THROTTLED,
+			.status = 429,
+			.counts = true,
+			.first_byte_us = 10 * S },
+		now);
+	assert_int_equal(target_latency_us(a_target(), TARGET_SMALL, now), 10 * S);
+	fails(1);
+	assert_int_equal(target_latency_us(a_target(), TARGET_SMALL, now), 60 * S);
+	/* and fades, so that it is tried again */
+	now += 50 * S;
+	assert_in_range(target_latency_us(a_target(), TARGET_SMALL, now), 300000, 500000);
+}
+
+static void
+sizes_are_told_apart_at_4k_and_32k_tokens(void **state)
+{
+	(void)state;
+	assert_int_equal(target_size(0), TARGET_SMALL);
+	assert_int_equal(target_size(4096), TARGET_SMALL);
+	assert_int_equal(target_size(4097), TARGET_MIDDLE);
+	assert_int_equal(target_size(32768), TARGET_MIDDLE);
+	assert_int_equal(target_size(32769), TARGET_LARGE);
+}
+
+/* ---- under way, room, repeats ---- */
+
+static void
+what_is_under_way_is_counted_to_its_end_once_and_never_negative(void **state)
+{
+	struct target_attempt a = { 0 }, b;
+	struct target_end done = { .cause = CAUSE_DONE, .counts = true };
+
+	(void)state;
+	target_over(&a, &done, now);
+	target_begin(&a, a_target(), &with_breaker, true, now);
+	target_begin(&b, a_target(), &with_breaker, true, now);
+	assert_int_equal(target_under_way(a_target()), 2);
+	target_first_content(&a, TARGET_SMALL, 5, now);
+	assert_int_equal(target_under_way(a_target()), 2);
+	target_over(&a, &done, now);
+	target_over(&a, &done, now);
+	assert_int_equal(target_under_way(a_target()), 1);
+	target_over(&b, &done, now);
+	target_first_content(&b, TARGET_SMALL, 5, now);
+	assert_int_equal(target_under_way(a_target()), 0);
+}
+
+static void
+concurrent_is_of_the_provider_whatever_the_model(void **state)
+{
+	struct target m = with_breaker, n = with_breaker;
+	struct target_attempt a, b, c;
+
+	(void)state;
+	m.concurrent = n.concurrent = 2;
+	n.model = "n";
+	struct target_state *of_m = target_state_of(table, &m),
+			    *of_n = target_state_of(table, &n);
+	assert_int_equal(target_begin(&a, of_m, &m, true, now), TARGET_BEGUN);
+	assert_true(target_has_room(of_n, &n));
+	assert_int_equal(target_begin(&b, of_n, &n, true, now), TARGET_BEGUN);
+	assert_false(target_has_room(of_n, &n));
+	assert_int_equal(target_begin(&c, of_m, &m, true, now), TARGET_NO_ROOM);
+	assert_int_equal(target_under_way(of_m), 1);
+	target_over(&b, &(struct target_end){ .cause = CAUSE_ABORTED }, now);
+	assert_int_equal(target_begin(&c, of_m, &m, true, now), TARGET_BEGUN);
+}
+
+static void
+as_many_wait_for_room_as_there_is_room(void **state)
+{
+	struct target m = with_breaker;
+
+	(void)state;
+	m.concurrent = 2;
+	struct target_state *s = target_state_of(table, &m);
+	assert_true(target_queue(s, &m));
+	assert_true(target_queue(s, &m));
+	assert_false(target_queue(s, &m));
+	target_unqueue(s);
+	assert_true(target_queue(s, &m));
+	m.concurrent = 100000;
+	int n = 2;
+	while (target_queue(s, &m))
+		n++;
+	assert_int_equal(n, CAP_TARGET_QUEUE);
+}
+
+static void
+repeats_are_a_fifth_of_first_attempts_three_at_least(void **state)
+{
+	struct target_attempt a;
+	struct target_end done = { .cause = CAUSE_DONE, .counts = true };
+	int n;
+
+	(void)state;
+	for (n = 0; target_begin(&a, a_target(), &with_breaker, false, now) == TARGET_BEGUN;
+		n++)
+		target_over(&a, &done, now);
+	assert_int_equal(n, 3);
+	assert_false(target_may_repeat(a_target(), now));
+	for (int i = 0; i < 100; i++)
+		succeeds();
+	for (; target_begin(&a, a_target(), &with_breaker, false, now) == TARGET_BEGUN; n++) {
+		assert_true(target_under_way(a_target()) == 1);
+		target_over(&a, &done, now);
+	}
+	assert_int_equal(n, 20);
+	assert_int_equal(target_under_way(a_target()), 0);
+	assert_int_equal(
+		target_begin(&a, a_target(), &with_breaker, false, now), TARGET_NO_BUDGET);
+	now += 10 * S;
+	assert_true(target_may_repeat(a_target(), now));
+}
+
+/* ---- by many threads ---- */
+
+struct run {
+	pthread_t thread;
+	unsigned begun, repeats;
+};
+
+static void *
+run(void *arg)
+{
+	struct run *r = arg;
+	struct target_attempt a;
+	char name[16];
+
+	for (unsigned i = 0; i < 4000; i++) {
+		uint64_t at = now + i * 500;
+		snprintf(name, sizeof(name), "m%u", i % 50);
+		struct target_state *s = target_state(table, "many", name);
+		bool first = i % 4 != 0;
+		struct target t = { .name = "many",
+			.model = name,
+			.concurrent = 3,
+			.breaker = { .on = true, .failures = 3, .open_us = 1000 } };
+		(void)target_latency_us(s, TARGET_SMALL, at);
+		(void)target_errors(s, at);
+		if (target_begin(&a, s, &t, first, at) != TARGET_BEGUN)
+			continue;
+		r->begun++;
+		r->repeats += !first;
+		if (i % 3)
+			target_first_content(&a, i % TARGET_SIZES, i, at);
+		target_over(&a,
+			&(struct target_end){ .cause = i % CAUSES,
+				.counts = true,
+				.status = 500,
+				.asked_us = i % 100 },
+			at);
+		if (i % 500 == 0) {
+			target_eject(table, SPAN_LIT("many/m7"));
+			target_admit(table, SPAN_LIT("many"));
+			target_reloaded(table);
+		}
+	}
+	return NULL;
+}
+
+static void
+many_threads_leave_nothing_under_way_and_keep_to_the_budget(void **state)
+{
+	struct run r[4] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		pthread_create(&r[i].thread, NULL, run, &r[i]);
+	unsigned begun = 0;
+	for (size_t i = 0; i < 4; i++) {
+		pthread_join(r[i].thread, NULL);
+		begun += r[i].begun;
+	}
+	assert_true(begun > 0);
+	size_t n = 0;
+	for (const struct target_state *s; (s = target_at(table, n)); n++)
+		assert_int_equal(target_under_way(s), 0);
+	assert_int_equal(n, 51); /* the provider and its models, each once */
+	struct target t = { .name = "many", .concurrent = 1 };
+	assert_true(target_has_room(target_state(table, "many", "m0"), &t));
+}
+
+static void *
+repeat(void *arg)
+{
+	struct run *r = arg;
+	struct target_attempt a;
+
+	for (unsigned i = 0; i < 1000; i++)
+		if (target_begin(&a, a_target(), &without, false, now) == TARGET_BEGUN) {
+			r->repeats++;
+			target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
+		}
+	return NULL;
+}
+
+static void
+threads_that_repeat_at_once_draw_no_more_than_the_budget(void **state)
+{
+	struct run r[4] = { 0 };
+	unsigned all = 0;
+
+	(void)state;
+	for (int i = 0; i < 500; i++)
+		ends(&without, CAUSE_DONE, 200, false, 0);
+	for (size_t i = 0; i < 4; i++)
+		pthread_create(&r[i].thread, NULL, repeat, &r[i]);
+	for (size_t i = 0; i < 4; i++) {
+		pthread_join(r[i].thread, NULL);
+		all += r[i].repeats;
+	}
+	assert_int_equal(all, 100);
+}
+
+/* ---- shown ---- */
+
+static void
+it_is_shown_as_json_with_state_and_why(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	target_table_json(&b, table, now);
+	assert_true(span_is(buf_view(&b), "[]"));
+	buf_clear(&b);
+	fails(5);
+	target_eject(table, SPAN_LIT("b\"x"));
+	target_table_json(&b, table, now);
+	json_t *o = json_loadb(buf_view(&b).p, b.n, 0, NULL);
+	assert_non_null(o);
+	assert_int_equal(json_array_size(o), 2);
+	json_t *a = json_array_get(o, 0);
+	assert_string_equal(json_string_value(json_object_get(a, "target")), "a/m");
+	assert_string_equal(json_string_value(json_object_get(a, "state")), "open");
+	assert_string_equal(
+		json_string_value(json_object_get(a, "last_failure")), "perhaps_billed");
+	assert_int_equal(json_integer_value(json_object_get(a, "last_status")), 500);
+	assert_true(json_number_value(json_object_get(a, "back_in_s")) >= 4.0);
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(o, 1), "state")), "ejected");
+	json_decref(o);
+	buf_free(&b);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, fresh, gone)
+	const struct CMUnitTest tests[] = {
+		T(an_entry_is_found_again_by_provider_and_model),
+		T(beyond_the_cap_all_are_one_entry_that_is_never_out),
+		T(a_name_that_does_not_fit_has_no_entry_of_its_own),
+		T(five_failures_in_a_row_open_it_and_a_success_between_begins_anew),
+		T(what_feeds_the_breaker),
+		T(half_of_twenty_in_ten_seconds_open_it_but_not_of_nineteen),
+		T(failures_of_more_than_ten_seconds_ago_do_not_count_in_the_share),
+		T(one_probe_at_a_time_and_two_that_come_through_close_it),
+		T(a_probe_that_fails_doubles_the_time_up_to_five_minutes),
+		T(a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer),
+		T(old_failures_do_not_open_it_again_after_it_closed),
+		T(a_probe_of_which_nothing_is_heard_gives_its_place_to_another),
+		T(what_was_under_way_when_it_opened_changes_nothing),
+		T(without_a_breaker_nothing_is_out),
+		T(a_throttled_target_is_skipped_as_long_as_it_asked_a_minute_at_most),
+		T(a_shorter_wait_does_not_shorten_a_longer_one),
+		T(a_refused_key_is_tried_each_minute_and_one_answer_brings_it_back),
+		T(a_reload_or_admit_brings_a_refused_key_back_at_once),
+		T(what_was_ejected_by_hand_stays_out_until_it_is_admitted),
+		T(an_ejected_provider_takes_all_its_models_with_it),
+		T(latency_jumps_up_at_once_and_comes_down_over_ten_seconds),
+		T(a_fast_failure_or_429_counts_as_the_first_bytes_limit),
+		T(sizes_are_told_apart_at_4k_and_32k_tokens),
+		T(what_is_under_way_is_counted_to_its_end_once_and_never_negative),
+		T(concurrent_is_of_the_provider_whatever_the_model),
+		T(as_many_wait_for_room_as_there_is_room),
+		T(repeats_are_a_fifth_of_first_attempts_three_at_least),
+		T(many_threads_leave_nothing_under_way_and_keep_to_the_budget),
+		T(threads_that_repeat_at_once_draw_no_more_than_the_budget),
+		T(it_is_shown_as_json_with_state_and_why),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
