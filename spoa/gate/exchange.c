@@ -1,6 +1,6 @@
 /* The relay's side of the gate: tickets, hand-over between workers, bodies that
  * come late, and the end of an exchange. */
-#include "gate/exchange.h"
+#include "gate/attempts.h"
 
 #include <stdlib.h>
 
@@ -11,6 +11,21 @@
 
 /* ---- opening ---- */
 
+/* It may go to another target: all of it stays, until an answer has begun. */
+static int
+keep(struct request *r, struct exchange *x)
+{
+	struct span raw = r->in.raw, body_raw = r->in.body_raw;
+
+	if (!r->run.resumed) {
+		if (!request_own_head(r))
+			return ERR_NOMEM;
+		r->in.raw = raw;
+		r->in.body_raw = body_raw;
+	}
+	return attempts_open(r, x);
+}
+
 /* What the relay may read of an answered request moves to a small arena of its own: a
  * long stream does not keep the body's segments alive. A deferred request keeps its own:
  * it holds no body yet, and the steps run again. */
@@ -19,6 +34,8 @@ let_go(struct request *r, struct exchange *x)
 {
 	struct arena own;
 
+	if (r->out.decision.kind != D_DEFER && request_repeats(r))
+		return keep(r, x);
 	/* So does one that lists models: the rules are asked about each. */
 	if (r->out.decision.kind == D_DEFER || x->lists_models) {
 		if (!request_own_head(r))
@@ -81,7 +98,8 @@ exchange_open(struct request *r)
 	x->plan.id = span_str(r->id);
 	if (x->plan.body_mode == BODY_COPY)
 		hmac_begin(&x->hmac, g->shared->prompt_key);
-	if (x->plan.body_mode == BODY_SWAP) {
+	bool repeats = r->out.decision.kind != D_DEFER && request_repeats(r);
+	if (x->plan.body_mode == BODY_SWAP && !repeats) {
 		if (r->out.edited)
 			buf_free(&r->out.decoded);
 		x->plan.body = swapped(r);
@@ -89,14 +107,18 @@ exchange_open(struct request *r)
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
 	request_unhold(r, r->run.held_bytes);
 	r->run.held_work = 0;
+	size_t bodies = repeats ? r->out.kept.n + r->out.decoded.size + r->out.rewritten.size
+				: x->plan.body.n;
 	if (!request_hold(
-		    r, sizeof(*r) + sizeof(struct quota_request) + sizeof(*x) + x->plan.body.n))
+		    r, sizeof(*r) + sizeof(struct quota_request) + sizeof(*x) + bodies))
 		return ERR_LIMIT;
+	if (repeats) /* as request_hold_work() counts */
+		r->run.held_work = r->out.decoded.size + r->out.rewritten.size;
 	int err = let_go(r, x);
 	if (!err && !request_hold(r, r->arena.used_bytes))
 		err = ERR_LIMIT;
 	if (!err)
-		r->run.held_work = r->arena.used_bytes;
+		r->run.held_work += r->arena.used_bytes;
 	if (!err && !hold_wait(&g->shared->holds, r->run.held_slot, r->run.held_bytes)) {
 		metric_inc(g->metrics, M_HELD_REFUSED);
 		err = ERR_LIMIT;
@@ -125,6 +147,7 @@ exchange_free(struct request *r)
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
 	guard_drop(&x->guard);
 	vault_free(&x->vault);
+	attempts_free(x);
 	free(x);
 	r->x = NULL;
 }
@@ -314,16 +337,19 @@ relay_verdict(struct request *r)
 		cb(x->verdict_arg, &x->denial);
 		return;
 	}
+	bool repeats = request_repeats(r);
 	x->plan.body_mode = BODY_SWAP;
-	if (r->out.edited)
+	if (r->out.edited && !repeats)
 		buf_free(&r->out.decoded);
 	x->plan.body = r->out.swap_body ? swapped(r) : r->in.body_raw;
 	x->hide_usage = r->out.ask_usage;
 	/* A long answer does not keep the segments of its question. */
 	int err = let_go(r, x);
-	request_unhold_work(r);
-	if (err == 0 && r->out.swap_body && !request_hold(r, x->plan.body.n))
-		err = ERR_LIMIT;
+	if (!repeats) {
+		request_unhold_work(r);
+		if (err == 0 && r->out.swap_body && !request_hold(r, x->plan.body.n))
+			err = ERR_LIMIT;
+	}
 	if (err) {
 		request_withdraw(r, "out of memory");
 		request_overload(r);
@@ -407,7 +433,7 @@ gate_response_fields(struct exchange *x)
 		return denied_fields(r, &a->verdict);
 	/* What the ACK said has not changed: HAProxy still has it. */
 	if (r->out.told && !r->run.resumed)
-		return (struct span){ NULL, 0 };
+		return request_attempt_fields(r);
 	return request_fields(x->r);
 }
 
@@ -438,6 +464,9 @@ settle(struct request *r, const struct exchange_result *res,
 	x->used_by = exchange_used(r, res, &x->used);
 	if (x->used_by >= USED_SEEN && request_count_kept(r))
 		x->used_by = exchange_used(r, res, &x->used);
+	if (x->tries && x->tries->settled)
+		return exchange_settle(r, corrections);
+	attempts_ended(x);
 	if (x->used_by == USED_SAID)
 		gate_count_tokens(r, &x->used);
 	else if (x->used_by >= USED_SEEN && r->found.route->response & RESP_METER)
@@ -489,6 +518,7 @@ finish_now(struct request *r)
 	size_t n;
 
 	r->run.life = LIFE_ENDED;
+	attempts_over(x);
 	exchange_answered(x);
 	if (x->guard)
 		gate_count_answer(r, guard_report(x->guard));
@@ -525,9 +555,12 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 	x->result = *res;
 	x->done = done;
 	x->done_arg = arg;
+	attempts_stop(x);
 	if (r->run.pending) {
 		r->run.life = LIFE_FINISH;
-		request_withdraw(r, "the client went away");
+		/* Only a word to the relay may be out: what was sent stays reserved. */
+		if (!x->tries || x->tries->life == ATTEMPTS_BETWEEN)
+			request_withdraw(r, "the client went away");
 		return;
 	}
 	finish_now(r);

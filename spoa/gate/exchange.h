@@ -29,6 +29,10 @@ struct exchange {
 	bool may_reason;   /* the model, where nobody sees it */
 	bool made_later;   /* the answer only says that the request is taken on */
 	bool lists_models; /* of which the caller sees those that the rules permit */
+	/* gate/attempts.h; NULL: there is one. With them `plan` and `asked` point into `own`. */
+	struct attempts *tries;
+	struct arena own;
+	enum attempt_said said;
 	struct guard *guard;
 	struct provider_entry *provider; /* under way there; NULL: not, or over */
 	uint64_t sent_us;
@@ -86,6 +90,8 @@ int exchange_expect(struct request *r, struct exchange *x, struct arena *own);
 
 /* gate/used.c: the provider's part is over: counts what came of it. */
 void exchange_answered(struct exchange *x);
+/* The same of an attempt that another follows: the request is still under way. */
+void exchange_attempted(struct exchange *x);
 void exchange_left(struct exchange *x);
 
 /* gate/used.c: who says what it used, and *u where it is known or estimated. */

@@ -337,6 +337,10 @@ verdict(struct request *r)
 		return;
 	r->run.life = LIFE_ANSWERED;
 	r->out.took_us = now_us - r->begun_us;
+	if (request_tried(r)) { /* it is counted, and shown */
+		r->run.done(r);
+		return;
+	}
 	count_decision(r);
 	histogram_add(&r->gate->tally.stage[STAGE_TOTAL], now_us - r->run.run_us);
 	if (r->out.decision.kind != D_DEFER && r->out.decision.kind != D_NONE) {
@@ -604,7 +608,7 @@ give_up(struct request *r)
 		request_release(r);
 	deny_late(r, by_wait[w].code);
 	/* No time is left to wait for the record of this denial. */
-	if (!audit && r->gate->shared->audit && request_record(r) < 0)
+	if (!audit && r->gate->shared->audit && !request_tried(r) && request_record(r) < 0)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
 	verdict(r);
 }

@@ -56,6 +56,15 @@ struct exchange_plan {
 	uint64_t body_cap_bytes;   /* over it: gate_body_refused(413) */
 	uint64_t deadline_us;	   /* monotonic: the whole exchange */
 	bool reads_answer;	   /* gate_answer() is to be asked */
+	/* Another attempt may follow: gate_again() is asked of what fails before its first content;
+	 * `holds`: until then nothing goes to the caller. Both end with gate_stands(). */
+	bool asks, holds;
+	struct plan_waits {
+		/* for the answer's first byte and a stream's first content, since the request's
+		 * last byte went; between bytes of a stream; 0: no bound of its own */
+		uint64_t first_byte_us, first_content_us, idle_us;
+	} waits;
+	uint64_t overall_us; /* monotonic: until the first content; 0: none */
 	bool unrecorded;	   /* the decision could not be recorded: gate_refuse(503) */
 	const struct dialect *dialect;
 	const char *endpoint;	   /* its name in the dialect, or NULL */
@@ -112,6 +121,22 @@ void gate_body(struct exchange *x, struct span body,
 void gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
 
+struct exchange_result;
+/* How an attempt ended that another may follow. All of it lasts for the call. */
+struct attempt_end;
+enum again {
+	AGAIN_GOES,	  /* the plan is another: send that */
+	AGAIN_STAYS,	  /* this is the last one: what it answered, or the relay's own error */
+	AGAIN_UNAVAILABLE /* likewise, and its answer is nobody's but ours: 503 */
+};
+/* plan->asks: settles the attempt and makes the plan of the next. next() is never run inside, and
+ * not after gate_finish(). */
+void gate_again(struct exchange *x, const struct attempt_end *e,
+	void (*next)(void *arg, enum again what), void *arg);
+/* plan->asks: the attempt under way is the last one, all of the request was sent: what another
+ * would need is let go. */
+void gate_stands(struct exchange *x);
+
 /* Header lines for the response's head: x-tollgate-* for HAProxy to turn into
  * variables. None where the ACK has said all of it. */
 struct span gate_response_fields(struct exchange *x);
@@ -152,6 +177,19 @@ struct exchange_result {
 	struct usage usage;
 	const char *why; /* a fixed phrase for aborts; NULL */
 	const char *code; /* of the relay's error that was answered, or would have been; NULL */
+};
+
+struct attempt_end {
+	struct exchange_result result;
+	enum attempt_said {
+		ATTEMPT_ANSWERED,   /* by the provider */
+		ATTEMPT_NEVER_SENT, /* no byte of it can have reached the provider */
+		ATTEMPT_CUT,	    /* by no one, or HAProxy in its place: it may have been billed */
+		ATTEMPT_RULED,	    /* by a rule of HAProxy's: no failure */
+	} said;
+	struct span type, document; /* the answer's error, as far as it came: dialect_refusal() */
+	uint64_t asked_us;	    /* the wait that it asks for; 0: none */
+	bool broke_early;	    /* a kept connection, right after the request */
 };
 
 /* May be called at any time after the claim, also while gate_body or gate_refuse

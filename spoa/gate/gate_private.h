@@ -125,6 +125,8 @@ void request_unhold_work(struct request *r);
 void request_denial(struct request *r, struct exchange_denial *out);
 /* "x-tollgate-…: …\r\n" lines for the edge to turn into variables. */
 struct span request_fields(struct request *r);
+/* Of them those that say which attempt answered. */
+struct span request_attempt_fields(struct request *r);
 
 /* vars.c: the variables of a verdict (prefix txn.tollgate.), one table for both ways they
  * travel: SPOP actions, and response header fields from the relay. */

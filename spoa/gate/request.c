@@ -99,6 +99,7 @@ request_free(struct request **rp)
 	buf_free(&r->out.decoded);
 	buf_free(&r->out.rewritten);
 	buf_free(&r->out.new_target);
+	request_drop_kept(r);
 	buf_free(&r->run.completion.fields);
 	drop_scan(r);
 	request_drop_data(r);
@@ -249,6 +250,32 @@ request_own_head(struct request *r)
 	return !arena_failed(&r->arena);
 }
 
+bool
+request_keep_body(struct request *r)
+{
+	struct span body = r->in.body_raw;
+
+	if (!body.n || r->out.kept.p || r->in.coding.n)
+		return true;
+	if (!request_hold(r, body.n))
+		return false;
+	char *p = mem_get(body.n);
+	if (!p) {
+		request_unhold(r, body.n);
+		return false;
+	}
+	memcpy(p, body.p, body.n);
+	r->in.body_raw = r->out.kept = span_of(p, body.n);
+	return true;
+}
+
+void
+request_drop_kept(struct request *r)
+{
+	mem_put((void *)(uintptr_t)r->out.kept.p, r->out.kept.n);
+	r->out.kept = (struct span){ NULL, 0 };
+}
+
 /* What the completion says of the request, for sums by it: the rules' tags, whose texts are the
  * policy's, and the caller's. Left out where the arena is full. */
 static void
@@ -308,6 +335,7 @@ request_let_go(struct request *r, struct arena *own)
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.limits = (struct found_limits){ 0 };
+	r->found.ranks = NULL;
 	request_keep_texts(r, own);
 	r->found.priced_model = arena_dup(own, r->found.priced_model);
 	for (size_t i = 0; i < PRICE_ASKS; i++)

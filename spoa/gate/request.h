@@ -83,6 +83,7 @@ struct request {
 		bool ask_usage;
 		bool redacted;		 /* something was */
 		bool told;		 /* the ACK carried every variable there was */
+		struct span kept;	 /* a copy of the body that came, where it may go again */
 		uint64_t took_us;	 /* from arrival to the verdict */
 		struct recent *shown_in; /* where operators see what came of it; NULL */
 		uint64_t shown_as;
@@ -146,9 +147,9 @@ struct step {
 	uint8_t stage;	   /* enum tally_stage (tally/tally.h) that its time counts for */
 };
 extern const struct step steps[];
-/* How many; where a deferred request resumes, and one that goes as another than it asked for.
- */
-extern const size_t nsteps, step_read_at, step_rewrite_at;
+/* How many; where a deferred request resumes, one whose target failed, and one that goes as
+ * another than it asked for. */
+extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
 
 /* What they hold for a request goes: calls that are out are over by then. */
 void request_drop_job(struct request *r);
@@ -212,6 +213,9 @@ bool request_set_target(struct request *r, struct span path, struct span query, 
 int request_read_length(struct request *r, bool *chunked);
 /* Copies the rest of the head into the arena, without the body: the frame may go. */
 bool request_own_head(struct request *r);
+/* The body outlives the frame: in.body_raw becomes a copy. False: over a cap, no memory. */
+bool request_keep_body(struct request *r);
+void request_drop_kept(struct request *r);
 /* Drops what came in and what points into it; what relay and records still need is in
  * `own`, which becomes the request's arena and may have overflowed. */
 void request_let_go(struct request *r, struct arena *own);
@@ -247,6 +251,16 @@ bool request_price(const struct request *r, struct span model, struct price_row 
 /* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
 struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
+
+/* ---- attempts.c ---- */
+/* It may go to a provider more than once, and takes the relay for that. */
+bool request_repeats(const struct request *r);
+/* The first attempt was made: it is decided once more, for another target. */
+bool request_tried(const struct request *r);
+/* One of them is settled: what is reserved for the request itself is in quota[0]. */
+bool request_settled(const struct request *r);
+/* Which attempt this is from 1 on, 0: they are not counted; and PROVIDER/MODEL of it. */
+unsigned request_attempts(const struct request *r, const char **target);
 
 /* ---- answer.c ---- */
 struct vault;

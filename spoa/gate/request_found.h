@@ -60,6 +60,7 @@ struct request_found {
 	struct data_value *data_held[CAP_DATA];
 	uint64_t required;   /* bit by external: a rule may require its answer */
 	uint64_t considered; /* likewise: what it is for was looked for */
+	struct policy_rank *ranks; /* of the route's targets; in the arena. NULL: its order */
 	struct policy_verdict verdict;
 	bool have_verdict;
 	struct shadow shadow;

@@ -51,6 +51,7 @@ struct request_in {
 	size_t ntarget;
 	struct needles credentials; /* the one that verified, plain and in digits */
 	struct span asked_model;    /* where another is sent */
+	struct span read_model;	    /* as it was read: body.model may be hidden, or another */
 	struct span conversation;   /* as the body calls it */
 };
 

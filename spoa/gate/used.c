@@ -2,7 +2,7 @@
  * what was seen of it at most, or all that was reserved. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "gate/exchange.h"
+#include "gate/attempts.h"
 #include "tokens/estimate.h"
 
 enum {
@@ -172,13 +172,19 @@ show_end(struct request *r, int end)
 	r->out.shown_in = NULL;
 }
 
+static void
+no_longer_there(struct exchange *x)
+{
+	if (x->provider)
+		provider_over(x->provider);
+	x->provider = NULL;
+}
+
 void
 exchange_left(struct exchange *x)
 {
 	show_end(x->r, RECENT_NEVER_SENT);
-	if (x->provider)
-		provider_over(x->provider);
-	x->provider = NULL;
+	no_longer_there(x);
 }
 
 /* A status of the provider's, or what came in place of one; -1: nothing did. */
@@ -201,6 +207,21 @@ void
 exchange_answered(struct exchange *x)
 {
 	struct request *r = x->r;
+	int status = outcome(x);
+
+	switch (x->result.end) {
+	case END_CLIENT_ABORT: show_end(r, RECENT_CLIENT_ABORT); break;
+	case END_ANSWER_DENIED: show_end(r, RECENT_ANSWER_DENIED); break;
+	default: show_end(r, status > 0 ? status : RECENT_NEVER_SENT); break;
+	}
+	if (!x->tries || !x->tries->settled)
+		exchange_attempted(x);
+}
+
+void
+exchange_attempted(struct exchange *x)
+{
+	struct request *r = x->r;
 	struct span name = request_provider(r);
 	int status = outcome(x);
 	char text[16];
@@ -209,12 +230,7 @@ exchange_answered(struct exchange *x)
 		provider_answered(x->provider ? x->provider
 					      : provider_entry(&r->gate->tally.providers, name),
 			status, clock_wall_ns() / 1000000);
-	switch (x->result.end) {
-	case END_CLIENT_ABORT: show_end(r, RECENT_CLIENT_ABORT); break;
-	case END_ANSWER_DENIED: show_end(r, RECENT_ANSWER_DENIED); break;
-	default: show_end(r, status > 0 ? status : RECENT_NEVER_SENT); break;
-	}
-	exchange_left(x);
+	no_longer_there(x);
 	if (status >= 0 && provider_means(status) &&
 		may_log(r->gate->shared, name, (uint64_t)status + 1))
 		log_event(LOG_WARN, "provider.failing", LSP("provider", name),

@@ -143,6 +143,19 @@ put_error(struct vars *vs)
 		vs->v[vs->n++] = (struct var){ "error", NULL, false, 0, s };
 }
 
+/* Of a request that may go to several: known once one answered, so never in an ACK. */
+static void
+put_attempts(struct vars *vs)
+{
+	const char *target;
+	unsigned n = vs->r->out.decision.kind == D_DENY ? 0 : request_attempts(vs->r, &target);
+
+	if (!n || vs->r->x->ticket.live)
+		return;
+	put(vs, "target", "target", span_str(target));
+	put_int(vs, "attempts", "attempts", n);
+}
+
 size_t
 request_vars(struct request *r, struct var out[VARS_MAX])
 {
@@ -181,6 +194,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	put(&vs, "path", NULL, request_path_shown(r));
 	put(&vs, "traceparent", NULL, request_trace(r));
 	put_int(&vs, "took_us", "took-us", (int64_t)r->out.took_us);
+	put_attempts(&vs);
 	return vs.n;
 }
 
@@ -192,11 +206,10 @@ request_denial(struct request *r, struct exchange_denial *out)
 	out->fields = request_fields(r);
 }
 
-struct span
-request_fields(struct request *r)
+/* Header lines of them. */
+static struct span
+fields_of(struct request *r, const struct var *vars, size_t n)
 {
-	struct var vars[VARS_MAX];
-	size_t n = request_vars(r, vars);
 	struct buf b;
 
 	buf_init(&b, 16384);
@@ -216,4 +229,22 @@ request_fields(struct request *r)
 	struct span s = arena_dup(&r->arena, buf_view(&b));
 	buf_free(&b);
 	return s;
+}
+
+struct span
+request_fields(struct request *r)
+{
+	struct var vars[VARS_MAX];
+
+	return fields_of(r, vars, request_vars(r, vars));
+}
+
+struct span
+request_attempt_fields(struct request *r)
+{
+	struct var vars[VARS_MAX];
+	struct vars vs = { r, vars, 0 };
+
+	put_attempts(&vs);
+	return vs.n ? fields_of(r, vars, vs.n) : (struct span){ NULL, 0 };
 }

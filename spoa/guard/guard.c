@@ -164,6 +164,7 @@ guard_drop(struct guard **gp)
 		event_template_free(g->template);
 	buf_free(&g->body);
 	buf_free(&g->unwrapped);
+	buf_free(&g->error);
 	arena_reset(&g->judged);
 	arena_reset(&g->work);
 	arena_reset(&g->life);

@@ -394,10 +394,11 @@ guard_note(struct guard *g, const struct answer_document *d)
 	if (d->model.n && !r->model[0])
 		note_word(g, r->model, sizeof(r->model), d->model);
 	bool says = d->ncalls > 0, made = d->opaque_bytes || d->ncalls;
-	for (size_t i = 0; (d->error || !r->first_text_us) && i < d->ntexts; i++) {
+	for (size_t i = 0; (d->error || !r->content) && i < d->ntexts; i++) {
 		says |= !d->texts[i].aside;
 		made |= d->texts[i].kind != KIND_OTHER && d->texts[i].text.n;
 	}
+	r->content |= made && !d->error;
 	/* what was made is charged, whatever is next to it */
 	r->provider_error |= d->error && (r->streamed || !made);
 	r->opaque_bytes += d->opaque_bytes;

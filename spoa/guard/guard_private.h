@@ -140,6 +140,7 @@ struct guard {
 	struct event_template *template; /* of a stream, in g->life */
 	struct frame_writer writer;
 	struct buf unwrapped; /* a frame's event, where frames hold those of others */
+	struct buf error;     /* the first one that the stream said */
 	LIST_HEAD(, channel) channels;
 	size_t nchannels;
 	struct {		       /* guard_run.c */

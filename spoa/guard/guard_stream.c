@@ -111,6 +111,10 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	if (g->end.repeats && !d->error)
 		d->ends = (struct answer_ends){ 0 };
 	guard_note(g, d);
+	if (d->error && !g->error.n) {
+		buf_span(&g->error, span_cut(f->data, 0, GUARD_ERROR_MAX));
+		g->report.error = buf_view(&g->error);
+	}
 	guard_end_note(g, d);
 	if (counts)
 		g->report.counted_bytes = g->report.output_bytes;

@@ -1,6 +1,7 @@
 /* What an exchange really took of each limit (design rule 8): nothing where nothing was used,
  * what was used where that is known, else what was reserved. */
-#include "gate/exchange.h"
+#include "gate/attempts.h"
+#include "base/clock.h"
 #include "limits/limits.h"
 #include "policy/prices.h"
 
@@ -48,7 +49,7 @@ took(const struct request *r, const struct took *t, const struct quota_dim *d)
 		return 0;
 	if (d->unit == QUOTA_REQUESTS || (x->used_by == USED_RESERVED && !r->found.tokens.late))
 		return d->n;
-	if (x->used_by == USED_NOTHING)
+	if (x->used_by <= USED_NOTHING)
 		return 0;
 	switch ((enum limit_of)d->counts) {
 	case LIMIT_INPUT_TOKENS: return t->input;
@@ -64,8 +65,9 @@ exchange_settle(struct request *r, struct change out[CORRECTIONS_MAX])
 	struct exchange *x = r->x;
 	size_t n = 0;
 
-	if (x->used_by == USED_NOT_SENT) {
-		request_release(r);
+	if (x->used_by == USED_NOT_SENT && !(x->tries && x->tries->let_go)) {
+		for (int i = 0; i < 2; i++)
+			quota_release(r->gate->quota, r->found.quota[i], clock_mono_us());
 		return 0;
 	}
 	bool kept = x->used_by == USED_RESERVED && limits_keep_file(r);
@@ -86,4 +88,81 @@ exchange_settle(struct request *r, struct change out[CORRECTIONS_MAX])
 		n += quota_settled(q, out + n);
 	}
 	return n;
+}
+
+static void
+put_charge(struct buf *b, const struct quota_dim *d)
+{
+	char text[QUOTA_TEXT_MAX];
+
+	if (b->n)
+		buf_putc(b, ',');
+	buf_json_str(b, span_of(text, quota_write(d, text)));
+}
+
+static bool
+is_of_request(const struct quota_dim *d)
+{
+	return d->unit == QUOTA_REQUESTS || d->unit == QUOTA_CONCURRENT;
+}
+
+size_t
+exchange_settle_attempt(
+	struct request *r, struct buf *said, struct change out[CORRECTIONS_MAX])
+{
+	const struct exchange *x = r->x;
+	const struct took t = { (uint64_t)x->used.input_tokens,
+		(uint64_t)x->used.output_tokens };
+	size_t n = 0, kept = 0;
+
+	if (x->used_by == USED_SAID)
+		limits_learn(r, (uint64_t)x->used.output_tokens);
+	if (!r->found.quota[0]->ndims) { /* nobody's, and not to be written to */
+		struct quota_request *none = r->found.quota[0];
+		r->found.quota[0] = r->found.quota[1];
+		r->found.quota[1] = none;
+	}
+	struct quota_request *once = r->found.quota[0];
+	for (int i = 0; i < 2; i++) {
+		struct quota_request *q = r->found.quota[i];
+		size_t ndims = q->ndims;
+		for (size_t k = 0; k < ndims; k++) {
+			struct quota_dim d = q->dim[k];
+			if (is_of_request(&d) && kept < QUOTA_DIMS_MAX) {
+				once->dim[kept++] = d;
+				continue;
+			}
+			if (!d.charged)
+				continue;
+			d.actual = took(r, &t, &d);
+			out[n++] = cell_settle(&d);
+			if (d.n)
+				put_charge(said, &d);
+		}
+		if (ndims)
+			q->ndims = 0;
+	}
+	if (kept)
+		once->ndims = kept;
+	return n;
+}
+
+void
+exchange_took(struct request *r, struct attempt *a)
+{
+	const struct exchange *x = r->x;
+	const struct took t = { (uint64_t)x->used.input_tokens,
+		(uint64_t)x->used.output_tokens };
+
+	if (x->used_by <= USED_NOTHING)
+		return;
+	if (x->used_by == USED_RESERVED) {
+		a->tokens = (uint64_t)(r->found.input_tokens + r->found.output_tokens);
+		a->nanousd = r->found.most_nanousd;
+		a->priced = a->nanousd > 0;
+		return;
+	}
+	a->tokens = t.input + t.output;
+	a->nanousd = spent(r, &t, UINT64_MAX);
+	a->priced = a->nanousd != UINT64_MAX;
 }

@@ -150,11 +150,9 @@ cut_answer(struct edge *c, bool denied, const char *code, const char *why)
 }
 
 static void
-fail_exchange(
-	struct edge *c, enum exchange_end end, int status, const char *code, const char *why)
+fail_exchange(struct edge *c, enum exchange_end end, int status, const char *code,
+	const char *why, bool sent)
 {
-	bool sent = c->up && c->up->request.began;
-
 	c->result.code = code;
 	if (c->up)
 		upstream_release(c->up, false);
@@ -183,6 +181,7 @@ static const struct failure failures[] = {
 	[FAIL_CLIENT_SLOW]     = { 503, "overloaded",           END_CLIENT_ABORT,   M_RELAY_ERRORS, "the client does not take the response" },
 	[FAIL_NOT_REACHED]     = { 503, "provider_unavailable", END_NEVER_SENT,     UNCOUNTED,      "the provider could not be reached" },
 	[FAIL_NOT_ANSWERED]    = { 503, "provider_unavailable", END_PROVIDER_ABORT, UNCOUNTED,      "the provider could not be reached, or did not answer in HTTP" },
+	[FAIL_REFUSED]         = { 503, "provider_unavailable", END_COMPLETE,       UNCOUNTED,      "the provider does not take the gateway's key, or has no credit left for it" },
 	[FAIL_SILENT]          = { 503, "provider_timeout",     END_PROVIDER_ABORT, M_RELAY_ERRORS, "the provider did not answer in time" },
 	[FAIL_ABORTED]         = { 503, "provider_aborted",     END_PROVIDER_ABORT, UNCOUNTED,      "the provider closed before the end of its response" },
 	[FAIL_UNHEARD]         = { 503, "provider_aborted",     END_PROVIDER_ABORT, UNCOUNTED,      "the provider closed before its response" },
@@ -202,12 +201,25 @@ failure_noted(struct edge *c, enum failure_kind kind)
 	return f;
 }
 
+static bool
+was_sent(const struct edge *c)
+{
+	return c->up && c->up->request.began;
+}
+
 void
-answer_fail(struct edge *c, enum failure_kind kind, const char *why)
+answer_fail_now(struct edge *c, enum failure_kind kind, const char *why, bool sent)
 {
 	const struct failure *f = failure_noted(c, kind);
 
-	fail_exchange(c, f->end, f->status, f->code, why ? why : f->why);
+	fail_exchange(c, f->end, f->status, f->code, why ? why : f->why, sent);
+}
+
+void
+answer_fail(struct edge *c, enum failure_kind kind, const char *why)
+{
+	if (!again_failed(c, kind, why, &failures[kind]))
+		answer_fail_now(c, kind, why, was_sent(c));
 }
 
 void
@@ -215,5 +227,5 @@ answer_forbid(struct edge *c, int status, const char *why)
 {
 	metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
 	fail_exchange(c, END_ANSWER_DENIED, status, "content_policy_violation",
-		why ? why : "the answer is denied by policy");
+		why ? why : "the answer is denied by policy", was_sent(c));
 }

@@ -16,10 +16,13 @@
 #define READ_MIN_BYTES 8192  /* a read */
 #define READ_MAX_BYTES 65536 /* one after a read that was filled */
 
-/*    HEAD → CLAIM ─┬─────────────────────────→ EXCHANGE → FINISH → FLUSH → HEAD
- *                  └→ DEFER → VERDICT ─(permit)─┘   ↑         │
- *                       (denial) ───────────────────┴─→       └→ LINGER → gone
- * In CLAIM, VERDICT and FINISH the gate has the word, in EXCHANGE sometimes a helper: an edge
+/*                                                ┌──────────┐
+ *                                                ↓          │
+ *    HEAD → CLAIM ─┬─────────────────────────→ EXCHANGE → AGAIN
+ *                  └→ DEFER → VERDICT ─(permit)─┘   │
+ *                               └─────(denial)──────┴──→ FINISH → FLUSH ─┬→ HEAD
+ *                                                                        └→ LINGER → gone
+ * In CLAIM, VERDICT, AGAIN and FINISH the gate has the word, in EXCHANGE sometimes a helper: an edge
  * that goes away then loses its descriptor at once and its memory after the answer. */
 enum edge_state {
 	EDGE_HEAD,     /* idle, or reading a request's head */
@@ -27,6 +30,7 @@ enum edge_state {
 	EDGE_DEFER,    /* reading the whole body */
 	EDGE_VERDICT,  /* gate_body or gate_refuse is out */
 	EDGE_EXCHANGE, /* request and response pass */
+	EDGE_AGAIN,    /* gate_again is out: the attempt failed, nothing was written */
 	EDGE_FINISH,   /* gate_finish is out; the response's last bytes wait */
 	EDGE_FLUSH,    /* the rest of the response is being written */
 	EDGE_LINGER,   /* all written; reads and drops until the peer closes */
@@ -47,6 +51,35 @@ enum response_life {
 #define SEND_MAX_BYTES (1u << 20) /* to a provider, a turn of the loop */
 
 struct upstream;
+
+/* What may go wrong on the way, and is no decision: a row each in relay_answer.c. */
+enum failure_kind {
+	FAIL_BODY_MALFORMED,
+	FAIL_BODY_CHANGED,
+	FAIL_BODY_SLOW,
+	FAIL_BODY_UNEXPECTED,
+	FAIL_BODY_LARGE,
+	FAIL_RECORD,
+	FAIL_HELD,
+	FAIL_MEMORY,
+	FAIL_CLIENT_SLOW,
+	FAIL_NOT_REACHED,
+	FAIL_NOT_ANSWERED,
+	FAIL_REFUSED,
+	FAIL_SILENT,
+	FAIL_ABORTED,
+	FAIL_UNHEARD,
+	FAIL_ANSWER,
+	FAIL_ANSWER_HELD,
+	FAIL_ANSWER_UNREAD,
+};
+
+/* What is asked about when an attempt failed. */
+enum again_why {
+	AGAIN_FAILED,	/* there is no answer, and no connection any more */
+	AGAIN_DOCUMENT, /* an answer that is an error, unread in upstream.in */
+	AGAIN_EVENT,	/* a stream that ended, or said its error, before any content */
+};
 
 struct edge {
 	struct tag tag;
@@ -78,6 +111,21 @@ struct edge {
 	struct upstream *up;
 	struct exchange_result result;
 	bool retried;
+
+	/* The attempt under way, where the plan says that another may follow: relay_again.c */
+	struct edge_attempt {
+		struct guard *watch; /* looks for the first content of an answer that nobody reads */
+		uint64_t head_us;    /* an error's document is gathered since then; 0: none is */
+		const char *failed_why;
+		enum again_why why;
+		enum failure_kind failed;
+		enum attempt_said said; /* of what HAProxy says in the provider's place */
+		bool asked, stands;
+		bool late, eof;	  /* no more of the document comes */
+		bool poolable;	  /* its connection is as new */
+		bool sent;	  /* a byte of it went */
+		bool broke_early; /* HAProxy says so */
+	} attempt;
 
 	struct {
 		char *p; /* EDGE_DEFER: the body, held until it was sent */
@@ -136,6 +184,7 @@ struct upstream {
 		struct span swap; /* sent after out: the gate's memory */
 		size_t swap_sent;
 		bool began;   /* a byte was sent */
+		uint64_t done_us; /* the last one was; 0: not yet */
 		bool whole;   /* nothing will be appended to out */
 		bool dropped; /* out no longer begins with its first byte */
 		bool failed;  /* the peer reads no more: only its answer matters */
@@ -206,26 +255,6 @@ bool request_paused(const struct edge *c);
 /* relay_answer.c: responses of our own, and the end of every exchange */
 /* Refuses a request that has no exchange; the connection closes after it. */
 void answer_error(struct edge *c, int status, const char *code, const char *message);
-/* What may go wrong on the way, and is no decision: a row each in relay_answer.c. */
-enum failure_kind {
-	FAIL_BODY_MALFORMED,
-	FAIL_BODY_CHANGED,
-	FAIL_BODY_SLOW,
-	FAIL_BODY_UNEXPECTED,
-	FAIL_BODY_LARGE,
-	FAIL_RECORD,
-	FAIL_HELD,
-	FAIL_MEMORY,
-	FAIL_CLIENT_SLOW,
-	FAIL_NOT_REACHED,
-	FAIL_NOT_ANSWERED,
-	FAIL_SILENT,
-	FAIL_ABORTED,
-	FAIL_UNHEARD,
-	FAIL_ANSWER,
-	FAIL_ANSWER_HELD,
-	FAIL_ANSWER_UNREAD,
-};
 struct failure {
 	int status;
 	const char *code;
@@ -236,8 +265,10 @@ struct failure {
 /* Its row; counts it. */
 const struct failure *failure_noted(struct edge *c, enum failure_kind kind);
 /* Answers with an error and ends the exchange; a response already begun is cut. `why` NULL: the
- * row's. */
+ * row's. Where another attempt may follow, it does. */
 void answer_fail(struct edge *c, enum failure_kind kind, const char *why);
+/* None may, or none did; `sent`: a byte of the request was. */
+void answer_fail_now(struct edge *c, enum failure_kind kind, const char *why, bool sent);
 /* The same for an answer that a rule denies. */
 void answer_forbid(struct edge *c, int status, const char *why);
 void answer_denial(struct edge *c, const struct exchange_denial *d);
@@ -276,5 +307,26 @@ void response_give_up(struct edge *c, const char *why);
 void response_progress(struct upstream *u);
 /* The provider closed (err 0) or the connection failed. */
 void response_eof(struct upstream *u, int err);
+/* What was kept back of it goes. */
+void response_goes_on(struct upstream *u);
+
+/* relay_again.c: an attempt that another may follow */
+/* Its failure is still one that may be told. */
+bool again_may(const struct edge *c);
+/* Nothing of its answer may go. */
+bool again_holds(const struct edge *c);
+/* The first content is there, or what is as good. */
+void again_stands(struct edge *c);
+/* True: the gate is asked, or more is read of what it will be asked about. */
+bool again_failed(
+	struct edge *c, enum failure_kind kind, const char *why, const struct failure *f);
+bool again_head(struct upstream *u, const struct http_message *m, size_t head);
+/* After some of a stream was read: true where none of it goes yet. */
+bool again_event(struct upstream *u);
+/* An error's document is being gathered. */
+bool again_gathers(const struct edge *c);
+/* When the attempt has lasted too long; and it has: true where that is no failure. */
+uint64_t again_due(const struct edge *c);
+bool again_late(struct edge *c);
 
 #endif

@@ -52,6 +52,7 @@ wants_to_read(const struct edge *c)
 		/* After the body nothing is expected but the close. */
 		return c->body.done ? c->in.n == 0 : !request_paused(c);
 	case EDGE_VERDICT:
+	case EDGE_AGAIN:
 	case EDGE_FINISH:
 	case EDGE_FLUSH: return c->body.done && c->in.n == 0;
 	case EDGE_DEAD: break;
@@ -93,6 +94,8 @@ edge_due(const struct edge *c)
 		uint64_t t = c->plan->deadline_us;
 		if (c->reading.away)
 			return c->reading.late ? NEVER : t;
+		if (u)
+			t = earlier(t, again_due(c));
 		if (!c->body.done && !request_paused(c))
 			t = earlier(t, c->active_us + o->read_us);
 		/* While the edge takes nothing, the provider may not speak. */
@@ -104,6 +107,7 @@ edge_due(const struct edge *c)
 	case EDGE_LINGER: return c->active_us + LINGER_US;
 	case EDGE_CLAIM:
 	case EDGE_VERDICT:
+	case EDGE_AGAIN:
 	case EDGE_FINISH:
 	case EDGE_DEAD: break;
 	}
@@ -174,6 +178,7 @@ drop_answer(struct edge *c)
 	c->held = 0;
 	c->guard = NULL;
 	memset(&c->answer, 0, sizeof(c->answer));
+	c->attempt = (struct edge_attempt){ 0 };
 	c->reading.late = false;
 }
 
@@ -234,6 +239,7 @@ edge_end(struct edge *c, const char *why)
 	case EDGE_FINISH: shut_edge(c); break;
 	case EDGE_DEFER:
 	case EDGE_VERDICT:
+	case EDGE_AGAIN:
 	case EDGE_EXCHANGE: {
 		bool sent = c->up && c->up->request.began;
 		metric_inc(c->relay->metrics, M_RELAY_ABORTS);

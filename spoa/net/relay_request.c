@@ -358,6 +358,8 @@ request_timeout(struct edge *c)
 
 	if (c->state == EDGE_DEFER)
 		refuse_request(c, FAIL_BODY_SLOW);
+	else if (again_late(c))
+		return;
 	else if (silent && !request_paused(c))
 		answer_fail(c, FAIL_BODY_SLOW, NULL);
 	else if (edge_unsent(c) >= CAP_RELAY_UNSENT)

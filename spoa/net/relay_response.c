@@ -3,7 +3,10 @@
  * an answer that is read goes through its guard. The last byte waits for gate_finish
  * (relay_answer.c). */
 #include "base/err.h"
+#include "base/clock.h"
 #include "net/relay_conn.h"
+#include "net/relay_said.h"
+#include "targets/next.h"
 
 /* Room for the size of a chunk whose length is not known yet: hexadecimal with
  * leading zeros (RFC 9112 7.1 allows them), so that all of one read becomes one
@@ -92,7 +95,9 @@ guard_begin(struct edge *c, const struct http_message *m)
 
 	c->guard = NULL;
 	if (!c->plan->reads_answer)
-		return 0;
+		return again_holds(c) && !h.bodyless
+			       ? c->relay->ops->answer(c->x, &h, &c->attempt.watch)
+			       : 0;
 	int err = c->relay->ops->answer(c->x, &h, &c->guard);
 	if (err || !c->guard)
 		return err;
@@ -151,7 +156,12 @@ begin_response(struct upstream *u, const struct http_message *m)
 		c->last_request = true;
 	u->answer.close = m->close;
 	u->answer.head_done = true;
-	if (upstream_sent(u)) {
+	if (c->plan->asks) {
+		const struct guard *g = c->guard ? c->guard : c->attempt.watch;
+		if (err || !again_holds(c) || !g || !guard_report(g)->streamed)
+			again_stands(c);
+	}
+	if (upstream_sent(u) && !c->plan->asks) {
 		/* A stream may last minutes: the request need not. */
 		buf_free(&u->out);
 		u->request.sent = u->request.swap_sent = 0;
@@ -181,6 +191,20 @@ is_haproxys(const struct http_message *m, const char *name)
 	return m->head.status == 503 && http_field_nth(&m->head, name, 0);
 }
 
+/* Why HAProxy answers in the provider's place. */
+static void
+unanswered(struct upstream *u, const struct http_message *m)
+{
+	struct edge_attempt *a = &u->edge->attempt;
+	enum relay_said said = relay_said_in(&m->head);
+
+	a->said = said == SAID_NEVER_SENT ? ATTEMPT_NEVER_SENT
+		  : said == SAID_BY_RULE  ? ATTEMPT_RULED
+					  : ATTEMPT_CUT;
+	a->broke_early = said == SAID_PERHAPS_BILLED && u->request.done_us &&
+			 clock_mono_us() - u->request.done_us < NEXT_POOLED_US;
+}
+
 /* Reads one head: 1 done, 0 not whole yet or given up. */
 static int
 read_response_head(struct upstream *u)
@@ -206,7 +230,12 @@ read_response_head(struct upstream *u)
 			return 0;
 		if (is_haproxys(&m, UNANSWERED)) {
 			c->result.status = m.head.status;
+			unanswered(u, &m);
 			answer_fail(c, FAIL_NOT_ANSWERED, NULL);
+			return 0;
+		}
+		if (again_head(u, &m, (size_t)n)) {
+			u->answer.scan = (struct http_scan){ 0, 0 };
 			return 0;
 		}
 		if (m.head.status >= 200)
@@ -257,6 +286,21 @@ heard(struct edge *c)
 	c->answer.heard = true;
 }
 
+/* Only what it says of the stream is wanted. */
+static int
+watch(struct edge *c, struct span payload)
+{
+	struct buf nowhere;
+
+	if (!c->attempt.watch)
+		return 0;
+	buf_init(&nowhere, 0);
+	if (guard_feed(c->attempt.watch, payload, &nowhere))
+		c->attempt.watch = NULL; /* nothing that can be read: it is as it is */
+	buf_free(&nowhere);
+	return 0;
+}
+
 /* 0, an error of the framing, or ERR_AUTH: c->answer.refused says why not. */
 static int
 put_payload(struct edge *c, struct span payload, struct buf *to)
@@ -271,7 +315,7 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 		c->answer.last = payload.p[payload.n - 1];
 	if (!c->guard) {
 		buf_span(to, payload);
-		return buf_failed(to) ? ERR_NOMEM : 0;
+		return buf_failed(to) ? ERR_NOMEM : watch(c, payload);
 	}
 	bool room = c->answer.life != RESPONSE_WITHHELD ||
 		    c->relay->ops->hold(c->x, payload.n) || guard_let_go(c->guard);
@@ -391,13 +435,23 @@ body_passes(struct upstream *u, size_t from, int err)
 	} else if (err) {
 		answer_fail(c, FAIL_ANSWER, c->reading.wrong);
 	} else {
-		if (u->answer.body.done)
-			complete_response(u, c->reading.at_once);
-		if (u->answer.body.done || !head_waits(c))
-			edge_flush(c);
+		if (!again_event(u))
+			response_goes_on(u);
 		if (c->up == u && c->state == EDGE_EXCHANGE && !hold_stream(c))
 			answer_fail(c, FAIL_ANSWER_HELD, NULL);
 	}
+}
+
+void
+response_goes_on(struct upstream *u)
+{
+	struct edge *c = u->edge;
+	bool done = u->answer.body.done;
+
+	if (done)
+		complete_response(u, c->reading.at_once);
+	if (done || !head_waits(c))
+		edge_flush(c);
 }
 
 /* Where what came goes to; *from: where that begins. */
@@ -495,6 +549,12 @@ response_eof(struct upstream *u, int err)
 {
 	struct edge *c = u->edge;
 
+	if (again_gathers(c)) {
+		c->attempt.eof = true;
+		response_progress(u);
+		if (!again_gathers(c))
+			return;
+	}
 	if (err == 0 && u->answer.head_done && http_body_eof(&u->answer.body) == 0)
 		pass_body(u, false, "the response could not be read");
 	else

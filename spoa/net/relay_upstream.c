@@ -286,6 +286,8 @@ send_queued(struct upstream *u)
 		size_t of_out = (size_t)n < out.n ? (size_t)n : out.n;
 		u->request.sent += of_out;
 		u->request.swap_sent += (size_t)n - of_out;
+		if (upstream_sent(u))
+			u->request.done_us = u->active_us;
 		sent += (size_t)n;
 		if (u->request.sent > CAP_RELAY_AHEAD) {
 			buf_consume(&u->out, u->request.sent);

@@ -262,7 +262,7 @@ record_decision(struct request *r, struct buf *b)
 	const struct decision *d = &r->out.decision;
 	char when[CLOCK_RFC3339_LEN];
 
-	put_name(b, RF_TYPE, "decision");
+	put_name(b, RF_TYPE, request_tried(r) ? "attempt" : "decision");
 	put_name(b, RF_ID, r->id);
 	clock_rfc3339(r->now_wall_ns, when);
 	put_name(b, RF_DECIDED_AT, when);
@@ -332,5 +332,6 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	record_usage(r, &res->usage, b);
 	record_answer(r, b);
 	put_charges(r, b, RF_SETTLED);
+	record_attempts(r, b);
 	put_int(b, RF_DURATION_US, (int64_t)(clock_mono_us() - r->begun_us));
 }

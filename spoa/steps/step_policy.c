@@ -12,6 +12,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.identity = &r->found.identity,
 		.route = r->found.route,
 		.target = request_target(r),
+		.ranks = r->found.ranks,
 		.method = r->in.head.method,
 		.host = r->in.host,
 		.path = r->in.head.path,
@@ -342,6 +343,9 @@ step_policy(struct request *r)
 	bool denied = v->effect == RULE_DENY && (f.whole || !v->waits);
 	if (denied)
 		return deny_by_rule(r);
+	if (f.whole && v->none_in)
+		return request_deny(r, 503, "provider_unavailable", "",
+			SPAN_LIT("no target of the route is left that answers"));
 	if (r->found.observed)
 		return only_said(r, f.whole);
 	if (!f.whole) {

@@ -230,7 +230,8 @@ request_release(struct request *r)
 {
 	if (!r->gate)
 		return;
-	for (int i = 0; i < 2; i++)
+	/* What counts the caller's request is held by the attempts before. */
+	for (int i = request_settled(r); i < 2; i++)
 		if (r->found.quota[i]->ndims)
 			quota_release(r->gate->quota, r->found.quota[i], clock_mono_us());
 }

@@ -216,6 +216,11 @@ enum step_result
 step_read(struct request *r)
 {
 	struct body_refusal why;
+
+	/* Segments point into what they were read from. */
+	if (r->gate && !r->run.resumed && r->in.body_state == BODY_STATE_WHOLE &&
+		request_repeats(r) && !request_keep_body(r))
+		return request_overheld(r);
 	enum step_result s = read_body(r);
 
 	if (s == STEP_NEXT && !add_query_models(r))
@@ -228,6 +233,7 @@ step_read(struct request *r)
 	/* Nobody looked through it. */
 	if (s == STEP_DECIDED)
 		r->in.body.model = (struct span){ NULL, 0 };
+	r->in.read_model = r->in.body.model;
 	if (r->gate)
 		hmac_sha256(r->gate->shared->prompt_key, r->in.raw, r->found.raw_hmac);
 	return s;

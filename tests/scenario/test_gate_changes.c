@@ -38,10 +38,10 @@ static const struct {
 	const char *record[6]; /* path, value, … */
 } rows[] = {
 	{ "nothing changes", "rules: []\n", BODY("gpt", "\"max_tokens\":50,"),
-		"permit", "direct", "openai", "gpt", NULL, 50,
+		"permit", "relay", "openai", "gpt", NULL, 50,
 		{ "target", "us", "requested_model", "" } },
-	{ "another target goes direct", "rules: [{name: a, route: {targets: [local]}, tag: [x, y]}]\n",
-		BODY("gpt", "\"max_tokens\":50,"), "permit", "direct", "vllm", "gpt", NULL, 50,
+	{ "another target", "rules: [{name: a, route: {targets: [local]}, tag: [x, y]}]\n",
+		BODY("gpt", "\"max_tokens\":50,"), "permit", "relay", "vllm", "gpt", NULL, 50,
 		{ "target", "local", "tags", "[\"x\",\"y\"]", "candidates",
 			"[{\"target\":\"us\",\"fate\":\"routed elsewhere\",\"rule\":\"a\"},{\"target\":\"eu\",\"model\":\"m-eu\","
 			"\"fate\":\"routed elsewhere\",\"rule\":\"a\"},{\"target\":\"local\",\"fate\":\"chosen\"}]" } },
@@ -55,12 +55,12 @@ static const struct {
 		BODY("gpt-5-pro", "\"max_tokens\":50,"), "permit", "relay", "openai", "gpt-5-mini",
 		BODY("gpt-5-mini", "\"max_tokens\":50,"), 50, { "requested_model", "gpt-5-pro" } },
 	{ "the model that was asked for anyway", "rules: [{name: a, route: {model: gpt}}]\n",
-		BODY("gpt", "\"max_tokens\":50,"), "permit", "direct", "openai", "gpt", NULL, 50, { "requested_model", "" } },
+		BODY("gpt", "\"max_tokens\":50,"), "permit", "relay", "openai", "gpt", NULL, 50, { "requested_model", "" } },
 	{ "a cap that is lower", "rules: [{name: a, max_output_tokens: 50}]\n",
 		BODY("gpt", "\"max_tokens\":900000,"), "permit", "relay", "openai", "gpt",
 		BODY("gpt", "\"max_tokens\":50,"), 50, { "max_output_tokens", "50" } },
 	{ "a cap that is higher", "rules: [{name: a, max_output_tokens: 5000}]\n",
-		BODY("gpt", "\"max_tokens\":50,"), "permit", "direct", "openai", "gpt", NULL, 50,
+		BODY("gpt", "\"max_tokens\":50,"), "permit", "relay", "openai", "gpt", NULL, 50,
 		{ "max_output_tokens", "5000" } },
 	{ "a cap where there was none", "rules: [{name: a, max_output_tokens: 50}]\n",
 		BODY("gpt", ""), "permit", "relay", "openai", "gpt",
@@ -95,10 +95,10 @@ static const struct {
 		"gpt", CAPPED("50", "gpt", ""), 50, { "default_cap", "" } },
 	{ "above it is for those who ask", "rules: [{name: a, max_output_tokens: 5000}]\n", BODY("gpt", ""), "permit", "relay",
 		"openai", "gpt", CAPPED("4096", "gpt", ""), 4096, { "default_cap", "4096" } },
-	{ "a cap that is stated is the caller's", "rules: []\n", BODY("gpt", "\"max_tokens\":90000,"), "permit", "direct", "openai",
+	{ "a cap that is stated is the caller's", "rules: []\n", BODY("gpt", "\"max_tokens\":90000,"), "permit", "relay", "openai",
 		"gpt", NULL, 90000, { "default_cap", "" } },
 	{ "shadow", "mode: shadow\nrules: [{name: a, route: {targets: [eu], model: m}, max_output_tokens: 7, tag: x, set_headers: {x-a: b}}]\n",
-		BODY("gpt", "\"max_tokens\":50,"), "permit", "direct", "openai", "gpt", NULL, 50,
+		BODY("gpt", "\"max_tokens\":50,"), "permit", "relay", "openai", "gpt", NULL, 50,
 		{ "would_be", "{\"decision\":\"permit\",\"target\":\"eu\",\"model\":\"m\",\"max_output_tokens\":7}", "tags", "[\"x\"]",
 			"set_headers", "" } },
 	{ "no target is left", "rules: [{name: a, route: {targets: us}}, {name: b, route: {targets: eu}}]\n",
@@ -261,7 +261,7 @@ headers_go_upstream(void **state)
 		assert_string_equal(upstream(h, "x-c"), "2");
 		assert_string_equal(upstream(h, "x-d"), "");
 		assert_string_equal(upstream(h, "x-other"), "kept");
-		assert_int_equal(gate_plan(p.x)->body_mode, deferred ? BODY_SWAP : BODY_COPY);
+		assert_int_equal(gate_plan(p.x)->body_mode, BODY_SWAP);
 		pass_finish(&p, END_COMPLETE, 200, 1, 1);
 		stage_settle(&s);
 		record_says(0, "set_headers", "[\"x-tenant\",\"x-b\",\"x-c\"]", "headers");

@@ -1,0 +1,514 @@
+/* The attempts of one request: what a plan is made of and kept for, why one ended, and the next.
+ * Apart from exchange.c, which knows one. */
+#include "gate/attempts.h"
+
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/random.h"
+#include "dialect/refusal.h"
+
+bool
+request_repeats(const struct request *r)
+{
+	const struct route *route = r->found.route;
+
+	return route && route->retry.attempts > 1 && !r->found.observed &&
+	       (!r->gate || gate_cfg(r->gate)->relay) && !request_lists_models(r);
+}
+
+bool
+request_tried(const struct request *r)
+{
+	return r->x && r->x->tries && r->x->tries->n;
+}
+
+bool
+request_settled(const struct request *r)
+{
+	return request_tried(r) && (r->x->tries->n > 1 || r->x->tries->settled);
+}
+
+unsigned
+request_attempts(const struct request *r, const char **target)
+{
+	const struct attempts *t = r->x ? r->x->tries : NULL;
+
+	if (!t || !t->n)
+		return 0;
+	*target = t->v[t->n - 1].target;
+	return t->n;
+}
+
+/* ---- a plan ---- */
+
+/* "PROVIDER/MODEL", where a model is known. */
+static void
+name_target(const struct request *r, char out[ATTEMPT_TARGET_BYTES])
+{
+	const struct target *to = request_target(r);
+	struct span model = to->model ? span_str(to->model) : r->in.body.model;
+	struct buf b;
+
+	buf_init(&b, 4096);
+	buf_str(&b, to->name);
+	if (model.n) {
+		buf_putc(&b, '/');
+		buf_span(&b, span_cut(model, 0, ATTEMPT_TARGET_BYTES));
+	}
+	struct span s = span_cut(buf_view(&b), 0, ATTEMPT_TARGET_BYTES - 1);
+	for (size_t i = 0; i < s.n; i++)
+		out[i] = s.p[i] < ' ' || s.p[i] > '~' ? '?' : s.p[i];
+	out[s.n] = '\0';
+	buf_free(&b);
+}
+
+static struct span
+body_to_send(const struct request *r)
+{
+	if (r->out.edited)
+		return buf_view(&r->out.rewritten);
+	return r->out.swap_body ? buf_view(&r->out.decoded) : r->in.body_raw;
+}
+
+/* Head and expectations live in an arena of their own: what reads the answer borrows from them
+ * after the request was let go. */
+static int
+make_plan(struct request *r, struct exchange *x)
+{
+	struct attempts *t = x->tries;
+
+	guard_drop(&x->guard);
+	vault_free(&x->vault);
+	arena_reset(&x->own);
+	request_unhold(r, t->held);
+	t->held = 0;
+	x->asked = x->shadow_asked = (struct answer_request){ 0 };
+	x->has_shadow = false;
+	x->rpc_ids = (struct span){ NULL, 0 };
+	x->hide_usage = r->out.ask_usage;
+	x->plan.body_mode =
+		r->in.body_state == BODY_STATE_NONE ? BODY_NONE : BODY_SWAP;
+	x->plan.body = body_to_send(r);
+	int err = exchange_head(r, &x->own, &x->plan.head);
+	if (!err)
+		err = exchange_expect(r, x, &x->own);
+	if (!err && (arena_failed(&x->own) || arena_failed(&r->arena)))
+		err = ERR_NOMEM;
+	if (!err && !request_hold(r, x->own.used_bytes))
+		err = ERR_LIMIT;
+	if (err)
+		return err;
+	t->held = x->own.used_bytes;
+	struct attempt *a = &t->v[t->n++];
+	*a = (struct attempt){ .to = request_target(r), .begun_us = clock_mono_us() };
+	name_target(r, a->target);
+	t->settled = false;
+	t->life = ATTEMPTS_UNDER_WAY;
+	x->plan.holds = t->n < r->found.route->retry.attempts;
+	return 0;
+}
+
+int
+attempts_open(struct request *r, struct exchange *x)
+{
+	const struct retry *retry = &r->found.route->retry;
+	struct attempts *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return ERR_NOMEM;
+	TAG(attempts, t);
+	x->tries = t;
+	t->x = x;
+	t->begun_us = clock_mono_us();
+	buf_init(&t->charges, CAP_RECORD_BYTES);
+	arena_init(&x->own, CAP_REQUEST_ARENA, true);
+	x->plan.asks = true;
+	x->plan.waits = (struct plan_waits){ retry->first_byte_us, retry->first_content_us,
+		retry->idle_us };
+	if (retry->overall_us)
+		x->plan.overall_us = t->begun_us + retry->overall_us;
+	return make_plan(r, x);
+}
+
+void
+attempts_free(struct exchange *x)
+{
+	if (!x->tries)
+		return;
+	buf_free(&x->tries->charges);
+	free(x->tries);
+	x->tries = NULL;
+	arena_reset(&x->own);
+}
+
+/* ---- the end of one ---- */
+
+/* A row of what it was, for the record. */
+static void
+note(struct exchange *x, enum attempt_cause cause)
+{
+	struct attempts *t = x->tries;
+	struct attempt *a = &t->v[t->n - 1];
+
+	a->cause = cause;
+	a->took_us = clock_mono_us() - a->begun_us;
+	a->status = x->result.status;
+	t->let_go |= cause != CAUSE_NEVER_SENT;
+	/* Nobody says whether it was billed: HAProxy gave up, or the answer was cut. */
+	if (cause == CAUSE_PERHAPS_BILLED && x->said != ATTEMPT_ANSWERED &&
+		x->used_by <= USED_NOTHING) {
+		x->used_by = USED_RESERVED;
+		a->maybe_billed = true;
+	}
+	exchange_took(x->r, a);
+}
+
+static void
+settle(struct exchange *x, enum attempt_cause cause)
+{
+	struct change corrections[CORRECTIONS_MAX];
+	struct request *r = x->r;
+
+	exchange_attempted(x);
+	x->used_by = exchange_used(r, &x->result, &x->used);
+	if (cause == CAUSE_NEVER_SENT)
+		x->used_by = USED_NOTHING;
+	if (x->used_by == USED_SAID)
+		gate_count_tokens(r, &x->used);
+	note(x, cause);
+	size_t n = exchange_settle_attempt(r, &x->tries->charges, corrections);
+	for (size_t i = 0; i < n; i++)
+		quota_change(r->gate->quota, &corrections[i], clock_mono_us());
+	x->cost.known = false;
+	x->tries->settled = true;
+}
+
+static enum attempt_cause
+cause_of_end(const struct exchange *x)
+{
+	switch (x->result.end) {
+	case END_COMPLETE:
+		return x->result.status < 400 ? CAUSE_DONE : x->tries->v[x->tries->n - 1].cause;
+	case END_NEVER_SENT: return CAUSE_NEVER_SENT;
+	case END_CLIENT_ABORT: return CAUSE_ABORTED;
+	case END_PROVIDER_ABORT:
+		return x->said == ATTEMPT_NEVER_SENT ? CAUSE_NEVER_SENT
+		       : x->tries->v[x->tries->n - 1].cause ? x->tries->v[x->tries->n - 1].cause
+							    : CAUSE_PERHAPS_BILLED;
+	case END_DENIED:
+	case END_ANSWER_DENIED: break;
+	}
+	return CAUSE_DONE;
+}
+
+void
+attempts_ended(struct exchange *x)
+{
+	struct attempts *t = x->tries;
+
+	if (t && t->n && !t->settled)
+		note(x, cause_of_end(x));
+}
+
+void
+attempts_stop(struct exchange *x)
+{
+	struct attempts *t = x->tries;
+	struct request *r = x->r;
+
+	if (!t)
+		return;
+	if (ev_is_active(&t->pause)) {
+		ev_timer_stop(r->gate->loop, &t->pause);
+		r->run.pending--;
+	}
+}
+
+/* ---- what is next ---- */
+
+/* Why it ended, by who said so, by its status and its own words. */
+static enum attempt_cause
+cause_of(const struct attempt_end *e, bool *our_key)
+{
+	int status = e->result.status;
+	struct arena a;
+
+	*our_key = false;
+	switch (e->said) {
+	case ATTEMPT_NEVER_SENT: return CAUSE_NEVER_SENT;
+	case ATTEMPT_CUT: return CAUSE_PERHAPS_BILLED;
+	case ATTEMPT_RULED: return CAUSE_FINAL;
+	case ATTEMPT_ANSWERED: break;
+	}
+	arena_init(&a, CAP_REQUEST_ARENA, true);
+	enum refusal why = dialect_refusal(status < 400 ? 0 : status, e->type, e->document, &a);
+	arena_reset(&a);
+	*our_key = status == 401 || status == 402 || why == REFUSAL_KEY ||
+		   why == REFUSAL_CREDIT;
+	if (*our_key || status == 403)
+		return CAUSE_REFUSED_US;
+	switch (why) {
+	case REFUSAL_OVERLOADED:
+	case REFUSAL_RATE: return CAUSE_THROTTLED;
+	case REFUSAL_ACCESS:
+	case REFUSAL_MODEL:
+	case REFUSAL_CONTEXT:
+	case REFUSAL_SIGNATURE: return CAUSE_REFUSED_US;
+	default: break;
+	}
+	if (status == 429 || status == 503 || status == 529)
+		return CAUSE_THROTTLED;
+	if (status == 408 || status == 409 || status == 425 || status >= 500)
+		return CAUSE_PERHAPS_BILLED;
+	return status >= 400 || why == REFUSAL_CALLER ? CAUSE_FINAL : CAUSE_PERHAPS_BILLED;
+}
+
+/* Of those that the rules leave, one that no attempt was made with. */
+static bool
+another_is_left(const struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+
+	for (size_t i = 0; i < v->ncandidates; i++)
+		if (v->candidates[i].fate == CANDIDATE_LEFT)
+			return true;
+	return false;
+}
+
+static size_t
+index_of(const struct request *r, const struct target *t)
+{
+	return (size_t)(t - r->found.route->targets);
+}
+
+static struct next
+next_of(struct exchange *x, struct next_attempt last)
+{
+	struct next_candidate c[TARGETS_MAX];
+	const struct request *r = x->r;
+	const struct policy_verdict *v = &r->found.verdict;
+	struct attempts *t = x->tries;
+	struct next_plan p = { .retry = &r->found.route->retry,
+		.candidate = c,
+		.tried = t->tried,
+		.ntried = t->n,
+		.began_us = t->begun_us,
+		.now_us = clock_mono_us(),
+		.deadline_us = x->plan.deadline_us };
+
+	t->tried[t->n - 1] = last;
+	for (; p.ncandidates < v->ncandidates && p.ncandidates < COUNT_OF(c); p.ncandidates++) {
+		size_t i = p.ncandidates;
+		c[i] = (struct next_candidate){ .left = v->candidates[i].fate == CANDIDATE_LEFT,
+			.place = r->found.ranks ? r->found.ranks[i].place : (uint8_t)i,
+			.budget = true };
+	}
+	random_bytes(&p.random, sizeof(p.random));
+	return targets_next(&p);
+}
+
+/* ---- on to it ---- */
+
+static void
+say(struct exchange *x, enum again what)
+{
+	void (*next)(void *, enum again) = x->tries->next;
+
+	x->tries->next = NULL;
+	if (next)
+		next(x->tries->next_arg, what);
+}
+
+static void
+remember(struct request *r, struct attempts *t)
+{
+	t->was.found = r->found;
+	t->was.decision = r->out.decision;
+	t->was.model = r->in.body.model;
+	t->was.asked_model = r->in.asked_model;
+}
+
+/* The last attempt that was made is the last one: what was said of it holds. */
+static void
+stay(struct request *r)
+{
+	struct attempts *t = r->x->tries;
+	struct quota_request *q[2] = { r->found.quota[0], r->found.quota[1] };
+
+	r->found = t->was.found;
+	r->found.quota[0] = q[0];
+	r->found.quota[1] = q[1];
+	r->out.decision = t->was.decision;
+	r->in.body.model = t->was.model;
+	r->in.asked_model = t->was.asked_model;
+	t->life = ATTEMPTS_STANDS;
+}
+
+void
+attempts_over(struct exchange *x)
+{
+	if (x->tries && x->tries->life == ATTEMPTS_BETWEEN)
+		stay(x->r);
+}
+
+/* What another attempt would have needed goes; of the answer's half nothing points to it. */
+static void
+let_go(struct exchange *x)
+{
+	struct request *r = x->r;
+	struct arena own;
+
+	x->plan.asks = x->plan.holds = false;
+	x->plan.body = (struct span){ NULL, 0 };
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	request_let_go(r, &own);
+	request_drop_kept(r);
+	buf_free(&r->out.decoded);
+	buf_free(&r->out.rewritten);
+	request_unhold_work(r);
+}
+
+void
+gate_stands(struct exchange *x)
+{
+	struct attempts *t = x->tries;
+
+	if (!t || !x->plan.asks)
+		return;
+	t->life = ATTEMPTS_STANDS;
+	if (!x->r->found.route->response && !x->lists_models)
+		guard_drop(&x->guard); /* it only looked for the first content */
+	let_go(x);
+}
+
+static void
+said_verdict(struct request *r)
+{
+	struct exchange *x = r->x;
+	struct attempts *t = x->tries;
+
+	if (r->out.decision.kind != D_DENY && !make_plan(r, x)) {
+		say(x, AGAIN_GOES);
+		return;
+	}
+	request_release(r);
+	stay(r);
+	say(x, t->last);
+}
+
+static void
+begin_steps(struct mail *m, void *worker UNUSED)
+{
+	struct exchange *x = TAGGED_OF(exchange, later, m);
+
+	request_back(x->r);
+}
+
+/* The steps run for the target that is next. */
+static void
+go_on(struct exchange *x)
+{
+	struct request *r = x->r;
+
+	r->run.step = step_policy_at;
+	r->run.life = LIFE_STEPS;
+	r->run.resumed = true;
+	r->run.done = said_verdict;
+	gate_stages_begin(r);
+	x->later.run = begin_steps;
+	mailbox_send(r->gate->mail, &x->later);
+}
+
+static void
+on_pause(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
+{
+	struct attempts *t = TAGGED(attempts, w->data);
+
+	go_on(t->x);
+}
+
+static void
+say_last(struct mail *m, void *worker UNUSED)
+{
+	struct exchange *x = TAGGED_OF(exchange, later, m);
+	struct request *r = x->r;
+
+	r->run.pending--;
+	if (r->run.life >= LIFE_FINISH)
+		request_late(r);
+	else
+		say(x, x->tries->last);
+}
+
+/* The ranks of the next run: who was tried is out, but for the one that is tried again. */
+static bool
+mark_tried(struct request *r, const struct next *n)
+{
+	const struct route *route = r->found.route;
+	struct policy_rank *ranks = r->found.ranks;
+	size_t last = index_of(r, request_target(r));
+
+	if (!ranks) {
+		ranks = r->found.ranks = arena_array(&r->arena, route->ntargets, sizeof(*ranks));
+		for (size_t i = 0; ranks && i < route->ntargets; i++)
+			ranks[i] = (struct policy_rank){ .place = (uint8_t)i };
+	}
+	for (size_t i = 0; ranks && i < route->ntargets; i++) {
+		if (n->what == NEXT_SAME && i == n->target)
+			ranks[i].out = TARGET_IN;
+		else if (i == last || (n->what == NEXT_SAME && ranks[i].out == TARGET_IN))
+			ranks[i].out = TARGET_TRIED;
+	}
+	return ranks;
+}
+
+void
+gate_again(struct exchange *x, const struct attempt_end *e,
+	void (*next)(void *arg, enum again what), void *arg)
+{
+	struct request *r = x->r;
+	struct attempts *t = x->tries;
+	struct next_attempt last = { .target = index_of(r, request_target(r)),
+		.status = e->result.status,
+		.pooled_broke = e->broke_early,
+		.asked_us = e->asked_us };
+
+	/* Who may be tried but once more is better another. */
+	if (last.pooled_broke && t->n + 1 >= r->found.route->retry.attempts &&
+		another_is_left(r))
+		last.pooled_broke = false;
+	INVARIANT(t && t->life == ATTEMPTS_UNDER_WAY && !t->next && !r->run.pending);
+	t->next = next;
+	t->next_arg = arg;
+	x->result = e->result;
+	x->said = e->said;
+	last.cause = t->v[t->n - 1].cause = cause_of(e, &last.our_key);
+	struct next n = next_of(x, last);
+	t->last = n.what == NEXT_END && n.says == NEXT_ANSWER ? AGAIN_STAYS : AGAIN_UNAVAILABLE;
+	if (n.what != NEXT_END)
+		t->last = last.our_key || (last.status > 400 && last.status < 404)
+				  ? AGAIN_UNAVAILABLE
+				  : AGAIN_STAYS;
+	r->run.pending++;
+	if (n.what == NEXT_END || !mark_tried(r, &n)) {
+		t->life = ATTEMPTS_STANDS;
+		x->later.run = say_last;
+		mailbox_send(r->gate->mail, &x->later);
+		return;
+	}
+	settle(x, last.cause);
+	remember(r, t);
+	t->life = ATTEMPTS_BETWEEN;
+	request_forget_target(r);
+	if (!n.wait_us) {
+		go_on(x);
+		return;
+	}
+	ev_timer_init(&t->pause, on_pause, (double)n.wait_us / 1e6, 0.);
+	t->pause.data = t;
+	ev_timer_start(r->gate->loop, &t->pause);
+}

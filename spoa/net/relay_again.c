@@ -1,0 +1,302 @@
+/* An attempt that another may follow: nothing of its answer is written before its first content,
+ * and what fails before that is told to the gate, which has another plan, or none. Apart from
+ * relay_response.c, which knows one answer. */
+#include "base/clock.h"
+#include "base/err.h"
+#include "net/relay_conn.h"
+#include "net/relay_said.h"
+#include "targets/next.h"
+
+#define DOCUMENT_MOST 65536u   /* bytes of an error that are waited for */
+#define DOCUMENT_US   1000000u /* and for so long */
+
+/* ---- asking ---- */
+
+static void
+forget_answer(struct edge *c)
+{
+	buf_clear(&c->out);
+	buf_free(&c->head);
+	buf_free(&c->spool);
+	buf_free(&c->reading.out);
+	c->held = 0;
+	c->guard = c->attempt.watch = NULL;
+	if (c->answer.held)
+		c->relay->ops->unhold(c->x, c->answer.held);
+	memset(&c->answer, 0, sizeof(c->answer));
+	c->reading.late = false;
+	c->result = (struct exchange_result){ 0 };
+}
+
+/* What the attempt answered, if anything, goes to the caller after all. */
+static void
+it_stays(struct edge *c, enum again what)
+{
+	struct upstream *u = c->up;
+
+	c->attempt.stands = true;
+	c->state = EDGE_EXCHANGE;
+	if (what == AGAIN_UNAVAILABLE && c->attempt.why != AGAIN_FAILED) {
+		int status = c->result.status;
+		forget_answer(c);
+		c->result.status = status;
+		answer_fail(c, FAIL_REFUSED, NULL);
+		return;
+	}
+	switch (c->attempt.why) {
+	case AGAIN_FAILED:
+		answer_fail_now(c, c->attempt.failed, c->attempt.failed_why, c->attempt.sent);
+		break;
+	case AGAIN_DOCUMENT:
+		u->answer.scan = (struct http_scan){ 0, 0 };
+		response_progress(u);
+		if (c->up == u && c->attempt.eof)
+			response_eof(u, 0);
+		break;
+	case AGAIN_EVENT: response_goes_on(u); break;
+	}
+	if (c->up == u && u && c->state == EDGE_EXCHANGE) {
+		upstream_resume(u);
+		upstream_flush(u);
+	}
+}
+
+static void
+told(void *arg, enum again what)
+{
+	struct edge *c = TAGGED(edge, arg);
+
+	if (c->fd < 0)
+		return;
+	c->active_us = clock_mono_us();
+	if (what != AGAIN_GOES) {
+		it_stays(c, what);
+		edge_update(c);
+		return;
+	}
+	if (c->up)
+		upstream_release(c->up, c->attempt.poolable);
+	forget_answer(c);
+	c->attempt = (struct edge_attempt){ 0 };
+	c->plan = c->relay->ops->plan(c->x);
+	c->state = EDGE_EXCHANGE;
+	upstream_begin(c);
+	edge_update(c);
+}
+
+static void
+ask(struct edge *c, enum again_why why, struct attempt_end *e)
+{
+	c->attempt.why = why;
+	c->attempt.asked = true;
+	if (c->guard)
+		c->result.usage = guard_usage(c->guard);
+	e->result = c->result;
+	if (c->up)
+		upstream_rest(c->up);
+	c->state = EDGE_AGAIN;
+	c->relay->ops->again(c->x, e, told, c);
+}
+
+bool
+again_may(const struct edge *c)
+{
+	return c->plan && c->plan->asks && !c->attempt.stands && !c->attempt.asked &&
+	       c->state == EDGE_EXCHANGE && !c->answer.sent;
+}
+
+bool
+again_holds(const struct edge *c)
+{
+	return again_may(c) && c->plan->holds;
+}
+
+void
+again_stands(struct edge *c)
+{
+	struct upstream *u = c->up;
+
+	if (!c->plan->asks)
+		return;
+	c->attempt.stands = true;
+	c->attempt.watch = NULL;
+	if (!u || !upstream_sent(u))
+		return; /* it is still read from: all goes at the end */
+	u->request.sent = u->request.swap_sent = 0;
+	u->request.swap = (struct span){ NULL, 0 };
+	c->relay->ops->stands(c->x);
+	request_free_whole(c);
+}
+
+/* ---- failures without an answer ---- */
+
+/* Right after the request, on a connection that had waited: it broke as it was used. */
+static bool
+broke_early(const struct edge *c)
+{
+	const struct upstream *u = c->up;
+
+	return u && u->reused && u->request.done_us &&
+	       clock_mono_us() - u->request.done_us < NEXT_POOLED_US;
+}
+
+bool
+again_failed(struct edge *c, enum failure_kind kind, const char *why, const struct failure *f)
+{
+	struct attempt_end e = { .said = ATTEMPT_CUT };
+
+	if (!again_may(c))
+		return false;
+	c->attempt.sent = c->up && c->up->request.began;
+	switch (kind) {
+	case FAIL_NOT_REACHED: e.said = ATTEMPT_NEVER_SENT; break;
+	case FAIL_NOT_ANSWERED: e.said = c->attempt.said; break;
+	case FAIL_UNHEARD: e.broke_early = broke_early(c); break;
+	case FAIL_SILENT:
+	case FAIL_ABORTED:
+	case FAIL_ANSWER: break;
+	default: return false;
+	}
+	if (!c->attempt.sent)
+		e.said = ATTEMPT_NEVER_SENT;
+	if (c->attempt.broke_early)
+		e.broke_early = true;
+	c->attempt.failed = kind;
+	c->attempt.failed_why = why;
+	c->result.code = f->code;
+	c->result.end = c->attempt.sent ? f->end : END_NEVER_SENT;
+	c->result.why = why ? why : f->why;
+	if (c->up)
+		upstream_release(c->up, false);
+	ask(c, AGAIN_FAILED, &e);
+	return true;
+}
+
+/* ---- error documents ---- */
+
+/* The payload of what came after the head, as far as it came. 1: all of it, 0: not yet; <0: its
+ * framing is none. */
+static int
+payload(const struct upstream *u, const struct http_message *m, size_t head, struct buf *out)
+{
+	struct span rest = span_cut(buf_view(&u->in), head, u->in.n);
+	struct http_body body;
+
+	http_body_init(&body, m->framing, m->length);
+	while (rest.n && !body.done) {
+		struct span part;
+		ssize_t n = http_body_next(&body, rest, &part);
+		if (n < 0)
+			return -1;
+		buf_span(out, part);
+		rest = span_cut(rest, (size_t)n, rest.n);
+	}
+	return body.done;
+}
+
+static struct span
+field(const struct http_head *h, const char *name)
+{
+	const struct http_field *f = http_field_nth(h, name, 0);
+
+	return f ? f->value : SPAN_LIT("");
+}
+
+bool
+again_head(struct upstream *u, const struct http_message *m, size_t head)
+{
+	struct edge *c = u->edge;
+	struct attempt_end e = { .said = ATTEMPT_ANSWERED };
+	struct buf doc;
+
+	if (!again_may(c) || m->head.status < 400)
+		return false;
+	if (!c->attempt.head_us)
+		c->attempt.head_us = clock_mono_us();
+	buf_init(&doc, 0);
+	int whole = payload(u, m, head, &doc);
+	bool enough = whole || doc.n >= DOCUMENT_MOST || c->attempt.eof || c->attempt.late;
+	if (!enough) {
+		buf_free(&doc);
+		return true; /* more of it is read */
+	}
+	c->result.status = m->head.status;
+	c->result.end = END_COMPLETE;
+	c->attempt.poolable = whole > 0 && upstream_sent(u) && !u->request.failed &&
+			      !m->close && m->framing != HTTP_UNTIL_CLOSE;
+	e.type = field(&m->head, "x-amzn-errortype");
+	e.document = span_cut(buf_view(&doc), 0, DOCUMENT_MOST);
+	e.asked_us = next_asked_us(&m->head, clock_wall_ns() / 1000000000);
+	ask(c, AGAIN_DOCUMENT, &e);
+	buf_free(&doc);
+	return true;
+}
+
+bool
+again_gathers(const struct edge *c)
+{
+	return c->attempt.head_us && !c->attempt.asked;
+}
+
+/* ---- streams ---- */
+
+bool
+again_event(struct upstream *u)
+{
+	struct edge *c = u->edge;
+	struct guard *g = c->guard ? c->guard : c->attempt.watch;
+	struct attempt_end e = { .said = ATTEMPT_ANSWERED };
+
+	if (!again_holds(c) || !g)
+		return false;
+	const struct guard_report *r = guard_report(g);
+	if (r->content || !r->streamed || edge_unsent(c) > DOCUMENT_MOST) {
+		again_stands(c);
+		return false;
+	}
+	if (!r->provider_error && !u->answer.body.done)
+		return true; /* nothing yet that a caller waits for */
+	e.document = r->error;
+	if (!r->provider_error) {
+		e.said = ATTEMPT_CUT;
+		c->result.why = "the stream ended before any content";
+	}
+	c->result.end = END_COMPLETE;
+	ask(c, AGAIN_EVENT, &e);
+	return true;
+}
+
+/* ---- time ---- */
+
+uint64_t
+again_due(const struct edge *c)
+{
+	const struct upstream *u = c->up;
+	const struct plan_waits *w = &c->plan->waits;
+	uint64_t at = UINT64_MAX, sent = u ? u->request.done_us : 0;
+	const struct guard *g = c->guard ? c->guard : c->attempt.watch;
+	bool content = c->attempt.stands || (g && guard_report(g)->content);
+
+	if (again_gathers(c))
+		return c->attempt.head_us + DOCUMENT_US;
+	if (c->plan->overall_us && again_may(c))
+		at = c->plan->overall_us;
+	if (sent && w->first_byte_us && !u->answer.heard && sent + w->first_byte_us < at)
+		at = sent + w->first_byte_us;
+	if (sent && w->first_content_us && c->answer.streams && !content &&
+		sent + w->first_content_us < at)
+		at = sent + w->first_content_us;
+	if (w->idle_us && c->answer.streams && u->active_us + w->idle_us < at)
+		at = u->active_us + w->idle_us;
+	return at;
+}
+
+bool
+again_late(struct edge *c)
+{
+	if (!again_gathers(c) || !c->up)
+		return false;
+	c->attempt.late = true;
+	response_progress(c->up);
+	return true;
+}
