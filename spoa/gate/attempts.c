@@ -32,6 +32,12 @@ request_settled(const struct request *r)
 	return request_tried(r) && (r->x->tries->n > 1 || r->x->tries->settled);
 }
 
+struct span
+request_settled_charges(const struct request *r)
+{
+	return request_tried(r) ? buf_view(&r->x->tries->charges) : (struct span){ NULL, 0 };
+}
+
 unsigned
 request_attempts(const struct request *r, const char **target)
 {

@@ -259,6 +259,8 @@ bool request_repeats(const struct request *r);
 bool request_tried(const struct request *r);
 /* One of them is settled: what is reserved for the request itself is in quota[0]. */
 bool request_settled(const struct request *r);
+/* Charges of settled attempts that no record has yet: the texts of a JSON list. */
+struct span request_settled_charges(const struct request *r);
 /* Which attempt this is from 1 on, 0: they are not counted; and PROVIDER/MODEL of it. */
 unsigned request_attempts(const struct request *r, const char **target);
 

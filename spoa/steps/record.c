@@ -24,6 +24,12 @@ put_charges(struct request *r, struct buf *b, enum record_field f)
 			if (d->charged)
 				put_text_item(b, f, n++, span_of(text, quota_write(d, text)));
 		}
+	/* Of attempts before, whatever they are charged now. */
+	struct span others = f == RF_SETTLED ? request_settled_charges(r) : SPAN_LIT("");
+	if (others.n) {
+		put_item(b, f, n++);
+		buf_span(b, others);
+	}
 	put_end(b, n);
 }
 
@@ -56,6 +62,8 @@ put_quota(struct request *r, struct buf *b)
 		}
 	put_end(b, n);
 	put_charges(r, b, RF_RESERVED);
+	if (request_tried(r))
+		record_attempt(r, b);
 	put_flag(b, RF_QUOTA_UNAVAILABLE, r->found.quota_failed);
 	put_flag(b, RF_QUOTA_ALONE, r->found.quota[0]->alone || r->found.quota[1]->alone);
 	put_count(b, RF_LEARNED_CAP, r->found.learned_cap);

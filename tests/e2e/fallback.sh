@@ -1,0 +1,85 @@
+# A route with two targets: what the first one fails at, before anything went to the caller, the
+# second one answers. What each was sent, what the caller sees, what the record says.
+. "$(dirname "$0")/lib.sh"
+
+cp "$here/fallback.yaml" "$D/mine.yaml"
+stack_up --policy "$D/mine.yaml" --providers 2
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+ask() { req POST "${path:-/v1/chat/completions}" -H "$auth" -H "$json" -d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"${text:-hello}\"}]${1:-}}"; }
+one() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
+two() { curl -s "$PROVIDER_2/_control" -d "$1" >/dev/null; }
+asked_one() { curl -s "$PROVIDER/_seen?last=200" | grep -o '"ended"' | wc -l; }
+asked_two() { curl -s "$PROVIDER_2/_seen?last=200" | grep -o '"ended"' | wc -l; }
+fresh() {
+	one '{}'
+	two '{}'
+	curl -s -X DELETE "$PROVIDER/_seen" >/dev/null
+	curl -s -X DELETE "$PROVIDER_2/_seen" >/dev/null
+}
+# The last record of that type, once there is one more.
+last() { cat "$D"/journal/*.jsonl 2>/dev/null | tr -d '\0' | grep "\"type\":\"$1\"" | tail -1; }
+completion() {
+	settled
+	last completion | grep -o '"attempts":\[[^]]*\]' | grep -oE '"(target|cause)":"[^"]*"|"status":[0-9]+|"maybe_billed":true' | sed 's/"//g; s/^[a-z]*://' | tr '\n' ' '
+}
+
+fresh
+ask
+is "the first target answers" "$status $(asked_one) $(asked_two)" "200 1 0"
+is "and the record names it" "$(completion)" "one/m1 done 200 "
+
+while IFS='|' read -r name what stream says; do
+	fresh
+	one "$what"
+	ask "$stream"
+	is "$name: the second one answers" "$status $(asked_one) $(asked_two)" "200 1 1"
+	is "$name: the record names both" "$(completion)" "one/m1 $says two/m2 done 200 "
+done <<'T'
+503|{"status":503}||throttled 503
+503, streamed|{"status":503}|,"stream":true|throttled 503
+429|{"status":429}||throttled 429
+529|{"status":529}||throttled 529
+401|{"status":401}||refused_us 401
+500|{"status":500}||perhaps_billed 500
+an error in a stream before its content|{"error_after_content":0}|,"stream":true|perhaps_billed 200
+an overload in a stream before its content|{"error_after_content":0,"fault":"overloaded"}|,"stream":true|throttled 200
+T
+
+fresh
+one '{"status":400}'
+ask
+is "the caller's own mistake goes to the caller" "$status $(asked_one) $(asked_two)" "400 1 0"
+fresh
+one '{"status":503}'
+two '{"status":429}'
+ask
+is "the last one's answer goes as it is" "$status $(asked_one) $(asked_two)" "429 1 1"
+fresh
+one '{"status":503}'
+two '{"status":401}'
+ask
+is "but what refuses our key" "$status $(asked_one) $(asked_two)" "503 1 1"
+like "is no matter of the caller's" "$body" provider_unavailable
+
+fresh
+text='write to alice@example.com'
+one '{"status":503}'
+ask
+is "each target gets the body that was decided for it" "$status" 200
+like "redacted for the one outside" "$(curl -s "$PROVIDER/_seen?last=1")" '<EMAIL_ADDRESS_1>'
+like "as it came for the one in the house" "$(curl -s "$PROVIDER_2/_seen?last=1")" 'alice@example.com'
+unlike "and the key of the one" "$(curl -s "$PROVIDER_2/_seen?last=1")" 'sk-provider-local"'
+text=
+
+fresh
+"$root/tests/support/stack" provider stop 1 --dir "$D"
+ask
+is "a refused connection: the second one answers" "$status $(asked_two)" "200 1"
+like "and the record says so" "$(completion)" '^one/m1 (never_sent|perhaps_billed 503 maybe_billed|perhaps_billed 503) .*two/m2 done 200 $'
+ask ',"stream":true'
+is "streamed, too" "$status" 200
+path=/plain/v1/chat/completions ask ',"stream":true'
+is "where nobody reads the answer, too" "$status" 200
+"$root/tests/support/stack" provider start 1 --dir "$D"
+exit $failed
