@@ -175,6 +175,7 @@
   X(QUOTA_ALONE,                   "",                   "quota_alone",            FLAG,    DECISION,   "quota",    V_COUNT,                NULL) \
   X(LEARNED_CAP,                   "",                   "learned_cap",            INTEGER, DECISION,   "quota",    V_COUNT,                NULL) \
   X(DEFAULT_CAP,                   "",                   "default_cap",            INTEGER, DECISION,   "quota",    V_COUNT,                NULL) \
+  X(TARGET_CAP,                    "",                   "target_cap",             INTEGER, DECISION,   "quota",    V_COUNT,                NULL) \
   X(AT_SOFT,                       "",                   "at_soft",                OBJECT,  DECISION,   "quota",    V_COUNT,                NULL) \
   X(AT_SOFT_LIMIT,                 "at_soft.",           "limit",                  TEXT,    DECISION,   "quota",    V_COUNT,                NULL) \
   X(AT_SOFT_MODEL,                 "at_soft.",           "model",                  TEXT,    DECISION,   "quota",    V_COUNT,                NULL) \

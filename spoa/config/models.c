@@ -1,4 +1,5 @@
-/* policies/models.yaml: families of tokenizers, and which models are of which. */
+/* policies/models.yaml: families of tokenizers, which models are of which, and how much each
+ * reads and writes. */
 #include "config/models.h"
 
 #include <math.h>
@@ -6,8 +7,9 @@
 
 #include "base/err.h"
 #include "config/read.h"
+#include "price/price.h"
 
-enum { FAMILIES_MAX = 64, MODELS_MAX = 1024, TOKENS_MAX = 1000000 };
+enum { FAMILIES_MAX = 64, MODELS_MAX = 1024, TOKENS_MAX = 1000000, SIZE_MAX_TOKENS = 1000000000 };
 
 /* clang-format off */
 static const struct {
@@ -27,7 +29,7 @@ static const char *const family_keys[] = {
 	NULL };
 /* clang-format on */
 static const char *const top_keys[] = { "families", "models", "unknown", NULL };
-static const char *const model_keys[] = { "model", "family", NULL };
+static const char *const model_keys[] = { "model", "family", "window", "output", NULL };
 
 struct reader {
 	struct arena *a;
@@ -129,36 +131,124 @@ read_family(struct reader *r, const struct yaml_node *n)
 	r->nfamilies++;
 }
 
+static uint64_t
+read_most(struct reader *r, const struct yaml_node *row, const char *what)
+{
+	const struct yaml_node *n = yaml_get(row, what);
+	int64_t v;
+
+	if (!n)
+		return 0;
+	if (yaml_int(n, &v) && v >= 1 && v <= SIZE_MAX_TOKENS)
+		return (uint64_t)v;
+	diag_at(r->d, n, "%s: tokens from 1 to %d are expected, found %s", what,
+		SIZE_MAX_TOKENS, yaml_found(n));
+	return 0;
+}
+
+/* Of two that may mean the same name one must be the more specific, as of prices. */
+static void
+check_size(struct reader *r, const struct token_models *m, const struct model_size *s)
+{
+	for (size_t i = 0; i < m->nsizes; i++) {
+		const struct model_size *o = &m->sizes[i];
+		const struct yaml_node *at = o->at;
+		if (((o->window && s->window) || (o->output && s->output)) &&
+			price_ambiguous(o->model, s->model))
+			diag_at(r->d, s->at,
+				"model: %s and %s at %s:%u:%u may mean the same name, and "
+				"neither is the more specific one",
+				s->model, o->model, at->file, at->line, at->column);
+	}
+}
+
+/* A row for each pattern that the text stands for. */
+static void
+add_model(struct reader *r, const struct yaml_node *n, const struct token_family *f,
+	struct model_size size, struct token_models *out)
+{
+	struct token_model *models = (struct token_model *)(uintptr_t)out->models;
+	struct model_size *sizes = (struct model_size *)(uintptr_t)out->sizes;
+	char pattern[PRICE_PATTERN_MAX + 1];
+	const char *text;
+
+	if (!read_text(r->d, n, "model", &text))
+		return;
+	size_t variants = price_variants(n->s);
+	if (!variants)
+		diag_at(r->d, n, "model: a group such as {us.,eu.} is expected, found %s", text);
+	for (size_t i = 0; i < variants; i++) {
+		if (!price_variant(n->s, i, pattern) || !pattern[0]) {
+			diag_at(r->d, n,
+				"model: a name or pattern of 1 to %d bytes is expected, found %s",
+				PRICE_PATTERN_MAX, text);
+			return;
+		}
+		if (out->nmodels == MODELS_MAX || out->nsizes == MODELS_MAX) {
+			diag_at(r->d, n, "models: more than %d", MODELS_MAX);
+			return;
+		}
+		size.at = n;
+		if (!(size.model = arena_strdup(r->a, pattern)))
+			return;
+		if (f)
+			models[out->nmodels++] = (struct token_model){ size.model, f };
+		if (!size.window && !size.output)
+			continue;
+		check_size(r, out, &size);
+		sizes[out->nsizes++] = size;
+	}
+}
+
 static void
 read_models(struct reader *r, const struct yaml_node *n, struct token_models *out)
 {
-	struct token_model *v = arena_array(r->a, MODELS_MAX, sizeof(*v));
-
-	if (!v) {
+	out->models = arena_array(r->a, MODELS_MAX, sizeof(*out->models));
+	out->sizes = arena_array(r->a, MODELS_MAX, sizeof(*out->sizes));
+	if (!out->models || !out->sizes) {
 		diag_at(r->d, n, "out of memory");
 		return;
 	}
-	out->models = v;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		const struct yaml_node *family, *names;
 		if (!read_map(r->d, c, "models", model_keys, NULL))
 			continue;
 		family = yaml_get(c, "family");
 		names = yaml_get(c, "model");
-		if (!family || !names) {
-			diag_at(r->d, c, "models: %s is missing", family ? "model" : "family");
-			continue;
-		}
-		const struct token_family *f = find(r, family, "family");
-		for (const struct yaml_node *m = yaml_first(names); m && f;
-			m = yaml_next(names, m)) {
-			const char *pattern;
-			if (out->nmodels == MODELS_MAX)
-				diag_at(r->d, m, "models: more than %d", MODELS_MAX);
-			else if (read_text(r->d, m, "model", &pattern))
-				v[out->nmodels++] = (struct token_model){ pattern, f };
-		}
+		struct model_size size = { .window = read_most(r, c, "window"),
+			.output = read_most(r, c, "output") };
+		if (!names)
+			diag_at(r->d, c, "models: model is missing");
+		else if (!family && !yaml_get(c, "window") && !yaml_get(c, "output"))
+			diag_at(r->d, c, "models: family is missing, or window or output");
+		const struct token_family *f = family ? find(r, family, "family") : NULL;
+		for (const struct yaml_node *m = names ? yaml_first(names) : NULL;
+			m && (f || !family); m = yaml_next(names, m))
+			add_model(r, m, f, size, out);
 	}
+}
+
+/* A token is a byte at least, before factors. */
+static void
+find_least(struct token_models *m)
+{
+	uint64_t factor = 1000;
+
+	m->least_window = m->least_output = UINT64_MAX;
+	for (size_t i = 0; i < m->nsizes; i++) {
+		const struct model_size *s = &m->sizes[i];
+		if (s->window && s->window < m->least_window)
+			m->least_window = s->window;
+		if (s->output && s->output < m->least_output)
+			m->least_output = s->output;
+	}
+	for (size_t i = 0; i < m->nfamilies; i++)
+		for (size_t k = 0; k < TEXT_SCRIPTS; k++)
+			if (m->families[i].factor[k].mean > factor)
+				factor = m->families[i].factor[k].mean;
+	m->least_bytes = m->nsizes && m->least_window != UINT64_MAX
+				 ? m->least_window * 1000 / factor
+				 : UINT64_MAX;
 }
 
 const struct token_models *
@@ -196,6 +286,7 @@ models_load(struct arena *a, const char *file, struct diag *d)
 	else
 		diag_at(d, tree,
 			"unknown is missing: the family of models that no pattern matches");
+	find_least(m);
 	return d->errors == errors ? m : NULL;
 }
 

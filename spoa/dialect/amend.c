@@ -7,19 +7,27 @@
 /* What is written: over a cap that says more, and as one that is missing. */
 struct caps {
 	uint64_t most; /* 0: none is lowered */
+	bool bounds;   /* a bound of the policy's: it must be written */
 	struct span lower, missing;
 };
+
+/* Of two that may be 0, none. */
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
 
 int64_t
 dialect_amended_cap(const struct amendment *am, int64_t stated)
 {
-	uint64_t most = am->cap_tokens, missing = am->missing_tokens;
+	uint64_t most = least(am->cap_tokens, am->ceiling_tokens);
 
 	if (stated >= 0)
 		return most && (uint64_t)stated > most ? (int64_t)most : stated;
-	if (missing && most)
-		return (int64_t)(missing < most ? missing : most);
-	return missing ? (int64_t)missing : most ? (int64_t)most : -1;
+	if (!am->missing_tokens && !am->cap_tokens)
+		return -1;
+	return (int64_t)least(am->missing_tokens, most);
 }
 
 /* It has texts that the family's messages have. */
@@ -67,7 +75,7 @@ lower_caps(const struct body *b, const struct caps *w, struct splice *edits)
 		for (size_t k = from; k < m->ncaps && m->cap[k].request == c->request; k++)
 			stated |= m->cap[k].tokens >= 0 || (k < i && m->cap[k].null);
 		bool stays = c->tokens >= 0 ? !w->most || (uint64_t)c->tokens <= w->most
-					    : c->null && stated;
+					    : !w->missing.n || (c->null && stated);
 		if (!stays)
 			edits[n++] = (struct splice){ c->start, c->end,
 				c->tokens >= 0 ? w->lower : w->missing };
@@ -127,8 +135,8 @@ static int
 add_missing(const struct table *t, const struct request_mark *q, struct span model,
 	const struct caps *w, struct arena *a, struct splice *edits)
 {
-	/* A default that cannot be written is none, a bound of the policy's is. */
-	bool capless = w->missing.n && t->cap && !q->capped && (*t->cap || w->most);
+	/* A default that cannot be written is none. */
+	bool capless = w->missing.n && t->cap && !q->capped && (*t->cap || w->bounds);
 	bool nameless = model.n && t->model && !q->named;
 	struct span cap = { NULL, 0 }, number = w->missing;
 	int n = 0;
@@ -168,7 +176,8 @@ dialect_amend(
 {
 	const struct body_marks *m = &b->marks;
 	struct span name = { NULL, 0 }, field = { NULL, 0 };
-	struct caps w = { .most = am->cap_tokens };
+	struct caps w = { .most = least(am->cap_tokens, am->ceiling_tokens),
+		.bounds = am->cap_tokens };
 	int64_t missing = dialect_amended_cap(am, -1);
 	int n = 0;
 
@@ -185,7 +194,7 @@ dialect_amend(
 	if ((w.most && !w.lower.p) || (missing > 0 && !w.missing.p) ||
 		(am->model.n && (!name.p || !field.p)))
 		return ERR_NOMEM;
-	if (missing > 0)
+	if (missing > 0 || w.most)
 		n = lower_caps(b, &w, edits);
 	for (size_t i = 0; name.n && i < m->nmodels; i++)
 		if (!span_eq(am->model, m->model[i].name))

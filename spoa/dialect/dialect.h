@@ -71,6 +71,10 @@ int endpoint_check_path(const struct endpoint *e, struct span path, struct body_
  * status unless code is given. `message` never holds prompt text. */
 void dialect_error(const struct dialect *d, int status, const char *code, struct span message,
 	struct span id, struct buf *out);
+/* How a family says that a prompt is longer than its model reads: clients make theirs shorter on
+ * these words. `endpoint`: its name, or NULL. In the arena, or fixed. */
+struct span dialect_too_long(const struct dialect *d, const char *endpoint, uint64_t tokens,
+	uint64_t window, struct arena *a);
 /* What the header x-amzn-errortype of an answer with such a document says; empty: there is none
  * in this dialect. A view of it. */
 struct span dialect_error_type(const struct dialect *d, struct span document);
@@ -138,6 +142,7 @@ int dialect_ask_usage(const struct body *b, struct splice *edit);
 struct amendment {
 	struct span model;   /* to be sent; empty: as it is */
 	uint64_t cap_tokens; /* the most that any output cap may say; 0: as it is */
+	uint64_t ceiling_tokens; /* likewise, but where none is stated none is written; 0 */
 	bool model_in_path;  /* a body that names none needs none */
 	/* the cap of requests that state none; 0: cap_tokens, or none */
 	uint64_t missing_tokens;

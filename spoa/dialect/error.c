@@ -129,6 +129,56 @@ dialect_error_type(const struct dialect *d, struct span document)
 	return span_cut(rest, 0, span_chr(rest, '"'));
 }
 
+/* "#": the tokens, "@": the window, "^": how much more. Sources as in refusal.c. */
+static const struct {
+	const struct dialect *d;
+	const char *endpoint, *says;
+} too_long[] = {
+	{ &dialect_openai, "responses",
+		"Your input exceeds the context window of this model. Please adjust your input "
+		"and try again." },
+	{ &dialect_anthropic, NULL, "prompt is too long: # tokens > @ maximum" },
+	{ &dialect_gemini, NULL,
+		"The input token count (#) exceeds the maximum number of tokens allowed (@)." },
+	{ &dialect_bedrock, NULL, "Input is too long for requested model." },
+	{ &dialect_cohere, NULL,
+		"too many tokens: total number of tokens in the prompt cannot exceed @ - "
+		"received #. Try using a shorter prompt." },
+	{ &dialect_mistral, NULL,
+		"Prompt contains # tokens and 0 draft tokens, too large for model with @ maximum "
+		"context length" },
+	{ &dialect_ollama, NULL, "prompt too long; exceeded max context length by ^ tokens" },
+	{ &dialect_tgi, NULL,
+		"Input validation error: `inputs` must have less than @ tokens. Given: #" },
+	{ NULL, NULL,
+		"This model's maximum context length is @ tokens. However, your messages "
+		"resulted in # tokens. Please reduce the length of the messages." },
+};
+
+struct span
+dialect_too_long(const struct dialect *d, const char *endpoint, uint64_t tokens,
+	uint64_t window, struct arena *a)
+{
+	char number[SPAN_DECIMAL];
+	struct buf out;
+	size_t i = 0;
+
+	while (too_long[i].d && (too_long[i].d != d || (too_long[i].endpoint &&
+							       !str_same(too_long[i].endpoint, endpoint))))
+		i++;
+	buf_init(&out, 512);
+	for (const char *p = too_long[i].says; *p; p++) {
+		uint64_t n = *p == '#' ? tokens : *p == '@' ? window : tokens - window;
+		if (*p == '#' || *p == '@' || *p == '^')
+			buf_span(&out, span_of(number, span_decimal(number, (int64_t)n)));
+		else
+			buf_putc(&out, *p);
+	}
+	struct span said = arena_dup(a, buf_view(&out));
+	buf_free(&out);
+	return said;
+}
+
 /* {"type":"error","code","message","param":null,"sequence_number"} as OpenAI's responses say
  * it, and "error", without which their SDK does not throw. */
 static void

@@ -43,9 +43,11 @@ request_amendment(const struct request *r, struct amendment *am)
 	if (capped && r->found.learned_cap &&
 		(!am->cap_tokens || r->found.learned_cap < am->cap_tokens))
 		am->cap_tokens = r->found.learned_cap;
+	if (capped)
+		am->ceiling_tokens = request_output_ceiling(r, am->model);
 	if (capped && r->found.sends_default)
 		am->missing_tokens = request_output_default(r, am->model, false);
-	return am->model.n || am->cap_tokens || am->missing_tokens;
+	return am->model.n || am->cap_tokens || am->missing_tokens || am->ceiling_tokens;
 }
 
 /* An earlier rule set it. */

@@ -287,6 +287,9 @@ bool request_amendment(const struct request *r, struct amendment *am);
 /* What an answer of `model` may take where no cap is stated; empty: of those that the body
  * names the most, or the least. */
 uint64_t request_output_default(const struct request *r, struct span model, bool most);
+/* limits/fit.c: what its answers may be asked to be at most, where the body states more; 0.
+ * `model`: that is sent instead of the body's; empty: none. */
+uint64_t request_output_ceiling(const struct request *r, struct span model);
 /* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
 bool request_sets_header(const struct request *r, struct span name);

@@ -38,6 +38,12 @@ struct request_found {
 		int64_t bound;
 		bool late; /* counted after it was reserved so */
 	} tokens;
+	/* limits/fit.c: the texts of the prompt, counted for windows */
+	struct found_fit {
+		const struct ranks *by;
+		bool known;
+		uint64_t tokens[TEXT_SCRIPTS];
+	} fit;
 	/* the texts of such a prompt, and what is no text of it: counted where the
 	 * answer brings no usage */
 	struct found_texts {
@@ -72,6 +78,7 @@ struct request_found {
 	 */
 	bool sends_default;
 	uint64_t default_cap;
+	uint64_t target_cap; /* of its model, under which stated caps were lowered; 0: none */
 	bool bounded; /* a limit applies that counts what an answer takes */
 	/* of it: what a record may hold, once looked through */
 	enum { CONVERSATION_UNREAD, CONVERSATION_HELD, CONVERSATION_OUT } conversation_state;

@@ -90,6 +90,17 @@ void limits_expect(struct request *r);
  * is to be written anew; after limits_collect(). Once a request. */
 bool limits_send_default(struct request *r);
 
+/* fit.c: whether the request fits the model of a target of its route: TARGET_IN, TARGET_WINDOW,
+ * TARGET_OUTPUT. What it cannot tell fits. Before the choice; a long body's takes milliseconds.
+ */
+enum target_out limits_fit(struct request *r, const struct target *t);
+/* After the choice: STEP_DECIDED where no target that the rules leave reads so much, or not the
+ * one that is chosen, of several whose model a rule changed: 400 in the dialect's words. */
+enum step_result limits_too_long(struct request *r);
+/* Whether `a` may read a longer prompt than `b`, as far as windows are known. */
+bool limits_reads_more(
+	const struct request *r, const struct target *a, const struct target *b);
+
 /* warn.c: counts and logs who is near a limit. */
 void limits_warn(struct request *r, const struct quota_request *q);
 

@@ -129,6 +129,16 @@ is_version(struct span s)
 	return span_u64(span_next(&s, ':'), &v) == 0 && (!two || span_u64(s, &v) == 0);
 }
 
+struct span
+price_bare_name(struct span model)
+{
+	if (span_starts(model, SPAN_LIT("arn:")) || span_starts(model, SPAN_LIT("models/")) ||
+		span_starts(model, SPAN_LIT("projects/")))
+		while (span_chr(model, '/') < model.n)
+			span_next(&model, '/');
+	return model;
+}
+
 size_t
 price_version(struct span name)
 {

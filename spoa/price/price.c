@@ -133,10 +133,7 @@ price_find(const struct price_list *l, struct span model, int64_t at_wall_ns)
 	int64_t at_s = at_wall_ns / 1000000000;
 	size_t n;
 
-	if (span_starts(model, SPAN_LIT("arn:")) || span_starts(model, SPAN_LIT("models/")) ||
-		span_starts(model, SPAN_LIT("projects/")))
-		while (span_chr(model, '/') < model.n)
-			span_next(&model, '/');
+	model = price_bare_name(model);
 	const struct price_row *best = best_row(l, model, at_s, false);
 	while ((n = price_version(model)) > 0) {
 		model.n -= n;

@@ -203,6 +203,9 @@ enum { PRICE_PATTERN_MAX = 128 };
 size_t price_variants(struct span text);
 /* The i-th of them, with a NUL. False: longer than PRICE_PATTERN_MAX. */
 bool price_variant(struct span text, size_t i, char out[PRICE_PATTERN_MAX + 1]);
+/* Of an ARN, and of Google's models/x and projects/…/x, what is after the last slash; else the
+ * name. */
+struct span price_bare_name(struct span model);
 /* How many bytes at the end of a model's name say its version alone: -20260131, -2026-01-31,
  * @20260131, @2026-01-31, -0131, -001, -v1, -v1:0, -latest; 0: none. */
 size_t price_version(struct span name);

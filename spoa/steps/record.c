@@ -68,6 +68,7 @@ put_quota(struct request *r, struct buf *b)
 	put_flag(b, RF_QUOTA_ALONE, r->found.quota[0]->alone || r->found.quota[1]->alone);
 	put_count(b, RF_LEARNED_CAP, r->found.learned_cap);
 	put_count(b, RF_DEFAULT_CAP, r->found.default_cap);
+	put_count(b, RF_TARGET_CAP, r->found.target_cap);
 	if (r->found.fell.change) {
 		put_object(b, r->found.fell.soft ? RF_AT_SOFT : RF_AT_LIMIT);
 		put_name(b, RF_AT_SOFT_LIMIT, r->found.fell.limit->name);

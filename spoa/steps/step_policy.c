@@ -348,6 +348,8 @@ step_policy(struct request *r)
 			SPAN_LIT("no target of the route is left that answers"));
 	if (r->found.observed)
 		return only_said(r, f.whole);
+	if (f.whole && limits_too_long(r) == STEP_DECIDED)
+		return STEP_DECIDED;
 	if (!f.whole) {
 		r->out.decision.kind = D_DEFER;
 		r->out.decision.rule = "";

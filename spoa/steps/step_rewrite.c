@@ -332,6 +332,7 @@ amended(struct request *r)
 				r->in.body.model.p ? r->in.body.model : SPAN_LIT("");
 		r->in.body.model = am.model;
 	}
+	r->found.target_cap = am.ceiling_tokens;
 	int64_t missing = dialect_amended_cap(&am, -1);
 	r->found.default_cap = am.missing_tokens && missing > 0 ? (uint64_t)missing : 0;
 	request_estimate_tokens(r);

@@ -1,4 +1,4 @@
-/* Which family a model is of, and which kind a text is. */
+/* Which family a model is of, how much it reads and writes, and which kind a text is. */
 #include "tokens/models.h"
 
 #include "price/price.h"
@@ -46,4 +46,38 @@ token_family_of(const struct token_models *m, struct span model)
 		if (price_matches(m->models[i].pattern, model))
 			return m->models[i].family;
 	return m->unknown;
+}
+
+/* `version`: the name stands for one of its versions, of which a pattern that ends in * was
+ * asked already. */
+static void
+sizes_of(const struct token_models *m, struct span model, bool version,
+	const struct model_size **window, const struct model_size **output)
+{
+	for (size_t i = 0; i < m->nsizes; i++) {
+		const struct model_size *s = &m->sizes[i];
+		if ((version && span_ends(span_str(s->model), SPAN_LIT("*"))) ||
+			!price_matches(s->model, model))
+			continue;
+		if (s->window && (!*window || price_within(s->model, (*window)->model)))
+			*window = s;
+		if (s->output && (!*output || price_within(s->model, (*output)->model)))
+			*output = s;
+	}
+}
+
+struct model_size
+model_size_of(const struct token_models *m, struct span model)
+{
+	const struct model_size *window = NULL, *output = NULL;
+	size_t n;
+
+	model = price_bare_name(model);
+	sizes_of(m, model, false, &window, &output);
+	while ((n = price_version(model)) > 0) {
+		model.n -= n;
+		sizes_of(m, model, true, &window, &output);
+	}
+	return (struct model_size){ .window = window ? window->window : 0,
+		.output = output ? output->output : 0 };
 }

@@ -1,5 +1,6 @@
 /* How requests to a model are counted: by which vocabulary, what a chat adds, and how far off
- * that is where the provider's tokenizer is not known. Read by config/models.c from
+ * that is where the provider's tokenizer is not known; and how much a model reads and writes.
+ * Read by config/models.c from
  * policies/models.yaml, which is compiled in, or another file. Immutable: any thread. */
 #ifndef TOKENS_MODELS_H
 #define TOKENS_MODELS_H
@@ -48,16 +49,34 @@ struct token_model {
 	const struct token_family *family;
 };
 
+/* In tokens; 0: not said. */
+struct model_size {
+	const char *model; /* pattern, as of a price (price/price.h) */
+	uint64_t window;   /* of prompt and answer together, or of the prompt where its provider
+			      says so */
+	uint64_t output;   /* the most that an answer may be asked to be */
+	const void *at;	   /* where it is written, for messages */
+};
+
 struct token_models {
 	const struct token_family *families;
 	size_t nfamilies;
 	const struct token_model *models;
 	size_t nmodels;
 	const struct token_family *unknown;
+	const struct model_size *sizes;
+	size_t nsizes;
+	/* What no model's window or output is below; UINT64_MAX: no row says any. And of the
+	 * bytes of a prompt: so many tokens fit every window, by any family's factors. */
+	uint64_t least_window, least_output, least_bytes;
 };
 
 /* Never NULL. An empty name is unknown. */
 const struct token_family *token_family_of(const struct token_models *m, struct span model);
+/* Each number by the most specific pattern of a row that says it, found as a price is: of an ARN
+ * what is after its last slash, and a model's versions by its name. A model without a row has
+ * none. */
+struct model_size model_size_of(const struct token_models *m, struct span model);
 
 /* The file that is compiled in. */
 struct models_file {

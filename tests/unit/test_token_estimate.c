@@ -88,7 +88,22 @@ mistakes_in_the_table_are_named(void **state)
 		{ "families: {a: {encoding: x, like: b}, b: {encoding: x}}\nunknown: a\n",
 			"like: no family above is called b" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m}]\nunknown: a\n",
-			"models: family is missing" },
+			"models: family is missing, or window or output" },
+		{ "families: {a: {encoding: x}}\nmodels: [{window: 5}]\nunknown: a\n",
+			":2:10: models: model is missing" },
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, window: 0}]\nunknown: a\n",
+			":2:29: window: tokens from 1 to 1000000000 are expected, found 0" },
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, output: lots}]\n"
+		  "unknown: a\n",
+			":2:29: output: tokens from 1 to 1000000000 are expected, found lots" },
+		{ "families: {a: {encoding: x}}\nmodels: [{model: 'a*', window: 5}, {model: '*b', "
+		  "window: 6}]\nunknown: a\n",
+			"model: *b and a* at " },
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, window: 5}, {model: m, window: "
+		  "6}]\nunknown: a\n",
+			":2:41: model: m and m at " },
+		{ "families: {a: {encoding: x}}\nmodels: [{model: 'x{a', window: 5}]\nunknown: a\n",
+			"model: a group such as {us.,eu.} is expected, found x{a" },
 	};
 
 	(void)state;
@@ -109,6 +124,61 @@ mistakes_in_the_table_are_named(void **state)
 		diag_free(&d);
 		arena_reset(&a);
 	}
+}
+
+/* Each number by the most specific pattern that says it. */
+static void
+windows_are_found_as_prices_are(void **state)
+{
+	static const char text[] =
+		"families: {a: {encoding: x, latin: [2, 3]}}\n"
+		"models:\n"
+		"  - {model: 'gpt*', family: a, window: 1000}\n"
+		"  - {model: [gpt-4o, '{us.,eu.}m'], window: 500, output: 50}\n"
+		"  - {model: gpt-4o-2024-05-13, output: 10}\n"
+		"  - {model: 'o1*', output: 7}\n"
+		"unknown: a\n";
+	static const struct {
+		const char *model;
+		uint64_t window, output;
+	} rows[] = {
+		{ "gpt-5", 1000, 0 },
+		{ "gpt-4o", 500, 50 },
+		{ "gpt-4o-2024-08-06", 500, 50 },
+		{ "gpt-4o-2024-05-13", 500, 10 },
+		{ "gpt-4o-mini", 1000, 0 },
+		{ "models/gpt-4o", 500, 50 },
+		{ "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.m-v1:0", 500, 50 },
+		{ "us.m", 500, 50 },
+		{ "m", 0, 0 },
+		{ "o1-mini", 0, 7 },
+		{ "", 0, 0 },
+	};
+	char file[] = "/tmp/tgmodelsXXXXXX";
+	struct arena a;
+	struct diag d;
+	int fd = mkstemp(file);
+
+	(void)state;
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) > 0);
+	close(fd);
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	const struct token_models *m = models_load(&a, file, &d);
+	unlink(file);
+	if (!m)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct model_size s = model_size_of(m, span_str(rows[i].model));
+		if (s.window != rows[i].window || s.output != rows[i].output)
+			fail_msg("%s: %llu %llu", rows[i].model, (unsigned long long)s.window,
+				(unsigned long long)s.output);
+	}
+	assert_int_equal(m->least_window, 500);
+	assert_int_equal(m->least_output, 7);
+	assert_int_equal(m->least_bytes, 250); /* a byte may be two tokens there */
+	diag_free(&d);
+	arena_reset(&a);
 }
 
 static void
@@ -263,6 +333,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(models_are_of_the_family_of_their_first_pattern),
 		cmocka_unit_test(mistakes_in_the_table_are_named),
+		cmocka_unit_test(windows_are_found_as_prices_are),
 		cmocka_unit_test(texts_are_told_apart_by_what_they_are_written_in),
 		cmocka_unit_test(sums_are_rounded_up_once),
 		cmocka_unit_test(an_estimate_by_bytes_is_no_less_than_of_its_script),

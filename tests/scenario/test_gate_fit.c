@@ -1,0 +1,232 @@
+/* What fits a model, through the gate: prompts longer than its window are refused in the words
+ * of their dialect, and more output than it writes is asked for no more. */
+#include "scenario/gate_stage.h"
+#include "config/models.h"
+
+#define POLICY                                                                                 \
+	"providers:\n"                                                                         \
+	"  openai: {backend: openai, dialect: openai}\n"                                       \
+	"  anthropic: {backend: anthropic, dialect: anthropic}\n"                              \
+	"  gemini: {backend: gemini, dialect: gemini}\n"                                       \
+	"  bedrock: {backend: bedrock, dialect: bedrock}\n"                                    \
+	"  cohere: {backend: cohere, dialect: cohere}\n"                                       \
+	"  mistral: {backend: mistral, dialect: mistral}\n"                                    \
+	"  ollama: {backend: ollama, dialect: ollama}\n"                                       \
+	"  tgi: {backend: tgi, dialect: tgi}\n"                                                \
+	"routes:\n"                                                                            \
+	"  - {name: o, match: {path_prefix: /v1}, targets: openai, reserve: estimate}\n"       \
+	"  - {name: a, match: {path_prefix: /a}, targets: anthropic, reserve: estimate}\n"     \
+	"  - {name: g, match: {path_prefix: /v1beta}, targets: gemini, reserve: estimate}\n"   \
+	"  - {name: b, match: {path_prefix: /model}, targets: bedrock, reserve: estimate}\n"   \
+	"  - {name: c, match: {path_prefix: /c}, targets: cohere, reserve: estimate}\n"        \
+	"  - {name: m, match: {path_prefix: /m}, targets: mistral, reserve: estimate}\n"       \
+	"  - {name: l, match: {path_prefix: /api}, targets: ollama, reserve: estimate}\n"      \
+	"  - {name: t, match: {path_prefix: /t}, targets: [{provider: tgi, model: small}], "   \
+	"reserve: estimate}\n"                                                                 \
+	"rules:\n"                                                                             \
+	"  - {name: other, when: 'model.name == \"asked\"', route: {model: small}}\n"          \
+	"  - {name: cap, when: 'model.name == \"capped\"', max_output_tokens: 5}\n"            \
+	"  - {name: no, when: 'model.name == \"no\"', deny: true}\n"                           \
+	"default: permit\noutput_default: 100\n"                                               \
+	"limits:\n  - {name: tokens, per: [identity.person], tokens: 100000000, window: 1m}\n"
+/* Of no vocabulary that is here: pieces of text are counted. */
+#define MODELS                                                                                 \
+	"families: {f: {encoding: none}}\n"                                                    \
+	"models:\n"                                                                            \
+	"  - {model: [small, no], window: 100, output: 50}\n"                                  \
+	"  - {model: capped, output: 50}\n"                                                    \
+	"  - {model: large, window: 100000}\n"                                                 \
+	"unknown: f\n"
+
+static const char
+	wide[] = "{\"model\":\"%s\",%s\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
+	contents[] = "{%.0s%s\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"%s\"}]}]}",
+	converse[] =
+		"{%.0s%s\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"%s\"}]}]}",
+	input[] = "{\"model\":\"%s\",%s\"input\":\"%s\"}",
+	inputs[] = "{%.0s%s\"inputs\":\"%s\"}";
+
+/* clang-format off */
+static const struct {
+	const char *name, *path, *form, *model, *more;
+	int words;
+	const char *error; /* in the document; NULL: it passes */
+} prompts[] = {
+	{ "what fills the window fits", CHAT, wide, "small", "", 100, NULL },
+	{ "OpenAI's chat", CHAT, wide, "small", "", 101,
+		"{\"error\":{\"message\":\"This model's maximum context length is 100 tokens. However, your messages resulted in 101 tokens. "
+		"Please reduce the length of the messages. (decision " },
+	{ "its code", CHAT, wide, "small", "", 101, "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"context_length_exceeded\"}" },
+	{ "a dated version of it", CHAT, wide, "small-2026-01-31", "", 101, "maximum context length is 100 tokens" },
+	{ "OpenAI's responses", "/v1/responses", input, "small", "", 101, "Your input exceeds the context window of this model." },
+	{ "Anthropic", "/a/v1/messages", wide, "small", "\"max_tokens\":9,", 101,
+		"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too long: 101 tokens > 100 maximum (decision " },
+	{ "Gemini", "/v1beta/models/small:generateContent", contents, "", "", 102,
+		"The input token count (102) exceeds the maximum number of tokens allowed (100)." },
+	{ "Bedrock", "/model/small/converse", converse, "", "", 101, "Input is too long for requested model." },
+	{ "Cohere", "/c/v2/chat", wide, "small", "", 101, "too many tokens: total number of tokens in the prompt cannot exceed 100 - received 101." },
+	{ "Mistral", "/m/v1/chat/completions", wide, "small", "", 101,
+		"Prompt contains 101 tokens and 0 draft tokens, too large for model with 100 maximum context length" },
+	{ "Ollama", "/api/chat", wide, "small", "", 103, "{\"error\":\"prompt too long; exceeded max context length by 3 tokens" },
+	{ "TGI, by its target's model", "/t/generate", inputs, "", "", 101, "Input validation error: `inputs` must have less than 100 tokens. Given: 101" },
+	{ "the model that a rule sends", CHAT, wide, "asked", "", 101, "maximum context length is 100 tokens" },
+	{ "a larger model", CHAT, wide, "large", "", 5000, NULL },
+	{ "a model that no row names", CHAT, wide, "other", "", 5000, NULL },
+	{ "a name that goes on", CHAT, wide, "small-two", "", 101, NULL },
+	{ "a provider that makes it shorter itself", "/v1/responses", input, "small", "\"truncation\":\"auto\",", 101, NULL },
+	{ "and is told not to", "/v1/responses", input, "small", "\"truncation\":\"disabled\",", 101, "exceeds the context window" },
+	{ "or edits what came before", "/a/v1/messages", wide, "small", "\"max_tokens\":9,\"context_management\":{\"edits\":[]},", 101, NULL },
+	{ "tokens are counted, and not refused", "/a/v1/messages/count_tokens", wide, "small", "", 101, NULL },
+	{ "embeddings are cut by their own rules", "/v1/embeddings", input, "small", "", 101, NULL },
+	{ "what rules deny is denied first", CHAT, wide, "no", "", 101, "\"code\":\"content_policy_violation\"" },
+};
+
+static const struct {
+	const char *name, *path, *body, *sent; /* NULL: as it came */
+	const char *says;		       /* target_cap of the record */
+} caps[] = {
+	{ "more than the model writes", CHAT, "{\"model\":\"small\",\"max_tokens\":51,\"messages\":[]}",
+		"{\"model\":\"small\",\"max_tokens\":50,\"messages\":[]}", "50" },
+	{ "by its newer name", CHAT, "{\"max_completion_tokens\": 4096 ,\"model\":\"small\",\"messages\":[]}",
+		"{\"max_completion_tokens\": 50 ,\"model\":\"small\",\"messages\":[]}", "50" },
+	{ "as much as it writes", CHAT, "{\"model\":\"small\",\"max_tokens\":50,\"messages\":[]}", NULL, "" },
+	{ "none stays none", CHAT, "{\"model\":\"small\",\"messages\":[]}", NULL, "" },
+	{ "null too", CHAT, "{\"model\":\"small\",\"max_tokens\":null,\"messages\":[]}", NULL, "" },
+	{ "both names, one of them null", CHAT, "{\"model\":\"small\",\"max_tokens\":null,\"max_completion_tokens\":99,\"messages\":[]}",
+		"{\"model\":\"small\",\"max_tokens\":null,\"max_completion_tokens\":50,\"messages\":[]}", "50" },
+	{ "Anthropic", "/a/v1/messages", "{\"model\":\"small\",\"max_tokens\":64000,\"messages\":[]}",
+		"{\"model\":\"small\",\"max_tokens\":50,\"messages\":[]}", "50" },
+	{ "Gemini", "/v1beta/models/small:generateContent", "{\"generationConfig\":{\"maxOutputTokens\":99},\"contents\":[]}",
+		"{\"generationConfig\":{\"maxOutputTokens\":50},\"contents\":[]}", "50" },
+	{ "Bedrock", "/model/small/converse", "{\"inferenceConfig\":{\"maxTokens\":99},\"messages\":[]}",
+		"{\"inferenceConfig\":{\"maxTokens\":50},\"messages\":[]}", "50" },
+	{ "no limit is none", "/api/chat", "{\"model\":\"small\",\"options\":{\"num_predict\":-1},\"messages\":[]}", NULL, "" },
+	{ "a rule's cap is lower", CHAT, "{\"model\":\"capped\",\"max_tokens\":99,\"messages\":[]}",
+		"{\"model\":\"capped\",\"max_tokens\":5,\"messages\":[]}", "50" },
+	{ "of the model that a rule sends", CHAT, "{\"model\":\"asked\",\"max_tokens\":99,\"messages\":[]}",
+		"{\"model\":\"small\",\"max_tokens\":50,\"messages\":[]}", "50" },
+	{ "a model that no row names", CHAT, "{\"model\":\"other\",\"max_tokens\":99999,\"messages\":[]}", NULL, "" },
+	{ "a batch has its own", "/a/v1/messages/batches", BATCH("small", "small", "99"), NULL, "" },
+};
+/* clang-format on */
+
+struct fit {
+	struct stage s;
+	struct arena a;
+};
+
+static void
+up(struct fit *f)
+{
+	char file[128];
+	struct diag d;
+
+	stage_up(&f->s, POLICY);
+	snprintf(file, sizeof(file), "%s/models.yaml", f->s.dir);
+	stage_write(file, MODELS);
+	arena_init(&f->a, 0, false);
+	diag_init(&d);
+	f->s.snap->models = models_load(&f->a, file, &d);
+	if (!f->s.snap->models)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
+	diag_free(&d);
+	unlink(file);
+}
+
+static void
+down(struct fit *f)
+{
+	stage_settle(&f->s);
+	stage_down(&f->s);
+	arena_reset(&f->a);
+}
+
+static void
+a_prompt_over_the_window_is_refused_in_the_dialects_words(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(prompts); i++) {
+		struct fit f;
+		struct call c;
+		struct pass p;
+		struct buf text, body;
+		up(&f);
+		buf_init(&text, 0);
+		buf_init(&body, 0);
+		for (int k = 0; k < prompts[i].words; k++)
+			buf_str(&text, k ? " w" : "w");
+		buf_putc(&text, '\0');
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		buf_printf(&body, prompts[i].form, prompts[i].model, prompts[i].more,
+			buf_view(&text).p);
+#pragma GCC diagnostic pop
+		buf_putc(&body, '\0');
+		struct note n = {
+			.person = "alice", .path = prompts[i].path, .body = buf_view(&body).p
+		};
+		call_do(&f.s, &n, &c);
+		bool denied = !strcmp(call_var(&c, "decision"), "deny");
+		if (denied != (prompts[i].error != NULL) ||
+			(denied && !strstr(call_var(&c, "error"), prompts[i].error)))
+			fail_msg("%s: %s %s", prompts[i].name, call_var(&c, "decision"),
+				call_var(&c, "error"));
+		if (denied && strcmp(prompts[i].model, "no")) {
+			assert_string_equal(call_var(&c, "status"), "400");
+			assert_string_equal(stage_field(0, "code"), "context_length_exceeded");
+		}
+		if (denied)
+			assert_int_equal(stage_charged(&f.s, "tokens", "alice"), 0);
+		if (!strcmp(call_var(&c, "via"), "relay")) {
+			assert_int_equal(
+				pass_claim(&f.s, 0, &p, &c, (int64_t)strlen(n.body)), 0);
+			pass_finish(&p, END_COMPLETE, 200, -1, -1);
+		}
+		buf_free(&text);
+		buf_free(&body);
+		down(&f);
+	}
+}
+
+static void
+more_output_than_a_model_writes_is_not_asked_for(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(caps); i++) {
+		struct fit f;
+		struct call c;
+		struct pass p;
+		struct note n = {
+			.person = "alice", .path = caps[i].path, .body = caps[i].body
+		};
+		up(&f);
+		call_do(&f.s, &n, &c);
+		if (strcmp(call_var(&c, "decision"), "permit"))
+			fail_msg("%s: %s", caps[i].name, call_var(&c, "error"));
+		const char *says = stage_field(0, "target_cap");
+		if (strcmp(says, caps[i].says))
+			fail_msg("%s: the record says %s", caps[i].name, says);
+		if (strcmp(call_var(&c, "via"), caps[i].sent ? "relay" : "direct"))
+			fail_msg("%s: via %s", caps[i].name, call_var(&c, "via"));
+		if (caps[i].sent) {
+			assert_int_equal(
+				pass_claim(&f.s, 0, &p, &c, (int64_t)strlen(n.body)), 0);
+			if (!span_is(gate_plan(p.x)->body, caps[i].sent))
+				fail_msg("%s: %.*s", caps[i].name,
+					SPAN_ARG(gate_plan(p.x)->body));
+			pass_finish(&p, END_COMPLETE, 200, -1, -1);
+		}
+		down(&f);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_prompt_over_the_window_is_refused_in_the_dialects_words),
+		cmocka_unit_test(more_output_than_a_model_writes_is_not_asked_for),
+	};
+
+	return cmocka_run_group_tests_name("gate_fit", tests, NULL, NULL);
+}
