@@ -646,7 +646,11 @@ settle(struct reader *r, const struct note *n)
 		d->ends.any = d->ends.numbered[row->slot] = true;
 		d->ends.slot[row->slot] = number_of(n);
 		return 0;
-	case READ_MODEL: d->model = string ? n->text : d->model; return add_word(r, n);
+	case READ_MODEL:
+		d->model = string ? n->text : d->model;
+		if (string && d->nmodels < ANSWER_MODELS)
+			d->models[d->nmodels++] = (struct answer_range){ n->start, n->end };
+		return add_word(r, n);
 	case READ_MARK: d->marked = true; return add_word(r, n);
 	case READ_OBJECT:
 		if (string && span_is(n->text, "error"))

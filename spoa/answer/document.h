@@ -57,6 +57,9 @@ struct answer_skipped {
 	bool number;
 };
 
+/* Places where it names the model that answered, the first of them. */
+enum { ANSWER_MODELS = 4 };
+
 enum answer_media { MEDIA_IMAGE, MEDIA_AUDIO, MEDIA_VIDEO, MEDIA_FILE, MEDIA_UNKNOWN, MEDIAS };
 extern const char *const answer_media_names[MEDIAS];
 /* Of a media type: image/png. */
@@ -78,6 +81,8 @@ struct answer_document {
 	size_t nskipped;
 	struct span finish; /* empty: not said */
 	struct span model;
+	struct answer_range models[ANSWER_MODELS]; /* between the quotes */
+	size_t nmodels;
 	bool error;
 	bool marked; /* it says more than its texts */
 	const struct usage_counts *usage;

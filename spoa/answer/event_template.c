@@ -104,6 +104,10 @@ shift_document(const struct shift *s, struct arena *a, struct answer_document *d
 
 	d->hidden.at.start = shifted(s, d->hidden.at.start);
 	d->hidden.at.end = shifted(s, d->hidden.at.end);
+	for (size_t i = 0; i < d->nmodels; i++) {
+		d->models[i].start = shifted(s, d->models[i].start);
+		d->models[i].end = shifted(s, d->models[i].end);
+	}
 	for (size_t i = 0; ok && i < d->ntexts; i++) {
 		struct answer_text *t = &d->texts[i];
 		while (gap < s->ngaps &&

@@ -124,6 +124,7 @@ may_use(void *arg, struct span model, struct arena *a)
 	if (r->found.identity.nmodels && !identity_has_model(&r->found.identity, model))
 		return false;
 	request_facts(r, &f);
+	f.route = policy_route_as(r->found.route, model);
 	f.model = model;
 	f.body = NULL;
 	f.whole = true;
@@ -148,7 +149,21 @@ request_lists_models(const struct request *r)
 
 	return name && !strcmp(name, "models") && !r->found.endpoint.model_end &&
 	       span_is(r->in.head.method, "GET") &&
-	       (r->found.identity.nmodels || request_model_matters(r));
+	       (r->found.identity.nmodels || request_model_matters(r) ||
+		       r->found.route->naliases);
+}
+
+/* It asks for what comes after, or before, what it knows. */
+static bool
+is_next_page(struct span query)
+{
+	static const char *const words[] = { "after", "before", "ageToken", "age_token",
+		"cursor", "offset" };
+	bool is = false;
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		is |= query.n && memmem(query.p, query.n, words[i], strlen(words[i])) != NULL;
+	return is;
 }
 
 struct span
@@ -173,6 +188,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	if (err)
 		return err;
 	plan.hide_usage = x->hide_usage;
+	plan.alias = route->alias;
 	plan.rpc_ids = x->rpc_ids;
 	if (x->has_shadow) {
 		plan.shadow = x->r->snap->shadow_policy;
@@ -192,6 +208,8 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	if (x->lists_models) {
 		plan.may_use = may_use;
 		plan.may_use_arg = x->r;
+		plan.aliases = route->aliases;
+		plan.naliases = is_next_page(x->r->in.head.query) ? 0 : route->naliases;
 	}
 	guard_drop(&x->guard);
 	x->guard = guard_new(&plan, h);

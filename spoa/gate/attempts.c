@@ -386,7 +386,7 @@ gate_stands(struct exchange *x)
 	if (!t || !x->plan.asks)
 		return;
 	t->life = ATTEMPTS_STANDS;
-	if (!x->r->found.route->response && !x->lists_models)
+	if (!request_reads_answer(x->r) && !x->lists_models)
 		guard_drop(&x->guard); /* it only looked for the first content */
 	let_go(x);
 }

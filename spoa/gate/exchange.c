@@ -89,7 +89,7 @@ exchange_open(struct request *r)
 	x->plan.content_length = r->in.declared_length;
 	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
 	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
-	x->plan.reads_answer = r->found.route->response != 0;
+	x->plan.reads_answer = request_reads_answer(r);
 	x->hide_usage = r->out.ask_usage;
 	x->lists_models = r->out.decision.kind != D_DEFER && request_lists_models(r);
 	x->plan.reads_answer |= x->lists_models;
@@ -342,6 +342,7 @@ relay_verdict(struct request *r)
 	if (r->out.edited && !repeats)
 		buf_free(&r->out.decoded);
 	x->plan.body = r->out.swap_body ? swapped(r) : r->in.body_raw;
+	x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
 	x->hide_usage = r->out.ask_usage;
 	/* A long answer does not keep the segments of its question. */
 	int err = let_go(r, x);

@@ -102,7 +102,7 @@ keep(struct request *r, struct span name, struct span value)
 	if (request_sets_header(r, name))
 		return false;
 	/* Responses that are read are asked for unencoded. */
-	if (r->found.route->response && span_ieq(name, SPAN_LIT("accept-encoding")))
+	if (request_reads_answer(r) && span_ieq(name, SPAN_LIT("accept-encoding")))
 		return false;
 	return true;
 }
@@ -171,7 +171,7 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 					arena_dup(a, f->value) };
 	}
 	add_set(r, out);
-	if (r->found.route->response)
+	if (request_reads_answer(r))
 		add(out, "accept-encoding", SPAN_LIT("identity"));
 	add(out, "x-tollgate-id", arena_dup(a, span_str(r->id)));
 	add(out, "x-tollgate-src", arena_dup(a, r->in.src));

@@ -264,7 +264,20 @@ struct span request_settled_charges(const struct request *r);
 /* Which attempt this is from 1 on, 0: they are not counted; and PROVIDER/MODEL of it. */
 unsigned request_attempts(const struct request *r, const char **target);
 
+/* The model as the caller named it. */
+static inline struct span
+request_asked_model(const struct request *r)
+{
+	return r->in.asked_model.p ? r->in.asked_model : r->in.body.model;
+}
+
 /* ---- answer.c ---- */
+/* The route has it read, or it says the name that was asked for. */
+static inline bool
+request_reads_answer(const struct request *r)
+{
+	return r->found.route->response || r->found.route->alias;
+}
 struct vault;
 struct guard_plan;
 struct answer_request;

@@ -72,7 +72,8 @@ choose_way(struct guard *g, const struct guard_head *h)
 		g->writer.wrap =
 			kind == FRAMES_EVENTSTREAM &&
 			span_ends(g->plan.path, SPAN_LIT("/invoke-with-response-stream"));
-	} else if (guard_reads(g)) {
+	} else if (guard_reads(g) || (g->plan.alias && !encoded && h->status / 100 == 2 &&
+					     span_ieq(type, SPAN_LIT("application/json")))) {
 		g->way = WAY_KEEP;
 		for (size_t i = 0; i < COUNT_OF(opaque_types); i++)
 			g->opaque_type |= span_istarts(type, span_str(opaque_types[i]));
@@ -189,7 +190,8 @@ bool
 guard_edits(const struct guard *g)
 {
 	return g->way == WAY_KEEP ||
-	       (g->way == WAY_STREAM && (guard_reads(g) || g->plan.hide_usage));
+	       (g->way == WAY_STREAM &&
+		       (guard_reads(g) || g->plan.hide_usage || g->plan.alias));
 }
 
 const struct guard_report *
@@ -409,34 +411,51 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 	return g->failed;
 }
 
-static void
-meter_whole(struct guard *g)
+/* False: it is not read, or its usage alone. */
+static bool
+meter_whole(struct guard *g, struct answer_document *d)
 {
-	struct answer_document d;
 	struct span raw = buf_view(&g->body);
 	const char *why;
 
 	g->transcript_cut |= g->body_over;
 	g->report.blind |= g->body_over;
 	if (g->body_over || !raw.n)
-		return;
+		return false;
 	int err = answer_read(
-		g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, &d, &why);
+		g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, d, &why);
 	g->report.blind |= err != 0;
 	if (err == ERR_NOMEM) { /* more texts than are read: what it used is */
 		arena_reset(&g->work);
-		err = answer_read(NULL, g->plan.dialect, SPAN_LIT(""), raw, &g->work, &d, &why);
+		err = answer_read(NULL, g->plan.dialect, SPAN_LIT(""), raw, &g->work, d, &why);
 	}
 	if (err)
-		return;
-	usage_whole(d.usage, &g->report.usage);
+		return false;
+	usage_whole(d->usage, &g->report.usage);
 	if (!g->report.blind)
-		guard_note(g, &d);
+		guard_note(g, d);
+	return !g->report.blind;
+}
+
+/* Kept for its usage and its model's name: what cannot be read of it passes. */
+static void
+rename_whole(struct guard *g, struct answer_document *d, struct buf *out)
+{
+	struct splice v[ANSWER_MODELS];
+	size_t n = meter_whole(g, d) ? guard_rename(g, d, v, 0) : 0;
+	int err = n ? splice_apply(buf_view(&g->body), v, n, out) : 0;
+
+	if (!n)
+		buf_move(out, &g->body);
+	if (err || buf_failed(out))
+		guard_no_memory(g);
 }
 
 enum guard_result
 guard_end(struct guard *g, struct buf *out)
 {
+	struct answer_document d;
+
 	if (g->failed)
 		return g->failed;
 	switch (g->way) {
@@ -448,8 +467,13 @@ guard_end(struct guard *g, struct buf *out)
 		if (!guard_edits(g) && g->failed != GUARD_CUT)
 			g->failed = GUARD_PASS;
 		break;
-	case WAY_KEEP: guard_whole(g, out); break;
-	case WAY_METER: meter_whole(g); break;
+	case WAY_KEEP:
+		if (guard_reads(g))
+			guard_whole(g, out);
+		else
+			rename_whole(g, &d, out);
+		break;
+	case WAY_METER: meter_whole(g, &d); break;
 	case WAY_OPAQUE: guard_judge(g, ANSWER_WHOLE); break;
 	}
 	arena_reset(&g->work);

@@ -22,6 +22,7 @@ struct guard_plan {
 	struct span rpc_ids;	       /* dialect_rpc_ids() of the request */
 	struct span path;	       /* of the request: some stream by it */
 	bool hide_usage;	       /* the stream's usage was asked for by us */
+	const char *alias; /* what the caller calls the model, without need of escapes: the answer says it; NULL: its own */
 	bool usage_first;	       /* of a whole answer in JSON: its head waits for it */
 	/* What names in records are looked through by; NULL: they are not. */
 	const struct detect_rules *rules;
@@ -42,6 +43,8 @@ struct guard_plan {
 	 * not. */
 	bool (*may_use)(void *arg, struct span model, struct arena *a);
 	void *may_use_arg;
+	const struct route *aliases; /* what such a list holds besides, by their names */
+	size_t naliases;
 	const struct vault *vault;  /* what is put back; NULL: nothing */
 	const char *const *keeping; /* tools that keep what they get: next to a URL, too */
 	size_t nkeeping;

@@ -5,20 +5,35 @@
 
 /* ---- events of our own ---- */
 
+/* In place of the edits that touch it. */
+static size_t
+put_over(const struct answer_range *at, struct span with, struct splice *v, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].end <= at->start || v[i].start >= at->end)
+			v[kept++] = v[i];
+	v[kept++] = (struct splice){ at->start, at->end, with };
+	return kept;
+}
+
 /* Usage that only we asked for goes no further; edits in it need not be made. */
 static size_t
 hide_usage(const struct guard *g, const struct answer_document *d, struct splice *v, size_t n)
 {
 	const struct answer_range *at = &d->hidden.at;
-	size_t kept = 0;
 
-	if (!g->plan.hide_usage || at->end == at->start)
-		return n;
-	for (size_t i = 0; i < n; i++)
-		if (v[i].end <= at->start || v[i].start >= at->end)
-			v[kept++] = v[i];
-	v[kept++] = (struct splice){ at->start, at->end, SPAN_LIT("") };
-	return kept;
+	return g->plan.hide_usage && at->end > at->start ? put_over(at, SPAN_LIT(""), v, n) : n;
+}
+
+size_t
+guard_rename(
+	const struct guard *g, const struct answer_document *d, struct splice *v, size_t n)
+{
+	for (size_t i = 0; g->plan.alias && i < d->nmodels; i++)
+		n = put_over(&d->models[i], span_str(g->plan.alias), v, n);
+	return n;
 }
 
 /* The event without the texts of channels, which have been said, and without what was replaced:
@@ -42,6 +57,7 @@ silence(struct guard *g, const struct answer_document *d, const struct edited *e
 				t->number ? SPAN_LIT("\"\"") : SPAN_LIT("") };
 	}
 	n += guard_inspects(g) ? guard_withhold(d, v + n) : 0;
+	n = guard_rename(g, d, v, n);
 	return !d->hidden.counts || d->hidden.no_choices ? hide_usage(g, d, v, n) : n;
 }
 
@@ -204,7 +220,8 @@ keep_carriers(struct guard *g, const struct event *ev, const struct edited *e)
 		if (!own--)
 			continue;
 		if (!v) {
-			v = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*v));
+			v = arena_array(&g->work,
+				d->ntexts + d->nwithheld + 1 + ANSWER_MODELS, sizeof(*v));
 			if (!v)
 				return guard_no_memory(g);
 			n = silence(g, d, e, v);
@@ -228,7 +245,8 @@ guard_run_texts(struct guard *g, struct event *ev, struct edited *e)
 {
 	const struct answer_document *d = &ev->d;
 
-	e->splices = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*e->splices));
+	e->splices = arena_array(
+		&g->work, d->ntexts + d->nwithheld + 1 + ANSWER_MODELS, sizeof(*e->splices));
 	e->silent = true;
 	guard_place_event(g);
 	if (!e->splices)
@@ -267,13 +285,14 @@ enum guard_result
 guard_pass_edited(struct guard *g, const struct frame *f, const struct answer_document *d,
 	const struct edited *e, struct buf *out)
 {
-	struct splice one, *v = e->n ? e->splices : &one;
+	struct splice few[1 + ANSWER_MODELS], *v = e->n ? e->splices : few;
 	size_t n = e->n;
 	struct buf b;
 
 	/* an event of its own goes no further; counts next to a text were not asked for */
 	if (g->plan.hide_usage && d->hidden.counts && d->hidden.no_choices)
 		return g->failed;
+	n = guard_rename(g, d, v, n);
 	if (!d->hidden.counts)
 		n = hide_usage(g, d, v, n);
 	buf_init(&b, 0);

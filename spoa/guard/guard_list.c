@@ -1,5 +1,5 @@
 /* A list of models, as its provider gives it, holds only those that the caller may use: the
- * others are taken out of it, and all else stays byte for byte. Providers' lists differ: under
+ * others are taken out of it, aliases are put at its end, and all else stays byte for byte. Providers' lists differ: under
  * `data`, `models` or no name, of objects, texts or members, grouped, in lines or events. What
  * an element is called by its own members is decided for. */
 #include "base/err.h"
@@ -15,6 +15,7 @@ struct list {
 	struct splice *v;
 	size_t n, room;
 	struct span first, last; /* names that stay */
+	bool added;		 /* aliases */
 	struct cursor {
 		size_t start, end; /* 0: there is none, or it says what may be used */
 	} cursor[2];
@@ -51,6 +52,51 @@ cut(struct list *l, size_t start, size_t end, struct span with)
 	l->v = v;
 	v[l->n++] = (struct splice){ l->base + start, l->base + end, with };
 	return 0;
+}
+
+/* An alias as an element of a list, by the dialect; $ is its name. */
+static const struct {
+	const char *dialect, *element;
+} elements[] = {
+	{ "anthropic", "{\"type\":\"model\",\"id\":\"$\",\"display_name\":\"$\","
+		       "\"created_at\":\"1970-01-01T00:00:00Z\"}" },
+	{ "gemini", "{\"name\":\"models/$\",\"displayName\":\"$\","
+		    "\"supportedGenerationMethods\":[\"generateContent\"]}" },
+	{ "ollama", "{\"name\":\"$\",\"model\":\"$\"}" },
+	{ "cohere", "{\"name\":\"$\",\"endpoints\":[\"chat\"]}" },
+	{ "", "{\"id\":\"$\",\"object\":\"model\",\"created\":0,\"owned_by\":\"tollgate\"}" },
+};
+
+/* Those that the caller may use, at the end of a list of `texts` or objects. */
+static int
+add_aliases(struct list *l, size_t end, bool any, bool texts)
+{
+	const struct guard_plan *p = &l->g->plan;
+	const char *as = elements[COUNT_OF(elements) - 1].element;
+	struct buf b;
+
+	for (size_t i = 0; i < COUNT_OF(elements) - 1; i++)
+		if (!strcmp(elements[i].dialect, dialect_name(p->dialect)))
+			as = elements[i].element;
+	buf_init(&b, 0);
+	for (size_t i = 0; i < p->naliases; i++) {
+		if (!may_use(l, span_str(p->aliases[i].alias)))
+			continue;
+		buf_str(&b, any ? "," : "");
+		any = true;
+		for (const char *c = texts ? "\"$\"" : as; *c; c++)
+			if (*c == '$')
+				buf_str(&b, p->aliases[i].alias);
+			else
+				buf_putc(&b, *c);
+	}
+	struct span all = arena_dup(&l->g->work, buf_view(&b));
+	int err = buf_failed(&b) || (b.n && !all.p) ? ERR_NOMEM : 0;
+	if (!err && b.n)
+		err = cut(l, end, end, all);
+	buf_free(&b);
+	l->added = true;
+	return err;
 }
 
 static bool
@@ -108,7 +154,7 @@ skip(struct list *l, struct json_event *ev)
 	}
 }
 
-static int read_array(struct list *l, struct json_event *ev, bool listed);
+static int read_array(struct list *l, struct json_event *ev, bool listed, bool first);
 
 /* An object after its brace, to the other one. Of an element its own name is what it is decided
  * by; of the `members` of one that has none, their keys. What is no element only holds lists.
@@ -153,7 +199,8 @@ read_object(struct list *l, struct json_event *ev, enum object is, bool *hidden)
 			ev->end++;
 			break;
 		case JSON_ARRAY:
-			err = list || is == OBJECT_HOLDER ? read_array(l, ev, list)
+			err = list || is == OBJECT_HOLDER ? read_array(l, ev, list,
+								  is == OBJECT_HOLDER)
 							  : skip(l, ev);
 			break;
 		case JSON_OBJECT:
@@ -195,11 +242,13 @@ read_object(struct list *l, struct json_event *ev, enum object is, bool *hidden)
 	return 0;
 }
 
-/* After its bracket, to the other one. `listed`: texts in it name models. */
+/* After its bracket, to the other one. `listed`: texts in it name models; `first`: aliases may
+ * be put there. */
 static int
-read_array(struct list *l, struct json_event *ev, bool listed)
+read_array(struct list *l, struct json_event *ev, bool listed, bool first)
 {
 	struct hiding r = { 0 };
+	bool texts = false;
 	enum json_tok tok;
 	int err = 0;
 
@@ -210,11 +259,12 @@ read_array(struct list *l, struct json_event *ev, bool listed)
 		switch (tok) {
 		case JSON_ERROR: return ERR_SYNTAX;
 		case JSON_OBJECT: err = read_object(l, ev, OBJECT_ELEMENT, &hidden); break;
-		case JSON_ARRAY: err = read_array(l, ev, listed); break;
+		case JSON_ARRAY: err = read_array(l, ev, listed, false); break;
 		case JSON_STRING:
 			if (!(text = json_text(&l->g->work, l->raw, ev)).p)
 				return ERR_NOMEM;
 			hidden = listed && !may_use(l, text);
+			texts = true;
 			start--;
 			ev->end++;
 			break;
@@ -225,7 +275,11 @@ read_array(struct list *l, struct json_event *ev, bool listed)
 		if (!err)
 			err = hiding_add(l, &r, start, ev->end, hidden);
 	}
-	return err ? err : hiding_end(l, &r, r.to);
+	if (!err)
+		err = hiding_end(l, &r, r.to);
+	return err || !listed || !first || l->added
+		       ? err
+		       : add_aliases(l, ev->start, r.kept, texts);
 }
 
 /* A page begins and ends with names that the caller asks the next one by. */
@@ -255,6 +309,7 @@ static int
 read_document(struct list *l, struct span raw, size_t base, bool line, bool *hidden)
 {
 	size_t before = l->n;
+	bool added = l->added;
 	struct json_event ev;
 	int err = 0;
 
@@ -269,13 +324,15 @@ read_document(struct list *l, struct span raw, size_t base, bool line, bool *hid
 	case JSON_OBJECT:
 		err = read_object(l, &ev, line ? OBJECT_ELEMENT : OBJECT_HOLDER, hidden);
 		break;
-	case JSON_ARRAY: err = read_array(l, &ev, true); break;
+	case JSON_ARRAY: err = read_array(l, &ev, true, true); break;
 	default: err = ERR_SYNTAX;
 	}
 	if (!err && json_next(l->j, &ev) != JSON_END)
 		err = ERR_SYNTAX;
-	if (err || *hidden)
+	if (err || *hidden) {
 		l->n = before;
+		l->added = added;
+	}
 	return err || *hidden ? err : mend_cursors(l);
 }
 

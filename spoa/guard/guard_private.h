@@ -233,6 +233,10 @@ kind_is_shown(enum answer_kind kind)
 {
 	return kind == KIND_TEXT || kind == KIND_REASONING || kind == KIND_REFUSAL;
 }
+/* The edits `v`, n of them, and those by which the document says the model's name that was asked
+ * for, in the place of what they touch; room for ANSWER_MODELS more. How many they are. */
+size_t guard_rename(const struct guard *g, const struct answer_document *d, struct splice *v,
+	size_t n);
 /* guard_list.c: takes out of a list of models what the caller may not use. */
 enum guard_result guard_filter_list(struct guard *g);
 /* Ends it: nothing more goes out. Returns `result`. */

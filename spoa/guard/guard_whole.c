@@ -36,7 +36,7 @@ static enum guard_result
 edit_document(struct guard *g, struct span raw, struct answer_document *d, struct buf *out)
 {
 	struct findings *found = arena_array(&g->work, d->ntexts + 1, sizeof(*found));
-	size_t room = d->ntexts + d->nwithheld + d->nseals + 1;
+	size_t room = d->ntexts + d->nwithheld + d->nseals + 1 + ANSWER_MODELS;
 	uint32_t(*gone)[ANSWER_SLOTS] = arena_array(&g->work, d->ntexts + 1, sizeof(*gone));
 	const struct span **wholes = arena_array(&g->work, d->ntexts + 1, sizeof(*wholes));
 	size_t n = 0, ngone = 0;
@@ -70,6 +70,7 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 	n += drop_seals(d, gone, ngone, &splices[n]);
 	if (guard_inspects(g))
 		n += guard_withhold(d, splices + n);
+	n = guard_rename(g, d, splices, n);
 	if (!n && raw.n == g->body.n) {
 		buf_move(out, &g->body);
 		return buf_failed(out) ? guard_no_memory(g) : g->failed;

@@ -60,7 +60,8 @@ request_shadow_facts(
 
 	if (!p || !p->nanswer_rules)
 		return false;
-	f->route = policy_route(p, f->method, f->host, f->path);
+	f->route = policy_route_as(
+		policy_route(p, f->method, f->host, f->path), request_asked_model(r));
 	f->target = NULL;
 	f->data = data;
 	take_data(r, p, data);
@@ -83,7 +84,8 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 		return;
 	arena_init(&a, ARENA_BYTES, true);
 	r->found.shadow = (struct shadow){ .asked = true, .failed = true };
-	f.route = policy_route(p, f.method, f.host, f.path);
+	f.route = policy_route_as(
+		policy_route(p, f.method, f.host, f.path), request_asked_model(r));
 	f.target = NULL;
 	f.data = data;
 	take_data(r, p, data);

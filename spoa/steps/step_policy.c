@@ -40,8 +40,7 @@ request_asked_facts(struct request *r, struct policy_facts *f, struct body *body
 {
 	request_facts(r, f);
 	*body = r->in.body;
-	if (r->in.asked_model.p)
-		body->model = r->in.asked_model;
+	body->model = request_asked_model(r);
 	if (f->body)
 		f->body = body;
 }
@@ -223,6 +222,10 @@ decide_each_model(struct request *r, struct policy_facts *f)
 			seen = span_eq(m[k].name, m[i].name);
 		if (seen)
 			continue;
+		if (policy_route_as(r->found.route, m[i].name) != r->found.route)
+			return request_deny(r, 400, "ambiguous_model", "",
+				SPAN_LIT("the body names models that go to different targets: "
+					 "send them apart"));
 		if (++other >= CAP_MODELS)
 			return request_deny(r, 400, "ambiguous_model", "",
 				SPAN_LIT("the body names too many models"));

@@ -230,6 +230,8 @@ step_read(struct request *r)
 		endpoint_settle(
 			&r->found.endpoint, r->in.head.path, &r->arena, &r->in.body, &why) < 0)
 		return request_overload(r);
+	/* From here on it goes where what it asked for goes. */
+	r->found.route = policy_route_as(r->found.route, request_asked_model(r));
 	/* Nobody looked through it. */
 	if (s == STEP_DECIDED)
 		r->in.body.model = (struct span){ NULL, 0 };

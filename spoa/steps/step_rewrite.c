@@ -310,7 +310,7 @@ static bool
 must_relay(struct request *r)
 {
 	return r->run.resumed || r->out.swap_body || r->out.new_target.n ||
-	       key_holds_room(&r->found.identity) || r->found.route->response ||
+	       key_holds_room(&r->found.identity) || request_reads_answer(r) ||
 	       r->found.route->told_of_end || r->found.verdict.changes.nrules ||
 	       r->snap->policy->unusual_credential || request_target(r)->relay ||
 	       credential_query(r->in.head.query) || head_must_change(r) ||

@@ -29,6 +29,10 @@
 	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"to "                \
 	"alice@example.com\"}]}"
 
+#define FAST                                                                                   \
+	"models: {fast: {targets: [{provider: eu, model: m-2}, {provider: local, model: "      \
+	"m-3}]}}\n"
+
 /* clang-format off */
 static const struct {
 	const char *name, *rules, *body;
@@ -101,6 +105,22 @@ static const struct {
 		BODY("gpt", "\"max_tokens\":50,"), "permit", "relay", "openai", "gpt", NULL, 50,
 		{ "would_be", "{\"decision\":\"permit\",\"target\":\"eu\",\"model\":\"m\",\"max_output_tokens\":7}", "tags", "[\"x\"]",
 			"set_headers", "" } },
+	{ "a name that stands for targets", FAST "rules: []\n", BODY("fast", "\"max_tokens\":50,"), "permit", "relay",
+		"azure", "m-2", BODY("m-2", "\"max_tokens\":50,"), 50,
+		{ "model", "m-2", "requested_model", "fast", "candidates",
+			"[{\"target\":\"eu\",\"model\":\"m-2\",\"fate\":\"chosen\"},{\"target\":\"local\",\"model\":\"m-3\","
+			"\"fate\":\"left\"}]" } },
+	{ "rules know it by its name", FAST "rules: [{name: a, when: 'model.name == \"fast\" && target.name == \"eu\"', "
+		"deny: true}, {name: b, when: 'model.name == \"m-3\"', deny: true}]\n",
+		BODY("fast", "\"max_tokens\":50,"), "permit", "relay", "vllm", "m-3", BODY("m-3", "\"max_tokens\":50,"), 50,
+		{ "target", "local", "requested_model", "fast" } },
+	{ "a rule's model stands over it", FAST "rules: [{name: a, route: {targets: [local], model: m}}]\n",
+		BODY("fast", "\"max_tokens\":50,"), "permit", "relay", "vllm", "m", BODY("m", "\"max_tokens\":50,"), 50,
+		{ "target", "local", "requested_model", "fast" } },
+	{ "none of its targets is left", FAST "rules: [{name: a, when: 'target.name != \"us\"', deny: {status: 451}}]\n",
+		BODY("fast", ""), "deny", "", NULL, NULL, NULL, 0, { "status", "451" } },
+	{ "other names are models", FAST "rules: []\n", BODY("faster", "\"max_tokens\":50,"), "permit", "relay", "openai", "faster",
+		NULL, 50, { "target", "us" } },
 	{ "no target is left", "rules: [{name: a, route: {targets: us}}, {name: b, route: {targets: eu}}]\n",
 		BODY("gpt", ""), "deny", "", NULL, NULL, NULL, 0,
 		{ "reason", "the rules of the policy leave no target for it", "rule", "b", "status", "403" } },

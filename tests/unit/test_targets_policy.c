@@ -251,7 +251,7 @@ static const struct policy_mistake mistakes[] = {
 	{ "an alias twice", H ONE "models: {fast: {targets: [{provider: a, model: m}]}, fast: {targets: [a]}}\n",
 		":9:54: fast: given twice" },
 	{ "an alias with a blank", H ONE "models: {'my model': {targets: [{provider: a, model: m}]}}\n",
-		":9:10: model: the name of a model" },
+		":9:10: a name of 1 to 128 letters, digits and . _ - : / is expected, found my model" },
 	{ "an alias that is a text", H ONE "models: {fast: m1}\n",
 		":9:16: fast: a mapping is expected, found a string; accepted: targets, choose" },
 	{ "a list of aliases", H ONE "models: [fast]\n", ":9:9: models: a mapping is expected, found a list" },

@@ -292,6 +292,7 @@ read_route(struct recorded *out, json_t *record, const struct policy *p)
 				out->facts.route = &p->routes[i];
 	}
 	out->no_route = !out->facts.route;
+	out->facts.route = policy_route_as(out->facts.route, out->body.model);
 }
 
 bool

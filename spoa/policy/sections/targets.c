@@ -332,7 +332,7 @@ alias(struct builder *b, const struct yaml_node *n, struct alias *x)
 	bool named = false;
 
 	x->at = n;
-	if (!build_model(b, n->key, &x->name) || !build_section(b, n, SECTION_MODEL, NULL))
+	if (!build_name(b, n->key, 128, &x->name) || !build_section(b, n, SECTION_MODEL, NULL))
 		return;
 	if (c && build_section(b, c, SECTION_CHOOSE, &x->choose))
 		x->chooses = true;
