@@ -169,7 +169,7 @@ direct(struct remarks *r)
 		for (size_t k = 0; k < t->ntargets && !to; k++)
 			if (t->targets[k].external && !t->targets[k].relay)
 				to = &t->targets[k];
-		if (!to || t->response || r->p->unusual_credential)
+		if (!to || t->response || t->retry.attempts > 1 || r->p->unusual_credential)
 			continue;
 		note_say(&r->to, t->at,
 			"route %s: goes direct to %s, which is external: 103 heads of its "
@@ -384,6 +384,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	answers(&r);
 	direct(&r);
 	stranded(&r);
+	policy_target_notes(p, cfg, &r.to);
 	policy_limit_notes(p, cfg, &r.to);
 	externals(&r);
 	routes(&r);

@@ -23,4 +23,8 @@ void policy_notes(const struct policy *p, const struct config *cfg,
 void policy_limit_notes(
 	const struct policy *p, const struct config *cfg, const struct noting *to);
 
+/* notes_targets.c: those on several targets, attempts, aliases. */
+void policy_target_notes(
+	const struct policy *p, const struct config *cfg, const struct noting *to);
+
 #endif

@@ -651,7 +651,7 @@ consequences_are_noted(void **state)
 	put("p.yaml", "tollgate: 1\nname: t\n"
 		      "providers: {p: {backend: openai}, q: {backend: openai, via: relay}, r: "
 		      "{backend: local, external: false}}\n"
-		      "routes:\n  - {name: d, match: {path: /d}, targets: [q, r, p]}\n"
+		      "routes:\n  - {name: d, match: {path: /d}, targets: [q, r, p], via: direct}\n"
 		      "  - {name: e, match: {path: /e}, targets: [q, r]}\n"
 		      "  - {name: f, match: {path: /f}, backend: openai}\n"
 		      "  - {name: g, match: {path: /g}, targets: p, response: [record]}\n");
@@ -660,8 +660,28 @@ consequences_are_noted(void **state)
 		strstr(cmd_out, "p.yaml:5:5: route d: goes direct to p, which is external: "));
 	assert_non_null(strstr(
 		cmd_out, "p.yaml:7:5: route f: goes direct to a backend of no provider"));
-	assert_null(strstr(cmd_out, "route e: "));
+	assert_non_null(strstr(cmd_out,
+		"p.yaml:5:5: route d: 3 targets and one attempt, by via: direct: where the one "
+		"that is chosen fails, no other is asked"));
+	assert_non_null(strstr(cmd_out,
+		"p.yaml:6:5: route e: takes the relay: a request of it may have 2 attempts\n"));
+	assert_null(strstr(cmd_out, "route e: goes"));
 	assert_null(strstr(cmd_out, "route g: "));
+	put("p.yaml",
+		"tollgate: 1\nname: t\n"
+		"providers: {p: {backend: openai}, q: {backend: local, via: relay}}\n"
+		"routes:\n  - {name: d, match: {path: /d}, targets: [p, {provider: q, weight: "
+		"3}]}\n"
+		"  - {name: e, match: {path: /e}, targets: [p, {provider: q, weight: 3}], "
+		"choose: {by: weight}, retry: {attempts: 1}}\n"
+		"models:\n  f: {targets: [{provider: p, model: m, weight: 2}], choose: {by: "
+		"price}}\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(strstr(cmd_out,
+		"p.yaml:5:47: route d: weight: counts under choose: {by: weight} alone"));
+	assert_null(strstr(cmd_out, "route e: weight"));
+	assert_non_null(strstr(cmd_out, "p.yaml:6:5: route e: 2 targets and one attempt: "));
+	assert_non_null(strstr(cmd_out, "p.yaml:8:17: model f: weight: counts under"));
 	put("p.yaml", POLICY "rules: [{name: a, when: '\"secret\" in prompt.classes || "
 			     "\"US_SSN\" in prompt.entities', deny: true}]\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);

@@ -1,0 +1,73 @@
+/* Remarks on routes with several targets, and on names that stand for targets. */
+#include "advice/notes.h"
+
+/* What has several attempts takes the relay; what has not says so where that may surprise. */
+static void
+attempts(const struct policy *p, const struct config *cfg, const struct noting *to)
+{
+	for (size_t i = 0; i < p->nroutes; i++) {
+		const struct route *r = &p->routes[i];
+		if (r->retry.attempts > 1)
+			note_say(to, r->at,
+				"route %s: takes the relay: a request of it may have %u "
+				"attempts%s",
+				r->name, r->retry.attempts,
+				cfg && !cfg->relay ? ", and the configuration has none: 503"
+						   : "");
+		else if (r->ntargets > 1)
+			note_say(to, r->at,
+				"route %s: %zu targets and one attempt%s: where the one that "
+				"is "
+				"chosen fails, no other is asked",
+				r->name, r->ntargets,
+				r->direct		   ? ", by via: direct"
+				: yaml_get(r->at, "retry") ? ""
+							   : ", for want of a relay");
+	}
+}
+
+static void
+weights(const struct noting *to, const char *what, const char *name, struct choose choose,
+	const struct target *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].weight > 1 && choose.by != CHOOSE_WEIGHT) {
+			note_say(to, v[i].at,
+				"%s %s: weight: counts under choose: {by: weight} alone", what,
+				name);
+			return;
+		}
+}
+
+/* Of what only a model's name leads to. */
+static void
+names(const struct policy *p, const struct config *cfg, const struct noting *to)
+{
+	size_t first = 0; /* each is told of once */
+
+	while (first < p->nroutes && !p->routes[first].naliases)
+		first++;
+	for (size_t i = first; i < p->nroutes; i++)
+		for (size_t k = 0; k < p->routes[i].naliases; k++) {
+			const struct route *a = &p->routes[i].aliases[k];
+			if (i == first)
+				weights(to, "model", a->alias, a->choose, a->targets,
+					a->ntargets);
+			if (cfg && !cfg->relay)
+				note_say(to, p->routes[i].at,
+					"route %s: model %s: what is sent is another name, and "
+					"the "
+					"configuration has no relay: 503",
+					p->routes[i].name, a->alias);
+		}
+}
+
+void
+policy_target_notes(const struct policy *p, const struct config *cfg, const struct noting *to)
+{
+	attempts(p, cfg, to);
+	for (size_t i = 0; i < p->nroutes; i++)
+		weights(to, "route", p->routes[i].name, p->routes[i].choose,
+			p->routes[i].targets, p->routes[i].ntargets);
+	names(p, cfg, to);
+}
