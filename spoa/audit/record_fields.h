@@ -66,9 +66,14 @@
   X(NOT_HELD,                      "",                   "not_held",               TEXTS,   DECISION,   "policy",   V_COUNT,                NULL) \
   X(CANDIDATES,                    "",                   "candidates",             OBJECTS, DECISION,   "policy",   V_COUNT,                NULL) \
   X(CANDIDATES_TARGET,             "candidates[].",      "target",                 TEXT,    DECISION,   "policy",   V_COUNT,                NULL) \
-  X(CANDIDATES_MODEL,              "candidates[].",      "model",                  TEXT,    DECISION,   "policy",   V_COUNT,                NULL) \
+  X(CANDIDATES_MODEL,              "candidates[].",      "model",                  TEXT,    DECISION,   "policy",   V_TARGET_MODEL,         NULL) \
   X(CANDIDATES_FATE,               "candidates[].",      "fate",                   TEXT,    DECISION,   "policy",   V_COUNT,                NULL) \
   X(CANDIDATES_RULE,               "candidates[].",      "rule",                   TEXT,    DECISION,   "policy",   V_COUNT,                NULL) \
+  X(CANDIDATES_OUT,                "candidates[].",      "out",                    TEXT,    DECISION,   "policy",   V_COUNT,                NULL) \
+  X(CANDIDATES_PLACE,              "candidates[].",      "place",                  INTEGER, DECISION,   "policy",   V_COUNT,                NULL) \
+  X(CANDIDATES_PRICE,              "candidates[].",      "price",                  NUMBER,  DECISION,   "policy",   V_TARGET_PRICE,         NULL) \
+  X(CANDIDATES_LATENCY,            "candidates[].",      "latency",                NUMBER,  DECISION,   "policy",   V_TARGET_LATENCY,       NULL) \
+  X(CANDIDATES_ERRORS,             "candidates[].",      "errors",                 NUMBER,  DECISION,   "policy",   V_TARGET_ERRORS,        NULL) \
   X(TAGS,                          "",                   "tags",                   TEXTS,   BOTH,       "policy",   V_COUNT,                "tag") \
   X(REQUEST_TAGS,                  "",                   "request_tags",           TEXTS,   BOTH,       "policy",   V_REQUEST_TAGS,         "tag") \
   X(REQUESTED_MODEL,               "",                   "requested_model",        TEXT,    DECISION,   "read",     V_COUNT,                NULL) \

@@ -34,7 +34,8 @@ gate_shared_new(
 	s->holds.cap_waiting = cfg->held_identity_bytes / 4;
 	memcpy(s->prompt_key, prompt_key, sizeof(s->prompt_key));
 	s->nonces = nonce_window_new(CAP_NONCES, clock_wall_ns() / 1000000000);
-	if (!s->nonces)
+	s->targets = target_table_new();
+	if (!s->nonces || !s->targets)
 		gate_shared_free(&s);
 	return s;
 }
@@ -45,12 +46,19 @@ gate_shared_live(struct gate_shared *s, struct live *live)
 	s->live = live;
 }
 
+struct target_table *
+gate_targets(const struct gate_shared *s)
+{
+	return s->targets;
+}
+
 void
 gate_shared_free(struct gate_shared **s)
 {
 	if (*s) {
 		explicit_bzero((*s)->prompt_key, sizeof((*s)->prompt_key));
 		nonce_window_free(&(*s)->nonces);
+		target_table_free(&(*s)->targets);
 	}
 	free(*s);
 	*s = NULL;

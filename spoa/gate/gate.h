@@ -220,6 +220,9 @@ struct gate_shared *gate_shared_new(const struct config *cfg, struct audit *audi
 struct live;
 void gate_shared_live(struct gate_shared *s, struct live *live);
 void gate_shared_free(struct gate_shared **s);
+/* How each target does; as long as what all gates share. Any thread. */
+struct target_table;
+struct target_table *gate_targets(const struct gate_shared *s);
 
 /* Threads for long bodies, which workers else read and classify in turns with other
  * requests. Started before any worker runs; stopped once none does any more and before

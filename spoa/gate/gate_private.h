@@ -10,6 +10,7 @@
 #include "gate/request.h"
 #include "tokens/estimate.h"
 #include "gate/ticket.h"
+#include "targets/state.h"
 #include "tally/tally.h"
 
 enum { WARNED = 4096, LEARNED = 4096, PROVIDER_LINES = 256 };
@@ -35,6 +36,7 @@ struct gate_shared {
 	_Atomic uint64_t warned[WARNED], warned_lines;
 	_Atomic uint64_t provider_lines[PROVIDER_LINES]; /* gate/used.c */
 	struct token_learned learned; /* how far estimates were off */
+	struct target_table *targets; /* how each of them does */
 	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
 };
 

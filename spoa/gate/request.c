@@ -511,8 +511,13 @@ asked(const struct request *r, const struct target *to, struct span model)
 bool
 request_price(const struct request *r, struct span model, struct price_row *out)
 {
-	const struct target *to = request_target(r);
+	return request_price_at(r, request_target(r), model, out);
+}
 
+bool
+request_price_at(const struct request *r, const struct target *to, struct span model,
+	struct price_row *out)
+{
 	to = to ? to : &nowhere;
 	const struct price_row *row = policy_price(r->snap->policy, to, model, r->now_wall_ns);
 	const struct price_asked what = asked(r, to, model);

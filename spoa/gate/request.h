@@ -248,6 +248,9 @@ void request_pieces(
 /* The row for a model where it goes, at the prices of the decision's time, of what it may have
  * asked for the dearest. False: there is none. */
 bool request_price(const struct request *r, struct span model, struct price_row *out);
+/* The same, were it sent to that target. */
+bool request_price_at(const struct request *r, const struct target *to, struct span model,
+	struct price_row *out);
 /* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
 struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);

@@ -46,13 +46,20 @@ add_beginning(struct sha256 *h, const struct body *b)
 }
 
 /* Daemons that share limits share redact.key_file; without one it is this daemon's own. */
+static const unsigned char *
+own_key(const struct request *r)
+{
+	static const unsigned char none[32];
+
+	return r->snap->hash_key_set ? r->snap->hash_key
+	       : r->gate	     ? r->gate->shared->prompt_key
+				     : none;
+}
+
 static struct span
 hashed(struct request *r)
 {
-	static const unsigned char none[32];
-	const unsigned char *key = r->snap->hash_key_set ? r->snap->hash_key
-				   : r->gate		 ? r->gate->shared->prompt_key
-							 : none;
+	const unsigned char *key = own_key(r);
 	unsigned char digest[SHA256_BYTES];
 	struct sha256 h;
 	struct buf hex;
@@ -90,4 +97,32 @@ request_conversation(struct request *r)
 			r->found.conversation = hashed(r);
 	}
 	r->found.conversation = arena_dup(&r->arena, r->found.conversation);
+}
+
+uint64_t
+request_sticky(struct request *r, enum choose_sticky by)
+{
+	const struct identity *id = &r->found.identity;
+	const unsigned char *key = own_key(r);
+	unsigned char digest[SHA256_BYTES];
+	struct sha256 h;
+	uint64_t n;
+
+	if (by == STICKY_NONE)
+		return 0;
+	hmac_begin(&h, key);
+	add(&h, SPAN_LIT("tollgate-sticky-v1"));
+	add(&h, id->person);
+	add(&h, id->agent);
+	add(&h, span_str(r->found.route->name));
+	if (by == STICKY_CONVERSATION) {
+		struct span named = r->found.conversation.n ? r->found.conversation
+							    : r->in.conversation;
+		add(&h, named);
+		if (!named.n && r->in.have_body)
+			add_beginning(&h, &r->in.body);
+	}
+	hmac_end(&h, key, digest);
+	memcpy(&n, digest, sizeof(n));
+	return n ? n : 1;
 }

@@ -224,7 +224,7 @@ struct most {
 /* The dearest of the models that the body names, for all of it: nobody says in one way which of
  * them answered. Not known: one has no price, or what was asked for is not known. */
 static struct most
-dearest(const struct request *r)
+dearest(const struct request *r, const struct target *to, const char *own)
 {
 	const struct body_marks *m = &r->in.body.marks;
 	struct price_usage most = { 0 };
@@ -238,10 +238,12 @@ dearest(const struct request *r)
 		return (struct most){ 0 };
 	for (size_t i = 0; i < n; i++) {
 		struct span model =
-			n > 1 && !r->found.fell.change ? m->model[i].name : r->in.body.model;
+			own				 ? span_str(own)
+			: n > 1 && !r->found.fell.change ? m->model[i].name
+							 : r->in.body.model;
 		struct price_row row;
 		struct price_cost cost;
-		if (!request_price(r, model, &row))
+		if (!request_price_at(r, to, model, &row))
 			return (struct most){ 0 };
 		request_pieces(r, &row, &most);
 		most.batch = dialect_batches(&r->found.endpoint);
@@ -265,8 +267,21 @@ most_of(const struct request *r)
 	if (!p->prices && !p->unknown_price)
 		return (struct most){ 0 };
 	return r->found.file.state == FILE_NONE
-		       ? dearest(r)
+		       ? dearest(r, request_target(r), NULL)
 		       : (struct most){ .known = file > 0, .nanousd = file };
+}
+
+bool
+limits_price(struct request *r, const struct target *to, uint64_t *nanousd)
+{
+	const struct policy *p = r->snap->policy;
+
+	if ((!p->prices && !p->unknown_price) || r->in.body_state == BODY_STATE_PARTIAL)
+		return false;
+	offered(r);
+	struct most most = dearest(r, to, to->model);
+	*nanousd = most.nanousd;
+	return most.known;
 }
 
 /* False: nobody knows. */

@@ -27,6 +27,9 @@ int limits_live(struct request *r, const struct policy_facts *f, struct policy_l
 	size_t *n);
 /* found.conversation, where the policy reads it and the body is whole. */
 void request_conversation(struct request *r);
+/* What choices stick to, 0 for chance: the conversation, as the policy's sources, the dialect or
+ * its first texts tell it; or who asks. The same in daemons that share redact.key_file. */
+uint64_t request_sticky(struct request *r, enum choose_sticky by);
 
 /* tags.c: found.tags, where the policy lists any and the body is whole; once it was searched.
  */
@@ -41,6 +44,9 @@ int limits_collect(struct request *r);
 /* What each of them takes, by found.input_tokens and output_tokens; found.message_over and
  * found.unpriced. */
 void limits_amounts(struct request *r);
+/* What the request takes in dollars at most, were it sent there, by what is known of its tokens
+ * now. False: nobody knows. */
+bool limits_price(struct request *r, const struct target *to, uint64_t *nanousd);
 /* Where it counts: unit, window, bound, name and key of a dim, the rest of which is zero; of
  * its burst, which it has. */
 void limits_dim(const struct limit *l, struct span values, bool burst, struct quota_dim *d);

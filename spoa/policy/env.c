@@ -14,6 +14,7 @@ policy_slot_reads_body(size_t slot)
 {
 	return (slot >= V_PROMPT_CLASSES && slot <= V_MODEL_NAME) ||
 	       slot == V_REQUEST_CONVERSATION || slot == V_REQUEST_TAGS ||
+	       (slot >= V_TARGET_MODEL && slot <= V_TARGET_LATENCY) ||
 	       policy_slot_parameter(slot) != NULL;
 }
 

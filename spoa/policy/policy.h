@@ -435,6 +435,7 @@ struct policy {
 	size_t ntags;
 	bool reads_conversation; /* a condition or a limit does */
 	bool reads_tokens;	 /* likewise, prompt.tokens */
+	bool reads_target_state; /* likewise, target.price, target.latency or target.errors */
 	bool counts_tokens;	 /* a limit counts tokens, or what depends on them */
 	struct data_source *data;
 	size_t ndata;
@@ -519,6 +520,10 @@ const char *policy_class_of(
 	X(V_TARGET_NAME,         "target.name",         CEL_STRING, CEL_DYN) \
 	X(V_TARGET_REGION,       "target.region",       CEL_STRING, CEL_DYN) \
 	X(V_TARGET_EXTERNAL,     "target.external",     CEL_BOOL,   CEL_DYN) \
+	X(V_TARGET_MODEL,        "target.model",        CEL_STRING, CEL_DYN) \
+	X(V_TARGET_PRICE,        "target.price",        CEL_DOUBLE, CEL_DYN) \
+	X(V_TARGET_LATENCY,      "target.latency",      CEL_DOUBLE, CEL_DYN) \
+	X(V_TARGET_ERRORS,       "target.errors",       CEL_DOUBLE, CEL_DYN) \
 	X(V_NOW,                 "now",                 CEL_TIMESTAMP, CEL_DYN) \
 	POLICY_RESPONSE(X) \
 	POLICY_PARAMETERS(X)

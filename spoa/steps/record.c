@@ -96,13 +96,23 @@ put_policy(struct request *r, struct buf *b)
 	put_utf8(b, RF_MODEL, r->in.body.model);
 }
 
+/* A whole number of them: read back it is the same double. */
+static void
+put_billionths(struct buf *b, enum record_field f, double v)
+{
+	key(b, f);
+	buf_printf(b, "%.9f", v);
+}
+
 /* Where a route has a choice: who was considered, and why they left. */
 static void
 put_candidates(struct request *r, struct buf *b)
 {
-	static const char *const fates[] = { "chosen", "left", "denied", "routed elsewhere" };
+	static const char *const fates[] = { "chosen", "left", "denied", "routed elsewhere",
+		"out" };
+	const struct policy_target_facts *at = r->found.at;
 
-	if (r->found.verdict.ncandidates < 2)
+	if (r->found.verdict.ncandidates < 2 && !r->found.ranks)
 		return;
 	for (size_t i = 0; i < r->found.verdict.ncandidates; i++) {
 		const struct policy_candidate *c = &r->found.verdict.candidates[i];
@@ -112,6 +122,15 @@ put_candidates(struct request *r, struct buf *b)
 		put_name(b, RF_CANDIDATES_FATE, fates[c->fate]);
 		if (c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED)
 			put_name(b, RF_CANDIDATES_RULE, c->rule ? c->rule->name : "default");
+		if (r->found.ranks) {
+			put_name(b, RF_CANDIDATES_OUT, target_outs[r->found.ranks[i].out]);
+			put_int(b, RF_CANDIDATES_PLACE, r->found.ranks[i].place);
+		}
+		if (at) {
+			put_billionths(b, RF_CANDIDATES_PRICE, at[i].price);
+			put_billionths(b, RF_CANDIDATES_LATENCY, at[i].latency);
+			put_billionths(b, RF_CANDIDATES_ERRORS, at[i].errors);
+		}
 		buf_putc(b, '}');
 	}
 	buf_putc(b, ']');

@@ -51,6 +51,18 @@ differences(const struct request *r, const struct policy_facts *f,
 	return d;
 }
 
+/* What is known of the one's targets by their index holds for the other's. */
+static bool
+same_targets(const struct route *a, const struct route *b)
+{
+	bool same_as = a->ntargets == b->ntargets;
+
+	for (size_t i = 0; same_as && i < a->ntargets; i++)
+		same_as = same(a->targets[i].name, b->targets[i].name) &&
+			  str_same(a->targets[i].model, b->targets[i].model);
+	return same_as;
+}
+
 bool
 request_shadow_facts(
 	const struct request *r, struct policy_facts *f, const struct cel_value **data)
@@ -63,6 +75,8 @@ request_shadow_facts(
 	f->route = policy_route_as(
 		policy_route(p, f->method, f->host, f->path), request_asked_model(r));
 	f->target = NULL;
+	f->ranks = NULL;
+	f->at = NULL;
 	f->data = data;
 	take_data(r, p, data);
 	for (size_t i = 0; mine && f->route && i < f->route->ntargets; i++)
@@ -87,6 +101,11 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 	f.route = policy_route_as(
 		policy_route(p, f.method, f.host, f.path), request_asked_model(r));
 	f.target = NULL;
+	/* The same route by its name: then the other policy's order differs, not the day's. */
+	if (!f.route || !same_targets(f.route, r->found.route)) {
+		f.ranks = NULL;
+		f.at = NULL;
+	}
 	f.data = data;
 	take_data(r, p, data);
 	v = arena_new(&a, struct policy_verdict);

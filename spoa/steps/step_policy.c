@@ -13,6 +13,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.route = r->found.route,
 		.target = request_target(r),
 		.ranks = r->found.ranks,
+		.at = r->found.at,
 		.method = r->in.head.method,
 		.host = r->in.host,
 		.path = r->in.head.path,
@@ -331,6 +332,8 @@ step_policy(struct request *r)
 	request_estimate_tokens(r);
 	request_conversation(r);
 	request_tags(r);
+	if (!request_rank(r))
+		return request_overload(r);
 	request_facts(r, &f);
 	if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
 		return request_overload(r);
@@ -347,8 +350,7 @@ step_policy(struct request *r)
 	if (denied)
 		return deny_by_rule(r);
 	if (f.whole && v->none_in)
-		return request_deny(r, 503, "provider_unavailable", "",
-			SPAN_LIT("no target of the route is left that answers"));
+		return request_none_in(r);
 	if (r->found.observed)
 		return only_said(r, f.whole);
 	if (f.whole && limits_too_long(r) == STEP_DECIDED)

@@ -43,6 +43,11 @@ bool request_unmet(const struct request *r);
  * (limits/tokens.c), and the answer's cap. */
 void request_estimate_tokens(struct request *r);
 
+/* targets.c: found.ranks and found.at, where the route has several targets or its only one may
+ * be out; and the refusal where the rules leave none that is in. False: no memory. */
+bool request_rank(struct request *r);
+enum step_result request_none_in(struct request *r);
+
 /* shadow.c: after the first policy's verdict; the facts that it read. */
 void request_shadow(struct request *r, const struct policy_facts *mine);
 

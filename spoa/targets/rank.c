@@ -31,6 +31,7 @@ struct key {
 	enum { LEFT, LAST_OF_ALL, NOT_IN } in;
 	unsigned priority;
 	enum { HEALTHY, COMING_BACK, FAILING } health;
+	bool waits; /* its provider has no room, but its queue has */
 	double cost; /* as `choose` says */
 	double race; /* and where that is the same */
 	size_t at;
@@ -68,7 +69,10 @@ look(const struct rank_ask *ask, const struct rank_target *t, struct key *k, dou
 	case TARGET_PROBE_DUE: break;
 	default: return TARGET_EJECTED;
 	}
-	return target_has_room(t->state, t->target) ? TARGET_IN : TARGET_BUSY;
+	if (target_has_room(t->state, t->target))
+		return TARGET_IN;
+	k->waits = true;
+	return target_may_queue(t->state, t->target) ? TARGET_IN : TARGET_BUSY;
 }
 
 /* What `choose` says of it; by latency the draw is made when all are known. */
@@ -130,14 +134,15 @@ targets_rank(const struct rank_ask *ask, const struct rank_target *t, size_t n,
 		k[i].cost = two || !by_draw ? 0 : costs[i];
 		k[i].race = by_draw ? weight ? -log(unit(x)) / weight : INFINITY : 0;
 	}
-	/* the last of a group that has no other; else nobody needs it before all the rest */
+	/* one that fails now and then is the last of a group that has no other; else it is asked
+	 * after all the rest, as one is for which a request has to wait */
 	for (size_t i = 0; i < n; i++) {
 		bool other = false;
 		for (size_t j = 0; j < n && k[i].health == FAILING; j++)
 			other |= j != i && k[j].priority == k[i].priority &&
 				 k[j].health != FAILING &&
 				 (k[j].in == LEFT || out[j].out == TARGET_TRIED);
-		if (other && k[i].in == LEFT)
+		if ((other || k[i].waits) && k[i].in == LEFT)
 			k[i].in = LAST_OF_ALL;
 	}
 	sort(k, n);

@@ -24,7 +24,8 @@ struct rank_ask {
 /* Fills out[i] for each of at most TARGETS_MAX. Places: groups in their order, within a group
  * as `choose` says; one that comes back gets its share of ten seconds' ramp. One that is out by
  * its share of failures alone is in, the last of its group where that has no other, else the
- * last of all. */
+ * last of all. So is one whose provider has no room, while its queue has: the request is to
+ * wait; with its queue full it is TARGET_BUSY. */
 void targets_rank(const struct rank_ask *ask, const struct rank_target *t, size_t n,
 	struct policy_rank *out);
 

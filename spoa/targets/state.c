@@ -421,12 +421,22 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 	*a = (struct target_attempt){ 0 };
 }
 
+static int64_t
+queue_room(const struct target *t)
+{
+	return t->concurrent < CAP_TARGET_QUEUE ? t->concurrent : CAP_TARGET_QUEUE;
+}
+
+bool
+target_may_queue(const struct target_state *s, const struct target *t)
+{
+	return atomic_load_explicit(&s->provider->queued, memory_order_relaxed) < queue_room(t);
+}
+
 bool
 target_queue(struct target_state *s, const struct target *t)
 {
-	int64_t most = t->concurrent < CAP_TARGET_QUEUE ? t->concurrent : CAP_TARGET_QUEUE;
-
-	if (atomic_fetch_add(&s->provider->queued, 1) < most)
+	if (atomic_fetch_add(&s->provider->queued, 1) < queue_room(t))
 		return true;
 	atomic_fetch_sub(&s->provider->queued, 1);
 	return false;

@@ -100,6 +100,7 @@ void target_over(struct target_attempt *a, const struct target_end *e, uint64_t 
  * CAP_TARGET_QUEUE. False: it is full. One that waits looks whether target_begin() lets it now.
  */
 bool target_queue(struct target_state *s, const struct target *t);
+bool target_may_queue(const struct target_state *s, const struct target *t);
 void target_unqueue(struct target_state *s);
 
 /* ---- what of it is read ---- */

@@ -22,6 +22,13 @@ struct policy_rank {
 };
 extern const char *const target_outs[TARGET_OUTS]; /* as records say it */
 
+/* What conditions read of a target besides the policy's own words. */
+struct policy_target_facts {
+	double price;	/* dollars that this request takes there at most; 0: nobody knows */
+	double latency; /* seconds to first content */
+	double errors;	/* the share that failed within ten seconds */
+};
+
 /* Everything a condition may read (POLICY_ENV). The gate fills it. */
 struct policy_facts {
 	const struct identity *identity;
@@ -29,6 +36,7 @@ struct policy_facts {
 	const struct target *target; /* of its targets; NULL: the first */
 	const struct policy_rank
 		*ranks; /* by index of them; NULL: the route's order, all are in */
+	const struct policy_target_facts *at; /* likewise; NULL: nothing is known of them */
 	struct span method, host, path;
 	struct span conversation; /* request.conversation */
 	const struct span *tags;  /* request.tags */

@@ -54,8 +54,8 @@ void
 facts_target(struct facts_view *v, const struct target *target)
 {
 	v->target = target;
-	v->known[V_TARGET_NAME] = v->known[V_TARGET_REGION] = v->known[V_TARGET_EXTERNAL] =
-		false;
+	for (size_t slot = V_TARGET_NAME; slot <= V_TARGET_ERRORS; slot++)
+		v->known[slot] = false;
 }
 
 /* ---- lists ---- */
@@ -198,6 +198,29 @@ data_value(struct facts_view *v, size_t i)
 	return found ? *found : (struct cel_value){ .type = CEL_MAP };
 }
 
+/* The one that is sent there: its own, else the request's. */
+static struct span
+target_model(const struct facts_view *v)
+{
+	if (v->target && v->target->model)
+		return span_str(v->target->model);
+	return v->f->body ? v->f->body->model : v->f->model;
+}
+
+static struct cel_value
+target_number(const struct facts_view *v, enum policy_slot slot)
+{
+	const struct policy_target_facts *at =
+		v->f->at && v->f->route && v->target
+			? &v->f->at[v->target - v->f->route->targets]
+			: &(struct policy_target_facts){ 0 };
+
+	return (struct cel_value){ .type = CEL_DOUBLE,
+		.d = slot == V_TARGET_PRICE	? at->price
+		     : slot == V_TARGET_LATENCY ? at->latency
+						: at->errors };
+}
+
 static struct cel_value
 value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 {
@@ -231,6 +254,10 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_TARGET_NAME: return cel_string(span_str(v->target ? v->target->name : NULL));
 	case V_TARGET_REGION: return cel_string(span_str(v->target ? v->target->region : NULL));
 	case V_TARGET_EXTERNAL: return cel_bool(!v->target || v->target->external);
+	case V_TARGET_MODEL: return cel_string(target_model(v));
+	case V_TARGET_PRICE:
+	case V_TARGET_LATENCY:
+	case V_TARGET_ERRORS: return target_number(v, slot);
 	default: return timestamp(f->now_wall_ns);
 	}
 }

@@ -369,7 +369,14 @@ a_full_provider_is_busy(void **state)
 	target[0].concurrent = 1;
 	target_begin(&a, target_state(table, "a", NULL), &target[0], true, now);
 	assert_int_equal(first(2), 1);
+	/* while its short queue has a place, it is there for who finds no other */
+	assert_int_equal(rank[0].out, TARGET_IN);
+	ranked[1].out = TARGET_TRIED;
+	assert_int_equal(first(2), 0);
+	assert_true(target_queue(target_state(table, "a", NULL), &target[0]));
+	assert_int_equal(first(2), N);
 	assert_int_equal(rank[0].out, TARGET_BUSY);
+	ranked[1].out = TARGET_IN;
 	target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
 	assert_int_equal(first(2), 0);
 }

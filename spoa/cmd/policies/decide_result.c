@@ -156,7 +156,8 @@ classes_json(struct request *r)
 static json_t *
 candidates_json(const struct request *r)
 {
-	static const char *const fates[] = { "chosen", "left", "denied", "routed elsewhere" };
+	static const char *const fates[] = { "chosen", "left", "denied", "routed elsewhere",
+		"out" };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < r->found.verdict.ncandidates; i++) {

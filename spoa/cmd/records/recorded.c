@@ -295,6 +295,56 @@ read_route(struct recorded *out, json_t *record, const struct policy *p)
 	out->facts.route = policy_route_as(out->facts.route, out->body.model);
 }
 
+/* ---- its targets ---- */
+
+static enum target_out
+out_of(const char *word)
+{
+	size_t i = TARGET_OUTS;
+
+	while (--i > TARGET_IN && strcmp(target_outs[i], word) != 0)
+		;
+	return (enum target_out)i;
+}
+
+/* What was known of the candidates then, where the route's targets are those of then; of one
+ * that is another now nobody knows anything. */
+static void
+read_targets(struct recorded *out, json_t *record, struct arena *a)
+{
+	json_t *list = record_get(record, RF_CANDIDATES), *c;
+	const struct route *route = out->facts.route;
+	size_t n = route ? route->ntargets : 0, i;
+	struct policy_rank *ranks = arena_array(a, n, sizeof(*ranks));
+	struct policy_target_facts *at = arena_array(a, n, sizeof(*at));
+	bool same = ranks && at && n && json_array_size(list) == n, known = same;
+
+	json_array_foreach(list, i, c)
+	{
+		json_t *place = record_in(c, RF_CANDIDATES_PLACE);
+		same = same && !strcmp(route->targets[i].name,
+				       json_text_in(c, record_rows[RF_CANDIDATES_TARGET].name));
+		const char *model = json_string_value(record_in(c, RF_CANDIDATES_MODEL));
+		same = same && str_same(route->targets[i].model, model);
+		known = known && record_in(c, RF_CANDIDATES_PRICE);
+		if (!same || !place) {
+			same = false;
+			break;
+		}
+		ranks[i] = (struct policy_rank){ .place = (uint8_t)json_integer_value(place),
+			.out = out_of(json_text_in(c, record_rows[RF_CANDIDATES_OUT].name)) };
+		at[i] = (struct policy_target_facts){
+			.price = json_number_value(record_in(c, RF_CANDIDATES_PRICE)),
+			.latency = json_number_value(record_in(c, RF_CANDIDATES_LATENCY)),
+			.errors = json_number_value(record_in(c, RF_CANDIDATES_ERRORS))
+		};
+	}
+	out->facts.ranks = same ? ranks : NULL;
+	out->facts.at = same && known ? at : NULL;
+	for (size_t slot = V_TARGET_PRICE; slot <= V_TARGET_ERRORS; slot++)
+		out->missing.in[slot] = !out->facts.at;
+}
+
 bool
 recorded_read(
 	struct recorded *out, json_t *record, const struct policy_alone *p, struct arena *a)
@@ -329,6 +379,7 @@ recorded_read(
 	read_missing(out, record, p);
 	read_data(out, record, p->p, a);
 	read_route(out, record, p->p);
+	read_targets(out, record, a);
 	return !arena_failed(a);
 }
 

@@ -34,8 +34,11 @@ build_model(struct builder *b, const struct yaml_node *n, const char **out)
 bool
 build_reads_target(const struct cel_program *prog)
 {
-	return prog && (cel_reads(prog, V_TARGET_NAME) || cel_reads(prog, V_TARGET_REGION) ||
-			       cel_reads(prog, V_TARGET_EXTERNAL));
+	bool reads = false;
+
+	for (size_t slot = V_TARGET_NAME; prog && slot <= V_TARGET_ERRORS; slot++)
+		reads |= cel_reads(prog, slot);
+	return reads;
 }
 
 /* ---- route ---- */

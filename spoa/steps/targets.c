@@ -1,0 +1,124 @@
+/* What is known of a route's targets before its rules are asked: their order, who is out, and what
+ * conditions read of them. Nothing of this for one target that is never out. */
+#include "base/clock.h"
+#include "base/random.h"
+#include "limits/limits.h"
+#include "steps/steps.h"
+#include "targets/rank.h"
+
+static struct target_table *
+table(const struct request *r)
+{
+	return r->gate ? r->gate->shared->targets : NULL;
+}
+
+static struct target_state *
+state(const struct request *r, const struct target *t)
+{
+	return table(r) ? target_state_of(table(r), t) : NULL;
+}
+
+static bool
+is_ranked(const struct request *r)
+{
+	const struct route *route = r->found.route;
+
+	if (!route || r->found.observed || !route->targets->name[0])
+		return false;
+	return route->ntargets > 1 || route->targets->breaker.on ||
+	       route->targets->concurrent || r->snap->policy->reads_target_state ||
+	       (table(r) && target_any_ejected(table(r)));
+}
+
+/* Without a daemon (decide) chance always falls the same way. */
+static uint64_t
+chance(struct request *r)
+{
+	if (!r->found.chance && r->gate)
+		random_bytes(&r->found.chance, sizeof(r->found.chance));
+	return r->found.chance;
+}
+
+bool
+request_rank(struct request *r)
+{
+	const struct route *route = r->found.route;
+	const struct policy_rank *before = r->found.ranks;
+	struct rank_target t[TARGETS_MAX];
+	size_t n = route ? route->ntargets : 0;
+
+	if (!is_ranked(r)) {
+		r->found.ranks = NULL;
+		return true;
+	}
+	struct rank_ask ask = { .choose = route->choose,
+		.size = target_size(r->found.input_tokens),
+		.sticky = request_sticky(r, route->choose.sticky),
+		.random = chance(r),
+		.now_us = clock_mono_us() };
+	struct policy_rank *ranks = arena_array(&r->arena, n, sizeof(*ranks));
+	struct policy_target_facts *at = arena_array(&r->arena, n, sizeof(*at));
+	bool priced = route->choose.by == CHOOSE_PRICE || r->snap->policy->reads_target_state;
+
+	if (!ranks || !at)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct target *to = &route->targets[i];
+		struct rank_target *x = &t[i];
+		*x = (struct rank_target){ .target = to,
+			.state = state(r, to),
+			.out = before && before[i].out == TARGET_TRIED ? TARGET_TRIED
+								       : TARGET_IN,
+			.price_nanousd = UINT64_MAX };
+		at[i] = (struct policy_target_facts){ 0 };
+		if (priced && limits_price(r, to, &x->price_nanousd))
+			at[i].price = (double)x->price_nanousd / 1e9;
+		else
+			x->price_nanousd = UINT64_MAX;
+		if (x->state) {
+			at[i].latency =
+				(double)target_latency_us(x->state, ask.size, ask.now_us) / 1e6;
+			/* millionths, as records can say them */
+			at[i].errors = (double)(uint64_t)(target_errors(
+						  x->state, ask.now_us) * 1e6) / 1e6;
+		}
+	}
+	targets_rank(&ask, t, n, ranks);
+	r->found.ranks = ranks;
+	r->found.at = r->snap->policy->reads_target_state ? at : NULL;
+	return true;
+}
+
+/* When the first of those that the rules leave is back, in whole seconds; 0: nobody knows. */
+static unsigned
+back_in(const struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	uint64_t now = clock_mono_us(), soonest = UINT64_MAX, back;
+
+	for (size_t i = 0; table(r) && i < v->ncandidates; i++) {
+		const struct target *to = v->candidates[i].target;
+		if (v->candidates[i].fate != CANDIDATE_OUT ||
+			v->candidates[i].out == TARGET_TRIED)
+			continue;
+		target_condition(state(r, to), to->breaker.on, now, &back, NULL);
+		back = back ? back : now;
+		soonest = back < soonest ? back : soonest;
+	}
+	return soonest == UINT64_MAX ? 0
+	       : soonest <= now	     ? 1
+				     : (unsigned)((soonest - now + 999999) / 1000000);
+}
+
+enum step_result
+request_none_in(struct request *r)
+{
+	enum step_result s = request_deny(r, 503, "provider_unavailable", "",
+		SPAN_LIT("no target that this request may go to takes any now"));
+
+	unsigned wait_s = back_in(r);
+
+	if (wait_s)
+		r->out.decision.retry_after_s = wait_s;
+	return s;
+}
