@@ -124,7 +124,8 @@ put_candidates(struct request *r, struct buf *b)
 			put_name(b, RF_CANDIDATES_RULE, c->rule ? c->rule->name : "default");
 		if (r->found.ranks) {
 			put_name(b, RF_CANDIDATES_OUT, target_outs[r->found.ranks[i].out]);
-			put_int(b, RF_CANDIDATES_PLACE, r->found.ranks[i].place);
+			if (r->found.ranks[i].place != i)
+				put_int(b, RF_CANDIDATES_PLACE, r->found.ranks[i].place);
 		}
 		if (at) {
 			put_billionths(b, RF_CANDIDATES_PRICE, at[i].price);

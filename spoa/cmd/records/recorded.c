@@ -327,11 +327,10 @@ read_targets(struct recorded *out, json_t *record, struct arena *a)
 		const char *model = json_string_value(record_in(c, RF_CANDIDATES_MODEL));
 		same = same && str_same(route->targets[i].model, model);
 		known = known && record_in(c, RF_CANDIDATES_PRICE);
-		if (!same || !place) {
-			same = false;
+		if (!same)
 			break;
-		}
-		ranks[i] = (struct policy_rank){ .place = (uint8_t)json_integer_value(place),
+		ranks[i] = (struct policy_rank){
+			.place = place ? (uint8_t)json_integer_value(place) : (uint8_t)i,
 			.out = out_of(json_text_in(c, record_rows[RF_CANDIDATES_OUT].name)) };
 		at[i] = (struct policy_target_facts){
 			.price = json_number_value(record_in(c, RF_CANDIDATES_PRICE)),
