@@ -29,6 +29,7 @@ struct check {
 	struct diag d;
 	const char *config_file; /* NULL: none */
 	const struct config *cfg;
+	const struct policy *policy; /* NULL: none, or it is wrong */
 	const char *named_config, *policy_file;
 	const char *haproxy[FILES_MAX];
 	size_t nhaproxy;
@@ -116,7 +117,6 @@ check_haproxy(struct check *c)
 	}
 	haproxy_resolve(h);
 	if (!c->cannot) {
-		judge(h, c->cfg, &c->judged);
 		if (c->config_file)
 			check_backends(c, h);
 		else
@@ -346,7 +346,7 @@ check_policy(struct check *c)
 		return; /* the configuration's mistakes include it */
 	buf_init(&errors, 1 << 20);
 	struct detect_rules *rules = NULL;
-	const struct policy *p = policy_open(
+	const struct policy *p = c->policy = policy_open(
 		&c->a, file, c->cfg, c->cfg ? c->cfg->detectors : NULL, &rules, &c->d);
 	if (rules && detect_self_test(rules, &errors) && errors.n == 0)
 		buf_str(&errors, "detectors: an example of the rules fails");
@@ -429,6 +429,8 @@ cmd_check(int argc, char **argv)
 	}
 	check_haproxy(&c);
 	check_policy(&c);
+	if (c.read && !c.cannot)
+		judge(&c.h, c.cfg, c.policy, &c.judged);
 	diag_sort(&c.d);
 	put_text(&c.d.text, stderr);
 	put_text(&c.judged.errors, stderr);

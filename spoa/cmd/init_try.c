@@ -70,7 +70,7 @@ judge_result(struct init *in, const struct stage *s)
 	snprintf(path, sizeof(path), "%s/tollgate.cfg", s->dir);
 	haproxy_read(&h, path);
 	haproxy_resolve(&h);
-	judge(&h, NULL, &j);
+	judge(&h, NULL, NULL, &j);
 	if (j.nerrors || j.nadvice || in->lay.notes.n)
 		printf("\nWhat is left to look at in the result, by its lines (tollgate check "
 		       "--haproxy):\n"

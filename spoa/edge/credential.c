@@ -378,10 +378,20 @@ credentials_mark(struct haproxy *h)
 
 /* ---- sections ---- */
 
+/* The shipped rules set what the relay adds for a provider, from variables that no other rule
+ * may write (rule_own_variables): no credential of the section's own. */
+static bool
+sets_ours(const struct haproxy_line *l)
+{
+	return span_starts(haproxy_word(l, 3), SPAN_LIT("%[var(txn.tollgate.set_")) &&
+	       span_ends(haproxy_word(l, 3), SPAN_LIT(")]")) &&
+	       span_chr(haproxy_word(l, 3), ')') == haproxy_word(l, 3).n - 2;
+}
+
 static bool
 rule_sets_credential(const struct haproxy_line *l)
 {
-	if (!span_is(l->word[0], "http-request") || l->negated)
+	if (!span_is(l->word[0], "http-request") || l->negated || sets_ours(l))
 		return false;
 	for (size_t i = 0; i < COUNT_OF(writers); i++) {
 		if (!span_is(haproxy_word(l, 1), writers[i].action))

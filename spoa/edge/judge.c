@@ -8,7 +8,7 @@
 #define ADVICE false
 #define GATES  true  /* asked for each frontend that loads the engine */
 #define ONCE   false
-const struct rule judge_rules[] = {
+const struct judge_rule judge_rules[] = {
 	{ "haproxy-version",      ADVICE, ONCE,  rule_version,             "the version is one that tollgate is tried on" },
 	{ "stanza-absent",        ERROR,  ONCE,  rule_stanza_absent,       "a frontend loads the SPOE engine of tollgate" },
 	{ "shipped-missing",      ERROR,  ONCE,  rule_shipped_missing,     "tollgate.cfg is loaded next to the person's own files" },
@@ -34,9 +34,14 @@ const struct rule judge_rules[] = {
 	{ "deadlines",            ERROR,  ONCE,  rule_deadlines,           "HAProxy waits longer for tollgate than tollgate for what it asks" },
 	{ "compression-filter",   ERROR,  GATES, rule_compression_filter,  "compression with SPOE names its filter" },
 	{ "compression-overflow", ERROR,  ONCE,  rule_compression_overflow,"compression with large buffers has room for its worst case" },
+	{ "retried-answers",      ERROR,  ONCE,  rule_retried_answers,     "no backend of a provider sends a request again that may have been charged" },
+	{ "credential-lines",     ERROR,  ONCE,  rule_credential_lines,    "the relay's second pass sets the credentials that tollgate.yaml has" },
+	{ "credential-twice",     ERROR,  ONCE,  rule_credential_twice,    "a backend sets a credential or gets one from tollgate.yaml" },
 	{ "socket-group",         ADVICE, ONCE,  rule_socket_group,        "HAProxy is in the group that tollgate's sockets are for" },
 	{ "shipped-differs",      ADVICE, ONCE,  rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },
 	{ "stanza-older",         ADVICE, GATES, rule_stanza_older,        "the stanza decides once what passes the gate" },
+	{ "attempt-lines",        ADVICE, ONCE,  rule_attempt_lines,       "where a request may have another attempt HAProxy says why it failed" },
+	{ "retries",              ADVICE, ONCE,  rule_retries,             "where a request may have another attempt HAProxy does not wait first" },
 	{ "answer-lines",         ADVICE, GATES, rule_answer_lines,        "callers are told what the shipped stanza tells them" },
 	{ "own-rules-twice",      ADVICE, GATES, rule_own_rules_twice,     "rules before the stanza know of the relay's second pass" },
 	{ "changed-after",        ADVICE, GATES, rule_changed_after,       "no rule changes path or method after the policy saw them" },
@@ -294,7 +299,7 @@ take_gate(struct judge *j, const struct haproxy_section *s)
 }
 
 static void
-ask(struct judge *j, const struct rule *rule, const struct haproxy_section *first)
+ask(struct judge *j, const struct judge_rule *rule, const struct haproxy_section *first)
 {
 	j->rule = rule;
 	for (size_t i = 0; rule->each_gate && i < j->h->n; i++)
@@ -309,9 +314,10 @@ ask(struct judge *j, const struct rule *rule, const struct haproxy_section *firs
 }
 
 void
-judge(const struct haproxy *h, const struct config *cfg, struct judged *out)
+judge(const struct haproxy *h, const struct config *cfg, const struct policy *policy,
+	struct judged *out)
 {
-	struct judge j = { .h = h, .cfg = cfg, .out = out };
+	struct judge j = { .h = h, .cfg = cfg, .policy = policy, .out = out };
 	const struct haproxy_section *first = NULL;
 
 	*out = (struct judged){ .nerrors = 0 };

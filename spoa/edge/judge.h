@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "edge/credential.h"
+#include "policy/policy.h"
 
 enum { JUDGE_TEXT_BYTES = 16 << 20 }; /* of findings; the rest is counted */
 
@@ -15,8 +16,9 @@ struct judged {
 	unsigned nerrors, nadvice;
 };
 
-/* h is resolved; cfg may be NULL: then what compares with tollgate.yaml is left out. */
-void judge(const struct haproxy *h, const struct config *cfg, struct judged *out);
+/* h is resolved; cfg and policy may be NULL: then what compares with them is left out. */
+void judge(const struct haproxy *h, const struct config *cfg, const struct policy *policy,
+	struct judged *out);
 void judged_free(struct judged *j);
 
 /* "# tollgate: no guard" on the section's own line says that what is behind it is no model. */

@@ -5,13 +5,14 @@
 #include "edge/judge.h"
 #include "edge/shipped.h"
 
-struct rule;
+struct judge_rule;
 
 struct judge {
 	const struct haproxy *h;
 	const struct config *cfg;
+	const struct policy *policy; /* NULL: none, or it is wrong */
 	struct judged *out;
-	const struct rule *rule; /* the one that is asked */
+	const struct judge_rule *rule; /* the one that is asked */
 	/* facts */
 	const struct haproxy_section *gate;  /* loads our SPOE engine: the first that does, or
 					      * of an each_gate rule each; NULL: nobody does */
@@ -25,14 +26,14 @@ struct judge {
 	const struct haproxy_section *shipped_gate; /* what the gate is held against */
 };
 
-struct rule {
+struct judge_rule {
 	const char *name;
 	bool error;	/* otherwise advice */
 	bool each_gate; /* is asked for each frontend that loads the engine */
 	void (*judge)(struct judge *j);
 	const char *about; /* one line for the manual */
 };
-extern const struct rule judge_rules[];
+extern const struct judge_rule judge_rules[];
 extern const size_t judge_rules_count;
 
 /* A finding of the rule that is asked; paste may be NULL, else lines with \n between. */
@@ -131,8 +132,13 @@ const char *dialect_of_servers(const struct haproxy_section *s);
 bool is_provider(const struct judge *j, const struct haproxy_section *s);
 
 /* The rules: judge_guard.c, judge_stanza.c, judge_scope.c, judge_own.c, judge_setup.c,
- * judge_tuning.c, judge_certificate.c. */
+ * judge_tuning.c, judge_targets.c, judge_certificate.c. */
 void rule_certificates(struct judge *j);
+void rule_retried_answers(struct judge *j);
+void rule_retries(struct judge *j);
+void rule_attempt_lines(struct judge *j);
+void rule_credential_lines(struct judge *j);
+void rule_credential_twice(struct judge *j);
 void rule_credential_unguarded(struct judge *j);
 void rule_credential_in_front(struct judge *j);
 void rule_ungated_provider(struct judge *j);

@@ -129,7 +129,7 @@ judge_lines(
 	for (size_t i = 0; s && shipped && i < shipped->n; i++) {
 		const struct haproxy_line *want = &shipped->line[i];
 		const struct haproxy_line *l = find_saying(s, want);
-		if (is_free(j, want) || (l && !l->maybe))
+		if (is_free(j, want) || (l && !l->maybe) || (!l && shipped_later(want->source)))
 			continue;
 		paste_line(paste, sizeof(paste), want);
 		const struct haproxy_line *changed = l ? NULL : find_changed(s, want);
@@ -213,7 +213,7 @@ rule_answer_lines(struct judge *j)
 	for (size_t i = 0; j->gate && asks(j->gate) && i < j->shipped_gate->n; i++) {
 		const struct haproxy_line *want = &j->shipped_gate->line[i];
 		if (!span_is(want->word[0], "http-after-response") ||
-			find_saying(j->gate, want))
+			shipped_later(want->source) || find_saying(j->gate, want))
 			continue;
 		origin |= line_holds(want, "access-control-");
 		n += (size_t)snprintf(
@@ -231,24 +231,18 @@ rule_answer_lines(struct judge *j)
 			       : "");
 }
 
-/* The complete example's second frontend; in the bolt-on shape its lines are the stanza's. */
-void
-rule_inner_lines(struct judge *j)
-{
-	if (!j->bolt_on)
-		judge_lines(j, j->inner, j->shipped_inner);
-}
-
-void
-rule_stanza_order(struct judge *j)
+static void
+judge_order(
+	struct judge *j, const struct haproxy_section *s, const struct haproxy_section *shipped)
 {
 	const struct haproxy_line *last = NULL;
 	char paste[16384];
 
-	for (size_t i = 0; j->gate && i < j->shipped_gate->n; i++) {
-		const struct haproxy_line *want = &j->shipped_gate->line[i];
-		const struct haproxy_line *l =
-			is_free(j, want) ? NULL : find_saying(j->gate, want);
+	for (size_t i = 0; s && shipped && i < shipped->n; i++) {
+		const struct haproxy_line *want = &shipped->line[i];
+		const struct haproxy_line *l = is_free(j, want) ? NULL : find_saying(s, want);
+		if (!l && shipped_later(want->source))
+			continue;
 		/* rules of one kind run in their order, kinds in HAProxy's */
 		if (!l || (last && !span_eq(l->word[0], last->word[0])))
 			last = NULL;
@@ -260,6 +254,22 @@ rule_stanza_order(struct judge *j)
 		if (l)
 			last = l;
 	}
+}
+
+/* The complete example's second frontend; in the bolt-on shape its lines are the stanza's. */
+void
+rule_inner_lines(struct judge *j)
+{
+	if (j->bolt_on)
+		return;
+	judge_lines(j, j->inner, j->shipped_inner);
+	judge_order(j, j->inner, j->shipped_inner);
+}
+
+void
+rule_stanza_order(struct judge *j)
+{
+	judge_order(j, j->gate, j->shipped_gate);
 }
 
 void

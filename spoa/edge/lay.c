@@ -221,26 +221,43 @@ is_chosen(const struct lay *l, const struct haproxy_section *s)
 	return false;
 }
 
-static bool
-has_inner_bind(const struct haproxy *h)
+/* The frontend that the relay comes in by; NULL: none. */
+static const struct haproxy_section *
+inner_of(const struct haproxy *h)
 {
 	for (size_t i = 0; i < h->n; i++)
 		for (size_t k = 0; k < h->section[i].n; k++)
 			if (span_is(h->section[i].line[k].word[0], "bind") &&
 				span_is(last_value(&h->section[i].line[k], "name"),
 					"tollgate-inner"))
-				return true;
+				return &h->section[i];
+	return NULL;
+}
+
+/* The complete example's frontend names no part of what comes in: its stanza is no bolt-on's.
+ */
+static bool
+names_what_passes(const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (span_is(s->line[i].word[0], "acl") &&
+			span_is(haproxy_word(&s->line[i], 1), "tollgate"))
+			return true;
 	return false;
 }
 
 void
 lay_edits(struct lay *l, const struct haproxy *h)
 {
-	bool bound = has_inner_bind(h), global = false;
+	const struct haproxy_section *inner = inner_of(h);
+	bool bound = inner != NULL, global = false;
 
+	if (inner && !lay_is_laid(inner))
+		lay_renew(l, h, inner);
 	for (size_t i = 0; i < l->nfront; i++)
 		if (lay_is_laid(l->front[i])) {
-			lay_renew(l, h, l->front[i]);
+			if (names_what_passes(l->front[i]))
+				lay_renew(l, h, l->front[i]);
 		} else {
 			if (!global)
 				lay_global(l, h);

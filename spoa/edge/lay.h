@@ -58,7 +58,7 @@ void lay_free(struct lay *l);
 /* The frontend loads the engine already. */
 bool lay_is_laid(const struct haproxy_section *s);
 /* The lines of an older stanza become this version's, each in its place; new ones go where they
- * belong. */
+ * belong. s: a frontend with the stanza, or the relay's own of the complete example. */
 void lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *s);
 /* One more edit; its text is copied. No memory: the arena has failed. */
 void lay_add(struct lay *l, struct lay_edit edit);

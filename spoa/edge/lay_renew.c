@@ -1,5 +1,6 @@
 /* An older stanza, renewed where it is: each of its lines that says what ours said becomes what
- * ours says now, and new lines come next to those of their kind. */
+ * ours says now, and new lines come next to those of their kind. One that decides once what
+ * passes lacks those alone that came later; so does the complete example's second frontend. */
 #include <stdio.h>
 
 #include "edge/judge_private.h"
@@ -64,7 +65,8 @@ put_indented(const struct haproxy_line *like, const struct haproxy_line *want, b
 	buf_putc(out, '\n');
 }
 
-/* The nearest line of its kind that is there: before it, else after it. */
+/* The nearest line of its kind that is there: before it, else after it; else the one before it.
+ */
 static const struct haproxy_line *
 neighbour(const struct renewal *r, const struct haproxy_section *today, size_t i, bool *after)
 {
@@ -77,6 +79,10 @@ neighbour(const struct renewal *r, const struct haproxy_section *today, size_t i
 	*after = false;
 	for (size_t k = i + 1; k < today->n; k++)
 		if (r->own[k] && span_eq(today->line[k].word[0], kind))
+			return r->own[k];
+	*after = true;
+	for (size_t k = i; k-- > 0;)
+		if (r->own[k])
 			return r->own[k];
 	return NULL;
 }
@@ -108,7 +114,8 @@ renew_line(struct renewal *r, const struct haproxy_section *today, size_t i)
 	struct buf text;
 
 	next = renews ? r->own[i] : neighbour(r, today, i, &after);
-	if (!next || (!renews && has_alike(r->s, want) && !line_holds(want, GATED_VARIABLE)))
+	if (!next || (!renews && has_alike(r->s, want) && !line_holds(want, GATED_VARIABLE) &&
+			     !shipped_later(want->source)))
 		return;
 	buf_init(&text, 64 << 10);
 	put_indented(next, want, renews, &text);
@@ -121,10 +128,13 @@ renew_line(struct renewal *r, const struct haproxy_section *today, size_t i)
 	buf_free(&text);
 }
 
-/* Where it listens, what passes and what callers are told is the person's. */
+/* Where it listens, what passes and what callers are told is the person's; what the relay is
+ * told is not. */
 static bool
 is_theirs(const struct haproxy_line *l)
 {
+	if (shipped_later(l->source))
+		return false;
 	static const char *const words[] = { "bind", "option", "filter",
 		"http-after-response" };
 
@@ -132,31 +142,46 @@ is_theirs(const struct haproxy_line *l)
 	       (span_is(l->word[0], "acl") && span_is(l->word[1], "tollgate"));
 }
 
+/* The stanza's lines of today, or of the complete example's second frontend. */
+static const struct haproxy_section *
+lines_of_today(struct renewal *r)
+{
+	struct buf text;
+	const struct haproxy_section *today = NULL;
+
+	haproxy_init(&r->pieces);
+	buf_init(&text, 1 << 20);
+	buf_printf(&text, "frontend stanza\n%.*s%.*s", SPAN_ARG(shipped_piece(PIECE_STANZA)),
+		SPAN_ARG(shipped_piece(PIECE_ROUTES)));
+	haproxy_read_text(&r->pieces, "bolt-on.cfg", buf_view(&text));
+	haproxy_read_text(&r->pieces, "haproxy.cfg", shipped("haproxy/haproxy.cfg"));
+	for (size_t i = 0; i < r->pieces.n; i++)
+		if (span_is(r->pieces.section[i].name, engine_of(r->s) ? "stanza" : "egress"))
+			today = &r->pieces.section[i];
+	buf_free(&text);
+	return today;
+}
+
 void
 lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
 {
 	struct renewal r = { .lay = l, .h = h, .s = s };
 	struct buf text;
-	bool same[LINES_MAX] = { false };
+	bool same[LINES_MAX] = { false }, older = older_stanza(s);
+	const struct haproxy_section *today = lines_of_today(&r);
 
-	if (!older_stanza(s))
-		return;
-	haproxy_init(&r.pieces);
 	buf_init(&text, 1 << 20);
-	buf_printf(&text, "frontend stanza\n%.*s%.*s", SPAN_ARG(shipped_piece(PIECE_STANZA)),
-		SPAN_ARG(shipped_piece(PIECE_ROUTES)));
-	haproxy_read_text(&r.pieces, "bolt-on.cfg", buf_view(&text));
-	const struct haproxy_section *today = &r.pieces.section[0];
-	for (size_t i = 0; i < today->n && i < LINES_MAX; i++) {
+	for (size_t i = 0; today && i < today->n && i < LINES_MAX; i++) {
 		buf_clear(&text);
 		shipped_older(span_trim(today->line[i].source, " \t"), &text);
 		r.own[i] = find_saying(s, &today->line[i]);
 		same[i] = r.own[i] != NULL;
-		if (!same[i])
+		if (!same[i] && older)
 			r.own[i] = find_text(&r, arena_dup(l->arena, buf_view(&text)));
 	}
-	for (size_t i = 0; i < today->n && i < LINES_MAX; i++)
-		if (!same[i] && !is_theirs(&today->line[i]))
+	for (size_t i = 0; today && i < today->n && i < LINES_MAX; i++)
+		if (!same[i] && !is_theirs(&today->line[i]) &&
+			(older || shipped_later(today->line[i].source)))
 			renew_line(&r, today, i);
 	buf_free(&text);
 	haproxy_free(&r.pieces);

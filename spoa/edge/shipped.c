@@ -35,6 +35,14 @@ holds(struct span s, const char *text)
 	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
 }
 
+enum shipped_later
+shipped_later(struct span line)
+{
+	if (holds(line, "header x-tollgate-said ") || holds(line, "header x-tollgate-why "))
+		return LATER_SAID;
+	return holds(line, "var(txn.tollgate.set_") ? LATER_CREDENTIAL : LATER_NONE;
+}
+
 void
 shipped_older(struct span line, struct buf *out)
 {

@@ -5,7 +5,12 @@
  *   x-tollgate-why: ST Tw Tc Tr rc b s e HAProxy's own: its verdict, which `errorfile` does not
  *                                        change, and its log's times (configuration.txt 8.2.4)
  *
- * An edge of before that says neither. */
+ * An edge of before that says neither. And HAProxy may say nothing at all: it closes where a
+ * client would send again by itself (tests/e2e/inner-bind.sh). On a connection that has had an
+ * answer: where no connection to the provider came in time, though nothing was sent, and on 2.6
+ * where it was cut before the head. From 3.0 on, on any: where the provider cut a kept
+ * connection of its own. So what may have another attempt goes out on a new connection: there
+ * all that was never sent is said, and a close is perhaps billed. */
 #ifndef NET_RELAY_SAID_H
 #define NET_RELAY_SAID_H
 

@@ -24,7 +24,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					struct span word = h.section[i].line[k].word[w];
 					INVARIANT(word.p[word.n] == 0);
 				}
-		judge(&h, NULL, &j);
+		judge(&h, NULL, NULL, &j);
 		INVARIANT((j.nerrors > 0) == (j.errors.n > 0));
 		judged_free(&j);
 	}

@@ -13,6 +13,7 @@
 #include "edge/judge_private.h"
 #include "support/judge_provider_rows.h"
 #include "support/judge_silent.h"
+#include "support/judge_target_rows.h"
 #include "support/older_stanza.h"
 #include "support/temp_dir.h"
 
@@ -76,6 +77,20 @@ laid(struct buf *out)
 
 static const struct config *cfg;
 
+/* As judge_target_rows.h says; NULL where no row of it is asked. */
+static const struct target chat_targets[] = { { .name = "a", .backend = "openai" },
+	{ .name = "b", .backend = "anthropic" } };
+static const struct provider_credential credential = { .provider = "c" };
+static const struct target site_targets[] = {
+	{ .name = "c", .backend = "site", .credential = &credential }
+};
+static const struct route routes[] = {
+	{ .name = "sites", .targets = site_targets, .ntargets = 1, .retry = { .attempts = 1 } },
+	{ .name = "chat", .targets = chat_targets, .ntargets = 2, .retry = { .attempts = 2 } },
+};
+static const struct policy attempts = { .routes = routes, .nroutes = COUNT_OF(routes) };
+static const struct policy *policy;
+
 /* Judges the person's file beside the shipped tollgate.cfg. */
 static void
 judged(struct span text, struct span ours, const char *version, struct judged *out)
@@ -87,7 +102,7 @@ judged(struct span text, struct span ours, const char *version, struct judged *o
 	assert_int_equal(haproxy_read_text(&h, "haproxy/mine.cfg", text), 0);
 	assert_int_equal(haproxy_read_text(&h, "haproxy/tollgate.cfg", ours), 0);
 	haproxy_resolve(&h);
-	judge(&h, cfg, out);
+	judge(&h, cfg, policy, out);
 	buf_putc(&out->errors, 0);
 	buf_putc(&out->advice, 0);
 	haproxy_free(&h);
@@ -261,6 +276,75 @@ one_change_is_one_finding(void **state)
 		judge_row(&provider_rows[i]);
 }
 
+static void
+attempts_and_credentials_of_the_policy(void **state)
+{
+	(void)state;
+	policy = &attempts;
+	for (size_t i = 0; i < COUNT_OF(target_rows); i++)
+		judge_row(&target_rows[i]);
+	for (size_t i = 0; i < COUNT_OF(target_silent); i++) {
+		struct buf mine;
+		struct judged j;
+		char rule[64];
+		laid(&mine);
+		if (strstr(target_silent[i].to, "redispatch")) /* two servers each */
+			for (int n = 0; n < 2; n++)
+				change(&mine, "\tserver o api.",
+					"\tserver p :1\n\tserver q api.");
+		change(&mine, target_silent[i].from, target_silent[i].to);
+		judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
+		snprintf(rule, sizeof(rule), ": %s: ", target_silent[i].rule);
+		if (strstr(j.errors.p, rule) || strstr(j.advice.p, rule))
+			fail_msg("%s: %s:\n%s%s", target_silent[i].rule, target_silent[i].name,
+				j.errors.p, j.advice.p);
+		judged_free(&j);
+		buf_free(&mine);
+	}
+	policy = NULL;
+}
+
+/* A target whose credential may go to whichever backend HAProxy takes. */
+static void
+a_credential_without_a_backend_is_refused(void **state)
+{
+	static const struct target anywhere[] = { { .name = "d", .credential = &credential } };
+	static const struct route loose = {
+		.name = "loose", .targets = anywhere, .ntargets = 1
+	};
+	static const struct policy p = { .routes = &loose, .nroutes = 1 };
+	struct judged j;
+	struct buf mine;
+
+	(void)state;
+	policy = &p;
+	laid(&mine);
+	judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
+	assert_non_null(strstr(j.errors.p, ": credential-twice: provider d "));
+	judged_free(&j);
+	buf_free(&mine);
+	policy = NULL;
+}
+
+/* The complete example keeps, deletes and sets in this order. */
+static void
+the_second_frontend_has_its_order(void **state)
+{
+	struct judged j;
+	struct buf mine;
+
+	(void)state;
+	buf_init(&mine, 0);
+	buf_span(&mine, shipped("haproxy/haproxy.cfg"));
+	change(&mine, "    http-request set-var(txn.tollgate.set_authorization) ",
+		"    http-request del-header ^x[-_]tollgate[-_] -m reg\n    http-request "
+		"set-var(txn.tollgate.set_authorization) ");
+	judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
+	assert_non_null(strstr(j.errors.p, ": inner-lines: out of order: "));
+	judged_free(&j);
+	buf_free(&mine);
+}
+
 static bool
 has_row(const struct row *v, size_t n, const char *rule)
 {
@@ -277,7 +361,8 @@ every_rule_has_a_row(void **state)
 	for (size_t i = 0; i < judge_rules_count; i++) {
 		const char *rule = judge_rules[i].name;
 		if (!has_row(rows, COUNT_OF(rows), rule) &&
-			!has_row(provider_rows, COUNT_OF(provider_rows), rule))
+			!has_row(provider_rows, COUNT_OF(provider_rows), rule) &&
+			!has_row(target_rows, COUNT_OF(target_rows), rule))
 			fail_msg("no row for %s", rule);
 	}
 }
@@ -330,6 +415,9 @@ main(void)
 		cmocka_unit_test(what_readme_has_laid_is_silent),
 		cmocka_unit_test(one_change_is_one_finding),
 		cmocka_unit_test(what_is_right_is_silent),
+		cmocka_unit_test(attempts_and_credentials_of_the_policy),
+		cmocka_unit_test(a_credential_without_a_backend_is_refused),
+		cmocka_unit_test(the_second_frontend_has_its_order),
 		cmocka_unit_test(another_engine_that_writes_our_variables_is_seen),
 		cmocka_unit_test(every_rule_has_a_row),
 		cmocka_unit_test(every_rule_is_in_the_manual),

@@ -93,7 +93,7 @@ judged(const char *text, struct judged *out)
 	haproxy_init(&h);
 	assert_int_equal(haproxy_read_text(&h, "h.cfg", buf_view(&whole)), 0);
 	haproxy_resolve(&h);
-	judge(&h, NULL, out);
+	judge(&h, NULL, NULL, out);
 	buf_putc(&out->advice, 0);
 	haproxy_free(&h);
 	buf_free(&whole);

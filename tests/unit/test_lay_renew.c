@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "edge/shipped.h"
 #include "support/lay_rig.h"
 #include "support/older_stanza.h"
 
@@ -36,6 +37,14 @@ put_older_tree(void)
 	buf_free(&text);
 }
 
+static const char *const later_in_order[] = { "set-var(txn.tollgate.id) ",
+	"set-var(txn.tollgate.set_authorization) ", "set-var(txn.tollgate.set_api_key) ",
+	"set-var(txn.tollgate.set_x_amz_security_token) ", "del-header ^x[-_]tollgate[-_]",
+	"del-header (authorization|", "set-header authorization %[", "set-header api-key %[",
+	"set-header x-amz-security-token %[", "http-response del-header ^(set-cookie",
+	"http-response set-header x-tollgate-said provider",
+	"http-after-response set-header x-tollgate-why " };
+
 static void
 an_older_stanza_is_renewed_in_place(void **state)
 {
@@ -62,6 +71,7 @@ an_older_stanza_is_renewed_in_place(void **state)
 	assert_non_null(strstr(cmd_out, ": stanza-older: "));
 	assert_int_equal(INIT("--write"), 0);
 	in_order(whole("etc/haproxy/haproxy.cfg"), want, COUNT_OF(want));
+	in_order(whole("etc/haproxy/haproxy.cfg"), later_in_order, COUNT_OF(later_in_order));
 	assert_null(strstr(whole("etc/haproxy/haproxy.cfg"), "request if tollgate !"));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg.before-tollgate"), whole("older"));
 	assert_int_equal(tollgate("", "check", "--haproxy", path("etc/haproxy/haproxy.cfg"),
@@ -134,6 +144,74 @@ words_of_the_persons_own_stay_when_it_is_renewed(void **state)
 		"\thttp-request wait-for-body time 31s if tollgate-gated !{"));
 }
 
+/* A text without the lines that came later. */
+static void
+put_before(struct buf *out, struct span text)
+{
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		if (!shipped_later(line))
+			buf_printf(out, "%.*s\n", SPAN_ARG(line));
+	}
+}
+
+/* What came later than the stanza that decides once is put where it belongs, and nothing else.
+ */
+static void
+what_came_later_is_added_in_place(void **state)
+{
+	struct buf text, before;
+
+	(void)state;
+	put_tree(SITE PROVIDERS, NULL);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	buf_init(&before, 0);
+	put_before(&before, span_str(whole("etc/haproxy/haproxy.cfg")));
+	buf_putc(&before, 0);
+	assert_null(strstr(before.p, "x-tollgate-said"));
+	put("etc/haproxy/haproxy.cfg", before.p);
+	assert_int_equal(INIT("--write"), 0);
+	in_order(whole("etc/haproxy/haproxy.cfg"), later_in_order, COUNT_OF(later_in_order));
+	buf_init(&text, 0); /* nobody's line is lost or changed */
+	put_before(&text, span_str(whole("etc/haproxy/haproxy.cfg")));
+	buf_putc(&text, 0);
+	assert_string_equal(text.p, before.p);
+	assert_int_equal(tollgate("", "check", "--haproxy", path("etc/haproxy/haproxy.cfg"),
+				 path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version",
+				 "2.6.12", NULL),
+		0);
+	assert_string_equal(cmd_err, "");
+	assert_null(strstr(cmd_out, "-lines: "));
+	assert_int_equal(INIT("--write"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+	buf_free(&text);
+	buf_free(&before);
+}
+
+static void
+the_complete_examples_second_frontend_is_renewed(void **state)
+{
+	struct buf before;
+
+	(void)state;
+	buf_init(&before, 0);
+	put_before(&before, shipped("haproxy/haproxy.cfg"));
+	buf_putc(&before, 0);
+	put_tree(before.p, NULL);
+	buf_free(&before);
+	assert_int_equal(INIT("--host", "h", "--backend", "local=openai", "--write"), 0);
+	const char *text = strstr(whole("etc/haproxy/haproxy.cfg"), "frontend egress ");
+	assert_non_null(text);
+	in_order(text, later_in_order, COUNT_OF(later_in_order));
+	assert_int_equal(tollgate("", "check", "--haproxy", path("etc/haproxy/haproxy.cfg"),
+				 path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version",
+				 "2.6.12", NULL),
+		0);
+	assert_string_equal(cmd_err, "");
+	assert_int_equal(INIT("--host", "h", "--backend", "local=openai", "--write"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+}
+
 static unsigned
 times(const char *text, const char *what)
 {
@@ -185,6 +263,8 @@ main(void)
 		cmocka_unit_test(an_older_stanza_is_renewed_in_place),
 		cmocka_unit_test(what_is_new_is_not_put_into_an_if),
 		cmocka_unit_test(an_older_stanza_alone_is_advice),
+		cmocka_unit_test(what_came_later_is_added_in_place),
+		cmocka_unit_test(the_complete_examples_second_frontend_is_renewed),
 		cmocka_unit_test(words_of_the_persons_own_stay_when_it_is_renewed),
 		cmocka_unit_test(each_frontend_that_is_named_gets_the_stanza),
 	};

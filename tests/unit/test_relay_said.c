@@ -1,5 +1,5 @@
 /* What HAProxy says of an answer: each way in which it answers itself, as 2.6, 3.0 and 3.2
- * write it (tests/e2e/said.sh has them from each), and what nobody wrote. */
+ * write it (tests/e2e/inner-bind.sh has them from each), and what nobody wrote. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

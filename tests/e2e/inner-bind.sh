@@ -1,0 +1,135 @@
+# What HAProxy says on the relay's second pass: whose answer it is, and of its own why, in each way in
+# which a provider can fail. tests/unit/test_relay_said.c has what each means. What HAProxy sets
+# there for the relay, and that neither callers nor providers can say any of it.
+. "$(dirname "$0")/lib.sh"
+command -v node >/dev/null || { skip "what HAProxy says on the second pass" "node is not installed"; exit 0; }
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$D/key" -out "$D/cert" -days 2 -subj /CN=provider 2>/dev/null
+node "$here/inner-bind.mjs" serve "$D/key" "$D/cert" >"$D/ports" 2>&1 &
+providers=$!
+wait_for grep -q refusing= "$D/ports"
+declare -A port
+for p in $(cat "$D/ports"); do port[${p%%=*}]=${p#*=}; done
+backend() { # name, what is in it
+	printf 'backend %s from provider\n' "$1"
+	shift
+	printf '    %s\n' "$@"
+}
+at() { echo "server s 127.0.0.1:${port[$1]}"; }
+{
+	sed 's/^    use_backend anthropic if .*/    use_backend off if { path \/off }\n&/' "$root/haproxy/haproxy.cfg"
+	echo
+	backend off "server s 127.0.0.1:1 disabled"
+	backend unresolved "server s nowhere.invalid:443 resolvers dns init-addr none"
+	backend queued "timeout queue 300ms" "$(at silent) maxconn 1"
+	backend refused "$(at refusing)"
+	backend several "retries 1" "option redispatch 1" "$(at refusing)" "server t 127.0.0.1:${port[refusing]}"
+	backend second "retries 1" "option redispatch 1" "balance first" "$(at refusing)" "server t 127.0.0.1:${port[good]}"
+	backend mute "timeout connect 300ms" "$(at mute) ssl verify none"
+	backend certificate "$(at tls) ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt"
+	backend late "timeout server 300ms" "$(at silent)"
+	for p in good forging cut reset garbage halfhead kept; do backend $p "$(at $p)"; done
+	backend denied "http-response deny" "$(at good)"
+	backend ruled "http-request deny deny_status 429" "$(at good)"
+	backend keyless "server local 127.0.0.1:1"
+} >"$D/edge.cfg"
+stack_up --edge "$D/edge.cfg" --policy "$here/policy.yaml" --config "$here/config.yaml"
+note_pid $providers providers
+inner() { node "$here/inner-bind.mjs" ask "$SOCKETS/inner.sock" "$@"; }
+# any number where the row has #
+row() { like "$1" "$2" "^${3//#/[0-9]+}\$"; }
+
+# ---- on a new connection of the relay's ----
+while IFS='|' read -r name backend expect; do
+	row "$name" "$(inner "$backend")" "$backend ${expect//;/\\|}"
+done <<'T'
+a provider's own answer|good|200;provider;;
+nobody forges it, nor what callers are told|forging|200;provider;;
+a server that is down|/off|503;;503 -1 -1 -1 0 off <NOSRV>( 0)?;
+a backend whose server is down|off|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
+a name that has no address|unresolved|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
+a backend that HAProxy does not have|ghost|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
+no backend for the path|/nowhere|503;;503 -1 -1 -1 0 egress <NOSRV>( 0)?;
+refused|refused|503;;503 0 -1 -1 0 refused s( #)?;
+refused by both servers|several|503;;503 0 -1 -1 \+1 several [st]( #)?;
+refused by the first of two|second|200;provider;;
+no connection in time: a silent TLS peer|mute|503;;503 0 -1 -1 0 mute s( #)?;
+a certificate that does not verify|certificate|503;;503 0 -1 -1 0 certificate s 34;
+cut before the head|cut|503;;502 0 # -1 0 cut s( #)?;
+reset before the head|reset|503;;502 0 # -1 0 reset s( #)?;
+garbage in place of a head|garbage|503;;502 0 # -1 0 garbage s( #)?;
+cut in the head|halfhead|503;;502 0 # -1 0 halfhead s( #)?;
+no head in time|late|503;;504 0 # -1 0 late s( #)?;
+a rule that denies the answer|denied|503;;502 0 # # 0 denied s( #)?;
+a rule of the person's that answers|ruled|429;;429 -1 -1 -1 0 ruled <NOSRV>( 0)?;
+T
+# of two one has the server's only place
+for n in 1 2; do
+	inner queued >"$D/queued.$n" &
+	two[n]=$!
+done
+wait_for grep -hs '|' "$D"/queued.[12] >/dev/null
+row "no place at its server in time" "$(cat "$D"/queued.[12])" 'queued 503\|\|503 # -1 -1 0 queued <NOSRV>( 0)?\|'
+kill "${two[@]}" 2>/dev/null
+
+# ---- on one that has been used ----
+# HAProxy closes where a client would send again by itself: the relay cannot tell why, and must not.
+later=$(printf '%s\n' 3.0 "$HAPROXY_VERSION" | sort -V | head -1)
+silent='EOF'
+said() { if [ "$later" = 3.0 ]; then echo "503\\|\\|502 0 # -1 0 $1 s( #)?\\|"; else echo EOF; fi; }
+kept() { row "after another answer: $1" "$(inner good "$2" good | tr '\n' ' ')" "good 200\\|provider\\|\\| $2 $3 good 200\\|provider\\|\\| "; }
+kept "refused" refused '503\|\|503 0 -1 -1 0 refused s( #)?\|'
+kept "a certificate that does not verify" certificate '503\|\|503 0 -1 -1 0 certificate s 34\|'
+kept "a server that is down" off '503\|\|503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?\|'
+kept "no head in time" late '503\|\|504 0 # -1 0 late s( #)?\|'
+kept "no connection in time: closed without a word, though nothing was sent" mute $silent
+kept "cut before the head: closed without a word by 2.6" cut "$(said cut)"
+kept "reset before the head: likewise" reset "$(said reset)"
+kept "cut in the head: likewise" halfhead "$(said halfhead)"
+# the provider's connection is the one that was used
+is "a provider's kept connection answers" "$(inner kept)" "kept 200|provider||"
+if [ "$later" = 3.0 ]; then
+	is "cut on it: closed without a word from 3.0 on" "$(inner kept)" "kept EOF"
+else
+	row "cut on it: said by 2.6" "$(inner kept)" 'kept 503\|\|502 0 # -1 0 kept s( #)?\|'
+fi
+
+# ---- what the relay has HAProxy set ----
+ask_set() { # backend, headers…
+	local b=$1 h=()
+	shift
+	for x in "$@"; do h+=(-H "$x"); done
+	curl -s -m 60 --unix-socket "$SOCKETS/inner.sock" http://inner/v1/models -H "x-tollgate-src: 192.0.2.1" -H "x-tollgate-backend: $b" "${h[@]}" >/dev/null
+}
+sigv4='AWS4-HMAC-SHA256 Credential=AKID/20261122/us-east-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date, Signature=0a'
+ask_set keyless "x-tollgate-set-authorization: $sigv4" "x-tollgate-set-x-amz-security-token: tok-1" "x-amz-date: 20261122T120000Z" \
+	"x-tollgate-set-api-key: k-1" "x-tollgate-set-x-api-key: k-2" "x-tollgate-set-x-goog-api-key: k-3" \
+	"authorization: Bearer callers" "x-api-key: callers" "api_key: callers" "x-tollgate-set-cookie: a=callers"
+got=$(seen 1)
+for want in "\"authorization\": *\"$sigv4\"" '"x-amz-security-token": *"tok-1"' '"api-key": *"k-1"' '"x-api-key": *"k-2"' '"x-goog-api-key": *"k-3"' '"x-amz-date": *"20261122T120000Z"'; do
+	like "set after the deletion: ${want:0:40}" "$got" "$want"
+done
+unlike "nothing else of it arrives" "$got" 'x-tollgate|callers'
+ask_set keyless "authorization: Bearer callers" "x-tollgate-set-authorization:"
+unlike "what is empty or not there sets nothing" "$(seen 1)" 'callers|AWS4'
+ask_set local
+like "a backend's own key is its own" "$(seen 1)" 'Bearer sk-provider-local'
+
+# ---- callers and providers ----
+auth="authorization: Bearer $(token)"
+forged='x-tollgate-said|x-tollgate-why|x-tollgate-target|x-tollgate-attempts: 7'
+for way in direct relay; do
+	control '{"headers":{"x-tollgate-said":"provider","x-tollgate-why":"503 -1 -1 -1 0 a <NOSRV> 0","x-tollgate-target":"theirs/m","x-tollgate-attempts":"7"}}'
+	req POST /api/$way/forged -H "$auth" -H 'content-type: application/json' -d '{}' -H 'x-tollgate-set-authorization: Bearer callers' \
+		-H 'x-tollgate-set-x-api-key: callers' -H 'X_Tollgate_Set_Authorization: callers'
+	is "$way: answered" "$status" 200
+	unlike "$way: callers are told nothing that a provider says" "$head" "$forged"
+	unlike "$way: callers set nothing" "$(seen 1)" 'callers'
+done
+control '{}'
+killed mockllm
+for way in direct relay; do
+	req POST /api/$way/down -H "$auth" -H 'content-type: application/json' -d '{}'
+	is "$way: nobody there" "$status" 503
+	unlike "$way: why is the relay's to know" "$head" 'x-tollgate-(said|why)'
+done
+exit $failed

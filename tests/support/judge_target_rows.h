@@ -1,0 +1,96 @@
+/* What check --haproxy says of one change where the policy has attempts and credentials: route
+ * chat has the targets openai and anthropic, and two attempts; route sites has one target,
+ * whose credential is tollgate.yaml's. */
+#ifndef SUPPORT_JUDGE_TARGET_ROWS_H
+#define SUPPORT_JUDGE_TARGET_ROWS_H
+
+#include "support/judge_rows.h"
+
+#define SAID "    http-response set-header x-tollgate-said provider if tollgate-inner\n"
+#define WHY  "    http-after-response set-header x-tollgate-why"
+#define KEPT "    http-request set-var(txn.tollgate.set_api_key)"
+#define SETS "    http-request set-header x-goog-api-key %"
+
+static const struct row target_rows[] = {
+	{ "attempt-lines", "who answered is not said", SAID, "", "frontend web",
+		"x-tollgate-said provider if tollgate-inner", NULL, false },
+	{ "attempt-lines", "why is not said", WHY, "    http-after-response set-header x-why",
+		"frontend web", "%Tc %Tr %rc %b %s %[bc_err]", NULL, false },
+	{ "attempt-lines", "one of them depends on what cannot be known", SAID,
+		".if feature(X)\n" SAID ".endif\n", "frontend web", "x-tollgate-said", NULL,
+		false },
+	{ "retried-answers", "all that HAProxy can repeat", "backend openai\n",
+		"backend openai\n\tretry-on all-retryable-errors\n", "retry-on all",
+		"retry-on conn-failure", NULL, false },
+	{ "retried-answers", "one more than what was not sent", "backend openai\n",
+		"backend openai\n\tretry-on conn-failure empty-response\n",
+		"retry-on conn-failure empty", "retry-on conn-failure", NULL, false },
+	{ "retried-answers", "a status, by its defaults", "\tmode http\n",
+		"\tmode http\n\tretry-on conn-failure 503\n", "retry-on conn-failure 503",
+		"retry-on conn-failure", NULL, false },
+	{ "retried-answers", "of a backend that is a provider's by its key alone",
+		"\nbackend site\n",
+		"\nbackend own\n\tretry-on 0rtt-rejected\n\thttp-request set-header x-api-key "
+		"abc\n\tserver a :1\nbackend site\n",
+		"retry-on 0rtt", "retry-on conn-failure", NULL, false },
+	{ "retries", "HAProxy's own", "", "", "backend openai", "retries 0", NULL, false },
+	{ "retries", "one server, asked again", "backend openai\n",
+		"backend openai\n\tretries 2\n", "retries 2", "retries 0", NULL, false },
+	{ "retries", "one server and one of last resort", "backend openai\n",
+		"backend openai\n\tretries 1\n\toption redispatch 1\n\tserver b :1 backup\n"
+		"\tserver c :1 disabled\n",
+		"retries 1", "retries 0", NULL, false },
+	{ "retries", "two servers, and the second is never tried", "backend openai\n",
+		"backend openai\n\tretries 1\n\tserver b :1\n", "retries 1",
+		"option redispatch 1", NULL, false },
+	{ "retries", "two servers, tried not at all", "backend openai\n",
+		"backend openai\n\tretries 0\n\toption redispatch 1\n\tserver b :1\n",
+		"retries 0", "retries 1", NULL, false },
+	{ "retries", "the second at the last retry", "backend openai\n",
+		"backend openai\n\toption redispatch\n\tserver b :1\n", "backend openai",
+		"option redispatch 1", NULL, false },
+	{ "retries", "the option taken back", "backend openai\n",
+		"backend openai\n\tretries 1\n\toption redispatch 1\n\tno option "
+		"redispatch\n\tserver-template b 2 x:1\n",
+		"retries 1", "option redispatch 1", NULL, false },
+	{ "credential-lines", "one is not kept", KEPT " req",
+		"    http-request set-var(txn.x) req", "frontend web",
+		"set-var(txn.tollgate.set_api_key)", NULL, false },
+	{ "credential-lines", "one is not set", SETS, "    http-request set-header x-other %",
+		"frontend web", "set-header x-goog-api-key", NULL, false },
+	{ "credential-twice", "a key of the backend's own", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header x-api-key abc\n", "x-api-key abc",
+		NULL, NULL, false },
+	{ "credential-twice", "a certificate of its own", "\nbackend site\n",
+		"\nbackend site\n\tserver b :1 ssl crt /k.pem verify none\n", "crt /k.pem",
+		NULL, NULL, false },
+};
+
+/* Changes that are no finding of this rule. */
+static const struct {
+	const char *rule, *name, *from, *to;
+} target_silent[] = {
+	{ "attempt-lines", "as it is shipped", "", "" },
+	{ "retried-answers", "what was not sent", "backend openai\n",
+		"backend openai\n\tretry-on conn-failure\n" },
+	{ "retried-answers", "nothing", "\tmode http\n", "\tmode http\n\tretry-on none\n" },
+	{ "retried-answers", "of a site", "backend admin\n",
+		"backend admin\n\tretry-on all-retryable-errors\n" },
+	{ "retries", "one server, asked once", "\tmode http\n", "\tmode http\n\tretries 0\n" },
+	{ "retries", "each retry at another", "\tmode http\n",
+		"\tmode http\n\tretries 1\n\toption redispatch\n\tdefault-server check\n" },
+	{ "credential-lines", "as it is shipped", "", "" },
+	{ "credential-twice", "what the relay hands on, set in the backend too",
+		"\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header authorization "
+		"%[var(txn.tollgate.set_authorization)]\n" },
+	{ "credential-unguarded", "the same", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header authorization "
+		"%[var(txn.tollgate.set_authorization)]\n" },
+	{ "credential-in-front", "as it is shipped", "", "" },
+	{ "stanza-lines", "without what came later", SAID, "" },
+	{ "stanza-order", "without what came later", KEPT, "    #" },
+	{ "answer-lines", "without what came later", WHY, "    #" },
+};
+
+#endif
