@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "net/server.h"
 #include "net/watch.h"
+#include "targets/state.h"
 
 enum { ERRORS_BYTES = 64 << 10, WAIT_S = 60 };
 
@@ -132,6 +133,7 @@ publish(struct reloading *r, struct snapshot *snap, const char *by)
 	log_event(LOG_INFO, "reload.done", LS("policy", snap->policy->label),
 		LS("was", old->policy->label), LS("by", by));
 	snapshot_unref(&old);
+	target_reloaded(gate_targets(s->shared));
 	observing_again(&s->observing);
 	metric_inc(&s->metrics, M_RELOADS);
 }

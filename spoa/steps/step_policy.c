@@ -349,12 +349,12 @@ step_policy(struct request *r)
 	bool denied = v->effect == RULE_DENY && (f.whole || !v->waits);
 	if (denied)
 		return deny_by_rule(r);
-	if (f.whole && v->none_in)
-		return request_none_in(r);
 	if (r->found.observed)
 		return only_said(r, f.whole);
 	if (f.whole && limits_too_long(r) == STEP_DECIDED)
 		return STEP_DECIDED;
+	if (f.whole && v->none_in)
+		return request_none_in(r);
 	if (!f.whole) {
 		r->out.decision.kind = D_DEFER;
 		r->out.decision.rule = "";

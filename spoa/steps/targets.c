@@ -68,7 +68,7 @@ request_rank(struct request *r)
 		*x = (struct rank_target){ .target = to,
 			.state = state(r, to),
 			.out = before && before[i].out == TARGET_TRIED ? TARGET_TRIED
-								       : TARGET_IN,
+								       : limits_fit(r, to),
 			.price_nanousd = UINT64_MAX };
 		at[i] = (struct policy_target_facts){ 0 };
 		if (priced && limits_price(r, to, &x->price_nanousd))

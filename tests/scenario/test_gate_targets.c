@@ -1,0 +1,288 @@
+/* Which of a route's targets a request goes to, through the gate: what the table of targets,
+ * the price list and a conversation say of it, before rules and after. */
+#include "scenario/gate_stage.h"
+
+#include "targets/state.h"
+
+#define PROVIDERS                                                                              \
+	"providers:\n"                                                                         \
+	"  a: {backend: openai, dialect: openai}\n"                                            \
+	"  b: {backend: azure, dialect: openai}\n"                                             \
+	"  c: {backend: vllm, dialect: openai, external: false}\n"
+#define ROUTE(more)                                                                            \
+	PROVIDERS "routes:\n  - {name: chat, match: {methods: [POST], path: "                  \
+		  "/v1/chat/completions}, " more "}\n"
+#define THREE  "targets: [a, {provider: b, model: m-b}, c]"
+#define PERMIT "default: permit\nrules: []\n"
+#define BODY                                                                                   \
+	"{\"model\":\"gpt\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\",\"content\":"   \
+	"\"hello\"}]}"
+
+/* One request; where it goes, or what it is refused with. */
+static const char *
+goes(struct stage *s, struct call *c, const char *person, const char *body)
+{
+	call_do(s, &(struct note){ .person = person, .body = body }, c);
+	return !strcmp(call_var(c, "decision"), "deny") ? call_var(c, "status")
+							: call_var(c, "backend");
+}
+
+static void
+end(struct stage *s)
+{
+	stage_pass(s, 31000000); /* nobody takes up the tickets */
+	stage_settle(s);
+	stage_down(s);
+}
+
+static void
+fails(struct stage *s, const char *provider, const char *model, int times)
+{
+	struct target t = { .name = provider,
+		.model = model,
+		.breaker = { .on = true, .failures = 5, .open_us = 5000000 } };
+	struct target_attempt a;
+
+	while (times--) {
+		target_begin(&a, target_state_of(s->shared->targets, &t), &t, true, fake_mono);
+		target_over(&a,
+			&(struct target_end){ .cause = CAUSE_NEVER_SENT, .counts = true },
+			fake_mono);
+	}
+}
+
+static void
+a_target_that_is_out_is_passed_over_and_the_record_says_why(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, ROUTE(THREE) PERMIT);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "openai");
+	assert_string_equal(stage_field(0, "candidates"),
+		"[{\"target\":\"a\",\"fate\":\"chosen\"},{\"target\":\"b\",\"model\":\"m-b\","
+		"\"fate\":\"left\"},{\"target\":\"c\",\"fate\":\"left\"}]");
+	fails(&s, "a", NULL, 5);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "azure");
+	assert_string_equal(stage_field(1, "candidates"),
+		"[{\"target\":\"a\",\"fate\":\"out\",\"out\":\"ejected\",\"place\":2},{"
+		"\"target\":"
+		"\"b\",\"model\":\"m-b\",\"fate\":\"chosen\",\"place\":0},{\"target\":\"c\","
+		"\"fate\":\"left\",\"place\":1}]");
+	/* its time is over: the next request is its probe */
+	fake_pass_us(6100000);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "openai");
+	end(&s);
+}
+
+static void
+all_out_is_a_503_with_the_soonest_retry_after(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, ROUTE(THREE) PERMIT);
+	fails(&s, "a", NULL, 5);
+	fails(&s, "b", "m-b", 5);
+	target_eject(s.shared->targets, SPAN_LIT("c"));
+	assert_string_equal(goes(&s, &c, "alice", BODY), "503");
+	assert_non_null(strstr(call_var(&c, "error"), "provider_unavailable"));
+	assert_in_range(atoi(call_var(&c, "retry_after")), 4, 6);
+	fake_pass_us(3000000);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "503");
+	assert_in_range(atoi(call_var(&c, "retry_after")), 1, 3);
+	end(&s);
+}
+
+/* Down is no reason to go where a rule forbids it: 403 where none is left, 503 where it is
+ * away. */
+static void
+a_rule_stands_over_a_target_that_is_down(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s,
+		ROUTE(THREE) "default: permit\nrules: [{name: house, when: 'target.external', "
+			     "deny: true}]\n");
+	assert_string_equal(goes(&s, &c, "alice", BODY), "vllm");
+	fails(&s, "c", NULL, 5);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "503");
+	end(&s);
+}
+
+static void
+one_target_without_breaker_is_never_out_but_by_hand(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, ROUTE("targets: [a]") PERMIT);
+	fails(&s, "a", NULL, 20);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "openai");
+	assert_string_equal(call_var(&c, "via"), "direct");
+	assert_string_equal(stage_field(0, "candidates"), "");
+	target_eject(s.shared->targets, SPAN_LIT("a"));
+	assert_string_equal(goes(&s, &c, "alice", BODY), "503");
+	target_admit(s.shared->targets, SPAN_LIT("a"));
+	assert_string_equal(goes(&s, &c, "alice", BODY), "openai");
+	end(&s);
+}
+
+static void
+a_later_group_is_asked_when_the_first_is_out(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s,
+		ROUTE("targets: [{provider: a, priority: 2}, {provider: b, model: m-b}, c]")
+			PERMIT);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "azure");
+	fails(&s, "b", "m-b", 5);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "vllm");
+	fails(&s, "c", NULL, 5);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "openai");
+	end(&s);
+}
+
+/* A route to models of which the first is dear and the last costs nothing. */
+static void
+stage_of_prices(struct stage *s, const char *more)
+{
+	char policy[2000], cwd[500];
+
+	assert_non_null(getcwd(cwd, sizeof(cwd)));
+	snprintf(policy, sizeof(policy),
+		"prices: %s/tests/e2e/costs.prices.yaml\n"
+		"providers:\n"
+		"  a: {backend: openai, dialect: openai, prices: openai}\n"
+		"  b: {backend: azure, dialect: openai, prices: openai}\n"
+		"  c: {backend: vllm, dialect: openai, prices: openai}\n"
+		"routes:\n"
+		"  - {name: chat, match: {path: /v1/chat/completions}, targets: [{provider: a, "
+		"model: dear}, {provider: b, model: gpt-4o}, {provider: c, model: "
+		"whisper-1}]%s",
+		cwd, more);
+	stage_up(s, policy);
+}
+
+static void
+by_price_the_cheapest_for_this_prompt(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_of_prices(&s, ", choose: {by: price}}\n" PERMIT);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "vllm");
+	fails(&s, "c", "whisper-1", 5);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "azure");
+	end(&s);
+}
+
+#define SAYS(text)                                                                             \
+	"{\"model\":\"gpt\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\",\"content\":"   \
+	"\"" text "\"}"
+#define MORE                                                                                   \
+	",{\"role\":\"assistant\",\"content\":\"yes\"},{\"role\":\"user\",\"content\":\"go "   \
+	"on\"}"
+
+static void
+a_conversation_stays_with_its_target_as_it_grows(void **state)
+{
+	char first[32], text[256], longer[512];
+	unsigned at[2] = { 0, 0 };
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s,
+		ROUTE("targets: [a, b], choose: {by: weight, sticky: conversation}") PERMIT);
+	for (int i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), SAYS("talk %d") "]}", i);
+		snprintf(longer, sizeof(longer), SAYS("talk %d") MORE "]}", i);
+		snprintf(first, sizeof(first), "%s", goes(&s, &c, "alice", text));
+		at[!strcmp(first, "azure")]++;
+		assert_string_equal(goes(&s, &c, "alice", longer), first);
+		assert_string_equal(goes(&s, &c, "alice", text), first);
+		while (disk_queued)
+			stage_disk(&s, 0);
+	}
+	assert_true(at[0] > 5 && at[1] > 5);
+	end(&s);
+}
+
+static void
+whoever_asks_stays_with_a_target(void **state)
+{
+	char first[32], text[256];
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s,
+		ROUTE("targets: [a, b, c], choose: {by: latency, sticky: identity}") PERMIT);
+	for (size_t k = 0; k < STAGE_KEY_MAX; k++)
+		for (int i = 0; i < 10; i++) {
+			snprintf(text, sizeof(text), SAYS("talk %d") "]}", i);
+			const char *to = goes(&s, &c, stage_people[k], text);
+			if (i == 0)
+				snprintf(first, sizeof(first), "%s", to);
+			assert_string_equal(to, first);
+		}
+	end(&s);
+}
+
+static void
+conditions_read_what_is_known_of_a_target_and_the_record_holds_it(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct target_attempt a;
+
+	(void)state;
+	stage_of_prices(&s,
+		"}\ndefault: permit\nrules:\n"
+		"  - {name: dear, when: 'target.price > 0.004', deny: true}\n"
+		"  - {name: slow, when: 'target.latency > 1.5', deny: true}\n"
+		"  - {name: flaky, when: 'target.errors >= 0.5', deny: true}\n"
+		"  - {name: other, when: 'target.model == \"gpt-4\"', deny: true}\n");
+	assert_string_equal(goes(&s, &c, "alice", BODY), "azure");
+	struct target b = { .name = "b", .model = "gpt-4o" };
+	target_begin(&a, target_state_of(s.shared->targets, &b), &b, true, fake_mono);
+	target_first_content(&a, TARGET_SMALL, 2500000, fake_mono);
+	target_over(&a, &(struct target_end){ .cause = CAUSE_DONE, .counts = true }, fake_mono);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "vllm");
+	assert_non_null(strstr(stage_field(1, "candidates"),
+		"{\"target\":\"b\",\"model\":\"gpt-4o\",\"fate\":\"denied\",\"rule\":\"slow\","
+		"\"price\":0.001"));
+	assert_non_null(strstr(stage_field(1, "candidates"), "\"latency\":2.5"));
+	fails(&s, "c", "whisper-1", 1);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "403");
+	assert_non_null(strstr(stage_field(2, "candidates"), "\"errors\":1.0"));
+	end(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_target_that_is_out_is_passed_over_and_the_record_says_why),
+		cmocka_unit_test(all_out_is_a_503_with_the_soonest_retry_after),
+		cmocka_unit_test(a_rule_stands_over_a_target_that_is_down),
+		cmocka_unit_test(one_target_without_breaker_is_never_out_but_by_hand),
+		cmocka_unit_test(a_later_group_is_asked_when_the_first_is_out),
+		cmocka_unit_test(by_price_the_cheapest_for_this_prompt),
+		cmocka_unit_test(a_conversation_stays_with_its_target_as_it_grows),
+		cmocka_unit_test(whoever_asks_stays_with_a_target),
+		cmocka_unit_test(
+			conditions_read_what_is_known_of_a_target_and_the_record_holds_it),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
