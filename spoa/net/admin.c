@@ -100,6 +100,9 @@ static const struct page pages[] = {
 	{ "/limits",      "application/json",                     false, false, admin_limits, NULL },
 	{ "/limits/set",  "application/json",                     false, true,  NULL, admin_limit_set  },
 	{ "/limits/clear", "application/json",                    false, true,  NULL, admin_limit_clear },
+	{ "/targets",     "application/json",                     false, false, admin_targets, NULL },
+	{ "/targets/eject", "application/json",                   false, true,  NULL, admin_target_eject },
+	{ "/targets/admit", "application/json",                   false, true,  NULL, admin_target_admit },
 };
 /* clang-format on */
 
@@ -236,7 +239,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		return ok;
 	}
 	return plain(c, MHD_HTTP_NOT_FOUND,
-		"no such page: /metrics /healthz /readyz /status /recent /reload /keys /limits /quota\n");
+		"no such page: /metrics /healthz /readyz /status /recent /reload /keys /limits /quota /targets\n");
 }
 
 static int

@@ -30,6 +30,11 @@ unsigned admin_keys(struct server *s, struct buf *out);
 unsigned admin_limits(struct server *s, struct buf *out);
 /* Each takes by, reason. set: limit, for (an object), to, until or ttl. clear: id, or limit and
  * for. */
+/* {"targets": […]}: of the policy in force, as target_table_json(). */
+unsigned admin_targets(struct server *s, struct buf *out);
+/* Each takes target (PROVIDER: all of its models, or PROVIDER/MODEL), by, reason. Until the
+ * process ends. */
+admin_call_fn admin_target_eject, admin_target_admit;
 /* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes
  * nothing. */
 admin_call_fn admin_quota;

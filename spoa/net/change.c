@@ -195,7 +195,7 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 	char room[4096];
 
 	buf_printf(out, "\"type\":\"change\",\"what\":\"%s\",\"change\":\"%s\"",
-		live_kinds[c->kind], c->verb);
+		c->what, c->verb);
 	put_text(out, "id", json_string_value(json_object_get(after, "id")));
 	put_text(out, "by", json_string_value(json_object_get(c->in, "by")));
 	put_text(out, "reason", json_string_value(json_object_get(c->in, "reason")));
@@ -254,6 +254,13 @@ ends(const json_t *after)
 	return json_object_get(after, "revoked") || json_object_get(after, "ended");
 }
 
+static void
+say_changed(const struct change *c, const json_t *after)
+{
+	log_event(LOG_INFO, "live.changed", LS("what", c->what), LS("change", c->verb),
+		LS("id", json_string_value(json_object_get(after, "id"))));
+}
+
 bool
 change_put(struct change *c, json_t *before, json_t *after)
 {
@@ -284,9 +291,7 @@ change_put(struct change *c, json_t *before, json_t *after)
 			"%s", buf_view(&why).p);
 	}
 	if (done)
-		log_event(LOG_INFO, "live.changed", LS("what", live_kinds[c->kind]),
-			LS("change", c->verb),
-			LS("id", json_string_value(json_object_get(after, "id"))));
+		say_changed(c, after);
 out:
 	buf_free(&why);
 	return done;
@@ -302,6 +307,23 @@ begin(struct change *c)
 			"--secret FILE, and restart");
 	c->answer = json_object();
 	return true;
+}
+
+static unsigned
+answer(struct change *c)
+{
+	char *text = c->status == MHD_HTTP_OK ? json_dumps(c->answer, JSON_COMPACT) : NULL;
+
+	if (c->status == MHD_HTTP_OK) {
+		buf_clear(c->out);
+		buf_printf(c->out, "%s\n", text ? text : "{}");
+	}
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+	json_decref(c->answer);
+	c->answer = NULL;
+	return c->status;
 }
 
 /* Waits for Redis, answers, and returns the status. */
@@ -321,16 +343,8 @@ end(struct change *c)
 			json_string(!c->s->live_sync ? "none"
 				    : told	     ? "written"
 						     : "away"));
-		char *text = json_dumps(c->answer, JSON_COMPACT);
-		buf_clear(c->out);
-		buf_printf(c->out, "%s\n", text ? text : "{}");
-		if (text)
-			explicit_bzero(text, strlen(text));
-		free(text);
 	}
-	json_decref(c->answer);
-	c->answer = NULL;
-	return c->status;
+	return answer(c);
 }
 
 unsigned
@@ -342,6 +356,7 @@ change_run(enum live_kind kind, const char *verb, change_make_fn *make, struct s
 		.in = in,
 		.out = out,
 		.kind = kind,
+		.what = live_kinds[kind],
 		.verb = verb,
 		.status = MHD_HTTP_OK };
 	json_t *before = NULL, *after = NULL;
@@ -354,6 +369,35 @@ change_run(enum live_kind kind, const char *verb, change_make_fn *make, struct s
 	json_decref(before);
 	json_decref(after);
 	return end(&c);
+}
+
+unsigned
+change_note(const char *what, const char *verb, change_make_fn *make,
+	void (*done)(struct server *s, const json_t *after), struct server *s,
+	const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	struct change c = { .s = s,
+		.peer = peer,
+		.in = in,
+		.out = out,
+		.what = what,
+		.verb = verb,
+		.status = MHD_HTTP_OK,
+		.answer = json_object() };
+	json_t *before = NULL, *after = NULL;
+	int err = make(&c, &before, &after) ? record(&c, before, after, NULL, false) : 0;
+
+	if (err)
+		change_refuse(&c, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"nothing was changed: it cannot be recorded (%s)", err_str(err));
+	if (c.status == MHD_HTTP_OK && after) {
+		done(s, after);
+		json_object_set(c.answer, "id", json_object_get(after, "id"));
+		say_changed(&c, after);
+	}
+	json_decref(before);
+	json_decref(after);
+	return answer(&c);
 }
 
 unsigned

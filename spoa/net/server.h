@@ -50,5 +50,7 @@ bool server_ready(struct server *s, struct buf *out);
 void server_status(struct server *s, struct buf *out);	/* JSON */
 void server_recent(struct server *s, struct buf *out);	/* JSON */
 void server_metrics(struct server *s, struct buf *out); /* Prometheus text */
+/* How the targets of the policy in force do; either may be NULL. Any thread. */
+void server_targets(struct server *s, struct buf *json, struct buf *metrics);
 
 #endif

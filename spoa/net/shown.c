@@ -211,6 +211,8 @@ work_says(struct server *s, struct buf *out)
 	}
 	buf_printf(out, ",\"requests_in_flight\":%" PRIu64 ",\"providers\":", alive);
 	provider_tally_json(out, t, s->nworkers);
+	buf_str(out, ",\"targets\":");
+	server_targets(s, out, NULL);
 }
 
 void
@@ -302,6 +304,7 @@ server_metrics(struct server *s, struct buf *out)
 		tally_write(s->series, out, tallies, s->nworkers), memory_order_relaxed);
 	metrics_write(out, blocks, 1 + s->nworkers);
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
+	server_targets(s, NULL, out);
 	struct snapshot *snap = server_snapshot(s);
 	metrics_head(out, "info", "gauge", "build and policy in force");
 	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",

@@ -415,6 +415,7 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 		throttled(s, e->asked_us, now_us);
 	else if (t == KEY && a->breaks)
 		out_by_key(s, e->status, now_us);
+	atomic_fetch_add_explicit(&s->ended[e->cause], 1, memory_order_relaxed);
 	probe_given_back(s, a);
 	atomic_fetch_sub(&s->under_way, 1);
 	atomic_fetch_sub(&s->provider->all_under_way, 1);

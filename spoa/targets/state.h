@@ -146,9 +146,12 @@ void target_reloaded(struct target_table *t);
 
 /* ---- all of them ---- */
 
+/* A route of the policy names it: it is shown, asked or not. */
+void target_named(struct target_state *s);
 /* The i-th entry, in the order of their making; NULL: there are no more. */
 const struct target_state *target_at(const struct target_table *t, size_t i);
-/* A JSON list, an object each. */
+/* shown.c: a JSON list, an object each; and metrics by target and cause. */
 void target_table_json(struct buf *out, const struct target_table *t, uint64_t now_us);
+void target_table_metrics(struct buf *out, const struct target_table *t, uint64_t now_us);
 
 #endif

@@ -206,48 +206,8 @@ target_reloaded(struct target_table *t)
 
 /* ---- all of them ---- */
 
-static void
-put(struct buf *out, const struct target_state *s, uint64_t now_us)
-{
-	static const char *const sizes[TARGET_SIZES] = { "4k", "32k", "more" };
-	uint64_t back;
-	enum target_condition c = target_condition(s, true, now_us, &back, NULL);
-	unsigned why = atomic_load_explicit(&s->why, memory_order_relaxed);
-
-	buf_str(out, "{\"target\":");
-	buf_json_str(out, span_str(s->name));
-	buf_printf(out, ",\"state\":\"%s\",\"under_way\":%" PRId64 ",\"errors\":%.3f",
-		target_conditions[c], target_under_way(s), target_errors(s, now_us));
-	if (back && back != UINT64_MAX)
-		buf_printf(out, ",\"back_in_s\":%.1f", (double)(back - now_us) / 1e6);
-	if (why) {
-		buf_printf(out, ",\"last_failure\":\"%s\"", attempt_causes[why & 0xff]);
-		if (why >> 8)
-			buf_printf(out, ",\"last_status\":%u", why >> 8);
-	}
-	buf_str(out, ",\"first_content_ms\":{");
-	for (int i = 0, any = 0; i < TARGET_SIZES; i++)
-		if (atomic_load_explicit(&s->latency[i], memory_order_relaxed))
-			buf_printf(out, "%s\"%s\":%" PRIu64, any++ ? "," : "", sizes[i],
-				target_latency_us(s, i, now_us) / 1000);
-	buf_str(out, "}}");
-}
-
 void
-target_table_json(struct buf *out, const struct target_table *t, uint64_t now_us)
+target_named(struct target_state *s)
 {
-	const struct target_state *s;
-
-	buf_putc(out, '[');
-	for (size_t i = 0, any = 0; (s = target_at(t, i)); i++) {
-		if (s->provider == s && !atomic_load(&s->by_hand) &&
-			!atomic_load(&s->tries.second[0]) && !target_errors(s, now_us) &&
-			!atomic_load(&s->why) && !target_under_way(s) &&
-			!atomic_load(&s->latency[0]))
-			continue; /* only there for its models */
-		if (any++)
-			buf_putc(out, ',');
-		put(out, s, now_us);
-	}
-	buf_putc(out, ']');
+	atomic_store_explicit(&s->named, true, memory_order_relaxed);
 }

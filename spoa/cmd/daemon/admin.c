@@ -231,6 +231,27 @@ admin_cell(struct buf *b, const json_t *o, const char *name, int width, const ch
 	buf_free(&cell);
 }
 
+bool
+admin_target(struct buf *b, const json_t *t)
+{
+	const char *state = json_str_in(t, "state"), *why = json_str_in(t, "last_failure");
+	const json_t *back = json_object_get(t, "back_in_s");
+	long long status = json_int_in(t, "last_status");
+
+	if (!state || str_same(state, "closed"))
+		return false;
+	buf_printf(b, "%.24s, %lld under way, %.0f%% of the last ten seconds failed", state,
+		json_int_in(t, "under_way"),
+		100 * json_number_value(json_object_get(t, "errors")));
+	if (back)
+		buf_printf(b, "; tried again in %.1f s", json_number_value(back));
+	if (why)
+		buf_printf(b, "; last failure %.24s", why);
+	if (why && status)
+		buf_printf(b, " (%lld)", status);
+	return true;
+}
+
 void
 admin_provider(struct buf *b, const json_t *p)
 {

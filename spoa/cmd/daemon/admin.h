@@ -40,6 +40,9 @@ int admin_print_rows(const char *what, const json_t *list, bool as_json, const c
  * NULL. */
 const char *admin_socket(const char *what, const char *named, struct arena *a);
 
+/* What keeps requests from a target, of a /status or /recent: "open, tried in 3.2 s; …". False:
+ * nothing does. */
+bool admin_target(struct buf *b, const json_t *target);
 /* What a provider did, of a /status or /recent: "3 under way, 120 answers, 34 errors, …". */
 void admin_provider(struct buf *b, const json_t *provider);
 

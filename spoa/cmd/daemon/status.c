@@ -57,6 +57,16 @@ show_status(json_t *s, struct span ready, bool ok)
 		admin_provider(&text, one);
 		buf_putc(&text, '\n');
 	}
+	json_array_foreach(json_object_get(s, "targets"), i, one)
+	{
+		const char *name = json_str_in(one, "target");
+		size_t before = text.n;
+		buf_printf(&text, "target %.160s: ", name ? name : "?");
+		if (admin_target(&text, one))
+			buf_putc(&text, '\n');
+		else
+			text.n = before;
+	}
 	buf_span(&text, ready);
 	print_lines(stdout, buf_view(&text));
 	buf_free(&text);

@@ -21,7 +21,7 @@ enum {
 	ANSWER_S = 5,
 	REFRESH_MS = 1000,
 	HEAD_ROWS = 2,	/* above the decisions */
-	ERROR_ROWS = 3, /* of providers, above them too */
+	ERROR_ROWS = 3, /* of targets and providers, above them too */
 	ERRORS_S = 900, /* so long after the last one */
 	ROWS = 24,
 	COLUMNS = 80 /* where the terminal does not say */
@@ -262,24 +262,30 @@ put_head(struct buf *out, const struct answer *a, double rate, size_t width, str
 static size_t
 put_errors(struct buf *out, const struct answer *a, size_t room, size_t width)
 {
+	static const char *const lists[] = { "targets", "providers" };
 	char since[CLOCK_RFC3339_LEN];
 	struct buf line;
 	size_t i, n = 0;
 	json_t *p;
 
 	clock_rfc3339(clock_wall_ns() - ERRORS_S * INT64_C(1000000000), since);
-	json_array_foreach(json_object_get(a->doc, "providers"), i, p)
-	{
-		if (n == room || strcmp(json_text_in(p, "last_error_at"), since) < 0)
-			continue;
-		buf_init(&line, 0);
-		buf_printf(&line, "%.64s: ", json_text_in(p, "provider"));
-		admin_provider(&line, p);
-		buf_str(out, "\n\033[2K");
-		plain_put(out, buf_view(&line), width);
-		buf_free(&line);
-		n++;
-	}
+	for (size_t k = 0; k < COUNT_OF(lists); k++)
+		json_array_foreach(json_object_get(a->doc, lists[k]), i, p)
+		{
+			bool ill = true;
+			buf_init(&line, 0);
+			buf_printf(&line, "%.160s: ", json_text_in(p, k ? "provider" : "target"));
+			if (k == 0)
+				ill = admin_target(&line, p);
+			else if ((ill = strcmp(json_text_in(p, "last_error_at"), since) >= 0))
+				admin_provider(&line, p);
+			if (ill && n < room) {
+				buf_str(out, "\n\033[2K");
+				plain_put(out, buf_view(&line), width);
+				n++;
+			}
+			buf_free(&line);
+		}
 	return n;
 }
 
