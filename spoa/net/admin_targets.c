@@ -25,12 +25,12 @@ look_at(struct target_table *table, const struct route *routes, size_t n, struct
 				continue;
 			struct target_state *s = target_state_of(table, t);
 			target_named(s);
-			*found |= nearest_is(near, t->name) ||
-				  nearest_is(near, target_name(s));
+			*found |= nearest_is(near, t->name) || nearest_is(near, target_name(s));
 		}
 }
 
-/* Each target of the policy in force has its entry then, asked or not. Whether one has this name.
+/* Each target of the policy in force has its entry then, asked or not. Whether one has this
+ * name.
  */
 static bool
 find(struct server *s, const char *name, struct nearest *near)

@@ -39,8 +39,8 @@ is_target(const struct target_state *s)
 
 	for (int i = 0; i < CAUSES; i++)
 		ended += atomic_load_explicit(&s->ended[i], memory_order_relaxed);
-	return s->provider != s || atomic_load(&s->named) || atomic_load(&s->by_hand) || ended ||
-	       target_under_way(s);
+	return s->provider != s || atomic_load(&s->named) || atomic_load(&s->by_hand) ||
+	       ended || target_under_way(s);
 }
 
 void
@@ -95,7 +95,8 @@ target_table_metrics(struct buf *out, const struct target_table *t, uint64_t now
 
 	series(out, t, "target_up", "1: requests may go there, 0: it is out, open or throttled",
 		may_be_asked, now_us);
-	series(out, t, "target_attempts_under_way", "attempts that are not over", under_way, now_us);
+	series(out, t, "target_attempts_under_way", "attempts that are not over", under_way,
+		now_us);
 	metrics_head(out, "target_attempts_total", "counter", "attempts that ended, by cause");
 	for (size_t i = 0; (s = target_at(t, i)); i++)
 		for (int c = 0; c < CAUSES; c++) {

@@ -766,6 +766,20 @@ it_is_shown_as_json_with_state_and_why(void **state)
 	assert_string_equal(
 		json_string_value(json_object_get(json_array_get(o, 1), "state")), "ejected");
 	json_decref(o);
+	buf_clear(&b);
+	target_table_metrics(&b, table, now);
+	buf_putc(&b, '\0');
+	assert_non_null(strstr(buf_view(&b).p, "tollgate_target_up{target=\"a/m\"} 0\n"));
+	assert_non_null(strstr(buf_view(&b).p,
+		"tollgate_target_attempts_total{target=\"a/m\",cause=\"perhaps_billed\"} 5\n"));
+	assert_null(strstr(buf_view(&b).p, "cause=\"done\""));
+	assert_non_null(strstr(buf_view(&b).p, "tollgate_target_up{target=\"b\\\"x\"} 0\n"));
+	assert_null(strstr(buf_view(&b).p, "{target=\"a\"}"));
+	target_admit(table, SPAN_LIT("a"));
+	buf_clear(&b);
+	target_table_metrics(&b, table, now);
+	buf_putc(&b, '\0');
+	assert_non_null(strstr(buf_view(&b).p, "tollgate_target_up{target=\"a/m\"} 1\n"));
 	buf_free(&b);
 }
 
