@@ -79,6 +79,9 @@ static const struct fault {
 		OPENAIS({ 503, "server_error", "server_is_overloaded", "The server is currently overloaded with other requests. Please retry after a brief wait." }),
 		[MOCK_ANTHROPIC] = { 529, "overloaded_error", NULL, "Overloaded" },
 		[MOCK_GEMINI] = { 503, "UNAVAILABLE", NULL, "The model is overloaded. Please try again later." },
+		[MOCK_BEDROCK] = { 503, "ServiceUnavailableException", NULL, "Too many connections, please wait before trying again." },
+		[MOCK_MISTRAL] = { 429, "service_tier_capacity_exceeded", "3505", "Service tier capacity exceeded for this model." },
+		[MOCK_OLLAMA] = { 503, NULL, NULL, "server busy, please try again.  maximum pending requests exceeded" },
 		[MOCK_TGI] = { 429, "overloaded", NULL, "Model is overloaded" } } },
 };
 /* clang-format on */

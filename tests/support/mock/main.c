@@ -2,7 +2,9 @@
  * answer.c, its errors in error.c, what it remembers in seen.c, what POST /_control sets in
  * control.c.
  *
- *   mockllm --listen PORT|HOST:PORT|unix@PATH [--listen …]
+ *   mockllm --listen PORT|HOST:PORT|unix@PATH [--listen …] [--serial N]
+ *
+ * --serial: the first answer's number, which its ids have (1): two providers give no id twice.
  *
  * Port 0 takes a free one. Each listener is announced on stdout as a line
  * "listening on ADDRESS". Nothing of a request is ever printed.
@@ -122,11 +124,16 @@ main(int argc, char **argv)
 	struct ev_loop *loop = ev_default_loop(0);
 	mock_server_init(loop);
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--listen") != 0 || ++i == argc ||
+		bool serial = !strcmp(argv[i], "--serial");
+		if ((!serial && strcmp(argv[i], "--listen") != 0) || ++i == argc ||
 			listeners == LISTENERS_MAX) {
 			fprintf(stderr, "usage: mockllm --listen PORT|HOST:PORT|unix@PATH "
-					"[--listen …]\n");
+					"[--listen …] [--serial N]\n");
 			return 2;
+		}
+		if (serial) {
+			mock_server_serial(strtoull(argv[i], NULL, 10));
+			continue;
 		}
 		const char *at = strncmp(argv[i], "unix@", 5) == 0 ? argv[i] + 5 : argv[i];
 		int fd = strchr(at, '/') ? listen_unix(at) : listen_tcp(at);

@@ -701,6 +701,12 @@ mock_server_init(struct ev_loop *l)
 }
 
 void
+mock_server_serial(uint64_t first)
+{
+	serial = first - 1;
+}
+
+void
 mock_server_cut(void)
 {
 	while (!LIST_EMPTY(&conns))
