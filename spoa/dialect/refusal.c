@@ -103,6 +103,7 @@ static const struct {
 	{ "ThrottlingException",                 REFUSAL_RATE },
 	{ "TooManyRequestsException",            REFUSAL_RATE },
 	{ "ServiceQuotaExceededException",       REFUSAL_RATE },
+	{ "service_tier_capacity_exceeded",      REFUSAL_RATE }, /* Mistral */
 
 	{ "overloaded_error",                    REFUSAL_OVERLOADED },
 	{ "overloaded",                          REFUSAL_OVERLOADED }, /* TGI */
@@ -195,6 +196,7 @@ static const struct {
 
 	{ "the model is overloaded*",                                REFUSAL_OVERLOADED }, /* Gemini */
 	{ "model is overloaded*",                                    REFUSAL_OVERLOADED }, /* TGI */
+	{ "server busy, please try again*",                          REFUSAL_OVERLOADED }, /* Ollama */
 };
 /* clang-format on */
 

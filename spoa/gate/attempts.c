@@ -193,12 +193,30 @@ settle(struct exchange *x, enum attempt_cause cause)
 	x->tries->settled = true;
 }
 
+static enum attempt_cause cause_of(const struct attempt_end *e, bool *our_key);
+
+/* An answer that is there may still say that it failed. */
+static enum attempt_cause
+cause_of_answer(const struct exchange *x)
+{
+	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
+	struct attempt_end e = { .said = ATTEMPT_ANSWERED, .result = x->result };
+	bool our_key;
+
+	if (!a || !a->provider_error)
+		return CAUSE_DONE;
+	e.type = a->error_type;
+	e.document = a->error;
+	return cause_of(&e, &our_key);
+}
+
 static enum attempt_cause
 cause_of_end(const struct exchange *x)
 {
 	switch (x->result.end) {
 	case END_COMPLETE:
-		return x->result.status < 400 ? CAUSE_DONE : x->tries->v[x->tries->n - 1].cause;
+		return x->result.status < 400 ? cause_of_answer(x)
+					      : x->tries->v[x->tries->n - 1].cause;
 	case END_NEVER_SENT: return CAUSE_NEVER_SENT;
 	case END_CLIENT_ABORT: return CAUSE_ABORTED;
 	case END_PROVIDER_ABORT:

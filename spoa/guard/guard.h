@@ -80,6 +80,7 @@ enum guard_result {
 #define GUARD_TAGS	64
 #define GUARD_HEARD_MAX (64 << 10)
 #define GUARD_ERROR_MAX 4096
+#define GUARD_ERROR_TYPE_MAX 128
 
 /* For the completion record and the metrics. Views live as long as the guard. */
 struct guard_report {
@@ -109,7 +110,9 @@ struct guard_report {
 	double injection;
 	bool provider_error; /* it is an error document */
 	bool content;	     /* text, reasoning or a call was said */
-	struct span error;   /* of a stream: the data of its first error, as far as it is kept */
+	/* of a stream: the data of its first error, as far as it is kept, and what the framing
+	 * calls it */
+	struct span error, error_type;
 	uint64_t events, held_max_bytes;
 	/* of what may be held: all, and each byte times how long it was */
 	uint64_t held_of_bytes, held_byte_us;

@@ -112,8 +112,12 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 		d->ends = (struct answer_ends){ 0 };
 	guard_note(g, d);
 	if (d->error && !g->error.n) {
-		buf_span(&g->error, span_cut(f->data, 0, GUARD_ERROR_MAX));
-		g->report.error = buf_view(&g->error);
+		struct span data = span_cut(f->data, 0, GUARD_ERROR_MAX);
+		buf_span(&g->error, data);
+		buf_span(&g->error, span_cut(f->type, 0, GUARD_ERROR_TYPE_MAX));
+		struct span all = buf_view(&g->error);
+		g->report.error = span_cut(all, 0, data.n);
+		g->report.error_type = span_cut(all, data.n, all.n);
 	}
 	guard_end_note(g, d);
 	if (counts)

@@ -256,6 +256,7 @@ again_event(struct upstream *u)
 	}
 	if (!r->provider_error && !u->answer.body.done)
 		return true; /* nothing yet that a caller waits for */
+	e.type = r->error_type;
 	e.document = r->error;
 	if (!r->provider_error) {
 		e.said = ATTEMPT_CUT;

@@ -72,6 +72,8 @@ static const struct row rows[] = {
 	{ "Gemini's inside a stream", 0, "", "{\"error\":{\"code\":503,\"message\":\"The model is overloaded. Please try again later.\",\"status\":\"UNAVAILABLE\"}}", REFUSAL_OVERLOADED },
 	{ "Bedrock's inside a stream", 0, "throttlingException", "{\"message\":\"Too many requests, please wait before trying again.\"}", REFUSAL_RATE },
 	{ "Bedrock's of its model inside a stream", 0, "modelStreamErrorException", "{\"message\":\"x\"}", REFUSAL_SERVER },
+	{ "Mistral's inside a stream", 0, "", "{\"object\":\"error\",\"message\":\"Service tier capacity exceeded for this model.\",\"type\":\"service_tier_capacity_exceeded\",\"param\":null,\"code\":\"3505\"}", REFUSAL_RATE },
+	{ "Ollama's inside a stream", 0, "", "{\"error\":\"server busy, please try again.  maximum pending requests exceeded\"}", REFUSAL_OVERLOADED },
 	{ "TGI's inside a stream", 0, "", "{\"error\":\"Model is overloaded\",\"error_type\":\"overloaded\"}", REFUSAL_OVERLOADED },
 
 	{ "what the caller sent and the answer quotes is no word", 422, "", "{\"detail\":[{\"loc\":[\"body\",\"x\"],\"msg\":\"field required\",\"type\":\"missing\",\"input\":{\"error\":{\"code\":\"insufficient_quota\"},\"type\":\"insufficient_quota\"}}]}", REFUSAL_CALLER },
