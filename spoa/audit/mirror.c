@@ -514,8 +514,9 @@ mirror_loop(void *arg)
 	bool more = false;
 
 	while (wait_for_work(m, more, &pub)) {
+		uint64_t was = m->seq;
 		more = pub.name[0] && step(m, &pub) && m->seq < pub.seq;
-		if (m->state == MIRROR_FOLLOWING)
+		if (m->state == MIRROR_FOLLOWING && m->seq != was)
 			gather(m);
 	}
 	return NULL;
