@@ -17,7 +17,7 @@
 #include "base/pool.h"
 #include "redis/redis_sync.h"
 
-#define POLL_US	   200000u
+#define POLL_US	   300000u
 #define FULL_US	   10000000u
 #define AGAIN_US   1000000u /* where Redis is away */
 #define COMMAND_US 500000u

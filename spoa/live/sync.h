@@ -1,6 +1,6 @@
 /* Brings entries to the other daemons by Redis, and theirs here: a thread of its own. All of
  * them are fields of one hash, tollgate:{live}:entries; each change counts
- * tollgate:{live}:version up, which every daemon reads five times a second, and the hash where
+ * tollgate:{live}:version up, which every daemon reads three times a second, and the hash where
  * it is another, or after ten seconds. What Redis lost, or an old copy of it brought back, is
  * written anew by whoever knows better. */
 #ifndef LIVE_SYNC_H
