@@ -15,6 +15,10 @@
 
 /* A turn of the loop that kept others waiting. */
 #define TURN_LONG_US 50000
+/* What is told to other threads is so old at most, of an idle worker no older than its last
+ * turn. */
+#define PULSE_S	     0.1
+#define PULSE_IDLE_S 1.0
 
 /* ---- the agent's calls go to the gate ---- */
 
@@ -242,13 +246,18 @@ worked(struct worker *w)
 
 /* Every NOTIFY that arrived gets its verdict and its relay pass. */
 static void
-on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
+pulse(struct worker *w)
 {
-	struct worker *w = TAGGED(worker, t->data);
+	bool moved = worked(w);
+	double every_s = moved || w->draining ? PULSE_S : PULSE_IDLE_S;
 
 	/* What functions that returned had on the stack, keys and pieces of prompts. */
-	if (worked(w))
+	if (moved)
 		sodium_stackzero(MEM_STACK_BYTES);
+	if (w->pulse.repeat != every_s || every_s == PULSE_IDLE_S) {
+		w->pulse.repeat = every_s;
+		ev_timer_again(w->loop, &w->pulse);
+	}
 	publish(&w->redis_ok, !w->redis || redis_ready(w->redis));
 	publish_redis(w);
 	publish_company(w);
@@ -260,6 +269,12 @@ on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 	publish(&w->quiet, quiet);
 	publish(&w->idle,
 		quiet && w->relay_draining && (!w->relay || relay_active(w->relay) == 0));
+}
+
+static void
+on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
+{
+	pulse(TAGGED(worker, t->data));
 }
 
 /* ---- turns ---- */
@@ -285,6 +300,9 @@ on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *p, int revents UNUSED)
 		atomic_store_explicit(&w->turn_longest_us, took_us, memory_order_relaxed);
 	if (took_us >= TURN_LONG_US)
 		metric_inc(&w->metrics, M_TURNS_LONG);
+	/* An idle one's few turns are pulses each: it is as if there were no other. */
+	if (w->pulse.repeat == PULSE_IDLE_S)
+		pulse(w);
 }
 
 static void
@@ -333,7 +351,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	w->wake.data = w;
 	ev_async_start(w->loop, &w->wake);
 	mailbox_init(&w->mail, wake, w);
-	ev_timer_init(&w->pulse, on_pulse, 0.1, 0.1);
+	ev_timer_init(&w->pulse, on_pulse, PULSE_S, PULSE_S);
 	w->pulse.data = w;
 	ev_timer_start(w->loop, &w->pulse);
 	watch_turns(w);
