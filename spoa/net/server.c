@@ -311,6 +311,7 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 			    s->finder) < 0)
 			goto nomem;
 		quota_together(gate_quota(s->workers[i].gate), s->nworkers, cfg->redis_daemons);
+		quota_beside(gate_quota(s->workers[i].gate), &s->quota_daemon);
 	}
 	server_notify("STATUS=reading the journal: what is used of limits");
 	if (cfg->journal && recall_read(&s->recall, cfg, s->table,

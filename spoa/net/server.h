@@ -8,6 +8,7 @@
 #include "net/reload.h"
 #include "net/strangers.h"
 #include "net/worker.h"
+#include "quota/quota.h"
 
 enum { WORKERS_MAX = 64 };
 
@@ -28,6 +29,7 @@ struct server {
 	struct quota_table *table;
 	struct recall *recall; /* until the workers run */
 	struct redis_finder *finder;
+	struct quota_daemon quota_daemon;
 	struct metrics metrics;	   /* of main, audit and admin */
 	struct series_sum *series; /* the admin's: what of them /metrics tells apart */
 	struct worker *workers;

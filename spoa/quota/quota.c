@@ -43,6 +43,13 @@ quota_together(struct quota *qt, unsigned workers, unsigned daemons)
 }
 
 void
+quota_beside(struct quota *qt, struct quota_daemon *d)
+{
+	if (qt->redis)
+		lives_beside(qt->lives, d);
+}
+
+void
 quota_company(const struct quota *qt, struct quota_company *out)
 {
 	*out = (struct quota_company){ 0 };

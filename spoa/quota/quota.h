@@ -147,6 +147,16 @@ void quota_free(struct quota **q);
  * in a life of its data waits until all of them are there, or 5 s; daemons 0, nobody knows:
  * where nobody goes on in that life, 2 s. At first: for nobody. Before the loop runs. */
 void quota_together(struct quota *qt, unsigned workers, unsigned daemons);
+/* What the workers of a daemon tell each other of their Redis, so that one of them looks at it
+ * while nothing is asked for, and the others rest (lives/README.md). Zeroed at first, outlives
+ * them; they share a redis_finder. Before the loop runs; without it a worker never rests. */
+struct quota_daemon {
+	_Atomic uint64_t watcher;    /* name of the one who looks; 0: nobody yet */
+	_Atomic uint64_t watched_us; /* when Redis last answered it */
+	_Atomic uint64_t members;    /* as one counted last: 16 bits, then 48 of the epoch */
+	_Atomic uint64_t doubts;     /* how often one found its life ended, or silence */
+};
+void quota_beside(struct quota *qt, struct quota_daemon *d);
 /* Who shares its Redis, for those who ask. */
 struct quota_company {
 	bool counting; /* nothing is let go yet: who else is there is waited for */

@@ -8,9 +8,11 @@
  * not over SETTLES     it says that it came, and waits until as many came as took part before
  *   SETTLED     all that any of them let go is counted again: as if nothing had happened
  *
- * Who takes part says so every BEAT_US in "tollgate:members:EPOCH", and is not counted there
- * MEMBER_MS after its last word. Where not all have come after SETTLE_US, the others go on, and
- * for one window of a rolling limit spend only the share of it that those have who came.
+ * Who takes part says so in "tollgate:members:EPOCH", every BEAT_US, or REST_US while nothing
+ * is asked of it and another worker of its daemon watches (quota_beside()), and is not counted
+ * there MEMBER_MS after its last word. Where not all have come after SETTLE_US, the others go
+ * on, and for one window of a rolling limit spend only the share of it that those have who
+ * came.
  *
  * A worker whose first life it is knows nobody: it waits for its daemon's other workers, and
  * for those of as many daemons as tollgate.yaml says (quota_together()). Where it does not say,
@@ -37,21 +39,27 @@ enum life_state life_next(enum life_state now, const struct life_facts *f);
 /* What may be spent of a limit where fewer came than were expected. */
 uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
 /* At each beat: whether more workers take part than are known of by tollgate.yaml, and have for
- * longer than one that was killed is counted. True once; *beats is the caller's, 0 at first. */
-enum { LIVES_UNKNOWN_BEATS = 50 };
-bool lives_unknown(unsigned *beats, int64_t members, int64_t known);
+ * longer than one that was killed is counted. True once; *since_us is the caller's, 0 at first.
+ */
+enum { LIVES_UNKNOWN_US = 5000000 };
+bool lives_unknown(uint64_t *since_us, int64_t members, int64_t known, uint64_t now_us);
 
 struct quota_lives;
 struct quota_lives *lives_new(void);
 void lives_free(struct quota_lives **l);
 /* quota_together(). */
 void lives_together(struct quota_lives *l, unsigned workers, unsigned daemons);
+/* quota_beside(). */
+void lives_beside(struct quota_lives *l, struct quota_daemon *d);
 /* Once a turn of the loop, before anything is reserved: looks for new lives, goes on with
  * them, and tells the others that this worker is there. */
 void lives_turn(struct quota *qt, uint64_t now_us);
 /* It ends: nobody waits for it in the next life. What it let go is counted there once a daemon
  * reads it in the journal (quota_recall.h). */
 void lives_leave(struct quota *qt);
+/* What came back says that the life is over: the next one is asked for, by the daemon's other
+ * workers too. */
+void lives_ended(struct quota *qt, struct redis *node, uint64_t epoch);
 /* Whether the life that the dim's server is in is SETTLED. */
 bool lives_settled(const struct quota *qt, const struct quota_dim *d);
 /* Of all servers that are there. */

@@ -243,7 +243,7 @@ on_life(struct quota *qt, const struct part *t, const int64_t time[2], bool live
 	known_lives(qt->known,
 		&(struct known_life){ t->epoch, life[1], redis_life(node)->clock, life[2] });
 	if (!lives)
-		redis_life_ended(node, t->epoch);
+		lives_ended(qt, node, t->epoch);
 }
 
 /* ---- silence ---- */

@@ -1,6 +1,5 @@
 /* Which server does what: one, the master that Sentinels name, or a cluster's nodes by
- * slot. What redis_finder finds out is looked at every tick; the connections are
- * redis_conn.c's. */
+ * slot. What redis_finder finds out wakes the loop; the connections are redis_conn.c's. */
 #include "redis/redis.h"
 
 #include <stdio.h>
@@ -214,6 +213,13 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 		redis_conn_tick(r->f->node[i], now);
 }
 
+/* Something was found, or told: that is looked at before what this turn writes. */
+static void
+on_news(struct ev_loop *loop UNUSED, ev_async *a, int revents UNUSED)
+{
+	take_map(TAGGED(redis, a->data), clock_mono_us());
+}
+
 static void
 on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 {
@@ -246,7 +252,11 @@ start(struct redis *r)
 	ev_timer_init(&f->often, on_tick, 0., TICK_MS / 1000.);
 	ev_timer_init(&f->soon, on_soon, 0., 0.);
 	ev_prepare_init(&f->flush, on_flush);
-	f->tick.data = f->often.data = f->soon.data = f->flush.data = r;
+	ev_async_init(&f->ear.wake, on_news);
+	f->tick.data = f->often.data = f->soon.data = f->flush.data = f->ear.wake.data = r;
+	f->ear.loop = r->loop;
+	ev_async_start(r->loop, &f->ear.wake);
+	redis_finder_hear(f->finder, &f->ear);
 	ev_timer_start(r->loop, &f->tick);
 	ev_prepare_start(r->loop, &f->flush);
 	take_map(r, clock_mono_us());
@@ -277,6 +287,7 @@ redis_new_at(struct ev_loop *loop, struct redis_finder *finder, uint64_t deadlin
 	f->map = map;
 	f->tls = tls;
 	f->cluster = cluster;
+	f->every_ms = IDLE_MS;
 	TAILQ_INIT(&f->sent);
 	buf_init(&f->command, 1u << 20);
 	r->loop = loop;
@@ -312,6 +323,8 @@ redis_free(struct redis **rp)
 	ev_timer_stop(r->loop, &f->often);
 	ev_timer_stop(r->loop, &f->soon);
 	ev_prepare_stop(r->loop, &f->flush);
+	redis_finder_deaf(f->finder, &f->ear);
+	ev_async_stop(r->loop, &f->ear.wake);
 	/* hiredis ends each command with a callback; whoever asked may be gone. */
 	redis_pipes_end(r);
 	redis_conn_end(r);
@@ -331,6 +344,24 @@ redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg)
 {
 	r->f->before_write = cb;
 	r->f->before_write_arg = arg;
+}
+
+void
+redis_every(struct redis *r, unsigned ms)
+{
+	struct redis_front *f = r->f;
+
+	if (f->every_ms == ms)
+		return;
+	f->every_ms = ms;
+	f->tick.repeat = ms / 1000.;
+	ev_timer_again(r->loop, &f->tick);
+}
+
+void
+redis_wake_all(struct redis *r)
+{
+	redis_finder_wake(r->f->finder);
 }
 
 /* ---- how it is ---- */

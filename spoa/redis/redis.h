@@ -62,6 +62,12 @@ void redis_life_time(struct redis *r, uint64_t sent_us, const int64_t time[2]);
  * One; NULL: none any more. */
 void redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg);
 
+/* A turn of the loop comes at least so often, whatever happens; a second at most, or what is
+ * asked once a second comes later. 100 at first. */
+void redis_every(struct redis *r, unsigned ms);
+/* A turn of the loops of all who share its finder, soon. */
+void redis_wake_all(struct redis *r);
+
 enum { REDIS_LIST_MAX = 24 };
 
 /* One command's reply: an integer, or a list of integers (MGET: strings are read

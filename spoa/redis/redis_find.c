@@ -228,6 +228,7 @@ struct redis_finder {
 	pthread_cond_t changed;
 	struct redis_map map;
 	unsigned users;
+	LIST_HEAD(, redis_ear) ears;
 	bool thread, again;
 	_Atomic uint64_t told; /* how often; any thread reads it */
 	struct told {
@@ -269,6 +270,16 @@ same_map(const struct redis_options *o, const struct redis_map *a, const struct 
 	return o->url.kind != REDIS_CLUSTER || !memcmp(a->owner, b->owner, sizeof(a->owner));
 }
 
+/* With the lock. */
+static void
+wake_ears(struct redis_finder *f)
+{
+	struct redis_ear *e;
+
+	LIST_FOREACH (e, &f->ears, of_finder)
+		ev_async_send(e->loop, &e->wake);
+}
+
 static void
 publish(struct redis_finder *f, const struct redis_map *found)
 {
@@ -276,6 +287,7 @@ publish(struct redis_finder *f, const struct redis_map *found)
 	if (!f->version || !same_map(&f->o, &f->map, found)) {
 		f->map = *found;
 		atomic_fetch_add(&f->version, 1);
+		wake_ears(f);
 	}
 	pthread_mutex_unlock(&f->lock);
 }
@@ -372,6 +384,7 @@ redis_finder_new(const struct redis_options *o)
 	pthread_cond_init(&f->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	f->users = 1;
+	LIST_INIT(&f->ears);
 	if (fixed(o, &f->map.place[0])) {
 		f->map.n = 1;
 		f->version = 1;
@@ -402,6 +415,30 @@ redis_finder_free(struct redis_finder **fp)
 	if (*fp)
 		drop(*fp, false);
 	*fp = NULL;
+}
+
+void
+redis_finder_hear(struct redis_finder *f, struct redis_ear *e)
+{
+	pthread_mutex_lock(&f->lock);
+	LIST_INSERT_HEAD(&f->ears, e, of_finder);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void
+redis_finder_deaf(struct redis_finder *f, struct redis_ear *e)
+{
+	pthread_mutex_lock(&f->lock);
+	LIST_REMOVE(e, of_finder);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void
+redis_finder_wake(struct redis_finder *f)
+{
+	pthread_mutex_lock(&f->lock);
+	wake_ears(f);
+	pthread_mutex_unlock(&f->lock);
 }
 
 const struct redis_options *
@@ -437,6 +474,7 @@ redis_finder_tell(struct redis_finder *f, unsigned slot, const struct redis_plac
 	pthread_mutex_lock(&f->lock);
 	f->tells[f->told % TOLD_MAX] = (struct told){ slot, *place };
 	atomic_fetch_add(&f->told, 1);
+	wake_ears(f);
 	pthread_mutex_unlock(&f->lock);
 	redis_finder_again(f);
 }

@@ -4,6 +4,9 @@
 #ifndef STORE_REDIS_FIND_H
 #define STORE_REDIS_FIND_H
 
+#include <ev.h>
+#include <sys/queue.h>
+
 #include "redis/redis_map.h"
 #include "redis/redis_options.h"
 #include "redis/redis_tls.h"
@@ -22,6 +25,17 @@ void redis_finder_free(struct redis_finder **f);
 const struct redis_options *redis_finder_options(const struct redis_finder *f);
 /* What was found since *version, which is 0 at first: true, and *out is it. Any thread. */
 bool redis_finder_news(struct redis_finder *f, uint64_t *version, struct redis_map *out);
+/* A user's loop, woken where something else was found or told. Its owner is no longer told, nor
+ * looked at, once redis_finder_deaf() returned. */
+struct redis_ear {
+	struct ev_loop *loop;
+	ev_async wake; /* the owner's, started */
+	LIST_ENTRY(redis_ear) of_finder;
+};
+void redis_finder_hear(struct redis_finder *f, struct redis_ear *e);
+void redis_finder_deaf(struct redis_finder *f, struct redis_ear *e);
+/* All of them, whatever there is to know. Any thread. */
+void redis_finder_wake(struct redis_finder *f);
 /* What was found is wrong or no longer there: it is asked again soon. Any thread. */
 void redis_finder_again(struct redis_finder *f);
 /* A node said that this slot is elsewhere: all who share the finder know it at their next turn,

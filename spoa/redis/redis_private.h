@@ -11,12 +11,14 @@
 #include "base/buf.h"
 #include "base/tag.h"
 #include "redis/redis.h"
+#include "redis/redis_find.h"
 #include "redis/redis_map.h"
 #include "redis/redis_tls.h"
 
 /* What one Redis has, or a whole cluster, whose nodes share it. */
 struct redis_front {
 	struct redis_finder *finder;
+	struct redis_ear ear;
 	uint64_t version; /* of what it found last */
 	uint64_t moved;	  /* slots that a node said are elsewhere, sooner than the finder */
 	uint64_t told;	  /* what the finder was told of them */
@@ -26,7 +28,9 @@ struct redis_front {
 	void *before_write_arg;
 	TAILQ_HEAD(, redis_pipe) sent; /* oldest first */
 	struct redis_pipe *failed;     /* to be told at the next turn */
-	ev_timer tick, often, soon; /* often: while something has a deadline */
+	ev_timer tick, often,
+		soon; /* tick: redis_every(); often: while something has a deadline */
+	unsigned every_ms;
 	ev_prepare flush;
 	struct buf command; /* being formatted */
 	bool cluster;

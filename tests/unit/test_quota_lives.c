@@ -320,19 +320,22 @@ who_does_not_come_is_left_a_share(void **state)
 static void
 more_than_are_known_is_said_once(void **state)
 {
-	unsigned beats = 0, said = 0;
+	enum { BEAT = 100000, BEATS = LIVES_UNKNOWN_US / BEAT };
+	uint64_t since = 0, now = 1;
+	unsigned said = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < LIVES_UNKNOWN_BEATS - 1; i++) /* killed, and still counted */
-		assert_false(lives_unknown(&beats, 4, 2));
-	assert_false(lives_unknown(&beats, 2, 2));
+	for (unsigned i = 0; i < BEATS; i++) /* killed, and still counted */
+		assert_false(lives_unknown(&since, 4, 2, now += BEAT));
+	assert_false(lives_unknown(&since, 2, 2, now += BEAT));
 	for (unsigned i = 0; i < 1000; i++) {
-		assert_false(said == 0 && i > LIVES_UNKNOWN_BEATS);
-		said += lives_unknown(&beats, 3, 2);
+		assert_false(said == 0 && i > BEATS);
+		said += lives_unknown(&since, 3, 2, now += BEAT);
 	}
 	assert_int_equal(said, 1);
-	for (unsigned i = beats = 0; i < 1000; i++)
-		assert_false(lives_unknown(&beats, i % 5, i % 2 ? 0 : 4));
+	since = 0;
+	for (unsigned i = 0; i < 1000; i++)
+		assert_false(lives_unknown(&since, i % 5, i % 2 ? 0 : 4, now += BEAT));
 }
 
 /* Who knows of two daemons, and starts where nobody else comes: it waits, then spends half. */

@@ -21,6 +21,14 @@ enum {
 	MEMBER_MS = 3000,
 	KEY_S = 60,
 	BEAT_COMMANDS = 5,
+	/* Turns where nothing is asked for: while something is under way, of the daemon's one
+	   that watches, of the others. */
+	TURN_MS = 100,
+	WATCH_MS = 200,
+	REST_MS = 1000,
+	REST_US = 900000, /* with a timer that is early */
+	/* Whoever watches and has heard nothing for so long watches no more. */
+	WATCH_US = 600000,
 	BEGUN_S = 32 * 86400,
 };
 
@@ -38,7 +46,9 @@ struct quota_lives {
 	bool said;	  /* that these are more */
 	uint64_t id;	  /* this worker's name */
 	uint64_t moves;	  /* of a cluster's slots, that were seen */
-	unsigned crowded; /* beats: lives_unknown() */
+	uint64_t crowded_us;	     /* lives_unknown() */
+	struct quota_daemon *daemon; /* NULL: it tells nobody */
+	uint64_t heard, doubts;	     /* what was seen of the daemon's */
 };
 
 enum life_state
@@ -60,12 +70,17 @@ life_share(uint64_t limit, int64_t came, int64_t expected)
 }
 
 bool
-lives_unknown(unsigned *beats, int64_t members, int64_t known)
+lives_unknown(uint64_t *since_us, int64_t members, int64_t known, uint64_t now_us)
 {
-	if (!known || *beats >= LIVES_UNKNOWN_BEATS)
+	if (!known || *since_us == UINT64_MAX)
 		return false;
-	*beats = members > known ? *beats + 1 : 0;
-	return *beats == LIVES_UNKNOWN_BEATS;
+	if (members <= known)
+		*since_us = 0;
+	else if (!*since_us)
+		*since_us = now_us;
+	else if (now_us - *since_us >= LIVES_UNKNOWN_US)
+		*since_us = UINT64_MAX;
+	return *since_us == UINT64_MAX;
 }
 
 struct quota_lives *
@@ -84,6 +99,12 @@ lives_together(struct quota_lives *l, unsigned workers, unsigned daemons)
 	l->workers = workers;
 	l->guesses = daemons == 0;
 	l->first = (int64_t)workers * (daemons ? daemons : 1);
+}
+
+void
+lives_beside(struct quota_lives *l, struct quota_daemon *d)
+{
+	l->daemon = d;
 }
 
 void
@@ -168,6 +189,103 @@ renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	redis_life_ended(node, l->epoch);
 }
 
+/* ---- the other workers of this daemon ---- */
+
+/* It looks for all of them. */
+static bool
+watches(const struct quota_lives *all)
+{
+	return !all->daemon || all->daemon->watcher == all->id;
+}
+
+/* As before, or in the place of one who has heard nothing. */
+static bool
+goes_on_watching(struct quota_lives *all, uint64_t now_us)
+{
+	if (watches(all))
+		return true;
+	uint64_t was = all->daemon->watcher, watched_us = all->daemon->watched_us;
+	if ((was && now_us < watched_us + WATCH_US) ||
+		!atomic_compare_exchange_strong(&all->daemon->watcher, &was, all->id))
+		return false;
+	all->daemon->watched_us = now_us;
+	return true;
+}
+
+/* All look for themselves. */
+static void
+doubt(struct quota *qt)
+{
+	if (!qt->lives->daemon)
+		return;
+	atomic_fetch_add(&qt->lives->daemon->doubts, 1);
+	redis_wake_all(qt->redis);
+}
+
+void
+lives_ended(struct quota *qt, struct redis *node, uint64_t epoch)
+{
+	struct life *l = lives_find(qt->lives, epoch);
+
+	if (l && !l->ended) {
+		l->ended = true;
+		doubt(qt);
+	}
+	redis_life_ended(node, epoch);
+}
+
+static void
+stop_watching(struct quota *qt)
+{
+	if (qt->lives->daemon && watches(qt->lives)) {
+		qt->lives->daemon->watcher = 0;
+		doubt(qt);
+	}
+}
+
+static uint64_t
+epoch_bits(uint64_t word)
+{
+	return word & UINT64_C(0xffffffffffff);
+}
+
+static void
+tell_members(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
+{
+	if (!all->daemon)
+		return;
+	uint64_t n = all->members < 0xffff ? (uint64_t)all->members : 0xffff;
+	all->heard = all->daemon->members = n << 48 | epoch_bits(epoch);
+	if (watches(all))
+		all->daemon->watched_us = now_us;
+}
+
+static void
+see(struct quota_lives *all, int64_t members, uint64_t now_us)
+{
+	if (members < all->most && now_us - all->most_us < MOST_US)
+		return;
+	all->most = members;
+	all->most_us = now_us;
+}
+
+/* Who rests knows what the others know of a life that it was in itself. */
+static void
+hear(struct quota_lives *all, uint64_t now_us)
+{
+	uint64_t word = all->daemon ? all->daemon->members : 0;
+
+	if (word == all->heard || !all->members)
+		return;
+	all->heard = word;
+	for (size_t i = 0; i < LIVES; i++)
+		if (all->life[i].epoch && epoch_bits(all->life[i].epoch) == epoch_bits(word)) {
+			all->members = (int64_t)(word >> 48);
+			see(all, all->members, now_us);
+			return;
+		}
+}
+
 /* ---- who else is there ---- */
 
 /* Somebody let go something in this life, with all that was let go before counted in it: who
@@ -231,17 +349,6 @@ go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us
 }
 
 static void
-see(struct quota_lives *all, int64_t members)
-{
-	uint64_t now_us = clock_mono_us();
-
-	if (members < all->most && now_us - all->most_us < MOST_US)
-		return;
-	all->most = members;
-	all->most_us = now_us;
-}
-
-static void
 on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
 	const struct asked *a = TAGGED(asked, arg);
@@ -251,7 +358,7 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		replies[4].n != 1)
 		return;
 	l->came = replies[3].i;
-	see(a->quota->lives, l->came);
+	see(a->quota->lives, l->came, clock_mono_us());
 	l->begun = replies[4].list[0] != 0; /* asked after it came: nothing is let go unseen */
 }
 
@@ -279,6 +386,7 @@ lives_leave(struct quota *qt)
 
 	if (!qt->lives)
 		return;
+	stop_watching(qt);
 	for (size_t i = redis_holders(qt->redis, node); i-- > 0;) {
 		const struct redis_life *life = redis_life(node[i]);
 		char key[CELL_KEY_TEXT];
@@ -306,14 +414,14 @@ say_came(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 
 /* Who starts while Redis has nothing waits for too few: each daemon's share is too large. */
 static void
-look_for_unknown(struct quota *qt, struct quota_lives *all)
+look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 {
 	int64_t known = all->lasting > all->first ? all->lasting : all->first;
 
-	if (!lives_unknown(&all->crowded, all->members, known))
+	if (!lives_unknown(&all->crowded_us, all->members, known, now_us))
 		return;
 	all->lasting = all->members;
-	all->crowded = 0;
+	all->crowded_us = 0;
 	if (all->said)
 		return;
 	all->said = true;
@@ -330,16 +438,21 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	struct quota_lives *all = a->quota->lives;
 	struct redis *node[REDIS_HOLDERS_MAX];
 
-	if (err || n < BEAT_COMMANDS || replies[3].err || replies[4].err || replies[4].n != 2)
+	if (err || n < BEAT_COMMANDS || replies[3].err || replies[4].err || replies[4].n != 2) {
+		if (watches(all))
+			doubt(a->quota);
 		return;
+	}
 	if ((uint64_t)replies[4].list[0] == a->epoch) {
+		uint64_t now_us = clock_mono_us();
 		all->members = replies[3].i > 1 ? replies[3].i : 1;
-		see(all, all->members);
-		look_for_unknown(a->quota, all);
+		see(all, all->members, now_us);
+		look_for_unknown(a->quota, all, now_us);
+		tell_members(all, a->epoch, now_us);
 		return;
 	}
 	for (size_t i = redis_holders(a->quota->redis, node); i-- > 0;)
-		redis_life_ended(node[i], a->epoch);
+		lives_ended(a->quota, node[i], a->epoch);
 }
 
 /* Tells that it is there, counts who is, and sees where another life has begun. */
@@ -381,6 +494,15 @@ published(struct quota *qt, struct redis *node, struct life *l)
 	publish_done(qt, node, l);
 }
 
+/* Who rests and is not asked for anything says no more than that it is there. */
+static uint64_t
+beat_every(const struct quota *qt, const struct life *l)
+{
+	return l->state == LIFE_SETTLES		 ? POLL_US
+	       : watches(qt->lives) || qt->first ? BEAT_US
+						 : REST_US;
+}
+
 static void
 go_on(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
@@ -399,8 +521,7 @@ go_on(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	if (l->state == LIFE_PUBLISHES && l->chain == LEDGER_CHAINS && !l->unanswered)
 		published(qt, node, l);
 	go_further(qt, node, l, now_us);
-	if (since < (l->state == LIFE_SETTLES ? POLL_US : BEAT_US) ||
-		l->state == LIFE_PUBLISHES)
+	if (since < beat_every(qt, l) || l->state == LIFE_PUBLISHES)
 		return;
 	l->beat_us = now_us;
 	if (l->state == LIFE_SETTLES)
@@ -431,24 +552,34 @@ void
 lives_turn(struct quota *qt, uint64_t now_us)
 {
 	struct redis *node[REDIS_HOLDERS_MAX];
+	struct quota_lives *all = qt->lives;
 	size_t n = redis_holders(qt->redis, node);
 	uint64_t moves = redis_moves(qt->redis);
 
 	/* What was counted in a slot elsewhere has the name of that node's life. */
-	if (moves != qt->lives->moves)
+	if (moves != all->moves)
 		lives_look_again(qt);
-	qt->lives->moves = moves;
+	all->moves = moves;
+	hear(all, now_us);
+	bool doubts = all->daemon && all->daemon->doubts != all->doubts;
+	if (doubts)
+		all->doubts = all->daemon->doubts;
 	for (size_t i = n; i-- > 0;) {
 		uint64_t epoch = redis_life(node[i])->epoch;
 		if (!epoch)
 			continue;
-		struct life *l = lives_find(qt->lives, epoch);
+		struct life *l = lives_find(all, epoch);
 		if (!l)
 			l = begin_life(qt, epoch, now_us);
 		if (node[i] == qt->redis)
-			enter(qt->lives, l);
+			enter(all, l);
+		if (doubts)
+			l->beat_us = 0;
 		go_on(qt, node[i], l, now_us);
 	}
+	redis_every(qt->redis, qt->late || !lives_all_settled(qt) ? TURN_MS
+			       : goes_on_watching(all, now_us)	  ? WATCH_MS
+								  : REST_MS);
 }
 
 /* ---- where not all came ---- */

@@ -17,6 +17,7 @@ struct life {
 	size_t published;    /* counters */
 	bool spoilt;	     /* one of them failed */
 	bool left;	     /* for another one */
+	bool ended;	     /* as it saw first, and told */
 	uint64_t seen_us;    /* in it for the first time */
 	uint64_t settled_us; /* 0: not yet, or all came */
 	uint64_t beat_us, renewed_us, asked_us;

@@ -1,0 +1,268 @@
+/* The workers of one daemon, each with a loop of its own: one of them watches Redis while
+ * nothing is asked for, the others rest. What it sees they know in time. */
+#include "quota/quota_lives.h"
+#include "support/quota_rig.h"
+
+enum { WORKERS = 3, LIMIT = 1000, N = 100, WATCHES_MS = 200, RESTS_MS = 1000 };
+
+static struct {
+	struct ev_loop *loop[WORKERS];
+	struct line line[WORKERS];
+	struct redis_finder *finder;
+	struct quota_daemon daemon;
+} d;
+
+/* Turns of this one's loop alone. */
+static void
+turns_of(int k, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		ev_run(d.loop[k], EVRUN_NOWAIT);
+		mailbox_drain(&self, NULL);
+		usleep(300);
+	}
+}
+
+#define TURN_UNTIL(condition)                                                                  \
+	do {                                                                                   \
+		uint64_t until_ = clock_mono_us() + RIG_PATIENT_US;                            \
+		while (!(condition) && clock_mono_us() < until_)                               \
+			for (int k_ = 0; k_ < WORKERS; k_++)                                   \
+				turns_of(k_, 1);                                               \
+		assert_true(condition);                                                        \
+	} while (0)
+
+static int
+watchers(void)
+{
+	int n = 0;
+
+	for (int k = 0; k < WORKERS; k++)
+		n += d.line[k].redis->f->every_ms == WATCHES_MS;
+	return n;
+}
+
+static int
+resting(void)
+{
+	int n = 0;
+
+	for (int k = 0; k < WORKERS; k++)
+		n += d.line[k].redis->f->every_ms == RESTS_MS;
+	return n;
+}
+
+static int
+the_watcher(void)
+{
+	for (int k = 0; k < WORKERS; k++)
+		if (d.line[k].redis->f->every_ms == WATCHES_MS)
+			return k;
+	return -1;
+}
+
+/* All that was sent is answered: nothing but a wake-up or a timer is to come. */
+static bool
+quiet(void)
+{
+	bool any = false;
+
+	for (int k = 0; k < WORKERS; k++)
+		any |= ev_is_active(&d.line[k].redis->f->often) ||
+		       ev_async_pending(&d.line[k].redis->f->ear.wake);
+	return !any;
+}
+
+static void
+daemon_up(void)
+{
+	struct redis_options o;
+
+	memset(&d, 0, sizeof(d));
+	assert_int_equal(redis_options_url(&o, server.url), 0);
+	d.finder = redis_finder_new(&o);
+	assert_non_null(d.finder);
+	for (int k = 0; k < WORKERS; k++) {
+		struct line *l = &d.line[k];
+		d.loop[k] = ev_loop_new(EVFLAG_AUTO);
+		l->redis = redis_new_at(d.loop[k], d.finder, RIG_PATIENT_US, &l->m);
+		l->quota = quota_new(l->redis, NULL, &self, &l->m);
+		quota_together(l->quota, WORKERS, 1);
+		quota_beside(l->quota, &d.daemon);
+	}
+	TURN_UNTIL(watchers() == 1 && resting() == WORKERS - 1 &&
+		   d.daemon.members >> 48 == WORKERS && quiet());
+}
+
+static void
+daemon_down(void)
+{
+	for (int k = 0; k < WORKERS; k++) {
+		if (d.line[k].quota)
+			line_down(&d.line[k]);
+		ev_loop_destroy(d.loop[k]);
+	}
+	redis_finder_free(&d.finder);
+}
+
+static enum quota_result
+asked_of(int k)
+{
+	struct ask a;
+	uint64_t until = clock_mono_us() + 2ull * RIG_PATIENT_US;
+
+	ask(d.line[k].quota, &a, 1000, LIMIT, N);
+	while (!a.done && clock_mono_us() < until)
+		for (int i = 0; i < WORKERS; i++)
+			if (d.line[i].quota)
+				turns_of(i, 1);
+	assert_true(a.done);
+	return a.q.result;
+}
+
+/* Its loop would wait no longer. */
+static bool
+is_woken(int k)
+{
+	return ev_async_pending(&d.line[k].redis->f->ear.wake);
+}
+
+static bool
+asks(int k)
+{
+	struct redis *r = d.line[k].redis;
+
+	return !TAILQ_EMPTY(&r->f->sent) || redis_conn_waits(r);
+}
+
+/* Who rests has a turn a second; where the one that watches finds another life, all are woken
+ * and come there, with what they let go, though nobody asks them. */
+static void
+who_rests_is_woken_for_a_new_life(void **state)
+{
+	NEEDS_REDIS;
+	daemon_up();
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(asked_of(i % WORKERS), QUOTA_ADMITTED);
+	TURN_UNTIL(watchers() == 1 && resting() == WORKERS - 1 && quiet());
+	int w = the_watcher();
+	uint64_t doubts = d.daemon.doubts, epoch = redis_life(d.line[w].redis)->epoch;
+	redis_rig_do(&server, "FLUSHALL");
+	uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+	while (d.daemon.doubts == doubts && clock_mono_us() < until)
+		turns_of(w, 1);
+	for (int k = 0; k < WORKERS; k++)
+		if (k != w) {
+			assert_true(is_woken(k));
+			turns_of(k, 1);
+			assert_true(asks(k));
+		}
+	TURN_UNTIL(stored("t") == 7 * N);
+	for (int k = 0; k < WORKERS; k++)
+		assert_int_not_equal(redis_life(d.line[k].redis)->epoch, epoch);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(asked_of(i % WORKERS), i < 3 ? QUOTA_ADMITTED : QUOTA_REFUSED);
+	daemon_down();
+}
+
+/* One that is asked sees the end of a life in what it gets back: it wakes the others too. */
+static void
+whoever_sees_the_end_wakes_the_others(void **state)
+{
+	NEEDS_REDIS;
+	daemon_up();
+	int w = the_watcher(), asked_one = (w + 1) % WORKERS, third = (w + 2) % WORKERS;
+	struct ask a;
+
+	redis_rig_do(&server, "FLUSHALL");
+	ask(d.line[asked_one].quota, &a, 1000, LIMIT, N);
+	uint64_t doubts = d.daemon.doubts, until = clock_mono_us() + RIG_PATIENT_US;
+	while (d.daemon.doubts == doubts && clock_mono_us() < until)
+		turns_of(asked_one, 1);
+	assert_true(is_woken(third));
+	TURN_UNTIL(a.done);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	daemon_down();
+}
+
+/* Another daemon's worker comes, which only the one that watches has seen; it lets go
+ * something, is cut off, and Redis loses all. Who rested waits for it as if it had seen it
+ * itself. */
+static void
+who_rests_knows_whom_the_watcher_counted(void **state)
+{
+	enum { SETTLE_US = 5000000 };
+	struct line other;
+
+	NEEDS_REDIS;
+	daemon_up();
+	int w = the_watcher(), rests = (w + 1) % WORKERS;
+	line_up(&other, RIG_PATIENT_US);
+	assert_true(run_until_up(other.redis, RIG_PATIENT_US));
+	uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+	while (d.daemon.members >> 48 != WORKERS + 1 && clock_mono_us() < until) {
+		run_for(300);
+		turns_of(w, 1);
+	}
+	assert_int_equal(d.daemon.members >> 48, WORKERS + 1);
+	redis_rig_do(&server, "FLUSHALL");
+	uint64_t began = clock_mono_us();
+	assert_int_equal(asked_of(rests), QUOTA_ADMITTED); /* it has long patience */
+	assert_true(clock_mono_us() - began >= SETTLE_US);
+	line_down(&other);
+	daemon_down();
+}
+
+/* It ends, or its loop stands still: another one takes its place. */
+static void
+somebody_watches_always(void **state)
+{
+	NEEDS_REDIS;
+	for (int stands = 0; stands < 2; stands++) {
+		daemon_up();
+		int w = the_watcher(), a = (w + 1) % WORKERS, b = (w + 2) % WORKERS;
+		uint64_t was = d.daemon.watcher, until = clock_mono_us() + RIG_PATIENT_US;
+		if (!stands) {
+			line_down(&d.line[w]);
+			assert_true(is_woken(a));
+		}
+		while ((d.daemon.watcher == was || d.daemon.watcher == 0) &&
+			clock_mono_us() < until) {
+			turns_of(a, 1);
+			turns_of(b, 1);
+		}
+		assert_int_not_equal(d.daemon.watcher, was);
+		assert_int_equal((d.line[a].redis->f->every_ms == WATCHES_MS) +
+					 (d.line[b].redis->f->every_ms == WATCHES_MS),
+			1);
+		daemon_down();
+	}
+}
+
+/* What is found, or told by one of them, needs no turn of theirs. */
+static void
+where_redis_is_wakes_whoever_rests(void **state)
+{
+	struct redis_place place = { .host = "127.0.0.1", .port = 1 };
+
+	NEEDS_REDIS;
+	daemon_up();
+	int rests = (the_watcher() + 1) % WORKERS;
+	redis_finder_tell(d.finder, 0, &place);
+	assert_true(is_woken(rests));
+	daemon_down();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_rests_is_woken_for_a_new_life),
+		cmocka_unit_test(whoever_sees_the_end_wakes_the_others),
+		cmocka_unit_test(who_rests_knows_whom_the_watcher_counted),
+		cmocka_unit_test(somebody_watches_always),
+		cmocka_unit_test(where_redis_is_wakes_whoever_rests),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
