@@ -48,4 +48,12 @@ like "with the nearest one" "$(cat "$D/err")" 'on/m1: the policy in force has no
 is "and leaves no record" "$(changes | grep -c 'on/m1')" 0
 tg target eject
 is "no name: usage" "$?" 2
+
+# ---- a request that went to both ----
+curl -s "$PROVIDER/_control" -d '{"status":503}' >/dev/null
+ask
+is "what the first one refuses the second one answers" "$status $(asked)" "200 1 1"
+settled
+like "audit list shows its attempts" "$("$B/tollgate" audit list -c "$D/tollgate.yaml" --outcome complete | tail -1)" ' two m2 one/m1:throttled,two/m2:done - '
+like "usage has each target" "$("$B/tollgate" usage -c "$D/tollgate.yaml" --by target)" '^two/m2 '
 exit $failed

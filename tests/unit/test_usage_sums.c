@@ -161,6 +161,47 @@ a_record_counts_for_each_tag_and_once_in_all(void **state)
 	usage_table_free(&t);
 }
 
+/* The last attempt is the completion's own; what those before it are charged is their target's. */
+static void
+each_attempt_counts_for_its_target(void **state)
+{
+	static const char line[] = COMPLETION("alice", "m2",
+		"\"attempts\":[{\"target\":\"a/x/m1\",\"cause\":\"throttled\",\"ms\":3},"
+		"{\"target\":\"b\",\"cause\":\"perhaps_billed\",\"tokens\":9,\"cost\":40,"
+		"\"maybe_billed\":true},{\"target\":\"openai/m2\",\"cause\":\"done\","
+		"\"cost\":700}],\"usage\":{\"input_tokens\":10},\"cost_nanousd\":700,"
+		"\"tags\":[\"x\"]");
+	struct usage_table t = { .by = { BY_TARGET, BY_TAG }, .nby = 2 };
+
+	(void)state;
+	assert_int_equal(usage_table_init(&t), 0);
+	usage_add(&t, span_str(line), SPAN_LIT("2026-11-21"));
+	usage_sort(&t);
+	char *csv = printed(&t, FORM_CSV);
+	if (!strstr(csv, "\"openai/m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0\r\n") ||
+		!strstr(csv, "\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40\r\n") ||
+		strstr(csv, "a/x"))
+		fail_msg("%s", csv);
+	free(csv);
+	assert_int_equal(t.total[SUM_COST], 700);
+	assert_int_equal(t.total[SUM_ESTIMATE], 40);
+	usage_table_free(&t);
+	t = (struct usage_table){ .by = { BY_PROVIDER, BY_MODEL }, .nby = 2 };
+	assert_int_equal(usage_table_init(&t), 0);
+	usage_add(&t, span_str(line), SPAN_LIT("2026-11-21"));
+	csv = printed(&t, FORM_CSV);
+	assert_non_null(strstr(csv, "\"b\",\"\",0,"));
+	assert_non_null(strstr(csv, "\"openai\",\"m2\",0,"));
+	free(csv);
+	/* cut anywhere it is not read past */
+	for (size_t n = 0; n < sizeof(line) - 1; n++) {
+		char *p = guard_dup(line, n);
+		usage_add(&t, span_of(p, n), SPAN_LIT(""));
+		guard_free(p, n);
+	}
+	usage_table_free(&t);
+}
+
 static void
 more_groups_than_there_is_room_for_are_one(void **state)
 {
@@ -190,6 +231,7 @@ main(void)
 		cmocka_unit_test(members_are_found_in_one_pass),
 		cmocka_unit_test(each_record_counts_for_its_person),
 		cmocka_unit_test(a_record_counts_for_each_tag_and_once_in_all),
+		cmocka_unit_test(each_attempt_counts_for_its_target),
 		cmocka_unit_test(more_groups_than_there_is_room_for_are_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,7 +49,7 @@ static const struct column of_decisions[] = { { RF_DECIDED_AT, 0, false },
 static const struct column of_completions[] = { { RF_TIME, 0, false },
 	{ RF_OUTCOME, 14, false }, { RF_STATUS, 0, false }, { RF_IDENTITY_PERSON, 0, false },
 	{ RF_ROUTE, 0, false }, { RF_TARGET, 0, false }, { RF_MODEL, 0, false },
-	{ RF_WHY, 0, false }, { RF_ID, 0, false } };
+	{ RF_ATTEMPTS, 0, true }, { RF_WHY, 0, false }, { RF_ID, 0, false } };
 
 static void
 put_texts(struct buf *b, const json_t *list)
@@ -64,6 +64,24 @@ put_texts(struct buf *b, const json_t *list)
 	}
 	if (json_array_size(list) == 0)
 		buf_putc(b, '-');
+}
+
+/* "one/m1:throttled,two/m2:done" */
+static void
+put_attempts(struct buf *b, const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		buf_str(b, i ? "," : "");
+		plain_word(b,
+			json_span(json_object_get(one, record_rows[RF_ATTEMPTS_TARGET].name)));
+		buf_putc(b, ':');
+		plain_word(b,
+			json_span(json_object_get(one, record_rows[RF_ATTEMPTS_CAUSE].name)));
+	}
 }
 
 /* The rule or what else decided, of an observed request what would have. */
@@ -91,6 +109,8 @@ put_column(struct buf *b, const json_t *r, const struct column *c)
 		buf_putc(b, ')');
 	} else if (c->field == RF_RULE) {
 		put_reason(b, r);
+	} else if (c->field == RF_ATTEMPTS) {
+		put_attempts(b, v);
 	} else if (record_rows[c->field].type == RECORD_TEXTS) {
 		put_texts(b, v);
 	} else if (json_is_integer(v)) {
@@ -113,6 +133,9 @@ print_columns(const json_t *r, const struct column *c, size_t n)
 	buf_init(&b, 0);
 	for (size_t i = 0; i < n; i++) {
 		if (c[i].may_lack && !record_get(r, c[i].field))
+			continue;
+		if (c[i].field == RF_ATTEMPTS &&
+			json_array_size(record_get(r, RF_ATTEMPTS)) < 2)
 			continue;
 		buf_str(&b, i ? " " : "");
 		put_column(&b, r, &c[i]);
@@ -408,8 +431,10 @@ words_known(const struct audit_args *a)
 				"--outcome: %.*s: complete, client_abort, provider_abort, "
 				"never_sent, denied, answer_denied, abandoned, orphaned, a "
 				"status "
-				"(429), a class of them (5xx), provider_unavailable, provider_timeout, "
-				"provider_aborted, provider_error, error_in_answer or error is expected",
+				"(429), a class of them (5xx), provider_unavailable, "
+				"provider_timeout, "
+				"provider_aborted, provider_error, error_in_answer or error is "
+				"expected",
 				SPAN_ARG(word));
 		if (!rest.n && word.p + word.n ==
 				       a->want[AUDIT_OUTCOME] + strlen(a->want[AUDIT_OUTCOME]))

@@ -35,7 +35,7 @@ read_by(struct usage_table *t, const char *by)
 		if (d == BY_DIMS)
 			return cmd_fail("usage",
 				"--by: %.*s: one of person, team, model, route, tag, provider, "
-				"day is expected, or several with commas",
+				"target, day is expected, or several with commas",
 				SPAN_ARG(one));
 		for (size_t i = 0; i < t->nby; i++)
 			if (t->by[i] == d)

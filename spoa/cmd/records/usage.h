@@ -6,7 +6,18 @@
 #include "audit/record_fields.h"
 #include "base/buf.h"
 
-enum usage_dim { BY_PERSON, BY_TEAM, BY_MODEL, BY_ROUTE, BY_TAG, BY_PROVIDER, BY_DAY, BY_DIMS };
+/* BY_TARGET: PROVIDER/MODEL, each attempt of a request by its own. */
+enum usage_dim {
+	BY_PERSON,
+	BY_TEAM,
+	BY_MODEL,
+	BY_ROUTE,
+	BY_TAG,
+	BY_PROVIDER,
+	BY_TARGET,
+	BY_DAY,
+	BY_DIMS
+};
 extern const char *const usage_dim_names[BY_DIMS];
 
 /* What is summed: that member of a completion's usage; RECORD_FIELDS_COUNT: something else. */

@@ -6,7 +6,7 @@
 #include "cmd/records/usage.h"
 
 const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag",
-	"provider", "day" };
+	"provider", "target", "day" };
 const char *const usage_sum_names[SUMS] = {
 #define X(id, name, field) name,
 	USAGE_SUMS(X)
@@ -186,7 +186,7 @@ group_of(struct usage_table *t, struct span key)
 /* clang-format off */
 #define MEMBERS_READ(X) \
   X(TYPE) X(DECISION) X(CODE) X(ROUTE) X(MODEL) X(TARGET) X(IDENTITY) X(TAGS) X(REQUEST_TAGS) X(USAGE) \
-  X(COST_NANOUSD) X(PRICE_UNKNOWN) X(UNPRICED) X(USAGE_UNKNOWN) X(ESTIMATED_USAGE) X(RESERVED_USAGE)
+  X(COST_NANOUSD) X(PRICE_UNKNOWN) X(UNPRICED) X(USAGE_UNKNOWN) X(ESTIMATED_USAGE) X(RESERVED_USAGE) X(ATTEMPTS)
 /* clang-format on */
 enum {
 #define X(id) M_##id,
@@ -285,12 +285,86 @@ add_tags(struct usage_table *t, struct span tags, const struct span *but,
 	return n;
 }
 
+/* What a record is summed by. */
+struct place {
+	const struct span *m;
+	struct span value[BY_DIMS];
+	struct buf key, target;
+};
+
+/* To the totals, and to each group that it is of. */
+static void
+add_all(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < SUMS; i++)
+		t->total[i] += sum[i];
+	if (groups_by(t, BY_TAG)) {
+		n = add_tags(t, p->m[M_TAGS], NULL, p->value, sum, &p->key);
+		n += add_tags(t, p->m[M_REQUEST_TAGS], &p->m[M_TAGS], p->value, sum, &p->key);
+		p->value[BY_TAG] = (struct span){ NULL, 0 };
+	}
+	if (!n)
+		add_to(t, p->value, sum, &p->key);
+}
+
+/* "PROVIDER/MODEL" of the record's own two texts. */
+static void
+name_target(struct place *p)
+{
+	struct span provider = p->m[M_TARGET], model = p->m[M_MODEL];
+
+	if (provider.n < 2)
+		return;
+	buf_span(&p->target, span_cut(provider, 0, provider.n - 1));
+	if (model.n > 2) {
+		buf_putc(&p->target, '/');
+		buf_span(&p->target, span_cut(model, 1, model.n - 1));
+	}
+	buf_putc(&p->target, '"');
+	p->value[BY_TARGET] = buf_view(&p->target);
+}
+
+/* Attempts before the last one: what each is charged is its own target's. Nobody says what they
+ * used, so that it is an estimate. */
+static void
+add_attempts(struct usage_table *t, struct place *p)
+{
+	static const enum record_field fields[] = { RF_ATTEMPTS_TARGET, RF_ATTEMPTS_COST };
+	struct span list = p->m[M_ATTEMPTS], got[COUNT_OF(fields)];
+
+	for (size_t at = 1, end; at < list.n && list.p[at] == '{'; at = end + 1) {
+		uint64_t sum[SUMS] = { 0 };
+		end = after_value(list, at);
+		if (end + 1 >= list.n)
+			return;
+		fields_in(span_cut(list, at, end), fields, COUNT_OF(fields), got);
+		sum[SUM_ESTIMATE] = number_of(got[1]);
+		if (!sum[SUM_ESTIMATE] || got[0].n < 2)
+			continue;
+		struct place one = *p;
+		one.value[BY_TARGET] = got[0];
+		struct span model = span_cut(got[0], 1, got[0].n - 1);
+		struct span provider = span_next(&model, '/');
+		buf_clear(&p->target);
+		buf_printf(&p->target, "\"%.*s\"", SPAN_ARG(provider));
+		size_t n = p->target.n;
+		if (model.n)
+			buf_printf(&p->target, "\"%.*s\"", SPAN_ARG(model));
+		one.value[BY_PROVIDER] = span_cut(buf_view(&p->target), 0, n);
+		one.value[BY_MODEL] = span_cut(buf_view(&p->target), n, p->target.n);
+		add_all(t, &one, sum);
+		p->key = one.key;
+	}
+}
+
 void
 usage_add(struct usage_table *t, struct span line, struct span day)
 {
-	struct span m[MEMBERS], who[2], value[BY_DIMS] = { { NULL, 0 } };
+	struct span m[MEMBERS], who[2];
+	struct place p = { .m = m };
 	uint64_t sum[SUMS] = { 0 };
-	struct buf key;
 
 	fields_in(line, members, MEMBERS, m);
 	bool decision = span_is(m[M_TYPE], "\"decision\"");
@@ -303,24 +377,22 @@ usage_add(struct usage_table *t, struct span line, struct span day)
 	} else {
 		sum_completion(m, sum);
 	}
-	for (size_t i = 0; i < SUMS; i++)
-		t->total[i] += sum[i];
 	fields_in(m[M_IDENTITY], who_members, COUNT_OF(who_members), who);
-	value[BY_PERSON] = who[0];
-	value[BY_TEAM] = who[1];
-	value[BY_MODEL] = m[M_MODEL];
-	value[BY_ROUTE] = m[M_ROUTE];
-	value[BY_PROVIDER] = m[M_TARGET];
-	value[BY_DAY] = day;
-	buf_init(&key, 65536);
-	size_t n = 0;
-	if (groups_by(t, BY_TAG)) {
-		n = add_tags(t, m[M_TAGS], NULL, value, sum, &key);
-		n += add_tags(t, m[M_REQUEST_TAGS], &m[M_TAGS], value, sum, &key);
-	}
-	if (!n)
-		add_to(t, value, sum, &key);
-	buf_free(&key);
+	p.value[BY_PERSON] = who[0];
+	p.value[BY_TEAM] = who[1];
+	p.value[BY_MODEL] = m[M_MODEL];
+	p.value[BY_ROUTE] = m[M_ROUTE];
+	p.value[BY_PROVIDER] = m[M_TARGET];
+	p.value[BY_DAY] = day;
+	buf_init(&p.key, 65536);
+	buf_init(&p.target, 65536);
+	if (groups_by(t, BY_TARGET))
+		name_target(&p);
+	add_all(t, &p, sum);
+	if (m[M_ATTEMPTS].n)
+		add_attempts(t, &p);
+	buf_free(&p.key);
+	buf_free(&p.target);
 }
 
 static int
