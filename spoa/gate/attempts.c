@@ -193,7 +193,8 @@ settle(struct exchange *x, enum attempt_cause cause)
 	x->tries->settled = true;
 }
 
-static enum attempt_cause cause_of(const struct attempt_end *e, bool *our_key);
+static enum attempt_cause cause_of(
+	const struct attempt_end *e, bool *our_key, bool *too_long);
 
 /* An answer that is there may still say that it failed. */
 static enum attempt_cause
@@ -201,13 +202,13 @@ cause_of_answer(const struct exchange *x)
 {
 	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
 	struct attempt_end e = { .said = ATTEMPT_ANSWERED, .result = x->result };
-	bool our_key;
+	bool our_key, too_long;
 
 	if (!a || !a->provider_error)
 		return CAUSE_DONE;
 	e.type = a->error_type;
 	e.document = a->error;
-	return cause_of(&e, &our_key);
+	return cause_of(&e, &our_key, &too_long);
 }
 
 static enum attempt_cause
@@ -256,12 +257,12 @@ attempts_stop(struct exchange *x)
 
 /* Why it ended, by who said so, by its status and its own words. */
 static enum attempt_cause
-cause_of(const struct attempt_end *e, bool *our_key)
+cause_of(const struct attempt_end *e, bool *our_key, bool *too_long)
 {
 	int status = e->result.status;
 	struct arena a;
 
-	*our_key = false;
+	*our_key = *too_long = false;
 	switch (e->said) {
 	case ATTEMPT_NEVER_SENT: return CAUSE_NEVER_SENT;
 	case ATTEMPT_CUT: return CAUSE_PERHAPS_BILLED;
@@ -271,6 +272,7 @@ cause_of(const struct attempt_end *e, bool *our_key)
 	arena_init(&a, CAP_REQUEST_ARENA, true);
 	enum refusal why = dialect_refusal(status < 400 ? 0 : status, e->type, e->document, &a);
 	arena_reset(&a);
+	*too_long = why == REFUSAL_CONTEXT;
 	*our_key = status == 401 || status == 402 || why == REFUSAL_KEY ||
 		   why == REFUSAL_CREDIT;
 	if (*our_key || status == 403)
@@ -291,6 +293,12 @@ cause_of(const struct attempt_end *e, bool *our_key)
 	return status >= 400 || why == REFUSAL_CALLER ? CAUSE_FINAL : CAUSE_PERHAPS_BILLED;
 }
 
+static bool
+is_left(const struct request *r, const struct policy_candidate *c)
+{
+	return c->fate == CANDIDATE_LEFT && !request_is_too_long(r, c->target);
+}
+
 /* Of those that the rules leave, one that no attempt was made with. */
 static bool
 another_is_left(const struct request *r)
@@ -298,7 +306,7 @@ another_is_left(const struct request *r)
 	const struct policy_verdict *v = &r->found.verdict;
 
 	for (size_t i = 0; i < v->ncandidates; i++)
-		if (v->candidates[i].fate == CANDIDATE_LEFT)
+		if (is_left(r, &v->candidates[i]))
 			return true;
 	return false;
 }
@@ -327,7 +335,7 @@ next_of(struct exchange *x, struct next_attempt last)
 	t->tried[t->n - 1] = last;
 	for (; p.ncandidates < v->ncandidates && p.ncandidates < COUNT_OF(c); p.ncandidates++) {
 		size_t i = p.ncandidates;
-		c[i] = (struct next_candidate){ .left = v->candidates[i].fate == CANDIDATE_LEFT,
+		c[i] = (struct next_candidate){ .left = is_left(r, &v->candidates[i]),
 			.place = r->found.ranks ? r->found.ranks[i].place : (uint8_t)i,
 			.budget = true };
 	}
@@ -510,7 +518,14 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	t->next_arg = arg;
 	x->result = e->result;
 	x->said = e->said;
-	last.cause = t->v[t->n - 1].cause = cause_of(e, &last.our_key);
+	bool too_long;
+	last.cause = cause_of(e, &last.our_key, &too_long);
+	if (too_long)
+		request_was_too_long(r);
+	/* Where no larger window is left it is the caller's own. */
+	if (too_long && !another_is_left(r))
+		last.cause = CAUSE_FINAL;
+	t->v[t->n - 1].cause = last.cause;
 	struct next n = next_of(x, last);
 	t->last = n.what == NEXT_END && n.says == NEXT_ANSWER ? AGAIN_STAYS : AGAIN_UNAVAILABLE;
 	if (n.what != NEXT_END)

@@ -306,6 +306,10 @@ uint64_t request_output_default(const struct request *r, struct span model, bool
 /* limits/fit.c: what its answers may be asked to be at most, where the body states more; 0.
  * `model`: that is sent instead of the body's; empty: none. */
 uint64_t request_output_ceiling(const struct request *r, struct span model);
+/* Its target says that it is longer than the model reads: so it is for all of no larger window.
+ * Where a window is not known it may fit. */
+void request_was_too_long(struct request *r);
+bool request_is_too_long(const struct request *r, const struct target *t);
 /* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
 bool request_sets_header(const struct request *r, struct span name);

@@ -43,6 +43,7 @@ struct request_found {
 		const struct ranks *by;
 		bool known;
 		uint64_t tokens[TEXT_SCRIPTS];
+		uint64_t passed; /* the largest window that a provider said it is over */
 	} fit;
 	/* the texts of such a prompt, and what is no text of it: counted where the
 	 * answer brings no usage */

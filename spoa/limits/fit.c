@@ -185,6 +185,8 @@ limits_fit(struct request *r, const struct target *t)
 	struct span asked = r->in.asked_model.p ? r->in.asked_model : r->in.body.model;
 	struct span model = t->model ? span_str(t->model) : asked;
 
+	if (request_is_too_long(r, t))
+		return TARGET_WINDOW;
 	if (!is_sized(r))
 		return TARGET_IN;
 	if (r->in.raw.n > r->snap->models->least_bytes) {
@@ -250,15 +252,29 @@ limits_too_long(struct request *r)
 	return window && over_window(r, model, window) ? deny(r, model, window) : STEP_NEXT;
 }
 
-bool
-limits_reads_more(const struct request *r, const struct target *a, const struct target *b)
+/* Of the model that a target is asked for. */
+static uint64_t
+window_of(const struct request *r, const struct target *t)
 {
-	const struct token_models *m = r->snap->models;
 	struct span asked = r->in.asked_model.p ? r->in.asked_model : r->in.body.model;
+	const struct token_models *m = r->snap->models;
 
-	if (!m || !m->nsizes)
-		return true;
-	uint64_t x = model_size_of(m, a->model ? span_str(a->model) : asked).window,
-		 y = model_size_of(m, b->model ? span_str(b->model) : asked).window;
-	return !x || !y || x > y;
+	return m ? model_size_of(m, t->model ? span_str(t->model) : asked).window : 0;
+}
+
+void
+request_was_too_long(struct request *r)
+{
+	uint64_t window = window_of(r, request_target(r));
+
+	if (window > r->found.fit.passed)
+		r->found.fit.passed = window;
+}
+
+bool
+request_is_too_long(const struct request *r, const struct target *t)
+{
+	uint64_t window = r->found.fit.passed ? window_of(r, t) : 0;
+
+	return window && window <= r->found.fit.passed;
 }

@@ -103,9 +103,6 @@ enum target_out limits_fit(struct request *r, const struct target *t);
 /* After the choice: STEP_DECIDED where no target that the rules leave reads so much, or not the
  * one that is chosen, of several whose model a rule changed: 400 in the dialect's words. */
 enum step_result limits_too_long(struct request *r);
-/* Whether `a` may read a longer prompt than `b`, as far as windows are known. */
-bool limits_reads_more(
-	const struct request *r, const struct target *a, const struct target *b);
 
 /* warn.c: counts and logs who is near a limit. */
 void limits_warn(struct request *r, const struct quota_request *q);

@@ -13,6 +13,7 @@
 	"  mistral: {backend: mistral, dialect: mistral}\n"                                    \
 	"  ollama: {backend: ollama, dialect: ollama}\n"                                       \
 	"  tgi: {backend: tgi, dialect: tgi}\n"                                                \
+	"  other: {backend: other, dialect: openai}\n"                                         \
 	"routes:\n"                                                                            \
 	"  - {name: o, match: {path_prefix: /v1}, targets: openai, reserve: estimate}\n"       \
 	"  - {name: a, match: {path_prefix: /a}, targets: anthropic, reserve: estimate}\n"     \
@@ -23,6 +24,8 @@
 	"  - {name: l, match: {path_prefix: /api}, targets: ollama, reserve: estimate}\n"      \
 	"  - {name: t, match: {path_prefix: /t}, targets: [{provider: tgi, model: small}], "   \
 	"reserve: estimate}\n"                                                                 \
+	"  - {name: two, match: {path: /two/v1/chat/completions}, targets: [{provider: "       \
+	"openai, model: small}, {provider: other, model: large}], reserve: estimate}\n"        \
 	"rules:\n"                                                                             \
 	"  - {name: other, when: 'model.name == \"asked\"', route: {model: small}}\n"          \
 	"  - {name: cap, when: 'model.name == \"capped\"', max_output_tokens: 5}\n"            \
@@ -109,6 +112,25 @@ static const struct {
 	{ "a batch has its own", "/a/v1/messages/batches", BATCH("small", "small", "99"), NULL, "" },
 };
 /* clang-format on */
+
+/* Of several targets those leave whose models read less. */
+static const struct {
+	const char *name;
+	int words;
+	const char *more, *target, *record, *sent; /* target NULL: refused; sent: the cap */
+} choices[] = {
+	{ "the first fits", 10, "", "openai",
+		"{\"target\":\"openai\",\"model\":\"small\",\"fate\":\"chosen\"", NULL },
+	{ "the first's window is too small", 200, "", "other",
+		"{\"target\":\"openai\",\"model\":\"small\",\"fate\":\"out\",\"out\":"
+		"\"window\"",
+		NULL },
+	{ "both are", 100001, "", NULL, NULL, NULL },
+	{ "each has its own cap: the first's", 10, "\"max_tokens\":90,", "openai", "",
+		"\"max_tokens\":50," },
+	{ "each has its own cap: none", 200, "\"max_tokens\":90,", "other", "",
+		"\"max_tokens\":90," },
+};
 
 struct fit {
 	struct stage s;
@@ -220,12 +242,58 @@ more_output_than_a_model_writes_is_not_asked_for(void **state)
 	}
 }
 
+static void
+smaller_windows_leave_of_several_targets(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(choices); i++) {
+		struct fit f;
+		struct call c;
+		struct pass p;
+		struct buf body;
+		up(&f);
+		buf_init(&body, 0);
+		buf_printf(&body,
+			"{\"model\":\"x\",%s\"messages\":[{\"role\":\"user\",\"content\":\"w",
+			choices[i].more);
+		for (int k = 1; k < choices[i].words; k++)
+			buf_str(&body, " w");
+		buf_str(&body, "\"}]}");
+		buf_putc(&body, '\0');
+		struct note n = { .person = "alice",
+			.path = "/two/v1/chat/completions",
+			.body = buf_view(&body).p };
+		call_do(&f.s, &n, &c);
+		if (!choices[i].target) {
+			assert_string_equal(call_var(&c, "status"), "400");
+			assert_non_null(strstr(call_var(&c, "error"),
+				"maximum context length is 100000 tokens"));
+		} else if (strcmp(stage_field(0, "target"), choices[i].target) ||
+			   !strstr(stage_field(0, "candidates"), choices[i].record)) {
+			fail_msg("%s: %s %s", choices[i].name, stage_field(0, "target"),
+				stage_field(0, "candidates"));
+		}
+		if (choices[i].target) {
+			assert_int_equal(
+				pass_claim(&f.s, 0, &p, &c, (int64_t)strlen(n.body)), 0);
+			struct span sent = gate_plan(p.x)->body;
+			if (choices[i].sent && !memmem(sent.p, sent.n, choices[i].sent,
+						       strlen(choices[i].sent)))
+				fail_msg("%s: %.*s", choices[i].name, SPAN_ARG(sent));
+			pass_finish(&p, END_COMPLETE, 200, -1, -1);
+		}
+		buf_free(&body);
+		down(&f);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_prompt_over_the_window_is_refused_in_the_dialects_words),
 		cmocka_unit_test(more_output_than_a_model_writes_is_not_asked_for),
+		cmocka_unit_test(smaller_windows_leave_of_several_targets),
 	};
 
 	return cmocka_run_group_tests_name("gate_fit", tests, NULL, NULL);
