@@ -6,13 +6,14 @@ const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", 
 	"perhaps_billed", "final", "aborted" };
 
 /* Where a provider says nothing of it. */
-static const struct breaker untold = { false, 5, 5 * SECOND_US };
+#define UNTOLD { false, 5, 5 * SECOND_US }
+static const struct breaker untold = UNTOLD;
 static const struct target nowhere = { .name = "",
 	.region = "",
 	.external = true,
 	.weight = 1,
 	.priority = 1,
-	.breaker = untold };
+	.breaker = UNTOLD };
 
 /* ---- providers ---- */
 
