@@ -96,6 +96,7 @@ make_plan(struct request *r, struct exchange *x)
 	x->has_shadow = false;
 	x->rpc_ids = (struct span){ NULL, 0 };
 	x->hide_usage = r->out.ask_usage;
+	x->said = ATTEMPT_ANSWERED;
 	x->plan.body_mode =
 		r->in.body_state == BODY_STATE_NONE ? BODY_NONE : BODY_SWAP;
 	x->plan.body = body_to_send(r);
@@ -166,7 +167,7 @@ note(struct exchange *x, enum attempt_cause cause)
 	t->let_go |= cause != CAUSE_NEVER_SENT;
 	/* Nobody says whether it was billed: HAProxy gave up, or the answer was cut. */
 	if (cause == CAUSE_PERHAPS_BILLED && x->said != ATTEMPT_ANSWERED &&
-		x->used_by <= USED_NOTHING) {
+		(x->used_by <= USED_NOTHING || x->used_by == USED_RESERVED)) {
 		x->used_by = USED_RESERVED;
 		a->maybe_billed = true;
 	}
@@ -235,8 +236,12 @@ attempts_ended(struct exchange *x)
 {
 	struct attempts *t = x->tries;
 
-	if (t && t->n && !t->settled)
-		note(x, cause_of_end(x));
+	if (!t || !t->n || t->settled)
+		return;
+	enum attempt_cause cause = cause_of_end(x);
+	if (cause == CAUSE_NEVER_SENT)
+		x->used_by = USED_NOT_SENT;
+	note(x, cause);
 }
 
 void
@@ -398,6 +403,7 @@ let_go(struct exchange *x)
 	x->plan.body = (struct span){ NULL, 0 };
 	arena_init(&own, CAP_REQUEST_ARENA, true);
 	request_let_go(r, &own);
+	request_unhold(r, r->out.kept.n);
 	request_drop_kept(r);
 	buf_free(&r->out.decoded);
 	buf_free(&r->out.rewritten);

@@ -174,10 +174,11 @@ again_failed(struct edge *c, enum failure_kind kind, const char *why, const stru
 
 /* ---- error documents ---- */
 
-/* The payload of what came after the head, as far as it came. 1: all of it, 0: not yet; <0: its
- * framing is none. */
+/* The payload of what came after the head, as far as it came. 1: all of it, and *more: something
+ * after it; 0: not yet; <0: its framing is none. */
 static int
-payload(const struct upstream *u, const struct http_message *m, size_t head, struct buf *out)
+payload(const struct upstream *u, const struct http_message *m, size_t head, struct buf *out,
+	bool *more)
 {
 	struct span rest = span_cut(buf_view(&u->in), head, u->in.n);
 	struct http_body body;
@@ -191,6 +192,7 @@ payload(const struct upstream *u, const struct http_message *m, size_t head, str
 		buf_span(out, part);
 		rest = span_cut(rest, (size_t)n, rest.n);
 	}
+	*more = rest.n > 0;
 	return body.done;
 }
 
@@ -202,11 +204,36 @@ field(const struct http_head *h, const char *name)
 	return f ? f->value : SPAN_LIT("");
 }
 
+static enum attempt_said
+said_of(enum relay_said said)
+{
+	switch (said) {
+	case SAID_NEVER_SENT: return ATTEMPT_NEVER_SENT;
+	case SAID_BY_RULE: return ATTEMPT_RULED;
+	case SAID_PERHAPS_BILLED: return ATTEMPT_CUT;
+	case SAID_NOTHING:
+	case SAID_BY_PROVIDER: break;
+	}
+	return ATTEMPT_ANSWERED;
+}
+
+/* HAProxy answers in the provider's place; an older edge does not say why. */
+void
+again_unanswered(struct upstream *u, const struct http_message *m)
+{
+	struct edge_attempt *a = &u->edge->attempt;
+	enum relay_said said = relay_said_in(&m->head);
+
+	a->said = said == SAID_NOTHING ? ATTEMPT_CUT : said_of(said);
+	a->broke_early = said == SAID_PERHAPS_BILLED && u->request.done_us &&
+			 clock_mono_us() - u->request.done_us < NEXT_POOLED_US;
+}
+
 bool
 again_head(struct upstream *u, const struct http_message *m, size_t head)
 {
 	struct edge *c = u->edge;
-	struct attempt_end e = { .said = ATTEMPT_ANSWERED };
+	struct attempt_end e = { .said = said_of(relay_said_in(&m->head)) };
 	struct buf doc;
 
 	if (!again_may(c) || m->head.status < 400)
@@ -214,7 +241,8 @@ again_head(struct upstream *u, const struct http_message *m, size_t head)
 	if (!c->attempt.head_us)
 		c->attempt.head_us = clock_mono_us();
 	buf_init(&doc, 0);
-	int whole = payload(u, m, head, &doc);
+	bool more = false;
+	int whole = payload(u, m, head, &doc, &more);
 	bool enough = whole || doc.n >= DOCUMENT_MOST || c->attempt.eof || c->attempt.late;
 	if (!enough) {
 		buf_free(&doc);
@@ -222,7 +250,7 @@ again_head(struct upstream *u, const struct http_message *m, size_t head)
 	}
 	c->result.status = m->head.status;
 	c->result.end = END_COMPLETE;
-	c->attempt.poolable = whole > 0 && upstream_sent(u) && !u->request.failed &&
+	c->attempt.poolable = whole > 0 && !more && upstream_sent(u) && !u->request.failed &&
 			      !m->close && m->framing != HTTP_UNTIL_CLOSE;
 	e.type = field(&m->head, "x-amzn-errortype");
 	e.document = span_cut(buf_view(&doc), 0, DOCUMENT_MOST);
@@ -247,10 +275,10 @@ again_event(struct upstream *u)
 	struct guard *g = c->guard ? c->guard : c->attempt.watch;
 	struct attempt_end e = { .said = ATTEMPT_ANSWERED };
 
-	if (!again_holds(c) || !g)
+	if (!again_holds(c))
 		return false;
-	const struct guard_report *r = guard_report(g);
-	if (r->content || !r->streamed || edge_unsent(c) > DOCUMENT_MOST) {
+	const struct guard_report *r = g ? guard_report(g) : NULL;
+	if (!r || r->content || !r->streamed || edge_unsent(c) > DOCUMENT_MOST) {
 		again_stands(c);
 		return false;
 	}

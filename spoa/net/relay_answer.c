@@ -153,7 +153,8 @@ static void
 fail_exchange(struct edge *c, enum exchange_end end, int status, const char *code,
 	const char *why, bool sent)
 {
-	c->result.code = code;
+	/* of an answer that is there its status is what is counted */
+	c->result.code = end == END_COMPLETE ? NULL : code;
 	if (c->up)
 		upstream_release(c->up, false);
 	metric_inc(c->relay->metrics, M_RELAY_ABORTS);

@@ -320,6 +320,7 @@ void again_stands(struct edge *c);
 /* True: the gate is asked, or more is read of what it will be asked about. */
 bool again_failed(
 	struct edge *c, enum failure_kind kind, const char *why, const struct failure *f);
+void again_unanswered(struct upstream *u, const struct http_message *m);
 bool again_head(struct upstream *u, const struct http_message *m, size_t head);
 /* After some of a stream was read: true where none of it goes yet. */
 bool again_event(struct upstream *u);

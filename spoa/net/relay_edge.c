@@ -94,12 +94,12 @@ edge_due(const struct edge *c)
 		uint64_t t = c->plan->deadline_us;
 		if (c->reading.away)
 			return c->reading.late ? NEVER : t;
-		if (u)
-			t = earlier(t, again_due(c));
 		if (!c->body.done && !request_paused(c))
 			t = earlier(t, c->active_us + o->read_us);
 		/* While the edge takes nothing, the provider may not speak. */
 		bool paused = edge_unsent(c) >= CAP_RELAY_UNSENT;
+		if (u && !paused)
+			t = earlier(t, again_due(c));
 		return earlier(
 			t, (paused || !u ? c->active_us : u->active_us) + o->response_us);
 	}

@@ -3,10 +3,7 @@
  * an answer that is read goes through its guard. The last byte waits for gate_finish
  * (relay_answer.c). */
 #include "base/err.h"
-#include "base/clock.h"
 #include "net/relay_conn.h"
-#include "net/relay_said.h"
-#include "targets/next.h"
 
 /* Room for the size of a chunk whose length is not known yet: hexadecimal with
  * leading zeros (RFC 9112 7.1 allows them), so that all of one read becomes one
@@ -191,20 +188,6 @@ is_haproxys(const struct http_message *m, const char *name)
 	return m->head.status == 503 && http_field_nth(&m->head, name, 0);
 }
 
-/* Why HAProxy answers in the provider's place. */
-static void
-unanswered(struct upstream *u, const struct http_message *m)
-{
-	struct edge_attempt *a = &u->edge->attempt;
-	enum relay_said said = relay_said_in(&m->head);
-
-	a->said = said == SAID_NEVER_SENT ? ATTEMPT_NEVER_SENT
-		  : said == SAID_BY_RULE  ? ATTEMPT_RULED
-					  : ATTEMPT_CUT;
-	a->broke_early = said == SAID_PERHAPS_BILLED && u->request.done_us &&
-			 clock_mono_us() - u->request.done_us < NEXT_POOLED_US;
-}
-
 /* Reads one head: 1 done, 0 not whole yet or given up. */
 static int
 read_response_head(struct upstream *u)
@@ -230,7 +213,7 @@ read_response_head(struct upstream *u)
 			return 0;
 		if (is_haproxys(&m, UNANSWERED)) {
 			c->result.status = m.head.status;
-			unanswered(u, &m);
+			again_unanswered(u, &m);
 			answer_fail(c, FAIL_NOT_ANSWERED, NULL);
 			return 0;
 		}

@@ -305,7 +305,8 @@ upstream_flush(struct upstream *u)
 {
 	struct edge *c = u->edge;
 
-	while (u->connected && !u->request.failed && !c->reading.away) {
+	while (u->connected && !u->request.failed && !c->reading.away &&
+		c->state != EDGE_AGAIN) {
 		int full = send_queued(u);
 		if (full < 0) {
 			/* An early answer may still be waiting to be read. */
@@ -411,7 +412,8 @@ upstream_rest(struct upstream *u)
 void
 upstream_resume(struct upstream *u)
 {
-	if (!u->connected || ev_is_active(&u->readable) || u->edge->reading.away)
+	if (!u->connected || ev_is_active(&u->readable) || u->edge->reading.away ||
+		u->edge->state == EDGE_AGAIN)
 		return;
 	u->active_us = clock_mono_us(); /* its silence was ours */
 	ev_io_start(u->relay->loop, &u->readable);

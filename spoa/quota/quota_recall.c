@@ -143,6 +143,18 @@ on_decision(struct reader *r, struct span line)
 	r->out->norphans++;
 }
 
+/* What became of that charge, by a list of them. */
+static uint64_t
+used_of(const struct quota_dim *d, const struct quota_dim *v, size_t n)
+{
+	uint64_t used = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].key, d->key) == 0)
+			used = v[i].n;
+	return used;
+}
+
 /* What its charges became: "settled" lists them as "reserved" does, with what was used. */
 static void
 on_completion(struct reader *r, struct span line)
@@ -154,16 +166,56 @@ on_completion(struct reader *r, struct span line)
 
 	if (!o)
 		return;
-	for (size_t k = 0; k < o->ndims; k++) {
-		uint64_t used = 0;
-		for (size_t i = 0; i < n; i++)
-			if (strcmp(dim[i].key, o->dim[k].key) == 0)
-				used = dim[i].n;
-		on_settled(r, &o->dim[k], used);
-	}
+	for (size_t k = 0; k < o->ndims; k++)
+		on_settled(r, &o->dim[k], used_of(&o->dim[k], dim, n));
 	*at = o->next;
 	free(o);
 	r->out->norphans--;
+}
+
+/* Of the caller's request, and not of an attempt: its charge stays where it is. */
+static bool
+is_kept(const struct quota_dim *d, const struct quota_dim *v, size_t n)
+{
+	if (d->unit != QUOTA_REQUESTS && d->unit != QUOTA_CONCURRENT)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].key, d->key) == 0)
+			return true;
+	return false;
+}
+
+/* Another target was tried: what the attempt before it took is settled, and this one charged. */
+static void
+on_attempt(struct reader *r, struct span line)
+{
+	struct quota_orphan_of **at = place_of(r, text_of(line, "id")), *o = *at;
+	struct quota_dim now[QUOTA_DIMS_MAX], was[QUOTA_DIMS_MAX];
+	struct span reserved = chain_member(line, "reserved"),
+		    settled = chain_member(line, "settled");
+	size_t n = reserved.p ? charges(reserved, now) : 0,
+	       nwas = settled.p ? charges(settled, was) : 0;
+
+	if (!o) { /* older records were not read */
+		on_decision(r, line);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!is_kept(&now[i], o->dim, o->ndims))
+			on_charged(r, &now[i]);
+	for (size_t k = 0; k < o->ndims; k++)
+		if (!is_kept(&o->dim[k], now, n))
+			on_settled(r, &o->dim[k], used_of(&o->dim[k], was, nwas));
+		else
+			for (size_t i = 0; i < n; i++)
+				if (strcmp(now[i].key, o->dim[k].key) == 0)
+					now[i] = o->dim[k];
+	struct quota_orphan_of *next = realloc(o, sizeof(*o) + n * sizeof(now[0]));
+	if (!next)
+		return;
+	next->ndims = n;
+	memcpy(next->dim, now, n * sizeof(now[0]));
+	*at = next;
 }
 
 /* What the relay refused after all (a body that is none, a record that was late) gave back what
@@ -182,6 +234,8 @@ on_line(struct reader *r, struct span line)
 	r->out->records++;
 	if (span_is(type, "completion") || is_refusal(type, line))
 		on_completion(r, line);
+	else if (span_is(type, "attempt"))
+		on_attempt(r, line);
 	else if (span_is(type, "decision"))
 		on_decision(r, line);
 }

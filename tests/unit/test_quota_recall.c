@@ -369,6 +369,58 @@ totals_in_process_outlive_the_daemon(void **state)
 	quota_table_free(&t);
 }
 
+/* The first target failed, perhaps billed; the daemon was killed while the second one answered. */
+static void
+a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled(void **state)
+{
+	struct quota_table *t;
+	struct quota_recall r;
+	struct quota *qt;
+	struct ask first, second, b;
+	struct metrics m = { 0 };
+	const struct quota_dim d[] = { EACH_DIM },
+			       other[] = { dim("charge", QUOTA_CALENDAR,
+						   QUOTA_ORPHAN_CHARGE, 40),
+				       dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 4) };
+
+	(void)state;
+	t = quota_table_new(&self);
+	qt = quota_new(NULL, t, &self, &m);
+	journal_begins();
+	reserve(qt, &first, d, 3);
+	decided("ONE", "relay", &first.q);
+	first.q.dim[0].actual = 100; /* what was reserved stays */
+	first.q.dim[1].actual = 7;
+	struct quota_request was = first.q;
+	was.ndims = 2;
+	quota_settle(qt, &was, clock_mono_us());
+	reserve(qt, &second, other, 2);
+	second.q.dim[second.q.ndims++] = first.q.dim[2]; /* the caller's request is in flight */
+	stamp("attempt", "ONE");
+	fprintf(segment, ",\"decision\":\"permit\",\"via\":\"relay\"");
+	charges("reserved", &second.q);
+	charges("settled", &was);
+	fprintf(segment, "}\n");
+	journal_ends();
+	quota_free(&qt);
+	quota_table_free(&t);
+
+	t = quota_table_new(&self);
+	recall(&r, t);
+	assert_int_equal(r.norphans, 1);
+	assert_int_equal(r.orphans->ndims, 3);
+	qt = quota_new(NULL, t, &self, &m);
+	quota_recall_settle(qt, r.orphans, clock_mono_us());
+	run_for(1000);
+	reserve(qt, &b, d, 3);
+	counts_are("charge", &b.q.dim[0], 140, 100);
+	counts_are("drop", &b.q.dim[1], 11, 10);
+	counts_are("flight", &b.q.dim[2], 0, 1);
+	quota_recall_free(&r);
+	quota_free(&qt);
+	quota_table_free(&t);
+}
+
 int
 main(void)
 {
@@ -378,6 +430,8 @@ main(void)
 		cmocka_unit_test(an_orphan_of_another_life_is_spent_in_this_one),
 		cmocka_unit_test(what_ended_with_redis_is_counted_again),
 		cmocka_unit_test(totals_in_process_outlive_the_daemon),
+		cmocka_unit_test(
+			a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
 	};
 
 	/* as in the daemon: a Redis that went away is an error, not an end */

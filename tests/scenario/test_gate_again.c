@@ -1,0 +1,469 @@
+/* A request that may go to several targets: what the gate makes of the end of an attempt. The
+ * test plays the relay. */
+#include "scenario/gate_stage.h"
+#include "gate/attempts.h"
+
+#define HELLO	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"to a@example.com\"}]}"
+#define PROVIDERS                                                                              \
+	"providers:\n"                                                                         \
+	"  one: {backend: first, dialect: openai, region: us}\n"                               \
+	"  two: {backend: second, dialect: openai, external: false}\n"                         \
+	"  three: {backend: third, dialect: openai, region: eu}\n"
+#define ROUTE(more)                                                                            \
+	PROVIDERS "routes:\n"                                                                  \
+		  "  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, "      \
+		  "targets: [{provider: one, model: m1}, {provider: two, model: m2}, three]"   \
+		  ", response: [meter], reserve: estimate" more "}\n"
+#define REST                                                                                   \
+	"rules:\n"                                                                             \
+	"  - {name: outside, when: 'target.external && size(prompt.entities) > 0', redact: "   \
+	"{entities: [EMAIL_ADDRESS]}}\n"                                                       \
+	"default: permit\n"                                                                    \
+	"limits:\n"                                                                            \
+	"  - {name: requests, per: [identity.person], requests: 5, window: 1m}\n"              \
+	"  - {name: tokens, per: [identity.person], tokens: 100000, window: 1m}\n"             \
+	"output_default: 100\n"
+#define POLICY ROUTE("") REST
+#define LEN(s) ((int64_t)sizeof(s) - 1)
+
+static const struct note whole = { .person = "alice", .body = HELLO };
+static const struct note late = { .person = "alice",
+	.body = HELLO,
+	.no_length = true,
+	.headers = { "transfer-encoding: chunked" } };
+
+struct asked {
+	bool told;
+	enum again what;
+};
+
+static void
+on_told(void *arg, enum again what)
+{
+	struct asked *a = arg;
+
+	assert_false(a->told);
+	a->told = true;
+	a->what = what;
+}
+
+static void
+again(struct pass *p, struct asked *a, enum attempt_said said, int status)
+{
+	struct attempt_end e = { .said = said,
+		.result = { .status = status, .end = END_COMPLETE } };
+
+	if (said != ATTEMPT_ANSWERED)
+		e.result.end = said == ATTEMPT_NEVER_SENT ? END_NEVER_SENT : END_PROVIDER_ABORT;
+	*a = (struct asked){ 0 };
+	gate_again(p->x, &e, on_told, a);
+	assert_false(a->told); /* never inside */
+}
+
+static struct span
+goes_to(const struct pass *p)
+{
+	const struct http_head *h = &gate_plan(p->x)->head;
+	const struct http_field *f = http_field_nth(h, "x-tollgate-backend", 0);
+
+	return f->value;
+}
+
+/* Its decision went to the relay, which has it: whole in the NOTIFY, or read by the relay. The
+ * body is the caller's to free. */
+static char *
+begin(struct stage *s, const char *policy, const struct note *n, struct call *c, struct pass *p)
+{
+	char *bytes = NULL;
+
+	stage_up(s, policy);
+	call_do(s, n, c);
+	assert_string_equal(call_var(c, "via"), "relay");
+	assert_int_equal(pass_claim(s, 1, p, c, n->no_length ? -1 : LEN(HELLO)), 0);
+	if (n->no_length) {
+		bytes = strdup(HELLO);
+		assert_non_null(bytes);
+		gate_body(p->x, span_str(bytes), pass_ruled, p);
+		stage_settle(s);
+		assert_true(p->ruled && !p->denied);
+	}
+	assert_true(gate_plan(p->x)->asks && gate_plan(p->x)->holds);
+	assert_int_equal(gate_plan(p->x)->body_mode, BODY_SWAP);
+	return bytes;
+}
+
+static void
+ends(struct stage *s, struct pass *p, char *bytes)
+{
+	stage_settle(s);
+	assert_true(p->done);
+	stage_down(s);
+	free(bytes);
+}
+
+static const char *
+attempts(void)
+{
+	return stage_field(disk_records - 1, "attempts");
+}
+
+/* ---- plans ---- */
+
+static void
+each_target_gets_the_body_that_was_decided_for_it(void **state)
+{
+	static const struct note *const notes[] = { &whole, &late };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		struct asked a;
+		char *bytes = begin(&s, POLICY, notes[i], &c, &p);
+		assert_true(span_is(goes_to(&p), "first"));
+		struct span sent = gate_plan(p.x)->body;
+		assert_non_null(memmem(sent.p, sent.n, "\"m1\"", 4));
+		assert_non_null(memmem(sent.p, sent.n, "<EMAIL_ADDRESS_1>", 17));
+		again(&p, &a, ATTEMPT_ANSWERED, 503);
+		stage_settle(&s);
+		assert_true(a.told && a.what == AGAIN_GOES);
+		assert_true(span_is(goes_to(&p), "second"));
+		sent = gate_plan(p.x)->body;
+		assert_non_null(memmem(sent.p, sent.n, "\"m2\"", 4));
+		assert_non_null(memmem(sent.p, sent.n, "a@example.com", 13));
+		again(&p, &a, ATTEMPT_NEVER_SENT, 0);
+		stage_settle(&s);
+		assert_true(a.told && a.what == AGAIN_GOES);
+		assert_true(span_is(goes_to(&p), "third"));
+		sent = gate_plan(p.x)->body;
+		assert_non_null(memmem(sent.p, sent.n, "\"m\"", 3));
+		assert_non_null(memmem(sent.p, sent.n, "<EMAIL_ADDRESS_1>", 17));
+		assert_false(gate_plan(p.x)->holds); /* it is the last one */
+		assert_true(gate_plan(p.x)->asks);
+		gate_stands(p.x);
+		assert_false(gate_plan(p.x)->asks);
+		pass_finish(&p, END_COMPLETE, 200, 20, 30);
+		stage_settle(&s);
+		assert_string_equal(stage_field(disk_records - 1, "target"), "three");
+		assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), 50);
+		ends(&s, &p, bytes);
+	}
+}
+
+/* ---- what is next ---- */
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum attempt_said said;
+	int status;
+	enum again what;
+	const char *cause;
+} ends_of[] = {
+	{ "the caller's own mistake",      ATTEMPT_ANSWERED,   400, AGAIN_STAYS, "final" },
+	{ "a rule of HAProxy's",           ATTEMPT_RULED,      403, AGAIN_STAYS, "final" },
+	{ "its rate",                      ATTEMPT_ANSWERED,   429, AGAIN_GOES,  "throttled" },
+	{ "overload",                      ATTEMPT_ANSWERED,   529, AGAIN_GOES,  "throttled" },
+	{ "our key",                       ATTEMPT_ANSWERED,   401, AGAIN_GOES,  "refused_us" },
+	{ "our credit",                    ATTEMPT_ANSWERED,   402, AGAIN_GOES,  "refused_us" },
+	{ "what our key may do",           ATTEMPT_ANSWERED,   403, AGAIN_GOES,  "refused_us" },
+	{ "a path that is none",           ATTEMPT_ANSWERED,   404, AGAIN_STAYS, "final" },
+	{ "a conflict",                    ATTEMPT_ANSWERED,   409, AGAIN_GOES,  "perhaps_billed" },
+	{ "a failure",                     ATTEMPT_ANSWERED,   500, AGAIN_GOES,  "perhaps_billed" },
+	{ "no connection",                 ATTEMPT_NEVER_SENT, 0,   AGAIN_GOES,  "never_sent" },
+	{ "HAProxy's 502, 504",            ATTEMPT_CUT,        503, AGAIN_GOES,  "perhaps_billed" },
+	{ "nothing at all",                ATTEMPT_CUT,        0,   AGAIN_GOES,  "perhaps_billed" },
+};
+/* clang-format on */
+
+static void
+what_another_target_may_do_better_goes_to_it(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(ends_of); i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		struct asked a;
+		char want[200];
+		begin(&s, POLICY, &whole, &c, &p);
+		again(&p, &a, ends_of[i].said, ends_of[i].status);
+		stage_settle(&s);
+		if (!a.told || a.what != ends_of[i].what)
+			fail_msg("%s: %d", ends_of[i].name, a.what);
+		bool stays = a.what == AGAIN_STAYS;
+		pass_finish(&p, END_COMPLETE, stays ? ends_of[i].status : 200, stays ? -1 : 1,
+			stays ? -1 : 1);
+		stage_settle(&s);
+		snprintf(want, sizeof(want), "\"cause\":\"%s\"", ends_of[i].cause);
+		if (!strstr(attempts(), want))
+			fail_msg("%s: %s", ends_of[i].name, attempts());
+		assert_int_equal(strstr(attempts(), "two/m2") != NULL, !stays);
+		bool maybe = ends_of[i].said == ATTEMPT_CUT;
+		assert_int_equal(strstr(attempts(), "maybe_billed") != NULL, maybe);
+		/* what nobody knows to be free stays reserved */
+		int64_t tokens = stage_charged(&s, "tokens", "alice");
+		if (maybe ? tokens <= 100 : tokens != (stays ? 0 : 2))
+			fail_msg("%s: %lld tokens", ends_of[i].name, (long long)tokens);
+		assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+		ends(&s, &p, NULL);
+	}
+}
+
+static void
+what_refuses_our_key_is_nobodys_but_ours(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct asked a;
+
+	(void)state;
+	begin(&s, POLICY, &whole, &c, &p);
+	for (int i = 0; i < 3; i++) {
+		again(&p, &a, ATTEMPT_ANSWERED, 401);
+		stage_settle(&s);
+		assert_true(a.told);
+		assert_int_equal(a.what, i < 2 ? AGAIN_GOES : AGAIN_UNAVAILABLE);
+	}
+	pass_finish(&p, END_COMPLETE, 401, -1, -1);
+	stage_settle(&s);
+	assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+	ends(&s, &p, NULL);
+}
+
+static void
+a_later_attempt_has_a_record_before_it_goes(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct asked a;
+
+	(void)state;
+	begin(&s, POLICY, &whole, &c, &p);
+	size_t before = disk_records;
+	again(&p, &a, ATTEMPT_CUT, 0);
+	for (int i = 0; i < 5; i++)
+		stage_quota(&s);
+	assert_int_equal(disk_records, before + 1);
+	assert_false(a.told); /* the disk has not answered */
+	assert_string_equal(stage_field(before, "type"), "attempt");
+	assert_string_equal(stage_field(before, "attempt"), "2");
+	assert_string_equal(stage_field(before, "target"), "two");
+	assert_string_equal(stage_field(before, "decision"), "permit");
+	assert_string_equal(stage_field(0, "decision"), "redact");
+	assert_string_not_equal(stage_field(before, "reserved"), "");
+	assert_string_not_equal(stage_field(before, "settled"), "");
+	stage_settle(&s);
+	assert_true(a.told && a.what == AGAIN_GOES);
+	pass_finish(&p, END_COMPLETE, 200, 1, 1);
+	ends(&s, &p, NULL);
+}
+
+/* The disk says no: the last answer stays, and nothing of the next attempt is charged. */
+static void
+what_cannot_be_recorded_does_not_go(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct asked a;
+
+	(void)state;
+	begin(&s, POLICY, &whole, &c, &p);
+	again(&p, &a, ATTEMPT_ANSWERED, 503);
+	for (int i = 0; i < 5; i++)
+		stage_quota(&s);
+	stage_disk(&s, ERR_IO);
+	stage_settle(&s);
+	assert_true(a.told && a.what == AGAIN_STAYS);
+	pass_finish(&p, END_COMPLETE, 503, -1, -1);
+	stage_settle(&s);
+	assert_string_equal(stage_field(disk_records - 1, "target"), "one");
+	assert_string_equal(stage_field(disk_records - 1, "status"), "503");
+	assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+	assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+	ends(&s, &p, NULL);
+}
+
+/* ---- limits ---- */
+
+static void
+an_attempt_that_no_longer_fits_ends_with_the_last_error(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct asked a;
+
+	(void)state;
+	/* room for one that is perhaps billed, and not for another */
+	begin(&s, ROUTE("")
+		"default: permit\nlimits:\n"
+		"  - {name: requests, per: [identity.person], requests: 1, window: 1m}\n"
+		"  - {name: tokens, per: [identity.person], tokens: 200, window: 1m}\n"
+		"output_default: 100\n",
+		&whole, &c, &p);
+	again(&p, &a, ATTEMPT_CUT, 0);
+	stage_settle(&s);
+	assert_true(a.told && a.what == AGAIN_STAYS);
+	pass_finish(&p, END_PROVIDER_ABORT, 0, -1, -1);
+	stage_settle(&s);
+	assert_non_null(strstr(attempts(), "maybe_billed"));
+	assert_null(strstr(attempts(), "two"));
+	assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+	assert_true(stage_charged(&s, "tokens", "alice") > 100);
+	ends(&s, &p, NULL);
+}
+
+static void
+requests_count_the_callers_request_once(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct asked a;
+
+	(void)state;
+	begin(&s, ROUTE("")
+		"default: permit\nlimits:\n"
+		"  - {name: requests, per: [identity.person], requests: 1, window: 1m}\n"
+		"  - {name: flight, per: [identity.person], concurrent: 1}\n",
+		&whole, &c, &p);
+	for (int i = 0; i < 2; i++) {
+		again(&p, &a, ATTEMPT_ANSWERED, 503);
+		stage_settle(&s);
+		assert_true(a.told && a.what == AGAIN_GOES);
+	}
+	assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+	pass_finish(&p, END_COMPLETE, 200, 1, 1);
+	stage_settle(&s);
+	assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+	ends(&s, &p, NULL);
+}
+
+static void
+what_reached_no_provider_counts_for_nothing(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct asked a;
+
+	(void)state;
+	begin(&s, POLICY, &whole, &c, &p);
+	for (int i = 0; i < 3; i++) {
+		again(&p, &a, ATTEMPT_NEVER_SENT, 0);
+		stage_settle(&s);
+		assert_true(a.told);
+	}
+	assert_int_equal(a.what, AGAIN_UNAVAILABLE);
+	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+	stage_settle(&s);
+	assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
+	assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+	ends(&s, &p, NULL);
+}
+
+/* ---- the caller goes away ---- */
+
+/* After so many turns of everybody who answers. */
+static void
+an_abort_at_any_point_settles_once(void **state)
+{
+	(void)state;
+	for (int turns = 0; turns < 8; turns++)
+		for (int cut = 0; cut < 2; cut++) {
+			struct stage s;
+			struct call c;
+			struct pass p;
+			struct asked a;
+			begin(&s, POLICY, &whole, &c, &p);
+			again(&p, &a, cut ? ATTEMPT_CUT : ATTEMPT_ANSWERED, cut ? 0 : 503);
+			for (int i = 0; i < turns; i++) {
+				if (i % 2 && disk_queued)
+					stage_disk(&s, 0);
+				else if (i % 2)
+					stage_turn(&s);
+				else
+					stage_quota(&s);
+			}
+			bool told = a.told;
+			pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
+			stage_settle(&s);
+			assert_true(p.done);
+			assert_int_equal(a.told, told);
+			assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+			int64_t tokens = stage_charged(&s, "tokens", "alice");
+			/* what was cut stays, and so does what was begun */
+			if (!cut && !told && tokens)
+				fail_msg("%d turns: %lld", turns, (long long)tokens);
+			if (cut && !told && tokens <= 100)
+				fail_msg("%d turns, cut: %lld", turns, (long long)tokens);
+			ends(&s, &p, NULL);
+		}
+}
+
+/* ---- the same one again ---- */
+
+static void
+one_target_is_tried_again_after_a_wait(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct asked a;
+
+	(void)state;
+	begin(&s,
+		PROVIDERS "routes:\n"
+			  "  - {name: chat, match: {methods: [POST], path: "
+			  "/v1/chat/completions}, targets: [one], response: [meter], "
+			  "retry: {attempts: 2}}\n" REST,
+		&whole, &c, &p);
+	again(&p, &a, ATTEMPT_ANSWERED, 500);
+	stage_settle(&s);
+	for (int i = 0; i < 400 && !a.told; i++) {
+		ev_run(s.loop, EVRUN_NOWAIT);
+		usleep(1000);
+		stage_settle(&s);
+	}
+	assert_true(a.told && a.what == AGAIN_GOES);
+	assert_true(span_is(goes_to(&p), "first"));
+	pass_finish(&p, END_COMPLETE, 200, 1, 1);
+	ends(&s, &p, NULL);
+	/* and who goes away meanwhile is not waited for */
+	begin(&s,
+		PROVIDERS "routes:\n"
+			  "  - {name: chat, match: {methods: [POST], path: "
+			  "/v1/chat/completions}, targets: [one], response: [meter], "
+			  "retry: {attempts: 2}}\n" REST,
+		&whole, &c, &p);
+	again(&p, &a, ATTEMPT_ANSWERED, 500);
+	pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
+	stage_settle(&s);
+	assert_false(a.told);
+	ends(&s, &p, NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_target_gets_the_body_that_was_decided_for_it),
+		cmocka_unit_test(what_another_target_may_do_better_goes_to_it),
+		cmocka_unit_test(what_refuses_our_key_is_nobodys_but_ours),
+		cmocka_unit_test(a_later_attempt_has_a_record_before_it_goes),
+		cmocka_unit_test(what_cannot_be_recorded_does_not_go),
+		cmocka_unit_test(an_attempt_that_no_longer_fits_ends_with_the_last_error),
+		cmocka_unit_test(requests_count_the_callers_request_once),
+		cmocka_unit_test(what_reached_no_provider_counts_for_nothing),
+		cmocka_unit_test(an_abort_at_any_point_settles_once),
+		cmocka_unit_test(one_target_is_tried_again_after_a_wait),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
