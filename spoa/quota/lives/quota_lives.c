@@ -255,7 +255,8 @@ tell_members(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
 	if (!all->daemon)
 		return;
 	uint64_t n = all->members < 0xffff ? (uint64_t)all->members : 0xffff;
-	all->heard = all->daemon->members = n << 48 | epoch_bits(epoch);
+	all->heard = n << 48 | epoch_bits(epoch);
+	all->daemon->members = all->heard;
 	if (watches(all))
 		all->daemon->watched_us = now_us;
 }
