@@ -226,6 +226,16 @@ in_the_clear(const char *url)
 	return true;
 }
 
+static bool
+may_redact(const struct on_failure *of)
+{
+	bool may = of->classifier == OUT_REDACT;
+
+	for (size_t i = 0; i < of->nby_class; i++)
+		may |= of->by_class[i].outcome == OUT_REDACT;
+	return may;
+}
+
 static void
 one_external(struct remarks *r, const struct external *x)
 {
@@ -243,7 +253,7 @@ one_external(struct remarks *r, const struct external *x)
 			"that",
 			name);
 	for (size_t i = 0; i < r->p->nroutes && !x->own_outcome; i++)
-		redacts |= r->p->routes[i].on_failure.classifier == OUT_REDACT;
+		redacts |= may_redact(&r->p->routes[i].on_failure);
 	for (size_t e = 0; e < detect_entity_count(r->rules); e++)
 		whole |= entity_in(&x->entities, e) && !detect_entity_by_pattern(r->rules, e);
 	if (redacts && whole)

@@ -133,6 +133,9 @@
   X(RECOGNISERS_REMEMBERED,        "recognisers[].",     "remembered",             INTEGER, DECISION,   "classify", V_COUNT,                NULL) \
   X(RECOGNISERS_US,                "recognisers[].",     "us",                     INTEGER, DECISION,   "classify", V_COUNT,                NULL) \
   X(LOW_CONFIDENCE,                "",                   "low_confidence",         FLAG,    DECISION,   "classify", V_COUNT,                NULL) \
+  X(UNCLASSIFIED,                  "",                   "unclassified",           OBJECT,  DECISION,   "classify", V_COUNT,                NULL) \
+  X(UNCLASSIFIED_APPLIED,          "unclassified.",      "applied",                TEXT,    DECISION,   "classify", V_COUNT,                NULL) \
+  X(UNCLASSIFIED_CLASS,            "unclassified.",      "class",                  TEXT,    DECISION,   "classify", V_COUNT,                NULL) \
   X(DATA,                          "",                   "data",                   MAP,     DECISION,   "policy",   V_COUNT,                NULL) \
   X(DATA_LEFT_OUT,                 "",                   "data_left_out",          TEXTS,   DECISION,   "policy",   V_COUNT,                NULL) \
   X(SHADOW_POLICY,                 "",                   "shadow_policy",          OBJECT,  DECISION,   "policy",   V_COUNT,                NULL) \

@@ -57,6 +57,9 @@ struct request_found {
 	double injection; /* the highest score of a segment */
 	const char *injection_pattern; /* that matched in it, or NULL */
 	bool classifier_failed;
+	/* where it did, or a recogniser is silent: of what our own detectors found */
+	enum outcome unclassified;
+	const struct policy_class *unclassified_by; /* NULL: of none of those that count */
 	bool evasion;	     /* prompt.evasion */
 	size_t ncredentials; /* of the overlay: HIT_CREDENTIAL */
 	/* blocks of reasoning that a provider signed: taken out; left with what would

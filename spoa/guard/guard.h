@@ -37,7 +37,8 @@ struct guard_plan {
 	bool reads_calls;			/* a rule reads the tool calls */
 	bool scores;				/* a rule reads the injection score */
 	enum signed_reasoning signed_reasoning; /* on_failure.signed */
-	enum outcome unread;			/* on_failure.classifier */
+	enum outcome unread;			/* on_failure.classifier, by what the request held; */
+	const struct on_failure *on_failure;	/* by what the answer did: NULL: none of it */
 	const unsigned char *hash_key;		/* STYLE_KEY_BYTES; NULL: none */
 	/* The answer lists models: only those are shown of which it says yes; NULL: it does
 	 * not. */

@@ -48,6 +48,19 @@ guard_over(struct guard *g)
 		       : g->failed;
 }
 
+/* Neither what the request held nor what was found so far keeps it back. */
+static bool
+may_go_unread(const struct guard *g)
+{
+	const struct policy_class *by;
+
+	return g->plan.unread == OUT_PERMIT &&
+	       (!g->plan.on_failure ||
+		       policy_unclassified(g->plan.policy, g->plan.on_failure, &g->entities,
+			       g->roles, 0, &by) == OUT_PERMIT ||
+		       !by);
+}
+
 enum guard_result
 guard_unread(struct guard *g, size_t bytes, const char *why)
 {
@@ -56,7 +69,7 @@ guard_unread(struct guard *g, size_t bytes, const char *why)
 	g->report.unread_bytes += bytes;
 	if (!g->report.unread_why)
 		g->report.unread_why = why;
-	if (guard_inspects(g) && g->plan.unread != OUT_PERMIT)
+	if (guard_inspects(g) && !may_go_unread(g))
 		return guard_fail(g, GUARD_UNREAD, why);
 	return g->failed;
 }

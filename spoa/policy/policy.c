@@ -106,13 +106,56 @@ build_backend(struct builder *b, const struct yaml_node *n, const char **out)
 	return false;
 }
 
+/* on_failure.classifier: an outcome, or one for each class that may have been found. */
+static void
+classifier_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out)
+{
+	struct class_outcome *v;
+	unsigned word;
+
+	out->by_class = NULL;
+	out->nby_class = 0;
+	out->classifier = OUT_DENY;
+	if (n->kind != YAML_MAPPING) {
+		if (read_word(b->d, n, outcome_words, &word))
+			out->classifier = (enum outcome)word;
+		return;
+	}
+	if (n->count == 0)
+		diag_at(b->d, n, "classifier: the mapping is empty");
+	out->by_class = v = build_array(b, n, n->count, sizeof(*v));
+	for (const struct yaml_node *c = n->child; c && v; c = c->next) {
+		struct nearest near = nearest_to(c->key->s);
+		size_t k = 0;
+		if (!read_word(b->d, c, outcome_words, &word))
+			continue;
+		if (span_is(c->key->s, "default")) {
+			out->classifier = (enum outcome)word;
+			continue;
+		}
+		while (k < b->p->nclasses && !nearest_is(&near, b->p->classes[k].name))
+			k++;
+		if (k < b->p->nclasses)
+			v[out->nby_class++] = (struct class_outcome){ k, (enum outcome)word };
+		else
+			diag_at(b->d, c->key,
+				"classifier: a class or default is expected, found %s%s",
+				c->key->s.p, nearest_hint(&near));
+	}
+}
+
 void
 build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out)
 {
-	const struct yaml_node *quota = yaml_get(n, "quota");
+	const struct yaml_node *quota = yaml_get(n, "quota"),
+			       *classifier = yaml_get(n, "classifier");
 
-	if (build_section(b, n, SECTION_ON_FAILURE, out) && quota)
+	if (!build_section(b, n, SECTION_ON_FAILURE, out))
+		return;
+	if (quota)
 		build_quota_failure(b, quota, out);
+	if (classifier)
+		classifier_failure(b, classifier, out);
 }
 
 /* ---- the whole ---- */
@@ -155,8 +198,6 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	if ((c = yaml_get(root, "include")))
 		diag_at(d, c->key, "include: only a file can include");
 	head(&b, root);
-	if ((c = yaml_get(root, "on_failure")))
-		build_on_failure(&b, c, &p->on_failure);
 	build_observe(&b, yaml_get(root, "observe"));
 	build_identity(&b, yaml_get(root, "identity"));
 	build_data(&b, yaml_get(root, "data"));
@@ -167,6 +208,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 		build_external(&b, yaml_get(c, "external"));
 	build_classes(&b, yaml_get(root, "classes"));
 	build_detectors(&b, yaml_get(root, "detectors"));
+	if ((c = yaml_get(root, "on_failure")))
+		build_on_failure(&b, c, &p->on_failure);
 	build_prices(&b, root);
 	build_providers(&b, yaml_get(root, "providers"));
 	build_credentials(&b);

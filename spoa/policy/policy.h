@@ -21,8 +21,17 @@ enum outcome { OUT_DENY, OUT_PERMIT, OUT_REDACT }; /* on_failure; REDACT only fo
  */
 enum signed_reasoning { SIGNED_DROP, SIGNED_DENY, SIGNED_LEAVE };
 
+/* What on_failure.classifier says where one of the policy's classes was found. */
+struct class_outcome {
+	size_t class;
+	enum outcome outcome;
+};
+
 struct on_failure {
+	/* `classifier`: where none of by_class was found; else the strictest of those */
 	enum outcome classifier, quota, audit, unreadable;
+	const struct class_outcome *by_class;
+	size_t nby_class;
 	uint64_t quota_share, quota_peers; /* of `quota`, {local: 10%}: as a limit's; 0: none */
 	enum signed_reasoning signed_reasoning;
 };

@@ -40,6 +40,7 @@ static const char *const sticky_words[] = { "none", "conversation", "identity", 
 static const char *const policy_later[] = { "cache", NULL };
 static const char *const limit_later[] = { "sliding", NULL };
 
+#define OUTCOME ONE("\"deny\",\"permit\",\"redact\"")
 /* A value that the section's own code reads, and what the schema says of it. */
 #define OTHER(json)                      json, FIELD_OTHER, NULL, NULL, 0, 0, 0
 /* A value that goes to a member of a struct. */
@@ -88,7 +89,7 @@ const struct section sections[] = {
   { "until", OTHER(TEXT), "a date or time, at most 90 days ahead" },
 }},
 [SECTION_ON_FAILURE] = { "on_failure", NULL, NULL, {
-  { "classifier", A_WORD(on_failure, classifier, outcome_words), "the body could not be classified" },
+  { "classifier", OTHER(EITHER(OUTCOME, MAPOF(OUTCOME))), "the body could not be classified; by what our own detectors found of it: classes, and default" },
   { "quota", OTHER(EITHER(ONE("\"deny\",\"permit\""), REF("local"))), "Redis does not answer in time" },
   { "audit", A_WORD(on_failure, audit, effect_words), "the record cannot be written" },
   { "unreadable", A_WORD(on_failure, unreadable, effect_words), "images, audio, files and other parts that are not read" },

@@ -164,6 +164,14 @@ build_names(struct builder *b)
 			p->externals[i].when);
 }
 
+/* Classes that decide what becomes of a request of which somebody is silent. */
+static void
+use_on_failure(struct policy *p, const struct on_failure *of)
+{
+	for (size_t i = 0; i < of->nby_class; i++)
+		entities_join(&p->used, &p->classes[of->by_class[i].class].entities);
+}
+
 void
 build_used(struct builder *b)
 {
@@ -181,5 +189,8 @@ build_used(struct builder *b)
 		all |= !policy_limit_names_used(p, b->rules, &p->limits[i], &p->used);
 	for (size_t i = 0; i < p->nexternals; i++)
 		all |= !policy_names_used(p, b->rules, p->externals[i].when, &p->used);
+	use_on_failure(p, &p->on_failure);
+	for (size_t i = 0; i < p->nroutes; i++)
+		use_on_failure(p, &p->routes[i].on_failure);
 	p->uses_all = all;
 }

@@ -331,8 +331,7 @@ record_decision(struct request *r, struct buf *b)
 	put_flag(b, RF_LOW_CONFIDENCE,
 		request_silence(r, OUT_PERMIT) ||
 			(r->found.have_verdict && r->out.decision.kind != D_DENY &&
-				request_on_failure(r)->classifier == OUT_PERMIT &&
-				request_unanswered(r)));
+				r->found.unclassified == OUT_PERMIT && request_unanswered(r)));
 	put_data(r, b);
 	put_shadow(r, b);
 	record_prompt(r, b);

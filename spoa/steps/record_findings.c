@@ -52,6 +52,24 @@ put_sources(struct request *r, struct buf *b, unsigned sources)
 }
 
 /* Who was asked, and what came of it. */
+/* What on_failure.classifier said, where it is by classes and somebody was silent. */
+static void
+put_unclassified(struct request *r, struct buf *b)
+{
+	const struct policy_class *by = r->found.unclassified_by;
+	bool silent = r->found.classifier_failed ||
+		      (r->found.have_verdict && request_unanswered(r));
+
+	for (size_t i = 0; i < r->scan.nrecognitions; i++)
+		silent |= r->scan.recognitions[i].outcome != ASK_ANSWERED;
+	if (!silent || !request_on_failure(r)->nby_class)
+		return;
+	put_object(b, RF_UNCLASSIFIED);
+	put_name(b, RF_UNCLASSIFIED_APPLIED, outcome_words[r->found.unclassified]);
+	put_name(b, RF_UNCLASSIFIED_CLASS, by ? by->name : NULL);
+	buf_putc(b, '}');
+}
+
 void
 record_recognitions(struct request *r, struct buf *b)
 {
@@ -68,6 +86,7 @@ record_recognitions(struct request *r, struct buf *b)
 		buf_putc(b, '}');
 	}
 	put_end(b, r->scan.nrecognitions);
+	put_unclassified(r, b);
 }
 
 /* As a rule read it: it has no further digits. */

@@ -374,6 +374,9 @@ step_classify(struct request *r)
 		s = classify(r, r->in.body.segments, r->in.body.nsegments, &r->scan.body_done);
 	if (s != STEP_NEXT)
 		return s;
+	r->found.unclassified = policy_unclassified(r->snap->policy, request_on_failure(r),
+		&r->found.entities, r->found.roles, r->found.injection,
+		&r->found.unclassified_by);
 	if (r->gate) {
 		metric_add(r->gate->metrics, M_FINDINGS, r->scan.nhits);
 		metric_add(r->gate->metrics, M_SCANNED_BYTES,

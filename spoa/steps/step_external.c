@@ -324,7 +324,7 @@ conclude(struct request *r, struct part *p)
 		.outcome = p->outcome,
 		.applied = p->x->own_outcome && !required(r, p->x)
 				   ? p->x->outcome
-				   : request_on_failure(r)->classifier,
+				   : r->found.unclassified,
 		.texts = p->nitems,
 		.cached = p->cached,
 		.us = p->us };
@@ -620,7 +620,7 @@ request_unanswered(const struct request *r)
 bool
 request_unmet(const struct request *r)
 {
-	enum outcome says = request_on_failure(r)->classifier;
+	enum outcome says = r->found.unclassified;
 
 	for (size_t i = 0; i < r->snap->policy->nexternals && says != OUT_PERMIT; i++)
 		/* Where a rule was known to require it, the external step redacted for its

@@ -251,8 +251,7 @@ static int
 open_job(struct request *r)
 {
 	struct mention_job *j = r->scan.mentions = calloc(1, sizeof(*j));
-	bool failed =
-		r->found.classifier_failed && request_on_failure(r)->classifier == OUT_REDACT;
+	bool failed = r->found.classifier_failed && r->found.unclassified == OUT_REDACT;
 
 	if (!j)
 		return ERR_NOMEM;

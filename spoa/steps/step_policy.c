@@ -149,7 +149,7 @@ may_pass(struct request *r)
 		return request_deny(r, 403, "unreadable_content", "",
 			SPAN_LIT("the request holds parts that cannot be read (images, audio, "
 				 "files or unknown)"));
-	if ((r->found.classifier_failed && of->classifier == OUT_DENY) ||
+	if ((r->found.classifier_failed && r->found.unclassified == OUT_DENY) ||
 		request_silence(r, OUT_DENY) || request_unmet(r))
 		return request_deny(r, 503, "classifier_unavailable", "",
 			SPAN_LIT("the content could not be classified"));

@@ -341,8 +341,6 @@ amended(struct request *r)
 enum step_result
 step_rewrite(struct request *r)
 {
-	const struct on_failure *of = request_on_failure(r);
-
 	if (r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
 	if (request_settle_reasoning(r) < 0)
@@ -376,7 +374,7 @@ step_rewrite(struct request *r)
 			SPAN_LIT("a credential stands where it cannot be replaced"));
 	amended(r);
 	bool redacts = r->found.verdict.redacts && r->found.verdict.effect == RULE_REDACT;
-	if ((r->found.classifier_failed && of->classifier == OUT_REDACT) ||
+	if ((r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
 		(r->out.redacted && request_silence(r, OUT_REDACT)))
 		redacts = true;
 	r->out.decision.kind = redacts || r->found.ncredentials || r->found.reasoning_dropped

@@ -152,6 +152,12 @@ struct policy_verdict {
 int policy_decide(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_verdict *out);
 
+/* What on_failure.classifier says of what was found: the strictest outcome of its classes that
+ * were, else the one for all others. *by: that class, NULL: none. */
+enum outcome policy_unclassified(const struct policy *p, const struct on_failure *of,
+	const struct entity_set *found, const uint16_t *roles, double injection,
+	const struct policy_class **by);
+
 /* Drops what the arena of policy_decide() holds of it. */
 void policy_verdict_forget(struct policy_verdict *v);
 

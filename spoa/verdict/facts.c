@@ -24,16 +24,43 @@ facts_has_member(
 	return false;
 }
 
+static bool
+class_found(const struct policy_class *k, const struct entity_set *found, const uint16_t *roles,
+	double injection)
+{
+	return (found && facts_has_member(k, found, roles)) ||
+	       (k->injection > 0 && injection >= k->injection);
+}
+
 static void
 find_classes(struct facts_view *v)
 {
-	for (size_t k = 0; v->f->entities && k < v->p->nclasses; k++)
-		if (facts_has_member(&v->p->classes[k], v->f->entities, v->f->roles))
-			entity_add(&v->classes_hit, k);
 	for (size_t k = 0; k < v->p->nclasses; k++)
-		if (v->p->classes[k].injection > 0 &&
-			v->f->injection >= v->p->classes[k].injection)
+		if (class_found(&v->p->classes[k], v->f->entities, v->f->roles,
+			    v->f->injection))
 			entity_add(&v->classes_hit, k);
+}
+
+enum outcome
+policy_unclassified(const struct policy *p, const struct on_failure *of,
+	const struct entity_set *found, const uint16_t *roles, double injection,
+	const struct policy_class **by)
+{
+	static const unsigned strict[] = {
+		[OUT_PERMIT] = 0, [OUT_REDACT] = 1, [OUT_DENY] = 2
+	};
+	enum outcome most = of->classifier;
+
+	*by = NULL;
+	for (size_t i = 0; i < of->nby_class; i++) {
+		const struct class_outcome *c = &of->by_class[i];
+		if (!class_found(&p->classes[c->class], found, roles, injection) ||
+			(*by && strict[c->outcome] <= strict[most]))
+			continue;
+		*by = &p->classes[c->class];
+		most = c->outcome;
+	}
+	return most;
 }
 
 void

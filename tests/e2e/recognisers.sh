@@ -78,6 +78,18 @@ for mode in hang garbage status close; do
 	req POST /api/legal -H "$auth" -H "$json" -d "{\"a\":\"$mode zor blax\"}"
 	like "$mode: redacted whole where that one's says so" "$(provider_got)" '"a":"<UNCLASSIFIED_1>"'
 done
+# Closed where personal data is, open elsewhere.
+sed -i 's/^on_failure: {classifier: deny/on_failure: {classifier: {pii: deny, default: permit}/' "$D/policy.yaml"
+is "an outcome for a class" "$(reload)" 200
+rc '{"mode":"hang"}'
+chat 'open zor blax'
+is "hang: nothing of the class passes" "$status" 200
+record() { grep -ah '"type":"decision"' "$JOURNAL"/* | tail -n 1 | grep -ao '"unclassified":{[^}]*}'; }
+is "and the record says by what" "$(record)" '"unclassified":{"applied":"permit"}'
+chat 'closed zor blax a@example.com'
+is "hang: something of it does not" "$status" 503
+like "by the same code" "$body" 'classifier_unavailable'
+is "its record names the class" "$(record)" '"unclassified":{"applied":"deny","class":"pii"}'
 rc '{}'
 back() { chat "back zor blax $RANDOM"; [ "$status" = 200 ]; }
 check "it answers again" wait_for back

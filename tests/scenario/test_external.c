@@ -285,6 +285,74 @@ the_routes_outcome_holds_where_the_recogniser_has_none(void **state)
 	down(&s);
 }
 
+/* Closed where personal data is, open elsewhere: by what our own detectors found. */
+static void
+the_outcome_is_that_of_the_class_that_was_found(void **state)
+{
+	static const struct {
+		const char *name, *text, *decision, *record;
+	} rows[] = {
+		{ "nothing of them", "hello quuxel", "permit", "{\"applied\":\"permit\"}" },
+		{ "one", "hello quuxel of a@example.com", "deny",
+			"{\"applied\":\"deny\",\"class\":\"pii\"}" },
+		{ "another", "password: hunter2hunter2x9 quuxel", "redact",
+			"{\"applied\":\"redact\",\"class\":\"secret\"}" },
+		{ "the stricter of two", "password: hunter2hunter2x9 a@example.com", "deny",
+			"{\"applied\":\"deny\",\"class\":\"pii\"}" },
+		{ "one that is not named", "DEA number AB1234563 quuxel", "permit",
+			"{\"applied\":\"permit\"}" },
+	};
+	static const char *const levels[] = {
+		"on_failure: {classifier: {secret: redact, pii: deny, default: permit}}\n" CHAT_ROUTE,
+		"on_failure: {classifier: redact}\n"
+		"routes:\n  - {name: chat, match: {path: /v1/chat/completions}, dialect: "
+		"openai, backend: openai, on_failure: {classifier: {default: permit, pii: deny, "
+		"secret: redact}}}\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows) * COUNT_OF(levels); i++) {
+		struct stage s;
+		struct call c;
+		struct buf more;
+		const size_t at = i / COUNT_OF(levels);
+		buf_init(&more, 0);
+		buf_printf(&more, "%s" REDACT_NAMES "%c", levels[i % COUNT_OF(levels)], 0);
+		up_for(&s, "50ms", NER, more.p);
+		atomic_store(&sim.behaviour, HANG);
+		chat(&s, rows[at].text, &c);
+		if (strcmp(call_var(&c, "decision"), rows[at].decision) ||
+			strcmp(stage_field(0, "unclassified"), rows[at].record))
+			fail_msg("%s: %s %s", rows[at].name, call_var(&c, "decision"),
+				stage_field(0, "unclassified"));
+		if (!strcmp(rows[at].decision, "deny"))
+			assert_string_equal(stage_field(0, "code"), "classifier_unavailable");
+		assert_string_equal(stage_field(0, "low_confidence"),
+			strcmp(rows[at].decision, "permit") ? "" : "true");
+		if (!strcmp(rows[at].decision, "redact"))
+			assert_null(strstr(sent(&s, &c), "quuxel"));
+		buf_free(&more);
+		down(&s);
+	}
+}
+
+/* It answers: nothing of that is asked, or recorded. */
+static void
+the_outcome_by_class_is_for_silence_alone(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER,
+		"on_failure: {classifier: {pii: deny, default: permit}}\n" CHAT_ROUTE REDACT_NAMES);
+	chat(&s, "a@example.com and quuxel", &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	assert_string_equal(stage_field(0, "unclassified"), "");
+	sent(&s, &c);
+	down(&s);
+}
+
 static void
 a_denial_by_rule_stands_whatever_the_recogniser_does(void **state)
 {
@@ -777,6 +845,8 @@ main(void)
 		T(its_silence_is_the_policys_outcome),
 		T(redact_takes_every_candidate_before_validation),
 		T(the_routes_outcome_holds_where_the_recogniser_has_none),
+		T(the_outcome_is_that_of_the_class_that_was_found),
+		T(the_outcome_by_class_is_for_silence_alone),
 		T(a_denial_by_rule_stands_whatever_the_recogniser_does),
 		T(who_is_required_is_asked_and_must_answer),
 		T(who_was_not_asked_did_not_answer),

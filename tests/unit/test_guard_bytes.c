@@ -162,12 +162,51 @@ events_after_any_field_are_events(void **state)
 	buf_free(&out);
 }
 
+#define WORDS " and this is what was said of it, at some length, by all who were there"
+#define LONG  CHUNK(WORDS) CHUNK(WORDS) CHUNK(WORDS) CHUNK(WORDS)
+
+/* An event over its cap after texts: the request held nothing that counts, the answer may. */
+static enum guard_result
+after(const char *texts)
+{
+	struct answer_case c = { "", REDACT
+		"on_failure: {classifier: {pii: deny, secret: permit, default: permit}}\n", "openai",
+		"/v1/chat/completions", "text/event-stream", "", "" };
+	struct guard_rig r;
+	struct buf in;
+
+	buf_init(&in, 0);
+	buf_printf(&in, "%sdata: \"", texts);
+	for (size_t i = 0; i < 3 << 19; i++)
+		buf_putc(&in, 'x');
+	buf_str(&in, "\"\n\n" STOP);
+	guard_rig_load(&r, &c);
+	r.plan.unread = OUT_PERMIT;
+	r.plan.on_failure = &r.f.p->on_failure;
+	guard_rig_begin(&r, &c);
+	guard_rig_feed(&r, buf_view(&in));
+	guard_rig_end(&r);
+	enum guard_result got = r.got;
+	guard_rig_close(&r);
+	buf_free(&in);
+	return got;
+}
+
+static void
+a_class_that_the_answer_held_keeps_the_rest_of_it_back(void **state)
+{
+	(void)state;
+	assert_int_equal(after(CHUNK("nothing here. ") LONG CHUNK("so")), GUARD_PASS);
+	assert_int_equal(after(CHUNK("write to " MAIL " now.") LONG CHUNK("so")), GUARD_UNREAD);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_bytes_hide_is_unread),
 		cmocka_unit_test(what_hides_nothing_passes),
+		cmocka_unit_test(a_class_that_the_answer_held_keeps_the_rest_of_it_back),
 		cmocka_unit_test(events_after_any_field_are_events),
 	};
 

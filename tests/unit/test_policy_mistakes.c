@@ -73,6 +73,18 @@ static const struct policy_mistake rows[] = {
 	{ "a local share of more than all", H "on_failure: {quota: {local: 110%}}\n",
 		":5:29: local: a share such as 10%, from 0.01% to 100%, is expected, found "
 		"110%" },
+	{ "an outcome for a class that is none", H "on_failure: {classifier: {pi: deny}}\n",
+		":5:27: classifier: a class or default is expected, found pi, did you mean "
+		"pii?" },
+	{ "an outcome of a class that is none", H "on_failure: {classifier: {pii: dney}}\n",
+		":5:32: pii: one of deny, permit, redact is expected, found dney, did you mean "
+		"deny?" },
+	{ "outcomes of no class", H "on_failure: {classifier: {}}\n",
+		":5:26: classifier: the mapping is empty" },
+	{ "a list of classes", H "on_failure: {classifier: [pii]}\n",
+		":5:26: classifier: one of deny, permit, redact is expected, found a list" },
+	{ "a class twice", H "on_failure: {classifier: {pii: deny, pii: permit}}\n",
+		":5:38: pii: given twice" },
 	{ "an unknown part", H "on_failure: {redis: deny}\n",
 		":5:14: redis: unknown key; accepted: classifier, quota, audit, unreadable, "
 		"signed" },
