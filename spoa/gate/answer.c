@@ -126,6 +126,8 @@ may_use(void *arg, struct span model, struct arena *a)
 		return false;
 	request_facts(r, &f);
 	f.route = policy_route_as(r->found.route, model);
+	f.ranks = NULL; /* they are of other targets, or of another time */
+	f.at = NULL;
 	f.model = model;
 	f.body = NULL;
 	f.whole = true;

@@ -50,6 +50,7 @@ what_is_said_is_read(void **state)
 	assert_int_equal(t[2].breaker.open_us, 5000000);
 	assert_int_equal(r->choose.by, CHOOSE_LATENCY);
 	assert_int_equal(r->choose.sticky, STICKY_IDENTITY);
+	assert_false(p->reads_conversation);
 	assert_int_equal(r->retry.attempts, 2);
 	assert_int_equal(r->retry.on, 1u << CAUSE_NEVER_SENT | 1u << CAUSE_THROTTLED);
 	assert_int_equal(r->retry.first_byte_us, 10000000);
@@ -186,6 +187,7 @@ a_route_has_those_of_an_alias_whose_provider_it_lists(void **state)
 	assert_string_equal(r->targets[0].name, "b");
 	assert_int_equal(r->choose.by, CHOOSE_WEIGHT);
 	assert_int_equal(r->choose.sticky, STICKY_CONVERSATION);
+	assert_true(p->reads_conversation);
 	assert_int_equal(r->retry.attempts, 1);
 	/* of its own another name makes the first again */
 	assert_ptr_equal(policy_route_as(r, SPAN_LIT("fast")), as(p, 0, "fast"));

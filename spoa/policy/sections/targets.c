@@ -245,7 +245,16 @@ targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *sa
 	break_by_default(v, count);
 }
 
-/* ---- what is tried again ---- */
+/* ---- what is tried first, and again ---- */
+
+static bool
+choose(struct builder *b, const struct yaml_node *n, struct choose *out)
+{
+	bool read = build_section(b, n, SECTION_CHOOSE, out);
+
+	b->p->reads_conversation |= out->sticky == STICKY_CONVERSATION;
+	return read;
+}
 
 static void
 causes(struct builder *b, const struct yaml_node *n, unsigned *on)
@@ -320,7 +329,7 @@ build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
 	if (to)
 		targets(b, to, d, r);
 	if (c)
-		build_section(b, c, SECTION_CHOOSE, &r->choose);
+		choose(b, c, &r->choose);
 	retry(b, n, r);
 }
 
@@ -335,8 +344,7 @@ alias(struct builder *b, const struct yaml_node *n, struct alias *x)
 	x->at = n;
 	if (!build_name(b, n->key, 128, &x->name) || !build_section(b, n, SECTION_MODEL, NULL))
 		return;
-	if (c && build_section(b, c, SECTION_CHOOSE, &x->choose))
-		x->chooses = true;
+	x->chooses = c && choose(b, c, &x->choose);
 	if (!to)
 		diag_at(b->d, n->key, "%s: targets is missing", x->name);
 	if (!to || !(x->targets = list(b, to, &x->ntargets)))
