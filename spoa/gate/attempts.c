@@ -171,6 +171,7 @@ note(struct exchange *x, enum attempt_cause cause)
 		x->used_by = USED_RESERVED;
 		a->maybe_billed = true;
 	}
+	request_attempt_over(x->r, cause, a->status, a->our_key, a->asked_us);
 	exchange_took(x->r, a);
 }
 
@@ -231,11 +232,32 @@ cause_of_end(const struct exchange *x)
 	return CAUSE_DONE;
 }
 
+/* Of a request that is never tried again. */
+static void
+only_attempt_over(struct exchange *x)
+{
+	const struct exchange_result *res = &x->result;
+	struct attempt_end e = { .said = ATTEMPT_ANSWERED, .result = *res };
+	enum attempt_cause cause = CAUSE_ABORTED;
+	bool our_key = false, too_long;
+
+	if (res->end == END_NEVER_SENT)
+		cause = CAUSE_NEVER_SENT;
+	else if (res->end == END_PROVIDER_ABORT)
+		cause = CAUSE_PERHAPS_BILLED;
+	else if (res->end == END_COMPLETE)
+		cause = res->status < 400 ? cause_of_answer(x)
+					: cause_of(&e, &our_key, &too_long);
+	request_attempt_over(x->r, cause, res->status, our_key, 0);
+}
+
 void
 attempts_ended(struct exchange *x)
 {
 	struct attempts *t = x->tries;
 
+	if (!t)
+		only_attempt_over(x);
 	if (!t || !t->n || t->settled)
 		return;
 	enum attempt_cause cause = cause_of_end(x);
@@ -322,6 +344,18 @@ index_of(const struct request *r, const struct target *t)
 	return (size_t)(t - r->found.route->targets);
 }
 
+/* What its state says of it. */
+static void
+look_at(const struct request *r, const struct target *to, struct next_candidate *c,
+	uint64_t now_us)
+{
+	if (!r->found.ranks)
+		return; /* one target that nothing is known of */
+	const struct target_state *s = target_state_of(r->gate->shared->targets, to);
+	c->budget = target_may_repeat(s, now_us);
+	target_condition(s, to->breaker.on, now_us, &c->back_us, NULL);
+}
+
 static struct next
 next_of(struct exchange *x, struct next_attempt last)
 {
@@ -343,6 +377,7 @@ next_of(struct exchange *x, struct next_attempt last)
 		c[i] = (struct next_candidate){ .left = is_left(r, &v->candidates[i]),
 			.place = r->found.ranks ? r->found.ranks[i].place : (uint8_t)i,
 			.budget = true };
+		look_at(r, v->candidates[i].target, &c[i], p.now_us);
 	}
 	random_bytes(&p.random, sizeof(p.random));
 	return targets_next(&p);
@@ -411,10 +446,12 @@ let_go(struct exchange *x)
 }
 
 void
-gate_stands(struct exchange *x)
+gate_stands(struct exchange *x, uint64_t sent_us)
 {
 	struct attempts *t = x->tries;
 
+	if (sent_us && x->r->attempt.of)
+		request_first_content(x->r, clock_mono_us() - sent_us);
 	if (!t || !x->plan.asks)
 		return;
 	t->life = ATTEMPTS_STANDS;
@@ -433,6 +470,7 @@ said_verdict(struct request *r)
 		say(x, AGAIN_GOES);
 		return;
 	}
+	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
 	request_release(r);
 	stay(r);
 	say(x, t->last);
@@ -532,6 +570,9 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	if (too_long && !another_is_left(r))
 		last.cause = CAUSE_FINAL;
 	t->v[t->n - 1].cause = last.cause;
+	t->v[t->n - 1].our_key = last.our_key;
+	t->v[t->n - 1].asked_us = last.asked_us;
+	request_attempt_over(r, last.cause, last.status, last.our_key, last.asked_us);
 	struct next n = next_of(x, last);
 	t->last = n.what == NEXT_END && n.says == NEXT_ANSWER ? AGAIN_STAYS : AGAIN_UNAVAILABLE;
 	if (n.what != NEXT_END)

@@ -15,6 +15,8 @@ struct attempt {
 	const struct target *to;
 	enum attempt_cause cause;
 	uint64_t begun_us, took_us;
+	uint64_t asked_us; /* the wait that its answer asks for */
+	bool our_key;	   /* it names our key or credit */
 	int status;
 	uint64_t tokens, nanousd;
 	bool priced;	   /* nanousd is known */

@@ -135,7 +135,7 @@ void gate_again(struct exchange *x, const struct attempt_end *e,
 	void (*next)(void *arg, enum again what), void *arg);
 /* plan->asks: the attempt under way is the last one, all of the request was sent: what another
  * would need is let go. */
-void gate_stands(struct exchange *x);
+void gate_stands(struct exchange *x, uint64_t sent_us);
 
 /* Header lines for the response's head: x-tollgate-* for HAProxy to turn into
  * variables. None where the ACK has said all of it. */

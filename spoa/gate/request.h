@@ -17,6 +17,7 @@
 #include "gate/request_found.h"
 #include "gate/request_in.h"
 #include "gate/snapshot.h"
+#include "targets/state.h"
 #include "text/style.h"
 
 #define DECISION_ID_LEN 26 /* ULID: 48 bits of milliseconds, 80 random bits */
@@ -88,6 +89,9 @@ struct request {
 		struct recent *shown_in; /* where operators see what came of it; NULL */
 		uint64_t shown_as;
 	} out;
+
+	/* The place that it has at the target that was chosen: steps/targets.c. */
+	struct target_attempt attempt;
 
 	/* How far it is: the engine's. */
 	struct {
@@ -254,6 +258,13 @@ bool request_price_at(const struct request *r, const struct target *to, struct s
 /* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
 struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
+
+/* ---- steps/targets.c ---- */
+/* What the target is told of the attempt: its first content, so long after the request's last
+ * byte; and its end, once, whoever says it first. */
+void request_first_content(struct request *r, uint64_t took_us);
+void request_attempt_over(struct request *r, enum attempt_cause cause, int status,
+	bool our_key, uint64_t asked_us);
 
 /* ---- attempts.c ---- */
 /* It may go to a provider more than once, and takes the relay for that. */

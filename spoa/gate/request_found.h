@@ -72,6 +72,7 @@ struct request_found {
 	uint64_t considered; /* likewise: what it is for was looked for */
 	struct policy_rank *ranks; /* of the route's targets; in the arena. NULL: its order */
 	const struct policy_target_facts *at; /* likewise; NULL: not looked at */
+	uint16_t passed; /* bit by target: it was chosen in this run, and could not be had */
 	uint64_t chance; /* by which they are drawn, once a request; 0: not yet */
 	struct policy_verdict verdict;
 	bool have_verdict;

@@ -25,7 +25,7 @@ struct relay_gate_ops {
 		void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
 	void (*again)(struct exchange *x, const struct attempt_end *e,
 		void (*next)(void *arg, enum again what), void *arg);
-	void (*stands)(struct exchange *x);
+	void (*stands)(struct exchange *x, uint64_t sent_us);
 	struct span (*response_fields)(struct exchange *x);
 	struct span (*cost_field)(struct exchange *x, const struct usage *u);
 	int (*answer)(struct exchange *x, const struct guard_head *h, struct guard **out);

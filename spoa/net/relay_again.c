@@ -124,7 +124,7 @@ again_stands(struct edge *c)
 		return; /* it is still read from: all goes at the end */
 	u->request.sent = u->request.swap_sent = 0;
 	u->request.swap = (struct span){ NULL, 0 };
-	c->relay->ops->stands(c->x);
+	c->relay->ops->stands(c->x, u->request.done_us);
 	request_free_whole(c);
 }
 

@@ -332,12 +332,15 @@ step_policy(struct request *r)
 	request_estimate_tokens(r);
 	request_conversation(r);
 	request_tags(r);
-	if (!request_rank(r))
-		return request_overload(r);
-	request_facts(r, &f);
-	if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
-		return request_overload(r);
-	r->found.have_verdict = true;
+	r->found.passed = 0;
+	do {
+		if (!request_rank(r))
+			return request_overload(r);
+		request_facts(r, &f);
+		if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
+			return request_overload(r);
+		r->found.have_verdict = true;
+	} while (f.whole && !request_begin(r));
 	if (f.whole && (decide_each_model(r, &f) != STEP_NEXT ||
 			       decide_other_models(r, &f) != STEP_NEXT)) {
 		r->in.body.model = (struct span){ NULL, 0 };

@@ -46,6 +46,9 @@ void request_estimate_tokens(struct request *r);
 /* targets.c: found.ranks and found.at, where the route has several targets or its only one may
  * be out; and the refusal where the rules leave none that is in. False: no memory. */
 bool request_rank(struct request *r);
+/* Takes the place at the target that was chosen, where ends of attempts are known: through the
+ * relay. False: it cannot be had any more; rank and decide again. */
+bool request_begin(struct request *r);
 enum step_result request_none_in(struct request *r);
 
 /* shadow.c: after the first policy's verdict; the facts that it read. */

@@ -1,5 +1,5 @@
-/* What is known of a route's targets before its rules are asked: their order, who is out, and what
- * conditions read of them. Nothing of this for one target that is never out. */
+/* What is known of a route's targets before its rules are asked: their order, who is out, and
+ * what conditions read of them. Nothing of this for one target that is never out. */
 #include "base/clock.h"
 #include "base/random.h"
 #include "limits/limits.h"
@@ -44,6 +44,7 @@ request_rank(struct request *r)
 {
 	const struct route *route = r->found.route;
 	const struct policy_rank *before = r->found.ranks;
+	unsigned passed = r->found.passed;
 	struct rank_target t[TARGETS_MAX];
 	size_t n = route ? route->ntargets : 0;
 
@@ -67,8 +68,9 @@ request_rank(struct request *r)
 		struct rank_target *x = &t[i];
 		*x = (struct rank_target){ .target = to,
 			.state = state(r, to),
-			.out = before && before[i].out == TARGET_TRIED ? TARGET_TRIED
-								       : limits_fit(r, to),
+			.out = before && (before[i].out == TARGET_TRIED || passed >> i & 1)
+				       ? before[i].out
+				       : limits_fit(r, to),
 			.price_nanousd = UINT64_MAX };
 		at[i] = (struct policy_target_facts){ 0 };
 		if (priced && limits_price(r, to, &x->price_nanousd))
@@ -79,14 +81,66 @@ request_rank(struct request *r)
 			at[i].latency =
 				(double)target_latency_us(x->state, ask.size, ask.now_us) / 1e6;
 			/* millionths, as records can say them */
-			at[i].errors = (double)(uint64_t)(target_errors(
-						  x->state, ask.now_us) * 1e6) / 1e6;
+			at[i].errors =
+				(double)(uint64_t)(target_errors(x->state, ask.now_us) * 1e6) /
+				1e6;
 		}
 	}
 	targets_rank(&ask, t, n, ranks);
 	r->found.ranks = ranks;
 	r->found.at = r->snap->policy->reads_target_state ? at : NULL;
 	return true;
+}
+
+bool
+request_begin(struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct route *route = r->found.route;
+	const struct target *to = request_target(r);
+
+	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
+	if (!r->gate || !gate_cfg(r->gate)->relay || !r->found.ranks || v->none_in ||
+		v->effect == RULE_DENY || route->direct || request_lists_models(r) ||
+		(route->ntargets == 1 && !to->breaker.on && !to->concurrent))
+		return true;
+	size_t i = (size_t)(to - route->targets);
+	switch (target_begin(
+		&r->attempt, state(r, to), to, !request_tried(r), clock_mono_us())) {
+	case TARGET_BEGUN:
+		r->attempt.quiet =
+			r->in.body_state == BODY_STATE_NONE || r->found.endpoint.free;
+		return true;
+	case TARGET_NO_ROOM: r->found.ranks[i].out = TARGET_BUSY; break;
+	case TARGET_NO_BUDGET:
+	case TARGET_NO_PROBE: r->found.ranks[i].out = TARGET_EJECTED; break;
+	}
+	r->found.passed |= (uint16_t)(1u << i);
+	r->found.have_verdict = false;
+	return false;
+}
+
+void
+request_first_content(struct request *r, uint64_t took_us)
+{
+	target_first_content(
+		&r->attempt, target_size(r->found.input_tokens), took_us, clock_mono_us());
+}
+
+void
+request_attempt_over(struct request *r, enum attempt_cause cause, int status, bool our_key,
+	uint64_t asked_us)
+{
+	if (!r->attempt.of)
+		return;
+	target_over(&r->attempt,
+		&(struct target_end){ .cause = cause,
+			.status = status,
+			.our_key = our_key,
+			.asked_us = asked_us,
+			.size = target_size(r->found.input_tokens),
+			.first_byte_us = r->found.route->retry.first_byte_us },
+		clock_mono_us());
 }
 
 /* When the first of those that the rules leave is back, in whole seconds; 0: nobody knows. */

@@ -31,7 +31,7 @@ struct key {
 	enum { LEFT, LAST_OF_ALL, NOT_IN } in;
 	unsigned priority;
 	enum { HEALTHY, COMING_BACK, FAILING } health;
-	bool waits; /* its provider has no room, but its queue has */
+	bool waits;  /* its provider has no room, but its queue has */
 	double cost; /* as `choose` says */
 	double race; /* and where that is the same */
 	size_t at;
@@ -134,8 +134,8 @@ targets_rank(const struct rank_ask *ask, const struct rank_target *t, size_t n,
 		k[i].cost = two || !by_draw ? 0 : costs[i];
 		k[i].race = by_draw ? weight ? -log(unit(x)) / weight : INFINITY : 0;
 	}
-	/* one that fails now and then is the last of a group that has no other; else it is asked
-	 * after all the rest, as one is for which a request has to wait */
+	/* one that fails now and then is the last of a group that has no other; else it is
+	 * asked after all the rest, as one is for which a request has to wait */
 	for (size_t i = 0; i < n; i++) {
 		bool other = false;
 		for (size_t j = 0; j < n && k[i].health == FAILING; j++)

@@ -369,7 +369,7 @@ void
 target_first_content(
 	struct target_attempt *a, enum target_size size, uint64_t took_us, uint64_t now_us)
 {
-	if (!a->of || a->heard)
+	if (!a->of || a->heard || a->quiet)
 		return;
 	latency_add(a->of, size, took_us, now_us);
 	came_through(a->of, a, now_us);
@@ -382,8 +382,6 @@ enum told { NOTHING, WELL, FAILED, THROTTLED, KEY };
 static enum told
 told(const struct target_end *e)
 {
-	if (!e->counts)
-		return NOTHING;
 	switch (e->cause) {
 	case CAUSE_DONE: return WELL;
 	case CAUSE_NEVER_SENT:
@@ -398,7 +396,7 @@ void
 target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_us)
 {
 	struct target_state *s = a->of;
-	enum told t = told(e);
+	enum told t = a->quiet ? NOTHING : told(e);
 
 	if (!s)
 		return;

@@ -37,8 +37,9 @@ enum {
 #define TARGET_KEY_PROBE_US   60000000
 #define TARGET_PROBE_LEASE_US 30000000 /* a probe of which nothing is heard is given up */
 #define TARGET_UNKNOWN_US     1000000  /* first content of one that was never asked */
-#define TARGET_FIRST_BYTE_US  60000000 /* what a failure counts as where the route bounds none \
-					*/
+#define TARGET_FIRST_BYTE_US                                                                   \
+	60000000 /* what a failure counts as where the route bounds none                       \
+		  */
 
 struct target_table;
 struct target_state;
@@ -64,6 +65,7 @@ struct target_attempt {
 	struct target_state *of; /* NULL: not under way */
 	uint64_t probe_us;	 /* it is a probe, whose lease ends then; 0: it is none */
 	bool heard, breaks;	 /* its content came; its target has a breaker */
+	bool quiet; /* tells nothing of the model (counts tokens, lists), whatever its end */
 	unsigned failures;
 	uint64_t open_us;
 };
@@ -87,7 +89,6 @@ struct target_end {
 	enum attempt_cause cause;
 	int status;	   /* 0: no answer */
 	bool our_key;	   /* 401, 402, or an error that names key or credit */
-	bool counts;	   /* false: tells nothing of the model: count_tokens, lists */
 	uint64_t asked_us; /* Retry-After; 0: it named none */
 	enum target_size size;
 	uint64_t first_byte_us; /* that the route allows; 0: TARGET_FIRST_BYTE_US */

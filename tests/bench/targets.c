@@ -1,4 +1,5 @@
-/* What choosing among five targets costs, and what is told of an attempt. Prints, judges nothing. */
+/* What choosing among five targets costs, and what is told of an attempt. Prints, judges
+ * nothing. */
 #include <stdio.h>
 #include <time.h>
 
@@ -52,7 +53,7 @@ attempt(struct choose by, unsigned n)
 		struct target_state *s = target_state_of(table, &five[k % FIVE]);
 		target_begin(&a, s, &five[k % FIVE], true, now);
 		target_first_content(&a, TARGET_SMALL, 1000, now);
-		target_over(&a, &(struct target_end){ .cause = CAUSE_DONE, .counts = true }, now);
+		target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
 	}
 }
 
@@ -74,7 +75,8 @@ row(const char *what, void (*run)(struct choose by, unsigned n), struct choose b
 int
 main(void)
 {
-	static const char *const names[FIVE] = { "openai", "azure", "bedrock", "vertex", "local" };
+	static const char *const names[FIVE] = { "openai", "azure", "bedrock", "vertex",
+		"local" };
 
 	table = target_table_new();
 	for (size_t i = 0; i < FIVE; i++)
@@ -85,8 +87,8 @@ main(void)
 			.breaker = { .on = true, .failures = 5, .open_us = 5000000 } };
 	printf("%-58s %10s\n", "targets", "us");
 	attempt((struct choose){ 0 }, 100);
-	row("choosing among five: order", choose_by, (struct choose){ CHOOSE_ORDER, STICKY_NONE },
-		"aim: at most 3");
+	row("choosing among five: order", choose_by,
+		(struct choose){ CHOOSE_ORDER, STICKY_NONE }, "aim: at most 3");
 	row("choosing among five: weight", choose_by,
 		(struct choose){ CHOOSE_WEIGHT, STICKY_NONE }, "aim: at most 3");
 	row("choosing among five: weight, sticky", choose_by,

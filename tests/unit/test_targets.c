@@ -62,7 +62,6 @@ ends(const struct target *t, enum attempt_cause cause, int status, bool our_key,
 			&(struct target_end){ .cause = cause,
 				.status = status,
 				.our_key = our_key,
-				.counts = true,
 				.asked_us = asked },
 			now);
 	return b;
@@ -121,10 +120,8 @@ beyond_the_cap_all_are_one_entry_that_is_never_out(void **state)
 		struct target_attempt a;
 		assert_int_equal(target_begin(&a, s, &with_breaker, true, now), TARGET_BEGUN);
 		target_over(&a,
-			&(struct target_end){ .cause = CAUSE_REFUSED_US,
-				.our_key = true,
-				.status = 401,
-				.counts = true },
+			&(struct target_end){
+				.cause = CAUSE_REFUSED_US, .our_key = true, .status = 401 },
 			now);
 	}
 	assert_int_equal(target_condition(s, true, now, NULL, NULL), TARGET_CLOSED);
@@ -198,11 +195,11 @@ what_feeds_the_breaker(void **state)
 		fresh(state);
 		fails(4);
 		target_begin(&a, a_target(), &with_breaker, true, now);
+		a.quiet = rows[i].quiet;
 		target_over(&a,
 			&(struct target_end){ .cause = rows[i].cause,
 				.status = rows[i].status,
 				.our_key = rows[i].our_key,
-				.counts = !rows[i].quiet,
 				.asked_us = rows[i].asked },
 			now);
 		if (condition() != rows[i].after)
@@ -243,7 +240,7 @@ static void
 one_probe_at_a_time_and_two_that_come_through_close_it(void **state)
 {
 	struct target_attempt probe, other;
-	struct target_end done = { .cause = CAUSE_DONE, .status = 200, .counts = true };
+	struct target_end done = { .cause = CAUSE_DONE, .status = 200 };
 	double ramp;
 
 	(void)state;
@@ -331,10 +328,9 @@ a_probe_of_which_nothing_is_heard_gives_its_place_to_another(void **state)
 	now += TARGET_PROBE_LEASE_US;
 	assert_int_equal(target_begin(&other, a_target(), &with_breaker, true, now), 0);
 	/* what comes late of the first does not give the other's place away */
-	target_over(&lost, &(struct target_end){ .cause = CAUSE_ABORTED, .counts = true }, now);
+	target_over(&lost, &(struct target_end){ .cause = CAUSE_ABORTED }, now);
 	assert_int_equal(condition(), TARGET_PROBED);
-	target_over(
-		&other, &(struct target_end){ .cause = CAUSE_ABORTED, .counts = true }, now);
+	target_over(&other, &(struct target_end){ .cause = CAUSE_ABORTED }, now);
 	assert_int_equal(condition(), TARGET_PROBE_DUE);
 }
 
@@ -342,8 +338,8 @@ static void
 what_was_under_way_when_it_opened_changes_nothing(void **state)
 {
 	struct target_attempt old[8];
-	struct target_end cut = { .cause = CAUSE_PERHAPS_BILLED, .counts = true },
-			  done = { .cause = CAUSE_DONE, .counts = true };
+	struct target_end cut = { .cause = CAUSE_PERHAPS_BILLED },
+			  done = { .cause = CAUSE_DONE };
 	uint64_t then;
 
 	(void)state;
@@ -402,10 +398,7 @@ a_shorter_wait_does_not_shorten_a_longer_one(void **state)
 	target_begin(&a, a_target(), &with_breaker, true, now);
 	ends(&with_breaker, CAUSE_THROTTLED, 429, false, 20 * S);
 	target_over(&a,
-		&(struct target_end){ .cause = CAUSE_THROTTLED,
-			.status = 429,
-			.counts = true,
-			.asked_us = S },
+		&(struct target_end){ .cause = CAUSE_THROTTLED, .status = 429, .asked_us = S },
 		now);
 	assert_int_equal(back(), now + 20 * S);
 }
@@ -509,8 +502,7 @@ latency_jumps_up_at_once_and_comes_down_over_ten_seconds(void **state)
 		target_first_content(&a, TARGET_SMALL, 1, now); /* only the first is one */
 		assert_in_range(target_latency_us(a_target(), TARGET_SMALL, now), rows[i].least,
 			rows[i].most);
-		target_over(
-			&a, &(struct target_end){ .cause = CAUSE_DONE, .counts = true }, now);
+		target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
 	}
 	assert_int_equal(target_latency_us(a_target(), TARGET_LARGE, now), 1000000);
 }
@@ -523,10 +515,8 @@ a_fast_failure_or_429_counts_as_the_first_bytes_limit(void **state)
 	(void)state;
 	target_begin(&a, a_target(), &with_breaker, true, now);
 	target_over(&a,
-		&(struct target_end){ .cause = CAUSE_THROTTLED,
-			.status = 429,
-			.counts = true,
-			.first_byte_us = 10 * S },
+		&(struct target_end){
+			.cause = CAUSE_THROTTLED, .status = 429, .first_byte_us = 10 * S },
 		now);
 	assert_int_equal(target_latency_us(a_target(), TARGET_SMALL, now), 10 * S);
 	fails(1);
@@ -553,7 +543,7 @@ static void
 what_is_under_way_is_counted_to_its_end_once_and_never_negative(void **state)
 {
 	struct target_attempt a = { 0 }, b;
-	struct target_end done = { .cause = CAUSE_DONE, .counts = true };
+	struct target_end done = { .cause = CAUSE_DONE };
 
 	(void)state;
 	target_over(&a, &done, now);
@@ -615,7 +605,7 @@ static void
 repeats_are_a_fifth_of_first_attempts_three_at_least(void **state)
 {
 	struct target_attempt a;
-	struct target_end done = { .cause = CAUSE_DONE, .counts = true };
+	struct target_end done = { .cause = CAUSE_DONE };
 	int n;
 
 	(void)state;
@@ -670,10 +660,8 @@ run(void *arg)
 		if (i % 3)
 			target_first_content(&a, i % TARGET_SIZES, i, at);
 		target_over(&a,
-			&(struct target_end){ .cause = i % CAUSES,
-				.counts = true,
-				.status = 500,
-				.asked_us = i % 100 },
+			&(struct target_end){
+				.cause = i % CAUSES, .status = 500, .asked_us = i % 100 },
 			at);
 		if (i % 500 == 0) {
 			target_eject(table, SPAN_LIT("many/m7"));

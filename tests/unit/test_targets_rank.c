@@ -70,7 +70,7 @@ end(size_t i, enum attempt_cause cause, uint64_t first_content_us)
 	target_begin(&a, target_state(table, target[i].name, NULL), &target[i], true, now);
 	if (first_content_us)
 		target_first_content(&a, TARGET_SMALL, first_content_us, now);
-	target_over(&a, &(struct target_end){ .cause = cause, .counts = true }, now);
+	target_over(&a, &(struct target_end){ .cause = cause }, now);
 }
 
 static void
