@@ -32,6 +32,11 @@ struct exchange {
 	bool aside; /* a helper has the guard */
 	void (*run)(void *arg), (*back)(void *arg);
 	void *aside_arg;
+	/* gate_again: how often, how the last attempt ended, and its error */
+	unsigned agains, stood;
+	struct attempt_end end;
+	struct buf document;
+	void (*again)(void *arg, enum again what);
 	struct exchange_result result;
 };
 
@@ -48,6 +53,9 @@ struct gate {
 	int finish_err;
 	int body_err; /* of the last gate_body_bytes */
 	bool deny;
+	unsigned attempts; /* plans that are given; then `last` is said */
+	enum again last;
+	double again_s;
 	size_t hold_cap;
 	struct exchange_plan plan;
 	struct span fields;		      /* gate_response_fields */
@@ -88,6 +96,7 @@ fake_free(struct gate *g)
 		ev_timer_stop(g->loop, &x->later);
 		buf_free(&x->seen);
 		buf_free(&x->own);
+		buf_free(&x->document);
 		guard_drop(&x->guard);
 		free(x);
 	}
@@ -145,6 +154,7 @@ fake_claim(struct gate *g, struct gate_claim *c)
 	x->claim = c;
 	buf_init(&x->seen, 0);
 	buf_init(&x->own, 0);
+	buf_init(&x->document, 0);
 	x->next = g->exchanges;
 	g->exchanges = x;
 	g->claims++;
@@ -258,6 +268,41 @@ fake_refuse(struct exchange *x, int status, const char *code, const char *why,
 	later(x, fake_verdict, x->gate->verdict_s);
 }
 
+static void
+fake_told(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct exchange *x = w->data;
+	bool goes = x->agains < x->gate->attempts;
+
+	(void)loop;
+	(void)events;
+	x->plan.holds = x->agains + 1 < x->gate->attempts;
+	x->plan.asks = x->plan.asks && (goes || !x->stood);
+	x->again(x->arg, goes ? AGAIN_GOES : x->gate->last);
+}
+
+static void
+fake_again(struct exchange *x, const struct attempt_end *e,
+	void (*next)(void *arg, enum again what), void *arg)
+{
+	INVARIANT(!x->finished && x->plan.asks && !x->stood);
+	x->agains++;
+	x->end = *e;
+	buf_clear(&x->document);
+	buf_span(&x->document, e->document);
+	x->again = next;
+	x->arg = arg;
+	later(x, fake_told, x->gate->again_s);
+}
+
+static void
+fake_stands(struct exchange *x)
+{
+	INVARIANT(!x->finished && x->plan.asks);
+	x->stood++;
+	x->plan.asks = x->plan.holds = false;
+}
+
 static struct span
 fake_fields(struct exchange *x)
 {
@@ -337,6 +382,8 @@ static const struct relay_gate_ops fake_ops = {
 	.body_bytes = fake_body_bytes,
 	.body = fake_body,
 	.refuse = fake_refuse,
+	.again = fake_again,
+	.stands = fake_stands,
 	.response_fields = fake_fields,
 	.cost_field = fake_cost,
 	.answer = fake_answer,

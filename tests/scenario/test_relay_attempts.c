@@ -1,0 +1,385 @@
+/* An attempt that another may follow: nothing of it is written before its first content, what
+ * fails before that is told to the gate, and the next plan is sent, or the answer that is there. */
+#include "scenario/relay_stage.h"
+
+#define ERROR(status, doc)                                                                     \
+	"HTTP/1.1 " status "\r\ncontent-type: application/json\r\ncontent-length: " doc
+#define BUSY	  ERROR("503 Busy", "13\r\nretry-after: 3\r\n\r\n{\"error\":\"x\"}")
+#define OK_ANSWER DOWN_HEAD "content-length: 2\r\n\r\nok"
+#define OK_HEARD  DOWN_HEAD FIELDS "content-length: 2\r\n\r\nok"
+#define STREAM	  "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+#define ROLE	  "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
+#define TEXT	  "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n"
+#define FAILED	  "data: {\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n"
+#define DONE	  "data: [DONE]\n\n"
+#define HELLO	  POST("content-length: 5\r\n") "hello"
+
+static void
+start(struct stage *s, unsigned attempts)
+{
+	s->options.pool = 0;
+	s->gate.plan.asks = true;
+	s->gate.plan.holds = attempts > 1;
+	s->gate.plan.body_mode = BODY_SWAP;
+	s->gate.plan.body = SPAN_LIT("HELLO");
+	s->gate.attempts = attempts;
+	s->gate.last = AGAIN_STAYS;
+	stage_start(s);
+}
+
+static void
+chunk(struct stage *s, struct peer *up, const char *text)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%zx\r\n", strlen(text));
+	say(s, up, line);
+	say(s, up, text);
+	say(s, up, "\r\n");
+}
+
+static struct peer
+attempt(struct stage *s)
+{
+	struct peer up = egress_accept(s);
+
+	until(s, heard(&up, "\r\n\r\nHELLO"));
+	return up;
+}
+
+static const struct {
+	const char *name, *answer; /* NULL: it is cut */
+	enum attempt_said said;
+	int status;
+	const char *document;
+} failures_of[] = {
+	{ "an error with its document", BUSY, ATTEMPT_ANSWERED, 503, "{\"error\":\"x\"}" },
+	{ "one in chunks",
+		"HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n",
+		ATTEMPT_ANSWERED, 500, "{\"a\":1}" },
+	{ "one without a document", "HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n\r\n",
+		ATTEMPT_ANSWERED, 429, "" },
+	{ "HAProxy's own, of an older edge",
+		"HTTP/1.1 503 No\r\nx-tollgate-unanswered: 1\r\ncontent-length: 1\r\n\r\nx",
+		ATTEMPT_CUT, 503, "" },
+	{ "HAProxy's own, never sent",
+		"HTTP/1.1 503 No\r\nx-tollgate-unanswered: 1\r\n"
+		"x-tollgate-why: 503 0 -1 -1 0 b s \r\ncontent-length: 1\r\n\r\nx",
+		ATTEMPT_NEVER_SENT, 503, "" },
+	{ "HAProxy's own, perhaps sent",
+		"HTTP/1.1 503 No\r\nx-tollgate-unanswered: 1\r\n"
+		"x-tollgate-why: 504 0 0 -1 0 b s \r\ncontent-length: 1\r\n\r\nx",
+		ATTEMPT_CUT, 503, "" },
+	{ "no HTTP", "garbage\r\n\r\n", ATTEMPT_CUT, 0, "" },
+	{ "nothing", NULL, ATTEMPT_CUT, 0, "" },
+};
+
+static void
+what_fails_before_its_content_is_told_and_the_next_plan_is_sent(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 2);
+	for (size_t i = 0; i < COUNT_OF(failures_of); i++)
+		for (int bytewise = 0; bytewise < 2; bytewise++) {
+			struct peer edge = edge_connect(s);
+			say(s, &edge, HELLO);
+			struct peer up = attempt(s);
+			if (failures_of[i].answer && bytewise)
+				say_slowly(s, &up, failures_of[i].answer, 1);
+			else if (failures_of[i].answer)
+				say(s, &up, failures_of[i].answer);
+			else
+				peer_close(&up);
+			until(s, exchange(s)->agains == 1);
+			const struct attempt_end *e = &exchange(s)->end;
+			if (e->said != failures_of[i].said ||
+				e->result.status != failures_of[i].status ||
+				!span_is(buf_view(&exchange(s)->document),
+					failures_of[i].document))
+				fail_msg("%s: said %d, %d, %.*s", failures_of[i].name, e->said,
+					e->result.status,
+					SPAN_ARG(buf_view(&exchange(s)->document)));
+			struct peer next = attempt(s);
+			listen_in(&edge);
+			assert_int_equal(edge.in.n, 0);
+			say(s, &next, OK_ANSWER);
+			expect_bytes(s, &edge, OK_HEARD);
+			assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+			assert_int_equal(exchange(s)->result.status, 200);
+			assert_int_equal(exchange(s)->agains, 1);
+			peer_close(&edge);
+			peer_close(&up);
+			peer_close(&next);
+			settled(s);
+		}
+}
+
+static void
+the_wait_that_it_asks_for_is_told(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 1);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = attempt(s);
+	say(s, &up, BUSY);
+	/* and the last one's answer goes as it came */
+	expect_bytes(s, &edge,
+		"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 3\r\n" FIELDS
+		"content-length: 13\r\n\r\n{\"error\":\"x\"}");
+	assert_int_equal(exchange(s)->end.asked_us, 3000000);
+	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+	peer_close(&edge);
+	peer_close(&up);
+	settled(s);
+}
+
+static void
+an_error_that_is_nobodys_but_ours_is_a_503(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 1);
+	s->gate.last = AGAIN_UNAVAILABLE;
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = attempt(s);
+	say(s, &up, ERROR("401 No", "3\r\n\r\nkey"));
+	until(s, heard(&edge, "HTTP/1.1 503 "));
+	until(s, heard(&edge, "provider_unavailable"));
+	assert_false(heard(&edge, "\r\n\r\nkey"));
+	assert_int_equal(exchange(s)->result.status, 401);
+	peer_close(&edge);
+	peer_close(&up);
+	settled(s);
+}
+
+/* ---- streams ---- */
+
+static const struct {
+	const char *name, *events[4];
+	bool ends, cut; /* as HTTP says; or not */
+	enum attempt_said said;
+} before_content[] = {
+	{ "an error", { ROLE, FAILED }, false, false, ATTEMPT_ANSWERED },
+	{ "an error at once", { FAILED }, true, false, ATTEMPT_ANSWERED },
+	{ "its end", { ROLE, DONE }, true, false, ATTEMPT_CUT },
+	{ "a cut", { ROLE }, false, true, ATTEMPT_CUT },
+	{ "a cut in an event", { ROLE, "data: {\"choi" }, false, true, ATTEMPT_CUT },
+};
+
+static void
+a_stream_that_fails_before_its_content_is_a_failed_attempt(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 2);
+	for (int reads = 0; reads < 2; reads++)
+		for (size_t i = 0; i < COUNT_OF(before_content); i++) {
+			s->gate.plan.reads_answer = reads;
+			struct peer edge = edge_connect(s);
+			say(s, &edge, HELLO);
+			struct peer up = attempt(s);
+			say(s, &up, STREAM);
+			for (size_t k = 0; k < 4 && before_content[i].events[k]; k++)
+				chunk(s, &up, before_content[i].events[k]);
+			if (before_content[i].ends)
+				say(s, &up, "0\r\n\r\n");
+			if (before_content[i].cut)
+				peer_close(&up);
+			until(s, exchange(s)->agains == 1);
+			if (exchange(s)->end.said != before_content[i].said)
+				fail_msg("%s, %d: %d", before_content[i].name, reads,
+					exchange(s)->end.said);
+			struct peer next = attempt(s);
+			listen_in(&edge);
+			assert_int_equal(edge.in.n, 0);
+			say(s, &next, STREAM);
+			chunk(s, &next, TEXT);
+			until(s, heard(&edge, "hi"));
+			chunk(s, &next, DONE);
+			say(s, &next, "0\r\n\r\n");
+			until(s, heard(&edge, "0\r\n\r\n"));
+			assert_false(heard(&edge, "assistant"));
+			assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+			peer_close(&edge);
+			peer_close(&up);
+			peer_close(&next);
+			settled(s);
+		}
+}
+
+static void
+what_came_before_the_content_goes_with_it(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 2);
+	for (int reads = 0; reads < 2; reads++) {
+		s->gate.plan.reads_answer = reads;
+		struct peer edge = edge_connect(s);
+		say(s, &edge, HELLO);
+		struct peer up = attempt(s);
+		say(s, &up, STREAM);
+		chunk(s, &up, ": ping\n\n");
+		chunk(s, &up, ROLE);
+		pass(s, 20);
+		listen_in(&edge);
+		assert_int_equal(edge.in.n, 0);
+		assert_int_equal(exchange(s)->stood, 0);
+		chunk(s, &up, TEXT);
+		until(s, heard(&edge, "hi"));
+		assert_true(heard(&edge, "assistant") && heard(&edge, ": ping"));
+		assert_int_equal(exchange(s)->stood, 1);
+		/* after it there is no other */
+		chunk(s, &up, FAILED);
+		until(s, heard(&edge, "overloaded_error"));
+		peer_close(&up);
+		until(s, closed(&edge));
+		assert_int_equal(exchange(s)->agains, 0);
+		peer_close(&edge);
+		settled(s);
+		no_egress(s);
+	}
+}
+
+static void
+the_last_attempt_is_not_held(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 1);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = attempt(s);
+	say(s, &up, STREAM);
+	chunk(s, &up, ROLE);
+	until(s, heard(&edge, "assistant"));
+	assert_int_equal(exchange(s)->stood, 1);
+	peer_close(&edge);
+	peer_close(&up);
+	settled(s);
+}
+
+/* ---- the caller, and time ---- */
+
+static void
+who_goes_away_meanwhile_ends_it_once(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 2);
+	s->gate.again_s = HELD_S;
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = attempt(s);
+	say(s, &up, BUSY);
+	until(s, exchange(s)->agains == 1);
+	peer_close(&edge);
+	until(s, exchange(s)->finished);
+	assert_int_equal(exchange(s)->result.end, END_CLIENT_ABORT);
+	no_egress(s);
+	peer_close(&up);
+	settled(s);
+}
+
+static void
+a_silent_target_is_left_in_time(void **state)
+{
+	static const char *const before[] = { "", STREAM, "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\nx" };
+	struct stage *s = *state;
+
+	start(s, 2);
+	s->gate.plan.waits.first_byte_us = 30000;
+	s->gate.plan.waits.first_content_us = 60000;
+	for (size_t i = 0; i < COUNT_OF(before); i++) {
+		struct peer edge = edge_connect(s);
+		say(s, &edge, HELLO);
+		struct peer up = attempt(s);
+		say(s, &up, before[i]);
+		until(s, exchange(s)->agains == 1);
+		assert_int_equal(exchange(s)->end.said,
+			i == 2 ? ATTEMPT_ANSWERED : ATTEMPT_CUT);
+		struct peer next = attempt(s);
+		say(s, &next, OK_ANSWER);
+		expect_bytes(s, &edge, OK_HEARD);
+		peer_close(&edge);
+		peer_close(&up);
+		peer_close(&next);
+		settled(s);
+	}
+}
+
+/* An answer while much of the request is still to come. */
+static void
+an_error_before_all_was_sent_is_one(void **state)
+{
+	enum { LONG = 8 << 20 };
+	struct stage *s = *state;
+	char *body = malloc(LONG);
+
+	assert_non_null(body);
+	memset(body, 'b', LONG);
+	start(s, 2);
+	s->gate.plan.body = span_of(body, LONG);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = egress_accept(s);
+	say(s, &up, BUSY);
+	until(s, exchange(s)->agains == 1);
+	until(s, closed(&up)); /* never pooled */
+	struct peer next = egress_accept(s);
+	while (!heard_n(&next, LONG))
+		turn(s);
+	say(s, &next, OK_ANSWER);
+	expect_bytes(s, &edge, OK_HEARD);
+	peer_close(&edge);
+	peer_close(&up);
+	peer_close(&next);
+	settled(s);
+	free(body);
+}
+
+static void
+a_connection_whose_error_was_read_whole_is_used_again(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 2);
+	s->relay->options.pool = 4;
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = attempt(s);
+	buf_clear(&up.in);
+	say(s, &up, BUSY);
+	until(s, heard(&up, "\r\n\r\nHELLO"));
+	no_egress(s);
+	say(s, &up, OK_ANSWER);
+	expect_bytes(s, &edge, OK_HEARD);
+	peer_close(&edge);
+	peer_close(&up);
+	settled(s);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(what_fails_before_its_content_is_told_and_the_next_plan_is_sent),
+		T(the_wait_that_it_asks_for_is_told),
+		T(an_error_that_is_nobodys_but_ours_is_a_503),
+		T(a_stream_that_fails_before_its_content_is_a_failed_attempt),
+		T(what_came_before_the_content_goes_with_it),
+		T(the_last_attempt_is_not_held),
+		T(who_goes_away_meanwhile_ends_it_once),
+		T(a_silent_target_is_left_in_time),
+		T(an_error_before_all_was_sent_is_one),
+		T(a_connection_whose_error_was_read_whole_is_used_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
