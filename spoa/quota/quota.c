@@ -182,16 +182,17 @@ at_own(struct mail *m, void *worker UNUSED)
 void
 quota_fail(struct quota *qt, struct quota_request *q, bool now)
 {
-	bool share = false, deny = !qt->table;
+	bool share = false, deny = false;
 
 	q->result = QUOTA_FAILED;
 	for (size_t k = 0; k < q->ndims; k++) {
 		share |= q->dim[k].away == QUOTA_AWAY_SHARE;
 		deny |= q->dim[k].away == QUOTA_AWAY_DENY;
 	}
-	if (share && !deny) {
-		/* What was charged before stays where it was. */
+	/* It does not go, or is charged elsewhere. What goes uncounted keeps its head's charge. */
+	if (share || deny)
 		quota_unmove(qt, q, clock_mono_us());
+	if (share && !deny && qt->table) {
 		q->mail.run = at_own;
 		mailbox_send(qt->table->owner, &q->mail);
 	} else if (now) {
