@@ -31,12 +31,16 @@ weights(const struct noting *to, const char *what, const char *name, struct choo
 	const struct target *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (v[i].weight > 1 && choose.by != CHOOSE_WEIGHT) {
+		if (v[i].weight > 1 && choose.by == CHOOSE_ORDER) {
 			note_say(to, v[i].at,
-				"%s %s: weight: counts under choose: {by: weight} alone", what,
-				name);
-			return;
+				"%s %s: weight: counts where targets are drawn: choose: {by: "
+				"weight}",
+				what, name);
+			break;
 		}
+	if (n > 1 && choose.by == CHOOSE_ORDER && choose.sticky)
+		note_say(to, v->at, "%s %s: sticky: does nothing where targets go by order",
+			what, name);
 }
 
 /* Of what only a model's name leads to. */

@@ -253,7 +253,7 @@ const struct section sections[] = {
 [SECTION_TARGET] = { "target", "[\"provider\"]", NULL, {
   { "provider", OTHER(TEXT), "one of providers" },
   { "model", OTHER(TEXT), "in place of the one asked for" },
-  { "weight", A_UNSIGNED(target, weight, 1, 10000), "its share under choose: {by: weight}" },
+  { "weight", A_UNSIGNED(target, weight, 1, 10000), "its share where targets are drawn: by weight, by latency" },
   { "priority", A_UNSIGNED(target, priority, 1, 100), "its group, 1 first: a later one only where those before have none left" },
 }},
 [SECTION_CHOOSE] = { "choose", NULL, NULL, {

@@ -675,13 +675,15 @@ consequences_are_noted(void **state)
 		"  - {name: e, match: {path: /e}, targets: [p, {provider: q, weight: 3}], "
 		"choose: {by: weight}, retry: {attempts: 1}}\n"
 		"models:\n  f: {targets: [{provider: p, model: m, weight: 2}], choose: {by: "
-		"price}}\n");
+		"order}}\n  g: {targets: [{provider: q, model: n}, {provider: p, model: m}], "
+		"choose: {sticky: identity}}\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out,
-		"p.yaml:5:47: route d: weight: counts under choose: {by: weight} alone"));
+		"p.yaml:5:47: route d: weight: counts where targets are drawn"));
 	assert_null(strstr(cmd_out, "route e: weight"));
+	assert_non_null(strstr(cmd_out, "p.yaml:9:17: model g: sticky: does nothing"));
 	assert_non_null(strstr(cmd_out, "p.yaml:6:5: route e: 2 targets and one attempt: "));
-	assert_non_null(strstr(cmd_out, "p.yaml:8:17: model f: weight: counts under"));
+	assert_non_null(strstr(cmd_out, "p.yaml:8:17: model f: weight: counts where"));
 	put("p.yaml", POLICY "rules: [{name: a, when: '\"secret\" in prompt.classes || "
 			     "\"US_SSN\" in prompt.entities', deny: true}]\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
