@@ -11,9 +11,11 @@ one() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
 two() { curl -s "$PROVIDER_2/_control" -d "$1" >/dev/null; }
 asked_one() { curl -s "$PROVIDER/_seen?last=200" | grep -o '"ended"' | wc -l; }
 asked_two() { curl -s "$PROVIDER_2/_seen?last=200" | grep -o '"ended"' | wc -l; }
+# Nothing was seen, nothing fails, and there is budget for another attempt at the second one.
 fresh() {
 	one '{}'
 	two '{}'
+	for _ in 1 2 3 4 5 6; do path=/fund/v1/chat/completions ask; done
 	curl -s -X DELETE "$PROVIDER/_seen" >/dev/null
 	curl -s -X DELETE "$PROVIDER_2/_seen" >/dev/null
 }
@@ -27,6 +29,7 @@ completion() {
 fresh
 ask
 is "the first target answers" "$status $(asked_one) $(asked_two)" "200 1 0"
+is "and is named to the caller" "$(header x-tollgate-target) $(header x-tollgate-attempts)" "one/m1 1"
 is "and the record names it" "$(completion)" "one/m1 done 200 "
 
 while IFS='|' read -r name what stream says; do
@@ -34,13 +37,13 @@ while IFS='|' read -r name what stream says; do
 	one "$what"
 	ask "$stream"
 	is "$name: the second one answers" "$status $(asked_one) $(asked_two)" "200 1 1"
+	is "$name: so it is said" "$(header x-tollgate-target) $(header x-tollgate-attempts)" "two/m2 2"
 	is "$name: the record names both" "$(completion)" "one/m1 $says two/m2 done 200 "
 done <<'T'
 503|{"status":503}||throttled 503
 503, streamed|{"status":503}|,"stream":true|throttled 503
 429|{"status":429}||throttled 429
 529|{"status":529}||throttled 529
-401|{"status":401}||refused_us 401
 500|{"status":500}||perhaps_billed 500
 an error in a stream before its content|{"error_after_content":0}|,"stream":true|perhaps_billed 200
 an overload in a stream before its content|{"error_after_content":0,"fault":"overloaded"}|,"stream":true|throttled 200
@@ -55,13 +58,6 @@ one '{"status":503}'
 two '{"status":429}'
 ask
 is "the last one's answer goes as it is" "$status $(asked_one) $(asked_two)" "429 1 1"
-fresh
-one '{"status":503}'
-two '{"status":401}'
-ask
-is "but what refuses our key" "$status $(asked_one) $(asked_two)" "503 1 1"
-like "is no matter of the caller's" "$body" provider_unavailable
-
 fresh
 text='write to alice@example.com'
 one '{"status":503}'
@@ -82,4 +78,13 @@ is "streamed, too" "$status" 200
 path=/plain/v1/chat/completions ask ',"stream":true'
 is "where nobody reads the answer, too" "$status" 200
 "$root/tests/support/stack" provider start 1 --dir "$D"
+
+# Who refuses our key is out until somebody sees to it.
+fresh
+one '{"status":401}'
+two '{"status":401}'
+ask
+is "what refuses our key goes on" "$(asked_one) $(asked_two)" "1 1"
+is "and is no matter of the caller's" "$status $(grep -o provider_unavailable <<<"$body")" "503 provider_unavailable"
+is "the record says what it was" "$(completion)" "one/m1 refused_us 401 two/m2 refused_us 401 "
 exit $failed

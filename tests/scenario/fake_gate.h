@@ -296,9 +296,9 @@ fake_again(struct exchange *x, const struct attempt_end *e,
 }
 
 static void
-fake_stands(struct exchange *x)
+fake_stands(struct exchange *x, uint64_t sent_us)
 {
-	INVARIANT(!x->finished && x->plan.asks);
+	INVARIANT(!x->finished && x->plan.asks && sent_us);
 	x->stood++;
 	x->plan.asks = x->plan.holds = false;
 }

@@ -141,7 +141,7 @@ each_target_gets_the_body_that_was_decided_for_it(void **state)
 		assert_non_null(memmem(sent.p, sent.n, "<EMAIL_ADDRESS_1>", 17));
 		assert_false(gate_plan(p.x)->holds); /* it is the last one */
 		assert_true(gate_plan(p.x)->asks);
-		gate_stands(p.x);
+		gate_stands(p.x, 1);
 		assert_false(gate_plan(p.x)->asks);
 		pass_finish(&p, END_COMPLETE, 200, 20, 30);
 		stage_settle(&s);
