@@ -183,7 +183,11 @@ settle(struct exchange *x, enum attempt_cause cause)
 
 	exchange_attempted(x);
 	x->used_by = exchange_used(r, &x->result, &x->used);
-	if (cause == CAUSE_NEVER_SENT)
+	/* who says before any content that it has no time for us, or nothing for us, made nothing,
+	 * in a stream that was begun too */
+	if (cause == CAUSE_NEVER_SENT ||
+		((cause == CAUSE_THROTTLED || cause == CAUSE_REFUSED_US) &&
+			x->used_by != USED_SAID))
 		x->used_by = USED_NOTHING;
 	if (x->used_by == USED_SAID)
 		gate_count_tokens(r, &x->used);

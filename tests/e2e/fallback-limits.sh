@@ -1,0 +1,153 @@
+# What attempts cost: each is reserved anew and settled once, by its own target's price and limits. To
+# the token and the nano-dollar: what the limits hold in the end is what the last target's usage says,
+# and what a provider may have billed.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+. "$here/targets.bash"
+
+# A row's own person, and so its own limits: nothing else is counted there.
+for what in plain never throttled refused failed cut eof silent chain stream mid aborted final once; do
+	case $what in
+	silent) route $what ab 'retry: {first_byte: 300ms}' ;;
+	chain) route $what abc ;;
+	*) route $what ;;
+	esac
+done
+route fits '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "dear"}]'
+route slots
+prices="prices: 1
+as_of: 2026-11-01
+providers:$(for id in plain never throttled refused failed cut eof silent chain stream mid aborted final once fits slots; do
+	printf '\n  a-%s: [{model: "say:*", input: 1, output: 10}]\n  b-%s: [{model: "say:*", input: 3, output: 30}, {model: dear, input: 1000, output: 1000}]\n  c-%s: [{model: "say:*", input: 7, output: 70}]' $id $id $id
+done)"
+limits='
+  - {name: t, per: [identity.person], tokens: 1000000, window: {calendar: month}}
+  - {name: d, per: [identity.person], usd: 10, window: {calendar: month}}
+  - {name: few, when: '"'identity.team == \"few\"'"', per: [identity.person], usd: 0.01, window: {calendar: month}}
+  - {name: r, per: [identity.person], requests: 100, window: {calendar: month}}
+  - {name: c, per: [identity.person], concurrent: 50}'
+clear_of day 300
+targets_up
+# what limit L of the row's person holds: used and held
+holds() { "$B/tollgate" quota get --person "p-$id" ${team:+--team "$team"} --json -c "$D/tollgate.yaml" | jq -c "[.[] | select(.limit == \"$1\") | .used + .held] | add // 0"; }
+team=
+begins() {
+	row "$1"
+	as="authorization: Bearer $(token --claims "{\"sub\":\"p-$1\",\"team\":\"${team:-red}\"}")"
+}
+# spent NAME TOKENS NANODOLLARS: in all, to the last of them; a request, and none under way
+spent() {
+	settled
+	is "$1: tokens" "$(holds t)" "$2"
+	is "$1: dollars" "$(holds d)" "$3"
+	is "$1: one request, none under way" "$(holds r) $(holds c)" "1 0"
+}
+# One attempt's share: prompt and answer are a token each, as the provider says.
+usage='{"usage":{"prompt_tokens":100,"completion_tokens":20}}'
+a=$((100 * 1000 + 20 * 10000)) b=$((100 * 3000 + 20 * 30000)) c=$((100 * 7000 + 20 * 70000))
+also() { jq -c ". + $usage" <<<"$1"; }
+costs() { completion '[.attempts[] | "\(.target[0:1]) \(.tokens // 0) \(.cost // 0)\(if .maybe_billed then " maybe" else "" end)"] | join(", ")' | tr -d '"'; }
+
+begins plain
+faults "$usage"
+ask
+spent "the first one answers" 120 $a
+
+for what in never throttled refused failed; do
+	begins $what
+	faults "$usage"
+	case $what in
+	never) provider stop 1 ;;
+	throttled) fault 1 '{"fault":"rate"}' ;;
+	refused) fault 1 '{"fault":"model"}' ;;
+	failed) fault 1 '{"status":500}' ;;
+	esac
+	ask
+	[ $what != never ] || provider start 1
+	is "$what, then an answer" "$status $from" "200 b"
+	spent "$what, then an answer: what that one takes" 120 $b
+done
+
+# ---- perhaps billed: what was reserved stays ----
+# reserved: of the row's first attempt, in tokens: the most that a took beyond what b's answer did
+for what in cut eof silent; do
+	begins $what
+	faults "$usage"
+	case $what in
+	cut) fault 1 '{"wire":"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"}' ;;
+	eof) fault 1 '{"cut_after_bytes":0}' ;;
+	silent) fault 1 '{"delay_ms":3600000}' ;;
+	esac
+	if [ $what = cut ]; then ask_stream ',"max_tokens":50'; else ask ',"max_tokens":50'; fi
+	curl -s -X POST "$PROVIDER/_release" >/dev/null
+	settled
+	is "$what: the next one answers" "$status $from" "200 b"
+	like "$what: each attempt that may have been billed says so" "$(costs)" '^(a [0-9]+ [0-9.]+ maybe, )+b 120 '
+	tries=$(completion '[.attempts[] | select(.maybe_billed)] | length')
+	over=$(($(holds t) - 120))
+	check "$what: the prompt and the cap of 50 stay reserved for each ($over of $tries)" test $over -ge $((tries * 51)) -a $over -le $((tries * 70))
+	# of it 50 each at the price of an answer, the rest at the prompt's
+	prompt=$((over - tries * 50))
+	spent "$what: by the target's own price" $((120 + over)) $((b + tries * 50 * 10000 + prompt * 1000))
+	[ $what = eof ] || is "$what: once" "$tries" 1
+done
+
+begins chain
+faults "$usage"
+fault 1 '{"fault":"rate"}'
+fault 2 '{"status":500}'
+ask
+is "two fail, the third answers" "$status $from" "200 c"
+spent "two fail, the third answers" 120 $c
+like "the record has what each cost" "$(costs)" '^a 0 0, b 0 0, c 120 [0-9.]+$'
+
+begins stream
+faults "$usage"
+fault 1 "$(also '{"error_after_content":0,"fault":"overloaded"}')"
+ask_stream ',"stream_options":{"include_usage":true}'
+is "an error before the content of a stream" "$status $from" "200 b"
+spent "an error before the content of a stream: what the other one takes" 120 $b
+begins mid
+fault 1 '{"error_after_content":1,"fault":"overloaded"}'
+ask_stream
+settled
+is "an error after the content" "$from $(asked)" "a 1 0 0"
+is "one request, none under way" "$(holds r) $(holds c)" "1 0"
+check "what was seen is charged" test "$(holds t)" -gt 0
+
+begins final
+faults '{"status":400}'
+ask
+spent "the caller's own mistake" 0 0
+begins once
+faults '{"status":503}'
+ask
+is "all fail" "$status $(asked)" "503 1 1 0"
+spent "all fail: nothing but the request" 0 0
+
+begins aborted
+fault 1 '{"delay_ms":3600000}'
+TIMEOUT=0.5 ask ',"max_tokens":50'
+curl -s -X POST "$PROVIDER/_release" >/dev/null
+settled
+is "its caller leaves: no other is asked" "$(asked)" "1 0 0"
+like "recorded" "$(attempts)" '^a aborted'
+
+# ---- a next attempt that does not fit ----
+team=few
+begins fits
+faults "$usage"
+fault 1 '{"fault":"rate"}'
+ask ',"max_tokens":50'
+is "the next one costs more than is left: the answer of the first" "$status $(jq -r .error.code <<<"$body") $(asked)" "429 rate_limit_exceeded 1 0 0"
+spent "the next one costs more than is left" 0 0
+team=
+
+begins slots
+fault 1 '{"fault":"rate"}'
+for _ in 1 2 3; do ask; done
+settled
+is "requests are callers', not attempts" "$(holds r) $(holds c)" "3 0"
+is "and rates' headers say the same" "$(header x-ratelimit-remaining-requests)" 97
+check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+exit $failed

@@ -1,0 +1,108 @@
+# Several targets, for a test in shell that has read lib.sh: three simulated providers and a route
+# for each row, whose targets no other row has: what one row does to a target, no other meets.
+#
+#   route ID [TARGETS [MEMBERS]]   before targets_up. Requests with the host ID.test; TARGETS is
+#                                  "ab" where nothing is said: letters of providers (a, b, c: the
+#                                  first, second, third), or YAML in which @a is one of them.
+#                                  $dialect (openai) is theirs, $provider_more further members of
+#                                  each; the model of each, where letters name them, is say:from-a, …
+#   targets_up [OPTION…]           the stack; $rules, $limits and $prices go into its policy
+#   row ID                         the providers know nothing any more and behave
+#   fault N JSON                   /_control of the N-th
+#   ask [MEMBERS] [curl option…]   sets what req does, and $from: the letter of who answered
+# shellcheck shell=bash disable=SC2034
+TIMEOUT=20 # a fault that nothing bounds
+routes='' providers='' dialect=openai provider_more='' rules='' limits='' prices='' policy_more=''
+declare -A backend_of=([a]=local [b]=local_2 [c]=local_3) dialect_of=()
+targets_yaml() { # ID LETTERS
+	local i list=''
+	for ((i = 0; i < ${#2}; i++)); do list="$list${list:+, }{provider: ${2:i:1}-$1, model: \"say:from-${2:i:1}\"}"; done
+	echo "[$list]"
+}
+route() {
+	local id=$1 targets=${2:-ab} p
+	dialect_of[$id]=$dialect
+	case $targets in
+	\[*) targets=$(sed "s/@\([abc]\)/\1-$id/g" <<<"$targets") ;;
+	*) targets=$(targets_yaml "$id" "$targets") ;;
+	esac
+	for p in a b c; do
+		providers="$providers
+  $p-$id: {backend: ${backend_of[$p]}, dialect: $dialect${provider_more:+, $provider_more}}"
+	done
+	routes="$routes
+  - {name: $id, match: {api: $dialect, host: $id.test$([ $dialect != mistral ] || echo ', path_prefix: /mistral')}, targets: $targets, response: [meter]${3:+, $3}}"
+}
+targets_up() {
+	cat >"$D/policy.yaml" <<-Y
+	tollgate: 1
+	name: targets
+	identity:
+	  - jwt: {header: authorization, demo_issuer: true}
+	providers:$providers
+	routes:$routes
+	${rules:+rules:$rules}
+	default: permit
+	$policy_more
+	${prices:+prices: prices.yaml}
+	limits:
+	  - {name: all, per: [identity.person], tokens: 100000000, window: 1h}$limits
+	output_default: 100
+	Y
+	[ -z "$prices" ] || echo "$prices" >"$D/prices.yaml"
+	stack_up --providers 3 --policy "$D/policy.yaml" "$@"
+	auth="authorization: Bearer $(token)"
+	trap 'targets_down' EXIT
+}
+targets_down() { finish; }
+at() { local url=PROVIDER; [ "$1" = 1 ] || url=PROVIDER_$1; echo "${!url}"; }
+fault() { curl -s -o /dev/null "$(at "$1")/_control" -d "$2"; }
+faults() { local n; for n in 1 2 3; do fault $n "$1"; done; }
+provider() { "$root/tests/support/stack" provider "$1" "$2" --dir "$D"; }
+row() {
+	id=$1
+	curl -s -X DELETE "$PROVIDER/_seen" "$PROVIDER_2/_seen" "$PROVIDER_3/_seen" >/dev/null
+	curl -s -d '{}' "$PROVIDER/_control" "$PROVIDER_2/_control" "$PROVIDER_3/_control" >/dev/null
+}
+# What a client of the dialect sends: its path, its body. $stream: 1 where the body does not say it.
+path_of() {
+	case ${dialect_of[$id]} in
+	openai) echo /v1/chat/completions ;;
+	anthropic) echo /v1/messages ;;
+	gemini) echo "/v1beta/models/m:$(if [ "${1:-}" ]; then echo 'streamGenerateContent?alt=sse'; else echo generateContent; fi)" ;;
+	bedrock) echo "/model/m/converse${1:+-stream}" ;;
+	cohere) echo /v2/chat ;;
+	mistral) echo /mistral/v1/chat/completions ;;
+	ollama) echo /api/chat ;;
+	esac
+}
+body_of() { # [stream] [MEMBERS]
+	local stream=false
+	[ -z "${1:-}" ] || stream=true
+	case ${dialect_of[$id]} in
+	gemini) printf '{"contents":[{"role":"user","parts":[{"text":"hi"}]}]%s}' "${2:-}" ;;
+	bedrock) printf '{"messages":[{"role":"user","content":[{"text":"hi"}]}]%s}' "${2:-}" ;;
+	anthropic) printf '{"model":"m","max_tokens":50,"stream":%s,"messages":[{"role":"user","content":"hi"}]%s}' $stream "${2:-}" ;;
+	*) printf '{"model":"m","stream":%s,"messages":[{"role":"user","content":"hi"}]%s}' $stream "${2:-}" ;;
+	esac
+}
+ask_body() { # BODY [stream] [curl option…]
+	local body_sent=$1 stream=${2:-}
+	shift $(($# > 1 ? 2 : 1))
+	printf %s "$body_sent" >"$D/.asked.$BASHPID"
+	req POST "${path:-$(path_of "$stream")}" -H "${as:-$auth}" -H 'content-type: application/json' -H "host: $id.test" --data-binary "@$D/.asked.$BASHPID" "$@"
+	rm -f "$D/.asked.$BASHPID"
+	# the answer's "model" names it too
+	from=$(grep -aoP '(?<!say:)from-[abc]' <<<"$body" | sort -u | cut -c6 | paste -sd ' ')
+	times=$(grep -aoP '(?<!say:)from-[abc]' <<<"$body" | grep -c .)
+}
+ask() { ask_body "$(body_of '' "${1:-}")" '' "${@:2}"; }
+ask_stream() { ask_body "$(body_of 1 "${1:-}")" 1 "${@:2}"; }
+# How many requests each provider had since `row`.
+asked() { curl -s "$PROVIDER/_count" "$PROVIDER_2/_count" "$PROVIDER_3/_count" | grep -o '"requests":[0-9]*' | cut -d: -f2 | paste -sd ' '; }
+# What the answer's head says of them: a 2
+said() { echo "$(header x-tollgate-target | cut -c1) $(header x-tollgate-attempts)"; }
+# The attempts of the last record: "a throttled 429, b done 200"
+attempts() { completion '[.attempts[]? | "\(.target[0:1]) \(.cause) \(.status // "-")"] | join(", ")' | tr -d '"'; }
+# The last request, which the N-th provider had.
+sent_to() { curl -s "$(at "$1")/_seen?last=1" | jq -c ".[0]${2:-}"; }
