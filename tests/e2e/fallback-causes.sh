@@ -1,0 +1,151 @@
+# Why a provider did not answer, and who is asked then: each status, HAProxy's own failures, silence,
+# garbage. The answer is the next target's, the record names both, the credentials and headers of one
+# come to no other and not to the caller.
+. "$(dirname "$0")/lib.sh"
+. "$here/targets.bash"
+
+# status or fault of the first | what the record says of it
+first='rate|{"fault":"rate","headers":{"retry-after":"20"}}|throttled 429
+rate without a time|{"fault":"rate"}|throttled 429
+529|{"status":529}|throttled 529
+503|{"status":503}|throttled 503
+overload|{"fault":"overloaded"}|throttled 503
+500|{"status":500}|perhaps_billed 500
+502|{"status":502}|perhaps_billed 502
+504|{"status":504}|perhaps_billed 504
+408|{"status":408}|perhaps_billed 408
+409|{"status":409}|perhaps_billed 409
+425|{"status":425}|perhaps_billed 425
+our key|{"fault":"key"}|refused_us 401
+402|{"status":402}|refused_us 402
+forbidden|{"fault":"forbidden"}|refused_us 403
+no credit|{"fault":"credit"}|refused_us 429
+no such model|{"fault":"model"}|refused_us 404'
+final='the prompt|{"status":400}|400
+its size|{"status":413}|413
+its sense|{"status":422}|422'
+n=0
+while IFS='|' read -r _; do route "c$((++n))"; done <<<"$first"
+n=0
+while IFS='|' read -r _; do route "f$((++n))"; done <<<"$final"
+route gone
+route cut
+route garbage
+route silent ab 'retry: {first_byte: 300ms}'
+route ahead
+route only ab 'retry: {on: [never_sent]}'
+route once ab 'retry: {attempts: 1}'
+route keys abc
+route chain abc
+route last-key
+route last-forbidden
+route last-gone
+rules='
+  - {name: who-pays, when: '"'target.name == \"a-keys\"'"', set_headers: {x-cost-center: r-17}}'
+targets_up
+
+n=0
+while IFS='|' read -r name control cause; do
+	row "c$((++n))"
+	fault 1 "$control"
+	ask
+	is "$name: the next one answers" "$status $from $(said)" "200 b b 2"
+	is "$name: asked once each" "$(asked)" "1 1 0"
+	is "$name: recorded" "$(attempts)" "a $cause, b done 200"
+done <<<"$first"
+
+n=0
+while IFS='|' read -r name control want; do
+	row "f$((++n))"
+	fault 1 "$control"
+	ask
+	is "$name is the caller's own: no other is asked" "$status $(asked)" "$want 1 0 0"
+	is "$name: recorded" "$(attempts)" "a final $want"
+done <<<"$final"
+
+# ---- without an answer ----
+row gone
+provider stop 1
+ask
+is "a provider that is gone: the next one answers" "$status $from $(said)" "200 b b 2"
+like "and it was never sent" "$(attempts)" '^a never_sent [^,]*, b done 200$'
+provider start 1
+for before in 0 1; do # on a connection of its own HAProxy says so, on one that was used it closes too
+	row cut
+	[ $before = 0 ] || { curl -s -o /dev/null "$EDGE/v1/models" -H "$auth" -H 'host: cut.test'; }
+	fault 1 '{"cut_after_bytes":0}'
+	ask
+	is "a provider that closes before its head: the next one answers" "$status $from" "200 b"
+	like "asked once, and once more where a kept connection broke" "$(asked)" '^[12] 1 0$'
+	like "it may have billed" "$(attempts)" '^(a perhaps_billed [^,]*, ){1,2}b done 200$'
+done
+row garbage
+fault 1 '{"wire":"this is no HTTP\r\n\r\n"}'
+ask
+is "a provider that speaks no HTTP" "$status $from" "200 b"
+like "may have billed" "$(attempts)" '^(a perhaps_billed [^,]*, ){1,2}b done 200$'
+row silent
+fault 1 '{"delay_ms":3600000}'
+ask
+is "a provider that never answers" "$status $from $(said)" "200 b b 2"
+like "may have billed" "$(attempts)" '^a perhaps_billed [^,]*, b done 200$'
+curl -s -X POST "$PROVIDER/_release" >/dev/null
+row ahead
+fault 1 '{"at_head":true,"status":429}'
+ask ",\"user\":\"$(printf '%300000s' x)\""
+is "an answer before the request is read" "$status $from $(said)" "200 b b 2"
+is "and the next one has all of it" "$(sent_to 2 '.body' | jq -r . | jq -r '.user|length')" 300000
+
+# ---- where a route says so ----
+row only
+fault 1 '{"status":429,"headers":{"retry-after":"7"}}'
+ask
+is "what a route does not retry goes to the caller as it is" "$status $(asked) $(header retry-after) $(said)" "429 1 0 0 7 a 1"
+row once
+fault 1 '{"status":503}'
+ask
+is "with one attempt there is no second" "$status $(asked)" "503 1 0 0"
+
+# ---- whose it is ----
+row keys
+fault 1 '{"status":503,"headers":{"x-whose":"a","set-cookie":["s=a","t=a"],"openai-organization":"org-a","x-request-id":"a"}}'
+fault 2 '{"fault":"rate","headers":{"x-whose":"b","set-cookie":"s=b"}}'
+fault 3 '{"headers":{"x-whose":"c","set-cookie":"s=c"}}'
+ask ''  -H 'x-api-key: sk-callers' -H 'cookie: c=callers'
+is "two failed, the third answers" "$status $from $(said)" "200 c c 3"
+is "with its own headers" "$(header x-whose)" c
+unlike "and no cookie of anybody" "$head" '^set-cookie:|org-a'
+for n in 1 2 3; do
+	own=sk-provider-local
+	[ $n = 1 ] || own=$own-$n
+	is "provider $n has its own key" "$(sent_to $n '.headers.authorization')" "\"Bearer $own\""
+	unlike "and no other's" "$(sent_to $n | sed "s/Bearer $own\"/\"/g")" 'sk-provider|sk-callers|callers|x-tollgate'
+done
+is "what a rule sets for the first" "$(sent_to 1 '.headers["x-cost-center"]')" '"r-17"'
+is "stays with it" "$(sent_to 2 '.headers["x-cost-center"]') $(sent_to 3 '.headers["x-cost-center"]')" "null null"
+is "each is sent its own model" "$(for n in 1 2 3; do sent_to $n .body | jq -r . | jq -r .model; done | paste -sd ' ')" "say:from-a say:from-b say:from-c"
+
+# ---- the last one ----
+row chain
+faults '{"status":500}'
+ask
+is "the last one's answer goes to the caller as it is" "$status $(asked) $(said)" "500 1 1 1 c 3"
+is "in its words" "$(jq -r .error.message <<<"$body")" "simulated provider: status 500"
+is "the record names all" "$(attempts)" "a perhaps_billed 500, b perhaps_billed 500, c perhaps_billed 500"
+for what in key forbidden; do
+	row "last-$what"
+	faults "{\"fault\":\"$what\"}"
+	ask
+	is "our $what is not the caller's: 503" "$status $(jq -r .error.code <<<"$body") $(asked)" "503 provider_unavailable 1 1 0"
+	unlike "nothing of it is told" "$body" 'Incorrect|region|platform.openai'
+done
+row last-gone
+provider stop 1
+provider stop 2
+ask
+is "all are gone: 503" "$status $(jq -r .error.code <<<"$body")" "503 provider_unavailable"
+like "it says when to come back" "$(header retry-after)" '^[1-9][0-9]?$'
+like "and the record that nobody was sent anything" "$(attempts)" '^a never_sent [^,]*, b never_sent [^,]*$'
+provider start 1
+provider start 2
+exit $failed
