@@ -36,6 +36,7 @@
 #define CAP_DECODE_DEPTH       4            /* encodings inside encodings (base64, hex, …): the classifier's declared outcome */
 #define CAP_DECODE_RATIO       4            /* bytes decoded in a scan per byte of its text: the classifier's declared outcome */
 #define CAP_TOKEN_BYTES        8192         /* a JWT: 401 */
+#define CAP_CREDENTIAL_BYTES   8192         /* a key or token of ours for a provider: not used */
 #define CAP_JWKS_KEYS          1000         /* keys in a key set: the set is refused */
 #define CAP_YAML_BYTES         (8u << 20)   /* a configuration file: refused */
 #define CAP_YAML_NODES         500000       /* nodes after aliases: refused (YAML bombs) */

@@ -78,6 +78,8 @@
   X(M_AUTH_FAILED,         "credentials_refused_total",          "",                          "credentials that did not verify") \
   X(M_KEYS_FETCHED,        "key_fetches_total",                  "result=\"ok\"",             "fetches of issuers' key sets") \
   X(M_KEYS_FAILED,         "key_fetches_total",                  "result=\"failed\"",         "") \
+  X(M_CREDENTIALS_FETCHED, "credential_fetches_total",           "result=\"ok\"",             "fetches of tokens for providers, and files of their keys that could not be used") \
+  X(M_CREDENTIALS_FAILED,  "credential_fetches_total",           "result=\"failed\"",         "") \
   X(M_LIVE_FORGED,         "live_refused_total",                 "reason=\"forged\"",         "entries found in Redis that were not taken: made without state_key, or older than what is in force") \
   X(M_LIVE_OLDER,          "live_refused_total",                 "reason=\"older\"",          "") \
   X(M_LIVE_FULL,           "live_full_total",                    "",                          "keys and overrides that were not taken: as many as are kept were made at run time") \

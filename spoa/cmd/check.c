@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "advice/notes.h"
+#include "auth/auth.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "config/models.h"
@@ -237,6 +238,31 @@ check_redis_password(struct check *c, const char *file, const struct yaml_node *
 	buf_clear(why);
 }
 
+/* As serve reads them; on another machine they may not be there. */
+static void
+check_credentials(struct check *c)
+{
+	struct buf why;
+
+	buf_init(&why, 4096);
+	for (size_t i = 0; i < c->cfg->ncredentials; i++) {
+		const struct provider_credential *x = &c->cfg->credentials[i];
+		if (!x->file || not_ours(x->file))
+			continue;
+		if (access(x->file, F_OK) < 0)
+			buf_printf(&c->notes,
+				"note: %s:%u:%u: %s does not exist: serve will not start "
+				"without it\n",
+				x->at->file, x->at->line, x->at->column, x->file);
+		else
+			auth_open(NULL, x, &why);
+		if (why.n)
+			diag_at(&c->d, x->at, "credentials: %.*s", SPAN_ARG(buf_view(&why)));
+		buf_clear(&why);
+	}
+	buf_free(&why);
+}
+
 /* What serve needs of this machine, and another one that checks the file may lack. */
 static void
 check_machine(struct check *c, const struct config *cfg)
@@ -357,6 +383,7 @@ check_policy(struct check *c)
 	if (c->cfg) {
 		check_machine(c, c->cfg);
 		check_secrets(c, c->cfg);
+		check_credentials(c);
 		check_readable(c, c->cfg);
 		check_journal(c, c->cfg);
 	}

@@ -5,6 +5,7 @@
 #include "codec/http.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "base/ascii.h"
 #include "base/err.h"
@@ -209,4 +210,21 @@ http_chunk_line(char out[HTTP_CHUNK_MAX], size_t n)
 	out[k] = '\r';
 	out[k + 1] = '\n';
 	return k + 2;
+}
+
+int
+http_date(struct span s, int64_t *at_s)
+{
+	char text[32];
+	struct tm tm = { 0 };
+
+	if (s.n != strlen("Sun, 06 Nov 1994 08:49:37 GMT"))
+		return ERR_SYNTAX;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	const char *rest = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	if (!rest || *rest)
+		return ERR_SYNTAX;
+	*at_s = timegm(&tm);
+	return 0;
 }

@@ -36,6 +36,9 @@ int http_field_one(const struct http_head *h, const char *name, struct span *val
 /* Whether a list with commas (RFC 9110 5.6.1) holds the token, in any case. */
 bool http_lists(struct span list, struct span token);
 
+/* A date as it is written today (RFC 9110 5.6.7, IMF-fixdate), wall seconds: 0 or ERR_SYNTAX. */
+int http_date(struct span s, int64_t *at_s);
+
 /* ---- parsing ---- */
 
 /* How the end of a body is found (RFC 9112 section 6.3). */

@@ -226,3 +226,39 @@ credentials_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 		read_one(a, d, c, one);
 	}
 }
+
+/* ---- comparing, copying ---- */
+
+static const size_t texts[] = { AT(provider), AT(file), AT(region), AT(service), AT(host),
+	AT(profile), AT(url), AT(ca_file), AT(scope), AT(token_uri), AT(client_id), AT(header),
+	AT(prefix) };
+
+static const char *const *
+text_at(const struct provider_credential *c, size_t i)
+{
+	return (const char *const *)(const void *)((const char *)c + texts[i]);
+}
+
+bool
+credential_same(const struct provider_credential *x, const struct provider_credential *y)
+{
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (!str_same(*text_at(x, i), *text_at(y, i)))
+			return false;
+	return x->kind == y->kind;
+}
+
+struct provider_credential *
+credential_copy(struct arena *a, const struct provider_credential *c)
+{
+	struct provider_credential *out = arena_new(a, struct provider_credential);
+
+	if (!out)
+		return NULL;
+	out->kind = c->kind;
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (*text_at(c, i))
+			*(const char **)(void *)((char *)out + texts[i]) =
+				arena_strdup(a, *text_at(c, i));
+	return arena_failed(a) ? NULL : out;
+}

@@ -28,4 +28,10 @@ struct provider_credential {
 void credentials_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct provider_credential **out, size_t *count);
 
+/* Whether both say the same, whatever their place in a list. */
+bool credential_same(const struct provider_credential *x, const struct provider_credential *y);
+/* A copy that lives in the arena, without a place for errors; NULL: out of memory. */
+struct provider_credential *credential_copy(
+	struct arena *a, const struct provider_credential *c);
+
 #endif

@@ -4,12 +4,15 @@
 
 #include <stdlib.h>
 
+#include "auth/auth.h"
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/random.h"
 #include "dialect/refusal.h"
+
+enum { FETCH_ANEW_US = 300000 };
 
 bool
 request_repeats(const struct request *r)
@@ -554,7 +557,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	struct attempts *t = x->tries;
 	struct next_attempt last = { .target = index_of(r, request_target(r)),
 		.status = e->result.status,
-		.pooled_broke = e->broke_early,
+		.pooled_broke = e->broke_early || x->credential.mended,
 		.asked_us = e->asked_us };
 
 	/* Who may be tried but once more is better another. */
@@ -562,6 +565,8 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 		another_is_left(r))
 		last.pooled_broke = false;
 	INVARIANT(t && t->life == ATTEMPTS_UNDER_WAY && !t->next && !r->run.pending);
+	bool mended = x->credential.mended;
+	x->credential.mended = false;
 	t->next = next;
 	t->next_arg = arg;
 	x->result = e->result;
@@ -578,6 +583,9 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	t->v[t->n - 1].asked_us = last.asked_us;
 	request_attempt_over(r, last.cause, last.status, last.our_key, last.asked_us);
 	struct next n = next_of(x, last);
+	/* A token of ours that was refused is fetched anew meanwhile. */
+	if (n.what == NEXT_SAME && mended && !auth_usable(request_auth(r, request_target(r))))
+		n.wait_us = FETCH_ANEW_US;
 	t->last = n.what == NEXT_END && n.says == NEXT_ANSWER ? AGAIN_STAYS : AGAIN_UNAVAILABLE;
 	if (n.what != NEXT_END)
 		t->last = last.our_key || (last.status > 400 && last.status < 404)

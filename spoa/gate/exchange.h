@@ -25,6 +25,10 @@ struct exchange {
 	bool has_shadow; /* the shadow policy has rules on answers, and a route for it */
 	struct vault *vault;
 	struct span rpc_ids; /* dialect_rpc_ids() of the request */
+	struct { /* of ours, in the plan's head */
+		unsigned generation;
+		bool mended; /* the provider refused it, and another may be taken */
+	} credential;
 	bool hide_usage;
 	bool may_reason;   /* the model, where nobody sees it */
 	bool made_later;   /* the answer only says that the request is taken on */

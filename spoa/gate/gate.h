@@ -56,6 +56,7 @@ struct exchange_plan {
 	uint64_t body_cap_bytes;   /* over it: gate_body_refused(413) */
 	uint64_t deadline_us;	   /* monotonic: the whole exchange */
 	bool reads_answer;	   /* gate_answer() is to be asked */
+	bool credential;	   /* the head has one of ours: gate_refused() is to be told */
 	/* Another attempt may follow: gate_again() is asked of what fails before its first content;
 	 * `holds`: until then nothing goes to the caller. Both end with gate_stands(). */
 	bool asks, holds;
@@ -150,6 +151,9 @@ struct span gate_cost_field(struct exchange *x, const struct usage *u);
 struct guard;
 struct guard_head;
 int gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out);
+
+/* plan->credential: the head of an answer of 401 or 403, once, before gate_again(). */
+void gate_refused(struct exchange *x, const struct http_head *h);
 
 /* A first byte of the request went to the provider; the first one of its answer's body came, or
  * its end where it has none: an event stream's, or not. Each once. */

@@ -4,6 +4,7 @@
  * HAProxy reads. */
 #include <stdlib.h>
 
+#include "auth/auth.h"
 #include "base/err.h"
 #include "codec/credentials.h"
 #include "gate/exchange.h"
@@ -97,6 +98,8 @@ keep(struct request *r, struct span name, struct span value)
 		return false;
 	if (is_credential(r->snap->policy, name) || field_holds_credential(r, name, value))
 		return false;
+	if (auth_drops(request_auth(r, request_target(r)), name))
+		return false;
 	if (r->out.swap_body && listed(name, of_the_body))
 		return false;
 	if (request_sets_header(r, name))
@@ -147,11 +150,56 @@ request_target_sent(struct request *r)
 	return span_of(out, left ? path + 1 + left : path);
 }
 
+/* ---- our own credential ---- */
+
+/* Of the bytes that are sent: what is copied is what was decided, byte by byte. */
+static void
+hash_body(const struct request *r, unsigned char out[SHA256_BYTES])
+{
+	const struct exchange_plan *plan = &r->x->plan;
+	struct span sent = { NULL, 0 };
+
+	if (plan->body_mode == BODY_SWAP)
+		sent = plan->body;
+	else if (plan->body_mode == BODY_COPY)
+		sent = r->in.body_raw;
+	sha256(sent, out);
+}
+
+/* Last: it may be a signature of all that was made before. */
+static int
+add_credential(struct request *r, struct arena *a, struct http_head *out)
+{
+	struct auth *auth = request_auth(r, request_target(r));
+	unsigned char body[SHA256_BYTES] = { 0 };
+	struct auth_fields fields;
+
+	r->x->plan.credential = auth != NULL && r->out.decision.kind != D_DEFER;
+	if (!r->x->plan.credential)
+		return 0;
+	if (auth_signs_body(auth))
+		hash_body(r, body);
+	int err = auth_fields(auth, a, out, body, &fields);
+	r->x->credential.generation = fields.generation;
+	for (size_t i = 0; i < fields.n && !err; i++)
+		out->fields[out->nfields++] = fields.field[i];
+	return err;
+}
+
+void
+gate_refused(struct exchange *x, const struct http_head *h)
+{
+	struct auth *auth = request_auth(x->r, request_target(x->r));
+
+	if (auth && auth_refused(auth, x->credential.generation, h))
+		x->credential.mended = true;
+}
+
 int
 exchange_head(struct request *r, struct arena *a, struct http_head *out)
 {
 	const struct target *to = request_target(r);
-	size_t more = 4, rule = 0, at = 0;
+	size_t more = 4 + AUTH_FIELDS, rule = 0, at = 0;
 
 	while (request_header(r, &rule, &at))
 		more++;
@@ -177,5 +225,6 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 	add(out, "x-tollgate-src", arena_dup(a, r->in.src));
 	if (to && to->backend)
 		add(out, "x-tollgate-backend", span_str(to->backend));
-	return arena_failed(a) || arena_failed(&r->arena) ? ERR_NOMEM : 0;
+	int err = add_credential(r, a, out);
+	return err ? err : arena_failed(a) || arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }

@@ -460,6 +460,13 @@ request_target(const struct request *r)
 	return r->found.route ? r->found.route->targets : NULL;
 }
 
+struct auth *
+request_auth(const struct request *r, const struct target *to)
+{
+	return to && to->credential && r->snap->auths ? r->snap->auths[to->credential->index]
+						      : NULL;
+}
+
 /* What a provider bills is the model that answered: of a list's, of a router's, of what a
  * deployment is called. Only where the list names it: not by the row of any model. */
 static bool

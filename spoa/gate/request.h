@@ -242,6 +242,8 @@ bool request_is_method(struct span m);
 void request_classes(const struct request *r, struct buf *out);
 /* Where it goes; NULL: no route. */
 const struct target *request_target(const struct request *r);
+/* The credential of ours that goes there; NULL: HAProxy has it. */
+struct auth *request_auth(const struct request *r, const struct target *to);
 /* By whose price an answer's usage is charged: the model that the answer names where that has a
  * row of its own, else the one that was reserved for, else the body's. */
 struct span request_priced_model(const struct request *r);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "audit/audit.h"
+#include "auth/auth.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -29,6 +30,8 @@ destroy(struct snapshot *s)
 	}
 	free(s->local);
 	identity_keys_free(&s->keys);
+	for (size_t i = 0; s->auths && i < s->cfg->ncredentials; i++)
+		auth_close(&s->auths[i]);
 	encodings_close(&s->encodings);
 	detect_used_free(&s->used);
 	for (size_t i = 0; s->answers && i < s->policy->nroutes; i++)
@@ -122,6 +125,30 @@ snapshot_load(const char *config_file, const char *policy_file, unsigned workers
 fail:
 	destroy(s);
 	return NULL;
+}
+
+int
+snapshot_credentials(struct snapshot *s, struct auths *auths, struct diag *d)
+{
+	size_t n = s->cfg ? s->cfg->ncredentials : 0;
+	unsigned errors = d->errors;
+	struct buf why;
+
+	if (!n)
+		return 0;
+	s->auths = arena_array(&s->arena, n, sizeof(*s->auths));
+	if (!s->auths)
+		diag_file(d, s->cfg->file, "out of memory");
+	buf_init(&why, 4096);
+	for (size_t i = 0; s->auths && i < n; i++) {
+		s->auths[i] = auth_open(auths, &s->cfg->credentials[i], &why);
+		if (!s->auths[i])
+			diag_at(d, s->cfg->credentials[i].at, "credentials: %.*s",
+				SPAN_ARG(buf_view(&why)));
+		buf_clear(&why);
+	}
+	buf_free(&why);
+	return d->errors == errors ? 0 : ERR_AUTH;
 }
 
 struct snapshot *

@@ -37,6 +37,7 @@ struct snapshot {
 	const struct token_models *models; /* NULL likewise */
 	const char *no_ranks;		   /* why tokens are estimated; NULL: they are not */
 	struct identity_keys *keys;
+	struct auth **auths; /* by index of cfg->credentials; NULL: none were opened */
 	unsigned char hash_key[32]; /* of redact.key_file; without a configuration, zeros */
 	bool hash_key_set;
 	unsigned nlocal;
@@ -49,6 +50,10 @@ struct snapshot {
  * NULL with *d filled. */
 struct snapshot *snapshot_load(const char *config_file, const char *policy_file,
 	unsigned workers, struct keysets *sets, struct diag *d);
+/* Opens the credentials that cfg names: their files are read. Before the snapshot is shared. 0,
+ * or negative with every mistake in *d. */
+struct auths;
+int snapshot_credentials(struct snapshot *s, struct auths *auths, struct diag *d);
 /* From here on texts are searched only for what the policy and the shadow policy can use.
  * Before the snapshot is shared. 0 or ERR_NOMEM. */
 int snapshot_use(struct snapshot *s);

@@ -28,6 +28,7 @@ struct relay_gate_ops {
 	void (*stands)(struct exchange *x, uint64_t sent_us);
 	struct span (*response_fields)(struct exchange *x);
 	struct span (*cost_field)(struct exchange *x, const struct usage *u);
+	void (*refused)(struct exchange *x, const struct http_head *h);
 	int (*answer)(struct exchange *x, const struct guard_head *h, struct guard **out);
 	void (*sent)(struct exchange *x);
 	void (*heard)(struct exchange *x, bool streamed);

@@ -252,6 +252,7 @@ again_head(struct upstream *u, const struct http_message *m, size_t head)
 	c->result.end = END_COMPLETE;
 	c->attempt.poolable = whole > 0 && !more && upstream_sent(u) && !u->request.failed &&
 			      !m->close && m->framing != HTTP_UNTIL_CLOSE;
+	response_refused(c, &m->head);
 	e.type = field(&m->head, "x-amzn-errortype");
 	e.document = span_cut(buf_view(&doc), 0, DOCUMENT_MOST);
 	e.asked_us = next_asked_us(&m->head, clock_wall_ns() / 1000000000);

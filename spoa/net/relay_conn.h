@@ -307,6 +307,8 @@ void response_give_up(struct edge *c, const char *why);
 void response_progress(struct upstream *u);
 /* The provider closed (err 0) or the connection failed. */
 void response_eof(struct upstream *u, int err);
+/* A head of 401 or 403: the gate is told, where the credential was ours. Once an answer. */
+void response_refused(struct edge *c, const struct http_head *h);
 /* What was kept back of it goes. */
 void response_goes_on(struct upstream *u);
 

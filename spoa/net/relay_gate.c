@@ -15,6 +15,7 @@ const struct relay_gate_ops relay_gate_ops = {
 	.stands = gate_stands,
 	.response_fields = gate_response_fields,
 	.cost_field = gate_cost_field,
+	.refused = gate_refused,
 	.answer = gate_answer,
 	.sent = gate_sent,
 	.heard = gate_heard,

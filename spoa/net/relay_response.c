@@ -132,12 +132,20 @@ put_response_head(struct edge *c, const struct upstream *u, const struct http_me
 	return buf_failed(&c->out) ? ERR_NOMEM : 0;
 }
 
+void
+response_refused(struct edge *c, const struct http_head *h)
+{
+	if (c->plan->credential && !c->attempt.asked && (h->status == 401 || h->status == 403))
+		c->relay->ops->refused(c->x, h);
+}
+
 static void
 begin_response(struct upstream *u, const struct http_message *m)
 {
 	struct edge *c = u->edge;
 	int err;
 
+	response_refused(c, &m->head);
 	c->result.status = m->head.status;
 	c->answer.streams = span_ieq(http_media_type(response_field(&m->head, "content-type")),
 		SPAN_LIT("text/event-stream"));

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/server.h"
-#include "net/watch.h"
+#include "store/watch.h"
 #include "targets/state.h"
 
 enum { ERRORS_BYTES = 64 << 10, WAIT_S = 60 };
@@ -149,6 +149,8 @@ reload_now(struct reloading *r, const char *by)
 	diag_init(&d);
 	struct snapshot *snap =
 		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
+	if (snap && snapshot_credentials(snap, s->auths, &d) < 0)
+		snapshot_unref(&snap);
 	if (snap && snapshot_use(snap) < 0) {
 		diag_file(&d, s->config_file, "%s", err_str(ERR_NOMEM));
 		snapshot_unref(&snap);

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "audit/audit.h"
+#include "auth/auth.h"
 #include "live/sync.h"
 #include "quota/quota.h"
 #include "redis/redis_find.h"
@@ -29,6 +30,7 @@
 #include "net/recall.h"
 
 #define STOP_US	      2000000 /* what is in flight at a forced stop is waited for so long */
+#define AUTHS_FIRST_US 2000000 /* tokens for providers are waited for so long at a start */
 #define LIVE_FIRST_US 2000000 /* entries of Redis are waited for so long at a start */
 #define LOG_STOP_US   1000000 /* and a reader of the log that stalls */
 
@@ -417,9 +419,12 @@ server_run(const char *config_file)
 	diag_init(&d);
 	buf_init(&why, 4096);
 	s.keysets = keysets_new(&s.metrics);
-	if (!s.keysets || catch_signals(&run) < 0)
+	s.auths = auths_new(&s.metrics);
+	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
 		goto out;
 	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
+	if (s.snap && snapshot_credentials(s.snap, s.auths, &d) < 0)
+		snapshot_unref(&s.snap);
 	if (!s.snap) {
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
 		buf_printf(&why, "%s: %u errors", config_file, d.errors);
@@ -456,6 +461,7 @@ server_run(const char *config_file)
 	admin = admin_start(cfg, &s, &why);
 	if (!admin)
 		goto stop;
+	auths_first(s.auths, AUTHS_FIRST_US);
 	say_started(&s, cfg);
 	observing_start(&s.observing, &s, run.loop);
 	purging_start(&s.purging, &s, run.loop);
@@ -473,6 +479,7 @@ stop:
 	reload_free(&s.reloading);
 	keysets_stop(s.keysets);
 	stop_workers(&s);
+	auths_stop(s.auths);
 	live_sync_stop(&s.live_sync);
 	gate_helpers_stop(s.shared);
 	audit_stop(&s.audit);
@@ -489,6 +496,7 @@ stop:
 	snapshot_unref(&s.snap);
 out:
 	keysets_free(&s.keysets);
+	auths_free(&s.auths);
 	if (!code)
 		log_event(LOG_INFO, "stopped");
 	log_stop(LOG_STOP_US);

@@ -22,6 +22,7 @@ struct server {
 	struct observing observing;
 	struct purging purging;
 	struct strangers strangers;
+	struct auths *auths;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
 	struct live *live;	     /* NULL: no state_key */

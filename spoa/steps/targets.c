@@ -1,5 +1,6 @@
 /* What is known of a route's targets before its rules are asked: their order, who is out, and
  * what conditions read of them. Nothing of this for one target that is never out. */
+#include "auth/auth.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "limits/limits.h"
@@ -18,6 +19,13 @@ state(const struct request *r, const struct target *t)
 	return table(r) ? target_state_of(table(r), t) : NULL;
 }
 
+/* Its credential is ours to add, and away. */
+static bool
+is_keyless(const struct request *r, const struct target *t)
+{
+	return !auth_usable(request_auth(r, t));
+}
+
 static bool
 is_ranked(const struct request *r)
 {
@@ -26,6 +34,7 @@ is_ranked(const struct request *r)
 	if (!route || r->found.observed || !route->targets->name[0])
 		return false;
 	return route->ntargets > 1 || route->targets->breaker.on ||
+	       is_keyless(r, route->targets) ||
 	       route->targets->concurrent || r->snap->policy->reads_target_state ||
 	       (table(r) && target_any_ejected(table(r)));
 }
@@ -70,7 +79,8 @@ request_rank(struct request *r)
 			.state = state(r, to),
 			.out = before && (before[i].out == TARGET_TRIED || passed >> i & 1)
 				       ? before[i].out
-				       : limits_fit(r, to),
+			       : is_keyless(r, to) ? TARGET_KEYLESS
+						   : limits_fit(r, to),
 			.price_nanousd = UINT64_MAX };
 		at[i] = (struct policy_target_facts){ 0 };
 		if (priced && limits_price(r, to, &x->price_nanousd))

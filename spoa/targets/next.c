@@ -1,8 +1,6 @@
 /* Which attempt is next. The order of the questions is that of targets_next(). */
 #include "targets/next.h"
 
-#include <time.h>
-
 #include "codec/http.h"
 
 static bool
@@ -148,17 +146,10 @@ decimal(struct span s, uint64_t unit)
 static uint64_t
 date(struct span s, int64_t now_s)
 {
-	char text[32];
-	struct tm tm = { 0 };
+	int64_t at;
 
-	if (s.n != 29)
+	if (http_date(s, &at) < 0)
 		return 0;
-	memcpy(text, s.p, s.n);
-	text[s.n] = 0;
-	const char *rest = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	if (!rest || *rest)
-		return 0;
-	int64_t at = timegm(&tm);
 	if (at - now_s >= 86400 * 1000)
 		return ASKED_MOST_US;
 	return at > now_s ? (uint64_t)(at - now_s) * 1000000 : 0;

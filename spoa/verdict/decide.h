@@ -17,6 +17,7 @@ struct policy_rank {
 		TARGET_WINDOW,	/* the request is longer than the model reads, */
 		TARGET_OUTPUT,	/* or asks for more than it writes */
 		TARGET_PINNED,	/* something the request names is elsewhere */
+		TARGET_KEYLESS, /* we have no credential for it that may be used now */
 		TARGET_OUTS
 	} out;
 };

@@ -1,0 +1,485 @@
+/* Credentials of ours against a real token endpoint that is right, away, slow, wrong or lies:
+ * what requests are given, how often it is asked, and what becomes of the token in force. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+/* The clocks, with what the test adds to them; threads read them. */
+#include <stdatomic.h>
+
+#define clock_mono_us real_mono_us
+#define clock_wall_ns real_wall_ns
+#include "base/clock.c"
+#undef clock_mono_us
+#undef clock_wall_ns
+static _Atomic uint64_t passed_us;
+static _Atomic int64_t wall_off_ns;
+uint64_t clock_mono_us(void);
+int64_t clock_wall_ns(void);
+uint64_t
+clock_mono_us(void)
+{
+	return real_mono_us() + atomic_load(&passed_us);
+}
+int64_t
+clock_wall_ns(void)
+{
+	return real_wall_ns() + atomic_load(&wall_off_ns);
+}
+
+#include <sys/stat.h>
+
+#include "auth/auth_private.h"
+#include "base/err.h"
+#include "codec/credentials.h"
+#include "support/http_rig.h"
+#include "support/temp_dir.h"
+
+enum mood { FINE, HANGS, FAILS, HTML, NO_LIFE, HUGE_LIFE, NEWLINE, OTHER_TYPE, REFUSES, OLD_CLOCK,
+	SHORT };
+static _Atomic int mood;
+static _Atomic unsigned asked, wrong_forms;
+static char secret[64];
+static pthread_mutex_t secret_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool
+on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
+{
+	char text[512], want[512], date[64], fields[128];
+	unsigned n = atomic_fetch_add(&asked, 1) + 1;
+	const char *life = "3600", *type = "Bearer", *more = "";
+
+	(void)arg;
+	pthread_mutex_lock(&secret_lock);
+	snprintf(want, sizeof(want),
+		"grant_type=client_credentials&client_id=me&client_secret=%s&scope=s", secret);
+	pthread_mutex_unlock(&secret_lock);
+	if (!span_is(q->body, want) || !span_is(q->path, "/T/oauth2/v2.0/token"))
+		atomic_fetch_add(&wrong_forms, 1);
+	switch ((enum mood)atomic_load(&mood)) {
+	case HANGS: rig_hang(c); return false;
+	case FAILS: return rig_answer(c, 500, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
+	case HTML: return rig_answer(c, 200, "", SPAN_LIT("<html>sign in</html>"));
+	case REFUSES:
+		return rig_answer(c, 400, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
+	case OLD_CLOCK: { /* until what is asked is of its own time */
+		time_t now = time(NULL);
+		struct tm tm;
+		gmtime_r(&now, &tm);
+		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		snprintf(fields, sizeof(fields), "Date: %s\r\n", date);
+		if (n == 1)
+			return rig_answer(
+				c, 400, fields, SPAN_LIT("{\"error\":\"invalid_grant\"}"));
+		break;
+	}
+	case NO_LIFE: life = "null"; break;
+	case HUGE_LIFE: life = "1000000000000"; break;
+	case NEWLINE: more = "\\r\\nx-evil: 1"; break;
+	case OTHER_TYPE: type = "mac"; break;
+	case SHORT: life = "10"; break;
+	case FINE: break;
+	}
+	int len = snprintf(text, sizeof(text),
+		"{\"token_type\":\"%s\",\"expires_in\":%s,\"access_token\":\"token-%u%s\"}", type,
+		life, n, more);
+	return rig_answer(c, 200, "", span_of(text, (size_t)len));
+}
+
+/* ---- the stage ---- */
+
+static struct {
+	struct http_rig *rig;
+	struct auths *all;
+	struct auth *a;
+	struct metrics metrics;
+	struct provider_credential c;
+	char url[96];
+} stage;
+
+/* Until the condition holds, ten seconds at most. */
+#define WAIT_FOR(cond)                                                                         \
+	do {                                                                                   \
+		for (int ms = 0; !(cond) && ms < 10000; ms++)                                  \
+			usleep(1000);                                                          \
+		assert_true(cond);                                                             \
+	} while (0)
+
+static void
+put_secret(const char *text)
+{
+	pthread_mutex_lock(&secret_lock);
+	snprintf(secret, sizeof(secret), "%s", text);
+	put("new", text);
+	chmod(path("new"), 0600);
+	assert_int_equal(rename(path("new"), path("secret")), 0);
+	pthread_mutex_unlock(&secret_lock);
+}
+
+static void
+up(enum mood m)
+{
+	static char file[192];
+	struct buf why;
+
+	atomic_store(&mood, m);
+	atomic_store(&asked, 0);
+	atomic_store(&wrong_forms, 0);
+	put_secret("first");
+	stage.rig = rig_start(on_request, NULL, NULL, NULL);
+	stage.all = auths_new(&stage.metrics);
+	snprintf(stage.url, sizeof(stage.url), "http://127.0.0.1:%u/T/oauth2/v2.0/token",
+		stage.rig->port);
+	snprintf(file, sizeof(file), "%s", path("secret"));
+	stage.c = (struct provider_credential){ .provider = "azure",
+		.kind = BY_ENTRA,
+		.file = file,
+		.url = stage.url,
+		.scope = "s",
+		.token_uri = "T",
+		.client_id = "me" };
+	buf_init(&why, 0);
+	stage.a = auth_open(stage.all, &stage.c, &why);
+	assert_non_null(stage.a);
+	buf_free(&why);
+}
+
+static void
+down(void)
+{
+	auth_close(&stage.a);
+	auths_stop(stage.all);
+	auths_free(&stage.all);
+	rig_stop(&stage.rig);
+	atomic_store(&passed_us, 0);
+	atomic_store(&wall_off_ns, 0);
+	assert_int_equal(atomic_load(&wrong_forms), 0);
+}
+
+/* The value of the only field that a request would carry; "" where it may not go. */
+static const char *
+value(unsigned *generation)
+{
+	static const unsigned char body[SHA256_BYTES];
+	static char out[128];
+	struct http_head head = { .method = SPAN_LIT("POST"), .path = SPAN_LIT("/") };
+	struct auth_fields f;
+	struct arena a;
+
+	arena_init(&a, 0, true);
+	int err = auth_fields(stage.a, &a, &head, body, &f);
+	snprintf(out, sizeof(out), "%.*s", err ? 0 : (int)f.field[0].value.n,
+		err ? "" : f.field[0].value.p);
+	if (!err)
+		assert_true(span_is(f.field[0].name, CREDENTIAL_SET "authorization"));
+	else
+		assert_int_equal(err, ERR_CLOSED);
+	if (generation)
+		*generation = f.generation;
+	arena_reset(&a);
+	return out;
+}
+
+static bool
+has(const char *want)
+{
+	return !strcmp(value(NULL), want);
+}
+
+/* ---- tests ---- */
+
+static void
+a_token_is_fetched_once_and_kept(void **state)
+{
+	(void)state;
+	up(FINE);
+	auths_first(stage.all, 5000000);
+	assert_true(auth_usable(stage.a));
+	assert_string_equal(value(NULL), "Bearer token-1");
+	/* who says the same has the same */
+	struct buf why;
+	buf_init(&why, 0);
+	struct auth *other = auth_open(stage.all, &stage.c, &why);
+	assert_ptr_equal(other, stage.a);
+	auth_close(&other);
+	buf_free(&why);
+	usleep(50000);
+	assert_int_equal(atomic_load(&asked), 1);
+	down();
+}
+
+static void
+it_is_refreshed_at_four_fifths_and_the_old_one_is_kept(void **state)
+{
+	(void)state;
+	up(SHORT); /* ten seconds: asked again after eight */
+	auths_first(stage.all, 5000000);
+	assert_string_equal(value(NULL), "Bearer token-1");
+	atomic_store(&mood, FAILS);
+	WAIT_FOR(atomic_load(&asked) >= 2);
+	assert_true(has("Bearer token-1")); /* it fails, and the first one is good for two more */
+	atomic_store(&mood, FINE);
+	WAIT_FOR(has("Bearer token-3"));
+	down();
+}
+
+static void
+an_endpoint_that_lies_gives_nobody_a_token(void **state)
+{
+	static const enum mood lies[] = { HTML, NO_LIFE, HUGE_LIFE, NEWLINE, OTHER_TYPE, FAILS };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(lies); i++) {
+		up(lies[i]);
+		auths_first(stage.all, 5000000);
+		assert_int_equal(atomic_load(&asked), 1);
+		assert_false(auth_usable(stage.a));
+		assert_string_equal(value(NULL), "");
+		/* and is asked again: then it is right */
+		atomic_store(&mood, FINE);
+		WAIT_FOR(has("Bearer token-2"));
+		down();
+	}
+}
+
+static void
+an_endpoint_that_never_answers_holds_nobody_up(void **state)
+{
+	(void)state;
+	up(HANGS);
+	auths_first(stage.all, 50000);
+	assert_string_equal(value(NULL), "");
+	assert_int_equal(atomic_load(&asked) <= 1, 1);
+	down();
+}
+
+static void
+a_refusal_is_final_until_the_file_changes(void **state)
+{
+	(void)state;
+	up(REFUSES);
+	auths_first(stage.all, 5000000);
+	assert_false(auth_usable(stage.a));
+	atomic_store(&mood, FINE);
+	usleep(1200000); /* a failure would have been tried again after half a second */
+	assert_int_equal(atomic_load(&asked), 1);
+	put_secret("second");
+	WAIT_FOR(has("Bearer token-2"));
+	down();
+}
+
+static void
+a_refusal_is_asked_again_after_a_reload(void **state)
+{
+	struct buf why;
+
+	(void)state;
+	up(REFUSES);
+	auths_first(stage.all, 5000000);
+	atomic_store(&mood, FINE);
+	buf_init(&why, 0);
+	struct auth *again = auth_open(stage.all, &stage.c, &why);
+	WAIT_FOR(has("Bearer token-2"));
+	auth_close(&again);
+	buf_free(&why);
+	down();
+}
+
+static void
+our_clock_is_put_right_once(void **state)
+{
+	(void)state;
+	atomic_store(&wall_off_ns, -3600ll * 1000000000);
+	up(OLD_CLOCK);
+	WAIT_FOR(has("Bearer token-2"));
+	assert_true(llabs((long long)auth_now_s(stage.a) - time(NULL)) < 60);
+	/* and stays right when the machine's clock is set */
+	atomic_store(&wall_off_ns, 0);
+	assert_true(llabs((long long)auth_now_s(stage.a) - time(NULL)) < 60);
+	down();
+}
+
+static void
+a_token_that_the_provider_refuses_is_dropped_and_fetched_once(void **state)
+{
+	struct http_head refused = { .status = 401 };
+	unsigned generation;
+
+	(void)state;
+	up(FINE);
+	auths_first(stage.all, 5000000);
+	assert_string_equal(value(&generation), "Bearer token-1");
+	assert_true(auth_refused(stage.a, generation, &refused));
+	WAIT_FOR(has("Bearer token-2"));
+	/* of the old one nothing new follows; a second 401 for the new one asks nobody */
+	assert_true(auth_refused(stage.a, generation, &refused));
+	value(&generation);
+	assert_false(auth_refused(stage.a, generation, &refused));
+	assert_string_equal(value(NULL), "Bearer token-2");
+	assert_int_equal(atomic_load(&asked), 2);
+	down();
+}
+
+/* ---- files ---- */
+
+static struct auth *
+open_file(struct auths *s, const struct provider_credential *c)
+{
+	struct buf why;
+
+	buf_init(&why, 0);
+	struct auth *a = auth_open(s, c, &why);
+	if (!a)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return a;
+}
+
+static void
+a_key_file_is_read_again_when_it_changes(void **state)
+{
+	const struct provider_credential c = { .provider = "openai",
+		.kind = BY_FILE,
+		.file = path("secret"),
+		.header = "authorization",
+		.prefix = "Bearer " };
+
+	(void)state;
+	put_secret("sk-1");
+	stage.all = auths_new(&stage.metrics);
+	stage.a = open_file(stage.all, &c);
+	assert_string_equal(value(NULL), "Bearer sk-1"); /* at once */
+	put_secret("sk-2");
+	WAIT_FOR(has("Bearer sk-2"));
+	put_secret("two\nlines");
+	usleep(1500000);
+	assert_true(has("Bearer sk-2")); /* what cannot be used leaves the old one */
+	put_secret("sk-3");
+	WAIT_FOR(has("Bearer sk-3"));
+	auth_close(&stage.a);
+	auths_stop(stage.all);
+	auths_free(&stage.all);
+}
+
+static void
+a_signature_refused_far_from_our_clock_puts_it_right(void **state)
+{
+	static const struct {
+		const char *name, *type;
+		int status, ahead_s;
+		bool mends;
+	} rows[] = {
+		{ "an hour ahead", "InvalidSignatureException:http://x/", 403, 3600, true },
+		{ "an hour behind", "RequestExpired", 403, -3600, true },
+		{ "four minutes", "InvalidSignatureException", 403, 240, false },
+		{ "another error", "ThrottlingException", 403, 3600, false },
+		{ "another status", "InvalidSignatureException", 400, 3600, false },
+	};
+	const struct provider_credential c = { .provider = "aws",
+		.kind = BY_SIGV4,
+		.file = path("secret"),
+		.profile = "default",
+		.region = "r",
+		.service = "bedrock",
+		.host = "h" };
+
+	(void)state;
+	put_secret("[default]\naws_access_key_id=A\naws_secret_access_key=S\n");
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		time_t at = time(NULL) + rows[i].ahead_s;
+		char date[64];
+		struct tm tm;
+		gmtime_r(&at, &tm);
+		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		struct http_field fields[] = { { SPAN_LIT("X-Amzn-ErrorType"),
+						       span_str(rows[i].type) },
+			{ SPAN_LIT("Date"), span_str(date) } };
+		const struct http_head h = {
+			.status = rows[i].status, .fields = fields, .nfields = 2
+		};
+		stage.all = auths_new(&stage.metrics);
+		stage.a = open_file(stage.all, &c);
+		if (auth_refused(stage.a, 1, &h) != rows[i].mends)
+			fail_msg("%s", rows[i].name);
+		int64_t off = auth_now_s(stage.a) - time(NULL);
+		if (llabs((long long)(off - (rows[i].mends ? rows[i].ahead_s : 0))) > 2)
+			fail_msg("%s: %lld", rows[i].name, (long long)off);
+		/* once: what is signed now is of its time */
+		assert_false(auth_refused(stage.a, 1, &h));
+		auth_close(&stage.a);
+		auths_stop(stage.all);
+		auths_free(&stage.all);
+	}
+}
+
+/* ---- the cell ---- */
+
+static struct cell cell;
+static _Atomic bool over;
+
+static void *
+reads(void *arg)
+{
+	static _Thread_local struct cell_value v;
+	size_t *torn = arg;
+
+	while (!atomic_load(&over)) {
+		cell_get(&cell, &v);
+		struct span x = cell_part(&v, 0), y = cell_part(&v, 2);
+		for (size_t i = 1; i < x.n; i++)
+			*torn += x.p[i] != x.p[0];
+		*torn += x.n != y.n || (x.n && x.p[0] != y.p[0]);
+	}
+	return NULL;
+}
+
+static void
+a_value_is_read_whole_while_it_is_replaced(void **state)
+{
+	static char text[4000];
+	pthread_t t[2];
+	size_t torn[2] = { 0, 0 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, reads, &torn[i]);
+	for (unsigned i = 0; i < 20000; i++) {
+		size_t n = i * 37 % sizeof(text);
+		memset(text, 'a' + (int)(i % 26), n);
+		const struct span parts[CELL_PARTS] = { span_of(text, n), { NULL, 0 },
+			span_of(text, n) };
+		assert_true(cell_put(&cell, parts));
+	}
+	atomic_store(&over, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	assert_int_equal(torn[0] + torn[1], 0);
+	const struct span much[CELL_PARTS] = { span_of(text, 4000), span_of(text, 4000),
+		span_of(text, 4000) };
+	assert_false(cell_put(&cell, much));
+	cell_wipe(&cell);
+	for (size_t i = 0; i < COUNT_OF(cell.words); i++)
+		assert_int_equal(atomic_load(&cell.words[i]), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_token_is_fetched_once_and_kept),
+		cmocka_unit_test(it_is_refreshed_at_four_fifths_and_the_old_one_is_kept),
+		cmocka_unit_test(an_endpoint_that_lies_gives_nobody_a_token),
+		cmocka_unit_test(an_endpoint_that_never_answers_holds_nobody_up),
+		cmocka_unit_test(a_refusal_is_final_until_the_file_changes),
+		cmocka_unit_test(a_refusal_is_asked_again_after_a_reload),
+		cmocka_unit_test(our_clock_is_put_right_once),
+		cmocka_unit_test(a_token_that_the_provider_refuses_is_dropped_and_fetched_once),
+		cmocka_unit_test(a_key_file_is_read_again_when_it_changes),
+		cmocka_unit_test(a_signature_refused_far_from_our_clock_puts_it_right),
+		cmocka_unit_test(a_value_is_read_whole_while_it_is_replaced),
+	};
+
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
+}
