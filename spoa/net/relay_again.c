@@ -130,13 +130,14 @@ again_stands(struct edge *c)
 
 /* ---- failures without an answer ---- */
 
-/* Right after the request, on a connection that had waited: it broke as it was used. */
+/* Right after the request: from 3.0 on HAProxy closes so where its connection to the provider had
+ * waited, and broke as it was used. */
 static bool
 broke_early(const struct edge *c)
 {
 	const struct upstream *u = c->up;
 
-	return u && u->reused && u->request.done_us &&
+	return u && u->request.done_us &&
 	       clock_mono_us() - u->request.done_us < NEXT_POOLED_US;
 }
 

@@ -167,8 +167,10 @@ void
 upstream_begin(struct edge *c)
 {
 	struct relay *r = c->relay;
-	/* What cannot be sent again is not sent to a HAProxy that may be leaving. */
-	struct upstream *u = c->declared > CAP_RELAY_AHEAD && c->plan->body_mode == BODY_COPY
+	/* What cannot be sent again is not sent to a HAProxy that may be leaving. What another
+	 * attempt may follow is sent where HAProxy says why it failed (relay_said.h). */
+	struct upstream *u = c->plan->asks || (c->declared > CAP_RELAY_AHEAD &&
+						      c->plan->body_mode == BODY_COPY)
 				     ? NULL
 				     : pool_take(r);
 

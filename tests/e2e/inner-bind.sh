@@ -1,6 +1,7 @@
 # What HAProxy says on the relay's second pass: whose answer it is, and of its own why, in each way in
-# which a provider can fail. tests/unit/test_relay_said.c has what each means. What HAProxy sets
-# there for the relay, and that neither callers nor providers can say any of it.
+# which a provider can fail. tests/unit/test_relay_said.c has what each means; here is what becomes of
+# it with a second target. What HAProxy sets there for the relay, and that neither callers nor
+# providers can say any of it.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "what HAProxy says on the second pass" "node is not installed"; exit 0; }
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$D/key" -out "$D/cert" -days 2 -subj /CN=provider 2>/dev/null
@@ -32,7 +33,34 @@ at() { echo "server s 127.0.0.1:${port[$1]}"; }
 	backend ruled "http-request deny deny_status 429" "$(at good)"
 	backend keyless "server local 127.0.0.1:1"
 } >"$D/edge.cfg"
-stack_up --edge "$D/edge.cfg" --policy "$here/policy.yaml" --config "$here/config.yaml"
+# a route for each, which has a second target
+causes='queued|never_sent
+off|never_sent
+unresolved|never_sent
+ghost|never_sent
+refused|never_sent
+several|never_sent
+mute|never_sent
+certificate|never_sent
+cut|perhaps_billed
+reset|perhaps_billed
+garbage|perhaps_billed
+halfhead|perhaps_billed
+late|perhaps_billed
+denied|perhaps_billed'
+{
+	sed '/^routes:/,$d' "$here/policy.yaml"
+	while IFS='|' read -r b _; do printf '  %s: {backend: %s, dialect: rest}\n' "$b" "$b"; done <<<"$causes"
+	printf '  spare: {backend: good, dialect: rest}\n  ruled: {backend: ruled, dialect: rest}\n  kept: {backend: kept, dialect: rest}\n\n'
+	sed -n '/^routes:/,/^rules:/p' "$here/policy.yaml" | sed '$d'
+	printf '%s\nkept|3\nruled|\n' "$causes" | while IFS='|' read -r b n; do
+		[ "$n" = 3 ] || n=2
+		printf '  - {name: row-%s, match: {path: /row/%s}, dialect: rest, targets: [%s, spare], retry: {attempts: %s}, response: [record]}\n' "$b" "$b" "$b" "$n"
+	done
+	sed -n '/^rules:/,$p' "$here/policy.yaml"
+} >"$D/rows.yaml"
+echo "backends: [openai, anthropic, local, good, ruled, kept, $(cut -d'|' -f1 <<<"$causes" | paste -sd ,)]" >"$D/rows.config.yaml"
+stack_up --edge "$D/edge.cfg" --policy "$D/rows.yaml" --config "$D/rows.config.yaml"
 note_pid $providers providers
 inner() { node "$here/inner-bind.mjs" ask "$SOCKETS/inner.sock" "$@"; }
 # any number where the row has #
@@ -49,17 +77,17 @@ a backend whose server is down|off|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)
 a name that has no address|unresolved|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
 a backend that HAProxy does not have|ghost|503;;503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?;
 no backend for the path|/nowhere|503;;503 -1 -1 -1 0 egress <NOSRV>( 0)?;
-refused|refused|503;;503 0 -1 -1 0 refused s( #)?;
-refused by both servers|several|503;;503 0 -1 -1 \+1 several [st]( #)?;
+refused|refused|503;;503 # -1 -1 0 refused s( #)?;
+refused by both servers|several|503;;503 # -1 -1 \+1 several [st]( #)?;
 refused by the first of two|second|200;provider;;
-no connection in time: a silent TLS peer|mute|503;;503 0 -1 -1 0 mute s( #)?;
-a certificate that does not verify|certificate|503;;503 0 -1 -1 0 certificate s 34;
-cut before the head|cut|503;;502 0 # -1 0 cut s( #)?;
-reset before the head|reset|503;;502 0 # -1 0 reset s( #)?;
-garbage in place of a head|garbage|503;;502 0 # -1 0 garbage s( #)?;
-cut in the head|halfhead|503;;502 0 # -1 0 halfhead s( #)?;
-no head in time|late|503;;504 0 # -1 0 late s( #)?;
-a rule that denies the answer|denied|503;;502 0 # # 0 denied s( #)?;
+no connection in time: a silent TLS peer|mute|503;;503 # -1 -1 0 mute s( #)?;
+a certificate that does not verify|certificate|503;;503 # -1 -1 0 certificate s 34;
+cut before the head|cut|503;;502 # # -1 0 cut s( #)?;
+reset before the head|reset|503;;502 # # -1 0 reset s( #)?;
+garbage in place of a head|garbage|503;;502 # # -1 0 garbage s( #)?;
+cut in the head|halfhead|503;;502 # # -1 0 halfhead s( #)?;
+no head in time|late|503;;504 # # -1 0 late s( #)?;
+a rule that denies the answer|denied|503;;502 # # # 0 denied s( #)?;
 a rule of the person's that answers|ruled|429;;429 -1 -1 -1 0 ruled <NOSRV>( 0)?;
 T
 # of two one has the server's only place
@@ -69,18 +97,30 @@ for n in 1 2; do
 done
 wait_for grep -hs '|' "$D"/queued.[12] >/dev/null
 row "no place at its server in time" "$(cat "$D"/queued.[12])" 'queued 503\|\|503 # -1 -1 0 queued <NOSRV>( 0)?\|'
+
+# ---- what becomes of it: the next target answers, and the record says why ----
+auth="authorization: Bearer $(token)"
+attempts() { completion '[.attempts[]? | "\(.target) \(.cause)"] | join(", ")' | tr -d '"'; }
+ask_row() { req POST "/row/$1" -H "$auth" -H 'content-type: application/json' -d '{}'; }
+while IFS='|' read -r backend cause; do
+	ask_row "$backend"
+	is "$backend: the next target answers" "$status $(header x-tollgate-target)" "200 spare"
+	like "$backend: $cause" "$(attempts)" "^$backend $cause, spare done\$"
+done <<<"$causes"
 kill "${two[@]}" 2>/dev/null
+ask_row ruled
+is "a rule of the person's that answers is the answer" "$status" 429
 
 # ---- on one that has been used ----
 # HAProxy closes where a client would send again by itself: the relay cannot tell why, and must not.
 later=$(printf '%s\n' 3.0 "$HAPROXY_VERSION" | sort -V | head -1)
 silent='EOF'
-said() { if [ "$later" = 3.0 ]; then echo "503\\|\\|502 0 # -1 0 $1 s( #)?\\|"; else echo EOF; fi; }
+said() { if [ "$later" = 3.0 ]; then echo "503\\|\\|502 # # -1 0 $1 s( #)?\\|"; else echo EOF; fi; }
 kept() { row "after another answer: $1" "$(inner good "$2" good | tr '\n' ' ')" "good 200\\|provider\\|\\| $2 $3 good 200\\|provider\\|\\| "; }
-kept "refused" refused '503\|\|503 0 -1 -1 0 refused s( #)?\|'
-kept "a certificate that does not verify" certificate '503\|\|503 0 -1 -1 0 certificate s 34\|'
+kept "refused" refused '503\|\|503 # -1 -1 0 refused s( #)?\|'
+kept "a certificate that does not verify" certificate '503\|\|503 # -1 -1 0 certificate s 34\|'
 kept "a server that is down" off '503\|\|503 -1 -1 -1 0 tollgate-deny <NOSRV>( 0)?\|'
-kept "no head in time" late '503\|\|504 0 # -1 0 late s( #)?\|'
+kept "no head in time" late '503\|\|504 # # -1 0 late s( #)?\|'
 kept "no connection in time: closed without a word, though nothing was sent" mute $silent
 kept "cut before the head: closed without a word by 2.6" cut "$(said cut)"
 kept "reset before the head: likewise" reset "$(said reset)"
@@ -90,8 +130,14 @@ is "a provider's kept connection answers" "$(inner kept)" "kept 200|provider||"
 if [ "$later" = 3.0 ]; then
 	is "cut on it: closed without a word from 3.0 on" "$(inner kept)" "kept EOF"
 else
-	row "cut on it: said by 2.6" "$(inner kept)" 'kept 503\|\|502 0 # -1 0 kept s( #)?\|'
+	row "cut on it: said by 2.6" "$(inner kept)" 'kept 503\|\|502 # # -1 0 kept s( #)?\|'
 fi
+
+# either way the relay asks the same once more, at once
+ask_row kept
+is "a provider's connection is kept" "$status $(attempts)" "200 kept done"
+ask_row kept
+is "where it breaks the request goes out again, as an attempt" "$status $(attempts)" "200 kept perhaps_billed, kept done"
 
 # ---- what the relay has HAProxy set ----
 ask_set() { # backend, headers…
@@ -115,7 +161,6 @@ ask_set local
 like "a backend's own key is its own" "$(seen 1)" 'Bearer sk-provider-local'
 
 # ---- callers and providers ----
-auth="authorization: Bearer $(token)"
 forged='x-tollgate-said|x-tollgate-why|x-tollgate-target|x-tollgate-attempts: 7'
 for way in direct relay; do
 	control '{"headers":{"x-tollgate-said":"provider","x-tollgate-why":"503 -1 -1 -1 0 a <NOSRV> 0","x-tollgate-target":"theirs/m","x-tollgate-attempts":"7"}}'
