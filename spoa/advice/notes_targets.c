@@ -66,6 +66,36 @@ names(const struct policy *p, const struct config *cfg, const struct noting *to)
 		}
 }
 
+static bool
+is_alias(const struct policy *p, const char *model)
+{
+	for (size_t i = 0; model && i < p->nroutes; i++)
+		if (policy_route_as(&p->routes[i], span_str(model))->alias)
+			return true;
+	return false;
+}
+
+/* Callers ask for names; what a rule or a limit sends is a model. */
+static void
+sent(const struct policy *p, const struct noting *to)
+{
+	static const char says[] = "%s %s: %s is one of `models`: what it sends is that name "
+				   "itself";
+
+	for (size_t i = 0; i < p->nrules; i++) {
+		const struct rule_change *x = p->rules[i].change;
+		if (x && is_alias(p, x->model))
+			note_say(to, p->rules[i].at, says, "rule", p->rules[i].name, x->model);
+	}
+	for (size_t i = 0; i < p->nlimits; i++) {
+		const struct limit *l = &p->limits[i];
+		const struct limit_change *both[] = { l->at_soft, l->at_limit };
+		for (size_t k = 0; k < COUNT_OF(both); k++)
+			if (both[k] && is_alias(p, both[k]->model))
+				note_say(to, l->at, says, "limit", l->name, both[k]->model);
+	}
+}
+
 void
 policy_target_notes(const struct policy *p, const struct config *cfg, const struct noting *to)
 {
@@ -74,4 +104,5 @@ policy_target_notes(const struct policy *p, const struct config *cfg, const stru
 		weights(to, "route", p->routes[i].name, p->routes[i].choose,
 			p->routes[i].targets, p->routes[i].ntargets);
 	names(p, cfg, to);
+	sent(p, to);
 }

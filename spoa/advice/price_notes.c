@@ -40,17 +40,37 @@ model_of(const struct pricing *c, const struct yaml_node *at, const char *what,
 			c->p->prices->file, follows(c));
 }
 
+/* A route before this one has the same target of the same alias. */
+static bool
+is_known(const struct pricing *c, size_t route, const struct target *t)
+{
+	for (size_t i = 0; i < route; i++)
+		for (size_t a = 0; a < c->p->routes[i].naliases; a++)
+			for (size_t k = 0; k < c->p->routes[i].aliases[a].ntargets; k++)
+				if (c->p->routes[i].aliases[a].targets[k].at == t->at)
+					return true;
+	return false;
+}
+
+static void
+targets_of(const struct pricing *c, size_t route, const struct target *v, size_t n)
+{
+	for (const struct target *t = v; t < v + n; t++)
+		if (t->model && !price_find(t->prices, span_str(t->model), c->now_ns) &&
+			!is_known(c, route, t))
+			note_say(c->to, t->at, "target %s: model %s has no price in %s: %s",
+				t->name, t->model, c->p->prices->file, follows(c));
+}
+
 static void
 targets(const struct pricing *c)
 {
-	for (size_t i = 0; i < c->p->nroutes; i++)
-		for (size_t k = 0; k < c->p->routes[i].ntargets; k++) {
-			const struct target *t = &c->p->routes[i].targets[k];
-			if (t->model && !price_find(t->prices, span_str(t->model), c->now_ns))
-				note_say(c->to, t->at,
-					"target %s: model %s has no price in %s: %s", t->name,
-					t->model, c->p->prices->file, follows(c));
-		}
+	for (size_t i = 0; i < c->p->nroutes; i++) {
+		const struct route *r = &c->p->routes[i];
+		targets_of(c, i, r->targets, r->ntargets);
+		for (size_t k = 0; k < r->naliases; k++)
+			targets_of(c, i, r->aliases[k].targets, r->aliases[k].ntargets);
+	}
 }
 
 /* A provider for which the list has nothing, where dollars are counted. */

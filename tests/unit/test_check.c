@@ -676,12 +676,21 @@ consequences_are_noted(void **state)
 		"choose: {by: weight}, retry: {attempts: 1}}\n"
 		"models:\n  f: {targets: [{provider: p, model: m, weight: 2}], choose: {by: "
 		"order}}\n  g: {targets: [{provider: q, model: n}, {provider: p, model: m}], "
-		"choose: {sticky: identity}}\n");
+		"choose: {sticky: identity}}\n"
+		"rules: [{name: x, route: {model: g}}]\n"
+		"limits: [{name: y, requests: 5, window: 1m, at_limit: {model: f, up_to: 6}}]\n"
+		"prices: prices.yaml\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out,
 		"p.yaml:5:47: route d: weight: counts where targets are drawn"));
 	assert_null(strstr(cmd_out, "route e: weight"));
 	assert_non_null(strstr(cmd_out, "p.yaml:9:17: model g: sticky: does nothing"));
+	assert_non_null(strstr(cmd_out,
+		"p.yaml:10:9: rule x: g is one of `models`: what it sends is that name itself\n"));
+	assert_non_null(strstr(cmd_out, "p.yaml:11:10: limit y: f is one of `models`: "));
+	const char *first = strstr(cmd_out, "p.yaml:8:17: target p: model m has no price in ");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "p.yaml:8:17: target p: "));
 	assert_non_null(strstr(cmd_out, "p.yaml:6:5: route e: 2 targets and one attempt: "));
 	assert_non_null(strstr(cmd_out, "p.yaml:8:17: model f: weight: counts where"));
 	put("p.yaml", POLICY "rules: [{name: a, when: '\"secret\" in prompt.classes || "
