@@ -255,7 +255,8 @@ only_attempt_over(struct exchange *x)
 	else if (res->end == END_COMPLETE)
 		cause = res->status < 400 ? cause_of_answer(x)
 					: cause_of(&e, &our_key, &too_long);
-	request_attempt_over(x->r, cause, res->status, our_key, 0);
+	request_attempt_over(
+		x->r, cause, res->status, our_key && !x->credential.mended, 0);
 }
 
 void
@@ -579,9 +580,11 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	if (too_long && !another_is_left(r))
 		last.cause = CAUSE_FINAL;
 	t->v[t->n - 1].cause = last.cause;
-	t->v[t->n - 1].our_key = last.our_key;
+	/* Which is mended already says nothing of the target. */
+	t->v[t->n - 1].our_key = last.our_key && !mended;
 	t->v[t->n - 1].asked_us = last.asked_us;
-	request_attempt_over(r, last.cause, last.status, last.our_key, last.asked_us);
+	request_attempt_over(
+		r, last.cause, last.status, last.our_key && !mended, last.asked_us);
 	struct next n = next_of(x, last);
 	/* A token of ours that was refused is fetched anew meanwhile. */
 	if (n.what == NEXT_SAME && mended && !auth_usable(request_auth(r, request_target(r))))

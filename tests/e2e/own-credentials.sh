@@ -1,0 +1,137 @@
+# Credentials that the daemon makes, through real HAProxy to a provider that verifies them: signatures of AWS
+# over the body that arrives, tokens of a service account and of client credentials, a key in a file. What
+# becomes of them when files, clocks and endpoints change; and that they are in nothing that is written.
+. "$(dirname "$0")/lib.sh"
+command -v node >/dev/null || { skip "credentials of ours" "node is not installed"; exit 0; }
+
+# secret files are never written half: aside, then renamed
+secret() { (umask 077 && printf '%b' "$2" >"$D/$1.new") && mv "$D/$1.new" "$D/$1"; }
+keys() { # N [TOKEN]: the AWS keys of the Nth rotation, for the daemon and for the provider
+	id=AKIDROTATION$1 key=TopSecretOfAws+/$1
+	printf '{"id":"%s","secret":"%s","token":"%s","client":"TopSecretOfEntra~1","key":"TopSecretKeyFile-1"}' "$id" "$key" "${2:-}" >"$D/expect.json"
+	secret aws "[default]\naws_access_key_id = $id\naws_secret_access_key = $key\n${2:+aws_session_token = $2\n}"
+}
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$D/private.pem" 2>/dev/null
+openssl pkey -in "$D/private.pem" -pubout -out "$D/public.pem"
+pem=$(awk '{ printf "%s\\\\n", $0 }' "$D/private.pem")
+secret sa.json "{\"type\": \"service_account\", \"private_key_id\": \"k1\", \"client_email\": \"sa@p.example\", \"token_uri\": \"https://tokens.example/token\", \"private_key\": \"$pem\"}"
+secret azure.secret 'TopSecretOfEntra~1\n'
+secret key 'TopSecretKeyFile-1\n'
+keys 1
+
+node "$here/own-credentials.mjs" serve "$D" >"$D/ports" 2>&1 &
+served=$!
+wait_for grep -q tokens= "$D/ports"
+. "$D/ports" 2>/dev/null
+eval "$(tr ' ' '\n' <"$D/ports")"
+listener=$(free_ports 1)
+{
+	cat "$root/haproxy/haproxy.cfg"
+	for b in aws google azure keyed; do
+		printf '\nbackend %s from provider\n' $b
+		[ $b = aws ] && echo '    http-request set-header host bedrock-runtime.us-east-1.amazonaws.com'
+		echo "    server s 127.0.0.1:$provider"
+	done
+	printf '\nlisten tokens from http\n    bind 127.0.0.1:%s\n    http-request set-header host login.example\n    server s 127.0.0.1:%s\n' "$listener" "$tokens"
+} >"$D/edge.cfg"
+cat >"$D/mine.yaml" <<Y
+backends: [aws, google, azure, keyed]
+log: {level: debug}
+credentials:
+  aws: {sigv4: {region: us-east-1, file: "$D/aws"}}
+  google: {vertex: {service_account_file: "$D/sa.json", url: "http://127.0.0.1:$listener/token", token_uri: "https://tokens.example/token"}}
+  azure: {entra: {tenant: T, client_id: me, client_secret_file: "$D/azure.secret", authority: "http://127.0.0.1:$listener/"}}
+  keyed: {header: x-api-key, file: "$D/key"}
+Y
+stack_up --edge "$D/edge.cfg" --policy "$here/own-credentials.yaml" --config "$D/mine.yaml"
+note_pid $served served
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+last() { tail -n "${1:-1}" "$D/seen"; }
+count() { wc -l <"$D/seen"; }
+model=us.anthropic.claude-x-v1%3A0
+arn=arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fus.anthropic.claude-x-v1%3A0
+converse() { req POST "/model/${1:-$model}/converse" -H "$auth" -H "$json" -d "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"${text:-hi}\"}]}]}" "${@:2}"; }
+chat() { req POST "/$1/v1/chat/completions" -H "$auth" -H "$json" -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'; }
+passes() { "$@" && [ "$status" = 200 ]; }
+
+# ---- AWS ----
+converse
+is "a request is signed" "$status $(last | grep -o '"wrong":"[^"]*"')" '200 "wrong":""'
+converse "$arn"
+is "an ARN with its slash too" "$status" 200
+text='write to alice@example.com' converse
+is "over the body that was decided" "$status" 200
+like "which is redacted" "$(last)" 'EMAIL_ADDRESS'
+converse "$model" -H 'x-amz-date: 20200101T000000Z' -H 'x-amz-security-token: callers' -H 'x-amz-content-sha256: callers' \
+	-H 'x-amz-meta: callers' -H 'x-tollgate-set-authorization: callers' -H 'x-tollgate-set-x-amz-security-token: callers'
+is "whatever a caller signed" "$status" 200
+unlike "nothing of which arrives" "$(last)" callers
+{ printf '{"messages":[{"role":"user","content":[{"text":"'; head -c 700000 /dev/zero | tr '\0' 'a'; printf '"}]}]}'; } >"$D/long"
+req POST "/model/$model/converse" -H "$auth" -H "$json" -H 'transfer-encoding: chunked' -H 'expect:' --data-binary @"$D/long"
+is "a long body in chunks" "$status" 200
+req POST "/model/$model/converse" -H "$auth" -H "$json" -H 'expect:' --data-binary @"$D/long"
+is "and in one piece" "$status" 200
+keys 2 TopSecretSession/2==
+check "a file that is rotated is read again" wait_for passes converse
+like "with its session's token" "$(last)" '"x-amz-security-token":"TopSecretSession/2=="'
+echo 3600 >"$D/clock"
+n=$(count)
+converse
+is "a clock that is an hour off is put right" "$status $(($(count) - n))" "200 2"
+converse
+is "once" "$status $(($(count) - n))" "200 3"
+rm "$D/clock"
+
+# ---- tokens ----
+check "a service account gets a token" wait_for passes chat g
+like "which goes with the request" "$(last)" '"authorization":"Bearer issued-[0-9]+-google"'
+check "client credentials get one" wait_for passes chat a
+like "of their own" "$(last)" '"authorization":"Bearer issued-[0-9]+-azure"'
+n=$(cat "$D/issued")
+for _ in 1 2 3 4 5; do chat g; done
+is "it is kept" "$(cat "$D/issued")" "$n"
+chat a
+last | grep -o 'issued-[0-9]*-azure' >"$D/revoked"
+chat a
+is "one that the provider refuses is fetched anew, and the request made again" "$status $(cat "$D/issued")" "200 $((n + 1))"
+chat k
+is "a key of a file" "$status" 200
+secret key 'TopSecretKeyFile-2\n'
+wait_for grep -q 'credential.replaced provider=keyed' "$D/tollgate.log"
+sed -i 's/KeyFile-1/KeyFile-2/' "$D/expect.json"
+chat k
+is "which is read again too" "$status" 200
+
+# ---- an endpoint that is away ----
+echo away >"$D/mode"
+secret azure.secret 'TopSecretOfEntra~2\n'
+sed -i 's/Entra~1/Entra~2/' "$D/expect.json"
+wait_for grep -q 'credential.fetch_failed' "$D/tollgate.log"
+chat a
+is "the token in force is used while its endpoint is away" "$status" 200
+last | grep -o 'issued-[0-9]*-azure' >"$D/revoked"
+# one that was refused a moment ago is not fetched for each refusal: this one is dropped when that is over
+sleep 30
+chat a
+is "none in force: 503" "$status" 503
+like "which says why" "$body" provider_unavailable
+n=$(count)
+chat e
+is "and the next target where there is one" "$status $(($(count) - n))" "200 1"
+like "with its own key" "$(last)" '"x-api-key":"TopSecretKeyFile-2"'
+unlike "and no other" "$(last)" 'issued-'
+rm "$D/mode" "$D/revoked"
+check "once it is back all go again" wait_for passes chat a
+
+# ---- in nothing that is written ----
+settled
+pid=$(pid_of tollgate)
+for what in "$D"/*.log "$D"/journal/*; do
+	unlike "nothing of ours is in ${what##*/}" "$(tr -d '\0' <"$what")" 'TopSecret|issued-[0-9]|PRIVATE KEY|AWS4-HMAC|AKIDROTATION'
+done
+auth_admin="authorization: Bearer $(cat "$D/admin.token" 2>/dev/null)"
+unlike "nor in what the daemon says of itself" "$(curl -s -H "$auth_admin" "$ADMIN/status"; curl -s "$ADMIN/metrics"; curl -s -H "$auth_admin" "$ADMIN/recent")" 'TopSecret|issued-[0-9]|AWS4-HMAC|AKIDROTATION'
+is "no core file is written" "$(awk '/Max core file size/ { print $5, $6 }' "/proc/$pid/limits")" "0 0"
+unlike "nor in the answer" "$head$body" 'TopSecret|issued-[0-9]|AWS4-HMAC|x-tollgate-set'
+exit $failed
