@@ -431,8 +431,14 @@ stay(struct request *r)
 void
 attempts_over(struct exchange *x)
 {
-	if (x->tries && x->tries->life == ATTEMPTS_BETWEEN)
+	struct attempts *t = x->tries;
+
+	if (!t)
+		return;
+	if (t->life == ATTEMPTS_BETWEEN)
 		stay(x->r);
+	if (!x->plan.reads_answer)
+		guard_drop(&x->guard); /* it looked for the first content, and no further */
 }
 
 /* What another attempt would have needed goes; of the answer's half nothing points to it. */
@@ -463,7 +469,7 @@ gate_stands(struct exchange *x, uint64_t sent_us)
 	if (!t || !x->plan.asks)
 		return;
 	t->life = ATTEMPTS_STANDS;
-	if (!request_reads_answer(x->r) && !x->lists_models)
+	if (!x->plan.reads_answer)
 		guard_drop(&x->guard); /* it only looked for the first content */
 	let_go(x);
 }
@@ -590,6 +596,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	if (n.what == NEXT_SAME && mended && !auth_usable(request_auth(r, request_target(r))))
 		n.wait_us = FETCH_ANEW_US;
 	t->last = n.what == NEXT_END && n.says == NEXT_ANSWER ? AGAIN_STAYS : AGAIN_UNAVAILABLE;
+	x->plan.retry_after_s = (unsigned)((n.retry_after_us + 999999) / 1000000);
 	if (n.what != NEXT_END)
 		t->last = last.our_key || (last.status > 400 && last.status < 404)
 				  ? AGAIN_UNAVAILABLE

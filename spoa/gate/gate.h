@@ -65,7 +65,8 @@ struct exchange_plan {
 		 * last byte went; between bytes of a stream; 0: no bound of its own */
 		uint64_t first_byte_us, first_content_us, idle_us;
 	} waits;
-	uint64_t overall_us; /* monotonic: until the first content; 0: none */
+	uint64_t overall_us;	/* monotonic: until the first content; 0: none */
+	unsigned retry_after_s; /* a target is back then, of AGAIN_UNAVAILABLE; 0: nobody knows */
 	bool unrecorded;	   /* the decision could not be recorded: gate_refuse(503) */
 	const struct dialect *dialect;
 	const char *endpoint;	   /* its name in the dialect, or NULL */

@@ -32,7 +32,8 @@ compose(struct edge *c, int status, struct span fields, struct span body)
 	if (type.n)
 		buf_printf(&c->out, "x-amzn-errortype: %.*s\r\n", SPAN_ARG(type));
 	if (status == 503)
-		buf_str(&c->out, "retry-after: 1\r\n");
+		buf_printf(&c->out, "retry-after: %u\r\n",
+			c->plan && c->plan->retry_after_s ? c->plan->retry_after_s : 1);
 	if (c->last_request)
 		buf_str(&c->out, "connection: close\r\n");
 	buf_printf(&c->out, "content-length: %zu\r\n\r\n", body.n);

@@ -6,7 +6,7 @@ cp "$here/fallback.yaml" "$D/mine.yaml"
 stack_up --policy "$D/mine.yaml" --providers 2
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
-ask() { req POST "${path:-/v1/chat/completions}" -H "$auth" -H "$json" -d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"${text:-hello}\"}]${1:-}}"; }
+ask() { req POST "${path:-/v1/chat/completions}" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"${text:-hello}\"}]${1:-}}"; }
 one() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
 two() { curl -s "$PROVIDER_2/_control" -d "$1" >/dev/null; }
 asked_one() { curl -s "$PROVIDER/_seen?last=200" | grep -o '"ended"' | wc -l; }
@@ -15,7 +15,7 @@ asked_two() { curl -s "$PROVIDER_2/_seen?last=200" | grep -o '"ended"' | wc -l; 
 fresh() {
 	one '{}'
 	two '{}'
-	for _ in 1 2 3 4 5 6; do path=/fund/v1/chat/completions ask; done
+	for _ in {1..12}; do path=/fund/v1/chat/completions ask; done
 	curl -s -X DELETE "$PROVIDER/_seen" >/dev/null
 	curl -s -X DELETE "$PROVIDER_2/_seen" >/dev/null
 }
@@ -58,6 +58,42 @@ one '{"status":503}'
 two '{"status":429}'
 ask
 is "the last one's answer goes as it is" "$status $(asked_one) $(asked_two)" "429 1 1"
+# ---- bodies ----
+big=$D/big.json
+{ printf '{"model":"m","messages":[{"role":"user","content":"'; head -c 2000000 /dev/zero | tr '\0' 'x'; printf ' bye"}]}'; } >"$big"
+gzip -kf "$big"
+while IFS='|' read -r name how; do
+	fresh
+	one '{"status":503}'
+	# shellcheck disable=SC2086
+	req POST /v1/chat/completions -H "$auth" -H "$json" $how
+	is "$name: the second one answers" "$status $(asked_one) $(asked_two)" "200 1 1"
+	is "$name: it had all of it" "$(curl -s "$PROVIDER_2/_seen?last=1" | grep -o ' bye\\*"' | wc -l)" 1
+done <<T
+2 MB|--data-binary @$big
+2 MB in chunks|-H transfer-encoding:chunked --data-binary @$big
+2 MB, compressed|-H content-encoding:gzip --data-binary @$big.gz
+2 MB, asked for|-H expect:100-continue --data-binary @$big
+T
+fresh
+one '{"status":429,"at_head":true}'
+req POST /v1/chat/completions -H "$auth" -H "$json" --data-binary "@$big"
+is "an answer before the request is read: the second one answers" "$status $(asked_two)" "200 1"
+
+# ---- silence, cuts ----
+while IFS='|' read -r name what stream; do
+	fresh
+	one "$what"
+	host=hasty.example ask "$stream"
+	is "$name: the second one answers" "$status $(asked_one) $(asked_two)" "200 1 1"
+	like "$name: it may have been billed" "$(completion)" '^one/m1 perhaps_billed .*maybe_billed:true two/m2 done 200 $'
+done <<'T'
+no answer in time|{"delay_ms":5000}|
+no content in time|{"hold_after_content":0,"hold_ms":5000}|,"stream":true
+a cut before the head|{"cut_after_bytes":0}|
+a cut before the content|{"cut_after_content":0}|,"stream":true
+T
+
 fresh
 text='write to alice@example.com'
 one '{"status":503}'
