@@ -104,6 +104,7 @@
 #define CAP_LIVE_ENDED         1024         /* and so many revocations of a file's keys more */
 #define CAP_LIVE_GONE          65536        /* names of purged ones of which an old copy could be in force again: a further one is not purged */
 #define CAP_LIVE_ENTRY_BYTES   8192         /* one of them: refused */
+#define CAP_PINS               65536        /* things whose target is remembered in this process: the oldest of eight goes */
 #define CAP_TARGETS            1024         /* targets (provider, model) whose state is known: further ones share one entry, which is never out */
 #define CAP_TARGET_QUEUE       64           /* requests that wait for room at a provider with `concurrent`, and no more than that: a further one goes elsewhere */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */

@@ -5,10 +5,10 @@
 #include "dialect/refusal.h"
 
 #include "base/ascii.h"
-#include "codec/json.h"
+#include "codec/json_strings.h"
 #include "price/price.h"
 
-enum { DOCUMENT_MAX = 64 << 10, PATH_MAX_BYTES = 48, TEXT_MAX_BYTES = 320 };
+enum { DOCUMENT_MAX = 64 << 10, TEXT_MAX_BYTES = 320 };
 
 const char *const refusal_names[REFUSALS] = { "none", "caller", "server", "overloaded", "rate",
 	"access", "model", "context", "signature", "key", "credit" };
@@ -30,28 +30,26 @@ static const struct {
 };
 
 /* Where words and sentences are. Arrays are passed through. */
-static const struct {
-	const char *path;
-	bool text;
-} places[] = {
-	{ "__type",                   false }, /* Bedrock */
-	{ "type",                     false }, /* vLLM, Mistral */
-	{ "code",                     false },
-	{ "status",                   false },
-	{ "error_type",               false }, /* TGI */
-	{ "error.type",               false }, /* OpenAI, Anthropic */
-	{ "error.code",               false },
-	{ "error.status",             false }, /* Google */
-	{ "error.details.reason",     false },
-	{ "error.details.error_code", false }, /* Anthropic */
-	{ "response.error.code",      false }, /* a response that failed in its stream */
-	{ "message",                  true },  /* Bedrock, Cohere, Mistral */
-	{ "Message",                  true },
-	{ "error",                    true },  /* Ollama, TGI */
-	{ "detail",                   true },
-	{ "error.message",            true },
-	{ "response.error.message",   true },
-	{ "delta.error",              true },  /* Cohere's stream */
+enum { WORD, SENTENCE };
+static const struct json_place places[] = {
+	{ "__type",                   WORD }, /* Bedrock */
+	{ "type",                     WORD }, /* vLLM, Mistral */
+	{ "code",                     WORD },
+	{ "status",                   WORD },
+	{ "error_type",               WORD }, /* TGI */
+	{ "error.type",               WORD }, /* OpenAI, Anthropic */
+	{ "error.code",               WORD },
+	{ "error.status",             WORD }, /* Google */
+	{ "error.details.reason",     WORD },
+	{ "error.details.error_code", WORD }, /* Anthropic */
+	{ "response.error.code",      WORD }, /* a response that failed in its stream */
+	{ "message",                  SENTENCE },  /* Bedrock, Cohere, Mistral */
+	{ "Message",                  SENTENCE },
+	{ "error",                    SENTENCE },  /* Ollama, TGI */
+	{ "detail",                   SENTENCE },
+	{ "error.message",            SENTENCE },
+	{ "response.error.message",   SENTENCE },
+	{ "delta.error",              SENTENCE },  /* Cohere's stream */
 };
 
 /* Of any case. */
@@ -236,70 +234,20 @@ hear_text(struct span text, int status, enum refusal *kind)
 			raise_to(kind, sentences[i].kind);
 }
 
-struct reading {
-	struct json *j;
-	struct span in;
-	struct arena *a;
+struct hearing {
 	int status;
 	enum refusal kind;
-	char path[PATH_MAX_BYTES];
 };
 
-static bool
-leads_on(struct span path)
-{
-	for (size_t i = 0; i < COUNT_OF(places); i++)
-		if (span_starts(span_str(places[i].path), path) &&
-			places[i].path[path.n] == '.')
-			return true;
-	return false;
-}
-
 static void
-hear(struct reading *r, struct span path, const struct json_event *ev)
+hear(void *arg, int what, struct span text)
 {
-	for (size_t i = 0; i < COUNT_OF(places); i++) {
-		if (!span_is(path, places[i].path))
-			continue;
-		struct span v = json_text(r->a, r->in, ev);
-		if (places[i].text)
-			hear_text(v, r->status, &r->kind);
-		else
-			hear_word(v, &r->kind);
-	}
-}
+	struct hearing *h = arg;
 
-/* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
- * where no place leads on; arrays in arrays are none. */
-static void
-read_value(struct reading *r, size_t n, bool in_array, const struct json_event *ev)
-{
-	struct span path = span_of(r->path, n);
-	struct json_event in;
-	enum json_tok tok;
-
-	if (ev->tok == JSON_STRING) {
-		hear(r, path, ev);
-	} else if (ev->tok == JSON_ARRAY && !in_array && (!n || leads_on(path))) {
-		while ((tok = json_next(r->j, &in)) != JSON_ARRAY_END && tok != JSON_ERROR)
-			read_value(r, n, true, &in);
-	} else if (ev->tok == JSON_OBJECT && (!n || leads_on(path))) {
-		while (json_next(r->j, &in) == JSON_KEY) {
-			struct span key = json_text(r->a, r->in, &in);
-			size_t at = n + (n > 0), to = at + key.n;
-			json_next(r->j, &in);
-			if (!key.p || to >= sizeof(r->path)) {
-				json_skip(r->j, &in);
-				continue;
-			}
-			if (n)
-				r->path[n] = '.';
-			memcpy(r->path + at, key.p, key.n);
-			read_value(r, to, false, &in);
-		}
-	} else {
-		json_skip(r->j, ev);
-	}
+	if (what == SENTENCE)
+		hear_text(text, h->status, &h->kind);
+	else
+		hear_word(text, &h->kind);
 }
 
 static enum refusal
@@ -315,17 +263,12 @@ enum refusal
 dialect_refusal(int status, struct span type, struct span document, struct arena *a)
 {
 	enum refusal kind = of_status(status);
-	struct reading r = { .in = document, .a = a, .status = status, .kind = kind };
-	struct json_event ev;
+	struct hearing h = { .status = status, .kind = kind };
 
 	hear_word(type, &kind);
-	if (document.n > DOCUMENT_MAX || !(r.j = json_open(a, document)))
-		return kind;
-	json_next(r.j, &ev);
-	if (ev.tok == JSON_OBJECT || ev.tok == JSON_ARRAY)
-		read_value(&r, 0, false, &ev);
 	/* What is no document says nothing. */
-	if (json_next(r.j, &ev) == JSON_END)
-		raise_to(&kind, r.kind);
+	if (document.n <= DOCUMENT_MAX &&
+		json_strings(document, places, COUNT_OF(places), a, hear, &h))
+		raise_to(&kind, h.kind);
 	return kind;
 }

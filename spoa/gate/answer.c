@@ -204,6 +204,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		request_price(x->r, request_priced_model(x->r), &row) &&
 		row.rates.has >> PRICE_CHARACTERS & 1)
 		plan.characters = x->r->found.offered.n[PRICE_CHARACTERS];
+	plan.notes_made = route->ntargets > 1;
 	plan.keep_key = x->r->gate->shared->prompt_key;
 	if (route->response & RESP_RECORD)
 		plan.keeps = route->record_answer == PROMPT_REDACTED ? GUARD_KEEPS_TEXT

@@ -523,6 +523,7 @@ finish_now(struct request *r)
 	exchange_answered(x);
 	if (x->guard)
 		gate_count_answer(r, guard_report(x->guard));
+	request_pin_made(r);
 	n = settle(r, &x->result, corrections);
 	if (r->out.decision.kind == D_DENY && x->result.end == END_DENIED &&
 		!r->run.withdrawn) {

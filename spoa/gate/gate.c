@@ -35,7 +35,8 @@ gate_shared_new(
 	memcpy(s->prompt_key, prompt_key, sizeof(s->prompt_key));
 	s->nonces = nonce_window_new(CAP_NONCES, clock_wall_ns() / 1000000000);
 	s->targets = target_table_new();
-	if (!s->nonces || !s->targets)
+	s->pins = pin_table_new();
+	if (!s->nonces || !s->targets || !s->pins)
 		gate_shared_free(&s);
 	return s;
 }
@@ -59,6 +60,7 @@ gate_shared_free(struct gate_shared **s)
 		explicit_bzero((*s)->prompt_key, sizeof((*s)->prompt_key));
 		nonce_window_free(&(*s)->nonces);
 		target_table_free(&(*s)->targets);
+		pin_table_free(&(*s)->pins);
 	}
 	free(*s);
 	*s = NULL;
@@ -583,6 +585,8 @@ give_up(struct request *r)
 		[WAIT_HELPER] = { M_CLASSIFIER_FAILED, "overloaded", "a helper was busy" },
 		[WAIT_DATA] = { M_DATA_FAILED, "data_unavailable",
 			"data from outside was late" },
+		[WAIT_PINS] = { M_DATA_FAILED, "data_unavailable",
+			"where it belongs was late" },
 		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",
 			"an external recogniser was late" },
 		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable",
@@ -599,9 +603,9 @@ give_up(struct request *r)
 		gate_recorded(r, ERR_TIMEOUT);
 		return;
 	}
-	if (w == WAIT_DATA || w == WAIT_EXTERNAL)
+	if (w == WAIT_DATA || w == WAIT_PINS || w == WAIT_EXTERNAL)
 		request_hide_model(r); /* the rules have not read it, and will not */
-	if (r->found.observed && (w == WAIT_DATA || w == WAIT_EXTERNAL)) {
+	if (r->found.observed && (w == WAIT_DATA || w == WAIT_PINS || w == WAIT_EXTERNAL)) {
 		go_late(r, by_wait[w].code);
 		return;
 	}
@@ -674,6 +678,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	g->quota = quota_new(redis, table, mail, m);
 	g->recognisers = recognisers_new(loop);
 	g->data = data_cache_new(loop, redis, m);
+	g->pins = (struct pins){ shared->pins, redis };
 	if (!g->quota || !g->recognisers || !g->data) {
 		data_cache_free(&g->data);
 		quota_free(&g->quota);

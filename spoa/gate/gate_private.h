@@ -4,6 +4,7 @@
 
 #include "base/tag.h"
 #include "sources/data.h"
+#include "sources/pins.h"
 #include "live/live.h"
 #include "gate/gate.h"
 #include "gate/hold.h"
@@ -37,6 +38,7 @@ struct gate_shared {
 	_Atomic uint64_t provider_lines[PROVIDER_LINES]; /* gate/used.c */
 	struct token_learned learned; /* how far estimates were off */
 	struct target_table *targets; /* how each of them does */
+	struct pin_table *pins;	      /* what belongs to which */
 	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
 };
 
@@ -50,6 +52,7 @@ struct gate {
 	struct quota *quota;
 	struct recognisers *recognisers;
 	struct data_cache *data;
+	struct pins pins;
 	struct mailbox *mail; /* this worker's */
 	struct tickets tickets;
 	struct learned_place learned[LEARNED];

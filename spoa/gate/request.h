@@ -44,6 +44,7 @@ enum request_wait {
 	WAIT_TURN,
 	WAIT_HELPER, /* a helper thread owns the request */
 	WAIT_DATA,
+	WAIT_PINS,
 	WAIT_EXTERNAL,
 	WAIT_QUOTA,
 	WAIT_AUDIT
@@ -119,6 +120,7 @@ struct request {
 		struct data_wait data_wait[CAP_DATA];
 		unsigned data_waits;
 		bool data_asked;
+		struct pins_asked *pins; /* limits/pins.c; in the arena */
 		struct offload {
 			struct work work;
 			struct mail back;
@@ -136,6 +138,9 @@ struct request {
 		void *given_arg;
 	} run;
 };
+
+/* limits/pins.c: what its answer made belongs to its target from now on. */
+void request_pin_made(struct request *r);
 
 /* limits/tokens.c: keeps found.texts, in `own`; and counts them, if there are any. */
 void request_keep_texts(struct request *r, struct arena *own);

@@ -70,6 +70,14 @@ struct request_found {
 	struct data_value *data_held[CAP_DATA];
 	uint64_t required;   /* bit by external: a rule may require its answer */
 	uint64_t considered; /* likewise: what it is for was looked for */
+	/* limits/pins.c: where what it names or holds was made; NULL: nowhere, or not known */
+	struct {
+		bool asked;		     /* of a route with several targets */
+		unsigned char who[SHA256_BYTES]; /* of who asks */
+		const struct target *to;
+		bool seals;  /* only reasoning that was signed or sealed says so */
+		bool drops;  /* which goes, as that target takes nothing now */
+	} pin;
 	struct policy_rank *ranks; /* of the route's targets; in the arena. NULL: its order */
 	const struct policy_target_facts *at; /* likewise; NULL: not looked at */
 	uint16_t passed; /* bit by target: it was chosen in this run, and could not be had */

@@ -411,6 +411,13 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 	return g->failed;
 }
 
+void
+guard_note_made(struct guard *g, struct span json)
+{
+	if (g->plan.notes_made)
+		dialect_makes(json, &g->work, g->report.made, &g->report.nmade);
+}
+
 /* False: it is not read, or its usage alone. */
 static bool
 meter_whole(struct guard *g, struct answer_document *d)
@@ -432,6 +439,7 @@ meter_whole(struct guard *g, struct answer_document *d)
 	if (err)
 		return false;
 	usage_whole(d->usage, &g->report.usage);
+	guard_note_made(g, raw);
 	if (!g->report.blind)
 		guard_note(g, d);
 	return !g->report.blind;

@@ -12,6 +12,7 @@
 #include "answer/restore.h"
 #include "detect/detect.h"
 #include "dialect/dialect.h"
+#include "dialect/owned.h"
 #include "verdict/answer.h"
 
 /* All of it is borrowed, and lives as long as the guard. */
@@ -52,6 +53,7 @@ struct guard_plan {
 	/* What is kept of the texts for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
 	const unsigned char *keep_key; /* 32 bytes */
+	bool notes_made;     /* what it makes that belongs to its target is noted */
 	uint64_t characters; /* that are spoken: what a success costs that says nothing; or 0 */
 };
 
@@ -109,6 +111,9 @@ struct guard_report {
 				   event by event */
 	uint64_t opaque_bytes, sealed_bytes;
 	double injection;
+	/* of the plan's notes_made: the last of them */
+	struct file_name made[OWNED_MAX];
+	size_t nmade;
 	bool provider_error; /* it is an error document */
 	bool content;	     /* text, reasoning or a call was said */
 	/* of a stream: the data of its first error, as far as it is kept, and what the framing

@@ -284,6 +284,8 @@ enum guard_result guard_edit_whole(struct guard *g, const struct answer_text *t,
 /* Keeps a text for rules that read calls, or the injection score. */
 void guard_keep(struct guard *g, const struct answer_text *t, struct span text);
 void guard_note(struct guard *g, const struct answer_document *d);
+/* What a document, or an event, makes that belongs to its target. */
+void guard_note_made(struct guard *g, struct span json);
 /* Puts a replacement; where JSON text needs quotes around it, with them. */
 void json_place_put(struct buf *out, const struct json_place *at, bool json, struct span with);
 void json_place_walk(struct json_place *p, struct span text);

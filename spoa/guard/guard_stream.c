@@ -111,6 +111,9 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	if (g->end.repeats && !d->error)
 		d->ends = (struct answer_ends){ 0 };
 	guard_note(g, d);
+	/* the first events name what the stream is */
+	if (g->plan.notes_made && (g->report.events < 4 || dialect_may_make(f->data)))
+		guard_note_made(g, f->data);
 	if (d->error && !g->error.n) {
 		struct span data = span_cut(f->data, 0, GUARD_ERROR_MAX);
 		buf_span(&g->error, data);

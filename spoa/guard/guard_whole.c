@@ -148,6 +148,7 @@ whole_json(struct guard *g, struct span raw, struct buf *out)
 		return not_read(g, err);
 	guard_note(g, &d);
 	usage_whole(d.usage, &g->report.usage);
+	guard_note_made(g, raw);
 	return edit_document(g, raw, &d, out);
 }
 

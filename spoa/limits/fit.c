@@ -137,6 +137,23 @@ least_tokens(struct request *r, const struct token_meter *m, struct span model)
 	return (uint64_t)(learned < least ? learned : least);
 }
 
+/* Half as dense again as text is that is as dense as one in twenty, by the bytes of each. */
+static bool
+may_be_more(struct request *r, const struct token_meter *m, uint64_t window)
+{
+	struct token_family f = *m->family;
+	struct token_meter by_bytes = { .family = &f };
+	const struct body *b = &r->in.body;
+	struct token_sum s = { 0 };
+
+	for (enum text_script i = 0; i < TEXT_SCRIPTS; i++)
+		f.factor[i].most = (uint32_t)least_factor(m, i);
+	for (size_t i = 0; i < b->nsegments; i++)
+		if (is_prompt(b, &b->segments[i]))
+			token_sum_text(&by_bytes, b->segments[i].text, &s);
+	return s.most / 10 * 16 > window * 1000;
+}
+
 /* 0: it may fit; else the least that it is, which is more. */
 static uint64_t
 over_window(struct request *r, struct span model, uint64_t window)
@@ -147,7 +164,7 @@ over_window(struct request *r, struct span model, uint64_t window)
 
 	token_sum_estimate(&m, bytes, &s);
 	if (token_sum_tokens(s.bound) <= (int64_t)window ||
-		(bytes > LONG_BYTES && token_sum_tokens(s.most) <= (int64_t)window) ||
+		(bytes > LONG_BYTES && !may_be_more(r, &m, window)) ||
 		is_cut_there(&r->in.body))
 		return 0;
 	uint64_t least = least_tokens(r, &m, model);
@@ -185,6 +202,8 @@ limits_fit(struct request *r, const struct target *t)
 	struct span asked = r->in.asked_model.p ? r->in.asked_model : r->in.body.model;
 	struct span model = t->model ? span_str(t->model) : asked;
 
+	if (r->found.pin.to && r->found.pin.to != t)
+		return TARGET_PINNED;
 	if (request_is_too_long(r, t))
 		return TARGET_WINDOW;
 	if (!is_sized(r))
@@ -220,7 +239,8 @@ none_reads_it(const struct request *r, struct span *model)
 
 	for (size_t i = 0; i < v->ncandidates; i++) {
 		const struct policy_candidate *c = &v->candidates[i];
-		if (c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED)
+		if (c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED ||
+			(c->fate == CANDIDATE_OUT && c->out == TARGET_PINNED))
 			continue;
 		if (c->fate != CANDIDATE_OUT || c->out != TARGET_WINDOW)
 			return 0;

@@ -97,12 +97,19 @@ void limits_expect(struct request *r);
 bool limits_send_default(struct request *r);
 
 /* fit.c: whether the request fits the model of a target of its route: TARGET_IN, TARGET_WINDOW,
- * TARGET_OUTPUT. What it cannot tell fits. Before the choice; a long body's takes milliseconds.
+ * TARGET_OUTPUT, TARGET_PINNED. What it cannot tell fits. Before the choice; a long body's takes milliseconds.
  */
 enum target_out limits_fit(struct request *r, const struct target *t);
 /* After the choice: STEP_DECIDED where no target that the rules leave reads so much, or not the
  * one that is chosen, of several whose model a rule changed: 400 in the dialect's words. */
 enum step_result limits_too_long(struct request *r);
+
+/* pins.c: one of the steps. Of a route with several targets, whether the request brings what
+ * belongs to one of them. */
+enum step_result step_pins(struct request *r);
+/* After the choice, where no target is in: true where it is to be made again, without the pin: a
+ * rule says otherwise, or what is pinned may go. */
+bool limits_unpin(struct request *r);
 
 /* warn.c: counts and logs who is near a limit. */
 void limits_warn(struct request *r, const struct quota_request *q);

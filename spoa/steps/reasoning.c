@@ -86,6 +86,8 @@ request_settle_reasoning(struct request *r)
 
 	if (!r->in.have_body || r->in.body.nreasoning == 0)
 		return 0;
+	for (size_t i = 0; r->found.pin.drops && i < r->in.body.nreasoning; i++)
+		r->in.body.reasoning[i].dropped = true;
 	mark(r, o->hits, o->nhits, &credential);
 	mark(r, o->wholes, o->nwholes, &credential);
 	for (size_t i = 0; i < r->in.body.nreasoning; i++)

@@ -340,7 +340,7 @@ step_policy(struct request *r)
 		if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
 			return request_overload(r);
 		r->found.have_verdict = true;
-	} while (f.whole && !request_begin(r));
+	} while (f.whole && ((v->none_in && limits_unpin(r)) || !request_begin(r)));
 	if (f.whole && (decide_each_model(r, &f) != STEP_NEXT ||
 			       decide_other_models(r, &f) != STEP_NEXT)) {
 		r->in.body.model = (struct span){ NULL, 0 };

@@ -15,6 +15,7 @@
 	X(classify, true,  CLASSIFY) /* what data is inside */ \
 	X(data,     false, OUTSIDE)  /* what conditions read from outside; may wait for it: 503 */ \
 	X(external, false, OUTSIDE)  /* what others find in it; may wait for them */ \
+	X(pins,     false, OUTSIDE)  /* to which target it belongs; may wait for Redis */ \
 	X(policy,   true,  POLICY)   /* what the policy in force says */ \
 	X(mentions, true,  REWRITE)  /* where else what is redacted is, and credentials */ \
 	X(rewrite,  true,  REWRITE)  /* the body and the target to send */ \

@@ -1,0 +1,30 @@
+/* What an answer makes that belongs to its provider: any bytes, and one after another. */
+#include <stdlib.h>
+
+#include "dialect/owned.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span in = span_of(data, size);
+	struct file_name made[OWNED_MAX];
+	struct arena a;
+	size_t n = 0;
+
+	arena_init(&a, 4 << 20, false);
+	while (in.n) {
+		size_t before = n;
+		struct span line = span_next(&in, '\n');
+		dialect_makes(line, &a, made, &n);
+		if (n > OWNED_MAX || n < before)
+			abort();
+		for (size_t i = 0; i < n; i++)
+			if (!file_named(&made[i]))
+				abort();
+		dialect_may_make(line);
+	}
+	arena_reset(&a);
+	return 0;
+}

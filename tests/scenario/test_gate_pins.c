@@ -1,0 +1,289 @@
+/* What belongs to one target, through the gate: a request that names it goes there, whoever
+ * else would be asked first; not for another caller, and not against a rule. */
+#include "scenario/gate_stage.h"
+#include "targets/state.h"
+
+#define POLICY                                                                                 \
+	"providers:\n"                                                                         \
+	"  a: {backend: openai, dialect: openai}\n"                                            \
+	"  b: {backend: azure, dialect: openai}\n"                                             \
+	"  x: {backend: anthropic, dialect: anthropic}\n"                                      \
+	"  y: {backend: vllm, dialect: anthropic}\n"                                           \
+	"routes:\n"                                                                            \
+	"  - {name: o, match: {path_prefix: /v1/responses}, targets: [a, b], response: "       \
+	"meter, reserve: estimate}\n"                                                          \
+	"  - {name: f, match: {path_prefix: /v1/files}, targets: [a, b], response: meter, "    \
+	"reserve: estimate}\n"                                                                 \
+	"  - {name: m, match: {path_prefix: /v1/messages}, targets: [x, y], response: meter, " \
+	"reserve: estimate, %s}\n"                                                             \
+	"rules:\n"                                                                             \
+	"  - {name: first, when: 'request.service_tier == \"b\"', route: {targets: [b]}, "     \
+	"on_error: skip}\n"                                                                    \
+	"default: permit\noutput_default: 100\n"
+
+static void
+up(struct stage *s, const char *more)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	buf_printf(&b, POLICY, more);
+#pragma GCC diagnostic pop
+	buf_putc(&b, '\0');
+	stage_up(s, buf_view(&b).p);
+	buf_free(&b);
+}
+
+/* One request and its answer; the target that it went to, "" for a refusal. */
+static const char *
+ask(struct stage *s, const char *person, const char *path, const char *body, const char *answer,
+	bool streamed)
+{
+	static char target[64];
+	struct call c;
+	struct pass p;
+	struct guard *g;
+	struct buf out;
+	struct note n = { .person = person, .path = path, .body = body };
+	size_t before = disk_records;
+
+	if (!body)
+		n.method = "GET";
+	call_do(s, &n, &c);
+	snprintf(target, sizeof(target), "%s", stage_field(before, "target"));
+	if (strcmp(call_var(&c, "via"), "relay"))
+		return strcpy(target, "");
+	memset(&p, 0, sizeof(p));
+	pass_send(s, 0, &p, call_var(&c, "ticket"), body ? "POST" : "GET",
+		body ? (int64_t)strlen(body) : -1);
+	stage_turn(s);
+	assert_non_null(p.x);
+	buf_init(&out, 0);
+	assert_int_equal(
+		gate_answer(p.x,
+			&(struct guard_head){ .status = 200,
+				.content_type = streamed ? SPAN_LIT("text/event-stream")
+							 : SPAN_LIT("application/json") },
+			&g),
+		0);
+	guard_feed(g, span_str(answer), &out);
+	guard_end(g, &out);
+	buf_free(&out);
+	pass_finish(&p, END_COMPLETE, 200, 10, 5);
+	stage_settle(s);
+	return target;
+}
+
+/* As the operator does it: so the other one is asked. */
+static void
+eject(struct stage *s, const char *provider)
+{
+	struct target_table *t = gate_targets(s->shared);
+
+	target_state(t, provider, NULL);
+	assert_true(target_eject(t, span_str(provider)));
+}
+
+static void
+admit(struct stage *s, const char *provider)
+{
+	assert_true(target_admit(gate_targets(s->shared), span_str(provider)));
+}
+
+#define RESPONSE(id)                                                                           \
+	"{\"id\":\"" id                                                                        \
+	"\",\"object\":\"response\",\"output\":[],\"usage\":{\"input_tokens\":1,"              \
+	"\"output_tokens\":1,\"total_tokens\":2}}"
+#define AFTER(id) "{\"model\":\"m\",\"previous_response_id\":\"" id "\",\"input\":\"hi\"}"
+
+static void
+a_response_goes_where_the_one_before_it_was_made(void **state)
+{
+	static const char first[] = "{\"model\":\"m\",\"input\":\"hi\"}";
+	struct stage s;
+
+	(void)state;
+	up(&s, "show_cost: false");
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses", first, RESPONSE("resp_a"), false), "a");
+	eject(&s, "a");
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses", first, RESPONSE("resp_b"), false), "b");
+	admit(&s, "a");
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses", AFTER("resp_b"), RESPONSE("resp_c"), false),
+		"b");
+	assert_string_equal(stage_field(disk_records - 2, "candidates"),
+		"[{\"target\":\"a\",\"fate\":\"out\",\"out\":\"pinned\",\"place\":1},"
+		"{\"target\":\"b\",\"fate\":\"chosen\",\"place\":0}]");
+	/* and so does what comes after that */
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses", AFTER("resp_c"), RESPONSE("resp_d"), false),
+		"b");
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses", AFTER("resp_a"), RESPONSE("resp_e"), false),
+		"a");
+	/* of a name that nobody knows, and of another's, the first that is left */
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses", AFTER("resp_x"), RESPONSE("resp_f"), false),
+		"a");
+	assert_string_equal(
+		ask(&s, "bob", "/v1/responses", AFTER("resp_b"), RESPONSE("resp_g"), false),
+		"a");
+	/* what is fetched by its path */
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses/resp_b", NULL, RESPONSE("resp_b"), false), "b");
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses/resp_a", NULL, RESPONSE("resp_a"), false), "a");
+	/* a rule outranks it */
+	assert_string_equal(ask(&s, "alice", "/v1/responses",
+				    "{\"model\":\"m\",\"service_tier\":\"b\",\"previous_"
+				    "response_id\":\"resp_a\",\"input\":\"hi\"}",
+				    RESPONSE("resp_h"), false),
+		"b");
+	stage_down(&s);
+}
+
+static void
+where_its_target_is_down_it_goes_nowhere(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct note n = { .person = "alice", .path = "/v1/responses", .body = AFTER("resp_b") };
+
+	(void)state;
+	up(&s, "show_cost: false");
+	eject(&s, "a");
+	ask(&s, "alice", "/v1/responses", "{\"model\":\"m\",\"input\":\"hi\"}",
+		RESPONSE("resp_b"), false);
+	admit(&s, "a");
+	eject(&s, "b");
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "status"), "503");
+	assert_non_null(strstr(call_var(&c, "error"), "provider_unavailable"));
+	stage_down(&s);
+}
+
+static void
+an_uploaded_file_and_a_stream_are_remembered_too(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	up(&s, "show_cost: false");
+	eject(&s, "a");
+	assert_string_equal(ask(&s, "alice", "/v1/files", "{\"purpose\":\"user_data\"}",
+				    "{\"id\":\"file-1\",\"object\":\"file\"}", false),
+		"b");
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses",
+			"{\"model\":\"m\",\"stream\":true,\"input\":\"hi\"}",
+			"event: response.created\ndata: "
+			"{\"type\":\"response.created\",\"response\":{\"id\":\"resp_s\","
+			"\"output\":[]}}\n\n"
+			"event: response.output_item.done\ndata: "
+			"{\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":{"
+			"\"type\":\"reasoning\",\"encrypted_content\":\"c2VhbGVkIHRleHQgb2YgYg="
+			"=\",\"summary\":[]}}\n\n"
+			"event: response.completed\ndata: "
+			"{\"type\":\"response.completed\",\"response\":{\"id\":\"resp_s\","
+			"\"output\":[],"
+			"\"usage\":{\"input_tokens\":1,\"output_tokens\":1,\"total_tokens\":2}}"
+			"}\n\n",
+			true),
+		"b");
+	admit(&s, "a");
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses",
+			"{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":"
+			"\"input_file\",\"file_id\":\"file-1\"}]}]}",
+			RESPONSE("resp_1"), false),
+		"b");
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses", AFTER("resp_s"), RESPONSE("resp_2"), false),
+		"b");
+	assert_string_equal(
+		ask(&s, "alice", "/v1/responses",
+			"{\"model\":\"m\",\"input\":[{\"type\":\"reasoning\",\"encrypted_"
+			"content\":\"c2VhbGVkIHRleHQgb2YgYg==\",\"summary\":[]},"
+			"{\"role\":\"user\",\"content\":\"go on\"}]}",
+			RESPONSE("resp_3"), false),
+		"b");
+	stage_down(&s);
+}
+
+#define SIGNED "c2lnbmVkIGJ5IHktLS0tLS0tLQ=="
+#define THOUGHT                                                                                \
+	"{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":"      \
+	"\"hi\"},"                                                                             \
+	"{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"so\","     \
+	"\"signature\":\"" SIGNED "\"},{\"type\":\"text\",\"text\":\"hello\"}]},"              \
+	"{\"role\":\"user\",\"content\":\"go on\"}]}"
+
+static void
+signed_reasoning_goes_back_or_goes(void **state)
+{
+	static const struct {
+		const char *policy;
+		const char *target, *sent; /* once the one that signed is down */
+	} rows[] = {
+		{ "on_failure: {signed: deny}", "", NULL },
+		{ "on_failure: {signed: drop}", "x",
+			"\"content\":[{\"type\":\"text\",\"text\":\"hello\"}]}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		struct note n = { .person = "alice", .path = "/v1/messages", .body = THOUGHT };
+		up(&s, rows[i].policy);
+		eject(&s, "x");
+		assert_string_equal(
+			ask(&s, "alice", "/v1/messages",
+				"{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":"
+				"\"user\",\"content\":\"hi\"}]}",
+				"{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\","
+				"\"content\":[{\"type\":\"thinking\","
+				"\"thinking\":\"so\",\"signature\":\"" SIGNED
+				"\"}],\"stop_reason\":\"end_turn\","
+				"\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}",
+				false),
+			"y");
+		admit(&s, "x");
+		assert_string_equal(
+			ask(&s, "alice", "/v1/messages", THOUGHT, "{}", false), "y");
+		eject(&s, "y");
+		call_do(&s, &n, &c);
+		if (!rows[i].sent) {
+			assert_string_equal(call_var(&c, "status"), "503");
+		} else {
+			assert_string_equal(call_var(&c, "via"), "relay");
+			assert_int_equal(pass_claim(&s, 0, &p, &c, (int64_t)strlen(n.body)), 0);
+			struct span sent = gate_plan(p.x)->body;
+			if (!memmem(sent.p, sent.n, rows[i].sent, strlen(rows[i].sent)))
+				fail_msg("%.*s", SPAN_ARG(sent));
+			assert_string_equal(
+				stage_field(disk_records - 1, "target"), rows[i].target);
+			pass_finish(&p, END_COMPLETE, 200, -1, -1);
+			stage_settle(&s);
+		}
+		stage_down(&s);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_response_goes_where_the_one_before_it_was_made),
+		cmocka_unit_test(where_its_target_is_down_it_goes_nowhere),
+		cmocka_unit_test(an_uploaded_file_and_a_stream_are_remembered_too),
+		cmocka_unit_test(signed_reasoning_goes_back_or_goes),
+	};
+
+	return cmocka_run_group_tests_name("gate_pins", tests, NULL, NULL);
+}
