@@ -29,29 +29,42 @@ request_keep_credential(struct request *r, struct span value)
 	return arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
 
-/* A byte in hexadecimal begins with a decimal digit, of a credential, which is printable. So
- * many of them are never as near each other in most texts: with signs and a mark, ten
- * characters a byte at most, DISGUISE_LEAST bytes are within three of these blocks. */
+/* The next part of the text, from *at on, that may spell one; false: none is left. A byte in
+ * hexadecimal begins with a decimal digit, of a credential, which is printable. So many of them
+ * are never as near each other in most texts: with signs and a mark, ten characters a byte at
+ * most, DISGUISE_LEAST bytes are within three of these blocks. A block more, and what digits
+ * follow: pairs are read from the end of a run. */
 static bool
-may_have_hex(struct span t)
+next_hex_part(struct span t, size_t *at, struct span *part)
 {
 	enum { BLOCK = 64 };
-	unsigned before = 0, last = 0, n;
-	size_t i = 0;
+	unsigned before = 0, last = 0;
+	size_t from = t.n, to = 0, i = *at;
 
 	_Static_assert(2 * BLOCK >= DISGUISE_LEAST * (BETWEEN_MOST + MARK_MOST + 3), "blocks");
-	for (; i + BLOCK <= t.n; i += BLOCK) {
+	for (; i < t.n && (from == t.n || i <= to + 2 * BLOCK); i += BLOCK) {
 		unsigned char digits = 0;
-		for (size_t k = 0; k < BLOCK; k++)
-			digits = (unsigned char)(digits + is_digit(t.p[i + k]));
-		if (before + last + digits >= DISGUISE_LEAST)
-			return true;
+		if (i + BLOCK <= t.n)
+			for (size_t k = 0; k < BLOCK; k++)
+				digits = (unsigned char)(digits + is_digit(t.p[i + k]));
+		else
+			for (size_t k = i; k < t.n; k++)
+				digits = (unsigned char)(digits + is_digit(t.p[k]));
+		if (before + last + digits >= DISGUISE_LEAST) {
+			if (from == t.n)
+				from = i > 2 * BLOCK ? i - 2 * BLOCK : 0;
+			to = i + BLOCK;
+		}
 		before = last;
 		last = digits;
 	}
-	for (n = before + last; i < t.n; i++)
-		n += is_digit(t.p[i]);
-	return n >= DISGUISE_LEAST;
+	*at = i < t.n ? i - 2 * BLOCK : t.n;
+	if (from == t.n)
+		return false;
+	for (to = to + BLOCK < t.n ? to + BLOCK : t.n; to < t.n && is_hex(t.p[to]);)
+		to++;
+	*part = span_cut(t, from, to);
+	return true;
 }
 
 /* ---- texts undone ---- */
@@ -198,19 +211,17 @@ view_pieces(struct view *v)
 }
 
 static int
-each_in_pieces(const struct request *r, struct span text, credential_fn *take, void *arg)
+each_in_pieces(const struct request *r, struct span part, credential_fn *take, void *arg)
 {
 	struct view v;
 	int err = 0;
 
 	v.each = 2;
 	for (size_t from = 0; !err; from += VIEW_STEP) {
-		v.of = span_cut(text, from, from + VIEW_BYTES);
-		if (may_have_hex(v.of)) {
-			view_pieces(&v);
-			err = view_credentials(r, &v, take, arg);
-		}
-		if (from + VIEW_BYTES >= text.n)
+		v.of = span_cut(part, from, from + VIEW_BYTES);
+		view_pieces(&v);
+		err = view_credentials(r, &v, take, arg);
+		if (from + VIEW_BYTES >= part.n)
 			break;
 	}
 	return err;
@@ -219,10 +230,15 @@ each_in_pieces(const struct request *r, struct span text, credential_fn *take, v
 static int
 each_hex(const struct request *r, struct span text, credential_fn *take, void *arg)
 {
-	if (text.n < HEX_LEAST || !may_have_hex(text))
-		return 0;
-	int err = each_hex_run(r, text, take, arg);
-	return err ? err : each_in_pieces(r, text, take, arg);
+	struct span part;
+	size_t at = 0;
+	int err = 0;
+
+	while (!err && text.n >= HEX_LEAST && next_hex_part(text, &at, &part)) {
+		err = each_hex_run(r, part, take, arg);
+		err = err ? err : each_in_pieces(r, part, take, arg);
+	}
+	return err;
 }
 
 /* Undone once more; false: there was nothing to undo. */

@@ -300,12 +300,40 @@ a_credential_is_found_at_every_offset(void **state)
 	arena_reset(&r.arena);
 }
 
+/* Parts of a text that have digits, so far from each other that they are looked at alone or
+ * not. */
+static void
+a_credential_is_found_after_other_digits(void **state)
+{
+	struct span v = SPAN_LIT("eyJhbGciOi.x");
+	struct request r = { .worker = 0 };
+
+	(void)state;
+	arena_init(&r.arena, 1 << 20, true);
+	assert_int_equal(request_keep_credential(&r, v), 0);
+	for (size_t between = 0; between < 700; between++) {
+		length = 0;
+		puts_("harbour masters wrote 20 06 11 22 08 26 01 00 ");
+		for (size_t i = 0; i < between; i++)
+			puts_("-");
+		put_hex(v.p, v.n, between % 2 ? "" : " -- ", "");
+		puts_("abcdefabcdefabcdefabcdefabcdefabcdefabcdefabcdefabcdefabcdefabcdef is "
+		      "it");
+		compare(&r, v);
+		length -= 40;
+		puts_(" is it");
+		assert_true(request_credential_escaped_in(&r, span_of(text, length)));
+	}
+	arena_reset(&r.arena);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_found_is_what_the_reference_finds),
 		cmocka_unit_test(a_credential_is_found_at_every_offset),
+		cmocka_unit_test(a_credential_is_found_after_other_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
