@@ -1,4 +1,5 @@
 // serve DIR: a provider that holds requests to their credentials, and the endpoints that give tokens.
+// memory PID WORD…: how often each is in what the process may write to, a line each.
 // Prints "provider=PORT tokens=PORT". What it is told is in files of DIR, read at each request:
 // expect.json {id, secret, token} of AWS, client, key; clock (seconds that it is ahead); mode of the endpoint
 // (away, html); revoked (a token that is refused). Each request is a line of DIR/seen.
@@ -6,6 +7,21 @@ import crypto from "node:crypto";
 import fs from "node:fs";
 import http from "node:http";
 
+if (process.argv[2] === "memory") {
+	const [, , , pid, ...words] = process.argv, mem = fs.openSync(`/proc/${pid}/mem`, "r"), found = new Map(words.map((w) => [w, 0]));
+	for (const line of fs.readFileSync(`/proc/${pid}/maps`, "latin1").split("\n")) {
+		const m = /^(\w+)-(\w+) .w/.exec(line);
+		if (!m) continue;
+		const from = BigInt(`0x${m[1]}`), room = Buffer.alloc(Number(BigInt(`0x${m[2]}`) - from));
+		let n = 0;
+		try { n = fs.readSync(mem, room, 0, room.length, from); } catch { continue; }
+		const text = room.toString("latin1", 0, n);
+		for (const w of words)
+			for (let i = text.indexOf(w); i >= 0; i = text.indexOf(w, i + 1)) found.set(w, found.get(w) + 1);
+	}
+	console.log([...found].map(([w, n]) => `${w} ${n}`).join("\n"));
+	process.exit();
+}
 const dir = process.argv[3];
 const told = (name) => { try { return fs.readFileSync(`${dir}/${name}`, "utf8").trim(); } catch { return ""; } };
 const expected = () => JSON.parse(told("expect.json"));

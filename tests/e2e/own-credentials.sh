@@ -21,8 +21,7 @@ keys 1
 
 node "$here/own-credentials.mjs" serve "$D" >"$D/ports" 2>&1 &
 served=$!
-wait_for grep -q tokens= "$D/ports"
-. "$D/ports" 2>/dev/null
+wait_for grep -qs tokens= "$D/ports"
 eval "$(tr ' ' '\n' <"$D/ports")"
 listener=$(free_ports 1)
 {
@@ -54,6 +53,18 @@ arn=arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fus.anth
 converse() { req POST "/model/${1:-$model}/converse" -H "$auth" -H "$json" -d "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"${text:-hi}\"}]}]}" "${@:2}"; }
 chat() { req POST "/$1/v1/chat/completions" -H "$auth" -H "$json" -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'; }
 passes() { "$@" && [ "$status" = 200 ]; }
+
+# ---- check ----
+told() { "$build/tollgate" check -c "$D/tollgate.yaml" 2>&1; }
+unlike "check takes the files" "$(told)" 'credentials:'
+chmod 644 "$D/key"
+like "a file that others may read is named with what is wrong" "$(told)" "credentials: $D/key: its mode is 0644"
+chmod 600 "$D/key"
+cp -p "$D/aws" "$D/aws.good"
+echo TopSecretOfAws+/1 >>"$D/aws"
+like "one that cannot be used too" "$(told)" "credentials: $D/aws: a line of the profile has no ="
+unlike "and nothing that is in it" "$(told)" TopSecret
+mv "$D/aws.good" "$D/aws"
 
 # ---- AWS ----
 converse
@@ -93,6 +104,7 @@ for _ in 1 2 3 4 5; do chat g; done
 is "it is kept" "$(cat "$D/issued")" "$n"
 chat a
 last | grep -o 'issued-[0-9]*-azure' >"$D/revoked"
+over=$(cat "$D/revoked")
 chat a
 is "one that the provider refuses is fetched anew, and the request made again" "$status $(cat "$D/issued")" "200 $((n + 1))"
 chat k
@@ -132,6 +144,11 @@ for what in "$D"/*.log "$D"/journal/*; do
 done
 auth_admin="authorization: Bearer $(cat "$D/admin.token" 2>/dev/null)"
 unlike "nor in what the daemon says of itself" "$(curl -s -H "$auth_admin" "$ADMIN/status"; curl -s "$ADMIN/metrics"; curl -s -H "$auth_admin" "$ADMIN/recent")" 'TopSecret|issued-[0-9]|AWS4-HMAC|AKIDROTATION'
+# the value in force is in one place, and what was before it nowhere
+sleep 2
+memory() { node "$here/own-credentials.mjs" memory "$pid" "$@"; }
+is "what is over is not in memory" "$(memory 'TopSecretOfAws+/1' 'TopSecretKeyFile-1' 'TopSecretOfEntra' "$over" "$(sed -n 3p "$D/private.pem")" | grep -v ' 0$')" ""
+is "what is in force is there once" "$(memory 'TopSecretOfAws+/2' 'TopSecretKeyFile-2')" "$(printf 'TopSecretOfAws+/2 1\nTopSecretKeyFile-2 1')"
 is "no core file is written" "$(awk '/Max core file size/ { print $5, $6 }' "/proc/$pid/limits")" "0 0"
 unlike "nor in the answer" "$head$body" 'TopSecret|issued-[0-9]|AWS4-HMAC|x-tollgate-set'
 exit $failed
