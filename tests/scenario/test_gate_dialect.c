@@ -15,7 +15,10 @@
 	"  - {name: ollama, match: {path_prefix: /api}, targets: ollama, reserve: estimate}\n"                    \
 	"  - {name: azure, match: {path_prefix: /openai}, targets: azure, reserve: estimate}\n"                   \
 	"  - {name: batch, match: {path: /v1/messages/batches}, targets: anthropic, reserve: estimate}\n"         \
-	"  - {name: rest, match: {path_prefix: /rest}, backend: rest, dialect: rest}\n"
+	"  - {name: rest, match: {path_prefix: /rest}, backend: rest, dialect: rest}\n"        \
+	"models:\n"                                                                            \
+	"  quick: {targets: [{provider: gemini, model: g-1}, {provider: anthropic, model: "    \
+	"c-1}, {provider: azure, model: o-1}]}\n"
 #define RULES                                                                                  \
 	"rules:\n"                                                                             \
 	"  - {name: no, when: 'model.name == \"no\" || request.temperature > 1.0', deny: "     \
@@ -66,6 +69,14 @@ static const struct {
 	{ "a batch whose models are not alike to the rules", "/v1/messages/batches", BATCH("a", "big:1", "1"), "deny", "", "400", NULL, NULL, NULL },
 	{ "a batch that is rewritten", "/v1/messages/batches", BATCH("big:1", "big:1", "51"), "permit", "small:1/x", NULL, NULL,
 		BATCH("small:1/x", "small:1/x", "50"), NULL },
+	{ "a name that stands for a target, in the path", "/v1beta/models/quick:generateContent", GEMINI(""), "permit", "g-1", NULL,
+		"/v1beta/models/g-1:generateContent", NULL, NULL },
+	{ "in path and body", "/openai/deployments/quick/chat/completions", NAMED("quick"), "permit", "o-1", NULL,
+		"/openai/deployments/o-1/chat/completions", NAMED("o-1"), NULL },
+	{ "in each request of a batch", "/v1/messages/batches", BATCH("quick", "quick", "1"), "permit", "c-1", NULL, NULL,
+		BATCH("c-1", "c-1", "1"), NULL },
+	{ "in one of them", "/v1/messages/batches", BATCH("quick", "a", "1"), "deny", "", "400", NULL, NULL, NULL },
+	{ "in the other", "/v1/messages/batches", BATCH("a", "quick", "1"), "deny", "", "400", NULL, NULL, NULL },
 	{ "ollama", "/api/chat", "{\"model\":\"big:1\",\"options\":{\"num_predict\":-1}}", "permit", "small:1/x", NULL, NULL,
 		"{\"model\":\"small:1/x\",\"options\":{\"num_predict\":50}}", NULL },
 };
