@@ -102,7 +102,11 @@ ask_stream() { ask_body "$(body_of 1 "${1:-}")" 1 "${@:2}"; }
 asked() { curl -s "$PROVIDER/_count" "$PROVIDER_2/_count" "$PROVIDER_3/_count" | grep -o '"requests":[0-9]*' | cut -d: -f2 | paste -sd ' '; }
 # What the answer's head says of them: a 2
 said() { echo "$(header x-tollgate-target | cut -c1) $(header x-tollgate-attempts)"; }
-# The attempts of the last record: "a throttled 429, b done 200"
-attempts() { completion '[.attempts[]? | "\(.target[0:1]) \(.cause) \(.status // "-")"] | join(", ")' | tr -d '"'; }
+# The attempts of the last answer's record, or where that names none of the last record: "a throttled 429, b done 200"
+own_completion() { cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | grep -m 1 "\"id\":\"$(header x-tollgate-id)\""; }
+attempts() {
+	local each='[.attempts[]? | "\(.target[0:1]) \(.cause) \(.status // "-")"] | join(", ")'
+	if [ "$(header x-tollgate-id)" ] && wait_for own_completion >/dev/null; then own_completion | jq -c "$each"; else completion "$each"; fi | tr -d '"'
+}
 # The last request, which the N-th provider had.
 sent_to() { curl -s "$(at "$1")/_seen?last=1" | jq -c ".[0]${2:-}"; }
