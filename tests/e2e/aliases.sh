@@ -69,3 +69,6 @@ like "by its code" "$body" provider_unavailable
 host=plain.example.com
 ask m
 is "where there is nothing in the house a 403" "$status" 403
+
+# Asked again of the record, each goes where it went.
+like "replay decides the same" "$("$build/tollgate" policy replay -c "$D/tollgate.yaml" --policy "$D/policy.yaml")" ' the same, 0 different'
