@@ -589,6 +589,8 @@ give_up(struct request *r)
 			"where it belongs was late" },
 		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",
 			"an external recogniser was late" },
+		[WAIT_ROOM] = { M_ROOM_FAILED, "provider_unavailable",
+			"no room was free at the provider in time" },
 		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable",
 			"the quota store was late" },
 		[WAIT_AUDIT] = { M_AUDIT_FAILED, "audit_unavailable", "the record was late" },
@@ -603,7 +605,8 @@ give_up(struct request *r)
 		gate_recorded(r, ERR_TIMEOUT);
 		return;
 	}
-	if (w == WAIT_DATA || w == WAIT_PINS || w == WAIT_EXTERNAL)
+	request_unqueue(r);
+	if (w == WAIT_DATA || w == WAIT_PINS || w == WAIT_EXTERNAL || w == WAIT_ROOM)
 		request_hide_model(r); /* the rules have not read it, and will not */
 	if (r->found.observed && (w == WAIT_DATA || w == WAIT_PINS || w == WAIT_EXTERNAL)) {
 		go_late(r, by_wait[w].code);
@@ -625,6 +628,18 @@ give_up(struct request *r)
 	verdict(r);
 }
 
+/* The oldest that waits for room, and may have it. */
+static struct request *
+has_room(struct gate *g)
+{
+	struct request *r;
+
+	TAILQ_FOREACH(r, &g->parked, run.of_parked)
+		if (r->run.wait == WAIT_ROOM && request_has_room(r))
+			return r;
+	return NULL;
+}
+
 static void
 on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
@@ -632,9 +647,14 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	uint64_t now = clock_mono_us();
 	bool asks = recognisers_tick(g->recognisers, now);
 
-	for (struct request *r; (r = TAILQ_FIRST(&g->parked)) &&
-				r->run.parked_us + gate_cfg(g)->agent_deadline_us <= now;)
+	struct request *r;
+
+	while ((r = TAILQ_FIRST(&g->parked)) &&
+		r->run.parked_us + gate_cfg(g)->agent_deadline_us <= now)
 		give_up(r);
+	/* One that another worker was faster for waits on, and is looked at in the next tick. */
+	for (size_t i = 0; (r = has_room(g)) && i < CAP_TARGET_QUEUE; i++)
+		gate_run(r);
 	for (struct ticket *t; (t = ticket_expired(&g->tickets, now));) {
 		metric_inc(g->metrics, M_TICKET_EXPIRED);
 		exchange_uncollected(t, now);

@@ -96,6 +96,7 @@ request_free(struct request **rp)
 	*rp = NULL;
 	if (!r)
 		return;
+	request_unqueue(r);
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
 	buf_free(&r->out.decoded);
 	buf_free(&r->out.rewritten);

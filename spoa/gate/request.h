@@ -46,6 +46,7 @@ enum request_wait {
 	WAIT_DATA,
 	WAIT_PINS,
 	WAIT_EXTERNAL,
+	WAIT_ROOM, /* at a provider with `concurrent`: looked at each tick */
 	WAIT_QUOTA,
 	WAIT_AUDIT
 };
@@ -93,6 +94,7 @@ struct request {
 
 	/* The place that it has at the target that was chosen: steps/targets.c. */
 	struct target_attempt attempt;
+	struct target_state *queued; /* and in the queue for one; NULL */
 
 	/* How far it is: the engine's. */
 	struct {
@@ -272,6 +274,10 @@ bool request_cost(const struct request *r, const struct usage *u, struct priced 
 void request_first_content(struct request *r, uint64_t took_us);
 void request_attempt_over(struct request *r, enum attempt_cause cause, int status,
 	bool our_key, uint64_t asked_us);
+/* It waits for room at a provider, and there may be some now. */
+bool request_has_room(const struct request *r);
+/* It waits no more. */
+void request_unqueue(struct request *r);
 
 /* ---- attempts.c ---- */
 /* It may go to a provider more than once, and takes the relay for that. */

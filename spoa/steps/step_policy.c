@@ -323,6 +323,7 @@ step_policy(struct request *r)
 {
 	struct policy_facts f;
 	const struct policy_verdict *v = &r->found.verdict;
+	enum begun begun;
 
 	if (!key_allows_models(r)) {
 		request_hide_model(r);
@@ -332,6 +333,10 @@ step_policy(struct request *r)
 	request_estimate_tokens(r);
 	request_conversation(r);
 	request_tags(r);
+	if (r->run.wait == WAIT_ROOM) {
+		request_unqueue(r);
+		r->run.wait = WAIT_NONE;
+	}
 	r->found.passed = 0;
 	do {
 		if (!request_rank(r))
@@ -340,7 +345,13 @@ step_policy(struct request *r)
 		if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
 			return request_overload(r);
 		r->found.have_verdict = true;
-	} while (f.whole && ((v->none_in && limits_unpin(r)) || !request_begin(r)));
+		if (f.whole && v->none_in && limits_unpin(r))
+			begun = BEGUN_NOT;
+		else
+			begun = f.whole ? request_begin(r) : BEGUN;
+		if (begun == BEGUN_WAITS)
+			return STEP_WAIT;
+	} while (begun == BEGUN_NOT);
 	if (f.whole && (decide_each_model(r, &f) != STEP_NEXT ||
 			       decide_other_models(r, &f) != STEP_NEXT)) {
 		r->in.body.model = (struct span){ NULL, 0 };

@@ -34,8 +34,8 @@ is_ranked(const struct request *r)
 	if (!route || r->found.observed || !route->targets->name[0])
 		return false;
 	return route->ntargets > 1 || route->targets->breaker.on ||
-	       is_keyless(r, route->targets) ||
-	       route->targets->concurrent || r->snap->policy->reads_target_state ||
+	       is_keyless(r, route->targets) || route->targets->concurrent ||
+	       r->snap->policy->reads_target_state ||
 	       (table(r) && target_any_ejected(table(r)));
 }
 
@@ -103,6 +103,37 @@ request_rank(struct request *r)
 }
 
 bool
+request_has_room(const struct request *r)
+{
+	return target_has_room(r->queued, request_target(r));
+}
+
+void
+request_unqueue(struct request *r)
+{
+	if (r->queued)
+		target_unqueue(r->queued);
+	r->queued = NULL;
+}
+
+/* Its provider is full: where no other target is left it waits, in a short queue; not on a
+ * helper thread, which is there to work. */
+static bool
+waits(struct request *r, struct target_state *s, const struct target *to)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+
+	for (size_t i = 0; i < v->ncandidates; i++)
+		if (v->candidates[i].fate == CANDIDATE_LEFT)
+			return false;
+	if (r->run.wait == WAIT_HELPER || !target_queue(s, to))
+		return false;
+	r->queued = s;
+	r->run.wait = WAIT_ROOM;
+	return true;
+}
+
+enum begun
 request_begin(struct request *r)
 {
 	const struct policy_verdict *v = &r->found.verdict;
@@ -113,21 +144,25 @@ request_begin(struct request *r)
 	if (!r->gate || !gate_cfg(r->gate)->relay || !r->found.ranks || v->none_in ||
 		v->effect == RULE_DENY || route->direct || request_lists_models(r) ||
 		(route->ntargets == 1 && !to->breaker.on && !to->concurrent))
-		return true;
+		return BEGUN;
+	struct target_state *s = state(r, to);
 	size_t i = (size_t)(to - route->targets);
-	switch (target_begin(
-		&r->attempt, state(r, to), to, !request_tried(r), clock_mono_us())) {
+	switch (target_begin(&r->attempt, s, to, !request_tried(r), clock_mono_us())) {
 	case TARGET_BEGUN:
 		r->attempt.quiet =
 			r->in.body_state == BODY_STATE_NONE || r->found.endpoint.free;
-		return true;
-	case TARGET_NO_ROOM: r->found.ranks[i].out = TARGET_BUSY; break;
+		return BEGUN;
+	case TARGET_NO_ROOM:
+		if (waits(r, s, to))
+			return BEGUN_WAITS;
+		r->found.ranks[i].out = TARGET_BUSY;
+		break;
 	case TARGET_NO_BUDGET:
 	case TARGET_NO_PROBE: r->found.ranks[i].out = TARGET_EJECTED; break;
 	}
 	r->found.passed |= (uint16_t)(1u << i);
 	r->found.have_verdict = false;
-	return false;
+	return BEGUN_NOT;
 }
 
 void

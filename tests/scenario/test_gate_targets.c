@@ -267,6 +267,75 @@ conditions_read_what_is_known_of_a_target_and_the_record_holds_it(void **state)
 	end(&s);
 }
 
+/* One at a time, and as many wait: half a second here, agent.deadline at most. */
+static void
+a_full_provider_is_waited_for_in_a_short_queue(void **state)
+{
+	struct stage s;
+	struct call first, second, third;
+
+	(void)state;
+	stage_up(&s, PROVIDERS "  d: {backend: tgi, dialect: openai, concurrent: 1}\n"
+			       "routes:\n  - {name: chat, match: {path: /v1/chat/completions}, "
+			       "targets: [d]}\n" PERMIT);
+	struct target_state *d = target_state(s.shared->targets, "d", NULL);
+	assert_string_equal(goes(&s, &first, "alice", BODY), "tgi");
+	assert_string_equal(call_var(&first, "via"), "relay");
+	assert_int_equal(target_under_way(d), 1);
+	call_send(&s, 1, &(struct note){ .person = "bob", .body = BODY }, &second);
+	stage_settle(&s);
+	assert_false(second.answered);
+	/* the queue is full */
+	assert_string_equal(goes(&s, &third, "carol", BODY), "503");
+	assert_string_equal(stage_field(1, "candidates"),
+		"[{\"target\":\"d\",\"fate\":\"out\",\"out\":\"busy\"}]");
+	/* in vain */
+	stage_pass(&s, 810000);
+	stage_settle(&s);
+	assert_true(second.answered);
+	assert_string_equal(call_var(&second, "status"), "503");
+	assert_int_equal(stage_count(&s, M_ROOM_FAILED), 1);
+	/* and not */
+	stage_pass(&s, 28900000);
+	call_send(&s, 1, &(struct note){ .person = "bob", .body = BODY }, &second);
+	stage_settle(&s);
+	assert_false(second.answered);
+	stage_pass(&s, 400000); /* the first one's ticket is over, and its place free */
+	stage_settle(&s);
+	stage_pass(&s, 10000);
+	stage_settle(&s);
+	assert_true(second.answered);
+	assert_string_equal(call_var(&second, "backend"), "tgi");
+	assert_int_equal(target_under_way(d), 1);
+	end(&s);
+}
+
+/* Who waits may go away. */
+static void
+one_that_waits_for_room_may_be_forgotten(void **state)
+{
+	struct stage s;
+	struct call first, second;
+
+	(void)state;
+	stage_up(&s, PROVIDERS "  d: {backend: tgi, dialect: openai, concurrent: 1}\n"
+			       "routes:\n  - {name: chat, match: {path: /v1/chat/completions}, "
+			       "targets: [d]}\n" PERMIT);
+	struct target d = { .name = "d", .concurrent = 1 };
+	struct target_state *t = target_state(s.shared->targets, "d", NULL);
+	assert_string_equal(goes(&s, &first, "alice", BODY), "tgi");
+	call_send(&s, 0, &(struct note){ .person = "bob", .body = BODY }, &second);
+	stage_settle(&s);
+	assert_false(target_may_queue(t, &d));
+	call_forget(&second);
+	stage_settle(&s);
+	assert_true(target_may_queue(t, &d));
+	stage_pass(&s, 31000000);
+	stage_settle(&s);
+	assert_int_equal(target_under_way(t), 0);
+	stage_down(&s);
+}
+
 int
 main(void)
 {
@@ -281,6 +350,8 @@ main(void)
 		cmocka_unit_test(whoever_asks_stays_with_a_target),
 		cmocka_unit_test(
 			conditions_read_what_is_known_of_a_target_and_the_record_holds_it),
+		cmocka_unit_test(a_full_provider_is_waited_for_in_a_short_queue),
+		cmocka_unit_test(one_that_waits_for_room_may_be_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
