@@ -33,7 +33,8 @@ at() { echo "server s 127.0.0.1:${port[$1]}"; }
 	backend ruled "http-request deny deny_status 429" "$(at good)"
 	backend keyless "server local 127.0.0.1:1"
 } >"$D/edge.cfg"
-# a route for each, which has a second target
+# a route for each, which has a second target of its own: what may be tried again is a share of what was
+# tried first, and a few
 causes='queued|never_sent
 off|never_sent
 unresolved|never_sent
@@ -50,12 +51,12 @@ late|perhaps_billed
 denied|perhaps_billed'
 {
 	sed '/^routes:/,$d' "$here/policy.yaml"
-	while IFS='|' read -r b _; do printf '  %s: {backend: %s, dialect: rest}\n' "$b" "$b"; done <<<"$causes"
-	printf '  spare: {backend: good, dialect: rest}\n  ruled: {backend: ruled, dialect: rest}\n  kept: {backend: kept, dialect: rest}\n\n'
+	while IFS='|' read -r b _; do printf '  %s: {backend: %s, dialect: rest}\n  spare-%s: {backend: good, dialect: rest}\n' "$b" "$b" "$b"; done <<<"$causes"
+	printf '  spare-kept: {backend: good, dialect: rest}\n  spare-ruled: {backend: good, dialect: rest}\n  ruled: {backend: ruled, dialect: rest}\n  kept: {backend: kept, dialect: rest}\n\n'
 	sed -n '/^routes:/,/^rules:/p' "$here/policy.yaml" | sed '$d'
 	printf '%s\nkept|3\nruled|\n' "$causes" | while IFS='|' read -r b n; do
 		[ "$n" = 3 ] || n=2
-		printf '  - {name: row-%s, match: {path: /row/%s}, dialect: rest, targets: [%s, spare], retry: {attempts: %s}, response: [record]}\n' "$b" "$b" "$b" "$n"
+		printf '  - {name: row-%s, match: {path: /row/%s}, dialect: rest, targets: [%s, spare-%s], retry: {attempts: %s}, response: [record]}\n' "$b" "$b" "$b" "$b" "$n"
 	done
 	sed -n '/^rules:/,$p' "$here/policy.yaml"
 } >"$D/rows.yaml"
@@ -104,8 +105,8 @@ attempts() { completion '[.attempts[]? | "\(.target) \(.cause)"] | join(", ")' |
 ask_row() { req POST "/row/$1" -H "$auth" -H 'content-type: application/json' -d '{}'; }
 while IFS='|' read -r backend cause; do
 	ask_row "$backend"
-	is "$backend: the next target answers" "$status $(header x-tollgate-target)" "200 spare"
-	like "$backend: $cause" "$(attempts)" "^$backend $cause, spare done\$"
+	is "$backend: the next target answers" "$status $(header x-tollgate-target)" "200 spare-$backend"
+	like "$backend: $cause" "$(attempts)" "^$backend $cause, spare-$backend done\$"
 done <<<"$causes"
 kill "${two[@]}" 2>/dev/null
 ask_row ruled
