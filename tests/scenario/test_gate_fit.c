@@ -24,6 +24,8 @@
 	"  - {name: l, match: {path_prefix: /api}, targets: ollama, reserve: estimate}\n"      \
 	"  - {name: t, match: {path_prefix: /t}, targets: [{provider: tgi, model: small}], "   \
 	"reserve: estimate}\n"                                                                 \
+	"  - {name: same, match: {path: /same/v1/chat/completions}, targets: [{provider: "     \
+	"openai, model: large}, {provider: other, model: small}], reserve: estimate}\n"        \
 	"  - {name: two, match: {path: /two/v1/chat/completions}, targets: [{provider: "       \
 	"openai, model: small}, {provider: other, model: large}], reserve: estimate}\n"        \
 	"rules:\n"                                                                             \
@@ -287,6 +289,66 @@ smaller_windows_leave_of_several_targets(void **state)
 	}
 }
 
+static void
+on_again(void *arg, enum again what)
+{
+	*(int *)arg = (int)what;
+}
+
+/* What the provider counts may be more than the least that we count. */
+static void
+a_provider_that_finds_it_too_long_sends_it_to_a_larger_window(void **state)
+{
+	static const struct {
+		const char *name, *path, *document;
+		enum again what;
+		const char *target; /* of the next attempt */
+	} tries[] = {
+		{ "a larger window is left", "/two/v1/chat/completions",
+			"{\"error\":{\"message\":\"x\",\"code\":\"context_length_exceeded\"}}",
+			AGAIN_GOES, "other" },
+		{ "none is", "/same/v1/chat/completions",
+			"{\"error\":{\"message\":\"x\",\"code\":\"context_length_exceeded\"}}",
+			AGAIN_STAYS, NULL },
+		{ "the caller's own mistake", "/two/v1/chat/completions",
+			"{\"error\":{\"message\":\"x\",\"type\":\"invalid_request_error\"}}",
+			AGAIN_STAYS, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(tries); i++) {
+		struct fit f;
+		struct call c;
+		struct pass p;
+		int what = -1;
+		struct note n = { .person = "alice",
+			.path = tries[i].path,
+			.body = "{\"model\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":"
+				"\"hi\"}]}" };
+		up(&f);
+		call_do(&f.s, &n, &c);
+		assert_int_equal(pass_claim(&f.s, 0, &p, &c, (int64_t)strlen(n.body)), 0);
+		struct attempt_end e = { .result = { .end = END_COMPLETE, .status = 400 },
+			.said = ATTEMPT_ANSWERED,
+			.document = span_str(tries[i].document) };
+		gate_again(p.x, &e, on_again, &what);
+		stage_settle(&f.s);
+		if (what != (int)tries[i].what)
+			fail_msg("%s: %d", tries[i].name, what);
+		if (tries[i].target) {
+			struct span sent = gate_plan(p.x)->body;
+			assert_non_null(memmem(sent.p, sent.n, "\"large\"", 7));
+		}
+		pass_finish(&p, END_COMPLETE, tries[i].target ? 200 : 400, -1, -1);
+		stage_settle(&f.s);
+		const char *attempts = stage_field(disk_records - 1, "attempts");
+		if (!strstr(attempts, tries[i].target ? "\"cause\":\"refused_us\""
+						      : "\"cause\":\"final\""))
+			fail_msg("%s: %s", tries[i].name, attempts);
+		down(&f);
+	}
+}
+
 int
 main(void)
 {
@@ -294,6 +356,7 @@ main(void)
 		cmocka_unit_test(a_prompt_over_the_window_is_refused_in_the_dialects_words),
 		cmocka_unit_test(more_output_than_a_model_writes_is_not_asked_for),
 		cmocka_unit_test(smaller_windows_leave_of_several_targets),
+		cmocka_unit_test(a_provider_that_finds_it_too_long_sends_it_to_a_larger_window),
 	};
 
 	return cmocka_run_group_tests_name("gate_fit", tests, NULL, NULL);
