@@ -333,10 +333,9 @@ step_policy(struct request *r)
 	request_estimate_tokens(r);
 	request_conversation(r);
 	request_tags(r);
-	if (r->run.wait == WAIT_ROOM) {
-		request_unqueue(r);
+	request_unqueue(r);
+	if (r->run.wait == WAIT_ROOM)
 		r->run.wait = WAIT_NONE;
-	}
 	r->found.passed = 0;
 	do {
 		if (!request_rank(r))

@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -628,104 +627,6 @@ repeats_are_a_fifth_of_first_attempts_three_at_least(void **state)
 	assert_true(target_may_repeat(a_target(), now));
 }
 
-/* ---- by many threads ---- */
-
-struct run {
-	pthread_t thread;
-	unsigned begun, repeats;
-};
-
-static void *
-run(void *arg)
-{
-	struct run *r = arg;
-	struct target_attempt a;
-	char name[16];
-
-	for (unsigned i = 0; i < 4000; i++) {
-		uint64_t at = now + i * 500;
-		snprintf(name, sizeof(name), "m%u", i % 50);
-		struct target_state *s = target_state(table, "many", name);
-		bool first = i % 4 != 0;
-		struct target t = { .name = "many",
-			.model = name,
-			.concurrent = 3,
-			.breaker = { .on = true, .failures = 3, .open_us = 1000 } };
-		(void)target_latency_us(s, TARGET_SMALL, at);
-		(void)target_errors(s, at);
-		if (target_begin(&a, s, &t, first, at) != TARGET_BEGUN)
-			continue;
-		r->begun++;
-		r->repeats += !first;
-		if (i % 3)
-			target_first_content(&a, i % TARGET_SIZES, i, at);
-		target_over(&a,
-			&(struct target_end){
-				.cause = i % CAUSES, .status = 500, .asked_us = i % 100 },
-			at);
-		if (i % 500 == 0) {
-			target_eject(table, SPAN_LIT("many/m7"));
-			target_admit(table, SPAN_LIT("many"));
-			target_reloaded(table);
-		}
-	}
-	return NULL;
-}
-
-static void
-many_threads_leave_nothing_under_way_and_keep_to_the_budget(void **state)
-{
-	struct run r[4] = { 0 };
-
-	(void)state;
-	for (size_t i = 0; i < 4; i++)
-		pthread_create(&r[i].thread, NULL, run, &r[i]);
-	unsigned begun = 0;
-	for (size_t i = 0; i < 4; i++) {
-		pthread_join(r[i].thread, NULL);
-		begun += r[i].begun;
-	}
-	assert_true(begun > 0);
-	size_t n = 0;
-	for (const struct target_state *s; (s = target_at(table, n)); n++)
-		assert_int_equal(target_under_way(s), 0);
-	assert_int_equal(n, 51); /* the provider and its models, each once */
-	struct target t = { .name = "many", .concurrent = 1 };
-	assert_true(target_has_room(target_state(table, "many", "m0"), &t));
-}
-
-static void *
-repeat(void *arg)
-{
-	struct run *r = arg;
-	struct target_attempt a;
-
-	for (unsigned i = 0; i < 1000; i++)
-		if (target_begin(&a, a_target(), &without, false, now) == TARGET_BEGUN) {
-			r->repeats++;
-			target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
-		}
-	return NULL;
-}
-
-static void
-threads_that_repeat_at_once_draw_no_more_than_the_budget(void **state)
-{
-	struct run r[4] = { 0 };
-	unsigned all = 0;
-
-	(void)state;
-	for (int i = 0; i < 500; i++)
-		ends(&without, CAUSE_DONE, 200, false, 0);
-	for (size_t i = 0; i < 4; i++)
-		pthread_create(&r[i].thread, NULL, repeat, &r[i]);
-	for (size_t i = 0; i < 4; i++) {
-		pthread_join(r[i].thread, NULL);
-		all += r[i].repeats;
-	}
-	assert_int_equal(all, 100);
-}
-
 /* ---- shown ---- */
 
 static void
@@ -803,8 +704,6 @@ main(void)
 		T(concurrent_is_of_the_provider_whatever_the_model),
 		T(as_many_wait_for_room_as_there_is_room),
 		T(repeats_are_a_fifth_of_first_attempts_three_at_least),
-		T(many_threads_leave_nothing_under_way_and_keep_to_the_budget),
-		T(threads_that_repeat_at_once_draw_no_more_than_the_budget),
 		T(it_is_shown_as_json_with_state_and_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
