@@ -118,7 +118,8 @@ auth_clock(struct auth *a, struct span date, const char *by)
 
 	if (http_date(date, &at_s) < 0 || llabs((long long)(at_s - ours_s)) < SKEW_S)
 		return false;
-	/* By the monotonic clock from now on: ours may be put right, and would be wrong then. */
+	/* By the monotonic clock from now on: ours may be put right, and would be wrong then.
+	 */
 	atomic_store(&a->clock_ns, at_s * 1000000000 - (int64_t)clock_mono_us() * 1000);
 	log_event(LOG_WARN, "credential.clock", LS("provider", a->c->provider), LS("by", by),
 		LI("seconds", at_s - ours_s));

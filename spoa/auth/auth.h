@@ -17,7 +17,8 @@ struct auths *auths_new(struct metrics *m);
 void auths_stop(struct auths *s);
 /* After auths_stop(), when all are closed. */
 void auths_free(struct auths **s);
-/* Until each has a value or has failed to get one, for so long at most. Main, never a worker. */
+/* Until each has a value or has failed to get one, for so long at most. Main, never a worker.
+ */
 void auths_first(struct auths *s, uint64_t wait_us);
 
 /* The one that is open and says the same, or a new one, whose file is read here. One that was
@@ -49,8 +50,8 @@ int auth_fields(struct auth *a, struct arena *arena, const struct http_head *hea
 	const unsigned char body[SHA256_BYTES], struct auth_fields *out);
 
 /* The provider said 401 or 403 to what was sent with `generation`. A token that is still the
- * one in force is dropped and fetched anew; our clock is put right where a signature was refused
- * and its Date is far from ours. True: what is sent now may be taken. */
+ * one in force is dropped and fetched anew; our clock is put right where a signature was
+ * refused and its Date is far from ours. True: what is sent now may be taken. */
 bool auth_refused(struct auth *a, unsigned generation, const struct http_head *head);
 
 #endif

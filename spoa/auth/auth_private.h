@@ -16,13 +16,14 @@ struct auth {
 	struct auth *next;
 	struct arena a; /* of what it is */
 	const struct provider_credential *c;
-	unsigned refs; /* under all->lock */
+	unsigned refs;	 /* under all->lock */
 	int64_t read_ns; /* wall, when its file was first read */
 
-	struct cell cell; /* sigv4: id, secret, token; else the value of its header */
-	_Atomic uint64_t until_us;   /* monotonic: usable before it */
+	struct cell cell;	   /* sigv4: id, secret, token; else the value of its header */
+	_Atomic uint64_t until_us; /* monotonic: usable before it */
 	_Atomic unsigned generation; /* of the value */
-	_Atomic int64_t clock_ns;    /* the provider's wall clock less our monotonic one; 0: ours */
+	_Atomic int64_t
+		clock_ns; /* the provider's wall clock less our monotonic one; 0: ours */
 	_Atomic uint64_t dropped_us; /* when a provider refused one */
 	_Atomic bool tried;	     /* a first attempt has ended */
 	_Atomic bool asked;	     /* by auth_fetch_soon() */

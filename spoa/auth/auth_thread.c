@@ -14,11 +14,18 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/watch.h"
 #include "store/http_client.h"
-#include "store/watch.h"
 
-enum { FETCH_US = 5000000, RETRY_US = 500000, RETRY_MOST_US = 60000000, ANSWER_MAX = 64 << 10,
-	FORM_MAX = 64 << 10, WHY_MAX = 4096, POLL_US = 2000 };
+enum {
+	FETCH_US = 5000000,
+	RETRY_US = 500000,
+	RETRY_MOST_US = 60000000,
+	ANSWER_MAX = 64 << 10,
+	FORM_MAX = 64 << 10,
+	WHY_MAX = 4096,
+	POLL_US = 2000
+};
 #define FOR_EVER UINT64_MAX
 
 struct auths {

@@ -96,11 +96,12 @@ aws_parse(struct span text, const char *profile, struct material *m, const char 
 	}
 	if (err)
 		return err;
-	*why = !seen		     ? "the profile is not in it"
-	       : !m->keys.id.n	     ? "the profile has no aws_access_key_id"
-	       : !m->keys.secret.n   ? "the profile has no aws_secret_access_key"
-	       : !span_is_alnum(m->keys.id, "") ? "aws_access_key_id: letters and digits are expected"
-					     : NULL;
+	*why = !seen		   ? "the profile is not in it"
+	       : !m->keys.id.n	   ? "the profile has no aws_access_key_id"
+	       : !m->keys.secret.n ? "the profile has no aws_secret_access_key"
+	       : !span_is_alnum(m->keys.id, "")
+		       ? "aws_access_key_id: letters and digits are expected"
+		       : NULL;
 	return *why ? ERR_SYNTAX : 0;
 }
 
@@ -187,16 +188,17 @@ account_fits(const struct provider_credential *c, const struct material *m)
 
 	if (c->token_uri ? span_is(m->token_uri, c->token_uri) : SPAN_IN(m->token_uri, known))
 		return NULL;
-	return c->token_uri ? "its token_uri is not the one of the configuration"
-			    : "its token_uri is none of Google's: token_uri of the configuration "
-			      "allows another";
+	return c->token_uri
+		       ? "its token_uri is not the one of the configuration"
+		       : "its token_uri is none of Google's: token_uri of the configuration "
+			 "allows another";
 }
 
 /* ---- a line ---- */
 
 static int
-line_parse(struct span text, const char *prefix, bool blanks, struct material *m,
-	const char **why)
+line_parse(
+	struct span text, const char *prefix, bool blanks, struct material *m, const char **why)
 {
 	struct span line = span_trim(text, " \t\r\n");
 

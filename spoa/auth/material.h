@@ -9,17 +9,16 @@
 #include "config/credentials.h"
 
 struct material {
-	struct arena a; /* of the texts; wiped */
-	struct sigv4_keys keys;		/* sigv4 */
-	struct span text;		/* entra: the secret; a key file: the header's value */
-	EVP_PKEY *key;			/* vertex: RSA */
+	struct arena a;		/* of the texts; wiped */
+	struct sigv4_keys keys; /* sigv4 */
+	struct span text;	/* entra: the secret; a key file: the header's value */
+	EVP_PKEY *key;		/* vertex: RSA */
 	struct span email, kid, token_uri;
 	unsigned char hash[SHA256_BYTES]; /* of the file: whether it has changed */
 };
 
 /* 0, or negative with the file and what is wrong in *why. material_free() in either case. */
-int material_read(
-	const struct provider_credential *c, struct material *m, struct buf *why);
+int material_read(const struct provider_credential *c, struct material *m, struct buf *why);
 void material_free(struct material *m);
 
 /* The parsers, which know no file. 0, or negative with a fixed phrase in *why. */

@@ -191,8 +191,8 @@ mac(unsigned char out[SHA256_BYTES], const void *key, size_t nkey, struct span t
 {
 	unsigned n = 0;
 
-	INVARIANT(HMAC(EVP_sha256(), key, (int)nkey, (const unsigned char *)text.p, text.n, out,
-		&n));
+	INVARIANT(HMAC(
+		EVP_sha256(), key, (int)nkey, (const unsigned char *)text.p, text.n, out, &n));
 }
 
 static void
@@ -213,9 +213,8 @@ sign(const struct sigv4_keys *keys, const struct sigv4_scope *scope, struct span
 }
 
 int
-sigv4_signature(struct arena *a, const struct sigv4_keys *keys,
-	const struct sigv4_scope *scope, const struct sigv4_request *q, char out[SIGV4_HEX],
-	struct span *signed_names)
+sigv4_signature(struct arena *a, const struct sigv4_keys *keys, const struct sigv4_scope *scope,
+	const struct sigv4_request *q, char out[SIGV4_HEX], struct span *signed_names)
 {
 	unsigned char hash[SHA256_BYTES];
 	char date[SIGV4_DATE];
@@ -241,8 +240,8 @@ sigv4_signature(struct arena *a, const struct sigv4_keys *keys,
 		struct span day = span_of(date, 8);
 		sha256(buf_view(&b), hash);
 		buf_clear(&b);
-		buf_printf(&b, ALGORITHM "\n%s\n%.*s/%s/%s/aws4_request\n", date,
-			SPAN_ARG(day), scope->region, scope->service);
+		buf_printf(&b, ALGORITHM "\n%s\n%.*s/%s/%s/aws4_request\n", date, SPAN_ARG(day),
+			scope->region, scope->service);
 		buf_hex(&b, hash, sizeof(hash));
 		sign(keys, scope, day, buf_view(&b), out);
 		*signed_names = arena_dup(a, buf_view(&names));
@@ -261,9 +260,10 @@ sigv4_headers(struct arena *a, const struct sigv4_keys *keys, const struct sigv4
 	struct sigv4_headers *out)
 {
 	struct http_field fields[SIGV4_FIELDS];
-	struct sigv4_request q = {
-		.method = head->method, .path = head->path, .query = head->query, .fields = fields
-	};
+	struct sigv4_request q = { .method = head->method,
+		.path = head->path,
+		.query = head->query,
+		.fields = fields };
 	const struct http_field *type = http_field_nth(head, "content-type", 0);
 	char date[SIGV4_DATE], hex[SIGV4_HEX], signature[SIGV4_HEX];
 	struct span names;
@@ -288,8 +288,9 @@ sigv4_headers(struct arena *a, const struct sigv4_keys *keys, const struct sigv4
 	int err = sigv4_signature(a, keys, scope, &q, signature, &names);
 	if (!err)
 		out->authorization = arena_printf(a,
-			ALGORITHM " Credential=%.*s/%.8s/%s/%s/aws4_request, SignedHeaders=%.*s, "
-				  "Signature=%s",
+			ALGORITHM
+			" Credential=%.*s/%.8s/%s/%s/aws4_request, SignedHeaders=%.*s, "
+			"Signature=%s",
 			SPAN_ARG(keys->id), date, scope->region, scope->service,
 			SPAN_ARG(names), signature);
 	return err ? err : arena_failed(a) ? ERR_NOMEM : 0;

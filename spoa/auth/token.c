@@ -9,7 +9,7 @@
 #include "codec/json.h"
 #include "codec/uri.h"
 
-#define GRANT_JWT    "urn:ietf:params:oauth:grant-type:jwt-bearer"
+#define GRANT_JWT "urn:ietf:params:oauth:grant-type:jwt-bearer"
 enum { SIGNATURE_MAX = 1024, ASSERTION_MAX = 8192, BACK_S = 30, LIFE_S = 3600 };
 
 /* ---- what is sent ---- */
@@ -56,8 +56,9 @@ assertion(const struct provider_credential *c, const struct material *m, int64_t
 	buf_clear(&part);
 	buf_printf(&part, "{\"iss\":\"%.*s\",\"scope\":", SPAN_ARG(m->email));
 	buf_json_str(&part, span_str(c->scope));
-	buf_printf(&part, ",\"aud\":\"%.*s\",\"iat\":%lld,\"exp\":%lld}", SPAN_ARG(m->token_uri),
-		(long long)now_s - BACK_S, (long long)now_s - BACK_S + LIFE_S);
+	buf_printf(&part, ",\"aud\":\"%.*s\",\"iat\":%lld,\"exp\":%lld}",
+		SPAN_ARG(m->token_uri), (long long)now_s - BACK_S,
+		(long long)now_s - BACK_S + LIFE_S);
 	put_b64url(out, buf_view(&part).p, part.n);
 	bool failed = buf_failed(&part) || buf_failed(out);
 	buf_free(&part);
@@ -146,8 +147,9 @@ token_answer(struct span body, struct arena *a, struct token_answer *out, const 
 	}
 	if (ev.tok != JSON_OBJECT_END || json_next(j, &ev) != JSON_END || arena_failed(a))
 		return ERR_SYNTAX;
-	*why = !strings			? "access_token, token_type or expires_in has another type"
-	       : !token_fits(out->token)	? "access_token is missing, too long or no header's value"
+	*why = !strings ? "access_token, token_type or expires_in has another type"
+	       : !token_fits(out->token)
+		       ? "access_token is missing, too long or no header's value"
 	       : !span_ieq(type, SPAN_LIT("Bearer")) ? "token_type is not Bearer"
 	       : span_u64(seconds, &out->seconds) ? "expires_in is missing or no whole number"
 	       : !out->seconds || out->seconds > TOKEN_SECONDS_MAX

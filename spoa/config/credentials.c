@@ -24,8 +24,9 @@ scope_name(const char *s)
 static const char *
 host_name(const char *s)
 {
-	return span_is_alnum(span_str(s), ".-:") ? NULL
-						 : "a host's name is expected, as its backend sends it";
+	return span_is_alnum(span_str(s), ".-:")
+		       ? NULL
+		       : "a host's name is expected, as its backend sends it";
 }
 
 static const char *
@@ -166,12 +167,15 @@ static bool
 complete(struct arena *a, struct provider_credential *c)
 {
 	if (c->kind == BY_SIGV4 && !c->host && c->region)
-		c->host = arena_printf(a, "%s-runtime.%s.amazonaws.com", c->service, c->region).p;
+		c->host =
+			arena_printf(a, "%s-runtime.%s.amazonaws.com", c->service, c->region).p;
 	if (c->kind == BY_ENTRA && c->url && c->token_uri) {
 		struct span base = span_str(c->url);
 		while (base.n && base.p[base.n - 1] == '/')
 			base.n--;
-		c->url = arena_printf(a, "%.*s/%s/oauth2/v2.0/token", SPAN_ARG(base), c->token_uri).p;
+		c->url = arena_printf(
+			a, "%.*s/%s/oauth2/v2.0/token", SPAN_ARG(base), c->token_uri)
+				 .p;
 	}
 	return !arena_failed(a);
 }

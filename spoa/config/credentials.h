@@ -13,14 +13,14 @@ enum { CREDENTIALS_MAX = 256 };
 struct provider_credential {
 	const char *provider; /* of the policy */
 	enum provider_credential_kind kind;
-	size_t index;		     /* in the list */
-	const struct yaml_node *at;  /* the provider's name; for errors */
-	const char *file;	     /* AWS' credentials file, service account, client secret, key */
+	size_t index;		    /* in the list */
+	const struct yaml_node *at; /* the provider's name; for errors */
+	const char *file; /* AWS' credentials file, service account, client secret, key */
 	const char *region, *service, *host, *profile; /* sigv4 */
 	const char *url, *ca_file, *scope;	       /* of the endpoint of tokens */
-	const char *token_uri; /* vertex: whom the assertion is for; NULL: as the file says. entra:
-				  the tenant */
-	const char *client_id;	     /* entra */
+	const char *token_uri; /* vertex: whom the assertion is for; NULL: as the file says.
+				  entra: the tenant */
+	const char *client_id; /* entra */
 	const char *header, *prefix; /* of a key file */
 };
 

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/watch.h"
 #include "net/server.h"
-#include "store/watch.h"
 #include "targets/state.h"
 
 enum { ERRORS_BYTES = 64 << 10, WAIT_S = 60 };

@@ -1,5 +1,5 @@
-/* Any bytes as a file of credentials: what is taken can be sent as a header's value, what is not
- * has a reason that holds nothing of it. */
+/* Any bytes as a file of credentials: what is taken can be sent as a header's value, what is
+ * not has a reason that holds nothing of it. */
 #include <stdint.h>
 
 #include "auth/material.h"

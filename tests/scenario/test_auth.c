@@ -37,8 +37,19 @@ clock_wall_ns(void)
 #include "support/http_rig.h"
 #include "support/temp_dir.h"
 
-enum mood { FINE, HANGS, FAILS, HTML, NO_LIFE, HUGE_LIFE, NEWLINE, OTHER_TYPE, REFUSES, OLD_CLOCK,
-	SHORT };
+enum mood {
+	FINE,
+	HANGS,
+	FAILS,
+	HTML,
+	NO_LIFE,
+	HUGE_LIFE,
+	NEWLINE,
+	OTHER_TYPE,
+	REFUSES,
+	OLD_CLOCK,
+	SHORT
+};
 static _Atomic int mood;
 static _Atomic unsigned asked, wrong_forms;
 static char secret[64];
@@ -62,8 +73,7 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 	case HANGS: rig_hang(c); return false;
 	case FAILS: return rig_answer(c, 500, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
 	case HTML: return rig_answer(c, 200, "", SPAN_LIT("<html>sign in</html>"));
-	case REFUSES:
-		return rig_answer(c, 400, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
+	case REFUSES: return rig_answer(c, 400, "", SPAN_LIT("{\"error\":\"invalid_grant\"}"));
 	case OLD_CLOCK: { /* until what is asked is of its own time */
 		time_t now = time(NULL);
 		struct tm tm;
@@ -83,8 +93,8 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 	case FINE: break;
 	}
 	int len = snprintf(text, sizeof(text),
-		"{\"token_type\":\"%s\",\"expires_in\":%s,\"access_token\":\"token-%u%s\"}", type,
-		life, n, more);
+		"{\"token_type\":\"%s\",\"expires_in\":%s,\"access_token\":\"token-%u%s\"}",
+		type, life, n, more);
 	return rig_answer(c, 200, "", span_of(text, (size_t)len));
 }
 
@@ -219,7 +229,8 @@ it_is_refreshed_at_four_fifths_and_the_old_one_is_kept(void **state)
 	assert_string_equal(value(NULL), "Bearer token-1");
 	atomic_store(&mood, FAILS);
 	WAIT_FOR(atomic_load(&asked) >= 2);
-	assert_true(has("Bearer token-1")); /* it fails, and the first one is good for two more */
+	assert_true(
+		has("Bearer token-1")); /* it fails, and the first one is good for two more */
 	atomic_store(&mood, FINE);
 	WAIT_FOR(has("Bearer token-3"));
 	down();
@@ -228,7 +239,8 @@ it_is_refreshed_at_four_fifths_and_the_old_one_is_kept(void **state)
 static void
 an_endpoint_that_lies_gives_nobody_a_token(void **state)
 {
-	static const enum mood lies[] = { HTML, NO_LIFE, HUGE_LIFE, NEWLINE, OTHER_TYPE, FAILS };
+	static const enum mood lies[] = { HTML, NO_LIFE, HUGE_LIFE, NEWLINE, OTHER_TYPE,
+		FAILS };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(lies); i++) {

@@ -1,5 +1,5 @@
-/* Files of credentials and answers of token endpoints: what is taken, and what is refused with a
- * phrase that says nothing of what is in it. RFC 7515 A.2 is the vector of RS256. */
+/* Files of credentials and answers of token endpoints: what is taken, and what is refused with
+ * a phrase that says nothing of what is in it. RFC 7515 A.2 is the vector of RS256. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -115,10 +115,13 @@ rs256_is_that_of_rfc_7515(void **state)
 /* ---- files ---- */
 
 static const struct provider_credential aws = { .kind = BY_SIGV4, .profile = "default" },
-	prod = { .kind = BY_SIGV4, .profile = "prod" }, line = { .kind = BY_FILE },
-	bearer = { .kind = BY_FILE, .prefix = "Bearer " }, secret = { .kind = BY_ENTRA },
-	vertex = { .kind = BY_VERTEX },
-	own = { .kind = BY_VERTEX, .token_uri = "https://tokens.example/t" };
+					prod = { .kind = BY_SIGV4, .profile = "prod" },
+					line = { .kind = BY_FILE },
+					bearer = { .kind = BY_FILE, .prefix = "Bearer " },
+					secret = { .kind = BY_ENTRA },
+					vertex = { .kind = BY_VERTEX },
+					own = { .kind = BY_VERTEX,
+						.token_uri = "https://tokens.example/t" };
 
 #define KEYS "aws_access_key_id = AKID1\naws_secret_access_key=SECRET+/1\n"
 
@@ -149,7 +152,8 @@ files_that_are_good(void **state)
 		const char *why;
 		if (material_parse(rows[i].c, span_str(rows[i].in), &m, &why))
 			fail_msg("%s: %s", rows[i].name, why);
-		if (!span_is(m.keys.id, rows[i].id) || !span_is(m.keys.secret, rows[i].secret) ||
+		if (!span_is(m.keys.id, rows[i].id) ||
+			!span_is(m.keys.secret, rows[i].secret) ||
 			!span_is(m.keys.token, rows[i].token) || !span_is(m.text, rows[i].text))
 			fail_msg("%s: another value", rows[i].name);
 		material_free(&m);
@@ -170,7 +174,8 @@ files_that_are_not(void **state)
 		const char *in, *why;
 	} rows[] = {
 		{ "nothing", &aws, "", "the profile is not in it" },
-		{ "another profile only", &prod, "[default]\n" KEYS, "the profile is not in it" },
+		{ "another profile only", &prod, "[default]\n" KEYS,
+			"the profile is not in it" },
 		{ "no id", &aws, "[default]\naws_secret_access_key = SECRET\n",
 			"the profile has no aws_access_key_id" },
 		{ "no secret", &aws, "[default]\naws_access_key_id = SECRET\n",
@@ -187,7 +192,8 @@ files_that_are_not(void **state)
 			"a key of the profile is empty, too long or no printable ASCII" },
 		{ "a line without =", &aws, "[default]\nSECRET\n",
 			"a line of the profile has no =" },
-		{ "a section without its end", &aws, "[default\n" KEYS, "a [section] does not end" },
+		{ "a section without its end", &aws, "[default\n" KEYS,
+			"a [section] does not end" },
 		{ "an id that would be more than a name", &aws,
 			"[default]\naws_access_key_id = A/SECRET,\naws_secret_access_key=S\n",
 			"aws_access_key_id: letters and digits are expected" },
@@ -205,7 +211,8 @@ files_that_are_not(void **state)
 		{ "an address that would end the claim", &vertex,
 			ACCOUNT("service_account", "a\\\",\\\"x\\\":\\\"", "SECRET", GOOGLE),
 			"client_email is missing or no address" },
-		{ "a key that is none", &vertex, ACCOUNT("service_account", "a@b", "SECRET", GOOGLE),
+		{ "a key that is none", &vertex,
+			ACCOUNT("service_account", "a@b", "SECRET", GOOGLE),
 			"private_key is no key in PEM" },
 		{ "a member of another type", &vertex, "{\"type\":1}",
 			"a member that is no string: type, client_email, private_key, "
@@ -238,8 +245,10 @@ account(struct arena *a, const char *uri)
 	buf_str(&b, "{\"type\": \"service_account\", \"project_id\": \"p\", "
 		    "\"private_key_id\": \"k1\", \"private_key\": ");
 	buf_json_str(&b, span_of(pem, n));
-	buf_printf(&b, ", \"client_email\": \"sa@p.iam.gserviceaccount.com\", \"token_uri\": "
-		       "\"%s\"}\n", uri);
+	buf_printf(&b,
+		", \"client_email\": \"sa@p.iam.gserviceaccount.com\", \"token_uri\": "
+		"\"%s\"}\n",
+		uri);
 	struct span text = arena_dup(a, buf_view(&b));
 	buf_free(&b);
 	BIO_free(bio);
@@ -307,10 +316,11 @@ the_form_of_a_service_account_is_a_signed_assertion(void **state)
 				    "jwt-bearer&assertion=");
 	assert_true(span_starts(rest, want));
 	struct span jwt = span_cut(rest, want.n, rest.n), whole = jwt;
-	assert_true(span_is(part(&a, &jwt), "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"k1\"}"));
+	assert_true(
+		span_is(part(&a, &jwt), "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"k1\"}"));
 	assert_true(span_is(part(&a, &jwt),
-		"{\"iss\":\"sa@p.iam.gserviceaccount.com\",\"scope\":\"s\\\"1\",\"aud\":\"" GOOGLE
-		"\",\"iat\":1000000000,\"exp\":1000003600}"));
+		"{\"iss\":\"sa@p.iam.gserviceaccount.com\",\"scope\":\"s\\\"1\",\"aud\":"
+		"\"" GOOGLE "\",\"iat\":1000000000,\"exp\":1000003600}"));
 	struct buf again;
 	buf_init(&again, 0);
 	assert_int_equal(token_sign(m.key, span_cut(whole, 0, whole.n - jwt.n - 1), &again), 0);
@@ -355,7 +365,8 @@ answers_of_an_endpoint(void **state)
 			"\"token_type\":\"Bearer\",\"ext_expires_in\":3599,\"x\":{\"y\":[1]}}",
 			"ya29.a-b_c/+=~", NULL },
 		{ "bearer in small letters, escapes",
-			"{\"token_type\":\"bearer\",\"expires_in\":1,\"access_token\":\"\\u0061\"}",
+			"{\"token_type\":\"bearer\",\"expires_in\":1,\"access_token\":"
+			"\"\\u0061\"}",
 			"a", NULL },
 		{ "no expires_in", "{\"access_token\":\"a\",\"token_type\":\"Bearer\"}", NULL,
 			"expires_in is missing or no whole number" },
@@ -364,20 +375,22 @@ answers_of_an_endpoint(void **state)
 			"99999999999999999999}",
 			NULL, "expires_in is missing or no whole number" },
 		{ "expires_in of a year",
-			"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":31536000}",
+			"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":"
+			"31536000}",
 			NULL, "expires_in is 0 or beyond two days" },
 		{ "expires_in of nothing",
-			"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":0}", NULL,
-			"expires_in is 0 or beyond two days" },
+			"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":0}",
+			NULL, "expires_in is 0 or beyond two days" },
 		{ "expires_in below nothing",
-			"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":-5}", NULL,
-			"expires_in is missing or no whole number" },
+			"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":-5}",
+			NULL, "expires_in is missing or no whole number" },
 		{ "expires_in as text",
-			"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":\"60\"}",
+			"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":"
+			"\"60\"}",
 			NULL, "access_token, token_type or expires_in has another type" },
 		{ "another token_type",
-			"{\"access_token\":\"a\",\"token_type\":\"DPoP\",\"expires_in\":60}", NULL,
-			"token_type is not Bearer" },
+			"{\"access_token\":\"a\",\"token_type\":\"DPoP\",\"expires_in\":60}",
+			NULL, "token_type is not Bearer" },
 		{ "no token_type", "{\"access_token\":\"a\",\"expires_in\":60}", NULL,
 			"token_type is not Bearer" },
 		{ "no token", "{\"token_type\":\"Bearer\",\"expires_in\":60}", NULL,
@@ -387,14 +400,18 @@ answers_of_an_endpoint(void **state)
 			"\"expires_in\":60}",
 			NULL, "access_token is missing, too long or no header's value" },
 		{ "a blank in the token",
-			"{\"access_token\":\"a b\",\"token_type\":\"Bearer\",\"expires_in\":60}",
+			"{\"access_token\":\"a "
+			"b\",\"token_type\":\"Bearer\",\"expires_in\":60}",
 			NULL, "access_token is missing, too long or no header's value" },
 		{ "a token twice",
-			"{\"access_token\":\"a\",\"access_token\":\"b\",\"token_type\":\"Bearer\","
+			"{\"access_token\":\"a\",\"access_token\":\"b\",\"token_type\":"
+			"\"Bearer\","
 			"\"expires_in\":60}",
 			NULL, "its answer is no JSON object" },
-		{ "HTML", "<html><body>Sign in</body></html>", NULL, "its answer is no JSON object" },
-		{ "a cut answer", "{\"access_token\":\"a\",", NULL, "its answer is no JSON object" },
+		{ "HTML", "<html><body>Sign in</body></html>", NULL,
+			"its answer is no JSON object" },
+		{ "a cut answer", "{\"access_token\":\"a\",", NULL,
+			"its answer is no JSON object" },
 		{ "nothing", "", NULL, "its answer is no JSON object" },
 	};
 
@@ -418,7 +435,8 @@ refusals_of_an_endpoint(void **state)
 	static const struct {
 		const char *in, *code;
 	} rows[] = {
-		{ "{\"error\":\"invalid_grant\",\"error_description\":\"SECRET\"}", "invalid_grant" },
+		{ "{\"error\":\"invalid_grant\",\"error_description\":\"SECRET\"}",
+			"invalid_grant" },
 		{ "{\"error\":\"invalid_client\"}", "invalid_client" },
 		{ "{\"error\":\"temporarily_unavailable\"}", NULL },
 		{ "{\"error\":{\"code\":1}}", NULL },

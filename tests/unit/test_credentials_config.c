@@ -42,11 +42,12 @@ every_kind_is_read_with_its_defaults(void **state)
 	struct diag d;
 	char want[256];
 	const struct config *c = load(&a, &d,
-		BASE "  b: {sigv4: {region: eu-west-1, file: aws}}\n"
-		     "  v: {vertex: {service_account_file: sa.json, url: 'unix:/t.sock:/token'}}\n"
-		     "  e: {entra: {tenant: T-1, client_id: c, client_secret_file: s, "
-		     "authority: 'http://127.0.0.1:81/'}}\n"
-		     "  k: {header: authorization, file: /abs/key, prefix: 'Bearer '}\n");
+		BASE
+		"  b: {sigv4: {region: eu-west-1, file: aws}}\n"
+		"  v: {vertex: {service_account_file: sa.json, url: 'unix:/t.sock:/token'}}\n"
+		"  e: {entra: {tenant: T-1, client_id: c, client_secret_file: s, "
+		"authority: 'http://127.0.0.1:81/'}}\n"
+		"  k: {header: authorization, file: /abs/key, prefix: 'Bearer '}\n");
 
 	(void)state;
 	if (!c)
@@ -143,8 +144,8 @@ the_target_has_the_credential_of_its_provider_and_never_goes_direct(void **state
 	struct arena a;
 	struct diag d;
 	struct detect_rules *rules = NULL;
-	const struct config *c = load(&a, &d,
-		BASE "  aws: {sigv4: {region: r, file: f}}\nbackends: [x]\n");
+	const struct config *c =
+		load(&a, &d, BASE "  aws: {sigv4: {region: r, file: f}}\nbackends: [x]\n");
 
 	(void)state;
 	put("p.yaml", POLICY);
@@ -178,8 +179,8 @@ a_provider_that_the_policy_does_not_know_is_an_error(void **state)
 		struct arena a;
 		struct diag d;
 		struct detect_rules *rules = NULL;
-		snprintf(text, sizeof(text), BASE
-			"  asw: {sigv4: {region: r, file: f}}\nbackends: [x]\n%s",
+		snprintf(text, sizeof(text),
+			BASE "  asw: {sigv4: {region: r, file: f}}\nbackends: [x]\n%s",
 			rows[i].shadow);
 		if (rows[i].in_shadow)
 			memcpy(text, "policy: q", 9);
@@ -188,7 +189,9 @@ a_provider_that_the_policy_does_not_know_is_an_error(void **state)
 		const struct policy *p = policy_open(&a,
 			rows[i].in_shadow ? c->shadow_policy : c->policy, c, NULL, &rules, &d);
 		struct span said = buf_view(&d.text);
-		if (rows[i].in_shadow ? !p : p || !memmem(said.p, said.n, "asw, did you mean aws?", 22))
+		if (rows[i].in_shadow
+				? !p
+				: p || !memmem(said.p, said.n, "asw, did you mean aws?", 22))
 			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(said));
 		detect_free(&rules);
 		done(&a, &d);
@@ -201,7 +204,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_is_read_with_its_defaults),
 		cmocka_unit_test(mistakes_name_their_position),
-		cmocka_unit_test(the_target_has_the_credential_of_its_provider_and_never_goes_direct),
+		cmocka_unit_test(
+			the_target_has_the_credential_of_its_provider_and_never_goes_direct),
 		cmocka_unit_test(a_provider_that_the_policy_does_not_know_is_an_error),
 	};
 

@@ -12,13 +12,13 @@
 #include "auth/sigv4.h"
 #include "base/err.h"
 
-#define SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+#define SECRET	"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 #define SESSION "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267"
 #define LONG_SESSION                                                                           \
-	"AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeM"    \
-	"icRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZa"    \
-	"mpKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr"    \
-	"7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR"    \
+	"AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeM"   \
+	"icRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZa"   \
+	"mpKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr"   \
+	"7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR"   \
 	"/oLxBA=="
 #define UNRESERVED "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define VANILLA	   "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"
@@ -206,8 +206,8 @@ what_cannot_be_signed_is_refused(void **state)
 	(void)state;
 	arena_init(&a, 0, true);
 	none.secret.n = 0;
-	assert_int_equal(sigv4_headers(&a, &none, &scope, &head, SPAN_LIT("h"), body, &out),
-		ERR_LIMIT);
+	assert_int_equal(
+		sigv4_headers(&a, &none, &scope, &head, SPAN_LIT("h"), body, &out), ERR_LIMIT);
 	head.fields = two;
 	head.nfields = 2;
 	assert_int_equal(sigv4_headers(&a, &keys, &scope, &head, SPAN_LIT("h"), body, &out),
@@ -217,8 +217,8 @@ what_cannot_be_signed_is_refused(void **state)
 	for (int i = 0; i < 300; i++)
 		buf_str(&many, "a=1&");
 	head.query = buf_view(&many);
-	assert_int_equal(sigv4_headers(&a, &keys, &scope, &head, SPAN_LIT("h"), body, &out),
-		ERR_LIMIT);
+	assert_int_equal(
+		sigv4_headers(&a, &keys, &scope, &head, SPAN_LIT("h"), body, &out), ERR_LIMIT);
 	buf_free(&many);
 	arena_reset(&a);
 }

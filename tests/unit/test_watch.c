@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "store/watch.h"
+#include "base/watch.h"
 #include "support/temp_dir.h"
 
 /* A look every half second is one every 50 ms here (the linker's --wrap). */

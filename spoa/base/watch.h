@@ -1,7 +1,7 @@
 /* Files whose change is noticed: looked at twice a second on a loop, which works on every
  * file system and for files that are replaced, and costs a stat() each. owner: one thread. */
-#ifndef STORE_WATCH_H
-#define STORE_WATCH_H
+#ifndef BASE_WATCH_H
+#define BASE_WATCH_H
 
 #include <ev.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* Looking at files: device, inode, size and time of modification as one number. inotify(7)
  * would need a watch of every folder above a file that is replaced, and sees nothing on
  * network file systems. */
-#include "store/watch.h"
+#include "base/watch.h"
 
 #include <dirent.h>
 #include <stdlib.h>
