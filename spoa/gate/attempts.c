@@ -1,6 +1,6 @@
 /* The attempts of one request: what a plan is made of and kept for, why one ended, and the next.
  * Apart from exchange.c, which knows one. */
-#include "gate/attempts.h"
+#include "gate/exchange.h"
 
 #include <stdlib.h>
 

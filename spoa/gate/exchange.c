@@ -1,6 +1,6 @@
 /* The relay's side of the gate: tickets, hand-over between workers, bodies that
  * come late, and the end of an exchange. */
-#include "gate/attempts.h"
+#include "gate/exchange.h"
 
 #include <stdlib.h>
 

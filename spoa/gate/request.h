@@ -92,7 +92,7 @@ struct request {
 		uint64_t shown_as;
 	} out;
 
-	/* The place that it has at the target that was chosen: steps/targets.c. */
+	/* The place that it has at the target that was chosen: limits/targets.c. */
 	struct target_attempt attempt;
 	struct target_state *queued; /* and in the queue for one; NULL */
 
@@ -268,7 +268,7 @@ bool request_price_at(const struct request *r, const struct target *to, struct s
 struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
 
-/* ---- steps/targets.c ---- */
+/* ---- limits/targets.c ---- */
 /* What the target is told of the attempt: its first content, so long after the request's last
  * byte; and its end, once, whoever says it first. */
 void request_first_content(struct request *r, uint64_t took_us);

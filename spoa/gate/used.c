@@ -2,7 +2,7 @@
  * what was seen of it at most, or all that was reserved. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "gate/attempts.h"
+#include "gate/exchange.h"
 #include "tokens/estimate.h"
 
 enum {

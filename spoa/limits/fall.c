@@ -1,4 +1,5 @@
 /* at_limit and at_soft: instead of a refusal another model and a shorter answer, once. */
+#include "gate/exchange.h"
 #include "limits/limits.h"
 
 static bool
@@ -69,4 +70,43 @@ limits_admitted(struct request *r, struct quota_request *q)
 			d->remaining = 0;
 		}
 	}
+}
+
+/* ---- another target: rules, edits and limits are made anew for it; what was read and found stays ---- */
+
+/* Marks that edits left in the body. */
+static void
+forget_marks(struct body *b)
+{
+	for (size_t i = 0; i < b->nreasoning; i++)
+		b->reasoning[i].dropped = false;
+	for (size_t i = 0; b->nids && i < b->nsegments; i++)
+		if (b->segments[i].form == SEG_TOKENS)
+			b->segments[i].candidate = false;
+}
+
+void
+request_forget_target(struct request *r)
+{
+	struct request_found *f = &r->found;
+
+	limits_forget_rewrite(r);
+	request_drop_mentions(r);
+	if (r->in.have_body)
+		forget_marks(&r->in.body);
+	r->in.body.model = r->in.read_model;
+	r->in.asked_model = (struct span){ NULL, 0 };
+	r->out.redactor = NULL;
+	r->out.redacted = false;
+	r->out.decision = (struct decision){ 0 };
+	f->have_verdict = false;
+	f->ncredentials = f->reasoning_dropped = f->reasoning_left = 0;
+	f->tokens_by = NULL;
+	f->tokens = (struct found_tokens){ 0 };
+	f->texts = (struct found_texts){ 0 };
+	f->learned_cap = f->default_cap = 0;
+	f->sends_default = f->bounded = f->quota_failed = false;
+	f->limits = (struct found_limits){ 0 };
+	f->priced_model = (struct span){ NULL, 0 };
+	memset(&f->fell, 0, sizeof(f->fell));
 }

@@ -1,6 +1,6 @@
 /* What an exchange really took of each limit (design rule 8): nothing where nothing was used,
  * what was used where that is known, else what was reserved. */
-#include "gate/attempts.h"
+#include "gate/exchange.h"
 #include "base/clock.h"
 #include "limits/limits.h"
 #include "policy/prices.h"

@@ -43,18 +43,6 @@ bool request_unmet(const struct request *r);
  * (limits/tokens.c), and the answer's cap. */
 void request_estimate_tokens(struct request *r);
 
-/* targets.c: found.ranks and found.at, where the route has several targets or its only one may
- * be out; and the refusal where the rules leave none that is in. False: no memory. */
-bool request_rank(struct request *r);
-/* Takes the place at the target that was chosen, where ends of attempts are known: through the
- * relay. */
-enum begun {
-	BEGUN,	    /* or there is nothing to take */
-	BEGUN_NOT,  /* it cannot be had any more: rank and decide again */
-	BEGUN_WAITS /* there is no other: the step waits for room */
-} request_begin(struct request *r);
-enum step_result request_none_in(struct request *r);
-
 /* shadow.c: after the first policy's verdict; the facts that it read. */
 void request_shadow(struct request *r, const struct policy_facts *mine);
 

@@ -1,7 +1,7 @@
 /* A request that may go to several targets: what the gate makes of the end of an attempt. The
  * test plays the relay. */
 #include "scenario/gate_stage.h"
-#include "gate/attempts.h"
+#include "gate/exchange.h"
 
 #define HELLO	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"to a@example.com\"}]}"
 #define PROVIDERS                                                                              \

@@ -3,8 +3,8 @@
 #include "auth/auth.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "gate/gate_private.h"
 #include "limits/limits.h"
-#include "steps/steps.h"
 #include "targets/rank.h"
 
 static struct target_table *
