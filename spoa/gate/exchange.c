@@ -565,5 +565,10 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 			request_withdraw(r, "the client went away");
 		return;
 	}
+	if (r->run.wait == WAIT_ROOM) { /* nothing is pending, and nothing brings it back */
+		request_unqueue(r);
+		r->run.wait = WAIT_NONE;
+		request_withdraw(r, "the client went away");
+	}
 	finish_now(r);
 }

@@ -407,6 +407,60 @@ an_abort_at_any_point_settles_once(void **state)
 		}
 }
 
+/* Before anything went, or between two attempts; a place is free right after. */
+static void
+who_waits_for_room_at_a_full_target_may_leave(void **state)
+{
+	(void)state;
+	for (int later = 0; later < 2; later++) {
+		struct stage s;
+		struct call c, other;
+		struct pass p, first;
+		struct asked a = { 0 };
+		char body[] = HELLO;
+		static const char fills[] = "{\"model\":\"m\",\"prompt\":\"x\"}";
+		stage_up(&s,
+			"providers:\n"
+			"  one: {backend: first, dialect: openai}\n"
+			"  d: {backend: full, dialect: openai, concurrent: 1}\n"
+			"routes:\n"
+			"  - {name: fill, match: {path: /v1/completions}, targets: [d]}\n"
+			"  - {name: chat, match: {path: /v1/chat/completions}, targets: [one, d], "
+			"response: [meter], reserve: estimate}\n" REST);
+		struct target d = { .name = "d", .concurrent = 1 };
+		struct target_state *t = target_state(s.shared->targets, "d", NULL);
+		call_do(&s,
+			&(struct note){
+				.person = "bob", .path = "/v1/completions", .body = fills },
+			&other);
+		assert_int_equal(pass_claim(&s, 1, &first, &other, LEN(fills)), 0);
+		assert_int_equal(target_under_way(t), 1);
+		if (later)
+			target_eject(s.shared->targets, SPAN_LIT("one"));
+		call_do(&s, later ? &late : &whole, &c);
+		assert_int_equal(pass_claim(&s, 1, &p, &c, later ? -1 : LEN(HELLO)), 0);
+		if (later)
+			gate_body(p.x, span_of(body, sizeof(body) - 1), pass_ruled, &p);
+		else
+			again(&p, &a, ATTEMPT_ANSWERED, 503);
+		stage_settle(&s);
+		assert_false(a.told || p.ruled);
+		assert_false(target_may_queue(t, &d)); /* it waits */
+		pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
+		assert_true(target_may_queue(t, &d));
+		size_t records = disk_records;
+		pass_finish(&first, END_COMPLETE, 200, 1, 1);
+		stage_pass(&s, 10000); /* before the disk answers */
+		stage_settle(&s);
+		assert_int_equal(disk_records, records + 1); /* the first one's */
+		assert_false(a.told || p.ruled);
+		assert_int_equal(target_under_way(t), 0);
+		assert_int_equal(stage_charged(&s, "requests", "alice"), !later);
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+		ends(&s, &p, NULL);
+	}
+}
+
 /* ---- the same one again ---- */
 
 static void
@@ -462,6 +516,7 @@ main(void)
 		cmocka_unit_test(requests_count_the_callers_request_once),
 		cmocka_unit_test(what_reached_no_provider_counts_for_nothing),
 		cmocka_unit_test(an_abort_at_any_point_settles_once),
+		cmocka_unit_test(who_waits_for_room_at_a_full_target_may_leave),
 		cmocka_unit_test(one_target_is_tried_again_after_a_wait),
 	};
 
