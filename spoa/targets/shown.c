@@ -27,7 +27,7 @@ put(struct buf *out, const struct target_state *s, uint64_t now_us)
 	for (int i = 0, any = 0; i < TARGET_SIZES; i++)
 		if (atomic_load_explicit(&s->latency[i], memory_order_relaxed))
 			buf_printf(out, "%s\"%s\":%" PRIu64, any++ ? "," : "", sizes[i],
-				target_latency_us(s, i, now_us) / 1000);
+				target_latency_us(s, (enum target_size)i, now_us) / 1000);
 	buf_str(out, "}}");
 }
 

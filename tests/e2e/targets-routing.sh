@@ -17,6 +17,7 @@ for dialect in $dialects; do route "room-$dialect"; done
 dialect=openai
 route room-responses
 route room-embeddings
+route queue a
 provider_more=''
 dialect=anthropic route counted
 route cap abc 'retry: {attempts: 2}'
@@ -238,4 +239,14 @@ fault 1 '{}'
 ask
 is "and is asked as before" "$status $from" "200 a"
 
+row queue
+held_by ask
+ask >/dev/null &
+waiting=$!
+sleep 0.3
+is "without another target it waits for room" "$(asked)" "1 0 0"
+let_go
+wait $waiting
+settled
+is "and has it" "$(asked)" "2 0 0"
 exit $failed
