@@ -9,7 +9,7 @@
 #include "tokens/bpe.h"
 #include "tokens/split.h"
 
-enum { LONG_BYTES = 64 << 10 };
+enum { LONG_BYTES = 64 << 10, SAMPLE_BYTES = 1024 };
 
 /* One that a model answers as a whole. A batch's have limits of their own. */
 static bool
@@ -137,21 +137,32 @@ least_tokens(struct request *r, const struct token_meter *m, struct span model)
 	return (uint64_t)(learned < least ? learned : least);
 }
 
-/* Half as dense again as text is that is as dense as one in twenty, by the bytes of each. */
+/* Half as dense again as text is that is as dense as one in twenty, by its bytes, and a sample
+ * of the longest. */
 static bool
-may_be_more(struct request *r, const struct token_meter *m, uint64_t window)
+may_be_more(const struct request *r, const struct token_meter *m, uint64_t window)
 {
 	struct token_family f = *m->family;
-	struct token_meter by_bytes = { .family = &f };
+	const struct token_meter by_bytes = { .family = &f };
 	const struct body *b = &r->in.body;
-	struct token_sum s = { 0 };
+	const struct segment *longest = NULL;
+	struct token_sum sample = { 0 };
+	uint64_t bytes = 0;
 
-	for (enum text_script i = 0; i < TEXT_SCRIPTS; i++)
-		f.factor[i].most = (uint32_t)least_factor(m, i);
-	for (size_t i = 0; i < b->nsegments; i++)
-		if (is_prompt(b, &b->segments[i]))
-			token_sum_text(&by_bytes, b->segments[i].text, &s);
-	return s.most / 10 * 16 > window * 1000;
+	for (size_t i = 0; i < b->nsegments; i++) {
+		const struct segment *s = &b->segments[i];
+		if (!is_prompt(b, s))
+			continue;
+		bytes += s->text.n;
+		longest = longest && longest->text.n >= s->text.n ? longest : s;
+	}
+	if (!longest || !longest->text.n)
+		return false;
+	for (enum text_script k = 0; k < TEXT_SCRIPTS; k++)
+		f.factor[k].most = (uint32_t)least_factor(m, k);
+	struct span part = span_cut(longest->text, 0, SAMPLE_BYTES);
+	token_sum_text(&by_bytes, part, &sample);
+	return bytes / part.n * sample.most / 10 * 16 > window * 1000;
 }
 
 /* 0: it may fit; else the least that it is, which is more. */
