@@ -75,16 +75,25 @@ look(const struct rank_ask *ask, const struct rank_target *t, struct key *k, dou
 	return target_may_queue(t->state, t->target) ? TARGET_IN : TARGET_BUSY;
 }
 
+/* One that was never asked is, once: else it would be no choice as long as another is fast. */
+static double
+latency(const struct target_state *s, const struct rank_ask *ask)
+{
+	int64_t under_way = s ? target_under_way(s) : 0;
+	uint64_t us = s ? target_latency_us(s, ask->size, ask->now_us) : TARGET_UNKNOWN_US;
+
+	if (us == TARGET_UNKNOWN_US && !under_way)
+		return 0;
+	return (double)us * (double)(under_way + 1);
+}
+
 /* What `choose` says of it; by latency the draw is made when all are known. */
 static double
 cost(const struct rank_ask *ask, const struct rank_target *t)
 {
 	switch (ask->choose.by) {
 	case CHOOSE_PRICE: return (double)t->price_nanousd;
-	case CHOOSE_LATENCY:
-		return t->state ? (double)target_latency_us(t->state, ask->size, ask->now_us) *
-					  (double)(target_under_way(t->state) + 1)
-				: (double)TARGET_UNKNOWN_US;
+	case CHOOSE_LATENCY: return latency(t->state, ask);
 	default: return 0;
 	}
 }

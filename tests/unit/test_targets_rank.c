@@ -223,6 +223,22 @@ what_is_under_way_multiplies_latency(void **state)
 }
 
 static void
+one_that_was_never_asked_is_asked_once_at_a_time(void **state)
+{
+	struct target_attempt a;
+
+	(void)state;
+	ask.choose.by = CHOOSE_LATENCY;
+	end(0, CAUSE_DONE, 1000);
+	assert_int_equal(first(2), 1);
+	target_begin(&a, target_state(table, "b", NULL), &target[1], true, now);
+	assert_int_equal(first(2), 0);
+	target_first_content(&a, ask.size, 2000, now);
+	target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
+	assert_int_equal(first(2), 0);
+}
+
+static void
 two_that_nobody_knows_are_drawn_by_their_weight(void **state)
 {
 	unsigned count[N];
@@ -410,6 +426,7 @@ main(void)
 		T(by_price_the_cheapest_of_its_group_and_unknown_ones_last),
 		T(by_latency_the_better_of_two_draws),
 		T(what_is_under_way_multiplies_latency),
+		T(one_that_was_never_asked_is_asked_once_at_a_time),
 		T(two_that_nobody_knows_are_drawn_by_their_weight),
 		T(one_that_fails_at_once_does_not_attract_by_being_fast),
 		T(a_sticky_key_keeps_its_target_and_only_moves_when_that_goes),
