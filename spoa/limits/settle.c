@@ -157,8 +157,12 @@ exchange_took(struct request *r, struct attempt *a)
 	if (x->used_by <= USED_NOTHING)
 		return;
 	if (x->used_by == USED_RESERVED) {
-		a->tokens = (uint64_t)(r->found.input_tokens + r->found.output_tokens);
+		const struct took most = { (uint64_t)r->found.input_tokens,
+			(uint64_t)r->found.output_tokens };
+		a->tokens = most.input + most.output;
 		a->nanousd = r->found.most_nanousd;
+		if (r->found.tokens.late && a->nanousd) /* as exchange_settle() has it */
+			a->nanousd = spent(r, &most, a->nanousd);
 		a->priced = a->nanousd > 0;
 		return;
 	}

@@ -368,6 +368,50 @@ what_reached_no_provider_counts_for_nothing(void **state)
 	ends(&s, &p, NULL);
 }
 
+/* What is counted only then, as well: the record's attempt costs what the limit is charged. */
+static void
+the_last_attempt_costs_what_is_charged(void **state)
+{
+	struct stage s;
+	char policy[1500], cwd[500];
+
+	(void)state;
+	assert_non_null(getcwd(cwd, sizeof(cwd)));
+	snprintf(policy, sizeof(policy),
+		"prices: %s/tests/e2e/costs.prices.yaml\n"
+		"providers:\n"
+		"  one: {backend: first, dialect: openai, prices: openai}\n"
+		"  two: {backend: second, dialect: openai, prices: openai}\n"
+		"routes:\n"
+		"  - {name: chat, match: {path: /v1/chat/completions}, targets: [{provider: "
+		"one, model: gpt-4o}, two], response: [meter]}\n"
+		"default: permit\n"
+		"limits: [{name: money, per: [identity.person], usd: 900, window: 1m}]\n"
+		"output_default: 100\n",
+		cwd);
+	stage_up(&s, policy);
+	s.table->owner = &s.mail[0]; /* who knows what is left, once it was asked */
+	for (int i = 0; i < 2; i++) {
+		struct call c;
+		struct pass p;
+		char cost[64];
+		call_do(&s, &whole, &c);
+		assert_string_equal(stage_field(disk_records - 1, "prompt.tokens_by_bytes"),
+			i ? "true" : "");
+		assert_int_equal(pass_claim(&s, 0, &p, &c, LEN(HELLO)), 0);
+		gate_stands(p.x, 0);
+		pass_finish(&p, END_PROVIDER_ABORT, 200, -1, -1);
+		stage_settle(&s);
+		snprintf(cost, sizeof(cost), "\"cost\":%s}",
+			stage_field(disk_records - 1, "reserved_usage.cost_nanousd"));
+		if (strlen(cost) < 10 ||
+			!strstr(stage_field(disk_records - 1, "attempts"), cost))
+			fail_msg("%d: %s: %s", i, cost,
+				stage_field(disk_records - 1, "attempts"));
+	}
+	stage_down(&s);
+}
+
 /* ---- the caller goes away ---- */
 
 /* After so many turns of everybody who answers. */
@@ -419,14 +463,14 @@ who_waits_for_room_at_a_full_target_may_leave(void **state)
 		struct asked a = { 0 };
 		char body[] = HELLO;
 		static const char fills[] = "{\"model\":\"m\",\"prompt\":\"x\"}";
-		stage_up(&s,
-			"providers:\n"
-			"  one: {backend: first, dialect: openai}\n"
-			"  d: {backend: full, dialect: openai, concurrent: 1}\n"
-			"routes:\n"
-			"  - {name: fill, match: {path: /v1/completions}, targets: [d]}\n"
-			"  - {name: chat, match: {path: /v1/chat/completions}, targets: [one, d], "
-			"response: [meter], reserve: estimate}\n" REST);
+		stage_up(&s, "providers:\n"
+			     "  one: {backend: first, dialect: openai}\n"
+			     "  d: {backend: full, dialect: openai, concurrent: 1}\n"
+			     "routes:\n"
+			     "  - {name: fill, match: {path: /v1/completions}, targets: [d]}\n"
+			     "  - {name: chat, match: {path: /v1/chat/completions}, targets: "
+			     "[one, d], "
+			     "response: [meter], reserve: estimate}\n" REST);
 		struct target d = { .name = "d", .concurrent = 1 };
 		struct target_state *t = target_state(s.shared->targets, "d", NULL);
 		call_do(&s,
@@ -515,6 +559,7 @@ main(void)
 		cmocka_unit_test(an_attempt_that_no_longer_fits_ends_with_the_last_error),
 		cmocka_unit_test(requests_count_the_callers_request_once),
 		cmocka_unit_test(what_reached_no_provider_counts_for_nothing),
+		cmocka_unit_test(the_last_attempt_costs_what_is_charged),
 		cmocka_unit_test(an_abort_at_any_point_settles_once),
 		cmocka_unit_test(who_waits_for_room_at_a_full_target_may_leave),
 		cmocka_unit_test(one_target_is_tried_again_after_a_wait),
