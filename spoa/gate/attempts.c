@@ -178,6 +178,15 @@ note(struct exchange *x, enum attempt_cause cause)
 	exchange_took(x->r, a);
 }
 
+/* Who says before any content that it has no time for us, or nothing for us, made nothing, in a
+ * stream that was begun too. */
+static bool
+made_nothing(const struct exchange *x, enum attempt_cause cause)
+{
+	return (cause == CAUSE_THROTTLED || cause == CAUSE_REFUSED_US) &&
+	       x->used_by != USED_SAID && !(x->guard && guard_report(x->guard)->content);
+}
+
 static void
 settle(struct exchange *x, enum attempt_cause cause)
 {
@@ -186,11 +195,7 @@ settle(struct exchange *x, enum attempt_cause cause)
 
 	exchange_attempted(x);
 	x->used_by = exchange_used(r, &x->result, &x->used);
-	/* who says before any content that it has no time for us, or nothing for us, made nothing,
-	 * in a stream that was begun too */
-	if (cause == CAUSE_NEVER_SENT ||
-		((cause == CAUSE_THROTTLED || cause == CAUSE_REFUSED_US) &&
-			x->used_by != USED_SAID))
+	if (cause == CAUSE_NEVER_SENT || made_nothing(x, cause))
 		x->used_by = USED_NOTHING;
 	if (x->used_by == USED_SAID)
 		gate_count_tokens(r, &x->used);
@@ -271,6 +276,8 @@ attempts_ended(struct exchange *x)
 	enum attempt_cause cause = cause_of_end(x);
 	if (cause == CAUSE_NEVER_SENT)
 		x->used_by = USED_NOT_SENT;
+	else if (made_nothing(x, cause))
+		x->used_by = USED_NOTHING;
 	note(x, cause);
 }
 

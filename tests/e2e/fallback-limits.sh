@@ -6,7 +6,7 @@
 . "$here/targets.bash"
 
 # A row's own person, and so its own limits: nothing else is counted there.
-for what in plain never throttled refused failed cut eof silent chain stream mid aborted final once; do
+for what in plain never throttled refused failed cut eof silent chain stream mid aborted final once over; do
 	case $what in
 	silent) route $what ab 'retry: {first_byte: 300ms}' ;;
 	chain) route $what abc ;;
@@ -17,7 +17,7 @@ route fits '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "dear"}]
 route slots
 prices="prices: 1
 as_of: 2026-11-01
-providers:$(for id in plain never throttled refused failed cut eof silent chain stream mid aborted final once fits slots; do
+providers:$(for id in plain never throttled refused failed cut eof silent chain stream mid aborted final once over fits slots; do
 	printf '\n  a-%s: [{model: "say:*", input: 1, output: 10}]\n  b-%s: [{model: "say:*", input: 3, output: 30}, {model: dear, input: 1000, output: 1000}]\n  c-%s: [{model: "say:*", input: 7, output: 70}]' $id $id $id
 done)"
 limits='
@@ -107,6 +107,11 @@ fault 1 "$(also '{"error_after_content":0,"fault":"overloaded"}')"
 ask_stream ',"stream_options":{"include_usage":true}'
 is "an error before the content of a stream" "$status $from" "200 b"
 spent "an error before the content of a stream: what the other one takes" 120 $b
+begins over
+faults '{"error_after_content":0,"fault":"overloaded"}'
+ask_stream
+is "all of them before the content of a stream" "$status $(asked)" "200 1 1 0"
+spent "all of them before the content of a stream: nothing but the request" 0 0
 begins mid
 fault 1 '{"error_after_content":1,"fault":"overloaded"}'
 ask_stream
