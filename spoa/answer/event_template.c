@@ -105,8 +105,15 @@ shift_document(const struct shift *s, struct arena *a, struct answer_document *d
 	d->hidden.at.start = shifted(s, d->hidden.at.start);
 	d->hidden.at.end = shifted(s, d->hidden.at.end);
 	for (size_t i = 0; i < d->nmodels; i++) {
-		d->models[i].start = shifted(s, d->models[i].start);
-		d->models[i].end = shifted(s, d->models[i].end);
+		struct answer_range *at = &d->models[i];
+		if (ok && i + 1 == d->nmodels && d->nmodels < ANSWER_MODELS) {
+			/* what `model` views, which is no gap */
+			at->start = (size_t)(d->model.p - s->to.p);
+			at->end = at->start + d->model.n;
+			continue;
+		}
+		at->start = shifted(s, at->start);
+		at->end = shifted(s, at->end);
 	}
 	for (size_t i = 0; ok && i < d->ntexts; i++) {
 		struct answer_text *t = &d->texts[i];

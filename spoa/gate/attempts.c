@@ -136,7 +136,7 @@ attempts_open(struct request *r, struct exchange *x)
 	t->begun_us = clock_mono_us();
 	buf_init(&t->charges, CAP_RECORD_BYTES);
 	arena_init(&x->own, CAP_REQUEST_ARENA, true);
-	x->plan.asks = true;
+	x->plan.asks = x->plan.timed = true;
 	x->plan.waits = (struct plan_waits){ retry->first_byte_us, retry->first_content_us,
 		retry->idle_us };
 	if (retry->overall_us)

@@ -98,7 +98,7 @@ edge_due(const struct edge *c)
 			t = earlier(t, c->active_us + o->read_us);
 		/* While the edge takes nothing, the provider may not speak. */
 		bool paused = edge_unsent(c) >= CAP_RELAY_UNSENT;
-		if (u && !paused)
+		if (u && !paused && c->plan->timed)
 			t = earlier(t, again_due(c));
 		return earlier(
 			t, (paused || !u ? c->active_us : u->active_us) + o->response_us);

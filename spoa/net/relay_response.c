@@ -426,7 +426,7 @@ body_passes(struct upstream *u, size_t from, int err)
 	} else if (err) {
 		answer_fail(c, FAIL_ANSWER, c->reading.wrong);
 	} else {
-		if (!again_event(u))
+		if (!c->plan->asks || !again_event(u))
 			response_goes_on(u);
 		if (c->up == u && c->state == EDGE_EXCHANGE && !hold_stream(c))
 			answer_fail(c, FAIL_ANSWER_HELD, NULL);
