@@ -263,11 +263,11 @@ view_unescape(struct view *v)
 static size_t
 escape_after(struct span t, size_t at)
 {
-	const char *end = t.p + t.n, *p;
+	const char *p;
 
 	for (; at < t.n && (p = memchr(t.p + at, '%', t.n - at)); at++) {
 		at = (size_t)(p - t.p);
-		if (uri_escape_at(p, end) >= 0)
+		if (uri_escape_at(p, t.p + t.n) >= 0)
 			return at;
 	}
 	return t.n;

@@ -24,7 +24,8 @@ redis_master_read(
 	const redisReply *r, struct redis_place *out, uint64_t *epoch, struct buf *why)
 {
 	if (!r || r->type != REDIS_REPLY_ARRAY) {
-		buf_str(why, r && r->type == REDIS_REPLY_ERROR ? r->str : "no answer");
+		bool says = r && r->type == REDIS_REPLY_ERROR && r->len;
+		buf_str(why, says ? r->str : "no answer");
 		return ERR_IO;
 	}
 	const char *ip = field(r, "ip"), *port = field(r, "port"),
