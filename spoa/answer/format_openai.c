@@ -205,7 +205,7 @@ const struct answer_format answer_conversations = {
 	ROW(at "previous_response_id",  READ_WORD)
 
 static const struct answer_row response_rows[] = {
-	ROW("type", READ_WORD),
+	ROW("type", READ_OBJECT), /* an event "error" has its code and message beside it */
 	ROW("sequence_number", READ_WORD),
 	ROW("event_id", READ_WORD),
 	ROW("obfuscation", READ_WORD),

@@ -177,6 +177,10 @@ static const struct answer_case rows[] = {
 		"\"end_turn\"},\"usage\":{\"output_tokens\":9}}\n\n"
 		"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 		"text 0.0 to <EMAIL_ADDRESS>|finish end_turn|found 1|redacted 1|usage 3 9|" },
+	{ "responses' error has its code beside its type", REDACT, "openai", "/v1/responses",
+		"text/event-stream",
+		"event: error\ndata: {\"type\":\"error\",\"code\":\"server_is_overloaded\",\"message\":\"x\",\"param\":null,\"sequence_number\":2}\n\n",
+		"input= 0.0 server_is_overloaded|other 0.0 x|error|" },
 	{ "responses say it again when it is done", REDACT, "openai", "/v1/responses",
 		"text/event-stream",
 		"event: response.output_text.delta\ndata: "
