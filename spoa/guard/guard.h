@@ -116,6 +116,7 @@ struct guard_report {
 	size_t nmade;
 	bool provider_error; /* it is an error document */
 	bool content;	     /* text, reasoning or a call was said */
+	bool ended;	     /* of a stream: what its dialect has at the end came */
 	/* of a stream: the data of its first error, as far as it is kept, and what the framing
 	 * calls it */
 	struct span error, error_type;

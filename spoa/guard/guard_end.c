@@ -28,6 +28,7 @@ guard_end_note(struct guard *g, const struct answer_document *d)
 	g->end.last |= d->error;
 	for (const char *const *type = g->format->last; type && *type; type++)
 		g->end.last |= span_is(d->type, *type);
+	g->report.ended = g->format->last ? g->end.last : g->end.done != 0;
 }
 
 bool

@@ -280,7 +280,9 @@ again_event(struct upstream *u)
 	if (!again_holds(c))
 		return false;
 	const struct guard_report *r = g ? guard_report(g) : NULL;
-	if (!r || r->content || !r->streamed || edge_unsent(c) > DOCUMENT_MOST) {
+	/* who says why it made nothing has answered, as in an answer that is whole */
+	bool answered = u->answer.body.done && r && r->ended && r->finish[0] && !r->provider_error;
+	if (!r || r->content || !r->streamed || answered || edge_unsent(c) > DOCUMENT_MOST) {
 		again_stands(c);
 		return false;
 	}
