@@ -308,18 +308,19 @@ again_due(const struct edge *c)
 	const struct plan_waits *w = &c->plan->waits;
 	uint64_t at = UINT64_MAX, sent = u ? u->request.done_us : 0;
 	const struct guard *g = c->guard ? c->guard : c->attempt.watch;
-	bool content = c->attempt.stands || (g && guard_report(g)->content);
+	/* nobody looks into the last attempt's answer where nobody reads it */
+	bool content = g ? guard_report(g)->content : c->result.response_bytes != 0;
 
 	if (again_gathers(c))
 		return c->attempt.head_us + DOCUMENT_US;
-	if (c->plan->overall_us && again_may(c))
+	if (c->plan->overall_us && (again_may(c) || (c->attempt.streams && !content)))
 		at = c->plan->overall_us;
-	if (sent && w->first_byte_us && !u->answer.heard && sent + w->first_byte_us < at)
+	if (sent && w->first_byte_us && !u->answer.head_done && sent + w->first_byte_us < at)
 		at = sent + w->first_byte_us;
-	if (sent && w->first_content_us && c->answer.streams && !content &&
+	if (sent && w->first_content_us && c->attempt.streams && !content &&
 		sent + w->first_content_us < at)
 		at = sent + w->first_content_us;
-	if (w->idle_us && c->answer.streams && u->active_us + w->idle_us < at)
+	if (w->idle_us && c->attempt.streams && u->active_us + w->idle_us < at)
 		at = u->active_us + w->idle_us;
 	return at;
 }

@@ -121,6 +121,7 @@ struct edge {
 		enum failure_kind failed;
 		enum attempt_said said; /* of what HAProxy says in the provider's place */
 		bool asked, stands;
+		bool streams; /* its answer comes in events, of whatever framing */
 		bool late, eof;	  /* no more of the document comes */
 		bool poolable;	  /* its connection is as new */
 		bool sent;	  /* a byte of it went */

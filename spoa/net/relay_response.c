@@ -92,7 +92,7 @@ guard_begin(struct edge *c, const struct http_message *m)
 
 	c->guard = NULL;
 	if (!c->plan->reads_answer)
-		return again_holds(c) && !h.bodyless
+		return again_may(c) && !h.bodyless
 			       ? c->relay->ops->answer(c->x, &h, &c->attempt.watch)
 			       : 0;
 	int err = c->relay->ops->answer(c->x, &h, &c->guard);
@@ -163,6 +163,7 @@ begin_response(struct upstream *u, const struct http_message *m)
 	u->answer.head_done = true;
 	if (c->plan->asks) {
 		const struct guard *g = c->guard ? c->guard : c->attempt.watch;
+		c->attempt.streams = c->answer.streams || (g && guard_report(g)->streamed);
 		if (err || !again_holds(c) || !g || !guard_report(g)->streamed)
 			again_stands(c);
 	}

@@ -11,6 +11,7 @@
 #define ROLE	  "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
 #define TEXT	  "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n"
 #define FAILED	  "data: {\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n"
+#define EMPTY	  "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n"
 #define DONE	  "data: [DONE]\n\n"
 #define HELLO	  POST("content-length: 5\r\n") "hello"
 
@@ -245,6 +246,33 @@ what_came_before_the_content_goes_with_it(void **state)
 	}
 }
 
+/* As an answer that is whole and has no text: a model that thought until its tokens were gone. */
+static void
+a_stream_that_says_why_it_has_no_content_is_the_answer(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 2);
+	for (int reads = 0; reads < 2; reads++) {
+		s->gate.plan.reads_answer = reads;
+		struct peer edge = edge_connect(s);
+		say(s, &edge, HELLO);
+		struct peer up = attempt(s);
+		say(s, &up, STREAM);
+		chunk(s, &up, ROLE);
+		chunk(s, &up, EMPTY);
+		chunk(s, &up, DONE);
+		say(s, &up, "0\r\n\r\n");
+		until(s, heard(&edge, "[DONE]\n\n\r\n0\r\n\r\n"));
+		assert_int_equal(exchange(s)->agains, 0);
+		assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+		peer_close(&edge);
+		peer_close(&up);
+		settled(s);
+		no_egress(s);
+	}
+}
+
 static void
 the_last_attempt_is_not_held(void **state)
 {
@@ -288,7 +316,9 @@ who_goes_away_meanwhile_ends_it_once(void **state)
 static void
 a_silent_target_is_left_in_time(void **state)
 {
-	static const char *const before[] = { "", STREAM, "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\nx" };
+	static const char *const before[] = { "", STREAM, "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\nx",
+		"HTTP/1.1 103 Early Hints\r\n\r\n",
+		"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n" };
 	struct stage *s = *state;
 
 	start(s, 2);
@@ -310,6 +340,34 @@ a_silent_target_is_left_in_time(void **state)
 		peer_close(&next);
 		settled(s);
 	}
+}
+
+static void
+the_last_one_is_left_in_time_too(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 1);
+	for (int i = 0; i < 4; i++) {
+		bool reads = i & 1, overall = i & 2;
+		s->gate.plan.reads_answer = reads;
+		s->gate.plan.waits.first_content_us = overall ? 0 : 60000;
+		s->gate.plan.overall_us = overall ? clock_mono_us() + 60000 : 0;
+		struct peer edge = edge_connect(s);
+		say(s, &edge, HELLO);
+		struct peer up = attempt(s);
+		say(s, &up, STREAM);
+		if (reads)
+			chunk(s, &up, ROLE);
+		until(s, closed(&up));
+		until(s, heard(&edge, "provider_timeout"));
+		until(s, exchange(s)->finished);
+		assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
+		peer_close(&edge);
+		peer_close(&up);
+		settled(s);
+	}
+	s->gate.plan.overall_us = 0;
 }
 
 /* An answer while much of the request is still to come. */
@@ -375,9 +433,11 @@ main(void)
 		T(an_error_that_is_nobodys_but_ours_is_a_503),
 		T(a_stream_that_fails_before_its_content_is_a_failed_attempt),
 		T(what_came_before_the_content_goes_with_it),
+		T(a_stream_that_says_why_it_has_no_content_is_the_answer),
 		T(the_last_attempt_is_not_held),
 		T(who_goes_away_meanwhile_ends_it_once),
 		T(a_silent_target_is_left_in_time),
+		T(the_last_one_is_left_in_time_too),
 		T(an_error_before_all_was_sent_is_one),
 		T(each_attempt_has_a_connection_of_its_own),
 	};
