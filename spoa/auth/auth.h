@@ -17,6 +17,9 @@ struct auths *auths_new(struct metrics *m);
 void auths_stop(struct auths *s);
 /* After auths_stop(), when all are closed. */
 void auths_free(struct auths **s);
+/* Called with the provider's name where its file has another value or its token is a new one: by
+ * the thread, and to be set once. */
+void auths_tell(struct auths *s, void (*told)(void *arg, const char *provider), void *arg);
 /* Until each has a value or has failed to get one, for so long at most. Main, never a worker.
  */
 void auths_first(struct auths *s, uint64_t wait_us);

@@ -40,6 +40,8 @@ struct auths {
 	struct metrics *metrics, own;
 	_Atomic bool stopping;
 	bool running;
+	void *told_arg; /* there before `told` is */
+	void (*_Atomic told)(void *arg, const char *provider);
 };
 
 /* ---- values ---- */
@@ -65,6 +67,23 @@ take(struct auth *a, const struct material *m)
 		publish(a, m->keys.id, m->keys.secret, m->keys.token, FOR_EVER);
 	else if (!auth_fetches(a))
 		publish(a, m->text, none, none, FOR_EVER);
+}
+
+static void
+tell(const struct auth *a)
+{
+	void (*told)(void *arg, const char *provider) =
+		atomic_load_explicit(&a->all->told, memory_order_acquire);
+
+	if (told)
+		told(a->all->told_arg, a->c->provider);
+}
+
+void
+auths_tell(struct auths *s, void (*told)(void *arg, const char *provider), void *arg)
+{
+	s->told_arg = arg;
+	atomic_store_explicit(&s->told, told, memory_order_release);
 }
 
 /* ---- fetching ---- */
@@ -140,6 +159,7 @@ accepted(struct auth *a, const struct token_answer *t)
 		LS("provider", a->c->provider), LI("seconds", t->seconds));
 	a->failing = a->final = a->expired_said = a->clock_tried = false;
 	a->backoff_us = 0;
+	tell(a);
 	again_after(a, life_us / 5 * 4);
 }
 
@@ -262,6 +282,7 @@ read_again(struct auth *a)
 		a->backoff_us = 0;
 		take(a, &m);
 		log_event(LOG_INFO, "credential.replaced", LS("provider", a->c->provider));
+		tell(a);
 		if (auth_fetches(a)) {
 			http_call_cancel(&a->call); /* with what the file said before */
 			fetch(a);

@@ -28,6 +28,7 @@
 #include "net/admin.h"
 #include "net/listen.h"
 #include "net/recall.h"
+#include "targets/state.h"
 
 #define STOP_US	      2000000 /* what is in flight at a forced stop is waited for so long */
 #define AUTHS_FIRST_US 2000000 /* tokens for providers are waited for so long at a start */
@@ -400,6 +401,13 @@ stop_workers(struct server *s)
 			pthread_join(s->workers[i].thread, NULL);
 }
 
+/* What was out by a credential that is another now is tried at once. */
+static void
+on_credential(void *targets, const char *provider)
+{
+	target_reloaded(targets, provider);
+}
+
 int
 server_run(const char *config_file)
 {
@@ -453,6 +461,7 @@ server_run(const char *config_file)
 	if (!s.shared || start_live(&s, cfg, &why) < 0)
 		goto stop;
 	gate_shared_live(s.shared, s.live);
+	auths_tell(s.auths, on_credential, gate_targets(s.shared));
 	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0)
 		goto stop;

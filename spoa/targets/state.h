@@ -142,8 +142,9 @@ bool target_eject(struct target_table *t, struct span name);
 bool target_admit(struct target_table *t, struct span name);
 /* One is ejected by hand. One load: for routes that look at nothing else. */
 bool target_any_ejected(const struct target_table *t);
-/* The configuration was read again: those out by our key or credit are tried at once. */
-void target_reloaded(struct target_table *t);
+/* The configuration was read again, or a provider's credential is another (NULL: of all): those
+ * out by our key or credit are tried at once. Any thread. */
+void target_reloaded(struct target_table *t, const char *provider);
 
 /* ---- all of them ---- */
 

@@ -196,12 +196,13 @@ target_any_ejected(const struct target_table *t)
 }
 
 void
-target_reloaded(struct target_table *t)
+target_reloaded(struct target_table *t, const char *provider)
 {
 	size_t n = atomic_load_explicit(&t->n, memory_order_acquire);
 
 	for (size_t i = 1; i < n; i++)
-		atomic_store(&t->entry[i].key_probe, 0);
+		if (!provider || !strcmp(t->entry[i].provider->name, provider))
+			atomic_store(&t->entry[i].key_probe, 0);
 }
 
 /* ---- all of them ---- */

@@ -114,6 +114,16 @@ wait_for grep -q 'credential.replaced provider=keyed' "$D/tollgate.log"
 sed -i 's/KeyFile-1/KeyFile-2/' "$D/expect.json"
 chat k
 is "which is read again too" "$status" 200
+replaced() { [ "$(grep -c 'credential.replaced provider=keyed' "$D/tollgate.log")" -ge "$1" ]; }
+secret key 'TopSecretMistyped\n'
+wait_for replaced 2
+chat k
+is "one that the provider does not take" "$status" 401
+check "takes it out" grep -q 'target.out target=keyed' "$D/tollgate.log"
+secret key 'TopSecretKeyFile-2\n'
+wait_for replaced 3
+chat k
+is "until its file is another: then at once" "$status" 200
 
 # ---- an endpoint that is away ----
 echo away >"$D/mode"

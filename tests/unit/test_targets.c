@@ -426,7 +426,13 @@ a_reload_or_admit_brings_a_refused_key_back_at_once(void **state)
 {
 	(void)state;
 	ends(&with_breaker, CAUSE_REFUSED_US, 402, true, 0);
-	target_reloaded(table);
+	target_reloaded(table, "ab");
+	target_reloaded(table, "a/m");
+	assert_int_equal(condition(), TARGET_OUT);
+	target_reloaded(table, "a");
+	assert_int_equal(condition(), TARGET_CLOSED);
+	ends(&with_breaker, CAUSE_REFUSED_US, 402, true, 0);
+	target_reloaded(table, NULL);
 	assert_int_equal(condition(), TARGET_CLOSED);
 	ends(&with_breaker, CAUSE_REFUSED_US, 402, true, 0);
 	assert_true(target_admit(table, SPAN_LIT("a/m")));
@@ -450,7 +456,7 @@ what_was_ejected_by_hand_stays_out_until_it_is_admitted(void **state)
 	now += 100000 * S;
 	assert_int_equal(target_condition(a_target(), false, now, &us, NULL), TARGET_BY_HAND);
 	assert_true(us == UINT64_MAX);
-	target_reloaded(table);
+	target_reloaded(table, NULL);
 	assert_int_equal(condition(), TARGET_BY_HAND);
 	target_admit(table, SPAN_LIT("a/m"));
 	assert_int_equal(condition(), TARGET_CLOSED);

@@ -66,7 +66,7 @@ run(void *arg)
 		if (i % 500 == 0) {
 			target_eject(table, SPAN_LIT("many/m7"));
 			target_admit(table, SPAN_LIT("many"));
-			target_reloaded(table);
+			target_reloaded(table, NULL);
 		}
 	}
 	return NULL;
