@@ -123,4 +123,12 @@ ask
 is "what refuses our key goes on" "$(asked_one) $(asked_two)" "1 1"
 is "and is no matter of the caller's" "$status $(grep -o provider_unavailable <<<"$body")" "503 provider_unavailable"
 is "the record says what it was" "$(completion)" "one/m1 refused_us 401 two/m2 refused_us 401 "
+
+# ---- what was decided, decided again ----
+id=$(header x-tollgate-id)
+told=$("$build/tollgate" audit explain "$id" -c "$D/tollgate.yaml")
+is "each attempt comes out the same again" "$? $(grep -c 'the same outcomes' <<<"$told")" "0 2"
+like "in order, and then how they ended" "$(tr '\n' ' ' <<<"$told")" "^$id: .* attempt 2 at two: permit .* attempt 1: one/m1: refused_us, status 401, .* attempt 2: two/m2: refused_us"
+told=$("$build/tollgate" policy replay -c "$D/tollgate.yaml")
+is "and so do all of this day" "$? $(grep -oE '^[0-9]+ later attempts|[0-9]+ different|not compared' <<<"$told" | sed 's/^[1-9][0-9]* later/some later/' | tr '\n' ' ')" "0 0 different some later attempts 0 different "
 exit $failed

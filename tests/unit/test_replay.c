@@ -9,7 +9,7 @@
 #include "cmd/policies/decide.h"
 #include "guard/guard.h"
 #include "steps/record.h"
-#include "support/run_cmd.h"
+#include "support/replay.h"
 #include "text/body.h"
 #include "verdict/explain.h"
 
@@ -70,28 +70,6 @@ static const char *const requests[] = {
 };
 enum { NREQUESTS = sizeof(requests) / sizeof(requests[0]) };
 
-/* What the daemon would write, a line a request; ids as they come. */
-static char ids[NREQUESTS + 8][DECISION_ID_LEN + 1];
-static size_t nids;
-
-static void
-record_one(FILE *f, struct request *r)
-{
-	static struct gate gate;
-	static struct gate_shared shared;
-	struct buf b;
-
-	gate.shared = &shared;
-	r->gate = &gate;
-	buf_init(&b, 0);
-	record_decision(r, &b);
-	fprintf(f, "{\"v\":1,%.*s}\n", SPAN_ARG(buf_view(&b)));
-	assert_true(nids < sizeof(ids) / sizeof(ids[0]));
-	memcpy(ids[nids++], r->id, sizeof(ids[0]));
-	buf_free(&b);
-	r->gate = NULL;
-}
-
 static void
 record(FILE *f, struct snapshot *snap, const char *request)
 {
@@ -120,34 +98,6 @@ record_all(const char *policy, const char *const *what, size_t n)
 		record(f, snap, what[i]);
 	fclose(f);
 	snapshot_unref(&snap);
-}
-
-static int
-replay(const char *policy, const char *option, const char *value)
-{
-	char p[192], f[192];
-
-	snprintf(p, sizeof(p), "%s", path(policy));
-	snprintf(f, sizeof(f), "%s", path("records.jsonl"));
-	return tollgate(
-		"", "policy", "replay", "--policy", p, "--file", f, option, value, NULL);
-}
-
-static int
-explain(const char *policy, const char *id, const char *option)
-{
-	char p[192], f[192];
-
-	snprintf(p, sizeof(p), "%s", path(policy));
-	snprintf(f, sizeof(f), "%s", path("records.jsonl"));
-	return tollgate("", "audit", "explain", id, "--policy", p, "--file", f, option, NULL);
-}
-
-static void
-holds(const char *text, const char *what)
-{
-	if (!strstr(text, what))
-		fail_msg("lacks: %s\nhas: %s", what, text);
 }
 
 static void

@@ -16,8 +16,8 @@ enum { AWAITED_MAX = 65536 }; /* decisions whose completion has not come */
 
 struct replay {
 	struct policy_alone policy;
-	struct tally tally, answers;
-	json_t *awaited; /* decisions via relay, by id */
+	struct tally tally, attempts, answers;
+	json_t *awaited; /* what went through the relay last, by id */
 	int64_t since_ns, until_ns;
 	struct arena a; /* of one record */
 };
@@ -144,36 +144,45 @@ why_now(const struct replay *re, struct recorded *r, const struct policy_verdict
 static void
 one_record(struct replay *re, json_t *record)
 {
+	struct tally *tally =
+		record_is(record, RF_TYPE, "attempt") ? &re->attempts : &re->tally;
 	struct recorded *r = arena_new(&re->a, struct recorded);
 	struct policy_verdict *v = arena_new(&re->a, struct policy_verdict);
 	char reason[128];
 	const char *unsure;
 
 	if (!r || !v || !recorded_read(r, record, &re->policy, &re->a)) {
-		tally_cannot(&re->tally, "the record cannot be read back");
+		tally_cannot(tally, "the record cannot be read back");
 		return;
 	}
 	if (r->facts.now_wall_ns < re->since_ns || r->facts.now_wall_ns >= re->until_ns)
 		return;
-	re->tally.observed += !strcmp(r->decision, "observed");
+	tally->observed += !strcmp(r->decision, "observed");
 	if (r->before_rules) {
-		tally_cannot(&re->tally, "decided before the rules, or by an older version");
+		tally_cannot(tally, "decided before the rules, or by an older version");
 		return;
 	}
 	if (recorded_decide(r, &re->policy, &re->a, v, &unsure)) {
-		tally_cannot(&re->tally, "out of memory");
+		tally_cannot(tally, "out of memory");
 		return;
 	}
 	if (unsure && !r->no_route) {
 		snprintf(reason, sizeof(reason), "%s, and a rule reads it", unsure);
-		tally_cannot(&re->tally, reason);
+		tally_cannot(tally, reason);
+		return;
+	}
+	if (r->attempt && !r->facts.ranks && !r->no_route) {
+		tally_cannot(
+			tally, "the route has other targets: which were tried is not known");
 		return;
 	}
 	json_t *was = outcome_then(r, record), *is = outcome_now(re, r, v);
 	json_t *where = json_pack("{s:s}", "id", r->id);
-	bool example = json_array_size(re->tally.examples) < re->tally.examples_max;
+	if (r->attempt)
+		json_object_set_new(where, "attempt", json_integer(r->attempt));
+	bool example = json_array_size(tally->examples) < tally->examples_max;
 	char *says = example ? why_now(re, r, v, &re->a) : NULL;
-	tally_compare(&re->tally, was, is, where, says);
+	tally_compare(tally, was, is, where, says);
 	free(says);
 	json_decref(where);
 	json_decref(was);
@@ -186,9 +195,10 @@ one_record(struct replay *re, json_t *record)
 static void
 await(struct replay *re, json_t *decision)
 {
-	if (!record_get(decision, RF_ID) || !record_is(decision, RF_VIA, "relay"))
+	if (!record_get(decision, RF_ID) || !recorded_relayed(decision))
 		return;
-	if (json_object_size(re->awaited) == AWAITED_MAX)
+	if (json_object_size(re->awaited) == AWAITED_MAX &&
+		!json_object_get(re->awaited, record_text(decision, RF_ID)))
 		json_object_del(
 			re->awaited, json_object_iter_key(json_object_iter(re->awaited)));
 	json_object_set(re->awaited, record_text(decision, RF_ID), decision);
@@ -279,7 +289,7 @@ static void
 one_line(void *arg, struct span line)
 {
 	static const char *const marks[] = { "\"type\":\"policy\"", "\"type\":\"decision\"",
-		"\"type\":\"completion\"" };
+		"\"type\":\"attempt\"", "\"type\":\"completion\"" };
 	struct replay *re = arg;
 	size_t i = 0;
 
@@ -307,11 +317,14 @@ print(const struct replay *re, bool as_json)
 {
 	if (!as_json) {
 		tally_print(&re->tally, "decisions", false);
+		if (re->attempts.total)
+			tally_print(&re->attempts, "later attempts", false);
 		if (re->answers.total)
 			tally_print(&re->answers, "answers", false);
 		return;
 	}
 	json_t *o = tally_json(&re->tally);
+	json_object_set_new(o, "attempts", tally_json(&re->attempts));
 	json_object_set_new(o, "answers", tally_json(&re->answers));
 	json_dumpf(o, stdout, JSON_INDENT(2));
 	putchar('\n');
@@ -327,7 +340,9 @@ replay(struct replay *re, struct audit_args *from, const char *policy)
 		audit_source(from, false) || audit_read(from, &to))
 		return EXIT_CANNOT;
 	print(re, from->as_json);
-	return re->tally.different || re->answers.different ? EXIT_NO : EXIT_DONE;
+	return re->tally.different || re->attempts.different || re->answers.different
+		       ? EXIT_NO
+		       : EXIT_DONE;
 }
 
 int
@@ -359,10 +374,12 @@ policy_replay(int argc, char **argv)
 	arena_init(&re.a, 0, false);
 	arena_init(&from.arena, 0, false);
 	tally_init(&re.tally, (size_t)examples);
+	tally_init(&re.attempts, (size_t)examples);
 	tally_init(&re.answers, (size_t)examples);
 	re.awaited = json_object();
 	int code = replay(&re, &from, policy);
 	tally_free(&re.tally);
+	tally_free(&re.attempts);
 	tally_free(&re.answers);
 	json_decref(re.awaited);
 	policy_alone_free(&re.policy);

@@ -88,15 +88,17 @@ static void
 print_example(json_t *e)
 {
 	json_t *is = json_object_get(e, "is"), *value;
-	const char *name, *between = ": ";
+	const char *name, *between = "";
 
 	json_object_foreach(e, name, value)
 	{
 		if (!strcmp(name, "was") || !strcmp(name, "is") || !strcmp(name, "says"))
 			continue;
-		printf("%s ", name);
+		printf("%s%s ", between, name);
 		print_value(value);
+		between = ", ";
 	}
+	between = ": ";
 	json_object_foreach(json_object_get(e, "was"), name, value)
 	{
 		printf("%s%s ", between, name);

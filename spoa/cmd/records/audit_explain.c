@@ -11,6 +11,7 @@
 struct wanted {
 	const char *id;
 	json_t *record, *completion;
+	json_t *later; /* the records of later attempts, in order */
 	struct policy_alone policy;
 };
 
@@ -30,6 +31,8 @@ look(void *arg, struct span line)
 		w->record = json_incref(o);
 	else if (its && !w->completion && record_is(o, RF_TYPE, "completion"))
 		w->completion = json_incref(o);
+	else if (its && record_is(o, RF_TYPE, "attempt"))
+		json_array_append(w->later, o);
 	else if (!w->record)
 		recorded_policy(&w->policy, o);
 	json_decref(o);
@@ -113,19 +116,32 @@ answer_basis(const struct recorded_answer *r, const struct policy *p,
 	return same_or_not("judged", r->outcomes, p->nanswer_rules, v->trace, exit_code);
 }
 
+/* What the answer is of: the last that went out. */
+static json_t *
+asked_last(const struct wanted *w)
+{
+	json_t *last = w->record, *one;
+	size_t i;
+
+	json_array_foreach(w->later, i, one) last = recorded_relayed(one) ? one : last;
+	return last;
+}
+
 /* NULL: no rule was asked about it. */
 static json_t *
-answer_told(struct audit_args *a, const struct wanted *w, const struct recorded *request,
-	int *exit_code)
+answer_told(struct audit_args *a, const struct wanted *w, int *exit_code)
 {
+	json_t *record = asked_last(w);
+	struct recorded *request = arena_new(&a->arena, struct recorded);
 	struct recorded_answer *r = arena_new(&a->arena, struct recorded_answer);
 	struct answer_verdict *v = arena_new(&a->arena, struct answer_verdict);
 	const struct policy *p = w->policy.p;
 	const char *unsure;
 
-	if (!record_get(w->completion, RF_ANSWER_VERDICT) || !r || !v ||
+	if (!record_get(w->completion, RF_ANSWER_VERDICT) || !request || !r || !v ||
+		!recorded_read(request, record, &w->policy, &a->arena) ||
 		!recorded_answer_read(
-			r, w->completion, w->record, request, &w->policy, &a->arena) ||
+			r, w->completion, record, request, &w->policy, &a->arena) ||
 		recorded_answer_decide(r, &w->policy, &a->arena, v, &unsure))
 		return NULL;
 	json_t *basis = answer_basis(r, p, v, unsure, exit_code);
@@ -170,12 +186,43 @@ print_would(struct buf *out, json_t *o)
 	buf_putc(out, '\n');
 }
 
+/* "attempt 2: two/m2: throttled, status 429, 12 ms, 30 tokens, perhaps billed" */
 static void
-print_words(struct buf *out, json_t *o)
+print_attempts(struct buf *out, json_t *list)
 {
-	json_t *answer = json_object_get(o, "answer");
+	json_t *one;
+	size_t i;
 
-	buf_printf(out, "%s: %s", record_text(o, RF_ID), record_text(o, RF_DECISION));
+	json_array_foreach(list, i, one)
+	{
+		buf_printf(out, "attempt %zu: %s: %s", i + 1,
+			json_str_in(one, record_rows[RF_ATTEMPTS_TARGET].name),
+			json_str_in(one, record_rows[RF_ATTEMPTS_CAUSE].name));
+		if (record_in(one, RF_ATTEMPTS_STATUS))
+			buf_printf(out, ", status %lld",
+				(long long)json_integer_value(
+					record_in(one, RF_ATTEMPTS_STATUS)));
+		buf_printf(out, ", %lld ms, %lld tokens",
+			(long long)json_integer_value(record_in(one, RF_ATTEMPTS_MS)),
+			(long long)json_integer_value(record_in(one, RF_ATTEMPTS_TOKENS)));
+		if (record_in(one, RF_ATTEMPTS_COST))
+			buf_printf(out, ", $%.9f",
+				(double)json_integer_value(record_in(one, RF_ATTEMPTS_COST)) /
+					1e9);
+		buf_str(out,
+			record_in(one, RF_ATTEMPTS_MAYBE_BILLED) ? ", perhaps billed\n" : "\n");
+	}
+}
+
+/* Of a request, or of a later attempt of one. */
+static void
+print_decision(struct buf *out, json_t *o)
+{
+	if (record_get(o, RF_ATTEMPT))
+		buf_printf(out, "attempt %lld at %s: %s", (long long)record_int(o, RF_ATTEMPT),
+			record_text(o, RF_TARGET), record_text(o, RF_DECISION));
+	else
+		buf_printf(out, "%s: %s", record_text(o, RF_ID), record_text(o, RF_DECISION));
 	if (record_get(o, RF_STATUS))
 		buf_printf(out, " %lld", (long long)record_int(o, RF_STATUS));
 	buf_printf(
@@ -185,6 +232,18 @@ print_words(struct buf *out, json_t *o)
 		buf_printf(out, "reason: %s\n", record_text(o, RF_REASON));
 	buf_printf(out, "policy: %s: %s\n", record_text(o, RF_POLICY), json_str_in(o, "basis"));
 	print_rules(out, json_object_get(o, "explain"));
+}
+
+static void
+print_words(struct buf *out, json_t *o)
+{
+	json_t *answer = json_object_get(o, "answer"), *one;
+	size_t i;
+
+	print_decision(out, o);
+	json_array_foreach(json_object_get(o, "later_attempts"), i, one)
+		print_decision(out, one);
+	print_attempts(out, record_get(o, RF_ATTEMPTS));
 	if (!answer)
 		return;
 	buf_printf(out, "answer: %s by %s, asked at: %s\npolicy: %s\n",
@@ -201,21 +260,24 @@ static const struct {
 	{ RF_CODE, NULL }, { RF_REASON, NULL }, { RF_RULE, "none" }, { RF_WOULD, NULL },
 	{ RF_POLICY, "" } };
 
-/* Decides the record's request again and prints both. EXIT_NO: it comes out otherwise. */
-static int
-tell(struct audit_args *a, const struct wanted *w)
+/* Decides what the record is of again, and tells both. NULL: it cannot be read back. */
+static json_t *
+decision_told(
+	struct audit_args *a, const struct policy_alone *p, json_t *record, int *exit_code)
 {
-	const struct policy_alone *p = &w->policy;
-	json_t *record = w->record, *answer;
 	struct recorded *r = arena_new(&a->arena, struct recorded);
 	struct policy_verdict *v = arena_new(&a->arena, struct policy_verdict);
 	const char *unsure = NULL;
-	int code = EXIT_DONE;
 
 	if (!r || !v || !recorded_read(r, record, p, &a->arena) ||
 		recorded_decide(r, p, &a->arena, v, &unsure))
-		return cmd_fail(a->what, "%s: the record cannot be read back", a->id);
+		return NULL;
 	json_t *o = json_object();
+	if (r->attempt) {
+		json_object_set(
+			o, record_rows[RF_ATTEMPT].name, record_get(record, RF_ATTEMPT));
+		json_object_set(o, record_rows[RF_TARGET].name, record_get(record, RF_TARGET));
+	}
 	for (size_t i = 0; i < COUNT_OF(told); i++) {
 		json_t *said = record_get(record, told[i].field);
 		if (said || told[i].otherwise)
@@ -226,11 +288,36 @@ tell(struct audit_args *a, const struct wanted *w)
 	if (record_get(record, RF_NOT_HELD))
 		json_object_set(
 			o, record_rows[RF_NOT_HELD].name, record_get(record, RF_NOT_HELD));
-	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, &code));
+	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, exit_code));
 	json_object_set_new(o, "explain",
 		policy_explain(
 			p->p, &r->facts, r->before_rules ? NULL : v, &r->missing, &a->arena));
-	if ((answer = answer_told(a, w, r, &code)))
+	return o;
+}
+
+/* EXIT_NO: something comes out otherwise. */
+static int
+tell(struct audit_args *a, const struct wanted *w)
+{
+	json_t *o, *answer, *one, *later = json_array();
+	int code = EXIT_DONE;
+	size_t i;
+
+	o = decision_told(a, &w->policy, w->record, &code);
+	json_array_foreach(w->later, i, one)
+		json_array_append_new(later, decision_told(a, &w->policy, one, &code));
+	if (!o || json_array_size(later) != json_array_size(w->later)) {
+		json_decref(o);
+		json_decref(later);
+		return cmd_fail(a->what, "%s: the record cannot be read back", a->id);
+	}
+	if (json_array_size(later))
+		json_object_set(o, "later_attempts", later);
+	json_decref(later);
+	if (record_get(w->completion, RF_ATTEMPTS))
+		json_object_set(o, record_rows[RF_ATTEMPTS].name,
+			record_get(w->completion, RF_ATTEMPTS));
+	if ((answer = answer_told(a, w, &code)))
 		json_object_set_new(o, "answer", answer);
 	if (a->as_json) {
 		json_dumpf(
@@ -253,7 +340,7 @@ tell(struct audit_args *a, const struct wanted *w)
 int
 audit_explain(struct audit_args *a)
 {
-	struct wanted w = { .id = a->id };
+	struct wanted w = { .id = a->id, .later = json_array() };
 	struct audit_sink to = { &w, look, NULL, NULL };
 	int code = EXIT_CANNOT;
 
@@ -267,6 +354,7 @@ audit_explain(struct audit_args *a)
 	}
 	json_decref(w.record);
 	json_decref(w.completion);
+	json_decref(w.later);
 	policy_alone_free(&w.policy);
 	return code;
 }

@@ -345,12 +345,27 @@ read_targets(struct recorded *out, json_t *record, struct arena *a)
 }
 
 bool
+recorded_decides(const json_t *record)
+{
+	return record_is(record, RF_TYPE, "decision") || record_is(record, RF_TYPE, "attempt");
+}
+
+/* A later attempt that was denied was not made: the answer is the one before. */
+bool
+recorded_relayed(const json_t *record)
+{
+	return recorded_decides(record) && record_is(record, RF_VIA, "relay") &&
+	       !(record_get(record, RF_ATTEMPT) && record_is(record, RF_DECISION, "deny"));
+}
+
+bool
 recorded_read(
 	struct recorded *out, json_t *record, const struct policy_alone *p, struct arena *a)
 {
 	memset(out, 0, sizeof(*out));
-	if (!record_is(record, RF_TYPE, "decision"))
+	if (!recorded_decides(record))
 		return false;
+	out->attempt = record_int(record, RF_ATTEMPT);
 	out->id = record_text(record, RF_ID);
 	out->decided_at = record_text(record, RF_DECIDED_AT);
 	out->decision = record_text(record, RF_DECISION);

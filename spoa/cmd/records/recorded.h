@@ -9,6 +9,7 @@
 #include "verdict/explain.h"
 
 struct recorded {
+	int64_t attempt; /* from 2 on: of a later one, which has a record of its own */
 	const char *id, *decided_at, *decision, *label; /* "" where the record lacks it */
 	bool before_rules;				/* decided without asking a rule */
 	bool same_version;				/* as the policy given */
@@ -30,6 +31,10 @@ struct recorded {
 
 /* The record of a policy that came into force: what decisions after it were searched for. */
 void recorded_policy(struct policy_alone *p, json_t *record);
+/* A record of what rules decided: of a request, or of a later attempt of one. */
+bool recorded_decides(const json_t *record);
+/* An answer may have come of it: it went through the relay. */
+bool recorded_relayed(const json_t *record);
 /* Reads what the record holds, as facts for p. Everything lives in the arena or in
  * `record`. False: it is no record of a decision, or out of memory. */
 bool recorded_read(

@@ -1,0 +1,200 @@
+/* Records hold what was known of a route's targets, and each later attempt has one of its own:
+ * audit explain and policy replay decide on both again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "gate/exchange.h"
+#include "support/replay.h"
+
+#define HELLO                                                                                  \
+	"{\"path\":\"/v1/chat/completions\",\"time\":\"2026-11-20T12:00:00Z\",\"headers\":"    \
+	"{\"content-type\":\"application/json\"},\"body\":\"{\\\"model\\\":\\\"m\\\","         \
+	"\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"hello\\\"}]}\"}"
+#define TARGETS                                                                                \
+	"tollgate: 1\nname: t\ndefault: permit\n"                                              \
+	"identity: [{none: {person: nobody}}]\n"                                               \
+	"providers: {a: {backend: a, dialect: openai}, b: {backend: b, dialect: openai}, "     \
+	"c: {backend: c, dialect: openai}}\n"                                                  \
+	"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: ["
+
+#define ALL "a, b, c]}]\nrules:\n"
+#define READS                                                                                  \
+	"  - {name: slow, when: 'target.latency > 1.0', deny: true}\n"                         \
+	"  - {name: dear, when: 'target.price > 0.01', deny: true}\n"                          \
+	"  - {name: bad, when: 'target.errors > 0.5', deny: true}\n"
+
+static const struct policy_rank in_order[] = { { .place = 0 }, { .place = 1 }, { .place = 2 } };
+static const struct policy_target_facts calm[] = { { .price = 0.001, .latency = 0.1 },
+	{ .price = 0.002, .latency = 0.2 }, { .price = 0.003, .latency = 0.3 } };
+
+/* The rules were asked with these ranks and values: of the request, or of its attempt n. */
+static void
+record_choice(FILE *f, struct snapshot *snap, const struct policy_rank *ranks,
+	const struct policy_target_facts *at, unsigned attempt)
+{
+	struct attempts tries = { .n = attempt - 1 };
+	struct exchange x = { .tries = attempt > 1 ? &tries : NULL };
+	struct policy_rank own[3];
+	struct policy_facts facts;
+	const char *why;
+	json_t *in = json_loads(HELLO, 0, NULL);
+	struct request *r = decide_run(snap, in, &why);
+
+	assert_non_null(r);
+	memcpy(own, ranks, sizeof(own));
+	r->found.ranks = own;
+	r->found.at = at;
+	request_facts(r, &facts);
+	assert_int_equal(policy_decide(snap->policy, &facts, &r->arena, &r->found.verdict), 0);
+	if (r->found.verdict.effect == RULE_DENY)
+		r->out.decision.kind = D_DENY;
+	r->out.decision.via = VIA_RELAY;
+	r->x = attempt > 1 ? &x : NULL;
+	record_one(f, r);
+	r->x = NULL;
+	request_free(&r);
+	json_decref(in);
+}
+
+static void
+what_was_known_of_targets_is_decided_on_again(void **state)
+{
+	static const struct {
+		const char *name;
+		struct policy_rank ranks[3];
+		struct policy_target_facts at[3];
+		const char *target;	    /* then */
+		const char *otherwise, *is; /* by these rules of another policy */
+	} rows[] = {
+		{ "places", { { .place = 2 }, { .place = 0 }, { .place = 1 } },
+			{ { .price = 0.001 } }, "b",
+			"  - {name: e, when: 'target.name == \"b\"', deny: true}\n",
+			"target b → c" },
+		{ "who is out", { { .out = TARGET_EJECTED }, { .place = 1 }, { .place = 2 } },
+			{ { .price = 0.001 } }, "b",
+			"  - {name: e, route: {targets: [a, c]}}\n", "target b → c" },
+		{ "a latency", { { 0 }, { .place = 1 }, { .place = 2 } },
+			{ { .latency = 1.5 }, { .latency = 0.9 } }, "b",
+			"  - {name: slow, when: 'target.latency > 0.8', deny: true}\n",
+			"target b → c" },
+		{ "a price", { { 0 }, { .place = 1 }, { .place = 2 } },
+			{ { .price = 0.010000001 }, { .price = 0.01 } }, "b",
+			"  - {name: dear, when: 'target.price > 0.02', deny: true}\n",
+			"target b → a" },
+		{ "errors", { { 0 }, { .place = 1 }, { .place = 2 } },
+			{ { .errors = 0.6 }, { .errors = 0.5 } }, "b",
+			"  - {name: bad, when: 'target.errors >= 0.5', deny: true}\n",
+			"target b → c" },
+	};
+	char policy[2048];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		put("p.yaml", TARGETS ALL READS);
+		struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
+		assert_non_null(snap);
+		FILE *f = fopen(path("records.jsonl"), "w");
+		assert_non_null(f);
+		nids = 0;
+		record_choice(f, snap, rows[i].ranks, rows[i].at, 1);
+		fclose(f);
+		snapshot_unref(&snap);
+		cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+		snprintf(policy, sizeof(policy), "\"target\":\"%s\"", rows[i].target);
+		holds(cmd_out, policy);
+		if (replay("p.yaml", NULL, NULL) != 0)
+			fail_msg("%s: %s%s", rows[i].name, cmd_out, cmd_err);
+		assert_string_equal(cmd_out, "1 decisions: 1 the same, 0 different\n");
+		snprintf(policy, sizeof(policy), TARGETS ALL "%s", rows[i].otherwise);
+		put("q.yaml", policy);
+		assert_int_equal(replay("q.yaml", NULL, NULL), 1);
+		if (!strstr(cmd_out, rows[i].is))
+			fail_msg("%s: %s%s", rows[i].name, cmd_out, cmd_err);
+		assert_int_equal(explain("p.yaml", ids[0], NULL), 0);
+	}
+}
+
+static void
+later_attempts_are_decided_again_too(void **state)
+{
+	static const struct policy_rank second[] = { { .out = TARGET_TRIED }, { .place = 1 },
+		{ .place = 2 } },
+					third[] = { { .out = TARGET_TRIED },
+						{ .place = 1, .out = TARGET_TRIED },
+						{ .place = 2 } };
+
+	(void)state;
+	put("p.yaml", TARGETS ALL READS);
+	struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
+	assert_non_null(snap);
+	FILE *f = fopen(path("records.jsonl"), "w");
+	assert_non_null(f);
+	nids = 0;
+	record_choice(f, snap, in_order, calm, 1);
+	record_choice(f, snap, second, calm, 2);
+	record_choice(f, snap, third, calm, 3);
+	fprintf(f,
+		"{\"v\":1,\"type\":\"completion\",\"id\":\"%s\",\"status\":200,"
+		"\"attempts\":[{\"target\":\"a\",\"cause\":\"perhaps_billed\",\"ms\":12,"
+		"\"tokens\":30,\"cost\":1500,\"maybe_billed\":true},{\"target\":\"b\","
+		"\"cause\":\"throttled\",\"ms\":1,\"status\":429},{\"target\":\"c\","
+		"\"cause\":\"done\",\"ms\":2,\"status\":200,\"tokens\":7}]}\n",
+		ids[0]);
+	fclose(f);
+	snapshot_unref(&snap);
+	/* of one request */
+	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+	for (size_t i = 1; i < 3; i++)
+		memcpy(strstr(cmd_out, ids[i]), ids[0], strlen(ids[0]));
+	put("records.jsonl", cmd_out);
+	assert_int_equal(replay("p.yaml", NULL, NULL), 0);
+	holds(cmd_out, "1 decisions: 1 the same, 0 different\n"
+		       "2 later attempts: 2 the same, 0 different\n");
+	assert_int_equal(explain("p.yaml", ids[0], NULL), 0);
+	const char *two = strstr(cmd_out, "\nattempt 2 at b: permit"),
+		   *three = strstr(cmd_out, "\nattempt 3 at c: permit"),
+		   *ends = strstr(cmd_out,
+			   "\nattempt 1: a: perhaps_billed, 12 ms, 30 tokens, "
+			   "$0.000001500, perhaps billed\nattempt 2: b: "
+			   "throttled, status 429, 1 ms, 0 tokens\nattempt 3: c: "
+			   "done, status 200, 2 ms, 7 tokens\n");
+	if (!two || !three || !ends || two > three || three > ends)
+		fail_msg("%s", cmd_out);
+	assert_int_equal(explain("p.yaml", ids[0], "--json"), 0);
+	json_t *o = json_loads(cmd_out, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(o, "later_attempts")), 2);
+	assert_int_equal(json_array_size(json_object_get(o, "attempts")), 3);
+	json_decref(o);
+	/* by rules that let the second one go elsewhere */
+	put("q.yaml", TARGETS ALL "  - {name: no, when: 'target.name == \"b\"', deny: true}\n");
+	assert_int_equal(replay("q.yaml", NULL, NULL), 1);
+	holds(cmd_out, "2 later attempts: 1 the same, 1 different\n  target       1\n");
+	holds(cmd_out, " attempt 2: target b → c\n");
+	assert_int_equal(replay("q.yaml", "--json", NULL), 1);
+	holds(cmd_out, "\"attempts\": {\n    \"total\": 2");
+	/* by other targets */
+	put("q.yaml", TARGETS "a, c]}]\n");
+	assert_int_equal(replay("q.yaml", NULL, NULL), 0);
+	holds(cmd_out,
+		"not compared 2: the route has other targets: which were tried is not known");
+	/* what is changed in a later one is seen */
+	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+	memcpy(strstr(strstr(cmd_out, "\"type\":\"attempt\""), "\"outcomes\":\"n"),
+		"\"outcomes\":\"m", strlen("\"outcomes\":\"m"));
+	put("records.jsonl", cmd_out);
+	assert_int_equal(explain("p.yaml", ids[0], NULL), 1);
+	holds(cmd_out, "rule slow comes out otherwise than recorded");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_known_of_targets_is_decided_on_again),
+		cmocka_unit_test(later_attempts_are_decided_again_too),
+	};
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
+}
