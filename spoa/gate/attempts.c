@@ -335,10 +335,19 @@ cause_of(const struct attempt_end *e, bool *our_key, bool *too_long)
 	return status >= 400 || why == REFUSAL_CALLER ? CAUSE_FINAL : CAUSE_PERHAPS_BILLED;
 }
 
+static size_t
+index_of(const struct request *r, const struct target *t)
+{
+	return (size_t)(t - r->found.route->targets);
+}
+
 static bool
 is_left(const struct request *r, const struct policy_candidate *c)
 {
-	return c->fate == CANDIDATE_LEFT && !request_is_too_long(r, c->target);
+	bool left = c->fate == CANDIDATE_LEFT ||
+		    r->x->tries->kept_back >> index_of(r, c->target) & 1;
+
+	return left && !request_is_too_long(r, c->target);
 }
 
 /* Of those that the rules leave, one that no attempt was made with. */
@@ -351,12 +360,6 @@ another_is_left(const struct request *r)
 		if (is_left(r, &v->candidates[i]))
 			return true;
 	return false;
-}
-
-static size_t
-index_of(const struct request *r, const struct target *t)
-{
-	return (size_t)(t - r->found.route->targets);
 }
 
 /* What its state says of it. */
@@ -547,6 +550,8 @@ mark_tried(struct request *r, const struct next *n)
 {
 	const struct route *route = r->found.route;
 	struct policy_rank *ranks = r->found.ranks;
+	const struct policy_verdict *v = &r->found.verdict;
+	struct attempts *t = r->x->tries;
 	size_t last = index_of(r, request_target(r));
 
 	if (!ranks) {
@@ -555,11 +560,20 @@ mark_tried(struct request *r, const struct next *n)
 			ranks[i] = (struct policy_rank){ .place = (uint8_t)i };
 	}
 	for (size_t i = 0; ranks && i < route->ntargets; i++) {
-		if (n->what == NEXT_SAME && i == n->target)
+		if (n->what == NEXT_SAME && i == n->target) {
 			ranks[i].out = TARGET_IN;
-		else if (i == last || (n->what == NEXT_SAME && ranks[i].out == TARGET_IN))
+		} else if (i == last) {
 			ranks[i].out = TARGET_TRIED;
+		} else if (n->what == NEXT_SAME && ranks[i].out == TARGET_IN) {
+			if (i < v->ncandidates && is_left(r, &v->candidates[i]))
+				t->kept_back |= (uint16_t)(1u << i);
+			ranks[i].out = TARGET_TRIED;
+		} else if (n->what != NEXT_SAME && t->kept_back >> i & 1) {
+			ranks[i].out = TARGET_IN;
+		}
 	}
+	if (n->what != NEXT_SAME)
+		t->kept_back = 0;
 	return ranks;
 }
 

@@ -151,6 +151,8 @@ struct attempts {
 	struct next_attempt tried[RETRY_ATTEMPTS_MAX];
 	unsigned n;
 	uint64_t begun_us;
+	uint16_t kept_back; /* targets that are left, but not while the same one is tried again
+			     */
 	bool settled;  /* v[n - 1] is */
 	bool let_go;   /* one of them reached a provider, or may have */
 	struct buf charges; /* of settled ones that no record holds yet: texts of a list */

@@ -90,7 +90,8 @@ targets_next(const struct next_plan *p)
 		return end(p, "no attempt is left");
 	if (p->now_us >= latest(p))
 		return end(p, "its time is over");
-	if (last->pooled_broke && !repeated_at_once(p) && p->candidate[last->target].budget)
+	if (last->pooled_broke && !repeated_at_once(p) && p->candidate[last->target].budget &&
+		p->candidate[last->target].back_us <= p->now_us)
 		return (struct next){ .what = NEXT_SAME, .target = last->target };
 	for (size_t i = 0; i < p->ncandidates; i++) {
 		const struct next_candidate *c = &p->candidate[i];

@@ -33,6 +33,7 @@ static const struct note late = { .person = "alice",
 	.headers = { "transfer-encoding: chunked" } };
 
 struct asked {
+	bool broke_early; /* what the next one that is cut says; told or not it says no more */
 	bool told;
 	enum again what;
 };
@@ -55,6 +56,7 @@ again(struct pass *p, struct asked *a, enum attempt_said said, int status)
 
 	if (said != ATTEMPT_ANSWERED)
 		e.result.end = said == ATTEMPT_NEVER_SENT ? END_NEVER_SENT : END_PROVIDER_ABORT;
+	e.broke_early = said == ATTEMPT_CUT && a->broke_early;
 	*a = (struct asked){ 0 };
 	gate_again(p->x, &e, on_told, a);
 	assert_false(a->told); /* never inside */
@@ -412,6 +414,36 @@ the_last_attempt_costs_what_is_charged(void **state)
 	stage_down(&s);
 }
 
+/* A provider that takes connections and drops them: once more at once, then the others, of
+ * which a rule may deny one. */
+static void
+what_is_tried_again_at_once_keeps_the_others_for_later(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct asked a = { .broke_early = true };
+
+	(void)state;
+	begin(&s,
+		ROUTE(", retry: {attempts: 4}") "rules:\n"
+						"  - {name: no-two, when: 'target.name "
+						"== \"two\"', deny: true}\n"
+						"default: permit\n",
+		&whole, &c, &p);
+	again(&p, &a, ATTEMPT_CUT, 0);
+	stage_settle(&s);
+	assert_true(a.told && a.what == AGAIN_GOES);
+	assert_true(span_is(goes_to(&p), "first"));
+	a.broke_early = true;
+	again(&p, &a, ATTEMPT_CUT, 0);
+	stage_settle(&s);
+	assert_true(a.told && a.what == AGAIN_GOES);
+	assert_true(span_is(goes_to(&p), "third"));
+	pass_finish(&p, END_COMPLETE, 200, 1, 1);
+	ends(&s, &p, NULL);
+}
+
 /* ---- the caller goes away ---- */
 
 /* After so many turns of everybody who answers. */
@@ -560,6 +592,7 @@ main(void)
 		cmocka_unit_test(requests_count_the_callers_request_once),
 		cmocka_unit_test(what_reached_no_provider_counts_for_nothing),
 		cmocka_unit_test(the_last_attempt_costs_what_is_charged),
+		cmocka_unit_test(what_is_tried_again_at_once_keeps_the_others_for_later),
 		cmocka_unit_test(an_abort_at_any_point_settles_once),
 		cmocka_unit_test(who_waits_for_room_at_a_full_target_may_leave),
 		cmocka_unit_test(one_target_is_tried_again_after_a_wait),
