@@ -26,21 +26,75 @@ attempts(const struct policy *p, const struct config *cfg, const struct noting *
 	}
 }
 
+/* A bound that another one always comes before. */
 static void
-weights(const struct noting *to, const char *what, const char *name, struct choose choose,
-	const struct target *v, size_t n)
+times(const struct policy *p, const struct noting *to)
 {
-	for (size_t i = 0; i < n; i++)
-		if (v[i].weight > 1 && choose.by == CHOOSE_ORDER) {
+	for (size_t i = 0; i < p->nroutes; i++) {
+		const struct route *r = &p->routes[i];
+		const struct retry *t = &r->retry;
+		const struct {
+			const char *name;
+			uint64_t us, before;
+			const char *what;
+		} bounds[] = {
+			{ "first_byte", t->first_byte_us, t->overall_us, "overall" },
+			{ "first_content", t->first_content_us, t->overall_us, "overall" },
+			{ "overall", t->overall_us, r->deadline_us, "the route's deadline" },
+		};
+		for (size_t k = 0; k < COUNT_OF(bounds); k++)
+			if (bounds[k].us && bounds[k].before && bounds[k].us > bounds[k].before)
+				note_say(to, yaml_get(yaml_get(r->at, "retry"), bounds[k].name),
+					"route %s: %s: never counts: %s is shorter", r->name,
+					bounds[k].name, bounds[k].what);
+	}
+}
+
+static void
+choosing(const struct policy *p, const struct noting *to, const char *what, const char *name,
+	struct choose choose, const struct target *v, size_t n)
+{
+	bool drawn = choose.by == CHOOSE_WEIGHT || choose.by == CHOOSE_LATENCY;
+
+	for (size_t i = 0; i < n && !drawn; i++)
+		if (v[i].weight > 1) {
 			note_say(to, v[i].at,
 				"%s %s: weight: counts where targets are drawn: choose: {by: "
 				"weight}",
 				what, name);
 			break;
 		}
-	if (n > 1 && choose.by == CHOOSE_ORDER && choose.sticky)
-		note_say(to, v->at, "%s %s: sticky: does nothing where targets go by order",
+	if (n > 1 && choose.by == CHOOSE_PRICE && !p->prices)
+		note_say(to, v->at,
+			"%s %s: choose: by price: the policy names no file of prices: targets "
+			"go "
+			"in their order",
 			what, name);
+	if (n > 1 && !drawn && choose.sticky)
+		note_say(to, v->at, "%s %s: sticky: does nothing where targets go by %s", what,
+			name, choose.by == CHOOSE_PRICE ? "price" : "order");
+}
+
+static bool
+is_alias(const struct policy *p, const char *model)
+{
+	for (size_t i = 0; model && i < p->nroutes; i++)
+		if (policy_route_as(&p->routes[i], span_str(model))->alias)
+			return true;
+	return false;
+}
+
+/* A model that is sent and bears a name that callers ask for: other targets may be meant. */
+static void
+both(const struct policy *p, const struct noting *to, const char *what, const char *name,
+	const struct target *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_alias(p, v[i].model))
+			note_say(to, v[i].at,
+				"%s %s: %s is one of `models` too: what is sent is that name "
+				"itself, and who asks for it gets what the name stands for",
+				what, name, v[i].model);
 }
 
 /* Of what only a model's name leads to. */
@@ -54,9 +108,11 @@ names(const struct policy *p, const struct config *cfg, const struct noting *to)
 	for (size_t i = first; i < p->nroutes; i++)
 		for (size_t k = 0; k < p->routes[i].naliases; k++) {
 			const struct route *a = &p->routes[i].aliases[k];
-			if (i == first)
-				weights(to, "model", a->alias, a->choose, a->targets,
+			if (i == first) {
+				choosing(p, to, "model", a->alias, a->choose, a->targets,
 					a->ntargets);
+				both(p, to, "model", a->alias, a->targets, a->ntargets);
+			}
 			if (cfg && !cfg->relay)
 				note_say(to, p->routes[i].at,
 					"route %s: model %s: what is sent is another name, and "
@@ -64,15 +120,6 @@ names(const struct policy *p, const struct config *cfg, const struct noting *to)
 					"configuration has no relay: 503",
 					p->routes[i].name, a->alias);
 		}
-}
-
-static bool
-is_alias(const struct policy *p, const char *model)
-{
-	for (size_t i = 0; model && i < p->nroutes; i++)
-		if (policy_route_as(&p->routes[i], span_str(model))->alias)
-			return true;
-	return false;
 }
 
 /* Callers ask for names; what a rule or a limit sends is a model. */
@@ -100,9 +147,12 @@ void
 policy_target_notes(const struct policy *p, const struct config *cfg, const struct noting *to)
 {
 	attempts(p, cfg, to);
-	for (size_t i = 0; i < p->nroutes; i++)
-		weights(to, "route", p->routes[i].name, p->routes[i].choose,
-			p->routes[i].targets, p->routes[i].ntargets);
+	times(p, to);
+	for (size_t i = 0; i < p->nroutes; i++) {
+		const struct route *r = &p->routes[i];
+		choosing(p, to, "route", r->name, r->choose, r->targets, r->ntargets);
+		both(p, to, "route", r->name, r->targets, r->ntargets);
+	}
 	names(p, cfg, to);
 	sent(p, to);
 }

@@ -693,6 +693,35 @@ consequences_are_noted(void **state)
 	assert_null(strstr(first + 1, "p.yaml:8:17: target p: "));
 	assert_non_null(strstr(cmd_out, "p.yaml:6:5: route e: 2 targets and one attempt: "));
 	assert_non_null(strstr(cmd_out, "p.yaml:8:17: model f: weight: counts where"));
+	assert_null(strstr(cmd_out, "never counts"));
+	assert_null(strstr(cmd_out, "`models` too"));
+	put("p.yaml", "tollgate: 1\nname: t\n"
+		      "providers: {p: {backend: openai}, q: {backend: local, via: relay}}\n"
+		      "routes:\n"
+		      "  - name: d\n"
+		      "    match: {path: /d}\n"
+		      "    targets: [{provider: p, model: g}, {provider: q, weight: 3}]\n"
+		      "    choose: {by: price, sticky: identity}\n"
+		      "    retry: {first_byte: 30s, first_content: 10s, overall: 20s}\n"
+		      "    deadline: 15s\n"
+		      "models:\n"
+		      "  f: {targets: [{provider: p, model: g}, q], choose: {by: weight}}\n"
+		      "  g: {targets: [{provider: p, model: m}]}\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(strstr(cmd_out, "p.yaml:7:40: route d: weight: counts where"));
+	assert_non_null(strstr(cmd_out,
+		"p.yaml:7:15: route d: sticky: does nothing where targets go by price\n"));
+	assert_non_null(strstr(cmd_out,
+		"p.yaml:9:25: route d: first_byte: never counts: overall is shorter\n"));
+	assert_null(strstr(cmd_out, "first_content: never"));
+	assert_non_null(strstr(cmd_out,
+		"p.yaml:7:15: route d: choose: by price: the policy names no file of prices"));
+	assert_non_null(strstr(cmd_out, "p.yaml:9:59: route d: overall: never counts: the "
+					"route's deadline is shorter\n"));
+	assert_non_null(strstr(
+		cmd_out, "p.yaml:7:15: route d: g is one of `models` too: what is sent"));
+	assert_non_null(strstr(cmd_out, "p.yaml:12:17: model f: g is one of `models` too: "));
+	assert_null(strstr(cmd_out, "model g: g"));
 	put("p.yaml", POLICY "rules: [{name: a, when: '\"secret\" in prompt.classes || "
 			     "\"US_SSN\" in prompt.entities', deny: true}]\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
