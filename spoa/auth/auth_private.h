@@ -33,7 +33,8 @@ struct auth {
 	struct http_call *call;
 	ev_timer timer;
 	uint64_t asked_us, backoff_us;
-	bool started, failing, final, expired_said, clock_tried, unusable;
+	bool started, failing, final, expired_said, clock_tried;
+	char unusable[512]; /* why the file cannot be used, or how that begins; "": it can */
 };
 
 /* Whether its value is a token. */

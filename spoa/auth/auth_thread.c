@@ -271,14 +271,19 @@ read_again(struct auth *a)
 	buf_init(&why, WHY_MAX);
 	int err = material_read(a->c, &m, &why);
 	if (err) {
-		if (!a->unusable)
+		struct span now = buf_view(&why);
+		if (now.n > sizeof(a->unusable) - 1)
+			now.n = sizeof(a->unusable) - 1;
+		if (!span_is(now, a->unusable)) /* another mistake is told of, too */
 			log_event(LOG_ERROR, "credential.unusable",
 				LS("provider", a->c->provider), LSP("why", buf_view(&why)),
 				LS("note", "the one before stays in force"));
-		a->unusable = true;
+		memcpy(a->unusable, now.p, now.n);
+		a->unusable[now.n] = 0;
 		metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
-	} else if (a->unusable || memcmp(a->hash, m.hash, sizeof(a->hash)) != 0) {
-		a->unusable = a->final = false;
+	} else if (a->unusable[0] || memcmp(a->hash, m.hash, sizeof(a->hash)) != 0) {
+		a->unusable[0] = 0;
+		a->final = false;
 		a->backoff_us = 0;
 		take(a, &m);
 		log_event(LOG_INFO, "credential.replaced", LS("provider", a->c->provider));

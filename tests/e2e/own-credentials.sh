@@ -109,6 +109,12 @@ chat a
 is "one that the provider refuses is fetched anew, and the request made again" "$status $(cat "$D/issued")" "200 $((n + 1))"
 chat k
 is "a key of a file" "$status" 200
+mv "$D/key" "$D/key.aside"
+check "a file that is gone is told of" wait_for grep -q 'credential.unusable provider=keyed .*No such file' "$D/tollgate.log"
+cp "$D/key.aside" "$D/key.next" && chmod 644 "$D/key.next" && mv "$D/key.next" "$D/key"
+check "and what is wrong with the one that comes" wait_for grep -q 'credential.unusable provider=keyed .*mode is 0644' "$D/tollgate.log"
+chat k
+is "the one before stays in force" "$status" 200
 secret key 'TopSecretKeyFile-2\n'
 wait_for grep -q 'credential.replaced provider=keyed' "$D/tollgate.log"
 sed -i 's/KeyFile-1/KeyFile-2/' "$D/expect.json"
