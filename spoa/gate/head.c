@@ -89,6 +89,14 @@ head_must_change(struct request *r)
 	return false;
 }
 
+/* Answers that are read; and those that another attempt may follow: what a stream or an error says
+ * decides that. */
+static bool
+asks_unencoded(const struct request *r)
+{
+	return request_reads_answer(r) || request_repeats(r);
+}
+
 static bool
 keep(struct request *r, struct span name, struct span value)
 {
@@ -104,8 +112,7 @@ keep(struct request *r, struct span name, struct span value)
 		return false;
 	if (request_sets_header(r, name))
 		return false;
-	/* Responses that are read are asked for unencoded. */
-	if (request_reads_answer(r) && span_ieq(name, SPAN_LIT("accept-encoding")))
+	if (asks_unencoded(r) && span_ieq(name, SPAN_LIT("accept-encoding")))
 		return false;
 	return true;
 }
@@ -219,7 +226,7 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 					arena_dup(a, f->value) };
 	}
 	add_set(r, out);
-	if (request_reads_answer(r))
+	if (asks_unencoded(r))
 		add(out, "accept-encoding", SPAN_LIT("identity"));
 	add(out, "x-tollgate-id", arena_dup(a, span_str(r->id)));
 	add(out, "x-tollgate-src", arena_dup(a, r->in.src));

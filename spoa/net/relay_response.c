@@ -76,6 +76,15 @@ put_framing(struct edge *c, int64_t length)
 	buf_str(out, "\r\n");
 }
 
+/* What it says is not seen. */
+static bool
+is_encoded(const struct http_head *h)
+{
+	struct span coding = response_field(h, "content-encoding");
+
+	return coding.n && !span_ieq(coding, SPAN_LIT("identity"));
+}
+
 /* The guard of this answer, where it is read. ERR_AUTH: c->answer.refused says why it goes no
  * further.
  */
@@ -164,7 +173,8 @@ begin_response(struct upstream *u, const struct http_message *m)
 	if (c->plan->asks) {
 		const struct guard *g = c->guard ? c->guard : c->attempt.watch;
 		c->attempt.streams = c->answer.streams || (g && guard_report(g)->streamed);
-		if (err || !again_holds(c) || !g || !guard_report(g)->streamed)
+		if (err || !again_holds(c) || !g || !guard_report(g)->streamed ||
+			is_encoded(&m->head))
 			again_stands(c);
 	}
 	if (upstream_sent(u) && !c->plan->asks) {

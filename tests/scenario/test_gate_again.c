@@ -180,6 +180,29 @@ static const struct {
 };
 /* clang-format on */
 
+/* What an error or a stream says decides what is next, on a route that does not read its answers
+ * too. */
+static void
+no_target_is_asked_to_encode_its_answer(void **state)
+{
+	static const struct note zipped = { .person = "alice",
+		.body = HELLO,
+		.headers = { "accept-encoding: gzip" } };
+	struct stage s;
+	struct call c;
+	struct pass p;
+
+	(void)state;
+	begin(&s, PROVIDERS "routes:\n  - {name: chat, match: {methods: [POST], path: "
+			    "/v1/chat/completions}, targets: [one, two], response: ignore}\n" REST,
+		&zipped, &c, &p);
+	const struct http_field *f =
+		http_field_nth(&gate_plan(p.x)->head, "accept-encoding", 0);
+	assert_true(f && span_is(f->value, "identity"));
+	pass_finish(&p, END_COMPLETE, 200, -1, -1);
+	ends(&s, &p, NULL);
+}
+
 static void
 what_another_target_may_do_better_goes_to_it(void **state)
 {
@@ -584,6 +607,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_target_gets_the_body_that_was_decided_for_it),
+		cmocka_unit_test(no_target_is_asked_to_encode_its_answer),
 		cmocka_unit_test(what_another_target_may_do_better_goes_to_it),
 		cmocka_unit_test(what_refuses_our_key_is_nobodys_but_ours),
 		cmocka_unit_test(a_later_attempt_has_a_record_before_it_goes),

@@ -273,6 +273,33 @@ a_stream_that_says_why_it_has_no_content_is_the_answer(void **state)
 	}
 }
 
+/* Whether it has content cannot be seen: it is not held for that, and its end is no failure. */
+static void
+a_stream_that_is_encoded_is_the_answer(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 2);
+	for (int reads = 0; reads < 2; reads++) {
+		s->gate.plan.reads_answer = reads;
+		struct peer edge = edge_connect(s);
+		say(s, &edge, HELLO);
+		struct peer up = attempt(s);
+		say(s, &up,
+			"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n"
+			"transfer-encoding: chunked\r\n\r\n");
+		chunk(s, &up, "\x1f\x8b\x08");
+		until(s, heard(&edge, "\x1f\x8b\x08"));
+		say(s, &up, "0\r\n\r\n");
+		until(s, heard(&edge, "\r\n0\r\n\r\n"));
+		assert_int_equal(exchange(s)->agains, 0);
+		peer_close(&edge);
+		peer_close(&up);
+		settled(s);
+		no_egress(s);
+	}
+}
+
 static void
 the_last_attempt_is_not_held(void **state)
 {
@@ -434,6 +461,7 @@ main(void)
 		T(a_stream_that_fails_before_its_content_is_a_failed_attempt),
 		T(what_came_before_the_content_goes_with_it),
 		T(a_stream_that_says_why_it_has_no_content_is_the_answer),
+		T(a_stream_that_is_encoded_is_the_answer),
 		T(the_last_attempt_is_not_held),
 		T(who_goes_away_meanwhile_ends_it_once),
 		T(a_silent_target_is_left_in_time),
