@@ -282,6 +282,15 @@ attempts_ended(struct exchange *x)
 }
 
 void
+attempts_none(struct exchange *x)
+{
+	if (!request_tried(x->r) || request_settled(x->r))
+		return;
+	x->tries->n = 0;
+	request_attempt_over(x->r, CAUSE_ABORTED, 0, false, 0);
+}
+
+void
 attempts_stop(struct exchange *x)
 {
 	struct attempts *t = x->tries;

@@ -406,6 +406,7 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	struct request *r = x->r;
 
 	request_release(r);
+	attempts_none(x);
 	request_deny(r, status, code, "", span_str(why));
 	resume_at(x, nsteps - 1, verdict, arg);
 }

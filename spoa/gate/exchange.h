@@ -175,6 +175,9 @@ int attempts_open(struct request *r, struct exchange *x);
 /* gate_finish() came: nothing is begun any more, and what was said for an attempt that was not
  * is forgotten. */
 void attempts_stop(struct exchange *x);
+/* The relay refuses the request before anything of its first plan went: there was no attempt.
+ */
+void attempts_none(struct exchange *x);
 /* Its exchange ends: what was said for the last one that was made holds. */
 void attempts_over(struct exchange *x);
 /* How the last one ended; its use, as exchange_used() said it, may be put right. */

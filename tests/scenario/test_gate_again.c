@@ -288,6 +288,38 @@ a_later_attempt_has_a_record_before_it_goes(void **state)
 	ends(&s, &p, NULL);
 }
 
+/* A record that was late, a body that is none: its record is a refusal like any other, by which
+ * lists, counters and a restart know that the request is over. */
+static void
+what_the_relay_refuses_first_was_no_attempt(void **state)
+{
+	static const struct note *const notes[] = { &whole, &late };
+	struct stage s;
+	struct call c;
+	struct pass p;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(notes); i++) {
+		stage_up(&s, POLICY);
+		call_do(&s, notes[i], &c);
+		assert_int_equal(
+			pass_claim(&s, 0, &p, &c, notes[i] == &late ? -1 : LEN(HELLO)), 0);
+		gate_refuse(p.x, 503, "audit_unavailable", "no record", pass_ruled, &p);
+		stage_settle(&s);
+		assert_true(p.denied);
+		assert_int_equal(p.denial.status, 503);
+		assert_string_equal(stage_field(disk_records - 1, "type"), "decision");
+		assert_string_equal(stage_field(disk_records - 1, "decision"), "deny");
+		assert_string_equal(stage_field(disk_records - 1, "attempt"), "");
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+		assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
+		pass_finish(&p, END_DENIED, 0, -1, -1);
+		stage_settle(&s);
+		assert_true(p.done);
+		stage_down(&s);
+	}
+}
+
 /* The disk says no: the last answer stays, and nothing of the next attempt is charged. */
 static void
 what_cannot_be_recorded_does_not_go(void **state)
@@ -611,6 +643,7 @@ main(void)
 		cmocka_unit_test(what_another_target_may_do_better_goes_to_it),
 		cmocka_unit_test(what_refuses_our_key_is_nobodys_but_ours),
 		cmocka_unit_test(a_later_attempt_has_a_record_before_it_goes),
+		cmocka_unit_test(what_the_relay_refuses_first_was_no_attempt),
 		cmocka_unit_test(what_cannot_be_recorded_does_not_go),
 		cmocka_unit_test(an_attempt_that_no_longer_fits_ends_with_the_last_error),
 		cmocka_unit_test(requests_count_the_callers_request_once),
