@@ -261,7 +261,7 @@ only_attempt_over(struct exchange *x)
 		cause = res->status < 400 ? cause_of_answer(x)
 					: cause_of(&e, &our_key, &too_long);
 	request_attempt_over(
-		x->r, cause, res->status, our_key && !x->credential.mended, 0);
+		x->r, cause, res->status, our_key && !x->credential.mended, res->asked_us);
 }
 
 void
@@ -595,7 +595,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	struct next_attempt last = { .target = index_of(r, request_target(r)),
 		.status = e->result.status,
 		.pooled_broke = e->broke_early || x->credential.mended,
-		.asked_us = e->asked_us };
+		.asked_us = e->result.asked_us };
 
 	/* Who may be tried but once more is better another. */
 	if (last.pooled_broke && t->n + 1 >= r->found.route->retry.attempts &&

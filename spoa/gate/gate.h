@@ -137,7 +137,7 @@ enum again {
 void gate_again(struct exchange *x, const struct attempt_end *e,
 	void (*next)(void *arg, enum again what), void *arg);
 /* plan->asks: the attempt under way is the last one, all of the request was sent: what another
- * would need is let go. */
+ * would need is let go. `sent_us`: when; 0: the answer had begun before. */
 void gate_stands(struct exchange *x, uint64_t sent_us);
 
 /* Header lines for the response's head: x-tollgate-* for HAProxy to turn into
@@ -183,6 +183,7 @@ struct exchange_result {
 	struct usage usage;
 	const char *why; /* a fixed phrase for aborts; NULL */
 	const char *code; /* of the relay's error that was answered, or would have been; NULL */
+	uint64_t asked_us; /* the wait that an error of the provider's asks for; 0: none */
 };
 
 struct attempt_end {
@@ -193,9 +194,9 @@ struct attempt_end {
 		ATTEMPT_CUT,	    /* by no one, or HAProxy in its place: it may have been billed */
 		ATTEMPT_RULED,	    /* by a rule of HAProxy's: no failure */
 	} said;
-	struct span type, document; /* the answer's error, as far as it came: dialect_refusal() */
-	uint64_t asked_us;	    /* the wait that it asks for; 0: none */
-	bool broke_early;	    /* a kept connection, right after the request */
+	/* the answer's error, as far as it came: dialect_refusal() */
+	struct span type, document;
+	bool broke_early; /* a kept connection, right after the request */
 };
 
 /* May be called at any time after the claim, also while gate_body or gate_refuse

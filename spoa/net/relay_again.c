@@ -111,21 +111,34 @@ again_holds(const struct edge *c)
 	return again_may(c) && c->plan->holds;
 }
 
-void
-again_stands(struct edge *c)
+/* What another attempt would have needed goes. */
+static void
+let_go(struct edge *c, uint64_t sent_us)
 {
 	struct upstream *u = c->up;
 
+	u->request.sent = u->request.swap_sent = 0;
+	u->request.swap = (struct span){ NULL, 0 };
+	c->relay->ops->stands(c->x, sent_us);
+	request_free_whole(c);
+}
+
+void
+again_stands(struct edge *c)
+{
 	if (!c->plan->asks)
 		return;
 	c->attempt.stands = true;
 	c->attempt.watch = NULL;
-	if (!u || !upstream_sent(u))
-		return; /* it is still read from: all goes at the end */
-	u->request.sent = u->request.swap_sent = 0;
-	u->request.swap = (struct span){ NULL, 0 };
-	c->relay->ops->stands(c->x, u->request.done_us);
-	request_free_whole(c);
+	if (c->up && upstream_sent(c->up))
+		let_go(c, c->up->request.done_us);
+}
+
+void
+again_sent(struct edge *c)
+{
+	if (c->state == EDGE_EXCHANGE && c->plan->asks && c->attempt.stands)
+		let_go(c, 0); /* it took no time after the last byte */
 }
 
 /* ---- failures without an answer ---- */
@@ -253,10 +266,9 @@ again_head(struct upstream *u, const struct http_message *m, size_t head)
 	c->result.end = END_COMPLETE;
 	c->attempt.poolable = whole > 0 && !more && upstream_sent(u) && !u->request.failed &&
 			      !m->close && m->framing != HTTP_UNTIL_CLOSE;
-	response_refused(c, &m->head);
+	response_failed(c, &m->head);
 	e.type = field(&m->head, "x-amzn-errortype");
 	e.document = span_cut(buf_view(&doc), 0, DOCUMENT_MOST);
-	e.asked_us = next_asked_us(&m->head, clock_wall_ns() / 1000000000);
 	ask(c, AGAIN_DOCUMENT, &e);
 	buf_free(&doc);
 	return true;

@@ -308,8 +308,9 @@ void response_give_up(struct edge *c, const char *why);
 void response_progress(struct upstream *u);
 /* The provider closed (err 0) or the connection failed. */
 void response_eof(struct upstream *u, int err);
-/* A head of 401 or 403: the gate is told, where the credential was ours. Once an answer. */
-void response_refused(struct edge *c, const struct http_head *h);
+/* A head of an error: how long it asks to wait; of a 401 or 403 the gate is told, where the
+ * credential was ours. Once an answer. */
+void response_failed(struct edge *c, const struct http_head *h);
 /* What was kept back of it goes. */
 void response_goes_on(struct upstream *u);
 
@@ -320,6 +321,8 @@ bool again_may(const struct edge *c);
 bool again_holds(const struct edge *c);
 /* The first content is there, or what is as good. */
 void again_stands(struct edge *c);
+/* All of the request was sent, maybe after that. */
+void again_sent(struct edge *c);
 /* True: the gate is asked, or more is read of what it will be asked about. */
 bool again_failed(
 	struct edge *c, enum failure_kind kind, const char *why, const struct failure *f);

@@ -2,8 +2,10 @@
  * off and put on again, x-tollgate-* and hop-by-hop fields stay behind, and
  * an answer that is read goes through its guard. The last byte waits for gate_finish
  * (relay_answer.c). */
+#include "base/clock.h"
 #include "base/err.h"
 #include "net/relay_conn.h"
+#include "targets/next.h"
 
 /* Room for the size of a chunk whose length is not known yet: hexadecimal with
  * leading zeros (RFC 9112 7.1 allows them), so that all of one read becomes one
@@ -142,8 +144,9 @@ put_response_head(struct edge *c, const struct upstream *u, const struct http_me
 }
 
 void
-response_refused(struct edge *c, const struct http_head *h)
+response_failed(struct edge *c, const struct http_head *h)
 {
+	c->result.asked_us = next_asked_us(h, clock_wall_ns() / 1000000000);
 	if (c->plan->credential && !c->attempt.asked && (h->status == 401 || h->status == 403))
 		c->relay->ops->refused(c->x, h);
 }
@@ -154,7 +157,8 @@ begin_response(struct upstream *u, const struct http_message *m)
 	struct edge *c = u->edge;
 	int err;
 
-	response_refused(c, &m->head);
+	if (m->head.status >= 400)
+		response_failed(c, &m->head);
 	c->result.status = m->head.status;
 	c->answer.streams = span_ieq(http_media_type(response_field(&m->head, "content-type")),
 		SPAN_LIT("text/event-stream"));

@@ -322,6 +322,8 @@ upstream_flush(struct upstream *u)
 			return;
 		}
 		ev_io_stop(u->relay->loop, &u->writable);
+		if (u->request.whole)
+			again_sent(c);
 		if (u->request.whole || c->in.n == 0)
 			return;
 		request_pump(c);

@@ -3,6 +3,8 @@
 #include "scenario/gate_stage.h"
 #include "gate/exchange.h"
 
+#include <math.h>
+
 #define HELLO	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"to a@example.com\"}]}"
 #define PROVIDERS                                                                              \
 	"providers:\n"                                                                         \
@@ -497,6 +499,15 @@ what_is_tried_again_at_once_keeps_the_others_for_later(void **state)
 	assert_true(span_is(goes_to(&p), "third"));
 	pass_finish(&p, END_COMPLETE, 200, 1, 1);
 	ends(&s, &p, NULL);
+	/* a last attempt is not for the same one while another is left */
+	begin(&s, ROUTE(", retry: {attempts: 2}") REST, &whole, &c, &p);
+	a.broke_early = true;
+	again(&p, &a, ATTEMPT_CUT, 0);
+	stage_settle(&s);
+	assert_true(a.told && a.what == AGAIN_GOES);
+	assert_true(span_is(goes_to(&p), "second"));
+	pass_finish(&p, END_COMPLETE, 200, 1, 1);
+	ends(&s, &p, NULL);
 }
 
 /* ---- the caller goes away ---- */
@@ -634,6 +645,101 @@ one_target_is_tried_again_after_a_wait(void **state)
 	ends(&s, &p, NULL);
 }
 
+#define ONE                                                                                    \
+	PROVIDERS "routes:\n"                                                                  \
+		  "  - {name: chat, match: {methods: [POST], path: "                           \
+		  "/v1/chat/completions}, targets: [one], response: [meter], "                 \
+		  "retry: {attempts: 2}}\n"
+
+static void
+the_wait_that_one_target_asks_for_is_obeyed(void **state)
+{
+	static const struct {
+		uint64_t asked_us;
+		bool waits;
+	} rows[] = { { 1500000, true }, { 2000000, true }, { 2000001, false },
+		{ 86400000000, false } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		struct asked a = { 0 };
+		struct attempt_end e = { .said = ATTEMPT_ANSWERED,
+			.result = { .status = 429,
+				.end = END_COMPLETE,
+				.asked_us = rows[i].asked_us } };
+		begin(&s, ONE REST, &whole, &c, &p);
+		gate_again(p.x, &e, on_told, &a);
+		ev_timer *pause = &p.x->tries->pause;
+		if (!!ev_is_active(pause) != rows[i].waits)
+			fail_msg("%llu µs", (unsigned long long)rows[i].asked_us);
+		if (rows[i].waits)
+			assert_int_equal(lround(ev_timer_remaining(s.loop, pause) * 1e6),
+				rows[i].asked_us);
+		stage_settle(&s);
+		assert_int_equal(a.told, !rows[i].waits);
+		assert_int_equal(a.what, rows[i].waits ? AGAIN_GOES : AGAIN_STAYS);
+		pass_finish(&p, rows[i].waits ? END_CLIENT_ABORT : END_COMPLETE, 429, -1, -1);
+		ends(&s, &p, NULL);
+	}
+}
+
+/* However a request with several attempts ends, its place is free after it, and not before. */
+static void
+a_place_is_free_after_the_last_attempt(void **state)
+{
+#define FLIGHT                                                                                 \
+	"default: permit\nlimits: [{name: flight, per: [identity.person], concurrent: 1}]\n"
+	static const struct {
+		const char *name, *policy;
+		int fails;		/* attempts */
+		enum attempt_said said; /* and how */
+		bool settles; /* before the end; else it comes in between, or in the pause */
+		enum exchange_end end;
+	} rows[] = {
+		{ "the first one answers", ROUTE("") FLIGHT, 0, 0, true, END_COMPLETE },
+		{ "the second one", ROUTE("") FLIGHT, 1, ATTEMPT_ANSWERED, true, END_COMPLETE },
+		{ "the third one", ROUTE("") FLIGHT, 2, ATTEMPT_CUT, true, END_COMPLETE },
+		{ "none", ROUTE("") FLIGHT, 3, ATTEMPT_ANSWERED, true, END_COMPLETE },
+		{ "never sent", ROUTE("") FLIGHT, 3, ATTEMPT_NEVER_SENT, true, END_NEVER_SENT },
+		{ "cut", ROUTE("") FLIGHT, 1, ATTEMPT_CUT, true, END_PROVIDER_ABORT },
+		{ "left in between", ROUTE("") FLIGHT, 1, ATTEMPT_ANSWERED, false,
+			END_CLIENT_ABORT },
+		{ "left in the pause", ONE FLIGHT, 1, ATTEMPT_ANSWERED, false,
+			END_CLIENT_ABORT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct stage s;
+		struct call c, other;
+		struct pass p;
+		struct asked a;
+		begin(&s, rows[i].policy, &whole, &c, &p);
+		for (int n = 0; n < rows[i].fails; n++) {
+			again(&p, &a, rows[i].said, 503);
+			if (rows[i].settles)
+				stage_settle(&s);
+		}
+		call_do(&s, &whole, &other);
+		if (strcmp(call_var(&other, "status"), "429"))
+			fail_msg("%s: two at once", rows[i].name);
+		pass_finish(&p, rows[i].end, rows[i].end == END_COMPLETE ? 200 : 0, -1, -1);
+		stage_settle(&s);
+		assert_true(p.done);
+		for (int n = 0; n < 2; n++) {
+			call_do(&s, &whole, &other);
+			if (strcmp(call_var(&other, "status"), n ? "429" : ""))
+				fail_msg("%s: %d after it: %s", rows[i].name, n + 1,
+					call_var(&other, "status"));
+		}
+		stage_pass(&s, 31000000); /* nobody takes up the ticket */
+		ends(&s, &p, NULL);
+	}
+}
+
 int
 main(void)
 {
@@ -653,6 +759,8 @@ main(void)
 		cmocka_unit_test(an_abort_at_any_point_settles_once),
 		cmocka_unit_test(who_waits_for_room_at_a_full_target_may_leave),
 		cmocka_unit_test(one_target_is_tried_again_after_a_wait),
+		cmocka_unit_test(the_wait_that_one_target_asks_for_is_obeyed),
+		cmocka_unit_test(a_place_is_free_after_the_last_attempt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,6 +131,45 @@ one_target_without_breaker_is_never_out_but_by_hand(void **state)
 	end(&s);
 }
 
+/* It has one attempt, and takes no part in the loop of attempts. */
+static void
+one_target_with_a_breaker_is_left_alone_as_long_as_it_asks(void **state)
+{
+	static const struct {
+		uint64_t asked_us;
+		enum target_condition is;
+	} rows[] = { { 3000000, TARGET_THROTTLED }, { 0, TARGET_OPEN } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		struct exchange_result res = {
+			.end = END_COMPLETE, .status = 429, .asked_us = rows[i].asked_us
+		};
+		uint64_t back_us;
+		stage_up(&s, "providers:\n  a: {backend: openai, dialect: openai, breaker: "
+			     "{failures: "
+			     "1, open: 5s}}\n"
+			     "routes:\n  - {name: chat, match: {path: /v1/chat/completions}, "
+			     "targets: "
+			     "[a], response: [meter]}\n" PERMIT);
+		call_do(&s, &(struct note){ .person = "alice", .body = BODY }, &c);
+		assert_string_equal(call_var(&c, "via"), "relay");
+		assert_int_equal(pass_claim(&s, 0, &p, &c, sizeof(BODY) - 1), 0);
+		assert_false(gate_plan(p.x)->asks);
+		gate_finish(p.x, &res, pass_done, &p);
+		stage_settle(&s);
+		const struct target_state *t = target_state(s.shared->targets, "a", NULL);
+		assert_int_equal(
+			target_condition(t, true, fake_mono, &back_us, NULL), rows[i].is);
+		if (rows[i].asked_us)
+			assert_int_equal(back_us, fake_mono + rows[i].asked_us);
+		stage_down(&s);
+	}
+}
+
 static void
 a_later_group_is_asked_when_the_first_is_out(void **state)
 {
@@ -344,6 +383,7 @@ main(void)
 		cmocka_unit_test(all_out_is_a_503_with_the_soonest_retry_after),
 		cmocka_unit_test(a_rule_stands_over_a_target_that_is_down),
 		cmocka_unit_test(one_target_without_breaker_is_never_out_but_by_hand),
+		cmocka_unit_test(one_target_with_a_breaker_is_left_alone_as_long_as_it_asks),
 		cmocka_unit_test(a_later_group_is_asked_when_the_first_is_out),
 		cmocka_unit_test(by_price_the_cheapest_for_this_prompt),
 		cmocka_unit_test(a_conversation_stays_with_its_target_as_it_grows),

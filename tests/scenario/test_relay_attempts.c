@@ -130,11 +130,31 @@ the_wait_that_it_asks_for_is_told(void **state)
 	expect_bytes(s, &edge,
 		"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 3\r\n" FIELDS
 		"content-length: 13\r\n\r\n{\"error\":\"x\"}");
-	assert_int_equal(exchange(s)->end.asked_us, 3000000);
+	assert_int_equal(exchange(s)->end.result.asked_us, 3000000);
 	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
 	peer_close(&edge);
 	peer_close(&up);
 	settled(s);
+	static const struct {
+		const char *answer;
+		uint64_t us;
+	} rows[] = { { "retry-after-ms: 250\r\nretry-after: 1", 250000 },
+		{ "x-ms-retry-after-ms: 1500", 1500000 }, { "retry-after: 86400", 86400000000 },
+		{ "retry-after: soon", 0 } };
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		edge = edge_connect(s);
+		say(s, &edge, HELLO);
+		up = attempt(s);
+		say(s, &up, "HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n");
+		say(s, &up, rows[i].answer);
+		say(s, &up, "\r\n\r\n");
+		until(s, exchange(s)->agains == 1);
+		assert_int_equal(exchange(s)->end.result.asked_us, rows[i].us);
+		until(s, exchange(s)->finished);
+		peer_close(&edge);
+		peer_close(&up);
+		settled(s);
+	}
 }
 
 static void
@@ -427,6 +447,193 @@ an_error_before_all_was_sent_is_one(void **state)
 	free(body);
 }
 
+/* What another attempt would have needed is let go once all of it went. */
+static void
+an_answer_before_all_was_sent_keeps_what_is_sent(void **state)
+{
+	enum { LONG = 8 << 20 };
+	struct stage *s = *state;
+	char *body = malloc(LONG);
+
+	assert_non_null(body);
+	memset(body, 'b', LONG);
+	start(s, 2);
+	s->gate.plan.body = span_of(body, LONG);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = egress_accept(s);
+	say(s, &up, STREAM);
+	chunk(s, &up, TEXT);
+	until(s, heard(&edge, "hi"));
+	assert_int_equal(exchange(s)->stood, 0);
+	until(s, heard_n(&up, LONG) && exchange(s)->stood);
+	assert_int_equal(exchange(s)->stood, 1);
+	assert_false(exchange(s)->timed);
+	chunk(s, &up, DONE);
+	say(s, &up, "0\r\n\r\n");
+	until(s, exchange(s)->finished);
+	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+	assert_int_equal(exchange(s)->agains, 0);
+	peer_close(&edge);
+	peer_close(&up);
+	settled(s);
+	free(body);
+}
+
+/* Of a plan that asks nothing too: the breaker knows it. */
+static void
+how_long_an_error_asks_to_wait_is_in_the_result(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = egress_accept(s);
+	until(s, heard(&up, "hello"));
+	say(s, &up, BUSY);
+	until(s, heard(&edge, "503 "));
+	until(s, exchange(s)->finished);
+	assert_int_equal(exchange(s)->result.asked_us, 3000000);
+	peer_close(&edge);
+	peer_close(&up);
+	settled(s);
+}
+
+/* From the claim, whatever came of it; and of a stream, from its last bytes. */
+static void
+all_attempts_have_a_time_and_a_stream_may_not_rest(void **state)
+{
+	static const struct {
+		const char *name, *answer, *event;
+		bool idle;
+	} rows[] = { { "overall: silence", "", "", false },
+		{ "overall: a stream without content", STREAM, ROLE, false },
+		{ "idle: a stream without content", STREAM, ROLE, true },
+		{ "idle: after its content", STREAM, TEXT, true } };
+	struct stage *s = *state;
+
+	start(s, 2);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		bool content = !strcmp(rows[i].event, TEXT);
+		s->gate.plan.waits.idle_us = rows[i].idle ? 60000 : 0;
+		s->gate.plan.overall_us = rows[i].idle ? 0 : clock_mono_us() + 60000;
+		struct peer edge = edge_connect(s);
+		say(s, &edge, HELLO);
+		struct peer up = attempt(s);
+		say(s, &up, rows[i].answer);
+		if (rows[i].event[0])
+			chunk(s, &up, rows[i].event);
+		if (content) {
+			until(s, exchange(s)->finished);
+			assert_int_equal(exchange(s)->agains, 0);
+			assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
+			assert_true(heard(&edge, "hi"));
+		} else {
+			until(s, exchange(s)->agains == 1);
+			if (exchange(s)->end.said != ATTEMPT_CUT)
+				fail_msg("%s: %d", rows[i].name, exchange(s)->end.said);
+		}
+		peer_close(&edge);
+		peer_close(&up);
+		until(s, exchange(s)->finished);
+		/* one that was begun meanwhile ends with its caller */
+		int next = accept4(s->egress_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (next >= 0)
+			close(next);
+		settled(s);
+	}
+}
+
+/* A HEAD has no body to wait for; what HTTP/1.0 asks gets no chunks. */
+static void
+other_methods_and_versions_go_to_the_next_one_too(void **state)
+{
+	static const struct {
+		const char *name, *request, *fails, *answers, *heard;
+	} rows[] = {
+		{ "HEAD", "HEAD /ignored HTTP/1.1\r\nhost: h\r\n" TICKET "\r\n",
+			"HTTP/1.1 503 Busy\r\ncontent-length: 13\r\n\r\n",
+			"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n",
+			DOWN_HEAD FIELDS "content-length: 99\r\n\r\n" },
+		{ "HEAD, a length in chunks",
+			"HEAD /ignored HTTP/1.1\r\nhost: h\r\n" TICKET "\r\n",
+			"HTTP/1.1 429 Slow\r\ntransfer-encoding: chunked\r\n\r\n",
+			"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n",
+			DOWN_HEAD FIELDS "content-length: 99\r\n\r\n" },
+		{ "HTTP/1.0",
+			"POST /ignored HTTP/1.0\r\n" TICKET "content-length: 5\r\n\r\nhello",
+			BUSY,
+			"HTTP/1.1 200 OK\r\ntransfer-encoding: "
+			"chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+			"HTTP/1.1 200 OK\r\n" FIELDS "connection: close\r\n\r\nok" },
+		{ "a provider's HTTP/1.0", HELLO, "HTTP/1.0 503 Busy\r\n\r\n{}",
+			"HTTP/1.0 200 OK\r\n\r\nok",
+			DOWN_HEAD FIELDS "transfer-encoding: chunked\r\n\r\n" },
+	};
+	struct stage *s = *state;
+
+	start(s, 2);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		bool head = !strncmp(rows[i].request, "HEAD", 4);
+		s->gate.plan.head.method = head ? SPAN_LIT("HEAD") : SPAN_LIT("POST");
+		s->gate.plan.body_mode = head ? BODY_NONE : BODY_SWAP;
+		struct peer edge = edge_connect(s);
+		say(s, &edge, rows[i].request);
+		struct peer up = egress_accept(s);
+		until(s, heard(&up, head ? "\r\n\r\n" : "HELLO"));
+		say(s, &up, rows[i].fails);
+		if (!strncmp(rows[i].fails, "HTTP/1.0", 8))
+			peer_close(&up);
+		until(s, exchange(s)->agains == 1);
+		assert_int_equal(exchange(s)->end.said, ATTEMPT_ANSWERED);
+		struct peer next = egress_accept(s);
+		until(s, heard(&next, head ? "\r\n\r\n" : "HELLO"));
+		say(s, &next, rows[i].answers);
+		if (!strncmp(rows[i].answers, "HTTP/1.0", 8))
+			peer_close(&next);
+		until(s, heard(&edge, rows[i].heard));
+		until(s, exchange(s)->finished);
+		if (exchange(s)->result.end != END_COMPLETE ||
+			exchange(s)->result.status != 200 || exchange(s)->agains != 1)
+			fail_msg("%s", rows[i].name);
+		peer_close(&edge);
+		peer_close(&up);
+		peer_close(&next);
+		settled(s);
+	}
+}
+
+/* The daemon is to stop while the gate looks for the next one, or waits before it: the request
+ * is answered first. */
+static void
+draining_waits_for_the_next_attempt(void **state)
+{
+	struct stage *s = *state;
+
+	start(s, 2);
+	s->gate.again_s = HELD_S;
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = attempt(s);
+	say(s, &up, BUSY);
+	until(s, exchange(s)->agains == 1);
+	relay_drain(s->relay);
+	pass(s, 20);
+	assert_int_equal(relay_active(s->relay), 1);
+	gate_release(&s->gate);
+	struct peer next = attempt(s);
+	say(s, &next, OK_ANSWER);
+	expect_bytes(
+		s, &edge, DOWN_HEAD FIELDS "content-length: 2\r\nconnection: close\r\n\r\nok");
+	until(s, closed(&edge));
+	assert_int_equal(relay_active(s->relay), 0);
+	assert_true(exchange(s)->finished);
+	peer_close(&edge);
+	peer_close(&up);
+	peer_close(&next);
+}
+
 /* HAProxy says why on a connection of its own alone; other requests use it after that. */
 static void
 each_attempt_has_a_connection_of_its_own(void **state)
@@ -467,6 +674,11 @@ main(void)
 		T(a_silent_target_is_left_in_time),
 		T(the_last_one_is_left_in_time_too),
 		T(an_error_before_all_was_sent_is_one),
+		T(all_attempts_have_a_time_and_a_stream_may_not_rest),
+		T(other_methods_and_versions_go_to_the_next_one_too),
+		T(draining_waits_for_the_next_attempt),
+		T(an_answer_before_all_was_sent_keeps_what_is_sent),
+		T(how_long_an_error_asks_to_wait_is_in_the_result),
 		T(each_attempt_has_a_connection_of_its_own),
 	};
 
