@@ -379,7 +379,8 @@ look_at(const struct request *r, const struct target *to, struct next_candidate 
 	if (!r->found.ranks)
 		return; /* one target that nothing is known of */
 	const struct target_state *s = target_state_of(r->gate->shared->targets, to);
-	c->budget = target_may_repeat(s, now_us);
+	const struct target_load beside = request_beside(r, to);
+	c->budget = target_may_repeat(s, &beside, now_us);
 	target_condition(s, to->breaker.on, now_us, &c->back_us, NULL);
 }
 

@@ -271,6 +271,8 @@ bool request_cost(const struct request *r, const struct usage *u, struct priced 
 /* ---- limits/targets.c ---- */
 /* What the target is told of the attempt: its first content, so long after the request's last
  * byte; and its end, once, whoever says it first. */
+/* What the other targets of its route had. */
+struct target_load request_beside(const struct request *r, const struct target *but);
 void request_first_content(struct request *r, uint64_t took_us);
 void request_attempt_over(struct request *r, enum attempt_cause cause, int status,
 	bool our_key, uint64_t asked_us);

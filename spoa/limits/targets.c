@@ -133,6 +133,23 @@ waits(struct request *r, struct target_state *s, const struct target *to)
 	return true;
 }
 
+struct target_load
+request_beside(const struct request *r, const struct target *but)
+{
+	const struct route *route = r->found.route;
+	struct target_load all = { 0, 0 };
+	uint64_t now_us = clock_mono_us();
+
+	for (size_t i = 0; i < route->ntargets; i++) {
+		if (&route->targets[i] == but)
+			continue;
+		struct target_load one = target_load(state(r, &route->targets[i]), now_us);
+		all.first += one.first;
+		all.repeats += one.repeats;
+	}
+	return all;
+}
+
 enum begun
 request_begin(struct request *r)
 {
@@ -147,7 +164,11 @@ request_begin(struct request *r)
 		return BEGUN;
 	struct target_state *s = state(r, to);
 	size_t i = (size_t)(to - route->targets);
-	switch (target_begin(&r->attempt, s, to, !request_tried(r), clock_mono_us())) {
+	struct target_load beside = { 0, 0 };
+	if (request_tried(r))
+		beside = request_beside(r, to);
+	switch (target_begin(
+		&r->attempt, s, to, request_tried(r) ? &beside : NULL, clock_mono_us())) {
 	case TARGET_BEGUN:
 		r->attempt.quiet =
 			r->in.body_state == BODY_STATE_NONE || r->found.endpoint.free;

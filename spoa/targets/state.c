@@ -41,10 +41,20 @@ window_sum(const struct target_window *w, uint32_t now_s, uint32_t since_s, uint
 	return c;
 }
 
+/* Repeats are a fifth of first attempts, or a few. */
+static bool
+budget_fits(struct counts sum, const struct target_load *beside)
+{
+	uint64_t may = (sum.one + beside->first) / TARGET_BUDGET_SHARE;
+
+	return sum.other + beside->repeats <
+	       (may > TARGET_BUDGET_LEAST ? may : TARGET_BUDGET_LEAST);
+}
+
 /* Adds to this second's counts. False, and nothing is added: the sum before it does not fit. */
 static bool
 window_add(struct target_window *w, uint32_t now_s, struct counts add,
-	bool (*fits)(struct counts sum))
+	const struct target_load *beside)
 {
 	_Atomic uint64_t *at = &w->second[now_s % TARGET_WINDOW_S];
 	uint64_t v = get(at), next;
@@ -53,11 +63,11 @@ window_add(struct target_window *w, uint32_t now_s, struct counts add,
 		uint64_t one = v >> 16 & 0xffff, other = v & 0xffff;
 		if (v >> 32 < now_s)
 			one = other = 0;
-		if (fits) {
+		if (beside) {
 			struct counts sum = window_sum(w, now_s, 0, now_s);
 			sum.one += (unsigned)one;
 			sum.other += (unsigned)other;
-			if (!fits(sum))
+			if (!budget_fits(sum, beside))
 				return false;
 		}
 		one = one + add.one > 0xffff ? 0xffff : one + add.one;
@@ -67,19 +77,19 @@ window_add(struct target_window *w, uint32_t now_s, struct counts add,
 	return true;
 }
 
-/* Repeats are a fifth of first attempts, or a few. */
-static bool
-budget_fits(struct counts sum)
+bool
+target_may_repeat(
+	const struct target_state *s, const struct target_load *beside, uint64_t now_us)
 {
-	unsigned may = sum.one / TARGET_BUDGET_SHARE;
-
-	return sum.other < (may > TARGET_BUDGET_LEAST ? may : TARGET_BUDGET_LEAST);
+	return budget_fits(window_sum(&s->budget, second_of(now_us), 0, UINT32_MAX), beside);
 }
 
-bool
-target_may_repeat(const struct target_state *s, uint64_t now_us)
+struct target_load
+target_load(const struct target_state *s, uint64_t now_us)
 {
-	return budget_fits(window_sum(&s->budget, second_of(now_us), 0, UINT32_MAX));
+	struct counts sum = window_sum(&s->budget, second_of(now_us), 0, UINT32_MAX);
+
+	return (struct target_load){ sum.one, sum.other };
 }
 
 double
@@ -330,7 +340,7 @@ target_has_room(const struct target_state *s, const struct target *t)
 
 enum target_begun
 target_begin(struct target_attempt *a, struct target_state *s, const struct target *t,
-	bool first_attempt, uint64_t now_us)
+	const struct target_load *beside, uint64_t now_us)
 {
 	enum target_condition c = target_condition(s, t->breaker.on, now_us, NULL, NULL);
 	uint32_t now_s = second_of(now_us);
@@ -354,8 +364,7 @@ target_begin(struct target_attempt *a, struct target_state *s, const struct targ
 		probe_given_back(s, a);
 		return TARGET_NO_ROOM;
 	}
-	if (!window_add(&s->budget, now_s, (struct counts){ first_attempt, !first_attempt },
-		    first_attempt ? NULL : budget_fits)) {
+	if (!window_add(&s->budget, now_s, (struct counts){ !beside, !!beside }, beside)) {
 		atomic_fetch_sub(&s->provider->all_under_way, 1);
 		probe_given_back(s, a);
 		return TARGET_NO_BUDGET;

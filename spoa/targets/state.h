@@ -70,8 +70,16 @@ struct target_attempt {
 	uint64_t open_us;
 };
 
+/* What a target had in the window, or the other targets of a route together. */
+struct target_load {
+	uint64_t first, repeats; /* attempts that are a request's first one, and others */
+};
+struct target_load target_load(const struct target_state *s, uint64_t now_us);
+
 /* Before anything of it is sent. Only TARGET_BEGUN makes it one that is under way; what is not
- * begun costs nothing, and another target is looked for. */
+ * begun costs nothing, and another target is looked for. `beside`: of the route's other
+ * targets, since repeats are a fifth of the first attempts of all; NULL: it is a first attempt.
+ */
 enum target_begun {
 	TARGET_BEGUN,
 	TARGET_NO_ROOM,	  /* `concurrent` of its provider: it may wait: target_queue() */
@@ -79,7 +87,7 @@ enum target_begun {
 	TARGET_NO_PROBE	  /* it is open, or somebody else tries it */
 };
 enum target_begun target_begin(struct target_attempt *a, struct target_state *s,
-	const struct target *t, bool first_attempt, uint64_t now_us);
+	const struct target *t, const struct target_load *beside, uint64_t now_us);
 /* The first content event came, so long after the request's last byte; of a whole answer its
  * head. Once; further calls do nothing. */
 void target_first_content(
@@ -114,7 +122,8 @@ double target_errors(const struct target_state *s, uint64_t now_us);
 int64_t target_under_way(const struct target_state *s); /* never negative */
 bool target_has_room(const struct target_state *s, const struct target *t);
 /* Whether an attempt that is no first one may begin: a look, target_begin() takes. */
-bool target_may_repeat(const struct target_state *s, uint64_t now_us);
+bool target_may_repeat(
+	const struct target_state *s, const struct target_load *beside, uint64_t now_us);
 
 enum target_condition {
 	TARGET_CLOSED,

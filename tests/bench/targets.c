@@ -51,7 +51,7 @@ attempt(struct choose by, unsigned n)
 	for (unsigned k = 0; k < n; k++) {
 		uint64_t now = clock_mono_us();
 		struct target_state *s = target_state_of(table, &five[k % FIVE]);
-		target_begin(&a, s, &five[k % FIVE], true, now);
+		target_begin(&a, s, &five[k % FIVE], NULL, now);
 		target_first_content(&a, TARGET_SMALL, 1000, now);
 		target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
 	}

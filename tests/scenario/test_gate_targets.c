@@ -44,7 +44,7 @@ fails(struct stage *s, const char *provider, const char *model, int times)
 	struct target_attempt a;
 
 	while (times--) {
-		target_begin(&a, target_state_of(s->shared->targets, &t), &t, true, fake_mono);
+		target_begin(&a, target_state_of(s->shared->targets, &t), &t, NULL, fake_mono);
 		target_over(&a, &(struct target_end){ .cause = CAUSE_NEVER_SENT }, fake_mono);
 	}
 }
@@ -292,7 +292,7 @@ conditions_read_what_is_known_of_a_target_and_the_record_holds_it(void **state)
 		"  - {name: other, when: 'target.model == \"gpt-4\"', deny: true}\n");
 	assert_string_equal(goes(&s, &c, "alice", BODY), "azure");
 	struct target b = { .name = "b", .model = "gpt-4o" };
-	target_begin(&a, target_state_of(s.shared->targets, &b), &b, true, fake_mono);
+	target_begin(&a, target_state_of(s.shared->targets, &b), &b, NULL, fake_mono);
 	target_first_content(&a, TARGET_SMALL, 2500000, fake_mono);
 	target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, fake_mono);
 	assert_string_equal(goes(&s, &c, "alice", BODY), "vllm");

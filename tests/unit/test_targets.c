@@ -54,7 +54,7 @@ static enum target_begun
 ends(const struct target *t, enum attempt_cause cause, int status, bool our_key, uint64_t asked)
 {
 	struct target_attempt a;
-	enum target_begun b = target_begin(&a, a_target(), t, true, now);
+	enum target_begun b = target_begin(&a, a_target(), t, NULL, now);
 
 	if (b == TARGET_BEGUN)
 		target_over(&a,
@@ -117,7 +117,7 @@ beyond_the_cap_all_are_one_entry_that_is_never_out(void **state)
 	assert_ptr_equal(s, target_state(table, "other", "n"));
 	for (int i = 0; i < 30; i++) {
 		struct target_attempt a;
-		assert_int_equal(target_begin(&a, s, &with_breaker, true, now), TARGET_BEGUN);
+		assert_int_equal(target_begin(&a, s, &with_breaker, NULL, now), TARGET_BEGUN);
 		target_over(&a,
 			&(struct target_end){
 				.cause = CAUSE_REFUSED_US, .our_key = true, .status = 401 },
@@ -193,7 +193,7 @@ what_feeds_the_breaker(void **state)
 		struct target_attempt a;
 		fresh(state);
 		fails(4);
-		target_begin(&a, a_target(), &with_breaker, true, now);
+		target_begin(&a, a_target(), &with_breaker, NULL, now);
 		a.quiet = rows[i].quiet;
 		target_over(&a,
 			&(struct target_end){ .cause = rows[i].cause,
@@ -246,10 +246,10 @@ one_probe_at_a_time_and_two_that_come_through_close_it(void **state)
 	fails(5);
 	now = back();
 	assert_int_equal(condition(), TARGET_PROBE_DUE);
-	assert_int_equal(target_begin(&probe, a_target(), &with_breaker, true, now), 0);
+	assert_int_equal(target_begin(&probe, a_target(), &with_breaker, NULL, now), 0);
 	assert_int_equal(condition(), TARGET_PROBED);
 	assert_int_equal(
-		target_begin(&other, a_target(), &with_breaker, true, now), TARGET_NO_PROBE);
+		target_begin(&other, a_target(), &with_breaker, NULL, now), TARGET_NO_PROBE);
 	target_over(&probe, &done, now);
 	assert_int_equal(condition(), TARGET_PROBE_DUE);
 	succeeds();
@@ -323,9 +323,9 @@ a_probe_of_which_nothing_is_heard_gives_its_place_to_another(void **state)
 	(void)state;
 	fails(5);
 	now = back();
-	target_begin(&lost, a_target(), &with_breaker, true, now);
+	target_begin(&lost, a_target(), &with_breaker, NULL, now);
 	now += TARGET_PROBE_LEASE_US;
-	assert_int_equal(target_begin(&other, a_target(), &with_breaker, true, now), 0);
+	assert_int_equal(target_begin(&other, a_target(), &with_breaker, NULL, now), 0);
 	/* what comes late of the first does not give the other's place away */
 	target_over(&lost, &(struct target_end){ .cause = CAUSE_ABORTED }, now);
 	assert_int_equal(condition(), TARGET_PROBED);
@@ -343,7 +343,7 @@ what_was_under_way_when_it_opened_changes_nothing(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 8; i++)
-		target_begin(&old[i], a_target(), &with_breaker, true, now);
+		target_begin(&old[i], a_target(), &with_breaker, NULL, now);
 	fails(5);
 	then = back();
 	for (size_t i = 0; i < 4; i++)
@@ -394,7 +394,7 @@ a_shorter_wait_does_not_shorten_a_longer_one(void **state)
 	struct target_attempt a;
 
 	(void)state;
-	target_begin(&a, a_target(), &with_breaker, true, now);
+	target_begin(&a, a_target(), &with_breaker, NULL, now);
 	ends(&with_breaker, CAUSE_THROTTLED, 429, false, 20 * S);
 	target_over(&a,
 		&(struct target_end){ .cause = CAUSE_THROTTLED, .status = 429, .asked_us = S },
@@ -502,7 +502,7 @@ latency_jumps_up_at_once_and_comes_down_over_ten_seconds(void **state)
 	assert_int_equal(target_latency_us(a_target(), TARGET_SMALL, now), 1000000);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		now += rows[i].after_s * S;
-		target_begin(&a, a_target(), &with_breaker, true, now);
+		target_begin(&a, a_target(), &with_breaker, NULL, now);
 		target_first_content(&a, TARGET_SMALL, rows[i].took_us, now);
 		target_first_content(&a, TARGET_SMALL, 1, now); /* only the first is one */
 		assert_in_range(target_latency_us(a_target(), TARGET_SMALL, now), rows[i].least,
@@ -518,7 +518,7 @@ a_fast_failure_or_429_counts_as_the_first_bytes_limit(void **state)
 	struct target_attempt a;
 
 	(void)state;
-	target_begin(&a, a_target(), &with_breaker, true, now);
+	target_begin(&a, a_target(), &with_breaker, NULL, now);
 	target_over(&a,
 		&(struct target_end){
 			.cause = CAUSE_THROTTLED, .status = 429, .first_byte_us = 10 * S },
@@ -552,8 +552,8 @@ what_is_under_way_is_counted_to_its_end_once_and_never_negative(void **state)
 
 	(void)state;
 	target_over(&a, &done, now);
-	target_begin(&a, a_target(), &with_breaker, true, now);
-	target_begin(&b, a_target(), &with_breaker, true, now);
+	target_begin(&a, a_target(), &with_breaker, NULL, now);
+	target_begin(&b, a_target(), &with_breaker, NULL, now);
 	assert_int_equal(target_under_way(a_target()), 2);
 	target_first_content(&a, TARGET_SMALL, 5, now);
 	assert_int_equal(target_under_way(a_target()), 2);
@@ -576,14 +576,14 @@ concurrent_is_of_the_provider_whatever_the_model(void **state)
 	n.model = "n";
 	struct target_state *of_m = target_state_of(table, &m),
 			    *of_n = target_state_of(table, &n);
-	assert_int_equal(target_begin(&a, of_m, &m, true, now), TARGET_BEGUN);
+	assert_int_equal(target_begin(&a, of_m, &m, NULL, now), TARGET_BEGUN);
 	assert_true(target_has_room(of_n, &n));
-	assert_int_equal(target_begin(&b, of_n, &n, true, now), TARGET_BEGUN);
+	assert_int_equal(target_begin(&b, of_n, &n, NULL, now), TARGET_BEGUN);
 	assert_false(target_has_room(of_n, &n));
-	assert_int_equal(target_begin(&c, of_m, &m, true, now), TARGET_NO_ROOM);
+	assert_int_equal(target_begin(&c, of_m, &m, NULL, now), TARGET_NO_ROOM);
 	assert_int_equal(target_under_way(of_m), 1);
 	target_over(&b, &(struct target_end){ .cause = CAUSE_ABORTED }, now);
-	assert_int_equal(target_begin(&c, of_m, &m, true, now), TARGET_BEGUN);
+	assert_int_equal(target_begin(&c, of_m, &m, NULL, now), TARGET_BEGUN);
 }
 
 static void
@@ -609,28 +609,39 @@ as_many_wait_for_room_as_there_is_room(void **state)
 static void
 repeats_are_a_fifth_of_first_attempts_three_at_least(void **state)
 {
+	static const struct target_load alone = { 0, 0 }, four = { 4, 0 }, five = { 10, 1 };
 	struct target_attempt a;
 	struct target_end done = { .cause = CAUSE_DONE };
 	int n;
 
 	(void)state;
-	for (n = 0; target_begin(&a, a_target(), &with_breaker, false, now) == TARGET_BEGUN;
+	for (n = 0; target_begin(&a, a_target(), &with_breaker, &alone, now) == TARGET_BEGUN;
 		n++)
 		target_over(&a, &done, now);
 	assert_int_equal(n, 3);
-	assert_false(target_may_repeat(a_target(), now));
+	assert_false(target_may_repeat(a_target(), &alone, now));
 	for (int i = 0; i < 100; i++)
 		succeeds();
-	for (; target_begin(&a, a_target(), &with_breaker, false, now) == TARGET_BEGUN; n++) {
+	for (; target_begin(&a, a_target(), &with_breaker, &alone, now) == TARGET_BEGUN; n++) {
 		assert_true(target_under_way(a_target()) == 1);
 		target_over(&a, &done, now);
 	}
 	assert_int_equal(n, 20);
 	assert_int_equal(target_under_way(a_target()), 0);
 	assert_int_equal(
-		target_begin(&a, a_target(), &with_breaker, false, now), TARGET_NO_BUDGET);
+		target_begin(&a, a_target(), &with_breaker, &alone, now), TARGET_NO_BUDGET);
+	/* the other targets of the route count, too */
+	assert_false(target_may_repeat(a_target(), &four, now));
+	assert_true(target_may_repeat(a_target(), &five, now));
+	assert_int_equal(
+		target_begin(&a, a_target(), &with_breaker, &five, now), TARGET_BEGUN);
+	target_over(&a, &done, now);
+	assert_false(target_may_repeat(a_target(), &five, now));
+	assert_int_equal(target_load(a_target(), now).first, 100);
+	assert_int_equal(target_load(a_target(), now).repeats, 21);
 	now += 10 * S;
-	assert_true(target_may_repeat(a_target(), now));
+	assert_true(target_may_repeat(a_target(), &alone, now));
+	assert_int_equal(target_load(a_target(), now).first, 0);
 }
 
 /* ---- shown ---- */

@@ -67,7 +67,7 @@ end(size_t i, enum attempt_cause cause, uint64_t first_content_us)
 {
 	struct target_attempt a;
 
-	target_begin(&a, target_state(table, target[i].name, NULL), &target[i], true, now);
+	target_begin(&a, target_state(table, target[i].name, NULL), &target[i], NULL, now);
 	if (first_content_us)
 		target_first_content(&a, TARGET_SMALL, first_content_us, now);
 	target_over(&a, &(struct target_end){ .cause = cause }, now);
@@ -214,7 +214,7 @@ what_is_under_way_multiplies_latency(void **state)
 	end(1, CAUSE_DONE, 250000);
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(first(2), 0);
-		target_begin(&a[i], target_state(table, "a", NULL), &target[0], true, now);
+		target_begin(&a[i], target_state(table, "a", NULL), &target[0], NULL, now);
 	}
 	assert_int_equal(first(2), 1); /* 3 × 100 ms */
 	target_over(&a[0], &(struct target_end){ .cause = CAUSE_ABORTED }, now);
@@ -231,7 +231,7 @@ one_that_was_never_asked_is_asked_once_at_a_time(void **state)
 	ask.choose.by = CHOOSE_LATENCY;
 	end(0, CAUSE_DONE, 1000);
 	assert_int_equal(first(2), 1);
-	target_begin(&a, target_state(table, "b", NULL), &target[1], true, now);
+	target_begin(&a, target_state(table, "b", NULL), &target[1], NULL, now);
 	assert_int_equal(first(2), 0);
 	target_first_content(&a, ask.size, 2000, now);
 	target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
@@ -370,7 +370,7 @@ a_due_probe_is_in_and_one_under_way_is_not(void **state)
 	target_condition(ranked[0].state, true, now, &back, NULL);
 	now = back;
 	assert_int_equal(first(2), 0);
-	target_begin(&a, target_state(table, "a", NULL), &target[0], true, now);
+	target_begin(&a, target_state(table, "a", NULL), &target[0], NULL, now);
 	assert_int_equal(first(2), 1);
 	target_over(&a, &(struct target_end){ .cause = CAUSE_ABORTED }, now);
 	assert_int_equal(first(2), 0);
@@ -383,7 +383,7 @@ a_full_provider_is_busy(void **state)
 
 	(void)state;
 	target[0].concurrent = 1;
-	target_begin(&a, target_state(table, "a", NULL), &target[0], true, now);
+	target_begin(&a, target_state(table, "a", NULL), &target[0], NULL, now);
 	assert_int_equal(first(2), 1);
 	/* while its short queue has a place, it is there for who finds no other */
 	assert_int_equal(rank[0].out, TARGET_IN);

@@ -35,6 +35,8 @@ struct run {
 	unsigned begun, repeats;
 };
 
+static const struct target_load alone; /* its route has no other */
+
 static void *
 run(void *arg)
 {
@@ -53,7 +55,7 @@ run(void *arg)
 			.breaker = { .on = true, .failures = 3, .open_us = 1000 } };
 		(void)target_latency_us(s, TARGET_SMALL, at);
 		(void)target_errors(s, at);
-		if (target_begin(&a, s, &t, first, at) != TARGET_BEGUN)
+		if (target_begin(&a, s, &t, first ? NULL : &alone, at) != TARGET_BEGUN)
 			continue;
 		r->begun++;
 		r->repeats += !first;
@@ -101,7 +103,7 @@ repeat(void *arg)
 	struct target_attempt a;
 
 	for (unsigned i = 0; i < 1000; i++)
-		if (target_begin(&a, target_state(table, "a", "m"), &without, false, now) ==
+		if (target_begin(&a, target_state(table, "a", "m"), &without, &alone, now) ==
 			TARGET_BEGUN) {
 			r->repeats++;
 			target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
@@ -118,7 +120,7 @@ threads_that_repeat_at_once_draw_no_more_than_the_budget(void **state)
 	(void)state;
 	for (int i = 0; i < 500; i++) {
 		struct target_attempt a;
-		target_begin(&a, target_state(table, "a", "m"), &without, true, now);
+		target_begin(&a, target_state(table, "a", "m"), &without, NULL, now);
 		target_over(&a, &(struct target_end){ .cause = CAUSE_DONE }, now);
 	}
 	for (size_t i = 0; i < 4; i++)
