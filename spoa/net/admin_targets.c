@@ -1,6 +1,7 @@
 /* Targets by hand: how each does, one that is taken out, one that is let in again. */
 #include <microhttpd.h>
 
+#include "auth/auth.h"
 #include "base/clock.h"
 #include "config/read.h"
 #include "gate/snapshot.h"
@@ -15,8 +16,8 @@ table_of(struct server *s)
 }
 
 static void
-look_at(struct target_table *table, const struct route *routes, size_t n, struct nearest *near,
-	bool *found)
+look_at(struct target_table *table, const struct snapshot *snap, const struct route *routes,
+	size_t n, struct nearest *near, bool *found)
 {
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < routes[i].ntargets; k++) {
@@ -24,7 +25,9 @@ look_at(struct target_table *table, const struct route *routes, size_t n, struct
 			if (!t->name[0])
 				continue;
 			struct target_state *s = target_state_of(table, t);
-			target_named(s);
+			target_named(
+				s, t->credential && snap->auths &&
+					   !auth_usable(snap->auths[t->credential->index]));
 			*found |= nearest_is(near, t->name) || nearest_is(near, target_name(s));
 		}
 }
@@ -40,9 +43,10 @@ find(struct server *s, const char *name, struct nearest *near)
 	bool found = false;
 
 	*near = nearest_to(span_str(name));
-	look_at(table_of(s), p->routes, p->nroutes, near, &found);
+	look_at(table_of(s), snap, p->routes, p->nroutes, near, &found);
 	for (size_t i = 0; i < p->nroutes; i++)
-		look_at(table_of(s), p->routes[i].aliases, p->routes[i].naliases, near, &found);
+		look_at(table_of(s), snap, p->routes[i].aliases, p->routes[i].naliases, near,
+			&found);
 	snapshot_unref(&snap);
 	return found;
 }

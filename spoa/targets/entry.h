@@ -33,6 +33,7 @@ struct target_state {
 		key_probe; /* out by our key or credit: when it is tried; 0: it is not */
 	_Atomic bool by_hand;
 	_Atomic bool named;		/* by a route, and not only for its models */
+	_Atomic bool keyless;		/* as target_named() said; only shown */
 	_Atomic uint64_t ended[CAUSES]; /* attempts, by cause, since start */
 	_Atomic unsigned why;		/* the last failure: status << 8 | cause */
 	/* of a provider's entry: of all its models */

@@ -4,6 +4,12 @@
 #include "base/metrics.h"
 #include "targets/entry.h"
 
+static bool
+keyless(const struct target_state *s)
+{
+	return atomic_load_explicit(&s->keyless, memory_order_relaxed);
+}
+
 static void
 put(struct buf *out, const struct target_state *s, uint64_t now_us)
 {
@@ -15,7 +21,8 @@ put(struct buf *out, const struct target_state *s, uint64_t now_us)
 	buf_str(out, "{\"target\":");
 	buf_json_str(out, span_str(s->name));
 	buf_printf(out, ",\"state\":\"%s\",\"under_way\":%" PRId64 ",\"errors\":%.3f",
-		target_conditions[c], target_under_way(s), target_errors(s, now_us));
+		keyless(s) && c != TARGET_BY_HAND ? "keyless" : target_conditions[c],
+		target_under_way(s), target_errors(s, now_us));
 	if (back && back != UINT64_MAX)
 		buf_printf(out, ",\"back_in_s\":%.1f", (double)(back - now_us) / 1e6);
 	if (why) {
@@ -78,7 +85,7 @@ series(struct buf *out, const struct target_table *t, const char *name, const ch
 static uint64_t
 may_be_asked(const struct target_state *s, uint64_t now_us)
 {
-	return target_condition(s, true, now_us, NULL, NULL) <= TARGET_PROBE_DUE;
+	return !keyless(s) && target_condition(s, true, now_us, NULL, NULL) <= TARGET_PROBE_DUE;
 }
 
 static uint64_t
@@ -93,7 +100,8 @@ target_table_metrics(struct buf *out, const struct target_table *t, uint64_t now
 {
 	const struct target_state *s;
 
-	series(out, t, "target_up", "1: requests may go there, 0: it is out, open or throttled",
+	series(out, t, "target_up",
+		"1: requests may go there, 0: open, throttled, out, ejected or keyless",
 		may_be_asked, now_us);
 	series(out, t, "target_attempts_under_way", "attempts that are not over", under_way,
 		now_us);

@@ -157,8 +157,9 @@ void target_reloaded(struct target_table *t, const char *provider);
 
 /* ---- all of them ---- */
 
-/* A route of the policy names it: it is shown, asked or not. */
-void target_named(struct target_state *s);
+/* A route of the policy names it: it is shown, asked or not; and whether we have no credential
+ * for it that may be used now. */
+void target_named(struct target_state *s, bool keyless);
 /* The i-th entry, in the order of their making; NULL: there are no more. */
 const struct target_state *target_at(const struct target_table *t, size_t i);
 /* shown.c: a JSON list, an object each; and metrics by target and cause. */

@@ -208,7 +208,8 @@ target_reloaded(struct target_table *t, const char *provider)
 /* ---- all of them ---- */
 
 void
-target_named(struct target_state *s)
+target_named(struct target_state *s, bool keyless)
 {
+	atomic_store_explicit(&s->keyless, keyless, memory_order_relaxed);
 	atomic_store_explicit(&s->named, true, memory_order_relaxed);
 }

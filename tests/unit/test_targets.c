@@ -646,6 +646,32 @@ repeats_are_a_fifth_of_first_attempts_three_at_least(void **state)
 
 /* ---- shown ---- */
 
+/* What has no credential gets nothing, however well it did. */
+static void
+without_a_credential_it_is_keyless_and_not_up(void **state)
+{
+	static const struct target t = { .name = "k", .model = "m" };
+	struct target_state *s = target_state_of(table, &t);
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	for (int keyless = 1; keyless >= 0; keyless--) {
+		target_named(s, keyless);
+		buf_clear(&b);
+		target_table_json(&b, table, now);
+		target_table_metrics(&b, table, now);
+		buf_putc(&b, '\0');
+		assert_non_null(
+			strstr(buf_view(&b).p, keyless ? "\"k/m\",\"state\":\"keyless\""
+						       : "\"k/m\",\"state\":\"closed\""));
+		assert_non_null(strstr(
+			buf_view(&b).p, keyless ? "tollgate_target_up{target=\"k/m\"} 0\n"
+						: "tollgate_target_up{target=\"k/m\"} 1\n"));
+	}
+	buf_free(&b);
+}
+
 static void
 it_is_shown_as_json_with_state_and_why(void **state)
 {
@@ -721,6 +747,7 @@ main(void)
 		T(concurrent_is_of_the_provider_whatever_the_model),
 		T(as_many_wait_for_room_as_there_is_room),
 		T(repeats_are_a_fifth_of_first_attempts_three_at_least),
+		T(without_a_credential_it_is_keyless_and_not_up),
 		T(it_is_shown_as_json_with_state_and_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
