@@ -274,7 +274,9 @@ stage_charged(struct stage *s, const char *limit, const char *person)
 	struct quota_request q = { .ndims = 1 };
 	struct quota_dim *d = &q.dim[0];
 	int n = snprintf(joined, sizeof(joined), "%zu:%s%c", strlen(person), person,
-		strcmp(limit, "tokens") ? 'r' : 't');
+		!strcmp(limit, "tokens")  ? 't'
+		: !strcmp(limit, "money") ? 'u'
+					  : 'r');
 
 	crypto_hash_sha256(h, (const unsigned char *)joined, (unsigned long long)n);
 	sodium_bin2hex(hex, sizeof(hex), h, 12);

@@ -1,115 +1,8 @@
 /* A request that may go to several targets: what the gate makes of the end of an attempt. The
  * test plays the relay. */
-#include "scenario/gate_stage.h"
-#include "gate/exchange.h"
+#include "scenario/again_stage.h"
 
 #include <math.h>
-
-#define HELLO	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"to a@example.com\"}]}"
-#define PROVIDERS                                                                              \
-	"providers:\n"                                                                         \
-	"  one: {backend: first, dialect: openai, region: us}\n"                               \
-	"  two: {backend: second, dialect: openai, external: false}\n"                         \
-	"  three: {backend: third, dialect: openai, region: eu}\n"
-#define ROUTE(more)                                                                            \
-	PROVIDERS "routes:\n"                                                                  \
-		  "  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, "      \
-		  "targets: [{provider: one, model: m1}, {provider: two, model: m2}, three]"   \
-		  ", response: [meter], reserve: estimate" more "}\n"
-#define REST                                                                                   \
-	"rules:\n"                                                                             \
-	"  - {name: outside, when: 'target.external && size(prompt.entities) > 0', redact: "   \
-	"{entities: [EMAIL_ADDRESS]}}\n"                                                       \
-	"default: permit\n"                                                                    \
-	"limits:\n"                                                                            \
-	"  - {name: requests, per: [identity.person], requests: 5, window: 1m}\n"              \
-	"  - {name: tokens, per: [identity.person], tokens: 100000, window: 1m}\n"             \
-	"output_default: 100\n"
-#define POLICY ROUTE("") REST
-#define LEN(s) ((int64_t)sizeof(s) - 1)
-
-static const struct note whole = { .person = "alice", .body = HELLO };
-static const struct note late = { .person = "alice",
-	.body = HELLO,
-	.no_length = true,
-	.headers = { "transfer-encoding: chunked" } };
-
-struct asked {
-	bool broke_early; /* what the next one that is cut says; told or not it says no more */
-	bool told;
-	enum again what;
-};
-
-static void
-on_told(void *arg, enum again what)
-{
-	struct asked *a = arg;
-
-	assert_false(a->told);
-	a->told = true;
-	a->what = what;
-}
-
-static void
-again(struct pass *p, struct asked *a, enum attempt_said said, int status)
-{
-	struct attempt_end e = { .said = said,
-		.result = { .status = status, .end = END_COMPLETE } };
-
-	if (said != ATTEMPT_ANSWERED)
-		e.result.end = said == ATTEMPT_NEVER_SENT ? END_NEVER_SENT : END_PROVIDER_ABORT;
-	e.broke_early = said == ATTEMPT_CUT && a->broke_early;
-	*a = (struct asked){ 0 };
-	gate_again(p->x, &e, on_told, a);
-	assert_false(a->told); /* never inside */
-}
-
-static struct span
-goes_to(const struct pass *p)
-{
-	const struct http_head *h = &gate_plan(p->x)->head;
-	const struct http_field *f = http_field_nth(h, "x-tollgate-backend", 0);
-
-	return f->value;
-}
-
-/* Its decision went to the relay, which has it: whole in the NOTIFY, or read by the relay. The
- * body is the caller's to free. */
-static char *
-begin(struct stage *s, const char *policy, const struct note *n, struct call *c, struct pass *p)
-{
-	char *bytes = NULL;
-
-	stage_up(s, policy);
-	call_do(s, n, c);
-	assert_string_equal(call_var(c, "via"), "relay");
-	assert_int_equal(pass_claim(s, 1, p, c, n->no_length ? -1 : LEN(HELLO)), 0);
-	if (n->no_length) {
-		bytes = strdup(HELLO);
-		assert_non_null(bytes);
-		gate_body(p->x, span_str(bytes), pass_ruled, p);
-		stage_settle(s);
-		assert_true(p->ruled && !p->denied);
-	}
-	assert_true(gate_plan(p->x)->asks && gate_plan(p->x)->holds);
-	assert_int_equal(gate_plan(p->x)->body_mode, BODY_SWAP);
-	return bytes;
-}
-
-static void
-ends(struct stage *s, struct pass *p, char *bytes)
-{
-	stage_settle(s);
-	assert_true(p->done);
-	stage_down(s);
-	free(bytes);
-}
-
-static const char *
-attempts(void)
-{
-	return stage_field(disk_records - 1, "attempts");
-}
 
 /* ---- plans ---- */
 
@@ -348,129 +241,6 @@ what_cannot_be_recorded_does_not_go(void **state)
 	ends(&s, &p, NULL);
 }
 
-/* ---- limits ---- */
-
-static void
-an_attempt_that_no_longer_fits_ends_with_the_last_error(void **state)
-{
-	struct stage s;
-	struct call c;
-	struct pass p;
-	struct asked a;
-
-	(void)state;
-	/* room for one that is perhaps billed, and not for another */
-	begin(&s, ROUTE("")
-		"default: permit\nlimits:\n"
-		"  - {name: requests, per: [identity.person], requests: 1, window: 1m}\n"
-		"  - {name: tokens, per: [identity.person], tokens: 200, window: 1m}\n"
-		"output_default: 100\n",
-		&whole, &c, &p);
-	again(&p, &a, ATTEMPT_CUT, 0);
-	stage_settle(&s);
-	assert_true(a.told && a.what == AGAIN_STAYS);
-	pass_finish(&p, END_PROVIDER_ABORT, 0, -1, -1);
-	stage_settle(&s);
-	assert_non_null(strstr(attempts(), "maybe_billed"));
-	assert_null(strstr(attempts(), "two"));
-	assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
-	assert_true(stage_charged(&s, "tokens", "alice") > 100);
-	ends(&s, &p, NULL);
-}
-
-static void
-requests_count_the_callers_request_once(void **state)
-{
-	struct stage s;
-	struct call c;
-	struct pass p;
-	struct asked a;
-
-	(void)state;
-	begin(&s, ROUTE("")
-		"default: permit\nlimits:\n"
-		"  - {name: requests, per: [identity.person], requests: 1, window: 1m}\n"
-		"  - {name: flight, per: [identity.person], concurrent: 1}\n",
-		&whole, &c, &p);
-	for (int i = 0; i < 2; i++) {
-		again(&p, &a, ATTEMPT_ANSWERED, 503);
-		stage_settle(&s);
-		assert_true(a.told && a.what == AGAIN_GOES);
-	}
-	assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
-	pass_finish(&p, END_COMPLETE, 200, 1, 1);
-	stage_settle(&s);
-	assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
-	ends(&s, &p, NULL);
-}
-
-static void
-what_reached_no_provider_counts_for_nothing(void **state)
-{
-	struct stage s;
-	struct call c;
-	struct pass p;
-	struct asked a;
-
-	(void)state;
-	begin(&s, POLICY, &whole, &c, &p);
-	for (int i = 0; i < 3; i++) {
-		again(&p, &a, ATTEMPT_NEVER_SENT, 0);
-		stage_settle(&s);
-		assert_true(a.told);
-	}
-	assert_int_equal(a.what, AGAIN_UNAVAILABLE);
-	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
-	stage_settle(&s);
-	assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
-	assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
-	ends(&s, &p, NULL);
-}
-
-/* What is counted only then, as well: the record's attempt costs what the limit is charged. */
-static void
-the_last_attempt_costs_what_is_charged(void **state)
-{
-	struct stage s;
-	char policy[1500], cwd[500];
-
-	(void)state;
-	assert_non_null(getcwd(cwd, sizeof(cwd)));
-	snprintf(policy, sizeof(policy),
-		"prices: %s/tests/e2e/costs.prices.yaml\n"
-		"providers:\n"
-		"  one: {backend: first, dialect: openai, prices: openai}\n"
-		"  two: {backend: second, dialect: openai, prices: openai}\n"
-		"routes:\n"
-		"  - {name: chat, match: {path: /v1/chat/completions}, targets: [{provider: "
-		"one, model: gpt-4o}, two], response: [meter]}\n"
-		"default: permit\n"
-		"limits: [{name: money, per: [identity.person], usd: 900, window: 1m}]\n"
-		"output_default: 100\n",
-		cwd);
-	stage_up(&s, policy);
-	s.table->owner = &s.mail[0]; /* who knows what is left, once it was asked */
-	for (int i = 0; i < 2; i++) {
-		struct call c;
-		struct pass p;
-		char cost[64];
-		call_do(&s, &whole, &c);
-		assert_string_equal(stage_field(disk_records - 1, "prompt.tokens_by_bytes"),
-			i ? "true" : "");
-		assert_int_equal(pass_claim(&s, 0, &p, &c, LEN(HELLO)), 0);
-		gate_stands(p.x, 0);
-		pass_finish(&p, END_PROVIDER_ABORT, 200, -1, -1);
-		stage_settle(&s);
-		snprintf(cost, sizeof(cost), "\"cost\":%s}",
-			stage_field(disk_records - 1, "reserved_usage.cost_nanousd"));
-		if (strlen(cost) < 10 ||
-			!strstr(stage_field(disk_records - 1, "attempts"), cost))
-			fail_msg("%d: %s: %s", i, cost,
-				stage_field(disk_records - 1, "attempts"));
-	}
-	stage_down(&s);
-}
-
 /* A provider that takes connections and drops them: once more at once, then the others, of
  * which a rule may deny one. */
 static void
@@ -645,12 +415,6 @@ one_target_is_tried_again_after_a_wait(void **state)
 	ends(&s, &p, NULL);
 }
 
-#define ONE                                                                                    \
-	PROVIDERS "routes:\n"                                                                  \
-		  "  - {name: chat, match: {methods: [POST], path: "                           \
-		  "/v1/chat/completions}, targets: [one], response: [meter], "                 \
-		  "retry: {attempts: 2}}\n"
-
 static void
 the_wait_that_one_target_asks_for_is_obeyed(void **state)
 {
@@ -686,60 +450,6 @@ the_wait_that_one_target_asks_for_is_obeyed(void **state)
 	}
 }
 
-/* However a request with several attempts ends, its place is free after it, and not before. */
-static void
-a_place_is_free_after_the_last_attempt(void **state)
-{
-#define FLIGHT                                                                                 \
-	"default: permit\nlimits: [{name: flight, per: [identity.person], concurrent: 1}]\n"
-	static const struct {
-		const char *name, *policy;
-		int fails;		/* attempts */
-		enum attempt_said said; /* and how */
-		bool settles; /* before the end; else it comes in between, or in the pause */
-		enum exchange_end end;
-	} rows[] = {
-		{ "the first one answers", ROUTE("") FLIGHT, 0, 0, true, END_COMPLETE },
-		{ "the second one", ROUTE("") FLIGHT, 1, ATTEMPT_ANSWERED, true, END_COMPLETE },
-		{ "the third one", ROUTE("") FLIGHT, 2, ATTEMPT_CUT, true, END_COMPLETE },
-		{ "none", ROUTE("") FLIGHT, 3, ATTEMPT_ANSWERED, true, END_COMPLETE },
-		{ "never sent", ROUTE("") FLIGHT, 3, ATTEMPT_NEVER_SENT, true, END_NEVER_SENT },
-		{ "cut", ROUTE("") FLIGHT, 1, ATTEMPT_CUT, true, END_PROVIDER_ABORT },
-		{ "left in between", ROUTE("") FLIGHT, 1, ATTEMPT_ANSWERED, false,
-			END_CLIENT_ABORT },
-		{ "left in the pause", ONE FLIGHT, 1, ATTEMPT_ANSWERED, false,
-			END_CLIENT_ABORT },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		struct stage s;
-		struct call c, other;
-		struct pass p;
-		struct asked a;
-		begin(&s, rows[i].policy, &whole, &c, &p);
-		for (int n = 0; n < rows[i].fails; n++) {
-			again(&p, &a, rows[i].said, 503);
-			if (rows[i].settles)
-				stage_settle(&s);
-		}
-		call_do(&s, &whole, &other);
-		if (strcmp(call_var(&other, "status"), "429"))
-			fail_msg("%s: two at once", rows[i].name);
-		pass_finish(&p, rows[i].end, rows[i].end == END_COMPLETE ? 200 : 0, -1, -1);
-		stage_settle(&s);
-		assert_true(p.done);
-		for (int n = 0; n < 2; n++) {
-			call_do(&s, &whole, &other);
-			if (strcmp(call_var(&other, "status"), n ? "429" : ""))
-				fail_msg("%s: %d after it: %s", rows[i].name, n + 1,
-					call_var(&other, "status"));
-		}
-		stage_pass(&s, 31000000); /* nobody takes up the ticket */
-		ends(&s, &p, NULL);
-	}
-}
-
 int
 main(void)
 {
@@ -751,16 +461,11 @@ main(void)
 		cmocka_unit_test(a_later_attempt_has_a_record_before_it_goes),
 		cmocka_unit_test(what_the_relay_refuses_first_was_no_attempt),
 		cmocka_unit_test(what_cannot_be_recorded_does_not_go),
-		cmocka_unit_test(an_attempt_that_no_longer_fits_ends_with_the_last_error),
-		cmocka_unit_test(requests_count_the_callers_request_once),
-		cmocka_unit_test(what_reached_no_provider_counts_for_nothing),
-		cmocka_unit_test(the_last_attempt_costs_what_is_charged),
 		cmocka_unit_test(what_is_tried_again_at_once_keeps_the_others_for_later),
 		cmocka_unit_test(an_abort_at_any_point_settles_once),
 		cmocka_unit_test(who_waits_for_room_at_a_full_target_may_leave),
 		cmocka_unit_test(one_target_is_tried_again_after_a_wait),
 		cmocka_unit_test(the_wait_that_one_target_asks_for_is_obeyed),
-		cmocka_unit_test(a_place_is_free_after_the_last_attempt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
