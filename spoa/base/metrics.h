@@ -84,6 +84,7 @@
   X(M_LIVE_FORGED,         "live_refused_total",                 "reason=\"forged\"",         "entries found in Redis that were not taken: made without state_key, or older than what is in force") \
   X(M_LIVE_OLDER,          "live_refused_total",                 "reason=\"older\"",          "") \
   X(M_LIVE_FULL,           "live_full_total",                    "",                          "keys and overrides that were not taken: as many as are kept were made at run time") \
+  X(M_TARGETS_JUNK,        "target_facts_refused_total",         "",                          "texts of Redis about targets that no daemon wrote: written anew") \
   X(M_AUTH_CACHE_HIT,      "token_cache_hits_total",             "",                          "tokens found verified in the cache") \
   X(M_TICKET_WRONG,        "tickets_refused_total",              "",                          "relay requests without a valid ticket") \
   X(M_TICKET_EXPIRED,      "tickets_expired_total",              "",                          "decisions never taken up by the relay") \

@@ -7,7 +7,7 @@
 #include "gate/snapshot.h"
 #include "net/change.h"
 #include "net/server.h"
-#include "targets/state.h"
+#include "targets/sync.h"
 
 static struct target_table *
 table_of(struct server *s)
@@ -96,12 +96,14 @@ static void
 eject(struct server *s, const json_t *after)
 {
 	target_eject(table_of(s), span_str(json_string_value(json_object_get(after, "id"))));
+	target_sync_soon(s->target_sync);
 }
 
 static void
 admit(struct server *s, const json_t *after)
 {
 	target_admit(table_of(s), span_str(json_string_value(json_object_get(after, "id"))));
+	target_sync_soon(s->target_sync);
 }
 
 unsigned

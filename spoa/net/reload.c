@@ -133,6 +133,7 @@ publish(struct reloading *r, struct snapshot *snap, const char *by)
 	log_event(LOG_INFO, "reload.done", LS("policy", snap->policy->label),
 		LS("was", old->policy->label), LS("by", by));
 	snapshot_unref(&old);
+	server_targets(s, NULL, NULL);
 	target_reloaded(gate_targets(s->shared), NULL);
 	observing_again(&s->observing);
 	metric_inc(&s->metrics, M_RELOADS);

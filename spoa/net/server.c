@@ -28,7 +28,7 @@
 #include "net/admin.h"
 #include "net/listen.h"
 #include "net/recall.h"
-#include "targets/state.h"
+#include "targets/sync.h"
 
 #define STOP_US	      2000000 /* what is in flight at a forced stop is waited for so long */
 #define AUTHS_FIRST_US 2000000 /* tokens for providers are waited for so long at a start */
@@ -279,6 +279,25 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
 }
 
+/* How targets do, told by the other daemons. What is ejected is known before the first request.
+ */
+static int
+start_sharing(struct server *s, const struct config *cfg, struct buf *why)
+{
+	struct redis_options redis;
+
+	server_targets(s, NULL, NULL);
+	if (!cfg->redis_url)
+		return 0;
+	if (config_redis(cfg, &redis) == 0)
+		s->target_sync = target_sync_start(
+			gate_targets(s->shared), cfg->node, &redis, &s->metrics, why);
+	sodium_memzero(&redis, sizeof(redis));
+	if (s->target_sync)
+		target_sync_first(s->target_sync, LIVE_FIRST_US);
+	return s->target_sync ? 0 : ERR_IO;
+}
+
 static unsigned
 worker_count(const struct config *cfg)
 {
@@ -458,7 +477,8 @@ server_run(const char *config_file)
 		snapshot_announce(s.snap, s.audit);
 	}
 	s.shared = gate_shared_new(cfg, s.audit, key);
-	if (!s.shared || start_live(&s, cfg, &why) < 0)
+	if (!s.shared || start_live(&s, cfg, &why) < 0 ||
+		start_sharing(&s, cfg, &why) < 0)
 		goto stop;
 	gate_shared_live(s.shared, s.live);
 	auths_tell(s.auths, on_credential, gate_targets(s.shared));
@@ -490,6 +510,7 @@ stop:
 	stop_workers(&s);
 	auths_stop(s.auths);
 	live_sync_stop(&s.live_sync);
+	target_sync_stop(&s.target_sync);
 	gate_helpers_stop(s.shared);
 	audit_stop(&s.audit);
 	for (unsigned i = 0; s.workers && i < s.nworkers; i++)

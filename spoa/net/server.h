@@ -27,6 +27,7 @@ struct server {
 	struct audit *audit;
 	struct live *live;	     /* NULL: no state_key */
 	struct live_sync *live_sync; /* NULL: no Redis */
+	struct target_sync *target_sync; /* NULL: no Redis */
 	struct quota_table *table;
 	struct recall *recall; /* until the workers run */
 	struct redis_finder *finder;

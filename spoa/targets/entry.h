@@ -32,6 +32,10 @@ struct target_state {
 	_Atomic uint64_t
 		key_probe; /* out by our key or credit: when it is tried; 0: it is not */
 	_Atomic bool by_hand;
+	_Atomic unsigned by_hand_times; /* said here; what others said is not counted */
+	/* share.c: until when a probe needs a lease, until when we have it, and when a request
+	   last found it out */
+	_Atomic uint64_t leases_until, lease_until, wanted_us;
 	_Atomic bool named;		/* by a route, and not only for its models */
 	_Atomic bool keyless;		/* as target_named() said; only shown */
 	_Atomic uint64_t ended[CAUSES]; /* attempts, by cause, since start */
@@ -49,7 +53,13 @@ struct target_table {
 	struct target_state entry[CAP_TARGETS + 1]; /* [0]: all without a place */
 };
 
+/* It is ejected, or no more; nothing else changes. */
+void target_by_hand(struct target_table *t, struct target_state *s, bool ejected);
 /* What held it back is over. */
 void target_clear(struct target_state *s);
+/* A request would go there, were it not out: from rank.c, for who asks for the lease. */
+void target_wanted(const struct target_state *s, uint64_t now_us);
+/* Within three seconds more than half of what was sent there came through. */
+bool target_comes_through(const struct target_state *s, uint64_t now_us);
 
 #endif

@@ -62,7 +62,11 @@ look(const struct rank_ask *ask, const struct rank_target *t, struct key *k, dou
 	k->health = HEALTHY;
 	if (t->out || !t->state)
 		return t->out;
-	switch (target_condition(t->state, t->target->breaker.on, ask->now_us, NULL, &ramp)) {
+	enum target_condition c =
+		target_condition(t->state, t->target->breaker.on, ask->now_us, NULL, &ramp);
+	if (c != TARGET_CLOSED && c != TARGET_RAMP)
+		target_wanted(t->state, ask->now_us);
+	switch (c) {
 	case TARGET_RAMP: k->health = chance <= ramp ? HEALTHY : COMING_BACK; break;
 	case TARGET_OPEN_SHARE: k->health = FAILING; break;
 	case TARGET_CLOSED:

@@ -100,6 +100,15 @@ target_errors(const struct target_state *s, uint64_t now_us)
 	return c.one ? c.other >= c.one ? 1.0 : (double)c.other / c.one : 0.0;
 }
 
+bool
+target_comes_through(const struct target_state *s, uint64_t now_us)
+{
+	uint32_t now_s = second_of(now_us);
+	struct counts c = window_sum(&s->tries, now_s, now_s - 2, UINT32_MAX);
+
+	return c.one > 2 * c.other;
+}
+
 /* ---- how soon ---- */
 
 enum target_size
@@ -311,8 +320,9 @@ target_condition(const struct target_state *s, bool breaker, uint64_t now_us, ui
 		c = TARGET_THROTTLED;
 		back = throttle;
 	} else if (key || open) {
-		c = probe > now_us ? TARGET_PROBED : TARGET_PROBE_DUE;
-		back = probe > now_us ? probe : 0;
+		bool ours = get(&s->leases_until) <= now_us || get(&s->lease_until) > now_us;
+		c = probe > now_us || !ours ? TARGET_PROBED : TARGET_PROBE_DUE;
+		back = probe > now_us ? probe : ours ? 0 : now_us + TARGET_SHARE_US;
 	} else if (closed && now_us - closed < TARGET_RAMP_US) {
 		c = TARGET_RAMP;
 		if (ramp)

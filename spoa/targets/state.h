@@ -36,6 +36,7 @@ enum {
 #define TARGET_THROTTLED_US   60000000 /* at most, whatever it asks */
 #define TARGET_KEY_PROBE_US   60000000
 #define TARGET_PROBE_LEASE_US 30000000 /* a probe of which nothing is heard is given up */
+#define TARGET_SHARE_US	      1000000  /* so often daemons tell each other: targets/share.h */
 #define TARGET_UNKNOWN_US     1000000  /* first content of one that was never asked */
 #define TARGET_FIRST_BYTE_US                                                                   \
 	60000000 /* what a failure counts as where the route bounds none                       \

@@ -144,6 +144,17 @@ parts(struct span name, char out[TARGET_NAME_BYTES], const char **model)
 	return out[0] != 0;
 }
 
+void
+target_by_hand(struct target_table *t, struct target_state *s, bool ejected)
+{
+	if (atomic_exchange(&s->by_hand, ejected) == ejected)
+		return;
+	if (ejected)
+		atomic_fetch_add(&t->ejected, 1);
+	else
+		atomic_fetch_sub(&t->ejected, 1);
+}
+
 bool
 target_eject(struct target_table *t, struct span name)
 {
@@ -155,17 +166,17 @@ target_eject(struct target_table *t, struct span name)
 	struct target_state *s = target_state(t, text, model);
 	if (s->shared)
 		return false;
-	if (!atomic_exchange(&s->by_hand, true))
-		atomic_fetch_add(&t->ejected, 1);
+	target_by_hand(t, s, true);
+	atomic_fetch_add(&s->by_hand_times, 1);
 	return true;
 }
 
 static void
 admit(struct target_table *t, struct target_state *s)
 {
-	if (atomic_exchange(&s->by_hand, false))
-		atomic_fetch_sub(&t->ejected, 1);
+	target_by_hand(t, s, false);
 	target_clear(s);
+	atomic_fetch_add(&s->by_hand_times, 1);
 }
 
 bool

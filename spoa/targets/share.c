@@ -1,0 +1,293 @@
+#include "targets/share.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "targets/entry.h"
+
+#define SLACK_US 60000000u  /* of a stamp over Redis' clock: that of another server, before it \
+			     */
+#define STALE_US 600000000u /* a breaker whose time was over so long ago tells nothing */
+#define WANT_US	 3000000u
+
+static const struct {
+	char letter;
+	uint64_t most_us; /* over Redis' clock; 0: no time, but 0 or 1 */
+	uint64_t more;
+} kinds[FACTS] = { [FACT_HAND] = { 'h', 0, 0 },
+	[FACT_OPEN] = { 'o', TARGET_OPEN_MOST_US, 63 },
+	[FACT_THROTTLED] = { 't', TARGET_THROTTLED_US, 0 },
+	[FACT_KEY] = { 'k', TARGET_KEY_PROBE_US, 0 } };
+
+/* ---- texts ---- */
+
+static bool
+read_node(struct span node, char out[FACT_NODE_BYTES])
+{
+	if (!node.n || node.n >= FACT_NODE_BYTES)
+		return false;
+	for (size_t i = 0; i < node.n; i++) {
+		char c = node.p[i];
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_'))
+			return false;
+	}
+	memcpy(out, node.p, node.n);
+	out[node.n] = 0;
+	return true;
+}
+
+static bool
+read_fact(struct span word, uint64_t redis_us, struct target_facts *out)
+{
+	struct span letter = span_next(&word, ':'), stamp = span_next(&word, ':'),
+		    value = span_next(&word, ':'), more = span_next(&word, ':');
+	size_t kind = 0;
+
+	while (kind < FACTS && !(letter.n == 1 && letter.p[0] == kinds[kind].letter))
+		kind++;
+	if (kind == FACTS || out->of[kind].stamp)
+		return false;
+	struct target_fact *f = &out->of[kind];
+	uint64_t most = kinds[kind].most_us ? redis_us + kinds[kind].most_us + SLACK_US : 1;
+	return span_u64(stamp, &f->stamp) == 0 && f->stamp && f->stamp <= redis_us + SLACK_US &&
+	       span_u64(value, &f->value) == 0 && f->value <= most &&
+	       span_u64(more, &f->more) == 0 && f->more <= kinds[kind].more &&
+	       read_node(word, f->node);
+}
+
+int
+target_facts_read(struct span text, uint64_t redis_us, struct target_facts *out)
+{
+	*out = (struct target_facts){ 0 };
+	if (text.n >= FACTS_TEXT_BYTES || !span_is(span_next(&text, ' '), "1"))
+		return ERR_SYNTAX;
+	while (text.p) {
+		if (read_fact(span_next(&text, ' '), redis_us, out))
+			continue;
+		*out = (struct target_facts){ 0 };
+		return ERR_SYNTAX;
+	}
+	return 0;
+}
+
+void
+target_facts_write(const struct target_facts *f, struct buf *out)
+{
+	buf_putc(out, '1');
+	for (size_t i = 0; i < FACTS; i++)
+		if (f->of[i].stamp)
+			buf_printf(out, " %c:%" PRIu64 ":%" PRIu64 ":%" PRIu64 ":%s",
+				kinds[i].letter, f->of[i].stamp, f->of[i].value, f->of[i].more,
+				f->of[i].node);
+}
+
+/* ---- the table's words ---- */
+
+static _Atomic uint64_t *
+word_of(struct target_state *s, enum target_fact_kind kind)
+{
+	switch (kind) {
+	case FACT_OPEN: return &s->open;
+	case FACT_THROTTLED: return &s->throttled_until;
+	case FACT_KEY: return &s->key_probe;
+	default: return NULL;
+	}
+}
+
+static uint64_t
+look(struct target_state *s, enum target_fact_kind kind)
+{
+	return kind == FACT_HAND ? (uint64_t)atomic_load(&s->by_hand_times) << 1 |
+					   atomic_load(&s->by_hand)
+				 : atomic_load(word_of(s, kind));
+}
+
+/* A time of ours as Redis' clock has it, or the other way; never 0. */
+static uint64_t
+shifted(uint64_t us, int64_t by)
+{
+	int64_t t = (int64_t)us + by;
+
+	return t < 1 ? 1 : (uint64_t)t;
+}
+
+static void
+found_out(const struct target_sharing *w, struct target_state *s, enum target_fact_kind kind,
+	uint64_t word, uint64_t stamp, struct target_fact *f)
+{
+	uint64_t us = kind == FACT_OPEN ? word >> 1 : word;
+
+	*f = (struct target_fact){ .stamp = stamp };
+	if (kind == FACT_HAND)
+		f->value = word & 1;
+	else if (us)
+		f->value = shifted(us, w->offset_us);
+	if (kind == FACT_OPEN && us)
+		f->more = (uint64_t)atomic_load(&s->opens) << 1 | (word & 1);
+	snprintf(f->node, sizeof(f->node), "%s", w->node);
+}
+
+/* In one order for all, whoever asks. */
+static bool
+beats(const struct target_fact *x, const struct target_fact *y)
+{
+	return x->stamp != y->stamp   ? x->stamp > y->stamp
+	       : x->value != y->value ? x->value > y->value
+	       : x->more != y->more   ? x->more > y->more
+				      : strcmp(x->node, y->node) > 0;
+}
+
+static void
+say(const struct target_state *s, const struct target_fact *f, const char *what)
+{
+	log_event(LOG_WARN, "target.told", LS("target", s->name), LS("state", what),
+		LS("by", f->node));
+}
+
+/* The word that was seen becomes what another daemon says; where it changed meanwhile that is
+ * later, and the next turn's. */
+static void
+obey(const struct target_sharing *w, struct target_state *s, enum target_fact_kind kind,
+	const struct target_fact *f, uint64_t *seen)
+{
+	static const char *const on[FACTS] = { [FACT_OPEN] = "open", [FACT_KEY] = "out" };
+	static const char *const off[FACTS] = { [FACT_OPEN] = "closed", [FACT_KEY] = "back" };
+	uint64_t us = f->value ? shifted(f->value, -w->offset_us) : 0,
+		 word = kind == FACT_OPEN && us ? us << 1 | (f->more & 1) : us, was = *seen;
+
+	if (kind == FACT_HAND) {
+		if ((*seen & 1) != f->value)
+			say(s, f, f->value ? "ejected" : "admitted");
+		target_by_hand(w->table, s, f->value);
+		*seen = (*seen & ~UINT64_C(1)) | f->value;
+		return;
+	}
+	if (was == word || !atomic_compare_exchange_strong(word_of(s, kind), &was, word))
+		return;
+	*seen = word;
+	if (kind == FACT_OPEN) {
+		atomic_store(&s->failures, 0);
+		atomic_store(&s->successes, 0);
+		if (us)
+			atomic_store(&s->opens, (unsigned)(f->more >> 1));
+		else
+			atomic_store(&s->closed_us, w->now_us);
+	}
+	if (on[kind] && (!was || !word || kind == FACT_OPEN))
+		say(s, f, word ? on[kind] : off[kind]);
+}
+
+static bool
+believed(const struct target_sharing *w, const struct target_state *s,
+	enum target_fact_kind kind, const struct target_fact *f, uint64_t redis_us)
+{
+	if (kind == FACT_OPEN && f->value && f->value + STALE_US < redis_us)
+		return false;
+	return (kind != FACT_OPEN && kind != FACT_KEY) || !f->value ||
+	       !target_comes_through(s, w->now_us);
+}
+
+bool
+target_share(const struct target_sharing *w, struct target_state *s, struct target_known *known,
+	const struct target_facts *found)
+{
+	static const struct target_facts nothing;
+	uint64_t redis_us = shifted(w->now_us, w->offset_us), word;
+	bool admitted = false, later = false;
+
+	found = found ? found : &nothing;
+	for (enum target_fact_kind i = 0; i < FACTS; i++) {
+		struct target_fact *mine = &known->facts.of[i];
+		const struct target_fact *theirs = &found->of[i];
+		/* Of another server, or of one whose clock was set back. */
+		if (mine->stamp > redis_us + SLACK_US)
+			mine->stamp = redis_us;
+		word = look(s, i);
+		if (word != known->seen[i] || (admitted && !word)) {
+			uint64_t past =
+				mine->stamp > theirs->stamp ? mine->stamp : theirs->stamp;
+			found_out(w, s, i, word, redis_us > past ? redis_us : past + 1, mine);
+			known->seen[i] = word;
+			admitted |= i == FACT_HAND && !(word & 1);
+		} else if (i == FACT_THROTTLED && theirs->stamp > mine->stamp &&
+			   theirs->value && theirs->value < mine->value &&
+			   mine->value > redis_us) {
+			mine->stamp = theirs->stamp + 1; /* never shortened */
+		} else if (beats(theirs, mine)) {
+			*mine = *theirs;
+			if (believed(w, s, i, mine, redis_us))
+				obey(w, s, i, mine, &known->seen[i]);
+		}
+		later |= beats(mine, theirs);
+	}
+	return later;
+}
+
+/* ---- one probe of all daemons ---- */
+
+static uint64_t
+get(const _Atomic uint64_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+/* It may be tried by then: it is or will be half open. */
+static bool
+is_due(const struct target_state *s, uint64_t by_us)
+{
+	uint64_t open = get(&s->open), key = get(&s->key_probe);
+
+	return (open || key) && open >> 1 <= by_us && key <= by_us &&
+	       get(&s->throttled_until) <= by_us;
+}
+
+static bool
+was_wanted(const struct target_state *s, uint64_t now_us)
+{
+	uint64_t us = get(&s->wanted_us);
+
+	return us && now_us < us + WANT_US;
+}
+
+/* Seldom written: it is read by all who rank. */
+void
+target_wanted(const struct target_state *s, uint64_t now_us)
+{
+	struct target_state *mark = (struct target_state *)(uintptr_t)s;
+
+	if (now_us >= get(&s->wanted_us) + WANT_US / 10)
+		atomic_store_explicit(&mark->wanted_us, now_us, memory_order_relaxed);
+}
+
+void
+target_leases(struct target_state *s, uint64_t until_us)
+{
+	atomic_store(&s->leases_until, until_us);
+}
+
+bool
+target_wants_lease(const struct target_state *s, uint64_t now_us)
+{
+	return get(&s->lease_until) <= now_us && was_wanted(s, now_us) &&
+	       is_due(s, now_us + TARGET_SHARE_US);
+}
+
+void
+target_leased(struct target_state *s, uint64_t until_us)
+{
+	atomic_store(&s->lease_until, until_us);
+}
+
+bool
+target_lease_over(struct target_state *s, uint64_t now_us)
+{
+	if (get(&s->lease_until) <= now_us ||
+		(is_due(s, now_us + TARGET_SHARE_US) &&
+			(was_wanted(s, now_us) || get(&s->probe_until) > now_us)))
+		return false;
+	atomic_store(&s->lease_until, 0);
+	return true;
+}

@@ -1,0 +1,622 @@
+/* What daemons tell each other of targets: texts, who wins, what is believed, one probe of all;
+ * and the same through a Redis, with what others write there and while it is away. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "support/redis_rig.h"
+#include "support/temp_dir.h"
+#include "targets/rank.h"
+#include "targets/share.h"
+#include "targets/sync.h"
+
+#define S   1000000ull
+#define NOW (1000000 * S) /* Redis' clock in rows */
+
+static const struct target the_target = {
+	.name = "a", .model = "m", .breaker = { .on = true, .failures = 2, .open_us = 5 * S }
+};
+
+/* A daemon: its table, what it knows, its own clock. */
+struct one {
+	struct target_table *table;
+	struct target_known known;
+	const char *node;
+	int64_t offset_us;
+};
+static struct one x, y;
+static uint64_t redis_now;
+static struct target_facts written; /* what Redis has */
+
+static uint64_t
+now_of(const struct one *d)
+{
+	return (uint64_t)((int64_t)redis_now - d->offset_us);
+}
+
+static struct target_state *
+target_of(struct one *d)
+{
+	return target_state(d->table, "a", "m");
+}
+
+static enum target_condition
+condition(struct one *d)
+{
+	return target_condition(target_of(d), true, now_of(d), NULL, NULL);
+}
+
+static int
+two(void **state)
+{
+	(void)state;
+	target_table_free(&x.table);
+	target_table_free(&y.table);
+	x = (struct one){ .table = target_table_new(), .node = "x", .offset_us = 17 * S };
+	y = (struct one){
+		.table = target_table_new(), .node = "y", .offset_us = -999 * (int64_t)S
+	};
+	redis_now = NOW;
+	written = (struct target_facts){ 0 };
+	return x.table && y.table ? 0 : -1;
+}
+
+static int
+none(void **state)
+{
+	(void)state;
+	target_table_free(&x.table);
+	target_table_free(&y.table);
+	return 0;
+}
+
+/* The text goes the whole way. False: nothing was written. */
+static bool
+turn(struct one *d)
+{
+	const struct target_sharing w = { .table = d->table,
+		.node = d->node,
+		.now_us = now_of(d),
+		.offset_us = d->offset_us };
+	struct buf text;
+
+	if (!target_share(&w, target_of(d), &d->known, &written))
+		return false;
+	buf_init(&text, FACTS_TEXT_BYTES);
+	target_facts_write(&d->known.facts, &text);
+	assert_int_equal(target_facts_read(buf_view(&text), redis_now, &written), 0);
+	buf_free(&text);
+	return true;
+}
+
+static void
+ends(struct one *d, const struct target_end *e)
+{
+	struct target_attempt a;
+
+	assert_int_equal(
+		target_begin(&a, target_of(d), &the_target, true, now_of(d)), TARGET_BEGUN);
+	target_over(&a, e, now_of(d));
+}
+
+static void
+fails(struct one *d, int times)
+{
+	while (times--)
+		ends(d, &(struct target_end){ .cause = CAUSE_PERHAPS_BILLED, .status = 500 });
+}
+
+static void
+succeeds(struct one *d)
+{
+	ends(d, &(struct target_end){ .cause = CAUSE_DONE, .status = 200 });
+}
+
+/* A request finds it out. */
+static enum target_out
+ranked(struct one *d)
+{
+	struct rank_target t = { .target = &the_target, .state = target_of(d) };
+	struct policy_rank out;
+
+	targets_rank(&(struct rank_ask){ .now_us = now_of(d), .random = 1 }, &t, 1, &out);
+	return out.out;
+}
+
+/* ---- texts ---- */
+
+static void
+what_no_daemon_writes_is_no_text(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} rows[] = {
+		{ "1", true },
+		{ "1 h:5:1:0:n", true },
+		{ "1 o:999999999999:1000300000000:33:node-1.x_y t:5:7:0:n k:5:0:0:n", true },
+		{ "", false },
+		{ "2 h:5:1:0:n", false },
+		{ "11", false },
+		{ "1 ", false },
+		{ "1  h:5:1:0:n", false },
+		{ "1 h:5:1:0:n ", false },
+		{ "1 x:5:1:0:n", false },
+		{ "1 hh:5:1:0:n", false },
+		{ "1 h:5:1:0:n h:6:0:0:n", false }, /* twice */
+		{ "1 h:0:1:0:n", false },	    /* never came to be */
+		{ "1 h:5:2:0:n", false },
+		{ "1 h:5:1:1:n", false },
+		{ "1 h:5:1:0:", false },
+		{ "1 h:5:1:0", false },
+		{ "1 h:5:1:0:a:b", false },
+		{ "1 h:-5:1:0:n", false },
+		{ "1 h:5:1:0:a\nb", false },
+		{ "1 h:18446744073709551615:1:0:n",
+			false },		      /* nobody could say more after it */
+		{ "1 h:1000061000000:1:0:n", false }, /* not yet */
+		{ "1 o:5:1000400000000:2:n", false }, /* open for longer than any is */
+		{ "1 t:5:1000200000000:0:n", false },
+		{ "1 o:5:6:64:n", false },
+		{ "1 h:5:1:0:"
+		  "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+			false },
+	};
+	struct target_facts f, empty = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		int err = target_facts_read(span_str(rows[i].text), NOW, &f);
+		if (!err != rows[i].ok)
+			fail_msg("%s: %d", rows[i].text, err);
+		if (err)
+			assert_memory_equal(&f, &empty, sizeof(f));
+	}
+	assert_int_equal(target_facts_read(SPAN_LIT("1 h:5:1:0:n\0"), NOW, &f), ERR_SYNTAX);
+}
+
+static void
+what_is_written_is_read_and_each_cut_of_it_is_another_or_none(void **state)
+{
+	const char *text = "1 h:5:1:0:n o:999999999999:1000300000000:33:node-1 "
+			   "t:999999999999:1000060000000:0:n k:7:0:0:n";
+	struct target_facts f;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, FACTS_TEXT_BYTES);
+	assert_int_equal(target_facts_read(span_str(text), NOW, &f), 0);
+	target_facts_write(&f, &out);
+	assert_true(span_is(buf_view(&out), text));
+	for (size_t n = 0; n < strlen(text); n++) {
+		struct buf again;
+		if (target_facts_read(span_of(text, n), NOW, &f))
+			continue;
+		buf_init(&again, FACTS_TEXT_BYTES);
+		target_facts_write(&f, &again);
+		assert_true(span_eq(buf_view(&again), span_of(text, n)));
+		buf_free(&again);
+	}
+	buf_free(&out);
+}
+
+/* ---- who is told what ---- */
+
+static void
+what_fails_for_one_is_left_alone_by_the_other(void **state)
+{
+	uint64_t there, here;
+
+	(void)state;
+	assert_false(turn(&x)); /* nothing to say */
+	fails(&x, 2);
+	assert_int_equal(condition(&x), TARGET_OPEN);
+	assert_true(turn(&x));
+	redis_now += S;
+	assert_false(turn(&y));
+	assert_int_equal(condition(&y), TARGET_OPEN);
+	target_condition(target_of(&x), true, now_of(&x), &there, NULL);
+	target_condition(target_of(&y), true, now_of(&y), &here, NULL);
+	assert_int_equal(
+		there - now_of(&x), here - now_of(&y)); /* clocks differ, times do not */
+	assert_false(turn(&x));
+	/* the second of both opens for twice as long */
+	redis_now += 10 * S;
+	fails(&y, 1);
+	target_condition(target_of(&y), true, now_of(&y), &here, NULL);
+	assert_true(here - now_of(&y) >= 8 * S);
+	turn(&y);
+	turn(&x);
+	assert_int_equal(condition(&x), TARGET_OPEN);
+	/* and what closes for one is closed for all, with a ramp */
+	redis_now += 20 * S;
+	succeeds(&x);
+	succeeds(&x);
+	assert_int_equal(condition(&x), TARGET_RAMP);
+	turn(&x);
+	turn(&y);
+	assert_int_equal(condition(&y), TARGET_RAMP);
+	assert_false(turn(&x));
+	assert_false(turn(&y));
+}
+
+static void
+what_comes_through_here_is_not_left_alone_for_another_that_fails(void **state)
+{
+	(void)state;
+	succeeds(&y);
+	fails(&x, 2);
+	turn(&x);
+	assert_false(turn(&y));
+	assert_int_equal(condition(&y), TARGET_CLOSED);
+	assert_false(turn(&x)); /* whose it stays */
+	assert_int_equal(condition(&x), TARGET_OPEN);
+	/* nor for a key that another has wrong */
+	two(NULL);
+	succeeds(&y);
+	ends(&x, &(struct target_end){
+			 .cause = CAUSE_REFUSED_US, .status = 401, .our_key = true });
+	turn(&x);
+	turn(&y);
+	assert_int_equal(condition(&y), TARGET_CLOSED);
+	assert_int_equal(condition(&x), TARGET_OUT);
+}
+
+static void
+a_key_that_is_refused_and_one_that_is_taken_again_are_told(void **state)
+{
+	(void)state;
+	ends(&x, &(struct target_end){
+			 .cause = CAUSE_REFUSED_US, .status = 401, .our_key = true });
+	turn(&x);
+	turn(&y);
+	assert_int_equal(condition(&y), TARGET_OUT);
+	target_reloaded(y.table, "a");
+	turn(&y);
+	turn(&x);
+	assert_int_equal(condition(&x), TARGET_CLOSED);
+}
+
+static void
+what_asked_to_wait_is_waited_for_by_all_and_the_longest(void **state)
+{
+	uint64_t us;
+
+	(void)state;
+	succeeds(&y); /* of the account: whoever comes through */
+	ends(&x, &(struct target_end){
+			 .cause = CAUSE_THROTTLED, .status = 429, .asked_us = 30 * S });
+	ends(&y, &(struct target_end){
+			 .cause = CAUSE_THROTTLED, .status = 429, .asked_us = 2 * S });
+	turn(&x);
+	redis_now += S;
+	for (int i = 0; i < 3; i++) {
+		turn(&y);
+		turn(&x);
+	}
+	assert_int_equal(condition(&y), TARGET_THROTTLED);
+	target_condition(target_of(&y), true, now_of(&y), &us, NULL);
+	assert_int_equal(us - now_of(&y), 29 * S);
+	assert_false(turn(&x) || turn(&y));
+}
+
+static void
+by_hand_the_latest_holds_on_all(void **state)
+{
+	(void)state;
+	target_eject(x.table, SPAN_LIT("a/m"));
+	turn(&x);
+	turn(&y);
+	assert_int_equal(condition(&y), TARGET_BY_HAND);
+	assert_true(target_any_ejected(y.table));
+	/* one that starts */
+	target_table_free(&y.table);
+	y = (struct one){ .table = target_table_new(), .node = "y" };
+	assert_false(turn(&y));
+	assert_int_equal(condition(&y), TARGET_BY_HAND);
+	target_admit(y.table, SPAN_LIT("a/m"));
+	turn(&y);
+	turn(&x);
+	assert_int_equal(condition(&x), TARGET_CLOSED);
+	assert_false(target_any_ejected(x.table));
+	/* admitted where it was not known yet that another ejected it */
+	target_eject(x.table, SPAN_LIT("a/m"));
+	turn(&x);
+	redis_now += S / 2;
+	target_admit(y.table, SPAN_LIT("a/m"));
+	turn(&y);
+	turn(&x);
+	assert_int_equal(condition(&x), TARGET_CLOSED);
+}
+
+static void
+an_admit_takes_back_what_another_found_out(void **state)
+{
+	(void)state;
+	fails(&x, 2);
+	turn(&x);
+	redis_now += S / 2;
+	target_of(&y);
+	target_admit(y.table, SPAN_LIT("a/m")); /* before it was told */
+	turn(&y);
+	turn(&x);
+	assert_true(condition(&x) <= TARGET_RAMP);
+	assert_int_equal(condition(&y), TARGET_CLOSED);
+}
+
+static void
+what_redis_lost_or_an_old_copy_brought_back_is_written_anew(void **state)
+{
+	struct target_facts old;
+
+	(void)state;
+	target_eject(x.table, SPAN_LIT("a/m"));
+	turn(&x);
+	old = written;
+	written = (struct target_facts){ 0 };
+	assert_true(turn(&x));
+	redis_now += S;
+	target_admit(x.table, SPAN_LIT("a/m"));
+	turn(&x);
+	turn(&y);
+	written = old;
+	assert_true(turn(&y));
+	assert_int_equal(condition(&y), TARGET_CLOSED);
+	assert_false(turn(&x));
+}
+
+static void
+another_redis_whose_clock_is_behind_changes_nothing(void **state)
+{
+	(void)state;
+	target_eject(x.table, SPAN_LIT("a/m"));
+	turn(&x);
+	written = (struct target_facts){ 0 };
+	redis_now -= 7200 * S;
+	x.offset_us -= 7200 * (int64_t)S;
+	y.offset_us -= 7200 * (int64_t)S;
+	assert_true(turn(&x));
+	turn(&y);
+	assert_int_equal(condition(&y), TARGET_BY_HAND);
+	target_admit(y.table, SPAN_LIT("a/m"));
+	turn(&y);
+	turn(&x);
+	assert_int_equal(condition(&x), TARGET_CLOSED);
+}
+
+static void
+what_was_open_long_ago_tells_a_daemon_that_starts_nothing(void **state)
+{
+	(void)state;
+	fails(&x, 2);
+	turn(&x);
+	redis_now += 3600 * S;
+	turn(&y);
+	assert_int_equal(condition(&y), TARGET_CLOSED);
+}
+
+/* ---- one probe ---- */
+
+static void
+who_shares_probes_with_the_lease_alone(void **state)
+{
+	(void)state;
+	fails(&x, 2);
+	turn(&x);
+	turn(&y);
+	redis_now += 10 * S;
+	assert_int_equal(condition(&y), TARGET_PROBE_DUE); /* Redis is away: each for itself */
+	target_leases(target_of(&x), now_of(&x) + 2 * S);
+	target_leases(target_of(&y), now_of(&y) + 2 * S);
+	assert_int_equal(condition(&x), TARGET_PROBED);
+	assert_int_equal(condition(&y), TARGET_PROBED);
+	assert_false(target_wants_lease(target_of(&y), now_of(&y))); /* no request wants it */
+	assert_int_equal(ranked(&y), TARGET_EJECTED);
+	assert_true(target_wants_lease(target_of(&y), now_of(&y)));
+	target_leased(target_of(&y), now_of(&y) + 29 * S);
+	assert_false(target_wants_lease(target_of(&y), now_of(&y)));
+	assert_int_equal(ranked(&y), TARGET_IN);
+	assert_int_equal(ranked(&x), TARGET_EJECTED);
+	assert_false(target_lease_over(target_of(&y), now_of(&y)));
+	succeeds(&y);
+	assert_int_equal(condition(&y), TARGET_PROBE_DUE); /* the second of two */
+	succeeds(&y);
+	assert_true(target_lease_over(target_of(&y), now_of(&y)));
+	assert_false(target_lease_over(target_of(&y), now_of(&y)));
+}
+
+static void
+a_lease_that_no_request_uses_is_given_back(void **state)
+{
+	struct target_attempt a;
+
+	(void)state;
+	fails(&x, 2);
+	redis_now += 4 * S - S / 2;
+	ranked(&x);
+	redis_now += S / 2;
+	assert_true(target_wants_lease(target_of(&x), now_of(&x) + 2 * S)); /* within a turn */
+	redis_now += 2 * S;
+	target_leased(target_of(&x), now_of(&x) + 29 * S);
+	assert_int_equal(
+		target_begin(&a, target_of(&x), &the_target, true, now_of(&x)), TARGET_BEGUN);
+	redis_now += 10 * S;
+	assert_false(target_lease_over(target_of(&x), now_of(&x))); /* it is under way */
+	target_over(&a, &(struct target_end){ .cause = CAUSE_ABORTED }, now_of(&x));
+	assert_true(target_lease_over(target_of(&x), now_of(&x)));
+}
+
+/* ---- through a Redis ---- */
+
+static struct redis_rig redis;
+static struct metrics metrics;
+static struct target_sync *xs, *ys;
+
+static struct target_sync *
+begins(struct one *d)
+{
+	struct redis_options o;
+	struct buf why;
+
+	buf_init(&why, 4096);
+	assert_int_equal(redis_options_url(&o, redis.url), 0);
+	target_of(d);
+	struct target_sync *s = target_sync_start(d->table, d->node, &o, &metrics, &why);
+	assert_non_null(s);
+	target_sync_first(s, 30 * S);
+	buf_free(&why);
+	return s;
+}
+
+static bool
+becomes(struct one *d, enum target_condition c)
+{
+	for (int i = 0; i < 3000; i++) {
+		if (target_condition(target_of(d), true, clock_mono_us(), NULL, NULL) == c)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+static int
+with_redis(void **state)
+{
+	if (two(state) || temp_dir_make(state))
+		return -1;
+	if (redis_rig_installed()) {
+		redis_rig_start(&redis, dir);
+		xs = begins(&x);
+		ys = begins(&y);
+	}
+	return 0;
+}
+
+static int
+without(void **state)
+{
+	target_sync_stop(&xs);
+	target_sync_stop(&ys);
+	redis_rig_stop(&redis);
+	none(state);
+	return temp_dir_remove(state);
+}
+
+#define NEEDS_REDIS                                                                            \
+	(void)state;                                                                           \
+	if (!redis_rig_installed()) {                                                          \
+		print_message("SKIP: redis-server is not installed\n");                        \
+		skip();                                                                        \
+	}
+
+static void
+daemons_tell_each_other_by_redis(void **state)
+{
+	NEEDS_REDIS;
+	target_eject(x.table, SPAN_LIT("a/m"));
+	target_sync_soon(xs);
+	assert_true(becomes(&y, TARGET_BY_HAND));
+	assert_true(redis_rig_do(&redis, "TTL " TARGET_FACTS_KEY "a/m") > 2600000);
+	/* one that starts knows it when it has asked once */
+	target_sync_stop(&ys);
+	target_table_free(&y.table);
+	y.table = target_table_new();
+	ys = begins(&y);
+	assert_int_equal(target_condition(target_of(&y), true, clock_mono_us(), NULL, NULL),
+		TARGET_BY_HAND);
+	target_admit(y.table, SPAN_LIT("a/m"));
+	assert_true(becomes(&x, TARGET_CLOSED));
+}
+
+static void
+what_others_write_there_is_counted_and_written_anew(void **state)
+{
+	NEEDS_REDIS;
+	uint64_t before = atomic_load(&metrics.v[M_TARGETS_JUNK]);
+	redis_rig_do(&redis, "DEL " TARGET_FACTS_KEY "a/m");
+	redis_rig_do(&redis, "LPUSH " TARGET_FACTS_KEY "a/m x");
+	for (int i = 0; i < 3000 && atomic_load(&metrics.v[M_TARGETS_JUNK]) == before; i++)
+		usleep(10000);
+	assert_true(atomic_load(&metrics.v[M_TARGETS_JUNK]) > before);
+	redis_rig_do(&redis, "SETRANGE " TARGET_FACTS_KEY "a/m 5000000 x");
+	target_eject(x.table, SPAN_LIT("a/m"));
+	assert_true(becomes(&y, TARGET_BY_HAND));
+}
+
+static void
+one_daemon_has_the_lease(void **state)
+{
+	uint64_t now = clock_mono_us();
+
+	NEEDS_REDIS;
+	for (int i = 0; i < 2; i++) {
+		struct target_attempt a;
+		target_begin(&a, target_of(&x), &the_target, true, now - 20 * S);
+		target_over(
+			&a, &(struct target_end){ .cause = CAUSE_NEVER_SENT }, now - 20 * S);
+	}
+	assert_true(becomes(&y, TARGET_PROBED));
+	for (int i = 0; i < 3000; i++) {
+		struct rank_target t = { .target = &the_target };
+		struct policy_rank in[2];
+		struct one *d[2] = { &x, &y };
+		for (int k = 0; k < 2; k++) {
+			t.state = target_of(d[k]);
+			targets_rank(
+				&(struct rank_ask){ .now_us = clock_mono_us() }, &t, 1, &in[k]);
+		}
+		if (in[0].out == TARGET_IN || in[1].out == TARGET_IN) {
+			assert_true(in[0].out != in[1].out);
+			return;
+		}
+		usleep(10000);
+	}
+	fail_msg("nobody has it");
+}
+
+static void
+while_redis_is_away_each_goes_on_alone(void **state)
+{
+	NEEDS_REDIS;
+	redis_rig_stop(&redis);
+	target_eject(x.table, SPAN_LIT("a/m"));
+	usleep(1200000); /* a turn, that changes nothing */
+	assert_true(becomes(&x, TARGET_BY_HAND));
+	assert_true(becomes(&y, TARGET_CLOSED));
+	redis_rig_start(&redis, dir); /* empty */
+	assert_true(becomes(&y, TARGET_BY_HAND));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_no_daemon_writes_is_no_text),
+		cmocka_unit_test(what_is_written_is_read_and_each_cut_of_it_is_another_or_none),
+#define ROW(f) cmocka_unit_test_setup_teardown(f, two, none)
+		ROW(what_fails_for_one_is_left_alone_by_the_other),
+		ROW(what_comes_through_here_is_not_left_alone_for_another_that_fails),
+		ROW(a_key_that_is_refused_and_one_that_is_taken_again_are_told),
+		ROW(what_asked_to_wait_is_waited_for_by_all_and_the_longest),
+		ROW(by_hand_the_latest_holds_on_all),
+		ROW(an_admit_takes_back_what_another_found_out),
+		ROW(what_redis_lost_or_an_old_copy_brought_back_is_written_anew),
+		ROW(another_redis_whose_clock_is_behind_changes_nothing),
+		ROW(what_was_open_long_ago_tells_a_daemon_that_starts_nothing),
+		ROW(who_shares_probes_with_the_lease_alone),
+		ROW(a_lease_that_no_request_uses_is_given_back),
+#define REDIS(f) cmocka_unit_test_setup_teardown(f, with_redis, without)
+		REDIS(daemons_tell_each_other_by_redis),
+		REDIS(what_others_write_there_is_counted_and_written_anew),
+		REDIS(one_daemon_has_the_lease),
+		REDIS(while_redis_is_away_each_goes_on_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
