@@ -101,7 +101,7 @@ ends(struct one *d, const struct target_end *e)
 	struct target_attempt a;
 
 	assert_int_equal(
-		target_begin(&a, target_of(d), &the_target, true, now_of(d)), TARGET_BEGUN);
+		target_begin(&a, target_of(d), &the_target, NULL, now_of(d)), TARGET_BEGUN);
 	target_over(&a, e, now_of(d));
 }
 
@@ -445,7 +445,7 @@ a_lease_that_no_request_uses_is_given_back(void **state)
 	redis_now += 2 * S;
 	target_leased(target_of(&x), now_of(&x) + 29 * S);
 	assert_int_equal(
-		target_begin(&a, target_of(&x), &the_target, true, now_of(&x)), TARGET_BEGUN);
+		target_begin(&a, target_of(&x), &the_target, NULL, now_of(&x)), TARGET_BEGUN);
 	redis_now += 10 * S;
 	assert_false(target_lease_over(target_of(&x), now_of(&x))); /* it is under way */
 	target_over(&a, &(struct target_end){ .cause = CAUSE_ABORTED }, now_of(&x));
@@ -557,7 +557,7 @@ one_daemon_has_the_lease(void **state)
 	NEEDS_REDIS;
 	for (int i = 0; i < 2; i++) {
 		struct target_attempt a;
-		target_begin(&a, target_of(&x), &the_target, true, now - 20 * S);
+		target_begin(&a, target_of(&x), &the_target, NULL, now - 20 * S);
 		target_over(
 			&a, &(struct target_end){ .cause = CAUSE_NEVER_SENT }, now - 20 * S);
 	}
