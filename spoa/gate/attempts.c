@@ -84,17 +84,16 @@ body_to_send(const struct request *r)
 }
 
 /* Head and expectations live in an arena of their own: what reads the answer borrows from them
- * after the request was let go. */
+ * after the request was let go. Where it fails, all is as it was: the answer of the attempt
+ * before may still go to the caller, through its own guard. */
 static int
 make_plan(struct request *r, struct exchange *x)
 {
 	struct attempts *t = x->tries;
+	struct exchange was = *x;
 
-	guard_drop(&x->guard);
-	vault_free(&x->vault);
-	arena_reset(&x->own);
-	request_unhold(r, t->held);
-	t->held = 0;
+	x->vault = NULL;
+	arena_init(&x->own, CAP_REQUEST_ARENA, true);
 	x->asked = x->shadow_asked = (struct answer_request){ 0 };
 	x->has_shadow = false;
 	x->rpc_ids = (struct span){ NULL, 0 };
@@ -110,8 +109,16 @@ make_plan(struct request *r, struct exchange *x)
 		err = ERR_NOMEM;
 	if (!err && !request_hold(r, x->own.used_bytes))
 		err = ERR_LIMIT;
-	if (err)
+	if (err) {
+		vault_free(&x->vault);
+		arena_reset(&x->own);
+		*x = was;
 		return err;
+	}
+	guard_drop(&x->guard);
+	vault_free(&was.vault);
+	arena_reset(&was.own);
+	request_unhold(r, t->held);
 	t->held = x->own.used_bytes;
 	struct attempt *a = &t->v[t->n++];
 	*a = (struct attempt){ .to = request_target(r), .begun_us = clock_mono_us() };
@@ -642,6 +649,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	settle(x, last.cause);
 	remember(r, t);
 	t->life = ATTEMPTS_BETWEEN;
+	x->plan.body = (struct span){ NULL, 0 }; /* it goes, whether there is another or not */
 	request_forget_target(r);
 	if (!n.wait_us) {
 		go_on(x);

@@ -36,6 +36,10 @@ it_stays(struct edge *c, enum again what)
 
 	c->attempt.stands = true;
 	c->state = EDGE_EXCHANGE;
+	/* The steps ran for another one meanwhile, and let its body go: no more of it is sent.
+	 */
+	if (u && !upstream_sent(u) && !c->plan->body.p)
+		u->request.failed = true;
 	if (what == AGAIN_UNAVAILABLE && c->attempt.why != AGAIN_FAILED) {
 		int status = c->result.status;
 		forget_answer(c);

@@ -241,6 +241,37 @@ what_cannot_be_recorded_does_not_go(void **state)
 	ends(&s, &p, NULL);
 }
 
+/* The relay still reads with it. */
+static void
+a_plan_that_fails_leaves_the_guard_of_the_attempt_before(void **state)
+{
+	static const struct guard_head head = { .status = 200,
+		.content_type = SPAN_LIT("text/event-stream") };
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct asked a = { 0 };
+	struct guard *g = NULL;
+
+	(void)state;
+	begin(&s, POLICY, &whole, &c, &p);
+	assert_int_equal(gate_answer(p.x, &head, &g), 0);
+	assert_non_null(g);
+	again(&p, &a, ATTEMPT_ANSWERED, 503);
+	for (int i = 0; i < 20 && !disk_queued; i++)
+		stage_quota(&s);
+	assert_int_equal(disk_queued, 1); /* the second one's record: what is left is its plan */
+	s.shared->holds.cap_all = gate_held_bytes(s.shared);
+	stage_settle(&s);
+	assert_true(a.told && a.what == AGAIN_STAYS);
+	assert_ptr_equal(p.x->guard, g);
+	assert_true(span_is(goes_to(&p), "first"));
+	pass_finish(&p, END_COMPLETE, 503, -1, -1);
+	stage_settle(&s);
+	assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+	ends(&s, &p, NULL);
+}
+
 /* A provider that takes connections and drops them: once more at once, then the others, of
  * which a rule may deny one. */
 static void
@@ -461,6 +492,7 @@ main(void)
 		cmocka_unit_test(a_later_attempt_has_a_record_before_it_goes),
 		cmocka_unit_test(what_the_relay_refuses_first_was_no_attempt),
 		cmocka_unit_test(what_cannot_be_recorded_does_not_go),
+		cmocka_unit_test(a_plan_that_fails_leaves_the_guard_of_the_attempt_before),
 		cmocka_unit_test(what_is_tried_again_at_once_keeps_the_others_for_later),
 		cmocka_unit_test(an_abort_at_any_point_settles_once),
 		cmocka_unit_test(who_waits_for_room_at_a_full_target_may_leave),

@@ -21,6 +21,7 @@ an_attempt_that_no_longer_fits_ends_with_the_last_error(void **state)
 	again(&p, &a, ATTEMPT_CUT, 0);
 	stage_settle(&s);
 	assert_true(a.told && a.what == AGAIN_STAYS);
+	assert_null(gate_plan(p.x)->body.p); /* the steps let it go */
 	pass_finish(&p, END_PROVIDER_ABORT, 0, -1, -1);
 	stage_settle(&s);
 	assert_non_null(strstr(attempts(), "maybe_billed"));

@@ -418,6 +418,50 @@ the_last_one_is_left_in_time_too(void **state)
 }
 
 /* An answer while much of the request is still to come. */
+/* What the steps ran for meanwhile has taken its place: nothing more of it is sent. */
+static void
+a_body_that_is_gone_is_sent_no_further(void **state)
+{
+	enum { LONG = 8 << 20, DOCUMENT = 200000, READ = 70000 };
+	struct stage *s = *state;
+	char *body = malloc(LONG), *document = malloc(DOCUMENT + 1);
+
+	assert_non_null(body);
+	assert_non_null(document);
+	memset(body, 'b', LONG);
+	memset(document, 'd', DOCUMENT);
+	start(s, 1);
+	s->gate.plan.body = span_of(body, LONG);
+	s->gate.again_s = 0.1;
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = egress_accept(s);
+	say(s, &up, ERROR("503 Busy", "200000\r\n\r\n"));
+	document[READ] = '\0';
+	say(s, &up, document);
+	until(s, exchange(s)->agains == 1);
+	exchange(s)->plan.body = (struct span){ NULL, 0 };
+	memset(body, '#', LONG); /* it is another's */
+	until(s, heard(&edge, "dddd"));
+	for (int i = 0; i < 2000; i++) {
+		listen_in(&up);
+		turn(s);
+	}
+	document[READ] = 'd';
+	document[DOCUMENT - READ] = '\0';
+	say(s, &up, document);
+	while (!heard_n(&edge, DOCUMENT))
+		turn(s);
+	until(s, closed(&up)); /* never pooled */
+	assert_true(up.in.n < LONG);
+	assert_null(memchr(buf_view(&up.in).p, '#', up.in.n));
+	peer_close(&edge);
+	peer_close(&up);
+	settled(s);
+	free(body);
+	free(document);
+}
+
 static void
 an_error_before_all_was_sent_is_one(void **state)
 {
@@ -679,6 +723,7 @@ main(void)
 		T(draining_waits_for_the_next_attempt),
 		T(an_answer_before_all_was_sent_keeps_what_is_sent),
 		T(how_long_an_error_asks_to_wait_is_in_the_result),
+		T(a_body_that_is_gone_is_sent_no_further),
 		T(each_attempt_has_a_connection_of_its_own),
 	};
 
