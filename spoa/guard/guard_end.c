@@ -32,12 +32,18 @@ guard_end_note(struct guard *g, const struct answer_document *d)
 }
 
 bool
+guard_end_is_unknown(const struct guard *g)
+{
+	return g->format == &answer_any ||
+	       (g->frames.kind == FRAMES_LINES && !g->format->lines);
+}
+
+bool
 guard_end_is_cut(const struct guard *g)
 {
 	const struct answer_format *f = g->format;
-	bool lines = g->frames.kind == FRAMES_LINES;
 
-	if (f->endless || !g->end.says || g->end.last || (lines && !f->lines))
+	if (f->endless || !g->end.says || g->end.last || guard_end_is_unknown(g))
 		return false;
 	return f->last || !g->end.done || (g->end.begun & ~g->end.done);
 }

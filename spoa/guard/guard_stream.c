@@ -102,6 +102,7 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	if (f->has_data && ev->err && guard_reads(g))
 		return plain_event(g, ev, out);
 	if (!event_says(ev)) {
+		g->report.content |= f->has_data && guard_end_is_unknown(g);
 		frame_pass(&g->writer, f, out);
 		return g->failed;
 	}
@@ -123,6 +124,7 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 		g->report.error_type = span_cut(all, data.n, all.n);
 	}
 	guard_end_note(g, d);
+	g->report.content |= !d->error && guard_end_is_unknown(g);
 	if (counts)
 		g->report.counted_bytes = g->report.output_bytes;
 	if (!guard_reads(g))

@@ -106,6 +106,9 @@ enum guard_result guard_end_take(struct guard *g, struct event *e, bool *waits);
 
 /* guard_end.c: what an event says of the stream's end. */
 void guard_end_note(struct guard *g, const struct answer_document *d);
+/* No table says what it has at its end, nor what of it is content: a file of lines, a service that
+ * is no model. */
+bool guard_end_is_unknown(const struct guard *g);
 /* Its dialect has something at the end of a stream, and it did not come. */
 bool guard_end_is_cut(const struct guard *g);
 

@@ -320,6 +320,34 @@ a_stream_that_is_encoded_is_the_answer(void **state)
 	}
 }
 
+/* A file of lines: each is content, whatever it says. */
+static void
+what_no_table_knows_is_the_answer(void **state)
+{
+	static const char *const lines[] = { "{\"n\":1}\n", "no JSON\n" };
+	struct stage *s = *state;
+
+	start(s, 2);
+	for (int i = 0; i < 4; i++) {
+		s->gate.plan.reads_answer = i & 1;
+		struct peer edge = edge_connect(s);
+		say(s, &edge, HELLO);
+		struct peer up = attempt(s);
+		say(s, &up,
+			"HTTP/1.1 200 OK\r\ncontent-type: application/jsonl\r\n"
+			"transfer-encoding: chunked\r\n\r\n");
+		chunk(s, &up, lines[i / 2]);
+		until(s, heard(&edge, lines[i / 2]));
+		say(s, &up, "0\r\n\r\n");
+		until(s, heard(&edge, "\r\n0\r\n\r\n"));
+		assert_int_equal(exchange(s)->agains, 0);
+		peer_close(&edge);
+		peer_close(&up);
+		settled(s);
+		no_egress(s);
+	}
+}
+
 static void
 the_last_attempt_is_not_held(void **state)
 {
@@ -713,6 +741,7 @@ main(void)
 		T(what_came_before_the_content_goes_with_it),
 		T(a_stream_that_says_why_it_has_no_content_is_the_answer),
 		T(a_stream_that_is_encoded_is_the_answer),
+		T(what_no_table_knows_is_the_answer),
 		T(the_last_attempt_is_not_held),
 		T(who_goes_away_meanwhile_ends_it_once),
 		T(a_silent_target_is_left_in_time),
