@@ -19,7 +19,7 @@ static void
 start(struct stage *s, unsigned attempts)
 {
 	s->options.pool = 0;
-	s->gate.plan.asks = true;
+	s->gate.plan.asks = s->gate.plan.timed = true;
 	s->gate.plan.holds = attempts > 1;
 	s->gate.plan.body_mode = BODY_SWAP;
 	s->gate.plan.body = SPAN_LIT("HELLO");
