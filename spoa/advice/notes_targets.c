@@ -1,4 +1,4 @@
-/* Remarks on routes with several targets, and on names that stand for targets. */
+/* Remarks on routes with several targets, and on names that mean targets. */
 #include "advice/notes.h"
 
 /* What has several attempts takes the relay; what has not says so where that may surprise. */

@@ -1,4 +1,4 @@
-/* The strings of a document that stand at known paths. */
+/* The strings of a document at known paths. */
 #include "codec/json_strings.h"
 
 enum { PATH_MAX_BYTES = 128 };

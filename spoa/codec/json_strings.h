@@ -1,4 +1,4 @@
-/* The strings of a document that stand at known paths. */
+/* The strings of a document at known paths. */
 #ifndef CODEC_JSON_STRINGS_H
 #define CODEC_JSON_STRINGS_H
 

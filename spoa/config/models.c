@@ -162,7 +162,7 @@ check_size(struct reader *r, const struct token_models *m, const struct model_si
 	}
 }
 
-/* A row for each pattern that the text stands for. */
+/* A row for each pattern that the text means. */
 static void
 add_model(struct reader *r, const struct yaml_node *n, const struct token_family *f,
 	struct model_size size, struct token_models *out)

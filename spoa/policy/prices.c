@@ -255,7 +255,7 @@ pattern_ok(struct diag *d, const struct yaml_node *n, const char *what)
 	return false;
 }
 
-/* A row for each pattern that the text stands for. */
+/* A row for each pattern that the text means. */
 static void
 add_models(struct reader *r, const struct yaml_node *n, const struct price_row *row,
 	struct price_row *rows, size_t *count)

@@ -1,5 +1,5 @@
 /* Providers, and where a route's requests may go: its targets, which of them is tried first,
- * what is tried again, and names of models that stand for targets of their own. */
+ * what is tried again, and names of models that mean targets of their own. */
 #include "policy/build.h"
 
 const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", "refused_us",
