@@ -169,28 +169,18 @@ add_model(struct reader *r, const struct yaml_node *n, const struct token_family
 {
 	struct token_model *models = (struct token_model *)(uintptr_t)out->models;
 	struct model_size *sizes = (struct model_size *)(uintptr_t)out->sizes;
-	char pattern[PRICE_PATTERN_MAX + 1];
-	const char *text;
+	const char **patterns, *text;
 
 	if (!read_text(r->d, n, "model", &text))
 		return;
-	size_t variants = price_variants(n->s);
-	if (!variants)
-		diag_at(r->d, n, "model: a group such as {us.,eu.} is expected, found %s", text);
+	size_t variants = read_patterns(r->a, r->d, n, &patterns);
 	for (size_t i = 0; i < variants; i++) {
-		if (!price_variant(n->s, i, pattern) || !pattern[0]) {
-			diag_at(r->d, n,
-				"model: a name or pattern of 1 to %d bytes is expected, found %s",
-				PRICE_PATTERN_MAX, text);
-			return;
-		}
 		if (out->nmodels == MODELS_MAX || out->nsizes == MODELS_MAX) {
 			diag_at(r->d, n, "models: more than %d", MODELS_MAX);
 			return;
 		}
 		size.at = n;
-		if (!(size.model = arena_strdup(r->a, pattern)))
-			return;
+		size.model = patterns[i];
 		if (f)
 			models[out->nmodels++] = (struct token_model){ size.model, f };
 		if (!size.window && !size.output)

@@ -8,6 +8,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
+#include "price/price.h"
 
 /* ---- did you mean ---- */
 
@@ -426,4 +427,27 @@ read_path(struct arena *a, struct diag *d, const struct yaml_node *n, const char
 	if (!*out)
 		diag_at(d, n, "out of memory");
 	return *out != NULL;
+}
+
+size_t
+read_patterns(struct arena *a, struct diag *d, const struct yaml_node *n, const char ***out)
+{
+	size_t variants = price_variants(n->s);
+	char pattern[PRICE_PATTERN_MAX + 1];
+
+	if (!variants)
+		diag_at(d, n, "model: a group such as {us.,eu.} is expected, found %s", n->s.p);
+	*out = arena_array(a, variants, sizeof(**out));
+	for (size_t i = 0; i < variants && *out; i++) {
+		if (!price_variant(n->s, i, pattern) || !pattern[0]) {
+			diag_at(d, n,
+				"model: a name or pattern of 1 to %d bytes is expected, found "
+				"%s",
+				PRICE_PATTERN_MAX, n->s.p);
+			return 0;
+		}
+		if (!((*out)[i] = arena_strdup(a, pattern)))
+			return 0;
+	}
+	return *out ? variants : 0;
 }

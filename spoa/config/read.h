@@ -62,4 +62,9 @@ const char *path_beside(struct arena *a, const char *file, const char *path);
 int duration_parse(struct span s, uint64_t *us);
 int size_parse(struct span s, uint64_t *bytes);
 
+/* The patterns of models that a text means: "{us.,eu.}claude-*" two. How many; 0 after a remark.
+ */
+size_t read_patterns(
+	struct arena *a, struct diag *d, const struct yaml_node *n, const char ***out);
+
 #endif

@@ -260,26 +260,14 @@ static void
 add_models(struct reader *r, const struct yaml_node *n, const struct price_row *row,
 	struct price_row *rows, size_t *count)
 {
-	size_t variants = price_variants(n->s);
-	char pattern[PRICE_PATTERN_MAX + 1];
+	const char **patterns;
+	size_t variants = read_patterns(r->a, r->d, n, &patterns);
 
 	for (size_t i = 0; i < variants; i++) {
-		if (!price_variant(n->s, i, pattern) || !pattern[0]) {
-			diag_at(r->d, n,
-				"model: a name or pattern of 1 to %d bytes is expected, found "
-				"%s",
-				PRICE_PATTERN_MAX, n->s.p);
-			return;
-		}
 		rows[*count] = *row;
 		rows[*count].at = n;
-		const char *model = arena_strdup(r->a, pattern);
-		if (model)
-			price_row_names(&rows[(*count)++], model);
+		price_row_names(&rows[(*count)++], patterns[i]);
 	}
-	if (!variants)
-		diag_at(r->d, n, "model: a group such as {us.,eu.} is expected, found %s",
-			n->s.p);
 }
 
 static void
