@@ -44,6 +44,9 @@ bool audit_ready(const struct audit *a);
 bool audit_stream_conflict(const struct audit *a);
 /* Durable records that the Redis Stream does not have yet; 0 without one. Any thread. */
 uint64_t audit_stream_behind(const struct audit *a);
+/* The newest durable checkpoint: its signed note (proof/note.h) appended to *out, its number of
+ * leaves in *size. False: none yet. Any thread. */
+bool audit_note(const struct audit *a, struct buf *out, uint64_t *size);
 /* Commits what is queued, writes a closing record, mirrors what it can within
  * two seconds, ends the thread. No audit_append may begin after this does. */
 void audit_stop(struct audit **a);
