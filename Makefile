@@ -452,7 +452,7 @@ $(B)/bench/count: tests/bench/count.c $(LIB)
 .PHONY: count
 count: ## instructions a request, by callgrind (COUNT="--against FILE")
 	@tests/support/deps valgrind:valgrind
-	@[ -d $(B)/ranks ] || $(MAKE) -s --no-print-directory ranks
+	@$(MAKE) -s --no-print-directory ranks >/dev/null
 	@$(MAKE) -s --no-print-directory B=$(B)/count OPT="-O2 -g" $(B)/count/bench/count
 	@tests/bench/count-run $(B)/count $(COUNT)
 
