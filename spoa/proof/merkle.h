@@ -9,8 +9,7 @@
 
 #define MERKLE_BYTES	 SHA256_BYTES
 #define MERKLE_LEVELS	 64
-#define MERKLE_PROOF_MAX (2 * MERKLE_LEVELS) /* hashes of a proof; the verifiers refuse more   \
-					      */
+#define MERKLE_PROOF_MAX (2 * MERKLE_LEVELS) /* hashes of a proof: no sound one has more */
 
 struct merkle_hash {
 	unsigned char b[MERKLE_BYTES];
@@ -27,6 +26,10 @@ void merkle_leaf(const unsigned char record[MERKLE_BYTES], struct merkle_hash *o
 void merkle_node(const struct merkle_hash *left, const struct merkle_hash *right,
 	struct merkle_hash *out);
 void merkle_append(struct merkle_range *r, const struct merkle_hash *leaf);
+/* The same, with the subtrees that this leaf makes whole: nodes[L] is the one of 2^L leaves, from
+ * the leaf itself on. Their number; `nodes` (NULL: not wanted) has room for MERKLE_LEVELS. */
+unsigned merkle_append_nodes(
+	struct merkle_range *r, const struct merkle_hash *leaf, struct merkle_hash *nodes);
 void merkle_root(const struct merkle_range *r, struct merkle_hash *out);
 /* How many of r->hash are in use for n leaves: its one bits. */
 unsigned merkle_range_hashes(uint64_t n);
@@ -37,6 +40,8 @@ struct merkle_source {
 	int (*hash)(void *arg, unsigned level, uint64_t index, struct merkle_hash *out);
 	void *arg;
 };
+/* The range of the first n leaves. 0, or the source's error. */
+int merkle_range_at(const struct merkle_source *s, uint64_t n, struct merkle_range *out);
 /* From the leaf's side to the root's. 0, ERR_LIMIT (index or old beyond the size), or the
  * source's error. `proof` has room for MERKLE_PROOF_MAX. */
 int merkle_inclusion(const struct merkle_source *s, uint64_t index, uint64_t size,
