@@ -7,11 +7,17 @@
  *	                          (empty)
  *	the checkpoint            a signed note (proof/note.h)
  *
- * Reads what others may have written: a mistake is an error that names its line. Pure. */
+ * A line `extra BASE64` before the index (C2SP tlog-proof) is read over: nothing vouches for
+ *it. Reads what others may have written: a mistake is an error that names its line. Pure. */
 #ifndef PROOF_BUNDLE_H
 #define PROOF_BUNDLE_H
 
 #include "proof/note.h"
+#include "store/chain.h"
+
+#define BUNDLE_BEGIN "record "
+/* The largest record in base64, an extra as large, hashes and the note. */
+#define BUNDLE_MAX (2 * (CHAIN_LINE_MAX / 3 + 1) * 4 + MERKLE_PROOF_MAX * 64 + NOTE_MAX + 4096)
 
 struct bundle {
 	struct buf record; /* decoded; the caller's, initialised */
@@ -19,11 +25,13 @@ struct bundle {
 	struct merkle_hash proof[MERKLE_PROOF_MAX];
 	size_t nproof;
 	struct span note; /* a view into the file */
+	struct checkpoint checkpoint;
 };
 
 void bundle_write(struct buf *out, struct span record, uint64_t index,
 	const struct merkle_hash *proof, size_t n, struct span note);
-/* 0, ERR_SYNTAX, ERR_LIMIT, with a sentence in *why that names the line. */
+/* 0, ERR_SYNTAX, ERR_LIMIT, with a sentence in *why that names the line. Whether the proof
+ * holds is not looked at. */
 int bundle_read(struct span file, struct bundle *out, struct buf *why);
 
 #endif

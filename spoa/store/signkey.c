@@ -31,6 +31,13 @@ key_id(struct pubkey *k)
 }
 
 void
+pubkey_from_raw(const unsigned char raw[SIGNKEY_PUBLIC_BYTES], struct pubkey *out)
+{
+	memcpy(out->raw, raw, sizeof(out->raw));
+	key_id(out);
+}
+
+void
 signkey_from_seed(const unsigned char seed[32], struct signkey *out)
 {
 	crypto_sign_seed_keypair(out->pub.raw, out->secret, seed);

@@ -36,6 +36,8 @@ void signkey_from_seed(const unsigned char seed[32], struct signkey *out);
 void signkey_sign(
 	const struct signkey *k, struct span text, unsigned char sig[SIGNKEY_SIG_BYTES]);
 
+/* Of the raw 32 bytes: its id too. */
+void pubkey_from_raw(const unsigned char raw[SIGNKEY_PUBLIC_BYTES], struct pubkey *out);
 /* Every public key of a file, in its order: their number, at least one. */
 int pubkeys_load(const char *file, struct pubkey *out, size_t max, struct buf *why);
 bool pubkey_verify(

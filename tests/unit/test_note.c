@@ -1,0 +1,563 @@
+/* Signed notes and checkpoints against the answers of others: golang.org/x/mod sumdb/note
+ * (PeterNeumann, EnochRoot), the examples of C2SP signed-note, tlog-checkpoint and
+ * tlog-cosignature, transparency-dev/formats; and a record's bundle. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "proof/base64.h"
+#include "proof/bundle.h"
+#include "support/guard.h"
+
+#define PETER "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+#define ENOCH "EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop"
+#define PETER_TEXT                                                                             \
+	"If you think cryptography is the answer to your problem,\n"                           \
+	"then you don't know what your problem is.\n"
+#define PETER_SIG                                                                              \
+	"\xe2\x80\x94 PeterNeumann "                                                           \
+	"x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6R"  \
+	"yyBwJnAM=\n"
+#define ENOCH_SIG                                                                              \
+	"\xe2\x80\x94 EnochRoot "                                                              \
+	"rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd"  \
+	"1RvMc+QQ=\n"
+#define SOFA                                                                                   \
+	"example.com/behind-the-sofa\n"                                                        \
+	"20852163\n"                                                                           \
+	"CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
+#define SOFA_SIG                                                                               \
+	"\xe2\x80\x94 example.com/behind-the-sofa "                                            \
+	"Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xe"  \
+	"McTOAYQ8=\n"
+#define W1_SIG                                                                                 \
+	"\xe2\x80\x94 witness.example.com/w1 "                                                 \
+	"jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/"                                                 \
+	"zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==\n"
+/* Over SOFA by PeterNeumann's key, made by `openssl pkeyutl -sign -rawin`. */
+#define SOFA_PETER                                                                             \
+	"\xe2\x80\x94 PeterNeumann "                                                           \
+	"x08go5/3L9NHv4CxP0XTzEcSuWnwY/BYfHU7NnQPhQyrEuH+AqeHvF+HXNvu8ujR9RQHE17Tcer4sDE9uIi"  \
+	"/Yx6ihwc=\n"
+#define SOFA_PETER_COSIGNS                                                                     \
+	"\xe2\x80\x94 PeterNeumann "                                                           \
+	"GLl4CwAAAABkGFDLJeR//pqzhnEKVvEm2wWbh2RJ6oru5+cUUfm5X9NnlaGr8aSH9QE5RVZD4QGlxl2F5Up"  \
+	"VIIi94p178KLfqPPsAA==\n"
+
+static struct pubkey
+key_of(const char *vkey)
+{
+	enum note_type type;
+	struct span name;
+	struct pubkey k;
+
+	assert_int_equal(note_vkey_parse(span_str(vkey), &type, &name, &k), 0);
+	return k;
+}
+
+static struct signkey
+peter(void)
+{
+	unsigned char typed[33];
+	struct signkey k;
+	size_t n;
+
+	assert_int_equal(base64_get(SPAN_LIT("AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"),
+				 typed, sizeof(typed), &n),
+		0);
+	assert_int_equal(n, sizeof(typed));
+	signkey_from_seed(typed + 1, &k);
+	return k;
+}
+
+static void
+assert_text(const struct buf *got, const char *want)
+{
+	struct span s = buf_view(got);
+
+	if (!span_is(s, want))
+		fail_msg("got:\n%.*s\nwant:\n%s", SPAN_ARG(s), want);
+}
+
+static void
+a_key_in_others_words_is_read_and_written(void **state)
+{
+	static const struct {
+		const char *vkey;
+		enum note_type type;
+	} rows[] = {
+		{ PETER, NOTE_ED25519 },
+		{ ENOCH, NOTE_ED25519 },
+		{ "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+			NOTE_ED25519 },
+		{ "TEST+7997405c+AQcC+FTVKf0jlTdHDY3rbevmnKxxPjigCXlVtGe6RIr6", NOTE_ED25519 },
+		{ "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2",
+			NOTE_COSIGNATURE },
+		{ "PeterNeumann+18b9780b+BBpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
+			NOTE_COSIGNATURE },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		enum note_type type;
+		struct span name;
+		struct pubkey k;
+		struct buf out;
+
+		assert_int_equal(note_vkey_parse(span_str(rows[i].vkey), &type, &name, &k), 0);
+		assert_int_equal(type, rows[i].type);
+		buf_init(&out, 0);
+		note_vkey(&out, type, name, &k);
+		assert_text(&out, rows[i].vkey);
+		buf_free(&out);
+	}
+}
+
+/* As sumdb's TestNewVerifier: each part of it alone, each byte one more. */
+static void
+a_mangled_key_is_refused(void **state)
+{
+	static const char *bad[] = {
+		"PeterNeumann+cc469956+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TWBADKEY==",
+		"PeterNeumann+173116ae+ZRpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
+		"bananas.sigstore.dev+12344556",
+		"rekor.sigstore.dev+12345678+THIS_IS_NOT_BASE64!",
+		"rekor.sigstore.dev+12345678+AwEB",
+	};
+	char vkey[] = PETER;
+	size_t n = strlen(vkey);
+	enum note_type type;
+	struct span name;
+	struct pubkey k;
+	(void)state;
+
+	for (size_t i = 0; i <= n; i++)
+		for (size_t j = i; j <= n; j++)
+			if (i != 0 || j != n)
+				assert_int_equal(note_vkey_parse(span_of(vkey + i, j - i),
+							 &type, &name, &k),
+					ERR_SYNTAX);
+	for (size_t i = 0; i < n; i++) {
+		vkey[i]++;
+		assert_int_equal(note_vkey_parse(span_str(vkey), &type, &name, &k), ERR_SYNTAX);
+		vkey[i]--;
+	}
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		assert_int_equal(
+			note_vkey_parse(span_str(bad[i]), &type, &name, &k), ERR_SYNTAX);
+}
+
+static void
+a_name_is_what_signed_note_allows(void **state)
+{
+	static const struct {
+		const char *name;
+		bool valid;
+	} rows[] = {
+		{ "tollgate/gw-1", true },
+		{ "quasimodo.example/salvatore", true },
+		{ "s\xc3\xa9ra", true },
+		{ "", false },
+		{ "a+b", false },
+		{ "bad name", false },
+		{ "a\tb", false },
+		{ "a\xc2\xa0"
+		  "b",
+			false }, /* no-break space */
+		{ "a\xe2\x80\x83"
+		  "b",
+			false }, /* em space */
+		{ "a\xe3\x80\x80"
+		  "b",
+			false }, /* ideographic space */
+		{ "a\xff", false },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_int_equal(note_name_valid(span_str(rows[i].name)), rows[i].valid);
+}
+
+static void
+a_signature_is_the_one_that_others_make(void **state)
+{
+	struct signkey k = peter();
+	struct buf out;
+	(void)state;
+
+	buf_init(&out, 0);
+	note_sign(&out, SPAN_LIT(PETER_TEXT), SPAN_LIT("PeterNeumann"), &k);
+	assert_text(&out, PETER_SIG);
+	buf_clear(&out);
+	note_sign(&out, SPAN_LIT(SOFA), SPAN_LIT("PeterNeumann"), &k);
+	assert_text(&out, SOFA_PETER);
+	buf_clear(&out);
+	note_cosign(&out, SPAN_LIT(SOFA), SPAN_LIT("PeterNeumann"), 1679315147, &k);
+	assert_text(&out, SOFA_PETER_COSIGNS);
+	buf_free(&out);
+}
+
+/* Notes that are no checkpoints: their signatures alone. */
+static void
+the_signatures_of_others_hold(void **state)
+{
+	static const struct {
+		const char *vkey, *text, *sig;
+	} rows[] = {
+		{ PETER, PETER_TEXT, PETER_SIG },
+		{ ENOCH, PETER_TEXT, ENOCH_SIG },
+		{ "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+			"This is an example message.\n",
+			"\xe2\x80\x94 example.com/foo "
+			"Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mF"
+			"X"
+			"mRKuwHjG1Yu72IneyaQM=\n" },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span text = span_str(rows[i].text), name = span_str(rows[i].vkey);
+		struct pubkey k = key_of(rows[i].vkey);
+
+		name = span_next(&name, '+');
+		struct checkpoint c = { .text = text, .signatures = span_str(rows[i].sig) };
+		assert_ptr_equal(checkpoint_signer(&c, name, &k, 1), &k);
+		assert_null(checkpoint_signer(&c, SPAN_LIT("CarmenSandiego"), &k, 1));
+		c.text.n--;
+		assert_null(checkpoint_signer(&c, name, &k, 1));
+	}
+}
+
+static void
+one_of_several_keys_has_signed(void **state)
+{
+	struct pubkey keys[] = { key_of(ENOCH), key_of(PETER) };
+	struct checkpoint c = { .text = SPAN_LIT(PETER_TEXT),
+		.signatures = SPAN_LIT(ENOCH_SIG PETER_SIG) };
+	char broken[] = PETER_SIG ENOCH_SIG PETER_SIG;
+	(void)state;
+
+	assert_ptr_equal(checkpoint_signer(&c, SPAN_LIT("PeterNeumann"), keys, 2), &keys[1]);
+	assert_ptr_equal(checkpoint_signer(&c, SPAN_LIT("EnochRoot"), keys, 2), &keys[0]);
+	assert_null(checkpoint_signer(&c, SPAN_LIT("EnochRoot"), keys + 1, 1));
+	/* A signature that says it is a known key's must hold, also beside one that does. */
+	broken[strlen(broken) - 20] ^= 1;
+	c.signatures = span_str(broken);
+	assert_null(checkpoint_signer(&c, SPAN_LIT("PeterNeumann"), keys, 2));
+	assert_ptr_equal(checkpoint_signer(&c, SPAN_LIT("EnochRoot"), keys, 2), &keys[0]);
+}
+
+static void
+a_checkpoint_is_read(void **state)
+{
+	static const char root[] = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
+	struct note_signature s;
+	struct checkpoint c;
+	struct buf again;
+	const char *why;
+	(void)state;
+
+	assert_int_equal(checkpoint_parse(SPAN_LIT(SOFA "\n" SOFA_SIG W1_SIG), &c, &why), 0);
+	assert_true(span_is(c.origin, "example.com/behind-the-sofa"));
+	assert_int_equal(c.size, 20852163);
+	assert_true(span_is(c.text, SOFA));
+	assert_true(span_is(c.signatures, SOFA_SIG W1_SIG));
+	buf_init(&again, 0);
+	base64_put(&again, c.root.b, sizeof(c.root.b));
+	assert_text(&again, root);
+	buf_clear(&again);
+	checkpoint_text(&again, c.origin, c.size, &c.root);
+	assert_text(&again, SOFA);
+	buf_free(&again);
+	struct span lines = c.signatures;
+	assert_int_equal(note_signature_next(&lines, &s), 1);
+	assert_true(span_is(s.name, "example.com/behind-the-sofa"));
+	assert_int_equal(s.n, 64);
+	assert_memory_equal(s.id, "\x03\x3d\xe0\xae", 4);
+	assert_int_equal(note_signature_next(&lines, &s), 1);
+	assert_true(span_is(s.name, "witness.example.com/w1"));
+	assert_int_equal(s.n, 72);
+	assert_memory_equal(s.value, "\0\0\0\0\x64\x18\x50\xcb", 8); /* 1679315147 */
+	assert_int_equal(note_signature_next(&lines, &s), 0);
+}
+
+static void
+a_cosignature_holds_for_its_time_name_and_text(void **state)
+{
+	struct pubkey keys[] = { key_of(PETER), key_of(ENOCH) };
+	struct span name = SPAN_LIT("PeterNeumann");
+	char changed[] = SOFA "\n" SOFA_PETER_COSIGNS;
+	struct checkpoint c;
+	const char *why;
+	(void)state;
+
+	assert_int_equal(
+		checkpoint_parse(SPAN_LIT(SOFA "\n" SOFA_SIG SOFA_PETER_COSIGNS), &c, &why), 0);
+	assert_int_equal(checkpoint_cosigned(&c, name, &keys[0]), 1679315147);
+	assert_int_equal(checkpoint_cosigned(&c, name, &keys[1]), 0);
+	assert_int_equal(checkpoint_cosigned(&c, SPAN_LIT("Peter"), &keys[0]), 0);
+	/* It is no signature of a log, and a log's is no cosignature. */
+	assert_null(checkpoint_signer(&c, name, keys, 2));
+	assert_int_equal(checkpoint_parse(SPAN_LIT(SOFA "\n" SOFA_PETER), &c, &why), 0);
+	assert_int_equal(checkpoint_cosigned(&c, name, &keys[0]), 0);
+	assert_ptr_equal(checkpoint_signer(&c, name, keys, 2), &keys[0]);
+	changed[30]++; /* the size */
+	assert_int_equal(checkpoint_parse(span_str(changed), &c, &why), 0);
+	assert_int_equal(checkpoint_cosigned(&c, name, &keys[0]), 0);
+}
+
+static void
+what_is_no_checkpoint_is_refused_with_its_line(void **state)
+{
+#define ROOT "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
+	static const struct {
+		const char *note, *why;
+	} rows[] = {
+		{ "", "no empty line" },
+		{ SOFA, "no empty line" },
+		{ SOFA "\n", "no signature" },
+		{ SOFA "\n" SOFA_SIG "x", "no signature" },
+		{ SOFA "\n" SOFA_SIG "Unexpected line.\n", "no signature" },
+		{ SOFA "\n\xe2\x80\x94 Bad Name x08go/ZJkuBS9UG/\n", "no signature" },
+		{ SOFA "\n\xe2\x80\x94 Name x08g\n", "no signature" },
+		{ SOFA "\n\xe2\x80\x94 Name x08go\n", "no signature" },
+		{ SOFA "\n- Name x08go/ZJ\n", "no signature" },
+		{ SOFA "ext\n\n\n" SOFA_SIG, "no signature" },
+		{ "\x01" SOFA "\n" SOFA_SIG, "character" },
+		{ "\xff" SOFA "\n" SOFA_SIG, "character" },
+		{ "\n" SOFA "\n" SOFA_SIG, "line 1" },
+		{ "o\n\n" SOFA_SIG, "line 2" },
+		{ "o\n-1\n" ROOT "\n" SOFA_SIG, "line 2" },
+		{ "o\n01\n" ROOT "\n" SOFA_SIG, "line 2" },
+		{ "o\n0xab\n" ROOT "\n" SOFA_SIG, "line 2" },
+		{ "o\n 1\n" ROOT "\n" SOFA_SIG, "line 2" },
+		{ "o\n9223372036854775808\n" ROOT "\n" SOFA_SIG, "line 2" },
+		{ "o\n18446744073709551616\n" ROOT "\n" SOFA_SIG, "line 2" },
+		{ "o\n1\n\n" SOFA_SIG, "line 3" },
+		{ "o\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2\n\n" SOFA_SIG, "line 3" },
+		{ "o\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2J=\n\n" SOFA_SIG, "line 3" },
+		{ "o\n1\nTszzRgjTG6xce+z2AG31kAXYKBgQVtCSCE40HmuwBTOOBIG=\n\n" SOFA_SIG,
+			"line 3" },
+	};
+#undef ROOT
+	struct checkpoint c;
+	const char *why;
+	(void)state;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		why = "";
+		assert_int_equal(
+			checkpoint_parse(span_str(rows[i].note), &c, &why), ERR_SYNTAX);
+		if (!strstr(why, rows[i].why))
+			fail_msg("row %zu says %s", i, why);
+	}
+}
+
+static void
+extension_lines_are_signed_text(void **state)
+{
+	struct checkpoint c;
+	const char *why;
+	(void)state;
+
+	assert_int_equal(checkpoint_parse(SPAN_LIT(SOFA "more\n\n" SOFA_PETER), &c, &why), 0);
+	assert_true(span_is(c.text, SOFA "more\n"));
+	struct pubkey k = key_of(PETER);
+	assert_null(checkpoint_signer(&c, SPAN_LIT("PeterNeumann"), &k, 1));
+}
+
+static void
+sixteen_signatures_are_read_and_a_thousand_are_not(void **state)
+{
+	struct checkpoint c;
+	const char *why;
+	struct buf note;
+	(void)state;
+
+	buf_init(&note, 0);
+	buf_str(&note, SOFA "\n");
+	for (int i = 1; i <= NOTE_SIGNATURES + 1; i++) {
+		buf_str(&note, SOFA_SIG);
+		assert_int_equal(checkpoint_parse(buf_view(&note), &c, &why),
+			i <= NOTE_SIGNATURES ? 0 : ERR_LIMIT);
+	}
+	while (note.n <= NOTE_MAX)
+		buf_str(&note, SOFA_SIG);
+	assert_int_equal(checkpoint_parse(buf_view(&note), &c, &why), ERR_LIMIT);
+	/* One line as long as a post-quantum signature is read over. */
+	buf_clear(&note);
+	buf_str(&note, SOFA "\n" SOFA_PETER "\xe2\x80\x94 w ");
+	for (int i = 0; i < 1800; i++)
+		buf_str(&note, "AAAA");
+	buf_str(&note, "\n");
+	struct pubkey k = key_of(PETER);
+	assert_int_equal(checkpoint_parse(buf_view(&note), &c, &why), 0);
+	assert_ptr_equal(checkpoint_signer(&c, SPAN_LIT("PeterNeumann"), &k, 1), &k);
+	buf_free(&note);
+}
+
+static void
+a_checkpoint_is_read_at_the_end_of_memory_and_cut_anywhere(void **state)
+{
+	const char *text = SOFA "\n" SOFA_PETER;
+	size_t n = strlen(text);
+	struct checkpoint c;
+	const char *why;
+	(void)state;
+
+	for (size_t cut = 0; cut <= n; cut++) {
+		char *p = guard_dup(text, cut);
+		assert_int_equal(
+			checkpoint_parse(span_of(p, cut), &c, &why), cut == n ? 0 : ERR_SYNTAX);
+		guard_free(p, cut);
+	}
+}
+
+/* ---- bundles ---- */
+
+#define RECORD "{\"v\":1,\"node\":\"gw-1\"}"
+#define BUNDLE                                                                                 \
+	"record eyJ2IjoxLCJub2RlIjoiZ3ctMSJ9\n"                                                \
+	"c2sp.org/tlog-proof@v1\n"                                                             \
+	"index 73894\n"                                                                        \
+	"gSKyXoYZUgZ6jduWYrkDOARinOMGJveXjgMkBTcdPlQ=\n"                                       \
+	"B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=\n"                                       \
+	"\n" SOFA "\n" SOFA_SIG
+
+static int
+read_bundle(struct span file, struct bundle *b, struct buf *why)
+{
+	buf_clear(&b->record);
+	buf_clear(why);
+	return bundle_read(file, b, why);
+}
+
+static void
+a_bundle_is_read_and_written(void **state)
+{
+	struct bundle b = { .index = 0 };
+	struct buf out, why;
+	(void)state;
+
+	buf_init(&out, 0);
+	buf_init(&why, 0);
+	buf_init(&b.record, 0);
+	assert_int_equal(read_bundle(SPAN_LIT(BUNDLE), &b, &why), 0);
+	assert_text(&b.record, RECORD);
+	assert_int_equal(b.index, 73894);
+	assert_int_equal(b.nproof, 2);
+	assert_memory_equal(b.proof[1].b, "\x07\xde\x65", 3);
+	assert_true(span_is(b.note, SOFA "\n" SOFA_SIG));
+	assert_int_equal(b.checkpoint.size, 20852163);
+	bundle_write(&out, buf_view(&b.record), b.index, b.proof, b.nproof, b.note);
+	assert_text(&out, BUNDLE);
+	/* A first leaf of a tree of one has no hashes. */
+	buf_clear(&out);
+	bundle_write(&out, SPAN_LIT("x"), 0, NULL, 0, SPAN_LIT(SOFA "\n" SOFA_SIG));
+	assert_int_equal(read_bundle(buf_view(&out), &b, &why), 0);
+	assert_int_equal(b.nproof, 0);
+	/* tlog-proof's extra line says nothing that is proven. */
+	assert_int_equal(read_bundle(SPAN_LIT("record eA==\nc2sp.org/tlog-proof@v1\nextra "
+					      "YWdl\nindex 0\n\n" SOFA "\n" SOFA_SIG),
+				 &b, &why),
+		0);
+	buf_free(&b.record);
+	buf_free(&out);
+	buf_free(&why);
+}
+
+static void
+a_mistake_in_a_bundle_is_named_by_its_line(void **state)
+{
+#define BEGIN "record eA==\nc2sp.org/tlog-proof@v1\n"
+#define HASH  "gSKyXoYZUgZ6jduWYrkDOARinOMGJveXjgMkBTcdPlQ=\n"
+	static const struct {
+		const char *file, *why;
+	} rows[] = {
+		{ "", "line 1" },
+		{ "{\"v\":1}\n", "line 1: not \"record" },
+		{ "record \n", "line 1: the record is not base64" },
+		{ "record eA=\n", "line 1: the record is not base64" },
+		{ "record eA==\n", "line 2" },
+		{ "record eA==\nc2sp.org/tlog-proof@v2\n", "line 2" },
+		{ BEGIN "index\n", "line 3" },
+		{ BEGIN "index 01\n", "line 3" },
+		{ BEGIN "index -1\n", "line 3" },
+		{ BEGIN "index 18446744073709551616\n", "line 3" },
+		{ BEGIN "extra x\nextra x\n", "line 4" },
+		{ BEGIN "index 1", "line 3" },
+		{ BEGIN "index 1\n", "line 4: no empty line" },
+		{ BEGIN "index 1\n" HASH, "line 5: no empty line" },
+		{ BEGIN "index 1\n" HASH "gSKy\n\n" SOFA "\n" SOFA_SIG, "line 5: not a hash" },
+		{ BEGIN "index 1\n" HASH "\n", "checkpoint at line 6" },
+		{ BEGIN "index 1\n\no\n\n" SOFA_SIG, "checkpoint at line 5: line 2" },
+	};
+	struct bundle b = { .index = 0 };
+	struct buf why, long_one;
+	(void)state;
+
+	buf_init(&why, 0);
+	buf_init(&b.record, 0);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_int_equal(read_bundle(span_str(rows[i].file), &b, &why), ERR_SYNTAX);
+		if (!memmem(buf_view(&why).p, why.n, rows[i].why, strlen(rows[i].why)))
+			fail_msg("row %zu says %.*s", i, SPAN_ARG(buf_view(&why)));
+	}
+	buf_init(&long_one, 0);
+	buf_str(&long_one, BEGIN "index 1\n");
+	for (int i = 0; i <= MERKLE_PROOF_MAX; i++)
+		buf_str(&long_one, HASH);
+	assert_int_equal(read_bundle(buf_view(&long_one), &b, &why), ERR_LIMIT);
+	buf_free(&long_one);
+	buf_free(&b.record);
+	buf_free(&why);
+#undef BEGIN
+#undef HASH
+}
+
+static void
+a_bundle_is_read_at_the_end_of_memory_and_cut_anywhere(void **state)
+{
+	struct bundle b = { .index = 0 };
+	struct buf why;
+	(void)state;
+
+	buf_init(&why, 0);
+	buf_init(&b.record, 0);
+	for (size_t cut = 0; cut <= strlen(BUNDLE); cut++) {
+		char *p = guard_dup(BUNDLE, cut);
+		assert_int_equal(read_bundle(span_of(p, cut), &b, &why),
+			cut == strlen(BUNDLE) ? 0 : ERR_SYNTAX);
+		guard_free(p, cut);
+	}
+	buf_free(&b.record);
+	buf_free(&why);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_key_in_others_words_is_read_and_written),
+		cmocka_unit_test(a_mangled_key_is_refused),
+		cmocka_unit_test(a_name_is_what_signed_note_allows),
+		cmocka_unit_test(a_signature_is_the_one_that_others_make),
+		cmocka_unit_test(the_signatures_of_others_hold),
+		cmocka_unit_test(one_of_several_keys_has_signed),
+		cmocka_unit_test(a_checkpoint_is_read),
+		cmocka_unit_test(a_cosignature_holds_for_its_time_name_and_text),
+		cmocka_unit_test(what_is_no_checkpoint_is_refused_with_its_line),
+		cmocka_unit_test(extension_lines_are_signed_text),
+		cmocka_unit_test(sixteen_signatures_are_read_and_a_thousand_are_not),
+		cmocka_unit_test(a_checkpoint_is_read_at_the_end_of_memory_and_cut_anywhere),
+		cmocka_unit_test(a_bundle_is_read_and_written),
+		cmocka_unit_test(a_mistake_in_a_bundle_is_named_by_its_line),
+		cmocka_unit_test(a_bundle_is_read_at_the_end_of_memory_and_cut_anywhere),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
