@@ -15,7 +15,7 @@
 
 /* owner: one thread; one writer a node. */
 struct tiles {
-	int fd[TILES_LEVELS]; /* -1: not there (yet) */
+	int fd[TILES_LEVELS]; /* -1: not open (yet) */
 	bool writes;
 	uint64_t n; /* leaves in the files */
 	char dir[1024], node[65];
@@ -30,7 +30,19 @@ int tiles_open(
 void tiles_close(struct tiles *t);
 /* Appends leaves. 0, ERR_IO, ERR_FULL: what was written is cut back, t->n says to where. */
 int tiles_append(struct tiles *t, const struct merkle_hash *leaf, size_t n, struct buf *why);
-/* A source for proofs up to t->n leaves. */
+/* A source for proofs up to t->n leaves; of *t, which stays where it is. */
 struct merkle_source tiles_source(struct tiles *t);
+
+/* The first leaf, at or after `from`, of a whole tile whose hash in the level above is not
+ * that of its leaves: 1 with it in *leaf, 0: none, ERR_IO. */
+int tiles_wrong(struct tiles *t, uint64_t from, uint64_t *leaf);
+/* Writes leaves index..index+n-1, which are in the files already, and what level 1 says of
+ * them. tiles_mend() comes after the last. 0, ERR_LIMIT (beyond t->n), ERR_IO, ERR_FULL. */
+int tiles_put(struct tiles *t, uint64_t index, const struct merkle_hash *leaf, size_t n,
+	struct buf *why);
+/* Makes the levels from 2 on, and t->range, from what is below them. */
+int tiles_mend(struct tiles *t, struct buf *why);
+/* Cuts to n leaves, at most t->n. */
+int tiles_cut(struct tiles *t, uint64_t n, struct buf *why);
 
 #endif
