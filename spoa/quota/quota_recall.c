@@ -265,10 +265,10 @@ oldest(struct quota_recall *out, const char *dir, const struct journal_list *l, 
 	size_t i = l->n;
 
 	while (i > 0) {
-		char path[JOURNAL_DIR_MAX + sizeof(l->seg->name) + 1];
+		char path[JOURNAL_PATH_MAX];
 		struct stat st;
 		const struct journal_segment *s = &l->seg[i - 1];
-		snprintf(path, sizeof(path), "%s/%s", dir, s->name);
+		journal_segment_path(dir, s, path);
 		if (!s->ours || stat(path, &st) < 0 || st.st_mtime < since_s)
 			break;
 		bytes += (uint64_t)st.st_size;
@@ -299,7 +299,7 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 {
 	struct reader r = { .out = out, .into = *into };
 	struct journal_list l = { 0 };
-	int err = journal_list(dir, node, &l, why);
+	int err = journal_list_all(dir, node, false, &l, why);
 
 	*out = (struct quota_recall){ 0 };
 	if (err < 0)
@@ -310,12 +310,10 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 		return ERR_NOMEM;
 	}
 	for (size_t i = oldest(out, dir, &l, since_s); err >= 0 && i < l.n; i++) {
-		char path[JOURNAL_DIR_MAX + sizeof(l.seg->name) + 1];
-		snprintf(path, sizeof(path), "%s/%s", dir, l.seg[i].name);
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		int fd = journal_segment_open(dir, &l.seg[i]);
 		err = fd < 0 ? ERR_IO : read_segment(&r, fd);
 		if (err < 0)
-			buf_printf(why, "%s: cannot be read", path);
+			buf_printf(why, "%s/%s: cannot be read", dir, l.seg[i].name);
 		if (fd >= 0)
 			close(fd);
 	}

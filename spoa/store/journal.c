@@ -58,8 +58,10 @@ by_name(const void *a, const void *b)
 		((const struct journal_segment *)b)->name);
 }
 
+/* `form` not JOURNAL_PLAIN: of compressed segments only, without others' files. */
 static int
-scan(const char *dir, const char *node, struct journal_list *out, struct buf *why)
+scan(const char *dir, const char *node, enum journal_form form, struct journal_list *out,
+	struct buf *why)
 {
 	DIR *d = opendir(dir);
 	size_t room = 0;
@@ -72,6 +74,11 @@ scan(const char *dir, const char *node, struct journal_list *out, struct buf *wh
 	}
 	for (struct dirent *e; !err && (e = readdir(d));) {
 		struct stat st;
+		struct span name = span_str(e->d_name);
+		if (form && span_ends(name, SPAN_LIT(".jsonl" JOURNAL_PACKED_SUFFIX)))
+			name.n -= sizeof(JOURNAL_PACKED_SUFFIX) - 1;
+		else if (form)
+			continue;
 		if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, 0) < 0 ||
 			!S_ISREG(st.st_mode))
 			continue;
@@ -82,9 +89,10 @@ scan(const char *dir, const char *node, struct journal_list *out, struct buf *wh
 			break;
 		}
 		struct journal_segment *s = &out->seg[out->n++];
-		*s = (struct journal_segment){ .bytes = (uint64_t)st.st_size };
-		snprintf(s->name, sizeof(s->name), "%s", e->d_name);
+		*s = (struct journal_segment){ .bytes = (uint64_t)st.st_size, .form = form };
+		snprintf(s->name, sizeof(s->name), "%.*s", SPAN_ARG(name));
 		s->ours = parse_name(span_str(s->name), node, s);
+		out->n -= form && !s->ours;
 	}
 	closedir(d);
 	if (err)
@@ -102,16 +110,124 @@ int
 journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why)
 {
 	struct journal_list first;
-	int err = scan(dir, node, &first, why);
+	int err = scan(dir, node, JOURNAL_PLAIN, &first, why);
 
 	*out = (struct journal_list){ 0 };
 	if (err || first.n == 0)
 		return err;
-	err = scan(dir, node, out, why);
+	err = scan(dir, node, JOURNAL_PLAIN, out, why);
 	while (!err && out->n && by_name(&out->seg[out->n - 1], &first.seg[first.n - 1]) > 0)
 		out->n--;
 	journal_list_free(&first);
 	return err;
+}
+
+static size_t
+folder_length(const char *dir)
+{
+	size_t n = strlen(dir);
+
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	return n;
+}
+
+static const char *const form_suffix[] = { "", "", JOURNAL_KEEP_SUFFIX,
+	JOURNAL_RESTORED_SUFFIX };
+
+/* Adds what is compressed in one place; a folder that is not there holds nothing. */
+static int
+add_packed(const char *dir, const char *node, enum journal_form form,
+	struct journal_list *all, struct buf *why)
+{
+	char folder[JOURNAL_DIR_MAX + 16];
+	struct journal_list more;
+	size_t room = all->n, n = folder_length(dir);
+
+	if (n >= JOURNAL_DIR_MAX)
+		return 0;
+	snprintf(folder, sizeof(folder), "%.*s%s", (int)n, dir, form_suffix[form]);
+	if (access(folder, F_OK) < 0)
+		return 0;
+	int err = scan(folder, node, form, &more, why);
+	if (err || more.n == 0)
+		return err;
+	if (all->n + more.n > JOURNAL_SEGMENTS ||
+		!mem_room(&all->seg, &room, all->n + more.n, sizeof(*all->seg))) {
+		buf_printf(why, "%s: too many segments", folder);
+		err = ERR_LIMIT;
+	} else {
+		memcpy(all->seg + all->n, more.seg, more.n * sizeof(*more.seg));
+		all->n += more.n;
+	}
+	journal_list_free(&more);
+	return err;
+}
+
+static int
+by_name_and_form(const void *a, const void *b)
+{
+	int by = by_name(a, b);
+
+	return by ? by
+		  : (int)((const struct journal_segment *)a)->form -
+			       (int)((const struct journal_segment *)b)->form;
+}
+
+/* Plain ones are listed first: what is compressed and removed meanwhile is seen twice, not
+ * missed. */
+int
+journal_list_all(const char *dir, const char *node, bool restored, struct journal_list *out,
+	struct buf *why)
+{
+	int err = journal_list(dir, node, out, why);
+	size_t kept = 0;
+
+	for (int form = JOURNAL_PACKED; form <= JOURNAL_RESTORED && !err; form++)
+		if (form != JOURNAL_RESTORED || restored)
+			err = add_packed(dir, node, (enum journal_form)form, out, why);
+	if (err) {
+		journal_list_free(out);
+		return err;
+	}
+	if (out->n)
+		qsort(out->seg, out->n, sizeof(*out->seg), by_name_and_form);
+	for (size_t i = 0; i < out->n; i++) {
+		struct span name = span_str(out->seg[i].name);
+		/* Of a folder of compressed segments they are listed once, as such. */
+		bool twice = !out->seg[i].form &&
+			     span_ends(name, SPAN_LIT(".jsonl" JOURNAL_PACKED_SUFFIX));
+		if (!twice && (!kept || by_name(&out->seg[kept - 1], &out->seg[i]) != 0))
+			out->seg[kept++] = out->seg[i];
+	}
+	out->n = kept;
+	return 0;
+}
+
+void
+journal_segment_path(
+	const char *dir, const struct journal_segment *s, char out[JOURNAL_PATH_MAX])
+{
+	size_t n = folder_length(dir);
+
+	snprintf(out, JOURNAL_PATH_MAX, "%.*s%s/%s%s",
+		(int)(n < JOURNAL_DIR_MAX ? n : JOURNAL_DIR_MAX), dir, form_suffix[s->form],
+		s->name, s->form ? JOURNAL_PACKED_SUFFIX : "");
+}
+
+int
+journal_segment_open(const char *dir, const struct journal_segment *s)
+{
+	char path[JOURNAL_PATH_MAX];
+	struct journal_segment kept = *s;
+
+	journal_segment_path(dir, s, path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 || errno != ENOENT || s->form != JOURNAL_PLAIN)
+		return fd;
+	kept.form = JOURNAL_KEPT;
+	journal_segment_path(dir, &kept, path);
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 void

@@ -31,9 +31,10 @@ bool audit_first_time(
 	const char *dir, const struct journal_segment *s, char out[CLOCK_RFC3339_LEN]);
 
 /* Each: 0, or an error with a sentence in *why. A journal, without the segments that end before
- * `since` (as above; "": all of it); a file ("-": standard input); a stream. */
-int audit_read_journal(
-	const char *dir, const char *since, const struct audit_sink *to, struct buf *why);
+ * `since` (as above; "": all of it), compressed ones too, and with `restored` what was brought back
+ * from an archive; a file ("-": standard input); a stream. */
+int audit_read_journal(const char *dir, const char *since, bool restored,
+	const struct audit_sink *to, struct buf *why);
 int audit_read_file(const char *file, const struct audit_sink *to, struct buf *why);
 int audit_read_stream(
 	redisContext *c, const char *key, const struct audit_sink *to, struct buf *why);

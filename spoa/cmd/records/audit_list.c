@@ -289,11 +289,11 @@ feed_close(struct feed *f)
 static int
 feed_open(struct feed *f, const char *dir, const struct journal_segment *s)
 {
-	char path[4096];
+	char path[JOURNAL_PATH_MAX];
 
 	f->at = *s;
-	snprintf(path, sizeof(path), "%s/%s", dir, s->name);
-	f->fd = open(path, O_RDONLY | O_CLOEXEC);
+	journal_segment_path(dir, s, path);
+	f->fd = journal_segment_open(dir, s);
 	if (f->fd < 0 && errno == ENOENT)
 		return EXIT_DONE; /* it was moved away: what is left is read */
 	if (f->fd < 0)
@@ -390,7 +390,7 @@ list_journal(struct list *l, const char *dir)
 
 	do {
 		buf_init(&why, 4096);
-		code = journal_list(dir, NULL, &all, &why)
+		code = journal_list_all(dir, NULL, true, &all, &why)
 			       ? cmd_fail("audit list", "%.*s", SPAN_ARG(buf_view(&why)))
 			       : EXIT_DONE;
 		buf_free(&why);

@@ -46,11 +46,9 @@ audit_time_within(struct span line, const char *since, const char *until)
 bool
 audit_first_time(const char *dir, const struct journal_segment *s, char out[CLOCK_RFC3339_LEN])
 {
-	char path[4096], head[HEAD_BYTES];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, s->name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof(head));
+	char head[HEAD_BYTES];
+	int fd = journal_segment_open(dir, s);
+	ssize_t n = fd < 0 ? -1 : lines_head(fd, head, sizeof(head));
 	if (fd >= 0)
 		close(fd);
 	struct span time = audit_time_of(span_of(head, n > 0 ? (size_t)n : 0));
@@ -92,11 +90,10 @@ read_fd(int fd, const char *name, bool last, const struct audit_sink *to, struct
 	return err;
 }
 
+/* fd -1: errno says why it could not be opened. */
 static int
-read_named(const char *name, bool last, const struct audit_sink *to, struct buf *why)
+read_named(int fd, const char *name, bool last, const struct audit_sink *to, struct buf *why)
 {
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
-
 	if (fd < 0) {
 		buf_printf(why, "%s: %s", name, strerror(errno));
 		return ERR_IO;
@@ -110,7 +107,7 @@ read_named(const char *name, bool last, const struct audit_sink *to, struct buf 
 int
 audit_read_file(const char *file, const struct audit_sink *to, struct buf *why)
 {
-	return strcmp(file, "-") != 0 ? read_named(file, true, to, why)
+	return strcmp(file, "-") != 0 ? read_named(open(file, O_RDONLY | O_CLOEXEC), file, true, to, why)
 				      : read_fd(STDIN_FILENO, "standard input", true, to, why);
 }
 
@@ -141,24 +138,25 @@ is_before(const char *dir, const struct journal_list *all, size_t i, const char 
 }
 
 int
-audit_read_journal(
-	const char *dir, const char *since, const struct audit_sink *to, struct buf *why)
+audit_read_journal(const char *dir, const char *since, bool restored,
+	const struct audit_sink *to, struct buf *why)
 {
 	struct journal_list list;
-	char path[4096];
-	int err = journal_list(dir, NULL, &list, why);
+	char path[JOURNAL_PATH_MAX];
+	int err = journal_list_all(dir, NULL, restored, &list, why);
 
 	if (err)
 		return err;
 	drop_foreign(&list);
 	for (size_t i = 0; i < list.n && !err; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, list.seg[i].name);
+		journal_segment_path(dir, &list.seg[i], path);
 		/* A daemon that starts removes a segment that nothing was written to. */
 		if (list.seg[i].bytes == 0 && access(path, F_OK) < 0)
 			continue;
 		if (is_before(dir, &list, i, since))
 			continue;
-		err = read_named(path, i + 1 == list.n, to, why);
+		err = read_named(journal_segment_open(dir, &list.seg[i]), path,
+			i + 1 == list.n, to, why);
 	}
 	journal_list_free(&list);
 	return err;
@@ -438,7 +436,7 @@ audit_read(const struct audit_args *a, const struct audit_sink *to)
 		clock_rfc3339(a->since_ns, since);
 	buf_init(&why, 8192);
 	int err = a->file      ? audit_read_file(a->file, to, &why)
-		  : a->journal ? audit_read_journal(a->journal, since, to, &why)
+		  : a->journal ? audit_read_journal(a->journal, since, true, to, &why)
 			       : read_streams(a, to, &why);
 	if (err)
 		err = cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)));

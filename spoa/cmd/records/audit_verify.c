@@ -128,7 +128,7 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 			return ERR_NOMEM;
 		struct audit_sink to = { v, line_to, torn_to, reject_to };
 		err = key ? audit_read_stream(c, key, &to, why)
-			  : audit_read_journal(a->journal, "", &to, why);
+			  : audit_read_journal(a->journal, "", false, &to, why);
 		if (!err)
 			end(v, r);
 		verifier_free(&v);
@@ -141,7 +141,7 @@ static int
 journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], struct buf *why)
 {
 	struct journal_list list;
-	int err = journal_list(a->journal, NULL, &list, why);
+	int err = journal_list_all(a->journal, NULL, false, &list, why);
 
 	node[0] = '\0';
 	if (err)
