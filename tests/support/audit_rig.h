@@ -135,7 +135,7 @@ rig_verify(struct rig *r)
 	struct verify_result result;
 
 	buf_clear(&r->why);
-	INVARIANT(audit_read_journal(r->journal, "", &to, &r->why) == 0);
+	INVARIANT(audit_read_journal(r->journal, "", false, &to, &r->why) == 0);
 	verifier_end(v, &result);
 	verifier_free(&v);
 	return result;
@@ -156,7 +156,7 @@ rig_text(struct rig *r)
 	struct audit_sink to = { &b, rig_collect, NULL, NULL };
 
 	buf_init(&b, 0);
-	INVARIANT(audit_read_journal(r->journal, "", &to, &r->why) == 0);
+	INVARIANT(audit_read_journal(r->journal, "", false, &to, &r->why) == 0);
 	buf_putc(&b, '\0');
 	return b;
 }

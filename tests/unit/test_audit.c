@@ -393,7 +393,7 @@ a_key_may_be_replaced_when_the_old_one_stays_beside_it(void **state)
 	struct verifier *v = verifier_new(&o);
 	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
 	struct verify_result result;
-	assert_int_equal(audit_read_journal(r.journal, "", &to, &r.why), 0);
+	assert_int_equal(audit_read_journal(r.journal, "", false, &to, &r.why), 0);
 	verifier_end(v, &result);
 	verifier_free(&v);
 	assert_true(result.ok);
