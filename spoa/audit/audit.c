@@ -212,6 +212,8 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 			continue;
 		}
 		chain_record(&a->out, c, now_ns, buf_view(&e->fields));
+		e->seq = c->seq;
+		memcpy(e->hash, c->head, sizeof(e->hash));
 		push(took, &e->mail);
 		a->took++;
 	}

@@ -28,6 +28,8 @@ struct audit_entry {
 	 * the line: our own mistake). */
 	void (*done)(struct audit_entry *e, int err);
 	int err;
+	uint64_t seq;		/* with 0: the record's sequence number */
+	unsigned char hash[32]; /* and hash (store/chain.h) */
 	void *arg;
 	bool keep; /* waits while the disk refuses, and is then written first */
 };

@@ -444,6 +444,35 @@ what_it_cannot_start_from(void **state)
 
 /* ---- entries ---- */
 
+/* What a receipt needs: the record that `prev` of the next one names. */
+static void
+an_entry_is_told_its_sequence_number_and_hash(void **state)
+{
+	char hex[2][2 * CHAIN_HASH_BYTES + 1], prev[128];
+	struct audit_entry e[2];
+	sem_t s;
+
+	(void)state;
+	assert_started();
+	sem_init(&s, 0, 0);
+	for (size_t i = 0; i < 2; i++) {
+		rig_send(&r, &e[i], &s, "x");
+		rig_wait(&s);
+		chain_hex(e[i].hash, hex[i]);
+		buf_free(&e[i].fields);
+	}
+	assert_true(e[0].seq > 1);
+	assert_true(e[1].seq > e[0].seq);
+	audit_stop(&r.audit);
+	snprintf(prev, sizeof(prev), "\"seq\":%" PRIu64 ",\"prev\":\"%s\"", e[0].seq + 1,
+		hex[0]);
+	assert_true(rig_holds(&r, prev));
+	snprintf(prev, sizeof(prev), "\"seq\":%" PRIu64 ",\"prev\":\"%s\"", e[1].seq + 1,
+		hex[1]);
+	assert_true(rig_holds(&r, prev));
+	sem_destroy(&s);
+}
+
 static void
 fields_that_are_no_record_are_refused_alone(void **state)
 {
@@ -705,6 +734,7 @@ main(void)
 		T(a_key_may_be_replaced_when_the_old_one_stays_beside_it),
 		T(two_daemons_do_not_share_a_journal),
 		T(what_it_cannot_start_from),
+		T(an_entry_is_told_its_sequence_number_and_hash),
 		T(fields_that_are_no_record_are_refused_alone),
 		T(four_producers_share_commits),
 		T(a_journal_that_is_written_to_verifies_at_any_moment),
