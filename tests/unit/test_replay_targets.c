@@ -189,12 +189,63 @@ later_attempts_are_decided_again_too(void **state)
 	holds(cmd_out, "rule slow comes out otherwise than recorded");
 }
 
+/* Who is refused as no target takes it ends before its body is made for one: its record has the
+ * caller's model, whatever the target would have been sent. */
+static void
+who_was_refused_before_its_model_was_set_is_the_same(void **state)
+{
+	static const struct policy_rank none[] = { { .out = TARGET_TRIED },
+		{ .place = 1, .out = TARGET_EJECTED }, { .place = 2, .out = TARGET_BUSY } };
+	static const enum decision_kind kinds[] = { D_DENY, D_OBSERVED };
+
+	(void)state;
+	put("p.yaml", TARGETS "{provider: a, model: own}, b, c]}]\n");
+	struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
+	assert_non_null(snap);
+	FILE *f = fopen(path("records.jsonl"), "w");
+	assert_non_null(f);
+	nids = 0;
+	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+		struct attempts tries = { .n = 1 };
+		struct exchange x = { .tries = &tries };
+		struct policy_rank ranks[3];
+		struct policy_facts facts;
+		const char *why;
+		json_t *in = json_loads(HELLO, 0, NULL);
+		struct request *r = decide_run(snap, in, &why);
+		assert_non_null(r);
+		memcpy(ranks, none, sizeof(ranks));
+		r->found.ranks = ranks;
+		r->in.asked_model = (struct span){ NULL, 0 };
+		r->in.body.model = SPAN_LIT("m");
+		request_facts(r, &facts);
+		assert_int_equal(
+			policy_decide(snap->policy, &facts, &r->arena, &r->found.verdict), 0);
+		assert_true(r->found.verdict.none_in);
+		r->out.decision.kind = kinds[i];
+		r->out.decision.via = VIA_RELAY;
+		r->x = &x;
+		record_one(f, r);
+		r->x = NULL;
+		request_free(&r);
+		json_decref(in);
+	}
+	fclose(f);
+	snapshot_unref(&snap);
+	int code = replay("p.yaml", NULL, NULL);
+	assert_string_equal(cmd_out, "0 decisions: 0 the same, 0 different\n"
+				     "2 later attempts: 2 the same, 0 different\n"
+				     "  observed     1: what the rules said was not enforced\n");
+	assert_int_equal(code, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_known_of_targets_is_decided_on_again),
 		cmocka_unit_test(later_attempts_are_decided_again_too),
+		cmocka_unit_test(who_was_refused_before_its_model_was_set_is_the_same),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }
