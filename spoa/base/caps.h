@@ -106,7 +106,7 @@
 #define CAP_LIVE_ENTRY_BYTES   8192         /* one of them: refused */
 #define CAP_PINS               65536        /* things whose target is remembered in this process: the oldest of eight goes */
 #define CAP_TARGETS            1024         /* targets (provider, model) whose state is known: further ones share one entry, which is never out */
-#define CAP_TARGET_QUEUE       64           /* requests that wait for room at a provider with `concurrent`, and no more than that: a further one goes elsewhere */
+#define CAP_TARGET_QUEUE       64           /* requests that wait for room at a provider, or for a target of it that is out: a further one goes elsewhere, or is refused */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */
 

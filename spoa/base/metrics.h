@@ -53,7 +53,7 @@
   X(M_CLASSIFIER_FAILED,   "classifier_failures_total",          "",                          "classifications without an answer") \
   X(M_DATA_FETCHED,        "data_fetches_total",                 "result=\"ok\"",             "fetches of data that conditions read, from Redis and URLs") \
   X(M_DATA_FAILED,         "data_fetches_total",                 "result=\"failed\"",         "") \
-  X(M_ROOM_FAILED,         "target_room_failures_total",         "",                          "requests that waited in vain for room at a provider with `concurrent`") \
+  X(M_ROOM_FAILED,         "target_room_failures_total",         "",                          "requests that waited in vain for room at a provider with `concurrent`, or for a target that was out") \
   X(M_QUOTA_FAILED,        "quota_failures_total",               "",                          "reservations without an answer from the store") \
   X(M_QUOTA_ALONE,         "quota_alone_total",                  "",                          "reservations from this daemon's own share, without an answer from the store") \
   X(M_QUOTA_LOST,          "quota_lost_total",                   "",                          "corrections that found no room to wait for the store") \

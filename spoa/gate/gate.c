@@ -109,7 +109,7 @@ gate_tick(struct gate *g)
 static void
 park(struct request *r)
 {
-	if (r->run.resumed)
+	if (r->run.resumed && r->run.wait != WAIT_ROOM) /* which is looked for again and again */
 		unpark(r);
 	if (r->run.parked ||
 		(r->run.resumed && (r->run.wait == WAIT_TURN || r->run.wait == WAIT_HELPER)))
@@ -590,7 +590,7 @@ give_up(struct request *r)
 		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",
 			"an external recogniser was late" },
 		[WAIT_ROOM] = { M_ROOM_FAILED, "provider_unavailable",
-			"no room was free at the provider in time" },
+			"no target was free in time" },
 		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable",
 			"the quota store was late" },
 		[WAIT_AUDIT] = { M_AUDIT_FAILED, "audit_unavailable", "the record was late" },
@@ -621,7 +621,10 @@ give_up(struct request *r)
 	r->run.withdrawn = by_wait[w].why;
 	if (w != WAIT_QUOTA)
 		request_release(r);
-	deny_late(r, by_wait[w].code);
+	if (w == WAIT_ROOM)
+		request_none_in(r);
+	else
+		deny_late(r, by_wait[w].code);
 	/* No time is left to wait for the record of this denial. */
 	if (!audit && r->gate->shared->audit && !request_tried(r) && request_record(r) < 0)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);

@@ -46,7 +46,8 @@ enum request_wait {
 	WAIT_DATA,
 	WAIT_PINS,
 	WAIT_EXTERNAL,
-	WAIT_ROOM, /* at a provider with `concurrent`: looked at each tick */
+	WAIT_ROOM, /* at a provider with `concurrent`, or for a target that is out: looked at each
+		      tick */
 	WAIT_QUOTA,
 	WAIT_AUDIT
 };
@@ -276,10 +277,13 @@ struct target_load request_beside(const struct request *r, const struct target *
 void request_first_content(struct request *r, uint64_t took_us);
 void request_attempt_over(struct request *r, enum attempt_cause cause, int status,
 	bool our_key, uint64_t asked_us);
-/* It waits for room at a provider, and there may be some now. */
+/* It waits for room at a provider, or for a target that is out: there may be some now, or waiting
+ * is in vain. */
 bool request_has_room(const struct request *r);
 /* It waits no more. */
 void request_unqueue(struct request *r);
+/* The refusal where the rules leave targets and none of them is in. */
+enum step_result request_none_in(struct request *r);
 
 /* ---- attempts.c ---- */
 /* It may go to a provider more than once, and takes the relay for that. */

@@ -126,15 +126,14 @@ extern const char *const limits_kinds[]; /* by enum limit_of */
 const char *limits_calendar(const struct quota_dim *d);
 
 /* targets.c: found.ranks and found.at, where the route has several targets or its only one may
- * be out; and the refusal where the rules leave none that is in. False: no memory. */
+ * be out. False: no memory. */
 bool request_rank(struct request *r);
 /* Takes the place at the target that was chosen, where ends of attempts are known: through the
  * relay. */
 enum begun {
 	BEGUN,	    /* or there is nothing to take */
 	BEGUN_NOT,  /* it cannot be had any more: rank and decide again */
-	BEGUN_WAITS /* there is no other: the step waits for room */
+	BEGUN_WAITS /* there is no other: the step waits for room, or for one that is out */
 } request_begin(struct request *r);
-enum step_result request_none_in(struct request *r);
 
 #endif

@@ -102,10 +102,55 @@ request_rank(struct request *r)
 	return true;
 }
 
+/* ---- waiting ---- */
+
+enum { DUE_SLACK_US = 20000 }; /* the gate looks every ten milliseconds */
+
+/* Until when it may wait. */
+static uint64_t
+wait_until(const struct request *r, uint64_t now_us)
+{
+	return (r->run.parked ? r->run.parked_us : now_us) +
+	       gate_cfg(r->gate)->agent_deadline_us;
+}
+
+/* Of those that the rules leave and that are out for a time, the first that may be asked again:
+ * *at_us 0: now. NULL: none before `until_us`. One that another request tries may come back at
+ * any moment. */
+static const struct target *
+first_back(const struct request *r, uint64_t now_us, uint64_t until_us, uint64_t *at_us)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct target *first = NULL;
+
+	for (size_t i = 0; i < v->ncandidates; i++) {
+		const struct target *to = v->candidates[i].target;
+		uint64_t back;
+		if (v->candidates[i].fate != CANDIDATE_OUT ||
+			v->candidates[i].out != TARGET_EJECTED)
+			continue;
+		if (target_condition(state(r, to), to->breaker.on, now_us, &back, NULL) ==
+			TARGET_PROBED)
+			back = now_us + 1;
+		if (back > until_us - DUE_SLACK_US)
+			continue;
+		if (!first || back < *at_us) {
+			first = to;
+			*at_us = back;
+		}
+	}
+	return first;
+}
+
 bool
 request_has_room(const struct request *r)
 {
-	return target_has_room(r->queued, request_target(r));
+	uint64_t now_us = clock_mono_us(), at_us;
+
+	if (!r->found.verdict.none_in)
+		return target_has_room(r->queued, request_target(r));
+	/* One may be asked, or there is nothing to wait for any more. */
+	return !first_back(r, now_us, wait_until(r, now_us), &at_us) || !at_us;
 }
 
 void
@@ -116,21 +161,42 @@ request_unqueue(struct request *r)
 	r->queued = NULL;
 }
 
-/* Its provider is full: where no other target is left it waits, in a short queue; not on a
- * helper thread, which is there to work. */
+/* In a short queue; not on a helper thread, which is there to work. */
 static bool
-waits(struct request *r, struct target_state *s, const struct target *to)
+waits_at(struct request *r, const struct target *to)
+{
+	struct target_state *s = state(r, to);
+
+	if (r->run.wait == WAIT_HELPER || !target_queue(s, to))
+		return false;
+	r->queued = s;
+	r->run.wait = WAIT_ROOM;
+	return true;
+}
+
+/* Its provider is full: where no other target is left it waits. */
+static bool
+waits_for_room(struct request *r, const struct target *to)
 {
 	const struct policy_verdict *v = &r->found.verdict;
 
 	for (size_t i = 0; i < v->ncandidates; i++)
 		if (v->candidates[i].fate == CANDIDATE_LEFT)
 			return false;
-	if (r->run.wait == WAIT_HELPER || !target_queue(s, to))
+	return waits_at(r, to);
+}
+
+/* All are out, and one of them not for long. A later attempt has an answer, and does not wait. */
+static bool
+waits_for_first_back(struct request *r)
+{
+	uint64_t now_us = clock_mono_us(), at_us;
+	const struct target *to;
+
+	if (request_tried(r))
 		return false;
-	r->queued = s;
-	r->run.wait = WAIT_ROOM;
-	return true;
+	to = first_back(r, now_us, wait_until(r, now_us), &at_us);
+	return to && waits_at(r, to);
 }
 
 struct target_load
@@ -158,10 +224,12 @@ request_begin(struct request *r)
 	const struct target *to = request_target(r);
 
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
-	if (!r->gate || !gate_cfg(r->gate)->relay || !r->found.ranks || v->none_in ||
+	if (!r->gate || !gate_cfg(r->gate)->relay || !r->found.ranks ||
 		v->effect == RULE_DENY || route->direct || request_lists_models(r) ||
 		(route->ntargets == 1 && !to->breaker.on && !to->concurrent))
 		return BEGUN;
+	if (v->none_in)
+		return waits_for_first_back(r) ? BEGUN_WAITS : BEGUN;
 	struct target_state *s = state(r, to);
 	size_t i = (size_t)(to - route->targets);
 	struct target_load beside = { 0, 0 };
@@ -174,7 +242,7 @@ request_begin(struct request *r)
 			r->in.body_state == BODY_STATE_NONE || r->found.endpoint.free;
 		return BEGUN;
 	case TARGET_NO_ROOM:
-		if (waits(r, s, to))
+		if (waits_for_room(r, to))
 			return BEGUN_WAITS;
 		r->found.ranks[i].out = TARGET_BUSY;
 		break;

@@ -442,7 +442,8 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 static int64_t
 queue_room(const struct target *t)
 {
-	return t->concurrent < CAP_TARGET_QUEUE ? t->concurrent : CAP_TARGET_QUEUE;
+	return t->concurrent && t->concurrent < CAP_TARGET_QUEUE ? t->concurrent
+								  : CAP_TARGET_QUEUE;
 }
 
 bool

@@ -106,9 +106,9 @@ struct target_end {
  * zeros after it, and a second call does nothing. */
 void target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_us);
 
-/* A place in the short queue for room at the provider, as many as its `concurrent`, at most
- * CAP_TARGET_QUEUE. False: it is full. One that waits looks whether target_begin() lets it now.
- */
+/* A place in the short queue at the provider, for room or for its being back: as many as its
+ * `concurrent`, at most CAP_TARGET_QUEUE. False: it is full. One that waits looks whether
+ * target_begin() lets it now. */
 bool target_queue(struct target_state *s, const struct target *t);
 bool target_may_queue(const struct target_state *s, const struct target *t);
 void target_unqueue(struct target_state *s);

@@ -33,6 +33,8 @@ route latency ab 'choose: {by: latency}'
 provider_more='breaker: {failures: 2, open: 1s}'
 route breaker
 route callers
+provider_more='breaker: {failures: 1, open: 500ms}'
+route soon
 provider_more=''
 route alone a 'retry: {attempts: 1}'
 route burst
@@ -159,6 +161,13 @@ ask
 is "then it is left alone" "$status $from $(asked)" "200 b 2 3 0"
 back() { ask; [ "$from" = a ]; }
 check "and asked again when its time is over" wait_for back
+row soon # until then agent.deadline is not over
+faults '{"status":500}'
+ask
+is "both fail, and are left alone" "$status $(asked)" "500 1 1 0"
+faults '{}'
+ask
+is "the first that is back within the deadline is waited for" "$status $(asked | tr ' ' '\n' | sort | paste -sd ' ')" "200 0 1 2"
 row callers
 fault 1 '{"status":400}'
 is "callers' mistakes" "$(ask_times 6 | sort -u)" "400 "

@@ -349,6 +349,64 @@ a_full_provider_is_waited_for_in_a_short_queue(void **state)
 	end(&s);
 }
 
+/* When the first of them may be asked again, from now. */
+static uint64_t
+first_back(const struct stage *s)
+{
+	uint64_t a, b;
+
+	target_condition(target_state(s->shared->targets, "a", NULL), true, fake_mono, &a, NULL);
+	target_condition(target_state(s->shared->targets, "b", "m-b"), true, fake_mono, &b, NULL);
+	assert_true(a > fake_mono && b > fake_mono);
+	return (a < b ? a : b) - fake_mono;
+}
+
+static void
+all_out_and_one_back_within_the_deadline_is_waited_for(void **state)
+{
+	struct stage s;
+	struct call c[4];
+	const struct note bob = { .person = "bob", .body = BODY };
+	struct target b = { .name = "b", .model = "m-b" };
+
+	(void)state;
+	stage_up(&s, ROUTE(THREE) PERMIT);
+	target_eject(s.shared->targets, SPAN_LIT("c"));
+	fails(&s, "b", "m-b", 5);
+	/* not where nobody is back in time */
+	fails(&s, "a", NULL, 5);
+	stage_pass(&s, first_back(&s) - 900000);
+	assert_string_equal(goes(&s, &c[0], "alice", BODY), "503");
+	assert_string_equal(call_var(&c[0], "retry_after"), "1");
+	/* the first that is back is tried by one, the other waits for what comes of it */
+	stage_pass(&s, 400000);
+	for (size_t i = 0; i < 2; i++)
+		call_send(&s, 1, &bob, &c[i]);
+	stage_settle(&s);
+	assert_false(c[0].answered || c[1].answered);
+	stage_pass(&s, 510000);
+	stage_settle(&s);
+	assert_true(c[0].answered != c[1].answered);
+	struct call *first = c[0].answered ? &c[0] : &c[1], *second = &c[first == c];
+	assert_non_null(strstr("openai azure", call_var(first, "backend")));
+	assert_string_not_equal(call_var(first, "backend"), "");
+	/* in vain: nothing is heard of that one */
+	stage_pass(&s, 310000);
+	stage_settle(&s);
+	assert_true(second->answered);
+	if (!strcmp(call_var(second, "status"), "503")) { /* or the other one was back too */
+		assert_int_equal(stage_count(&s, M_ROOM_FAILED), 1);
+		assert_non_null(strstr(call_var(second, "error"), "provider_unavailable"));
+		assert_true(atoi(call_var(second, "retry_after")) >= 1);
+	}
+	/* no place is kept */
+	for (size_t i = 0; i < CAP_TARGET_QUEUE; i++)
+		assert_true(target_queue(target_state_of(s.shared->targets, &b), &b));
+	for (size_t i = 0; i < CAP_TARGET_QUEUE; i++)
+		target_unqueue(target_state_of(s.shared->targets, &b));
+	end(&s);
+}
+
 /* Who waits may go away. */
 static void
 one_that_waits_for_room_may_be_forgotten(void **state)
@@ -391,6 +449,7 @@ main(void)
 		cmocka_unit_test(
 			conditions_read_what_is_known_of_a_target_and_the_record_holds_it),
 		cmocka_unit_test(a_full_provider_is_waited_for_in_a_short_queue),
+		cmocka_unit_test(all_out_and_one_back_within_the_deadline_is_waited_for),
 		cmocka_unit_test(one_that_waits_for_room_may_be_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
