@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "edge/judge_private.h"
-#include "store/cert.h"
+#include "codec/cert.h"
 
 enum {
 	SOON_DAYS = 14,

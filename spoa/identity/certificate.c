@@ -3,7 +3,7 @@
 #include "base/sha256.h"
 #include "identity/attempt.h"
 #include "identity/claims.h"
-#include "store/cert.h"
+#include "codec/cert.h"
 
 /* spiffe://DOMAIN/path */
 static bool

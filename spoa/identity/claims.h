@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "identity/identity.h"
-#include "store/cert.h"
+#include "codec/cert.h"
 
 /* The members of an identity that are a text each: what claims, headers and records call them,
  * and where they are. */

@@ -86,7 +86,7 @@ struct policy_class {
 
 enum identity_kind { ID_JWT, ID_SIGNED, ID_CERTIFICATE, ID_API_KEY, ID_NONE };
 
-/* jwt: paths into the claims, "act.sub"; client_certificate: fields (store/cert.h).
+/* jwt: paths into the claims, "act.sub"; client_certificate: fields (codec/cert.h).
  * NULL: not mapped. */
 struct claim_map {
 	const char *person, *agent, *roles, *department, *clearance, *team, *tier;

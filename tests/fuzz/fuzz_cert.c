@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "codec/utf8.h"
-#include "store/cert.h"
+#include "codec/cert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -16,7 +16,7 @@
 #include "support/fake_clock.h"
 
 #include "edge/judge_private.h"
-#include "store/cert.h"
+#include "codec/cert.h"
 #include "support/temp_dir.h"
 
 #define DAY 86400ll

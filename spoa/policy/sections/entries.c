@@ -5,7 +5,7 @@
 #include "codec/credentials.h"
 #include "config/secret.h"
 #include "policy/build.h"
-#include "store/cert.h"
+#include "codec/cert.h"
 #include "store/http_client.h"
 #include "store/jwks.h"
 

@@ -1,5 +1,5 @@
 /* Certificates on OpenSSL's X509. */
-#include "store/cert.h"
+#include "codec/cert.h"
 
 #include <openssl/asn1.h>
 #include <openssl/bn.h>

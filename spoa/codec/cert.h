@@ -1,7 +1,7 @@
 /* A client's X.509 certificate (RFC 5280) as HAProxy passes it: the DER bytes of what it
  * verified in the handshake. Reading only; trust is HAProxy's `verify`. */
-#ifndef STORE_CERT_H
-#define STORE_CERT_H
+#ifndef CODEC_CERT_H
+#define CODEC_CERT_H
 
 #include "base/arena.h"
 #include "base/sha256.h"
