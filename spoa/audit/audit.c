@@ -493,7 +493,8 @@ load_keys(
 }
 
 static void
-compose_boot(struct audit *a, const struct config *cfg, const struct recovery *found)
+compose_boot(struct audit *a, const struct config *cfg, const struct hashkey *hash,
+	const struct recovery *found)
 {
 	char head[2 * CHAIN_HASH_BYTES + 1];
 	struct buf *b = &a->boot;
@@ -506,6 +507,8 @@ compose_boot(struct audit *a, const struct config *cfg, const struct recovery *f
 	buf_json_str(b, span_str(cfg->policy));
 	buf_printf(
 		b, ",\"workers\":%u,\"stream\":%s", cfg->workers, a->mirror ? "true" : "false");
+	buf_printf(b, ",\"hash_key\":{\"id\":\"%s\",\"from\":\"%s\"}", hash->id,
+		hash->derived ? "derived" : "file");
 	if (found->at.seq == 0) {
 		buf_str(b, ",\"previous\":null");
 	} else {
@@ -551,7 +554,8 @@ destroy(struct audit **ap)
 }
 
 struct audit *
-audit_start(const struct config *cfg, struct metrics *m, struct buf *why)
+audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics *m,
+	struct buf *why)
 {
 	struct pubkey keys[1 + SIGNKEYS_MAX];
 	size_t nkeys = 0;
@@ -596,7 +600,7 @@ audit_start(const struct config *cfg, struct metrics *m, struct buf *why)
 	}
 	if (!err) {
 		a->chain = found.at;
-		compose_boot(a, cfg, &found);
+		compose_boot(a, cfg, hash, &found);
 		err = commit(a, NULL);
 		/* A full disk may get room again; whatever else it is will not heal. */
 		if (err && err != ERR_FULL)

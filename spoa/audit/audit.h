@@ -15,6 +15,7 @@
 #include "base/mailbox.h"
 #include "base/metrics.h"
 #include "config/config.h"
+#include "store/keyfile.h"
 
 struct audit;
 
@@ -35,9 +36,10 @@ struct audit_entry {
 };
 
 /* Opens (or begins) the journal: recovers an unfinished tail, verifies the last
- * segment, writes a boot record. NULL with a message in *why: a journal that
+ * segment, writes a boot record, which names `hash`, what texts are hashed with. NULL with a message in *why: a journal that
  * does not verify is never appended to. On a full disk it starts, not ready. */
-struct audit *audit_start(const struct config *cfg, struct metrics *m, struct buf *why);
+struct audit *audit_start(const struct config *cfg, const struct hashkey *hash,
+	struct metrics *m, struct buf *why);
 /* Any thread. The entry belongs to audit until done() ran. */
 void audit_append(struct audit *a, struct audit_entry *e);
 /* False while the disk refuses. Any thread. */

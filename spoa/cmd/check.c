@@ -293,6 +293,7 @@ check_secrets(struct check *c, const struct config *cfg)
 		{ cfg->state_key ? cfg->state_file : NULL, "state_file", "state",
 			cfg->state_file_at ? cfg->state_file_at : cfg->state_key_at } };
 	unsigned char key[KEYFILE_BYTES];
+	struct hashkey hash;
 	struct buf why;
 	struct stat st;
 
@@ -308,6 +309,11 @@ check_secrets(struct check *c, const struct config *cfg)
 		diag_at(&c->d, cfg->state_key_at, "state_key: %.*s", SPAN_ARG(buf_view(&why)));
 	explicit_bzero(key, sizeof(key));
 	buf_clear(&why);
+	if (!not_ours(cfg->audit_hash_key) && hashkey_load(cfg->audit_hash_key, &hash, &why))
+		diag_at(&c->d, cfg->audit_hash_key_at, "audit.hash_key: %.*s",
+			SPAN_ARG(buf_view(&why)));
+	explicit_bzero(&hash, sizeof(hash));
+	buf_clear(&why);
 	if (cfg->redis_url) {
 		check_redis_password(
 			c, cfg->redis_password_file, cfg->redis_password_at, false, &why);
@@ -321,7 +327,8 @@ check_secrets(struct check *c, const struct config *cfg)
 static void
 check_readable(struct check *c, const struct config *cfg)
 {
-	const char *const more[] = { cfg->audit_key, cfg->state_key, cfg->redact_key_file,
+	const char *const more[] = { cfg->audit_key, cfg->audit_hash_key, cfg->state_key,
+		cfg->redact_key_file,
 		cfg->redis_password_file, cfg->redis_sentinel_password_file };
 	struct span files = buf_view(&c->d.files);
 	char fix[CMD_FIX_BYTES];

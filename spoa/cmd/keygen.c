@@ -1,6 +1,7 @@
 /* tollgate keygen: the audit signing pair. The private file is read by the
  * daemon alone; the .pub next to it goes to whoever verifies. With --secret one file of
- * random text, as state_key and redact.key_file want it. */
+ * random text, as state_key and redact.key_file want it; with --hash-key the key of the keyed
+ * hashes of texts. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,26 +12,33 @@
 int
 cmd_keygen(int argc, char **argv)
 {
-	const char *file = NULL;
-	bool secret = false;
+	const char *file = NULL, *from = NULL;
+	bool secret = false, hash = false;
 	const struct cmd_option options[] = { { "out", .text = &file },
-		{ "secret", .flag = &secret }, { .name = NULL } };
+		{ "secret", .flag = &secret }, { "hash-key", .flag = &hash },
+		{ "from", .text = &from }, { .name = NULL } };
+	struct hashkey made;
 	struct pubkey pub;
 	struct buf why;
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(argc, argv, options, &operands), err;
 
-	if (n != (file ? 0 : 1))
+	if (n != (file ? 0 : 1) || (secret && hash) || (from && !hash))
 		return cmd_usage(argv[0]);
 	file = file ? file : operands[0];
 	if (!file[0])
 		return cmd_usage(argv[0]);
 	buf_init(&why, 8192);
-	int err = secret ? keyfile_create(file, &why) : signkey_create(file, &pub, &why);
+	if (hash)
+		err = hashkey_create(file, from, &made, &why);
+	else
+		err = secret ? keyfile_create(file, &why) : signkey_create(file, &pub, &why);
 	if (err)
 		cmd_fail("keygen", "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (secret)
 		printf("secret %s\n", file);
+	else if (hash)
+		printf("hash key %s\nkey %s\n", file, made.id);
 	else
 		printf("private %s\npublic %s.pub\nkey %s\n", file, file, pub.id);
 	buf_free(&why);

@@ -110,6 +110,8 @@ const struct config_option config_options[] = {
   "folder of the journal's segments" },
 { "audit.key",            OPT_PATH,     AT(audit_key),            NULL,     0,       0,         0,
   "private signing key, made by tollgate keygen" },
+{ "audit.hash_key",       OPT_PATH,     AT(audit_hash_key),       NULL,     0,       0,         0,
+  "key of the keyed hashes of texts, made by tollgate keygen --hash-key, mode 600; default: it follows from the file of audit.key" },
 { "audit.segment",        OPT_SIZE,     AT(journal_segment_bytes), "64m",   64 * K,  16 * G,    0,
   "a journal segment is closed at this size" },
 { "audit.stream",         OPT_BOOL,     AT(audit_stream),         "true",   0,       0,         0,
@@ -690,6 +692,7 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	}
 	cfg->redact_key_at = find_option(root, "redact.key_file");
 	cfg->audit_key_at = find_option(root, "audit.key");
+	cfg->audit_hash_key_at = find_option(root, "audit.hash_key");
 	cfg->journal_at = find_option(root, "audit.journal");
 	cfg->socket_group_at = find_option(root, "group");
 	if (root->kind == YAML_MAPPING)

@@ -60,6 +60,7 @@ struct config {
 
 	const char *journal;		/* audit.journal: directory; NULL: no audit section */
 	const char *audit_key;		/* audit.key: private key file of `tollgate keygen` */
+	const char *audit_hash_key; /* audit.hash_key; NULL: derived from audit.key's file */
 	uint64_t journal_segment_bytes; /* audit.segment, default 64m */
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
@@ -84,7 +85,7 @@ struct config {
 	size_t nbackends;
 	const char *redact_key_file; /* redact.key_file: what `with: hash` is keyed with */
 	const struct yaml_node *redact_key_at; /* for errors */
-	const struct yaml_node *audit_key_at, *journal_at, *socket_group_at;
+	const struct yaml_node *audit_key_at, *audit_hash_key_at, *journal_at, *socket_group_at;
 	bool body_variable; /* body_variable: the redacted body as txn.tollgate.body where it
 			       fits, default false */
 

@@ -225,26 +225,15 @@ close_sockets(const struct config *cfg, struct sockets *so)
 	}
 }
 
-/* The key of prompt hashes follows from the audit key: one secret to keep. */
+/* What texts are hashed with. Without records nobody compares them: any key will do. */
 static int
-derive_prompt_key(const struct config *cfg, unsigned char key[32], struct buf *why)
+hash_key(const struct config *cfg, struct hashkey *out, struct buf *why)
 {
-	static const char context[] = "tollgate-prompt-hash-v1";
-	struct buf file;
-
-	randombytes_buf(key, 32);
-	if (!cfg->audit_key)
-		return 0;
-	buf_init(&file, 65536);
-	if (!buf_file(&file, cfg->audit_key)) {
-		buf_printf(why, "%s: %s", cfg->audit_key, strerror(errno));
-		buf_free(&file);
-		return ERR_IO;
-	}
-	struct span s = buf_view(&file);
-	crypto_generichash(key, 32, (const unsigned char *)s.p, s.n,
-		(const unsigned char *)context, sizeof(context) - 1);
-	buf_free(&file);
+	if (cfg->audit_hash_key)
+		return hashkey_load(cfg->audit_hash_key, out, why);
+	if (cfg->audit_key)
+		return hashkey_derive(cfg->audit_key, out, why);
+	randombytes_buf(out->key, sizeof(out->key));
 	return 0;
 }
 
@@ -436,7 +425,7 @@ server_run(const char *config_file)
 	struct sockets so = { .relay = -1 };
 	struct running run = { .s = &s };
 	struct admin *admin = NULL;
-	unsigned char key[32];
+	struct hashkey hash = { .derived = false };
 	struct diag d;
 	struct buf why;
 	int code = 2;
@@ -468,15 +457,15 @@ server_run(const char *config_file)
 	s.nworkers = worker_count(cfg);
 	s.workers = calloc(s.nworkers, sizeof(*s.workers));
 	s.series = series_sum_new();
-	if (log_start() < 0 || !s.workers || !s.series || derive_prompt_key(cfg, key, &why) < 0)
+	if (log_start() < 0 || !s.workers || !s.series || hash_key(cfg, &hash, &why) < 0)
 		goto stop;
 	if (cfg->journal) {
-		s.audit = audit_start(cfg, &s.metrics, &why);
+		s.audit = audit_start(cfg, &hash, &s.metrics, &why);
 		if (!s.audit)
 			goto stop;
 		snapshot_announce(s.snap, s.audit);
 	}
-	s.shared = gate_shared_new(cfg, s.audit, key);
+	s.shared = gate_shared_new(cfg, s.audit, hash.key);
 	if (!s.shared || start_live(&s, cfg, &why) < 0 ||
 		start_sharing(&s, cfg, &why) < 0)
 		goto stop;
@@ -499,7 +488,7 @@ server_run(const char *config_file)
 	ev_run(run.loop, 0);
 	code = 0;
 stop:
-	sodium_memzero(key, sizeof(key));
+	sodium_memzero(&hash, sizeof(hash));
 	reload_stop(&s.reloading);
 	observing_stop(&s.observing);
 	purging_stop(&s.purging);

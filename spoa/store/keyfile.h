@@ -1,5 +1,5 @@
 /* A secret of the operator's own, kept in a file: what keyed hashes of redacted
- * values are made with (redact.key_file). */
+ * values are made with (redact.key_file), and of texts (audit.hash_key). */
 #ifndef STORE_KEYFILE_H
 #define STORE_KEYFILE_H
 
@@ -24,5 +24,23 @@ int keyfile_derive(const char *file, const char *context, unsigned char key[KEYF
 /* Makes such a file, of 32 random bytes in hexadecimal, mode 0600. 0, or negative with *why: it
  * exists, or cannot be written. */
 int keyfile_create(const char *file, struct buf *why);
+
+/* ---- the key of the keyed hashes of texts (audit.hash_key) ---- */
+
+#define HASHKEY_ID_LEN 16
+
+struct hashkey {
+	unsigned char key[KEYFILE_BYTES];
+	char id[HASHKEY_ID_LEN + 1]; /* names the key and tells nothing of it: the begin of
+					SHA-256("tollgate-hash-key-id-v1" ‖ 0x00 ‖ key) */
+	bool derived;		     /* from the signing key's file */
+};
+/* A file of 64 hexadecimal digits, which are the key, that nobody but its owner may read. 0, or
+ * negative with the file and what is wrong in *why; so do the others. */
+int hashkey_load(const char *file, struct hashkey *out, struct buf *why);
+/* Where there is no such file: from the bytes of the signing key's. */
+int hashkey_derive(const char *signing, struct hashkey *out, struct buf *why);
+/* Makes one: at random, or with `from` what hashkey_derive() has of that file. */
+int hashkey_create(const char *file, const char *from, struct hashkey *out, struct buf *why);
 
 #endif

@@ -57,12 +57,29 @@ rig_free(struct rig *r)
 	INVARIANT(system(cmd) == 0);
 }
 
+/* As the daemon has it. */
+static inline struct hashkey
+rig_hashkey(struct rig *r)
+{
+	struct hashkey hash = { .derived = true };
+
+	if (r->cfg.audit_hash_key)
+		hashkey_load(r->cfg.audit_hash_key, &hash, &r->why);
+	else if (r->cfg.audit_key)
+		hashkey_derive(r->cfg.audit_key, &hash, &r->why);
+	buf_clear(&r->why);
+	return hash;
+}
+
 /* True if it started; else r->why says why not. */
 static inline bool
 rig_start(struct rig *r)
 {
+	struct hashkey hash;
+
 	buf_clear(&r->why);
-	r->audit = audit_start(&r->cfg, &r->metrics, &r->why);
+	hash = rig_hashkey(r);
+	r->audit = audit_start(&r->cfg, &hash, &r->metrics, &r->why);
 	buf_putc(&r->why, '\0');
 	return r->audit != NULL;
 }

@@ -401,13 +401,38 @@ a_key_may_be_replaced_when_the_old_one_stays_beside_it(void **state)
 }
 
 static void
+the_boot_record_names_the_hash_key_and_where_it_came_from(void **state)
+{
+	char want[128], file[256];
+	struct hashkey made;
+
+	(void)state;
+	assert_started();
+	audit_stop(&r.audit);
+	struct hashkey derived = rig_hashkey(&r);
+	snprintf(want, sizeof(want), "\"hash_key\":{\"id\":\"%s\",\"from\":\"derived\"}",
+		derived.id);
+	assert_true(rig_holds(&r, want));
+	snprintf(file, sizeof(file), "%s/hash.key", r.dir);
+	assert_int_equal(hashkey_create(file, r.key, &made, &r.why), 0);
+	r.cfg.audit_hash_key = file;
+	assert_started();
+	audit_stop(&r.audit);
+	snprintf(want, sizeof(want), "\"hash_key\":{\"id\":\"%s\",\"from\":\"file\"}",
+		derived.id);
+	assert_true(rig_holds(&r, want));
+	assert_false(rig_holds(&r, "\"key\":{"));
+}
+
+static void
 two_daemons_do_not_share_a_journal(void **state)
 {
 	(void)state;
 	assert_started();
 	struct rig other = r;
 	buf_init(&other.why, 4096);
-	other.audit = audit_start(&other.cfg, &other.metrics, &other.why);
+	struct hashkey hash = rig_hashkey(&other);
+	other.audit = audit_start(&other.cfg, &hash, &other.metrics, &other.why);
 	assert_null(other.audit);
 	buf_putc(&other.why, '\0');
 	assert_non_null(strstr(buf_view(&other.why).p, "another daemon"));
@@ -732,6 +757,7 @@ main(void)
 		T(a_boot_that_wrote_nothing_leaves_no_trace),
 		T(a_journal_that_does_not_verify_is_not_appended_to),
 		T(a_key_may_be_replaced_when_the_old_one_stays_beside_it),
+		T(the_boot_record_names_the_hash_key_and_where_it_came_from),
 		T(two_daemons_do_not_share_a_journal),
 		T(what_it_cannot_start_from),
 		T(an_entry_is_told_its_sequence_number_and_hash),

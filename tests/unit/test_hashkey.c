@@ -1,0 +1,151 @@
+/* The key of the keyed hashes of texts: it follows from the signing key's file as it always did,
+ * can be moved into a file of its own without another hash, and its id tells nothing of it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "store/keyfile.h"
+
+static char dir[] = "/tmp/tollgate-hashkey-XXXXXX";
+static struct buf why;
+
+/* RFC 8410 section 10.3's key; the hash key is BLAKE2b-256 over the file, keyed with
+ * "tollgate-prompt-hash-v1", by Python's hashlib. */
+static const char pem[] =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+	"-----END PRIVATE KEY-----\n";
+static const char hex[] = "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f";
+static const char id[] = "d980a83b94c29f0c";
+
+static const char *
+put(const char *name, const char *text, mode_t mode)
+{
+	static char path[2][256];
+	static int which;
+
+	which = !which;
+	snprintf(path[which], sizeof(path[0]), "%s/%s", dir, name);
+	FILE *f = text ? fopen(path[which], "w") : NULL;
+	if (f) {
+		fputs(text, f);
+		fclose(f);
+		assert_int_equal(chmod(path[which], mode), 0);
+	}
+	return path[which];
+}
+
+static void
+it_follows_from_the_signing_keys_file_as_it_always_did(void **state)
+{
+	struct hashkey k;
+	char got[2 * KEYFILE_BYTES + 1] = "";
+	struct buf text;
+
+	(void)state;
+	assert_int_equal(hashkey_derive(put("audit.key", pem, 0600), &k, &why), 0);
+	buf_init(&text, 0);
+	buf_hex(&text, k.key, sizeof(k.key));
+	memcpy(got, buf_view(&text).p, text.n);
+	assert_string_equal(got, hex);
+	assert_string_equal(k.id, id);
+	assert_true(k.derived);
+	buf_free(&text);
+}
+
+static void
+a_file_of_its_own_keeps_it(void **state)
+{
+	char key[300], made[300], from[] = "--from", hash[] = "--hash-key", name[] = "keygen";
+	char *argv[] = { name, hash, from, key, made, NULL };
+	struct hashkey a, b;
+	struct stat st;
+
+	(void)state;
+	snprintf(key, sizeof(key), "%s", put("audit.key", pem, 0600));
+	snprintf(made, sizeof(made), "%s", put("hash.key", NULL, 0));
+	assert_int_equal(cmd_keygen(5, argv), EXIT_DONE);
+	assert_int_equal(stat(made, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(hashkey_derive(key, &a, &why), 0);
+	assert_int_equal(hashkey_load(made, &b, &why), 0);
+	assert_memory_equal(a.key, b.key, sizeof(a.key));
+	assert_string_equal(a.id, b.id);
+	assert_false(b.derived);
+	assert_int_equal(cmd_keygen(5, argv), EXIT_CANNOT); /* nothing is overwritten */
+	snprintf(made, sizeof(made), "%s/other.key", dir);
+	char *random[] = { name, hash, made, NULL };
+	assert_int_equal(cmd_keygen(3, random), EXIT_DONE);
+	assert_int_equal(hashkey_load(made, &b, &why), 0);
+	assert_string_not_equal(a.id, b.id);
+}
+
+static void
+a_file_that_holds_no_such_key_is_named(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name, *text; mode_t mode; const char *want; } rows[] = {
+		{ "open to the group", "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f\n", 0640, "must be 0600" },
+		{ "empty",             "", 0600, "no hash key" },
+		{ "half written",      "b0882a92e1b08f00029f73d46afce3", 0600, "no hash key" },
+		{ "a digit too many",  "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f0", 0600, "no hash key" },
+		{ "not hexadecimal",   "g0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f", 0600, "no hash key" },
+		{ "a signing key",     pem, 0600, "no hash key" },
+	};
+	/* clang-format on */
+	struct hashkey k;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_clear(&why);
+		if (hashkey_load(put("bad", rows[i].text, rows[i].mode), &k, &why) >= 0)
+			fail_msg("%s: taken", rows[i].name);
+		buf_putc(&why, '\0');
+		if (!strstr(buf_view(&why).p, rows[i].want))
+			fail_msg("%s: %s", rows[i].name, buf_view(&why).p);
+	}
+	buf_clear(&why);
+	assert_int_equal(hashkey_load(put("absent", NULL, 0), &k, &why), ERR_IO);
+	assert_int_equal(hashkey_derive(put("absent", NULL, 0), &k, &why), ERR_IO);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	buf_init(&why, 65536);
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	char cmd[128];
+
+	(void)state;
+	buf_free(&why);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+	return system(cmd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_follows_from_the_signing_keys_file_as_it_always_did),
+		cmocka_unit_test(a_file_of_its_own_keeps_it),
+		cmocka_unit_test(a_file_that_holds_no_such_key_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
