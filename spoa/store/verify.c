@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 
-#define BATCH	     4096 /* signatures checked together */
+#define BATCH	     16384 /* signatures checked together */
 #define SIGNED_MAX   512  /* a commit object: node 64, numbers, head 64, time 30 */
 #define THREADS_MAX  16
 #define BATCH_SERIAL 64 /* fewer are not worth a thread */
@@ -51,6 +51,8 @@ struct verifier {
 	bool began;  /* a record was seen, or verifier_continue */
 	bool broken; /* a link inside pend is */
 	bool failed;
+	uint64_t rejected; /* by `each`: that record, 0 none, and why */
+	char rejected_why[VERIFY_WHY_MAX];
 	uint64_t missing; /* after "missing": its record may yet come, then it was swapped */
 	struct sig_job *jobs;
 	size_t njobs, jobs_room;
@@ -341,6 +343,8 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 	snprintf(p->time, sizeof(p->time), "%.*s", SPAN_ARG(l->time));
 	snprintf(p->type, sizeof(p->type), "%.*s", SPAN_ARG(l->type));
 	sha256(line, p->hash);
+	if (v->o.record)
+		v->o.record(v->o.arg, l, line);
 	if (!same(p->prev, v->at.head))
 		v->broken = true;
 	memcpy(v->at.head, p->hash, CHAIN_HASH_BYTES);
@@ -392,11 +396,22 @@ commit_misfits(struct verifier *v, const struct chain_line *l)
 static void
 accept_commit(struct verifier *v, const struct chain_line *l, const struct pubkey *key)
 {
+	const struct pending *last = &v->pend[v->npend - 1];
+
+	for (size_t i = 0; v->o.each && i < v->npend; i++)
+		v->o.each(v->o.arg, v->pend[i].seq, v->pend[i].hash);
+	if (v->failed)
+		return;
+	if (v->rejected) {
+		if (!pubkey_verify(key, l->signed_text, l->sig))
+			fail(v, v->pend[0].seq, "bad signature on its commit");
+		else
+			fail(v, v->rejected, "%s", v->rejected_why);
+		return;
+	}
 	if (!grow(v, &v->jobs, &v->jobs_room, v->njobs, sizeof(*v->jobs)))
 		return;
 	struct sig_job *j = &v->jobs[v->njobs++];
-	const struct pending *last = &v->pend[v->npend - 1];
-
 	j->first = v->pend[0].seq;
 	j->seq = l->seq;
 	j->key = key;
@@ -410,8 +425,6 @@ accept_commit(struct verifier *v, const struct chain_line *l, const struct pubke
 		if (v->pend[i].boot != v->r.boot)
 			v->r.boots++;
 		v->r.boot = v->pend[i].boot;
-		if (v->o.each)
-			v->o.each(v->o.arg, v->pend[i].seq, v->pend[i].hash);
 	}
 	v->r.records += v->npend;
 	v->r.commits++;
@@ -494,6 +507,36 @@ verifier_reject(struct verifier *v, const char *why)
 {
 	if (!v->failed)
 		fail_structure(v, v->at.seq + 1, "%s", why);
+}
+
+void
+verifier_reject_record(struct verifier *v, uint64_t seq, const char *why)
+{
+	if (v->rejected)
+		return;
+	v->rejected = seq;
+	snprintf(v->rejected_why, sizeof(v->rejected_why), "%s", why);
+}
+
+void
+verifier_vouched(struct verifier *v, uint64_t from, uint64_t to)
+{
+	size_t own = 0, n, all = v->njobs;
+
+	while (own < all &&
+		(v->jobs[own].before.commits < VERIFY_ALL || v->jobs[own].first < from))
+		own++;
+	for (n = own; n < all && v->jobs[n].seq <= to;)
+		n++;
+	if (v->o.every_signature || v->failed || n == own)
+		return;
+	v->njobs = own;
+	flush_sigs(v);
+	if (v->failed)
+		return;
+	v->r.vouched += n - own;
+	v->njobs = all - n;
+	memmove(v->jobs, v->jobs + n, v->njobs * sizeof(*v->jobs));
 }
 
 void

@@ -19,6 +19,10 @@ struct verify_options {
 	/* The end may still be being written: records after the last commit, and
 	 * a cut last line, are counted and not an error. */
 	bool live;
+	/* Every commit's signature is looked at, also where one elsewhere vouches for it. */
+	bool every_signature;
+	/* Runs for every record as it is read: nothing is known of it yet. NULL: nothing. */
+	void (*record)(void *arg, const struct chain_line *l, struct span line);
 	/* Runs for every record of a commit whose hashes agree; its signature may
 	 * be checked later. NULL: nothing. */
 	void (*each)(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES]);
@@ -34,6 +38,7 @@ struct verify_result {
 	char node[CHAIN_NODE_MAX + 1]; /* "": no line named one */
 	/* What is signed and agrees, up to the first error: */
 	uint64_t records, commits, boots;
+	uint64_t vouched;     /* commits whose signature was not looked at */
 	uint64_t first, last; /* sequence numbers; 0: none */
 	uint64_t boot;
 	unsigned char head[CHAIN_HASH_BYTES];
@@ -55,6 +60,14 @@ void verifier_continue(struct verifier *v, const struct chain *before);
 bool verifier_line(struct verifier *v, struct span line);
 /* Something is where the next line should be, `why` says what. */
 void verifier_reject(struct verifier *v, const char *why);
+/* Inside `each`: this record of the commit under way is bad. Its commit's signature, and what
+ * came before, are looked at first. */
+void verifier_reject_record(struct verifier *v, uint64_t seq, const char *why);
+/* Inside `each`: a signature elsewhere vouches for the hashes of records from..to. Their
+ * commits' signatures need no look then, but for those of the chain's first VERIFY_ALL commits.
+ */
+#define VERIFY_ALL 4096
+void verifier_vouched(struct verifier *v, uint64_t from, uint64_t to);
 /* The last bytes, which no newline ended. */
 void verifier_torn(struct verifier *v, size_t bytes);
 /* Nothing is pending: the last line was a commit, or there was none yet. */

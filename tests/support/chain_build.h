@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "proof/note.h"
 #include "store/verify.h"
 
 #define CHAIN_BUILD_TIME INT64_C(1800000000000000000)
@@ -15,6 +16,7 @@ struct chain_build {
 	struct signkey key;
 	struct buf out;
 	uint64_t first; /* of the commit that is open */
+	struct merkle_range tree;
 };
 
 static inline void
@@ -40,6 +42,65 @@ chain_build_record(struct chain_build *b, const char *fields)
 {
 	chain_record(&b->out, &b->chain, CHAIN_BUILD_TIME + (int64_t)b->chain.seq * 1000000,
 		span_str(fields));
+	struct merkle_hash leaf;
+	merkle_leaf(b->chain.head, &leaf);
+	merkle_append(&b->tree, &leaf);
+}
+
+/* Appends a signed note over all records until now. */
+static inline void
+chain_build_note(const struct chain_build *b, struct buf *out)
+{
+	char origin[80];
+	struct merkle_hash root;
+	size_t from = out->n;
+
+	snprintf(origin, sizeof(origin), "tollgate/%s", b->chain.node);
+	merkle_root(&b->tree, &root);
+	checkpoint_text(out, span_str(origin), b->chain.seq, &root);
+	struct buf text;
+	buf_init(&text, 0);
+	buf_span(&text, span_cut(buf_view(out), from, out->n));
+	buf_putc(out, '\n');
+	note_sign(out, buf_view(&text), span_str(origin), &b->key);
+	buf_free(&text);
+}
+
+/* `"size":N,"range":[…]` as boot and checkpoint records say it. */
+static inline void
+chain_build_range(const struct chain_build *b, struct buf *out)
+{
+	buf_printf(out, "\"size\":%" PRIu64 ",\"range\":[", b->tree.n);
+	for (unsigned i = 0; i < merkle_range_hashes(b->tree.n); i++) {
+		buf_str(out, i ? ",\"" : "\"");
+		buf_hex(out, b->tree.hash[i].b, MERKLE_BYTES);
+		buf_putc(out, '"');
+	}
+	buf_putc(out, ']');
+}
+
+/* A checkpoint record: the first of the commit that is open. */
+static inline void
+chain_build_checkpoint(struct chain_build *b)
+{
+	struct merkle_hash root;
+	struct buf note, fields;
+
+	buf_init(&note, 0);
+	buf_init(&fields, 0);
+	chain_build_note(b, &note);
+	merkle_root(&b->tree, &root);
+	buf_printf(&fields, "\"type\":\"checkpoint\",\"origin\":\"tollgate/%s\",\"root\":\"",
+		b->chain.node);
+	buf_hex(&fields, root.b, sizeof(root.b));
+	buf_str(&fields, "\",\"note\":");
+	buf_json_str(&fields, buf_view(&note));
+	buf_putc(&fields, ',');
+	chain_build_range(b, &fields);
+	buf_putc(&fields, '\0');
+	chain_build_record(b, buf_view(&fields).p);
+	buf_free(&note);
+	buf_free(&fields);
 }
 
 static inline void

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "proof/merkle.h"
+#include "proof/path.h"
 
 #define SMALL 300
 
@@ -223,6 +224,39 @@ every_proof_of_small_trees_holds_and_no_other(void **state)
 	}
 }
 
+/* The same proof from the leaves that pass, with any number of them known before. */
+static void
+a_path_of_passing_leaves_is_the_proof(void **state)
+{
+	static struct path p;
+	struct merkle_hash proof[MERKLE_PROOF_MAX], got[MERKLE_LEVELS];
+	size_t n;
+	bool whole;
+
+	(void)state;
+	for (uint64_t size = 1; size <= 70; size += size < 20 ? 1 : 7)
+		for (uint64_t i = 0; i < size; i++)
+			for (uint64_t have = 0; have <= size + 1; have += have < 9 ? 1 : 5) {
+				struct merkle_source s = { small_hash, &size };
+				assert_int_equal(merkle_inclusion(&s, i, size, proof, &n), 0);
+				assert_int_equal(path_begin(&p, i, size), 0);
+				assert_int_equal(path_take(&p, &s, have), 0);
+				while (p.next < size) {
+					assert_int_equal(path_proof(&p, got, &whole), 0);
+					assert_false(whole);
+					path_leaf(&p, &leaves[p.next]);
+				}
+				path_leaf(&p, &leaves[0]); /* beyond: not looked at */
+				assert_int_equal(path_proof(&p, got, &whole), n);
+				assert_true(whole);
+				assert_memory_equal(got, proof, n * sizeof(*proof));
+			}
+	assert_int_equal(path_begin(&p, 5, 5), ERR_LIMIT);
+	assert_int_equal(path_begin(&p, 0, 0), ERR_LIMIT);
+	assert_int_equal(path_begin(&p, 1, UINT64_MAX), ERR_LIMIT);
+	assert_int_equal(path_begin(&p, INT64_MAX - 1, INT64_MAX), 0);
+}
+
 /* What the source does not know ends the proof; no size overflows. */
 static int
 no_hash(void *arg, unsigned level, uint64_t index, struct merkle_hash *out)
@@ -259,6 +293,7 @@ main(void)
 		cmocka_unit_test(hashes_are_those_of_rfc6962),
 		cmocka_unit_test(published_proofs_hold_or_not),
 		cmocka_unit_test(every_proof_of_small_trees_holds_and_no_other),
+		cmocka_unit_test(a_path_of_passing_leaves_is_the_proof),
 		cmocka_unit_test(a_source_that_lacks_a_hash_ends_the_proof),
 	};
 

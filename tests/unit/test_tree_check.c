@@ -1,0 +1,412 @@
+/* A chain's checkpoints while it is verified: each is held against the records before it, an
+ * old note against the chain, and the commits that a checkpoint vouches for are not looked at a
+ * second time. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proof/tree_check.h"
+#include "support/chain_build.h"
+
+static struct chain_build b;
+static struct tree_check t;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	chain_build_init(&b, "gw-1");
+	memset(&t, 0, sizeof(t));
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	tree_check_free(&t);
+	chain_build_free(&b);
+	return 0;
+}
+
+/* boot, n commits of `each` records, with a checkpoint before every `step`-th. */
+static void
+build(size_t n, size_t each, size_t step)
+{
+	chain_build_boot(&b);
+	for (size_t i = 0; i < n; i++) {
+		if (i % step == step - 1)
+			chain_build_checkpoint(&b);
+		chain_build_add(&b, each);
+	}
+}
+
+static struct verify_result
+verify_with(struct verify_options o, struct span text, const struct checkpoint *note)
+{
+	struct verify_result r;
+
+	tree_check_free(&t);
+	memset(&t, 0, sizeof(t));
+	o.keys = t.keys = &b.key.pub;
+	o.nkeys = t.nkeys = 1;
+	o.record = tree_check_record;
+	o.each = tree_check_each;
+	o.arg = &t;
+	t.note = note;
+	t.verifier = verifier_new(&o);
+	assert_non_null(t.verifier);
+	while (text.n)
+		verifier_line(t.verifier, span_next(&text, '\n'));
+	verifier_end(t.verifier, &r);
+	verifier_free(&t.verifier);
+	assert_false(t.failed);
+	return r;
+}
+
+static struct verify_result
+verify(const struct checkpoint *note)
+{
+	return verify_with((struct verify_options){ .live = false }, buf_view(&b.out), note);
+}
+
+/* The text from record `seq` on: its line and all that follow. */
+static struct span
+from_record(uint64_t seq)
+{
+	char at[32];
+
+	snprintf(at, sizeof(at), "\"seq\":%" PRIu64 ",\"prev\"", seq);
+	struct span s = buf_view(&b.out);
+	const char *p = memmem(s.p, s.n, at, strlen(at));
+	assert_non_null(p);
+	while (p > s.p && p[-1] != '\n')
+		p--;
+	return span_cut(s, (size_t)(p - s.p), s.n);
+}
+
+static void
+every_checkpoint_is_held_against_its_records(void **state)
+{
+	struct merkle_hash root;
+	(void)state;
+
+	build(20, 3, 4);
+	struct verify_result r = verify(NULL);
+	assert_true(r.ok);
+	assert_int_equal(t.checkpoints, 5);
+	assert_int_equal(t.covered, 1 + 3 * 19 + 4);
+	assert_string_equal(t.origin, "tollgate/gw-1");
+	assert_true(t.known);
+	assert_int_equal(t.range.n, r.last);
+	merkle_root(&t.range, &root);
+	struct merkle_hash want;
+	merkle_root(&b.tree, &want);
+	assert_memory_equal(&root, &want, sizeof(root));
+	assert_int_equal(r.vouched, 0); /* a short chain: all signatures are looked at */
+}
+
+/* What a daemon that has the key could write and must not. */
+static void
+a_checkpoint_that_does_not_fit_is_named(void **state)
+{
+	static const struct {
+		const char *name, *why;
+		int kind;
+	} rows[] = {
+		{ "another root under a note of its own", "its root is not that", 0 },
+		{ "it covers fewer records", "does not cover the records before it", 1 },
+		{ "its note is of another root", "something else than the record", 2 },
+		{ "its note is signed by another", "signed by none of the keys", 3 },
+		{ "its note is none", "its note cannot be read", 4 },
+		{ "its root is none", "its root cannot be read", 5 },
+		{ "its size is none", "its size cannot be read", 6 },
+		{ "its range is too short", "its range cannot be read", 7 },
+		{ "its range is another's", "its range has another root", 8 },
+		{ "its origin is not the note's", "something else than the record", 9 },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		int kind = rows[i].kind;
+		chain_build_free(&b);
+		chain_build_init(&b, "gw-1");
+		build(3, 2, 9);
+		struct chain_build said = b; /* what the checkpoint is of */
+		struct merkle_hash root;
+		struct buf note, fields;
+		if (kind == 0)
+			said.tree.hash[0].b[0] ^= 1;
+		if (kind == 1) {
+			said.chain.seq = said.tree.n = 4;
+			said.tree.hash[0].b[0] ^= 1;
+		}
+		buf_init(&note, 0);
+		buf_init(&fields, 0);
+		if (kind == 3)
+			signkey_from_seed(
+				(const unsigned char *)"another seed, not in any key set",
+				&said.key);
+		chain_build_note(&said, &note);
+		merkle_root(&said.tree, &root);
+		if (kind == 2)
+			root.b[5] ^= 1;
+		buf_printf(&fields,
+			"\"type\":\"checkpoint\",\"origin\":\"tollgate/%s\",\"root\":\"",
+			kind == 9 ? "gw-2" : "gw-1");
+		buf_hex(&fields, root.b, kind == 5 ? 31 : 32);
+		buf_str(&fields, "\",\"note\":");
+		buf_json_str(&fields, kind == 4 ? SPAN_LIT("x") : buf_view(&note));
+		buf_putc(&fields, ',');
+		if (kind == 6)
+			buf_str(&fields, "\"size\":-7");
+		else if (kind == 7)
+			buf_printf(&fields, "\"size\":%" PRIu64 ",\"range\":[]", b.chain.seq);
+		else if (kind == 0)
+			buf_printf(&fields, "\"size\":%" PRIu64, b.chain.seq);
+		else {
+			if (kind == 8)
+				said.tree.hash[1].b[9] ^= 1;
+			chain_build_range(&said, &fields);
+		}
+		buf_putc(&fields, '\0');
+		chain_build_record(&b, buf_view(&fields).p);
+		chain_build_add(&b, 1);
+		buf_free(&note);
+		buf_free(&fields);
+		struct verify_result r = verify(NULL);
+		if (r.ok || r.bad_seq != 8 || !strstr(r.why, rows[i].why))
+			fail_msg("%s: ok %d, seq %" PRIu64 ", %s", rows[i].name, r.ok,
+				r.bad_seq, r.why);
+		assert_int_equal(r.records, 7);
+	}
+}
+
+/* Without the tree it would be a sound chain: only the checkpoint says that it is another. */
+static void
+a_bad_signature_before_a_bad_checkpoint_comes_first(void **state)
+{
+	(void)state;
+
+	build(2, 2, 9);
+	b.tree.hash[0].b[0] ^= 1;
+	chain_build_checkpoint(&b);
+	chain_build_add(&b, 1);
+	struct verify_result r = verify(NULL);
+	assert_false(r.ok);
+	assert_int_equal(r.bad_seq, 6);
+	/* Now also the signature of records 4 and 5. */
+	struct span s = from_record(5);
+	char *sig = memmem(s.p, s.n, "\"sig\":\"", 7);
+	assert_non_null(sig);
+	sig[10] = sig[10] == 'A' ? 'B' : 'A';
+	r = verify(NULL);
+	assert_false(r.ok);
+	assert_int_equal(r.bad_seq, 4);
+	assert_non_null(strstr(r.why, "bad signature"));
+}
+
+static void
+a_trimmed_chain_has_a_tree_from_its_first_range_on(void **state)
+{
+	(void)state;
+
+	build(12, 3, 4);
+	struct verify_result r =
+		verify_with((struct verify_options){ .trimmed = true }, from_record(5), NULL);
+	assert_true(r.ok);
+	assert_int_equal(r.first, 5);
+	assert_int_equal(t.checkpoints, 3);
+	assert_true(t.known);
+	assert_int_equal(t.range.n, r.last);
+	/* A record after the first checkpoint that is not the one of the tree. */
+	struct buf changed;
+	buf_init(&changed, 0);
+	buf_span(&changed, from_record(5));
+	char *p = memmem(changed.p, changed.n, "\"range\":[\"", 10);
+	assert_non_null(p);
+	p[10] = p[10] == '0' ? '1' : '0';
+	r = verify_with((struct verify_options){ .trimmed = true }, buf_view(&changed), NULL);
+	assert_false(r.ok);
+	buf_free(&changed);
+}
+
+/* A boot record says the range too: then the note of its tree holds the same. */
+static void
+a_boot_says_the_range_that_stands_before_it(void **state)
+{
+	struct buf fields;
+	(void)state;
+
+	for (int lies = 0; lies < 2; lies++) {
+		chain_build_free(&b);
+		chain_build_init(&b, "gw-1");
+		build(3, 2, 9);
+		if (lies)
+			b.tree.hash[1].b[3] ^= 1;
+		buf_init(&fields, 0);
+		buf_str(&fields, "\"type\":\"boot\",\"tree\":{");
+		chain_build_range(&b, &fields);
+		buf_str(&fields, "}");
+		buf_putc(&fields, '\0');
+		if (lies)
+			b.tree.hash[1].b[3] ^= 1;
+		b.chain.boot++;
+		chain_build_record(&b, buf_view(&fields).p);
+		buf_free(&fields);
+		chain_build_commit(&b);
+		chain_build_checkpoint(&b);
+		chain_build_add(&b, 1);
+		struct verify_result r = verify(NULL);
+		assert_int_equal(r.ok, !lies);
+		if (lies) {
+			assert_int_equal(r.bad_seq, 8);
+			assert_non_null(strstr(r.why, "tree of a boot"));
+		}
+		/* Where the chain begins with it there is nothing to compare with, but the
+		 * next checkpoint. */
+		r = verify_with(
+			(struct verify_options){ .trimmed = true }, from_record(8), NULL);
+		assert_int_equal(r.ok, !lies);
+		if (lies)
+			assert_int_equal(r.bad_seq, 9);
+	}
+}
+
+static void
+an_old_note_is_continued_or_forked(void **state)
+{
+	struct chain_build other;
+	struct checkpoint note;
+	struct buf at[4];
+	const char *why;
+	(void)state;
+
+	chain_build_boot(&b);
+	for (size_t i = 0; i < COUNT_OF(at); i++) {
+		buf_init(&at[i], 0);
+		chain_build_note(&b, &at[i]);
+		chain_build_add(&b, 3);
+	}
+	for (size_t i = 0; i < COUNT_OF(at); i++) {
+		assert_int_equal(checkpoint_parse(buf_view(&at[i]), &note, &why), 0);
+		assert_true(verify(&note).ok);
+		assert_int_equal(t.note_is, NOTE_CONTINUED);
+	}
+	/* Another history of the same node. */
+	chain_build_init(&other, "gw-1");
+	chain_build_boot(&other);
+	chain_build_record(&other, "\"type\":\"decision\",\"id\":\"other\"");
+	chain_build_add(&other, 40);
+	chain_build_free(&b);
+	b = other;
+	assert_int_equal(checkpoint_parse(buf_view(&at[0]), &note, &why), 0);
+	assert_true(verify(&note).ok);
+	assert_int_equal(t.note_is, NOTE_CONTINUED);
+	for (size_t i = 1; i < COUNT_OF(at); i++) {
+		assert_int_equal(checkpoint_parse(buf_view(&at[i]), &note, &why), 0);
+		assert_true(verify(&note).ok);
+		assert_int_equal(t.note_is, NOTE_FORKED);
+	}
+	/* One that is longer than the log. */
+	note.size = 1000;
+	assert_true(verify(&note).ok);
+	assert_int_equal(t.note_is, NOTE_NOT_REACHED);
+	for (size_t i = 0; i < COUNT_OF(at); i++)
+		buf_free(&at[i]);
+}
+
+/* Commits that a checkpoint covers are vouched for, but for the first ones: a flipped bit in
+ * such a signature is not looked at, in a record it is found as ever. */
+static void
+a_long_chain_is_vouched_for_by_its_checkpoints(void **state)
+{
+	char *sig;
+	(void)state;
+
+	build(VERIFY_ALL + 3000, 1, 100);
+	struct verify_result r = verify(NULL);
+	assert_true(r.ok);
+	assert_in_range(r.vouched, 2800, 3000);
+	assert_int_equal(r.commits, VERIFY_ALL + 3001);
+	uint64_t at[] = { 2, VERIFY_ALL / 2, VERIFY_ALL - 50, VERIFY_ALL + 1500, b.chain.seq };
+	for (size_t i = 0; i < COUNT_OF(at); i++) {
+		bool looked_at = at[i] != VERIFY_ALL + 1500;
+		struct span s = from_record(at[i]);
+		sig = memmem(s.p, s.n, "\"sig\":\"", 7);
+		assert_non_null(sig);
+		char was = sig[10];
+		sig[10] = was == 'A' ? 'B' : 'A';
+		r = verify(NULL);
+		assert_int_equal(r.ok, !looked_at);
+		if (looked_at)
+			assert_non_null(strstr(r.why, "bad signature"));
+		r = verify_with((struct verify_options){ .every_signature = true },
+			buf_view(&b.out), NULL);
+		assert_false(r.ok);
+		assert_non_null(strstr(r.why, "bad signature"));
+		sig[10] = was;
+		/* One letter of a record, or of the head that its commit names. */
+		char *id = memmem(s.p, s.n, "permit", 6);
+		assert_non_null(id);
+		*id = 'P';
+		r = verify(NULL);
+		assert_false(r.ok);
+		assert_non_null(strstr(r.why, "changed"));
+		*id = 'p';
+		char *head = memmem(s.p, s.n, "\"head\":\"", 8);
+		was = head[8];
+		head[8] = was == '0' ? '1' : '0';
+		r = verify(NULL);
+		assert_false(r.ok);
+		head[8] = was;
+	}
+	assert_true(verify(NULL).ok);
+}
+
+/* A range that only a record says vouches for nothing before it. */
+static void
+a_trimmed_chain_vouches_only_for_what_was_hashed(void **state)
+{
+	(void)state;
+
+	build(VERIFY_ALL + 600, 1, VERIFY_ALL + 400);
+	for (size_t i = 0; i < 300; i++)
+		chain_build_add(&b, 1);
+	chain_build_checkpoint(&b);
+	chain_build_add(&b, 1);
+	struct span text = from_record(2);
+	struct verify_result r =
+		verify_with((struct verify_options){ .trimmed = true }, text, NULL);
+	assert_true(r.ok);
+	assert_int_equal(t.checkpoints, 2);
+	assert_int_equal(r.vouched, 200 + 300 + 1);
+	struct span s = from_record(VERIFY_ALL + 200);
+	char *sig = memmem(s.p, s.n, "\"sig\":\"", 7);
+	sig[10] = sig[10] == 'A' ? 'B' : 'A';
+	r = verify_with((struct verify_options){ .trimmed = true }, text, NULL);
+	assert_false(r.ok);
+	assert_int_equal(r.bad_seq, VERIFY_ALL + 200);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(every_checkpoint_is_held_against_its_records),
+		T(a_checkpoint_that_does_not_fit_is_named),
+		T(a_bad_signature_before_a_bad_checkpoint_comes_first),
+		T(a_trimmed_chain_has_a_tree_from_its_first_range_on),
+		T(a_boot_says_the_range_that_stands_before_it),
+		T(an_old_note_is_continued_or_forked),
+		T(a_long_chain_is_vouched_for_by_its_checkpoints),
+		T(a_trimmed_chain_vouches_only_for_what_was_hashed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
