@@ -70,6 +70,7 @@
   X(CANDIDATES_FATE,               "candidates[].",      "fate",                   TEXT,    DECISION,   "policy",   V_COUNT,                NULL) \
   X(CANDIDATES_RULE,               "candidates[].",      "rule",                   TEXT,    DECISION,   "policy",   V_COUNT,                NULL) \
   X(CANDIDATES_OUT,                "candidates[].",      "out",                    TEXT,    DECISION,   "policy",   V_COUNT,                NULL) \
+  X(CANDIDATES_STATE,              "candidates[].",      "state",                  TEXT,    DECISION,   "policy",   V_COUNT,                NULL) \
   X(CANDIDATES_PLACE,              "candidates[].",      "place",                  INTEGER, DECISION,   "policy",   V_COUNT,                NULL) \
   X(CANDIDATES_PRICE,              "candidates[].",      "price",                  NUMBER,  DECISION,   "policy",   V_TARGET_PRICE,         NULL) \
   X(CANDIDATES_LATENCY,            "candidates[].",      "latency",                NUMBER,  DECISION,   "policy",   V_TARGET_LATENCY,       NULL) \
@@ -199,6 +200,7 @@
   X(ATTEMPTS_TOKENS,               "attempts[].",         "tokens",                 INTEGER, COMPLETION, "gate",     V_COUNT,                NULL) \
   X(ATTEMPTS_COST,                 "attempts[].",         "cost",                   INTEGER, COMPLETION, "gate",     V_COUNT,                NULL) \
   X(ATTEMPTS_MAYBE_BILLED,         "attempts[].",         "maybe_billed",           FLAG,    COMPLETION, "gate",     V_COUNT,                NULL) \
+  X(NO_FURTHER,                    "",                    "no_further",             TEXT,    COMPLETION, "gate",     V_COUNT,                NULL) \
   X(RESPONSE_BYTES,                "",                   "response_bytes",         INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(STORED,                        "",                   "stored",                 FLAG,    COMPLETION, "relay",    V_COUNT,                NULL) \
   X(USAGE_UNKNOWN,                 "",                   "usage_unknown",          FLAG,    COMPLETION, "relay",    V_COUNT,                NULL) \

@@ -513,6 +513,7 @@ said_verdict(struct request *r)
 	}
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
 	request_release(r);
+	t->no_further = "refused";
 	stay(r);
 	say(x, t->last);
 }
@@ -633,12 +634,9 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	/* A token of ours that was refused is fetched anew meanwhile. */
 	if (n.what == NEXT_SAME && mended && !auth_usable(request_auth(r, request_target(r))))
 		n.wait_us = FETCH_ANEW_US;
-	t->last = n.what == NEXT_END && n.says == NEXT_ANSWER ? AGAIN_STAYS : AGAIN_UNAVAILABLE;
+	t->last = n.says == NEXT_ANSWER ? AGAIN_STAYS : AGAIN_UNAVAILABLE;
+	t->no_further = n.why;
 	x->plan.retry_after_s = (unsigned)((n.retry_after_us + 999999) / 1000000);
-	if (n.what != NEXT_END)
-		t->last = last.our_key || (last.status > 400 && last.status < 404)
-				  ? AGAIN_UNAVAILABLE
-				  : AGAIN_STAYS;
 	r->run.pending++;
 	if (n.what == NEXT_END || !mark_tried(r, &n)) {
 		t->life = ATTEMPTS_STANDS;

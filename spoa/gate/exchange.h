@@ -166,6 +166,7 @@ struct attempts {
 	void (*next)(void *arg, enum again what);
 	void *next_arg;
 	enum again last; /* what is said where there is no other */
+	const char *no_further; /* and why there is none; NULL: v[n - 1] did not fail */
 	ev_timer pause;	 /* before the same target again */
 };
 

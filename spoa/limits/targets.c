@@ -97,6 +97,9 @@ request_rank(struct request *r)
 		}
 	}
 	targets_rank(&ask, t, n, ranks);
+	for (size_t i = 0; i < n && passed; i++)
+		if (passed >> i & 1)
+			ranks[i].state = before[i].state;
 	r->found.ranks = ranks;
 	r->found.at = r->snap->policy->reads_target_state ? at : NULL;
 	return true;
@@ -247,7 +250,13 @@ request_begin(struct request *r)
 		r->found.ranks[i].out = TARGET_BUSY;
 		break;
 	case TARGET_NO_BUDGET:
-	case TARGET_NO_PROBE: r->found.ranks[i].out = TARGET_EJECTED; break;
+		r->found.ranks[i].out = TARGET_EJECTED;
+		r->found.ranks[i].state = "budget";
+		break;
+	case TARGET_NO_PROBE:
+		r->found.ranks[i].out = TARGET_EJECTED;
+		r->found.ranks[i].state = target_conditions[TARGET_PROBED];
+		break;
 	}
 	r->found.passed |= (uint16_t)(1u << i);
 	r->found.have_verdict = false;

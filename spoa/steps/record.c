@@ -124,6 +124,7 @@ put_candidates(struct request *r, struct buf *b)
 			put_name(b, RF_CANDIDATES_RULE, c->rule ? c->rule->name : "default");
 		if (r->found.ranks) {
 			put_name(b, RF_CANDIDATES_OUT, target_outs[r->found.ranks[i].out]);
+			put_name(b, RF_CANDIDATES_STATE, r->found.ranks[i].state);
 			if (r->found.ranks[i].place != i)
 				put_int(b, RF_CANDIDATES_PLACE, r->found.ranks[i].place);
 		}

@@ -269,6 +269,7 @@ record_attempts(struct request *r, struct buf *b)
 		buf_putc(b, '}');
 	}
 	put_end(b, t ? t->n : 0);
+	put_name(b, RF_NO_FURTHER, t ? t->no_further : NULL);
 }
 
 void

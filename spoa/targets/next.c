@@ -10,21 +10,26 @@ refused_by_key(const struct next_attempt *a)
 	       (a->our_key || a->status == 401 || a->status == 402 || a->status == 403);
 }
 
-static struct next
-end(const struct next_plan *p, const char *why)
+/* What the caller gets if nothing comes after the last one. */
+static void
+say_last(const struct next_plan *p, struct next *n)
 {
 	const struct next_attempt *last = &p->tried[p->ntried - 1];
-	struct next n = { .what = NEXT_END, .why = why };
 	uint64_t soonest = UINT64_MAX;
 
 	if (last->cause != CAUSE_NEVER_SENT && !refused_by_key(last))
-		return n;
-	n.says = NEXT_UNAVAILABLE;
+		return;
+	n->says = NEXT_UNAVAILABLE;
 	for (size_t i = 0; i < p->ncandidates; i++)
 		if (p->candidate[i].back_us < soonest && p->candidate[i].back_us > p->now_us)
 			soonest = p->candidate[i].back_us;
-	n.retry_after_us = soonest == UINT64_MAX ? 0 : soonest - p->now_us;
-	return n;
+	n->retry_after_us = soonest == UINT64_MAX ? 0 : soonest - p->now_us;
+}
+
+static struct next
+end(const char *why)
+{
+	return (struct next){ .what = NEXT_END, .why = why };
 }
 
 /* Until when another attempt may begin. */
@@ -74,8 +79,8 @@ repeated_at_once(const struct next_plan *p)
 	return false;
 }
 
-struct next
-targets_next(const struct next_plan *p)
+static struct next
+which(const struct next_plan *p)
 {
 	const struct next_attempt *last = &p->tried[p->ntried - 1];
 	struct next n = { .what = NEXT_TARGET, .target = p->ncandidates };
@@ -83,13 +88,13 @@ targets_next(const struct next_plan *p)
 
 	if (last->cause == CAUSE_DONE || last->cause == CAUSE_FINAL ||
 		last->cause == CAUSE_ABORTED)
-		return end(p, "that is the answer");
+		return end("final");
 	if (!(p->retry->on >> last->cause & 1))
-		return end(p, "such a failure is not tried again");
+		return end("retry_on");
 	if (p->ntried >= p->retry->attempts)
-		return end(p, "no attempt is left");
+		return end("attempts");
 	if (p->now_us >= latest(p))
-		return end(p, "its time is over");
+		return end("deadline");
 	if (last->pooled_broke && !repeated_at_once(p) && p->candidate[last->target].budget &&
 		p->candidate[last->target].back_us <= p->now_us)
 		return (struct next){ .what = NEXT_SAME, .target = last->target };
@@ -103,7 +108,7 @@ targets_next(const struct next_plan *p)
 	if (n.target < p->ncandidates)
 		return n;
 	if (left)
-		return end(p, "too many are tried again");
+		return end("budget");
 	n = (struct next){ .what = NEXT_SAME, .wait_us = UINT64_MAX };
 	for (size_t i = 0; i < p->ncandidates; i++) {
 		uint64_t wait = wait_for(p, i);
@@ -113,9 +118,18 @@ targets_next(const struct next_plan *p)
 		}
 	}
 	if (n.wait_us == UINT64_MAX)
-		return end(p, "no target is left");
+		return end("none_left");
 	if (n.wait_us >= latest(p) - p->now_us)
-		return end(p, "its time is over before another attempt");
+		return end("deadline");
+	return n;
+}
+
+struct next
+targets_next(const struct next_plan *p)
+{
+	struct next n = which(p);
+
+	say_last(p, &n);
 	return n;
 }
 

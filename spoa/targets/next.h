@@ -47,10 +47,11 @@ struct next {
 	} what;
 	size_t target;
 	uint64_t wait_us;
-	/* NEXT_END: the last answer as it is, or 503 provider_unavailable with Retry-After */
+	/* NEXT_END, or nothing comes of the next one: the last answer as it is, or 503
+	 * provider_unavailable with Retry-After */
 	enum { NEXT_ANSWER, NEXT_UNAVAILABLE } says;
 	uint64_t retry_after_us; /* from now; 0: nobody knows */
-	const char *why;	 /* a fixed phrase for the record */
+	const char *why;	 /* NEXT_END: the record's no_further */
 };
 struct next targets_next(const struct next_plan *p);
 

@@ -55,11 +55,13 @@ order(const struct key *a, const struct key *b)
 
 /* Why it is out by what is known of it; *health of one that is in. */
 static enum target_out
-look(const struct rank_ask *ask, const struct rank_target *t, struct key *k, double chance)
+look(const struct rank_ask *ask, const struct rank_target *t, struct key *k, double chance,
+	const char **state)
 {
 	double ramp;
 
 	k->health = HEALTHY;
+	*state = NULL;
 	if (t->out || !t->state)
 		return t->out;
 	enum target_condition c =
@@ -71,7 +73,7 @@ look(const struct rank_ask *ask, const struct rank_target *t, struct key *k, dou
 	case TARGET_OPEN_SHARE: k->health = FAILING; break;
 	case TARGET_CLOSED:
 	case TARGET_PROBE_DUE: break;
-	default: return TARGET_EJECTED;
+	default: *state = target_conditions[c]; return TARGET_EJECTED;
 	}
 	if (target_has_room(t->state, t->target))
 		return TARGET_IN;
@@ -141,7 +143,7 @@ targets_rank(const struct rank_ask *ask, const struct rank_target *t, size_t n,
 		uint64_t x = sticky ? number(ask->sticky ^ hash, 0) : number(ask->random, i);
 		unsigned weight = t[i].target->weight;
 		k[i] = (struct key){ .at = i, .priority = t[i].target->priority };
-		out[i].out = look(ask, &t[i], &k[i], unit(number(x, 1)));
+		out[i].out = look(ask, &t[i], &k[i], unit(number(x, 1)), &out[i].state);
 		k[i].in = out[i].out ? NOT_IN : LEFT;
 		costs[i] = cost(ask, &t[i]);
 		k[i].cost = two || !by_draw ? 0 : costs[i];

@@ -128,6 +128,8 @@ is "the record says what it was" "$(completion)" "one/m1 refused_us 401 two/m2 r
 id=$(header x-tollgate-id)
 told=$("$build/tollgate" audit explain "$id" -c "$D/tollgate.yaml")
 is "each attempt comes out the same again" "$? $(grep -c 'the same outcomes' <<<"$told")" "0 2"
+like "and why no further one was begun" "$told" '^no further attempt: attempts: '
+like "as the list has it" "$("$build/tollgate" audit list --outcome complete -c "$D/tollgate.yaml" | grep "$id")" ' one/m1:refused_us,two/m2:refused_us,no_further:attempts '
 like "in order, and then how they ended" "$(tr '\n' ' ' <<<"$told")" "^$id: .* attempt 2 at two: permit .* attempt 1: one/m1: refused_us, status 401, .* attempt 2: two/m2: refused_us"
 told=$("$build/tollgate" policy replay -c "$D/tollgate.yaml")
 is "and so do all of this day" "$? $(grep -oE '^[0-9]+ later attempts|[0-9]+ different|not compared' <<<"$told" | sed 's/^[1-9][0-9]* later/some later/' | tr '\n' ' ')" "0 0 different some later attempts 0 different "

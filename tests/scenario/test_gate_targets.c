@@ -64,9 +64,8 @@ a_target_that_is_out_is_passed_over_and_the_record_says_why(void **state)
 	fails(&s, "a", NULL, 5);
 	assert_string_equal(goes(&s, &c, "alice", BODY), "azure");
 	assert_string_equal(stage_field(1, "candidates"),
-		"[{\"target\":\"a\",\"fate\":\"out\",\"out\":\"ejected\",\"place\":2},{"
-		"\"target\":"
-		"\"b\",\"model\":\"m-b\",\"fate\":\"chosen\",\"place\":0},{\"target\":\"c\","
+		"[{\"target\":\"a\",\"fate\":\"out\",\"out\":\"ejected\",\"state\":\"open\","
+		"\"place\":2},{\"target\":\"b\",\"model\":\"m-b\",\"fate\":\"chosen\",\"place\":0},{\"target\":\"c\","
 		"\"fate\":\"left\",\"place\":1}]");
 	/* its time is over: the next request is its probe */
 	fake_pass_us(6100000);

@@ -214,6 +214,28 @@ print_attempts(struct buf *out, json_t *list)
 	}
 }
 
+/* Why none came after the last one that failed. */
+static void
+print_no_further(struct buf *out, const char *word)
+{
+	static const struct {
+		const char *word, *says;
+	} words[] = {
+		{ "final", "this answer is the caller's, whoever is asked" },
+		{ "retry_on", "retry.on does not name this cause" },
+		{ "attempts", "retry.attempts are used up" },
+		{ "deadline", "the time for attempts is over (retry.overall, deadline)" },
+		{ "budget", "a fifth of the requests were tried again already" },
+		{ "none_left", "no other target is left, and none may be asked again" },
+		{ "refused", "rules, limits or the target's state let it go to no other: see the "
+			     "attempt's own record" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (!strcmp(words[i].word, word))
+			buf_printf(out, "no further attempt: %s: %s\n", word, words[i].says);
+}
+
 /* Of a request, or of a later attempt of one. */
 static void
 print_decision(struct buf *out, json_t *o)
@@ -244,6 +266,7 @@ print_words(struct buf *out, json_t *o)
 	json_array_foreach(json_object_get(o, "later_attempts"), i, one)
 		print_decision(out, one);
 	print_attempts(out, record_get(o, RF_ATTEMPTS));
+	print_no_further(out, record_text(o, RF_NO_FURTHER));
 	if (!answer)
 		return;
 	buf_printf(out, "answer: %s by %s, asked at: %s\npolicy: %s\n",
@@ -317,6 +340,9 @@ tell(struct audit_args *a, const struct wanted *w)
 	if (record_get(w->completion, RF_ATTEMPTS))
 		json_object_set(o, record_rows[RF_ATTEMPTS].name,
 			record_get(w->completion, RF_ATTEMPTS));
+	if (record_get(w->completion, RF_NO_FURTHER))
+		json_object_set(o, record_rows[RF_NO_FURTHER].name,
+			record_get(w->completion, RF_NO_FURTHER));
 	if ((answer = answer_told(a, w, &code)))
 		json_object_set_new(o, "answer", answer);
 	if (a->as_json) {

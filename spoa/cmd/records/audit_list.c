@@ -66,11 +66,12 @@ put_texts(struct buf *b, const json_t *list)
 		buf_putc(b, '-');
 }
 
-/* "one/m1:throttled,two/m2:done" */
+/* "one/m1:throttled,two/m2:done", "one/m1:throttled,no_further:budget" */
 static void
-put_attempts(struct buf *b, const json_t *list)
+put_attempts(struct buf *b, const json_t *r)
 {
-	const json_t *one;
+	const json_t *one, *list = record_get(r, RF_ATTEMPTS);
+	struct span no_further = record_span(r, RF_NO_FURTHER);
 	size_t i;
 
 	json_array_foreach(list, i, one)
@@ -81,6 +82,10 @@ put_attempts(struct buf *b, const json_t *list)
 		buf_putc(b, ':');
 		plain_word(b,
 			json_span(json_object_get(one, record_rows[RF_ATTEMPTS_CAUSE].name)));
+	}
+	if (no_further.n) {
+		buf_str(b, ",no_further:");
+		plain_word(b, no_further);
 	}
 }
 
@@ -110,7 +115,7 @@ put_column(struct buf *b, const json_t *r, const struct column *c)
 	} else if (c->field == RF_RULE) {
 		put_reason(b, r);
 	} else if (c->field == RF_ATTEMPTS) {
-		put_attempts(b, v);
+		put_attempts(b, r);
 	} else if (record_rows[c->field].type == RECORD_TEXTS) {
 		put_texts(b, v);
 	} else if (json_is_integer(v)) {
@@ -135,7 +140,8 @@ print_columns(const json_t *r, const struct column *c, size_t n)
 		if (c[i].may_lack && !record_get(r, c[i].field))
 			continue;
 		if (c[i].field == RF_ATTEMPTS &&
-			json_array_size(record_get(r, RF_ATTEMPTS)) < 2)
+			json_array_size(record_get(r, RF_ATTEMPTS)) < 2 &&
+			!record_get(r, RF_NO_FURTHER))
 			continue;
 		buf_str(&b, i ? " " : "");
 		put_column(&b, r, &c[i]);
