@@ -78,6 +78,7 @@
 #define CAP_RELAY_CONNS        8192         /* edge connections a worker: further ones are closed at accept */
 #define CAP_RELAY_AHEAD        (64u << 10)  /* request bytes read ahead of the upstream: reading pauses */
 #define CAP_RELAY_UNSENT       (256u << 10) /* response bytes the edge has not taken: reading upstream pauses */
+#define CAP_PREAMBLE           (1u << 20)   /* bytes of a stream before its first content, where another attempt may follow: beyond, or beyond limits.held, it is the answer */
 #define CAP_STREAM_HELD        4096         /* bytes of a stream held back for an open candidate: it becomes a finding, or unread */
 #define CAP_CROSSINGS          1024         /* values over the ends of a stream's blocks that are kept: more are unread */
 #define CAP_TICKET_BYTES       96           /* a ticket: 503 */

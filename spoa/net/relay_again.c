@@ -298,7 +298,8 @@ again_event(struct upstream *u)
 	const struct guard_report *r = g ? guard_report(g) : NULL;
 	/* who says why it made nothing has answered, as in an answer that is whole */
 	bool answered = u->answer.body.done && r && r->ended && r->finish[0] && !r->provider_error;
-	if (!r || r->content || !r->streamed || answered || edge_unsent(c) > DOCUMENT_MOST) {
+	if (!r || r->content || !r->streamed || answered || edge_unsent(c) > CAP_PREAMBLE ||
+		!response_hold(c)) {
 		again_stands(c);
 		return false;
 	}

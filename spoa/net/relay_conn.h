@@ -241,6 +241,8 @@ void edge_end(struct edge *c, const char *why);
 void edge_gone(struct edge *c);
 /* Bytes that may be written now. */
 size_t edge_unsent(const struct edge *c);
+/* The provider waits until the edge has taken some of it; not while nothing of it may go. */
+bool edge_full(const struct edge *c);
 
 /* relay_request.c: from the head to the upstream */
 void request_progress(struct edge *c);
@@ -311,6 +313,8 @@ void response_eof(struct upstream *u, int err);
 /* A head of an error: how long it asks to wait; of a 401 or 403 the gate is told, where the
  * credential was ours. Once an answer. */
 void response_failed(struct edge *c, const struct http_head *h);
+/* What is kept of a stream is held as a body is. False: there is no room. */
+bool response_hold(struct edge *c);
 /* What was kept back of it goes. */
 void response_goes_on(struct upstream *u);
 

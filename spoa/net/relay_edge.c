@@ -21,6 +21,12 @@ edge_unsent(const struct edge *c)
 	return c->out.n - c->held;
 }
 
+bool
+edge_full(const struct edge *c)
+{
+	return edge_unsent(c) >= CAP_RELAY_UNSENT && !again_holds(c);
+}
+
 static void
 hup_watch(struct edge *c)
 {
@@ -97,7 +103,7 @@ edge_due(const struct edge *c)
 		if (!c->body.done && !request_paused(c))
 			t = earlier(t, c->active_us + o->read_us);
 		/* While the edge takes nothing, the provider may not speak. */
-		bool paused = edge_unsent(c) >= CAP_RELAY_UNSENT;
+		bool paused = edge_full(c);
 		if (u && !paused && c->plan->timed)
 			t = earlier(t, again_due(c));
 		return earlier(

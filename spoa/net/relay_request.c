@@ -362,7 +362,7 @@ request_timeout(struct edge *c)
 		return;
 	else if (silent && !request_paused(c))
 		answer_fail(c, FAIL_BODY_SLOW, NULL);
-	else if (edge_unsent(c) >= CAP_RELAY_UNSENT)
+	else if (edge_full(c))
 		answer_fail(c, FAIL_CLIENT_SLOW, NULL);
 	else
 		answer_fail(c, FAIL_SILENT, NULL);

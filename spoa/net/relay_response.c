@@ -375,12 +375,13 @@ read_body(struct upstream *u, struct buf *to)
 	return err ? err : buf_failed(to) ? ERR_NOMEM : 0;
 }
 
-/* What a stream keeps is held as a body is, in steps that most never reach. */
-static bool
-hold_stream(struct edge *c)
+/* In steps that most never reach. */
+bool
+response_hold(struct edge *c)
 {
 	enum { STEP = 4096 };
-	size_t n = c->guard && c->answer.streams ? guard_held(c->guard) + edge_unsent(c) : 0;
+	bool keeps = c->guard ? c->answer.streams : again_holds(c);
+	size_t n = (c->guard && keeps ? guard_held(c->guard) : 0) + (keeps ? edge_unsent(c) : 0);
 	size_t held = c->answer.held;
 
 	n -= n % STEP;
@@ -443,7 +444,7 @@ body_passes(struct upstream *u, size_t from, int err)
 	} else {
 		if (!c->plan->asks || !again_event(u))
 			response_goes_on(u);
-		if (c->up == u && c->state == EDGE_EXCHANGE && !hold_stream(c))
+		if (c->up == u && c->state == EDGE_EXCHANGE && !response_hold(c))
 			answer_fail(c, FAIL_ANSWER_HELD, NULL);
 	}
 }

@@ -359,7 +359,7 @@ read_answer(struct upstream *u)
 	struct edge *c = u->edge;
 
 	/* Until the edge has taken what it got, nothing more is read. */
-	if (edge_unsent(c) >= CAP_RELAY_UNSENT) {
+	if (edge_full(c)) {
 		ev_io_stop(u->relay->loop, &u->readable);
 		return;
 	}

@@ -266,6 +266,53 @@ what_came_before_the_content_goes_with_it(void **state)
 	}
 }
 
+/* Of responses the first events say the request's tools again, whole. */
+static void
+what_comes_before_the_content_may_be_long(void **state)
+{
+	enum { PART = 100 << 10, PARTS = 6 };
+	char *part = malloc(PART + 64);
+	struct stage *s = *state;
+
+	assert_non_null(part);
+	memset(part, 'x', PART);
+	memcpy(part, ": ", 2);
+	memcpy(part + PART - 2, "\n\n", 3);
+	start(s, 2);
+	for (int reads = 0; reads < 2; reads++)
+		for (int room = reads; room < 2; room++) {
+			s->gate.plan.reads_answer = reads;
+			struct peer edge = edge_connect(s);
+			say(s, &edge, HELLO);
+			struct peer up = attempt(s);
+			s->gate.hold_cap = room ? SIZE_MAX : exchange(s)->held + 2 * PART;
+			say(s, &up, STREAM);
+			for (int i = 0; i < PARTS; i++)
+				chunk(s, &up, part);
+			chunk(s, &up, FAILED);
+			if (!room) { /* it is the answer */
+				until(s, heard(&edge, "overloaded_error"));
+				assert_int_equal(exchange(s)->agains, 0);
+				peer_close(&up);
+			} else {
+				until(s, exchange(s)->agains == 1);
+				struct peer next = attempt(s);
+				listen_in(&edge);
+				assert_int_equal(edge.in.n, 0);
+				say(s, &next, STREAM);
+				chunk(s, &next, TEXT);
+				until(s, heard(&edge, "hi"));
+				assert_false(heard(&edge, "xx"));
+				peer_close(&next);
+				peer_close(&up);
+			}
+			peer_close(&edge);
+			settled(s);
+			s->gate.hold_cap = SIZE_MAX;
+		}
+	free(part);
+}
+
 /* As an answer that is whole and has no text: a model that thought until its tokens were gone. */
 static void
 a_stream_that_says_why_it_has_no_content_is_the_answer(void **state)
@@ -739,6 +786,7 @@ main(void)
 		T(an_error_that_is_nobodys_but_ours_is_a_503),
 		T(a_stream_that_fails_before_its_content_is_a_failed_attempt),
 		T(what_came_before_the_content_goes_with_it),
+		T(what_comes_before_the_content_may_be_long),
 		T(a_stream_that_says_why_it_has_no_content_is_the_answer),
 		T(a_stream_that_is_encoded_is_the_answer),
 		T(what_no_table_knows_is_the_answer),
