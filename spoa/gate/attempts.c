@@ -54,12 +54,13 @@ request_attempts(const struct request *r, const char **target)
 
 /* ---- a plan ---- */
 
-/* "PROVIDER/MODEL", where a model is known. */
+/* "PROVIDER/MODEL", where a model is known: the one that is sent, which a limit may have changed. */
 static void
 name_target(const struct request *r, char out[ATTEMPT_TARGET_BYTES])
 {
 	const struct target *to = request_target(r);
-	struct span model = to->model ? span_str(to->model) : r->in.body.model;
+	struct span model =
+		r->in.body.model.n || !to->model ? r->in.body.model : span_str(to->model);
 	struct buf b;
 
 	buf_init(&b, 4096);

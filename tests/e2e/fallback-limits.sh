@@ -6,7 +6,7 @@
 . "$here/targets.bash"
 
 # A row's own person, and so its own limits: nothing else is counted there.
-for what in plain never throttled refused failed cut eof silent chain stream mid aborted final once over; do
+for what in plain never throttled refused failed cut eof silent chain stream mid aborted final once over less; do
 	case $what in
 	silent) route $what ab 'retry: {first_byte: 300ms}' ;;
 	chain) route $what abc ;;
@@ -17,13 +17,14 @@ route fits '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "dear"}]
 route slots
 prices="prices: 1
 as_of: 2026-11-01
-providers:$(for id in plain never throttled refused failed cut eof silent chain stream mid aborted final once over fits slots; do
-	printf '\n  a-%s: [{model: "say:*", input: 1, output: 10}]\n  b-%s: [{model: "say:*", input: 3, output: 30}, {model: dear, input: 1000, output: 1000}]\n  c-%s: [{model: "say:*", input: 7, output: 70}]' $id $id $id
+providers:$(for id in plain never throttled refused failed cut eof silent chain stream mid aborted final once over less fits slots; do
+	printf '\n  a-%s: [{model: "say:*", input: 1, output: 10}]\n  b-%s: [{model: "say:*", input: 3, output: 30}, {model: dear, input: 1000, output: 1000}, {model: echo, input: 1, output: 1}]\n  c-%s: [{model: "say:*", input: 7, output: 70}]' $id $id $id
 done)"
 limits='
   - {name: t, per: [identity.person], tokens: 1000000, window: {calendar: month}}
   - {name: d, per: [identity.person], usd: 10, window: {calendar: month}}
   - {name: few, when: '"'identity.team == \"few\"'"', per: [identity.person], usd: 0.01, window: {calendar: month}}
+  - {name: less, when: '"'identity.team == \"less\"'"', per: [identity.person], usd: 0.0011, window: {calendar: month}, at_limit: {model: echo, up_to: 1}}
   - {name: r, per: [identity.person], requests: 100, window: {calendar: month}}
   - {name: c, per: [identity.person], concurrent: 50}'
 clear_of day 300
@@ -146,6 +147,18 @@ fault 1 '{"fault":"rate"}'
 ask ',"max_tokens":50'
 is "the next one costs more than is left: the answer of the first" "$status $(jq -r .error.code <<<"$body") $(asked)" "429 rate_limit_exceeded 1 0 0"
 spent "the next one costs more than is left" 0 0
+team=
+
+# ---- another model, because of a limit ----
+team=less
+begins less
+faults "$usage"
+fault 1 '{"fault":"rate"}'
+ask ',"max_tokens":100'
+is "the next one is over its limit: it is sent a cheaper model" "$status $(asked) $(sent_to 2 .body | jq -r . | jq -r .model)" "200 1 1 0 echo"
+is "so the caller is told" "$(header x-tollgate-target)" b-less/echo
+is "and the record" "$(completion '[.attempts[].target]')" '["a-less/say:from-a","b-less/echo"]'
+spent "a cheaper model: by its price" 120 $((100 * 1000 + 20 * 1000))
 team=
 
 begins slots
