@@ -35,6 +35,13 @@ static const struct {
 	{ SUM_REASONING, "reasoning" } };
 enum { NAME_WIDTH = 28, NUMBER_WIDTH = 12 };
 
+/* What it cost is not all known. */
+static bool
+is_more(const uint64_t sum[SUMS])
+{
+	return sum[SUM_UNPRICED] || sum[SUM_UNKNOWN] || sum[SUM_ESTIMATE];
+}
+
 static void
 put_sums(struct buf *out, const uint64_t sum[SUMS])
 {
@@ -43,7 +50,7 @@ put_sums(struct buf *out, const uint64_t sum[SUMS])
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
 		buf_printf(out, "%*llu", NUMBER_WIDTH, (unsigned long long)sum[columns[i].sum]);
 	price_text(sum[SUM_COST], usd);
-	buf_printf(out, "%18s%s\n", usd, sum[SUM_UNPRICED] || sum[SUM_UNKNOWN] ? " +" : "");
+	buf_printf(out, "%18s%s\n", usd, is_more(sum) ? " +" : "");
 }
 
 static void
@@ -58,7 +65,6 @@ static void
 print_text(const struct usage_table *t, struct buf *out)
 {
 	struct buf name;
-	bool more = t->total[SUM_UNPRICED] || t->total[SUM_UNKNOWN];
 
 	for (size_t i = 0; i < t->nby; i++)
 		put_name(out, span_str(usage_dim_names[t->by[i]]));
@@ -85,12 +91,13 @@ print_text(const struct usage_table *t, struct buf *out)
 	for (size_t i = 1; i < t->nby; i++)
 		buf_printf(out, "%*s", NAME_WIDTH, "");
 	put_sums(out, t->total);
-	if (more) {
+	if (is_more(t->total)) {
 		char usd[PRICE_TEXT_MAX];
 		price_text(t->total[SUM_ESTIMATE], usd);
 		buf_printf(out,
 			"+ more than that: %llu answers of which a part has no price, %llu "
-			"whose usage is not known (what was seen of them: at most %s)\n",
+			"whose usage is not known (what was seen of them, and attempts "
+			"before them: at most %s)\n",
 			(unsigned long long)t->total[SUM_UNPRICED],
 			(unsigned long long)t->total[SUM_UNKNOWN], usd);
 	}
