@@ -56,6 +56,8 @@ const struct config_option config_options[] = {
   "where they are kept on this machine; default: audit.journal with .live after it" },
 { "state_required",       OPT_BOOL,     AT(state_required),       "false",  0,       0,         0,
   "no start where state_file is not there: without it revocations of which Redis knows nothing are lost" },
+{ "anchors",              OPT_ANCHORS,  AT(anchors),              NULL,     0,       0,         AT(nanchors),
+  "where checkpoints of the record are taken to: a list of file, syslog, url, tsa or witness, each with every" },
 { "redact.key_file",      OPT_PATH,     AT(redact_key_file),      NULL,     0,       0,         0,
   "secret of keyed hashes (with: hash): 32 bytes of text or more, mode 600; the same on nodes whose hashes should agree" },
 { "agent.listen",         OPT_ADDRS,    AT(agent),                NULL,     0,       0,         AT(nagent),
@@ -118,6 +120,16 @@ const struct config_option config_options[] = {
   "mirror records to the Redis Stream tollgate:audit:NODE, where Redis is configured" },
 { "audit.stream_maxlen",  OPT_U64,      AT(audit_stream_maxlen),  "1000000", 0,      1ull << 40, 0,
   "entries the stream keeps; 0: never trim" },
+{ "witness.listen",       OPT_UNIX,     AT(witness_listen),       NULL,     0,       0,         0,
+  "socket on which this daemon cosigns the checkpoints of other logs; TLS is HAProxy's" },
+{ "witness.logs",         OPT_WITNESS_LOGS, AT(witness_logs),     NULL,     0,       0,         AT(nwitness_logs),
+  "the logs that it cosigns: a list of origin and key, a file of public keys" },
+{ "witness.key",          OPT_PATH,     AT(witness_key),          NULL,     0,       0,         0,
+  "private key of the cosignatures, made by tollgate keygen; never audit.key" },
+{ "witness.name",         OPT_TEXT,     AT(witness_name),         NULL,     0,       0,         0,
+  "name of that key in cosignatures; default: tollgate/NODE/witness" },
+{ "witness.state",        OPT_PATH,     AT(witness_state),        NULL,     0,       0,         0,
+  "file of the newest checkpoint of each log; default: audit.journal with .witness after it" },
 { "limits.body",          OPT_SIZE,     AT(body_bytes),           "32m",    K,       G,         0,
   "largest request body, decoded: 413" },
 { "limits.held",          OPT_SIZE,     AT(held_bytes),           "256m",   K,       1024 * G,  0,
@@ -374,6 +386,8 @@ read_option(struct reader *r, const struct config_option *o, const struct yaml_n
 	case OPT_FORMAT: read_word(r->d, n, log_formats, at); break;
 	case OPT_LEVEL: read_word(r->d, n, log_levels, at); break;
 	case OPT_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
+	case OPT_ANCHORS: anchors_read(r->a, r->d, n, at, aux); break;
+	case OPT_WITNESS_LOGS: witness_logs_read(r->a, r->d, n, at, aux); break;
 	}
 }
 
@@ -403,6 +417,10 @@ same_option(const struct config_option *o, const struct config *x, const struct 
 	case OPT_LEVEL: return *(const unsigned *)a == *(const unsigned *)b;
 	case OPT_NAMES:
 	case OPT_CREDENTIALS: return true; /* what reads them reads them anew */
+	case OPT_ANCHORS: return anchors_same(x->anchors, x->nanchors, y->anchors, y->nanchors);
+	case OPT_WITNESS_LOGS:
+		return witness_logs_same(x->witness_logs, x->nwitness_logs, y->witness_logs,
+			y->nwitness_logs);
 	case OPT_ADDRS: break;
 	}
 	n = *(const size_t *)((const char *)x + o->aux);
@@ -535,6 +553,45 @@ same_place(const struct address *x, const struct address *y)
 }
 
 /* Next to the journal, which holds nothing but segments. */
+static const char *
+beside_journal(struct reader *r, const char *suffix)
+{
+	struct span journal = span_str(r->cfg->journal);
+
+	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
+		journal.n--;
+	return arena_printf(r->a, "%.*s%s", SPAN_ARG(journal), suffix).p;
+}
+
+static void
+check_anchors(struct reader *r, const struct yaml_node *root)
+{
+	struct config *cfg = r->cfg;
+	bool witness = yaml_get(root, "witness") != NULL;
+
+	require(r, root, "witness", "listen");
+	require(r, root, "witness", "logs");
+	require(r, root, "witness", "key");
+	if (cfg->nanchors && !cfg->journal)
+		diag_at(r->d, find_option(root, "anchors"),
+			"anchors: needs the section audit, whose checkpoints are taken out");
+	if (witness && !cfg->witness_name)
+		cfg->witness_name = arena_printf(r->a, "tollgate/%s/witness", cfg->node).p;
+	if (witness && !cfg->witness_state && cfg->journal)
+		cfg->witness_state = beside_journal(r, ".witness");
+	if (witness && !cfg->witness_state)
+		diag_at(r->d, yaml_get(root, "witness"),
+			"witness: needs state, or audit.journal next to which it is");
+	if (cfg->witness_name && (strpbrk(cfg->witness_name, " +\t\n") ||
+					 strlen(cfg->witness_name) > 255))
+		diag_at(r->d, find_option(root, "witness.name"),
+			"witness.name: up to 255 bytes without blanks and + are expected");
+	if (witness && cfg->witness_key && str_same(cfg->witness_key, cfg->audit_key))
+		diag_at(r->d, find_option(root, "witness.key"),
+			"witness.key: is audit.key: a witness has a key of its own");
+	cfg->witness_key_at = find_option(root, "witness.key");
+}
+
 static void
 check_state(struct reader *r, const struct yaml_node *root)
 {
@@ -544,12 +601,8 @@ check_state(struct reader *r, const struct yaml_node *root)
 	cfg->state_file_at = find_option(root, "state_file");
 	cfg->redis_password_at = find_option(root, "redis.password_file");
 	cfg->redis_sentinel_password_at = find_option(root, "redis.sentinel_password_file");
-	if (cfg->state_key && !cfg->state_file && cfg->journal) {
-		struct span journal = span_str(cfg->journal);
-		while (journal.n > 1 && journal.p[journal.n - 1] == '/')
-			journal.n--;
-		cfg->state_file = arena_printf(r->a, "%.*s.live", SPAN_ARG(journal)).p;
-	}
+	if (cfg->state_key && !cfg->state_file && cfg->journal)
+		cfg->state_file = beside_journal(r, ".live");
 	if (cfg->state_key && !cfg->state_file)
 		diag_at(r->d, find_option(root, "state_key"),
 			"state_key: needs state_file, or audit.journal next to which it is");
@@ -624,6 +677,7 @@ check_whole(struct reader *r, const struct yaml_node *root)
 	require(r, root, "redis", "url");
 	check_state(r, root);
 	check_redis(r, root);
+	check_anchors(r, root);
 	cfg->relay = yaml_get(root, "relay") != NULL;
 	if (cfg->ncredentials && !cfg->relay)
 		diag_at(r->d, find_option(root, "credentials"),

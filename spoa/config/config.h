@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "codec/yaml.h"
+#include "config/anchors.h"
 #include "config/credentials.h"
 
 #define CONFIG_LISTENERS_MAX 8
@@ -64,6 +65,14 @@ struct config {
 	uint64_t journal_segment_bytes; /* audit.segment, default 64m */
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
+
+	struct anchor_place *anchors; /* anchors: */
+	size_t nanchors;
+	struct address witness_listen;	  /* witness.listen; path NULL: no section */
+	struct witness_log *witness_logs; /* witness.logs */
+	size_t nwitness_logs;
+	const char *witness_key, *witness_name, *witness_state; /* witness.* */
+	const struct yaml_node *witness_key_at;			/* for errors */
 
 	const char *state_key; /* state_key: what entries made at run time are signed with;
 				  NULL: none can be made */

@@ -23,6 +23,8 @@ enum option_kind {
 	OPT_FORMAT,
 	OPT_LEVEL,
 	OPT_CREDENTIALS,
+	OPT_ANCHORS,
+	OPT_WITNESS_LOGS,
 };
 
 struct config_option {
