@@ -76,6 +76,29 @@
   X(M_AUDIT_COMMITS,       "audit_commits_total",                "",                          "group commits") \
   X(M_AUDIT_FAILED,        "audit_failures_total",               "",                          "records that could not be made durable") \
   X(M_AUDIT_MIRRORED,      "audit_mirrored_total",               "",                          "records copied to the Redis Stream") \
+  X(M_ANCHOR_FILE_TAKEN,     "anchors_total",                      "kind=\"file\",result=\"taken\"",          "checkpoints taken to places outside (anchors), by what came of it") \
+  X(M_ANCHOR_FILE_REFUSED,   "anchors_total",                      "kind=\"file\",result=\"refused\"",        "") \
+  X(M_ANCHOR_FILE_AWAY,      "anchors_total",                      "kind=\"file\",result=\"away\"",           "") \
+  X(M_ANCHOR_SYSLOG_TAKEN,   "anchors_total",                      "kind=\"syslog\",result=\"taken\"",        "") \
+  X(M_ANCHOR_SYSLOG_REFUSED, "anchors_total",                      "kind=\"syslog\",result=\"refused\"",      "") \
+  X(M_ANCHOR_SYSLOG_AWAY,    "anchors_total",                      "kind=\"syslog\",result=\"away\"",         "") \
+  X(M_ANCHOR_URL_TAKEN,      "anchors_total",                      "kind=\"url\",result=\"taken\"",           "") \
+  X(M_ANCHOR_URL_REFUSED,    "anchors_total",                      "kind=\"url\",result=\"refused\"",         "") \
+  X(M_ANCHOR_URL_AWAY,       "anchors_total",                      "kind=\"url\",result=\"away\"",            "") \
+  X(M_ANCHOR_TSA_TAKEN,      "anchors_total",                      "kind=\"tsa\",result=\"taken\"",           "") \
+  X(M_ANCHOR_TSA_REFUSED,    "anchors_total",                      "kind=\"tsa\",result=\"refused\"",         "") \
+  X(M_ANCHOR_TSA_AWAY,       "anchors_total",                      "kind=\"tsa\",result=\"away\"",            "") \
+  X(M_ANCHOR_WITNESS_TAKEN,  "anchors_total",                      "kind=\"witness\",result=\"taken\"",       "") \
+  X(M_ANCHOR_WITNESS_REFUSED, "anchors_total",                      "kind=\"witness\",result=\"refused\"",     "") \
+  X(M_ANCHOR_WITNESS_AWAY,   "anchors_total",                      "kind=\"witness\",result=\"away\"",        "") \
+  X(M_WITNESS_200,           "witness_requests_total",             "status=\"200\"",            "checkpoints that this witness was asked to cosign, by its answer") \
+  X(M_WITNESS_400,           "witness_requests_total",             "status=\"400\"",            "") \
+  X(M_WITNESS_403,           "witness_requests_total",             "status=\"403\"",            "") \
+  X(M_WITNESS_404,           "witness_requests_total",             "status=\"404\"",            "") \
+  X(M_WITNESS_409,           "witness_requests_total",             "status=\"409\"",            "") \
+  X(M_WITNESS_413,           "witness_requests_total",             "status=\"413\"",            "") \
+  X(M_WITNESS_422,           "witness_requests_total",             "status=\"422\"",            "") \
+  X(M_WITNESS_500,           "witness_requests_total",             "status=\"500\"",            "") \
   X(M_AUTH_FAILED,         "credentials_refused_total",          "",                          "credentials that did not verify") \
   X(M_KEYS_FETCHED,        "key_fetches_total",                  "result=\"ok\"",             "fetches of issuers' key sets") \
   X(M_KEYS_FAILED,         "key_fetches_total",                  "result=\"failed\"",         "") \
