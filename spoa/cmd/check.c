@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "advice/notes.h"
+#include "anchors/anchors.h"
+#include "anchors/witness.h"
 #include "auth/auth.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
@@ -263,6 +265,46 @@ check_credentials(struct check *c)
 	buf_free(&why);
 }
 
+/* True: there to be read. A remark where it is not there at all. */
+static bool
+there(struct check *c, const struct yaml_node *at, const char *file)
+{
+	if (!file || not_ours(file))
+		return false;
+	if (access(file, F_OK) == 0)
+		return true;
+	buf_printf(&c->notes,
+		"note: %s:%u:%u: %s does not exist: serve will not start without it\n",
+		at->file, at->line, at->column, file);
+	return false;
+}
+
+/* Keys and certificates of anchors and witness, as serve reads them. */
+static void
+check_anchors(struct check *c, const struct config *cfg)
+{
+	struct buf why;
+	bool all = cfg->witness_key && there(c, cfg->witness_key_at, cfg->witness_key);
+
+	buf_init(&why, 4096);
+	for (size_t i = 0; i < cfg->nanchors; i++) {
+		const struct anchor_place *p = &cfg->anchors[i];
+		const char *const files[] = { p->ca, p->tls_ca, p->key };
+		bool any = true;
+		for (size_t k = 0; k < COUNT_OF(files); k++)
+			any &= !files[k] || there(c, p->at, files[k]);
+		if (any && anchors_files(p, &why) < 0)
+			diag_at(&c->d, p->at, "anchors: %.*s", SPAN_ARG(buf_view(&why)));
+		buf_clear(&why);
+	}
+	for (size_t i = 0; i < cfg->nwitness_logs; i++)
+		all &= cfg->witness_logs[i].key &&
+		       there(c, cfg->witness_logs[i].at, cfg->witness_logs[i].key);
+	if (all && witness_files(cfg, &why) < 0)
+		diag_at(&c->d, cfg->witness_key_at, "witness: %.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+}
+
 /* What serve needs of this machine, and another one that checks the file may lack. */
 static void
 check_machine(struct check *c, const struct config *cfg)
@@ -391,6 +433,7 @@ check_policy(struct check *c)
 		check_machine(c, c->cfg);
 		check_secrets(c, c->cfg);
 		check_credentials(c);
+		check_anchors(c, c->cfg);
 		check_readable(c, c->cfg);
 		check_journal(c, c->cfg);
 	}

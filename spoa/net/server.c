@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "anchors/anchors.h"
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -28,6 +29,7 @@
 #include "net/admin.h"
 #include "net/listen.h"
 #include "net/recall.h"
+#include "net/witnessing.h"
 #include "targets/sync.h"
 
 #define STOP_US	      2000000 /* what is in flight at a forced stop is waited for so long */
@@ -287,6 +289,33 @@ start_sharing(struct server *s, const struct config *cfg, struct buf *why)
 	return s->target_sync ? 0 : ERR_IO;
 }
 
+static bool
+newest_note(void *audit, struct buf *out, uint64_t *size)
+{
+	return audit_note(audit, out, size);
+}
+
+static void
+append_anchor(void *audit, struct audit_entry *e)
+{
+	audit_append(audit, e);
+}
+
+/* Those who take the record's checkpoints out, and cosign others'. */
+static int
+start_witnesses(struct server *s, const struct config *cfg, struct buf *why)
+{
+	const struct anchors_audit audit = { newest_note, append_anchor, s->audit };
+
+	if (cfg->nanchors && s->audit &&
+		!(s->anchors = anchors_start(cfg, &audit, &s->metrics, why)))
+		return ERR_IO;
+	if (cfg->witness_listen.path &&
+		!(s->witnessing = witnessing_start(cfg, &s->metrics, why)))
+		return ERR_IO;
+	return 0;
+}
+
 static unsigned
 worker_count(const struct config *cfg)
 {
@@ -472,7 +501,7 @@ server_run(const char *config_file)
 	gate_shared_live(s.shared, s.live);
 	auths_tell(s.auths, on_credential, gate_targets(s.shared));
 	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
-		start_workers(&s, cfg, &so, &why) < 0)
+		start_workers(&s, cfg, &so, &why) < 0 || start_witnesses(&s, cfg, &why) < 0)
 		goto stop;
 	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)
 		goto stop;
@@ -501,6 +530,8 @@ stop:
 	live_sync_stop(&s.live_sync);
 	target_sync_stop(&s.target_sync);
 	gate_helpers_stop(s.shared);
+	witnessing_stop(&s.witnessing);
+	anchors_stop(&s.anchors);
 	audit_stop(&s.audit);
 	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
 		worker_free(&s.workers[i]);

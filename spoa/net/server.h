@@ -25,6 +25,8 @@ struct server {
 	struct auths *auths;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
+	struct anchors *anchors;	 /* NULL: no places */
+	struct witnessing *witnessing;	 /* NULL: no witness */
 	struct live *live;	     /* NULL: no state_key */
 	struct live_sync *live_sync; /* NULL: no Redis */
 	struct target_sync *target_sync; /* NULL: no Redis */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "anchors/anchors.h"
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "live/sync.h"
@@ -167,6 +168,7 @@ server_ready(struct server *s, struct buf *out)
 	if (conflict)
 		buf_str(out, "audit stream: down: it is not this journal's, see the log "
 			     "(audit.stream_conflict)\n");
+	anchors_ready(s->anchors, out);
 	snapshot_unref(&snap);
 	if (!redis || !told || !keys || conflict || (s->audit && !audit_ready(s->audit)))
 		ok = false;
@@ -249,6 +251,8 @@ server_status(struct server *s, struct buf *out)
 		",\"known\":%" PRIu64 "}",
 		c.workers ? "true" : "false", c.workers ? c.workers : c.known, c.known);
 	work_says(s, out);
+	buf_str(out, ",\"anchors\":");
+	anchors_status(s->anchors, out);
 	buf_str(out, ",\"last_reload\":");
 	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");
@@ -340,6 +344,7 @@ server_metrics(struct server *s, struct buf *out)
 		gauge(out, "audit_stream_behind_records",
 			"durable records that the Redis Stream does not have yet",
 			audit_stream_behind(s->audit));
+	anchors_metrics(s->anchors, out);
 	if (s->live)
 		gauge(out, "live_entries",
 			"keys and overrides made at run time, ended ones too",
