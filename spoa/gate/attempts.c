@@ -127,6 +127,8 @@ make_plan(struct request *r, struct exchange *x)
 	t->settled = false;
 	t->life = ATTEMPTS_UNDER_WAY;
 	x->plan.holds = t->n < r->found.route->retry.attempts;
+	/* what is only fetched may be of an answer that failed then */
+	x->plan.doubts = r->in.body_state != BODY_STATE_NONE;
 	return 0;
 }
 
@@ -476,7 +478,7 @@ let_go(struct exchange *x)
 	struct request *r = x->r;
 	struct arena own;
 
-	x->plan.asks = x->plan.holds = false;
+	x->plan.asks = x->plan.holds = x->plan.doubts = false;
 	x->plan.body = (struct span){ NULL, 0 };
 	arena_init(&own, CAP_REQUEST_ARENA, true);
 	request_let_go(r, &own);

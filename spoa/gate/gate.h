@@ -60,6 +60,7 @@ struct exchange_plan {
 	/* Another attempt may follow: gate_again() is asked of what fails before its first content;
 	 * `holds`: until then nothing goes to the caller. Both end with gate_stands(). */
 	bool asks, holds;
+	bool doubts; /* `holds`: an error document is a failure whatever its status is */
 	bool timed; /* `waits` and overall_us may bound it, before and after that */
 	struct plan_waits {
 		/* for the answer's first byte and a stream's first content, since the request's

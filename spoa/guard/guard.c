@@ -442,6 +442,8 @@ meter_whole(struct guard *g, struct answer_document *d)
 	guard_note_made(g, raw);
 	if (!g->report.blind)
 		guard_note(g, d);
+	if (!g->report.blind && d->error)
+		guard_note_error(g, raw, SPAN_LIT(""));
 	return !g->report.blind;
 }
 

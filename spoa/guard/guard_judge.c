@@ -385,6 +385,19 @@ guard_keep_input(struct guard *g, const struct answer_input *in)
 }
 
 void
+guard_note_error(struct guard *g, struct span document, struct span type)
+{
+	if (g->error.n)
+		return;
+	struct span data = span_cut(document, 0, GUARD_ERROR_MAX);
+	buf_span(&g->error, data);
+	buf_span(&g->error, span_cut(type, 0, GUARD_ERROR_TYPE_MAX));
+	struct span all = buf_view(&g->error);
+	g->report.error = span_cut(all, 0, data.n);
+	g->report.error_type = span_cut(all, data.n, all.n);
+}
+
+void
 guard_note(struct guard *g, const struct answer_document *d)
 {
 	struct guard_report *r = &g->report;

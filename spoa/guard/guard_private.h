@@ -140,7 +140,7 @@ struct guard {
 	struct event_template *template; /* of a stream, in g->life */
 	struct frame_writer writer;
 	struct buf unwrapped; /* a frame's event, where frames hold those of others */
-	struct buf error;     /* the first one that the stream said */
+	struct buf error;     /* the first one that it said */
 	LIST_HEAD(, channel) channels;
 	size_t nchannels;
 	struct {		       /* guard_run.c */
@@ -284,6 +284,8 @@ enum guard_result guard_edit_whole(struct guard *g, const struct answer_text *t,
 /* Keeps a text for rules that read calls, or the injection score. */
 void guard_keep(struct guard *g, const struct answer_text *t, struct span text);
 void guard_note(struct guard *g, const struct answer_document *d);
+/* It is an error: kept for who asks what it says. Once. */
+void guard_note_error(struct guard *g, struct span document, struct span type);
 /* What a document, or an event, makes that belongs to its target. */
 void guard_note_made(struct guard *g, struct span json);
 /* Puts a replacement; where JSON text needs quotes around it, with them. */

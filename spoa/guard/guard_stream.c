@@ -115,14 +115,8 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	/* the first events name what the stream is */
 	if (g->plan.notes_made && (g->report.events < 4 || dialect_may_make(f->data)))
 		guard_note_made(g, f->data);
-	if (d->error && !g->error.n) {
-		struct span data = span_cut(f->data, 0, GUARD_ERROR_MAX);
-		buf_span(&g->error, data);
-		buf_span(&g->error, span_cut(f->type, 0, GUARD_ERROR_TYPE_MAX));
-		struct span all = buf_view(&g->error);
-		g->report.error = span_cut(all, 0, data.n);
-		g->report.error_type = span_cut(all, data.n, all.n);
-	}
+	if (d->error)
+		guard_note_error(g, f->data, f->type);
 	guard_end_note(g, d);
 	g->report.content |= !d->error && guard_end_is_unknown(g);
 	if (counts)

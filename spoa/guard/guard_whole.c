@@ -147,6 +147,8 @@ whole_json(struct guard *g, struct span raw, struct buf *out)
 	if (err)
 		return not_read(g, err);
 	guard_note(g, &d);
+	if (d.error)
+		guard_note_error(g, raw, SPAN_LIT(""));
 	usage_whole(d.usage, &g->report.usage);
 	guard_note_made(g, raw);
 	return edit_document(g, raw, &d, out);

@@ -9,6 +9,7 @@
 
 #define DOCUMENT_MOST 65536u   /* bytes of an error that are waited for */
 #define DOCUMENT_US   1000000u /* and for so long */
+#define SUCCESS_MOST  16384	/* bytes of an error whose status says that it is none */
 
 /* ---- asking ---- */
 
@@ -284,7 +285,57 @@ again_gathers(const struct edge *c)
 	return c->attempt.head_us && !c->attempt.asked;
 }
 
-/* ---- streams ---- */
+/* ---- what has the status of a success ---- */
+
+bool
+again_keeps(struct edge *c, const struct http_message *m, const struct guard *g)
+{
+	if (!again_holds(c) || !g)
+		return false;
+	if (guard_report(g)->streamed)
+		return true;
+	bool is_short = m->framing == HTTP_CHUNKED ||
+			(m->framing == HTTP_LENGTH && m->length <= SUCCESS_MOST);
+	if (c->plan->doubts && is_short && m->head.status / 100 == 2 &&
+		span_ieq(http_media_type(field(&m->head, "content-type")),
+			SPAN_LIT("application/json")))
+		c->attempt.whole_us = clock_mono_us();
+	return c->attempt.whole_us != 0;
+}
+
+static bool
+waits_for_whole(const struct edge *c)
+{
+	return c->attempt.whole_us && again_holds(c);
+}
+
+/* After some of a short document was read. */
+static bool
+whole_event(struct upstream *u)
+{
+	struct edge *c = u->edge;
+	bool done = u->answer.body.done;
+	struct attempt_end e = { .said = ATTEMPT_ANSWERED };
+	struct buf nowhere;
+
+	if (!done && c->result.response_bytes <= SUCCESS_MOST)
+		return true;
+	buf_init(&nowhere, 0);
+	if (done && c->attempt.watch && guard_end(c->attempt.watch, &nowhere))
+		c->attempt.watch = NULL;
+	buf_free(&nowhere);
+	const struct guard *g = c->guard ? c->guard : c->attempt.watch;
+	const struct guard_report *r = g ? guard_report(g) : NULL;
+	if (!done || !r || !r->provider_error || r->finish[0]) {
+		again_stands(c);
+		return false;
+	}
+	e.type = r->error_type;
+	e.document = r->error;
+	c->result.end = END_COMPLETE;
+	ask(c, AGAIN_EVENT, &e);
+	return true;
+}
 
 bool
 again_event(struct upstream *u)
@@ -295,6 +346,8 @@ again_event(struct upstream *u)
 
 	if (!again_holds(c))
 		return false;
+	if (c->attempt.whole_us)
+		return whole_event(u);
 	const struct guard_report *r = g ? guard_report(g) : NULL;
 	/* who says why it made nothing has answered, as in an answer that is whole */
 	bool answered = u->answer.body.done && r && r->ended && r->finish[0] && !r->provider_error;
@@ -330,6 +383,8 @@ again_due(const struct edge *c)
 
 	if (again_gathers(c))
 		return c->attempt.head_us + DOCUMENT_US;
+	if (waits_for_whole(c))
+		return c->attempt.whole_us + DOCUMENT_US;
 	if (c->plan->overall_us && (again_may(c) || (c->attempt.streams && !content)))
 		at = c->plan->overall_us;
 	if (sent && w->first_byte_us && !u->answer.head_done && sent + w->first_byte_us < at)
@@ -345,6 +400,12 @@ again_due(const struct edge *c)
 bool
 again_late(struct edge *c)
 {
+	if (waits_for_whole(c) && c->up &&
+		clock_mono_us() >= c->attempt.whole_us + DOCUMENT_US) {
+		again_stands(c);
+		response_goes_on(c->up);
+		return true;
+	}
 	if (!again_gathers(c) || !c->up)
 		return false;
 	c->attempt.late = true;

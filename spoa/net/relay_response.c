@@ -177,8 +177,7 @@ begin_response(struct upstream *u, const struct http_message *m)
 	if (c->plan->asks) {
 		const struct guard *g = c->guard ? c->guard : c->attempt.watch;
 		c->attempt.streams = c->answer.streams || (g && guard_report(g)->streamed);
-		if (err || !again_holds(c) || !g || !guard_report(g)->streamed ||
-			is_encoded(&m->head))
+		if (err || is_encoded(&m->head) || !again_keeps(c, m, g))
 			again_stands(c);
 	}
 	if (upstream_sent(u) && !c->plan->asks) {

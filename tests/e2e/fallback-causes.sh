@@ -20,7 +20,9 @@ our key|{"fault":"key"}|refused_us 401
 402|{"status":402}|refused_us 402
 forbidden|{"fault":"forbidden"}|refused_us 403
 no credit|{"fault":"credit"}|refused_us 429
-no such model|{"fault":"model"}|refused_us 404'
+no such model|{"fault":"model"}|refused_us 404
+200 with an error inside|{"body":"{\"error\":{\"type\":\"server_error\",\"message\":\"x\"}}","content_type":"application/json"}|perhaps_billed 200
+200 with our key inside|{"body":"{\"error\":{\"code\":\"invalid_api_key\",\"message\":\"x\"}}","content_type":"application/json"}|refused_us 200'
 final='the prompt|{"status":400}|400
 its size|{"status":413}|413
 its sense|{"status":422}|422'
@@ -28,6 +30,7 @@ n=0
 while IFS='|' read -r _; do route "c$((++n))"; done <<<"$first"
 n=0
 while IFS='|' read -r _; do route "f$((++n))"; done <<<"$final"
+route inside
 route gone
 route cut
 route garbage
@@ -62,6 +65,11 @@ while IFS='|' read -r name control want; do
 	is "$name is the caller's own: no other is asked" "$status $(asked)" "$want 1 0 0"
 	is "$name: recorded" "$(attempts)" "a final $want"
 done <<<"$final"
+row inside
+faults '{"body":"{\"error\":{\"type\":\"server_error\",\"message\":\"inside\"}}","content_type":"application/json"}'
+ask
+is "200 with an error inside, of all: the last one's goes as it is" "$status $(asked) $(jq -r .error.message <<<"$body")" "200 1 1 0 inside"
+is "and costs nothing" "$(own_completion | jq -c '[.attempts[] | .cause, .tokens]')" '["perhaps_billed",null,"perhaps_billed",null]'
 
 # ---- without an answer ----
 row gone
