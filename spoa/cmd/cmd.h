@@ -26,7 +26,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("target",   cmd_target,   "list | eject NAME | admit NAME; all: [-c FILE] [--by NAME] [--reason TEXT] [--json]", "how each target does; takes one out by hand, lets one in again") \
   X("quota",    cmd_quota,    "get [--person P] [--team T] [--department D] [--tier T] [--agent A] [--roles A,B] [--identity JSON] [--key ID] [--route R] [--model M] [--json] [-c FILE]", "what the limits have left for somebody: used, held, left, reset") \
   X("policy",   cmd_policy,   "test [--policy FILE] [--require-coverage] FILE|DIR... | diff A B [--examples N] [--json] < REQUESTS.jsonl | replay [-c FILE] --policy P [--since T] [--until T] [--journal DIR] [--redis URL] [--file F] [--examples N] [--json] | schema [config|prices]", "tests policies, as TAP; what a change would decide otherwise") \
-  X("audit",    cmd_audit,    "list [--since T] [--until T] [--person P] [--decision D] [--route R] [--class C] [--outcome O] [--follow] [--json]|verify|show ID|explain ID [--policy FILE] [--json]|export [--journal DIR] [--redis URL] [--file F] [--public-key FILE] [--from SEQ] [-c FILE]", "list, verify, show, explain or export the records") \
+  X("audit",    cmd_audit,    "list [--since T] [--until T] [--person P] [--decision D] [--route R] [--class C] [--outcome O] [--follow] [--json]|verify [--note FILE]|show ID|--seq [NODE/]N|--receipt R [--proof[=TYPE]]|explain ID [--policy FILE] [--json]|export [--journal DIR] [--redis URL] [--file F] [--public-key FILE] [--from SEQ] [-c FILE]", "list, verify, show, explain or export the records") \
   X("eval",     cmd_eval,     "EXPR [--bindings JSON] [--typed] | --jsonl [--typed]", "the value of a CEL expression, as JSON") \
   X("detectors", cmd_detectors, "list [--json | --markdown] | show ENTITY... | test [DIR|FILE...] | time [--bytes N] [--json] | fingerprint FILE...; all: [--policy FILE] [--dir DIR]", "what can be found; tests and times it; fingerprints of documents") \
   X("prices",   cmd_prices,   "check [--since T] [--until T] [--policy FILE] [--journal DIR | --redis URL | --file F] [-c FILE] | import LIST.json [--into FILE] [--source TEXT] [--write]", "models in records that have no price; rows of a public list") \
@@ -58,7 +58,8 @@ struct cmd_option {
 	const char *name;
 	const char **text; /* gets the value, or with `count` that of each time */
 	size_t *count, most;
-	bool *flag; /* in place of text: takes no value and becomes true */
+	bool *flag; /* becomes true; without `text` it takes no value, with it only
+		       `--name=VALUE` */
 };
 /* How many operands there are, *operands the first, which may be between options; -1: an
  * option that no row has, without its value, or given too often: a row with text and without

@@ -85,16 +85,16 @@ cmd_options(int argc, char **argv, const struct cmd_option *options, char ***ope
 			continue;
 		}
 		const struct cmd_option *o = option_row(options, argv[i], &value);
-		if (o && o->text && !value)
+		if (o && o->text && !o->flag && !value)
 			value = ++i < argc ? argv[i] : NULL;
 		uint64_t row = o && o->text && !o->count ? UINT64_C(1) << (o - options) : 0;
-		if (!o || !value != !o->text || (o->count && *o->count == o->most) ||
-			given & row)
+		if (!o || (!value != !o->text && !(o->flag && o->text)) ||
+			(o->count && *o->count == o->most) || given & row)
 			return option_wrong(arg, o, value);
 		given |= row;
 		if (o->flag)
 			*o->flag = true;
-		else
+		if (value)
 			o->text[o->count ? (*o->count)++ : 0] = value;
 	}
 	while (++i < argc)

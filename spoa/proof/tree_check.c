@@ -55,14 +55,14 @@ read_note(const json_t *record, const struct pubkey *keys, size_t nkeys, struct 
 	if (c.size != out->size || memcmp(c.root.b, out->root.b, sizeof(c.root.b)) != 0 ||
 		!span_is(c.origin, json_text_in(record, "origin")))
 		return "its note says something else than the record";
-	return checkpoint_signer(&c, c.origin, keys, nkeys)
+	return !keys || checkpoint_signer(&c, c.origin, keys, nkeys)
 		       ? NULL
 		       : "its note is signed by none of the keys";
 }
 
 bool
 tree_said_read(struct span line, struct span type, const struct pubkey *keys, size_t nkeys,
-	struct tree_said *out)
+	struct tree_said *out, struct buf *note)
 {
 	bool checkpoint = span_is(type, "checkpoint");
 	struct merkle_hash root;
@@ -91,6 +91,8 @@ tree_said_read(struct span line, struct span type, const struct pubkey *keys, si
 		if (memcmp(root.b, out->root.b, sizeof(root.b)) != 0)
 			out->bad = "its range has another root";
 	}
+	if (note)
+		buf_span(note, json_span(json_object_get(record, "note")));
 	json_decref(record);
 	return true;
 }
@@ -111,7 +113,7 @@ tree_check_record(void *arg, const struct chain_line *l, struct span line)
 		return;
 	}
 	struct tree_said *s = &t->said[t->nsaid];
-	if (tree_said_read(line, l->type, t->keys, t->nkeys, s)) {
+	if (tree_said_read(line, l->type, t->keys, t->nkeys, s, NULL)) {
 		s->seq = l->seq;
 		t->nsaid++;
 	}

@@ -17,9 +17,10 @@ struct tree_said {
 	struct merkle_range range;
 	const char *bad; /* it cannot be read, or its note does not verify; NULL */
 };
-/* Reads a record; false: it says nothing of a tree. */
+/* Reads a record; false: it says nothing of a tree. `keys` NULL: its note's signature is not
+ * looked at. The note is appended to *note (NULL: not wanted). */
 bool tree_said_read(struct span line, struct span type, const struct pubkey *keys, size_t nkeys,
-	struct tree_said *out);
+	struct tree_said *out, struct buf *note);
 
 enum tree_note { NOTE_NOT_REACHED, NOTE_CONTINUED, NOTE_FORKED };
 

@@ -99,7 +99,8 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	const char *from = NULL, *since = NULL, *until = NULL, *keys[SIGNKEYS_MAX];
 	size_t nkeys = 0;
 	bool list = !strcmp(a->what, "audit list");
-	struct cmd_option options[13 + AUDIT_FILTERS] = {
+	bool show = !strcmp(a->what, "audit show");
+	struct cmd_option options[17 + AUDIT_FILTERS] = {
 		{ "journal", .text = &a->journal },
 		{ "redis", .text = &a->redis },
 		{ "file", .text = &a->file },
@@ -112,15 +113,22 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "since", .text = &since },
 		{ "until", .text = &until },
 		{ "follow", .flag = &a->follow },
+		{ "proof", .flag = &a->proof, .text = &a->proof_of },
+		{ "seq", .text = &a->seq },
+		{ "receipt", .text = &a->receipt },
+		{ "note", .text = &a->note },
 	};
 	bool wants = false;
 	char **operands;
 
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		options[12 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
+		options[16 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
 			.text = &a->want[i] };
 	int n = cmd_options(argc, argv, options, &operands);
-	if (n != (need_id ? 1 : 0))
+	need_id = need_id && !a->seq && !a->receipt;
+	if (n != (need_id ? 1 : 0) || (a->seq && a->receipt) ||
+		(!show && (a->proof || a->seq || a->receipt)) ||
+		(a->note && strcmp(a->what, "audit verify") != 0))
 		return cmd_usage("audit");
 	for (size_t i = 0; i < nkeys; i++)
 		if (add_keys(a, keys[i]))

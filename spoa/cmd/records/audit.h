@@ -35,6 +35,10 @@ bool audit_first_time(
  * from an archive; a file ("-": standard input); a stream. */
 int audit_read_journal(const char *dir, const char *since, bool restored,
 	const struct audit_sink *to, struct buf *why);
+/* The same, of one node (NULL: every), without the segments that end before record `from`,
+ * until *enough. */
+int audit_read_journal_from(const char *dir, const char *node, uint64_t from,
+	const struct audit_sink *to, const bool *enough, struct buf *why);
 int audit_read_file(const char *file, const struct audit_sink *to, struct buf *why);
 int audit_read_stream(
 	redisContext *c, const char *key, const struct audit_sink *to, struct buf *why);
@@ -76,6 +80,12 @@ struct audit_args {
 	int64_t since_ns, until_ns;
 	bool follow;
 	uint64_t from;
+	/* show: the record by what is given of it, in place of its id; its proof, of which type
+	 */
+	const char *seq, *receipt;
+	bool proof;
+	const char *proof_of; /* NULL: the decision, or where there is none the only record */
+	const char *note;     /* verify: a checkpoint that the log must continue */
 	struct pubkey keys[SIGNKEYS_MAX];
 	size_t nkeys;
 	struct arena arena;
@@ -94,6 +104,18 @@ int audit_read(const struct audit_args *a, const struct audit_sink *to);
 int audit_verify(struct audit_args *a);
 int audit_list(struct audit_args *a);
 int audit_show(struct audit_args *a);
+/* Which record show looks for. */
+struct audit_wanted {
+	struct buf id; /* as it is in a record, with its quotes; empty: not by id */
+	char node[CHAIN_NODE_MAX + 1]; /* ""; any */
+	uint64_t seq;		       /* 0: not by number */
+	bool hashed;
+	unsigned char hash[CHAIN_HASH_BYTES]; /* which it must have */
+};
+/* Whether this line is such a record; *l is filled then. Its hash is not looked at. */
+bool audit_is_wanted(const struct audit_wanted *w, struct span line, struct chain_line *l);
+/* Its proof as a file on standard output; EXIT_… */
+int audit_prove(struct audit_args *a, const struct audit_wanted *w);
 int audit_explain(struct audit_args *a);
 int audit_export(struct audit_args *a);
 

@@ -60,13 +60,14 @@ audit_first_time(const char *dir, const struct journal_segment *s, char out[CLOC
 }
 
 static int
-read_fd(int fd, const char *name, bool last, const struct audit_sink *to, struct buf *why)
+read_fd(int fd, const char *name, bool last, const struct audit_sink *to, const bool *enough,
+	struct buf *why)
 {
 	struct lines l;
 	struct span line;
 	int err = lines_open(&l, fd, 0), got = 0;
 
-	while (!err && (got = lines_next(&l, UINT64_MAX, &line)) > 0) {
+	while (!err && !(enough && *enough) && (got = lines_next(&l, UINT64_MAX, &line)) > 0) {
 		uint64_t from = l.offset - line.n - 1;
 		if (last && !l.pipe && span_chr(line, '\0') < line.n &&
 			journal_unfinished(&l, line)) {
@@ -76,6 +77,10 @@ read_fd(int fd, const char *name, bool last, const struct audit_sink *to, struct
 			break;
 		}
 		to->line(to->arg, line);
+	}
+	if (enough && *enough) {
+		lines_close(&l);
+		return err;
 	}
 	if (!err)
 		err = got;
@@ -92,14 +97,15 @@ read_fd(int fd, const char *name, bool last, const struct audit_sink *to, struct
 
 /* fd -1: errno says why it could not be opened. */
 static int
-read_named(int fd, const char *name, bool last, const struct audit_sink *to, struct buf *why)
+read_named(int fd, const char *name, bool last, const struct audit_sink *to, const bool *enough,
+	struct buf *why)
 {
 	if (fd < 0) {
 		buf_printf(why, "%s: %s", name, strerror(errno));
 		return ERR_IO;
 	}
 	errno = 0;
-	int err = read_fd(fd, name, last, to, why);
+	int err = read_fd(fd, name, last, to, enough, why);
 	close(fd);
 	return err;
 }
@@ -107,8 +113,9 @@ read_named(int fd, const char *name, bool last, const struct audit_sink *to, str
 int
 audit_read_file(const char *file, const struct audit_sink *to, struct buf *why)
 {
-	return strcmp(file, "-") != 0 ? read_named(open(file, O_RDONLY | O_CLOEXEC), file, true, to, why)
-				      : read_fd(STDIN_FILENO, "standard input", true, to, why);
+	return strcmp(file, "-") != 0
+		       ? read_named(open(file, O_RDONLY | O_CLOEXEC), file, true, to, NULL, why)
+		       : read_fd(STDIN_FILENO, "standard input", true, to, NULL, why);
 }
 
 /* Without files that are no segments, nor were, before somebody renamed them: nothing in those
@@ -137,9 +144,20 @@ is_before(const char *dir, const struct journal_list *all, size_t i, const char 
 	       strcmp(when, since) < 0;
 }
 
-int
-audit_read_journal(const char *dir, const char *since, bool restored,
-	const struct audit_sink *to, struct buf *why)
+/* Whether the node's next segment begins at or before record `from`. */
+static bool
+ends_before(const struct journal_list *all, size_t i, uint64_t from)
+{
+	size_t k = i + 1;
+
+	while (k < all->n && strcmp(all->seg[k].node, all->seg[i].node) != 0)
+		k++;
+	return all->seg[i].ours && k < all->n && all->seg[k].ours && all->seg[k].first <= from;
+}
+
+static int
+read_segments(const char *dir, const char *node, const char *since, uint64_t from,
+	bool restored, const struct audit_sink *to, const bool *enough, struct buf *why)
 {
 	struct journal_list list;
 	char path[JOURNAL_PATH_MAX];
@@ -148,18 +166,35 @@ audit_read_journal(const char *dir, const char *since, bool restored,
 	if (err)
 		return err;
 	drop_foreign(&list);
-	for (size_t i = 0; i < list.n && !err; i++) {
+	for (size_t i = 0; i < list.n && !err && !(enough && *enough); i++) {
+		if ((node && list.seg[i].ours && strcmp(list.seg[i].node, node) != 0) ||
+			ends_before(&list, i, from))
+			continue;
 		journal_segment_path(dir, &list.seg[i], path);
 		/* A daemon that starts removes a segment that nothing was written to. */
 		if (list.seg[i].bytes == 0 && access(path, F_OK) < 0)
 			continue;
 		if (is_before(dir, &list, i, since))
 			continue;
-		err = read_named(journal_segment_open(dir, &list.seg[i]), path,
-			i + 1 == list.n, to, why);
+		err = read_named(journal_segment_open(dir, &list.seg[i]), path, i + 1 == list.n,
+			to, enough, why);
 	}
 	journal_list_free(&list);
 	return err;
+}
+
+int
+audit_read_journal(const char *dir, const char *since, bool restored,
+	const struct audit_sink *to, struct buf *why)
+{
+	return read_segments(dir, NULL, since, 0, restored, to, NULL, why);
+}
+
+int
+audit_read_journal_from(const char *dir, const char *node, uint64_t from,
+	const struct audit_sink *to, const bool *enough, struct buf *why)
+{
+	return read_segments(dir, node, "", from, true, to, enough, why);
 }
 
 /* ---- streams ---- */

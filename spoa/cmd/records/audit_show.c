@@ -1,7 +1,9 @@
 /* tollgate audit show and export: records for people, and for other tools. */
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sha256.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
@@ -44,9 +46,46 @@ put_pretty(struct span line, int indent)
 	}
 }
 
+/* `[NODE/]N` of --seq, or NODE/SEQ/HASH of a receipt. */
+static bool
+read_place(struct span s, bool receipt, struct audit_wanted *w)
+{
+	struct span node = { NULL, 0 }, seq = s;
+	const char *end = NULL;
+	size_t n = 0;
+
+	if (receipt || span_chr(s, '/') < s.n) {
+		node = span_next(&s, '/');
+		seq = receipt ? span_next(&s, '/') : s;
+		if (!chain_node_valid(node))
+			return false;
+		snprintf(w->node, sizeof(w->node), "%.*s", SPAN_ARG(node));
+	}
+	if (span_u64(seq, &w->seq) || w->seq == 0)
+		return false;
+	w->hashed = receipt;
+	return !receipt || (s.n == 2 * CHAIN_HASH_BYTES &&
+				   sodium_hex2bin(w->hash, sizeof(w->hash), s.p, s.n, NULL, &n,
+					   &end) == 0 &&
+				   n == CHAIN_HASH_BYTES);
+}
+
+bool
+audit_is_wanted(const struct audit_wanted *w, struct span line, struct chain_line *l)
+{
+	struct span id = buf_view(&w->id);
+
+	if ((id.n && !memmem(line.p, line.n, id.p, id.n)) || chain_parse(line, l) || l->commit)
+		return false;
+	if (w->node[0] && !span_is(l->node, w->node))
+		return false;
+	return w->seq ? l->seq == w->seq : span_eq(chain_member(line, "id"), id);
+}
+
 struct show {
-	struct buf id; /* as it is in a record, with its quotes */
+	const struct audit_wanted *w;
 	size_t found;
+	bool enough, other; /* the record at that place has another hash */
 };
 
 static void
@@ -54,11 +93,16 @@ show_line(void *arg, struct span line)
 {
 	struct show *s = arg;
 	struct chain_line l;
-	struct span id = buf_view(&s->id);
+	unsigned char hash[CHAIN_HASH_BYTES];
 
-	if (!memmem(line.p, line.n, id.p, id.n) || chain_parse(line, &l) || l.commit ||
-		!span_eq(chain_member(line, "id"), id))
+	if (!audit_is_wanted(s->w, line, &l))
 		return;
+	sha256(line, hash);
+	if (s->w->hashed && memcmp(hash, s->w->hash, sizeof(hash)) != 0) {
+		s->other = true;
+		return;
+	}
+	s->enough = s->w->seq && s->w->node[0];
 	struct buf shown;
 	buf_init(&shown, 0);
 	plain_json(&shown, line);
@@ -67,22 +111,55 @@ show_line(void *arg, struct span line)
 	buf_free(&shown);
 }
 
-int
-audit_show(struct audit_args *a)
+static int
+show(struct audit_args *a, const struct audit_wanted *w)
 {
-	struct show s = { .found = 0 };
+	struct show s = { .w = w };
 	struct audit_sink to = { &s, show_line, NULL, NULL };
+	struct buf why;
+	int code;
 
-	buf_init(&s.id, 65536);
-	buf_json_str(&s.id, span_str(a->id));
-	int code = audit_read(a, &to);
+	buf_init(&why, 8192);
+	if (w->seq && a->journal && !a->file) {
+		code = audit_read_journal_from(a->journal, w->node[0] ? w->node : NULL, w->seq,
+			       &to, &s.enough, &why)
+			       ? cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)))
+			       : 0;
+	} else {
+		code = audit_read(a, &to);
+	}
+	buf_free(&why);
 	if (s.found)
 		puts("\n]");
 	if (!code && !s.found) {
-		cmd_fail(a->what, "%s: no such record", a->id);
+		cmd_fail(a->what,
+			s.other ? "%s: the record there has another hash: the receipt is not "
+				  "of this log"
+				: "%s: no such record",
+			a->receipt ? a->receipt
+			: a->seq   ? a->seq
+				   : a->id);
 		code = EXIT_NO;
 	}
-	buf_free(&s.id);
+	return code;
+}
+
+int
+audit_show(struct audit_args *a)
+{
+	struct audit_wanted w = { .seq = 0 };
+	int code;
+
+	buf_init(&w.id, 65536);
+	if (a->id)
+		buf_json_str(&w.id, span_str(a->id));
+	if (a->seq && !read_place(span_str(a->seq), false, &w))
+		code = cmd_fail(a->what, "--seq: %s: not [NODE/]NUMBER", a->seq);
+	else if (a->receipt && !read_place(span_str(a->receipt), true, &w))
+		code = cmd_fail(a->what, "--receipt: %s: not NODE/SEQ/HASH", a->receipt);
+	else
+		code = a->proof ? audit_prove(a, &w) : show(a, &w);
+	buf_free(&w.id);
 	return code;
 }
 

@@ -9,6 +9,9 @@
 #include "base/mem.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
+#include "cmd/records/audit_note.h"
+#include "proof/bundle.h"
+#include "proof/tree_check.h"
 #include "store/chain.h"
 #include "store/journal.h"
 #include "store/recover.h"
@@ -51,8 +54,48 @@ print_compare(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES
 		p->differs = seq;
 }
 
+/* What one chain is verified with. */
+struct watch {
+	struct tree_check tree;
+	struct prints *prints; /* NULL: none */
+	void (*print)(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES]);
+};
+
 static void
-print_result(const struct verify_result *r, const char *source)
+watch_record(void *arg, const struct chain_line *l, struct span line)
+{
+	tree_check_record(&((struct watch *)arg)->tree, l, line);
+}
+
+static void
+watch_each(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES])
+{
+	struct watch *w = arg;
+
+	tree_check_each(&w->tree, seq, hash);
+	if (w->prints)
+		w->print(w->prints, seq, hash);
+}
+
+/* A verifier that w watches; NULL: out of memory. */
+static struct verifier *
+watch_begin(struct watch *w, const struct audit_args *a, struct verify_options o)
+{
+	const struct checkpoint *note = w->tree.note;
+
+	tree_check_free(&w->tree);
+	o.record = watch_record;
+	o.each = watch_each;
+	o.arg = w;
+	struct verifier *v = verifier_new(&o);
+	w->tree = (struct tree_check){
+		.keys = a->keys, .nkeys = a->nkeys, .verifier = v, .note = note
+	};
+	return v;
+}
+
+static void
+print_result(const struct verify_result *r, const struct tree_check *t, const char *source)
 {
 	char head[2 * CHAIN_HASH_BYTES + 1];
 
@@ -66,6 +109,10 @@ print_result(const struct verify_result *r, const char *source)
 	printf("ok node=%s source=%s records=%" PRIu64 " seq=%" PRIu64 " boots=%" PRIu64
 	       " commits=%" PRIu64 " head=%s time=%s",
 		r->node, source, r->records, r->last, r->boots, r->commits, head, r->time);
+	if (t->checkpoints)
+		printf(" checkpoints=%" PRIu64 " covered=%" PRIu64, t->checkpoints, t->covered);
+	if (r->vouched)
+		printf(" vouched=%" PRIu64, r->vouched);
 	if (r->first > 1)
 		printf(" trimmed=%" PRIu64, r->first - 1);
 	if (r->unsigned_records || r->torn_bytes)
@@ -108,22 +155,23 @@ reject_to(void *v, const char *why)
 }
 
 /* A daemon that writes meanwhile may cut off what a full disk left half written, and a stream
- * may be trimmed under our eyes: what looks bad is read a second time. `key` NULL: the journal.
- */
+ * may be trimmed under our eyes: what looks bad is read a second time, and then with every
+ * signature, so that the first bad record is named. `key` NULL: the journal. */
 static int
 verify_chain(struct audit_args *a, redisContext *c, const char *key, struct verify_options *o,
-	struct verify_result *r, struct buf *why)
+	struct watch *w, struct verify_result *r, struct buf *why)
 {
 	int err = 0;
 
 	r->ok = false;
 	for (int tries = 0; tries < 2 && !err && !r->ok; tries++) {
-		struct prints *p = o->arg;
+		struct prints *p = w->prints;
 		if (p && key)
 			p->n = 0;
 		else if (p)
 			p->differs = 0;
-		struct verifier *v = verifier_new(o);
+		o->every_signature = tries > 0;
+		struct verifier *v = watch_begin(w, a, *o);
 		if (!v)
 			return ERR_NOMEM;
 		struct audit_sink to = { v, line_to, torn_to, reject_to };
@@ -131,6 +179,8 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 			  : audit_read_journal(a->journal, "", false, &to, why);
 		if (!err)
 			end(v, r);
+		if (!err && w->tree.failed)
+			err = ERR_NOMEM;
 		verifier_free(&v);
 	}
 	return err;
@@ -155,8 +205,8 @@ journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], struct buf *wh
 
 /* *clean: nothing else is in its folder. */
 static int
-verify_journal(struct audit_args *a, struct prints *p, struct verify_result *r, bool *clean,
-	struct buf *why)
+verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct verify_result *r,
+	bool *clean, struct buf *why)
 {
 	char node[CHAIN_NODE_MAX + 1];
 	int err = journal_node(a, node, why);
@@ -167,8 +217,8 @@ verify_journal(struct audit_args *a, struct prints *p, struct verify_result *r, 
 		.node = node[0] ? node : NULL };
 
 	if (p && !strcmp(p->node, node)) {
-		o.each = print_compare;
-		o.arg = p;
+		w->prints = p;
+		w->print = print_compare;
 	}
 	struct buf stranger;
 	buf_init(&stranger, 8192);
@@ -176,12 +226,12 @@ verify_journal(struct audit_args *a, struct prints *p, struct verify_result *r, 
 	if (!*clean)
 		cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&stranger)));
 	buf_free(&stranger);
-	return err ? err : verify_chain(a, NULL, NULL, &o, r, why);
+	return err ? err : verify_chain(a, NULL, NULL, &o, w, r, why);
 }
 
 static int
 verify_stream(struct audit_args *a, redisContext *c, const char *key, struct prints *p,
-	struct verify_result *r, struct buf *why)
+	struct watch *w, struct verify_result *r, struct buf *why)
 {
 	const char *node = key + strlen(AUDIT_STREAM_PREFIX);
 	struct verify_options o = {
@@ -190,10 +240,10 @@ verify_stream(struct audit_args *a, redisContext *c, const char *key, struct pri
 
 	if (p) {
 		snprintf(p->node, sizeof(p->node), "%s", node);
-		o.each = print_add;
-		o.arg = p;
+		w->prints = p;
+		w->print = print_add;
 	}
-	return verify_chain(a, c, key, &o, r, why);
+	return verify_chain(a, c, key, &o, w, r, why);
 }
 
 /* ---- a file, which may hold several chains ---- */
@@ -201,18 +251,31 @@ verify_stream(struct audit_args *a, redisContext *c, const char *key, struct pri
 struct chains {
 	struct audit_args *a;
 	struct verifier *v[CHAINS_MAX];
+	struct watch *w[CHAINS_MAX];
 	char node[CHAINS_MAX][CHAIN_NODE_MAX + 1];
 	size_t n, at;
-	bool failed;
+	bool failed, began, every_signature;
+	bool proof;	   /* it is no chain but one record with its proof, */
+	struct buf bundle; /* which is this */
+	const struct checkpoint *note;
 };
 
 static void
 chain_begin(struct chains *c, struct span node)
 {
-	struct verify_options o = {
-		.keys = c->a->keys, .nkeys = c->a->nkeys, .from = c->a->from
-	};
-	struct verifier *v = c->n < CHAINS_MAX ? verifier_new(&o) : NULL;
+	struct verify_options o = { .keys = c->a->keys,
+		.nkeys = c->a->nkeys,
+		.from = c->a->from,
+		.every_signature = c->every_signature };
+	struct watch *w = c->n < CHAINS_MAX ? calloc(1, sizeof(*w)) : NULL;
+
+	if (w)
+		w->tree.note = c->note;
+	struct verifier *v = w ? watch_begin(w, c->a, o) : NULL;
+	if (!v)
+		free(w);
+	else
+		c->w[c->n] = w;
 
 	c->failed = c->failed || !v;
 	if (!v)
@@ -227,6 +290,15 @@ line_to_chains(void *arg, struct span line)
 {
 	struct chains *c = arg;
 	struct chain_line l;
+
+	if (!c->began)
+		c->proof = span_starts(line, SPAN_LIT(BUNDLE_BEGIN));
+	c->began = true;
+	if (c->proof) {
+		buf_span(&c->bundle, line);
+		buf_putc(&c->bundle, '\n');
+		return;
+	}
 	bool known = chain_parse(line, &l) == 0;
 
 	if (known && (!c->n || !span_is(l.node, c->node[c->at]))) {
@@ -250,36 +322,96 @@ torn_to_chains(void *arg, size_t bytes)
 {
 	struct chains *c = arg;
 
+	if (c->proof) /* its last line lacks its newline: no note has that */
+		return;
 	if (!c->n)
 		chain_begin(c, (struct span){ NULL, 0 });
 	if (!c->failed)
 		verifier_torn(c->v[c->at], bytes);
 }
 
+static void
+chains_free(struct chains *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		verifier_free(&c->v[i]);
+		tree_check_free(&c->w[i]->tree);
+		free(c->w[i]);
+	}
+	c->n = 0;
+}
+
+/* The chain that the note is of: that of its origin, else the only one. */
+static void
+hold_file_note(struct chains *c, struct audit_note *n, const struct verify_result *r, bool *ok)
+{
+	size_t i = 0;
+
+	while (i < c->n && !span_is(n->checkpoint.origin, c->w[i]->tree.origin))
+		i++;
+	if (i == c->n && c->n == 1)
+		i = 0;
+	if (i == c->n) {
+		printf("bad node= source=note seq=1 why=\"another log: no chain of the file "
+		       "has "
+		       "checkpoints of %.*s\" verified=0\n",
+			SPAN_ARG(n->checkpoint.origin));
+		*ok = false;
+	} else {
+		*ok = audit_note_print(c->a, n, &c->w[i]->tree, &r[i]) && *ok;
+	}
+}
+
 static int
-verify_file(struct audit_args *a, bool *ok, struct buf *why)
+verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *why)
 {
 	struct chains *c = calloc(1, sizeof(*c));
-	struct verify_result r;
+	struct verify_result *r = calloc(CHAINS_MAX, sizeof(*r));
+	int err = c && r ? 0 : ERR_NOMEM;
+	bool sound = false;
 
-	if (!c)
-		return ERR_NOMEM;
-	c->a = a;
-	struct audit_sink to = { c, line_to_chains, torn_to_chains, NULL };
-	int err = audit_read_file(a->file, &to, why);
-	if (!err && c->failed)
-		err = ERR_LIMIT;
-	if (!err && c->n == 0)
-		chain_begin(c, (struct span){ NULL, 0 });
-	for (size_t i = 0; i < c->n; i++) {
-		if (!err) {
-			end(c->v[i], &r);
-			print_result(&r, "file");
-			*ok = *ok && r.ok;
+	for (int tries = 0; !err && tries < 2 && !sound; tries++) {
+		size_t vouched = 0;
+		chains_free(c);
+		buf_free(&c->bundle);
+		*c = (struct chains){
+			.a = a, .every_signature = tries > 0, .note = n ? &n->checkpoint : NULL
+		};
+		buf_init(&c->bundle, BUNDLE_MAX);
+		struct audit_sink to = { c, line_to_chains, torn_to_chains, NULL };
+		err = audit_read_file(a->file, &to, why);
+		if (err || c->proof)
+			break;
+		if (c->n == 0)
+			chain_begin(c, (struct span){ NULL, 0 });
+		err = c->failed ? ERR_LIMIT : 0;
+		sound = true;
+		for (size_t i = 0; i < c->n && !err; i++) {
+			end(c->v[i], &r[i]);
+			sound = sound && r[i].ok;
+			vouched += r[i].vouched;
+			err = c->w[i]->tree.failed ? ERR_NOMEM : 0;
 		}
-		verifier_free(&c->v[i]);
+		/* With every signature, so that the first bad record is named. */
+		sound = sound || !vouched || !strcmp(a->file, "-");
+	}
+	if (!err && c->proof && n)
+		*ok = cmd_fail(a->what, "--note is held against a log, not against a proof") ==
+		      0;
+	else if (!err && c->proof)
+		*ok = audit_verify_bundle(a, &c->bundle);
+	for (size_t i = 0; !err && i < c->n; i++) {
+		print_result(&r[i], &c->w[i]->tree, "file");
+		*ok = *ok && r[i].ok;
+	}
+	if (!err && n && !c->proof)
+		hold_file_note(c, n, r, ok);
+	if (c) {
+		chains_free(c);
+		buf_free(&c->bundle);
 	}
 	free(c);
+	free(r);
 	return err;
 }
 
@@ -310,6 +442,7 @@ verify_streams(struct audit_args *a, const char *journal_node, struct prints *p,
 	struct audit_streams s = { NULL, 0 };
 	struct audit_redis redis;
 	struct verify_result r;
+	struct watch w = { .prints = NULL };
 	int err = audit_dial(a->redis, a->config, &redis, why);
 
 	if (!err)
@@ -321,15 +454,17 @@ verify_streams(struct audit_args *a, const char *journal_node, struct prints *p,
 	for (size_t i = 0; !err && i < s.n; i++) {
 		bool ours =
 			!strcmp(s.stream[i].key + strlen(AUDIT_STREAM_PREFIX), journal_node);
+		w.prints = NULL;
 		err = verify_stream(
-			a, s.stream[i].c, s.stream[i].key, ours ? p : NULL, &r, why);
+			a, s.stream[i].c, s.stream[i].key, ours ? p : NULL, &w, &r, why);
 		if (err)
 			break;
-		print_result(&r, "stream");
+		print_result(&r, &w.tree, "stream");
 		*ok = *ok && r.ok;
 		if (ours)
 			*mine = r;
 	}
+	tree_check_free(&w.tree);
 	audit_streams_free(&s);
 	audit_hang_up(&redis);
 	return err;
@@ -340,14 +475,21 @@ audit_verify(struct audit_args *a)
 {
 	struct prints p = { 0 };
 	struct verify_result journal = { 0 }, stream = { 0 };
+	struct watch w = { .prints = NULL };
+	struct audit_note note;
 	struct buf why;
-	bool ok = true;
+	bool ok = true, held = false; /* whether there is a note to hold the log against */
 	int err = 0;
 
 	buf_init(&why, 8192);
-	if (a->file)
-		err = verify_file(a, &ok, &why);
-	if (a->journal && a->redis)
+	if (a->note) {
+		err = audit_note_read(a, &note, &ok, &why);
+		held = !err && ok;
+		w.tree.note = held ? &note.checkpoint : NULL;
+	}
+	if (!err && a->file)
+		err = verify_file(a, held ? &note : NULL, &ok, &why);
+	if (!err && a->journal && a->redis)
 		err = journal_node(a, p.node, &why);
 	/* The stream first: what it holds is in the journal by then. */
 	if (!err && a->redis) {
@@ -357,10 +499,12 @@ audit_verify(struct audit_args *a)
 	}
 	if (!err && a->journal) {
 		bool clean;
-		err = verify_journal(a, p.n ? &p : NULL, &journal, &clean, &why);
+		err = verify_journal(a, p.n ? &p : NULL, &w, &journal, &clean, &why);
 		if (!err) {
-			print_result(&journal, "journal");
+			print_result(&journal, &w.tree, "journal");
 			ok = ok && journal.ok && clean;
+			if (held)
+				ok = audit_note_print(a, &note, &w.tree, &journal) && ok;
 			compare(&journal, &stream, &p, &ok);
 		}
 	}
@@ -369,6 +513,9 @@ audit_verify(struct audit_args *a)
 	if (err)
 		cmd_fail(a->what, "%.*s",
 			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	if (a->note)
+		audit_note_free(&note);
+	tree_check_free(&w.tree);
 	free(p.hash);
 	buf_free(&why);
 	if (fflush(stdout) == EOF)

@@ -1,0 +1,314 @@
+/* tollgate audit verify of a proof without its journal, and of a journal against a checkpoint
+ * that somebody kept: a log that was cut, that has another history, or that is an older copy
+ * does not continue it. */
+#include "cmd/records/audit_note.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/sha256.h"
+#include "cmd/cmd.h"
+#include "proof/tiles.h"
+
+/* ---- one record with its proof ---- */
+
+/* Text of a file that anybody may have written, for a terminal. */
+static const char *
+plain(struct span s, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n && n + 1 < size; i++)
+		out[n++] = s.p[i] > ' ' && s.p[i] < 127 && s.p[i] != '"' ? s.p[i] : '?';
+	out[n] = '\0';
+	return out;
+}
+
+/* Why it does not hold; NULL: it does, by *signer. */
+static const char *
+bundle_fault(const struct audit_args *a, const struct bundle *b, struct chain_line *l,
+	const struct pubkey **signer)
+{
+	unsigned char hash[CHAIN_HASH_BYTES];
+	struct merkle_hash leaf;
+	const struct checkpoint *c = &b->checkpoint;
+
+	if (chain_parse(buf_view(&b->record), l) || l->commit)
+		return "junk: what it holds is no record";
+	*signer = checkpoint_signer(c, c->origin, a->keys, a->nkeys);
+	if (!*signer)
+		return "wrong key: its checkpoint is signed by none of the keys";
+	if (l->seq != b->index + 1)
+		return "changed: its index is not that of the record";
+	sha256(buf_view(&b->record), hash);
+	merkle_leaf(hash, &leaf);
+	return merkle_included(&leaf, b->index, c->size, b->proof, b->nproof, &c->root)
+		       ? NULL
+		       : "changed: record and hashes do not have the root that is signed";
+}
+
+bool
+audit_verify_bundle(const struct audit_args *a, const struct buf *file)
+{
+	struct bundle *b = calloc(1, sizeof(*b));
+	const struct pubkey *signer = NULL;
+	struct chain_line l = { .seq = 0 };
+	const char *fault = "out of memory";
+	char origin[NOTE_NAME_MAX + 1] = "";
+	struct buf why;
+
+	buf_init(&why, 4096);
+	if (b) {
+		buf_init(&b->record, 0);
+		if (buf_failed(file))
+			fault = "junk: larger than a record with its proof";
+		else if (bundle_read(buf_view(file), b, &why)) {
+			buf_putc(&why, '\0');
+			fault = buf_view(&why).p;
+		} else {
+			fault = bundle_fault(a, b, &l, &signer);
+			plain(b->checkpoint.origin, origin, sizeof(origin));
+		}
+	}
+	if (fault)
+		printf("bad node=%.*s source=proof seq=%" PRIu64 " why=\"%s\" verified=0\n",
+			SPAN_ARG(l.node), l.seq, fault);
+	else
+		printf("ok node=%.*s source=proof seq=%" PRIu64
+		       " time=%.*s type=%.*s origin=%s "
+		       "size=%" PRIu64 " key=%s\n",
+			SPAN_ARG(l.node), l.seq, SPAN_ARG(l.time), SPAN_ARG(l.type), origin,
+			b->checkpoint.size, signer->id);
+	if (b)
+		buf_free(&b->record);
+	free(b);
+	buf_free(&why);
+	return !fault;
+}
+
+/* ---- an old checkpoint ---- */
+
+int
+audit_note_read(const struct audit_args *a, struct audit_note *n, bool *ok, struct buf *why)
+{
+	struct bundle *b = calloc(1, sizeof(*b));
+	char origin[NOTE_NAME_MAX + 1];
+	const char *said = "";
+	int err = b ? 0 : ERR_NOMEM;
+
+	buf_init(&n->file, BUNDLE_MAX);
+	if (!err && !buf_file(&n->file, a->note)) {
+		buf_printf(why, "%s: %s", a->note, strerror(errno));
+		err = ERR_IO;
+	}
+	if (!err && span_starts(buf_view(&n->file), SPAN_LIT(BUNDLE_BEGIN))) {
+		buf_printf(why, "%s: ", a->note);
+		buf_init(&b->record, 0);
+		err = bundle_read(buf_view(&n->file), b, why);
+		n->checkpoint = b->checkpoint;
+		buf_free(&b->record);
+	} else if (!err) {
+		err = checkpoint_parse(buf_view(&n->file), &n->checkpoint, &said);
+		if (err)
+			buf_printf(why, "%s: %s", a->note, said);
+	}
+	if (!err)
+		buf_clear(why);
+	if (!err &&
+		!checkpoint_signer(&n->checkpoint, n->checkpoint.origin, a->keys, a->nkeys)) {
+		printf("bad node= source=note origin=%s seq=%" PRIu64
+		       " why=\"wrong key: the note is signed by none of the keys\" "
+		       "verified=0\n",
+			plain(n->checkpoint.origin, origin, sizeof(origin)),
+			n->checkpoint.size);
+		*ok = false;
+	}
+	free(b);
+	return err;
+}
+
+void
+audit_note_free(struct audit_note *n)
+{
+	buf_free(&n->file);
+}
+
+/* The tree's files, where they have the tree that the note signed. */
+static bool
+tiles_of_note(const struct audit_args *a, const struct checkpoint *c, const char *node,
+	struct tiles *tiles)
+{
+	struct merkle_range *range = calloc(1, sizeof(*range));
+	struct merkle_hash root;
+	struct buf none;
+	bool found = false;
+
+	buf_init(&none, 4096);
+	if (range && a->journal && !a->file &&
+		tiles_open(tiles, a->journal, node, false, &none) == 0) {
+		struct merkle_source s = tiles_source(tiles);
+		if (tiles->n >= c->size && merkle_range_at(&s, c->size, range) == 0) {
+			merkle_root(range, &root);
+			found = memcmp(root.b, c->root.b, sizeof(root.b)) == 0;
+		}
+		if (!found)
+			tiles_close(tiles);
+	}
+	free(range);
+	buf_free(&none);
+	return found;
+}
+
+/* Finds the first record of the log whose leaf is not the one in the files. */
+struct compare {
+	const char *node;
+	struct merkle_source s;
+	uint64_t to, first; /* first 0: none yet */
+	bool boot, done;
+};
+
+static void
+compare_line(void *arg, struct span line)
+{
+	struct compare *c = arg;
+	unsigned char hash[CHAIN_HASH_BYTES];
+	struct merkle_hash leaf, had;
+	struct chain_line l;
+
+	if (c->done || chain_parse(line, &l) || l.commit || !span_is(l.node, c->node))
+		return;
+	sha256(line, hash);
+	merkle_leaf(hash, &leaf);
+	c->done = l.seq > c->to || c->s.hash(c->s.arg, 0, l.seq - 1, &had);
+	if (c->done || memcmp(leaf.b, had.b, sizeof(leaf.b)) == 0)
+		return;
+	c->done = true;
+	c->first = l.seq;
+	c->boot = span_is(l.type, "boot");
+}
+
+static uint64_t
+first_other(
+	const struct audit_args *a, const struct checkpoint *c, const char *node, bool *boot)
+{
+	struct compare cmp = { .node = node, .to = c->size };
+	struct tiles tiles;
+	struct buf none;
+
+	*boot = false;
+	if (!tiles_of_note(a, c, node, &tiles))
+		return 0;
+	buf_init(&none, 4096);
+	cmp.s = tiles_source(&tiles);
+	struct audit_sink to = { &cmp, compare_line, NULL, NULL };
+	audit_read_journal_from(a->journal, node, 0, &to, &cmp.done, &none);
+	buf_free(&none);
+	tiles_close(&tiles);
+	*boot = cmp.boot;
+	return cmp.first;
+}
+
+/* A log that begins after the note's end: the tree's files lead from one to the other. */
+static bool
+tiles_lead_on(const struct audit_args *a, const struct checkpoint *c, const char *node,
+	const struct tree_check *t)
+{
+	struct merkle_hash proof[MERKLE_PROOF_MAX];
+	struct tiles tiles;
+	size_t n = 0;
+	bool holds = false;
+
+	if (!t->checkpoints || t->covered < c->size || !tiles_of_note(a, c, node, &tiles))
+		return false;
+	struct merkle_source s = tiles_source(&tiles);
+	if (tiles.n >= t->covered &&
+		merkle_consistency(&s, c->size, t->covered, proof, &n) == 0)
+		holds = merkle_consistent(c->size, &c->root, t->covered, &t->root, proof, n);
+	tiles_close(&tiles);
+	return holds;
+}
+
+__attribute__((format(printf, 4, 5))) static bool
+bad(const struct audit_note *n, const struct verify_result *r, uint64_t seq, const char *fmt,
+	...)
+{
+	char origin[NOTE_NAME_MAX + 1], why[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	printf("bad node=%s source=note origin=%s size=%" PRIu64 " seq=%" PRIu64
+	       " why=\"%s\" verified=%" PRIu64 "\n",
+		r->node, plain(n->checkpoint.origin, origin, sizeof(origin)),
+		n->checkpoint.size, seq, why, r->records);
+	return false;
+}
+
+static bool
+forked(const struct audit_args *a, const struct audit_note *n, const struct verify_result *r)
+{
+	const struct checkpoint *c = &n->checkpoint;
+	bool boot;
+	uint64_t first = first_other(a, c, r->node, &boot);
+
+	if (first && boot)
+		return bad(n, r, first,
+			"fork: an older copy that ended with record %" PRIu64
+			" was put back and written to: records %" PRIu64 " to %" PRIu64
+			" that the note covers are other ones",
+			first - 1, first, c->size);
+	if (first)
+		return bad(n, r, first,
+			"fork: it is the first record that is not the one which the note "
+			"covers");
+	return bad(n, r, c->size,
+		"fork: records 1 to %" PRIu64 " are not those that the note covers: another "
+					      "history, or an older copy that was "
+		"put back and written to",
+		c->size);
+}
+
+bool
+audit_note_print(const struct audit_args *a, const struct audit_note *n,
+	const struct tree_check *t, const struct verify_result *r)
+{
+	const struct checkpoint *c = &n->checkpoint;
+	char origin[NOTE_NAME_MAX + 1];
+	bool continued = t->note_is == NOTE_CONTINUED, begins_later;
+
+	plain(c->origin, origin, sizeof(origin));
+	begins_later = r->first > c->size + 1 || !t->known || t->from > c->size + 1;
+	if (!continued && t->origin[0] && !span_is(c->origin, t->origin)) {
+		char ours[NOTE_NAME_MAX + 1];
+		return bad(n, r, 1,
+			"another log: the note is of %s, the checkpoints here are of %s",
+			origin, plain(span_str(t->origin), ours, sizeof(ours)));
+	}
+	if (!continued && t->note_is == NOTE_FORKED)
+		return forked(a, n, r);
+	if (!continued && r->last < c->size && r->ok)
+		return bad(n, r, r->last + 1,
+			"cut: the log ends with record %" PRIu64 ", the note covers %" PRIu64
+			": records %" PRIu64 " to %" PRIu64
+			" are missing, its end was cut off or an older copy was put back",
+			r->last, c->size, r->last + 1, c->size);
+	if (!continued && begins_later)
+		continued = tiles_lead_on(a, c, r->node, t);
+	if (!continued && begins_later && r->ok)
+		return bad(n, r, c->size,
+			"unknown: the log begins with record %" PRIu64
+			", and JOURNAL.tree does not lead from the note's %" PRIu64
+			" records to it: `tollgate audit restore` brings back what is archived",
+			r->first, c->size);
+	if (!continued)
+		return bad(n, r, r->bad_seq, "unknown: the log does not verify up to it");
+	printf("ok node=%s source=note origin=%s size=%" PRIu64 " seq=%" PRIu64 "\n", r->node,
+		origin, c->size, r->last);
+	return true;
+}

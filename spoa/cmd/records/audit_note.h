@@ -1,0 +1,27 @@
+/* What `audit verify` does with proofs and old checkpoints: audit_note.c. */
+#ifndef CMD_AUDIT_NOTE_H
+#define CMD_AUDIT_NOTE_H
+
+#include "cmd/records/audit.h"
+#include "proof/bundle.h"
+#include "proof/tree_check.h"
+
+/* A record with its proof, as `audit show --proof` printed it: prints its line; true: it holds.
+ */
+bool audit_verify_bundle(const struct audit_args *a, const struct buf *file);
+
+/* An old checkpoint (a note, or the note of a proof). */
+struct audit_note {
+	struct buf file;
+	struct checkpoint checkpoint; /* views into the file */
+};
+/* Reads a->note. *ok becomes false, with a line printed, where it is signed by none of the
+ * keys. 0, or an error with *why. audit_note_free in any case. */
+int audit_note_read(
+	const struct audit_args *a, struct audit_note *n, bool *ok, struct buf *why);
+void audit_note_free(struct audit_note *n);
+/* The line that says whether the chain that was just verified continues it; true: it does. */
+bool audit_note_print(const struct audit_args *a, const struct audit_note *n,
+	const struct tree_check *t, const struct verify_result *r);
+
+#endif

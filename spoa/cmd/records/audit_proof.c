@@ -1,0 +1,327 @@
+/* tollgate audit show … --proof: one record with what proves it, as a file (proof/bundle.h).
+ *
+ * The checkpoint is the first that covers the record. What is left of the record in the tree is
+ * in the range that the checkpoint or boot before it says, what is right of it are the lines up
+ * to the checkpoint: so a proof needs the lines around its record, and no other. Where no range
+ * stands before it the lines from the first on are hashed, or where those are gone what
+ * JOURNAL.tree knows. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/sha256.h"
+#include "cmd/cmd.h"
+#include "cmd/records/audit.h"
+#include "proof/bundle.h"
+#include "proof/path.h"
+#include "proof/tiles.h"
+#include "proof/tree_check.h"
+
+/* A range is said at least every ten seconds: so far before a record it is looked for. */
+#define RECORDS_BEFORE 200000
+
+struct prove {
+	const struct audit_wanted *w;
+	const char *type; /* of the record; NULL: any */
+	/* the record */
+	struct buf record;
+	char node[CHAIN_NODE_MAX + 1];
+	uint64_t seq;
+	bool committed, other, enough;
+	char types[128]; /* what else has its id */
+	/* the last record before it that says a range, and the first checkpoint after it */
+	struct buf before, after;
+	char before_node[CHAIN_NODE_MAX + 1];
+	uint64_t after_seq;
+	/* the lines in between */
+	struct path path;
+	bool gap;
+};
+
+static bool
+says_range(const struct chain_line *l)
+{
+	return span_is(l->type, "checkpoint") || span_is(l->type, "boot");
+}
+
+static void
+keep(struct buf *to, struct span line)
+{
+	buf_clear(to);
+	buf_span(to, line);
+}
+
+static void
+note_type(struct prove *p, struct span type)
+{
+	char with[72];
+
+	snprintf(with, sizeof(with), " --proof=%.*s", SPAN_ARG(type));
+	if (!strstr(p->types, with) && strlen(p->types) + strlen(with) < sizeof(p->types))
+		strcat(p->types, with);
+}
+
+static void
+take_record(struct prove *p, struct span line, const struct chain_line *l)
+{
+	unsigned char hash[CHAIN_HASH_BYTES];
+
+	if (p->type && !span_is(l->type, p->type)) {
+		note_type(p, l->type);
+		return;
+	}
+	sha256(line, hash);
+	if (p->w->hashed && memcmp(hash, p->w->hash, sizeof(hash)) != 0) {
+		p->other = true;
+		return;
+	}
+	keep(&p->record, line);
+	p->seq = l->seq;
+	snprintf(p->node, sizeof(p->node), "%.*s", SPAN_ARG(l->node));
+	if (strcmp(p->node, p->before_node) != 0)
+		buf_clear(&p->before);
+}
+
+/* The first time through: the record, the range before it and the checkpoint after it. */
+static void
+look_for(void *arg, struct span line)
+{
+	struct prove *p = arg;
+	struct chain_line l;
+
+	if (p->enough)
+		return;
+	if (!p->seq && audit_is_wanted(p->w, line, &l))
+		take_record(p, line, &l);
+	else if (chain_parse(line, &l))
+		return;
+	if (p->seq && !span_is(l.node, p->node))
+		return;
+	if (!p->seq && !l.commit && says_range(&l)) {
+		keep(&p->before, line);
+		snprintf(p->before_node, sizeof(p->before_node), "%.*s", SPAN_ARG(l.node));
+	}
+	if (p->seq && !p->after_seq && !l.commit && l.seq > p->seq &&
+		span_is(l.type, "checkpoint")) {
+		keep(&p->after, line);
+		p->after_seq = l.seq;
+	}
+	if (p->seq && l.commit && l.seq >= p->seq) {
+		p->committed = true;
+		p->enough = p->after_seq && l.seq >= p->after_seq;
+	}
+}
+
+/* The second time: the leaves. */
+static void
+hash_line(void *arg, struct span line)
+{
+	struct prove *p = arg;
+	unsigned char hash[CHAIN_HASH_BYTES];
+	struct merkle_hash leaf;
+	struct chain_line l;
+
+	if (p->enough || chain_parse(line, &l) || l.commit || !span_is(l.node, p->node) ||
+		l.seq <= p->path.next)
+		return;
+	p->gap = p->gap || l.seq != p->path.next + 1;
+	sha256(line, hash);
+	merkle_leaf(hash, &leaf);
+	path_leaf(&p->path, &leaf);
+	p->enough = p->gap || p->path.next == p->path.size;
+}
+
+/* A range as a source: what is needed of it are its own subtrees. */
+static int
+range_hash(void *arg, unsigned level, uint64_t index, struct merkle_hash *out)
+{
+	const struct merkle_range *r = arg;
+	uint64_t at = index << level, size = UINT64_C(1) << level;
+
+	/* The subtrees before it are the larger digits of r->n. */
+	if (at + size > r->n || !(r->n & size) || at != (r->n & ~(2 * size - 1)))
+		return ERR_NOTFOUND;
+	*out = r->hash[merkle_range_hashes(at)];
+	return 0;
+}
+
+static int
+read_lines(struct audit_args *a, const char *node, uint64_t from, struct audit_sink *to,
+	const bool *enough, struct buf *why)
+{
+	return a->file ? audit_read_file(a->file, to, why)
+		       : audit_read_journal_from(a->journal, node, from, to, enough, why);
+}
+
+/* Makes p->path whole. `have`: how many leaves `s` knows. 0, ERR_NOTFOUND: lines are missing,
+ * or an error with *why. */
+static int
+gather(struct audit_args *a, struct prove *p, uint64_t size, const struct merkle_source *s,
+	uint64_t have, struct buf *why)
+{
+	struct audit_sink to = { p, hash_line, NULL, NULL };
+	int err = path_begin(&p->path, p->seq - 1, size);
+
+	if (!err && have)
+		err = path_take(&p->path, s, have);
+	p->enough = p->gap = false;
+	if (!err && p->path.next < size)
+		err = read_lines(a, p->node, p->path.next + 1, &to, &p->enough, why);
+	return err ? err : p->gap || p->path.next < size ? ERR_NOTFOUND : 0;
+}
+
+/* From what stands before the record, or from the first line, or from the tree's files. */
+static int
+gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf *why)
+{
+	struct tree_said said = { .ranged = false };
+	struct chain_line l;
+	struct tiles tiles;
+	struct buf none;
+	int err;
+
+	if (p->before.n && chain_parse(buf_view(&p->before), &l) == 0 &&
+		tree_said_read(buf_view(&p->before), l.type, NULL, 0, &said, NULL) &&
+		!said.bad && said.ranged && said.size == l.seq - 1) {
+		struct merkle_source s = { range_hash, &said.range };
+		return gather(a, p, size, &s, said.size, why);
+	}
+	err = gather(a, p, size, NULL, 0, why);
+	if (err != ERR_NOTFOUND || a->file)
+		return err;
+	buf_init(&none, 4096);
+	if (tiles_open(&tiles, a->journal, p->node, false, &none) == 0) {
+		struct merkle_source s = tiles_source(&tiles);
+		err = gather(a, p, size, &s, tiles.n < p->seq - 1 ? tiles.n : p->seq - 1, why);
+		tiles_close(&tiles);
+	}
+	buf_free(&none);
+	return err;
+}
+
+/* ---- what there is to say ---- */
+
+static int
+not_found(struct audit_args *a, const struct prove *p)
+{
+	const char *what = a->receipt ? a->receipt : a->seq ? a->seq : a->id;
+
+	if (p->other)
+		cmd_fail(a->what,
+			"%s: the record there has another hash: the receipt is not of this log",
+			what);
+	else if (p->types[0])
+		cmd_fail(a->what, "%s: no %s of this id; there is%s", what, p->type, p->types);
+	else
+		cmd_fail(a->what, "%s: no such record", what);
+	return EXIT_NO;
+}
+
+static int
+not_covered(struct audit_args *a, const struct prove *p)
+{
+	cmd_fail(a->what,
+		"record %" PRIu64 " of %s: %s. A running daemon writes a checkpoint within a "
+		"second of a record, and one when it ends: try again then; after a crash the "
+		"next start covers it",
+		p->seq, p->node,
+		p->committed ? "no checkpoint covers it yet" : "its commit is being written");
+	return EXIT_NO;
+}
+
+static int
+print(struct audit_args *a, struct prove *p)
+{
+	struct merkle_hash proof[MERKLE_LEVELS], leaf;
+	unsigned char hash[CHAIN_HASH_BYTES];
+	struct tree_said said = { .bad = "it is none" };
+	struct buf note, out, why;
+	int code = EXIT_CANNOT;
+	bool whole;
+
+	buf_init(&note, NOTE_MAX);
+	buf_init(&out, 0);
+	buf_init(&why, 8192);
+	tree_said_read(buf_view(&p->after), SPAN_LIT("checkpoint"), NULL, 0, &said, &note);
+	int err = said.bad || said.size < p->seq || buf_failed(&note)
+			  ? ERR_SYNTAX
+			  : gather_somehow(a, p, said.size, &why);
+	if (err == ERR_SYNTAX) {
+		cmd_fail(a->what, "checkpoint in record %" PRIu64 ": %s", p->after_seq,
+			said.bad ? said.bad : "it does not cover the records before it");
+		code = EXIT_NO;
+	} else if (err == ERR_NOTFOUND) {
+		cmd_fail(a->what,
+			"record %" PRIu64
+			" of %s: lines between it and the checkpoints around it "
+			"are missing here%s, and JOURNAL.tree does not have their hashes: "
+			"`tollgate audit restore` brings back what is archived",
+			p->seq, p->node, a->file ? " (a file is read alone)" : "");
+	} else if (err) {
+		cmd_fail(a->what, "%.*s",
+			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	} else {
+		size_t n = path_proof(&p->path, proof, &whole);
+		sha256(buf_view(&p->record), hash);
+		merkle_leaf(hash, &leaf);
+		if (!whole ||
+			!merkle_included(&leaf, p->seq - 1, said.size, proof, n, &said.root)) {
+			cmd_fail(a->what,
+				"the records around %" PRIu64 " do not have the root of the "
+				"checkpoint in record %" PRIu64
+				": `tollgate audit verify` names "
+				"what is wrong",
+				p->seq, p->after_seq);
+			code = EXIT_NO;
+		} else {
+			bundle_write(&out, buf_view(&p->record), p->seq - 1, proof, n,
+				buf_view(&note));
+			code = cmd_write(&out) ? EXIT_DONE
+					       : cmd_fail(a->what, "cannot write the output");
+		}
+	}
+	buf_free(&note);
+	buf_free(&out);
+	buf_free(&why);
+	return code;
+}
+
+int
+audit_prove(struct audit_args *a, const struct audit_wanted *w)
+{
+	struct prove *p;
+	struct buf why;
+	int code;
+
+	if (!a->file && !a->journal)
+		return cmd_fail(a->what, "a proof is made from a journal, or an exported file");
+	if (a->file && !strcmp(a->file, "-"))
+		return cmd_fail(a->what, "--proof reads a file twice: not standard input");
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return cmd_fail(a->what, "%s", err_str(ERR_NOMEM));
+	p->w = w;
+	p->type = a->proof_of ? a->proof_of : w->seq ? NULL : "decision";
+	buf_init(&p->record, 0);
+	buf_init(&p->before, 0);
+	buf_init(&p->after, 0);
+	buf_init(&why, 8192);
+	struct audit_sink to = { p, look_for, NULL, NULL };
+	uint64_t from = w->seq > RECORDS_BEFORE ? w->seq - RECORDS_BEFORE : 0;
+	if (read_lines(a, w->node[0] ? w->node : NULL, from, &to, &p->enough, &why))
+		code = cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)));
+	else if (!p->seq)
+		code = not_found(a, p);
+	else if (!p->enough)
+		code = not_covered(a, p);
+	else
+		code = print(a, p);
+	buf_free(&p->record);
+	buf_free(&p->before);
+	buf_free(&p->after);
+	buf_free(&why);
+	free(p);
+	return code;
+}
