@@ -456,6 +456,14 @@ count: ## instructions a request, by callgrind (COUNT="--against FILE")
 	@$(MAKE) -s --no-print-directory B=$(B)/count OPT="-O2 -g" $(B)/count/bench/count
 	@tests/bench/count-run $(B)/count $(COUNT)
 
+$(B)/bench/audit: tests/bench/audit.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+
+.PHONY: bench-audit
+bench-audit: $(B)/tollgate $(B)/bench/audit ## ten million records (RECORDS=N, DIR=D): index, searches, verify
+	@tests/bench/audit-run $(B) $(or $(RECORDS),10000000) $(DIR)
+
 .PHONY: bench-quota
 bench-quota: $(B)/bench/quota ## Redis' CPU a reservation and a settlement, beside a Lua script
 	@$(B)/bench/quota

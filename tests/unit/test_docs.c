@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "audit/record_fields.h"
+#include "audit/record_terms.h"
 #include "base/metrics.h"
 #include "cel/fn.h"
 #include "cmd/cmd.h"
@@ -628,7 +629,18 @@ every_field_of_records(void **state)
 			slot != V_TARGET_REGION && slot != V_TARGET_EXTERNAL && from[slot] != 1)
 			fail_msg("%s is read back from %u fields of a decision",
 				policy_env.vars[slot].path, from[slot]);
-	assert_int_equal(rows, RECORD_FIELDS_COUNT + 8); /* and the types of records */
+	/* Terms of audit search have rows too. */
+	char line[192];
+	for (enum record_term t = 0; t < RT_SEARCHED; t++) {
+		snprintf(line, sizeof(line), "\n| `%s` | `%.*s", record_terms[t].name,
+			(int)strcspn(record_terms[t].paths, " "), record_terms[t].paths);
+		if (!strstr(page, line)) {
+			print_error("docs/audit.md lacks%s\n", line);
+			missing++;
+		}
+	}
+	/* and the types of records */
+	assert_int_equal(rows, RECORD_FIELDS_COUNT + RT_SEARCHED + 8);
 	none_missing(RECORD_FIELDS_COUNT, 200);
 }
 

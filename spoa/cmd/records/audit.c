@@ -160,6 +160,8 @@ cmd_audit(int argc, char **argv)
 	struct audit_args a = { .nkeys = 0 };
 	char what[32];
 
+	if (argc > 1 && !strcmp(argv[1], "search"))
+		return audit_search(argc - 1, argv + 1);
 	for (size_t i = 0; argc > 1 && i < COUNT_OF(verbs); i++) {
 		if (strcmp(argv[1], verbs[i].name) != 0)
 			continue;

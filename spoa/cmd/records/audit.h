@@ -101,6 +101,15 @@ int audit_source(struct audit_args *a, bool need_key);
  * after a message. */
 int audit_read(const struct audit_args *a, const struct audit_sink *to);
 
+/* A column of list: "-" where the record has none of it. */
+struct audit_column {
+	enum record_field field;
+	int width;
+	bool may_lack; /* nothing is shown then */
+};
+void audit_print_columns(const json_t *r, const struct audit_column *c, size_t n);
+
+int audit_search(int argc, char **argv); /* cmd/search/ */
 int audit_verify(struct audit_args *a);
 int audit_list(struct audit_args *a);
 int audit_show(struct audit_args *a);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "audit/record_fields.h"
-#include "base/ascii.h"
+#include "audit/record_terms.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
@@ -22,11 +22,6 @@
 enum { NODES_MAX = 256 }; /* in one folder */
 
 static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
-/* Of completions (gate/exchange.c, gate/notify.c, net/recall.c). */
-static const char *const outcomes[] = { "complete", "client_abort", "provider_abort",
-	"never_sent", "denied", "answer_denied", "abandoned", "orphaned" };
-static const char failed[] = "error";
-
 struct feed;
 
 struct list {
@@ -36,17 +31,12 @@ struct list {
 	size_t nfeeds;
 };
 
-/* What a line of a decision shows, and of a completion: "-" where the record has none of it. */
-struct column {
-	enum record_field field;
-	int width;
-	bool may_lack; /* nothing is shown then */
-};
-static const struct column of_decisions[] = { { RF_DECIDED_AT, 0, false },
+/* What a line of a decision shows, and of a completion. */
+static const struct audit_column of_decisions[] = { { RF_DECIDED_AT, 0, false },
 	{ RF_DECISION, 6, false }, { RF_STATUS, 0, true }, { RF_WOULD, 0, true },
 	{ RF_IDENTITY_PERSON, 0, false }, { RF_ROUTE, 0, false }, { RF_MODEL, 0, false },
 	{ RF_RULE, 0, false }, { RF_CLASSES, 0, false }, { RF_ID, 0, false } };
-static const struct column of_completions[] = { { RF_TIME, 0, false },
+static const struct audit_column of_completions[] = { { RF_TIME, 0, false },
 	{ RF_OUTCOME, 14, false }, { RF_STATUS, 0, false }, { RF_IDENTITY_PERSON, 0, false },
 	{ RF_ROUTE, 0, false }, { RF_TARGET, 0, false }, { RF_MODEL, 0, false },
 	{ RF_ATTEMPTS, 0, true }, { RF_WHY, 0, false }, { RF_ID, 0, false } };
@@ -101,7 +91,7 @@ put_reason(struct buf *b, const json_t *r)
 }
 
 static void
-put_column(struct buf *b, const json_t *r, const struct column *c)
+put_column(struct buf *b, const json_t *r, const struct audit_column *c)
 {
 	const json_t *v = record_get(r, c->field);
 	size_t from = b->n;
@@ -130,8 +120,8 @@ put_column(struct buf *b, const json_t *r, const struct column *c)
 		buf_putc(b, ' ');
 }
 
-static void
-print_columns(const json_t *r, const struct column *c, size_t n)
+void
+audit_print_columns(const json_t *r, const struct audit_column *c, size_t n)
 {
 	struct buf b;
 
@@ -164,56 +154,18 @@ print_json(struct span line)
 
 /* ---- how requests ended ---- */
 
-/* "429", "4xx" */
-static bool
-is_status(struct span word)
-{
-	return word.n == 3 && word.p[0] >= '1' && word.p[0] <= '5' &&
-	       ((is_digit(word.p[1]) && is_digit(word.p[2])) || !memcmp(word.p + 1, "xx", 2));
-}
-
-/* What /metrics and operations call it, by the record's `why` (net/relay_answer.c); NULL: that
- * the answer said an error with the status of a success. */
-static const struct {
-	const char *word, *why;
-} failures[] = { { "provider_unavailable", "the provider could not be reached" },
-	{ "provider_timeout", "the provider did not answer in time" },
-	{ "provider_aborted", "the provider closed before" },
-	{ "provider_error", "the response could not be read" }, { "error_in_answer", NULL } };
-
-static bool
-failed_so(struct span word, const json_t *record)
-{
-	bool said = json_is_true(record_get(record, RF_ANSWER_PROVIDER_ERROR));
-	long long status = record_int(record, RF_STATUS);
-
-	/* What an operator minds: what the provider did, or did not. */
-	if (span_is(word, failed))
-		return said || status >= 400 || record_is(record, RF_OUTCOME, "provider_abort");
-	for (size_t i = 0; i < COUNT_OF(failures); i++)
-		if (span_is(word, failures[i].word))
-			return failures[i].why ? span_starts(record_span(record, RF_WHY),
-							 span_str(failures[i].why))
-					       : said && status < 400;
-	return false;
-}
-
 /* One of the words of --outcome. */
 static bool
 ended_so(const json_t *record, const char *wanted)
 {
-	struct span rest = span_str(wanted), outcome = record_span(record, RF_OUTCOME);
-	char text[24];
+	const struct record_end e = { record_span(record, RF_OUTCOME),
+		record_span(record, RF_WHY), record_int(record, RF_STATUS),
+		json_is_true(record_get(record, RF_ANSWER_PROVIDER_ERROR)) };
+	struct span rest = span_str(wanted);
 
-	snprintf(text, sizeof(text), "%lld", (long long)record_int(record, RF_STATUS));
-	while (rest.n) {
-		struct span word = span_next(&rest, ',');
-		if (span_eq(word, outcome) || span_is(word, text) ||
-			(is_status(word) && word.p[1] == 'x' && word.p[0] == text[0] &&
-				strlen(text) == 3) ||
-			failed_so(word, record))
+	while (rest.n)
+		if (record_ended_so(&e, span_next(&rest, ',')))
 			return true;
-	}
 	return false;
 }
 
@@ -267,9 +219,9 @@ list_line(void *arg, struct span line)
 	if (shown && l->a->as_json)
 		print_json(line);
 	else if (shown && outcome)
-		print_columns(r, of_completions, COUNT_OF(of_completions));
+		audit_print_columns(r, of_completions, COUNT_OF(of_completions));
 	else if (shown)
-		print_columns(r, of_decisions, COUNT_OF(of_decisions));
+		audit_print_columns(r, of_decisions, COUNT_OF(of_decisions));
 	json_decref(r);
 }
 
@@ -428,19 +380,9 @@ words_known(const struct audit_args *a)
 			"--outcome is of answers: --decision and --class are of decisions");
 	while (a->want[AUDIT_OUTCOME]) {
 		struct span word = span_next(&rest, ',');
-		bool known = false;
-		for (size_t i = 0; i < COUNT_OF(failures); i++)
-			known |= span_is(word, failures[i].word);
-		if (!known && !is_status(word) && !span_is(word, failed) &&
-			span_find(word, outcomes, COUNT_OF(outcomes)) == COUNT_OF(outcomes))
+		if (!record_outcome_known(word))
 			return cmd_fail("audit list",
-				"--outcome: %.*s: complete, client_abort, provider_abort, "
-				"never_sent, denied, answer_denied, abandoned, orphaned, a "
-				"status "
-				"(429), a class of them (5xx), provider_unavailable, "
-				"provider_timeout, "
-				"provider_aborted, provider_error, error_in_answer or error is "
-				"expected",
+				"--outcome: %.*s: " RECORD_OUTCOME_WORDS " is expected",
 				SPAN_ARG(word));
 		if (!rest.n && word.p + word.n ==
 				       a->want[AUDIT_OUTCOME] + strlen(a->want[AUDIT_OUTCOME]))

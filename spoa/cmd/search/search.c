@@ -1,0 +1,569 @@
+/* tollgate audit search: its options, and what it prints. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "cel/cel.h"
+#include "cmd/cmd.h"
+#include "cmd/eval.h"
+#include "cmd/plain.h"
+#include "cmd/search/search.h"
+#include "cmd/search/when.h"
+
+enum { LIMIT = 100, COUNTS_MAX = 1000000 };
+
+struct printing {
+	bool json, count;
+	uint64_t limit, shown;
+	struct search_place last;
+	bool more;
+	/* --by */
+	enum record_term by; /* RT_COUNT: the day; RT_SEARCHED: none */
+	json_t *counts;
+	bool too_many;
+	/* --where */
+	const struct cel_program *where;
+	struct arena program;
+	size_t not_judged;
+	char why[240], unknown[64];
+};
+
+/* ---- conditions ---- */
+
+struct judged {
+	struct arena *a;
+	json_t *record;
+	struct printing *p;
+};
+
+static bool
+lookup_name(void *ctx, struct span name, struct cel_value *out)
+{
+	struct judged *j = ctx;
+	const char *why = NULL;
+
+	if (span_is(name, "record"))
+		return eval_read(j->a, j->record, false, out, &why);
+	if (!span_starts(name, SPAN_LIT("record.")) && !j->p->unknown[0])
+		snprintf(j->p->unknown, sizeof(j->p->unknown), "%.*s", SPAN_ARG(name));
+	return false;
+}
+
+static bool
+holds(struct printing *p, json_t *record)
+{
+	struct arena a;
+	struct judged j = { &a, record, p };
+	const struct cel_activation act = { .ctx = &j, .lookup_name = lookup_name };
+	struct cel_value v;
+	const char *why = NULL;
+	struct span said = { NULL, 0 };
+
+	arena_init(&a, 64u << 20, false);
+	if (cel_eval(p->where, &act, &a, &v))
+		said = v.s;
+	else if (v.type != CEL_BOOL)
+		why = "its value is neither true nor false";
+	bool yes = !said.n && !why && v.b;
+	if ((said.n || why) && !p->not_judged++)
+		snprintf(p->why, sizeof(p->why), "%.*s", SPAN_ARG(why ? span_str(why) : said));
+	arena_reset(&a);
+	return yes;
+}
+
+/* ---- counts ---- */
+
+static void
+count(struct printing *p, struct span value)
+{
+	struct buf name;
+
+	buf_init(&name, 0);
+	plain_put(&name, value.n ? value : SPAN_LIT("-"), SIZE_MAX);
+	buf_putc(&name, '\0');
+	const char *key = buf_view(&name).p;
+	json_t *n = json_object_get(p->counts, key);
+	if (n)
+		json_integer_set(n, json_integer_value(n) + 1);
+	else if (json_object_size(p->counts) < COUNTS_MAX)
+		json_object_set_new(p->counts, key, json_integer(1));
+	else
+		p->too_many = true;
+	buf_free(&name);
+}
+
+struct distinct {
+	struct printing *p;
+	json_t *seen;
+};
+
+static void
+count_value(void *arg, enum record_term t, struct span v)
+{
+	struct distinct *d = arg;
+	struct buf name;
+
+	if (t != d->p->by)
+		return;
+	buf_init(&name, 0);
+	buf_span(&name, v);
+	buf_putc(&name, '\0');
+	if (!json_object_get(d->seen, buf_view(&name).p)) {
+		json_object_set_new(d->seen, buf_view(&name).p, json_true());
+		count(d->p, v);
+	}
+	buf_free(&name);
+}
+
+static void
+count_hit(struct printing *p, const struct search_hit *h)
+{
+	struct distinct d = { p, json_object() };
+	char time[CLOCK_RFC3339_LEN];
+
+	if (p->by == RT_COUNT) {
+		clock_rfc3339(h->at.time_ns, time);
+		count(p, span_of(time, 10));
+	} else if (record_terms[p->by].flags & TERM_LIST) {
+		for (size_t i = 0; i < h->n; i++)
+			record_values(h->line[i], count_value, &d);
+		if (!json_object_size(d.seen))
+			count(p, (struct span){ NULL, 0 });
+	} else {
+		json_t *o = search_object(h), *v = o;
+		struct span paths = span_str(record_terms[p->by].paths),
+			    path = span_next(&paths, ' ');
+		char text[512] = "";
+		while (path.n) {
+			struct span name = span_next(&path, '.');
+			v = json_object_getn(v, name.p, name.n);
+		}
+		if (json_is_integer(v))
+			snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));
+		else
+			snprintf(text, sizeof(text), "%.*s", SPAN_ARG(json_span(v)));
+		if (p->by == RT_TARGET && text[0] && json_text_in(o, "model")[0])
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "/%s",
+				json_text_in(o, "model"));
+		count(p, span_str(text));
+		json_decref(o);
+	}
+	json_decref(d.seen);
+}
+
+struct counted {
+	const char *value;
+	json_int_t n;
+};
+
+static int
+by_count(const void *a, const void *b)
+{
+	const struct counted *x = a, *y = b;
+
+	return x->n != y->n ? (x->n > y->n ? -1 : 1) : strcmp(x->value, y->value);
+}
+
+static int
+print_counts(const struct printing *p)
+{
+	size_t n = 0, all = json_object_size(p->counts);
+	struct counted *list = calloc(all + 1, sizeof(*list));
+	const char *value;
+	json_t *v;
+
+	if (!list)
+		return cmd_fail(SEARCH_WHAT, "out of memory");
+	json_object_foreach(p->counts, value, v)
+		list[n++] = (struct counted){ value, json_integer_value(v) };
+	qsort(list, n, sizeof(*list), by_count);
+	const char *by = p->by == RT_COUNT ? "day" : record_terms[p->by].name;
+	for (size_t i = 0; i < n; i++) {
+		struct buf b;
+		buf_init(&b, 0);
+		if (p->json) {
+			buf_printf(&b, "{\"%s\":", by);
+			buf_json_str(&b, span_str(list[i].value));
+			buf_printf(&b, ",\"hits\":%lld}", (long long)list[i].n);
+		} else {
+			buf_printf(&b, "%lld %s", (long long)list[i].n, list[i].value);
+		}
+		printf("%.*s\n", SPAN_ARG(buf_view(&b)));
+		buf_free(&b);
+	}
+	free(list);
+	return p->too_many ? cmd_fail(SEARCH_WHAT, "--by %s: more than %d values: the first ones "
+						   "are shown",
+				     by, COUNTS_MAX)
+			   : EXIT_DONE;
+}
+
+/* ---- hits ---- */
+
+static const struct audit_column columns[] = { { RF_DECIDED_AT, 0, false },
+	{ RF_DECISION, 6, false }, { RF_STATUS, 0, false }, { RF_WOULD, 0, true },
+	{ RF_IDENTITY_PERSON, 0, false }, { RF_ROUTE, 0, false }, { RF_MODEL, 0, false },
+	{ RF_RULE, 0, false }, { RF_CLASSES, 0, false }, { RF_OUTCOME, 0, false },
+	{ RF_ID, 0, false } };
+
+/* Of another type: what it says after its stamps. */
+static void
+print_other(const json_t *o, const struct search_hit *h)
+{
+	struct span line = h->line[0];
+	const char *rest = memmem(line.p, line.n, ",\"type\":\"", 9);
+	struct buf b;
+
+	buf_init(&b, 0);
+	plain_word(&b, span_cut(record_span(o, RF_TIME), 0, 23));
+	buf_str(&b, "Z ");
+	plain_word(&b, record_span(o, RF_TYPE));
+	buf_printf(&b, " %s/%" PRIu64 " ", h->at.node, h->at.seq);
+	size_t skip = rest ? (size_t)(rest - line.p) + 10 + record_span(o, RF_TYPE).n : line.n;
+	struct span said = span_cut(line, skip, line.n - 1);
+	plain_put(&b, span_take(&said, ',') ? said : said, 200);
+	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
+	buf_free(&b);
+}
+
+static void
+print_hit(const struct printing *p, json_t *o, const struct search_hit *h)
+{
+	if (p->json) {
+		char *text = json_dumps(o, JSON_COMPACT);
+		struct buf b;
+		buf_init(&b, 0);
+		plain_json(&b, span_str(text ? text : "{}"));
+		printf("%.*s\n", SPAN_ARG(buf_view(&b)));
+		buf_free(&b);
+		free(text);
+	} else if (record_get(o, RF_DECIDED_AT)) {
+		audit_print_columns(o, columns, COUNT_OF(columns));
+	} else if (record_get(o, RF_OUTCOME)) {
+		struct audit_column of_end[COUNT_OF(columns)];
+		memcpy(of_end, columns, sizeof(columns));
+		of_end[0].field = RF_TIME;
+		audit_print_columns(o, of_end, COUNT_OF(columns));
+	} else {
+		print_other(o, h);
+	}
+}
+
+static bool
+on_hit(void *arg, const struct search_hit *h)
+{
+	struct printing *p = arg;
+	bool need = p->where || !p->count;
+	json_t *o = need ? search_object(h) : NULL;
+
+	if (!p->where || holds(p, o)) {
+		if (!p->count && p->limit && p->shown == p->limit) {
+			p->more = true;
+			json_decref(o);
+			return false;
+		}
+		p->shown++;
+		p->last = h->at;
+		if (p->count && p->counts)
+			count_hit(p, h);
+		else if (!p->count)
+			print_hit(p, o, h);
+	}
+	json_decref(o);
+	return !p->unknown[0];
+}
+
+/* Counts do not go on where an index lied. */
+static void
+on_anew(void *arg)
+{
+	struct printing *p = arg;
+
+	p->shown = p->not_judged = 0;
+	json_object_clear(p->counts);
+}
+
+static int
+finish(const struct printing *p)
+{
+	struct buf b;
+	int code = EXIT_DONE;
+
+	if (p->unknown[0])
+		return cmd_fail(SEARCH_WHAT, "--where: %s: conditions read record", p->unknown);
+	if (p->count && p->counts)
+		code = print_counts(p);
+	else if (p->count)
+		printf(p->json ? "{\"hits\":%" PRIu64 "}\n" : "%" PRIu64 "\n", p->shown);
+	if (p->more) {
+		buf_init(&b, 0);
+		search_place_write(&p->last, &b);
+		printf(p->json ? "{\"after\":\"%.*s\"}\n" : "more: --after %.*s\n",
+			SPAN_ARG(buf_view(&b)));
+		buf_free(&b);
+	}
+	if (p->not_judged)
+		fprintf(stderr,
+			"tollgate: " SEARCH_WHAT
+			": --where could not be judged of %zu hits, which are left "
+			"out: %s\n",
+			p->not_judged, p->why);
+	if (fflush(stdout) == EOF)
+		return cmd_fail("stdout", "%s", strerror(errno));
+	return code;
+}
+
+/* ---- the command line ---- */
+
+struct times {
+	const char *at, *between, *since, *until, *zone;
+};
+
+static int
+read_times(const struct times *t, const char *second, struct search *q)
+{
+	struct when w = { 0 };
+	struct arena a;
+	struct buf why;
+	const char *bad = NULL, *option = NULL;
+	int64_t now = clock_wall_ns();
+	bool ok = true;
+
+	if (!!t->at + !!t->between + (t->since || t->until) > 1)
+		return cmd_fail(SEARCH_WHAT,
+			"give one of --at, --between, and --since with --until");
+	arena_init(&a, 4u << 20, false);
+	buf_init(&why, 8192);
+	const struct cel_zone *z =
+		cel_zone_load(&a, span_str(t->zone ? t->zone : "UTC"), &bad);
+	if (!z) {
+		arena_reset(&a);
+		buf_free(&why);
+		return cmd_fail(SEARCH_WHAT, "--zone %s: %s", t->zone, bad);
+	}
+	if (t->at) {
+		option = "--at";
+		ok = when_read(span_str(t->at), z, now, &w, &why);
+	} else if (t->between) {
+		option = "--between";
+		if (second)
+			ok = when_between(span_str(t->between), span_str(second), z, now, &w,
+				&why);
+		else if (strstr(t->between, ".."))
+			ok = when_read(span_str(t->between), z, now, &w, &why);
+		else
+			ok = (buf_str(&why, "two times are expected: --between A B, or A..B"),
+				false);
+	}
+	q->from_ns = w.from_ns;
+	q->until_ns = w.until_ns;
+	bool twice = w.twice;
+	if (ok && t->since) {
+		option = "--since";
+		ok = when_read(span_str(t->since), z, now, &w, &why);
+		q->from_ns = w.from_ns;
+	}
+	if (ok && t->until) {
+		option = "--until";
+		ok = when_read(span_str(t->until), z, now, &w, &why);
+		q->until_ns = w.from_ns;
+	}
+	arena_reset(&a);
+	if (ok && twice)
+		fprintf(stderr,
+			"tollgate: " SEARCH_WHAT
+			": the clock showed this time twice: both are searched\n");
+	if (ok && (t->at || t->between)) {
+		char from[CLOCK_SECOND_LEN], until[CLOCK_SECOND_LEN];
+		clock_second(q->from_ns, from);
+		clock_second(q->until_ns, until);
+		fprintf(stderr, "from %s to %s\n", from, until);
+	}
+	int code = ok ? 0
+		      : cmd_fail(SEARCH_WHAT, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return code;
+}
+
+/* Words of terms that have a list: one that no record has would find nothing for good. */
+static int
+check_words(enum record_term t, struct span word)
+{
+	static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
+
+	if (t == RT_OUTCOME && !record_outcome_known(word) && !span_is(word, "-"))
+		return cmd_fail(SEARCH_WHAT,
+			"--outcome: %.*s: " RECORD_OUTCOME_WORDS " is expected", SPAN_ARG(word));
+	if (t == RT_DECISION && span_find(word, decisions, COUNT_OF(decisions)) ==
+					COUNT_OF(decisions) && !span_is(word, "-"))
+		return cmd_fail(SEARCH_WHAT,
+			"--decision: %.*s: permit, redact, deny or observed is expected",
+			SPAN_ARG(word));
+	return 0;
+}
+
+static int
+read_wants(struct arena *a, struct search *q, const char *given[RT_SEARCHED][SEARCH_VALUES],
+	const size_t n[RT_SEARCHED])
+{
+	for (enum record_term t = 0; t < RT_SEARCHED; t++) {
+		struct search_want *w = &q->want[t];
+		for (size_t i = 0; i < n[t]; i++) {
+			struct span rest = span_str(given[t][i]);
+			bool words = record_terms[t].flags & TERM_WORDS;
+			do {
+				struct span one = words ? span_next(&rest, ',') : rest;
+				struct span kept = arena_printf(a, "%.*s", SPAN_ARG(one));
+				if (!words)
+					rest.n = 0;
+				if (!one.n)
+					return cmd_fail(SEARCH_WHAT,
+						"--%s: nothing is named ('-' finds what has "
+						"none)",
+						record_terms[t].name);
+				if (w->n == SEARCH_VALUES || !kept.p)
+					return cmd_fail(SEARCH_WHAT, "--%s: more than %d values",
+						record_terms[t].name, SEARCH_VALUES);
+				if (check_words(t, one))
+					return EXIT_CANNOT;
+				w->value[w->n++] = kept.p;
+			} while (rest.n);
+		}
+	}
+	return 0;
+}
+
+static int
+read_by(const char *by, struct printing *p)
+{
+	struct buf all;
+
+	p->by = RT_SEARCHED;
+	if (!by)
+		return 0;
+	for (enum record_term t = 0; t < RT_SEARCHED; t++)
+		if (!strcmp(by, record_terms[t].name))
+			p->by = t;
+	if (!strcmp(by, "day"))
+		p->by = RT_COUNT;
+	p->counts = json_object();
+	p->count = true;
+	if (p->by != RT_SEARCHED)
+		return 0;
+	buf_init(&all, 0);
+	for (enum record_term t = 0; t < RT_SEARCHED; t++)
+		buf_printf(&all, "%s, ", record_terms[t].name);
+	int code = cmd_fail(SEARCH_WHAT, "--by %s: %.*sor day is expected", by,
+		SPAN_ARG(buf_view(&all)));
+	buf_free(&all);
+	return code;
+}
+
+static int
+read_where(const char *where, struct printing *p)
+{
+	struct cel_error e;
+
+	if (!where)
+		return 0;
+	p->where = cel_compile(&p->program, NULL, span_str(where), CEL_DYN, &e);
+	return p->where ? 0
+			: cmd_fail(SEARCH_WHAT, "--where:%u:%u: %s", e.line, e.column,
+				  e.message);
+}
+
+static int
+add_sources(struct search_sources *all, struct audit_args *a, const char **journals, size_t n)
+{
+	int code = 0;
+
+	if (!n && !a->redis && !a->file) {
+		code = audit_source(a, false);
+		journals[0] = a->journal;
+		n = 1;
+	}
+	for (size_t i = 0; i < n && !code; i++)
+		code = search_add_journal(all, journals[i]);
+	a->journal = NULL;
+	if (!code && a->file)
+		code = search_add_file(all, a->file);
+	a->file = NULL;
+	if (!code && a->redis)
+		code = search_add_streams(all, a);
+	return code;
+}
+
+int
+audit_search(int argc, char **argv)
+{
+	struct audit_args a = { .what = SEARCH_WHAT };
+	struct printing p = { .by = RT_SEARCHED };
+	struct search q = { .hit = on_hit, .arg = &p };
+	struct search_sources all = { 0 };
+	struct times t = { 0 };
+	const char *journals[SEARCH_SOURCES], *given[RT_SEARCHED][SEARCH_VALUES];
+	const char *limit = NULL, *after = NULL, *by = NULL, *where = NULL;
+	size_t njournals = 0, n[RT_SEARCHED] = { 0 };
+	struct cmd_option options[RT_SEARCHED + 20] = {
+		{ "journal", .text = journals, .count = &njournals, .most = SEARCH_SOURCES },
+		{ "redis", .text = &a.redis },
+		{ "file", .text = &a.file },
+		{ "config", .text = &a.config },
+		{ "c", .text = &a.config },
+		{ "at", .text = &t.at },
+		{ "between", .text = &t.between },
+		{ "since", .text = &t.since },
+		{ "until", .text = &t.until },
+		{ "zone", .text = &t.zone },
+		{ "where", .text = &where },
+		{ "limit", .text = &limit },
+		{ "after", .text = &after },
+		{ "oldest", .flag = &q.oldest },
+		{ "json", .flag = &p.json },
+		{ "count", .flag = &p.count },
+		{ "by", .text = &by },
+		{ "no-index", .flag = &all.no_index },
+	};
+	char **operands;
+
+	for (enum record_term i = 0; i < RT_SEARCHED; i++)
+		options[18 + i] = (struct cmd_option){ record_terms[i].name, .text = given[i],
+			.count = &n[i], .most = SEARCH_VALUES };
+	int rest = cmd_options(argc, argv, options, &operands), code = 0;
+	if (rest < 0 || rest > (t.between && !strstr(t.between, "..")))
+		return cmd_usage("audit");
+	arena_init(&a.arena, 16u << 20, false);
+	arena_init(&p.program, 16u << 20, false);
+	p.limit = LIMIT;
+	if (limit && span_u64(span_str(limit), &p.limit))
+		code = cmd_fail(SEARCH_WHAT, "--limit %s: give a whole number; 0: all", limit);
+	if (!code && after && !search_place_read(span_str(after), &q.after))
+		code = cmd_fail(SEARCH_WHAT,
+			"--after %s: give what the page before printed at its end", after);
+	if (!code)
+		code = read_times(&t, rest ? operands[0] : NULL, &q);
+	if (!code)
+		code = read_wants(&a.arena, &q, given, n);
+	if (!code)
+		code = read_by(by, &p);
+	if (!code)
+		code = read_where(where, &p);
+	q.alone = q.want[RT_CHANGED_BY].n > 0;
+	q.no_index = all.no_index;
+	q.anew = p.count ? on_anew : NULL;
+	if (!code)
+		code = add_sources(&all, &a, journals, njournals);
+	if (!code)
+		code = search_run(&q, &all);
+	if (!code)
+		code = finish(&p);
+	search_sources_free(&all);
+	json_decref(p.counts);
+	arena_reset(&p.program);
+	arena_reset(&a.arena);
+	return code;
+}

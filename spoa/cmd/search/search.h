@@ -1,0 +1,106 @@
+/* tollgate audit search: the parts that share a search. */
+#ifndef CMD_SEARCH_H
+#define CMD_SEARCH_H
+
+#include <jansson.h>
+
+#include "audit/record_terms.h"
+#include "cmd/records/audit.h"
+
+#define SEARCH_WHAT    "audit search"
+#define SEARCH_VALUES  64 /* of one term */
+#define SEARCH_SOURCES 64 /* --journal so often */
+#define SEARCH_RECORDS 64 /* of one hit */
+
+/* ---- what is searched for ---- */
+
+/* Values of a term, any of which it may have. "x*": what begins so; "-": it has none. */
+struct search_want {
+	const char *value[SEARCH_VALUES];
+	size_t n;
+};
+
+/* A place in the line of all hits, by time, node and sequence number; node "": none. */
+struct search_place {
+	int64_t time_ns;
+	char node[CHAIN_NODE_MAX + 1];
+	uint64_t seq;
+};
+
+/* One hit, read: records in their order, views into `text`. */
+struct search_hit {
+	struct buf text;
+	struct span line[SEARCH_RECORDS];
+	size_t n;
+	struct search_place at; /* of the first one */
+};
+
+struct search {
+	struct search_want want[RT_SEARCHED];
+	int64_t from_ns, until_ns; /* until 0: no end */
+	bool oldest;		   /* first */
+	bool no_index;
+	bool alone; /* records of other types than requests' too */
+	struct search_place after;
+	/* A hit that has all that is wanted; false: enough. */
+	bool (*hit)(void *arg, const struct search_hit *h);
+	void *arg;
+	/* The search begins anew from the first hit: an index had lied. NULL: it goes on after
+	 * the last one. */
+	void (*anew)(void *arg);
+};
+
+/* ---- where ---- */
+
+/* A segment, or a file of lines. */
+struct search_source {
+	struct index_segment s;
+	struct index *ix;     /* NULL: not yet */
+	char *path, *dir;     /* dir NULL: has no index file */
+	const char *node;     /* "": several, or not known */
+	uint64_t boot, first;
+	bool closed;	      /* nothing more is written to it */
+	bool lied;	      /* its index file is not used */
+	bool empty;	      /* nothing in it, or it is gone */
+	int64_t from_ns, to_ns; /* about when, until ix says it */
+	/* Hits that may have all that is wanted, by time, and the next of them. */
+	struct search_candidate {
+		int64_t time_ns;
+		uint32_t hit;
+	} * hit;
+	size_t nhits, at;
+	bool searched;
+};
+
+struct search_sources {
+	struct search_source *source;
+	size_t n, room;
+	bool no_index, said; /* that indexes cannot be written */
+	size_t made;
+};
+
+/* The segments of a journal's folder; a file; all of Redis' streams. 0, or an exit code after a
+ * message. */
+int search_add_journal(struct search_sources *all, const char *dir);
+int search_add_file(struct search_sources *all, const char *file);
+int search_add_streams(struct search_sources *all, const struct audit_args *a);
+/* Its index, read or made. False: after a message; or it is empty. */
+bool search_open(struct search_sources *all, struct search_source *s);
+void search_sources_free(struct search_sources *all);
+
+/* ---- the search ---- */
+
+/* 0, or an exit code after a message. */
+int search_run(const struct search *q, struct search_sources *all);
+/* The words of a cursor, and back; false: it is none. */
+bool search_place_read(struct span text, struct search_place *out);
+void search_place_write(const struct search_place *p, struct buf *out);
+
+/* ---- what is shown ---- */
+
+/* The hit as one object: the decision's members; of the completion those that the decision has
+ * not, and target, backend, model and status as they were in the end; completion_seq and
+ * completed_at. */
+json_t *search_object(const struct search_hit *h);
+
+#endif

@@ -1,0 +1,568 @@
+/* A search: of each segment the hits that its index names, in the order of their times over all
+ * segments; each is read, joined with what other segments have of it, and compared. Segments are
+ * opened when their time comes: a page of the newest hits opens one or two. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "cmd/cmd.h"
+#include "cmd/search/search.h"
+
+#define ENDS_WITHIN_NS CLOCK_DAY_NS /* a completion is looked for so long after its decision */
+
+struct run {
+	const struct search *q;
+	struct search_sources *all;
+	struct search_place after; /* the last hit that went out, or where to begin */
+	/* Hits of one time. */
+	struct search_hit *same;
+	size_t nsame, room;
+	bool failed, anew, enough;
+};
+
+/* ---- what is wanted ---- */
+
+static bool
+is_begin(const char *want)
+{
+	size_t n = strlen(want);
+
+	return n && want[n - 1] == '*';
+}
+
+/* Whether the index can tell. */
+static bool
+is_indexed(const struct search_want *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (is_begin(w->value[i]) || !strcmp(w->value[i], "-"))
+			return false;
+	return w->n > 0;
+}
+
+struct compare {
+	const struct search *q;
+	uint64_t has, fits; /* bits of terms */
+};
+
+static void
+compare_value(void *arg, enum record_term t, struct span v)
+{
+	struct compare *c = arg;
+	const struct search_want *w = &c->q->want[t];
+
+	c->has |= 1ull << t;
+	for (size_t i = 0; i < w->n; i++)
+		if (span_is(v, w->value[i]) ||
+			(is_begin(w->value[i]) &&
+				span_starts(v, span_of(w->value[i], strlen(w->value[i]) - 1))))
+			c->fits |= 1ull << t;
+}
+
+static bool
+fits(const struct search *q, const struct search_hit *h)
+{
+	struct compare c = { .q = q };
+
+	for (size_t i = 0; i < h->n; i++)
+		record_values(h->line[i], compare_value, &c);
+	for (enum record_term t = 0; t < RT_SEARCHED; t++) {
+		const struct search_want *w = &q->want[t];
+		bool none = false;
+		for (size_t i = 0; i < w->n; i++)
+			none |= !strcmp(w->value[i], "-") && !(c.has >> t & 1);
+		if (w->n && !none && !(c.fits >> t & 1))
+			return false;
+	}
+	return true;
+}
+
+/* ---- candidates of one segment ---- */
+
+/* Bits of hits that may have all that is wanted. False: out of memory. */
+static bool
+mark(const struct search *q, struct index *ix, uint64_t *bits, size_t words)
+{
+	uint64_t *one = malloc(words * 8 + 8), *open = calloc(words + 1, 8);
+
+	if (!one || !open) {
+		free(one);
+		free(open);
+		return false;
+	}
+	memset(bits, 0xff, words * 8);
+	index_mark(ix, INDEX_TERM_OPEN, open);
+	for (enum record_term t = 0; t < RT_SEARCHED; t++) {
+		const struct search_want *w = &q->want[t];
+		if (!is_indexed(w))
+			continue;
+		memset(one, 0, words * 8);
+		for (size_t i = 0; i < w->n; i++)
+			index_mark(ix, record_term_hash(t, span_str(w->value[i])), one);
+		for (size_t i = 0; i < words; i++)
+			bits[i] &= one[i] | (record_terms[t].flags & TERM_LATER ? open[i] : 0);
+	}
+	if (!q->want[RT_TYPE].n && !q->alone) {
+		memset(one, 0, words * 8);
+		index_mark(ix, record_term_hash(RT_TYPE, SPAN_LIT("decision")), one);
+		index_mark(ix, record_term_hash(RT_TYPE, SPAN_LIT("completion")), one);
+		index_mark(ix, record_term_hash(RT_TYPE, SPAN_LIT("attempt")), one);
+		for (size_t i = 0; i < words; i++)
+			bits[i] &= one[i];
+	}
+	free(one);
+	free(open);
+	return true;
+}
+
+static int
+by_time(const void *a, const void *b)
+{
+	const struct search_candidate *x = a, *y = b;
+
+	if (x->time_ns != y->time_ns)
+		return x->time_ns < y->time_ns ? -1 : 1;
+	return x->hit < y->hit ? -1 : x->hit > y->hit;
+}
+
+static bool
+within(const struct run *r, int64_t ns)
+{
+	const struct search *q = r->q;
+
+	return ns >= q->from_ns && (!q->until_ns || ns < q->until_ns) &&
+	       (!r->after.node[0] ||
+		       (q->oldest ? ns >= r->after.time_ns : ns <= r->after.time_ns));
+}
+
+/* What its index said was not so: it is made again, and the search begins once more. */
+static void
+lied(struct run *r, struct search_source *s)
+{
+	if (!index_is_file(s->ix)) {
+		r->failed = cmd_fail(SEARCH_WHAT, "%s: changed while it was read", s->path) != 0;
+		return;
+	}
+	fprintf(stderr,
+		"tollgate: " SEARCH_WHAT ": %s: its index does not agree with it: made again\n",
+		s->path);
+	s->lied = true;
+	r->anew = true;
+}
+
+static bool
+look_into(struct run *r, struct search_source *s)
+{
+	struct index_facts facts;
+	size_t room = 0;
+
+	s->searched = true;
+	if (!search_open(r->all, s)) {
+		r->failed |= !s->empty;
+		return !r->failed;
+	}
+	index_facts(s->ix, &facts);
+	size_t words = (facts.hits + 63u) / 64;
+	uint64_t *bits = malloc(words * 8 + 8);
+	if (!bits || !mark(r->q, s->ix, bits, words)) {
+		free(bits);
+		r->failed = cmd_fail(SEARCH_WHAT, "out of memory") != 0;
+		return false;
+	}
+	struct index_hit h;
+	for (size_t i = 0; i < facts.hits && !index_bad(s->ix); i++) {
+		if (!bits[i / 64]) {
+			i |= 63;
+			continue;
+		}
+		if (!(bits[i / 64] >> i % 64 & 1) || !index_hit(s->ix, (uint32_t)i, &h) ||
+			!within(r, h.time_ns))
+			continue;
+		if (!mem_room(&s->hit, &room, s->nhits + 1, sizeof(*s->hit))) {
+			r->failed = cmd_fail(SEARCH_WHAT, "out of memory") != 0;
+			break;
+		}
+		s->hit[s->nhits++] = (struct search_candidate){ h.time_ns, (uint32_t)i };
+	}
+	free(bits);
+	if (index_bad(s->ix))
+		lied(r, s);
+	else if (s->nhits)
+		qsort(s->hit, s->nhits, sizeof(*s->hit), by_time);
+	s->at = r->q->oldest ? 0 : s->nhits;
+	return !r->failed && !r->anew;
+}
+
+/* ---- one hit ---- */
+
+/* Its lines as places in the buffer, which moves while it grows. */
+struct reading {
+	struct search_hit *h;
+	size_t from[SEARCH_RECORDS], n[SEARCH_RECORDS];
+	struct span id; /* with its quotes; of the source's own */
+	char id_text[256];
+	bool decision, end;
+};
+
+/* 1; 0: no record of this hit is there; ERR_IO. */
+static int
+read_record(struct reading *g, const struct search_source *s, uint64_t offset)
+{
+	struct search_hit *h = g->h;
+	size_t from = h->text.n;
+	struct chain_line l;
+
+	if (h->n == SEARCH_RECORDS)
+		return 1;
+	int got = index_line(&s->s, offset, &h->text);
+	if (got <= 0)
+		return got;
+	struct span line = span_cut(buf_view(&h->text), from, h->text.n);
+	if (chain_parse(line, &l) || l.commit)
+		return 0;
+	struct span id = chain_member(line, "id");
+	if (h->n == 0) {
+		if (clock_parse(l.time.p, l.time.n, &h->at.time_ns))
+			return 0;
+		snprintf(h->at.node, sizeof(h->at.node), "%.*s", SPAN_ARG(l.node));
+		h->at.seq = l.seq;
+		g->id = span_cut(id, 0, sizeof(g->id_text));
+		if (g->id.n)
+			memcpy(g->id_text, g->id.p, g->id.n);
+		g->id.p = g->id_text;
+	} else if (!id.n || !span_eq(span_cut(id, 0, sizeof(g->id_text)), g->id)) {
+		return 0;
+	}
+	g->decision |= span_is(l.type, "decision");
+	g->end |= span_is(l.type, "completion");
+	g->from[h->n] = from;
+	g->n[h->n++] = line.n;
+	return 1;
+}
+
+static uint64_t
+id_term(const struct reading *g)
+{
+	return g->id.n < 3 ? 0 : record_term_hash(RT_ID, span_cut(g->id, 1, g->id.n - 1));
+}
+
+/* What that segment has of the hit: attempts and its end, or (`first`) whether it has its
+ * decision. False: the search cannot go on as it is. */
+static bool
+join(struct run *r, struct reading *g, struct search_source *s, bool first, bool *found)
+{
+	struct index_hit ih;
+
+	if (!search_open(r->all, s)) {
+		r->failed |= !s->empty;
+		return !r->failed;
+	}
+	for (uint32_t hit = 0; index_find(s->ix, id_term(g), &hit); hit++) {
+		if (!index_hit(s->ix, hit, &ih))
+			break;
+		if (ih.flags & INDEX_ALONE || first != !!(ih.flags & INDEX_FIRST))
+			continue;
+		*found |= first;
+		for (size_t i = 0; i < ih.n && !first; i++) {
+			int got = read_record(g, s, ih.offset[i]);
+			if (got < 0)
+				r->failed = cmd_fail(SEARCH_WHAT, "%s: %s", s->path,
+						    strerror(errno)) != 0;
+			/* Another id with this hash: nobody's lie. */
+		}
+	}
+	if (index_bad(s->ix))
+		lied(r, s);
+	return !r->failed && !r->anew;
+}
+
+/* The time that an id says; 0: it is not one of ours (a ULID). */
+static int64_t
+id_time_ns(struct span id)
+{
+	static const char letters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	int64_t ms = 0;
+
+	if (id.n != 28)
+		return 0;
+	for (size_t i = 1; i < 11; i++) {
+		const char *at = memchr(letters, id.p[i], 32);
+		if (!at)
+			return 0;
+		ms = ms * 32 + (at - letters);
+	}
+	return ms < INT64_MAX / 1000000 ? ms * 1000000 : 0;
+}
+
+/* Segments of the node after this one, that may have the end: soon after, and the first one
+ * after a restart, which says what became of what the daemon had let go. */
+static bool
+join_later(struct run *r, struct reading *g, size_t of)
+{
+	struct search_source *all = r->all->source;
+	bool found = false;
+
+	for (size_t i = of + 1; i < r->all->n && !g->end; i++) {
+		if (strcmp(all[i].node, all[of].node) != 0)
+			break;
+		bool restart = all[i].boot != all[i - 1].boot && all[i - 1].boot == all[of].boot;
+		if (all[i].from_ns != INT64_MIN && !restart &&
+			all[i].from_ns > g->h->at.time_ns + ENDS_WITHIN_NS)
+			continue;
+		if (!join(r, g, &all[i], false, &found))
+			return false;
+	}
+	return true;
+}
+
+static bool
+has_decision(struct run *r, struct reading *g, size_t of, bool *found)
+{
+	struct search_source *all = r->all->source;
+	int64_t ns = id_time_ns(g->id), slack = 3600ll * 1000000000;
+
+	for (size_t i = of; i-- > 0 && !*found;) {
+		if (strcmp(all[i].node, all[of].node) != 0)
+			break;
+		if (ns && all[i].from_ns != INT64_MIN &&
+			(ns < all[i].from_ns - slack ||
+				(all[i].to_ns != INT64_MAX && ns > all[i].to_ns + slack)))
+			continue;
+		if (!join(r, g, &all[i], true, found))
+			return false;
+	}
+	return true;
+}
+
+/* Reads the hit and compares it. True: it is one. */
+static bool
+read_hit(struct run *r, size_t of, const struct search_candidate *c, struct search_hit *h)
+{
+	struct search_source *s = &r->all->source[of];
+	struct reading g = { .h = h };
+	struct index_hit ih;
+	bool elsewhere = false;
+	int got = 1;
+
+	if (index_hit(s->ix, c->hit, &ih))
+		for (size_t i = 0; i < ih.n && got > 0; i++)
+			got = read_record(&g, s, ih.offset[i]);
+	if (got < 0) {
+		r->failed = cmd_fail(SEARCH_WHAT, "%s: %s", s->path, strerror(errno)) != 0;
+		return false;
+	}
+	bool agrees = got > 0 && !index_bad(s->ix) && h->n && h->at.time_ns == c->time_ns;
+	if (agrees && ih.flags & INDEX_OPEN && !join_later(r, &g, of))
+		return false;
+	if (agrees && !ih.flags && !has_decision(r, &g, of, &elsewhere))
+		return false;
+	for (size_t i = 0; i < h->n; i++)
+		h->line[i] = span_cut(buf_view(&h->text), g.from[i], g.from[i] + g.n[i]);
+	if (agrees && (elsewhere || fits(r->q, h)))
+		return !elsewhere;
+	/* The index said so of what it has. */
+	bool sure = !agrees || (ih.flags && !(ih.flags & INDEX_OPEN));
+	for (enum record_term t = 0; t < RT_SEARCHED && agrees; t++)
+		sure &= !r->q->want[t].n || is_indexed(&r->q->want[t]);
+	if (sure && index_is_file(s->ix))
+		lied(r, s);
+	return false;
+}
+
+/* ---- in order ---- */
+
+static int
+place_order(const struct search_place *a, const struct search_place *b)
+{
+	int node = strcmp(a->node, b->node);
+
+	return a->time_ns != b->time_ns ? (a->time_ns < b->time_ns ? -1 : 1)
+	       : node			? node
+	       : a->seq < b->seq	? -1
+					: a->seq > b->seq;
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	return place_order(
+		&((const struct search_hit *)a)->at, &((const struct search_hit *)b)->at);
+}
+
+static const struct search_candidate *
+next_of(const struct run *r, const struct search_source *s)
+{
+	if (r->q->oldest)
+		return s->at < s->nhits ? &s->hit[s->at] : NULL;
+	return s->at ? &s->hit[s->at - 1] : NULL;
+}
+
+/* The segment whose next hit is first; n: none is left. Segments that may have an earlier one
+ * are looked into before. */
+static size_t
+next_source(struct run *r)
+{
+	struct search_source *all = r->all->source;
+	bool oldest = r->q->oldest;
+
+	for (;;) {
+		size_t best = r->all->n, soon = r->all->n;
+		int64_t time = 0, bound = 0;
+		for (size_t i = 0; i < r->all->n; i++) {
+			const struct search_candidate *c = next_of(r, &all[i]);
+			if (!all[i].searched) {
+				int64_t at = oldest ? all[i].from_ns : all[i].to_ns;
+				if (soon == r->all->n || (oldest ? at < bound : at > bound)) {
+					soon = i;
+					bound = at;
+				}
+			} else if (c && (best == r->all->n || (oldest ? c->time_ns < time
+								      : c->time_ns > time))) {
+				best = i;
+				time = c->time_ns;
+			}
+		}
+		if (soon == r->all->n ||
+			(best < r->all->n && (oldest ? bound > time : bound < time)))
+			return best;
+		struct search_source *s = &all[soon];
+		/* Every segment is read where indexes are not trusted at all. */
+		if (!r->all->no_index && s->from_ns != INT64_MIN &&
+			((r->q->until_ns && s->from_ns >= r->q->until_ns) ||
+				s->to_ns < r->q->from_ns))
+			s->searched = true;
+		else if (!look_into(r, s))
+			return r->all->n;
+	}
+}
+
+/* All hits of one time go out together, in the order of their nodes and numbers. */
+static bool
+let_out(struct run *r)
+{
+	const struct search_place *last = NULL;
+
+	qsort(r->same, r->nsame, sizeof(*r->same), by_place);
+	for (size_t k = 0; k < r->nsame && !r->enough; k++) {
+		struct search_hit *h = &r->same[r->q->oldest ? k : r->nsame - 1 - k];
+		int order = r->after.node[0] ? place_order(&h->at, &r->after) : 0;
+		bool past = !r->after.node[0] || (r->q->oldest ? order > 0 : order < 0);
+		if (past && (!last || place_order(last, &h->at)) && !r->q->hit(r->q->arg, h))
+			r->enough = true;
+		last = &h->at;
+	}
+	if (last)
+		r->after = *last;
+	for (size_t k = 0; k < r->nsame; k++)
+		buf_free(&r->same[k].text);
+	r->nsame = 0;
+	return !r->enough;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct search_source *x = a, *y = b;
+	int node = strcmp(x->node, y->node);
+
+	return node ? node : x->first < y->first ? -1 : x->first > y->first;
+}
+
+static void
+once(struct run *r)
+{
+	int64_t time = 0;
+	size_t i;
+
+	while (!r->enough && (i = next_source(r)) < r->all->n) {
+		struct search_source *s = &r->all->source[i];
+		const struct search_candidate *next = next_of(r, s);
+		if (!next)
+			return; /* never */
+		const struct search_candidate c = *next;
+		if (r->nsame && c.time_ns != time && !let_out(r))
+			break;
+		time = c.time_ns;
+		if (!mem_room(&r->same, &r->room, r->nsame + 1, sizeof(*r->same))) {
+			r->failed = cmd_fail(SEARCH_WHAT, "out of memory") != 0;
+			return;
+		}
+		struct search_hit *h = &r->same[r->nsame];
+		*h = (struct search_hit){ .n = 0 };
+		buf_init(&h->text, SEARCH_RECORDS * (CHAIN_LINE_MAX * 5));
+		if (read_hit(r, i, &c, h))
+			r->nsame++;
+		else
+			buf_free(&h->text);
+		if (r->failed || r->anew)
+			return;
+		s->at += r->q->oldest ? 1 : (size_t)-1;
+	}
+	if (!r->failed && !r->anew && !r->enough)
+		let_out(r);
+}
+
+int
+search_run(const struct search *q, struct search_sources *all)
+{
+	struct run r = { .q = q, .all = all, .after = q->after };
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (all->n)
+		qsort(all->source, all->n, sizeof(*all->source), by_name);
+	do {
+		r.anew = false;
+		for (size_t i = 0; i < all->n; i++) {
+			struct search_source *s = &all->source[i];
+			free(s->hit);
+			s->hit = NULL;
+			s->nhits = s->at = 0;
+			s->searched = false;
+			if (s->lied && s->ix && index_is_file(s->ix))
+				index_free(&s->ix);
+		}
+		once(&r);
+		for (size_t k = 0; k < r.nsame; k++)
+			buf_free(&r.same[k].text);
+		r.nsame = 0;
+		if (r.anew && q->anew) {
+			q->anew(q->arg);
+			r.after = q->after;
+		}
+	} while (r.anew && !r.failed);
+	free(r.same);
+	return r.failed ? EXIT_CANNOT : EXIT_DONE;
+}
+
+/* ---- cursors: TIME/NODE/SEQ ---- */
+
+bool
+search_place_read(struct span text, struct search_place *out)
+{
+	struct span time = span_next(&text, '/'), node = span_next(&text, '/');
+
+	*out = (struct search_place){ 0 };
+	if (clock_parse(time.p, time.n, &out->time_ns) || !chain_node_valid(node) ||
+		span_u64(text, &out->seq))
+		return false;
+	snprintf(out->node, sizeof(out->node), "%.*s", SPAN_ARG(node));
+	return true;
+}
+
+void
+search_place_write(const struct search_place *p, struct buf *out)
+{
+	char time[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(p->time_ns, time);
+	buf_printf(out, "%s/%s/%" PRIu64, time, p->node, p->seq);
+}

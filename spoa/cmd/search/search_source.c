@@ -1,0 +1,221 @@
+/* Where a search reads: segments of one or more folders, files, streams, each with an index that
+ * is read, or made where there is none. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "cmd/cmd.h"
+#include "cmd/search/search.h"
+
+#define SLACK_NS (3600ll * 1000000000) /* clocks are set: what is near is looked into */
+
+static struct search_source *
+add(struct search_sources *all, const char *path, const char *dir)
+{
+	if (!mem_room(&all->source, &all->room, all->n + 1, sizeof(*all->source))) {
+		cmd_fail(SEARCH_WHAT, "out of memory");
+		return NULL;
+	}
+	struct search_source *s = &all->source[all->n++];
+	*s = (struct search_source){ .path = strdup(path), .dir = dir ? strdup(dir) : NULL,
+		.node = "", .from_ns = INT64_MIN, .to_ns = INT64_MAX };
+	return s;
+}
+
+/* About when each segment's records are: from its first to the next one's first of that node. */
+static void
+set_bounds(struct search_sources *all, size_t first, const char *dir,
+	const struct journal_list *list)
+{
+	char when[CLOCK_RFC3339_LEN];
+	int64_t ns;
+
+	for (size_t i = 0, k = first; i < list->n; i++) {
+		if (!list->seg[i].ours)
+			continue;
+		struct search_source *s = &all->source[k++];
+		if (!audit_first_time(dir, &list->seg[i], when) ||
+			clock_parse(when, strlen(when), &ns))
+			continue;
+		s->from_ns = ns - SLACK_NS;
+		if (k > first + 1 && !strcmp(s[-1].node, s->node)) {
+			s[-1].to_ns = ns + SLACK_NS;
+			/* The clock was set back between them: nothing is known. */
+			if (ns < s[-1].from_ns + SLACK_NS)
+				s[-1].from_ns = INT64_MIN, s[-1].to_ns = INT64_MAX;
+		}
+	}
+}
+
+int
+search_add_journal(struct search_sources *all, const char *dir)
+{
+	struct journal_list list;
+	struct buf why;
+	size_t first = all->n;
+	char path[4096], indexes[4096];
+
+	buf_init(&why, 4096);
+	int err = journal_list(dir, NULL, &list, &why);
+	if (err) {
+		err = cmd_fail(SEARCH_WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+		buf_free(&why);
+		return err;
+	}
+	buf_free(&why);
+	size_t n = strlen(dir);
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	snprintf(indexes, sizeof(indexes), "%.*s" INDEX_SUFFIX, (int)n, dir);
+	for (size_t i = 0; i < list.n && !err; i++) {
+		const struct journal_segment *seg = &list.seg[i];
+		if (!seg->ours) {
+			if (strstr(seg->name, ".jsonl"))
+				fprintf(stderr,
+					"tollgate: " SEARCH_WHAT ": %s/%s: not searched: it has "
+					"no segment's name\n",
+					dir, seg->name);
+			continue;
+		}
+		snprintf(path, sizeof(path), "%.*s/%s", (int)n, dir, seg->name);
+		struct search_source *s = add(all, path, indexes);
+		if (!s || !s->path || !s->dir) {
+			err = EXIT_CANNOT;
+			break;
+		}
+		s->node = strdup(seg->node);
+		s->boot = seg->boot;
+		s->first = seg->first;
+		if (all->n > first + 1 && !strcmp(s[-1].node, s->node))
+			s[-1].closed = true;
+	}
+	if (!err)
+		set_bounds(all, first, dir, &list);
+	journal_list_free(&list);
+	return err;
+}
+
+int
+search_add_file(struct search_sources *all, const char *file)
+{
+	return add(all, file, NULL) ? 0 : EXIT_CANNOT;
+}
+
+static void
+spool(void *arg, struct span line)
+{
+	FILE *to = arg;
+
+	fwrite(line.p, 1, line.n, to);
+	putc('\n', to);
+}
+
+/* Streams become a file without a name. */
+int
+search_add_streams(struct search_sources *all, const struct audit_args *a)
+{
+	FILE *to = tmpfile();
+	struct audit_sink sink = { to, spool, NULL, NULL };
+	char path[64];
+
+	if (!to)
+		return cmd_fail(SEARCH_WHAT, "a temporary file: %s", strerror(errno));
+	int code = audit_read(a, &sink);
+	if (!code && (fflush(to) == EOF || ferror(to)))
+		code = cmd_fail(SEARCH_WHAT, "a temporary file: %s", strerror(errno));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(to));
+	if (!code) {
+		struct search_source *s = add(all, path, NULL);
+		if (!s || index_segment_open(&s->s, path))
+			code = cmd_fail(SEARCH_WHAT, "a temporary file: %s", strerror(errno));
+	}
+	fclose(to);
+	return code;
+}
+
+/* One that was read by commands which may write nothing is made in memory, each time. */
+static void
+keep_index(struct search_sources *all, struct search_source *s)
+{
+	struct buf why;
+	char end = 0;
+
+	if (!s->dir || !s->closed || all->no_index ||
+		s->s.read(s->s.arg, s->s.bytes - 1, &end, 1) != 1 || end != '\n')
+		return;
+	buf_init(&why, 8192);
+	all->made++;
+	if (index_save(s->ix, s->dir, &why) && !all->said) {
+		fprintf(stderr,
+			"tollgate: " SEARCH_WHAT ": %.*s: segments without an index are read "
+			"whole each time\n",
+			SPAN_ARG(buf_view(&why)));
+		all->said = true;
+	}
+	buf_free(&why);
+}
+
+bool
+search_open(struct search_sources *all, struct search_source *s)
+{
+	struct index_facts facts;
+	struct buf why;
+	bool ok = true;
+
+	if (s->ix || s->empty)
+		return s->ix != NULL;
+	buf_init(&why, 8192);
+	if (!s->s.read && index_segment_open(&s->s, s->path)) {
+		/* A daemon that starts removes a segment that nothing was written to. */
+		s->empty = errno == ENOENT && s->dir;
+		if (!s->empty)
+			cmd_fail(SEARCH_WHAT, "%s: %s", s->path, strerror(errno));
+		buf_free(&why);
+		return false;
+	}
+	if (s->dir && s->closed && !s->lied && !all->no_index)
+		s->ix = index_open(s->dir, &s->s, &record_index_terms, &why);
+	if (!s->ix && why.n)
+		fprintf(stderr, "tollgate: " SEARCH_WHAT ": %.*s: made again\n",
+			SPAN_ARG(buf_view(&why)));
+	if (!s->ix) {
+		buf_clear(&why);
+		s->ix = index_make(&s->s, &record_index_terms, NULL, &why);
+		if (s->ix)
+			keep_index(all, s);
+		else
+			cmd_fail(SEARCH_WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+		ok = s->ix != NULL;
+	}
+	if (ok) {
+		index_facts(s->ix, &facts);
+		s->empty = !facts.records;
+		s->from_ns = facts.from_ns;
+		s->to_ns = facts.to_ns;
+	}
+	buf_free(&why);
+	return ok;
+}
+
+void
+search_sources_free(struct search_sources *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct search_source *s = &all->source[i];
+		if (s->s.read)
+			index_segment_close(&s->s);
+		index_free(&s->ix);
+		if (*s->node)
+			free((void *)(uintptr_t)s->node);
+		free(s->path);
+		free(s->dir);
+		free(s->hit);
+	}
+	free(all->source);
+	*all = (struct search_sources){ 0 };
+}

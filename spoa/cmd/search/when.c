@@ -1,0 +1,553 @@
+/* Reads times as people say them. Words in any order that makes sense: a day, and a time of
+ * day; or a length of time that ends now. */
+#include "cmd/search/when.h"
+
+#include <string.h>
+
+#include "base/ascii.h"
+#include "base/clock.h"
+
+#define SECOND_NS 1000000000ll
+enum { WORDS = 8, MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
+
+/* What is known of it so far. */
+struct said {
+	struct span whole;
+	const struct cel_zone *zone;
+	int64_t now_ns;
+	bool has_day, has_time;
+	int64_t day;	       /* since 1970 */
+	int64_t days;	       /* how many are meant */
+	int64_t second, seconds; /* of the day, and how many are meant */
+	int64_t at_ns, for_ns; /* an instant, where for_ns is not 0 */
+	int64_t back;	       /* "last 3 days": so long until now */
+	struct span word[WORDS];
+	size_t n, i;
+	struct buf *why;
+};
+
+static const char *const weekdays[] = { "sunday", "monday", "tuesday", "wednesday", "thursday",
+	"friday", "saturday" };
+static const char *const months[] = { "january", "february", "march", "april", "may", "june",
+	"july", "august", "september", "october", "november", "december" };
+
+/* Of a list of names: all of it, or its first three letters or more; n: none. */
+static size_t
+named(struct span w, const char *const *list, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && !(w.n >= 3 && span_istarts(span_str(list[i]), w)))
+		i++;
+	return i;
+}
+
+static bool
+is(struct span w, const char *text)
+{
+	return span_ieq(w, span_str(text));
+}
+
+static bool
+fail(struct said *s, struct span word)
+{
+	buf_printf(s->why, "'%.*s': ", SPAN_ARG(s->whole));
+	if (word.n && word.n < s->whole.n)
+		buf_printf(s->why, "'%.*s' is ", SPAN_ARG(word));
+	buf_str(s->why, "not understood; a time is " WHEN_FORMS);
+	return false;
+}
+
+/* ---- the calendar ---- */
+
+static int64_t
+local_s(const struct said *s)
+{
+	int64_t now = s->now_ns / SECOND_NS;
+
+	return now + cel_zone_offset(s->zone, now);
+}
+
+static int64_t
+today(const struct said *s)
+{
+	return local_s(s) / DAY_S;
+}
+
+/* When it was that local second, the first and the last time; false: it never was, and both are
+ * when the clock passed it. */
+static bool
+to_utc(const struct cel_zone *z, int64_t local, int64_t *first, int64_t *last)
+{
+	int64_t before = local - cel_zone_offset(z, local - DAY_S - DAY_S / 2),
+		after = local - cel_zone_offset(z, local + DAY_S + DAY_S / 2);
+	bool b = cel_zone_offset(z, before) == local - before,
+	     a = cel_zone_offset(z, after) == local - after;
+
+	if (!a && !b) {
+		/* The gap's end: the first second with the later offset. */
+		int64_t low = after, high = before;
+		while (high - low > 1) {
+			int64_t mid = low + (high - low) / 2;
+			if (cel_zone_offset(z, mid) == cel_zone_offset(z, low))
+				low = mid;
+			else
+				high = mid;
+		}
+		*first = *last = high;
+		return false;
+	}
+	*first = b ? before : after;
+	*last = a ? after : before;
+	if (*first > *last) {
+		int64_t swap = *first;
+		*first = *last;
+		*last = swap;
+	}
+	return true;
+}
+
+/* ---- words ---- */
+
+/* A number of n digits (0: any) within bounds. */
+static bool
+digits(struct span w, size_t n, int64_t low, int64_t high, int64_t *out)
+{
+	if (!span_is_digits(w) || w.n > 12 || (n && w.n != n))
+		return false;
+	*out = 0;
+	for (size_t i = 0; i < w.n; i++)
+		*out = *out * 10 + (w.p[i] - '0');
+	return *out >= low && *out <= high;
+}
+
+static bool
+set_day(struct said *s, int64_t day, int64_t days)
+{
+	if (s->has_day || s->for_ns || s->back)
+		return false;
+	s->has_day = true;
+	s->day = day;
+	s->days = days;
+	return true;
+}
+
+static bool
+set_time(struct said *s, int64_t second, int64_t seconds)
+{
+	if (s->has_time || s->for_ns || s->back)
+		return false;
+	s->has_time = true;
+	s->second = second;
+	s->seconds = seconds;
+	return true;
+}
+
+static bool
+set_civil(struct said *s, int64_t year, int64_t month, int64_t day)
+{
+	int64_t first = cel_days(year, (int)month, 1), next = cel_days(year, (int)month + 1, 1);
+
+	if (!day)
+		return set_day(s, first, next - first);
+	return day <= next - first && set_day(s, first + day - 1, 1);
+}
+
+/* "2026-11-20", "2026-11" */
+static bool
+date_word(struct said *s, struct span w)
+{
+	int64_t year, month, day = 0;
+
+	if (w.n != 7 && w.n != 10)
+		return false;
+	return digits(span_cut(w, 0, 4), 4, 1970, 2200, &year) && w.p[4] == '-' &&
+	       digits(span_cut(w, 5, 7), 2, 1, 12, &month) &&
+	       (w.n == 7 ||
+		       (w.p[7] == '-' && digits(span_cut(w, 8, 10), 2, 1, 31, &day))) &&
+	       set_civil(s, year, month, day);
+}
+
+/* "11:47", "9:05", "11:47:30", "2pm", "2:30pm", and "pm" as a word of its own */
+static bool
+time_word(struct said *s, struct span w)
+{
+	struct span rest = w, part;
+	int64_t h, m = 0, sec = 0;
+	bool am = false, pm = false, colon = span_chr(w, ':') < w.n, seconds = false;
+
+	if (rest.n > 2 && (is(span_cut(rest, rest.n - 2, rest.n), "am") ||
+				  is(span_cut(rest, rest.n - 2, rest.n), "pm"))) {
+		am = to_lower(rest.p[rest.n - 2]) == 'a';
+		pm = !am;
+		rest.n -= 2;
+	} else if (s->i + 1 < s->n &&
+		   (is(s->word[s->i + 1], "am") || is(s->word[s->i + 1], "pm"))) {
+		am = is(s->word[s->i + 1], "am");
+		pm = !am;
+	}
+	if (!colon && !am && !pm)
+		return false;
+	part = span_next(&rest, ':');
+	if (part.n > 2 || !digits(part, 0, 0, am || pm ? 12 : 24, &h) || ((am || pm) && !h))
+		return false;
+	if (colon && !digits(span_next(&rest, ':'), 2, 0, 59, &m))
+		return false;
+	seconds = rest.n > 0;
+	if (seconds && !digits(rest, 2, 0, 59, &sec))
+		return false;
+	if (am || pm)
+		h = h % 12 + (pm ? 12 : 0);
+	if (h == 24 && (m || sec))
+		return false;
+	if ((am || pm) && w.p[w.n - 1] != 'm' && w.p[w.n - 1] != 'M')
+		s->i++; /* the word after it */
+	return set_time(s, h * HOUR_S + m * MINUTE_S + sec,
+		seconds ? 1
+		: colon ? MINUTE_S
+			: HOUR_S);
+}
+
+/* "2026-11-20T11:47[:30[.5]][Z|+01:00]" */
+static bool
+iso_word(struct said *s, struct span w)
+{
+	size_t n = w.n;
+
+	if (w.n < 16 || (w.p[10] != 'T' && w.p[10] != 't') || s->has_day || s->has_time ||
+		s->for_ns)
+		return false;
+	bool zone = w.p[n - 1] == 'Z' || w.p[n - 1] == 'z' ||
+		    (n > 19 && (w.p[n - 6] == '+' || w.p[n - 6] == '-')) ||
+		    (n == 22 && (w.p[16] == '+' || w.p[16] == '-'));
+	if (!zone)
+		return date_word(s, span_cut(w, 0, 10)) && time_word(s, span_cut(w, 11, n));
+	/* RFC 3339 has seconds. */
+	char full[64];
+	bool minutes = w.p[16] != ':';
+	if (n > sizeof(full) - 4)
+		return false;
+	struct buf b;
+	buf_init(&b, 128);
+	buf_span(&b, span_cut(w, 0, 16));
+	buf_str(&b, minutes ? ":00" : "");
+	buf_span(&b, span_cut(w, 16, n));
+	bool ok = clock_parse(buf_view(&b).p, b.n, &s->at_ns) == 0;
+	buf_free(&b);
+	s->for_ns = minutes ? MINUTE_S * SECOND_NS : SECOND_NS;
+	size_t dot = span_chr(w, '.');
+	for (size_t i = dot + 1; dot < n && i < n && is_digit(w.p[i]) && s->for_ns > 1; i++)
+		s->for_ns /= 10;
+	return ok;
+}
+
+static const struct unit {
+	const char *name; /* and with an s */
+	const char *brief;
+	int64_t seconds;
+} units[] = { { "second", "s", 1 }, { "minute", "m", MINUTE_S }, { "min", "min", MINUTE_S },
+	{ "hour", "h", HOUR_S }, { "day", "d", DAY_S }, { "week", "w", 7 * DAY_S },
+	{ "month", "mo", 0 }, { "year", "y", 0 } };
+
+static const struct unit *
+unit_of(struct span w)
+{
+	struct span stem = w;
+
+	if (stem.n > 3 && to_lower(stem.p[stem.n - 1]) == 's')
+		stem.n--;
+	for (size_t i = 0; i < COUNT_OF(units); i++)
+		if (is(stem, units[i].name) || is(w, units[i].brief))
+			return &units[i];
+	return NULL;
+}
+
+/* "3 days", "3d", "an hour", "half an hour" is too much. How many words; 0: none. */
+static size_t
+amount(const struct said *s, size_t at, int64_t *n, const struct unit **u)
+{
+	struct span w = s->word[at];
+	size_t d = 0;
+
+	while (d < w.n && is_digit(w.p[d]))
+		d++;
+	if (d && d < w.n && digits(span_cut(w, 0, d), 0, 0, 1000000, n) &&
+		(*u = unit_of(span_cut(w, d, w.n))) != NULL)
+		return 1;
+	if (at + 1 >= s->n)
+		return 0;
+	if (is(w, "a") || is(w, "an") || is(w, "one"))
+		*n = 1;
+	else if (!digits(w, 0, 0, 1000000, n))
+		return 0;
+	*u = unit_of(s->word[at + 1]);
+	return *u ? 2 : 0;
+}
+
+/* The day of the month, so many months before; the last one where that has fewer days. */
+static int64_t
+months_before(int64_t day, int64_t n)
+{
+	struct cel_civil c;
+
+	cel_civil(day * DAY_S, &c);
+	int64_t m = c.year * 12 + c.month - 1 - n, year = m / 12;
+	int64_t first = cel_days(year, (int)(m % 12) + 1, 1),
+		next = cel_days(year, (int)(m % 12) + 2, 1);
+	return first + c.day - 1 < next ? first + c.day - 1 : next - 1;
+}
+
+/* "3 days ago": that day; "2 hours ago": that minute. */
+static bool
+ago(struct said *s, int64_t n, const struct unit *u)
+{
+	if (!u->seconds)
+		return set_day(s, months_before(today(s), *u->brief == 'y' ? 12 * n : n), 1);
+	if (u->seconds >= DAY_S)
+		return set_day(s, today(s) - n * (u->seconds / DAY_S), 1);
+	if (s->has_day || s->has_time || s->for_ns)
+		return false;
+	s->for_ns = u->seconds >= MINUTE_S ? MINUTE_S * SECOND_NS : SECOND_NS;
+	s->at_ns = s->now_ns - n * u->seconds * SECOND_NS;
+	if (u->seconds == MINUTE_S || u->seconds == HOUR_S)
+		s->at_ns -= s->at_ns % s->for_ns;
+	return true;
+}
+
+/* "last", "past" or "this", and what comes after it. */
+static bool
+last_words(struct said *s)
+{
+	bool this = is(s->word[s->i], "this");
+	int64_t n = 1, day = today(s);
+	const struct unit *u = NULL;
+
+	if (++s->i == s->n)
+		return false;
+	struct span w = s->word[s->i];
+	size_t weekday = named(w, weekdays, 7);
+	if (weekday < 7) {
+		int64_t back = (day + 4 - (int64_t)weekday + 7) % 7;
+		return set_day(s, day - (back || this ? back : 7), 1);
+	}
+	if (is(w, "night") && !this)
+		return set_day(s, day - 1, 1);
+	size_t words = amount(s, s->i, &n, &u);
+	if (words) {
+		s->i += words - 1;
+		if (!n || s->has_day || s->has_time || s->for_ns)
+			return false;
+		s->back = u->seconds ? n * u->seconds
+				     : (day - months_before(day, *u->brief == 'y' ? 12 * n : n)) *
+					       DAY_S;
+		return true;
+	}
+	u = unit_of(w);
+	if (!u)
+		return false;
+	if (is(w, "week")) {
+		int64_t monday = day - (day + 3) % 7;
+		return set_day(s, this ? monday : monday - 7, 7);
+	}
+	if (is(w, "month") || is(w, "year")) {
+		struct cel_civil c;
+		cel_civil(day * DAY_S, &c);
+		if (is(w, "month")) {
+			int64_t m = c.year * 12 + c.month - 1 - !this;
+			return set_civil(s, m / 12, m % 12 + 1, 0);
+		}
+		int64_t first = cel_days(c.year - !this, 1, 1);
+		return set_day(s, first, cel_days(c.year - !this + 1, 1, 1) - first);
+	}
+	if (this && u->seconds == DAY_S)
+		return set_day(s, day, 1);
+	if (this || s->has_day || s->has_time || s->for_ns)
+		return false;
+	s->back = u->seconds;
+	return true;
+}
+
+/* "20 november", "november 20", each with a year or without: then the last one. */
+static bool
+month_words(struct said *s)
+{
+	struct span w = s->word[s->i],
+		    next = s->i + 1 < s->n ? s->word[s->i + 1] : (struct span){ NULL, 0 };
+	int64_t day = 0, year = 0;
+	size_t month = named(w, months, 12);
+	struct cel_civil c;
+
+	if (month < 12) {
+		if (!digits(next, 0, 1, 31, &day))
+			return false;
+	} else {
+		month = named(next, months, 12);
+		if (month == 12 || !digits(w, 0, 1, 31, &day))
+			return false;
+	}
+	s->i++;
+	if (s->i + 1 < s->n && digits(s->word[s->i + 1], 4, 1970, 2200, &year))
+		s->i++;
+	if (year)
+		return set_civil(s, year, (int64_t)month + 1, day);
+	cel_civil(today(s) * DAY_S, &c);
+	bool ahead = cel_days(c.year, (int)month + 1, 1) + day - 1 > today(s);
+	return set_civil(s, c.year - ahead, (int64_t)month + 1, day);
+}
+
+static bool
+word(struct said *s)
+{
+	struct span w = s->word[s->i];
+	int64_t n;
+	const struct unit *u;
+	size_t words;
+
+	if (is(w, "at") || is(w, "on") || is(w, "the"))
+		return s->n > 1;
+	if (is(w, "today"))
+		return set_day(s, today(s), 1);
+	if (is(w, "yesterday"))
+		return set_day(s, today(s) - 1, 1);
+	if (is(w, "noon"))
+		return set_time(s, DAY_S / 2, MINUTE_S);
+	if (is(w, "midnight"))
+		return set_time(s, 0, MINUTE_S);
+	if (is(w, "now") && s->n == 1) {
+		s->at_ns = s->now_ns;
+		s->for_ns = 1;
+		return true;
+	}
+	if (is(w, "last") || is(w, "past") || is(w, "this"))
+		return last_words(s);
+	if (named(w, weekdays, 7) < 7) {
+		int64_t day = today(s);
+		return set_day(s, day - (day + 4 - (int64_t)named(w, weekdays, 7) + 7) % 7, 1);
+	}
+	if (w.p[0] == '@' && s->n == 1 && digits(span_cut(w, 1, w.n), 10, 0, INT64_MAX, &n)) {
+		s->at_ns = n * SECOND_NS;
+		s->for_ns = SECOND_NS;
+		return true;
+	}
+	words = amount(s, s->i, &n, &u);
+	if (words && s->i + words < s->n && is(s->word[s->i + words], "ago")) {
+		s->i += words;
+		return ago(s, n, u);
+	}
+	if (words == 1 && s->n == 1) { /* as of audit list: 2h */
+		s->at_ns = s->now_ns - (u->seconds ? n * u->seconds * SECOND_NS
+						   : n * (*u->brief == 'y' ? 365 : 30) *
+							     CLOCK_DAY_NS);
+		s->for_ns = MINUTE_S * SECOND_NS;
+		return true;
+	}
+	return date_word(s, w) || iso_word(s, w) || time_word(s, w) || month_words(s);
+}
+
+/* ---- the whole ---- */
+
+static bool
+to_ns(int64_t s, int64_t *ns)
+{
+	return !__builtin_mul_overflow(s, SECOND_NS, ns);
+}
+
+static bool
+resolve(struct said *s, struct when *out)
+{
+	int64_t first, last, unused, from, until;
+
+	if (s->for_ns) {
+		out->from_ns = s->at_ns;
+		out->until_ns = s->at_ns + s->for_ns;
+		return true;
+	}
+	if (s->back) {
+		out->until_ns = s->now_ns + 1;
+		return !__builtin_mul_overflow(s->back, SECOND_NS, &from) &&
+		       !__builtin_sub_overflow(s->now_ns, from, &out->from_ns);
+	}
+	if (!s->has_time) {
+		to_utc(s->zone, s->day * DAY_S, &from, &unused);
+		to_utc(s->zone, (s->day + s->days) * DAY_S, &until, &unused);
+		return to_ns(from, &out->from_ns) && to_ns(until, &out->until_ns);
+	}
+	int64_t local = (s->has_day ? s->day : today(s)) * DAY_S + s->second;
+	if (!to_utc(s->zone, local, &first, &last)) {
+		buf_printf(s->why,
+			"'%.*s': the clock never showed this time of day: it was put forward "
+			"then",
+			SPAN_ARG(s->whole));
+		return false;
+	}
+	out->twice = first != last;
+	return to_ns(first, &out->from_ns) && to_ns(last + s->seconds, &out->until_ns);
+}
+
+/* `day`: of a time of day that says none; NULL: today. */
+static bool
+read_one(struct span text, struct said *s, const struct said *day, struct when *out)
+{
+	struct span rest = span_trim(text, " \t");
+	size_t had = s->why->n;
+
+	s->whole = rest;
+	*out = (struct when){ 0 };
+	while (rest.n && s->n < WORDS) {
+		struct span w = span_trim(span_next(&rest, ' '), " \t,");
+		if (w.n)
+			s->word[s->n++] = w;
+	}
+	if (!s->n || rest.n)
+		return fail(s, rest);
+	for (; s->i < s->n; s->i++) {
+		if (!word(s)) /* i is at the word that made no sense */
+			return fail(s, s->word[s->i < s->n ? s->i : s->n - 1]);
+	}
+	if (!s->has_day && !s->has_time && !s->for_ns && !s->back)
+		return fail(s, s->whole);
+	if (s->has_time && (s->has_day ? s->days != 1 : s->for_ns || s->back))
+		return fail(s, s->whole);
+	if (s->has_time && !s->has_day && day && day->has_day) {
+		s->has_day = true;
+		s->day = day->day;
+		s->days = 1;
+	}
+	if (resolve(s, out))
+		return true;
+	return s->why->n > had ? false : fail(s, s->whole);
+}
+
+bool
+when_between(struct span from, struct span until, const struct cel_zone *zone, int64_t now_ns,
+	struct when *out, struct buf *why)
+{
+	struct said a = { .zone = zone, .now_ns = now_ns, .why = why }, b = a;
+	struct when w = { 0 };
+
+	if (!read_one(from, &a, NULL, out) || !read_one(until, &b, &a, &w))
+		return false;
+	/* "11:47 till now" has no end in the future, and none before its begin. */
+	out->until_ns = w.until_ns;
+	out->twice |= w.twice;
+	if (out->until_ns > out->from_ns)
+		return true;
+	buf_printf(why, "'%.*s' is before '%.*s'", SPAN_ARG(until), SPAN_ARG(from));
+	return false;
+}
+
+bool
+when_read(struct span said, const struct cel_zone *zone, int64_t now_ns, struct when *out,
+	struct buf *why)
+{
+	struct said s = { .zone = zone, .now_ns = now_ns, .why = why };
+	const char *dots = said.n ? memmem(said.p, said.n, "..", 2) : NULL;
+
+	if (!dots)
+		return read_one(said, &s, NULL, out);
+	struct span from = span_of(said.p, (size_t)(dots - said.p)),
+		    until = span_of(dots + 2, said.n - from.n - 2);
+	if (!span_trim(until, " ").n)
+		until = SPAN_LIT("now");
+	return when_between(from, until, zone, now_ns, out, why);
+}

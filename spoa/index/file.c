@@ -1,0 +1,276 @@
+/* Indexes and segments as files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "index/private.h"
+#include "store/chain.h"
+
+/* ---- segments ---- */
+
+static long
+read_at(void *arg, uint64_t offset, void *to, size_t n)
+{
+	ssize_t got;
+
+	do
+		got = pread((int)(intptr_t)arg, to, n, (off_t)offset);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+int
+index_segment_open(struct index_segment *s, const char *path)
+{
+	const char *name = strrchr(path, '/');
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	*s = (struct index_segment){ .arg = (void *)(intptr_t)-1, .read = read_at };
+	if (fd < 0)
+		return ERR_IO;
+	if (fstat(fd, &st) < 0) {
+		close(fd);
+		return ERR_IO;
+	}
+	s->arg = (void *)(intptr_t)fd;
+	snprintf(s->name, sizeof(s->name), "%s", name ? name + 1 : path);
+	s->bytes = (uint64_t)st.st_size;
+	s->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	return 0;
+}
+
+void
+index_segment_close(struct index_segment *s)
+{
+	if (s->read == read_at && (intptr_t)s->arg >= 0)
+		close((int)(intptr_t)s->arg);
+	s->arg = (void *)(intptr_t)-1;
+}
+
+int
+index_line(const struct index_segment *s, uint64_t offset, struct buf *out)
+{
+	size_t step = 4096;
+
+	for (size_t had = out->n; out->n - had <= CHAIN_LINE_MAX; step *= 4) {
+		char *to = buf_reserve(out, step);
+		long n = to ? s->read(s->arg, offset + (out->n - had), to, step) : -1;
+		if (n < 0)
+			return ERR_IO;
+		const char *end = memchr(to, '\n', (size_t)n);
+		if (end) {
+			buf_commit(out, (size_t)(end - to));
+			return memchr(buf_view(out).p + had, '\0', out->n - had) ? 0 : 1;
+		}
+		if (!n)
+			return 0;
+		buf_commit(out, (size_t)n);
+	}
+	return 0;
+}
+
+bool
+index_line_hash(
+	const struct index_segment *s, uint64_t offset, unsigned char out[SHA256_BYTES])
+{
+	struct buf b;
+
+	buf_init(&b, CHAIN_LINE_MAX * 5);
+	int got = index_line(s, offset, &b);
+	if (got > 0)
+		sha256(buf_view(&b), out);
+	buf_free(&b);
+	return got > 0;
+}
+
+/* ---- indexes ---- */
+
+static bool
+path_of(char *out, size_t size, const char *dir, const char *segment)
+{
+	size_t n = strlen(segment);
+	size_t stem = n > 6 && !strcmp(segment + n - 6, ".jsonl") ? n - 6 : n;
+
+	return snprintf(out, size, "%s/%.*s.idx", dir, (int)stem, segment) < (int)size;
+}
+
+/* The tables lie one after the other, as long as their counts say. */
+static bool
+fits(const struct header *h, uint64_t bytes)
+{
+	return h->bytes == bytes && bytes <= INDEX_MAX && h->sums <= bytes &&
+	       h->posting <= h->sums && h->term <= h->posting && h->more <= h->term &&
+	       h->hits < HITS_MAX && h->more == sizeof(*h) + (uint64_t)h->hits * HIT_BYTES &&
+	       h->posting == h->term + (uint64_t)h->terms * TERM_BYTES &&
+	       h->bytes - h->sums == blocks_of(h) * SUM_BYTES;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *
+check(struct index *ix, const struct index_segment *s, const struct index_terms *t)
+{
+	unsigned char sum[SHA256_BYTES];
+	const struct header *h = &ix->h;
+	struct stat st;
+
+	if (fstat(ix->fd, &st) < 0 || pread(ix->fd, &ix->h, sizeof(*h), 0) != sizeof(*h) ||
+		memcmp(h->magic, "tgindex1", 8) != 0)
+		return "not an index";
+	if (!fits(h, (uint64_t)st.st_size))
+		return "cut or damaged";
+	size_t words = blocks_of(h) / 64 + 1;
+	if (!(ix->image = malloc((size_t)h->bytes)) || !(ix->there = calloc(words, 8)))
+		return err_str(ERR_NOMEM);
+	memcpy(ix->image, h, sizeof(*h));
+	if (pread(ix->fd, ix->image + h->sums, (size_t)(h->bytes - h->sums), (off_t)h->sums) !=
+		(ssize_t)(h->bytes - h->sums))
+		return "cut or damaged";
+	index_header_sum(h, ix->image + h->sums, sum);
+	if (memcmp(sum, h->sum, SUM_BYTES) != 0)
+		return "damaged";
+	if (h->version != t->version())
+		return "of another version";
+	if (strncmp(h->segment, s->name, sizeof(h->segment)) != 0)
+		return "of another segment";
+	if (h->segment_bytes != s->bytes || (s->mtime_ns && h->segment_mtime != s->mtime_ns))
+		return "older than its segment";
+	if (!index_line_hash(s, 0, sum) || memcmp(sum, h->first, sizeof(sum)) != 0 ||
+		!index_line_hash(s, h->last_line, sum) ||
+		memcmp(sum, h->last, sizeof(sum)) != 0)
+		return "of another segment";
+	return NULL;
+}
+
+struct index *
+index_open(const char *dir, const struct index_segment *s, const struct index_terms *t,
+	struct buf *why)
+{
+	struct index *ix = NULL;
+	const char *wrong = NULL;
+	char path[4096];
+	int fd = path_of(path, sizeof(path), dir, s->name)
+			 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+			 : -1;
+
+	if (fd < 0) {
+		if (errno != ENOENT)
+			buf_printf(why, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	ix = calloc(1, sizeof(*ix));
+	if (!ix) {
+		close(fd);
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	ix->fd = fd;
+	wrong = check(ix, s, t);
+	if (wrong) {
+		buf_printf(why, "%s: %s", path, wrong);
+		index_free(&ix);
+	}
+	return ix;
+}
+
+/* Made by root, it is the journal's owner's all the same: the daemon writes there too. */
+static void
+give(int fd, const char *dir)
+{
+	char journal[4096];
+	struct stat st;
+
+	snprintf(journal, sizeof(journal), "%.*s", (int)(strlen(dir) - strlen(INDEX_SUFFIX)),
+		dir);
+	if (geteuid() == 0 && stat(journal, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) < 0)
+		errno = 0; /* then it is root's */
+}
+
+static bool
+make_folder(const char *dir)
+{
+	if (mkdir(dir, 0700) < 0)
+		return errno == EEXIST;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		give(fd, dir);
+		close(fd);
+	}
+	return true;
+}
+
+int
+index_save(const struct index *ix, const char *dir, struct buf *why)
+{
+	char path[4096], temporary[4096 + 32];
+	size_t done = 0;
+
+	if (!path_of(path, sizeof(path), dir, ix->h.segment)) {
+		buf_printf(why, "%s: name too long", dir);
+		return ERR_IO;
+	}
+	if (!make_folder(dir)) {
+		buf_printf(why, "%s: %s", dir, strerror(errno));
+		return ERR_IO;
+	}
+	snprintf(temporary, sizeof(temporary), "%s.%ld.new", path, (long)getpid());
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	bool ok = fd >= 0;
+	if (ok)
+		give(fd, dir);
+	while (ok && done < ix->h.bytes) {
+		ssize_t n = write(fd, ix->image + done, (size_t)ix->h.bytes - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		ok = n > 0;
+		if (ok)
+			done += (size_t)n;
+	}
+	if (fd >= 0 && close(fd) < 0)
+		ok = false;
+	ok = ok && rename(temporary, path) == 0;
+	if (ok)
+		return 0;
+	int sys = errno;
+	buf_printf(why, "%s: %s", temporary, strerror(sys));
+	if (fd >= 0)
+		unlink(temporary);
+	return sys == ENOSPC || sys == EDQUOT ? ERR_FULL : ERR_IO;
+}
+
+int
+index_build(const char *journal, const char *segment, const struct index_terms *t,
+	const bool *stop, struct buf *why)
+{
+	char path[4096], dir[4096];
+	struct index_segment s;
+	struct index *ix = NULL;
+	struct buf unused;
+	char end = 0;
+	int err = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", journal, segment);
+	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, journal);
+	if (index_segment_open(&s, path)) {
+		buf_printf(why, "%s: %s", path, strerror(errno));
+		return ERR_IO;
+	}
+	/* NUL bytes at its end: it is written to, or was when the daemon was killed. */
+	if (!s.bytes || s.read(s.arg, s.bytes - 1, &end, 1) != 1 || end != '\n')
+		goto out;
+	buf_init(&unused, 8192);
+	ix = index_open(dir, &s, t, &unused);
+	buf_free(&unused);
+	if (ix)
+		goto out;
+	ix = index_make(&s, t, stop, why);
+	err = ix ? index_save(ix, dir, why) : ERR_IO;
+out:
+	index_free(&ix);
+	index_segment_close(&s);
+	return err;
+}

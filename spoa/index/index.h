@@ -1,0 +1,111 @@
+/* The index of a segment: which of its records have a term, without reading it. One file a
+ * closed segment, JOURNAL.index/NAME.idx; made again where it is missing, stale or damaged, and
+ * never trusted: what it names is read in the segment and compared by whoever asks.
+ *
+ * What is indexed are hits: a decision with the attempts and the completion that have its id in
+ * the same segment, or one record of another type. A hit is a number from 0, in the order of
+ * first records. The file is a header, then tables whose numbers are little-endian:
+ *
+ *   hits      time of the first record (8), its offset (6), flags (2), place in `more` (4) or ~0
+ *   more      for hits of several records: how many, then the distance of each to the one before
+ *   terms     sorted by hash: hash (8), place in `postings` or, with the top bit, the only hit (4)
+ *   postings  how many hits, then the distance of each to the one before
+ *   sums      of each 16 KB block of the tables; the header has its own
+ *
+ * Numbers in `more` and `postings` are LEB128. */
+#ifndef INDEX_INDEX_H
+#define INDEX_INDEX_H
+
+#include "base/buf.h"
+#include "base/span.h"
+
+#define INDEX_SUFFIX ".index"	/* of the journal's folder: where indexes are */
+#define INDEX_NAME_MAX 112
+
+/* What the index has to know of a line. */
+struct index_record {
+	struct span id; /* empty: a hit of its own */
+	uint64_t seq;
+	int64_t time_ns;
+	bool first;   /* a decision: where its hit begins */
+	bool expects; /* and its end comes later */
+	bool ends;    /* that end */
+};
+
+/* How lines are read; the same for every index of a program. */
+struct index_terms {
+	uint64_t (*version)(void); /* an index of another one is stale */
+	/* False: no record. Calls term() with the hash of each term. */
+	bool (*read)(struct span line, struct index_record *out,
+		void (*term)(void *arg, uint64_t hash), void *arg);
+	uint64_t (*id)(struct span id); /* the term that an id is */
+};
+
+/* A segment, or another file of lines, open for reading. */
+struct index_segment {
+	char name[INDEX_NAME_MAX];
+	uint64_t bytes;
+	int64_t mtime_ns; /* 0: not compared */
+	void *arg;
+	/* As pread(2), negative for an error. */
+	long (*read)(void *arg, uint64_t offset, void *to, size_t n);
+};
+
+/* owner: one thread. */
+struct index;
+
+#define INDEX_FIRST 1 /* the hit begins with its decision */
+#define INDEX_OPEN  2 /* and its end is in a later segment, or nowhere */
+#define INDEX_ALONE 4 /* a record of another type */
+/* The term that open hits have. */
+#define INDEX_TERM_OPEN 1
+struct index_hit {
+	int64_t time_ns;
+	unsigned flags;
+	size_t n;	     /* records */
+	uint64_t offset[64]; /* of the first 64 */
+};
+
+struct index_facts {
+	uint32_t hits;
+	uint64_t records, first_seq, last_seq;
+	int64_t from_ns, to_ns; /* the earliest and latest time of a record */
+	size_t bytes;
+};
+
+/* Reads all of the segment. NULL with *why. `stop` may be NULL; true: ends with an error. */
+struct index *index_make(const struct index_segment *s, const struct index_terms *t,
+	const bool *stop, struct buf *why);
+/* The index in `dir` (JOURNAL.index). NULL with *why, which is empty where there is none:
+ * damaged, of another segment, or of this one before it was changed. */
+struct index *index_open(const char *dir, const struct index_segment *s,
+	const struct index_terms *t, struct buf *why);
+/* Writes it, under another name until it is whole; the folder is made (0700). 0, ERR_FULL,
+ * ERR_IO with *why. */
+int index_save(const struct index *ix, const char *dir, struct buf *why);
+void index_free(struct index **ix);
+
+void index_facts(const struct index *ix, struct index_facts *out);
+/* A block that was read did not agree with its sum, or a table not with itself: what was got
+ * since is not to be used. */
+bool index_bad(const struct index *ix);
+bool index_is_file(const struct index *ix); /* not just made */
+/* Sets the bit of each hit that has the term. */
+void index_mark(struct index *ix, uint64_t term, uint64_t *bits);
+/* The first hit of a term from `*hit` on, such as an id's; false: none. */
+bool index_find(struct index *ix, uint64_t term, uint32_t *hit);
+/* False: no such hit, or index_bad. */
+bool index_hit(struct index *ix, uint32_t hit, struct index_hit *out);
+
+/* A closed segment of a journal's folder gets its index, where it has no sound one. 0 (also:
+ * it has one, or its end is still open), or an error with *why. Any thread; `stop` as above. */
+int index_build(const char *journal, const char *segment, const struct index_terms *t,
+	const bool *stop, struct buf *why);
+
+/* The file of a segment; index_segment_close. 0 or ERR_IO (errno). `name` NULL: `path`'s end. */
+int index_segment_open(struct index_segment *s, const char *path);
+void index_segment_close(struct index_segment *s);
+/* Appends the line at that offset, without its newline. 1; 0: no line ends there; ERR_IO. */
+int index_line(const struct index_segment *s, uint64_t offset, struct buf *out);
+
+#endif
