@@ -37,6 +37,7 @@ const struct judge_rule judge_rules[] = {
 	{ "retried-answers",      ERROR,  ONCE,  rule_retried_answers,     "no backend of a provider sends a request again that may have been charged" },
 	{ "credential-lines",     ERROR,  ONCE,  rule_credential_lines,    "the relay's second pass sets the credentials that tollgate.yaml has" },
 	{ "credential-twice",     ERROR,  ONCE,  rule_credential_twice,    "a backend sets a credential or gets one from tollgate.yaml" },
+	{ "signed-host",          ERROR,  ONCE,  rule_signed_host,         "a backend sends the Host that the relay signs for it" },
 	{ "socket-group",         ADVICE, ONCE,  rule_socket_group,        "HAProxy is in the group that tollgate's sockets are for" },
 	{ "shipped-differs",      ADVICE, ONCE,  rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },
 	{ "stanza-older",         ADVICE, GATES, rule_stanza_older,        "the stanza decides once what passes the gate" },

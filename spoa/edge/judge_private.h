@@ -139,6 +139,7 @@ void rule_retries(struct judge *j);
 void rule_attempt_lines(struct judge *j);
 void rule_credential_lines(struct judge *j);
 void rule_credential_twice(struct judge *j);
+void rule_signed_host(struct judge *j);
 void rule_credential_unguarded(struct judge *j);
 void rule_credential_in_front(struct judge *j);
 void rule_ungated_provider(struct judge *j);

@@ -233,3 +233,50 @@ rule_credential_twice(struct judge *j)
 				t->backend, t->name);
 	}
 }
+
+/* The last line of the section that says which Host is sent; NULL: it is the caller's. */
+static const struct haproxy_line *
+host_of(const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l, *last = NULL;
+
+	while ((l = haproxy_next(&w)))
+		if (span_is(haproxy_word(l, 0), "http-request") &&
+			span_ends(haproxy_word(l, 1), SPAN_LIT("-header")) &&
+			span_ieq(haproxy_word(l, 2), SPAN_LIT("host")))
+			last = l;
+	return last;
+}
+
+/* Signed is the host that tollgate.yaml names; the provider checks the one that comes. */
+void
+rule_signed_host(struct judge *j)
+{
+	const struct target *t;
+
+	for (struct targets_at at = { 0, 0 }; (t = next_credential(j, &at));) {
+		const char *host = t->credential->kind == BY_SIGV4 ? t->credential->host : NULL;
+		const struct haproxy_section *s =
+			t->backend ? backend_named(j->h, span_str(t->backend)) : NULL;
+		const struct haproxy_line *l = s && host ? host_of(s) : NULL;
+		struct span sent = l ? haproxy_word(l, 3) : span_of("", 0);
+		char paste[512];
+		bool again = false;
+		const struct target *before;
+		for (struct targets_at b = { 0, 0 };
+			(before = next_credential(j, &b)) && before != t;)
+			again |= !strcmp(before->name, t->name);
+		/* under a condition, or made of samples: nobody knows here */
+		if (!s || !host || again || (l && l->n > 4) || span_chr(sent, '%') < sent.n ||
+			(l && !span_is(l->word[1], "set-header")) ||
+			(l && span_ieq(sent, span_str(host))))
+			continue;
+		snprintf(paste, sizeof(paste), "http-request set-header host %s", host);
+		found(j, l ? l : s->head, paste,
+			"%s sends the Host %.*s, and requests of provider %s are signed for %s "
+			"(credentials of %s, sigv4: host): the provider refuses each",
+			t->backend, SPAN_ARG(l ? sent : SPAN_LIT("that the caller sent")),
+			t->name, host, j->cfg ? j->cfg->file : "tollgate.yaml");
+	}
+}

@@ -64,6 +64,13 @@ static const struct row target_rows[] = {
 	{ "credential-twice", "a certificate of its own", "\nbackend site\n",
 		"\nbackend site\n\tserver b :1 ssl crt /k.pem verify none\n", "crt /k.pem",
 		NULL, NULL, false },
+	{ "signed-host", "the caller's is sent", "\nbackend site\n", "\nbackend  site\n",
+		"backend  site",
+		"http-request set-header host h.example", NULL, false },
+	{ "signed-host", "another one, after the right one", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header host h.example\n"
+		"\thttp-request set-header Host other.example\n",
+		"Host other.example", "http-request set-header host h.example", NULL, false },
 };
 
 /* Changes that are no finding of this rule. */
@@ -84,6 +91,12 @@ static const struct {
 		"\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header authorization "
 		"%[var(txn.tollgate.set_authorization)]\n" },
+	{ "signed-host", "the same", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header host H.example\n" },
+	{ "signed-host", "one that a condition chooses", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header host x.example if { always_true }\n" },
+	{ "signed-host", "one that is put together", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header host %[env(X)]\n" },
 	{ "credential-unguarded", "the same", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header authorization "
 		"%[var(txn.tollgate.set_authorization)]\n" },

@@ -80,7 +80,9 @@ static const struct config *cfg;
 /* As judge_target_rows.h says; NULL where no row of it is asked. */
 static const struct target chat_targets[] = { { .name = "a", .backend = "openai" },
 	{ .name = "b", .backend = "anthropic" } };
-static const struct provider_credential credential = { .provider = "c" };
+static const struct provider_credential credential = {
+	.provider = "c", .kind = BY_SIGV4, .host = "h.example"
+};
 static const struct target site_targets[] = {
 	{ .name = "c", .backend = "site", .credential = &credential }
 };
