@@ -143,6 +143,45 @@ sent(const struct policy *p, const struct noting *to)
 	}
 }
 
+/* Two of the route's targets that the rule names in another order. */
+static bool
+reorders(const struct rule_change *x, const struct route *r)
+{
+	size_t before = 0;
+
+	for (size_t n = 0; n < x->ntargets; n++)
+		for (size_t t = 0; t < r->ntargets; t++)
+			if (policy_target_is(&r->targets[t], x->targets[n])) {
+				if (t < before)
+					return true;
+				before = t;
+			}
+	return false;
+}
+
+/* A rule's order counts on routes that go by order. */
+static void
+orders(const struct policy *p, const struct noting *to)
+{
+	for (size_t i = 0; i < p->nrules; i++) {
+		const struct rule_change *x = p->rules[i].change;
+		bool by_order = false;
+		const struct route *other = NULL;
+		for (size_t k = 0; x && k < p->nroutes; k++) {
+			const struct route *r = &p->routes[k];
+			if (!reorders(x, r))
+				continue;
+			by_order |= r->choose.by == CHOOSE_ORDER;
+			other = r;
+		}
+		if (other && !by_order)
+			note_say(to, p->rules[i].at,
+				"rule %s: route: targets: their order counts for nothing: route "
+				"%s does not choose by order",
+				p->rules[i].name, other->name);
+	}
+}
+
 void
 policy_target_notes(const struct policy *p, const struct config *cfg, const struct noting *to)
 {
@@ -155,4 +194,5 @@ policy_target_notes(const struct policy *p, const struct config *cfg, const stru
 	}
 	names(p, cfg, to);
 	sent(p, to);
+	orders(p, to);
 }

@@ -242,7 +242,7 @@ static const struct policy_mistake mistakes[] = {
 	{ "an alias of no targets", H ONE "models: {fast: {targets: []}}\n",
 		":9:26: targets: the list is empty" },
 	{ "an alias of a provider that is none", H ONE "models: {fast: {targets: [{provider: d, model: m}]}}\n",
-		":9:38: targets: no provider d" },
+		":9:38: targets: no provider d: there are a, b" },
 	{ "an alias' target twice",
 		H ONE "models: {fast: {targets: [{provider: a, model: m}, {provider: a, model: m}]}}\n",
 		":9:52: targets: a is given twice" },

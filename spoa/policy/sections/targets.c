@@ -1,5 +1,7 @@
 /* Providers, and where a route's requests may go: its targets, which of them is tried first,
  * what is tried again, and names of models that mean targets of their own. */
+#include <stdio.h>
+
 #include "policy/build.h"
 
 const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", "refused_us",
@@ -65,6 +67,23 @@ credential_of(const struct builder *b, const char *provider)
 	return NULL;
 }
 
+/* What is meant, or what there is: of many as many as tell how they are named. */
+static const char *
+providers_hint(const struct builder *b, struct nearest *near, char out[256])
+{
+	enum { SHOWN = 8 };
+	size_t n = 0;
+
+	if (*nearest_hint(near) || !b->nproviders)
+		return b->nproviders ? near->hint : ": the policy has none";
+	for (size_t i = 0; i < b->nproviders && i < SHOWN && n < 256; i++)
+		n += (size_t)snprintf(out + n, 256 - n, "%s%.24s", i ? ", " : ": there are ",
+			b->providers[i].name);
+	if (b->nproviders > SHOWN && n < 256)
+		snprintf(out + n, 256 - n, ", …");
+	return out;
+}
+
 /* Whose name is misspelt would go without, or with another's. A shadow policy is never obeyed. */
 void
 build_credentials(struct builder *b)
@@ -77,12 +96,13 @@ build_credentials(struct builder *b)
 	for (size_t i = 0; i < cfg->ncredentials; i++) {
 		const struct provider_credential *c = &cfg->credentials[i];
 		struct nearest near = nearest_to(span_str(c->provider));
+		char there[256];
 		bool known = false;
 		for (size_t k = 0; k < b->nproviders && !known; k++)
 			known = nearest_is(&near, b->providers[k].name);
 		if (!known)
 			diag_at(b->d, c->at, "credentials: the policy %s has no provider %s%s",
-				b->file, c->provider, nearest_hint(&near));
+				b->file, c->provider, providers_hint(b, &near, there));
 	}
 }
 
@@ -92,11 +112,12 @@ static const struct provider *
 provider_find(struct builder *b, const struct yaml_node *n)
 {
 	struct nearest near = nearest_to(n->s);
+	char there[256];
 
 	for (size_t i = 0; i < b->nproviders; i++)
 		if (nearest_is(&near, b->providers[i].name))
 			return &b->providers[i];
-	diag_at(b->d, n, "targets: no provider %s%s", n->s.p, nearest_hint(&near));
+	diag_at(b->d, n, "targets: no provider %s%s", n->s.p, providers_hint(b, &near, there));
 	return NULL;
 }
 
