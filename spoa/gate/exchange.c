@@ -74,6 +74,14 @@ no_longer_waits(struct exchange *x)
 	x->waiting_bytes = 0;
 }
 
+/* Another body is sent, and nothing points into this one: let_go() was the last to read it. */
+static void
+drop_decoded(struct request *r)
+{
+	if (r->out.edited)
+		buf_free(&r->out.decoded);
+}
+
 int
 exchange_open(struct request *r)
 {
@@ -99,11 +107,8 @@ exchange_open(struct request *r)
 	if (x->plan.body_mode == BODY_COPY)
 		hmac_begin(&x->hmac, g->shared->prompt_key);
 	bool repeats = r->out.decision.kind != D_DEFER && request_repeats(r);
-	if (x->plan.body_mode == BODY_SWAP && !repeats) {
-		if (r->out.edited)
-			buf_free(&r->out.decoded);
+	if (x->plan.body_mode == BODY_SWAP && !repeats)
 		x->plan.body = swapped(r);
-	}
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
 	request_unhold(r, r->run.held_bytes);
 	r->run.held_work = 0;
@@ -115,6 +120,8 @@ exchange_open(struct request *r)
 	if (repeats) /* as request_hold_work() counts */
 		r->run.held_work = r->out.decoded.size + r->out.rewritten.size;
 	int err = let_go(r, x);
+	if (!repeats)
+		drop_decoded(r);
 	if (!err && !request_hold(r, r->arena.used_bytes))
 		err = ERR_LIMIT;
 	if (!err)
@@ -339,14 +346,13 @@ relay_verdict(struct request *r)
 	}
 	bool repeats = request_repeats(r);
 	x->plan.body_mode = BODY_SWAP;
-	if (r->out.edited && !repeats)
-		buf_free(&r->out.decoded);
 	x->plan.body = r->out.swap_body ? swapped(r) : r->in.body_raw;
 	x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
 	x->hide_usage = r->out.ask_usage;
 	/* A long answer does not keep the segments of its question. */
 	int err = let_go(r, x);
 	if (!repeats) {
+		drop_decoded(r);
 		request_unhold_work(r);
 		if (err == 0 && r->out.swap_body && !request_hold(r, x->plan.body.n))
 			err = ERR_LIMIT;

@@ -52,6 +52,22 @@ is "in a stream too" "$(last .answer.tags)" '["told"]'
 req POST $chat -H "authorization: Bearer $alice" -H "$json" -H 'transfer-encoding: chunked' \
 	-d '{"model":"say:fine","messages":[{"role":"user","content":"mail jane@example.com"}]}'
 is "nor does it matter that the body came late" "$(last .answer.tags)" '["told"]'
+# What a rule reads of the request is there, however the body came, and whatever became of it.
+for n in 10 400000; do
+	head -c $n /dev/zero | tr '\0' x | fold -w 60 >"$D/filler"
+	jq -cn --rawfile t "$D/filler" \
+		'{seed:8,tools:[],model:"say:fine",messages:[{role:"user",content:("mail jane@example.com " + $t)}]}' >"$D/asked.json"
+	gzip -kf "$D/asked.json"
+	while IFS='|' read -r name more; do
+		# shellcheck disable=SC2086
+		req POST $chat -H "authorization: Bearer $alice" -H "$json" -H expect: $more
+		is "a rule on answers reads a request of $n bytes, $name" "$status" 451
+	done <<-T
+	as it is|--data-binary @$D/asked.json
+	in gzip|-H content-encoding:gzip --data-binary @$D/asked.json.gz
+	in gzip and chunks|-H content-encoding:gzip -H transfer-encoding:chunked --data-binary @$D/asked.json.gz
+	T
+done
 post "$alice" '{"model":"asked","seed":7,"messages":[{"role":"user","content":"hi"}]}'
 is "model.name is the one that was asked for" "$(last .answer.tags)" '["swapped"]'
 req GET /v1/models -H "authorization: Bearer $alice"
@@ -92,7 +108,7 @@ told=$("$tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml"
 like "explain tells the rule that denied the answer" "$told" 'matched +out-ssn matched: .*response.entities was \["US_SSN"\].*it denies with 451'
 like "and that it comes out the same again" "$told" 'answer: deny by out-ssn, asked at: whole'
 replay=$("$tollgate" policy replay -c "$D/tollgate.yaml" --journal "$JOURNAL")
-like "replay judges every answer again" "$replay" '^1[0-9] answers: (1[0-9]) the same, 0 different, 1 not compared$'
+like "replay judges every answer again" "$replay" '^2[0-9] answers: (2[0-9]) the same, 0 different, 1 not compared$'
 sed 's/status: 451/status: 403/' "$here/answer-rules.yaml" >"$D/other.yaml"
 cp "$here/answer-rules.people.yaml" "$D/"
 like "and counts what another policy would do" "$("$tollgate" policy replay -c "$D/tollgate.yaml" --policy "$D/other.yaml" --journal "$JOURNAL")" 'status 451 → 403'
