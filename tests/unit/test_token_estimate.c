@@ -181,6 +181,45 @@ windows_are_found_as_prices_are(void **state)
 	arena_reset(&a);
 }
 
+/* By what is sent, of whichever provider. */
+static void
+windows_of_the_shipped_table(void **state)
+{
+	static const struct {
+		const char *model;
+		uint64_t window;
+	} rows[] = {
+		{ "gpt-4", 8192 },
+		{ "mistral-large-2512", 262144 },
+		{ "mistral-large-latest", 0 },
+		{ "command-r-08-2024", 131072 },
+		{ "us.anthropic.claude-haiku-4-5-20251001-v1:0", 200000 },
+		{ "anthropic.claude-3-haiku-20240307-v1:0", 200000 },
+		{ "global.anthropic.claude-opus-4-6-v1:0", 1000000 },
+		{ "us.anthropic.claude-sonnet-4-5-20250929-v1:0", 0 }, /* it goes by a beta */
+		{ "amazon.nova-lite-v1:0", 300000 },
+		{ "arn:aws:bedrock:us-east-1:1:inference-profile/us.meta.llama3-3-70b-instruct-v1:0",
+			131072 },
+		{ "mistral.mistral-7b-instruct-v0:2", 32768 },
+		{ "openai.gpt-oss-20b-1:0", 131072 },
+	};
+	struct arena a;
+	struct diag d;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	const struct token_models *m = models_load(&a, NULL, &d);
+	assert_non_null(m);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		uint64_t window = model_size_of(m, span_str(rows[i].model)).window;
+		if (window != rows[i].window)
+			fail_msg("%s: %llu", rows[i].model, (unsigned long long)window);
+	}
+	diag_free(&d);
+	arena_reset(&a);
+}
+
 static void
 texts_are_told_apart_by_what_they_are_written_in(void **state)
 {
@@ -334,6 +373,7 @@ main(void)
 		cmocka_unit_test(models_are_of_the_family_of_their_first_pattern),
 		cmocka_unit_test(mistakes_in_the_table_are_named),
 		cmocka_unit_test(windows_are_found_as_prices_are),
+		cmocka_unit_test(windows_of_the_shipped_table),
 		cmocka_unit_test(texts_are_told_apart_by_what_they_are_written_in),
 		cmocka_unit_test(sums_are_rounded_up_once),
 		cmocka_unit_test(an_estimate_by_bytes_is_no_less_than_of_its_script),
