@@ -88,6 +88,7 @@ struct request {
 		bool redacted;		 /* something was */
 		bool told;		 /* the ACK carried every variable there was */
 		struct span kept;	 /* a copy of the body that came, where it may go again */
+		struct span receipt; /* of the decision's record, where the route gives one */
 		uint64_t took_us;	 /* from arrival to the verdict */
 		struct recent *shown_in; /* where operators see what came of it; NULL */
 		uint64_t shown_as;

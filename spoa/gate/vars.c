@@ -143,6 +143,13 @@ put_error(struct vars *vs)
 		vs->v[vs->n++] = (struct var){ "error", NULL, false, 0, s };
 }
 
+/* Known once the record is durable: what goes through the relay may be told before. */
+static void
+put_receipt(struct vars *vs)
+{
+	put(vs, "receipt", "receipt", vs->r->out.receipt);
+}
+
 /* Of a request that may go to several: known once one answered, so never in an ACK. */
 static void
 put_attempts(struct vars *vs)
@@ -194,6 +201,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	put(&vs, "path", NULL, request_path_shown(r));
 	put(&vs, "traceparent", NULL, request_trace(r));
 	put_int(&vs, "took_us", "took-us", (int64_t)r->out.took_us);
+	put_receipt(&vs);
 	put_attempts(&vs);
 	return vs.n;
 }
@@ -245,6 +253,7 @@ request_attempt_fields(struct request *r)
 	struct var vars[VARS_MAX];
 	struct vars vs = { r, vars, 0 };
 
+	put_receipt(&vs);
 	put_attempts(&vs);
 	return vs.n ? fields_of(r, vars, vs.n) : (struct span){ NULL, 0 };
 }

@@ -243,6 +243,7 @@ struct route {
 	struct answer_uses uses;
 	enum record_prompt record, record_answer;
 	bool find_all; /* record.find: all: searched for more than is used */
+	bool receipt;  /* x-tollgate-receipt */
 	struct on_failure on_failure;
 	bool show_cost; /* x-tollgate-cost */
 	enum reserve reserve;

@@ -276,6 +276,7 @@ const struct section sections[] = {
   { "prompt", A_NEW_WORD(route, record, prompt_words, prompt_later), "a keyed hash, or the redacted text" },
   { "response", A_NEW_WORD(route, record_answer, prompt_words, prompt_later), "of the answer likewise; as if response said record" },
   { "find", A_FLAG(route, find_all, find_words), "used: what the policy can use; all: every entity, for the record's sake" },
+  { "receipt", A_BOOL(route, receipt), "x-tollgate-receipt: which record the caller can ask for" },
 }},
 [SECTION_RESTORE] = { "restore", "[\"tools\"]", NULL, {
   { "tools", OTHER(TEXTS), "that keep what they are called with: only the URL itself gets nothing back" },

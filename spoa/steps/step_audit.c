@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "gate/exchange.h"
+#include "store/chain.h"
 
 enum { RECORD_BYTES = 2048 }; /* of most */
 
@@ -29,12 +30,27 @@ record_free(struct record *rec)
 	free(rec);
 }
 
+/* NODE/SEQ/HASH of the decision's record. */
+static void
+give_receipt(struct request *r, const struct audit_entry *e)
+{
+	char hex[2 * CHAIN_HASH_BYTES + 1];
+
+	if (!r->found.route || !r->found.route->receipt)
+		return;
+	chain_hex(e->hash, hex);
+	r->out.receipt = arena_printf(&r->arena, "%s/%llu/%s", gate_cfg(r->gate)->node,
+		(unsigned long long)e->seq, hex);
+}
+
 static void
 recorded(struct audit_entry *e, int err)
 {
 	struct record *rec = TAGGED_OF(record, entry, e);
 	struct request *r = rec->r;
 
+	if (r && !err)
+		give_receipt(r, e);
 	record_free(rec);
 	if (!r)
 		return;
