@@ -6,7 +6,7 @@
 . "$here/targets.bash"
 
 # A row's own person, and so its own limits: nothing else is counted there.
-for what in plain never throttled refused failed cut eof silent chain stream mid aborted final once over less; do
+for what in plain never throttled refused failed cut eof silent chain stream mid aborted final once over less full; do
 	case $what in
 	silent) route $what ab 'retry: {first_byte: 300ms}' ;;
 	chain) route $what abc ;;
@@ -17,7 +17,7 @@ route fits '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "dear"}]
 route slots
 prices="prices: 1
 as_of: 2026-11-01
-providers:$(for id in plain never throttled refused failed cut eof silent chain stream mid aborted final once over less fits slots; do
+providers:$(for id in plain never throttled refused failed cut eof silent chain stream mid aborted final once over less full fits slots; do
 	printf '\n  a-%s: [{model: "say:*", input: 1, output: 10}]\n  b-%s: [{model: "say:*", input: 3, output: 30}, {model: dear, input: 1000, output: 1000}, {model: echo, input: 1, output: 1}]\n  c-%s: [{model: "say:*", input: 7, output: 70}]' $id $id $id
 done)"
 limits='
@@ -168,4 +168,19 @@ settled
 is "requests are callers', not attempts" "$(holds r) $(holds c)" "3 0"
 is "and rates' headers say the same" "$(header x-ratelimit-remaining-requests)" 97
 check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+
+# ---- the journal's disk is full while the first target has it ----
+begins full
+fault 1 "$(also '{"delay_ms":3600000,"status":500}')"
+fault 2 "$usage"
+ask >"$D/asks" &
+under_way 1
+pid=$(pid_of tollgate)
+prlimit --pid="$pid" --fsize=1:unlimited
+release
+wait $!
+is "an attempt that cannot be recorded is not begun" "$(asked)" "1 0 0"
+prlimit --pid="$pid" --fsize=unlimited:unlimited
+is_nothing() { [ "$(holds t) $(holds d) $(holds c)" = "0 0 0" ]; }
+check "and what failed is given back, though no completion says so" wait_for is_nothing
 exit $failed
