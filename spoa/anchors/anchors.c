@@ -82,8 +82,8 @@ static void
 next_after(struct place *p)
 {
 	uint64_t gone = clock_mono_us() - p->began_us, every = p->at->every_us;
-	unsigned doubled = p->failures > 7 ? 6 : p->failures - 1;
-	uint64_t retry = (uint64_t)RETRY_US << doubled;
+	unsigned doubled = p->failures < 7 ? p->failures : 7;
+	uint64_t retry = ((uint64_t)RETRY_US << doubled) / 2;
 
 	if (p->failures)
 		next_turn(p, retry < MOST_US ? retry : MOST_US);

@@ -939,6 +939,183 @@ a_cosignature_by_another_key_is_refused(void **s)
 	buf_free(&why);
 }
 
+/* ---- syslog ---- */
+
+static struct {
+	int fd;
+	SSL_CTX *tls;
+	bool resets;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	struct buf got; /* of one connection, to its end */
+	_Atomic unsigned n;
+} collector = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void *
+collect(void *arg)
+{
+	(void)arg;
+	for (int fd; (fd = accept(collector.fd, NULL, NULL)) >= 0; close(fd)) {
+		char chunk[4096];
+		SSL *ssl = collector.tls ? SSL_new(collector.tls) : NULL;
+		bool ok = !ssl || (SSL_set_fd(ssl, fd) && SSL_accept(ssl) == 1);
+		if (collector.resets) {
+			struct linger l0 = { 1, 0 };
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &l0, sizeof(l0));
+			continue;
+		}
+		pthread_mutex_lock(&collector.lock);
+		buf_clear(&collector.got);
+		for (ssize_t n; ok && (n = ssl ? SSL_read(ssl, chunk, sizeof(chunk))
+					       : read(fd, chunk, sizeof(chunk))) > 0;)
+			buf_put(&collector.got, chunk, (size_t)n);
+		pthread_mutex_unlock(&collector.lock);
+		if (ssl)
+			SSL_shutdown(ssl);
+		SSL_free(ssl);
+		atomic_fetch_add(&collector.n, 1);
+	}
+	return NULL;
+}
+
+static void
+collector_start(const char *scheme, SSL_CTX *tls)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(in);
+	char to[64];
+
+	signal(SIGPIPE, SIG_IGN);
+	collector.tls = tls;
+	collector.n = 0;
+	collector.resets = false;
+	buf_init(&collector.got, 0);
+	collector.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(collector.fd, (void *)&in, sizeof(in)), 0);
+	assert_int_equal(listen(collector.fd, 8), 0);
+	assert_int_equal(getsockname(collector.fd, (void *)&in, &n), 0);
+	snprintf(to, sizeof(to), "%s://127.0.0.1:%u", scheme, ntohs(in.sin_port));
+	assert_int_equal(pthread_create(&collector.thread, NULL, collect, NULL), 0);
+	add(ANCHOR_SYSLOG, to);
+}
+
+static void
+collector_stop(void)
+{
+	anchors_stop(&anchors);
+	shutdown(collector.fd, SHUT_RDWR);
+	pthread_join(collector.thread, NULL);
+	close(collector.fd);
+	SSL_CTX_free(collector.tls);
+	buf_free(&collector.got);
+}
+
+/* LENGTH <109>1 TIME NODE tollgate PID checkpoint - NOTE */
+static void
+assert_message(struct span m)
+{
+	struct span length = span_next(&m, ' '), whole = m;
+	uint64_t n;
+
+	assert_int_equal(span_u64(length, &n), 0);
+	assert_int_equal(n, whole.n);
+	assert_true(span_is(span_next(&m, ' '), "<109>1"));
+	struct span when = span_next(&m, ' ');
+	assert_int_equal(when.n, strlen("2026-11-22T15:00:00.123456Z"));
+	assert_int_equal(when.p[19], '.');
+	assert_int_equal(when.p[26], 'Z');
+	assert_true(span_is(span_next(&m, ' '), "gw-1"));
+	assert_true(span_is(span_next(&m, ' '), "tollgate"));
+	assert_true(span_u64(span_next(&m, ' '), &n) == 0);
+	assert_true(span_is(span_next(&m, ' '), "checkpoint"));
+	assert_true(span_is(span_next(&m, ' '), "-"));
+	assert_true(span_eq(m, buf_view(&audit.note)));
+}
+
+static void
+syslog_by_tcp_counts_its_octets(void **s)
+{
+	(void)s;
+	collector_start("tcp", NULL);
+	begin();
+	wait_records(1);
+	while (!collector.n)
+		usleep(1000);
+	assert_message(buf_view(&collector.got));
+	assert_recorded("\"kind\":\"syslog\"");
+	assert_recorded("\"answer\":null");
+	collector_stop();
+}
+
+static void
+syslog_by_tls_verifies_whom_it_speaks_to(void **s)
+{
+	static char ca[192], other_ca[192];
+
+	(void)s;
+	snprintf(ca, sizeof(ca), "%s", path("syslog.pem"));
+	snprintf(other_ca, sizeof(other_ca), "%s", path("other.pem"));
+	SSL_CTX_free(rig_tls("127.0.0.1", other_ca));
+	collector_start("tls", rig_tls("127.0.0.1", ca));
+	places[0].tls_ca = ca;
+	begin();
+	wait_records(1);
+	while (!collector.n)
+		usleep(1000);
+	assert_message(buf_view(&collector.got));
+	anchors_stop(&anchors);
+	places[0].tls_ca = other_ca;
+	grow(6);
+	begin();
+	wait_count(ANCHOR_SYSLOG, ANCHOR_AWAY, 1);
+	assert_shown("\"state\":\"away\"", "TLS: self-signed certificate");
+	assert_int_equal(audit.n, 1);
+	collector_stop();
+	/* A certificate for another name. */
+	cfg.nanchors = 0;
+	collector_start("tls", rig_tls("logs.example", ca));
+	places[0].tls_ca = ca;
+	begin();
+	wait_count(ANCHOR_SYSLOG, ANCHOR_AWAY, 2);
+	assert_shown("\"state\":\"away\"", "TLS: IP address mismatch");
+	collector_stop();
+}
+
+static void
+a_collector_that_drops_the_connection_has_taken_nothing(void **s)
+{
+	(void)s;
+	collector_start("tcp", NULL);
+	collector.resets = true;
+	begin();
+	wait_count(ANCHOR_SYSLOG, ANCHOR_AWAY, 1);
+	assert_int_equal(count(ANCHOR_SYSLOG, ANCHOR_TAKEN), 0);
+	collector_stop();
+}
+
+static void
+syslog_by_a_unix_socket_is_a_datagram(void **s)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	char to[200], got[4096];
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)s;
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path("log"));
+	assert_int_equal(bind(fd, (void *)&un, sizeof(un)), 0);
+	snprintf(to, sizeof(to), "unix:%s", path("log"));
+	add(ANCHOR_SYSLOG, to);
+	begin();
+	wait_records(1);
+	ssize_t n = recv(fd, got, sizeof(got), 0);
+	assert_true(n > 0);
+	char counted[4200];
+	int all = snprintf(counted, sizeof(counted), "%zd %.*s", n, (int)n, got);
+	assert_message(span_of(counted, (size_t)all));
+	close(fd);
+}
+
 /* ---- beginning ---- */
 
 static void
@@ -1006,6 +1183,10 @@ main(void)
 		W(a_tree_that_is_behind_is_waited_for),
 		W(every_answer_of_a_witness_is_named),
 		W(a_cosignature_by_another_key_is_refused),
+		T(syslog_by_tcp_counts_its_octets),
+		T(syslog_by_tls_verifies_whom_it_speaks_to),
+		T(a_collector_that_drops_the_connection_has_taken_nothing),
+		T(syslog_by_a_unix_socket_is_a_datagram),
 		T(files_that_cannot_be_used_refuse_the_start),
 		T(how_late_a_place_is_is_a_gauge),
 	};
