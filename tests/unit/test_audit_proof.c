@@ -25,10 +25,10 @@ static struct chain_build b;
 static const char *
 at(const char *name)
 {
-	static char path[4][256];
+	static char path[8][256];
 	static int which;
 
-	which = (which + 1) % 4;
+	which = (which + 1) % 8;
 	snprintf(path[which], sizeof(path[0]), "%s/%s", dir, name);
 	return path[which];
 }
@@ -461,6 +461,68 @@ a_journal_that_was_changed_proves_nothing(void **state)
 	assert_exit(show("r20 --proof"), EXIT_DONE);
 }
 
+/* The script of docs/audit.md, with openssl and without tollgate. */
+static int
+by_hand(const char *proof)
+{
+	char cmd[1024];
+
+	snprintf(cmd, sizeof(cmd),
+		"sed -n '/^```sh$/,/^```$/p' docs/audit.md | sed '/^```/d' >'%s' && sh '%s' "
+		"'%s' "
+		"'%s' >'%s' 2>&1",
+		at("prove.sh"), at("prove.sh"), at(proof), at("key.pub"), at("out"));
+	int status = system(cmd);
+	assert_true(WIFEXITED(status));
+	slurp("out", out, sizeof(out));
+	return WEXITSTATUS(status);
+}
+
+static void
+a_proof_is_verified_by_hand(void **state)
+{
+	char what[64], want[64];
+	(void)state;
+
+	build(30);
+	write_journal(buf_view(&b.out));
+	for (uint64_t seq = 1; seq <= 64; seq += seq < 9 ? 1 : 9) {
+		snprintf(what, sizeof(what), "--seq %" PRIu64 " --proof", seq);
+		assert_exit(show(what), EXIT_DONE);
+		put_file("proof", span_str(out));
+		snprintf(want, sizeof(want), "yes: record %" PRIu64 " of ", seq);
+		assert_exit(by_hand("proof"), 0);
+		assert_out(want);
+		assert_out("in the log of tollgate/gw-1");
+	}
+	/* Whatever is changed, it says no. */
+	assert_exit(show("r10 --proof"), EXIT_DONE);
+	struct buf proof;
+	buf_init(&proof, 0);
+	buf_str(&proof, out);
+	static const char *const at_words[] = { "record ", "index ", "tollgate/gw-1\n", "\n\n",
+		"\xe2\x80\x94 tollgate/gw-1 " };
+	for (size_t i = 0; i < COUNT_OF(at_words); i++) {
+		struct span s = buf_view(&proof);
+		char *p = memmem(s.p, s.n, at_words[i], strlen(at_words[i]));
+		assert_non_null(p);
+		p += strlen(at_words[i]) + (i == 0 ? 30 : i == 4 ? 12 : 0);
+		char was = *p;
+		*p = was == '1' ? '2' : was == 'A' ? 'B' : was == 't' ? 'u' : was + 1;
+		put_file("proof", s);
+		if (by_hand("proof") == 0)
+			fail_msg("after %s it says %s", at_words[i], out);
+		*p = was;
+	}
+	put_file("proof", buf_view(&proof));
+	assert_exit(by_hand("proof"), 0);
+	signkey_from_seed((const unsigned char *)"another seed, not in any key set", &b.key);
+	write_key();
+	assert_exit(by_hand("proof"), 1);
+	assert_out("no: the checkpoint is not signed by this key");
+	buf_free(&proof);
+}
+
 /* ---- places and receipts ---- */
 
 static void
@@ -769,6 +831,7 @@ main(void)
 		T(a_trimmed_journal_proves_what_it_has),
 		T(an_exported_file_proves_its_records_too),
 		T(a_journal_that_was_changed_proves_nothing),
+		T(a_proof_is_verified_by_hand),
 		T(a_record_is_shown_by_its_number_and_by_its_receipt),
 		T(verify_says_what_its_checkpoints_cover),
 		T(damage_under_a_checkpoint_is_named),
