@@ -177,6 +177,12 @@ audit_stream_behind(const struct audit *a)
 	return a->mirror ? mirror_behind(a->mirror) : 0;
 }
 
+uint64_t
+audit_copied(const struct audit *a)
+{
+	return a->mirror ? mirror_copied(a->mirror) : UINT64_MAX;
+}
+
 bool
 audit_note(const struct audit *a UNUSED, struct buf *out UNUSED, uint64_t *size)
 {

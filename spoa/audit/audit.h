@@ -48,6 +48,8 @@ bool audit_ready(const struct audit *a);
 bool audit_stream_conflict(const struct audit *a);
 /* Durable records that the Redis Stream does not have yet; 0 without one. Any thread. */
 uint64_t audit_stream_behind(const struct audit *a);
+/* The last record that the Redis Stream is known to have; UINT64_MAX without one. Any thread. */
+uint64_t audit_copied(const struct audit *a);
 /* The newest durable checkpoint: its signed note (proof/note.h) appended to *out, its number of
  * leaves in *size. False: none yet. Any thread. */
 bool audit_note(const struct audit *a, struct buf *out, uint64_t *size);

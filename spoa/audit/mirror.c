@@ -556,6 +556,12 @@ mirror_behind(const struct mirror *m)
 	return published > copied ? published - copied : 0;
 }
 
+uint64_t
+mirror_copied(const struct mirror *m)
+{
+	return m->copied;
+}
+
 enum mirror_state
 mirror_state(const struct mirror *m)
 {

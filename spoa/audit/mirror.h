@@ -33,6 +33,8 @@ enum mirror_state mirror_state(const struct mirror *m);
 /* Durable records that are not known to be in the stream: all of them until Redis has answered
  * once. Any thread. */
 uint64_t mirror_behind(const struct mirror *m);
+/* The last of those that are in it; 0 until then. Any thread. */
+uint64_t mirror_copied(const struct mirror *m);
 /* Segment `name` is durable up to `bytes`; its last commit, records first..end->seq, is
  * `commit`, which is copied. The audit thread only. */
 void mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct chain *end,

@@ -99,6 +99,10 @@
   X(M_WITNESS_413,           "witness_requests_total",             "status=\"413\"",            "") \
   X(M_WITNESS_422,           "witness_requests_total",             "status=\"422\"",            "") \
   X(M_WITNESS_500,           "witness_requests_total",             "status=\"500\"",            "") \
+  X(M_KEEP_PACKED,         "retention_compressed_total",         "",                          "closed segments compressed, read back and compared") \
+  X(M_KEEP_ARCHIVED,       "retention_archived_total",           "",                          "segments copied to retention.archive, read back and compared") \
+  X(M_KEEP_TRIMMED,        "retention_trimmed_total",            "",                          "segments trimmed, each named by a trim record before") \
+  X(M_KEEP_FAILED,         "retention_failures_total",           "",                          "steps of retention that failed: tried again") \
   X(M_AUTH_FAILED,         "credentials_refused_total",          "",                          "credentials that did not verify") \
   X(M_KEYS_FETCHED,        "key_fetches_total",                  "result=\"ok\"",             "fetches of issuers' key sets") \
   X(M_KEYS_FAILED,         "key_fetches_total",                  "result=\"failed\"",         "") \

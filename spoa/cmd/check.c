@@ -20,6 +20,7 @@
 #include "config/read.h"
 #include "edge/judge.h"
 #include "identity/identity.h"
+#include "keep/keep.h"
 #include "policy/own.h"
 #include "redis/redis_options.h"
 #include "store/keyfile.h"
@@ -395,6 +396,9 @@ check_journal(struct check *c, const struct config *cfg)
 		journal_has_stranger(cfg->journal, cfg->node, &why))
 		diag_at(&c->d, cfg->journal_at, "audit.journal: %.*s",
 			SPAN_ARG(buf_view(&why)));
+	if (keep_wrong(cfg))
+		diag_at(&c->d, cfg->retention_archive_at, "retention.archive: %s",
+			keep_wrong(cfg));
 	buf_free(&why);
 }
 

@@ -73,6 +73,15 @@ struct config {
 	size_t nwitness_logs;
 	const char *witness_key, *witness_name, *witness_state; /* witness.* */
 	const struct yaml_node *witness_key_at;			/* for errors */
+	bool retention;		      /* there is a section retention */
+	uint64_t retention_age_us;    /* retention.age; 0: none */
+	uint64_t retention_size;      /* retention.size; 0: none */
+	bool below_six_months;	      /* retention.below_six_months, default false */
+	const char *retention_archive; /* retention.archive: a folder or s3://…; NULL: none */
+	const char *retention_endpoint, *retention_region; /* of s3:// */
+	const char *retention_credentials;		   /* retention.credentials_file */
+	uint64_t retention_lock_us;  /* retention.lock: object lock of s3://; 0: none */
+	uint64_t retention_every_us; /* retention.every, default 60s */
 
 	const char *state_key; /* state_key: what entries made at run time are signed with;
 				  NULL: none can be made */
@@ -94,7 +103,8 @@ struct config {
 	size_t nbackends;
 	const char *redact_key_file; /* redact.key_file: what `with: hash` is keyed with */
 	const struct yaml_node *redact_key_at; /* for errors */
-	const struct yaml_node *audit_key_at, *audit_hash_key_at, *journal_at, *socket_group_at;
+	const struct yaml_node *audit_key_at, *audit_hash_key_at, *journal_at, *socket_group_at,
+		*retention_archive_at;
 	bool body_variable; /* body_variable: the redacted body as txn.tollgate.body where it
 			       fits, default false */
 

@@ -261,6 +261,10 @@ static const struct unit time_units[] = {
 	{ "d", 86400000000 },
 };
 static const struct unit size_units[] = {
+	{ "KB", 1u << 10 },
+	{ "MB", 1u << 20 },
+	{ "GB", 1u << 30 },
+	{ "TB", 1ull << 40 },
 	{ "k", 1u << 10 },
 	{ "m", 1u << 20 },
 	{ "g", 1u << 30 },

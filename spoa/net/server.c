@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "audit/audit.h"
 #include "auth/auth.h"
+#include "keep/keep.h"
 #include "live/sync.h"
 #include "quota/quota.h"
 #include "redis/redis_find.h"
@@ -493,6 +494,9 @@ server_run(const char *config_file)
 		if (!s.audit)
 			goto stop;
 		snapshot_announce(s.snap, s.audit);
+		s.keep = keep_start(cfg, s.audit, &s.metrics, &why);
+		if (cfg->retention && !s.keep)
+			goto stop;
 	}
 	s.shared = gate_shared_new(cfg, s.audit, hash.key);
 	if (!s.shared || start_live(&s, cfg, &why) < 0 ||
@@ -532,6 +536,7 @@ stop:
 	gate_helpers_stop(s.shared);
 	witnessing_stop(&s.witnessing);
 	anchors_stop(&s.anchors);
+	keep_stop(&s.keep);
 	audit_stop(&s.audit);
 	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
 		worker_free(&s.workers[i]);

@@ -27,6 +27,7 @@ struct server {
 	struct audit *audit;
 	struct anchors *anchors;	 /* NULL: no places */
 	struct witnessing *witnessing;	 /* NULL: no witness */
+	struct keep *keep; /* NULL: no retention */
 	struct live *live;	     /* NULL: no state_key */
 	struct live_sync *live_sync; /* NULL: no Redis */
 	struct target_sync *target_sync; /* NULL: no Redis */

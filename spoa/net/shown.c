@@ -6,6 +6,7 @@
 #include "anchors/anchors.h"
 #include "audit/audit.h"
 #include "base/clock.h"
+#include "keep/keep.h"
 #include "live/sync.h"
 #include "net/server.h"
 #include "sources/recognise.h"
@@ -132,6 +133,26 @@ redis_says(struct server *s, const struct company *c, struct buf *out)
 			c->workers, c->known);
 }
 
+static void
+retention_says(struct keep *keep, struct buf *out)
+{
+	struct keep_state k;
+
+	keep_state(keep, &k);
+	if (k.archive_away)
+		buf_printf(out,
+			"retention: the archive does not take segments (%" PRIu64
+			" wait): the log says why (retention.failed)\n",
+			k.unarchived);
+	if (k.held[0])
+		buf_printf(out, "retention: not trimmed: %s\n", k.held);
+	if (k.below_six_months)
+		buf_str(out, "retention: the journal is over retention.size and all of it "
+			     "younger than six months: nothing is trimmed\n");
+	if (k.failed[0] && !k.archive_away)
+		buf_printf(out, "retention: failed: %s\n", k.failed);
+}
+
 bool
 server_ready(struct server *s, struct buf *out)
 {
@@ -165,6 +186,8 @@ server_ready(struct server *s, struct buf *out)
 		buf_str(out,
 			"audit: a file in the journal's folder is no segment of it: the next "
 			"start would be refused (tollgate audit verify names it)\n");
+	if (s->keep)
+		retention_says(s->keep, out);
 	if (conflict)
 		buf_str(out, "audit stream: down: it is not this journal's, see the log "
 			     "(audit.stream_conflict)\n");
@@ -345,6 +368,20 @@ server_metrics(struct server *s, struct buf *out)
 			"durable records that the Redis Stream does not have yet",
 			audit_stream_behind(s->audit));
 	anchors_metrics(s->anchors, out);
+	if (s->keep) {
+		struct keep_state k;
+		keep_state(s->keep, &k);
+		gauge(out, "retention_bytes", "what the journal's segments take, compressed ones too",
+			k.bytes);
+		gauge(out, "retention_unarchived_segments",
+			"closed segments that retention.archive does not have yet",
+			k.unarchived);
+		gauge(out, "retention_held", "segments are due and may not be trimmed",
+			k.held[0] != 0);
+		gauge(out, "retention_below_six_months",
+			"over retention.size, and all younger than six months",
+			k.below_six_months);
+	}
 	if (s->live)
 		gauge(out, "live_entries",
 			"keys and overrides made at run time, ended ones too",

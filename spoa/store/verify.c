@@ -54,6 +54,7 @@ struct verifier {
 	uint64_t rejected; /* by `each`: that record, 0 none, and why */
 	char rejected_why[VERIFY_WHY_MAX];
 	uint64_t missing; /* after "missing": its record may yet come, then it was swapped */
+	char cut[128];	  /* what a trim record says of the record before the first; "" */
 	struct sig_job *jobs;
 	size_t njobs, jobs_room;
 };
@@ -299,6 +300,12 @@ may_begin(struct verifier *v, const struct chain_line *l)
 	memcpy(v->at.head, l->prev, CHAIN_HASH_BYTES);
 	memcpy(v->r.head, l->prev, CHAIN_HASH_BYTES);
 	v->began = true;
+	if (v->o.by_trim && l->seq > 1) {
+		char hex[2 * CHAIN_HASH_BYTES + 1];
+		chain_hex(l->prev, hex);
+		snprintf(v->cut, sizeof(v->cut), "\"last\":%" PRIu64 ",\"head\":\"%s\"",
+			l->seq - 1, hex);
+	}
 	return true;
 }
 
@@ -350,6 +357,9 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 	memcpy(v->at.head, p->hash, CHAIN_HASH_BYTES);
 	v->at.seq = l->seq;
 	v->at.boot = l->boot;
+	if (v->cut[0] && !v->r.trim_seq && span_is(l->type, "trim") &&
+		memmem(line.p, line.n, v->cut, strlen(v->cut)))
+		v->r.trim_seq = l->seq;
 }
 
 /* The commit's own bytes are not to be trusted before its signature is. */
@@ -560,6 +570,12 @@ verifier_end(struct verifier *v, struct verify_result *out)
 		fail(v, v->pend[0].seq, "unsigned: no commit follows");
 	if (!v->failed)
 		flush_sigs(v);
+	/* A trim record counts where it is signed. */
+	if (!v->failed && v->cut[0] && (!v->r.trim_seq || v->r.trim_seq > v->r.last)) {
+		uint64_t first = v->r.first ? v->r.first : v->at.seq;
+		v->r = (struct verify_result){ .records = 0 };
+		fail(v, 1, "missing: record %" PRIu64 " stands in its place", first);
+	}
 	v->r.ok = !v->failed;
 	v->r.unsigned_records = v->failed ? 0 : v->npend;
 	memcpy(v->r.node, v->at.node, sizeof(v->r.node));

@@ -16,6 +16,9 @@ struct verify_options {
 	 * trimmed), or at exactly this one (0: at 1). */
 	bool trimmed;
 	uint64_t from;
+	/* With `from`: a record of type trim, later in the chain, must say that what was before
+	 * it was trimmed, and which hash it ended with; else record 1 is missing. */
+	bool by_trim;
 	/* The end may still be being written: records after the last commit, and
 	 * a cut last line, are counted and not an error. */
 	bool live;
@@ -44,6 +47,7 @@ struct verify_result {
 	unsigned char head[CHAIN_HASH_BYTES];
 	char time[CLOCK_RFC3339_LEN]; /* of the last record */
 	char type[32];		      /* of the last record */
+	uint64_t trim_seq;	      /* the record that vouches for what was trimmed */
 	/* After the last commit: */
 	uint64_t unsigned_records;
 	uint64_t torn_bytes;

@@ -115,6 +115,8 @@ print_result(const struct verify_result *r, const struct tree_check *t, const ch
 		printf(" vouched=%" PRIu64, r->vouched);
 	if (r->first > 1)
 		printf(" trimmed=%" PRIu64, r->first - 1);
+	if (r->trim_seq)
+		printf(" trim_record=%" PRIu64, r->trim_seq);
 	if (r->unsigned_records || r->torn_bytes)
 		printf(" unfinished=\"last commit: %" PRIu64 " records and %" PRIu64
 		       " bytes behind it are not signed yet\"",
@@ -186,19 +188,23 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 	return err;
 }
 
-/* The node whose journal it is; empty: not known. */
+/* The node whose journal it is, empty: not known; and its first record. */
 static int
-journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], struct buf *why)
+journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], uint64_t *first,
+	struct buf *why)
 {
 	struct journal_list list;
 	int err = journal_list_all(a->journal, NULL, false, &list, why);
 
 	node[0] = '\0';
+	*first = 0;
 	if (err)
 		return err;
 	for (size_t i = 0; i < list.n && !node[0]; i++)
-		if (list.seg[i].ours)
+		if (list.seg[i].ours) {
 			memcpy(node, list.seg[i].node, CHAIN_NODE_MAX + 1);
+			*first = list.seg[i].first;
+		}
 	journal_list_free(&list);
 	return 0;
 }
@@ -209,10 +215,13 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 	bool *clean, struct buf *why)
 {
 	char node[CHAIN_NODE_MAX + 1];
-	int err = journal_node(a, node, why);
+	uint64_t first;
+	int err = journal_node(a, node, &first, why);
+	bool by_trim = !a->from && first > 1;
 	struct verify_options o = { .keys = a->keys,
 		.nkeys = a->nkeys,
-		.from = a->from,
+		.from = by_trim ? first : a->from,
+		.by_trim = by_trim,
 		.live = true,
 		.node = node[0] ? node : NULL };
 
@@ -490,7 +499,7 @@ audit_verify(struct audit_args *a)
 	if (!err && a->file)
 		err = verify_file(a, held ? &note : NULL, &ok, &why);
 	if (!err && a->journal && a->redis)
-		err = journal_node(a, p.node, &why);
+		err = journal_node(a, p.node, &(uint64_t){ 0 }, &why);
 	/* The stream first: what it holds is in the journal by then. */
 	if (!err && a->redis) {
 		char node[CHAIN_NODE_MAX + 1];

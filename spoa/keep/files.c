@@ -1,0 +1,169 @@
+#include "keep/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define PIECE (256u << 10)
+
+struct keep_io keep_io = { write, fsync, unlinkat };
+
+static int
+failed(const char *what, struct buf *why)
+{
+	int full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+
+	buf_printf(why, "%s: %s", what, strerror(errno));
+	return full ? ERR_FULL : ERR_IO;
+}
+
+int
+files_folder(const char *path, struct buf *why)
+{
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return failed(path, why);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? failed(path, why) : fd;
+}
+
+static void
+new_name(const char *name, char out[512])
+{
+	snprintf(out, 512, "%s" FILES_NEW_SUFFIX, name);
+}
+
+int
+files_begin(int dirfd, const char *name, struct buf *why)
+{
+	char made[512];
+
+	new_name(name, made);
+	int fd = openat(
+		dirfd, made, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? failed(made, why) : fd;
+}
+
+int
+files_write(int fd, struct span s, struct buf *why)
+{
+	off_t from = lseek(fd, 0, SEEK_CUR);
+
+	for (size_t at = 0; at < s.n;) {
+		ssize_t n = keep_io.write(fd, s.p + at, s.n - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return failed("write", why);
+		at += (size_t)n;
+	}
+	/* Little is left for the sync at the end, which a commit's would wait for. */
+	if (s.n >= PIECE / 4)
+		sync_file_range(fd, from, (off_t)s.n,
+			SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+	return 0;
+}
+
+int
+files_sync(int fd, struct buf *why)
+{
+	return keep_io.fsync(fd) < 0 ? failed("fsync", why) : 0;
+}
+
+int
+files_place(int dirfd, const char *name, struct buf *why)
+{
+	char made[512];
+
+	new_name(name, made);
+	if (renameat(dirfd, made, dirfd, name) < 0)
+		return failed(name, why);
+	return files_sync(dirfd, why);
+}
+
+int
+files_put(int dirfd, const char *name, struct span text, struct buf *why)
+{
+	int fd = files_begin(dirfd, name, why);
+
+	if (fd < 0)
+		return fd;
+	int err = files_write(fd, text, why);
+	if (!err)
+		err = files_sync(fd, why);
+	close(fd);
+	if (!err)
+		err = files_place(dirfd, name, why);
+	if (err)
+		files_drop(dirfd, name);
+	return err;
+}
+
+void
+files_drop(int dirfd, const char *name)
+{
+	char made[512];
+
+	new_name(name, made);
+	unlinkat(dirfd, made, 0);
+}
+
+int
+files_remove(int dirfd, const char *name, struct buf *why)
+{
+	if (keep_io.unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+		return failed(name, why);
+	return files_sync(dirfd, why);
+}
+
+int
+files_hash(int fd, const atomic_bool *stop, unsigned char hash[SHA256_BYTES],
+	uint64_t *bytes, struct buf *why)
+{
+	static _Thread_local char piece[PIECE];
+	struct sha256 h;
+	ssize_t n;
+
+	*bytes = 0;
+	sha256_begin(&h);
+	while ((n = pread(fd, piece, sizeof(piece), (off_t)*bytes)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return failed("read", why);
+		if (stop && atomic_load(stop))
+			return ERR_CLOSED;
+		sha256_add(&h, span_of(piece, (size_t)n));
+		*bytes += (uint64_t)n;
+	}
+	sha256_end(&h, hash);
+	return 0;
+}
+
+int
+files_copy(int fd, int dirfd, const char *name, const atomic_bool *stop, struct buf *why)
+{
+	static _Thread_local char piece[PIECE];
+	int to = files_begin(dirfd, name, why), err = to < 0 ? to : 0;
+	ssize_t n = 0;
+
+	for (off_t at = 0; !err && (n = pread(fd, piece, sizeof(piece), at)) != 0;) {
+		if (n < 0)
+			err = failed("read", why);
+		else if (stop && atomic_load(stop))
+			err = ERR_CLOSED;
+		else
+			err = files_write(to, span_of(piece, (size_t)n), why);
+		at += n;
+	}
+	if (!err)
+		return to;
+	if (to >= 0) {
+		close(to);
+		files_drop(dirfd, name);
+	}
+	return err;
+}

@@ -1,0 +1,597 @@
+/* Retention on a journal of small segments: what is compressed, archived and trimmed, what a
+ * kill, a full disk or a lying archive leaves, and how it is read and verified afterwards. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/stops.h"
+#include "cmd/cmd.h"
+#include "keep/files.h"
+#include "keep/keep.h"
+#include "keep/trim.h"
+#include "store/lines.h"
+#include "support/audit_rig.h"
+
+#define DAY_US (86400ull * 1000000)
+
+static struct rig r;
+static struct keep *keep;
+static char archive[256], said[65536];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	rig_init(&r);
+	r.cfg.journal_segment_bytes = 2000;
+	r.cfg.retention = true;
+	r.cfg.retention_every_us = 5000;
+	r.cfg.below_six_months = true;
+	snprintf(archive, sizeof(archive), "%s/archive", r.dir);
+	return 0;
+}
+
+static void
+stop(void)
+{
+	keep_stop(&keep);
+	audit_stop(&r.audit);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	stop();
+	stops_hook = NULL;
+	keep_io = (struct keep_io){ write, fsync, unlinkat };
+	rig_free(&r);
+	return 0;
+}
+
+static void
+start(void)
+{
+	if (!rig_start(&r))
+		fail_msg("%s", buf_view(&r.why).p);
+	buf_clear(&r.why);
+	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
+	buf_putc(&r.why, '\0');
+	if (!keep)
+		fail_msg("%s", buf_view(&r.why).p);
+}
+
+static void
+put(unsigned n)
+{
+	char id[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(id, sizeof(id), "id-%u-%d", i, (int)getpid());
+		assert_int_equal(rig_put(&r, id), 0);
+	}
+}
+
+static size_t
+count_files(const char *suffix, const char *ending)
+{
+	char path[256];
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "%s%s", r.journal, suffix);
+	DIR *d = opendir(path);
+	for (struct dirent *e; d && (e = readdir(d));)
+		n += span_ends(span_str(e->d_name), span_str(ending));
+	if (d)
+		closedir(d);
+	return n;
+}
+
+#define plain_files()  count_files("", ".jsonl")
+#define packed_files() count_files(".keep", ".zst")
+
+/* Until it holds; what never does ends by the test's own time limit. */
+#define until(condition)                                                                       \
+	do                                                                                     \
+		usleep(2000);                                                                  \
+	while (!(condition))
+
+static bool
+settled(void)
+{
+	struct keep_state s;
+
+	keep_state(keep, &s);
+	return s.packed > 0 && plain_files() == 1 + KEEP_PLAIN_SEGMENTS;
+}
+
+/* "audit …": its exit code, and what it printed in `said`. */
+static int
+audit(const char *fmt, ...)
+{
+	char line[1024], path[256], *argv[32];
+	int argc = 0, status;
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = snprintf(line, sizeof(line), "audit ");
+	vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+	va_end(ap);
+	for (char *at = line, *w; argc < 31 && (w = strsep(&at, " "));)
+		if (*w)
+			argv[argc++] = w;
+	argv[argc] = NULL;
+	snprintf(path, sizeof(path), "%s/out", r.dir);
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (!freopen(path, "w", stdout) || dup2(fileno(stdout), 2) < 0)
+			_exit(99);
+		int code = cmd_audit(argc, argv);
+		fflush(stdout);
+		_exit(code);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	FILE *f = fopen(path, "r");
+	said[fread(said, 1, sizeof(said) - 1, f)] = '\0';
+	fclose(f);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
+}
+
+static void
+verifies(const char *wants)
+{
+	int code = audit("verify --journal %s --public-key %s.pub", r.journal, r.key);
+
+	if (code || !strstr(said, wants))
+		fail_msg("%d: %s (wanted: %s)", code, said, wants);
+}
+
+/* ---- compressing ---- */
+
+static void
+compressed_segments_are_read_as_the_plain_ones_were(void **state)
+{
+	(void)state;
+	assert_true(rig_start(&r));
+	put(60);
+	audit_stop(&r.audit);
+	struct buf before = rig_text(&r);
+	size_t segments = plain_files();
+	assert_true(segments > 8);
+	start();
+	until(settled());
+	stop();
+	assert_true(packed_files() >= segments);
+	assert_int_equal(count_files(".keep", ".json"), packed_files());
+	assert_int_equal(count_files(".keep", ".new"), 0);
+	assert_true(rig_count(&r, M_KEEP_PACKED) >= segments - 2);
+	assert_int_equal(rig_count(&r, M_KEEP_FAILED), 0);
+	struct buf after = rig_text(&r);
+	assert_true(after.n > before.n);
+	assert_memory_equal(buf_view(&after).p, buf_view(&before).p, before.n - 1);
+	verifies("ok node=gw-1 source=journal");
+	assert_null(strstr(said, "trimmed"));
+	char id[64];
+	snprintf(id, sizeof(id), "id-2-%d", (int)getpid());
+	assert_int_equal(audit("show %s --journal %s", id, r.journal), 0);
+	assert_non_null(strstr(said, id));
+	assert_int_equal(audit("list --json --since 1h --journal %s", r.journal), 0);
+	assert_non_null(strstr(said, id));
+	buf_free(&before);
+	buf_free(&after);
+	/* And it starts again. */
+	start();
+	put(1);
+	stop();
+	verifies("ok node=gw-1");
+}
+
+/* Flips a byte near the middle of a file. */
+static void
+damage(const char *path)
+{
+	int fd = open(path, O_RDWR);
+	off_t at = lseek(fd, 0, SEEK_END) / 2;
+	char c;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &c, 1, at), 1);
+	c = (char)(c ^ 1);
+	assert_int_equal(pwrite(fd, &c, 1, at), 1);
+	close(fd);
+}
+
+static void
+a_segment_that_is_not_whole_stays_as_it_is(void **state)
+{
+	(void)state;
+	assert_true(rig_start(&r));
+	put(40);
+	audit_stop(&r.audit);
+	char bad[512];
+	snprintf(bad, sizeof(bad), "%s", rig_segment(&r, 1));
+	damage(bad);
+	size_t segments = plain_files();
+	start();
+	until(rig_count(&r, M_KEEP_FAILED) > 1 && plain_files() == 4);
+	struct keep_state s;
+	keep_state(keep, &s);
+	assert_non_null(strstr(s.failed, strrchr(bad, '/') + 1));
+	stop();
+	assert_int_equal(access(bad, F_OK), 0);
+	assert_true(packed_files() < segments);
+}
+
+static void
+a_damaged_compressed_segment_is_named(void **state)
+{
+	(void)state;
+	assert_true(rig_start(&r));
+	put(40);
+	audit_stop(&r.audit);
+	start();
+	until(settled());
+	stop();
+	struct journal_list l;
+	char path[JOURNAL_PATH_MAX];
+	assert_int_equal(journal_list_all(r.journal, NULL, false, &l, &r.why), 0);
+	assert_int_equal(l.seg[1].form, JOURNAL_KEPT);
+	journal_segment_path(r.journal, &l.seg[1], path);
+	damage(path);
+	assert_int_not_equal(
+		audit("verify --journal %s --public-key %s.pub", r.journal, r.key), 0);
+	assert_non_null(strstr(said, l.seg[1].name));
+	journal_list_free(&l);
+}
+
+/* ---- trimming ---- */
+
+static void
+what_is_too_old_is_trimmed_and_the_rest_verifies(void **state)
+{
+	(void)state;
+	assert_true(rig_start(&r));
+	put(60);
+	audit_stop(&r.audit);
+	usleep(1100000);
+	r.cfg.retention_age_us = 1000000;
+	start();
+	until(rig_count(&r, M_KEEP_TRIMMED) > 5 && plain_files() == 3 && packed_files() == 2);
+	struct keep_state s;
+	until((keep_state(keep, &s), s.trimmed > 10));
+	stop();
+	/* What can be brought back is still known. */
+	assert_true(count_files(".keep", ".json") > 6);
+	assert_true(rig_holds(&r, "\"type\":\"trim\",\"first\":1,"));
+	verifies("trim_record=");
+	assert_non_null(strstr(said, " trimmed="));
+	start();
+	put(5);
+	stop();
+	verifies("trim_record=");
+	/* Without a record that says so it is no trim. */
+	struct journal_list l;
+	char path[JOURNAL_PATH_MAX];
+	assert_int_equal(journal_list_all(r.journal, NULL, false, &l, &r.why), 0);
+	journal_segment_path(r.journal, &l.seg[0], path);
+	assert_int_equal(unlink(path), 0);
+	journal_list_free(&l);
+	if (audit("verify --journal %s --public-key %s.pub", r.journal, r.key) == 0)
+		assert_non_null(strstr(said, "trim_record="));
+}
+
+static void
+a_segment_taken_away_by_hand_is_missing(void **state)
+{
+	(void)state;
+	assert_true(rig_start(&r));
+	put(40);
+	audit_stop(&r.audit);
+	start();
+	until(settled());
+	stop();
+	struct journal_list l;
+	char path[JOURNAL_PATH_MAX];
+	assert_int_equal(journal_list_all(r.journal, NULL, false, &l, &r.why), 0);
+	journal_segment_path(r.journal, &l.seg[0], path);
+	assert_int_equal(unlink(path), 0);
+	journal_list_free(&l);
+	assert_int_equal(audit("verify --journal %s --public-key %s.pub", r.journal, r.key), 1);
+	assert_non_null(strstr(said, "seq=1 why=\"missing: record"));
+}
+
+static void
+size_never_trims_below_six_months(void **state)
+{
+	(void)state;
+	assert_true(rig_start(&r));
+	put(60);
+	audit_stop(&r.audit);
+	r.cfg.below_six_months = false;
+	r.cfg.retention_size = 2000;
+	start();
+	struct keep_state s;
+	until((keep_state(keep, &s), s.below_six_months));
+	until(rig_holds(&r, "\"how\":\"retention_size\""));
+	stop();
+	assert_int_equal(rig_count(&r, M_KEEP_TRIMMED), 0);
+	verifies("ok node=gw-1");
+	r.cfg.below_six_months = true;
+	start();
+	until(rig_count(&r, M_KEEP_TRIMMED) > 5);
+	stop();
+	verifies("trim_record=");
+	assert_true(rig_holds(&r, "\"why\":\"size\""));
+}
+
+static void
+what_is_due_follows_the_records_times(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *end;
+		struct trim_rules rules;
+		uint64_t bytes;
+		enum trim_due want;
+	} rows[] = {
+		{ "young", "2026-11-01T00:00:00.000000000Z", { .age_s = 86400 * 400 }, 0,
+			TRIM_NOT },
+		{ "old", "2025-01-01T00:00:00.000000000Z", { .age_s = 86400 * 400 }, 0,
+			TRIM_AGE },
+		{ "a clock that was ahead", "2030-01-01T00:00:00.000000000Z",
+			{ .age_s = 86400 * 400 }, 0, TRIM_NOT },
+		{ "within the size", "2025-01-01T00:00:00.000000000Z", { .size = 100 }, 100,
+			TRIM_NOT },
+		{ "over the size", "2025-01-01T00:00:00.000000000Z", { .size = 100 }, 101,
+			TRIM_SIZE },
+		{ "over the size and young", "2026-11-01T00:00:00.000000000Z", { .size = 100 },
+			101, TRIM_TOO_YOUNG },
+		{ "over the size, young, and the law lets them",
+			"2026-11-01T00:00:00.000000000Z",
+			{ .size = 100, .below_six_months = true }, 101, TRIM_SIZE },
+		{ "no rule", "2000-01-01T00:00:00.000000000Z", { .size = 0 }, 1ull << 40,
+			TRIM_NOT },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct manifest m = { .first = 1 };
+		struct trim_rules rules = rows[i].rules;
+		rules.now_s = 1795000000; /* 2026-11-18 */
+		snprintf(m.end, sizeof(m.end), "%s", rows[i].end);
+		if (trim_due(&rules, &m, rows[i].bytes) != rows[i].want)
+			fail_msg("%s", rows[i].name);
+	}
+}
+
+/* ---- archives ---- */
+
+static void
+nothing_is_trimmed_that_is_not_archived(void **state)
+{
+	(void)state;
+	r.cfg.retention_archive = archive;
+	r.cfg.retention_age_us = 1000000;
+	assert_true(rig_start(&r));
+	put(60);
+	audit_stop(&r.audit);
+	usleep(1100000);
+	start();
+	struct keep_state s;
+	/* It is not mounted: commits go on, all stays. */
+	until((keep_state(keep, &s), s.archive_away && s.held[0]));
+	put(3);
+	assert_int_equal(rig_count(&r, M_KEEP_TRIMMED), 0);
+	assert_true(s.unarchived > 5);
+	stop();
+	assert_int_equal(mkdir(archive, 0700), 0);
+	start();
+	until(rig_count(&r, M_KEEP_TRIMMED) > 5);
+	stop();
+	verifies("trim_record=");
+	assert_true(rig_holds(&r, "/archive\""));
+}
+
+static void
+an_archive_that_lost_or_changed_a_segment_holds_its_trim(void **state)
+{
+	(void)state;
+	char path[1024];
+
+	r.cfg.retention_archive = archive;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	assert_true(rig_start(&r));
+	put(40);
+	audit_stop(&r.audit);
+	start();
+	struct keep_state s;
+	until((keep_state(keep, &s), settled() && s.unarchived == 0));
+	stop();
+	struct journal_list l;
+	assert_int_equal(journal_list_all(r.journal, NULL, false, &l, &r.why), 0);
+	snprintf(path, sizeof(path), "%s/%s.zst", archive, l.seg[0].name);
+	journal_list_free(&l);
+	damage(path);
+	usleep(1100000);
+	r.cfg.retention_age_us = 1000000;
+	uint64_t failed = rig_count(&r, M_KEEP_FAILED);
+	start();
+	/* It is put there again, and only then trimmed. */
+	until(rig_count(&r, M_KEEP_TRIMMED) > 2);
+	stop();
+	assert_true(rig_count(&r, M_KEEP_FAILED) > failed);
+	verifies("trim_record=");
+}
+
+/* ---- kills ---- */
+
+static const char *const points[] = { "pack-written", "pack-synced", "pack-verified",
+	"pack-manifest", "pack-placed", "plain-remove", "plain-removed", "archive-written",
+	"archive-synced", "archive-put", "archive-segment", "archive-manifest", "archive-marked",
+	"trim-record", "trim-recorded", "trim-plain", "trim-packed" };
+
+static void
+a_kill_at_any_step_loses_nothing(void **state)
+{
+	(void)state;
+	r.cfg.retention_archive = archive;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	r.cfg.retention_age_us = 1000000;
+	for (size_t i = 0; i < COUNT_OF(points); i++) {
+		int status;
+		assert_true(rig_start(&r));
+		put(20);
+		audit_stop(&r.audit);
+		pid_t pid = fork();
+		if (pid == 0) {
+			stops_hook = stops_kill;
+			stops_point = points[i];
+			stops_after = strncmp(points[i], "trim-rec", 8) != 0 ? 2 : 1;
+			start();
+			for (;;)
+				pause();
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+			fail_msg("%s: not reached", points[i]);
+		int code = audit("verify --journal %s --public-key %s.pub", r.journal, r.key);
+		if (code || !strstr(said, "ok node=gw-1"))
+			fail_msg("%s: %s", points[i], said);
+		/* The next daemon does what was left. */
+		start();
+		until(plain_files() == 3 && packed_files() == 2);
+		stop();
+		verifies("trim_record=");
+		assert_int_equal(count_files(".keep", ".new"), 0);
+	}
+	/* All that was ever written is in the archive or here, once. */
+	struct buf here = rig_text(&r);
+	char command[1024];
+	snprintf(command, sizeof(command),
+		"cd %s && for f in *.zst; do zstd -dqc $f; done > ../all", archive);
+	assert_int_equal(system(command), 0);
+	snprintf(command, sizeof(command), "%s/all", r.dir);
+	struct verify_options o = { .keys = &r.pub, .nkeys = 1, .node = "gw-1" };
+	struct verifier *v = verifier_new(&o);
+	struct verify_result result;
+	struct lines lines;
+	struct span line;
+	int fd = open(command, O_RDONLY);
+	assert_int_equal(lines_open(&lines, fd, 0), 0);
+	while (lines_next(&lines, UINT64_MAX, &line) > 0)
+		verifier_line(v, line);
+	verifier_end(v, &result);
+	if (!result.ok)
+		fail_msg("record %" PRIu64 ": %s", result.bad_seq, result.why);
+	assert_true(result.records > 20 * COUNT_OF(points));
+	verifier_free(&v);
+	lines_close(&lines);
+	close(fd);
+	buf_free(&here);
+}
+
+/* ---- a full disk ---- */
+
+static _Atomic int writes_left, syncs_left, unlinks_left;
+
+static ssize_t
+full_write(int fd, const void *p, size_t n)
+{
+	if (writes_left-- > 0)
+		return write(fd, p, n);
+	errno = ENOSPC;
+	return -1;
+}
+
+static int
+failing_fsync(int fd)
+{
+	if (syncs_left-- > 0)
+		return fsync(fd);
+	errno = EIO;
+	return -1;
+}
+
+static int
+failing_unlink(int fd, const char *name, int flags)
+{
+	if (unlinks_left-- > 0)
+		return unlinkat(fd, name, flags);
+	errno = EROFS;
+	return -1;
+}
+
+static void
+a_full_disk_at_any_write_loses_nothing(void **state)
+{
+	(void)state;
+	r.cfg.retention_archive = archive;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	r.cfg.retention_age_us = 1000000;
+	for (int fails = 0; fails < 24; fails++) {
+		assert_true(rig_start(&r));
+		put(12);
+		audit_stop(&r.audit);
+		if (!fails)
+			usleep(1100000);
+		writes_left = fails % 3 == 0 ? fails : 1 << 20;
+		syncs_left = fails % 3 == 1 ? fails : 1 << 20;
+		unlinks_left = fails % 3 == 2 ? fails / 3 : 1 << 20;
+		keep_io = (struct keep_io){ full_write, failing_fsync, failing_unlink };
+		uint64_t failed = rig_count(&r, M_KEEP_FAILED);
+		start();
+		until(rig_count(&r, M_KEEP_FAILED) > failed);
+		put(1); /* commits go on */
+		stop();
+		keep_io = (struct keep_io){ write, fsync, unlinkat };
+		int code = audit("verify --journal %s --public-key %s.pub", r.journal, r.key);
+		if (code || !strstr(said, "ok node=gw-1"))
+			fail_msg("%d: %s", fails, said);
+	}
+	usleep(1100000);
+	start();
+	until(plain_files() == 3 && packed_files() == 2);
+	stop();
+	verifies("trim_record=");
+}
+
+int
+main(void)
+{
+	log_setup(LOG_LOGFMT, LOG_ERROR);
+	alarm(300);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			compressed_segments_are_read_as_the_plain_ones_were, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_segment_that_is_not_whole_stays_as_it_is, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_damaged_compressed_segment_is_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_is_too_old_is_trimmed_and_the_rest_verifies, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_segment_taken_away_by_hand_is_missing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			size_never_trims_below_six_months, setup, teardown),
+		cmocka_unit_test(what_is_due_follows_the_records_times),
+		cmocka_unit_test_setup_teardown(
+			nothing_is_trimmed_that_is_not_archived, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_archive_that_lost_or_changed_a_segment_holds_its_trim, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_kill_at_any_step_loses_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_full_disk_at_any_write_loses_nothing, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
