@@ -53,6 +53,7 @@
 #define CAP_INLINE_ANSWER      (64u << 10)  /* whole answer that a worker looks at itself: a longer one is a helper thread's */
 #define CAP_INLINE_EVENTS      (4u << 10)   /* of an event, or of events that came at once: likewise */
 #define CAP_HELPERS            8            /* threads for long bodies and answers: one beyond waits for one */
+#define CAP_INDEX_SEGMENT      (256u << 20) /* a closed segment that the daemon indexes, with half of it in memory: a larger one is the first search's */
 #define CAP_REQUEST_ARENA      (160u << 20) /* a request's arena: the step's declared outcome */
 #define CAP_TICKETS            16384        /* live decisions a worker: 503 */
 #define CAP_SSE_EVENT_BYTES    (1u << 20)   /* an SSE event that must be read whole: passed on unread, counted */

@@ -9,47 +9,53 @@
 #include "base/err.h"
 #include "index/private.h"
 #include "store/chain.h"
+#include "store/lines.h"
 
 /* ---- segments ---- */
 
 static long
 read_at(void *arg, uint64_t offset, void *to, size_t n)
 {
-	ssize_t got;
-
-	do
-		got = pread((int)(intptr_t)arg, to, n, (off_t)offset);
-	while (got < 0 && errno == EINTR);
-	return got;
+	return lines_pread(arg, to, n, offset);
 }
 
 int
-index_segment_open(struct index_segment *s, const char *path)
+index_segment_open(struct index_segment *s, int fd, const char *name)
 {
-	const char *name = strrchr(path, '/');
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct lines *l = malloc(sizeof(*l));
 	struct stat st;
+	int err = l ? lines_open(l, fd, 0) : ERR_NOMEM;
 
-	*s = (struct index_segment){ .arg = (void *)(intptr_t)-1, .read = read_at };
-	if (fd < 0)
-		return ERR_IO;
-	if (fstat(fd, &st) < 0) {
-		close(fd);
-		return ERR_IO;
+	*s = (struct index_segment){ .read = read_at };
+	if (!err && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		lines_close(l);
+		err = ERR_IO;
 	}
-	s->arg = (void *)(intptr_t)fd;
-	snprintf(s->name, sizeof(s->name), "%s", name ? name + 1 : path);
-	s->bytes = (uint64_t)st.st_size;
-	s->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	if (err) {
+		free(l);
+		close(fd);
+		return err;
+	}
+	s->arg = l;
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	s->bytes = lines_text_bytes(l);
+	/* One that was compressed has the text's bytes, and a time of its own. */
+	if (!l->packed)
+		s->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 	return 0;
 }
 
 void
 index_segment_close(struct index_segment *s)
 {
-	if (s->read == read_at && (intptr_t)s->arg >= 0)
-		close((int)(intptr_t)s->arg);
-	s->arg = (void *)(intptr_t)-1;
+	struct lines *l = s->arg;
+
+	if (s->read != read_at || !l)
+		return;
+	close(l->fd);
+	lines_close(l);
+	free(l);
+	s->arg = NULL;
 }
 
 int
@@ -137,7 +143,8 @@ check(struct index *ix, const struct index_segment *s, const struct index_terms 
 		return "of another version";
 	if (strncmp(h->segment, s->name, sizeof(h->segment)) != 0)
 		return "of another segment";
-	if (h->segment_bytes != s->bytes || (s->mtime_ns && h->segment_mtime != s->mtime_ns))
+	if (h->segment_bytes != s->bytes || (s->mtime_ns && h->segment_mtime &&
+						   h->segment_mtime != s->mtime_ns))
 		return "older than its segment";
 	if (!index_line_hash(s, 0, sum) || memcmp(sum, h->first, sizeof(sum)) != 0 ||
 		!index_line_hash(s, h->last_line, sum) ||
@@ -184,6 +191,8 @@ give(int fd, const char *dir)
 	char journal[4096];
 	struct stat st;
 
+	if (!span_ends(span_str(dir), span_str(INDEX_SUFFIX)))
+		return;
 	snprintf(journal, sizeof(journal), "%.*s", (int)(strlen(dir) - strlen(INDEX_SUFFIX)),
 		dir);
 	if (geteuid() == 0 && stat(journal, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) < 0)
@@ -242,22 +251,32 @@ index_save(const struct index *ix, const char *dir, struct buf *why)
 	return sys == ENOSPC || sys == EDQUOT ? ERR_FULL : ERR_IO;
 }
 
-int
-index_build(const char *journal, const char *segment, const struct index_terms *t,
-	const bool *stop, struct buf *why)
+bool
+index_there(const char *journal, const struct journal_segment *segment)
 {
 	char path[4096], dir[4096];
+
+	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, journal);
+	return path_of(path, sizeof(path), dir, segment->name) && access(path, F_OK) == 0;
+}
+
+int
+index_build(const char *journal, const struct journal_segment *segment,
+	const struct index_terms *t, const bool *stop, struct buf *why)
+{
+	char dir[4096];
 	struct index_segment s;
 	struct index *ix = NULL;
 	struct buf unused;
 	char end = 0;
-	int err = 0;
+	int fd = journal_segment_open(journal, segment);
+	int err = fd < 0 ? ERR_IO : index_segment_open(&s, fd, segment->name);
 
-	snprintf(path, sizeof(path), "%s/%s", journal, segment);
 	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, journal);
-	if (index_segment_open(&s, path)) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
-		return ERR_IO;
+	if (err) {
+		buf_printf(why, "%s/%s: %s", journal, segment->name,
+			fd < 0 ? strerror(errno) : err_str(err));
+		return err;
 	}
 	/* NUL bytes at its end: it is written to, or was when the daemon was killed. */
 	if (!s.bytes || s.read(s.arg, s.bytes - 1, &end, 1) != 1 || end != '\n')

@@ -18,9 +18,10 @@
 
 #include "base/buf.h"
 #include "base/span.h"
+#include "store/journal.h"
 
 #define INDEX_SUFFIX ".index"	/* of the journal's folder: where indexes are */
-#define INDEX_NAME_MAX 112
+#define INDEX_NAME_MAX JOURNAL_NAME_MAX
 
 /* What the index has to know of a line. */
 struct index_record {
@@ -97,13 +98,23 @@ bool index_find(struct index *ix, uint64_t term, uint32_t *hit);
 /* False: no such hit, or index_bad. */
 bool index_hit(struct index *ix, uint32_t hit, struct index_hit *out);
 
-/* A closed segment of a journal's folder gets its index, where it has no sound one. 0 (also:
- * it has one, or its end is still open), or an error with *why. Any thread; `stop` as above. */
-int index_build(const char *journal, const char *segment, const struct index_terms *t,
-	const bool *stop, struct buf *why);
+/* A closed segment gets its index, where it has no sound one: plain or compressed. 0 (also: it
+ * has one, or its end is still open), or an error with *why. Any thread; `stop` as above. */
+int index_build(const char *journal, const struct journal_segment *segment,
+	const struct index_terms *t, const bool *stop, struct buf *why);
+/* Whether there is a file, sound or not. */
+bool index_there(const char *journal, const struct journal_segment *segment);
 
-/* The file of a segment; index_segment_close. 0 or ERR_IO (errno). `name` NULL: `path`'s end. */
-int index_segment_open(struct index_segment *s, const char *path);
+/* A thread that gives every closed segment of the folder an index while nothing else is to be
+ * done: of the lowest priority, it looks every ten seconds and takes nobody's lock. NULL: no
+ * thread. `journal` is borrowed. */
+struct index_thread;
+struct index_thread *index_start(const char *journal, const struct index_terms *t);
+void index_stop(struct index_thread **t);
+
+/* The text of a file that is open, which becomes its own; index_segment_close. 0 or an error:
+ * then it is closed. */
+int index_segment_open(struct index_segment *s, int fd, const char *name);
 void index_segment_close(struct index_segment *s);
 /* Appends the line at that offset, without its newline. 1; 0: no line ends there; ERR_IO. */
 int index_line(const struct index_segment *s, uint64_t offset, struct buf *out);

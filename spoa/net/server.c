@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "anchors/anchors.h"
+#include "audit/record_terms.h"
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -302,7 +303,7 @@ append_anchor(void *audit, struct audit_entry *e)
 	audit_append(audit, e);
 }
 
-/* Those who take the record's checkpoints out, and cosign others'. */
+/* Those who take the record's checkpoints out, cosign others', and index segments. */
 static int
 start_witnesses(struct server *s, const struct config *cfg, struct buf *why)
 {
@@ -314,6 +315,10 @@ start_witnesses(struct server *s, const struct config *cfg, struct buf *why)
 	if (cfg->witness_listen.path &&
 		!(s->witnessing = witnessing_start(cfg, &s->metrics, why)))
 		return ERR_IO;
+	if (s->audit && !(s->indexing = index_start(cfg->journal, &record_index_terms))) {
+		buf_str(why, "no thread for indexes");
+		return ERR_NOMEM;
+	}
 	return 0;
 }
 
@@ -537,6 +542,7 @@ stop:
 	witnessing_stop(&s.witnessing);
 	anchors_stop(&s.anchors);
 	keep_stop(&s.keep);
+	index_stop(&s.indexing);
 	audit_stop(&s.audit);
 	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
 		worker_free(&s.workers[i]);

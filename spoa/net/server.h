@@ -26,6 +26,7 @@ struct server {
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
 	struct anchors *anchors;	 /* NULL: no places */
+	struct index_thread *indexing;	 /* NULL: no records */
 	struct witnessing *witnessing;	 /* NULL: no witness */
 	struct keep *keep; /* NULL: no retention */
 	struct live *live;	     /* NULL: no state_key */

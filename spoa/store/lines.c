@@ -149,6 +149,29 @@ lines_close(struct lines *l)
 	close_packed(&l->packed);
 }
 
+ssize_t
+lines_pread(struct lines *l, void *to, size_t n, uint64_t at)
+{
+	ssize_t r;
+
+	if (l->packed)
+		return pread_packed(l->packed, l->fd, to, n, at);
+	do
+		r = pread(l->fd, to, n, (off_t)at);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+uint64_t
+lines_text_bytes(const struct lines *l)
+{
+	struct stat st;
+
+	if (l->packed)
+		return l->packed->frames.frame[l->packed->frames.n].plain;
+	return fstat(l->fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
 /* Reads more after buf[to): 1, 0 at the end or the limit, ERR_IO. */
 static int
 fill(struct lines *l, uint64_t limit)

@@ -33,6 +33,9 @@ void lines_close(struct lines *l); /* not the descriptor */
 int lines_next(struct lines *l, uint64_t limit, struct span *line);
 /* After 0: what is after the last newline, without NUL bytes at the end. */
 struct span lines_rest(const struct lines *l);
+/* As pread(2), of a regular file's text, perhaps fewer bytes than there are; how long that is. */
+ssize_t lines_pread(struct lines *l, void *to, size_t n, uint64_t at);
+uint64_t lines_text_bytes(const struct lines *l);
 /* The first bytes of a file's text, at most `size`; how many, or negative. */
 ssize_t lines_head(int fd, char *out, size_t size);
 

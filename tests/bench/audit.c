@@ -195,8 +195,8 @@ index_all(const char *dir)
 		struct index_segment s;
 		struct index_facts f;
 		char path[2048];
-		snprintf(path, sizeof(path), "%s/%s", dir, list.seg[i].name);
-		if (index_segment_open(&s, path))
+		int fd = journal_segment_open(dir, &list.seg[i]);
+		if (fd < 0 || index_segment_open(&s, fd, list.seg[i].name))
 			exit(2);
 		uint64_t from = clock_cpu_ns();
 		struct index *ix = index_make(&s, &record_index_terms, NULL, &why);

@@ -490,7 +490,8 @@ add_sources(struct search_sources *all, struct audit_args *a, const char **journ
 		code = search_add_journal(all, journals[i]);
 	a->journal = NULL;
 	if (!code && a->file)
-		code = search_add_file(all, a->file);
+		code = strcmp(a->file, "-") ? search_add_file(all, a->file)
+					    : search_add_streams(all, a);
 	a->file = NULL;
 	if (!code && a->redis)
 		code = search_add_streams(all, a);

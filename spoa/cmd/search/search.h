@@ -56,9 +56,8 @@ struct search {
 struct search_source {
 	struct index_segment s;
 	struct index *ix;     /* NULL: not yet */
-	char *path, *dir;     /* dir NULL: has no index file */
-	const char *node;     /* "": several, or not known */
-	uint64_t boot, first;
+	char *path, *journal; /* journal NULL: has no index file */
+	struct journal_segment seg; /* of the journal; node "": several, or not known */
 	bool closed;	      /* nothing more is written to it */
 	bool lied;	      /* its index file is not used */
 	bool empty;	      /* nothing in it, or it is gone */
@@ -79,7 +78,7 @@ struct search_sources {
 	size_t made;
 };
 
-/* The segments of a journal's folder; a file; all of Redis' streams. 0, or an exit code after a
+/* The segments of a journal's folder; a file; what else the arguments name. 0, or an exit code after a
  * message. */
 int search_add_journal(struct search_sources *all, const char *dir);
 int search_add_file(struct search_sources *all, const char *file);

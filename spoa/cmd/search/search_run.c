@@ -308,9 +308,9 @@ join_later(struct run *r, struct reading *g, size_t of)
 	bool found = false;
 
 	for (size_t i = of + 1; i < r->all->n && !g->end; i++) {
-		if (strcmp(all[i].node, all[of].node) != 0)
+		if (strcmp(all[i].seg.node, all[of].seg.node) != 0)
 			break;
-		bool restart = all[i].boot != all[i - 1].boot && all[i - 1].boot == all[of].boot;
+		bool restart = all[i].seg.boot != all[i - 1].seg.boot && all[i - 1].seg.boot == all[of].seg.boot;
 		if (all[i].from_ns != INT64_MIN && !restart &&
 			all[i].from_ns > g->h->at.time_ns + ENDS_WITHIN_NS)
 			continue;
@@ -327,9 +327,10 @@ has_decision(struct run *r, struct reading *g, size_t of, bool *found)
 	int64_t ns = id_time_ns(g->id), slack = 3600ll * 1000000000;
 
 	for (size_t i = of; i-- > 0 && !*found;) {
-		if (strcmp(all[i].node, all[of].node) != 0)
+		if (strcmp(all[i].seg.node, all[of].seg.node) != 0)
 			break;
-		if (ns && all[i].from_ns != INT64_MIN &&
+		/* An id says when it was; the segments just before are looked into anyway. */
+		if (ns && of - i > 2 && all[i].from_ns != INT64_MIN &&
 			(ns < all[i].from_ns - slack ||
 				(all[i].to_ns != INT64_MAX && ns > all[i].to_ns + slack)))
 			continue;
@@ -447,7 +448,8 @@ let_out(struct run *r)
 {
 	const struct search_place *last = NULL;
 
-	qsort(r->same, r->nsame, sizeof(*r->same), by_place);
+	if (r->nsame)
+		qsort(r->same, r->nsame, sizeof(*r->same), by_place);
 	for (size_t k = 0; k < r->nsame && !r->enough; k++) {
 		struct search_hit *h = &r->same[r->q->oldest ? k : r->nsame - 1 - k];
 		int order = r->after.node[0] ? place_order(&h->at, &r->after) : 0;
@@ -468,9 +470,9 @@ static int
 by_name(const void *a, const void *b)
 {
 	const struct search_source *x = a, *y = b;
-	int node = strcmp(x->node, y->node);
+	int node = strcmp(x->seg.node, y->seg.node);
 
-	return node ? node : x->first < y->first ? -1 : x->first > y->first;
+	return node ? node : x->seg.first < y->seg.first ? -1 : x->seg.first > y->seg.first;
 }
 
 static void

@@ -1,6 +1,7 @@
 /* Where a search reads: segments of one or more folders, files, streams, each with an index that
  * is read, or made where there is none. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +16,21 @@
 #define SLACK_NS (3600ll * 1000000000) /* clocks are set: what is near is looked into */
 
 static struct search_source *
-add(struct search_sources *all, const char *path, const char *dir)
+add(struct search_sources *all, const char *path, const char *journal)
 {
 	if (!mem_room(&all->source, &all->room, all->n + 1, sizeof(*all->source))) {
 		cmd_fail(SEARCH_WHAT, "out of memory");
 		return NULL;
 	}
 	struct search_source *s = &all->source[all->n++];
-	*s = (struct search_source){ .path = strdup(path), .dir = dir ? strdup(dir) : NULL,
-		.node = "", .from_ns = INT64_MIN, .to_ns = INT64_MAX };
-	return s;
+	*s = (struct search_source){ .path = strdup(path),
+		.journal = journal ? strdup(journal) : NULL,
+		.from_ns = INT64_MIN,
+		.to_ns = INT64_MAX };
+	if (s->path && (s->journal || !journal))
+		return s;
+	cmd_fail(SEARCH_WHAT, "out of memory");
+	return NULL;
 }
 
 /* About when each segment's records are: from its first to the next one's first of that node. */
@@ -43,7 +49,7 @@ set_bounds(struct search_sources *all, size_t first, const char *dir,
 			clock_parse(when, strlen(when), &ns))
 			continue;
 		s->from_ns = ns - SLACK_NS;
-		if (k > first + 1 && !strcmp(s[-1].node, s->node)) {
+		if (k > first + 1 && !strcmp(s[-1].seg.node, s->seg.node)) {
 			s[-1].to_ns = ns + SLACK_NS;
 			/* The clock was set back between them: nothing is known. */
 			if (ns < s[-1].from_ns + SLACK_NS)
@@ -58,10 +64,10 @@ search_add_journal(struct search_sources *all, const char *dir)
 	struct journal_list list;
 	struct buf why;
 	size_t first = all->n;
-	char path[4096], indexes[4096];
+	char path[JOURNAL_PATH_MAX], journal[JOURNAL_DIR_MAX];
 
 	buf_init(&why, 4096);
-	int err = journal_list(dir, NULL, &list, &why);
+	int err = journal_list_all(dir, NULL, true, &list, &why);
 	if (err) {
 		err = cmd_fail(SEARCH_WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
 		buf_free(&why);
@@ -71,7 +77,7 @@ search_add_journal(struct search_sources *all, const char *dir)
 	size_t n = strlen(dir);
 	while (n > 1 && dir[n - 1] == '/')
 		n--;
-	snprintf(indexes, sizeof(indexes), "%.*s" INDEX_SUFFIX, (int)n, dir);
+	snprintf(journal, sizeof(journal), "%.*s", (int)n, dir);
 	for (size_t i = 0; i < list.n && !err; i++) {
 		const struct journal_segment *seg = &list.seg[i];
 		if (!seg->ours) {
@@ -82,16 +88,14 @@ search_add_journal(struct search_sources *all, const char *dir)
 					dir, seg->name);
 			continue;
 		}
-		snprintf(path, sizeof(path), "%.*s/%s", (int)n, dir, seg->name);
-		struct search_source *s = add(all, path, indexes);
-		if (!s || !s->path || !s->dir) {
+		journal_segment_path(journal, seg, path);
+		struct search_source *s = add(all, path, journal);
+		if (!s) {
 			err = EXIT_CANNOT;
 			break;
 		}
-		s->node = strdup(seg->node);
-		s->boot = seg->boot;
-		s->first = seg->first;
-		if (all->n > first + 1 && !strcmp(s[-1].node, s->node))
+		s->seg = *seg;
+		if (all->n > first + 1 && !strcmp(s[-1].seg.node, s->seg.node))
 			s[-1].closed = true;
 	}
 	if (!err)
@@ -115,7 +119,7 @@ spool(void *arg, struct span line)
 	putc('\n', to);
 }
 
-/* Streams become a file without a name. */
+/* Streams and standard input become a file without a name. */
 int
 search_add_streams(struct search_sources *all, const struct audit_args *a)
 {
@@ -131,7 +135,8 @@ search_add_streams(struct search_sources *all, const struct audit_args *a)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(to));
 	if (!code) {
 		struct search_source *s = add(all, path, NULL);
-		if (!s || index_segment_open(&s->s, path))
+		int fd = s ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		if (fd < 0 || index_segment_open(&s->s, fd, "a stream"))
 			code = cmd_fail(SEARCH_WHAT, "a temporary file: %s", strerror(errno));
 	}
 	fclose(to);
@@ -142,15 +147,17 @@ search_add_streams(struct search_sources *all, const struct audit_args *a)
 static void
 keep_index(struct search_sources *all, struct search_source *s)
 {
+	char dir[JOURNAL_DIR_MAX + 16];
 	struct buf why;
 	char end = 0;
 
-	if (!s->dir || !s->closed || all->no_index ||
+	if (!s->journal || !s->closed || all->no_index ||
 		s->s.read(s->s.arg, s->s.bytes - 1, &end, 1) != 1 || end != '\n')
 		return;
 	buf_init(&why, 8192);
 	all->made++;
-	if (index_save(s->ix, s->dir, &why) && !all->said) {
+	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, s->journal);
+	if (index_save(s->ix, dir, &why) && !all->said) {
 		fprintf(stderr,
 			"tollgate: " SEARCH_WHAT ": %.*s: segments without an index are read "
 			"whole each time\n",
@@ -170,16 +177,28 @@ search_open(struct search_sources *all, struct search_source *s)
 	if (s->ix || s->empty)
 		return s->ix != NULL;
 	buf_init(&why, 8192);
-	if (!s->s.read && index_segment_open(&s->s, s->path)) {
+	if (!s->s.read) {
+		int fd = s->journal ? journal_segment_open(s->journal, &s->seg)
+				    : open(s->path, O_RDONLY | O_CLOEXEC);
+		int err = fd < 0 ? ERR_IO
+				 : index_segment_open(&s->s, fd,
+					   s->journal ? s->seg.name : "a file");
 		/* A daemon that starts removes a segment that nothing was written to. */
-		s->empty = errno == ENOENT && s->dir;
-		if (!s->empty)
-			cmd_fail(SEARCH_WHAT, "%s: %s", s->path, strerror(errno));
-		buf_free(&why);
-		return false;
+		s->empty = fd < 0 && errno == ENOENT && s->journal;
+		if (err && !s->empty)
+			cmd_fail(SEARCH_WHAT, "%s: %s", s->path,
+				fd < 0 ? strerror(errno) : err_str(err));
+		if (err) {
+			s->s.read = NULL;
+			buf_free(&why);
+			return false;
+		}
 	}
-	if (s->dir && s->closed && !s->lied && !all->no_index)
-		s->ix = index_open(s->dir, &s->s, &record_index_terms, &why);
+	if (s->journal && s->closed && !s->lied && !all->no_index) {
+		char dir[JOURNAL_DIR_MAX + 16];
+		snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, s->journal);
+		s->ix = index_open(dir, &s->s, &record_index_terms, &why);
+	}
 	if (!s->ix && why.n)
 		fprintf(stderr, "tollgate: " SEARCH_WHAT ": %.*s: made again\n",
 			SPAN_ARG(buf_view(&why)));
@@ -210,10 +229,8 @@ search_sources_free(struct search_sources *all)
 		if (s->s.read)
 			index_segment_close(&s->s);
 		index_free(&s->ix);
-		if (*s->node)
-			free((void *)(uintptr_t)s->node);
 		free(s->path);
-		free(s->dir);
+		free(s->journal);
 		free(s->hit);
 	}
 	free(all->source);
