@@ -35,6 +35,9 @@ unsigned admin_targets(struct server *s, struct buf *out);
 /* Each takes target (PROVIDER: all of its models, or PROVIDER/MODEL), by, reason. Until the
  * process ends. */
 admin_call_fn admin_target_eject, admin_target_admit;
+/* segments (names, the first ones), count: they were brought back from the archive, by `audit
+ * restore`. Changes nothing: it is recorded. */
+admin_call_fn admin_restored;
 /* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes
  * nothing. */
 admin_call_fn admin_quota;

@@ -431,6 +431,71 @@ an_archive_that_lost_or_changed_a_segment_holds_its_trim(void **state)
 	verifies("trim_record=");
 }
 
+static void
+archived_segments_come_back_and_altered_ones_are_refused(void **state)
+{
+	(void)state;
+	char path[1024], first[256], second[256];
+
+	r.cfg.retention_archive = archive;
+	r.cfg.retention_age_us = 1000000;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	assert_true(rig_start(&r));
+	put(40);
+	audit_stop(&r.audit);
+	struct journal_list l;
+	assert_int_equal(journal_list(r.journal, NULL, &l, &r.why), 0);
+	snprintf(first, sizeof(first), "%.120s", l.seg[0].name);
+	snprintf(second, sizeof(second), "%.120s", l.seg[1].name);
+	journal_list_free(&l);
+	start();
+	until(rig_count(&r, M_KEEP_TRIMMED) > 3 && plain_files() == 3 && packed_files() == 2);
+	stop();
+	char id[64];
+	snprintf(id, sizeof(id), "id-0-%d", (int)getpid());
+	assert_int_not_equal(audit("show %s --journal %s", id, r.journal), 0);
+	/* One is altered in the archive: its neighbour comes, it does not. */
+	snprintf(path, sizeof(path), "%s/%s.zst", archive, second);
+	damage(path);
+	const char *restore = "restore --journal %s --archive %s --public-key %s.pub %s";
+	assert_int_equal(audit(restore, r.journal, archive, r.key, "--since 2h"), 1);
+	snprintf(path, sizeof(path), "restored %s", first);
+	assert_non_null(strstr(said, path));
+	snprintf(path, sizeof(path), "refused %s why=\"changed", second);
+	if (!strstr(said, path))
+		fail_msg("%s", said);
+	assert_non_null(strstr(said, "no record says that this was restored"));
+	assert_int_equal(count_files(".restored", ".new"), 0);
+	assert_int_equal(audit("show %s --journal %s", id, r.journal), 0);
+	assert_non_null(strstr(said, id));
+	/* The journal itself is as it was. */
+	verifies("trim_record=");
+	/* By name, and what is here already. */
+	assert_int_equal(audit(restore, r.journal, archive, r.key, first), 0);
+	assert_non_null(strstr(said, "here "));
+	/* A manifest that was altered with its segment: here's own, or the trim record, says so. */
+	char name[1024];
+	snprintf(name, sizeof(name), "%s.restored/%s.zst", r.journal, first);
+	assert_int_equal(unlink(name), 0);
+	snprintf(name, sizeof(name), "%s.keep/%.*s", r.journal, (int)strlen(first) - 1, first);
+	assert_int_equal(unlink(name), 0);
+	assert_int_equal(audit(restore, r.journal, archive, r.key, first), 0);
+	snprintf(name, sizeof(name), "%s/%.*s", archive, (int)strlen(first) - 1, first);
+	struct buf text = rig_slurp(name);
+	char *at = memmem(text.p, text.n, "\"sha256\":\"", 10);
+	assert_non_null(at);
+	at[10] = at[10] == '0' ? '1' : '0';
+	int fd = open(name, O_WRONLY | O_TRUNC);
+	assert_int_equal(write(fd, buf_view(&text).p, text.n), (ssize_t)text.n);
+	close(fd);
+	buf_free(&text);
+	snprintf(name, sizeof(name), "%s.restored/%s.zst", r.journal, first);
+	assert_int_equal(unlink(name), 0);
+	assert_int_equal(audit(restore, r.journal, archive, r.key, first), 1);
+	assert_non_null(strstr(said, "refused "));
+	assert_int_equal(audit(restore, r.journal, "/nonexistent", r.key, first), 2);
+}
+
 /* ---- kills ---- */
 
 static const char *const points[] = { "pack-written", "pack-synced", "pack-verified",
@@ -586,6 +651,9 @@ main(void)
 			nothing_is_trimmed_that_is_not_archived, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			an_archive_that_lost_or_changed_a_segment_holds_its_trim, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			archived_segments_come_back_and_altered_ones_are_refused, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_kill_at_any_step_loses_nothing, setup, teardown),

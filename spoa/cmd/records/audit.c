@@ -22,8 +22,8 @@ static const struct {
 const enum record_field audit_filters[] = { RF_IDENTITY_PERSON, RF_DECISION, RF_ROUTE,
 	RF_CLASSES, RF_OUTCOME };
 
-static int
-add_keys(struct audit_args *a, const char *file)
+int
+audit_add_keys(struct audit_args *a, const char *file)
 {
 	struct buf why;
 
@@ -88,7 +88,7 @@ audit_source(struct audit_args *a, bool need_key)
 	if (!cfg->audit_key)
 		return cmd_fail(a->what, "%s: has no audit.key", file);
 	snprintf(pub, sizeof(pub), "%s.pub", cfg->audit_key);
-	return add_keys(a, pub);
+	return audit_add_keys(a, pub);
 }
 
 /* 0, or an exit code after a message. With `need_id` one plain argument, else none; with
@@ -131,7 +131,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		(a->note && strcmp(a->what, "audit verify") != 0))
 		return cmd_usage("audit");
 	for (size_t i = 0; i < nkeys; i++)
-		if (add_keys(a, keys[i]))
+		if (audit_add_keys(a, keys[i]))
 			return EXIT_CANNOT;
 	if (from && (span_u64(span_str(from), &a->from) || a->from == 0))
 		return cmd_fail(a->what, "--from: %s: not a sequence number", from);
@@ -162,6 +162,8 @@ cmd_audit(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "search"))
 		return audit_search(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "restore"))
+		return audit_restore(argc - 1, argv + 1);
 	for (size_t i = 0; argc > 1 && i < COUNT_OF(verbs); i++) {
 		if (strcmp(argv[1], verbs[i].name) != 0)
 			continue;

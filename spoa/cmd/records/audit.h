@@ -97,6 +97,8 @@ struct audit_args {
 int audit_period(struct audit_args *a, const char *since, const char *until,
 	char since_text[CLOCK_RFC3339_LEN], char until_text[CLOCK_RFC3339_LEN]);
 int audit_source(struct audit_args *a, bool need_key);
+/* A file of --public-key. 0, or an exit code after a message. */
+int audit_add_keys(struct audit_args *a, const char *file);
 /* Reads what the arguments name (several streams one after the other). 0, or an exit code
  * after a message. */
 int audit_read(const struct audit_args *a, const struct audit_sink *to);
@@ -110,6 +112,7 @@ struct audit_column {
 void audit_print_columns(const json_t *r, const struct audit_column *c, size_t n);
 
 int audit_search(int argc, char **argv); /* cmd/search/ */
+int audit_restore(int argc, char **argv);
 int audit_verify(struct audit_args *a);
 int audit_list(struct audit_args *a);
 int audit_show(struct audit_args *a);

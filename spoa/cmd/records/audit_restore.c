@@ -1,0 +1,430 @@
+/* tollgate audit restore: archived segments come back for a search, into JOURNAL.restored next to
+ * the journal, where every reading command finds them. What is not what manifest, signatures and
+ * trim record say is refused by name. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
+#include "cmd/records/audit.h"
+#include "config/config.h"
+#include "keep/archive.h"
+#include "keep/pack.h"
+#include "store/lines.h"
+#include "store/verify.h"
+
+#define WHAT	  "audit restore"
+#define NAMES_MAX 100000
+#define SAID_MAX  200 /* segments that the record names */
+
+struct restore {
+	struct audit_args a;
+	struct archive_options archive;
+	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN];
+	char **asked; /* operands */
+	int nasked;
+	char (*name)[JOURNAL_NAME_MAX];
+	size_t n;
+	int keepfd, tofd;
+	struct buf trims; /* the journal's trim records, a line each */
+	json_t *done;
+	size_t restored, here, refused;
+};
+
+/* ---- which ---- */
+
+static bool
+is_asked(const struct restore *r, const char *segment)
+{
+	struct span stem = span_cut(span_str(segment), 0, strlen(segment) - 6);
+
+	for (int i = 0; i < r->nasked; i++) {
+		struct span s = span_str(r->asked[i]);
+		if (span_starts(s, stem) && (s.n == stem.n || s.p[stem.n] == '.'))
+			return true;
+	}
+	return !r->nasked;
+}
+
+/* "X.json" of a folder: takes it where its times are asked for. */
+static int
+take_manifest(struct restore *r, int dirfd, const char *file)
+{
+	char segment[JOURNAL_NAME_MAX];
+	struct manifest m;
+
+	if (!span_ends(span_str(file), SPAN_LIT(".json")) || strlen(file) >= sizeof(segment) - 1)
+		return 0;
+	snprintf(segment, sizeof(segment), "%sl", file);
+	if (!is_asked(r, segment) || manifest_load(dirfd, segment, &m) ||
+		(r->since[0] && strcmp(m.end, r->since) < 0) ||
+		(r->until[0] && strcmp(m.begin, r->until) >= 0))
+		return 0;
+	for (size_t i = 0; i < r->n; i++)
+		if (!strcmp(r->name[i], segment))
+			return 0;
+	if (r->n == NAMES_MAX)
+		return ERR_LIMIT;
+	memcpy(r->name[r->n++], segment, sizeof(segment));
+	return 0;
+}
+
+static int
+take_folder(struct restore *r, const char *path)
+{
+	DIR *d = opendir(path);
+	int err = 0;
+
+	for (struct dirent *e; d && !err && (e = readdir(d));)
+		err = take_manifest(r, dirfd(d), e->d_name);
+	if (d)
+		closedir(d);
+	return err;
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static int
+add_asked(struct restore *r)
+{
+	for (int i = 0; i < r->nasked; i++) {
+		char segment[JOURNAL_NAME_MAX];
+		struct span s = span_str(r->asked[i]);
+		const char *end = strstr(s.p, ".jsonl");
+		s = span_cut(s, 0, end ? (size_t)(end - s.p) : s.n);
+		snprintf(segment, sizeof(segment), "%.*s.jsonl", SPAN_ARG(s));
+		bool known = false;
+		for (size_t k = 0; k < r->n; k++)
+			known |= !strcmp(r->name[k], segment);
+		if (!known && r->n < NAMES_MAX)
+			memcpy(r->name[r->n++], segment, sizeof(segment));
+	}
+	return 0;
+}
+
+static void
+collect_trim(void *arg, struct span line)
+{
+	struct chain_line l;
+
+	if (chain_parse(line, &l) == 0 && !l.commit && span_is(l.type, "trim")) {
+		buf_span(arg, line);
+		buf_putc(arg, '\n');
+	}
+}
+
+/* ---- one ---- */
+
+/* Where a trim record names the segment, it must be this one. */
+static int
+agrees_with_trims(const struct restore *r, const struct manifest *m, struct buf *why)
+{
+	char name[JOURNAL_NAME_MAX + 32], hash[96], hex[2 * CHAIN_HASH_BYTES + 1];
+	struct span rest = buf_view(&r->trims);
+	bool named = false;
+
+	snprintf(name, sizeof(name), "\"segment\":\"%s\"", m->segment);
+	chain_hex(m->sha256, hex);
+	snprintf(hash, sizeof(hash), "\"sha256\":\"%s\"", hex);
+	while (rest.n) {
+		struct span line = span_next(&rest, '\n');
+		const char *at = memmem(line.p, line.n, name, strlen(name));
+		if (!at)
+			continue;
+		named = true;
+		struct span member = span_cut(line, (size_t)(at - line.p), line.n);
+		member = span_cut(member, 0, span_chr(member, '}'));
+		if (memmem(member.p, member.n, hash, strlen(hash)))
+			return 0;
+	}
+	if (named)
+		buf_str(why, "the journal's trim record names another SHA-256");
+	return named ? ERR_AUTH : 0;
+}
+
+static int
+signed_by_us(const struct restore *r, int fd, const struct manifest *m, struct buf *why)
+{
+	struct verify_options o = {
+		.keys = r->a.keys, .nkeys = r->a.nkeys, .node = m->node, .from = m->first
+	};
+	struct verifier *v = verifier_new(&o);
+	struct verify_result result;
+	struct lines l;
+	struct span line;
+	int err = v ? lines_open(&l, fd, 0) : ERR_NOMEM;
+
+	if (err) {
+		verifier_free(&v);
+		return err;
+	}
+	while (lines_next(&l, UINT64_MAX, &line) > 0)
+		verifier_line(v, line);
+	verifier_end(v, &result);
+	lines_close(&l);
+	verifier_free(&v);
+	if (!result.ok)
+		buf_printf(why, "record %" PRIu64 ": %s", result.bad_seq, result.why);
+	return result.ok ? 0 : ERR_AUTH;
+}
+
+/* Our own where it is there, else the archive's, which signatures and trim records vouch for. */
+static int
+get_manifest(struct restore *r, const char *segment, struct manifest *m, struct buf *why)
+{
+	char name[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8], text[MANIFEST_BYTES];
+	int err = r->keepfd < 0 ? ERR_NOTFOUND : manifest_load(r->keepfd, segment, m);
+
+	if (err == 0)
+		return 0;
+	manifest_names(segment, name, packed);
+	int fd = archive_get(&r->archive, name, r->tofd, NULL, why);
+	if (fd < 0)
+		return fd;
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+	close(fd);
+	files_drop(r->tofd, name);
+	err = n < 0 ? ERR_IO : manifest_read(span_of(text, (size_t)n), m);
+	if (err || strcmp(m->segment, segment) != 0) {
+		buf_str(why, "its manifest in the archive is none of it");
+		return ERR_AUTH;
+	}
+	return 0;
+}
+
+static int
+restore_one(struct restore *r, const char *segment, struct manifest *m, struct buf *why)
+{
+	char name[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
+	struct buf text;
+	int err = get_manifest(r, segment, m, why);
+
+	if (err)
+		return err;
+	manifest_names(segment, name, packed);
+	int fd = archive_get(&r->archive, packed, r->tofd, NULL, why);
+	if (fd < 0)
+		return fd;
+	err = pack_verify(fd, m, NULL, why);
+	if (!err)
+		err = agrees_with_trims(r, m, why);
+	if (!err)
+		err = signed_by_us(r, fd, m, why);
+	if (!err)
+		err = files_sync(fd, why);
+	close(fd);
+	buf_init(&text, MANIFEST_BYTES);
+	manifest_write(m, &text);
+	if (!err)
+		err = files_put(r->tofd, name, buf_view(&text), why);
+	if (!err)
+		err = files_place(r->tofd, packed, why);
+	buf_free(&text);
+	if (err)
+		files_drop(r->tofd, packed);
+	return err;
+}
+
+static bool
+is_here(const struct journal_list *l, const char *segment)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->seg[i].name, segment))
+			return true;
+	return false;
+}
+
+/* 0, or the error that ends it: an archive that is away is so for the next one too. */
+static int
+restore_all(struct restore *r)
+{
+	struct journal_list l;
+	struct buf why;
+	int err;
+
+	buf_init(&why, 8192);
+	err = journal_list_all(r->a.journal, NULL, true, &l, &why);
+	for (size_t i = 0; i < r->n && !err; i++) {
+		struct manifest m;
+		const char *name = r->name[i];
+		if (is_here(&l, name)) {
+			r->here++;
+			printf("here %s\n", name);
+			continue;
+		}
+		buf_clear(&why);
+		err = restore_one(r, name, &m, &why);
+		if (!err) {
+			r->restored++;
+			printf("restored %s first=%" PRIu64 " last=%" PRIu64
+			       " begin=%s end=%s\n",
+				name, m.first, m.last, m.begin, m.end);
+			if (json_array_size(r->done) < SAID_MAX)
+				json_array_append_new(r->done, json_string(name));
+		} else if (err == ERR_AUTH || err == ERR_NOTFOUND) {
+			r->refused++;
+			printf("refused %s why=\"%.*s\"\n", name, SPAN_ARG(buf_view(&why)));
+			err = 0;
+		}
+	}
+	if (err)
+		cmd_fail(WHAT, "%.*s", SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	journal_list_free(&l);
+	buf_free(&why);
+	return err;
+}
+
+/* Who brought what back is a record of the daemon's, where it is reached. */
+static void
+tell_daemon(struct restore *r)
+{
+	json_t *o = json_pack("{s:O,s:I}", "segments", r->done, "count",
+		(json_int_t)r->restored);
+	int code;
+	json_t *answer = r->restored && o ? admin_call_json(WHAT, r->a.config,
+						    "/audit/restored", o, &code)
+					  : NULL;
+
+	if (r->restored && !answer)
+		cmd_fail(WHAT, "the daemon was not reached: no record says that this was "
+			       "restored");
+	json_decref(answer);
+	json_decref(o);
+}
+
+static int
+open_folders(struct restore *r)
+{
+	char path[JOURNAL_DIR_MAX + 32];
+	struct span journal = span_str(r->a.journal);
+	struct buf why;
+
+	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
+		journal.n--;
+	if (journal.n > JOURNAL_DIR_MAX)
+		return cmd_fail(WHAT, "%s: name too long", r->a.journal);
+	snprintf(path, sizeof(path), "%.*s" JOURNAL_KEEP_SUFFIX, SPAN_ARG(journal));
+	r->keepfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = take_folder(r, path);
+	if (!err && r->archive.place[0] == '/')
+		err = take_folder(r, r->archive.place);
+	if (!err)
+		err = add_asked(r);
+	if (err)
+		return cmd_fail(WHAT, "%s", err_str(err));
+	qsort(r->name, r->n, sizeof(r->name[0]), by_text);
+	snprintf(path, sizeof(path), "%.*s" JOURNAL_RESTORED_SUFFIX, SPAN_ARG(journal));
+	buf_init(&why, 4096);
+	r->tofd = files_folder(path, &why);
+	if (r->tofd < 0)
+		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return r->tofd < 0 ? EXIT_CANNOT : 0;
+}
+
+/* Journal, key and archive: of the command line, else of the configuration. */
+static int
+find_all(struct restore *r, const char *archive)
+{
+	const char *file = config_find(r->a.config);
+	struct diag d = { 0 };
+	const struct config *cfg = file ? config_load(&r->a.arena, file, &d) : NULL;
+	int code = audit_source(&r->a, true);
+
+	if (code)
+		return code;
+	if (cfg)
+		r->archive = (struct archive_options){ .place = cfg->retention_archive,
+			.endpoint = cfg->retention_endpoint,
+			.region = cfg->retention_region,
+			.credentials_file = cfg->retention_credentials };
+	if (archive)
+		r->archive.place = archive;
+	if (!r->archive.place)
+		return cmd_fail(WHAT, "no archive: --archive, or retention.archive of the "
+				      "configuration");
+	if (r->archive.place[0] == '/')
+		r->archive.endpoint = r->archive.credentials_file = NULL;
+	const char *wrong = archive_wrong(&r->archive);
+	return wrong ? cmd_fail(WHAT, "%s: %s", r->archive.place, wrong) : 0;
+}
+
+static int
+run(struct restore *r, const char *archive)
+{
+	struct audit_sink to = { &r->trims, collect_trim, NULL, NULL };
+	struct buf why;
+	int code = find_all(r, archive);
+
+	if (!code && !r->a.journal)
+		code = cmd_fail(WHAT, "no journal");
+	if (!code)
+		code = open_folders(r);
+	if (code)
+		return code;
+	buf_init(&why, 8192);
+	int err = audit_read_journal(r->a.journal, "", false, &to, &why);
+	if (err)
+		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	if (!err && r->n == 0)
+		return cmd_fail(WHAT, "no segment of that time is known here or in the archive");
+	if (!err)
+		err = restore_all(r);
+	tell_daemon(r);
+	if (fflush(stdout) == EOF)
+		err = ERR_IO;
+	return err ? EXIT_CANNOT : r->refused ? EXIT_NO : EXIT_DONE;
+}
+
+int
+audit_restore(int argc, char **argv)
+{
+	struct restore r = { .a = { .what = WHAT }, .keepfd = -1, .tofd = -1 };
+	const char *since = NULL, *until = NULL, *archive = NULL, *keys[SIGNKEYS_MAX];
+	size_t nkeys = 0;
+	const struct cmd_option options[] = {
+		{ "journal", .text = &r.a.journal },
+		{ "archive", .text = &archive },
+		{ "since", .text = &since },
+		{ "until", .text = &until },
+		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
+		{ "config", .text = &r.a.config },
+		{ "c", .text = &r.a.config },
+		{ .name = NULL },
+	};
+
+	r.nasked = cmd_options(argc, argv, options, &r.asked);
+	if (r.nasked < 0 || (r.nasked == 0 && !since && !until))
+		return cmd_usage("audit");
+	int code = audit_period(&r.a, since, until, r.since, r.until);
+	for (size_t i = 0; i < nkeys && !code; i++)
+		code = audit_add_keys(&r.a, keys[i]);
+	if (code)
+		return code;
+	arena_init(&r.a.arena, 16u << 20, false);
+	buf_init(&r.trims, 256u << 20);
+	r.name = calloc(NAMES_MAX, sizeof(r.name[0]));
+	r.done = json_array();
+	code = r.name && r.done ? run(&r, archive) : cmd_fail(WHAT, "out of memory");
+	if (r.keepfd >= 0)
+		close(r.keepfd);
+	if (r.tofd >= 0)
+		close(r.tofd);
+	json_decref(r.done);
+	free(r.name);
+	buf_free(&r.trims);
+	arena_reset(&r.a.arena);
+	return code;
+}
