@@ -23,13 +23,15 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/stops.h"
 #include "audit/mirror.h"
+#include "audit/tree.h"
 #include "store/chain.h"
 #include "store/recover.h"
 
 #define COMMIT_BYTES                                                                           \
 	(512u << 10) /* a commit is closed above this: a line reader's buffer holds it */
-#define COMMIT_ENTRIES (CHAIN_COMMIT_RECORDS - 4) /* boot, resume and close may join */
+#define COMMIT_ENTRIES (CHAIN_COMMIT_RECORDS - 5) /* checkpoint, resume and so on may join */
 #define STALL_US       1000000 /* a disk that takes longer over one commit is not ready */
 #define RETRY_US       100000
 #define LOOK_US	       250000 /* where nothing is to be written, the journal is looked at so often */
@@ -60,6 +62,8 @@ struct audit {
 	struct signkey key;
 	struct metrics *metrics;
 	struct mirror *mirror;
+	struct tree *tree;
+	struct buf checkpoint; /* a checkpoint's fields */
 	struct buf out, boot; /* the commit being made; the boot record until it is durable */
 	struct queue waiting;
 	struct queue kept; /* entries that are not refused: they go before those */
@@ -184,10 +188,15 @@ audit_copied(const struct audit *a)
 }
 
 bool
-audit_note(const struct audit *a UNUSED, struct buf *out UNUSED, uint64_t *size)
+audit_note(const struct audit *a, struct buf *out, uint64_t *size)
 {
-	*size = 0;
-	return false;
+	return tree_note(a->tree, out, size);
+}
+
+void
+audit_tree(const struct audit *a, struct tree_status *out)
+{
+	tree_status(a->tree, out);
 }
 
 bool
@@ -200,6 +209,16 @@ audit_ready(const struct audit *a)
 }
 
 /* ---- a commit ---- */
+
+static void
+put_record(struct audit *a, struct chain *c, int64_t now_ns, struct span fields)
+{
+	uint64_t seq = c->seq;
+
+	chain_record(&a->out, c, now_ns, fields);
+	if (c->seq > seq)
+		tree_record(a->tree, c->head, fields);
+}
 
 static void
 take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *took)
@@ -217,7 +236,7 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 			answer_entry(a, e, err);
 			continue;
 		}
-		chain_record(&a->out, c, now_ns, buf_view(&e->fields));
+		put_record(a, c, now_ns, buf_view(&e->fields));
 		e->seq = c->seq;
 		memcpy(e->hash, c->head, sizeof(e->hash));
 		push(took, &e->mail);
@@ -316,21 +335,28 @@ commit(struct audit *a, const char *last)
 	buf_clear(&a->out);
 	a->took = 0;
 	look_after_segment(a);
+	if (a->alarm[0] && tree_pace.hurries)
+		tree_hurry(a->tree);
+	bool checkpoint =
+		tree_checkpoint(a->tree, a->booted ? &a->key : NULL, &a->checkpoint);
 	if (!a->booted) {
 		c.boot++;
-		chain_record(&a->out, &c, now_ns, buf_view(&a->boot));
+		put_record(a, &c, now_ns, buf_view(&a->boot));
+	} else if (checkpoint) {
+		put_record(a, &c, now_ns, buf_view(&a->checkpoint));
+		stop_at("checkpoint-made");
 	}
 	if (a->failing) {
 		snprintf(resume, sizeof(resume),
 			"\"type\":\"resume\",\"since\":\"%s\",\"refused\":%" PRIu64, a->since,
 			a->refused);
-		chain_record(&a->out, &c, now_ns, span_str(resume));
+		put_record(a, &c, now_ns, span_str(resume));
 	}
 	if (a->alarm[0])
-		chain_record(&a->out, &c, now_ns, span_str(a->alarm));
+		put_record(a, &c, now_ns, span_str(a->alarm));
 	take_entries(a, &c, now_ns, &took);
 	if (last)
-		chain_record(&a->out, &c, now_ns, span_str(last));
+		put_record(a, &c, now_ns, span_str(last));
 	if (c.seq < first && !took.first)
 		return 0; /* nothing but refused entries */
 	chain_commit(&a->out, &c, first, now_ns, &a->key);
@@ -361,6 +387,14 @@ commit(struct audit *a, const char *last)
 			a->refused++;
 		answer_entry(a, e, err ? ERR_IO : 0);
 	}
+	if (checkpoint)
+		stop_at(err ? "checkpoint-failed" : "checkpoint-durable");
+	if (err)
+		tree_failed(a->tree);
+	else
+		tree_commit(a->tree, a->journal.name, a->journal.good, c.seq);
+	if (checkpoint)
+		stop_at("checkpoint-fed");
 	return err;
 }
 
@@ -370,7 +404,12 @@ commit(struct audit *a, const char *last)
 static bool
 wait_for_work(struct audit *a)
 {
-	uint64_t until = a->failing ? a->retry_us : clock_mono_us() + LOOK_US;
+	uint64_t until = clock_mono_us() + LOOK_US, due = tree_due_us(a->tree);
+
+	if (a->failing)
+		until = a->retry_us;
+	else if (due < until)
+		until = due;
 	struct timespec at = clock_timespec(until);
 
 	return a->waiting.first || sem_clockwait(&a->wake, CLOCK_MONOTONIC, &at) == 0 ||
@@ -384,8 +423,8 @@ look_at_journal(struct audit *a)
 {
 	if (journal_moved(&a->journal))
 		note_failure(a, ERR_IO);
-	else
-		commit(a, NULL);
+	else if (commit(a, NULL) == 0)
+		tree_look(a->tree);
 }
 
 static void
@@ -456,6 +495,8 @@ write_commits(void *arg)
 			break;
 	}
 	refuse_all(a, ERR_IO);
+	if (tree_pace.hurries)
+		tree_hurry(a->tree);
 	commit(a, "\"type\":\"close\"");
 	mailbox_drain(&a->in, a);
 	refuse_all(a, ERR_BAD_STATE);
@@ -524,6 +565,7 @@ compose_boot(struct audit *a, const struct config *cfg, const struct hashkey *ha
 			",\"head\":\"%s\",\"clean\":%s}",
 			found->at.boot, found->at.seq, head, found->clean ? "true" : "false");
 	}
+	tree_boot(a->tree, b);
 	if (found->cut_bytes)
 		buf_printf(b, ",\"cut\":{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
 			found->cut_records, found->cut_bytes);
@@ -550,10 +592,12 @@ destroy(struct audit **ap)
 	if (!a)
 		return;
 	mirror_stop(&a->mirror, STOP_MIRROR_US);
+	tree_stop(&a->tree);
 	journal_close(&a->journal);
 	signkey_wipe(&a->key);
 	buf_free(&a->out);
 	buf_free(&a->boot);
+	buf_free(&a->checkpoint);
 	sem_destroy(&a->wake);
 	free(a);
 	*ap = NULL;
@@ -581,6 +625,7 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	atomic_store(&a->want, SIZE_MAX);
 	buf_init(&a->out, 0);
 	buf_init(&a->boot, CAP_RECORD_BYTES);
+	buf_init(&a->checkpoint, CAP_RECORD_BYTES);
 	if (!cfg->journal || !cfg->audit_key) {
 		buf_printf(why, "audit.%s: not configured", cfg->journal ? "key" : "journal");
 		err = ERR_NOTFOUND;
@@ -595,6 +640,10 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 		err = open_journal(a, cfg, why);
 	if (!err)
 		err = journal_recover(&a->journal, keys, nkeys, &found, why);
+	if (!err) {
+		a->tree = tree_new(cfg, m, why);
+		err = a->tree ? 0 : ERR_NOMEM;
+	}
 	if (!err && stream) {
 		struct redis_options redis;
 		struct mirror_options o = { &redis, cfg->journal, cfg->node,
@@ -606,6 +655,7 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	}
 	if (!err) {
 		a->chain = found.at;
+		tree_recover(a->tree, &found.at);
 		compose_boot(a, cfg, hash, &found);
 		err = commit(a, NULL);
 		/* A full disk may get room again; whatever else it is will not heal. */
@@ -614,6 +664,8 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 		if (err == ERR_FULL)
 			err = 0;
 	}
+	if (!err)
+		err = tree_start(a->tree);
 	if (!err)
 		err = start_thread(a);
 	if (err)

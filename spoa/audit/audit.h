@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/mailbox.h"
 #include "base/metrics.h"
+#include "audit/tree.h"
 #include "config/config.h"
 #include "store/keyfile.h"
 
@@ -53,6 +54,8 @@ uint64_t audit_copied(const struct audit *a);
 /* The newest durable checkpoint: its signed note (proof/note.h) appended to *out, its number of
  * leaves in *size. False: none yet. Any thread. */
 bool audit_note(const struct audit *a, struct buf *out, uint64_t *size);
+/* How its checkpoints and hash files do. Any thread. */
+void audit_tree(const struct audit *a, struct tree_status *out);
 /* Commits what is queued, writes a closing record, mirrors what it can within
  * two seconds, ends the thread. No audit_append may begin after this does. */
 void audit_stop(struct audit **a);

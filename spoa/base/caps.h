@@ -48,6 +48,7 @@
 #define CAP_INCLUDE_DEPTH      8            /* includes in includes: refused */
 #define CAP_ERROR_BYTES        1024         /* the `error` variable */
 #define CAP_VAR_BYTES          256          /* any other HAProxy variable */
+#define CAP_TREE_LEAVES        65536        /* hashes on their way into the tree's files: further ones are read from the journal */
 #define CAP_RECORD_BYTES       (64u << 10)  /* an audit record: lists in it are cut, with their true count */
 #define CAP_INLINE_BODY        (256u << 10) /* body that a worker looks at itself: a longer one is a helper thread's */
 #define CAP_INLINE_ANSWER      (64u << 10)  /* whole answer that a worker looks at itself: a longer one is a helper thread's */

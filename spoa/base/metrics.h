@@ -103,6 +103,9 @@
   X(M_KEEP_ARCHIVED,       "retention_archived_total",           "",                          "segments copied to retention.archive, read back and compared") \
   X(M_KEEP_TRIMMED,        "retention_trimmed_total",            "",                          "segments trimmed, each named by a trim record before") \
   X(M_KEEP_FAILED,         "retention_failures_total",           "",                          "steps of retention that failed: tried again") \
+  X(M_CHECKPOINTS,         "audit_checkpoints_total",            "",                          "checkpoints made durable") \
+  X(M_TREE_LEAVES,         "audit_tree_leaves_total",            "",                          "records put into the tree's hash files") \
+  X(M_TREE_ERRORS,         "audit_tree_errors_total",            "",                          "hash files that could not be written or were wrong") \
   X(M_AUTH_FAILED,         "credentials_refused_total",          "",                          "credentials that did not verify") \
   X(M_KEYS_FETCHED,        "key_fetches_total",                  "result=\"ok\"",             "fetches of issuers' key sets") \
   X(M_KEYS_FAILED,         "key_fetches_total",                  "result=\"failed\"",         "") \

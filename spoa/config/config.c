@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "config/options.h"
 #include "config/read.h"
+#include "proof/note.h"
 #include "redis/redis_options.h"
 #include "redis/redis_tls.h"
 
@@ -114,6 +115,8 @@ const struct config_option config_options[] = {
   "private signing key, made by tollgate keygen" },
 { "audit.hash_key",       OPT_PATH,     AT(audit_hash_key),       NULL,     0,       0,         0,
   "key of the keyed hashes of texts, made by tollgate keygen --hash-key, mode 600; default: it follows from the file of audit.key" },
+{ "audit.origin",         OPT_TEXT,     AT(audit_origin),         NULL,     0,       0,         0,
+  "name of this node's log in checkpoints, and of its key there; default: tollgate/NODE" },
 { "audit.segment",        OPT_SIZE,     AT(journal_segment_bytes), "64m",   64 * K,  16 * G,    0,
   "a journal segment is closed at this size" },
 { "audit.stream",         OPT_BOOL,     AT(audit_stream),         "true",   0,       0,         0,
@@ -734,6 +737,10 @@ check_whole(struct reader *r, const struct yaml_node *root)
 			diag_at(r->d, stream, "audit.stream: needs redis.url");
 		cfg->audit_stream = false;
 	}
+	if (cfg->audit_origin && !note_name_valid(span_str(cfg->audit_origin)))
+		diag_at(r->d, find_option(root, "audit.origin"),
+			"audit.origin: '%s': not a name of 1 to %d bytes without blanks and plus signs",
+			cfg->audit_origin, NOTE_NAME_MAX);
 	for (size_t i = 0; i < cfg->nagent; i++)
 		for (size_t j = 0; j < i; j++)
 			if (same_place(&cfg->agent[i], &cfg->agent[j]))

@@ -63,6 +63,7 @@ struct config {
 	const char *audit_key;		/* audit.key: private key file of `tollgate keygen` */
 	const char *audit_hash_key; /* audit.hash_key; NULL: derived from audit.key's file */
 	uint64_t journal_segment_bytes; /* audit.segment, default 64m */
+	const char *audit_origin;	/* audit.origin; NULL: tollgate/NODE */
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 

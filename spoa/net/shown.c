@@ -182,6 +182,17 @@ server_ready(struct server *s, struct buf *out)
 			audit_ready(s->audit) ? "up" : "down: the journal cannot be written");
 	else
 		buf_str(out, "audit: none, decisions are not recorded\n");
+	struct tree_status tree = { .state = TREE_READY };
+	if (s->audit)
+		audit_tree(s->audit, &tree);
+	if (tree.state == TREE_BUILDING)
+		buf_printf(out,
+			"audit tree: made of an old journal's lines, %" PRIu64 " of %" PRIu64
+			"; no checkpoint until then\n",
+			tree.files, tree.records);
+	else if (tree.state == TREE_STUCK)
+		buf_str(out, "audit tree: its hash files cannot be written or made again, see "
+			     "the log (audit.tree_failed); records go on\n");
 	if (atomic_load_explicit(&s->strangers.there, memory_order_relaxed))
 		buf_str(out,
 			"audit: a file in the journal's folder is no segment of it: the next "
@@ -240,6 +251,29 @@ work_says(struct server *s, struct buf *out)
 	server_targets(s, out, NULL);
 }
 
+/* What proves records, and what proofs are made of. */
+static void
+tree_says(struct server *s, struct buf *out)
+{
+	static const char *const states[] = { "building", "ready", "stuck" };
+	struct tree_status t;
+
+	if (!s->audit) {
+		buf_str(out, "null");
+		return;
+	}
+	audit_tree(s->audit, &t);
+	buf_printf(out, "{\"records\":%" PRIu64 ",\"tree\":\"%s\",\"tree_records\":%" PRIu64
+		",\"tree_errors\":%" PRIu64 ",\"checkpoint\":",
+		t.records, states[t.state], t.files, t.errors);
+	if (t.size)
+		buf_printf(out, "{\"size\":%" PRIu64 ",\"age_s\":%" PRIu64 "}", t.size,
+			t.age_us / 1000000);
+	else
+		buf_str(out, "null");
+	buf_putc(out, '}');
+}
+
 void
 server_status(struct server *s, struct buf *out)
 {
@@ -276,6 +310,8 @@ server_status(struct server *s, struct buf *out)
 	work_says(s, out);
 	buf_str(out, ",\"anchors\":");
 	anchors_status(s->anchors, out);
+	buf_str(out, ",\"audit\":");
+	tree_says(s, out);
 	buf_str(out, ",\"last_reload\":");
 	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");
@@ -360,6 +396,20 @@ server_metrics(struct server *s, struct buf *out)
 	gauge(out, "audit_strangers",
 		"the journal's folder has a file with which the next start would be refused",
 		atomic_load_explicit(&s->strangers.there, memory_order_relaxed));
+	if (s->audit) {
+		struct tree_status t;
+		audit_tree(s->audit, &t);
+		gauge(out, "audit_tree_up",
+			"the tree is known, and its hash files can be written",
+			t.state == TREE_READY);
+		gauge(out, "audit_tree_behind_records",
+			"durable records that are not in the tree's hash files yet",
+			t.records > t.files ? t.records - t.files : 0);
+		gauge(out, "audit_checkpoint_age_seconds",
+			"since the last durable checkpoint; since the start where there is none",
+			t.size ? t.age_us / 1000000
+			       : (uint64_t)(clock_wall_ns() - s->started_wall_ns) / 1000000000);
+	}
 	if (has_redis && s->audit)
 		gauge(out, "audit_stream_up", "the Redis Stream is this journal's",
 			!audit_stream_conflict(s->audit));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/stops.h"
 
 #define TILE 256 /* hashes of a tile */
 
@@ -200,12 +201,14 @@ tiles_append(struct tiles *t, const struct merkle_hash *leaf, size_t n, struct b
 	struct merkle_hash nodes[MERKLE_LEVELS];
 	int err = write_at(t, 0, t->n, leaf, n, why);
 
+	stop_at("tiles-leaves");
 	for (size_t i = 0; !err && i < n; i++) {
 		unsigned made = merkle_append_nodes(&r, &leaf[i], nodes);
 		for (unsigned level = 1; !err && 8 * level < made; level++)
 			err = write_at(
 				t, level, (r.n - 1) >> 8 * level, &nodes[8 * level], 1, why);
 	}
+	stop_at("tiles-levels");
 	if (err) {
 		/* What cannot be cut is written over by the next. */
 		cut_files(t, t->n, NULL);
