@@ -55,9 +55,8 @@ read_note(const json_t *record, const struct pubkey *keys, size_t nkeys, struct 
 	if (c.size != out->size || memcmp(c.root.b, out->root.b, sizeof(c.root.b)) != 0 ||
 		!span_is(c.origin, json_text_in(record, "origin")))
 		return "its note says something else than the record";
-	return !keys || checkpoint_signer(&c, c.origin, keys, nkeys)
-		       ? NULL
-		       : "its note is signed by none of the keys";
+	out->signature = keys && checkpoint_signer(&c, c.origin, keys, nkeys);
+	return !keys || out->signature ? NULL : "its note is signed by none of the keys";
 }
 
 bool
@@ -65,7 +64,6 @@ tree_said_read(struct span line, struct span type, const struct pubkey *keys, si
 	struct tree_said *out, struct buf *note)
 {
 	bool checkpoint = span_is(type, "checkpoint");
-	struct merkle_hash root;
 
 	if (!checkpoint && !span_is(type, "boot"))
 		return false;
@@ -79,6 +77,7 @@ tree_said_read(struct span line, struct span type, const struct pubkey *keys, si
 	out->checkpoint = checkpoint;
 	out->origin[0] = '\0';
 	out->bad = NULL;
+	out->signature = false;
 	out->size = json_integer_value(size) > 0 ? (uint64_t)json_integer_value(size) : 0;
 	if (!json_is_integer(size) || json_integer_value(size) < 0)
 		out->bad = "its size cannot be read";
@@ -86,11 +85,6 @@ tree_said_read(struct span line, struct span type, const struct pubkey *keys, si
 		out->bad = "its range cannot be read";
 	else if (checkpoint)
 		out->bad = read_note(record, keys, nkeys, out);
-	if (!out->bad && checkpoint && out->ranged) {
-		merkle_root(&out->range, &root);
-		if (memcmp(root.b, out->root.b, sizeof(root.b)) != 0)
-			out->bad = "its range has another root";
-	}
 	if (note)
 		buf_span(note, json_span(json_object_get(record, "note")));
 	json_decref(record);
@@ -113,7 +107,8 @@ tree_check_record(void *arg, const struct chain_line *l, struct span line)
 		return;
 	}
 	struct tree_said *s = &t->said[t->nsaid];
-	if (tree_said_read(line, l->type, t->keys, t->nkeys, s, NULL)) {
+	bool look = verifier_wants_vouching(t->verifier);
+	if (tree_said_read(line, l->type, look ? t->keys : NULL, t->nkeys, s, NULL)) {
 		s->seq = l->seq;
 		t->nsaid++;
 	}
@@ -136,19 +131,22 @@ misfit(struct tree_check *t, const struct tree_said *s)
 		return s->bad;
 	if (s->size != s->seq - 1)
 		return "it does not cover the records before it";
-	if (!t->known && s->ranged) {
+	bool taken = !t->known && s->ranged;
+	if (taken) {
 		t->known = true;
 		t->range = s->range;
 		t->from = s->seq;
 	}
 	if (!t->known)
 		return NULL;
+	if (s->ranged && !taken && !same_range(&t->range, &s->range))
+		return "its range is not that of the records before it";
 	merkle_root(&t->range, &root);
-	if (s->checkpoint && memcmp(root.b, s->root.b, sizeof(root.b)) != 0)
-		return "its root is not that of the records before it";
-	return s->ranged && !same_range(&t->range, &s->range)
-		       ? "its range is not that of the records before it"
-		       : NULL;
+	if (!s->checkpoint || memcmp(root.b, s->root.b, sizeof(root.b)) == 0)
+		return NULL;
+	t->known = !taken;
+	return taken ? "its range has another root"
+		     : "its root is not that of the records before it";
 }
 
 static void
@@ -166,7 +164,7 @@ hold(struct tree_check *t, const struct tree_said *s)
 		t->covered = s->size;
 		t->root = s->root;
 		memcpy(t->origin, s->origin, sizeof(t->origin));
-		if (t->known)
+		if (t->known && s->signature)
 			verifier_vouched(t->verifier, t->from, s->size);
 	}
 }

@@ -11,7 +11,7 @@
 /* What a record of type checkpoint, or a boot record's `tree`, says. */
 struct tree_said {
 	uint64_t seq, size;
-	bool checkpoint, ranged;
+	bool checkpoint, ranged, signature; /* the last: its note's was looked at, and holds */
 	struct merkle_hash root; /* a checkpoint's */
 	char origin[NOTE_NAME_MAX + 1];
 	struct merkle_range range;

@@ -22,6 +22,7 @@
 #define BATCH	     16384 /* signatures checked together */
 #define SIGNED_MAX   512  /* a commit object: node 64, numbers, head 64, time 30 */
 #define THREADS_MAX  16
+#define WORTH_VOUCHING 256 /* commits for which another signature is looked at */
 #define BATCH_SERIAL 64 /* fewer are not worth a thread */
 
 struct pending {
@@ -332,6 +333,14 @@ in_sequence(struct verifier *v, const struct chain_line *l)
 }
 
 static void
+copy_text(char *to, size_t size, struct span s)
+{
+	s = span_cut(s, 0, size - 1);
+	memcpy(to, s.p, s.n);
+	to[s.n] = '\0';
+}
+
+static void
 take_record(struct verifier *v, struct span line, const struct chain_line *l)
 {
 	if (!v->began ? !may_begin(v, l) : !in_sequence(v, l))
@@ -347,8 +356,8 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 	p->seq = l->seq;
 	p->boot = l->boot;
 	memcpy(p->prev, l->prev, CHAIN_HASH_BYTES);
-	snprintf(p->time, sizeof(p->time), "%.*s", SPAN_ARG(l->time));
-	snprintf(p->type, sizeof(p->type), "%.*s", SPAN_ARG(l->type));
+	copy_text(p->time, sizeof(p->time), l->time);
+	copy_text(p->type, sizeof(p->type), l->type);
 	sha256(line, p->hash);
 	if (v->o.record)
 		v->o.record(v->o.arg, l, line);
@@ -526,6 +535,12 @@ verifier_reject_record(struct verifier *v, uint64_t seq, const char *why)
 		return;
 	v->rejected = seq;
 	snprintf(v->rejected_why, sizeof(v->rejected_why), "%s", why);
+}
+
+bool
+verifier_wants_vouching(const struct verifier *v)
+{
+	return v->o.every_signature || v->r.commits <= VERIFY_ALL || v->njobs >= WORTH_VOUCHING;
 }
 
 void

@@ -72,6 +72,9 @@ void verifier_reject_record(struct verifier *v, uint64_t seq, const char *why);
  */
 #define VERIFY_ALL 4096
 void verifier_vouched(struct verifier *v, uint64_t from, uint64_t to);
+/* Whether a signature that may vouch is worth a look: enough commits wait for theirs. In a
+ * chain's first VERIFY_ALL commits everything is looked at. */
+bool verifier_wants_vouching(const struct verifier *v);
 /* The last bytes, which no newline ended. */
 void verifier_torn(struct verifier *v, size_t bytes);
 /* Nothing is pending: the last line was a commit, or there was none yet. */

@@ -1,7 +1,8 @@
-/* A journal of many records with a valid chain and signatures, as a daemon under load leaves it,
- * for what searches and verifies it.
+/* A journal of many records with a valid chain and signatures, as a daemon under load leaves
+ * it, for what searches and verifies it.
  *
  *   audit DIR [--records N] [--days D] [--people P] [--commit C] [--segment BYTES]
+ * [--checkpoint N]
  *
  * makes DIR/journal and DIR/key.pub, half decisions, half completions, of D days that end at
  * 2026-11-20T00:00:00Z; then prints what indexing costs. `make bench-audit` searches it. */
@@ -17,6 +18,7 @@
 #include "audit/record_terms.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "proof/note.h"
 #include "store/chain.h"
 #include "store/journal.h"
 
@@ -219,16 +221,61 @@ index_all(const char *dir)
 	buf_free(&why);
 }
 
+/* ---- the tree ---- */
+
+static struct merkle_range tree;
+
+static void
+grow(const struct chain *c)
+{
+	struct merkle_hash leaf;
+
+	merkle_leaf(c->head, &leaf);
+	merkle_append(&tree, &leaf);
+}
+
+static void
+checkpoint(struct buf *b, const struct chain *c, const struct signkey *key)
+{
+	struct merkle_hash root;
+	struct buf text, note;
+
+	buf_init(&text, 0);
+	buf_init(&note, 0);
+	merkle_root(&tree, &root);
+	checkpoint_text(&text, SPAN_LIT("tollgate/bench"), c->seq, &root);
+	buf_span(&note, buf_view(&text));
+	buf_putc(&note, '\n');
+	note_sign(&note, buf_view(&text), SPAN_LIT("tollgate/bench"), key);
+	buf_printf(b,
+		"\"type\":\"checkpoint\",\"origin\":\"tollgate/bench\",\"size\":%" PRIu64
+		",\"root\":\"",
+		c->seq);
+	buf_hex(b, root.b, sizeof(root.b));
+	buf_str(b, "\",\"note\":");
+	buf_json_str(b, buf_view(&note));
+	buf_str(b, ",\"range\":[");
+	for (unsigned i = 0; i < merkle_range_hashes(tree.n); i++) {
+		buf_str(b, i ? ",\"" : "\"");
+		buf_hex(b, tree.hash[i].b, MERKLE_BYTES);
+		buf_putc(b, '"');
+	}
+	buf_putc(b, ']');
+	buf_free(&text);
+	buf_free(&note);
+}
+
 int
 main(int argc, char **argv)
 {
-	uint64_t records = 10000000, days = 10, people = 16000, commit = 20,
-		 segment = 64u << 20;
+	uint64_t records = 10000000, days = 10, people = 16000, commit = 20, every = 2000,
+		 covered = 0, segment = 64u << 20;
 	const struct {
 		const char *name;
 		uint64_t *to;
 	} options[] = { { "--records", &records }, { "--days", &days }, { "--people", &people },
-		{ "--commit", &commit }, { "--segment", &segment } };
+		{ "--commit", &commit }, { "--segment", &segment },
+		{ "--checkpoint", &every } };
 	char dir[512], path[600];
 	struct signkey key;
 	struct pubkey pub;
@@ -264,19 +311,30 @@ main(int argc, char **argv)
 	buf_init(&fields, 1u << 20);
 	uint64_t in_segment = segment, first = 1, made = 0, began = clock_mono_us();
 	int fd = -1;
+	chain_record(&out, &c, from, SPAN_LIT("\"type\":\"boot\",\"program\":\"bench\""));
+	grow(&c);
 	for (uint64_t i = 0; made < records; i++) {
+		if (every && c.seq + 1 == first && c.seq - covered >= every) {
+			checkpoint(&fields, &c, &key);
+			chain_record(&out, &c, from, buf_view(&fields));
+			buf_clear(&fields);
+			grow(&c);
+			covered = c.seq;
+		}
 		int64_t ns = from + (int64_t)((double)(end - from) * (double)made / (double)records);
 		struct request *r = &flight[i % FLIGHT];
 		if (i >= FLIGHT && !r->deny && made < records) {
 			completion(&fields, r);
 			chain_record(&out, &c, ns, buf_view(&fields));
 			buf_clear(&fields);
+			grow(&c);
 			made++;
 		}
 		if (made < records) {
 			decision(&fields, r, ns, (unsigned)people);
 			chain_record(&out, &c, ns, buf_view(&fields));
 			buf_clear(&fields);
+			grow(&c);
 			made++;
 		}
 		if (c.seq - first + 1 < commit && made < records)

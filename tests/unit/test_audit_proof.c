@@ -468,9 +468,10 @@ by_hand(const char *proof)
 	char cmd[1024];
 
 	snprintf(cmd, sizeof(cmd),
-		"sed -n '/^```sh$/,/^```$/p' docs/audit.md | sed '/^```/d' >'%s' && sh '%s' "
-		"'%s' "
-		"'%s' >'%s' 2>&1",
+		"awk '/^## / { mine = $0 == \"## Proving one record\" } "
+		"/^```$/ { code = 0 } mine && code; /^```sh$/ { code = 1 }' docs/audit.md "
+		">'%s' && "
+		"sh '%s' '%s' '%s' >'%s' 2>&1",
 		at("prove.sh"), at("prove.sh"), at(proof), at("key.pub"), at("out"));
 	int status = system(cmd);
 	assert_true(WIFEXITED(status));

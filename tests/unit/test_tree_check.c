@@ -126,7 +126,7 @@ a_checkpoint_that_does_not_fit_is_named(void **state)
 		{ "its root is none", "its root cannot be read", 5 },
 		{ "its size is none", "its size cannot be read", 6 },
 		{ "its range is too short", "its range cannot be read", 7 },
-		{ "its range is another's", "its range has another root", 8 },
+		{ "its range is another's", "its range is not that", 8 },
 		{ "its origin is not the note's", "something else than the record", 9 },
 	};
 	(void)state;
@@ -331,7 +331,7 @@ a_long_chain_is_vouched_for_by_its_checkpoints(void **state)
 	build(VERIFY_ALL + 3000, 1, 100);
 	struct verify_result r = verify(NULL);
 	assert_true(r.ok);
-	assert_in_range(r.vouched, 2800, 3000);
+	assert_in_range(r.vouched, 2600, 3000);
 	assert_int_equal(r.commits, VERIFY_ALL + 3001);
 	uint64_t at[] = { 2, VERIFY_ALL / 2, VERIFY_ALL - 50, VERIFY_ALL + 1500, b.chain.seq };
 	for (size_t i = 0; i < COUNT_OF(at); i++) {
