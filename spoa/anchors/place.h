@@ -75,6 +75,10 @@ const char *place_node(const struct place *p);
 /* A token of RFC 3161. 0, or ERR_AUTH with a sentence: only a token for exactly this query, that
  * verifies by the certificates in `ca`, without modifications, will do. */
 int tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why);
+/* A token that was taken once: over this SHA-256, and with `ca` (NULL: not looked at) signed, as of
+ * the time that it says. */
+int tsa_token_check(struct span response, const unsigned char hash[SHA256_BYTES],
+	const char *ca, struct buf *why);
 /* NULL: out of memory. */
 TS_REQ *tsa_query(struct span note);
 

@@ -2,6 +2,7 @@
  * granted (not with modifications), our imprint, our nonce, a signature by a certificate for
  * nothing but time stamping, under the authorities of `ca`. */
 #include <openssl/err.h>
+#include <time.h>
 
 #include "anchors/place.h"
 #include "base/err.h"
@@ -116,6 +117,67 @@ tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why)
 	else if (!store || !X509_STORE_load_file(store, ca))
 		buf_printf(why, "%s: cannot be read", ca);
 	else if (verify(query, r, store))
+		err = 0;
+	else
+		say_error(why);
+	TS_RESP_free(r);
+	X509_STORE_free(store);
+	ERR_clear_error();
+	return err;
+}
+
+static bool
+over(TS_TST_INFO *tst, const unsigned char hash[SHA256_BYTES])
+{
+	TS_MSG_IMPRINT *imprint = TS_TST_INFO_get_msg_imprint(tst);
+	const ASN1_OCTET_STRING *got = TS_MSG_IMPRINT_get_msg(imprint);
+	const ASN1_OBJECT *algo = NULL;
+
+	X509_ALGOR_get0(&algo, NULL, NULL, TS_MSG_IMPRINT_get_algo(imprint));
+	return OBJ_obj2nid(algo) == NID_sha256 && ASN1_STRING_length(got) == SHA256_BYTES &&
+	       memcmp(ASN1_STRING_get0_data(got), hash, SHA256_BYTES) == 0;
+}
+
+/* By certificates that were valid then. */
+static bool
+signed_then(TS_RESP *r, TS_TST_INFO *tst, X509_STORE *store)
+{
+	TS_VERIFY_CTX *v = TS_VERIFY_CTX_new();
+	struct tm then;
+
+	if (!v || ASN1_TIME_to_tm(TS_TST_INFO_get_time(tst), &then) != 1) {
+		TS_VERIFY_CTX_free(v);
+		return false;
+	}
+	X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), timegm(&then));
+	TS_VERIFY_CTX_set_flags(v, TS_VFY_VERSION | TS_VFY_SIGNATURE);
+	X509_STORE_up_ref(store);
+	TS_VERIFY_CTX_set_store(v, store); /* which it frees */
+	bool ok = TS_RESP_verify_response(v, r) == 1;
+	TS_VERIFY_CTX_free(v);
+	return ok;
+}
+
+int
+tsa_token_check(struct span response, const unsigned char hash[SHA256_BYTES], const char *ca,
+	struct buf *why)
+{
+	const unsigned char *at = (const unsigned char *)response.p;
+	int err = ERR_AUTH;
+
+	ERR_clear_error();
+	X509_STORE *store = ca ? X509_STORE_new() : NULL;
+	TS_RESP *r = d2i_TS_RESP(NULL, &at, (long)response.n);
+	TS_TST_INFO *tst = r ? TS_RESP_get_tst_info(r) : NULL;
+	if (!tst)
+		buf_str(why, "it is no time stamp of RFC 3161");
+	else if (!over(tst, hash))
+		buf_str(why, "it is over something else");
+	else if (!ca)
+		err = 0;
+	else if (!store || !X509_STORE_load_file(store, ca))
+		buf_printf(why, "%s: cannot be read", ca);
+	else if (signed_then(r, tst, store))
 		err = 0;
 	else
 		say_error(why);

@@ -100,7 +100,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	size_t nkeys = 0;
 	bool list = !strcmp(a->what, "audit list");
 	bool show = !strcmp(a->what, "audit show");
-	struct cmd_option options[17 + AUDIT_FILTERS] = {
+	struct cmd_option options[19 + AUDIT_FILTERS] = {
 		{ "journal", .text = &a->journal },
 		{ "redis", .text = &a->redis },
 		{ "file", .text = &a->file },
@@ -117,18 +117,21 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "seq", .text = &a->seq },
 		{ "receipt", .text = &a->receipt },
 		{ "note", .text = &a->note },
+		{ "tsa-ca", .text = &a->tsa_ca },
+		{ "witness-key", .text = &a->witness_key },
 	};
 	bool wants = false;
 	char **operands;
 
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		options[16 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
+		options[18 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
 			.text = &a->want[i] };
 	int n = cmd_options(argc, argv, options, &operands);
 	need_id = need_id && !a->seq && !a->receipt;
 	if (n != (need_id ? 1 : 0) || (a->seq && a->receipt) ||
 		(!show && (a->proof || a->seq || a->receipt)) ||
-		(a->note && strcmp(a->what, "audit verify") != 0))
+		((a->note || a->tsa_ca || a->witness_key) &&
+			strcmp(a->what, "audit verify") != 0))
 		return cmd_usage("audit");
 	for (size_t i = 0; i < nkeys; i++)
 		if (audit_add_keys(a, keys[i]))

@@ -86,6 +86,8 @@ struct audit_args {
 	bool proof;
 	const char *proof_of; /* NULL: the decision, or where there is none the only record */
 	const char *note;     /* verify: a checkpoint that the log must continue */
+	const char *tsa_ca, *witness_key; /* verify: of those outside who answered, */
+	const struct anchor_keys *outside; /* as read */
 	struct pubkey keys[SIGNKEYS_MAX];
 	size_t nkeys;
 	struct arena arena;

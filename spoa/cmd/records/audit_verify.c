@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
+#include "cmd/records/audit_anchors.h"
 #include "cmd/records/audit_note.h"
 #include "proof/bundle.h"
 #include "proof/tree_check.h"
@@ -57,6 +58,7 @@ print_compare(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES
 /* What one chain is verified with. */
 struct watch {
 	struct tree_check tree;
+	struct anchors_check anchors;
 	struct prints *prints; /* NULL: none */
 	void (*print)(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES]);
 };
@@ -64,7 +66,10 @@ struct watch {
 static void
 watch_record(void *arg, const struct chain_line *l, struct span line)
 {
-	tree_check_record(&((struct watch *)arg)->tree, l, line);
+	struct watch *w = arg;
+
+	tree_check_record(&w->tree, l, line);
+	anchors_check_record(&w->anchors, l, line);
 }
 
 static void
@@ -73,6 +78,7 @@ watch_each(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES])
 	struct watch *w = arg;
 
 	tree_check_each(&w->tree, seq, hash);
+	anchors_check_each(&w->anchors, seq);
 	if (w->prints)
 		w->print(w->prints, seq, hash);
 }
@@ -91,12 +97,14 @@ watch_begin(struct watch *w, const struct audit_args *a, struct verify_options o
 	w->tree = (struct tree_check){
 		.keys = a->keys, .nkeys = a->nkeys, .verifier = v, .note = note
 	};
+	w->anchors = (struct anchors_check){ .keys = a->outside, .verifier = v };
 	return v;
 }
 
 static void
-print_result(const struct verify_result *r, const struct tree_check *t, const char *source)
+print_result(const struct verify_result *r, const struct watch *w, const char *source)
 {
+	const struct tree_check *t = &w->tree;
 	char head[2 * CHAIN_HASH_BYTES + 1];
 
 	if (!r->ok) {
@@ -111,6 +119,10 @@ print_result(const struct verify_result *r, const struct tree_check *t, const ch
 		r->node, source, r->records, r->last, r->boots, r->commits, head, r->time);
 	if (t->checkpoints)
 		printf(" checkpoints=%" PRIu64 " covered=%" PRIu64, t->checkpoints, t->covered);
+	if (w->anchors.seen)
+		printf(" anchors=%" PRIu64, w->anchors.seen);
+	if (w->anchors.verified)
+		printf(" verified_anchors=%" PRIu64, w->anchors.verified);
 	if (r->vouched)
 		printf(" vouched=%" PRIu64, r->vouched);
 	if (r->first > 1)
@@ -410,7 +422,7 @@ verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *wh
 	else if (!err && c->proof)
 		*ok = audit_verify_bundle(a, &c->bundle);
 	for (size_t i = 0; !err && i < c->n; i++) {
-		print_result(&r[i], &c->w[i]->tree, "file");
+		print_result(&r[i], c->w[i], "file");
 		*ok = *ok && r[i].ok;
 	}
 	if (!err && n && !c->proof)
@@ -468,7 +480,7 @@ verify_streams(struct audit_args *a, const char *journal_node, struct prints *p,
 			a, s.stream[i].c, s.stream[i].key, ours ? p : NULL, &w, &r, why);
 		if (err)
 			break;
-		print_result(&r, &w.tree, "stream");
+		print_result(&r, &w, "stream");
 		*ok = *ok && r.ok;
 		if (ours)
 			*mine = r;
@@ -485,13 +497,18 @@ audit_verify(struct audit_args *a)
 	struct prints p = { 0 };
 	struct verify_result journal = { 0 }, stream = { 0 };
 	struct watch w = { .prints = NULL };
+	struct anchor_keys outside;
 	struct audit_note note;
 	struct buf why;
 	bool ok = true, held = false; /* whether there is a note to hold the log against */
 	int err = 0;
 
 	buf_init(&why, 8192);
-	if (a->note) {
+	a->outside = &outside;
+	err = anchor_keys_read(a, &outside, &why);
+	if (err)
+		memset(&note, 0, sizeof(note));
+	if (!err && a->note) {
 		err = audit_note_read(a, &note, &ok, &why);
 		held = !err && ok;
 		w.tree.note = held ? &note.checkpoint : NULL;
@@ -510,7 +527,7 @@ audit_verify(struct audit_args *a)
 		bool clean;
 		err = verify_journal(a, p.n ? &p : NULL, &w, &journal, &clean, &why);
 		if (!err) {
-			print_result(&journal, &w.tree, "journal");
+			print_result(&journal, &w, "journal");
 			ok = ok && journal.ok && clean;
 			if (held)
 				ok = audit_note_print(a, &note, &w.tree, &journal) && ok;
