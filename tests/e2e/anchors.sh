@@ -1,0 +1,166 @@
+# Checkpoints leave the machine: to a file, to rsyslog by TLS, to a URL, to a time stamp authority, and to a second
+# daemon as their witness. What docs/audit.md says of them by hand holds. An old copy of the journal that is put back
+# is refused by the witness, and the daemon says what it is.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+command -v node >/dev/null || { skip "checkpoints outside" "node is not installed"; exit 0; }
+mkdir -p "$D/out"
+stack_up --no-redis
+node=$(sed -n 's/^node: *//p' "$D/tollgate.yaml")
+ask() { for ((i = 0; i < $1; i++)); do req GET /v1/models -H "authorization: Bearer $(token)"; done; }
+status() { "$build/tollgate" status -c "$D/tollgate.yaml"; }
+records() { cat "$D"/journal/* | tr -d '\0' | grep "\"type\":\"$1\"" | jq -c "select(${2:-true})"; }
+recorded() { [ -n "$(records "$@")" ]; }
+
+# ---- the places ----
+cat >"$D/out/tsa.cnf" <<'CNF'
+[req]
+prompt=no
+distinguished_name=dn
+[dn]
+CN=a TSA
+[tsa_ext]
+extendedKeyUsage=critical,timeStamping
+[tsa1]
+serial=./serial
+signer_cert=./tsa.crt
+signer_key=./tsa.key
+signer_digest=sha256
+default_policy=1.2.3.4.1
+digests=sha256
+ess_cert_id_alg=sha256
+CNF
+(cd "$D/out" && echo 01 >serial && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tsa.key -out tsa.crt \
+	-days 2 -config tsa.cnf -extensions tsa_ext && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+	-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout log.key -out log.crt) 2>"$D/openssl.log"
+node "$here/anchors.mjs" "$D/out" >"$D/places.log" 2>&1 &
+note_pid $! places
+wait_for test -s "$D/out/port"
+http=http://127.0.0.1:$(<"$D/out/port")
+
+# Debian's rsyslog, installed or unpacked; nothing is started that is not ours.
+rsyslog() {
+	local to=$build/rsyslog deb
+	rsyslogd=$(command -v rsyslogd) modules='' libraries=''
+	if [ -z "$rsyslogd" ] || [ ! -e "/usr/lib/$(uname -m)-linux-gnu/rsyslog/lmnsd_ossl.so" ]; then
+		if [ ! -x "$to/root/usr/sbin/rsyslogd" ]; then
+			mkdir -p "$to" && (cd "$to" && apt-get download rsyslog rsyslog-openssl libestr0 libfastjson4 liblognorm5) >"$D/apt.log" 2>&1 || return 1
+			for deb in "$to"/*.deb; do dpkg -x "$deb" "$to/root" || return 1; done
+		fi
+		rsyslogd=$to/root/usr/sbin/rsyslogd libraries=$to/root/usr/lib/$(uname -m)-linux-gnu
+		modules=$libraries/rsyslog
+	fi
+	syslog_port=$(free_ports 1)
+	cat >"$D/out/rsyslog.conf" <<-CONF
+	global(defaultNetstreamDriver="ossl" defaultNetstreamDriverCAFile="$D/out/log.crt"
+		defaultNetstreamDriverCertFile="$D/out/log.crt" defaultNetstreamDriverKeyFile="$D/out/log.key")
+	module(load="imtcp" StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="anon")
+	input(type="imtcp" port="$syslog_port" address="127.0.0.1")
+	template(name="all" type="string" string="%pri% %hostname% %app-name% %msgid% %msg%\n")
+	action(type="omfile" file="$D/out/syslog" template="all")
+	CONF
+	LD_LIBRARY_PATH=$libraries "$rsyslogd" -n ${modules:+-M "$modules"} -f "$D/out/rsyslog.conf" -i "$D/out/rsyslog.pid" </dev/null >"$D/rsyslog.log" 2>&1 &
+	note_pid $! rsyslog
+}
+has_syslog=yes
+rsyslog || has_syslog=''
+
+# ---- the witness: a daemon of its own ----
+"$build/tollgate" keygen "$D/w-audit.key" >/dev/null && "$build/tollgate" keygen "$D/witness.key" >/dev/null
+cat >"$D/.w.yaml" <<YAML
+node: w
+agent: {listen: "unix@$D/w-agent.sock"}
+relay: {listen: "unix@$D/w-relay.sock"}
+admin: {listen: "unix@$D/w-admin.sock", tcp: "127.0.0.1:$(free_ports 1)"}
+audit: {journal: "$D/w-journal", key: "$D/w-audit.key"}
+witness: {listen: "unix@$D/witness.sock", key: "$D/witness.key", logs: [{origin: tollgate/$node, key: "$D/audit.key.pub"}]}
+YAML
+"$build/stackhelp" merge "$D/tollgate.yaml" "$D/.w.yaml" >"$D/w.yaml"
+mkdir -p "$D/w-journal"
+accepts() { "$build/tollgate" check -c "$1" >"$D/check.log" 2>&1 || { sed 's/^/#   /' "$D/check.log"; false; }; }
+check "check accepts the witness" accepts "$D/w.yaml"
+"$build/tollgate" serve -c "$D/w.yaml" </dev/null >"$D/w.log" 2>&1 &
+note_pid $! witness
+check "it listens" wait_for test -S "$D/witness.sock"
+
+again_with "anchors:
+  - {file: \"$D/out/notes\", every: 1s}
+  - {url: \"$http/notes\", every: 1s}
+  - {tsa: \"$http/tsr\", ca: \"$D/out/tsa.crt\", every: 1s}
+  - {witness: \"unix:$D/witness.sock:/\", key: \"$D/witness.key.pub\", every: 1s}
+  - {witness: \"http://127.0.0.1:9/\", key: \"$D/witness.key.pub\", every: 1s}
+$([ -z "$has_syslog" ] || echo "  - {syslog: \"tls://localhost:$syslog_port\", tls_ca: \"$D/out/log.crt\", every: 1s}")"
+check "check accepts the places" accepts "$D/tollgate.yaml"
+ask 3
+for kind in file url tsa witness; do
+	check "$kind: a checkpoint is taken there, and recorded" wait_for recorded anchor ".kind==\"$kind\" and .result==\"taken\""
+done
+if [ -n "$has_syslog" ]; then
+	check "rsyslog: one too, by TLS" wait_for recorded anchor '.kind=="syslog" and .result=="taken"'
+	check "which it wrote with its priority, name and id" wait_for says "^109 $node tollgate checkpoint tollgate/$node#012[0-9]+#012.{44}#012#012— tollgate/$node " cat "$D/out/syslog"
+else
+	skip "rsyslog: one too, by TLS" "Debian's rsyslog cannot be had"
+fi
+like "the file has notes" "$(cat "$D/out/notes")" "^— tollgate/$node "
+like "and so has the URL" "$(cat "$D/out/posted")" "^— tollgate/$node "
+like "one that is away is said" "$(status)" '^anchor witness http://127.0.0.1:9/: away for [0-9]+ s: '
+check "counted" test "$(metric anchors_total 'kind="witness",result="away"')" -gt 0
+is "and the daemon is ready all the same" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/readyz")" 200
+like "the witness says what it cosigned" "$(cat "$D/w.log")" "event=witness.cosigned origin=tollgate/$node"
+
+# ---- by hand, as docs/audit.md says ----
+by_hand() { # HEADING SIZE COMMAND-AT-THE-END: the piece of the page, with its size and its folder
+	sed -n "/^### $1/,/^###* [^A]/p" "$root/docs/audit.md" | sed -n '/^```sh/,/^```$/p' | sed '/^```/d' |
+		sed "s/==N)/==$2)/; s#--journal DIR#--journal $D/journal#; s#tsa-ca.pem#$D/out/tsa.crt#; s#-inkey witness.pub#-inkey $D/witness.key.pub#"
+}
+size=$(records anchor '.kind=="tsa"' | tail -1 | jq .size)
+mkdir -p "$D/hand"
+(cd "$D/hand" && PATH=$build:$PATH bash -euc "$(by_hand 'A time stamp by hand' "$size")") >"$D/hand.log" 2>&1
+like "a time stamp verifies by hand" "$(cat "$D/hand.log")" '^Verification: OK'
+size=$(records anchor '.kind=="witness" and .result=="taken"' | tail -1 | jq .size)
+(cd "$D/hand" && PATH=$build:$PATH tollgate audit export --journal "$D/journal" >all.jsonl &&
+	jq -rj "select(.type==\"checkpoint\" and .size==$size).note" all.jsonl >note &&
+	bash -euc "$(by_hand 'A cosignature by hand' "$size")") >"$D/hand.log" 2>&1
+like "a cosignature too" "$(cat "$D/hand.log")" 'Verified Successfully'
+
+# ---- the bad case: an old copy is put back ----
+stopped() {
+	local pid
+	pid=$(pid_of tollgate)
+	kill -TERM "$pid"
+	wait_for gone "$pid"
+}
+stopped
+mkdir "$D/old" && cp -a "$D"/journal "$D"/journal.* "$D/old/"
+daemon_start
+wait_for curl -sf -o /dev/null "$ADMIN/readyz"
+seen_by_witness() { cut -d' ' -f1 "$D/w-journal.witness" | tail -1; }
+before=$(seen_by_witness)
+ask 30
+grown() { [ "$(seen_by_witness)" -gt $((before + 30)) ]; }
+check "the log grows, and its witness sees it" wait_for grown
+stopped
+mkdir "$D/true" && mv "$D"/journal "$D"/journal.* "$D/true/"
+cp -a "$D"/old/. "$D/"
+daemon_start
+wait_for curl -sf -o /dev/null "$ADMIN/readyz"
+check "an old copy that is put back is refused by the witness" wait_for recorded anchor '.kind=="witness" and .result=="refused"'
+check "and shown as what it is" wait_for says '^anchor witness unix:.*: refused for [0-9]+ s: it has seen [0-9]+ records of this log, which has [0-9]+ now: a cut tail, a restored old copy' status
+like "in the log too" "$(cat "$D/tollgate.log")" 'event=anchor.refused kind=witness .*a restored old copy'
+check "the witness says so in its log" grep -q 'event=witness.refused .*status=409' "$D/w.log"
+ask 60
+check "where it goes on beyond what was seen, it is a fork" wait_for says '^anchor witness unix:.*this log does not continue what it has seen \(422\): a fork' status
+is "requests do not care" "$status" 200
+stopped
+rm -rf "$D"/journal "$D"/journal.*
+cp -a "$D"/true/. "$D/"
+daemon_start
+check "with the true journal back, the witness cosigns again" wait_for says '"kind":"witness","place":"unix:[^"]*","state":"taken"' "$build/tollgate" status --json -c "$D/tollgate.yaml"
+stopped
+check "the chain verifies, anchors and all" verifies "$D/journal" "$D/audit.key.pub"
+with_theirs() { "$build/tollgate" audit verify --journal "$D/journal" --public-key "$D/audit.key.pub" --tsa-ca "$D/out/tsa.crt" --witness-key "$1"; }
+like "with the signatures of those outside" "$(with_theirs "$D/witness.key.pub")" '^ok .* anchors=[1-9][0-9]* verified_anchors=[1-9]'
+is "a key that is none is said" "$(with_theirs "$D/out/tsa.cnf" >"$D/theirs.log" 2>&1; echo $?)" 2
+kill -TERM "$(pid_of witness)"
+check "and the witness's own" wait_for gone "$(pid_of witness)"
+check "verifies too" verifies "$D/w-journal" "$D/w-audit.key.pub"
