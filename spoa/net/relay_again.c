@@ -120,10 +120,7 @@ again_holds(const struct edge *c)
 static void
 let_go(struct edge *c, uint64_t sent_us)
 {
-	struct upstream *u = c->up;
-
-	u->request.sent = u->request.swap_sent = 0;
-	u->request.swap = (struct span){ NULL, 0 };
+	upstream_forget_sent(c->up);
 	c->relay->ops->stands(c->x, sent_us);
 	request_free_whole(c);
 }

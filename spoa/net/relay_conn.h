@@ -291,6 +291,8 @@ bool upstream_moves(struct upstream *u);
 size_t upstream_unsent(const struct upstream *u);
 /* The whole request is written. */
 bool upstream_sent(const struct upstream *u);
+/* All of it was: nothing of it is kept, and nothing is left to send. */
+void upstream_forget_sent(struct upstream *u);
 void upstream_resume(struct upstream *u);
 /* Neither reads nor writes until upstream_resume() and upstream_flush(). */
 void upstream_rest(struct upstream *u);

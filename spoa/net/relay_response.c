@@ -182,9 +182,7 @@ begin_response(struct upstream *u, const struct http_message *m)
 	}
 	if (upstream_sent(u) && !c->plan->asks) {
 		/* A stream may last minutes: the request need not. */
-		buf_free(&u->out);
-		u->request.sent = u->request.swap_sent = 0;
-		u->request.swap = (struct span){ NULL, 0 };
+		upstream_forget_sent(u);
 		request_free_whole(c);
 	}
 	if (c->body.done && c->in.n == 0)

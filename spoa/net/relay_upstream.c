@@ -261,6 +261,14 @@ upstream_sent(const struct upstream *u)
 	       u->request.swap_sent == u->request.swap.n;
 }
 
+void
+upstream_forget_sent(struct upstream *u)
+{
+	buf_free(&u->out); /* what is left here would go out again */
+	u->request.sent = u->request.swap_sent = 0;
+	u->request.swap = (struct span){ NULL, 0 };
+}
+
 /* Sends until all is sent (0), the socket is full or has had its share of this turn (1), or
  * is broken (<0): a peer that reads as fast as we write would have a whole body of us. */
 static int

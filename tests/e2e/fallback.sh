@@ -80,6 +80,19 @@ one '{"status":429,"at_head":true}'
 req POST /v1/chat/completions -H "$auth" -H "$json" --data-binary "@$big"
 is "an answer before the request is read: the second one answers" "$status $(asked_two)" "200 1"
 
+# A long answer is read by a helper; the connection that it came on is kept for others.
+head -c 400000 /dev/zero | tr '\0' 'y' >"$D/filler"
+jq -n --rawfile t "$D/filler" '{body: ({id: "c", object: "chat.completion", created: 1, model: "m2", choices: [{index: 0, finish_reason: "stop", message: {role: "assistant", content: $t}}]} | tojson)}' >"$D/long.json"
+for _ in 1 2 3; do
+	fresh
+	one "@$D/long.json"
+	text='write to alice@example.com' ask
+	is "a long answer comes" "$status $(asked_one) $(($(wc -c <<<"$body") > 400000))" "200 1 1"
+	one '{}'
+	for _ in 1 2 3 4; do path=/alone/v1/chat/completions TIMEOUT=10 ask; echo "$status"; done >"$D/others"
+	is "and is nothing to those that come after it" "$(sort -u "$D/others") $(asked_one) $(asked_two)" "200 1 4"
+done
+
 # ---- silence, cuts ----
 while IFS='|' read -r name what stream; do
 	fresh
