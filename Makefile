@@ -396,7 +396,7 @@ faults-sanitized: deps ## the stack under load with TSan, then with ASan and UBS
 	@tests/faults/sanitized $(B)
 
 # The benchmark: tests/bench/run and what it needs beside the stack.
-BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync $(B)/bench/targets
+BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync $(B)/bench/targets $(B)/bench/tree
 
 $(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)

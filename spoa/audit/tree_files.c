@@ -197,7 +197,7 @@ begins_at_one(struct tree *t)
 	bool is = false;
 
 	buf_init(&why, 4096);
-	if (journal_list(t->dir, t->node, &list, &why) == 0) {
+	if (journal_list_all(t->dir, t->node, false, &list, &why) == 0) {
 		for (size_t i = 0; i < list.n && !is; i++)
 			is = list.seg[i].ours && list.seg[i].first == 1;
 		journal_list_free(&list);

@@ -1,8 +1,6 @@
 /* Where the tree goes on after a start: the last range that a record holds, and the hashes of the
  * lines after it. They are believed as far as they link, line by line, to the chain's head, which
  * is signed. Separate from the thread, which reads without a bound on bytes. */
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -21,12 +19,10 @@ struct base {
 };
 
 static int
-open_lines(const char *dir, const char *name, struct lines *l)
+open_lines(const char *dir, const struct journal_segment *s, struct lines *l)
 {
-	char path[JOURNAL_DIR_MAX + 258];
+	int fd = journal_segment_open(dir, s);
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return ERR_IO;
 	int err = lines_open(l, fd, 0);
@@ -44,7 +40,7 @@ close_lines(struct lines *l)
 
 /* The last range in a segment. */
 static bool
-last_range(const char *dir, const char *name, uint64_t upto, struct base *out)
+last_range(const char *dir, const struct journal_segment *s, uint64_t upto, struct base *out)
 {
 	struct lines l;
 	struct span line;
@@ -52,7 +48,7 @@ last_range(const char *dir, const char *name, uint64_t upto, struct base *out)
 	struct merkle_range r;
 	bool found = false;
 
-	if (open_lines(dir, name, &l))
+	if (open_lines(dir, s, &l))
 		return false;
 	while (lines_next(&l, UINT64_MAX, &line) > 0 && chain_parse(line, &is) == 0)
 		if (!is.commit && is.seq <= upto && range_read(line, is.type, is.seq, &r)) {
@@ -78,7 +74,7 @@ find_base(const char *dir, const struct journal_list *list, uint64_t upto, struc
 			return false;
 		bytes += s->bytes;
 		out->segment = i;
-		if (last_range(dir, s->name, upto, out) || s->first == 1)
+		if (last_range(dir, s, upto, out) || s->first == 1)
 			return true;
 	}
 	return false;
@@ -86,14 +82,14 @@ find_base(const char *dir, const struct journal_list *list, uint64_t upto, struc
 
 /* Adds the records of one segment from the base on; *last is the hash of the last. */
 static bool
-add_segment(const char *dir, const char *name, const struct base *b, uint64_t upto,
+add_segment(const char *dir, const struct journal_segment *s, const struct base *b, uint64_t upto,
 	struct merkle_range *r, unsigned char last[CHAIN_HASH_BYTES])
 {
 	struct lines l;
 	struct span line;
 	struct chain_line is;
 	struct merkle_hash leaf;
-	bool ok = open_lines(dir, name, &l) == 0;
+	bool ok = open_lines(dir, s, &l) == 0;
 
 	if (!ok)
 		return false;
@@ -125,7 +121,7 @@ tree_range_find(
 	if (at->seq == 0)
 		return true;
 	buf_init(&why, 4096);
-	bool ok = journal_list(dir, node, &list, &why) == 0;
+	bool ok = journal_list_all(dir, node, false, &list, &why) == 0;
 	buf_free(&why);
 	if (!ok)
 		return false;
@@ -134,7 +130,7 @@ tree_range_find(
 		*out = b.range;
 	for (size_t i = b.segment; ok && i < list.n && out->n < at->seq; i++)
 		if (list.seg[i].ours)
-			ok = add_segment(dir, list.seg[i].name, &b, at->seq, out, last);
+			ok = add_segment(dir, &list.seg[i], &b, at->seq, out, last);
 	journal_list_free(&list);
 	return ok && out->n == at->seq && memcmp(last, at->head, CHAIN_HASH_BYTES) == 0;
 }

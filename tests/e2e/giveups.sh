@@ -30,5 +30,5 @@ answer=$( # HAProxy reads on for a while: no longer than the answer says that it
 exec 7>&-
 like "an upload that falls silent is a 408" "$answer" '^HTTP/1.1 408'
 like "in words" "$answer" '"request_timeout"'
-like "on record" "$(tail -n 5 "$(ls "$JOURNAL"/* | tail -1)" | tr -d '\0')" '"status":408'
+like "on record" "$(grep -a '"type":"decision"' "$(ls "$JOURNAL"/* | tail -1)" | tail -n 1)" '"status":408'
 unlike "that may be tried again" "${answer,,}" 'x-should-retry'
