@@ -647,7 +647,7 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	if (!err && stream) {
 		struct redis_options redis;
 		struct mirror_options o = { &redis, cfg->journal, cfg->node,
-			cfg->audit_stream_maxlen };
+			cfg->audit_stream_maxlen, cfg->audit_stream_consumed };
 		err = config_redis(cfg, &redis);
 		a->mirror = err ? NULL : mirror_start(&o, m, why);
 		err = a->mirror ? 0 : ERR_IO;

@@ -30,6 +30,8 @@
 #define GATHER_US     20000   /* between batches, so that a busy daemon's are large */
 #define CONFLICT_US   5000000
 #define COMMAND_US    500000
+#define CONSUMED_US   5000000 /* how often consumer groups are asked how far they are */
+#define GROUPS_MAX    1000
 
 /* The last commits as they were written, records first..next - 1, so that a mirror
  * that keeps up need not read them again. */
@@ -50,6 +52,9 @@ struct mirror {
 	char dir[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1], key[96];
 	struct redis_options options;
 	uint64_t maxlen;
+	bool consumed;
+	uint64_t consumed_us; /* when the groups were asked last; 0: not yet */
+	bool consumed_said;   /* that this cannot be done */
 	struct metrics *metrics;
 	redisContext *redis;
 	_Atomic enum mirror_state state;    /* any thread reads it */
@@ -415,6 +420,103 @@ execute(struct mirror *m, const struct batch *b)
 		freeReplyObject(r);
 }
 
+/* ---- trimming what was consumed ---- */
+
+struct entry_id {
+	uint64_t boot, seq;
+};
+
+static bool
+read_id(const redisReply *r, struct entry_id *out)
+{
+	if (r->type != REDIS_REPLY_STRING)
+		return false;
+	struct span s = span_of(r->str, (size_t)r->len), b = span_next(&s, '-');
+	return span_u64(b, &out->boot) == 0 && span_u64(s, &out->seq) == 0;
+}
+
+static const redisReply *
+member(const redisReply *r, const char *name)
+{
+	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i + 1 < r->elements; i += 2)
+		if (r->element[i]->type == REDIS_REPLY_STRING &&
+			!strcmp(r->element[i]->str, name))
+			return r->element[i + 1];
+	return NULL;
+}
+
+/* The first entry that a group still needs: the oldest that it has not acknowledged, or the last
+ * that it was given, which so stays. False: Redis does not say. */
+static bool
+group_needs(struct mirror *m, const redisReply *group, struct entry_id *out)
+{
+	const redisReply *name = member(group, "name"), *pending = member(group, "pending"),
+			 *last = member(group, "last-delivered-id");
+
+	if (!name || name->type != REDIS_REPLY_STRING || !pending ||
+		pending->type != REDIS_REPLY_INTEGER || !last || !read_id(last, out))
+		return false;
+	if (pending->integer == 0)
+		return true;
+	const char *argv[] = { "XPENDING", m->key, name->str };
+	const size_t lens[] = { 8, strlen(m->key), (size_t)name->len };
+	redisReply *r = redisCommandArgv(m->redis, 3, argv, lens);
+	/* Acknowledged meanwhile: what it was given last holds. */
+	bool ok = r && r->type == REDIS_REPLY_ARRAY && r->elements >= 2 &&
+		  (r->element[1]->type == REDIS_REPLY_NIL || read_id(r->element[1], out));
+	if (r)
+		freeReplyObject(r);
+	return ok;
+}
+
+static bool
+slowest_group(struct mirror *m, const redisReply *groups, struct entry_id *out)
+{
+	struct entry_id is;
+
+	if (groups->type != REDIS_REPLY_ARRAY || !groups->elements ||
+		groups->elements > GROUPS_MAX)
+		return false;
+	for (size_t i = 0; i < groups->elements; i++) {
+		if (!group_needs(m, groups->element[i], &is))
+			return false;
+		if (!i || is.boot < out->boot || (is.boot == out->boot && is.seq < out->seq))
+			*out = is;
+	}
+	return true;
+}
+
+/* Without a group nothing was consumed. No transaction is open: a WATCH that is left would see
+ * our own XTRIM. */
+static void
+trim_consumed(struct mirror *m)
+{
+	struct entry_id from = { 0, 0 };
+	uint64_t now = clock_mono_us();
+
+	if (!m->consumed || !m->redis || (m->consumed_us && now < m->consumed_us + CONSUMED_US))
+		return;
+	m->consumed_us = now;
+	redisReply *r = redisCommand(m->redis, "UNWATCH");
+	if (r)
+		freeReplyObject(r);
+	redisReply *groups = r ? redisCommand(m->redis, "XINFO GROUPS %s", m->key) : NULL;
+	bool any = groups && slowest_group(m, groups, &from);
+	r = any ? redisCommand(m->redis, "XTRIM %s MINID %llu-%llu", m->key,
+			  (unsigned long long)from.boot, (unsigned long long)from.seq)
+		: NULL;
+	if (r && r->type == REDIS_REPLY_ERROR && !m->consumed_said)
+		log_event(LOG_WARN, "audit.stream_untrimmed", LS("stream", m->key),
+			LS("why", r->str));
+	m->consumed_said = r && r->type == REDIS_REPLY_ERROR;
+	if (r)
+		freeReplyObject(r);
+	if (groups)
+		freeReplyObject(groups);
+	if (m->redis->err)
+		hang_up(m, MIRROR_AWAY, redis_why(m, NULL));
+}
+
 /* One batch, or a look at an idle stream. True: there may be more to do at once. */
 static bool
 step(struct mirror *m, const struct follow_end *pub)
@@ -456,9 +558,12 @@ step(struct mirror *m, const struct follow_end *pub)
 	}
 	if (b.n == 0) {
 		enter(m, MIRROR_FOLLOWING, "");
+		trim_consumed(m);
 		return false;
 	}
 	execute(m, &b);
+	if (m->state == MIRROR_FOLLOWING)
+		trim_consumed(m);
 	return m->state == MIRROR_FOLLOWING;
 }
 
@@ -607,6 +712,7 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 	m->follow.node = m->node;
 	snprintf(m->key, sizeof(m->key), "tollgate:audit:%s", m->node);
 	m->maxlen = o->maxlen;
+	m->consumed = o->consumed;
 	m->metrics = metrics;
 	buf_init(&m->held, CHAIN_LINE_MAX);
 	buf_init(&m->feed.bytes, FEED_BYTES);

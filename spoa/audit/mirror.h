@@ -17,6 +17,7 @@ struct mirror_options {
 	const struct redis_options *redis; /* copied */
 	const char *journal, *node;
 	uint64_t maxlen; /* the stream is trimmed to about this; 0: never */
+	bool consumed;	 /* and behind what every consumer group has acknowledged */
 };
 
 struct mirror;

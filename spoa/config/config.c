@@ -123,6 +123,8 @@ const struct config_option config_options[] = {
   "mirror records to the Redis Stream tollgate:audit:NODE, where Redis is configured" },
 { "audit.stream_maxlen",  OPT_U64,      AT(audit_stream_maxlen),  "1000000", 0,      1ull << 40, 0,
   "entries the stream keeps; 0: never trim" },
+{ "audit.stream_consumed", OPT_BOOL,    AT(audit_stream_consumed), "false", 0,       0,         0,
+  "entries that every consumer group of the stream has read and acknowledged are trimmed" },
 { "witness.listen",       OPT_UNIX,     AT(witness_listen),       NULL,     0,       0,         0,
   "socket on which this daemon cosigns the checkpoints of other logs; TLS is HAProxy's" },
 { "witness.logs",         OPT_WITNESS_LOGS, AT(witness_logs),     NULL,     0,       0,         AT(nwitness_logs),

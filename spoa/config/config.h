@@ -65,6 +65,7 @@ struct config {
 	uint64_t journal_segment_bytes; /* audit.segment, default 64m */
 	const char *audit_origin;	/* audit.origin; NULL: tollgate/NODE */
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
+	bool audit_stream_consumed;   /* audit.stream_consumed, default false */
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 
 	struct anchor_place *anchors; /* anchors: */

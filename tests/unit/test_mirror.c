@@ -475,6 +475,49 @@ a_redis_that_hangs_holds_nothing_up(void **state)
 	assert_stream_ends_the_journal(true);
 }
 
+/* Two groups: one read all, one read ten entries and acknowledged five of them. */
+static void
+entries_that_every_group_consumed_are_trimmed(void **state)
+{
+	(void)state;
+	need_redis();
+	r.cfg.audit_stream_consumed = true;
+	assert_true(rig_start(&r));
+	put_many(30);
+	assert_true(wait_length(31));
+	redisContext *c = redisConnectUnix(redis.socket);
+	assert_non_null(c);
+	for (int fast = 0; fast < 2; fast++) {
+		freeReplyObject(redisCommand(c, "XGROUP CREATE " KEY " g%d 0", fast));
+		redisReply *got = redisCommand(c,
+			"XREADGROUP GROUP g%d c COUNT %d STREAMS " KEY " >", fast,
+			fast ? 100 : 10);
+		assert_int_equal(got->type, REDIS_REPLY_ARRAY);
+		const redisReply *entries = got->element[0]->element[1];
+		for (size_t i = 0; i < (fast ? entries->elements : 5); i++)
+			freeReplyObject(redisCommand(c, "XACK " KEY " g%d %s", fast,
+				entries->element[i]->element[0]->str));
+		freeReplyObject(got);
+	}
+	/* The slow group's sixth entry is the first that stays. */
+	assert_true(wait_length(31 - 5));
+	put_many(1);
+	assert_true(wait_length(32 - 5));
+	/* It acknowledges the rest: its last one stays. */
+	redisReply *pending = redisCommand(c, "XPENDING " KEY " g0 - + 10");
+	for (size_t i = 0; i < pending->elements; i++)
+		freeReplyObject(redisCommand(
+			c, "XACK " KEY " g0 %s", pending->element[i]->element[0]->str));
+	freeReplyObject(pending);
+	assert_true(wait_length(32 - 9));
+	redisFree(c);
+	audit_stop(&r.audit);
+	/* It goes on after its last entry: close, boot, and three more. */
+	assert_true(rig_start(&r));
+	put_many(3);
+	assert_true(wait_length(32 - 9 + 5));
+}
+
 int
 main(void)
 {
@@ -486,6 +529,7 @@ main(void)
 		T(a_redis_that_was_restarted_or_flushed_is_filled_again),
 		T(a_failover_to_a_replica_that_lagged_is_caught_up),
 		T(the_stream_is_trimmed_and_still_verifies),
+		T(entries_that_every_group_consumed_are_trimmed),
 		T(another_writer_is_refused_and_nothing_is_mixed),
 		T(a_changed_stream_is_not_continued),
 		T(a_destroyed_segment_leaves_a_gap_and_no_more),
