@@ -67,9 +67,8 @@ record_ended_so(const struct record_end *e, struct span word)
 		       span_is(e->outcome, "provider_abort");
 	for (size_t i = 0; i < COUNT_OF(failures); i++)
 		if (span_is(word, failures[i].word))
-			return failures[i].why
-				       ? span_starts(e->why, span_str(failures[i].why))
-				       : e->said_error && e->status < 400;
+			return failures[i].why ? span_starts(e->why, span_str(failures[i].why))
+					       : e->said_error && e->status < 400;
 	return false;
 }
 
@@ -79,7 +78,7 @@ enum { NODES = 128, DEPTH = 12 };
 
 static struct node {
 	struct span name;
-	uint64_t values, names; /* terms that its values, and its members' names, are of */
+	uint64_t values, names;	  /* terms that its values, and its members' names, are of */
 	uint64_t lengths, begins; /* bits of its members' names: most others end there */
 	uint8_t child, next;	  /* 0: none */
 } nodes[NODES];
@@ -129,8 +128,9 @@ make_tree(void)
 	version = 1;
 	for (enum record_term t = 0; t < RT_COUNT; t++) {
 		struct span paths = span_str(record_terms[t].paths);
-		version = version * 31 + span_hash(paths) +
-			  (record_terms[t].name ? span_hash(span_str(record_terms[t].name)) : 0);
+		version =
+			version * 31 + span_hash(paths) +
+			(record_terms[t].name ? span_hash(span_str(record_terms[t].name)) : 0);
 		while (paths.n)
 			add_path(t, span_next(&paths, ' '));
 	}
@@ -145,7 +145,7 @@ struct walk {
 	struct record_end how;
 	struct span provider, sent;
 	struct index_record *record; /* NULL: not wanted */
-	char text[4][512];	     /* what `how`, provider and sent are where it was escaped */
+	char text[4][512]; /* what `how`, provider and sent are where it was escaped */
 };
 
 /* The text between the quotes at p, which moves past them; false: it does not end. */
@@ -378,8 +378,8 @@ walk_line(struct walk *w, struct span line)
 }
 
 bool
-record_values(struct span line,
-	void (*value)(void *arg, enum record_term t, struct span value), void *arg)
+record_values(struct span line, void (*value)(void *arg, enum record_term t, struct span value),
+	void *arg)
 {
 	struct walk w = { .value = value, .arg = arg };
 

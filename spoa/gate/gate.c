@@ -18,6 +18,12 @@
 
 /* ---- shared ---- */
 
+void
+gate_text_hash(const struct gate_shared *s, struct span text, unsigned char out[32])
+{
+	hmac_sha256(s->prompt_key, text, out);
+}
+
 struct gate_shared *
 gate_shared_new(
 	const struct config *cfg, struct audit *audit, const unsigned char prompt_key[32])

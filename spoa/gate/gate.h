@@ -224,6 +224,9 @@ struct recognisers;
 /* Made once, before any gate; `cfg` of start-up. `prompt_key`: 32 bytes. */
 struct gate_shared *gate_shared_new(const struct config *cfg, struct audit *audit,
 	const unsigned char prompt_key[32]);
+/* The keyed hash of a text as records have it. Any thread. */
+void gate_text_hash(
+	const struct gate_shared *s, struct span text, unsigned char out[32]);
 /* Keys and overrides made at run time, before any gate; NULL: none. */
 struct live;
 void gate_shared_live(struct gate_shared *s, struct live *live);

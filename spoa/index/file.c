@@ -81,8 +81,7 @@ index_line(const struct index_segment *s, uint64_t offset, struct buf *out)
 }
 
 bool
-index_line_hash(
-	const struct index_segment *s, uint64_t offset, unsigned char out[SHA256_BYTES])
+index_line_hash(const struct index_segment *s, uint64_t offset, unsigned char out[SHA256_BYTES])
 {
 	struct buf b;
 
@@ -143,8 +142,8 @@ check(struct index *ix, const struct index_segment *s, const struct index_terms 
 		return "of another version";
 	if (strncmp(h->segment, s->name, sizeof(h->segment)) != 0)
 		return "of another segment";
-	if (h->segment_bytes != s->bytes || (s->mtime_ns && h->segment_mtime &&
-						   h->segment_mtime != s->mtime_ns))
+	if (h->segment_bytes != s->bytes ||
+		(s->mtime_ns && h->segment_mtime && h->segment_mtime != s->mtime_ns))
 		return "older than its segment";
 	if (!index_line_hash(s, 0, sum) || memcmp(sum, h->first, sizeof(sum)) != 0 ||
 		!index_line_hash(s, h->last_line, sum) ||

@@ -6,11 +6,11 @@
  * the same segment, or one record of another type. A hit is a number from 0, in the order of
  * first records. The file is a header, then tables whose numbers are little-endian:
  *
- *   hits      time of the first record (8), its offset (6), flags (2), place in `more` (4) or ~0
- *   more      for hits of several records: how many, then the distance of each to the one before
- *   terms     sorted by hash: hash (8), place in `postings` or, with the top bit, the only hit (4)
- *   postings  how many hits, then the distance of each to the one before
- *   sums      of each 16 KB block of the tables; the header has its own
+ *   hits      time of the first record (8), its offset (6), flags (2), place in `more` (4) or
+ * ~0 more      for hits of several records: how many, then the distance of each to the one
+ * before terms     sorted by hash: hash (8), place in `postings` or, with the top bit, the only
+ * hit (4) postings  how many hits, then the distance of each to the one before sums      of
+ * each 16 KB block of the tables; the header has its own
  *
  * Numbers in `more` and `postings` are LEB128. */
 #ifndef INDEX_INDEX_H
@@ -20,7 +20,7 @@
 #include "base/span.h"
 #include "store/journal.h"
 
-#define INDEX_SUFFIX ".index"	/* of the journal's folder: where indexes are */
+#define INDEX_SUFFIX   ".index" /* of the journal's folder: where indexes are */
 #define INDEX_NAME_MAX JOURNAL_NAME_MAX
 
 /* What the index has to know of a line. */

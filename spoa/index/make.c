@@ -127,7 +127,7 @@ hit_of(struct making *m, const struct index_record *r, uint64_t offset)
 		m->failed = true;
 		return 0;
 	}
-	unsigned flags = r->first ? INDEX_FIRST | (r->expects ? INDEX_OPEN : 0u)
+	unsigned flags = r->first  ? INDEX_FIRST | (r->expects ? INDEX_OPEN : 0u)
 			 : r->id.n ? 0
 				   : INDEX_ALONE;
 	m->hit[m->nhits] =

@@ -29,7 +29,8 @@ struct header {
 	int64_t from_ns, to_ns;
 	uint64_t last_line; /* its offset */
 	uint32_t hits, terms;
-	uint64_t more, term, posting, sums; /* where the tables are; hits come after the header */
+	uint64_t more, term, posting,
+		sums; /* where the tables are; hits come after the header */
 	unsigned char first[SHA256_BYTES], last[SHA256_BYTES]; /* of the first and last line */
 	char segment[INDEX_NAME_MAX];
 	unsigned char sum[SUM_BYTES]; /* of this up to here, and of the sums */

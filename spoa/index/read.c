@@ -1,5 +1,6 @@
 /* Reads an index, of which a file's blocks come as they are needed and are held against their
- * sums. Whatever the file says, nothing outside of it is read; what does not fit makes it bad. */
+ * sums. Whatever the file says, nothing outside of it is read; what does not fit makes it bad.
+ */
 #include <string.h>
 #include <unistd.h>
 
@@ -84,7 +85,8 @@ bytes_at(struct index *ix, uint64_t at, size_t n)
 		return NULL;
 	}
 	size_t last = (size_t)(at + (n ? n - 1 : 0) - sizeof(ix->h)) / BLOCK_BYTES;
-	for (size_t i = (size_t)(at - sizeof(ix->h)) / BLOCK_BYTES; ix->there && i <= last; i++) {
+	for (size_t i = (size_t)(at - sizeof(ix->h)) / BLOCK_BYTES; ix->there && i <= last;
+		i++) {
 		if (ix->there[i / 64] >> i % 64 & 1)
 			continue;
 		if (!read_block(ix, i)) {
@@ -125,7 +127,8 @@ find_term(struct index *ix, uint64_t term, uint32_t *place)
 	for (unsigned tries = 0; low < high; tries++) {
 		uint64_t mid = low + (high - low) / 2;
 		if (tries < 6 && high_hash > low_hash) {
-			double share = (double)(term - low_hash) / (double)(high_hash - low_hash);
+			double share =
+				(double)(term - low_hash) / (double)(high_hash - low_hash);
 			uint64_t guess = low + (uint64_t)(share * (double)(high - low));
 			mid = guess < high ? guess : high - 1;
 		}

@@ -1,5 +1,5 @@
-/* The daemon's thread: indexes for closed segments, the newest first, when there is nothing else
- * to do. It polls, so that a commit has nobody to tell. */
+/* The daemon's thread: indexes for closed segments, the newest first, when there is nothing
+ * else to do. It polls, so that a commit has nobody to tell. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -103,6 +103,7 @@ static const struct page pages[] = {
 	{ "/targets",     "application/json",                     false, false, admin_targets, NULL },
 	{ "/targets/eject", "application/json",                   false, true,  NULL, admin_target_eject },
 	{ "/audit/restored", "application/json",                  false, true,  NULL, admin_restored },
+	{ "/audit/text",  "application/json",                     false, true,  NULL, admin_text_hash },
 	{ "/targets/admit", "application/json",                   false, true,  NULL, admin_target_admit },
 };
 /* clang-format on */

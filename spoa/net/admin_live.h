@@ -38,6 +38,8 @@ admin_call_fn admin_target_eject, admin_target_admit;
 /* segments (names, the first ones), count: they were brought back from the archive, by `audit
  * restore`. Changes nothing: it is recorded. */
 admin_call_fn admin_restored;
+/* Takes text, by, reason: its keyed hash as id, for a search. Recorded. */
+admin_call_fn admin_text_hash;
 /* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes
  * nothing. */
 admin_call_fn admin_quota;

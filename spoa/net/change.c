@@ -194,8 +194,8 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 	struct passwd pw, *found = NULL;
 	char room[4096];
 
-	buf_printf(out, "\"type\":\"change\",\"what\":\"%s\",\"change\":\"%s\"",
-		c->what, c->verb);
+	buf_printf(out, "\"type\":\"%s\",\"what\":\"%s\",\"%s\":\"%s\"",
+		c->reads ? "read" : "change", c->what, c->reads ? "read" : "change", c->verb);
 	put_text(out, "id", json_string_value(json_object_get(after, "id")));
 	put_text(out, "by", json_string_value(json_object_get(c->in, "by")));
 	put_text(out, "reason", json_string_value(json_object_get(c->in, "reason")));
@@ -389,11 +389,14 @@ change_note(const char *what, const char *verb, change_make_fn *make,
 
 	if (err)
 		change_refuse(&c, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"nothing was changed: it cannot be recorded (%s)", err_str(err));
+			"nothing was %s: it cannot be recorded (%s)",
+			c.reads ? "done" : "changed", err_str(err));
 	if (c.status == MHD_HTTP_OK && after) {
-		done(s, after);
+		if (done)
+			done(s, after);
 		json_object_set(c.answer, "id", json_object_get(after, "id"));
-		say_changed(&c, after);
+		if (!c.reads)
+			say_changed(&c, after);
 	}
 	json_decref(before);
 	json_decref(after);

@@ -14,6 +14,7 @@ struct change {
 	enum live_kind kind;
 	const char *what; /* its name; of what no entry is kept of, another word */
 	const char *verb; /* "new", "revoke", … of the record */
+	bool reads;	  /* it changes nothing: its record is of type "read" */
 	unsigned status;  /* of the answer */
 	json_t *answer;	  /* what is said where all is done */
 };
@@ -24,7 +25,8 @@ struct change {
 typedef bool change_make_fn(struct change *c, json_t **before, json_t **after);
 unsigned change_run(enum live_kind kind, const char *verb, change_make_fn *make,
 	struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out);
-/* The same of what is no entry and ends with the process: recorded, and then `done` does it. */
+/* The same of what is no entry and ends with the process: recorded, and then `done` (NULL:
+ * nothing) does it. */
 unsigned change_note(const char *what, const char *verb, change_make_fn *make,
 	void (*done)(struct server *s, const json_t *after), struct server *s,
 	const struct admin_peer *peer, json_t *in, struct buf *out);

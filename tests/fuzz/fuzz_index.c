@@ -1,5 +1,5 @@
-/* An index from anywhere beside a segment that is as it should be: opened, asked for each term and
- * hit. Nothing outside of it is read, and what it names is within it. The first byte says
+/* An index from anywhere beside a segment that is as it should be: opened, asked for each term
+ * and hit. Nothing outside of it is read, and what it names is within it. The first byte says
  * whether the input is the file as it is (even), or what is laid over a sound one (odd): place,
  * length and bytes, whose sums are then made right, as somebody who lies would. */
 #include <fcntl.h>

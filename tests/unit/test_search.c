@@ -275,9 +275,10 @@ test_counts(void **state)
 	assert_int_equal(search("j", "--count", "--by", "person", NULL), 0);
 	assert_string_equal(cmd_out, "3 ann\n1 bob\n1 e\"v\303\251\n");
 	assert_int_equal(search("j", "--by", "class", "--json", NULL), 0);
-	assert_string_equal(cmd_out, "{\"class\":\"-\",\"hits\":2}\n{\"class\":\"pii\",\"hits\":2}"
-				     "\n{\"class\":\"phi\",\"hits\":1}\n"
-				     "{\"class\":\"secret\",\"hits\":1}\n");
+	assert_string_equal(cmd_out,
+		"{\"class\":\"-\",\"hits\":2}\n{\"class\":\"pii\",\"hits\":2}"
+		"\n{\"class\":\"phi\",\"hits\":1}\n"
+		"{\"class\":\"secret\",\"hits\":1}\n");
 	assert_int_equal(search("j", "--by", "outcome", NULL), 0);
 	assert_string_equal(cmd_out, "2 complete\n1 -\n1 orphaned\n1 provider_abort\n");
 	assert_int_equal(search("j", "--by", "target", NULL), 0);
@@ -293,9 +294,11 @@ test_pages(void **state)
 	(void)state;
 	for (int size = 1; size <= 2; size++)
 		for (int oldest = 0; oldest < 2; oldest++) {
-			char limit[2] = { (char)('0' + size), '\0' }, after[160] = "", all[16] = "";
+			char limit[2] = { (char)('0' + size), '\0' }, after[160] = "",
+			     all[16] = "";
 			for (int page = 0; page < 6; page++) {
-				const char *args[] = { "--limit", limit, NULL, NULL, NULL, NULL };
+				const char *args[] = { "--limit", limit, NULL, NULL, NULL,
+					NULL };
 				size_t n = 2;
 				if (oldest)
 					args[n++] = "--oldest";
@@ -333,7 +336,8 @@ damage(const char *name, long at, int flip)
 #define FIRST_INDEX "j.index/gw-1-00000001-0000000000000001.idx"
 #define FIRST	    "j/gw-1-00000001-0000000000000001.jsonl"
 
-/* Each byte of an index changed, and each length of it: the answers stay, and it is made again. */
+/* Each byte of an index changed, and each length of it: the answers stay, and it is made again.
+ */
 static void
 test_damaged(void **state)
 {
@@ -486,8 +490,8 @@ test_full(void **state)
 	assert_non_null(ix);
 	/* A limit of files' sizes stands for the disk's end. */
 	char name[128];
-	snprintf(name, sizeof(name),
-		"full.index/gw-1-00000001-0000000000000001.idx.%ld.new", (long)getpid());
+	snprintf(name, sizeof(name), "full.index/gw-1-00000001-0000000000000001.idx.%ld.new",
+		(long)getpid());
 	assert_int_equal(mkdir(path("full.index"), 0700), 0);
 	struct rlimit was, none;
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);

@@ -178,8 +178,8 @@ print_counts(const struct printing *p)
 
 	if (!list)
 		return cmd_fail(SEARCH_WHAT, "out of memory");
-	json_object_foreach(p->counts, value, v)
-		list[n++] = (struct counted){ value, json_integer_value(v) };
+	json_object_foreach(p->counts, value, v) list[n++] =
+		(struct counted){ value, json_integer_value(v) };
 	qsort(list, n, sizeof(*list), by_count);
 	const char *by = p->by == RT_COUNT ? "day" : record_terms[p->by].name;
 	for (size_t i = 0; i < n; i++) {
@@ -196,8 +196,9 @@ print_counts(const struct printing *p)
 		buf_free(&b);
 	}
 	free(list);
-	return p->too_many ? cmd_fail(SEARCH_WHAT, "--by %s: more than %d values: the first ones "
-						   "are shown",
+	return p->too_many ? cmd_fail(SEARCH_WHAT,
+				     "--by %s: more than %d values: the first ones "
+				     "are shown",
 				     by, COUNTS_MAX)
 			   : EXIT_DONE;
 }
@@ -334,12 +335,11 @@ read_times(const struct times *t, const char *second, struct search *q)
 	bool ok = true;
 
 	if (!!t->at + !!t->between + (t->since || t->until) > 1)
-		return cmd_fail(SEARCH_WHAT,
-			"give one of --at, --between, and --since with --until");
+		return cmd_fail(
+			SEARCH_WHAT, "give one of --at, --between, and --since with --until");
 	arena_init(&a, 4u << 20, false);
 	buf_init(&why, 8192);
-	const struct cel_zone *z =
-		cel_zone_load(&a, span_str(t->zone ? t->zone : "UTC"), &bad);
+	const struct cel_zone *z = cel_zone_load(&a, span_str(t->zone ? t->zone : "UTC"), &bad);
 	if (!z) {
 		arena_reset(&a);
 		buf_free(&why);
@@ -351,8 +351,8 @@ read_times(const struct times *t, const char *second, struct search *q)
 	} else if (t->between) {
 		option = "--between";
 		if (second)
-			ok = when_between(span_str(t->between), span_str(second), z, now, &w,
-				&why);
+			ok = when_between(
+				span_str(t->between), span_str(second), z, now, &w, &why);
 		else if (strstr(t->between, ".."))
 			ok = when_read(span_str(t->between), z, now, &w, &why);
 		else
@@ -374,17 +374,15 @@ read_times(const struct times *t, const char *second, struct search *q)
 	}
 	arena_reset(&a);
 	if (ok && twice)
-		fprintf(stderr,
-			"tollgate: " SEARCH_WHAT
-			": the clock showed this time twice: both are searched\n");
+		fprintf(stderr, "tollgate: " SEARCH_WHAT
+				": the clock showed this time twice: both are searched\n");
 	if (ok && (t->at || t->between)) {
 		char from[CLOCK_SECOND_LEN], until[CLOCK_SECOND_LEN];
 		clock_second(q->from_ns, from);
 		clock_second(q->until_ns, until);
 		fprintf(stderr, "from %s to %s\n", from, until);
 	}
-	int code = ok ? 0
-		      : cmd_fail(SEARCH_WHAT, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
+	int code = ok ? 0 : cmd_fail(SEARCH_WHAT, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
 	buf_free(&why);
 	return code;
 }
@@ -397,9 +395,11 @@ check_words(enum record_term t, struct span word)
 
 	if (t == RT_OUTCOME && !record_outcome_known(word) && !span_is(word, "-"))
 		return cmd_fail(SEARCH_WHAT,
-			"--outcome: %.*s: " RECORD_OUTCOME_WORDS " is expected", SPAN_ARG(word));
-	if (t == RT_DECISION && span_find(word, decisions, COUNT_OF(decisions)) ==
-					COUNT_OF(decisions) && !span_is(word, "-"))
+			"--outcome: %.*s: " RECORD_OUTCOME_WORDS " is expected",
+			SPAN_ARG(word));
+	if (t == RT_DECISION &&
+		span_find(word, decisions, COUNT_OF(decisions)) == COUNT_OF(decisions) &&
+		!span_is(word, "-"))
 		return cmd_fail(SEARCH_WHAT,
 			"--decision: %.*s: permit, redact, deny or observed is expected",
 			SPAN_ARG(word));
@@ -426,7 +426,8 @@ read_wants(struct arena *a, struct search *q, const char *given[RT_SEARCHED][SEA
 						"none)",
 						record_terms[t].name);
 				if (w->n == SEARCH_VALUES || !kept.p)
-					return cmd_fail(SEARCH_WHAT, "--%s: more than %d values",
+					return cmd_fail(SEARCH_WHAT,
+						"--%s: more than %d values",
 						record_terms[t].name, SEARCH_VALUES);
 				if (check_words(t, one))
 					return EXIT_CANNOT;
@@ -457,8 +458,8 @@ read_by(const char *by, struct printing *p)
 	buf_init(&all, 0);
 	for (enum record_term t = 0; t < RT_SEARCHED; t++)
 		buf_printf(&all, "%s, ", record_terms[t].name);
-	int code = cmd_fail(SEARCH_WHAT, "--by %s: %.*sor day is expected", by,
-		SPAN_ARG(buf_view(&all)));
+	int code = cmd_fail(
+		SEARCH_WHAT, "--by %s: %.*sor day is expected", by, SPAN_ARG(buf_view(&all)));
 	buf_free(&all);
 	return code;
 }
@@ -505,11 +506,12 @@ audit_search(int argc, char **argv)
 	struct printing p = { .by = RT_SEARCHED };
 	struct search q = { .hit = on_hit, .arg = &p };
 	struct search_sources all = { 0 };
+	struct search_texts x = { .ntexts = 0 };
 	struct times t = { 0 };
 	const char *journals[SEARCH_SOURCES], *given[RT_SEARCHED][SEARCH_VALUES];
 	const char *limit = NULL, *after = NULL, *by = NULL, *where = NULL;
 	size_t njournals = 0, n[RT_SEARCHED] = { 0 };
-	struct cmd_option options[RT_SEARCHED + 20] = {
+	struct cmd_option options[RT_SEARCHED + 22] = {
 		{ "journal", .text = journals, .count = &njournals, .most = SEARCH_SOURCES },
 		{ "redis", .text = &a.redis },
 		{ "file", .text = &a.file },
@@ -528,11 +530,14 @@ audit_search(int argc, char **argv)
 		{ "count", .flag = &p.count },
 		{ "by", .text = &by },
 		{ "no-index", .flag = &all.no_index },
+		{ "text", .text = x.text, .count = &x.ntexts, .most = SEARCH_VALUES },
+		{ "text-file", .text = x.file, .count = &x.nfiles, .most = SEARCH_VALUES },
+		{ "hash-key", .text = x.key, .count = &x.nkeys, .most = SEARCH_VALUES },
 	};
 	char **operands;
 
 	for (enum record_term i = 0; i < RT_SEARCHED; i++)
-		options[18 + i] = (struct cmd_option){ record_terms[i].name, .text = given[i],
+		options[21 + i] = (struct cmd_option){ record_terms[i].name, .text = given[i],
 			.count = &n[i], .most = SEARCH_VALUES };
 	int rest = cmd_options(argc, argv, options, &operands), code = 0;
 	if (rest < 0 || rest > (t.between && !strstr(t.between, "..")))
@@ -558,6 +563,8 @@ audit_search(int argc, char **argv)
 	q.anew = p.count ? on_anew : NULL;
 	if (!code)
 		code = add_sources(&all, &a, journals, njournals);
+	if (!code)
+		code = search_texts(&a, &q, &x);
 	if (!code)
 		code = search_run(&q, &all);
 	if (!code)

@@ -50,18 +50,27 @@ struct search {
 	void (*anew)(void *arg);
 };
 
+/* Whole texts, and files of them, of which the hash is searched for; with these keys, else with
+ * the daemon's. */
+struct search_texts {
+	const char *text[SEARCH_VALUES], *file[SEARCH_VALUES], *key[SEARCH_VALUES];
+	size_t ntexts, nfiles, nkeys;
+};
+/* Adds them to what is wanted. 0, or an exit code after a message. */
+int search_texts(struct audit_args *a, struct search *q, const struct search_texts *t);
+
 /* ---- where ---- */
 
 /* A segment, or a file of lines. */
 struct search_source {
 	struct index_segment s;
-	struct index *ix;     /* NULL: not yet */
-	char *path, *journal; /* journal NULL: has no index file */
+	struct index *ix;	    /* NULL: not yet */
+	char *path, *journal;	    /* journal NULL: has no index file */
 	struct journal_segment seg; /* of the journal; node "": several, or not known */
-	bool closed;	      /* nothing more is written to it */
-	bool lied;	      /* its index file is not used */
-	bool empty;	      /* nothing in it, or it is gone */
-	int64_t from_ns, to_ns; /* about when, until ix says it */
+	bool closed;		    /* nothing more is written to it */
+	bool lied;		    /* its index file is not used */
+	bool empty;		    /* nothing in it, or it is gone */
+	int64_t from_ns, to_ns;	    /* about when, until ix says it */
 	/* Hits that may have all that is wanted, by time, and the next of them. */
 	struct search_candidate {
 		int64_t time_ns;
@@ -78,8 +87,8 @@ struct search_sources {
 	size_t made;
 };
 
-/* The segments of a journal's folder; a file; what else the arguments name. 0, or an exit code after a
- * message. */
+/* The segments of a journal's folder; a file; what else the arguments name. 0, or an exit code
+ * after a message. */
 int search_add_journal(struct search_sources *all, const char *dir);
 int search_add_file(struct search_sources *all, const char *file);
 int search_add_streams(struct search_sources *all, const struct audit_args *a);

@@ -1,6 +1,6 @@
 /* A search: of each segment the hits that its index names, in the order of their times over all
- * segments; each is read, joined with what other segments have of it, and compared. Segments are
- * opened when their time comes: a page of the newest hits opens one or two. */
+ * segments; each is read, joined with what other segments have of it, and compared. Segments
+ * are opened when their time comes: a page of the newest hits opens one or two. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +13,8 @@
 #include "cmd/cmd.h"
 #include "cmd/search/search.h"
 
-#define ENDS_WITHIN_NS CLOCK_DAY_NS /* a completion is looked for so long after its decision */
+#define ENDS_WITHIN_NS CLOCK_DAY_NS /* a completion is looked for so long after its decision   \
+				     */
 
 struct run {
 	const struct search *q;
@@ -145,7 +146,8 @@ static void
 lied(struct run *r, struct search_source *s)
 {
 	if (!index_is_file(s->ix)) {
-		r->failed = cmd_fail(SEARCH_WHAT, "%s: changed while it was read", s->path) != 0;
+		r->failed =
+			cmd_fail(SEARCH_WHAT, "%s: changed while it was read", s->path) != 0;
 		return;
 	}
 	fprintf(stderr,
@@ -310,7 +312,8 @@ join_later(struct run *r, struct reading *g, size_t of)
 	for (size_t i = of + 1; i < r->all->n && !g->end; i++) {
 		if (strcmp(all[i].seg.node, all[of].seg.node) != 0)
 			break;
-		bool restart = all[i].seg.boot != all[i - 1].seg.boot && all[i - 1].seg.boot == all[of].seg.boot;
+		bool restart = all[i].seg.boot != all[i - 1].seg.boot &&
+			       all[i - 1].seg.boot == all[of].seg.boot;
 		if (all[i].from_ns != INT64_MIN && !restart &&
 			all[i].from_ns > g->h->at.time_ns + ENDS_WITHIN_NS)
 			continue;

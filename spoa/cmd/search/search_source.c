@@ -1,5 +1,5 @@
-/* Where a search reads: segments of one or more folders, files, streams, each with an index that
- * is read, or made where there is none. */
+/* Where a search reads: segments of one or more folders, files, streams, each with an index
+ * that is read, or made where there is none. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,7 +33,8 @@ add(struct search_sources *all, const char *path, const char *journal)
 	return NULL;
 }
 
-/* About when each segment's records are: from its first to the next one's first of that node. */
+/* About when each segment's records are: from its first to the next one's first of that node.
+ */
 static void
 set_bounds(struct search_sources *all, size_t first, const char *dir,
 	const struct journal_list *list)
@@ -83,7 +84,8 @@ search_add_journal(struct search_sources *all, const char *dir)
 		if (!seg->ours) {
 			if (strstr(seg->name, ".jsonl"))
 				fprintf(stderr,
-					"tollgate: " SEARCH_WHAT ": %s/%s: not searched: it has "
+					"tollgate: " SEARCH_WHAT
+					": %s/%s: not searched: it has "
 					"no segment's name\n",
 					dir, seg->name);
 			continue;
@@ -181,8 +183,8 @@ search_open(struct search_sources *all, struct search_source *s)
 		int fd = s->journal ? journal_segment_open(s->journal, &s->seg)
 				    : open(s->path, O_RDONLY | O_CLOEXEC);
 		int err = fd < 0 ? ERR_IO
-				 : index_segment_open(&s->s, fd,
-					   s->journal ? s->seg.name : "a file");
+				 : index_segment_open(
+					   &s->s, fd, s->journal ? s->seg.name : "a file");
 		/* A daemon that starts removes a segment that nothing was written to. */
 		s->empty = fd < 0 && errno == ENOENT && s->journal;
 		if (err && !s->empty)

@@ -16,11 +16,11 @@ struct said {
 	const struct cel_zone *zone;
 	int64_t now_ns;
 	bool has_day, has_time;
-	int64_t day;	       /* since 1970 */
-	int64_t days;	       /* how many are meant */
+	int64_t day;		 /* since 1970 */
+	int64_t days;		 /* how many are meant */
 	int64_t second, seconds; /* of the day, and how many are meant */
-	int64_t at_ns, for_ns; /* an instant, where for_ns is not 0 */
-	int64_t back;	       /* "last 3 days": so long until now */
+	int64_t at_ns, for_ns;	 /* an instant, where for_ns is not 0 */
+	int64_t back;		 /* "last 3 days": so long until now */
 	struct span word[WORDS];
 	size_t n, i;
 	struct buf *why;
@@ -163,8 +163,7 @@ date_word(struct said *s, struct span w)
 		return false;
 	return digits(span_cut(w, 0, 4), 4, 1970, 2200, &year) && w.p[4] == '-' &&
 	       digits(span_cut(w, 5, 7), 2, 1, 12, &month) &&
-	       (w.n == 7 ||
-		       (w.p[7] == '-' && digits(span_cut(w, 8, 10), 2, 1, 31, &day))) &&
+	       (w.n == 7 || (w.p[7] == '-' && digits(span_cut(w, 8, 10), 2, 1, 31, &day))) &&
 	       set_civil(s, year, month, day);
 }
 
@@ -337,9 +336,10 @@ last_words(struct said *s)
 		s->i += words - 1;
 		if (!n || s->has_day || s->has_time || s->for_ns)
 			return false;
-		s->back = u->seconds ? n * u->seconds
-				     : (day - months_before(day, *u->brief == 'y' ? 12 * n : n)) *
-					       DAY_S;
+		s->back = u->seconds
+				  ? n * u->seconds
+				  : (day - months_before(day, *u->brief == 'y' ? 12 * n : n)) *
+					    DAY_S;
 		return true;
 	}
 	u = unit_of(w);
@@ -435,9 +435,9 @@ word(struct said *s)
 		return ago(s, n, u);
 	}
 	if (words == 1 && s->n == 1) { /* as of audit list: 2h */
-		s->at_ns = s->now_ns - (u->seconds ? n * u->seconds * SECOND_NS
-						   : n * (*u->brief == 'y' ? 365 : 30) *
-							     CLOCK_DAY_NS);
+		s->at_ns = s->now_ns -
+			   (u->seconds ? n * u->seconds * SECOND_NS
+				       : n * (*u->brief == 'y' ? 365 : 30) * CLOCK_DAY_NS);
 		s->for_ns = MINUTE_S * SECOND_NS;
 		return true;
 	}
