@@ -16,7 +16,7 @@ each_target_gets_the_body_that_was_decided_for_it(void **state)
 		struct stage s;
 		struct call c;
 		struct pass p;
-		struct asked a;
+		struct asked a = { 0 };
 		char *bytes = begin(&s, POLICY, notes[i], &c, &p);
 		assert_true(span_is(goes_to(&p), "first"));
 		struct span sent = gate_plan(p.x)->body;
@@ -106,7 +106,7 @@ what_another_target_may_do_better_goes_to_it(void **state)
 		struct stage s;
 		struct call c;
 		struct pass p;
-		struct asked a;
+		struct asked a = { 0 };
 		char want[200];
 		begin(&s, POLICY, &whole, &c, &p);
 		again(&p, &a, ends_of[i].said, ends_of[i].status);
@@ -138,7 +138,7 @@ what_refuses_our_key_is_nobodys_but_ours(void **state)
 	struct stage s;
 	struct call c;
 	struct pass p;
-	struct asked a;
+	struct asked a = { 0 };
 
 	(void)state;
 	begin(&s, POLICY, &whole, &c, &p);
@@ -160,7 +160,7 @@ a_later_attempt_has_a_record_before_it_goes(void **state)
 	struct stage s;
 	struct call c;
 	struct pass p;
-	struct asked a;
+	struct asked a = { 0 };
 
 	(void)state;
 	begin(&s, POLICY, &whole, &c, &p);
@@ -222,7 +222,7 @@ what_cannot_be_recorded_does_not_go(void **state)
 	struct stage s;
 	struct call c;
 	struct pass p;
-	struct asked a;
+	struct asked a = { 0 };
 
 	(void)state;
 	begin(&s, POLICY, &whole, &c, &p);
@@ -323,7 +323,7 @@ an_abort_at_any_point_settles_once(void **state)
 			struct stage s;
 			struct call c;
 			struct pass p;
-			struct asked a;
+			struct asked a = { 0 };
 			begin(&s, POLICY, &whole, &c, &p);
 			again(&p, &a, cut ? ATTEMPT_CUT : ATTEMPT_ANSWERED, cut ? 0 : 503);
 			for (int i = 0; i < turns; i++) {
@@ -412,7 +412,7 @@ one_target_is_tried_again_after_a_wait(void **state)
 	struct stage s;
 	struct call c;
 	struct pass p;
-	struct asked a;
+	struct asked a = { 0 };
 
 	(void)state;
 	begin(&s,

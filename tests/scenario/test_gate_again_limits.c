@@ -8,7 +8,7 @@ an_attempt_that_no_longer_fits_ends_with_the_last_error(void **state)
 	struct stage s;
 	struct call c;
 	struct pass p;
-	struct asked a;
+	struct asked a = { 0 };
 
 	(void)state;
 	/* room for one that is perhaps billed, and not for another */
@@ -37,7 +37,7 @@ requests_count_the_callers_request_once(void **state)
 	struct stage s;
 	struct call c;
 	struct pass p;
-	struct asked a;
+	struct asked a = { 0 };
 
 	(void)state;
 	begin(&s, ROUTE("")
@@ -63,7 +63,7 @@ what_reached_no_provider_counts_for_nothing(void **state)
 	struct stage s;
 	struct call c;
 	struct pass p;
-	struct asked a;
+	struct asked a = { 0 };
 
 	(void)state;
 	begin(&s, POLICY, &whole, &c, &p);
@@ -199,7 +199,7 @@ a_place_is_free_after_the_last_attempt(void **state)
 		struct stage s;
 		struct call c, other;
 		struct pass p;
-		struct asked a;
+		struct asked a = { 0 };
 		begin(&s, rows[i].policy, &whole, &c, &p);
 		for (int n = 0; n < rows[i].fails; n++) {
 			again(&p, &a, rows[i].said, 503);
