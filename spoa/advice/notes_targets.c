@@ -176,7 +176,8 @@ orders(const struct policy *p, const struct noting *to)
 		}
 		if (other && !by_order)
 			note_say(to, p->rules[i].at,
-				"rule %s: route: targets: their order counts for nothing: route "
+				"rule %s: route: targets: their order counts for nothing: "
+				"route "
 				"%s does not choose by order",
 				p->rules[i].name, other->name);
 	}

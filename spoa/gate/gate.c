@@ -115,7 +115,8 @@ gate_tick(struct gate *g)
 static void
 park(struct request *r)
 {
-	if (r->run.resumed && r->run.wait != WAIT_ROOM) /* which is looked for again and again */
+	if (r->run.resumed &&
+		r->run.wait != WAIT_ROOM) /* which is looked for again and again */
 		unpark(r);
 	if (r->run.parked ||
 		(r->run.resumed && (r->run.wait == WAIT_TURN || r->run.wait == WAIT_HELPER)))

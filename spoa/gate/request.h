@@ -46,8 +46,8 @@ enum request_wait {
 	WAIT_DATA,
 	WAIT_PINS,
 	WAIT_EXTERNAL,
-	WAIT_ROOM, /* at a provider with `concurrent`, or for a target that is out: looked at each
-		      tick */
+	WAIT_ROOM, /* at a provider with `concurrent`, or for a target that is out: looked at
+		      each tick */
 	WAIT_QUOTA,
 	WAIT_AUDIT
 };
@@ -278,8 +278,8 @@ struct target_load request_beside(const struct request *r, const struct target *
 void request_first_content(struct request *r, uint64_t took_us);
 void request_attempt_over(struct request *r, enum attempt_cause cause, int status,
 	bool our_key, uint64_t asked_us);
-/* It waits for room at a provider, or for a target that is out: there may be some now, or waiting
- * is in vain. */
+/* It waits for room at a provider, or for a target that is out: there may be some now, or
+ * waiting is in vain. */
 bool request_has_room(const struct request *r);
 /* It waits no more. */
 void request_unqueue(struct request *r);

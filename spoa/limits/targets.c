@@ -189,7 +189,8 @@ waits_for_room(struct request *r, const struct target *to)
 	return waits_at(r, to);
 }
 
-/* All are out, and one of them not for long. A later attempt has an answer, and does not wait. */
+/* All are out, and one of them not for long. A later attempt has an answer, and does not wait.
+ */
 static bool
 waits_for_first_back(struct request *r)
 {

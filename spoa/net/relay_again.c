@@ -9,7 +9,7 @@
 
 #define DOCUMENT_MOST 65536u   /* bytes of an error that are waited for */
 #define DOCUMENT_US   1000000u /* and for so long */
-#define SUCCESS_MOST  16384	/* bytes of an error whose status says that it is none */
+#define SUCCESS_MOST  16384    /* bytes of an error whose status says that it is none */
 
 /* ---- asking ---- */
 

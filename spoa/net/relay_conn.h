@@ -121,7 +121,8 @@ struct edge {
 		enum failure_kind failed;
 		enum attempt_said said; /* of what HAProxy says in the provider's place */
 		bool asked, stands;
-		uint64_t whole_us; /* it is whole, may be an error all the same, and began then; 0: no */
+		uint64_t whole_us; /* it is whole, may be an error all the same, and began then;
+				      0: no */
 		bool streams; /* its answer comes in events, of whatever framing */
 		bool late, eof;	  /* no more of the document comes */
 		bool poolable;	  /* its connection is as new */
@@ -322,7 +323,8 @@ bool response_hold(struct edge *c);
 void response_goes_on(struct upstream *u);
 
 /* relay_again.c: an attempt that another may follow */
-/* An answer whose head came is kept back: a stream, or a short document that may be an error. */
+/* An answer whose head came is kept back: a stream, or a short document that may be an error.
+ */
 bool again_keeps(struct edge *c, const struct http_message *m, const struct guard *g);
 /* Its failure is still one that may be told. */
 bool again_may(const struct edge *c);

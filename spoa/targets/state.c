@@ -443,7 +443,7 @@ static int64_t
 queue_room(const struct target *t)
 {
 	return t->concurrent && t->concurrent < CAP_TARGET_QUEUE ? t->concurrent
-								  : CAP_TARGET_QUEUE;
+								 : CAP_TARGET_QUEUE;
 }
 
 bool

@@ -20,7 +20,8 @@ struct policy_rank {
 		TARGET_KEYLESS, /* we have no credential for it that may be used now */
 		TARGET_OUTS
 	} out;
-	const char *state; /* TARGET_EJECTED: as what, a fixed word for the record; NULL: not said */
+	const char *state; /* TARGET_EJECTED: as what, a fixed word for the record; NULL: not
+			      said */
 };
 extern const char *const target_outs[TARGET_OUTS]; /* as records say it */
 

@@ -65,7 +65,8 @@ a_target_that_is_out_is_passed_over_and_the_record_says_why(void **state)
 	assert_string_equal(goes(&s, &c, "alice", BODY), "azure");
 	assert_string_equal(stage_field(1, "candidates"),
 		"[{\"target\":\"a\",\"fate\":\"out\",\"out\":\"ejected\",\"state\":\"open\","
-		"\"place\":2},{\"target\":\"b\",\"model\":\"m-b\",\"fate\":\"chosen\",\"place\":0},{\"target\":\"c\","
+		"\"place\":2},{\"target\":\"b\",\"model\":\"m-b\",\"fate\":\"chosen\","
+		"\"place\":0},{\"target\":\"c\","
 		"\"fate\":\"left\",\"place\":1}]");
 	/* its time is over: the next request is its probe */
 	fake_pass_us(6100000);
@@ -354,8 +355,10 @@ first_back(const struct stage *s)
 {
 	uint64_t a, b;
 
-	target_condition(target_state(s->shared->targets, "a", NULL), true, fake_mono, &a, NULL);
-	target_condition(target_state(s->shared->targets, "b", "m-b"), true, fake_mono, &b, NULL);
+	target_condition(
+		target_state(s->shared->targets, "a", NULL), true, fake_mono, &a, NULL);
+	target_condition(
+		target_state(s->shared->targets, "b", "m-b"), true, fake_mono, &b, NULL);
 	assert_true(a > fake_mono && b > fake_mono);
 	return (a < b ? a : b) - fake_mono;
 }

@@ -1,32 +1,6 @@
 /* An attempt that another may follow: nothing of it is written before its first content, what
  * fails before that is told to the gate, and the next plan is sent, or the answer that is there. */
-#include "scenario/relay_stage.h"
-
-#define ERROR(status, doc)                                                                     \
-	"HTTP/1.1 " status "\r\ncontent-type: application/json\r\ncontent-length: " doc
-#define BUSY	  ERROR("503 Busy", "13\r\nretry-after: 3\r\n\r\n{\"error\":\"x\"}")
-#define OK_ANSWER DOWN_HEAD "content-length: 2\r\n\r\nok"
-#define OK_HEARD  DOWN_HEAD FIELDS "content-length: 2\r\n\r\nok"
-#define STREAM	  "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-#define ROLE	  "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
-#define TEXT	  "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n"
-#define FAILED	  "data: {\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n"
-#define EMPTY	  "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n"
-#define DONE	  "data: [DONE]\n\n"
-#define HELLO	  POST("content-length: 5\r\n") "hello"
-
-static void
-start(struct stage *s, unsigned attempts)
-{
-	s->options.pool = 0;
-	s->gate.plan.asks = s->gate.plan.timed = true;
-	s->gate.plan.holds = attempts > 1;
-	s->gate.plan.body_mode = BODY_SWAP;
-	s->gate.plan.body = SPAN_LIT("HELLO");
-	s->gate.attempts = attempts;
-	s->gate.last = AGAIN_STAYS;
-	stage_start(s);
-}
+#include "scenario/relay_attempts.h"
 
 static void
 chunk(struct stage *s, struct peer *up, const char *text)
@@ -37,15 +11,6 @@ chunk(struct stage *s, struct peer *up, const char *text)
 	say(s, up, line);
 	say(s, up, text);
 	say(s, up, "\r\n");
-}
-
-static struct peer
-attempt(struct stage *s)
-{
-	struct peer up = egress_accept(s);
-
-	until(s, heard(&up, "\r\n\r\nHELLO"));
-	return up;
 }
 
 static const struct {
@@ -311,91 +276,6 @@ what_comes_before_the_content_may_be_long(void **state)
 			s->gate.hold_cap = SIZE_MAX;
 		}
 	free(part);
-}
-
-#define WRONG  "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}" /* 51 bytes */
-#define JSON   "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-#define CHOICE "{\"choices\":[{\"message\":{\"content\":\"hi\"}}]}"
-
-static void
-an_error_with_the_status_of_a_success_is_a_failed_attempt(void **state)
-{
-	static const char *const framed[] = { JSON "content-length: 51\r\n\r\n" WRONG,
-		JSON "transfer-encoding: chunked\r\n\r\n33\r\n" WRONG "\r\n0\r\n\r\n" };
-	struct stage *s = *state;
-
-	start(s, 2);
-	s->gate.plan.doubts = true;
-	for (unsigned i = 0; i < 8; i++) {
-		s->gate.plan.reads_answer = i & 1;
-		struct peer edge = edge_connect(s);
-		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
-		if (i & 2)
-			say_slowly(s, &up, framed[i >> 2], 1);
-		else
-			say(s, &up, framed[i >> 2]);
-		until(s, exchange(s)->agains == 1);
-		assert_int_equal(exchange(s)->end.said, ATTEMPT_ANSWERED);
-		assert_int_equal(exchange(s)->end.result.status, 200);
-		assert_true(span_is(buf_view(&exchange(s)->document), WRONG));
-		struct peer next = attempt(s);
-		listen_in(&edge);
-		assert_int_equal(edge.in.n, 0);
-		say(s, &next, OK_ANSWER);
-		until(s, heard(&edge, "ok"));
-		assert_false(heard(&edge, "overloaded"));
-		peer_close(&edge);
-		peer_close(&up);
-		peer_close(&next);
-		settled(s);
-	}
-}
-
-/* Whatever may have been an error, and is none; and where nobody else is to be asked. */
-static void
-what_has_the_status_of_a_success_goes_as_it_is(void **state)
-{
-	static const struct {
-		const char *what, *answer, *rest, *ends;
-		unsigned attempts;
-		bool doubts;
-	} rows[] = {
-		{ "an answer", JSON "content-length: 42\r\n\r\n" CHOICE, "", "}]}", 2, true },
-		{ "an empty one", JSON "content-length: 0\r\n\r\n", "", "content-length: 0\r\n\r\n",
-			2, true },
-		{ "one that comes late", JSON "content-length: 42\r\n\r\n", CHOICE, "}]}", 2, true },
-		{ "an error that is only fetched", JSON "content-length: 51\r\n\r\n" WRONG, "",
-			"\"x\"}}", 2, false },
-		{ "an error that no other attempt may follow",
-			JSON "content-length: 51\r\n\r\n" WRONG, "", "\"x\"}}", 1, true },
-		{ "text", "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 51\r\n\r\n" WRONG,
-			"", "\"x\"}}", 2, true },
-		{ "what is long", JSON "content-length: 20000\r\n\r\n{", NULL, "{", 2, true },
-	};
-	struct stage *s = *state;
-
-	start(s, 2);
-	for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
-		s->gate.plan.reads_answer = i & 1;
-		s->gate.plan.doubts = rows[i / 2].doubts;
-		s->gate.attempts = rows[i / 2].attempts;
-		struct peer edge = edge_connect(s);
-		say(s, &edge, HELLO);
-		struct peer up = attempt(s);
-		say(s, &up, rows[i / 2].answer);
-		if (rows[i / 2].rest && rows[i / 2].rest[0]) {
-			until(s, heard(&edge, "\r\n\r\n")); /* after a second the head goes */
-			say(s, &up, rows[i / 2].rest);
-		}
-		until(s, heard(&edge, rows[i / 2].ends));
-		if (exchange(s)->agains != (rows[i / 2].attempts < 2))
-			fail_msg("%s", rows[i / 2].what);
-		peer_close(&edge);
-		peer_close(&up);
-		settled(s);
-		no_egress(s);
-	}
 }
 
 /* As an answer that is whole and has no text: a model that thought until its tokens were gone. */
@@ -872,8 +752,6 @@ main(void)
 		T(a_stream_that_fails_before_its_content_is_a_failed_attempt),
 		T(what_came_before_the_content_goes_with_it),
 		T(what_comes_before_the_content_may_be_long),
-		T(an_error_with_the_status_of_a_success_is_a_failed_attempt),
-		T(what_has_the_status_of_a_success_goes_as_it_is),
 		T(a_stream_that_says_why_it_has_no_content_is_the_answer),
 		T(a_stream_that_is_encoded_is_the_answer),
 		T(what_no_table_knows_is_the_answer),

@@ -65,8 +65,7 @@ static const struct row target_rows[] = {
 		"\nbackend site\n\tserver b :1 ssl crt /k.pem verify none\n", "crt /k.pem",
 		NULL, NULL, false },
 	{ "signed-host", "the caller's is sent", "\nbackend site\n", "\nbackend  site\n",
-		"backend  site",
-		"http-request set-header host h.example", NULL, false },
+		"backend  site", "http-request set-header host h.example", NULL, false },
 	{ "signed-host", "another one, after the right one", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header host h.example\n"
 		"\thttp-request set-header Host other.example\n",
@@ -94,7 +93,8 @@ static const struct {
 	{ "signed-host", "the same", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header host H.example\n" },
 	{ "signed-host", "one that a condition chooses", "\nbackend site\n",
-		"\nbackend site\n\thttp-request set-header host x.example if { always_true }\n" },
+		"\nbackend site\n\thttp-request set-header host x.example if { always_true "
+		"}\n" },
 	{ "signed-host", "one that is put together", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header host %[env(X)]\n" },
 	{ "credential-unguarded", "the same", "\nbackend site\n",

@@ -707,12 +707,13 @@ consequences_are_noted(void **state)
 		      "models:\n"
 		      "  f: {targets: [{provider: p, model: g}, q], choose: {by: weight}}\n"
 		      "  g: {targets: [{provider: p, model: m}]}\n"
-		      "rules: [{name: v, route: {targets: [q, p]}}, {name: w, route: {targets: [p, q]}}]\n");
+		      "rules: [{name: v, route: {targets: [q, p]}}, {name: w, route: {targets: "
+		      "[p, q]}}]\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out, "p.yaml:7:40: route d: weight: counts where"));
-	assert_non_null(strstr(cmd_out,
-		"rule v: route: targets: their order counts for nothing: route d does not choose by "
-		"order\n"));
+	assert_non_null(strstr(cmd_out, "rule v: route: targets: their order counts for "
+					"nothing: route d does not choose by "
+					"order\n"));
 	assert_null(strstr(cmd_out, "rule w: route: targets: their order"));
 	assert_non_null(strstr(cmd_out,
 		"p.yaml:7:15: route d: sticky: does nothing where targets go by price\n"));

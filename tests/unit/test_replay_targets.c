@@ -233,9 +233,10 @@ who_was_refused_before_its_model_was_set_is_the_same(void **state)
 	fclose(f);
 	snapshot_unref(&snap);
 	int code = replay("p.yaml", NULL, NULL);
-	assert_string_equal(cmd_out, "0 decisions: 0 the same, 0 different\n"
-				     "2 later attempts: 2 the same, 0 different\n"
-				     "  observed     1: what the rules said was not enforced\n");
+	assert_string_equal(cmd_out,
+		"0 decisions: 0 the same, 0 different\n"
+		"2 later attempts: 2 the same, 0 different\n"
+		"  observed     1: what the rules said was not enforced\n");
 	assert_int_equal(code, 0);
 }
 

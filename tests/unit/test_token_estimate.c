@@ -198,7 +198,8 @@ windows_of_the_shipped_table(void **state)
 		{ "global.anthropic.claude-opus-4-6-v1:0", 1000000 },
 		{ "us.anthropic.claude-sonnet-4-5-20250929-v1:0", 0 }, /* it goes by a beta */
 		{ "amazon.nova-lite-v1:0", 300000 },
-		{ "arn:aws:bedrock:us-east-1:1:inference-profile/us.meta.llama3-3-70b-instruct-v1:0",
+		{ "arn:aws:bedrock:us-east-1:1:inference-profile/"
+		  "us.meta.llama3-3-70b-instruct-v1:0",
 			131072 },
 		{ "mistral.mistral-7b-instruct-v0:2", 32768 },
 		{ "openai.gpt-oss-20b-1:0", 131072 },

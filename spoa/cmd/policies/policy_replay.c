@@ -74,13 +74,14 @@ static json_t *
 outcome_then(const struct recorded *r, json_t *record)
 {
 	json_t *o = json_pack("{ss ss}", "decision", r->effect, "rule", r->rule);
-	bool denied = !strcmp(r->effect, "deny"), went = !strcmp(r->decision, "permit") ||
-							!strcmp(r->decision, "redact");
+	bool denied = !strcmp(r->effect, "deny"),
+	     went = !strcmp(r->decision, "permit") || !strcmp(r->decision, "redact");
 
 	copy(o, record, RF_ROUTE);
 	if (!denied)
 		copy(o, record, RF_TARGET);
-	/* Refused after the rules, or only observed: "model" may be what the caller asked for. */
+	/* Refused after the rules, or only observed: "model" may be what the caller asked for.
+	 */
 	if (!denied && (went || record_get(record, RF_VERDICT_ASKED_MODEL)))
 		copy(o, record, RF_MODEL);
 	json_object_set_new(o, "tags", tags_then(record_get(record, RF_TAGS)));

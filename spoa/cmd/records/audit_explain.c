@@ -227,8 +227,9 @@ print_no_further(struct buf *out, const char *word)
 		{ "deadline", "the time for attempts is over (retry.overall, deadline)" },
 		{ "budget", "a fifth of the requests were tried again already" },
 		{ "none_left", "no other target is left, and none may be asked again" },
-		{ "refused", "rules, limits or the target's state let it go to no other: see the "
-			     "attempt's own record" },
+		{ "refused",
+			"rules, limits or the target's state let it go to no other: see the "
+			"attempt's own record" },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(words); i++)

@@ -1,0 +1,42 @@
+/* What tests of attempts begin with: a plan that another may follow, what a provider says. */
+#ifndef SCENARIO_RELAY_ATTEMPTS_H
+#define SCENARIO_RELAY_ATTEMPTS_H
+
+#include "scenario/relay_stage.h"
+
+#define ERROR(status, doc)                                                                     \
+	"HTTP/1.1 " status "\r\ncontent-type: application/json\r\ncontent-length: " doc
+#define BUSY	  ERROR("503 Busy", "13\r\nretry-after: 3\r\n\r\n{\"error\":\"x\"}")
+#define OK_ANSWER DOWN_HEAD "content-length: 2\r\n\r\nok"
+#define OK_HEARD  DOWN_HEAD FIELDS "content-length: 2\r\n\r\nok"
+#define STREAM	  "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+#define ROLE	  "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
+#define TEXT	  "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n"
+#define FAILED	  "data: {\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n"
+#define EMPTY	  "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n"
+#define DONE	  "data: [DONE]\n\n"
+#define HELLO	  POST("content-length: 5\r\n") "hello"
+
+static void
+start(struct stage *s, unsigned attempts)
+{
+	s->options.pool = 0;
+	s->gate.plan.asks = s->gate.plan.timed = true;
+	s->gate.plan.holds = attempts > 1;
+	s->gate.plan.body_mode = BODY_SWAP;
+	s->gate.plan.body = SPAN_LIT("HELLO");
+	s->gate.attempts = attempts;
+	s->gate.last = AGAIN_STAYS;
+	stage_start(s);
+}
+
+static struct peer
+attempt(struct stage *s)
+{
+	struct peer up = egress_accept(s);
+
+	until(s, heard(&up, "\r\n\r\nHELLO"));
+	return up;
+}
+
+#endif
