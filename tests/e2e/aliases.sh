@@ -53,10 +53,10 @@ is "a key's list is of its models" "$(grep -o '"id":"[^"]*"' <<<"$body" | tr '\n
 
 # A canary: by conversation, and stays.
 went() { ask canary '' -H "x-chat: $1"; header x-tollgate-target; }
-all=$(for i in $(seq 24); do went "c$i"; done)
+all=$(for i in $(seq 60); do went "c$i"; done)
 check "some go to the new one" grep -q two/new <<<"$all"
 check "more do not" [ "$(grep -c one/old <<<"$all")" -gt "$(grep -c two/new <<<"$all")" ]
-is "each conversation stays where it is" "$(for i in $(seq 24); do went "c$i"; done)" "$all"
+is "each conversation stays where it is" "$(for i in $(seq 60); do went "c$i"; done)" "$all"
 
 # In the house: denied where nothing is left, 503 where what is left is down.
 host=house.example.com text='write to a@example.com'
