@@ -539,6 +539,54 @@ test_journals(void **state)
 	assert_string_equal(found(), "87");
 }
 
+/* More segments than are looked at to know when they are, each with the end of the request
+ * before: every window from both ends says what a scan says. */
+static void
+test_many_segments(void **state)
+{
+	static const char *const windows[][2] = { { "--since", "2026-11-16" },
+		{ "--at", "2026-11-18" }, { "--at", "2026-11-22" },
+		{ "--until", "2026-11-19 03:00" }, { "--since", "2026-11-25 12:00" },
+		{ "--outcome", "complete" }, { "--outcome", "-" }, { "--person", "ann" } };
+	static char scanned[sizeof(cmd_out)];
+	char command[256];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf '%s' && mkdir '%s'", path("m"), path("m"));
+	assert_int_equal(system(command), 0);
+	chain_build_free(&b);
+	chain_build_init(&b, "gw-3");
+	b.chain.boot = 1;
+	now = ns(BEGIN);
+	char before[32] = "";
+	for (unsigned i = 0; i < 60; i++) {
+		char id[32];
+		uint64_t first = b.chain.seq + 1;
+		snprintf(id, sizeof(id), "01AAAAAAAAAAAAAAAAAAAAAA%02u", i);
+		if (before[0] && i % 7)
+			completion(before, "complete", 200, "");
+		decision(id, i % 3 ? "ann" : "bob", "permit", "");
+		now += 4 * 60 * MINUTE;
+		snprintf(before, sizeof(before), "%s", id);
+		segment("m", first);
+	}
+	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++)
+		for (int oldest = 0; oldest < 2; oldest++) {
+			const char *last = oldest ? "--oldest" : NULL;
+			assert_int_equal(search("m", "--limit", "0", windows[i][0],
+						 windows[i][1], "--no-index", last, NULL),
+				0);
+			strcpy(scanned, cmd_out);
+			assert_true(strlen(scanned) > 0);
+			for (int made = 0; made < 2; made++) {
+				assert_int_equal(search("m", "--limit", "0", windows[i][0],
+							 windows[i][1], last, NULL),
+					0);
+				assert_string_equal(cmd_out, scanned);
+			}
+		}
+}
+
 static const struct {
 	const char *name, *argument[4], *why;
 } wrong[] = {
@@ -618,6 +666,7 @@ main(void)
 		cmocka_unit_test(test_cannot_write),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_journals),
+		cmocka_unit_test(test_many_segments),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -13,8 +13,9 @@
 #include "cmd/cmd.h"
 #include "cmd/search/search.h"
 
-#define ENDS_WITHIN_NS CLOCK_DAY_NS /* a completion is looked for so long after its decision   \
-				     */
+#define ENDS_WITHIN_NS                                                                         \
+	CLOCK_DAY_NS /* a completion is looked for so long after its decision                  \
+		      */
 
 struct run {
 	const struct search *q;
@@ -307,15 +308,15 @@ static bool
 join_later(struct run *r, struct reading *g, size_t of)
 {
 	struct search_source *all = r->all->source;
-	bool found = false;
+	bool found = false, late = false;
 
 	for (size_t i = of + 1; i < r->all->n && !g->end; i++) {
 		if (strcmp(all[i].seg.node, all[of].seg.node) != 0)
 			break;
 		bool restart = all[i].seg.boot != all[i - 1].seg.boot &&
 			       all[i - 1].seg.boot == all[of].seg.boot;
-		if (all[i].from_ns != INT64_MIN && !restart &&
-			all[i].from_ns > g->h->at.time_ns + ENDS_WITHIN_NS)
+		late = late || search_began(&all[i]) > g->h->at.time_ns + ENDS_WITHIN_NS;
+		if (late && !restart)
 			continue;
 		if (!join(r, g, &all[i], false, &found))
 			return false;
@@ -333,12 +334,13 @@ has_decision(struct run *r, struct reading *g, size_t of, bool *found)
 		if (strcmp(all[i].seg.node, all[of].seg.node) != 0)
 			break;
 		/* An id says when it was; the segments just before are looked into anyway. */
-		if (ns && of - i > 2 && all[i].from_ns != INT64_MIN &&
-			(ns < all[i].from_ns - slack ||
-				(all[i].to_ns != INT64_MAX && ns > all[i].to_ns + slack)))
+		int64_t from = ns ? search_began(&all[i]) : INT64_MIN;
+		if (of - i > 2 && from != INT64_MIN && ns < from - slack)
 			continue;
 		if (!join(r, g, &all[i], true, found))
 			return false;
+		if (of - i >= 2 && from != INT64_MIN && ns > from + slack)
+			break;
 	}
 	return true;
 }
@@ -421,7 +423,7 @@ next_source(struct run *r)
 			const struct search_candidate *c = next_of(r, &all[i]);
 			if (!all[i].searched) {
 				int64_t at = oldest ? all[i].from_ns : all[i].to_ns;
-				if (soon == r->all->n || (oldest ? at < bound : at > bound)) {
+				if (soon == r->all->n || (oldest ? at < bound : at >= bound)) {
 					soon = i;
 					bound = at;
 				}
@@ -436,9 +438,8 @@ next_source(struct run *r)
 			return best;
 		struct search_source *s = &all[soon];
 		/* Every segment is read where indexes are not trusted at all. */
-		if (!r->all->no_index && s->from_ns != INT64_MIN &&
-			((r->q->until_ns && s->from_ns >= r->q->until_ns) ||
-				s->to_ns < r->q->from_ns))
+		if (!r->all->no_index && ((r->q->until_ns && s->from_ns >= r->q->until_ns) ||
+						 s->to_ns < r->q->from_ns))
 			s->searched = true;
 		else if (!look_into(r, s))
 			return r->all->n;
@@ -524,6 +525,7 @@ search_run(const struct search *q, struct search_sources *all)
 	}
 	if (all->n)
 		qsort(all->source, all->n, sizeof(*all->source), by_name);
+	search_bounds(q, all);
 	do {
 		r.anew = false;
 		for (size_t i = 0; i < all->n; i++) {

@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "cmd/search/search.h"
 
+#define LOOKED	 24 /* segments whose first lines are read to know when they are */
 #define SLACK_NS (3600ll * 1000000000) /* clocks are set: what is near is looked into */
 
 static struct search_source *
@@ -33,29 +34,96 @@ add(struct search_sources *all, const char *path, const char *journal)
 	return NULL;
 }
 
-/* About when each segment's records are: from its first to the next one's first of that node.
- */
-static void
-set_bounds(struct search_sources *all, size_t first, const char *dir,
-	const struct journal_list *list)
+int64_t
+search_began(const struct search_source *s)
 {
 	char when[CLOCK_RFC3339_LEN];
 	int64_t ns;
 
-	for (size_t i = 0, k = first; i < list->n; i++) {
-		if (!list->seg[i].ours)
-			continue;
-		struct search_source *s = &all->source[k++];
-		if (!audit_first_time(dir, &list->seg[i], when) ||
-			clock_parse(when, strlen(when), &ns))
-			continue;
-		s->from_ns = ns - SLACK_NS;
-		if (k > first + 1 && !strcmp(s[-1].seg.node, s->seg.node)) {
-			s[-1].to_ns = ns + SLACK_NS;
-			/* The clock was set back between them: nothing is known. */
-			if (ns < s[-1].from_ns + SLACK_NS)
-				s[-1].from_ns = INT64_MIN, s[-1].to_ns = INT64_MAX;
+	return s->journal && audit_first_time(s->journal, &s->seg, when) &&
+			       !clock_parse(when, strlen(when), &ns)
+		       ? ns
+		       : INT64_MIN;
+}
+
+/* The first of n segments, in their order, that began at that time or later. */
+static size_t
+find_begin(const struct search_source *s, size_t n, int64_t ns)
+{
+	size_t low = 0;
+
+	while (low < n) {
+		size_t mid = low + (n - low) / 2;
+		if (search_began(&s[mid]) < ns)
+			low = mid + 1;
+		else
+			n = mid;
+	}
+	return low;
+}
+
+/* About when records are of n segments of one node: from their first to the next one's first.
+ */
+static void
+bound_each(struct search_source *s, size_t n, int64_t after)
+{
+	for (size_t i = n; i-- > 0;) {
+		int64_t ns = search_began(&s[i]);
+		/* Where the clock was set back between two nothing is known of the first. */
+		if (ns != INT64_MIN && (after == INT64_MIN || after >= ns)) {
+			s[i].from_ns = ns - SLACK_NS;
+			s[i].to_ns = after == INT64_MIN ? INT64_MAX : after + SLACK_NS;
 		}
+		after = ns;
+	}
+}
+
+/* The segments of one node in one folder. Few are looked at: those around the ends of the time
+ * that is asked for, and the ones where the search begins. */
+static void
+bound_node(const struct search *q, struct search_source *s, size_t n)
+{
+	size_t from = 0, until = n;
+
+	if (q->until_ns) {
+		until = find_begin(s, n, q->until_ns + SLACK_NS);
+		for (size_t i = until; i < n; i++)
+			s[i].from_ns = q->until_ns;
+	}
+	if (q->from_ns) {
+		from = find_begin(s, until, q->from_ns - SLACK_NS);
+		from -= from > 0;
+		for (size_t i = 0; i < from; i++)
+			s[i].to_ns = q->from_ns - 1;
+	}
+	int64_t after = until < n ? search_began(&s[until]) : INT64_MIN;
+	size_t looked = until - from < LOOKED ? until - from : LOOKED;
+	if (!q->oldest) {
+		bound_each(s + until - looked, looked, after);
+		for (size_t i = from; i < until - looked; i++)
+			s[i].to_ns = s[until - looked].from_ns == INT64_MIN
+					     ? INT64_MAX
+					     : s[until - looked].from_ns + 2 * SLACK_NS;
+		return;
+	}
+	if (from + looked < until)
+		after = search_began(&s[from + looked]);
+	bound_each(s + from, looked, after);
+	for (size_t i = from + looked; i < until; i++)
+		s[i].from_ns = after == INT64_MIN ? INT64_MIN : after - SLACK_NS;
+}
+
+void
+search_bounds(const struct search *q, struct search_sources *all)
+{
+	for (size_t i = 0, k; i < all->n; i = k) {
+		struct search_source *s = &all->source[i];
+		for (k = i + 1; k < all->n && !strcmp(all->source[k].seg.node, s->seg.node) &&
+				s->journal && all->source[k].journal &&
+				!strcmp(all->source[k].journal, s->journal);)
+			k++;
+		if (s->journal && !all->no_index)
+			bound_node(q, s, k - i);
 	}
 }
 
@@ -100,8 +168,6 @@ search_add_journal(struct search_sources *all, const char *dir)
 		if (all->n > first + 1 && !strcmp(s[-1].seg.node, s->seg.node))
 			s[-1].closed = true;
 	}
-	if (!err)
-		set_bounds(all, first, dir, &list);
 	journal_list_free(&list);
 	return err;
 }
