@@ -1,0 +1,273 @@
+/* tollgate audit verify of chains with checkpoints, and against an old one: a log that goes on,
+ * was cut, forked, put back or trimmed. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include "support/proof_rig.h"
+
+/* ---- verify ---- */
+
+static void
+verify_says_what_its_checkpoints_cover(void **state)
+{
+	char want[64];
+	(void)state;
+
+	build(30);
+	write_journal(buf_view(&b.out));
+	assert_exit(verify(file_arg("--journal", "journal")), EXIT_DONE);
+	assert_out(" checkpoints=4 covered=");
+	put_file("all.jsonl", buf_view(&b.out));
+	assert_exit(verify(file_arg("--file", "all.jsonl")), EXIT_DONE);
+	assert_out(" checkpoints=4 covered=");
+	/* The daemon's own hand, lying: everything is signed, and the tree is another. */
+	b.tree.hash[0].b[0] ^= 1;
+	snprintf(want, sizeof(want), "seq=%" PRIu64 " why=\"checkpoint: ", b.chain.seq + 1);
+	chain_build_checkpoint(&b);
+	add_request("x");
+	write_journal(buf_view(&b.out));
+	assert_exit(verify(file_arg("--journal", "journal")), EXIT_NO);
+	assert_out(want);
+}
+
+/* In a long chain, where a checkpoint vouches, a changed record is named as ever, and where
+ * another thing is wrong the first bad signature is. */
+static void
+damage_under_a_checkpoint_is_named(void **state)
+{
+	(void)state;
+
+	build(VERIFY_ALL + 400);
+	put_file("all.jsonl", buf_view(&b.out));
+	assert_exit(verify(file_arg("--file", "all.jsonl")), EXIT_DONE);
+	assert_out(" vouched=");
+	struct span s = buf_view(&b.out);
+	char *sig = memmem(s.p, s.n, "\"id\":\"r4200\"", 12), *id;
+	sig = memmem(sig, 8000, "\"sig\":\"", 7);
+	sig[10] = sig[10] == 'A' ? 'B' : 'A';
+	id = memmem(s.p, s.n, "\"id\":\"r4300\"", 12);
+	memcpy(id, "\"id\":\"rXXXX\"", 12);
+	put_file("all.jsonl", s);
+	assert_exit(verify(file_arg("--file", "all.jsonl")), EXIT_NO);
+	assert_out("bad signature on the commit of records");
+}
+
+/* ---- an old note ---- */
+
+/* A note over what is there now, in a file. */
+static void
+keep_note(const char *name)
+{
+	struct buf note;
+
+	buf_init(&note, 0);
+	chain_build_note(&b, &note);
+	put_file(name, buf_view(&note));
+	buf_free(&note);
+}
+
+static int
+verify_note(const char *name)
+{
+	char journal[256];
+
+	snprintf(journal, sizeof(journal), "%s", at("journal"));
+	return audit("verify --journal %s --note %s --public-key %s", journal, at(name),
+		at("key.pub"));
+}
+
+static void
+a_log_continues_its_old_notes(void **state)
+{
+	(void)state;
+
+	build(10);
+	keep_note("old");
+	for (int i = 0; i < 20; i++)
+		add_request("more");
+	chain_build_checkpoint(&b);
+	add_request("last");
+	keep_note("now");
+	write_journal(buf_view(&b.out));
+	assert_exit(verify_note("old"), EXIT_DONE);
+	assert_out("ok node=gw-1 source=note origin=tollgate/gw-1 size=");
+	assert_exit(verify_note("now"), EXIT_DONE);
+	/* A proof holds a note too. */
+	assert_exit(show("r2 --proof"), EXIT_DONE);
+	put_file("proof", span_str(out));
+	assert_exit(verify_note("proof"), EXIT_DONE);
+	put_file("all.jsonl", buf_view(&b.out));
+	assert_exit(audit("verify --file %s --note %s --public-key %s", at("all.jsonl"),
+			    at("old"), at("key.pub")),
+		EXIT_DONE);
+	assert_out("source=note");
+	/* What is no note, or nobody's. */
+	put_file("junk", SPAN_LIT("hello\n"));
+	assert_exit(verify_note("junk"), EXIT_CANNOT);
+	assert_exit(verify_note("absent"), EXIT_CANNOT);
+	signkey_from_seed((const unsigned char *)"another seed, not in any key set", &b.key);
+	keep_note("foreign");
+	assert_exit(verify_note("foreign"), EXIT_NO);
+	assert_out("source=note origin=tollgate/gw-1");
+	assert_out("signed by none of the keys");
+	assert_null(strstr(out, "ok node=gw-1 source=note"));
+}
+
+static void
+a_tail_that_was_cut_off_is_named(void **state)
+{
+	size_t cut;
+	char want[128];
+	(void)state;
+
+	build(12);
+	cut = b.out.n;
+	uint64_t last = b.chain.seq;
+	add_request("gone");
+	keep_note("old");
+	write_journal(span_cut(buf_view(&b.out), 0, cut));
+	assert_exit(verify(file_arg("--journal", "journal")), EXIT_DONE); /* it cannot know */
+	assert_exit(verify_note("old"), EXIT_NO);
+	assert_out("ok node=gw-1 source=journal");
+	snprintf(want, sizeof(want),
+		"seq=%" PRIu64 " why=\"cut: the log ends with record %" PRIu64
+		", the note covers %" PRIu64 ": ",
+		last + 1, last, last + 3);
+	assert_out(want);
+}
+
+static void
+a_fork_is_named_by_its_first_record_where_the_tree_tells(void **state)
+{
+	struct chain_build copy;
+	char want[128];
+	(void)state;
+
+	build(20);
+	copy = b;
+	buf_init(&copy.out, 0);
+	buf_span(&copy.out, buf_view(&b.out));
+	uint64_t shared = b.chain.seq;
+	add_request("true");
+	add_request("story");
+	chain_build_boot(&b);
+	keep_note("old");
+	write_journal(buf_view(&b.out));
+	write_tiles(buf_view(&b.out));
+	assert_exit(verify_note("old"), EXIT_DONE);
+	chain_build_free(&b);
+	b = copy;
+	add_request("another");
+	for (int i = 0; i < 5; i++)
+		add_request("tale");
+	remove_segments(9);
+	write_journal(buf_view(&b.out));
+	assert_exit(verify_note("old"), EXIT_NO);
+	snprintf(want, sizeof(want), "seq=%" PRIu64 " why=\"fork: it is the first record",
+		shared + 1);
+	assert_out(want);
+	assert_out("ok node=gw-1 source=journal");
+	/* Without the tree's files only that it is another history. */
+	rename(at("journal.tree"), at("elsewhere"));
+	assert_exit(verify_note("old"), EXIT_NO);
+	assert_out("why=\"fork: records 1 to ");
+}
+
+static void
+an_older_copy_that_was_put_back_is_named(void **state)
+{
+	struct chain_build copy;
+	char want[160];
+	(void)state;
+
+	build(20);
+	copy = b;
+	buf_init(&copy.out, 0);
+	buf_span(&copy.out, buf_view(&b.out));
+	uint64_t shared = b.chain.seq;
+	for (int i = 0; i < 4; i++)
+		add_request("lost");
+	keep_note("old");
+	write_journal(buf_view(&b.out));
+	write_tiles(buf_view(&b.out));
+	chain_build_free(&b);
+	b = copy;
+	chain_build_boot(&b); /* a daemon starts on the copy */
+	for (int i = 0; i < 9; i++)
+		add_request("new");
+	remove_segments(9);
+	write_journal(buf_view(&b.out));
+	assert_exit(verify_note("old"), EXIT_NO);
+	snprintf(want, sizeof(want),
+		"seq=%" PRIu64 " why=\"fork: an older copy that ended with record %" PRIu64
+		" was put back",
+		shared + 1, shared);
+	assert_out(want);
+}
+
+static void
+a_trimmed_log_continues_a_note_by_the_tree(void **state)
+{
+	(void)state;
+
+	build(20);
+	keep_note("old");
+	for (int i = 0; i < 100; i++) {
+		if (i % 10 == 9)
+			chain_build_checkpoint(&b);
+		add_request("more");
+	}
+	write_journal(buf_view(&b.out));
+	remove_segments(4);
+	char from[1024], journal[256];
+	snprintf(journal, sizeof(journal), "%s", at("journal"));
+	snprintf(from, sizeof(from),
+		"verify --journal %s --from %" PRIu64 " --note %s --public-key %s", journal,
+		first_record(), at("old"), at("key.pub"));
+	assert_exit(audit("%s", from), EXIT_NO);
+	assert_out("why=\"unknown: the log begins with record ");
+	write_tiles(buf_view(&b.out));
+	assert_exit(audit("%s", from), EXIT_DONE);
+	assert_out("ok node=gw-1 source=note");
+}
+
+static void
+a_note_of_another_log_is_told(void **state)
+{
+	struct chain_build other;
+	(void)state;
+
+	build(20);
+	write_journal(buf_view(&b.out));
+	other = b;
+	chain_build_init(&b, "gw-2");
+	chain_build_boot(&b);
+	chain_build_add(&b, 5);
+	keep_note("theirs");
+	chain_build_free(&b);
+	b = other;
+	assert_exit(verify_note("theirs"), EXIT_NO);
+	assert_out(
+		"why=\"another log: the note is of tollgate/gw-2, the checkpoints here are of "
+		"tollgate/gw-1");
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(verify_says_what_its_checkpoints_cover),
+		T(damage_under_a_checkpoint_is_named),
+		T(a_log_continues_its_old_notes),
+		T(a_tail_that_was_cut_off_is_named),
+		T(a_fork_is_named_by_its_first_record_where_the_tree_tells),
+		T(an_older_copy_that_was_put_back_is_named),
+		T(a_trimmed_log_continues_a_note_by_the_tree),
+		T(a_note_of_another_log_is_told),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
