@@ -1,5 +1,6 @@
 /* The audit thread's side of the tree: a hash a record, a note a second. It takes no lock that
- * another thread may hold: what cannot be handed over now is handed over with the next commit. */
+ * another thread may hold: what cannot be handed over now is handed over with the next commit.
+ */
 #include "audit/tree.h"
 
 #include <inttypes.h>
@@ -130,7 +131,8 @@ tree_checkpoint(struct tree *t, const struct signkey *key, struct buf *fields)
 	buf_json_str(fields, buf_view(&t->made));
 	buf_putc(fields, ',');
 	range_write(fields, &t->range);
-	t->commit.checkpoint = !buf_failed(fields) && !buf_failed(&t->made) && !buf_failed(&text);
+	t->commit.checkpoint =
+		!buf_failed(fields) && !buf_failed(&t->made) && !buf_failed(&text);
 	buf_free(&text);
 	return t->commit.checkpoint;
 }
@@ -280,7 +282,7 @@ tree_status(struct tree *t, struct tree_status *out)
 	uint64_t at = atomic_load(&t->note_us);
 
 	*out = (struct tree_status){
-		.state = atomic_load(&t->stuck)	 ? TREE_STUCK
+		.state = atomic_load(&t->stuck)	  ? TREE_STUCK
 			 : atomic_load(&t->ready) ? TREE_READY
 						  : TREE_BUILDING,
 		.size = atomic_load(&t->checkpoint_size),

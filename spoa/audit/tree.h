@@ -22,7 +22,8 @@ struct tree_pace {
 	bool hurries;	       /* before a close, and with an alarm */
 };
 extern struct tree_pace tree_pace;
-extern uint64_t tree_look_bytes; /* a start looks for the last range in so much, and a segment */
+extern uint64_t
+	tree_look_bytes; /* a start looks for the last range in so much, and a segment */
 
 enum tree_state {
 	TREE_BUILDING, /* the range is not known yet: an old journal is being read */
@@ -59,7 +60,8 @@ void tree_hurry(struct tree *t);
 bool tree_checkpoint(struct tree *t, const struct signkey *key, struct buf *fields);
 /* A record of the commit: its hash, and its fields' beginning (checkpoint and anchor records do
  * not ask for a checkpoint). */
-void tree_record(struct tree *t, const unsigned char hash[CHAIN_HASH_BYTES], struct span fields);
+void tree_record(
+	struct tree *t, const unsigned char hash[CHAIN_HASH_BYTES], struct span fields);
 /* The commit is durable, the answers to it are under way: the segment's name and durable bytes,
  * the last record. */
 void tree_commit(struct tree *t, const char *segment, uint64_t bytes, uint64_t seq);

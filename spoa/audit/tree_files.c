@@ -1,6 +1,7 @@
 /* tg-tree: the thread that keeps the hash files beside the journal. It is given leaves by the
  * audit thread, and reads what it was not given, or what is wrong in the files, from the
- * journal's lines. Where it cannot it says so, counts it and tries again: nothing waits for it. */
+ * journal's lines. Where it cannot it says so, counts it and tries again: nothing waits for it.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -12,13 +13,13 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#define BATCH	   1024
-#define TILE	   256
-#define AGAIN_US   10000000  /* after a failure, */
+#define BATCH	     1024
+#define TILE	     256
+#define AGAIN_US     10000000  /* after a failure, */
 #define AGAIN_MAX_US 640000000 /* and after many: all is looked through each time */
-#define IDLE_US	   1000000
-#define BUILD_US   100000 /* while a range is made that the audit thread waits for */
-#define NICE	   10
+#define IDLE_US	     1000000
+#define BUILD_US     100000 /* while a range is made that the audit thread waits for */
+#define NICE	     10
 
 static bool
 ending(const struct tree *t)
@@ -290,9 +291,7 @@ work(struct tree *t)
 static void
 wait_for_work(struct tree *t)
 {
-	uint64_t us = t->failing		? t->again_us
-		      : !atomic_load(&t->ready) ? BUILD_US
-						: IDLE_US;
+	uint64_t us = t->failing ? t->again_us : !atomic_load(&t->ready) ? BUILD_US : IDLE_US;
 	struct timespec at = clock_timespec(clock_mono_us() + us);
 
 	/* While it fails, what it is woken for only queues. */
@@ -320,7 +319,7 @@ tree_files(void *arg)
 			if (err && !t->failing)
 				count_error(t, "audit.tree_failed", t->tiles.n);
 			buf_clear(&t->why);
-			t->again_us = !t->failing || !t->again_us	? AGAIN_US
+			t->again_us = !t->failing || !t->again_us  ? AGAIN_US
 				      : t->again_us < AGAIN_MAX_US ? 2 * t->again_us
 								   : t->again_us;
 			t->failing = err != 0;

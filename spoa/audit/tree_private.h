@@ -23,7 +23,7 @@ struct tree {
 	/* from the start on */
 	char dir[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1], origin[NOTE_NAME_MAX + 1];
 	struct metrics *metrics;
-	uint64_t base_n; /* leaves of the chain as the start found it, */
+	uint64_t base_n;	  /* leaves of the chain as the start found it, */
 	struct merkle_range base; /* and their range, where base_known */
 	bool base_known;
 
@@ -31,17 +31,18 @@ struct tree {
 	bool known;
 	struct merkle_range range; /* of every durable record, where known */
 	uint64_t seq;		   /* durable records */
-	uint64_t uncovered_us;	   /* when the oldest record was made that asks for a checkpoint; 0: none */
-	uint64_t last_us;	   /* when the last checkpoint was */
-	bool hurry;		   /* one is due at once */
+	uint64_t uncovered_us; /* when the oldest record was made that asks for a checkpoint; 0:
+				  none */
+	uint64_t last_us;      /* when the last checkpoint was */
+	bool hurry;	       /* one is due at once */
 	struct {
 		struct merkle_hash record[CHAIN_COMMIT_RECORDS + 8];
 		size_t n;
 		uint64_t since_us; /* of a record that asks for a checkpoint; 0: none does */
 		bool checkpoint;
-	} commit; /* the one being made */
-	struct buf made;     /* its checkpoint's note */
-	bool note_waits;     /* made is durable and not handed out: somebody reads the last one */
+	} commit;	 /* the one being made */
+	struct buf made; /* its checkpoint's note */
+	bool note_waits; /* made is durable and not handed out: somebody reads the last one */
 	uint64_t made_size;
 	uint64_t first_kept; /* of what `ring` keeps while the range is not known */
 

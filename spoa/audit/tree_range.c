@@ -1,6 +1,6 @@
-/* Where the tree goes on after a start: the last range that a record holds, and the hashes of the
- * lines after it. They are believed as far as they link, line by line, to the chain's head, which
- * is signed. Separate from the thread, which reads without a bound on bytes. */
+/* Where the tree goes on after a start: the last range that a record holds, and the hashes of
+ * the lines after it. They are believed as far as they link, line by line, to the chain's head,
+ * which is signed. Separate from the thread, which reads without a bound on bytes. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -82,8 +82,8 @@ find_base(const char *dir, const struct journal_list *list, uint64_t upto, struc
 
 /* Adds the records of one segment from the base on; *last is the hash of the last. */
 static bool
-add_segment(const char *dir, const struct journal_segment *s, const struct base *b, uint64_t upto,
-	struct merkle_range *r, unsigned char last[CHAIN_HASH_BYTES])
+add_segment(const char *dir, const struct journal_segment *s, const struct base *b,
+	uint64_t upto, struct merkle_range *r, unsigned char last[CHAIN_HASH_BYTES])
 {
 	struct lines l;
 	struct span line;

@@ -102,8 +102,7 @@ merkle_root(const struct merkle_range *r, struct merkle_hash *out)
 /* The roots of the perfect subtrees that leaves lo..hi-1 consist of; lo is a multiple of the
  * largest of them. */
 static int
-range_between(
-	const struct merkle_source *s, uint64_t lo, uint64_t hi, struct merkle_range *out)
+range_between(const struct merkle_source *s, uint64_t lo, uint64_t hi, struct merkle_range *out)
 {
 	unsigned used = 0;
 	int err = 0;

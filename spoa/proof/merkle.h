@@ -26,8 +26,9 @@ void merkle_leaf(const unsigned char record[MERKLE_BYTES], struct merkle_hash *o
 void merkle_node(const struct merkle_hash *left, const struct merkle_hash *right,
 	struct merkle_hash *out);
 void merkle_append(struct merkle_range *r, const struct merkle_hash *leaf);
-/* The same, with the subtrees that this leaf makes whole: nodes[L] is the one of 2^L leaves, from
- * the leaf itself on. Their number; `nodes` (NULL: not wanted) has room for MERKLE_LEVELS. */
+/* The same, with the subtrees that this leaf makes whole: nodes[L] is the one of 2^L leaves,
+ * from the leaf itself on. Their number; `nodes` (NULL: not wanted) has room for MERKLE_LEVELS.
+ */
 unsigned merkle_append_nodes(
 	struct merkle_range *r, const struct merkle_hash *leaf, struct merkle_hash *nodes);
 void merkle_root(const struct merkle_range *r, struct merkle_hash *out);

@@ -33,8 +33,8 @@ hashes_read(struct span s, struct merkle_range *r)
 		const char *p = s.p + i * each;
 		size_t got = 0;
 		if (p[0] != (i ? ',' : '[') || p[1] != '"' || p[each - 1] != '"' ||
-			sodium_hex2bin(r->hash[i].b, MERKLE_BYTES, p + 2, 2 * MERKLE_BYTES, NULL,
-				&got, NULL) ||
+			sodium_hex2bin(r->hash[i].b, MERKLE_BYTES, p + 2, 2 * MERKLE_BYTES,
+				NULL, &got, NULL) ||
 			got != MERKLE_BYTES)
 			return false;
 	}

@@ -9,7 +9,8 @@
 
 /* Appends `"range":[HEX…]`. */
 void range_write(struct buf *out, const struct merkle_range *r);
-/* Of a record's line of this type and sequence number. False: it holds none, or none that fits. */
+/* Of a record's line of this type and sequence number. False: it holds none, or none that fits.
+ */
 bool range_read(struct span line, struct span type, uint64_t seq, struct merkle_range *out);
 
 #endif

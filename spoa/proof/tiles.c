@@ -1,6 +1,6 @@
-/* Hash files. Written at offsets, never by O_APPEND: what a failed write left behind is cut off,
- * or overwritten by the next. A reader may meet files that grow: it believes no more leaves than
- * every level has the subtrees of. */
+/* Hash files. Written at offsets, never by O_APPEND: what a failed write left behind is cut
+ * off, or overwritten by the next. A reader may meet files that grow: it believes no more
+ * leaves than every level has the subtrees of. */
 #include "proof/tiles.h"
 
 #include <errno.h>
@@ -37,8 +37,7 @@ open_level(struct tiles *t, unsigned level, struct buf *why)
 		return 0;
 	snprintf(path, sizeof(path), "%s/%s.%u", t->dir, t->node, level);
 	t->fd[level] = open(path,
-		O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
-			(t->writes ? O_RDWR | O_CREAT : O_RDONLY),
+		O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (t->writes ? O_RDWR | O_CREAT : O_RDONLY),
 		0600);
 	if (t->fd[level] < 0)
 		return failure(t, level, why);

@@ -1,5 +1,6 @@
-/* What the tree costs a record: `make bench ONLY=tree`. The audit thread's part is a leaf and what
- * it makes whole; tg-tree's is the hash files. A checkpoint is one root and one signature a second. */
+/* What the tree costs a record: `make bench ONLY=tree`. The audit thread's part is a leaf and
+ * what it makes whole; tg-tree's is the hash files. A checkpoint is one root and one signature
+ * a second. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -67,7 +68,8 @@ main(void)
 		took = (cpu_ns() - begun) / NOTES;
 		note = took < note ? took : note;
 	}
-	printf("tree: %.0f ns a record in the audit thread (wanted: 500 at most), %.0f in tg-tree; "
+	printf("tree: %.0f ns a record in the audit thread (wanted: 500 at most), %.0f in "
+	       "tg-tree; "
 	       "a checkpoint %.0f us\n",
 		append, files, note / 1e3);
 	buf_free(&why);

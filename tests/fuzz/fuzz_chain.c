@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "proof/range.h"
 #include "store/chain.h"
 #include "store/verify.h"
 #include "support/chain_build.h"
@@ -36,8 +37,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (rest.n) {
 		struct span line = span_next(&rest, '\n');
 		chain_member(line, "id");
-		if (chain_parse(line, &l) == 0)
+		struct merkle_range r;
+		if (chain_parse(line, &l) == 0) {
 			INVARIANT(l.seq > 0 && l.node.n > 0);
+			if (!l.commit && range_read(line, l.type, l.seq, &r))
+				INVARIANT(r.n + 1 == l.seq);
+		}
 	}
 	chain_fields_check(text);
 	for (int i = 0; i < 3; i++) {

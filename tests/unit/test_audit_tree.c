@@ -58,7 +58,7 @@ wait_until(bool (*is)(void))
 struct reading {
 	struct merkle_range range;
 	unsigned checkpoints, boots;
-	uint64_t last; /* the size of the last checkpoint */
+	uint64_t last;	  /* the size of the last checkpoint */
 	char type[2][32]; /* of the last record, and the one before */
 	bool null_boot;
 };
@@ -116,7 +116,8 @@ read_line(void *arg, struct span line)
 		g->boots++;
 		struct span tree = chain_member(line, "tree");
 		g->null_boot = span_is(tree, "null");
-		assert_int_equal(has, tree.p && !g->null_boot); /* one of an old daemon has none */
+		assert_int_equal(
+			has, tree.p && !g->null_boot); /* one of an old daemon has none */
 	}
 	memcpy(g->type[1], g->type[0], sizeof(g->type[0]));
 	snprintf(g->type[0], sizeof(g->type[0]), "%.*s", SPAN_ARG(l.type));
@@ -157,8 +158,8 @@ check_files(const struct reading *g)
 	assert_int_equal(tiles_wrong(&t, 0, &bad), 0);
 	struct merkle_source s = tiles_source(&t);
 	assert_int_equal(merkle_range_at(&s, t.n, &at), 0);
-	assert_memory_equal(at.hash, g->range.hash,
-		merkle_range_hashes(at.n) * sizeof(at.hash[0]));
+	assert_memory_equal(
+		at.hash, g->range.hash, merkle_range_hashes(at.n) * sizeof(at.hash[0]));
 	tiles_close(&t);
 }
 
@@ -279,9 +280,8 @@ static void
 an_idle_daemon_goes_on_writing_them(void **state)
 {
 	(void)state;
-	tree_pace = (struct tree_pace){ UINT64_MAX, 30000, false };
+	tree_pace = (struct tree_pace){ 30000, 30000, false };
 	assert_started();
-	tree_pace.uncovered_us = 30000;
 	wait_until(has_three);
 	audit_stop(&r.audit);
 	assert_true(check_all().checkpoints >= 3);
@@ -578,9 +578,9 @@ what_no_lines_are_there_for_stays_missing(void **state)
 	}
 	rig_sh("mv '%s' '%s/archived'", rig_segment(&r, 0), r.dir);
 	d_gone();
+	tree_pace.uncovered_us = 0;
 	assert_started();
 	wait_until(is_stuck);
-	tree_pace.uncovered_us = 0;
 	put_many(10);
 	wait_until(has_three);
 	assert_true(rig_count(&r, M_TREE_ERRORS) > 0);

@@ -144,7 +144,7 @@ every_option_is_read(void **state)
 		"  response_timeout: 1m, idle_timeout: 2m, pool: 0}\n"
 		"admin: {listen: unix@/adm, tcp: '127.0.0.1:9464', token_file: t}\n"
 		"redis: {url: 'redis://:pw@h:1/2', deadline: 20ms}\n"
-		"audit: {journal: j, key: k, segment: 1m, stream_maxlen: 0}\n"
+		"audit: {journal: j, key: k, segment: 1m, stream_maxlen: 0, origin: logs/x}\n"
 		"limits: {body: 1m, held: 1g, held_per_identity: 2m, min_rate: 0, "
 		"inflate_ratio: 5}\n"
 		"log: {format: json, level: debug}\n");
@@ -176,6 +176,7 @@ every_option_is_read(void **state)
 	assert_string_equal(c->redis_url, "redis://:pw@h:1/2");
 	assert_true(c->audit_stream);
 	assert_int_equal(c->audit_stream_maxlen, 0);
+	assert_string_equal(c->audit_origin, "logs/x");
 	assert_int_equal(c->held_bytes, 1 << 30);
 	assert_int_equal(c->inflate_ratio, 5);
 	assert_int_equal(c->log_format, LOG_JSON);
@@ -308,6 +309,10 @@ mistakes_name_their_position(void **state)
 			":3:37: audit.stream: needs redis.url" },
 		{ "audit without key", BASE "audit: {journal: j}\n",
 			":3:1: audit.key: is missing" },
+		{ "an origin with a blank", BASE "audit: {journal: j, key: k, origin: 'a b'}\n",
+			":3:37: audit.origin: 'a b': not a name of 1 to 255 bytes" },
+		{ "an origin with a plus", BASE "audit: {journal: j, key: k, origin: a+b}\n",
+			":3:37: audit.origin: 'a+b': not a name" },
 		{ "nothing where a path belongs", "policy:\nagent: {listen: unix@/a}\n",
 			":1:8: policy: a string is expected, found nothing" },
 		{ "a key given twice", BASE "policy: q\n",

@@ -69,8 +69,8 @@ check_whole(struct tiles *t)
 	assert_int_equal(t->n, LEAVES);
 	merkle_root(&whole, &root);
 	assert_int_equal(merkle_range_at(&s, LEAVES, &at), 0);
-	assert_memory_equal(at.hash, whole.hash,
-		merkle_range_hashes(LEAVES) * sizeof(struct merkle_hash));
+	assert_memory_equal(
+		at.hash, whole.hash, merkle_range_hashes(LEAVES) * sizeof(struct merkle_hash));
 	for (uint64_t i = 0; i < LEAVES; i += 997) {
 		assert_int_equal(merkle_inclusion(&s, i, LEAVES, proof, &n), 0);
 		assert_true(merkle_included(&leaf[i], i, LEAVES, proof, n, &root));
@@ -84,8 +84,8 @@ put_all(const char *name)
 
 	/* In pieces of every size. */
 	for (size_t at = 0, n = 1; at < LEAVES; at += n, n = n * 2 % 6007 + 1)
-		assert_int_equal(tiles_append(&t, leaf + at,
-					 at + n > LEAVES ? LEAVES - at : n, &why),
+		assert_int_equal(
+			tiles_append(&t, leaf + at, at + n > LEAVES ? LEAVES - at : n, &why),
 			0);
 	check_whole(&t);
 	tiles_close(&t);
@@ -183,8 +183,7 @@ files_of_any_length_are_opened_to_their_sound_leaves(void **state)
 			fail_msg("%s: %lu leaves left", rows[i].name, t.n);
 		if (t.n > LEAVES)
 			assert_int_equal(tiles_cut(&t, LEAVES, &why), 0);
-		assert_int_equal(
-			tiles_append(&t, leaf + t.n, (size_t)(LEAVES - t.n), &why), 0);
+		assert_int_equal(tiles_append(&t, leaf + t.n, (size_t)(LEAVES - t.n), &why), 0);
 		check_whole(&t);
 		tiles_close(&t);
 		assert_int_equal(size_of(file), !strcmp(rows[i].file, "0")   ? LEAVES * 32
@@ -231,8 +230,8 @@ flipped_hashes_are_found_and_mended(void **state)
 		flip(file, rows[i].at);
 		struct tiles t = open_tiles(name, true);
 		assert_int_equal(tiles_wrong(&t, 0, &bad), rows[i].seen);
-		bool differs = memcmp(t.range.hash, whole.hash,
-				       merkle_range_hashes(LEAVES) * 32) != 0;
+		bool differs =
+			memcmp(t.range.hash, whole.hash, merkle_range_hashes(LEAVES) * 32) != 0;
 		assert_true(rows[i].seen || differs);
 		if (!rows[i].seen)
 			bad = LEAVES / 256 * 256;
