@@ -10,22 +10,22 @@
 
 uint64_t tree_look_bytes = 160u << 20; /* two segments of the default size, and a bit */
 
-/* Where the hashing begins: in this segment of the list, at its start; the range is known at
- * record `seq` there, 0: before the first. */
+/* Where the hashing begins: in this segment of the list, at this offset, with record `seq`, of
+ * which the range is known; 0: with the first. */
 struct base {
 	size_t segment;
-	uint64_t seq;
+	uint64_t offset, seq;
 	struct merkle_range range;
 };
 
 static int
-open_lines(const char *dir, const struct journal_segment *s, struct lines *l)
+open_lines(const char *dir, const struct journal_segment *s, uint64_t offset, struct lines *l)
 {
 	int fd = journal_segment_open(dir, s);
 
 	if (fd < 0)
 		return ERR_IO;
-	int err = lines_open(l, fd, 0);
+	int err = lines_open(l, fd, offset);
 	if (err)
 		close(fd);
 	return err;
@@ -48,11 +48,14 @@ last_range(const char *dir, const struct journal_segment *s, uint64_t upto, stru
 	struct merkle_range r;
 	bool found = false;
 
-	if (open_lines(dir, s, &l))
+	if (open_lines(dir, s, 0, &l))
 		return false;
-	while (lines_next(&l, UINT64_MAX, &line) > 0 && chain_parse(line, &is) == 0)
+	for (uint64_t at = 0;
+		lines_next(&l, UINT64_MAX, &line) > 0 && chain_parse(line, &is) == 0;
+		at = l.offset)
 		if (!is.commit && is.seq <= upto && range_read(line, is.type, is.seq, &r)) {
 			out->range = r;
+			out->offset = at;
 			out->seq = is.seq;
 			found = true;
 		}
@@ -80,22 +83,23 @@ find_base(const char *dir, const struct journal_list *list, uint64_t upto, struc
 	return false;
 }
 
-/* Adds the records of one segment from the base on; *last is the hash of the last. */
+/* Adds the records of one segment from an offset on; *last is the hash of the last. */
 static bool
-add_segment(const char *dir, const struct journal_segment *s, const struct base *b,
-	uint64_t upto, struct merkle_range *r, unsigned char last[CHAIN_HASH_BYTES])
+add_segment(const char *dir, const struct journal_segment *s, uint64_t offset,
+	const struct base *b, uint64_t upto, struct merkle_range *r,
+	unsigned char last[CHAIN_HASH_BYTES])
 {
 	struct lines l;
 	struct span line;
 	struct chain_line is;
 	struct merkle_hash leaf;
-	bool ok = open_lines(dir, s, &l) == 0;
+	bool ok = open_lines(dir, s, offset, &l) == 0;
 
 	if (!ok)
 		return false;
 	while (ok && r->n < upto && lines_next(&l, UINT64_MAX, &line) > 0) {
 		ok = chain_parse(line, &is) == 0;
-		if (!ok || is.commit || is.seq < b->seq)
+		if (!ok || is.commit)
 			continue;
 		/* What is before the base is its own word, which its hash vouches for. */
 		ok = is.seq == r->n + 1 &&
@@ -130,7 +134,8 @@ tree_range_find(
 		*out = b.range;
 	for (size_t i = b.segment; ok && i < list.n && out->n < at->seq; i++)
 		if (list.seg[i].ours)
-			ok = add_segment(dir, &list.seg[i], &b, at->seq, out, last);
+			ok = add_segment(dir, &list.seg[i], i == b.segment ? b.offset : 0, &b,
+				at->seq, out, last);
 	journal_list_free(&list);
 	return ok && out->n == at->seq && memcmp(last, at->head, CHAIN_HASH_BYTES) == 0;
 }
