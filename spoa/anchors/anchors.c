@@ -300,7 +300,8 @@ on_posted(void *arg, const struct http_answer *a)
 void
 place_take_http(struct place *p)
 {
-	place_post(p, "", "text/plain; charset=utf-8", buf_view(&p->note), 64 << 10, on_posted);
+	place_post(p, "", "text/plain; charset=utf-8", buf_view(&p->note),
+		CAP_ANCHOR_ANSWER, on_posted);
 }
 
 /* ---- aside ---- */

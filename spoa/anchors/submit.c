@@ -4,11 +4,10 @@
 
 #include "anchors/place.h"
 #include "anchors/witness.h"
+#include "base/caps.h"
 #include "base/err.h"
 #include "proof/base64.h"
 #include "proof/tiles.h"
-
-enum { ANSWER_MAX = 8 << 10 };
 
 static const struct span nothing = { NULL, 0 };
 
@@ -194,7 +193,7 @@ ask(struct place *p, uint64_t old)
 			old, SPAN_ARG(buf_view(&why)));
 	else
 		place_post(p, "/add-checkpoint", "text/plain; charset=utf-8", buf_view(&body),
-			ANSWER_MAX, on_answer);
+			CAP_ANCHOR_ANSWER, on_answer);
 	buf_free(&body);
 	buf_free(&why);
 }

@@ -5,10 +5,9 @@
 #include <time.h>
 
 #include "anchors/place.h"
+#include "base/caps.h"
 #include "base/err.h"
 #include "base/random.h"
-
-enum { TOKEN_MAX = 32 << 10 };
 
 static TS_REQ *
 make_query(const unsigned char hash[SHA256_BYTES])
@@ -106,7 +105,7 @@ tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why)
 
 	ERR_clear_error();
 	X509_STORE *store = X509_STORE_new();
-	TS_RESP *r = response.n && response.n <= TOKEN_MAX
+	TS_RESP *r = response.n && response.n <= CAP_ANCHOR_ANSWER
 			     ? d2i_TS_RESP(NULL, &at, (long)response.n)
 			     : NULL;
 	if (!r || at != (const unsigned char *)response.p + response.n)
@@ -220,6 +219,6 @@ place_take_tsa(struct place *p)
 		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false, "out of memory");
 	else
 		place_post(p, "", "application/timestamp-query",
-			span_of((const char *)der, (size_t)n), TOKEN_MAX, on_token);
+			span_of((const char *)der, (size_t)n), CAP_ANCHOR_ANSWER, on_token);
 	OPENSSL_free(der);
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -36,7 +37,7 @@ struct witness {
 	struct metrics *metrics;
 	int lock;
 	char aside[1024];
-	struct seen seen[WITNESS_LOGS_MAX]; /* of cfg->witness_logs */
+	struct seen seen[CAP_WITNESS_LOGS]; /* of cfg->witness_logs */
 };
 
 /* ---- requests ---- */

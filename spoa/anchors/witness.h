@@ -8,8 +8,7 @@
 #include "config/config.h"
 #include "proof/note.h"
 
-#define WITNESS_PROOF_MAX     63
-#define WITNESS_REQUEST_BYTES (NOTE_MAX + (8u << 10)) /* a longer one: 413 */
+#define WITNESS_PROOF_MAX 63
 
 struct witness_request {
 	uint64_t old;

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include "base/ascii.h"
+#include "base/caps.h"
 #include "config/read.h"
 #include "store/http_client.h"
 
@@ -163,7 +164,7 @@ anchors_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 {
 	void *list;
 
-	if (!make_room(a, d, n, "anchors", ANCHORS_MAX, sizeof(**out), &list))
+	if (!make_room(a, d, n, "anchors", CAP_ANCHOR_PLACES, sizeof(**out), &list))
 		return;
 	*out = list;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
@@ -201,7 +202,7 @@ witness_logs_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 {
 	void *list;
 
-	if (!make_room(a, d, n, "witness.logs", WITNESS_LOGS_MAX, sizeof(**out), &list))
+	if (!make_room(a, d, n, "witness.logs", CAP_WITNESS_LOGS, sizeof(**out), &list))
 		return;
 	*out = list;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {

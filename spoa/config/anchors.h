@@ -15,8 +15,6 @@ enum anchor_kind {
 };
 extern const char *const anchor_words[ANCHOR_KINDS + 1]; /* "file", …, NULL */
 
-enum { ANCHORS_MAX = 16, WITNESS_LOGS_MAX = 256 };
-
 /* Texts are NULL where they are not given. */
 struct anchor_place {
 	enum anchor_kind kind;

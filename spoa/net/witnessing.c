@@ -9,10 +9,11 @@
 
 #include "anchors/witness.h"
 #include "base/attr.h"
+#include "base/caps.h"
 #include "base/err.h"
 #include "net/listen.h"
 
-enum { CONNECTIONS = 256, SILENCE_S = 10 };
+enum { SILENCE_S = 10 };
 
 struct witnessing {
 	const struct config *cfg;
@@ -69,7 +70,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	if (!body) { /* the head; answer once the body is through */
 		*con = body = calloc(1, sizeof(*body));
 		if (body)
-			buf_init(body, WITNESS_REQUEST_BYTES);
+			buf_init(body, CAP_WITNESS_REQUEST);
 		return body ? MHD_YES : MHD_NO;
 	}
 	if (*size) {
@@ -117,7 +118,7 @@ witnessing_start(const struct config *cfg, struct metrics *m, struct buf *why)
 	if (w->fd >= 0)
 		w->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL,
 			handle, w, MHD_OPTION_LISTEN_SOCKET, w->fd, MHD_OPTION_CONNECTION_LIMIT,
-			(unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+			(unsigned)CAP_WITNESS_CONNS, MHD_OPTION_CONNECTION_TIMEOUT,
 			(unsigned)SILENCE_S, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
 			MHD_OPTION_END);
 	if (w->daemon)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <openssl/pem.h>
 #include <openssl/ts.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "anchors/anchors.h"
@@ -289,6 +290,42 @@ a_pipe_or_a_link_is_no_file(void **s)
 	wait_count(ANCHOR_FILE, ANCHOR_AWAY, 2);
 	assert_int_equal(audit.n, 0);
 	assert_shown("\"state\":\"away\",\"why\":\"", "anchor file ");
+}
+
+static void
+what_a_full_disk_took_of_a_note_is_taken_back(void **s)
+{
+	struct rlimit was, now;
+
+	(void)s;
+	add(ANCHOR_FILE, path("notes"));
+	begin();
+	wait_records(1);
+	struct buf before = slurp(path("notes"));
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	now = was;
+	now.rlim_cur = before.n + 20;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+	pthread_mutex_lock(&audit.lock);
+	static const char later[] = "tollgate/gw-1\n6\n"
+				    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n"
+				    "\xe2\x80\x94 x AAAAAAAA\n";
+	buf_clear(&audit.note);
+	buf_str(&audit.note, later);
+	pthread_mutex_unlock(&audit.lock);
+	wait_count(ANCHOR_FILE, ANCHOR_AWAY, 1);
+	struct buf after = slurp(path("notes"));
+	assert_true(span_eq(buf_view(&before), buf_view(&after)));
+	assert_shown("\"state\":\"away\",\"size\":5", "No space left on device");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	wait_records(2);
+	buf_free(&after);
+	after = slurp(path("notes"));
+	buf_str(&before, later);
+	assert_true(span_eq(buf_view(&before), buf_view(&after)));
+	buf_free(&before);
+	buf_free(&after);
 }
 
 static void
@@ -1167,6 +1204,7 @@ main(void)
 		T(the_same_checkpoint_is_taken_once),
 		T(a_file_that_is_rotated_is_made_anew),
 		T(a_pipe_or_a_link_is_no_file),
+		T(what_a_full_disk_took_of_a_note_is_taken_back),
 		T(one_that_is_away_is_tried_again_and_delays_no_other),
 		T(without_a_checkpoint_nothing_is_taken),
 		T(a_record_that_the_disk_refuses_is_no_end),
