@@ -396,11 +396,11 @@ faults-sanitized: deps ## the stack under load with TSan, then with ASan and UBS
 	@tests/faults/sanitized $(B)
 
 # The benchmark: tests/bench/run and what it needs beside the stack.
-BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync $(B)/bench/targets $(B)/bench/tree
+BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync $(B)/bench/targets $(B)/bench/tree $(B)/bench/keep
 
 $(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
 
 SOAK    ?= 100000
 HAPROXY ?= haproxy
