@@ -15,10 +15,10 @@
 #include "proof/base64.h"
 
 enum {
-	FIRST_US = 1000000,  /* until there is a checkpoint it is looked for so often */
-	RETRY_US = 1000000,  /* doubled with each failure, */
-	MOST_US = 60000000,  /* to this */
-	STOP_US = 2000000,   /* a place that does not come back is left alone then */
+	FIRST_US = 1000000, /* until there is a checkpoint it is looked for so often */
+	RETRY_US = 1000000, /* doubled with each failure, */
+	MOST_US = 60000000, /* to this */
+	STOP_US = 2000000,  /* a place that does not come back is left alone then */
 };
 
 struct anchors {
@@ -180,8 +180,8 @@ record(struct place *p, enum anchor_end end, struct span answer, bool base64, co
 	struct buf *b = &e->fields;
 
 	buf_clear(b);
-	buf_printf(b, "\"type\":\"anchor\",\"kind\":\"%s\",\"place\":",
-		anchor_words[p->at->kind]);
+	buf_printf(
+		b, "\"type\":\"anchor\",\"kind\":\"%s\",\"place\":", anchor_words[p->at->kind]);
 	buf_json_str(b, span_str(p->name));
 	buf_printf(b, ",\"result\":\"%s\",\"origin\":", end_words[end]);
 	buf_json_str(b, p->checkpoint.origin);
@@ -293,15 +293,15 @@ on_posted(void *arg, const struct http_answer *a)
 	if (a->status >= 200 && a->status < 300)
 		place_over(p, ANCHOR_TAKEN, span_str(status), false, " ");
 	else
-		place_over(p, a->status >= 500 ? ANCHOR_AWAY : ANCHOR_REFUSED,
-			span_str(status), false, "it answers with status %d", a->status);
+		place_over(p, a->status >= 500 ? ANCHOR_AWAY : ANCHOR_REFUSED, span_str(status),
+			false, "it answers with status %d", a->status);
 }
 
 void
 place_take_http(struct place *p)
 {
-	place_post(p, "", "text/plain; charset=utf-8", buf_view(&p->note),
-		CAP_ANCHOR_ANSWER, on_posted);
+	place_post(p, "", "text/plain; charset=utf-8", buf_view(&p->note), CAP_ANCHOR_ANSWER,
+		on_posted);
 }
 
 /* ---- aside ---- */
@@ -477,7 +477,8 @@ anchors_files(const struct anchor_place *p, struct buf *why)
 	const char *const pem[] = { p->ca, p->tls_ca };
 	int n = 0;
 
-	if (p->kind == ANCHOR_WITNESS && (n = witness_keys(p->key, keys, SIGNKEYS_MAX, why)) < 0)
+	if (p->kind == ANCHOR_WITNESS &&
+		(n = witness_keys(p->key, keys, SIGNKEYS_MAX, why)) < 0)
 		return n;
 	for (size_t i = 0; i < COUNT_OF(pem); i++) {
 		X509_STORE *s = pem[i] ? X509_STORE_new() : NULL;

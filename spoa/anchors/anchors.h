@@ -1,7 +1,7 @@
-/* Takes the newest checkpoint of the record to places outside (tollgate.yaml: anchors): a thread
- * of its own with a loop. Each place has its own turn, every so many seconds; one that is away
- * is tried again, 1, 2, 4 … 60 seconds later, with the checkpoint that is the newest by then,
- * and delays nothing else. Each answer is a record of type "anchor". */
+/* Takes the newest checkpoint of the record to places outside (tollgate.yaml: anchors): a
+ * thread of its own with a loop. Each place has its own turn, every so many seconds; one that
+ * is away is tried again, 1, 2, 4 … 60 seconds later, with the checkpoint that is the newest by
+ * then, and delays nothing else. Each answer is a record of type "anchor". */
 #ifndef ANCHORS_ANCHORS_H
 #define ANCHORS_ANCHORS_H
 

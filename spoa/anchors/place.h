@@ -72,11 +72,11 @@ bool place_unanswered(struct place *p, const struct http_answer *a);
 const char *place_journal(const struct place *p);
 const char *place_node(const struct place *p);
 
-/* A token of RFC 3161. 0, or ERR_AUTH with a sentence: only a token for exactly this query, that
- * verifies by the certificates in `ca`, without modifications, will do. */
+/* A token of RFC 3161. 0, or ERR_AUTH with a sentence: only a token for exactly this query,
+ * that verifies by the certificates in `ca`, without modifications, will do. */
 int tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why);
-/* A token that was taken once: over this SHA-256, and with `ca` (NULL: not looked at) signed, as of
- * the time that it says. */
+/* A token that was taken once: over this SHA-256, and with `ca` (NULL: not looked at) signed,
+ * as of the time that it says. */
 int tsa_token_check(struct span response, const unsigned char hash[SHA256_BYTES],
 	const char *ca, struct buf *why);
 /* NULL: out of memory. */
@@ -85,10 +85,10 @@ TS_REQ *tsa_query(struct span note);
 /* The public keys of witnesses, PEM or as C2SP verifier keys "NAME+ID+BASE64", a line each: as
  * pubkeys_load. */
 int witness_keys(const char *file, struct pubkey *out, size_t max, struct buf *why);
-/* Of the lines of an answer the first cosignature by one of the keys that holds: itself, and its
- * time; n 0: none. */
-struct span witness_cosignature(struct span note, struct span answer,
-	const struct pubkey *keys, size_t nkeys, uint64_t *time);
+/* Of the lines of an answer the first cosignature by one of the keys that holds: itself, and
+ * its time; n 0: none. */
+struct span witness_cosignature(struct span note, struct span answer, const struct pubkey *keys,
+	size_t nkeys, uint64_t *time);
 
 /* On a thread that may wait. 0, or an error with a sentence. */
 int anchor_append(const char *file, struct span note, char why[PLACE_WHY]);

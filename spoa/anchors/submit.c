@@ -75,9 +75,9 @@ cosigned(struct place *p, struct span answer)
 
 	buf_init(&why, PLACE_WHY);
 	int n = witness_keys(p->at->key, keys, SIGNKEYS_MAX, &why);
-	struct span line = n > 0 ? witness_cosignature(buf_view(&p->note), answer, keys,
-					   (size_t)n, &time)
-				 : nothing;
+	struct span line =
+		n > 0 ? witness_cosignature(buf_view(&p->note), answer, keys, (size_t)n, &time)
+		      : nothing;
 	if (n <= 0)
 		place_over(p, ANCHOR_AWAY, nothing, false, "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!line.n)
@@ -141,8 +141,8 @@ on_answer(void *arg, const struct http_answer *a)
 			   "restored old copy that went on, or two daemons with one origin");
 		break;
 	default:
-		place_over(p, ANCHOR_AWAY, nothing, false, "it answers with status %d",
-			a->status);
+		place_over(
+			p, ANCHOR_AWAY, nothing, false, "it answers with status %d", a->status);
 	}
 }
 

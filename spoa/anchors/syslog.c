@@ -1,7 +1,7 @@
 /* A checkpoint as a message of RFC 5424: by TCP or TLS (RFC 5425) with octet counting (RFC 6587
- * 3.4.1), since notes have line ends, or as a datagram to a unix socket. Syslog answers nothing;
- * what comes nearest is that the other side reads to our end and closes. So each message has a
- * connection of its own. */
+ * 3.4.1), since notes have line ends, or as a datagram to a unix socket. Syslog answers
+ * nothing; what comes nearest is that the other side reads to our end and closes. So each
+ * message has a connection of its own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -46,9 +46,9 @@ send_datagram(const char *path, struct span m, char why[PLACE_WHY])
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
-	ssize_t n = fd < 0 ? -1
-			   : sendto(fd, m.p, m.n, MSG_NOSIGNAL, (struct sockaddr *)&un,
-				     sizeof(un));
+	ssize_t n =
+		fd < 0 ? -1
+		       : sendto(fd, m.p, m.n, MSG_NOSIGNAL, (struct sockaddr *)&un, sizeof(un));
 	int err = n < 0 ? failed(why, path, strerror(errno)) : 0;
 	if (fd >= 0)
 		close(fd);
@@ -234,8 +234,8 @@ anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span 
 			host = span_cut(host, 1, host.n - 1);
 		fd = dial(host, port, why);
 		err = fd < 0 ? ERR_IO
-			     : tls ? tls_send(fd, host, tls_ca, buf_view(&framed), why)
-				   : converse(fd, buf_view(&framed), why);
+		      : tls  ? tls_send(fd, host, tls_ca, buf_view(&framed), why)
+			     : converse(fd, buf_view(&framed), why);
 	}
 	if (fd >= 0)
 		close(fd);

@@ -57,8 +57,9 @@ say_status(TS_STATUS_INFO *info, struct buf *why)
 
 	buf_printf(why, "its status is %ld, not granted",
 		ASN1_INTEGER_get(TS_STATUS_INFO_get0_status(info)));
-	const ASN1_STRING *first =
-		texts && sk_ASN1_UTF8STRING_num(texts) ? sk_ASN1_UTF8STRING_value(texts, 0) : NULL;
+	const ASN1_STRING *first = texts && sk_ASN1_UTF8STRING_num(texts)
+					   ? sk_ASN1_UTF8STRING_value(texts, 0)
+					   : NULL;
 	if (!first)
 		return;
 	buf_str(why, ": ");
@@ -89,7 +90,8 @@ verify(TS_REQ *query, TS_RESP *r, X509_STORE *store)
 
 	if (!v)
 		return false;
-	TS_VERIFY_CTX_add_flags(v, TS_VFY_VERSION | TS_VFY_IMPRINT | TS_VFY_NONCE | TS_VFY_SIGNATURE);
+	TS_VERIFY_CTX_add_flags(
+		v, TS_VFY_VERSION | TS_VFY_IMPRINT | TS_VFY_NONCE | TS_VFY_SIGNATURE);
 	X509_STORE_up_ref(store);
 	TS_VERIFY_CTX_set_store(v, store); /* which it frees */
 	bool ok = TS_RESP_verify_response(v, r) == 1;
@@ -196,7 +198,8 @@ on_token(void *arg, const struct http_answer *a)
 		return;
 	if (a->status != 200) {
 		place_over(p, a->status >= 500 ? ANCHOR_AWAY : ANCHOR_REFUSED,
-			(struct span){ NULL, 0 }, false, "it answers with status %d", a->status);
+			(struct span){ NULL, 0 }, false, "it answers with status %d",
+			a->status);
 		return;
 	}
 	buf_init(&why, PLACE_WHY);

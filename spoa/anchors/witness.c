@@ -1,5 +1,5 @@
-/* What was cosigned last of each origin, and whether a checkpoint continues it. The order of the
- * answers is that of C2SP tlog-witness: 400, 404, 403, 400, 409, 422, 200. */
+/* What was cosigned last of each origin, and whether a checkpoint continues it. The order of
+ * the answers is that of C2SP tlog-witness: 400, 404, 403, 400, 409, 422, 200. */
 #include "anchors/witness.h"
 
 #include <errno.h>
@@ -239,9 +239,8 @@ say_refused(enum log_level level, struct seen *s, const struct witness_log *log,
 	s->said = status;
 	s->said_size = c->size;
 	sodium_bin2hex(root, sizeof(root), c->root.b, MERKLE_BYTES);
-	log_event(level, "witness.refused", LS("origin", log->origin),
-		LI("status", status), LI("size", c->size), LI("seen", s->size),
-		LS("root", root), LS("why", why));
+	log_event(level, "witness.refused", LS("origin", log->origin), LI("status", status),
+		LI("size", c->size), LI("seen", s->size), LS("root", root), LS("why", why));
 }
 
 static const struct answer *
@@ -261,7 +260,8 @@ judge(struct witness *w, const struct witness_request *r, const struct checkpoin
 			"daemons with one origin, or an old checkpoint sent again");
 	if (r->old != s->size)
 		return &conflicting;
-	if (s->known && c->size == s->size && memcmp(&c->root, &s->root, sizeof(s->root)) != 0) {
+	if (s->known && c->size == s->size &&
+		memcmp(&c->root, &s->root, sizeof(s->root)) != 0) {
 		say_refused(LOG_ERROR, s, log, c, 409,
 			"another root for as many records: a fork, or two daemons with one "
 			"origin");
@@ -272,7 +272,8 @@ judge(struct witness *w, const struct witness_request *r, const struct checkpoin
 		!merkle_consistent(r->old, s->known ? &s->root : &empty, c->size, &c->root,
 			r->proof, r->nproof)) {
 		say_refused(LOG_WARN, s, log, c, 422,
-			"no proof that it continues what was seen: a fork, a restored old copy, "
+			"no proof that it continues what was seen: a fork, a restored old "
+			"copy, "
 			"or two daemons with one origin");
 		return &no_proof;
 	}
@@ -365,9 +366,8 @@ witness_open(const struct config *cfg, const struct pubkey *audit, struct metric
 	w->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (w->lock < 0 || flock(w->lock, LOCK_EX | LOCK_NB) < 0) {
 		buf_printf(why, "%s: %s", lock,
-			w->lock >= 0 && errno == EWOULDBLOCK
-				? "another witness has this state"
-				: strerror(errno));
+			w->lock >= 0 && errno == EWOULDBLOCK ? "another witness has this state"
+							     : strerror(errno));
 	} else if (witness_files(cfg, why) == 0 &&
 		   signkey_load(cfg->witness_key, &w->key, why) == 0) {
 		if (audit && same_key(audit, &w->key.pub))

@@ -23,10 +23,10 @@ int witness_request_read(struct span body, struct witness_request *out);
 /* owner: the thread that asks. */
 struct witness;
 
-/* cfg lives as long. `audit` is the record's key, which it may not have; NULL: there is none. NULL
- * with *why: keys or state that cannot be read, or another process has the state. */
-struct witness *witness_open(
-	const struct config *cfg, const struct pubkey *audit, struct metrics *m, struct buf *why);
+/* cfg lives as long. `audit` is the record's key, which it may not have; NULL: there is none.
+ * NULL with *why: keys or state that cannot be read, or another process has the state. */
+struct witness *witness_open(const struct config *cfg, const struct pubkey *audit,
+	struct metrics *m, struct buf *why);
 void witness_close(struct witness **w);
 /* Answers a body of add-checkpoint: a status of HTTP, the answer's body appended, its type in
  * *type. */

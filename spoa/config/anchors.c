@@ -39,8 +39,7 @@ syslog_check(const char *text)
 	return NULL;
 }
 
-static const char *
-(*const wrong[ANCHOR_KINDS])(const char *) = {
+static const char *(*const wrong[ANCHOR_KINDS])(const char *) = {
 	[ANCHOR_SYSLOG] = syslog_check,
 	[ANCHOR_URL] = http_url_check,
 	[ANCHOR_TSA] = http_url_check,

@@ -9,7 +9,8 @@
 struct witnessing;
 
 /* NULL with *why. */
-struct witnessing *witnessing_start(const struct config *cfg, struct metrics *m, struct buf *why);
+struct witnessing *witnessing_start(
+	const struct config *cfg, struct metrics *m, struct buf *why);
 void witnessing_stop(struct witnessing **w);
 
 #endif

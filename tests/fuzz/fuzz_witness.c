@@ -1,5 +1,5 @@
-/* What strangers send to a witness, and what witnesses and time stamp authorities answer. Nothing
- * is cosigned but what the log's key signed: the seeds' own checkpoints. */
+/* What strangers send to a witness, and what witnesses and time stamp authorities answer.
+ * Nothing is cosigned but what the log's key signed: the seeds' own checkpoints. */
 #include <openssl/pem.h>
 
 #include "anchors/place.h"
@@ -9,10 +9,10 @@
 #include "proof/base64.h"
 
 /* What the rigs expect of cmocka. */
-#define assert_true(x)		INVARIANT(x)
-#define assert_non_null(x)	INVARIANT((x) != NULL)
-#define assert_int_equal(x, y)	INVARIANT((x) == (y))
-#define fail_msg(...)		INVARIANT(!"made")
+#define assert_true(x)	       INVARIANT(x)
+#define assert_non_null(x)     INVARIANT((x) != NULL)
+#define assert_int_equal(x, y) INVARIANT((x) == (y))
+#define fail_msg(...)	       INVARIANT(false)
 #include "support/temp_dir.h"
 #include "support/log_rig.h"
 

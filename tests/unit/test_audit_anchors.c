@@ -1,5 +1,5 @@
-/* Anchor records while their chain is verified: what is of another checkpoint, another note or by
- * another key is named with its record. */
+/* Anchor records while their chain is verified: what is of another checkpoint, another note or
+ * by another key is named with its record. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -245,9 +245,11 @@ stamp(struct span text)
 		       "ess_cert_id_alg=sha256\n");
 	put_span("note", text);
 	run("test -e tsa.crt || { echo 01 >serial && openssl req -x509 -newkey ec -pkeyopt "
-	    "ec_paramgen_curve:P-256 -nodes -keyout tsa.key -out tsa.crt -days 2 -config tsa.cnf "
+	    "ec_paramgen_curve:P-256 -nodes -keyout tsa.key -out tsa.crt -days 2 -config "
+	    "tsa.cnf "
 	    "-extensions tsa_ext; }");
-	run("openssl ts -query -data note -sha256 -cert -out q.tsq && openssl ts -reply -config "
+	run("openssl ts -query -data note -sha256 -cert -out q.tsq && openssl ts -reply "
+	    "-config "
 	    "tsa.cnf -section tsa1 -queryfile q.tsq -out r.tsr");
 	buf_init(&tsr, 0);
 	assert_true(buf_file(&tsr, path("r.tsr")));
@@ -265,7 +267,8 @@ a_time_stamp_is_over_the_checkpoint_s_note(void **s)
 	verify(NULL, 1, 0);
 	keys.tsa_ca = path("tsa.crt");
 	verify(NULL, 1, 1);
-	run("cp tsa.crt old.crt && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+	run("cp tsa.crt old.crt && openssl req -x509 -newkey ec -pkeyopt "
+	    "ec_paramgen_curve:P-256 "
 	    "-nodes -keyout tsa.key -out tsa.crt -days 2 -config tsa.cnf -extensions tsa_ext");
 	verify("anchor: its time stamp", 1, 0);
 }

@@ -122,8 +122,8 @@ a_log_that_grows_is_cosigned(void **s)
 		log_note(&l, &note);
 		buf_str(&note, buf_view(&out).p);
 		assert_int_equal(checkpoint_parse(buf_view(&note), &c, &why), 0);
-		uint64_t time = checkpoint_cosigned(
-			&c, SPAN_LIT("tollgate/w/witness"), &own.pub);
+		uint64_t time =
+			checkpoint_cosigned(&c, SPAN_LIT("tollgate/w/witness"), &own.pub);
 		assert_true(time > 1700000000);
 		assert_int_equal(checkpoint_cosigned(&c, SPAN_LIT("other"), &own.pub), 0);
 		old = n;

@@ -1,6 +1,6 @@
-/* Anchor records while their chain is verified: each that was taken must be of a checkpoint that
- * the chain has, a time stamp over that checkpoint's note, a cosignature over its text. Whose
- * signature it is can be said with --tsa-ca and --witness-key alone. */
+/* Anchor records while their chain is verified: each that was taken must be of a checkpoint
+ * that the chain has, a time stamp over that checkpoint's note, a cosignature over its text.
+ * Whose signature it is can be said with --tsa-ca and --witness-key alone. */
 #include "cmd/records/audit_anchors.h"
 
 #include <jansson.h>
@@ -96,8 +96,7 @@ cosignature(struct anchors_check *c, const struct anchored *of, struct span orig
 	buf_putc(&note, '\n');
 	if (buf_failed(&note) || checkpoint_parse(buf_view(&note), &held, &why) < 0)
 		bad = "anchor: its answer is no cosignature";
-	for (struct span lines = held.signatures;
-		!bad && note_signature_next(&lines, &s) > 0;)
+	for (struct span lines = held.signatures; !bad && note_signature_next(&lines, &s) > 0;)
 		for (size_t i = 0; i < c->keys->nwitness; i++) {
 			note_key_id(NOTE_COSIGNATURE, s.name, &c->keys->witness[i], id);
 			if (memcmp(id, s.id, sizeof(id)) != 0)

@@ -22,8 +22,8 @@ int anchor_keys_read(const struct audit_args *a, struct anchor_keys *out, struct
 struct anchors_check {
 	const struct anchor_keys *keys;
 	struct verifier *verifier; /* is told what is found */
-	uint64_t seen, verified;   /* taken ones; those whose signature was looked at and holds */
-	uint64_t bad_seq;	   /* the first that does not hold; 0: none */
+	uint64_t seen, verified; /* taken ones; those whose signature was looked at and holds */
+	uint64_t bad_seq;	 /* the first that does not hold; 0: none */
 	const char *bad;
 	size_t n, next;
 	struct anchored {
@@ -34,7 +34,8 @@ struct anchors_check {
 };
 
 /* As verify_options.record and .each. */
-void anchors_check_record(struct anchors_check *c, const struct chain_line *l, struct span line);
+void anchors_check_record(
+	struct anchors_check *c, const struct chain_line *l, struct span line);
 void anchors_check_each(struct anchors_check *c, uint64_t seq);
 
 #endif
