@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/stops.h"
+#include "audit/keys.h"
 #include "audit/mirror.h"
 #include "audit/tree.h"
 #include "store/chain.h"
@@ -31,7 +32,8 @@
 
 #define COMMIT_BYTES                                                                           \
 	(512u << 10) /* a commit is closed above this: a line reader's buffer holds it */
-#define COMMIT_ENTRIES (CHAIN_COMMIT_RECORDS - 5) /* checkpoint, resume and so on may join */
+#define COMMIT_ENTRIES                                                                         \
+	(CHAIN_COMMIT_RECORDS - 8 - AUDIT_KEYS_RECORDS) /* checkpoint, resume, keys … may join */
 #define STALL_US       1000000 /* a disk that takes longer over one commit is not ready */
 #define RETRY_US       100000
 #define LOOK_US	       250000 /* where nothing is to be written, the journal is looked at so often */
@@ -40,6 +42,7 @@
 #define RECENT_AT_ONCE 3    /* where so many were under way together */
 #define RECENT_COMMITS 16   /* that are looked back at */
 #define STOP_MIRROR_US 2000000
+#define REKEY_US       2000000 /* a reload waits so long for a rotation */
 #define LOCK_TRIES     20 /* 100 ms apart: the daemon before us may just be ending */
 
 /* Entries, linked through mail.next. */
@@ -59,7 +62,7 @@ struct audit {
 	/* owner: audit */
 	struct journal journal;
 	struct chain chain; /* the last durable record */
-	struct signkey key;
+	struct audit_keys keys;
 	struct metrics *metrics;
 	struct mirror *mirror;
 	struct tree *tree;
@@ -187,6 +190,30 @@ audit_copied(const struct audit *a)
 	return a->mirror ? mirror_copied(a->mirror) : UINT64_MAX;
 }
 
+struct audit_keys *
+audit_keys(struct audit *a)
+{
+	return &a->keys;
+}
+
+void
+audit_rekey(struct audit *a, struct audit_keys_order *o)
+{
+	uint64_t taken, until_us = clock_mono_us() + REKEY_US;
+	bool waits = true;
+
+	pthread_mutex_lock(&a->keys.lock);
+	taken = a->keys.taken;
+	pthread_mutex_unlock(&a->keys.lock);
+	mailbox_send(&a->in, &o->mail);
+	while (waits && clock_mono_us() < until_us) {
+		usleep(1000);
+		pthread_mutex_lock(&a->keys.lock);
+		waits = a->keys.taken == taken || a->keys.rotates;
+		pthread_mutex_unlock(&a->keys.lock);
+	}
+}
+
 bool
 audit_note(const struct audit *a, struct buf *out, uint64_t *size)
 {
@@ -211,8 +238,9 @@ audit_ready(const struct audit *a)
 /* ---- a commit ---- */
 
 static void
-put_record(struct audit *a, struct chain *c, int64_t now_ns, struct span fields)
+put_record(void *audit, struct chain *c, int64_t now_ns, struct span fields)
 {
+	struct audit *a = audit;
 	uint64_t seq = c->seq;
 
 	chain_record(&a->out, c, now_ns, fields);
@@ -338,7 +366,7 @@ commit(struct audit *a, const char *last)
 	if (a->alarm[0] && tree_pace.hurries)
 		tree_hurry(a->tree);
 	bool checkpoint =
-		tree_checkpoint(a->tree, a->booted ? &a->key : NULL, &a->checkpoint);
+		tree_checkpoint(a->tree, a->booted ? &a->keys : NULL, &a->checkpoint);
 	if (!a->booted) {
 		c.boot++;
 		put_record(a, &c, now_ns, buf_view(&a->boot));
@@ -357,9 +385,14 @@ commit(struct audit *a, const char *last)
 	take_entries(a, &c, now_ns, &took);
 	if (last)
 		put_record(a, &c, now_ns, span_str(last));
+	bool keys = a->keys.due && !last;
+	if (keys)
+		audit_keys_records(&a->keys, &c, now_ns, put_record, a);
 	if (c.seq < first && !took.first)
 		return 0; /* nothing but refused entries */
-	chain_commit(&a->out, &c, first, now_ns, &a->key);
+	chain_commit(&a->out, &c, first, now_ns, &a->keys.now);
+	if (keys)
+		stop_at("key-made");
 	int err = make_durable(a, &c);
 	if (err) {
 		note_failure(a, err);
@@ -395,6 +428,11 @@ commit(struct audit *a, const char *last)
 		tree_commit(a->tree, a->journal.name, a->journal.good, c.seq);
 	if (checkpoint)
 		stop_at("checkpoint-fed");
+	if (keys) {
+		stop_at(err ? "key-failed" : "key-durable");
+		audit_keys_done(&a->keys, err);
+		stop_at("key-kept");
+	}
 	return err;
 }
 
@@ -487,7 +525,7 @@ write_commits(void *arg)
 			refuse_all(a, ERR_IO);
 			continue;
 		}
-		if (a->waiting.first || a->kept.first || a->failing) {
+		if (a->waiting.first || a->kept.first || a->failing || a->keys.due) {
 			commit(a, NULL);
 			note_recent(a);
 		}
@@ -518,27 +556,6 @@ start_thread(struct audit *a)
 
 /* ---- start and stop ---- */
 
-/* The signing key, and every public key next to it: a key that was replaced still
- * verifies what it signed. */
-static int
-load_keys(
-	struct audit *a, const char *file, struct pubkey *keys, size_t *nkeys, struct buf *why)
-{
-	char pub[JOURNAL_DIR_MAX];
-	int n = 0, err = signkey_load(file, &a->key, why);
-
-	if (err)
-		return err;
-	keys[0] = a->key.pub;
-	snprintf(pub, sizeof(pub), "%s.pub", file);
-	if (access(pub, F_OK) == 0)
-		n = pubkeys_load(pub, keys + 1, SIGNKEYS_MAX, why);
-	if (n < 0)
-		return n;
-	*nkeys = 1 + (size_t)n;
-	return 0;
-}
-
 static void
 compose_boot(struct audit *a, const struct config *cfg, const struct hashkey *hash,
 	const struct recovery *found)
@@ -547,7 +564,7 @@ compose_boot(struct audit *a, const struct config *cfg, const struct hashkey *ha
 	struct buf *b = &a->boot;
 
 	buf_str(b, "\"type\":\"boot\",\"program\":\"tollgate " TG_VERSION "\",\"key\":");
-	buf_json_str(b, span_str(a->key.pub.id));
+	buf_json_str(b, span_str(a->keys.now.pub.id));
 	buf_str(b, ",\"config\":");
 	buf_json_str(b, span_str(cfg->file));
 	buf_str(b, ",\"policy\":");
@@ -594,7 +611,7 @@ destroy(struct audit **ap)
 	mirror_stop(&a->mirror, STOP_MIRROR_US);
 	tree_stop(&a->tree);
 	journal_close(&a->journal);
-	signkey_wipe(&a->key);
+	audit_keys_free(&a->keys);
 	buf_free(&a->out);
 	buf_free(&a->boot);
 	buf_free(&a->checkpoint);
@@ -607,9 +624,7 @@ struct audit *
 audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics *m,
 	struct buf *why)
 {
-	struct pubkey keys[1 + SIGNKEYS_MAX];
-	size_t nkeys = 0;
-	struct recovery found;
+	struct recovery found = { .clean = false };
 	struct audit *a = calloc(1, sizeof(*a));
 	bool stream = cfg->redis_url && cfg->audit_stream;
 	int err = 0;
@@ -635,11 +650,13 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 		err = ERR_SYNTAX;
 	}
 	if (!err)
-		err = load_keys(a, cfg->audit_key, keys, &nkeys, why);
+		err = audit_keys_load(&a->keys, cfg, hash, why);
 	if (!err)
 		err = open_journal(a, cfg, why);
 	if (!err)
-		err = journal_recover(&a->journal, keys, nkeys, &found, why);
+		err = journal_recover(&a->journal, &a->keys.ring, &found, why);
+	if (!err)
+		err = audit_keys_begin(&a->keys, &found, why);
 	if (!err) {
 		a->tree = tree_new(cfg, m, why);
 		err = a->tree ? 0 : ERR_NOMEM;
@@ -668,6 +685,7 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 		err = tree_start(a->tree);
 	if (!err)
 		err = start_thread(a);
+	buf_free(&found.learned);
 	if (err)
 		destroy(&a);
 	return a;

@@ -56,6 +56,13 @@ uint64_t audit_copied(const struct audit *a);
 bool audit_note(const struct audit *a, struct buf *out, uint64_t *size);
 /* How its checkpoints and hash files do. Any thread. */
 void audit_tree(const struct audit *a, struct tree_status *out);
+struct audit_keys;
+struct audit_keys_order;
+/* The keys that sign (audit/keys.h), for what other threads may ask of them. */
+struct audit_keys *audit_keys(struct audit *a);
+/* Another signing key, or other statements of the root. Waits until that is on record, two
+ * seconds at most; it is retried where the disk refuses. One thread at a time. */
+void audit_rekey(struct audit *a, struct audit_keys_order *o);
 /* Commits what is queued, writes a closing record, mirrors what it can within
  * two seconds, ends the thread. No audit_append may begin after this does. */
 void audit_stop(struct audit **a);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "audit/keys.h"
 #include "audit/tree_private.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -104,7 +105,7 @@ tree_hurry(struct tree *t)
 
 /* The note is signed here, by the thread that has the key. */
 bool
-tree_checkpoint(struct tree *t, const struct signkey *key, struct buf *fields)
+tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields)
 {
 	struct merkle_hash root;
 	struct buf text;
@@ -112,7 +113,7 @@ tree_checkpoint(struct tree *t, const struct signkey *key, struct buf *fields)
 	t->commit.n = 0;
 	t->commit.since_us = 0;
 	t->commit.checkpoint = false;
-	if (!key || clock_mono_us() < tree_due_us(t))
+	if (!keys || clock_mono_us() < tree_due_us(t))
 		return false;
 	buf_init(&text, 1024);
 	merkle_root(&t->range, &root);
@@ -120,7 +121,7 @@ tree_checkpoint(struct tree *t, const struct signkey *key, struct buf *fields)
 	buf_clear(&t->made);
 	buf_span(&t->made, buf_view(&text));
 	buf_putc(&t->made, '\n');
-	note_sign(&t->made, buf_view(&text), span_str(t->origin), key);
+	audit_keys_note(keys, &t->made, buf_view(&text), span_str(t->origin), clock_wall_ns());
 	t->made_size = t->range.n;
 	buf_clear(fields);
 	buf_str(fields, "\"type\":\"checkpoint\",\"origin\":");

@@ -40,6 +40,7 @@ struct tree_status {
 };
 
 struct tree;
+struct audit_keys;
 
 /* NULL with *why. */
 struct tree *tree_new(const struct config *cfg, struct metrics *m, struct buf *why);
@@ -56,8 +57,8 @@ uint64_t tree_due_us(const struct tree *t);
 /* At once, with the next commit: an alarm says that there is a gap in the lines. */
 void tree_hurry(struct tree *t);
 /* A commit begins. True where its first record is to be a checkpoint, whose fields these are.
- * `key` NULL: it begins with another. */
-bool tree_checkpoint(struct tree *t, const struct signkey *key, struct buf *fields);
+ * `keys` NULL: it begins with another. */
+bool tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields);
 /* A record of the commit: its hash, and its fields' beginning (checkpoint and anchor records do
  * not ask for a checkpoint). */
 void tree_record(

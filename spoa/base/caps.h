@@ -115,6 +115,8 @@
 #define CAP_WITNESS_LOGS       256          /* logs that are witnessed: `check` refuses more */
 #define CAP_WITNESS_REQUEST    (72u << 10)  /* bytes of a request for a cosignature: 413 */
 #define CAP_WITNESS_CONNS      256          /* connections of the witness: further ones are closed at accept */
+#define CAP_KEYRING            256          /* signing keys of a journal, all that ever were: no further rotation */
+#define CAP_KEYRING_ROOTS      8            /* roots that certify them: a further one is not taken */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */
 

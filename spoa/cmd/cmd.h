@@ -31,7 +31,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("detectors", cmd_detectors, "list [--json | --markdown] | show ENTITY... | test [DIR|FILE...] | time [--bytes N] [--json] | fingerprint FILE...; all: [--policy FILE] [--dir DIR]", "what can be found; tests and times it; fingerprints of documents") \
   X("prices",   cmd_prices,   "check [--since T] [--until T] [--policy FILE] [--journal DIR | --redis URL | --file F] [-c FILE] | import LIST.json [--into FILE] [--source TEXT] [--write]", "models in records that have no price; rows of a public list") \
   X("usage",    cmd_usage_sums, "--by person,team,model,route,tag,provider,target,day [--since T] [--until T] [--csv | --json] [--journal DIR | --redis URL | --file F] [-c FILE]", "what was used and what it cost, summed over the records") \
-  X("keygen",   cmd_keygen,   "[--secret | --hash-key [--from KEY]] [--out] FILE", "make the audit signing pair FILE and FILE.pub, a secret FILE (state_key), or the key of the keyed hashes of texts") \
+  X("keygen",   cmd_keygen,   "[--secret | --hash-key [--from KEY] | [--rotate | --root] [--passphrase-file F]] [--out] FILE", "make the audit signing pair FILE and FILE.pub, also in the place of one, or its offline root; a secret FILE (state_key), or the key of the keyed hashes of texts") \
   X("ranks",    cmd_ranks,    "pack --name NAME --pattern P LINES FILE | show FILE", "a published vocabulary of tokens (\"BASE64 RANK\" lines) made into a file of ranks") \
   X("redact",   cmd_redact,   "[--jsonl | --stream] [--with STYLE] [--key-file FILE] [--policy FILE]", "the text on stdin with findings replaced") \
   X("tokens",   cmd_tokens,   "[--encoding E | --model M] [--ids] [--jsonl] [--ranks DIR]", "how many tokens the text on stdin is, and their ids") \

@@ -1,5 +1,6 @@
 /* tollgate keygen: the audit signing pair. The private file is read by the
- * daemon alone; the .pub next to it goes to whoever verifies. With --secret one file of
+ * daemon alone; the .pub next to it goes to whoever verifies. With --rotate in the place of one
+ * there is, with --root that of the offline root, which is of the same kind. With --secret one file of
  * random text, as state_key and redact.key_file want it; with --hash-key the key of the keyed
  * hashes of texts. */
 #include <stdio.h>
@@ -12,18 +13,20 @@
 int
 cmd_keygen(int argc, char **argv)
 {
-	const char *file = NULL, *from = NULL;
-	bool secret = false, hash = false;
+	const char *file = NULL, *from = NULL, *passphrase = NULL;
+	bool secret = false, hash = false, root = false, rotate = false;
 	const struct cmd_option options[] = { { "out", .text = &file },
 		{ "secret", .flag = &secret }, { "hash-key", .flag = &hash },
-		{ "from", .text = &from }, { .name = NULL } };
+		{ "from", .text = &from }, { "passphrase-file", .text = &passphrase },
+		{ "root", .flag = &root }, { "rotate", .flag = &rotate }, { .name = NULL } };
 	struct hashkey made;
 	struct pubkey pub;
 	struct buf why;
 	char **operands;
 	int n = cmd_options(argc, argv, options, &operands), err;
 
-	if (n != (file ? 0 : 1) || (secret && hash) || (from && !hash))
+	if (n != (file ? 0 : 1) || secret + hash + root + rotate > 1 || (from && !hash) ||
+		(passphrase && (secret || hash)))
 		return cmd_usage(argv[0]);
 	file = file ? file : operands[0];
 	if (!file[0])
@@ -31,8 +34,12 @@ cmd_keygen(int argc, char **argv)
 	buf_init(&why, 8192);
 	if (hash)
 		err = hashkey_create(file, from, &made, &why);
+	else if (secret)
+		err = keyfile_create(file, &why);
+	else if (rotate)
+		err = signkey_replace(file, passphrase, &pub, &why);
 	else
-		err = secret ? keyfile_create(file, &why) : signkey_create(file, &pub, &why);
+		err = signkey_create_locked(file, passphrase, &pub, &why);
 	if (err)
 		cmd_fail("keygen", "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (secret)
@@ -40,7 +47,10 @@ cmd_keygen(int argc, char **argv)
 	else if (hash)
 		printf("hash key %s\nkey %s\n", file, made.id);
 	else
-		printf("private %s\npublic %s.pub\nkey %s\n", file, file, pub.id);
+		printf("%s %s\npublic %s.pub\nkey %s\n", root ? "root" : "private", file, file,
+			pub.id);
+	if (!err && rotate)
+		printf("before %s.old\n", file);
 	buf_free(&why);
 	return err ? EXIT_CANNOT : EXIT_DONE;
 }

@@ -112,9 +112,17 @@ const struct config_option config_options[] = {
 { "audit.journal",        OPT_PATH,     AT(journal),              NULL,     0,       0,         0,
   "folder of the journal's segments" },
 { "audit.key",            OPT_PATH,     AT(audit_key),            NULL,     0,       0,         0,
-  "private signing key, made by tollgate keygen" },
+  "private signing key, made by tollgate keygen; another one is taken over by a reload" },
+{ "audit.key_passphrase_file", OPT_PATH, AT(audit_passphrase_file), NULL,  0,       0,         0,
+  "file whose first line opens audit.key where that is encrypted, mode 600" },
+{ "audit.previous_key",   OPT_PATH,     AT(audit_previous_key),   NULL,     0,       0,         0,
+  "private key that audit.key replaced: it signs checkpoints too for 30 days; default: audit.key with .old after it, where that is there" },
+{ "audit.root",           OPT_PATH,     AT(audit_root),           NULL,     0,       0,         0,
+  "public key of the offline root, which certifies and revokes signing keys" },
+{ "audit.key_statements", OPT_PATH,     AT(audit_statements),     NULL,     0,       0,         0,
+  "file of the root's statements, made by tollgate audit key: each goes into the journal" },
 { "audit.hash_key",       OPT_PATH,     AT(audit_hash_key),       NULL,     0,       0,         0,
-  "key of the keyed hashes of texts, made by tollgate keygen --hash-key, mode 600; default: it follows from the file of audit.key" },
+  "key of the keyed hashes of texts, made by tollgate keygen --hash-key, mode 600; default: it follows from the file of audit.key, which a reload then cannot replace" },
 { "audit.origin",         OPT_TEXT,     AT(audit_origin),         NULL,     0,       0,         0,
   "name of this node's log in checkpoints, and of its key there; default: tollgate/NODE" },
 { "audit.segment",        OPT_SIZE,     AT(journal_segment_bytes), "64m",   64 * K,  16 * G,    0,
@@ -461,7 +469,9 @@ reloads(const char *name)
 {
 	static const char *const names[] = { "policy", "policy_watch", "shadow_policy",
 		"detectors", "backends", "credentials", "demo_issuer", "redact.key_file", "limits.body",
-		"limits.inflate_ratio", "tokens.ranks", "tokens.models", NULL };
+		"limits.inflate_ratio", "tokens.ranks", "tokens.models", "audit.key",
+		"audit.key_passphrase_file", "audit.previous_key", "audit.root",
+		"audit.key_statements", NULL };
 
 	return read_listed(names, span_str(name));
 }

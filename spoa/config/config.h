@@ -61,6 +61,10 @@ struct config {
 
 	const char *journal;		/* audit.journal: directory; NULL: no audit section */
 	const char *audit_key;		/* audit.key: private key file of `tollgate keygen` */
+	const char *audit_passphrase_file; /* audit.key_passphrase_file; NULL: not encrypted */
+	const char *audit_previous_key;	   /* audit.previous_key; NULL: audit.key and ".old" */
+	const char *audit_root;		   /* audit.root: public key file; NULL: none */
+	const char *audit_statements;	   /* audit.key_statements: the root's; NULL: none */
 	const char *audit_hash_key; /* audit.hash_key; NULL: derived from audit.key's file */
 	uint64_t journal_segment_bytes; /* audit.segment, default 64m */
 	const char *audit_origin;	/* audit.origin; NULL: tollgate/NODE */

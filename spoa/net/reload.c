@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/watch.h"
+#include "audit/audit.h"
+#include "audit/keys.h"
 #include "net/server.h"
 #include "targets/state.h"
 
@@ -139,6 +141,25 @@ publish(struct reloading *r, struct snapshot *snap, const char *by)
 	metric_inc(&s->metrics, M_RELOADS);
 }
 
+/* The keys that this configuration means; NULL: it cannot be, and *d says why. */
+static struct audit_keys_order *
+prepare_keys(struct server *s, const struct config *cfg, struct diag *d)
+{
+	struct audit_keys_order *keys;
+	struct buf why;
+
+	if (!cfg->audit_key) /* its removal waits for a restart */
+		cfg = s->shared_cfg;
+	buf_init(&why, 8192);
+	keys = audit_keys_prepare(audit_keys(s->audit), cfg, &why);
+	if (!keys && cfg->audit_key_at)
+		diag_at(d, cfg->audit_key_at, "%.*s", SPAN_ARG(buf_view(&why)));
+	else if (!keys)
+		diag_file(d, s->config_file, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return keys;
+}
+
 void
 reload_now(struct reloading *r, const char *by)
 {
@@ -152,18 +173,25 @@ reload_now(struct reloading *r, const char *by)
 		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
 	if (snap && snapshot_credentials(snap, s->auths, &d) < 0)
 		snapshot_unref(&snap);
+	struct audit_keys_order *keys = NULL;
+	if (snap && s->audit && !(keys = prepare_keys(s, snap->cfg, &d)))
+		snapshot_unref(&snap);
 	if (snap && snapshot_use(snap) < 0) {
 		diag_file(&d, s->config_file, "%s", err_str(ERR_NOMEM));
 		snapshot_unref(&snap);
 	}
 	if (snap) {
 		publish(r, snap, by);
+		if (keys)
+			audit_rekey(s->audit, keys);
+		keys = NULL;
 	} else {
 		report(&d);
 		log_event(LOG_ERROR, "reload.refused", LS("policy", s->snap->policy->label),
 			LI("errors", d.errors), LS("by", by));
 		metric_inc(&s->metrics, M_RELOADS_FAILED);
 	}
+	audit_keys_order_free(&keys);
 	note(r, by, &d, !snap);
 	look_out(r, &d, !snap, since_ns);
 	diag_free(&d);

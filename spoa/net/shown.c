@@ -5,6 +5,7 @@
 
 #include "anchors/anchors.h"
 #include "audit/audit.h"
+#include "audit/keys.h"
 #include "base/clock.h"
 #include "keep/keep.h"
 #include "live/sync.h"
@@ -312,6 +313,11 @@ server_status(struct server *s, struct buf *out)
 	anchors_status(s->anchors, out);
 	buf_str(out, ",\"audit\":");
 	tree_says(s, out);
+	buf_str(out, ",\"audit_key\":");
+	if (s->audit)
+		audit_keys_status(audit_keys(s->audit), out);
+	else
+		buf_str(out, "null");
 	buf_str(out, ",\"last_reload\":");
 	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");

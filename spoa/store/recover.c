@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -44,10 +45,10 @@ text_end(int fd)
 
 /* The last commit of a finished segment tells where the next one links. */
 static int
-end_of(struct journal *j, const char *name, const struct pubkey *keys, size_t nkeys,
-	struct chain *out, struct buf *why)
+end_of(struct journal *j, const char *name, const struct keyring *ring, struct chain *out,
+	struct buf *why)
 {
-	char text[2048];
+	char text[2048], whose[KEYRING_WHY];
 	struct chain_line l;
 	int fd = openat(j->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	off_t end = fd < 0 ? -1 : text_end(fd);
@@ -70,10 +71,9 @@ end_of(struct journal *j, const char *name, const struct pubkey *keys, size_t nk
 		     span_is(l.node, j->node);
 	}
 	if (ok) {
-		ok = false;
-		for (size_t i = 0; i < nkeys && !ok; i++)
-			ok = span_is(l.key, keys[i].id) &&
-			     pubkey_verify(&keys[i], l.signed_text, l.sig);
+		const struct pubkey *key =
+			keyring_signer(ring, j->node, l.key, l.first, l.seq, whose);
+		ok = key && pubkey_verify(key, l.signed_text, l.sig);
 	}
 	if (!ok) {
 		buf_printf(why,
@@ -140,14 +140,44 @@ check(struct journal *j, const struct journal_segment *seg, int fd, const struct
 	return err;
 }
 
+/* What key records of the segment say, before it is verified: a statement proves itself, and
+ * the daemon's own key may be known by one that comes after what its predecessor signed. */
+static int
+learn(struct journal *j, const struct journal_segment *seg, struct keyring *ring,
+	struct recovery *out, struct buf *why)
+{
+	const struct span type = SPAN_LIT("\"type\":\"key\"");
+	struct lines l = { 0 };
+	struct span line;
+	struct key_statement s;
+	int fd = openat(j->dirfd, seg->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int err = fd < 0 ? ERR_IO : lines_open(&l, fd, 0), got = 0;
+
+	for (; !err && (got = lines_next(&l, UINT64_MAX, &line)) > 0;)
+		if (memmem(line.p, line.n < 512 ? line.n : 512, type.p, type.n) &&
+			key_statement_of(line, &s) == 0) {
+			keyring_take(ring, &s);
+			key_statement_write(&out->learned, &s);
+		}
+	if (!err && got < 0)
+		err = got;
+	if (err)
+		buf_printf(why, "%s/%s: %s", j->dir, seg->name,
+			fd < 0 ? strerror(errno) : err_str(err));
+	lines_close(&l);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 /* Recovers from this segment; *empty: it holds no commit and was removed. */
 static int
 recover_segment(struct journal *j, const struct journal_segment *seg,
-	const struct chain *before, const struct pubkey *keys, size_t nkeys,
-	struct recovery *out, bool *empty, struct buf *why)
+	const struct chain *before, const struct keyring *ring, struct recovery *out,
+	bool *empty, struct buf *why)
 {
 	struct verify_options o = {
-		.keys = keys, .nkeys = nkeys, .node = j->node, .live = true, .from = seg->first
+		.ring = ring, .node = j->node, .live = true, .from = seg->first
 	};
 	struct verify_result r;
 	uint64_t good, text;
@@ -188,6 +218,7 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 	out->at = (struct chain){ .boot = r.boot, .seq = r.last };
 	memcpy(out->at.node, j->node, sizeof(out->at.node));
 	memcpy(out->at.head, r.head, CHAIN_HASH_BYTES);
+	memcpy(out->key, r.key, sizeof(out->key));
 	out->clean = !strcmp(r.type, "close") && out->cut_bytes == 0;
 out:
 	close(fd);
@@ -198,8 +229,8 @@ out:
  * what a segment before it lost to another program the alarm speaks that segment i
  * begins with; that this is signed is seen when it is verified. */
 static int
-link_of(struct journal *j, const struct journal_list *list, size_t i, const struct pubkey *keys,
-	size_t nkeys, struct chain *before, bool *known, struct buf *why)
+link_of(struct journal *j, const struct journal_list *list, size_t i,
+	const struct keyring *ring, struct chain *before, bool *known, struct buf *why)
 {
 	const struct journal_segment *s = &list->seg[i];
 	struct follow_gap gap;
@@ -212,7 +243,7 @@ link_of(struct journal *j, const struct journal_list *list, size_t i, const stru
 	*known = false;
 	if (k == 0)
 		return 0;
-	int err = end_of(j, list->seg[k - 1].name, keys, nkeys, before, why);
+	int err = end_of(j, list->seg[k - 1].name, ring, before, why);
 	if (!err && before->seq + 1 != from) {
 		buf_printf(why,
 			"%s/%s: record %" PRIu64
@@ -309,19 +340,44 @@ journal_has_stranger(const char *dir, const char *node, struct buf *why)
 	return has;
 }
 
+/* Of what was learned only that counts which is committed. */
+static int
+keep_committed(struct keyring *ring, struct recovery *out)
+{
+	struct buf kept;
+	struct span rest = buf_view(&out->learned);
+	struct key_statement s;
+
+	buf_init(&kept, 0);
+	while (key_statement_next(&rest, &s) > 0)
+		if (s.record <= out->at.seq) {
+			keyring_take(ring, &s);
+			key_statement_write(&kept, &s);
+		}
+	int err = buf_failed(&kept) || buf_failed(&out->learned) ? ERR_NOMEM : 0;
+	buf_clear(&out->learned);
+	buf_move(&out->learned, &kept);
+	buf_free(&kept);
+	return err;
+}
+
 int
-journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
-	struct recovery *out, struct buf *why)
+journal_recover(
+	struct journal *j, struct keyring *ring, struct recovery *out, struct buf *why)
 {
 	struct journal_list list;
 	struct chain before;
 	bool empty = true, known;
-	int err = journal_list(j->dir, j->node, &list, why);
-
-	*out = (struct recovery){ .clean = true };
+	struct buf learned = out->learned;
+	struct keyring *known_keys = malloc(sizeof(*known_keys)); /* what is not committed, too */
+	*out = (struct recovery){ .clean = true, .learned = learned };
 	memcpy(out->at.node, j->node, sizeof(out->at.node));
-	if (err)
-		return err;
+	int err = journal_list(j->dir, j->node, &list, why);
+	if (err || !known_keys) {
+		free(known_keys);
+		return err ? err : ERR_NOMEM;
+	}
+	*known_keys = *ring;
 	err = without_strangers(j, &list, why);
 	for (size_t i = 1; i < list.n && !err; i++)
 		if (list.seg[i].first <= list.seg[i - 1].first) {
@@ -331,15 +387,20 @@ journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
 		}
 	for (size_t i = list.n; i > 0 && empty && !err; i--) {
 		const struct journal_segment *s = &list.seg[i - 1];
-		err = link_of(j, &list, i - 1, keys, nkeys, &before, &known, why);
+		err = learn(j, s, known_keys, out, why);
+		if (!err)
+			err = link_of(j, &list, i - 1, known_keys, &before, &known, why);
 		if (!err)
 			err = recover_segment(
-				j, s, known ? &before : NULL, keys, nkeys, out, &empty, why);
+				j, s, known ? &before : NULL, known_keys, out, &empty, why);
 	}
 	uint64_t newest = list.n ? list.seg[list.n - 1].first : 0;
 	if (!err)
 		err = journal_note_check(j->dir, j->node, list.n > 0,
 			out->at.seq > newest ? out->at.seq : newest, why);
+	if (!err)
+		err = keep_committed(ring, out);
 	journal_list_free(&list);
+	free(known_keys);
 	return err;
 }

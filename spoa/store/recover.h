@@ -5,6 +5,7 @@
 
 #include "store/chain.h"
 #include "store/journal.h"
+#include "store/keyring.h"
 #include "store/lines.h"
 
 struct recovery {
@@ -13,15 +14,18 @@ struct recovery {
 	uint64_t
 		cut_records; /* whole records after the last commit: nobody was told of them */
 	uint64_t cut_bytes;  /* theirs and a torn line's */
+	char key[SIGNKEY_ID_LEN + 1]; /* that signed the last commit */
+	struct buf learned;	      /* statements of key records that were read, as in a file;
+					 the caller's, initialised; NULL memory where none */
 };
 
 /* Verifies the last segment (hashes, links, signatures) and its link to the one
  * before. Then cuts after its last commit: those records were never
  * acknowledged, and a daemon signs nothing that it did not write itself. ERR_AUTH
  * with *why naming file and record where the journal does not verify: nothing was
- * touched then. */
-int journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
-	struct recovery *out, struct buf *why);
+ * touched then. Keys are those of the ring, which learns from the records that are read. */
+int journal_recover(
+	struct journal *j, struct keyring *ring, struct recovery *out, struct buf *why);
 
 /* A file in the journal's folder with which a start is refused: its name, and why. Of a folder
  * that cannot be read nothing is said. */

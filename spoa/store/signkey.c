@@ -9,6 +9,8 @@
 #define ERR_BAD_STATE openssl_err_state
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/x509.h>
 #undef ERR_BAD_STATE
 #include <sodium.h>
 #include <stdio.h>
@@ -20,9 +22,10 @@
 #include "store/keyfile.h"
 
 #define FILE_BYTES_MAX (256 * 1024)
+#define PASSPHRASE_MAX 1024
 
-static void
-key_id(struct pubkey *k)
+void
+pubkey_name(struct pubkey *k)
 {
 	unsigned char hash[crypto_hash_sha256_BYTES];
 
@@ -34,14 +37,14 @@ void
 pubkey_from_raw(const unsigned char raw[SIGNKEY_PUBLIC_BYTES], struct pubkey *out)
 {
 	memcpy(out->raw, raw, sizeof(out->raw));
-	key_id(out);
+	pubkey_name(out);
 }
 
 void
 signkey_from_seed(const unsigned char seed[32], struct signkey *out)
 {
 	crypto_sign_seed_keypair(out->pub.raw, out->secret, seed);
-	key_id(&out->pub);
+	pubkey_name(&out->pub);
 }
 
 void
@@ -72,9 +75,70 @@ no_passphrase(char *b, int size, int rw, void *arg)
 	return -1;
 }
 
+struct passphrase {
+	struct buf text;
+	bool asked; /* the key is encrypted */
+};
+
+static int
+give_passphrase(char *b, int size, int rw, void *arg)
+{
+	struct passphrase *p = arg;
+
+	(void)rw;
+	p->asked = true;
+	if (!p->text.n || p->text.n > (size_t)size)
+		return -1;
+	memcpy(b, buf_view(&p->text).p, p->text.n);
+	return (int)p->text.n;
+}
+
+/* The first line of its file. */
+static int
+read_passphrase(const char *file, struct passphrase *out, struct buf *why)
+{
+	int err = keyfile_text(file, "a passphrase", &out->text, why);
+	struct span s = buf_view(&out->text);
+	size_t n = span_chr(s, '\n');
+
+	if (n && s.p[n - 1] == '\r')
+		n--;
+	if (!err && n == 0) {
+		buf_printf(why, "%s: its first line, the passphrase, is empty", file);
+		err = ERR_SYNTAX;
+	}
+	out->text.n = err ? out->text.n : n;
+	return err;
+}
+
+static void
+say_unread(struct buf *why, const char *file, const char *passphrase, bool asked, bool read)
+{
+	if (read)
+		buf_printf(why, "%s: not an Ed25519 key", file);
+	else if (asked && passphrase)
+		buf_printf(why, "%s: the passphrase in %s does not open it", file, passphrase);
+	else if (asked)
+		buf_printf(why,
+			"%s: no unencrypted private key in PEM form: it is encrypted, and no "
+			"passphrase is given (audit.key_passphrase_file)",
+			file);
+	else
+		buf_printf(why, "%s: no %sprivate key in PEM form", file,
+			passphrase ? "" : "unencrypted ");
+}
+
 int
 signkey_load(const char *file, struct signkey *out, struct buf *why)
 {
+	return signkey_open(file, NULL, false, out, why);
+}
+
+int
+signkey_open(const char *file, const char *passphrase, bool encrypted, struct signkey *out,
+	struct buf *why)
+{
+	struct passphrase pass = { .asked = false };
 	unsigned char seed[32];
 	size_t n = sizeof(seed);
 	struct buf text;
@@ -82,16 +146,27 @@ signkey_load(const char *file, struct signkey *out, struct buf *why)
 	EVP_PKEY *key = NULL;
 
 	buf_init(&text, FILE_BYTES_MAX);
+	buf_init(&pass.text, PASSPHRASE_MAX);
 	int err = keyfile_text(file, "a private key", &text, why);
+	if (!err && passphrase)
+		err = read_passphrase(passphrase, &pass, why);
 	if (err)
 		goto out;
 	bio = BIO_new_mem_buf(buf_view(&text).p, (int)text.n);
-	key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+	key = bio ? PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &pass) : NULL;
 	if (!key || EVP_PKEY_get_base_id(key) != EVP_PKEY_ED25519 ||
 		EVP_PKEY_get_raw_private_key(key, seed, &n) != 1 || n != sizeof(seed)) {
-		buf_printf(why, "%s: %s", file,
-			key ? "not an Ed25519 key" : "no unencrypted private key in PEM form");
+		say_unread(why, file, passphrase, pass.asked, key != NULL);
 		err = ERR_SYNTAX;
+		goto out;
+	}
+	if (passphrase && encrypted && !pass.asked) {
+		buf_printf(why,
+			"%s: is not encrypted, and a passphrase is given "
+			"(audit.key_passphrase_file): tollgate keygen --passphrase-file %s makes "
+			"one that is",
+			file, passphrase);
+		err = ERR_BAD_STATE;
 		goto out;
 	}
 	signkey_from_seed(seed, out);
@@ -100,6 +175,7 @@ out:
 	EVP_PKEY_free(key);
 	BIO_free(bio);
 	buf_free(&text);
+	buf_free(&pass.text);
 	return err;
 }
 
@@ -124,7 +200,7 @@ pubkeys_load(const char *file, struct pubkey *out, size_t max, struct buf *why)
 			 EVP_PKEY_get_raw_public_key(key, out[n].raw, &size) != 1)
 			err = ERR_SYNTAX;
 		else
-			key_id(&out[n]);
+			pubkey_name(&out[n]);
 		EVP_PKEY_free(key);
 		if (err)
 			break;
@@ -175,9 +251,35 @@ create_file(const char *file, mode_t mode, struct span text, struct buf *why)
 	return err;
 }
 
+/* PKCS #8, encrypted by a key that scrypt (RFC 7914) makes of the passphrase where there is one. */
+static bool
+write_private(BIO *to, EVP_PKEY *key, struct span pass)
+{
+	if (!pass.n)
+		return PEM_write_bio_PKCS8PrivateKey(to, key, NULL, NULL, 0, NULL, NULL);
+	PKCS8_PRIV_KEY_INFO *plain = EVP_PKEY2PKCS8(key);
+	X509_ALGOR *by = PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), NULL, 0, NULL, 16384, 8, 1);
+	X509_SIG *sealed = plain && by ? PKCS8_set0_pbe(pass.p, (int)pass.n, plain, by) : NULL;
+	bool good = sealed && PEM_write_bio_PKCS8(to, sealed);
+
+	if (!sealed)
+		X509_ALGOR_free(by);
+	X509_SIG_free(sealed);
+	PKCS8_PRIV_KEY_INFO_free(plain);
+	return good;
+}
+
 int
 signkey_create(const char *file, struct pubkey *out, struct buf *why)
 {
+	return signkey_create_locked(file, NULL, out, why);
+}
+
+int
+signkey_create_locked(
+	const char *file, const char *passphrase, struct pubkey *out, struct buf *why)
+{
+	struct passphrase pass = { .asked = false };
 	unsigned char seed[32];
 	char pub[PATH_MAX], *text;
 	struct signkey k;
@@ -191,13 +293,19 @@ signkey_create(const char *file, struct pubkey *out, struct buf *why)
 		buf_printf(why, "%s: exists already and is not overwritten", pub);
 		return ERR_DUPLICATE;
 	}
+	buf_init(&pass.text, PASSPHRASE_MAX);
+	if (passphrase && (err = read_passphrase(passphrase, &pass, why))) {
+		buf_free(&pass.text);
+		return err;
+	}
+	err = ERR_NOMEM;
 	randombytes_buf(seed, sizeof(seed));
 	signkey_from_seed(seed, &k);
 	EVP_PKEY *key =
 		EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof(seed));
 	BIO *priv_bio = BIO_new(BIO_s_secmem()), *pub_bio = BIO_new(BIO_s_mem());
 	if (!key || !priv_bio || !pub_bio ||
-		!PEM_write_bio_PKCS8PrivateKey(priv_bio, key, NULL, NULL, 0, NULL, NULL) ||
+		!write_private(priv_bio, key, buf_view(&pass.text)) ||
 		!PEM_write_bio_PUBKEY(pub_bio, key)) {
 		buf_printf(why, "%s: could not make a key", file);
 		goto out;
@@ -213,10 +321,78 @@ signkey_create(const char *file, struct pubkey *out, struct buf *why)
 	else
 		*out = k.pub;
 out:
+	buf_free(&pass.text);
 	sodium_memzero(seed, sizeof(seed));
 	signkey_wipe(&k);
 	EVP_PKEY_free(key);
 	BIO_free(priv_bio);
 	BIO_free(pub_bio);
+	return err;
+}
+
+/* The public keys before, after the new one. */
+static int
+append_file(const char *from, const char *to, struct buf *why)
+{
+	struct buf text;
+	int err, fd;
+
+	buf_init(&text, FILE_BYTES_MAX);
+	err = keyfile_text(from, NULL, &text, why);
+	fd = err ? -1 : open(to, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (!err && (fd < 0 || write(fd, buf_view(&text).p, text.n) != (ssize_t)text.n ||
+			    fsync(fd) < 0)) {
+		buf_printf(why, "%s: %s", to, strerror(errno));
+		err = ERR_IO;
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_free(&text);
+	return err;
+}
+
+int
+signkey_replace(
+	const char *file, const char *passphrase, struct pubkey *out, struct buf *why)
+{
+	char pub[PATH_MAX], made[PATH_MAX], made_pub[PATH_MAX + 8], old[PATH_MAX],
+		linked[PATH_MAX + 8];
+	struct stat st;
+
+	if (strlen(file) + 16 > PATH_MAX) {
+		buf_printf(why, "%s: name too long", file);
+		return ERR_LIMIT;
+	}
+	snprintf(pub, sizeof(pub), "%s.pub", file);
+	snprintf(made, sizeof(made), "%s.new", file);
+	snprintf(made_pub, sizeof(made_pub), "%s.pub", made);
+	snprintf(old, sizeof(old), "%s.old", file);
+	snprintf(linked, sizeof(linked), "%s.new", old);
+	if (stat(file, &st) < 0) {
+		buf_printf(why, "%s: %s", file, strerror(errno));
+		return ERR_IO;
+	}
+	unlink(made);
+	unlink(made_pub);
+	unlink(linked);
+	int err = signkey_create_locked(made, passphrase, out, why);
+	if (!err && (err = append_file(pub, made_pub, why)))
+		goto undo;
+	if (err)
+		return err;
+	/* At each moment there is a key at `file`, and its public one in FILE.pub. */
+	if ((geteuid() == 0 && (chown(made, st.st_uid, st.st_gid) < 0 ||
+				       chown(made_pub, st.st_uid, st.st_gid) < 0)) ||
+		link(file, linked) < 0 || rename(linked, old) < 0 || rename(made_pub, pub) < 0 ||
+		rename(made, file) < 0) {
+		buf_printf(why, "%s: %s", file, strerror(errno));
+		err = ERR_IO;
+		goto undo;
+	}
+	return 0;
+undo:
+	unlink(made);
+	unlink(made_pub);
+	unlink(linked);
 	return err;
 }

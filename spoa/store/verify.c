@@ -45,6 +45,7 @@ struct sig_job {
 
 struct verifier {
 	struct verify_options o;
+	struct keyring ring;	/* its keys are pointed to by jobs */
 	struct chain at;	/* the last record seen, pending or committed */
 	struct verify_result r; /* committed so far */
 	struct pending *pend;	/* both grow by doubling, to CHAIN_COMMIT_RECORDS and BATCH */
@@ -68,6 +69,9 @@ verifier_new(const struct verify_options *o)
 	if (!v)
 		return NULL;
 	v->o = *o;
+	if (o->ring)
+		v->ring = *o->ring;
+	keyring_give(&v->ring, o->keys, o->nkeys);
 	if (o->node) {
 		snprintf(v->at.node, sizeof(v->at.node), "%s", o->node);
 		/* A stream's name is whatever somebody wrote: no terminal shall obey it. */
@@ -332,6 +336,21 @@ in_sequence(struct verifier *v, const struct chain_line *l)
 	return !v->failed;
 }
 
+/* Who trusts a key trusts what it says of others, from its record on. */
+static bool
+take_statement(struct verifier *v, struct span line, uint64_t seq)
+{
+	struct key_statement s;
+	enum keyring_verdict said =
+		key_statement_of(line, &s) ? KEYRING_FALSE : keyring_take(&v->ring, &s);
+
+	if (said == KEYRING_FALSE)
+		fail_structure(v, seq, "false: what it says of a key is not signed by who may");
+	else if (said == KEYRING_FULL)
+		fail(v, seq, "unknown: more keys than are kept");
+	return !v->failed;
+}
+
 static void
 copy_text(char *to, size_t size, struct span s)
 {
@@ -350,7 +369,8 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 			CHAIN_COMMIT_RECORDS);
 		return;
 	}
-	if (!grow(v, &v->pend, &v->room, v->npend, sizeof(*v->pend)))
+	if (!grow(v, &v->pend, &v->room, v->npend, sizeof(*v->pend)) ||
+		(span_is(l->type, "key") && !take_statement(v, line, l->seq)))
 		return;
 	struct pending *p = &v->pend[v->npend++];
 	p->seq = l->seq;
@@ -376,15 +396,12 @@ static bool
 signature_holds(
 	struct verifier *v, const struct chain_line *l, uint64_t seq, const struct pubkey **key)
 {
-	*key = NULL;
-	for (size_t i = 0; i < v->o.nkeys && !*key; i++)
-		if (span_is(l->key, v->o.keys[i].id))
-			*key = &v->o.keys[i];
-	if (!*key) {
-		fail(v, seq, "wrong key: its commit is signed by %.*s", SPAN_ARG(l->key));
-		return false;
-	}
-	return true;
+	char why[KEYRING_WHY];
+
+	*key = keyring_signer(&v->ring, v->at.node, l->key, l->first, l->seq, why);
+	if (!*key)
+		fail(v, seq, "wrong key: its commit is signed by %s", why);
+	return *key != NULL;
 }
 
 static void
@@ -451,6 +468,7 @@ accept_commit(struct verifier *v, const struct chain_line *l, const struct pubke
 	memcpy(v->r.head, last->hash, CHAIN_HASH_BYTES);
 	memcpy(v->r.time, last->time, sizeof(v->r.time));
 	memcpy(v->r.type, last->type, sizeof(v->r.type));
+	memcpy(v->r.key, key->id, sizeof(v->r.key));
 	v->npend = 0;
 	if (v->njobs == BATCH)
 		flush_sigs(v);

@@ -7,10 +7,14 @@
 
 #include "base/clock.h"
 #include "store/chain.h"
+#include "store/keyring.h"
 
 struct verify_options {
 	const struct pubkey *keys; /* any of them may have signed; borrowed */
 	size_t nkeys;
+	/* In their place: these keys, and those of statements that it took. Key records of the
+	 * chain are learned from in any case. Copied; may be NULL. */
+	const struct keyring *ring;
 	const char *node; /* the chain's node; NULL: that of the first line */
 	/* The chain may begin after its first record: at any (a stream that was
 	 * trimmed), or at exactly this one (0: at 1). */
@@ -48,6 +52,7 @@ struct verify_result {
 	char time[CLOCK_RFC3339_LEN]; /* of the last record */
 	char type[32];		      /* of the last record */
 	uint64_t trim_seq;	      /* the record that vouches for what was trimmed */
+	char key[SIGNKEY_ID_LEN + 1]; /* that signed the last commit */
 	/* After the last commit: */
 	uint64_t unsigned_records;
 	uint64_t torn_bytes;

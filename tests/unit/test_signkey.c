@@ -220,6 +220,80 @@ the_command_takes_either_form(void **state)
 	assert_int_equal(access(in_dir("c4"), F_OK), -1);
 }
 
+static void
+a_passphrase_opens_it(void **state)
+{
+	struct pubkey made;
+	struct signkey k;
+	char pass[256], other[256];
+	/* clang-format off */
+	const struct { const char *name, *key, *pass; bool must; int want; const char *says; } rows[] = {
+		{ "the right one",              "p1", pass,  true,  0,             "" },
+		{ "by openssl, the right one",  "p2", pass,  true,  0,             "" },
+		{ "a wrong one",                "p1", other, true,  ERR_SYNTAX,    "does not open it" },
+		{ "none",                       "p1", NULL,  true,  ERR_SYNTAX,    "no passphrase is given (audit.key_passphrase_file)" },
+		{ "one that is not needed",     "p3", pass,  true,  ERR_BAD_STATE, "is not encrypted" },
+		{ "one that need not be needed", "p3", pass, false, 0,             "" },
+		{ "an open file of it",         "p1", "wide", true, ERR_AUTH,      "must be 0600" },
+		{ "an empty file of it",        "p1", "none", true, ERR_SYNTAX,    "is empty" },
+	};
+	/* clang-format on */
+
+	(void)state;
+	snprintf(pass, sizeof(pass), "%s/pass", dir);
+	snprintf(other, sizeof(other), "%s/other", dir);
+	put_file("pass", "a long passphrase \n and a second line", 0600);
+	put_file("other", "another", 0600);
+	put_file("wide", "a long passphrase \n", 0640);
+	put_file("none", "\n", 0600);
+	assert_int_equal(signkey_create_locked(in_dir("p1"), pass, &made, &why), 0);
+	run("grep -q 'BEGIN ENCRYPTED PRIVATE KEY' %s/p1", dir);
+	run("cd %s && head -n 1 pass | tr -d '\\n' > line && openssl pkey -in p1 -passin "
+	    "file:line -pubout | cmp - p1.pub",
+		dir);
+	run("cd %s && openssl genpkey -algorithm ED25519 -aes256 -pass file:line -out p2 && "
+	    "chmod 600 p2",
+		dir);
+	assert_int_equal(signkey_create(in_dir("p3"), &made, &why), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *file = rows[i].pass && rows[i].pass[0] != '/' ? in_dir(rows[i].pass)
+									  : rows[i].pass;
+		buf_clear(&why);
+		int got = signkey_open(in_dir(rows[i].key), file, rows[i].must, &k, &why);
+		buf_putc(&why, '\0');
+		if (got != rows[i].want || !strstr(buf_view(&why).p, rows[i].says))
+			fail_msg("%s: %d %s", rows[i].name, got, buf_view(&why).p);
+	}
+	assert_int_equal(keygen("keygen --root --passphrase-file %s /none/x", pass), EXIT_CANNOT);
+	assert_int_equal(keygen("keygen --secret --passphrase-file %s x", pass), EXIT_CANNOT);
+	buf_clear(&why);
+}
+
+static void
+a_pair_is_made_in_the_place_of_another(void **state)
+{
+	struct pubkey made, again, keys[4];
+	struct signkey k;
+
+	(void)state;
+	assert_int_equal(signkey_create(in_dir("q"), &made, &why), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(keygen("keygen --rotate %s", in_dir("q")), EXIT_DONE);
+	assert_int_equal(signkey_load(in_dir("q"), &k, &why), 0);
+	assert_int_equal(pubkeys_load(in_dir("q.pub"), keys, 4, &why), 3);
+	assert_string_equal(keys[0].id, k.pub.id);
+	assert_string_equal(keys[2].id, made.id);
+	assert_int_equal(signkey_load(in_dir("q.old"), &k, &why), 0);
+	assert_string_equal(keys[1].id, k.pub.id);
+	run("cd %s && test -z \"$(ls | grep new)\"", dir);
+	/* Without the public half nothing changes. */
+	run("cd %s && rm q.pub && cp q before", dir);
+	assert_int_equal(signkey_replace(in_dir("q"), NULL, &again, &why), ERR_IO);
+	assert_int_equal(signkey_replace(in_dir("absent"), NULL, &again, &why), ERR_IO);
+	run("cd %s && cmp q before && test -z \"$(ls | grep new)\"", dir);
+	buf_clear(&why);
+}
+
 static int
 setup(void **state)
 {
@@ -249,6 +323,8 @@ main(void)
 		cmocka_unit_test(several_public_keys_in_one_file),
 		cmocka_unit_test(refused_key_files),
 		cmocka_unit_test(the_command_takes_either_form),
+		cmocka_unit_test(a_passphrase_opens_it),
+		cmocka_unit_test(a_pair_is_made_in_the_place_of_another),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

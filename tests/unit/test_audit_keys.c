@@ -1,0 +1,708 @@
+/* The signing key's life: rotation by a record that the old key signs, starts after it, what the
+ * offline root says, and who verifies what with the first public key alone. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "audit/keys.h"
+#include "support/audit_rig.h"
+
+static struct rig r;
+static char hash_file[200], stated_file[200];
+static struct pubkey first; /* all that a verifier has */
+
+static const char *
+path(const char *name)
+{
+	static char p[4][256];
+	static int at;
+
+	at = (at + 1) % 4;
+	snprintf(p[at], sizeof(p[at]), "%s/%s", r.dir, name);
+	return p[at];
+}
+
+/* In the place of the one that signs: as `tollgate keygen --rotate` leaves it. */
+static void
+replace_key(void)
+{
+	struct pubkey made;
+
+	rig_sh("cd '%s' && mv key key.old && mv key.pub old.pub", r.dir);
+	assert_int_equal(signkey_create(r.key, &made, &r.why), 0);
+	rig_sh("cd '%s' && cat old.pub >> key.pub", r.dir);
+	r.pub = made;
+}
+
+/* As a reload does: "" or why not. */
+static const char *
+reload(void)
+{
+	buf_clear(&r.why);
+	struct audit_keys_order *o = audit_keys_prepare(audit_keys(r.audit), &r.cfg, &r.why);
+	if (o)
+		audit_rekey(r.audit, o);
+	if (o)
+		buf_clear(&r.why);
+	buf_putc(&r.why, '\0');
+	return buf_view(&r.why).p;
+}
+
+static void
+assert_reloaded(void)
+{
+	const char *why = reload();
+
+	if (*why)
+		fail_msg("%s", why);
+}
+
+/* With the first public key alone, and `ring` or NULL. */
+static struct verify_result
+verify_with(const struct keyring *ring)
+{
+	struct verify_options o = { .keys = &first, .nkeys = 1, .node = "gw-1", .live = true,
+		.ring = ring };
+	struct verifier *v = verifier_new(&o);
+	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
+	struct verify_result result;
+
+	assert_int_equal(audit_read_journal(r.journal, "", false, &to, &r.why), 0);
+	verifier_end(v, &result);
+	verifier_free(&v);
+	return result;
+}
+
+#define assert_first_key_verifies(nrecords)                                                    \
+	do {                                                                                   \
+		struct verify_result v_ = verify_with(NULL);                                   \
+		if (!v_.ok)                                                                    \
+			fail_msg("record %" PRIu64 ": %s", v_.bad_seq, v_.why);                \
+		assert_int_equal(v_.records, nrecords);                                        \
+	} while (0)
+
+static struct buf
+status(void)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	audit_keys_status(audit_keys(r.audit), &b);
+	buf_putc(&b, '\0');
+	return b;
+}
+
+static void
+assert_signs(const struct pubkey *key)
+{
+	struct buf b = status();
+	char want[64];
+
+	snprintf(want, sizeof(want), "{\"signs\":\"%s\",\"next\":null", key->id);
+	if (strncmp(buf_view(&b).p, want, strlen(want)) != 0)
+		fail_msg("%s, not %s", buf_view(&b).p, want);
+	buf_free(&b);
+}
+
+static int
+setup(void **state)
+{
+	struct hashkey made;
+
+	(void)state;
+	rig_init(&r);
+	first = r.pub;
+	snprintf(hash_file, sizeof(hash_file), "%s/hash.key", r.dir);
+	snprintf(stated_file, sizeof(stated_file), "%s/statements", r.dir);
+	INVARIANT(hashkey_create(hash_file, r.key, &made, &r.why) == 0);
+	r.cfg.audit_hash_key = hash_file;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	rig_free(&r);
+	return 0;
+}
+
+/* ---- rotation ---- */
+
+static void
+a_reload_hands_over_to_another_key(void **state)
+{
+	(void)state;
+	assert_started();
+	assert_int_equal(rig_put(&r, "a"), 0);
+	assert_signs(&first);
+	replace_key();
+	assert_reloaded();
+	assert_signs(&r.pub);
+	assert_int_equal(rig_put(&r, "b"), 0);
+	assert_first_key_verifies(4); /* boot, a, key, b */
+	char want[200];
+	snprintf(want, sizeof(want),
+		"\"seq\":3,\"prev\":"), assert_true(rig_holds(&r, want));
+	snprintf(want, sizeof(want),
+		"\"type\":\"key\",\"change\":\"rotate\",\"from\":\"%s\",\"to\":\"%s\","
+		"\"public_key\":\"",
+		first.id, r.pub.id);
+	assert_true(rig_holds(&r, want));
+	/* The same again says nothing. */
+	assert_reloaded();
+	assert_first_key_verifies(4);
+	audit_stop(&r.audit);
+	assert_first_key_verifies(5);
+	/* And with the new key and what JOURNAL.keys says, or no key else, from there on. */
+	assert_started();
+	assert_int_equal(rig_put(&r, "c"), 0);
+	assert_first_key_verifies(7);
+}
+
+static void
+rotations_follow_each_other_and_lead_back(void **state)
+{
+	(void)state;
+	assert_started();
+	for (int i = 0; i < 3; i++) {
+		replace_key();
+		assert_reloaded();
+		assert_signs(&r.pub);
+	}
+	assert_first_key_verifies(4);
+	/* Back to the one before. */
+	rig_sh("cd '%s' && mv key tmp && mv key.old key && mv tmp key.old", r.dir);
+	assert_reloaded();
+	assert_first_key_verifies(5);
+	/* And away again. */
+	rig_sh("cd '%s' && mv key tmp && mv key.old key && mv tmp key.old", r.dir);
+	assert_reloaded();
+	assert_first_key_verifies(6);
+	assert_int_equal(rig_put(&r, "a"), 0);
+	audit_stop(&r.audit);
+	assert_started();
+	audit_stop(&r.audit);
+	assert_first_key_verifies(10);
+}
+
+static void
+the_old_key_signs_nothing_after_its_rotation(void **state)
+{
+	struct signkey old;
+
+	(void)state;
+	assert_started();
+	replace_key();
+	assert_reloaded();
+	audit_stop(&r.audit);
+	assert_first_key_verifies(3);
+	/* Whoever has the old key goes on where it was replaced. */
+	assert_int_equal(signkey_load(path("key.old"), &old, &r.why), 0);
+	struct buf text = rig_text(&r), forged;
+	struct chain c = { .node = "gw-1", .boot = 1, .seq = 2 };
+	struct span rest = buf_view(&text);
+	buf_init(&forged, 0);
+	for (int lines = 0; lines < 4; lines++) { /* boot, commit, key, commit */
+		struct span line = span_next(&rest, '\n');
+		struct chain_line l;
+		assert_int_equal(chain_parse(line, &l), 0);
+		if (l.commit)
+			memcpy(c.head, l.head, sizeof(c.head));
+		buf_span(&forged, line);
+		buf_putc(&forged, '\n');
+	}
+	chain_record(&forged, &c, 1800000000000000000, SPAN_LIT("\"type\":\"decision\""));
+	chain_commit(&forged, &c, 3, 1800000000000000000, &old);
+	rig_spill(rig_segment(&r, -1), buf_view(&forged));
+	struct verify_result v = verify_with(NULL);
+	assert_false(v.ok);
+	assert_int_equal(v.bad_seq, 3);
+	if (!strstr(v.why, "wrong key") || !strstr(v.why, "which record 2 replaced"))
+		fail_msg("%s", v.why);
+	if (rig_start(&r))
+		fail_msg("a start on it");
+	buf_free(&text);
+	buf_free(&forged);
+}
+
+static void
+a_key_that_was_replaced_does_not_start_again_alone(void **state)
+{
+	(void)state;
+	assert_started();
+	replace_key();
+	assert_reloaded();
+	audit_stop(&r.audit);
+	rig_sh("cd '%s' && mv key new && mv key.pub new.pub && mv key.old key && mv old.pub "
+	       "key.pub",
+		r.dir);
+	if (rig_start(&r))
+		fail_msg("started");
+	if (!strstr(buf_view(&r.why).p, "which record 2 replaced"))
+		fail_msg("%s", buf_view(&r.why).p);
+	/* With the other's secret it hands back. */
+	char new[256];
+	snprintf(new, sizeof(new), "%s/new", r.dir);
+	r.cfg.audit_previous_key = new;
+	assert_started();
+	assert_signs(&first);
+	audit_stop(&r.audit);
+	assert_first_key_verifies(6); /* boot key close boot key close */
+}
+
+static void
+a_key_that_came_while_the_daemon_was_down_is_introduced_by_the_old_one(void **state)
+{
+	(void)state;
+	assert_started();
+	audit_stop(&r.audit);
+	replace_key(); /* the old one is in key.old */
+	assert_started();
+	assert_signs(&r.pub);
+	assert_int_equal(rig_put(&r, "a"), 0);
+	audit_stop(&r.audit);
+	assert_first_key_verifies(6);
+	assert_started();
+}
+
+static void
+without_the_old_secret_both_public_keys_are_needed_as_ever(void **state)
+{
+	(void)state;
+	assert_started();
+	audit_stop(&r.audit);
+	replace_key();
+	rig_sh("rm '%s/key.old'", r.dir);
+	assert_started();
+	audit_stop(&r.audit);
+	struct verify_result v = verify_with(NULL);
+	assert_false(v.ok);
+	assert_int_equal(v.bad_seq, 3);
+	assert_non_null(strstr(v.why, "wrong key"));
+	struct keyring ring = { .nkeys = 0 };
+	assert_int_equal(keyring_give(&ring, &r.pub, 1), 0);
+	v = verify_with(&ring);
+	assert_true(v.ok);
+	rig_sh("cd '%s' && head -n 3 key.pub > new.pub && mv new.pub key.pub", r.dir);
+	rig_sh("cd '%s' && rm journal/*2-*", r.dir); /* so that the old key's segment is last */
+	rig_sh("rm -f '%s.head'", r.journal);
+	assert_false(rig_start(&r));
+}
+
+/* ---- what a reload refuses ---- */
+
+static void
+t_open(void)
+{
+	rig_sh("chmod 0644 '%s'", r.key);
+}
+static void
+t_gone(void)
+{
+	rig_sh("rm '%s'", r.key);
+}
+static void
+t_half(void)
+{
+	rig_sh("cd '%s' && head -c 40 key > k && cat k > key", r.dir);
+}
+static void
+t_empty(void)
+{
+	rig_sh(": > '%s'", r.key);
+}
+static void
+t_rsa(void)
+{
+	rig_sh("openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out '%s' "
+	       "2>/dev/null",
+		r.key);
+}
+static void
+t_x25519(void)
+{
+	rig_sh("openssl genpkey -algorithm X25519 -out '%s'", r.key);
+}
+static void
+t_public(void)
+{
+	rig_sh("cat '%s.pub' > '%s'", r.key, r.key);
+}
+static void
+t_locked(void)
+{
+	rig_sh("openssl genpkey -algorithm ED25519 -aes256 -pass pass:x -out '%s' 2>/dev/null",
+		r.key);
+}
+static void
+t_no_hash_key(void)
+{
+	r.cfg.audit_hash_key = NULL;
+}
+static void
+t_other_hash_key(void)
+{
+	struct hashkey made;
+
+	assert_int_equal(hashkey_create(path("hash2"), NULL, &made, &r.why), 0);
+	rig_sh("cd '%s' && cat hash2 > hash.key", r.dir);
+}
+
+static void
+a_key_that_cannot_be_taken_leaves_the_old_one_signing(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name; void (*bad)(void); const char *why; } rows[] = {
+		{ "open to others",    t_open,   "must be 0600" },
+		{ "not there",         t_gone,   "No such file" },
+		{ "half written",      t_half,   "private key" },
+		{ "empty",             t_empty,  "private key" },
+		{ "RSA",               t_rsa,    "not an Ed25519 key" },
+		{ "X25519",            t_x25519, "not an Ed25519 key" },
+		{ "a public key",      t_public, "private key" },
+		{ "encrypted",         t_locked, "no passphrase is given" },
+		{ "no hash key",       t_no_hash_key, "tollgate keygen --hash-key" },
+		{ "another hash key",  t_other_hash_key, "not the hash key in force" },
+	};
+	/* clang-format on */
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		teardown(NULL);
+		setup(NULL);
+		assert_started();
+		replace_key();
+		rows[i].bad();
+		const char *why = reload();
+		if (!strstr(why, rows[i].why))
+			fail_msg("%s: %s", rows[i].name, *why ? why : "taken");
+		assert_signs(&first);
+		assert_int_equal(rig_put(&r, "a"), 0);
+		audit_stop(&r.audit);
+		assert_first_key_verifies(3);
+	}
+}
+
+static void
+without_a_hash_key_the_same_key_is_no_rotation(void **state)
+{
+	(void)state;
+	r.cfg.audit_hash_key = NULL;
+	assert_started();
+	assert_reloaded();
+	/* The derived one in a file is the one in force: no restart between. */
+	replace_key();
+	assert_true(*reload());
+	r.cfg.audit_hash_key = hash_file;
+	assert_reloaded();
+	assert_signs(&r.pub);
+	assert_first_key_verifies(2);
+}
+
+static bool full;
+
+static ssize_t
+no_room(int fd, const void *p, size_t n, off_t at)
+{
+	if (full) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return pwrite(fd, p, n, at);
+}
+
+static void
+while_the_disk_refuses_the_old_key_signs_and_the_new_one_waits(void **state)
+{
+	(void)state;
+	journal_io.pwrite = no_room;
+	full = false;
+	assert_started();
+	replace_key();
+	full = true;
+	assert_int_equal(rig_put(&r, "lost"), ERR_IO);
+	assert_reloaded();
+	struct buf b = status();
+	assert_non_null(strstr(buf_view(&b).p, r.pub.id));
+	assert_non_null(strstr(buf_view(&b).p, first.id));
+	buf_free(&b);
+	full = false;
+	while (rig_put(&r, "a") != 0)
+		usleep(10000);
+	assert_reloaded();
+	assert_signs(&r.pub);
+	audit_stop(&r.audit);
+	journal_io.pwrite = pwrite;
+	assert_true(verify_with(NULL).ok);
+	assert_true(rig_holds(&r, "\"change\":\"rotate\""));
+}
+
+/* Cut at every byte of what a rotation and the record after it wrote: each is a kill, and the
+ * operator's files are the new ones already. */
+static void
+killed_at_any_byte_of_a_rotation_it_starts_and_verifies(void **state)
+{
+	(void)state;
+	assert_started();
+	struct buf before = rig_slurp(rig_segment(&r, -1));
+	replace_key();
+	assert_reloaded();
+	assert_int_equal(rig_put(&r, "a"), 0);
+	struct buf after = rig_slurp(rig_segment(&r, -1));
+	char segment[512];
+	snprintf(segment, sizeof(segment), "%s", rig_segment(&r, -1));
+	rig_sh("cp '%s.keys' '%s/all.keys'", r.journal, r.dir);
+	audit_stop(&r.audit);
+	assert_true(after.n > before.n);
+	for (int keys = 0; keys < 2; keys++)
+		for (size_t n = before.n; n <= after.n; n += n + 40 < after.n ? 13 : 1) {
+			rig_spill(segment, span_cut(buf_view(&after), 0, n));
+			/* JOURNAL.keys is written after the commit, so it may lack it. */
+			if (keys && n == after.n)
+				rig_sh("cp '%s/all.keys' '%s.keys'", r.dir, r.journal);
+			else
+				rig_sh("rm -f '%s.keys'", r.journal);
+			rig_sh("rm -f '%s.head'", r.journal);
+			if (!rig_start(&r))
+				fail_msg("cut at %zu: %s", n, buf_view(&r.why).p);
+			assert_signs(&r.pub);
+			assert_int_equal(rig_put(&r, "x"), 0);
+			audit_stop(&r.audit);
+			struct verify_result v = verify_with(NULL);
+			if (!v.ok)
+				fail_msg("cut at %zu: record %" PRIu64 ": %s", n, v.bad_seq, v.why);
+			rig_sh("cd '%s' && ls | grep -v -- '%s' | xargs rm -f", r.journal,
+				strrchr(segment, '/') + 1);
+		}
+	buf_free(&before);
+	buf_free(&after);
+}
+
+/* ---- notes ---- */
+
+static void
+both_keys_sign_checkpoints_for_thirty_days(void **state)
+{
+	struct audit_keys *k;
+	struct buf note;
+	const int64_t day = INT64_C(86400) * 1000000000;
+
+	(void)state;
+	assert_started();
+	replace_key();
+	assert_reloaded();
+	for (int restart = 0; restart < 3; restart++) {
+		k = audit_keys(r.audit);
+		for (int late = 0; late < 2; late++) {
+			buf_init(&note, 0);
+			audit_keys_note(k, &note, SPAN_LIT("text\n"), SPAN_LIT("gw"),
+				clock_wall_ns() + (late ? 31 : 29) * day);
+			size_t lines = 0;
+			for (size_t i = 0; i < note.n; i++)
+				lines += buf_view(&note).p[i] == '\n';
+			/* At last the old secret is gone. */
+			assert_int_equal(lines, late || restart == 2 ? 1 : 2);
+			buf_free(&note);
+		}
+		audit_stop(&r.audit);
+		if (restart == 1)
+			rig_sh("rm '%s/key.old'", r.dir);
+		assert_started();
+	}
+}
+
+/* ---- the root ---- */
+
+static struct signkey root;
+
+static void
+state_of_root(enum key_says says, const struct pubkey *key, uint64_t from)
+{
+	struct key_statement s;
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_file(&b, stated_file);
+	key_statement_make(&s, says, "gw-1", key, NULL, from, clock_wall_ns());
+	key_statement_sign(&s, &root);
+	key_statement_write(&b, &s);
+	rig_spill(stated_file, buf_view(&b));
+	buf_free(&b);
+}
+
+static void
+with_root(void)
+{
+	struct pubkey made;
+
+	assert_int_equal(signkey_create(path("root"), &made, &r.why), 0);
+	assert_int_equal(signkey_load(path("root"), &root, &r.why), 0);
+	static char pub[256];
+	snprintf(pub, sizeof(pub), "%s/root.pub", r.dir);
+	r.cfg.audit_root = pub;
+	r.cfg.audit_statements = stated_file;
+	rig_spill(stated_file, SPAN_LIT("# none yet\n"));
+}
+
+static void
+a_revoked_key_does_not_verify_from_its_record_on(void **state)
+{
+	(void)state;
+	with_root();
+	assert_started();
+	assert_first_key_verifies(2); /* boot, root */
+	replace_key();
+	assert_reloaded();
+	struct pubkey second = r.pub;
+	replace_key();
+	state_of_root(KEY_REVOKE, &second, 1);
+	/* The key that signs cannot be revoked by a commit of its own: it is replaced first. */
+	assert_reloaded();
+	assert_signs(&r.pub);
+	assert_int_equal(rig_put(&r, "a"), 0);
+	assert_true(rig_holds(&r, "\"change\":\"revoke\""));
+	audit_stop(&r.audit);
+	assert_true(verify_with(NULL).ok);
+	/* Back to it: no. */
+	rig_sh("cd '%s' && mv key tmp && mv key.old key && mv tmp key.old", r.dir);
+	if (rig_start(&r))
+		fail_msg("started with a revoked key");
+	if (!strstr(buf_view(&r.why).p, "revoked"))
+		fail_msg("%s", buf_view(&r.why).p);
+	rig_sh("cd '%s' && mv key tmp && mv key.old key && mv tmp key.old", r.dir);
+	assert_started();
+	rig_sh("cd '%s' && mv key tmp && mv key.old key && mv tmp key.old", r.dir);
+	assert_non_null(strstr(reload(), "is revoked"));
+	assert_signs(&r.pub);
+}
+
+static void
+what_a_revoked_key_forges_is_named(void **state)
+{
+	struct chain c = { .node = "gw-1", .boot = 1 };
+	struct signkey old;
+	struct chain_line l;
+
+	(void)state;
+	with_root();
+	assert_int_equal(signkey_load(r.key, &old, &r.why), 0);
+	assert_started();
+	replace_key();
+	state_of_root(KEY_REVOKE, &first, 1);
+	assert_reloaded();
+	audit_stop(&r.audit);
+	assert_true(verify_with(NULL).ok);
+	struct buf text = rig_text(&r), forged;
+	struct span rest = buf_view(&text), line;
+	buf_init(&forged, 0);
+	while (span_chr(rest, '\n') < rest.n) {
+		line = span_next(&rest, '\n');
+		assert_int_equal(chain_parse(line, &l), 0);
+		if (l.commit)
+			memcpy(c.head, l.head, sizeof(c.head)), c.seq = l.seq;
+		buf_span(&forged, line);
+		buf_putc(&forged, '\n');
+	}
+	uint64_t next = c.seq + 1;
+	chain_record(&forged, &c, 1800000000000000000, SPAN_LIT("\"type\":\"decision\""));
+	chain_commit(&forged, &c, next, 1800000000000000000, &old);
+	rig_spill(rig_segment(&r, -1), buf_view(&forged));
+	struct verify_result v = verify_with(NULL);
+	assert_false(v.ok);
+	assert_int_equal(v.bad_seq, next);
+	if (!strstr(v.why, "revoked from"))
+		fail_msg("%s", v.why);
+	buf_free(&text);
+	buf_free(&forged);
+}
+
+static void
+a_key_that_the_root_certified_needs_nobody_else(void **state)
+{
+	struct keyring ring = { .nkeys = 0 };
+	struct pubkey second;
+
+	(void)state;
+	with_root();
+	state_of_root(KEY_CERTIFY, &first, 1);
+	assert_started();
+	audit_stop(&r.audit);
+	/* The old secret is lost. */
+	replace_key();
+	second = r.pub;
+	rig_sh("rm '%s/key.old'", r.dir);
+	state_of_root(KEY_CERTIFY, &second, 1);
+	assert_started();
+	audit_stop(&r.audit);
+	/* Who has the root alone, and who has the first key alone. */
+	assert_int_equal(keyring_give_root(&ring, &root.pub), 0);
+	ring.given_root = true;
+	struct verify_options o = { .node = "gw-1", .ring = &ring, .live = true };
+	struct verifier *v = verifier_new(&o);
+	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
+	struct verify_result result;
+	assert_int_equal(audit_read_journal(r.journal, "", false, &to, &r.why), 0);
+	verifier_end(v, &result);
+	verifier_free(&v);
+	if (!result.ok)
+		fail_msg("record %" PRIu64 ": %s", result.bad_seq, result.why);
+	assert_true(verify_with(NULL).ok);
+}
+
+static void
+statements_that_no_root_signed_are_refused(void **state)
+{
+	struct signkey other;
+	struct pubkey made;
+
+	(void)state;
+	with_root();
+	other = root;
+	assert_int_equal(signkey_create(path("other"), &made, &r.why), 0);
+	assert_int_equal(signkey_load(path("other"), &root, &r.why), 0);
+	state_of_root(KEY_REVOKE, &first, 1);
+	root = other;
+	if (rig_start(&r))
+		fail_msg("started");
+	assert_non_null(strstr(buf_view(&r.why).p, "statement 1 is not signed by"));
+	rig_spill(stated_file, SPAN_LIT("# none\n"));
+	assert_started();
+	rig_spill(stated_file, SPAN_LIT("tollgate-key-v1 revoke node=gw-1\n"));
+	assert_non_null(strstr(reload(), "statement 1 cannot be read"));
+	r.cfg.audit_root = NULL;
+	assert_non_null(strstr(reload(), "needs audit.root"));
+	assert_signs(&first);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_reload_hands_over_to_another_key),
+		T(rotations_follow_each_other_and_lead_back),
+		T(the_old_key_signs_nothing_after_its_rotation),
+		T(a_key_that_was_replaced_does_not_start_again_alone),
+		T(a_key_that_came_while_the_daemon_was_down_is_introduced_by_the_old_one),
+		T(without_the_old_secret_both_public_keys_are_needed_as_ever),
+		T(a_key_that_cannot_be_taken_leaves_the_old_one_signing),
+		T(without_a_hash_key_the_same_key_is_no_rotation),
+		T(while_the_disk_refuses_the_old_key_signs_and_the_new_one_waits),
+		T(killed_at_any_byte_of_a_rotation_it_starts_and_verifies),
+		T(both_keys_sign_checkpoints_for_thirty_days),
+		T(a_revoked_key_does_not_verify_from_its_record_on),
+		T(what_a_revoked_key_forges_is_named),
+		T(a_key_that_the_root_certified_needs_nobody_else),
+		T(statements_that_no_root_signed_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
