@@ -1,6 +1,6 @@
 /* Long answers are read by helpers: the relay serves others meanwhile, what a stream keeps is
  * held, and what ends an exchange waits until the helper is back. */
-#include "scenario/relay_stage.h"
+#include "scenario/relay_attempts.h"
 
 #include "answer/vault.h"
 
@@ -190,6 +190,37 @@ what_ends_it_waits_for_the_helper(void **state)
 	stage_start(s);
 }
 
+/* Of an attempt that stands nothing is left to send when its helper is back. */
+static void
+what_was_sent_does_not_go_out_again(void **state)
+{
+	struct stage *s = *state;
+	struct vault *vault = vault_new();
+
+	assert_non_null(vault);
+	assert_int_equal(vault_add(vault, SPAN_LIT(NAME), SPAN_LIT("Ada Lovelace")), 0);
+	s->gate.plan.reads_answer = true;
+	s->gate.vault = vault;
+	s->gate.helps = true;
+	start(s, 2);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, HELLO);
+	struct peer up = attempt(s);
+	buf_clear(&up.in);
+	say(s, &up, SSE TEXT);
+	until(s, heard(&edge, "hi"));
+	say_long(s, &up, LONG);
+	assert_true(say(s, &up, long_end));
+	until(s, s->gate.asides > 0 && heard(&edge, "[DONE]"));
+	pass(s, 20);
+	listen_in(&up);
+	assert_int_equal(up.in.n, 0);
+	peer_close(&up);
+	peer_close(&edge);
+	settled(s);
+	vault_free(&vault);
+}
+
 int
 main(void)
 {
@@ -201,6 +232,8 @@ main(void)
 			over_the_cap_of_held_bytes_it_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_ends_it_waits_for_the_helper, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_was_sent_does_not_go_out_again, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
