@@ -695,33 +695,6 @@ check_redis(struct reader *r, const struct yaml_node *root)
 	sodium_memzero(&url, sizeof(url));
 }
 
-/* Whether the archive's options fit together is said by its own code (keep/archive.h), which
- * config/ may not include: `check` and the start ask it. */
-static void
-check_retention(struct reader *r, const struct yaml_node *root)
-{
-	struct config *cfg = r->cfg;
-	const struct yaml_node *s = yaml_get(root, "retention"),
-			       *age = find_option(root, "retention.age");
-
-	cfg->retention = s != NULL;
-	cfg->retention_archive_at = find_option(root, "retention.archive");
-	if (s && !cfg->journal)
-		diag_at(r->d, s->key ? s->key : s, "retention: needs audit.journal");
-	if (cfg->retention_age_us && cfg->retention_age_us < 183ull * 86400 * S &&
-		!cfg->below_six_months)
-		diag_at(r->d, age,
-			"retention.age: is below six months (183d); where the law lets you: "
-			"below_six_months: true");
-	for (size_t i = 0; !cfg->retention_archive && i < 3; i++) {
-		static const char *const names[] = { "retention.endpoint",
-			"retention.credentials_file", "retention.lock" };
-		if (find_option(root, names[i]))
-			diag_at(r->d, find_option(root, names[i]),
-				"%s: needs retention.archive", names[i]);
-	}
-}
-
 static void
 check_whole(struct reader *r, const struct yaml_node *root)
 {
@@ -736,7 +709,7 @@ check_whole(struct reader *r, const struct yaml_node *root)
 	require(r, root, "audit", "key");
 	require(r, root, "redis", "url");
 	check_state(r, root);
-	check_retention(r, root);
+	config_retention(cfg, root, r->d);
 	check_redis(r, root);
 	check_anchors(r, root);
 	cfg->relay = yaml_get(root, "relay") != NULL;
