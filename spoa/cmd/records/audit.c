@@ -167,6 +167,8 @@ cmd_audit(int argc, char **argv)
 		return audit_search(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "restore"))
 		return audit_restore(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "key"))
+		return audit_key(argc - 1, argv + 1);
 	for (size_t i = 0; argc > 1 && i < COUNT_OF(verbs); i++) {
 		if (strcmp(argv[1], verbs[i].name) != 0)
 			continue;

@@ -117,6 +117,7 @@ int audit_search(int argc, char **argv); /* cmd/search/ */
 int audit_restore(int argc, char **argv);
 int audit_verify(struct audit_args *a);
 int audit_list(struct audit_args *a);
+int audit_key(int argc, char **argv); /* argv[0]: "key" */
 int audit_show(struct audit_args *a);
 /* Which record show looks for. */
 struct audit_wanted {
