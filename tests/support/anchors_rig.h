@@ -31,8 +31,8 @@ static struct http_rig *server;
 static struct {
 	pthread_mutex_t lock;
 	struct buf note, records; /* the newest; a line each */
-	unsigned n;
-	int err;
+	_Atomic unsigned n;
+	_Atomic int err;
 } audit = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static inline bool

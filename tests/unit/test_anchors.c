@@ -166,12 +166,12 @@ a_record_that_the_disk_refuses_is_no_end(void **s)
 /* ---- URLs ---- */
 
 static struct {
-	int status;
+	_Atomic int status;
 	const char *fields;
 	struct span body;
-	bool hang;
+	_Atomic bool hang;
 	char path[128], head[2048], got[4096];
-	size_t n;
+	_Atomic size_t n;
 } web;
 
 static bool
@@ -257,7 +257,7 @@ a_stop_waits_for_nobody_that_hangs(void **s)
 static struct {
 	int fd;
 	SSL_CTX *tls;
-	bool resets;
+	_Atomic bool resets;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	struct buf got; /* of one connection, to its end */
