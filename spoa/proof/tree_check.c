@@ -107,8 +107,10 @@ tree_check_record(void *arg, const struct chain_line *l, struct span line)
 		return;
 	}
 	struct tree_said *s = &t->said[t->nsaid];
+	struct pubkey keys[CAP_KEYRING];
 	bool look = verifier_wants_vouching(t->verifier);
-	if (tree_said_read(line, l->type, look ? t->keys : NULL, t->nkeys, s, NULL)) {
+	size_t n = look ? verifier_keys(t->verifier, l->seq, keys, COUNT_OF(keys)) : 0;
+	if (tree_said_read(line, l->type, look ? keys : NULL, n, s, NULL)) {
 		s->seq = l->seq;
 		t->nsaid++;
 	}

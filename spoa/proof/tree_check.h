@@ -12,7 +12,7 @@
 struct tree_said {
 	uint64_t seq, size;
 	bool checkpoint, ranged, signature; /* the last: its note's was looked at, and holds */
-	struct merkle_hash root; /* a checkpoint's */
+	struct merkle_hash root;	    /* a checkpoint's */
 	char origin[NOTE_NAME_MAX + 1];
 	struct merkle_range range;
 	const char *bad; /* it cannot be read, or its note does not verify; NULL */
@@ -25,8 +25,6 @@ bool tree_said_read(struct span line, struct span type, const struct pubkey *key
 enum tree_note { NOTE_NOT_REACHED, NOTE_CONTINUED, NOTE_FORKED };
 
 struct tree_check {
-	const struct pubkey *keys; /* borrowed */
-	size_t nkeys;
 	struct verifier *verifier;     /* is told what is found; set before the first line */
 	const struct checkpoint *note; /* held against the chain; NULL: none */
 

@@ -555,6 +555,18 @@ verifier_reject_record(struct verifier *v, uint64_t seq, const char *why)
 	snprintf(v->rejected_why, sizeof(v->rejected_why), "%s", why);
 }
 
+size_t
+verifier_keys(const struct verifier *v, uint64_t seq, struct pubkey *out, size_t max)
+{
+	char why[KEYRING_WHY];
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->ring.nkeys && n < max; i++)
+		if (keyring_signer(&v->ring, v->at.node, span_str(v->ring.key[i].id), seq, seq, why))
+			out[n++] = v->ring.key[i];
+	return n;
+}
+
 bool
 verifier_wants_vouching(const struct verifier *v)
 {

@@ -52,8 +52,8 @@ verify_with(struct verify_options o, struct span text, const struct checkpoint *
 
 	tree_check_free(&t);
 	memset(&t, 0, sizeof(t));
-	o.keys = t.keys = &b.key.pub;
-	o.nkeys = t.nkeys = 1;
+	o.keys = &b.key.pub;
+	o.nkeys = 1;
 	o.record = tree_check_record;
 	o.each = tree_check_each;
 	o.arg = &t;
@@ -65,6 +65,18 @@ verify_with(struct verify_options o, struct span text, const struct checkpoint *
 	verifier_end(t.verifier, &r);
 	verifier_free(&t.verifier);
 	assert_false(t.failed);
+	return r;
+}
+
+static struct verify_result
+verify_by(const struct pubkey *key)
+{
+	struct pubkey was = b.key.pub;
+
+	b.key.pub = *key;
+	struct verify_result r =
+		verify_with((struct verify_options){ .live = false }, buf_view(&b.out), NULL);
+	b.key.pub = was;
 	return r;
 }
 
@@ -368,6 +380,45 @@ a_long_chain_is_vouched_for_by_its_checkpoints(void **state)
 	assert_true(verify(NULL).ok);
 }
 
+/* The old key says who comes next: whoever trusts it trusts that one's notes from there on, and
+ * no other's. */
+static void
+a_rotated_key_signs_the_notes_from_its_record_on(void **state)
+{
+	struct key_statement says;
+	struct signkey next;
+	struct buf fields;
+	struct pubkey given;
+	(void)state;
+
+	for (int told = 1; told >= 0; told--) {
+		chain_build_free(&b);
+		chain_build_init(&b, "gw-1");
+		given = b.key.pub;
+		build(8, 2, 4);
+		signkey_from_seed(
+			(const unsigned char *)"the key that comes after the first", &next);
+		key_statement_make(&says, KEY_ROTATE, "gw-1", &next.pub, &b.key.pub,
+			b.chain.seq + 1, CHAIN_BUILD_TIME);
+		key_statement_sign(&says, &b.key);
+		key_statement_sign(&says, &next);
+		buf_init(&fields, 0);
+		key_statement_fields(&fields, &says);
+		buf_putc(&fields, '\0');
+		chain_build_record(
+			&b, told ? buf_view(&fields).p : "\"type\":\"decision\",\"id\":\"x\"");
+		chain_build_commit(&b);
+		buf_free(&fields);
+		b.key = next;
+		chain_build_checkpoint(&b);
+		chain_build_add(&b, 1);
+		struct verify_result r = verify_by(&given);
+		assert_int_equal(r.ok, told);
+		if (told)
+			assert_int_equal(t.checkpoints, 3);
+	}
+}
+
 /* A range that only a record says vouches for nothing before it. */
 static void
 a_trimmed_chain_vouches_only_for_what_was_hashed(void **state)
@@ -406,6 +457,7 @@ main(void)
 		T(a_boot_says_the_range_that_stands_before_it),
 		T(an_old_note_is_continued_or_forked),
 		T(a_long_chain_is_vouched_for_by_its_checkpoints),
+		T(a_rotated_key_signs_the_notes_from_its_record_on),
 		T(a_trimmed_chain_vouches_only_for_what_was_hashed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

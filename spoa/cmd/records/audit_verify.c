@@ -95,7 +95,7 @@ watch_begin(struct watch *w, const struct audit_args *a, struct verify_options o
 	o.arg = w;
 	struct verifier *v = verifier_new(&o);
 	w->tree = (struct tree_check){
-		.keys = a->keys, .nkeys = a->nkeys, .verifier = v, .note = note
+		.verifier = v, .note = note
 	};
 	w->anchors = (struct anchors_check){ .keys = a->outside, .verifier = v };
 	return v;
