@@ -437,8 +437,8 @@ keeps_hashes(const struct audit_keys *k, const struct config *cfg, struct buf *w
 		buf_printf(why,
 			"audit.key: another key, and no audit.hash_key: the keyed hashes of texts "
 			"follow from the file of the key that signs now and would all change. "
-			"First, with the file of the old key: tollgate keygen --hash-key "
-			"hash.key --from %s (or where it is now), audit.hash_key: hash.key, and "
+			"First tollgate keygen --hash-key hash.key --from OLDKEY, the file of "
+			"the key that signs now, such as %s.old; audit.hash_key: hash.key; and "
 			"reload. Key %s goes on signing",
 			cfg->audit_key, k->now.pub.id);
 		return ERR_NOTFOUND;

@@ -24,6 +24,7 @@
 #include "policy/own.h"
 #include "redis/redis_options.h"
 #include "store/keyfile.h"
+#include "store/signkey.h"
 #include "store/recover.h"
 
 enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20 };
@@ -325,6 +326,34 @@ check_machine(struct check *c, const struct config *cfg)
 			cfg->socket_group_at->column, cfg->socket_group, without);
 }
 
+/* The signing key with its passphrase, and the root, which is another. */
+static void
+check_signing(struct check *c, const struct config *cfg, struct buf *why)
+{
+	struct signkey key = { .pub = { .id = "" } };
+	struct pubkey root;
+
+	if (cfg->audit_passphrase_file && !not_ours(cfg->audit_key) &&
+		!not_ours(cfg->audit_passphrase_file) &&
+		signkey_open(cfg->audit_key, cfg->audit_passphrase_file, true, &key, why))
+		diag_at(&c->d, cfg->audit_key_at, "audit.key: %.*s", SPAN_ARG(buf_view(why)));
+	else if (!cfg->audit_passphrase_file && !not_ours(cfg->audit_key))
+		signkey_load(cfg->audit_key, &key, why); /* serve names what is wrong with it */
+	buf_clear(why);
+	if (cfg->audit_root && pubkeys_load(cfg->audit_root, &root, 1, why) < 0)
+		diag_at(&c->d, cfg->audit_key_at, "audit.root: %.*s", SPAN_ARG(buf_view(why)));
+	else if (cfg->audit_root && !strcmp(root.id, key.pub.id))
+		diag_at(&c->d, cfg->audit_key_at,
+			"audit.root: %s: is the signing key itself: a root is another key, kept "
+			"offline",
+			cfg->audit_root);
+	if (cfg->audit_statements && !cfg->audit_root)
+		diag_at(&c->d, cfg->audit_key_at,
+			"audit.key_statements: needs audit.root, whose statements they are");
+	signkey_wipe(&key);
+	buf_clear(why);
+}
+
 /* Secrets and state: whoever may not read a file sees its mode. */
 static void
 check_secrets(struct check *c, const struct config *cfg)
@@ -357,6 +386,7 @@ check_secrets(struct check *c, const struct config *cfg)
 			SPAN_ARG(buf_view(&why)));
 	explicit_bzero(&hash, sizeof(hash));
 	buf_clear(&why);
+	check_signing(c, cfg, &why);
 	if (cfg->redis_url) {
 		check_redis_password(
 			c, cfg->redis_password_file, cfg->redis_password_at, false, &why);
