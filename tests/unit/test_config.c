@@ -424,7 +424,7 @@ a_reload_knows_what_it_cannot_change(void **state)
 			     "stream_maxlen: 7}\n",
 			"node,workers,group,body_variable,relay.listen,relay.egress,relay."
 			"ticket_ttl,"
-			"relay.pool,admin.listen,admin.tcp,redis.url,audit.journal,audit.key,"
+			"relay.pool,admin.listen,admin.tcp,redis.url,audit.journal,"
 			"audit.segment,audit.stream_maxlen,log.format,log.level" },
 	};
 	struct arena a, b;
