@@ -1,23 +1,16 @@
 /* tollgate.yaml. One table row an option: the row gives its place in struct
  * config, its default, its bounds and the sentence of the manual, so that
- * parsing, defaults and documentation cannot part ways. Checks that span several
- * options are at the end. */
+ * parsing, defaults and documentation cannot part ways. */
 #include "config/config.h"
 
-#include <arpa/inet.h>
-#include <sodium.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "base/ascii.h"
 #include "base/err.h"
+#include "config/load.h"
 #include "config/options.h"
 #include "config/read.h"
-#include "proof/note.h"
-#include "redis/redis_options.h"
-#include "redis/redis_tls.h"
 
 #define S SECOND_US
 #define K 1024ull
@@ -183,286 +176,6 @@ const struct config_option config_options[] = {
 /* clang-format on */
 const size_t config_option_count = COUNT_OF(config_options);
 
-/* Where each goes in struct redis_options. */
-#define TO(option, field, to)                                                                  \
-	{                                                                                      \
-		option, AT(field), offsetof(struct redis_options, to),                         \
-			sizeof(((struct redis_options *)0)->to)                                \
-	}
-static const struct {
-	const char *name;
-	size_t place, to, size;
-} redis_texts[] = {
-	TO("redis.user", redis_user, url.user),
-	TO("redis.password_file", redis_password_file, password_file),
-	TO("redis.sentinel_user", redis_sentinel_user, sentinel_user),
-	TO("redis.sentinel_password_file", redis_sentinel_password_file,
-		sentinel_password_file),
-	TO("redis.client_name", redis_client_name, client_name),
-	TO("redis.ca", redis_ca, tls_ca),
-	TO("redis.cert", redis_cert, tls_cert),
-	TO("redis.key", redis_key, tls_key),
-	TO("redis.server_name", redis_server_name, tls_name),
-};
-
-static const char *const *
-redis_text(const struct config *cfg, size_t i)
-{
-	return (const void *)((const char *)cfg + redis_texts[i].place);
-}
-
-int
-config_redis(const struct config *cfg, struct redis_options *out)
-{
-	int err = redis_options_url(out, cfg->redis_url);
-
-	if (cfg->node)
-		snprintf(out->client_name, sizeof(out->client_name), "tollgate-%s", cfg->node);
-	for (size_t i = 0; i < COUNT_OF(redis_texts); i++)
-		if (*redis_text(cfg, i))
-			snprintf((char *)out + redis_texts[i].to, redis_texts[i].size, "%s",
-				*redis_text(cfg, i));
-	return err;
-}
-
-static const char *const log_formats[] = { "logfmt", "json", NULL };
-static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
-
-struct reader {
-	struct arena *a;
-	struct diag *d;
-	struct config *cfg;
-};
-
-/* ---- addresses ---- */
-
-enum address_kind { ADDR_UNIX = 1, ADDR_TCP = 2 };
-
-static int
-address_unix(struct reader *r, const char *path, struct address *out)
-{
-	struct sockaddr_un un;
-
-	if (!*path)
-		return ERR_SYNTAX;
-	out->path = path_beside(r->a, r->cfg->file, path);
-	if (!out->path)
-		return ERR_NOMEM;
-	return strlen(out->path) < sizeof(un.sun_path) ? 0 : ERR_LIMIT;
-}
-
-/* ADDRESS:PORT; names other than localhost would need a resolver at start. */
-static int
-address_tcp(struct reader *r, struct span s, struct address *out)
-{
-	unsigned char bin[16];
-	uint64_t port;
-	size_t colon = s.n;
-
-	while (colon > 0 && s.p[colon - 1] != ':')
-		colon--;
-	if (colon < 2 || span_u64(span_cut(s, colon, s.n), &port) || port == 0 || port > 65535)
-		return ERR_SYNTAX;
-	struct span host = span_cut(s, 0, colon - 1);
-	bool six = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
-	if (six)
-		host = span_cut(host, 1, host.n - 1);
-	if (!six && span_is(host, "localhost"))
-		host = SPAN_LIT("127.0.0.1");
-	host = arena_dup(r->a, host);
-	if (!host.p)
-		return ERR_NOMEM;
-	if (inet_pton(six ? AF_INET6 : AF_INET, host.p, bin) != 1)
-		return ERR_SYNTAX;
-	out->host = host.p;
-	out->port = (unsigned)port;
-	return 0;
-}
-
-static bool
-read_address(struct reader *r, const struct yaml_node *n, const char *name, unsigned kinds,
-	struct address *out)
-{
-	static const char *const forms[] = {
-		[ADDR_UNIX] = "unix@/path",
-		[ADDR_TCP] = "ADDRESS:PORT",
-		[ADDR_UNIX | ADDR_TCP] = "unix@/path or ADDRESS:PORT",
-	};
-	const char *text;
-	int err = ERR_SYNTAX;
-
-	if (!read_text(r->d, n, name, &text))
-		return false;
-	*out = (struct address){ .text = text };
-	if (!strncmp(text, "unix@", 5)) {
-		if (kinds & ADDR_UNIX)
-			err = address_unix(r, text + 5, out);
-	} else if (kinds & ADDR_TCP) {
-		err = address_tcp(r, n->s, out);
-	}
-	if (err == ERR_LIMIT)
-		diag_at(r->d, n, "%s: the socket's path is longer than %zu bytes", name,
-			sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-	else if (err == ERR_NOMEM)
-		diag_at(r->d, n, "out of memory");
-	else if (err)
-		diag_at(r->d, n, "%s: %s is expected, found %s", name, forms[kinds], text);
-	return err == 0;
-}
-
-static bool
-read_addresses(struct reader *r, const struct yaml_node *n, const char *name,
-	struct address *out, size_t *count)
-{
-	const struct yaml_node *c = yaml_first(n);
-	bool ok = true;
-
-	if (!c)
-		diag_at(r->d, n, "%s: the list is empty", name);
-	for (; c; c = yaml_next(n, c)) {
-		if (*count == CONFIG_LISTENERS_MAX) {
-			diag_at(r->d, c, "%s: more than %d listeners", name,
-				CONFIG_LISTENERS_MAX);
-			return false;
-		}
-		if (!read_address(r, c, name, ADDR_UNIX | ADDR_TCP, &out[*count]))
-			ok = false;
-		else
-			(*count)++;
-	}
-	return ok;
-}
-
-/* ---- single kinds ---- */
-
-static bool
-name_ok(struct span s, size_t max)
-{
-	return s.n > 0 && s.n <= max && span_is_alnum(s, "._-");
-}
-
-static void
-read_node_name(struct reader *r, const struct yaml_node *n, const char **out)
-{
-	if (n->kind != YAML_SCALAR || !name_ok(n->s, 64))
-		diag_at(r->d, n,
-			"node: 1 to 64 letters, digits, dots, dashes or underscores are "
-			"expected");
-	else
-		*out = n->s.p;
-}
-
-static void
-read_backends(struct reader *r, const struct yaml_node *n, const char ***out, size_t *count)
-{
-	if (!read_texts(r->a, r->d, n, "backends", out, count))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
-		if (!name_ok(c->s, 128))
-			diag_at(r->d, c,
-				"backends: letters, digits, dots, dashes or underscores are "
-				"expected, found %s",
-				c->s.p);
-}
-
-/* Never repeats the URL: it may hold the password. */
-static void
-read_redis(struct reader *r, const struct yaml_node *n, const char **out)
-{
-	const char *text;
-	struct redis_url url;
-
-	if (!read_text(r->d, n, "redis.url", &text))
-		return;
-	if (redis_url_parse(text, &url) != 0)
-		diag_at(r->d, n, "redis.url: " REDIS_URL_FORMS " is expected");
-	else
-		*out = text;
-	sodium_memzero(&url, sizeof(url));
-}
-
-static void
-read_option(struct reader *r, const struct config_option *o, const struct yaml_node *n)
-{
-	void *at = (char *)r->cfg + o->place;
-	void *aux = (char *)r->cfg + o->aux;
-	uint64_t v;
-
-	switch (o->kind) {
-	case OPT_TEXT: read_text(r->d, n, o->name, at); break;
-	case OPT_PATH: read_path(r->a, r->d, n, at); break;
-	case OPT_NODE: read_node_name(r, n, at); break;
-	case OPT_NAMES: read_backends(r, n, at, aux); break;
-	case OPT_REDIS: read_redis(r, n, at); break;
-	case OPT_BOOL: read_bool(r->d, n, at); break;
-	case OPT_DURATION: read_duration_us(r->d, n, o->min, o->max, at); break;
-	case OPT_SIZE: read_size(r->d, n, o->min, o->max, at); break;
-	case OPT_U64: read_uint(r->d, n, o->min, o->max, at); break;
-	case OPT_WORKERS:
-		if (n->kind == YAML_SCALAR && span_is(n->s, "auto"))
-			break;
-		/* fall through */
-	case OPT_UNSIGNED:
-		if (read_uint(r->d, n, o->min, o->max, &v))
-			*(unsigned *)at = (unsigned)v;
-		break;
-	case OPT_ADDRS: read_addresses(r, n, o->name, at, aux); break;
-	case OPT_UNIX:
-	case OPT_TCP:
-		if (read_address(
-			    r, n, o->name, o->kind == OPT_UNIX ? ADDR_UNIX : ADDR_TCP, at) &&
-			o->aux)
-			*(bool *)aux = true;
-		break;
-	case OPT_FORMAT: read_word(r->d, n, log_formats, at); break;
-	case OPT_LEVEL: read_word(r->d, n, log_levels, at); break;
-	case OPT_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
-	case OPT_ANCHORS: anchors_read(r->a, r->d, n, at, aux); break;
-	case OPT_WITNESS_LOGS: witness_logs_read(r->a, r->d, n, at, aux); break;
-	}
-}
-
-/* ---- comparing two ---- */
-
-static bool
-same_option(const struct config_option *o, const struct config *x, const struct config *y)
-{
-	const void *a = (const char *)x + o->place, *b = (const char *)y + o->place;
-	const struct address *aa = a, *bb = b;
-	size_t n;
-
-	switch (o->kind) {
-	case OPT_TEXT:
-	case OPT_PATH:
-	case OPT_NODE:
-	case OPT_REDIS: return str_same(*(const char *const *)a, *(const char *const *)b);
-	case OPT_UNIX:
-	case OPT_TCP: return str_same(aa->text, bb->text);
-	case OPT_BOOL: return *(const bool *)a == *(const bool *)b;
-	case OPT_DURATION:
-	case OPT_SIZE:
-	case OPT_U64: return *(const uint64_t *)a == *(const uint64_t *)b;
-	case OPT_UNSIGNED:
-	case OPT_WORKERS:
-	case OPT_FORMAT:
-	case OPT_LEVEL: return *(const unsigned *)a == *(const unsigned *)b;
-	case OPT_NAMES:
-	case OPT_CREDENTIALS: return true; /* what reads them reads them anew */
-	case OPT_ANCHORS: return anchors_same(x->anchors, x->nanchors, y->anchors, y->nanchors);
-	case OPT_WITNESS_LOGS:
-		return witness_logs_same(x->witness_logs, x->nwitness_logs, y->witness_logs,
-			y->nwitness_logs);
-	case OPT_ADDRS: break;
-	}
-	n = *(const size_t *)((const char *)x + o->aux);
-	if (n != *(const size_t *)((const char *)y + o->aux))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!str_same(aa[i].text, bb[i].text))
-			return false;
-	return true;
-}
-
 /* Read from each snapshot anew; all others are fixed at start. */
 static bool
 reloads(const char *name)
@@ -481,16 +194,14 @@ config_fixed_changes(const struct config *now, const struct config *next, struct
 {
 	for (size_t i = 0; i < config_option_count; i++) {
 		const struct config_option *o = &config_options[i];
-		if (!reloads(o->name) && !same_option(o, now, next))
+		if (!reloads(o->name) && !config_option_same(o, now, next))
 			buf_printf(out, "%s%s", out->n ? "," : "", o->name);
 	}
 }
 
-/* ---- the whole ---- */
-
 /* The value of "agent.listen" in the tree; NULL where it is not given. */
-static const struct yaml_node *
-find_option(const struct yaml_node *root, const char *name)
+const struct yaml_node *
+config_option_at(const struct yaml_node *root, const char *name)
 {
 	const char *dot = strchr(name, '.');
 	char section[32];
@@ -526,7 +237,7 @@ names_under(const char *section, const char *names[static 64], char store[static
 }
 
 static void
-check_keys(struct reader *r, const struct yaml_node *root)
+check_keys(struct config_reader *r, const struct yaml_node *root)
 {
 	const char *top[64], *names[64];
 	char store[16][32], unused[16][32];
@@ -550,203 +261,9 @@ host_name(struct arena *a)
 	if (gethostname(host, sizeof(host) - 1) || !host[0])
 		return "tollgate";
 	for (char *c = host; *c; c++)
-		if (!name_ok(span_of(c, 1), 1))
+		if (!config_name_ok(span_of(c, 1), 1))
 			*c = '-';
 	return arena_strdup(a, host);
-}
-
-static void
-require(struct reader *r, const struct yaml_node *root, const char *section, const char *key)
-{
-	const struct yaml_node *s = section ? yaml_get(root, section) : root;
-
-	if (s && s->kind == YAML_MAPPING && !yaml_get(s, key))
-		diag_at(r->d, s->key ? s->key : s, "%s%s%s: is missing", section ? section : "",
-			section ? "." : "", key);
-}
-
-/* Where a limit that is too low is said; the whole file where it has its default. */
-static void
-check_holds_body(
-	struct reader *r, const struct yaml_node *root, const char *name, uint64_t bytes)
-{
-	const struct yaml_node *n = find_option(root, name);
-
-	if (bytes < r->cfg->body_bytes)
-		diag_at(r->d, n ? n : root,
-			"%s: is below limits.body: one request could never be held", name);
-}
-
-static bool
-same_place(const struct address *x, const struct address *y)
-{
-	if (x->path || y->path)
-		return x->path && y->path && !strcmp(x->path, y->path);
-	return x->port == y->port && x->host && y->host && !strcmp(x->host, y->host);
-}
-
-/* Next to the journal, which holds nothing but segments. */
-static const char *
-beside_journal(struct reader *r, const char *suffix)
-{
-	struct span journal = span_str(r->cfg->journal);
-
-	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
-		journal.n--;
-	return arena_printf(r->a, "%.*s%s", SPAN_ARG(journal), suffix).p;
-}
-
-static void
-check_anchors(struct reader *r, const struct yaml_node *root)
-{
-	struct config *cfg = r->cfg;
-	bool witness = yaml_get(root, "witness") != NULL;
-
-	require(r, root, "witness", "listen");
-	require(r, root, "witness", "logs");
-	require(r, root, "witness", "key");
-	if (cfg->nanchors && !cfg->journal)
-		diag_at(r->d, find_option(root, "anchors"),
-			"anchors: needs the section audit, whose checkpoints are taken out");
-	if (witness && !cfg->witness_name)
-		cfg->witness_name = arena_printf(r->a, "tollgate/%s/witness", cfg->node).p;
-	if (witness && !cfg->witness_state && cfg->journal)
-		cfg->witness_state = beside_journal(r, ".witness");
-	if (witness && !cfg->witness_state)
-		diag_at(r->d, yaml_get(root, "witness"),
-			"witness: needs state, or audit.journal next to which it is");
-	if (cfg->witness_name && (strpbrk(cfg->witness_name, " +\t\n") ||
-					 strlen(cfg->witness_name) > 255))
-		diag_at(r->d, find_option(root, "witness.name"),
-			"witness.name: up to 255 bytes without blanks and + are expected");
-	if (witness && cfg->witness_key && str_same(cfg->witness_key, cfg->audit_key))
-		diag_at(r->d, find_option(root, "witness.key"),
-			"witness.key: is audit.key: a witness has a key of its own");
-	cfg->witness_key_at = find_option(root, "witness.key");
-}
-
-static void
-check_state(struct reader *r, const struct yaml_node *root)
-{
-	struct config *cfg = r->cfg;
-
-	cfg->state_key_at = find_option(root, "state_key");
-	cfg->state_file_at = find_option(root, "state_file");
-	cfg->redis_password_at = find_option(root, "redis.password_file");
-	cfg->redis_sentinel_password_at = find_option(root, "redis.sentinel_password_file");
-	if (cfg->state_key && !cfg->state_file && cfg->journal)
-		cfg->state_file = beside_journal(r, ".live");
-	if (cfg->state_key && !cfg->state_file)
-		diag_at(r->d, find_option(root, "state_key"),
-			"state_key: needs state_file, or audit.journal next to which it is");
-	if (cfg->state_file && !cfg->state_key)
-		diag_at(r->d, find_option(root, "state_file"), "state_file: needs state_key");
-	if (cfg->state_required && !cfg->state_key)
-		diag_at(r->d, find_option(root, "state_required"),
-			"state_required: needs state_key");
-}
-
-/* What the options of redis: say together. */
-static void
-check_redis(struct reader *r, const struct yaml_node *root)
-{
-	const struct config *cfg = r->cfg;
-	struct redis_url url;
-
-	if (!cfg->redis_url || redis_url_parse(cfg->redis_url, &url))
-		return;
-	bool sentinel = url.kind == REDIS_SENTINEL;
-	/* clang-format off */
-	const struct { const char *name; bool bad; const char *why; } rows[] = {
-		{ "redis.url", url.tls && !redis_tls_built, REDIS_TLS_MISSING },
-		{ "redis.user", cfg->redis_user && url.user[0], "redis.url names a user too" },
-		{ "redis.password_file", cfg->redis_password_file && url.password[0],
-			"redis.url holds a password too" },
-		{ "redis.sentinel_user", cfg->redis_sentinel_user && !sentinel,
-			"redis.url names no Sentinels" },
-		{ "redis.sentinel_password_file", cfg->redis_sentinel_password_file && !sentinel,
-			"redis.url names no Sentinels" },
-		{ "redis.sentinel_user", cfg->redis_sentinel_user && !cfg->redis_sentinel_password_file,
-			"redis.sentinel_password_file is missing" },
-		{ "redis.ca", cfg->redis_ca && !url.tls, "redis.url is without TLS (rediss://)" },
-		{ "redis.cert", cfg->redis_cert && !url.tls, "redis.url is without TLS (rediss://)" },
-		{ "redis.key", cfg->redis_key && !url.tls, "redis.url is without TLS (rediss://)" },
-		{ "redis.server_name", cfg->redis_server_name && !url.tls,
-			"redis.url is without TLS (rediss://)" },
-		{ "redis.cert", cfg->redis_cert && !cfg->redis_key, "redis.key is missing" },
-		{ "redis.key", cfg->redis_key && !cfg->redis_cert, "redis.cert is missing" },
-		/* Redis refuses blanks and line ends. */
-		{ "redis.client_name", cfg->redis_client_name &&
-			!name_ok(span_str(cfg->redis_client_name), 128),
-			"letters, digits, dots, dashes or underscores are expected" },
-	};
-	/* clang-format on */
-	for (size_t i = 0; i < COUNT_OF(rows); i++)
-		if (rows[i].bad)
-			diag_at(r->d, find_option(root, rows[i].name), "%s: %s", rows[i].name,
-				rows[i].why);
-	for (size_t i = 0; i < COUNT_OF(redis_texts); i++) {
-		const char *text = *redis_text(cfg, i);
-		if (text && strlen(text) >= redis_texts[i].size)
-			diag_at(r->d, find_option(root, redis_texts[i].name),
-				"%s: longer than %zu bytes", redis_texts[i].name,
-				redis_texts[i].size - 1);
-	}
-	sodium_memzero(&url, sizeof(url));
-}
-
-static void
-check_whole(struct reader *r, const struct yaml_node *root)
-{
-	struct config *cfg = r->cfg;
-
-	require(r, root, NULL, "policy");
-	require(r, root, NULL, "agent");
-	require(r, root, "agent", "listen");
-	require(r, root, "relay", "listen");
-	require(r, root, "relay", "egress");
-	require(r, root, "audit", "journal");
-	require(r, root, "audit", "key");
-	require(r, root, "redis", "url");
-	check_state(r, root);
-	config_retention(cfg, root, r->d);
-	check_redis(r, root);
-	check_anchors(r, root);
-	cfg->relay = yaml_get(root, "relay") != NULL;
-	if (cfg->ncredentials && !cfg->relay)
-		diag_at(r->d, find_option(root, "credentials"),
-			"credentials: needs the section relay: HAProxy alone adds none of them");
-	if (!cfg->redis_url) {
-		const struct yaml_node *stream = find_option(root, "audit.stream");
-		if (stream && cfg->audit_stream)
-			diag_at(r->d, stream, "audit.stream: needs redis.url");
-		cfg->audit_stream = false;
-	}
-	if (cfg->audit_origin && !note_name_valid(span_str(cfg->audit_origin)))
-		diag_at(r->d, find_option(root, "audit.origin"),
-			"audit.origin: '%s': not a name of 1 to %d bytes without blanks and plus signs",
-			cfg->audit_origin, NOTE_NAME_MAX);
-	for (size_t i = 0; i < cfg->nagent; i++)
-		for (size_t j = 0; j < i; j++)
-			if (same_place(&cfg->agent[i], &cfg->agent[j]))
-				diag_at(r->d, find_option(root, "agent.listen"),
-					"agent.listen: %s is given twice", cfg->agent[i].text);
-	if (cfg->relay_listen.path && cfg->relay_egress.path &&
-		same_place(&cfg->relay_listen, &cfg->relay_egress))
-		diag_at(r->d, find_option(root, "relay.egress"),
-			"relay.egress: is relay.listen itself; HAProxy's inner bind is "
-			"expected");
-	for (size_t i = 0; i < cfg->nagent && cfg->relay_listen.path; i++)
-		if (same_place(&cfg->agent[i], &cfg->relay_listen))
-			diag_at(r->d, find_option(root, "relay.listen"),
-				"relay.listen: is agent.listen too");
-	if (!find_option(root, "limits.held_per_identity")) {
-		uint64_t quarter = cfg->held_bytes / 4;
-		cfg->held_identity_bytes =
-			quarter > cfg->body_bytes ? quarter : cfg->body_bytes;
-	}
-	check_holds_body(r, root, "limits.held", cfg->held_bytes);
-	check_holds_body(r, root, "limits.held_per_identity", cfg->held_identity_bytes);
 }
 
 const struct config *
@@ -763,7 +280,7 @@ config_read(struct arena *a, const char *file, struct diag *d)
 {
 	unsigned errors = d->errors;
 	struct config *cfg = arena_new(a, struct config);
-	struct reader r = { a, d, cfg };
+	struct config_reader r = { a, d, cfg };
 	const struct yaml_node *root = yaml_load_file(a, file, d);
 
 	if (!root)
@@ -775,20 +292,20 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	check_keys(&r, root);
 	for (size_t i = 0; i < config_option_count; i++) {
 		const struct config_option *o = &config_options[i];
-		const struct yaml_node *n = find_option(root, o->name);
+		const struct yaml_node *n = config_option_at(root, o->name);
 		struct yaml_node fallback = { .kind = YAML_SCALAR, .s = span_str(o->fallback) };
 		if (o->fallback)
-			read_option(&r, o, &fallback);
+			config_option_read(&r, o, &fallback);
 		if (n)
-			read_option(&r, o, n);
+			config_option_read(&r, o, n);
 	}
-	cfg->redact_key_at = find_option(root, "redact.key_file");
-	cfg->audit_key_at = find_option(root, "audit.key");
-	cfg->audit_hash_key_at = find_option(root, "audit.hash_key");
-	cfg->journal_at = find_option(root, "audit.journal");
-	cfg->socket_group_at = find_option(root, "group");
+	cfg->redact_key_at = config_option_at(root, "redact.key_file");
+	cfg->audit_key_at = config_option_at(root, "audit.key");
+	cfg->audit_hash_key_at = config_option_at(root, "audit.hash_key");
+	cfg->journal_at = config_option_at(root, "audit.journal");
+	cfg->socket_group_at = config_option_at(root, "group");
 	if (root->kind == YAML_MAPPING)
-		check_whole(&r, root);
+		config_check(&r, root);
 	if (arena_failed(a) && d->errors == errors)
 		diag_file(d, file, "out of memory");
 	return cfg;

@@ -40,10 +40,4 @@ struct config_option {
 extern const struct config_option config_options[];
 extern const size_t config_option_count;
 
-/* config/retention.c: reads nothing, but says what its section says wrongly. */
-struct config;
-struct diag;
-struct yaml_node;
-void config_retention(struct config *cfg, const struct yaml_node *root, struct diag *d);
-
 #endif

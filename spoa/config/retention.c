@@ -1,7 +1,6 @@
 /* What the options of retention: say together. Whether those of its archive fit is said by
  * keep/archive.h, which config/ may not include: `check` and the start ask it. */
-#include "config/config.h"
-#include "config/options.h"
+#include "config/load.h"
 #include "config/read.h"
 
 #define SIX_MONTHS_US (183ull * 86400 * 1000000)
