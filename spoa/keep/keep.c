@@ -195,7 +195,7 @@ archived(struct keep *k, const char *segment)
 	char mark[JOURNAL_NAME_MAX + 16], text[4096];
 
 	mark_name(segment, mark);
-	int fd = openat(k->keepfd, mark, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(k->keepfd, mark, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
 	if (fd >= 0)
 		close(fd);
@@ -245,6 +245,43 @@ is_packed(struct keep *k, const char *segment, struct manifest *m)
 	       m->packed_bytes == bytes;
 }
 
+/* Compresses it, in place of what may be there. */
+static int
+compress(struct keep *k, const char *name, bool plain, struct manifest *m, struct buf *why)
+{
+	char mark[JOURNAL_NAME_MAX + 16];
+
+	if (!plain) {
+		buf_str(why, "its manifest is not there, or not its own");
+		return ERR_NOTFOUND;
+	}
+	mark_name(name, mark);
+	int err = exists(k->keepfd, mark, NULL) ? files_remove(k->keepfd, mark, why) : 0;
+	if (!err)
+		err = pack_segment(k->journalfd, k->keepfd, name,
+			k->before.first ? &k->before : NULL, &k->stopping, m, why);
+	if (err)
+		return err;
+	metric_inc(k->metrics, M_KEEP_PACKED);
+	log_event(LOG_INFO, "retention.compressed", LS("segment", name), LI("bytes", m->bytes),
+		LI("packed", m->packed_bytes));
+	return 0;
+}
+
+/* Both forms are there and the plain one is about to go: it is the last that is known to be
+ * right. Where the other is not that, it is made again. */
+static int
+compare(struct keep *k, const char *name, struct manifest *m, struct buf *why)
+{
+	int err = pack_compare(k->journalfd, k->keepfd, m, &k->stopping, why);
+
+	if (err != ERR_AUTH)
+		return err;
+	log_event(LOG_WARN, "retention.again", LS("segment", name), LSP("why", buf_view(why)));
+	buf_clear(why);
+	return compress(k, name, true, m, why);
+}
+
 /* One closed segment, up to what its place among the newest allows. False: what is after it
  * waits. */
 static bool
@@ -253,23 +290,13 @@ keep_segment(struct keep *k, const char *name, bool plain_stays)
 	struct manifest m;
 	struct buf why;
 	bool plain = exists(k->journalfd, name, NULL);
-	int err = 0;
+	int err;
 
 	buf_init(&why, 4096);
-	if (!is_packed(k, name, &m)) {
-		if (!plain) {
-			buf_str(&why, "its manifest is not there, or not its own");
-			err = ERR_NOTFOUND;
-		} else {
-			err = pack_segment(k->journalfd, k->keepfd, name,
-				k->before.first ? &k->before : NULL, &k->stopping, &m, &why);
-		}
-		if (!err) {
-			metric_inc(k->metrics, M_KEEP_PACKED);
-			log_event(LOG_INFO, "retention.compressed", LS("segment", name),
-				LI("bytes", m.bytes), LI("packed", m.packed_bytes));
-		}
-	}
+	if (!is_packed(k, name, &m))
+		err = compress(k, name, plain, &m, &why);
+	else
+		err = plain && !plain_stays ? compare(k, name, &m, &why) : 0;
 	if (err)
 		fail(k, "compress", name, err, &why);
 	else
@@ -457,7 +484,7 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 /* ---- the thread ---- */
 
 static void
-count(struct keep *k, const struct journal_list *l)
+count(struct keep *k, const struct journal_list *l, size_t closed)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const char *name = l->seg[i].name;
@@ -465,7 +492,7 @@ count(struct keep *k, const struct journal_list *l)
 		k->now.plain += l->seg[i].form == JOURNAL_PLAIN;
 		k->now.packed += l->seg[i].form != JOURNAL_PLAIN;
 		k->now.unarchived +=
-			k->archive.place && i + 1 < l->n && !archived(k, name);
+			k->archive.place && i < closed && !archived(k, name);
 	}
 }
 
@@ -485,14 +512,17 @@ pass(struct keep *k)
 		buf_free(&why);
 		return;
 	}
-	size_t n = 0;
+	size_t n = 0, closed = 0;
 	for (size_t i = 0; i < l.n; i++)
 		if (l.seg[i].ours)
 			l.seg[n++] = l.seg[i];
 	l.n = n;
-	/* The newest is the one that is written to. */
-	size_t closed = l.n ? l.n - 1 : 0;
-	count(k, &l);
+	/* The newest in the journal's folder is the one that is written to: a compressed one that
+	 * calls itself newer closes nothing. */
+	for (size_t i = 0; i < l.n; i++)
+		if (l.seg[i].form == JOURNAL_PLAIN)
+			closed = i;
+	count(k, &l, closed);
 	for (size_t i = 0; i < closed; i++)
 		if (!keep_segment(k, l.seg[i].name, i + KEEP_PLAIN_SEGMENTS >= closed))
 			break; /* no room, or the end: one that is not whole holds up none */

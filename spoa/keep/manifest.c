@@ -118,7 +118,7 @@ manifest_load(int dirfd, const char *segment, struct manifest *out)
 	char name[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8], text[MANIFEST_BYTES];
 
 	manifest_names(segment, name, packed);
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
 	ssize_t n = read(fd, text, sizeof(text));

@@ -229,6 +229,45 @@ pack_verify(int fd, const struct manifest *m, const atomic_bool *stop, struct bu
 	return err;
 }
 
+static int
+compare_forms(int plain, int packed, const struct manifest *m, const atomic_bool *stop,
+	struct buf *why)
+{
+	struct manifest is;
+	int err = pack_survey(plain, NULL, NULL, stop, &is, why);
+
+	if (!err && !same_text(&is, m)) {
+		buf_str(why, "its records are not those that were compressed");
+		err = ERR_AUTH;
+	}
+	if (!err) {
+		posix_fadvise(packed, 0, 0, POSIX_FADV_DONTNEED);
+		err = pack_verify(packed, m, stop, why);
+	}
+	return err;
+}
+
+int
+pack_compare(int journalfd, int keepfd, const struct manifest *m, const atomic_bool *stop,
+	struct buf *why)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], name[JOURNAL_NAME_MAX + 8];
+
+	manifest_names(m->segment, manifest, name);
+	int plain = openat(journalfd, m->segment, O_RDONLY | O_CLOEXEC | O_NOFOLLOW),
+	    packed = openat(keepfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = ERR_IO;
+
+	if (plain < 0 || packed < 0)
+		buf_printf(why, "%s: %s", plain < 0 ? m->segment : name, strerror(errno));
+	else
+		err = compare_forms(plain, packed, m, stop, why);
+	if (plain >= 0)
+		close(plain);
+	if (packed >= 0)
+		close(packed);
+	return err;
+}
+
 int
 pack_segment(int journalfd, int keepfd, const char *segment, const struct manifest *before,
 	const atomic_bool *stop, struct manifest *m, struct buf *why)

@@ -24,5 +24,9 @@ int pack_segment(int journalfd, int keepfd, const char *segment, const struct ma
 /* Whether fd reads as what the manifest says: both hashes, and the chain in it. 0, ERR_AUTH with
  * *why, or another error. */
 int pack_verify(int fd, const struct manifest *m, const atomic_bool *stop, struct buf *why);
+/* Whether both forms of the segment, as the disk has them, are what the manifest says. Before the
+ * plain one goes: what was compressed once may have been harmed since, or be another's. */
+int pack_compare(int journalfd, int keepfd, const struct manifest *m, const atomic_bool *stop,
+	struct buf *why);
 
 #endif

@@ -266,6 +266,121 @@ a_damaged_compressed_segment_is_named(void **state)
 	journal_list_free(&l);
 }
 
+static void
+write_file(const char *path, const void *text, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, n), (ssize_t)n);
+	close(fd);
+}
+
+/* Compresses the segment again as it was after its first commit. */
+static void
+pack_beginning(const char *segment)
+{
+	static char text[1 << 20];
+	char from[512], other[320], path[1024], kept[512];
+	struct manifest m;
+
+	snprintf(from, sizeof(from), "%s/%s", r.journal, segment);
+	snprintf(other, sizeof(other), "%s/other", r.dir);
+	snprintf(path, sizeof(path), "%s/%s", other, segment);
+	snprintf(kept, sizeof(kept), "%s.keep", r.journal);
+	FILE *f = fopen(from, "r");
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	char *end = strchr(strstr(text, "{\"v\":1,\"commit\""), '\n') + 1;
+	assert_int_equal(mkdir(other, 0700), 0);
+	write_file(path, text, (size_t)(end - text));
+	int fromfd = open(other, O_RDONLY | O_DIRECTORY), keptfd = open(kept, O_RDONLY);
+	assert_int_equal(pack_segment(fromfd, keptfd, segment, NULL, NULL, &m, &r.why), 0);
+	close(fromfd);
+	close(keptfd);
+}
+
+/* A file that calls itself a compressed segment, newer than all, closes the open one no more
+ * than its neighbours: what is written to stays where it is, and as it is. */
+static void
+a_stranger_beside_the_journal_closes_no_segment(void **state)
+{
+	(void)state;
+	assert_true(rig_start(&r));
+	put(20);
+	audit_stop(&r.audit);
+	start();
+	until(settled());
+	for (int i = 0; i < 4; i++) {
+		char path[512];
+		snprintf(path, sizeof(path), "%s.keep/gw-1-9999999%d-999999999999999%d.jsonl.zst",
+			r.journal, i, i);
+		write_file(path, "no segment\n", 11);
+	}
+	size_t packed = packed_files();
+	for (int i = 0; i < 12; i++) {
+		put(3);
+		usleep(20000);
+	}
+	until(packed_files() > packed + 4 && settled());
+	stop();
+	for (int i = 0; i < 4; i++) {
+		char path[512];
+		snprintf(path, sizeof(path), "%s.keep/gw-1-9999999%d-999999999999999%d.jsonl.zst",
+			r.journal, i, i);
+		assert_int_equal(unlink(path), 0);
+	}
+	verifies("ok node=gw-1");
+	assert_false(rig_holds(&r, "\"type\":\"alarm\""));
+}
+
+/* What was compressed is compared once more before the plain form goes; 0: damaged, 1: of less
+ * text, 2: a pipe in its manifest's place. */
+static void
+the_plain_form_goes_only_when_the_other_is_right(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		struct journal_list l;
+		char path[JOURNAL_PATH_MAX + 16], *dot;
+		assert_true(rig_start(&r));
+		put(20);
+		audit_stop(&r.audit);
+		start();
+		until(settled() && packed_files() >= 3);
+		stop();
+		struct buf before = rig_text(&r);
+		assert_int_equal(journal_list_all(r.journal, NULL, false, &l, &r.why), 0);
+		struct journal_segment s = l.seg[l.n - 2];
+		journal_list_free(&l);
+		assert_int_equal(s.form, JOURNAL_PLAIN);
+		s.form = JOURNAL_KEPT;
+		journal_segment_path(r.journal, &s, path);
+		if (how == 0) {
+			damage(path);
+		} else if (how == 1) {
+			pack_beginning(s.name);
+		} else {
+			dot = strstr(path, ".jsonl.zst");
+			memcpy(dot, ".json", 6);
+			assert_int_equal(unlink(path), 0);
+			assert_int_equal(mkfifo(path, 0600), 0);
+		}
+		assert_true(rig_start(&r));
+		put(20);
+		audit_stop(&r.audit);
+		start();
+		until(settled());
+		stop();
+		struct buf after = rig_text(&r);
+		assert_true(after.n > before.n);
+		assert_memory_equal(buf_view(&after).p, buf_view(&before).p, before.n - 1);
+		verifies("ok node=gw-1");
+		buf_free(&before);
+		buf_free(&after);
+	}
+}
+
 /* ---- trimming ---- */
 
 static void
@@ -685,6 +800,10 @@ main(void)
 			a_segment_that_is_not_whole_stays_as_it_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_damaged_compressed_segment_is_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_stranger_beside_the_journal_closes_no_segment, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_plain_form_goes_only_when_the_other_is_right, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_too_old_is_trimmed_and_the_rest_verifies, setup, teardown),
 		cmocka_unit_test_setup_teardown(
