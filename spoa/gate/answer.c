@@ -145,13 +145,18 @@ request_model_matters(const struct request *r)
 	return false;
 }
 
-bool
-request_lists_models(const struct request *r)
+static bool
+asks_of_models(const struct request *r)
 {
 	const char *name = r->found.endpoint.name;
 
-	return name && !strcmp(name, "models") && !r->found.endpoint.model_end &&
-	       span_is(r->in.head.method, "GET") &&
+	return name && !strcmp(name, "models") && span_is(r->in.head.method, "GET");
+}
+
+bool
+request_lists_models(const struct request *r)
+{
+	return asks_of_models(r) && !r->found.endpoint.model_end &&
 	       (r->found.identity.nmodels || request_model_matters(r) ||
 		       r->found.route->naliases);
 }
@@ -192,6 +197,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		return err;
 	plan.hide_usage = x->hide_usage;
 	plan.alias = route->alias;
+	plan.card = route->alias && asks_of_models(x->r) && x->r->found.endpoint.model_end;
 	plan.rpc_ids = x->rpc_ids;
 	if (x->has_shadow) {
 		plan.shadow = x->r->snap->shadow_policy;

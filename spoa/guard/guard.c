@@ -480,7 +480,7 @@ guard_end(struct guard *g, struct buf *out)
 	case WAY_KEEP:
 		if (guard_reads(g))
 			guard_whole(g, out);
-		else
+		else if (!guard_filter_list(g))
 			rename_whole(g, &d, out);
 		break;
 	case WAY_METER: meter_whole(g, &d); break;

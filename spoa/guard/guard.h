@@ -45,6 +45,7 @@ struct guard_plan {
 	 * not. */
 	bool (*may_use)(void *arg, struct span model, struct arena *a);
 	void *may_use_arg;
+	bool card; /* the answer is one model's, which the caller calls `alias` */
 	const struct route *aliases; /* what such a list holds besides, by their names */
 	size_t naliases;
 	const struct vault *vault;  /* what is put back; NULL: nothing */

@@ -2,6 +2,8 @@
  * others are taken out of it, aliases are put at its end, and all else stays byte for byte. Providers' lists differ: under
  * `data`, `models` or no name, of objects, texts or members, grouped, in lines or events. What
  * an element is called by its own members is decided for. */
+#include <stdlib.h>
+
 #include "base/err.h"
 #include "codec/json.h"
 #include "guard/guard_private.h"
@@ -52,6 +54,14 @@ cut(struct list *l, size_t start, size_t end, struct span with)
 	l->v = v;
 	v[l->n++] = (struct splice){ l->base + start, l->base + end, with };
 	return 0;
+}
+
+static int
+by_start(const void *a, const void *b)
+{
+	const struct splice *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
 }
 
 /* An alias as an element of a list, by the dialect; $ is its name. */
@@ -375,6 +385,50 @@ filter(struct list *l, struct span all, struct buf *out)
 	return err ? err : splice_apply(all, l->v, l->n, out);
 }
 
+/* One model's card, asked for by an alias: what it is called by, at its top, is the alias. */
+static int
+call_card(struct list *l, struct span all, struct buf *out)
+{
+	struct json_event ev;
+	struct {
+		struct span text;
+		size_t start, end;
+	} said[COUNT_OF(names)] = { 0 };
+	size_t first = 0, n;
+	int err = 0;
+
+	l->j = json_open(&l->g->work, all);
+	if (!l->j)
+		return ERR_NOMEM;
+	if (json_next(l->j, &ev) != JSON_OBJECT)
+		return ERR_SYNTAX;
+	while (!err && json_next(l->j, &ev) == JSON_KEY) {
+		struct span key = json_text(&l->g->work, all, &ev);
+		if (!key.p)
+			return ERR_NOMEM;
+		n = span_find(key, names, COUNT_OF(names));
+		if (json_next(l->j, &ev) != JSON_STRING || n == COUNT_OF(names)) {
+			err = skip(l, &ev);
+			continue;
+		}
+		said[n].text = json_text(&l->g->work, all, &ev);
+		said[n].start = ev.start;
+		said[n].end = ev.end;
+	}
+	while (first < COUNT_OF(names) && !said[first].text.p)
+		first++;
+	for (n = first; n < COUNT_OF(names) && !err; n++) {
+		size_t prefix = said[n].text.n - bare(said[n].text).n;
+		if (said[n].text.p && span_eq(said[n].text, said[first].text))
+			err = cut(l, said[n].start + prefix, said[n].end,
+				span_str(l->g->plan.alias));
+	}
+	/* cuts are in the order of names, not of the text */
+	if (l->n > 1)
+		qsort(l->v, l->n, sizeof(*l->v), by_start);
+	return err ? err : splice_apply(all, l->v, l->n, out);
+}
+
 enum guard_result
 guard_filter_list(struct guard *g)
 {
@@ -382,18 +436,18 @@ guard_filter_list(struct guard *g)
 	struct list l = { .g = g };
 	struct buf out;
 
-	if (!g->plan.may_use || g->status / 100 != 2 || !g->body.n)
+	if ((!g->plan.may_use && !g->plan.card) || g->status / 100 != 2 || !g->body.n)
 		return g->failed;
 	if (span_starts(all, mark))
 		all = span_cut(all, mark.n, all.n);
 	buf_init(&out, CAP_ANSWER_BYTES);
-	int err = filter(&l, all, &out);
+	int err = g->plan.card ? call_card(&l, all, &out) : filter(&l, all, &out);
 	if (err || buf_failed(&out)) {
 		buf_free(&out);
 		return err == ERR_NOMEM || !err
 			       ? guard_no_memory(g)
 			       : guard_fail(g, GUARD_BROKEN,
-					 "the list of models is no strict JSON");
+					 "the models that it says are no strict JSON");
 	}
 	buf_free(&g->body);
 	g->body = out;

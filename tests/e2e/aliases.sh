@@ -48,6 +48,8 @@ who=
 req GET /v1/models -H "$auth"
 like "lists of models hold what the caller may use" "$body" '"id":"fast".*"id":"canary"'
 unlike "and not what rules deny, or the route has nothing of" "$body" 'secret-model|elsewhere'
+req GET /v1/models/fast -H "$auth"
+is "a model's card is called by the name that was asked" "$status $(grep -o '"id":"[^"]*"' <<<"$body")" '200 "id":"fast"'
 req GET /v1/models -H "x-api-key: $key"
 is "a key's list is of its models" "$(grep -o '"id":"[^"]*"' <<<"$body" | tr '\n' ' ')" '"id":"fast" '
 

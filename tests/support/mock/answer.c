@@ -307,6 +307,15 @@ models_answer(struct mock_answer *out)
 }
 
 static void
+card_answer(struct span model, struct mock_answer *out)
+{
+	buf_str(&out->body, "{\"id\":");
+	buf_json_str(&out->body, model);
+	buf_printf(&out->body, ",\"object\":\"model\",\"created\":%d,\"owned_by\":\"mock\"}\n",
+		MOCK_CREATED);
+}
+
+static void
 echo_answer(const struct mock_request *r, struct mock_answer *out)
 {
 	json_t *o = json_pack("{s:s%,s:s%}", "method", r->method.p, r->method.n, "path",
@@ -396,6 +405,8 @@ mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answer *o
 	else if (span_is(r->path, "/v1/models") &&
 		 (span_is(r->method, "GET") || span_is(r->method, "HEAD")))
 		models_answer(out);
+	else if (span_starts(r->path, SPAN_LIT("/v1/models/")) && span_is(r->method, "GET"))
+		card_answer(span_cut(r->path, strlen("/v1/models/"), r->path.n), out);
 	else if (!span_starts(r->path, SPAN_LIT("/v1/")))
 		echo_answer(r, out);
 	else
