@@ -10,7 +10,8 @@
 
 #define PIECE (256u << 10)
 
-struct keep_io keep_io = { write, fsync, unlinkat };
+struct keep_io keep_io = { write, fsync, unlinkat, fstatvfs };
+uint64_t files_reserve = 1u << 20; /* commits that are under way, twice */
 
 static int
 failed(const char *what, struct buf *why)
@@ -47,11 +48,28 @@ files_begin(int dirfd, const char *name, struct buf *why)
 	return fd < 0 ? failed(made, why) : fd;
 }
 
+static bool
+has_room(int fd, size_t n)
+{
+	struct statvfs st;
+
+	if (keep_io.fstatvfs(fd, &st) < 0)
+		return true;
+	uint64_t twentieth = (uint64_t)st.f_blocks * st.f_frsize / 20;
+	uint64_t reserve = files_reserve < twentieth ? files_reserve : twentieth;
+	/* A file system that does not say how large it is says 0. */
+	return twentieth == 0 || (uint64_t)st.f_bavail * st.f_frsize >= n + reserve;
+}
+
 int
 files_write(int fd, struct span s, struct buf *why)
 {
 	off_t from = lseek(fd, 0, SEEK_CUR);
 
+	if (!has_room(fd, s.n)) {
+		errno = ENOSPC;
+		return failed("what is left is the journal's", why);
+	}
 	for (size_t at = 0; at < s.n;) {
 		ssize_t n = keep_io.write(fd, s.p + at, s.n - at);
 		if (n < 0 && errno == EINTR)

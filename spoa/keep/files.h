@@ -4,6 +4,7 @@
 #define KEEP_FILES_H
 
 #include <stdatomic.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -15,7 +16,9 @@
 int files_folder(const char *path, struct buf *why);
 /* Begins NAME.new, empty. A descriptor, or ERR_IO with *why. */
 int files_begin(int dirfd, const char *name, struct buf *why);
-/* 0, ERR_FULL, ERR_IO with *why. */
+/* 0, ERR_FULL, ERR_IO with *why. Full is before the last bytes: files_reserve, or a twentieth of
+ * a small disk, which the journal's commits are to have. */
+extern uint64_t files_reserve;
 int files_write(int fd, struct span s, struct buf *why);
 /* What was begun is synced and stays NAME.new. */
 int files_sync(int fd, struct buf *why);
@@ -37,6 +40,7 @@ struct keep_io {
 	ssize_t (*write)(int, const void *, size_t);
 	int (*fsync)(int);
 	int (*unlinkat)(int, const char *, int);
+	int (*fstatvfs)(int, struct statvfs *);
 };
 extern struct keep_io keep_io;
 

@@ -496,6 +496,28 @@ count(struct keep *k, const struct journal_list *l, size_t closed)
 	}
 }
 
+/* In the first pass that can: a folder that cannot be made refuses no start. */
+static int
+open_folders(struct keep *k, struct buf *why)
+{
+	char path[JOURNAL_DIR_MAX + 16];
+	struct span journal = span_str(k->cfg->journal);
+
+	if (k->keepfd >= 0)
+		return 0;
+	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
+		journal.n--;
+	if (k->journalfd < 0)
+		k->journalfd = open(k->cfg->journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k->journalfd < 0)
+		buf_printf(why, "%s: %s", k->cfg->journal, strerror(errno));
+	if (k->journalfd < 0 || snprintf(path, sizeof(path), "%.*s" JOURNAL_KEEP_SUFFIX,
+					SPAN_ARG(journal)) >= (int)sizeof(path))
+		return ERR_IO;
+	k->keepfd = files_folder(path, why);
+	return k->keepfd < 0 ? k->keepfd : 0;
+}
+
 static void
 pass(struct keep *k)
 {
@@ -506,9 +528,11 @@ pass(struct keep *k)
 	buf_init(&why, 4096);
 	k->now = (struct keep_state){ .trimmed = trimmed };
 	k->before.first = 0;
-	int err = journal_list_all(k->cfg->journal, k->cfg->node, false, &l, &why);
+	int err = open_folders(k, &why);
+	if (!err)
+		err = journal_list_all(k->cfg->journal, k->cfg->node, false, &l, &why);
 	if (err) {
-		fail(k, "list", k->cfg->journal, err, &why);
+		fail(k, k->keepfd < 0 ? "open" : "list", k->cfg->journal, err, &why);
 		buf_free(&why);
 		return;
 	}
@@ -576,24 +600,6 @@ destroy(struct keep **kp)
 	*kp = NULL;
 }
 
-static int
-open_folders(struct keep *k, struct buf *why)
-{
-	char path[JOURNAL_DIR_MAX + 16];
-	struct span journal = span_str(k->cfg->journal);
-
-	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
-		journal.n--;
-	k->journalfd = open(k->cfg->journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (k->journalfd < 0)
-		buf_printf(why, "%s: %s", k->cfg->journal, strerror(errno));
-	if (k->journalfd < 0 || snprintf(path, sizeof(path), "%.*s" JOURNAL_KEEP_SUFFIX,
-					SPAN_ARG(journal)) >= (int)sizeof(path))
-		return ERR_IO;
-	k->keepfd = files_folder(path, why);
-	return k->keepfd < 0 ? k->keepfd : 0;
-}
-
 static struct archive_options
 archive_of(const struct config *cfg)
 {
@@ -631,8 +637,8 @@ keep_start(const struct config *cfg, struct audit *a, struct metrics *m, struct 
 	k->journalfd = k->keepfd = -1;
 	sem_init(&k->wake, 0, 0);
 	pthread_mutex_init(&k->lock, NULL);
-	int err = keep_wrong(cfg) ? ERR_SYNTAX : open_folders(k, why);
-	if (err == ERR_SYNTAX)
+	int err = keep_wrong(cfg) ? ERR_SYNTAX : 0;
+	if (err)
 		buf_printf(why, "retention.archive: %s", keep_wrong(cfg));
 	if (!err && (err = thread_start(&k->thread, "tg-keep", run, k)))
 		buf_str(why, err_str(err));

@@ -64,7 +64,7 @@ teardown(void **state)
 	(void)state;
 	stop();
 	stops_hook = NULL;
-	keep_io = (struct keep_io){ write, fsync, unlinkat };
+	keep_io = (struct keep_io){ write, fsync, unlinkat, fstatvfs };
 	journal_io.fdatasync = fdatasync;
 	rig_free(&r);
 	return 0;
@@ -770,13 +770,14 @@ a_full_disk_at_any_write_loses_nothing(void **state)
 		writes_left = fails % 3 == 0 ? fails : 1 << 20;
 		syncs_left = fails % 3 == 1 ? fails : 1 << 20;
 		unlinks_left = fails % 3 == 2 ? fails / 3 : 1 << 20;
-		keep_io = (struct keep_io){ full_write, failing_fsync, failing_unlink };
+		keep_io = (struct keep_io){ full_write, failing_fsync, failing_unlink,
+			fstatvfs };
 		uint64_t failed = rig_count(&r, M_KEEP_FAILED);
 		start();
 		until(rig_count(&r, M_KEEP_FAILED) > failed);
 		put(1); /* commits go on */
 		stop();
-		keep_io = (struct keep_io){ write, no_sync, unlinkat };
+		keep_io = (struct keep_io){ write, no_sync, unlinkat, fstatvfs };
 		int code = audit("verify --journal %s --public-key %s.pub", r.journal, r.key);
 		if (code || !strstr(said, "ok node=gw-1"))
 			fail_msg("%d: %s", fails, said);
@@ -786,6 +787,56 @@ a_full_disk_at_any_write_loses_nothing(void **state)
 	until(plain_files() == 3 && packed_files() == 2);
 	stop();
 	verifies("trim_record=");
+}
+
+static _Atomic uint64_t blocks_left;
+
+static int
+small_disk(int fd, struct statvfs *st)
+{
+	(void)fd;
+	*st = (struct statvfs){ .f_frsize = 1024, .f_blocks = 1 << 20, .f_bavail = blocks_left };
+	return 0;
+}
+
+/* Retention writes none of the last bytes: a commit would be refused for want of them. */
+static void
+the_last_bytes_of_a_disk_are_the_journals(void **state)
+{
+	(void)state;
+	assert_true(rig_start(&r));
+	put(20);
+	audit_stop(&r.audit);
+	keep_io.fstatvfs = small_disk;
+	blocks_left = 1024;
+	start();
+	until(rig_count(&r, M_KEEP_FAILED) > 1);
+	assert_int_equal(packed_files(), 0);
+	assert_int_equal(count_files(".keep", ".new"), 0);
+	blocks_left = 4096;
+	until(settled());
+	stop();
+	verifies("ok node=gw-1");
+}
+
+/* A folder that cannot be made refuses no start; it is asked for again. */
+static void
+without_its_folder_the_daemon_starts(void **state)
+{
+	(void)state;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s.keep", r.journal);
+	write_file(path, "in the way", 10);
+	start();
+	put(20);
+	struct keep_state s;
+	until((keep_state(keep, &s), rig_count(&r, M_KEEP_FAILED) > 1 && s.failed[0]));
+	assert_non_null(strstr(s.failed, ".keep"));
+	assert_int_equal(unlink(path), 0);
+	until(settled());
+	stop();
+	verifies("ok node=gw-1");
 }
 
 int
@@ -824,6 +875,10 @@ main(void)
 			a_kill_at_any_step_loses_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_full_disk_at_any_write_loses_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_last_bytes_of_a_disk_are_the_journals, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			without_its_folder_the_daemon_starts, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@
 
 #define WHAT	  "audit restore"
 #define NAMES_MAX 100000
+#define RESERVE	  (64u << 20) /* bytes of the disk that a daemon goes on with meanwhile */
 #define SAID_MAX  200 /* segments that the record names */
 
 struct restore {
@@ -413,6 +414,7 @@ audit_restore(int argc, char **argv)
 		code = audit_add_keys(&r.a, keys[i]);
 	if (code)
 		return code;
+	files_reserve = RESERVE;
 	arena_init(&r.a.arena, 16u << 20, false);
 	buf_init(&r.trims, 256u << 20);
 	r.name = calloc(NAMES_MAX, sizeof(r.name[0]));
