@@ -33,7 +33,8 @@
 #define COMMIT_BYTES                                                                           \
 	(512u << 10) /* a commit is closed above this: a line reader's buffer holds it */
 #define COMMIT_ENTRIES                                                                         \
-	(CHAIN_COMMIT_RECORDS - 8 - AUDIT_KEYS_RECORDS) /* checkpoint, resume, keys … may join */
+	(CHAIN_COMMIT_RECORDS - 8 -                                                            \
+		AUDIT_KEYS_RECORDS) /* checkpoint, resume, keys … may join */
 #define STALL_US       1000000 /* a disk that takes longer over one commit is not ready */
 #define RETRY_US       100000
 #define LOOK_US	       250000 /* where nothing is to be written, the journal is looked at so often */
@@ -365,8 +366,7 @@ commit(struct audit *a, const char *last)
 	look_after_segment(a);
 	if (a->alarm[0] && tree_pace.hurries)
 		tree_hurry(a->tree);
-	bool checkpoint =
-		tree_checkpoint(a->tree, a->booted ? &a->keys : NULL, &a->checkpoint);
+	bool checkpoint = tree_checkpoint(a->tree, a->booted ? &a->keys : NULL, &a->checkpoint);
 	if (!a->booted) {
 		c.boot++;
 		put_record(a, &c, now_ns, buf_view(&a->boot));

@@ -37,8 +37,9 @@ struct audit_entry {
 };
 
 /* Opens (or begins) the journal: recovers an unfinished tail, verifies the last
- * segment, writes a boot record, which names `hash`, what texts are hashed with. NULL with a message in *why: a journal that
- * does not verify is never appended to. On a full disk it starts, not ready. */
+ * segment, writes a boot record, which names `hash`, what texts are hashed with. NULL with a
+ * message in *why: a journal that does not verify is never appended to. On a full disk it
+ * starts, not ready. */
 struct audit *audit_start(const struct config *cfg, const struct hashkey *hash,
 	struct metrics *m, struct buf *why);
 /* Any thread. The entry belongs to audit until done() ran. */
@@ -49,7 +50,8 @@ bool audit_ready(const struct audit *a);
 bool audit_stream_conflict(const struct audit *a);
 /* Durable records that the Redis Stream does not have yet; 0 without one. Any thread. */
 uint64_t audit_stream_behind(const struct audit *a);
-/* The last record that the Redis Stream is known to have; UINT64_MAX without one. Any thread. */
+/* The last record that the Redis Stream is known to have; UINT64_MAX without one. Any thread.
+ */
 uint64_t audit_copied(const struct audit *a);
 /* The newest durable checkpoint: its signed note (proof/note.h) appended to *out, its number of
  * leaves in *size. False: none yet. Any thread. */

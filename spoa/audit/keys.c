@@ -38,8 +38,10 @@ read_stated(const struct config *cfg, const char *node, const struct pubkey *roo
 	struct span rest = buf_view(&text);
 	while (!err && (got = key_statement_next(&rest, &s)) > 0) {
 		at++;
-		if (s.says == KEY_ROTATE || s.says == KEY_ROOT || !key_statement_signed(&s, root)) {
-			buf_printf(why, "%s: statement %zu is not signed by the key of audit.root",
+		if (s.says == KEY_ROTATE || s.says == KEY_ROOT ||
+			!key_statement_signed(&s, root)) {
+			buf_printf(why,
+				"%s: statement %zu is not signed by the key of audit.root",
 				cfg->audit_statements, at);
 			err = ERR_AUTH;
 		} else if (strcmp(s.node, node) != 0) {
@@ -52,7 +54,8 @@ read_stated(const struct config *cfg, const char *node, const struct pubkey *roo
 		}
 	}
 	if (!err && got < 0) {
-		buf_printf(why, "%s: statement %zu cannot be read", cfg->audit_statements, at + 1);
+		buf_printf(
+			why, "%s: statement %zu cannot be read", cfg->audit_statements, at + 1);
 		err = got;
 	}
 	buf_free(&text);
@@ -65,7 +68,8 @@ read_root(const struct config *cfg, const struct pubkey *signs, struct pubkey *r
 {
 	*has = cfg->audit_root != NULL;
 	if (cfg->audit_statements && !cfg->audit_root) {
-		buf_str(why, "audit.key_statements: needs audit.root, whose statements they are");
+		buf_str(why,
+			"audit.key_statements: needs audit.root, whose statements they are");
 		return ERR_NOTFOUND;
 	}
 	if (!*has)
@@ -165,8 +169,7 @@ audit_keys_load(struct audit_keys *k, const struct config *cfg, const struct has
 	err = err ? err : keyring_file(&k->ring, k->file, true, NULL, why);
 	if (!err && access(k->file, F_OK) == 0)
 		err = keyfile_text(k->file, NULL, &k->log, why);
-	err = err ? err
-		  : read_stated(cfg, k->node, &k->root, &k->stated, &k->nstated, why);
+	err = err ? err : read_stated(cfg, k->node, &k->root, &k->stated, &k->nstated, why);
 	k->has_previous = !err && read_previous(cfg, &k->previous);
 	return err;
 }
@@ -251,8 +254,9 @@ note_due(struct audit_keys *k)
 		if (k->stated[at].says == KEY_REVOKE &&
 			!strcmp(k->stated[at].key.id, k->now.pub.id) && !k->rotates)
 			log_event(LOG_ERROR, "audit.key_revoked", LS("key", k->now.pub.id),
-				LS("why", "the root revokes the key that signs: its statement is "
-					  "recorded once another key signs: rotate it"));
+				LS("why",
+					"the root revokes the key that signs: its statement is "
+					"recorded once another key signs: rotate it"));
 }
 
 int
@@ -284,7 +288,8 @@ audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf 
 	}
 	if (!keyring_signer(&k->ring, k->node, span_str(k->now.pub.id), seq, seq, whose)) {
 		buf_printf(why,
-			"audit.key is %s: the last record is signed by %s; name the file of that "
+			"audit.key is %s: the last record is signed by %s; name the file of "
+			"that "
 			"key, or put it in audit.previous_key, so that it can hand over",
 			whose, found->key);
 		return ERR_AUTH;
@@ -293,8 +298,9 @@ audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf 
 	if (k->unannounced)
 		log_event(LOG_WARN, "audit.key_unannounced", LS("key", k->now.pub.id),
 			LS("was", found->key),
-			LS("why", "no record of the old key introduces it: a verifier needs both "
-				  "public keys"));
+			LS("why",
+				"no record of the old key introduces it: a verifier needs both "
+				"public keys"));
 	keep_previous(k);
 	note_due(k);
 	return 0;
@@ -317,8 +323,8 @@ make_record(struct audit_keys *k, const struct key_statement *s, struct chain *c
 }
 
 void
-audit_keys_records(struct audit_keys *k, struct chain *c, int64_t now_ns, audit_keys_put *put,
-	void *arg)
+audit_keys_records(
+	struct audit_keys *k, struct chain *c, int64_t now_ns, audit_keys_put *put, void *arg)
 {
 	struct key_statement s;
 	const struct key_statement *next;
@@ -435,7 +441,8 @@ keeps_hashes(const struct audit_keys *k, const struct config *cfg, struct buf *w
 
 	if (!cfg->audit_hash_key) {
 		buf_printf(why,
-			"audit.key: another key, and no audit.hash_key: the keyed hashes of texts "
+			"audit.key: another key, and no audit.hash_key: the keyed hashes of "
+			"texts "
 			"follow from the file of the key that signs now and would all change. "
 			"First tollgate keygen --hash-key hash.key --from OLDKEY, the file of "
 			"the key that signs now, such as %s.old; audit.hash_key: hash.key; and "
@@ -449,8 +456,10 @@ keeps_hashes(const struct audit_keys *k, const struct config *cfg, struct buf *w
 	if (!strcmp(hash.id, k->hash.id))
 		return 0;
 	buf_printf(why,
-		"audit.key: another key, and audit.hash_key is not the hash key in force (%s, not "
-		"%s): tollgate keygen --hash-key FILE --from OLDKEY keeps it, a restart takes the "
+		"audit.key: another key, and audit.hash_key is not the hash key in force (%s, "
+		"not "
+		"%s): tollgate keygen --hash-key FILE --from OLDKEY keeps it, a restart takes "
+		"the "
 		"other. Key %s goes on signing",
 		hash.id, k->hash.id, k->now.pub.id);
 	return ERR_DUPLICATE;

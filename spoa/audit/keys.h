@@ -1,9 +1,9 @@
-/* The keys that sign records: the one in force, the one before it, which signs checkpoints too for
- * 30 days, and the one that comes. A rotation is a record `key` (store/keyring.h), the last of
- * its commit, which the old key signs; when it is durable the next commit is the new key's. What
- * the offline root stated goes into the journal as such records too. JOURNAL.keys, next to the
- * journal, repeats the statements of all of them, for starts and verifiers that do not read the
- * whole journal. */
+/* The keys that sign records: the one in force, the one before it, which signs checkpoints too
+ * for 30 days, and the one that comes. A rotation is a record `key` (store/keyring.h), the last
+ * of its commit, which the old key signs; when it is durable the next commit is the new key's.
+ * What the offline root stated goes into the journal as such records too. JOURNAL.keys, next to
+ * the journal, repeats the statements of all of them, for starts and verifiers that do not read
+ * the whole journal. */
 #ifndef AUDIT_KEYS_H
 #define AUDIT_KEYS_H
 
@@ -67,13 +67,13 @@ int audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct 
 
 /* Puts the key records of a commit into it; nothing may come after them. */
 typedef void audit_keys_put(void *arg, struct chain *c, int64_t now_ns, struct span fields);
-void audit_keys_records(struct audit_keys *k, struct chain *c, int64_t now_ns,
-	audit_keys_put *put, void *arg);
+void audit_keys_records(
+	struct audit_keys *k, struct chain *c, int64_t now_ns, audit_keys_put *put, void *arg);
 /* The commit is durable (0), or it is made anew later. */
 void audit_keys_done(struct audit_keys *k, int err);
 /* A checkpoint's signature lines: the key's, and for 30 days that of the one before. */
-void audit_keys_note(struct audit_keys *k, struct buf *note, struct span text,
-	struct span name, int64_t now_ns);
+void audit_keys_note(struct audit_keys *k, struct buf *note, struct span text, struct span name,
+	int64_t now_ns);
 
 /* ---- the main thread's ---- */
 

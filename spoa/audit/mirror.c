@@ -445,8 +445,8 @@ member(const redisReply *r, const char *name)
 	return NULL;
 }
 
-/* The first entry that a group still needs: the oldest that it has not acknowledged, or the last
- * that it was given, which so stays. False: Redis does not say. */
+/* The first entry that a group still needs: the oldest that it has not acknowledged, or the
+ * last that it was given, which so stays. False: Redis does not say. */
 static bool
 group_needs(struct mirror *m, const redisReply *group, struct entry_id *out)
 {

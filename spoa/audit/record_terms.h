@@ -68,8 +68,8 @@ extern const struct record_term_row {
 bool record_values(struct span line,
 	void (*value)(void *arg, enum record_term t, struct span value), void *arg);
 
-/* How a request ended, and whether one of the words of --outcome says so: an outcome, a status, a
- * class of them, "error" or what /metrics calls a failure. */
+/* How a request ended, and whether one of the words of --outcome says so: an outcome, a status,
+ * a class of them, "error" or what /metrics calls a failure. */
 struct record_end {
 	struct span outcome, why;
 	int64_t status;

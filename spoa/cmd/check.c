@@ -344,7 +344,8 @@ check_signing(struct check *c, const struct config *cfg, struct buf *why)
 		diag_at(&c->d, cfg->audit_key_at, "audit.root: %.*s", SPAN_ARG(buf_view(why)));
 	else if (cfg->audit_root && !strcmp(root.id, key.pub.id))
 		diag_at(&c->d, cfg->audit_key_at,
-			"audit.root: %s: is the signing key itself: a root is another key, kept "
+			"audit.root: %s: is the signing key itself: a root is another key, "
+			"kept "
 			"offline",
 			cfg->audit_root);
 	if (cfg->audit_statements && !cfg->audit_root)
@@ -401,8 +402,8 @@ static void
 check_readable(struct check *c, const struct config *cfg)
 {
 	const char *const more[] = { cfg->audit_key, cfg->audit_hash_key, cfg->state_key,
-		cfg->redact_key_file,
-		cfg->redis_password_file, cfg->redis_sentinel_password_file };
+		cfg->redact_key_file, cfg->redis_password_file,
+		cfg->redis_sentinel_password_file };
 	struct span files = buf_view(&c->d.files);
 	char fix[CMD_FIX_BYTES];
 

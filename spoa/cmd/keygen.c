@@ -1,8 +1,8 @@
 /* tollgate keygen: the audit signing pair. The private file is read by the
  * daemon alone; the .pub next to it goes to whoever verifies. With --rotate in the place of one
- * there is, with --root that of the offline root, which is of the same kind. With --secret one file of
- * random text, as state_key and redact.key_file want it; with --hash-key the key of the keyed
- * hashes of texts. */
+ * there is, with --root that of the offline root, which is of the same kind. With --secret one
+ * file of random text, as state_key and redact.key_file want it; with --hash-key the key of the
+ * keyed hashes of texts. */
 #include <stdio.h>
 #include <string.h>
 

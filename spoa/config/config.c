@@ -181,9 +181,9 @@ static bool
 reloads(const char *name)
 {
 	static const char *const names[] = { "policy", "policy_watch", "shadow_policy",
-		"detectors", "backends", "credentials", "demo_issuer", "redact.key_file", "limits.body",
-		"limits.inflate_ratio", "tokens.ranks", "tokens.models", "audit.key",
-		"audit.key_passphrase_file", "audit.previous_key", "audit.root",
+		"detectors", "backends", "credentials", "demo_issuer", "redact.key_file",
+		"limits.body", "limits.inflate_ratio", "tokens.ranks", "tokens.models",
+		"audit.key", "audit.key_passphrase_file", "audit.previous_key", "audit.root",
 		"audit.key_statements", NULL };
 
 	return read_listed(names, span_str(name));

@@ -79,10 +79,10 @@ struct config {
 	size_t nwitness_logs;
 	const char *witness_key, *witness_name, *witness_state; /* witness.* */
 	const struct yaml_node *witness_key_at;			/* for errors */
-	bool retention;		      /* there is a section retention */
-	uint64_t retention_age_us;    /* retention.age; 0: none */
-	uint64_t retention_size;      /* retention.size; 0: none */
-	bool below_six_months;	      /* retention.below_six_months, default false */
+	bool retention;		       /* there is a section retention */
+	uint64_t retention_age_us;     /* retention.age; 0: none */
+	uint64_t retention_size;       /* retention.size; 0: none */
+	bool below_six_months;	       /* retention.below_six_months, default false */
 	const char *retention_archive; /* retention.archive: a folder or s3://…; NULL: none */
 	const char *retention_endpoint, *retention_region; /* of s3:// */
 	const char *retention_credentials;		   /* retention.credentials_file */

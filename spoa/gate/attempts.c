@@ -54,7 +54,8 @@ request_attempts(const struct request *r, const char **target)
 
 /* ---- a plan ---- */
 
-/* "PROVIDER/MODEL", where a model is known: the one that is sent, which a limit may have changed. */
+/* "PROVIDER/MODEL", where a model is known: the one that is sent, which a limit may have
+ * changed. */
 static void
 name_target(const struct request *r, char out[ATTEMPT_TARGET_BYTES])
 {

@@ -225,8 +225,7 @@ struct recognisers;
 struct gate_shared *gate_shared_new(const struct config *cfg, struct audit *audit,
 	const unsigned char prompt_key[32]);
 /* The keyed hash of a text as records have it. Any thread. */
-void gate_text_hash(
-	const struct gate_shared *s, struct span text, unsigned char out[32]);
+void gate_text_hash(const struct gate_shared *s, struct span text, unsigned char out[32]);
 /* Keys and overrides made at run time, before any gate; NULL: none. */
 struct live;
 void gate_shared_live(struct gate_shared *s, struct live *live);

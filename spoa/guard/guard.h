@@ -118,8 +118,8 @@ struct guard_report {
 	bool provider_error; /* it is an error document */
 	bool content;	     /* text, reasoning or a call was said */
 	bool ended;	     /* of a stream: what its dialect has at the end came */
-	/* the document of an error, of a stream the data of its first one, as far as it is kept;
-	 * and what the framing calls it */
+	/* the document of an error, of a stream the data of its first one, as far as it is
+	 * kept; and what the framing calls it */
 	struct span error, error_type;
 	uint64_t events, held_max_bytes;
 	/* of what may be held: all, and each byte times how long it was */

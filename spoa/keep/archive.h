@@ -6,10 +6,10 @@
 #include "keep/files.h"
 
 struct archive_options {
-	const char *place;	      /* an absolute path, or s3://BUCKET[/PREFIX] */
+	const char *place;	       /* an absolute path, or s3://BUCKET[/PREFIX] */
 	const char *endpoint, *region; /* of S3; endpoint NULL: Amazon's */
-	const char *credentials_file; /* two lines: access key, secret; read at each call */
-	uint64_t retain_s;	      /* object lock, counted from now; 0: none */
+	const char *credentials_file;  /* two lines: access key, secret; read at each call */
+	uint64_t retain_s;	       /* object lock, counted from now; 0: none */
 };
 
 /* What the options say wrongly, or NULL. */

@@ -43,8 +43,7 @@ files_begin(int dirfd, const char *name, struct buf *why)
 	char made[512];
 
 	new_name(name, made);
-	int fd = openat(
-		dirfd, made, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(dirfd, made, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return fd < 0 ? failed(made, why) : fd;
 }
 
@@ -138,8 +137,8 @@ files_remove(int dirfd, const char *name, struct buf *why)
 }
 
 int
-files_hash(int fd, const atomic_bool *stop, unsigned char hash[SHA256_BYTES],
-	uint64_t *bytes, struct buf *why)
+files_hash(int fd, const atomic_bool *stop, unsigned char hash[SHA256_BYTES], uint64_t *bytes,
+	struct buf *why)
 {
 	static _Thread_local char piece[PIECE];
 	struct sha256 h;

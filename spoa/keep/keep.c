@@ -48,7 +48,7 @@ struct keep {
 	int journalfd, keepfd;
 	struct manifest before; /* of the segment before the one in hand; first 0: none */
 	uint64_t archive_us, archive_wait_us; /* not before, and how long the next time */
-	uint64_t alarmed_us;		      /* when the record of too much to keep was written */
+	uint64_t alarmed_us; /* when the record of too much to keep was written */
 	int64_t start_wall_s;
 	uint64_t start_boot_s;
 	char said[256]; /* the last failure that was logged */
@@ -491,8 +491,7 @@ count(struct keep *k, const struct journal_list *l, size_t closed)
 		k->now.bytes += segment_bytes(k, name);
 		k->now.plain += l->seg[i].form == JOURNAL_PLAIN;
 		k->now.packed += l->seg[i].form != JOURNAL_PLAIN;
-		k->now.unarchived +=
-			k->archive.place && i < closed && !archived(k, name);
+		k->now.unarchived += k->archive.place && i < closed && !archived(k, name);
 	}
 }
 
@@ -541,8 +540,8 @@ pass(struct keep *k)
 		if (l.seg[i].ours)
 			l.seg[n++] = l.seg[i];
 	l.n = n;
-	/* The newest in the journal's folder is the one that is written to: a compressed one that
-	 * calls itself newer closes nothing. */
+	/* The newest in the journal's folder is the one that is written to: a compressed one
+	 * that calls itself newer closes nothing. */
 	for (size_t i = 0; i < l.n; i++)
 		if (l.seg[i].form == JOURNAL_PLAIN)
 			closed = i;

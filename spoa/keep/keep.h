@@ -11,14 +11,14 @@
 struct keep;
 
 struct keep_state {
-	uint64_t plain, packed;	     /* segments, the open one too */
-	uint64_t bytes;		     /* of all of them */
-	uint64_t unarchived;	     /* closed ones that an archive is configured for */
-	uint64_t trimmed;	     /* the last record that was trimmed; 0: none yet */
-	bool archive_away;	     /* the last call to it failed */
-	bool below_six_months;	     /* the size wants more trimmed than six months allow */
-	char held[192];		     /* why what is due is not trimmed; "" */
-	char failed[256];	     /* what went wrong in the last pass; "" */
+	uint64_t plain, packed; /* segments, the open one too */
+	uint64_t bytes;		/* of all of them */
+	uint64_t unarchived;	/* closed ones that an archive is configured for */
+	uint64_t trimmed;	/* the last record that was trimmed; 0: none yet */
+	bool archive_away;	/* the last call to it failed */
+	bool below_six_months;	/* the size wants more trimmed than six months allow */
+	char held[192];		/* why what is due is not trimmed; "" */
+	char failed[256];	/* what went wrong in the last pass; "" */
 };
 
 /* What retention.archive and its options say wrongly, or NULL. */

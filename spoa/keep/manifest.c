@@ -62,7 +62,8 @@ read_hash(const char *hex, unsigned char out[CHAIN_HASH_BYTES])
 	if (!hex || strlen(hex) != 2 * CHAIN_HASH_BYTES)
 		return false;
 	for (size_t i = 0; i < CHAIN_HASH_BYTES; i++) {
-		const char *hi = strchr(digits, hex[2 * i]), *lo = strchr(digits, hex[2 * i + 1]);
+		const char *hi = strchr(digits, hex[2 * i]),
+			   *lo = strchr(digits, hex[2 * i + 1]);
 		if (!hi || !lo)
 			return false;
 		out[i] = (unsigned char)((hi - digits) << 4 | (lo - digits));

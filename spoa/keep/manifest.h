@@ -14,12 +14,14 @@ struct manifest {
 	char segment[JOURNAL_NAME_MAX]; /* NODE-BOOT-SEQ.jsonl */
 	char node[CHAIN_NODE_MAX + 1];
 	uint64_t boot, first, last;    /* of its records; boot: of the first */
-	char begin[CLOCK_RFC3339_LEN]; /* its first record's time, and the latest in it or before */
+	char begin[CLOCK_RFC3339_LEN]; /* its first record's time, and the latest in it or
+					  before */
 	char end[CLOCK_RFC3339_LEN];
 	uint64_t bytes, packed_bytes;
 	unsigned char prev[CHAIN_HASH_BYTES]; /* the hash before its first record, */
 	unsigned char head[CHAIN_HASH_BYTES]; /* of its last one, */
-	unsigned char sha256[CHAIN_HASH_BYTES], packed_sha256[CHAIN_HASH_BYTES]; /* of the files */
+	unsigned char sha256[CHAIN_HASH_BYTES],
+		packed_sha256[CHAIN_HASH_BYTES]; /* of the files */
 };
 
 void manifest_write(const struct manifest *m, struct buf *out);

@@ -67,16 +67,17 @@ take_line(struct survey *s, struct span line, struct buf *why)
 	if (chain_parse(line, &l))
 		return unsound(s, "neither record nor commit", why);
 	if (l.commit)
-		s->committed = l.seq == s->at.seq && !memcmp(l.head, s->at.head, CHAIN_HASH_BYTES)
-				       ? l.seq
-				       : 0;
+		s->committed =
+			l.seq == s->at.seq && !memcmp(l.head, s->at.head, CHAIN_HASH_BYTES)
+				? l.seq
+				: 0;
 	if (l.commit)
 		return s->committed ? 0 : unsound(s, "a commit that does not cover it", why);
 	int err = m->first ? 0 : take_first(s, &l, why);
 	if (err)
 		return err;
-	if (s->at.seq && (l.seq != s->at.seq + 1 ||
-				 memcmp(l.prev, s->at.head, CHAIN_HASH_BYTES) != 0))
+	if (s->at.seq &&
+		(l.seq != s->at.seq + 1 || memcmp(l.prev, s->at.head, CHAIN_HASH_BYTES) != 0))
 		return unsound(s, "does not follow the record before", why);
 	if (!span_is(l.node, m->node))
 		return unsound(s, "another node's", why);

@@ -1,4 +1,5 @@
-/* A closed segment's compressed form: JOURNAL.keep/NODE-BOOT-SEQ.jsonl.zst, and its manifest. */
+/* A closed segment's compressed form: JOURNAL.keep/NODE-BOOT-SEQ.jsonl.zst, and its manifest.
+ */
 #ifndef KEEP_PACK_H
 #define KEEP_PACK_H
 
@@ -21,11 +22,11 @@ int pack_survey(int fd, const struct manifest *before, const struct pack_to *to,
 int pack_segment(int journalfd, int keepfd, const char *segment, const struct manifest *before,
 	const atomic_bool *stop, struct manifest *out, struct buf *why);
 
-/* Whether fd reads as what the manifest says: both hashes, and the chain in it. 0, ERR_AUTH with
- * *why, or another error. */
+/* Whether fd reads as what the manifest says: both hashes, and the chain in it. 0, ERR_AUTH
+ * with *why, or another error. */
 int pack_verify(int fd, const struct manifest *m, const atomic_bool *stop, struct buf *why);
-/* Whether both forms of the segment, as the disk has them, are what the manifest says. Before the
- * plain one goes: what was compressed once may have been harmed since, or be another's. */
+/* Whether both forms of the segment, as the disk has them, are what the manifest says. Before
+ * the plain one goes: what was compressed once may have been harmed since, or be another's. */
 int pack_compare(int journalfd, int keepfd, const struct manifest *m, const atomic_bool *stop,
 	struct buf *why);
 

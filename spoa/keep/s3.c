@@ -59,8 +59,8 @@ s3_wrong(const struct archive_options *o)
 	if (o->endpoint && strncmp(o->endpoint, "http://", 7) != 0 &&
 		strncmp(o->endpoint, "https://", 8) != 0)
 		return "retention.endpoint: http:// or https:// is expected";
-	if (o->endpoint && (strpbrk(strstr(o->endpoint, "://") + 3, "/@?# ") ||
-				   strlen(o->endpoint) > 512))
+	if (o->endpoint &&
+		(strpbrk(strstr(o->endpoint, "://") + 3, "/@?# ") || strlen(o->endpoint) > 512))
 		return "retention.endpoint: scheme, host and port only";
 	if (!o->region || !*o->region || !plain_path(o->region) || strchr(o->region, '/') ||
 		strlen(o->region) > 64)
@@ -273,8 +273,8 @@ s3_put(const struct archive_options *o, const char *name, int fd,
 		header(&c, "x-amz-content-sha256: %s", hex);
 		header(&c, "x-amz-checksum-sha256: %s", base64);
 		if (o->retain_s) {
-			clock_rfc3339(clock_wall_ns() + (int64_t)o->retain_s * 1000000000,
-				until);
+			clock_rfc3339(
+				clock_wall_ns() + (int64_t)o->retain_s * 1000000000, until);
 			header(&c, "x-amz-object-lock-mode: COMPLIANCE");
 			header(&c, "x-amz-object-lock-retain-until-date: %.19sZ", until);
 		}
@@ -315,8 +315,8 @@ s3_get(const struct archive_options *o, const char *name, int fd, const atomic_b
 }
 
 int
-s3_hash(const struct archive_options *o, const char *name,
-	unsigned char sha256[SHA256_BYTES], const atomic_bool *stop, struct buf *why)
+s3_hash(const struct archive_options *o, const char *name, unsigned char sha256[SHA256_BYTES],
+	const atomic_bool *stop, struct buf *why)
 {
 	struct sha256 h;
 

@@ -4,8 +4,8 @@
 
 #include "keep/manifest.h"
 
-#define TRIM_AT_ONCE	 64 /* segments in a record */
-#define SIX_MONTHS_S	 (183ll * 86400)
+#define TRIM_AT_ONCE 64 /* segments in a record */
+#define SIX_MONTHS_S (183ll * 86400)
 
 struct trim_rules {
 	uint64_t age_s, size; /* 0: none */

@@ -4,7 +4,7 @@
 #include "base/attr.h"
 #include "net/change.h"
 
-#define NAMES_MAX 200
+#define NAMES_MAX      200
 #define NAME_MAX_BYTES 128
 
 static bool

@@ -378,7 +378,8 @@ response_hold(struct edge *c)
 {
 	enum { STEP = 4096 };
 	bool keeps = c->guard ? c->answer.streams : again_holds(c);
-	size_t n = (c->guard && keeps ? guard_held(c->guard) : 0) + (keeps ? edge_unsent(c) : 0);
+	size_t n =
+		(c->guard && keeps ? guard_held(c->guard) : 0) + (keeps ? edge_unsent(c) : 0);
 	size_t held = c->answer.held;
 
 	n -= n % STEP;

@@ -25,10 +25,10 @@ struct server {
 	struct auths *auths;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
-	struct anchors *anchors;	 /* NULL: no places */
-	struct index_thread *indexing;	 /* NULL: no records */
-	struct witnessing *witnessing;	 /* NULL: no witness */
-	struct keep *keep; /* NULL: no retention */
+	struct anchors *anchors;       /* NULL: no places */
+	struct index_thread *indexing; /* NULL: no records */
+	struct witnessing *witnessing; /* NULL: no witness */
+	struct keep *keep;	       /* NULL: no retention */
 	struct live *live;	     /* NULL: no state_key */
 	struct live_sync *live_sync; /* NULL: no Redis */
 	struct target_sync *target_sync; /* NULL: no Redis */

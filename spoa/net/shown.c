@@ -264,7 +264,8 @@ tree_says(struct server *s, struct buf *out)
 		return;
 	}
 	audit_tree(s->audit, &t);
-	buf_printf(out, "{\"records\":%" PRIu64 ",\"tree\":\"%s\",\"tree_records\":%" PRIu64
+	buf_printf(out,
+		"{\"records\":%" PRIu64 ",\"tree\":\"%s\",\"tree_records\":%" PRIu64
 		",\"tree_errors\":%" PRIu64 ",\"checkpoint\":",
 		t.records, states[t.state], t.files, t.errors);
 	if (t.size)
@@ -412,7 +413,8 @@ server_metrics(struct server *s, struct buf *out)
 			"durable records that are not in the tree's hash files yet",
 			t.records > t.files ? t.records - t.files : 0);
 		gauge(out, "audit_checkpoint_age_seconds",
-			"since the last durable checkpoint; since the start where there is none",
+			"since the last durable checkpoint; since the start where there is "
+			"none",
 			t.size ? t.age_us / 1000000
 			       : (uint64_t)(clock_wall_ns() - s->started_wall_ns) / 1000000000);
 	}
@@ -427,8 +429,8 @@ server_metrics(struct server *s, struct buf *out)
 	if (s->keep) {
 		struct keep_state k;
 		keep_state(s->keep, &k);
-		gauge(out, "retention_bytes", "what the journal's segments take, compressed ones too",
-			k.bytes);
+		gauge(out, "retention_bytes",
+			"what the journal's segments take, compressed ones too", k.bytes);
 		gauge(out, "retention_unarchived_segments",
 			"closed segments that retention.archive does not have yet",
 			k.unarchived);

@@ -142,16 +142,19 @@ type_of(enum option_kind k)
 		[OPT_TCP] = TEXT,
 		[OPT_FORMAT] = ONE("\"logfmt\",\"json\""),
 		[OPT_LEVEL] = ONE("\"error\",\"warn\",\"info\",\"debug\""),
-		[OPT_ANCHORS] = LIST("\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-				     "\"file\":{" TEXT "},\"syslog\":{" TEXT "},\"url\":{" TEXT "},\"tsa\":{" TEXT "},"
-				     "\"witness\":{" TEXT "},\"every\":{" DURATION "},\"ca\":{" TEXT "},"
-				     "\"tls_ca\":{" TEXT "},\"key\":{" TEXT "}}"),
+		[OPT_ANCHORS] = LIST(
+			"\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+			"\"file\":{" TEXT "},\"syslog\":{" TEXT "},\"url\":{" TEXT
+			"},\"tsa\":{" TEXT "},"
+			"\"witness\":{" TEXT "},\"every\":{" DURATION "},\"ca\":{" TEXT "},"
+			"\"tls_ca\":{" TEXT "},\"key\":{" TEXT "}}"),
 		[OPT_WITNESS_LOGS] = LIST("\"type\":\"object\",\"additionalProperties\":false,"
 					  "\"required\":[\"origin\",\"key\"],\"properties\":{"
 					  "\"origin\":{" TEXT "},\"key\":{" TEXT "}}"),
-		[OPT_CREDENTIALS] = "\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\","
-				    "\"additionalProperties\":false,\"properties\":{\"sigv4\":{},"
-				    "\"vertex\":{},\"entra\":{},\"header\":{},\"file\":{},\"prefix\":{}}}",
+		[OPT_CREDENTIALS] =
+			"\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\","
+			"\"additionalProperties\":false,\"properties\":{\"sigv4\":{},"
+			"\"vertex\":{},\"entra\":{},\"header\":{},\"file\":{},\"prefix\":{}}}",
 	};
 
 	return types[k];

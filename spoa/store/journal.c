@@ -137,8 +137,8 @@ static const char *const form_suffix[] = { "", "", JOURNAL_KEEP_SUFFIX,
 
 /* Adds what is compressed in one place; a folder that is not there holds nothing. */
 static int
-add_packed(const char *dir, const char *node, enum journal_form form,
-	struct journal_list *all, struct buf *why)
+add_packed(const char *dir, const char *node, enum journal_form form, struct journal_list *all,
+	struct buf *why)
 {
 	char folder[JOURNAL_DIR_MAX + 16];
 	struct journal_list more;

@@ -14,14 +14,14 @@
 
 #define JOURNAL_NAME_MAX 112 /* node 64, two numbers, punctuation */
 #define JOURNAL_DIR_MAX	 1024
-#define JOURNAL_PATH_MAX (JOURNAL_DIR_MAX + 256 + 32)
+#define JOURNAL_PATH_MAX  (JOURNAL_DIR_MAX + 256 + 32)
 #define JOURNAL_AHEAD	 (256u << 10) /* NUL bytes written ahead at a time */
 #define JOURNAL_PLACED_US 10000
 #define JOURNAL_SEGMENTS 1000000      /* more in one directory are refused: archive them */
 
 /* Where a segment is: in the journal's folder; compressed there (a folder of such is read as a
- * journal too); compressed in JOURNAL.keep; in JOURNAL.restored. Compressed ones have .zst after
- * their names, which `name` is without. */
+ * journal too); compressed in JOURNAL.keep; in JOURNAL.restored. Compressed ones have .zst
+ * after their names, which `name` is without. */
 enum journal_form { JOURNAL_PLAIN, JOURNAL_PACKED, JOURNAL_KEPT, JOURNAL_RESTORED };
 #define JOURNAL_KEEP_SUFFIX	".keep"
 #define JOURNAL_RESTORED_SUFFIX ".restored"
@@ -46,12 +46,12 @@ struct journal_list {
 int journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why);
 /* The same, with the segments that retention keeps compressed, and with `restored` those that
  * `audit restore` brought back. A segment that is in several places comes once: plain first. */
-int journal_list_all(const char *dir, const char *node, bool restored,
-	struct journal_list *out, struct buf *why);
+int journal_list_all(const char *dir, const char *node, bool restored, struct journal_list *out,
+	struct buf *why);
 void journal_list_free(struct journal_list *l);
 /* The file of a listed segment. */
-void journal_segment_path(const char *dir, const struct journal_segment *s,
-	char out[JOURNAL_PATH_MAX]);
+void journal_segment_path(
+	const char *dir, const struct journal_segment *s, char out[JOURNAL_PATH_MAX]);
 /* Opens it for reading; one that was compressed since it was listed is found. -1: errno. */
 int journal_segment_open(const char *dir, const struct journal_segment *s);
 

@@ -127,9 +127,10 @@ hashkey_load(const char *file, struct hashkey *out, struct buf *why)
 	buf_init(&text, TEXT_MAX);
 	int err = keyfile_text(file, "a key", &text, why);
 	struct span s = span_trim(buf_view(&text), " \t\r\n");
-	if (!err && (s.n != sizeof(out->key) * 2 ||
-			    sodium_hex2bin(out->key, sizeof(out->key), s.p, s.n, NULL, &n, NULL) ||
-			    n != sizeof(out->key))) {
+	if (!err &&
+		(s.n != sizeof(out->key) * 2 ||
+			sodium_hex2bin(out->key, sizeof(out->key), s.p, s.n, NULL, &n, NULL) ||
+			n != sizeof(out->key))) {
 		buf_printf(why,
 			"%s: no hash key, which is 64 hexadecimal digits: tollgate keygen "
 			"--hash-key makes one",

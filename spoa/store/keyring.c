@@ -12,9 +12,9 @@
 #include "store/chain.h"
 #include "store/keyfile.h"
 
-#define B64_LEN(n)  sodium_base64_ENCODED_LEN(n, sodium_base64_VARIANT_ORIGINAL)
-#define FILE_MAX    (4u << 20)
-#define BEGIN	    "tollgate-key-v1 "
+#define B64_LEN(n) sodium_base64_ENCODED_LEN(n, sodium_base64_VARIANT_ORIGINAL)
+#define FILE_MAX   (4u << 20)
+#define BEGIN	   "tollgate-key-v1 "
 
 static const char *const names[KEY_SAYS] = { "rotate", "root", "certify", "revoke" };
 
@@ -38,7 +38,9 @@ key_statement_make(struct key_statement *s, enum key_says says, const char *node
 {
 	char public[B64_LEN(SIGNKEY_PUBLIC_BYTES)], was_public[sizeof(public)];
 
-	*s = (struct key_statement){ .says = says, .key = *key, .from = from, .time_ns = wall_ns };
+	*s = (struct key_statement){
+		.says = says, .key = *key, .from = from, .time_ns = wall_ns
+	};
 	snprintf(s->node, sizeof(s->node), "%s", node);
 	clock_rfc3339(wall_ns, s->time);
 	int n = snprintf(s->text, sizeof(s->text), BEGIN "%s node=%s key=%s", names[says],
@@ -66,8 +68,8 @@ key_statement_sign(struct key_statement *s, const struct signkey *key)
 }
 
 static void
-write_signatures(struct buf *out, const struct key_statement *s, const char *format,
-	const char *between)
+write_signatures(
+	struct buf *out, const struct key_statement *s, const char *format, const char *between)
 {
 	char sig[B64_LEN(SIGNKEY_SIG_BYTES)];
 
@@ -189,7 +191,8 @@ parse(struct span line, struct key_statement *s)
 	good = good && span_u64(member(&rest, "from"), &s->from) == 0 && s->from > 0 &&
 	       s->from < INT64_MAX;
 	struct span time = good ? member(&rest, "time") : (struct span){ NULL, 0 };
-	good = good && time.n < sizeof(s->time) && clock_parse(time.p, time.n, &s->time_ns) == 0;
+	good = good && time.n < sizeof(s->time) &&
+	       clock_parse(time.p, time.n, &s->time_ns) == 0;
 	if (good)
 		memcpy(s->time, time.p, time.n);
 	if (good && s->says == KEY_ROTATE) {
@@ -456,7 +459,7 @@ take_rotation(struct keyring *k, const struct key_statement *s)
 	int off = add_event(k, &s->was, s->node, s->from + 1, false);
 	int on = add_event(k, &s->key, s->node, s->from + 1, true);
 	return off == ERR_LIMIT || on == ERR_LIMIT ? KEYRING_FULL
-						    : verdict_of(off && on ? off : 0);
+						   : verdict_of(off && on ? off : 0);
 }
 
 static enum keyring_verdict
@@ -466,8 +469,7 @@ take_root(struct keyring *k, const struct key_statement *s)
 		if (s->nsigs != 1 || strcmp(s->sig[0].id, k->key[i].id) != 0 ||
 			!may_sign(k, &k->key[i], s->node, s->from))
 			continue;
-		if ((s->record && s->record != s->from) ||
-			!key_statement_signed(s, &k->key[i]))
+		if ((s->record && s->record != s->from) || !key_statement_signed(s, &k->key[i]))
 			return KEYRING_FALSE;
 		return k->given_root ? KEYRING_NO_NEWS
 				     : verdict_of(keyring_give_root(k, &s->key));
@@ -502,9 +504,9 @@ take_of_root(struct keyring *k, const struct key_statement *s)
 			continue;
 		if (!key_statement_signed(s, &k->root[i]))
 			return KEYRING_FALSE;
-		return s->says == KEY_REVOKE ? take_revocation(k, s)
-					     : verdict_of(add_event(k, &s->key, s->node,
-						       s->from, true));
+		return s->says == KEY_REVOKE
+			       ? take_revocation(k, s)
+			       : verdict_of(add_event(k, &s->key, s->node, s->from, true));
 	}
 	return KEYRING_STRANGER;
 }

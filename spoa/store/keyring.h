@@ -1,5 +1,5 @@
-/* Which keys may have signed which records of a chain. Beside the keys that a verifier was given
- * there are those of statements, each one line of text and signatures over its bytes:
+/* Which keys may have signed which records of a chain. Beside the keys that a verifier was
+ * given there are those of statements, each one line of text and signatures over its bytes:
  *
  *	tollgate-key-v1 rotate node=N key=ID public=B64 from=SEQ time=T was=ID was_public=B64
  *	tollgate-key-v1 root node=N key=ID public=B64 from=SEQ time=T
@@ -11,8 +11,8 @@
  * certify  the root signed: the key may sign from record SEQ on
  * revoke   the root signed: it may not from record SEQ on, nor from the record on that holds it
  *
- * In a file (a root's statements, JOURNAL.keys) the line is followed by one "signature ID B64" a
- * signer, and by "record SEQ" where it stands in the journal; blank lines and those that begin
+ * In a file (a root's statements, JOURNAL.keys) the line is followed by one "signature ID B64"
+ * a signer, and by "record SEQ" where it stands in the journal; blank lines and those that begin
  * with # are read over. In a record: `statement` and `signatures`. A statement proves itself:
  * whoever brings it need not be trusted. Pure. */
 #ifndef STORE_KEYRING_H
@@ -88,9 +88,9 @@ int keyring_give_root(struct keyring *k, const struct pubkey *root);
 
 enum keyring_verdict {
 	KEYRING_TAKEN,
-	KEYRING_NO_NEWS,   /* it was taken before, or it needs no root */
-	KEYRING_STRANGER,  /* none of the keys known signed it: it says nothing */
-	KEYRING_FALSE,	   /* a signature of a key that it names does not hold */
+	KEYRING_NO_NEWS,  /* it was taken before, or it needs no root */
+	KEYRING_STRANGER, /* none of the keys known signed it: it says nothing */
+	KEYRING_FALSE,	  /* a signature of a key that it names does not hold */
 	KEYRING_FULL,
 };
 enum keyring_verdict keyring_take(struct keyring *k, const struct key_statement *s);
@@ -106,7 +106,6 @@ size_t keyring_keys(const struct keyring *k, struct pubkey *out, size_t max);
 
 /* Takes every statement of a file until nothing is new. *n (or NULL): how many there are. 0, or
  * negative with *why; a file that is not there holds none, where `maybe`. */
-int keyring_file(
-	struct keyring *k, const char *file, bool maybe, size_t *n, struct buf *why);
+int keyring_file(struct keyring *k, const char *file, bool maybe, size_t *n, struct buf *why);
 
 #endif

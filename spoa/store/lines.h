@@ -23,8 +23,8 @@ struct lines {
 	struct lines_packed *packed; /* NULL: the file is text */
 };
 
-/* Reads fd from offset on (a pipe from where it is). 0, ERR_NOMEM, ERR_IO. A file whose table of
- * frames does not fit is read as it is: no line of that is a record. */
+/* Reads fd from offset on (a pipe from where it is). 0, ERR_NOMEM, ERR_IO. A file whose table
+ * of frames does not fit is read as it is: no line of that is a record. */
 int lines_open(struct lines *l, int fd, uint64_t offset);
 void lines_close(struct lines *l); /* not the descriptor */
 /* 1: a line without its newline, a view valid until the next call. 0: no whole
@@ -33,7 +33,8 @@ void lines_close(struct lines *l); /* not the descriptor */
 int lines_next(struct lines *l, uint64_t limit, struct span *line);
 /* After 0: what is after the last newline, without NUL bytes at the end. */
 struct span lines_rest(const struct lines *l);
-/* As pread(2), of a regular file's text, perhaps fewer bytes than there are; how long that is. */
+/* As pread(2), of a regular file's text, perhaps fewer bytes than there are; how long that is.
+ */
 ssize_t lines_pread(struct lines *l, void *to, size_t n, uint64_t at);
 uint64_t lines_text_bytes(const struct lines *l);
 /* The first bytes of a file's text, at most `size`; how many, or negative. */

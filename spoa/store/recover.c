@@ -362,14 +362,14 @@ keep_committed(struct keyring *ring, struct recovery *out)
 }
 
 int
-journal_recover(
-	struct journal *j, struct keyring *ring, struct recovery *out, struct buf *why)
+journal_recover(struct journal *j, struct keyring *ring, struct recovery *out, struct buf *why)
 {
 	struct journal_list list;
 	struct chain before;
 	bool empty = true, known;
 	struct buf learned = out->learned;
-	struct keyring *known_keys = malloc(sizeof(*known_keys)); /* what is not committed, too */
+	struct keyring *known_keys =
+		malloc(sizeof(*known_keys)); /* what is not committed, too */
 	*out = (struct recovery){ .clean = true, .learned = learned };
 	memcpy(out->at.node, j->node, sizeof(out->at.node));
 	int err = journal_list(j->dir, j->node, &list, why);

@@ -163,7 +163,8 @@ signkey_open(const char *file, const char *passphrase, bool encrypted, struct si
 	if (passphrase && encrypted && !pass.asked) {
 		buf_printf(why,
 			"%s: is not encrypted, and a passphrase is given "
-			"(audit.key_passphrase_file): tollgate keygen --passphrase-file %s makes "
+			"(audit.key_passphrase_file): tollgate keygen --passphrase-file %s "
+			"makes "
 			"one that is",
 			file, passphrase);
 		err = ERR_BAD_STATE;
@@ -251,7 +252,8 @@ create_file(const char *file, mode_t mode, struct span text, struct buf *why)
 	return err;
 }
 
-/* PKCS #8, encrypted by a key that scrypt (RFC 7914) makes of the passphrase where there is one. */
+/* PKCS #8, encrypted by a key that scrypt (RFC 7914) makes of the passphrase where there is
+ * one. */
 static bool
 write_private(BIO *to, EVP_PKEY *key, struct span pass)
 {
@@ -352,8 +354,7 @@ append_file(const char *from, const char *to, struct buf *why)
 }
 
 int
-signkey_replace(
-	const char *file, const char *passphrase, struct pubkey *out, struct buf *why)
+signkey_replace(const char *file, const char *passphrase, struct pubkey *out, struct buf *why)
 {
 	char pub[PATH_MAX], made[PATH_MAX], made_pub[PATH_MAX + 8], old[PATH_MAX],
 		linked[PATH_MAX + 8];
@@ -383,8 +384,8 @@ signkey_replace(
 	/* At each moment there is a key at `file`, and its public one in FILE.pub. */
 	if ((geteuid() == 0 && (chown(made, st.st_uid, st.st_gid) < 0 ||
 				       chown(made_pub, st.st_uid, st.st_gid) < 0)) ||
-		link(file, linked) < 0 || rename(linked, old) < 0 || rename(made_pub, pub) < 0 ||
-		rename(made, file) < 0) {
+		link(file, linked) < 0 || rename(linked, old) < 0 ||
+		rename(made_pub, pub) < 0 || rename(made, file) < 0) {
 		buf_printf(why, "%s: %s", file, strerror(errno));
 		err = ERR_IO;
 		goto undo;

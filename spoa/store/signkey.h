@@ -30,8 +30,8 @@ struct signkey {
 /* Reads a private key. ERR_AUTH where the file is open to group or others,
  * ERR_SYNTAX where it holds no Ed25519 key, ERR_IO. */
 int signkey_load(const char *file, struct signkey *out, struct buf *why);
-/* The same of a key that the first line of the file `passphrase` opens, mode 0600 too; NULL: none
- * is needed. `encrypted`: a key that needs none is refused then (ERR_BAD_STATE). */
+/* The same of a key that the first line of the file `passphrase` opens, mode 0600 too; NULL:
+ * none is needed. `encrypted`: a key that needs none is refused then (ERR_BAD_STATE). */
 int signkey_open(const char *file, const char *passphrase, bool encrypted, struct signkey *out,
 	struct buf *why);
 void signkey_wipe(struct signkey *k);
@@ -56,8 +56,8 @@ int signkey_create(const char *file, struct pubkey *out, struct buf *why);
 int signkey_create_locked(
 	const char *file, const char *passphrase, struct pubkey *out, struct buf *why);
 
-/* A new pair in the place of one: that is FILE.old then, and FILE.pub holds all public keys, the
- * newest first. Whatever fails, a key is at `file`. */
+/* A new pair in the place of one: that is FILE.old then, and FILE.pub holds all public keys,
+ * the newest first. Whatever fails, a key is at `file`. */
 int signkey_replace(
 	const char *file, const char *passphrase, struct pubkey *out, struct buf *why);
 

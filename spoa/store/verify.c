@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 
-#define BATCH	     16384 /* signatures checked together */
+#define BATCH	       16384 /* signatures checked together */
 #define SIGNED_MAX   512  /* a commit object: node 64, numbers, head 64, time 30 */
 #define THREADS_MAX  16
 #define WORTH_VOUCHING 256 /* commits for which another signature is looked at */
@@ -562,7 +562,8 @@ verifier_keys(const struct verifier *v, uint64_t seq, struct pubkey *out, size_t
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->ring.nkeys && n < max; i++)
-		if (keyring_signer(&v->ring, v->at.node, span_str(v->ring.key[i].id), seq, seq, why))
+		if (keyring_signer(
+			    &v->ring, v->at.node, span_str(v->ring.key[i].id), seq, seq, why))
 			out[n++] = v->ring.key[i];
 	return n;
 }

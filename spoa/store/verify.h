@@ -82,7 +82,8 @@ void verifier_vouched(struct verifier *v, uint64_t from, uint64_t to);
 bool verifier_wants_vouching(const struct verifier *v);
 /* The last bytes, which no newline ended. */
 void verifier_torn(struct verifier *v, size_t bytes);
-/* The keys that may sign what record `seq` holds, as far as the chain was read: their number. */
+/* The keys that may sign what record `seq` holds, as far as the chain was read: their number.
+ */
 size_t verifier_keys(const struct verifier *v, uint64_t seq, struct pubkey *out, size_t max);
 /* Nothing is pending: the last line was a commit, or there was none yet. */
 bool verifier_at_commit(const struct verifier *v);

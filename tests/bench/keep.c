@@ -1,6 +1,6 @@
 /* What compression and archive under way cost a commit: `make bench ONLY=keep`. Seven pairs of
- * runs, without and with retention over a journal of closed segments: each run's p50 of commits of
- * one record, 200 a second; of the seven the median. */
+ * runs, without and with retention over a journal of closed segments: each run's p50 of commits
+ * of one record, 200 a second; of the seven the median. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +89,8 @@ main(void)
 		rig_free(&r);
 	}
 	double a = median(without, PAIRS), b = median(with, PAIRS);
-	printf("keep: a commit %.0f us, %.0f us with compression and archive under way: %.2f times "
+	printf("keep: a commit %.0f us, %.0f us with compression and archive under way: %.2f "
+	       "times "
 	       "(%" PRIu64 " segments compressed meanwhile)\n",
 		a, b, b / a, packed / PAIRS);
 	return 0;

@@ -39,7 +39,8 @@ every_kind_is_read_with_its_defaults(void **state)
 		      "  - {url: 'https://x.example/y?z=1'}\n"
 		      "  - {tsa: 'unix:/run/tsa.sock:/tsr', ca: tsa.pem, every: 1s}\n"
 		      "  - {witness: 'http://127.0.0.1:1', key: /abs/w.pub}\n"
-		      "witness: {listen: unix@/w.sock, key: w.key, logs: [{origin: o, key: o.pub}]}\n");
+		      "witness: {listen: unix@/w.sock, key: w.key, logs: [{origin: o, key: "
+		      "o.pub}]}\n");
 
 	(void)state;
 	if (!c)
@@ -118,8 +119,9 @@ mistakes_name_their_position(void **state)
 static void
 a_change_needs_a_restart(void **state)
 {
-	static const char one[] = AUDIT "anchors: [{file: x}]\n"
-					"witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}]}\n";
+	static const char one[] =
+		AUDIT "anchors: [{file: x}]\n"
+		      "witness: {listen: unix@/w, key: k, logs: [{origin: x, key: a}]}\n";
 	static const struct {
 		const char *text, *want;
 	} rows[] = {

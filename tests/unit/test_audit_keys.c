@@ -1,5 +1,5 @@
-/* The signing key's life: rotation by a record that the old key signs, starts after it, what the
- * offline root says, and who verifies what with the first public key alone. */
+/* The signing key's life: rotation by a record that the old key signs, starts after it, what
+ * the offline root says, and who verifies what with the first public key alone. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,8 +68,9 @@ assert_reloaded(void)
 static struct verify_result
 verify_with(const struct keyring *ring)
 {
-	struct verify_options o = { .keys = &first, .nkeys = 1, .node = "gw-1", .live = true,
-		.ring = ring };
+	struct verify_options o = {
+		.keys = &first, .nkeys = 1, .node = "gw-1", .live = true, .ring = ring
+	};
 	struct verifier *v = verifier_new(&o);
 	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
 	struct verify_result result;
@@ -149,8 +150,7 @@ a_reload_hands_over_to_another_key(void **state)
 	assert_int_equal(rig_put(&r, "b"), 0);
 	assert_first_key_verifies(4); /* boot, a, key, b */
 	char want[200];
-	snprintf(want, sizeof(want),
-		"\"seq\":3,\"prev\":"), assert_true(rig_holds(&r, want));
+	snprintf(want, sizeof(want), "\"seq\":3,\"prev\":"), assert_true(rig_holds(&r, want));
 	snprintf(want, sizeof(want),
 		"\"type\":\"key\",\"change\":\"rotate\",\"from\":\"%s\",\"to\":\"%s\","
 		"\"public_key\":\"",
@@ -477,7 +477,8 @@ killed_at_any_byte_of_a_rotation_it_starts_and_verifies(void **state)
 			audit_stop(&r.audit);
 			struct verify_result v = verify_with(NULL);
 			if (!v.ok)
-				fail_msg("cut at %zu: record %" PRIu64 ": %s", n, v.bad_seq, v.why);
+				fail_msg("cut at %zu: record %" PRIu64 ": %s", n, v.bad_seq,
+					v.why);
 			rig_sh("cd '%s' && ls | grep -v -- '%s' | xargs rm -f", r.journal,
 				strrchr(segment, '/') + 1);
 		}

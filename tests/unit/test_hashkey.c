@@ -1,5 +1,6 @@
-/* The key of the keyed hashes of texts: it follows from the signing key's file as it always did,
- * can be moved into a file of its own without another hash, and its id tells nothing of it. */
+/* The key of the keyed hashes of texts: it follows from the signing key's file as it always
+ * did, can be moved into a file of its own without another hash, and its id tells nothing of
+ * it. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,10 +22,9 @@ static struct buf why;
 
 /* RFC 8410 section 10.3's key; the hash key is BLAKE2b-256 over the file, keyed with
  * "tollgate-prompt-hash-v1", by Python's hashlib. */
-static const char pem[] =
-	"-----BEGIN PRIVATE KEY-----\n"
-	"MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
-	"-----END PRIVATE KEY-----\n";
+static const char pem[] = "-----BEGIN PRIVATE KEY-----\n"
+			  "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+			  "-----END PRIVATE KEY-----\n";
 static const char hex[] = "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f";
 static const char id[] = "d980a83b94c29f0c";
 

@@ -313,8 +313,8 @@ a_stranger_beside_the_journal_closes_no_segment(void **state)
 	until(settled());
 	for (int i = 0; i < 4; i++) {
 		char path[512];
-		snprintf(path, sizeof(path), "%s.keep/gw-1-9999999%d-999999999999999%d.jsonl.zst",
-			r.journal, i, i);
+		snprintf(path, sizeof(path),
+			"%s.keep/gw-1-9999999%d-999999999999999%d.jsonl.zst", r.journal, i, i);
 		write_file(path, "no segment\n", 11);
 	}
 	size_t packed = packed_files();
@@ -326,8 +326,8 @@ a_stranger_beside_the_journal_closes_no_segment(void **state)
 	stop();
 	for (int i = 0; i < 4; i++) {
 		char path[512];
-		snprintf(path, sizeof(path), "%s.keep/gw-1-9999999%d-999999999999999%d.jsonl.zst",
-			r.journal, i, i);
+		snprintf(path, sizeof(path),
+			"%s.keep/gw-1-9999999%d-999999999999999%d.jsonl.zst", r.journal, i, i);
 		assert_int_equal(unlink(path), 0);
 	}
 	verifies("ok node=gw-1");
@@ -633,7 +633,8 @@ archived_segments_come_back_and_altered_ones_are_refused(void **state)
 	/* By name, and what is here already. */
 	assert_int_equal(audit(restore, r.journal, archive, r.key, first), 0);
 	assert_non_null(strstr(said, "here "));
-	/* A manifest that was altered with its segment: here's own, or the trim record, says so. */
+	/* A manifest that was altered with its segment: here's own, or the trim record, says
+	 * so. */
 	char name[1024];
 	snprintf(name, sizeof(name), "%s.restored/%s.zst", r.journal, first);
 	assert_int_equal(unlink(name), 0);
@@ -660,8 +661,8 @@ archived_segments_come_back_and_altered_ones_are_refused(void **state)
 
 static const char *const points[] = { "pack-written", "pack-synced", "pack-verified",
 	"pack-manifest", "pack-placed", "plain-remove", "plain-removed", "archive-written",
-	"archive-synced", "archive-put", "archive-segment", "archive-manifest", "archive-marked",
-	"trim-record", "trim-recorded", "trim-plain", "trim-packed" };
+	"archive-synced", "archive-put", "archive-segment", "archive-manifest",
+	"archive-marked", "trim-record", "trim-recorded", "trim-plain", "trim-packed" };
 
 static void
 a_kill_at_any_step_loses_nothing(void **state)

@@ -1,5 +1,5 @@
-/* An archive in an S3-compatible store (tests/support/s3.mjs, which verifies each signature): what
- * is put comes back, what the store says or keeps wrongly is found out. */
+/* An archive in an S3-compatible store (tests/support/s3.mjs, which verifies each signature):
+ * what is put comes back, what the store says or keeps wrongly is found out. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -63,8 +63,8 @@ begin(void **state)
 		return -1;
 	server = fork();
 	if (server == 0) {
-		execlp("node", "node", "tests/support/s3.mjs", in("port"), "AKID", "s/cr+t=",
-			"eu-west-9", dir, (char *)NULL);
+		execlp("node", "node", "tests/support/s3.mjs", in("port"), "AKID",
+			"s/cr+t=", "eu-west-9", dir, (char *)NULL);
 		_exit(1);
 	}
 	for (int i = 0; i < 3000 && !*slurp("port"); i++)
@@ -237,13 +237,18 @@ mistakes_of_the_options_are_named(void **state)
 		{ { .place = "archive" }, "absolute path" },
 		{ { .place = "/archive", .credentials_file = "x" }, "is a folder" },
 		{ { .place = "s3://", .region = "r", .credentials_file = "x" }, "BUCKET" },
-		{ { .place = "s3://b/../c", .region = "r", .credentials_file = "x" }, "BUCKET" },
+		{ { .place = "s3://b/../c", .region = "r", .credentials_file = "x" },
+			"BUCKET" },
 		{ { .place = "s3://b c", .region = "r", .credentials_file = "x" }, "BUCKET" },
 		{ { .place = "s3://b", .region = "r" }, "credentials_file" },
-		{ { .place = "s3://b", .region = "r", .credentials_file = "x",
+		{ { .place = "s3://b",
+			  .region = "r",
+			  .credentials_file = "x",
 			  .endpoint = "ftp://h" },
 			"http:// or https://" },
-		{ { .place = "s3://b", .region = "r", .credentials_file = "x",
+		{ { .place = "s3://b",
+			  .region = "r",
+			  .credentials_file = "x",
 			  .endpoint = "https://h/path" },
 			"host and port only" },
 		{ { .place = "s3://b", .region = "a/b", .credentials_file = "x" }, "region" },

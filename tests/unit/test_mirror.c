@@ -489,9 +489,9 @@ entries_that_every_group_consumed_are_trimmed(void **state)
 	assert_non_null(c);
 	for (int fast = 0; fast < 2; fast++) {
 		freeReplyObject(redisCommand(c, "XGROUP CREATE " KEY " g%d 0", fast));
-		redisReply *got = redisCommand(c,
-			"XREADGROUP GROUP g%d c COUNT %d STREAMS " KEY " >", fast,
-			fast ? 100 : 10);
+		redisReply *got =
+			redisCommand(c, "XREADGROUP GROUP g%d c COUNT %d STREAMS " KEY " >",
+				fast, fast ? 100 : 10);
 		assert_int_equal(got->type, REDIS_REPLY_ARRAY);
 		const redisReply *entries = got->element[0]->element[1];
 		for (size_t i = 0; i < (fast ? entries->elements : 5); i++)

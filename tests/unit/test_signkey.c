@@ -264,7 +264,8 @@ a_passphrase_opens_it(void **state)
 		if (got != rows[i].want || !strstr(buf_view(&why).p, rows[i].says))
 			fail_msg("%s: %d %s", rows[i].name, got, buf_view(&why).p);
 	}
-	assert_int_equal(keygen("keygen --root --passphrase-file %s /none/x", pass), EXIT_CANNOT);
+	assert_int_equal(
+		keygen("keygen --root --passphrase-file %s /none/x", pass), EXIT_CANNOT);
 	assert_int_equal(keygen("keygen --secret --passphrase-file %s x", pass), EXIT_CANNOT);
 	buf_clear(&why);
 }

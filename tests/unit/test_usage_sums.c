@@ -186,7 +186,8 @@ each_attempt_counts_for_its_target(void **state)
 	assert_int_equal(t.total[SUM_COST], 700);
 	assert_int_equal(t.total[SUM_ESTIMATE], 40);
 	char *text = printed(&t, FORM_TEXT);
-	if (!strstr(text, "0.0 +\n") || !strstr(text, "0.0000007 +\n+ more than that: 0 answers") ||
+	if (!strstr(text, "0.0 +\n") ||
+		!strstr(text, "0.0000007 +\n+ more than that: 0 answers") ||
 		!strstr(text, "attempts before them: at most 0.00000004)"))
 		fail_msg("%s", text);
 	free(text);

@@ -31,8 +31,8 @@ bool audit_first_time(
 	const char *dir, const struct journal_segment *s, char out[CLOCK_RFC3339_LEN]);
 
 /* Each: 0, or an error with a sentence in *why. A journal, without the segments that end before
- * `since` (as above; "": all of it), compressed ones too, and with `restored` what was brought back
- * from an archive; a file ("-": standard input); a stream. */
+ * `since` (as above; "": all of it), compressed ones too, and with `restored` what was brought
+ * back from an archive; a file ("-": standard input); a stream. */
 int audit_read_journal(const char *dir, const char *since, bool restored,
 	const struct audit_sink *to, struct buf *why);
 /* The same, of one node (NULL: every), without the segments that end before record `from`,
@@ -86,7 +86,7 @@ struct audit_args {
 	bool proof;
 	const char *proof_of; /* NULL: the decision, or where there is none the only record */
 	const char *note;     /* verify: a checkpoint that the log must continue */
-	const char *tsa_ca, *witness_key; /* verify: of those outside who answered, */
+	const char *tsa_ca, *witness_key;  /* verify: of those outside who answered, */
 	const struct anchor_keys *outside; /* as read */
 	struct pubkey keys[SIGNKEYS_MAX];
 	size_t nkeys;

@@ -269,7 +269,7 @@ forked(const struct audit_args *a, const struct audit_note *n, const struct veri
 			"covers");
 	return bad(n, r, c->size,
 		"fork: records 1 to %" PRIu64 " are not those that the note covers: another "
-					      "history, or an older copy that was "
+		"history, or an older copy that was "
 		"put back and written to",
 		c->size);
 }

@@ -1,6 +1,6 @@
-/* tollgate audit restore: archived segments come back for a search, into JOURNAL.restored next to
- * the journal, where every reading command finds them. What is not what manifest, signatures and
- * trim record say is refused by name. */
+/* tollgate audit restore: archived segments come back for a search, into JOURNAL.restored next
+ * to the journal, where every reading command finds them. What is not what manifest, signatures
+ * and trim record say is refused by name. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +61,8 @@ take_manifest(struct restore *r, int dirfd, const char *file)
 	char segment[JOURNAL_NAME_MAX];
 	struct manifest m;
 
-	if (!span_ends(span_str(file), SPAN_LIT(".json")) || strlen(file) >= sizeof(segment) - 1)
+	if (!span_ends(span_str(file), SPAN_LIT(".json")) ||
+		strlen(file) >= sizeof(segment) - 1)
 		return 0;
 	snprintf(segment, sizeof(segment), "%sl", file);
 	if (!is_asked(r, segment) || manifest_load(dirfd, segment, &m) ||
@@ -180,7 +181,8 @@ signed_by_us(const struct restore *r, int fd, const struct manifest *m, struct b
 	return result.ok ? 0 : ERR_AUTH;
 }
 
-/* Our own where it is there, else the archive's, which signatures and trim records vouch for. */
+/* Our own where it is there, else the archive's, which signatures and trim records vouch for.
+ */
 static int
 get_manifest(struct restore *r, const char *segment, struct manifest *m, struct buf *why)
 {
@@ -280,7 +282,8 @@ restore_all(struct restore *r)
 		}
 	}
 	if (err)
-		cmd_fail(WHAT, "%.*s", SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+		cmd_fail(WHAT, "%.*s",
+			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
 	journal_list_free(&l);
 	buf_free(&why);
 	return err;
@@ -290,8 +293,8 @@ restore_all(struct restore *r)
 static void
 tell_daemon(struct restore *r)
 {
-	json_t *o = json_pack("{s:O,s:I}", "segments", r->done, "count",
-		(json_int_t)r->restored);
+	json_t *o =
+		json_pack("{s:O,s:I}", "segments", r->done, "count", (json_int_t)r->restored);
 	int code;
 	json_t *answer = r->restored && o ? admin_call_json(WHAT, r->a.config,
 						    "/audit/restored", o, &code)
@@ -380,7 +383,8 @@ run(struct restore *r, const char *archive)
 		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
 	buf_free(&why);
 	if (!err && r->n == 0)
-		return cmd_fail(WHAT, "no segment of that time is known here or in the archive");
+		return cmd_fail(
+			WHAT, "no segment of that time is known here or in the archive");
 	if (!err)
 		err = restore_all(r);
 	tell_daemon(r);

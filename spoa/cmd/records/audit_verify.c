@@ -94,9 +94,7 @@ watch_begin(struct watch *w, const struct audit_args *a, struct verify_options o
 	o.each = watch_each;
 	o.arg = w;
 	struct verifier *v = verifier_new(&o);
-	w->tree = (struct tree_check){
-		.verifier = v, .note = note
-	};
+	w->tree = (struct tree_check){ .verifier = v, .note = note };
 	w->anchors = (struct anchors_check){ .keys = a->outside, .verifier = v };
 	return v;
 }
@@ -202,8 +200,8 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 
 /* The node whose journal it is, empty: not known; and its first record. */
 static int
-journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], uint64_t *first,
-	struct buf *why)
+journal_node(
+	struct audit_args *a, char node[CHAIN_NODE_MAX + 1], uint64_t *first, struct buf *why)
 {
 	struct journal_list list;
 	int err = journal_list_all(a->journal, NULL, false, &list, why);
