@@ -171,9 +171,8 @@ is_base(const struct tree *t)
 static int
 check_files(struct tree *t)
 {
-	int err = t->tiles.n > t->base_n ? tiles_cut(&t->tiles, t->base_n, &t->why) : 0;
+	int err = mend_tiles(t);
 
-	err = err ? err : mend_tiles(t);
 	err = err ? err : catch_up(t, t->base_n);
 	if (err || stopping(t) || is_base(t))
 		return err;
@@ -207,10 +206,18 @@ begins_at_one(struct tree *t)
 	return is;
 }
 
+static bool
+tiles_stop(const void *tree)
+{
+	return stopping(tree);
+}
+
 static int
 open_files(struct tree *t)
 {
-	int err = tiles_open(&t->tiles, t->dir, t->node, true, &t->why);
+	bool all = !t->base_known && begins_at_one(t);
+	int err = tiles_open_most(
+		&t->tiles, t->dir, t->node, all ? 0 : t->base_n, tiles_stop, t, &t->why);
 
 	if (err)
 		return err;
@@ -219,11 +226,7 @@ open_files(struct tree *t)
 	if (t->base_known)
 		return check_files(t);
 	/* No record says what is right: the lines do, as long as they are there. */
-	if (begins_at_one(t))
-		return tiles_cut(&t->tiles, 0, &t->why);
-	if (t->tiles.n > t->base_n)
-		err = tiles_cut(&t->tiles, t->base_n, &t->why);
-	return err ? err : mend_tiles(t);
+	return all ? 0 : mend_tiles(t);
 }
 
 /* ---- from then on ---- */
@@ -316,6 +319,8 @@ tree_files(void *arg)
 		pthread_mutex_unlock(&t->lock);
 		if (t->upto.name[0]) {
 			int err = work(t);
+			if (err == ERR_CLOSED)
+				err = 0;
 			if (err && !t->failing)
 				count_error(t, "audit.tree_failed", t->tiles.n);
 			buf_clear(&t->why);

@@ -147,6 +147,12 @@ tiles_source(struct tiles *t)
 	return (struct merkle_source){ known_hash, t };
 }
 
+static bool
+stopped(const struct tiles *t)
+{
+	return t->stop && t->stop(t->stop_arg);
+}
+
 /* Makes the hashes from..to-1 of a level's file from those of the one below. */
 static int
 make_level(struct tiles *t, unsigned level, uint64_t from, uint64_t to, struct buf *why)
@@ -155,6 +161,8 @@ make_level(struct tiles *t, unsigned level, uint64_t from, uint64_t to, struct b
 	int err = 0;
 
 	for (uint64_t i = from; !err && i < to; i++) {
+		if (stopped(t))
+			return ERR_CLOSED;
 		err = subtree(t, 8 * level, i, 8, &h);
 		if (err && why)
 			buf_printf(why, "%s/%s.%u: cannot be read", t->dir, t->node, level - 1);
@@ -226,6 +234,8 @@ tiles_wrong(struct tiles *t, uint64_t from, uint64_t *leaf)
 	struct merkle_hash made, is;
 
 	for (uint64_t i = from / TILE; i < t->n / TILE; i++) {
+		if (stopped(t))
+			return ERR_CLOSED;
 		if (subtree(t, 8, i, 8, &made) || read_at(t, 1, i, &is, 1))
 			return ERR_IO;
 		if (memcmp(&made, &is, sizeof(made)) != 0) {
@@ -276,7 +286,7 @@ leaves_in_all(struct tiles *t)
 }
 
 static int
-open_to_write(struct tiles *t, struct buf *why)
+open_to_write(struct tiles *t, uint64_t most, struct buf *why)
 {
 	int err = mkdir(t->dir, 0700) < 0 && errno != EEXIST ? failure(t, 0, why) : 0;
 
@@ -288,6 +298,8 @@ open_to_write(struct tiles *t, struct buf *why)
 			err = open_level(t, level, why);
 	}
 	uint64_t n = err ? 0 : count(t, 0);
+	if (n > most)
+		n = most;
 	for (unsigned level = 1; !err && level < TILES_LEVELS && n >> 8 * level; level++) {
 		uint64_t has = count(t, level), want = n >> 8 * level;
 		if (has < want)
@@ -296,12 +308,11 @@ open_to_write(struct tiles *t, struct buf *why)
 	return err ? err : tiles_cut(t, n, why);
 }
 
-int
-tiles_open(struct tiles *t, const char *journal, const char *node, bool writes, struct buf *why)
+static int
+name_files(struct tiles *t, const char *journal, const char *node, struct buf *why)
 {
 	size_t n = strlen(journal);
 
-	*t = (struct tiles){ .writes = writes };
 	for (unsigned level = 0; level < TILES_LEVELS; level++)
 		t->fd[level] = -1;
 	while (n > 1 && journal[n - 1] == '/')
@@ -312,8 +323,32 @@ tiles_open(struct tiles *t, const char *journal, const char *node, bool writes, 
 		buf_printf(why, "%s: name too long", journal);
 		return ERR_LIMIT;
 	}
-	int err = writes ? open_to_write(t, why) : open_level(t, 0, why);
-	if (!err && !writes)
+	return 0;
+}
+
+int
+tiles_open_most(struct tiles *t, const char *journal, const char *node, uint64_t most,
+	bool (*stop)(const void *arg), const void *stop_arg, struct buf *why)
+{
+	*t = (struct tiles){ .writes = true, .stop = stop, .stop_arg = stop_arg };
+	int err = name_files(t, journal, node, why);
+
+	err = err ? err : open_to_write(t, most, why);
+	if (err)
+		tiles_close(t);
+	return err;
+}
+
+int
+tiles_open(struct tiles *t, const char *journal, const char *node, bool writes, struct buf *why)
+{
+	if (writes)
+		return tiles_open_most(t, journal, node, UINT64_MAX, NULL, NULL, why);
+	*t = (struct tiles){ .writes = false };
+	int err = name_files(t, journal, node, why);
+
+	err = err ? err : open_level(t, 0, why);
+	if (!err)
 		t->n = leaves_in_all(t);
 	if (err)
 		tiles_close(t);

@@ -20,6 +20,8 @@ struct tiles {
 	uint64_t n; /* leaves in the files */
 	char dir[1024], node[65];
 	struct merkle_range range; /* a writer's: of those n leaves */
+	bool (*stop)(const void *arg); /* NULL: never; what looks through all asks it */
+	const void *stop_arg;
 };
 
 /* JOURNAL.tree of `journal`. For writing the folder is made (0700), and what does not fit (a
@@ -27,6 +29,10 @@ struct tiles {
  * for reading ERR_NOTFOUND where there is none. */
 int tiles_open(
 	struct tiles *t, const char *journal, const char *node, bool writes, struct buf *why);
+/* For writing, of at most so many leaves: what is more is cut off before anything is made of
+ * it. ERR_CLOSED from here, tiles_wrong and tiles_mend on: `stop` said so. */
+int tiles_open_most(struct tiles *t, const char *journal, const char *node, uint64_t most,
+	bool (*stop)(const void *arg), const void *stop_arg, struct buf *why);
 void tiles_close(struct tiles *t);
 /* Appends leaves. 0, ERR_IO, ERR_FULL: what was written is cut back, t->n says to where. */
 int tiles_append(struct tiles *t, const struct merkle_hash *leaf, size_t n, struct buf *why);

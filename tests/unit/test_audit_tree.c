@@ -500,6 +500,15 @@ d_zeros(void)
 	rig_sh("cd '%s.tree' && s=$(stat -c %%s gw-1.0) && rm gw-1.0 && truncate -s $s gw-1.0",
 		r.journal);
 }
+/* Nobody waits for hashes of what is not the journal's. */
+static void
+d_vast(void)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s.tree/gw-1.0", r.journal);
+	assert_int_equal(truncate(path, (off_t)64 << 30), 0);
+}
 /* Sound in itself, of another log. */
 static void
 d_other(void)
@@ -536,6 +545,7 @@ hash_files_are_made_again_from_the_lines(void **state)
 		{ "leaves cut",            d_short,      false },
 		{ "a level gone",          d_level_gone, false },
 		{ "leaves too many",       d_long,       false },
+		{ "far too many",          d_vast,       false },
 		{ "zeros for leaves",      d_zeros,      true },
 		{ "another node's",        d_other,      true },
 	};

@@ -141,6 +141,36 @@ what_is_not_there_is_not_found(void **state)
 	assert_int_equal(tiles_open(&t, path("one"), "gw-4", true, &why), ERR_IO);
 }
 
+static bool
+stop_soon(const void *left)
+{
+	return (*(int *)(uintptr_t)left)-- <= 0;
+}
+
+/* What looks through all of a large tree ends when it is told to, and leaves it to be done. */
+static void
+a_long_look_is_ended(void **state)
+{
+	struct tiles t;
+	int left = 3;
+	uint64_t at;
+
+	(void)state;
+	put_all("ended");
+	assert_int_equal(unlink(path("ended.tree/gw-1.1")), 0);
+	buf_clear(&why);
+	assert_int_equal(
+		tiles_open_most(&t, path("ended"), "gw-1", LEAVES, stop_soon, &left, &why),
+		ERR_CLOSED);
+	left = 1 << 30;
+	assert_int_equal(
+		tiles_open_most(&t, path("ended"), "gw-1", LEAVES, stop_soon, &left, &why), 0);
+	check_whole(&t);
+	left = 2;
+	assert_int_equal(tiles_wrong(&t, 0, &at), ERR_CLOSED);
+	tiles_close(&t);
+}
+
 /* Every way in which a crash, a person or a disk can shorten or lengthen them. */
 static void
 files_of_any_length_are_opened_to_their_sound_leaves(void **state)
@@ -294,6 +324,7 @@ main(void)
 		cmocka_unit_test(level_files_hold_whole_subtrees),
 		cmocka_unit_test(what_is_not_there_is_not_found),
 		cmocka_unit_test(files_of_any_length_are_opened_to_their_sound_leaves),
+		cmocka_unit_test(a_long_look_is_ended),
 		cmocka_unit_test(flipped_hashes_are_found_and_mended),
 		cmocka_unit_test(tiles_of_another_node_differ_in_their_range),
 		cmocka_unit_test(a_full_disk_leaves_what_was_there),
