@@ -4,7 +4,7 @@
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
-echo "anchors: [{file: \"$D/notes\"}]" >"$D/config.yaml" # for their alert
+printf 'anchors: [{file: "%s/notes"}]\nretention: {age: 400d}\n' "$D" >"$D/config.yaml" # for their alerts
 stack_up --config "$D/config.yaml"
 # one permitted, so that there is a series of each
 req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'

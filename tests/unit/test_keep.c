@@ -492,6 +492,8 @@ archived_segments_come_back_and_altered_ones_are_refused(void **state)
 	assert_int_equal(audit(restore, r.journal, archive, r.key, first), 1);
 	assert_non_null(strstr(said, "refused "));
 	assert_int_equal(audit(restore, r.journal, "/nonexistent", r.key, first), 2);
+	assert_int_equal(audit(restore, r.journal, archive, r.key, "../x"), 2);
+	assert_non_null(strstr(said, "not a segment's name"));
 }
 
 int

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -414,6 +415,9 @@ audit_restore(int argc, char **argv)
 	if (r.nasked < 0 || (r.nasked == 0 && !since && !until))
 		return cmd_usage("audit");
 	int code = audit_period(&r.a, since, until, r.since, r.until);
+	for (int i = 0; i < r.nasked && !code; i++)
+		if (strchr(r.asked[i], '/'))
+			code = cmd_fail(WHAT, "%s: not a segment's name", r.asked[i]);
 	for (size_t i = 0; i < nkeys && !code; i++)
 		code = audit_add_keys(&r.a, keys[i]);
 	if (code)
