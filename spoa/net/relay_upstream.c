@@ -240,7 +240,7 @@ upstream_moves(struct upstream *u)
 	struct relay *r = u->relay;
 	struct upstream *idle;
 
-	if (!u->reused || u->edge->retried || u->request.dropped)
+	if (u->edge->retried || u->request.dropped)
 		return false;
 	while ((idle = LIST_FIRST(&r->pool)))
 		pool_drop(idle);

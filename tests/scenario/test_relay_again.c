@@ -87,10 +87,32 @@ what_a_leaving_haproxy_did_not_look_at_goes_out_again(void **state)
 	say(s, &up, LEAVING);
 	struct peer fresh = egress_accept(s);
 	until(s, heard(&fresh, "\r\n\r\nhello"));
-	/* On a connection that is fresh it is an answer. */
+	/* The second time it is an answer. */
 	say(s, &fresh, LEAVING);
 	until(s, heard(&edge, "HTTP/1.1 503 "));
 	no_egress(s);
+	peer_close(&edge);
+	peer_close(&up);
+	peer_close(&fresh);
+	settled(s);
+}
+
+/* One that it took just before it stopped to listen is like any other. */
+static void
+a_leaving_haproxy_may_have_taken_a_fresh_connection(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, POST("content-length: 5\r\n") "hello");
+	struct peer up = egress_accept(s);
+	until(s, heard(&up, "\r\n\r\nhello"));
+	say(s, &up, LEAVING);
+	struct peer fresh = egress_accept(s);
+	until(s, heard(&fresh, "\r\n\r\nhello"));
+	say(s, &fresh, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+	until(s, heard(&edge, "HTTP/1.1 200 "));
 	peer_close(&edge);
 	peer_close(&up);
 	peer_close(&fresh);
@@ -189,6 +211,7 @@ main(void)
 		T(a_request_that_was_not_read_goes_out_again),
 		T(a_request_that_was_read_never_goes_out_again),
 		T(what_a_leaving_haproxy_did_not_look_at_goes_out_again),
+		T(a_leaving_haproxy_may_have_taken_a_fresh_connection),
 		T(what_is_not_whole_in_memory_never_goes_out_again),
 		T(what_was_answered_in_part_never_goes_out_again),
 		T(a_body_longer_than_is_kept_has_a_connection_of_its_own),
