@@ -12,7 +12,7 @@
 #define NUMBER   "\"type\":\"number\""
 #define SCORE    "\"type\":\"number\",\"minimum\":0,\"maximum\":1"
 #define DURATION "\"type\":\"string\",\"pattern\":\"^[0-9]+(ms|s|m|h|d)$\""
-#define SIZE     "\"type\":[\"string\",\"integer\"],\"pattern\":\"^[0-9]+[kmg]?$\""
+#define SIZE     "\"type\":[\"string\",\"integer\"],\"pattern\":\"^[0-9]+([kmg]|[KMGT]B)?$\""
 #define SHARE    "\"type\":\"string\",\"pattern\":\"^[0-9]+(\\\\.[0-9]+)?%$\""
 #define TEXTS    "\"$ref\":\"#/$defs/texts\""
 #define REF(x)   "\"$ref\":\"#/$defs/" x "\""
