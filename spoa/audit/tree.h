@@ -1,6 +1,6 @@
 /* The Merkle tree over the chain's records (proof/merkle.h), as the daemon keeps it: the audit
  * thread has its compact range and writes `checkpoint` records; a thread tg-tree of its own
- * keeps the hash files beside the journal (proof/tiles.h), which nothing waits for.
+ * keeps the hash files next to the journal (proof/tiles.h), which nothing waits for.
  *
  * An old journal has a tree that nobody has made yet: then tg-tree makes the files from the
  * journal's lines, and hands the range over when it has caught up. No checkpoint until then.

@@ -1,4 +1,4 @@
-/* tg-tree: the thread that keeps the hash files beside the journal. It is given leaves by the
+/* tg-tree: the thread that keeps the hash files next to the journal. It is given leaves by the
  * audit thread, and reads what it was not given, or what is wrong in the files, from the
  * journal's lines. Where it cannot it says so, counts it and tries again: nothing waits for it.
  */

@@ -1,5 +1,5 @@
 /* Files that are whole or not there: written under another name, synced, renamed, the folder
- * synced. For the folders beside the journal, and an archive that is a folder. */
+ * synced. For the folders next to the journal, and an archive that is a folder. */
 #ifndef KEEP_FILES_H
 #define KEEP_FILES_H
 

@@ -3,7 +3,7 @@
  * The checkpoint is the first that covers the record. What is left of the record in the tree is
  * in the range that the checkpoint or boot before it says, what is right of it are the lines up
  * to the checkpoint: so a proof needs the lines around its record, and no other. Where no range
- * stands before it the lines from the first on are hashed, or where those are gone what
+ * is before it the lines from the first on are hashed, or where those are gone what
  * JOURNAL.tree knows. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -172,7 +172,7 @@ gather(struct audit_args *a, struct prove *p, uint64_t size, const struct merkle
 	return err ? err : p->gap || p->path.next < size ? ERR_NOTFOUND : 0;
 }
 
-/* From what stands before the record, or from the first line, or from the tree's files. */
+/* From what is before the record, or from the first line, or from the tree's files. */
 static int
 gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf *why)
 {
