@@ -96,7 +96,7 @@ for n in 1 2; do
 	inner queued >"$D/queued.$n" &
 	two[n]=$!
 done
-wait_for grep -hs '|' "$D"/queued.[12] >/dev/null
+wait_for grep -hs '|' "$D/queued.1" "$D/queued.2" >/dev/null
 row "no place at its server in time" "$(cat "$D"/queued.[12])" 'queued 503\|\|503 # -1 -1 0 queued <NOSRV>( 0)?\|'
 
 # ---- what becomes of it: the next target answers, and the record says why ----
