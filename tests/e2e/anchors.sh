@@ -1,5 +1,5 @@
 # Checkpoints leave the machine: to a file, to rsyslog by TLS, to a URL, to a time stamp authority, and to a second
-# daemon as their witness. What docs/audit.md says of them by hand holds. An old copy of the journal that is put back
+# daemon as their witness. What docs/evidence.md says of them by hand holds. An old copy of the journal that is put back
 # is refused by the witness, and the daemon says what it is.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
@@ -108,9 +108,9 @@ check "counted" test "$(metric anchors_total 'kind="witness",result="away"')" -g
 is "and the daemon is ready all the same" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/readyz")" 200
 like "the witness says what it cosigned" "$(cat "$D/w.log")" "event=witness.cosigned origin=tollgate/$node"
 
-# ---- by hand, as docs/audit.md says ----
+# ---- by hand, as docs/evidence.md says ----
 by_hand() { # HEADING SIZE COMMAND-AT-THE-END: the piece of the page, with its size and its folder
-	sed -n "/^### $1/,/^###* [^A]/p" "$root/docs/audit.md" | sed -n '/^```sh/,/^```$/p' | sed '/^```/d' |
+	sed -n "/^### $1/,/^###* [^A]/p" "$root/docs/evidence.md" | sed -n '/^```sh/,/^```$/p' | sed '/^```/d' |
 		sed "s/==N)/==$2)/; s#--journal DIR#--journal $D/journal#; s#tsa-ca.pem#$D/out/tsa.crt#; s#-inkey witness.pub#-inkey $D/witness.key.pub#"
 }
 size=$(records anchor '.kind=="tsa"' | tail -1 | jq .size)

@@ -1,5 +1,5 @@
 # Proofs on a running stack: a record with its proof in one file, verified by tollgate without the journal
-# and by the script of docs/audit.md without tollgate; an old checkpoint against a log that was cut, or
+# and by the script of docs/evidence.md without tollgate; an old checkpoint against a log that was cut, or
 # put back as an older copy.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
@@ -13,7 +13,7 @@ audit() { "$B/tollgate" audit "$@" 2>&1; }
 prove() { audit show "$@" --journal "$JOURNAL" >"$D/proof"; }
 holds() { audit verify --file "$D/proof" --public-key "$AUDIT_KEY"; }
 awk '/^## / { mine = $0 == "## Proving one record" } /^```$/ { code = 0 } mine && code; /^```sh$/ { code = 1 }' \
-	"$root/docs/audit.md" >"$D/prove.sh"
+	"$root/docs/evidence.md" >"$D/prove.sh"
 by_hand() { sh "$D/prove.sh" "$D/proof" "$AUDIT_KEY" 2>&1; }
 
 # ---- one record ----

@@ -191,7 +191,7 @@ a_journal_that_was_changed_proves_nothing(void **state)
 	assert_exit(show("r20 --proof"), EXIT_DONE);
 }
 
-/* The script of docs/audit.md, with openssl and without tollgate. */
+/* The script of docs/evidence.md, with openssl and without tollgate. */
 static int
 by_hand(const char *proof)
 {
@@ -199,7 +199,7 @@ by_hand(const char *proof)
 
 	snprintf(cmd, sizeof(cmd),
 		"awk '/^## / { mine = $0 == \"## Proving one record\" } "
-		"/^```$/ { code = 0 } mine && code; /^```sh$/ { code = 1 }' docs/audit.md "
+		"/^```$/ { code = 0 } mine && code; /^```sh$/ { code = 1 }' docs/evidence.md "
 		">'%s' && "
 		"sh '%s' '%s' '%s' >'%s' 2>&1",
 		at("prove.sh"), at("prove.sh"), at(proof), at("key.pub"), at("out"));
