@@ -1,0 +1,92 @@
+/* What the policy in force says about one call: its rules of `phase: tool`, top to bottom. A
+ * tools/call of MCP and a call in a model's answer are judged by the same function, and so are
+ * entries of lists (MCP's, and the tools that a chat request offers), of which nobody knows yet
+ * what they will be called with. Pure: same facts, same verdict.
+ *
+ * Asked are the rules that fit: one whose condition does not read mcp.method is for calls (struct
+ * tool_call has a name or a URI), so that `deny: true` ends no handshake; one that reads it is
+ * asked about each MCP request. */
+#ifndef VERDICT_TOOL_H
+#define VERDICT_TOOL_H
+
+#include "verdict/answer.h"
+
+/* Of the pin of its description: tool.state. */
+enum tool_state { TOOL_UNPINNED, TOOL_NEW, TOOL_APPROVED, TOOL_CHANGED, TOOL_UNLISTED };
+extern const char *const tool_states[]; /* "", "new", "approved", "changed", "unlisted" */
+
+enum tool_asked {
+	TOOL_CALLED,  /* all is known */
+	TOOL_LISTED,  /* in an MCP list: unknown are arguments and what a body holds */
+	TOOL_OFFERED, /* by a chat request: unknown are the arguments */
+};
+
+/* Borrowed for the call; "": there is none. */
+struct tool_call {
+	enum tool_asked as;
+	struct span method; /* of MCP; of a list's entry the one that would use it, such as
+			       tools/call; "" in an answer and of what a chat request offers */
+	struct span name;   /* the tool's or the prompt's */
+	struct span server; /* the provider's name; "" in an answer */
+	struct span uri;    /* the resource's */
+	struct span description;
+	struct span arguments; /* as they were written: JSON, or text that is none */
+	bool lost; /* the arguments are longer than what is kept: reading them fails */
+	enum tool_state state;
+};
+
+struct tool_verdict {
+	enum rule_effect effect; /* what is enforced: RULE_DENY, RULE_REDACT or RULE_PERMIT */
+	/* that denies or permits; else the first that redacts; NULL: none, or `changed` */
+	const struct rule *rule;
+	bool permitted; /* by a rule: what a method that nobody knows needs */
+	bool changed;	/* denied since its description is not the one approved */
+	bool failed;	/* the denial is a condition's failure (on_error: deny) */
+	bool hide;	/* the denial takes it out of lists too */
+	bool error;	/* deny: {as: error}; else the denial is a result that the agent reads */
+	const char *reason; /* of a denial */
+	/* Enforced redactions, of whatever is found in arguments and results: not only of what
+	 * was. */
+	struct entity_set redact;
+	uint8_t with[DETECT_ENTITIES_MAX]; /* enum redact_style by entity of `redact` */
+	const char **tags; /* of all rules that matched, also in shadow; none twice */
+	size_t ntags;
+	/* shadow: what the same rules would have done if enforced */
+	bool shadowed, shadow_hide;
+	enum rule_effect shadow_effect;
+	const struct rule *shadow_rule;
+	struct rule_trace *trace; /* ntool_rules entries */
+};
+
+/* Whether it is a call, in contrast to a message of the protocol such as tools/list. */
+static inline bool
+tool_is_call(const struct tool_call *c)
+{
+	return c->name.n || c->uri.n;
+}
+
+/* Deny and permit end the evaluation, redact and tag add up, and what no rule denies passes,
+ * whatever the policy's default is; but a tool whose description changed is denied and hidden,
+ * unless a permit ended it that reads tool.state. A rule that fails at run time counts as its
+ * on_error. Shadow lifts as in policy_decide(), also what is hidden.
+ *
+ * Of a list's entry only `hide`, `rule`, `changed` and the shadow's count: a rule that may match
+ * or not, depending on what is unknown, hides nothing, and one that may permit keeps those after
+ * it from hiding.
+ *
+ * `asked`: policy_answer_request() of the request. `trace` and `tags` live in the arena. 0, or
+ * ERR_NOMEM. */
+int policy_tool(const struct policy *p, const struct answer_request *asked,
+	const struct tool_call *c, struct arena *a, struct tool_verdict *out);
+
+/* The same of a list's entries, one after the other: what does not change from one to the next
+ * is made once. NULL: ERR_NOMEM. */
+struct tool_list;
+struct tool_list *tool_list_new(
+	const struct policy *p, const struct answer_request *asked, struct arena *a);
+/* Whether it is not shown: an entry that cannot be judged is not. *rule hides it; NULL: its
+ * description changed. */
+bool tool_list_hides(
+	struct tool_list *l, const struct tool_call *c, const struct rule **rule);
+
+#endif
