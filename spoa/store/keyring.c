@@ -363,6 +363,16 @@ keyring_revoked(const struct keyring *k, const char *id, const char *node)
 	return from;
 }
 
+bool
+keyring_revoked_elsewhere(const struct keyring *k, const char *id, const char *node)
+{
+	bool elsewhere = false;
+
+	for (size_t i = 0; i < k->nrevoked; i++)
+		elsewhere |= !strcmp(k->revoked[i].id, id);
+	return elsewhere && !keyring_revoked(k, id, node);
+}
+
 /* What was said last of the key before that record of node's chain; NULL: nothing. */
 static const struct keyring_event *
 said_last(const struct keyring *k, size_t key, const char *node, uint64_t seq)
@@ -416,6 +426,19 @@ keyring_signer(const struct keyring *k, const char *node, struct span id, uint64
 		snprintf(why, KEYRING_WHY, "%s, which may sign from %" PRIu64 " on only",
 			key->id, end ? end->from : 0);
 	return NULL;
+}
+
+size_t
+keyring_signers(
+	const struct keyring *k, const char *node, uint64_t seq, struct pubkey *out, size_t max)
+{
+	char why[KEYRING_WHY];
+	size_t n = 0;
+
+	for (size_t i = 0; i < k->nkeys && n < max; i++)
+		if (keyring_signer(k, node, span_str(k->key[i].id), seq, seq, why))
+			out[n++] = k->key[i];
+	return n;
 }
 
 size_t

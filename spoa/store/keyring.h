@@ -99,8 +99,13 @@ enum keyring_verdict keyring_take(struct keyring *k, const struct key_statement 
  * a sentence in `why`: unknown, replaced or revoked. */
 const struct pubkey *keyring_signer(const struct keyring *k, const char *node, struct span id,
 	uint64_t first, uint64_t seq, char why[KEYRING_WHY]);
+/* All that may sign record `seq` of node's chain: their number. */
+size_t keyring_signers(const struct keyring *k, const char *node, uint64_t seq,
+	struct pubkey *out, size_t max);
 /* From which record of node's chain on that key is revoked; 0: it is not. */
 uint64_t keyring_revoked(const struct keyring *k, const char *id, const char *node);
+/* Whether it is revoked for another node than this one, and for this one is not. */
+bool keyring_revoked_elsewhere(const struct keyring *k, const char *id, const char *node);
 /* Every key that is known and nowhere revoked, for who has no chain: how many. */
 size_t keyring_keys(const struct keyring *k, struct pubkey *out, size_t max);
 

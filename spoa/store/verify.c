@@ -558,14 +558,13 @@ verifier_reject_record(struct verifier *v, uint64_t seq, const char *why)
 size_t
 verifier_keys(const struct verifier *v, uint64_t seq, struct pubkey *out, size_t max)
 {
-	char why[KEYRING_WHY];
-	size_t n = 0;
+	return keyring_signers(&v->ring, v->at.node, seq, out, max);
+}
 
-	for (size_t i = 0; i < v->ring.nkeys && n < max; i++)
-		if (keyring_signer(
-			    &v->ring, v->at.node, span_str(v->ring.key[i].id), seq, seq, why))
-			out[n++] = v->ring.key[i];
-	return n;
+const struct keyring *
+verifier_ring(const struct verifier *v)
+{
+	return &v->ring;
 }
 
 bool

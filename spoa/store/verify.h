@@ -85,6 +85,8 @@ void verifier_torn(struct verifier *v, size_t bytes);
 /* The keys that may sign what record `seq` holds, as far as the chain was read: their number.
  */
 size_t verifier_keys(const struct verifier *v, uint64_t seq, struct pubkey *out, size_t max);
+/* Its keys and what it was told of them, by the chain too, as far as that was read. */
+const struct keyring *verifier_ring(const struct verifier *v);
 /* Nothing is pending: the last line was a commit, or there was none yet. */
 bool verifier_at_commit(const struct verifier *v);
 /* Once, at the end. */

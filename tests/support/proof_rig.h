@@ -219,7 +219,7 @@ write_tiles(struct span chain)
 }
 
 static inline void
-write_key(void)
+put_public(const char *name, const struct pubkey *key)
 {
 	static const unsigned char der[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65,
 		0x70, 0x03, 0x21, 0x00 };
@@ -227,12 +227,12 @@ write_key(void)
 	struct buf b64;
 
 	memcpy(all, der, sizeof(der));
-	memcpy(all + sizeof(der), b.key.pub.raw, 32);
+	memcpy(all + sizeof(der), key->raw, 32);
 	buf_init(&b64, 0);
 	buf_str(&b64, "-----BEGIN PUBLIC KEY-----\n");
 	base64_put(&b64, all, sizeof(all));
 	buf_str(&b64, "\n-----END PUBLIC KEY-----\n");
-	put_file("key.pub", buf_view(&b64));
+	put_file(name, buf_view(&b64));
 	buf_free(&b64);
 }
 
@@ -243,7 +243,7 @@ setup(void **state)
 	snprintf(dir, sizeof(dir), "/tmp/tollgate-proof-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	chain_build_init(&b, "gw-1");
-	write_key();
+	put_public("key.pub", &b.key.pub);
 	return 0;
 }
 

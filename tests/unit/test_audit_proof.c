@@ -95,7 +95,7 @@ a_proof_that_was_changed_does_not_hold(void **state)
 	/* Another key. */
 	put_file("proof", buf_view(&proof));
 	signkey_from_seed((const unsigned char *)"another seed, not in any key set", &b.key);
-	write_key();
+	put_public("key.pub", &b.key.pub);
 	assert_exit(verify(file_arg("--file", "proof")), EXIT_NO);
 	assert_out("signed by none of the keys");
 	buf_free(&proof);
@@ -248,7 +248,7 @@ a_proof_is_verified_by_hand(void **state)
 	put_file("proof", buf_view(&proof));
 	assert_exit(by_hand("proof"), 0);
 	signkey_from_seed((const unsigned char *)"another seed, not in any key set", &b.key);
-	write_key();
+	put_public("key.pub", &b.key.pub);
 	assert_exit(by_hand("proof"), 1);
 	assert_out("no: the checkpoint is not signed by this key");
 	buf_free(&proof);

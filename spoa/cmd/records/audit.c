@@ -100,7 +100,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	size_t nkeys = 0;
 	bool list = !strcmp(a->what, "audit list");
 	bool show = !strcmp(a->what, "audit show");
-	struct cmd_option options[19 + AUDIT_FILTERS] = {
+	struct cmd_option options[21 + AUDIT_FILTERS] = {
 		{ "journal", .text = &a->journal },
 		{ "redis", .text = &a->redis },
 		{ "file", .text = &a->file },
@@ -119,18 +119,21 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "note", .text = &a->note },
 		{ "tsa-ca", .text = &a->tsa_ca },
 		{ "witness-key", .text = &a->witness_key },
+		{ "root", .text = &a->root },
+		{ "statement", .text = a->statements, .count = &a->nstatements,
+			.most = AUDIT_STATEMENTS },
 	};
 	bool wants = false;
 	char **operands;
 
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		options[18 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
+		options[20 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
 			.text = &a->want[i] };
 	int n = cmd_options(argc, argv, options, &operands);
 	need_id = need_id && !a->seq && !a->receipt;
 	if (n != (need_id ? 1 : 0) || (a->seq && a->receipt) ||
 		(!show && (a->proof || a->seq || a->receipt)) ||
-		((a->note || a->tsa_ca || a->witness_key) &&
+		((a->note || a->tsa_ca || a->witness_key || a->root || a->nstatements) &&
 			strcmp(a->what, "audit verify") != 0))
 		return cmd_usage("audit");
 	for (size_t i = 0; i < nkeys; i++)
@@ -154,7 +157,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		return cmd_fail(a->what, "--follow reads a journal");
 	if (a->file && (a->journal || a->redis))
 		return cmd_fail(a->what, "--file goes without --journal and --redis");
-	return audit_source(a, need_key);
+	return audit_source(a, need_key && !a->root);
 }
 
 int

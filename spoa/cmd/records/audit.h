@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "store/chain.h"
 #include "store/journal.h"
+#include "store/keyring.h"
 #include "redis/redis_map.h"
 
 /* Receives a source's lines in their order. */
@@ -70,6 +71,7 @@ void audit_streams_free(struct audit_streams *s);
 enum { AUDIT_PERSON, AUDIT_DECISION, AUDIT_ROUTE, AUDIT_CLASS, AUDIT_OUTCOME, AUDIT_FILTERS };
 extern const enum record_field audit_filters[AUDIT_FILTERS];
 
+#define AUDIT_STATEMENTS 16 /* files of --statement */
 /* The command line after the verb, and the configuration's defaults. */
 struct audit_args {
 	const char *what; /* the command, in messages */
@@ -86,6 +88,9 @@ struct audit_args {
 	bool proof;
 	const char *proof_of; /* NULL: the decision, or where there is none the only record */
 	const char *note;     /* verify: a checkpoint that the log must continue */
+	const char *root, *statements[AUDIT_STATEMENTS]; /* verify: of an offline root */
+	size_t nstatements;
+	struct keyring *ring;		   /* verify: whom to believe what; audit_ring */
 	const char *tsa_ca, *witness_key;  /* verify: of those outside who answered, */
 	const struct anchor_keys *outside; /* as read */
 	struct pubkey keys[SIGNKEYS_MAX];
@@ -118,6 +123,9 @@ int audit_restore(int argc, char **argv);
 int audit_verify(struct audit_args *a);
 int audit_list(struct audit_args *a);
 int audit_key(int argc, char **argv); /* argv[0]: "key" */
+/* a->ring: the keys given, the root, and what the files of statements say, JOURNAL.keys of the
+ * journal that is named or else configured among them. 0, or an error with *why. */
+int audit_ring(struct audit_args *a, struct buf *why);
 int audit_show(struct audit_args *a);
 /* Which record show looks for. */
 struct audit_wanted {

@@ -1,12 +1,18 @@
-/* tollgate audit key: what an offline root says of a signing key, as a file for
- * audit.key_statements. It runs where the root's secret is, which is never on the daemon. */
+/* Statements about keys. tollgate audit key: what an offline root says of a signing key, as a
+ * file for audit.key_statements; it runs where the root's secret is, which is never on the
+ * daemon. And who verifies: what all the statements that he has make of the keys that he has.
+ */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/records/audit.h"
+#include "config/config.h"
+#include "store/keyfile.h"
 #include "store/keyring.h"
 
 static bool
@@ -55,4 +61,79 @@ audit_key(int argc, char **argv)
 	}
 	buf_free(&b);
 	return good ? EXIT_DONE : EXIT_CANNOT;
+}
+
+/* ---- who verifies ---- */
+
+/* JOURNAL.keys; false: no journal is known. */
+static bool
+keys_file(struct audit_args *a, char *out, size_t size)
+{
+	const char *journal = a->journal, *file = journal ? NULL : config_find(a->config);
+	struct diag d = { 0 };
+	const struct config *cfg = file ? config_load(&a->arena, file, &d) : NULL;
+
+	if (cfg)
+		journal = cfg->journal;
+	size_t n = journal ? strlen(journal) : 0;
+	while (n > 1 && journal[n - 1] == '/')
+		n--;
+	return journal && snprintf(out, size, "%.*s.keys", (int)n, journal) < (int)size;
+}
+
+/* A statement that nobody vouches for is no reason to stop, and none to be silent. */
+static void
+say_strangers(const struct audit_args *a, const char *file)
+{
+	struct key_statement s;
+	struct buf text, none;
+	int at = 0;
+
+	buf_init(&text, 4u << 20);
+	buf_init(&none, 4096);
+	keyfile_text(file, NULL, &text, &none);
+	for (struct span rest = buf_view(&text); key_statement_next(&rest, &s) > 0;)
+		if (++at && keyring_take(a->ring, &s) == KEYRING_STRANGER)
+			fprintf(stderr,
+				"tollgate: %s: %s: statement %d (%s of key %s) is signed by "
+				"none of the keys that are known: it counts for nothing\n",
+				a->what, file, at, key_says_name(s.says), s.key.id);
+	buf_free(&text);
+	buf_free(&none);
+}
+
+int
+audit_ring(struct audit_args *a, struct buf *why)
+{
+	struct keyring *k = a->ring = calloc(1, sizeof(*k));
+	struct pubkey roots[CAP_KEYRING_ROOTS];
+	char file[4096];
+	bool here = keys_file(a, file, sizeof(file));
+	size_t before, now = 0;
+	int err = k ? keyring_give(k, a->keys, a->nkeys) : ERR_NOMEM, n = 0;
+
+	if (!err && a->root)
+		n = pubkeys_load(a->root, roots, CAP_KEYRING_ROOTS, why);
+	err = n < 0 ? n : err;
+	for (int i = 0; i < n; i++)
+		keyring_give_root(k, &roots[i]);
+	if (!err)
+		k->given_root = a->root != NULL;
+	/* What one file says may be signed by a key that another one introduces. */
+	do {
+		before = now;
+		for (size_t i = 0; i < a->nstatements && !err; i++)
+			err = keyring_file(k, a->statements[i], false, NULL, why);
+		/* It is next to the journal, for anybody to write: what holds was taken. */
+		if (!err && here && keyring_file(k, file, true, NULL, why)) {
+			fprintf(stderr, "tollgate: %s: %.*s\n", a->what,
+				SPAN_ARG(buf_view(why)));
+			buf_clear(why);
+			here = false;
+		}
+		now = err ? before : k->nevents + k->nrevoked + k->nroots;
+	} while (now > before);
+	for (size_t i = 0; i < a->nstatements && !err; i++)
+		say_strangers(a, a->statements[i]);
+	return err;
 }

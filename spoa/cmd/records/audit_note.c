@@ -15,6 +15,33 @@
 #include "cmd/cmd.h"
 #include "proof/tiles.h"
 
+/* Whose signature counts under a checkpoint of node's log: a key that may sign the record after
+ * it, which holds it. NULL, and *why: none of the keys, or one that might not any more. */
+static const struct pubkey *
+signer_of(const struct keyring *ring, const struct checkpoint *c, const char *node,
+	char why[VERIFY_WHY_MAX])
+{
+	static const char none[] = "signed by none of the keys";
+	struct pubkey *keys = calloc(CAP_KEYRING, sizeof(*keys));
+	const struct pubkey *signer = NULL, *found = NULL;
+	char said[KEYRING_WHY] = "";
+
+	snprintf(why, VERIFY_WHY_MAX, "wrong key: the checkpoint is %s", none);
+	size_t n = keys ? keyring_signers(ring, node, c->size + 1, keys, CAP_KEYRING) : 0;
+	signer = checkpoint_signer(c, c->origin, keys, n);
+	for (size_t i = 0; i < ring->nkeys && signer && !found; i++)
+		if (!memcmp(ring->key[i].raw, signer->raw, sizeof(signer->raw)))
+			found = &ring->key[i];
+	if (!found && (signer = checkpoint_signer(c, c->origin, ring->key, ring->nkeys))) {
+		keyring_signer(
+			ring, node, span_str(signer->id), c->size + 1, c->size + 1, said);
+		snprintf(
+			why, VERIFY_WHY_MAX, "wrong key: the checkpoint is signed by %s", said);
+	}
+	free(keys);
+	return found;
+}
+
 /* ---- one record with its proof ---- */
 
 /* Text of a file that anybody may have written, for a terminal. */
@@ -32,17 +59,28 @@ plain(struct span s, char *out, size_t size)
 /* Why it does not hold; NULL: it does, by *signer. */
 static const char *
 bundle_fault(const struct audit_args *a, const struct bundle *b, struct chain_line *l,
-	const struct pubkey **signer)
+	const struct pubkey **signer, char why[VERIFY_WHY_MAX])
 {
+	char node[CHAIN_NODE_MAX + 1];
 	unsigned char hash[CHAIN_HASH_BYTES];
 	struct merkle_hash leaf;
 	const struct checkpoint *c = &b->checkpoint;
 
 	if (chain_parse(buf_view(&b->record), l) || l->commit)
 		return "junk: what it holds is no record";
-	*signer = checkpoint_signer(c, c->origin, a->keys, a->nkeys);
+	snprintf(node, sizeof(node), "%.*s", SPAN_ARG(l->node));
+	*signer = signer_of(a->ring, c, node, why);
+	/* Which node it is of only the record says: a key that was revoked for one is no proof
+	 * of another. */
+	if (*signer && keyring_revoked_elsewhere(a->ring, (*signer)->id, node)) {
+		snprintf(why, VERIFY_WHY_MAX,
+			"wrong key: the checkpoint is signed by %s, which is revoked for "
+			"another node",
+			(*signer)->id);
+		*signer = NULL;
+	}
 	if (!*signer)
-		return "wrong key: its checkpoint is signed by none of the keys";
+		return why;
 	if (l->seq != b->index + 1)
 		return "changed: its index is not that of the record";
 	sha256(buf_view(&b->record), hash);
@@ -59,6 +97,7 @@ audit_verify_bundle(const struct audit_args *a, const struct buf *file)
 	const struct pubkey *signer = NULL;
 	struct chain_line l = { .seq = 0 };
 	const char *fault = "out of memory";
+	char says[VERIFY_WHY_MAX];
 	char origin[NOTE_NAME_MAX + 1] = "";
 	struct buf why;
 
@@ -71,7 +110,7 @@ audit_verify_bundle(const struct audit_args *a, const struct buf *file)
 			buf_putc(&why, '\0');
 			fault = buf_view(&why).p;
 		} else {
-			fault = bundle_fault(a, b, &l, &signer);
+			fault = bundle_fault(a, b, &l, &signer, says);
 			plain(b->checkpoint.origin, origin, sizeof(origin));
 		}
 	}
@@ -94,10 +133,9 @@ audit_verify_bundle(const struct audit_args *a, const struct buf *file)
 /* ---- an old checkpoint ---- */
 
 int
-audit_note_read(const struct audit_args *a, struct audit_note *n, bool *ok, struct buf *why)
+audit_note_read(const struct audit_args *a, struct audit_note *n, struct buf *why)
 {
 	struct bundle *b = calloc(1, sizeof(*b));
-	char origin[NOTE_NAME_MAX + 1];
 	const char *said = "";
 	int err = b ? 0 : ERR_NOMEM;
 
@@ -119,15 +157,6 @@ audit_note_read(const struct audit_args *a, struct audit_note *n, bool *ok, stru
 	}
 	if (!err)
 		buf_clear(why);
-	if (!err &&
-		!checkpoint_signer(&n->checkpoint, n->checkpoint.origin, a->keys, a->nkeys)) {
-		printf("bad node= source=note origin=%s seq=%" PRIu64
-		       " why=\"wrong key: the note is signed by none of the keys\" "
-		       "verified=0\n",
-			plain(n->checkpoint.origin, origin, sizeof(origin)),
-			n->checkpoint.size);
-		*ok = false;
-	}
 	free(b);
 	return err;
 }
@@ -276,12 +305,16 @@ forked(const struct audit_args *a, const struct audit_note *n, const struct veri
 
 bool
 audit_note_print(const struct audit_args *a, const struct audit_note *n,
-	const struct tree_check *t, const struct verify_result *r)
+	const struct tree_check *t, const struct keyring *ring, const struct verify_result *r)
 {
 	const struct checkpoint *c = &n->checkpoint;
-	char origin[NOTE_NAME_MAX + 1];
+	char origin[NOTE_NAME_MAX + 1], key_why[VERIFY_WHY_MAX];
+	const struct pubkey *any = checkpoint_signer(c, c->origin, ring->key, ring->nkeys);
+	bool believed = signer_of(ring, c, r->node, key_why) != NULL;
 	bool continued = t->note_is == NOTE_CONTINUED, begins_later;
 
+	if (!any || (!believed && keyring_revoked(ring, any->id, r->node)))
+		return bad(n, r, c->size, "%s", key_why);
 	plain(c->origin, origin, sizeof(origin));
 	begins_later = r->first > c->size + 1 || !t->known || t->from > c->size + 1;
 	if (!continued && t->origin[0] && !span_is(c->origin, t->origin)) {
@@ -308,6 +341,9 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 			r->first, c->size);
 	if (!continued)
 		return bad(n, r, r->bad_seq, "unknown: the log does not verify up to it");
+	/* A key that was replaced long ago may tell a fork, and vouches for nothing. */
+	if (!believed)
+		return bad(n, r, c->size, "%s", key_why);
 	printf("ok node=%s source=note origin=%s size=%" PRIu64 " seq=%" PRIu64 "\n", r->node,
 		origin, c->size, r->last);
 	return true;

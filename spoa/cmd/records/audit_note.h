@@ -15,13 +15,12 @@ struct audit_note {
 	struct buf file;
 	struct checkpoint checkpoint; /* views into the file */
 };
-/* Reads a->note. *ok becomes false, with a line printed, where it is signed by none of the
- * keys. 0, or an error with *why. audit_note_free in any case. */
-int audit_note_read(
-	const struct audit_args *a, struct audit_note *n, bool *ok, struct buf *why);
+/* Reads a->note. 0, or an error with *why. audit_note_free in any case. */
+int audit_note_read(const struct audit_args *a, struct audit_note *n, struct buf *why);
 void audit_note_free(struct audit_note *n);
-/* The line that says whether the chain that was just verified continues it; true: it does. */
+/* The line that says whether the chain that was just verified, with the keys that it was
+ * verified with and that it taught, continues it; true: it does. */
 bool audit_note_print(const struct audit_args *a, const struct audit_note *n,
-	const struct tree_check *t, const struct verify_result *r);
+	const struct tree_check *t, const struct keyring *ring, const struct verify_result *r);
 
 #endif

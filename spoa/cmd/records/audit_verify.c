@@ -61,6 +61,7 @@ struct watch {
 	struct anchors_check anchors;
 	struct prints *prints; /* NULL: none */
 	void (*print)(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES]);
+	struct keyring *learned; /* set to the keys that the chain was verified with; NULL */
 };
 
 static void
@@ -193,6 +194,8 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 			end(v, r);
 		if (!err && w->tree.failed)
 			err = ERR_NOMEM;
+		if (w->learned)
+			*w->learned = *verifier_ring(v);
 		verifier_free(&v);
 	}
 	return err;
@@ -228,8 +231,7 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 	uint64_t first;
 	int err = journal_node(a, node, &first, why);
 	bool by_trim = !a->from && first > 1;
-	struct verify_options o = { .keys = a->keys,
-		.nkeys = a->nkeys,
+	struct verify_options o = { .ring = a->ring,
 		.from = by_trim ? first : a->from,
 		.by_trim = by_trim,
 		.live = true,
@@ -245,21 +247,7 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 	if (!*clean)
 		cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&stranger)));
 	buf_free(&stranger);
-	/* What JOURNAL.keys says proves itself, and may stand in segments that are not here. */
-	struct keyring *ring = calloc(1, sizeof(*ring));
-	size_t n = strlen(a->journal);
-	char file[4096];
-	while (n > 1 && a->journal[n - 1] == '/')
-		n--;
-	snprintf(file, sizeof(file), "%.*s.keys", (int)n, a->journal);
-	if (ring && keyring_give(ring, a->keys, a->nkeys) == 0) {
-		keyring_file(ring, file, true, NULL, why);
-		buf_clear(why);
-		o.ring = ring;
-	}
-	err = err ? err : verify_chain(a, NULL, NULL, &o, w, r, why);
-	free(ring);
-	return err;
+	return err ? err : verify_chain(a, NULL, NULL, &o, w, r, why);
 }
 
 static int
@@ -268,7 +256,7 @@ verify_stream(struct audit_args *a, redisContext *c, const char *key, struct pri
 {
 	const char *node = key + strlen(AUDIT_STREAM_PREFIX);
 	struct verify_options o = {
-		.keys = a->keys, .nkeys = a->nkeys, .trimmed = true, .live = true, .node = node
+		.ring = a->ring, .trimmed = true, .live = true, .node = node
 	};
 
 	if (p) {
@@ -296,10 +284,9 @@ struct chains {
 static void
 chain_begin(struct chains *c, struct span node)
 {
-	struct verify_options o = { .keys = c->a->keys,
-		.nkeys = c->a->nkeys,
-		.from = c->a->from,
-		.every_signature = c->every_signature };
+	struct verify_options o = {
+		.ring = c->a->ring, .from = c->a->from, .every_signature = c->every_signature
+	};
 	struct watch *w = c->n < CHAINS_MAX ? calloc(1, sizeof(*w)) : NULL;
 
 	if (w)
@@ -391,7 +378,9 @@ hold_file_note(struct chains *c, struct audit_note *n, const struct verify_resul
 			SPAN_ARG(n->checkpoint.origin));
 		*ok = false;
 	} else {
-		*ok = audit_note_print(c->a, n, &c->w[i]->tree, &r[i]) && *ok;
+		*ok = audit_note_print(
+			      c->a, n, &c->w[i]->tree, verifier_ring(c->v[i]), &r[i]) &&
+		      *ok;
 	}
 }
 
@@ -468,14 +457,18 @@ compare(const struct verify_result *journal, const struct verify_result *stream,
 	}
 }
 
+/* `n`: an old checkpoint that the stream of its origin must continue; NULL: none. */
 static int
-verify_streams(struct audit_args *a, const char *journal_node, struct prints *p,
-	struct verify_result *mine, bool *ok, struct buf *why)
+verify_streams(struct audit_args *a, const char *journal_node, const struct audit_note *n,
+	struct prints *p, struct verify_result *mine, bool *ok, struct buf *why)
 {
 	struct audit_streams s = { NULL, 0 };
 	struct audit_redis redis;
 	struct verify_result r;
-	struct watch w = { .prints = NULL };
+	struct watch w = { .prints = NULL,
+		.learned = n ? calloc(1, sizeof(*w.learned)) : NULL,
+		.tree = { .note = n ? &n->checkpoint : NULL } };
+	bool held = !n;
 	int err = audit_dial(a->redis, a->config, &redis, why);
 
 	if (!err)
@@ -496,7 +489,19 @@ verify_streams(struct audit_args *a, const char *journal_node, struct prints *p,
 		*ok = *ok && r.ok;
 		if (ours)
 			*mine = r;
+		if (n && w.learned &&
+			(s.n == 1 || span_is(n->checkpoint.origin, w.tree.origin))) {
+			*ok = audit_note_print(a, n, &w.tree, w.learned, &r) && *ok;
+			held = true;
+		}
 	}
+	if (!err && !held) {
+		printf("bad node= source=note seq=1 why=\"another log: no stream has "
+		       "checkpoints of %.*s\" verified=0\n",
+			SPAN_ARG(n->checkpoint.origin));
+		*ok = false;
+	}
+	free(w.learned);
 	tree_check_free(&w.tree);
 	audit_streams_free(&s);
 	audit_hang_up(&redis);
@@ -512,7 +517,7 @@ audit_verify(struct audit_args *a)
 	struct anchor_keys outside;
 	struct audit_note note;
 	struct buf why;
-	bool ok = true, held = false; /* whether there is a note to hold the log against */
+	bool ok = true;
 	int err = 0;
 
 	buf_init(&why, 8192);
@@ -520,20 +525,24 @@ audit_verify(struct audit_args *a)
 	err = anchor_keys_read(a, &outside, &why);
 	if (err)
 		memset(&note, 0, sizeof(note));
+	if (!err)
+		err = audit_ring(a, &why);
 	if (!err && a->note) {
-		err = audit_note_read(a, &note, &ok, &why);
-		held = !err && ok;
-		w.tree.note = held ? &note.checkpoint : NULL;
+		err = audit_note_read(a, &note, &why);
+		w.tree.note = &note.checkpoint;
+		w.learned = calloc(1, sizeof(*w.learned));
+		err = err ? err : w.learned ? 0 : ERR_NOMEM;
 	}
 	if (!err && a->file)
-		err = verify_file(a, held ? &note : NULL, &ok, &why);
+		err = verify_file(a, a->note ? &note : NULL, &ok, &why);
 	if (!err && a->journal && a->redis)
 		err = journal_node(a, p.node, &(uint64_t){ 0 }, &why);
 	/* The stream first: what it holds is in the journal by then. */
 	if (!err && a->redis) {
 		char node[CHAIN_NODE_MAX + 1];
 		memcpy(node, p.node, sizeof(node));
-		err = verify_streams(a, node, &p, &stream, &ok, &why);
+		err = verify_streams(
+			a, node, a->note && !a->journal ? &note : NULL, &p, &stream, &ok, &why);
 	}
 	if (!err && a->journal) {
 		bool clean;
@@ -541,8 +550,9 @@ audit_verify(struct audit_args *a)
 		if (!err) {
 			print_result(&journal, &w, "journal");
 			ok = ok && journal.ok && clean;
-			if (held)
-				ok = audit_note_print(a, &note, &w.tree, &journal) && ok;
+			if (a->note)
+				ok = audit_note_print(a, &note, &w.tree, w.learned, &journal) &&
+				     ok;
 			compare(&journal, &stream, &p, &ok);
 		}
 	}
@@ -554,6 +564,8 @@ audit_verify(struct audit_args *a)
 	if (a->note)
 		audit_note_free(&note);
 	tree_check_free(&w.tree);
+	free(w.learned);
+	free(a->ring);
 	free(p.hash);
 	buf_free(&why);
 	if (fflush(stdout) == EOF)
