@@ -1,0 +1,180 @@
+# Retention on a running stack: closed segments are compressed, archived to a folder or an S3-compatible store, and
+# trimmed by age or size; what is left verifies and is proved; what went is restored, by name refused where it was
+# altered. Nothing is trimmed that the archive does not have, nothing younger than six months by size.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+
+base='audit: {segment: 64k, stream_consumed: true}'
+printf 'workers: 1\n%s\nretention: {size: 64m, every: 100ms}\n' "$base" >"$D/config.yaml"
+stack_up --config "$D/config.yaml"
+auth="authorization: Bearer $(token)"
+node=$(sed -n 's/^node: *//p' "$D/tollgate.yaml")
+audit() { "$B/tollgate" audit "$@" 2>&1; }
+status() { "$B/tollgate" status -c "$D/tollgate.yaml"; }
+ask() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hello"}]}'; }
+asks() { for ((i = 0; i < $1; i++)); do ask; done; }
+plain() { find "$JOURNAL" -name '*.jsonl' | wc -l; }
+packed() { find "$JOURNAL.keep" -name '*.jsonl.zst' -printf '%f\n' 2>/dev/null | sort; }
+records() { cat "$JOURNAL"/* | tr -d '\0' | grep "\"type\":\"$1\"" | jq -c "select(${2:-true})"; }
+recorded() { [ -n "$(records "$@")" ]; }
+# The newest two closed ones stay plain, next to the open one.
+tidy() { [ "$(plain)" -le 3 ] && [ "$(packed | wc -l)" -ge 2 ]; }
+verify() { audit verify --journal "$JOURNAL" --public-key "$AUDIT_KEY"; }
+show() { audit show --journal "$JOURNAL" "$@"; }
+prove() { show "$1" --proof >"$D/proof"; }
+holds() { audit verify --file "$D/proof" --public-key "$AUDIT_KEY"; }
+search() { audit search --journal "$JOURNAL" --limit 0 "$@"; }
+# what a daemon is to do, and since when it has done it
+retention() { again_with "retention: $1"; }
+
+# ---- compressed ----
+ask
+first=$(header x-tollgate-id)
+check "a first record is proved" wait_for prove "$first"
+cp "$D/proof" "$D/kept"
+asks 90
+settled
+check "closed segments are compressed, their plain form goes" wait_for tidy
+check "which is counted" test "$(metric retention_compressed_total)" -gt 0
+is "the first record is in no plain segment" "$(grep -l "$first" "$JOURNAL"/* | wc -l)" 0
+like "the journal verifies as one" "$(verify)" '^ok .* checkpoints=[1-9]'
+like "show reads the compressed form" "$(show "$first")" '"type": *"decision"'
+like "so does search, with an index" "$(search --id "$first")" "$first\$"
+is "and finds as much without" "$(search --at today --decision permit | wc -l)" "$(search --at today --decision permit --no-index | wc -l)"
+check "an index names it" test -n "$(find "$JOURNAL.index" -name '*.idx')"
+check "it is proved from there" prove "$first"
+like "and the proof holds" "$(holds)" '^ok .*type=decision'
+if command -v zstd >/dev/null; then
+	like "zstd reads it" "$(zstd -dc "$JOURNAL.keep/$(packed | head -1)" | head -c 200)" '^\{"v":1,'
+else
+	skip "zstd reads it" "zstd is not installed"
+fi
+
+# ---- by size, none below six months ----
+retention '{size: 64k, every: 100ms}'
+check "too much that is too young is an alarm record" wait_for recorded alarm '.how=="retention_size" and .bytes > .size'
+like "said by the status" "$(status)" '^retention: the journal is over retention.size'
+is "by the metric" "$(metric retention_below_six_months)" 1
+is "and nothing is trimmed" "$(metric retention_trimmed_total) $(records trim | wc -l)" "0 0"
+
+# ---- an archive that is away, and one that is there ----
+retention "{size: 64k, below_six_months: true, every: 100ms, archive: $D/archive}"
+asks 40
+settled
+check "an archive that is away is said" wait_for says '^retention: the archive does not take segments' status
+check "what is due is held" wait_for says '^retention: not trimmed: .*: it is not archived' status
+is "nothing is trimmed that is not archived" "$(metric retention_trimmed_total) $(records trim | wc -l)" "0 0"
+ask
+is "and requests go on" "$status" 200
+mkdir "$D/archive"
+retention "{every: 100ms}"
+check "once it is there the oldest go" wait_for recorded trim '.why=="size"'
+gone_there() { ! packed | grep -qF "$(records trim | tail -1 | jq -r '.segments[-1].segment')"; }
+check "which the trim record names" wait_for gone_there
+trimmed=$(records trim | head -1 | jq -r '.segments[0].segment')
+is "each with its SHA-256 in the archive" "$(sha256sum <"$D/archive/$trimmed.zst" | cut -d' ' -f1)" "$(records trim | head -1 | jq -r '.segments[0].packed_sha256')"
+is "it names where" "$(records trim | head -1 | jq -r .archive)" "$D/archive"
+like "what is left verifies, by the trim record" "$(verify)" '^ok .* trimmed=[1-9][0-9]* trim_record=[1-9]'
+like "the first request is not there any more" "$(show "$first")" 'no such record'
+ask
+check "a record that is left is proved" wait_for prove "$(header x-tollgate-id)"
+like "and holds" "$(holds)" '^ok '
+against() { audit verify --journal "$JOURNAL" --note "$D/kept" --public-key "$AUDIT_KEY" | grep source=note; }
+like "the log continues the checkpoint of before the trim" "$(against)" '^ok '
+cp "$D/kept" "$D/proof"
+like "a proof from before the trim holds" "$(holds)" '^ok .*type=decision'
+
+# ---- restored ----
+stem=${trimmed%.jsonl}
+restored() { audit restore -c "$D/tollgate.yaml" "$@"; }
+like "it is restored by name" "$(restored "$stem")" "^restored $trimmed first=1 "
+check "the daemon recorded who, and which" wait_for recorded change '.what=="segments" and .change=="restore"'
+like "with the user at the socket" "$(records change '.what=="segments"' | tail -1)" "\"peer\":.*$trimmed"
+like "show finds the first request again" "$(show "$first")" '"type": *"decision"'
+like "and search" "$(search --id "$first")" "$first\$"
+check "it is proved again" prove "$first"
+like "and that holds" "$(holds)" '^ok .*type=decision'
+like "it is not restored twice" "$(restored "$stem")" "^here $trimmed"
+like "the journal still verifies" "$(verify)" '^ok '
+rm -r "$JOURNAL.restored"
+cp "$D/archive/$trimmed.zst" "$D/whole.zst"
+printf x | dd of="$D/archive/$trimmed.zst" bs=1 seek=3000 conv=notrunc 2>/dev/null
+like "one that was altered is refused by name" "$(restored "$stem")" "^refused $trimmed why="
+like "and is not shown" "$(show "$first")" 'no such record'
+cp "$D/whole.zst" "$D/archive/$trimmed.zst"
+
+# ---- the Redis Stream, behind who reads it ----
+stream=tollgate:audit:$node
+oldest() { redis xrange "$stream" - + count 1 | head -1; }
+redis xgroup create "$stream" siem 0 >/dev/null
+was=$(oldest)
+asks 3
+is "what a group did not read stays" "$(oldest)" "$was"
+ids=$(redis xreadgroup group siem one count 50 streams "$stream" '>' | grep -E '^[0-9]+-[0-9]+$')
+# shellcheck disable=SC2086 # ids, a word each
+redis xack "$stream" siem $ids >/dev/null
+behind() { [ "$(oldest)" != "$was" ]; }
+check "what it read and acknowledged goes" wait_for behind
+# Whole pages of the stream go, so some that were read may stay: none that was not.
+unread=$(redis xinfo groups "$stream" | sed -n '/^last-delivered-id$/{n;p}')
+is "up to there, and no further" "$(printf '%s\n%s\n' "$(oldest)" "$unread" | sort -V | head -1)" "$(oldest)"
+redis xgroup destroy "$stream" siem >/dev/null
+
+# ---- an S3-compatible store ----
+s3_names=$(grep -o '"S3: [^"]*"' "$0" | tr -d '"')
+s3_skip() { while read -r name; do skip "$name" "$1"; done <<<"$s3_names"; }
+if ! command -v npm >/dev/null; then
+	s3_skip "npm is not installed"
+elif npm_packages s3 "S3: a store to archive to"; then
+	s3() {
+		rm -f "$D/s3/port"
+		(cd "$B/s3" && exec node s3.mjs "$D/s3" "${1:-}") >>"$D/s3.log" 2>&1 &
+		s3_pid=$!
+		note_pid $s3_pid s3
+		wait_for test -s "$D/s3/port"
+	}
+	s3_away() {
+		kill -KILL $s3_pid
+		wait $s3_pid 2>/dev/null
+	}
+	mkdir "$D/s3"
+	s3
+	port=$(<"$D/s3/port")
+	printf 'S3RVER\nS3RVER\n' >"$D/s3.credentials"
+	chmod 600 "$D/s3.credentials"
+	place="archive: \"s3://records/gw\", endpoint: \"http://127.0.0.1:$port\", credentials_file: $D/s3.credentials, lock: 2d"
+	retention "{size: 64m, every: 100ms, $place}"
+	put() { grep -cE "^PUT /records/gw/$node-[0-9]+-[0-9]+\.jsonl\.zst .* 200\$" "$D/s3/requests" 2>/dev/null; }
+	some_put() { [ "$(put)" -ge 3 ]; }
+	check "S3: uploads are signed, and taken" wait_for some_put
+	all_there() { [ "$(metric retention_unarchived_segments)" = 0 ]; }
+	check "S3: all closed segments are there" wait_for all_there
+	all_read() { awk '{ n[$1 " " $2]++ } END { for (k in n) if (k ~ /^PUT/) { g = k; sub(/^PUT/, "GET", g); bad += !n[g] } exit bad > 0 }' "$D/s3/requests"; }
+	check "S3: each that was put is read back" wait_for all_read
+	tomorrow=$(date -u -d '+2 days' +%Y-%m-%d)
+	like "S3: locked for as long as it is said" "$(grep '^PUT' "$D/s3/requests" | tail -1)" " COMPLIANCE ($tomorrow|$(date -u -d '+1 day' +%Y-%m-%d))T[0-9:]+Z 200\$"
+
+	s3_away
+	retention "{age: 1s, below_six_months: true, every: 100ms, $place}"
+	asks 30
+	is "S3: one that is away delays no request" "$status" 200
+	check "S3: it is said" wait_for says '^retention: (the archive does not take segments|not trimmed|failed)' status
+	is "S3: nothing is trimmed meanwhile" "$(metric retention_trimmed_total)" 0
+	# The next one that is due has other bytes in the store now.
+	next=$(packed | head -1)
+	object=$(find "$D/s3/store" -name "$next*" | grep -E '_object$|zst$' | head -1)
+	printf x | dd of="$object" bs=1 seek=2000 conv=notrunc 2>/dev/null
+	before=$(put)
+	s3 "$port"
+	retention '{every: 100ms}'
+	check "S3: by age the oldest go, once it is back" wait_for recorded trim '.why=="age" and .archive=="s3://records/gw"'
+	check "S3: what the store had lost was put there again" test "$(put)" -gt "$before"
+	trimmed=$(records trim '.why=="age"' | head -1 | jq -r '.segments[0].segment')
+	is "S3: that one" "$trimmed.zst" "$next"
+	like "S3: what is left verifies" "$(verify)" '^ok .* trimmed=[1-9]'
+	like "S3: restored from it" "$(restored "${trimmed%.jsonl}")" "^restored $trimmed "
+	rm -r "$JOURNAL.restored"
+	printf x | dd of="$object" bs=1 seek=2000 conv=notrunc 2>/dev/null
+	like "S3: one that was altered there is refused by name" "$(restored "${trimmed%.jsonl}")" "^refused $trimmed why="
+fi
+exit $failed
