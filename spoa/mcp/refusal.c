@@ -1,0 +1,88 @@
+/* JSON-RPC 2.0 5.1; CallToolResult. A result of revision 2026-07-28 says that it is complete:
+ * clients refuse one that does not. */
+#include "mcp/refusal.h"
+
+#include "base/caps.h"
+#include "codec/utf8.h"
+
+void
+mcp_denied(const struct mcp_message *m, struct mcp_refusal *out, int *status)
+{
+	*status = m->kind == MCP_REQUEST ? 200 : 400;
+	out->id = m->kind == MCP_REQUEST ? m->id : (struct span){ NULL, 0 };
+	out->era = m->era;
+	out->result = m->kind == MCP_REQUEST && m->about == MCP_ABOUT_TOOL;
+	out->code = MCP_CODE_DENIED;
+	if (m->about == MCP_ABOUT_UNKNOWN && m->kind == MCP_REQUEST) {
+		out->code = MCP_CODE_METHOD;
+		*status = m->era == MCP_STATELESS ? 404 : 200;
+	}
+}
+
+/* The inside: result or error. */
+static void
+write_rest(const struct mcp_refusal *r, struct span message, struct buf *out)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_span(&text, message);
+	if (r->decision.n) {
+		buf_str(&text, " (decision ");
+		buf_span(&text, span_cut(r->decision, 0, 64));
+		buf_putc(&text, ')');
+	}
+	if (r->result) {
+		buf_str(out, "\"result\":{\"content\":[{\"type\":\"text\",\"text\":");
+		buf_json_str(out, buf_view(&text));
+		buf_str(out, "}],\"isError\":true");
+		if (r->era == MCP_STATELESS)
+			buf_str(out, ",\"resultType\":\"complete\"");
+		buf_str(out, "}}");
+	} else {
+		buf_printf(out, "\"error\":{\"code\":%d,\"message\":", (int)r->code);
+		buf_json_str(out, buf_view(&text));
+		if (r->reason)
+			buf_printf(out, ",\"data\":{\"code\":\"%s\"}", r->reason);
+		else if (r->code == MCP_CODE_VERSION)
+			buf_printf(out, ",\"data\":{\"supported\":%s}", mcp_versions);
+		buf_str(out, "}}");
+	}
+	out->failed |= text.failed;
+	buf_free(&text);
+}
+
+void
+mcp_refuse(const struct mcp_refusal *r, struct buf *out)
+{
+	struct span message = span_cut(r->message, 0, CAP_ERROR_BYTES);
+	struct buf rest;
+
+	buf_init(&rest, 0);
+	for (;;) {
+		message.n = utf8_prefix(message);
+		buf_clear(&rest);
+		write_rest(r, message, &rest);
+		if (rest.n <= CAP_ERROR_BYTES - 64 || !message.n)
+			break;
+		size_t over = rest.n - (CAP_ERROR_BYTES - 64);
+		message.n = over < message.n / 2 ? message.n - over : message.n / 2;
+	}
+	buf_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+	if (r->id.n)
+		buf_span(out, r->id);
+	else
+		buf_str(out, "null");
+	buf_putc(out, ',');
+	buf_span(out, buf_view(&rest));
+	out->failed |= rest.failed;
+	buf_free(&rest);
+}
+
+void
+mcp_refuse_event(const struct mcp_refusal *r, struct buf *out)
+{
+	buf_str(out, "event: message\ndata: ");
+	mcp_refuse(r, out);
+	buf_str(out, "\n\n");
+}

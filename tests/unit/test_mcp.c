@@ -1,0 +1,380 @@
+/* mcp/: what one message says, what is none, and what its header fields must say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "mcp/header.h"
+#include "mcp/refusal.h"
+#include "support/guard.h"
+
+static const char *const kinds[] = { "request", "notification", "response" };
+static const char *const abouts[] = { "unknown", "nothing", "tools", "tool", "resources",
+	"resource", "prompts", "prompt" };
+
+/* "KIND METHOD about=… id=… name=… …", or "STATUS CODE id=…". */
+static void
+tell(const struct mcp_message *m, const struct mcp_error *why, int err, struct buf *out)
+{
+	if (err == ERR_NOMEM) {
+		buf_str(out, "no memory");
+		return;
+	}
+	if (err) {
+		buf_printf(out, "%d %d", why->status, (int)why->code);
+		assert_non_null(why->why);
+		return;
+	}
+	buf_printf(out, "%s%s %.*s about=%s", m->era == MCP_STATELESS ? "2026 " : "",
+		kinds[m->kind], SPAN_ARG(m->method), abouts[m->about]);
+	if (m->lists)
+		buf_str(out, " lists");
+	if (m->begins)
+		buf_str(out, " begins");
+	if (m->id.n)
+		buf_printf(out, " id=%.*s", SPAN_ARG(m->id));
+	if (m->name.p)
+		buf_printf(out, " %s=%.*s", m->plain_name ? "name" : "odd", SPAN_ARG(m->name));
+	if (m->arguments.n)
+		buf_printf(out, " arguments=%.*s", SPAN_ARG(m->arguments));
+	if (m->input_responses.n)
+		buf_printf(out, " answers=%.*s", SPAN_ARG(m->input_responses));
+	if (m->result.n)
+		buf_printf(out, " result=%.*s", SPAN_ARG(m->result));
+}
+
+#define RPC	     "{\"jsonrpc\":\"2.0\","
+#define CALL(params) RPC "\"id\":1,\"method\":\"tools/call\",\"params\":{" params "}}"
+#define NEW	     "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\"}"
+#define K1	     "\xcf\x81m" /* a Greek rho */
+#define A100                                                                                   \
+	"aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaa" \
+	"aaaaaabbbbbbbbbb"
+
+/* clang-format off */
+static const struct row {
+	const char *name, *body, *want;
+} rows[] = {
+	{ "a call", CALL("\"name\":\"t\",\"arguments\":{\"a\":[1,{\"b\":2}]}"), "request tools/call about=tool id=1 name=t arguments={\"a\":[1,{\"b\":2}]}" },
+	{ "a call of 2026", CALL("\"name\":\"t\"," NEW), "2026 request tools/call about=tool id=1 name=t" },
+	{ "a call that brings answers", CALL("\"name\":\"t\",\"inputResponses\":{\"r\":{}}," NEW), "2026 request tools/call about=tool id=1 name=t answers={\"r\":{}}" },
+	{ "an older revision in _meta is of sessions", CALL("\"name\":\"t\",\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2025-11-25\"}"), "request tools/call about=tool id=1 name=t" },
+	{ "the order of members says nothing", "{\"params\":{\"arguments\":{},\"name\":\"t\"},\"method\":\"tools/call\",\"id\":\"x\",\"jsonrpc\":\"2.0\"}", "request tools/call about=tool id=\"x\" name=t arguments={}" },
+	{ "a method in escapes is that method", RPC "\"id\":1,\"method\":\"tools\\/c\\u0061ll\",\"params\":{\"name\":\"\\u0074\"}}", "request tools/call about=tool id=1 name=t" },
+	{ "a list", RPC "\"id\":0,\"method\":\"tools/list\"}", "request tools/list about=tools lists id=0" },
+	{ "a page of it", RPC "\"id\":-7,\"method\":\"tools/list\",\"params\":{\"cursor\":\"c\"}}", "request tools/list about=tools lists id=-7" },
+	{ "templates are a list of resources", RPC "\"id\":1,\"method\":\"resources/templates/list\"}", "request resources/templates/list about=resources lists id=1" },
+	{ "a resource has its URI", RPC "\"id\":1,\"method\":\"resources/read\",\"params\":{\"uri\":\"file:///a b\"}}", "request resources/read about=resource id=1 name=file:///a b" },
+	{ "a prompt", RPC "\"id\":1,\"method\":\"prompts/get\",\"params\":{\"name\":\"p\",\"arguments\":{\"x\":\"y\"}}}", "request prompts/get about=prompt id=1 name=p arguments={\"x\":\"y\"}" },
+	{ "the beginning", RPC "\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\"}}", "request initialize about=nothing begins id=1" },
+	{ "a notification", RPC "\"method\":\"notifications/initialized\"}", "notification notifications/initialized about=nothing" },
+	{ "an unknown one", RPC "\"method\":\"notifications/x\"}", "notification notifications/x about=unknown" },
+	{ "an unknown method", RPC "\"id\":1,\"method\":\"vendor/do\",\"params\":{\"name\":1}}", "request vendor/do about=unknown id=1" },
+	{ "a method in other letters is unknown", RPC "\"id\":1,\"method\":\"Tools/call\",\"params\":{\"name\":\"t\"}}", "request Tools/call about=unknown id=1" },
+	{ "an answer to the server", RPC "\"id\":3,\"result\":{\"role\":\"user\"}}", "response  about=nothing id=3 result={\"role\":\"user\"}" },
+	{ "a refusal of the server's request", RPC "\"id\":\"s\",\"error\":{\"code\":-1,\"message\":\"no\"}}", "response  about=nothing id=\"s\" result={\"code\":-1,\"message\":\"no\"}" },
+	{ "a name beyond ASCII is odd", CALL("\"name\":\"" K1 "\""), "request tools/call about=tool id=1 odd=" K1 },
+	{ "a name with a blank is odd", CALL("\"name\":\"a b\""), "request tools/call about=tool id=1 odd=a b" },
+	{ "a long name is odd", CALL("\"name\":\"" A100 "01234567890123456789012345678\""), "request tools/call about=tool id=1 odd=" A100 "01234567890123456789012345678" },
+	{ "a name of all signs is not", CALL("\"name\":\"a_B-9./z\""), "request tools/call about=tool id=1 name=a_B-9./z" },
+
+	{ "an array", "[" CALL("\"name\":\"t\"") "]", "400 -32600" },
+	{ "an empty array", "[]", "400 -32600" },
+	{ "a text", "\"tools/call\"", "400 -32600" },
+	{ "nothing", "", "400 -32700" },
+	{ "no JSON", "{jsonrpc:2}", "400 -32700" },
+	{ "half of one", RPC "\"id\":1,\"method\":\"ping\"", "400 -32700" },
+	{ "two of them", RPC "\"id\":1,\"method\":\"ping\"}{}", "400 -32700" },
+	{ "a mark of byte order", "\xef\xbb\xbf" RPC "\"id\":1,\"method\":\"ping\"}", "400 -32700" },
+	{ "bytes that are no UTF-8", RPC "\"id\":1,\"method\":\"ping\",\"x\":\"\xff\"}", "400 -32700" },
+	{ "not of JSON-RPC", "{\"id\":1,\"method\":\"ping\"}", "400 -32600" },
+	{ "of the first JSON-RPC", "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}", "400 -32600" },
+	{ "a revision that is a number", "{\"jsonrpc\":2.0,\"id\":1,\"method\":\"ping\"}", "400 -32600" },
+	{ "a method given twice", RPC "\"id\":1,\"method\":\"ping\",\"method\":\"tools/call\"}", "400 -32600" },
+	{ "given twice in escapes", RPC "\"id\":1,\"method\":\"ping\",\"meth\\u006fd\":\"tools/call\"}", "400 -32600" },
+	{ "a name given twice", CALL("\"name\":\"a\",\"name\":\"b\""), "400 -32600" },
+	{ "an argument given twice", CALL("\"name\":\"a\",\"arguments\":{\"x\":[{\"y\":1,\"y\":2}]}"), "400 -32600" },
+	{ "a revision given twice", CALL("\"name\":\"a\",\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/protocolVersion\":\"2025-11-25\"}"), "400 -32600" },
+	{ "what nobody reads given twice", RPC "\"id\":1,\"method\":\"ping\",\"x\":{\"y\":1,\"y\":1}}", "400 -32600" },
+	{ "params given twice", RPC "\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"a\"},\"params\":{\"name\":\"b\"}}", "400 -32600" },
+	{ "a method in other letters", RPC "\"id\":1,\"method\":\"ping\",\"Method\":\"tools/call\"}", "400 -32600" },
+	{ "a name's key in other letters", CALL("\"name\":\"a\",\"Name\":\"b\""), "400 -32600" },
+	{ "arguments in other letters", CALL("\"name\":\"a\",\"ARGUMENTS\":{}"), "400 -32600" },
+	{ "an id that is a fraction", RPC "\"id\":1.5,\"method\":\"ping\"}", "400 -32600" },
+	{ "an id that is a whole fraction", RPC "\"id\":1.0,\"method\":\"ping\"}", "400 -32600" },
+	{ "an id with an exponent", RPC "\"id\":1e3,\"method\":\"ping\"}", "400 -32600" },
+	{ "an id that doubles cannot hold", RPC "\"id\":12345678901234567,\"method\":\"ping\"}", "400 -32600" },
+	{ "less than nothing", RPC "\"id\":-0,\"method\":\"ping\"}", "400 -32600" },
+	{ "an id that is null", RPC "\"id\":null,\"method\":\"ping\"}", "400 -32600" },
+	{ "an id that is an object", RPC "\"id\":{},\"method\":\"ping\"}", "400 -32600" },
+	{ "an id that is too long", RPC "\"id\":\"" A100 A100 A100 "\",\"method\":\"ping\"}", "400 -32600" },
+	{ "a call without an id", RPC "\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}", "400 -32600" },
+	{ "an unknown method without an id", RPC "\"method\":\"x/y\"}", "400 -32600" },
+	{ "a notification with an id", RPC "\"id\":1,\"method\":\"notifications/initialized\"}", "400 -32600" },
+	{ "a method that is a number", RPC "\"id\":1,\"method\":7}", "400 -32600" },
+	{ "no method", RPC "\"id\":1,\"params\":{}}", "400 -32600" },
+	{ "an empty method", RPC "\"id\":1,\"method\":\"\"}", "400 -32600" },
+	{ "an answer with a method", RPC "\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"},\"result\":{}}", "400 -32600" },
+	{ "an answer with params", RPC "\"id\":1,\"params\":{\"name\":\"t\"},\"result\":{}}", "400 -32600" },
+	{ "an answer of both kinds", RPC "\"id\":1,\"error\":{},\"result\":{}}", "400 -32600" },
+	{ "an answer to nothing", RPC "\"result\":{}}", "400 -32600" },
+	{ "params that are a list", RPC "\"id\":1,\"method\":\"tools/call\",\"params\":[\"t\",{}]}", "400 -32602" },
+	{ "params that are null", RPC "\"id\":1,\"method\":\"ping\",\"params\":null}", "400 -32602" },
+	{ "arguments that are a list", CALL("\"name\":\"t\",\"arguments\":[]"), "400 -32602" },
+	{ "arguments that are a text", CALL("\"name\":\"t\",\"arguments\":\"{}\""), "400 -32602" },
+	{ "answers that are a list", CALL("\"name\":\"t\",\"inputResponses\":[]"), "400 -32602" },
+	{ "a _meta that is a text", CALL("\"name\":\"t\",\"_meta\":\"x\""), "400 -32602" },
+	{ "a revision that is no text", CALL("\"name\":\"t\",\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":1}"), "400 -32602" },
+	{ "a call of nothing", CALL("\"arguments\":{}"), "400 -32602" },
+	{ "a call of an empty name", CALL("\"name\":\"\""), "400 -32602" },
+	{ "a name that is a number", CALL("\"name\":7"), "400 -32602" },
+	{ "a call without params", RPC "\"id\":1,\"method\":\"tools/call\"}", "400 -32602" },
+	{ "a resource by a name", RPC "\"id\":1,\"method\":\"resources/read\",\"params\":{\"name\":\"x\"}}", "400 -32602" },
+};
+/* clang-format on */
+
+static void
+a_message_is_read_or_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		size_t n = strlen(rows[i].body);
+		char *p = guard_dup(rows[i].body, n);
+		struct mcp_message m;
+		struct mcp_error why;
+		struct arena a;
+		struct buf got;
+
+		arena_init(&a, 0, false);
+		buf_init(&got, 0);
+		int err = mcp_read(span_of(p, n), &a, &m, &why);
+		tell(&m, &why, err, &got);
+		if (!span_is(buf_view(&got), rows[i].want))
+			fail_msg("%s: %.*s, not %s", rows[i].name, SPAN_ARG(buf_view(&got)),
+				rows[i].want);
+		buf_free(&got);
+		arena_reset(&a);
+		guard_free(p, n);
+	}
+}
+
+/* No front of a message is one. */
+static void
+no_cut_of_a_message_is_one(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		for (size_t n = 0; n < strlen(rows[i].body); n++) {
+			char *p = guard_dup(rows[i].body, n);
+			struct mcp_message m;
+			struct mcp_error why;
+			struct arena a;
+
+			arena_init(&a, 0, false);
+			if (mcp_read(span_of(p, n), &a, &m, &why) != ERR_SYNTAX &&
+				strcmp(rows[i].name, "two of them") != 0)
+				fail_msg("%s, cut after %zu bytes", rows[i].name, n);
+			arena_reset(&a);
+			guard_free(p, n);
+		}
+}
+
+/* ---- header fields ---- */
+
+#define OLD_CALL                                                                               \
+	CALL("\"name\":\"t\",\"arguments\":{\"region\":\"eu\",\"n\":5,\"on\":true,\"deep\":{"  \
+	     "\"note\":\"h\xc3\xa9\"}}")
+#define NEW_CALL CALL("\"name\":\"t\",\"arguments\":{\"region\":\"eu\"}," NEW)
+#define V26	 "mcp-protocol-version: 2026-07-28\n"
+
+/* clang-format off */
+static const struct {
+	const char *name, *body, *fields;
+	int code; /* 0: they are equal */
+	enum mcp_era era;
+} header_rows[] = {
+	{ "none, before 2026", OLD_CALL, "", 0, MCP_SESSIONS },
+	{ "a revision", OLD_CALL, "MCP-Protocol-Version: 2025-06-18\n", 0, MCP_SESSIONS },
+	{ "one that nobody speaks", OLD_CALL, "mcp-protocol-version: 2031-01-01\n", -32022, 0 },
+	{ "given twice", OLD_CALL, "mcp-protocol-version: 2025-06-18\nmcp-protocol-version: 2025-06-18\n", -32020, 0 },
+	{ "those that are there are equal", OLD_CALL, "mcp-method: tools/call\nmcp-name: t\n", 0, MCP_SESSIONS },
+	{ "another method", OLD_CALL, "mcp-method: tools/list\n", -32020, 0 },
+	{ "another name", OLD_CALL, "mcp-name: u\n", -32020, 0 },
+	{ "a name of what has none", RPC "\"id\":1,\"method\":\"tools/list\"}", "mcp-name: t\n", -32020, 0 },
+	{ "2026 with all", NEW_CALL, V26 "mcp-method: tools/call\nmcp-name: t\n", 0, MCP_STATELESS },
+	{ "2026 without a method", NEW_CALL, V26 "mcp-name: t\n", -32020, 0 },
+	{ "2026 without a name", NEW_CALL, V26 "mcp-method: tools/call\n", -32020, 0 },
+	{ "2026 without a revision", NEW_CALL, "mcp-method: tools/call\nmcp-name: t\n", -32020, 0 },
+	{ "2026 in the body alone", NEW_CALL, "mcp-protocol-version: 2025-11-25\nmcp-method: tools/call\nmcp-name: t\n", -32020, 0 },
+	{ "2026 in the header alone", OLD_CALL, V26 "mcp-method: tools/call\nmcp-name: t\n", -32020, 0 },
+	{ "a method in other letters", NEW_CALL, V26 "mcp-method: Tools/Call\nmcp-name: t\n", -32020, 0 },
+	{ "a name given twice", NEW_CALL, V26 "mcp-method: tools/call\nmcp-name: t\nMcp-Name: t\n", -32020, 0 },
+	{ "a name as base64", NEW_CALL, V26 "mcp-method: tools/call\nmcp-name: =?base64?dA==?=\n", 0, MCP_STATELESS },
+	{ "another as base64", NEW_CALL, V26 "mcp-method: tools/call\nmcp-name: =?base64?dQ==?=\n", -32020, 0 },
+	{ "what is no base64", NEW_CALL, V26 "mcp-method: tools/call\nmcp-name: =?base64?d?=\n", -32020, 0 },
+	{ "base64 without its padding", NEW_CALL, V26 "mcp-method: tools/call\nmcp-name: =?base64?dA?=\n", -32020, 0 },
+	{ "an argument", OLD_CALL, "mcp-param-region: eu\n", 0, MCP_SESSIONS },
+	{ "another", OLD_CALL, "mcp-param-region: us\n", -32020, 0 },
+	{ "another one's value", OLD_CALL, "mcp-param-region: 5\n", -32020, 0 },
+	{ "a number", OLD_CALL, "mcp-param-N: 5\n", 0, MCP_SESSIONS },
+	{ "a number written otherwise", OLD_CALL, "mcp-param-n: 5.0\n", 0, MCP_SESSIONS },
+	{ "a number in hexadecimal", OLD_CALL, "mcp-param-n: 0x5\n", -32020, 0 },
+	{ "a truth value", OLD_CALL, "mcp-param-on: true\n", 0, MCP_SESSIONS },
+	{ "an argument inside, by another name", OLD_CALL, "mcp-param-x: =?base64?aMOp?=\n", 0, MCP_SESSIONS },
+	{ "what no argument says", OLD_CALL, "mcp-param-x: secret\n", -32020, 0 },
+	{ "an argument given twice", OLD_CALL, "mcp-param-n: 5\nMCP-Param-N: 5\n", -32020, 0 },
+	{ "an argument of what has none", RPC "\"id\":1,\"method\":\"ping\"}", "mcp-param-n: 5\n", -32020, 0 },
+};
+/* clang-format on */
+
+static void
+read_fields(const char *text, struct http_field *fields, struct http_head *h)
+{
+	struct span rest = span_str(text);
+
+	*h = (struct http_head){ .fields = fields };
+	while (rest.n) {
+		struct span value = span_next(&rest, '\n');
+		struct span name = span_next(&value, ':');
+		fields[h->nfields++] = (struct http_field){ name, span_trim(value, " ") };
+	}
+}
+
+static void
+header_fields_say_what_the_body_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(header_rows); i++) {
+		struct http_field fields[8];
+		struct http_head h;
+		struct mcp_message m;
+		struct mcp_error why;
+		struct arena a;
+
+		arena_init(&a, 0, false);
+		read_fields(header_rows[i].fields, fields, &h);
+		assert_int_equal(mcp_read(span_str(header_rows[i].body), &a, &m, &why), 0);
+		int err = mcp_headers(&h, &m, &a, &why);
+		if (err != (header_rows[i].code ? ERR_SYNTAX : 0) ||
+			(int)why.code != header_rows[i].code || (err && why.status != 400) ||
+			(!err && m.era != header_rows[i].era))
+			fail_msg("%s: %d %d (%s)", header_rows[i].name, err, (int)why.code,
+				why.why ? why.why : "");
+		arena_reset(&a);
+	}
+}
+
+static void
+a_replaced_argument_is_replaced_in_its_field(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *field, *value, *was, *now, *want; } t[] = {
+		{ "mcp-param-to", "Ann", "{\"n\":1,\"to\":\"Ann\"}", "{\"n\":1,\"to\":\"<PERSON>\"}", "<PERSON>" },
+		{ "mcp-param-to", "Ann", "{\"n\":1,\"to\":\"Ann\"}", "{\"n\":2,\"to\":\"Ann\"}", "Ann" },
+		{ "mcp-param-n", "12345678", "{\"n\":12345678}", "{\"n\":\"<ID>\"}", "<ID>" },
+		{ "mcp-param-to", "Ann", "{\"to\":\"Ann\"}", "{\"to\":\"h\xc3\xa9\"}", "=?base64?aMOp?=" },
+		{ "mcp-param-to", "=?base64?aMOp?=", "{\"to\":\"h\xc3\xa9\"}", "{\"to\":\"=?base64?x\"}", "=?base64?PT9iYXNlNjQ/eA==?=" },
+		{ "mcp-param-to", "Bob", "{\"to\":\"Ann\"}", "{\"to\":\"x\"}", "" },
+	};
+	/* clang-format on */
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	for (size_t i = 0; i < COUNT_OF(t); i++) {
+		struct span got = mcp_param_sent(span_str(t[i].field), span_str(t[i].value),
+			span_str(t[i].was), span_str(t[i].now), &a);
+		if (!span_is(got, t[i].want))
+			fail_msg("%zu: %.*s, not %s", i, SPAN_ARG(got), t[i].want);
+	}
+	arena_reset(&a);
+}
+
+/* ---- refusals ---- */
+
+static void
+a_denial_is_what_the_message_waits_for(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name, *body; int status; const char *want; } t[] = {
+		{ "a call gets a result", CALL("\"name\":\"t\""), 200,
+			"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"no \\\"x\\\" (decision D)\"}],\"isError\":true}}" },
+		{ "in 2026 a complete one", CALL("\"name\":\"t\"," NEW), 200,
+			"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"no \\\"x\\\" (decision D)\"}],\"isError\":true,\"resultType\":\"complete\"}}" },
+		{ "another request an error", RPC "\"id\":\"q\",\"method\":\"resources/read\",\"params\":{\"uri\":\"u\"}}", 200,
+			"{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"error\":{\"code\":-32010,\"message\":\"no \\\"x\\\" (decision D)\",\"data\":{\"code\":\"permission_denied\"}}}" },
+		{ "an unknown method is not found", RPC "\"id\":2,\"method\":\"a/b\"}", 200,
+			"{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32601,\"message\":\"no \\\"x\\\" (decision D)\",\"data\":{\"code\":\"permission_denied\"}}}" },
+		{ "nor in 2026, with its status", RPC "\"id\":2,\"method\":\"a/b\",\"params\":{" NEW "}}", 404,
+			"{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32601,\"message\":\"no \\\"x\\\" (decision D)\",\"data\":{\"code\":\"permission_denied\"}}}" },
+		{ "a notification has no answer", RPC "\"method\":\"notifications/progress\"}", 400,
+			"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32010,\"message\":\"no \\\"x\\\" (decision D)\",\"data\":{\"code\":\"permission_denied\"}}}" },
+		{ "nor has an answer", RPC "\"id\":9,\"result\":{}}", 400,
+			"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32010,\"message\":\"no \\\"x\\\" (decision D)\",\"data\":{\"code\":\"permission_denied\"}}}" },
+	};
+	/* clang-format on */
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(t); i++) {
+		struct mcp_refusal r = { .reason = "permission_denied",
+			.message = SPAN_LIT("no \"x\""),
+			.decision = SPAN_LIT("D") };
+		struct mcp_message m;
+		struct mcp_error why;
+		struct arena a;
+		struct buf out;
+		int status;
+
+		arena_init(&a, 0, false);
+		buf_init(&out, 0);
+		assert_int_equal(mcp_read(span_str(t[i].body), &a, &m, &why), 0);
+		mcp_denied(&m, &r, &status);
+		mcp_refuse(&r, &out);
+		if (status != t[i].status || !span_is(buf_view(&out), t[i].want))
+			fail_msg("%s: %d %.*s", t[i].name, status, SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+		arena_reset(&a);
+	}
+}
+
+static void
+a_refusal_is_cut_until_it_fits(void **state)
+{
+	static char text[4000];
+	struct mcp_refusal r = { .code = MCP_CODE_VERSION,
+		.message = span_of(text, sizeof(text)) };
+	struct buf out;
+
+	(void)state;
+	memset(text, '"', sizeof(text));
+	buf_init(&out, 0);
+	for (int result = 0; result < 2; result++) {
+		buf_clear(&out);
+		r.result = result;
+		mcp_refuse(&r, &out);
+		assert_true(out.n <= CAP_ERROR_BYTES && out.n > CAP_ERROR_BYTES / 3);
+	}
+	buf_clear(&out);
+	mcp_refuse_event(&(struct mcp_refusal){ .code = MCP_CODE_PARSE }, &out);
+	assert_true(span_is(buf_view(&out),
+		"event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":null,"
+		"\"error\":{\"code\":-32700,\"message\":\"\"}}\n\n"));
+	buf_free(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_message_is_read_or_refused),
+		cmocka_unit_test(no_cut_of_a_message_is_one),
+		cmocka_unit_test(header_fields_say_what_the_body_says),
+		cmocka_unit_test(a_replaced_argument_is_replaced_in_its_field),
+		cmocka_unit_test(a_denial_is_what_the_message_waits_for),
+		cmocka_unit_test(a_refusal_is_cut_until_it_fits),
+	};
+
+	return cmocka_run_group_tests_name("mcp", tests, NULL, NULL);
+}
