@@ -102,7 +102,7 @@ static const struct page pages[] = {
 	{ "/limits/clear", "application/json",                    false, true,  NULL, admin_limit_clear },
 	{ "/targets",     "application/json",                     false, false, admin_targets, NULL },
 	{ "/targets/eject", "application/json",                   false, true,  NULL, admin_target_eject },
-	{ "/audit/restored", "application/json",                  false, true,  NULL, admin_restored },
+	{ "/audit/read",  "application/json",                     false, true,  NULL, admin_read },
 	{ "/audit/text",  "application/json",                     false, true,  NULL, admin_text_hash },
 	{ "/targets/admit", "application/json",                   false, true,  NULL, admin_target_admit },
 };

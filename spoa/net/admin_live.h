@@ -35,9 +35,10 @@ unsigned admin_targets(struct server *s, struct buf *out);
 /* Each takes target (PROVIDER: all of its models, or PROVIDER/MODEL), by, reason. Until the
  * process ends. */
 admin_call_fn admin_target_eject, admin_target_admit;
-/* segments (names, the first ones), count: they were brought back from the archive, by `audit
- * restore`. Changes nothing: it is recorded. */
-admin_call_fn admin_restored;
+/* command ("audit list"), asked (an object: what it was asked for), records (how many it
+ * showed), follow ("begin" or "end"), by, reason: somebody read records. Changes nothing: it is
+ * recorded. */
+admin_call_fn admin_read;
 /* Takes text, by, reason: its keyed hash as id, for a search. Recorded. */
 admin_call_fn admin_text_hash;
 /* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes

@@ -1,19 +1,22 @@
-/* What the admin socket tells of records: the keyed hash of a text, which nobody can make
- * without the daemon's key. Who asked for which is a record. */
+/* What the admin socket tells of records, and is told: the keyed hash of a text, which nobody
+ * can make without the daemon's key; and that a command read or restored some. Either is a
+ * record of type "read", which says who. */
 #include <microhttpd.h>
 
+#include "base/attr.h"
 #include "codec/json_text.h"
 #include "net/change.h"
 #include "net/server.h"
 
+enum { COMMAND_MAX = 32, ASKED_MAX = 32 << 10 };
+
 static bool
-make(struct change *c, json_t **before, json_t **after)
+make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 {
 	const json_t *text = json_object_get(c->in, "text");
 	unsigned char hash[SHA256_BYTES];
 	struct buf hex;
 
-	(void)before;
 	c->reads = true;
 	if (!json_is_string(text))
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "text: a text is expected");
@@ -31,5 +34,52 @@ make(struct change *c, json_t **before, json_t **after)
 unsigned
 admin_text_hash(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	return change_note("text", "search", make, NULL, s, peer, in, out);
+	return change_note("text", "search", make_hash, NULL, s, peer, in, out);
+}
+
+/* The words of a command: "audit list". */
+static bool
+is_command(const char *s)
+{
+	size_t n = s ? strspn(s, "abcdefghijklmnopqrstuvwxyz ") : 0;
+
+	return n > 0 && n <= COMMAND_MAX && !s[n];
+}
+
+static bool
+make_read(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	const char *command = change_text(c, "command"), *follow = change_text(c, "follow");
+	json_t *asked = json_object_get(c->in, "asked"),
+	       *records = json_object_get(c->in, "records");
+
+	c->reads = true;
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	if (!is_command(command))
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "command: words of a command are expected");
+	if (!json_is_object(asked) || json_dumpb(asked, NULL, 0, JSON_COMPACT) > ASKED_MAX)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"asked: an object of up to %d bytes is expected", ASKED_MAX);
+	if (!json_is_integer(records) || json_integer_value(records) < 0)
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "records: a whole number is expected");
+	if (follow && strcmp(follow, "begin") != 0 && strcmp(follow, "end") != 0)
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "follow: begin or end is expected");
+	if (!c->s->audit)
+		return change_refuse(
+			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+	c->verb = command;
+	*after = json_pack("{s:O,s:O}", "asked", asked, "records", records);
+	if (follow)
+		json_object_set_new(*after, "follow", json_string(follow));
+	return *after && change_sign(c, *after);
+}
+
+unsigned
+admin_read(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_note("records", "", make_read, NULL, s, peer, in, out);
 }

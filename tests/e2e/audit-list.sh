@@ -15,7 +15,7 @@ list() { "$B/tollgate" audit list "$@" >"$D/out" 2>"$D/err"; }
 follow() { # FILE ARGUMENTS…
 	local to=$1
 	shift
-	"$B/tollgate" audit list --follow "$@" >"$D/$to" 2>&1 &
+	"$B/tollgate" audit list --follow "$@" >"$D/$to" 2>>"$D/follow.err" &
 	: >>"$D/$to"
 	followers+=($!)
 }

@@ -58,7 +58,7 @@ body one "hello?" >"$D/text"
 search --text-file "$D/text"
 is "another text is none" "$(hits)" 0
 search --type read --json
-is "who asked is a record" "$(jq -r '[.what, .read, .peer.uid] | join(" ")' "$D/out" | sort -u)" "text search $(id -u)"
+is "who asked is a record" "$(jq -r 'select(.what == "text") | [.what, .read, .peer.uid] | join(" ")' "$D/out" | sort -u)" "text search $(id -u)"
 
 # ---- the index ----
 is "there are closed segments" "$([ "$(find "$JOURNAL" -name '*.jsonl' | wc -l)" -ge 3 ] && echo yes)" yes

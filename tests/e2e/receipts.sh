@@ -8,7 +8,7 @@ stack_up --policy "$D/receipts.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 ask() { req POST "$1" -H "$auth" -H "$json" -d "{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
-show() { "$B/tollgate" audit show --journal "$JOURNAL" "$@" 2>&1; }
+show() { "$B/tollgate" audit show -c "$D/tollgate.yaml" "$@" 2>&1; }
 
 # receipt NAME STATUS TYPE…: the last answer has one, and it finds the decision of its id
 receipt() {

@@ -6,6 +6,7 @@
 
 #include "audit/record_fields.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/policy_tally.h"
 #include "cmd/records/audit.h"
@@ -300,6 +301,7 @@ one_line(void *arg, struct span line)
 		i++;
 	if (i == COUNT_OF(marks))
 		return;
+	reading_add(1);
 	json_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	if (!record_get(record, RF_TYPE)) {
 		tally_cannot(&re->tally, "the record is no JSON");
@@ -374,6 +376,8 @@ policy_replay(int argc, char **argv)
 		(until && !cmd_time(until, &re.until_ns)) ||
 		(most && span_u64(span_str(most), &examples)))
 		return cmd_usage("policy");
+	reading_begin(from.what, from.config, options, NULL, 0);
+	reading_window(since ? re.since_ns : 0, until ? re.until_ns : 0);
 	arena_init(&re.a, 0, false);
 	arena_init(&from.arena, 0, false);
 	tally_init(&re.tally, (size_t)examples);
@@ -388,5 +392,5 @@ policy_replay(int argc, char **argv)
 	policy_alone_free(&re.policy);
 	arena_reset(&from.arena);
 	arena_reset(&re.a);
-	return code;
+	return reading_end(code);
 }

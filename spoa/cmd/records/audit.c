@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
 #include "config/config.h"
 
 static const struct {
@@ -68,6 +69,8 @@ audit_source(struct audit_args *a, bool need_key)
 	char pub[4096];
 
 	need_key = need_key && a->nkeys == 0;
+	if (!need_source)
+		reading_of(a->journal, a->redis, a->file);
 	if (!need_source && !need_key)
 		return 0;
 	if (!file)
@@ -82,6 +85,7 @@ audit_source(struct audit_args *a, bool need_key)
 		if (!cfg->journal)
 			return cmd_fail(a->what, "%s: has no audit.journal", file);
 		a->journal = cfg->journal;
+		reading_of(a->journal, NULL, NULL);
 	}
 	if (!need_key)
 		return 0;
@@ -157,6 +161,10 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		return cmd_fail(a->what, "--follow reads a journal");
 	if (a->file && (a->journal || a->redis))
 		return cmd_fail(a->what, "--file goes without --journal and --redis");
+	reading_begin(a->what, a->config, options, operands, n);
+	reading_window(a->since_ns, a->until_ns);
+	if (need_key)
+		reading_quietly(); /* audit verify: no record is shown */
 	return audit_source(a, need_key && !a->root);
 }
 
@@ -183,7 +191,7 @@ cmd_audit(int argc, char **argv)
 		if (!code)
 			code = verbs[i].run(&a);
 		arena_reset(&a.arena);
-		return code;
+		return reading_end(code);
 	}
 	return cmd_usage(argv[0]);
 }

@@ -4,6 +4,7 @@
 
 #include "audit/record_fields.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
 #include "cmd/plain.h"
 #include "cmd/records/recorded.h"
@@ -346,6 +347,7 @@ tell(struct audit_args *a, const struct wanted *w)
 			record_get(w->completion, RF_NO_FURTHER));
 	if ((answer = answer_told(a, w, &code)))
 		json_object_set_new(o, "answer", answer);
+	reading_add(1);
 	if (a->as_json) {
 		json_dumpf(
 			o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6) | JSON_ENSURE_ASCII);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
 #include "cmd/records/audit.h"
 #include "store/journal.h"
@@ -216,6 +217,8 @@ list_line(void *arg, struct span line)
 	shown = r != NULL;
 	for (size_t i = 0; i < AUDIT_FILTERS && shown; i++)
 		shown = !want[i] || holds(r, audit_filters[i], want[i]);
+	if (shown)
+		reading_add(1);
 	if (shown && l->a->as_json)
 		print_json(line);
 	else if (shown && outcome)
@@ -408,6 +411,8 @@ audit_list(struct audit_args *a)
 		clock_rfc3339(a->since_ns, l.since);
 	if (a->until_ns)
 		clock_rfc3339(a->until_ns, l.until);
+	if (a->follow)
+		reading_follows();
 	if (a->journal && !a->redis && !a->file)
 		code = list_journal(&l, a->journal);
 	else

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/sha256.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
 #include "proof/bundle.h"
 #include "proof/path.h"
@@ -278,6 +279,7 @@ print(struct audit_args *a, struct prove *p)
 		} else {
 			bundle_write(&out, buf_view(&p->record), p->seq - 1, proof, n,
 				buf_view(&note));
+			reading_add(1);
 			code = cmd_write(&out) ? EXIT_DONE
 					       : cmd_fail(a->what, "cannot write the output");
 		}

@@ -13,7 +13,7 @@
 
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "cmd/daemon/admin.h"
+#include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
 #include "config/config.h"
 #include "keep/archive.h"
@@ -290,24 +290,6 @@ restore_all(struct restore *r)
 	return err;
 }
 
-/* Who brought what back is a record of the daemon's, where it is reached. */
-static void
-tell_daemon(struct restore *r)
-{
-	json_t *o =
-		json_pack("{s:O,s:I}", "segments", r->done, "count", (json_int_t)r->restored);
-	int code;
-	json_t *answer = r->restored && o ? admin_call_json(WHAT, r->a.config,
-						    "/audit/restored", o, &code)
-					  : NULL;
-
-	if (r->restored && !answer)
-		cmd_fail(WHAT, "the daemon was not reached: no record says that this was "
-			       "restored");
-	json_decref(answer);
-	json_decref(o);
-}
-
 static int
 open_folders(struct restore *r)
 {
@@ -388,7 +370,10 @@ run(struct restore *r, const char *archive)
 			WHAT, "no segment of that time is known here or in the archive");
 	if (!err)
 		err = restore_all(r);
-	tell_daemon(r);
+	if (r->restored) {
+		reading_asked("segments", json_incref(r->done));
+		reading_add(r->restored);
+	}
 	if (fflush(stdout) == EOF)
 		err = ERR_IO;
 	return err ? EXIT_CANNOT : r->refused ? EXIT_NO : EXIT_DONE;
@@ -423,6 +408,8 @@ audit_restore(int argc, char **argv)
 	if (code)
 		return code;
 	files_reserve = RESERVE;
+	reading_begin(WHAT, r.a.config, options, NULL, 0);
+	reading_window(r.a.since_ns, r.a.until_ns);
 	arena_init(&r.a.arena, 16u << 20, false);
 	buf_init(&r.trims, 256u << 20);
 	r.name = calloc(NAMES_MAX, sizeof(r.name[0]));
@@ -436,5 +423,5 @@ audit_restore(int argc, char **argv)
 	free(r.name);
 	buf_free(&r.trims);
 	arena_reset(&r.a.arena);
-	return code;
+	return r.restored ? reading_end(code) : code;
 }

@@ -6,6 +6,7 @@
 #include "base/sha256.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
 
 #define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */
@@ -104,6 +105,7 @@ show_line(void *arg, struct span line)
 	}
 	s->enough = s->w->seq && s->w->node[0];
 	struct buf shown;
+	reading_add(1);
 	buf_init(&shown, 0);
 	plain_json(&shown, line);
 	fputs(s->found++ ? ",\n  " : "[\n  ", stdout);
@@ -173,6 +175,8 @@ export_line(void *arg, struct span line)
 
 	buf_span(pending, line);
 	buf_putc(pending, '\n');
+	if (memmem(line.p, line.n, "\"type\":", 7))
+		reading_add(1);
 	if (chain_parse(line, &l) || !l.commit)
 		return;
 	fwrite(buf_view(pending).p, 1, pending->n, stdout);

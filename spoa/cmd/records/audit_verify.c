@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
 #include "cmd/records/audit_anchors.h"
 #include "cmd/records/audit_note.h"
 #include "proof/bundle.h"
@@ -561,6 +562,10 @@ audit_verify(struct audit_args *a)
 	if (err)
 		cmd_fail(a->what, "%.*s",
 			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	if (!err) {
+		reading_asked("holds", json_boolean(ok));
+		reading_add(journal.records + (a->journal ? 0 : stream.records));
+	}
 	if (a->note)
 		audit_note_free(&note);
 	tree_check_free(&w.tree);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
 #include "cmd/records/usage.h"
 
 struct reading {
@@ -19,8 +20,10 @@ read_line(void *arg, struct span line)
 {
 	struct reading *r = arg;
 
-	if (audit_time_within(line, r->since, r->until))
-		usage_add(&r->table, line, span_cut(audit_time_of(line), 0, 10));
+	if (!audit_time_within(line, r->since, r->until))
+		return;
+	reading_add(1);
+	usage_add(&r->table, line, span_cut(audit_time_of(line), 0, 10));
 }
 
 /* 0, or an exit code after a message. */
@@ -92,6 +95,8 @@ cmd_usage_sums(int argc, char **argv)
 	if ((code = audit_period(&a, since, until, r.since, r.until)) ||
 		(code = read_by(&r.table, by)))
 		return code;
+	reading_begin(a.what, a.config, options, operands, 0);
+	reading_window(a.since_ns, a.until_ns);
 	arena_init(&a.arena, 16u << 20, false);
 	code = usage_table_init(&r.table) ? cmd_fail("usage", "out of memory")
 					  : audit_source(&a, false);
@@ -101,5 +106,5 @@ cmd_usage_sums(int argc, char **argv)
 		code = print(&r, csv ? FORM_CSV : json ? FORM_JSON : FORM_TEXT);
 	usage_table_free(&r.table);
 	arena_reset(&a.arena);
-	return code;
+	return reading_end(code);
 }

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cel/cel.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
 #include "cmd/eval.h"
 #include "cmd/plain.h"
 #include "cmd/search/search.h"
@@ -268,6 +269,7 @@ on_hit(void *arg, const struct search_hit *h)
 			return false;
 		}
 		p->shown++;
+		reading_add(1);
 		p->last = h->at;
 		if (p->count && p->counts)
 			count_hit(p, h);
@@ -487,9 +489,15 @@ add_sources(struct search_sources *all, struct audit_args *a, const char **journ
 		journals[0] = a->journal;
 		n = 1;
 	}
-	for (size_t i = 0; i < n && !code; i++)
+	for (size_t i = 0; i < n && !code; i++) {
+		reading_of(journals[i], NULL, NULL);
 		code = search_add_journal(all, journals[i]);
+	}
 	a->journal = NULL;
+	if (!code && a->file)
+		reading_of(NULL, NULL, a->file);
+	if (!code && a->redis)
+		reading_of(NULL, a->redis, NULL);
 	if (!code && a->file)
 		code = strcmp(a->file, "-") ? search_add_file(all, a->file)
 					    : search_add_streams(all, a);
@@ -561,6 +569,10 @@ audit_search(int argc, char **argv)
 	q.alone = q.want[RT_CHANGED_BY].n > 0;
 	q.no_index = all.no_index;
 	q.anew = p.count ? on_anew : NULL;
+	if (!code) {
+		reading_begin(SEARCH_WHAT, a.config, options, operands, rest);
+		reading_window(q.from_ns, q.until_ns);
+	}
 	if (!code)
 		code = add_sources(&all, &a, journals, njournals);
 	if (!code)
@@ -573,5 +585,5 @@ audit_search(int argc, char **argv)
 	json_decref(p.counts);
 	arena_reset(&p.program);
 	arena_reset(&a.arena);
-	return code;
+	return reading_end(code);
 }

@@ -1,0 +1,350 @@
+/* Who read records, told to the daemon. The request is made beforehand and sent with system
+ * calls alone, so that a signal's handler may send it too: `audit list | head` and Ctrl-C leave
+ * a record as an end does. */
+#include "cmd/daemon/reading.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "config/config.h"
+
+enum { BODY_BYTES = 40 << 10, ASKED_BYTES = 32 << 10, COUNT_DIGITS = 20, WAIT_S = 8 };
+
+static struct {
+	const char *what;
+	struct sockaddr_un at; /* sun_path "": nobody is told, */
+	char why[1024];	       /* for this reason; "": there is none */
+	struct stat journal;   /* the daemon's own; st_ino 0: it has none */
+	char config[512], redis[1024];
+	bool own, other, begun, follows, quiet;
+	json_t *asked;
+	uint64_t records;
+	/* The request: a head that says how long the body is, and the body, whose count of
+	 * records is written into its blanks. */
+	char request[BODY_BYTES + 512];
+	size_t n, count_at, follow_at;
+} now;
+
+static const int ends[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
+
+/* ---- what is asked for ---- */
+
+/* What may hold a prompt's text or a secret, or says where and not what. */
+static bool
+is_kept_back(const char *option)
+{
+	static const char *const names[] = { "config", "c", "journal", "redis", "file", "text",
+		"text-file", "hash-key", "public-key", "tsa-ca", "witness-key", "policy" };
+
+	return SPAN_IN(span_str(option), names);
+}
+
+static json_t *
+text_of(const char *s)
+{
+	json_t *v = json_string(s);
+
+	return v ? v : json_string("?"); /* not UTF-8 */
+}
+
+static void
+add_option(const struct cmd_option *o)
+{
+	json_t *v = NULL;
+
+	if (is_kept_back(o->name))
+		return;
+	if (o->count && *o->count) {
+		v = json_array();
+		for (size_t i = 0; i < *o->count; i++)
+			json_array_append_new(v, text_of(o->text[i]));
+	} else if (!o->count && o->text && *o->text) {
+		v = text_of(*o->text);
+	} else if (o->flag && *o->flag) {
+		v = json_true();
+	}
+	if (v)
+		json_object_set_new(now.asked, o->name, v);
+}
+
+void
+reading_asked(const char *name, json_t *value)
+{
+	if (now.asked)
+		json_object_set_new(now.asked, name, value);
+	else
+		json_decref(value);
+}
+
+void
+reading_window(int64_t from_ns, int64_t until_ns)
+{
+	char time[CLOCK_RFC3339_LEN];
+
+	if (from_ns) {
+		clock_rfc3339(from_ns, time);
+		reading_asked("from", json_string(time));
+	}
+	if (until_ns) {
+		clock_rfc3339(until_ns, time);
+		reading_asked("to", json_string(time));
+	}
+}
+
+/* ---- whom to tell ---- */
+
+static void
+find_daemon(const char *named)
+{
+	const char *file = config_find(named);
+	struct arena a;
+	struct diag d;
+
+	if (!file) {
+		snprintf(now.why, sizeof(now.why),
+			"no configuration says where the daemon is: -c FILE");
+		return;
+	}
+	snprintf(now.config, sizeof(now.config), "%s", file);
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	const struct config *cfg = config_read(&a, file, &d);
+	if (!cfg)
+		snprintf(now.why, sizeof(now.why), "%s cannot be used", file);
+	else if (!cfg->has_admin || !cfg->admin.path)
+		snprintf(now.why, sizeof(now.why), "%s has no admin.listen", file);
+	else if (strlen(cfg->admin.path) >= sizeof(now.at.sun_path))
+		snprintf(now.why, sizeof(now.why), "%s: name too long", cfg->admin.path);
+	else
+		snprintf(now.at.sun_path, sizeof(now.at.sun_path), "%s", cfg->admin.path);
+	now.at.sun_family = AF_UNIX;
+	if (cfg && (!cfg->journal || stat(cfg->journal, &now.journal) < 0))
+		now.journal.st_ino = 0;
+	if (cfg && cfg->redis_url)
+		snprintf(now.redis, sizeof(now.redis), "%s", cfg->redis_url);
+	diag_free(&d);
+	arena_reset(&a);
+}
+
+void
+reading_of(const char *journal, const char *redis, const char *file)
+{
+	struct stat st;
+	bool own = journal ? stat(journal, &st) == 0 && now.journal.st_ino &&
+				     st.st_ino == now.journal.st_ino &&
+				     st.st_dev == now.journal.st_dev
+		   : redis ? now.redis[0] && !strcmp(redis, now.redis)
+			   : false;
+
+	if (!journal && !redis && !file)
+		return;
+	now.own |= own;
+	if (own || now.other || now.why[0] || !now.asked)
+		return;
+	now.other = true;
+	if (!now.quiet)
+		fprintf(stderr, "tollgate: %s: not recorded: %s is not of the daemon of %s\n",
+			now.what,
+			journal ? journal
+			: redis ? "this stream"
+				: file,
+			now.config);
+}
+
+/* ---- the request ---- */
+
+static void
+write_request(void)
+{
+	char *asked = json_dumps(now.asked, JSON_COMPACT | JSON_SORT_KEYS);
+	const char *said = asked && strlen(asked) < ASKED_BYTES ? asked : "{\"too_long\":true}";
+	char body[BODY_BYTES];
+
+	/* "begin" and "end  " have one length, as all counts with their blanks have */
+	int n = snprintf(body, sizeof(body),
+		"{\"command\":\"%s\",\"asked\":%s,%s\"records\":%*s0}", now.what, said,
+		now.follows ? "\"follow\":\"begin\", " : "", COUNT_DIGITS - 1, "");
+	int head = snprintf(now.request, sizeof(now.request),
+		"POST /audit/read HTTP/1.1\r\nHost: tollgate\r\nConnection: close\r\n"
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+		n);
+	memcpy(now.request + head, body, (size_t)n);
+	now.n = (size_t)(head + n);
+	now.count_at = now.n - 1 - COUNT_DIGITS;
+	now.follow_at = now.follows ? now.count_at - strlen("\"begin\", \"records\":") : 0;
+	free(asked);
+}
+
+static void
+write_count(void)
+{
+	uint64_t left = now.records;
+	char *at = now.request + now.count_at;
+
+	for (size_t i = COUNT_DIGITS; i-- > 0; left /= 10)
+		at[i] = left || i == COUNT_DIGITS - 1 ? (char)('0' + left % 10) : ' ';
+}
+
+/* System calls alone. The status of the answer; 0: none came, errno says why. */
+static int
+send_request(void)
+{
+	const struct timeval most = { .tv_sec = WAIT_S };
+	char answer[16] = "";
+	size_t got = 0;
+	ssize_t n = 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return 0;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+	bool ok = connect(fd, (const struct sockaddr *)&now.at, sizeof(now.at)) == 0;
+	for (size_t at = 0; ok && at < now.n; at += (size_t)n) {
+		n = send(fd, now.request + at, now.n - at, MSG_NOSIGNAL);
+		ok = n > 0;
+	}
+	while (ok && got < 12 && (n = recv(fd, answer + got, 12 - got, 0)) > 0)
+		got += (size_t)n;
+	if (ok && n == 0)
+		errno = ECONNRESET;
+	int kept = errno;
+	close(fd);
+	errno = kept;
+	return got < 12 || memcmp(answer, "HTTP/1.1 ", 9) != 0
+		       ? 0
+		       : (answer[9] - '0') * 100 + (answer[10] - '0') * 10 + answer[11] - '0';
+}
+
+static const char *
+trouble(int status, int err)
+{
+	return status == 503   ? "the journal does not take the record now"
+	       : status == 409 ? "the daemon keeps no records: audit.journal"
+	       : status == 404 ? "the daemon is of an older release"
+	       : status	       ? "the daemon refused"
+	       : err == EACCES || err == EPERM
+		       ? "only root and the daemon's user may ask the daemon"
+	       : err == ENOENT || err == ECONNREFUSED ? "the daemon is not running"
+						      : "the daemon does not answer";
+}
+
+static void
+tell(void)
+{
+	int status = 0, err = 0;
+	bool own = now.own || !now.other;
+
+	if (!own)
+		return; /* it was said */
+	write_count();
+	if (!now.why[0]) {
+		status = send_request();
+		err = errno;
+	}
+	if (status != 200 && !now.quiet)
+		fprintf(stderr, "tollgate: %s: not recorded: %s%s%s\n", now.what,
+			now.why[0] ? now.why : now.at.sun_path, now.why[0] ? "" : ": ",
+			now.why[0] ? "" : trouble(status, err));
+}
+
+/* ---- its end ---- */
+
+/* The first signal only; it ends the command then, as it would have. */
+static void
+on_signal(int sig)
+{
+	if (now.own || !now.other) {
+		write_count();
+		if (now.why[0] || send_request() != 200) {
+			static const char said[] = "tollgate: not recorded\n";
+			ssize_t n = now.quiet ? 0 : write(2, said, sizeof(said) - 1);
+			(void)n;
+		}
+	}
+	raise(sig); /* SA_RESETHAND: as it was */
+}
+
+void
+reading_begin(const char *what, const char *config, const struct cmd_option *options,
+	char *const *operands, int noperands)
+{
+	now.what = what;
+	now.asked = json_object();
+	for (; options->name; options++)
+		add_option(options);
+	if (noperands > 0) {
+		json_t *list = json_array();
+		for (int i = 0; i < noperands; i++)
+			json_array_append_new(list, text_of(operands[i]));
+		json_object_set_new(now.asked, "operands", list);
+	}
+	find_daemon(config);
+}
+
+/* The first record is shown soon: from now on signals tell. */
+static void
+begin(void)
+{
+	if (now.begun || !now.asked)
+		return;
+	now.begun = true;
+	write_request();
+	if (now.follows) {
+		tell();
+		memcpy(now.request + now.follow_at, "\"end\",   ", 9);
+	}
+	for (size_t i = 0; i < COUNT_OF(ends); i++) {
+		struct sigaction was,
+			to = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+		sigfillset(&to.sa_mask);
+		sigdelset(&to.sa_mask, ends[i]);
+		if (sigaction(ends[i], NULL, &was) == 0 && was.sa_handler == SIG_DFL)
+			sigaction(ends[i], &to, NULL);
+	}
+}
+
+void
+reading_follows(void)
+{
+	now.follows = true;
+	begin();
+}
+
+void
+reading_quietly(void)
+{
+	now.quiet = true;
+}
+
+void
+reading_add(uint64_t records)
+{
+	begin();
+	now.records += records;
+}
+
+int
+reading_end(int code)
+{
+	if (now.asked && (now.records || code != EXIT_CANNOT || now.begun)) {
+		begin();
+		for (size_t i = 0; i < COUNT_OF(ends); i++)
+			signal(ends[i], i ? SIG_DFL : SIG_IGN);
+		tell();
+	}
+	json_decref(now.asked);
+	now.asked = NULL;
+	return code;
+}
