@@ -23,6 +23,7 @@
 #include "base/pool.h"
 #include "base/stops.h"
 #include "keep/archive.h"
+#include "keep/believe.h"
 #include "keep/pack.h"
 #include "keep/trim.h"
 #include "store/journal.h"
@@ -48,9 +49,9 @@ struct keep {
 	int journalfd, keepfd;
 	struct manifest before; /* of the segment before the one in hand; first 0: none */
 	uint64_t archive_us, archive_wait_us; /* not before, and how long the next time */
-	uint64_t alarmed_us; /* when the record of too much to keep was written */
-	int64_t start_wall_s;
-	uint64_t start_boot_s;
+	uint64_t alarmed_us[2]; /* when a record of too much to keep, of the clock, was written */
+	struct believe clock;
+	uint64_t named; /* the last record that a trim record of this start names */
 	char said[256]; /* the last failure that was logged */
 };
 
@@ -313,17 +314,18 @@ keep_segment(struct keep *k, const char *name, bool plain_stays)
 
 /* ---- trimming ---- */
 
-/* A clock that was set forward makes nothing older: since the start the time that passed
- * counts, where that is less. */
-static int64_t
-now_s(const struct keep *k)
-{
-	struct timespec t;
-	int64_t wall = clock_wall_ns() / 1000000000;
+enum { ALARM_SIZE, ALARM_CLOCK };
 
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	int64_t passed = k->start_wall_s + ((int64_t)t.tv_sec - (int64_t)k->start_boot_s);
-	return wall < passed ? wall : passed;
+/* At most once a day each: then it is logged, too. */
+static bool
+alarm_once(struct keep *k, unsigned which, const struct buf *fields)
+{
+	uint64_t *at = &k->alarmed_us[which];
+
+	if ((*at && clock_mono_us() < *at + DAY_US) || record(k, fields))
+		return false;
+	*at = clock_mono_us();
+	return true;
 }
 
 static void
@@ -332,17 +334,37 @@ alarm_size(struct keep *k, uint64_t bytes)
 	struct buf fields;
 
 	k->now.below_six_months = true;
-	if (k->alarmed_us && clock_mono_us() < k->alarmed_us + DAY_US)
-		return;
 	buf_init(&fields, 1024);
 	buf_printf(&fields,
 		"\"type\":\"alarm\",\"how\":\"retention_size\",\"bytes\":%" PRIu64
 		",\"size\":%" PRIu64,
 		bytes, k->cfg->retention_size);
-	if (record(k, &fields) == 0)
-		k->alarmed_us = clock_mono_us();
-	log_event(LOG_WARN, "retention.size", LI("bytes", bytes),
-		LI("size", k->cfg->retention_size));
+	if (alarm_once(k, ALARM_SIZE, &fields))
+		log_event(LOG_WARN, "retention.size", LI("bytes", bytes),
+			LI("size", k->cfg->retention_size));
+	buf_free(&fields);
+}
+
+/* What the clock says is years off, or nobody was here for long: someone has to say which. */
+static void
+alarm_clock(struct keep *k, int64_t believed_s)
+{
+	char believed[CLOCK_RFC3339_LEN], is[CLOCK_RFC3339_LEN];
+	struct buf fields;
+
+	clock_rfc3339(believed_s * 1000000000, believed);
+	clock_rfc3339(k->clock.clock_s * 1000000000, is);
+	snprintf(k->now.held, sizeof(k->now.held),
+		"by the clock, which is far after %.19sZ: write the right time into "
+		"%.64s.clock of JOURNAL" JOURNAL_KEEP_SUFFIX,
+		believed, k->cfg->node);
+	buf_init(&fields, 1024);
+	buf_printf(&fields,
+		"\"type\":\"alarm\",\"how\":\"retention_clock\",\"clock\":\"%s\","
+		"\"believed\":\"%s\"",
+		is, believed);
+	if (alarm_once(k, ALARM_CLOCK, &fields))
+		log_event(LOG_WARN, "retention.clock", LS("clock", is), LS("believed", believed));
 	buf_free(&fields);
 }
 
@@ -415,12 +437,12 @@ segment_bytes(struct keep *k, const char *segment)
 /* The oldest that are due and may go, for the same reason; how many. */
 static size_t
 gather_due(struct keep *k, const struct journal_list *l, size_t from, size_t closed,
-	struct manifest *m, enum trim_due *due)
+	int64_t now_s, struct manifest *m, enum trim_due *due)
 {
 	struct trim_rules rules = { .age_s = k->cfg->retention_age_us / 1000000,
 		.size = k->cfg->retention_size,
 		.below_six_months = k->cfg->below_six_months,
-		.now_s = now_s(k) };
+		.now_s = now_s };
 	uint64_t bytes = k->now.bytes;
 	size_t n = 0;
 
@@ -432,6 +454,7 @@ gather_due(struct keep *k, const struct journal_list *l, size_t from, size_t clo
 		if (is == TRIM_TOO_YOUNG && n == 0)
 			alarm_size(k, bytes);
 		if (is == TRIM_NOT || is == TRIM_TOO_YOUNG || (n && is != *due) ||
+			(n && m[0].last <= k->named && m[n].last > k->named) ||
 			!may_go(k, &m[n]))
 			break;
 		*due = is;
@@ -441,9 +464,22 @@ gather_due(struct keep *k, const struct journal_list *l, size_t from, size_t clo
 	return n;
 }
 
+/* A record says what goes: none is written where it would stay, and none twice. */
+static bool
+can_remove(struct keep *k, struct buf *why)
+{
+	if (faccessat(k->journalfd, ".", W_OK, AT_EACCESS) == 0 &&
+		faccessat(k->keepfd, ".", W_OK, AT_EACCESS) == 0)
+		return true;
+	buf_printf(why, "its folder: %s", strerror(errno));
+	return false;
+}
+
 static void
 trim(struct keep *k, const struct journal_list *l, size_t closed)
 {
+	int64_t now_s = believe_now(
+		&k->clock, k->keepfd, k->cfg->node, k->before.first ? &k->before : NULL);
 	struct manifest *m = calloc(TRIM_AT_ONCE, sizeof(*m));
 	enum trim_due due;
 	struct buf fields, why;
@@ -452,11 +488,16 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 
 	buf_init(&fields, CAP_RECORD_BYTES);
 	buf_init(&why, 4096);
-	while (m && !err && !stopped(k) && (n = gather_due(k, l, at, closed, m, &due)) > 0) {
+	if (k->clock.ahead && (k->cfg->retention_age_us || k->cfg->retention_size))
+		alarm_clock(k, now_s);
+	while (m && !err && !stopped(k) &&
+		(n = gather_due(k, l, at, closed, now_s, m, &due)) > 0) {
 		buf_clear(&fields);
 		trim_fields(&fields, m, n, due, k->archive.place);
 		stop_at("trim-record");
-		err = record(k, &fields);
+		err = can_remove(k, &why) ? 0 : ERR_IO;
+		if (!err && m[n - 1].last > k->named && (err = record(k, &fields)) == 0)
+			k->named = m[n - 1].last;
 		stop_at("trim-recorded");
 		for (size_t i = 0; i < n && !err; i++) {
 			uint64_t bytes = segment_bytes(k, m[i].segment);
@@ -619,16 +660,13 @@ struct keep *
 keep_start(const struct config *cfg, struct audit *a, struct metrics *m, struct buf *why)
 {
 	struct keep *k = cfg->retention && a ? calloc(1, sizeof(*k)) : NULL;
-	struct timespec t;
 
 	if (!k) {
 		if (cfg->retention && a)
 			buf_str(why, err_str(ERR_NOMEM));
 		return NULL;
 	}
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	k->start_boot_s = (uint64_t)t.tv_sec;
-	k->start_wall_s = clock_wall_ns() / 1000000000;
+	believe_start(&k->clock);
 	k->cfg = cfg;
 	k->audit = a;
 	k->metrics = m;

@@ -6,8 +6,10 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <errno.h>
 
 #include "base/log.h"
+#include "keep/believe.h"
 #include "keep/pack.h"
 #include "keep/trim.h"
 #include "support/chain_build.h"
@@ -252,6 +254,128 @@ what_is_too_old_is_trimmed_and_the_rest_verifies(void **state)
 	journal_list_free(&l);
 	if (audit("verify --journal %s --public-key %s.pub", r.journal, r.key) == 0)
 		assert_non_null(strstr(said, "trim_record="));
+}
+
+static void
+write_clock(const char *time)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s.keep/gw-1.clock", r.journal);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(time, f);
+	fclose(f);
+}
+
+/* Years ahead at a start: nobody knows whether the clock is wrong or the machine was off. */
+static void
+a_clock_that_is_far_ahead_makes_nothing_old(void **state)
+{
+	(void)state;
+	char now[CLOCK_RFC3339_LEN];
+	struct keep_state s;
+
+	assert_true(rig_start(&r));
+	put(60);
+	audit_stop(&r.audit);
+	start();
+	until(settled());
+	stop();
+	usleep(1100000);
+	r.cfg.retention_age_us = 1000000;
+	write_clock("2020-01-01T00:00:00Z\n");
+	start();
+	until((keep_state(keep, &s), strstr(s.held, "by the clock") != NULL));
+	until(rig_holds(&r, "\"how\":\"retention_clock\",\"clock\":\""));
+	assert_true(rig_holds(&r, "\"believed\":\"2020-01-01T00:00:00.000000000Z\""));
+	stop();
+	/* Nor after the next start. */
+	start();
+	until((keep_state(keep, &s), strstr(s.held, "by the clock") != NULL));
+	assert_int_equal(rig_count(&r, M_KEEP_TRIMMED), 0);
+	assert_false(rig_holds(&r, "\"type\":\"trim\""));
+	/* Somebody looked: no start is needed. */
+	clock_rfc3339(clock_wall_ns(), now);
+	write_clock(now);
+	until(rig_count(&r, M_KEEP_TRIMMED) > 5);
+	until((keep_state(keep, &s), s.held[0] == '\0'));
+	stop();
+	verifies("trim_record=");
+}
+
+/* Where nothing was ever believed, what the segments of before say is. */
+static void
+the_first_start_believes_the_segments(void **state)
+{
+	(void)state;
+	struct manifest old = { .end = "2025-01-01T00:00:00.000000000Z" };
+	struct believe b = { 0 };
+	int64_t end;
+
+	assert_int_equal(clock_parse(old.end, strlen(old.end), &end), 0);
+	int fd = open(r.dir, O_RDONLY | O_DIRECTORY);
+	believe_start(&b);
+	assert_int_equal(believe_now(&b, fd, "a", &old), end / 1000000000);
+	assert_true(b.ahead);
+	assert_int_equal(believe_now(&b, fd, "a", NULL), end / 1000000000);
+	assert_true(b.ahead);
+	int64_t now = clock_wall_ns() / 1000000000;
+	assert_true(believe_now(&b, fd, "b", NULL) >= now - 1);
+	assert_false(b.ahead);
+	/* Set forward under way, it is not followed. */
+	b.start_wall_s -= 1000;
+	assert_true(believe_now(&b, fd, "b", &old) <= now - 990);
+	close(fd);
+}
+
+static int
+no_unlink(int dir, const char *name, int flags)
+{
+	if (strstr(name, ".json")) {
+		errno = EROFS;
+		return -1;
+	}
+	return unlinkat(dir, name, flags);
+}
+
+static size_t
+trim_records(void)
+{
+	struct buf b = rig_text(&r);
+	size_t n = 0;
+
+	buf_putc(&b, '\0');
+	for (const char *p = buf_view(&b).p; (p = strstr(p, "\"type\":\"trim\"")); p++)
+		n++;
+	buf_free(&b);
+	return n;
+}
+
+static void
+what_cannot_be_removed_is_named_by_one_record(void **state)
+{
+	(void)state;
+	assert_true(rig_start(&r));
+	put(60);
+	audit_stop(&r.audit);
+	start();
+	until(settled());
+	stop();
+	usleep(1100000);
+	r.cfg.retention_age_us = 1000000;
+	keep_io.unlinkat = no_unlink;
+	start();
+	until(rig_count(&r, M_KEEP_FAILED) > 20);
+	size_t before = trim_records();
+	assert_true(before >= 1);
+	until(rig_count(&r, M_KEEP_FAILED) > 60);
+	assert_int_equal(trim_records(), before);
+	assert_int_equal(rig_count(&r, M_KEEP_TRIMMED), 0);
+	keep_io.unlinkat = unlinkat;
+	until(rig_count(&r, M_KEEP_TRIMMED) > 5);
+	stop();
+	verifies("trim_record=");
 }
 
 static void
@@ -514,6 +638,12 @@ main(void)
 			the_plain_form_goes_only_when_the_other_is_right, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_too_old_is_trimmed_and_the_rest_verifies, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_clock_that_is_far_ahead_makes_nothing_old, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_first_start_believes_the_segments, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_cannot_be_removed_is_named_by_one_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_segment_taken_away_by_hand_is_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
