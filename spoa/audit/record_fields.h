@@ -45,6 +45,12 @@
   X(OBSERVING,                     "",                   "observing",              FLAG,    BOTH,       "policy",   V_COUNT,                NULL) \
   X(ROUTE,                         "",                   "route",                  TEXT,    BOTH,       "match",    V_ROUTE_NAME,           "route") \
   X(TARGET,                        "",                   "target",                 TEXT,    BOTH,       "policy",   V_TARGET_NAME,          "provider") \
+  X(REGION,                        "",                   "region",                 TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
+  X(ABOUT,                         "",                   "about",                  OBJECT,  BOTH,       "policy",   V_COUNT,                NULL) \
+  X(ABOUT_USE_CASE,                "about.",             "use_case",               TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
+  X(ABOUT_RISK,                    "about.",             "risk",                   TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
+  X(ABOUT_OPERATION,               "about.",             "operation",              TEXT,    BOTH,       "policy",   V_COUNT,                "operation") \
+  X(ABOUT_REVIEWER,                "about.",             "reviewer",               TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
   X(BACKEND,                       "",                   "backend",                TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
   X(MODEL,                         "",                   "model",                  TEXT,    BOTH,       "read",     V_MODEL_NAME,           "model") \
   X(SEARCHED,                      "",                   "searched",               TEXT,    DECISION,   "classify", V_COUNT,                NULL) \
@@ -194,6 +200,7 @@
   X(TRACEPARENT,                   "",                   "traceparent",            TEXT,    COMPLETION, "match",    V_COUNT,                NULL) \
   X(ATTEMPTS,                      "",                    "attempts",               OBJECTS, COMPLETION, "gate",     V_COUNT,                NULL) \
   X(ATTEMPTS_TARGET,               "attempts[].",         "target",                 TEXT,    COMPLETION, "gate",     V_COUNT,                NULL) \
+  X(ATTEMPTS_REGION,               "attempts[].",         "region",                 TEXT,    COMPLETION, "policy",   V_COUNT,                NULL) \
   X(ATTEMPTS_CAUSE,                "attempts[].",         "cause",                  TEXT,    COMPLETION, "gate",     V_COUNT,                NULL) \
   X(ATTEMPTS_MS,                   "attempts[].",         "ms",                     INTEGER, COMPLETION, "gate",     V_COUNT,                NULL) \
   X(ATTEMPTS_STATUS,               "attempts[].",         "status",                 INTEGER, COMPLETION, "gate",     V_COUNT,                NULL) \

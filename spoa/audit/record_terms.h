@@ -34,6 +34,10 @@ enum {
   X(STATUS,       "status",       "status",                   TERM_WORDS | TERM_LATER, "of a denial or an answer") \
   X(TAG,          "tag",          "tags request_tags answer.tags answer.verdict.tags", TERM_LATER | TERM_LIST, "of rules, limits and callers") \
   X(OPERATION,    "operation",    "about.operation",                             0, "that the policy says of the route") \
+  X(USE_CASE,     "use-case",     "about.use_case",                              0, "likewise") \
+  X(RISK,         "risk",         "about.risk",                                  0, "likewise") \
+  X(REVIEWER,     "reviewer",     "about.reviewer",                              0, "likewise") \
+  X(REGION,       "region",       "region attempts.region",           TERM_LATER, "of the provider that was asked") \
   X(TOOL,         "tool",         "answer.tool_calls",                           TERM_LATER | TERM_LIST, "called in an answer") \
   X(CONVERSATION, "conversation", "request.conversation",                        0, "its id") \
   X(POLICY,       "policy",       "policy policy_version",                       0, "as NAME@BEGIN, or its version") \

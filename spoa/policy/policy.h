@@ -206,7 +206,12 @@ enum reserve {
 	RESERVE_ESTIMATE /* output_default, which is not sent: an answer may be longer */
 };
 
-enum { TARGETS_MAX = 16, ALIASES_MAX = 256 };
+/* What a route is for, as the policy says it: recorded, and nothing else. NULL: not said. */
+struct about {
+	const char *use_case, *risk, *operation, *reviewer;
+};
+
+enum { TARGETS_MAX = 16, ALIASES_MAX = 256, ABOUT_BYTES = 200 };
 struct route {
 	const char *name;
 	const struct yaml_node *at;
@@ -242,6 +247,7 @@ struct route {
 	size_t nkeeping;
 	struct answer_uses uses;
 	enum record_prompt record, record_answer;
+	struct about about;
 	bool find_all; /* record.find: all: searched for more than is used */
 	bool receipt;  /* x-tollgate-receipt */
 	struct on_failure on_failure;

@@ -237,11 +237,18 @@ const struct section sections[] = {
   { "via", A_FLAG(route, direct, route_via_words), "direct: one attempt, so that nothing takes the relay for the sake of a second; relay: never direct" },
   { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, inspect, restore, restore_urls, record" },
   { "record", OTHER(REF("record")), "what of the prompt and of the answer is recorded" },
+  { "about", OTHER(REF("about")), "what it is for: into records, for those who ask by law" },
   { "restore", OTHER(REF("restore")), "where placeholders are put back beside a URL" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
   { "reserve", A_WORD(route, reserve, reserve_words), "cap: what the request asks for is held, and output_default is sent where it states no cap; learned: what its answers take, and no more is asked for; estimate: nothing is sent" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
   { "show_cost", A_BOOL(route, show_cost), "in place of the policy's" },
+}},
+[SECTION_ABOUT] = { "about", NULL, NULL, {
+  { "use_case", A_TEXT(about, use_case), "what people use it for" },
+  { "risk", A_TEXT(about, risk), "its class of risk, in your own words, such as high" },
+  { "operation", OTHER(TEXT), "a name, which records are searched and listed by" },
+  { "reviewer", A_TEXT(about, reviewer), "who watches over it" },
 }},
 [SECTION_MATCH] = { "match", NULL, NULL, {
   { "methods", OTHER(TEXTS), "default: any" },

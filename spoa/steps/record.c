@@ -79,6 +79,34 @@ put_quota(struct request *r, struct buf *b)
 	}
 }
 
+/* What the route is for. */
+static void
+put_about(const struct about *a, struct buf *b)
+{
+	const char *const said[] = { a->use_case, a->risk, a->operation, a->reviewer };
+	static const enum record_field fields[] = { RF_ABOUT_USE_CASE, RF_ABOUT_RISK,
+		RF_ABOUT_OPERATION, RF_ABOUT_REVIEWER };
+	bool any = false;
+
+	for (size_t i = 0; i < COUNT_OF(said); i++) {
+		if (said[i] && !any)
+			put_object(b, RF_ABOUT);
+		any |= said[i] != NULL;
+		if (said[i])
+			put_utf8(b, fields[i], span_str(said[i]));
+	}
+	if (any)
+		buf_putc(b, '}');
+}
+
+static void
+put_at(const struct target *t, struct buf *b)
+{
+	put_name(b, RF_TARGET, t->name);
+	if (t->region[0])
+		put_utf8(b, RF_REGION, span_str(t->region));
+}
+
 static void
 put_policy(struct request *r, struct buf *b)
 {
@@ -91,7 +119,9 @@ put_policy(struct request *r, struct buf *b)
 	if (r->found.route)
 		put_name(b, RF_ROUTE, r->found.route->name);
 	if (r->found.route && r->out.decision.kind != D_OBSERVED)
-		put_name(b, RF_TARGET, request_target(r)->name);
+		put_at(request_target(r), b);
+	if (r->found.route)
+		put_about(&r->found.route->about, b);
 	put_name(b, RF_BACKEND, request_backend(r));
 	put_utf8(b, RF_MODEL, r->in.body.model);
 }

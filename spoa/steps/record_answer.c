@@ -259,6 +259,8 @@ record_attempts(struct request *r, struct buf *b)
 		const struct attempt *a = &t->v[i];
 		put_object_item(b, RF_ATTEMPTS, i);
 		put_utf8(b, RF_ATTEMPTS_TARGET, span_str(a->target));
+		if (a->to->region[0])
+			put_utf8(b, RF_ATTEMPTS_REGION, span_str(a->to->region));
 		put_name(b, RF_ATTEMPTS_CAUSE, attempt_causes[a->cause]);
 		put_int(b, RF_ATTEMPTS_MS, (int64_t)(a->took_us / 1000));
 		put_count(b, RF_ATTEMPTS_STATUS, (uint64_t)a->status);

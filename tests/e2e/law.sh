@@ -2,7 +2,9 @@
 # of a time (audit report). On the running stack. Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
-stack_up
+sed '/name: chat$/,/targets/{s|targets: .*|targets: [openai, local]\n    about: {use_case: "first reading, of applications", risk: high, operation: screen-cv, reviewer: head of hiring}|}' \
+	"$root/tests/support/stack-policy.yaml" >"$D/law.yaml"
+stack_up --policy "$D/law.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d "{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"; }
@@ -17,6 +19,28 @@ ask hello
 id=$(header x-tollgate-id)
 ask 'my mail is ann@example.com'
 
+# ---- what it is for, and where ----
+record() { lines | grep "\"type\":\"$1\"" | grep "$id" | jq -c "$2"; }
+is "a decision says what its route is for" "$(record decision '[.about, .region]')" \
+	'[{"use_case":"first reading, of applications","risk":"high","operation":"screen-cv","reviewer":"head of hiring"},"us"]'
+is "and its completion, each attempt with its region" "$(record completion '[.about.operation, .region, .attempts[0].region]')" '["screen-cv","us","us"]'
+req GET /v1/models -H "$auth"
+is "a route that says nothing" "$(lines | grep '"route":"models"' | jq -c '[has("about"), .region]')" '[false,"us"]'
+audit list --operation screen-cv
+is "audit list --operation" "$(wc -l <"$D/out")" 2
+audit list --operation screen-cv --outcome complete
+is "of answers too" "$(wc -l <"$D/out")" 2
+audit list --operation screen
+is "whole names" "$(wc -l <"$D/out")" 0
+audit search --risk high --use-case 'first reading, of applications' --reviewer 'head of hiring' --operation screen-cv --region us --count
+is "audit search by each of them" "$(cat "$D/out")" 2
+audit search --at today --count --by operation
+is "counted by it" "$(sort "$D/out" | tr '\n' ' ')" "1 - 2 screen-cv "
+audit explain "$id"
+is "audit explain" "$(grep ^about: "$D/out")" "about: use_case first reading, of applications, risk high, operation screen-cv, reviewer head of hiring, region us"
+audit explain "$id" --json
+is "as JSON" "$(jq -c '[.about.risk, .region]' "$D/out")" '["high","us"]'
+
 # ---- who read ----
 audit list --person alice --since 1h --json
 is "a listing is recorded: which command, for what, how many, who" \
@@ -30,7 +54,7 @@ is "explain" "$(last_read '[.read, .after.asked.operands[0]]')" "[\"audit explai
 audit show "$id" --proof=decision
 is "a proof" "$(last_read '[.read, .after.asked.proof, .after.records]')" '["audit show","decision",1]'
 audit search --at today --person alice
-is "search" "$(last_read '[.read, .after.asked.person, .after.asked.at, .after.records]')" '["audit search",["alice"],"today",2]'
+is "search" "$(last_read '[.read, .after.asked.person, .after.asked.at, .after.records]')" '["audit search",["alice"],"today",3]'
 audit export
 is "export" "$(last_read '[.read, .after.records > 6]')" '["audit export",true]'
 tg usage --by person -c "$D/tollgate.yaml"
@@ -50,15 +74,15 @@ for i in 1 2 3 4 5 6 7 8; do ask "again $i"; done
 is "head closes the pipe: told all the same" "$(reads) $(last_read .read)" "$((n + 1)) \"audit export\""
 "$B/tollgate" audit list --follow -c "$D/tollgate.yaml" >"$D/follow" 2>&1 &
 follower=$!
-begun() { [ "$(last_read .after.follow)" = '"begin"' ] && [ "$(wc -l <"$D/follow")" = 10 ]; }
+begun() { [ "$(last_read .after.follow)" = '"begin"' ] && [ "$(wc -l <"$D/follow")" = 11 ]; }
 check "--follow is recorded at its begin" wait_for begun
 n=$(reads)
 ask 'one more'
-shows() { [ "$(wc -l <"$D/follow")" = 11 ]; }
+shows() { [ "$(wc -l <"$D/follow")" = 12 ]; }
 wait_for shows
 kill -TERM "$follower"
 wait "$follower"
-is "and when it is ended, by a signal too; never for itself" "$(reads) $(last_read '[.after.follow, .after.records]')" "$((n + 1)) [\"end\",11]"
+is "and when it is ended, by a signal too; never for itself" "$(reads) $(last_read '[.after.follow, .after.records]')" "$((n + 1)) [\"end\",12]"
 
 # what is no such call is refused, and not recorded
 n=$(reads)
@@ -72,9 +96,9 @@ is "another caller's mistakes" "$(say '{"command":"audit list"}')$(say '{"comman
 n=$(reads)
 mkdir "$D/copy" && cp "$JOURNAL"/*.jsonl "$D/copy/"
 audit list --journal "$D/copy"
-is "another folder: shown, not recorded, said" "$? $(wc -l <"$D/out") $(grep -c 'not recorded: .*/copy is not of the daemon' "$D/err") $(reads)" "0 11 1 $n"
+is "another folder: shown, not recorded, said" "$? $(wc -l <"$D/out") $(grep -c 'not recorded: .*/copy is not of the daemon' "$D/err") $(reads)" "0 12 1 $n"
 audit list --file "$(ls "$D"/copy/*.jsonl | head -1)"
-is "a file" "$? $(wc -l <"$D/out") $(grep -c 'not recorded' "$D/err") $(reads)" "0 11 1 $n"
+is "a file" "$? $(wc -l <"$D/out") $(grep -c 'not recorded' "$D/err") $(reads)" "0 12 1 $n"
 tg audit list --journal "$JOURNAL" -c "$D/tollgate.yaml"
 is "its own folder, named" "$? $(cat "$D/err") $(reads)" "0  $((n + 1))"
 (cd / && env -u TOLLGATE_CONFIG "$B/tollgate" audit list --journal "$JOURNAL" >"$D/out" 2>"$D/err")
@@ -83,5 +107,5 @@ like "a listing says no more than that" "$(wc -l <"$D/err")" '^1$'
 is "the journal verifies" "$("$B/tollgate" audit verify --journal "$JOURNAL" --public-key "$AUDIT_KEY" | cut -d' ' -f1)" ok
 sed 's|/admin\.sock|/nobody.sock|' "$D/tollgate.yaml" >"$D/away.yaml"
 tg audit list -c "$D/away.yaml"
-is "a daemon that is away fails no read" "$? $(wc -l <"$D/out") $(grep -c 'not recorded: .*the daemon is not running' "$D/err")" "0 11 1"
+is "a daemon that is away fails no read" "$? $(wc -l <"$D/out") $(grep -c 'not recorded: .*the daemon is not running' "$D/err")" "0 12 1"
 exit $failed

@@ -21,7 +21,7 @@ static const struct {
 };
 
 const enum record_field audit_filters[] = { RF_IDENTITY_PERSON, RF_DECISION, RF_ROUTE,
-	RF_CLASSES, RF_OUTCOME };
+	RF_CLASSES, RF_OUTCOME, RF_ABOUT_OPERATION };
 
 int
 audit_add_keys(struct audit_args *a, const char *file)

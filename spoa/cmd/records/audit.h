@@ -68,7 +68,15 @@ int audit_streams(const struct audit_redis *r, struct audit_streams *out, struct
 void audit_streams_free(struct audit_streams *s);
 
 /* Options of list that want a field, by the name that commands have for it. */
-enum { AUDIT_PERSON, AUDIT_DECISION, AUDIT_ROUTE, AUDIT_CLASS, AUDIT_OUTCOME, AUDIT_FILTERS };
+enum {
+	AUDIT_PERSON,
+	AUDIT_DECISION,
+	AUDIT_ROUTE,
+	AUDIT_CLASS,
+	AUDIT_OUTCOME,
+	AUDIT_OPERATION,
+	AUDIT_FILTERS
+};
 extern const enum record_field audit_filters[AUDIT_FILTERS];
 
 #define AUDIT_STATEMENTS 16 /* files of --statement */

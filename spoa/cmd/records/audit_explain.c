@@ -238,6 +238,26 @@ print_no_further(struct buf *out, const char *word)
 			buf_printf(out, "no further attempt: %s: %s\n", word, words[i].says);
 }
 
+/* "about: use_case hiring, risk high, operation screen-cv, reviewer hr-lead; region eu-central"
+ */
+static void
+print_about(struct buf *out, json_t *o)
+{
+	static const enum record_field fields[] = { RF_ABOUT_USE_CASE, RF_ABOUT_RISK,
+		RF_ABOUT_OPERATION, RF_ABOUT_REVIEWER, RF_REGION };
+	const char *sep = "about: ";
+
+	for (size_t i = 0; i < COUNT_OF(fields); i++) {
+		if (!record_get(o, fields[i]))
+			continue;
+		buf_printf(out, "%s%s %s", sep, record_rows[fields[i]].name,
+			record_text(o, fields[i]));
+		sep = ", ";
+	}
+	if (*sep == ',')
+		buf_putc(out, '\n');
+}
+
 /* Of a request, or of a later attempt of one. */
 static void
 print_decision(struct buf *out, json_t *o)
@@ -254,6 +274,7 @@ print_decision(struct buf *out, json_t *o)
 	print_would(out, o);
 	if (record_get(o, RF_REASON))
 		buf_printf(out, "reason: %s\n", record_text(o, RF_REASON));
+	print_about(out, o);
 	buf_printf(out, "policy: %s: %s\n", record_text(o, RF_POLICY), json_str_in(o, "basis"));
 	print_rules(out, json_object_get(o, "explain"));
 }
@@ -283,7 +304,7 @@ static const struct {
 	const char *otherwise; /* NULL: nothing */
 } told[] = { { RF_ID, "" }, { RF_DECIDED_AT, "" }, { RF_DECISION, "" }, { RF_STATUS, NULL },
 	{ RF_CODE, NULL }, { RF_REASON, NULL }, { RF_RULE, "none" }, { RF_WOULD, NULL },
-	{ RF_POLICY, "" } };
+	{ RF_POLICY, "" }, { RF_ABOUT, NULL }, { RF_REGION, NULL } };
 
 /* Decides what the record is of again, and tells both. NULL: it cannot be read back. */
 static json_t *

@@ -188,6 +188,29 @@ record(struct builder *b, const struct yaml_node *n, struct route *r)
 			"response: ignore: record of this route has response, which is read");
 }
 
+/* Said in each of its records: a line each. */
+static void
+about(struct builder *b, const struct yaml_node *n, struct about *out)
+{
+	if (!build_section(b, n, SECTION_ABOUT, out))
+		return;
+	if (n->count == 0)
+		diag_at(b->d, n->key,
+			"about: says nothing: use_case, risk, operation or reviewer is "
+			"expected");
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		bool text = c->kind == YAML_SCALAR && c->s.n > 0;
+		bool plain = text && c->s.n <= ABOUT_BYTES;
+		for (size_t i = 0; plain && i < c->s.n; i++)
+			plain = (unsigned char)c->s.p[i] >= ' ' && c->s.p[i] != 0x7f;
+		if (span_is(c->key->s, "operation"))
+			build_name(b, c, 64, &out->operation);
+		else if (section_field(SECTION_ABOUT, c->key->s) && text && !plain)
+			diag_at(b->d, c, "%s: a line of 1 to %d bytes is expected, found %s",
+				c->key->s.p, ABOUT_BYTES, yaml_found(c));
+	}
+}
+
 static void
 restore(struct builder *b, const struct yaml_node *n, struct route *r)
 {
@@ -232,6 +255,8 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 		diag_at(b->d, c->key, "show_cost: the policy has no prices");
 	if ((c = yaml_get(n, "record")))
 		record(b, c, r);
+	if ((c = yaml_get(n, "about")))
+		about(b, c, &r->about);
 	if ((c = yaml_get(n, "restore")))
 		restore(b, c, r);
 	if ((c = yaml_get(n, "on_failure")))
