@@ -19,6 +19,8 @@
 #include "proof/base64.h"
 
 #define STATE_HEAD "tollgate witness 1\n"
+#define STATE_MAX  (1u << 20)
+#define WARN_US	   60000000 /* a log's warnings are so far apart: anybody may cause them */
 #define TEXT_TYPE  "text/plain; charset=utf-8"
 #define SIZE_TYPE  "text/x.tlog.size"
 
@@ -29,6 +31,7 @@ struct seen {
 	struct merkle_hash root;
 	uint64_t said_size; /* of the last refusal that was told: each once */
 	int said;
+	uint64_t warned_us; /* 0: not yet */
 };
 
 struct witness {
@@ -38,6 +41,7 @@ struct witness {
 	int lock;
 	char aside[1024];
 	struct seen seen[CAP_WITNESS_LOGS]; /* of cfg->witness_logs */
+	struct buf others;		    /* the state's lines of origins that are not there */
 };
 
 /* ---- requests ---- */
@@ -92,10 +96,12 @@ seen_of(struct witness *w, struct span origin, const struct witness_log **log)
 	return NULL;
 }
 
-/* SIZE ROOT ORIGIN. Of origins that are no longer configured nothing is kept. */
+/* SIZE ROOT ORIGIN. A line whose origin is not configured is kept as it is: a log that was taken
+ * out and comes back is no new one, of which anything would be believed. */
 static int
 read_line(struct witness *w, struct span line)
 {
+	const struct span whole = line;
 	const struct witness_log *log;
 	struct span size = span_next(&line, ' '), root = span_next(&line, ' ');
 	struct seen s = { .known = true };
@@ -108,8 +114,12 @@ read_line(struct witness *w, struct span line)
 	struct seen *to = seen_of(w, line, &log);
 	if (to && to->known)
 		return ERR_SYNTAX;
-	if (to)
+	if (to) {
 		*to = s;
+	} else {
+		buf_span(&w->others, whole);
+		buf_putc(&w->others, '\n');
+	}
 	return 0;
 }
 
@@ -120,7 +130,7 @@ read_state(struct witness *w, struct buf *why)
 	struct buf text;
 	int err = 0;
 
-	buf_init(&text, 1 << 20);
+	buf_init(&text, STATE_MAX);
 	if (!buf_file(&text, file)) {
 		if (errno != ENOENT) {
 			buf_printf(why, "%s: %s", file, strerror(errno));
@@ -180,6 +190,7 @@ write_state(struct witness *w)
 		buf_hex(&text, w->seen[i].root.b, MERKLE_BYTES);
 		buf_printf(&text, " %s\n", w->cfg->witness_logs[i].origin);
 	}
+	buf_span(&text, buf_view(&w->others));
 	struct span s = buf_view(&text);
 	int fd = open(w->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	bool ok = fd >= 0 && !buf_failed(&text) && write(fd, s.p, s.n) == (ssize_t)s.n &&
@@ -226,7 +237,7 @@ signer_of(const struct witness_log *log, const struct checkpoint *c)
 	return n > 0 ? checkpoint_signer(c, c->origin, keys, (size_t)n) : NULL;
 }
 
-/* What a log signed and was not cosigned, each once. Only another root for as many records is a
+/* What a log signed and was not cosigned, each once, warnings once a minute. Only another root for as many records is a
  * proof against it: anybody may send an old checkpoint again, or one with a wrong proof. */
 static void
 say_refused(enum log_level level, struct seen *s, const struct witness_log *log,
@@ -234,8 +245,13 @@ say_refused(enum log_level level, struct seen *s, const struct witness_log *log,
 {
 	char root[2 * MERKLE_BYTES + 1];
 
-	if (s->said == status && s->said_size == c->size)
+	uint64_t now = clock_mono_us();
+
+	if ((s->said == status && s->said_size == c->size) ||
+		(level == LOG_WARN && s->warned_us && now < s->warned_us + WARN_US))
 		return;
+	if (level == LOG_WARN)
+		s->warned_us = now;
 	s->said = status;
 	s->said_size = c->size;
 	sodium_bin2hex(root, sizeof(root), c->root.b, MERKLE_BYTES);
@@ -278,7 +294,9 @@ judge(struct witness *w, const struct witness_request *r, const struct checkpoin
 		return &no_proof;
 	}
 	const struct seen was = *s;
-	*s = (struct seen){ .known = true, .size = c->size, .root = c->root };
+	*s = (struct seen){
+		.known = true, .size = c->size, .root = c->root, .warned_us = was.warned_us
+	};
 	if (was.known && was.size == s->size)
 		return &cosigned;
 	if (write_state(w) < 0) {
@@ -361,6 +379,7 @@ witness_open(const struct config *cfg, const struct pubkey *audit, struct metric
 	}
 	w->cfg = cfg;
 	w->metrics = m;
+	buf_init(&w->others, STATE_MAX);
 	snprintf(lock, sizeof(lock), "%s.lock", cfg->witness_state);
 	snprintf(w->aside, sizeof(w->aside), "%s.new", cfg->witness_state);
 	w->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -390,6 +409,7 @@ witness_close(struct witness **wp)
 	signkey_wipe(&w->key);
 	if (w->lock >= 0)
 		close(w->lock);
+	buf_free(&w->others);
 	free(w);
 	*wp = NULL;
 }

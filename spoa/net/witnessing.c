@@ -10,10 +10,17 @@
 #include "anchors/witness.h"
 #include "base/attr.h"
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "net/listen.h"
 
-enum { SILENCE_S = 10 };
+/* A body that comes a byte at a time would hold one of few connections for hours. */
+enum { SILENCE_S = 10, BODY_US = 20000000 };
+
+struct upload {
+	struct buf body;
+	uint64_t began_us;
+};
 
 struct witnessing {
 	const struct config *cfg;
@@ -50,11 +57,11 @@ static void
 completed(void *cls UNUSED, struct MHD_Connection *c UNUSED, void **con,
 	enum MHD_RequestTerminationCode why UNUSED)
 {
-	struct buf *body = *con;
+	struct upload *u = *con;
 
-	if (body)
-		buf_free(body);
-	free(body);
+	if (u)
+		buf_free(&u->body);
+	free(u);
 	*con = NULL;
 }
 
@@ -64,17 +71,22 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 {
 	static const char page[] = "/add-checkpoint";
 	struct witnessing *w = cls;
-	struct buf *body = *con, out;
+	struct upload *u = *con;
+	struct buf out;
 	const char *type;
 
-	if (!body) { /* the head; answer once the body is through */
-		*con = body = calloc(1, sizeof(*body));
-		if (body)
-			buf_init(body, CAP_WITNESS_REQUEST);
-		return body ? MHD_YES : MHD_NO;
+	if (!u) { /* the head; answer once the body is through */
+		*con = u = calloc(1, sizeof(*u));
+		if (!u)
+			return MHD_NO;
+		buf_init(&u->body, CAP_WITNESS_REQUEST);
+		u->began_us = clock_mono_us();
+		return MHD_YES;
 	}
+	if (clock_mono_us() > u->began_us + BODY_US)
+		return MHD_NO; /* which closes it */
 	if (*size) {
-		buf_put(body, bytes, *size);
+		buf_put(&u->body, bytes, *size);
 		*size = 0;
 		return MHD_YES;
 	}
@@ -83,12 +95,12 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		return plain(c, MHD_HTTP_NOT_FOUND, "POST /add-checkpoint\n");
 	if (strcmp(method, "POST") != 0)
 		return plain(c, MHD_HTTP_METHOD_NOT_ALLOWED, "POST only\n");
-	if (buf_failed(body)) {
+	if (buf_failed(&u->body)) {
 		metric_inc(w->metrics, M_WITNESS_413);
 		return plain(c, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long\n");
 	}
 	buf_init(&out, 0);
-	unsigned status = witness_add(w->witness, buf_view(body), &out, &type);
+	unsigned status = witness_add(w->witness, buf_view(&u->body), &out, &type);
 	enum MHD_Result ok = answer(c, status, type, buf_view(&out));
 	buf_free(&out);
 	return ok;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <openssl/pem.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "anchors/witness.h"
 #include "base/err.h"
@@ -180,6 +181,48 @@ a_signature_by_no_key_of_the_log_is_403(void **s)
 	assert_int_equal(ask(&body), 200);
 }
 
+/* Of a second log under this origin, with other leaves. */
+static void
+fork_to(struct log_rig *f, uint64_t n)
+{
+	static char other[200];
+
+	snprintf(other, sizeof(other), "%s-fork", journal);
+	log_open(f, l.origin, other, 1, NULL);
+	log_grow(f, n, 7);
+}
+
+/* It would be believed anew, whatever it says: a fork got a second cosignature. */
+static void
+a_log_that_was_taken_out_and_comes_back_is_not_a_new_one(void **s)
+{
+	struct log_rig f;
+
+	(void)s;
+	log_grow(&l, 5, 0);
+	assert_int_equal(submit(&l, 0), 200);
+	for (int round = 0; round < 2; round++) {
+		witness_close(&w);
+		cfg.nwitness_logs = 1;
+		logs[0].origin = "tollgate/gw-2";
+		open_witness(NULL);
+		snprintf(l.origin, sizeof(l.origin), "tollgate/gw-2");
+		assert_int_equal(submit(&l, round ? 5 : 0), 200);
+		assert_int_equal(submit(&l, 5), 200);
+	}
+	witness_close(&w);
+	cfg.nwitness_logs = 2;
+	logs[1].origin = "tollgate/gw-1";
+	open_witness(NULL);
+	snprintf(l.origin, sizeof(l.origin), "tollgate/gw-1");
+	fork_to(&f, 5);
+	assert_int_equal(submit(&f, 0), 409);
+	assert_size("5");
+	assert_int_equal(submit(&f, 5), 409);
+	log_close(&f);
+	assert_int_equal(submit(&l, 5), 200);
+}
+
 static void
 a_key_that_is_added_to_the_file_counts_at_once(void **s)
 {
@@ -222,17 +265,6 @@ another_old_size_than_was_seen_is_409_with_that(void **s)
 	assert_int_equal(submit(&l, 2), 409);
 	assert_size("3");
 	assert_int_equal(submit(&l, 3), 200);
-}
-
-/* Of a second log under this origin, with other leaves. */
-static void
-fork_to(struct log_rig *f, uint64_t n)
-{
-	static char other[200];
-
-	snprintf(other, sizeof(other), "%s-fork", journal);
-	log_open(f, l.origin, other, 1, NULL);
-	log_grow(f, n, 7);
 }
 
 static void
@@ -287,6 +319,44 @@ a_restored_old_copy_is_refused_whatever_it_says(void **s)
 	log_grow(&f, 70, 3); /* it goes on, with other records */
 	assert_int_equal(submit(&f, 50), 422);
 	log_close(&f);
+}
+
+/* Whoever has two old checkpoints, which are public, sends them in turn. */
+static void
+replayed_checkpoints_do_not_fill_the_log(void **s)
+{
+	int lines = 0, was = dup(STDERR_FILENO);
+	char line[1024];
+
+	(void)s;
+	log_grow(&l, 5, 0);
+	submit(&l, 0);
+	struct log_rig old = l;
+	log_grow(&l, 50, 0);
+	assert_int_equal(submit(&l, 5), 200);
+	FILE *f = fopen(path("stderr"), "w+");
+	assert_true(f && was >= 0 && dup2(fileno(f), STDERR_FILENO) >= 0);
+	log_setup(LOG_LOGFMT, LOG_WARN);
+	for (int i = 0; i < 40; i++) {
+		struct buf replay;
+		buf_init(&replay, 0);
+		old.tiles.n = i % 2 ? 4 : 3;
+		merkle_range_at(
+			&(struct merkle_source){ tiles_source(&l.tiles).hash, &l.tiles },
+			old.tiles.n, &old.tiles.range);
+		buf_str(&replay, "old 0\n\n");
+		log_note(&old, &replay);
+		assert_int_equal(ask(&replay), 409);
+		buf_free(&replay);
+	}
+	log_setup(LOG_LOGFMT, LOG_ERROR);
+	dup2(was, STDERR_FILENO);
+	close(was);
+	rewind(f);
+	while (fgets(line, sizeof(line), f))
+		lines += strstr(line, "witness.refused") != NULL;
+	fclose(f);
+	assert_int_equal(lines, 1);
 }
 
 static void
@@ -547,7 +617,9 @@ main(void)
 		T(another_old_size_than_was_seen_is_409_with_that),
 		T(a_fork_of_the_same_size_is_409),
 		T(a_fork_that_grew_is_422),
+		T(a_log_that_was_taken_out_and_comes_back_is_not_a_new_one),
 		T(a_restored_old_copy_is_refused_whatever_it_says),
+		T(replayed_checkpoints_do_not_fill_the_log),
 		T(a_proof_that_is_not_it_is_422),
 		T(a_proof_from_nothing_must_be_empty),
 		T(an_empty_tree_has_its_own_root),
