@@ -58,6 +58,14 @@ index_segment_close(struct index_segment *s)
 	s->arg = NULL;
 }
 
+void
+index_soon(const struct index_segment *s, uint64_t offset)
+{
+	if (s->read == read_at && !((struct lines *)s->arg)->packed)
+		posix_fadvise(((struct lines *)s->arg)->fd, (off_t)offset, 4096,
+			POSIX_FADV_WILLNEED);
+}
+
 int
 index_line(const struct index_segment *s, uint64_t offset, struct buf *out)
 {

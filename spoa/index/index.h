@@ -116,6 +116,8 @@ void index_stop(struct index_thread **t);
  * then it is closed. */
 int index_segment_open(struct index_segment *s, int fd, const char *name);
 void index_segment_close(struct index_segment *s);
+/* The line there is read soon: the disk may begin. */
+void index_soon(const struct index_segment *s, uint64_t offset);
 /* Appends the line at that offset, without its newline. 1; 0: no line ends there; ERR_IO. */
 int index_line(const struct index_segment *s, uint64_t offset, struct buf *out);
 

@@ -17,6 +17,8 @@
 	CLOCK_DAY_NS /* a completion is looked for so long after its decision                  \
 		      */
 
+#define AHEAD_HITS 1024 /* of a segment */
+
 struct run {
 	const struct search *q;
 	struct search_sources *all;
@@ -98,7 +100,11 @@ mark(const struct search *q, struct index *ix, uint64_t *bits, size_t words)
 		return false;
 	}
 	memset(bits, 0xff, words * 8);
-	index_mark(ix, INDEX_TERM_OPEN, open);
+	bool later = false;
+	for (enum record_term t = 0; t < RT_SEARCHED; t++)
+		later |= is_indexed(&q->want[t]) && record_terms[t].flags & TERM_LATER;
+	if (later)
+		index_mark(ix, INDEX_TERM_OPEN, open);
 	for (enum record_term t = 0; t < RT_SEARCHED; t++) {
 		const struct search_want *w = &q->want[t];
 		if (!is_indexed(w))
@@ -108,14 +114,6 @@ mark(const struct search *q, struct index *ix, uint64_t *bits, size_t words)
 			index_mark(ix, record_term_hash(t, span_str(w->value[i])), one);
 		for (size_t i = 0; i < words; i++)
 			bits[i] &= one[i] | (record_terms[t].flags & TERM_LATER ? open[i] : 0);
-	}
-	if (!q->want[RT_TYPE].n && !q->alone) {
-		memset(one, 0, words * 8);
-		index_mark(ix, record_term_hash(RT_TYPE, SPAN_LIT("decision")), one);
-		index_mark(ix, record_term_hash(RT_TYPE, SPAN_LIT("completion")), one);
-		index_mark(ix, record_term_hash(RT_TYPE, SPAN_LIT("attempt")), one);
-		for (size_t i = 0; i < words; i++)
-			bits[i] &= one[i];
 	}
 	free(one);
 	free(open);
@@ -158,6 +156,25 @@ lied(struct run *r, struct search_source *s)
 	r->anew = true;
 }
 
+/* Records of other types than requests' are shown where they are asked for. */
+static bool
+wants_alone(const struct search *q)
+{
+	return q->want[RT_TYPE].n || q->alone;
+}
+
+/* The disk has all hits under way at once: one after the other each waits for it. */
+static void
+read_ahead(const struct search_source *s)
+{
+	struct index_hit h;
+
+	for (size_t i = 0; s->nhits > 1 && i < s->nhits && i < AHEAD_HITS; i++)
+		if (index_hit(s->ix, s->hit[i].hit, &h))
+			for (size_t k = 0; k < h.n; k++)
+				index_soon(&s->s, h.offset[k]);
+}
+
 static bool
 look_into(struct run *r, struct search_source *s)
 {
@@ -184,7 +201,8 @@ look_into(struct run *r, struct search_source *s)
 			continue;
 		}
 		if (!(bits[i / 64] >> i % 64 & 1) || !index_hit(s->ix, (uint32_t)i, &h) ||
-			!within(r, h.time_ns))
+			!within(r, h.time_ns) ||
+			(h.flags & INDEX_ALONE && !wants_alone(r->q)))
 			continue;
 		if (!mem_room(&s->hit, &room, s->nhits + 1, sizeof(*s->hit))) {
 			r->failed = cmd_fail(SEARCH_WHAT, "out of memory") != 0;
@@ -197,6 +215,7 @@ look_into(struct run *r, struct search_source *s)
 		lied(r, s);
 	else if (s->nhits)
 		qsort(s->hit, s->nhits, sizeof(*s->hit), by_time);
+	read_ahead(s);
 	s->at = r->q->oldest ? 0 : s->nhits;
 	return !r->failed && !r->anew;
 }
@@ -209,7 +228,7 @@ struct reading {
 	size_t from[SEARCH_RECORDS], n[SEARCH_RECORDS];
 	struct span id; /* with its quotes; of the source's own */
 	char id_text[256];
-	bool decision, end;
+	bool decision, end, request; /* its type was among them */
 };
 
 /* 1; 0: no record of this hit is there; ERR_IO. */
@@ -243,6 +262,7 @@ read_record(struct reading *g, const struct search_source *s, uint64_t offset)
 	}
 	g->decision |= span_is(l.type, "decision");
 	g->end |= span_is(l.type, "completion");
+	g->request |= g->decision || g->end || span_is(l.type, "attempt");
 	g->from[h->n] = from;
 	g->n[h->n++] = line.n;
 	return 1;
@@ -362,7 +382,8 @@ read_hit(struct run *r, size_t of, const struct search_candidate *c, struct sear
 		r->failed = cmd_fail(SEARCH_WHAT, "%s: %s", s->path, strerror(errno)) != 0;
 		return false;
 	}
-	bool agrees = got > 0 && !index_bad(s->ix) && h->n && h->at.time_ns == c->time_ns;
+	bool agrees = got > 0 && !index_bad(s->ix) && h->n && h->at.time_ns == c->time_ns &&
+		      (g.request || wants_alone(r->q));
 	if (agrees && ih.flags & INDEX_OPEN && !join_later(r, &g, of))
 		return false;
 	if (agrees && !ih.flags && !has_decision(r, &g, of, &elsewhere))
