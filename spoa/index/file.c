@@ -267,13 +267,14 @@ index_there(const char *journal, const struct journal_segment *segment)
 	return path_of(path, sizeof(path), dir, segment->name) && access(path, F_OK) == 0;
 }
 
-int
-index_build(const char *journal, const struct journal_segment *segment,
-	const struct index_terms *t, const bool *stop, struct buf *why)
+/* `check`: one that is there is compared with what is made. */
+static int
+build(const char *journal, const struct journal_segment *segment, const struct index_terms *t,
+	const bool *stop, bool check, struct buf *why)
 {
 	char dir[4096];
 	struct index_segment s;
-	struct index *ix = NULL;
+	struct index *ix = NULL, *made = NULL;
 	struct buf unused;
 	char end = 0;
 	int fd = journal_segment_open(journal, segment);
@@ -291,12 +292,32 @@ index_build(const char *journal, const struct journal_segment *segment,
 	buf_init(&unused, 8192);
 	ix = index_open(dir, &s, t, &unused);
 	buf_free(&unused);
-	if (ix)
+	if (ix && !check)
 		goto out;
-	ix = index_make(&s, t, stop, why);
-	err = ix ? index_save(ix, dir, why) : ERR_IO;
+	made = index_make(&s, t, stop, why);
+	err = made ? 0 : ERR_IO;
+	if (made && !(ix && index_same(ix, made))) {
+		err = index_save(made, dir, why);
+		if (!err && check)
+			err = ix ? ERR_AUTH : ERR_NOTFOUND;
+	}
 out:
 	index_free(&ix);
+	index_free(&made);
 	index_segment_close(&s);
 	return err;
+}
+
+int
+index_build(const char *journal, const struct journal_segment *segment,
+	const struct index_terms *t, const bool *stop, struct buf *why)
+{
+	return build(journal, segment, t, stop, false, why);
+}
+
+int
+index_check(const char *journal, const struct journal_segment *segment,
+	const struct index_terms *t, struct buf *why)
+{
+	return build(journal, segment, t, NULL, true, why);
 }

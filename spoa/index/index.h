@@ -102,6 +102,11 @@ bool index_hit(struct index *ix, uint32_t hit, struct index_hit *out);
  * has one, or its end is still open), or an error with *why. Any thread; `stop` as above. */
 int index_build(const char *journal, const struct journal_segment *segment,
 	const struct index_terms *t, const bool *stop, struct buf *why);
+/* Makes it whatever there is, and compares: 0: the file was there and says the same;
+ * ERR_NOTFOUND: there was no sound one; ERR_AUTH: it was sound and said what its segment does
+ * not, or kept silent about what it does. In both cases the file is what was made now. */
+int index_check(const char *journal, const struct journal_segment *segment,
+	const struct index_terms *t, struct buf *why);
 /* Whether there is a file, sound or not. */
 bool index_there(const char *journal, const struct journal_segment *segment);
 

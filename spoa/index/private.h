@@ -63,6 +63,8 @@ blocks_of(const struct header *h)
 void index_header_sum(
 	const struct header *h, const unsigned char *sums, unsigned char out[SUM_BYTES]);
 void index_sum(const void *p, size_t n, unsigned char out[SUM_BYTES]);
+/* All that is said of the segment is the same; of the time of its file nothing is. */
+bool index_same(struct index *a, struct index *b);
 /* Of the line at that offset; false: none ends there. */
 bool index_line_hash(
 	const struct index_segment *s, uint64_t offset, unsigned char out[SHA256_BYTES]);

@@ -98,6 +98,20 @@ bytes_at(struct index *ix, uint64_t at, size_t n)
 	return ix->image + at;
 }
 
+bool
+index_same(struct index *a, struct index *b)
+{
+	size_t n = (size_t)(a->h.sums - sizeof(a->h));
+	struct header x = a->h, y = b->h;
+
+	memset(x.sum, 0, SUM_BYTES);
+	memset(y.sum, 0, SUM_BYTES);
+	x.segment_mtime = y.segment_mtime = 0;
+	return !memcmp(&x, &y, sizeof(x)) && bytes_at(a, sizeof(x), n) &&
+	       bytes_at(b, sizeof(y), n) &&
+	       !memcmp(a->image + sizeof(x), b->image + sizeof(y), n);
+}
+
 /* A number at *at, before `end`. */
 static uint64_t
 number(struct index *ix, uint64_t *at, uint64_t end)

@@ -433,6 +433,44 @@ test_lies(void **state)
 	assert_null(strstr(cmd_err, "does not agree"));
 }
 
+/* One that leaves a record out is found by who makes it again, and by nobody else. */
+static void
+test_left_out(void **state)
+{
+	char text[65536], before[65536];
+	struct stat st;
+	struct timespec times[2];
+
+	(void)state;
+	write_journal();
+	assert_int_equal(search("j", NULL), 0);
+	assert_int_equal(search("j", "--check-index", NULL), 0);
+	assert_string_equal(cmd_out, "ok indexes: same=3 made=0 wrong=0\n");
+	cmd_slurp(FIRST, before, sizeof(before));
+	strcpy(text, before);
+	memcpy(strstr(text, "\"person\":\"bob\""), "\"person\":\"ann\"", 14);
+	assert_int_equal(stat(path(FIRST), &st), 0);
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	put(FIRST, text);
+	assert_int_equal(utimensat(AT_FDCWD, path(FIRST), times, 0), 0);
+	assert_int_equal(search("j", "--check-index", NULL), 1);
+	assert_non_null(strstr(cmd_out, "bad index of "));
+	put(FIRST, before);
+	assert_int_equal(utimensat(AT_FDCWD, path(FIRST), times, 0), 0);
+	assert_int_equal(search("j", "--person", "bob", NULL), 0);
+	assert_string_equal(found(), "");
+	assert_int_equal(search("j", "--check-index", NULL), 1);
+	assert_non_null(strstr(cmd_out, FIRST ": it was not what its segment says"));
+	assert_non_null(strstr(cmd_out, "bad indexes: same=2 made=0 wrong=1\n"));
+	assert_int_equal(search("j", "--person", "bob", NULL), 0);
+	assert_string_equal(found(), "2");
+	/* Missing and cut ones are made. */
+	assert_int_equal(truncate(path("j.index/gw-1-00000001-0000000000000006.idx"), 99), 0);
+	assert_int_equal(search("j", "--check-index", NULL), 0);
+	assert_string_equal(cmd_out, "ok indexes: same=2 made=1 wrong=0\n");
+}
+
 /* Counts begin anew, so that nothing is counted twice. */
 static void
 test_lies_in_counts(void **state)
@@ -662,6 +700,7 @@ main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_lies_in_counts),
 		cmocka_unit_test(test_cannot_write),
 		cmocka_unit_test(test_full),

@@ -519,7 +519,8 @@ audit_search(int argc, char **argv)
 	const char *journals[SEARCH_SOURCES], *given[RT_SEARCHED][SEARCH_VALUES];
 	const char *limit = NULL, *after = NULL, *by = NULL, *where = NULL;
 	size_t njournals = 0, n[RT_SEARCHED] = { 0 };
-	struct cmd_option options[RT_SEARCHED + 22] = {
+	bool check = false;
+	struct cmd_option options[RT_SEARCHED + 23] = {
 		{ "journal", .text = journals, .count = &njournals, .most = SEARCH_SOURCES },
 		{ "redis", .text = &a.redis },
 		{ "file", .text = &a.file },
@@ -538,6 +539,7 @@ audit_search(int argc, char **argv)
 		{ "count", .flag = &p.count },
 		{ "by", .text = &by },
 		{ "no-index", .flag = &all.no_index },
+		{ "check-index", .flag = &check },
 		{ "text", .text = x.text, .count = &x.ntexts, .most = SEARCH_VALUES },
 		{ "text-file", .text = x.file, .count = &x.nfiles, .most = SEARCH_VALUES },
 		{ "hash-key", .text = x.key, .count = &x.nkeys, .most = SEARCH_VALUES },
@@ -545,7 +547,7 @@ audit_search(int argc, char **argv)
 	char **operands;
 
 	for (enum record_term i = 0; i < RT_SEARCHED; i++)
-		options[21 + i] = (struct cmd_option){ record_terms[i].name, .text = given[i],
+		options[22 + i] = (struct cmd_option){ record_terms[i].name, .text = given[i],
 			.count = &n[i], .most = SEARCH_VALUES };
 	int rest = cmd_options(argc, argv, options, &operands), code = 0;
 	if (rest < 0 || rest > (t.between && !strstr(t.between, "..")))
@@ -569,7 +571,7 @@ audit_search(int argc, char **argv)
 	q.alone = q.want[RT_CHANGED_BY].n > 0;
 	q.no_index = all.no_index;
 	q.anew = p.count ? on_anew : NULL;
-	if (!code) {
+	if (!code && !check) {
 		reading_begin(SEARCH_WHAT, a.config, options, operands, rest);
 		reading_window(q.from_ns, q.until_ns);
 	}
@@ -577,10 +579,13 @@ audit_search(int argc, char **argv)
 		code = add_sources(&all, &a, journals, njournals);
 	if (!code)
 		code = search_texts(&a, &q, &x);
-	if (!code)
+	if (!code && check) {
+		code = search_check(&all); /* shows no record */
+	} else if (!code) {
 		code = search_run(&q, &all);
-	if (!code)
-		code = finish(&p);
+		if (!code)
+			code = finish(&p);
+	}
 	search_sources_free(&all);
 	json_decref(p.counts);
 	arena_reset(&p.program);

@@ -98,6 +98,9 @@ void search_bounds(const struct search *q, struct search_sources *all);
 int64_t search_began(const struct search_source *s);
 /* Its index, read or made. False: after a message; or it is empty. */
 bool search_open(struct search_sources *all, struct search_source *s);
+/* Makes each closed segment's index again and compares: EXIT_DONE, EXIT_NO where one said
+ * something else, EXIT_CANNOT. */
+int search_check(const struct search_sources *all);
 void search_sources_free(struct search_sources *all);
 
 /* ---- the search ---- */

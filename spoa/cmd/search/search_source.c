@@ -289,6 +289,37 @@ search_open(struct search_sources *all, struct search_source *s)
 	return ok;
 }
 
+int
+search_check(const struct search_sources *all)
+{
+	size_t same = 0, made = 0, lied = 0;
+	struct buf why;
+	int failed = 0;
+
+	buf_init(&why, 8192);
+	for (size_t i = 0; i < all->n && !failed; i++) {
+		const struct search_source *s = &all->source[i];
+		if (!s->journal || !s->closed)
+			continue;
+		buf_clear(&why);
+		int err = index_check(s->journal, &s->seg, &record_index_terms, &why);
+		same += err == 0;
+		made += err == ERR_NOTFOUND;
+		lied += err == ERR_AUTH;
+		if (err == ERR_AUTH)
+			printf("bad index of %s: it was not what its segment says; made again\n",
+				s->path);
+		else if (err && err != ERR_NOTFOUND)
+			failed = cmd_fail(SEARCH_WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+	}
+	buf_free(&why);
+	if (failed)
+		return EXIT_CANNOT;
+	printf("%s indexes: same=%zu made=%zu wrong=%zu\n", lied ? "bad" : "ok", same, made,
+		lied);
+	return lied ? EXIT_NO : EXIT_DONE;
+}
+
 void
 search_sources_free(struct search_sources *all)
 {
