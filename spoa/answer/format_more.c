@@ -171,6 +171,39 @@ const struct answer_format answer_tgi = {
 	.name = "tgi", .rows = tgi_rows, .counted = 1, .tree = FORMAT_TREE,
 };
 
+/* Answers of MCP's servers, and their own requests: whole in each event, so that all is text as
+ * it is but for what is named here. */
+#define CONTENT(at) \
+	ROW(at ".type",                                 READ_WORD), \
+	ROW(at ".data",                                 READ_OPAQUE), \
+	ROW(at ".mimeType",                             READ_MEDIA), \
+	ROW(at ".resource.blob",                        READ_OPAQUE), \
+	ROW(at ".resource.mimeType",                    READ_MEDIA)
+static const struct answer_row mcp_rows[] = {
+	ROW("jsonrpc",                                  READ_WORD),
+	ROW("id",                                       READ_WORD),
+	ROW("method",                                   READ_WORD),
+	ROW("result.resultType",                        READ_WORD),
+	ROW("result.protocolVersion",                   READ_WORD),
+	ROW("result.cacheScope",                        READ_WORD),
+	ROW("result.nextCursor",                        READ_SEALED),
+	ROW("result.requestState",                      READ_SEALED),
+	CONTENT("result.content[*]"),
+	ROW("result.contents[*].blob",                  READ_OPAQUE),
+	ROW("result.contents[*].mimeType",              READ_MEDIA),
+	ROW("result.messages[*].role",                  READ_WORD),
+	CONTENT("result.messages[*].content"),
+	ROW("result.tools[*].name",                     READ_WORD),
+	ROW("result.prompts[*].name",                   READ_WORD),
+	ROW("params.progressToken",                     READ_WORD),
+	ROW("params.requestId",                         READ_WORD),
+	ROW("params.mode",                              READ_WORD),
+	ROW("params.messages[*].role",                  READ_WORD),
+	CONTENT("params.messages[*].content"),
+	{ 0 },
+};
+const struct answer_format answer_mcp = { .name = "mcp", .rows = mcp_rows, .endless = true, .tree = FORMAT_TREE };
+
 /* Whatever is said is text, and none of it grows. */
 static const struct answer_row any_rows[] = { { 0 } };
 const struct answer_format answer_any = { .name = "any", .rows = any_rows, .endless = true, .tree = FORMAT_TREE };
@@ -201,6 +234,7 @@ static const struct {
 	{ "cohere", "", &answer_cohere },
 	{ "ollama", "", &answer_ollama },
 	{ "tgi", "", &answer_tgi },
+	{ "mcp", "", &answer_mcp },
 	{ "rest", "/responses", &answer_openai_responses },
 	{ "rest", "/responses/*", &answer_openai_responses },
 };

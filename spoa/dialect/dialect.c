@@ -10,7 +10,7 @@
 
 static const struct dialect *const all[] = { &dialect_openai, &dialect_anthropic,
 	&dialect_gemini, &dialect_bedrock, &dialect_cohere, &dialect_mistral, &dialect_ollama,
-	&dialect_tgi, &dialect_rest };
+	&dialect_tgi, &dialect_mcp, &dialect_rest };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char names[256];
 static struct endpoint_index endpoints[COUNT_OF(all)];
@@ -65,7 +65,13 @@ dialect_names(void)
 bool
 dialect_has_model(const struct dialect *d)
 {
-	return d != &dialect_rest;
+	return d != &dialect_rest && d != &dialect_mcp;
+}
+
+bool
+dialect_is_of_mcp(const struct dialect *d)
+{
+	return d == &dialect_mcp;
 }
 
 const struct table *

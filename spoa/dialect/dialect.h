@@ -26,6 +26,8 @@ const struct dialect *dialect_for_refusal(struct span path);
 struct span dialect_conversation(const struct body *b);
 /* True where bodies of the family name a model. */
 bool dialect_has_model(const struct dialect *d);
+/* True of the dialect `mcp`: each body is a message of mcp/message.h, and is refused as one. */
+bool dialect_is_of_mcp(const struct dialect *d);
 
 /* What a request's method and path say in a family. */
 struct endpoint {

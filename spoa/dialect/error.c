@@ -279,30 +279,18 @@ write_exception(struct buf *out, const char *type, struct span data)
 	buf_free(&headers);
 }
 
-/* JSON-RPC 2.0 5.1; -32000 to -32099 are an implementation's. */
-static void
-rpc_error(struct buf *out, const struct error *e)
-{
-	buf_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-	buf_span(out, e->rpc);
-	buf_str(out, ",\"error\":{\"code\":-32010,\"message\":");
-	buf_json_str(out, e->message);
-	buf_printf(out, ",\"data\":{\"code\":\"%s\"}}}", e->code);
-}
-
 void
 dialect_rpc_error(struct span ids, const char *code, struct span message, struct span id,
 	struct buf *out)
 {
-	struct error e = { .code = code ? code : "service_unavailable",
+	struct mcp_refusal r = { .code = MCP_CODE_DENIED,
+		.reason = code ? code : "service_unavailable",
 		.message = message,
-		.id = id };
+		.decision = id };
 
 	while (ids.n) {
-		e.rpc = span_next(&ids, '\n');
-		buf_str(out, "event: message\ndata: ");
-		write_capped(rpc_error, e, out);
-		buf_str(out, "\n\n");
+		r.id = span_next(&ids, '\n');
+		mcp_refuse_event(&r, out);
 	}
 }
 

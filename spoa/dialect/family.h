@@ -3,6 +3,7 @@
 #define DIALECT_FAMILY_H
 
 #include "dialect/usage.h"
+#include "mcp/refusal.h"
 #include "text/table.h"
 
 enum {
@@ -39,7 +40,6 @@ struct error {
 	int status;
 	const char *type, *code;
 	struct span message, id; /* the message names the id */
-	struct span rpc;	 /* the request's id in JSON-RPC */
 };
 /* One line. */
 typedef void error_writer(struct buf *out, const struct error *e);
@@ -81,10 +81,10 @@ const struct endpoint_row *endpoint_row_find(const struct dialect *d,
 bool endpoint_is_among(const char *const *paths, struct span path);
 
 extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, dialect_bedrock,
-	dialect_cohere, dialect_mistral, dialect_ollama, dialect_tgi, dialect_rest;
+	dialect_cohere, dialect_mistral, dialect_ollama, dialect_tgi, dialect_mcp, dialect_rest;
 
 /* Tables that more than one family reads by. */
-extern const struct table table_rest, table_any, table_chat, table_messages,
+extern const struct table table_rest, table_any, table_mcp, table_chat, table_messages,
 	table_messages_no_model, table_kept, gemini_interactions;
 error_writer error_openai;
 

@@ -208,11 +208,18 @@ route_backend(const struct lay *l, struct span route)
 	return NULL;
 }
 
+/* Which paths these have nobody knows. */
+static bool
+without_paths(const char *dialect)
+{
+	return !strcmp(dialect, "rest") || !strcmp(dialect, "mcp");
+}
+
 bool
 lay_no_route(const struct lay *l)
 {
 	for (size_t i = 0; i < l->nbackend; i++)
-		if (strcmp(l->backend[i].dialect, "rest") != 0)
+		if (!without_paths(l->backend[i].dialect))
 			return false;
 	return l->nbackend != 0;
 }
@@ -252,7 +259,7 @@ put_routes(const struct lay *l, struct span text, struct buf *out)
 			put_route(route, b, out);
 		text = span_cut(text, end, text.n);
 	}
-	static const char *const ours[] = { "openai", "anthropic", "rest" };
+	static const char *const ours[] = { "openai", "anthropic", "rest", "mcp" };
 	if (lay_no_route(l))
 		buf_printf(out,
 			"  - name: %s\n"
@@ -267,7 +274,7 @@ put_routes(const struct lay *l, struct span text, struct buf *out)
 				"targets: [%s]}\n",
 				l->backend[i].name, l->backend[i].dialect, l->backend[i].name);
 		else if (speaks(l, l->backend[i].dialect) != &l->backend[i] ||
-			 !strcmp(l->backend[i].dialect, "rest"))
+			 without_paths(l->backend[i].dialect))
 			buf_printf(out,
 				"  # %s has no route yet:\n"
 				"  # - {name: %s, match: {methods: [POST], path: /…}, targets: "

@@ -3,6 +3,7 @@
 #include "mcp/refusal.h"
 
 #include "base/caps.h"
+#include "base/err.h"
 #include "codec/utf8.h"
 
 void
@@ -55,25 +56,24 @@ write_rest(const struct mcp_refusal *r, struct span message, struct buf *out)
 void
 mcp_refuse(const struct mcp_refusal *r, struct buf *out)
 {
+	static const char begins[] = "{\"jsonrpc\":\"2.0\",\"id\":";
+	struct span id = r->id.n ? r->id : SPAN_LIT("null");
 	struct span message = span_cut(r->message, 0, CAP_ERROR_BYTES);
+	size_t most = CAP_ERROR_BYTES - sizeof(begins) - id.n;
 	struct buf rest;
 
+	INVARIANT(id.n <= CAP_ERROR_BYTES / 2);
 	buf_init(&rest, 0);
 	for (;;) {
 		message.n = utf8_prefix(message);
 		buf_clear(&rest);
 		write_rest(r, message, &rest);
-		if (rest.n <= CAP_ERROR_BYTES - 64 || !message.n)
+		if (rest.n <= most || !message.n)
 			break;
-		size_t over = rest.n - (CAP_ERROR_BYTES - 64);
+		size_t over = rest.n - most;
 		message.n = over < message.n / 2 ? message.n - over : message.n / 2;
 	}
-	buf_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-	if (r->id.n)
-		buf_span(out, r->id);
-	else
-		buf_str(out, "null");
-	buf_putc(out, ',');
+	buf_printf(out, "%s%.*s,", begins, SPAN_ARG(id));
 	buf_span(out, buf_view(&rest));
 	out->failed |= rest.failed;
 	buf_free(&rest);

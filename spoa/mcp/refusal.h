@@ -21,8 +21,7 @@ struct mcp_refusal {
  */
 void mcp_denied(const struct mcp_message *m, struct mcp_refusal *out, int *status);
 
-/* One line of JSON, at most CAP_ERROR_BYTES without the id: the message is cut until it fits.
- */
+/* One line of JSON, at most CAP_ERROR_BYTES: the message is cut until it fits. */
 void mcp_refuse(const struct mcp_refusal *r, struct buf *out);
 /* The same as an event of a stream. */
 void mcp_refuse_event(const struct mcp_refusal *r, struct buf *out);

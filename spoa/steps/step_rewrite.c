@@ -315,7 +315,8 @@ must_relay(struct request *r)
 	       r->snap->policy->unusual_credential || request_target(r)->relay ||
 	       credential_query(r->in.head.query) || head_must_change(r) ||
 	       r->in.body_state == BODY_STATE_PARTIAL || request_lists_models(r) ||
-	       request_repeats(r) || r->attempt.of;
+	       request_repeats(r) || r->attempt.of ||
+	       dialect_is_of_mcp(r->found.endpoint.family);
 }
 
 /* Once the body is rewritten: model and tokens are those that are sent. */

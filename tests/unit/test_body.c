@@ -694,7 +694,7 @@ a_dialect_is_known_by_name_and_by_path(void **state)
 {
 	(void)state;
 	assert_string_equal(dialect_names(),
-		"openai, anthropic, gemini, bedrock, cohere, mistral, ollama, tgi, rest");
+		"openai, anthropic, gemini, bedrock, cohere, mistral, ollama, tgi, mcp, rest");
 	assert_string_equal(
 		dialect_name(dialect_for_path(SPAN_LIT("/v1/chat/completions"))), OPENAI);
 	assert_string_equal(dialect_name(dialect_for_path(

@@ -733,7 +733,7 @@ the_index_finds_the_row_that_all_rows_give(void **state)
 {
 	static const struct dialect *const families[] = { &dialect_openai, &dialect_anthropic,
 		&dialect_gemini, &dialect_bedrock, &dialect_cohere, &dialect_mistral,
-		&dialect_ollama, &dialect_tgi, &dialect_rest };
+		&dialect_ollama, &dialect_tgi, &dialect_mcp, &dialect_rest };
 	char path[512], copy[512];
 
 	(void)state;

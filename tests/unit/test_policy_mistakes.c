@@ -346,6 +346,17 @@ static const struct policy_mistake rows[] = {
 		":5:28: api: one of openai, " },
 	{ "an api without paths", H "  - {name: x, match: {api: rest}}\n",
 		":5:28: api: rest has no paths of its own" },
+	{ "an api of MCP", H "  - {name: x, match: {api: mcp}}\n",
+		":5:28: api: mcp has no paths of its own" },
+	{ "a route that reads less of an MCP server",
+		H "  - {name: x, match: {path: /x}, dialect: rest, targets: p}\n"
+		  "providers: {p: {backend: openai, dialect: mcp}}\n",
+		":5:58: targets: p speaks mcp, the route rest: its calls would not be judged" },
+	{ "two MCP servers behind one route",
+		H "  - {name: x, match: {path: /x}, targets: [p, q]}\n"
+		  "providers: {p: {backend: openai, dialect: mcp}, q: {backend: openai, "
+		  "dialect: mcp}}\n",
+		":5:43: targets: a route to MCP servers has one: a session is of one server" },
 	{ "an api that the target does not speak",
 		H "  - {name: x, match: {api: gemini}, targets: p}\n"
 		  "providers: {p: {backend: openai, dialect: openai}}\n",

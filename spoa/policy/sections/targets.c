@@ -175,6 +175,12 @@ speaks(struct builder *b, const struct yaml_node *said, const struct target *t,
 		r->dialect = v->dialect;
 	if (!v->dialect || v->dialect == r->dialect)
 		return;
+	if (dialect_is_of_mcp(v->dialect)) {
+		diag_at(b->d, t->at,
+			"targets: %s speaks mcp, the route %s: its calls would not be judged",
+			t->name, dialect_name(r->dialect));
+		return;
+	}
 	/* rest knows no roles and translates nothing: any provider may have a path of it */
 	if (said && r->dialect == dialect_find(SPAN_LIT("rest")))
 		return;
@@ -349,6 +355,9 @@ build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
 		diag_at(b->d, backend->key, "backend: stands in the target's provider already");
 	if (to)
 		targets(b, to, d, r);
+	if (to && r->ntargets > 1 && r->dialect && dialect_is_of_mcp(r->dialect))
+		diag_at(b->d, to,
+			"targets: a route to MCP servers has one: a session is of one server");
 	if (c)
 		choose(b, c, &r->choose);
 	retry(b, n, r);
