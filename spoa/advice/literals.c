@@ -116,6 +116,17 @@ an_identity_method(
 	return false;
 }
 
+static bool
+a_tool_state(const struct policy *p UNUSED, struct span value UNUSED, struct nearest *near)
+{
+	static const char *const states[] = { "new", "approved", "changed", "unlisted" };
+
+	for (size_t i = 0; i < COUNT_OF(states); i++)
+		if (nearest_is(near, states[i]))
+			return true;
+	return false;
+}
+
 /* clang-format off */
 static const struct slot { size_t slot; const char *name; can_be *can; } slots[] = {
 	{ V_IDENTITY_METHOD, "identity.method", an_identity_method },
@@ -126,6 +137,8 @@ static const struct slot { size_t slot; const char *name; can_be *can; } slots[]
 	{ V_REQUEST_METHOD, "request.method", a_method },
 	{ V_REQUEST_HOST,   "request.host",   a_host   },
 	{ V_REQUEST_PATH,   "request.path",   a_path   },
+	{ V_TOOL_SERVER,    "tool.server",    a_target },
+	{ V_TOOL_STATE,     "tool.state",     a_tool_state },
 };
 /* clang-format on */
 
@@ -166,7 +179,7 @@ policy_literals(const struct policy *p,
 
 	for (size_t i = 0; i < p->nrules; i++)
 		condition(&l, "rule", p->rules[i].name, p->rules[i].at, p->rules[i].when);
-	for (size_t i = 0; i < p->nanswer_rules; i++)
+	for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
 		condition(&l, "rule", p->answer_rules[i].name, p->answer_rules[i].at,
 			p->answer_rules[i].when);
 	for (size_t i = 0; i < p->nlimits; i++) {

@@ -76,7 +76,7 @@ shadow(struct remarks *r)
 		if (r->p->rules[i].shadow)
 			note_say(&r->to, r->p->rules[i].at, "rule %s: in shadow",
 				r->p->rules[i].name);
-	for (size_t i = 0; i < r->p->nanswer_rules; i++)
+	for (size_t i = 0; i < r->p->nanswer_rules + r->p->ntool_rules; i++)
 		if (r->p->answer_rules[i].shadow)
 			note_say(&r->to, r->p->answer_rules[i].at, "rule %s: in shadow",
 				r->p->answer_rules[i].name);
@@ -153,10 +153,17 @@ answers(struct remarks *r)
 	for (size_t i = 0; i < r->p->nroutes; i++)
 		if (r->p->routes[i].uses.any)
 			note_say(&r->to, r->p->routes[i].at,
-				"route %s: takes the relay: rules with phase: response read "
-				"its "
+				"route %s: takes the relay: rules with phase: %s read its "
 				"answers",
-				r->p->routes[i].name);
+				r->p->routes[i].name,
+				r->p->routes[i].uses.calls ? "response or tool" : "response");
+	for (size_t i = 0; i < r->p->ntool_rules; i++)
+		if (r->p->tool_rules[i].redacts)
+			note_say(&r->to, r->p->tool_rules[i].at,
+				"rule %s: redacts calls of MCP; in models' answers arguments "
+				"are "
+				"left as they are: phase: response redacts there",
+				r->p->tool_rules[i].name);
 }
 
 /* HAProxy has no rule for interim heads, and for trailers only since 3.2. */
@@ -283,7 +290,7 @@ searches(struct remarks *r)
 		if (!policy_names_used(r->p, r->rules, r->p->rules[i].when, &named))
 			note_say(&r->to, r->p->rules[i].at, says, "rule", r->p->rules[i].name,
 				"prompt", "prompt");
-	for (size_t i = 0; i < r->p->nanswer_rules; i++) {
+	for (size_t i = 0; i < r->p->nanswer_rules + r->p->ntool_rules; i++) {
 		const struct rule *x = &r->p->answer_rules[i];
 		if (!policy_names_used(r->p, r->rules, x->when, &named))
 			note_say(&r->to, x->at, says, "rule", x->name, "prompt", "prompt");
@@ -324,6 +331,7 @@ unreached(struct remarks *r)
 {
 	unreached_of(r, r->p->rules, r->p->nrules);
 	unreached_of(r, r->p->answer_rules, r->p->nanswer_rules);
+	unreached_of(r, r->p->tool_rules, r->p->ntool_rules);
 }
 
 /* The route before this one that takes the method at that path, or NULL. Those of some hosts

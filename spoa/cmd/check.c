@@ -483,9 +483,10 @@ check_policy(struct check *c)
 		printf("shadow_policy %s: valid\n", shadow->label);
 	if (p && c->d.errors == 0 && !c->cannot) {
 		printf("policy %s: valid; %zu route%s, %zu rule%s, %zu limit%s\n", p->label,
-			p->nroutes, p->nroutes == 1 ? "" : "s", p->nrules + p->nanswer_rules,
-			p->nrules + p->nanswer_rules == 1 ? "" : "s", p->nlimits,
-			p->nlimits == 1 ? "" : "s");
+			p->nroutes, p->nroutes == 1 ? "" : "s",
+			p->nrules + p->nanswer_rules + p->ntool_rules,
+			p->nrules + p->nanswer_rules + p->ntool_rules == 1 ? "" : "s",
+			p->nlimits, p->nlimits == 1 ? "" : "s");
 		policy_notes(p, c->cfg, rules, add_note, c);
 		if (c->no_ranks && p->counts_tokens)
 			buf_printf(&c->notes,

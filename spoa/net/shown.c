@@ -294,7 +294,8 @@ server_status(struct server *s, struct buf *out)
 		",\"policy_version\":\"%s\",\"mode\":\"%s\",\"routes\":%zu,\"rules\":%zu,"
 		"\"jit\":%s,\"ready\":%s,\"recognisers\":",
 		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
-		snap->policy->nroutes, snap->policy->nrules + snap->policy->nanswer_rules,
+		snap->policy->nroutes,
+		snap->policy->nrules + snap->policy->nanswer_rules + snap->policy->ntool_rules,
 		detect_jit(snap->rules) ? "true" : "false", ok ? "true" : "false");
 	recognisers_status(out, asked, all_recognisers(s, asked));
 	buf_str(out, ",\"shadow_policy\":");

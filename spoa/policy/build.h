@@ -122,6 +122,7 @@ void build_change(struct builder *b, const struct yaml_node *n, struct rule *r);
 /* phase.c: what a rule on answers may do; after it the effects are read. And after all rules
  * and routes: which routes they may reach, and what is used of their answers. */
 void build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r);
+void build_tool_rule(struct builder *b, const struct yaml_node *n, struct rule *r);
 void build_answers(struct builder *b);
 
 /* used.c: after all conditions and classes. Names of classes and entities in conditions that

@@ -15,13 +15,19 @@ policy_slot_reads_body(size_t slot)
 	return (slot >= V_PROMPT_CLASSES && slot <= V_MODEL_NAME) ||
 	       slot == V_REQUEST_CONVERSATION || slot == V_REQUEST_TAGS ||
 	       (slot >= V_TARGET_MODEL && slot <= V_TARGET_LATENCY) ||
-	       policy_slot_parameter(slot) != NULL;
+	       policy_slot_reads_tool(slot) || policy_slot_parameter(slot) != NULL;
 }
 
 bool
 policy_slot_reads_answer(size_t slot)
 {
 	return slot >= V_RESPONSE_CLASSES && slot <= V_RESPONSE_STREAMED;
+}
+
+bool
+policy_slot_reads_tool(size_t slot)
+{
+	return slot >= V_TOOL_NAME && slot <= V_MCP_METHOD;
 }
 
 const char *

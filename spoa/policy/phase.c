@@ -1,10 +1,11 @@
-/* Rules on answers: what they may do, what they need to know when, and which routes they may
- * reach. A route whose answers a rule may read is inspected, whether it says so or not. */
+/* Rules on answers and on calls: what they may do, what they need to know when, and which
+ * routes they may reach. A route whose answers a rule may read is inspected, whether it says so
+ * or not. */
 #include <stdio.h>
 
 #include "policy/build.h"
 
-/* What comes too late for an answer. */
+/* What comes too late for an answer, and all but the first for a call. */
 static const char *const of_requests[] = { "permit", "route", "max_output_tokens", "require",
 	"set_headers", NULL };
 
@@ -54,6 +55,24 @@ late_field(const struct rule *r)
 	return r->reads_score ? policy_env.vars[V_RESPONSE_INJECTION].path : NULL;
 }
 
+static void
+not_of_requests(struct builder *b, const struct yaml_node *n, size_t from, const char *says)
+{
+	const struct yaml_node *c;
+
+	for (size_t i = from; of_requests[i]; i++)
+		if ((c = yaml_get(n, of_requests[i])))
+			diag_at(b->d, c->key, "%s: a rule with %s", of_requests[i], says);
+}
+
+void
+build_tool_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	not_of_requests(b, n, 1, "phase: tool may permit, deny, redact and tag");
+	r->reads_method = r->when && cel_reads(r->when, V_MCP_METHOD);
+	r->reads_state = r->when && cel_reads(r->when, V_TOOL_STATE);
+}
+
 void
 build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
@@ -61,11 +80,7 @@ build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 
 	r->reads_score = reads_score(b->p, r);
 	const char *late = late_field(r);
-	for (size_t i = 0; of_requests[i]; i++)
-		if ((c = yaml_get(n, of_requests[i])))
-			diag_at(b->d, c->key,
-				"%s: a rule with phase: response may deny, redact and tag",
-				of_requests[i]);
+	not_of_requests(b, n, 0, "phase: response may deny, redact and tag");
 	r->reads_finish = r->when && cel_reads(r->when, V_RESPONSE_FINISH);
 	r->reads_late = late != NULL;
 	if (late && (c = yaml_get(n, "redact")))
@@ -81,14 +96,26 @@ build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 struct reach {
 	const struct route *route;
 	const struct target *target;
+	bool mcp; /* calls are MCP's, else a model's answer's */
 };
+
+static bool
+is_mcp(const struct route *r)
+{
+	return r->dialect && span_is(span_str("mcp"), dialect_name(r->dialect));
+}
 
 static bool
 reach_known(void *ctx, size_t slot)
 {
-	const struct route *r = ((const struct reach *)ctx)->route;
+	const struct reach *x = ctx;
+	const struct route *r = x->route;
 
 	switch (slot) {
+	case V_TOOL_SERVER: return true;
+	case V_TOOL_STATE:
+	case V_RESOURCE_URI:
+	case V_MCP_METHOD: return !x->mcp; /* there is none */
 	case V_ROUTE_NAME:
 	case V_TARGET_NAME:
 	case V_TARGET_REGION:
@@ -112,6 +139,10 @@ reach_value(void *ctx, size_t slot, bool *present)
 	case V_TARGET_REGION: s = x->target->region; break;
 	case V_REQUEST_METHOD: s = x->route->methods[0]; break;
 	case V_REQUEST_PATH: s = x->route->paths[0]; break;
+	case V_TOOL_SERVER: s = x->mcp ? x->target->name : ""; break;
+	case V_TOOL_STATE:
+	case V_RESOURCE_URI:
+	case V_MCP_METHOD: s = ""; break;
 	default: return cel_bool(x->target->external);
 	}
 	*present = s && s[0];
@@ -122,7 +153,7 @@ bool
 policy_may_reach(struct arena *a, const struct cel_program *when, const struct route *route)
 {
 	for (size_t i = 0; i < route->ntargets; i++) {
-		struct reach x = { route, &route->targets[i] };
+		struct reach x = { route, &route->targets[i], is_mcp(route) };
 		struct cel_activation act = { .ctx = &x, .lookup = reach_value };
 		if (!when || cel_partial(when, &act, reach_known, a) != 0)
 			return true;
@@ -137,8 +168,18 @@ use(struct builder *b, const struct rule *r, struct answer_uses *u)
 	entities_join(&u->entities, &r->redact);
 	u->all |= !policy_answer_names_used(b->p, b->rules, r->when, &u->entities);
 	u->injection |= r->reads_score;
-	u->tool_calls |= r->when && cel_reads(r->when, V_RESPONSE_TOOL_CALLS);
+	u->calls |= r->phase == PHASE_TOOL;
+	u->tool_calls |= u->calls || (r->when && cel_reads(r->when, V_RESPONSE_TOOL_CALLS));
 	u->media |= r->when && cel_reads(r->when, V_RESPONSE_MEDIA);
+}
+
+/* Whether there are calls that a rule of that phase is asked about: a family that knows no
+ * model's answers has none. */
+static bool
+has_calls(const struct route *route, const struct rule *r)
+{
+	return r->phase != PHASE_TOOL || !route->dialect || is_mcp(route) ||
+	       dialect_has_model(route->dialect);
 }
 
 static void
@@ -146,9 +187,10 @@ one_route(struct builder *b, struct route *route)
 {
 	const struct rule *first = NULL;
 
-	for (size_t i = 0; i < b->p->nanswer_rules; i++) {
+	/* those of phase: tool come after those of phase: response */
+	for (size_t i = 0; i < b->p->nanswer_rules + b->p->ntool_rules; i++) {
 		const struct rule *r = &b->p->answer_rules[i];
-		if (!policy_may_reach(b->a, r->when, route))
+		if (!has_calls(route, r) || !policy_may_reach(b->a, r->when, route))
 			continue;
 		first = first ? first : r;
 		use(b, r, &route->uses);
@@ -177,10 +219,10 @@ kept_slots(struct builder *b)
 
 	for (size_t slot = 0; slots && slot < p->env->n; slot++) {
 		bool reads = false;
-		for (size_t i = 0; i < p->nanswer_rules; i++)
+		for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
 			reads |= p->answer_rules[i].when &&
 				 cel_reads(p->answer_rules[i].when, slot);
-		if (reads && !policy_slot_reads_answer(slot))
+		if (reads && !policy_slot_reads_answer(slot) && !policy_slot_reads_tool(slot))
 			slots[n++] = (uint16_t)slot;
 	}
 	p->answer_slots = slots;
@@ -190,7 +232,7 @@ kept_slots(struct builder *b)
 void
 build_answers(struct builder *b)
 {
-	if (b->p->nanswer_rules == 0)
+	if (b->p->nanswer_rules + b->p->ntool_rules == 0)
 		return;
 	for (size_t i = 0; i < b->p->nroutes; i++)
 		one_route(b, &b->routes[i]);

@@ -194,6 +194,7 @@ struct answer_uses {
 	bool injection;		    /* the score, by itself or by a class */
 	bool tool_calls;	    /* names and arguments */
 	bool media;
+	bool calls;	   /* a rule with phase: tool may reach a call in them */
 	bool any;	   /* such a rule there is */
 	char searched[17]; /* policy_entities_hash() of them, or "all", as records say it */
 };
@@ -277,7 +278,7 @@ struct rule_change {
 	size_t nheaders;
 };
 
-enum rule_phase { PHASE_REQUEST, PHASE_RESPONSE };
+enum rule_phase { PHASE_REQUEST, PHASE_RESPONSE, PHASE_TOOL };
 
 struct rule {
 	const char *name;
@@ -291,11 +292,15 @@ struct rule {
 	bool reads_finish; /* response.finish_reason */
 	/* or response.bytes, tokens, injection: in a stream known at a block's end only */
 	bool reads_late;
+	bool reads_method; /* mcp.method: asked about what is no call too (verdict/tool.h) */
+	bool reads_state;  /* tool.state */
 	enum rule_effect effect;
 	bool redacts;
 	const struct rule_change *change; /* NULL: none */
 	int status;			  /* deny; default 403 */
 	const char *reason;
+	bool as_error;		  /* deny of a call: a JSON-RPC error, not a result */
+	bool hides;		  /* and it is taken out of lists */
 	struct entity_set redact; /* classes and entities resolved */
 	enum redact_style with;
 	bool skip_on_error; /* on_error: skip; default deny */
@@ -394,6 +399,7 @@ struct limit {
 	uint64_t share;	 /* AWAY_SHARE: hundredths of a per cent of the limit, */
 	uint64_t peers;	 /* of so many daemons together; 0: as tollgate.yaml says */
 	bool reads_body; /* `per`, `when` or what it counts needs the body */
+	bool reads_tool; /* it counts calls: policy_facts.call */
 };
 
 /* Where request.conversation comes from: the first that gives one. */
@@ -432,9 +438,12 @@ struct policy {
 	size_t nroutes;
 	const struct rule *rules; /* of phase: request */
 	size_t nrules;
+	/* in one array with the two that come next */
 	const struct rule *answer_rules; /* of phase: response: verdict/answer.h */
 	size_t nanswer_rules;
-	const uint16_t *answer_slots; /* fields of the request that they read */
+	const struct rule *tool_rules; /* of phase: tool: verdict/tool.h */
+	size_t ntool_rules;
+	const uint16_t *answer_slots; /* fields of the request that both read */
 	size_t nanswer_slots;
 	bool rules_read_target; /* one of them: it is evaluated for each candidate */
 	bool changes;		/* one of them has effects of struct rule_change */
@@ -542,6 +551,7 @@ const char *policy_class_of(
 	X(V_TARGET_ERRORS,       "target.errors",       CEL_DOUBLE, CEL_DYN) \
 	X(V_NOW,                 "now",                 CEL_TIMESTAMP, CEL_DYN) \
 	POLICY_RESPONSE(X) \
+	POLICY_TOOL(X) \
 	POLICY_PARAMETERS(X)
 /* Of the answer: rules of phase: response only. A tool call is {"name": string,
  * "arguments": dyn}. */
@@ -558,6 +568,15 @@ const char *policy_class_of(
 	X(V_RESPONSE_EVASION,    "response.evasion",    CEL_BOOL,   CEL_DYN) \
 	X(V_RESPONSE_TOOL_CALLS, "response.tool_calls", CEL_LIST,   CEL_MAP) \
 	X(V_RESPONSE_STREAMED,   "response.streamed",   CEL_BOOL,   CEL_DYN)
+/* Of a call: rules of phase: tool, and limits that count requests. */
+#define POLICY_TOOL(X) \
+	X(V_TOOL_NAME,           "tool.name",           CEL_STRING, CEL_DYN) \
+	X(V_TOOL_SERVER,         "tool.server",         CEL_STRING, CEL_DYN) \
+	X(V_TOOL_ARGUMENTS,      "tool.arguments",      CEL_DYN,    CEL_DYN) \
+	X(V_TOOL_STATE,          "tool.state",          CEL_STRING, CEL_DYN) \
+	X(V_TOOL_DESCRIPTION,    "tool.description",    CEL_STRING, CEL_DYN) \
+	X(V_RESOURCE_URI,        "resource.uri",        CEL_STRING, CEL_DYN) \
+	X(V_MCP_METHOD,          "mcp.method",          CEL_STRING, CEL_DYN)
 /* The dialects' scalar parameters, top-level members of the body: the union of
  * OpenAI chat and Anthropic messages. A closed list, so that a misspelt one is an
  * error of `check` and not a rule that never matches. Absent or not scalar:
@@ -603,6 +622,8 @@ extern const struct cel_env policy_env;
 bool policy_slot_reads_body(size_t slot);
 /* True where it is a field of the answer. */
 bool policy_slot_reads_answer(size_t slot);
+/* True where it is a field of a call. */
+bool policy_slot_reads_tool(size_t slot);
 /* The name after "request." of a parameter's slot; NULL for other slots. */
 const char *policy_slot_parameter(size_t slot);
 

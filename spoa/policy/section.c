@@ -23,7 +23,8 @@ static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* 
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
 static const char *const prompt_words[] = { "hash", "redacted", NULL }, *const prompt_later[] = { "sealed", NULL }; /* enum record_prompt */
 static const char *const find_words[] = { "used", "all", NULL };
-static const char *const phase_words[] = { "request", "response", NULL }, *const phase_later[] = { "tool", NULL }; /* enum rule_phase */
+static const char *const phase_words[] = { "request", "response", "tool", NULL }; /* enum rule_phase */
+static const char *const as_words[] = { "result", "error", NULL };
 static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const skip_words[] = { "deny", "skip", NULL };
 static const char *const subject_words[] = { "person", "owner", NULL };
@@ -301,11 +302,13 @@ const struct section sections[] = {
   { "set_headers", OTHER(MAPOF(TEXT)), "for the provider" },
   { "on_error", A_FLAG(rule, skip_on_error, skip_words), "a condition that fails at run time" },
   { "mode", A_FLAG(rule, shadow, mode_words), "shadow: recorded, not enforced" },
-  { "phase", A_NEW_WORD(rule, phase, phase_words, phase_later), "what it is asked about; response: deny, redact and tag only" },
+  { "phase", A_WORD(rule, phase, phase_words), "what it is asked about; response: deny, redact and tag only; tool: and permit" },
 }},
 [SECTION_DENY] = { "deny", NULL, NULL, {
   { "status", OTHER(ONE("400,401,403,404,413,415,429,451,503")), "default 403" },
   { "reason", A_TEXT(rule, reason), "for the caller; one line" },
+  { "as", A_FLAG(rule, as_error, as_words), "phase: tool: a result that the agent reads and goes on, or a JSON-RPC error" },
+  { "hide", A_BOOL(rule, hides), "phase: tool: out of lists, and of the tools that a request offers, too" },
 }},
 [SECTION_REDACT] = { "redact", NULL, NULL, {
   { "classes", OTHER(TEXTS), "whose entities" },

@@ -150,7 +150,7 @@ build_names(struct builder *b)
 
 	for (size_t i = 0; i < p->nrules; i++)
 		names_known(b, p->rules[i].at, "rule", p->rules[i].name, p->rules[i].when);
-	for (size_t i = 0; i < p->nanswer_rules; i++)
+	for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
 		names_known(b, p->answer_rules[i].at, "rule", p->answer_rules[i].name,
 			p->answer_rules[i].when);
 	for (size_t i = 0; i < p->nlimits; i++) {
@@ -183,8 +183,11 @@ build_used(struct builder *b)
 		entities_join(&p->used, &p->rules[i].redact);
 	}
 	/* What they read of the request; of the answer: build_answers(). */
-	for (size_t i = 0; i < p->nanswer_rules; i++)
+	for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
 		all |= !policy_names_used(p, b->rules, p->answer_rules[i].when, &p->used);
+	/* arguments are the request's */
+	for (size_t i = 0; i < p->ntool_rules; i++)
+		entities_join(&p->used, &p->tool_rules[i].redact);
 	for (size_t i = 0; i < p->nlimits; i++)
 		all |= !policy_limit_names_used(p, b->rules, &p->limits[i], &p->used);
 	for (size_t i = 0; i < p->nexternals; i++)

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "verdict/pass.h"
+#include "verdict/tool.h"
 
 const char *const answer_when_names[] = { "whole", "new", "block", "end" };
 
@@ -147,18 +148,6 @@ deny(struct answer_verdict *v)
 }
 
 static void
-add_tags(struct answer_verdict *v, const struct rule_change *x)
-{
-	for (size_t k = 0; x && k < x->ntags; k++) {
-		size_t i = 0;
-		while (i < v->ntags && strcmp(v->tags[i], x->tags[k]) != 0)
-			i++;
-		if (i == v->ntags)
-			v->tags[v->ntags++] = x->tags[k];
-	}
-}
-
-static void
 fill(struct judging *j, struct answer_verdict *v)
 {
 	const struct track *t = &j->enforced, *full = &j->full;
@@ -176,7 +165,42 @@ fill(struct judging *j, struct answer_verdict *v)
 	memcpy(v->with, t->with, sizeof(v->with));
 	for (size_t i = 0; i < j->p->nanswer_rules; i++)
 		if (v->trace[i].fate == RULE_MATCHED)
-			add_tags(v, v->trace[i].rule->change);
+			tags_add(v->tags, &v->ntags, v->trace[i].rule);
+}
+
+/* ---- its calls ---- */
+
+static int
+one_call(struct judging *j, const struct answer_tool *t, struct arena *a,
+	struct answer_verdict *v)
+{
+	struct tool_call c = { .name = t->name, .arguments = t->arguments, .lost = t->lost };
+	struct tool_verdict *got = arena_new(a, struct tool_verdict);
+
+	if (!got || policy_tool(j->p, j->asked, &c, a, got) < 0)
+		return ERR_NOMEM;
+	if (got->shadow_effect == RULE_DENY)
+		track_end(&j->full, got->shadow_rule, RULE_DENY, got->failed);
+	if (got->effect == RULE_DENY)
+		track_end(&j->enforced, got->rule, RULE_DENY, got->failed);
+	for (size_t i = 0; i < j->p->ntool_rules; i++)
+		if (got->trace[i].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, got->trace[i].rule);
+	return 0;
+}
+
+/* By the rules of phase: tool: one that is denied denies the answer. In a stream a call's
+ * arguments are there once its block has ended. */
+static int
+calls(struct judging *j, struct arena *a, struct answer_verdict *v)
+{
+	int err = 0;
+
+	if (j->when == ANSWER_NEW || !j->asked->route || !j->asked->route->uses.calls)
+		return 0;
+	for (size_t i = 0; i < j->f->ntools && !err && !j->enforced.over; i++)
+		err = one_call(j, &j->f->tools[i], a, v);
+	return err;
 }
 
 int
@@ -189,7 +213,7 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 
 	memset(out, 0, sizeof(*out));
 	out->effect = out->shadow_effect = RULE_PERMIT;
-	for (size_t i = 0; i < p->nanswer_rules; i++)
+	for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
 		ntags += p->answer_rules[i].change ? p->answer_rules[i].change->ntags : 0;
 	out->trace = arena_array(a, p->nanswer_rules, sizeof(*out->trace));
 	out->tags = arena_array(a, ntags, sizeof(*out->tags));
@@ -205,6 +229,7 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 		if (!j->enforced.over)
 			one_rule(j, &p->answer_rules[i], &out->trace[i]);
 	}
+	int err = calls(j, a, out);
 	fill(j, out);
-	return arena_failed(a) ? ERR_NOMEM : 0;
+	return arena_failed(a) ? ERR_NOMEM : err;
 }

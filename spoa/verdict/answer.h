@@ -82,7 +82,10 @@ int policy_answer_request(const struct policy *p, const struct policy_facts *f, 
 
 /* Deny ends the evaluation, redact and tag add up, and what no rule denies passes, whatever
  * the policy's default is. A rule that fails at run time counts as its on_error. Shadow lifts
- * as in policy_decide(). `trace` and `tags` live in the arena. 0, or ERR_NOMEM. */
+ * as in policy_decide(). Where the route has `uses.calls` each call is asked about too
+ * (verdict/tool.h), but not at ANSWER_NEW: a call that is denied denies the answer, by that
+ * rule; what such a rule redacts is not looked for. `trace` and `tags` live in the arena. 0, or
+ * ERR_NOMEM. */
 int policy_answer(const struct policy *p, const struct answer_request *asked,
 	const struct answer_facts *f, enum answer_when when, struct arena *a,
 	struct answer_verdict *out);

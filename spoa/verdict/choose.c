@@ -167,13 +167,16 @@ pass_waits(const struct pass *ps, const struct policy_candidate *candidates)
 	return false;
 }
 
-static void
-add_tag(struct policy_verdict *v, const char *tag)
+void
+tags_add(const char **tags, size_t *n, const struct rule *r)
 {
-	for (size_t i = 0; i < v->ntags; i++)
-		if (!strcmp(v->tags[i], tag))
-			return;
-	v->tags[v->ntags++] = tag;
+	for (size_t k = 0; r->change && k < r->change->ntags; k++) {
+		size_t i = 0;
+		while (i < *n && strcmp(tags[i], r->change->tags[k]) != 0)
+			i++;
+		if (i == *n)
+			tags[(*n)++] = r->change->tags[k];
+	}
 }
 
 int
@@ -196,10 +199,8 @@ pass_collect(const struct pass *ps)
 	v->tags = arena_array(ps->view.a, n, sizeof(*v->tags));
 	if (!v->tags)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < ps->p->nrules; i++) {
-		const struct rule_change *x = ps->p->rules[i].change;
-		for (size_t k = 0; x && v->trace[i].fate == RULE_MATCHED && k < x->ntags; k++)
-			add_tag(v, x->tags[k]);
-	}
+	for (size_t i = 0; i < ps->p->nrules; i++)
+		if (v->trace[i].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, &ps->p->rules[i]);
 	return 0;
 }

@@ -5,6 +5,8 @@
 
 #include "identity/identity.h"
 
+struct tool_call;
+
 /* Where a target stands before the rules are asked: what price, load, health and earlier
  * attempts say of it. */
 struct policy_rank {
@@ -59,6 +61,9 @@ struct policy_facts {
 	 * into where nothing was. NULL: nothing of any */
 	const struct cel_value *const *data;
 	bool evasion; /* a value in disguise, or text that hides or reorders what is shown */
+	/* What the request calls (verdict/tool.h), for limits that count calls. NULL: nothing
+	 */
+	const struct tool_call *call;
 };
 
 struct rule_trace { /* one rule's fate, for explain and the record */
@@ -180,9 +185,11 @@ int policy_requires(
 
 /* The limits that apply to these facts with the values of their dimensions, for
  * hashing by the caller: one for each member of a list, and for all combinations of several.
- * With whole false only limits that need no body (never those that count tokens); with whole
- * true all of them. A `when` that fails applies the limit; a `per` that fails counts under the
- * empty value. 0, ERR_NOMEM, or ERR_LIMIT: more than LIMIT_HITS_MAX. */
+ * Those that read a field of a call
+ * only where the facts have one. With whole false only limits that need no body (never those
+ * that count tokens); with whole true all of them. A `when` that fails applies the limit; a
+ * `per` that fails counts under the empty value. 0, ERR_NOMEM, or ERR_LIMIT: more than
+ * LIMIT_HITS_MAX. */
 enum { LIMIT_HITS_MAX = 64 };
 struct policy_limit_hit {
 	const struct limit *limit;

@@ -72,6 +72,7 @@ facts_init(struct facts_view *v, const struct policy *p, const struct policy_fac
 	v->target = f->target || !f->route ? f->target : f->route->targets;
 	v->a = a;
 	v->answer = NULL;
+	v->call = f->call;
 	memset(&v->classes_hit, 0, sizeof(v->classes_hit));
 	memset(v->known, 0, sizeof(v->known));
 	find_classes(v);
@@ -261,6 +262,8 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 		return parameter(v, slot, present);
 	if (policy_slot_reads_answer(slot))
 		return facts_of_answer(v, slot);
+	if (policy_slot_reads_tool(slot))
+		return facts_of_tool(v, slot, present);
 	switch (slot) {
 	case V_PROMPT_CLASSES: return facts_classes(v, &v->classes_hit);
 	case V_PROMPT_ENTITIES: return facts_entities(v, f->rules, f->entities);

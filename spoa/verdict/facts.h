@@ -3,7 +3,7 @@
 #ifndef VERDICT_FACTS_H
 #define VERDICT_FACTS_H
 
-#include "verdict/answer.h"
+#include "verdict/tool.h"
 
 struct facts_view {
 	const struct policy *p;
@@ -14,6 +14,7 @@ struct facts_view {
 	/* of an answer; NULL: there is none yet */
 	const struct answer_facts *answer;
 	struct entity_set answer_classes;
+	const struct tool_call *call; /* NULL: it is about none */
 	struct cel_value value[V_ALL];
 	bool present[V_ALL];
 	bool known[V_ALL];
@@ -24,6 +25,15 @@ void facts_init(struct facts_view *v, const struct policy *p, const struct polic
 /* The same of an answer; what its rules read of the request was kept. */
 void facts_answer(struct facts_view *v, const struct policy *p,
 	const struct answer_request *asked, const struct answer_facts *f, struct arena *a);
+/* The same of a call. */
+void facts_tool(struct facts_view *v, const struct policy *p,
+	const struct answer_request *asked, const struct tool_call *c, struct arena *a);
+/* Goes on with another call. */
+void facts_call(struct facts_view *v, const struct tool_call *c);
+/* The value of a field of the call. */
+struct cel_value facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present);
+/* What JSON says; text that is none, or that others may read otherwise, is the text. */
+struct cel_value facts_arguments(struct facts_view *v, struct span text);
 /* The value of a field of the answer. */
 struct cel_value facts_of_answer(struct facts_view *v, enum policy_slot slot);
 /* Something of the class is among what was found, in a text of its roles. */

@@ -1,4 +1,5 @@
-/* Facts of an answer as CEL values, next to those of the request that were kept. */
+/* Facts of an answer and of a call as CEL values, next to those of the request that were kept.
+ */
 #include "policy/data.h"
 #include "verdict/facts.h"
 
@@ -13,9 +14,9 @@ find_classes(struct facts_view *v)
 	}
 }
 
-void
-facts_answer(struct facts_view *v, const struct policy *p, const struct answer_request *asked,
-	const struct answer_facts *f, struct arena *a)
+static void
+kept(struct facts_view *v, const struct policy *p, const struct answer_request *asked,
+	struct arena *a)
 {
 	static const struct policy_facts nothing;
 
@@ -23,7 +24,8 @@ facts_answer(struct facts_view *v, const struct policy *p, const struct answer_r
 	v->f = &nothing;
 	v->target = NULL;
 	v->a = a;
-	v->answer = f;
+	v->answer = NULL;
+	v->call = NULL;
 	memset(&v->classes_hit, 0, sizeof(v->classes_hit));
 	memset(&v->answer_classes, 0, sizeof(v->answer_classes));
 	memset(v->known, 0, sizeof(v->known));
@@ -33,7 +35,30 @@ facts_answer(struct facts_view *v, const struct policy *p, const struct answer_r
 		v->value[slot] = asked->kept[i].value;
 		v->present[slot] = asked->kept[i].present;
 	}
+}
+
+void
+facts_answer(struct facts_view *v, const struct policy *p, const struct answer_request *asked,
+	const struct answer_facts *f, struct arena *a)
+{
+	kept(v, p, asked, a);
+	v->answer = f;
 	find_classes(v);
+}
+
+void
+facts_tool(struct facts_view *v, const struct policy *p, const struct answer_request *asked,
+	const struct tool_call *c, struct arena *a)
+{
+	kept(v, p, asked, a);
+	v->call = c;
+}
+
+void
+facts_call(struct facts_view *v, const struct tool_call *c)
+{
+	memset(&v->known[V_TOOL_NAME], 0, (V_MCP_METHOD + 1 - V_TOOL_NAME) * sizeof(*v->known));
+	v->call = c;
 }
 
 static struct cel_value
@@ -49,8 +74,8 @@ media(struct facts_view *v)
 
 /* What is no JSON, or JSON that others may read otherwise (equal keys, too deep), is the
  * text: what reads a member of it fails, which is the rule's on_error. */
-static struct cel_value
-arguments(struct facts_view *v, struct span text)
+struct cel_value
+facts_arguments(struct facts_view *v, struct span text)
 {
 	struct cel_value got = { .type = CEL_MAP };
 	json_t *o;
@@ -77,7 +102,7 @@ tool_calls(struct facts_view *v)
 		pairs[1] = cel_string(v->answer->tools[i].name);
 		pairs[2] = cel_string(SPAN_LIT("arguments"));
 		if (!v->answer->tools[i].lost)
-			pairs[3] = arguments(v, v->answer->tools[i].arguments);
+			pairs[3] = facts_arguments(v, v->answer->tools[i].arguments);
 		list[i] = (struct cel_value){ .type = CEL_MAP,
 			.list = { pairs, v->answer->tools[i].lost ? 1 : 2 } };
 	}
@@ -106,4 +131,26 @@ facts_of_answer(struct facts_view *v, enum policy_slot slot)
 	case V_RESPONSE_TOOL_CALLS: return tool_calls(v);
 	default: return cel_bool(f->streamed);
 	}
+}
+
+struct cel_value
+facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present)
+{
+	static const struct tool_call nothing;
+	const struct tool_call *c = v->call ? v->call : &nothing;
+
+	switch (slot) {
+	case V_TOOL_NAME: return cel_string(c->name);
+	case V_TOOL_SERVER: return cel_string(c->server);
+	case V_TOOL_DESCRIPTION: return cel_string(c->description);
+	case V_TOOL_STATE: return cel_string(span_str(tool_states[c->state]));
+	case V_RESOURCE_URI: return cel_string(c->uri);
+	case V_MCP_METHOD: return cel_string(c->method);
+	default: break;
+	}
+	*present = c->arguments.n > 0 && !c->lost;
+	if (c->lost)
+		return (struct cel_value){ .type = CEL_ERROR,
+			.s = SPAN_LIT("tool.arguments is longer than what is kept") };
+	return facts_arguments(v, c->arguments);
 }

@@ -131,6 +131,8 @@ policy_limits(const struct policy *p, const struct policy_facts *f, struct arena
 		facts_init(v, p, f, a);
 	for (size_t i = 0; i < p->nlimits && err == 0; i++) {
 		const struct limit *l = &p->limits[i];
+		if (l->reads_tool && (!f->call || !tool_is_call(f->call)))
+			continue;
 		if ((!f->whole && l->reads_body) || facts_test(v, l->when, &error) == 0)
 			continue;
 		err = apply(v, l, &h);

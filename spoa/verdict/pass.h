@@ -1,4 +1,4 @@
-/* One decision in the making, for decide.c, choose.c and answer.c only. */
+/* One decision in the making, for decide.c, choose.c, answer.c and tool.c only. */
 #ifndef VERDICT_PASS_H
 #define VERDICT_PASS_H
 
@@ -19,6 +19,8 @@ struct track {
  * NULL. */
 void track_end(struct track *t, const struct rule *r, enum rule_effect effect, bool failed);
 void track_redact(struct track *t, const struct rule *r, const struct entity_set *found);
+/* Those of a rule that matched; none twice. */
+void tags_add(const char **tags, size_t *n, const struct rule *r);
 
 /* The rules with one target; where none reads it, with all of them. */
 struct evaluation {

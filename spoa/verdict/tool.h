@@ -15,15 +15,15 @@
 enum tool_state { TOOL_UNPINNED, TOOL_NEW, TOOL_APPROVED, TOOL_CHANGED, TOOL_UNLISTED };
 extern const char *const tool_states[]; /* "", "new", "approved", "changed", "unlisted" */
 
-enum tool_asked {
-	TOOL_CALLED,  /* all is known */
-	TOOL_LISTED,  /* in an MCP list: unknown are arguments and what a body holds */
+enum tool_as {
+	TOOL_CALLED,
+	TOOL_LISTED,  /* in an MCP list: unknown are arguments, and what a body holds */
 	TOOL_OFFERED, /* by a chat request: unknown are the arguments */
 };
 
 /* Borrowed for the call; "": there is none. */
 struct tool_call {
-	enum tool_asked as;
+	enum tool_as as;
 	struct span method; /* of MCP; of a list's entry the one that would use it, such as
 			       tools/call; "" in an answer and of what a chat request offers */
 	struct span name;   /* the tool's or the prompt's */
@@ -52,7 +52,7 @@ struct tool_verdict {
 	const char **tags; /* of all rules that matched, also in shadow; none twice */
 	size_t ntags;
 	/* shadow: what the same rules would have done if enforced */
-	bool shadowed, shadow_hide;
+	bool shadowed;
 	enum rule_effect shadow_effect;
 	const struct rule *shadow_rule;
 	struct rule_trace *trace; /* ntool_rules entries */
@@ -68,11 +68,7 @@ tool_is_call(const struct tool_call *c)
 /* Deny and permit end the evaluation, redact and tag add up, and what no rule denies passes,
  * whatever the policy's default is; but a tool whose description changed is denied and hidden,
  * unless a permit ended it that reads tool.state. A rule that fails at run time counts as its
- * on_error. Shadow lifts as in policy_decide(), also what is hidden.
- *
- * Of a list's entry only `hide`, `rule`, `changed` and the shadow's count: a rule that may match
- * or not, depending on what is unknown, hides nothing, and one that may permit keeps those after
- * it from hiding.
+ * on_error. Shadow lifts as in policy_decide().
  *
  * `asked`: policy_answer_request() of the request. `trace` and `tags` live in the arena. 0, or
  * ERR_NOMEM. */
@@ -80,7 +76,9 @@ int policy_tool(const struct policy *p, const struct answer_request *asked,
 	const struct tool_call *c, struct arena *a, struct tool_verdict *out);
 
 /* The same of a list's entries, one after the other: what does not change from one to the next
- * is made once. NULL: ERR_NOMEM. */
+ * is made once. Only denials with `hide` count, and changed descriptions. A rule that may match
+ * or not, depending on what is unknown, hides nothing, and one that may permit keeps those
+ * after it from hiding. NULL: ERR_NOMEM. */
 struct tool_list;
 struct tool_list *tool_list_new(
 	const struct policy *p, const struct answer_request *asked, struct arena *a);

@@ -233,6 +233,47 @@ static const struct row {
 		.when = ANSWER_NEW,
 		.found = { "US_SSN" },
 		.want = "deny a 403 'denied by policy' m" },
+	/* calls, by rules with phase: tool */
+	{ .name = "a call that is denied denies the answer",
+		.rules = "rules: [{name: a, phase: tool, when: 'tool.name == \"rm\"', deny: "
+			 "{reason: no rm, as: error}, tag: [x]}, {name: b, phase: response, "
+			 "tag: y}]\n",
+		.tool = { SPAN_LIT("rm"), SPAN_LIT("{}"), false },
+		.want = "deny a 403 'no rm' tags x y m" },
+	{ .name = "another passes",
+		.rules = "rules: [{name: a, phase: tool, when: 'tool.name == \"rm\"', deny: "
+			 "true}]\n",
+		.tool = { SPAN_LIT("ls"), SPAN_LIT("{}"), false },
+		.want = "permit - " },
+	{ .name = "no rule of them is asked about an answer without calls",
+		.rules = "rules: [{name: a, phase: tool, deny: true}]\n",
+		.want = "permit - " },
+	{ .name = "arguments are read, and of a model's call there is no server",
+		.rules =
+			"rules: [{name: a, phase: tool, when: 'tool.arguments.path == \"/\" && "
+			"tool.server == \"\" && mcp.method == \"\"', deny: true}]\n",
+		.tool = { SPAN_LIT("rm"), SPAN_LIT("{\"path\":\"/\"}"), false },
+		.want = "deny a 403 'denied by policy' " },
+	{ .name = "arguments that were not kept fail",
+		.rules = "rules: [{name: a, phase: tool, when: 'tool.arguments.path == \"/\"', "
+			 "permit: true}]\n",
+		.tool = { SPAN_LIT("rm"), SPAN_LIT("{"), true },
+		.want = "deny a 403 'a rule of the policy could not be evaluated' " },
+	{ .name = "in a stream calls wait for the end of their block",
+		.rules = "rules: [{name: a, phase: tool, deny: true}]\n",
+		.when = ANSWER_NEW,
+		.tool = { SPAN_LIT("rm"), SPAN_LIT("{\"pa"), false },
+		.want = "permit - " },
+	{ .name = "shadow lifts the denial of a call",
+		.rules = "mode: shadow\nrules: [{name: a, phase: tool, deny: true}]\n",
+		.verified = true,
+		.tool = { SPAN_LIT("rm"), SPAN_LIT("{}"), false },
+		.want = "permit - | would deny a " },
+	{ .name = "a route that the rule cannot reach is not asked about",
+		.rules = "rules: [{name: a, phase: tool, when: 'route.name != \"chat\" || "
+			 "tool.server != \"\"', deny: true}]\n",
+		.tool = { SPAN_LIT("rm"), SPAN_LIT("{}"), false },
+		.want = "permit - " },
 };
 
 static void

@@ -534,6 +534,7 @@ the_recipes_compile(void **state)
 	assert_true(recipes_compile("docs/policy.md", "policies/recipe") >= 8);
 	assert_true(recipes_compile("docs/budgets.md", "policies/recipe") >= 3);
 	assert_true(recipes_compile("docs/answers.md", "recipe") >= 2);
+	assert_true(recipes_compile("docs/tools.md", "recipe") >= 1);
 }
 
 /* Links between the files of this tree. */
@@ -626,7 +627,8 @@ every_field_of_records(void **state)
 	}
 	for (size_t slot = 0; slot < V_COUNT; slot++)
 		if (!policy_slot_parameter(slot) && !policy_slot_reads_answer(slot) &&
-			slot != V_TARGET_REGION && slot != V_TARGET_EXTERNAL && from[slot] != 1)
+			!policy_slot_reads_tool(slot) && slot != V_TARGET_REGION &&
+			slot != V_TARGET_EXTERNAL && from[slot] != 1)
 			fail_msg("%s is read back from %u fields of a decision",
 				policy_env.vars[slot].path, from[slot]);
 	/* Terms of audit search have rows too. */

@@ -249,7 +249,9 @@ conditions_may_read_every_declared_name(void **state)
 		snprintf(text, sizeof(text),
 			H "rules: [{name: a, when: '%s == %s', deny: true, phase: %s}]\n",
 			policy_env.vars[s].path, policy_env.vars[s].path,
-			policy_slot_reads_answer(s) ? "response" : "request");
+			policy_slot_reads_answer(s) ? "response"
+			: policy_slot_reads_tool(s) ? "tool"
+						    : "request");
 		const struct policy *p = fix_must_load(&f, text);
 		assert_int_equal(p->rules[0].reads_body, policy_slot_reads_body(s));
 		fix_done(&f);

@@ -102,6 +102,10 @@ recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decisi
 	out->missing.in[V_RESPONSE_INJECTION] =
 		!json_is_true(record_get(record, RF_ANSWER_VERDICT_SCORED));
 	read_lists(out, record, a);
+	for (size_t slot = V_TOOL_NAME; slot <= V_MCP_METHOD; slot++)
+		out->missing.in[slot] = false; /* of a model's calls */
+	out->missing.in[V_TOOL_NAME] = out->missing.in[V_RESPONSE_TOOL_CALLS];
+	out->missing.in[V_TOOL_ARGUMENTS] = out->facts.ntools && !out->arguments_held;
 	return read_request(out, decision, request, p->p, a) && !arena_failed(a);
 }
 
@@ -115,5 +119,8 @@ recorded_answer_decide(const struct recorded_answer *r, const struct policy_alon
 	for (size_t i = 0; err == 0 && i < p->p->nanswer_rules && !*unsure; i++)
 		if (out->trace[i].fate != RULE_NOT_REACHED && out->trace[i].fate != RULE_WAITS)
 			*unsure = recorded_unsure(r->request, r, p, &p->p->answer_rules[i], a);
+	bool calls = r->asked.route && r->asked.route->uses.calls && r->facts.ntools;
+	for (size_t i = 0; err == 0 && calls && i < p->p->ntool_rules && !*unsure; i++)
+		*unsure = recorded_unsure(r->request, r, p, &p->p->tool_rules[i], a);
 	return err;
 }

@@ -125,6 +125,20 @@ amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 		"concurrent, tokens_per_request or tokens_per_conversation is missing");
 }
 
+/* One that reads a field of a call counts calls: a request that is none takes nothing of it. */
+static void
+calls(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	for (size_t slot = V_TOOL_NAME; slot <= V_MCP_METHOD; slot++) {
+		l->reads_tool |= l->when && cel_reads(l->when, slot);
+		for (size_t i = 0; i < l->nper; i++)
+			l->reads_tool |= cel_reads(l->per[i], slot);
+	}
+	if (l->reads_tool && l->of != LIMIT_REQUESTS)
+		diag_at(b->d, n,
+			"the limit reads a field of a call, and calls are counted by requests");
+}
+
 /* Where there is a choice, the target is known once all rules were read. */
 static bool
 chosen_late(const struct builder *b, const struct limit *l)
@@ -151,11 +165,14 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 	if (strpbrk(l->name, ":/"))
 		diag_at(b->d, yaml_get(n, "name"),
 			"name: a limit's name is part of Redis keys: no : and /");
+	b->phase = PHASE_TOOL;
 	if ((c = yaml_get(n, "when")))
 		l->when = build_condition(b, c, &l->reads_body);
 	if ((c = yaml_get(n, "per")))
 		per(b, c, l);
+	b->phase = PHASE_REQUEST;
 	amount(b, n, l);
+	calls(b, n, l);
 	limit_terms(b, n, l);
 	/* What a request will take is known once its body is read. */
 	b->p->counts_tokens |= l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT;

@@ -9,22 +9,10 @@
 static const char *const not_denied[] = { "permit", "redact", "route", "max_output_tokens",
 	"require", "set_headers", NULL };
 
+/* Of a denial, where a call is denied. */
+static const char *const of_calls[] = { "as", "hide" };
+
 static const int statuses[] = { 400, 401, 403, 404, 413, 415, 429, 451, 503 };
-
-/* Names of the language that this version does not know yet: said so, where the
- * compiler would guess at a misspelling. */
-static const char *
-later_name(const char *message)
-{
-	static const char *const names[] = { "tool" };
-
-	for (size_t i = 0; i < COUNT_OF(names); i++) {
-		size_t n = strlen(names[i]);
-		if (!strncmp(message, names[i], n) && (message[n] == '.' || message[n] == ':'))
-			return names[i];
-	}
-	return NULL;
-}
 
 const struct cel_program *
 build_expression(struct builder *b, const struct yaml_node *n, const char *what,
@@ -39,23 +27,24 @@ build_expression(struct builder *b, const struct yaml_node *n, const char *what,
 	}
 	const struct cel_program *prog = cel_compile(b->a, b->p->env, n->s, want, &err);
 	if (!prog) {
-		const char *later = later_name(err.message);
 		if (b->p->ndata == 0 && !strncmp(err.message, "data.", 5))
 			snprintf(err.message, sizeof(err.message),
 				"data: the policy has no data of that name");
-		diag_within(b->d, n, err.line, err.column, "%s: %s%s", what,
-			later ? later : err.message,
-			later ? ": not supported by this version of tollgate" : "");
+		diag_within(b->d, n, err.line, err.column, "%s: %s", what, err.message);
 		return NULL;
 	}
-	for (size_t slot = 0; slot < V_COUNT && b->phase != PHASE_RESPONSE; slot++)
-		if (policy_slot_reads_answer(slot) && cel_reads(prog, slot)) {
-			diag_at(b->d, n,
-				"%s: %s is known once the answer is there: only rules with "
-				"phase: response read it",
-				what, b->p->env->vars[slot].path);
-			return NULL;
-		}
+	for (size_t slot = 0; slot < V_COUNT; slot++) {
+		bool answer = policy_slot_reads_answer(slot) && b->phase != PHASE_RESPONSE,
+		     tool = policy_slot_reads_tool(slot) && b->phase != PHASE_TOOL;
+		if (!(answer || tool) || !cel_reads(prog, slot))
+			continue;
+		diag_at(b->d, n, "%s: %s is %s read it", what, b->p->env->vars[slot].path,
+			answer ? "known once the answer is there: only rules with phase: "
+				 "response"
+			       : "a field of a call: only rules with phase: tool and limits "
+				 "that count requests");
+		return NULL;
+	}
 	b->p->scores |= cel_reads(prog, V_PROMPT_INJECTION);
 	b->p->reads_tokens |= cel_reads(prog, V_PROMPT_TOKENS);
 	for (size_t slot = V_TARGET_PRICE; slot <= V_TARGET_ERRORS; slot++)
@@ -92,10 +81,20 @@ deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 	}
 	if (!build_section(b, n, SECTION_DENY, r))
 		return;
+	for (size_t i = 0; i < COUNT_OF(of_calls) && r->phase != PHASE_TOOL; i++)
+		if ((c = yaml_get(n, of_calls[i])))
+			diag_at(b->d, c->key, "%s: only a rule with phase: tool has it",
+				of_calls[i]);
 	if ((c = yaml_get(n, "reason")) && (c->s.n > 256 || strpbrk(r->reason, "\r\n")))
 		diag_at(b->d, c, "reason: one line of at most 256 bytes is expected");
 	if (!(c = yaml_get(n, "status")))
 		return;
+	if (r->phase == PHASE_TOOL) {
+		diag_at(b->d, c->key,
+			"status: a denied call has no HTTP status: as: result, which the agent "
+			"reads and goes on, or as: error, a JSON-RPC error, is expected");
+		return;
+	}
 	bool number = yaml_int(c, &status);
 	for (size_t i = 0; number && i < COUNT_OF(statuses); i++)
 		if (status == statuses[i]) {
@@ -209,7 +208,9 @@ effect(struct builder *b, const struct yaml_node *n, struct rule *r)
 				not_denied[i]);
 	if (r->effect == RULE_CHANGE && !r->change)
 		diag_at(b->d, n,
-			r->phase == PHASE_RESPONSE
+			r->phase == PHASE_TOOL ? "the rule has no effect: one of deny, permit, "
+						 "redact, tag is expected"
+			: r->phase == PHASE_RESPONSE
 				? "the rule has no effect: one of deny, redact, tag is expected"
 				: "the rule has no effect: one of deny, permit, redact, route, "
 				  "max_output_tokens, tag, require, set_headers is expected");
@@ -235,6 +236,8 @@ rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 	effect(b, n, r);
 	if (r->phase == PHASE_RESPONSE)
 		build_answer_rule(b, n, r);
+	else if (r->phase == PHASE_TOOL)
+		build_tool_rule(b, n, r);
 	b->phase = PHASE_REQUEST;
 }
 
@@ -243,20 +246,22 @@ static void
 by_phase(struct builder *b, const struct yaml_node *at, const struct rule *all, size_t n)
 {
 	struct rule *sorted = build_array(b, at, n, sizeof(*sorted));
-	size_t k = 0;
+	size_t k = 0, ends[PHASE_TOOL + 1];
 
-	for (int phase = PHASE_REQUEST; sorted && phase <= PHASE_RESPONSE; phase++) {
+	for (int phase = PHASE_REQUEST; sorted && phase <= PHASE_TOOL; phase++) {
 		for (size_t i = 0; i < n; i++)
 			if (all[i].phase == (enum rule_phase)phase)
 				sorted[k++] = all[i];
-		if (phase == PHASE_REQUEST)
-			b->p->nrules = k;
+		ends[phase] = k;
 	}
 	if (!sorted)
 		return;
 	b->p->rules = sorted;
-	b->p->answer_rules = sorted + b->p->nrules;
-	b->p->nanswer_rules = n - b->p->nrules;
+	b->p->nrules = ends[PHASE_REQUEST];
+	b->p->answer_rules = sorted + ends[PHASE_REQUEST];
+	b->p->nanswer_rules = ends[PHASE_RESPONSE] - ends[PHASE_REQUEST];
+	b->p->tool_rules = sorted + ends[PHASE_RESPONSE];
+	b->p->ntool_rules = ends[PHASE_TOOL] - ends[PHASE_RESPONSE];
 }
 
 void

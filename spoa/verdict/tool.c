@@ -1,0 +1,208 @@
+/* The verdict on a call. As for requests two outcomes are followed in one pass, what is
+ * enforced and what would be without shadow; of a list's entry only the first. */
+#include "verdict/tool.h"
+
+#include "base/err.h"
+#include "verdict/pass.h"
+
+const char *const tool_states[] = { "", "new", "approved", "changed", "unlisted" };
+
+struct judging {
+	const struct policy *p;
+	const struct answer_request *asked;
+	const struct tool_call *c;
+	struct facts_view view;
+	struct track enforced, full;
+};
+
+static bool
+fits(const struct rule *r, const struct tool_call *c)
+{
+	return r->reads_method || tool_is_call(c);
+}
+
+/* Whether a match is recorded only. */
+static bool
+lifted(const struct policy *p, const struct answer_request *asked, const struct rule *r)
+{
+	return r->effect == RULE_PERMIT ? r->shadow
+					: (r->shadow || p->shadow) && asked->verified;
+}
+
+/* ---- a call ---- */
+
+static void
+matched(struct judging *j, const struct rule *r)
+{
+	bool off = lifted(j->p, j->asked, r);
+
+	/* of what is found in arguments and results, whatever that is */
+	if (r->redacts) {
+		track_redact(&j->full, r, &r->redact);
+		if (!off && !(j->p->shadow && j->asked->verified))
+			track_redact(&j->enforced, r, &r->redact);
+	}
+	if (r->effect != RULE_DENY && r->effect != RULE_PERMIT)
+		return;
+	track_end(&j->full, r, r->effect, false);
+	if (!off)
+		track_end(&j->enforced, r, r->effect, false);
+}
+
+static void
+one_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
+{
+	int hit = fits(r, j->c) ? facts_test(&j->view, r->when, &t->error) : 0;
+
+	t->fate = hit > 0 ? RULE_MATCHED : hit == 0 ? RULE_NO_MATCH : RULE_ERROR;
+	if (hit > 0)
+		matched(j, r);
+	if (hit >= 0 || r->skip_on_error)
+		return;
+	/* It did not match, so shadow does not lift it. */
+	track_end(&j->full, r, RULE_DENY, true);
+	track_end(&j->enforced, r, RULE_DENY, true);
+}
+
+/* No rule has a say in it but a permit that knows of pins. */
+static bool
+changed(const struct tool_call *c, const struct rule *permit, bool denied)
+{
+	return c->state == TOOL_CHANGED && !denied && !(permit && permit->reads_state);
+}
+
+static enum rule_effect
+conclude(const struct judging *j, const struct track *t, const struct rule **rule, bool *pin)
+{
+	bool denied = t->over && t->effect == RULE_DENY;
+
+	*pin = changed(j->c, t->over ? t->ended : NULL, denied);
+	*rule = *pin ? NULL : t->over ? t->ended : t->first_redact;
+	return denied || *pin		  ? RULE_DENY
+	       : entities_any(&t->redact) ? RULE_REDACT
+					  : RULE_PERMIT;
+}
+
+static void
+deny(struct tool_verdict *v)
+{
+	bool own = v->rule && v->rule->effect == RULE_DENY;
+
+	v->hide = v->changed || (own && !v->failed && v->rule->hides);
+	v->error = own && v->rule->as_error;
+	v->reason = v->changed	? "what describes it is not what was approved"
+		    : v->failed ? "a rule of the policy could not be evaluated"
+				: v->rule->reason;
+}
+
+static void
+fill(struct judging *j, struct tool_verdict *v)
+{
+	const struct track *t = &j->enforced, *full = &j->full;
+	bool pin;
+
+	v->effect = conclude(j, t, &v->rule, &v->changed);
+	v->shadow_effect = conclude(j, full, &v->shadow_rule, &pin);
+	v->shadowed = v->shadow_effect != v->effect || v->shadow_rule != v->rule ||
+		      memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
+		      memcmp(full->with, t->with, sizeof(t->with)) != 0;
+	v->permitted = v->effect != RULE_DENY && t->over;
+	v->failed = t->failed;
+	if (v->effect == RULE_DENY) {
+		deny(v);
+	} else {
+		v->redact = t->redact;
+		memcpy(v->with, t->with, sizeof(v->with));
+	}
+	for (size_t i = 0; i < j->p->ntool_rules; i++)
+		if (v->trace[i].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, v->trace[i].rule);
+}
+
+int
+policy_tool(const struct policy *p, const struct answer_request *asked,
+	const struct tool_call *c, struct arena *a, struct tool_verdict *out)
+{
+	struct judging *j = arena_new(a, struct judging);
+	size_t ntags = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->effect = out->shadow_effect = RULE_PERMIT;
+	for (size_t i = 0; i < p->ntool_rules; i++)
+		ntags += p->tool_rules[i].change ? p->tool_rules[i].change->ntags : 0;
+	out->trace = arena_array(a, p->ntool_rules, sizeof(*out->trace));
+	out->tags = arena_array(a, ntags, sizeof(*out->tags));
+	if (!j || !out->trace || !out->tags)
+		return ERR_NOMEM;
+	j->p = p;
+	j->asked = asked;
+	j->c = c;
+	facts_tool(&j->view, p, asked, c, a);
+	for (size_t i = 0; i < p->ntool_rules; i++) {
+		out->trace[i].rule = &p->tool_rules[i];
+		if (!j->enforced.over)
+			one_rule(j, &p->tool_rules[i], &out->trace[i]);
+	}
+	fill(j, out);
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}
+
+/* ---- an entry of a list ---- */
+
+struct tool_list {
+	const struct policy *p;
+	const struct answer_request *asked;
+	struct facts_view view;
+};
+
+struct tool_list *
+tool_list_new(const struct policy *p, const struct answer_request *asked, struct arena *a)
+{
+	struct tool_list *l = arena_new(a, struct tool_list);
+
+	if (!l)
+		return NULL;
+	l->p = p;
+	l->asked = asked;
+	facts_tool(&l->view, p, asked, NULL, a);
+	return l;
+}
+
+/* What the call will be made with: the request that offers a chat's tools is there already. */
+static bool
+known(void *ctx, size_t slot)
+{
+	const struct tool_call *c = ((const struct facts_view *)ctx)->call;
+
+	return slot != V_TOOL_ARGUMENTS &&
+	       (c->as == TOOL_OFFERED || policy_slot_reads_tool(slot) ||
+		       !policy_slot_reads_body(slot));
+}
+
+bool
+tool_list_hides(struct tool_list *l, const struct tool_call *c, const struct rule **rule)
+{
+	struct cel_activation act = { .ctx = &l->view, .lookup = facts_lookup };
+	bool may = false, may_state = false, denied = false; /* a permit before it may match */
+	const struct rule *permit = NULL;
+
+	*rule = NULL;
+	facts_call(&l->view, c);
+	for (size_t i = 0; i < l->p->ntool_rules && !permit && !denied; i++) {
+		const struct rule *r = &l->p->tool_rules[i];
+		bool ends = r->effect == RULE_DENY || r->effect == RULE_PERMIT;
+		if (!ends || !fits(r, c) || lifted(l->p, l->asked, r))
+			continue;
+		int hit = r->when ? cel_partial(r->when, &act, known, l->view.a) : 1;
+		if (r->effect == RULE_PERMIT && hit < 0) {
+			may = true;
+			may_state |= r->reads_state;
+		} else if (r->effect == RULE_PERMIT && hit > 0) {
+			permit = r;
+		} else if (hit > 0) {
+			denied = true;
+			*rule = r->hides && !may ? r : NULL;
+		}
+	}
+	return arena_failed(l->view.a) || *rule || (changed(c, permit, false) && !may_state);
+}
