@@ -194,6 +194,14 @@ say_notes(const struct audit_keys *k, const char *was)
 				  "signature only"));
 }
 
+/* The key before signs no more checkpoints: who has only that one believes none from now on. */
+static void
+drop_previous(struct audit_keys *k)
+{
+	signkey_wipe(&k->previous);
+	k->has_previous = false;
+}
+
 /* Until when the key before signs checkpoints: by the last rotation. */
 static void
 keep_previous(struct audit_keys *k)
@@ -206,12 +214,12 @@ keep_previous(struct audit_keys *k)
 			s.from >= last.from)
 			last = s;
 	bool wanted = last.from && clock_wall_ns() < last.time_ns + AUDIT_KEYS_NOTES_NS;
-	if (k->has_previous && (!wanted || strcmp(k->previous.pub.id, last.was.id) != 0)) {
-		signkey_wipe(&k->previous);
-		k->has_previous = false;
-	}
+	bool revoked = wanted && keyring_revoked(&k->ring, last.was.id, k->node);
+	if (k->has_previous &&
+		(!wanted || revoked || strcmp(k->previous.pub.id, last.was.id) != 0))
+		drop_previous(k);
 	k->previous_until_ns = last.time_ns + AUDIT_KEYS_NOTES_NS;
-	if (wanted)
+	if (wanted && !revoked)
 		say_notes(k, last.was.id);
 }
 
@@ -376,6 +384,8 @@ audit_keys_done(struct audit_keys *k, int err)
 		k->previous_until_ns = s->time_ns + AUDIT_KEYS_NOTES_NS;
 		k->rotates = k->unannounced = false;
 	}
+	if (k->has_previous && keyring_revoked(&k->ring, k->previous.pub.id, k->node))
+		drop_previous(k);
 	k->nmade = 0;
 	note_due(k);
 	pthread_mutex_unlock(&k->lock);

@@ -552,6 +552,22 @@ with_root(void)
 	rig_spill(stated_file, SPAN_LIT("# none yet\n"));
 }
 
+/* Whoever has the revoked key only would go on believing the log's checkpoints. */
+static void
+assert_signs_notes_alone(void)
+{
+	struct buf note;
+	size_t lines = 0;
+
+	buf_init(&note, 0);
+	audit_keys_note(audit_keys(r.audit), &note, SPAN_LIT("text\n"), SPAN_LIT("gw"),
+		clock_wall_ns());
+	for (size_t i = 0; i < note.n; i++)
+		lines += buf_view(&note).p[i] == '\n';
+	assert_int_equal(lines, 1);
+	buf_free(&note);
+}
+
 static void
 a_revoked_key_does_not_verify_from_its_record_on(void **state)
 {
@@ -569,8 +585,13 @@ a_revoked_key_does_not_verify_from_its_record_on(void **state)
 	assert_signs(&r.pub);
 	assert_int_equal(rig_put(&r, "a"), 0);
 	assert_true(rig_holds(&r, "\"change\":\"revoke\""));
+	assert_int_equal(rig_put(&r, "b"), 0); /* the commit before is done with */
+	assert_signs_notes_alone();
 	audit_stop(&r.audit);
 	assert_true(verify_with(NULL).ok);
+	assert_started();
+	assert_signs_notes_alone();
+	audit_stop(&r.audit);
 	/* Back to it: no. */
 	rig_sh("cd '%s' && mv key tmp && mv key.old key && mv tmp key.old", r.dir);
 	if (rig_start(&r))
