@@ -10,7 +10,7 @@ stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
 auth="authorization: Bearer $(token)"
 ask() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d "{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"; }
 audit() { "$B/tollgate" audit "$@" 2>&1; }
-prove() { audit show "$@" --journal "$JOURNAL" >"$D/proof"; }
+prove() { "$B/tollgate" audit show "$@" --journal "$JOURNAL" >"$D/proof" 2>"$D/said"; }
 holds() { audit verify --file "$D/proof" --public-key "$AUDIT_KEY"; }
 awk '/^## / { mine = $0 == "## Proving one record" } /^```$/ { code = 0 } mine && code; /^```sh$/ { code = 1 }' \
 	"$root/docs/evidence.md" >"$D/prove.sh"
@@ -34,7 +34,7 @@ sed 's/^\(record ..............................\)./\1x/' "$D/whole" >"$D/proof"
 like "a changed record is no record of the log" "$(holds)" '^bad '
 like "nor by hand" "$(by_hand)" '^no: '
 ask another
-like "what is too new is told so, or is there" "$(audit show "$(header x-tollgate-id)" --proof --journal "$JOURNAL" | head -1)" 'no checkpoint covers it yet|^record '
+like "what is too new is told so, or is there" "$(audit show "$(header x-tollgate-id)" --proof --journal "$JOURNAL")" 'no checkpoint covers it yet|^record '
 
 # ---- an old checkpoint ----
 for i in $(seq 20); do ask "more $i"; done
