@@ -67,7 +67,7 @@ read_record(struct reader *r, struct buf *out)
 	size_t n = 0;
 
 	if (!next_line(r, &line) || !take_word(&line, BUNDLE_BEGIN))
-		return bad(r, ERR_SYNTAX, "not \"record BASE64\"");
+		return bad(r, ERR_SYNTAX, "not 'record BASE64'");
 	char *to = buf_reserve(out, line.n / 4 * 3 + 3);
 	if (!to || line.n / 4 * 3 > CHAIN_LINE_MAX)
 		return bad(r, ERR_LIMIT, "a record larger than any of a journal");
@@ -84,13 +84,13 @@ read_proof(struct reader *r, struct bundle *out)
 	size_t n;
 
 	if (!next_line(r, &line) || !span_is(line, MAGIC))
-		return bad(r, ERR_SYNTAX, "not \"" MAGIC "\"");
+		return bad(r, ERR_SYNTAX, "not '" MAGIC "'");
 	bool more = next_line(r, &line);
 	if (more && take_word(&line, "extra "))
 		more = next_line(r, &line);
 	if (!more || !take_word(&line, "index ") || span_u64(line, &out->index) ||
 		(line.n > 1 && line.p[0] == '0'))
-		return bad(r, ERR_SYNTAX, "not \"index NUMBER\"");
+		return bad(r, ERR_SYNTAX, "not 'index NUMBER'");
 	for (out->nproof = 0;; out->nproof++) {
 		if (!next_line(r, &line))
 			return bad(r, ERR_SYNTAX, "no empty line before the checkpoint");

@@ -92,6 +92,15 @@ a_proof_that_was_changed_does_not_hold(void **state)
 		put_file("proof", span_cut(buf_view(&proof), 0, n));
 		assert_exit(verify(file_arg("--file", "proof")), EXIT_NO);
 	}
+	/* More, or less, after the last newline. */
+	buf_putc(&proof, 'x');
+	put_file("proof", buf_view(&proof));
+	assert_exit(verify(file_arg("--file", "proof")), EXIT_NO);
+	assert_out("why=\"junk: its last line does not end with a newline\"");
+	put_file("proof", span_cut(buf_view(&proof), 0, proof.n - 2));
+	assert_exit(verify(file_arg("--file", "proof")), EXIT_NO);
+	assert_out("why=\"junk: its last line does not end with a newline\"");
+	proof.n--;
 	/* Another key. */
 	put_file("proof", buf_view(&proof));
 	signkey_from_seed((const unsigned char *)"another seed, not in any key set", &b.key);

@@ -480,7 +480,7 @@ a_mistake_in_a_bundle_is_named_by_its_line(void **state)
 		const char *file, *why;
 	} rows[] = {
 		{ "", "line 1" },
-		{ "{\"v\":1}\n", "line 1: not \"record" },
+		{ "{\"v\":1}\n", "line 1: not 'record" },
 		{ "record \n", "line 1: the record is not base64" },
 		{ "record eA=\n", "line 1: the record is not base64" },
 		{ "record eA==\n", "line 2" },

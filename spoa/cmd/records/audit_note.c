@@ -44,9 +44,8 @@ signer_of(const struct keyring *ring, const struct checkpoint *c, const char *no
 
 /* ---- one record with its proof ---- */
 
-/* Text of a file that anybody may have written, for a terminal. */
-static const char *
-plain(struct span s, char *out, size_t size)
+const char *
+audit_note_plain(struct span s, char *out, size_t size)
 {
 	size_t n = 0;
 
@@ -91,7 +90,7 @@ bundle_fault(const struct audit_args *a, const struct bundle *b, struct chain_li
 }
 
 bool
-audit_verify_bundle(const struct audit_args *a, const struct buf *file)
+audit_verify_bundle(const struct audit_args *a, const struct buf *file, bool cut)
 {
 	struct bundle *b = calloc(1, sizeof(*b));
 	const struct pubkey *signer = NULL;
@@ -106,12 +105,14 @@ audit_verify_bundle(const struct audit_args *a, const struct buf *file)
 		buf_init(&b->record, 0);
 		if (buf_failed(file))
 			fault = "junk: larger than a record with its proof";
+		else if (cut)
+			fault = "junk: its last line does not end with a newline";
 		else if (bundle_read(buf_view(file), b, &why)) {
 			buf_putc(&why, '\0');
 			fault = buf_view(&why).p;
 		} else {
 			fault = bundle_fault(a, b, &l, &signer, says);
-			plain(b->checkpoint.origin, origin, sizeof(origin));
+			audit_note_plain(b->checkpoint.origin, origin, sizeof(origin));
 		}
 	}
 	if (fault)
@@ -274,7 +275,7 @@ bad(const struct audit_note *n, const struct verify_result *r, uint64_t seq, con
 	va_end(ap);
 	printf("bad node=%s source=note origin=%s size=%" PRIu64 " seq=%" PRIu64
 	       " why=\"%s\" verified=%" PRIu64 "\n",
-		r->node, plain(n->checkpoint.origin, origin, sizeof(origin)),
+		r->node, audit_note_plain(n->checkpoint.origin, origin, sizeof(origin)),
 		n->checkpoint.size, seq, why, r->records);
 	return false;
 }
@@ -315,13 +316,13 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 
 	if (!any || (!believed && keyring_revoked(ring, any->id, r->node)))
 		return bad(n, r, c->size, "%s", key_why);
-	plain(c->origin, origin, sizeof(origin));
+	audit_note_plain(c->origin, origin, sizeof(origin));
 	begins_later = r->first > c->size + 1 || !t->known || t->from > c->size + 1;
 	if (!continued && t->origin[0] && !span_is(c->origin, t->origin)) {
 		char ours[NOTE_NAME_MAX + 1];
 		return bad(n, r, 1,
 			"another log: the note is of %s, the checkpoints here are of %s",
-			origin, plain(span_str(t->origin), ours, sizeof(ours)));
+			origin, audit_note_plain(span_str(t->origin), ours, sizeof(ours)));
 	}
 	if (!continued && t->note_is == NOTE_FORKED)
 		return forked(a, n, r);

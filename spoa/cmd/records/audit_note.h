@@ -7,8 +7,10 @@
 #include "proof/tree_check.h"
 
 /* A record with its proof, as `audit show --proof` printed it: prints its line; true: it holds.
- */
-bool audit_verify_bundle(const struct audit_args *a, const struct buf *file);
+ * `cut`: there were bytes after its last newline. */
+bool audit_verify_bundle(const struct audit_args *a, const struct buf *file, bool cut);
+/* Text of a file that anybody may have written, for a terminal. */
+const char *audit_note_plain(struct span s, char *out, size_t size);
 
 /* An old checkpoint (a note, or the note of a proof). */
 struct audit_note {

@@ -278,7 +278,8 @@ struct chains {
 	size_t n, at;
 	bool failed, began, every_signature;
 	bool proof;	   /* it is no chain but one record with its proof, */
-	struct buf bundle; /* which is this */
+	struct buf bundle; /* which is this, */
+	bool cut;	   /* and has bytes after its last newline */
 	const struct checkpoint *note;
 };
 
@@ -343,8 +344,10 @@ torn_to_chains(void *arg, size_t bytes)
 {
 	struct chains *c = arg;
 
-	if (c->proof) /* its last line lacks its newline: no note has that */
+	if (c->proof) {
+		c->cut = true;
 		return;
+	}
 	if (!c->n)
 		chain_begin(c, (struct span){ NULL, 0 });
 	if (!c->failed)
@@ -366,6 +369,7 @@ chains_free(struct chains *c)
 static void
 hold_file_note(struct chains *c, struct audit_note *n, const struct verify_result *r, bool *ok)
 {
+	char origin[NOTE_NAME_MAX + 1];
 	size_t i = 0;
 
 	while (i < c->n && !span_is(n->checkpoint.origin, c->w[i]->tree.origin))
@@ -374,9 +378,8 @@ hold_file_note(struct chains *c, struct audit_note *n, const struct verify_resul
 		i = 0;
 	if (i == c->n) {
 		printf("bad node= source=note seq=1 why=\"another log: no chain of the file "
-		       "has "
-		       "checkpoints of %.*s\" verified=0\n",
-			SPAN_ARG(n->checkpoint.origin));
+		       "has checkpoints of %s\" verified=0\n",
+			audit_note_plain(n->checkpoint.origin, origin, sizeof(origin)));
 		*ok = false;
 	} else {
 		*ok = audit_note_print(
@@ -422,7 +425,7 @@ verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *wh
 		*ok = cmd_fail(a->what, "--note is held against a log, not against a proof") ==
 		      0;
 	else if (!err && c->proof)
-		*ok = audit_verify_bundle(a, &c->bundle);
+		*ok = audit_verify_bundle(a, &c->bundle, c->cut);
 	for (size_t i = 0; !err && i < c->n; i++) {
 		print_result(&r[i], c->w[i], "file");
 		*ok = *ok && r[i].ok;
