@@ -345,8 +345,16 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# The daemon that ends at a named point (spoa/base/stops.h): all its objects but one are the shipped one's.
+$(B)/stops/stops.o: spoa/base/stops.c spoa/base/stops.h
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CPPFLAGS) -DTG_STOPS $(ALL_CFLAGS) -c -o $@ $<
+
+$(B)/stops/tollgate: $(B)/spoa/cmd/main.o $(B)/stops/stops.o $(LIB)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
 .PHONY: support
-support: $(B)/mockllm $(B)/stackhelp
+support: $(B)/mockllm $(B)/stackhelp $(B)/stops/tollgate
 all: support
 
 # What a newcomer types: demo, test, e2e.

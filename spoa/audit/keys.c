@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/stops.h"
 #include "proof/note.h"
 
 #define STATED_MAX (4u << 20)
@@ -124,6 +125,7 @@ write_log(struct audit_keys *k)
 	bool good = fd >= 0 && write(fd, s.p, s.n) == (ssize_t)s.n && fsync(fd) == 0;
 	if (fd >= 0)
 		close(fd);
+	stop_at("keys-written");
 	good = good && rename(made, k->file) == 0;
 	if (!good && !k->log_dirty)
 		log_event(LOG_WARN, "audit.keys_unwritten", LS("file", k->file),
@@ -272,20 +274,25 @@ audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf 
 {
 	struct span rest = buf_view(&found->learned);
 	struct key_statement s;
-	char whose[KEYRING_WHY];
+	char whose[KEYRING_WHY], in_force[SIGNKEY_ID_LEN + 1];
 	uint64_t seq = found->at.seq + 1;
 
-	while (key_statement_next(&rest, &s) > 0)
+	snprintf(in_force, sizeof(in_force), "%s", found->key);
+	while (key_statement_next(&rest, &s) > 0) {
+		/* The last record: its commit is the last of the key before. */
+		if (s.says == KEY_ROTATE && s.record == found->at.seq)
+			memcpy(in_force, s.key.id, sizeof(in_force));
 		if (!logged(k, &s)) {
 			key_statement_write(&k->log, &s);
 			k->log_dirty = true;
 		}
+	}
 	if (k->log_dirty)
 		write_log(k);
-	if (found->key[0] && strcmp(found->key, k->now.pub.id) != 0 && k->has_previous &&
-		!strcmp(found->key, k->previous.pub.id) &&
+	if (in_force[0] && strcmp(in_force, k->now.pub.id) != 0 && k->has_previous &&
+		!strcmp(in_force, k->previous.pub.id) &&
 		!keyring_revoked(&k->ring, k->now.pub.id, k->node) &&
-		keyring_signer(&k->ring, k->node, span_str(found->key), seq, seq, whose)) {
+		keyring_signer(&k->ring, k->node, span_str(in_force), seq, seq, whose)) {
 		/* It was replaced while the daemon was down: its own record says so. */
 		k->next = k->now;
 		k->now = k->previous;
@@ -299,13 +306,13 @@ audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf 
 			"audit.key is %s: the last record is signed by %s; name the file of "
 			"that "
 			"key, or put it in audit.previous_key, so that it can hand over",
-			whose, found->key);
+			whose, in_force);
 		return ERR_AUTH;
 	}
-	k->unannounced = found->key[0] && strcmp(found->key, k->now.pub.id) != 0;
+	k->unannounced = in_force[0] && strcmp(in_force, k->now.pub.id) != 0;
 	if (k->unannounced)
 		log_event(LOG_WARN, "audit.key_unannounced", LS("key", k->now.pub.id),
-			LS("was", found->key),
+			LS("was", in_force),
 			LS("why",
 				"no record of the old key introduces it: a verifier needs both "
 				"public keys"));

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/stops.h"
 
 struct journal_io journal_io = { pwrite, fdatasync, ftruncate };
 
@@ -562,6 +563,7 @@ append(struct journal *j, struct span commit)
 		err = write_ahead(j, end);
 	if (err)
 		return err;
+	stop_at("commit-written");
 	/* Size and time as our own write left them: others are another program's, which
 	 * has most of its chances during the sync. */
 	if (fstat(j->fd, &wrote) < 0 || journal_io.fdatasync(j->fd) < 0 ||

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/stops.h"
 #include "store/keyfile.h"
 
 #define FILE_BYTES_MAX (256 * 1024)
@@ -381,16 +382,23 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 		goto undo;
 	if (err)
 		return err;
+	stop_at("replace-made");
 	/* At each moment there is a key at `file`, and its public one in FILE.pub. */
 	if ((geteuid() == 0 && (chown(made, st.st_uid, st.st_gid) < 0 ||
 				       chown(made_pub, st.st_uid, st.st_gid) < 0)) ||
-		link(file, linked) < 0 || rename(linked, old) < 0 ||
-		rename(made_pub, pub) < 0 || rename(made, file) < 0) {
-		buf_printf(why, "%s: %s", file, strerror(errno));
-		err = ERR_IO;
-		goto undo;
-	}
+		link(file, linked) < 0 || rename(linked, old) < 0)
+		goto failed;
+	stop_at("replace-old");
+	if (rename(made_pub, pub) < 0)
+		goto failed;
+	stop_at("replace-public");
+	if (rename(made, file) < 0)
+		goto failed;
+	stop_at("replace-done");
 	return 0;
+failed:
+	buf_printf(why, "%s: %s", file, strerror(errno));
+	err = ERR_IO;
 undo:
 	unlink(made);
 	unlink(made_pub);

@@ -486,6 +486,36 @@ killed_at_any_byte_of_a_rotation_it_starts_and_verifies(void **state)
 	buf_free(&after);
 }
 
+/* The rotation's record is the last one, its key signed nothing yet, and the operator replaced
+ * that one too. */
+static void
+killed_right_after_a_rotation_another_one_follows_at_the_start(void **state)
+{
+	char segment[512];
+
+	(void)state;
+	assert_started();
+	replace_key();
+	assert_reloaded();
+	assert_signs(&r.pub);
+	snprintf(segment, sizeof(segment), "%s", rig_segment(&r, -1));
+	struct buf killed = rig_slurp(segment);
+	audit_stop(&r.audit);
+	rig_spill(segment, buf_view(&killed));
+	for (int restarts = 0; restarts < 2; restarts++) {
+		if (!restarts)
+			replace_key();
+		assert_started();
+		assert_signs(&r.pub);
+		assert_int_equal(rig_put(&r, "a"), 0);
+		audit_stop(&r.audit);
+		struct verify_result v = verify_with(NULL);
+		if (!v.ok)
+			fail_msg("record %" PRIu64 ": %s", v.bad_seq, v.why);
+	}
+	buf_free(&killed);
+}
+
 /* ---- notes ---- */
 
 static void
@@ -719,6 +749,7 @@ main(void)
 		T(without_a_hash_key_the_same_key_is_no_rotation),
 		T(while_the_disk_refuses_the_old_key_signs_and_the_new_one_waits),
 		T(killed_at_any_byte_of_a_rotation_it_starts_and_verifies),
+		T(killed_right_after_a_rotation_another_one_follows_at_the_start),
 		T(both_keys_sign_checkpoints_for_thirty_days),
 		T(a_revoked_key_does_not_verify_from_its_record_on),
 		T(what_a_revoked_key_forges_is_named),

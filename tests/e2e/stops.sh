@@ -1,0 +1,153 @@
+# The daemon is killed at every step of a checkpoint, a rotation, a compression, an archive and a
+# trim, under load, and starts again: what was answered is in the record, all verifies by the
+# first public key alone, and what a step had begun is finished or undone.
+# Once: no version of HAProxy differs here.
+# Long: some forty starts.
+. "$(dirname "$0")/lib.sh"
+"$build/tollgate" keygen --hash-key "$D/hash.key" >/dev/null
+mkdir "$D/archive"
+cat >"$D/config.yaml" <<Y
+workers: 1
+audit: {segment: 64k, hash_key: "$D/hash.key"}
+Y
+stack_up --config "$D/config.yaml"
+as_shipped # what was in the hands of a daemon that is killed is given up soon
+cp "$D/audit.key.pub" "$D/first.pub"
+auth="authorization: Bearer $(token)"
+: >"$D/answered"
+# N requests, four at a time; the ids of those that were answered whole. All the time, over all kills.
+load() {
+	seq "$1" | xargs -P 4 -I{} curl -s -m 3 -o /dev/null -w '%{http_code} %{exitcode} %header{x-tollgate-id}\n' \
+		-H "$auth" -H 'content-type: application/json' -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}' \
+		"$EDGE/v1/chat/completions" | awk '$1 == 200 && $2 == 0 { print $3; fflush() }' >>"$D/answered"
+}
+touch "$D/loading"
+while [ -e "$D/loading" ]; do load 8; sleep 0.2; done 2>/dev/null &
+loading=$!
+by_first() {
+	[ ! -f "$JOURNAL.keys" ] || set -- "$@" --statement "$JOURNAL.keys"
+	"$build/tollgate" audit verify --public-key "$D/first.pub" "$@" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }
+}
+verified() { by_first --journal "$JOURNAL"; }
+ended() {
+	killed tollgate
+	wait_for gone "$(pid_of tollgate)"
+}
+started() { wait_for curl -sf -o /dev/null "$ADMIN/readyz"; }
+# stopped POINT[:N] [COMMAND…]: a daemon that is up meanwhile ends there, for the N-th time; the command
+# is run once it is ready
+stopped() {
+	local point=$1 pid end=$((EPOCHSECONDS + 60))
+	shift
+	TG_STOP_AT=$point setsid "$build/stops/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
+	pid=$!
+	note_pid $pid tollgate
+	if [ $# -gt 0 ]; then
+		until gone $pid || curl -sf -o /dev/null "$ADMIN/readyz"; do [ $EPOCHSECONDS -lt $end ] || break; sleep 0.02; done
+		"$@" >"$D/command.log" 2>&1
+	fi
+	until gone $pid; do
+		if [ $EPOCHSECONDS -ge $end ]; then
+			not_ok "a daemon ends at $point" "it goes on; $("$build/tollgate" status -c "$D/tollgate.yaml" | grep -i 'audit\|retention')"
+			ended
+			return
+		fi
+		sleep 0.02
+	done
+	echo "$pid tollgate" >>"$D/.killed"
+	wait $pid 2>/dev/null
+	[ $? = 137 ] || not_ok "it is killed at $point" "$(tail -3 "$D/tollgate.log")"
+	final check "killed at $point, all verifies" verified
+}
+# Every record that ever was, once each, in its order: what the archive has, and after it the rest.
+everything() {
+	local f
+	{
+		for f in "$D"/archive/*.zst; do [ ! -f "$f" ] || basename "$f" .zst; done
+		(cd "$JOURNAL" && ls)
+	} | sort -u | while read -r f; do
+		if [ -f "$D/archive/$f.zst" ]; then zstd -dqc "$D/archive/$f.zst"; else tr -d '\0' <"$JOURNAL/$f"; fi
+	done
+}
+# Two records for each answer, and what verifies by the first key alone.
+all_there() { # NAME
+	local missing
+	sort -u "$D/answered" >"$D/answered.now"
+	everything >"$D/all.jsonl"
+	for type in decision completion; do
+		sed -n 's/.*"type":"'$type'","id":"\([^"]*\)".*/\1/p' "$D/all.jsonl" | sort -u >"$D/$type"
+		missing=$(comm -23 "$D/answered.now" "$D/$type" | head -3)
+		final is "$1: a $type for each answer" "$missing" ''
+	done
+	final check "$1: all that ever was verifies" by_first --file "$D/all.jsonl"
+}
+whole() { # NAME: a daemon that nothing stops takes over
+	local before
+	daemon_start
+	check "$1: the next one serves" started
+	before=$(wc -l <"$D/answered")
+	answers() { [ "$(wc -l <"$D/answered")" -gt $((before + 8)) ]; }
+	check "$1: and answers" wait_for answers
+	all_there "$1"
+}
+
+# ---- a checkpoint ----
+ended
+for point in checkpoint-made:2 segment-begun:2 commit-written:9 checkpoint-durable:2 checkpoint-fed:2 tiles-leaves:2 tiles-levels:2; do
+	stopped $point
+done
+whole "after kills in a checkpoint"
+covered() { [ "$(metric audit_tree_behind_records)" = 0 ] && [ "$(metric audit_checkpoints_total)" -gt 0 ]; }
+check "the tree has every record again" wait_for covered
+last() { "$build/tollgate" audit list --journal "$JOURNAL" --since 1h --json | tail -1 | jq -r .id; }
+provable() { "$build/tollgate" audit show "$(last)" --proof --journal "$JOURNAL" >"$D/proof" 2>"$D/proof.err" && by_first --file "$D/proof"; }
+check "and a record of then has its proof" wait_for provable
+
+# ---- a rotation ----
+signs() { "$build/tollgate" status -c "$D/tollgate.yaml" --json | jq -r '.. | objects | select(has("signs")) | .signs' | head -1; }
+public() { openssl pkey -in "$1" -pubout -outform DER | tail -c 32 | sha256sum | cut -c1-16; }
+before=$(signs)
+for point in replace-made replace-old replace-public replace-done; do
+	TG_STOP_AT=$point "$build/stops/tollgate" keygen --rotate "$D/audit.key" >"$D/command.log" 2>&1
+	is "keygen is killed at $point" $? 137
+	[ $point = replace-done ] || is "and the old key is where it was" "$(public "$D/audit.key")" "$before"
+	[ $point != replace-public ] || {
+		ended
+		daemon_start
+		check "the daemon starts with what is there" started
+	}
+done
+is "until the new one is, and the old one next to it" "$(public "$D/audit.key.old") $([ "$(public "$D/audit.key")" = "$before" ] || echo another)" "$before another"
+ended
+rotate() { "$build/tollgate" keygen --rotate "$D/audit.key" && "$build/tollgate" reload -c "$D/tollgate.yaml"; }
+# Each start ends first what the one before began, and passes its points once.
+for point in key-made:2 key-durable:2 keys-written:3 key-kept; do
+	stopped $point rotate
+	# and once more, while nothing has been signed by the key that came
+	[ $point != key-durable:2 ] || "$build/tollgate" keygen --rotate "$D/audit.key" >"$D/command.log" 2>&1
+done
+whole "after kills in a rotation"
+is "the new key signs" "$(signs)" "$("$build/tollgate" audit export --journal "$JOURNAL" | tail -1 | jq -r .key)"
+is "as the file says" "$(signs)" "$(public "$D/audit.key")"
+is "nothing half made is left" "$(ls "$D" | grep 'keys\.new')" ''
+
+# ---- compression, archive, trim ----
+ended
+echo "retention: {age: 1s, below_six_months: true, archive: \"$D/archive\", every: 50ms}" >"$D/over.yaml"
+"$build/stackhelp" merge "$D/tollgate.yaml" "$D/over.yaml" >"$D/whole.yaml" && mv "$D/whole.yaml" "$D/tollgate.yaml"
+for point in pack-written pack-synced pack-verified pack-manifest pack-placed:2 plain-remove plain-removed archive-written \
+	archive-synced archive-put archive-segment:2 archive-manifest archive-marked trim-record trim-recorded:2 trim-plain trim-packed; do
+	stopped $point
+done
+whole "after kills of retention"
+settled_all() { [ "$(ls "$JOURNAL" | wc -l)" = 3 ] && [ "$(ls "$JOURNAL.keep" | grep -c 'zst$')" = 2 ]; }
+rm "$D/loading"
+wait $loading
+check "what was begun is finished: the newest are left" wait_for settled_all
+none_half() { ! ls "$JOURNAL.keep" "$D/archive" | grep -q '\.new'; }
+check "nothing half made is left there" wait_for none_half
+final check "what is left verifies" verified
+like "and says who vouches for what was trimmed" "$(cat "$D/verify.log")" 'trimmed=[0-9]+ trim_record='
+all_there "in the archive and here"
+echo "# $(wc -l <"$D/answered") answers"
+exit $failed
