@@ -522,6 +522,7 @@ server_run(const char *config_file)
 	say_started(&s, cfg);
 	observing_start(&s.observing, &s, run.loop);
 	purging_start(&s.purging, &s, run.loop);
+	degraded_start(&s.degraded, &s, run.loop);
 	strangers_start(&s.strangers, cfg, run.loop);
 	server_notify("READY=1\nSTATUS=");
 	ev_run(run.loop, 0);
@@ -531,6 +532,7 @@ stop:
 	reload_stop(&s.reloading);
 	observing_stop(&s.observing);
 	purging_stop(&s.purging);
+	degraded_stop(&s.degraded);
 	strangers_stop(&s.strangers);
 	admin_stop(&admin);
 	reload_free(&s.reloading);

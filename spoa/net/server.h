@@ -3,6 +3,7 @@
 #ifndef NET_SERVER_H
 #define NET_SERVER_H
 
+#include "net/degraded.h"
 #include "net/observing.h"
 #include "net/purging.h"
 #include "net/reload.h"
@@ -21,6 +22,7 @@ struct server {
 	struct reloading reloading;
 	struct observing observing;
 	struct purging purging;
+	struct degraded degraded;
 	struct strangers strangers;
 	struct auths *auths;
 	struct keysets *keysets; /* of issuers at URLs */

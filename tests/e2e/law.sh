@@ -41,6 +41,29 @@ is "audit explain" "$(grep ^about: "$D/out")" "about: use_case first reading, of
 audit explain "$id" --json
 is "as JSON" "$(jq -c '[.about.risk, .region]' "$D/out")" '["high","us"]'
 
+# ---- the clock, and what was away ----
+is "the clock's source is recorded at the start" "$(lines | grep '"type":"clock"' | head -1 | jq -c '[.what, has("source"), has("synchronized")]')" '["boot",true,true]'
+degraded() { lines | grep '"type":"degraded"' | jq -c "select(.dependency == \"$1\" and .what == \"$2\")"; }
+has_degraded() { [ "$(degraded "$1" "$2" | wc -l)" = "$3" ]; }
+is "nothing is away" "$(lines | grep -c '"type":"degraded"')" 0
+redis_pid=$(pid_of redis)
+kill -STOP "$redis_pid"
+check "Redis does not answer: its begin is recorded" wait_for has_degraded redis begin 1
+like "with why, since when, and what the policy says" "$(degraded redis begin | jq -c '[.since, .why, .on_failure]')" '^\["20.*Z","(does not answer|failures were counted)","deny"\]$'
+ask 'while it is away'
+is "a request is refused meanwhile" "$status" 503
+kill -CONT "$redis_pid"
+check "and its end" wait_for has_degraded redis end 1
+is "with what was decided meanwhile" "$(degraded redis end | jq -c '[.times >= 1, .meanwhile.deny >= 1, .meanwhile.deny_503 >= 1, .meanwhile.without_quota >= 1, .meanwhile.permit, .until > .since]')" '[true,true,true,true,0,true]'
+is "one begin" "$(degraded redis begin | wc -l)" 1
+mv "$JOURNAL" "$JOURNAL.away"
+refuses() { ask 'and while nothing can be recorded'; [ "$status" = 503 ]; }
+check "the journal is away" wait_for refuses
+sleep 2
+mv "$JOURNAL.away" "$JOURNAL"
+check "it tells of itself when it is back" wait_for has_degraded journal end 1
+is "both, in order, and what was not recorded" "$(degraded journal begin | wc -l) $(lines | grep '"type":"degraded"' | grep '"journal"' | jq -r .what | tr '\n' ' ') $(degraded journal end | jq -c '.meanwhile.not_recorded >= 1')" "1 begin end  true"
+
 # ---- who read ----
 audit list --person alice --since 1h --json
 is "a listing is recorded: which command, for what, how many, who" \
@@ -54,7 +77,7 @@ is "explain" "$(last_read '[.read, .after.asked.operands[0]]')" "[\"audit explai
 audit show "$id" --proof=decision
 is "a proof" "$(last_read '[.read, .after.asked.proof, .after.records]')" '["audit show","decision",1]'
 audit search --at today --person alice
-is "search" "$(last_read '[.read, .after.asked.person, .after.asked.at, .after.records]')" '["audit search",["alice"],"today",3]'
+is "search" "$(last_read '[.read, .after.asked.person, .after.asked.at, .after.records]')" '["audit search",["alice"],"today",4]'
 audit export
 is "export" "$(last_read '[.read, .after.records > 6]')" '["audit export",true]'
 tg usage --by person -c "$D/tollgate.yaml"
@@ -74,15 +97,15 @@ for i in 1 2 3 4 5 6 7 8; do ask "again $i"; done
 is "head closes the pipe: told all the same" "$(reads) $(last_read .read)" "$((n + 1)) \"audit export\""
 "$B/tollgate" audit list --follow -c "$D/tollgate.yaml" >"$D/follow" 2>&1 &
 follower=$!
-begun() { [ "$(last_read .after.follow)" = '"begin"' ] && [ "$(wc -l <"$D/follow")" = 11 ]; }
+begun() { [ "$(last_read .after.follow)" = '"begin"' ] && [ "$(wc -l <"$D/follow")" = 12 ]; }
 check "--follow is recorded at its begin" wait_for begun
 n=$(reads)
 ask 'one more'
-shows() { [ "$(wc -l <"$D/follow")" = 12 ]; }
+shows() { [ "$(wc -l <"$D/follow")" = 13 ]; }
 wait_for shows
 kill -TERM "$follower"
 wait "$follower"
-is "and when it is ended, by a signal too; never for itself" "$(reads) $(last_read '[.after.follow, .after.records]')" "$((n + 1)) [\"end\",12]"
+is "and when it is ended, by a signal too; never for itself" "$(reads) $(last_read '[.after.follow, .after.records]')" "$((n + 1)) [\"end\",13]"
 
 # what is no such call is refused, and not recorded
 n=$(reads)
@@ -96,9 +119,9 @@ is "another caller's mistakes" "$(say '{"command":"audit list"}')$(say '{"comman
 n=$(reads)
 mkdir "$D/copy" && cp "$JOURNAL"/*.jsonl "$D/copy/"
 audit list --journal "$D/copy"
-is "another folder: shown, not recorded, said" "$? $(wc -l <"$D/out") $(grep -c 'not recorded: .*/copy is not of the daemon' "$D/err") $(reads)" "0 12 1 $n"
+is "another folder: shown, not recorded, said" "$? $(wc -l <"$D/out") $(grep -c 'not recorded: .*/copy is not of the daemon' "$D/err") $(reads)" "0 13 1 $n"
 audit list --file "$(ls "$D"/copy/*.jsonl | head -1)"
-is "a file" "$? $(wc -l <"$D/out") $(grep -c 'not recorded' "$D/err") $(reads)" "0 12 1 $n"
+is "a file" "$? $(wc -l <"$D/out") $(grep -c 'not recorded' "$D/err") $(reads)" "0 13 1 $n"
 tg audit list --journal "$JOURNAL" -c "$D/tollgate.yaml"
 is "its own folder, named" "$? $(cat "$D/err") $(reads)" "0  $((n + 1))"
 (cd / && env -u TOLLGATE_CONFIG "$B/tollgate" audit list --journal "$JOURNAL" >"$D/out" 2>"$D/err")
@@ -107,5 +130,5 @@ like "a listing says no more than that" "$(wc -l <"$D/err")" '^1$'
 is "the journal verifies" "$("$B/tollgate" audit verify --journal "$JOURNAL" --public-key "$AUDIT_KEY" | cut -d' ' -f1)" ok
 sed 's|/admin\.sock|/nobody.sock|' "$D/tollgate.yaml" >"$D/away.yaml"
 tg audit list -c "$D/away.yaml"
-is "a daemon that is away fails no read" "$? $(wc -l <"$D/out") $(grep -c 'not recorded: .*the daemon is not running' "$D/err")" "0 12 1"
+is "a daemon that is away fails no read" "$? $(wc -l <"$D/out") $(grep -c 'not recorded: .*the daemon is not running' "$D/err")" "0 13 1"
 exit $failed

@@ -642,7 +642,7 @@ every_field_of_records(void **state)
 		}
 	}
 	/* and the types of records */
-	assert_int_equal(rows, RECORD_FIELDS_COUNT + RT_SEARCHED + 13);
+	assert_int_equal(rows, RECORD_FIELDS_COUNT + RT_SEARCHED + 15);
 	none_missing(RECORD_FIELDS_COUNT, 200);
 }
 

@@ -1,0 +1,51 @@
+/* When a part that decisions depend on is away, the record says so: one of type "degraded" when
+ * it begins and one when it is over, with what was decided meanwhile. Looked at each second, on
+ * the main thread; no request waits for it. The clock, too: how this machine's is kept right.
+ */
+#ifndef NET_DEGRADED_H
+#define NET_DEGRADED_H
+
+#include <ev.h>
+
+#include "base/buf.h"
+#include "base/tag.h"
+
+struct server;
+
+enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 12 };
+
+/*  WELL ──(away in two looks, or a failure was counted)──→ AWAY
+ *    ↑                                                   ↑  │
+ *    └──(well for DEGRADED_CALM)── CALM ──(away again)──┘  │
+ *                                    ↑───────(well)─────────┘
+ * A part that comes and goes is one time, not many: its end says how often it was away. */
+struct degraded_time {
+	enum { DEGRADED_WELL, DEGRADED_DOUBT, DEGRADED_AWAY, DEGRADED_CALM } life;
+	bool begun; /* its begin is recorded */
+	int64_t since_ns, until_ns;
+	uint64_t since_us, until_us, told_us;
+	uint64_t times, recent; /* away so often; begins of late */
+	uint64_t failures;	/* as counted when it was looked at last */
+	uint64_t at_begin[DEGRADED_COUNTS];
+	char why[256];
+};
+
+/* owner: main */
+struct degraded {
+	struct tag tag;
+	struct server *s; /* NULL: not started */
+	struct ev_loop *loop;
+	ev_timer timer;
+	struct degraded_time part[DEGRADED_PARTS], recogniser[DEGRADED_RECOGNISERS];
+	unsigned looks;
+	char clock[192]; /* what was recorded of the clock last; "": nothing */
+};
+
+void degraded_start(struct degraded *d, struct server *s, struct ev_loop *loop);
+void degraded_stop(struct degraded *d);
+
+/* How the kernel's clock is kept right, as members of a record: "source", "synchronized",
+ * "status". What cannot be known is null. Appended to *out. */
+void clock_says(struct buf *out);
+
+#endif
