@@ -23,7 +23,8 @@ rule_effect_name(enum rule_effect e)
 
 struct telling {
 	struct facts_view view;
-	bool answer; /* it is about one; else about a request */
+	bool answer;  /* it is about one, or about a call; else about a request */
+	bool changed; /* the call's description is not the one approved */
 	const char *it;
 	const struct entity_set *found; /* may be NULL */
 	const struct detect_rules *names;
@@ -153,6 +154,10 @@ add_values(struct telling *t, const struct rule *r, json_t *o)
 static void
 say_redaction(struct telling *t, const struct rule *r)
 {
+	if (r->phase == PHASE_TOOL) {
+		buf_str(&t->says, "it redacts what is found in arguments and results");
+		return;
+	}
 	size_t n = 0, count = t->found && t->names ? detect_entity_count(t->names) : 0;
 
 	buf_str(&t->says, "it redacts ");
@@ -230,8 +235,14 @@ say_effect(struct telling *t, const struct rule *r)
 {
 	switch (r->effect) {
 	case RULE_DENY:
-		buf_printf(&t->says, "it denies with %d%s%s", r->status,
-			r->reason && r->reason[0] ? ", " : "", r->reason ? r->reason : "");
+		if (r->phase == PHASE_TOOL)
+			buf_printf(&t->says, "it denies with %s%s",
+				r->as_error ? "a JSON-RPC error" : "a result",
+				r->hides ? " and hides it" : "");
+		else
+			buf_printf(&t->says, "it denies with %d", r->status);
+		if (r->reason && r->reason[0])
+			buf_printf(&t->says, ", %s", r->reason);
 		break;
 	case RULE_PERMIT: buf_str(&t->says, "it permits"); break;
 	case RULE_REDACT:
@@ -327,8 +338,11 @@ say_outcome(struct telling *t)
 		buf_printf(&t->says, "%s could not be evaluated, which denies", name);
 	else if (v->effect == RULE_DENY && v->rule && v->rule->effect != RULE_DENY)
 		buf_printf(&t->says, "%s and others leave no target", name);
+	else if (t->changed)
+		buf_str(&t->says, "what describes it is not what was approved, and no permit "
+				  "that reads tool.state ended the evaluation");
 	else if (!v->rule && t->answer)
-		buf_str(&t->says, "no rule denied the answer");
+		buf_printf(&t->says, "no rule denied the %s", t->it);
 	else if (!v->rule)
 		buf_printf(&t->says, "no rule ended the evaluation, and the default is %s",
 			otherwise);
@@ -354,8 +368,14 @@ one_rule(struct telling *t, const struct rule_trace *x)
 	const struct rule *r = x->rule;
 	json_t *o = json_pack("{ss ss ss so* ss*}", "rule", r->name, "outcome",
 		explain_outcomes[x->fate], "effect", rule_effect_name(r->effect), "status",
-		r->effect == RULE_DENY ? json_integer(r->status) : NULL, "when",
-		r->when ? r->when_text : NULL);
+		r->effect == RULE_DENY && r->phase != PHASE_TOOL ? json_integer(r->status)
+								 : NULL,
+		"when", r->when ? r->when_text : NULL);
+
+	if (r->effect == RULE_DENY && r->phase == PHASE_TOOL)
+		json_object_set_new(o, "as", json_string(r->as_error ? "error" : "result"));
+	if (r->hides)
+		json_object_set_new(o, "hide", json_true());
 
 	if (x->fate == RULE_NO_MATCH || x->fate == RULE_MATCHED || x->fate == RULE_ERROR)
 		add_values(t, r, o);
@@ -438,4 +458,29 @@ policy_answer_explain(const struct policy *p, const struct answer_request *asked
 	t->missing = missing_slots;
 	facts_answer(&t->view, p, asked, f, a);
 	return told(t, p->answer_rules, p->nanswer_rules);
+}
+
+json_t *
+policy_tool_explain(const struct policy *p, const struct answer_request *asked,
+	const struct tool_call *c, const struct tool_verdict *verdict, struct arena *a)
+{
+	struct telling *t = arena_new(a, struct telling);
+	struct policy_verdict *v = arena_new(a, struct policy_verdict);
+
+	if (!t || !v)
+		return NULL;
+	v->effect = verdict->effect;
+	v->rule = verdict->rule;
+	v->failed = verdict->failed;
+	v->trace = verdict->trace;
+	v->shadowed = verdict->shadowed;
+	v->shadow_effect = verdict->shadow_effect;
+	v->shadow_rule = verdict->shadow_rule;
+	t->verdict = v;
+	t->answer = t->whole = true;
+	t->changed = verdict->changed;
+	t->it = "call";
+	t->verified = asked->verified;
+	facts_tool(&t->view, p, asked, c, a);
+	return told(t, p->tool_rules, p->ntool_rules);
 }

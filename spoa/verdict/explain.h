@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "verdict/answer.h"
+#include "verdict/tool.h"
 
 /* Slots whose value is not known: a record could not hold it. */
 struct slot_set {
@@ -15,8 +15,8 @@ struct slot_set {
 
 /* NULL: no memory. Otherwise an object:
  *
- *     {"policy": name@version, "rules": [{"rule", "outcome", "effect", "status"?,
- *      "when"?, "values"?: {path: value}, "not_recorded"?: [path], "shadow"?,
+ *     {"policy": name@version, "rules": [{"rule", "outcome", "effect", "status"? (of a call
+ * "as", "hide"?), "when"?, "values"?: {path: value}, "not_recorded"?: [path], "shadow"?,
  *      "error"?, "says"}], "default": "permit", "says": sentence}
  *
  * `outcome` is one of explain_outcomes[]; `values` are there for rules that were
@@ -29,6 +29,10 @@ json_t *policy_explain(const struct policy *p, const struct policy_facts *f,
 json_t *policy_answer_explain(const struct policy *p, const struct answer_request *asked,
 	const struct answer_facts *f, const struct answer_verdict *verdict,
 	const struct slot_set *missing, struct arena *a);
+
+/* The same of a call. */
+json_t *policy_tool_explain(const struct policy *p, const struct answer_request *asked,
+	const struct tool_call *c, const struct tool_verdict *verdict, struct arena *a);
 
 /* By the fate of a struct rule_trace: "not reached", "not matched", "matched",
  * "error", "waits". */

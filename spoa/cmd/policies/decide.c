@@ -372,6 +372,7 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 		return cmd_fail("decide", "standard input: %s", why);
 	json_t *o = decide_result(r), *told = explain ? decide_explain(r) : NULL;
 	why = decide_answer(r, in, o, told, NULL);
+	why = why ? why : decide_tool(r, in, o, told, NULL);
 	if (explain)
 		json_object_set_new(o, "explain", told);
 	if (why) {
@@ -381,8 +382,10 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 	}
 	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	putchar('\n');
-	const char *answer = json_str_in(json_object_get(o, "response"), "decision");
-	bool denied = r->out.decision.kind == D_DENY || (answer && !strcmp(answer, "deny"));
+	const char *answer = json_str_in(json_object_get(o, "response"), "decision"),
+		   *tool = json_str_in(json_object_get(o, "tool"), "decision");
+	bool denied = r->out.decision.kind == D_DENY || (answer && !strcmp(answer, "deny")) ||
+		      (tool && !strcmp(tool, "deny"));
 	int code = denied ? EXIT_NO : EXIT_DONE;
 	json_decref(o);
 	request_free(&r);

@@ -27,5 +27,8 @@ json_t *decide_explain(struct request *r);
  * rule on answers, unless it is NULL. NULL, or what is wrong with `in`. */
 const char *decide_answer(
 	struct request *r, json_t *in, json_t *result, json_t *explain, bool *matched);
+/* The same of a call, as its member "tool"; `matched`, one a rule on calls. */
+const char *decide_tool(
+	struct request *r, json_t *in, json_t *result, json_t *explain, bool *matched);
 
 #endif

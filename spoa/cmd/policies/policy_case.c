@@ -11,9 +11,9 @@
 
 static const char *const file_keys[] = { "policy", "defaults", "cases", NULL };
 static const char *const default_keys[] = { "request", "identity", "time", "data", "classifier",
-	"response", NULL };
+	"response", "tool", NULL };
 static const char *const case_keys[] = { "name", "request", "identity", "time", "data",
-	"classifier", "response", "expect", NULL };
+	"classifier", "response", "tool", "expect", NULL };
 static const char *const request_keys[] = { "method", "path", "host", "headers", "body",
 	"body_base64", "prompt", "model", "src", "client_certificate", NULL };
 static const char *const response_keys[] = { "status", "headers", "body", "body_base64", "text",
@@ -141,7 +141,7 @@ of_either(const struct yaml_node *c, const struct yaml_node *defaults, const cha
 static json_t *
 request_of(const struct yaml_node *c, const struct yaml_node *defaults)
 {
-	static const char *const others[] = { "time", "data", "classifier", NULL };
+	static const char *const others[] = { "time", "data", "classifier", "tool", NULL };
 	const struct yaml_node *identity = yaml_get(c, "identity"),
 			       *usual = defaults ? yaml_get(defaults, "identity") : NULL;
 	json_t *r = merged(defaults ? yaml_get(defaults, "request") : NULL,
@@ -166,7 +166,7 @@ request_of(const struct yaml_node *c, const struct yaml_node *defaults)
 
 /* ---- what is expected ---- */
 
-enum expected { TEXT, NUMBER, CONTAINS, SAME_SET, SUBSET, HAS, LACKS, NAME_OR_NONE, OF_ANSWER };
+enum expected { TEXT, NUMBER, CONTAINS, SAME_SET, SUBSET, HAS, LACKS, NAME_OR_NONE, WITHIN };
 
 /* clang-format off */
 static const struct expectation {
@@ -191,7 +191,18 @@ static const struct expectation {
 	{ "path",       TEXT,         "path" },
 	{ "shadow",     NAME_OR_NONE, "shadow" },
 	{ "would",      TEXT,         "would" },
-	{ "response",   OF_ANSWER,    "response" },
+	{ "response",   WITHIN,       "response" },
+	{ "tool",       WITHIN,       "tool" },
+	{ NULL,         TEXT,         NULL },
+}, of_calls[] = {
+	{ "decision",   TEXT,         "decision" },
+	{ "rule",       TEXT,         "rule" },
+	{ "reason",     CONTAINS,     "reason" },
+	{ "as",         TEXT,         "as" },
+	{ "hidden",     TEXT,         "hidden" },
+	{ "redacts",    SUBSET,       "redacts" },
+	{ "tags",       SAME_SET,     "tags" },
+	{ "shadow",     NAME_OR_NONE, "shadow" },
 	{ NULL,         TEXT,         NULL },
 }, of_answers[] = {
 	{ "decision",   TEXT,         "decision" },
@@ -213,6 +224,12 @@ static const struct expectation {
 enum { EXPECTATIONS_MAX = 24 };
 _Static_assert(COUNT_OF(expectations) <= EXPECTATIONS_MAX, "all of them fit");
 
+static const struct expectation *
+within(const struct expectation *x)
+{
+	return strcmp(x->key, "tool") ? of_answers : of_calls;
+}
+
 static void check_expect(const struct yaml_node *n, const struct expectation *x,
 	const char *what, struct diag *d);
 
@@ -222,8 +239,9 @@ check_value(const struct yaml_node *c, const struct expectation *x, struct diag 
 	bool single = x->kind <= CONTAINS || x->kind == NAME_OR_NONE;
 	int64_t number;
 
-	if (x->kind == OF_ANSWER) {
-		check_expect(c, of_answers, "expect.response", d);
+	if (x->kind == WITHIN) {
+		check_expect(c, within(x),
+			strcmp(x->key, "tool") ? "expect.response" : "expect.tool", d);
 		return;
 	}
 	if (x->kind == NUMBER && !yaml_int(c, &number))
@@ -309,21 +327,24 @@ static void compare_all(json_t *came, const struct yaml_node *expect, json_t *an
 	const struct expectation *x, struct buf *out);
 
 static void
-compare_answer(json_t *came, const struct yaml_node *n, json_t *answer, struct buf *out)
+compare_within(json_t *came, const struct yaml_node *n, json_t *answer,
+	const struct expectation *x, struct buf *out)
 {
 	struct buf b;
 
 	if (!answer) {
-		buf_str(out, "response: none was judged: the case gives none, or the request "
-			     "was denied\n");
+		buf_printf(out,
+			"%s: none was judged: the case gives none, or the request was "
+			"denied\n",
+			x->key);
 		return;
 	}
 	buf_init(&b, 1u << 20);
-	compare_all(json_object_get(came, "response"), n, answer, of_answers, &b);
+	compare_all(json_object_get(came, x->key), n, answer, within(x), &b);
 	struct span lines = buf_view(&b);
 	while (lines.n) {
 		struct span line = span_next(&lines, '\n');
-		buf_printf(out, "response.%.*s\n", SPAN_ARG(line));
+		buf_printf(out, "%s.%.*s\n", x->key, SPAN_ARG(line));
 	}
 	buf_free(&b);
 }
@@ -337,13 +358,14 @@ compare_one(json_t *came, const struct yaml_node *n, json_t *answer,
 	json_t *got = json_object_get(answer, x->member);
 	int64_t number = 0;
 
-	if (x->kind == OF_ANSWER) {
-		compare_answer(came, n, got, out);
+	if (x->kind == WITHIN) {
+		compare_within(came, n, got, x, out);
 		return;
 	}
 	if (json_is_object(got)) /* identity: the person; would: the decision */
 		got = json_object_get(got, strcmp(x->key, "would") ? x->key : "decision");
-	const char *text = json_string_value(got);
+	const char *text = json_is_boolean(got) ? (json_is_true(got) ? "true" : "false")
+						: json_string_value(got);
 	if (!text)
 		text = x->kind == NAME_OR_NONE ? "none" : "";
 	switch (x->kind) {
@@ -366,7 +388,7 @@ compare_one(json_t *came, const struct yaml_node *n, json_t *answer,
 	case SUBSET: compare_names(n, answer, x, out); break;
 	case HAS:
 	case LACKS: compare_body(came, n, answer, x, out); break;
-	case OF_ANSWER: break;
+	case WITHIN: break;
 	}
 }
 

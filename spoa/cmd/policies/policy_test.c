@@ -17,7 +17,7 @@ enum { POLICIES_MAX = 256 };
 struct tested {
 	const char *file;
 	struct snapshot *snap;
-	bool *matched; /* a rule each, those on answers last */
+	bool *matched; /* a rule each, those on answers after those on requests, then calls' */
 	size_t cases;
 };
 
@@ -34,7 +34,7 @@ struct run {
 static size_t
 rules_of(const struct policy *p)
 {
-	return p->nrules + p->nanswer_rules;
+	return p->nrules + p->nanswer_rules + p->ntool_rules;
 }
 
 static const char *
@@ -111,6 +111,7 @@ say_failure(const struct policy_case *c, struct span why, json_t *explain)
 	say_lines(why);
 	say_rules(explain);
 	say_rules(json_object_get(explain, "response"));
+	say_rules(json_object_get(explain, "tool"));
 }
 
 static void
@@ -131,6 +132,9 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 	json_t *answer = decide_result(r), *explain = decide_explain(r);
 	buf_init(&diff, 1u << 20);
 	why = decide_answer(r, c->request, answer, explain, p->matched + policy->nrules);
+	if (!why)
+		why = decide_tool(r, c->request, answer, explain,
+			p->matched + policy->nrules + policy->nanswer_rules);
 	if (why)
 		buf_printf(&diff, "%s\n", why);
 	policy_case_compare(c, answer, &diff);
