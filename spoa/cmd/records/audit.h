@@ -11,6 +11,7 @@
 #include "store/chain.h"
 #include "store/journal.h"
 #include "store/keyring.h"
+#include "store/lines.h"
 #include "redis/redis_map.h"
 
 /* Receives a source's lines in their order. */
@@ -43,6 +44,32 @@ int audit_read_journal_from(const char *dir, const char *node, uint64_t from,
 int audit_read_file(const char *file, const struct audit_sink *to, struct buf *why);
 int audit_read_stream(
 	redisContext *c, const char *key, const struct audit_sink *to, struct buf *why);
+
+/* A journal node by node, over its segments, and on where it grows. */
+#define AUDIT_POLL_NS 200000000L
+struct audit_feed {
+	struct journal_segment at; /* whose segment is read, or was last */
+	int fd;			   /* -1: it is read to its end, or gone */
+	struct lines lines;
+	bool stale; /* the user's: the node is begun anew, where before() says */
+};
+struct audit_feeds {
+	const char *what, *dir;
+	bool follow; /* there will be another turn */
+	void *arg;
+	void (*line)(void *arg, struct audit_feed *f, struct span line);
+	/* The segment is read to its end as it is now; what f->lines.offset is set to is read
+	 * again at the next turn. NULL: nothing. */
+	void (*end)(void *arg, struct audit_feed *f);
+	/* Whether what is wanted of a node may be in this segment, or before the next one: of
+	 * such the newest is read first. NULL: its oldest. */
+	bool (*before)(void *arg, const struct journal_segment *s);
+	struct audit_feed *feed;
+	size_t n;
+};
+/* All there is now. An exit code after a message, or 0. */
+int audit_feeds_turn(struct audit_feeds *f);
+void audit_feeds_free(struct audit_feeds *f);
 
 /* Connections to each server that holds keys there: a cluster's nodes, else one. */
 struct audit_redis {

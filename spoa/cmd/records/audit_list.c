@@ -1,35 +1,24 @@
 /* tollgate audit list: a line a decision, for a person who asks what happened when. Segments
  * that end before --since are not read; --follow goes on where the journal grows. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "audit/record_fields.h"
 #include "audit/record_terms.h"
 #include "base/clock.h"
-#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
 #include "cmd/records/audit.h"
 #include "store/journal.h"
-#include "store/lines.h"
-
-#define POLL_NS 200000000L
-enum { NODES_MAX = 256 }; /* in one folder */
 
 static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
-struct feed;
 
 struct list {
 	const struct audit_args *a;
 	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* as audit_time_within() */
-	struct feed *feed;					 /* of a journal: one a node */
-	size_t nfeeds;
 };
 
 /* What a line of a decision shows, and of a completion. */
@@ -230,140 +219,41 @@ list_line(void *arg, struct span line)
 
 /* ---- a journal ---- */
 
-/* A node's segments, of which the one to read next is open. */
-struct feed {
-	struct journal_segment at;
-	int fd;
-	struct lines lines;
-};
-
 static void
-feed_close(struct feed *f)
+feed_line(void *arg, struct audit_feed *f, struct span line)
 {
-	if (f->fd < 0)
-		return;
-	lines_close(&f->lines);
-	close(f->fd);
-	f->fd = -1;
+	(void)f;
+	list_line(arg, line);
 }
 
-static int
-feed_open(struct feed *f, const char *dir, const struct journal_segment *s)
+/* Of the node's segments the newest that began before --since is the first: what is older is
+ * not opened. */
+static bool
+began_before(void *arg, const struct journal_segment *s)
 {
-	char path[JOURNAL_PATH_MAX];
-
-	f->at = *s;
-	journal_segment_path(dir, s, path);
-	f->fd = journal_segment_open(dir, s);
-	if (f->fd < 0 && errno == ENOENT)
-		return EXIT_DONE; /* it was moved away: what is left is read */
-	if (f->fd < 0)
-		return cmd_fail("audit list", "%s: %s", path, strerror(errno));
-	if (lines_open(&f->lines, f->fd, 0) == 0)
-		return EXIT_DONE;
-	close(f->fd);
-	f->fd = -1;
-	return cmd_fail("audit list", "out of memory");
-}
-
-/* Up to its end as it is now. */
-static int
-feed_read(struct feed *f, struct list *l, const char *dir)
-{
-	struct span line;
-	int got;
-
-	if (f->fd < 0)
-		return EXIT_DONE;
-	while ((got = lines_next(&f->lines, UINT64_MAX, &line)) > 0)
-		list_line(l, line);
-	f->lines.from = f->lines.to = 0; /* NUL bytes ahead of the end are written over */
-	return got < 0 ? cmd_fail("audit list", "%s/%s: %s", dir, f->at.name, err_str(got))
-		       : EXIT_DONE;
-}
-
-/* From the open segment over all that are after it to the node's last one, which stays open.
- * Whoever makes a segment has left the one before: that is read once more first. */
-static int
-feed_on(struct feed *f, struct list *l, const char *dir, const struct journal_list *all)
-{
-	int code = feed_read(f, l, dir);
-
-	for (size_t i = 0; i < all->n && code == EXIT_DONE; i++) {
-		const struct journal_segment *s = &all->seg[i];
-		if (!s->ours || strcmp(s->node, f->at.node) || strcmp(s->name, f->at.name) <= 0)
-			continue;
-		code = feed_read(f, l, dir);
-		feed_close(f);
-		if (code == EXIT_DONE)
-			code = feed_open(f, dir, s);
-		if (code == EXIT_DONE)
-			code = feed_read(f, l, dir);
-	}
-	return code;
-}
-
-/* The node's newest segment that began before --since, or its first one: what is older is not
- * opened. */
-static size_t
-begin_at(const struct list *l, const char *dir, const struct journal_list *all, size_t first)
-{
+	const struct list *l = arg;
 	char when[CLOCK_RFC3339_LEN];
 
-	for (size_t i = all->n; l->a->since_ns && i-- > first;)
-		if (all->seg[i].ours && !strcmp(all->seg[i].node, all->seg[first].node) &&
-			audit_first_time(dir, &all->seg[i], when) && strcmp(when, l->since) < 0)
-			return i;
-	return first;
-}
-
-/* Feeds for nodes that have none yet, read to their end. */
-static int
-add_nodes(struct list *l, const char *dir, const struct journal_list *all)
-{
-	int code = EXIT_DONE;
-
-	for (size_t i = 0; i < all->n && code == EXIT_DONE; i++) {
-		size_t k = 0;
-		while (k < l->nfeeds && strcmp(l->feed[k].at.node, all->seg[i].node))
-			k++;
-		if (!all->seg[i].ours || k < l->nfeeds)
-			continue;
-		if (l->nfeeds == NODES_MAX)
-			return cmd_fail("audit list", "%s: more than %d nodes", dir, NODES_MAX);
-		code = feed_open(&l->feed[l->nfeeds], dir, &all->seg[begin_at(l, dir, all, i)]);
-		if (code == EXIT_DONE)
-			code = feed_on(&l->feed[l->nfeeds++], l, dir, all);
-		/* Nothing more comes: there may be many nodes. */
-		if (!l->a->follow && l->nfeeds)
-			feed_close(&l->feed[l->nfeeds - 1]);
-	}
-	return code;
+	return audit_first_time(l->a->journal, s, when) && strcmp(when, l->since) < 0;
 }
 
 static int
-list_journal(struct list *l, const char *dir)
+list_journal(struct list *l)
 {
-	const struct timespec pause = { 0, POLL_NS };
-	struct journal_list all;
-	struct buf why;
+	const struct timespec pause = { 0, AUDIT_POLL_NS };
+	struct audit_feeds feeds = { .what = "audit list",
+		.dir = l->a->journal,
+		.follow = l->a->follow,
+		.arg = l,
+		.line = feed_line,
+		.before = l->a->since_ns ? began_before : NULL };
 	int code;
 
-	do {
-		buf_init(&why, 4096);
-		code = journal_list_all(dir, NULL, true, &all, &why)
-			       ? cmd_fail("audit list", "%.*s", SPAN_ARG(buf_view(&why)))
-			       : EXIT_DONE;
-		buf_free(&why);
-		for (size_t i = 0; i < l->nfeeds && code == EXIT_DONE; i++)
-			code = feed_on(&l->feed[i], l, dir, &all);
-		if (code == EXIT_DONE)
-			code = add_nodes(l, dir, &all);
-		journal_list_free(&all);
-	} while (code == EXIT_DONE && l->a->follow && fflush(stdout) != EOF &&
-		 nanosleep(&pause, NULL) == 0);
-	for (size_t i = 0; i < l->nfeeds; i++)
-		feed_close(&l->feed[i]);
+	do
+		code = audit_feeds_turn(&feeds);
+	while (code == EXIT_DONE && l->a->follow && fflush(stdout) != EOF &&
+		nanosleep(&pause, NULL) == 0);
+	audit_feeds_free(&feeds);
 	return code;
 }
 
@@ -397,26 +287,16 @@ words_known(const struct audit_args *a)
 int
 audit_list(struct audit_args *a)
 {
-	struct list l = { .a = a, .feed = calloc(NODES_MAX, sizeof(*l.feed)) };
+	struct list l = { .a = a };
 	struct audit_sink to = { &l, list_line, NULL, NULL };
-	int code;
 
-	if (!l.feed)
-		return cmd_fail("audit list", "out of memory");
-	if (words_known(a)) {
-		free(l.feed);
+	if (words_known(a))
 		return EXIT_CANNOT;
-	}
 	if (a->since_ns)
 		clock_rfc3339(a->since_ns, l.since);
 	if (a->until_ns)
 		clock_rfc3339(a->until_ns, l.until);
 	if (a->follow)
 		reading_follows();
-	if (a->journal && !a->redis && !a->file)
-		code = list_journal(&l, a->journal);
-	else
-		code = audit_read(a, &to);
-	free(l.feed);
-	return code;
+	return a->journal && !a->redis && !a->file ? list_journal(&l) : audit_read(a, &to);
 }

@@ -1,0 +1,156 @@
+/* Reading a journal while it grows: of each node one segment after the other, the last one
+ * again and again. For `audit list`, and for `audit export --follow`. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "cmd/records/audit.h"
+
+enum { NODES_MAX = 256 }; /* in one folder */
+
+static void
+feed_close(struct audit_feed *f)
+{
+	if (f->fd < 0)
+		return;
+	lines_close(&f->lines);
+	close(f->fd);
+	f->fd = -1;
+}
+
+static int
+feed_open(const struct audit_feeds *all, struct audit_feed *f, const struct journal_segment *s)
+{
+	char path[JOURNAL_PATH_MAX];
+
+	f->at = *s;
+	journal_segment_path(all->dir, s, path);
+	f->fd = journal_segment_open(all->dir, s);
+	if (f->fd < 0 && errno == ENOENT)
+		return EXIT_DONE; /* it was moved away: what is left is read */
+	if (f->fd < 0)
+		return cmd_fail(all->what, "%s: %s", path, strerror(errno));
+	if (lines_open(&f->lines, f->fd, 0) == 0)
+		return EXIT_DONE;
+	close(f->fd);
+	f->fd = -1;
+	return cmd_fail(all->what, "out of memory");
+}
+
+/* Up to its end as it is now. */
+static int
+feed_read(const struct audit_feeds *all, struct audit_feed *f)
+{
+	struct span line;
+	int got = 0;
+
+	if (f->fd < 0)
+		return EXIT_DONE;
+	while (!f->stale && (got = lines_next(&f->lines, UINT64_MAX, &line)) > 0)
+		all->line(all->arg, f, line);
+	f->lines.from = f->lines.to = 0; /* NUL bytes ahead of the end are written over */
+	if (all->end)
+		all->end(all->arg, f);
+	return got < 0 ? cmd_fail(all->what, "%s/%s: %s", all->dir, f->at.name, err_str(got))
+		       : EXIT_DONE;
+}
+
+/* From the open segment over all that are after it to the node's last one, which stays open.
+ * Whoever makes a segment has left the one before: that is read once more first. */
+static int
+feed_on(const struct audit_feeds *all, struct audit_feed *f, const struct journal_list *list)
+{
+	int code = feed_read(all, f);
+
+	for (size_t i = 0; i < list->n && code == EXIT_DONE && !f->stale; i++) {
+		const struct journal_segment *s = &list->seg[i];
+		if (!s->ours || strcmp(s->node, f->at.node) || strcmp(s->name, f->at.name) <= 0)
+			continue;
+		code = feed_read(all, f);
+		feed_close(f);
+		if (code == EXIT_DONE)
+			code = feed_open(all, f, s);
+		if (code == EXIT_DONE)
+			code = feed_read(all, f);
+	}
+	return code;
+}
+
+/* The node's newest segment that is to be read first, or its first one. */
+static size_t
+begin_at(const struct audit_feeds *all, const struct journal_list *list, size_t first)
+{
+	for (size_t i = list->n; all->before && i-- > first;)
+		if (list->seg[i].ours && !strcmp(list->seg[i].node, list->seg[first].node) &&
+			all->before(all->arg, &list->seg[i]))
+			return i;
+	return first;
+}
+
+/* Feeds for nodes that have none yet, read to their end. */
+static int
+add_nodes(struct audit_feeds *all, const struct journal_list *list)
+{
+	int code = EXIT_DONE;
+
+	for (size_t i = 0; i < list->n && code == EXIT_DONE; i++) {
+		size_t k = 0;
+		while (k < all->n && strcmp(all->feed[k].at.node, list->seg[i].node))
+			k++;
+		if (!list->seg[i].ours || k < all->n)
+			continue;
+		if (all->n == NODES_MAX)
+			return cmd_fail(
+				all->what, "%s: more than %d nodes", all->dir, NODES_MAX);
+		struct audit_feed *f = &all->feed[all->n];
+		*f = (struct audit_feed){ .fd = -1 };
+		code = feed_open(all, f, &list->seg[begin_at(all, list, i)]);
+		all->n++;
+		if (code == EXIT_DONE)
+			code = feed_on(all, f, list);
+		/* Nothing more comes: there may be many nodes. */
+		if (!all->follow)
+			feed_close(f);
+	}
+	return code;
+}
+
+int
+audit_feeds_turn(struct audit_feeds *all)
+{
+	struct journal_list list;
+	struct buf why;
+	int code;
+
+	if (!all->feed && !(all->feed = calloc(NODES_MAX, sizeof(*all->feed))))
+		return cmd_fail(all->what, "out of memory");
+	for (size_t i = all->n; i-- > 0;)
+		if (all->feed[i].stale) {
+			feed_close(&all->feed[i]);
+			all->feed[i] = all->feed[--all->n];
+		}
+	buf_init(&why, 4096);
+	code = journal_list_all(all->dir, NULL, true, &list, &why)
+		       ? cmd_fail(all->what, "%.*s", SPAN_ARG(buf_view(&why)))
+		       : EXIT_DONE;
+	buf_free(&why);
+	for (size_t i = 0; i < all->n && code == EXIT_DONE; i++)
+		code = feed_on(all, &all->feed[i], &list);
+	if (code == EXIT_DONE)
+		code = add_nodes(all, &list);
+	journal_list_free(&list);
+	return code;
+}
+
+void
+audit_feeds_free(struct audit_feeds *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		feed_close(&all->feed[i]);
+	free(all->feed);
+	all->feed = NULL;
+	all->n = 0;
+}
