@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/stops.h"
+#include "proof/export.h"
 #include "proof/note.h"
 
 #define STATED_MAX (4u << 20)
@@ -543,5 +544,13 @@ audit_keys_status(struct audit_keys *k, struct buf *out)
 		buf_str(out, "null");
 	buf_printf(out, ",\"revoked\":%s,\"hash_key\":{\"id\":\"%s\",\"from\":\"%s\"}}",
 		revoked ? "true" : "false", k->hash.id, k->hash.derived ? "derived" : "file");
+	pthread_mutex_unlock(&k->lock);
+}
+
+void
+audit_keys_export(struct audit_keys *k, struct buf *out, struct span object)
+{
+	pthread_mutex_lock(&k->lock);
+	export_sign(out, object, &k->now);
 	pthread_mutex_unlock(&k->lock);
 }

@@ -83,5 +83,8 @@ struct audit_keys_order *audit_keys_prepare(
 void audit_keys_order_free(struct audit_keys_order **o);
 /* Any thread: {"signs": ID, "next": ID or null, "hash_key": {…}}. */
 void audit_keys_status(struct audit_keys *k, struct buf *out);
+/* Any thread: the manifest of an export (proof/export.h), whose object was looked at, by the key
+ * that signs records now. That key changes under the lock alone. */
+void audit_keys_export(struct audit_keys *k, struct buf *out, struct span object);
 
 #endif

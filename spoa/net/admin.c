@@ -104,6 +104,7 @@ static const struct page pages[] = {
 	{ "/targets/eject", "application/json",                   false, true,  NULL, admin_target_eject },
 	{ "/audit/read",  "application/json",                     false, true,  NULL, admin_read },
 	{ "/audit/text",  "application/json",                     false, true,  NULL, admin_text_hash },
+	{ "/audit/export", "application/json",                    false, true,  NULL, admin_export },
 	{ "/targets/admit", "application/json",                   false, true,  NULL, admin_target_admit },
 };
 /* clang-format on */

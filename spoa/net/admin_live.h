@@ -41,6 +41,9 @@ admin_call_fn admin_target_eject, admin_target_admit;
 admin_call_fn admin_read;
 /* Takes text, by, reason: its keyed hash as id, for a search. Recorded. */
 admin_call_fn admin_text_hash;
+/* Takes object (proof/export.h): it is signed with the journal's key, as manifest. Recorded:
+ * nothing is signed that is not. */
+admin_call_fn admin_export;
 /* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes
  * nothing. */
 admin_call_fn admin_quota;

@@ -3,10 +3,13 @@
  * record of type "read", which says who. */
 #include <microhttpd.h>
 
+#include "audit/audit.h"
+#include "audit/keys.h"
 #include "base/attr.h"
 #include "codec/json_text.h"
 #include "net/change.h"
 #include "net/server.h"
+#include "proof/export.h"
 
 enum { COMMAND_MAX = 32, ASKED_MAX = 32 << 10 };
 
@@ -82,4 +85,68 @@ unsigned
 admin_read(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
 	return change_note("records", "", make_read, NULL, s, peer, in, out);
+}
+
+/* ---- the manifest of an export ---- */
+
+/* Of each chain what is short: the record of who exported what. */
+static json_t *
+chains_told(const json_t *object)
+{
+	json_t *told = json_array(), *chain;
+	size_t i;
+
+	json_array_foreach(json_object_get(object, "chains"), i, chain)
+		json_array_append_new(told,
+			json_pack("{s:O,s:O,s:O,s:O}", "node", json_object_get(chain, "node"),
+				"first", json_object_get(chain, "first"), "last",
+				json_object_get(chain, "last"), "records",
+				json_object_get(chain, "records")));
+	return told;
+}
+
+static bool
+make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	struct span text = json_span(json_object_get(c->in, "object"));
+	unsigned char hash[SHA256_BYTES];
+	struct buf line, why, id;
+
+	c->reads = true;
+	buf_init(&why, 1024);
+	json_t *object = export_object(text, &why);
+	if (!object) {
+		change_refuse(c, MHD_HTTP_BAD_REQUEST, "object: %.*s",
+			SPAN_ARG(buf_view(&why)));
+		buf_free(&why);
+		return false;
+	}
+	buf_free(&why);
+	if (!c->s->audit) {
+		json_decref(object);
+		return change_refuse(
+			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+	}
+	buf_init(&line, EXPORT_MANIFEST_MAX);
+	audit_keys_export(audit_keys(c->s->audit), &line, text);
+	sha256(text, hash);
+	buf_init(&id, 256);
+	buf_hex(&id, hash, sizeof(hash));
+	*after = json_pack("{s:s%,s:O,s:O,s:O,s:O,s:O,s:o}", "id", buf_view(&id).p, id.n,
+		"format", json_object_get(object, "format"), "since",
+		json_object_get(object, "since"), "until", json_object_get(object, "until"),
+		"file", json_object_get(object, "file"), "records",
+		json_object_get(object, "records"), "chains", chains_told(object));
+	json_object_set_new(
+		c->answer, "manifest", json_stringn(buf_view(&line).p, line.n));
+	buf_free(&id);
+	buf_free(&line);
+	json_decref(object);
+	return *after && change_sign(c, *after);
+}
+
+unsigned
+admin_export(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_note("export", "manifest", make_manifest, NULL, s, peer, in, out);
 }

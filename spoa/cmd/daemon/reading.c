@@ -45,7 +45,9 @@ static bool
 is_kept_back(const char *option)
 {
 	static const char *const names[] = { "config", "c", "journal", "redis", "file", "text",
-		"text-file", "hash-key", "public-key", "tsa-ca", "witness-key", "policy" };
+		"text-file", "hash-key", "public-key", "tsa-ca", "witness-key", "policy",
+		"root", "statement", "note", "manifest", "out", "position", "sign-key",
+		"passphrase-file" };
 
 	return SPAN_IN(span_str(option), names);
 }

@@ -1,4 +1,4 @@
-/* tollgate audit list|verify|show|explain|export: dispatch and the arguments they share. */
+/* tollgate audit list|verify|show|explain: dispatch and the arguments they share. */
 #include "cmd/records/audit.h"
 
 #include <stdio.h>
@@ -17,7 +17,6 @@ static const struct {
 	{ "verify", audit_verify, false, true },
 	{ "show", audit_show, true, false },
 	{ "explain", audit_explain, true, false },
-	{ "export", audit_export, false, false },
 };
 
 const enum record_field audit_filters[] = { RF_IDENTITY_PERSON, RF_DECISION, RF_ROUTE,
@@ -62,7 +61,7 @@ audit_period(struct audit_args *a, const char *since, const char *until,
 int
 audit_source(struct audit_args *a, bool need_key)
 {
-	bool need_source = !a->journal && !a->redis && !a->file;
+	bool need_source = !a->journal && !a->redis && !a->file && !a->manifest;
 	struct diag d = { 0 };
 	const char *file = config_find(a->config);
 	const struct config *cfg;
@@ -104,7 +103,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	size_t nkeys = 0;
 	bool list = !strcmp(a->what, "audit list");
 	bool show = !strcmp(a->what, "audit show");
-	struct cmd_option options[21 + AUDIT_FILTERS] = {
+	struct cmd_option options[22 + AUDIT_FILTERS] = {
 		{ "journal", .text = &a->journal },
 		{ "redis", .text = &a->redis },
 		{ "file", .text = &a->file },
@@ -121,6 +120,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "seq", .text = &a->seq },
 		{ "receipt", .text = &a->receipt },
 		{ "note", .text = &a->note },
+		{ "manifest", .text = &a->manifest },
 		{ "tsa-ca", .text = &a->tsa_ca },
 		{ "witness-key", .text = &a->witness_key },
 		{ "root", .text = &a->root },
@@ -131,13 +131,14 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	char **operands;
 
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		options[20 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
+		options[21 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
 			.text = &a->want[i] };
 	int n = cmd_options(argc, argv, options, &operands);
 	need_id = need_id && !a->seq && !a->receipt;
 	if (n != (need_id ? 1 : 0) || (a->seq && a->receipt) ||
 		(!show && (a->proof || a->seq || a->receipt)) ||
-		((a->note || a->tsa_ca || a->witness_key || a->root || a->nstatements) &&
+		((a->note || a->manifest || a->tsa_ca || a->witness_key || a->root ||
+			 a->nstatements) &&
 			strcmp(a->what, "audit verify") != 0))
 		return cmd_usage("audit");
 	for (size_t i = 0; i < nkeys; i++)
@@ -178,6 +179,8 @@ cmd_audit(int argc, char **argv)
 		return audit_search(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "restore"))
 		return audit_restore(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "export"))
+		return audit_export(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "key"))
 		return audit_key(argc - 1, argv + 1);
 	for (size_t i = 0; argc > 1 && i < COUNT_OF(verbs); i++) {

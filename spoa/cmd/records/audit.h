@@ -51,7 +51,9 @@ struct audit_feed {
 	struct journal_segment at; /* whose segment is read, or was last */
 	int fd;			   /* -1: it is read to its end, or gone */
 	struct lines lines;
-	bool stale; /* the user's: the node is begun anew, where before() says */
+	/* the user's */
+	uint64_t good; /* an offset; 0 where a segment begins */
+	bool stale;    /* the node is begun anew, where before() says */
 };
 struct audit_feeds {
 	const char *what, *dir;
@@ -126,6 +128,7 @@ struct audit_args {
 	const char *root, *statements[AUDIT_STATEMENTS]; /* verify: of an offline root */
 	size_t nstatements;
 	struct keyring *ring;		   /* verify: whom to believe what; audit_ring */
+	const char *manifest; /* verify: of an exported file */
 	const char *tsa_ca, *witness_key;  /* verify: of those outside who answered, */
 	const struct anchor_keys *outside; /* as read */
 	struct pubkey keys[SIGNKEYS_MAX];
@@ -175,6 +178,8 @@ bool audit_is_wanted(const struct audit_wanted *w, struct span line, struct chai
 /* Its proof as a file on standard output; EXIT_… */
 int audit_prove(struct audit_args *a, const struct audit_wanted *w);
 int audit_explain(struct audit_args *a);
-int audit_export(struct audit_args *a);
+int audit_export(int argc, char **argv); /* cmd/export/ */
+/* verify: an exported file against its manifest. */
+int audit_verify_manifest(struct audit_args *a);
 
 #endif

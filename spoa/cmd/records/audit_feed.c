@@ -27,6 +27,7 @@ feed_open(const struct audit_feeds *all, struct audit_feed *f, const struct jour
 	char path[JOURNAL_PATH_MAX];
 
 	f->at = *s;
+	f->good = 0;
 	journal_segment_path(all->dir, s, path);
 	f->fd = journal_segment_open(all->dir, s);
 	if (f->fd < 0 && errno == ENOENT)

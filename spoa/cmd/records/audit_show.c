@@ -1,4 +1,4 @@
-/* tollgate audit show and export: records for people, and for other tools. */
+/* tollgate audit show: a record for people. */
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,8 +8,6 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
-
-#define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */
 
 /* ---- show ---- */
 
@@ -162,44 +160,5 @@ audit_show(struct audit_args *a)
 	else
 		code = a->proof ? audit_prove(a, &w) : show(a, &w);
 	buf_free(&w.id);
-	return code;
-}
-
-/* ---- export ---- */
-
-static void
-export_line(void *arg, struct span line)
-{
-	struct buf *pending = arg;
-	struct chain_line l;
-
-	buf_span(pending, line);
-	buf_putc(pending, '\n');
-	if (memmem(line.p, line.n, "\"type\":", 7))
-		reading_add(1);
-	if (chain_parse(line, &l) || !l.commit)
-		return;
-	fwrite(buf_view(pending).p, 1, pending->n, stdout);
-	buf_clear(pending);
-}
-
-int
-audit_export(struct audit_args *a)
-{
-	struct buf pending;
-	struct audit_sink to = { &pending, export_line, NULL, NULL };
-
-	buf_init(&pending, PENDING_BYTES);
-	int code = audit_read(a, &to);
-	if (!code && buf_failed(&pending))
-		code = cmd_fail(a->what, "no commit for too long: not a chain of records");
-	if (!code && (fflush(stdout) == EOF || ferror(stdout)))
-		code = cmd_fail(a->what, "cannot write the output");
-	if (!code && pending.n)
-		fprintf(stderr,
-			"tollgate: audit export: %zu bytes behind the last commit are not "
-			"signed yet and left out\n",
-			pending.n);
-	buf_free(&pending);
 	return code;
 }

@@ -322,12 +322,9 @@ finish(const struct printing *p)
 
 /* ---- the command line ---- */
 
-struct times {
-	const char *at, *between, *since, *until, *zone;
-};
-
-static int
-read_times(const struct times *t, const char *second, struct search *q)
+int
+search_read_times(
+	const char *what, const struct search_times *t, const char *second, struct search *q)
 {
 	struct when w = { 0 };
 	struct arena a;
@@ -338,14 +335,14 @@ read_times(const struct times *t, const char *second, struct search *q)
 
 	if (!!t->at + !!t->between + (t->since || t->until) > 1)
 		return cmd_fail(
-			SEARCH_WHAT, "give one of --at, --between, and --since with --until");
+			what, "give one of --at, --between, and --since with --until");
 	arena_init(&a, 4u << 20, false);
 	buf_init(&why, 8192);
 	const struct cel_zone *z = cel_zone_load(&a, span_str(t->zone ? t->zone : "UTC"), &bad);
 	if (!z) {
 		arena_reset(&a);
 		buf_free(&why);
-		return cmd_fail(SEARCH_WHAT, "--zone %s: %s", t->zone, bad);
+		return cmd_fail(what, "--zone %s: %s", t->zone, bad);
 	}
 	if (t->at) {
 		option = "--at";
@@ -376,46 +373,47 @@ read_times(const struct times *t, const char *second, struct search *q)
 	}
 	arena_reset(&a);
 	if (ok && twice)
-		fprintf(stderr, "tollgate: " SEARCH_WHAT
-				": the clock showed this time twice: both are searched\n");
+		fprintf(stderr,
+			"tollgate: %s: the clock showed this time twice: both are searched\n",
+			what);
 	if (ok && (t->at || t->between)) {
 		char from[CLOCK_SECOND_LEN], until[CLOCK_SECOND_LEN];
 		clock_second(q->from_ns, from);
 		clock_second(q->until_ns, until);
 		fprintf(stderr, "from %s to %s\n", from, until);
 	}
-	int code = ok ? 0 : cmd_fail(SEARCH_WHAT, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
+	int code = ok ? 0 : cmd_fail(what, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
 	buf_free(&why);
 	return code;
 }
 
 /* Words of terms that have a list: one that no record has would find nothing for good. */
 static int
-check_words(enum record_term t, struct span word)
+check_words(const char *what, enum record_term t, struct span word)
 {
 	static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
 
 	if (t == RT_OUTCOME && !record_outcome_known(word) && !span_is(word, "-"))
-		return cmd_fail(SEARCH_WHAT,
+		return cmd_fail(what,
 			"--outcome: %.*s: " RECORD_OUTCOME_WORDS " is expected",
 			SPAN_ARG(word));
 	if (t == RT_DECISION &&
 		span_find(word, decisions, COUNT_OF(decisions)) == COUNT_OF(decisions) &&
 		!span_is(word, "-"))
-		return cmd_fail(SEARCH_WHAT,
+		return cmd_fail(what,
 			"--decision: %.*s: permit, redact, deny or observed is expected",
 			SPAN_ARG(word));
 	return 0;
 }
 
-static int
-read_wants(struct arena *a, struct search *q, const char *given[RT_SEARCHED][SEARCH_VALUES],
-	const size_t n[RT_SEARCHED])
+int
+search_read_wants(
+	const char *what, struct arena *a, struct search *q, const struct search_given *given)
 {
 	for (enum record_term t = 0; t < RT_SEARCHED; t++) {
 		struct search_want *w = &q->want[t];
-		for (size_t i = 0; i < n[t]; i++) {
-			struct span rest = span_str(given[t][i]);
+		for (size_t i = 0; i < given->n[t]; i++) {
+			struct span rest = span_str(given->value[t][i]);
 			bool words = record_terms[t].flags & TERM_WORDS;
 			do {
 				struct span one = words ? span_next(&rest, ',') : rest;
@@ -423,15 +421,15 @@ read_wants(struct arena *a, struct search *q, const char *given[RT_SEARCHED][SEA
 				if (!words)
 					rest.n = 0;
 				if (!one.n)
-					return cmd_fail(SEARCH_WHAT,
+					return cmd_fail(what,
 						"--%s: nothing is named ('-' finds what has "
 						"none)",
 						record_terms[t].name);
 				if (w->n == SEARCH_VALUES || !kept.p)
-					return cmd_fail(SEARCH_WHAT,
+					return cmd_fail(what,
 						"--%s: more than %d values",
 						record_terms[t].name, SEARCH_VALUES);
-				if (check_words(t, one))
+				if (check_words(what, t, one))
 					return EXIT_CANNOT;
 				w->value[w->n++] = kept.p;
 			} while (rest.n);
@@ -515,10 +513,11 @@ audit_search(int argc, char **argv)
 	struct search q = { .hit = on_hit, .arg = &p };
 	struct search_sources all = { 0 };
 	struct search_texts x = { .ntexts = 0 };
-	struct times t = { 0 };
-	const char *journals[SEARCH_SOURCES], *given[RT_SEARCHED][SEARCH_VALUES];
+	struct search_times t = { 0 };
+	struct search_given given = { .n = { 0 } };
+	const char *journals[SEARCH_SOURCES];
 	const char *limit = NULL, *after = NULL, *by = NULL, *where = NULL;
-	size_t njournals = 0, n[RT_SEARCHED] = { 0 };
+	size_t njournals = 0;
 	bool check = false;
 	struct cmd_option options[RT_SEARCHED + 23] = {
 		{ "journal", .text = journals, .count = &njournals, .most = SEARCH_SOURCES },
@@ -547,8 +546,9 @@ audit_search(int argc, char **argv)
 	char **operands;
 
 	for (enum record_term i = 0; i < RT_SEARCHED; i++)
-		options[22 + i] = (struct cmd_option){ record_terms[i].name, .text = given[i],
-			.count = &n[i], .most = SEARCH_VALUES };
+		options[22 + i] = (struct cmd_option){ record_terms[i].name, .text = given.value[i],
+			.count = &given.n[i],
+			.most = SEARCH_VALUES };
 	int rest = cmd_options(argc, argv, options, &operands), code = 0;
 	if (rest < 0 || rest > (t.between && !strstr(t.between, "..")))
 		return cmd_usage("audit");
@@ -561,9 +561,9 @@ audit_search(int argc, char **argv)
 		code = cmd_fail(SEARCH_WHAT,
 			"--after %s: give what the page before printed at its end", after);
 	if (!code)
-		code = read_times(&t, rest ? operands[0] : NULL, &q);
+		code = search_read_times(SEARCH_WHAT, &t, rest ? operands[0] : NULL, &q);
 	if (!code)
-		code = read_wants(&a.arena, &q, given, n);
+		code = search_read_wants(SEARCH_WHAT, &a.arena, &q, &given);
 	if (!code)
 		code = read_by(by, &p);
 	if (!code)

@@ -50,6 +50,22 @@ struct search {
 	void (*anew)(void *arg);
 };
 
+/* The command line's times, as people say them, and values of terms. Each: 0, or an exit code
+ * after a message. `second`: what comes after --between's first time, or NULL. */
+struct search_times {
+	const char *at, *between, *since, *until, *zone;
+};
+struct search_given {
+	const char *value[RT_SEARCHED][SEARCH_VALUES];
+	size_t n[RT_SEARCHED];
+};
+int search_read_times(
+	const char *what, const struct search_times *t, const char *second, struct search *q);
+int search_read_wants(
+	const char *what, struct arena *a, struct search *q, const struct search_given *given);
+/* Whether the records, taken together, have all terms that are wanted. */
+bool search_fits(const struct search *q, const struct span *line, size_t n);
+
 /* Whole texts, and files of them, of which the hash is searched for; with these keys, else with
  * the daemon's. */
 struct search_texts {

@@ -68,13 +68,13 @@ compare_value(void *arg, enum record_term t, struct span v)
 			c->fits |= 1ull << t;
 }
 
-static bool
-fits(const struct search *q, const struct search_hit *h)
+bool
+search_fits(const struct search *q, const struct span *line, size_t n)
 {
 	struct compare c = { .q = q };
 
-	for (size_t i = 0; i < h->n; i++)
-		record_values(h->line[i], compare_value, &c);
+	for (size_t i = 0; i < n; i++)
+		record_values(line[i], compare_value, &c);
 	for (enum record_term t = 0; t < RT_SEARCHED; t++) {
 		const struct search_want *w = &q->want[t];
 		bool none = false;
@@ -390,7 +390,7 @@ read_hit(struct run *r, size_t of, const struct search_candidate *c, struct sear
 		return false;
 	for (size_t i = 0; i < h->n; i++)
 		h->line[i] = span_cut(buf_view(&h->text), g.from[i], g.from[i] + g.n[i]);
-	if (agrees && (elsewhere || fits(r->q, h)))
+	if (agrees && (elsewhere || search_fits(r->q, h->line, h->n)))
 		return !elsewhere;
 	/* The index said so of what it has. */
 	bool sure = !agrees || (ih.flags && !(ih.flags & INDEX_OPEN));

@@ -1,0 +1,356 @@
+/* tollgate audit export: records for others, in a window or all, as they are on the disk: whole
+ * commits are waited for, each record is then looked at by itself. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
+#include "cmd/export/export.h"
+#include "keep/files.h"
+
+#define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */
+
+static void
+fail(struct export *e, int code)
+{
+	if (code && !e->code)
+		e->code = code;
+}
+
+/* ---- what goes out ---- */
+
+bool
+export_wanted(const struct export *e, struct span line)
+{
+	if ((e->since[0] || e->until[0]) && !audit_time_within(line, e->since, e->until))
+		return false;
+	return !e->filtered || search_fits(&e->q, &line, 1);
+}
+
+static struct export_chain *
+chain_of(struct export *e, struct span node)
+{
+	for (size_t i = 0; i < e->nchains; i++)
+		if (span_is(node, e->chain[i].node))
+			return &e->chain[i];
+	if (e->nchains == EXPORT_CHAINS_MAX) {
+		fail(e, cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_CHAINS_MAX));
+		return NULL;
+	}
+	struct export_chain *c = &e->chain[e->nchains++];
+	snprintf(c->node, sizeof(c->node), "%.*s", SPAN_ARG(node));
+	buf_init(&c->note, 0);
+	return c;
+}
+
+static void
+count(struct export *e, const struct chain_line *l, const unsigned char hash[SHA256_BYTES])
+{
+	struct export_chain *c = chain_of(e, l->node);
+	json_t *n = json_object_getn(e->types, l->type.p, l->type.n);
+
+	if (!c)
+		return;
+	e->records++;
+	c->records++;
+	c->first = !c->first || l->seq < c->first ? l->seq : c->first;
+	if (l->seq >= c->last) {
+		c->last = l->seq;
+		memcpy(c->head, hash, SHA256_BYTES);
+	}
+	json_object_setn_new(e->types, l->type.p, l->type.n,
+		json_integer(json_integer_value(n) + 1));
+}
+
+void
+export_put(struct export *e, struct span line, const struct chain_line *l)
+{
+	struct export_record r = { .line = line, .l = l };
+	unsigned char hash[SHA256_BYTES];
+	json_t *json = NULL;
+	struct buf one;
+
+	sha256(line, hash);
+	chain_hex(hash, r.hash);
+	/* A path may hold NUL. */
+	if (e->format->json && !(json = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL))) {
+		e->strange++;
+		return;
+	}
+	r.json = json;
+	if (e->octets) {
+		buf_init(&one, 0);
+		e->format->record(&one, &r);
+		buf_printf(&e->out.text, "%zu ", one.n);
+		buf_span(&e->out.text, buf_view(&one));
+		buf_free(&one);
+	} else {
+		e->format->record(&e->out.text, &r);
+		buf_str(&e->out.text, e->format->end);
+	}
+	json_decref(json);
+	reading_add(1);
+	count(e, l, hash);
+	fail(e, export_out_write(&e->out, false));
+}
+
+static void
+put_line(struct export *e, struct span line)
+{
+	buf_span(&e->out.text, line);
+	buf_putc(&e->out.text, '\n');
+	fail(e, export_out_write(&e->out, false));
+}
+
+/* ---- commit by commit ---- */
+
+/* All of the chain as it is: what is no record goes out too, so that who verifies finds it. */
+static bool
+whole(const struct export *e)
+{
+	return !e->format->json && !e->filtered && !e->since[0] && !e->until[0];
+}
+
+static void
+take_note(struct export *e, const struct chain_line *l, struct span line)
+{
+	struct span note = chain_member(line, "note");
+	struct export_chain *c = note.n ? chain_of(e, l->node) : NULL;
+
+	if (!c)
+		return;
+	buf_clear(&c->note);
+	buf_span(&c->note, note);
+}
+
+/* The records of a commit, and what else stands there. */
+static void
+commit(struct export *e, const struct chain_line *by, struct span commit_line)
+{
+	struct span rest = buf_view(&e->pending);
+	struct chain_line l;
+	bool last_out = false;
+
+	while (rest.n && !e->code) {
+		struct span line = span_next(&rest, '\n');
+		bool ours = chain_parse(line, &l) == 0 && !l.commit &&
+			    span_eq(l.node, by->node) && l.seq >= by->first &&
+			    l.seq <= by->seq;
+		last_out = false;
+		if (ours && span_is(l.type, "checkpoint"))
+			take_note(e, &l, line);
+		if (ours && export_wanted(e, line)) {
+			export_put(e, line, &l);
+			last_out = l.seq == by->seq;
+		} else if (!ours && whole(e)) {
+			put_line(e, line);
+		} else if (!ours) {
+			e->strange++;
+		}
+	}
+	/* Of a window those that vouch for its last record so far. */
+	if (!e->format->json && !e->filtered && (whole(e) || last_out))
+		put_line(e, commit_line);
+	buf_clear(&e->pending);
+}
+
+static void
+take_line(void *arg, struct span line)
+{
+	struct export *e = arg;
+	struct chain_line l;
+
+	if (e->code)
+		return;
+	if (chain_parse(line, &l) == 0 && l.commit) {
+		commit(e, &l, line);
+		return;
+	}
+	buf_span(&e->pending, line);
+	buf_putc(&e->pending, '\n');
+}
+
+/* ---- the whole of it ---- */
+
+/* The file and its manifest get their names: signed first, so that there is no file without. */
+static int
+place(struct export *e)
+{
+	unsigned char hash[SHA256_BYTES];
+	char name[EXPORT_NAME_MAX + 16], hex[2 * SHA256_BYTES + 1];
+	struct export_manifest parsed;
+	struct buf line, why;
+
+	buf_init(&line, EXPORT_MANIFEST_MAX);
+	buf_init(&why, 4096);
+	sha256_end(&e->out.hash, hash);
+	chain_hex(hash, hex);
+	snprintf(name, sizeof(name), "%s.manifest", e->out.name);
+	int code = export_manifest(e, hash, &line), err = 0;
+	if (!code) {
+		err = files_sync(e->out.fd, &why);
+		err = err ? err : files_place(e->out.dirfd, e->out.name, &why);
+		e->out.begun = err != 0;
+		err = err ? err : files_put(e->out.dirfd, name, buf_view(&line), &why);
+	}
+	if (err)
+		code = cmd_fail(EXPORT_WHAT, "%s: %.*s", e->path, SPAN_ARG(buf_view(&why)));
+	if (!code && export_manifest_parse(buf_view(&line), &parsed, &why) == 0)
+		printf("exported file=%s records=%" PRIu64 " bytes=%" PRIu64
+		       " sha256=%s manifest=%s.manifest key=%.*s\n",
+			e->path, e->records, e->out.bytes, hex, e->path, SPAN_ARG(parsed.key));
+	buf_free(&line);
+	buf_free(&why);
+	return code;
+}
+
+static int
+run(struct export *e)
+{
+	struct audit_sink to = { e, take_line, NULL, NULL };
+	int code = e->path ? export_signer_there(e) : 0;
+
+	code = code ? code : export_out_open(&e->out, e->path);
+	if (!code && e->format->begin)
+		e->format->begin(&e->out.text);
+	if (!code)
+		code = audit_read(&e->a, &to);
+	code = code ? code : e->code;
+	if (!code && buf_failed(&e->pending))
+		code = cmd_fail(
+			EXPORT_WHAT, "no commit for too long: not a chain of records");
+	code = code ? code : export_out_write(&e->out, true);
+	if (!code && e->path)
+		code = place(e);
+	if (!code && e->pending.n)
+		fprintf(stderr,
+			"tollgate: " EXPORT_WHAT
+			": %zu bytes behind the last commit are not "
+			"signed yet and left out\n",
+			e->pending.n);
+	if (!code && e->strange) {
+		cmd_fail(EXPORT_WHAT,
+			"%" PRIu64 " lines are left out: no commit covers them, or they are "
+			"no records; tollgate audit verify names the first",
+			e->strange);
+		code = EXIT_NO;
+	}
+	export_out_close(&e->out);
+	return code;
+}
+
+/* ---- the command line ---- */
+
+static int
+choose_format(struct export *e, const char *name)
+{
+	e->format = &export_formats[0];
+	for (size_t i = 0; name && i < export_formats_count; i++)
+		if (!strcmp(name, export_formats[i].name))
+			e->format = &export_formats[i];
+	if (name && strcmp(name, e->format->name) != 0)
+		return cmd_fail(
+			EXPORT_WHAT, "--format %s: jsonl, csv, ocsf or syslog is expected", name);
+	if (e->octets && !e->format->with_octets)
+		return cmd_fail(EXPORT_WHAT, "--octets frames syslog");
+	return 0;
+}
+
+/* What does not go together. */
+static int
+together(const struct export *e, bool follow)
+{
+	if ((follow || e->position) && (e->a.redis || e->a.file))
+		return cmd_fail(EXPORT_WHAT, "--follow and --position read a journal");
+	if (follow && e->until[0])
+		return cmd_fail(EXPORT_WHAT, "--follow goes without an end");
+	if (follow && e->path && !e->position)
+		return cmd_fail(EXPORT_WHAT,
+			"--follow --out: say with --position where it is kept how far it is");
+	if (e->position && e->key)
+		return cmd_fail(EXPORT_WHAT, "--position makes no manifest: --sign-key is for one");
+	if (!e->position && e->skip_missing)
+		return cmd_fail(EXPORT_WHAT, "--skip-missing goes with --position");
+	if (e->key && !e->path)
+		return cmd_fail(EXPORT_WHAT, "--sign-key signs the manifest of --out");
+	if (e->a.file && (e->a.journal || e->a.redis))
+		return cmd_fail(EXPORT_WHAT, "--file goes without --journal and --redis");
+	return 0;
+}
+
+int
+audit_export(int argc, char **argv)
+{
+	struct export e = { .a = { .what = EXPORT_WHAT }, .types = json_object() };
+	struct search_given given = { .n = { 0 } };
+	struct search_times t = { 0 };
+	const char *format = NULL, *keys[SIGNKEYS_MAX];
+	size_t nkeys = 0;
+	bool follow = false;
+	struct cmd_option options[RT_SEARCHED + 20] = {
+		{ "journal", .text = &e.a.journal },
+		{ "redis", .text = &e.a.redis },
+		{ "file", .text = &e.a.file },
+		{ "config", .text = &e.a.config },
+		{ "c", .text = &e.a.config },
+		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
+		{ "format", .text = &format },
+		{ "octets", .flag = &e.octets },
+		{ "between", .text = &t.between },
+		{ "since", .text = &t.since },
+		{ "until", .text = &t.until },
+		{ "zone", .text = &t.zone },
+		{ "out", .text = &e.path },
+		{ "sign-key", .text = &e.key },
+		{ "passphrase-file", .text = &e.passphrase },
+		{ "follow", .flag = &follow },
+		{ "position", .text = &e.position },
+		{ "skip-missing", .flag = &e.skip_missing },
+	};
+	char **operands;
+
+	for (enum record_term i = 0; i < RT_SEARCHED; i++)
+		options[18 + i] = (struct cmd_option){ record_terms[i].name,
+			.text = given.value[i],
+			.count = &given.n[i],
+			.most = SEARCH_VALUES };
+	int rest = cmd_options(argc, argv, options, &operands), code = 0;
+	if (rest < 0 || rest > (t.between && !strstr(t.between, ".."))) {
+		json_decref(e.types);
+		return cmd_usage("audit");
+	}
+	arena_init(&e.a.arena, 16u << 20, false);
+	buf_init(&e.pending, PENDING_BYTES);
+	e.chain = calloc(EXPORT_CHAINS_MAX, sizeof(*e.chain));
+	if (!e.chain || !e.types)
+		code = cmd_fail(EXPORT_WHAT, "out of memory");
+	code = code ? code : choose_format(&e, format);
+	code = code ? code : search_read_times(EXPORT_WHAT, &t, rest ? operands[0] : NULL, &e.q);
+	code = code ? code : search_read_wants(EXPORT_WHAT, &e.a.arena, &e.q, &given);
+	for (enum record_term i = 0; i < RT_SEARCHED; i++)
+		e.filtered |= e.q.want[i].n > 0;
+	e.a.since_ns = e.q.from_ns;
+	if (e.q.from_ns)
+		clock_rfc3339(e.q.from_ns, e.since);
+	if (e.q.until_ns)
+		clock_rfc3339(e.q.until_ns, e.until);
+	code = code ? code : together(&e, follow);
+	if (!code) {
+		reading_begin(EXPORT_WHAT, e.a.config, options, operands, rest);
+		reading_window(e.q.from_ns, e.q.until_ns);
+	}
+	code = code ? code : audit_source(&e.a, false);
+	if (!code)
+		code = follow || e.position ? export_follow(&e, follow) : run(&e);
+	for (size_t i = 0; i < e.nchains; i++)
+		buf_free(&e.chain[i].note);
+	free(e.chain);
+	json_decref(e.types);
+	buf_free(&e.pending);
+	arena_reset(&e.a.arena);
+	return reading_end(code);
+}

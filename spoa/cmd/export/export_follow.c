@@ -1,0 +1,437 @@
+/* An export that goes on where it was left: by a position, which says for each node the last
+ * record that is written, and its hash.
+ *
+ * Only whole commits go out, so nothing that a start cuts off. Each record must be the next of
+ * its node, and name the hash of the one before: what is not there is looked for again, and then
+ * it is an error, not a silence. What was written is synced before the position says so. After
+ * kill -9 a file (--out) is cut back to what its position says: each record stands in it once.
+ * Standard output cannot be cut: what was written since the last position comes again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
+#include "cmd/export/export.h"
+#include "keep/files.h"
+
+#define SAVE_US 1000000 /* so long is written at most before the position is */
+
+
+unsigned export_tries = 25;
+uint64_t export_save_bytes = 1u << 20;
+
+struct follow {
+	struct export *e;
+	struct audit_feeds feeds;
+	struct export_position p;
+	bool moved; /* the position, since it was saved */
+	/* the position's file */
+	int dirfd, lock;
+	const char *name;
+	uint64_t saved_us, saved_bytes; /* when it was, and what had been written */
+	/* The first record that is missing; tries 0: none is. */
+	struct {
+		char node[CHAIN_NODE_MAX + 1], how[160];
+		uint64_t from, to;
+		unsigned tries;
+		bool now; /* in this turn */
+	} gap;
+};
+
+static void
+fail(struct follow *f, int code)
+{
+	if (code && !f->e->code)
+		f->e->code = code;
+}
+
+/* ---- the position ---- */
+
+static struct export_reached *
+reached(struct follow *f, struct span node, bool make)
+{
+	for (size_t i = 0; i < f->p.n; i++)
+		if (span_is(node, f->p.at[i].node))
+			return &f->p.at[i];
+	if (!make || f->p.n == EXPORT_NODES_MAX) {
+		if (make)
+			fail(f, cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_NODES_MAX));
+		return NULL;
+	}
+	struct export_reached *r = &f->p.at[f->p.n++];
+	*r = (struct export_reached){ .seq = 0 };
+	snprintf(r->node, sizeof(r->node), "%.*s", SPAN_ARG(node));
+	return r;
+}
+
+/* One exporter a position. */
+static int
+lock(struct follow *f)
+{
+	char name[EXPORT_NAME_MAX + 16];
+
+	snprintf(name, sizeof(name), "%s.lock", f->name);
+	f->lock = openat(f->dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (f->lock < 0)
+		return cmd_fail(EXPORT_WHAT, "%s: %s", name, strerror(errno));
+	if (flock(f->lock, LOCK_EX | LOCK_NB) < 0)
+		return cmd_fail(EXPORT_WHAT, "%s: another export goes by this position",
+			f->e->position);
+	return 0;
+}
+
+static int
+load(struct follow *f)
+{
+	const char *format = f->e->format->name;
+	struct buf text, why;
+	int code = 0;
+
+	buf_init(&text, EXPORT_POSITION_MAX);
+	buf_init(&why, 4096);
+	snprintf(f->p.format, sizeof(f->p.format), "%s", format);
+	if (cmd_read_file(f->e->position, &text) == 0) {
+		if (export_position_read(buf_view(&text), &f->p, &why))
+			code = cmd_fail(EXPORT_WHAT,
+				"%s: %.*s: remove it to begin anew, or bring back its copy",
+				f->e->position, SPAN_ARG(buf_view(&why)));
+		else if (strcmp(f->p.format, format) != 0)
+			code = cmd_fail(EXPORT_WHAT, "%s: is of --format %s", f->e->position,
+				f->p.format);
+	} else if (errno != ENOENT || buf_failed(&text)) {
+		code = cmd_fail(EXPORT_WHAT, "%s: %s", f->e->position,
+			buf_failed(&text) ? "too long" : strerror(errno));
+	}
+	buf_free(&text);
+	buf_free(&why);
+	return code;
+}
+
+/* What was written is on the disk, then the position is. */
+static int
+save(struct follow *f)
+{
+	struct export_out *o = &f->e->out;
+	struct buf text, why;
+	uint64_t was = f->p.bytes;
+	int code = export_out_write(o, true), err = 0;
+
+	f->saved_us = clock_mono_us();
+	f->saved_bytes = o->bytes;
+	if (code || !f->e->position)
+		return code;
+	buf_init(&text, 0);
+	buf_init(&why, 4096);
+	if (f->p.file) {
+		err = files_sync(o->fd, &why);
+		f->p.bytes = o->bytes;
+	}
+	if (err)
+		code = cmd_fail(EXPORT_WHAT, "%s: %.*s", f->e->path, SPAN_ARG(buf_view(&why)));
+	export_position_write(&f->p, &text);
+	if (!code && files_put(f->dirfd, f->name, buf_view(&text), &why))
+		code = cmd_fail(
+			EXPORT_WHAT, "%s: %.*s", f->e->position, SPAN_ARG(buf_view(&why)));
+	f->p.bytes = code ? was : f->p.bytes;
+	f->moved = code != 0;
+	buf_free(&text);
+	buf_free(&why);
+	return code;
+}
+
+/* ---- where it goes ---- */
+
+/* The file, cut back to what the position says of it. Another one (it was rotated) is appended
+ * to. */
+static int
+open_file(struct follow *f)
+{
+	struct export_out *o = &f->e->out;
+	const char *path = f->e->path;
+	struct stat st;
+
+	if (o->dirfd < 0)
+		o->dirfd = export_folder(path, &o->name);
+	if (o->dirfd < 0)
+		return EXIT_CANNOT;
+	o->fd = openat(o->dirfd, o->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (o->fd < 0 || fstat(o->fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return cmd_fail(EXPORT_WHAT, "%s: %s", path,
+			o->fd < 0 ? strerror(errno) : "not a file");
+	uint64_t size = (uint64_t)st.st_size;
+	if (f->p.file && f->p.device == (uint64_t)st.st_dev &&
+		f->p.inode == (uint64_t)st.st_ino) {
+		if (size < f->p.bytes)
+			fprintf(stderr,
+				"tollgate: " EXPORT_WHAT ": %s: was cut by somebody\n", path);
+		else if (ftruncate(o->fd, (off_t)f->p.bytes) < 0)
+			return cmd_fail(EXPORT_WHAT, "%s: %s", path, strerror(errno));
+		size = size < f->p.bytes ? size : f->p.bytes;
+	}
+	if (lseek(o->fd, (off_t)size, SEEK_SET) < 0)
+		return cmd_fail(EXPORT_WHAT, "%s: %s", path, strerror(errno));
+	o->bytes = size;
+	f->p.file = true;
+	f->p.device = (uint64_t)st.st_dev;
+	f->p.inode = (uint64_t)st.st_ino;
+	if (!size && f->e->format->begin)
+		f->e->format->begin(&o->text);
+	/* Before the first record: what is written after it and not in it is cut off. */
+	return save(f);
+}
+
+static int
+open_out(struct follow *f)
+{
+	struct export *e = f->e;
+	int code = e->path ? 0 : export_out_open(&e->out, NULL);
+
+	if (!e->path) {
+		f->p.file = false;
+		if (!code && e->format->begin && !f->p.n)
+			e->format->begin(&e->out.text);
+		return code;
+	}
+	e->out = (struct export_out){ .fd = -1, .dirfd = -1, .path = e->path };
+	buf_init(&e->out.text, 0);
+	sha256_begin(&e->out.hash);
+	return open_file(f);
+}
+
+/* Somebody rotated the file: what comes goes into a new one. */
+static int
+look_after_file(struct follow *f)
+{
+	struct export_out *o = &f->e->out;
+	struct stat st;
+
+	if (!f->p.file || (fstatat(o->dirfd, o->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+				  (uint64_t)st.st_ino == f->p.inode &&
+				  (uint64_t)st.st_dev == f->p.device))
+		return 0;
+	int code = save(f);
+	close(o->fd);
+	o->fd = -1;
+	return code ? code : open_file(f);
+}
+
+/* ---- records ---- */
+
+static void
+missing(struct follow *f, const struct audit_feed *feed, uint64_t from, uint64_t to,
+	const char *how)
+{
+	if (!f->gap.now) {
+		snprintf(f->gap.node, sizeof(f->gap.node), "%s", feed->at.node);
+		snprintf(f->gap.how, sizeof(f->gap.how), "%s", how);
+		f->gap.from = from;
+		f->gap.to = to;
+	}
+	f->gap.now = true;
+}
+
+/* Whether this record comes next; false: it went out before, or one before it is missing. */
+static bool
+is_next(struct follow *f, struct audit_feed *feed, struct export_reached *r,
+	const struct chain_line *l)
+{
+	if (l->seq <= r->seq)
+		return false;
+	if (r->seq && (l->seq != r->seq + 1 ||
+			      memcmp(l->prev, r->hash, sizeof(r->hash)) != 0)) {
+		bool other = l->seq == r->seq + 1;
+		bool give_up = f->e->skip_missing && f->gap.tries >= export_tries;
+		if (!give_up) {
+			missing(f, feed, r->seq + (other ? 0 : 1), l->seq - 1,
+				other ? "is another one here: not the journal that the position "
+					"is of"
+				      : "are not here");
+			feed->stale = true;
+			return false;
+		}
+		fprintf(stderr,
+			"tollgate: " EXPORT_WHAT ": %s: records %" PRIu64 " to %" PRIu64
+			" are left out: --skip-missing\n",
+			r->node, r->seq + 1, l->seq - 1);
+		f->gap.tries = 0;
+	}
+	return true;
+}
+
+static void
+commit(struct follow *f, struct audit_feed *feed, const struct chain_line *by,
+	struct span commit_line)
+{
+	struct export *e = f->e;
+	struct span rest = buf_view(&e->pending);
+	struct export_reached *r = reached(f, by->node, true);
+	struct chain_line l;
+	bool last_out = false;
+
+	while (r && rest.n && !e->code && !feed->stale) {
+		struct span line = span_next(&rest, '\n');
+		last_out = false;
+		if (chain_parse(line, &l) || l.commit || !span_eq(l.node, by->node) ||
+			l.seq < by->first || l.seq > by->seq) {
+			e->strange++;
+			continue;
+		}
+		if (!is_next(f, feed, r, &l))
+			continue;
+		if (export_wanted(e, line)) {
+			export_put(e, line, &l);
+			last_out = l.seq == by->seq;
+		}
+		r->seq = l.seq;
+		sha256(line, r->hash);
+		f->moved = true;
+	}
+	/* Of JSON lines the commits too, so that the file verifies. */
+	if (last_out && !e->format->json && !e->filtered) {
+		buf_span(&e->out.text, commit_line);
+		buf_putc(&e->out.text, '\n');
+	}
+	buf_clear(&e->pending);
+	feed->good = feed->lines.offset;
+	if (!e->code && e->out.bytes - f->saved_bytes >= export_save_bytes)
+		fail(f, save(f));
+}
+
+static void
+take_line(void *arg, struct audit_feed *feed, struct span line)
+{
+	struct follow *f = arg;
+	struct chain_line l;
+
+	if (f->e->code || feed->stale)
+		return;
+	if (chain_parse(line, &l) == 0 && l.commit) {
+		commit(f, feed, &l, line);
+		return;
+	}
+	buf_span(&f->e->pending, line);
+	buf_putc(&f->e->pending, '\n');
+	if (buf_failed(&f->e->pending))
+		fail(f,
+			cmd_fail(EXPORT_WHAT,
+				"%s: no commit for too long: not a chain of records",
+				feed->at.name));
+}
+
+/* What no commit covers yet is read again: a start may cut it off, and write other records. */
+static void
+at_end(void *arg, struct audit_feed *feed)
+{
+	struct follow *f = arg;
+
+	if (f->e->pending.n && !feed->stale)
+		feed->lines.offset = feed->good;
+	buf_clear(&f->e->pending);
+}
+
+/* The segment in which the next record of its node may be. */
+static bool
+may_hold_next(void *arg, const struct journal_segment *s)
+{
+	struct follow *f = arg;
+	const struct export_reached *r = reached(f, span_str(s->node), false);
+	char when[CLOCK_RFC3339_LEN];
+
+	if (r && r->seq)
+		return s->first <= r->seq + 1;
+	return f->e->since[0] && audit_first_time(f->feeds.dir, s, when) &&
+	       strcmp(when, f->e->since) < 0;
+}
+
+/* ---- turns ---- */
+
+static int
+say_missing(struct follow *f)
+{
+	return cmd_fail(EXPORT_WHAT,
+		"%s: records %" PRIu64 " to %" PRIu64
+		" %s. Were they trimmed: tollgate audit restore; to go on without them: "
+		"--skip-missing",
+		f->gap.node, f->gap.from, f->gap.to, f->gap.how);
+}
+
+static int
+turn(struct follow *f)
+{
+	f->gap.now = false;
+	int code = audit_feeds_turn(&f->feeds);
+
+	code = code ? code : f->e->code;
+	code = code ? code : export_out_write(&f->e->out, true);
+	bool over = !f->feeds.follow || f->gap.tries == export_tries;
+	if (!code && f->moved && (over || clock_mono_us() - f->saved_us >= SAVE_US))
+		code = save(f);
+	if (!code)
+		code = look_after_file(f);
+	if (!f->gap.now)
+		f->gap.tries = 0;
+	else if (++f->gap.tries > export_tries && !code)
+		code = say_missing(f);
+	return code;
+}
+
+int
+export_follow(struct export *e, bool follow)
+{
+	const struct timespec pause = { 0, AUDIT_POLL_NS };
+	struct follow *f = calloc(1, sizeof(*f));
+	int code = 0;
+
+	if (!f)
+		return cmd_fail(EXPORT_WHAT, "out of memory");
+	*f = (struct follow){ .e = e,
+		.feeds = { .what = EXPORT_WHAT,
+			.dir = e->a.journal,
+			.follow = follow,
+			.arg = f,
+			.line = take_line,
+			.end = at_end,
+			.before = may_hold_next },
+		.dirfd = -1,
+		.lock = -1 };
+	e->out = (struct export_out){ .fd = -1, .dirfd = -1 };
+	if (e->position) {
+		f->dirfd = export_folder(e->position, &f->name);
+		code = f->dirfd < 0 ? EXIT_CANNOT : lock(f);
+		code = code ? code : load(f);
+	}
+	code = code ? code : open_out(f);
+	if (follow && !code)
+		reading_follows();
+	while (!code) {
+		code = turn(f);
+		if (code || (!follow && !f->gap.now))
+			break;
+		nanosleep(&pause, NULL);
+	}
+	/* What the position does not count is not left half a line. */
+	if (code && f->p.file && e->out.fd >= 0 && ftruncate(e->out.fd, (off_t)f->p.bytes) < 0)
+		cmd_fail(EXPORT_WHAT, "%s: %s", e->path, strerror(errno));
+	if (!code && e->strange) {
+		cmd_fail(EXPORT_WHAT, "%" PRIu64 " lines are left out: they are no records",
+			e->strange);
+		code = EXIT_NO;
+	}
+	audit_feeds_free(&f->feeds);
+	if (f->dirfd >= 0)
+		close(f->dirfd);
+	if (f->lock >= 0)
+		close(f->lock);
+	export_out_close(&e->out);
+	free(f);
+	return code;
+}

@@ -1,0 +1,263 @@
+/* The formats of an export, a row each: JSON lines, CSV (RFC 4180) that a spreadsheet takes for
+ * data, syslog (RFC 5424). OCSF is export_ocsf.c. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/export/export.h"
+#include "codec/json_text.h"
+#include "codec/utf8.h"
+
+/* ---- JSON lines ---- */
+
+static void
+put_json(struct buf *out, const struct export_record *r)
+{
+	buf_span(out, r->line);
+}
+
+/* ---- CSV ---- */
+
+/* Fields of records, in their order; lists are joined by commas, of maps the names are. */
+static const enum record_field columns[] = { RF_NODE, RF_BOOT, RF_SEQ, RF_TIME, RF_TYPE, RF_ID,
+	RF_DECIDED_AT, RF_DECISION, RF_OUTCOME, RF_STATUS, RF_CODE, RF_REASON, RF_WHY, RF_RULE,
+	RF_WOULD_DECISION, RF_WOULD_RULE, RF_VIA, RF_POLICY, RF_POLICY_VERSION, RF_ROUTE,
+	RF_TARGET, RF_BACKEND, RF_MODEL, RF_REQUESTED_MODEL, RF_TAGS, RF_REQUEST_TAGS,
+	RF_REQUEST_METHOD, RF_REQUEST_HOST, RF_REQUEST_PATH, RF_REQUEST_SRC,
+	RF_REQUEST_CONVERSATION, RF_IDENTITY_METHOD, RF_IDENTITY_PERSON, RF_IDENTITY_AGENT,
+	RF_IDENTITY_DEPARTMENT, RF_IDENTITY_TEAM, RF_IDENTITY_TIER, RF_IDENTITY_CLEARANCE,
+	RF_IDENTITY_ROLES, RF_IDENTITY_ISSUER, RF_IDENTITY_KEY, RF_CLASSES, RF_ENTITIES,
+	RF_INJECTION, RF_PROMPT_BYTES, RF_PROMPT_HMAC_SHA256, RF_ATTEMPT, RF_NO_FURTHER,
+	RF_USAGE_INPUT_TOKENS, RF_USAGE_OUTPUT_TOKENS, RF_COST_NANOUSD, RF_DURATION_US,
+	RF_ANSWER_DECISION, RF_ANSWER_RULE, RF_ANSWER_CLASSES, RF_ANSWER_TOOL_CALLS };
+
+enum { STAMPS = 5 }; /* of them that each record has: to RF_TYPE */
+
+/* What a spreadsheet takes for the beginning of a formula; the wide forms too. */
+static bool
+begins_formula(struct span s)
+{
+	static const char *const wide[] = { "\uff1d", "\uff0b", "\uff0d", "\uff20" };
+
+	for (size_t i = 0; i < COUNT_OF(wide); i++)
+		if (span_starts(s, span_str(wide[i])))
+			return true;
+	return s.n && strchr("=+-@", s.p[0]) && s.p[0];
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* A part begins at the cell's beginning and after each character that may end a cell where
+ * somebody reads it with another separator. An apostrophe comes before what begins a formula
+ * there, blanks aside. */
+static void
+put_safe(struct buf *out, struct span s, bool *fresh)
+{
+	for (size_t i = 0; i < s.n;) {
+		struct span rest = span_cut(s, i, s.n);
+		size_t n = utf8_sequence(rest.p, rest.n);
+		char c = rest.p[0];
+		if (*fresh && begins_formula(rest))
+			buf_putc(out, '\'');
+		if (!n) {
+			buf_str(out, "\ufffd");
+		} else if (c == '"') {
+			buf_str(out, "\"\"");
+		} else if (((unsigned char)c < ' ' && !is_blank(c)) || c == 0x7f) {
+			buf_putc(out, '?');
+		} else {
+			buf_put(out, rest.p, n);
+		}
+		*fresh = is_blank(c) ? *fresh || c != ' ' : c && strchr(",;|\"'", c) != NULL;
+		i += n ? n : 1;
+	}
+}
+
+/* The text, as one who knows the cell's begin: TAB, CR and LF begin none either. */
+void
+export_cell(struct buf *out, struct span text)
+{
+	struct span rest = text;
+	bool fresh = true;
+
+	buf_putc(out, '"');
+	while (rest.n && rest.p[0] == ' ')
+		rest = span_cut(rest, 1, rest.n);
+	if (text.n && ((is_blank(text.p[0]) && text.p[0] != ' ') ||
+			      (rest.n < text.n && begins_formula(rest)))) {
+		buf_putc(out, '\'');
+		fresh = is_blank(text.p[0]) && text.p[0] != ' ';
+	}
+	put_safe(out, text, &fresh);
+	buf_putc(out, '"');
+}
+
+static void
+put_value(struct buf *out, const json_t *v)
+{
+	struct buf joined;
+	const char *name;
+	json_t *one;
+	size_t i;
+
+	if (json_is_integer(v)) {
+		buf_int(out, json_integer_value(v));
+		return;
+	}
+	if (json_is_real(v)) {
+		buf_printf(out, "%.17g", json_real_value(v));
+		return;
+	}
+	if (json_is_boolean(v)) {
+		buf_str(out, json_is_true(v) ? "true" : "false");
+		return;
+	}
+	buf_init(&joined, 0);
+	json_array_foreach(v, i, one)
+	{
+		buf_str(&joined, i ? "," : "");
+		buf_span(&joined, json_is_string(one) ? json_span(one) : SPAN_LIT("?"));
+	}
+	json_object_foreach((json_t *)(uintptr_t)v, name, one)
+	{
+		buf_str(&joined, joined.n ? "," : "");
+		buf_str(&joined, name);
+	}
+	if (json_is_string(v))
+		buf_span(&joined, json_span(v));
+	export_cell(out, buf_view(&joined));
+	buf_free(&joined);
+}
+
+static void
+begin_csv(struct buf *out)
+{
+	for (size_t i = 0; i < COUNT_OF(columns); i++)
+		buf_printf(out, "%s%s", i ? "," : "", record_rows[columns[i]].path);
+	buf_str(out, ",details,hash\r\n");
+}
+
+static bool
+is_request(struct span type)
+{
+	return span_is(type, "decision") || span_is(type, "attempt") ||
+	       span_is(type, "completion");
+}
+
+/* A request's fields are cells; what another record says after its type is the last but one. */
+static void
+put_csv(struct buf *out, const struct export_record *r)
+{
+	bool request = is_request(r->l->type);
+
+	for (size_t i = 0; i < COUNT_OF(columns); i++) {
+		const json_t *v = request || i < STAMPS ? record_get(r->json, columns[i]) : NULL;
+		buf_str(out, i ? "," : "");
+		if (v && !json_is_null(v))
+			put_value(out, v);
+	}
+	buf_putc(out, ',');
+	if (!request) {
+		const char *type = memmem(r->line.p, r->line.n, ",\"type\":\"", 9);
+		size_t skip = type ? (size_t)(type - r->line.p) + 1 : 0;
+		struct buf details;
+		buf_init(&details, 0);
+		buf_putc(&details, '{');
+		buf_span(&details, span_cut(r->line, skip, r->line.n));
+		export_cell(out, buf_view(&details));
+		buf_free(&details);
+	}
+	buf_printf(out, ",%s", r->hash);
+}
+
+/* ---- syslog ---- */
+
+/* RFC 5612 keeps this number for examples: we have none of our own. */
+#define SD_ID	"tollgate@32473"
+#define FACILITY 13 /* log audit */
+
+/* Severity by what is said: the first row that fits. */
+static const struct {
+	const char *type;
+	enum record_field field;
+	const char *value;
+	int severity;
+} severities[] = {
+	{ "alarm", RF_TYPE, "alarm", 1 },
+	{ "decision", RF_DECISION, "deny", 4 },
+	{ "decision", RF_DECISION, "redact", 5 },
+	{ "resume", RF_TYPE, "resume", 4 },
+	{ "change", RF_TYPE, "change", 5 },
+	{ "key", RF_TYPE, "key", 5 },
+	{ "trim", RF_TYPE, "trim", 5 },
+};
+
+/* PARAM-NAMEs, and what is in them. */
+static const struct {
+	const char *name;
+	enum record_field field;
+} params[] = { { "id", RF_ID }, { "decision", RF_DECISION }, { "outcome", RF_OUTCOME },
+	{ "status", RF_STATUS }, { "person", RF_IDENTITY_PERSON }, { "route", RF_ROUTE },
+	{ "target", RF_TARGET }, { "model", RF_MODEL }, { "rule", RF_RULE },
+	{ "policy", RF_POLICY } };
+
+/* PARAM-VALUE: quotes, backslashes and brackets escaped (6.3.3); a line stays one. */
+static void
+put_param(struct buf *out, const char *name, struct span s)
+{
+	buf_printf(out, " %s=\"", name);
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c < ' ' || c == 0x7f) {
+			buf_putc(out, '?');
+			continue;
+		}
+		if (c == '"' || c == '\\' || c == ']')
+			buf_putc(out, '\\');
+		buf_putc(out, (char)c);
+	}
+	buf_putc(out, '"');
+}
+
+static void
+put_syslog(struct buf *out, const struct export_record *r)
+{
+	int severity = 6;
+
+	for (size_t i = 0; i < COUNT_OF(severities); i++)
+		if (span_is(r->l->type, severities[i].type) &&
+			record_is(r->json, severities[i].field, severities[i].value)) {
+			severity = severities[i].severity;
+			break;
+		}
+	/* The time has at most six digits after its point; a name of a message at most 32. */
+	buf_printf(out, "<%d>1 %.*sZ %.*s tollgate %" PRIu64 " ", FACILITY * 8 + severity,
+		SPAN_ARG(span_cut(r->l->time, 0, 26)), SPAN_ARG(r->l->node), r->l->boot);
+	for (size_t i = 0; i < r->l->type.n && i < 32; i++)
+		buf_putc(out, r->l->type.p[i] > ' ' && r->l->type.p[i] < 0x7f ? r->l->type.p[i]
+									       : '?');
+	buf_printf(out, " [" SD_ID " seq=\"%" PRIu64 "\" hash=\"%s\"", r->l->seq, r->hash);
+	for (size_t i = 0; i < COUNT_OF(params); i++) {
+		const json_t *v = record_get(r->json, params[i].field);
+		char number[SPAN_DECIMAL];
+		if (json_is_integer(v))
+			put_param(out, params[i].name,
+				span_of(number, span_decimal(number, json_integer_value(v))));
+		else if (json_is_string(v))
+			put_param(out, params[i].name, json_span(v));
+	}
+	buf_str(out, "] ");
+	buf_span(out, r->line);
+}
+
+const struct export_format export_formats[] = {
+	{ "jsonl", false, false, NULL, put_json, "\n" },
+	{ "csv", true, false, begin_csv, put_csv, "\r\n" },
+	{ "ocsf", true, false, NULL, export_ocsf, "\n" },
+	{ "syslog", true, true, NULL, put_syslog, "\n" },
+};
+const size_t export_formats_count = COUNT_OF(export_formats);

@@ -1,0 +1,96 @@
+/* How far a follower is: a small file, written whole. Anybody may have written it. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cmd/export/export.h"
+#include "codec/json_text.h"
+
+/* The whole number of a member, 0 or more. */
+static bool
+number(const json_t *o, const char *name, uint64_t *out)
+{
+	const json_t *v = json_object_get(o, name);
+
+	*out = (uint64_t)json_integer_value(v);
+	return json_is_integer(v) && json_integer_value(v) >= 0;
+}
+
+static bool
+hash_of(const json_t *v, unsigned char out[SHA256_BYTES])
+{
+	static const char digits[] = "0123456789abcdef";
+	struct span s = json_span(v);
+
+	if (s.n != (size_t)2 * SHA256_BYTES || span_trim(s, digits).n)
+		return false;
+	for (size_t i = 0; i < SHA256_BYTES; i++)
+		out[i] = (unsigned char)((strchr(digits, s.p[2 * i]) - digits) << 4 |
+					 (strchr(digits, s.p[2 * i + 1]) - digits));
+	return true;
+}
+
+static int
+bad(json_t *o, struct buf *why, const char *what)
+{
+	buf_str(why, what);
+	json_decref(o);
+	return ERR_SYNTAX;
+}
+
+int
+export_position_read(struct span text, struct export_position *out, struct buf *why)
+{
+	json_t *o = text.n <= EXPORT_POSITION_MAX
+			    ? json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL)
+			    : NULL;
+	json_t *nodes = json_object_get(o, "nodes"), *file = json_object_get(o, "file"), *v;
+	const char *format = json_text_in(o, "format"), *node;
+
+	*out = (struct export_position){ .n = 0 };
+	if (!json_is_object(o) || json_int_in(o, "v") != 1)
+		return bad(o, why, "not a position of an export");
+	if (!format[0] || strlen(format) >= sizeof(out->format))
+		return bad(o, why, "format is missing");
+	memcpy(out->format, format, strlen(format) + 1);
+	if (!json_is_object(nodes) || json_object_size(nodes) > EXPORT_NODES_MAX)
+		return bad(o, why, "nodes is missing, or has too many");
+	json_object_foreach(nodes, node, v)
+	{
+		struct export_reached *r = &out->at[out->n];
+		if (!chain_node_valid(span_str(node)) || !number(v, "seq", &r->seq) ||
+			!r->seq || !hash_of(json_object_get(v, "hash"), r->hash))
+			return bad(o, why, "nodes: a name, seq or hash is none");
+		memcpy(r->node, node, strlen(node) + 1);
+		out->n++;
+	}
+	out->file = json_is_object(file);
+	if (out->file ? !number(file, "device", &out->device) ||
+				!number(file, "inode", &out->inode) ||
+				!number(file, "bytes", &out->bytes)
+		      : !json_is_null(file))
+		return bad(o, why, "file is missing, or not what it has to be");
+	json_decref(o);
+	return 0;
+}
+
+void
+export_position_write(const struct export_position *p, struct buf *out)
+{
+	char hex[2 * SHA256_BYTES + 1];
+
+	buf_printf(out, "{\"v\":1,\"format\":\"%s\",\"nodes\":{", p->format);
+	for (size_t i = 0; i < p->n; i++) {
+		chain_hex(p->at[i].hash, hex);
+		buf_printf(out, "%s\"%s\":{\"seq\":%" PRIu64 ",\"hash\":\"%s\"}", i ? "," : "",
+			p->at[i].node, p->at[i].seq, hex);
+	}
+	buf_str(out, "},\"file\":");
+	if (p->file)
+		buf_printf(out,
+			"{\"device\":%" PRIu64 ",\"inode\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
+			p->device, p->inode, p->bytes);
+	else
+		buf_str(out, "null");
+	buf_str(out, "}\n");
+}

@@ -1,0 +1,263 @@
+/* tollgate audit verify --manifest: an exported file is what its manifest says, and that is
+ * signed. Of JSON lines what the manifest says of the records is counted, too. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "cmd/export/export.h"
+#include "cmd/plain.h"
+#include "codec/json_text.h"
+#include "keep/files.h"
+#include "proof/note.h"
+
+struct look {
+	struct audit_args *a;
+	json_t *object;
+	struct buf *why;
+	/* of JSON lines */
+	uint64_t records;
+	struct seen {
+		const char *node; /* the object's */
+		uint64_t first, last, records;
+		unsigned char head[CHAIN_HASH_BYTES];
+	} seen[EXPORT_CHAINS_MAX];
+	bool stranger;
+};
+
+/* ---- who signed ---- */
+
+/* The keys of --public-key, of the configuration, and whom they introduced (audit_ring). */
+static const struct pubkey *
+signed_by(const struct look *k, const struct export_manifest *m)
+{
+	return export_signer(m, k->a->ring->key, k->a->ring->nkeys);
+}
+
+/* A revoked key signs no manifest any more: when it was made is only what it says. */
+static bool
+revoked(const struct look *k, const struct pubkey *key)
+{
+	for (size_t i = 0; i < k->a->ring->nrevoked; i++)
+		if (!strcmp(k->a->ring->revoked[i].id, key->id))
+			return true;
+	return false;
+}
+
+/* ---- what is in the file ---- */
+
+static void
+count_line(void *arg, struct span line)
+{
+	struct look *k = arg;
+	struct chain_line l;
+	struct seen *s = k->seen;
+
+	if (chain_parse(line, &l)) {
+		k->stranger = true;
+		return;
+	}
+	if (l.commit)
+		return;
+	k->records++;
+	while (s < k->seen + EXPORT_CHAINS_MAX && s->node && !span_is(l.node, s->node))
+		s++;
+	if (s == k->seen + EXPORT_CHAINS_MAX || !s->node) {
+		k->stranger = true;
+		return;
+	}
+	s->records++;
+	s->first = !s->first || l.seq < s->first ? l.seq : s->first;
+	if (l.seq >= s->last) {
+		s->last = l.seq;
+		sha256(line, s->head);
+	}
+}
+
+static bool
+lines_agree(struct look *k, const char *path)
+{
+	struct audit_sink to = { k, count_line, NULL, NULL };
+	json_t *chains = json_object_get(k->object, "chains"), *c;
+	char head[2 * CHAIN_HASH_BYTES + 1];
+	size_t i;
+
+	json_array_foreach(chains, i, c) k->seen[i].node = json_text_in(c, "node");
+	if (audit_read_file(path, &to, k->why))
+		return false;
+	if (k->records != (uint64_t)json_int_in(k->object, "records")) {
+		buf_printf(k->why, "the file has %" PRIu64 " records, the manifest says %lld",
+			k->records, json_int_in(k->object, "records"));
+		return false;
+	}
+	json_array_foreach(chains, i, c)
+	{
+		const struct seen *s = &k->seen[i];
+		chain_hex(s->head, head);
+		if (s->records != (uint64_t)json_int_in(c, "records") ||
+			s->first != (uint64_t)json_int_in(c, "first") ||
+			s->last != (uint64_t)json_int_in(c, "last") ||
+			strcmp(head, json_text_in(c, "head")) != 0) {
+			buf_printf(k->why,
+				"%s: the file has other records than the manifest says",
+				s->node);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The file that was given, or the one of that name next to the manifest. */
+static void
+path_of(const struct look *k, char *out, size_t size)
+{
+	const char *name = json_text_in(json_object_get(k->object, "file"), "name");
+	const char *slash = strrchr(k->a->manifest, '/');
+	int dir = slash ? (int)(slash - k->a->manifest) + 1 : 0;
+
+	if (k->a->file)
+		snprintf(out, size, "%s", k->a->file);
+	else
+		snprintf(out, size, "%.*s%s", dir, k->a->manifest, name);
+}
+
+static bool
+bytes_agree(struct look *k, const char *path)
+{
+	const json_t *file = json_object_get(k->object, "file");
+	unsigned char hash[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1];
+	uint64_t bytes = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		buf_printf(k->why, "missing: %s: %s", path, strerror(errno));
+		return false;
+	}
+	int err = files_hash(fd, NULL, hash, &bytes, k->why);
+	close(fd);
+	if (err)
+		return false;
+	chain_hex(hash, hex);
+	if (bytes != (uint64_t)json_int_in(file, "bytes")) {
+		buf_printf(k->why, "changed: %s has %" PRIu64 " bytes, the manifest says %lld",
+			path, bytes, json_int_in(file, "bytes"));
+		return false;
+	}
+	if (strcmp(hex, json_text_in(file, "sha256")) != 0) {
+		buf_printf(k->why, "changed: %s has another SHA-256 than the manifest says",
+			path);
+		return false;
+	}
+	return true;
+}
+
+/* Each checkpoint that the manifest holds is signed by one of the keys, too. */
+static bool
+notes_agree(struct look *k)
+{
+	json_t *c;
+	size_t i;
+
+	json_array_foreach(json_object_get(k->object, "chains"), i, c)
+	{
+		struct span note = json_span(json_object_get(c, "checkpoint"));
+		struct checkpoint p;
+		const char *bad;
+		if (note.n && (checkpoint_parse(note, &p, &bad) ||
+				      !checkpoint_signer(&p, p.origin, k->a->ring->key,
+					      k->a->ring->nkeys))) {
+			buf_printf(k->why, "%s: its checkpoint is signed by none of the keys",
+				json_text_in(c, "node"));
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+holds(struct look *k, const struct export_manifest *m, char *path, size_t size)
+{
+	const struct pubkey *key = signed_by(k, m);
+
+	if (!key) {
+		bool known = false;
+		for (size_t i = 0; i < k->a->ring->nkeys; i++)
+			known |= span_is(m->key, k->a->ring->key[i].id);
+		buf_printf(k->why,
+			known ? "bad signature: the manifest was changed"
+			      : "wrong key: none of the keys is %.*s",
+			SPAN_ARG(m->key));
+		return false;
+	}
+	if (revoked(k, key)) {
+		buf_printf(k->why, "wrong key: %s is revoked", key->id);
+		return false;
+	}
+	k->object = export_object(m->object, k->why);
+	if (!k->object)
+		return false;
+	path_of(k, path, size);
+	return bytes_agree(k, path) && notes_agree(k) &&
+	       (strcmp(json_text_in(k->object, "format"), "jsonl") != 0 ||
+		       lines_agree(k, path));
+}
+
+static void
+print_held(const struct look *k, const struct export_manifest *m, const char *path)
+{
+	json_t *c;
+	size_t i;
+
+	printf("ok manifest=%s file=%s format=%s records=%lld", k->a->manifest, path,
+		json_text_in(k->object, "format"), json_int_in(k->object, "records"));
+	json_array_foreach(json_object_get(k->object, "chains"), i, c)
+		printf(" %s=%lld-%lld", json_text_in(c, "node"), json_int_in(c, "first"),
+			json_int_in(c, "last"));
+	printf(" made=%s key=%.*s\n", json_text_in(k->object, "made"), SPAN_ARG(m->key));
+}
+
+int
+audit_verify_manifest(struct audit_args *a)
+{
+	struct buf file, why, shown;
+	struct look k = { .a = a, .why = &why };
+	struct export_manifest m;
+	char path[8192] = "";
+	int code = EXIT_NO;
+
+	buf_init(&file, EXPORT_MANIFEST_MAX);
+	buf_init(&why, 16384);
+	buf_init(&shown, 0);
+	int err = audit_ring(a, &why);
+	if (err)
+		code = cmd_fail(a->what, "%.*s",
+			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	else if (cmd_read_file(a->manifest, &file) && !buf_failed(&file))
+		code = cmd_fail(a->what, "%s: %s", a->manifest, strerror(errno));
+	else if (!buf_failed(&file) && !export_manifest_parse(buf_view(&file), &m, &why) &&
+		 holds(&k, &m, path, sizeof(path)))
+		code = EXIT_DONE;
+	else if (buf_failed(&file))
+		buf_str(&why, "not the manifest of an export: too long");
+	if (code == EXIT_DONE)
+		print_held(&k, &m, path);
+	plain_put(&shown, buf_view(&why), SIZE_MAX);
+	if (code == EXIT_NO)
+		printf("bad manifest=%s why=\"%.*s\"\n", a->manifest,
+			SPAN_ARG(buf_view(&shown)));
+	if (code != EXIT_CANNOT && fflush(stdout) == EOF)
+		code = EXIT_CANNOT;
+	json_decref(k.object);
+	free(a->ring);
+	a->ring = NULL;
+	buf_free(&file);
+	buf_free(&why);
+	buf_free(&shown);
+	return code;
+}

@@ -1,0 +1,548 @@
+/* tollgate audit export: what is in a window, cells that a spreadsheet takes for data, manifests
+ * that were changed, and positions: killed, cut, of another journal. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "cmd/export/export.h"
+#include "support/proof_rig.h"
+
+static struct pubkey signer;
+
+static int
+run(const char *what)
+{
+	return audit("export --journal %s %s", at("journal"), what);
+}
+
+static int
+begin(void **state)
+{
+	struct buf why;
+
+	setup(state);
+	export_tries = 2;
+	export_save_bytes = 4096;
+	buf_init(&why, 4096);
+	assert_int_equal(signkey_create(at("sign.key"), &signer, &why), 0);
+	buf_free(&why);
+	return 0;
+}
+
+static size_t
+count(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, what)); text += strlen(what))
+		n++;
+	return n;
+}
+
+/* ---- cells ---- */
+
+static void
+a_cell_is_data_to_a_spreadsheet(void **state)
+{
+	static const struct {
+		const char *name, *in, *want;
+	} cells[] = {
+		{ "a text is quoted", "alice", "\"alice\"" },
+		{ "quotes are doubled", "a\"b", "\"a\"\"b\"" },
+		{ "an equals sign", "=1+1", "\"'=1+1\"" },
+		{ "a plus sign", "+1", "\"'+1\"" },
+		{ "a minus sign", "-1", "\"'-1\"" },
+		{ "an at sign", "@SUM(A1)", "\"'@SUM(A1)\"" },
+		{ "a tab", "\t=1", "\"'\t'=1\"" },
+		{ "a carriage return", "\r=1", "\"'\r'=1\"" },
+		{ "a newline", "\n=1", "\"'\n'=1\"" },
+		{ "blanks before it", "  =1", "\"'  =1\"" },
+		{ "blanks and a tab before it", " \t=1", "\" \t'=1\"" },
+		{ "in a list", "a,=1,b", "\"a,'=1,b\"" },
+		{ "after what another program separates by", "x;=1|@2", "\"x;'=1|'@2\"" },
+		{ "after a quote that ends the cell too early", "x\",=1", "\"x\"\",'=1\"" },
+		{ "on a further line", "x\r\n-1", "\"x\r\n'-1\"" },
+		{ "its wide form", "\uff1d1", "\"'\uff1d1\"" },
+		{ "inside a word it is left", "a=b-c", "\"a=b-c\"" },
+		{ "what is no text at all", "a\x01\x7f", "\"a??\"" },
+		{ "what is no UTF-8", "a\xff", "\"a\ufffd\"" },
+		{ "nothing", "", "\"\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cells); i++) {
+		struct buf cell;
+		buf_init(&cell, 0);
+		export_cell(&cell, span_str(cells[i].in));
+		if (!span_is(buf_view(&cell), cells[i].want))
+			fail_msg("%s: %.*s", cells[i].name, SPAN_ARG(buf_view(&cell)));
+		buf_free(&cell);
+	}
+}
+
+/* Rows and the cells of each, as RFC 4180 has them; -1: it is none. */
+static int
+csv_rows(const char *p, size_t cells[], size_t max)
+{
+	int rows = 0;
+
+	for (; *p; rows++) {
+		size_t n = 1;
+		for (;;) {
+			if (*p == '"') {
+				for (p++; *p && (*p != '"' || p[1] == '"'); p++)
+					p += *p == '"';
+				if (*p++ != '"')
+					return -1;
+			} else {
+				p += strcspn(p, ",\"\r\n");
+			}
+			if (*p == ',') {
+				n++;
+				p++;
+			} else if (p[0] == '\r' && p[1] == '\n') {
+				p += 2;
+				break;
+			} else {
+				return -1;
+			}
+		}
+		if ((size_t)rows < max)
+			cells[rows] = n;
+	}
+	return rows;
+}
+
+static void
+hostile_names_stay_in_their_cells(void **state)
+{
+	size_t cells[16];
+
+	(void)state;
+	chain_build_boot(&b);
+	chain_build_record(&b,
+		"\"type\":\"decision\",\"id\":\"x\",\"decision\":\"deny\",\"status\":403,"
+		"\"identity\":{\"person\":\"=cmd|' /C calc'!A0\",\"roles\":[\"-a\",\"b\\r\\n\\\",=c\"]},"
+		"\"classes\":[\"pii\"],\"model\":\"a]\\\"b\\\\\\n\\u0000\"");
+	chain_build_commit(&b);
+	write_journal(buf_view(&b.out));
+	assert_exit(run("--format csv"), EXIT_DONE);
+	assert_int_equal(csv_rows(out, cells, 16), 3);
+	assert_int_equal(cells[0], cells[1]);
+	assert_int_equal(cells[0], cells[2]);
+	assert_out("\"'=cmd|'");
+	assert_out("\"'-a,b\r\n\"\",'=c\"");
+	assert_exit(run("--format syslog --type decision"), EXIT_DONE);
+	assert_out("<108>1 2027-01-15T08:00:00.001000Z gw-1 tollgate 1 decision "
+		   "[tollgate@32473 seq=\"2\" hash=\"");
+	assert_out(" model=\"a\\]\\\"b\\\\??\"");
+	assert_int_equal(count(out, "\n"), 1);
+	assert_exit(run("--format syslog --octets --type decision"), EXIT_DONE);
+	assert_int_equal(strtoul(out, NULL, 10), strlen(strchr(out, ' ') + 1));
+	assert_exit(run("--format ocsf --type decision"), EXIT_DONE);
+	assert_out("\"class_uid\":2004");
+	assert_out("\"uid\":\"gw-1/2\"");
+}
+
+/* ---- windows ---- */
+
+/* Of a jsonl export: its records' numbers, from first on without a gap. */
+static uint64_t
+records_from(uint64_t first)
+{
+	struct span rest = span_str(out);
+	struct chain_line l;
+
+	while (rest.n) {
+		assert_int_equal(chain_parse(span_next(&rest, '\n'), &l), 0);
+		if (l.commit)
+			continue;
+		assert_int_equal(l.seq, first);
+		first++;
+	}
+	return first;
+}
+
+static void
+windows_next_to_each_other_have_each_record_once(void **state)
+{
+	char what[256];
+	static const int cuts[] = { 0, 17, 18, 40, 63, 1000 }; /* ms: record n is at n - 1 */
+	uint64_t next = 1;
+
+	(void)state;
+	build(30);
+	write_journal(buf_view(&b.out));
+	assert_exit(run(""), EXIT_DONE);
+	assert_true(span_is(buf_view(&b.out), out)); /* as it is */
+	for (size_t i = 0; i + 1 < COUNT_OF(cuts); i++) {
+		snprintf(what, sizeof(what),
+			"--since 2027-01-15T08:00:%02d.%03dZ --until 2027-01-15T08:00:%02d.%03dZ",
+			cuts[i] / 1000, cuts[i] % 1000, cuts[i + 1] / 1000, cuts[i + 1] % 1000);
+		assert_exit(run(what), EXIT_DONE);
+		next = records_from(next);
+	}
+	assert_int_equal(next, b.chain.seq + 1);
+	assert_exit(run("--type completion --id r7 --format jsonl"), EXIT_DONE);
+	assert_int_equal(count(out, "\n"), 1);
+	assert_out("\"id\":\"r7\"");
+	assert_exit(run("--since 2028-01-01"), EXIT_DONE);
+	assert_string_equal(out, "");
+	assert_exit(run("--format xml"), EXIT_CANNOT);
+	assert_err("jsonl, csv, ocsf or syslog is expected");
+	assert_exit(run("--octets"), EXIT_CANNOT);
+	assert_exit(run("--follow --until 2028-01-01"), EXIT_CANNOT);
+}
+
+static void
+what_is_not_committed_does_not_go_out(void **state)
+{
+	(void)state;
+	build(3);
+	chain_build_record(&b, "\"type\":\"decision\",\"id\":\"late\"");
+	write_journal(buf_view(&b.out));
+	assert_exit(run("--format csv"), EXIT_DONE);
+	assert_null(strstr(out, "late"));
+	assert_err("are not signed yet and left out");
+}
+
+static void
+a_line_that_is_no_record_is_told(void **state)
+{
+	(void)state;
+	build(3);
+	write_journal(buf_view(&b.out));
+	char cmd[512];
+	snprintf(cmd, sizeof(cmd), "cd '%s' && sed -i '4i junk' *.jsonl", at("journal"));
+	assert_int_equal(system(cmd), 0);
+	assert_exit(run("--format csv"), EXIT_NO);
+	assert_err("1 lines are left out");
+	assert_exit(run(""), EXIT_DONE); /* all as it is, for who verifies */
+	assert_out("junk\n");
+}
+
+/* ---- manifests ---- */
+
+static int
+hand_over(const char *format)
+{
+	char what[512];
+
+	snprintf(what, sizeof(what), "--format %s --out %s --sign-key %s", format, at("e"),
+		at("sign.key"));
+	return run(what);
+}
+
+static int
+verify_manifest(const char *more)
+{
+	return audit("verify --manifest %s --public-key %s --public-key %s %s",
+		at("e.manifest"), at("sign.key.pub"), at("key.pub"), more);
+}
+
+static void
+change(const char *name, const char *from, const char *to)
+{
+	char cmd[512];
+
+	snprintf(cmd, sizeof(cmd), "cp '%s' '%s.was'; sed -i '0,/%s/s//%s/' '%s'; ! cmp -s '%s' '%s.was'",
+		at(name), at(name), from, to, at(name), at(name), at(name));
+	assert_int_equal(system(cmd), 0);
+}
+
+static void
+restore(const char *name)
+{
+	char cmd[512];
+
+	snprintf(cmd, sizeof(cmd), "mv '%s.was' '%s'", at(name), at(name));
+	assert_int_equal(system(cmd), 0);
+}
+
+static void
+a_manifest_says_what_was_changed(void **state)
+{
+	static const char *const formats[] = { "jsonl", "csv", "ocsf", "syslog" };
+	char other[300];
+
+	(void)state;
+	build(20);
+	write_journal(buf_view(&b.out));
+	for (size_t i = 0; i < COUNT_OF(formats); i++) {
+		unlink(at("e"));
+		assert_exit(hand_over(formats[i]), EXIT_DONE);
+		assert_out("exported file=");
+		assert_exit(verify_manifest(""), EXIT_DONE);
+		assert_out(formats[i]);
+		assert_out(" gw-1=1-");
+		change("e", "r3", "r4");
+		assert_exit(verify_manifest(""), EXIT_NO);
+		assert_out("has another SHA-256");
+		assert_int_equal(truncate(at("e"), 100), 0);
+		assert_exit(verify_manifest(""), EXIT_NO);
+		assert_out("has 100 bytes, the manifest says");
+		restore("e");
+		change("e.manifest", "\"records\":", "\"records\":1");
+		assert_exit(verify_manifest(""), EXIT_NO);
+		assert_out("bad signature: the manifest was changed");
+		restore("e.manifest");
+	}
+	snprintf(other, sizeof(other), "--file %s", at("none"));
+	assert_exit(verify_manifest(other), EXIT_NO);
+	assert_out("missing: ");
+	assert_exit(audit("verify --manifest %s --public-key %s", at("e.manifest"), at("key.pub")),
+		EXIT_NO);
+	assert_out("wrong key: none of the keys is");
+	assert_exit(audit("verify --manifest %s --public-key %s", at("e.manifest"),
+			    at("sign.key.pub")),
+		EXIT_NO);
+	assert_out("its checkpoint is signed by none of the keys");
+	put_file("e.manifest", SPAN_LIT("{\"v\":1,\"commit\":{}}"));
+	assert_exit(verify_manifest(""), EXIT_NO);
+	assert_out("not the manifest of an export");
+	assert_exit(audit("verify --manifest %s --public-key %s", at("none"), at("key.pub")),
+		EXIT_CANNOT);
+}
+
+/* One who has the key may sign what is not so: of JSON lines that shows. */
+static void
+a_manifest_that_lies_of_its_records_is_found(void **state)
+{
+	struct export_manifest m;
+	struct signkey key;
+	struct buf file, why, lie;
+	char text[EXPORT_MANIFEST_MAX];
+
+	(void)state;
+	build(20);
+	write_journal(buf_view(&b.out));
+	assert_exit(hand_over("jsonl"), EXIT_DONE);
+	struct span s = slurp("e.manifest", text, sizeof(text));
+	buf_init(&why, 4096);
+	buf_init(&file, 0);
+	buf_init(&lie, 0);
+	assert_int_equal(export_manifest_parse(s, &m, &why), 0);
+	const char *last = memmem(m.object.p, m.object.n, "\"last\":", 7);
+	assert_non_null(last);
+	buf_span(&lie, span_of(m.object.p, (size_t)(last + 7 - m.object.p)));
+	buf_putc(&lie, '9');
+	buf_span(&lie, span_of(last + 7, (size_t)(m.object.p + m.object.n - last - 7)));
+	assert_int_equal(signkey_load(at("sign.key"), &key, &why), 0);
+	export_sign(&file, buf_view(&lie), &key);
+	put_file("e.manifest", buf_view(&file));
+	assert_exit(verify_manifest(""), EXIT_NO);
+	assert_out("other records than the manifest says");
+	buf_free(&why);
+	buf_free(&file);
+	buf_free(&lie);
+}
+
+static void
+nothing_is_overwritten_or_half_named(void **state)
+{
+	(void)state;
+	build(20);
+	write_journal(buf_view(&b.out));
+	put_file("e.new", SPAN_LIT("of one that was killed"));
+	assert_exit(hand_over("csv"), EXIT_DONE);
+	assert_int_equal(access(at("e.new"), F_OK), -1);
+	assert_exit(hand_over("csv"), EXIT_CANNOT);
+	assert_err("is there already: nothing is overwritten");
+	unlink(at("e"));
+	unlink(at("e.manifest"));
+	char what[512];
+	snprintf(what, sizeof(what), "--out %s --sign-key %s", at("e"), at("key.pub"));
+	assert_exit(run(what), EXIT_CANNOT); /* asked for before all is read */
+	assert_int_equal(access(at("e"), F_OK), -1);
+	assert_int_equal(access(at("e.new"), F_OK), -1);
+}
+
+/* ---- positions ---- */
+
+static int
+go_on(const char *more)
+{
+	char what[512];
+
+	snprintf(what, sizeof(what), "--position %s --out %s %s", at("p"), at("o"), more);
+	return run(what);
+}
+
+static void
+assert_file_is(const char *name, struct span want)
+{
+	struct buf got;
+
+	buf_init(&got, 0);
+	assert_true(buf_file(&got, at(name)));
+	if (!span_eq(buf_view(&got), want))
+		fail_msg("%s: %zu bytes, %zu are wanted", name, got.n, want.n);
+	buf_free(&got);
+}
+
+static void
+each_record_stands_once_however_often_it_is_killed(void **state)
+{
+	char line[1024];
+	int status, kills = 0;
+
+	(void)state;
+	build(700);
+	write_journal(buf_view(&b.out));
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(line, sizeof(line), "audit export --journal %s --position %s --out %s",
+			at("journal"), at("p"), at("o"));
+		pid_t pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			char *argv[16], *p = line, *w;
+			int argc = 0;
+			while ((w = strsep(&p, " ")))
+				argv[argc++] = w;
+			argv[argc] = NULL;
+			if (!freopen(at("err"), "w", stderr))
+				_exit(99);
+			_exit(cmd_audit(argc, argv));
+		}
+		usleep(1000 + i * 700);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		kills += WIFSIGNALED(status);
+	}
+	print_message("%d of 60 were killed on their way\n", kills);
+	assert_exit(go_on(""), EXIT_DONE);
+	assert_file_is("o", buf_view(&b.out));
+	assert_exit(go_on(""), EXIT_DONE);
+	assert_file_is("o", buf_view(&b.out));
+}
+
+/* Killed after it wrote, before the position said so. */
+static void
+what_no_position_counts_is_cut_off(void **state)
+{
+	(void)state;
+	build(30);
+	write_journal(buf_view(&b.out));
+	assert_exit(go_on(""), EXIT_DONE);
+	FILE *f = fopen(at("o"), "a");
+	fputs("{\"v\":1,\"node\":\"gw-1\",\"half a li", f);
+	fclose(f);
+	assert_exit(go_on(""), EXIT_DONE);
+	assert_file_is("o", buf_view(&b.out));
+	/* On standard output it comes again. */
+	char what[512];
+	snprintf(what, sizeof(what), "--position %s", at("q"));
+	assert_exit(run(what), EXIT_DONE);
+	assert_true(span_is(buf_view(&b.out), out));
+	assert_exit(run(what), EXIT_DONE);
+	assert_string_equal(out, "");
+	/* A file that was rotated: a new one, and nothing twice. */
+	assert_int_equal(rename(at("o"), at("o.1")), 0);
+	assert_exit(go_on(""), EXIT_DONE);
+	assert_file_is("o", SPAN_LIT(""));
+}
+
+static void
+a_tail_that_a_start_cuts_off_never_goes_out(void **state)
+{
+	char cmd[1024], name[80];
+
+	(void)state;
+	build(10);
+	struct chain committed = b.chain;
+	struct merkle_range tree = b.tree;
+	size_t good = b.out.n;
+	chain_build_record(&b, "\"type\":\"decision\",\"id\":\"never\"");
+	write_journal(buf_view(&b.out));
+	assert_exit(go_on(""), EXIT_DONE);
+	assert_file_is("o", span_cut(buf_view(&b.out), 0, good));
+	/* The next start: the tail is gone, its number is another record's. */
+	snprintf(cmd, sizeof(cmd), "cd '%s' && sed -i '/never/d' *.jsonl", at("journal"));
+	assert_int_equal(system(cmd), 0);
+	b.out.n = good;
+	b.chain = committed;
+	b.tree = tree;
+	b.first = committed.seq + 1;
+	chain_build_boot(&b);
+	add_request("after");
+	snprintf(name, sizeof(name), "journal/gw-1-%08" PRIu64 "-%016" PRIu64 ".jsonl",
+		b.chain.boot, committed.seq + 1);
+	put_file(name, span_cut(buf_view(&b.out), good, b.out.n));
+	assert_exit(go_on(""), EXIT_DONE);
+	assert_file_is("o", buf_view(&b.out));
+}
+
+static void
+records_that_are_gone_are_an_error_and_no_silence(void **state)
+{
+	(void)state;
+	build(30);
+	write_journal(buf_view(&b.out));
+	assert_exit(go_on("--until 2027-01-15T08:00:00.005Z"), EXIT_DONE);
+	/* As a position that is far behind. */
+	put_file("p",
+		SPAN_LIT("{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"gw-1\":{\"seq\":5,\"hash\":"
+			 "\"00000000000000000000000000000000000000000000000000000000000000ff\"}},"
+			 "\"file\":null}"));
+	assert_exit(go_on(""), EXIT_CANNOT);
+	assert_err("gw-1: records 5 to 5 is another one here: not the journal");
+	remove_segments(1);
+	assert_exit(go_on(""), EXIT_CANNOT);
+	assert_err("gw-1: records 6 to ");
+	assert_err("are not here");
+	assert_err("tollgate audit restore");
+	assert_exit(go_on("--skip-missing"), EXIT_DONE);
+	assert_err("are left out: --skip-missing");
+}
+
+static void
+a_position_is_one_exporters_and_one_formats(void **state)
+{
+	static const char *const positions[] = { "", "{}", "[]", "{\"v\":2}",
+		"{\"v\":1,\"format\":\"jsonl\"}",
+		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"a/b\":{\"seq\":1,\"hash\":\"\"}},\"file\":null}",
+		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"a\":{\"seq\":0}},\"file\":null}",
+		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{},\"file\":{\"inode\":1}}",
+		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{},\"file\":null} x" };
+
+	(void)state;
+	build(5);
+	write_journal(buf_view(&b.out));
+	for (size_t i = 0; i < COUNT_OF(positions); i++) {
+		put_file("p", span_str(positions[i]));
+		assert_exit(go_on(""), EXIT_CANNOT);
+		assert_err("remove it to begin anew");
+	}
+	unlink(at("p"));
+	assert_exit(go_on("--format csv"), EXIT_DONE);
+	assert_exit(go_on(""), EXIT_CANNOT);
+	assert_err("is of --format csv");
+	assert_exit(audit("export --file x --position %s", at("p")), EXIT_CANNOT);
+	assert_err("read a journal");
+}
+
+int
+main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, begin, teardown)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cell_is_data_to_a_spreadsheet),
+		T(hostile_names_stay_in_their_cells),
+		T(windows_next_to_each_other_have_each_record_once),
+		T(what_is_not_committed_does_not_go_out),
+		T(a_line_that_is_no_record_is_told),
+		T(a_manifest_says_what_was_changed),
+		T(a_manifest_that_lies_of_its_records_is_found),
+		T(nothing_is_overwritten_or_half_named),
+		T(each_record_stands_once_however_often_it_is_killed),
+		T(what_no_position_counts_is_cut_off),
+		T(a_tail_that_a_start_cuts_off_never_goes_out),
+		T(records_that_are_gone_are_an_error_and_no_silence),
+		T(a_position_is_one_exporters_and_one_formats),
+	};
+#undef T
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
