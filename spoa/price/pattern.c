@@ -156,8 +156,9 @@ price_within(const char *narrow, const char *wide)
 	return price_matches(wide, span_str(narrow));
 }
 
-/* common[j]: what is left of a from i, and of b from j, have a name in common; from the ends
- * to the beginnings, a row of the table at a time. */
+/* Before the first * of either, and after the last one, the two say the same bytes: of thousands
+ * of pairs most end here. Else, common[j]: what is left of a from i, and of b from j, have a name
+ * in common; from the ends to the beginnings, a row of the table at a time. */
 bool
 price_overlap(const char *a, const char *b)
 {
@@ -166,6 +167,12 @@ price_overlap(const char *a, const char *b)
 
 	if (na > PRICE_PATTERN_MAX || nb > PRICE_PATTERN_MAX)
 		return true; /* no reader lets it in */
+	for (size_t i = 0; a[i] != '*' && b[i] != '*'; i++)
+		if (a[i] != b[i] || !a[i])
+			return a[i] == b[i];
+	for (size_t i = na, j = nb; i-- && j-- && a[i] != '*' && b[j] != '*';)
+		if (a[i] != b[j])
+			return false;
 	for (size_t i = na + 1; i-- > 0;) {
 		bool diagonal = false; /* of the row before, at j + 1 */
 		for (size_t j = nb + 1; j-- > 0; diagonal = after) {

@@ -114,6 +114,11 @@ patterns_know_each_other(void **state)
 		{ "ab*", "a*", true, true },
 		{ "*ab", "*b", true, true },
 		{ "a*a", "a", false, false },
+		{ "b*a", "a*a", false, false },
+		{ "*aa", "*ba", false, false },
+		{ "ab", "a", false, false },
+		{ "", "a", false, false },
+		{ "", "*", true, true },
 	};
 
 	(void)state;
