@@ -166,7 +166,27 @@ put_one(struct keep *k, const char *name, const unsigned char *want, struct buf 
 	return err;
 }
 
-/* Packed file, manifest, then the mark that says where they are. */
+/* The tree's hashes of its records: who lost JOURNAL.tree has them from there. */
+static int
+put_hashes(struct keep *k, const struct manifest *m, struct buf *why)
+{
+	char name[JOURNAL_NAME_MAX + 8];
+	unsigned char hash[SHA256_BYTES];
+	uint64_t bytes;
+	int fd = pack_hashes(k->keepfd, m, &k->stopping, why);
+
+	if (fd < 0)
+		return fd;
+	manifest_hashes_name(m->segment, name);
+	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
+	if (!err)
+		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
+	close(fd);
+	files_drop(k->keepfd, name);
+	return err;
+}
+
+/* Packed file, hashes, manifest, then the mark that says where they are. */
 static int
 archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 {
@@ -178,6 +198,9 @@ archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 	mark_name(m->segment, mark);
 	int err = put_one(k, packed, m->packed_sha256, why);
 	stop_at("archive-segment");
+	if (!err)
+		err = put_hashes(k, m, why);
+	stop_at("archive-hashes");
 	if (!err)
 		err = put_one(k, manifest, NULL, why);
 	stop_at("archive-manifest");

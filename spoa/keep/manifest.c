@@ -139,3 +139,13 @@ manifest_names(const char *segment, char manifest[JOURNAL_NAME_MAX + 8],
 	if (n && manifest[n - 1] == 'l')
 		manifest[n - 1] = '\0';
 }
+
+void
+manifest_hashes_name(const char *segment, char out[JOURNAL_NAME_MAX + 8])
+{
+	size_t n = strlen(segment);
+
+	n -= n > 6 && !strcmp(segment + n - 6, ".jsonl") ? 6 : 0;
+	snprintf(out, JOURNAL_NAME_MAX + 8, "%.*s.hashes",
+		(int)(n < JOURNAL_NAME_MAX ? n : JOURNAL_NAME_MAX - 1), segment);
+}

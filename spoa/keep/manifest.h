@@ -32,5 +32,7 @@ int manifest_load(int dirfd, const char *segment, struct manifest *out);
 /* "X.jsonl" to "X.json", "X.jsonl.zst". */
 void manifest_names(const char *segment, char manifest[JOURNAL_NAME_MAX + 8],
 	char packed[JOURNAL_NAME_MAX + 8]);
+/* To "X.hashes". */
+void manifest_hashes_name(const char *segment, char out[JOURNAL_NAME_MAX + 8]);
 
 #endif

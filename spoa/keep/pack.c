@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/stops.h"
 #include "codec/seekable.h"
+#include "proof/merkle.h"
 #include "store/lines.h"
 
 #define PAUSE_MAX_US 50000
@@ -86,7 +87,7 @@ take_line(struct survey *s, struct span line, struct buf *why)
 	/* Times of a clock that was set back are not later than those before them. */
 	if (!m->end[0] || memcmp(l.time.p, m->end, l.time.n) > 0)
 		take_text(m->end, l.time);
-	return 0;
+	return s->to && s->to->record ? s->to->record(s->to->arg, s->at.head, why) : 0;
 }
 
 /* Sleeps as long as the work since then took. */
@@ -107,7 +108,7 @@ flush_frame(struct survey *s, struct buf *why)
 	struct span text = buf_view(&s->frame);
 	sha256_add(&s->hash, text);
 	int err = buf_failed(&s->frame) ? ERR_NOMEM : 0;
-	if (!err && s->to)
+	if (!err && s->to && s->to->frame)
 		err = s->to->frame(s->to->arg, text, why);
 	s->m->bytes += s->frame.n;
 	buf_clear(&s->frame);
@@ -179,7 +180,7 @@ static int
 make(struct maker *k, int fd, const struct manifest *before, const atomic_bool *stop,
 	struct manifest *m, struct buf *why)
 {
-	const struct pack_to to = { make_frame, k };
+	const struct pack_to to = { make_frame, k, NULL };
 
 	k->began_us = clock_mono_us();
 	buf_init(&k->out, 0);
@@ -267,6 +268,66 @@ pack_compare(int journalfd, int keepfd, const struct manifest *m, const atomic_b
 	if (packed >= 0)
 		close(packed);
 	return err;
+}
+
+/* ---- the tree's leaves ---- */
+
+#define LEAVES_BYTES (64u << 10)
+
+static int
+flush_leaves(struct maker *k, struct buf *why)
+{
+	int err = buf_failed(&k->out) ? ERR_NOMEM : files_write(k->fd, buf_view(&k->out), why);
+
+	buf_clear(&k->out);
+	pause_after(k->began_us);
+	k->began_us = clock_mono_us();
+	return err;
+}
+
+static int
+add_leaf(void *arg, const unsigned char hash[CHAIN_HASH_BYTES], struct buf *why)
+{
+	struct maker *k = arg;
+	struct merkle_hash leaf;
+
+	merkle_leaf(hash, &leaf);
+	buf_put(&k->out, leaf.b, sizeof(leaf.b));
+	return k->out.n >= LEAVES_BYTES ? flush_leaves(k, why) : 0;
+}
+
+int
+pack_hashes(int keepfd, const struct manifest *m, const atomic_bool *stop, struct buf *why)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8],
+		name[JOURNAL_NAME_MAX + 8];
+	struct maker k = { .fd = -1, .began_us = clock_mono_us() };
+	const struct pack_to to = { NULL, &k, add_leaf };
+	struct manifest is;
+
+	manifest_names(m->segment, manifest, packed);
+	manifest_hashes_name(m->segment, name);
+	int fd = openat(keepfd, packed, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	if (fd < 0) {
+		buf_printf(why, "%s: %s", packed, strerror(errno));
+		return ERR_IO;
+	}
+	buf_init(&k.out, 0);
+	k.fd = files_begin(keepfd, name, why);
+	err = k.fd < 0 ? k.fd : pack_survey(fd, NULL, &to, stop, &is, why);
+	if (!err)
+		err = flush_leaves(&k, why);
+	if (!err && !same_text(&is, m)) {
+		buf_str(why, "its records are not those of the manifest");
+		err = ERR_AUTH;
+	}
+	buf_free(&k.out);
+	close(fd);
+	if (err && k.fd >= 0) {
+		close(k.fd);
+		files_drop(keepfd, name);
+	}
+	return err ? err : k.fd;
 }
 
 int

@@ -20,10 +20,10 @@ recorded() { [ -n "$(records "$@")" ]; }
 # The newest two closed ones stay plain, next to the open one.
 tidy() { [ "$(plain)" -le 3 ] && [ "$(packed | wc -l)" -ge 2 ]; }
 verify() { audit verify --journal "$JOURNAL" --public-key "$AUDIT_KEY"; }
-show() { audit show --journal "$JOURNAL" "$@"; }
-prove() { show "$1" --proof >"$D/proof"; }
+show() { audit show -c "$D/tollgate.yaml" "$@"; }
+prove() { "$B/tollgate" audit show -c "$D/tollgate.yaml" "$@" --proof >"$D/proof" 2>"$D/proof.err"; }
 holds() { audit verify --file "$D/proof" --public-key "$AUDIT_KEY"; }
-search() { audit search --journal "$JOURNAL" --limit 0 "$@"; }
+search() { audit search -c "$D/tollgate.yaml" --limit 0 "$@"; }
 # what a daemon is to do, and since when it has done it
 retention() { again_with "retention: $1"; }
 
@@ -88,12 +88,15 @@ like "a proof from before the trim holds" "$(holds)" '^ok .*type=decision'
 stem=${trimmed%.jsonl}
 restored() { audit restore -c "$D/tollgate.yaml" "$@"; }
 like "it is restored by name" "$(restored "$stem")" "^restored $trimmed first=1 "
-check "the daemon recorded who, and which" wait_for recorded change '.what=="segments" and .change=="restore"'
-like "with the user at the socket" "$(records change '.what=="segments"' | tail -1)" "\"peer\":.*$trimmed"
+check "the daemon recorded who, and which" wait_for recorded read '.read=="audit restore"'
+like "with the user at the socket" "$(records read '.read=="audit restore"' | tail -1)" "\"peer\":.*$trimmed|$trimmed.*\"peer\":"
 like "show finds the first request again" "$(show "$first")" '"type": *"decision"'
 like "and search" "$(search --id "$first")" "$first\$"
 check "it is proved again" prove "$first"
 like "and that holds" "$(holds)" '^ok .*type=decision'
+end=$(records trim | head -1 | jq -r '.segments[0].last')
+check "the last record of it, too, whose checkpoint is elsewhere" prove --seq "$end"
+like "by the tree's hashes" "$(holds)" "^ok .* seq=$end "
 like "it is not restored twice" "$(restored "$stem")" "^here $trimmed"
 like "the journal still verifies" "$(verify)" '^ok '
 rm -r "$JOURNAL.restored"
@@ -102,6 +105,24 @@ printf x | dd of="$D/archive/$trimmed.zst" bs=1 seek=3000 conv=notrunc 2>/dev/nu
 like "one that was altered is refused by name" "$(restored "$stem")" "^refused $trimmed why="
 like "and is not shown" "$(show "$first")" 'no such record'
 cp "$D/whole.zst" "$D/archive/$trimmed.zst"
+
+# ---- the machine is lost: the archive and the public key are left ----
+mkdir "$D/other"
+archived=$(find "$D/archive" -name '*.hashes' -printf '%f\n' | sort)
+check "the tree's hashes are archived with each segment" test "$(wc -l <<<"$archived")" = "$(find "$D/archive" -name '*.zst' | wc -l)"
+second=$(sed -n 2p <<<"$archived")
+lost=$(audit restore --journal "$D/other" --archive "$D/archive" --public-key "$AUDIT_KEY" "${second%.hashes}")
+like "a segment is restored elsewhere" "$lost" "^restored ${second%.hashes}.jsonl first="
+like "and the tree, of all segments' hashes" "$lost" "^tree node=$node hashes=[1-9]"
+seq=$(sed -n 's/^restored .* first=\([0-9]*\) .*/\1/p' <<<"$lost")
+elsewhere() { "$B/tollgate" audit show --journal "$D/other" --seq "$seq" --proof >"$D/proof" 2>"$D/proof.err"; }
+check "its first record is proved there" elsewhere
+like "and the proof holds" "$(holds)" "^ok .* seq=$seq "
+rm -r "$D"/other.*
+printf x | dd of="$D/archive/$(head -1 <<<"$archived")" bs=1 seek=40 conv=notrunc 2>/dev/null
+audit restore --journal "$D/other" --archive "$D/archive" --public-key "$AUDIT_KEY" "${second%.hashes}" >/dev/null
+is "by hashes that were altered nothing is proved" "$(elsewhere && echo proved)" ""
+like "which is said" "$(cat "$D/proof.err")" 'do not have the root of the checkpoint'
 
 # ---- the Redis Stream, behind who reads it ----
 stream=tollgate:audit:$node

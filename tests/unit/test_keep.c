@@ -339,6 +339,7 @@ no_unlink(int dir, const char *name, int flags)
 	return unlinkat(dir, name, flags);
 }
 
+/* Of the first segment. */
 static size_t
 trim_records(void)
 {
@@ -346,7 +347,8 @@ trim_records(void)
 	size_t n = 0;
 
 	buf_putc(&b, '\0');
-	for (const char *p = buf_view(&b).p; (p = strstr(p, "\"type\":\"trim\"")); p++)
+	for (const char *p = buf_view(&b).p; (p = strstr(p, "\"type\":\"trim\",\"first\":1,"));
+		p++)
 		n++;
 	buf_free(&b);
 	return n;
@@ -366,11 +368,10 @@ what_cannot_be_removed_is_named_by_one_record(void **state)
 	r.cfg.retention_age_us = 1000000;
 	keep_io.unlinkat = no_unlink;
 	start();
-	until(rig_count(&r, M_KEEP_FAILED) > 20);
-	size_t before = trim_records();
-	assert_true(before >= 1);
-	until(rig_count(&r, M_KEEP_FAILED) > 60);
-	assert_int_equal(trim_records(), before);
+	until(trim_records() > 0);
+	uint64_t failed = rig_count(&r, M_KEEP_FAILED);
+	until(rig_count(&r, M_KEEP_FAILED) > failed + 10);
+	assert_int_equal(trim_records(), 1);
 	assert_int_equal(rig_count(&r, M_KEEP_TRIMMED), 0);
 	keep_io.unlinkat = unlinkat;
 	until(rig_count(&r, M_KEEP_TRIMMED) > 5);
@@ -585,7 +586,7 @@ archived_segments_come_back_and_altered_ones_are_refused(void **state)
 	snprintf(path, sizeof(path), "refused %s why=\"changed", second);
 	if (!strstr(said, path))
 		fail_msg("%s", said);
-	assert_non_null(strstr(said, "no record says that this was restored"));
+	assert_non_null(strstr(said, "not recorded: "));
 	assert_int_equal(count_files(".restored", ".new"), 0);
 	assert_int_equal(audit("show %s --journal %s", id, r.journal), 0);
 	assert_non_null(strstr(said, id));

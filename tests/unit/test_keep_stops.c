@@ -16,7 +16,8 @@
 
 static const char *const points[] = { "pack-written", "pack-synced", "pack-verified",
 	"pack-manifest", "pack-placed", "plain-remove", "plain-removed", "archive-written",
-	"archive-synced", "archive-put", "archive-segment", "archive-manifest",
+	"archive-synced", "archive-put", "archive-segment", "archive-hashes",
+	"archive-manifest",
 	"archive-marked", "trim-record", "trim-recorded", "trim-plain", "trim-packed" };
 
 static void

@@ -173,7 +173,8 @@ gather(struct audit_args *a, struct prove *p, uint64_t size, const struct merkle
 	return err ? err : p->gap || p->path.next < size ? ERR_NOTFOUND : 0;
 }
 
-/* From what is before the record, or from the first line, or from the tree's files. */
+/* From what is before the record, or from the first line, or from the tree's files: what is
+ * before the record, and where the lines after it are not there, all of it. */
 static int
 gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf *why)
 {
@@ -187,15 +188,18 @@ gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf 
 		tree_said_read(buf_view(&p->before), l.type, NULL, 0, &said, NULL) &&
 		!said.bad && said.ranged && said.size == l.seq - 1) {
 		struct merkle_source s = { range_hash, &said.range };
-		return gather(a, p, size, &s, said.size, why);
+		err = gather(a, p, size, &s, said.size, why);
+	} else {
+		err = gather(a, p, size, NULL, 0, why);
 	}
-	err = gather(a, p, size, NULL, 0, why);
 	if (err != ERR_NOTFOUND || a->file)
 		return err;
 	buf_init(&none, 4096);
 	if (tiles_open(&tiles, a->journal, p->node, false, &none) == 0) {
 		struct merkle_source s = tiles_source(&tiles);
 		err = gather(a, p, size, &s, tiles.n < p->seq - 1 ? tiles.n : p->seq - 1, why);
+		if (err == ERR_NOTFOUND && tiles.n >= size)
+			err = gather(a, p, size, &s, size, why);
 		tiles_close(&tiles);
 	}
 	buf_free(&none);

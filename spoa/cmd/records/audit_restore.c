@@ -18,6 +18,7 @@
 #include "config/config.h"
 #include "keep/archive.h"
 #include "keep/pack.h"
+#include "proof/tiles.h"
 #include "store/lines.h"
 #include "store/verify.h"
 
@@ -34,6 +35,11 @@ struct restore {
 	int nasked;
 	char (*name)[JOURNAL_NAME_MAX];
 	size_t n;
+	struct known { /* every segment that a manifest is of */
+		char name[JOURNAL_NAME_MAX], node[CHAIN_NODE_MAX + 1];
+		uint64_t first, last;
+	} * known;
+	size_t nknown;
 	int keepfd, tofd;
 	struct buf trims; /* the journal's trim records, a line each */
 	json_t *done;
@@ -66,8 +72,16 @@ take_manifest(struct restore *r, int dirfd, const char *file)
 		strlen(file) >= sizeof(segment) - 1)
 		return 0;
 	snprintf(segment, sizeof(segment), "%sl", file);
-	if (!is_asked(r, segment) || manifest_load(dirfd, segment, &m) ||
-		(r->since[0] && strcmp(m.end, r->since) < 0) ||
+	if (manifest_load(dirfd, segment, &m))
+		return 0;
+	if (r->nknown < NAMES_MAX) {
+		struct known *k = &r->known[r->nknown++];
+		memcpy(k->name, segment, sizeof(segment));
+		memcpy(k->node, m.node, sizeof(m.node));
+		k->first = m.first;
+		k->last = m.last;
+	}
+	if (!is_asked(r, segment) || (r->since[0] && strcmp(m.end, r->since) < 0) ||
 		(r->until[0] && strcmp(m.begin, r->until) >= 0))
 		return 0;
 	for (size_t i = 0; i < r->n; i++)
@@ -290,6 +304,111 @@ restore_all(struct restore *r)
 	return err;
 }
 
+/* ---- the tree ---- */
+
+static int
+by_records(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+	int node = strcmp(x->node, y->node);
+
+	return node ? node : x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* A segment's hashes out of the archive. 0, ERR_NOTFOUND: not there, or of another length. */
+static int
+append_hashes(struct restore *r, struct tiles *t, const struct known *k, struct buf *why)
+{
+	static struct merkle_hash leaf[4096];
+	char name[JOURNAL_NAME_MAX + 8];
+	uint64_t n = k->last - k->first + 1;
+	struct stat st;
+
+	manifest_hashes_name(k->name, name);
+	int fd = archive_get(&r->archive, name, r->tofd, NULL, why), err = fd < 0 ? fd : 0;
+	if (!err && (fstat(fd, &st) < 0 || (uint64_t)st.st_size != n * MERKLE_BYTES))
+		err = ERR_NOTFOUND;
+	for (uint64_t at = 0; !err && at < n;) {
+		size_t some = n - at < COUNT_OF(leaf) ? (size_t)(n - at) : COUNT_OF(leaf);
+		ssize_t want = (ssize_t)(some * MERKLE_BYTES);
+		err = pread(fd, leaf, (size_t)want, (off_t)(at * MERKLE_BYTES)) == want
+			      ? tiles_append(t, leaf, some, why)
+			      : ERR_IO;
+		at += some;
+	}
+	if (fd >= 0) {
+		close(fd);
+		files_drop(r->tofd, name);
+	}
+	return err;
+}
+
+/* Made by root, it is the journal's owner's all the same: a daemon may go on with it. */
+static void
+give_tree(const struct restore *r, struct tiles *t)
+{
+	struct stat st;
+
+	if (geteuid() || stat(r->a.journal, &st) < 0)
+		return;
+	int failed = chown(t->dir, st.st_uid, st.st_gid) < 0;
+	for (unsigned i = 0; i < TILES_LEVELS; i++)
+		failed |= t->fd[i] >= 0 && fchown(t->fd[i], st.st_uid, st.st_gid) < 0;
+	if (failed)
+		cmd_fail(WHAT, "%s: stays root's: %s", t->dir, strerror(errno));
+}
+
+/* A node's first known segments, from record 1 on. JOURNAL.tree is a daemon's own where it is
+ * there. What the hashes are worth a proof's checkpoint says. */
+static void
+make_tree(struct restore *r, const struct known *k, size_t n)
+{
+	struct tiles t;
+	struct buf why;
+	int err;
+
+	buf_init(&why, 4096);
+	if (tiles_open(&t, r->a.journal, k->node, false, &why) != ERR_NOTFOUND) {
+		tiles_close(&t);
+		goto out;
+	}
+	buf_clear(&why);
+	err = tiles_open(&t, r->a.journal, k->node, true, &why);
+	if (err) {
+		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+		goto out;
+	}
+	for (size_t i = 0; i < n && !err && k[i].first <= t.n + 1; i++)
+		err = k[i].first == t.n + 1 ? append_hashes(r, &t, &k[i], &why) : 0;
+	if (err && err != ERR_NOTFOUND)
+		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+	if (t.n) {
+		printf("tree node=%s hashes=%" PRIu64 "\n", k->node, t.n);
+		give_tree(r, &t);
+	} else {
+		/* An archive of before there were any: another one may have them. */
+		char path[sizeof(t.dir) + sizeof(t.node) + 8];
+		snprintf(path, sizeof(path), "%s/%s.0", t.dir, t.node);
+		unlink(path);
+	}
+	tiles_close(&t);
+out:
+	buf_free(&why);
+}
+
+static void
+make_trees(struct restore *r)
+{
+	if (r->nknown)
+		qsort(r->known, r->nknown, sizeof(*r->known), by_records);
+	for (size_t i = 0, k; i < r->nknown; i = k) {
+		for (k = i + 1; k < r->nknown && !strcmp(r->known[k].node, r->known[i].node);)
+			k++;
+		if (r->known[i].first == 1)
+			make_tree(r, &r->known[i], k - i);
+	}
+}
+
 static int
 open_folders(struct restore *r)
 {
@@ -370,6 +489,8 @@ run(struct restore *r, const char *archive)
 			WHAT, "no segment of that time is known here or in the archive");
 	if (!err)
 		err = restore_all(r);
+	if (!err && r->restored)
+		make_trees(r);
 	if (r->restored) {
 		reading_asked("segments", json_incref(r->done));
 		reading_add(r->restored);
@@ -413,14 +534,16 @@ audit_restore(int argc, char **argv)
 	arena_init(&r.a.arena, 16u << 20, false);
 	buf_init(&r.trims, 256u << 20);
 	r.name = calloc(NAMES_MAX, sizeof(r.name[0]));
+	r.known = calloc(NAMES_MAX, sizeof(*r.known));
 	r.done = json_array();
-	code = r.name && r.done ? run(&r, archive) : cmd_fail(WHAT, "out of memory");
+	code = r.name && r.known && r.done ? run(&r, archive) : cmd_fail(WHAT, "out of memory");
 	if (r.keepfd >= 0)
 		close(r.keepfd);
 	if (r.tofd >= 0)
 		close(r.tofd);
 	json_decref(r.done);
 	free(r.name);
+	free(r.known);
 	buf_free(&r.trims);
 	arena_reset(&r.a.arena);
 	return r.restored ? reading_end(code) : code;
