@@ -1,0 +1,35 @@
+/* Lists without what their reader may not use: pages of MCP's lists, as edits of the answer's
+ * bytes. All that stays is byte for byte what the server said, cursors too: a page may be empty
+ * and go on. */
+#ifndef VERDICT_TOOL_FILTER_H
+#define VERDICT_TOOL_FILTER_H
+
+#include "text/body.h"
+#include "verdict/tool.h"
+
+struct tool_filter {
+	struct tool_list *judge;
+	struct span server; /* the provider's name */
+	/* The pin of an entry: a tool's or a prompt's name, its object as it was written. NULL:
+	 * there are no pins. */
+	enum tool_state (*state)(void *arg, struct span name, struct span entry);
+	void *arg;
+};
+
+/* In order, without overlap, for splice_apply(). In the arena. */
+struct tool_cuts {
+	struct splice *v;
+	size_t n, room;
+	size_t hidden, shown; /* entries */
+};
+
+/* Of one JSON-RPC message, a body or the data of an event, whichever of the lists its result
+ * has: tools, resources, resourceTemplates, prompts. Each entry is judged as the call that
+ * would use it: tools/call, resources/read, prompts/get; a template by its text. One that says
+ * no name is cut. What may be cached is for this caller (`cacheScope` becomes private). 0,
+ * ERR_NOMEM, ERR_LIMIT, or ERR_SYNTAX and the like: it is no strict JSON, or a list is none; it
+ * must not go on then. */
+int tool_filter_list(
+	const struct tool_filter *f, struct span json, struct arena *a, struct tool_cuts *out);
+
+#endif
