@@ -21,9 +21,8 @@
 
 /* ---- files ---- */
 
-/* The root's statements for this node, each signed by it. */
-static int
-read_stated(const struct config *cfg, const char *node, const struct pubkey *root,
+int
+audit_keys_stated(const struct config *cfg, const char *node, const struct pubkey *root,
 	struct key_statement **out, size_t *n, struct buf *why)
 {
 	struct buf text;
@@ -172,7 +171,8 @@ audit_keys_load(struct audit_keys *k, const struct config *cfg, const struct has
 	err = err ? err : keyring_file(&k->ring, k->file, true, NULL, why);
 	if (!err && access(k->file, F_OK) == 0)
 		err = keyfile_text(k->file, NULL, &k->log, why);
-	err = err ? err : read_stated(cfg, k->node, &k->root, &k->stated, &k->nstated, why);
+	err = err ? err
+		  : audit_keys_stated(cfg, k->node, &k->root, &k->stated, &k->nstated, why);
 	k->has_previous = !err && read_previous(cfg, &k->previous);
 	return err;
 }
@@ -500,8 +500,12 @@ audit_keys_prepare(struct audit_keys *k, const struct config *cfg, struct buf *w
 	if (!err)
 		buf_clear(why);
 	err = err ? err : read_root(cfg, &o->next.pub, &o->root, &o->has_root, why);
-	err = err ? err : read_stated(cfg, k->node, &o->root, &o->stated, &o->nstated, why);
+	err = err ? err
+		  : audit_keys_stated(cfg, k->node, &o->root, &o->stated, &o->nstated, why);
 	pthread_mutex_lock(&k->lock);
+	if (err && why->n)
+		buf_printf(why, "; nothing of this reload is in force, key %s goes on signing",
+			k->now.pub.id);
 	if (!err && strcmp(o->next.pub.id, k->now.pub.id) != 0) {
 		err = keeps_hashes(k, cfg, why);
 		/* Revoked already, or by what comes with it. */

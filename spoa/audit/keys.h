@@ -63,6 +63,11 @@ void audit_keys_free(struct audit_keys *k);
  * with *why where audit.key is not the chain's any more. */
 int audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf *why);
 
+/* The statements of audit.key_statements that are of this node, each signed by the root; the
+ * caller frees them. 0, or negative with *why: one is signed by nobody, or cannot be read. */
+int audit_keys_stated(const struct config *cfg, const char *node, const struct pubkey *root,
+	struct key_statement **out, size_t *n, struct buf *why);
+
 /* ---- the audit thread's ---- */
 
 /* Puts the key records of a commit into it; nothing may come after them. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "anchors/anchors.h"
 #include "anchors/witness.h"
 #include "auth/auth.h"
+#include "audit/keys.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "config/models.h"
@@ -326,12 +328,41 @@ check_machine(struct check *c, const struct config *cfg)
 			cfg->socket_group_at->column, cfg->socket_group, without);
 }
 
+/* What is next to the signing key: the one before it, and what the root stated. */
+static void
+check_around(struct check *c, const struct config *cfg, const struct pubkey *signs,
+	const struct pubkey *root, struct buf *why)
+{
+	struct signkey before = { .pub = { .id = "" } };
+	struct key_statement *stated = NULL;
+	size_t n;
+
+	buf_clear(why);
+	if (!not_ours(cfg->audit_previous_key) &&
+		signkey_open(cfg->audit_previous_key, cfg->audit_passphrase_file, false,
+			&before, why))
+		diag_at(&c->d, cfg->audit_key_at, "audit.previous_key: %.*s",
+			SPAN_ARG(buf_view(why)));
+	else if (before.pub.id[0] && !strcmp(before.pub.id, signs->id))
+		diag_at(&c->d, cfg->audit_key_at,
+			"audit.previous_key: %s: is the key of audit.key itself: name the one "
+			"before it",
+			cfg->audit_previous_key);
+	signkey_wipe(&before);
+	buf_clear(why);
+	if (root->id[0] && cfg->node && !not_ours(cfg->audit_statements) &&
+		audit_keys_stated(cfg, cfg->node, root, &stated, &n, why))
+		diag_at(&c->d, cfg->audit_key_at, "audit.key_statements: %.*s",
+			SPAN_ARG(buf_view(why)));
+	free(stated);
+}
+
 /* The signing key with its passphrase, and the root, which is another. */
 static void
 check_signing(struct check *c, const struct config *cfg, struct buf *why)
 {
 	struct signkey key = { .pub = { .id = "" } };
-	struct pubkey root;
+	struct pubkey root = { .id = "" };
 
 	if (cfg->audit_passphrase_file && !not_ours(cfg->audit_key) &&
 		!not_ours(cfg->audit_passphrase_file) &&
@@ -351,6 +382,7 @@ check_signing(struct check *c, const struct config *cfg, struct buf *why)
 	if (cfg->audit_statements && !cfg->audit_root)
 		diag_at(&c->d, cfg->audit_key_at,
 			"audit.key_statements: needs audit.root, whose statements they are");
+	check_around(c, cfg, &key.pub, &root, why);
 	signkey_wipe(&key);
 	buf_clear(why);
 }

@@ -1,0 +1,151 @@
+# The signing key is replaced on a running stack: old and new key sign checkpoints for thirty days, proofs
+# and old notes of either side verify by the first public key; a witness that has not heard of the new key
+# refuses after that, and goes on once it has; an offline root revokes; a key file that cannot be read
+# refuses the whole reload and says so.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
+head -c 8 /dev/zero >"$D/skew.a"
+"$build/tollgate" keygen --root "$D/root.key" >/dev/null
+"$build/tollgate" keygen "$D/w-audit.key" >/dev/null
+"$build/tollgate" keygen "$D/witness.key" >/dev/null
+"$build/tollgate" keygen "$D/audit.key" >/dev/null
+"$build/tollgate" keygen --hash-key "$D/hash.key" >/dev/null
+cp "$D/audit.key.pub" "$D/first.pub"
+cp "$D/audit.key.pub" "$D/theirs.pub" # what the witness was told of
+: >"$D/stated"
+cp "$root/tests/support/stack-policy.yaml" "$D/policy.yaml"
+cat >"$D/config.yaml" <<Y
+workers: 1
+audit: {hash_key: "$D/hash.key", root: "$D/root.key.pub", key_statements: "$D/stated"}
+anchors: [{witness: "unix:$D/witness.sock:/", key: "$D/witness.key.pub", every: 1s}]
+Y
+cat >"$D/w.yaml" <<Y
+node: w
+backends: [openai, anthropic, local]
+policy: "$D/policy.yaml"
+demo_issuer: "$D/issuer.yaml"
+agent: {listen: "unix@$D/w-agent.sock"}
+relay: {listen: "unix@$D/w-relay.sock", egress: "unix@$D/w-inner.sock"}
+admin: {listen: "unix@$D/w-admin.sock"}
+audit: {journal: "$D/w-journal", key: "$D/w-audit.key"}
+witness: {listen: "unix@$D/witness.sock", key: "$D/witness.key", logs: [{origin: tollgate/a, key: "$D/theirs.pub"}]}
+Y
+stack_up --no-redis --config "$D/config.yaml" --policy "$D/policy.yaml" --preload "$D/skew.so"
+setsid "$build/tollgate" serve -c "$D/w.yaml" </dev/null >"$D/w.log" 2>&1 &
+note_pid $! witness
+wait_for test -S "$D/witness.sock" || { not_ok "the witness listens" "$(cat "$D/w.log")"; exit 1; }
+auth="authorization: Bearer $(token --ttl 8000000)"
+ask() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'; }
+tg() { local verb=$1; shift; "$build/tollgate" "$verb" "$@" -c "$D/tollgate.yaml"; }
+status() { tg status --json; }
+signs() { status | jq -r '.. | objects | select(has("signs")) | .signs' | head -1; }
+records() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep "\"type\":\"$1\"" | jq -c "select(${2:-true})"; }
+last_seq() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -v '^{"v":1,"commit"' | tail -1 | jq .seq; }
+newest_note() { records checkpoint | tail -1 | jq -j .note; }
+signatures() { newest_note | grep -c '^— '; }
+signed_by() { [ "$(signatures)" = "$1" ]; }
+anchored() { [ "$(records anchor '.result=="taken"' | tail -1 | jq .size)" -ge "$1" ] 2>/dev/null; }
+by() { # KEY [option…]
+	local key=$1
+	shift
+	tg audit verify --public-key "$D/$key" "$@" >"$D/said" 2>&1 || { sed 's/^/#   /' "$D/said"; false; }
+}
+proof() { tg audit show --seq "$1" --proof >"$D/proof.$2" 2>"$D/proof.err"; }
+key_id() { openssl pkey -in "$1" -pubout -outform DER | tail -c 32 | sha256sum | cut -c1-16; }
+
+ask
+is "requests pass" "$status" 200
+first=$(signs) before=$(last_seq)
+check "a record has its proof" wait_for proof "$before" before
+newest_note >"$D/note.before"
+check "the witness cosigns" wait_for anchored "$before"
+
+# ---- a file that cannot be read ----
+mv "$D/audit.key" "$D/audit.key.away"
+sed -i 's/^name: .*/name: changed/' "$D/policy.yaml"
+said=$(tg reload 2>&1) && code=0 || code=$?
+is "without its key file a reload is refused" $code 1
+like "which says what is wrong" "$said" 'audit.key: .*audit.key: No such file'
+like "and that nothing of it is in force" "$said" "nothing of this reload is in force, key $first goes on signing"
+unlike "nor the policy that came with it" "$(status)" '"policy": *"changed@'
+ask
+is "the daemon goes on" "$status $(signs)" "200 $first"
+like "status says why" "$(status | jq -c .last_reload)" 'No such file'
+mv "$D/audit.key.away" "$D/audit.key"
+check "with it the reload is done" tg reload
+like "and the policy in force" "$(status)" '"policy": *"changed@'
+
+# ---- the rotation ----
+"$build/tollgate" keygen --rotate "$D/audit.key" >/dev/null
+check "a reload hands over" tg reload
+new_signs() { [ "$(signs)" != "$first" ]; }
+check "the new key signs" wait_for new_signs
+second=$(signs)
+ask
+after=$(last_seq)
+check "a record after it has its proof" wait_for proof "$after" after
+check "both keys sign checkpoints" wait_for signed_by 2
+newest_note >"$D/note.after"
+cp "$D/audit.key.pub" "$D/both.pub"
+openssl pkey -in "$D/audit.key" -pubout >"$D/second.pub"
+for key in first.pub second.pub; do
+	for when in before after; do
+		check "the proof from $when verifies by $key" by $key --file "$D/proof.$when"
+		check "the log continues the note from $when, by $key" by $key --journal "$JOURNAL" --note "$D/note.$when"
+	done
+done
+check "the witness, which knows the old key, goes on" wait_for anchored "$after"
+
+# ---- thirty days later ----
+python3 -c 'import struct; open("'"$D"'/skew.a", "r+b").write(struct.pack("=q", 31 * 86400 * 10**9))'
+check "after thirty days the new key signs alone" wait_for signed_by 1
+ask
+late=$(last_seq)
+check "the witness, which has not heard of it, refuses" wait_for says '"state": *"refused"' status
+like "which status says" "$(tg status)" '^anchor witness .*none of our signatures is by a key that it has for this origin \(403\): a rotation that it has not heard of'
+check "and a record" test -n "$(records anchor '.result=="refused"')"
+cat "$D/second.pub" >>"$D/theirs.pub"
+check "told of the new key it goes on" wait_for anchored "$late"
+check "its proofs verify by the first key still" proof "$late" late
+check "as JOURNAL.keys says" by first.pub --file "$D/proof.late"
+is "without that they do not" "$("$build/tollgate" audit verify --file "$D/proof.late" --public-key "$D/first.pub" -c /dev/null >"$D/said" 2>&1; echo $?)" 1
+like "and verify says so" "$(cat "$D/said")" 'wrong key: the checkpoint is signed by none of the keys'
+check "a copy of it will do" by first.pub --file "$D/proof.late" --statement "$JOURNAL.keys"
+
+# ---- the root ----
+"$build/tollgate" keygen --rotate "$D/audit.key" >/dev/null
+check "another rotation" tg reload
+third_signs() { [ "$(signs)" != "$second" ]; }
+wait_for third_signs
+third=$(signs) from=$(($(last_seq) + 1))
+"$build/tollgate" audit key revoke "$second" --root-key "$D/root.key" --node a --from $from >>"$D/stated"
+check "a revocation is taken by a reload" tg reload
+revoked() { [ -n "$(records key '.change=="revoke"')" ]; }
+check "and recorded" wait_for revoked
+ask
+check "all verifies" by first.pub --journal "$JOURNAL" --root "$D/root.key.pub" --statement "$D/stated"
+check "a proof that the revoked key signed before, too" by first.pub --file "$D/proof.late" --root "$D/root.key.pub" --statement "$D/stated"
+"$build/tollgate" audit key revoke "$second" --root-key "$D/root.key" --node a --from "$after" >"$D/earlier"
+is "revoked from an earlier record on, that proof does not" "$(by first.pub --file "$D/proof.late" --root "$D/root.key.pub" --statement "$D/earlier" >/dev/null; echo $?)" 1
+like "by name" "$(cat "$D/said")" "signed by $second, revoked from $after on"
+is "nor what it signed since" "$(by first.pub --journal "$JOURNAL" --root "$D/root.key.pub" --statement "$D/earlier" >/dev/null; echo $?)" 1
+like "verify names the first record" "$(cat "$D/said")" "seq=[0-9]+ why=\"wrong key: its commit is signed by $second, revoked from $after on"
+cp "$D/audit.key" "$D/audit.key.third"
+cp "$D/audit.key.old" "$D/audit.key"
+said=$(tg reload 2>&1) && code=0 || code=$?
+like "a reload back to the revoked key is refused" "$code $(tr "\n" " " <<<"$said")" "^1 .*key $second is revoked; key $third goes on signing"
+cp "$D/audit.key.third" "$D/audit.key"
+
+# ---- check ----
+checked() { # NAME YAML REGEX
+	echo "$2" >"$D/over.yaml"
+	"$build/stackhelp" merge "$D/tollgate.yaml" "$D/over.yaml" >"$D/checked.yaml"
+	like "$1" "$("$build/tollgate" check -c "$D/checked.yaml" 2>&1; echo "exit $?")" "$3"
+}
+checked "check accepts all that" 'workers: 1' '^exit 0'
+checked "check knows the key before" "audit: {previous_key: \"$D/audit.key\"}" 'audit.previous_key: .*is the key of audit.key itself'
+checked "and names one that is not there" "audit: {previous_key: \"$D/nowhere\"}" 'audit.previous_key: .*nowhere: No such file'
+sed 's/ from=[0-9]*/ from=1/' "$D/stated" >"$D/forged"
+checked "check reads the root's statements" "audit: {key_statements: \"$D/forged\"}" 'audit.key_statements: .*statement 1 is not signed by the key of audit.root'
+exit $failed
