@@ -102,6 +102,9 @@ static const struct wrong {
 	{ "too many words", "on the day of the last tuesday at about 11:47 or so", "UTC",
 		"not understood" },
 	{ "a number beyond all years", "999999 years ago", "UTC", "" },
+	{ "more weeks than nanoseconds can say", "1000000w", "UTC", "not understood" },
+	{ "more years", "1000000y", "UTC", "not understood" },
+	{ "a second that is none", "@9999999999", "UTC", "not understood" },
 };
 
 static const struct cel_zone *

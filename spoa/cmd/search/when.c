@@ -9,6 +9,7 @@
 
 #define SECOND_NS 1000000000ll
 enum { WORDS = 8, MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
+#define UNIX_MAX_S INT64_C(9000000000) /* of the year 2255: what nanoseconds can say */
 
 /* What is known of it so far. */
 struct said {
@@ -396,6 +397,12 @@ month_words(struct said *s)
 }
 
 static bool
+to_ns(int64_t s, int64_t *ns)
+{
+	return !__builtin_mul_overflow(s, SECOND_NS, ns);
+}
+
+static bool
 word(struct said *s)
 {
 	struct span w = s->word[s->i];
@@ -424,7 +431,7 @@ word(struct said *s)
 		int64_t day = today(s);
 		return set_day(s, day - (day + 4 - (int64_t)named(w, weekdays, 7) + 7) % 7, 1);
 	}
-	if (w.p[0] == '@' && s->n == 1 && digits(span_cut(w, 1, w.n), 10, 0, INT64_MAX, &n)) {
+	if (w.p[0] == '@' && s->n == 1 && digits(span_cut(w, 1, w.n), 10, 0, UNIX_MAX_S, &n)) {
 		s->at_ns = n * SECOND_NS;
 		s->for_ns = SECOND_NS;
 		return true;
@@ -435,22 +442,16 @@ word(struct said *s)
 		return ago(s, n, u);
 	}
 	if (words == 1 && s->n == 1) { /* as of audit list: 2h */
-		s->at_ns = s->now_ns -
-			   (u->seconds ? n * u->seconds * SECOND_NS
-				       : n * (*u->brief == 'y' ? 365 : 30) * CLOCK_DAY_NS);
+		int64_t each = u->seconds ? u->seconds : (*u->brief == 'y' ? 365 : 30) * DAY_S,
+			back;
 		s->for_ns = MINUTE_S * SECOND_NS;
-		return true;
+		return to_ns(n * each, &back) &&
+		       !__builtin_sub_overflow(s->now_ns, back, &s->at_ns);
 	}
 	return date_word(s, w) || iso_word(s, w) || time_word(s, w) || month_words(s);
 }
 
 /* ---- the whole ---- */
-
-static bool
-to_ns(int64_t s, int64_t *ns)
-{
-	return !__builtin_mul_overflow(s, SECOND_NS, ns);
-}
 
 static bool
 resolve(struct said *s, struct when *out)
