@@ -146,6 +146,20 @@ on_answer(void *arg, const struct http_answer *a)
 	}
 }
 
+/* By files that were damaged the witness would see a fork, and everybody be told of one. */
+static bool
+is_of_checkpoint(const struct place *p, const struct merkle_source *s, uint64_t old,
+	const struct merkle_hash *proof, size_t n)
+{
+	struct merkle_range range;
+	struct merkle_hash root;
+
+	if (merkle_range_at(s, old, &range))
+		return false;
+	merkle_root(&range, &root);
+	return merkle_consistent(old, &root, p->checkpoint.size, &p->checkpoint.root, proof, n);
+}
+
 static int
 put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
 {
@@ -164,8 +178,13 @@ put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
 	} else {
 		struct merkle_source s = tiles_source(&t);
 		err = merkle_consistency(&s, old, p->checkpoint.size, proof, &n);
-		if (err || n > WITNESS_PROOF_MAX)
+		if (err || n > WITNESS_PROOF_MAX) {
 			buf_str(why, "the tree's files give no proof");
+		} else if (!is_of_checkpoint(p, &s, old, proof, n)) {
+			buf_str(why, "the tree's files are not those of our checkpoint: a "
+				     "restart mends them");
+			err = ERR_AUTH;
+		}
 	}
 	for (size_t i = 0; i < n; i++) {
 		base64_put(body, proof[i].b, MERKLE_BYTES);

@@ -419,6 +419,39 @@ a_restored_old_copy_is_shown_as_what_it_is(void **s)
 }
 
 static void
+flip(const char *file, long at)
+{
+	FILE *f = fopen(file, "r+");
+
+	assert_non_null(f);
+	assert_int_equal(fseek(f, at, SEEK_SET), 0);
+	int c = fgetc(f);
+	assert_int_equal(fseek(f, at, SEEK_SET), 0);
+	assert_int_not_equal(fputc(c ^ 1, f), EOF);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* The witness would answer 422, and a record say that the log forked. */
+static void
+damaged_tree_files_are_no_fork(void **s)
+{
+	(void)s;
+	serve_witness();
+	grow(50);
+	begin();
+	wait_records(1);
+	flip(path("journal.tree/gw-1.0"), 10 * MERKLE_BYTES);
+	grow(60);
+	wait_count(ANCHOR_WITNESS, ANCHOR_AWAY, 1);
+	assert_shown("the tree's files are not those of our checkpoint", "away for ");
+	flip(path("journal.tree/gw-1.0"), 10 * MERKLE_BYTES);
+	wait_records(2);
+	assert_false(recorded("refused"));
+	assert_int_equal(other.metrics.v[M_WITNESS_422], 0);
+	assert_int_equal(other.metrics.v[M_WITNESS_200], 2);
+}
+
+static void
 a_tree_that_is_behind_is_waited_for(void **s)
 {
 	struct log_rig ahead = l;
@@ -528,6 +561,7 @@ main(void)
 		W(a_witness_cosigns_as_the_log_grows),
 		W(a_verifier_key_in_the_file_will_do),
 		W(a_restored_old_copy_is_shown_as_what_it_is),
+		W(damaged_tree_files_are_no_fork),
 		W(a_tree_that_is_behind_is_waited_for),
 		W(every_answer_of_a_witness_is_named),
 		W(a_cosignature_by_another_key_is_refused),
