@@ -25,7 +25,8 @@ int
 keyfile_text(const char *file, const char *secret, struct buf *text, struct buf *why)
 {
 	struct stat st;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY), err = ERR_IO;
+	/* A pipe that nobody writes to would hold up whoever opens it. */
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), err = ERR_IO;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		buf_printf(why, "%s: %s", file, strerror(errno));

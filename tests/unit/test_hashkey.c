@@ -115,6 +115,11 @@ a_file_that_holds_no_such_key_is_named(void **state)
 			fail_msg("%s: %s", rows[i].name, buf_view(&why).p);
 	}
 	buf_clear(&why);
+	/* Nobody writes to it: a reload would never end. */
+	const char *pipe = put("pipe", NULL, 0);
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	assert_int_equal(hashkey_load(pipe, &k, &why), ERR_IO);
+	assert_non_null(memmem(buf_view(&why).p, why.n, "not a regular file", 18));
 	assert_int_equal(hashkey_load(put("absent", NULL, 0), &k, &why), ERR_IO);
 	assert_int_equal(hashkey_derive(put("absent", NULL, 0), &k, &why), ERR_IO);
 }
