@@ -92,6 +92,7 @@ struct span witness_cosignature(struct span note, struct span answer, const stru
 
 /* On a thread that may wait. 0, or an error with a sentence. */
 int anchor_append(const char *file, struct span note, char why[PLACE_WHY]);
+extern uint64_t anchor_syslog_us; /* a conversation's deadline; tests set it */
 int anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span note,
 	char why[PLACE_WHY]);
 

@@ -3,7 +3,6 @@
  * nothing; what comes nearest is that the other side reads to our end and closes. So each
  * message has a connection of its own. */
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -18,7 +17,9 @@
 #include "base/err.h"
 
 #define PRI	109 /* facility log audit, severity notice */
-#define STEP_US 5000000
+#define STEP_US 5000000 /* of one address; all has ANCHOR_DEADLINE_US */
+
+uint64_t anchor_syslog_us = ANCHOR_DEADLINE_US;
 
 static int
 failed(char why[PLACE_WHY], const char *what, const char *reason)
@@ -57,24 +58,27 @@ send_datagram(const char *path, struct span m, char why[PLACE_WHY])
 
 /* ---- connections ---- */
 
+/* A peer may send a byte now and then: what counts is the end of all. */
 static bool
-ready(int fd, short events)
+ready(int fd, short events, uint64_t until_us)
 {
 	struct pollfd p = { .fd = fd, .events = events };
-	int n;
+	uint64_t now;
+	int n = 0;
 
-	do
-		n = poll(&p, 1, STEP_US / 1000);
-	while (n < 0 && errno == EINTR);
+	do {
+		now = clock_mono_us();
+		n = now < until_us ? poll(&p, 1, (int)((until_us - now) / 1000 + 1)) : 0;
+	} while (n < 0 && errno == EINTR);
 	if (n == 0)
 		errno = ETIMEDOUT;
 	return n > 0;
 }
 
+/* It stays one that never waits. */
 static int
 dial_one(const struct addrinfo *ai)
 {
-	struct timeval most = { .tv_sec = STEP_US / 1000000 };
 	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	socklen_t n = sizeof(int);
 	int why = 0;
@@ -83,12 +87,8 @@ dial_one(const struct addrinfo *ai)
 		return -1;
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 && errno != EINPROGRESS)
 		why = errno;
-	else if (!ready(fd, POLLOUT) || getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &n) < 0)
-		why = errno;
-	/* From here on it may wait, but not for ever. */
-	if (!why && (fcntl(fd, F_SETFL, 0) < 0 ||
-			    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most)) < 0 ||
-			    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most)) < 0))
+	else if (!ready(fd, POLLOUT, clock_mono_us() + STEP_US) ||
+		 getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &n) < 0)
 		why = errno;
 	if (!why)
 		return fd;
@@ -119,19 +119,29 @@ dial(struct span host, const char *port, char why[PLACE_WHY])
 	return fd;
 }
 
+static bool
+again(int fd, short events, uint64_t until_us)
+{
+	return (errno == EAGAIN || errno == EINTR) && ready(fd, events, until_us);
+}
+
 /* To its end: 0, or an error. */
 static int
-converse(int fd, struct span m, char why[PLACE_WHY])
+converse(int fd, struct span m, uint64_t until_us, char why[PLACE_WHY])
 {
 	char junk[4096];
 	size_t sent = 0, most = 64;
 	ssize_t n = 0;
 
-	while (sent < m.n && (n = send(fd, m.p + sent, m.n - sent, MSG_NOSIGNAL)) > 0)
-		sent += (size_t)n;
+	while (sent < m.n)
+		if ((n = send(fd, m.p + sent, m.n - sent, MSG_NOSIGNAL)) > 0)
+			sent += (size_t)n;
+		else if (!again(fd, POLLOUT, until_us))
+			break;
 	if (sent < m.n || shutdown(fd, SHUT_WR) < 0)
 		return failed(why, "sending", strerror(errno));
-	while ((n = recv(fd, junk, sizeof(junk), 0)) > 0 && --most)
+	while ((n = recv(fd, junk, sizeof(junk), 0)) > 0 ? --most > 0
+							 : n < 0 && again(fd, POLLIN, until_us))
 		;
 	if (n == 0)
 		return 0;
@@ -142,42 +152,60 @@ converse(int fd, struct span m, char why[PLACE_WHY])
 /* ---- TLS ---- */
 
 static int
-tls_failed(SSL *ssl, char why[PLACE_WHY], const char *what)
+tls_failed(SSL *ssl, char why[PLACE_WHY], const char *what, uint64_t until_us)
 {
 	long verdict = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
 	unsigned long e = ERR_peek_last_error();
 	char text[160] = "the connection ended";
 
-	if (e)
+	if (clock_mono_us() >= until_us)
+		snprintf(text, sizeof(text), "%s", strerror(ETIMEDOUT));
+	else if (e)
 		ERR_error_string_n(e, text, sizeof(text));
 	return failed(why, what,
 		verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : text);
 }
 
+static bool
+tls_again(SSL *ssl, int n, uint64_t until_us)
+{
+	int e = SSL_get_error(ssl, n);
+
+	return (e == SSL_ERROR_WANT_READ && ready(SSL_get_fd(ssl), POLLIN, until_us)) ||
+	       (e == SSL_ERROR_WANT_WRITE && ready(SSL_get_fd(ssl), POLLOUT, until_us));
+}
+
 static int
-tls_converse(SSL *ssl, struct span m, char why[PLACE_WHY])
+tls_converse(SSL *ssl, struct span m, uint64_t until_us, char why[PLACE_WHY])
 {
 	char junk[4096];
 	int n, most = 64;
 
-	if (SSL_connect(ssl) != 1)
-		return tls_failed(ssl, why, "TLS");
-	if (SSL_write(ssl, m.p, (int)m.n) != (int)m.n)
-		return tls_failed(ssl, why, "sending");
+	while ((n = SSL_connect(ssl)) != 1 && tls_again(ssl, n, until_us))
+		;
+	if (n != 1)
+		return tls_failed(ssl, why, "TLS", until_us);
+	while ((n = SSL_write(ssl, m.p, (int)m.n)) <= 0 && tls_again(ssl, n, until_us))
+		;
+	if (n != (int)m.n)
+		return tls_failed(ssl, why, "sending", until_us);
 	SSL_shutdown(ssl);
 	shutdown(SSL_get_fd(ssl), SHUT_WR);
 	ERR_clear_error();
-	while ((n = SSL_read(ssl, junk, sizeof(junk))) > 0 && --most)
+	while ((n = SSL_read(ssl, junk, sizeof(junk))) > 0 ? --most > 0
+							   : tls_again(ssl, n, until_us))
 		;
 	int end = SSL_get_error(ssl, n);
 	bool cut = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 	if (end == SSL_ERROR_ZERO_RETURN || (end == SSL_ERROR_SSL && cut))
 		return 0;
-	return tls_failed(ssl, why, "it did not close the connection after the message");
+	return tls_failed(
+		ssl, why, "it did not close the connection after the message", until_us);
 }
 
 static int
-tls_send(int fd, struct span host, const char *ca, struct span m, char why[PLACE_WHY])
+tls_send(int fd, struct span host, const char *ca, struct span m, uint64_t until_us,
+	char why[PLACE_WHY])
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *ssl = NULL;
@@ -200,10 +228,10 @@ tls_send(int fd, struct span host, const char *ca, struct span m, char why[PLACE
 				   SSL_set_tlsext_host_name(ssl, name) == 1);
 		ERR_clear_error();
 		if (ok)
-			err = tls_converse(ssl, m, why);
+			err = tls_converse(ssl, m, until_us, why);
 	}
 	if (err == ERR_NOMEM)
-		err = tls_failed(NULL, why, "TLS");
+		err = tls_failed(NULL, why, "TLS", until_us);
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
 	return err;
@@ -216,6 +244,7 @@ anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span 
 	struct buf m, framed;
 	struct span host = span_str(to);
 	bool tls = span_starts(host, SPAN_LIT("tls://"));
+	uint64_t until_us = clock_mono_us() + anchor_syslog_us;
 	int err = 0, fd = -1;
 
 	buf_init(&m, 0);
@@ -234,8 +263,8 @@ anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span 
 			host = span_cut(host, 1, host.n - 1);
 		fd = dial(host, port, why);
 		err = fd < 0 ? ERR_IO
-		      : tls  ? tls_send(fd, host, tls_ca, buf_view(&framed), why)
-			     : converse(fd, buf_view(&framed), why);
+		      : tls  ? tls_send(fd, host, tls_ca, buf_view(&framed), until_us, why)
+			     : converse(fd, buf_view(&framed), until_us, why);
 	}
 	if (fd >= 0)
 		close(fd);

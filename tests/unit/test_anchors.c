@@ -257,7 +257,7 @@ a_stop_waits_for_nobody_that_hangs(void **s)
 static struct {
 	int fd;
 	SSL_CTX *tls;
-	_Atomic bool resets;
+	_Atomic bool resets, drips;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	struct buf got; /* of one connection, to its end */
@@ -270,6 +270,10 @@ collect(void *arg)
 	(void)arg;
 	for (int fd; (fd = accept(collector.fd, NULL, NULL)) >= 0; close(fd)) {
 		char chunk[4096];
+		/* A record of a handshake that is 16 KB, a byte at a time. */
+		if (collector.drips && send(fd, "\x16\x03\x03\x40\x00", 5, MSG_NOSIGNAL) == 5)
+			while (send(fd, "", 1, MSG_NOSIGNAL) == 1)
+				usleep(10000);
 		SSL *ssl = collector.tls ? SSL_new(collector.tls) : NULL;
 		bool ok = !ssl || (SSL_set_fd(ssl, fd) && SSL_accept(ssl) == 1);
 		if (collector.resets) {
@@ -302,7 +306,7 @@ collector_start(const char *scheme, SSL_CTX *tls)
 	signal(SIGPIPE, SIG_IGN);
 	collector.tls = tls;
 	collector.n = 0;
-	collector.resets = false;
+	collector.resets = collector.drips = false;
 	buf_init(&collector.got, 0);
 	collector.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(collector.fd, (void *)&in, sizeof(in)), 0);
@@ -408,6 +412,25 @@ a_collector_that_drops_the_connection_has_taken_nothing(void **s)
 }
 
 static void
+a_collector_that_drips_is_left_in_time(void **s)
+{
+	static char ca[192];
+	uint64_t was = anchor_syslog_us;
+
+	(void)s;
+	snprintf(ca, sizeof(ca), "%s", path("syslog.pem"));
+	anchor_syslog_us = 200000;
+	collector_start("tls", rig_tls("127.0.0.1", ca));
+	collector.drips = true;
+	places[0].tls_ca = ca;
+	begin();
+	wait_count(ANCHOR_SYSLOG, ANCHOR_AWAY, 1);
+	assert_shown("\"state\":\"away\"", "TLS: Connection timed out");
+	collector_stop();
+	anchor_syslog_us = was;
+}
+
+static void
 syslog_by_a_unix_socket_is_a_datagram(void **s)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -491,6 +514,7 @@ main(void)
 		T(syslog_by_tcp_counts_its_octets),
 		T(syslog_by_tls_verifies_whom_it_speaks_to),
 		T(a_collector_that_drops_the_connection_has_taken_nothing),
+		T(a_collector_that_drips_is_left_in_time),
 		T(syslog_by_a_unix_socket_is_a_datagram),
 		T(files_that_cannot_be_used_refuse_the_start),
 		T(how_late_a_place_is_is_a_gauge),
