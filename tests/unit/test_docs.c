@@ -646,6 +646,43 @@ every_field_of_records(void **state)
 	none_missing(RECORD_FIELDS_COUNT, 200);
 }
 
+/* docs/compliance.md says of what each demand has evidence: `decision.about.risk`. Of decisions
+ * and completions it is a row of the fields; of other types tests/e2e/law.sh looks for it in
+ * records. */
+static void
+every_field_that_a_law_asks_for(void **state)
+{
+	static const struct {
+		const char *type;
+		unsigned in;
+	} types[] = { { "decision.", RECORD_DECISION }, { "completion.", RECORD_COMPLETION } };
+	static char page[64 << 10];
+	size_t n = 0;
+
+	(void)state;
+	read_file("docs/compliance.md", page, sizeof(page));
+	for (const char *at = page; (at = strchr(at, '`')); at++) {
+		struct span named = span_of(at + 1, strcspn(at + 1, "`"));
+		at += 1 + named.n;
+		for (size_t t = 0; t < COUNT_OF(types); t++) {
+			bool known = false;
+			if (!span_starts(named, span_str(types[t].type)))
+				continue;
+			struct span path = span_cut(named, strlen(types[t].type), named.n);
+			for (size_t k = 0; k < RECORD_FIELDS_COUNT; k++)
+				known |= span_is(path, record_rows[k].path) &&
+					 (record_rows[k].in & types[t].in);
+			n++;
+			if (known)
+				continue;
+			print_error("docs/compliance.md names %.*s, which no record has\n",
+				SPAN_ARG(named));
+			missing++;
+		}
+	}
+	none_missing(n, 30);
+}
+
 /* Of the package; README has the sentence for those of make install. */
 static size_t
 look_for_paths(void)
@@ -689,6 +726,7 @@ main(void)
 		cmocka_unit_test(the_pages_are_well_formed),
 		cmocka_unit_test(the_recipes_compile),
 		cmocka_unit_test(every_field_of_records),
+		cmocka_unit_test(every_field_that_a_law_asks_for),
 		cmocka_unit_test(links_lead_somewhere),
 		cmocka_unit_test(paths_are_those_of_the_package),
 	};

@@ -177,6 +177,8 @@ cmd_audit(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "search"))
 		return audit_search(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "report"))
+		return audit_report(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "restore"))
 		return audit_restore(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "export"))

@@ -157,6 +157,7 @@ struct audit_column {
 void audit_print_columns(const json_t *r, const struct audit_column *c, size_t n);
 
 int audit_search(int argc, char **argv); /* cmd/search/ */
+int audit_report(int argc, char **argv); /* cmd/report/ */
 int audit_restore(int argc, char **argv);
 int audit_verify(struct audit_args *a);
 int audit_list(struct audit_args *a);

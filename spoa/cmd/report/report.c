@@ -1,0 +1,279 @@
+/* tollgate audit report: evidence of a time. Sections are rows, each with the articles of
+ * Regulation (EU) 2024/1689 that it is evidence for. */
+#include "cmd/report/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
+#include "cmd/plain.h"
+#include "config/config.h"
+
+#define WHAT "audit report"
+
+/* clang-format off */
+enum { A12 = 1, A14 = 2, A19 = 4, A26 = 8 };
+static const struct {
+	int article;
+	unsigned bit;
+	const char *says;
+} articles[] = {
+	{ 12, A12, "record-keeping: events are recorded over the lifetime of the system" },
+	{ 14, A14, "human oversight: who watches, who changed or denied what" },
+	{ 19, A19, "logs kept: by providers of high-risk systems, at least six months" },
+	{ 26, A26, "deployers: monitoring, and logs kept at least six months (26(5), 26(6))" },
+};
+static const struct {
+	const char *name, *title;
+	unsigned articles;
+} sections[] = {
+	{ "records",      "Records",                                A12 | A19 | A26 },
+	{ "decisions",    "Decisions",                              A12 | A14 | A26 },
+	{ "about",        "By what routes are for",                 A12 | A14 | A26 },
+	{ "answers",      "How requests ended",                     A12 | A26 },
+	{ "coverage",     "What was read and what was not, by route", A12 | A14 | A26 },
+	{ "gaps",         "Gaps, ends without a close, alarms",     A12 | A19 | A26 },
+	{ "degraded",     "Degraded times",                         A12 | A14 | A26 },
+	{ "policies",     "Policies in force",                      A12 | A14 | A26 },
+	{ "changes",      "Changes at run time, by whom and why",   A12 | A14 | A26 },
+	{ "keys",         "Signing keys",                           A12 | A19 },
+	{ "verification", "Verification",                           A12 | A19 | A26 },
+	{ "anchors",      "Checkpoints and anchors",                A12 | A19 },
+	{ "reads",        "Who read records",                       A14 | A19 | A26 },
+	{ "retention",    "How far back, and what was trimmed",                       A19 | A26 },
+	{ "clock",        "The clock",                              A12 | A19 },
+};
+/* clang-format on */
+
+/* ---- text ---- */
+
+static void
+put_value(struct buf *b, const json_t *v)
+{
+	const char *name;
+	json_t *one;
+	size_t i, n = 0;
+
+	if (json_is_string(v)) {
+		plain_put(b, json_span(v), SIZE_MAX);
+	} else if (json_is_object(v)) {
+		json_object_foreach((json_t *)(uintptr_t)v, name, one)
+		{
+			buf_str(b, n++ ? ", " : "");
+			plain_put(b, span_str(name), SIZE_MAX);
+			buf_putc(b, json_is_object(one) ? '(' : ' ');
+			put_value(b, one);
+			buf_str(b, json_is_object(one) ? ")" : "");
+		}
+	} else if (json_is_array(v)) {
+		json_array_foreach(v, i, one)
+		{
+			buf_str(b, i ? "; " : "");
+			put_value(b, one);
+		}
+	} else {
+		char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+		buf_str(b, text ? text : "?");
+		free(text);
+	}
+}
+
+static bool
+is_many(const json_t *v)
+{
+	const json_t *first;
+
+	if (json_is_array(v))
+		return true;
+	first = json_is_object(v)
+			? json_object_iter_value(json_object_iter((json_t *)(uintptr_t)v))
+			: NULL;
+	return json_object_size(v) > 4 || json_is_object(first);
+}
+
+static void
+put_section(struct buf *b, const char *title, const json_t *o)
+{
+	const char *name, *of;
+	json_t *v, *one;
+	size_t i;
+
+	buf_printf(b, "\n%s\n", title);
+	if (!json_object_size(o))
+		buf_str(b, "  none\n");
+	json_object_foreach((json_t *)(uintptr_t)o, name, v)
+	{
+		buf_printf(b, "  %s:%s", name, is_many(v) ? "\n" : " ");
+		if (json_is_array(v)) {
+			json_array_foreach(v, i, one)
+			{
+				buf_str(b, "    ");
+				put_value(b, one);
+				buf_putc(b, '\n');
+			}
+		} else if (is_many(v)) {
+			json_object_foreach(v, of, one)
+			{
+				buf_str(b, "    ");
+				plain_put(b, span_str(of), SIZE_MAX);
+				buf_str(b, ": ");
+				put_value(b, one);
+				buf_putc(b, '\n');
+			}
+		} else {
+			put_value(b, v);
+			buf_putc(b, '\n');
+		}
+	}
+}
+
+static int
+print(struct report *r, unsigned bits, int article, const char *says)
+{
+	json_t *head = json_object_get(r->o, "report");
+	struct buf b;
+	int code = EXIT_DONE;
+
+	for (size_t i = 0; i < COUNT_OF(sections); i++) {
+		if (!(sections[i].articles & bits))
+			json_object_del(r->o, sections[i].name);
+		else if (!json_object_get(r->o, sections[i].name))
+			json_object_set_new(r->o, sections[i].name, json_object());
+	}
+	if (r->a->as_json) {
+		char *text = json_dumps(r->o, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+		if (!text || puts(text) < 0 || fflush(stdout) == EOF)
+			code = cmd_fail(WHAT, "%s", text ? strerror(errno) : "out of memory");
+		free(text);
+		return code;
+	}
+	buf_init(&b, 0);
+	buf_str(&b, "Evidence from the record. What the law asks for beyond it: "
+		    "docs/compliance.md\n");
+	if (article)
+		buf_printf(&b, "Regulation (EU) 2024/1689, article %d: %s\n", article, says);
+	buf_printf(&b, "from %s to %s, made %s\n", r->since[0] ? r->since : "the first record",
+		r->until[0] ? r->until : "now", json_str_in(head, "made"));
+	for (size_t i = 0; i < COUNT_OF(sections); i++)
+		if (sections[i].articles & bits)
+			put_section(
+				&b, sections[i].title, json_object_get(r->o, sections[i].name));
+	if (!cmd_write(&b))
+		code = cmd_fail(WHAT, "%s", strerror(errno));
+	buf_free(&b);
+	return code;
+}
+
+/* ---- the command ---- */
+
+/* Of the configuration, where none is given; without one the report says so. */
+static int
+find_key(struct audit_args *a)
+{
+	const char *file = config_find(a->config);
+	struct diag d = { 0 };
+	const struct config *cfg = !a->nkeys && file ? config_load(&a->arena, file, &d) : NULL;
+	char pub[4096];
+	struct buf why;
+	int err = 0;
+
+	if (cfg && cfg->audit_key) {
+		snprintf(pub, sizeof(pub), "%s.pub", cfg->audit_key);
+		if (audit_add_keys(a, pub))
+			return EXIT_CANNOT;
+	}
+	buf_init(&why, 8192);
+	if (a->nkeys && (err = audit_ring(a, &why)))
+		cmd_fail(WHAT, "%.*s",
+			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	buf_free(&why);
+	return err ? EXIT_CANNOT : 0;
+}
+
+static int
+run(struct report *r, unsigned bits, int article, const char *says)
+{
+	struct audit_sink to = { r, report_line, report_torn, NULL };
+	char made[CLOCK_RFC3339_LEN];
+	int code = audit_source(r->a, false);
+
+	if (!code)
+		code = find_key(r->a);
+	if (code)
+		return code;
+	clock_rfc3339(clock_wall_ns(), made);
+	json_object_set_new(r->o, "report",
+		json_pack("{s:s?,s:s?,s:s,s:o}", "since", r->since[0] ? r->since : NULL,
+			"until", r->until[0] ? r->until : NULL, "made", made, "article",
+			article ? json_integer(article) : json_null()));
+	code = audit_read(r->a, &to);
+	report_end(r);
+	if (!code && r->no_memory)
+		code = cmd_fail(WHAT, "out of memory");
+	if (code)
+		return code;
+	const json_t *v = json_object_get(r->o, "verification");
+	bool bad = json_is_false(json_object_get(v, "holds"));
+	code = print(r, bits, article, says);
+	return code ? code : bad ? EXIT_NO : EXIT_DONE;
+}
+
+int
+audit_report(int argc, char **argv)
+{
+	struct audit_args a = { .what = WHAT };
+	struct report r = { .a = &a };
+	const char *since = NULL, *until = NULL, *article = NULL, *keys[SIGNKEYS_MAX];
+	size_t nkeys = 0, row = COUNT_OF(articles);
+	const struct cmd_option options[] = { { "since", .text = &since },
+		{ "until", .text = &until }, { "article", .text = &article },
+		{ "json", .flag = &a.as_json }, { "journal", .text = &a.journal },
+		{ "redis", .text = &a.redis }, { "file", .text = &a.file },
+		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
+		{ "config", .text = &a.config }, { "c", .text = &a.config }, { .name = NULL } };
+	char **operands;
+	int code = 0;
+
+	if (cmd_options(argc, argv, options, &operands) != 0 ||
+		!!a.journal + !!a.redis + !!a.file > 1)
+		return cmd_usage("audit");
+	for (size_t i = 0; article && i < COUNT_OF(articles); i++)
+		if (span_is(span_str(article), articles[i].article == 12   ? "12"
+					       : articles[i].article == 14 ? "14"
+					       : articles[i].article == 19 ? "19"
+									   : "26"))
+			row = i;
+	if (article && row == COUNT_OF(articles))
+		return cmd_fail(WHAT, "--article %s: 12, 14, 19 or 26 is expected", article);
+	if ((code = audit_period(&a, since, until, r.since, r.until)))
+		return code;
+	for (size_t i = 0; i < nkeys; i++)
+		if (audit_add_keys(&a, keys[i]))
+			return EXIT_CANNOT;
+	reading_begin(WHAT, a.config, options, NULL, 0);
+	reading_window(a.since_ns, a.until_ns);
+	arena_init(&a.arena, 16u << 20, false);
+	r.o = json_object();
+	r.open = json_object();
+	r.chain = calloc(REPORT_NODES, sizeof(*r.chain));
+	if (!r.o || !r.open || !r.chain)
+		code = cmd_fail(WHAT, "out of memory");
+	else if (row < COUNT_OF(articles))
+		code = run(&r, articles[row].bit, articles[row].article, articles[row].says);
+	else
+		code = run(&r, A12 | A14 | A19 | A26, 0, NULL);
+	for (size_t i = 0; i < r.nchains; i++) {
+		verifier_free(&r.chain[i].verifier);
+		json_decref(r.chain[i].policy);
+	}
+	free(r.chain);
+	free(a.ring);
+	json_decref(r.open);
+	json_decref(r.o);
+	arena_reset(&a.arena);
+	return reading_end(code);
+}

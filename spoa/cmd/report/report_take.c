@@ -1,0 +1,556 @@
+/* Records into counts and lists. Decisions and completions, of which there are millions, are
+ * looked through without being parsed; of other types all members are read. */
+#include "cmd/report/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "cmd/daemon/reading.h"
+#include "cmd/records/usage.h"
+
+/* ---- counts and lists ---- */
+
+static json_t *
+object_in(json_t *o, const char *name)
+{
+	json_t *v = json_object_get(o, name);
+
+	if (!v) {
+		v = json_object();
+		json_object_set_new(o, name, v);
+	}
+	return v;
+}
+
+/* A text of a record without its quotes; what it escapes stays so. */
+static struct span
+bare(struct span raw)
+{
+	return raw.n >= 2 && raw.p[0] == '"' ? span_cut(raw, 1, raw.n - 1) : raw;
+}
+
+/* A name that has a place: its own, or (other)'s. */
+static void
+name_of(const json_t *counts, struct span value, char out[256])
+{
+	snprintf(out, 256, "%.*s", SPAN_ARG(span_cut(value.n ? value : SPAN_LIT("-"), 0, 255)));
+	if (!json_object_get(counts, out) && json_object_size(counts) >= REPORT_NAMES)
+		snprintf(out, 256, "(other)");
+}
+
+static void
+add(json_t *counts, const char *name, int64_t n)
+{
+	json_t *v = json_object_get(counts, name);
+
+	if (v)
+		json_integer_set(v, json_integer_value(v) + n);
+	else
+		json_object_set_new(counts, name, json_integer(n));
+}
+
+static void
+count(json_t *section, const char *by, struct span raw)
+{
+	json_t *counts = object_in(section, by);
+	char name[256];
+
+	name_of(counts, bare(raw), name);
+	add(counts, name, 1);
+}
+
+/* Each text of a raw list. */
+static void
+count_each(json_t *section, const char *by, struct span raw)
+{
+	while (raw.n) {
+		size_t at = span_chr(raw, '"');
+		struct span rest = span_cut(raw, at + 1, raw.n);
+		size_t end = span_chr(rest, '"');
+		if (at >= raw.n || end >= rest.n)
+			return;
+		count(section, by, span_cut(rest, 0, end));
+		raw = span_cut(rest, end + 1, rest.n);
+	}
+}
+
+static int64_t
+number(struct span raw)
+{
+	uint64_t n = 0;
+
+	return raw.n && span_u64(raw, &n) == 0 ? (int64_t)n : 0;
+}
+
+/* The item is given away. */
+static void
+list(json_t *section, const char *name, json_t *item)
+{
+	json_t *v = json_object_get(section, name);
+	char more[64];
+
+	if (!v) {
+		v = json_array();
+		json_object_set_new(section, name, v);
+	}
+	if (json_array_size(v) < REPORT_LIST) {
+		json_array_append_new(v, item);
+		return;
+	}
+	json_decref(item);
+	snprintf(more, sizeof(more), "more_%s", name);
+	add(section, more, 1);
+}
+
+/* The members of the record that are named, those that it has: null says that nobody knows. */
+static json_t *
+some(const json_t *record, const char *const *names)
+{
+	json_t *o = json_object();
+
+	for (; *names; names++) {
+		json_t *v = json_object_get(record, *names);
+		if (v)
+			json_object_set(o, *names, v);
+	}
+	return o;
+}
+
+static const char *
+user_of(const json_t *record)
+{
+	const json_t *peer = json_object_get(record, "peer");
+	const char *user = json_string_value(json_object_get(peer, "user"));
+
+	return user ? user : "";
+}
+
+/* ---- decisions ---- */
+
+static void
+coverage_of(json_t *route, struct span prompt, struct span not_inspected)
+{
+	static const char *const names[] = { "bytes", "inspected_bytes", "not_inspected_bytes",
+		"opaque_bytes", "opaque_parts", "sealed_bytes", "sealed_parts", "not_read",
+		"head_only", "unreadable", NULL };
+	struct span v[COUNT_OF(names) - 1];
+
+	usage_members(prompt, names, v);
+	for (size_t i = 0; i < COUNT_OF(v); i++)
+		if (v[i].n)
+			add(route, names[i], v[i].p[0] == 't' ? 1 : number(v[i]));
+	count_each(route, "not_inspected", not_inspected);
+}
+
+static json_t *
+route_of(struct report *r, const char *section, struct span route)
+{
+	json_t *routes = object_in(object_in(r->o, section), "by_route");
+	char name[256];
+
+	name_of(routes, bare(route), name);
+	return object_in(routes, name);
+}
+
+static void
+about_of(struct report *r, struct span about, struct span decision)
+{
+	static const char *const names[] = { "use_case", "risk", "operation", "reviewer",
+		NULL };
+	struct span v[COUNT_OF(names) - 1];
+	char by[32], name[256];
+
+	usage_members(about, names, v);
+	for (size_t i = 0; i < COUNT_OF(v); i++) {
+		snprintf(by, sizeof(by), "by_%s", names[i]);
+		json_t *counts = object_in(object_in(r->o, "about"), by);
+		name_of(counts, bare(v[i]), name);
+		count(counts, name, decision);
+	}
+}
+
+static void
+take_decision(struct report *r, struct span line, bool later)
+{
+	enum {
+		DECISION,
+		CLASSES,
+		STATUS,
+		ROUTE,
+		RULE,
+		ABOUT,
+		REGION,
+		PROMPT,
+		NOT_INSPECTED,
+		LOW,
+		FAILED,
+		SHADOW,
+		N
+	};
+	static const char *const names[] = { "decision", "classes", "status", "route", "rule",
+		"about", "region", "prompt", "not_inspected", "low_confidence",
+		"classifier_failed", "shadow", NULL };
+	struct span v[N];
+	json_t *d = object_in(r->o, "decisions");
+
+	usage_members(line, names, v);
+	if (later) {
+		add(d, "later_attempts", 1);
+		return;
+	}
+	add(d, "total", 1);
+	count(d, "by_decision", v[DECISION]);
+	if (v[CLASSES].n)
+		count_each(d, "by_class", v[CLASSES]);
+	if (v[STATUS].n)
+		count(d, "by_status", v[STATUS]);
+	if (v[RULE].n)
+		count(d, "by_rule", v[RULE]);
+	if (v[SHADOW].n)
+		add(d, "in_shadow", 1);
+	count(d, "by_region", v[REGION]);
+	count(route_of(r, "decisions", v[ROUTE]), "by_decision", v[DECISION]);
+	about_of(r, v[ABOUT], v[DECISION]);
+	json_t *c = route_of(r, "coverage", v[ROUTE]);
+	add(c, "requests", 1);
+	coverage_of(c, v[PROMPT], v[NOT_INSPECTED]);
+	if (v[LOW].n)
+		add(c, "low_confidence", 1);
+	if (v[FAILED].n)
+		add(c, "classifier_failed", 1);
+}
+
+static void
+take_completion(struct report *r, struct span line)
+{
+	enum { OUTCOME, ROUTE, ANSWER, N };
+	static const char *const names[] = { "outcome", "route", "answer", NULL };
+	static const char *const of_answer[] = { "text_bytes", "opaque_bytes", "sealed_bytes",
+		"not_inspected_bytes", NULL };
+	struct span v[N], w[COUNT_OF(of_answer) - 1];
+	json_t *a = object_in(r->o, "answers"), *c;
+	char name[64];
+
+	usage_members(line, names, v);
+	add(a, "total", 1);
+	count(a, "by_outcome", v[OUTCOME]);
+	c = route_of(r, "coverage", v[ROUTE]);
+	add(c, "answers", 1);
+	usage_members(v[ANSWER], of_answer, w);
+	for (size_t i = 0; i < COUNT_OF(w); i++) {
+		snprintf(name, sizeof(name), "answer_%s", of_answer[i]);
+		if (w[i].n)
+			add(c, name, number(w[i]));
+	}
+}
+
+/* ---- the others ---- */
+
+static void
+take_degraded(struct report *r, const json_t *o, const char *node)
+{
+	static const char *const names[] = { "node", "dependency", "name", "since", "until",
+		"seconds", "times", "why", "on_failure", "meanwhile", NULL };
+	char key[512];
+	const char *name = json_str_in(o, "name");
+	json_t *d = object_in(r->o, "degraded");
+
+	snprintf(key, sizeof(key), "%s %s %s", node, json_str_in(o, "dependency"),
+		name ? name : "");
+	if (str_same(json_str_in(o, "what"), "begin")) {
+		if (json_object_size(r->open) < REPORT_NAMES)
+			json_object_set_new(r->open, key, some(o, names));
+		return;
+	}
+	json_object_del(r->open, key);
+	add(object_in(d, "seconds"), json_str_in(o, "dependency"), json_int_in(o, "seconds"));
+	list(d, "times", some(o, names));
+}
+
+/* The node's daemon ended in them, or they are not over. */
+static void
+end_degraded(struct report *r, const char *node, const char *how)
+{
+	const char *key;
+	json_t *v;
+	void *next;
+
+	json_object_foreach_safe(r->open, next, key, v)
+	{
+		if (node && !str_same(json_str_in(v, "node"), node))
+			continue;
+		json_object_set_new(v, "ended", json_string(how));
+		list(object_in(r->o, "degraded"), "times", json_incref(v));
+		json_object_del(r->open, key);
+	}
+}
+
+static void
+take_read(struct report *r, const json_t *o)
+{
+	json_t *readers = object_in(object_in(r->o, "reads"), "by_reader"), *one;
+	const json_t *after = json_object_get(o, "after");
+	const char *command = json_str_in(o, "read");
+	char key[256], name[256];
+
+	snprintf(key, sizeof(key), "%s: %s%s", user_of(o)[0] ? user_of(o) : "(not known)",
+		command ? command : "",
+		str_same(json_str_in(o, "what"), "text") ? ", by a text" : "");
+	name_of(readers, span_str(key), name);
+	one = object_in(readers, name);
+	add(one, "times", 1);
+	add(one, "records", json_int_in(after, "records"));
+	json_object_set(one, "last", json_object_get(o, "time"));
+	if (!json_object_get(one, "first"))
+		json_object_set(one, "first", json_object_get(o, "time"));
+}
+
+static void
+take_anchor(struct report *r, const json_t *o)
+{
+	json_t *a = object_in(r->o, "anchors"), *places = object_in(a, "by_place"), *one;
+	char key[512], name[256];
+
+	snprintf(key, sizeof(key), "%s %s", json_str_in(o, "kind"), json_str_in(o, "place"));
+	name_of(places, span_str(key), name);
+	one = object_in(places, name);
+	add(one, json_str_in(o, "result"), 1);
+	if (str_same(json_str_in(o, "result"), "taken")) {
+		json_object_set(one, "last_taken", json_object_get(o, "time"));
+		json_object_set(one, "last_size", json_object_get(o, "size"));
+	}
+}
+
+static void
+take_boot(struct report *r, const json_t *o, struct report_chain *c)
+{
+	const json_t *previous = json_object_get(o, "previous");
+
+	c->boots++;
+	end_degraded(r, c->node, "the daemon ended");
+	if (!json_is_object(previous) || json_is_true(json_object_get(previous, "clean")))
+		return;
+	c->unclean++;
+	list(object_in(r->o, "gaps"), "unclean_ends",
+		json_pack("{s:s,s:O,s:O?}", "node", c->node, "boot_at",
+			json_object_get(o, "time"), "cut", json_object_get(o, "cut")));
+}
+
+/* A rare type: which section, which list, which members. */
+/* clang-format off */
+static const struct {
+	const char *type, *section, *list, *names[12];
+} lists[] = {
+	{ "policy", "policies", "in_force", { "time", "node", "policy", "policy_version", "shadow", "observing" } },
+	{ "change", "changes",  "changes",  { "time", "node", "what", "change", "id", "by", "reason", "peer", "failed", "entries" } },
+	{ "key",    "keys",     "keys",     { "time", "node", "change", "statement" } },
+	{ "resume", "gaps",     "refused_by_disk", { "time", "node", "since", "refused", "lost" } },
+	{ "alarm",  "gaps",     "alarms",   { "time", "node", "how", "segment", "from", "bytes" } },
+	{ "trim",   "retention", "trims",   { "time", "node", "first", "last", "why", "archive" } },
+	{ "clock",  "clock",    "sources",  { "time", "node", "what", "source", "synchronized", "counter" } },
+};
+/* clang-format on */
+
+static void
+take_other(struct report *r, struct span line, struct span type, struct report_chain *c,
+	bool within)
+{
+	json_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+
+	if (!o)
+		return;
+	if (span_is(type, "policy") && !within) {
+		json_decref(c->policy);
+		c->policy = some(o, lists[0].names);
+	}
+	if (span_is(type, "trim") && (uint64_t)json_int_in(o, "last") > c->trimmed)
+		c->trimmed = (uint64_t)json_int_in(o, "last");
+	if (!within) {
+		json_decref(o);
+		return;
+	}
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		if (span_is(type, lists[i].type))
+			list(object_in(r->o, lists[i].section), lists[i].list,
+				some(o, lists[i].names));
+	if (span_is(type, "degraded"))
+		take_degraded(r, o, c->node);
+	else if (span_is(type, "read"))
+		take_read(r, o);
+	else if (span_is(type, "anchor"))
+		take_anchor(r, o);
+	else if (span_is(type, "boot"))
+		take_boot(r, o, c);
+	json_decref(o);
+}
+
+static void
+take(struct report *r, struct span line, struct report_chain *c)
+{
+	struct span type = bare(chain_member(line, "type")), time = audit_time_of(line);
+	bool within = audit_time_within(line, r->since, r->until);
+
+	if (within) {
+		r->records++;
+		reading_add(1);
+		c->records++;
+		snprintf(c->end, sizeof(c->end), "%.*s", SPAN_ARG(time));
+		if (!c->begin[0])
+			memcpy(c->begin, c->end, sizeof(c->begin));
+		count(object_in(r->o, "records"), "by_type", type);
+	}
+	if (span_is(type, "decision") || span_is(type, "attempt")) {
+		if (within)
+			take_decision(r, line, type.n == 7);
+	} else if (span_is(type, "completion")) {
+		if (within)
+			take_completion(r, line);
+	} else if (span_is(type, "checkpoint")) {
+		json_t *a = object_in(r->o, "anchors");
+		if (within) {
+			add(a, "checkpoints", 1);
+			json_object_set_new(a, "last_checkpoint",
+				json_pack("{s:s%,s:I}", "time", time.p, time.n, "size",
+					(json_int_t)number(chain_member(line, "size"))));
+		}
+	} else {
+		take_other(r, line, type, c, within);
+	}
+}
+
+/* ---- chains ---- */
+
+static void
+verify_begin(struct report *r, struct report_chain *c)
+{
+	struct verify_options o = {
+		.ring = r->a->ring, .trimmed = true, .live = true, .node = c->node
+	};
+
+	if (r->a->ring && !(c->verifier = verifier_new(&o)))
+		r->no_memory = true;
+}
+
+static void
+verify_end(struct report *r, struct report_chain *c)
+{
+	struct verify_result v;
+
+	if (!c->verifier)
+		return;
+	verifier_end(c->verifier, &v);
+	verifier_free(&c->verifier);
+	c->verified += v.records;
+	c->commits += v.commits;
+	if (v.ok)
+		return;
+	c->bad = true;
+	list(object_in(r->o, "verification"), "bad",
+		json_pack("{s:s,s:I,s:s}", "node", c->node, "seq", (json_int_t)v.bad_seq, "why",
+			v.why));
+}
+
+static struct report_chain *
+chain_of(struct report *r, struct span node)
+{
+	for (size_t i = r->nchains; i-- > 0;)
+		if (span_is(node, r->chain[i].node))
+			return &r->chain[i];
+	if (r->nchains == REPORT_NODES)
+		return NULL;
+	struct report_chain *c = &r->chain[r->nchains++];
+	snprintf(c->node, sizeof(c->node), "%.*s", SPAN_ARG(node));
+	verify_begin(r, c);
+	return c;
+}
+
+void
+report_line(void *arg, struct span line)
+{
+	struct report *r = arg;
+	struct chain_line l;
+
+	if (chain_parse(line, &l)) {
+		add(object_in(r->o, "gaps"), "lines_that_are_no_records", 1);
+		return;
+	}
+	struct report_chain *c = chain_of(r, l.node);
+	if (!c) {
+		add(object_in(r->o, "gaps"), "records_of_further_nodes", 1);
+		return;
+	}
+	if (!l.commit && c->last && l.seq > c->last + 1) {
+		verify_end(r, c);
+		verify_begin(r, c);
+		list(object_in(r->o, "gaps"), "missing",
+			json_pack("{s:s,s:I,s:I}", "node", c->node, "from",
+				(json_int_t)c->last + 1, "to", (json_int_t)l.seq - 1));
+	}
+	if (c->verifier)
+		verifier_line(c->verifier, line);
+	if (l.commit)
+		return;
+	c->first = c->first ? c->first : l.seq;
+	c->last = l.seq;
+	take(r, line, c);
+}
+
+void
+report_torn(void *arg, size_t bytes)
+{
+	((struct report *)arg)->torn += bytes;
+}
+
+/* ---- at the end ---- */
+
+void
+report_end(struct report *r)
+{
+	json_t *v = object_in(r->o, "verification"), *nodes = json_array(), *p;
+	const char *oldest = "";
+	bool holds = true;
+
+	end_degraded(r, NULL, "not over in these records");
+	for (size_t i = 0; i < r->nchains; i++) {
+		struct report_chain *c = &r->chain[i];
+		verify_end(r, c);
+		holds = holds && !c->bad;
+		if (c->first > 1 && !r->since[0] && c->trimmed < c->first - 1)
+			list(object_in(r->o, "gaps"), "missing",
+				json_pack("{s:s,s:I,s:I,s:s}", "node", c->node, "from",
+					(json_int_t)1, "to", (json_int_t)c->first - 1, "why",
+					"no trim record says where they are"));
+		json_array_append_new(nodes,
+			json_pack("{s:s,s:I,s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "node", c->node,
+				"records", (json_int_t)c->records, "begin", c->begin, "end",
+				c->end, "first_read", (json_int_t)c->first, "last_read",
+				(json_int_t)c->last, "boots", (json_int_t)c->boots,
+				"unclean_ends", (json_int_t)c->unclean, "verified",
+				(json_int_t)c->verified));
+		if (c->begin[0] && (!oldest[0] || strcmp(c->begin, oldest) < 0))
+			oldest = c->begin;
+		if (c->policy)
+			list(object_in(r->o, "policies"), "before", json_incref(c->policy));
+		json_decref(c->policy);
+		c->policy = NULL;
+	}
+	p = object_in(r->o, "records");
+	json_object_set_new(p, "total", json_integer((json_int_t)r->records));
+	json_object_set_new(p, "nodes", nodes);
+	if (oldest[0] && !r->since[0])
+		json_object_set_new(
+			object_in(r->o, "retention"), "oldest_record", json_string(oldest));
+	json_object_set_new(v, "done", json_boolean(r->a->ring != NULL));
+	if (r->a->ring)
+		json_object_set_new(v, "holds",
+			json_boolean(holds && !json_object_get(json_object_get(r->o, "gaps"),
+						      "missing")));
+	else
+		json_object_set_new(v, "why", json_string("no public key was given or found"));
+	if (r->torn)
+		json_object_set_new(
+			v, "bytes_after_the_last_record", json_integer((json_int_t)r->torn));
+}
