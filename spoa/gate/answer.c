@@ -54,7 +54,7 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 						   r->found.file.state == FILE_KNOWN);
 	int err = request_vault(r, &x->vault);
 	/* An endpoint that is known is none of JSON-RPC. */
-	if (!err && !r->found.endpoint.name)
+	if (!err && !r->found.endpoint.name && !r->found.message)
 		err = dialect_rpc_ids(r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
 			own, &x->rpc_ids);
 	if (err || !(r->found.route->response & RESP_INSPECT))
@@ -199,6 +199,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	plan.alias = route->alias;
 	plan.card = route->alias && asks_of_models(x->r) && x->r->found.endpoint.model_end;
 	plan.rpc_ids = x->rpc_ids;
+	plan.mcp = x->plan.mcp;
 	if (x->has_shadow) {
 		plan.shadow = x->r->snap->shadow_policy;
 		plan.shadow_asked = &x->shadow_asked;

@@ -13,6 +13,7 @@
 #include "codec/http.h"
 #include "codec/spop.h"
 #include "dialect/dialect.h"
+#include "mcp/refusal.h"
 
 /* Messages of denials that more than one place says. */
 #define WHY_NOT_RECORDED "the decision cannot be recorded"
@@ -73,6 +74,8 @@ struct exchange_plan {
 	const struct dialect *dialect;
 	const char *endpoint;	   /* its name in the dialect, or NULL */
 	struct span id;		   /* the decision's public id, for errors of the relay's own */
+	const struct mcp_refusal
+		*mcp; /* how a denial of the answer begins; NULL: not in JSON-RPC */
 };
 
 /* What to answer instead of forwarding. */

@@ -104,7 +104,9 @@ keep(struct request *r, struct span name, struct span value)
 		return false;
 	if (begins_as(name, SPAN_LIT("x-tollgate-")) || header_overrides(name))
 		return false;
-	if (is_credential(r->snap->policy, name) || field_holds_credential(r, name, value))
+	/* What Mcp-Param-api-key says is an argument, and was read as one. */
+	bool credential = is_credential(r->snap->policy, name) && !request_is_param(r, name);
+	if (credential || field_holds_credential(r, name, value))
 		return false;
 	if (auth_drops(request_auth(r, request_target(r)), name))
 		return false;
@@ -218,13 +220,18 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 	out->has_query = span_chr(target, '?') < target.n;
 	out->path = span_next(&target, '?');
 	out->query = target;
+	const struct mcp_message *now = request_message_sent(r);
 	for (size_t i = 0; i < r->in.head.nfields; i++) {
 		const struct http_field *f = &r->in.head.fields[i];
-		if (keep(r, f->name, f->value))
+		struct span value = f->value;
+		if (request_is_param(r, f->name))
+			value = request_param_sent(r, f->name, value, now);
+		if (keep(r, f->name, value))
 			out->fields[out->nfields++] =
 				(struct http_field){ arena_dup(a, f->name),
-					arena_dup(a, f->value) };
+					arena_dup(a, value) };
 	}
+	r->x->plan.mcp = request_message_refusal(r, a);
 	add_set(r, out);
 	if (asks_unencoded(r))
 		add(out, "accept-encoding", SPAN_LIT("identity"));

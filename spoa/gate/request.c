@@ -335,6 +335,7 @@ request_let_go(struct request *r, struct arena *own)
 			detect_entity_count(r->snap->rules) * sizeof(*roles));
 	r->found.roles = roles;
 	r->out.decision.message = (struct span){ NULL, 0 };
+	r->found.message = NULL;
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.limits = (struct found_limits){ 0 };
 	r->found.ranks = NULL;

@@ -205,6 +205,29 @@ bool request_add_entity(struct request *r, size_t entity, unsigned roles);
 /* Whether the detectors find something in it, or cannot say. */
 bool request_may_hold(struct request *r, struct span text);
 
+/* ---- message.c: the dialect mcp ---- */
+bool request_is_mcp(const struct request *r);
+/* Only the relay can answer what it says: it waits for that. */
+bool request_message_waits(const struct request *r);
+/* Reads in.raw, and holds the header fields against it. STEP_NEXT, or what the specification
+ * says of what is no message. */
+enum step_result request_read_message(struct request *r);
+/* Once the rules have spoken: methods that nobody knows and names in other letters do not pass.
+ */
+enum step_result request_message_passes(struct request *r);
+/* The denial as JSON-RPC, and its status. False: it answers no message. */
+bool request_message_denial(const struct request *r, int *status, struct buf *out);
+/* How a denial of its answer begins; NULL: nobody waits for one by an id, or no memory. */
+const struct mcp_refusal *request_message_refusal(const struct request *r, struct arena *own);
+/* Mcp-Param-*: a field that says an argument again, and what is sent in it; empty: it cannot be
+ * said. `now`: request_message_sent(). */
+bool request_is_param(const struct request *r, struct span field);
+struct span request_param_sent(
+	struct request *r, struct span field, struct span value, const struct mcp_message *now);
+/* The message as it was rewritten; NULL: it was not. */
+const struct mcp_message *request_message_sent(struct request *r);
+bool request_params_may_go(struct request *r);
+
 /* ---- request.c ---- */
 /* Decides a denial; `message` is a fixed phrase or lives in the arena. Who gets a 503 may come
  * again after a second. */

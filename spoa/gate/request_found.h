@@ -3,6 +3,7 @@
 #ifndef GATE_REQUEST_FOUND_H
 #define GATE_REQUEST_FOUND_H
 
+#include "mcp/message.h"
 #include "base/caps.h"
 #include "base/sha256.h"
 #include "codec/trace.h"
@@ -150,6 +151,12 @@ struct request_found {
 	struct price_asked asked; /* but its region */
 	bool offered_known;
 	bool mcp; /* an MCP client's message: no model runs for it */
+	/* of the dialect mcp, in the arena: what came, or what is wrong with it; NULL: none, or
+	 * not read yet */
+	struct found_message {
+		struct mcp_message said;
+		struct mcp_error wrong; /* code 0: nothing */
+	} *message;
 	/* limits/batch.c: what a batch's file takes; of its job, what all take */
 	struct {
 		enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;

@@ -118,16 +118,18 @@ put_limits(struct vars *vs)
 	}
 }
 
-/* The denial in the caller's dialect; empty: no memory. */
+/* The denial in the caller's dialect, and the status that it is told with; empty: no memory. */
 static struct span
-error_document(struct request *r)
+error_document(struct request *r, int *status)
 {
 	const struct decision *d = &r->out.decision;
 	struct buf b;
 
 	buf_init(&b, 4 * CAP_ERROR_BYTES);
-	dialect_error(
-		r->found.endpoint.dialect, d->status, d->code, d->message, span_str(r->id), &b);
+	*status = d->status;
+	if (!request_message_denial(r, status, &b))
+		dialect_error(r->found.endpoint.dialect, d->status, d->code, d->message,
+			span_str(r->id), &b);
 	struct span s =
 		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&r->arena, buf_view(&b));
 	buf_free(&b);
@@ -137,7 +139,8 @@ error_document(struct request *r)
 static void
 put_error(struct vars *vs)
 {
-	struct span s = error_document(vs->r);
+	int status;
+	struct span s = error_document(vs->r, &status);
 
 	if (s.n && s.n <= CAP_ERROR_BYTES && vs->n < VARS_MAX)
 		vs->v[vs->n++] = (struct var){ "error", NULL, false, 0, s };
@@ -209,8 +212,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 void
 request_denial(struct request *r, struct exchange_denial *out)
 {
-	out->status = r->out.decision.status;
-	out->body = error_document(r);
+	out->body = error_document(r, &out->status);
 	out->fields = request_fields(r);
 }
 

@@ -13,6 +13,7 @@
 #include "detect/detect.h"
 #include "dialect/dialect.h"
 #include "dialect/owned.h"
+#include "mcp/refusal.h"
 #include "verdict/answer.h"
 
 /* All of it is borrowed, and lives as long as the guard. */
@@ -21,6 +22,7 @@ struct guard_plan {
 	const struct dialect *dialect; /* for the usage, and for errors */
 	const char *endpoint;	       /* its name in the dialect, or NULL */
 	struct span rpc_ids;	       /* dialect_rpc_ids() of the request */
+	const struct mcp_refusal *mcp; /* how its denial begins, of the dialect mcp; or NULL */
 	struct span path;	       /* of the request: some stream by it */
 	bool hide_usage;	       /* the stream's usage was asked for by us */
 	const char *alias; /* what the caller calls the model, without need of escapes: the answer says it; NULL: its own */

@@ -86,3 +86,31 @@ mcp_refuse_event(const struct mcp_refusal *r, struct buf *out)
 	mcp_refuse(r, out);
 	buf_str(out, "\n\n");
 }
+
+bool
+mcp_is_denial(const char *code)
+{
+	static const char *const codes[] = { "content_policy_violation", "permission_denied",
+		"unreadable_content" };
+
+	return code && SPAN_IN(span_str(code), codes);
+}
+
+void
+mcp_answer_refused(const struct mcp_refusal *of, const char *code, struct span message,
+	struct span id, bool event, struct buf *out)
+{
+	struct mcp_refusal r = *of;
+
+	r.reason = code ? code : "service_unavailable";
+	r.message = message;
+	r.decision = id;
+	if (!mcp_is_denial(code)) {
+		r.result = false;
+		r.code = MCP_CODE_INTERNAL;
+	}
+	if (event)
+		mcp_refuse_event(&r, out);
+	else
+		mcp_refuse(&r, out);
+}

@@ -26,4 +26,12 @@ void mcp_refuse(const struct mcp_refusal *r, struct buf *out);
 /* The same as an event of a stream. */
 void mcp_refuse_event(const struct mcp_refusal *r, struct buf *out);
 
+/* Whether a code of ours says that data or a rule decided so: the answer is denied. Others say
+ * that it could not be had. */
+bool mcp_is_denial(const char *code);
+/* In place of the answer to a request whose denial begins as `of`. `message` and `id` as the
+ * dialects' error documents have them; as an event, where it is in a stream. */
+void mcp_answer_refused(const struct mcp_refusal *of, const char *code, struct span message,
+	struct span id, bool event, struct buf *out);
+
 #endif

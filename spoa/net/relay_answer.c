@@ -49,8 +49,15 @@ compose_error(struct edge *c, int status, const char *code, const char *message)
 	buf_init(&body, 4 * CAP_ERROR_BYTES);
 	if (!c->body.done)
 		c->last_request = true;
-	dialect_error(
-		dialect_of_edge(c), status, code, span_str(message), id_of_edge(c), &body);
+	if (c->plan && c->plan->mcp) {
+		mcp_answer_refused(
+			c->plan->mcp, code, span_str(message), id_of_edge(c), false, &body);
+		if (mcp_is_denial(code))
+			status = 200;
+	} else {
+		dialect_error(dialect_of_edge(c), status, code, span_str(message),
+			id_of_edge(c), &body);
+	}
 	compose(c, status, c->x ? c->relay->ops->response_fields(c->x) : span_str(""),
 		buf_view(&body));
 	buf_free(&body);

@@ -153,7 +153,7 @@ may_pass(struct request *r)
 		request_silence(r, OUT_DENY) || request_unmet(r))
 		return request_deny(r, 503, "classifier_unavailable", "",
 			SPAN_LIT("the content could not be classified"));
-	return STEP_NEXT;
+	return request_message_passes(r);
 }
 
 /* Of a request that goes as it came: nothing is prepared for what it would have been. */
@@ -356,10 +356,12 @@ step_policy(struct request *r)
 		r->in.body.model = (struct span){ NULL, 0 };
 		return STEP_DECIDED;
 	}
-	if (f.whole || (!v->waits && v->effect == RULE_DENY))
+	/* An agent that is known is told as JSON-RPC. */
+	bool told_later = request_message_waits(r) && r->found.identity.verified;
+	bool denied = v->effect == RULE_DENY && (f.whole || (!v->waits && !told_later));
+	if (f.whole || denied)
 		request_shadow(r, &f);
 	request_hide_model(r);
-	bool denied = v->effect == RULE_DENY && (f.whole || !v->waits);
 	if (denied)
 		return deny_by_rule(r);
 	if (r->found.observed)

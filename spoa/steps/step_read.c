@@ -148,6 +148,13 @@ ranks_of_ids(const struct request *r)
 	return ranks;
 }
 
+/* Of MCP every POST brings a message. */
+static bool
+needs_none(const struct request *r)
+{
+	return empty_is_fine(r) && !(request_is_mcp(r) && span_is(r->in.head.method, "POST"));
+}
+
 static enum step_result
 read_body(struct request *r)
 {
@@ -157,7 +164,9 @@ read_body(struct request *r)
 	bool none = r->in.body_state == BODY_STATE_NONE;
 	if (r->found.observed && r->in.body_state == BODY_STATE_PARTIAL)
 		return read_prefix(r);
-	if (r->in.body_state == BODY_STATE_PARTIAL || (none && empty_is_fine(r)))
+	if (request_message_waits(r))
+		leave_to_relay(r);
+	if (r->in.body_state == BODY_STATE_PARTIAL || (none && needs_none(r)))
 		return STEP_NEXT;
 	r->in.raw = r->in.body_raw;
 	if (r->in.coding.n && r->in.body_raw.n) {
@@ -165,9 +174,14 @@ read_body(struct request *r)
 		if (d != STEP_NEXT || r->in.body_state == BODY_STATE_PARTIAL)
 			return d;
 	}
-	if (r->in.body_raw.n == 0 && empty_is_fine(r)) {
+	if (r->in.body_raw.n == 0 && needs_none(r)) {
 		r->in.body_state = BODY_STATE_NONE;
 		return STEP_NEXT;
+	}
+	if (request_is_mcp(r)) {
+		enum step_result d = request_read_message(r);
+		if (d != STEP_NEXT)
+			return d;
 	}
 	http_field_one(&r->in.head, "content-type", &type);
 	int err = body_read(
@@ -181,6 +195,10 @@ read_body(struct request *r)
 		err = body_decode_ids(&r->in.body, r->in.raw, ranks_of_ids(r), &r->arena);
 	if (err == 0) {
 		r->in.have_body = true;
+		if (r->found.message && r->found.message->said.about == MCP_ABOUT_TOOL) {
+			r->in.body.tools = &r->found.message->said.name;
+			r->in.body.ntools = 1;
+		}
 		if (r->snap->policy->reads_conversation)
 			r->in.conversation = dialect_conversation(&r->in.body);
 		keep_parameters(&r->in.body);

@@ -373,6 +373,12 @@ step_rewrite(struct request *r)
 		request_credential_escaped_in(r, target))
 		return request_deny(r, 403, "content_policy_violation", "",
 			SPAN_LIT("a credential stands where it cannot be replaced"));
+	if (!request_params_may_go(r))
+		return request_deny(r, 403, "content_policy_violation",
+			r->found.verdict.rule ? r->found.verdict.rule->name : "",
+			SPAN_LIT("data that must be redacted stands where it cannot be (a "
+				 "header "
+				 "Mcp-Param-)"));
 	amended(r);
 	bool redacts = r->found.verdict.redacts && r->found.verdict.effect == RULE_REDACT;
 	if ((r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||

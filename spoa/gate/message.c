@@ -1,0 +1,183 @@
+/* Requests of MCP: which message came, and how it is refused. What it says is read by mcp/, the
+ * one reader for the decision and for what is sent on. */
+#include "gate/gate_private.h"
+#include "gate/exchange.h"
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "mcp/header.h"
+
+bool
+request_is_mcp(const struct request *r)
+{
+	return r->found.route && dialect_is_of_mcp(r->found.endpoint.family) &&
+	       !r->found.observed;
+}
+
+/* The agent's verdict has no way to say 200: the relay brings the message once more, and what
+ * is denied then is answered as JSON-RPC. */
+bool
+request_message_waits(const struct request *r)
+{
+	return r->gate && !r->run.resumed && request_is_mcp(r) &&
+	       r->in.body_state != BODY_STATE_NONE;
+}
+
+/* Our own word for it, in logs and records. */
+static const char *
+code_of(enum mcp_code code)
+{
+	switch (code) {
+	case MCP_CODE_PARSE: return "invalid_json";
+	case MCP_CODE_HEADER: return "header_mismatch";
+	case MCP_CODE_VERSION: return "unsupported_version";
+	default: return "invalid_request";
+	}
+}
+
+enum step_result
+request_read_message(struct request *r)
+{
+	struct found_message *f = arena_new(&r->arena, struct found_message);
+
+	if (!f)
+		return request_overload(r);
+	int err = mcp_read(r->in.raw, &r->arena, &f->said, &f->wrong);
+	if (!err)
+		err = mcp_headers(&r->in.head, &f->said, &r->arena, &f->wrong);
+	if (err == ERR_NOMEM)
+		return request_overload(r);
+	r->found.message = f;
+	if (err)
+		return request_deny(
+			r, f->wrong.status, code_of(f->wrong.code), "", span_str(f->wrong.why));
+	return STEP_NEXT;
+}
+
+enum step_result
+request_message_passes(struct request *r)
+{
+	const struct found_message *f = r->found.message;
+
+	if (!f || f->said.kind == MCP_RESPONSE)
+		return STEP_NEXT;
+	if (f->said.about == MCP_ABOUT_UNKNOWN)
+		return request_deny(r, 403, "permission_denied", "",
+			SPAN_LIT("no revision of MCP that is known here has this method"));
+	if (!f->said.plain_name && f->said.name.n)
+		return request_deny(r, 403, "permission_denied", "",
+			SPAN_LIT("the name is not of letters, digits and _ . / - alone, or it "
+				 "is "
+				 "longer than 128 bytes"));
+	return STEP_NEXT;
+}
+
+/* A rule or the data in it says no: an agent reads that, and goes on. Who is asking, how much
+ * it may ask and what cannot be done now are told by HTTP. */
+static bool
+is_denied_by_content(const struct decision *d)
+{
+	return d->status == 403 || d->status == 451 ||
+	       (d->status == 404 && d->rule && *d->rule);
+}
+
+/* How it is told, but for the message; and with which status. */
+static void
+wording(const struct request *r, struct mcp_refusal *out, int *status)
+{
+	const struct decision *d = &r->out.decision;
+	const struct found_message *f = r->found.message;
+
+	*status = d->status;
+	*out = (struct mcp_refusal){
+		.id = f->said.id,
+		.era = f->said.era,
+		.code = d->status >= 500   ? MCP_CODE_INTERNAL
+			: d->status == 400 ? MCP_CODE_REQUEST
+					   : MCP_CODE_DENIED,
+		.reason = d->code,
+	};
+	if (f->wrong.code && d->status == f->wrong.status) {
+		out->code = f->wrong.code;
+		out->reason = f->wrong.code == MCP_CODE_VERSION ? NULL : d->code;
+	} else if (is_denied_by_content(d)) {
+		mcp_denied(&f->said, out, status);
+	}
+}
+
+bool
+request_message_denial(const struct request *r, int *status, struct buf *out)
+{
+	struct mcp_refusal said;
+
+	if (!r->found.message)
+		return false;
+	wording(r, &said, status);
+	said.message = r->out.decision.message;
+	said.decision = span_str(r->id);
+	mcp_refuse(&said, out);
+	return true;
+}
+
+const struct mcp_refusal *
+request_message_refusal(const struct request *r, struct arena *own)
+{
+	struct mcp_refusal *out;
+	int status;
+
+	if (!r->found.message || r->found.message->said.kind != MCP_REQUEST ||
+		!(out = arena_new(own, struct mcp_refusal)))
+		return NULL;
+	*out = (struct mcp_refusal){ 0 };
+	mcp_denied(&r->found.message->said, out, &status);
+	out->id = arena_dup(own, out->id);
+	out->code = MCP_CODE_DENIED;
+	return out;
+}
+
+/* ---- header fields ---- */
+
+bool
+request_is_param(const struct request *r, struct span field)
+{
+	return r->found.message && mcp_is_param(field);
+}
+
+struct span
+request_param_sent(
+	struct request *r, struct span field, struct span value, const struct mcp_message *now)
+{
+	if (!r->out.edited)
+		return value;
+	return now ? mcp_param_sent(field, value, r->found.message->said.arguments,
+			     now->arguments, &r->arena)
+		   : SPAN_LIT("");
+}
+
+const struct mcp_message *
+request_message_sent(struct request *r)
+{
+	struct mcp_message *now;
+	struct mcp_error why;
+
+	if (!r->found.message || !r->out.edited)
+		return NULL;
+	now = arena_new(&r->arena, struct mcp_message);
+	if (!now || mcp_read(buf_view(&r->out.rewritten), &r->arena, now, &why))
+		return NULL;
+	return now;
+}
+
+bool
+request_params_may_go(struct request *r)
+{
+	const struct mcp_message *now = request_message_sent(r);
+
+	for (size_t i = 0; i < r->in.head.nfields; i++) {
+		const struct http_field *f = &r->in.head.fields[i];
+		if (request_is_param(r, f->name) && f->value.n &&
+			!request_param_sent(r, f->name, f->value, now).n)
+			return false;
+	}
+	return true;
+}

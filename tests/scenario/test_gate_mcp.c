@@ -1,0 +1,219 @@
+/* An MCP route through the gate: every message takes the relay, what is no message gets the
+ * specification's error, what the rules deny is answered as JSON-RPC, header fields say what
+ * the body says. */
+#include "scenario/gate_stage.h"
+
+#define POLICY                                                                                 \
+	"providers:\n"                                                                         \
+	"  tools: {backend: openai, dialect: mcp}\n"                                           \
+	"routes:\n"                                                                            \
+	"  - {name: tools, match: {path: /mcp}, targets: tools}\n"                             \
+	"rules:\n"                                                                             \
+	"  - {name: never, when: 'identity.person == \"bob\"', deny: {reason: not you}}\n"     \
+	"  - {name: cards, when: '\"CREDIT_CARD\" in prompt.entities', deny: {reason: no "     \
+	"cards}}\n"                                                                            \
+	"  - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}\n"                              \
+	"default: permit\n"
+
+#define RPC	     "{\"jsonrpc\":\"2.0\","
+#define CALL(params) RPC "\"id\":7,\"method\":\"tools/call\",\"params\":{" params "}}"
+#define NEW	     "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\"}"
+#define V26	     "mcp-protocol-version: 2026-07-28"
+#define CARD	     "4111 1111 1111 1111"
+
+/* clang-format off */
+static const struct {
+	const char *name, *body, *headers[4];
+	int status;	     /* 0: it is sent */
+	const char *recorded; /* the status of the record; NULL: the same */
+	const char *holds;    /* of the answer, or of what is sent */
+	const char *field;    /* that is sent: "name: value" */
+	const char *person;
+} rows[] = {
+	{ "a call goes through the relay", CALL("\"name\":\"t\",\"arguments\":{\"a\":\"b\"}"), { NULL }, 0, NULL, "\"a\":\"b\"", NULL, NULL },
+	{ "what is found in its arguments is replaced", CALL("\"name\":\"t\",\"arguments\":{\"to\":\"ann@example.com\"}"),
+		{ NULL }, 0, NULL, "\"to\":\"<EMAIL_ADDRESS_1>\"", NULL, NULL },
+	{ "and in the header that says it again", CALL("\"name\":\"t\",\"arguments\":{\"to\":\"ann@example.com\",\"api-key\":\"x\"}," NEW),
+		{ V26, "mcp-method: tools/call", "mcp-name: t", "mcp-param-to: ann@example.com" }, 0, NULL, "<EMAIL_ADDRESS_1>",
+		"mcp-param-to: <EMAIL_ADDRESS_1>", NULL },
+	{ "an argument that is called as keys are", CALL("\"name\":\"t\",\"arguments\":{\"api-key\":\"x\"}," NEW),
+		{ V26, "mcp-method: tools/call", "mcp-name: t", "mcp-param-api-key: x" }, 0, NULL, "api-key", "mcp-param-api-key: x", NULL },
+	{ "a list, a notification, an answer go", RPC "\"id\":1,\"method\":\"tools/list\"}", { NULL }, 0, NULL, "tools/list", NULL, NULL },
+	{ "a notification", RPC "\"method\":\"notifications/initialized\"}", { NULL }, 0, NULL, "initialized", NULL, NULL },
+	{ "an answer to the server is the caller's text", RPC "\"id\":1,\"result\":{\"action\":\"accept\",\"content\":{\"m\":\"ann@example.com\"}}}",
+		{ NULL }, 0, NULL, "\"m\":\"<EMAIL_ADDRESS_1>\"", NULL, NULL },
+	{ "discovery goes", RPC "\"id\":1,\"method\":\"server/discover\",\"params\":{" NEW "}}",
+		{ V26, "mcp-method: server/discover" }, 0, NULL, "server/discover", NULL, NULL },
+
+	{ "a call that is denied has a result", CALL("\"name\":\"t\",\"arguments\":{\"n\":\"" CARD "\"}"), { NULL }, 200, "403",
+		"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"no cards (decision ", NULL, NULL },
+	{ "in 2026 a complete one", CALL("\"name\":\"t\",\"arguments\":{\"n\":\"" CARD "\"}," NEW),
+		{ V26, "mcp-method: tools/call", "mcp-name: t" }, 200, "403", "\"isError\":true,\"resultType\":\"complete\"}}", NULL, NULL },
+	{ "a prompt that is denied an error", RPC "\"id\":\"p\",\"method\":\"prompts/get\",\"params\":{\"name\":\"t\",\"arguments\":{\"n\":\"" CARD "\"}}}",
+		{ NULL }, 200, "403", "{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"error\":{\"code\":-32010,\"message\":\"no cards (decision ", NULL, NULL },
+	{ "an answer that is denied has none", RPC "\"id\":1,\"result\":{\"n\":\"" CARD "\"}}", { NULL }, 400, "403",
+		"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32010,", NULL, NULL },
+	{ "who may not call at all is told so too", CALL("\"name\":\"t\""), { NULL }, 200, "403", "\"text\":\"not you (decision ", NULL, "bob" },
+	{ "a name that is an address is not rewritten", CALL("\"name\":\"ann@example.com\""), { NULL }, 200, "403", "\"isError\":true", NULL, NULL },
+	{ "a name in look-alike letters", CALL("\"name\":\"r\xd0\xb5""ad\""), { NULL }, 200, "403", "\"isError\":true", NULL, NULL },
+	{ "an unknown method", RPC "\"id\":7,\"method\":\"vendor/x\"}", { NULL }, 200, "403", "\"id\":7,\"error\":{\"code\":-32601,", NULL, NULL },
+	{ "in 2026", RPC "\"id\":7,\"method\":\"vendor/x\",\"params\":{" NEW "}}", { V26, "mcp-method: vendor/x" }, 404, "403", "\"code\":-32601,", NULL, NULL },
+	{ "an unknown notification", RPC "\"method\":\"notifications/vendor\"}", { NULL }, 400, "403", "\"id\":null,\"error\":", NULL, NULL },
+
+	{ "a batch", "[" CALL("\"name\":\"t\"") "]", { NULL }, 400, NULL, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,", NULL, NULL },
+	{ "a name given twice", CALL("\"name\":\"t\",\"name\":\"u\""), { NULL }, 400, NULL, "\"id\":7,\"error\":{\"code\":-32600,", NULL, NULL },
+	{ "an id that is a fraction", RPC "\"id\":1.5,\"method\":\"ping\"}", { NULL }, 400, NULL, "\"code\":-32600,", NULL, NULL },
+	{ "params that are a list", RPC "\"id\":7,\"method\":\"tools/call\",\"params\":[]}", { NULL }, 400, NULL, "\"id\":7,\"error\":{\"code\":-32602,", NULL, NULL },
+	{ "no JSON", "{", { NULL }, 400, NULL, "\"code\":-32700,", NULL, NULL },
+	{ "a header that says another name", CALL("\"name\":\"t\""), { "mcp-name: u" }, 400, NULL, "\"id\":7,\"error\":{\"code\":-32020,", NULL, NULL },
+	{ "a header that says another argument", CALL("\"name\":\"t\",\"arguments\":{\"a\":\"b\"}"), { "mcp-param-a: c" }, 400, NULL, "\"code\":-32020,", NULL, NULL },
+	{ "2026 without its headers", CALL("\"name\":\"t\"," NEW), { NULL }, 400, NULL, "\"code\":-32020,", NULL, NULL },
+	{ "a revision of nobody", CALL("\"name\":\"t\""), { "mcp-protocol-version: 2031-01-01" }, 400, NULL,
+		"\"code\":-32022,\"message\":", NULL, NULL },
+};
+/* clang-format on */
+
+static bool
+sends_field(const struct http_head *h, const char *line)
+{
+	struct span value = span_str(line), name = span_next(&value, ':');
+	bool sent = false;
+
+	for (size_t i = 0; i < h->nfields; i++)
+		sent |= span_ieq(h->fields[i].name, name) &&
+			span_eq(h->fields[i].value, span_trim(value, " "));
+	return sent;
+}
+
+static void
+holds(const char *name, struct span text, const char *what)
+{
+	if (!memmem(text.p, text.n, what, strlen(what)))
+		fail_msg("%s: %.*s", name, SPAN_ARG(text));
+}
+
+static void
+one(size_t i, bool chunked)
+{
+	struct note n = { .person = rows[i].person ? rows[i].person : "alice",
+		.path = "/mcp",
+		.body = rows[i].body,
+		.no_length = chunked };
+	const char *name = rows[i].name;
+	size_t at = 0;
+	struct stage s;
+	struct call c;
+	struct pass p;
+	char *bytes = strdup(n.body);
+
+	memset(&p, 0, sizeof(p));
+	for (size_t k = 0; k < COUNT_OF(rows[i].headers) && rows[i].headers[k]; k++)
+		n.headers[at++] = rows[i].headers[k];
+	if (chunked) {
+		n.headers[at++] = "content-type: application/json";
+		n.headers[at++] = "transfer-encoding: chunked";
+	}
+	stage_up(&s, POLICY);
+	call_do(&s, &n, &c);
+	if (strcmp(call_var(&c, "via"), "relay") || strcmp(call_var(&c, "decision"), "defer"))
+		fail_msg("%s: %s %s", name, call_var(&c, "decision"), call_var(&c, "error"));
+	assert_int_equal(pass_claim(&s, 1, &p, &c, chunked ? -1 : (int64_t)strlen(n.body)), 0);
+	assert_true(gate_hold(p.x, strlen(bytes)));
+	gate_body(p.x, span_str(bytes), pass_ruled, &p);
+	stage_settle(&s);
+	if (p.denied != (rows[i].status != 0))
+		fail_msg("%s: %s", name, p.denied ? p.denial_body : "it is sent");
+	if (p.denied) {
+		if (p.denial.status != rows[i].status)
+			fail_msg("%s: %d", name, p.denial.status);
+		holds(name, span_str(p.denial_body), rows[i].holds);
+		char status[8];
+		snprintf(status, sizeof(status), "%d", rows[i].status);
+		assert_string_equal(stage_field(0, "decision"), "deny");
+		assert_string_equal(
+			stage_field(0, "status"), rows[i].recorded ? rows[i].recorded : status);
+	} else {
+		const struct exchange_plan *plan = gate_plan(p.x);
+		assert_int_equal(plan->body_mode, BODY_SWAP);
+		holds(name, plan->body, rows[i].holds);
+		if (rows[i].field && !sends_field(&plan->head, rows[i].field))
+			fail_msg("%s: the field is not sent", name);
+	}
+	pass_finish(&p, p.denied ? END_DENIED : END_COMPLETE, p.denied ? 0 : 200, 1, 1);
+	stage_settle(&s);
+	stage_down(&s);
+	free(bytes);
+}
+
+static void
+messages_are_judged_and_denied_in_their_own_words(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		one(i, false);
+		one(i, true);
+	}
+}
+
+/* Who nobody knows is told by HTTP, before a body is read. */
+static void
+a_stranger_is_refused_by_the_head(void **state)
+{
+	struct note n = { .path = "/mcp", .body = CALL("\"name\":\"t\"") };
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, "providers: {tools: {backend: openai, dialect: mcp}}\n"
+		     "routes: [{name: tools, match: {path: /mcp}, targets: tools}]\n"
+		     "rules: [{name: known, when: 'identity.method == \"none\"', deny: true}]\n"
+		     "default: permit\n");
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "deny");
+	assert_string_equal(call_var(&c, "status"), "403");
+	assert_non_null(
+		strstr(call_var(&c, "error"), "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":"));
+	stage_settle(&s);
+	stage_down(&s);
+}
+
+/* GET asks for a stream, DELETE ends a session: neither has a message, a POST has one. */
+static void
+a_request_without_a_body_is_no_message(void **state)
+{
+	static const struct {
+		const char *method, *decision;
+	} t[] = { { "GET", "permit" }, { "DELETE", "permit" }, { "POST", "deny" } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(t); i++) {
+		struct note n = { .person = "alice", .path = "/mcp", .method = t[i].method };
+		struct stage s;
+		struct call c;
+		struct pass p;
+		memset(&p, 0, sizeof(p));
+		stage_up(&s, POLICY);
+		call_do(&s, &n, &c);
+		assert_string_equal(call_var(&c, "decision"), t[i].decision);
+		if (!strcmp(t[i].decision, "permit")) {
+			assert_string_equal(call_var(&c, "via"), "relay");
+			pass_send(&s, 1, &p, call_var(&c, "ticket"), t[i].method, -1);
+			stage_settle(&s);
+			assert_non_null(p.x);
+			pass_finish(&p, END_COMPLETE, 200, 0, 0);
+		}
+		stage_settle(&s);
+		stage_down(&s);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(messages_are_judged_and_denied_in_their_own_words),
+		cmocka_unit_test(a_stranger_is_refused_by_the_head),
+		cmocka_unit_test(a_request_without_a_body_is_no_message),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
