@@ -38,18 +38,8 @@ note_pid $! places
 wait_for test -s "$D/out/port"
 http=http://127.0.0.1:$(<"$D/out/port")
 
-# Debian's rsyslog, installed or unpacked; nothing is started that is not ours.
 rsyslog() {
-	local to=$build/rsyslog deb
-	rsyslogd=$(command -v rsyslogd) modules='' libraries=''
-	if [ -z "$rsyslogd" ] || [ ! -e "/usr/lib/$(uname -m)-linux-gnu/rsyslog/lmnsd_ossl.so" ]; then
-		if [ ! -x "$to/root/usr/sbin/rsyslogd" ]; then
-			mkdir -p "$to" && (cd "$to" && apt-get download rsyslog rsyslog-openssl libestr0 libfastjson4 liblognorm5) >"$D/apt.log" 2>&1 || return 1
-			for deb in "$to"/*.deb; do dpkg -x "$deb" "$to/root" || return 1; done
-		fi
-		rsyslogd=$to/root/usr/sbin/rsyslogd libraries=$to/root/usr/lib/$(uname -m)-linux-gnu
-		modules=$libraries/rsyslog
-	fi
+	rsyslog_found || return 1
 	syslog_port=$(free_ports 1)
 	cat >"$D/out/rsyslog.conf" <<-CONF
 	global(defaultNetstreamDriver="ossl" defaultNetstreamDriverCAFile="$D/out/log.crt"

@@ -243,3 +243,16 @@ person_with_stanza() {
 		esac
 	done <"$here/bolt-on/person.cfg"
 }
+# Debian's rsyslog, installed or unpacked: sets rsyslogd, modules, libraries. Nothing is started.
+rsyslog_found() {
+	local to=$build/rsyslog deb
+	rsyslogd=$(command -v rsyslogd) modules='' libraries=''
+	if [ -z "$rsyslogd" ] || [ ! -e "/usr/lib/$(uname -m)-linux-gnu/rsyslog/lmnsd_ossl.so" ]; then
+		if [ ! -x "$to/root/usr/sbin/rsyslogd" ]; then
+			mkdir -p "$to" && (cd "$to" && apt-get download rsyslog rsyslog-openssl libestr0 libfastjson4 liblognorm5) >"$D/apt.log" 2>&1 || return 1
+			for deb in "$to"/*.deb; do dpkg -x "$deb" "$to/root" || return 1; done
+		fi
+		rsyslogd=$to/root/usr/sbin/rsyslogd libraries=$to/root/usr/lib/$(uname -m)-linux-gnu
+		modules=$libraries/rsyslog
+	fi
+}

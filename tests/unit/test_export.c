@@ -4,10 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "cmd/export/export.h"
+#include "keep/files.h"
 #include "support/proof_rig.h"
 
 static struct pubkey signer;
@@ -273,6 +275,7 @@ a_manifest_says_what_was_changed(void **state)
 	write_journal(buf_view(&b.out));
 	for (size_t i = 0; i < COUNT_OF(formats); i++) {
 		unlink(at("e"));
+		unlink(at("e.manifest"));
 		assert_exit(hand_over(formats[i]), EXIT_DONE);
 		assert_out("exported file=");
 		assert_exit(verify_manifest(""), EXIT_DONE);
@@ -352,6 +355,8 @@ nothing_is_overwritten_or_half_named(void **state)
 	assert_exit(hand_over("csv"), EXIT_CANNOT);
 	assert_err("is there already: nothing is overwritten");
 	unlink(at("e"));
+	assert_exit(hand_over("csv"), EXIT_CANNOT);
+	assert_err("it or its manifest is there already");
 	unlink(at("e.manifest"));
 	char what[512];
 	snprintf(what, sizeof(what), "--out %s --sign-key %s", at("e"), at("key.pub"));
@@ -498,6 +503,59 @@ records_that_are_gone_are_an_error_and_no_silence(void **state)
 	assert_err("are left out: --skip-missing");
 }
 
+/* ---- a full disk ---- */
+
+static long room; /* bytes that are left */
+
+static ssize_t
+write_while_there_is_room(int fd, const void *p, size_t n)
+{
+	if (room < (long)n) {
+		ssize_t some = room > 0 ? write(fd, p, (size_t)room) : 0;
+		room = 0;
+		if (some > 0)
+			return some; /* half a line */
+		errno = ENOSPC;
+		return -1;
+	}
+	room -= (long)n;
+	return write(fd, p, n);
+}
+
+static void
+a_full_disk_leaves_nothing_half(void **state)
+{
+	(void)state;
+	build(200);
+	write_journal(buf_view(&b.out));
+	keep_io.write = write_while_there_is_room;
+	for (long n = 0; n < (long)b.out.n + 600; n += 9000) {
+		room = n;
+		assert_exit(hand_over("jsonl"), EXIT_CANNOT);
+		assert_err("No space left on device");
+		assert_int_equal(access(at("e"), F_OK) + access(at("e.new"), F_OK) +
+					 access(at("e.manifest"), F_OK),
+			-3);
+	}
+	/* The file, and no room for its manifest: neither has its name. */
+	room = (long)b.out.n + 10;
+	assert_exit(hand_over("jsonl"), EXIT_CANNOT);
+	assert_int_equal(access(at("e"), F_OK) + access(at("e.manifest"), F_OK), -2);
+	/* A follower goes on where it could not. */
+	for (long n = 0; n < (long)b.out.n + 4000; n += 7001) {
+		room = n;
+		int code = go_on("");
+		assert_true(code == EXIT_CANNOT || code == EXIT_DONE);
+		if (code == EXIT_CANNOT)
+			assert_err("No space left on device");
+	}
+	keep_io.write = write;
+	assert_exit(go_on(""), EXIT_DONE);
+	assert_file_is("o", buf_view(&b.out));
+	assert_exit(hand_over("jsonl"), EXIT_DONE);
+	assert_exit(verify_manifest(""), EXIT_DONE);
+}
+
 static void
 a_position_is_one_exporters_and_one_formats(void **state)
 {
@@ -541,6 +599,7 @@ main(void)
 		T(what_no_position_counts_is_cut_off),
 		T(a_tail_that_a_start_cuts_off_never_goes_out),
 		T(records_that_are_gone_are_an_error_and_no_silence),
+		T(a_full_disk_leaves_nothing_half),
 		T(a_position_is_one_exporters_and_one_formats),
 	};
 #undef T

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "cmd/cmd.h"
@@ -191,12 +192,20 @@ place(struct export *e)
 	chain_hex(hash, hex);
 	snprintf(name, sizeof(name), "%s.manifest", e->out.name);
 	int code = export_manifest(e, hash, &line), err = 0;
+	int fd = code ? -1 : files_begin(e->out.dirfd, name, &why);
 	if (!code) {
-		err = files_sync(e->out.fd, &why);
+		err = fd < 0 ? fd : files_sync(e->out.fd, &why);
+		err = err ? err : files_write(fd, buf_view(&line), &why);
+		err = err ? err : files_sync(fd, &why);
+		/* Both are on the disk: only names are to be given. */
 		err = err ? err : files_place(e->out.dirfd, e->out.name, &why);
 		e->out.begun = err != 0;
-		err = err ? err : files_put(e->out.dirfd, name, buf_view(&line), &why);
+		err = err ? err : files_place(e->out.dirfd, name, &why);
 	}
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		files_drop(e->out.dirfd, name);
 	if (err)
 		code = cmd_fail(EXPORT_WHAT, "%s: %.*s", e->path, SPAN_ARG(buf_view(&why)));
 	if (!code && export_manifest_parse(buf_view(&line), &parsed, &why) == 0)

@@ -34,6 +34,7 @@ export_folder(const char *path, const char **name)
 int
 export_out_open(struct export_out *o, const char *path)
 {
+	char manifest[EXPORT_NAME_MAX + 16];
 	struct buf why;
 	int code = 0;
 
@@ -46,8 +47,12 @@ export_out_open(struct export_out *o, const char *path)
 	if (o->dirfd < 0)
 		return EXIT_CANNOT;
 	/* Evidence that was handed over is not to change under its name. */
-	if (faccessat(o->dirfd, o->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return cmd_fail(EXPORT_WHAT, "%s: is there already: nothing is overwritten", path);
+	snprintf(manifest, sizeof(manifest), "%s.manifest", o->name);
+	if (faccessat(o->dirfd, o->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+		faccessat(o->dirfd, manifest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return cmd_fail(EXPORT_WHAT,
+			"%s: it or its manifest is there already: nothing is overwritten",
+			path);
 	buf_init(&why, 4096);
 	o->fd = files_begin(o->dirfd, o->name, &why);
 	if (o->fd < 0)
