@@ -3,7 +3,7 @@
 #include "verdict/tool_filter.h"
 
 #include "base/err.h"
-#include "codec/json.h"
+#include "verdict/cuts.h"
 
 /* clang-format off */
 static const struct list {
@@ -18,19 +18,17 @@ static const struct list {
 /* clang-format on */
 
 struct reading {
-	const struct tool_filter *f;
-	struct json *j;
-	struct span in;
-	struct arena *a;
-	struct tool_cuts *out;
+	struct cutting c;
 	bool scoped, timed; /* the result says cacheScope, ttlMs */
 };
 
-static int
-cut(struct reading *r, size_t start, size_t end, struct span with)
+/* ---- cuts ---- */
+
+int
+cut(struct cutting *c, size_t start, size_t end, struct span with)
 {
-	struct tool_cuts *o = r->out;
-	struct splice *v = arena_grow(r->a, o->v, o->n, &o->room, sizeof(*v), 16);
+	struct tool_cuts *o = c->out;
+	struct splice *v = arena_grow(c->a, o->v, o->n, &o->room, sizeof(*v), 16);
 
 	if (!v)
 		return ERR_NOMEM;
@@ -39,17 +37,8 @@ cut(struct reading *r, size_t start, size_t end, struct span with)
 	return 0;
 }
 
-/* ---- elements between commas ---- */
-
-/* Those that go are cut in runs, with one comma for each: up to the next that stays, or from
- * the end of the last that did. */
-struct run {
-	size_t from, to; /* of the run under way; from 0: there is none */
-	size_t kept_end; /* 0: none stayed */
-};
-
-static int
-run_add(struct reading *r, struct run *run, size_t start, size_t end, bool goes)
+int
+run_add(struct cutting *c, struct run *run, size_t start, size_t end, bool goes)
 {
 	int err = 0;
 
@@ -59,47 +48,57 @@ run_add(struct reading *r, struct run *run, size_t start, size_t end, bool goes)
 		return 0;
 	}
 	if (run->from)
-		err = cut(r, run->from, start, SPAN_LIT(""));
+		err = cut(c, run->from, start, SPAN_LIT(""));
 	run->from = 0;
 	run->kept_end = end;
 	return err;
 }
 
-static int
-run_end(struct reading *r, const struct run *run)
+int
+run_end(struct cutting *c, const struct run *run)
 {
 	if (!run->from)
 		return 0;
-	return cut(r, run->kept_end ? run->kept_end : run->from, run->to, SPAN_LIT(""));
+	return cut(c, run->kept_end ? run->kept_end : run->from, run->to, SPAN_LIT(""));
 }
 
-/* ---- entries ---- */
-
-/* To the end of the value whose first token was read; *ev is its last. */
-static int
-pass(struct reading *r, struct json_event *ev)
+int
+cut_pass(struct cutting *c, struct json_event *ev)
 {
 	unsigned depth = ev->depth;
 	bool open = ev->tok == JSON_OBJECT || ev->tok == JSON_ARRAY;
 
-	while (open && json_next(r->j, ev) > JSON_ERROR)
+	while (open && json_next(c->j, ev) > JSON_ERROR)
 		open = ev->depth != depth ||
 		       (ev->tok != JSON_OBJECT_END && ev->tok != JSON_ARRAY_END);
-	return json_error(r->j, NULL, NULL);
+	return json_error(c->j, NULL, NULL);
 }
 
-static int
-text_member(struct reading *r, struct json_event *ev, struct span *to)
+int
+cut_text(struct cutting *c, struct json_event *ev, struct span *to)
 {
 	if (ev->tok != JSON_STRING)
-		return pass(r, ev);
-	*to = json_text(r->a, r->in, ev);
+		return cut_pass(c, ev);
+	*to = json_text(c->a, c->in, ev);
 	return to->p ? 0 : ERR_NOMEM;
 }
 
+bool
+cut_hides(struct cutting *c, const struct tool_call *call)
+{
+	const struct rule *by;
+	bool hidden = !tool_is_call(call) || tool_list_hides(c->f->judge, call, &by);
+
+	c->out->hidden += hidden;
+	c->out->shown += !hidden;
+	return hidden;
+}
+
+/* ---- entries ---- */
+
 /* An object whose brace was read, to its end. */
 static int
-read_entry(struct reading *r, const struct list *l, struct tool_call *c, struct json_event *ev)
+read_entry(struct cutting *r, const struct list *l, struct tool_call *c, struct json_event *ev)
 {
 	int err = 0;
 
@@ -112,37 +111,33 @@ read_entry(struct reading *r, const struct list *l, struct tool_call *c, struct 
 				  : span_is(key, "description")		   ? &c->description
 									   : &other;
 		json_next(r->j, ev);
-		err = to == &other ? pass(r, ev) : text_member(r, ev, to);
+		err = to == &other ? cut_pass(r, ev) : cut_text(r, ev, to);
 	}
 	return err ? err : json_error(r->j, NULL, NULL);
 }
 
 static int
-one_entry(struct reading *r, const struct list *l, struct run *run, struct json_event *ev)
+one_entry(struct cutting *r, const struct list *l, struct run *run, struct json_event *ev)
 {
-	size_t start = ev->start - (ev->tok == JSON_STRING);
+	size_t start = cut_start(ev);
 	struct tool_call c = { .as = TOOL_LISTED,
 		.method = span_str(l->method),
 		.server = r->f->server,
 		.name = SPAN_LIT(""),
 		.uri = SPAN_LIT(""),
 		.description = SPAN_LIT("") };
-	const struct rule *by;
-	int err = ev->tok == JSON_OBJECT ? read_entry(r, l, &c, ev) : pass(r, ev);
+	int err = ev->tok == JSON_OBJECT ? read_entry(r, l, &c, ev) : cut_pass(r, ev);
 
 	if (err)
 		return err;
-	size_t end = ev->end + (ev->tok == JSON_STRING);
+	size_t end = cut_end(ev);
 	if (r->f->state && c.name.n)
 		c.state = r->f->state(r->f->arg, c.name, span_cut(r->in, start, end));
-	bool hidden = !tool_is_call(&c) || tool_list_hides(r->f->judge, &c, &by);
-	r->out->hidden += hidden;
-	r->out->shown += !hidden;
-	return run_add(r, run, start, end, hidden);
+	return run_add(r, run, start, end, cut_hides(r, &c));
 }
 
 static int
-read_list(struct reading *r, const struct list *l)
+read_list(struct cutting *r, const struct list *l)
 {
 	struct run run = { 0 };
 	struct json_event ev;
@@ -164,10 +159,10 @@ cache_scope(struct reading *r)
 	struct json_event ev;
 
 	r->scoped = true;
-	json_next(r->j, &ev);
-	size_t quote = ev.tok == JSON_STRING, start = ev.start - quote;
-	int err = pass(r, &ev);
-	return err ? err : cut(r, start, ev.end + quote, SPAN_LIT("\"private\""));
+	json_next(r->c.j, &ev);
+	size_t start = cut_start(&ev);
+	int err = cut_pass(&r->c, &ev);
+	return err ? err : cut(&r->c, start, cut_end(&ev), SPAN_LIT("\"private\""));
 }
 
 static int
@@ -178,37 +173,37 @@ read_member(struct reading *r, struct span key, bool *list)
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		if (span_is(key, lists[i].member)) {
 			*list = true;
-			return read_list(r, &lists[i]);
+			return read_list(&r->c, &lists[i]);
 		}
 	if (span_is(key, "cacheScope"))
 		return cache_scope(r);
 	r->timed |= span_is(key, "ttlMs");
-	json_next(r->j, &ev);
-	return pass(r, &ev);
+	json_next(r->c.j, &ev);
+	return cut_pass(&r->c, &ev);
 }
 
 static int
 read_result(struct reading *r, struct json_event *ev)
 {
-	size_t open = ev->end, first = r->out->n;
+	size_t open = ev->end, first = r->c.out->n;
 	bool list = false;
 	int err = 0;
 
-	while (!err && json_next(r->j, ev) == JSON_KEY) {
-		struct span key = json_text(r->a, r->in, ev);
+	while (!err && json_next(r->c.j, ev) == JSON_KEY) {
+		struct span key = json_text(r->c.a, r->c.in, ev);
 		err = key.p ? read_member(r, key, &list) : ERR_NOMEM;
 	}
 	if (!err)
-		err = json_error(r->j, NULL, NULL);
+		err = json_error(r->c.j, NULL, NULL);
 	if (err || !r->timed || r->scoped || !list)
 		return err;
 	/* how long it may be kept, and not by whom: it stands before all other cuts */
-	if ((err = cut(r, open, open, SPAN_LIT("\"cacheScope\":\"private\","))))
+	if ((err = cut(&r->c, open, open, SPAN_LIT("\"cacheScope\":\"private\","))))
 		return err;
-	struct splice last = r->out->v[r->out->n - 1];
-	memmove(&r->out->v[first + 1], &r->out->v[first],
-		(r->out->n - 1 - first) * sizeof(last));
-	r->out->v[first] = last;
+	struct splice last = r->c.out->v[r->c.out->n - 1];
+	memmove(&r->c.out->v[first + 1], &r->c.out->v[first],
+		(r->c.out->n - 1 - first) * sizeof(last));
+	r->c.out->v[first] = last;
 	return 0;
 }
 
@@ -216,24 +211,25 @@ int
 tool_filter_list(
 	const struct tool_filter *f, struct span json, struct arena *a, struct tool_cuts *out)
 {
-	struct reading r = { .f = f, .in = json, .a = a, .out = out };
+	struct reading r = { .c = { .f = f, .in = json, .a = a, .out = out } };
 	struct json_event ev;
 	int err = 0;
 
 	*out = (struct tool_cuts){ 0 };
-	if (!(r.j = json_open(a, json)))
+	if (!(r.c.j = json_open(a, json)))
 		return ERR_NOMEM;
-	if (json_next(r.j, &ev) != JSON_OBJECT)
-		return json_error(r.j, NULL, NULL) ? json_error(r.j, NULL, NULL) : ERR_SYNTAX;
-	while (!err && json_next(r.j, &ev) == JSON_KEY) {
+	if (json_next(r.c.j, &ev) != JSON_OBJECT)
+		return json_error(r.c.j, NULL, NULL) ? json_error(r.c.j, NULL, NULL)
+						     : ERR_SYNTAX;
+	while (!err && json_next(r.c.j, &ev) == JSON_KEY) {
 		struct span key = json_text(a, json, &ev);
 		if (!key.p)
 			return ERR_NOMEM;
-		json_next(r.j, &ev);
+		json_next(r.c.j, &ev);
 		err = span_is(key, "result") && ev.tok == JSON_OBJECT ? read_result(&r, &ev)
-								      : pass(&r, &ev);
+								      : cut_pass(&r.c, &ev);
 	}
 	while (!err && ev.tok > JSON_ERROR)
-		json_next(r.j, &ev);
-	return err ? err : json_error(r.j, NULL, NULL);
+		json_next(r.c.j, &ev);
+	return err ? err : json_error(r.c.j, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Lists without what their reader may not use: pages of MCP's lists, as edits of the answer's
- * bytes. All that stays is byte for byte what the server said, cursors too: a page may be empty
- * and go on. */
+/* Lists without what their reader may not use: pages of MCP's lists and the tools that a chat
+ * request offers, as edits of their bytes. All that stays is byte for byte what the server
+ * said, cursors too: a page may be empty and go on. */
 #ifndef VERDICT_TOOL_FILTER_H
 #define VERDICT_TOOL_FILTER_H
 
@@ -31,5 +31,14 @@ struct tool_cuts {
  * must not go on then. */
 int tool_filter_list(
 	const struct tool_filter *f, struct span json, struct arena *a, struct tool_cuts *out);
+
+/* Of a chat request, from its opening brace on; what is after its closing one is not read. Each
+ * tool that it offers is judged by its name; one that the provider runs itself by its type
+ * (web_search), its member (Gemini's googleSearch), or as `mcp` of the server that it names.
+ * What is left is sound: a list of which nothing is left goes with what says something of its
+ * tools, and so does a choice of a tool that is gone. Not of a server of the policy's: `server`
+ * and `state` are not read. As above. */
+int tool_filter_offered(const struct tool_filter *f, struct span request, struct arena *a,
+	struct tool_cuts *out);
 
 #endif

@@ -1,4 +1,5 @@
-/* Pages of MCP's lists: what is left is JSON, in which nothing more is hidden. */
+/* Pages of MCP's lists, and the tools that a chat request offers: what is left is JSON, in
+ * which nothing more is hidden. */
 #include <stdlib.h>
 
 #include "support/policy_fix.h"
@@ -33,14 +34,17 @@ set_up(void)
 		abort();
 }
 
+typedef int filter_of(
+	const struct tool_filter *f, struct span in, struct arena *a, struct tool_cuts *out);
+
 static struct tool_cuts
-filter(struct span in, struct arena *a, struct buf *out)
+filter(filter_of *of, struct span in, struct arena *a, struct buf *out)
 {
 	struct tool_filter f = { .judge = tool_list_new(set.policy, &set.asked, a),
 		.server = SPAN_LIT("s") };
 	struct tool_cuts cuts = { 0 };
 
-	if (!f.judge || tool_filter_list(&f, in, a, &cuts))
+	if (!f.judge || of(&f, in, a, &cuts))
 		return cuts;
 	for (size_t i = 0; i < cuts.n; i++)
 		if (cuts.v[i].start > cuts.v[i].end || cuts.v[i].end > in.n ||
@@ -51,26 +55,33 @@ filter(struct span in, struct arena *a, struct buf *out)
 	return cuts;
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void
+twice(filter_of *of, struct span in)
 {
 	struct arena a;
-	struct buf once, twice;
+	struct buf once, again;
 
-	if (!set.policy)
-		set_up();
 	arena_init(&a, 0, false);
 	buf_init(&once, 0);
-	buf_init(&twice, 0);
-	struct tool_cuts cuts = filter(span_of(data, size), &a, &once);
+	buf_init(&again, 0);
+	struct tool_cuts cuts = filter(of, in, &a, &once);
 	if (once.n) {
-		struct tool_cuts again = filter(buf_view(&once), &a, &twice);
-		if (again.hidden || again.shown != cuts.shown ||
-			!span_eq(buf_view(&once), buf_view(&twice)))
+		struct tool_cuts then = filter(of, buf_view(&once), &a, &again);
+		if (then.hidden || then.shown != cuts.shown ||
+			!span_eq(buf_view(&once), buf_view(&again)))
 			abort();
 	}
 	buf_free(&once);
-	buf_free(&twice);
+	buf_free(&again);
 	arena_reset(&a);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (!set.policy)
+		set_up();
+	twice(tool_filter_list, span_of(data, size));
+	twice(tool_filter_offered, span_of(data, size));
 	return 0;
 }
