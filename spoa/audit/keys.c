@@ -105,6 +105,34 @@ read_previous(const struct config *cfg, struct signkey *out)
 	return err == 0;
 }
 
+size_t
+audit_hash_keys(const struct config *cfg, struct hashkey *out)
+{
+	char old[1088] = "";
+	const char *from[] = { cfg->audit_key, cfg->audit_previous_key };
+	struct buf why;
+	int n = 0;
+
+	buf_init(&why, 4096);
+	if (cfg->audit_hash_key)
+		n = hashkeys_load(cfg->audit_hash_key, out, &why);
+	n = n < 0 ? 0 : n;
+	if (cfg->audit_key && !cfg->audit_previous_key) {
+		snprintf(old, sizeof(old), "%s.old", cfg->audit_key);
+		from[1] = old;
+	}
+	for (size_t i = 0; i < COUNT_OF(from); i++) {
+		int same = 0;
+		if (!from[i] || hashkey_derive(from[i], &out[n], &why))
+			continue;
+		while (strcmp(out[same].id, out[n].id) != 0)
+			same++;
+		n += same == n;
+	}
+	buf_free(&why);
+	return (size_t)n;
+}
+
 static bool
 logged(const struct audit_keys *k, const struct key_statement *s)
 {

@@ -63,6 +63,11 @@ void audit_keys_free(struct audit_keys *k);
  * with *why where audit.key is not the chain's any more. */
 int audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf *why);
 
+/* What texts may have been hashed with, as far as it is here, the one in force first: the keys
+ * of audit.hash_key's file, and what follows from audit.key and the key before it. How many, at
+ * most AUDIT_HASH_KEYS, each once; to be wiped. */
+#define AUDIT_HASH_KEYS (HASHKEYS_MAX + 2)
+size_t audit_hash_keys(const struct config *cfg, struct hashkey *out);
 /* The statements of audit.key_statements that are of this node, each signed by the root; the
  * caller frees them. 0, or negative with *why: one is signed by nobody, or cannot be read. */
 int audit_keys_stated(const struct config *cfg, const char *node, const struct pubkey *root,

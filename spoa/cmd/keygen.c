@@ -25,14 +25,17 @@ cmd_keygen(int argc, char **argv)
 	char **operands;
 	int n = cmd_options(argc, argv, options, &operands), err;
 
-	if (n != (file ? 0 : 1) || secret + hash + root + rotate > 1 || (from && !hash) ||
+	if (n != (file ? 0 : 1) || secret + hash + root > 1 ||
+		(rotate && (secret || root || from)) || (from && !hash) ||
 		(passphrase && (secret || hash)))
 		return cmd_usage(argv[0]);
 	file = file ? file : operands[0];
 	if (!file[0])
 		return cmd_usage(argv[0]);
 	buf_init(&why, 8192);
-	if (hash)
+	if (hash && rotate)
+		err = hashkey_replace(file, &made, &why);
+	else if (hash)
 		err = hashkey_create(file, from, &made, &why);
 	else if (secret)
 		err = keyfile_create(file, &why);
@@ -49,7 +52,7 @@ cmd_keygen(int argc, char **argv)
 	else
 		printf("%s %s\npublic %s.pub\nkey %s\n", root ? "root" : "private", file, file,
 			pub.id);
-	if (!err && rotate)
+	if (!err && rotate && !hash)
 		printf("before %s.old\n", file);
 	buf_free(&why);
 	return err ? EXIT_CANNOT : EXIT_DONE;

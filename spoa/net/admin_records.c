@@ -5,13 +5,43 @@
 
 #include "audit/audit.h"
 #include "audit/keys.h"
+#include "audit/keys.h"
 #include "base/attr.h"
+#include "base/sha256.h"
 #include "codec/json_text.h"
 #include "net/change.h"
 #include "net/server.h"
 #include "proof/export.h"
 
 enum { COMMAND_MAX = 32, ASKED_MAX = 32 << 10 };
+
+/* By the key in force, and by those of boots before, as far as their files are here. */
+static json_t *
+hashes(struct change *c, struct span text, struct span now)
+{
+	struct hashkey keys[AUDIT_HASH_KEYS];
+	const char *in_force = audit_keys(c->s->audit)->hash.id;
+	unsigned char hash[SHA256_BYTES];
+	json_t *all = json_array();
+	size_t n = audit_hash_keys(c->s->shared_cfg, keys);
+	struct buf hex;
+
+	buf_init(&hex, 256);
+	json_array_append_new(
+		all, json_pack("{s:s,s:s%}", "hash_key", in_force, "id", now.p, now.n));
+	for (size_t i = 0; i < n; i++) {
+		if (!strcmp(keys[i].id, in_force))
+			continue;
+		hmac_sha256(keys[i].key, text, hash);
+		buf_clear(&hex);
+		buf_hex(&hex, hash, sizeof(hash));
+		json_array_append_new(all, json_pack("{s:s,s:s%}", "hash_key", keys[i].id, "id",
+						   buf_view(&hex).p, hex.n));
+	}
+	explicit_bzero(keys, sizeof(keys));
+	buf_free(&hex);
+	return all;
+}
 
 static bool
 make_hash(struct change *c, json_t **before UNUSED, json_t **after)
@@ -29,8 +59,10 @@ make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 	gate_text_hash(c->s->shared, json_span(text), hash);
 	buf_init(&hex, 256);
 	buf_hex(&hex, hash, sizeof(hash));
-	*after = json_pack("{s:s%}", "id", buf_view(&hex).p, hex.n);
+	*after = json_pack("{s:s%,s:o}", "id", buf_view(&hex).p, hex.n, "hashes",
+		hashes(c, json_span(text), buf_view(&hex)));
 	buf_free(&hex);
+	json_object_set(c->answer, "hashes", json_object_get(*after, "hashes"));
 	return change_sign(c, *after);
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sodium.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -118,32 +119,63 @@ name_hashkey(struct hashkey *k)
 	sodium_memzero(text, sizeof(text));
 }
 
-int
-hashkey_load(const char *file, struct hashkey *out, struct buf *why)
+static bool
+parse_hashkey(struct span s, struct hashkey *out)
 {
-	struct buf text;
 	size_t n = 0;
 
 	*out = (struct hashkey){ .derived = false };
+	if (s.n != sizeof(out->key) * 2 ||
+		sodium_hex2bin(out->key, sizeof(out->key), s.p, s.n, NULL, &n, NULL) ||
+		n != sizeof(out->key)) {
+		sodium_memzero(out->key, sizeof(out->key));
+		return false;
+	}
+	name_hashkey(out);
+	return true;
+}
+
+int
+hashkeys_load(const char *file, struct hashkey *out, struct buf *why)
+{
+	struct buf text;
+	int n = 0;
+
 	buf_init(&text, TEXT_MAX);
 	int err = keyfile_text(file, "a key", &text, why);
-	struct span s = span_trim(buf_view(&text), " \t\r\n");
-	if (!err &&
-		(s.n != sizeof(out->key) * 2 ||
-			sodium_hex2bin(out->key, sizeof(out->key), s.p, s.n, NULL, &n, NULL) ||
-			n != sizeof(out->key))) {
-		buf_printf(why,
-			"%s: no hash key, which is 64 hexadecimal digits: tollgate keygen "
-			"--hash-key makes one",
-			file);
-		err = ERR_SYNTAX;
-	}
+	struct span rest = span_trim(buf_view(&text), " \t\r\n");
+	do {
+		struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
+		if (err || (n && line.n == 0))
+			continue;
+		if (n == HASHKEYS_MAX) {
+			buf_printf(why, "%s: more than %d hash keys", file, HASHKEYS_MAX);
+			err = ERR_LIMIT;
+		} else if (!parse_hashkey(line, &out[n++])) {
+			buf_printf(why,
+				"%s: line %d: no hash key, which is 64 hexadecimal digits: "
+				"tollgate keygen --hash-key makes one",
+				file, n);
+			err = ERR_SYNTAX;
+		}
+	} while (!err && rest.n);
 	buf_free(&text);
 	if (err)
-		sodium_memzero(out->key, sizeof(out->key));
-	else
-		name_hashkey(out);
-	return err;
+		sodium_memzero(out, (size_t)n * sizeof(*out));
+	return err ? err : n;
+}
+
+int
+hashkey_load(const char *file, struct hashkey *out, struct buf *why)
+{
+	struct hashkey all[HASHKEYS_MAX];
+	int n = hashkeys_load(file, all, why);
+
+	*out = (struct hashkey){ .derived = false };
+	if (n > 0)
+		*out = all[0];
+	sodium_memzero(all, sizeof(all));
+	return n < 0 ? n : 0;
 }
 
 int
@@ -182,5 +214,48 @@ hashkey_create(const char *file, const char *from, struct hashkey *out, struct b
 		err = create_hex(file, out->key, why);
 	}
 	sodium_memzero(out->key, sizeof(out->key));
+	return err;
+}
+
+int
+hashkey_replace(const char *file, struct hashkey *out, struct buf *why)
+{
+	struct hashkey before[HASHKEYS_MAX];
+	char made[4096];
+	struct stat st;
+	int n = hashkeys_load(file, before, why), fd = -1, err = n < 0 ? n : 0;
+
+	*out = (struct hashkey){ .derived = false };
+	if (n == HASHKEYS_MAX) {
+		buf_printf(why, "%s: has %d hash keys: take out the last", file, n);
+		err = ERR_LIMIT;
+	}
+	if (!err && snprintf(made, sizeof(made), "%s.new", file) >= (int)sizeof(made))
+		err = ERR_LIMIT;
+	if (!err) {
+		unlink(made);
+		err = hashkey_create(made, NULL, out, why);
+	}
+	if (err)
+		goto out;
+	fd = open(made, O_WRONLY | O_APPEND | O_CLOEXEC);
+	bool good = fd >= 0 && stat(file, &st) == 0 &&
+		    (geteuid() != 0 || fchown(fd, st.st_uid, st.st_gid) == 0);
+	for (int i = 0; good && i < n; i++) {
+		char line[2 * KEYFILE_BYTES + 2];
+		sodium_bin2hex(line, sizeof(line), before[i].key, KEYFILE_BYTES);
+		line[2 * KEYFILE_BYTES] = '\n';
+		good = write(fd, line, sizeof(line) - 1) == (ssize_t)sizeof(line) - 1;
+		sodium_memzero(line, sizeof(line));
+	}
+	if (!good || fsync(fd) < 0 || rename(made, file) < 0) {
+		buf_printf(why, "%s: %s", file, strerror(errno));
+		unlink(made);
+		err = ERR_IO;
+	}
+	if (fd >= 0)
+		close(fd);
+out:
+	sodium_memzero(before, sizeof(before));
 	return err;
 }

@@ -35,12 +35,19 @@ struct hashkey {
 					SHA-256("tollgate-hash-key-id-v1" ‖ 0x00 ‖ key) */
 	bool derived;		     /* from the signing key's file */
 };
-/* A file of 64 hexadecimal digits, which are the key, that nobody but its owner may read. 0, or
- * negative with the file and what is wrong in *why; so do the others. */
+#define HASHKEYS_MAX 16 /* in one file */
+
+/* A file of 64 hexadecimal digits, which are the key, that nobody but its owner may read; each
+ * further line is a key that was in force before. 0, or negative with the file and what is
+ * wrong in *why; so do the others. */
 int hashkey_load(const char *file, struct hashkey *out, struct buf *why);
+/* All of them, at most HASHKEYS_MAX: how many. */
+int hashkeys_load(const char *file, struct hashkey *out, struct buf *why);
 /* Where there is no such file: from the bytes of the signing key's. */
 int hashkey_derive(const char *signing, struct hashkey *out, struct buf *why);
 /* Makes one: at random, or with `from` what hashkey_derive() has of that file. */
 int hashkey_create(const char *file, const char *from, struct hashkey *out, struct buf *why);
+/* A new one before those that the file has. Whatever fails, the file is as it was. */
+int hashkey_replace(const char *file, struct hashkey *out, struct buf *why);
 
 #endif

@@ -85,4 +85,24 @@ check "the chain holds" "$B/tollgate" audit verify -c "$D/tollgate.yaml"
 check "the stream is searched" cmp "$D/scanned" "$D/out"
 "$B/tollgate" audit search --redis "$REDIS" --journal "$JOURNAL" --limit 0 >"$D/out" 2>"$D/err"
 check "each record once" cmp "$D/scanned" "$D/out"
+
+# ---- by its text, over other hash keys ----
+body one hello >"$D/text"
+found() { search --text-file "$D/text"; is "$1" "$(hits) $(awk '{ print $6 }' "$D/out")" "1 one"; }
+"$B/tollgate" keygen --hash-key "$D/hash.key" >/dev/null
+again_with "audit: {hash_key: \"$D/hash.key\"}"
+found "what was hashed with the key that followed from the signing key's is found"
+unlike "and all was searched" "$(cat "$D/err")" 'not searched'
+"$B/tollgate" keygen --hash-key --rotate "$D/hash.key" >/dev/null
+again_with 'workers: 1'
+found "over a rotation of the hash key, too"
+unlike "which is searched whole" "$(cat "$D/err")" 'not searched'
+sed -i 1q "$D/hash.key" # the one before is gone
+found "without a key between the rest is found"
+is "and the boot that had it is named" "$(grep -cE 'not searched for the text: node a, boot 2: hash key [0-9a-f]{16} is not here' "$D/err") $(grep -c 'not searched' "$D/err")" "1 1"
+"$B/tollgate" keygen --hash-key "$D/other.key" >/dev/null
+search --text-file "$D/text" --hash-key "$D/other.key"
+is "with another key alone nothing is found" "$(hits)" 0
+like "and every boot is named" "$(cat "$D/err")" 'node a, boot 1: hash key'
+like "each" "$(cat "$D/err")" 'node a, boot 3: hash key'
 exit $failed

@@ -82,12 +82,54 @@ a_file_of_its_own_keeps_it(void **state)
 	assert_memory_equal(a.key, b.key, sizeof(a.key));
 	assert_string_equal(a.id, b.id);
 	assert_false(b.derived);
-	assert_int_equal(cmd_keygen(5, argv), EXIT_CANNOT); /* nothing is overwritten */
+	char *again[] = { name, hash, made, NULL };
+	assert_int_equal(cmd_keygen(3, again), EXIT_CANNOT); /* nothing is overwritten */
 	snprintf(made, sizeof(made), "%s/other.key", dir);
 	char *random[] = { name, hash, made, NULL };
 	assert_int_equal(cmd_keygen(3, random), EXIT_DONE);
 	assert_int_equal(hashkey_load(made, &b, &why), 0);
 	assert_string_not_equal(a.id, b.id);
+}
+
+static int
+keygen(const char *option, const char *file)
+{
+	char name[] = "keygen", hash[] = "--hash-key", more[32], to[300];
+	char *argv[] = { name, hash, more, to, NULL };
+
+	snprintf(more, sizeof(more), "%s", option);
+	snprintf(to, sizeof(to), "%s", file);
+	return cmd_keygen(4, argv);
+}
+
+/* The one in force is the first line, those before it follow. */
+static void
+another_key_comes_before_those_that_were(void **state)
+{
+	char made[300];
+	struct hashkey all[HASHKEYS_MAX], now;
+	struct stat st;
+
+	(void)state;
+	snprintf(made, sizeof(made), "%s/lines.key", dir);
+	assert_int_equal(keygen("--rotate", made), EXIT_CANNOT); /* there is none yet */
+	assert_int_equal(keygen("--out", made), EXIT_DONE);
+	assert_int_equal(hashkey_load(made, &now, &why), 0);
+	for (int n = 2; n <= HASHKEYS_MAX; n++) {
+		struct hashkey before = now;
+		assert_int_equal(keygen("--rotate", made), EXIT_DONE);
+		assert_int_equal(hashkey_load(made, &now, &why), 0);
+		assert_string_not_equal(now.id, before.id);
+		assert_int_equal(hashkeys_load(made, all, &why), n);
+		assert_memory_equal(&all[0], &now, sizeof(now));
+		assert_memory_equal(&all[1], &before, sizeof(now));
+	}
+	assert_int_equal(stat(made, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	/* No further one, and the file is as it was. */
+	assert_int_equal(keygen("--rotate", made), EXIT_CANNOT);
+	assert_int_equal(hashkeys_load(made, all, &why), HASHKEYS_MAX);
+	assert_memory_equal(&all[0], &now, sizeof(now));
 }
 
 static void
@@ -100,6 +142,7 @@ a_file_that_holds_no_such_key_is_named(void **state)
 		{ "half written",      "b0882a92e1b08f00029f73d46afce3", 0600, "no hash key" },
 		{ "a digit too many",  "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f0", 0600, "no hash key" },
 		{ "not hexadecimal",   "g0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f", 0600, "no hash key" },
+		{ "an older one cut",  "b0882a92e1b08f00029f73d46afce35f707c44a505dd953f65e0b94ad48b2b8f\nb088\n", 0600, "line 2: no hash key" },
 		{ "a signing key",     pem, 0600, "no hash key" },
 	};
 	/* clang-format on */
@@ -149,6 +192,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_follows_from_the_signing_keys_file_as_it_always_did),
 		cmocka_unit_test(a_file_of_its_own_keeps_it),
+		cmocka_unit_test(another_key_comes_before_those_that_were),
 		cmocka_unit_test(a_file_that_holds_no_such_key_is_named),
 	};
 

@@ -584,6 +584,8 @@ audit_search(int argc, char **argv)
 	} else if (!code) {
 		code = search_run(&q, &all);
 		if (!code)
+			search_texts_untried(&q, &all, &x);
+		if (!code)
 			code = finish(&p);
 	}
 	search_sources_free(&all);

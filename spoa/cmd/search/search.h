@@ -6,11 +6,13 @@
 
 #include "audit/record_terms.h"
 #include "cmd/records/audit.h"
+#include "store/keyfile.h"
 
 #define SEARCH_WHAT    "audit search"
 #define SEARCH_VALUES  64 /* of one term */
 #define SEARCH_SOURCES 64 /* --journal so often */
 #define SEARCH_RECORDS 64 /* of one hit */
+#define SEARCH_HASH_KEYS 128
 
 /* ---- what is searched for ---- */
 
@@ -71,9 +73,11 @@ bool search_fits(const struct search *q, const struct span *line, size_t n);
 struct search_texts {
 	const char *text[SEARCH_VALUES], *file[SEARCH_VALUES], *key[SEARCH_VALUES];
 	size_t ntexts, nfiles, nkeys;
+	char tried[SEARCH_HASH_KEYS][HASHKEY_ID_LEN + 1]; /* the ids of those keys */
+	size_t ntried;
 };
 /* Adds them to what is wanted. 0, or an exit code after a message. */
-int search_texts(struct audit_args *a, struct search *q, const struct search_texts *t);
+int search_texts(struct audit_args *a, struct search *q, struct search_texts *t);
 
 /* ---- where ---- */
 
@@ -118,6 +122,9 @@ bool search_open(struct search_sources *all, struct search_source *s);
  * something else, EXIT_CANNOT. */
 int search_check(const struct search_sources *all);
 void search_sources_free(struct search_sources *all);
+/* After the search: which boots had a hash key that was not tried, on stderr. */
+void search_texts_untried(
+	const struct search *q, const struct search_sources *all, const struct search_texts *t);
 
 /* ---- the search ---- */
 

@@ -1,9 +1,12 @@
-/* The keyed hash of a text that is searched for. The daemon makes it, and records who asked;
- * where it is away whoever may read the key's file makes it himself, which nobody records. */
+/* The keyed hashes of a text that is searched for, one by each key that is there. The daemon
+ * makes them, and records who asked; where it is away whoever may read the keys' files makes
+ * them himself, which nobody records. Boots whose key is not there are named. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "audit/keys.h"
 #include "base/err.h"
 #include "base/sha256.h"
 #include "cmd/cmd.h"
@@ -11,6 +14,7 @@
 #include "cmd/search/search.h"
 #include "config/config.h"
 #include "store/keyfile.h"
+#include "store/lines.h"
 
 #define TEXT_MAX (64u << 20)
 
@@ -22,13 +26,22 @@ want(struct audit_args *a, struct search *q, struct span hex)
 	struct span kept = arena_printf(&a->arena, "%.*s", SPAN_ARG(hex));
 
 	if (!kept.p || w->n == SEARCH_VALUES)
-		return cmd_fail(SEARCH_WHAT, "more than %d texts", SEARCH_VALUES);
+		return cmd_fail(
+			SEARCH_WHAT, "more than %d texts, with each hash key", SEARCH_VALUES);
 	w->value[w->n++] = kept.p;
 	return 0;
 }
 
+static void
+note_tried(struct search_texts *t, const char *id)
+{
+	if (strlen(id) == HASHKEY_ID_LEN && t->ntried < SEARCH_HASH_KEYS)
+		memcpy(t->tried[t->ntried++], id, HASHKEY_ID_LEN + 1);
+}
+
 static int
-hash_with(struct audit_args *a, struct search *q, const struct hashkey *key, struct span text)
+hash_with(struct audit_args *a, struct search *q, const struct hashkey *key, struct span text,
+	struct search_texts *t)
 {
 	unsigned char hash[SHA256_BYTES];
 	struct buf hex;
@@ -37,31 +50,34 @@ hash_with(struct audit_args *a, struct search *q, const struct hashkey *key, str
 	buf_init(&hex, 256);
 	buf_hex(&hex, hash, sizeof(hash));
 	int code = want(a, q, buf_view(&hex));
+	note_tried(t, key->id);
 	buf_free(&hex);
 	return code;
 }
 
 static int
-by_files(struct audit_args *a, struct search *q, struct span text, const char *const *files,
-	size_t n)
+by_files(struct audit_args *a, struct search *q, struct span text, struct search_texts *t)
 {
-	struct hashkey key;
+	struct hashkey keys[HASHKEYS_MAX];
 	struct buf why;
 	int code = 0;
 
 	buf_init(&why, 8192);
-	for (size_t i = 0; i < n && !code; i++)
-		code = hashkey_load(files[i], &key, &why)
-			       ? cmd_fail(SEARCH_WHAT, "--hash-key: %.*s",
-					 SPAN_ARG(buf_view(&why)))
-			       : hash_with(a, q, &key, text);
-	explicit_bzero(&key, sizeof(key));
+	for (size_t i = 0; i < t->nkeys && !code; i++) {
+		int n = hashkeys_load(t->key[i], keys, &why);
+		if (n < 0)
+			code = cmd_fail(
+				SEARCH_WHAT, "--hash-key: %.*s", SPAN_ARG(buf_view(&why)));
+		for (int k = 0; k < n && !code; k++)
+			code = hash_with(a, q, &keys[k], text, t);
+	}
+	explicit_bzero(keys, sizeof(keys));
 	buf_free(&why);
 	return code;
 }
 
 static int
-by_daemon(struct audit_args *a, struct search *q, struct span text)
+by_daemon(struct audit_args *a, struct search *q, struct span text, struct search_texts *t)
 {
 	json_t *in = json_pack("{s:s%}", "text", text.p ? text.p : "", text.n);
 	int code = 0;
@@ -69,57 +85,59 @@ by_daemon(struct audit_args *a, struct search *q, struct span text)
 	if (!in)
 		return cmd_fail(SEARCH_WHAT, "the daemon takes texts in UTF-8 only");
 	json_t *answer = admin_call_json(SEARCH_WHAT, a->config, "/audit/text", in, &code);
-	if (answer)
+	const json_t *hashes = json_object_get(answer, "hashes");
+	/* A daemon of an older release knows its own key only, and not its name. */
+	if (answer && !json_array_size(hashes))
 		code = want(a, q, span_str(json_text_in(answer, "id")));
+	for (size_t i = 0; i < json_array_size(hashes) && !code; i++) {
+		const json_t *h = json_array_get(hashes, i);
+		code = want(a, q, span_str(json_text_in(h, "id")));
+		note_tried(t, json_text_in(h, "hash_key"));
+	}
 	json_decref(answer);
 	json_decref(in);
 	return code;
 }
 
-/* The configured key, which the daemon's user may read, and root. */
+/* The configured keys, which the daemon's user may read, and root. */
 static int
-by_configured(struct audit_args *a, struct search *q, struct span text)
+by_configured(struct audit_args *a, struct search *q, struct span text, struct search_texts *t)
 {
 	const char *file = config_find(a->config);
 	struct diag d = { 0 };
 	const struct config *cfg = file ? config_load(&a->arena, file, &d) : NULL;
-	struct hashkey key = { .derived = false };
-	struct buf why;
-	int err = ERR_NOTFOUND;
+	struct hashkey keys[AUDIT_HASH_KEYS];
+	size_t n = cfg ? audit_hash_keys(cfg, keys) : 0;
+	int code = n ? 0 : EXIT_CANNOT;
 
-	buf_init(&why, 8192);
-	if (cfg && cfg->audit_hash_key)
-		err = hashkey_load(cfg->audit_hash_key, &key, &why);
-	else if (cfg && cfg->audit_key)
-		err = hashkey_derive(cfg->audit_key, &key, &why);
-	int code = err ? EXIT_CANNOT : hash_with(a, q, &key, text);
-	if (err)
-		cmd_fail(SEARCH_WHAT, "and the key cannot be read: %.*s",
-			SPAN_ARG(buf_view(&why)));
+	for (size_t i = 0; i < n && !code; i++)
+		code = hash_with(a, q, &keys[i], text, t);
+	explicit_bzero(keys, sizeof(keys));
+	if (!n)
+		cmd_fail(SEARCH_WHAT,
+			"and the key cannot be read: neither audit.hash_key nor audit.key");
 	else
 		fprintf(stderr, "tollgate: " SEARCH_WHAT
 				": searched with the key's file: no record says so\n");
-	explicit_bzero(&key, sizeof(key));
-	buf_free(&why);
 	return code;
 }
 
 static int
-one(struct audit_args *a, struct search *q, struct span text, const char *const *files,
-	size_t n)
+one(struct audit_args *a, struct search *q, struct span text, struct search_texts *t)
 {
-	if (n)
-		return by_files(a, q, text, files, n);
-	return by_daemon(a, q, text) ? by_configured(a, q, text) : 0;
+	t->ntried = 0; /* the same keys each time */
+	if (t->nkeys)
+		return by_files(a, q, text, t);
+	return by_daemon(a, q, text, t) ? by_configured(a, q, text, t) : 0;
 }
 
 int
-search_texts(struct audit_args *a, struct search *q, const struct search_texts *t)
+search_texts(struct audit_args *a, struct search *q, struct search_texts *t)
 {
 	int code = 0;
 
 	for (size_t i = 0; i < t->ntexts && !code; i++)
-		code = one(a, q, span_str(t->text[i]), t->key, t->nkeys);
+		code = one(a, q, span_str(t->text[i]), t);
 	for (size_t i = 0; i < t->nfiles && !code; i++) {
 		struct buf b;
 		buf_init(&b, TEXT_MAX);
@@ -128,8 +146,115 @@ search_texts(struct audit_args *a, struct search *q, const struct search_texts *
 			code = cmd_fail(SEARCH_WHAT, "--text-file %s: %s", t->file[i],
 				buf_failed(&b) ? "too long" : strerror(errno));
 		else
-			code = one(a, q, buf_view(&b), t->key, t->nkeys);
+			code = one(a, q, buf_view(&b), t);
 		buf_free(&b);
 	}
 	return code;
+}
+
+/* ---- what was not searched ---- */
+
+enum { BOOT_BYTES = 16384 }; /* of a boot record: its hash key is said before that */
+
+/* The hash key of the boot that begins with this segment; "": it does not say. */
+static void
+hash_key_of(const struct search_source *s, char out[HASHKEY_ID_LEN + 1])
+{
+	static const char member[] = "\"hash_key\":{\"id\":\"";
+	char head[BOOT_BYTES];
+	int fd = journal_segment_open(s->journal, &s->seg);
+	ssize_t n = fd < 0 ? -1 : lines_head(fd, head, sizeof(head));
+
+	out[0] = '\0';
+	if (fd >= 0)
+		close(fd);
+	struct span line = span_of(head, n > 0 ? (size_t)n : 0);
+	line = span_cut(line, 0, span_chr(line, '\n'));
+	const char *at = line.n ? memmem(line.p, line.n, member, sizeof(member) - 1) : NULL;
+	if (!at || !memmem(line.p, line.n, ",\"type\":\"boot\",", 15) ||
+		line.p + line.n - at < (ssize_t)(sizeof(member) - 1 + HASHKEY_ID_LEN))
+		return;
+	memcpy(out, at + sizeof(member) - 1, HASHKEY_ID_LEN);
+	out[HASHKEY_ID_LEN] = '\0';
+	if (strspn(out, "0123456789abcdef") != HASHKEY_ID_LEN)
+		out[0] = '\0';
+}
+
+static bool
+was_tried(const struct search_texts *t, const char *id)
+{
+	size_t i = 0;
+
+	while (i < t->ntried && strcmp(t->tried[i], id) != 0)
+		i++;
+	return i < t->ntried;
+}
+
+static bool
+is_boot_of(const struct search_source *s, const struct search_source *other)
+{
+	return s->seg.boot == other->seg.boot && !strcmp(s->seg.node, other->seg.node) &&
+	       !strcmp(s->journal, other->journal);
+}
+
+static void
+say_untried(const struct search_source *s, uint64_t to, const char *key)
+{
+	char boots[64];
+
+	snprintf(boots, sizeof(boots), to > s->seg.boot ? "boots %llu to %llu" : "boot %llu",
+		(unsigned long long)s->seg.boot, (unsigned long long)to);
+	fprintf(stderr,
+		"tollgate: " SEARCH_WHAT ": not searched for the text: node %s, %s: %s%s%s\n",
+		s->seg.node, boots, key[0] ? "hash key " : "which hash key is not known", key,
+		key[0] ? " is not here (--hash-key FILE)" : "");
+}
+
+void
+search_texts_untried(
+	const struct search *q, const struct search_sources *all, const struct search_texts *t)
+{
+	char key[HASHKEY_ID_LEN + 1], run_key[HASHKEY_ID_LEN + 1] = "";
+	const struct search_source *run = NULL, *boot = NULL;
+	uint64_t to = 0;
+	bool here = false;
+
+	if (!t->ntexts && !t->nfiles)
+		return;
+	for (size_t i = 0; i < all->n; i++) {
+		const struct search_source *s = &all->source[i];
+		if (!s->journal) {
+			fprintf(stderr,
+				"tollgate: " SEARCH_WHAT
+				": %s: which hash keys its boots had is not looked at\n",
+				s->path);
+			continue;
+		}
+		bool same = boot && is_boot_of(s, boot), asked;
+		asked = !(q->until_ns && s->from_ns >= q->until_ns) && s->to_ns >= q->from_ns;
+		if (!same) {
+			boot = s;
+			here = false;
+		}
+		/* Said once a boot, with the first of its segments that was asked for. */
+		if (!asked || (same && here))
+			continue;
+		here = true;
+		hash_key_of(boot, key);
+		if (was_tried(t, key))
+			continue;
+		if (run && !strcmp(run_key, key) && s->seg.boot == to + 1 &&
+			!strcmp(run->seg.node, s->seg.node) &&
+			!strcmp(run->journal, s->journal)) {
+			to = s->seg.boot;
+			continue;
+		}
+		if (run)
+			say_untried(run, to, run_key);
+		run = s;
+		to = s->seg.boot;
+		memcpy(run_key, key, sizeof(key));
+	}
+	if (run)
+		say_untried(run, to, run_key);
 }
