@@ -74,6 +74,7 @@ const char *place_node(const struct place *p);
 
 /* A token of RFC 3161. 0, or ERR_AUTH with a sentence: only a token for exactly this query,
  * that verifies by the certificates in `ca`, without modifications, will do. */
+extern int64_t tsa_off_s; /* its clock may be off ours by so much; tests set it */
 int tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why);
 /* A token that was taken once: over this SHA-256, and with `ca` (NULL: not looked at) signed,
  * as of the time that it says. */

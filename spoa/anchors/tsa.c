@@ -1,11 +1,13 @@
 /* A time stamp of RFC 3161 over the note's SHA-256. The answer is believed only whole: status
  * granted (not with modifications), our imprint, our nonce, a signature by a certificate for
- * nothing but time stamping, under the authorities of `ca`. */
+ * nothing but time stamping, under the authorities of `ca`, a time near ours. */
+#include <inttypes.h>
 #include <openssl/err.h>
 #include <time.h>
 
 #include "anchors/place.h"
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/random.h"
 
@@ -99,6 +101,28 @@ verify(TS_REQ *query, TS_RESP *r, X509_STORE *store)
 	return ok;
 }
 
+int64_t tsa_off_s = 3600;
+
+/* What it signed is evidence of when: a clock that is far off, theirs or ours, makes it evidence
+ * of something that was not. */
+static bool
+time_fits(TS_RESP *r, struct buf *why)
+{
+	struct tm then;
+
+	if (ASN1_TIME_to_tm(TS_TST_INFO_get_time(TS_RESP_get_tst_info(r)), &then) != 1) {
+		buf_str(why, "its time cannot be read");
+		return false;
+	}
+	int64_t off = (int64_t)timegm(&then) - clock_wall_ns() / 1000000000;
+	if (off <= tsa_off_s && off >= -tsa_off_s)
+		return true;
+	/* In words that stay the same: each reason that is new is a record. */
+	buf_printf(why, "its time is %" PRId64 " hours %s ours: one of the clocks is wrong",
+		(off < 0 ? -off : off) / 3600, off < 0 ? "before" : "after");
+	return false;
+}
+
 int
 tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why)
 {
@@ -117,10 +141,10 @@ tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why)
 		say_status(TS_RESP_get_status_info(r), why);
 	else if (!store || !X509_STORE_load_file(store, ca))
 		buf_printf(why, "%s: cannot be read", ca);
-	else if (verify(query, r, store))
-		err = 0;
-	else
+	else if (!verify(query, r, store))
 		say_error(why);
+	else if (time_fits(r, why))
+		err = 0;
 	TS_RESP_free(r);
 	X509_STORE_free(store);
 	ERR_clear_error();

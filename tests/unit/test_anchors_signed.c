@@ -66,7 +66,8 @@ enum lie {
 	TRAILING,
 	HUGE,
 	NO_TOKEN,
-	WITH_MODS
+	WITH_MODS,
+	OTHER_TIME
 };
 static enum lie lie;
 
@@ -200,6 +201,7 @@ static const struct { const char *name; enum lie lie; const char *why; } lies[] 
 	{ "too much", HUGE, "the answer is too long" },
 	{ "a refusal", NO_TOKEN, "its status is 2, not granted" },
 	{ "with modifications", WITH_MODS, "its status is 1, not granted" },
+	{ "of another time", OTHER_TIME, ": one of the clocks is wrong" },
 };
 /* clang-format on */
 
@@ -210,6 +212,7 @@ a_tsa_that_lies_is_refused_counted_and_said(void **s)
 	make_tsa("tsa", false);
 	for (size_t i = 0; i < COUNT_OF(lies); i++) {
 		lie = lies[i].lie;
+		tsa_off_s = lie == OTHER_TIME ? -1 : 3600; /* none fits then */
 		cfg.nanchors = 0;
 		buf_clear(&audit.records);
 		audit.n = 0;
@@ -224,6 +227,7 @@ a_tsa_that_lies_is_refused_counted_and_said(void **s)
 		anchors_stop(&anchors);
 		rig_stop(&server);
 	}
+	tsa_off_s = 3600;
 }
 
 static void
