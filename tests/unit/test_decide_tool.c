@@ -12,6 +12,7 @@
 	"tollgate: 1\nname: t\ndefault: permit\n"                                              \
 	"identity: [{none: {person: nobody}}]\n"                                               \
 	"routes: [{name: chat, match: {path: /v1/chat/completions}, dialect: openai, "         \
+	"backend: b}, {name: messages, match: {path: /v1/messages}, dialect: anthropic, "      \
 	"backend: b}]\n"                                                                       \
 	"rules:\n"                                                                             \
 	"  - {name: gone, when: 'request.host == \"gone\"', deny: true}\n"                     \
@@ -135,6 +136,76 @@ cases_of_tests_have_calls(void **state)
 	assert_non_null(strstr(cmd_out, "#   rest matched: "));
 }
 
+/* ---- calls in models' answers, through the guard ---- */
+
+#define CHAT(name, arguments)                                                                  \
+	"{\"choices\":[{\"index\":0,\"finish_reason\":\"tool_calls\",\"message\":{\"role\":"   \
+	"\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\","  \
+	"\"function\":{\"name\":\"" name "\",\"arguments\":\"" arguments "\"}}]}}]}"
+#define EVENT(delta, finish)                                                                   \
+	"data: {\"choices\":[{\"index\":0,\"delta\":" delta ",\"finish_reason\":" finish       \
+	"}]}\n\n"
+#define CALL(name, arguments)                                                                  \
+	"{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"type\":\"function\",\"function\":{"      \
+	"\"name\":"                                                                            \
+	"\"" name "\",\"arguments\":\"" arguments "\"}}]}"
+#define MORE(arguments)                                                                        \
+	"{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"" arguments "\"}}]}"
+#define CLAUDE(name, input)                                                                    \
+	"{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\","    \
+	"\"id\":\"t\",\"name\":\"" name "\",\"input\":" input                                  \
+	"}],\"stop_reason\":\"tool_use\"}"
+
+static const struct answered {
+	const char *name, *route, *type, *body, *decision, *rule;
+} answered[] = {
+	{ "a call that is denied", "chat", "application/json",
+		CHAT("pay", "{\\\"amount\\\":500}"), "deny", "pay" },
+	{ "a smaller one", "chat", "application/json", CHAT("pay", "{\\\"amount\\\":5}"),
+		"permit", "" },
+	{ "one of MCP's server only", "chat", "application/json", CHAT("drop", "{}"), "permit",
+		"" },
+	{ "in a stream", "chat", "text/event-stream",
+		EVENT(CALL("pay", ""), "null") EVENT(MORE("{\\\"amount\\\":5"), "null") EVENT(
+			MORE("00}"), "null") EVENT("{}", "\"tool_calls\"") "data: [DONE]\n\n",
+		"deny", "pay" },
+	{ "a smaller one in a stream", "chat", "text/event-stream",
+		EVENT(CALL("pay", ""), "null") EVENT(MORE("{\\\"amount\\\":5"), "null") EVENT(
+			MORE("}"), "null") EVENT("{}", "\"tool_calls\"") "data: [DONE]\n\n",
+		"permit", "" },
+	{ "of another dialect", "messages", "application/json",
+		CLAUDE("pay", "{\"amount\":500}"), "deny", "pay" },
+	{ "a smaller one of it", "messages", "application/json",
+		CLAUDE("pay", "{\"amount\":5}"), "permit", "" },
+};
+
+static void
+calls_in_answers_are_judged(void **state)
+{
+	(void)state;
+	put("policy.yaml", POLICY);
+	for (size_t i = 0; i < sizeof(answered) / sizeof(answered[0]); i++) {
+		const struct answered *x = &answered[i];
+		bool chat = !strcmp(x->route, "chat");
+		json_t *in = json_pack("{s:s,s:{s:s},s:{s:s},s:s,s:{s:{s:s},s:s}}", "path",
+			chat ? "/v1/chat/completions" : "/v1/messages", "identity", "person",
+			"al", "headers", "content-type", "application/json", "body",
+			"{\"model\":\"m\",\"max_tokens\":5,\"messages\":[]}", "response",
+			"headers", "content-type", x->type, "body", x->body);
+		char *line = json_dumps(in, 0);
+		int code = tollgate(line, "decide", "--policy", path("policy.yaml"), NULL);
+		json_t *o = json_loads(cmd_out, 0, NULL), *r = json_object_get(o, "response");
+		const char *decision = json_string_value(json_object_get(r, "decision")),
+			   *rule = json_string_value(json_object_get(r, "rule"));
+		if (!decision || strcmp(decision, x->decision) != 0 ||
+			strcmp(rule, x->rule) != 0 || code != !strcmp(decision, "deny"))
+			fail_msg("%s: %d %s%s", x->name, code, cmd_out, cmd_err);
+		json_decref(o);
+		json_decref(in);
+		free(line);
+	}
+}
+
 int
 main(void)
 {
@@ -142,6 +213,7 @@ main(void)
 		cmocka_unit_test(a_call_is_judged),
 		cmocka_unit_test(why_is_said),
 		cmocka_unit_test(cases_of_tests_have_calls),
+		cmocka_unit_test(calls_in_answers_are_judged),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

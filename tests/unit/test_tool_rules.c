@@ -511,6 +511,61 @@ out_of_memory_is_no_permit(void **state)
 	fix_done(&x);
 }
 
+/* ---- mistakes ---- */
+
+static const struct {
+	const char *name, *text, *want;
+} mistakes[] = {
+	{ "a call in a rule on requests",
+		H "rules:\n  - {name: a, when: 'tool.name == \"x\"', deny: true}\n",
+		":6:21: when: tool.name is a field of a call: only rules with phase: tool and "
+		"limits that count requests read it\n" },
+	{ "a call in a rule on answers",
+		H "rules:\n  - {name: a, phase: response, when: 'mcp.method == \"x\"', deny: "
+		  "true}\n",
+		":6:38: when: mcp.method is a field of a call" },
+	{ "the answer in a rule on calls",
+		H "rules:\n  - {name: a, phase: tool, when: 'response.bytes > 1', deny: "
+		  "true}\n",
+		":6:34: when: response.bytes is known once the answer is there: only rules "
+		"with phase: response read it" },
+	{ "a denied call with a status",
+		H "rules:\n  - {name: a, phase: tool, deny: {status: 403}}\n",
+		":6:35: status: a denied call has no HTTP status: as: result, which the agent "
+		"reads and goes on, or as: error, a JSON-RPC error, is expected" },
+	{ "a denied call as something else",
+		H "rules:\n  - {name: a, phase: tool, deny: {as: text}}\n",
+		":6:39: as: one of result, error is expected, found text" },
+	{ "a request that is hidden", H "rules:\n  - {name: a, deny: {hide: true}}\n",
+		":6:22: hide: only a rule with phase: tool has it" },
+	{ "an answer that is denied as an error",
+		H "rules:\n  - {name: a, phase: response, deny: {as: error}}\n",
+		":6:39: as: only a rule with phase: tool has it" },
+	{ "a call that is routed",
+		H "rules:\n  - {name: a, phase: tool, max_output_tokens: 3}\n",
+		":6:28: max_output_tokens: a rule with phase: tool may permit, deny, redact "
+		"and tag" },
+	{ "a rule on calls without effect", H "rules:\n  - {name: a, phase: tool}\n",
+		":6:5: the rule has no effect: one of deny, permit, redact, tag is expected" },
+	{ "a limit of tokens that counts calls",
+		H "limits:\n  - {name: a, per: tool.name, tokens: 5, window: 60s}\n",
+		":6:5: the limit reads a field of a call, and calls are counted by requests" },
+};
+
+static void
+check_says_what_a_rule_on_calls_may_not(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(mistakes); i++) {
+		struct policy_fix x;
+		assert_null(fix_load(&x, &fix_config, mistakes[i].text));
+		buf_putc(&x.d.text, 0);
+		if (!strstr(buf_view(&x.d.text).p, mistakes[i].want))
+			fail_msg("%s: %s", mistakes[i].name, buf_view(&x.d.text).p);
+		fix_done(&x);
+	}
+}
+
 int
 main(void)
 {
@@ -521,6 +576,7 @@ main(void)
 		cmocka_unit_test(a_limit_of_calls_counts_calls_only),
 		cmocka_unit_test(what_is_kept_for_calls_is_kept_with_what_answers_need),
 		cmocka_unit_test(out_of_memory_is_no_permit),
+		cmocka_unit_test(check_says_what_a_rule_on_calls_may_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
