@@ -43,6 +43,7 @@ enum {
   X(POLICY,       "policy",       "policy policy_version",                       0, "as NAME@BEGIN, or its version") \
   X(NODE,         "node",         "node",                                        TERM_WORDS, "whose journal") \
   X(CHANGED_BY,   "changed-by",   "by",                                          0, "who changed keys or limits") \
+  X(USER,         "user",         "peer.user",                                   0, "at the admin socket: who read or changed") \
   X(TEXT_HASH,    "text-hash",    "prompt.hmac_sha256 request.path_hmac_sha256 answer.texts.hmac_sha256", TERM_WORDS | TERM_LATER, "the keyed hash of a whole body, path or answer") \
   /* not searched for by themselves */ \
   X(TIME,         NULL,           "time",                                        0, "") \

@@ -11,8 +11,6 @@
 #include "support/policy_fix.h"
 
 #define H POLICY_HEAD
-#define H_ABOUT(about)                                                                         \
-	"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, about: " about "}]\n"
 
 static const struct policy_mistake rows[] = {
 	/* the head */
@@ -67,17 +65,6 @@ static const struct policy_mistake rows[] = {
 		"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: "
 		"/}, reserve: none}]\n",
 		":3:47: reserve: one of cap, learned, estimate is expected, found none" },
-	/* about */
-	{ "about that says nothing", H_ABOUT("{}"), ":3:38: about: says nothing" },
-	{ "about with a word that is none", H_ABOUT("{riks: high}"),
-		":3:46: riks: unknown key, did you mean risk?" },
-	{ "a use case of no bytes", H_ABOUT("{use_case: ''}"),
-		":3:56: use_case: a string is expected, found nothing" },
-	{ "a reviewer of two lines", H_ABOUT("{reviewer: \"a\\nb\"}"),
-		":3:56: reviewer: a line of 1 to 200 bytes" },
-	{ "a risk that is a list", H_ABOUT("{risk: [high]}"), ":3:52: risk: " },
-	{ "an operation that is no name", H_ABOUT("{operation: two words}"),
-		":3:57: a name of 1 to 64 letters" },
 	/* on_failure */
 	{ "an outcome that is none", H "on_failure: {quota: allow}\n",
 		":5:21: quota: one of deny, permit is expected, found allow" },

@@ -261,6 +261,23 @@ static const struct policy_mistake mistakes[] = {
 		H ONE "models: {fast: {targets: [{provider: a, model: m}], choose: {by: wait}}}\n",
 		":9:66: by: one of order, weight" },
 };
+
+/* What a route is for. */
+#define H_ABOUT(about)                                                                         \
+	"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, about: " about "}]\n"
+static const struct policy_mistake of_about[] = {
+	{ "about that says nothing", H_ABOUT("{}"), ":3:38: about: says nothing" },
+	{ "about with a word that is none", H_ABOUT("{riks: high}"),
+		":3:46: riks: unknown key, did you mean risk?" },
+	{ "a use case of no bytes", H_ABOUT("{use_case: ''}"),
+		":3:56: use_case: a string is expected, found nothing" },
+	{ "a reviewer of two lines", H_ABOUT("{reviewer: \"a\\nb\"}"),
+		":3:56: reviewer: a line of 1 to 200 bytes" },
+	{ "a risk that is a list", H_ABOUT("{risk: [high]}"), ":3:52: risk: " },
+	{ "an operation that is no name", H_ABOUT("{operation: two words}"),
+		":3:57: a name of 1 to 64 letters" },
+};
+
 static const struct policy_mistake of_providers[] = {
 #define P "tollgate: 1\nname: t\nroutes: [{name: r, match: {path: /}, targets: d}]\n"
 	{ "a breaker that never opens", P "providers: {d: {backend: local, breaker: {failures: 0}}}\n",
@@ -279,6 +296,7 @@ every_mistake_is_named_with_its_place(void **state)
 {
 	(void)state;
 	assert_int_equal(fix_mistakes(mistakes, COUNT_OF(mistakes)) +
+				 fix_mistakes(of_about, COUNT_OF(of_about)) +
 				 fix_mistakes(of_providers, COUNT_OF(of_providers)),
 		0);
 }

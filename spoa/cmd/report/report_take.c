@@ -13,16 +13,19 @@
 
 /* ---- counts and lists ---- */
 
+/* NULL: no memory, or no name; what is added to it is lost. */
+static json_t *
+made_in(json_t *o, const char *name, json_t *made)
+{
+	return json_object_set_new(o, name, made) < 0 ? NULL : made;
+}
+
 static json_t *
 object_in(json_t *o, const char *name)
 {
 	json_t *v = json_object_get(o, name);
 
-	if (!v) {
-		v = json_object();
-		json_object_set_new(o, name, v);
-	}
-	return v;
+	return v ? v : made_in(o, name, json_object());
 }
 
 /* A text of a record without its quotes; what it escapes stays so. */
@@ -32,11 +35,17 @@ bare(struct span raw)
 	return raw.n >= 2 && raw.p[0] == '"' ? span_cut(raw, 1, raw.n - 1) : raw;
 }
 
-/* A name that has a place: its own, or (other)'s. */
+/* A name that has a place: its own, or (other)'s. Records of others may have anything. */
 static void
 name_of(const json_t *counts, struct span value, char out[256])
 {
-	snprintf(out, 256, "%.*s", SPAN_ARG(span_cut(value.n ? value : SPAN_LIT("-"), 0, 255)));
+	struct span cut = span_cut(value.n ? value : SPAN_LIT("-"), 0, 255);
+
+	while (cut.n && cut.n < value.n && ((unsigned char)cut.p[cut.n] & 0xc0) == 0x80)
+		cut.n--; /* not in the midst of a letter */
+	json_t *text = json_stringn(cut.p, cut.n);
+	snprintf(out, 256, "%.*s", SPAN_ARG(text ? cut : SPAN_LIT("(not UTF-8)")));
+	json_decref(text);
 	if (!json_object_get(counts, out) && json_object_size(counts) >= REPORT_NAMES)
 		snprintf(out, 256, "(other)");
 }
@@ -92,10 +101,8 @@ list(json_t *section, const char *name, json_t *item)
 	json_t *v = json_object_get(section, name);
 	char more[64];
 
-	if (!v) {
-		v = json_array();
-		json_object_set_new(section, name, v);
-	}
+	if (!v)
+		v = made_in(section, name, json_array());
 	if (json_array_size(v) < REPORT_LIST) {
 		json_array_append_new(v, item);
 		return;

@@ -568,7 +568,7 @@ audit_search(int argc, char **argv)
 		code = read_by(by, &p);
 	if (!code)
 		code = read_where(where, &p);
-	q.alone = q.want[RT_CHANGED_BY].n > 0;
+	q.alone = q.want[RT_CHANGED_BY].n + q.want[RT_USER].n > 0;
 	q.no_index = all.no_index;
 	q.anew = p.count ? on_anew : NULL;
 	if (!code && !check) {
