@@ -202,7 +202,11 @@ static const struct answer_row mcp_rows[] = {
 	CONTENT("params.messages[*].content"),
 	{ 0 },
 };
-const struct answer_format answer_mcp = { .name = "mcp", .rows = mcp_rows, .endless = true, .tree = FORMAT_TREE };
+/* Each event is a message, and no text goes on after it: nothing waits for the next one. */
+static const char *const mcp_ends[] = { "2.0", NULL };
+const struct answer_format answer_mcp = {
+	.name = "mcp", .rows = mcp_rows, .type = "jsonrpc", .ends = mcp_ends, .endless = true, .tree = FORMAT_TREE,
+};
 
 /* Whatever is said is text, and none of it grows. */
 static const struct answer_row any_rows[] = { { 0 } };

@@ -1,0 +1,83 @@
+# MCP through the gateway: the official TypeScript SDK's clients, 1.x and 2.x, against its server, and messages
+# as no client sends them against one of our own.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+command -v npm >/dev/null || { skip "@modelcontextprotocol" "npm is not installed"; exit 0; }
+npm_packages mcp "@modelcontextprotocol/sdk, client" || exit 0
+node "$build/mcp/servers.mjs" >"$D/ports" 2>"$D/servers.log" &
+served=$!
+wait_for grep -qs own= "$D/ports"
+eval "$(tr ' ' '\n' <"$D/ports")"
+{
+	cat "$root/haproxy/haproxy.cfg"
+	printf '\nbackend sdk from provider\n    server s 127.0.0.1:%s\n' "$sdk"
+	printf '\nbackend own from provider\n    server s 127.0.0.1:%s\n' "$own"
+} >"$D/edge.cfg"
+echo 'backends: [sdk, own]' >"$D/mine.yaml"
+stack_up --edge "$D/edge.cfg" --policy "$here/mcp.yaml" --config "$D/mine.yaml"
+note_pid $served servers
+
+TOKEN=$(token)
+EDGE=$EDGE TOKEN=$TOKEN timeout 120 node "$build/mcp/clients.mjs" >"$D/clients.log" 2>&1 || echo "not ok - clients.mjs ends" >>"$D/clients.log"
+cat "$D/clients.log"
+if grep -q '^not ok' "$D/clients.log"; then failed=1; fi
+
+# ---- one message ----
+auth="authorization: Bearer $TOKEN"
+accept='accept: application/json, text/event-stream'
+post() { # BODY [curl options]: sets $status, $body
+	local text=$1
+	shift
+	req POST /own -H "$auth" -H 'content-type: application/json' -H "$accept" -d "$text" "$@"
+}
+call() { jq -cn --argjson a "${1:-null}" '{jsonrpc:"2.0",id:7,method:"tools/call",params:({name:"find"} + (if $a then {arguments:$a} else {} end))}'; }
+code() { jq -c '[.id,.error.code]' <<<"$body"; }
+reached() { curl -s "http://127.0.0.1:$own/seen" | jq -c '[.[].body]'; }
+reached >/dev/null
+
+post "$(call)"
+is "a call reaches the server as it came" "$status $(reached)" "200 $(call | jq -c '[tojson]')"
+post "[$(call)]"
+is "a batch does not" "$status $(code)" '400 [null,-32600]'
+post '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"find","name":"delete"}}'
+is "nor two names" "$status $(code)" '400 [7,-32600]'
+post '{"jsonrpc":"2.0","id":7,"method":"ping","meth\u006fd":"tools/call"}'
+is "nor two methods" "$status $(code)" '400 [7,-32600]'
+post '{"jsonrpc":"2.0","id":7.5,"method":"ping"}'
+is "nor an id that is a fraction" "$status $(code)" '400 [null,-32600]'
+post '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":["find",{}]}'
+is "nor params that are a list" "$status $(code)" '400 [7,-32602]'
+post '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"f\u0456nd"}}'
+is "nor a name in look-alike letters" "$status $(jq -c '[.id,.result.isError]' <<<"$body")" '200 [7,true]'
+post '{"jsonrpc":"2.0","id":7,"method":"vendor/do"}'
+is "nor a method that nobody knows" "$status $(code)" '200 [7,-32601]'
+post "$(call)" -H 'mcp-name: delete'
+is "nor a header with another name" "$status $(code)" '400 [7,-32020]'
+post "$(call '{"n":"4111 1111 1111 1111"}')"
+is "nor what a rule denies" "$status $(jq -c '[.id,.result.isError]' <<<"$body")" '200 [7,true]'
+is "nothing of these reached the server" "$(reached)" '[]'
+
+post "$(call '{"to":"ann@example.com"}')" -H 'mcp-param-to: ann@example.com'
+is "a redacted argument is redacted in its header" \
+	"$status $(curl -s "http://127.0.0.1:$own/seen" | jq -r '.[0] | .headers["mcp-param-to"] + " " + (.body|fromjson|.params.arguments.to)')" \
+	'200 <EMAIL_ADDRESS_1> <EMAIL_ADDRESS_1>'
+post '{"jsonrpc":"2.0","id":1,"method":"server/discover"}' -H 'x-do: no-discover'
+is "an old server's plain 400 passes as it is" "$status $body" '400 Bad Request: no session'
+post "$(call)" -H 'x-do: ssn'
+is "a result that is denied is a result that says so" "$status $(jq -c '[.id,.result.isError,(.result.content[0].text|test("no social security"))]' <<<"$body")" '200 [7,true,true]'
+post "$(call)" -H 'x-do: ssn-stream'
+is "in a stream as an event" "$status $(sed -n 's/^data: //p' <<<"$body" | jq -c 'select(.id)|[.id,.result.isError]')" '200 [7,true]'
+unlike "and nothing of it is told" "$body" 536
+
+# ---- streams of GET ----
+get() { curl -sN -m "${2:-60}" -D "$D/.get.head" "$EDGE/own" -H "$auth" -H 'accept: text/event-stream' -H "x-do: $1" "${@:3}" >"$D/.get" 2>/dev/null & asking=$!; }
+get stream
+check "what a server says on a stream of GET comes at once" wait_for grep -qs 'mail <EMAIL_ADDRESS>' "$D/.get"
+kill $asking
+like "with its id and its retry" "$(cat "$D/.get")" '^retry: 50'
+get stream 60 -H 'last-event-id: 1'
+check "what is asked for again is read again" wait_for grep -qs 'mail <EMAIL_ADDRESS> again' "$D/.get"
+kill $asking
+
+req GET /own -H "authorization: Bearer $(token --bad expired)"
+is "who nobody knows is told by HTTP" "$status" 401

@@ -1,0 +1,84 @@
+// The official clients, 1.x and 2.x, through the gateway: a line a check.
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+import * as two from '@modelcontextprotocol/client';
+
+const { EDGE, TOKEN } = process.env;
+const url = new URL(`${EDGE}/mcp`);
+const requestInit = { headers: { authorization: `Bearer ${TOKEN}` } };
+const check = (name, good, got) => console.log(good ? `ok - ${name}` : `not ok - ${name}\n#   ${JSON.stringify(got)?.slice(0, 400)}`);
+const attempt = async (name, f) => {
+	try {
+		await f();
+	} catch (e) {
+		check(name, false, String(e?.stack ?? e));
+	}
+};
+const card = '4111 1111 1111 1111';
+
+async function all(version, c) {
+	const named = (s) => `client ${version}: ${s}`;
+	await attempt(named('lists tools'), async () => {
+		const { tools } = await c.listTools();
+		check(named('lists tools'), tools.length === 3, tools);
+	});
+	await attempt(named('calls one'), async () => {
+		const r = await c.callTool({ name: 'echo', arguments: { text: 'hi' } });
+		check(named('calls one'), r.content[0].text === 'you said hi', r);
+	});
+	await attempt(named('what is found in arguments does not reach the server'), async () => {
+		const r = await c.callTool({ name: 'echo', arguments: { text: 'ann@example.com' } });
+		check(named('what is found in arguments does not reach the server'), /<EMAIL_ADDRESS_1>/.test(r.content[0].text), r);
+	});
+	await attempt(named('a denied call is a result that says so'), async () => {
+		const r = await c.callTool({ name: 'echo', arguments: { text: card } });
+		check(named('a denied call is a result that says so'), r.isError === true && /no card numbers/.test(r.content[0].text), r);
+	});
+	await attempt(named('a result that is denied is one too'), async () => {
+		const r = await c.callTool({ name: 'leak', arguments: {} });
+		check(named('a result that is denied is one too'), r.isError === true && !/536/.test(JSON.stringify(r)), r);
+	});
+	await attempt(named('the session goes on'), async () => {
+		const r = await c.callTool({ name: 'echo', arguments: { text: 'still here' } });
+		check(named('the session goes on'), r.content[0].text === 'you said still here', r);
+	});
+	await attempt(named('a prompt'), async () => {
+		const r = await c.getPrompt({ name: 'greet', arguments: { who: 'Ann' } });
+		check(named('a prompt'), r.messages[0].content.text === 'greet Ann', r);
+	});
+	await attempt(named('a prompt that is denied is an error'), async () => {
+		const e = await c.getPrompt({ name: 'greet', arguments: { who: card } }).then((r) => r, (x) => x);
+		check(named('a prompt that is denied is an error'), e?.code === -32010, e);
+	});
+	await attempt(named('a resource is read, and redacted'), async () => {
+		const r = await c.readResource({ uri: 'file:///note' });
+		check(named('a resource is read, and redacted'), r.contents[0].text === 'mail <EMAIL_ADDRESS>', r);
+	});
+}
+
+await attempt('client 1.x', async () => {
+	const c = new Client({ name: 'one', version: '1' }, { capabilities: { elicitation: {} } });
+	c.setRequestHandler(ElicitRequestSchema, async () => ({ action: 'accept', content: { name: 'ann@example.com' } }));
+	await c.connect(new StreamableHTTPClientTransport(url, { requestInit }));
+	await all('1.x', c);
+	await attempt('client 1.x: what a person answers the server is the caller\'s text', async () => {
+		const r = await c.callTool({ name: 'whom', arguments: {} });
+		check('client 1.x: what a person answers the server is the caller\'s text', /hello <EMAIL_ADDRESS_1>/.test(r.content[0].text), r);
+	});
+	await c.close();
+});
+await attempt('client 2.x', async () => {
+	const c = new two.Client({ name: 'two', version: '1' });
+	await c.connect(new two.StreamableHTTPClientTransport(url, { requestInit }));
+	await all('2.x', c);
+	await c.close();
+});
+await attempt('client 2.x, auto', async () => {
+	const c = new two.Client({ name: 'two', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+	await c.connect(new two.StreamableHTTPClientTransport(url, { requestInit }));
+	const { tools } = await c.listTools();
+	check('client 2.x asks for the newer revision and falls back', tools.length === 3, tools);
+	await c.close();
+});
+process.exit(0);

@@ -1,0 +1,86 @@
+// Two MCP servers: the official SDK's, with sessions; and one of our own, of both eras, that notes
+// what reaches it (GET /seen on its port) and answers as a header x-do says.
+import http from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { z } from 'zod';
+
+const read = async (req) => {
+	const parts = [];
+	for await (const p of req) parts.push(p);
+	return Buffer.concat(parts).toString();
+};
+
+function tools() {
+	const s = new McpServer({ name: 'tools', version: '1' }, { instructions: 'Call echo.', capabilities: { logging: {} } });
+	s.registerTool('echo', { description: 'says it again', inputSchema: { text: z.string() } }, async ({ text }, extra) => {
+		await extra.sendNotification({ method: 'notifications/message', params: { level: 'info', data: 'working' } });
+		return { content: [{ type: 'text', text: `you said ${text}` }] };
+	});
+	s.registerTool('leak', { description: 'says what it should not', inputSchema: {} }, async () => ({
+		content: [{ type: 'text', text: 'his ssn is 536-22-1840 ok' }],
+	}));
+	s.registerTool('whom', { description: 'asks the person', inputSchema: {} }, async () => {
+		const r = await s.server.elicitInput({ message: 'your name?', requestedSchema: { type: 'object', properties: { name: { type: 'string' } } } });
+		return { content: [{ type: 'text', text: `hello ${r.content?.name}` }] };
+	});
+	s.registerPrompt('greet', { argsSchema: { who: z.string() } }, ({ who }) => ({
+		messages: [{ role: 'user', content: { type: 'text', text: `greet ${who}` } }],
+	}));
+	s.registerResource('note', 'file:///note', {}, async (uri) => ({ contents: [{ uri: uri.href, text: 'mail ann@example.com' }] }));
+	return s;
+}
+
+const sessions = new Map();
+const sdk = http.createServer(async (req, res) => {
+	const text = await read(req);
+	const body = text ? JSON.parse(text) : undefined;
+	let t = sessions.get(req.headers['mcp-session-id']);
+	if (!t && body?.method === 'initialize') {
+		t = new StreamableHTTPServerTransport({
+			sessionIdGenerator: () => randomUUID(),
+			onsessioninitialized: (id) => sessions.set(id, t),
+		});
+		await tools().connect(t);
+	}
+	if (!t) return res.writeHead(404).end('{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}');
+	await t.handleRequest(req, res, body);
+});
+
+let seen = [];
+const answers = {
+	result: (res, m) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'fine' }], resultType: 'complete' } })),
+	ssn: (res, m) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'his ssn is 536-22-1840 ok' }] } })),
+	'ssn-stream': (res, m) => {
+		res.writeHead(200, { 'content-type': 'text/event-stream' });
+		res.write('data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}\n\n');
+		const told = `data: ${JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'his ssn is 536-22-1840 ok' }] } })}\n\n`;
+		setTimeout(() => res.end(told), 300);
+	},
+	'no-discover': (res) => res.writeHead(400, { 'content-type': 'text/plain' }).end('Bad Request: no session'),
+	// a stream that says one thing and stays open; `x-after` is Last-Event-ID's
+	stream: (res, m, req) => {
+		res.writeHead(200, { 'content-type': 'text/event-stream' });
+		res.write('id: 1\ndata:\n\n');
+		res.write(`id: 2\nretry: 50\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"mail ann@example.com${req.headers['last-event-id'] ? ' again' : ''}"}}\n\n`);
+	},
+	endpoint: (res) => {
+		res.writeHead(200, { 'content-type': 'text/event-stream' });
+		res.write('event: endpoint\ndata: /messages?s=1\n\n');
+	},
+	html: (res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<html>hello</html>'),
+};
+const own = http.createServer(async (req, res) => {
+	if (req.url === '/seen') {
+		res.end(JSON.stringify(seen));
+		seen = [];
+		return;
+	}
+	const body = await read(req);
+	seen.push({ method: req.method, headers: req.headers, body });
+	answers[req.headers['x-do'] ?? 'result'](res, body ? JSON.parse(body) : {}, req);
+});
+
+const port = (s) => new Promise((done) => s.listen(0, '127.0.0.1', () => done(s.address().port)));
+console.log(`sdk=${await port(sdk)} own=${await port(own)}`);
