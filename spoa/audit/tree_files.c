@@ -68,6 +68,7 @@ place(struct tree *t, uint64_t from, bool oldest)
 	follow_close(&t->follow);
 	t->follow.dir = t->dir;
 	t->follow.node = t->node;
+	t->follow.restored = true;
 	int err = follow_place(&t->follow, &t->upto, from, any);
 	if (err == ERR_NOTFOUND && oldest)
 		err = follow_place(&t->follow, &t->upto, 0, any);
@@ -197,7 +198,7 @@ begins_at_one(struct tree *t)
 	bool is = false;
 
 	buf_init(&why, 4096);
-	if (journal_list_all(t->dir, t->node, false, &list, &why) == 0) {
+	if (journal_list_all(t->dir, t->node, true, &list, &why) == 0) {
 		for (size_t i = 0; i < list.n && !is; i++)
 			is = list.seg[i].ours && list.seg[i].first == 1;
 		journal_list_free(&list);

@@ -29,6 +29,10 @@ open_segment(struct follow *f, const char *name)
 	follow_close(f);
 	snprintf(s.name, sizeof(s.name), "%s", name);
 	int fd = journal_segment_open(f->dir, &s);
+	if (fd < 0 && f->restored) {
+		s.form = JOURNAL_RESTORED;
+		fd = journal_segment_open(f->dir, &s);
+	}
 	if (fd < 0)
 		return ERR_IO;
 	if (lines_open(&f->lines, fd, 0)) {
@@ -49,7 +53,7 @@ find_segment(struct follow *f, uint64_t seq, const char *after, char out[JOURNAL
 	bool found = false;
 
 	buf_init(&why, 4096);
-	if (journal_list_all(f->dir, f->node, false, &list, &why) == 0) {
+	if (journal_list_all(f->dir, f->node, f->restored, &list, &why) == 0) {
 		for (size_t i = 0; i < list.n; i++) {
 			const struct journal_segment *s = &list.seg[i];
 			if (!s->ours || (after ? strcmp(s->name, after) <= 0 : s->first > seq))

@@ -18,6 +18,7 @@ struct follow_end {
 /* owner: one thread. */
 struct follow {
 	const char *dir, *node; /* borrowed */
+	bool restored;		/* segments that were brought back are read, too */
 	struct lines lines;
 	char segment[JOURNAL_NAME_MAX]; /* the open one; "" */
 	uint64_t boot;			/* of the last record that was read or placed at */

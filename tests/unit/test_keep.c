@@ -494,6 +494,46 @@ a_clock_that_was_set_back_makes_nothing_old(void **state)
 	chain_build_free(&b);
 }
 
+/* ---- the tree ---- */
+
+/* Hashes of trimmed records that went wrong are made again once the records are back. */
+static void
+the_tree_is_mended_from_what_was_restored(void **state)
+{
+	(void)state;
+	char path[256];
+	unsigned char was[8], is[8], flipped[8];
+	const off_t at = 5 * 32;
+
+	r.cfg.retention_archive = archive;
+	r.cfg.retention_age_us = 1000000;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	assert_true(rig_start(&r));
+	put(40);
+	audit_stop(&r.audit);
+	start();
+	until(rig_count(&r, M_KEEP_TRIMMED) > 3 && plain_files() == 3 && packed_files() == 2);
+	stop();
+	snprintf(path, sizeof(path), "%s.tree/gw-1.0", r.journal);
+	int fd = open(path, O_RDWR);
+	assert_int_equal(pread(fd, was, sizeof(was), at), sizeof(was));
+	memcpy(flipped, was, sizeof(was));
+	flipped[3] ^= 1;
+	assert_int_equal(pwrite(fd, flipped, sizeof(flipped), at), sizeof(flipped));
+	assert_true(rig_start(&r));
+	until(rig_count(&r, M_TREE_ERRORS) > 1);
+	audit_stop(&r.audit);
+	assert_int_equal(pread(fd, is, sizeof(is), at), sizeof(is));
+	assert_memory_equal(is, flipped, sizeof(is));
+	assert_int_equal(audit("restore --journal %s --archive %s --public-key %s.pub --since 2h",
+				 r.journal, archive, r.key),
+		0);
+	assert_null(strstr(said, "\ntree ")); /* the daemon's own is there */
+	assert_true(rig_start(&r));
+	until(pread(fd, is, sizeof(is), at) == sizeof(is) && !memcmp(is, was, sizeof(is)));
+	close(fd);
+}
+
 /* ---- archives ---- */
 
 static void
@@ -651,6 +691,8 @@ main(void)
 			size_never_trims_below_six_months, setup, teardown),
 		cmocka_unit_test(what_is_due_follows_the_records_times),
 		cmocka_unit_test(a_clock_that_was_set_back_makes_nothing_old),
+		cmocka_unit_test_setup_teardown(
+			the_tree_is_mended_from_what_was_restored, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			nothing_is_trimmed_that_is_not_archived, setup, teardown),
 		cmocka_unit_test_setup_teardown(
