@@ -172,8 +172,9 @@ static void
 windows_next_to_each_other_have_each_record_once(void **state)
 {
 	char what[256];
-	static const int cuts[] = { 0, 17, 18, 40, 63, 1000 }; /* ms: record n is at n - 1 */
+	static const int cuts[] = { 0, 17, 18, 41, 63, 1000 }; /* ms: record n is at n - 1 */
 	uint64_t next = 1;
+	int whole = 0;
 
 	(void)state;
 	build(30);
@@ -185,9 +186,19 @@ windows_next_to_each_other_have_each_record_once(void **state)
 			"--since 2027-01-15T08:00:%02d.%03dZ --until 2027-01-15T08:00:%02d.%03dZ",
 			cuts[i] / 1000, cuts[i] % 1000, cuts[i + 1] / 1000, cuts[i + 1] % 1000);
 		assert_exit(run(what), EXIT_DONE);
+		uint64_t first = next;
 		next = records_from(next);
+		/* It verifies alone, but for its end where that is inside of a commit. */
+		put_file("w", span_str(out));
+		snprintf(what, sizeof(what), "verify --file %s --from %" PRIu64 " --public-key %s",
+			at("w"), first, at("key.pub"));
+		if (audit("%s", what) == EXIT_NO)
+			assert_out("why=\"unsigned: no commit follows\"");
+		else
+			whole++;
 	}
 	assert_int_equal(next, b.chain.seq + 1);
+	assert_int_equal(whole, 3);
 	assert_exit(run("--type completion --id r7 --format jsonl"), EXIT_DONE);
 	assert_int_equal(count(out, "\n"), 1);
 	assert_out("\"id\":\"r7\"");

@@ -13,6 +13,7 @@
 #include "cmd/export/export.h"
 #include "keep/files.h"
 
+#define SLACK_NS      (3600ll * 1000000000)
 #define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */
 
 static void
@@ -342,7 +343,8 @@ audit_export(int argc, char **argv)
 	code = code ? code : search_read_wants(EXPORT_WHAT, &e.a.arena, &e.q, &given);
 	for (enum record_term i = 0; i < RT_SEARCHED; i++)
 		e.filtered |= e.q.want[i].n > 0;
-	e.a.since_ns = e.q.from_ns;
+	/* Segments are left out by their first times: clocks are set. */
+	e.a.since_ns = e.q.from_ns > SLACK_NS ? e.q.from_ns - SLACK_NS : 0;
 	if (e.q.from_ns)
 		clock_rfc3339(e.q.from_ns, e.since);
 	if (e.q.until_ns)

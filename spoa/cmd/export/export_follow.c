@@ -344,12 +344,14 @@ may_hold_next(void *arg, const struct journal_segment *s)
 {
 	struct follow *f = arg;
 	const struct export_reached *r = reached(f, span_str(s->node), false);
-	char when[CLOCK_RFC3339_LEN];
+	char when[CLOCK_RFC3339_LEN], since[CLOCK_RFC3339_LEN];
 
 	if (r && r->seq)
 		return s->first <= r->seq + 1;
-	return f->e->since[0] && audit_first_time(f->feeds.dir, s, when) &&
-	       strcmp(when, f->e->since) < 0;
+	if (!f->e->a.since_ns)
+		return false;
+	clock_rfc3339(f->e->a.since_ns, since);
+	return audit_first_time(f->feeds.dir, s, when) && strcmp(when, since) < 0;
 }
 
 /* ---- turns ---- */

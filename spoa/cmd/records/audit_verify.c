@@ -287,7 +287,10 @@ static void
 chain_begin(struct chains *c, struct span node)
 {
 	struct verify_options o = {
-		.ring = c->a->ring, .from = c->a->from, .every_signature = c->every_signature
+		.ring = c->a->ring,
+		.from = c->a->from,
+		.trimmed = c->a->from > 1, /* a window may begin inside of a commit */
+		.every_signature = c->every_signature
 	};
 	struct watch *w = c->n < CHAINS_MAX ? calloc(1, sizeof(*w)) : NULL;
 
