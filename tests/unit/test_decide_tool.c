@@ -85,8 +85,8 @@ static void
 why_is_said(void **state)
 {
 	static const char *const says[] = {
-		"pay matched: tool.arguments was {\\\"amount\\\":500}; it denies with a "
-		"JSON-RPC error, too much, and it tags pay",
+		"pay matched: tool.arguments was {\\\"amount\\\":500}; it denies with a JSON-RPC",
+		"a JSON-RPC error, too much, and it tags pay",
 		"read did not match: tool.name was \\\"pay\\\"",
 		"rest was not reached: pay ended the evaluation",
 		"\"as\": \"error\"",
