@@ -47,6 +47,14 @@ request_read_message(struct request *r)
 		err = mcp_headers(&r->in.head, &f->said, &r->arena, &f->wrong);
 	if (err == ERR_NOMEM)
 		return request_overload(r);
+	f->call = (struct tool_call){
+		.method = f->said.method,
+		.name = f->said.about == MCP_ABOUT_RESOURCE ? SPAN_LIT("") : f->said.name,
+		.uri = f->said.about == MCP_ABOUT_RESOURCE ? f->said.name : SPAN_LIT(""),
+		.server = span_str(r->found.route->targets->name),
+		.description = SPAN_LIT(""),
+		.arguments = f->said.arguments,
+	};
 	r->found.message = f;
 	if (err)
 		return request_deny(
@@ -54,14 +62,78 @@ request_read_message(struct request *r)
 	return STEP_NEXT;
 }
 
+/* ---- rules with phase: tool ---- */
+
+/* What they replace, of what was found, and their tags. */
+static bool
+add_to_verdict(struct request *r, const struct entity_set *found, const struct tool_verdict *t)
+{
+	struct policy_verdict *v = &r->found.verdict;
+	const char **tags = arena_array(&r->arena, v->ntags + t->ntags, sizeof(*tags));
+	size_t n = v->ntags;
+
+	if (!tags)
+		return false;
+	for (size_t e = 0; found && e < DETECT_ENTITIES_MAX; e++) {
+		if (!entity_in(&t->redact, e) || !entity_in(found, e) ||
+			entity_in(&v->redact, e))
+			continue;
+		entity_add(&v->redact, e);
+		v->with[e] = t->with[e];
+		if (!v->redacts)
+			v->rule = t->rule;
+		v->redacts = true;
+		v->effect = RULE_REDACT;
+	}
+	for (size_t i = 0; i < v->ntags; i++)
+		tags[i] = v->tags[i];
+	for (size_t i = 0; i < t->ntags; i++) {
+		size_t k = 0;
+		while (k < n && strcmp(tags[k], t->tags[i]) != 0)
+			k++;
+		if (k == n)
+			tags[n++] = t->tags[i];
+	}
+	v->tags = tags;
+	v->ntags = n;
+	return true;
+}
+
+static enum step_result
+judge_call(struct request *r, struct found_message *f, bool *permitted)
+{
+	const struct target *to = r->found.verdict.changes.target;
+	struct tool_verdict *v = arena_new(&r->arena, struct tool_verdict);
+	struct answer_request asked;
+	struct policy_facts facts;
+	struct body body;
+
+	if (to)
+		f->call.server = span_str(to->name);
+	request_asked_facts(r, &facts, &body);
+	if (!v || policy_answer_request(r->snap->policy, &facts, &r->arena, &asked) ||
+		policy_tool(r->snap->policy, &asked, &f->call, &r->arena, v) ||
+		!add_to_verdict(r, facts.entities, v))
+		return request_overload(r);
+	*permitted = v->permitted;
+	if (v->effect != RULE_DENY)
+		return STEP_NEXT;
+	f->as_error = v->error;
+	return request_deny(r, 403, "content_policy_violation", v->rule ? v->rule->name : "",
+		span_str(v->reason));
+}
+
 enum step_result
 request_message_passes(struct request *r)
 {
-	const struct found_message *f = r->found.message;
+	struct found_message *f = r->found.message;
+	bool permitted = false;
 
 	if (!f || f->said.kind == MCP_RESPONSE)
 		return STEP_NEXT;
-	if (f->said.about == MCP_ABOUT_UNKNOWN)
+	if (r->snap->policy->ntool_rules && judge_call(r, f, &permitted) == STEP_DECIDED)
+		return STEP_DECIDED;
+	if (f->said.about == MCP_ABOUT_UNKNOWN && !permitted)
 		return request_deny(r, 403, "permission_denied", "",
 			SPAN_LIT("no revision of MCP that is known here has this method"));
 	if (!f->said.plain_name && f->said.name.n)
@@ -102,6 +174,7 @@ wording(const struct request *r, struct mcp_refusal *out, int *status)
 		out->reason = f->wrong.code == MCP_CODE_VERSION ? NULL : d->code;
 	} else if (is_denied_by_content(d)) {
 		mcp_denied(&f->said, out, status);
+		out->result &= !f->as_error;
 	}
 }
 

@@ -212,8 +212,9 @@ bool request_message_waits(const struct request *r);
 /* Reads in.raw, and holds the header fields against it. STEP_NEXT, or what the specification
  * says of what is no message. */
 enum step_result request_read_message(struct request *r);
-/* Once the rules have spoken: methods that nobody knows and names in other letters do not pass.
- */
+/* Once the rules on requests have spoken: those with phase: tool, whose redactions and tags go
+ * to the verdict. Methods that nobody knows and none of them permits, and names in other
+ * letters, do not pass. */
 enum step_result request_message_passes(struct request *r);
 /* The denial as JSON-RPC, and its status. False: it answers no message. */
 bool request_message_denial(const struct request *r, int *status, struct buf *out);

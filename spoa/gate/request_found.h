@@ -10,7 +10,7 @@
 #include "quota/quota.h"
 #include "sources/data.h"
 #include "tokens/estimate.h"
-#include "verdict/decide.h"
+#include "verdict/tool.h"
 
 /* OBSERVED: a cutover's; what would have been decided is next to it, enforced is nothing. */
 enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER, D_OBSERVED };
@@ -155,6 +155,8 @@ struct request_found {
 	 * not read yet */
 	struct found_message {
 		struct mcp_message said;
+		struct tool_call call;	/* as rules with phase: tool and limits read it */
+		bool as_error;		/* denied so by such a rule: no result */
 		struct mcp_error wrong; /* code 0: nothing */
 	} *message;
 	/* limits/batch.c: what a batch's file takes; of its job, what all take */

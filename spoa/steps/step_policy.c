@@ -33,6 +33,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.injection = r->found.injection,
 		.evasion = r->found.evasion,
 		.data = r->found.data,
+		.call = r->found.message ? &r->found.message->call : NULL,
 	};
 }
 

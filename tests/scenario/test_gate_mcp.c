@@ -13,6 +13,19 @@
 	"  - {name: cards, when: '\"CREDIT_CARD\" in prompt.entities', deny: {reason: no "     \
 	"cards}}\n"                                                                            \
 	"  - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}\n"                              \
+	"  - {name: drops, phase: tool, when: 'tool.name == \"drop\"', deny: {reason: no "     \
+	"drops}}\n"                                                                            \
+	"  - {name: shells, phase: tool, when: 'tool.name == \"sh\"', deny: {as: error, "      \
+	"reason: no shells}}\n"                                                                \
+	"  - {name: etc, phase: tool, when: 'tool.server == \"tools\" && "                     \
+	"tool.arguments.path.startsWith(\"/etc\")', on_error: skip, deny: {reason: not "       \
+	"there}}\n"                                                                            \
+	"  - {name: files, phase: tool, when: 'resource.uri.startsWith(\"file:\")', deny: "    \
+	"{reason: no files}}\n"                                                                \
+	"  - {name: vendors, phase: tool, when: 'mcp.method == \"vendor/ok\"', permit: "       \
+	"true}\n"                                                                              \
+	"  - {name: numbers, phase: tool, when: 'tool.name == \"mask\"', redact: {entities: "  \
+	"[US_SSN], with: mask}}\n"                                                             \
 	"default: permit\n"
 
 #define RPC	     "{\"jsonrpc\":\"2.0\","
@@ -59,6 +72,19 @@ static const struct {
 	{ "an unknown method", RPC "\"id\":7,\"method\":\"vendor/x\"}", { NULL }, 200, "403", "\"id\":7,\"error\":{\"code\":-32601,", NULL, NULL },
 	{ "in 2026", RPC "\"id\":7,\"method\":\"vendor/x\",\"params\":{" NEW "}}", { V26, "mcp-method: vendor/x" }, 404, "403", "\"code\":-32601,", NULL, NULL },
 	{ "an unknown notification", RPC "\"method\":\"notifications/vendor\"}", { NULL }, 400, "403", "\"id\":null,\"error\":", NULL, NULL },
+
+	{ "a tool that a rule denies", CALL("\"name\":\"drop\""), { NULL }, 200, "403",
+		"\"id\":7,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"no drops (decision ", NULL, NULL },
+	{ "as an error", CALL("\"name\":\"sh\""), { NULL }, 200, "403", "\"id\":7,\"error\":{\"code\":-32010,\"message\":\"no shells", NULL, NULL },
+	{ "by what it is called with", CALL("\"name\":\"t\",\"arguments\":{\"path\":\"/\\u0065tc/x\"}"), { NULL }, 200, "403",
+		"\"isError\":true", NULL, NULL },
+	{ "with something else it goes", CALL("\"name\":\"t\",\"arguments\":{\"path\":\"/tmp\"}"), { NULL }, 0, NULL, "/tmp", NULL, NULL },
+	{ "a resource that a rule denies", RPC "\"id\":7,\"method\":\"resources/read\",\"params\":{\"uri\":\"file:///x\"}}", { NULL }, 200, "403",
+		"\"id\":7,\"error\":{\"code\":-32010,\"message\":\"no files", NULL, NULL },
+	{ "a method that a rule permits", RPC "\"id\":7,\"method\":\"vendor/ok\"}", { NULL }, 0, NULL, "vendor/ok", NULL, NULL },
+	{ "what a rule replaces in its calls", CALL("\"name\":\"mask\",\"arguments\":{\"to\":\"ann@example.com\",\"ssn\":\"my ssn is 536-22-8145\"}"),
+		{ NULL }, 0, NULL, "\"to\":\"<EMAIL_ADDRESS_1>\",\"ssn\":\"my ssn is ***", NULL, NULL },
+	{ "and in no others", CALL("\"name\":\"t\",\"arguments\":{\"ssn\":\"my ssn is 536-22-8145\"}"), { NULL }, 0, NULL, "536-22-8145", NULL, NULL },
 
 	{ "a batch", "[" CALL("\"name\":\"t\"") "]", { NULL }, 400, NULL, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,", NULL, NULL },
 	{ "a name given twice", CALL("\"name\":\"t\",\"name\":\"u\""), { NULL }, 400, NULL, "\"id\":7,\"error\":{\"code\":-32600,", NULL, NULL },
