@@ -77,6 +77,7 @@ audit_source(struct audit_args *a, bool need_key)
 			need_source ? ", or the records with --journal, --redis or --file"
 				    : ", or the key with --public-key");
 	cfg = config_load(&a->arena, file, &d);
+	diag_free(&d);
 	if (!cfg)
 		return cmd_fail(
 			a->what, "%s: not a valid configuration; see tollgate check", file);

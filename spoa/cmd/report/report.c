@@ -181,6 +181,7 @@ find_key(struct audit_args *a)
 	struct buf why;
 	int err = 0;
 
+	diag_free(&d);
 	if (cfg && cfg->audit_key) {
 		snprintf(pub, sizeof(pub), "%s.pub", cfg->audit_key);
 		if (audit_add_keys(a, pub))
