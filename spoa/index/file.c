@@ -62,8 +62,8 @@ void
 index_soon(const struct index_segment *s, uint64_t offset)
 {
 	if (s->read == read_at && !((struct lines *)s->arg)->packed)
-		posix_fadvise(((struct lines *)s->arg)->fd, (off_t)offset, 4096,
-			POSIX_FADV_WILLNEED);
+		posix_fadvise(
+			((struct lines *)s->arg)->fd, (off_t)offset, 4096, POSIX_FADV_WILLNEED);
 }
 
 int

@@ -49,7 +49,8 @@ struct keep {
 	int journalfd, keepfd;
 	struct manifest before; /* of the segment before the one in hand; first 0: none */
 	uint64_t archive_us, archive_wait_us; /* not before, and how long the next time */
-	uint64_t alarmed_us[2]; /* when a record of too much to keep, of the clock, was written */
+	uint64_t alarmed_us[2]; /* when a record of too much to keep, of the clock, was written
+				 */
 	struct believe clock;
 	uint64_t named; /* the last record that a trim record of this start names */
 	char said[256]; /* the last failure that was logged */
@@ -387,7 +388,8 @@ alarm_clock(struct keep *k, int64_t believed_s)
 		"\"believed\":\"%s\"",
 		is, believed);
 	if (alarm_once(k, ALARM_CLOCK, &fields))
-		log_event(LOG_WARN, "retention.clock", LS("clock", is), LS("believed", believed));
+		log_event(
+			LOG_WARN, "retention.clock", LS("clock", is), LS("believed", believed));
 	buf_free(&fields);
 }
 

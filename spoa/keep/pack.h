@@ -25,8 +25,7 @@ int pack_segment(int journalfd, int keepfd, const char *segment, const struct ma
 	const atomic_bool *stop, struct manifest *out, struct buf *why);
 /* NODE-BOOT-SEQ.hashes, begun (files.h) in keepfd's folder: the tree's leaves of the segment's
  * records, 32 bytes each, of its compressed form. A descriptor, or an error with *why. */
-int pack_hashes(
-	int keepfd, const struct manifest *m, const atomic_bool *stop, struct buf *why);
+int pack_hashes(int keepfd, const struct manifest *m, const atomic_bool *stop, struct buf *why);
 
 /* Whether fd reads as what the manifest says: both hashes, and the chain in it. 0, ERR_AUTH
  * with *why, or another error. */

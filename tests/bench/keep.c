@@ -1,7 +1,7 @@
-/* What indexing, and compression and archive, cost a commit while they are under way: `make bench
- * ONLY=keep`. Seven runs each, alone, with closed segments being indexed all the time, with
- * retention over them, in turn: each run's p50 of commits of one record, 200 a second; of the
- * seven the median. */
+/* What indexing, and compression and archive, cost a commit while they are under way: `make
+ * bench ONLY=keep`. Seven runs each, alone, with closed segments being indexed all the time,
+ * with retention over them, in turn: each run's p50 of commits of one record, 200 a second; of
+ * the seven the median. */
 #include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -124,12 +124,11 @@ main(void)
 		keep_stop(&keep);
 		rig_free(&r);
 	}
-	double a = median(without, PAIRS), b = median(with, PAIRS),
-	       c = median(indexed, PAIRS);
+	double a = median(without, PAIRS), b = median(with, PAIRS), c = median(indexed, PAIRS);
 	if (getloadavg(load, 3) < 1)
 		load[0] = -1;
-	printf("index: a commit %.0f us, %.0f us with segments being indexed: %.2f times\n", a, c,
-		c / a);
+	printf("index: a commit %.0f us, %.0f us with segments being indexed: %.2f times\n", a,
+		c, c / a);
 	printf("keep: a commit %.0f us, %.0f us with compression and archive under way: %.2f "
 	       "times "
 	       "(%" PRIu64 " segments compressed meanwhile); load %.1f\n",

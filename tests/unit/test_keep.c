@@ -525,8 +525,9 @@ the_tree_is_mended_from_what_was_restored(void **state)
 	audit_stop(&r.audit);
 	assert_int_equal(pread(fd, is, sizeof(is), at), sizeof(is));
 	assert_memory_equal(is, flipped, sizeof(is));
-	assert_int_equal(audit("restore --journal %s --archive %s --public-key %s.pub --since 2h",
-				 r.journal, archive, r.key),
+	assert_int_equal(
+		audit("restore --journal %s --archive %s --public-key %s.pub --since 2h",
+			r.journal, archive, r.key),
 		0);
 	assert_null(strstr(said, "\ntree ")); /* the daemon's own is there */
 	assert_true(rig_start(&r));

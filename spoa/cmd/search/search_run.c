@@ -201,8 +201,7 @@ look_into(struct run *r, struct search_source *s)
 			continue;
 		}
 		if (!(bits[i / 64] >> i % 64 & 1) || !index_hit(s->ix, (uint32_t)i, &h) ||
-			!within(r, h.time_ns) ||
-			(h.flags & INDEX_ALONE && !wants_alone(r->q)))
+			!within(r, h.time_ns) || (h.flags & INDEX_ALONE && !wants_alone(r->q)))
 			continue;
 		if (!mem_room(&s->hit, &room, s->nhits + 1, sizeof(*s->hit))) {
 			r->failed = cmd_fail(SEARCH_WHAT, "out of memory") != 0;

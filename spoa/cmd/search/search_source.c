@@ -307,7 +307,8 @@ search_check(const struct search_sources *all)
 		made += err == ERR_NOTFOUND;
 		lied += err == ERR_AUTH;
 		if (err == ERR_AUTH)
-			printf("bad index of %s: it was not what its segment says; made again\n",
+			printf("bad index of %s: it was not what its segment says; made "
+			       "again\n",
 				s->path);
 		else if (err && err != ERR_NOTFOUND)
 			failed = cmd_fail(SEARCH_WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
