@@ -152,6 +152,7 @@ exchange_free(struct request *r)
 	INVARIANT(!x->ticket.live);
 	exchange_left(x);
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
+	explicit_bzero(x->session_key, sizeof(x->session_key));
 	guard_drop(&x->guard);
 	vault_free(&x->vault);
 	attempts_free(x);

@@ -26,6 +26,7 @@ struct exchange {
 	bool has_shadow; /* the shadow policy has rules on answers, and a route for it */
 	struct vault *vault;
 	struct span rpc_ids; /* dialect_rpc_ids() of the request */
+	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), of plan.sessions */
 	struct { /* of ours, in the plan's head */
 		unsigned generation;
 		bool mended; /* the provider refused it, and another may be taken */

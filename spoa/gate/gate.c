@@ -9,6 +9,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/random.h"
 #include "gate/exchange.h"
 #include "identity/nonce.h"
 #include "policy/prices.h"
@@ -39,12 +40,19 @@ gate_shared_new(
 	s->holds.cap_slot = cfg->held_identity_bytes;
 	s->holds.cap_waiting = cfg->held_identity_bytes / 4;
 	memcpy(s->prompt_key, prompt_key, sizeof(s->prompt_key));
+	random_bytes(s->session_key, sizeof(s->session_key));
 	s->nonces = nonce_window_new(CAP_NONCES, clock_wall_ns() / 1000000000);
 	s->targets = target_table_new();
 	s->pins = pin_table_new();
 	if (!s->nonces || !s->targets || !s->pins)
 		gate_shared_free(&s);
 	return s;
+}
+
+void
+gate_shared_sessions(struct gate_shared *s, const unsigned char key[32])
+{
+	memcpy(s->session_key, key, sizeof(s->session_key));
 }
 
 void
@@ -64,6 +72,7 @@ gate_shared_free(struct gate_shared **s)
 {
 	if (*s) {
 		explicit_bzero((*s)->prompt_key, sizeof((*s)->prompt_key));
+		explicit_bzero((*s)->session_key, sizeof((*s)->session_key));
 		nonce_window_free(&(*s)->nonces);
 		target_table_free(&(*s)->targets);
 		pin_table_free(&(*s)->pins);

@@ -57,6 +57,7 @@ struct exchange_plan {
 	uint64_t body_cap_bytes;   /* over it: gate_body_refused(413) */
 	uint64_t deadline_us;	   /* monotonic: the whole exchange */
 	bool reads_answer;	   /* gate_answer() is to be asked */
+	bool sessions;		   /* of MCP: gate_session() makes the ids of answers */
 	bool credential;	   /* the head has one of ours: gate_refused() is to be told */
 	/* Another attempt may follow: gate_again() is asked of what fails before its first content;
 	 * `holds`: until then nothing goes to the caller. Both end with gate_stands(). */
@@ -158,6 +159,10 @@ struct guard;
 struct guard_head;
 int gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out);
 
+/* plan->sessions: what the caller gets for the Mcp-Session-Id of an answer; empty: nothing.
+ * Alive as long as the exchange. */
+struct span gate_session(struct exchange *x, struct span id);
+
 /* plan->credential: the head of an answer of 401 or 403, once, before gate_again(). */
 void gate_refused(struct exchange *x, const struct http_head *h);
 
@@ -229,6 +234,9 @@ struct gate_shared *gate_shared_new(const struct config *cfg, struct audit *audi
 	const unsigned char prompt_key[32]);
 /* The keyed hash of a text as records have it. Any thread. */
 void gate_text_hash(const struct gate_shared *s, struct span text, unsigned char out[32]);
+/* What sessions of MCP are bound with, before any gate: a key that all daemons have. Without it
+ * they are of this process only. */
+void gate_shared_sessions(struct gate_shared *s, const unsigned char key[32]);
 /* Keys and overrides made at run time, before any gate; NULL: none. */
 struct live;
 void gate_shared_live(struct gate_shared *s, struct live *live);

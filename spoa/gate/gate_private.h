@@ -32,6 +32,7 @@ struct gate_shared {
 	struct gate *gates[256];
 	unsigned ngates;
 	unsigned char prompt_key[32]; /* for keyed hashes of prompts */
+	unsigned char session_key[32]; /* for ids of sessions of MCP */
 	struct nonce_window *nonces;  /* of signed headers */
 	/* callers near a limit that were warned of: limits/warn.c */
 	_Atomic uint64_t warned[WARNED], warned_lines;

@@ -226,12 +226,17 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 		struct span value = f->value;
 		if (request_is_param(r, f->name))
 			value = request_param_sent(r, f->name, value, now);
+		if (request_is_session(r, f->name))
+			value = r->found.session;
 		if (keep(r, f->name, value))
 			out->fields[out->nfields++] =
 				(struct http_field){ arena_dup(a, f->name),
 					arena_dup(a, value) };
 	}
 	r->x->plan.mcp = request_message_refusal(r, a);
+	r->x->plan.sessions = request_is_mcp(r);
+	if (r->x->plan.sessions)
+		request_session_key(r, r->x->session_key);
 	add_set(r, out);
 	if (asks_unencoded(r))
 		add(out, "accept-encoding", SPAN_LIT("identity"));

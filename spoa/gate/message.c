@@ -6,6 +6,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "mcp/header.h"
+#include "mcp/session.h"
 
 bool
 request_is_mcp(const struct request *r)
@@ -206,6 +207,59 @@ request_message_refusal(const struct request *r, struct arena *own)
 	out->id = arena_dup(own, out->id);
 	out->code = MCP_CODE_DENIED;
 	return out;
+}
+
+/* ---- sessions ---- */
+
+void
+request_session_key(const struct request *r, unsigned char out[SHA256_BYTES])
+{
+	const struct target *to = request_target(r);
+	const struct mcp_session_of of = { .person = r->found.identity.person,
+		.agent = r->found.identity.agent,
+		.route = span_str(r->found.route->name),
+		.server = span_str(to ? to->name : NULL) };
+
+	mcp_session_key(r->gate->shared->session_key, &of, out);
+}
+
+static const char session_field[] = "mcp-session-id";
+
+enum step_result
+request_read_session(struct request *r)
+{
+	unsigned char key[SHA256_BYTES];
+	struct span given;
+	int n = r->gate ? http_field_one(&r->in.head, session_field, &given) : 0;
+
+	r->found.session = (struct span){ NULL, 0 };
+	if (n == 0)
+		return STEP_NEXT;
+	if (n < 0)
+		return request_deny(r, 400, "invalid_request", "",
+			SPAN_LIT("several Mcp-Session-Id fields"));
+	request_session_key(r, key);
+	struct span id;
+	bool own = mcp_session_check(key, span_trim(given, " \t"), &id);
+	explicit_bzero(key, sizeof(key));
+	if (own) {
+		r->found.session = arena_dup(&r->arena, id);
+		return r->found.session.n ? STEP_NEXT : request_overload(r);
+	}
+	return request_deny(r, 404, "session_not_found", "",
+		SPAN_LIT("no session of this caller has this id: begin a new one"));
+}
+
+bool
+request_is_session(const struct request *r, struct span field)
+{
+	return r->found.session.n && span_ieq(field, span_str(session_field));
+}
+
+struct span
+gate_session(struct exchange *x, struct span id)
+{
+	return mcp_session_bind(x->session_key, span_trim(id, " \t"), &x->r->arena);
 }
 
 /* ---- header fields ---- */

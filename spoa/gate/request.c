@@ -336,6 +336,7 @@ request_let_go(struct request *r, struct arena *own)
 	r->found.roles = roles;
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.message = NULL;
+	r->found.session = (struct span){ NULL, 0 };
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.limits = (struct found_limits){ 0 };
 	r->found.ranks = NULL;

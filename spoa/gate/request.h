@@ -209,6 +209,12 @@ bool request_may_hold(struct request *r, struct span text);
 bool request_is_mcp(const struct request *r);
 /* Only the relay can answer what it says: it waits for that. */
 bool request_message_waits(const struct request *r);
+/* The session that it names is its caller's: found.session. STEP_NEXT, 404 or 400. */
+enum step_result request_read_session(struct request *r);
+/* Its Mcp-Session-Id, which goes to the server as found.session. */
+bool request_is_session(const struct request *r, struct span field);
+/* What binds the sessions of its caller. */
+void request_session_key(const struct request *r, unsigned char out[SHA256_BYTES]);
 /* Reads in.raw, and holds the header fields against it. STEP_NEXT, or what the specification
  * says of what is no message. */
 enum step_result request_read_message(struct request *r);

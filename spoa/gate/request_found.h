@@ -159,6 +159,7 @@ struct request_found {
 		bool as_error;		/* denied so by such a rule: no result */
 		struct mcp_error wrong; /* code 0: nothing */
 	} *message;
+	struct span session; /* the server's id of the session that it names; empty: none */
 	/* limits/batch.c: what a batch's file takes; of its job, what all take */
 	struct {
 		enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;

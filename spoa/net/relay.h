@@ -29,6 +29,7 @@ struct relay_gate_ops {
 	struct span (*response_fields)(struct exchange *x);
 	struct span (*cost_field)(struct exchange *x, const struct usage *u);
 	void (*refused)(struct exchange *x, const struct http_head *h);
+	struct span (*session)(struct exchange *x, struct span id);
 	int (*answer)(struct exchange *x, const struct guard_head *h, struct guard **out);
 	void (*sent)(struct exchange *x);
 	void (*heard)(struct exchange *x, bool streamed);

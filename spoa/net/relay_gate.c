@@ -16,6 +16,7 @@ const struct relay_gate_ops relay_gate_ops = {
 	.response_fields = gate_response_fields,
 	.cost_field = gate_cost_field,
 	.refused = gate_refused,
+	.session = gate_session,
 	.answer = gate_answer,
 	.sent = gate_sent,
 	.heard = gate_heard,

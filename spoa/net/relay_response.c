@@ -151,6 +151,21 @@ response_failed(struct edge *c, const struct http_head *h)
 		c->relay->ops->refused(c->x, h);
 }
 
+/* The caller's ids of sessions are not the server's. One that cannot be made is not shown. */
+static void
+bind_sessions(struct edge *c, const struct http_message *m)
+{
+	struct http_field *f = c->relay->fields;
+
+	for (size_t i = 0; c->plan->sessions && i < m->head.nfields; i++) {
+		if (!span_ieq(f[i].name, SPAN_LIT("mcp-session-id")))
+			continue;
+		f[i].value = c->relay->ops->session(c->x, f[i].value);
+		if (!f[i].value.n)
+			f[i].name = SPAN_LIT("x-tollgate-");
+	}
+}
+
 static void
 begin_response(struct upstream *u, const struct http_message *m)
 {
@@ -163,6 +178,7 @@ begin_response(struct upstream *u, const struct http_message *m)
 	c->answer.streams = span_ieq(http_media_type(response_field(&m->head, "content-type")),
 		SPAN_LIT("text/event-stream"));
 	err = guard_begin(c, m);
+	bind_sessions(c, m);
 	c->answer.framing = m->framing;
 	bool edits = c->guard && guard_edits(c->guard);
 	if (m->framing == HTTP_UNTIL_CLOSE ||

@@ -272,6 +272,21 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
 }
 
+/* Sessions of MCP are valid on all daemons that have the key. */
+static int
+share_sessions(struct server *s, const struct config *cfg, struct buf *why)
+{
+	unsigned char key[SHA256_BYTES];
+
+	if (!cfg->state_key)
+		return 0;
+	if (keyfile_derive(cfg->state_key, "tollgate-mcp-session-v1", key, why) < 0)
+		return ERR_IO;
+	gate_shared_sessions(s->shared, key);
+	sodium_memzero(key, sizeof(key));
+	return 0;
+}
+
 /* How targets do, told by the other daemons. What is ejected is known before the first request.
  */
 static int
@@ -505,7 +520,7 @@ server_run(const char *config_file)
 			goto stop;
 	}
 	s.shared = gate_shared_new(cfg, s.audit, hash.key);
-	if (!s.shared || start_live(&s, cfg, &why) < 0 ||
+	if (!s.shared || start_live(&s, cfg, &why) < 0 || share_sessions(&s, cfg, &why) < 0 ||
 		start_sharing(&s, cfg, &why) < 0)
 		goto stop;
 	gate_shared_live(s.shared, s.live);

@@ -239,7 +239,9 @@ step_read(struct request *r)
 	if (r->gate && !r->run.resumed && r->in.body_state == BODY_STATE_WHOLE &&
 		request_repeats(r) && !request_keep_body(r))
 		return request_overheld(r);
-	enum step_result s = read_body(r);
+	enum step_result s = request_is_mcp(r) ? request_read_session(r) : STEP_NEXT;
+	if (s == STEP_NEXT)
+		s = read_body(r);
 
 	if (s == STEP_NEXT && !add_query_models(r))
 		return request_overload(r);

@@ -69,6 +69,27 @@ post "$(call)" -H 'x-do: ssn-stream'
 is "in a stream as an event" "$status $(sed -n 's/^data: //p' <<<"$body" | jq -c 'select(.id)|[.id,.result.isError]')" '200 [7,true]'
 unlike "and nothing of it is told" "$body" 536
 
+# ---- sessions ----
+at_server() { curl -s "http://127.0.0.1:$own/seen" | jq -c '[.[].headers["mcp-session-id"]]'; }
+begin='{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}'
+post "$begin" -H 'x-do: session'
+session=$(header mcp-session-id)
+like "the session that a client gets is the server's and more" "$session" '^s-1\.[0-9a-f]{32}$'
+at_server >/dev/null
+post "$(call)" -H "mcp-session-id: $session"
+is "the server sees its own" "$status $(at_server)" '200 ["s-1"]'
+post "$(call)" -H 'mcp-session-id: s-1'
+is "which nobody can say himself" "$status" 404
+other="authorization: Bearer $(token --claims '{"sub":"mallory","team":"few"}')"
+req POST /own -H "$other" -H 'content-type: application/json' -H "mcp-session-id: $session" -d "$(call)"
+is "nor is a session another person's" "$status $(code)" '404 [null,-32010]'
+req POST /mcp -H "$auth" -H 'content-type: application/json' -H "$accept" -H "mcp-session-id: $session" -d "$(call)"
+is "nor another server's" "$status" 404
+req GET /own -H "$other" -H 'accept: text/event-stream' -H "mcp-session-id: $session"
+is "nor is its stream" "$status" 404
+req DELETE /own -H "$other" -H "mcp-session-id: $session"
+is "nor can he end it" "$status $(at_server)" '404 []'
+
 # ---- streams of GET ----
 get() { curl -sN -m "${2:-60}" -D "$D/.get.head" "$EDGE/own" -H "$auth" -H 'accept: text/event-stream' -H "x-do: $1" "${@:3}" >"$D/.get" 2>/dev/null & asking=$!; }
 get stream

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "mcp/header.h"
 #include "mcp/refusal.h"
+#include "mcp/session.h"
 #include "support/guard.h"
 
 static const char *const kinds[] = { "request", "notification", "response" };
@@ -364,6 +365,59 @@ a_refusal_is_cut_until_it_fits(void **state)
 	buf_free(&out);
 }
 
+/* ---- sessions ---- */
+
+static void
+a_session_is_of_whom_it_was_given_to(void **state)
+{
+	static const struct mcp_session_of ann = { SPAN_LIT("ann"), SPAN_LIT("bot"),
+		SPAN_LIT("tools"), SPAN_LIT("srv") };
+	/* clang-format off */
+	static const struct { const char *name; struct mcp_session_of of; bool key, own; } t[] = {
+		{ "the same", { SPAN_LIT("ann"), SPAN_LIT("bot"), SPAN_LIT("tools"), SPAN_LIT("srv") }, false, true },
+		{ "another person", { SPAN_LIT("bob"), SPAN_LIT("bot"), SPAN_LIT("tools"), SPAN_LIT("srv") }, false, false },
+		{ "nobody", { SPAN_LIT(""), SPAN_LIT("bot"), SPAN_LIT("tools"), SPAN_LIT("srv") }, false, false },
+		{ "another agent", { SPAN_LIT("ann"), SPAN_LIT("b0t"), SPAN_LIT("tools"), SPAN_LIT("srv") }, false, false },
+		{ "another route", { SPAN_LIT("ann"), SPAN_LIT("bot"), SPAN_LIT("t"), SPAN_LIT("srv") }, false, false },
+		{ "another server", { SPAN_LIT("ann"), SPAN_LIT("bot"), SPAN_LIT("tools"), SPAN_LIT("s") }, false, false },
+		{ "names that join alike", { SPAN_LIT("annbot"), SPAN_LIT(""), SPAN_LIT("tools"), SPAN_LIT("srv") }, false, false },
+		{ "another key", { SPAN_LIT("ann"), SPAN_LIT("bot"), SPAN_LIT("tools"), SPAN_LIT("srv") }, true, false },
+	};
+	/* clang-format on */
+	unsigned char keys[2][32] = { { 1 }, { 2 } }, of[32];
+	struct span id, bound;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	mcp_session_key(keys[0], &ann, of);
+	bound = mcp_session_bind(of, SPAN_LIT("s-1"), &a);
+	assert_int_equal(bound.n, 3 + 1 + 32);
+	for (size_t i = 0; i < COUNT_OF(t); i++) {
+		mcp_session_key(keys[t[i].key], &t[i].of, of);
+		if (mcp_session_check(of, bound, &id) != t[i].own)
+			fail_msg("%s", t[i].name);
+		assert_true(!t[i].own || span_is(id, "s-1"));
+	}
+	mcp_session_key(keys[0], &ann, of);
+	/* no other id, and no part of one */
+	for (size_t i = 0; i < bound.n; i++) {
+		char *p = guard_dup(bound.p, bound.n);
+		p[i] ^= 1;
+		assert_false(mcp_session_check(of, span_of(p, bound.n), &id));
+		guard_free(p, bound.n);
+		p = guard_dup(bound.p, i);
+		assert_false(mcp_session_check(of, span_of(p, i), &id));
+		guard_free(p, i);
+	}
+	assert_false(mcp_session_check(of, SPAN_LIT("s-1"), &id));
+	assert_int_equal(mcp_session_bind(of, SPAN_LIT(""), &a).n, 0);
+	assert_int_equal(mcp_session_bind(of, SPAN_LIT("a b"), &a).n, 0);
+	assert_int_equal(mcp_session_bind(of, SPAN_LIT("a\r\nb"), &a).n, 0);
+	assert_int_equal(mcp_session_bind(of, SPAN_LIT("\xc3\xa9"), &a).n, 0);
+	arena_reset(&a);
+}
+
 int
 main(void)
 {
@@ -374,6 +428,7 @@ main(void)
 		cmocka_unit_test(a_replaced_argument_is_replaced_in_its_field),
 		cmocka_unit_test(a_denial_is_what_the_message_waits_for),
 		cmocka_unit_test(a_refusal_is_cut_until_it_fits),
+		cmocka_unit_test(a_session_is_of_whom_it_was_given_to),
 	};
 
 	return cmocka_run_group_tests_name("mcp", tests, NULL, NULL);

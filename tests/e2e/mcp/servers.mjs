@@ -65,6 +65,7 @@ const answers = {
 		res.write('id: 1\ndata:\n\n');
 		res.write(`id: 2\nretry: 50\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"mail ann@example.com${req.headers['last-event-id'] ? ' again' : ''}"}}\n\n`);
 	},
+	session: (res, m) => res.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 's-1' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: {} })),
 	endpoint: (res) => {
 		res.writeHead(200, { 'content-type': 'text/event-stream' });
 		res.write('event: endpoint\ndata: /messages?s=1\n\n');
