@@ -129,7 +129,7 @@ cases_of_tests_have_calls(void **state)
 		"  - {name: a, tool: {server: tickets, name: x}, expect: {tool: {hidden: "
 		"false, rule: read}}}\n"
 		"  - {name: b, expect: {tool: {rule: read}}}\n");
-	assert_int_equal(tollgate(NULL, "policy", "test", path("policy.test.yaml"), NULL), 1);
+	assert_int_equal(tollgate("", "policy", "test", path("policy.test.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_out, "#   tool.hidden: wanted false, got true\n"));
 	assert_non_null(strstr(cmd_out, "#   tool.rule: wanted read, got rest\n"));
 	assert_non_null(strstr(cmd_out, "#   tool: none was judged: the case gives none"));
