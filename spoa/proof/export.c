@@ -67,25 +67,17 @@ is_kind(const json_t *v, enum kind k)
 	const char *why;
 
 	switch (k) {
-	case NAME:
-		return is_name(v);
-	case TIME_OR_NULL:
-		return json_is_null(v) || is_time(v);
-	case TIME:
-		return is_time(v);
-	case COUNT:
-		return json_is_integer(v) && json_integer_value(v) >= 0;
-	case NUMBER:
-		return json_is_integer(v) && json_integer_value(v) > 0;
-	case HASH:
-		return is_hash(v);
-	case NODE:
-		return json_is_string(v) && chain_node_valid(json_span(v));
+	case NAME: return is_name(v);
+	case TIME_OR_NULL: return json_is_null(v) || is_time(v);
+	case TIME: return is_time(v);
+	case COUNT: return json_is_integer(v) && json_integer_value(v) >= 0;
+	case NUMBER: return json_is_integer(v) && json_integer_value(v) > 0;
+	case HASH: return is_hash(v);
+	case NODE: return json_is_string(v) && chain_node_valid(json_span(v));
 	case NOTE:
-		return json_is_null(v) || (json_is_string(v) &&
-						  checkpoint_parse(json_span(v), &c, &why) == 0);
-	case OBJECT_OF:
-		return json_is_object(v);
+		return json_is_null(v) ||
+		       (json_is_string(v) && checkpoint_parse(json_span(v), &c, &why) == 0);
+	case OBJECT_OF: return json_is_object(v);
 	}
 	return false;
 }

@@ -24,7 +24,8 @@
 #define EXPORT_CHAINS_MAX   64
 #define EXPORT_NAME_MAX	    255
 
-/* OBJECT with all its members as they have to be, the caller's; NULL with a sentence in *why. */
+/* OBJECT with all its members as they have to be, the caller's; NULL with a sentence in *why.
+ */
 json_t *export_object(struct span text, struct buf *why);
 /* Appends the line. */
 void export_sign(struct buf *out, struct span object, const struct signkey *key);

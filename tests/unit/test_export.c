@@ -1,5 +1,5 @@
-/* tollgate audit export: what is in a window, cells that a spreadsheet takes for data, manifests
- * that were changed, and positions: killed, cut, of another journal. */
+/* tollgate audit export: what is in a window, cells that a spreadsheet takes for data,
+ * manifests that were changed, and positions: killed, cut, of another journal. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -127,7 +127,8 @@ hostile_names_stay_in_their_cells(void **state)
 	chain_build_boot(&b);
 	chain_build_record(&b,
 		"\"type\":\"decision\",\"id\":\"x\",\"decision\":\"deny\",\"status\":403,"
-		"\"identity\":{\"person\":\"=cmd|' /C calc'!A0\",\"roles\":[\"-a\",\"b\\r\\n\\\",=c\"]},"
+		"\"identity\":{\"person\":\"=cmd|' /C "
+		"calc'!A0\",\"roles\":[\"-a\",\"b\\r\\n\\\",=c\"]},"
 		"\"classes\":[\"pii\"],\"model\":\"a]\\\"b\\\\\\n\\u0000\"");
 	chain_build_commit(&b);
 	write_journal(buf_view(&b.out));
@@ -183,15 +184,17 @@ windows_next_to_each_other_have_each_record_once(void **state)
 	assert_true(span_is(buf_view(&b.out), out)); /* as it is */
 	for (size_t i = 0; i + 1 < COUNT_OF(cuts); i++) {
 		snprintf(what, sizeof(what),
-			"--since 2027-01-15T08:00:%02d.%03dZ --until 2027-01-15T08:00:%02d.%03dZ",
+			"--since 2027-01-15T08:00:%02d.%03dZ --until "
+			"2027-01-15T08:00:%02d.%03dZ",
 			cuts[i] / 1000, cuts[i] % 1000, cuts[i + 1] / 1000, cuts[i + 1] % 1000);
 		assert_exit(run(what), EXIT_DONE);
 		uint64_t first = next;
 		next = records_from(next);
 		/* It verifies alone, but for its end where that is inside of a commit. */
 		put_file("w", span_str(out));
-		snprintf(what, sizeof(what), "verify --file %s --from %" PRIu64 " --public-key %s",
-			at("w"), first, at("key.pub"));
+		snprintf(what, sizeof(what),
+			"verify --file %s --from %" PRIu64 " --public-key %s", at("w"), first,
+			at("key.pub"));
 		if (audit("%s", what) == EXIT_NO)
 			assert_out("why=\"unsigned: no commit follows\"");
 		else
@@ -261,7 +264,8 @@ change(const char *name, const char *from, const char *to)
 {
 	char cmd[512];
 
-	snprintf(cmd, sizeof(cmd), "cp '%s' '%s.was'; sed -i '0,/%s/s//%s/' '%s'; ! cmp -s '%s' '%s.was'",
+	snprintf(cmd, sizeof(cmd),
+		"cp '%s' '%s.was'; sed -i '0,/%s/s//%s/' '%s'; ! cmp -s '%s' '%s.was'",
 		at(name), at(name), from, to, at(name), at(name), at(name));
 	assert_int_equal(system(cmd), 0);
 }
@@ -307,7 +311,8 @@ a_manifest_says_what_was_changed(void **state)
 	snprintf(other, sizeof(other), "--file %s", at("none"));
 	assert_exit(verify_manifest(other), EXIT_NO);
 	assert_out("missing: ");
-	assert_exit(audit("verify --manifest %s --public-key %s", at("e.manifest"), at("key.pub")),
+	assert_exit(
+		audit("verify --manifest %s --public-key %s", at("e.manifest"), at("key.pub")),
 		EXIT_NO);
 	assert_out("wrong key: none of the keys is");
 	assert_exit(audit("verify --manifest %s --public-key %s", at("e.manifest"),
@@ -500,9 +505,11 @@ records_that_are_gone_are_an_error_and_no_silence(void **state)
 	assert_exit(go_on("--until 2027-01-15T08:00:00.005Z"), EXIT_DONE);
 	/* As a position that is far behind. */
 	put_file("p",
-		SPAN_LIT("{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"gw-1\":{\"seq\":5,\"hash\":"
-			 "\"00000000000000000000000000000000000000000000000000000000000000ff\"}},"
-			 "\"file\":null}"));
+		SPAN_LIT(
+			"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"gw-1\":{\"seq\":5,\"hash\":"
+			"\"00000000000000000000000000000000000000000000000000000000000000ff\"}}"
+			","
+			"\"file\":null}"));
 	assert_exit(go_on(""), EXIT_CANNOT);
 	assert_err("gw-1: records 5 to 5 is another one here: not the journal");
 	remove_segments(1);
@@ -572,7 +579,8 @@ a_position_is_one_exporters_and_one_formats(void **state)
 {
 	static const char *const positions[] = { "", "{}", "[]", "{\"v\":2}",
 		"{\"v\":1,\"format\":\"jsonl\"}",
-		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"a/b\":{\"seq\":1,\"hash\":\"\"}},\"file\":null}",
+		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"a/"
+		"b\":{\"seq\":1,\"hash\":\"\"}},\"file\":null}",
 		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"a\":{\"seq\":0}},\"file\":null}",
 		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{},\"file\":{\"inode\":1}}",
 		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{},\"file\":null} x" };

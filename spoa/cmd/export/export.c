@@ -64,8 +64,8 @@ count(struct export *e, const struct chain_line *l, const unsigned char hash[SHA
 		c->last = l->seq;
 		memcpy(c->head, hash, SHA256_BYTES);
 	}
-	json_object_setn_new(e->types, l->type.p, l->type.n,
-		json_integer(json_integer_value(n) + 1));
+	json_object_setn_new(
+		e->types, l->type.p, l->type.n, json_integer(json_integer_value(n) + 1));
 }
 
 void
@@ -140,8 +140,7 @@ commit(struct export *e, const struct chain_line *by, struct span commit_line)
 	while (rest.n && !e->code) {
 		struct span line = span_next(&rest, '\n');
 		bool ours = chain_parse(line, &l) == 0 && !l.commit &&
-			    span_eq(l.node, by->node) && l.seq >= by->first &&
-			    l.seq <= by->seq;
+			    span_eq(l.node, by->node) && l.seq >= by->first && l.seq <= by->seq;
 		last_out = false;
 		if (ours && span_is(l.type, "checkpoint"))
 			take_note(e, &l, line);
@@ -231,15 +230,13 @@ run(struct export *e)
 		code = audit_read(&e->a, &to);
 	code = code ? code : e->code;
 	if (!code && buf_failed(&e->pending))
-		code = cmd_fail(
-			EXPORT_WHAT, "no commit for too long: not a chain of records");
+		code = cmd_fail(EXPORT_WHAT, "no commit for too long: not a chain of records");
 	code = code ? code : export_out_write(&e->out, true);
 	if (!code && e->path)
 		code = place(e);
 	if (!code && e->pending.n)
 		fprintf(stderr,
-			"tollgate: " EXPORT_WHAT
-			": %zu bytes behind the last commit are not "
+			"tollgate: " EXPORT_WHAT ": %zu bytes behind the last commit are not "
 			"signed yet and left out\n",
 			e->pending.n);
 	if (!code && e->strange) {
@@ -263,8 +260,8 @@ choose_format(struct export *e, const char *name)
 		if (!strcmp(name, export_formats[i].name))
 			e->format = &export_formats[i];
 	if (name && strcmp(name, e->format->name) != 0)
-		return cmd_fail(
-			EXPORT_WHAT, "--format %s: jsonl, csv, ocsf or syslog is expected", name);
+		return cmd_fail(EXPORT_WHAT,
+			"--format %s: jsonl, csv, ocsf or syslog is expected", name);
 	if (e->octets && !e->format->with_octets)
 		return cmd_fail(EXPORT_WHAT, "--octets frames syslog");
 	return 0;
@@ -282,7 +279,8 @@ together(const struct export *e, bool follow)
 		return cmd_fail(EXPORT_WHAT,
 			"--follow --out: say with --position where it is kept how far it is");
 	if (e->position && e->key)
-		return cmd_fail(EXPORT_WHAT, "--position makes no manifest: --sign-key is for one");
+		return cmd_fail(
+			EXPORT_WHAT, "--position makes no manifest: --sign-key is for one");
 	if (!e->position && e->skip_missing)
 		return cmd_fail(EXPORT_WHAT, "--skip-missing goes with --position");
 	if (e->key && !e->path)
@@ -325,9 +323,7 @@ audit_export(int argc, char **argv)
 
 	for (enum record_term i = 0; i < RT_SEARCHED; i++)
 		options[18 + i] = (struct cmd_option){ record_terms[i].name,
-			.text = given.value[i],
-			.count = &given.n[i],
-			.most = SEARCH_VALUES };
+			.text = given.value[i], .count = &given.n[i], .most = SEARCH_VALUES };
 	int rest = cmd_options(argc, argv, options, &operands), code = 0;
 	if (rest < 0 || rest > (t.between && !strstr(t.between, ".."))) {
 		json_decref(e.types);
@@ -339,7 +335,8 @@ audit_export(int argc, char **argv)
 	if (!e.chain || !e.types)
 		code = cmd_fail(EXPORT_WHAT, "out of memory");
 	code = code ? code : choose_format(&e, format);
-	code = code ? code : search_read_times(EXPORT_WHAT, &t, rest ? operands[0] : NULL, &e.q);
+	code = code ? code
+		    : search_read_times(EXPORT_WHAT, &t, rest ? operands[0] : NULL, &e.q);
 	code = code ? code : search_read_wants(EXPORT_WHAT, &e.a.arena, &e.q, &given);
 	for (enum record_term i = 0; i < RT_SEARCHED; i++)
 		e.filtered |= e.q.want[i].n > 0;

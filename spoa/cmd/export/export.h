@@ -16,13 +16,13 @@
 struct export_record {
 	struct span line; /* its bytes, without the newline */
 	const struct chain_line *l;
-	const json_t *json;	      /* of the formats that need it */
+	const json_t *json;		 /* of the formats that need it */
 	char hash[2 * SHA256_BYTES + 1]; /* in the chain */
 };
 
 struct export_format {
 	const char *name;
-	bool json;	/* needs the record as JSON */
+	bool json;	  /* needs the record as JSON */
 	bool with_octets; /* can be framed by length */
 	/* What the output begins with; NULL: nothing. */
 	void (*begin)(struct buf *out);
@@ -41,10 +41,10 @@ void export_cell(struct buf *out, struct span text);
 
 /* Standard output, or a file that has its name when it is whole. */
 struct export_out {
-	int fd, dirfd;		/* dirfd -1: standard output */
+	int fd, dirfd;		 /* dirfd -1: standard output */
 	const char *path, *name; /* the file, and it in its folder */
-	bool begun;		/* NAME.new is there */
-	struct buf text;	/* not yet written */
+	bool begun;		 /* NAME.new is there */
+	struct buf text;	 /* not yet written */
 	struct sha256 hash;
 	uint64_t bytes; /* written and not yet */
 };
@@ -66,14 +66,15 @@ struct export_chain {
 	struct buf note; /* the newest checkpoint's, as JSON */
 };
 
-struct export {
+struct export
+{
 	struct audit_args a;
 	const struct export_format *format;
 	bool octets;
 	struct search q; /* terms and times */
 	bool filtered;	 /* there are terms */
 	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN];
-	const char *path; /* --out */
+	const char *path;	      /* --out */
 	const char *key, *passphrase; /* that signs the manifest; NULL: the daemon */
 	const char *position;
 	bool skip_missing;

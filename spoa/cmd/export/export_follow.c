@@ -2,10 +2,10 @@
  * record that is written, and its hash.
  *
  * Only whole commits go out, so nothing that a start cuts off. Each record must be the next of
- * its node, and name the hash of the one before: what is not there is looked for again, and then
- * it is an error, not a silence. What was written is synced before the position says so. After
- * kill -9 a file (--out) is cut back to what its position says: each record stands in it once.
- * Standard output cannot be cut: what was written since the last position comes again. */
+ * its node, and name the hash of the one before: what is not there is looked for again, and
+ * then it is an error, not a silence. What was written is synced before the position says so.
+ * After kill -9 a file (--out) is cut back to what its position says: each record stands in it
+ * once. Standard output cannot be cut: what was written since the last position comes again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,7 +24,6 @@
 #include "keep/files.h"
 
 #define SAVE_US 1000000 /* so long is written at most before the position is */
-
 
 unsigned export_tries = 25;
 uint64_t export_save_bytes = 1u << 20;
@@ -171,8 +170,8 @@ open_file(struct follow *f)
 	if (f->p.file && f->p.device == (uint64_t)st.st_dev &&
 		f->p.inode == (uint64_t)st.st_ino) {
 		if (size < f->p.bytes)
-			fprintf(stderr,
-				"tollgate: " EXPORT_WHAT ": %s: was cut by somebody\n", path);
+			fprintf(stderr, "tollgate: " EXPORT_WHAT ": %s: was cut by somebody\n",
+				path);
 		else if (ftruncate(o->fd, (off_t)f->p.bytes) < 0)
 			return cmd_fail(EXPORT_WHAT, "%s: %s", path, strerror(errno));
 		size = size < f->p.bytes ? size : f->p.bytes;
@@ -246,13 +245,14 @@ is_next(struct follow *f, struct audit_feed *feed, struct export_reached *r,
 {
 	if (l->seq <= r->seq)
 		return false;
-	if (r->seq && (l->seq != r->seq + 1 ||
-			      memcmp(l->prev, r->hash, sizeof(r->hash)) != 0)) {
+	if (r->seq &&
+		(l->seq != r->seq + 1 || memcmp(l->prev, r->hash, sizeof(r->hash)) != 0)) {
 		bool other = l->seq == r->seq + 1;
 		bool give_up = f->e->skip_missing && f->gap.tries >= export_tries;
 		if (!give_up) {
 			missing(f, feed, r->seq + (other ? 0 : 1), l->seq - 1,
-				other ? "is another one here: not the journal that the position "
+				other ? "is another one here: not the journal that the "
+					"position "
 					"is of"
 				      : "are not here");
 			feed->stale = true;
@@ -321,8 +321,7 @@ take_line(void *arg, struct audit_feed *feed, struct span line)
 	buf_span(&f->e->pending, line);
 	buf_putc(&f->e->pending, '\n');
 	if (buf_failed(&f->e->pending))
-		fail(f,
-			cmd_fail(EXPORT_WHAT,
+		fail(f, cmd_fail(EXPORT_WHAT,
 				"%s: no commit for too long: not a chain of records",
 				feed->at.name));
 }

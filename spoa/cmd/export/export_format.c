@@ -156,7 +156,8 @@ put_csv(struct buf *out, const struct export_record *r)
 	bool request = is_request(r->l->type);
 
 	for (size_t i = 0; i < COUNT_OF(columns); i++) {
-		const json_t *v = request || i < STAMPS ? record_get(r->json, columns[i]) : NULL;
+		const json_t *v =
+			request || i < STAMPS ? record_get(r->json, columns[i]) : NULL;
 		buf_str(out, i ? "," : "");
 		if (v && !json_is_null(v))
 			put_value(out, v);
@@ -178,7 +179,7 @@ put_csv(struct buf *out, const struct export_record *r)
 /* ---- syslog ---- */
 
 /* RFC 5612 keeps this number for examples: we have none of our own. */
-#define SD_ID	"tollgate@32473"
+#define SD_ID	 "tollgate@32473"
 #define FACILITY 13 /* log audit */
 
 /* Severity by what is said: the first row that fits. */
@@ -240,7 +241,7 @@ put_syslog(struct buf *out, const struct export_record *r)
 		SPAN_ARG(span_cut(r->l->time, 0, 26)), SPAN_ARG(r->l->node), r->l->boot);
 	for (size_t i = 0; i < r->l->type.n && i < 32; i++)
 		buf_putc(out, r->l->type.p[i] > ' ' && r->l->type.p[i] < 0x7f ? r->l->type.p[i]
-									       : '?');
+									      : '?');
 	buf_printf(out, " [" SD_ID " seq=\"%" PRIu64 "\" hash=\"%s\"", r->l->seq, r->hash);
 	for (size_t i = 0; i < COUNT_OF(params); i++) {
 		const json_t *v = record_get(r->json, params[i].field);

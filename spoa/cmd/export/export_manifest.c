@@ -1,5 +1,5 @@
-/* The manifest of an exported file: made here, signed by the daemon with the journal's key, which
- * records it, or with a key's file. */
+/* The manifest of an exported file: made here, signed by the daemon with the journal's key,
+ * which records it, or with a key's file. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,11 +111,13 @@ ask_daemon(struct export *e, const char *object, struct buf *out)
 	json_t *in = json_pack("{s:s}", "object", object);
 	int code = EXIT_CANNOT;
 	json_t *answer =
-		in ? admin_call_json(EXPORT_WHAT, e->a.config, "/audit/export", in, &code) : NULL;
+		in ? admin_call_json(EXPORT_WHAT, e->a.config, "/audit/export", in, &code)
+		   : NULL;
 
 	if (answer) {
 		buf_str(out, json_text_in(answer, "manifest"));
-		code = out->n ? 0 : cmd_fail(EXPORT_WHAT, "the daemon's answer has no manifest");
+		code = out->n ? 0
+			      : cmd_fail(EXPORT_WHAT, "the daemon's answer has no manifest");
 	}
 	json_decref(answer);
 	json_decref(in);

@@ -1,7 +1,7 @@
 /* Records as events of OCSF 1.9.0 (schema.ocsf.io): one event a record. Which class a record
- * is, is a row of one table; what of it goes where, rows of another: PATH of the event, field of
- * the record. Profiles: ai_operation, record_integrity, security_control. tests/data/ocsf.json
- * is what of the schema these classes need. */
+ * is, is a row of one table; what of it goes where, rows of another: PATH of the event, field
+ * of the record. Profiles: ai_operation, record_integrity, security_control.
+ * tests/data/ocsf.json is what of the schema these classes need. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 
 enum { REQUEST = 1, FOUND = 2 }; /* flags of classes: it is a request's; it is a finding */
 
+/* clang-format off */
 /* The first row that fits: type, and decision where one is named, and whether something was
  * found in it. */
 static const struct class {
@@ -80,6 +81,7 @@ static const struct {
 	{ "unmapped.answer_classes", RF_ANSWER_CLASSES, NAMES },
 	{ "unmapped.tool_calls", RF_ANSWER_TOOL_CALLS, NAMES },
 };
+/* clang-format on */
 
 /* What of an event of a request is the evidence of a finding there. */
 static const char *const evidence[] = { "actor", "api", "http_request", "src_endpoint" };
@@ -169,9 +171,10 @@ class_of(const struct export_record *r)
 	const struct class *c = classes;
 	bool found = found_in(r->json);
 
-	while (c->type && (!span_is(r->l->type, c->type) ||
-				  (c->decision && !record_is(r->json, RF_DECISION, c->decision)) ||
-				  (c->found && !found)))
+	while (c->type &&
+		(!span_is(r->l->type, c->type) ||
+			(c->decision && !record_is(r->json, RF_DECISION, c->decision)) ||
+			(c->found && !found)))
 		c++;
 	return c;
 }
@@ -238,8 +241,7 @@ put_request(json_t *o, const struct export_record *r)
 	if (json_is_integer(record_get(r->json, RF_STATUS))) {
 		char number[SPAN_DECIMAL];
 		put_text(o, "status_code",
-			span_of(number,
-				span_decimal(number, record_int(r->json, RF_STATUS))));
+			span_of(number, span_decimal(number, record_int(r->json, RF_STATUS))));
 	}
 }
 
@@ -322,9 +324,9 @@ export_ocsf(struct buf *out, const struct export_record *r)
 	put_text(o, "metadata.event_code", r->l->type);
 	put_text(o, "metadata.log_name", r->l->node);
 	put(o, "attestation_list",
-		json_pack("[{s:s%,s:s%,s:{s:i,s:s}}]", "uid", buf_view(&uid).p, uid.n, "chain_uid",
-			r->l->node.p, r->l->node.n, "fingerprint", "algorithm_id", 3, "value",
-			r->hash));
+		json_pack("[{s:s%,s:s%,s:{s:i,s:s}}]", "uid", buf_view(&uid).p, uid.n,
+			"chain_uid", r->l->node.p, r->l->node.n, "fingerprint", "algorithm_id",
+			3, "value", r->hash));
 	if (c->flags & REQUEST) {
 		put(o, "status_id", json_integer(succeeded(r) ? 1 : 2));
 		put_request(o, r);

@@ -19,7 +19,10 @@ export_folder(const char *path, const char **name)
 	char dir[4096];
 
 	*name = slash ? slash + 1 : path;
-	snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : slash ? (int)(slash - path) : 1,
+	snprintf(dir, sizeof(dir), "%.*s",
+		slash == path ? 1
+		: slash	      ? (int)(slash - path)
+			      : 1,
 		slash ? path : ".");
 	if (!**name || strlen(*name) > EXPORT_NAME_MAX - 16) {
 		cmd_fail(EXPORT_WHAT, "%s: is no name of a file", path);
@@ -81,8 +84,8 @@ export_out_write(struct export_out *o, bool all)
 	while (o->dirfd < 0 && s.n && !code) {
 		ssize_t n = write(o->fd, s.p, s.n);
 		if (n < 0 && errno != EINTR)
-			code = cmd_fail(EXPORT_WHAT, "cannot write the output: %s",
-				strerror(errno));
+			code = cmd_fail(
+				EXPORT_WHAT, "cannot write the output: %s", strerror(errno));
 		s = span_cut(s, n > 0 ? (size_t)n : 0, s.n);
 	}
 	buf_clear(&o->text);

@@ -150,8 +150,8 @@ bytes_agree(struct look *k, const char *path)
 		return false;
 	}
 	if (strcmp(hex, json_text_in(file, "sha256")) != 0) {
-		buf_printf(k->why, "changed: %s has another SHA-256 than the manifest says",
-			path);
+		buf_printf(
+			k->why, "changed: %s has another SHA-256 than the manifest says", path);
 		return false;
 	}
 	return true;
@@ -216,9 +216,8 @@ print_held(const struct look *k, const struct export_manifest *m, const char *pa
 
 	printf("ok manifest=%s file=%s format=%s records=%lld", k->a->manifest, path,
 		json_text_in(k->object, "format"), json_int_in(k->object, "records"));
-	json_array_foreach(json_object_get(k->object, "chains"), i, c)
-		printf(" %s=%lld-%lld", json_text_in(c, "node"), json_int_in(c, "first"),
-			json_int_in(c, "last"));
+	json_array_foreach(json_object_get(k->object, "chains"), i, c) printf(" %s=%lld-%lld",
+		json_text_in(c, "node"), json_int_in(c, "first"), json_int_in(c, "last"));
 	printf(" made=%s key=%.*s\n", json_text_in(k->object, "made"), SPAN_ARG(m->key));
 }
 
