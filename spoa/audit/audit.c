@@ -430,6 +430,8 @@ commit(struct audit *a, const char *last)
 		tree_commit(a->tree, a->journal.name, a->journal.good, c.seq);
 	if (checkpoint)
 		stop_at("checkpoint-fed");
+	if (checkpoint && !err)
+		audit_keys_again(&a->keys);
 	if (keys) {
 		stop_at(err ? "key-failed" : "key-durable");
 		audit_keys_done(&a->keys, err);

@@ -429,6 +429,13 @@ audit_keys_done(struct audit_keys *k, int err)
 }
 
 void
+audit_keys_again(struct audit_keys *k)
+{
+	if (k->log_dirty)
+		write_log(k);
+}
+
+void
 audit_keys_note(struct audit_keys *k, struct buf *note, struct span text, struct span name,
 	int64_t now_ns)
 {

@@ -81,6 +81,9 @@ void audit_keys_records(
 	struct audit_keys *k, struct chain *c, int64_t now_ns, audit_keys_put *put, void *arg);
 /* The commit is durable (0), or it is made anew later. */
 void audit_keys_done(struct audit_keys *k, int err);
+/* JOURNAL.keys once more, where it could not be written: the segment that says what it lacks
+ * may be closed and trimmed one day. */
+void audit_keys_again(struct audit_keys *k);
 /* A checkpoint's signature lines: the key's, and for 30 days that of the one before. */
 void audit_keys_note(struct audit_keys *k, struct buf *note, struct span text, struct span name,
 	int64_t now_ns);

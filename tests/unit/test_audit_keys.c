@@ -444,6 +444,35 @@ while_the_disk_refuses_the_old_key_signs_and_the_new_one_waits(void **state)
 	assert_true(rig_holds(&r, "\"change\":\"rotate\""));
 }
 
+static void
+where_its_statements_cannot_be_kept_a_rotation_goes_on_and_they_are_kept_later(void **state)
+{
+	struct keyring ring = { .nkeys = 0 };
+	char keys[300], why[KEYRING_WHY];
+
+	(void)state;
+	snprintf(keys, sizeof(keys), "%s.keys", r.journal);
+	rig_sh("mkdir '%s.new'", keys);
+	tree_pace = (struct tree_pace){ 10000, 10000, false };
+	assert_started();
+	replace_key();
+	assert_reloaded();
+	assert_signs(&r.pub);
+	assert_int_equal(rig_put(&r, "a"), 0);
+	assert_int_equal(access(keys, F_OK), -1);
+	rig_sh("rmdir '%s.new'", keys);
+	/* With the next checkpoint, and without a restart. */
+	for (int i = 0; i < 6000 && access(keys, F_OK) < 0; i++) {
+		assert_int_equal(rig_put(&r, "b"), 0);
+		usleep(10000);
+	}
+	assert_int_equal(keyring_give(&ring, &first, 1), 0);
+	assert_int_equal(keyring_file(&ring, keys, false, NULL, &r.why), 0);
+	assert_non_null(keyring_signer(&ring, "gw-1", span_str(r.pub.id), 1000, 1000, why));
+	audit_stop(&r.audit);
+	assert_true(verify_with(NULL).ok);
+}
+
 /* Cut at every byte of what a rotation and the record after it wrote: each is a kill, and the
  * operator's files are the new ones already. */
 static void
@@ -748,6 +777,7 @@ main(void)
 		T(a_key_that_cannot_be_taken_leaves_the_old_one_signing),
 		T(without_a_hash_key_the_same_key_is_no_rotation),
 		T(while_the_disk_refuses_the_old_key_signs_and_the_new_one_waits),
+		T(where_its_statements_cannot_be_kept_a_rotation_goes_on_and_they_are_kept_later),
 		T(killed_at_any_byte_of_a_rotation_it_starts_and_verifies),
 		T(killed_right_after_a_rotation_another_one_follows_at_the_start),
 		T(both_keys_sign_checkpoints_for_thirty_days),
