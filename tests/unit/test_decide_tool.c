@@ -120,7 +120,7 @@ cases_of_tests_have_calls(void **state)
 		"rest, hidden: true}}}\n"
 		"  - {name: gone, request: {host: gone}, expect: {decision: deny}}\n");
 	int code = tollgate(
-		NULL, "policy", "test", "--require-coverage", path("policy.test.yaml"), NULL);
+		"", "policy", "test", "--require-coverage", path("policy.test.yaml"), NULL);
 	if (code)
 		fail_msg("%d: %s%s", code, cmd_out, cmd_err);
 	put("policy.test.yaml",
