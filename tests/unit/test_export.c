@@ -579,8 +579,8 @@ a_position_is_one_exporters_and_one_formats(void **state)
 {
 	static const char *const positions[] = { "", "{}", "[]", "{\"v\":2}",
 		"{\"v\":1,\"format\":\"jsonl\"}",
-		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"a/"
-		"b\":{\"seq\":1,\"hash\":\"\"}},\"file\":null}",
+		("{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"a/"
+		 "b\":{\"seq\":1,\"hash\":\"\"}},\"file\":null}"),
 		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"a\":{\"seq\":0}},\"file\":null}",
 		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{},\"file\":{\"inode\":1}}",
 		"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{},\"file\":null} x" };
