@@ -21,6 +21,8 @@ enum {
 	STOP_US = 2000000,  /* a place that does not come back is left alone then */
 };
 
+#define NO_ANSWER_YET "no answer yet: a disk or a resolver that hangs?"
+
 struct anchors {
 	struct tag tag;
 	const struct config *cfg;
@@ -117,6 +119,9 @@ on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 		return;
 	}
 	p->witness.again = false;
+	pthread_mutex_lock(&p->all->lock);
+	p->shown.asked_us = p->began_us;
+	pthread_mutex_unlock(&p->all->lock);
 	ways[p->at->kind](p);
 }
 
@@ -134,6 +139,7 @@ show(struct place *p, enum anchor_end end, const char *why)
 	if (!p->shown.tried || p->shown.end != end)
 		p->shown.since_us = now;
 	p->shown.tried = true;
+	p->shown.asked_us = 0;
 	p->shown.end = end;
 	snprintf(p->shown.why, sizeof(p->shown.why), "%s", why);
 	if (end == ANCHOR_TAKEN) {
@@ -555,6 +561,18 @@ anchors_start(const struct config *cfg, const struct anchors_audit *audit, struc
 
 /* ---- what is shown ---- */
 
+uint64_t anchors_hang_us = 2 * ANCHOR_DEADLINE_US;
+
+/* A disk or a resolver that hangs keeps an attempt from its end: since when; 0: none does. Under
+ * the lock. */
+static uint64_t
+hangs_since(const struct place *p)
+{
+	uint64_t asked = p->shown.asked_us;
+
+	return asked && clock_mono_us() > asked + anchors_hang_us ? asked : 0;
+}
+
 void
 anchors_status(struct anchors *a, struct buf *out)
 {
@@ -567,16 +585,19 @@ anchors_status(struct anchors *a, struct buf *out)
 		buf_printf(out, "%s{\"kind\":\"%s\",\"place\":", i ? "," : "",
 			anchor_words[p->at->kind]);
 		buf_json_str(out, span_str(p->name));
+		bool hangs = hangs_since(p) != 0;
 		buf_printf(out, ",\"state\":\"%s\"",
-			p->shown.tried ? end_words[p->shown.end] : "waiting");
+			hangs		 ? end_words[ANCHOR_AWAY]
+			: p->shown.tried ? end_words[p->shown.end]
+					 : "waiting");
 		if (p->shown.taken) {
 			clock_second(p->shown.taken_ns, when);
 			buf_printf(out, ",\"size\":%" PRIu64 ",\"taken\":\"%s\"", p->shown.size,
 				when);
 		}
-		if (p->shown.why[0]) {
+		if (hangs || p->shown.why[0]) {
 			buf_str(out, ",\"why\":");
-			buf_json_str(out, span_str(p->shown.why));
+			buf_json_str(out, span_str(hangs ? NO_ANSWER_YET : p->shown.why));
 		}
 		buf_putc(out, '}');
 		pthread_mutex_unlock(&a->lock);
@@ -590,10 +611,14 @@ anchors_ready(struct anchors *a, struct buf *out)
 	for (size_t i = 0; a && i < a->n; i++) {
 		struct place *p = &a->place[i];
 		pthread_mutex_lock(&a->lock);
-		if (p->shown.tried && p->shown.end != ANCHOR_TAKEN)
+		uint64_t hangs = hangs_since(p);
+		if (hangs || (p->shown.tried && p->shown.end != ANCHOR_TAKEN))
 			buf_printf(out, "anchor %s %s: %s for %" PRIu64 " s: %s\n",
-				anchor_words[p->at->kind], p->name, end_words[p->shown.end],
-				(clock_mono_us() - p->shown.since_us) / 1000000, p->shown.why);
+				anchor_words[p->at->kind], p->name,
+				end_words[hangs ? ANCHOR_AWAY : p->shown.end],
+				(clock_mono_us() - (hangs ? hangs : p->shown.since_us)) /
+					1000000,
+				hangs ? NO_ANSWER_YET : p->shown.why);
 		pthread_mutex_unlock(&a->lock);
 	}
 }

@@ -50,6 +50,7 @@ struct place {
 		bool tried, taken;
 		enum anchor_end end;
 		uint64_t size, taken_us, since_us;
+		uint64_t asked_us; /* the attempt under way began; 0: none */
 		int64_t taken_ns;
 		char why[PLACE_WHY];
 	} shown;

@@ -271,9 +271,11 @@ collect(void *arg)
 	for (int fd; (fd = accept(collector.fd, NULL, NULL)) >= 0; close(fd)) {
 		char chunk[4096];
 		/* A record of a handshake that is 16 KB, a byte at a time. */
-		if (collector.drips && send(fd, "\x16\x03\x03\x40\x00", 5, MSG_NOSIGNAL) == 5)
-			while (send(fd, "", 1, MSG_NOSIGNAL) == 1)
+		if (collector.drips && send(fd, "\x16\x03\x03\x40\x00", 5, MSG_NOSIGNAL) == 5) {
+			while (collector.drips && send(fd, "", 1, MSG_NOSIGNAL) == 1)
 				usleep(10000);
+			continue;
+		}
 		SSL *ssl = collector.tls ? SSL_new(collector.tls) : NULL;
 		bool ok = !ssl || (SSL_set_fd(ssl, fd) && SSL_accept(ssl) == 1);
 		if (collector.resets) {
@@ -430,6 +432,43 @@ a_collector_that_drips_is_left_in_time(void **s)
 	anchor_syslog_us = was;
 }
 
+/* It was shown as taken for as long as it hung. */
+static void
+an_attempt_that_does_not_end_is_shown(void **s)
+{
+	static char ca[192];
+	uint64_t was = anchor_syslog_us, hang = anchors_hang_us;
+	bool shown = false;
+
+	(void)s;
+	snprintf(ca, sizeof(ca), "%s", path("syslog.pem"));
+	collector_start("tls", rig_tls("127.0.0.1", ca));
+	places[0].tls_ca = ca;
+	begin();
+	wait_records(1);
+	assert_shown("\"state\":\"taken\"", "");
+	anchors_hang_us = 20000;
+	anchor_syslog_us = PATIENCE_S * 1000000ull;
+	collector.drips = true;
+	grow(9);
+	for (uint64_t until = clock_mono_us() + anchor_syslog_us;
+		!shown && clock_mono_us() < until; usleep(5000)) {
+		struct buf b;
+		buf_init(&b, 0);
+		anchors_ready(anchors, &b);
+		buf_putc(&b, '\0');
+		shown = strstr(buf_view(&b).p, " s: no answer yet") != NULL;
+		buf_free(&b);
+	}
+	assert_true(shown);
+	assert_shown("\"state\":\"away\"", "no answer yet");
+	collector.drips = false;
+	wait_count(ANCHOR_SYSLOG, ANCHOR_AWAY, 1);
+	collector_stop();
+	anchors_hang_us = hang;
+	anchor_syslog_us = was;
+}
+
 static void
 syslog_by_a_unix_socket_is_a_datagram(void **s)
 {
@@ -515,6 +554,7 @@ main(void)
 		T(syslog_by_tls_verifies_whom_it_speaks_to),
 		T(a_collector_that_drops_the_connection_has_taken_nothing),
 		T(a_collector_that_drips_is_left_in_time),
+		T(an_attempt_that_does_not_end_is_shown),
 		T(syslog_by_a_unix_socket_is_a_datagram),
 		T(files_that_cannot_be_used_refuse_the_start),
 		T(how_late_a_place_is_is_a_gauge),
