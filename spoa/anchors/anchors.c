@@ -563,8 +563,8 @@ anchors_start(const struct config *cfg, const struct anchors_audit *audit, struc
 
 uint64_t anchors_hang_us = 2 * ANCHOR_DEADLINE_US;
 
-/* A disk or a resolver that hangs keeps an attempt from its end: since when; 0: none does. Under
- * the lock. */
+/* A disk or a resolver that hangs keeps an attempt from its end: since when; 0: none does.
+ * Under the lock. */
 static uint64_t
 hangs_since(const struct place *p)
 {

@@ -28,7 +28,7 @@ void anchors_stop(struct anchors **a);
  * checkpoints; gauges. */
 void anchors_status(struct anchors *a, struct buf *out);
 void anchors_ready(struct anchors *a, struct buf *out);
-extern uint64_t anchors_hang_us; /* an attempt that takes longer is shown as away; tests set it */
+extern uint64_t anchors_hang_us; /* what takes longer is shown as away; tests set it */
 void anchors_metrics(struct anchors *a, struct buf *out);
 
 /* The files that places name can be used: for `check` too. 0, or an error with *why. */

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-#define PRI	109 /* facility log audit, severity notice */
+#define PRI	109	/* facility log audit, severity notice */
 #define STEP_US 5000000 /* of one address; all has ANCHOR_DEADLINE_US */
 
 uint64_t anchor_syslog_us = ANCHOR_DEADLINE_US;

@@ -103,8 +103,8 @@ verify(TS_REQ *query, TS_RESP *r, X509_STORE *store)
 
 int64_t tsa_off_s = 3600;
 
-/* What it signed is evidence of when: a clock that is far off, theirs or ours, makes it evidence
- * of something that was not. */
+/* What it signed is evidence of when: a clock that is far off, theirs or ours, makes it
+ * evidence of something that was not. */
 static bool
 time_fits(TS_RESP *r, struct buf *why)
 {

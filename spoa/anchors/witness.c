@@ -41,7 +41,7 @@ struct witness {
 	int lock;
 	char aside[1024];
 	struct seen seen[CAP_WITNESS_LOGS]; /* of cfg->witness_logs */
-	struct buf others;		    /* the state's lines of origins that are not there */
+	struct buf others; /* the state's lines of origins that are not there */
 };
 
 /* ---- requests ---- */
@@ -96,8 +96,8 @@ seen_of(struct witness *w, struct span origin, const struct witness_log **log)
 	return NULL;
 }
 
-/* SIZE ROOT ORIGIN. A line whose origin is not configured is kept as it is: a log that was taken
- * out and comes back is no new one, of which anything would be believed. */
+/* SIZE ROOT ORIGIN. A line whose origin is not configured is kept as it is: a log that was
+ * taken out and comes back is no new one, of which anything would be believed. */
 static int
 read_line(struct witness *w, struct span line)
 {
@@ -237,8 +237,9 @@ signer_of(const struct witness_log *log, const struct checkpoint *c)
 	return n > 0 ? checkpoint_signer(c, c->origin, keys, (size_t)n) : NULL;
 }
 
-/* What a log signed and was not cosigned, each once, warnings once a minute. Only another root for as many records is a
- * proof against it: anybody may send an old checkpoint again, or one with a wrong proof. */
+/* What a log signed and was not cosigned, each once, warnings once a minute. Only another root
+ * for as many records is a proof against it: anybody may send an old checkpoint again, or one
+ * with a wrong proof. */
 static void
 say_refused(enum log_level level, struct seen *s, const struct witness_log *log,
 	const struct checkpoint *c, int status, const char *why)
