@@ -11,7 +11,8 @@ B       ?= build
 CC      ?= cc
 PREFIX  ?= /usr/local
 DESTDIR ?=
-OPT     ?= -O3 -g
+# Of what is sanitized a trace needs lines alone; its tests are compiled less.
+OPT     ?= $(if $(SAN),-O1 -g1,-O3 -g)
 
 VERSION := 0.1.0
 
@@ -28,6 +29,8 @@ DEPS_BUILD := gcc make pkg-config libev-dev libjansson-dev libpcre2-dev \
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wpointer-arith \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wwrite-strings -Wformat=2 -Wundef -Wvla -Wnull-dereference
+# What gcc warns of is asked of the sources as they ship, not again of the sanitized ones.
+ALL_WARN = $(if $(SAN),-w,$(WARN) $(WERROR))
 
 # Debian 13 packages llhttp as a library; on Debian 12 the package node-llhttp
 # carries its sources, which we compile into our own archive.
@@ -67,7 +70,7 @@ endif
 CPPFLAGS += -D_GNU_SOURCE -DTG_VERSION='"$(VERSION)"' -DTG_REDIS_TLS=$(REDIS_TLS) -Ispoa -I$(B)/gen \
 	$(LLHTTP_CFLAGS)
 CFLAGS   ?= $(OPT)
-ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -fno-strict-aliasing -pthread \
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(ALL_WARN) -fno-strict-aliasing -pthread \
 	-fstack-protector-strong -MMD -MP $(HARDEN) $(SANFLAGS) \
 	$(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 ALL_LIBS = $(HARDEN_LINK) $(LLHTTP_LIBS) $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -lm -pthread
@@ -399,8 +402,8 @@ ifeq ($(FAULTS),)
 endif
 
 faults-sanitized: deps ## the stack under load with TSan, then with ASan and UBSan
-	@$(MAKE) --no-print-directory B=$(B)/tsan OPT="-O1 -g" SAN=thread all
-	@$(MAKE) --no-print-directory B=$(B)/asan OPT="-O1 -g" SAN=address,undefined all
+	@$(MAKE) --no-print-directory B=$(B)/tsan SAN=thread all
+	@$(MAKE) --no-print-directory B=$(B)/asan SAN=address,undefined all
 	@tests/faults/sanitized $(B)
 
 # The benchmark: tests/bench/run and what it needs beside the stack.
@@ -448,7 +451,7 @@ $(B)/bench/quota: tests/bench/quota.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS) -lcmocka
 
-# Instructions a request (tests/bench/count): built as its accepted counts were.
+# Instructions a request (tests/bench/count), of what is shipped: the same objects.
 COUNT_WRAP := memcpy memmove memset malloc calloc realloc __memcpy_chk __memmove_chk __memset_chk \
 	sodium_memzero explicit_bzero __explicit_bzero_chk
 
@@ -461,8 +464,8 @@ $(B)/bench/count: tests/bench/count.c $(LIB)
 count: ## instructions a request, by callgrind (COUNT="--against FILE")
 	@tests/support/deps valgrind:valgrind
 	@$(MAKE) -s --no-print-directory ranks >/dev/null
-	@$(MAKE) -s --no-print-directory B=$(B)/count OPT="-O2 -g" $(B)/count/bench/count
-	@tests/bench/count-run $(B)/count $(COUNT)
+	@$(MAKE) -s --no-print-directory $(B)/bench/count
+	@tests/bench/count-run $(B) $(COUNT)
 
 $(B)/bench/audit: tests/bench/audit.c $(LIB)
 	@mkdir -p $(@D)
@@ -519,14 +522,16 @@ $(B)/%.o: %.c
 
 # Of a test program only what it tests is compiled as it is shipped. (No -O0 where nothing is
 # sanitized: _FORTIFY_SOURCE wants more.)
-TEST_OPT ?= $(if $(SAN),-O0,-O1)
+# What it is linked with keeps its lines where a sanitizer says them; for gdb: make TEST_OPT="-O1 -g" TEST_LINK=
+TEST_OPT  ?= $(if $(SAN),-O0,-O1 -g0)
+TEST_LINK ?= $(if $(SAN),,-Wl$(comma)--strip-debug)
 
 $(B)/tests/%.o: tests/%.c | $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(TEST_OPT) -c -o $@ $<
 
 $(B)/tests/%: $(B)/tests/%.o $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(TEST_LINK) -o $@ $(filter %.o %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
 
 .SECONDARY: $(UNIT_BIN:%=%.o) $(FUZZ_RUN:%=%.o)
 
@@ -574,11 +579,11 @@ fuzz: ## coverage-guided fuzzing with clang, FUZZTIME seconds a target
 
 .PHONY: asan
 asan: ## unit tests and seeds under AddressSanitizer and UBSan
-	$(MAKE) B=$(B)/asan OPT="-O1 -g" SAN=address,undefined unit fuzz-seeds
+	$(MAKE) B=$(B)/asan SAN=address,undefined unit fuzz-seeds
 
 .PHONY: tsan
 tsan: ## unit and scenario tests under ThreadSanitizer
-	$(MAKE) B=$(B)/tsan OPT="-O1 -g" SAN=thread unit
+	$(MAKE) B=$(B)/tsan SAN=thread unit
 
 .PHONY: format
 format: ## clang-format over the C sources

@@ -2,6 +2,7 @@
 # which a provider can fail. tests/unit/test_relay_said.c has what each means; here is what becomes of
 # it with a second target. What HAProxy sets there for the relay, and that neither callers nor
 # providers can say any of it.
+# Long: a queue and a connection wait their time out.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "what HAProxy says on the second pass" "node is not installed"; exit 0; }
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$D/key" -out "$D/cert" -days 2 -subj /CN=provider 2>/dev/null
