@@ -50,12 +50,6 @@ gate_shared_new(
 }
 
 void
-gate_shared_sessions(struct gate_shared *s, const unsigned char key[32])
-{
-	memcpy(s->session_key, key, sizeof(s->session_key));
-}
-
-void
 gate_shared_live(struct gate_shared *s, struct live *live)
 {
 	s->live = live;

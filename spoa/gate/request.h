@@ -358,7 +358,7 @@ int request_vault(struct request *r, struct vault **out);
 int request_guard_plan(struct request *r, struct span path, const struct answer_request *asked,
 	const struct vault *vault, struct guard_plan *out);
 
-/* ---- changes.c ---- */
+/* ---- limits/changes.c ---- */
 /* What is to be changed in the body; false: nothing. */
 bool request_amendment(const struct request *r, struct amendment *am);
 /* What an answer of `model` may take where no cap is stated; empty: of those that the body
