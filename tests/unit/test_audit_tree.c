@@ -351,7 +351,8 @@ an_older_record_that_was_changed_gives_no_range(void **state)
 	assert_started();
 	assert_int_equal(status().size, 0);
 	assert_int_equal(rig_put(&r, "goes on"), 0);
-	usleep(300000);
+	for (int i = 0; i < 6000 && status().state != TREE_STUCK; i++)
+		usleep(10000);
 	assert_int_equal(status().state, TREE_STUCK);
 	audit_stop(&r.audit);
 	assert_true(rig_holds(&r, "\"tree\":null"));
