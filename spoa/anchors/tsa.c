@@ -11,6 +11,10 @@
 #include "base/err.h"
 #include "base/random.h"
 
+#if OPENSSL_VERSION_NUMBER < 0x30400000L /* which names it by what it does: it owns the store */
+#define TS_VERIFY_CTX_set0_store TS_VERIFY_CTX_set_store
+#endif
+
 static TS_REQ *
 make_query(const unsigned char hash[SHA256_BYTES])
 {
@@ -95,7 +99,7 @@ verify(TS_REQ *query, TS_RESP *r, X509_STORE *store)
 	TS_VERIFY_CTX_add_flags(
 		v, TS_VFY_VERSION | TS_VFY_IMPRINT | TS_VFY_NONCE | TS_VFY_SIGNATURE);
 	X509_STORE_up_ref(store);
-	TS_VERIFY_CTX_set_store(v, store); /* which it frees */
+	TS_VERIFY_CTX_set0_store(v, store); /* which it frees */
 	bool ok = TS_RESP_verify_response(v, r) == 1;
 	TS_VERIFY_CTX_free(v);
 	return ok;
@@ -177,7 +181,7 @@ signed_then(TS_RESP *r, TS_TST_INFO *tst, X509_STORE *store)
 	X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), timegm(&then));
 	TS_VERIFY_CTX_set_flags(v, TS_VFY_VERSION | TS_VFY_SIGNATURE);
 	X509_STORE_up_ref(store);
-	TS_VERIFY_CTX_set_store(v, store); /* which it frees */
+	TS_VERIFY_CTX_set0_store(v, store); /* which it frees */
 	bool ok = TS_RESP_verify_response(v, r) == 1;
 	TS_VERIFY_CTX_free(v);
 	return ok;
