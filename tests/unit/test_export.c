@@ -148,6 +148,13 @@ hostile_names_stay_in_their_cells(void **state)
 	assert_exit(run("--format ocsf --type decision"), EXIT_DONE);
 	assert_out("\"class_uid\":2004");
 	assert_out("\"uid\":\"gw-1/2\"");
+	/* Who sends a NUL is not hidden from those who look. */
+	assert_exit(audit("list --journal %s", at("journal")), EXIT_DONE);
+	assert_out(" deny   403 ");
+	assert_out(" x\n");
+	assert_exit(
+		audit("search --journal %s --decision deny --json", at("journal")), EXIT_DONE);
+	assert_out("\"id\":\"x\"");
 }
 
 /* ---- windows ---- */

@@ -202,7 +202,8 @@ list_line(void *arg, struct span line)
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
 		if (i != AUDIT_OUTCOME && !may_hold(line, want[i]))
 			return;
-	json_t *r = json_loadb(line.p, line.n, 0, NULL);
+	/* A path may hold NUL. */
+	json_t *r = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	shown = r != NULL;
 	for (size_t i = 0; i < AUDIT_FILTERS && shown; i++)
 		shown = !want[i] || holds(r, audit_filters[i], want[i]);

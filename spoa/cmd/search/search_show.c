@@ -13,7 +13,7 @@ search_object(const struct search_hit *h)
 	json_t *o = NULL;
 
 	for (size_t i = 0; i < h->n; i++) {
-		json_t *r = json_loadb(h->line[i].p, h->line[i].n, 0, NULL), *v;
+		json_t *r = json_loadb(h->line[i].p, h->line[i].n, JSON_ALLOW_NUL, NULL), *v;
 		const char *name;
 		bool completion = !strcmp(json_text_in(r, "type"), "completion");
 		if (!r)
