@@ -292,14 +292,12 @@ one_completion(struct replay *re, json_t *completion)
 static void
 one_line(void *arg, struct span line)
 {
-	static const char *const marks[] = { "\"type\":\"policy\"", "\"type\":\"decision\"",
-		"\"type\":\"attempt\"", "\"type\":\"completion\"" };
+	static const char *const types[] = { "\"policy\"", "\"decision\"", "\"attempt\"",
+		"\"completion\"" };
 	struct replay *re = arg;
-	size_t i = 0;
 
-	while (i < COUNT_OF(marks) && !memmem(line.p, line.n, marks[i], strlen(marks[i])))
-		i++;
-	if (i == COUNT_OF(marks))
+	if (span_find(chain_member(line, record_rows[RF_TYPE].name), types, COUNT_OF(types)) ==
+		COUNT_OF(types))
 		return;
 	reading_add(1);
 	json_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
