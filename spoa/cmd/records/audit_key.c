@@ -73,6 +73,7 @@ keys_file(struct audit_args *a, char *out, size_t size)
 	struct diag d = { 0 };
 	const struct config *cfg = file ? config_load(&a->arena, file, &d) : NULL;
 
+	diag_free(&d);
 	if (cfg)
 		journal = cfg->journal;
 	size_t n = journal ? strlen(journal) : 0;

@@ -448,6 +448,7 @@ find_all(struct restore *r, const char *archive)
 	const struct config *cfg = file ? config_load(&r->a.arena, file, &d) : NULL;
 	int code = audit_source(&r->a, true);
 
+	diag_free(&d);
 	if (code)
 		return code;
 	if (cfg)

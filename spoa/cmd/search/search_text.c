@@ -110,6 +110,7 @@ by_configured(struct audit_args *a, struct search *q, struct span text, struct s
 	size_t n = cfg ? audit_hash_keys(cfg, keys) : 0;
 	int code = n ? 0 : EXIT_CANNOT;
 
+	diag_free(&d);
 	for (size_t i = 0; i < n && !code; i++)
 		code = hash_with(a, q, &keys[i], text, t);
 	explicit_bzero(keys, sizeof(keys));
