@@ -18,13 +18,53 @@ static const struct {
 
 enum { NCOMMANDS = COUNT_OF(commands), ARGS_MAX = 64 };
 
+/* The next form in `args`: " | " outside of brackets parts them, "; all" ends them. */
+static struct span
+next_form(const char **args)
+{
+	const char *p = *args, *end;
+	int depth = 0;
+
+	for (end = p; *end && strncmp(end, "; all", 5) != 0; end++) {
+		depth += (*end == '[' || *end == '(') - (*end == ']' || *end == ')');
+		if (depth == 0 && !strncmp(end, " | ", 3))
+			break;
+	}
+	*args = !strncmp(end, " | ", 3) ? end + 3 : NULL;
+	return (struct span){ p, (size_t)(end - p) };
+}
+
+/* A line a form; of `verb`, where it has one, that alone. */
+static void
+print_forms(FILE *f, const char *name, const char *args, const char *verb)
+{
+	const char *all = strstr(args, "; all");
+	size_t n = verb ? strlen(verb) : 0, said = 0;
+
+	for (int one = n != 0; one >= 0 && !said; one--)
+		for (const char *rest = args; rest;) {
+			struct span form = next_form(&rest);
+			if (one && (form.n < n || memcmp(form.p, verb, n) != 0 ||
+					   (form.n > n && form.p[n] != ' ')))
+				continue;
+			fprintf(f, "%s tollgate %s %.*s\n", said++ ? "      " : "usage:", name,
+				SPAN_ARG(form));
+		}
+	if (all)
+		fprintf(f, "       %s\n", all + 2);
+}
+
 int
 cmd_usage(const char *name)
 {
+	size_t n = strcspn(name, " ");
+
 	for (size_t i = 0; i < NCOMMANDS; i++)
-		if (!strcmp(commands[i].name, name))
-			fprintf(stderr, "tollgate: %s: usage: tollgate %s %s\n", name, name,
-				commands[i].args);
+		if (strlen(commands[i].name) == n && !memcmp(commands[i].name, name, n)) {
+			fprintf(stderr, "tollgate: %s: ", name);
+			print_forms(stderr, commands[i].name, commands[i].args,
+				name[n] ? name + n + 1 : NULL);
+		}
 	return EXIT_CANNOT;
 }
 
@@ -47,10 +87,10 @@ asks_for_help(int argc, char **argv)
 }
 
 static int
-help_of(size_t i)
+help_of(size_t i, const char *verb)
 {
-	printf("usage: tollgate %s %s\n\n  %s\n", commands[i].name, commands[i].args,
-		commands[i].help);
+	print_forms(stdout, commands[i].name, commands[i].args, verb);
+	printf("\n  %s\n", commands[i].help);
 	return EXIT_DONE;
 }
 
@@ -58,7 +98,7 @@ static int
 run_row(size_t i, int argc, char **argv)
 {
 	if (asks_for_help(argc, argv))
-		return help_of(i);
+		return help_of(i, argv[1]);
 	opterr = 0; /* what is wrong is said in our own form */
 	return commands[i].run(argc, argv);
 }
@@ -94,7 +134,8 @@ cmd_main(int argc, char **argv)
 	const char *name = help ? argv[2] : !strcmp(argv[1], "--version") ? "version" : argv[1];
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		if (!strcmp(name, commands[i].name))
-			return help ? help_of(i) : run_row(i, argc - 1, argv + 1);
+			return help ? help_of(i, argc > 3 ? argv[3] : NULL)
+				    : run_row(i, argc - 1, argv + 1);
 	fprintf(stderr, "tollgate: %s: no such command; see tollgate --help\n", name);
 	return EXIT_CANNOT;
 }

@@ -232,7 +232,8 @@ checkpoint_parse(struct span note, struct checkpoint *out, const char **why)
 	for (struct span lines = out->signatures; (err = note_signature_next(&lines, &s)) > 0;)
 		if (++n > NOTE_SIGNATURES)
 			break;
-	*why = err < 0 ? "a line after the empty one is no signature"
+	*why = err < 0 ? "a line after the empty one is no signature: a file of "
+			 "several checkpoints? Give one of them"
 	       : n     ? "more than 64 signatures"
 		       : "no signature";
 	return err < 0 ? err : err > 0 ? ERR_LIMIT : n ? 0 : ERR_SYNTAX;

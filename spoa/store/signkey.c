@@ -208,7 +208,11 @@ pubkeys_load(const char *file, struct pubkey *out, size_t max, struct buf *why)
 			break;
 	}
 	if (err == ERR_LIMIT)
-		buf_printf(why, "%s: more than %zu public keys", file, max);
+		buf_printf(why, "%s: more than %zu public key%s%s", file, max,
+			max == 1 ? "" : "s",
+			max == 1 ? "; a file with the first one: openssl pkey -pubin -in FILE "
+				   "-out NEW"
+				 : "");
 	else if (err)
 		buf_printf(why, "%s: key %zu is not an Ed25519 public key", file, n + 1);
 	else if (n == 0) {

@@ -131,6 +131,8 @@ is "revoked from an earlier record on, that proof does not" "$(by first.pub --fi
 like "by name" "$(cat "$D/said")" "signed by $second, revoked from $after on"
 is "nor what it signed since" "$(by first.pub --journal "$JOURNAL" --root "$D/root.key.pub" --statement "$D/earlier" >/dev/null; echo $?)" 1
 like "verify names the first record" "$(cat "$D/said")" "seq=[0-9]+ why=\"wrong key: its commit is signed by $second, revoked from $after on"
+said=$("$build/tollgate" audit key certify "$D/audit.key.pub" --root-key "$D/root.key" --node a 2>&1)
+like "a file of several keys is not certified, and how to take one is said" "$?: $said" '^2: .*openssl pkey -pubin -in FILE -out NEW$'
 cp "$D/audit.key" "$D/audit.key.third"
 cp "$D/audit.key.old" "$D/audit.key"
 said=$(tg reload 2>&1) && code=0 || code=$?

@@ -109,6 +109,16 @@ static const struct {
 	{ "of no file", { "detectors", "fingerprint", "nowhere" }, "", 2, "",
 		"nowhere: cannot read: No such file" },
 	{ "no verb", { "detectors" }, "", 2, "", "usage: tollgate detectors list" },
+	{ "help, a line a form", { "help", "detectors" }, "", 0,
+		"usage: tollgate detectors list [--json | --markdown]\n"
+		"       tollgate detectors show ENTITY...\n",
+		"" },
+	{ "help of one form", { "help", "audit", "explain" }, "", 0,
+		"usage: tollgate audit explain ID [--policy FILE] [--json]\n       all but ",
+		"" },
+	{ "a wrong line, of one form", { "audit", "restore" }, "", 2, "",
+		"usage: tollgate audit restore (SEGMENT... | --since T [--until T]) [--archive "
+		"PLACE]\n       all but " },
 	{ "another verb", { "detectors", "lst" }, "", 2, "", "usage: " },
 	{ "an option that is none", { "detectors", "list", "--yaml" }, "", 2, "", "usage: " },
 	{ "an operand too many", { "detectors", "list", "ZED" }, "", 2, "", "usage: " },

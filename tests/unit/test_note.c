@@ -331,6 +331,7 @@ what_is_no_checkpoint_is_refused_with_its_line(void **state)
 		{ "\x01" SOFA "\n" SOFA_SIG, "character" },
 		{ "\xff" SOFA "\n" SOFA_SIG, "character" },
 		{ "\n" SOFA "\n" SOFA_SIG, "line 1" },
+		{ SOFA "\n" SOFA_SIG SOFA "\n" SOFA_SIG, "several checkpoints" },
 		{ "o\n\n" SOFA_SIG, "line 2" },
 		{ "o\n-1\n" ROOT "\n" SOFA_SIG, "line 2" },
 		{ "o\n01\n" ROOT "\n" SOFA_SIG, "line 2" },

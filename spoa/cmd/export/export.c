@@ -327,7 +327,7 @@ audit_export(int argc, char **argv)
 	int rest = cmd_options(argc, argv, options, &operands), code = 0;
 	if (rest < 0 || rest > (t.between && !strstr(t.between, ".."))) {
 		json_decref(e.types);
-		return cmd_usage("audit");
+		return cmd_usage("audit export");
 	}
 	arena_init(&e.a.arena, 16u << 20, false);
 	buf_init(&e.pending, PENDING_BYTES);

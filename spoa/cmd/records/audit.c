@@ -141,7 +141,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		((a->note || a->manifest || a->tsa_ca || a->witness_key || a->root ||
 			 a->nstatements) &&
 			strcmp(a->what, "audit verify") != 0))
-		return cmd_usage("audit");
+		return cmd_usage(a->what);
 	for (size_t i = 0; i < nkeys; i++)
 		if (audit_add_keys(a, keys[i]))
 			return EXIT_CANNOT;
@@ -154,7 +154,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	if (((a->policy || a->as_json) && !list && strcmp(a->what, "audit explain") != 0) ||
 		(list && (a->policy || from)) ||
 		(!list && (since || until || wants || a->follow)))
-		return cmd_usage("audit");
+		return cmd_usage(a->what);
 	char since_text[CLOCK_RFC3339_LEN], until_text[CLOCK_RFC3339_LEN];
 	int code = audit_period(a, since, until, since_text, until_text);
 	if (code)

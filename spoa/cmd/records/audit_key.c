@@ -42,7 +42,7 @@ audit_key(int argc, char **argv)
 	bool revoke = n == 2 && !strcmp(operands[0], "revoke");
 	if (n != 2 || (!revoke && strcmp(operands[0], "certify") != 0) || !root || !node ||
 		!chain_node_valid(span_str(node)))
-		return cmd_usage("audit");
+		return cmd_usage("audit key");
 	if (from && (span_u64(span_str(from), &seq) || seq == 0))
 		return cmd_fail("audit key", "--from: %s: not a sequence number", from);
 	buf_init(&b, 8192);

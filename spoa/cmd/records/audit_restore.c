@@ -520,7 +520,7 @@ audit_restore(int argc, char **argv)
 
 	r.nasked = cmd_options(argc, argv, options, &r.asked);
 	if (r.nasked < 0 || (r.nasked == 0 && !since && !until))
-		return cmd_usage("audit");
+		return cmd_usage(WHAT);
 	int code = audit_period(&r.a, since, until, r.since, r.until);
 	for (int i = 0; i < r.nasked && !code; i++)
 		if (strchr(r.asked[i], '/'))

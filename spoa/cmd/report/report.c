@@ -241,7 +241,7 @@ audit_report(int argc, char **argv)
 
 	if (cmd_options(argc, argv, options, &operands) != 0 ||
 		!!a.journal + !!a.redis + !!a.file > 1)
-		return cmd_usage("audit");
+		return cmd_usage("audit report");
 	for (size_t i = 0; article && i < COUNT_OF(articles); i++)
 		if (span_is(span_str(article), articles[i].article == 12   ? "12"
 					       : articles[i].article == 14 ? "14"

@@ -551,7 +551,7 @@ audit_search(int argc, char **argv)
 			.most = SEARCH_VALUES };
 	int rest = cmd_options(argc, argv, options, &operands), code = 0;
 	if (rest < 0 || rest > (t.between && !strstr(t.between, "..")))
-		return cmd_usage("audit");
+		return cmd_usage("audit search");
 	arena_init(&a.arena, 16u << 20, false);
 	arena_init(&p.program, 16u << 20, false);
 	p.limit = LIMIT;
