@@ -157,6 +157,33 @@ hostile_names_stay_in_their_cells(void **state)
 	assert_out("\"id\":\"x\"");
 }
 
+/* ---- a report of the same ---- */
+
+static void
+a_report_adds_any_numbers_and_names_of_others(void **state)
+{
+	char fields[256];
+
+	(void)state;
+	chain_build_boot(&b);
+	for (int i = 0; i < 2; i++)
+		chain_build_record(&b,
+			"\"type\":\"read\",\"read\":\"audit list\",\"peer\":{\"user\":\"root\"},"
+			"\"after\":{\"records\":9223372036854775807}");
+	for (int i = 0; i < 100; i++) {
+		snprintf(fields, sizeof(fields),
+			"\"type\":\"anchor\",\"kind\":\"file\",\"place\":\"p\",\"result\":\"r%d\"",
+			i);
+		chain_build_record(&b, fields);
+	}
+	chain_build_commit(&b);
+	write_journal(buf_view(&b.out));
+	assert_exit(audit("report --journal %s", at("journal")), EXIT_DONE);
+	assert_out("root: audit list: times 2, records 9223372036854775807,");
+	assert_out("file p: r0 1, r1 1, ");
+	assert_out(", (other) 70\n");
+}
+
 /* ---- windows ---- */
 
 /* Of a jsonl export: its records' numbers, from first on without a gap. */
@@ -615,6 +642,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cell_is_data_to_a_spreadsheet),
 		T(hostile_names_stay_in_their_cells),
+		T(a_report_adds_any_numbers_and_names_of_others),
 		T(windows_next_to_each_other_have_each_record_once),
 		T(what_is_not_committed_does_not_go_out),
 		T(a_line_that_is_no_record_is_told),

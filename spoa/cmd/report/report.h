@@ -10,6 +10,7 @@ enum {
 	REPORT_NODES = 256,  /* chains; more are counted and not verified */
 	REPORT_LIST = 1000,  /* items of a list; more are counted */
 	REPORT_NAMES = 2000, /* values that are counted apart; the others are "(other)" */
+	REPORT_FEW = 30,     /* such values under each of them */
 };
 
 /* One node's chain as it is read. */

@@ -35,9 +35,10 @@ bare(struct span raw)
 	return raw.n >= 2 && raw.p[0] == '"' ? span_cut(raw, 1, raw.n - 1) : raw;
 }
 
-/* A name that has a place: its own, or (other)'s. Records of others may have anything. */
+/* A name that has a place among so many: its own, or (other)'s. Records of others may have
+ * anything. */
 static void
-name_of(const json_t *counts, struct span value, char out[256])
+name_among(const json_t *counts, struct span value, size_t most, char out[256])
 {
 	struct span cut = span_cut(value.n ? value : SPAN_LIT("-"), 0, 255);
 
@@ -46,34 +47,50 @@ name_of(const json_t *counts, struct span value, char out[256])
 	json_t *text = json_stringn(cut.p, cut.n);
 	snprintf(out, 256, "%.*s", SPAN_ARG(text ? cut : SPAN_LIT("(not UTF-8)")));
 	json_decref(text);
-	if (!json_object_get(counts, out) && json_object_size(counts) >= REPORT_NAMES)
+	if (!json_object_get(counts, out) && json_object_size(counts) >= most)
 		snprintf(out, 256, "(other)");
 }
 
 static void
+name_of(const json_t *counts, struct span value, char out[256])
+{
+	name_among(counts, value, REPORT_NAMES, out);
+}
+
+/* Up to the largest number, whatever others wrote. */
+static void
 add(json_t *counts, const char *name, int64_t n)
 {
 	json_t *v = json_object_get(counts, name);
+	json_int_t sum;
 
+	if (__builtin_add_overflow(json_integer_value(v), n > 0 ? n : 0, &sum))
+		sum = INT64_MAX;
 	if (v)
-		json_integer_set(v, json_integer_value(v) + n);
+		json_integer_set(v, sum);
 	else
-		json_object_set_new(counts, name, json_integer(n));
+		json_object_set_new(counts, name, json_integer(sum));
+}
+
+static void
+add_among(json_t *section, const char *by, struct span value, size_t most, int64_t n)
+{
+	json_t *counts = object_in(section, by);
+	char name[256];
+
+	name_among(counts, value, most, name);
+	add(counts, name, n);
 }
 
 static void
 count(json_t *section, const char *by, struct span raw)
 {
-	json_t *counts = object_in(section, by);
-	char name[256];
-
-	name_of(counts, bare(raw), name);
-	add(counts, name, 1);
+	add_among(section, by, bare(raw), REPORT_NAMES, 1);
 }
 
 /* Each text of a raw list. */
 static void
-count_each(json_t *section, const char *by, struct span raw)
+count_each(json_t *section, const char *by, struct span raw, size_t most)
 {
 	while (raw.n) {
 		size_t at = span_chr(raw, '"');
@@ -81,7 +98,7 @@ count_each(json_t *section, const char *by, struct span raw)
 		size_t end = span_chr(rest, '"');
 		if (at >= raw.n || end >= rest.n)
 			return;
-		count(section, by, span_cut(rest, 0, end));
+		add_among(section, by, span_cut(rest, 0, end), most, 1);
 		raw = span_cut(rest, end + 1, rest.n);
 	}
 }
@@ -91,7 +108,7 @@ number(struct span raw)
 {
 	uint64_t n = 0;
 
-	return raw.n && span_u64(raw, &n) == 0 ? (int64_t)n : 0;
+	return raw.n && span_u64(raw, &n) == 0 ? (int64_t)(n < INT64_MAX ? n : INT64_MAX) : 0;
 }
 
 /* The item is given away. */
@@ -149,7 +166,7 @@ coverage_of(json_t *route, struct span prompt, struct span not_inspected)
 	for (size_t i = 0; i < COUNT_OF(v); i++)
 		if (v[i].n)
 			add(route, names[i], v[i].p[0] == 't' ? 1 : number(v[i]));
-	count_each(route, "not_inspected", not_inspected);
+	count_each(route, "not_inspected", not_inspected, REPORT_FEW);
 }
 
 static json_t *
@@ -175,7 +192,7 @@ about_of(struct report *r, struct span about, struct span decision)
 		snprintf(by, sizeof(by), "by_%s", names[i]);
 		json_t *counts = object_in(object_in(r->o, "about"), by);
 		name_of(counts, bare(v[i]), name);
-		count(counts, name, decision);
+		add_among(counts, name, bare(decision), REPORT_FEW, 1);
 	}
 }
 
@@ -211,7 +228,7 @@ take_decision(struct report *r, struct span line, bool later)
 	add(d, "total", 1);
 	count(d, "by_decision", v[DECISION]);
 	if (v[CLASSES].n)
-		count_each(d, "by_class", v[CLASSES]);
+		count_each(d, "by_class", v[CLASSES], REPORT_NAMES);
 	if (v[STATUS].n)
 		count(d, "by_status", v[STATUS]);
 	if (v[RULE].n)
@@ -219,7 +236,8 @@ take_decision(struct report *r, struct span line, bool later)
 	if (v[SHADOW].n)
 		add(d, "in_shadow", 1);
 	count(d, "by_region", v[REGION]);
-	count(route_of(r, "decisions", v[ROUTE]), "by_decision", v[DECISION]);
+	add_among(route_of(r, "decisions", v[ROUTE]), "by_decision", bare(v[DECISION]),
+		REPORT_FEW, 1);
 	about_of(r, v[ABOUT], v[DECISION]);
 	json_t *c = route_of(r, "coverage", v[ROUTE]);
 	add(c, "requests", 1);
@@ -273,7 +291,8 @@ take_degraded(struct report *r, const json_t *o, const char *node)
 		return;
 	}
 	json_object_del(r->open, key);
-	add(object_in(d, "seconds"), json_str_in(o, "dependency"), json_int_in(o, "seconds"));
+	add_among(d, "seconds", span_str(json_str_in(o, "dependency")), REPORT_NAMES,
+		json_int_in(o, "seconds"));
 	list(d, "times", some(o, names));
 }
 
@@ -324,7 +343,8 @@ take_anchor(struct report *r, const json_t *o)
 	snprintf(key, sizeof(key), "%s %s", json_str_in(o, "kind"), json_str_in(o, "place"));
 	name_of(places, span_str(key), name);
 	one = object_in(places, name);
-	add(one, json_str_in(o, "result"), 1);
+	name_among(one, span_str(json_str_in(o, "result")), REPORT_FEW, name);
+	add(one, name, 1);
 	if (str_same(json_str_in(o, "result"), "taken")) {
 		json_object_set(one, "last_taken", json_object_get(o, "time"));
 		json_object_set(one, "last_size", json_object_get(o, "size"));
