@@ -187,6 +187,21 @@ is "records that are gone: exit" $? 2
 like "they are named" "$(cat "$D/err")" "$node: records 4 to [0-9]+ are not here"
 mv "$D/${oldest##*/}" "$oldest"
 
+# A rotation that copies the file and empties it while the follower has it open.
+emptying() { exec "$B/tollgate" audit export --follow --position "$D/emptied" --out "$D/emptied.csv" --format csv -c "$D/tollgate.yaml" </dev/null >>"$D/follow.log" 2>&1; }
+emptying &
+follower=$!
+holds_some() { [ -s "$D/emptied.csv" ] && [ "$(wc -l <"$D/emptied.csv")" -gt 2 ]; }
+wait_for holds_some
+sleep 2
+: >"$D/emptied.csv"
+ask 'after it was emptied'
+again() { [ "$(wc -l <"$D/emptied.csv")" -gt 1 ] && tail -1 "$D/emptied" | grep -q "\"bytes\":$(stat -c %s "$D/emptied.csv")}"; }
+check "a file that is emptied is gone on with" wait_for again
+is "from its begin, and with a head" "$(tr -dc '\0' <"$D/emptied.csv" | wc -c) $(head -c 9 "$D/emptied.csv")" "0 node,boot"
+kill $follower
+wait $follower 2>/dev/null
+
 # ---- a SIEM reads the stream, by the page's script ----
 awk '/^### / { mine = $0 == "### The stream to a SIEM" } /^```$/ { code = 0 } mine && code; /^```sh$/ { code = 1 }' "$root/docs/evidence.md" |
 	sed "s#redis.sock#${REDIS#unix:}#g; s#audit:NODE#audit:$node#g" >"$D/siem.sh"

@@ -132,7 +132,7 @@ save(struct follow *f)
 	buf_init(&why, 4096);
 	if (f->p.file) {
 		err = files_sync(o->fd, &why);
-		f->p.bytes = o->bytes;
+		f->p.bytes = (uint64_t)lseek(o->fd, 0, SEEK_CUR);
 	}
 	if (err)
 		code = cmd_fail(EXPORT_WHAT, "%s: %.*s", f->e->path, SPAN_ARG(buf_view(&why)));
@@ -150,7 +150,7 @@ save(struct follow *f)
 /* ---- where it goes ---- */
 
 /* The file, cut back to what the position says of it. Another one (it was rotated) is appended
- * to. */
+ * to. Each write goes to its end: somebody may empty it meanwhile (copytruncate). */
 static int
 open_file(struct follow *f)
 {
@@ -162,7 +162,8 @@ open_file(struct follow *f)
 		o->dirfd = export_folder(path, &o->name);
 	if (o->dirfd < 0)
 		return EXIT_CANNOT;
-	o->fd = openat(o->dirfd, o->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	o->fd = openat(
+		o->dirfd, o->name, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (o->fd < 0 || fstat(o->fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return cmd_fail(EXPORT_WHAT, "%s: %s", path,
 			o->fd < 0 ? strerror(errno) : "not a file");
@@ -206,7 +207,7 @@ open_out(struct follow *f)
 	return open_file(f);
 }
 
-/* Somebody rotated the file: what comes goes into a new one. */
+/* Somebody rotated the file: what comes goes into a new one, or into one that was emptied. */
 static int
 look_after_file(struct follow *f)
 {
@@ -215,7 +216,8 @@ look_after_file(struct follow *f)
 
 	if (!f->p.file || (fstatat(o->dirfd, o->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 				  (uint64_t)st.st_ino == f->p.inode &&
-				  (uint64_t)st.st_dev == f->p.device))
+				  (uint64_t)st.st_dev == f->p.device &&
+				  st.st_size >= lseek(o->fd, 0, SEEK_CUR)))
 		return 0;
 	int code = save(f);
 	close(o->fd);
@@ -369,15 +371,14 @@ static int
 turn(struct follow *f)
 {
 	f->gap.now = false;
-	int code = audit_feeds_turn(&f->feeds);
+	int code = look_after_file(f);
 
+	code = code ? code : audit_feeds_turn(&f->feeds);
 	code = code ? code : f->e->code;
 	code = code ? code : export_out_write(&f->e->out, true);
 	bool over = !f->feeds.follow || f->gap.tries == export_tries;
 	if (!code && f->moved && (over || clock_mono_us() - f->saved_us >= SAVE_US))
 		code = save(f);
-	if (!code)
-		code = look_after_file(f);
 	if (!f->gap.now)
 		f->gap.tries = 0;
 	else if (++f->gap.tries > export_tries && !code)
@@ -420,7 +421,9 @@ export_follow(struct export *e, bool follow)
 		nanosleep(&pause, NULL);
 	}
 	/* What the position does not count is not left half a line. */
-	if (code && f->p.file && e->out.fd >= 0 && ftruncate(e->out.fd, (off_t)f->p.bytes) < 0)
+	if (code && f->p.file && e->out.fd >= 0 &&
+		lseek(e->out.fd, 0, SEEK_END) > (off_t)f->p.bytes &&
+		ftruncate(e->out.fd, (off_t)f->p.bytes) < 0)
 		cmd_fail(EXPORT_WHAT, "%s: %s", e->path, strerror(errno));
 	if (!code && e->strange) {
 		cmd_fail(EXPORT_WHAT, "%" PRIu64 " lines are left out: they are no records",
