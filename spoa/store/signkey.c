@@ -24,6 +24,7 @@
 
 #define FILE_BYTES_MAX (256 * 1024)
 #define PASSPHRASE_MAX 1024
+#define OLDER_MAX 100 /* secrets that replacements leave */
 
 void
 pubkey_name(struct pubkey *k)
@@ -358,6 +359,28 @@ append_file(const char *from, const char *to, struct buf *why)
 	return err;
 }
 
+/* A secret that an earlier replacement left at `old`, and that is not `now`'s, becomes `old`.1, .2, …:
+ * who replaces twice before a daemon knows of the first may need it. */
+static int
+keep_older(const char *old, const struct stat *now)
+{
+	char kept[PATH_MAX + 8];
+	struct stat st;
+
+	if (stat(old, &st) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (st.st_dev == now->st_dev && st.st_ino == now->st_ino)
+		return 0;
+	for (int i = 1; i < OLDER_MAX; i++) {
+		snprintf(kept, sizeof(kept), "%s.%d", old, i);
+		if (link(old, kept) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -1;
+	}
+	return -1;
+}
+
 int
 signkey_replace(const char *file, const char *passphrase, struct pubkey *out, struct buf *why)
 {
@@ -390,7 +413,7 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 	/* At each moment there is a key at `file`, and its public one in FILE.pub. */
 	if ((geteuid() == 0 && (chown(made, st.st_uid, st.st_gid) < 0 ||
 				       chown(made_pub, st.st_uid, st.st_gid) < 0)) ||
-		link(file, linked) < 0 || rename(linked, old) < 0)
+		keep_older(old, &st) < 0 || link(file, linked) < 0 || rename(linked, old) < 0)
 		goto failed;
 	stop_at("replace-old");
 	if (rename(made_pub, pub) < 0)

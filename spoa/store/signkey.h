@@ -56,8 +56,9 @@ int signkey_create(const char *file, struct pubkey *out, struct buf *why);
 int signkey_create_locked(
 	const char *file, const char *passphrase, struct pubkey *out, struct buf *why);
 
-/* A new pair in the place of one: that is FILE.old then, and FILE.pub holds all public keys,
- * the newest first. Whatever fails, a key is at `file`. */
+/* A new pair in the place of one: that is FILE.old then, what was FILE.old is FILE.old.1 (or the
+ * next number that is free), and FILE.pub holds all public keys, the newest first. Whatever
+ * fails, a key is at `file`. */
 int signkey_replace(
 	const char *file, const char *passphrase, struct pubkey *out, struct buf *why);
 

@@ -286,6 +286,9 @@ a_pair_is_made_in_the_place_of_another(void **state)
 	assert_string_equal(keys[2].id, made.id);
 	assert_int_equal(signkey_load(in_dir("q.old"), &k, &why), 0);
 	assert_string_equal(keys[1].id, k.pub.id);
+	/* and no secret is lost: a daemon that has not heard of the first may need it */
+	assert_int_equal(signkey_load(in_dir("q.old.1"), &k, &why), 0);
+	assert_string_equal(made.id, k.pub.id);
 	run("cd %s && test -z \"$(ls | grep new)\"", dir);
 	/* Without the public half nothing changes. */
 	run("cd %s && rm q.pub && cp q before", dir);
