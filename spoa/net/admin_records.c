@@ -13,7 +13,7 @@
 #include "net/server.h"
 #include "proof/export.h"
 
-enum { COMMAND_MAX = 32, ASKED_MAX = 32 << 10 };
+enum { COMMAND_MAX = 32, ASKED_MAX = 32 << 10, ASKED_DEPTH = 8 };
 
 /* By the key in force, and by those of boots before, as far as their files are here. */
 static json_t *
@@ -81,6 +81,21 @@ is_command(const char *s)
 	return n > 0 && n <= COMMAND_MAX && !s[n];
 }
 
+/* Options are texts and lists of them. What is nested too deep no reader of records takes. */
+static bool
+is_flat(const json_t *v, unsigned depth)
+{
+	const char *name;
+	json_t *one;
+	size_t i;
+	bool flat = depth > 0;
+
+	json_array_foreach(v, i, one) flat = flat && is_flat(one, depth - 1);
+	json_object_foreach((json_t *)(uintptr_t)v, name, one) flat =
+		flat && is_flat(one, depth - 1);
+	return flat;
+}
+
 static bool
 make_read(struct change *c, json_t **before UNUSED, json_t **after)
 {
@@ -94,9 +109,12 @@ make_read(struct change *c, json_t **before UNUSED, json_t **after)
 	if (!is_command(command))
 		return change_refuse(
 			c, MHD_HTTP_BAD_REQUEST, "command: words of a command are expected");
-	if (!json_is_object(asked) || json_dumpb(asked, NULL, 0, JSON_COMPACT) > ASKED_MAX)
+	if (!json_is_object(asked) || !is_flat(asked, ASKED_DEPTH) ||
+		json_dumpb(asked, NULL, 0, JSON_COMPACT) > ASKED_MAX)
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			"asked: an object of up to %d bytes is expected", ASKED_MAX);
+			"asked: an object of up to %d bytes, nested %d deep at most, is "
+			"expected",
+			ASKED_MAX, ASKED_DEPTH);
 	if (!json_is_integer(records) || json_integer_value(records) < 0)
 		return change_refuse(
 			c, MHD_HTTP_BAD_REQUEST, "records: a whole number is expected");
@@ -164,11 +182,13 @@ make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
 	sha256(text, hash);
 	buf_init(&id, 256);
 	buf_hex(&id, hash, sizeof(hash));
-	*after = json_pack("{s:s%,s:O,s:O,s:O,s:O,s:O,s:o}", "id", buf_view(&id).p, id.n,
-		"format", json_object_get(object, "format"), "since",
+	const json_t *file = json_object_get(object, "file");
+	*after = json_pack("{s:s%,s:O,s:O,s:O,s:{s:O,s:O,s:O},s:O,s:o}", "id", buf_view(&id).p,
+		id.n, "format", json_object_get(object, "format"), "since",
 		json_object_get(object, "since"), "until", json_object_get(object, "until"),
-		"file", json_object_get(object, "file"), "records",
-		json_object_get(object, "records"), "chains", chains_told(object));
+		"file", "name", json_object_get(file, "name"), "bytes",
+		json_object_get(file, "bytes"), "sha256", json_object_get(file, "sha256"),
+		"records", json_object_get(object, "records"), "chains", chains_told(object));
 	json_object_set_new(
 		c->answer, "manifest", json_stringn(buf_view(&line).p, line.n));
 	buf_free(&id);

@@ -129,8 +129,9 @@ n=$(reads)
 socket=$(sed -n 's/.*unix@\([^"]*admin\.sock\).*/\1/p' "$D/tollgate.yaml")
 say() { curl -s -o /dev/null -w '%{http_code} ' --unix-socket "$socket" -d "$1" http://tollgate/audit/read; }
 is "another caller's mistakes" "$(say '{"command":"audit list"}')$(say '{"command":"a\"b","asked":{},"records":1}')$(say '{"command":"x","asked":[],"records":1}')$(
-	say '{"command":"x","asked":{},"records":-1}')$(say '{"command":"x","asked":{},"records":1,"follow":"on"}')$(say '{"command":"x","asked":{},"records":1,"by":7}')$(reads)" \
-	"400 400 400 400 400 400 $n"
+	say '{"command":"x","asked":{},"records":-1}')$(say '{"command":"x","asked":{},"records":1,"follow":"on"}')$(say '{"command":"x","asked":{},"records":1,"by":7}')$(
+	say "{\"command\":\"x\",\"asked\":{\"a\":$(printf %2040s | tr " " "[")$(printf %2040s | tr " " "]")},\"records\":1}")$(reads)" \
+	"400 400 400 400 400 400 400 $n"
 
 # where nobody can be told
 n=$(reads)
