@@ -344,6 +344,10 @@ static const struct policy_mistake rows[] = {
 		  "providers: {p: {backend: openai, dialect: mcp}, q: {backend: openai, "
 		  "dialect: mcp}}\n",
 		":5:43: targets: a route to MCP servers has one: a session is of one server" },
+	{ "a call of MCP that is made again",
+		H "  - {name: x, match: {path: /x}, targets: p, retry: {attempts: 2}}\n"
+		  "providers: {p: {backend: openai, dialect: mcp}}\n",
+		":5:64: attempts: a call that failed may have been made" },
 	{ "an api that the target does not speak",
 		H "  - {name: x, match: {api: gemini}, targets: p}\n"
 		  "providers: {p: {backend: openai, dialect: openai}}\n",

@@ -329,6 +329,10 @@ retry(struct builder *b, const struct yaml_node *n, struct route *r)
 		causes(b, yaml_get(c, "on"), &r->retry.on);
 	if (r->direct && r->retry.attempts > 1)
 		diag_at(b->d, said, "attempts: via: direct of this route leaves one");
+	if (said && r->dialect && dialect_is_of_mcp(r->dialect) && r->retry.attempts > 1)
+		diag_at(b->d, said,
+			"attempts: a call that failed may have been made: a route in the dialect "
+			"mcp has one");
 	attempts(b, r);
 }
 
