@@ -388,6 +388,26 @@ a_manifest_that_lies_of_its_records_is_found(void **state)
 	put_file("e.manifest", buf_view(&file));
 	assert_exit(verify_manifest(""), EXIT_NO);
 	assert_out("other records than the manifest says");
+	/* Of its types alone. */
+	buf_clear(&lie);
+	buf_clear(&file);
+	last = memmem(m.object.p, m.object.n, "\"types\":{", 9);
+	assert_non_null(last);
+	buf_span(&lie, span_of(m.object.p, (size_t)(last + 9 - m.object.p)));
+	buf_str(&lie, "\"alarm\":1,");
+	buf_span(&lie, span_of(last + 9, (size_t)(m.object.p + m.object.n - last - 9)));
+	export_sign(&file, buf_view(&lie), &key);
+	put_file("e.manifest", buf_view(&file));
+	assert_exit(verify_manifest(""), EXIT_NO);
+	assert_out("types: the file has other records than the manifest says");
+	/* A name of which a terminal would obey something. */
+	snprintf(
+		text, sizeof(text), "--out %s --sign-key %s", at("e\u202egpj"), at("sign.key"));
+	assert_exit(run(text), EXIT_DONE);
+	assert_exit(audit("verify --manifest %s --public-key %s --public-key %s",
+			    at("e\u202egpj.manifest"), at("key.pub"), at("sign.key.pub")),
+		EXIT_DONE);
+	assert_out("/e?gpj format=jsonl ");
 	buf_free(&why);
 	buf_free(&file);
 	buf_free(&lie);

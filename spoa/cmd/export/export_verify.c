@@ -22,6 +22,7 @@ struct look {
 	struct buf *why;
 	/* of JSON lines */
 	uint64_t records;
+	json_t *types;
 	struct seen {
 		const char *node; /* the object's */
 		uint64_t first, last, records;
@@ -65,6 +66,9 @@ count_line(void *arg, struct span line)
 	if (l.commit)
 		return;
 	k->records++;
+	const json_t *n = json_object_getn(k->types, l.type.p, l.type.n);
+	json_object_setn_new(
+		k->types, l.type.p, l.type.n, json_integer(json_integer_value(n) + 1));
 	while (s < k->seen + EXPORT_CHAINS_MAX && s->node && !span_is(l.node, s->node))
 		s++;
 	if (s == k->seen + EXPORT_CHAINS_MAX || !s->node) {
@@ -93,6 +97,10 @@ lines_agree(struct look *k, const char *path)
 	if (k->records != (uint64_t)json_int_in(k->object, "records")) {
 		buf_printf(k->why, "the file has %" PRIu64 " records, the manifest says %lld",
 			k->records, json_int_in(k->object, "records"));
+		return false;
+	}
+	if (!json_equal(k->types, json_object_get(k->object, "types"))) {
+		buf_str(k->why, "types: the file has other records than the manifest says");
 		return false;
 	}
 	json_array_foreach(chains, i, c)
@@ -211,11 +219,20 @@ holds(struct look *k, const struct export_manifest *m, char *path, size_t size)
 static void
 print_held(const struct look *k, const struct export_manifest *m, const char *path)
 {
+	struct buf name, format;
 	json_t *c;
 	size_t i;
 
-	printf("ok manifest=%s file=%s format=%s records=%lld", k->a->manifest, path,
-		json_text_in(k->object, "format"), json_int_in(k->object, "records"));
+	/* What others named: one word, of which a terminal obeys nothing. */
+	buf_init(&name, 0);
+	buf_init(&format, 0);
+	plain_word(&name, span_str(path));
+	plain_word(&format, json_span(json_object_get(k->object, "format")));
+	printf("ok manifest=%s file=%.*s format=%.*s records=%lld", k->a->manifest,
+		SPAN_ARG(buf_view(&name)), SPAN_ARG(buf_view(&format)),
+		json_int_in(k->object, "records"));
+	buf_free(&name);
+	buf_free(&format);
 	json_array_foreach(json_object_get(k->object, "chains"), i, c) printf(" %s=%lld-%lld",
 		json_text_in(c, "node"), json_int_in(c, "first"), json_int_in(c, "last"));
 	printf(" made=%s key=%.*s\n", json_text_in(k->object, "made"), SPAN_ARG(m->key));
@@ -225,7 +242,7 @@ int
 audit_verify_manifest(struct audit_args *a)
 {
 	struct buf file, why, shown;
-	struct look k = { .a = a, .why = &why };
+	struct look k = { .a = a, .why = &why, .types = json_object() };
 	struct export_manifest m;
 	char path[8192] = "";
 	int code = EXIT_NO;
@@ -253,6 +270,7 @@ audit_verify_manifest(struct audit_args *a)
 	if (code != EXIT_CANNOT && fflush(stdout) == EOF)
 		code = EXIT_CANNOT;
 	json_decref(k.object);
+	json_decref(k.types);
 	free(a->ring);
 	a->ring = NULL;
 	buf_free(&file);
