@@ -399,7 +399,10 @@ audit_explain(struct audit_args *a)
 	if (!code && w.record) {
 		code = tell(a, &w);
 	} else if (!code) {
-		cmd_fail(a->what, "%s: no such decision", a->id);
+		cmd_fail(a->what,
+			"%s: no such decision here; an old one may be archived: tollgate audit "
+			"restore",
+			a->id);
 		code = EXIT_NO;
 	}
 	json_decref(w.record);

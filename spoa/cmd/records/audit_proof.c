@@ -220,7 +220,10 @@ not_found(struct audit_args *a, const struct prove *p)
 	else if (p->types[0])
 		cmd_fail(a->what, "%s: no %s of this id; there is%s", what, p->type, p->types);
 	else
-		cmd_fail(a->what, "%s: no such record", what);
+		cmd_fail(a->what,
+			"%s: no such record here; an old one may be archived: tollgate audit "
+			"restore",
+			what);
 	return EXIT_NO;
 }
 

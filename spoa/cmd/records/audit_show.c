@@ -135,7 +135,8 @@ show(struct audit_args *a, const struct audit_wanted *w)
 		cmd_fail(a->what,
 			s.other ? "%s: the record there has another hash: the receipt is not "
 				  "of this log"
-				: "%s: no such record",
+				: "%s: no such record here; an old one may be archived: "
+				  "tollgate audit restore",
 			a->receipt ? a->receipt
 			: a->seq   ? a->seq
 				   : a->id);
