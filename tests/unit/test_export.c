@@ -573,6 +573,15 @@ records_that_are_gone_are_an_error_and_no_silence(void **state)
 	assert_err("tollgate audit restore");
 	assert_exit(go_on("--skip-missing"), EXIT_DONE);
 	assert_err("are left out: --skip-missing");
+	/* An older copy was brought back: the position is ahead of it. */
+	put_file("p",
+		SPAN_LIT(
+			"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"gw-1\":{\"seq\":500,\"hash\":"
+			"\"00000000000000000000000000000000000000000000000000000000000000ff\"}}"
+			","
+			"\"file\":null}"));
+	assert_exit(go_on(""), EXIT_CANNOT);
+	assert_err("went out and are not here: an older copy of the journal");
 }
 
 /* ---- a full disk ---- */

@@ -44,6 +44,7 @@ struct follow {
 		unsigned tries;
 		bool now; /* in this turn */
 	} gap;
+	uint64_t seen[EXPORT_NODES_MAX]; /* of each node of p the last record that is here */
 };
 
 static void
@@ -227,12 +228,13 @@ look_after_file(struct follow *f)
 
 /* ---- records ---- */
 
+static const char another[] = "is another one here: not the journal that the position is of";
+
 static void
-missing(struct follow *f, const struct audit_feed *feed, uint64_t from, uint64_t to,
-	const char *how)
+missing(struct follow *f, const char *node, uint64_t from, uint64_t to, const char *how)
 {
 	if (!f->gap.now) {
-		snprintf(f->gap.node, sizeof(f->gap.node), "%s", feed->at.node);
+		snprintf(f->gap.node, sizeof(f->gap.node), "%s", node);
 		snprintf(f->gap.how, sizeof(f->gap.how), "%s", how);
 		f->gap.from = from;
 		f->gap.to = to;
@@ -252,11 +254,8 @@ is_next(struct follow *f, struct audit_feed *feed, struct export_reached *r,
 		bool other = l->seq == r->seq + 1;
 		bool give_up = f->e->skip_missing && f->gap.tries >= export_tries;
 		if (!give_up) {
-			missing(f, feed, r->seq + (other ? 0 : 1), l->seq - 1,
-				other ? "is another one here: not the journal that the "
-					"position "
-					"is of"
-				      : "are not here");
+			missing(f, feed->at.node, r->seq + (other ? 0 : 1), l->seq - 1,
+				other ? another : "are not here");
 			feed->stale = true;
 			return false;
 		}
@@ -267,6 +266,33 @@ is_next(struct follow *f, struct audit_feed *feed, struct export_reached *r,
 		f->gap.tries = 0;
 	}
 	return true;
+}
+
+/* The record that was written last stands here, and is not that one. */
+static bool
+is_another(struct follow *f, struct audit_feed *feed, const struct export_reached *r,
+	const struct chain_line *l, struct span line)
+{
+	unsigned char hash[SHA256_BYTES];
+
+	if (l->seq != r->seq || f->e->skip_missing)
+		return false;
+	sha256(line, hash);
+	if (memcmp(hash, r->hash, sizeof(hash)) == 0)
+		return false;
+	missing(f, feed->at.node, r->seq, r->seq, another);
+	feed->stale = true;
+	return true;
+}
+
+/* An older copy of the journal was brought back: what comes has numbers that went out. */
+static void
+look_for_last(struct follow *f)
+{
+	for (size_t i = 0; i < f->p.n && !f->e->skip_missing; i++)
+		if (f->seen[i] && f->seen[i] < f->p.at[i].seq)
+			missing(f, f->p.at[i].node, f->seen[i] + 1, f->p.at[i].seq,
+				"went out and are not here: an older copy of the journal");
 }
 
 static void
@@ -287,6 +313,10 @@ commit(struct follow *f, struct audit_feed *feed, const struct chain_line *by,
 			e->strange++;
 			continue;
 		}
+		uint64_t *seen = &f->seen[r - f->p.at];
+		*seen = l.seq > *seen ? l.seq : *seen;
+		if (is_another(f, feed, r, &l, line))
+			continue;
 		if (!is_next(f, feed, r, &l))
 			continue;
 		if (export_wanted(e, line)) {
@@ -374,6 +404,7 @@ turn(struct follow *f)
 	int code = look_after_file(f);
 
 	code = code ? code : audit_feeds_turn(&f->feeds);
+	look_for_last(f);
 	code = code ? code : f->e->code;
 	code = code ? code : export_out_write(&f->e->out, true);
 	bool over = !f->feeds.follow || f->gap.tries == export_tries;
