@@ -662,6 +662,14 @@ a_position_is_one_exporters_and_one_formats(void **state)
 	assert_err("is of --format csv");
 	assert_exit(audit("export --file x --position %s", at("p")), EXIT_CANNOT);
 	assert_err("read a journal");
+	/* nothing is written over itself, and nothing of ours is among the segments */
+	char what[900];
+	snprintf(what, sizeof(what), "--position %s --out %s", at("p"), at("./p"));
+	assert_exit(run(what), EXIT_CANNOT);
+	assert_err("--out and --position are one file");
+	snprintf(what, sizeof(what), "--out %s", at("journal/x.csv"));
+	assert_exit(run(what), EXIT_CANNOT);
+	assert_err("the journal's folder holds segments only");
 }
 
 int

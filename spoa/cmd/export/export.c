@@ -2,6 +2,7 @@
  * commits are waited for, each record is then looked at by itself. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,51 @@ together(const struct export *e, bool follow)
 	return 0;
 }
 
+/* The folder that `file` is in, or will be; "" where there is none. */
+static void
+folder_of(const char *file, char out[PATH_MAX])
+{
+	char name[PATH_MAX];
+	const char *slash = strrchr(file, '/');
+
+	snprintf(name, sizeof(name), "%.*s", slash ? (int)(slash - file) + 1 : 1,
+		slash ? file : ".");
+	if (!realpath(name, out))
+		out[0] = '\0';
+}
+
+static const char *
+last_segment(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return slash ? slash + 1 : file;
+}
+
+/* What is written is no segment, and is not written over itself. */
+static int
+places(const struct export *e)
+{
+	const char *const files[] = { e->path, e->position };
+	const char *const names[] = { "out", "position" };
+	char journal[PATH_MAX], folder[COUNT_OF(files)][PATH_MAX] = { "" };
+
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		if (!files[i])
+			continue;
+		folder_of(files[i], folder[i]);
+		if (e->a.journal && realpath(e->a.journal, journal) &&
+			!strcmp(folder[i], journal))
+			return cmd_fail(EXPORT_WHAT,
+				"--%s %s: the journal's folder holds segments only", names[i],
+				files[i]);
+	}
+	if (e->path && e->position && !strcmp(folder[0], folder[1]) &&
+		!strcmp(last_segment(e->path), last_segment(e->position)))
+		return cmd_fail(EXPORT_WHAT, "--out and --position are one file: %s", e->path);
+	return 0;
+}
+
 int
 audit_export(int argc, char **argv)
 {
@@ -352,6 +398,7 @@ audit_export(int argc, char **argv)
 		reading_window(e.q.from_ns, e.q.until_ns);
 	}
 	code = code ? code : audit_source(&e.a, false);
+	code = code ? code : places(&e);
 	if (!code)
 		code = follow || e.position ? export_follow(&e, follow) : run(&e);
 	for (size_t i = 0; i < e.nchains; i++)

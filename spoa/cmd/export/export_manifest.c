@@ -136,7 +136,9 @@ export_manifest(struct export *e, const unsigned char hash[SHA256_BYTES], struct
 	json_t *o = object ? export_object(span_str(object), &why) : NULL;
 	if (!o)
 		code = cmd_fail(EXPORT_WHAT, "the manifest cannot be made: %.*s",
-			SPAN_ARG(why.n ? buf_view(&why) : SPAN_LIT("out of memory")));
+			SPAN_ARG(
+				why.n ? buf_view(&why)
+				      : SPAN_LIT("a name that is no UTF-8, or out of memory")));
 	else if (!e->key)
 		code = ask_daemon(e, object, out);
 	else if (!(code = open_key(e, &key)))
