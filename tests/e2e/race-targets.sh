@@ -11,7 +11,7 @@ command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
 provider_more='breaker: {failures: 20, open: 50ms}' route race '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}, retry: {attempts: 3, first_byte: 2s}'
 route storm '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}'
 # too few of its requests fail for its breaker: all that holds repeats back is their budget
-provider_more='breaker: {failures: 1000, open: 1s}' route some '[{provider: @a, model: "say:from-a", weight: 3}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}'
+provider_more='breaker: {failures: 1000, open: 1s}' route some '[{provider: @a, model: "say:from-a", weight: 8}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}'
 prices="prices: 1
 as_of: 2026-11-01
 providers:$(for id in race storm some; do printf '\n  a-%s: [{model: "say:*", input: 1, output: 10}]\n  b-%s: [{model: "say:*", input: 3, output: 30}]\n  c-%s: [{model: "say:*", input: 7, output: 70}]' $id $id $id; done)"

@@ -110,8 +110,13 @@ cp "$D/whole.zst" "$D/archive/$trimmed.zst"
 mkdir "$D/other"
 archived=$(find "$D/archive" -name '*.hashes' -printf '%f\n' | sort)
 check "the tree's hashes are archived with each segment" test "$(wc -l <<<"$archived")" = "$(find "$D/archive" -name '*.zst' | wc -l)"
-second=$(sed -n 2p <<<"$archived")
-lost=$(audit restore --journal "$D/other" --archive "$D/archive" --public-key "$AUDIT_KEY" "${second%.hashes}")
+# One with a checkpoint after its first record: without its neighbours nothing else covers that.
+restore_other() { audit restore --journal "$D/other" --archive "$D/archive" --public-key "$AUDIT_KEY" "${second%.hashes}"; }
+for second in $(sed 1d <<<"$archived"); do
+	rm -rf "$D"/other.*
+	lost=$(restore_other)
+	sed 1d "$D"/other.restored/*.jsonl | tr -d '\0' | grep -q '"type":"checkpoint"' && break
+done
 like "a segment is restored elsewhere" "$lost" "^restored ${second%.hashes}.jsonl first="
 like "and the tree, of all segments' hashes" "$lost" "^tree node=$node hashes=[1-9]"
 seq=$(sed -n 's/^restored .* first=\([0-9]*\) .*/\1/p' <<<"$lost")
@@ -120,7 +125,7 @@ check "its first record is proved there" elsewhere
 like "and the proof holds" "$(holds)" "^ok .* seq=$seq "
 rm -r "$D"/other.*
 printf x | dd of="$D/archive/$(head -1 <<<"$archived")" bs=1 seek=40 conv=notrunc 2>/dev/null
-audit restore --journal "$D/other" --archive "$D/archive" --public-key "$AUDIT_KEY" "${second%.hashes}" >/dev/null
+restore_other >/dev/null
 is "by hashes that were altered nothing is proved" "$(elsewhere && echo proved)" ""
 like "which is said" "$(cat "$D/proof.err")" 'do not have the root of the checkpoint'
 

@@ -233,7 +233,8 @@ not_covered(struct audit_args *a, const struct prove *p)
 	cmd_fail(a->what,
 		"record %" PRIu64 " of %s: %s. A running daemon writes a checkpoint within a "
 		"second of a record, and one when it ends: try again then; after a crash the "
-		"next start covers it",
+		"next start covers it; of a restored segment, the one after it may: restore "
+		"that too",
 		p->seq, p->node,
 		p->committed ? "no checkpoint covers it yet" : "its commit is being written");
 	return EXIT_NO;
