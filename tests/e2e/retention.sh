@@ -11,7 +11,8 @@ auth="authorization: Bearer $(token)"
 node=$(sed -n 's/^node: *//p' "$D/tollgate.yaml")
 audit() { "$B/tollgate" audit "$@" 2>&1; }
 status() { "$B/tollgate" status -c "$D/tollgate.yaml"; }
-ask() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hello"}]}'; }
+asked() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hello"}]}'; [ "$status" != 503 ]; }
+ask() { wait_for asked; } # a daemon that has just begun may not have HAProxy's connection yet
 asks() { for ((i = 0; i < $1; i++)); do ask; done; }
 plain() { find "$JOURNAL" -name '*.jsonl' | wc -l; }
 packed() { find "$JOURNAL.keep" -name '*.jsonl.zst' -printf '%f\n' 2>/dev/null | sort; }
@@ -111,16 +112,16 @@ mkdir "$D/other"
 archived=$(find "$D/archive" -name '*.hashes' -printf '%f\n' | sort)
 check "the tree's hashes are archived with each segment" test "$(wc -l <<<"$archived")" = "$(find "$D/archive" -name '*.zst' | wc -l)"
 # One with a checkpoint after its first record: without its neighbours nothing else covers that.
+elsewhere() { "$B/tollgate" audit show --journal "$D/other" --seq "$seq" --proof >"$D/proof" 2>"$D/proof.err"; }
 restore_other() { audit restore --journal "$D/other" --archive "$D/archive" --public-key "$AUDIT_KEY" "${second%.hashes}"; }
 for second in $(sed 1d <<<"$archived"); do
 	rm -rf "$D"/other.*
 	lost=$(restore_other)
-	sed 1d "$D"/other.restored/*.jsonl | tr -d '\0' | grep -q '"type":"checkpoint"' && break
+	seq=$(sed -n 's/^restored .* first=\([0-9]*\) .*/\1/p' <<<"$lost")
+	elsewhere && break
 done
 like "a segment is restored elsewhere" "$lost" "^restored ${second%.hashes}.jsonl first="
 like "and the tree, of all segments' hashes" "$lost" "^tree node=$node hashes=[1-9]"
-seq=$(sed -n 's/^restored .* first=\([0-9]*\) .*/\1/p' <<<"$lost")
-elsewhere() { "$B/tollgate" audit show --journal "$D/other" --seq "$seq" --proof >"$D/proof" 2>"$D/proof.err"; }
 check "its first record is proved there" elsewhere
 like "and the proof holds" "$(holds)" "^ok .* seq=$seq "
 rm -r "$D"/other.*
