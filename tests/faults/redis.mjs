@@ -91,13 +91,13 @@ await test(async () => {
 		await s.idle(`${n("over")}: nothing is left over`);
 		s.down();
 	}
-	// what requests of before a loss give back makes no room after it
+	// what is under way counts in the next life of Redis' data too, until it gives back (docs/redis.md)
 	const s2 = Stack.up({ shipped: true, policy: { limits: `
   - {name: tokens, per: [identity.person], tokens: 20000, window: 1m}` } });
 	for (const loss of ["flushed", "restarted empty"]) {
 		const bearer = s2.token({ sub: loss });
 		const ask = (i) => s2.request({ bearer, body: s2.chat(`x${i}`, { max_tokens: 4900 }) });
-		await s2.control({ delay_ms: 1500 * slow });
+		await s2.control({ delay_ms: 5000 * slow });
 		const before = [0, 1, 2, 3].map(ask);
 		await sleep(300 * slow);
 		is(`${loss}: the limit is full`, (await ask(4)).status, 429);
@@ -108,17 +108,12 @@ await test(async () => {
 			s2.startRedis();
 			await until(async () => (await s2.readyz()).status === 200);
 		}
-		await sleep(50); // a refusal rests on what was read for 25 ms
-		await s2.control({ delay_ms: 4000 * slow });
-		const after = [5, 6, 7, 8].map(ask);
-		await sleep(300 * slow);
-		is(`${loss}: what was used before is forgiven, and it is full again`, (await ask(9)).status, 429);
-		is(`${loss}: those of before end well`, (await Promise.all(before)).map((r) => r.status).join(" "), "200 200 200 200");
-		await sleep(100);
-		is(`${loss}: what they give back makes no room`, (await Promise.all([10, 11, 12].map(ask))).map((r) => r.status).join(" "), "429 429 429");
-		is(`${loss}: those of after end well`, (await Promise.all(after)).map((r) => r.status).join(" "), "200 200 200 200");
-		is(`${loss}: and give back`, (await ask(13)).status, 200);
+		await sleep(300 * slow); // it is heard of
+		is(`${loss}: what is under way is not forgiven`, (await Promise.all([5, 6].map(ask))).map((r) => r.status).join(" "), "429 429");
+		is(`${loss}: and ends well`, (await Promise.all(before)).map((r) => r.status).join(" "), "200 200 200 200");
 		await s2.control({});
+		await until(async () => (await ask(7)).status === 200);
+		is(`${loss}: what it did not take is given back`, (await ask(8)).status, 200);
 	}
 	s2.down();
 
