@@ -49,8 +49,8 @@ journal_away(struct server *s, struct buf *why)
 	return why->n > 0;
 }
 
-/* Redis may be well, and the stream not ours. That it is behind while Redis is away is told by
- * that. */
+/* Redis may answer while the stream is another journal's. A stream that is late because Redis
+ * does not answer counts as Redis' time. */
 static bool
 mirror_away(struct server *s, struct buf *why)
 {

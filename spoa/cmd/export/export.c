@@ -2,10 +2,10 @@
  * commits are waited for, each record is then looked at by itself. */
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -130,7 +130,7 @@ take_note(struct export *e, const struct chain_line *l, struct span line)
 	buf_span(&c->note, note);
 }
 
-/* The records of a commit, and what else stands there. */
+/* The records of a commit, and whatever else is between its lines. */
 static void
 commit(struct export *e, const struct chain_line *by, struct span commit_line)
 {
@@ -291,25 +291,10 @@ together(const struct export *e, bool follow)
 	return 0;
 }
 
-/* The folder that `file` is in, or will be; "" where there is none. */
-static void
-folder_of(const char *file, char out[PATH_MAX])
+static bool
+is_one(const struct stat *x, const struct stat *y)
 {
-	char name[PATH_MAX];
-	const char *slash = strrchr(file, '/');
-
-	snprintf(name, sizeof(name), "%.*s", slash ? (int)(slash - file) + 1 : 1,
-		slash ? file : ".");
-	if (!realpath(name, out))
-		out[0] = '\0';
-}
-
-static const char *
-last_segment(const char *file)
-{
-	const char *slash = strrchr(file, '/');
-
-	return slash ? slash + 1 : file;
+	return x->st_dev == y->st_dev && x->st_ino == y->st_ino;
 }
 
 /* What is written is no segment, and is not written over itself. */
@@ -317,21 +302,27 @@ static int
 places(const struct export *e)
 {
 	const char *const files[] = { e->path, e->position };
-	const char *const names[] = { "out", "position" };
-	char journal[PATH_MAX], folder[COUNT_OF(files)][PATH_MAX] = { "" };
+	const char *const options[] = { "out", "position" };
+	const char *name[COUNT_OF(files)] = { NULL };
+	struct stat folder[COUNT_OF(files)], journal;
 
 	for (size_t i = 0; i < COUNT_OF(files); i++) {
 		if (!files[i])
 			continue;
-		folder_of(files[i], folder[i]);
-		if (e->a.journal && realpath(e->a.journal, journal) &&
-			!strcmp(folder[i], journal))
+		int fd = export_folder(files[i], &name[i]);
+		if (fd < 0)
+			return EXIT_CANNOT;
+		bool known = fstat(fd, &folder[i]) == 0;
+		close(fd);
+		if (!known)
+			return cmd_fail(EXPORT_WHAT, "%s: %s", files[i], strerror(errno));
+		if (e->a.journal && stat(e->a.journal, &journal) == 0 &&
+			is_one(&folder[i], &journal))
 			return cmd_fail(EXPORT_WHAT,
-				"--%s %s: the journal's folder holds segments only", names[i],
+				"--%s %s: the journal's folder holds segments only", options[i],
 				files[i]);
 	}
-	if (e->path && e->position && !strcmp(folder[0], folder[1]) &&
-		!strcmp(last_segment(e->path), last_segment(e->position)))
+	if (name[0] && name[1] && !strcmp(name[0], name[1]) && is_one(&folder[0], &folder[1]))
 		return cmd_fail(EXPORT_WHAT, "--out and --position are one file: %s", e->path);
 	return 0;
 }

@@ -4,7 +4,7 @@
  * Only whole commits go out, so nothing that a start cuts off. Each record must be the next of
  * its node, and name the hash of the one before: what is not there is looked for again, and
  * then it is an error, not a silence. What was written is synced before the position says so.
- * After kill -9 a file (--out) is cut back to what its position says: each record stands in it
+ * After kill -9 a file (--out) is cut back to what its position says: each record is in it
  * once. Standard output cannot be cut: what was written since the last position comes again. */
 #include <errno.h>
 #include <fcntl.h>
@@ -268,7 +268,7 @@ is_next(struct follow *f, struct audit_feed *feed, struct export_reached *r,
 	return true;
 }
 
-/* The record that was written last stands here, and is not that one. */
+/* The record with the number of the one written last is here, and is another one. */
 static bool
 is_another(struct follow *f, struct audit_feed *feed, const struct export_reached *r,
 	const struct chain_line *l, struct span line)
