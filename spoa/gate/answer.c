@@ -131,7 +131,7 @@ may_use(void *arg, struct span model, struct arena *a)
 	f.model = model;
 	f.body = NULL;
 	f.whole = true;
-	return policy_decide(r->snap->policy, &f, a, &v) == 0 && v.effect != RULE_DENY;
+	return policy_decide(r->snap->policy, &f, a, &v) == 0 && v.ruled.effect != RULE_DENY;
 }
 
 bool

@@ -426,7 +426,7 @@ denied_fields(struct request *r, const struct answer_verdict *v)
 
 	r->out.decision.kind = D_DENY;
 	r->out.decision.status = v->status;
-	r->out.decision.rule = v->rule ? v->rule->name : "";
+	r->out.decision.rule = v->ruled.rule ? v->ruled.rule->name : "";
 	struct span fields = request_fields(r);
 	r->out.decision = was;
 	return fields;
@@ -438,7 +438,7 @@ gate_response_fields(struct exchange *x)
 	struct request *r = x->r;
 	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
 
-	if (a && a->judged && a->verdict.effect == RULE_DENY)
+	if (a && a->judged && a->verdict.ruled.effect == RULE_DENY)
 		return denied_fields(r, &a->verdict);
 	/* What the ACK said has not changed: HAProxy still has it. */
 	if (r->out.told && !r->run.resumed)

@@ -169,7 +169,7 @@ count_decision(struct request *r)
 	}
 	if (r->out.decision.kind == D_PERMIT || r->out.decision.kind == D_REDACT) {
 		metric_inc(m, r->out.decision.via == VIA_DIRECT ? M_VIA_DIRECT : M_VIA_RELAY);
-		if (r->found.have_verdict && r->found.verdict.shadowed)
+		if (r->found.have_verdict && r->found.verdict.ruled.shadowed)
 			metric_inc(m, M_SHADOWED);
 	}
 	for (size_t i = 0; r->out.decision.kind == D_DENY && i < COUNT_OF(by_status); i++)

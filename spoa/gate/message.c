@@ -82,9 +82,9 @@ add_to_verdict(struct request *r, const struct entity_set *found, const struct t
 		entity_add(&v->redact, e);
 		v->with[e] = t->with[e];
 		if (!v->redacts)
-			v->rule = t->rule;
+			v->ruled.rule = t->ruled.rule;
 		v->redacts = true;
-		v->effect = RULE_REDACT;
+		v->ruled.effect = RULE_REDACT;
 	}
 	for (size_t i = 0; i < v->ntags; i++)
 		tags[i] = v->tags[i];
@@ -117,11 +117,11 @@ judge_call(struct request *r, struct found_message *f, bool *permitted)
 		!add_to_verdict(r, facts.entities, v))
 		return request_overload(r);
 	*permitted = v->permitted;
-	if (v->effect != RULE_DENY)
+	if (v->ruled.effect != RULE_DENY)
 		return STEP_NEXT;
 	f->as_error = v->error;
-	return request_deny(r, 403, "content_policy_violation", v->rule ? v->rule->name : "",
-		span_str(v->reason));
+	return request_deny(r, 403, "content_policy_violation",
+		v->ruled.rule ? v->ruled.rule->name : "", span_str(v->reason));
 }
 
 enum step_result

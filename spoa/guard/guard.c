@@ -129,7 +129,7 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	g->head_input = head_tokens(g, head->input_tokens);
 	g->head_output = head_tokens(g, head->output_tokens);
 	g->head_service = price_service_of(head->service);
-	g->report.verdict.effect = RULE_PERMIT;
+	g->report.verdict.ruled.effect = RULE_PERMIT;
 	choose_way(g, head);
 	if (plan->vault)
 		g->places = arena_new(&g->life, struct places);

@@ -152,15 +152,15 @@ strength(enum rule_effect e)
 static void
 sum_up(struct guard *g, struct guard_sum *s, const struct answer_verdict *v)
 {
-	if (!s->any || strength(v->effect) > strength(s->effect)) {
-		s->effect = v->effect;
-		s->rule = v->rule;
+	if (!s->any || strength(v->ruled.effect) > strength(s->effect)) {
+		s->effect = v->ruled.effect;
+		s->rule = v->ruled.rule;
 	}
-	if (v->shadowed &&
-		(!s->shadowed || strength(v->shadow_effect) > strength(s->shadow_effect))) {
+	if (v->ruled.shadowed && (!s->shadowed || strength(v->ruled.shadow_effect) >
+							  strength(s->shadow_effect))) {
 		s->shadowed = true;
-		s->shadow_effect = v->shadow_effect;
-		s->shadow_rule = v->shadow_rule;
+		s->shadow_effect = v->ruled.shadow_effect;
+		s->shadow_rule = v->ruled.shadow_rule;
 	}
 	for (size_t i = 0, k; i < v->ntags; i++) {
 		for (k = 0; k < s->ntags && strcmp(s->tags[k], v->tags[i]) != 0;)
@@ -206,7 +206,7 @@ guard_judge(struct guard *g, enum answer_when when)
 	if (other && !policy_answer(g->plan.shadow, g->plan.shadow_asked, r->facts, when,
 			     &g->judged, other))
 		sum_up(g, &r->shadow, other);
-	if (r->verdict.effect == RULE_DENY)
+	if (r->verdict.ruled.effect == RULE_DENY)
 		return guard_fail(g, GUARD_DENIED, "a rule on answers denies it");
 	return g->failed;
 }

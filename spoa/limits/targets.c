@@ -229,7 +229,7 @@ request_begin(struct request *r)
 
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
 	if (!r->gate || !gate_cfg(r->gate)->relay || !r->found.ranks ||
-		v->effect == RULE_DENY || route->direct || request_lists_models(r) ||
+		v->ruled.effect == RULE_DENY || route->direct || request_lists_models(r) ||
 		(route->ntargets == 1 && !to->breaker.on && !to->concurrent))
 		return BEGUN;
 	if (v->none_in)

@@ -207,21 +207,21 @@ put_verdict(struct request *r, struct buf *b)
 	if (!r->found.have_verdict)
 		return;
 	put_object(b, RF_VERDICT);
-	put_name(b, RF_VERDICT_EFFECT, rule_effect_name(v->effect));
-	put_name(b, RF_VERDICT_RULE, v->rule ? v->rule->name : "default");
+	put_name(b, RF_VERDICT_EFFECT, rule_effect_name(v->ruled.effect));
+	put_name(b, RF_VERDICT_RULE, v->ruled.rule ? v->ruled.rule->name : "default");
 	if (r->in.asked_model.p) { /* what is sent is another */
 		key(b, RF_VERDICT_ASKED_MODEL);
 		buf_json_str(b, cut(r->in.asked_model, VALUE_MAX));
 	}
-	record_outcomes(b, v->trace, r->snap->policy->nrules);
+	record_outcomes(b, v->ruled.trace, r->snap->policy->nrules);
 	buf_putc(b, '}');
 	/* The trace left with the frame where the relay refuses what was permitted. */
-	record_rules(b, v->trace, r->snap->policy->nrules);
-	if (!v->shadowed)
+	record_rules(b, v->ruled.trace, r->snap->policy->nrules);
+	if (!v->ruled.shadowed)
 		return;
 	put_object(b, RF_WOULD_BE);
-	put_name(b, RF_WOULD_BE_DECISION, rule_effect_name(v->shadow_effect));
-	put_name(b, RF_WOULD_BE_RULE, v->shadow_rule ? v->shadow_rule->name : NULL);
+	put_name(b, RF_WOULD_BE_DECISION, rule_effect_name(v->ruled.shadow_effect));
+	put_name(b, RF_WOULD_BE_RULE, v->ruled.shadow_rule ? v->ruled.shadow_rule->name : NULL);
 	put_name(b, RF_WOULD_BE_TARGET, would->target ? would->target->name : NULL);
 	put_name(b, RF_WOULD_BE_MODEL, would->model);
 	put_count(b, RF_WOULD_BE_MAX_OUTPUT_TOKENS, would->max_output_tokens);

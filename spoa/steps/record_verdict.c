@@ -52,7 +52,7 @@ put_entities(struct buf *b, const struct answer_facts *f, const struct answer_ve
 		key_in_map(b, detect_entity_name(f->rules, e));
 		buf_putc(b, '{');
 		put_roles(b, RF_ENTITIES_ROLES, f->roles ? f->roles[e] : 0);
-		if (entity_in(&v->redact, e) && v->effect != RULE_DENY)
+		if (entity_in(&v->redact, e) && v->ruled.effect != RULE_DENY)
 			put_name(b, RF_ENTITIES_WITH, style_names[v->with[e]]);
 		buf_putc(b, '}');
 	}
@@ -135,10 +135,11 @@ put_last(struct buf *b, const struct guard_report *a)
 {
 	const struct answer_verdict *v = &a->verdict;
 
-	if (v->effect == a->sum.effect && v->rule == a->sum.rule && v->ntags == a->sum.ntags)
+	if (v->ruled.effect == a->sum.effect && v->ruled.rule == a->sum.rule &&
+		v->ntags == a->sum.ntags)
 		return;
-	put_name(b, RF_ANSWER_VERDICT_DECISION, rule_effect_name(v->effect));
-	put_name(b, RF_ANSWER_VERDICT_RULE, v->rule ? v->rule->name : NULL);
+	put_name(b, RF_ANSWER_VERDICT_DECISION, rule_effect_name(v->ruled.effect));
+	put_name(b, RF_ANSWER_VERDICT_RULE, v->ruled.rule ? v->ruled.rule->name : NULL);
 	key(b, RF_ANSWER_VERDICT_TAGS);
 	buf_putc(b, '[');
 	for (size_t i = 0; i < v->ntags; i++) {
@@ -155,8 +156,8 @@ record_answer_verdict(struct buf *b, const struct policy *p, const struct route 
 	put_object(b, RF_ANSWER_VERDICT);
 	put_name(b, RF_ANSWER_VERDICT_WHEN, answer_when_names[a->when]);
 	put_last(b, a);
-	record_outcomes(b, a->verdict.trace, p->nanswer_rules);
-	record_rules(b, a->verdict.trace, p->nanswer_rules);
+	record_outcomes(b, a->verdict.ruled.trace, p->nanswer_rules);
+	record_rules(b, a->verdict.ruled.trace, p->nanswer_rules);
 	put_facts(b, route, a);
 	put_name(b, RF_ANSWER_VERDICT_SEARCHED, route->find_all ? "all" : route->uses.searched);
 	put_flag(b, RF_ANSWER_VERDICT_SCORED, route->uses.injection);

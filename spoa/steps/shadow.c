@@ -28,7 +28,7 @@ take_data(const struct request *r, const struct policy *p, const struct cel_valu
 static const char *
 target_of(const struct policy_verdict *v)
 {
-	return v->effect != RULE_DENY && v->changes.target ? v->changes.target->name : "";
+	return v->ruled.effect != RULE_DENY && v->changes.target ? v->changes.target->name : "";
 }
 
 static unsigned
@@ -38,9 +38,10 @@ differences(const struct request *r, const struct policy_facts *f,
 	const struct policy_verdict *mine = &r->found.verdict;
 	unsigned d = 0;
 
-	if (v->effect != mine->effect || (v->effect == RULE_DENY && v->status != mine->status))
+	if (v->ruled.effect != mine->ruled.effect ||
+		(v->ruled.effect == RULE_DENY && v->status != mine->status))
 		d |= SHADOW_DECISION;
-	if (!same(s->rule, mine->rule ? mine->rule->name : "default"))
+	if (!same(s->rule, mine->ruled.rule ? mine->ruled.rule->name : "default"))
 		d |= SHADOW_RULE;
 	if (memcmp(&v->redact, &mine->redact, sizeof(v->redact)) ||
 		memcmp(v->with, mine->with, sizeof(v->with)))
@@ -111,18 +112,19 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 	v = arena_new(&a, struct policy_verdict);
 	if (v && f.route && policy_decide(p, &f, &a, v) == 0 && !(v->waits && !f.whole)) {
 		r->found.shadow.failed = false;
-		r->found.shadow.effect = v->effect;
-		r->found.shadow.status = v->effect == RULE_DENY ? v->status : 0;
-		r->found.shadow.rule = v->rule ? v->rule->name : "default";
+		r->found.shadow.effect = v->ruled.effect;
+		r->found.shadow.status = v->ruled.effect == RULE_DENY ? v->status : 0;
+		r->found.shadow.rule = v->ruled.rule ? v->ruled.rule->name : "default";
 		r->found.shadow.differs = differences(r, &f, v, &r->found.shadow);
 	} else if (v && !f.route) {
 		r->found.shadow = (struct shadow){ .asked = true,
 			.effect = RULE_DENY,
 			.status = 404,
 			.rule = "",
-			.differs =
-				SHADOW_ROUTE | SHADOW_RULE |
-				(r->found.verdict.effect == RULE_DENY ? 0 : SHADOW_DECISION) };
+			.differs = SHADOW_ROUTE | SHADOW_RULE |
+				   (r->found.verdict.ruled.effect == RULE_DENY
+						   ? 0
+						   : SHADOW_DECISION) };
 	}
 	arena_reset(&a);
 	if (r->gate)

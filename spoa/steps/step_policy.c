@@ -119,7 +119,7 @@ static enum step_result
 deny_by_rule(struct request *r)
 {
 	const struct policy_verdict *v = &r->found.verdict;
-	const char *name = v->rule ? v->rule->name : "default";
+	const char *name = v->ruled.rule ? v->ruled.rule->name : "default";
 	int status = v->status ? v->status : 403;
 	const char *code = NULL;
 	struct span why =
@@ -128,8 +128,8 @@ deny_by_rule(struct request *r)
 			: SPAN_LIT("the policy in force does not permit this request");
 
 	if (status == 403)
-		code = v->rule && v->rule->reads_body ? "content_policy_violation"
-						      : "permission_denied";
+		code = v->ruled.rule && v->ruled.rule->reads_body ? "content_policy_violation"
+								  : "permission_denied";
 	request_deny(r, status, code, name, why);
 	if (status == 429)
 		r->out.decision.retry_after_s = 1;
@@ -168,7 +168,7 @@ only_said(struct request *r, bool whole)
 	if (may_pass(r) == STEP_DECIDED)
 		return STEP_DECIDED;
 	r->out.decision.kind = waits ? D_DEFER : v->redacts || key ? D_REDACT : D_PERMIT;
-	r->out.decision.rule = waits ? "" : v->rule ? v->rule->name : "default";
+	r->out.decision.rule = waits ? "" : v->ruled.rule ? v->ruled.rule->name : "default";
 	return STEP_DECIDED;
 }
 
@@ -197,8 +197,8 @@ same_verdict(const struct policy_verdict *x, const struct policy_verdict *y)
 {
 	const struct policy_changes *cx = &x->changes, *cy = &y->changes;
 
-	if (x->effect != y->effect || x->redacts != y->redacts || cx->target != cy->target ||
-		!str_same(cx->model, cy->model) ||
+	if (x->ruled.effect != y->ruled.effect || x->redacts != y->redacts ||
+		cx->target != cy->target || !str_same(cx->model, cy->model) ||
 		cx->max_output_tokens != cy->max_output_tokens || cx->require != cy->require ||
 		cx->nrules != cy->nrules)
 		return false;
@@ -217,7 +217,7 @@ decide_each_model(struct request *r, struct policy_facts *f)
 	const struct model_mark *m = r->in.body.marks.model;
 	size_t n = r->in.have_body ? r->in.body.marks.nmodels : 0, other = 0;
 
-	for (size_t i = 1; i < n && r->found.verdict.effect != RULE_DENY; i++) {
+	for (size_t i = 1; i < n && r->found.verdict.ruled.effect != RULE_DENY; i++) {
 		struct policy_verdict v;
 		bool seen = m[i].null || span_eq(m[i].name, r->in.body.model);
 		for (size_t k = i; k-- > 0 && !seen;)
@@ -236,7 +236,7 @@ decide_each_model(struct request *r, struct policy_facts *f)
 		int err = policy_decide(r->snap->policy, f, &r->arena, &v);
 		if (err < 0)
 			return request_overload(r);
-		if (v.effect == RULE_DENY) {
+		if (v.ruled.effect == RULE_DENY) {
 			r->found.verdict = v;
 			return STEP_NEXT;
 		}
@@ -260,9 +260,9 @@ add_verdict(struct policy_verdict *v, const struct policy_verdict *more)
 		entity_add(&v->redact, e);
 		v->with[e] = more->with[e];
 	}
-	if (more->redacts && v->effect == RULE_PERMIT) {
-		v->effect = RULE_REDACT;
-		v->rule = more->rule;
+	if (more->redacts && v->ruled.effect == RULE_PERMIT) {
+		v->ruled.effect = RULE_REDACT;
+		v->ruled.rule = more->ruled.rule;
 	}
 	v->redacts |= more->redacts;
 }
@@ -278,7 +278,7 @@ decide_other_models(struct request *r, struct policy_facts *f)
 	if (b->nothers > CAP_MODELS)
 		return request_deny(r, 413, "request_too_complex", "",
 			SPAN_LIT("the body names too many models"));
-	for (size_t i = 0; i < b->nothers && r->found.verdict.effect != RULE_DENY; i++) {
+	for (size_t i = 0; i < b->nothers && r->found.verdict.ruled.effect != RULE_DENY; i++) {
 		struct policy_verdict v;
 		struct span first = b->model;
 		if (span_eq(b->others[i], first))
@@ -286,7 +286,7 @@ decide_other_models(struct request *r, struct policy_facts *f)
 		r->in.body.model = f->model = b->others[i];
 		if (policy_decide(r->snap->policy, f, &r->arena, &v) < 0)
 			return request_overload(r);
-		if (v.effect == RULE_DENY) {
+		if (v.ruled.effect == RULE_DENY) {
 			r->found.verdict = v;
 			return STEP_NEXT;
 		}
@@ -359,7 +359,7 @@ step_policy(struct request *r)
 	}
 	/* An agent that is known is told as JSON-RPC. */
 	bool told_later = request_message_waits(r) && r->found.identity.verified;
-	bool denied = v->effect == RULE_DENY && (f.whole || (!v->waits && !told_later));
+	bool denied = v->ruled.effect == RULE_DENY && (f.whole || (!v->waits && !told_later));
 	if (f.whole || denied)
 		request_shadow(r, &f);
 	request_hide_model(r);

@@ -346,7 +346,7 @@ step_rewrite(struct request *r)
 		return STEP_NEXT;
 	if (request_settle_reasoning(r) < 0)
 		return request_deny(r, 403, "signed_content",
-			r->found.verdict.rule ? r->found.verdict.rule->name : "",
+			r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "",
 			SPAN_LIT("reasoning that the provider signed holds data that must not "
 				 "pass, "
 				 "and it can neither be changed nor left out"));
@@ -354,7 +354,7 @@ step_rewrite(struct request *r)
 	int err = rewrite(r);
 	if (err == ERR_BAD_STATE)
 		return request_deny(r, 403, "content_policy_violation",
-			r->found.verdict.rule ? r->found.verdict.rule->name : "",
+			r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "",
 			SPAN_LIT("data that must be redacted stands where it cannot be (a key, "
 				 "the model's name, the path)"));
 	if (err == ERR_UNSUPPORTED)
@@ -375,19 +375,20 @@ step_rewrite(struct request *r)
 			SPAN_LIT("a credential stands where it cannot be replaced"));
 	if (!request_params_may_go(r))
 		return request_deny(r, 403, "content_policy_violation",
-			r->found.verdict.rule ? r->found.verdict.rule->name : "",
+			r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "",
 			SPAN_LIT("data that must be redacted stands where it cannot be (a "
 				 "header "
 				 "Mcp-Param-)"));
 	amended(r);
-	bool redacts = r->found.verdict.redacts && r->found.verdict.effect == RULE_REDACT;
+	bool redacts = r->found.verdict.redacts && r->found.verdict.ruled.effect == RULE_REDACT;
 	if ((r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
 		(r->out.redacted && request_silence(r, OUT_REDACT)))
 		redacts = true;
 	r->out.decision.kind = redacts || r->found.ncredentials || r->found.reasoning_dropped
 				       ? D_REDACT
 				       : D_PERMIT;
-	r->out.decision.rule = r->found.verdict.rule ? r->found.verdict.rule->name : "default";
+	r->out.decision.rule =
+		r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "default";
 	r->out.decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
 	return request_hold_work(r);
 }

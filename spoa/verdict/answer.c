@@ -141,10 +141,11 @@ conclude(const struct track *t, const struct rule **rule)
 static void
 deny(struct answer_verdict *v)
 {
-	bool own = v->rule && v->rule->effect == RULE_DENY;
+	bool own = v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
 
-	v->status = own ? v->rule->status : 403;
-	v->reason = v->failed ? "a rule of the policy could not be evaluated" : v->rule->reason;
+	v->status = own ? v->ruled.rule->status : 403;
+	v->reason = v->ruled.failed ? "a rule of the policy could not be evaluated"
+				    : v->ruled.rule->reason;
 }
 
 static void
@@ -152,20 +153,21 @@ fill(struct judging *j, struct answer_verdict *v)
 {
 	const struct track *t = &j->enforced, *full = &j->full;
 
-	v->effect = conclude(t, &v->rule);
-	v->shadow_effect = conclude(full, &v->shadow_rule);
-	v->shadowed = v->shadow_effect != v->effect || v->shadow_rule != v->rule ||
-		      memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
-		      memcmp(full->with, t->with, sizeof(t->with)) != 0;
+	v->ruled.effect = conclude(t, &v->ruled.rule);
+	v->ruled.shadow_effect = conclude(full, &v->ruled.shadow_rule);
+	v->ruled.shadowed = v->ruled.shadow_effect != v->ruled.effect ||
+			    v->ruled.shadow_rule != v->ruled.rule ||
+			    memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
+			    memcmp(full->with, t->with, sizeof(t->with)) != 0;
 	v->classes_hit = j->view.answer_classes;
-	v->failed = t->failed;
-	if (v->effect == RULE_DENY)
+	v->ruled.failed = t->failed;
+	if (v->ruled.effect == RULE_DENY)
 		deny(v);
 	v->redact = t->redact;
 	memcpy(v->with, t->with, sizeof(v->with));
 	for (size_t i = 0; i < j->p->nanswer_rules; i++)
-		if (v->trace[i].fate == RULE_MATCHED)
-			tags_add(v->tags, &v->ntags, v->trace[i].rule);
+		if (v->ruled.trace[i].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, v->ruled.trace[i].rule);
 }
 
 /* ---- its calls ---- */
@@ -179,13 +181,13 @@ one_call(struct judging *j, const struct answer_tool *t, struct arena *a,
 
 	if (!got || policy_tool(j->p, j->asked, &c, a, got) < 0)
 		return ERR_NOMEM;
-	if (got->shadow_effect == RULE_DENY)
-		track_end(&j->full, got->shadow_rule, RULE_DENY, got->failed);
-	if (got->effect == RULE_DENY)
-		track_end(&j->enforced, got->rule, RULE_DENY, got->failed);
+	if (got->ruled.shadow_effect == RULE_DENY)
+		track_end(&j->full, got->ruled.shadow_rule, RULE_DENY, got->ruled.failed);
+	if (got->ruled.effect == RULE_DENY)
+		track_end(&j->enforced, got->ruled.rule, RULE_DENY, got->ruled.failed);
 	for (size_t i = 0; i < j->p->ntool_rules; i++)
-		if (got->trace[i].fate == RULE_MATCHED)
-			tags_add(v->tags, &v->ntags, got->trace[i].rule);
+		if (got->ruled.trace[i].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, got->ruled.trace[i].rule);
 	return 0;
 }
 
@@ -212,12 +214,12 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 	size_t ntags = 0;
 
 	memset(out, 0, sizeof(*out));
-	out->effect = out->shadow_effect = RULE_PERMIT;
+	out->ruled.effect = out->ruled.shadow_effect = RULE_PERMIT;
 	for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
 		ntags += p->answer_rules[i].change ? p->answer_rules[i].change->ntags : 0;
-	out->trace = arena_array(a, p->nanswer_rules, sizeof(*out->trace));
+	out->ruled.trace = arena_array(a, p->nanswer_rules, sizeof(*out->ruled.trace));
 	out->tags = arena_array(a, ntags, sizeof(*out->tags));
-	if (!j || !out->trace || !out->tags)
+	if (!j || !out->ruled.trace || !out->tags)
 		return ERR_NOMEM;
 	j->p = p;
 	j->asked = asked;
@@ -225,9 +227,9 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 	j->when = when;
 	facts_answer(&j->view, p, asked, f, a);
 	for (size_t i = 0; i < p->nanswer_rules; i++) {
-		out->trace[i].rule = &p->answer_rules[i];
+		out->ruled.trace[i].rule = &p->answer_rules[i];
 		if (!j->enforced.over)
-			one_rule(j, &p->answer_rules[i], &out->trace[i]);
+			one_rule(j, &p->answer_rules[i], &out->ruled.trace[i]);
 	}
 	int err = calls(j, a, out);
 	fill(j, out);

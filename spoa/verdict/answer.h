@@ -55,23 +55,15 @@ struct answer_request {
 };
 
 struct answer_verdict {
-	enum rule_effect effect; /* what is enforced: RULE_DENY, RULE_REDACT or RULE_PERMIT */
-	/* that denies; else the first that redacts something found; NULL: none */
-	const struct rule *rule;
+	struct rule_outcome ruled;
 	int status; /* deny */
 	const char *reason;
-	bool failed; /* the denial is a condition's failure (on_error: deny) */
 	/* Enforced redactions of what was found: of the latest verdict they hold for findings
 	 * of the same entities that come after it. */
 	struct entity_set redact;
 	uint8_t with[DETECT_ENTITIES_MAX]; /* enum redact_style by entity of `redact` */
 	const char **tags; /* of all rules that matched, also in shadow; none twice */
 	size_t ntags;
-	/* shadow: what the same rules would have done if enforced */
-	bool shadowed;
-	enum rule_effect shadow_effect;
-	const struct rule *shadow_rule;
-	struct rule_trace *trace;      /* nanswer_rules entries */
 	struct entity_set classes_hit; /* bit i: policy class i is in response.classes */
 };
 

@@ -200,7 +200,7 @@ pass_collect(const struct pass *ps)
 	if (!v->tags)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < ps->p->nrules; i++)
-		if (v->trace[i].fate == RULE_MATCHED)
+		if (v->ruled.trace[i].fate == RULE_MATCHED)
 			tags_add(v->tags, &v->ntags, &ps->p->rules[i]);
 	return 0;
 }

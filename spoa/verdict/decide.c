@@ -172,13 +172,13 @@ same_changes(const struct policy_changes *x, const struct policy_changes *y)
 static void
 deny(struct policy_verdict *v, bool routed)
 {
-	bool own = !routed && v->rule && v->rule->effect == RULE_DENY;
+	bool own = !routed && v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
 
-	v->status = own ? v->rule->status : 403;
-	v->reason = routed	? "the rules of the policy leave no target for it"
-		    : v->failed ? "a rule of the policy could not be evaluated"
-		    : own	? v->rule->reason
-				: "no rule of the policy permits it";
+	v->status = own ? v->ruled.rule->status : 403;
+	v->reason = routed	      ? "the rules of the policy leave no target for it"
+		    : v->ruled.failed ? "a rule of the policy could not be evaluated"
+		    : own	      ? v->ruled.rule->reason
+				      : "no rule of the policy permits it";
 }
 
 static int
@@ -194,27 +194,28 @@ fill(struct pass *ps)
 		return ERR_NOMEM;
 	const struct track *t = &ps->e[ps->each ? now.at : 0].enforced,
 			   *full = &ps->e[ps->each ? would.at : 0].full;
-	v->trace = v->candidates[now.at].trace;
-	v->effect = now.effect;
-	v->rule = now.rule;
+	v->ruled.trace = v->candidates[now.at].trace;
+	v->ruled.effect = now.effect;
+	v->ruled.rule = now.rule;
 	v->changes = now.changes;
 	v->none_in = now.none_in;
-	v->shadow_effect = would.effect;
-	v->shadow_rule = would.rule;
-	v->shadowed = v->shadow_effect != v->effect || v->shadow_rule != v->rule ||
-		      memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
-		      memcmp(full->with, t->with, sizeof(t->with)) != 0 ||
-		      !same_changes(&now.changes, &would.changes);
-	if (v->shadowed)
+	v->ruled.shadow_effect = would.effect;
+	v->ruled.shadow_rule = would.rule;
+	v->ruled.shadowed = v->ruled.shadow_effect != v->ruled.effect ||
+			    v->ruled.shadow_rule != v->ruled.rule ||
+			    memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
+			    memcmp(full->with, t->with, sizeof(t->with)) != 0 ||
+			    !same_changes(&now.changes, &would.changes);
+	if (v->ruled.shadowed)
 		v->shadow_changes = would.changes;
 	v->classes_hit = ps->view.classes_hit;
-	v->failed = !now.routed && t->failed;
-	if (v->effect == RULE_DENY) {
+	v->ruled.failed = !now.routed && t->failed;
+	if (v->ruled.effect == RULE_DENY) {
 		deny(v, now.routed);
 	} else {
 		v->redact = t->redact;
 		memcpy(v->with, t->with, sizeof(v->with));
-		v->redacts = v->effect == RULE_REDACT;
+		v->redacts = v->ruled.effect == RULE_REDACT;
 	}
 	if (!ps->f->whole)
 		v->waits = pass_waits(ps, v->candidates);
@@ -306,7 +307,7 @@ policy_requires(
 void
 policy_verdict_forget(struct policy_verdict *v)
 {
-	v->trace = NULL;
+	v->ruled.trace = NULL;
 	v->candidates = NULL;
 	v->tags = NULL;
 	v->ncandidates = v->ntags = 0;

@@ -72,6 +72,20 @@ struct rule_trace { /* one rule's fate, for explain and the record */
 	struct span error; /* message of a failed condition */
 };
 
+/* What the rules of one phase, asked from top to bottom, came to. */
+struct rule_outcome {
+	enum rule_effect effect; /* what is enforced: deny, permit or redact */
+	/* deny or permit: the rule that ended it; redact: the first rule that redacts
+	 * something found; NULL: none did */
+	const struct rule *rule;
+	bool failed; /* the denial is a condition's failure (on_error: deny) */
+	/* shadow: what the same rules would have done if enforced */
+	bool shadowed;
+	enum rule_effect shadow_effect;
+	const struct rule *shadow_rule;
+	struct rule_trace *trace; /* an entry a rule of the phase */
+};
+
 /* One of the route's targets, and why it is not where the request goes. */
 struct policy_candidate {
 	const struct target *target;
@@ -100,18 +114,15 @@ struct policy_changes {
 };
 
 struct policy_verdict {
-	enum rule_effect effect; /* what is enforced: deny, permit or redact */
+	/* `rule` NULL: the default; `trace` is of the target chosen, else of the denial */
+	struct rule_outcome ruled;
 	bool waits; /* whole == false and a rule that could decide needs the body */
-	/* deny or permit: the rule that ended it, NULL: the default; redact: the first
-	 * rule that redacts something found */
-	const struct rule *rule;
 	int status; /* deny */
 	const char *reason;
 	struct entity_set redact; /* enforced redactions, of what was found */
 	/* by entity of `redact`: enum redact_style of the first rule that names it */
 	uint8_t with[DETECT_ENTITIES_MAX];
 	bool redacts;
-	bool failed; /* the denial is a condition's failure (on_error: deny) */
 	struct policy_changes changes;
 	struct policy_candidate *candidates; /* as in the route */
 	size_t ncandidates;
@@ -121,13 +132,8 @@ struct policy_verdict {
 	uint64_t may_require; /* by a rule that matched for any of them */
 	const char **tags;    /* of all rules that matched, also in shadow; none twice */
 	size_t ntags;
-	/* shadow: what the same rules would have done if enforced */
-	bool shadowed;
-	enum rule_effect shadow_effect;
-	const struct rule *shadow_rule;
 	struct policy_changes shadow_changes; /* where shadowed */
 	uint32_t data_read;		      /* bit i: a rule read the policy's data[i] */
-	struct rule_trace *trace; /* nrules entries; of the target chosen, else of the denial */
 	struct entity_set classes_hit; /* bit i: policy class i is in prompt.classes */
 };
 

@@ -29,7 +29,8 @@ struct telling {
 	const struct entity_set *found; /* may be NULL */
 	const struct detect_rules *names;
 	bool verified, whole;
-	const struct policy_verdict *verdict;
+	const struct rule_outcome *verdict;
+	bool waits; /* for the body */
 	const struct slot_set *missing;
 	struct buf says;
 };
@@ -324,7 +325,7 @@ say_rule(struct telling *t, const struct rule_trace *x)
 static void
 say_outcome(struct telling *t)
 {
-	const struct policy_verdict *v = t->verdict;
+	const struct rule_outcome *v = t->verdict;
 	const char *otherwise = t->view.p->default_permit ? "permit" : "deny";
 	const char *name = v && v->rule ? v->rule->name : "default";
 
@@ -350,7 +351,7 @@ say_outcome(struct telling *t)
 		buf_printf(&t->says, "%s redacts, and nothing denied the %s", name, t->it);
 	else
 		buf_printf(&t->says, "%s matched and ended the evaluation", name);
-	if (v->waits)
+	if (t->waits)
 		buf_str(&t->says, "; rules wait for the body");
 	if (v->shadowed)
 		buf_printf(&t->says, "; without shadow it would be %s by %s",
@@ -424,7 +425,8 @@ policy_explain(const struct policy *p, const struct policy_facts *f,
 	t->names = f->rules;
 	t->verified = f->identity && f->identity->verified;
 	t->whole = f->whole;
-	t->verdict = verdict;
+	t->verdict = verdict ? &verdict->ruled : NULL;
+	t->waits = verdict && verdict->waits;
 	t->missing = missing_slots;
 	facts_init(&t->view, p, f, a);
 	return told(t, p->rules, p->nrules);
@@ -436,20 +438,10 @@ policy_answer_explain(const struct policy *p, const struct answer_request *asked
 	const struct slot_set *missing_slots, struct arena *a)
 {
 	struct telling *t = arena_new(a, struct telling);
-	struct policy_verdict *v = arena_new(a, struct policy_verdict);
 
-	if (!t || !v)
+	if (!t)
 		return NULL;
-	if (verdict) {
-		v->effect = verdict->effect;
-		v->rule = verdict->rule;
-		v->failed = verdict->failed;
-		v->trace = verdict->trace;
-		v->shadowed = verdict->shadowed;
-		v->shadow_effect = verdict->shadow_effect;
-		v->shadow_rule = verdict->shadow_rule;
-		t->verdict = v;
-	}
+	t->verdict = verdict ? &verdict->ruled : NULL;
 	t->answer = t->whole = true;
 	t->it = "answer";
 	t->found = &f->entities;
@@ -465,18 +457,10 @@ policy_tool_explain(const struct policy *p, const struct answer_request *asked,
 	const struct tool_call *c, const struct tool_verdict *verdict, struct arena *a)
 {
 	struct telling *t = arena_new(a, struct telling);
-	struct policy_verdict *v = arena_new(a, struct policy_verdict);
 
-	if (!t || !v)
+	if (!t)
 		return NULL;
-	v->effect = verdict->effect;
-	v->rule = verdict->rule;
-	v->failed = verdict->failed;
-	v->trace = verdict->trace;
-	v->shadowed = verdict->shadowed;
-	v->shadow_effect = verdict->shadow_effect;
-	v->shadow_rule = verdict->shadow_rule;
-	t->verdict = v;
+	t->verdict = &verdict->ruled;
 	t->answer = t->whole = true;
 	t->changed = verdict->changed;
 	t->it = "call";

@@ -86,13 +86,13 @@ conclude(const struct judging *j, const struct track *t, const struct rule **rul
 static void
 deny(struct tool_verdict *v)
 {
-	bool own = v->rule && v->rule->effect == RULE_DENY;
+	bool own = v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
 
-	v->hide = v->changed || (own && !v->failed && v->rule->hides);
-	v->error = own && v->rule->as_error;
-	v->reason = v->changed	? "what describes it is not what was approved"
-		    : v->failed ? "a rule of the policy could not be evaluated"
-				: v->rule->reason;
+	v->hide = v->changed || (own && !v->ruled.failed && v->ruled.rule->hides);
+	v->error = own && v->ruled.rule->as_error;
+	v->reason = v->changed	      ? "what describes it is not what was approved"
+		    : v->ruled.failed ? "a rule of the policy could not be evaluated"
+				      : v->ruled.rule->reason;
 }
 
 static void
@@ -101,22 +101,23 @@ fill(struct judging *j, struct tool_verdict *v)
 	const struct track *t = &j->enforced, *full = &j->full;
 	bool pin;
 
-	v->effect = conclude(j, t, &v->rule, &v->changed);
-	v->shadow_effect = conclude(j, full, &v->shadow_rule, &pin);
-	v->shadowed = v->shadow_effect != v->effect || v->shadow_rule != v->rule ||
-		      memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
-		      memcmp(full->with, t->with, sizeof(t->with)) != 0;
-	v->permitted = v->effect != RULE_DENY && t->over;
-	v->failed = t->failed;
-	if (v->effect == RULE_DENY) {
+	v->ruled.effect = conclude(j, t, &v->ruled.rule, &v->changed);
+	v->ruled.shadow_effect = conclude(j, full, &v->ruled.shadow_rule, &pin);
+	v->ruled.shadowed = v->ruled.shadow_effect != v->ruled.effect ||
+			    v->ruled.shadow_rule != v->ruled.rule ||
+			    memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
+			    memcmp(full->with, t->with, sizeof(t->with)) != 0;
+	v->permitted = v->ruled.effect != RULE_DENY && t->over;
+	v->ruled.failed = t->failed;
+	if (v->ruled.effect == RULE_DENY) {
 		deny(v);
 	} else {
 		v->redact = t->redact;
 		memcpy(v->with, t->with, sizeof(v->with));
 	}
 	for (size_t i = 0; i < j->p->ntool_rules; i++)
-		if (v->trace[i].fate == RULE_MATCHED)
-			tags_add(v->tags, &v->ntags, v->trace[i].rule);
+		if (v->ruled.trace[i].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, v->ruled.trace[i].rule);
 }
 
 int
@@ -127,21 +128,21 @@ policy_tool(const struct policy *p, const struct answer_request *asked,
 	size_t ntags = 0;
 
 	memset(out, 0, sizeof(*out));
-	out->effect = out->shadow_effect = RULE_PERMIT;
+	out->ruled.effect = out->ruled.shadow_effect = RULE_PERMIT;
 	for (size_t i = 0; i < p->ntool_rules; i++)
 		ntags += p->tool_rules[i].change ? p->tool_rules[i].change->ntags : 0;
-	out->trace = arena_array(a, p->ntool_rules, sizeof(*out->trace));
+	out->ruled.trace = arena_array(a, p->ntool_rules, sizeof(*out->ruled.trace));
 	out->tags = arena_array(a, ntags, sizeof(*out->tags));
-	if (!j || !out->trace || !out->tags)
+	if (!j || !out->ruled.trace || !out->tags)
 		return ERR_NOMEM;
 	j->p = p;
 	j->asked = asked;
 	j->c = c;
 	facts_tool(&j->view, p, asked, c, a);
 	for (size_t i = 0; i < p->ntool_rules; i++) {
-		out->trace[i].rule = &p->tool_rules[i];
+		out->ruled.trace[i].rule = &p->tool_rules[i];
 		if (!j->enforced.over)
-			one_rule(j, &p->tool_rules[i], &out->trace[i]);
+			one_rule(j, &p->tool_rules[i], &out->ruled.trace[i]);
 	}
 	fill(j, out);
 	return arena_failed(a) ? ERR_NOMEM : 0;

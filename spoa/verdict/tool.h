@@ -36,12 +36,9 @@ struct tool_call {
 };
 
 struct tool_verdict {
-	enum rule_effect effect; /* what is enforced: RULE_DENY, RULE_REDACT or RULE_PERMIT */
-	/* that denies or permits; else the first that redacts; NULL: none, or `changed` */
-	const struct rule *rule;
+	struct rule_outcome ruled; /* `rule` NULL: none, or `changed` */
 	bool permitted; /* by a rule: what a method that nobody knows needs */
 	bool changed;	/* denied since its description is not the one approved */
-	bool failed;	/* the denial is a condition's failure (on_error: deny) */
 	bool hide;	/* the denial takes it out of lists too */
 	bool error;	/* deny: {as: error}; else the denial is a result that the agent reads */
 	const char *reason; /* of a denial */
@@ -51,11 +48,6 @@ struct tool_verdict {
 	uint8_t with[DETECT_ENTITIES_MAX]; /* enum redact_style by entity of `redact` */
 	const char **tags; /* of all rules that matched, also in shadow; none twice */
 	size_t ntags;
-	/* shadow: what the same rules would have done if enforced */
-	bool shadowed;
-	enum rule_effect shadow_effect;
-	const struct rule *shadow_rule;
-	struct rule_trace *trace; /* ntool_rules entries */
 };
 
 /* Whether it is a call, in contrast to a message of the protocol such as tools/list. */

@@ -120,7 +120,7 @@ decide(void *arg, unsigned n)
 
 	while (n--) {
 		INVARIANT(policy_decide(d->p, &d->facts, &d->a, &v) == 0);
-		INVARIANT(v.effect == RULE_PERMIT);
+		INVARIANT(v.ruled.effect == RULE_PERMIT);
 		arena_reset(&d->a);
 	}
 }

@@ -18,10 +18,10 @@ chosen(const struct policy_verdict *v)
 	for (size_t i = 0; i < v->ncandidates; i++)
 		if (v->candidates[i].fate == CANDIDATE_CHOSEN) {
 			INVARIANT(v->changes.target == v->candidates[i].target);
-			INVARIANT(v->trace == v->candidates[i].trace);
+			INVARIANT(v->ruled.trace == v->candidates[i].trace);
 			n++;
 		}
-	INVARIANT(n == (v->effect != RULE_DENY));
+	INVARIANT(n == (v->ruled.effect != RULE_DENY));
 	INVARIANT((v->changes.require & ~v->may_require) == 0);
 }
 
@@ -46,7 +46,8 @@ decide(const struct policy *p, bool whole)
 	arena_init(&a, 16 << 20, false);
 	f.route = policy_route(p, f.method, f.host, f.path);
 	if (policy_decide(p, &f, &a, &v) == 0) {
-		INVARIANT(v.effect != RULE_DENY || v.waits || (v.status >= 400 && v.reason));
+		INVARIANT(v.ruled.effect != RULE_DENY || v.waits ||
+			  (v.status >= 400 && v.reason));
 		chosen(&v);
 	}
 	if (policy_limits(p, &f, &a, &hits, &n) == 0)

@@ -282,22 +282,23 @@ describe(const struct policy *p, const struct answer_verdict *v, struct buf *out
 	static const char *const effects[] = { "deny", "permit", "redact" };
 	static const char fates[] = { '-', 'n', 'm', 'e', 'w' };
 
-	buf_printf(out, "%s %s", effects[v->effect], v->rule ? v->rule->name : "-");
-	if (v->effect == RULE_DENY)
+	buf_printf(out, "%s %s", effects[v->ruled.effect],
+		v->ruled.rule ? v->ruled.rule->name : "-");
+	if (v->ruled.effect == RULE_DENY)
 		buf_printf(out, " %d '%s'", v->status, v->reason);
-	for (size_t i = 0; v->effect == RULE_REDACT && i < ENTITIES; i++) {
+	for (size_t i = 0; v->ruled.effect == RULE_REDACT && i < ENTITIES; i++) {
 		size_t e = (size_t)detect_entity_find(detect_fix()->rules, span_str(shown[i]));
 		if (entity_in(&v->redact, e))
 			buf_printf(out, " %s=%s", shown[i], style_names[v->with[e]]);
 	}
 	for (size_t i = 0; i < v->ntags; i++)
 		buf_printf(out, "%s%s", i ? " " : " tags ", v->tags[i]);
-	if (v->shadowed)
-		buf_printf(out, " | would %s %s", effects[v->shadow_effect],
-			v->shadow_rule ? v->shadow_rule->name : "-");
+	if (v->ruled.shadowed)
+		buf_printf(out, " | would %s %s", effects[v->ruled.shadow_effect],
+			v->ruled.shadow_rule ? v->ruled.shadow_rule->name : "-");
 	buf_str(out, " ");
 	for (size_t i = 0; i < p->nanswer_rules; i++)
-		buf_putc(out, fates[v->trace[i].fate]);
+		buf_putc(out, fates[v->ruled.trace[i].fate]);
 	buf_putc(out, 0);
 }
 
@@ -479,7 +480,7 @@ without_rules_on_answers_nothing_is_inspected_or_kept(void **state)
 	request_of(p, &row, &x.a, &asked);
 	struct answer_facts f = { .rules = detect_fix()->rules };
 	assert_int_equal(policy_answer(p, &asked, &f, ANSWER_WHOLE, &x.a, &v), 0);
-	assert_int_equal(v.effect, RULE_PERMIT);
+	assert_int_equal(v.ruled.effect, RULE_PERMIT);
 	fix_done(&x);
 }
 
@@ -503,8 +504,8 @@ out_of_memory_is_no_permit(void **state)
 		struct arena a;
 		arena_init(&a, cap, true);
 		int err = policy_answer(p, &asked, &f, ANSWER_WHOLE, &a, &v);
-		assert_true(err < 0 || v.effect == RULE_DENY);
-		done = err == 0 && v.rule && !v.failed;
+		assert_true(err < 0 || v.ruled.effect == RULE_DENY);
+		done = err == 0 && v.ruled.rule && !v.ruled.failed;
 		arena_reset(&a);
 	}
 	assert_true(done);

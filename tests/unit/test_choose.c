@@ -234,16 +234,16 @@ describe(const struct policy_verdict *v, struct buf *out)
 		buf_printf(out, "waits%c", 0);
 		return;
 	}
-	buf_str(out, v->none_in ? "none in" : effects[v->effect]);
-	if (v->effect == RULE_DENY)
+	buf_str(out, v->none_in ? "none in" : effects[v->ruled.effect]);
+	if (v->ruled.effect == RULE_DENY)
 		buf_printf(out, " %d", v->status);
 	if (!v->none_in)
 		buf_printf(out, " %s", v->changes.target->name);
-	if (v->effect != RULE_DENY)
+	if (v->ruled.effect != RULE_DENY)
 		describe_changes(&v->changes, out);
 	for (size_t i = 0; i < v->ntags; i++)
 		buf_printf(out, " #%s", v->tags[i]);
-	if (v->effect != RULE_DENY)
+	if (v->ruled.effect != RULE_DENY)
 		describe_headers(&v->changes, out);
 	if (v->may_require)
 		buf_printf(out, " require=%u/%u", (unsigned)v->changes.require,
@@ -257,10 +257,10 @@ describe(const struct policy_verdict *v, struct buf *out)
 		if (c->fate == CANDIDATE_OUT)
 			buf_str(out, target_outs[c->out]);
 	}
-	if (v->shadowed) {
-		buf_printf(out, " | %s %s", effects[v->shadow_effect],
+	if (v->ruled.shadowed) {
+		buf_printf(out, " | %s %s", effects[v->ruled.shadow_effect],
 			v->shadow_changes.target->name);
-		if (v->shadow_effect != RULE_DENY) {
+		if (v->ruled.shadow_effect != RULE_DENY) {
 			describe_changes(&v->shadow_changes, out);
 			describe_headers(&v->shadow_changes, out);
 		}
@@ -362,7 +362,7 @@ each_candidate_has_its_trace(void **state)
 	for (size_t t = 0; t < 3; t++)
 		for (size_t r = 0; r < 3; r++)
 			assert_int_equal(v.candidates[t].trace[r].fate, want[t].fate[r]);
-	assert_ptr_equal(v.trace, v.candidates[1].trace);
+	assert_ptr_equal(v.ruled.trace, v.candidates[1].trace);
 	fix_done(&fix);
 }
 

@@ -96,22 +96,22 @@ describe(const struct policy *p, const struct policy_verdict *v, struct buf *out
 	if (v->waits) {
 		buf_str(out, "waits");
 	} else {
-		buf_printf(
-			out, "%s %s", effects[v->effect], v->rule ? v->rule->name : "default");
-		if (v->effect == RULE_DENY)
+		buf_printf(out, "%s %s", effects[v->ruled.effect],
+			v->ruled.rule ? v->ruled.rule->name : "default");
+		if (v->ruled.effect == RULE_DENY)
 			buf_printf(out, " %d %s", v->status, v->reason);
 		for (size_t i = 0; v->redacts && i < sizeof(names) / sizeof(names[0]); i++) {
 			int e = detect_entity_find(detect_fix()->rules, span_str(names[i]));
 			if (entity_in(&v->redact, (size_t)e))
 				buf_printf(out, " %s", names[i]);
 		}
-		if (v->shadowed)
-			buf_printf(out, " | would %s %s", effects[v->shadow_effect],
-				v->shadow_rule ? v->shadow_rule->name : "default");
+		if (v->ruled.shadowed)
+			buf_printf(out, " | would %s %s", effects[v->ruled.shadow_effect],
+				v->ruled.shadow_rule ? v->ruled.shadow_rule->name : "default");
 	}
 	buf_str(out, " ");
 	for (size_t i = 0; i < p->nrules; i++)
-		buf_putc(out, fates[v->trace[i].fate]);
+		buf_putc(out, fates[v->ruled.trace[i].fate]);
 	buf_putc(out, 0);
 }
 
@@ -366,7 +366,8 @@ each_request_has_the_verdict_of_its_rules(void **state)
 			}
 		}
 		for (size_t r = 0; r < f.p->nrules; r++)
-			assert_int_equal(v.trace[r].error.n > 0, v.trace[r].fate == RULE_ERROR);
+			assert_int_equal(v.ruled.trace[r].error.n > 0,
+				v.ruled.trace[r].fate == RULE_ERROR);
 		buf_free(&out);
 		buf_free(&text);
 		arena_reset(&a);
@@ -416,7 +417,7 @@ a_full_arena_is_an_error_and_no_verdict(void **state)
 		if (err)
 			assert_int_equal(err, -1), failures++;
 		else
-			assert_int_equal(v.effect, RULE_PERMIT);
+			assert_int_equal(v.ruled.effect, RULE_PERMIT);
 		arena_reset(&a);
 		arena_init(&a, cap, false);
 		err = policy_limits(f.p, facts(&x, f.p, &r), &a, &hits, &n);

@@ -36,7 +36,7 @@ decided(const struct policy *p, const char *person, const struct cel_value *cons
 	arena_init(&a, 0, false);
 	assert_int_equal(policy_decide(p, &f, &a, &v), 0);
 	assert_true(v.data_read && v.data_read < 4);
-	return v.rule ? v.rule->name : "";
+	return v.ruled.rule ? v.ruled.rule->name : "";
 }
 
 static void

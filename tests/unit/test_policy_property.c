@@ -117,9 +117,9 @@ ask(const struct snapshot *s, unsigned i, struct answer *out)
 		.now_wall_ns = (int64_t)i * 3600 * 1000000000 };
 	memset(out, 0, sizeof(*out));
 	INVARIANT(policy_decide(s->policy, &f, &a, &v) == 0);
-	out->effect = v.effect;
+	out->effect = v.ruled.effect;
 	out->status = v.status;
-	snprintf(out->rule, sizeof(out->rule), "%s", v.rule ? v.rule->name : "");
+	snprintf(out->rule, sizeof(out->rule), "%s", v.ruled.rule ? v.ruled.rule->name : "");
 	out->redact = v.redact;
 	arena_reset(&a);
 }

@@ -413,8 +413,8 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 	buf_init(&b, 0);
 	buf_printf(&b, "\"type\":\"completion\",\"id\":\"%s\",\"status\":200", r->id);
 	put_object(&b, RF_ANSWER);
-	put_name(&b, RF_ANSWER_DECISION, rule_effect_name(v.effect));
-	put_name(&b, RF_ANSWER_RULE, v.rule ? v.rule->name : NULL);
+	put_name(&b, RF_ANSWER_DECISION, rule_effect_name(v.ruled.effect));
+	put_name(&b, RF_ANSWER_RULE, v.ruled.rule ? v.ruled.rule->name : NULL);
 	put_count(&b, RF_ANSWER_DENIED_WITH, (uint64_t)v.status);
 	put_flag(&b, RF_ANSWER_STREAMED, facts.streamed);
 	put_names(&b, RF_ANSWER_TAGS, v.tags, v.ntags);
@@ -424,7 +424,10 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 		.facts = &facts,
 		.when = when,
 		.judged = true,
-		.sum = { .any = true, .effect = v.effect, .rule = v.rule, .ntags = v.ntags } };
+		.sum = { .any = true,
+			.effect = v.ruled.effect,
+			.rule = v.ruled.rule,
+			.ntags = v.ntags } };
 	record_answer_verdict(&b, snap->policy, r->found.route, &report);
 	buf_putc(&b, '}');
 	fprintf(f, "{\"v\":1,%.*s}\n", SPAN_ARG(buf_view(&b)));

@@ -49,7 +49,7 @@ record_choice(FILE *f, struct snapshot *snap, const struct policy_rank *ranks,
 	r->found.at = at;
 	request_facts(r, &facts);
 	assert_int_equal(policy_decide(snap->policy, &facts, &r->arena, &r->found.verdict), 0);
-	if (r->found.verdict.effect == RULE_DENY)
+	if (r->found.verdict.ruled.effect == RULE_DENY)
 		r->out.decision.kind = D_DENY;
 	r->out.decision.via = VIA_RELAY;
 	r->x = attempt > 1 ? &x : NULL;

@@ -198,9 +198,10 @@ describe(const struct policy *p, const struct tool_verdict *v, struct buf *out)
 	static const char *const effects[] = { "deny", "permit", "redact" };
 	static const char fates[] = { '-', 'n', 'm', 'e', 'w' };
 
-	buf_printf(out, "%s %s", effects[v->effect], v->rule ? v->rule->name : "-");
+	buf_printf(out, "%s %s", effects[v->ruled.effect],
+		v->ruled.rule ? v->ruled.rule->name : "-");
 	buf_str(out, v->permitted ? " by a rule" : "");
-	if (v->effect == RULE_DENY)
+	if (v->ruled.effect == RULE_DENY)
 		buf_printf(out, "%s %s%s '%s'", v->changed ? " changed" : "",
 			v->error ? "error" : "result", v->hide ? " hide" : "", v->reason);
 	for (size_t i = 0; i < COUNT_OF(shown); i++) {
@@ -210,12 +211,12 @@ describe(const struct policy *p, const struct tool_verdict *v, struct buf *out)
 	}
 	for (size_t i = 0; i < v->ntags; i++)
 		buf_printf(out, "%s%s", i ? " " : " tags ", v->tags[i]);
-	if (v->shadowed)
-		buf_printf(out, " | would %s %s", effects[v->shadow_effect],
-			v->shadow_rule ? v->shadow_rule->name : "-");
+	if (v->ruled.shadowed)
+		buf_printf(out, " | would %s %s", effects[v->ruled.shadow_effect],
+			v->ruled.shadow_rule ? v->ruled.shadow_rule->name : "-");
 	buf_str(out, " ");
 	for (size_t i = 0; i < p->ntool_rules; i++)
-		buf_putc(out, fates[v->trace[i].fate]);
+		buf_putc(out, fates[v->ruled.trace[i].fate]);
 	buf_putc(out, 0);
 }
 
@@ -502,7 +503,7 @@ out_of_memory_is_no_permit(void **state)
 		arena_init(&a, cap, true);
 		int err = policy_tool(p, &asked, &c, &a, &v);
 		struct tool_list *l = tool_list_new(p, &asked, &a);
-		assert_true(err < 0 || v.effect == RULE_DENY);
+		assert_true(err < 0 || v.ruled.effect == RULE_DENY);
 		assert_true(!l || tool_list_hides(l, &c, &by));
 		done = err == 0 && l && by && !arena_failed(&a);
 		arena_reset(&a);

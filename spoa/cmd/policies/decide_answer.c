@@ -118,7 +118,7 @@ findings_json(const struct request *r, const struct guard_report *a)
 
 	for (size_t i = 0; i < a->nfound; i++) {
 		size_t e = a->found[i].entity;
-		bool replaced = v->effect == RULE_REDACT && entity_in(&v->redact, e);
+		bool replaced = v->ruled.effect == RULE_REDACT && entity_in(&v->redact, e);
 		json_array_append_new(
 			list, json_pack("{ss ss? sI ss*}", "entity",
 				      detect_entity_name(r->snap->rules, e), "class",
@@ -165,9 +165,9 @@ add_decision(json_t *o, const struct answered *x, const struct given *g)
 		[GUARD_NO_MEMORY] = { 503, "overloaded" },
 	};
 	const struct answer_verdict *v = &x->report->verdict;
-	const char *rule = v->rule ? v->rule->name : "", *reason = x->report->why;
+	const char *rule = v->ruled.rule ? v->ruled.rule->name : "", *reason = x->report->why;
 	int status = g->head.status;
-	const char *decision = rule_effect_name(v->effect), *code = NULL;
+	const char *decision = rule_effect_name(v->ruled.effect), *code = NULL;
 
 	if (x->result == GUARD_DENIED) {
 		status = v->status;
@@ -209,9 +209,9 @@ result_json(const struct request *r, const struct given *g, const struct answere
 			   a->provider_error ? json_true() : NULL, "not_inspected_bytes",
 			   unless_0(a->unread_bytes + a->opaque_bytes), "not_inspected_why",
 			   a->unread_why, "shadow",
-			   !v->shadowed	    ? NULL
-			   : v->shadow_rule ? v->shadow_rule->name
-					    : "none",
+			   !v->ruled.shadowed	  ? NULL
+			   : v->ruled.shadow_rule ? v->ruled.shadow_rule->name
+						  : "none",
 			   "body", changed ? decide_text(buf_view(&x->out)) : NULL));
 	return o;
 }
@@ -253,7 +253,7 @@ decide_answer(struct request *r, json_t *in, json_t *result, json_t *explain, bo
 	const struct guard_report *a = x.report = guard_report(g);
 	json_object_set_new(result, "response", result_json(r, &given, &x));
 	for (size_t i = 0; a->judged && matched && i < r->snap->policy->nanswer_rules; i++)
-		matched[i] |= a->verdict.trace[i].fate == RULE_MATCHED;
+		matched[i] |= a->verdict.ruled.trace[i].fate == RULE_MATCHED;
 	if (a->judged && explain)
 		json_object_set_new(explain, "response",
 			policy_answer_explain(r->snap->policy, &asked, a->facts, &a->verdict,

@@ -231,8 +231,8 @@ decide_result(struct request *r)
 	const char *pattern = r->found.injection_pattern, *shadow = NULL;
 	bool sent = d->kind != D_DENY;
 
-	if (v && v->shadowed)
-		shadow = v->shadow_rule ? v->shadow_rule->name : "default";
+	if (v && v->ruled.shadowed)
+		shadow = v->ruled.shadow_rule ? v->ruled.shadow_rule->name : "default";
 	json_t *o = json_pack("{ss si ss so ss so ss ss* so}", "decision",
 		decision_names[d->kind], "status", sent ? 200 : d->status, "rule",
 		d->rule ? d->rule : "", "reason", decide_text(d->message), "policy", p->label,
@@ -286,7 +286,7 @@ decide_explain(struct request *r)
 	json_t *o = policy_explain(r->snap->policy, &f,
 		r->found.have_verdict ? &r->found.verdict : NULL, NULL, &r->arena);
 	bool otherwise = r->out.decision.kind == D_DENY &&
-			 (!r->found.have_verdict || r->found.verdict.effect != RULE_DENY);
+			 (!r->found.have_verdict || r->found.verdict.ruled.effect != RULE_DENY);
 	if (o && r->out.decision.kind == D_OBSERVED)
 		json_object_set_new(o, "observed", explain_observed(r));
 	if (o && otherwise)

@@ -79,21 +79,22 @@ static json_t *
 result_json(const struct request *r, const struct tool_verdict *v, bool hidden)
 {
 	json_t *tags = json_array();
-	bool denied = v->effect == RULE_DENY;
+	bool denied = v->ruled.effect == RULE_DENY;
 
 	for (size_t i = 0; i < v->ntags; i++)
 		json_array_append_new(tags, json_string(v->tags[i]));
 	return json_pack("{ss ss ss* ss* sb so* so* ss*}", "decision",
-		rule_effect_name(v->effect), "rule", v->rule ? v->rule->name : "", "as",
+		rule_effect_name(v->ruled.effect), "rule",
+		v->ruled.rule ? v->ruled.rule->name : "", "as",
 		!denied	   ? NULL
 		: v->error ? "error"
 			   : "result",
 		"reason", denied ? v->reason : NULL, "hidden", hidden, "redacts",
 		decide_unless_empty(redactions(r, v)), "tags", decide_unless_empty(tags),
 		"shadow",
-		!v->shadowed	 ? NULL
-		: v->shadow_rule ? v->shadow_rule->name
-				 : "none");
+		!v->ruled.shadowed     ? NULL
+		: v->ruled.shadow_rule ? v->ruled.shadow_rule->name
+				       : "none");
 }
 
 const char *
@@ -124,7 +125,7 @@ decide_tool(struct request *r, json_t *in, json_t *result, json_t *explain, bool
 	bool hidden = !l || tool_list_hides(l, &entry, &by);
 	json_object_set_new(result, "tool", result_json(r, &v, hidden));
 	for (size_t i = 0; matched && i < p->ntool_rules; i++)
-		matched[i] |= v.trace[i].fate == RULE_MATCHED;
+		matched[i] |= v.ruled.trace[i].fate == RULE_MATCHED;
 	if (explain)
 		json_object_set_new(
 			explain, "tool", policy_tool_explain(p, &asked, &c, &v, &r->arena));

@@ -103,7 +103,7 @@ add_changes(json_t *o, const struct recorded *r, const struct policy_verdict *v)
 	struct span model = r->facts.body ? r->facts.body->model : (struct span){ NULL, 0 };
 
 	json_object_set_new(o, "tags", tags_now(v->tags, v->ntags));
-	if (v->effect == RULE_DENY)
+	if (v->ruled.effect == RULE_DENY)
 		return;
 	if (target)
 		json_object_set_new(o, "target", json_string(target->name));
@@ -119,10 +119,11 @@ outcome_now(const struct replay *re, const struct recorded *r, const struct poli
 	if (r->no_route)
 		return json_pack("{ss ss ss si s{}}", "decision", "deny", "rule", "", "route",
 			"", "status", 404, "redactions");
-	json_t *o = json_pack("{ss ss ss}", "decision", rule_effect_name(v->effect), "rule",
-		v->rule ? v->rule->name : "default", "route", r->facts.route->name);
+	json_t *o = json_pack("{ss ss ss}", "decision", rule_effect_name(v->ruled.effect),
+		"rule", v->ruled.rule ? v->ruled.rule->name : "default", "route",
+		r->facts.route->name);
 	add_changes(o, r, v);
-	if (v->effect == RULE_DENY)
+	if (v->ruled.effect == RULE_DENY)
 		json_object_set_new(o, "status", json_integer(v->status));
 	json_object_set_new(
 		o, "redactions", redactions_now(re, v->redacts ? &v->redact : NULL, v->with));
@@ -220,11 +221,12 @@ answer_then(const struct recorded_answer *r, json_t *completion)
 static json_t *
 answer_now(const struct replay *re, const struct answer_verdict *v)
 {
-	return json_pack("{ss ss so* so so}", "decision", rule_effect_name(v->effect), "rule",
-		v->rule ? v->rule->name : "", "status",
-		v->effect == RULE_DENY ? json_integer(v->status) : NULL, "tags",
+	return json_pack("{ss ss so* so so}", "decision", rule_effect_name(v->ruled.effect),
+		"rule", v->ruled.rule ? v->ruled.rule->name : "", "status",
+		v->ruled.effect == RULE_DENY ? json_integer(v->status) : NULL, "tags",
 		tags_now(v->tags, v->ntags), "redactions",
-		redactions_now(re, v->effect == RULE_REDACT ? &v->redact : NULL, v->with));
+		redactions_now(
+			re, v->ruled.effect == RULE_REDACT ? &v->redact : NULL, v->with));
 }
 
 static void

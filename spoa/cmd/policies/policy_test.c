@@ -142,8 +142,9 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 	if (diff.n)
 		say_failure(c, buf_view(&diff), explain);
 	for (size_t i = 0;
-		r->found.have_verdict && r->found.verdict.trace && i < policy->nrules; i++)
-		p->matched[i] |= r->found.verdict.trace[i].fate == RULE_MATCHED;
+		r->found.have_verdict && r->found.verdict.ruled.trace && i < policy->nrules;
+		i++)
+		p->matched[i] |= r->found.verdict.ruled.trace[i].fate == RULE_MATCHED;
 	buf_free(&diff);
 	json_decref(explain);
 	json_decref(answer);

@@ -46,15 +46,15 @@ recall(const struct recorded *r, const struct policy *p, struct policy_verdict *
 	for (size_t i = 0; r->outcomes && r->outcomes[i] && i < p->nrules; i++) {
 		const char *at = strchr(explain_letters, r->outcomes[i]);
 		if (at)
-			v->trace[i].fate = (unsigned)(at - explain_letters);
+			v->ruled.trace[i].fate = (unsigned)(at - explain_letters);
 	}
-	v->rule = NULL;
+	v->ruled.rule = NULL;
 	for (size_t i = 0; i < p->nrules; i++)
 		if (!strcmp(p->rules[i].name, r->rule))
-			v->rule = &p->rules[i];
+			v->ruled.rule = &p->rules[i];
 	for (enum rule_effect e = RULE_DENY; e <= RULE_REDACT; e++)
 		if (!strcmp(rule_effect_name(e), r->effect))
-			v->effect = e;
+			v->ruled.effect = e;
 }
 
 /* What the same version says again, in a sentence: the first rule whose fate is not the
@@ -96,7 +96,7 @@ basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v
 				    "the record",
 			unsure);
 	}
-	return same_or_not("decided", r->outcomes, p->nrules, v->trace, exit_code);
+	return same_or_not("decided", r->outcomes, p->nrules, v->ruled.trace, exit_code);
 }
 
 /* ---- its answer ---- */
@@ -114,7 +114,7 @@ answer_basis(const struct recorded_answer *r, const struct policy *p,
 		return json_sprintf("the policy that judged; %s, so what follows may not be "
 				    "what it said",
 			unsure);
-	return same_or_not("judged", r->outcomes, p->nanswer_rules, v->trace, exit_code);
+	return same_or_not("judged", r->outcomes, p->nanswer_rules, v->ruled.trace, exit_code);
 }
 
 /* What the answer is of: the last that went out. */

@@ -437,7 +437,8 @@ recorded_decide(const struct recorded *r, const struct policy_alone *p, struct a
 
 	*unsure = NULL;
 	for (size_t i = 0; err == 0 && i < p->p->nrules && !*unsure; i++)
-		if (out->trace[i].fate != RULE_NOT_REACHED && out->trace[i].fate != RULE_WAITS)
+		if (out->ruled.trace[i].fate != RULE_NOT_REACHED &&
+			out->ruled.trace[i].fate != RULE_WAITS)
 			*unsure = recorded_unsure(r, NULL, p, &p->p->rules[i], a);
 	return err;
 }

@@ -117,7 +117,8 @@ recorded_answer_decide(const struct recorded_answer *r, const struct policy_alon
 
 	*unsure = r->unsure;
 	for (size_t i = 0; err == 0 && i < p->p->nanswer_rules && !*unsure; i++)
-		if (out->trace[i].fate != RULE_NOT_REACHED && out->trace[i].fate != RULE_WAITS)
+		if (out->ruled.trace[i].fate != RULE_NOT_REACHED &&
+			out->ruled.trace[i].fate != RULE_WAITS)
 			*unsure = recorded_unsure(r->request, r, p, &p->p->answer_rules[i], a);
 	bool calls = r->asked.route && r->asked.route->uses.calls && r->facts.ntools;
 	for (size_t i = 0; err == 0 && calls && i < p->p->ntool_rules && !*unsure; i++)
