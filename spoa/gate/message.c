@@ -173,6 +173,7 @@ wording(const struct request *r, struct mcp_refusal *out, int *status)
 	if (f->wrong.code && d->status == f->wrong.status) {
 		out->code = f->wrong.code;
 		out->reason = f->wrong.code == MCP_CODE_VERSION ? NULL : d->code;
+		out->requested = f->said.version;
 	} else if (is_denied_by_content(d)) {
 		mcp_denied(&f->said, out, status);
 		out->result &= !f->as_error;

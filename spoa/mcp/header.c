@@ -189,15 +189,19 @@ check_version(const struct http_head *h, struct mcp_message *m, struct mcp_error
 	if (n > 0 && m->version.p && !span_eq(said, m->version))
 		return refuse(why, MCP_CODE_HEADER,
 			"MCP-Protocol-Version is another than the body's");
-	if ((n > 0 && !mcp_version_known(said)) ||
-		(m->version.p && !mcp_version_known(m->version)))
+	/* what the server speaks is for it to say: the method asks for nothing else */
+	bool asks = span_is(m->method, "server/discover");
+	if (!asks && ((n > 0 && !mcp_version_known(said)) ||
+			     (m->version.p && !mcp_version_known(m->version)))) {
+		m->version = n > 0 ? said : m->version;
 		return refuse(why, MCP_CODE_VERSION, "this revision of MCP is not spoken here");
+	}
 	bool stateless = mcp_version_stateless(n > 0 ? said : m->version);
 	if (stateless && n == 0)
 		return refuse(why, MCP_CODE_HEADER, "MCP-Protocol-Version is missing");
 	if (stateless && m->kind == MCP_REQUEST && !m->version.p)
-		return refuse(why, MCP_CODE_HEADER,
-			"MCP-Protocol-Version says a revision, and the body none");
+		return refuse(why, MCP_CODE_PARAMS,
+			"MCP-Protocol-Version says a revision, and params._meta none");
 	m->era = stateless ? MCP_STATELESS : MCP_SESSIONS;
 	return 0;
 }

@@ -22,33 +22,34 @@ static const struct method {
 	enum mcp_about about;
 	bool lists;
 	const char *named_by; /* the member of params that names what it is about */
+	bool sessions;	      /* no method of revision 2026-07-28 */
 } methods[] = {
-	{ "initialize",                MCP_ABOUT_NOTHING,   false, NULL },
-	{ "ping",                      MCP_ABOUT_NOTHING,   false, NULL },
-	{ "tools/list",                MCP_ABOUT_TOOLS,     true,  NULL },
-	{ "tools/call",                MCP_ABOUT_TOOL,      false, "name" },
-	{ "resources/list",            MCP_ABOUT_RESOURCES, true,  NULL },
-	{ "resources/templates/list",  MCP_ABOUT_RESOURCES, true,  NULL },
-	{ "resources/read",            MCP_ABOUT_RESOURCE,  false, "uri" },
-	{ "resources/subscribe",       MCP_ABOUT_RESOURCE,  false, "uri" },
-	{ "resources/unsubscribe",     MCP_ABOUT_RESOURCE,  false, "uri" },
-	{ "prompts/list",              MCP_ABOUT_PROMPTS,   true,  NULL },
-	{ "prompts/get",               MCP_ABOUT_PROMPT,    false, "name" },
-	{ "completion/complete",       MCP_ABOUT_NOTHING,   false, NULL },
-	{ "logging/setLevel",          MCP_ABOUT_NOTHING,   false, NULL },
-	{ "tasks/get",                 MCP_ABOUT_NOTHING,   false, NULL },
-	{ "tasks/result",              MCP_ABOUT_NOTHING,   false, NULL },
-	{ "tasks/list",                MCP_ABOUT_NOTHING,   false, NULL },
-	{ "tasks/update",              MCP_ABOUT_NOTHING,   false, NULL },
-	{ "tasks/cancel",              MCP_ABOUT_NOTHING,   false, NULL },
-	{ "server/discover",           MCP_ABOUT_NOTHING,   false, NULL },
-	{ "subscriptions/listen",      MCP_ABOUT_NOTHING,   false, NULL },
-	{ "notifications/initialized", MCP_ABOUT_NOTHING,   false, NULL },
-	{ "notifications/cancelled",   MCP_ABOUT_NOTHING,   false, NULL },
-	{ "notifications/progress",    MCP_ABOUT_NOTHING,   false, NULL },
-	{ "notifications/roots/list_changed", MCP_ABOUT_NOTHING, false, NULL },
-	{ "notifications/tasks/status", MCP_ABOUT_NOTHING,  false, NULL },
-	{ "notifications/elicitation/complete", MCP_ABOUT_NOTHING, false, NULL },
+	{ "initialize",                MCP_ABOUT_NOTHING,   false, NULL, true },
+	{ "ping",                      MCP_ABOUT_NOTHING,   false, NULL, true },
+	{ "tools/list",                MCP_ABOUT_TOOLS,     true,  NULL, false },
+	{ "tools/call",                MCP_ABOUT_TOOL,      false, "name", false },
+	{ "resources/list",            MCP_ABOUT_RESOURCES, true,  NULL, false },
+	{ "resources/templates/list",  MCP_ABOUT_RESOURCES, true,  NULL, false },
+	{ "resources/read",            MCP_ABOUT_RESOURCE,  false, "uri", false },
+	{ "resources/subscribe",       MCP_ABOUT_RESOURCE,  false, "uri", true },
+	{ "resources/unsubscribe",     MCP_ABOUT_RESOURCE,  false, "uri", true },
+	{ "prompts/list",              MCP_ABOUT_PROMPTS,   true,  NULL, false },
+	{ "prompts/get",               MCP_ABOUT_PROMPT,    false, "name", false },
+	{ "completion/complete",       MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "logging/setLevel",          MCP_ABOUT_NOTHING,   false, NULL, true },
+	{ "tasks/get",                 MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "tasks/result",              MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "tasks/list",                MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "tasks/update",              MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "tasks/cancel",              MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "server/discover",           MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "subscriptions/listen",      MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "notifications/initialized", MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "notifications/cancelled",   MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "notifications/progress",    MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "notifications/roots/list_changed", MCP_ABOUT_NOTHING, false, NULL, false },
+	{ "notifications/tasks/status", MCP_ABOUT_NOTHING,  false, NULL, false },
+	{ "notifications/elicitation/complete", MCP_ABOUT_NOTHING, false, NULL, false },
 };
 /* clang-format on */
 
@@ -366,7 +367,7 @@ settle(struct reader *r)
 	out->kind = notifies ? MCP_NOTIFICATION : MCP_REQUEST;
 	out->era = mcp_version_stateless(out->version) ? MCP_STATELESS : MCP_SESSIONS;
 	const struct method *m = method_find(out->method);
-	if (!m)
+	if (!m || (m->sessions && out->era == MCP_STATELESS))
 		return 0;
 	out->about = m->about;
 	out->lists = m->lists;

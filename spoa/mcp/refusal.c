@@ -20,6 +20,18 @@ mcp_denied(const struct mcp_message *m, struct mcp_refusal *out, int *status)
 	}
 }
 
+/* UnsupportedProtocolVersionError of revision 2026-07-28. */
+static void
+write_versions(const struct mcp_refusal *r, struct buf *out)
+{
+	buf_printf(out, ",\"data\":{\"supported\":%s", mcp_versions);
+	if (r->requested.n && r->requested.n <= 64 && utf8_valid(r->requested)) {
+		buf_str(out, ",\"requested\":");
+		buf_json_str(out, r->requested);
+	}
+	buf_putc(out, '}');
+}
+
 /* The inside: result or error. */
 static void
 write_rest(const struct mcp_refusal *r, struct span message, struct buf *out)
@@ -46,7 +58,7 @@ write_rest(const struct mcp_refusal *r, struct span message, struct buf *out)
 		if (r->reason)
 			buf_printf(out, ",\"data\":{\"code\":\"%s\"}", r->reason);
 		else if (r->code == MCP_CODE_VERSION)
-			buf_printf(out, ",\"data\":{\"supported\":%s}", mcp_versions);
+			write_versions(r, out);
 		buf_str(out, "}}");
 	}
 	out->failed |= text.failed;

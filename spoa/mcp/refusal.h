@@ -12,6 +12,7 @@ struct mcp_refusal {
 	enum mcp_era era;
 	enum mcp_code code; /* of an error */
 	const char *reason; /* our code: "content_policy_violation"; NULL: none is said */
+	struct span requested; /* the revision, of MCP_CODE_VERSION */
 	struct span message,
 		decision; /* never text of the request; the decision's id may be empty */
 };

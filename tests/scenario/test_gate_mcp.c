@@ -93,6 +93,7 @@ static const struct {
 	{ "no JSON", "{", { NULL }, 400, NULL, "\"code\":-32700,", NULL, NULL },
 	{ "a header that says another name", CALL("\"name\":\"t\""), { "mcp-name: u" }, 400, NULL, "\"id\":7,\"error\":{\"code\":-32020,", NULL, NULL },
 	{ "a header that says another argument", CALL("\"name\":\"t\",\"arguments\":{\"a\":\"b\"}"), { "mcp-param-a: c" }, 400, NULL, "\"code\":-32020,", NULL, NULL },
+	{ "a revision that nobody speaks", CALL("\"name\":\"t\""), { "mcp-protocol-version: 2031-01-01" }, 400, NULL, "\"2024-11-05\"],\"requested\":\"2031-01-01\"}", NULL, NULL },
 	{ "2026 without its headers", CALL("\"name\":\"t\"," NEW), { NULL }, 400, NULL, "\"code\":-32020,", NULL, NULL },
 	{ "a revision of nobody", CALL("\"name\":\"t\""), { "mcp-protocol-version: 2031-01-01" }, 400, NULL,
 		"\"code\":-32022,\"message\":", NULL, NULL },
