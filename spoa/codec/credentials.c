@@ -160,10 +160,20 @@ header_overrides(struct span name)
 const char *const credential_set[] = { "authorization", "api-key", "x-api-key",
 	"x-goog-api-key", "x-amz-security-token", NULL };
 
+static const struct span mcp_prefix = { "mcp-", 4 };
+
 bool
 credential_header(struct span name)
 {
-	return named(name, credential_names, CREDENTIAL_HEADER);
+	return !span_istarts(name, mcp_prefix) &&
+	       named(name, credential_names, CREDENTIAL_HEADER);
+}
+
+bool
+credential_argument(struct span name)
+{
+	return span_istarts(name, mcp_prefix) &&
+	       named(name, credential_names, CREDENTIAL_HEADER);
 }
 
 /* ---- queries ---- */

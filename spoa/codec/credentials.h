@@ -26,8 +26,16 @@ extern const struct credential_name credential_names[];
 #define CREDENTIAL_SET "x-tollgate-set-"
 extern const char *const credential_set[];
 
+/* What HAProxy's expression begins with, so that it leaves alone what begins with "mcp-":
+ * Mcp-Param-api-key is an argument of a tool, said in a header too. Without look-ahead, which
+ * not every library of regular expressions has; in lower case, as HAProxy has names. */
+#define CREDENTIAL_BEGINS "^([^m].*|m[^c].*|mc[^p].*|mcp[^-].*|m(cp?)?)?"
+
 /* Any case. */
 bool credential_header(struct span name);
+/* One that would be, did it not begin with "mcp-": HAProxy leaves it, and the gate drops it
+ * where it is no argument of MCP. Any case. */
+bool credential_argument(struct span name);
 /* Whether a server may take the header for another method, path or host than the request's own,
  * which are what is decided on: it is dropped. Any case. */
 bool header_overrides(struct span name);

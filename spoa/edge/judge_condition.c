@@ -8,6 +8,7 @@
 #include <regex.h>
 #include <stdio.h>
 
+#include "codec/credentials.h"
 #include "edge/judge_private.h"
 
 struct term {
@@ -230,7 +231,8 @@ is_taken(const struct judge *j, struct span header)
 	for (size_t i = 0; i < j->shipped_stanza->n && !taken; i++) {
 		const struct haproxy_line *l = &j->shipped_stanza->line[i];
 		if (!span_is(l->word[0], "http-request") ||
-			!span_is(l->word[1], "del-header") || *l->word[2].p != '(' ||
+			!span_is(l->word[1], "del-header") ||
+			!span_starts(l->word[2], SPAN_LIT(CREDENTIAL_BEGINS "(")) ||
 			regcomp(&re, l->word[2].p, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0)
 			continue;
 		taken = regexec(&re, name, 0, NULL, 0) == 0;

@@ -51,6 +51,9 @@ const struct haproxy_line *engine_of(const struct haproxy_section *s);
 bool line_says(const struct haproxy_line *l, const struct haproxy_line *shipped);
 const struct haproxy_line *find_saying(
 	const struct haproxy_section *s, const struct haproxy_line *shipped);
+/* One that says it deletes with the credentials what MCP has in Mcp-Param-*, as stanzas of
+ * before 0.4 do. */
+bool line_deletes_arguments(const struct haproxy_line *l, const struct haproxy_line *shipped);
 /* The word of a shipped line after which a person has his own; NULL: none. */
 const char *before_own_word(const struct haproxy_line *want);
 /* The value of an option of a bind, a filter or a server: HAProxy takes the last. */
@@ -137,6 +140,7 @@ void rule_certificates(struct judge *j);
 void rule_retried_answers(struct judge *j);
 void rule_retries(struct judge *j);
 void rule_attempt_lines(struct judge *j);
+void rule_argument_lines(struct judge *j);
 void rule_credential_lines(struct judge *j);
 void rule_credential_twice(struct judge *j);
 void rule_signed_host(struct judge *j);

@@ -2,6 +2,7 @@
  * what passes the gate in a way that no spelling of a path gets around? */
 #include <stdio.h>
 
+#include "codec/credentials.h"
 #include "edge/judge_private.h"
 
 /* Lines of the shipped sections that a person's may lack or write otherwise: where it listens,
@@ -37,20 +38,35 @@ before_own_word(const struct haproxy_line *want)
 	return NULL;
 }
 
+/* The expression of credentials as it was before MCP, which lacks its beginning: it deletes more.
+ */
+static bool
+is_older_expression(struct span word, struct span want)
+{
+	struct span begins = SPAN_LIT(CREDENTIAL_BEGINS);
+
+	return span_starts(want, begins) && span_eq(word, span_cut(want, begins.n, want.n));
+}
+
 bool
 line_says(const struct haproxy_line *l, const struct haproxy_line *want)
 {
 	const char *before = before_own_word(want);
 
-	if (!before)
-		return same_line(l, want);
-	if (l->n != want->n)
+	if (l->n != want->n || (!before && l->negated != want->negated))
 		return false;
 	for (size_t i = 0; i < l->n; i++)
 		if (!span_eq(l->word[i], want->word[i]) &&
-			!(i && span_is(want->word[i - 1], before)))
+			!is_older_expression(l->word[i], want->word[i]) &&
+			!(before && i && span_is(want->word[i - 1], before)))
 			return false;
 	return true;
+}
+
+bool
+line_deletes_arguments(const struct haproxy_line *l, const struct haproxy_line *want)
+{
+	return l->n > 2 && want->n > 2 && is_older_expression(l->word[2], want->word[2]);
 }
 
 const struct haproxy_line *

@@ -166,6 +166,30 @@ rule_attempt_lines(struct judge *j)
 		}
 }
 
+/* Only on the second pass: before it, the head that the relay sends is known already. */
+void
+rule_argument_lines(struct judge *j)
+{
+	const struct haproxy_section *want = j->inner ? shipped_of(j, j->inner) : NULL;
+	const struct route *r = NULL;
+	char paste[4096];
+
+	for (size_t i = 0; j->policy && i < j->policy->nroutes && !r; i++)
+		if (dialect_is_of_mcp(j->policy->routes[i].dialect))
+			r = &j->policy->routes[i];
+	for (size_t i = 0; want && r && i < want->n; i++) {
+		const struct haproxy_line *own = find_saying(j->inner, &want->line[i]);
+		if (!own || !line_deletes_arguments(own, &want->line[i]))
+			continue;
+		snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(want->line[i].source));
+		found(j, own, paste,
+			"this deletes fields such as Mcp-Param-Api-Key, which are arguments of "
+			"tools: servers of route %s may refuse such calls (`tollgate init "
+			"--write` renews the line)",
+			r->name);
+	}
+}
+
 /* The next target with a credential of ours, from {0, 0} on; NULL: no more. */
 struct targets_at {
 	size_t route, target;

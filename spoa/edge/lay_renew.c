@@ -175,13 +175,13 @@ lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *
 		buf_clear(&text);
 		shipped_older(span_trim(today->line[i].source, " \t"), &text);
 		r.own[i] = find_saying(s, &today->line[i]);
-		same[i] = r.own[i] != NULL;
-		if (!same[i] && older)
+		same[i] = r.own[i] && !line_deletes_arguments(r.own[i], &today->line[i]);
+		if (!r.own[i] && older)
 			r.own[i] = find_text(&r, arena_dup(l->arena, buf_view(&text)));
 	}
 	for (size_t i = 0; today && i < today->n && i < LINES_MAX; i++)
 		if (!same[i] && !is_theirs(&today->line[i]) &&
-			(older || shipped_later(today->line[i].source)))
+			(older || r.own[i] || shipped_later(today->line[i].source)))
 			renew_line(&r, today, i);
 	buf_free(&text);
 	haproxy_free(&r.pieces);

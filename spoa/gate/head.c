@@ -65,7 +65,7 @@ is_credential(const struct policy *p, struct span name)
 	for (size_t i = 0; i < p->ncredential_prefixes; i++)
 		if (begins_as(name, span_str(p->credential_prefixes[i])))
 			return true;
-	return credential_header(name);
+	return credential_header(name) || credential_argument(name);
 }
 
 /* The same value in another field, or in its name, is the same credential. */
@@ -80,7 +80,7 @@ head_must_change(struct request *r)
 {
 	for (size_t i = 0; i < r->in.head.nfields; i++) {
 		const struct http_field *f = &r->in.head.fields[i];
-		if (header_overrides(f->name))
+		if (header_overrides(f->name) || credential_argument(f->name))
 			return true;
 		if (field_holds_credential(r, f->name, f->value) &&
 			!is_credential(r->snap->policy, f->name))

@@ -59,7 +59,9 @@ req GET /site/direct/x -H "$ai" -H 'cookie: caller-1' -H 'x-api-key: caller-2'
 is "a route without a backend: this file's routing, direct" "$status" 200
 req POST /site/relay/x -H "$ai" -H 'cookie: caller-1' -H 'x-api-key: caller-2' -H "$json" -d '{}'
 is "a route without a backend: this file's routing, by the relay" "$status" 200
-unlike "the caller's credentials did not arrive" "$(seen 2)" 'caller-'
+req GET /site/direct/x -H "$ai" -H 'mcp-cookie: caller-3'
+is "what may be an argument of MCP and is none" "$status" 200
+unlike "the caller's credentials did not arrive" "$(seen 3)" 'caller-'
 
 # what it does not name
 req GET /anything -H 'host: www.example.com'

@@ -61,6 +61,10 @@ post "$(call '{"to":"ann@example.com"}')" -H 'mcp-param-to: ann@example.com'
 is "a redacted argument is redacted in its header" \
 	"$status $(curl -s "http://127.0.0.1:$own/seen" | jq -r '.[0] | .headers["mcp-param-to"] + " " + (.body|fromjson|.params.arguments.to)')" \
 	'200 <EMAIL_ADDRESS_1> <EMAIL_ADDRESS_1>'
+post "$(call '{"api-key":"k","password":"p"}')" -H 'mcp-param-api-key: k' -H 'mcp-param-password: p' -H 'mcp-api-key: s'
+is "one that is called as credentials are is none; what is no argument is" \
+	"$status $(curl -s "http://127.0.0.1:$own/seen" | jq -c '.[0].headers|[.["mcp-param-api-key"],.["mcp-param-password"],.["mcp-api-key"]]')" \
+	'200 ["k","p",null]'
 post '{"jsonrpc":"2.0","id":1,"method":"server/discover"}' -H 'x-do: no-discover'
 is "an old server's plain 400 passes as it is" "$status $body" '400 Bad Request: no session'
 post "$(call)" -H 'x-do: ssn'

@@ -4,6 +4,7 @@
 #ifndef SUPPORT_JUDGE_TARGET_ROWS_H
 #define SUPPORT_JUDGE_TARGET_ROWS_H
 
+#include "codec/credentials.h"
 #include "support/judge_rows.h"
 
 #define SAID "    http-response set-header x-tollgate-said provider if tollgate-inner\n"
@@ -19,6 +20,8 @@ static const struct row target_rows[] = {
 	{ "attempt-lines", "one of them depends on what cannot be known", SAID,
 		".if feature(X)\n" SAID ".endif\n", "frontend web", "x-tollgate-said", NULL,
 		false },
+	{ "argument-lines", "with the credentials", " " CREDENTIAL_BEGINS "(", " (",
+		"del-header (authorization", "del-header ^([^m]", NULL, false },
 	{ "retried-answers", "all that HAProxy can repeat", "backend openai\n",
 		"backend openai\n\tretry-on all-retryable-errors\n", "retry-on all",
 		"retry-on conn-failure", NULL, false },
@@ -77,6 +80,8 @@ static const struct {
 	const char *rule, *name, *from, *to;
 } target_silent[] = {
 	{ "attempt-lines", "as it is shipped", "", "" },
+	{ "argument-lines", "as it is shipped", "", "" },
+	{ "stanza-lines", "credentials as they were before MCP", " " CREDENTIAL_BEGINS "(", " (" },
 	{ "retried-answers", "what was not sent", "backend openai\n",
 		"backend openai\n\tretry-on conn-failure\n" },
 	{ "retried-answers", "nothing", "\tmode http\n", "\tmode http\n\tretry-on none\n" },

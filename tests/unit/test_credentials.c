@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,12 +24,13 @@ static const char *const headers[] = {
 	"x-key", "key", "x-client-secret", "cf-access-client-secret", "cf-access-client-id", "cf-access-jwt-assertion",
 	"x-goog-iap-jwt-assertion", "x-amzn-oidc-data", "x-amzn-oidc-accesstoken", "dpop", "helicone-auth",
 	"openai-organization", "OpenAI-Project", "anthropic-organization-id", "anthropic-workspace-id", "x-goog-user-project",
-	"x-api-key-", "x__api--key_", "x-openai-key", "x-password", "x-github-token", "x-litellm-master-key",
+	"mcp_param_api_key", "mcp_cookie", "mcpapi-key", "x-api-key-", "x__api--key_", "x-openai-key", "x-password", "x-github-token", "x-litellm-master-key",
 };
 static const char *const no_headers[] = {
 	"", "-", "x", "x-api-key2", "x-api-keys", "x-api.key", "accept", "authorized", "host", "content-type", "idempotency-key", "x-csrf-token",
 	"mcp-session-id", "anthropic-version", "anthropic-beta", "openai-beta", "x-my-key", "x-next-token", "x-tokens", "traceparent",
 	"x-amz-date", "user-agent", "x-stainless-lang", "-token", "ey",
+	"mcp-param-api-key", "Mcp-Param-Password", "MCP-PARAM-TOKEN", "mcp-cookie", "mcp-api-key",
 };
 static const struct { const char *query, *left; } queries[] = {
 	{ "", "" }, { "a=1&b=2", "a=1&b=2" }, { "&&a=1&&", "&&a=1&&" }, { "page_token=x&next-token=y", "page_token=x&next-token=y" },
@@ -135,7 +137,7 @@ the_haproxy_files_delete_this_list(void **state)
 		skip();
 	}
 	buf_init(&want, 0);
-	buf_str(&want, " (");
+	buf_str(&want, " " CREDENTIAL_BEGINS "(");
 	for (const struct credential_name *c = credential_names; c->name; c++) {
 		if (!(c->where & CREDENTIAL_HEADER))
 			continue;
@@ -157,7 +159,7 @@ the_haproxy_files_delete_this_list(void **state)
 		FILE *f = fopen(path, "r");
 		assert_non_null(f);
 		while (fgets(line, sizeof(line), f)) {
-			if (!strstr(line, "http-request del-header (authorization"))
+			if (!strstr(line, "(authorization|"))
 				continue;
 			lines++;
 			if (!strstr(line, buf_view(&want).p))
@@ -169,6 +171,36 @@ the_haproxy_files_delete_this_list(void **state)
 	closedir(d);
 	buf_free(&want);
 	assert_true(lines > 0);
+}
+
+/* As HAProxy has it: names in lower case, by a library of regular expressions. */
+static void
+only_what_begins_with_mcp_is_left_alone(void **state)
+{
+	static const char letters[] = "mcp-_xk";
+	char name[16];
+	regex_t re;
+
+	(void)state;
+	assert_int_equal(
+		regcomp(&re, CREDENTIAL_BEGINS "(api[-_]*key|^key)[-_]*$", REG_EXTENDED), 0);
+	for (size_t n = 0, of = 1; n <= 5; n++, of *= sizeof(letters) - 1)
+		for (size_t i = 0; i < of; i++) {
+			size_t digits = i;
+			for (size_t k = 0; k < n; k++, digits /= sizeof(letters) - 1)
+				name[k] = letters[digits % (sizeof(letters) - 1)];
+			memcpy(name + n, "api-key", sizeof("api-key"));
+			bool deleted = regexec(&re, name, 0, NULL, 0) == 0;
+			if (deleted != (strncmp(name, "mcp-", 4) != 0) ||
+				deleted != credential_header(span_str(name)) ||
+				deleted == credential_argument(span_str(name)))
+				fail_msg("%s", name);
+		}
+	assert_int_equal(regexec(&re, "key", 0, NULL, 0), 0);
+	assert_int_not_equal(regexec(&re, "mkey", 0, NULL, 0), 0);
+	assert_int_not_equal(regexec(&re, "x-key", 0, NULL, 0), 0);
+	assert_false(credential_argument(SPAN_LIT("mcp-param-region")));
+	regfree(&re);
 }
 
 static void
@@ -218,6 +250,7 @@ main(void)
 		cmocka_unit_test(queries_without_credentials),
 		cmocka_unit_test(long_queries_take_linear_time),
 		cmocka_unit_test(the_haproxy_files_delete_this_list),
+		cmocka_unit_test(only_what_begins_with_mcp_is_left_alone),
 		cmocka_unit_test(the_manual_names_all),
 		cmocka_unit_test(what_the_relay_has_set_is_deleted_before),
 	};

@@ -86,7 +86,7 @@ static const struct provider_credential credential = {
 static const struct target site_targets[] = {
 	{ .name = "c", .backend = "site", .credential = &credential }
 };
-static const struct route routes[] = {
+static struct route routes[] = {
 	{ .name = "sites", .targets = site_targets, .ntargets = 1, .retry = { .attempts = 1 } },
 	{ .name = "chat", .targets = chat_targets, .ntargets = 2, .retry = { .attempts = 2 } },
 };
@@ -283,6 +283,7 @@ attempts_and_credentials_of_the_policy(void **state)
 {
 	(void)state;
 	policy = &attempts;
+	routes[0].dialect = dialect_find(SPAN_LIT("mcp"));
 	for (size_t i = 0; i < COUNT_OF(target_rows); i++)
 		judge_row(&target_rows[i]);
 	for (size_t i = 0; i < COUNT_OF(target_silent); i++) {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "codec/credentials.h"
 #include "edge/shipped.h"
 #include "support/lay_rig.h"
 #include "support/older_stanza.h"
@@ -40,7 +41,7 @@ put_older_tree(void)
 static const char *const later_in_order[] = { "set-var(txn.tollgate.id) ",
 	"set-var(txn.tollgate.set_authorization) ", "set-var(txn.tollgate.set_api_key) ",
 	"set-var(txn.tollgate.set_x_amz_security_token) ", "del-header ^x[-_]tollgate[-_]",
-	"del-header (authorization|", "set-header authorization %[", "set-header api-key %[",
+	"del-header " CREDENTIAL_BEGINS "(authorization|", "set-header authorization %[", "set-header api-key %[",
 	"set-header x-amz-security-token %[", "http-response del-header ^(set-cookie",
 	"http-response set-header x-tollgate-said provider",
 	"http-after-response set-header x-tollgate-why " };
@@ -142,6 +143,30 @@ words_of_the_persons_own_stay_when_it_is_renewed(void **state)
 	assert_int_equal(INIT("--write"), 0);
 	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"),
 		"\thttp-request wait-for-body time 31s if tollgate-gated !{"));
+}
+
+/* The expression of before MCP deletes arguments that are in header fields. */
+static void
+the_expression_of_credentials_is_renewed(void **state)
+{
+	struct buf text;
+	char *is;
+
+	(void)state;
+	put_tree(SITE PROVIDERS, NULL);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	is = whole("etc/haproxy/haproxy.cfg");
+	char *at = strstr(is, CREDENTIAL_BEGINS);
+	assert_non_null(at);
+	buf_init(&text, 0);
+	buf_put(&text, is, (size_t)(at - is));
+	buf_str(&text, at + strlen(CREDENTIAL_BEGINS));
+	buf_putc(&text, 0);
+	put("etc/haproxy/haproxy.cfg", text.p);
+	put("laid", is);
+	assert_int_equal(INIT("--write"), 0);
+	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), whole("laid"));
+	buf_free(&text);
 }
 
 /* A text without the lines that came later. */
@@ -263,6 +288,7 @@ main(void)
 		cmocka_unit_test(an_older_stanza_is_renewed_in_place),
 		cmocka_unit_test(what_is_new_is_not_put_into_an_if),
 		cmocka_unit_test(an_older_stanza_alone_is_advice),
+		cmocka_unit_test(the_expression_of_credentials_is_renewed),
 		cmocka_unit_test(what_came_later_is_added_in_place),
 		cmocka_unit_test(the_complete_examples_second_frontend_is_renewed),
 		cmocka_unit_test(words_of_the_persons_own_stay_when_it_is_renewed),
