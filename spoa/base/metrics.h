@@ -124,6 +124,7 @@
   X(M_RELAY_REUSED,        "relay_reused_total",                 "",                          "requests sent on a pooled connection") \
   X(M_RELAY_ABORTS,        "relay_aborts_total",                 "",                          "exchanges cut by either side") \
   X(M_ANSWERS_DENIED,      "answers_denied_total",               "",                          "answers that a rule of phase response denied") \
+  X(M_TOOLS_HIDDEN,        "tools_hidden_total",                 "",                          "entries of MCP servers' lists that rules of phase tool did not show") \
   X(M_ANSWERS_UNREAD,      "answers_unread_total",               "",                          "answers refused since they could not be inspected") \
   X(M_ANSWERS_REDACTED,    "answers_redacted_total",             "",                          "findings replaced in answers") \
   X(M_ANSWERS_RESTORED,    "answers_restored_total",             "",                          "placeholders put back into answers") \

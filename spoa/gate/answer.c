@@ -200,6 +200,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	plan.card = route->alias && asks_of_models(x->r) && x->r->found.endpoint.model_end;
 	plan.rpc_ids = x->rpc_ids;
 	plan.mcp = x->plan.mcp;
+	request_messages(x->r, &plan.messages);
 	if (x->has_shadow) {
 		plan.shadow = x->r->snap->shadow_policy;
 		plan.shadow_asked = &x->shadow_asked;

@@ -531,6 +531,9 @@ finish_now(struct request *r)
 	exchange_answered(x);
 	if (x->guard)
 		gate_count_answer(r, guard_report(x->guard));
+	if (x->guard)
+		metric_add(
+			r->gate->metrics, M_TOOLS_HIDDEN, guard_report(x->guard)->tools_hidden);
 	request_pin_made(r);
 	n = settle(r, &x->result, corrections);
 	if (r->out.decision.kind == D_DENY && x->result.end == END_DENIED &&

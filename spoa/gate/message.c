@@ -210,6 +210,18 @@ request_message_refusal(const struct request *r, struct arena *own)
 	return out;
 }
 
+void
+request_messages(const struct request *r, struct guard_messages *out)
+{
+	const struct target *to = request_target(r);
+
+	*out = (struct guard_messages){ .is = request_is_mcp(r) };
+	if (!out->is)
+		return;
+	out->server = span_str(to ? to->name : NULL);
+	out->filters = r->found.route->uses.calls;
+}
+
 /* ---- sessions ---- */
 
 void

@@ -226,6 +226,9 @@ enum step_result request_message_passes(struct request *r);
 bool request_message_denial(const struct request *r, int *status, struct buf *out);
 /* How a denial of its answer begins; NULL: nobody waits for one by an id, or no memory. */
 const struct mcp_refusal *request_message_refusal(const struct request *r, struct arena *own);
+/* How the messages of its answer are read. */
+struct guard_messages;
+void request_messages(const struct request *r, struct guard_messages *out);
 /* Mcp-Param-*: a field that says an argument again, and what is sent in it; empty: it cannot be
  * said. `now`: request_message_sent(). */
 bool request_is_param(const struct request *r, struct span field);

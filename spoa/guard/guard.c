@@ -290,7 +290,8 @@ over(struct guard *g, struct span bytes, struct buf *out)
 		return guard_fail(g, GUARD_BROKEN, "the answer's encoding cannot be undone");
 	if (g->plan.may_use && g->status / 100 == 2)
 		return guard_fail(g, GUARD_BROKEN, "the list of models is over its cap");
-	if (guard_unread(g, g->body.n + bytes.n, "the answer is over its cap"))
+	if (guard_message_unread(g) ||
+		guard_unread(g, g->body.n + bytes.n, "the answer is over its cap"))
 		return g->failed;
 	buf_span(out, buf_view(&g->body));
 	buf_free(&g->body);
@@ -329,6 +330,8 @@ settle_way(struct guard *g, struct span bytes, struct buf *out)
 	const char *hidden = guard_hides(g, s);
 	g->way = WAY_OPAQUE;
 	g->media |= 1u << g->type_media;
+	if (guard_message_unread(g))
+		return;
 	if (hidden && guard_unread(g, g->body.n + bytes.n, hidden))
 		return;
 	g->report.opaque_bytes += g->body.n;
@@ -345,7 +348,8 @@ is_other_stream(struct guard *g, struct span bytes, struct buf *out)
 	if (g->frames.kind == FRAMES_EVENTSTREAM || !guard_is_no_text(g, bytes))
 		return false;
 	g->way = WAY_OPAQUE;
-	if (guard_unread(g, before + bytes.n, "a stream of bytes that its type does not say"))
+	if (guard_message_unread(g) || guard_unread(g, before + bytes.n,
+					       "a stream of bytes that its type does not say"))
 		return true;
 	buf_put(out, g->begins, before);
 	buf_span(out, bytes);
@@ -400,6 +404,8 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 		break;
 	case WAY_OPAQUE:
 		g->report.opaque_bytes += bytes.n;
+		if (guard_message_unread(g))
+			return g->failed;
 		if (g->report.streamed && g->coding[0] &&
 			guard_unread(g, bytes.n, "an encoded stream"))
 			return g->failed;

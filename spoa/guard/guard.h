@@ -14,7 +14,19 @@
 #include "dialect/dialect.h"
 #include "dialect/owned.h"
 #include "mcp/refusal.h"
-#include "verdict/answer.h"
+#include "verdict/tool_filter.h"
+
+/* What a server of MCP sends on a route of that dialect. */
+struct guard_messages {
+	bool is; /* it is one of these */
+	/* Entries of lists are shown as the plan's policy says of `asked`: the rules of phase:
+	 * tool, and `state`, which is as in struct tool_filter. An answer in which they cannot
+	 * be found does not go. */
+	bool filters;
+	struct span server; /* the provider's name */
+	enum tool_state (*state)(void *arg, struct span name, struct span entry);
+	void *arg;
+};
 
 /* All of it is borrowed, and lives as long as the guard. */
 struct guard_plan {
@@ -23,6 +35,7 @@ struct guard_plan {
 	const char *endpoint;	       /* its name in the dialect, or NULL */
 	struct span rpc_ids;	       /* dialect_rpc_ids() of the request */
 	const struct mcp_refusal *mcp; /* how its denial begins, of the dialect mcp; or NULL */
+	struct guard_messages messages;
 	struct span path;	       /* of the request: some stream by it */
 	bool hide_usage;	       /* the stream's usage was asked for by us */
 	const char *alias; /* what the caller calls the model, without need of escapes: the answer says it; NULL: its own */
@@ -103,6 +116,7 @@ struct guard_report {
 	size_t redactions, restorations;
 	size_t left_in_urls;	/* placeholders that were not put back */
 	size_t signed_dropped;	/* blocks of reasoning cut off with their signatures */
+	size_t tools_hidden;	/* entries of MCP's lists that were cut out */
 	uint64_t text_bytes;	/* of answers' texts, read */
 	uint64_t output_bytes;	/* the same, what is said again once, and names of tools */
 	uint64_t counted_bytes; /* of them: said before a stream's last count of the output */

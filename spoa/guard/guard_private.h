@@ -219,7 +219,7 @@ guard_inspects(const struct guard *g)
 static inline bool
 guard_reads(const struct guard *g)
 {
-	return g->plan.inspects || g->plan.vault || g->plan.may_use;
+	return g->plan.inspects || g->plan.vault || g->plan.may_use || g->plan.messages.filters;
 }
 /* A text that goes on from what came of its run, and is not whole in its event. */
 static inline bool
@@ -239,6 +239,14 @@ size_t guard_rename(const struct guard *g, const struct answer_document *d, stru
 	size_t n);
 /* guard_list.c: takes out of a list of models what the caller may not use. */
 enum guard_result guard_filter_list(struct guard *g);
+/* guard_messages.c: an answer of MCP, whole in g->body or an event of a stream, without entries
+ * of lists that are not shown. */
+enum guard_result guard_message_whole(struct guard *g);
+enum guard_result guard_message_event(struct guard *g, struct frame *f);
+/* An event that clients of MCP leave alone. */
+bool guard_message_is_none(const struct guard *g, const struct frame *f);
+/* Some of one goes out unread, or not: where lists may be in it, it does not. */
+enum guard_result guard_message_unread(struct guard *g);
 /* Ends it: nothing more goes out. Returns `result`. */
 enum guard_result guard_fail(struct guard *g, enum guard_result result, const char *why);
 enum guard_result guard_no_memory(struct guard *g);

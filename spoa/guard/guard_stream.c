@@ -73,7 +73,7 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 			.kind = KIND_OTHER, .copy = true, .unnamed = true, .text = f->data
 		};
 		/* What is no event ends the stream; what came before it goes. */
-		if (g->format == &answer_any || !guard_reads(g))
+		if (g->format == &answer_any || !guard_reads(g) || guard_message_is_none(g, f))
 			return g->failed;
 		guard_heard(g, d->texts);
 		return guard_queue_end(g, out) ? g->failed
@@ -162,10 +162,11 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 	/* `data:` alone is no event (WHATWG HTML 9.2.6): some send it to keep a way open. */
 	if (r != FRAME_OVER && g->frames.kind == FRAMES_SSE && !f->data.n)
 		f->has_data = false;
-	if (r != FRAME_OVER && (guard_metadata(g, f) || unwrap(g, f)))
+	if (r != FRAME_OVER &&
+		(guard_metadata(g, f) || unwrap(g, f) || guard_message_event(g, f)))
 		return g->failed;
 	if (r == FRAME_OVER) {
-		if (guard_queue_end(g, out) ||
+		if (guard_queue_end(g, out) || guard_message_unread(g) ||
 			guard_unread(g, f->raw.n, "an event over its cap"))
 			return g->failed;
 		frame_pass(&g->writer, f, out);

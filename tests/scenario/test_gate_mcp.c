@@ -234,6 +234,95 @@ a_request_without_a_body_is_no_message(void **state)
 	}
 }
 
+/* ---- what comes back ---- */
+
+#define ANSWERED                                                                               \
+	"providers:\n"                                                                         \
+	"  tools: {backend: openai, dialect: mcp}\n"                                           \
+	"routes:\n"                                                                            \
+	"  - {name: tools, match: {path: /mcp}, targets: tools}\n"                             \
+	"rules:\n"                                                                             \
+	"  - {name: hidden, phase: tool, when: 'tool.server == \"tools\" && "                  \
+	"tool.name.startsWith(\"drop\") && identity.person == \"alice\"', deny: {hide: "       \
+	"true}}\n"                                                                             \
+	"default: permit\n"
+#define LISTED(list) RPC "\"id\":7,\"result\":{\"tools\":[" list "],\"nextCursor\":\"2\"}}"
+#define DROPS	     "{\"name\":\"drop_all\"}"
+#define READS	     "{\"name\":\"read\"}"
+#define STREAM	     "text/event-stream"
+
+/* clang-format off */
+static const struct {
+	const char *name, *person, *body, *type, *in; /* body NULL: a GET */
+	const char *out; /* NULL: it does not go */
+	const char *hidden; /* of the completion */
+} answers[] = {
+	{ "a list", "alice", RPC "\"id\":7,\"method\":\"tools/list\"}", "application/json", LISTED(DROPS "," READS), LISTED(READS), "1" },
+	{ "its next page", "alice", RPC "\"id\":7,\"method\":\"tools/list\",\"params\":{\"cursor\":\"2\"}}", "application/json", LISTED(DROPS), LISTED(""), "1" },
+	{ "another person's", "bob", RPC "\"id\":7,\"method\":\"tools/list\"}", "application/json", LISTED(DROPS "," READS), LISTED(DROPS "," READS), "" },
+	{ "in a stream", "alice", RPC "\"id\":7,\"method\":\"tools/list\"}", STREAM, "data: " LISTED(DROPS "," READS) "\n\n", "data: " LISTED(READS) "\n\n", "1" },
+	{ "in another's answer", "alice", CALL("\"name\":\"read\""), "application/json", LISTED(DROPS), LISTED(""), "1" },
+	{ "in the stream of a call", "alice", CALL("\"name\":\"read\""), STREAM, "data: " RPC "\"id\":6,\"result\":{\"tools\":[" DROPS "]}}\n\n", "data: " RPC "\"id\":6,\"result\":{\"tools\":[]}}\n\n", "1" },
+	{ "in a stream of GET, asked for again", "alice", NULL, STREAM, "id: 9\ndata: " LISTED(DROPS) "\n\n", "id: 9\ndata: " LISTED("") "\n\n", "1" },
+	{ "what cannot be read", "alice", RPC "\"id\":7,\"method\":\"tools/list\"}", "application/json", LISTED(DROPS) ",", NULL, "" },
+};
+/* clang-format on */
+
+static void
+answered(size_t i)
+{
+	bool get = !answers[i].body;
+	struct note n = { .person = answers[i].person,
+		.path = "/mcp",
+		.method = get ? "GET" : NULL,
+		.body = answers[i].body };
+	const struct guard_head head = { .status = 200,
+		.content_type = span_str(answers[i].type) };
+	char *bytes = get ? NULL : strdup(n.body);
+	struct guard *g;
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct buf out;
+
+	memset(&p, 0, sizeof(p));
+	buf_init(&out, 0);
+	stage_up(&s, ANSWERED);
+	call_do(&s, &n, &c);
+	pass_send(&s, 1, &p, call_var(&c, "ticket"), get ? "GET" : "POST",
+		get ? -1 : (int64_t)strlen(n.body));
+	stage_settle(&s);
+	assert_non_null(p.x);
+	if (!get) {
+		assert_true(gate_hold(p.x, strlen(bytes)));
+		gate_body(p.x, span_str(bytes), pass_ruled, &p);
+		stage_settle(&s);
+		assert_true(p.ruled && !p.denied);
+	}
+	assert_true(gate_plan(p.x)->reads_answer);
+	assert_int_equal(gate_answer(p.x, &head, &g), 0);
+	enum guard_result r = guard_feed(g, span_str(answers[i].in), &out);
+	r = r ? r : guard_end(g, &out);
+	if ((r == GUARD_PASS) != (answers[i].out != NULL) ||
+		!span_is(buf_view(&out), answers[i].out ? answers[i].out : ""))
+		fail_msg("%s: %d %.*s", answers[i].name, (int)r, SPAN_ARG(buf_view(&out)));
+	pass_finish(&p, r ? END_PROVIDER_ABORT : END_COMPLETE, 200, 0, 0);
+	stage_settle(&s);
+	if (strcmp(stage_field(1, "answer.tools_hidden"), answers[i].hidden) != 0)
+		fail_msg("%s: %s", answers[i].name, stage_field(1, "answer"));
+	stage_down(&s);
+	buf_free(&out);
+	free(bytes);
+}
+
+static void
+what_a_server_answers_is_read(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(answers); i++)
+		answered(i);
+}
+
 int
 main(void)
 {
@@ -241,6 +330,7 @@ main(void)
 		cmocka_unit_test(messages_are_judged_and_denied_in_their_own_words),
 		cmocka_unit_test(a_stranger_is_refused_by_the_head),
 		cmocka_unit_test(a_request_without_a_body_is_no_message),
+		cmocka_unit_test(what_a_server_answers_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

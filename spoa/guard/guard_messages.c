@@ -1,0 +1,92 @@
+/* Messages of MCP that come back from a server. Which of them is a list says its result, and
+ * not the request: a stream answers several. */
+#include "base/err.h"
+#include "guard/guard_stream.h"
+
+static const char unread_list[] = "lists of tools may be in what cannot be read";
+
+enum guard_result
+guard_message_unread(struct guard *g)
+{
+	return g->plan.messages.filters && g->status / 100 == 2
+		       ? guard_fail(g, GUARD_BROKEN, unread_list)
+		       : g->failed;
+}
+
+/* *n entries are cut out of it, or none: *out is in g->work, or `raw`. */
+static enum guard_result
+filter(struct guard *g, struct span raw, struct span *out)
+{
+	const struct guard_messages *m = &g->plan.messages;
+	struct tool_filter f = { .judge =
+					 tool_list_new(g->plan.policy, g->plan.asked, &g->work),
+		.server = m->server,
+		.state = m->state,
+		.arg = m->arg };
+	struct tool_cuts cuts;
+	struct buf b;
+
+	*out = raw;
+	int err = f.judge ? tool_filter_list(&f, raw, &g->work, &cuts) : ERR_NOMEM;
+	if (err)
+		return err == ERR_NOMEM
+			       ? guard_no_memory(g)
+			       : guard_fail(g, GUARD_BROKEN,
+					 "the server's message is no strict JSON, or a "
+					 "list in it is none");
+	g->report.tools_hidden += cuts.hidden;
+	if (!cuts.n)
+		return g->failed;
+	buf_init(&b, 0);
+	if (splice_apply(raw, cuts.v, cuts.n, &b))
+		guard_no_memory(g);
+	return guard_take(g, &b, out);
+}
+
+enum guard_result
+guard_message_whole(struct guard *g)
+{
+	struct span raw = buf_view(&g->body), now;
+
+	if (!g->plan.messages.filters || !raw.n)
+		return g->failed;
+	/* what a server says in words of why it did not answer has no lists */
+	if (g->status / 100 != 2 && !guard_begins_json(raw) && !guard_looks_like_events(g, raw))
+		return g->failed;
+	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")))
+		raw = span_cut(raw, 3, raw.n);
+	if (filter(g, raw, &now) || now.p == raw.p)
+		return g->failed;
+	buf_clear(&g->body);
+	buf_span(&g->body, now);
+	return buf_failed(&g->body) ? guard_no_memory(g) : g->failed;
+}
+
+/* Events without a type are read as `message`. */
+bool
+guard_message_is_none(const struct guard *g, const struct frame *f)
+{
+	return g->plan.messages.is && f->type.n && !span_is(f->type, "message") &&
+	       !guard_begins_json(f->data);
+}
+
+enum guard_result
+guard_message_event(struct guard *g, struct frame *f)
+{
+	struct frame_writer w;
+	struct span now;
+	struct buf b;
+
+	if (!g->plan.messages.filters || !f->has_data)
+		return g->failed;
+	if (g->frames.kind != FRAMES_SSE)
+		return guard_message_unread(g);
+	if (guard_message_is_none(g, f) || filter(g, f->data, &now) || now.p == f->data.p)
+		return g->failed;
+	buf_init(&b, 0);
+	frame_writer_init(&w, FRAMES_SSE);
+	if (frame_rewrite(&w, f, now, &b))
+		guard_no_memory(g);
+	f->data = now;
+	return guard_take(g, &b, &f->raw);
+}
