@@ -107,6 +107,13 @@
 #define CAP_LIVE_ENDED         1024         /* and so many revocations of a file's keys more */
 #define CAP_LIVE_GONE          65536        /* names of purged ones of which an old copy could be in force again: a further one is not purged */
 #define CAP_LIVE_ENTRY_BYTES   8192         /* one of them: refused */
+#define CAP_TOOL_PINS          65536        /* pins of tools, prompts and instructions: a further one is as changed: hidden and denied */
+#define CAP_TOOL_PINS_SERVER   4096         /* of one server: likewise, and so is what it calls unlisted; others keep their room */
+#define CAP_TOOL_PIN_SERVERS   256          /* servers that have pins: likewise */
+#define CAP_TOOL_PIN_HASHES    8            /* approved texts of a pin: a further one is refused */
+#define CAP_TOOL_PIN_ENTRY     (256u << 10) /* bytes of what a server says of one tool: as changed */
+#define CAP_TOOL_PIN_TEXT      (16u << 10)  /* bytes of a pin's text: a longer one is hashed, and not kept for `tools show` and `diff` */
+#define CAP_TOOL_PIN_TEXTS     (4u << 20)   /* of all texts of a server: likewise */
 #define CAP_PINS               65536        /* things whose target is remembered in this process: the oldest of eight goes */
 #define CAP_TARGETS            1024         /* targets (provider, model) whose state is known: further ones share one entry, which is never out */
 #define CAP_TARGET_QUEUE       64           /* requests that wait for room at a provider, or for a target of it that is out: a further one goes elsewhere, or is refused */

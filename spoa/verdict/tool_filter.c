@@ -132,7 +132,8 @@ one_entry(struct cutting *r, const struct list *l, struct run *run, struct json_
 		return err;
 	size_t end = cut_end(ev);
 	if (r->f->state && c.name.n)
-		c.state = r->f->state(r->f->arg, c.name, span_cut(r->in, start, end));
+		c.state = r->f->state(
+			r->f->arg, c.method, c.name, span_cut(r->in, start, end));
 	return run_add(r, run, start, end, cut_hides(r, &c));
 }
 
@@ -165,6 +166,34 @@ cache_scope(struct reading *r)
 	return err ? err : cut(&r->c, start, cut_end(&ev), SPAN_LIT("\"private\""));
 }
 
+/* What a server says of itself, to be read by a model: an empty text is none. */
+static int
+read_instructions(struct reading *r)
+{
+	struct cutting *c = &r->c;
+	struct tool_call call = { .as = TOOL_LISTED,
+		.method = SPAN_LIT("initialize"),
+		.server = c->f->server,
+		.name = SPAN_LIT(""),
+		.uri = SPAN_LIT("") };
+	const struct rule *by;
+	struct json_event ev;
+
+	json_next(c->j, &ev);
+	if (ev.tok != JSON_STRING || !c->f->state)
+		return cut_pass(c, &ev);
+	call.description = json_text(c->a, c->in, &ev);
+	if (!call.description.p)
+		return ERR_NOMEM;
+	size_t start = cut_start(&ev), end = cut_end(&ev);
+	call.state = c->f->state(
+		c->f->arg, call.method, call.name, span_cut(c->in, start, end));
+	if (!tool_list_hides(c->f->judge, &call, &by))
+		return 0;
+	c->out->hidden++;
+	return cut(c, start, end, SPAN_LIT("\"\""));
+}
+
 static int
 read_member(struct reading *r, struct span key, bool *list)
 {
@@ -177,6 +206,8 @@ read_member(struct reading *r, struct span key, bool *list)
 		}
 	if (span_is(key, "cacheScope"))
 		return cache_scope(r);
+	if (span_is(key, "instructions"))
+		return read_instructions(r);
 	r->timed |= span_is(key, "ttlMs");
 	json_next(r->c.j, &ev);
 	return cut_pass(&r->c, &ev);

@@ -10,9 +10,11 @@
 struct tool_filter {
 	struct tool_list *judge;
 	struct span server; /* the provider's name */
-	/* The pin of an entry: a tool's or a prompt's name, its object as it was written. NULL:
-	 * there are no pins. */
-	enum tool_state (*state)(void *arg, struct span name, struct span entry);
+	/* The pin of an entry: of tools/call a tool's name, of prompts/get a prompt's, and its
+	 * object as it was written; of initialize no name, and the string of instructions.
+	 * NULL: there are no pins. */
+	enum tool_state (*state)(
+		void *arg, struct span method, struct span name, struct span entry);
 	void *arg;
 };
 
@@ -24,7 +26,8 @@ struct tool_cuts {
 };
 
 /* Of one JSON-RPC message, a body or the data of an event, whichever of the lists its result
- * has: tools, resources, resourceTemplates, prompts. Each entry is judged as the call that
+ * has: tools, resources, resourceTemplates, prompts; and of initialize and server/discover the
+ * instructions, which are an empty text where they are hidden. Each entry is judged as the call that
  * would use it: tools/call, resources/read, prompts/get; a template by its text. One that says
  * no name is cut. What may be cached is for this caller (`cacheScope` becomes private). 0,
  * ERR_NOMEM, ERR_LIMIT, or ERR_SYNTAX and the like: it is no strict JSON, or a list is none; it

@@ -334,11 +334,15 @@ a_page_that_ends_early_never_passes(void **state)
 }
 
 static enum tool_state
-state_of(void *arg, struct span name, struct span entry)
+state_of(void *arg, struct span method, struct span name, struct span entry)
 {
-	assert_true(entry.p[0] == '{' && entry.p[entry.n - 1] == '}');
+	bool self = span_is(method, "initialize");
+
+	assert_true(entry.p[0] == (self ? '"' : '{'));
+	assert_true(entry.p[entry.n - 1] == (self ? '"' : '}'));
 	++*(size_t *)arg;
-	return span_is(name, "b") ? TOOL_CHANGED : TOOL_APPROVED;
+	return span_is(name, "b") || span_is(entry, "\"be bad\"") ? TOOL_CHANGED
+								 : TOOL_APPROVED;
 }
 
 static void
@@ -356,6 +360,39 @@ what_changed_is_not_shown(void **state)
 	assert_int_equal(tool_filter_list(&t.f, in, &t.x.a, &cuts), 0);
 	assert_int_equal(asked, 2);
 	assert_int_equal(cuts.hidden, 1);
+	fix_done(&t.x);
+}
+
+static void
+instructions_that_changed_are_an_empty_text(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} two[] = {
+		{ R("\"instructions\":\"be bad\",\"x\":1"),
+			R("\"instructions\":\"\",\"x\":1") },
+		{ R("\"instructions\":\"be good\""), R("\"instructions\":\"be good\"") },
+		{ R("\"instructions\":{\"a\":1}"), R("\"instructions\":{\"a\":1}") },
+	};
+	struct fix t;
+	size_t asked = 0;
+
+	(void)state;
+	begin(&t, RULES);
+	t.f.state = state_of;
+	t.f.arg = &asked;
+	for (size_t i = 0; i < COUNT_OF(two); i++) {
+		struct tool_cuts cuts;
+		struct buf out;
+		buf_init(&out, 0);
+		assert_int_equal(
+			tool_filter_list(&t.f, span_str(two[i].in), &t.x.a, &cuts), 0);
+		assert_int_equal(
+			splice_apply(span_str(two[i].in), cuts.v, cuts.n, &out), 0);
+		assert_true(span_is(buf_view(&out), two[i].want));
+		buf_free(&out);
+	}
+	assert_int_equal(asked, 2);
 	fix_done(&t.x);
 }
 
@@ -456,6 +493,7 @@ main(void)
 		cmocka_unit_test(of_another_server_all_is_hidden),
 		cmocka_unit_test(a_page_that_ends_early_never_passes),
 		cmocka_unit_test(what_changed_is_not_shown),
+		cmocka_unit_test(instructions_that_changed_are_an_empty_text),
 		cmocka_unit_test(out_of_memory_is_an_error),
 		cmocka_unit_test(a_list_of_500_tools),
 	};
