@@ -57,11 +57,12 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 	if (!err && !r->found.endpoint.name && !r->found.message)
 		err = dialect_rpc_ids(r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
 			own, &x->rpc_ids);
-	if (err || !(r->found.route->response & RESP_INSPECT))
+	bool inspects = r->found.route->response & RESP_INSPECT;
+	if (err || !(inspects || request_is_pinned(r)))
 		return err;
 	request_asked_facts(r, &f, &body);
 	err = policy_answer_request(r->snap->policy, &f, own, &x->asked);
-	x->has_shadow = !err && request_shadow_facts(r, &f, data);
+	x->has_shadow = !err && inspects && request_shadow_facts(r, &f, data);
 	return x->has_shadow ? policy_answer_request(
 				       r->snap->shadow_policy, &f, own, &x->shadow_asked)
 			     : err;
@@ -201,6 +202,10 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	plan.rpc_ids = x->rpc_ids;
 	plan.mcp = x->plan.mcp;
 	request_messages(x->r, &plan.messages);
+	if (plan.messages.filters) {
+		plan.policy = x->r->snap->policy;
+		plan.asked = &x->asked;
+	}
 	if (x->has_shadow) {
 		plan.shadow = x->r->snap->shadow_policy;
 		plan.shadow_asked = &x->shadow_asked;

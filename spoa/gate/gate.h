@@ -240,6 +240,9 @@ void gate_shared_sessions(struct gate_shared *s, const unsigned char key[32]);
 /* Keys and overrides made at run time, before any gate; NULL: none. */
 struct live;
 void gate_shared_live(struct gate_shared *s, struct live *live);
+/* What MCP servers said of their tools, before any gate; NULL: nothing is compared. */
+struct tool_pins;
+void gate_shared_tool_pins(struct gate_shared *s, struct tool_pins *pins);
 void gate_shared_free(struct gate_shared **s);
 /* How each target does; as long as what all gates share. Any thread. */
 struct target_table;

@@ -40,6 +40,7 @@ struct gate_shared {
 	struct token_learned learned; /* how far estimates were off */
 	struct target_table *targets; /* how each of them does */
 	struct pin_table *pins;	      /* what belongs to which */
+	struct tool_pins *tool_pins;  /* of MCP servers; NULL: none */
 	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
 };
 

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "mcp/header.h"
 #include "mcp/session.h"
+#include "toolpins/tool_pins.h"
 
 bool
 request_is_mcp(const struct request *r)
@@ -63,6 +64,53 @@ request_read_message(struct request *r)
 	return STEP_NEXT;
 }
 
+/* ---- pins ---- */
+
+void
+gate_shared_tool_pins(struct gate_shared *s, struct tool_pins *pins)
+{
+	s->tool_pins = pins;
+}
+
+bool
+request_is_pinned(const struct request *r)
+{
+	return r->gate && r->gate->shared->tool_pins && request_is_mcp(r);
+}
+
+/* What a list's entry or an answer to initialize is the text of; see struct tool_filter. */
+static enum tool_state
+pin_seen(void *arg, struct span method, struct span name, struct span entry)
+{
+	const struct request *r = arg;
+	const struct target *to = request_target(r);
+	const struct tool_pin_of of = { .kind = span_is(method, "tools/call") ? PIN_TOOL
+			: span_is(method, "prompts/get")		      ? PIN_PROMPT
+									      : PIN_INSTRUCTIONS,
+		.server = span_str(to ? to->name : NULL),
+		.name = name };
+
+	return tool_pins_see(r->gate->shared->tool_pins, &of, entry);
+}
+
+/* Of the text that was listed last. */
+static void
+find_pin(struct request *r, struct found_message *f)
+{
+	struct tool_pins *p = r->gate->shared->tool_pins;
+	const struct tool_pin_of of = {
+		.kind = f->said.about == MCP_ABOUT_TOOL ? PIN_TOOL : PIN_PROMPT,
+		.server = f->call.server,
+		.name = f->said.name
+	};
+
+	if (f->said.about != MCP_ABOUT_TOOL && f->said.about != MCP_ABOUT_PROMPT)
+		return;
+	f->call.state = tool_pins_state(p, &of);
+	if (r->snap->policy->ntool_rules)
+		f->call.description = tool_pins_description(p, &of, &r->arena);
+}
+
 /* ---- rules with phase: tool ---- */
 
 /* What they replace, of what was found, and their tags. */
@@ -103,14 +151,11 @@ add_to_verdict(struct request *r, const struct entity_set *found, const struct t
 static enum step_result
 judge_call(struct request *r, struct found_message *f, bool *permitted)
 {
-	const struct target *to = r->found.verdict.changes.target;
 	struct tool_verdict *v = arena_new(&r->arena, struct tool_verdict);
 	struct answer_request asked;
 	struct policy_facts facts;
 	struct body body;
 
-	if (to)
-		f->call.server = span_str(to->name);
 	request_asked_facts(r, &facts, &body);
 	if (!v || policy_answer_request(r->snap->policy, &facts, &r->arena, &asked) ||
 		policy_tool(r->snap->policy, &asked, &f->call, &r->arena, v) ||
@@ -127,12 +172,18 @@ judge_call(struct request *r, struct found_message *f, bool *permitted)
 enum step_result
 request_message_passes(struct request *r)
 {
+	const struct target *to = r->found.verdict.changes.target;
 	struct found_message *f = r->found.message;
 	bool permitted = false;
 
 	if (!f || f->said.kind == MCP_RESPONSE)
 		return STEP_NEXT;
-	if (r->snap->policy->ntool_rules && judge_call(r, f, &permitted) == STEP_DECIDED)
+	if (to)
+		f->call.server = span_str(to->name);
+	if (request_is_pinned(r))
+		find_pin(r, f);
+	if ((r->snap->policy->ntool_rules || f->call.state == TOOL_CHANGED) &&
+		judge_call(r, f, &permitted) == STEP_DECIDED)
 		return STEP_DECIDED;
 	if (f->said.about == MCP_ABOUT_UNKNOWN && !permitted)
 		return request_deny(r, 403, "permission_denied", "",
@@ -219,7 +270,11 @@ request_messages(const struct request *r, struct guard_messages *out)
 	if (!out->is)
 		return;
 	out->server = span_str(to ? to->name : NULL);
-	out->filters = r->found.route->uses.calls;
+	out->filters = r->found.route->uses.calls || request_is_pinned(r);
+	if (!request_is_pinned(r))
+		return;
+	out->state = pin_seen;
+	out->arg = (void *)(uintptr_t)r;
 }
 
 /* ---- sessions ---- */

@@ -207,6 +207,8 @@ bool request_may_hold(struct request *r, struct span text);
 
 /* ---- message.c: the dialect mcp ---- */
 bool request_is_mcp(const struct request *r);
+/* And what its server says of its tools is compared with what it said before. */
+bool request_is_pinned(const struct request *r);
 /* Only the relay can answer what it says: it waits for that. */
 bool request_message_waits(const struct request *r);
 /* The session that it names is its caller's: found.session. STEP_NEXT, 404 or 400. */
@@ -339,11 +341,11 @@ request_asked_model(const struct request *r)
 }
 
 /* ---- answer.c ---- */
-/* The route has it read, or it says the name that was asked for. */
+/* The route has it read, it says the name that was asked for, or what it lists is compared. */
 static inline bool
 request_reads_answer(const struct request *r)
 {
-	return r->found.route->response || r->found.route->alias;
+	return r->found.route->response || r->found.route->alias || request_is_pinned(r);
 }
 struct vault;
 struct guard_plan;

@@ -24,7 +24,8 @@ struct guard_messages {
 	 * be found does not go. */
 	bool filters;
 	struct span server; /* the provider's name */
-	enum tool_state (*state)(void *arg, struct span name, struct span entry);
+	enum tool_state (*state)(
+		void *arg, struct span method, struct span name, struct span entry);
 	void *arg;
 };
 
