@@ -10,6 +10,7 @@
 
 #include "answer/format.h"
 #include "answer/restore.h"
+#include "base/sha256.h"
 #include "detect/detect.h"
 #include "dialect/dialect.h"
 #include "dialect/owned.h"
@@ -98,9 +99,25 @@ enum guard_result {
 #define GUARD_TOOLS	32
 #define GUARD_ENTITIES	64
 #define GUARD_TAGS	64
+#define GUARD_CALLS	     64
+#define GUARD_NAME_BYTES     65
 #define GUARD_HEARD_MAX (64 << 10)
 #define GUARD_ERROR_MAX 4096
 #define GUARD_ERROR_TYPE_MAX 128
+
+/* A call that the answer makes: one entry each, as it was when it was last asked about. */
+struct guard_called {
+	uint32_t slot[ANSWER_SLOTS];
+	struct span named;	     /* as the provider says it, */
+	char name[GUARD_NAME_BYTES]; /* and as records may hold it; "": it has none */
+	uint64_t bytes;		     /* of its arguments */
+	struct sha256 hash;	   /* of them, under the plan's keep_key: guard_called_hash() */
+	bool whole;		   /* nothing is added */
+	bool empty;		   /* a value of a stream that is {}: more may come after it */
+	bool judged;		   /* by rules with phase: tool: */
+	struct rule_outcome ruled; /* without the trace, which is a letter a rule: */
+	char *outcomes;
+};
 
 /* For the completion record and the metrics. Views live as long as the guard. */
 struct guard_report {
@@ -109,6 +126,9 @@ struct guard_report {
 	char finish[32], model[96];
 	const char *tools[GUARD_TOOLS]; /* names */
 	size_t ntools;
+	const struct guard_called *called; /* as they were met */
+	size_t ncalled;
+	uint64_t called_over; /* calls that have no entry for want of room */
 	struct guard_count {
 		uint16_t entity;
 		uint32_t n;
@@ -208,6 +228,11 @@ struct guard_transcript {
 	unsigned char hmac[32];
 	struct span text; /* redacted, nothing put back; as much as is kept */
 };
+/* The keyed hash of the call's arguments, and of these what the record's texts hold: redacted,
+ * empty where none are kept. */
+void guard_called_hash(
+	const struct guard *g, const struct guard_called *c, unsigned char out[SHA256_BYTES]);
+struct span guard_called_text(const struct guard *g, const struct guard_called *c);
 /* Run i; false: there are no more. */
 bool guard_transcript(const struct guard *g, size_t i, struct guard_transcript *out);
 /* More was said than is kept of it. */

@@ -11,19 +11,12 @@ enum {
 	KEPT_BYTES = 64 << 10,		 /* of each */
 	OVERLAP_BYTES = 4 << 10,	 /* of one window in the next */
 	BYTES_A_TOKEN = 3,
-	NAME_BYTES = 65,
 };
-
-static bool
-is_call(enum answer_kind kind)
-{
-	return kind == KIND_ARGUMENTS || kind == KIND_INPUT;
-}
 
 static enum seg_role
 role_of(enum answer_kind kind)
 {
-	return is_call(kind) ? ROLE_TOOL_CALL : ROLE_ASSISTANT;
+	return kind_is_call(kind) ? ROLE_TOOL_CALL : ROLE_ASSISTANT;
 }
 
 bool
@@ -61,7 +54,8 @@ kept_calls(struct guard *g, struct answer_tool *tools)
 	LIST_FOREACH (k, &g->kept, all) {
 		struct answer_tool t = { .name = buf_view(&k->name),
 			.arguments = buf_view(&k->text),
-			.lost = buf_failed(&k->text) };
+			.lost = buf_failed(&k->text),
+			.slot = k->slot };
 		if (k->kind != KIND_ARGUMENTS || !t.name.n)
 			continue;
 		struct span all = t.name;
@@ -200,6 +194,7 @@ guard_judge(struct guard *g, enum answer_when when)
 		return guard_no_memory(g);
 	r->judged = true;
 	sum_up(g, &r->sum, &r->verdict);
+	guard_called_judged(g, r->facts, r->verdict.of_tools);
 	/* the other policy on the same: where it fails, nothing is known of it */
 	struct answer_verdict *other =
 		g->plan.shadow ? arena_new(&g->judged, struct answer_verdict) : NULL;
@@ -289,7 +284,7 @@ keep_scored(struct guard *g, struct kept_text *k, struct span text)
 void
 guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 {
-	bool call = is_call(t->kind);
+	bool call = kind_is_call(t->kind);
 	struct kept_text *k;
 
 	/* values of paths are no JSON: reading the arguments of their call fails */
@@ -311,8 +306,8 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 }
 
 /* Words of the provider in records: printable, no more than fit, and no values. */
-static void
-note_word(struct guard *g, char *to, size_t size, struct span word)
+void
+guard_word(struct guard *g, char *to, size_t size, struct span word)
 {
 	if (g->plan.rules && !detect_is_clean(g->plan.rules, g->plan.scratch, word, &g->work))
 		word = SPAN_LIT("<redacted>");
@@ -360,9 +355,9 @@ keep_call(struct guard *g, const struct answer_call *c)
 		i++;
 	if (i < r->ntools || i == GUARD_TOOLS || !c->name.n)
 		return;
-	char *name = arena_alloc(&g->life, NAME_BYTES);
+	char *name = arena_alloc(&g->life, GUARD_NAME_BYTES);
 	if (name) {
-		note_word(g, name, NAME_BYTES, c->name);
+		guard_word(g, name, GUARD_NAME_BYTES, c->name);
 		r->tools[r->ntools++] = name;
 	}
 }
@@ -403,9 +398,9 @@ guard_note(struct guard *g, const struct answer_document *d)
 	struct guard_report *r = &g->report;
 
 	if (d->finish.n)
-		note_word(g, r->finish, sizeof(r->finish), d->finish);
+		guard_word(g, r->finish, sizeof(r->finish), d->finish);
 	if (d->model.n && !r->model[0])
-		note_word(g, r->model, sizeof(r->model), d->model);
+		guard_word(g, r->model, sizeof(r->model), d->model);
 	bool says = d->ncalls > 0, made = d->opaque_bytes || d->ncalls;
 	for (size_t i = 0; (d->error || !r->content) && i < d->ntexts; i++) {
 		says |= !d->texts[i].aside;
@@ -417,6 +412,7 @@ guard_note(struct guard *g, const struct answer_document *d)
 	r->opaque_bytes += d->opaque_bytes;
 	r->sealed_bytes += d->sealed_bytes;
 	g->media |= d->media;
+	guard_called_note(g, d);
 	for (size_t i = 0; i < d->ncalls; i++)
 		keep_call(g, &d->calls[i]);
 	for (size_t i = 0; i < d->ninputs; i++)

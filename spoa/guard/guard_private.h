@@ -202,6 +202,8 @@ struct guard {
 		bool over;
 	} * calls;
 	size_t ncalls, calls_room;
+	struct guard_called *called; /* guard_called.c; in g->life */
+	size_t called_room;
 	struct span *clean; /* names and keys in which nothing is found; in g->life */
 	size_t nclean, clean_room;
 	SLIST_HEAD(, known) known;
@@ -304,6 +306,22 @@ size_t json_place_close(struct json_place *p, struct span text);
 /* The edit that puts `with` in the place of the text's string or number. */
 bool guard_splice(
 	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);
+
+/* guard_called.c: an entry a call. What a document names, with the arguments that are values;
+ */
+void guard_called_note(struct guard *g, const struct answer_document *d);
+/* some of its arguments as text; */
+void guard_called_more(struct guard *g, const struct answer_text *t);
+/* rules were asked about them, v[i] of tool i: the strongest word counts. */
+void guard_called_judged(
+	struct guard *g, const struct answer_facts *f, const struct tool_verdict *const *v);
+/* A word of the provider as records may hold it. guard_judge.c */
+void guard_word(struct guard *g, char *to, size_t size, struct span word);
+static inline bool
+kind_is_call(enum answer_kind kind)
+{
+	return kind == KIND_ARGUMENTS || kind == KIND_INPUT;
+}
 
 /* guard_run.c: the run of these numbers, and of a member its path; NULL: there is none. */
 struct run *guard_run_find(const struct guard *g, enum answer_kind kind, uint64_t path,

@@ -78,6 +78,7 @@ guard_heard(struct guard *g, const struct answer_text *t)
 	if (!stands_alone(t))
 		g->grown |= 1u << t->kind;
 	guard_count(g, t->text);
+	guard_called_more(g, t);
 	if (g->plan.keeps == GUARD_KEEPS_NOTHING)
 		return;
 	struct transcript *s = transcript_of(g, t);
@@ -137,6 +138,18 @@ guard_transcript(const struct guard *g, size_t i, struct guard_transcript *out)
 		return true;
 	}
 	return false;
+}
+
+struct span
+guard_called_text(const struct guard *g, const struct guard_called *c)
+{
+	const struct transcript *s;
+
+	STAILQ_FOREACH(s, &g->transcripts, all)
+	if (kind_is_call(s->run->kind) &&
+		!memcmp(s->run->slot, c->slot, ANSWER_NUMBERS * sizeof(*c->slot)))
+		return buf_view(&s->text);
+	return (struct span){ NULL, 0 };
 }
 
 bool

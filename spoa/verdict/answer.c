@@ -173,21 +173,22 @@ fill(struct judging *j, struct answer_verdict *v)
 /* ---- its calls ---- */
 
 static int
-one_call(struct judging *j, const struct answer_tool *t, struct arena *a,
-	struct answer_verdict *v)
+one_call(struct judging *j, size_t i, struct arena *a, struct answer_verdict *v)
 {
+	const struct answer_tool *t = &j->f->tools[i];
 	struct tool_call c = { .name = t->name, .arguments = t->arguments, .lost = t->lost };
 	struct tool_verdict *got = arena_new(a, struct tool_verdict);
 
 	if (!got || policy_tool(j->p, j->asked, &c, a, got) < 0)
 		return ERR_NOMEM;
+	v->of_tools[i] = got;
 	if (got->ruled.shadow_effect == RULE_DENY)
 		track_end(&j->full, got->ruled.shadow_rule, RULE_DENY, got->ruled.failed);
 	if (got->ruled.effect == RULE_DENY)
 		track_end(&j->enforced, got->ruled.rule, RULE_DENY, got->ruled.failed);
-	for (size_t i = 0; i < j->p->ntool_rules; i++)
-		if (got->ruled.trace[i].fate == RULE_MATCHED)
-			tags_add(v->tags, &v->ntags, got->ruled.trace[i].rule);
+	for (size_t k = 0; k < j->p->ntool_rules; k++)
+		if (got->ruled.trace[k].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, got->ruled.trace[k].rule);
 	return 0;
 }
 
@@ -200,8 +201,11 @@ calls(struct judging *j, struct arena *a, struct answer_verdict *v)
 
 	if (j->when == ANSWER_NEW || !j->asked->route || !j->asked->route->uses.calls)
 		return 0;
+	v->of_tools = arena_array(a, j->f->ntools, sizeof(*v->of_tools));
+	if (!v->of_tools)
+		return ERR_NOMEM;
 	for (size_t i = 0; i < j->f->ntools && !err && !j->enforced.over; i++)
-		err = one_call(j, &j->f->tools[i], a, v);
+		err = one_call(j, i, a, v);
 	return err;
 }
 

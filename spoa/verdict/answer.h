@@ -20,10 +20,13 @@ enum answer_when { ANSWER_WHOLE, ANSWER_NEW, ANSWER_BLOCK, ANSWER_END };
 extern const char *const answer_when_names[]; /* "whole", "new", "block", "end" */
 
 /* A call whose arguments are there to their end. */
+struct tool_verdict;
+
 struct answer_tool {
 	struct span name;
 	struct span arguments; /* as the model wrote them: JSON, or text that is none */
 	bool lost; /* the arguments are longer than what is kept: reading them fails */
+	const uint32_t *slot; /* whose call it is, ANSWER_SLOTS numbers; NULL: not said */
 };
 
 /* What is known of an answer. Borrowed for the call. */
@@ -65,6 +68,9 @@ struct answer_verdict {
 	const char **tags; /* of all rules that matched, also in shadow; none twice */
 	size_t ntags;
 	struct entity_set classes_hit; /* bit i: policy class i is in response.classes */
+	/* By place in the facts' tools, what rules with phase: tool said of each: NULL where it
+	 * was not asked about. `of_tools` NULL: no call was */
+	const struct tool_verdict **of_tools;
 };
 
 /* Copies what the response rules read of these facts, of a request that is let go: `target`

@@ -72,6 +72,9 @@ struct rule_trace { /* one rule's fate, for explain and the record */
 	struct span error; /* message of a failed condition */
 };
 
+/* By fate, a letter each, for records: '-' 'n' 'm' 'e' 'w'. */
+extern const char explain_letters[];
+
 /* What the rules of one phase, asked from top to bottom, came to. */
 struct rule_outcome {
 	enum rule_effect effect; /* what is enforced: deny, permit or redact */

@@ -37,8 +37,6 @@ json_t *policy_tool_explain(const struct policy *p, const struct answer_request 
 /* By the fate of a struct rule_trace: "not reached", "not matched", "matched",
  * "error", "waits". */
 extern const char *const explain_outcomes[];
-/* The same as one letter each, for records: '-' 'n' 'm' 'e' 'w'. */
-extern const char explain_letters[];
 /* "deny", "permit", "redact", … as policies write them. */
 const char *rule_effect_name(enum rule_effect e);
 

@@ -494,7 +494,8 @@ out_of_memory_is_no_permit(void **state)
 	const struct policy *p = fix_must_load(&x,
 		H "rules: [{name: a, phase: response, when: 'response.tool_calls.exists(t, "
 		  "t.arguments.a == identity.person)', deny: true}]\n");
-	struct answer_tool tool = { SPAN_LIT("t"), SPAN_LIT("{\"a\":\"alice\"}"), false };
+	struct answer_tool tool = { .name = SPAN_LIT("t"),
+		.arguments = SPAN_LIT("{\"a\":\"alice\"}") };
 	struct answer_facts f = { .rules = detect_fix()->rules, .tools = &tool, .ntools = 1 };
 	bool done = false;
 

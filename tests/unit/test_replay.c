@@ -439,8 +439,8 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 static void
 record_answers(void)
 {
-	struct answer_tool tool = { SPAN_LIT("sh"), SPAN_LIT("{\"c\":\"secret-text\"}"),
-		false };
+	struct answer_tool tool = { .name = SPAN_LIT("sh"),
+		.arguments = SPAN_LIT("{\"c\":\"secret-text\"}") };
 
 	put("p.yaml", ANSWERS);
 	struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
