@@ -206,6 +206,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		plan.policy = x->r->snap->policy;
 		plan.asked = &x->asked;
 	}
+	plan.messages.listens = x->plan.listens;
 	if (x->has_shadow) {
 		plan.shadow = x->r->snap->shadow_policy;
 		plan.shadow_asked = &x->shadow_asked;

@@ -77,6 +77,7 @@ struct exchange_plan {
 	struct span id;		   /* the decision's public id, for errors of the relay's own */
 	const struct mcp_refusal
 		*mcp; /* how a denial of the answer begins; NULL: not in JSON-RPC */
+	bool listens; /* to MCP's subscriptions: its answer lasts */
 };
 
 /* What to answer instead of forwarding. */

@@ -234,6 +234,8 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 					arena_dup(a, value) };
 	}
 	r->x->plan.mcp = request_message_refusal(r, a);
+	r->x->plan.listens = r->found.message &&
+			     span_is(r->found.message->said.method, "subscriptions/listen");
 	r->x->plan.sessions = request_is_mcp(r);
 	if (r->x->plan.sessions)
 		request_session_key(r, r->x->session_key);

@@ -6,6 +6,7 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "codec/http.h"
+#include "codec/json.h"
 #include "text/media.h"
 
 /* More is a provider's mistake, as in a body. */
@@ -49,6 +50,20 @@ static const char *const opaque_types[] = { "audio/", "image/", "video/",
 static const char *const packed_types[] = { "zip", "zstd", "x-tar", "compressed" };
 
 static void
+go_as_stream(struct guard *g, enum frames_kind kind, bool encoded)
+{
+	g->report.streamed = true;
+	g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
+	frames_init(&g->frames, kind, 0);
+	g->template = arena_new(&g->life, struct event_template);
+	if (g->template)
+		event_template_init(g->template);
+	frame_writer_init(&g->writer, kind);
+	g->writer.wrap = kind == FRAMES_EVENTSTREAM &&
+			 span_ends(g->plan.path, SPAN_LIT("/invoke-with-response-stream"));
+}
+
+static void
 choose_way(struct guard *g, const struct guard_head *h)
 {
 	struct span type = http_media_type(h->content_type);
@@ -62,16 +77,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 		memcpy(g->coding, "?", 2);
 	/* a list is looked through whole, whatever its type is */
 	if (!g->plan.may_use && stream_kind(&g->plan, type, &kind) && h->status / 100 == 2) {
-		g->report.streamed = true;
-		g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
-		frames_init(&g->frames, kind, 0);
-		g->template = arena_new(&g->life, struct event_template);
-		if (g->template)
-			event_template_init(g->template);
-		frame_writer_init(&g->writer, kind);
-		g->writer.wrap =
-			kind == FRAMES_EVENTSTREAM &&
-			span_ends(g->plan.path, SPAN_LIT("/invoke-with-response-stream"));
+		go_as_stream(g, kind, encoded);
 	} else if (guard_reads(g) || (g->plan.alias && !encoded && h->status / 100 == 2 &&
 					     span_ieq(type, SPAN_LIT("application/json")))) {
 		g->way = WAY_KEEP;
@@ -339,6 +345,49 @@ settle_way(struct guard *g, struct span bytes, struct buf *out)
 	buf_free(&g->body);
 }
 
+/* Some servers of MCP say several messages in one answer, a line each, under the type of one.
+ * Once a first line is a whole object and more comes, or will (`listens`), they are read as
+ * they come: a subscription says its first message and then waits. */
+static void
+settle_lines(struct guard *g, size_t n, struct buf *out)
+{
+	struct span all = buf_view(&g->body), rest;
+	size_t old = all.n - n;
+
+	if (!g->first_line)
+		g->first_line = old + span_chr(span_cut(all, old, all.n), '\n');
+	if (g->first_line == all.n) {
+		g->first_line = 0;
+		return;
+	}
+	struct span line = span_trim(span_cut(all, 0, g->first_line), GUARD_BLANKS);
+	rest = span_trim(span_cut(all, g->first_line, all.n), GUARD_BLANKS);
+	if (line.n && !(span_starts(line, SPAN_LIT("{")) && span_ends(line, SPAN_LIT("}")))) {
+		g->settled = true; /* one message, written over lines */
+		return;
+	}
+	if (!line.n)
+		g->first_line = 0;
+	if (!line.n || (!rest.n && !g->plan.messages.listens))
+		return;
+	g->settled = true;
+	struct json *j = json_open(&g->work, line);
+	struct json_event ev;
+	enum json_tok tok = JSON_ERROR;
+	while (j && (tok = json_next(j, &ev)) > JSON_ERROR)
+		;
+	if (tok != JSON_END)
+		return;
+	struct buf said = g->body;
+	buf_init(&g->body, CAP_ANSWER_BYTES);
+	go_as_stream(g, FRAMES_LINES, false);
+	if (!g->template)
+		guard_no_memory(g);
+	else
+		guard_events(g, buf_view(&said), out);
+	buf_free(&said);
+}
+
 /* Whether a stream of text is something else by its first bytes: it goes unread, or not. */
 static bool
 is_other_stream(struct guard *g, struct span bytes, struct buf *out)
@@ -392,6 +441,9 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 		buf_span(&g->body, bytes);
 		if (buf_failed(&g->body))
 			return guard_no_memory(g);
+		if (g->plan.messages.is && g->json_type && !g->settled && !g->coding[0] &&
+			g->status / 100 == 2)
+			settle_lines(g, bytes.n, out);
 		break;
 	case WAY_METER:
 		buf_span(out, bytes);

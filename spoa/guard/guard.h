@@ -19,7 +19,8 @@
 
 /* What a server of MCP sends on a route of that dialect. */
 struct guard_messages {
-	bool is; /* it is one of these */
+	bool is;      /* it is one of these */
+	bool listens; /* it answers subscriptions/listen: it lasts */
 	/* Entries of lists are shown as the plan's policy says of `asked`: the rules of phase:
 	 * tool, and `state`, which is as in struct tool_filter. An answer in which they cannot
 	 * be found does not go. */

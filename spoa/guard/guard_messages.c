@@ -79,12 +79,12 @@ guard_message_event(struct guard *g, struct frame *f)
 
 	if (!g->plan.messages.filters || !f->has_data)
 		return g->failed;
-	if (g->frames.kind != FRAMES_SSE)
+	if (g->frames.kind != FRAMES_SSE && g->frames.kind != FRAMES_LINES)
 		return guard_message_unread(g);
 	if (guard_message_is_none(g, f) || filter(g, f->data, &now) || now.p == f->data.p)
 		return g->failed;
 	buf_init(&b, 0);
-	frame_writer_init(&w, FRAMES_SSE);
+	frame_writer_init(&w, g->frames.kind);
 	if (frame_rewrite(&w, f, now, &b))
 		guard_no_memory(g);
 	f->data = now;

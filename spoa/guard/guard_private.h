@@ -119,6 +119,8 @@ struct guard {
 	_Atomic bool stopped;
 	struct guard_report report;
 	bool unsure_way;	       /* by its first bytes it may be text */
+	bool settled;		       /* whether it is several messages, a line each */
+	size_t first_line;	       /* where that ends; 0: not yet, or it is blank */
 	bool opaque_type, packed_type; /* none of text; one of compressed files */
 	unsigned char begins[2];       /* of a stream, */
 	size_t begun;		       /* as many as came */

@@ -242,6 +242,12 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 				g->plan.dialect, g->plan.endpoint, code, message, id, out);
 		return;
 	}
+	if (g->plan.mcp && g->frames.kind == FRAMES_LINES) {
+		buf_str(out, half ? "\n" : "");
+		mcp_answer_refused(g->plan.mcp, code, message, id, false, out);
+		buf_putc(out, '\n');
+		return;
+	}
 	buf_init(&document, 4 * CAP_ERROR_BYTES);
 	dialect_line_error(g->plan.dialect, code, message, id, &document);
 	if (!buf_failed(&document))

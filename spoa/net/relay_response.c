@@ -349,8 +349,14 @@ static void
 let_out(struct edge *c, bool whole)
 {
 	c->answer.life = whole ? RESPONSE_WHOLE : RESPONSE_BEGUN;
-	if (whole)
+	if (whole) {
 		c->answer.framing = HTTP_LENGTH;
+	} else if (guard_edits(c->guard)) {
+		/* what was kept is a stream after all */
+		c->answer.streams = true;
+		c->answer.framing = c->old_peer ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
+		c->answer.declared = -1;
+	}
 	buf_span(&c->out, buf_view(&c->head));
 	if (whole) {
 		struct usage u = guard_usage(c->guard);

@@ -54,6 +54,12 @@ static const struct {
 	{ "resources", JSON, R("1", "\"resources\":[" U("file:///a") "],\"resourceTemplates\":[{\"uriTemplate\":\"file:///{b}\"},{\"uriTemplate\":\"db:{b}\"}]"),
 		R("1", "\"resources\":[],\"resourceTemplates\":[{\"uriTemplate\":\"db:{b}\"}]"), "", 2, 0 },
 
+	{ "messages a line each, which say that they are one", JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\r\n" R("1", "\"tools\":[" T("x") "]"),
+		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\r\n" R("1", "\"tools\":[]"), "", 1, 0 },
+	{ "and by their type", "application/x-ndjson", R("1", "\"tools\":[" T("x") "]") "\n", R("1", "\"tools\":[]") "\n", "", 1, 0 },
+	{ "one over many lines", JSON, "{\n  \"result\": {\n\"tools\":[]}\n}\n", "{\n  \"result\": {\n\"tools\":[]}\n}\n", "", 0, 0 },
+	{ "one with blanks after it", JSON, R("1", "") "\n \n", R("1", "") "\n \n", "", 0, 0 },
+
 	{ "in a stream", SSE, EV(R("1", "\"tools\":[" T("x") "," T("a") "]")), EV(R("1", "\"tools\":[" T("a") "]")), "", 1, 0 },
 	{ "its other fields stay", SSE, "id: 7\nevent: message\nretry: 50\ndata: " R("1", "\"tools\":[" T("x") "]") "\n\n",
 		"id: 7\nevent: message\nretry: 50\ndata: " R("1", "\"tools\":[]") "\n\n", "", 1, 0 },
@@ -76,8 +82,9 @@ static const struct {
 	{ "results given twice", JSON, "{\"result\":{},\"result\":{\"tools\":[" T("x") "]}}", NULL, "", 0, 0 },
 	{ "an array of messages", JSON, "[" R("1", "\"tools\":[" T("x") "]") "]", NULL, "", 0, 0 },
 	{ "in a stream", SSE, EV("[" R("1", "\"tools\":[" T("x") "]") "]"), NULL, "", 0, 0 },
-	{ "two messages", JSON, R("1", "") R("2", "\"tools\":[" T("x") "]"), NULL, "", 0, 0 },
-	{ "lines", "application/x-ndjson", R("1", "\"tools\":[" T("x") "]") "\n", NULL, "", 0, 0 },
+	{ "two messages on a line", JSON, R("1", "") R("2", "\"tools\":[" T("x") "]"), NULL, "", 0, 0 },
+	{ "two lists on two", JSON, R("1", "\"tools\":[" T("x") "]") "\n" "{\"result\":{\"tools\":[" T("x") "]}", NULL, R("1", "\"tools\":[]") "\n", 1, 0 },
+	{ "lines of which one is none", "application/x-ndjson", R("1", "\"tools\":[" T("x") "]") "\nno\n", NULL, R("1", "\"tools\":[]") "\n", 1, 0 },
 	{ "text", "text/plain", "hello", NULL, "", 0, 0 },
 	{ "events that no type says", "text/plain", EV(R("1", "\"tools\":[" T("x") "]")), NULL, "", 0, 0 },
 	{ "nor an error's status", SSE, EV(R("1", "\"tools\":[" T("x") "]")), NULL, "", 0, 400 },
@@ -129,11 +136,43 @@ lists_hold_what_is_shown(void **state)
 	}
 }
 
+/* Of a subscription: nothing comes after it for a while. */
+static void
+a_line_of_what_lasts_goes_at_once(void **state)
+{
+	static const char first[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/a\"}\n";
+	const struct answer_case c = {
+		.rules = RULES, .dialect = "mcp", .path = "/mcp", .type = JSON
+	};
+	struct guard_head head = { .status = 200, .content_type = SPAN_LIT(JSON) };
+
+	(void)state;
+	for (int listens = 0; listens < 2; listens++) {
+		struct guard_rig r;
+		guard_rig_load(&r, &c);
+		r.plan.messages = (struct guard_messages){
+			.is = true, .listens = listens, .filters = true, .server = SPAN_LIT("s")
+		};
+		r.g = guard_new(&r.plan, &head);
+		assert_non_null(r.g);
+		guard_rig_feed(&r, span_str(first));
+		assert_int_equal(guard_withholds(r.g), !listens);
+		assert_true(span_is(buf_view(&r.out), listens ? first : ""));
+		guard_rig_feed(&r, SPAN_LIT("{\"result\":{\"tools\":[" T("x") "]}}\n"));
+		assert_false(guard_withholds(r.g));
+		guard_rig_end(&r);
+		assert_int_equal(r.got, GUARD_PASS);
+		assert_int_equal(guard_report(r.g)->tools_hidden, 1);
+		guard_rig_close(&r);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_hold_what_is_shown),
+		cmocka_unit_test(a_line_of_what_lasts_goes_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
