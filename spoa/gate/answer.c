@@ -58,10 +58,12 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 		err = dialect_rpc_ids(r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
 			own, &x->rpc_ids);
 	bool inspects = r->found.route->response & RESP_INSPECT;
-	if (err || !(inspects || request_is_pinned(r)))
-		return err;
-	request_asked_facts(r, &f, &body);
-	err = policy_answer_request(r->snap->policy, &f, own, &x->asked);
+	if (!err && (inspects || request_is_pinned(r))) {
+		request_asked_facts(r, &f, &body);
+		err = policy_answer_request(r->snap->policy, &f, own, &x->asked);
+	}
+	if (!err)
+		err = request_messages(r, &x->asked, own, &x->messages);
 	x->has_shadow = !err && inspects && request_shadow_facts(r, &f, data);
 	return x->has_shadow ? policy_answer_request(
 				       r->snap->shadow_policy, &f, own, &x->shadow_asked)
@@ -201,7 +203,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	plan.card = route->alias && asks_of_models(x->r) && x->r->found.endpoint.model_end;
 	plan.rpc_ids = x->rpc_ids;
 	plan.mcp = x->plan.mcp;
-	request_messages(x->r, &plan.messages);
+	plan.messages = x->messages;
 	if (plan.messages.filters) {
 		plan.policy = x->r->snap->policy;
 		plan.asked = &x->asked;

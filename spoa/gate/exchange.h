@@ -23,6 +23,7 @@ struct exchange {
 	/* the answer's half: what its rules read of the request, what is put back, and the
 	 * guard that all of it goes through */
 	struct answer_request asked, shadow_asked;
+	struct guard_messages messages; /* how its messages of MCP are read */
 	bool has_shadow; /* the shadow policy has rules on answers, and a route for it */
 	struct vault *vault;
 	struct span rpc_ids; /* dialect_rpc_ids() of the request */

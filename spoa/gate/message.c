@@ -161,6 +161,7 @@ judge_call(struct request *r, struct found_message *f, bool *permitted)
 		policy_tool(r->snap->policy, &asked, &f->call, &r->arena, v) ||
 		!add_to_verdict(r, facts.entities, v))
 		return request_overload(r);
+	f->ruled = v;
 	*permitted = v->permitted;
 	if (v->ruled.effect != RULE_DENY)
 		return STEP_NEXT;
@@ -261,20 +262,64 @@ request_message_refusal(const struct request *r, struct arena *own)
 	return out;
 }
 
-void
-request_messages(const struct request *r, struct guard_messages *out)
+/* What is found in its answers is replaced, too. NULL in *out: nothing is. */
+static int
+own_redacts(const struct found_message *f, struct arena *own, const struct tool_redacts **out)
 {
+	const struct tool_verdict *v = f ? f->ruled : NULL;
+
+	if (!v || !entities_any(&v->redact))
+		return 0;
+	struct tool_redacts *t = arena_new(own, struct tool_redacts);
+	if (!t)
+		return ERR_NOMEM;
+	t->rule = v->ruled.rule;
+	t->of = v->redact;
+	memcpy(t->with, v->with, sizeof(t->with));
+	*out = t;
+	return 0;
+}
+
+static bool
+rules_redact(const struct policy *p)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < p->ntool_rules; i++)
+		any |= p->tool_rules[i].redacts;
+	return any;
+}
+
+int
+request_messages(struct request *r, const struct answer_request *asked, struct arena *own,
+	struct guard_messages *out)
+{
+	const struct found_message *f = r->found.message;
 	const struct target *to = request_target(r);
+	struct tool_redacts *others;
+	int err;
 
 	*out = (struct guard_messages){ .is = request_is_mcp(r) };
 	if (!out->is)
-		return;
+		return 0;
 	out->server = span_str(to ? to->name : NULL);
 	out->filters = r->found.route->uses.calls || request_is_pinned(r);
-	if (!request_is_pinned(r))
-		return;
-	out->state = pin_seen;
-	out->arg = (void *)(uintptr_t)r;
+	if (request_is_pinned(r)) {
+		out->state = pin_seen;
+		out->arg = r;
+	}
+	if (f && f->said.kind == MCP_REQUEST)
+		out->id = arena_dup(own, f->said.id);
+	if (!r->found.route->uses.calls || !rules_redact(r->snap->policy))
+		return 0;
+	if ((err = own_redacts(f, own, &out->own)))
+		return err;
+	others = arena_new(own, struct tool_redacts);
+	err = others ? policy_tool_unknown(r->snap->policy, asked, out->server, own, others)
+		     : ERR_NOMEM;
+	if (!err && others->rule)
+		out->others = others;
+	return err;
 }
 
 /* ---- sessions ---- */

@@ -228,9 +228,11 @@ enum step_result request_message_passes(struct request *r);
 bool request_message_denial(const struct request *r, int *status, struct buf *out);
 /* How a denial of its answer begins; NULL: nobody waits for one by an id, or no memory. */
 const struct mcp_refusal *request_message_refusal(const struct request *r, struct arena *own);
-/* How the messages of its answer are read. */
+/* How the messages of its answer are read; what it points to is in the arena. `asked`: what
+ * rules read of the request. 0, or ERR_NOMEM. */
 struct guard_messages;
-void request_messages(const struct request *r, struct guard_messages *out);
+int request_messages(struct request *r, const struct answer_request *asked, struct arena *own,
+	struct guard_messages *out);
 /* Mcp-Param-*: a field that says an argument again, and what is sent in it; empty: it cannot be
  * said. `now`: request_message_sent(). */
 bool request_is_param(const struct request *r, struct span field);

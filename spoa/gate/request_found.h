@@ -157,6 +157,7 @@ struct request_found {
 		struct mcp_message said;
 		struct tool_call call;	/* as rules with phase: tool and limits read it */
 		bool as_error;		/* denied so by such a rule: no result */
+		const struct tool_verdict *ruled; /* what those rules said; NULL: not asked */
 		struct mcp_error wrong; /* code 0: nothing */
 	} *message;
 	struct span session; /* the server's id of the session that it names; empty: none */

@@ -29,6 +29,10 @@ struct guard_messages {
 	enum tool_state (*state)(
 		void *arg, struct span method, struct span name, struct span entry);
 	void *arg;
+	/* What such rules replace in the answer to the request of this id, as it is written,
+	 * and in those to others. NULL: nothing */
+	struct span id;
+	const struct tool_redacts *own, *others;
 };
 
 /* All of it is borrowed, and lives as long as the guard. */

@@ -193,6 +193,7 @@ guard_judge(struct guard *g, enum answer_when when)
 				 &g->judged, &r->verdict))
 		return guard_no_memory(g);
 	r->judged = true;
+	guard_message_judged(g, &r->verdict);
 	sum_up(g, &r->sum, &r->verdict);
 	guard_called_judged(g, r->facts, r->verdict.of_tools);
 	/* the other policy on the same: where it fails, nothing is known of it */
@@ -204,6 +205,18 @@ guard_judge(struct guard *g, enum answer_when when)
 	if (r->verdict.ruled.effect == RULE_DENY)
 		return guard_fail(g, GUARD_DENIED, "a rule on answers denies it");
 	return g->failed;
+}
+
+enum guard_result
+guard_deny(struct guard *g, const char *why)
+{
+	struct answer_verdict *v = &g->report.verdict;
+
+	v->ruled.effect = RULE_DENY;
+	v->status = 403;
+	v->reason = why;
+	sum_up(g, &g->report.sum, v);
+	return guard_fail(g, GUARD_DENIED, why);
 }
 
 /* ---- what is kept for the rules ---- */

@@ -1,5 +1,6 @@
-/* Values that were replaced: where a stream says one again, in a text that is read by itself,
- * it is replaced again. */
+/* Values that were replaced: where a stream, or a message of MCP, says one again, in a text
+ * that is read by itself, it is replaced again. */
+#include "base/ascii.h"
 #include "guard/guard_private.h"
 
 enum { KNOWN_BYTES = 64 << 10 }; /* of all of them */
@@ -29,7 +30,7 @@ guard_known_add(struct guard *g, struct span value, struct span with)
 {
 	struct known *k;
 
-	if (!g->report.streamed || value.n < 4 ||
+	if (!(g->report.streamed || g->plan.messages.is) || value.n < 4 ||
 		g->known_bytes + value.n + with.n > KNOWN_BYTES)
 		return;
 	SLIST_FOREACH(k, &g->known, all)
@@ -79,6 +80,17 @@ index_known(struct guard *g)
 	return true;
 }
 
+/* In a message of MCP a name is not the beginning of a longer word. */
+static bool
+is_apart(const struct guard *g, struct span text, size_t at, const struct known *k)
+{
+	size_t end = at + k->value.n;
+
+	return !g->plan.messages.is ||
+	       !((at && is_alnum(text.p[at - 1]) && is_alnum(text.p[at])) ||
+		       (end < text.n && is_alnum(text.p[end]) && is_alnum(text.p[end - 1])));
+}
+
 /* Values that were replaced before, in a text that the stream says again: the first one, and of
  * those there the longest. */
 static size_t
@@ -89,6 +101,7 @@ known_at(const struct guard *g, struct span text, size_t from, const struct know
 		for (const struct known *k = *head_of(g, text.p + at); k; k = k->same)
 			if (k->value.n <= text.n - at &&
 				!memcmp(text.p + at, k->value.p, k->value.n) &&
+				is_apart(g, text, at, k) &&
 				(!*which || (*which)->value.n < k->value.n))
 				*which = k;
 		if (*which)

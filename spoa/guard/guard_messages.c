@@ -13,6 +13,56 @@ guard_message_unread(struct guard *g)
 		       : g->failed;
 }
 
+/* ---- what rules of phase: tool replace ---- */
+
+static void
+add_redacts(const struct guard *g, const struct tool_redacts *t, struct answer_verdict *v)
+{
+	bool any = false;
+
+	for (size_t e = 0; t && e < DETECT_ENTITIES_MAX; e++) {
+		if (!entity_in(&t->of, e) || !entity_in(&g->entities, e) ||
+			entity_in(&v->redact, e))
+			continue;
+		entity_add(&v->redact, e);
+		v->with[e] = t->with[e];
+		any = true;
+	}
+	if (any && v->ruled.effect == RULE_PERMIT) {
+		v->ruled.effect = RULE_REDACT;
+		v->ruled.rule = t->rule;
+	}
+}
+
+void
+guard_message_judged(struct guard *g, struct answer_verdict *v)
+{
+	const struct guard_messages *m = &g->plan.messages;
+
+	if (v->ruled.effect == RULE_DENY)
+		return;
+	add_redacts(g, m->own, v);
+	if (g->others_answered)
+		add_redacts(g, m->others, v);
+}
+
+/* From an answer to another request on, the whole answer is that of any: its rules are not
+ * known here. */
+static enum guard_result
+note_answer(struct guard *g, const struct tool_cuts *said)
+{
+	const struct guard_messages *m = &g->plan.messages;
+
+	bool own = m->id.n && (!said->answers || span_eq(said->id, m->id));
+
+	if (g->others_answered || !m->others || own)
+		return g->failed;
+	g->others_answered = true;
+	return g->report.judged ? guard_judge(g, ANSWER_NEW) : g->failed;
+}
+
+/* ---- lists ---- */
+
 /* *n entries are cut out of it, or none: *out is in g->work, or `raw`. */
 static enum guard_result
 filter(struct guard *g, struct span raw, struct span *out)
@@ -35,7 +85,7 @@ filter(struct guard *g, struct span raw, struct span *out)
 					 "the server's message is no strict JSON, or a "
 					 "list in it is none");
 	g->report.tools_hidden += cuts.hidden;
-	if (!cuts.n)
+	if (note_answer(g, &cuts) || !cuts.n)
 		return g->failed;
 	buf_init(&b, 0);
 	if (splice_apply(raw, cuts.v, cuts.n, &b))
@@ -89,4 +139,23 @@ guard_message_event(struct guard *g, struct frame *f)
 		guard_no_memory(g);
 	f->data = now;
 	return guard_take(g, &b, &f->raw);
+}
+
+enum guard_result
+guard_message_say(struct guard *g, struct event *e, struct buf *out)
+{
+	const struct frame *f = &e->frame;
+	struct buf b;
+	int err = 0;
+
+	buf_init(&b, 0);
+	guard_place_event(g);
+	if (!guard_document(g, f->data, &e->d, ANSWER_BLOCK, &b)) {
+		if (span_eq(buf_view(&b), f->data))
+			frame_pass(&g->writer, f, out);
+		else
+			err = frame_rewrite(&g->writer, f, buf_view(&b), out);
+	}
+	buf_free(&b);
+	return err ? guard_no_memory(g) : g->failed;
 }

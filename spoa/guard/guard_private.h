@@ -128,6 +128,7 @@ struct guard {
 	enum price_service head_service;
 	int64_t head_input, head_output; /* tokens, likewise; -1: it does not */
 	enum answer_media type_media;
+	bool others_answered; /* of MCP: it holds an answer to another request */
 	struct entity_set entities;
 	uint16_t *roles; /* of each, in g->life; NULL: none is found */
 	bool evasion;
@@ -241,12 +242,17 @@ kind_is_shown(enum answer_kind kind)
  * for, in the place of what they touch; room for ANSWER_MODELS more. How many they are. */
 size_t guard_rename(const struct guard *g, const struct answer_document *d, struct splice *v,
 	size_t n);
+/* guard_whole.c: scans all texts of a document, asks the rules, and edits. */
+enum guard_result guard_document(struct guard *g, struct span raw, struct answer_document *d,
+	enum answer_when when, struct buf *out);
 /* guard_list.c: takes out of a list of models what the caller may not use. */
 enum guard_result guard_filter_list(struct guard *g);
 /* guard_messages.c: an answer of MCP, whole in g->body or an event of a stream, without entries
  * of lists that are not shown. */
 enum guard_result guard_message_whole(struct guard *g);
 enum guard_result guard_message_event(struct guard *g, struct frame *f);
+/* The rules said this: what those of phase: tool replace is, too. */
+void guard_message_judged(struct guard *g, struct answer_verdict *v);
 /* An event that clients of MCP leave alone. */
 bool guard_message_is_none(const struct guard *g, const struct frame *f);
 /* Some of one goes out unread, or not: where lists may be in it, it does not. */
@@ -266,6 +272,8 @@ enum guard_result guard_unread(struct guard *g, size_t bytes, const char *why);
 bool guard_found(struct guard *g, size_t entity, enum answer_kind kind);
 /* Asks the rules. */
 enum guard_result guard_judge(struct guard *g, enum answer_when when);
+/* What would be replaced cannot be: the answer is denied as by the rule that says so. */
+enum guard_result guard_deny(struct guard *g, const char *why);
 /* A finding of this entity in signed reasoning, which cannot be edited: true where it is
  * cut off there; else it stays, or the answer ends, as the policy says. */
 bool guard_cuts_signed(struct guard *g, size_t entity);

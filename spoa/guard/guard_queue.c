@@ -120,7 +120,8 @@ guard_queue_pass(struct guard *g, const struct frame *f, struct buf *out)
 		guard_no_memory(g);
 	if (e && (g->failed || guard_event_read(g, e, out)))
 		event_free(g, e);
-	return e && !g->failed ? pass(g, e, 0, out) : g->failed;
+	/* no text of a message of MCP goes on in the next one: none waits for it */
+	return e && !g->failed ? pass(g, e, g->plan.messages.is ? QUEUES : 0, out) : g->failed;
 }
 
 enum guard_result

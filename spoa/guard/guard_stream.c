@@ -15,8 +15,8 @@ plain_event(struct guard *g, struct event *e, struct buf *out)
 	struct span now;
 
 	guard_heard(g, t);
-	if (guard_inspects(g) ? guard_members_edit(g, e, t, &now)
-			      : guard_edit_alone(g, t, &now))
+	if (guard_inspects(g) && !g->plan.messages.is ? guard_members_edit(g, e, t, &now)
+						      : guard_edit_alone(g, t, &now))
 		return g->failed;
 	if (!span_eq(now, t->text))
 		return frame_rewrite(&g->writer, &e->frame, now, out) ? guard_no_memory(g)
@@ -123,6 +123,8 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 		g->report.counted_bytes = g->report.output_bytes;
 	if (!guard_reads(g))
 		return guard_pass_edited(g, f, d, &e, out);
+	if (g->plan.messages.is)
+		return guard_message_say(g, ev, out);
 	if (guard_turn_channels(g, d, out) || (d->ends.any && guard_end_channels(g, d, out)) ||
 		end_signed(g, d, out, &drop) || guard_run_texts(g, ev, &e))
 		return g->failed;

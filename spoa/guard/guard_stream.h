@@ -112,6 +112,9 @@ bool guard_end_is_unknown(const struct guard *g);
 /* Its dialect has something at the end of a stream, and it did not come. */
 bool guard_end_is_cut(const struct guard *g);
 
+/* guard_messages.c: an event that is a message of its own goes on so. */
+enum guard_result guard_message_say(struct guard *g, struct event *e, struct buf *out);
+
 /* guard_event.c. What becomes of an event. */
 struct edited {
 	struct splice *splices;

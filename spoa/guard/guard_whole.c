@@ -31,9 +31,26 @@ drop_seals(const struct answer_document *d, uint32_t (*slots)[ANSWER_SLOTS], siz
 	return dropped;
 }
 
-/* Scans all texts, asks the rules, and edits. */
-static enum guard_result
-edit_document(struct guard *g, struct span raw, struct answer_document *d, struct buf *out)
+/* A result of MCP says its values twice, as text and as data, and what is next to one of them
+ * may be what tells it: all that will be replaced is known before any text of it is edited. */
+static void
+know_all(struct guard *g, const struct answer_document *d, const struct findings *found)
+{
+	size_t redactions = g->report.redactions;
+	struct span with;
+
+	for (size_t i = 0; g->plan.messages.is && i < d->ntexts; i++)
+		for (size_t k = 0; k < found[i].n; k++) {
+			const struct finding *f = &found[i].v[k];
+			guard_replacement(g, f->entity,
+				span_cut(d->texts[i].text, f->start, f->end), false, &with);
+		}
+	g->report.redactions = redactions;
+}
+
+enum guard_result
+guard_document(struct guard *g, struct span raw, struct answer_document *d,
+	enum answer_when when, struct buf *out)
 {
 	struct findings *found = arena_array(&g->work, d->ntexts + 1, sizeof(*found));
 	size_t room = d->ntexts + d->nwithheld + d->nseals + 1 + ANSWER_MODELS;
@@ -48,8 +65,9 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 		guard_keep(g, &d->texts[i], d->texts[i].text);
 		guard_heard(g, &d->texts[i]);
 	}
-	if (guard_scan_all(g, d, found, wholes) || guard_judge(g, ANSWER_WHOLE))
+	if (guard_scan_all(g, d, found, wholes) || guard_judge(g, when))
 		return g->failed;
+	know_all(g, d, found);
 	for (size_t i = 0; i < d->ntexts; i++)
 		room += found[i].n;
 	struct splice *splices = arena_array(&g->work, room, sizeof(*splices));
@@ -109,7 +127,7 @@ whole_line(struct guard *g, struct span line, struct buf *out)
 	const char *why;
 	int err = answer_read(&answer_any, NULL, SPAN_LIT(""), line, &g->work, &d, &why);
 
-	return err ? not_read(g, err) : edit_document(g, line, &d, out);
+	return err ? not_read(g, err) : guard_document(g, line, &d, ANSWER_WHOLE, out);
 }
 
 /* A document a line, each an answer of its own: what a batch came to, as a file. */
@@ -151,7 +169,7 @@ whole_json(struct guard *g, struct span raw, struct buf *out)
 		guard_note_error(g, raw, SPAN_LIT(""));
 	usage_whole(d.usage, &g->report.usage);
 	guard_note_made(g, raw);
-	return edit_document(g, raw, &d, out);
+	return guard_document(g, raw, &d, ANSWER_WHOLE, out);
 }
 
 /* Decoded within the caps; what cannot be is refused or passes as the policy says. */

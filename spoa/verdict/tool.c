@@ -148,6 +148,46 @@ policy_tool(const struct policy *p, const struct answer_request *asked,
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
+/* ---- calls that are not known ---- */
+
+static bool
+known_of_all(void *ctx, size_t slot)
+{
+	(void)ctx;
+	return slot == V_TOOL_SERVER ||
+	       (!policy_slot_reads_tool(slot) && !policy_slot_reads_body(slot));
+}
+
+int
+policy_tool_unknown(const struct policy *p, const struct answer_request *asked,
+	struct span server, struct arena *a, struct tool_redacts *out)
+{
+	const struct tool_call c = { .server = server,
+		.method = SPAN_LIT(""),
+		.name = SPAN_LIT(""),
+		.uri = SPAN_LIT(""),
+		.description = SPAN_LIT(""),
+		.arguments = SPAN_LIT("") };
+	struct facts_view *view = arena_new(a, struct facts_view);
+	struct cel_activation act = { .ctx = view, .lookup = facts_lookup };
+	struct track t = { 0 };
+
+	*out = (struct tool_redacts){ 0 };
+	if (!view)
+		return ERR_NOMEM;
+	facts_tool(view, p, asked, &c, a);
+	for (size_t i = 0; i < p->ntool_rules; i++) {
+		const struct rule *r = &p->tool_rules[i];
+		if (r->redacts && !((r->shadow || p->shadow) && asked->verified) &&
+			(!r->when || cel_partial(r->when, &act, known_of_all, a) != 0))
+			track_redact(&t, r, &r->redact);
+	}
+	out->rule = t.first_redact;
+	out->of = t.redact;
+	memcpy(out->with, t.with, sizeof(out->with));
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}
+
 /* ---- an entry of a list ---- */
 
 struct tool_list {

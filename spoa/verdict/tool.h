@@ -67,6 +67,17 @@ tool_is_call(const struct tool_call *c)
 int policy_tool(const struct policy *p, const struct answer_request *asked,
 	const struct tool_call *c, struct arena *a, struct tool_verdict *out);
 
+/* What such rules replace in results, of whatever is found there. */
+struct tool_redacts {
+	const struct rule *rule; /* the first of them; NULL: nothing is replaced */
+	struct entity_set of;
+	uint8_t with[DETECT_ENTITIES_MAX];
+};
+/* In results of calls of this server that nobody here knows, such as those that a stream of GET
+ * brings: what any rule replaces that may match one. 0, or ERR_NOMEM. */
+int policy_tool_unknown(const struct policy *p, const struct answer_request *asked,
+	struct span server, struct arena *a, struct tool_redacts *out);
+
 /* The same of a list's entries, one after the other: what does not change from one to the next
  * is made once. Only denials with `hide` count, and changed descriptions. A rule that may match
  * or not, depending on what is unknown, hides nothing, and one that may permit keeps those

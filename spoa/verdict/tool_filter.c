@@ -257,8 +257,12 @@ tool_filter_list(
 		if (!key.p)
 			return ERR_NOMEM;
 		json_next(r.c.j, &ev);
+		size_t start = cut_start(&ev);
 		err = span_is(key, "result") && ev.tok == JSON_OBJECT ? read_result(&r, &ev)
 								      : cut_pass(&r.c, &ev);
+		out->answers |= span_is(key, "result") || span_is(key, "error");
+		if (span_is(key, "id"))
+			out->id = span_cut(json, start, cut_end(&ev));
 	}
 	while (!err && ev.tok > JSON_ERROR)
 		json_next(r.c.j, &ev);

@@ -23,6 +23,10 @@ struct tool_cuts {
 	struct splice *v;
 	size_t n, room;
 	size_t hidden, shown; /* entries */
+	/* of the message of a list: an answer (result or error), to the request whose id is as
+	 * it is written; empty: it says none */
+	bool answers;
+	struct span id;
 };
 
 /* Of one JSON-RPC message, a body or the data of an event, whichever of the lists its result

@@ -247,7 +247,13 @@ a_request_without_a_body_is_no_message(void **state)
 	"  - {name: hidden, phase: tool, when: 'tool.server == \"tools\" && "                  \
 	"tool.name.startsWith(\"drop\") && identity.person == \"alice\"', deny: {hide: "       \
 	"true}}\n"                                                                             \
+	"  - {name: masked, phase: tool, when: 'tool.name == \"mail\" && identity.person == "  \
+	"\"alice\"', redact: {entities: [EMAIL_ADDRESS, CREDIT_CARD, US_SSN]}}\n"              \
+	"  - {name: numbers, phase: response, when: '\"IBAN_CODE\" in response.entities', "    \
+	"deny: {reason: no accounts}}\n"                                                       \
 	"default: permit\n"
+#define MAILS(id, text) RPC "\"id\":" id ",\"result\":{" text "}}"
+#define ANN		"ann@example.com"
 #define LISTED(list) RPC "\"id\":7,\"result\":{\"tools\":[" list "],\"nextCursor\":\"2\"}}"
 #define DROPS	     "{\"name\":\"drop_all\"}"
 #define READS	     "{\"name\":\"read\"}"
@@ -266,6 +272,37 @@ static const struct {
 	{ "in another's answer", "alice", CALL("\"name\":\"read\""), "application/json", LISTED(DROPS), LISTED(""), "1" },
 	{ "in the stream of a call", "alice", CALL("\"name\":\"read\""), STREAM, "data: " RPC "\"id\":6,\"result\":{\"tools\":[" DROPS "]}}\n\n", "data: " RPC "\"id\":6,\"result\":{\"tools\":[]}}\n\n", "1" },
 	{ "in a stream of GET, asked for again", "alice", NULL, STREAM, "id: 9\ndata: " LISTED(DROPS) "\n\n", "id: 9\ndata: " LISTED("") "\n\n", "1" },
+	{ "a call's result, both of its forms, links and all", "alice", CALL("\"name\":\"mail\""), "application/json",
+		MAILS("7", "\"content\":[{\"type\":\"text\",\"text\":\"{\\\"m\\\":\\\"" ANN "\\\"}\"},{\"type\":\"resource_link\",\"uri\":\"mailto:" ANN "\",\"name\":\"" ANN "\"},{\"type\":\"resource\",\"resource\":{\"uri\":\"a:b\",\"text\":\"" ANN "\"}}],\"structuredContent\":{\"m\":\"" ANN "\",\"n\":5,\"b\":true},\"_meta\":{\"x\":\"" ANN "\"}"),
+		MAILS("7", "\"content\":[{\"type\":\"text\",\"text\":\"{\\\"m\\\":\\\"<EMAIL_ADDRESS>\\\"}\"},{\"type\":\"resource_link\",\"uri\":\"mailto:<EMAIL_ADDRESS>\",\"name\":\"<EMAIL_ADDRESS>\"},{\"type\":\"resource\",\"resource\":{\"uri\":\"a:b\",\"text\":\"<EMAIL_ADDRESS>\"}}],\"structuredContent\":{\"m\":\"<EMAIL_ADDRESS>\",\"n\":5,\"b\":true},\"_meta\":{\"x\":\"<EMAIL_ADDRESS>\"}"), "" },
+	{ "in a stream, with what comes before it", "alice", CALL("\"name\":\"mail\""), STREAM,
+		"data: " RPC "\"method\":\"notifications/message\",\"params\":{\"data\":\"to " ANN "\"}}\n\ndata: " MAILS("7", "\"structuredContent\":{\"m\":\"" ANN "\"}") "\n\n",
+		"data: " RPC "\"method\":\"notifications/message\",\"params\":{\"data\":\"to <EMAIL_ADDRESS>\"}}\n\ndata: " MAILS("7", "\"structuredContent\":{\"m\":\"<EMAIL_ADDRESS>\"}") "\n\n", "" },
+	{ "a value that is told by what is next to it", "alice", CALL("\"name\":\"mail\""), "application/json", MAILS("7", "\"content\":[{\"type\":\"text\",\"text\":\"his ssn is 536221840 ok\"}],\"structuredContent\":{\"x\":\"536221840\"}"),
+		MAILS("7", "\"content\":[{\"type\":\"text\",\"text\":\"his ssn is <US_SSN> ok\"}],\"structuredContent\":{\"x\":\"<US_SSN>\"}"), "" },
+	{ "and before it", "alice", CALL("\"name\":\"mail\""), "application/json", MAILS("7", "\"structuredContent\":{\"x\":\"536221840\"},\"content\":[{\"type\":\"text\",\"text\":\"his ssn is 536221840 ok\"}]"),
+		MAILS("7", "\"structuredContent\":{\"x\":\"<US_SSN>\"},\"content\":[{\"type\":\"text\",\"text\":\"his ssn is <US_SSN> ok\"}]"), "" },
+	{ "a value that is told by what is next to it in a stream", "alice", CALL("\"name\":\"mail\""), STREAM, "data: " MAILS("7", "\"content\":[{\"type\":\"text\",\"text\":\"his ssn is 536221840 ok\"}],\"structuredContent\":{\"x\":\"536221840\"}") "\n\n",
+		"data: " MAILS("7", "\"content\":[{\"type\":\"text\",\"text\":\"his ssn is <US_SSN> ok\"}],\"structuredContent\":{\"x\":\"<US_SSN>\"}") "\n\n", "" },
+	{ "and before it in a stream", "alice", CALL("\"name\":\"mail\""), STREAM, "data: " MAILS("7", "\"structuredContent\":{\"x\":\"536221840\"},\"content\":[{\"type\":\"text\",\"text\":\"his ssn is 536221840 ok\"}]") "\n\n",
+		"data: " MAILS("7", "\"structuredContent\":{\"x\":\"<US_SSN>\"},\"content\":[{\"type\":\"text\",\"text\":\"his ssn is <US_SSN> ok\"}]") "\n\n", "" },
+	{ "but not in a longer word", "alice", CALL("\"name\":\"mail\""), "application/json",
+		MAILS("7", "\"content\":[{\"type\":\"text\",\"text\":\"his ssn is 536221840 ok\"}],\"structuredContent\":{\"x\":\"a536221840 5362218401\"}"),
+		MAILS("7", "\"content\":[{\"type\":\"text\",\"text\":\"his ssn is <US_SSN> ok\"}],\"structuredContent\":{\"x\":\"a536221840 5362218401\"}"), "" },
+	{ "another call's stays", "alice", CALL("\"name\":\"read\""), "application/json", MAILS("7", "\"x\":\"" ANN "\""), MAILS("7", "\"x\":\"" ANN "\""), "" },
+	{ "and another person's", "bob", CALL("\"name\":\"mail\""), "application/json", MAILS("7", "\"x\":\"" ANN "\""), MAILS("7", "\"x\":\"" ANN "\""), "" },
+	{ "in a stream of GET it may be any call's", "alice", NULL, STREAM, "data: " MAILS("3", "\"x\":\"" ANN "\"") "\n\n", "data: " MAILS("3", "\"x\":\"<EMAIL_ADDRESS>\"") "\n\n", "" },
+	{ "but not of who may read it", "bob", NULL, STREAM, "data: " MAILS("3", "\"x\":\"" ANN "\"") "\n\n", "data: " MAILS("3", "\"x\":\"" ANN "\"") "\n\n", "" },
+	{ "and in another call's stream", "alice", CALL("\"name\":\"read\""), STREAM,
+		"data: " MAILS("7", "\"x\":\"" ANN "\"") "\n\ndata: " MAILS("8", "\"x\":\"" ANN "\"") "\n\n",
+		"data: " MAILS("7", "\"x\":\"" ANN "\"") "\n\ndata: " MAILS("8", "\"x\":\"<EMAIL_ADDRESS>\"") "\n\n", "" },
+	{ "a number that would be replaced", "alice", CALL("\"name\":\"mail\""), "application/json", MAILS("7", "\"structuredContent\":{\"card\":4111111111111111}"), NULL, "" },
+	{ "what a rule on answers denies", "alice", CALL("\"name\":\"read\""), "application/json", MAILS("7", "\"structuredContent\":{\"iban\":\"DE89 3704 0044 0532 0130 00\"}"), NULL, "" },
+	{ "what a server asks a person", "alice", CALL("\"name\":\"read\""), STREAM, "data: " RPC "\"id\":1,\"method\":\"elicitation/create\",\"params\":{\"message\":\"DE89 3704 0044 0532 0130 00\"}}\n\n", NULL, "" },
+	{ "or a model", "alice", NULL, STREAM, "data: " RPC "\"id\":1,\"method\":\"sampling/createMessage\",\"params\":{\"systemPrompt\":\"DE89 3704 0044 0532 0130 00\"}}\n\n", NULL, "" },
+	{ "what it tells how to use it", "alice", RPC "\"id\":7,\"method\":\"initialize\"}", "application/json", MAILS("7", "\"instructions\":\"DE89 3704 0044 0532 0130 00\""), NULL, "" },
+	{ "what describes a tool", "alice", RPC "\"id\":7,\"method\":\"tools/list\"}", "application/json", LISTED("{\"name\":\"read\",\"inputSchema\":{\"description\":\"DE89 3704 0044 0532 0130 00\"}}"), NULL, "" },
+	{ "in letters that nobody sees", "alice", CALL("\"name\":\"read\""), "application/json", MAILS("7", "\"structuredContent\":{\"x\":\"\xf3\xa0\x81\x84\xf3\xa0\x81\x85\xf3\xa0\x80\xb8\xf3\xa0\x80\xb9\xf3\xa0\x80\xb3\xf3\xa0\x80\xb7\xf3\xa0\x80\xb0\xf3\xa0\x80\xb4\xf3\xa0\x80\xb0\xf3\xa0\x80\xb0\xf3\xa0\x80\xb4\xf3\xa0\x80\xb4\xf3\xa0\x80\xb0\xf3\xa0\x80\xb5\xf3\xa0\x80\xb3\xf3\xa0\x80\xb2\xf3\xa0\x80\xb0\xf3\xa0\x80\xb1\xf3\xa0\x80\xb3\xf3\xa0\x80\xb0\xf3\xa0\x80\xb0\xf3\xa0\x80\xb0\"}"), NULL, "" },
 	{ "what cannot be read", "alice", RPC "\"id\":7,\"method\":\"tools/list\"}", "application/json", LISTED(DROPS) ",", NULL, "" },
 };
 /* clang-format on */
