@@ -58,6 +58,9 @@ struct exchange_plan {
 	uint64_t deadline_us;	   /* monotonic: the whole exchange */
 	bool reads_answer;	   /* gate_answer() is to be asked */
 	bool sessions;		   /* of MCP: gate_session() makes the ids of answers */
+	/* An event stream in answer has no end of its own: neither deadline_us nor the
+	 * provider's silence ends it, and nothing of it waits for content. */
+	bool stays;
 	bool credential;	   /* the head has one of ours: gate_refused() is to be told */
 	/* Another attempt may follow: gate_again() is asked of what fails before its first content;
 	 * `holds`: until then nothing goes to the caller. Both end with gate_stands(). */

@@ -237,6 +237,7 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 	r->x->plan.listens = r->found.message &&
 			     span_is(r->found.message->said.method, "subscriptions/listen");
 	r->x->plan.sessions = request_is_mcp(r);
+	r->x->plan.stays = request_stays(r);
 	if (r->x->plan.sessions)
 		request_session_key(r, r->x->session_key);
 	add_set(r, out);

@@ -25,6 +25,17 @@ request_message_waits(const struct request *r)
 	       r->in.body_state != BODY_STATE_NONE;
 }
 
+/* What the server says by itself: 2025's stream of GET, 2026's subscriptions. */
+bool
+request_stays(const struct request *r)
+{
+	const struct found_message *f = r->found.message;
+
+	return request_is_mcp(r) &&
+	       (span_is(r->in.head.method, "GET") ||
+		       (f && span_is(f->said.method, "subscriptions/listen")));
+}
+
 /* Our own word for it, in logs and records. */
 static const char *
 code_of(enum mcp_code code)

@@ -209,6 +209,8 @@ bool request_may_hold(struct request *r, struct span text);
 bool request_is_mcp(const struct request *r);
 /* And what its server says of its tools is compared with what it said before. */
 bool request_is_pinned(const struct request *r);
+/* And an event stream in answer has no end of its own. */
+bool request_stays(const struct request *r);
 /* Only the relay can answer what it says: it waits for that. */
 bool request_message_waits(const struct request *r);
 /* The session that it names is its caller's: found.session. STEP_NEXT, 404 or 400. */

@@ -122,6 +122,18 @@ relay_drain(struct relay *r)
 		pool_drop(LIST_FIRST(&r->pool));
 }
 
+void
+relay_end_streams(struct relay *r)
+{
+	for (struct edge *c = LIST_FIRST(&r->edges), *next; c; c = next) {
+		next = LIST_NEXT(c, all);
+		if (c->state == EDGE_EXCHANGE && c->up && !c->reading.away && stream_stays(c)) {
+			response_ends(c);
+			edge_update(c);
+		}
+	}
+}
+
 size_t
 relay_active(const struct relay *r)
 {

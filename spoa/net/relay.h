@@ -46,8 +46,11 @@ struct relay_options {
 	uint64_t read_us;     /* silence of the edge while a request is read */
 	uint64_t response_us; /* silence of the provider */
 	uint64_t idle_us;     /* idle connections, both sides */
+	uint64_t keep_alive_us; /* silence of a stream of MCP, then a comment goes; 0: none does
+				 */
 	unsigned pool;	      /* idle upstream connections kept */
 };
+enum { RELAY_KEEP_ALIVE_US = 15000000 };
 
 struct relay;
 /* NULL: out of memory or descriptors, or an egress path that is too long. */
@@ -59,6 +62,9 @@ int relay_listen(struct relay *r, int fd, bool own);
 /* Stops accepting; idle connections are closed, busy ones after their response.
  * To be called when no ticket is out any more. */
 void relay_drain(struct relay *r);
+/* The daemon drains: streams that have no end of their own end as HTTP says, so that their
+ * clients ask another daemon. To be called again and again. */
+void relay_end_streams(struct relay *r);
 /* Connections that still carry a request or wait for the gate. */
 size_t relay_active(const struct relay *r);
 /* Drains, and ends every exchange at once: clients are cut. Connections of which the

@@ -148,6 +148,7 @@ struct edge {
 		bool heard;		   /* the gate knows that its body began */
 		bool said;		   /* a byte of its body came out of the guard */
 		char last;		   /* the last payload byte */
+		char tail[4];		   /* of what goes out: whether an event ends there */
 		enum guard_result refused;
 		bool terminator; /* the last chunk is to be appended */
 		bool cut;	 /* closes when out is written: it is not whole */
@@ -196,6 +197,7 @@ struct upstream {
 		bool heard;	  /* a byte of it arrived */
 		bool filled;	  /* the last read took all there was room for */
 		bool to_head;	  /* of a HEAD request: it has no body */
+		bool eof;	  /* the provider closed in the middle of it */
 		bool head_done;	  /* its head was read, */
 		bool close;	  /* and it says that the connection ends with it */
 		unsigned interim; /* 1xx heads skipped */
@@ -321,6 +323,18 @@ void response_failed(struct edge *c, const struct http_head *h);
 bool response_hold(struct edge *c);
 /* What was kept back of it goes. */
 void response_goes_on(struct upstream *u);
+/* The stream ends here, as HTTP says. */
+void response_ends(struct edge *c);
+
+/* relay_stream.c: event streams of MCP, which may be silent for hours */
+/* It has no end of its own. */
+bool stream_stays(const struct edge *c);
+void stream_begins(struct edge *c);
+/* These bytes of it go out. */
+void stream_passes(struct edge *c, struct span bytes);
+/* When it has been silent for long; and says so with a comment, between two events. */
+uint64_t stream_due(const struct edge *c);
+void stream_keep_alive(struct edge *c);
 
 /* relay_again.c: an attempt that another may follow */
 /* An answer whose head came is kept back: a stream, or a short document that may be an error.

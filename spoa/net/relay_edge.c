@@ -97,7 +97,8 @@ edge_due(const struct edge *c)
 		return earlier(
 			earlier(c->active_us + o->read_us, too_slow(c)), c->plan->deadline_us);
 	case EDGE_EXCHANGE: {
-		uint64_t t = c->plan->deadline_us;
+		bool stays = stream_stays(c);
+		uint64_t t = stays ? NEVER : c->plan->deadline_us;
 		if (c->reading.away)
 			return c->reading.late ? NEVER : t;
 		if (!c->body.done && !request_paused(c))
@@ -106,6 +107,8 @@ edge_due(const struct edge *c)
 		bool paused = edge_full(c);
 		if (u && !paused && c->plan->timed)
 			t = earlier(t, again_due(c));
+		if (stays && edge_unsent(c) == 0)
+			return t;
 		return earlier(
 			t, (paused || !u ? c->active_us : u->active_us) + o->response_us);
 	}
@@ -149,7 +152,7 @@ edge_update(struct edge *c)
 		ev_io_stop(loop, &c->readable);
 		hup_watch(c);
 	}
-	arm_timer(c, edge_due(c));
+	arm_timer(c, earlier(edge_due(c), stream_due(c)));
 }
 
 static void
@@ -161,7 +164,9 @@ on_edge_timer(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 	if (c->state == EDGE_DEAD || c->fd < 0)
 		return;
 	if (clock_mono_us() < at) {
-		arm_timer(c, at);
+		if (clock_mono_us() >= stream_due(c))
+			stream_keep_alive(c);
+		edge_update(c);
 		return;
 	}
 	if (c->state == EDGE_DEFER || c->state == EDGE_EXCHANGE)

@@ -193,7 +193,7 @@ begin_response(struct upstream *u, const struct http_message *m)
 	if (c->plan->asks) {
 		const struct guard *g = c->guard ? c->guard : c->attempt.watch;
 		c->attempt.streams = c->answer.streams || (g && guard_report(g)->streamed);
-		if (err || is_encoded(&m->head) || !again_keeps(c, m, g))
+		if (err || is_encoded(&m->head) || stream_stays(c) || !again_keeps(c, m, g))
 			again_stands(c);
 	}
 	if (upstream_sent(u) && !c->plan->asks) {
@@ -207,6 +207,7 @@ begin_response(struct upstream *u, const struct http_message *m)
 	if (c->answer.life == RESPONSE_NONE)
 		c->answer.life = RESPONSE_BEGUN;
 	c->answer.last = '\n';
+	stream_begins(c);
 	if (err == ERR_AUTH && c->answer.refused)
 		answer_refused(c);
 	else if (err || put_response_head(c, u, m))
@@ -389,6 +390,9 @@ read_body(struct upstream *u, struct buf *to)
 	}
 	if (u->answer.body.done && c->guard && !err) {
 		c->answer.refused = guard_end(c->guard, to);
+		/* who reads a stream that stays asks again for an event that was cut */
+		if (c->answer.refused == GUARD_BROKEN && u->answer.eof)
+			c->answer.refused = GUARD_PASS;
 		err = c->answer.refused ? ERR_AUTH : 0;
 	}
 	return err ? err : buf_failed(to) ? ERR_NOMEM : 0;
@@ -436,6 +440,17 @@ complete_response(struct upstream *u, bool whole_at_once)
 	answer_finish(c, END_COMPLETE, NULL);
 }
 
+void
+response_ends(struct edge *c)
+{
+	heard(c);
+	c->last_request = true;
+	c->answer.terminator = c->answer.framing == HTTP_CHUNKED;
+	upstream_release(c->up, false);
+	answer_finish(c, END_COMPLETE, NULL);
+	edge_flush(c);
+}
+
 /* Its body has begun and nothing of it may go yet: so the head does not, and what is said of
  * the first event may still have its own status. */
 static bool
@@ -451,10 +466,12 @@ body_passes(struct upstream *u, size_t from, int err)
 {
 	struct edge *c = u->edge;
 
-	if (c->answer.life != RESPONSE_WITHHELD)
+	if (c->answer.life != RESPONSE_WITHHELD) {
+		stream_passes(c, span_cut(buf_view(&c->out), from, c->out.n));
 		chunk_close(c, from);
-	else if (!err && (u->answer.body.done || !guard_withholds(c->guard)))
+	} else if (!err && (u->answer.body.done || !guard_withholds(c->guard))) {
 		let_out(c, u->answer.body.done);
+	}
 	if (!err && (buf_failed(&c->out) || buf_failed(&c->spool)))
 		err = ERR_NOMEM;
 	if (err == ERR_AUTH && c->answer.refused) {
@@ -582,7 +599,10 @@ response_eof(struct upstream *u, int err)
 		if (!again_gathers(c))
 			return;
 	}
-	if (err == 0 && u->answer.head_done && http_body_eof(&u->answer.body) == 0)
+	if (u->answer.head_done && stream_stays(c) && !u->answer.body.done) {
+		u->answer.eof = u->answer.close = u->answer.body.done = true;
+		pass_body(u, false, "the response could not be read");
+	} else if (err == 0 && u->answer.head_done && http_body_eof(&u->answer.body) == 0)
 		pass_body(u, false, "the response could not be read");
 	else
 		answer_fail(c, u->answer.heard ? FAIL_ABORTED : FAIL_UNHEARD, NULL);

@@ -265,6 +265,8 @@ pulse(struct worker *w)
 	if (!w->draining)
 		return;
 	gate_hasten(w->gate);
+	if (w->relay)
+		relay_end_streams(w->relay);
 	bool quiet = (!w->agent || agent_conns(w->agent) == 0) && gate_alive(w->gate) == 0;
 	publish(&w->quiet, quiet);
 	publish(&w->idle,
@@ -373,6 +375,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 			.read_us = cfg->relay_read_us,
 			.response_us = cfg->relay_response_us,
 			.idle_us = cfg->relay_idle_us,
+			.keep_alive_us = RELAY_KEEP_ALIVE_US,
 			.pool = cfg->relay_pool,
 		};
 		w->relay = relay_new(w->loop, &relay_gate_ops, w->gate, &options, &w->metrics);

@@ -323,7 +323,7 @@ fake_cost(struct exchange *x, const struct usage *u)
 static int
 fake_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
-	struct guard_plan plan = { .format = &answer_openai,
+	struct guard_plan plan = { .format = x->plan.sessions ? &answer_mcp : &answer_openai,
 		.dialect = x->plan.dialect,
 		.path = x->plan.head.path,
 		.vault = x->gate->vault,

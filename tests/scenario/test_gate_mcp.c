@@ -54,6 +54,8 @@ static const struct {
 	{ "an argument that is called as keys are", CALL("\"name\":\"t\",\"arguments\":{\"api-key\":\"x\"}," NEW),
 		{ V26, "mcp-method: tools/call", "mcp-name: t", "mcp-param-api-key: x" }, 0, NULL, "api-key", "mcp-param-api-key: x", NULL },
 	{ "a list, a notification, an answer go", RPC "\"id\":1,\"method\":\"tools/list\"}", { NULL }, 0, NULL, "tools/list", NULL, NULL },
+	{ "what a server will say", RPC "\"id\":1,\"method\":\"subscriptions/listen\",\"params\":{" NEW "}}",
+		{ V26, "mcp-method: subscriptions/listen" }, 0, NULL, "listen", NULL, NULL },
 	{ "a notification", RPC "\"method\":\"notifications/initialized\"}", { NULL }, 0, NULL, "initialized", NULL, NULL },
 	{ "an answer to the server is the caller's text", RPC "\"id\":1,\"result\":{\"action\":\"accept\",\"content\":{\"m\":\"ann@example.com\"}}}",
 		{ NULL }, 0, NULL, "\"m\":\"<EMAIL_ADDRESS_1>\"", NULL, NULL },
@@ -164,6 +166,8 @@ one(size_t i, bool chunked)
 	} else {
 		const struct exchange_plan *plan = gate_plan(p.x);
 		assert_int_equal(plan->body_mode, BODY_SWAP);
+		if (plan->stays != (strstr(rows[i].body, "\"subscriptions/listen\"") != NULL))
+			fail_msg("%s: its stream", name);
 		holds(name, plan->body, rows[i].holds);
 		if (rows[i].field && !sends_field(&plan->head, rows[i].field))
 			fail_msg("%s: the field is not sent", name);
@@ -229,6 +233,7 @@ a_request_without_a_body_is_no_message(void **state)
 			pass_send(&s, 1, &p, call_var(&c, "ticket"), t[i].method, -1);
 			stage_settle(&s);
 			assert_non_null(p.x);
+			assert_int_equal(gate_plan(p.x)->stays, !strcmp(t[i].method, "GET"));
 			pass_finish(&p, END_COMPLETE, 200, 0, 0);
 		}
 		stage_settle(&s);

@@ -49,6 +49,7 @@ const sdk = http.createServer(async (req, res) => {
 });
 
 let seen = [];
+const open = new Set(); // streams of `stream`; GET /open counts them, GET /say says one thing more on each
 const answers = {
 	result: (res, m) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'fine' }], resultType: 'complete' } })),
 	ssn: (res, m) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'his ssn is 536-22-1840 ok' }] } })),
@@ -64,6 +65,8 @@ const answers = {
 		res.writeHead(200, { 'content-type': 'text/event-stream' });
 		res.write('id: 1\ndata:\n\n');
 		res.write(`id: 2\nretry: 50\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"mail ann@example.com${req.headers['last-event-id'] ? ' again' : ''}"}}\n\n`);
+		open.add(res);
+		res.on('close', () => open.delete(res));
 	},
 	session: (res, m) => res.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 's-1' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: {} })),
 	endpoint: (res) => {
@@ -77,6 +80,11 @@ const own = http.createServer(async (req, res) => {
 		res.end(JSON.stringify(seen));
 		seen = [];
 		return;
+	}
+	if (req.url === '/open') return res.end(String(open.size));
+	if (req.url === '/say') {
+		for (const s of open) s.write('id: 3\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"later to ann@example.com"}}\n\n');
+		return res.end();
 	}
 	const body = await read(req);
 	seen.push({ method: req.method, headers: req.headers, body });

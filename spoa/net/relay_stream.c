@@ -1,0 +1,78 @@
+/* Event streams of MCP may be silent for hours. HAProxy, the proxies after it and clients take
+ * silence for a broken connection: a comment (WHATWG HTML 9.2.6) goes now and then, and only
+ * where an event ends, so that no reader finds it inside one. */
+#include "base/clock.h"
+#include "net/relay_conn.h"
+
+#define COMMENT ": keep-alive\n\n"
+
+static bool
+is_stream(const struct edge *c)
+{
+	return c->plan && c->plan->sessions && c->answer.streams &&
+	       c->answer.life == RESPONSE_BEGUN && c->result.status / 100 == 2 &&
+	       (c->answer.framing == HTTP_CHUNKED || c->answer.framing == HTTP_UNTIL_CLOSE);
+}
+
+bool
+stream_stays(const struct edge *c)
+{
+	return is_stream(c) && c->plan->stays;
+}
+
+void
+stream_begins(struct edge *c)
+{
+	memset(c->answer.tail, '\n', sizeof(c->answer.tail));
+}
+
+void
+stream_passes(struct edge *c, struct span bytes)
+{
+	enum { TAIL = sizeof(c->answer.tail) };
+	size_t n = bytes.n < TAIL ? bytes.n : TAIL;
+
+	memmove(c->answer.tail, c->answer.tail + n, TAIL - n);
+	if (n)
+		memcpy(c->answer.tail + TAIL - n, bytes.p + bytes.n - n, n);
+}
+
+static bool
+is_line_end(char c)
+{
+	return c == '\n' || c == '\r';
+}
+
+/* end = ( LF | CR | CR LF ) twice */
+static bool
+ends_event(const char tail[4])
+{
+	size_t last = tail[3] == '\n' && tail[2] == '\r' ? 2 : 1;
+
+	return is_line_end(tail[3]) && is_line_end(tail[3 - last]);
+}
+
+uint64_t
+stream_due(const struct edge *c)
+{
+	bool may = c->state == EDGE_EXCHANGE && c->relay->options.keep_alive_us &&
+		   is_stream(c) && !c->reading.away && edge_unsent(c) == 0 && !c->held &&
+		   ends_event(c->answer.tail) && !again_holds(c);
+
+	return may ? c->active_us + c->relay->options.keep_alive_us : UINT64_MAX;
+}
+
+void
+stream_keep_alive(struct edge *c)
+{
+	char line[HTTP_CHUNK_MAX];
+	struct span text = SPAN_LIT(COMMENT);
+
+	if (c->answer.framing == HTTP_CHUNKED)
+		buf_put(&c->out, line, http_chunk_line(line, text.n));
+	buf_span(&c->out, text);
+	if (c->answer.framing == HTTP_CHUNKED)
+		buf_str(&c->out, "\r\n");
+	stream_passes(c, text);
+	edge_flush(c);
+}

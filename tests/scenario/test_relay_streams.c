@@ -1,0 +1,252 @@
+/* Event streams of MCP through the relay: silent for long they are kept alive, between two
+ * events; those that have no end of their own have none by a clock; a client that goes, a
+ * server that goes and a daemon that stops end them at once. */
+#include "scenario/relay_stage.h"
+
+#define GET    "GET /ignored HTTP/1.1\r\nhost: h\r\n" TICKET "\r\n"
+#define EVENTS DOWN_HEAD "content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+#define TOLD_HEAD                                                                              \
+	DOWN_HEAD "content-type: text/event-stream\r\n" FIELDS                                 \
+		  "transfer-encoding: chunked\r\n\r\n"
+#define COMMENT	  "e\r\n: keep-alive\n\n\r\n"
+#define ONE_EVENT "15\r\nid: 1\ndata: {\"a\":1}\n\n\r\n"
+
+static struct peer edge, up;
+
+static void
+begin(struct stage *s, bool stays, bool reads)
+{
+	s->options.keep_alive_us = 30000;
+	s->gate.plan.sessions = true;
+	s->gate.plan.stays = stays;
+	s->gate.plan.reads_answer = reads;
+	s->gate.plan.body_mode = BODY_NONE;
+	stage_start(s);
+	edge = edge_connect(s);
+	say(s, &edge, GET);
+	up = egress_accept(s);
+	until(s, heard(&up, "\r\n\r\n"));
+}
+
+static void
+over(struct stage *s)
+{
+	peer_close(&edge);
+	peer_close(&up);
+	settled(s);
+}
+
+static void
+a_silent_stream_is_kept_alive(void **state)
+{
+	struct stage *s = *state;
+
+	s->options.response_us = 100000;
+	s->gate.plan.deadline_us = 100000;
+	begin(s, true, true);
+	say(s, &up, EVENTS);
+	/* its head at once, and longer than silence and deadline would let it be */
+	expect_bytes(
+		s, &edge, TOLD_HEAD COMMENT COMMENT COMMENT COMMENT COMMENT COMMENT COMMENT);
+	say(s, &up, "26\r\nid: 1\ndata:\n\nretry: 50\n\ndata: {\"a\":1}\n\r\n");
+	pass(s, 100);
+	say(s, &up, "1\r\n\n\r\n");
+	until(s, heard(&edge, "00000026\r\nid: 1\ndata:\n\nretry: 50\n\ndata: {\"a\":1}\n\r\n"
+			      "00000001\r\n\n\r\n"));
+	assert_false(exchange(s)->finished);
+	over(s);
+	assert_int_equal(exchange(s)->result.end, END_CLIENT_ABORT);
+}
+
+/* Nobody reads the answer: what goes out is as it came, cut anywhere. */
+static void
+no_comment_falls_into_an_event(void **state)
+{
+	static const struct {
+		const char *begins, *ends;
+	} table[] = { { "data: 1", "\n\n" }, { "data: 1\n", "\n" }, { "data: 1\r\n", "\r\n" },
+		{ "data: 1\r", "\r" }, { "event: a\r\ndata: 1", "\r\n\r\n" },
+		{ "\n\nid: 5\n", "data:\n\n" }, { "d", "ata: 1\n\r\n" }, { ":", "\n\n" } };
+	struct stage *s = *state;
+	char line[32];
+
+	begin(s, true, false);
+	say(s, &up, EVENTS);
+	expect_bytes(s, &edge, TOLD_HEAD COMMENT);
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		buf_clear(&edge.in);
+		snprintf(line, sizeof(line), "%zx\r\n", strlen(table[i].begins));
+		say(s, &up, line);
+		say(s, &up, table[i].begins);
+		say(s, &up, "\r\n");
+		until(s, heard(&edge, table[i].begins));
+		buf_clear(&edge.in);
+		pass(s, 80); /* were it one, comments would come */
+		listen_in(&edge);
+		if (edge.in.n > 2)
+			fail_msg("%s: %.*s", table[i].begins, SPAN_ARG(buf_view(&edge.in)));
+		snprintf(line, sizeof(line), "%zx\r\n", strlen(table[i].ends));
+		say(s, &up, line);
+		say(s, &up, table[i].ends);
+		say(s, &up, "\r\n");
+		until(s, heard(&edge, COMMENT));
+	}
+	over(s);
+}
+
+static void
+a_stream_that_answers_a_call_is_kept_alive_until_its_deadline(void **state)
+{
+	struct stage *s = *state;
+
+	s->gate.plan.deadline_us = 400000;
+	begin(s, false, true);
+	say(s, &up, EVENTS);
+	expect_bytes(s, &edge, TOLD_HEAD COMMENT COMMENT);
+	until(s, s->gate.finishes == 1);
+	assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
+	assert_string_equal(exchange(s)->result.code, "provider_timeout");
+	until(s, closed(&edge));
+	over(s);
+}
+
+static void
+other_answers_are_not(void **state)
+{
+	static const char *const heads[] = {
+		DOWN_HEAD
+		"content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+		DOWN_HEAD "content-type: text/event-stream\r\ncontent-length: 100\r\n\r\n",
+		"HTTP/1.1 405 No\r\ncontent-type: text/event-stream\r\ntransfer-encoding: "
+		"chunked\r\n\r\n",
+	};
+	struct stage *s = *state;
+
+	s->options.response_us = 150000;
+	begin(s, true, false);
+	for (size_t i = 0;; i++) {
+		say(s, &up, heads[i]);
+		until(s, closed(&edge)); /* by silence */
+		if (i != 1)
+			assert_false(heard(&edge, "keep-alive"));
+		peer_close(&edge);
+		peer_close(&up);
+		settled(s);
+		if (i + 1 == COUNT_OF(heads))
+			break;
+		edge = edge_connect(s);
+		say(s, &edge, GET);
+		up = egress_accept(s);
+		until(s, heard(&up, "\r\n\r\n"));
+	}
+}
+
+static void
+a_client_that_goes_ends_it_at_the_server(void **state)
+{
+	struct stage *s = *state;
+
+	begin(s, true, true);
+	say(s, &up, EVENTS ONE_EVENT);
+	until(s, heard(&edge, "data: {\"a\":1}\n\n"));
+	peer_close(&edge);
+	until(s, closed(&up));
+	over(s);
+	assert_int_equal(exchange(s)->result.end, END_CLIENT_ABORT);
+	assert_int_equal(s->relay->npool, 0);
+}
+
+/* As HAProxy does after its `timeout server`: the client asks again, as after any end. */
+static void
+a_server_that_goes_ends_it_without_an_error(void **state)
+{
+	struct stage *s = *state;
+	struct vault *vault = vault_new();
+
+	assert_int_equal(vault_add(vault, SPAN_LIT("<PERSON_1>"), SPAN_LIT("Ann")), 0);
+	s->gate.vault = vault;
+	begin(s, true, true);
+	say(s, &up, EVENTS ONE_EVENT "16\r\nid: 2\ndata: {\"secret\":\r\n");
+	until(s, heard(&edge, "data: {\"a\":1}\n\n"));
+	peer_close(&up);
+	until(s, closed(&edge));
+	assert_true(heard(&edge, "\r\n0\r\n\r\n"));
+	assert_false(heard(&edge, "secret"));
+	assert_false(heard(&edge, "error"));
+	over(s);
+	vault_free(&vault);
+	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+}
+
+static void
+a_daemon_that_stops_ends_it_as_http_says(void **state)
+{
+	struct stage *s = *state;
+
+	begin(s, true, true);
+	relay_end_streams(s->relay); /* its head is not there yet */
+	say(s, &up, EVENTS ONE_EVENT);
+	until(s, heard(&edge, "data: {\"a\":1}\n\n"));
+	relay_end_streams(s->relay);
+	until(s, closed(&edge));
+	until(s, closed(&up));
+	assert_true(heard(&edge, "\r\n0\r\n\r\n"));
+	over(s);
+	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+}
+
+static void
+and_leaves_other_streams_alone(void **state)
+{
+	struct stage *s = *state;
+
+	begin(s, false, true);
+	say(s, &up, EVENTS ONE_EVENT);
+	until(s, heard(&edge, "data: {\"a\":1}\n\n"));
+	relay_end_streams(s->relay);
+	say(s, &up, ONE_EVENT "0\r\n\r\n");
+	until(s, heard(&edge, "\r\n0\r\n\r\n"));
+	over(s);
+	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+}
+
+/* A client that takes nothing: what waits for it is its silence, not the server's. */
+static void
+who_takes_nothing_is_let_go(void **state)
+{
+	struct stage *s = *state;
+	static char event[60000];
+
+	s->options.response_us = 150000;
+	begin(s, true, false);
+	say(s, &up, EVENTS);
+	memset(event, 'x', sizeof(event));
+	memcpy(event, "ea58\r\n:", 7);
+	memcpy(event + 6 + 0xea58 - 2, "\n\n\r\n", 4);
+	for (int i = 0; i < 200 && !s->gate.finishes; i++) {
+		if (send(up.fd, event, 6 + 0xea58 + 2, MSG_NOSIGNAL) < 0)
+			break;
+		turn(s);
+	}
+	until(s, s->gate.finishes == 1);
+	assert_int_equal(exchange(s)->result.end, END_CLIENT_ABORT);
+	over(s);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_silent_stream_is_kept_alive),
+		T(no_comment_falls_into_an_event),
+		T(a_stream_that_answers_a_call_is_kept_alive_until_its_deadline),
+		T(other_answers_are_not),
+		T(a_client_that_goes_ends_it_at_the_server),
+		T(a_server_that_goes_ends_it_without_an_error),
+		T(a_daemon_that_stops_ends_it_as_http_says),
+		T(and_leaves_other_streams_alone),
+		T(who_takes_nothing_is_let_go),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
