@@ -494,6 +494,7 @@ add_call(struct reader *r, const struct note *n)
 	d->calls = c;
 	c = &c[d->ncalls++];
 	c->name = n->text;
+	c->object = n->object;
 	memcpy(c->slot, n->slot, sizeof(c->slot));
 	d->marked = true;
 	return add_aside(r, n);
@@ -511,6 +512,7 @@ add_input(struct reader *r, const struct note *n)
 	d->inputs = v;
 	v = &v[d->ninputs++];
 	v->json = n->text;
+	v->object = n->object;
 	memcpy(v->slot, n->slot, sizeof(v->slot));
 	return 0;
 }

@@ -31,6 +31,7 @@ struct answer_text {
 struct answer_call {
 	struct span name;
 	uint32_t slot[ANSWER_SLOTS];
+	size_t object; /* of the document, that says it */
 };
 
 struct answer_range {
@@ -40,6 +41,7 @@ struct answer_range {
 /* The arguments of a call that are a value of JSON: all of it, as it came. */
 struct answer_input {
 	uint32_t slot[ANSWER_SLOTS];
+	size_t object; /* as a call's */
 	struct span json;
 };
 

@@ -392,6 +392,23 @@ guard_keep_input(struct guard *g, const struct answer_input *in)
 	k->whole = true;
 }
 
+/* Each with the arguments that its object says: Gemini's calls have no numbers, and are told
+ * apart by that only. */
+static void
+keep_calls(struct guard *g, const struct answer_document *d)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < d->ncalls; i++) {
+		keep_call(g, &d->calls[i]);
+		for (; done < d->ninputs && d->inputs[done].object <= d->calls[i].object;
+			done++)
+			guard_keep_input(g, &d->inputs[done]);
+	}
+	for (; done < d->ninputs; done++)
+		guard_keep_input(g, &d->inputs[done]);
+}
+
 void
 guard_note_error(struct guard *g, struct span document, struct span type)
 {
@@ -426,10 +443,7 @@ guard_note(struct guard *g, const struct answer_document *d)
 	r->sealed_bytes += d->sealed_bytes;
 	g->media |= d->media;
 	guard_called_note(g, d);
-	for (size_t i = 0; i < d->ncalls; i++)
-		keep_call(g, &d->calls[i]);
-	for (size_t i = 0; i < d->ninputs; i++)
-		guard_keep_input(g, &d->inputs[i]);
+	keep_calls(g, d);
 	if (!r->first_text_us && says)
 		r->first_text_us = clock_mono_us();
 	for (size_t i = 0; !guard_reads(g) && i < d->ntexts; i++) {

@@ -179,7 +179,9 @@ static const struct answer_case rows[] = {
 		"text 0.0 to <EMAIL_ADDRESS>|finish end_turn|found 1|redacted 1|usage 3 9|" },
 	{ "responses' error has its code beside its type", REDACT, "openai", "/v1/responses",
 		"text/event-stream",
-		"event: error\ndata: {\"type\":\"error\",\"code\":\"server_is_overloaded\",\"message\":\"x\",\"param\":null,\"sequence_number\":2}\n\n",
+		"event: error\ndata: "
+		"{\"type\":\"error\",\"code\":\"server_is_overloaded\",\"message\":\"x\","
+		"\"param\":null,\"sequence_number\":2}\n\n",
 		"input= 0.0 server_is_overloaded|other 0.0 x|error|" },
 	{ "responses say it again when it is done", REDACT, "openai", "/v1/responses",
 		"text/event-stream",
@@ -417,6 +419,18 @@ static const struct answer_case rows[] = {
 		"\"n\":1}}},{"
 		"\"function\":{\"name\":\"f\",\"arguments\":{\"n\":11}}}]}}",
 		"denied too many|tool f|" },
+	{ "also where nothing but their order tells them apart", READS_ARGUMENTS, "gemini",
+		"/v1beta/models/g:generateContent", "application/json",
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"g\","
+		"\"args\":{\"n\":1}}},{\"functionCall\":{\"name\":\"f\",\"args\":{\"n\":11}}}]}"
+		"}]}",
+		"denied too many|tool g|tool f|" },
+	{ "and permit", READS_ARGUMENTS, "gemini", "/v1beta/models/g:generateContent",
+		"application/json",
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\","
+		"\"args\":{\"n\":1}}},{\"functionCall\":{\"name\":\"g\",\"args\":{\"n\":11}}}]}"
+		"}]}",
+		"arguments 0.0 nn|tool f|tool g|" },
 	{ "llama.cpp's own, over two events", REDACT, "openai", "/completion",
 		"text/event-stream",
 		"data: {\"index\":0,\"content\":\"to jane.doe@\",\"stop\":false}\n\n"
