@@ -48,6 +48,10 @@
 #define CAP_INCLUDE_DEPTH      8            /* includes in includes: refused */
 #define CAP_ERROR_BYTES        1024         /* the `error` variable */
 #define CAP_VAR_BYTES          256          /* any other HAProxy variable */
+#define CAP_LOGIN_URL_BYTES    256          /* a URL of a route's login: refused */
+#define CAP_SCOPE_BYTES        256          /* scopes that a login asks for, or a rule says are missing: refused */
+#define CAP_TOKEN_SCOPES       512          /* scopes of a caller's token: longer ones are not asked for again */
+#define CAP_CHALLENGE_BYTES    1536         /* the `challenge` variable: left out */
 #define CAP_TREE_LEAVES        65536        /* hashes on their way into the tree's files: further ones are read from the journal */
 #define CAP_RECORD_BYTES       (64u << 10)  /* an audit record: lists in it are cut, with their true count */
 #define CAP_INLINE_BODY        (256u << 10) /* body that a worker looks at itself: a longer one is a helper thread's */

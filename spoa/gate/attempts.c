@@ -20,7 +20,8 @@ request_repeats(const struct request *r)
 	const struct route *route = r->found.route;
 
 	return route && route->retry.attempts > 1 && !r->found.observed &&
-	       (!r->gate || gate_cfg(r->gate)->relay) && !request_lists_models(r);
+	       !r->found.document.n && (!r->gate || gate_cfg(r->gate)->relay) &&
+	       !request_lists_models(r);
 }
 
 bool

@@ -44,8 +44,8 @@ let_go(struct request *r, struct exchange *x)
 		return wrong || !x->lists_models ? wrong : exchange_expect(r, x, &r->arena);
 	}
 	arena_init(&own, CAP_REQUEST_ARENA, true);
-	int err = exchange_head(r, &own, &x->plan.head);
-	if (!err)
+	int err = x->plan.document.n ? 0 : exchange_head(r, &own, &x->plan.head);
+	if (!err && !x->plan.document.n)
 		err = exchange_expect(r, x, &own);
 	request_let_go(r, &own);
 	return err ? err : arena_failed(&r->arena) ? ERR_NOMEM : 0;
@@ -97,7 +97,8 @@ exchange_open(struct request *r)
 	x->plan.content_length = r->in.declared_length;
 	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
 	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
-	x->plan.reads_answer = request_reads_answer(r);
+	x->plan.document = r->found.document;
+	x->plan.reads_answer = !r->found.document.n && request_reads_answer(r);
 	x->hide_usage = r->out.ask_usage;
 	x->lists_models = r->out.decision.kind != D_DEFER && request_lists_models(r);
 	x->plan.reads_answer |= x->lists_models;

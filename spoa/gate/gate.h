@@ -57,7 +57,9 @@ struct exchange_plan {
 	uint64_t body_cap_bytes;   /* over it: gate_body_refused(413) */
 	uint64_t deadline_us;	   /* monotonic: the whole exchange */
 	bool reads_answer;	   /* gate_answer() is to be asked */
-	bool sessions;		   /* of MCP: gate_session() makes the ids of answers */
+	/* of MCP: gate_session() makes the ids of answers, and what a server says of logging in
+	 * goes no further */
+	bool sessions;
 	/* An event stream in answer has no end of its own: neither deadline_us nor the
 	 * provider's silence ends it, and nothing of it waits for content. */
 	bool stays;
@@ -78,6 +80,7 @@ struct exchange_plan {
 	const struct dialect *dialect;
 	const char *endpoint;	   /* its name in the dialect, or NULL */
 	struct span id;		   /* the decision's public id, for errors of the relay's own */
+	struct span document; /* of ours, the answer: nothing is sent upstream; empty: none */
 	const struct mcp_refusal
 		*mcp; /* how a denial of the answer begins; NULL: not in JSON-RPC */
 	bool listens; /* to MCP's subscriptions: its answer lasts */

@@ -137,14 +137,15 @@ struct span request_attempt_fields(struct request *r);
 
 /* vars.c: the variables of a verdict (prefix txn.tollgate.), one table for both ways they
  * travel: SPOP actions, and response header fields from the relay. */
-enum { VARS_MAX = 32 };
+enum { VARS_MAX = 33 };
 
 struct var {
 	const char *name;  /* of the variable */
 	const char *field; /* x-tollgate-FIELD; NULL: not sent that way */
 	bool is_int;
 	int64_t i;
-	struct span s; /* printable, within CAP_VAR_BYTES; `error` within CAP_ERROR_BYTES */
+	struct span s; /* printable, within CAP_VAR_BYTES; `error` and `challenge` within their
+			  own caps */
 };
 
 /* In order of importance: what does not fit an ACK is dropped from the end. */

@@ -176,9 +176,13 @@ judge_call(struct request *r, struct found_message *f, bool *permitted)
 	*permitted = v->permitted;
 	if (v->ruled.effect != RULE_DENY)
 		return STEP_NEXT;
+	const struct rule *rule = v->ruled.rule;
+	const char *scope = rule && !v->ruled.failed ? rule->scope : NULL;
 	f->as_error = v->error;
-	return request_deny(r, 403, "content_policy_violation",
-		v->ruled.rule ? v->ruled.rule->name : "", span_str(v->reason));
+	request_deny(r, 403, scope ? "insufficient_scope" : "content_policy_violation",
+		rule ? rule->name : "", span_str(v->reason));
+	r->out.decision.scope = scope;
+	return STEP_DECIDED;
 }
 
 enum step_result
@@ -208,12 +212,12 @@ request_message_passes(struct request *r)
 	return STEP_NEXT;
 }
 
-/* A rule or the data in it says no: an agent reads that, and goes on. Who is asking, how much
- * it may ask and what cannot be done now are told by HTTP. */
+/* A rule or the data in it says no: an agent reads that, and goes on. Who is asking, what its
+ * token is for, how much it may ask and what cannot be done now are told by HTTP. */
 static bool
 is_denied_by_content(const struct decision *d)
 {
-	return d->status == 403 || d->status == 451 ||
+	return (d->status == 403 && !d->scope) || d->status == 451 ||
 	       (d->status == 404 && d->rule && *d->rule);
 }
 

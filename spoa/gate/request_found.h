@@ -25,6 +25,7 @@ struct decision {
 	const char *rule;	/* that decided; "" where none did */
 	uint64_t retry_after_s; /* 0: none */
 	bool final;		/* 429: to wait so long is no matter of retries */
+	const char *scope; /* deny: that the caller's token lacks; NULL: it is about none */
 };
 
 extern const char *const decision_names[]; /* by enum decision_kind */
@@ -51,6 +52,8 @@ struct request_found {
 	struct endpoint endpoint; /* of its dialect; the caller's errors are in it */
 	struct identity identity;
 	bool identified;		      /* the step ran and *identity is valid */
+	bool presented;	      /* of a route with `login`: a header had some credential */
+	struct span document; /* that answers it, of the policy's: it goes nowhere */
 	unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
 	enum path_state path_state;
 	char trace[TRACE_BYTES]; /* of request_trace(); begins with NUL: none */

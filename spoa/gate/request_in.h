@@ -38,6 +38,8 @@ struct request_in {
 	bool trailers;		 /* some may come after the body */
 	struct span prefix;	 /* where `body_raw` is not known to be whole: what came */
 	struct span host;	 /* lower case, without port */
+	struct span origin;	 /* of the page that asks, where HAProxy has it in its list */
+	bool origin_told;	 /* HAProxy's file says whether it has */
 	struct span coding;	 /* Content-Encoding where it is not identity */
 	int64_t declared_length; /* Content-Length; -1: none */
 	enum body_state body_state;

@@ -146,6 +146,102 @@ put_error(struct vars *vs)
 		vs->v[vs->n++] = (struct var){ "error", NULL, false, 0, s };
 }
 
+/* ---- www-authenticate: RFC 6750 3, RFC 9728 5.1 ---- */
+
+static bool
+has_scope(struct span list, struct span one)
+{
+	while (list.p && list.n)
+		if (span_eq(span_next(&list, ' '), one))
+			return true;
+	return false;
+}
+
+/* Those of `list` that are not in `before`. */
+static void
+add_scopes(struct buf *to, struct span list, struct span before, bool *any)
+{
+	while (list.p && list.n) {
+		struct span one = span_next(&list, ' ');
+		if (!one.n || has_scope(before, one))
+			continue;
+		buf_str(to, *any ? " " : "");
+		buf_span(to, one);
+		*any = true;
+	}
+}
+
+/* What the caller's token has (RFC 8693 4.2): a client that asks for the one that is missing
+ * alone would lose these. Empty: nothing that can be said again. */
+static struct span
+token_scopes(const struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+
+	for (size_t i = 0; i < id->nattributes; i++) {
+		const struct cel_value *v = &id->attributes[2 * i];
+		if (v[0].type != CEL_STRING || v[1].type != CEL_STRING ||
+			!span_is(v[0].s, "scope") || v[1].s.n > CAP_TOKEN_SCOPES)
+			continue;
+		struct span s = v[1].s;
+		for (size_t k = 0; k < s.n; k++)
+			if (s.p[k] < ' ' || s.p[k] > '~' || s.p[k] == '"' || s.p[k] == '\\')
+				return (struct span){ NULL, 0 };
+		return s;
+	}
+	return (struct span){ NULL, 0 };
+}
+
+static void
+say_scopes(struct request *r, const struct login *l, struct buf *to)
+{
+	struct span first = span_str(l ? l->scope : ""), none = { NULL, 0 },
+		    lacks = span_str(r->out.decision.scope), has = none;
+	bool any = false;
+
+	if (!lacks.n && !first.n)
+		return;
+	if (lacks.n)
+		has = token_scopes(r);
+	buf_str(to, ", scope=\"");
+	add_scopes(to, first, none, &any);
+	add_scopes(to, lacks, first, &any);
+	for (struct span rest = has; rest.p && rest.n;) {
+		struct span one = span_next(&rest, ' ');
+		if (!has_scope(first, one))
+			add_scopes(to, one, lacks, &any);
+	}
+	buf_str(to, "\"");
+}
+
+/* Where to log in, and for what. Of a 401 to an MCP route with `login`, and where a rule says
+ * which scope is missing; what else is denied says nothing of it. */
+static void
+put_challenge(struct vars *vs)
+{
+	struct request *r = vs->r;
+	const struct decision *d = &r->out.decision;
+	const struct login *l = r->found.route ? r->found.route->login : NULL;
+	struct buf b;
+
+	if (!(d->status == 401 && l) && !d->scope)
+		return;
+	buf_init(&b, CAP_CHALLENGE_BYTES);
+	buf_str(&b, "Bearer ");
+	if (d->scope)
+		buf_str(&b, "error=\"insufficient_scope\"");
+	if (l)
+		buf_printf(&b, "%sresource_metadata=\"%s\"", d->scope ? ", " : "", l->metadata);
+	say_scopes(r, l, &b);
+	if (!d->scope && r->found.presented)
+		buf_str(&b, ", error=\"invalid_token\"");
+	struct span s =
+		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&r->arena, buf_view(&b));
+	buf_free(&b);
+	if (s.n && vs->n < VARS_MAX)
+		vs->v[vs->n++] = (struct var){ "challenge", "challenge", false, 0, s };
+}
+
 /* Known once the record is durable: what goes through the relay may be told before. */
 static void
 put_receipt(struct vars *vs)
@@ -180,6 +276,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	if (d->kind == D_DENY) {
 		put_int(&vs, "status", "status", d->status);
 		put_error(&vs);
+		put_challenge(&vs);
 		if (d->retry_after_s)
 			put_int(&vs, "retry_after", "retry-after", (int64_t)d->retry_after_s);
 	}

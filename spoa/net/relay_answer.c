@@ -121,6 +121,15 @@ answer_denial(struct edge *c, const struct exchange_denial *d)
 	answer_finish(c, END_DENIED, NULL);
 }
 
+void
+answer_document(struct edge *c)
+{
+	c->result.status = 200;
+	compose(c, 200, c->relay->ops->response_fields(c->x), c->plan->document);
+	c->held = c->out.n;
+	answer_finish(c, END_COMPLETE, NULL);
+}
+
 /* A stream that cannot go on says so in its own words; nothing that looks like a normal end of
  * the dialect follows. One that is denied has all that its caller is to have and ends as HTTP
  * says, so that who reads it whole before he looks finds the error; what a provider broke off
@@ -191,6 +200,7 @@ static const struct failure failures[] = {
 	[FAIL_NOT_REACHED]     = { 503, "provider_unavailable", END_NEVER_SENT,     UNCOUNTED,      "the provider could not be reached" },
 	[FAIL_NOT_ANSWERED]    = { 503, "provider_unavailable", END_PROVIDER_ABORT, UNCOUNTED,      "the provider could not be reached, or did not answer in HTTP" },
 	[FAIL_REFUSED]         = { 503, "provider_unavailable", END_COMPLETE,       UNCOUNTED,      "the provider does not take the gateway's key, or has no credit left for it" },
+	[FAIL_LOGIN]           = { 502, "upstream_login",       END_COMPLETE,       UNCOUNTED,      "the MCP server does not take what the gateway sends as credential, and asks for a login of its own" },
 	[FAIL_SILENT]          = { 503, "provider_timeout",     END_PROVIDER_ABORT, M_RELAY_ERRORS, "the provider did not answer in time" },
 	[FAIL_ABORTED]         = { 503, "provider_aborted",     END_PROVIDER_ABORT, UNCOUNTED,      "the provider closed before the end of its response" },
 	[FAIL_UNHEARD]         = { 503, "provider_aborted",     END_PROVIDER_ABORT, UNCOUNTED,      "the provider closed before its response" },

@@ -66,6 +66,7 @@ enum failure_kind {
 	FAIL_NOT_REACHED,
 	FAIL_NOT_ANSWERED,
 	FAIL_REFUSED,
+	FAIL_LOGIN,
 	FAIL_SILENT,
 	FAIL_ABORTED,
 	FAIL_UNHEARD,
@@ -279,6 +280,8 @@ void answer_fail_now(struct edge *c, enum failure_kind kind, const char *why, bo
 /* The same for an answer that a rule denies. */
 void answer_forbid(struct edge *c, int status, const char *why);
 void answer_denial(struct edge *c, const struct exchange_denial *d);
+/* plan->document. */
+void answer_document(struct edge *c);
 /* Tells the gate how it ended; the held bytes follow when it agrees. */
 void answer_finish(struct edge *c, enum exchange_end end, const char *why);
 

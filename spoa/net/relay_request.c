@@ -313,6 +313,10 @@ begin_body(struct edge *c)
 		refuse_request(c, FAIL_BODY_UNEXPECTED);
 		return;
 	}
+	if (plan->document.n) {
+		answer_document(c);
+		return;
+	}
 	if (plan->body_mode == BODY_DEFER) {
 		if (c->declared >= 0 && (uint64_t)c->declared > plan->body_cap_bytes) {
 			refuse_request(c, FAIL_BODY_LARGE);

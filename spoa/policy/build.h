@@ -80,6 +80,13 @@ const char *build_bearer(struct builder *b, const struct yaml_node *n);
 /* Host names or *.example.com, in lower case. */
 void build_hosts(struct builder *b, const struct yaml_node *n, const char *what,
 	const char ***out, size_t *count);
+/* routes.c: why a path is not in normal form, or NULL; a host name, or *.example.com. */
+const char *build_path_fault(struct span path);
+bool build_host_ok(struct span host);
+/* login.c: `login` of a route, after its match and its targets; scopes with spaces between, as
+ * a challenge says them: NULL where they are none, which is said. */
+void build_login(struct builder *b, const struct yaml_node *n, struct route *r);
+const char *build_scope(struct builder *b, const struct yaml_node *n);
 /* observe.c; n NULL: nothing is observed. */
 void build_observe(struct builder *b, const struct yaml_node *n);
 void build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);

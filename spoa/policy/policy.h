@@ -212,6 +212,15 @@ struct about {
 	const char *use_case, *risk, *operation, *reviewer;
 };
 
+/* Where callers of an MCP route log in: its protected resource metadata (RFC 9728). */
+struct login {
+	const char *resource;	/* the URL that clients dial */
+	struct span host, path; /* of it, without port */
+	const char *metadata;	/* where the document is */
+	const char *document;	/* one line of JSON */
+	const char *scope;	/* of a 401: what a first login asks for; "": nothing is said */
+};
+
 enum { TARGETS_MAX = 16, ALIASES_MAX = 256, ABOUT_BYTES = 200 };
 struct route {
 	const char *name;
@@ -249,6 +258,7 @@ struct route {
 	struct answer_uses uses;
 	enum record_prompt record, record_answer;
 	struct about about;
+	const struct login *login; /* NULL: nobody is told */
 	bool find_all; /* record.find: all: searched for more than is used */
 	bool receipt;  /* x-tollgate-receipt */
 	struct on_failure on_failure;
@@ -299,6 +309,7 @@ struct rule {
 	const struct rule_change *change; /* NULL: none */
 	int status;			  /* deny; default 403 */
 	const char *reason;
+	const char *scope;	  /* deny: the token lacks it; NULL: it is about no scope */
 	bool as_error;		  /* deny of a call: a JSON-RPC error, not a result */
 	bool hides;		  /* and it is taken out of lists */
 	struct entity_set redact; /* classes and entities resolved */
@@ -458,6 +469,7 @@ struct policy {
 	size_t nconversation;
 	struct tag_source tags[TAG_SOURCES_MAX];
 	size_t ntags;
+	bool logs_in;		 /* a route has `login` */
 	bool reads_conversation; /* a condition or a limit does */
 	bool reads_tokens;	 /* likewise, prompt.tokens */
 	bool reads_target_state; /* likewise, target.price, target.latency or target.errors */
@@ -641,6 +653,13 @@ uint64_t policy_output_default(const struct policy *p, struct span model);
 /* The least that it is for any model. */
 uint64_t policy_output_least(const struct policy *p);
 /* Whether one of the patterns of `hosts` matches: `host` without port, lower case. */
+/* The login whose document (RFC 9728) that path of that host is, and its route; NULL: of none.
+ */
+const struct login *policy_login(
+	const struct policy *p, struct span host, struct span path, const struct route **of);
+/* A route to an MCP server that has this path, and another host. NULL: there is none. */
+const struct route *policy_route_elsewhere(
+	const struct policy *p, struct span method, struct span host, struct span path);
 bool policy_host_in(struct span host, const char *const *hosts, size_t n);
 /* Whether the route takes requests of that path, whatever their method and host. */
 bool policy_route_has_path(const struct route *r, struct span method, struct span path);

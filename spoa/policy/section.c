@@ -239,6 +239,7 @@ const struct section sections[] = {
   { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, inspect, restore, restore_urls, record" },
   { "record", OTHER(REF("record")), "what of the prompt and of the answer is recorded" },
   { "about", OTHER(REF("about")), "what it is for: into records, for those who ask by law" },
+  { "login", OTHER(REF("login")), "of an MCP route: where its callers get tokens, as they are told (RFC 9728)" },
   { "restore", OTHER(REF("restore")), "where placeholders are put back beside a URL" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
   { "reserve", A_WORD(route, reserve, reserve_words), "cap: what the request asks for is held, and output_default is sent where it states no cap; learned: what its answers take, and no more is asked for; estimate: nothing is sent" },
@@ -250,6 +251,12 @@ const struct section sections[] = {
   { "risk", A_TEXT(about, risk), "its class of risk, in your own words, such as high" },
   { "operation", OTHER(TEXT), "a name, which records are searched and listed by" },
   { "reviewer", A_TEXT(about, reviewer), "who watches over it" },
+}},
+[SECTION_LOGIN] = { "login", "[\"authorization_servers\"]", NULL, {
+  { "resource", OTHER(TEXT), "the URL that clients dial: https, host, path; default: of the route's one host and one path" },
+  { "authorization_servers", OTHER(TEXTS), "issuers of tokens for it: https URLs" },
+  { "scopes_supported", OTHER(TEXTS), "scopes that its tokens may have" },
+  { "scope", OTHER(TEXT), "what a first login asks for, with spaces between; default: scopes_supported" },
 }},
 [SECTION_MATCH] = { "match", NULL, NULL, {
   { "methods", OTHER(TEXTS), "default: any" },
@@ -308,6 +315,7 @@ const struct section sections[] = {
   { "status", OTHER(ONE("400,401,403,404,413,415,429,451,503")), "default 403" },
   { "reason", A_TEXT(rule, reason), "for the caller; one line" },
   { "as", A_FLAG(rule, as_error, as_words), "phase: tool: a result that the agent reads and goes on, or a JSON-RPC error" },
+  { "scope", OTHER(TEXT), "that the caller's token lacks: 403 insufficient_scope, with which a client logs in anew" },
   { "hide", A_BOOL(rule, hides), "phase: tool: out of lists, and of the tools that a request offers, too" },
 }},
 [SECTION_REDACT] = { "redact", NULL, NULL, {

@@ -62,6 +62,7 @@ step_identity(struct request *r)
 		r->found.identified = true;
 		return r->gate ? request_hold_identity(r) : STEP_NEXT;
 	}
+	r->found.presented = r->found.route->login && request_presents(r);
 	if (!mine)
 		return request_overload(r);
 	struct credentials given = { .head = &r->in.head,

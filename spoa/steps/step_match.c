@@ -50,6 +50,8 @@ step_match(struct request *r)
 	struct endpoint *e = &r->found.endpoint;
 	struct body_refusal why = { 0 };
 
+	if (request_login_document(r) == STEP_DECIDED)
+		return STEP_DECIDED;
 	r->found.route =
 		policy_route(r->snap->policy, r->in.head.method, r->in.host, r->in.head.path);
 	if (r->found.route && r->found.route->dialect && r->found.route->dialect != e->family)
@@ -57,6 +59,8 @@ step_match(struct request *r)
 			r->found.route->dialect, r->in.head.method, r->in.head.path);
 	if (endpoint_check_path(e, r->in.head.path, &why) < 0)
 		return refuse_path(r, &why);
+	if (!r->found.route && request_not_elsewhere(r) == STEP_DECIDED)
+		return STEP_DECIDED;
 	if (!r->found.route) {
 		e->dialect = dialect_for_refusal(r->in.head.path);
 		return request_deny(r, 404, "no_route", "",
@@ -64,5 +68,5 @@ step_match(struct request *r)
 	}
 	reserve_matched(r);
 	reserve_model(r);
-	return STEP_NEXT;
+	return request_not_by_page(r);
 }

@@ -127,10 +127,14 @@ deny_by_rule(struct request *r)
 			? span_str(v->reason)
 			: SPAN_LIT("the policy in force does not permit this request");
 
-	if (status == 403)
+	const char *scope = v->ruled.rule && !v->ruled.failed ? v->ruled.rule->scope : NULL;
+	if (scope)
+		code = "insufficient_scope";
+	else if (status == 403)
 		code = v->ruled.rule && v->ruled.rule->reads_body ? "content_policy_violation"
 								  : "permission_denied";
 	request_deny(r, status, code, name, why);
+	r->out.decision.scope = scope;
 	if (status == 429)
 		r->out.decision.retry_after_s = 1;
 	return STEP_DECIDED;

@@ -388,6 +388,8 @@ struct note {
 	const char *tail;    /* htx_blk.type(tail) */
 	size_t room;	     /* of the ACK; 0: 16384 */
 	const char *message; /* its name */
+	const char *origin;  /* of a page, where HAProxy has it in its list */
+	bool no_origin;	     /* its file is older and does not say */
 	const char *certificate;
 };
 
@@ -511,6 +513,9 @@ call_send(struct stage *s, unsigned w, const struct note *n, struct call *c)
 	if (n->query)
 		ARG("query", note_str(span_str(n->query)));
 	ARG("src", { .type = SPOP_IPV4, .s = SPAN_LIT("\x0a\x01\x02\x03") });
+	if (!n->no_origin)
+		ARG("origin", n->origin ? note_str(span_str(n->origin))
+					: (struct spop_value){ .type = SPOP_NULL });
 	ARG("hdrs", { .type = SPOP_BINARY, .s = hdrs });
 	ARG("body_len",
 		{ .type = SPOP_INT64, .i = n->body_len ? n->body_len : (int64_t)body_n });

@@ -10,8 +10,8 @@ static const char *const response_later[] = { "cache", NULL };
 
 /* Why a path is not in normal form (RFC 3986 6.2.2), or NULL. A request's path in
  * any other form is a 400, so a route spelt so could never match. */
-static const char *
-path_fault(struct span s)
+const char *
+build_path_fault(struct span s)
 {
 	if (s.n == 0 || s.p[0] != '/')
 		return "must begin with /";
@@ -47,7 +47,7 @@ paths(struct builder *b, const struct yaml_node *n, const char ***out, size_t *c
 	if (!n || !read_texts(b->a, b->d, n, "path", out, count))
 		return;
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
-		const char *fault = path_fault(c->s);
+		const char *fault = build_path_fault(c->s);
 		if (fault)
 			diag_at(b->d, c, "%s: %s %s", n->key->s.p, c->s.p, fault);
 	}
@@ -68,8 +68,8 @@ methods(struct builder *b, const struct yaml_node *n, struct route *r)
 	}
 }
 
-static bool
-host_ok(struct span s)
+bool
+build_host_ok(struct span s)
 {
 	if (span_starts(s, SPAN_LIT("*.")))
 		s = span_cut(s, 2, s.n);
@@ -90,7 +90,7 @@ build_hosts(struct builder *b, const struct yaml_node *n, const char *what, cons
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		char *lower = arena_strdup(b->a, c->s.p);
 		ascii_lower(lower, span_str(lower).n);
-		if (!lower || !host_ok(span_str(lower)))
+		if (!lower || !build_host_ok(span_str(lower)))
 			diag_at(b->d, c,
 				"%s: a host name without port, or *.example.com, is "
 				"expected, found %s",
@@ -257,6 +257,8 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 		record(b, c, r);
 	if ((c = yaml_get(n, "about")))
 		about(b, c, &r->about);
+	if ((c = yaml_get(n, "login")))
+		build_login(b, c, r);
 	if ((c = yaml_get(n, "restore")))
 		restore(b, c, r);
 	if ((c = yaml_get(n, "on_failure")))
@@ -346,6 +348,20 @@ policy_route(const struct policy *p, struct span method, struct span host, struc
 	for (size_t i = 0; i < p->nroutes; i++)
 		if (route_matches(&p->routes[i], method, host, path))
 			return &p->routes[i];
+	return NULL;
+}
+
+const struct route *
+policy_route_elsewhere(
+	const struct policy *p, struct span method, struct span host, struct span path)
+{
+	for (size_t i = 0; i < p->nroutes; i++) {
+		const struct route *r = &p->routes[i];
+		if (r->nhosts && r->dialect && dialect_is_of_mcp(r->dialect) &&
+			!policy_host_in(host, r->hosts, r->nhosts) &&
+			policy_route_has_path(r, method, path))
+			return r;
+	}
 	return NULL;
 }
 

@@ -63,13 +63,56 @@ build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
 	return build_expression(b, n, "when", CEL_BOOL, reads_body);
 }
 
+static void
+denied_status(struct builder *b, const struct yaml_node *c, struct rule *r)
+{
+	int64_t status = 0;
+
+	if (r->phase == PHASE_TOOL) {
+		diag_at(b->d, c->key,
+			"status: a denied call has no HTTP status: as: result, which the agent "
+			"reads and goes on, or as: error, a JSON-RPC error, is expected");
+		return;
+	}
+	bool number = yaml_int(c, &status);
+	for (size_t i = 0; number && i < COUNT_OF(statuses); i++)
+		if (status == statuses[i]) {
+			r->status = statuses[i];
+			return;
+		}
+	diag_at(b->d, c,
+		"status: one of 400, 401, 403, 404, 413, 415, 429, 451, 503 is expected, found "
+		"%s",
+		yaml_found(c));
+}
+
+/* It is told by HTTP, of a call too: a client logs in anew where it gets this status. */
+static void
+lacks_scope(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *c = yaml_get(n, "scope"), *as = yaml_get(n, "as");
+
+	if (r->phase == PHASE_RESPONSE) {
+		diag_at(b->d, c->key,
+			"scope: a request lacks it, not an answer: phase: request or tool is "
+			"expected");
+		return;
+	}
+	r->scope = build_scope(b, c);
+	if (as)
+		diag_at(b->d, as->key,
+			"as: a scope that is missing is told by HTTP 403, so that the client "
+			"logs in anew: no result and no JSON-RPC error tells it");
+	if (r->status != 403)
+		diag_at(b->d, c->key, "scope: goes with status 403 alone, found %d", r->status);
+}
+
 /* deny: true, or {status, reason, …}. */
 static void
 deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *c;
 	bool yes;
-	int64_t status = 0;
 
 	r->status = 403;
 	r->reason = "denied by policy";
@@ -87,24 +130,10 @@ deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 				of_calls[i]);
 	if ((c = yaml_get(n, "reason")) && (c->s.n > 256 || strpbrk(r->reason, "\r\n")))
 		diag_at(b->d, c, "reason: one line of at most 256 bytes is expected");
-	if (!(c = yaml_get(n, "status")))
-		return;
-	if (r->phase == PHASE_TOOL) {
-		diag_at(b->d, c->key,
-			"status: a denied call has no HTTP status: as: result, which the agent "
-			"reads and goes on, or as: error, a JSON-RPC error, is expected");
-		return;
-	}
-	bool number = yaml_int(c, &status);
-	for (size_t i = 0; number && i < COUNT_OF(statuses); i++)
-		if (status == statuses[i]) {
-			r->status = statuses[i];
-			return;
-		}
-	diag_at(b->d, c,
-		"status: one of 400, 401, 403, 404, 413, 415, 429, 451, 503 is expected, found "
-		"%s",
-		yaml_found(c));
+	if ((c = yaml_get(n, "status")))
+		denied_status(b, c, r);
+	if (yaml_get(n, "scope"))
+		lacks_scope(b, n, r);
 }
 
 static void

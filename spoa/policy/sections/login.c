@@ -1,0 +1,271 @@
+/* Where callers of an MCP route log in: `login` becomes the document of RFC 9728 and what a
+ * challenge says (RFC 6750 3), both made once. All of it is the policy's: a Host that a request
+ * names, and the address of the server inside, are in none. */
+#include "base/caps.h"
+#include "policy/build.h"
+
+#define WELL_KNOWN "/.well-known/oauth-protected-resource"
+
+/* ---- scopes ---- */
+
+/* scope-token = 1*( %x21 / %x23-5B / %x5D-7E ), RFC 6749 3.3 */
+static bool
+is_scope(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '"' || s.p[i] == '\\')
+			return false;
+	return s.n > 0;
+}
+
+const char *
+build_scope(struct builder *b, const struct yaml_node *n)
+{
+	bool good = n->kind == YAML_SCALAR && n->s.n > 0 && n->s.n <= CAP_SCOPE_BYTES;
+
+	for (struct span rest = n->s; good && rest.p && rest.n;)
+		good = is_scope(span_next(&rest, ' ')) && (!rest.p || rest.n);
+	if (good)
+		return n->s.p;
+	diag_at(b->d, n,
+		"scope: words of printable letters with one space between, at most %d bytes, "
+		"are "
+		"expected, found %s",
+		CAP_SCOPE_BYTES, yaml_found(n));
+	return NULL;
+}
+
+/* Into a list of JSON, or with spaces between. */
+static void
+join(struct buf *to, const char *const *v, size_t n, bool json)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_printf(to, json ? "%s\"%s\"" : "%s%s", !i ? "" : json ? "," : " ", v[i]);
+}
+
+/* ---- URLs ---- */
+
+/* The host of https://HOST[:PORT], and what follows. http is for this machine alone. NULL: it
+ * is one; else why not. */
+static const char *
+read_origin(struct span url, struct span *host, struct span *rest)
+{
+	bool safe = span_starts(url, SPAN_LIT("https://"));
+
+	if (!safe && !span_starts(url, SPAN_LIT("http://")))
+		return "must begin with https://";
+	url = span_cut(url, safe ? 8 : 7, url.n);
+	size_t end = span_chr(url, '/');
+	struct span at = span_cut(url, 0, end);
+	*rest = span_cut(url, end, url.n);
+	size_t colon = at.n && *at.p == '[' ? span_chr(at, ']') + 1 : span_chr(at, ':');
+	*host = span_cut(at, 0, colon);
+	struct span port = span_cut(at, colon, at.n);
+	uint64_t number = 0;
+	if (!build_host_ok(*host) || span_starts(*host, SPAN_LIT("*.")))
+		return "names no host in small letters";
+	if (port.n &&
+		(span_u64(span_cut(port, 1, port.n), &number) < 0 || !number || number > 65535))
+		return "has no port from 1 to 65535";
+	if (!safe && !span_is(*host, "localhost") && !span_is(*host, "127.0.0.1") &&
+		!span_is(*host, "[::1]"))
+		return "must begin with https://, save on this machine";
+	return NULL;
+}
+
+static void
+servers(struct builder *b, const struct yaml_node *n, const char ***out, size_t *count)
+{
+	struct span host, rest;
+
+	if (!read_texts(b->a, b->d, n, "authorization_servers", out, count))
+		return;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+		const char *fault = read_origin(c->s, &host, &rest);
+		if (!fault && rest.n)
+			fault = build_path_fault(rest);
+		if (!fault && c->s.n > CAP_LOGIN_URL_BYTES)
+			fault = "is too long";
+		if (fault)
+			diag_at(b->d, c, "authorization_servers: %s %s", c->s.p, fault);
+	}
+}
+
+/* What clients dial where the route has one host and one path. */
+static const char *
+usual(struct builder *b, const struct yaml_node *n, const struct route *r)
+{
+	if (r->nhosts == 1 && r->npaths == 1 && !r->nprefixes && !r->api &&
+		strncmp(r->hosts[0], "*.", 2) != 0)
+		return arena_printf(b->a, "https://%s%s", r->hosts[0], r->paths[0]).p;
+	diag_at(b->d, n->key,
+		"login: resource is missing: the URL that clients dial, where the route has "
+		"not "
+		"one host and one path");
+	return NULL;
+}
+
+/* Its host and path are the route's, and in the document the path is never left out. */
+static bool
+resource(struct builder *b, const struct yaml_node *n, const struct route *r, struct login *l)
+{
+	const struct yaml_node *at = yaml_get(n, "resource");
+	const char *fault;
+
+	l->resource = at ? (at->kind == YAML_SCALAR ? at->s.p : NULL) : usual(b, n, r);
+	if (!at)
+		at = n;
+	if (!l->resource)
+		return false;
+	fault = read_origin(span_str(l->resource), &l->host, &l->path);
+	if (!fault)
+		fault = build_path_fault(l->path);
+	if (!fault && strlen(l->resource) > CAP_LOGIN_URL_BYTES)
+		fault = "is too long";
+	if (!fault && r->nhosts && !policy_host_in(l->host, r->hosts, r->nhosts))
+		fault = "is of no host of this route";
+	if (!fault && !policy_route_has_path(r, SPAN_LIT("POST"), l->path))
+		fault = "is of no path of this route";
+	if (fault)
+		diag_at(b->d, at, "resource: %s %s", l->resource, fault);
+	return !fault;
+}
+
+/* RFC 9728 3.1: between host and path; nothing follows it for a resource without one. */
+static const char *
+metadata_url(struct arena *a, const struct login *l)
+{
+	size_t origin = strlen(l->resource) - l->path.n;
+
+	return arena_printf(a, "%.*s" WELL_KNOWN "%s", (int)origin, l->resource,
+		l->path.n > 1 ? l->path.p : "")
+		.p;
+}
+
+struct texts {
+	const char **v;
+	size_t n;
+};
+
+/* And what a first login asks for. */
+static void
+scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct login *l)
+{
+	const struct yaml_node *list = yaml_get(n, "scopes_supported"),
+			       *first = yaml_get(n, "scope");
+	struct buf text;
+
+	if (list)
+		read_texts(b->a, b->d, list, "scopes_supported", &all->v, &all->n);
+	for (const struct yaml_node *c = list ? yaml_first(list) : NULL; c;
+		c = yaml_next(list, c))
+		if (!is_scope(c->s))
+			diag_at(b->d, c,
+				"scopes_supported: a scope of printable letters is expected, "
+				"found %s",
+				yaml_found(c));
+	l->scope = "";
+	if (first) {
+		l->scope = build_scope(b, first);
+		return;
+	}
+	buf_init(&text, 0);
+	join(&text, all->v, all->n, false);
+	if (text.n > CAP_SCOPE_BYTES)
+		diag_at(b->d, n->key,
+			"login: scope is missing: scopes_supported are over %d bytes, more "
+			"than a first login asks for",
+			CAP_SCOPE_BYTES);
+	else if (text.n)
+		l->scope = arena_printf(b->a, "%.*s", SPAN_ARG(buf_view(&text))).p;
+	buf_free(&text);
+}
+
+static const char *
+document(struct builder *b, const struct login *l, const struct texts *servers,
+	const struct texts *scopes)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_printf(&text, "{\"resource\":\"%s\",\"authorization_servers\":[", l->resource);
+	join(&text, servers->v, servers->n, true);
+	if (scopes->n) {
+		buf_str(&text, "],\"scopes_supported\":[");
+		join(&text, scopes->v, scopes->n, true);
+	}
+	buf_str(&text, "],\"bearer_methods_supported\":[\"header\"]}");
+	const char *out = arena_printf(b->a, "%.*s", SPAN_ARG(buf_view(&text))).p;
+	buf_free(&text);
+	return out;
+}
+
+/* Where nothing else says which Host is the route's, this does. */
+static void
+own_host(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	if (r->nhosts || !(r->hosts = build_array(b, n, 1, sizeof(*r->hosts))))
+		return;
+	r->hosts[0] = arena_printf(b->a, "%.*s", SPAN_ARG(r->login->host)).p;
+	r->nhosts = r->hosts[0] != NULL;
+}
+
+void
+build_login(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	struct login *l = build_array(b, n, 1, sizeof(*l));
+	struct texts issuers = { NULL, 0 }, known = { NULL, 0 };
+	const struct yaml_node *c;
+
+	if (!l || !build_section(b, n, SECTION_LOGIN, NULL))
+		return;
+	if (!r->dialect || !dialect_is_of_mcp(r->dialect)) {
+		diag_at(b->d, n->key,
+			"login: the route goes to no provider with dialect: mcp: clients of "
+			"others look for none");
+		return;
+	}
+	if ((c = yaml_get(n, "authorization_servers")))
+		servers(b, c, &issuers.v, &issuers.n);
+	else
+		diag_at(b->d, n->key,
+			"login: authorization_servers is missing: who issues tokens for it");
+	scopes(b, n, &known, l);
+	if (!resource(b, n, r, l))
+		return;
+	l->document = document(b, l, &issuers, &known);
+	l->metadata = metadata_url(b->a, l);
+	r->login = l;
+	b->p->logs_in = true;
+	own_host(b, n, r);
+}
+
+/* ---- a request for it ---- */
+
+const struct login *
+policy_login(
+	const struct policy *p, struct span host, struct span path, const struct route **of)
+{
+	const struct login *only = NULL;
+	size_t here = 0;
+
+	*of = NULL;
+	if (!p->logs_in || !span_starts(path, SPAN_LIT(WELL_KNOWN)))
+		return NULL;
+	struct span rest = span_cut(path, sizeof(WELL_KNOWN) - 1, path.n);
+	for (size_t i = 0; i < p->nroutes; i++) {
+		const struct login *l = p->routes[i].login;
+		if (!l || !span_eq(l->host, host))
+			continue;
+		here++;
+		only = l;
+		*of = &p->routes[i];
+		if (span_eq(rest, l->path) || (!rest.n && l->path.n == 1))
+			return l;
+	}
+	/* Some clients ask without the path: that can only mean the one there is. */
+	if (here == 1 && !rest.n)
+		return only;
+	*of = NULL;
+	return NULL;
+}
