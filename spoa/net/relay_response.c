@@ -166,6 +166,26 @@ bind_sessions(struct edge *c, const struct http_message *m)
 	}
 }
 
+/* A caller that reads what the server inside says of logging in would take its token there. */
+static bool
+asks_login(const struct edge *c, const struct http_head *h)
+{
+	return c->plan->sessions &&
+	       (h->status == 401 ||
+		       (h->status == 403 && http_field_nth(h, "www-authenticate", 0)));
+}
+
+static void
+drop_challenges(struct edge *c, const struct http_message *m)
+{
+	struct http_field *f = c->relay->fields;
+
+	for (size_t i = 0; c->plan->sessions && i < m->head.nfields; i++)
+		if (span_ieq(f[i].name, SPAN_LIT("www-authenticate")) ||
+			span_ieq(f[i].name, SPAN_LIT("proxy-authenticate")))
+			f[i].name = SPAN_LIT("x-tollgate-");
+}
+
 static void
 begin_response(struct upstream *u, const struct http_message *m)
 {
@@ -175,10 +195,15 @@ begin_response(struct upstream *u, const struct http_message *m)
 	if (m->head.status >= 400)
 		response_failed(c, &m->head);
 	c->result.status = m->head.status;
+	if (asks_login(c, &m->head)) {
+		answer_fail_now(c, FAIL_LOGIN, NULL, true);
+		return;
+	}
 	c->answer.streams = span_ieq(http_media_type(response_field(&m->head, "content-type")),
 		SPAN_LIT("text/event-stream"));
 	err = guard_begin(c, m);
 	bind_sessions(c, m);
+	drop_challenges(c, m);
 	c->answer.framing = m->framing;
 	bool edits = c->guard && guard_edits(c->guard);
 	if (m->framing == HTTP_UNTIL_CLOSE ||

@@ -1,0 +1,126 @@
+/* The relay and logins of MCP: the document that is ours, and what a server inside says of a
+ * login of its own. */
+#include "scenario/relay_stage.h"
+
+#define DOCUMENT "{\"resource\":\"https://gw.example/mcp\"}"
+#define GET(method)                                                                            \
+	method " /.well-known/oauth-protected-resource/mcp HTTP/1.1\r\nhost: h\r\n" TICKET     \
+	       "\r\n"
+#define SECRET "sk-inside-0123456789"
+
+static void
+the_document_is_answered_here(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	s->gate.plan.body_mode = BODY_NONE;
+	s->gate.plan.document = SPAN_LIT(DOCUMENT);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, GET("GET"));
+	until(s, heard(&edge, "\r\n\r\n" DOCUMENT));
+	assert_true(heard(&edge, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"));
+	assert_true(heard(&edge, FIELDS));
+	assert_int_equal(s->gate.exchanges->result.end, END_COMPLETE);
+	assert_int_equal(s->gate.exchanges->result.status, 200);
+	buf_clear(&edge.in);
+	/* the same connection goes on */
+	say(s, &edge, GET("HEAD"));
+	until(s, heard(&edge, "content-length: 37\r\n\r\n"));
+	pass(s, 5);
+	assert_false(heard(&edge, "resource\":"));
+	assert_int_equal(s->gate.exchanges->sent, 0);
+	no_egress(s);
+	peer_close(&edge);
+}
+
+/* What is not recorded is not answered either. */
+static void
+the_document_waits_for_its_record(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	s->gate.plan.body_mode = BODY_NONE;
+	s->gate.plan.document = SPAN_LIT(DOCUMENT);
+	s->gate.plan.unrecorded = true;
+	s->gate.deny = true;
+	struct peer edge = edge_connect(s);
+	say(s, &edge, GET("GET"));
+	until(s, s->gate.finishes == 1);
+	assert_false(heard(&edge, DOCUMENT));
+	peer_close(&edge);
+}
+
+static void
+what_a_server_inside_says_of_logins_ends_here(void **state)
+{
+	static const struct {
+		const char *name, *head;
+		bool mcp, passes;
+	} rows[] = {
+		{ "litellm#27847: 401 with a challenge",
+			"401 Unauthorized\r\nwww-authenticate: Bearer "
+			"resource_metadata=\"http://10.0.0.7/" SECRET "\"\r\n",
+			true, false },
+		{ "401 without one", "401 Unauthorized\r\n", true, false },
+		{ "litellm#29936: 403 with one",
+			"403 Forbidden\r\nWWW-Authenticate: Bearer "
+			"error=\"insufficient_scope\"\r\n",
+			true, false },
+		{ "403 without one", "403 Forbidden\r\n", true, true },
+		{ "a challenge of another status",
+			"200 OK\r\nwww-authenticate: Bearer\r\nproxy-authenticate: Basic\r\n",
+			true, true },
+		{ "a route that is none of MCP",
+			"401 Unauthorized\r\nwww-authenticate: Bearer\r\n", false, true },
+	};
+	struct stage *s = *state;
+
+	stage_start(s);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char answer[512];
+		s->gate.plan.sessions = rows[i].mcp;
+		s->gate.plan.dialect =
+			dialect_find(rows[i].mcp ? SPAN_LIT("mcp") : SPAN_LIT("openai"));
+		snprintf(answer, sizeof(answer), "HTTP/1.1 %scontent-length: 20\r\n\r\n" SECRET,
+			rows[i].head);
+		struct peer edge = edge_connect(s);
+		say(s, &edge, POST("content-length: 1\r\n") "x");
+		struct peer up = egress_accept(s);
+		until(s, heard(&up, "\r\n\r\nx"));
+		say(s, &up, answer);
+		size_t finishes = i + 1;
+		until(s, s->gate.finishes == finishes && heard(&edge, "\r\n\r\n"));
+		bool secret = heard(&edge, SECRET), failed = heard(&edge, "HTTP/1.1 502 ");
+		bool says = heard(&edge, "authenticate:");
+		if (secret != rows[i].passes || failed == rows[i].passes ||
+			says != !rows[i].mcp ||
+			(failed &&
+				!heard(&edge, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":")))
+			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(buf_view(&edge.in)));
+		/* the record has what the server said */
+		assert_int_equal(s->gate.exchanges->result.status, atoi(rows[i].head));
+		assert_int_equal(s->gate.exchanges->result.end, END_COMPLETE);
+		if (failed)
+			assert_string_equal(s->gate.exchanges->result.why,
+				"the MCP server does not take what the gateway sends as "
+				"credential, and asks for a login of its own");
+		peer_close(&edge);
+		peer_close(&up);
+		pass(s, 2);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_document_is_answered_here, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_document_waits_for_its_record, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_a_server_inside_says_of_logins_ends_here, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
