@@ -1,0 +1,14 @@
+// What a client that knows no token is given one by: adds it and passes all on to the edge. Prints its port.
+import http from 'node:http';
+const edge = new URL(process.env.EDGE);
+const front = http.createServer((q, s) => {
+	const up = http.request({ host: edge.hostname, port: edge.port, method: q.method, path: q.url, headers: { ...q.headers, authorization: `Bearer ${process.env.TOKEN}` } }, (r) => {
+		s.writeHead(r.statusCode, r.headers);
+		s.flushHeaders();
+		r.pipe(s);
+	});
+	up.on('error', () => s.destroy());
+	s.on('close', () => up.destroy());
+	q.pipe(up);
+});
+front.listen(0, '127.0.0.1', () => console.log(`front=${front.address().port}`));
