@@ -66,6 +66,8 @@
 #define CAP_ANSWER_BYTES       (8u << 20)   /* a whole answer that is inspected or restored: beyond, on_failure.classifier of its route */
 #define CAP_ANSWER_WORK        (128u << 20) /* memory for reading one: beyond, it is cut */
 #define CAP_ANSWER_CHANNELS    128          /* choices, blocks and calls of a stream at a time: beyond, it is cut */
+#define CAP_CALLS              256          /* calls of an answer that rules of phase: tool read: beyond, it ends */
+#define CAP_CALLS_HELD         (4u << 20)   /* events of a stream that wait for the end of a call: beyond, it ends */
 #define CAP_ANSWER_RUNS        4096         /* the same and unknown members, over or not: the oldest is forgotten, and what was over is unread */
 #define CAP_USAGE_BODY_BYTES   (4u << 20)   /* response body kept to read usage: beyond, settled at the reservation */
 #define CAP_VAULT_BYTES        (8u << 20)   /* values of a request kept to be put back in its answer: further ones stay placeholders */

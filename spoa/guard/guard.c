@@ -136,7 +136,13 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	g->head_output = head_tokens(g, head->output_tokens);
 	g->head_service = price_service_of(head->service);
 	g->report.verdict.ruled.effect = RULE_PERMIT;
+	arena_init(&g->asking, 0, true);
+	buf_init(&g->call_text, 0);
 	choose_way(g, head);
+	if (guard_calls_new(g))
+		guard_drop(&g);
+	if (!g)
+		return NULL;
 	if (plan->vault)
 		g->places = arena_new(&g->life, struct places);
 	if (arena_failed(&g->life))
@@ -157,6 +163,7 @@ guard_drop(struct guard **gp)
 	guard_queue_free(g);
 	guard_boundary_free(g);
 	guard_transcripts_free(g);
+	guard_calls_free(g);
 	buf_free(&g->heard);
 	while (!LIST_EMPTY(&g->kept)) {
 		struct kept_text *k = LIST_FIRST(&g->kept);
@@ -281,7 +288,8 @@ guard_stop(struct guard *g)
 size_t
 guard_held(const struct guard *g)
 {
-	return g->way != WAY_STREAM ? 0 : frames_kept(&g->frames) + guard_queue_held(g);
+	return g->way != WAY_STREAM ? 0 : frames_kept(&g->frames) + guard_queue_held(g) +
+					       (g->held ? calls_held(g->held) : 0);
 }
 
 /* ---- in and out ---- */

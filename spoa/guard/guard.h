@@ -76,6 +76,7 @@ struct guard_plan {
 	/* What is kept of the texts for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
 	const unsigned char *keep_key; /* 32 bytes */
+	bool keeps_turns;    /* the provider keeps the turn with its calls: none is taken out */
 	bool notes_made;     /* what it makes that belongs to its target is noted */
 	uint64_t characters; /* that are spoken: what a success costs that says nothing; or 0 */
 };
@@ -118,6 +119,7 @@ struct guard_called {
 	uint64_t bytes;		     /* of its arguments */
 	struct sha256 hash;	   /* of them, under the plan's keep_key: guard_called_hash() */
 	bool whole;		   /* nothing is added */
+	bool expected;		   /* it was asked about, and goes on: it is read again */
 	bool empty;		   /* a value of a stream that is {}: more may come after it */
 	bool judged;		   /* by rules with phase: tool: */
 	struct rule_outcome ruled; /* without the trace, which is a letter a rule: */

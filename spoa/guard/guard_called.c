@@ -6,6 +6,7 @@
 #include "verdict/tool.h"
 
 enum { NAMED_MAX = 4 * GUARD_NAME_BYTES };
+static const uint32_t nobodys[ANSWER_SLOTS] = { UINT32_MAX, UINT32_MAX, UINT32_MAX };
 
 /* As the calls that rules read: the member that says more of one need not be the same. */
 static bool
@@ -26,12 +27,29 @@ find(const struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 	return NULL;
 }
 
+static void
+begin_call(const struct guard *g, struct guard_called *c, const uint32_t slot[ANSWER_SLOTS])
+{
+	memcpy(c->slot, slot, sizeof(c->slot));
+	c->named = (struct span){ NULL, 0 };
+	c->bytes = 0;
+	c->expected = c->whole = false;
+	if (g->plan.keep_key)
+		hmac_begin(&c->hash, g->plan.keep_key);
+}
+
+/* Those that were asked about before they are read go on in their order. */
 static struct guard_called *
 add_call(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 {
 	struct guard_report *r = &g->report;
 	struct guard_called *v = g->called, *c;
 
+	for (size_t i = 0; slot != nobodys && i < r->ncalled; i++)
+		if (v[i].expected) {
+			begin_call(g, &v[i], slot);
+			return &v[i];
+		}
 	if (r->ncalled == GUARD_CALLS)
 		return NULL;
 	v = arena_grow(&g->life, v, r->ncalled, &g->called_room, sizeof(*v), 4);
@@ -42,9 +60,7 @@ add_call(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 	r->called = g->called = v;
 	c = &v[r->ncalled++];
 	*c = (struct guard_called){ .whole = false };
-	memcpy(c->slot, slot, sizeof(c->slot));
-	if (g->plan.keep_key)
-		hmac_begin(&c->hash, g->plan.keep_key);
+	begin_call(g, c, slot);
 	return c;
 }
 
@@ -162,6 +178,27 @@ judged(struct guard *g, struct guard_called *c, const struct tool_verdict *v, bo
 	c->judged = true;
 	c->ruled = v->ruled;
 	c->ruled.trace = NULL;
+}
+
+void
+guard_called_asked(
+	struct guard *g, const struct call *c, const struct tool_verdict *v, bool goes)
+{
+	struct guard_called *own = add_call(g, nobodys);
+
+	if (!goes) {
+		guard_note_tool(g, c->names[0]);
+		guard_count(g, c->names[0]);
+		guard_count(g, c->arguments);
+	}
+	g->report.called_over += !own && !goes && g->report.ncalled == GUARD_CALLS;
+	if (!own)
+		return;
+	add_name(g, own, c->names[0]);
+	add_arguments(g, own, c->arguments);
+	own->whole = true;
+	own->expected = goes;
+	judged(g, own, v, false);
 }
 
 /* A piece of a name is of the call that has it. */

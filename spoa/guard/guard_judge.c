@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "guard/guard_private.h"
+#include "verdict/tool.h"
 
 enum {
 	KEPT_MAX = 64,			 /* calls and texts kept for rules */
@@ -104,13 +105,16 @@ facts(struct guard *g)
 {
 	const struct guard_report *r = &g->report;
 	struct answer_tool *tools =
-		arena_array(&g->judged, g->nkept * TOOLS_OF_KEPT, sizeof(*tools));
+		arena_array(&g->judged, g->nkept * TOOLS_OF_KEPT + 1, sizeof(*tools));
 	struct answer_facts *f = arena_new(&g->judged, struct answer_facts);
 	struct span *media = arena_array(&g->judged, MEDIAS, sizeof(*media));
 	size_t nmedia = 0;
 
 	if (!tools || !f || !media)
 		return NULL;
+	size_t ntools = kept_calls(g, tools);
+	if (g->denied_call.name.n)
+		tools[ntools++] = g->denied_call;
 	for (unsigned m = 0; m < MEDIAS; m++)
 		if (g->media >> m & 1)
 			media[nmedia++] = span_str(answer_media_names[m]);
@@ -131,7 +135,7 @@ facts(struct guard *g)
 		.media = media,
 		.nmedia = nmedia,
 		.tools = tools,
-		.ntools = kept_calls(g, tools),
+		.ntools = ntools,
 	};
 	return f;
 }
@@ -143,25 +147,41 @@ strength(enum rule_effect e)
 	return e == RULE_DENY ? 2 : e == RULE_REDACT ? 1 : 0;
 }
 
+/* `effect`: what became of the answer. */
+static void
+sum_outcome(struct guard_sum *s, const struct rule_outcome *o, enum rule_effect effect,
+	const char **tags, size_t ntags)
+{
+	if (!s->any || strength(effect) > strength(s->effect)) {
+		s->effect = effect;
+		s->rule = o->rule;
+	}
+	if (o->shadowed &&
+		(!s->shadowed || strength(o->shadow_effect) > strength(s->shadow_effect))) {
+		s->shadowed = true;
+		s->shadow_effect = o->shadow_effect;
+		s->shadow_rule = o->shadow_rule;
+	}
+	for (size_t i = 0, k; i < ntags; i++) {
+		for (k = 0; k < s->ntags && strcmp(s->tags[k], tags[i]) != 0;)
+			k++;
+		if (k == s->ntags && k < GUARD_TAGS)
+			s->tags[s->ntags++] = tags[i];
+	}
+	s->any = true;
+}
+
+void
+guard_sum_call(struct guard *g, const struct tool_verdict *v, enum call_verdict is)
+{
+	sum_outcome(&g->report.sum, &v->ruled, is == CALL_GOES ? RULE_PERMIT : RULE_REDACT,
+		v->tags, v->ntags);
+}
+
 static void
 sum_up(struct guard *g, struct guard_sum *s, const struct answer_verdict *v)
 {
-	if (!s->any || strength(v->ruled.effect) > strength(s->effect)) {
-		s->effect = v->ruled.effect;
-		s->rule = v->ruled.rule;
-	}
-	if (v->ruled.shadowed && (!s->shadowed || strength(v->ruled.shadow_effect) >
-							  strength(s->shadow_effect))) {
-		s->shadowed = true;
-		s->shadow_effect = v->ruled.shadow_effect;
-		s->shadow_rule = v->ruled.shadow_rule;
-	}
-	for (size_t i = 0, k; i < v->ntags; i++) {
-		for (k = 0; k < s->ntags && strcmp(s->tags[k], v->tags[i]) != 0;)
-			k++;
-		if (k == s->ntags && k < GUARD_TAGS)
-			s->tags[s->ntags++] = v->tags[i];
-	}
+	sum_outcome(s, &v->ruled, v->ruled.effect, v->tags, v->ntags);
 	if (entities_any(&v->redact) && !s->with)
 		s->with = arena_alloc(&g->life, DETECT_ENTITIES_MAX);
 	if (entities_any(&v->redact) && !s->with)
@@ -173,7 +193,6 @@ sum_up(struct guard *g, struct guard_sum *s, const struct answer_verdict *v)
 			s->with[e] = v->with[e];
 		}
 	entities_join(&s->classes_hit, &v->classes_hit);
-	s->any = true;
 }
 
 enum guard_result
@@ -331,6 +350,23 @@ guard_word(struct guard *g, char *to, size_t size, struct span word)
 	to[n] = '\0';
 }
 
+void
+guard_note_tool(struct guard *g, struct span name)
+{
+	struct guard_report *r = &g->report;
+	size_t i = 0;
+
+	while (i < r->ntools && !span_is(name, r->tools[i]))
+		i++;
+	if (i < r->ntools || i == GUARD_TOOLS || !name.n)
+		return;
+	char *to = arena_alloc(&g->life, GUARD_NAME_BYTES);
+	if (to) {
+		guard_word(g, to, GUARD_NAME_BYTES, name);
+		r->tools[r->ntools++] = to;
+	}
+}
+
 /* False: there is no room. */
 static bool
 keep_name(struct kept_text *k, struct span name)
@@ -351,9 +387,7 @@ keep_name(struct kept_text *k, struct span name)
 static void
 keep_call(struct guard *g, const struct answer_call *c)
 {
-	struct guard_report *r = &g->report;
 	struct kept_text *k = guard_inspects(g) ? kept_of(g, KIND_ARGUMENTS, c->slot) : NULL;
-	size_t i = 0;
 
 	guard_count(g, c->name);
 	guard_restore_call(g, c);
@@ -364,15 +398,7 @@ keep_call(struct guard *g, const struct answer_call *c)
 	/* A call that its rules cannot see. */
 	if (!kept && g->plan.reads_calls && c->name.n)
 		guard_unread(g, c->name.n, "more tool calls, or longer names, than rules read");
-	while (i < r->ntools && !span_is(c->name, r->tools[i]))
-		i++;
-	if (i < r->ntools || i == GUARD_TOOLS || !c->name.n)
-		return;
-	char *name = arena_alloc(&g->life, GUARD_NAME_BYTES);
-	if (name) {
-		guard_word(g, name, GUARD_NAME_BYTES, c->name);
-		r->tools[r->ntools++] = name;
-	}
+	guard_note_tool(g, c->name);
 }
 
 /* Arguments that are a value, and so come whole: another call may have the same place in the

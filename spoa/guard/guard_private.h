@@ -7,6 +7,7 @@
 
 #include "answer/event_template.h"
 #include "answer/frame_write.h"
+#include "calls/calls.h"
 #include "codec/utf8.h"
 #include "guard/guard.h"
 #include "text/body.h"
@@ -144,6 +145,11 @@ struct guard {
 	struct frame_writer writer;
 	struct buf unwrapped; /* a frame's event, where frames hold those of others */
 	struct buf error;     /* the first one that it said */
+	struct calls *held;  /* guard_calls.c; NULL: none is taken out */
+	struct buf *held_out;
+	struct arena asking;	/* of the call that is judged, */
+	struct buf call_text;	/* and what it came to */
+	struct answer_tool denied_call; /* that ends the answer; no name: none does */
 	LIST_HEAD(, channel) channels;
 	size_t nchannels;
 	struct {		       /* guard_run.c */
@@ -155,6 +161,10 @@ struct guard {
 	 * is a part of, empty for all parts but the first; p NULL: it is whole. NULL: all
 	 * are. */
 	const struct span *wholes;
+	struct { /* of it: what is replaced, and with what; NULL: as the last verdict says */
+		const struct entity_set *redact;
+		const uint8_t *with;
+	} replacing;
 	/* guard_restore.c: where in a URL texts end that others go on from; NULL: nothing is
 	 * put back */
 	struct places {
@@ -332,6 +342,30 @@ kind_is_call(enum answer_kind kind)
 {
 	return kind == KIND_ARGUMENTS || kind == KIND_INPUT;
 }
+/* Before the answer is read: one that does not go is in no document. */
+void guard_called_asked(
+	struct guard *g, const struct call *c, const struct tool_verdict *v, bool goes);
+
+/* Findings in the set, and known values, replaced: *out is in g->work, or the text itself. */
+enum guard_result guard_replace(struct guard *g, const struct answer_text *t,
+	const struct findings *found, const struct entity_set *redact, const uint8_t *with,
+	struct span *out);
+/* guard_judge.c: the name of a tool for the record. */
+void guard_note_tool(struct guard *g, struct span name);
+/* What the rules of phase: tool say of a call, and what became of it, is a part of the sum. */
+void guard_sum_call(struct guard *g, const struct tool_verdict *v, enum call_verdict is);
+
+/* guard_calls.c: made where rules read the calls of such answers; 0, ERR_NOMEM. */
+int guard_calls_new(struct guard *g);
+void guard_calls_free(struct guard *g);
+/* guard_queue_pass(), where no call waits that is not decided. */
+enum guard_result guard_calls_pass(struct guard *g, struct frame *f, struct buf *out);
+/* The stream is at its end: calls are as they are; */
+enum guard_result guard_calls_end(struct guard *g, struct buf *out);
+/* or it is cut: where one waits, the answer fails so. */
+enum guard_result guard_calls_cut(struct guard *g, enum guard_result how, const char *why);
+/* An answer that is whole in g->body. */
+enum guard_result guard_calls_whole(struct guard *g);
 
 /* guard_run.c: the run of these numbers, and of a member its path; NULL: there is none. */
 struct run *guard_run_find(const struct guard *g, enum answer_kind kind, uint64_t path,
@@ -402,7 +436,7 @@ enum guard_result guard_channel_let_go(struct channel *c);
 void guard_channel_over(struct channel *c);
 void guard_channels_free(struct guard *g);
 
-/* guard_spelled.c: what a part of a call's arguments spells, in g->work; of any other text
+/* guard_text.c: what a part of a call's arguments spells, in g->work; of any other text
  * itself. p NULL: out of memory. */
 struct span guard_spelled(struct guard *g, const struct answer_text *t, struct span text);
 /* Findings in that, as places of the text. */

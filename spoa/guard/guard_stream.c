@@ -168,7 +168,8 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 		(guard_metadata(g, f) || unwrap(g, f) || guard_message_event(g, f)))
 		return g->failed;
 	if (r == FRAME_OVER) {
-		if (guard_queue_end(g, out) || guard_message_unread(g) ||
+		if (guard_calls_cut(g, GUARD_UNREAD, "an event over its cap, in a call") ||
+			guard_queue_end(g, out) || guard_message_unread(g) ||
 			guard_unread(g, f->raw.n, "an event over its cap"))
 			return g->failed;
 		frame_pass(&g->writer, f, out);
@@ -178,10 +179,11 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 		/* the end that some dialects write, or an array's: after it nothing can go */
 		g->report.events += f->has_data;
 		g->end.last = true;
-		if (!guard_queue_end(g, out) && !guard_end_channels(g, NULL, out))
+		if (!guard_calls_end(g, out) && !guard_queue_end(g, out) &&
+			!guard_end_channels(g, NULL, out))
 			frame_pass(&g->writer, f, out);
 	} else {
-		guard_queue_pass(g, f, out);
+		guard_calls_pass(g, f, out);
 	}
 	arena_reset(&g->work);
 	return buf_failed(out) ? guard_no_memory(g) : g->failed;
@@ -217,7 +219,8 @@ guard_events_end(struct guard *g, struct buf *out)
 		return guard_fail(g, GUARD_BROKEN, "the stream ends inside an event");
 	if (r < 0)
 		frame_pass(&g->writer, &f, out);
-	if (guard_queue_end(g, out))
+	if (guard_queue_end(g, out) ||
+		guard_calls_cut(g, GUARD_CUT, "the stream ends inside a call"))
 		return g->failed;
 	if (guard_end_is_cut(g))
 		return guard_fail(g, GUARD_CUT,

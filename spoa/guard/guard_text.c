@@ -107,6 +107,52 @@ json_place_close(struct json_place *p, struct span text)
 	return 0;
 }
 
+/* A call's arguments are the text of a JSON document. What its escapes spell is scanned, since
+ * that is what the tool gets: a name after \n, or one with \u00e9 in it, and no value that
+ * begins with the n of an escape. What goes is as it was written (RFC 8259 7). */
+static bool
+is_spelled(const struct answer_text *t)
+{
+	return t->kind == KIND_ARGUMENTS && !t->deep && memchr(t->text.p, '\\', t->text.n);
+}
+
+struct span
+guard_spelled(struct guard *g, const struct answer_text *t, struct span text)
+{
+	char unit[SPELLED_MOST];
+	struct buf said;
+	size_t n;
+
+	if (!text.n || !is_spelled(t))
+		return text;
+	buf_init(&said, 0);
+	for (size_t at = 0; at < text.n;) {
+		at += spelled_unit(span_cut(text, at, text.n), true, unit, &n);
+		buf_put(&said, unit, n);
+	}
+	struct span all;
+	return guard_take(g, &said, &all) ? span_of(NULL, 0) : all;
+}
+
+void
+guard_unspell(const struct answer_text *t, struct findings *found)
+{
+	size_t raw = 0, said = 0, n;
+	char unit[SPELLED_MOST];
+
+	if (!found->n || !is_spelled(t))
+		return;
+	for (size_t i = 0; i < 2 * found->n; i++) {
+		struct finding *f = &found->v[i / 2];
+		size_t *at = i % 2 ? &f->end : &f->start;
+		while (said < *at && raw < t->text.n) {
+			raw += spelled_unit(span_cut(t->text, raw, t->text.n), true, unit, &n);
+			said += n;
+		}
+		*at = raw;
+	}
+}
+
 /* A stream says its names and keys in each event. */
 static bool
 was_clean(const struct guard *g, struct span text)
@@ -185,14 +231,16 @@ guard_replacement(
 	struct guard *g, size_t entity, struct span value, bool named, struct span *with)
 {
 	const struct answer_verdict *v = &g->report.verdict;
+	const struct entity_set *redact = g->replacing.redact;
+	const uint8_t *styles = redact ? g->replacing.with : v->with;
 
-	if (!g->report.judged || !entity_in(&v->redact, entity))
+	if (!entity_in(redact ? redact : &v->redact, entity) || !(redact || g->report.judged))
 		return false;
 	const unsigned char *key = g->plan.hash_key;
 	struct redactor *r = redactor_new_plain(&g->work, key);
 	*with = (struct span){ NULL, 0 };
 	if (r)
-		*with = redactor_get(r, (enum redact_style)v->with[entity],
+		*with = redactor_get(r, (enum redact_style)styles[entity],
 			span_str(detect_entity_name(g->plan.rules, entity)), value,
 			detect_entity_folds(g->plan.rules, entity), named);
 	g->report.redactions++;
@@ -277,6 +325,18 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 	if (edited || g->report.redactions != redactions || buf_failed(&b))
 		return guard_take(g, &b, out);
 	buf_free(&b);
+	return g->failed;
+}
+
+enum guard_result
+guard_replace(struct guard *g, const struct answer_text *t, const struct findings *found,
+	const struct entity_set *redact, const uint8_t *with, struct span *out)
+{
+	*out = t->text;
+	g->replacing.redact = redact;
+	g->replacing.with = with;
+	replace(g, t, found, out);
+	g->replacing.redact = NULL;
 	return g->failed;
 }
 

@@ -194,7 +194,7 @@ guard_whole(struct guard *g, struct buf *out)
 {
 	if (g->coding[0] && g->body.n && decode(g))
 		return g->failed;
-	if (guard_filter_list(g) || guard_message_whole(g))
+	if (guard_filter_list(g) || guard_message_whole(g) || guard_calls_whole(g))
 		return g->failed;
 	struct span raw = buf_view(&g->body);
 	if (!raw.n)

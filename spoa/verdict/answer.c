@@ -176,10 +176,9 @@ static int
 one_call(struct judging *j, size_t i, struct arena *a, struct answer_verdict *v)
 {
 	const struct answer_tool *t = &j->f->tools[i];
-	struct tool_call c = { .name = t->name, .arguments = t->arguments, .lost = t->lost };
 	struct tool_verdict *got = arena_new(a, struct tool_verdict);
 
-	if (!got || policy_tool(j->p, j->asked, &c, a, got) < 0)
+	if (!got || policy_called(j->p, j->asked, t, a, got) < 0)
 		return ERR_NOMEM;
 	v->of_tools[i] = got;
 	if (got->ruled.shadow_effect == RULE_DENY)

@@ -148,6 +148,17 @@ policy_tool(const struct policy *p, const struct answer_request *asked,
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
+int
+policy_called(const struct policy *p, const struct answer_request *asked,
+	const struct answer_tool *t, struct arena *a, struct tool_verdict *out)
+{
+	const struct tool_call c = {
+		.name = t->name, .arguments = t->arguments, .lost = t->lost
+	};
+
+	return policy_tool(p, asked, &c, a, out);
+}
+
 /* ---- calls that are not known ---- */
 
 static bool

@@ -67,6 +67,10 @@ tool_is_call(const struct tool_call *c)
 int policy_tool(const struct policy *p, const struct answer_request *asked,
 	const struct tool_call *c, struct arena *a, struct tool_verdict *out);
 
+/* The same of a call in a model's answer: no server, no state. */
+int policy_called(const struct policy *p, const struct answer_request *asked,
+	const struct answer_tool *t, struct arena *a, struct tool_verdict *out);
+
 /* What such rules replace in results, of whatever is found there. */
 struct tool_redacts {
 	const struct rule *rule; /* the first of them; NULL: nothing is replaced */

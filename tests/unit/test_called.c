@@ -184,7 +184,8 @@ the_same_arguments_have_the_same_hash(void **state)
 	(void)state;
 	buf_init(&text, 0);
 	hash_of(0, 0, whole, &text);
-	assert_int_equal(text.n, 0); /* it was denied: nothing of it went */
+	assert_true(span_is(buf_view(&text), "{\"a\":1}"));
+	buf_clear(&text);
 	hash_of(3, 0, streamed, &text);
 	assert_true(span_is(buf_view(&text), "{\"a\":1}"));
 	hmac_sha256(key, SPAN_LIT("{\"a\":1}"), want);

@@ -1,0 +1,510 @@
+/* Calls held until they are decided, whatever the dialect: which events wait, for what, and how
+ * they go on. Apart from the dialects' files, which know where in an event a call is. */
+#include "calls/calls_private.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/utf8.h"
+
+static const struct calls_dialect *const dialects[] = { &calls_chat, &calls_anthropic };
+
+const struct calls_dialect *
+calls_dialect_of(const struct answer_format *f)
+{
+	for (size_t i = 0; i < COUNT_OF(dialects); i++)
+		for (const struct answer_format *const *is = dialects[i]->formats; *is; is++)
+			if (*is == f)
+				return dialects[i];
+	return NULL;
+}
+
+struct calls *
+calls_new(const struct calls_dialect *d, enum frames_kind kind, bool wrap,
+	const struct calls_user *user)
+{
+	struct calls *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->d = d;
+	c->user = *user;
+	c->kind = kind;
+	c->wrap = wrap;
+	TAILQ_INIT(&c->calls);
+	STAILQ_INIT(&c->events);
+	arena_init(&c->work, CAP_ANSWER_WORK, true);
+	buf_init(&c->made, 0);
+	return c;
+}
+
+static void
+event_free(struct held_event *e)
+{
+	if (e->bytes)
+		explicit_bzero(e->bytes, e->bytes_n);
+	free(e->bytes);
+	free(e->pieces);
+	free(e);
+}
+
+static void
+drop_events(struct calls *c)
+{
+	struct held_event *e;
+
+	while ((e = STAILQ_FIRST(&c->events))) {
+		STAILQ_REMOVE_HEAD(&c->events, all);
+		event_free(e);
+	}
+	c->held = 0;
+}
+
+void
+calls_free(struct calls **cp)
+{
+	struct calls *c = *cp;
+	struct held_call *h;
+
+	if (!c)
+		return;
+	*cp = NULL;
+	drop_events(c);
+	while ((h = TAILQ_FIRST(&c->calls))) {
+		TAILQ_REMOVE(&c->calls, h, all);
+		buf_free(&h->name);
+		buf_free(&h->arguments);
+		buf_free(&h->text);
+		free(h);
+	}
+	arena_reset(&c->work);
+	buf_free(&c->made);
+	free(c);
+}
+
+size_t
+calls_held(const struct calls *c)
+{
+	return c->held;
+}
+
+/* ---- calls of an event that is read ---- */
+
+struct held_call *
+calls_find(const struct calls *c, uint32_t choice, uint32_t index)
+{
+	struct held_call *h;
+
+	TAILQ_FOREACH (h, &c->calls, all)
+		if (h->choice == choice && h->index == index)
+			return h;
+	return NULL;
+}
+
+struct held_call *
+calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new)
+{
+	struct held_call *h = calls_find(c, choice, index);
+
+	*is_new = !h;
+	if (h || c->ncalls == CAP_CALLS)
+		return h;
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return NULL;
+	h->choice = choice;
+	h->index = index;
+	buf_init(&h->name, CALL_NAME);
+	buf_init(&h->arguments, CALL_ARGUMENTS);
+	buf_init(&h->text, 0);
+	TAILQ_INSERT_TAIL(&c->calls, h, all);
+	c->ncalls++;
+	return h;
+}
+
+int
+calls_failed(const struct calls *c)
+{
+	return c->ncalls == CAP_CALLS ? CALLS_OVER : ERR_NOMEM;
+}
+
+/* Some say the name in each piece. */
+static int
+note_name(struct held_call *h, struct span name)
+{
+	struct span all = buf_view(&h->name);
+	size_t last = h->nnames > 1 ? h->name_ends[h->nnames - 2] : 0;
+
+	if (!name.n ||
+		(h->nnames && (span_eq(name, all) || span_eq(name, span_cut(all, last, all.n)))))
+		return 0;
+	if (h->settled)
+		return CALLS_AGAIN;
+	if (h->nnames == CALL_NAMES)
+		return CALLS_OVER;
+	buf_span(&h->name, name);
+	h->name_ends[h->nnames++] = h->name.n;
+	return buf_failed(&h->name) ? CALLS_OVER : 0;
+}
+
+int
+calls_note(struct held_call *h, struct span name, struct span arguments)
+{
+	int r = note_name(h, name);
+
+	if (r || !arguments.n)
+		return r;
+	if (h->settled)
+		return CALLS_AGAIN;
+	h->lost |= h->arguments.n + arguments.n > CALL_ARGUMENTS;
+	if (!h->lost)
+		buf_span(&h->arguments, arguments);
+	return !h->lost && buf_failed(&h->arguments) ? ERR_NOMEM : 0;
+}
+
+int
+calls_piece(struct calls *c, struct held_call *h)
+{
+	struct held_event *e = c->now;
+
+	if (e->npieces == e->room) {
+		size_t room = e->room ? 2 * e->room : 2;
+		struct held_call **v = reallocarray(e->pieces, room, sizeof(struct held_call *));
+		if (!v)
+			return ERR_NOMEM;
+		e->pieces = v;
+		e->room = room;
+	}
+	e->pieces[e->npieces++] = h;
+	return 0;
+}
+
+void
+calls_over(struct calls *c, uint32_t choice, const struct held_call *but)
+{
+	struct held_call *h;
+
+	TAILQ_FOREACH (h, &c->calls, all)
+		if (h->choice == choice && h != but)
+			h->over = true;
+}
+
+void
+calls_all_over(struct calls *c)
+{
+	struct held_call *h;
+
+	TAILQ_FOREACH (h, &c->calls, all)
+		h->over = true;
+}
+
+struct call_choice *
+calls_choice(struct calls *c, uint32_t number)
+{
+	for (size_t i = 0; i < c->nchoices; i++)
+		if (c->choices[i].number == number)
+			return &c->choices[i];
+	if (c->nchoices == CALL_CHOICES)
+		return NULL;
+	c->choices[c->nchoices] = (struct call_choice){ .number = number };
+	return &c->choices[c->nchoices++];
+}
+
+/* ---- what becomes of them ---- */
+
+static int
+ask(struct calls *c, struct held_call *h, struct call_answer *got)
+{
+	struct span names[CALL_NAMES + 1] = { buf_view(&h->name) }, all = names[0], joined;
+	struct call call = { .names = names,
+		.nnames = 1,
+		.any_text = h->any_text,
+		.lost = h->lost };
+	struct buf whole;
+
+	for (size_t i = 0, from = 0; h->nnames > 1 && i < h->nnames; i++) {
+		names[call.nnames++] = span_cut(all, from, h->name_ends[i]);
+		from = h->name_ends[i];
+	}
+	/* pairs of surrogates may be in two pieces */
+	buf_init(&whole, 0);
+	utf8_join_halves(buf_view(&h->arguments), &whole);
+	joined = buf_view(&whole);
+	call.arguments = joined;
+	int r = buf_failed(&whole) ? ERR_NOMEM : c->user.judge(c->user.arg, &call, got);
+	if (!r && got->is != CALL_GOES)
+		buf_span(&h->text, got->text);
+	buf_free(&whole);
+	return r ? r : buf_failed(&h->text) ? ERR_NOMEM : 0;
+}
+
+/* Those that are over, in their order. */
+static int
+settle(struct calls *c)
+{
+	struct held_call *h;
+
+	TAILQ_FOREACH (h, &c->calls, all) {
+		struct call_answer got = { CALL_GOES, { NULL, 0 } };
+		struct call_choice *of;
+		if (!h->over || h->settled)
+			continue;
+		of = calls_choice(c, h->choice);
+		if (!of)
+			return CALLS_OVER;
+		int r = ask(c, h, &got);
+		if (r)
+			return r;
+		h->settled = true;
+		h->is = got.is;
+		h->less = of->denied;
+		of->denied += got.is == CALL_DENIED;
+		of->kept += got.is != CALL_DENIED;
+		c->touched |= got.is == CALL_DENIED;
+		buf_free(&h->arguments);
+	}
+	return 0;
+}
+
+/* ---- events ---- */
+
+static void
+keep_view(struct held_event *e, struct span *s, struct span raw, size_t *at)
+{
+	bool within = s->p >= raw.p && s->p + s->n <= raw.p + raw.n;
+
+	if (!s->n)
+		return;
+	if (within) {
+		s->p = e->bytes + (s->p - raw.p);
+		return;
+	}
+	memcpy(e->bytes + *at, s->p, s->n);
+	s->p = e->bytes + *at;
+	*at += s->n;
+}
+
+/* A copy. NULL: out of memory. */
+static struct held_event *
+event_new(const struct frame *f)
+{
+	struct held_event *e = calloc(1, sizeof(*e));
+	size_t at = f->raw.n;
+
+	if (!e)
+		return NULL;
+	e->bytes_n = f->raw.n + f->type.n + f->data.n + f->said.n + f->wrapped.n;
+	e->bytes = malloc(e->bytes_n + 1);
+	if (!e->bytes) {
+		free(e);
+		return NULL;
+	}
+	e->frame = *f;
+	memcpy(e->bytes, f->raw.p, f->raw.n);
+	e->frame.raw.p = e->bytes;
+	keep_view(e, &e->frame.type, f->raw, &at);
+	keep_view(e, &e->frame.data, f->raw, &at);
+	keep_view(e, &e->frame.said, f->raw, &at);
+	keep_view(e, &e->frame.wrapped, f->raw, &at);
+	return e;
+}
+
+/* A frame of ours, in c->made, as a reader would have it. */
+static int
+pass_made(struct calls *c)
+{
+	struct span in = buf_view(&c->made);
+	struct frames again;
+	struct buf inner;
+	struct frame f;
+
+	if (buf_failed(&c->made))
+		return ERR_NOMEM;
+	if (c->kind == FRAMES_ARRAY) {
+		f = (struct frame){ .raw = in, .data = in, .has_data = true };
+		return c->user.pass(c->user.arg, &f);
+	}
+	frames_init(&again, c->kind, 0);
+	buf_init(&inner, 0);
+	int r = frames_next(&again, &in, &f);
+	if (r == FRAME_MORE)
+		r = frames_end(&again, &f);
+	if (r == FRAME_WHOLE && c->wrap && frame_unwrap(&f, &inner) == ERR_NOMEM)
+		r = ERR_NOMEM;
+	r = r == FRAME_WHOLE ? c->user.pass(c->user.arg, &f)
+	    : r < 0	     ? r
+			     : CALLS_OVER;
+	frames_free(&again);
+	buf_free(&inner);
+	return r;
+}
+
+int
+calls_say(struct calls *c, struct span type, struct span json)
+{
+	struct frame_writer w;
+
+	frame_writer_init(&w, c->kind);
+	w.wrap = c->wrap;
+	buf_clear(&c->made);
+	if (c->kind == FRAMES_ARRAY)
+		buf_span(&c->made, json);
+	else if (frame_write(&w, type, json, &c->made))
+		return ERR_NOMEM;
+	return pass_made(c);
+}
+
+static int
+rewrite(struct calls *c, const struct held_event *e, const struct tree *t)
+{
+	struct frame_writer w;
+	struct buf data;
+	int r = 0;
+
+	frame_writer_init(&w, c->kind);
+	w.wrap = c->wrap;
+	buf_init(&data, 0);
+	tree_write(t, t->root, &data);
+	buf_clear(&c->made);
+	if (buf_failed(&data))
+		r = ERR_NOMEM;
+	else if (c->kind == FRAMES_ARRAY)
+		buf_span(&c->made, buf_view(&data));
+	else
+		r = frame_rewrite(&w, &e->frame, buf_view(&data), &c->made);
+	buf_free(&data);
+	return r == ERR_LIMIT ? CALLS_OVER : r ? r : pass_made(c);
+}
+
+struct held_call *
+calls_next(struct calls *c)
+{
+	INVARIANT(c->piece < c->now->npieces);
+	return c->now->pieces[c->piece++];
+}
+
+static int
+say(struct calls *c, struct held_event *e)
+{
+	bool drop = false, as_it_is = !c->touched;
+	struct tree t;
+
+	for (size_t i = 0; i < e->npieces; i++)
+		as_it_is &= e->pieces[i]->is == CALL_GOES;
+	if (as_it_is)
+		return c->user.pass(c->user.arg, &e->frame);
+	c->now = e;
+	c->piece = 0;
+	int r = tree_read(&t, &c->work, e->frame.data);
+	if (!r)
+		r = c->d->say(c, &t, &drop);
+	if (!r && !drop)
+		r = t.root->changed ? rewrite(c, e, &t)
+				    : c->user.pass(c->user.arg, &e->frame);
+	arena_reset(&c->work);
+	return r;
+}
+
+static bool
+may_go(const struct held_event *e)
+{
+	for (size_t i = 0; i < e->npieces; i++)
+		if (!e->pieces[i]->settled)
+			return false;
+	return true;
+}
+
+/* What is decided, up to the first event that is not. */
+static int
+drain(struct calls *c)
+{
+	struct held_event *e;
+	int r = settle(c);
+
+	while (!r && (e = STAILQ_FIRST(&c->events)) && may_go(e)) {
+		STAILQ_REMOVE_HEAD(&c->events, all);
+		c->held -= e->bytes_n;
+		r = say(c, e);
+		event_free(e);
+	}
+	return r ? r : c->held > CAP_CALLS_HELD ? CALLS_OVER : 0;
+}
+
+/* The provider failed: what was under way never was. */
+static bool
+is_error(const struct frame *f, const struct tree *t)
+{
+	const struct node *error = tree_member(t->root, "error");
+
+	return f->exception || tree_is(t, tree_member(t->root, "type"), "error") ||
+	       (error && error->tok != JSON_NULL);
+}
+
+static int
+read_event(struct calls *c, struct held_event *e)
+{
+	struct tree t;
+
+	c->now = e;
+	int r = tree_read(&t, &c->work, e->frame.data);
+	if (r && r != ERR_NOMEM)
+		r = c->held || c->touched ? CALLS_NO_JSON : 0; /* others say what it is */
+	else if (!r && is_error(&e->frame, &t))
+		drop_events(c);
+	else if (!r)
+		r = c->d->read(c, &t);
+	arena_reset(&c->work);
+	return r;
+}
+
+int
+calls_frame(struct calls *c, const struct frame *f)
+{
+	struct held_event *e = event_new(f);
+
+	if (!e)
+		return ERR_NOMEM;
+	int r = read_event(c, e);
+	if (r) {
+		event_free(e);
+		return r;
+	}
+	STAILQ_INSERT_TAIL(&c->events, e, all);
+	c->held += e->bytes_n;
+	return drain(c);
+}
+
+int
+calls_finish(struct calls *c)
+{
+	calls_all_over(c);
+	return drain(c);
+}
+
+int
+calls_whole(struct calls *c, struct span raw, struct buf *out, bool *changed)
+{
+	struct held_event e = { .frame = { .data = raw } };
+	bool drop = false;
+	struct tree t;
+
+	*changed = false;
+	c->now = &e;
+	c->whole = true;
+	c->piece = 0;
+	int r = tree_read(&t, &c->work, raw);
+	if (!r)
+		r = c->d->read(c, &t);
+	calls_all_over(c);
+	if (!r)
+		r = settle(c);
+	if (!r)
+		r = c->d->say(c, &t, &drop);
+	*changed = !r && t.root->changed;
+	if (*changed)
+		tree_write(&t, t.root, out);
+	arena_reset(&c->work);
+	free(e.pieces);
+	return r ? r : *changed && buf_failed(out) ? ERR_NOMEM : 0;
+}

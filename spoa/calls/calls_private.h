@@ -1,0 +1,104 @@
+/* The parts of `struct calls`, for the files of calls/. A dialect is two functions: `read`
+ * notes which calls an event has pieces of, and which of them are over; `say` walks the same
+ * event again, later, and changes it by what became of them. A whole answer is one event. */
+#ifndef CALLS_CALLS_PRIVATE_H
+#define CALLS_CALLS_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "answer/frame_write.h"
+#include "calls/calls.h"
+#include "calls/tree.h"
+
+enum {
+	CALL_NAMES = 4,		   /* pieces of a name, */
+	CALL_NAME = 256,	   /* and bytes of all */
+	CALL_ARGUMENTS = 64 << 10, /* bytes that are kept for rules */
+};
+
+/* Its pieces come, then it is over, then it is settled. */
+struct held_call {
+	TAILQ_ENTRY(held_call) all;
+	uint32_t choice, index; /* as the provider numbers it */
+	bool any_text;
+	bool over, settled;
+	enum call_verdict is;
+	bool said;     /* what takes its place, or its arguments' has been */
+	uint32_t less; /* calls before it in its choice that were taken out */
+	struct buf name, arguments;
+	size_t name_ends[CALL_NAMES], nnames;
+	bool lost;
+	struct buf text; /* what the user said: reason or arguments */
+};
+
+/* An event that waits, or goes. */
+struct held_event {
+	STAILQ_ENTRY(held_event) all;
+	struct frame frame; /* views of `bytes` */
+	struct held_call **pieces; /* of these calls, in the order of its tree */
+	size_t npieces, room;
+	size_t bytes_n;
+	char *bytes;
+};
+
+/* Of a choice, or of an answer that has none: 0. */
+struct call_choice {
+	uint32_t number;
+	unsigned kept, denied; /* calls that are settled */
+	bool said;	       /* text, ours or the model's */
+};
+
+enum { CALL_CHOICES = 128 };
+
+struct calls {
+	const struct calls_dialect *d;
+	struct calls_user user;
+	enum frames_kind kind;
+	bool wrap, whole;
+	TAILQ_HEAD(, held_call) calls; /* in the order of their first bytes */
+	size_t ncalls;
+	STAILQ_HEAD(, held_event) events;
+	size_t held;
+	struct call_choice choices[CALL_CHOICES];
+	size_t nchoices;
+	bool touched;	   /* something was taken out: each event is looked at from now on */
+	struct arena work; /* of the event that is read or said */
+	struct buf made;   /* a frame that is written anew */
+	struct held_event *now; /* that is read */
+	size_t piece;	   /* of the event that is said: which is next */
+};
+
+struct calls_dialect {
+	const struct answer_format *const *formats; /* NULL last */
+	int (*read)(struct calls *c, const struct tree *t);
+	/* *drop: nothing of it goes. Own events go before it by calls_say(). */
+	int (*say)(struct calls *c, const struct tree *t, bool *drop);
+};
+
+extern const struct calls_dialect calls_chat, calls_anthropic;
+
+/* ---- while an event is read ---- */
+
+/* The call of these numbers, made where it is new; NULL: there are too many, or no memory: the
+ * caller returns calls_failed(). */
+struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new);
+struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t index);
+int calls_failed(const struct calls *c);
+/* More of its name and its arguments; either may be empty. */
+int calls_note(struct held_call *h, struct span name, struct span arguments);
+/* The event that is read has a piece of it. */
+int calls_piece(struct calls *c, struct held_call *h);
+/* All calls of the choice have come, but this one; NULL: all. */
+void calls_over(struct calls *c, uint32_t choice, const struct held_call *but);
+void calls_all_over(struct calls *c);
+
+/* ---- while it is said ---- */
+
+/* The call that its next piece is of. */
+struct held_call *calls_next(struct calls *c);
+/* NULL: there are too many. */
+struct call_choice *calls_choice(struct calls *c, uint32_t number);
+/* Our own event goes before it, as this JSON. */
+int calls_say(struct calls *c, struct span type, struct span json);
+
+#endif

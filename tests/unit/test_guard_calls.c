@@ -1,0 +1,400 @@
+/* Calls of a model's answer that rules of phase: tool deny or redact: what a client gets, whole
+ * and streamed, however the bytes are cut. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "support/answer_fix.h"
+
+#define RULES                                                                                  \
+	"rules:\n"                                                                             \
+	"  - {name: no-rm, phase: tool, when: 'tool.name == \"rm\"', deny: {reason: not "       \
+	"here}}\n"                                                                             \
+	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && "                        \
+	"tool.arguments.amount > 100', deny: {reason: too much}}\n"                            \
+	"  - {name: never, phase: tool, when: 'tool.name == \"drop\"', deny: {as: error}}\n"    \
+	"  - {name: mail, phase: tool, when: 'tool.name == \"send\"', redact: {classes: "       \
+	"[pii]}}\n"                                                                            \
+	"  - {name: quiet, phase: tool, mode: shadow, when: 'tool.name == \"look\"', deny: "    \
+	"true}\n"
+#define RM  "The call of the tool rm was denied: not here"
+#define PAY "The call of the tool pay was denied: too much"
+
+#define JSON "application/json"
+#define SSE  "text/event-stream"
+#define CHAT "openai", "/v1/chat/completions"
+#define MSGS "anthropic", "/v1/messages"
+#define DONE "data: [DONE]\n\n"
+
+/* chat, whole */
+#define WHOLE(message, finish)                                                                 \
+	"{\"id\":\"c\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\"," message \
+	"},\"finish_reason\":\"" finish "\"}],\"usage\":{\"total_tokens\":3}}"
+#define FN(name, args)                                                                         \
+	"{\"id\":\"" name "1\",\"type\":\"function\",\"function\":{\"name\":\"" name           \
+	"\",\"arguments\":\"" args "\"}}"
+/* and streamed */
+#define CHUNK_OF(choice, delta, finish)                                                        \
+	"data: {\"id\":\"c\",\"choices\":[{\"index\":" choice ",\"delta\":{" delta             \
+	"},\"finish_reason\":" finish "}]}\n\n"
+#define DELTA(delta)   CHUNK_OF("0", delta, "null")
+#define FINISH(reason) CHUNK_OF("0", "", "\"" reason "\"")
+#define BEGIN(index, name)                                                                     \
+	DELTA("\"tool_calls\":[{\"index\":" index ",\"id\":\"" name                            \
+	      "1\",\"type\":\"function\",\"function\":{\"name\":\"" name                       \
+	      "\",\"arguments\":\"\"}}]")
+#define MORE(index, args)                                                                      \
+	DELTA("\"tool_calls\":[{\"index\":" index ",\"function\":{\"arguments\":\"" args "\"}}]")
+
+/* Anthropic */
+#define MESSAGE(blocks, stop)                                                                  \
+	"{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[" blocks       \
+	"],\"stop_reason\":\"" stop "\",\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}"
+#define USE(name, input)                                                                       \
+	"{\"type\":\"tool_use\",\"id\":\"" name "1\",\"name\":\"" name "\",\"input\":" input "}"
+#define TEXT(text) "{\"type\":\"text\",\"text\":\"" text "\"}"
+#define EVENT(type, rest)                                                                      \
+	"event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
+#define START                                                                                  \
+	EVENT("message_start",                                                                 \
+		",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\","      \
+		"\"content\":[],\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}")
+#define OPEN(index, block)                                                                     \
+	EVENT("content_block_start", ",\"index\":" index ",\"content_block\":" block)
+#define PART(index, part)                                                                      \
+	EVENT("content_block_delta",                                                           \
+		",\"index\":" index ",\"delta\":{\"type\":\"input_json_delta\",\"partial_"     \
+		"json\":\"" part "\"}")
+#define SAID(index, text)                                                                      \
+	EVENT("content_block_delta",                                                           \
+		",\"index\":" index ",\"delta\":{\"type\":\"text_delta\",\"text\":\"" text     \
+		"\"}")
+#define CLOSE(index) EVENT("content_block_stop", ",\"index\":" index)
+#define STOP_FOR(reason)                                                                       \
+	EVENT("message_delta",                                                                 \
+		",\"delta\":{\"stop_reason\":\"" reason "\"},\"usage\":{\"output_tokens\":2}") \
+	EVENT("message_stop", "")
+
+static const struct row {
+	const char *name, *dialect, *path, *type, *in, *want; /* NULL: as it came */
+	enum guard_result got;
+} rows[] = {
+	/* ---- chat, whole ---- */
+	{ "no call is touched that no rule denies", CHAT, JSON,
+		WHOLE("\"content\":null, \"tool_calls\":[" FN("a", "{}") "]", "tool_calls"), NULL,
+		0 },
+	{ "one of several goes, and its reason is text", CHAT, JSON,
+		WHOLE("\"content\":null,\"tool_calls\":[" FN("a", "{}") "," FN("rm", "{}") "," FN(
+			      "b", "{}") "]",
+			"tool_calls"),
+		WHOLE("\"content\":\"" RM "\",\"tool_calls\":[" FN("a", "{}") "," FN("b", "{}") "]",
+			"tool_calls"),
+		0 },
+	{ "the only one: no list, and a finish that agrees", CHAT, JSON,
+		WHOLE("\"content\":\"Well.\",\"tool_calls\":[" FN("rm", "{}") "]", "tool_calls"),
+		WHOLE("\"content\":\"Well.\\n\\n" RM "\"", "stop"), 0 },
+	{ "two, by name and by arguments", CHAT, JSON,
+		WHOLE("\"tool_calls\":[" FN("rm", "{}") "," FN("pay", "{\\\"amount\\\":101}") "]",
+			"tool_calls"),
+		WHOLE("\"content\":\"" RM "\\n\\n" PAY "\"", "stop"), 0 },
+	{ "arguments that a rule lets go", CHAT, JSON,
+		WHOLE("\"tool_calls\":[" FN("pay", "{\\\"amount\\\":100}") "]", "tool_calls"), NULL,
+		0 },
+	{ "arguments that are no JSON fail the rule that reads them", CHAT, JSON,
+		WHOLE("\"tool_calls\":[" FN("pay", "{\\\"amount") "]", "tool_calls"),
+		WHOLE("\"content\":\"The call of the tool pay was denied: a rule of the policy "
+		      "could not be evaluated\"",
+			"stop"),
+		0 },
+	{ "a length stays one", CHAT, JSON,
+		WHOLE("\"tool_calls\":[" FN("rm", "{}") "]", "length"),
+		WHOLE("\"content\":\"" RM "\"", "length"), 0 },
+	{ "the older function_call", CHAT, JSON,
+		WHOLE("\"content\":null,\"function_call\":{\"name\":\"rm\",\"arguments\":\"{}\"}",
+			"function_call"),
+		WHOLE("\"content\":\"" RM "\"", "stop"), 0 },
+	{ "a custom tool", CHAT, JSON,
+		WHOLE("\"content\":null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"custom\","
+		      "\"custom\":{\"name\":\"rm\",\"input\":\"-rf\"}}]",
+			"tool_calls"),
+		WHOLE("\"content\":\"" RM "\"", "stop"), 0 },
+	{ "a name with escapes is what it spells", CHAT, JSON,
+		WHOLE("\"tool_calls\":[" FN("\\u0072m", "{}") "]", "tool_calls"),
+		WHOLE("\"content\":\"" RM "\"", "stop"), 0 },
+	{ "arguments are redacted", CHAT, JSON,
+		WHOLE("\"tool_calls\":[" FN("send", "{\\\"to\\\":\\\"" MAIL "\\\"}") "]",
+			"tool_calls"),
+		WHOLE("\"tool_calls\":[" FN("send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}") "]",
+			"tool_calls"),
+		0 },
+	{ "of the calls that the rule matches", CHAT, JSON,
+		WHOLE("\"tool_calls\":[" FN("a", "{\\\"to\\\":\\\"" MAIL "\\\"}") "]",
+			"tool_calls"),
+		NULL, 0 },
+	{ "as: error ends the turn", CHAT, JSON,
+		WHOLE("\"tool_calls\":[" FN("a", "{}") "," FN("drop", "{}") "]", "tool_calls"), "",
+		GUARD_DENIED },
+	{ "shadow changes nothing", CHAT, JSON,
+		WHOLE("\"tool_calls\":[" FN("look", "{}") "]", "tool_calls"), NULL, 0 },
+	{ "each choice by itself", CHAT, JSON,
+		"{\"choices\":[{\"index\":0,\"message\":{\"tool_calls\":[" FN("rm",
+			"{}") "]},\"finish_reason\":\"tool_calls\"},{\"index\":1,\"message\":{"
+			      "\"tool_calls\":[" FN(
+				      "a", "{}") "]},\"finish_reason\":\"tool_calls\"}]}",
+		"{\"choices\":[{\"index\":0,\"message\":{\"content\":\"" RM
+		"\"},\"finish_reason\":\"stop\"},{\"index\":1,\"message\":{\"tool_calls\":[" FN(
+			"a", "{}") "]},\"finish_reason\":\"tool_calls\"}]}",
+		0 },
+	/* ---- chat, streamed ---- */
+	{ "a stream that no rule denies", CHAT, SSE,
+		DELTA("\"role\":\"assistant\",\"content\":null") BEGIN("0", "a") MORE("0", "{\\\"x\\\":") MORE("0", "1}")
+			BEGIN("1", "b") MORE("1", "{}") FINISH("tool_calls") DONE,
+		NULL, 0 },
+	{ "the first of three: the others take its index", CHAT, SSE,
+		BEGIN("0", "rm") MORE("0", "{}") BEGIN("1", "a") MORE("1", "{}") BEGIN("2", "b")
+			MORE("2", "{}") FINISH("tool_calls") DONE,
+		DELTA("\"content\":\"" RM "\"") BEGIN("0", "a") MORE("0", "{}") BEGIN("1", "b")
+			MORE("1", "{}") FINISH("tool_calls") DONE,
+		0 },
+	{ "the one between", CHAT, SSE,
+		BEGIN("0", "a") MORE("0", "{}") BEGIN("1", "rm") MORE("1", "{\\\"x\\\":") MORE("1", "1}")
+			BEGIN("2", "b") MORE("2", "{}") FINISH("tool_calls") DONE,
+		BEGIN("0", "a") MORE("0", "{}") DELTA("\"content\":\"" RM "\"") BEGIN("1", "b")
+			MORE("1", "{}") FINISH("tool_calls") DONE,
+		0 },
+	{ "all of them", CHAT, SSE,
+		DELTA("\"content\":\"It is. \"") BEGIN("0", "rm") MORE("0", "{}") BEGIN("1", "pay")
+			MORE("1", "{\\\"amo") MORE("1", "unt\\\":200}") FINISH("tool_calls") DONE,
+		DELTA("\"content\":\"It is. \"") DELTA("\"content\":\"\\n\\n" RM "\"")
+			DELTA("\"content\":\"\\n\\n" PAY "\"") FINISH("stop") DONE,
+		0 },
+	{ "whole calls in one chunk, with their finish", CHAT, SSE,
+		CHUNK_OF("0",
+			"\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"function\":{\"name\":\"rm\","
+			"\"arguments\":\"{}\"}},{\"index\":1,\"id\":\"y\",\"function\":{\"name\":"
+			"\"a\",\"arguments\":\"{}\"}}]",
+			"\"tool_calls\"") DONE,
+		CHUNK_OF("0",
+			"\"tool_calls\":[{\"index\":0,\"id\":\"y\",\"function\":{\"name\":\"a\","
+			"\"arguments\":\"{}\"}}],\"content\":\"" RM "\"",
+			"\"tool_calls\"") DONE,
+		0 },
+	{ "the older one in pieces", CHAT, SSE,
+		DELTA("\"content\":null,\"function_call\":{\"name\":\"rm\",\"arguments\":\"\"}")
+			DELTA("\"function_call\":{\"arguments\":\"{}\"}") FINISH("function_call")
+				DONE,
+		DELTA("\"content\":\"" RM "\"") FINISH("stop") DONE, 0 },
+	{ "arguments in pieces are redacted as one", CHAT, SSE,
+		BEGIN("0", "send") MORE("0", "{\\\"to\\\":\\\"jane.doe@") MORE("0", "example.org\\\"}")
+			FINISH("tool_calls") DONE,
+		DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"send1\",\"type\":\"function\","
+		      "\"function\":{\"name\":\"send\",\"arguments\":\"{\\\"to\\\":\\\"<EMAIL_"
+		      "ADDRESS>\\\"}\"}}]") MORE("0", "") MORE("0", "") FINISH("tool_calls") DONE,
+		0 },
+	{ "another choice's text waits, and goes", CHAT, SSE,
+		BEGIN("0", "rm") CHUNK_OF("1", "\"content\":\"It is. \"", "null") MORE("0", "{}")
+			FINISH("tool_calls") CHUNK_OF("1", "", "\"stop\"") DONE,
+		DELTA("\"content\":\"The call of the tool rm was denied: not \"") CHUNK_OF(
+			"1", "\"content\":\"It is. \"", "null") DELTA("\"content\":\"here\"")
+			FINISH("stop") CHUNK_OF("1", "", "\"stop\"") DONE,
+		0 },
+	{ "comments go at once", CHAT, SSE,
+		BEGIN("0", "rm") ": ping\n\n" MORE("0", "{}") FINISH("tool_calls") DONE,
+		": ping\n\n" DELTA("\"content\":\"" RM "\"") FINISH("stop") DONE, 0 },
+	{ "cut in a call: nothing of it went", CHAT, SSE,
+		DELTA("\"content\":\"It is. \"") BEGIN("0", "a") MORE("0", "{\\\"x"),
+		DELTA("\"content\":\"It is. \""), GUARD_CUT },
+	{ "without a finish it ends with the stream", CHAT, SSE, BEGIN("0", "rm") MORE("0", "{}") DONE,
+		DELTA("\"content\":\"" RM "\"") DONE, 0 },
+	{ "a call that goes on after its end", CHAT, SSE,
+		BEGIN("0", "a") BEGIN("1", "b") MORE("0", "{}") FINISH("tool_calls") DONE,
+		BEGIN("0", "a"), GUARD_BROKEN },
+	{ "as: error ends the stream, before anything of the call", CHAT, SSE,
+		BEGIN("0", "a") MORE("0", "{}") BEGIN("1", "drop") MORE("1", "{}") FINISH("tool_calls")
+			DONE,
+		BEGIN("0", "a") MORE("0", "{}"), GUARD_DENIED },
+	{ "the provider fails in a call", CHAT, SSE,
+		BEGIN("0", "a") "data: {\"error\":{\"message\":\"no\"}}\n\n",
+		"data: {\"error\":{\"message\":\"no\"}}\n\n", 0 },
+	/* ---- Anthropic, whole ---- */
+	{ "a block of text in its place", MSGS, JSON,
+		MESSAGE(TEXT("So.") "," USE("a", "{}") "," USE("rm", "{\"x\":1}"), "tool_use"),
+		MESSAGE(TEXT("So.") "," USE("a", "{}") "," TEXT(RM), "tool_use"), 0 },
+	{ "none left", MSGS, JSON, MESSAGE(USE("rm", "{}"), "tool_use"),
+		MESSAGE(TEXT(RM), "end_turn"), 0 },
+	{ "input redacted", MSGS, JSON,
+		MESSAGE(USE("send", "{\"to\":\"" MAIL "\",\"n\":1}"), "tool_use"),
+		MESSAGE(USE("send", "{\"to\":\"<EMAIL_ADDRESS>\",\"n\":1}"), "tool_use"), 0 },
+	{ "a tool of the provider's own denies the answer", MSGS, JSON,
+		MESSAGE("{\"type\":\"server_tool_use\",\"id\":\"s\",\"name\":\"rm\",\"input\":{}}",
+			"end_turn"),
+		"", GUARD_DENIED },
+	/* ---- Anthropic, streamed ---- */
+	{ "what no rule denies", MSGS, SSE,
+		START OPEN("0", TEXT("")) SAID("0", "So. ") CLOSE("0") OPEN("1", USE("a", "{}"))
+			PART("1", "{\\\"x\\\":") PART("1", "1}") CLOSE("1") STOP_FOR("tool_use"),
+		NULL, 0 },
+	{ "the first of two, with the same index", MSGS, SSE,
+		START OPEN("0", USE("rm", "{}")) PART("0", "") PART("0", "{\\\"x\\\":1}") CLOSE("0")
+			OPEN("1", USE("a", "{}")) PART("1", "{}") CLOSE("1") STOP_FOR("tool_use"),
+		START OPEN("0", TEXT("")) SAID("0", RM) CLOSE("0") OPEN("1", USE("a", "{}"))
+			PART("1", "{}") CLOSE("1") STOP_FOR("tool_use"),
+		0 },
+	{ "the only one", MSGS, SSE,
+		START OPEN("0", USE("pay", "{}")) PART("0", "{\\\"amount\\\":") PART("0", "101}")
+			CLOSE("0") STOP_FOR("tool_use"),
+		START OPEN("0", TEXT("")) SAID("0", PAY) CLOSE("0") STOP_FOR("end_turn"), 0 },
+	{ "without arguments", MSGS, SSE,
+		START OPEN("0", USE("rm", "{}")) CLOSE("0") STOP_FOR("tool_use"),
+		START OPEN("0", TEXT("")) SAID("0", RM) CLOSE("0") STOP_FOR("end_turn"), 0 },
+	{ "arguments over events", MSGS, SSE,
+		START OPEN("0", USE("send", "{}")) PART("0", "{\\\"to\\\":\\\"jane.doe@")
+			PART("0", "example.org\\\"}") CLOSE("0") STOP_FOR("tool_use"),
+		START OPEN("0", USE("send", "{}")) PART("0", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")
+			CLOSE("0") STOP_FOR("tool_use"),
+		0 },
+	{ "cut in a call", MSGS, SSE, START OPEN("0", USE("a", "{}")) PART("0", "{\\\"x"), START,
+		GUARD_CUT },
+};
+
+static void
+run(const struct row *row, size_t step, bool at, struct buf *out, enum guard_result *got)
+{
+	struct answer_case c = { row->name, RULES, row->dialect, row->path, row->type, row->in,
+		"" };
+	struct span in = span_str(row->in);
+	struct guard_rig r;
+
+	guard_rig_open(&r, &c);
+	if (at) {
+		guard_rig_feed(&r, span_cut(in, 0, step));
+		guard_rig_feed(&r, span_cut(in, step, in.n));
+	} else {
+		for (size_t i = 0; i < in.n; i += step)
+			guard_rig_feed(&r, span_cut(in, i, i + step));
+	}
+	guard_rig_end(&r);
+	*got = r.got;
+	buf_span(out, buf_view(&r.out));
+	guard_rig_close(&r);
+}
+
+/* The text of an event that says nothing else: where it begins and ends. */
+static bool
+piece_of(struct span event, size_t *from, size_t *to)
+{
+	static const char *const marks[] = { "\"delta\":{\"content\":\"",
+		"\"function\":{\"arguments\":\"", "_delta\",\"text\":\"",
+		"_delta\",\"partial_json\":\"" };
+
+	for (size_t i = 0; i < COUNT_OF(marks); i++) {
+		const char *at = memmem(event.p, event.n, marks[i], strlen(marks[i]));
+		if (!at)
+			continue;
+		*from = (size_t)(at - event.p) + strlen(marks[i]);
+		for (*to = *from; *to < event.n && event.p[*to] != '"'; ++*to)
+			*to += event.p[*to] == '\\';
+		return true;
+	}
+	return false;
+}
+
+/* Pieces of one text that follow each other are one: where it is cut is not of interest here
+ * (guard_channel.c). */
+static void
+join_pieces(struct span all, struct buf *out)
+{
+	struct buf last;
+	size_t lf, lt, f, t;
+
+	buf_init(&last, 0);
+	while (all.n) {
+		const char *end = memmem(all.p, all.n, "\n\n", 2);
+		struct span event = span_cut(all, 0, end ? (size_t)(end - all.p) + 2 : all.n);
+		struct span before = buf_view(&last);
+		all = span_cut(all, event.n, all.n);
+		if (before.n && piece_of(before, &lf, &lt) && piece_of(event, &f, &t) &&
+			span_eq(span_cut(before, 0, lf), span_cut(event, 0, f)) &&
+			span_eq(span_cut(before, lt, before.n), span_cut(event, t, event.n))) {
+			struct buf joined;
+			buf_init(&joined, 0);
+			buf_span(&joined, span_cut(before, 0, lt));
+			buf_span(&joined, span_cut(event, f, event.n));
+			buf_free(&last);
+			last = joined;
+			continue;
+		}
+		buf_span(out, before);
+		buf_clear(&last);
+		buf_span(&last, event);
+	}
+	buf_span(out, buf_view(&last));
+	buf_free(&last);
+}
+
+static size_t failures;
+
+static void
+failed(const struct row *row, size_t step, bool at, enum guard_result got, struct span out,
+	const char *want)
+{
+	fprintf(stderr, "%s, %s %zu: %d\n got  %.*s\n want %s\n", row->name,
+		at ? "cut at" : "in steps of", step, got, SPAN_ARG(out), want);
+	failures++;
+}
+
+static void
+check(const struct row *row, size_t step, bool at)
+{
+	const char *want = row->want ? row->want : row->in;
+	enum guard_result got;
+	struct buf raw, out, expected;
+
+	buf_init(&raw, 0);
+	buf_init(&out, 0);
+	buf_init(&expected, 0);
+	run(row, step, at, &raw, &got);
+	join_pieces(buf_view(&raw), &out);
+	join_pieces(span_str(want), &expected);
+	if (got != row->got || !span_eq(buf_view(&out), buf_view(&expected)))
+		failed(row, step, at, got, buf_view(&out), want);
+	buf_free(&raw);
+	buf_free(&out);
+	buf_free(&expected);
+}
+
+static void
+one_call_of_several_is_taken_out(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		check(&rows[i], SIZE_MAX / 2, false);
+	assert_int_equal(failures, 0);
+}
+
+static void
+however_the_bytes_are_cut(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows) && !failures; i++) {
+		check(&rows[i], 1, false);
+		if (!strcmp(rows[i].type, SSE))
+			for (size_t at = 1; at < strlen(rows[i].in); at++)
+				check(&rows[i], at, true);
+	}
+	assert_int_equal(failures, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_call_of_several_is_taken_out),
+		cmocka_unit_test(however_the_bytes_are_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
