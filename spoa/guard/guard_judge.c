@@ -411,7 +411,6 @@ guard_keep_input(struct guard *g, const struct answer_input *in)
 	/* Anthropic's blocks begin with an empty one, and their arguments come after it. */
 	if (g->report.streamed && span_is(in->json, "{}"))
 		return;
-	guard_restore_over(g, KIND_ARGUMENTS, in->slot);
 	if (!k)
 		return;
 	buf_span(&k->text, in->json);
@@ -433,6 +432,10 @@ keep_calls(struct guard *g, const struct answer_document *d)
 	}
 	for (; done < d->ninputs; done++)
 		guard_keep_input(g, &d->inputs[done]);
+	/* of one document, those that have one place stay one */
+	for (size_t i = 0; i < d->ninputs; i++)
+		if (!g->report.streamed || !span_is(d->inputs[i].json, "{}"))
+			guard_restore_over(g, KIND_ARGUMENTS, d->inputs[i].slot);
 }
 
 void
