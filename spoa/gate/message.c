@@ -318,6 +318,7 @@ request_messages(struct request *r, const struct answer_request *asked, struct a
 	if (!out->is)
 		return 0;
 	out->server = span_str(to ? to->name : NULL);
+	out->awaited = f ? f->said.kind == MCP_REQUEST : span_is(r->in.head.method, "GET");
 	out->filters = r->found.route->uses.calls || request_is_pinned(r);
 	if (request_is_pinned(r)) {
 		out->state = pin_seen;

@@ -345,11 +345,11 @@ request_asked_model(const struct request *r)
 }
 
 /* ---- answer.c ---- */
-/* The route has it read, it says the name that was asked for, or what it lists is compared. */
+/* The route has it read, it says the name that was asked for, or it is a message of MCP. */
 static inline bool
 request_reads_answer(const struct request *r)
 {
-	return r->found.route->response || r->found.route->alias || request_is_pinned(r);
+	return r->found.route->response || r->found.route->alias || request_is_mcp(r);
 }
 struct vault;
 struct guard_plan;

@@ -21,6 +21,8 @@
 struct guard_messages {
 	bool is;      /* it is one of these */
 	bool listens; /* it answers subscriptions/listen: it lasts */
+	bool awaited; /* a message, or a stream of them, is to come: else a body means nothing
+		       */
 	/* Entries of lists are shown as the plan's policy says of `asked`: the rules of phase:
 	 * tool, and `state`, which is as in struct tool_filter. An answer in which they cannot
 	 * be found does not go. */
@@ -94,10 +96,11 @@ struct guard_head {
 
 enum guard_result {
 	GUARD_PASS = 0,
-	GUARD_DENIED, /* by a rule: guard_report() has the verdict */
-	GUARD_UNREAD, /* it cannot be inspected and the policy says deny */
-	GUARD_BROKEN, /* the provider's framing or JSON is none */
-	GUARD_CUT,    /* the stream ends without what its dialect has there */
+	GUARD_DENIED,  /* by a rule: guard_report() has the verdict */
+	GUARD_UNREAD,  /* it cannot be inspected and the policy says deny */
+	GUARD_BROKEN,  /* the provider's framing or JSON is none */
+	GUARD_FOREIGN, /* it is no answer of the route's dialect: a page, an older transport */
+	GUARD_CUT,     /* the stream ends without what its dialect has there */
 	GUARD_NO_MEMORY,
 	GUARD_STOPPED, /* guard_stop() */
 };

@@ -3,6 +3,9 @@
 #include "base/err.h"
 #include "guard/guard_stream.h"
 
+static const char older[] = "the server speaks the older HTTP+SSE (its stream begins with an "
+			    "`endpoint` event): this "
+			    "route is for streamable HTTP";
 static const char unread_list[] = "lists of tools may be in what cannot be read";
 
 enum guard_result
@@ -93,15 +96,26 @@ filter(struct guard *g, struct span raw, struct span *out)
 	return guard_take(g, &b, out);
 }
 
+static bool
+words_may_go(const struct guard *g)
+{
+	return g->status / 100 != 2 || g->status == 202 || !g->plan.messages.awaited;
+}
+
 enum guard_result
 guard_message_whole(struct guard *g)
 {
 	struct span raw = buf_view(&g->body), now;
 
-	if (!g->plan.messages.filters || !raw.n)
+	if (!g->plan.messages.is || !raw.n)
 		return g->failed;
-	/* what a server says in words of why it did not answer has no lists */
-	if (g->status / 100 != 2 && !guard_begins_json(raw) && !guard_looks_like_events(g, raw))
+	/* in words a server says why it does not answer, or that there is nothing to say */
+	if (!guard_begins_json(raw) && !guard_looks_like_events(g, raw))
+		return words_may_go(g) ? g->failed
+				       : guard_fail(g, GUARD_FOREIGN,
+						 "the server answered with a page or a text, "
+						 "which is no message of MCP");
+	if (!g->plan.messages.filters)
 		return g->failed;
 	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")))
 		raw = span_cut(raw, 3, raw.n);
@@ -127,7 +141,11 @@ guard_message_event(struct guard *g, struct frame *f)
 	struct span now;
 	struct buf b;
 
-	if (!g->plan.messages.filters || !f->has_data)
+	if (!g->plan.messages.is || !f->has_data)
+		return g->failed;
+	if (span_is(f->type, "endpoint"))
+		return guard_fail(g, GUARD_FOREIGN, older);
+	if (!g->plan.messages.filters)
 		return g->failed;
 	if (g->frames.kind != FRAMES_SSE && g->frames.kind != FRAMES_LINES)
 		return guard_message_unread(g);

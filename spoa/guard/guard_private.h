@@ -234,7 +234,7 @@ guard_inspects(const struct guard *g)
 static inline bool
 guard_reads(const struct guard *g)
 {
-	return g->plan.inspects || g->plan.vault || g->plan.may_use || g->plan.messages.filters;
+	return g->plan.inspects || g->plan.vault || g->plan.may_use || g->plan.messages.is;
 }
 /* A text that goes on from what came of its run, and is not whole in its event. */
 static inline bool

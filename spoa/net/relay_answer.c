@@ -205,6 +205,7 @@ static const struct failure failures[] = {
 	[FAIL_ABORTED]         = { 503, "provider_aborted",     END_PROVIDER_ABORT, UNCOUNTED,      "the provider closed before the end of its response" },
 	[FAIL_UNHEARD]         = { 503, "provider_aborted",     END_PROVIDER_ABORT, UNCOUNTED,      "the provider closed before its response" },
 	[FAIL_ANSWER]          = { 503, "provider_error",       END_PROVIDER_ABORT, M_RELAY_ERRORS, "the response could not be read" },
+	[FAIL_FOREIGN]         = { 502, "provider_error",       END_PROVIDER_ABORT, M_RELAY_ERRORS, "the response is none of the route's dialect" },
 	[FAIL_ANSWER_HELD]     = { 503, "overloaded",           END_PROVIDER_ABORT, UNCOUNTED,      "too many bytes are held" },
 	[FAIL_ANSWER_UNREAD]   = { 503, "classifier_unavailable", END_ANSWER_DENIED, M_ANSWERS_UNREAD, "the answer could not be read" },
 };

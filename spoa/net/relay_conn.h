@@ -71,6 +71,7 @@ enum failure_kind {
 	FAIL_ABORTED,
 	FAIL_UNHEARD,
 	FAIL_ANSWER,
+	FAIL_FOREIGN,
 	FAIL_ANSWER_HELD,
 	FAIL_ANSWER_UNREAD,
 };
@@ -150,6 +151,7 @@ struct edge {
 		bool said;		   /* a byte of its body came out of the guard */
 		char last;		   /* the last payload byte */
 		char tail[4];		   /* of what goes out: whether an event ends there */
+		uint64_t opens_us;	   /* a stream's head waits so long; 0: no longer */
 		enum guard_result refused;
 		bool terminator; /* the last chunk is to be appended */
 		bool cut;	 /* closes when out is written: it is not whole */
@@ -333,9 +335,11 @@ void response_ends(struct edge *c);
 /* It has no end of its own. */
 bool stream_stays(const struct edge *c);
 void stream_begins(struct edge *c);
+bool stream_opens(const struct edge *c);
 /* These bytes of it go out. */
 void stream_passes(struct edge *c, struct span bytes);
-/* When it has been silent for long; and says so with a comment, between two events. */
+/* When its head need not wait any more, or it has been silent for long: says so with a comment,
+ * between two events. */
 uint64_t stream_due(const struct edge *c);
 void stream_keep_alive(struct edge *c);
 

@@ -107,7 +107,7 @@ edge_due(const struct edge *c)
 		bool paused = edge_full(c);
 		if (u && !paused && c->plan->timed)
 			t = earlier(t, again_due(c));
-		if (stays && edge_unsent(c) == 0)
+		if (stays && (edge_unsent(c) == 0 || stream_opens(c)))
 			return t;
 		return earlier(
 			t, (paused || !u ? c->active_us : u->active_us) + o->response_us);

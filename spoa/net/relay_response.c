@@ -23,6 +23,7 @@ answer_refused(struct edge *c)
 	case GUARD_DENIED: answer_forbid(c, r->verdict.status, r->verdict.reason); break;
 	case GUARD_UNREAD: answer_fail(c, FAIL_ANSWER_UNREAD, r->why); break;
 	case GUARD_BROKEN: answer_fail(c, FAIL_ANSWER, r->why); break;
+	case GUARD_FOREIGN: answer_fail(c, FAIL_FOREIGN, r->why); break;
 	case GUARD_CUT: answer_fail(c, FAIL_ABORTED, r->why); break;
 	default: answer_fail(c, FAIL_ANSWER_HELD, r->why); break;
 	}
@@ -519,7 +520,7 @@ response_goes_on(struct upstream *u)
 
 	if (done)
 		complete_response(u, c->reading.at_once);
-	if (done || !head_waits(c))
+	if (done || !(head_waits(c) || stream_opens(c)))
 		edge_flush(c);
 }
 

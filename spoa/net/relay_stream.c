@@ -4,7 +4,8 @@
 #include "base/clock.h"
 #include "net/relay_conn.h"
 
-#define COMMENT ": keep-alive\n\n"
+#define COMMENT	 ": keep-alive\n\n"
+#define OPENS_US 200000 /* an `endpoint` event comes with the head, or right after it */
 
 static bool
 is_stream(const struct edge *c)
@@ -24,6 +25,16 @@ void
 stream_begins(struct edge *c)
 {
 	memset(c->answer.tail, '\n', sizeof(c->answer.tail));
+	if (stream_stays(c) && c->guard)
+		c->answer.opens_us = clock_mono_us() + OPENS_US;
+}
+
+/* Its head waits a moment for its first event: that of the older transport is a 502. */
+bool
+stream_opens(const struct edge *c)
+{
+	return c->answer.opens_us && stream_stays(c) && !c->answer.sent &&
+	       !c->result.response_bytes;
 }
 
 void
@@ -59,6 +70,8 @@ stream_due(const struct edge *c)
 		   is_stream(c) && !c->reading.away && edge_unsent(c) == 0 && !c->held &&
 		   ends_event(c->answer.tail) && !again_holds(c);
 
+	if (c->state == EDGE_EXCHANGE && stream_opens(c))
+		return c->answer.opens_us;
 	return may ? c->active_us + c->relay->options.keep_alive_us : UINT64_MAX;
 }
 
@@ -68,6 +81,11 @@ stream_keep_alive(struct edge *c)
 	char line[HTTP_CHUNK_MAX];
 	struct span text = SPAN_LIT(COMMENT);
 
+	if (stream_opens(c)) {
+		c->answer.opens_us = 0;
+		edge_flush(c);
+		return;
+	}
 	if (c->answer.framing == HTTP_CHUNKED)
 		buf_put(&c->out, line, http_chunk_line(line, text.n));
 	buf_span(&c->out, text);

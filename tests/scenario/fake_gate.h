@@ -49,6 +49,7 @@ struct gate {
 	bool helps; /* long answers are read so much later: */
 	double help_s;
 	const struct vault *vault; /* what answers are restored from; NULL: they are metered */
+	bool messages;		   /* answers are of MCP */
 	bool hide_usage;
 	bool usage_first;
 	int finish_err;
@@ -326,6 +327,7 @@ fake_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	struct guard_plan plan = { .format = x->plan.sessions ? &answer_mcp : &answer_openai,
 		.dialect = x->plan.dialect,
 		.path = x->plan.head.path,
+		.messages = { .is = x->gate->messages, .awaited = true },
 		.vault = x->gate->vault,
 		.hide_usage = x->gate->hide_usage,
 		.usage_first = x->gate->usage_first };

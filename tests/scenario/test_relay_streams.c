@@ -233,6 +233,65 @@ who_takes_nothing_is_let_go(void **state)
 	over(s);
 }
 
+#define OLDER "1f\r\nevent: endpoint\ndata: /m?s=1\n\n\r\n"
+
+/* With its head, right after it, in pieces: 502. Once the head has gone nothing of it follows.
+ */
+static void
+the_older_transport_is_said_to_be_that(void **state)
+{
+	static const struct {
+		const char *says[3];
+		unsigned waits_ms;
+		bool told; /* as a status */
+	} table[] = {
+		{ { EVENTS OLDER }, 0, true },
+		{ { EVENTS, OLDER }, 0, true },
+		{ { EVENTS, "6\r\nevent:\r\n", "19\r\n endpoint\ndata: /m?s=1\n\n\r\n" }, 0,
+			true },
+		{ { EVENTS, OLDER }, 500, false },
+	};
+	struct stage *s = *state;
+
+	s->gate.messages = true;
+	begin(s, true, true);
+	for (size_t i = 0;; i++) {
+		for (size_t k = 0; k < 3 && table[i].says[k]; k++) {
+			if (k && table[i].waits_ms)
+				until(s, heard(&edge, "200 OK"));
+			say(s, &up, table[i].says[k]);
+		}
+		until(s, closed(&edge) || heard(&edge, "HTTP+SSE"));
+		assert_int_equal(heard(&edge, "HTTP/1.1 502 "), table[i].told);
+		assert_true(heard(&edge, "older HTTP+SSE"));
+		assert_false(heard(&edge, "s=1"));
+		over(s);
+		assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
+		if (i + 1 == COUNT_OF(table))
+			break;
+		edge = edge_connect(s);
+		say(s, &edge, GET);
+		up = egress_accept(s);
+		until(s, heard(&up, "\r\n\r\n"));
+	}
+}
+
+static void
+a_page_is_no_answer(void **state)
+{
+	struct stage *s = *state;
+
+	s->gate.messages = true;
+	begin(s, false, true);
+	say(s, &up,
+		DOWN_HEAD
+		"content-type: text/html\r\ncontent-length: 18\r\n\r\n<html>hello</html>");
+	until(s, heard(&edge, "HTTP/1.1 502 "));
+	until(s, heard(&edge, "no message of MCP"));
+	assert_false(heard(&edge, "html>"));
+	over(s);
+}
+
 int
 main(void)
 {
@@ -247,6 +306,8 @@ main(void)
 		T(a_daemon_that_stops_ends_it_as_http_says),
 		T(and_leaves_other_streams_alone),
 		T(who_takes_nothing_is_let_go),
+		T(the_older_transport_is_said_to_be_that),
+		T(a_page_is_no_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

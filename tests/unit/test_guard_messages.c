@@ -86,6 +86,11 @@ static const struct {
 	{ "two lists on two", JSON, R("1", "\"tools\":[" T("x") "]") "\n" "{\"result\":{\"tools\":[" T("x") "]}", NULL, R("1", "\"tools\":[]") "\n", 1, 0 },
 	{ "lines of which one is none", "application/x-ndjson", R("1", "\"tools\":[" T("x") "]") "\nno\n", NULL, R("1", "\"tools\":[]") "\n", 1, 0 },
 	{ "text", "text/plain", "hello", NULL, "", 0, 0 },
+	{ "a page", "text/html", "<html>hello</html>", NULL, "", 0, 0 },
+	{ "a page that says it is JSON", JSON, "<html>hello</html>", NULL, "", 0, 0 },
+	{ "the older transport", SSE, "event: endpoint\ndata: /messages?s=1\n\n", NULL, "", 0, 0 },
+	{ "after another event", SSE, ": hi\n\nevent:endpoint\r\ndata:/m\r\n\r\n", NULL, ": hi\n\n", 0, 0 },
+	{ "an accepted notification, in words", "text/plain", "Accepted", "Accepted", "", 0, 202 },
 	{ "events that no type says", "text/plain", EV(R("1", "\"tools\":[" T("x") "]")), NULL, "", 0, 0 },
 	{ "nor an error's status", SSE, EV(R("1", "\"tools\":[" T("x") "]")), NULL, "", 0, 400 },
 	{ "an image", "image/png", "\x89PNG\r\n\x1a\n0123456789012345678901234567890123456789012345678901234567890123456789", NULL, "", 0, 0 },
@@ -109,8 +114,9 @@ one(size_t i, size_t step)
 	struct guard_rig r;
 
 	guard_rig_load(&r, &c);
-	r.plan.messages =
-		(struct guard_messages){ .is = true, .filters = true, .server = SPAN_LIT("s") };
+	r.plan.messages = (struct guard_messages){
+		.is = true, .awaited = true, .filters = true, .server = SPAN_LIT("s")
+	};
 	r.g = guard_new(&r.plan, &head);
 	assert_non_null(r.g);
 	for (struct span s = span_str(lists[i].in); s.n; s = span_cut(s, step, s.n))

@@ -161,6 +161,7 @@ add_decision(json_t *o, const struct answered *x, const struct given *g)
 	} refusals[] = {
 		[GUARD_UNREAD] = { 503, "classifier_unavailable" },
 		[GUARD_BROKEN] = { 503, "provider_error" },
+		[GUARD_FOREIGN] = { 502, "provider_error" },
 		[GUARD_CUT] = { 503, "provider_aborted" },
 		[GUARD_NO_MEMORY] = { 503, "overloaded" },
 	};
