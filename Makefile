@@ -368,7 +368,7 @@ test: deps ## every ring but the long ones, from a fresh machine
 .PHONY: agents-test
 agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml (640 MB of npm packages)
 	@$(MAKE) --no-print-directory all
-	@tests/e2e/run agents/agents.sh
+	@tests/e2e/run agents/agents.sh agents/tools.sh
 
 e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
 	@$(MAKE) --no-print-directory all

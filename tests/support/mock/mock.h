@@ -141,6 +141,7 @@ struct mock_say {
 	struct span thinking, text; /* "": none */
 	bool cites;		    /* the text is a quotation */
 	struct span tool;	    /* "": none is called */
+	struct span space;	    /* the namespace that it is in, or "" */
 	struct span args;	    /* its arguments, an object */
 	int n;			    /* choices */
 	struct mock_counts c;

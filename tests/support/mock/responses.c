@@ -31,10 +31,14 @@ message(const struct mock_say *s, const struct place *p, bool done)
 static json_t *
 call(const struct mock_say *s, const struct place *p, bool done)
 {
-	return json_pack("{s:s,s:s,s:s,s:o,s:s,s:o}", "id", p->id, "type", "function_call",
+	json_t *c = json_pack("{s:s,s:s,s:s,s:o,s:s,s:o}", "id", p->id, "type", "function_call",
 		"status", done ? "completed" : "in_progress", "arguments",
 		mock_text(done ? s->args : SPAN_LIT("")), "call_id", p->id + 3, "name",
 		mock_text(s->tool));
+
+	if (s->space.n)
+		json_object_set_new(c, "namespace", mock_text(s->space));
+	return c;
 }
 
 static json_t *

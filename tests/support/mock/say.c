@@ -9,9 +9,10 @@
  *   say:TEXT  TEXT
  *   call      calls the first tool offered; its first property is the last user text
  *   call:word the same, with the last word of it
- *   think     reasons with the last user text, then says it
- *   cite      says the last user text and quotes it as the source
- *   cached    echo; half of the prompt's tokens came from a cache, a quarter went into it
+ *   tool:NAME calls the tool whose name ends so, with the last user text; once it has a result
+ * it says the sentence think     reasons with the last user text, then says it cite      says
+ * the last user text and quotes it as the source cached    echo; half of the prompt's tokens
+ * came from a cache, a quarter went into it
  *
  * TGI's adapter is such a model. Every other one says the sentence below. A tool that is not
  * offered is not called: echo. */
@@ -181,21 +182,44 @@ first_of(json_t *j)
 	return json_is_array(j) ? json_array_get(j, 0) : j;
 }
 
-/* What describes the first tool: OpenAI's function, Gemini's declaration, Bedrock's toolSpec,
- * or the tool itself. */
+/* What describes a tool: OpenAI's function, Gemini's declaration, Bedrock's toolSpec, or the
+ * tool itself. */
 static json_t *
-tool_offered(json_t *req)
+tool_inside(json_t *tool)
 {
-	json_t *config = json_object_get(req, "toolConfig");
-	json_t *tools =
-		json_object_get(json_object_get(config, "tools") ? config : req, "tools");
-	json_t *tool = first_of(tools);
 	static const char *const inner[] = { "function", "functionDeclarations", "toolSpec" };
 
 	for (size_t i = 0; i < COUNT_OF(inner); i++)
 		if (json_object_get(tool, inner[i]))
 			return first_of(json_object_get(tool, inner[i]));
 	return tool;
+}
+
+/* The first one whose name ends so, also of those that a namespace of Responses holds. */
+static json_t *
+tool_offered(json_t *req, struct span ends, struct span *space)
+{
+	json_t *config = json_object_get(req, "toolConfig"), *tool, *inside, *in;
+	json_t *tools =
+		json_object_get(json_object_get(config, "tools") ? config : req, "tools");
+	size_t i, k;
+
+	if (!ends.n)
+		return tool_inside(first_of(tools));
+	json_array_foreach(tools, i, tool)
+	{
+		if (span_ends(string_of(json_object_get(tool_inside(tool), "name")), ends))
+			return tool_inside(tool);
+		inside = json_object_get(tool, "tools");
+		json_array_foreach(inside, k, in)
+		{
+			if (!span_ends(string_of(json_object_get(in, "name")), ends))
+				continue;
+			*space = string_of(json_object_get(tool, "name"));
+			return in;
+		}
+	}
+	return NULL;
 }
 
 static const char *
@@ -214,9 +238,10 @@ first_property(json_t *tool)
 }
 
 static bool
-read_tool(struct mock_say *s, struct span user)
+read_tool(struct mock_say *s, struct span ends, struct span user)
 {
-	json_t *tool = tool_offered(s->req), *name = json_object_get(tool, "name");
+	json_t *tool = tool_offered(s->req, ends, &s->space),
+	       *name = json_object_get(tool, "name");
 
 	if (!json_is_string(name))
 		return false;
@@ -309,6 +334,32 @@ last_word(struct span text)
 	return span_cut(t, from, t.n);
 }
 
+/* Of a tool, wherever a dialect has it: Anthropic's block, Responses' item, chat's message. */
+static bool
+has_result(json_t *req)
+{
+	static const char *const lists[] = { "messages", "input" };
+	size_t l, i, k;
+	json_t *m, *part;
+
+	for (l = 0; l < COUNT_OF(lists); l++) {
+		json_array_foreach(json_object_get(req, lists[l]), i, m)
+		{
+			if (span_is(string_of(json_object_get(m, "role")), "tool") ||
+				span_ends(string_of(json_object_get(m, "type")),
+					SPAN_LIT("_call_output")))
+				return true;
+			json_array_foreach(json_object_get(m, "content"), k, part)
+			{
+				if (span_is(string_of(json_object_get(part, "type")),
+					    "tool_result"))
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
 static void
 choose(struct mock_say *s, struct span user)
 {
@@ -319,9 +370,12 @@ choose(struct mock_say *s, struct span user)
 		span_is(s->model, "think") || span_is(s->model, "cite") ||
 		span_is(s->model, "cached"))
 		s->text = user;
-	if (span_is(s->model, "call") && read_tool(s, user))
+	if (span_is(s->model, "call") && read_tool(s, SPAN_LIT(""), user))
 		s->text = SPAN_LIT("");
-	if (span_is(s->model, "call:word") && read_tool(s, last_word(user)))
+	if (span_is(s->model, "call:word") && read_tool(s, SPAN_LIT(""), last_word(user)))
+		s->text = SPAN_LIT("");
+	if (span_starts(s->model, SPAN_LIT("tool:")) && !has_result(s->req) &&
+		read_tool(s, span_cut(s->model, 5, s->model.n), user))
 		s->text = SPAN_LIT("");
 	if (span_is(s->model, "think"))
 		s->thinking = user;
