@@ -136,8 +136,11 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 {
 	struct span model = { NULL, 0 };
 	const struct endpoint_row *r = find_row(d, method, path, false, &model);
-	struct endpoint e = { .dialect = d, .family = d, .table = d->other ? d->other : &table_rest,
-		.bare_models = d->bare_models };
+	struct endpoint e = { .dialect = d,
+		.family = d,
+		.table = d->other ? d->other : &table_rest,
+		.bare_models = d->bare_models,
+		.free = dialect_is_of_mcp(d) };
 
 	if (!r)
 		return e;

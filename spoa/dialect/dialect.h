@@ -43,7 +43,7 @@ struct endpoint {
 	bool streams;		   /* the path says that the answer is a stream */
 	bool stored;		   /* the answer was made before: a GET of it */
 	bool unseen;		   /* a model runs, and no answer says what it took */
-	bool free;		   /* providers take nothing for it */
+	bool free;		   /* providers take nothing for it; no model runs */
 	bool bare_models;	   /* its family's: "models/x" in a body is x */
 };
 /* It answers with images, as many as the body's choices; nothing caps the tokens of one. */

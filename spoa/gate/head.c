@@ -238,7 +238,8 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 			     span_is(r->found.message->said.method, "subscriptions/listen");
 	r->x->plan.sessions = request_is_mcp(r);
 	r->x->plan.stays = request_stays(r);
-	if (r->x->plan.sessions)
+	/* a plan that waits for the body has no answer yet */
+	if (r->x->plan.sessions && r->out.decision.kind != D_DEFER)
 		request_session_key(r, r->x->session_key);
 	add_set(r, out);
 	if (asks_unencoded(r))

@@ -134,7 +134,8 @@ add_to_verdict(struct request *r, const struct entity_set *found, const struct t
 
 	if (!tags)
 		return false;
-	for (size_t e = 0; found && e < DETECT_ENTITIES_MAX; e++) {
+	bool redacts = found && entities_any(&t->redact);
+	for (size_t e = 0; redacts && e < DETECT_ENTITIES_MAX; e++) {
 		if (!entity_in(&t->redact, e) || !entity_in(found, e) ||
 			entity_in(&v->redact, e))
 			continue;

@@ -39,7 +39,8 @@ enum step_result
 step_tokens(struct request *r)
 {
 	if (!r->found.tokens_by && r->in.have_body && r->in.body_state == BODY_STATE_WHOLE &&
-		limit_applies(r) && !request_bound_tokens(r))
+		!dialect_is_of_mcp(r->found.endpoint.family) && limit_applies(r) &&
+		!request_bound_tokens(r))
 		request_count_tokens(r);
 	return STEP_NEXT;
 }

@@ -242,8 +242,9 @@ request_begin(struct request *r)
 	switch (target_begin(
 		&r->attempt, s, to, request_tried(r) ? &beside : NULL, clock_mono_us())) {
 	case TARGET_BEGUN:
-		r->attempt.quiet =
-			r->in.body_state == BODY_STATE_NONE || r->found.endpoint.free;
+		r->attempt.quiet = r->in.body_state == BODY_STATE_NONE ||
+				   (r->found.endpoint.free &&
+					   !dialect_is_of_mcp(r->found.endpoint.family));
 		return BEGUN;
 	case TARGET_NO_ROOM:
 		if (waits_for_room(r, to))

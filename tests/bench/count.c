@@ -81,6 +81,36 @@ chat(size_t bytes, const char *last, bool streams)
 	return b;
 }
 
+/* A tools/call of about so many bytes, and what the server says to it. */
+static struct buf
+call(size_t bytes, const char *last)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_str(&b, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{"
+		    "\"name\":\"write_note\",\"arguments\":{\"folder\":12,\"text\":\"");
+	while (b.n < bytes)
+		buf_put(&b, story,
+			b.n + sizeof(story) < bytes ? sizeof(story) - 1 : bytes - b.n);
+	buf_str(&b, last);
+	buf_str(&b, "\"}}}");
+	return b;
+}
+
+static struct buf
+result(void)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_printf(&b,
+		"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"content\":[{\"type\":"
+		"\"text\",\"text\":\"%s\"}],\"isError\":false},\"end\":1}",
+		story);
+	return b;
+}
+
 static struct buf
 whole_answer(void)
 {
@@ -147,13 +177,14 @@ static const struct line {
 	size_t bytes;
 	const char *last; /* the prompt's last words */
 	const char *decision;
-	bool relayed, streams;
+	bool relayed, streams, calls;
 } lines[] = {
-	{ "direct", 2048, "Please be short.", "permit", false, false },
-	{ "relay", 2048, "Please be short.", "permit", true, false },
-	{ "stream", 2048, "Please be short.", "permit", true, true },
-	{ "long", 200000, "Please be short.", "permit", true, false },
-	{ "deny", 2048, "key AKIAQ3EGRIXPFUSLKQLT", "deny", false, false },
+	{ "direct", 2048, "Please be short.", "permit", false, false, false },
+	{ "relay", 2048, "Please be short.", "permit", true, false, false },
+	{ "stream", 2048, "Please be short.", "permit", true, true, false },
+	{ "long", 200000, "Please be short.", "permit", true, false, false },
+	{ "deny", 2048, "key AKIAQ3EGRIXPFUSLKQLT", "deny", false, false, false },
+	{ "tools", 2048, "Please be short.", "defer", true, false, true },
 };
 
 int
@@ -169,11 +200,14 @@ main(int argc, char **argv)
 		fprintf(stderr, "count: usage: count LINE POLICY RANKS REQUESTS\n");
 		return 2;
 	}
-	struct buf body = chat(l->bytes, l->last, l->streams), answer = whole_answer(), events;
+	struct buf body =
+		l->calls ? call(l->bytes, l->last) : chat(l->bytes, l->last, l->streams);
+	struct buf answer = l->calls ? result() : whole_answer(), events;
 	char ends[64];
-	snprintf(ends, sizeof(ends), "%s\"}]}", l->last);
+	snprintf(ends, sizeof(ends), l->calls ? "%s\"}}}" : "%s\"}]}", l->last);
 	buf_init(&events, 0);
-	const struct count_request q = { .body = buf_view(&body),
+	const struct count_request q = { .path = l->calls ? "/mcp" : "/v1/chat/completions",
+		.body = buf_view(&body),
 		.ends = ends,
 		.decision = l->decision,
 		.relayed = l->relayed,

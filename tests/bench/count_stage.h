@@ -306,7 +306,8 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 /* ---- one request ---- */
 
 struct count_request {
-	struct span body; /* of the request */
+	const char *path; /* of the request */
+	struct span body;
 	const char *ends; /* how it ends where it reaches the provider */
 	const char *decision;
 	bool relayed;
@@ -324,7 +325,7 @@ count_arg(struct buf *b, const char *name, struct spop_value v)
 
 /* The NOTIFY that haproxy/spoe.cfg makes of it. */
 static inline void
-count_notify(struct count_stage *s, struct span body, struct buf *b)
+count_notify(struct count_stage *s, const char *path, struct span body, struct buf *b)
 {
 	struct buf h;
 	char length[24];
@@ -354,7 +355,7 @@ count_notify(struct count_stage *s, struct span body, struct buf *b)
 	buf_putc(b, 16);
 	count_arg(b, "v", INT(1));
 	count_arg(b, "method", STR(SPAN_LIT("POST")));
-	count_arg(b, "path", STR(SPAN_LIT("/v1/chat/completions")));
+	count_arg(b, "path", STR(span_str(path)));
 	count_arg(b, "query", STR(SPAN_LIT("")));
 	count_arg(b, "ver", STR(SPAN_LIT("1.1")));
 	count_arg(b, "src",
@@ -415,11 +416,11 @@ count_relayed(struct count_stage *s, const struct count_request *q, const char *
 
 	buf_init(&b, 0);
 	buf_printf(&b,
-		"POST /v1/chat/completions HTTP/1.1\r\nhost: ai.example.com\r\n"
+		"POST %s HTTP/1.1\r\nhost: ai.example.com\r\n"
 		"content-type: application/json\r\naccept: application/json\r\n"
 		"user-agent: OpenAI/Python 1.99.0\r\ncontent-length: %zu\r\n"
 		"x-tollgate-ticket: %s\r\n\r\n",
-		q->body.n, ticket);
+		q->path, q->body.n, ticket);
 	buf_span(&b, q->body);
 	count_say(s, &s->edge, buf_view(&b));
 	count_until(s, &s->provider, q->ends);
@@ -459,7 +460,7 @@ count_one(struct count_stage *s, const struct count_request *q)
 	struct buf b;
 
 	buf_init(&b, 0);
-	count_notify(s, q->body, &b);
+	count_notify(s, q->path, q->body, &b);
 	count_say(s, &s->agent, buf_view(&b));
 	buf_free(&b);
 	count_ack(s, ticket, decision);

@@ -28,7 +28,8 @@
 	"true}\n"                                                                              \
 	"  - {name: numbers, phase: tool, when: 'tool.name == \"mask\"', redact: {entities: "  \
 	"[US_SSN], with: mask}}\n"                                                             \
-	"default: permit\n"
+	"default: permit\n" /* no model runs */                                                \
+	"limits: [{name: few, per: [identity.person], tokens: 1, window: 1m}]\n"
 
 #define RPC	     "{\"jsonrpc\":\"2.0\","
 #define CALL(params) RPC "\"id\":7,\"method\":\"tools/call\",\"params\":{" params "}}"
