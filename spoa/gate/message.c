@@ -369,6 +369,7 @@ request_read_session(struct request *r)
 	int n = r->gate ? http_field_one(&r->in.head, session_field, &given) : 0;
 
 	r->found.session = (struct span){ NULL, 0 };
+	r->found.no_session = false;
 	if (n == 0)
 		return STEP_NEXT;
 	if (n < 0)
@@ -382,6 +383,14 @@ request_read_session(struct request *r)
 		r->found.session = arena_dup(&r->arena, id);
 		return r->found.session.n ? STEP_NEXT : request_overload(r);
 	}
+	/* Nobody whom a rule may tell to log in looks for a new session first. */
+	r->found.no_session = true;
+	return r->found.identity.verified ? request_no_session(r) : STEP_NEXT;
+}
+
+enum step_result
+request_no_session(struct request *r)
+{
 	return request_deny(r, 404, "session_not_found", "",
 		SPAN_LIT("no session of this caller has this id: begin a new one"));
 }

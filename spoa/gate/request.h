@@ -215,6 +215,8 @@ bool request_stays(const struct request *r);
 bool request_message_waits(const struct request *r);
 /* The session that it names is its caller's: found.session. STEP_NEXT, 404 or 400. */
 enum step_result request_read_session(struct request *r);
+/* found.no_session: the 404, after the rules where its caller is nobody. */
+enum step_result request_no_session(struct request *r);
 /* Its Mcp-Session-Id, which goes to the server as found.session. */
 bool request_is_session(const struct request *r, struct span field);
 /* What binds the sessions of its caller. */

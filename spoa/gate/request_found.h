@@ -163,6 +163,7 @@ struct request_found {
 		const struct tool_verdict *ruled; /* what those rules said; NULL: not asked */
 		struct mcp_error wrong; /* code 0: nothing */
 	} *message;
+	bool no_session;     /* it names one that is not its caller's */
 	struct span session; /* the server's id of the session that it names; empty: none */
 	/* limits/batch.c: what a batch's file takes; of its job, what all take */
 	struct {

@@ -146,6 +146,8 @@ may_pass(struct request *r)
 {
 	const struct on_failure *of = request_on_failure(r);
 
+	if (r->found.no_session)
+		return request_no_session(r);
 	if (r->in.unreadable && of->unreadable == OUT_DENY && r->in.body.ids_bytes)
 		return request_deny(r, 403, "unreadable_content", "",
 			SPAN_LIT("the request holds ids of tokens in place of text, and they "

@@ -176,7 +176,9 @@ a_challenge_says_where_to_log_in_and_for_what(void **state)
 			"Bearer " META("/mcp/tickets") ", scope=\"tickets:read\"", "sign in" },
 		{ "with what does not verify", "/mcp/tickets", NULL, CALL("list", ""), "authorization: Bearer tg_no", "401",
 			"Bearer " META("/mcp/tickets") ", scope=\"tickets:read\", error=\"invalid_token\"", "does not verify" },
-		{ "without a message", "/mcp/tickets", NULL, NULL, NULL, "401",
+		{ "who shows nothing but a session", "/mcp/tickets", NULL, CALL("list", ""), "mcp-session-id: s-1.00", "401",
+			"Bearer " META("/mcp/tickets") ", scope=\"tickets:read\"", "sign in" },
+		{ "without a message",  "/mcp/tickets", NULL, NULL, NULL, "401",
 			"Bearer " META("/mcp/tickets") ", scope=\"tickets:read\"", "sign in" },
 		{ "where no scope is known", "/mcp/wiki", NULL, CALL("list", ""), NULL, "401", "Bearer " META("/mcp/wiki"), "sign in" },
 		{ "an MCP route without login", "/bare", NULL, CALL("list", ""), NULL, "401", "", "sign in" },
@@ -190,6 +192,7 @@ a_challenge_says_where_to_log_in_and_for_what(void **state)
 			"Bearer error=\"insufficient_scope\", " META("/mcp/tickets") ", scope=\"tickets:read tickets:bob\"", "\"code\":-32010" },
 		{ "on a route to a model", "/v1/chat/completions", "bob", "{\"model\":\"m\",\"messages\":[]}", NULL, "403",
 			"Bearer error=\"insufficient_scope\", scope=\"tickets:read tickets:bob\"", "insufficient_scope" },
+		{ "a session of another person", "/mcp/tickets", "alice", CALL("list", ""), "mcp-session-id: s-1.00", "404", "", "session" },
 		{ "a rule that fails asks for no login", "/mcp/tickets", "alice", CALL("list", "\"n\":\"x\""), NULL, "200", "", "isError" },
 		{ "what is permitted", "/mcp/tickets", "alice", CALL("list", "\"n\":1"), NULL, "", "", "" },
 	};
@@ -208,6 +211,25 @@ a_challenge_says_where_to_log_in_and_for_what(void **state)
 		if (strcmp(t.status, rows[i].status) ||
 			strcmp(t.challenge, rows[i].challenge) || !strstr(t.body, rows[i].says))
 			fail_msg("%s: %s\n%s\n%s", rows[i].name, t.status, t.challenge, t.body);
+	}
+}
+
+/* Where no rule refuses who is nobody, the session that is not his does. */
+static void
+who_is_nobody_has_no_session_of_others(void **state)
+{
+	struct told t;
+
+	(void)state;
+	for (int posts = 0; posts < 2; posts++) {
+		ask(ONE,
+			&(struct note){ .path = "/mcp",
+				.body = posts ? CALL("list", "") : NULL,
+				.method = posts ? NULL : "GET",
+				.headers = { "mcp-session-id: s-1.00" } },
+			&t);
+		assert_string_equal(t.status, "404");
+		assert_non_null(strstr(t.body, "session_not_found"));
 	}
 }
 
@@ -274,6 +296,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_document_says_what_was_dialled),
 		cmocka_unit_test(a_challenge_says_where_to_log_in_and_for_what),
+		cmocka_unit_test(who_is_nobody_has_no_session_of_others),
 		cmocka_unit_test(pages_of_no_listed_origin_and_names_of_others_do_not_pass),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

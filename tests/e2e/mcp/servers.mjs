@@ -69,6 +69,7 @@ const answers = {
 		res.on('close', () => open.delete(res));
 	},
 	session: (res, m) => res.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 's-1' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: {} })),
+	login: (res) => res.writeHead(401, { 'content-type': 'application/json', 'www-authenticate': 'Bearer resource_metadata="http://10.0.0.7/inner"' }).end('{"secret":"sk-inner"}'),
 	endpoint: (res) => {
 		res.writeHead(200, { 'content-type': 'text/event-stream' });
 		res.write('event: endpoint\ndata: /messages?s=1\n\n');
