@@ -71,18 +71,6 @@ anthropic_read(struct calls *c, const struct tree *t)
 
 /* ---- said ---- */
 
-static int
-put_json(const struct tree *t, struct node *n, struct buf *b)
-{
-	struct span json = arena_dup(t->a, buf_view(b));
-	bool ok = !buf_failed(b) && json.p;
-
-	buf_free(b);
-	if (ok)
-		tree_put(n, json);
-	return ok ? 0 : ERR_NOMEM;
-}
-
 /* A block of text in its place. */
 static int
 put_text_block(const struct tree *t, struct node *block, struct span text)
@@ -93,7 +81,7 @@ put_text_block(const struct tree *t, struct node *block, struct span text)
 	buf_str(&b, "{\"type\":\"text\",\"text\":");
 	buf_json_str(&b, text);
 	buf_putc(&b, '}');
-	return put_json(t, block, &b);
+	return tree_put_made(t, block, &b) ? 0 : ERR_NOMEM;
 }
 
 static int
@@ -107,7 +95,7 @@ put_input(const struct tree *t, struct node *block, struct held_call *h)
 	buf_init(&b, 0);
 	buf_span(&b, buf_view(&h->text));
 	h->said = true;
-	return put_json(t, input, &b);
+	return tree_put_made(t, input, &b) ? 0 : ERR_NOMEM;
 }
 
 static int
@@ -187,4 +175,6 @@ anthropic_say(struct calls *c, const struct tree *t, bool *drop)
 
 static const struct answer_format *const formats[] = { &answer_anthropic, &answer_invoke, NULL };
 
-const struct calls_dialect calls_anthropic = { formats, anthropic_read, anthropic_say };
+const struct calls_dialect calls_anthropic = {
+	formats, anthropic_read, anthropic_say, .keeps = false
+};

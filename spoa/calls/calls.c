@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "codec/utf8.h"
 
-static const struct calls_dialect *const dialects[] = { &calls_chat, &calls_anthropic };
+static const struct calls_dialect *const dialects[] = { &calls_chat, &calls_anthropic, &calls_responses };
 
 const struct calls_dialect *
 calls_dialect_of(const struct answer_format *f)
@@ -29,6 +29,7 @@ calls_new(const struct calls_dialect *d, enum frames_kind kind, bool wrap,
 	if (!c)
 		return NULL;
 	c->d = d;
+	c->kept = d->keeps;
 	c->user = *user;
 	c->kind = kind;
 	c->wrap = wrap;
@@ -220,7 +221,8 @@ ask(struct calls *c, struct held_call *h, struct call_answer *got)
 	struct call call = { .names = names,
 		.nnames = 1,
 		.any_text = h->any_text,
-		.lost = h->lost };
+		.lost = h->lost,
+		.kept = c->kept };
 	struct buf whole;
 
 	for (size_t i = 0, from = 0; h->nnames > 1 && i < h->nnames; i++) {

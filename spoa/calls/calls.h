@@ -21,6 +21,7 @@ struct call {
 	struct span arguments; /* as the model wrote them: JSON, or text of a custom tool */
 	bool any_text;	       /* they are text of any kind */
 	bool lost;	       /* they are longer than what is kept */
+	bool kept; /* the provider keeps the turn with it: denied, it ends the answer */
 };
 
 struct call_answer {
@@ -54,7 +55,7 @@ enum calls_end {
 			      was taken out */
 	CALLS_AGAIN,	   /* a call goes on after its end */
 	CALLS_OVER,	   /* more is held than CAP_CALLS_HELD, or more calls than CAP_CALLS */
-	CALLS_UNSOUND,	   /* what is left would not be an answer of the dialect */
+	CALLS_UNSOUND,	   /* what it says of a call does not agree */
 };
 
 /* The next frame of a stream that says something. 0, ERR_NOMEM, a member of enum calls_end, or

@@ -61,6 +61,8 @@ struct calls {
 	size_t held;
 	struct call_choice choices[CALL_CHOICES];
 	size_t nchoices;
+	bool kept;	   /* the provider keeps the turn */
+	int64_t shift;	   /* of the numbers that events have: ours, less those that do not go */
 	bool touched;	   /* something was taken out: each event is looked at from now on */
 	struct arena work; /* of the event that is read or said */
 	struct buf made;   /* a frame that is written anew */
@@ -73,9 +75,10 @@ struct calls_dialect {
 	int (*read)(struct calls *c, const struct tree *t);
 	/* *drop: nothing of it goes. Own events go before it by calls_say(). */
 	int (*say)(struct calls *c, const struct tree *t, bool *drop);
+	bool keeps; /* it does, where nothing says that it does not */
 };
 
-extern const struct calls_dialect calls_chat, calls_anthropic;
+extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses;
 
 /* ---- while an event is read ---- */
 

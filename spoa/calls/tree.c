@@ -125,9 +125,8 @@ tree_put(struct node *n, struct span json)
 	touch(n);
 }
 
-/* Made in a buffer, kept in the arena. */
-static bool
-put_made(const struct tree *t, struct node *n, struct buf *b)
+bool
+tree_put_made(const struct tree *t, struct node *n, struct buf *b)
 {
 	struct span made = arena_dup(t->a, buf_view(b));
 	bool ok = !buf_failed(b) && made.p;
@@ -145,7 +144,7 @@ tree_put_text(const struct tree *t, struct node *n, struct span text)
 
 	buf_init(&b, 0);
 	buf_json_str(&b, text);
-	return put_made(t, n, &b);
+	return tree_put_made(t, n, &b);
 }
 
 bool
@@ -155,7 +154,7 @@ tree_put_number(const struct tree *t, struct node *n, uint64_t number)
 
 	buf_init(&b, 0);
 	buf_int(&b, (int64_t)number);
-	return put_made(t, n, &b);
+	return tree_put_made(t, n, &b);
 }
 
 bool
@@ -170,7 +169,7 @@ tree_append_text(const struct tree *t, struct node *n, struct span text)
 	buf_span(&b, span_cut(now, 0, now.n - 1));
 	buf_json(&b, text);
 	buf_putc(&b, '"');
-	return put_made(t, n, &b);
+	return tree_put_made(t, n, &b);
 }
 
 bool

@@ -44,6 +44,8 @@ uint64_t tree_number(const struct tree *t, const struct node *n, uint64_t otherw
  * memory. */
 void tree_put(struct node *n, struct span json);
 bool tree_put_text(const struct tree *t, struct node *n, struct span text);
+/* What was made in *b, which is freed. */
+bool tree_put_made(const struct tree *t, struct node *n, struct buf *b);
 bool tree_put_number(const struct tree *t, struct node *n, uint64_t number);
 /* The string goes on with this. */
 bool tree_append_text(const struct tree *t, struct node *n, struct span text);

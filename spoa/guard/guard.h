@@ -78,7 +78,6 @@ struct guard_plan {
 	/* What is kept of the texts for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
 	const unsigned char *keep_key; /* 32 bytes */
-	bool keeps_turns;    /* the provider keeps the turn with its calls: none is taken out */
 	bool notes_made;     /* what it makes that belongs to its target is noted */
 	uint64_t characters; /* that are spoken: what a success costs that says nothing; or 0 */
 };

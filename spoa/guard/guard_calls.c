@@ -133,7 +133,7 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 	}
 	guard_sum_call(g, v, out->is);
 	guard_called_asked(g, c, v, out->is != CALL_DENIED);
-	if (!r && out->is == CALL_DENIED && (v->error || g->plan.keeps_turns))
+	if (!r && out->is == CALL_DENIED && (v->error || c->kept))
 		return deny_turn(g, c);
 	out->text = buf_view(&g->call_text);
 	if (!r && buf_failed(&g->call_text))
@@ -160,7 +160,7 @@ ended(struct guard *g, int r)
 		[CALLS_NO_JSON] = "an event next to a call is no JSON",
 		[CALLS_AGAIN] = "a call goes on after its end",
 		[CALLS_OVER] = "more calls, or longer ones, than are held",
-		[CALLS_UNSOUND] = "a call was denied, and what is left is no answer",
+		[CALLS_UNSOUND] = "what the answer says of a call does not agree",
 	};
 
 	if (g->failed || !r)

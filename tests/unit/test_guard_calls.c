@@ -78,6 +78,50 @@
 		",\"delta\":{\"stop_reason\":\"" reason "\"},\"usage\":{\"output_tokens\":2}") \
 	EVENT("message_stop", "")
 
+/* responses */
+#define RESP "openai", "/v1/responses"
+#define RESPONSE(store, output)                                                                \
+	"{\"id\":\"r\",\"object\":\"response\",\"status\":\"completed\",\"store\":" store           \
+	",\"output\":[" output "]}"
+#define FC(name, args)                                                                         \
+	"{\"type\":\"function_call\",\"id\":\"fc_" name "\",\"call_id\":\"c" name                \
+	"\",\"name\":\"" name "\",\"arguments\":\"" args "\",\"status\":\"completed\"}"
+#define MSG(id, text)                                                                          \
+	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"completed\",\"role\":"            \
+	"\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"" text                    \
+	"\",\"annotations\":[]}]}"
+#define NUMBERED(type, n, rest)                                                                \
+	"event: " type "\ndata: {\"type\":\"" type "\",\"sequence_number\":" n rest "}\n\n"
+#define CREATED(store)                                                                         \
+	NUMBERED("response.created", "0",                                                      \
+		",\"response\":{\"id\":\"r\",\"status\":\"in_progress\",\"store\":" store          \
+		",\"output\":[]}")
+#define ADDED(n, i, item)                                                                      \
+	NUMBERED("response.output_item.added", n, ",\"output_index\":" i ",\"item\":" item)
+#define ARGS(n, i, name, args)                                                                 \
+	NUMBERED("response.function_call_arguments.delta", n,                                  \
+		",\"item_id\":\"fc_" name "\",\"output_index\":" i ",\"delta\":\"" args "\"")
+#define ARGS_DONE(n, i, name, args)                                                            \
+	NUMBERED("response.function_call_arguments.done", n,                                   \
+		",\"item_id\":\"fc_" name "\",\"output_index\":" i ",\"arguments\":\"" args "\"")
+#define ITEM_DONE(n, i, item)                                                                  \
+	NUMBERED("response.output_item.done", n, ",\"output_index\":" i ",\"item\":" item)
+#define COMPLETED(n, output)                                                                   \
+	NUMBERED("response.completed", n, ",\"response\":" RESPONSE("false", output))
+#define OWN(type, n, i, id, rest)                                                              \
+	NUMBERED(type, n,                                                                      \
+		",\"item_id\":\"msg_" id "\",\"output_index\":" i ",\"content_index\":0," rest)
+#define OWN_TEXT(n0, n1, n2, n3, i, id, text)                                                  \
+	OWN("response.content_part.added", n0, i, id,                                          \
+		"\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}")            \
+	OWN("response.output_text.delta", n1, i, id, "\"delta\":\"" text "\"")                 \
+	OWN("response.output_text.done", n2, i, id, "\"text\":\"" text "\"")                   \
+	OWN("response.content_part.done", n3, i, id,                                           \
+		"\"part\":{\"type\":\"output_text\",\"text\":\"" text "\",\"annotations\":[]}")
+#define MSG_BEGUN(id)                                                                          \
+	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"in_progress\",\"role\":"          \
+	"\"assistant\",\"content\":[]}"
+
 static const struct row {
 	const char *name, *dialect, *path, *type, *in, *want; /* NULL: as it came */
 	enum guard_result got;
@@ -256,6 +300,51 @@ static const struct row {
 		START OPEN("0", USE("send", "{}")) PART("0", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")
 			CLOSE("0") STOP_FOR("tool_use"),
 		0 },
+	/* ---- responses, whole ---- */
+	{ "a message in its place", RESP, JSON,
+		RESPONSE("false", "{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[]}," FC("rm", "{}") "," FC("a", "{}")),
+		RESPONSE("false", "{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[]}," MSG("rm", RM) "," FC("a", "{}")), 0 },
+	{ "a custom one", RESP, JSON,
+		RESPONSE("false", "{\"type\":\"custom_tool_call\",\"id\":\"ctc_1\",\"call_id\":\"x\",\"name\":\"rm\",\"input\":\"-rf\"}"),
+		RESPONSE("false", MSG("1", RM)), 0 },
+	{ "a turn that the provider keeps is denied", RESP, JSON, RESPONSE("true", FC("rm", "{}") "," FC("a", "{}")), "",
+		GUARD_DENIED },
+	{ "and goes where no call is", RESP, JSON, RESPONSE("true", FC("a", "{}")), NULL, 0 },
+	{ "arguments redacted", RESP, JSON, RESPONSE("true", FC("send", "{\\\"to\\\":\\\"" MAIL "\\\"}")),
+		RESPONSE("true", FC("send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")), 0 },
+	/* ---- responses, streamed ---- */
+	{ "all that says it agrees, and events count on", RESP, SSE,
+		CREATED("false") ADDED("1", "0", FC("rm", "")) ARGS("2", "0", "rm", "{}") ARGS_DONE("3", "0", "rm", "{}")
+			ITEM_DONE("4", "0", FC("rm", "{}")) ADDED("5", "1", FC("a", "")) ARGS("6", "1", "a", "{}")
+				ARGS_DONE("7", "1", "a", "{}") ITEM_DONE("8", "1", FC("a", "{}"))
+					COMPLETED("9", FC("rm", "{}") "," FC("a", "{}")),
+		CREATED("false") ADDED("1", "0", MSG_BEGUN("rm")) OWN_TEXT("2", "3", "4", "5", "0", "rm", RM)
+			ITEM_DONE("6", "0", MSG("rm", RM)) ADDED("7", "1", FC("a", "")) ARGS("8", "1", "a", "{}")
+				ARGS_DONE("9", "1", "a", "{}") ITEM_DONE("10", "1", FC("a", "{}"))
+					COMPLETED("11", MSG("rm", RM) "," FC("a", "{}")),
+		0 },
+	{ "nothing of a call of a kept turn goes", RESP, SSE,
+		CREATED("true") ADDED("1", "0", FC("rm", "")) ARGS("2", "0", "rm", "{}") ARGS_DONE("3", "0", "rm", "{}")
+			ITEM_DONE("4", "0", FC("rm", "{}")) COMPLETED("5", FC("rm", "{}")),
+		CREATED("true"), GUARD_DENIED },
+	{ "one that no rule denies", RESP, SSE,
+		CREATED("true") ADDED("1", "0", FC("a", "")) ARGS("2", "0", "a", "{}") ARGS_DONE("3", "0", "a", "{}")
+			ITEM_DONE("4", "0", FC("a", "{}")) COMPLETED("5", FC("a", "{}")),
+		NULL, 0 },
+	{ "redacted wherever it is said", RESP, SSE,
+		CREATED("true") ADDED("1", "0", FC("send", "")) ARGS("2", "0", "send", "{\\\"to\\\":\\\"jane.doe@")
+			ARGS("3", "0", "send", "example.org\\\"}") ARGS_DONE("4", "0", "send", "{\\\"to\\\":\\\"" MAIL "\\\"}")
+				ITEM_DONE("5", "0", FC("send", "{\\\"to\\\":\\\"" MAIL "\\\"}"))
+					COMPLETED("6", FC("send", "{\\\"to\\\":\\\"" MAIL "\\\"}")),
+		CREATED("true") ADDED("1", "0", FC("send", "")) ARGS("2", "0", "send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")
+			ARGS("3", "0", "send", "") ARGS_DONE("4", "0", "send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")
+				ITEM_DONE("5", "0", FC("send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}"))
+					COMPLETED("6", FC("send", "{\\\"to\\\":\\\"<EMAIL_ADDRESS>\\\"}")),
+		0 },
+	{ "arguments that are said twice and differ", RESP, SSE,
+		CREATED("false") ADDED("1", "0", FC("pay", "")) ARGS("2", "0", "pay", "{\\\"amount\\\":1}")
+			ARGS_DONE("3", "0", "pay", "{\\\"amount\\\":1000}"),
+		CREATED("false"), GUARD_BROKEN },
 	{ "cut in a call", MSGS, SSE, START OPEN("0", USE("a", "{}")) PART("0", "{\\\"x"), START,
 		GUARD_CUT },
 };
@@ -288,7 +377,7 @@ piece_of(struct span event, size_t *from, size_t *to)
 {
 	static const char *const marks[] = { "\"delta\":{\"content\":\"",
 		"\"function\":{\"arguments\":\"", "_delta\",\"text\":\"",
-		"_delta\",\"partial_json\":\"" };
+		"_delta\",\"partial_json\":\"", "_index\":0,\"delta\":\"" };
 
 	for (size_t i = 0; i < COUNT_OF(marks); i++) {
 		const char *at = memmem(event.p, event.n, marks[i], strlen(marks[i]));

@@ -1,0 +1,319 @@
+/* Calls of OpenAI's responses: items of type function_call and custom_tool_call. A stream says
+ * an item when it begins, in pieces, when its arguments are there, when it is done, and in the
+ * response at the end: all of them agree. In the place of one is a message, at its index, so
+ * that reasoning before it still has an item after it. Where the provider keeps the turn
+ * (`store` is not false) it has the call, too, and asks for its output in the next request: then
+ * nothing is taken out, the answer is denied.
+ * https://platform.openai.com/docs/api-reference/responses-streaming */
+#include "base/err.h"
+#include "calls/calls_private.h"
+
+static const char *const types[] = { "function_call", "custom_tool_call" };
+static const char *const deltas[] = { "response.function_call_arguments.delta",
+	"response.custom_tool_call_input.delta" };
+static const char *const dones[] = { "response.function_call_arguments.done",
+	"response.custom_tool_call_input.done" };
+/* Where its arguments are, by kind. */
+static const char *const members[] = { "arguments", "input" };
+
+enum { FUNCTION, CUSTOM, KINDS };
+
+/* Which of them a text is; KINDS: none. */
+static size_t
+kind_of(const struct tree *t, const struct node *n, const char *const words[KINDS])
+{
+	return n && n->tok == JSON_STRING ? span_find(tree_text(t, n), words, KINDS) : KINDS;
+}
+
+static size_t
+item_kind(const struct tree *t, const struct node *item)
+{
+	return kind_of(t, tree_member(item, "type"), types);
+}
+
+static const struct node *
+event_type(const struct tree *t)
+{
+	return tree_member(t->root, "type");
+}
+
+static uint32_t
+index_of(const struct tree *t)
+{
+	return (uint32_t)tree_number(t, tree_member(t->root, "output_index"), 0);
+}
+
+/* The response of the event, or of a whole answer. */
+static struct node *
+response_of(const struct calls *c, const struct tree *t)
+{
+	return c->whole ? t->root : tree_member(t->root, "response");
+}
+
+/* ---- read ---- */
+
+/* What says all of the arguments: what came in pieces is the same, or it is two calls. */
+static int
+note_all(struct held_call *h, struct span name, struct span arguments)
+{
+	struct span had = buf_view(&h->arguments);
+
+	if (h->settled || h->lost || (had.n && span_eq(had, arguments)))
+		return calls_note(h, name, SPAN_LIT(""));
+	if (had.n && arguments.n)
+		return CALLS_UNSOUND;
+	return calls_note(h, name, arguments);
+}
+
+static int
+read_item(struct calls *c, const struct tree *t, const struct node *item, uint32_t index)
+{
+	size_t kind = item_kind(t, item);
+	bool is_new;
+
+	if (kind == KINDS)
+		return 0;
+	struct held_call *h = calls_at(c, 0, index, &is_new);
+	if (!h)
+		return calls_failed(c);
+	h->any_text |= kind == CUSTOM;
+	int r = note_all(h, tree_text(t, tree_member(item, "name")),
+		tree_text(t, tree_member(item, members[kind])));
+	return r ? r : calls_piece(c, h);
+}
+
+/* An event that says some of the arguments, or all of them. */
+static int
+read_piece(struct calls *c, const struct tree *t, size_t kind, bool all)
+{
+	bool is_new;
+	struct held_call *h = calls_at(c, 0, index_of(t), &is_new);
+	struct span said =
+		tree_text(t, tree_member(t->root, all ? members[kind] : "delta"));
+
+	if (!h)
+		return calls_failed(c);
+	h->any_text |= kind == CUSTOM;
+	int r = all ? note_all(h, SPAN_LIT(""), said) : calls_note(h, SPAN_LIT(""), said);
+	return r ? r : calls_piece(c, h);
+}
+
+static void
+read_store(struct calls *c, const struct node *response)
+{
+	const struct node *store = tree_member(response, "store");
+	const struct node *conversation = tree_member(response, "conversation");
+
+	if (store)
+		c->kept = store->tok != JSON_FALSE ||
+			  (conversation && conversation->tok != JSON_NULL);
+}
+
+static int
+responses_read(struct calls *c, const struct tree *t)
+{
+	const struct node *type = event_type(t), *response = response_of(c, t);
+	uint32_t place = 0;
+	size_t kind;
+	int r = 0;
+
+	read_store(c, response);
+	if (!c->whole && (kind = kind_of(t, type, deltas)) < KINDS)
+		return read_piece(c, t, kind, false);
+	if (!c->whole && (kind = kind_of(t, type, dones)) < KINDS)
+		return read_piece(c, t, kind, true);
+	for (const struct node *n = tree_elements(tree_member(response, "output")); n && !r;
+		n = n->next, place++)
+		r = read_item(c, t, n, place);
+	if (!r && !c->whole && tree_member(t->root, "item")) {
+		r = read_item(c, t, tree_member(t->root, "item"), index_of(t));
+		struct held_call *h = calls_find(c, 0, index_of(t));
+		if (h && tree_is(t, type, "response.output_item.done"))
+			h->over = true;
+	}
+	if (tree_is(t, type, "response.completed") || tree_is(t, type, "response.incomplete") ||
+		tree_is(t, type, "response.failed"))
+		calls_all_over(c);
+	return r;
+}
+
+/* ---- said ---- */
+
+/* Of the message in a call's place: the call's own with the other prefix. */
+static void
+put_id(const struct tree *t, const struct node *item, struct buf *out)
+{
+	struct span id = tree_text(t, tree_member(item, "id"));
+	size_t after = span_chr(id, '_');
+	struct buf b;
+
+	if (!id.n)
+		id = tree_text(t, tree_member(item, "call_id"));
+	buf_init(&b, 0);
+	buf_str(&b, "msg_");
+	buf_span(&b, after < id.n ? span_cut(id, after + 1, id.n) : id);
+	buf_json_str(out, buf_view(&b));
+	out->failed |= b.failed;
+	buf_free(&b);
+}
+
+static void
+put_part(struct span text, struct buf *out)
+{
+	buf_str(out, "{\"type\":\"output_text\",\"text\":");
+	buf_json_str(out, text);
+	buf_str(out, ",\"annotations\":[]}");
+}
+
+static int
+put_message(const struct tree *t, struct node *item, struct span text, bool done)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_str(&b, "{\"id\":");
+	put_id(t, item, &b);
+	buf_printf(&b,
+		",\"type\":\"message\",\"status\":\"%s\",\"role\":\"assistant\",\"content\":[",
+		done ? "completed" : "in_progress");
+	if (done)
+		put_part(text, &b);
+	buf_str(&b, "]}");
+	return tree_put_made(t, item, &b) ? 0 : ERR_NOMEM;
+}
+
+static int
+put_arguments(const struct tree *t, struct node *in, const char *member, struct span text)
+{
+	struct node *n = tree_member(in, member);
+
+	/* what begins says none of them yet */
+	if (!n || n->tok != JSON_STRING || n->end == n->start + 2)
+		return 0;
+	return tree_put_text(t, n, text) ? 0 : ERR_NOMEM;
+}
+
+/* An item, wherever it is. `done`: it says all of it. */
+static int
+say_item(const struct tree *t, struct node *item, struct held_call *h, bool done)
+{
+	if (h->is == CALL_DENIED)
+		return put_message(t, item, buf_view(&h->text), done);
+	return h->is == CALL_EDITED ? put_arguments(t, item, members[item_kind(t, item)],
+					      buf_view(&h->text))
+				    : 0;
+}
+
+/* What our own events have alike. */
+static void
+put_event(struct calls *c, const struct tree *t, const char *type, struct buf *out)
+{
+	const struct node *number = tree_member(t->root, "sequence_number");
+
+	buf_printf(out, "{\"type\":\"%s\",", type);
+	if (number)
+		buf_printf(out, "\"sequence_number\":%lld,",
+			(long long)tree_number(t, number, 0) + (long long)c->shift);
+	buf_str(out, "\"item_id\":");
+	put_id(t, tree_member(t->root, "item"), out);
+	buf_printf(out, ",\"output_index\":%u,\"content_index\":0,", index_of(t));
+	c->shift++;
+}
+
+/* The message's text, before its item is done. */
+static int
+say_text(struct calls *c, const struct tree *t, const struct held_call *h)
+{
+	static const char *const own[] = { "response.content_part.added",
+		"response.output_text.delta", "response.output_text.done",
+		"response.content_part.done" };
+	struct span text = buf_view(&h->text);
+	struct buf b;
+	int r = 0;
+
+	buf_init(&b, 0);
+	for (size_t i = 0; i < COUNT_OF(own) && !r; i++) {
+		buf_clear(&b);
+		put_event(c, t, own[i], &b);
+		switch (i) {
+		case 0:
+			buf_str(&b, "\"part\":");
+			put_part(SPAN_LIT(""), &b);
+			break;
+		case 1:
+			buf_str(&b, "\"delta\":");
+			buf_json_str(&b, text);
+			break;
+		case 2:
+			buf_str(&b, "\"text\":");
+			buf_json_str(&b, text);
+			break;
+		default: buf_str(&b, "\"part\":"); put_part(text, &b);
+		}
+		buf_putc(&b, '}');
+		r = buf_failed(&b) ? ERR_NOMEM
+				   : calls_say(c, span_str(own[i]), buf_view(&b));
+	}
+	buf_free(&b);
+	return r;
+}
+
+/* A piece of its arguments, or all of them. */
+static int
+say_piece(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
+{
+	size_t kind = kind_of(t, event_type(t), deltas);
+	struct span text = h->said ? SPAN_LIT("") : buf_view(&h->text);
+
+	*drop = h->is == CALL_DENIED;
+	c->shift -= *drop;
+	if (h->is != CALL_EDITED)
+		return 0;
+	if (kind == KINDS)
+		return put_arguments(t, t->root,
+			members[kind_of(t, event_type(t), dones)], buf_view(&h->text));
+	h->said = true;
+	return put_arguments(t, t->root, "delta", text);
+}
+
+static int
+say_number(const struct calls *c, const struct tree *t)
+{
+	struct node *number = tree_member(t->root, "sequence_number");
+	int64_t now = (int64_t)tree_number(t, number, 0) + c->shift;
+
+	if (number && c->shift && now >= 0 && !tree_put_number(t, number, (uint64_t)now))
+		return ERR_NOMEM;
+	return 0;
+}
+
+static int
+responses_say(struct calls *c, const struct tree *t, bool *drop)
+{
+	struct node *item = c->whole ? NULL : tree_member(t->root, "item");
+	bool done = tree_is(t, event_type(t), "response.output_item.done");
+	int r = 0;
+
+	for (struct node *n = tree_elements(tree_member(response_of(c, t), "output")); n && !r;
+		n = n->next)
+		if (item_kind(t, n) < KINDS)
+			r = say_item(t, n, calls_next(c), true);
+	if (!r && item && item_kind(t, item) < KINDS) {
+		struct held_call *h = calls_next(c);
+		if (done && h->is == CALL_DENIED)
+			r = say_text(c, t, h);
+		if (!r)
+			r = say_item(t, item, h, done);
+	} else if (!r && !c->whole &&
+		   (kind_of(t, event_type(t), deltas) < KINDS ||
+			   kind_of(t, event_type(t), dones) < KINDS)) {
+		r = say_piece(c, t, calls_next(c), drop);
+	}
+	return r ? r : say_number(c, t);
+}
+
+static const struct answer_format *const formats[] = { &answer_openai_responses, NULL };
+
+const struct calls_dialect calls_responses = {
+	formats, responses_read, responses_say, .keeps = true
+};
