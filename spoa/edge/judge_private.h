@@ -170,6 +170,7 @@ void rule_inner_bind(struct judge *j);
 void rule_shipped_missing(struct judge *j);
 void rule_deny_answers(struct judge *j);
 void rule_shipped_differs(struct judge *j);
+void rule_login_lines(struct judge *j);
 void rule_gate_mode(struct judge *j);
 void rule_sockets(struct judge *j);
 void rule_socket_group(struct judge *j);

@@ -142,6 +142,83 @@ rule_shipped_differs(struct judge *j)
 	compare_engine(j);
 }
 
+/* ---- logins of MCP ---- */
+
+/* A challenge that the policy may give: of a route, or of a rule. */
+static bool
+challenges(const struct policy *p)
+{
+	bool any = p->logs_in;
+
+	for (size_t i = 0; i < p->nrules; i++)
+		any |= p->rules[i].scope != NULL;
+	for (size_t i = 0; i < p->ntool_rules; i++)
+		any |= p->tool_rules[i].scope != NULL;
+	return any;
+}
+
+static void
+judge_challenge(struct judge *j, const char *backend)
+{
+	const struct haproxy_section *s = backend_named(j->h, span_str(backend));
+	const struct haproxy_section *want = backend_named(&j->pieces, span_str(backend));
+	char paste[1024];
+	size_t n = 0;
+
+	for (size_t i = 0; s && want && i < want->n && n < sizeof(paste); i++)
+		if (line_holds(&want->line[i], "tollgate.challenge") &&
+			!find_line(s, &want->line[i]))
+			n += (size_t)snprintf(paste + n, sizeof(paste) - n, "%.*s\n",
+				SPAN_ARG(want->line[i].source));
+	if (n)
+		found(j, s->head, paste,
+			"%.*s does not set www-authenticate: clients of MCP are not told where "
+			"to log in, or for which scope. Copy "
+			"share/tollgate/haproxy/tollgate.cfg anew, or add after its line that "
+			"sets request-id",
+			SPAN_ARG(s->name));
+}
+
+static void
+judge_origin_told(struct judge *j, const struct route *r)
+{
+	struct haproxy mine;
+	const struct haproxy_line *lacks = NULL;
+
+	if (!j->engine)
+		return;
+	bool read = read_engine(j->engine, &mine);
+	for (size_t i = 0; read && i < mine.section[0].n && !lacks; i++)
+		if (span_is(mine.section[0].line[i].word[0], "args") &&
+			line_holds(&mine.section[0].line[i], "hdrs=req.hdrs_bin") &&
+			!line_holds(
+				&mine.section[0].line[i], "origin=var(txn.tollgate.origin)"))
+			lacks = &mine.section[0].line[i];
+	if (lacks)
+		found(j, lacks, "origin=var(txn.tollgate.origin)",
+			"these args do not say whether a page's origin is in origins.lst: each "
+			"page gets 403 from route %s. Copy "
+			"share/tollgate/haproxy/spoe.cfg anew, or add to the args",
+			r->name);
+	haproxy_free(&mine);
+}
+
+void
+rule_login_lines(struct judge *j)
+{
+	const struct route *r = NULL;
+
+	for (size_t i = 0; j->policy && i < j->policy->nroutes && !r; i++)
+		if (dialect_is_of_mcp(j->policy->routes[i].dialect))
+			r = &j->policy->routes[i];
+	if (r)
+		judge_origin_told(j, r);
+	if (!j->policy || !challenges(j->policy))
+		return;
+	judge_challenge(j, "tollgate-deny");
+	judge_challenge(j, "tollgate-relay");
+}
+
 /* ---- the gate's frontend ---- */
 
 void

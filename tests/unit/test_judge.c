@@ -90,7 +90,7 @@ static struct route routes[] = {
 	{ .name = "sites", .targets = site_targets, .ntargets = 1, .retry = { .attempts = 1 } },
 	{ .name = "chat", .targets = chat_targets, .ntargets = 2, .retry = { .attempts = 2 } },
 };
-static const struct policy attempts = { .routes = routes, .nroutes = COUNT_OF(routes) };
+static struct policy attempts = { .routes = routes, .nroutes = COUNT_OF(routes) };
 static const struct policy *policy;
 
 /* Judges the person's file beside the shipped tollgate.cfg. */
@@ -268,6 +268,46 @@ another_engine_that_writes_our_variables_is_seen(void **state)
 	}
 }
 
+/* An engine's file of before is advice of its own only where a route is MCP's. */
+static void
+an_engine_that_does_not_say_which_origins_are_listed_is_seen(void **state)
+{
+	static const char told[] = " origin=var(txn.tollgate.origin)";
+	struct buf spoe;
+	char filter[512];
+
+	(void)state;
+	routes[0].dialect = dialect_find(SPAN_LIT("mcp"));
+	for (int n = 0; n < 3; n++) { /* both messages say it, one, none */
+		for (int mcp = 0; mcp < 2; mcp++) {
+			struct judged j;
+			struct buf mine;
+			buf_init(&spoe, 0);
+			buf_span(&spoe, shipped("haproxy/spoe.cfg"));
+			for (int k = 0; k < n; k++)
+				change(&spoe, told, "");
+			buf_putc(&spoe, 0);
+			put("spoe.cfg", buf_view(&spoe).p);
+			snprintf(filter, sizeof(filter),
+				"filter spoe engine tollgate config %s", path("spoe.cfg"));
+			laid(&mine);
+			change(&mine, SPOE, filter);
+			policy = mcp ? &attempts : NULL;
+			judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
+			const char *at = strstr(j.advice.p, ": login-lines: ");
+			if ((at != NULL) != (mcp && n))
+				fail_msg("%d %d: %s", n, mcp, j.advice.p);
+			if (at)
+				assert_non_null(
+					strstr(at, "    origin=var(txn.tollgate.origin)\n"));
+			judged_free(&j);
+			buf_free(&mine);
+			buf_free(&spoe);
+		}
+	}
+	policy = NULL;
+}
+
 static void
 one_change_is_one_finding(void **state)
 {
@@ -284,6 +324,7 @@ attempts_and_credentials_of_the_policy(void **state)
 	(void)state;
 	policy = &attempts;
 	routes[0].dialect = dialect_find(SPAN_LIT("mcp"));
+	attempts.logs_in = true;
 	for (size_t i = 0; i < COUNT_OF(target_rows); i++)
 		judge_row(&target_rows[i]);
 	for (size_t i = 0; i < COUNT_OF(target_silent); i++) {
@@ -418,6 +459,7 @@ main(void)
 		cmocka_unit_test(what_readme_has_laid_is_silent),
 		cmocka_unit_test(one_change_is_one_finding),
 		cmocka_unit_test(what_is_right_is_silent),
+		cmocka_unit_test(an_engine_that_does_not_say_which_origins_are_listed_is_seen),
 		cmocka_unit_test(attempts_and_credentials_of_the_policy),
 		cmocka_unit_test(a_credential_without_a_backend_is_refused),
 		cmocka_unit_test(the_second_frontend_has_its_order),
