@@ -129,6 +129,7 @@
   X(SIGNED_REASONING_BLOCKS,       "signed_reasoning.",  "blocks",                 INTEGER, DECISION,   "rewrite",  V_COUNT,                NULL) \
   X(SIGNED_REASONING_DROPPED,      "signed_reasoning.",  "dropped",                INTEGER, DECISION,   "rewrite",  V_COUNT,                NULL) \
   X(SIGNED_REASONING_LEFT,         "signed_reasoning.",  "left",                   INTEGER, DECISION,   "rewrite",  V_COUNT,                NULL) \
+  X(HIDDEN_TOOLS,                  "",                   "hidden_tools",           INTEGER, DECISION,   "rewrite",  V_COUNT,                NULL) \
   X(CREDENTIALS,                   "",                   "credentials",            INTEGER, DECISION,   "identity", V_COUNT,                NULL) \
   X(EVASION,                       "",                   "evasion",                FLAG,    DECISION,   "classify", V_PROMPT_EVASION,       NULL) \
   X(CLASSIFIER_FAILED,             "",                   "classifier_failed",      FLAG,    DECISION,   "classify", V_COUNT,                NULL) \

@@ -164,6 +164,12 @@ struct request_found {
 		struct mcp_error wrong; /* code 0: nothing */
 	} *message;
 	bool no_session;     /* it names one that is not its caller's */
+	/* steps/offered.c: tools that it offers and rules hide, of this attempt */
+	struct found_offer {
+		struct splice *cut; /* in the arena */
+		size_t ncuts, hidden;
+		const struct rule *by; /* the first that hides one; NULL: none */
+	} offer;
 	struct span session; /* the server's id of the session that it names; empty: none */
 	/* limits/batch.c: what a batch's file takes; of its job, what all take */
 	struct {

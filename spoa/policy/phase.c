@@ -96,7 +96,8 @@ build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 struct reach {
 	const struct route *route;
 	const struct target *target;
-	bool mcp; /* calls are MCP's, else a model's answer's */
+	bool mcp;     /* calls are MCP's, else a model's answer's */
+	bool offered; /* or what a request offers: a server may be named there */
 };
 
 static bool
@@ -112,9 +113,9 @@ reach_known(void *ctx, size_t slot)
 	const struct route *r = x->route;
 
 	switch (slot) {
-	case V_TOOL_SERVER: return true;
+	case V_TOOL_SERVER: return !x->offered;
+	case V_RESOURCE_URI: return !x->mcp && !x->offered;
 	case V_TOOL_STATE:
-	case V_RESOURCE_URI:
 	case V_MCP_METHOD: return !x->mcp; /* there is none */
 	case V_ROUTE_NAME:
 	case V_TARGET_NAME:
@@ -149,16 +150,23 @@ reach_value(void *ctx, size_t slot, bool *present)
 	return cel_string(span_str(s));
 }
 
-bool
-policy_may_reach(struct arena *a, const struct cel_program *when, const struct route *route)
+static bool
+may_reach(struct arena *a, const struct cel_program *when, const struct route *route,
+	bool offered)
 {
 	for (size_t i = 0; i < route->ntargets; i++) {
-		struct reach x = { route, &route->targets[i], is_mcp(route) };
+		struct reach x = { route, &route->targets[i], is_mcp(route), offered };
 		struct cel_activation act = { .ctx = &x, .lookup = reach_value };
 		if (!when || cel_partial(when, &act, reach_known, a) != 0)
 			return true;
 	}
 	return false;
+}
+
+bool
+policy_may_reach(struct arena *a, const struct cel_program *when, const struct route *route)
+{
+	return may_reach(a, when, route, false);
 }
 
 static void
@@ -190,7 +198,11 @@ one_route(struct builder *b, struct route *route)
 	/* those of phase: tool come after those of phase: response */
 	for (size_t i = 0; i < b->p->nanswer_rules + b->p->ntool_rules; i++) {
 		const struct rule *r = &b->p->answer_rules[i];
-		if (!has_calls(route, r) || !policy_may_reach(b->a, r->when, route))
+		if (!has_calls(route, r))
+			continue;
+		if (r->phase == PHASE_TOOL && !is_mcp(route))
+			route->uses.offered |= may_reach(b->a, r->when, route, true);
+		if (!policy_may_reach(b->a, r->when, route))
 			continue;
 		first = first ? first : r;
 		use(b, r, &route->uses);

@@ -195,6 +195,7 @@ struct answer_uses {
 	bool tool_calls;	    /* names and arguments */
 	bool media;
 	bool calls;	   /* a rule with phase: tool may reach a call in them */
+	bool offered;	   /* or what a request offers, with the servers that the provider asks */
 	bool any;	   /* such a rule there is */
 	char searched[17]; /* policy_entities_hash() of them, or "all", as records say it */
 };

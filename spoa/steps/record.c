@@ -355,6 +355,7 @@ record_decision(struct request *r, struct buf *b)
 		put_int(b, RF_SIGNED_REASONING_LEFT, (int64_t)r->found.reasoning_left);
 		buf_putc(b, '}');
 	}
+	put_count(b, RF_HIDDEN_TOOLS, r->found.offer.hidden);
 	put_count(b, RF_CREDENTIALS, r->found.ncredentials);
 	put_flag(b, RF_EVASION, r->found.evasion);
 	put_flag(b, RF_CLASSIFIER_FAILED, r->found.classifier_failed);

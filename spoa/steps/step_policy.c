@@ -171,9 +171,10 @@ only_said(struct request *r, bool whole)
 	bool waits = !whole && v->waits,
 	     key = r->in.have_body && request_credential_escaped_in(r, r->in.raw);
 
-	if (may_pass(r) == STEP_DECIDED)
+	if (may_pass(r) == STEP_DECIDED || request_filter_offered(r) == STEP_DECIDED)
 		return STEP_DECIDED;
-	r->out.decision.kind = waits ? D_DEFER : v->redacts || key ? D_REDACT : D_PERMIT;
+	bool changes = v->redacts || key || r->found.offer.ncuts;
+	r->out.decision.kind = waits ? D_DEFER : changes ? D_REDACT : D_PERMIT;
 	r->out.decision.rule = waits ? "" : v->ruled.rule ? v->ruled.rule->name : "default";
 	return STEP_DECIDED;
 }

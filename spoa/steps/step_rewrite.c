@@ -207,9 +207,10 @@ drop_reasoning(struct request *r, struct edits *e)
 	return 0;
 }
 
-/* A rewritten key may equal another: then what would be sent is ambiguous. */
+/* A rewritten key may equal another, and a request of nothing but tools is none without them: then
+ * what would be sent is ambiguous. */
 static int
-keys_still_differ(struct request *r)
+still_reads(struct request *r)
 {
 	struct body again;
 	struct body_refusal why = { 0 };
@@ -269,6 +270,12 @@ rewrite(struct request *r)
 			err = asked;
 		}
 	}
+	if (err == 0 && r->found.offer.ncuts) {
+		if (edits_room(&body, r->found.offer.ncuts))
+			body.n = request_cut_offered(r, body.v, body.n);
+		else
+			err = ERR_NOMEM;
+	}
 	if (err == 0 && body.n && !room_for(&body, &r->out.rewritten))
 		err = ERR_NOMEM;
 	if (err == 0 && body.n)
@@ -280,8 +287,8 @@ rewrite(struct request *r)
 	if (buf_failed(&r->out.rewritten) || buf_failed(&r->out.new_target) ||
 		arena_failed(&r->arena))
 		err = ERR_NOMEM;
-	if (err == 0 && body.keys)
-		err = keys_still_differ(r);
+	if (err == 0 && (body.keys || r->found.offer.ncuts))
+		err = still_reads(r);
 	free(body.v);
 	free(target.v);
 	return err;
@@ -350,6 +357,8 @@ step_rewrite(struct request *r)
 			SPAN_LIT("reasoning that the provider signed holds data that must not "
 				 "pass, "
 				 "and it can neither be changed nor left out"));
+	if (request_filter_offered(r) == STEP_DECIDED)
+		return STEP_DECIDED;
 	limits_expect(r);
 	int err = rewrite(r);
 	if (err == ERR_BAD_STATE)
@@ -384,11 +393,11 @@ step_rewrite(struct request *r)
 	if ((r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
 		(r->out.redacted && request_silence(r, OUT_REDACT)))
 		redacts = true;
-	r->out.decision.kind = redacts || r->found.ncredentials || r->found.reasoning_dropped
-				       ? D_REDACT
-				       : D_PERMIT;
-	r->out.decision.rule =
-		r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "default";
+	bool changed = redacts || r->found.ncredentials || r->found.reasoning_dropped;
+	const struct rule *rule = r->found.verdict.ruled.rule,
+			  *hides = changed ? NULL : r->found.offer.by;
+	r->out.decision.kind = changed || r->found.offer.ncuts ? D_REDACT : D_PERMIT;
+	r->out.decision.rule = hides ? hides->name : rule ? rule->name : "default";
 	r->out.decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
 	return request_hold_work(r);
 }

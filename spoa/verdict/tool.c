@@ -226,35 +226,72 @@ known(void *ctx, size_t slot)
 {
 	const struct tool_call *c = ((const struct facts_view *)ctx)->call;
 
-	return slot != V_TOOL_ARGUMENTS &&
-	       (c->as == TOOL_OFFERED || policy_slot_reads_tool(slot) ||
-		       !policy_slot_reads_body(slot));
+	if (slot == V_TOOL_ARGUMENTS)
+		return false;
+	if (slot == V_TOOL_NAME || slot == V_TOOL_DESCRIPTION)
+		return !c->any;
+	return c->as != TOOL_LISTED || policy_slot_reads_tool(slot) ||
+	       !policy_slot_reads_body(slot);
 }
 
-bool
-tool_list_hides(struct tool_list *l, const struct tool_call *c, const struct rule **rule)
+/* It names the server and, in a way that nobody can check, its tools. One that names tools
+ * alone may mean those of others. */
+static bool
+denies_some(const struct rule *r, const struct tool_call *c)
+{
+	return c->any &&
+	       (cel_reads(r->when, V_TOOL_NAME) || cel_reads(r->when, V_TOOL_DESCRIPTION)) &&
+	       (cel_reads(r->when, V_TOOL_SERVER) || cel_reads(r->when, V_RESOURCE_URI));
+}
+
+struct entry {
+	bool may, may_state;	   /* a permit before it may match */
+	const struct rule *permit; /* that ended it */
+	const struct rule *denial;
+};
+
+static void
+judge_entry(struct tool_list *l, const struct tool_call *c, struct entry *e)
 {
 	struct cel_activation act = { .ctx = &l->view, .lookup = facts_lookup };
-	bool may = false, may_state = false, denied = false; /* a permit before it may match */
-	const struct rule *permit = NULL;
 
-	*rule = NULL;
+	*e = (struct entry){ 0 };
 	facts_call(&l->view, c);
-	for (size_t i = 0; i < l->p->ntool_rules && !permit && !denied; i++) {
+	for (size_t i = 0; i < l->p->ntool_rules && !e->permit && !e->denial; i++) {
 		const struct rule *r = &l->p->tool_rules[i];
 		bool ends = r->effect == RULE_DENY || r->effect == RULE_PERMIT;
 		if (!ends || !fits(r, c) || lifted(l->p, l->asked, r))
 			continue;
 		int hit = r->when ? cel_partial(r->when, &act, known, l->view.a) : 1;
 		if (r->effect == RULE_PERMIT && hit < 0) {
-			may = true;
-			may_state |= r->reads_state;
+			e->may = true;
+			e->may_state |= r->reads_state;
 		} else if (r->effect == RULE_PERMIT && hit > 0) {
-			permit = r;
-		} else if (hit > 0) {
-			denied = true;
-			*rule = r->hides && !may ? r : NULL;
+			e->permit = r;
+		} else if (hit > 0 || (hit < 0 && r->effect == RULE_DENY && denies_some(r, c))) {
+			e->denial = r;
 		}
 	}
-	return arena_failed(l->view.a) || *rule || (changed(c, permit, false) && !may_state);
+}
+
+bool
+tool_list_hides(struct tool_list *l, const struct tool_call *c, const struct rule **rule)
+{
+	struct entry e;
+
+	judge_entry(l, c, &e);
+	*rule = e.denial && e.denial->hides && !e.may ? e.denial : NULL;
+	return arena_failed(l->view.a) || *rule || (changed(c, e.permit, false) && !e.may_state);
+}
+
+enum tool_hosted
+tool_list_hosted(struct tool_list *l, const struct tool_call *c, const struct rule **rule)
+{
+	struct entry e;
+
+	judge_entry(l, c, &e);
+	*rule = e.denial;
+	if (arena_failed(l->view.a))
+		return HOSTED_REFUSED;
+	return !e.denial ? HOSTED_SHOWN : e.denial->hides ? HOSTED_HIDDEN : HOSTED_REFUSED;
 }

@@ -19,6 +19,7 @@ enum tool_as {
 	TOOL_CALLED,
 	TOOL_LISTED,  /* in an MCP list: unknown are arguments, and what a body holds */
 	TOOL_OFFERED, /* by a chat request: unknown are the arguments */
+	TOOL_HOSTED,  /* likewise, and the provider runs it: no call comes that could be denied */
 };
 
 /* Borrowed for the call; "": there is none. */
@@ -33,6 +34,7 @@ struct tool_call {
 	struct span arguments; /* as they were written: JSON, or text that is none */
 	bool lost; /* the arguments are longer than what is kept: reading them fails */
 	enum tool_state state;
+	bool any; /* TOOL_HOSTED: some tool of that server; the request does not say which */
 };
 
 struct tool_verdict {
@@ -92,6 +94,13 @@ struct tool_list *tool_list_new(
 /* Whether it is not shown: an entry that cannot be judged is not. *rule hides it; NULL: its
  * description changed. */
 bool tool_list_hides(
+	struct tool_list *l, const struct tool_call *c, const struct rule **rule);
+/* The same of a tool that the provider runs, as TOOL_HOSTED. What denies it without `hide`
+ * refuses the request that offers it. A permit that depends on arguments permits nothing, and a
+ * denial that does denies nothing. Of `any` a rule that denies some tools of that very server denies it.
+ * *rule: that hides or refuses. */
+enum tool_hosted { HOSTED_SHOWN, HOSTED_HIDDEN, HOSTED_REFUSED };
+enum tool_hosted tool_list_hosted(
 	struct tool_list *l, const struct tool_call *c, const struct rule **rule);
 
 #endif

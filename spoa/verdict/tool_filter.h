@@ -27,6 +27,10 @@ struct tool_cuts {
 	 * it is written; empty: it says none */
 	bool answers;
 	struct span id;
+	/* of a chat request */
+	const struct rule *by;	    /* the first that hides something; NULL: none */
+	bool refuses;		    /* it offers what may be neither run nor taken out */
+	const struct rule *refused; /* that says so */
 };
 
 /* Of one JSON-RPC message, a body or the data of an event, whichever of the lists its result
@@ -40,11 +44,12 @@ int tool_filter_list(
 	const struct tool_filter *f, struct span json, struct arena *a, struct tool_cuts *out);
 
 /* Of a chat request, from its opening brace on; what is after its closing one is not read. Each
- * tool that it offers is judged by its name; one that the provider runs itself by its type
- * (web_search), its member (Gemini's googleSearch), or as `mcp` of the server that it names.
- * What is left is sound: a list of which nothing is left goes with what says something of its
- * tools, and so does a choice of a tool that is gone. Not of a server of the policy's: `server`
- * and `state` are not read. As above. */
+ * tool that it offers is judged by its name. One that the provider runs itself is judged here for
+ * good (tool_list_hosted()): by its type (web_search), its member (Gemini's googleSearch), or as
+ * `mcp` of the server that it names, and by each name that the request allows of that server;
+ * resource.uri is where the server is. What is left is sound: a list of which nothing is left goes
+ * with what says something of its tools, and so does a choice of a tool that is gone. `server` and
+ * `state` are not read. As above. */
 int tool_filter_offered(const struct tool_filter *f, struct span request, struct arena *a,
 	struct tool_cuts *out);
 

@@ -1,310 +1,221 @@
 /* A chat request without the tools that rules hide, in every dialect's shape: what is left is a
- * request that its provider takes.
+ * request that its provider takes. One tool is offered_tool.c's.
  * https://platform.openai.com/docs/api-reference/chat/create (tools, functions, tool_choice),
  * …/responses/create (tools), https://docs.anthropic.com/en/api/messages (tools, mcp_servers),
- * https://ai.google.dev/api/caching#Tool, AWS Bedrock Converse (toolConfig). */
+ * https://ai.google.dev/api/caching#Tool, AWS Bedrock Converse (toolConfig,
+ * additionalModelRequestFields). */
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "verdict/cuts.h"
+#include "verdict/offered.h"
 
 /* clang-format off */
 /* Members of a request that hold tools; what else says something of them. */
-static const char *const lists[] = { "tools", "functions", "mcp_servers", "plugins" };
+static const struct {
+	const char *member;
+	enum offered_kind kind;
+} lists[OFFERED_LISTS] = {
+	{ "tools",       OFFERED_TOOLS },
+	{ "functions",   OFFERED_TOOLS },
+	{ "mcp_servers", OFFERED_SERVERS },
+	{ "plugins",     OFFERED_PLUGINS }, /* OpenRouter's */
+	{ "connectors",  OFFERED_PLUGINS }, /* Cohere's */
+};
+/* What the provider runs where it is said, by no list; and what rules know it by. */
+static const struct {
+	const char *member, *name;
+} switches[] = {
+	{ "web_search_options", "web_search" }, /* OpenAI chat */
+	{ "search_parameters",  "web_search" }, /* xAI */
+	{ "enable_search",      "web_search" }, /* Qwen */
+};
 static const char *const choices[] = { "tool_choice", "toolChoice", "function_call" };
 static const char *const configs[] = { "toolConfig", "tool_config" };
-static const char *const of_tools[] = { "parallel_tool_calls" };
-/* Members of a tool: what holds its name, Gemini's lists of functions, the server. */
-static const char *const wraps[] = { "function", "custom", "toolSpec", "tool_spec", "systemTool" };
-static const char *const nested[] = { "functionDeclarations", "function_declarations" };
-static const char *const servers[] = { "server_label", "mcp_server_name" };
-static const char *const types[] = { "type", "id" };
+static const char *const further[] = { "additionalModelRequestFields", "session" };
+static const char *const of_tools[] = { "parallel_tool_calls", "max_tool_calls" };
 /* clang-format on */
 
-enum { MEMBERS_MAX = 32 };
+enum level { AT_TOP, IN_CONFIG, IN_FURTHER };
 
 struct reading {
-	struct cutting c;
-	struct span *names; /* hidden */
-	size_t nnames, room;
-	bool gone[COUNT_OF(lists)]; /* of which nothing is left */
-	bool config_gone;
+	struct offered o;
+	bool switched[COUNT_OF(switches)]; /* it goes */
 };
 
-/* *gone: nothing of it is left. */
-static int read_list(struct reading *r, bool of_servers, bool *gone, struct json_event *ev);
-
-/* One tool, by all that it may be called: what one reader takes for its name another does not.
- */
-static int
-judge(struct reading *r, const struct tool_call *calls, size_t n, bool *hidden)
+int
+names_add(struct offered *o, struct names *to, struct span name)
 {
-	const struct rule *by;
+	struct span *v = arena_grow(o->c.a, to->v, to->n, &to->room, sizeof(*v), 16);
 
-	*hidden = false;
-	for (size_t i = 0; i < n; i++)
-		*hidden |= tool_list_hides(r->c.f->judge, &calls[i], &by);
-	r->c.out->hidden += *hidden;
-	r->c.out->shown += !*hidden;
-	for (size_t i = 0; *hidden && i < n; i++) {
-		struct span *v =
-			arena_grow(r->c.a, r->names, r->nnames, &r->room, sizeof(*v), 16);
-		if (!v)
-			return ERR_NOMEM;
-		r->names = v;
-		v[r->nnames++] = calls[i].name;
-	}
+	if (!v)
+		return ERR_NOMEM;
+	to->v = v;
+	v[to->n++] = name;
 	return 0;
 }
 
-/* ---- a tool ---- */
-
-struct tool {
-	struct span name, inner, description, server, type;
-	/* by which Gemini names what it runs itself: all of them in order */
-	struct tool_member {
-		struct span key;
-		size_t start, end;
-		enum { MEMBER_OTHER, MEMBER_TOOL, MEMBER_LIST, MEMBER_GONE } is;
-	} member[MEMBERS_MAX];
-	size_t nmembers;
-};
-
-static int read_tool(struct reading *r, struct tool *t, bool inner, struct json_event *ev);
-
-/* With its key read, to the end of its value. */
-static int
-tool_member(struct reading *r, struct tool *t, struct tool_member *m, bool inner,
-	struct json_event *ev)
+bool
+names_have(const struct names *v, struct span name)
 {
-	struct span *to = span_is(m->key, "name")	   ? inner ? &t->inner : &t->name
-			  : span_is(m->key, "description") ? &t->description
-			  : inner			   ? NULL
-			  : SPAN_IN(m->key, servers)	   ? &t->server
-			  : SPAN_IN(m->key, types)	   ? &t->type
-							   : NULL;
-	bool gone = false;
-
-	json_next(r->c.j, ev);
-	if (to)
-		return cut_text(&r->c, ev, to);
-	if (ev->tok == JSON_ARRAY && SPAN_IN(m->key, nested) && !inner) {
-		int err = read_list(r, false, &gone, ev);
-		m->is = gone ? MEMBER_GONE : MEMBER_LIST;
-		return err;
-	}
-	if (ev->tok == JSON_OBJECT && SPAN_IN(m->key, wraps) && !inner)
-		return read_tool(r, t, true, ev);
-	m->is = ev->tok == JSON_OBJECT ? MEMBER_TOOL : MEMBER_OTHER;
-	return cut_pass(&r->c, ev);
+	for (size_t i = 0; i < v->n && name.n; i++)
+		if (span_eq(v->v[i], name))
+			return true;
+	return false;
 }
 
 static int
-read_tool(struct reading *r, struct tool *t, bool inner, struct json_event *ev)
+open_request(struct cutting *c, struct json_event *ev)
 {
-	int err = 0;
-
-	while (!err && json_next(r->c.j, ev) == JSON_KEY) {
-		struct tool_member m = { json_text(r->c.a, r->c.in, ev), ev->start - 1, 0, 0 };
-		err = m.key.p ? tool_member(r, t, &m, inner, ev) : ERR_NOMEM;
-		m.end = cut_end(ev);
-		if (!inner && t->nmembers < MEMBERS_MAX)
-			t->member[t->nmembers++] = m;
-	}
-	return err ? err : json_error(r->c.j, NULL, NULL);
-}
-
-static struct tool_call
-offered(const struct tool *t, struct span name)
-{
-	return (struct tool_call){ .as = TOOL_OFFERED,
-		.name = name,
-		.server = SPAN_LIT(""),
-		.description = t->description };
-}
-
-/* Gemini's: lists of functions, and what it runs itself by its member. */
-static int
-by_members(struct reading *r, struct tool *t, bool *gone)
-{
-	struct run run = { 0 };
-	size_t left = 0, went = 0;
-	int err = 0;
-
-	if (t->nmembers == MEMBERS_MAX)
-		return ERR_LIMIT;
-	for (size_t i = 0; i < t->nmembers && !err; i++) {
-		struct tool_member *m = &t->member[i];
-		bool goes = m->is == MEMBER_GONE;
-		struct tool_call c = offered(t, m->key);
-		if (m->is == MEMBER_TOOL)
-			err = judge(r, &c, 1, &goes);
-		left += !goes && m->is != MEMBER_OTHER;
-		went += goes;
-		if (!err)
-			err = run_add(&r->c, &run, m->start, m->end, goes);
-	}
-	*gone = went && !left;
-	return err ? err : run_end(&r->c, &run);
-}
-
-static int
-one_tool(struct reading *r, bool of_servers, bool *gone, struct json_event *ev)
-{
-	struct tool *t = arena_new(r->c.a, struct tool);
-	struct tool_call calls[3];
-	size_t n = 0;
-
-	if (!t)
+	if (!(c->j = json_open(c->a, c->in)))
 		return ERR_NOMEM;
-	*gone = false;
-	int err = ev->tok == JSON_OBJECT ? read_tool(r, t, false, ev) : cut_pass(&r->c, ev);
-	if (err)
-		return err;
-	if (of_servers)
-		t->server = t->name;
-	if (t->server.n) {
-		calls[n] = offered(t, SPAN_LIT("mcp"));
-		calls[n++].server = t->server;
-	}
-	if (t->name.n && !of_servers)
-		calls[n++] = offered(t, t->name);
-	if (t->inner.n)
-		calls[n++] = offered(t, t->inner);
-	if (!n && t->type.n)
-		calls[n++] = offered(t, t->type);
-	return n ? judge(r, calls, n, gone) : by_members(r, t, gone);
-}
-
-/* With its bracket just read. */
-static int
-read_list(struct reading *r, bool of_servers, bool *gone, struct json_event *ev)
-{
-	struct run run = { 0 };
-	bool goes;
-	int err = 0;
-
-	while (!err && json_next(r->c.j, ev) != JSON_ARRAY_END) {
-		if (ev->tok == JSON_ERROR)
-			return json_error(r->c.j, NULL, NULL);
-		size_t start = cut_start(ev);
-		if (!(err = one_tool(r, of_servers, &goes, ev)))
-			err = run_add(&r->c, &run, start, cut_end(ev), goes);
-	}
-	*gone = run.from && !run.kept_end;
-	return err ? err : run_end(&r->c, &run);
-}
-
-/* ---- the request, from its brace on ---- */
-
-static int
-open_request(struct reading *r, struct json_event *ev)
-{
-	if (!(r->c.j = json_open(r->c.a, r->c.in)))
-		return ERR_NOMEM;
-	if (json_next(r->c.j, ev) == JSON_OBJECT)
+	if (json_next(c->j, ev) == JSON_OBJECT)
 		return 0;
-	return json_error(r->c.j, NULL, NULL) ? json_error(r->c.j, NULL, NULL) : ERR_SYNTAX;
+	return json_error(c->j, NULL, NULL) ? json_error(c->j, NULL, NULL) : ERR_SYNTAX;
 }
 
-/* Its tools; of an object that configures them (Bedrock's), those. */
-static int
-read_lists(struct reading *r, bool config, struct json_event *ev)
+/* Where it is among them; their number: nowhere. */
+static size_t
+list_at(struct span key)
 {
+	size_t i = 0;
+
+	while (i < COUNT_OF(lists) && !span_is(key, lists[i].member))
+		i++;
+	return i;
+}
+
+static size_t
+switch_at(struct span key)
+{
+	size_t i = 0;
+
+	while (i < COUNT_OF(switches) && !span_is(key, switches[i].member))
+		i++;
+	return i;
+}
+
+static enum level
+level_of(struct span key)
+{
+	return SPAN_IN(key, configs) ? IN_CONFIG : SPAN_IN(key, further) ? IN_FURTHER : AT_TOP;
+}
+
+/* ---- first its tools; of an object that holds them, those ---- */
+
+static int
+read_lists(struct reading *r, enum level level, struct json_event *ev)
+{
+	struct cutting *c = &r->o.c;
 	int err = 0;
 
-	while (!err && json_next(r->c.j, ev) == JSON_KEY) {
-		struct span key = json_text(r->c.a, r->c.in, ev);
-		size_t i = 0;
+	while (!err && json_next(c->j, ev) == JSON_KEY) {
+		struct span key = json_text(c->a, c->in, ev);
 		if (!key.p)
 			return ERR_NOMEM;
-		while (i < COUNT_OF(lists) && !span_is(key, lists[i]))
-			i++;
-		json_next(r->c.j, ev);
+		size_t i = list_at(key), s = level ? COUNT_OF(switches) : switch_at(key);
+		enum level in = level ? AT_TOP : level_of(key);
+		json_next(c->j, ev);
 		if (i < COUNT_OF(lists) && ev->tok == JSON_ARRAY)
-			err = read_list(r, span_is(key, "mcp_servers"),
-				config ? &r->config_gone : &r->gone[i], ev);
-		else if (ev->tok == JSON_OBJECT && SPAN_IN(key, configs) && !config)
-			err = read_lists(r, true, ev);
-		else
-			err = cut_pass(&r->c, ev);
+			err = offered_list(&r->o, lists[i].kind, &r->o.gone[level][i], ev);
+		else if (ev->tok == JSON_OBJECT && in)
+			err = read_lists(r, in, ev);
+		else if (s < COUNT_OF(switches) && ev->tok != JSON_NULL &&
+			 ev->tok != JSON_FALSE)
+			err = offered_switch(
+				&r->o, span_str(switches[s].name), &r->switched[s]);
+		if (!err && ev->tok != JSON_ARRAY_END && ev->tok != JSON_OBJECT_END)
+			err = cut_pass(c, ev);
 	}
-	return err ? err : json_error(r->c.j, NULL, NULL);
+	return err ? err : json_error(c->j, NULL, NULL);
 }
 
-/* To the end of a value: whether it says the name of what is hidden. */
+/* ---- then what says something of tools that are gone ---- */
+
+/* To the end of a value: hidden names go out of its lists; *gone: it says nothing else. */
 static int
-names_hidden(struct reading *r, struct json_event *ev, bool *says)
+without_hidden(struct reading *r, bool *gone, struct json_event *ev)
 {
-	unsigned depth = ev->depth;
-	bool open = ev->tok == JSON_OBJECT || ev->tok == JSON_ARRAY;
+	struct cutting *c = &r->o.c;
+	struct run run = { 0 };
+	bool goes, went = false, list = ev->tok == JSON_ARRAY;
+	int err = 0;
 
-	*says = false;
-	do {
-		if (ev->tok == JSON_STRING) {
-			struct span s = json_text(r->c.a, r->c.in, ev);
-			if (!s.p)
-				return ERR_NOMEM;
-			for (size_t i = 0; i < r->nnames; i++)
-				*says |= span_eq(s, r->names[i]);
-		}
-		open = open && (ev->depth != depth || (ev->tok != JSON_OBJECT_END &&
-							      ev->tok != JSON_ARRAY_END));
-	} while (open && json_next(r->c.j, ev) > JSON_ERROR);
-	return json_error(r->c.j, NULL, NULL);
+	*gone = false;
+	if (ev->tok == JSON_STRING) {
+		struct span s = json_text(c->a, c->in, ev);
+		*gone = names_have(&r->o.hidden, s);
+		return s.p ? 0 : ERR_NOMEM;
+	}
+	if (!list && ev->tok != JSON_OBJECT)
+		return 0;
+	while (!err && json_next(c->j, ev) > JSON_ERROR && ev->tok != JSON_ARRAY_END &&
+		ev->tok != JSON_OBJECT_END) {
+		if (ev->tok == JSON_KEY)
+			json_next(c->j, ev);
+		size_t start = cut_start(ev);
+		err = without_hidden(r, &goes, ev);
+		went |= goes;
+		if (!err && list)
+			err = run_add(c, &run, start, cut_end(ev), goes);
+	}
+	*gone = went && !(list && run.kept_end);
+	if (!err)
+		err = json_error(c->j, NULL, NULL);
+	return err ? err : run_end(c, &run);
 }
 
-static int read_rest(struct reading *r, bool config, struct json_event *ev);
+static int read_rest(struct reading *r, enum level level, struct json_event *ev);
 
 /* Whether a member of the request goes; *ev is its value's first token, then its last. */
 static int
-goes(struct reading *r, struct span key, bool config, bool *gone, struct json_event *ev)
+member_goes(
+	struct reading *r, struct span key, enum level level, bool *gone, struct json_event *ev)
 {
-	bool none = r->c.out->shown == 0;
+	size_t i = list_at(key), s = level ? COUNT_OF(switches) : switch_at(key);
+	bool none = r->o.c.out->shown == 0, all = true;
+	enum level in = level ? AT_TOP : level_of(key);
 	int err;
 
-	for (size_t i = 0; i < COUNT_OF(lists); i++)
-		if (span_is(key, lists[i])) {
-			*gone = !config && r->gone[i];
-			return cut_pass(&r->c, ev);
-		}
-	if (SPAN_IN(key, choices) || (SPAN_IN(key, configs) && ev->tok != JSON_OBJECT)) {
-		err = names_hidden(r, ev, gone);
-		*gone |= none;
+	if (i < COUNT_OF(lists)) {
+		*gone = r->o.gone[level][i];
+		return cut_pass(&r->o.c, ev);
+	}
+	if (in && ev->tok == JSON_OBJECT) {
+		for (i = 0; i < COUNT_OF(lists); i++)
+			all &= !r->o.gone[in][i];
+		err = read_rest(r, in, ev);
+		*gone = in == IN_CONFIG && (none || !all);
 		return err;
 	}
-	if (SPAN_IN(key, configs) && !config) {
-		err = read_rest(r, true, ev);
-		*gone = none || r->config_gone;
+	if (SPAN_IN(key, choices) || in == IN_CONFIG || level == IN_CONFIG) {
+		err = without_hidden(r, gone, ev);
+		*gone |= none && level != IN_CONFIG;
 		return err;
 	}
-	*gone = none && SPAN_IN(key, of_tools);
-	if (!config)
-		return cut_pass(&r->c, ev);
-	/* Gemini's functionCallingConfig: which functions may be called */
-	return names_hidden(r, ev, gone);
+	*gone = (none && SPAN_IN(key, of_tools)) || (s < COUNT_OF(switches) && r->switched[s]);
+	return cut_pass(&r->o.c, ev);
 }
 
-/* What says something of tools that are gone. */
 static int
-read_rest(struct reading *r, bool config, struct json_event *ev)
+read_rest(struct reading *r, enum level level, struct json_event *ev)
 {
+	struct cutting *c = &r->o.c;
 	struct run run = { 0 };
 	int err = 0;
 
-	while (!err && json_next(r->c.j, ev) == JSON_KEY) {
+	while (!err && json_next(c->j, ev) == JSON_KEY) {
 		size_t start = ev->start - 1;
-		struct span key = json_text(r->c.a, r->c.in, ev);
+		struct span key = json_text(c->a, c->in, ev);
 		bool gone = false;
 		if (!key.p)
 			return ERR_NOMEM;
-		json_next(r->c.j, ev);
-		if (!(err = goes(r, key, config, &gone, ev)))
-			err = run_add(&r->c, &run, start, cut_end(ev), gone);
+		json_next(c->j, ev);
+		if (!(err = member_goes(r, key, level, &gone, ev)))
+			err = run_add(c, &run, start, cut_end(ev), gone);
 	}
 	if (!err)
-		err = json_error(r->c.j, NULL, NULL);
-	return err ? err : run_end(&r->c, &run);
+		err = json_error(c->j, NULL, NULL);
+	return err ? err : run_end(c, &run);
 }
 
 /* The outer one first. */
@@ -322,21 +233,30 @@ int
 tool_filter_offered(const struct tool_filter *f, struct span request, struct arena *a,
 	struct tool_cuts *out)
 {
-	struct reading r = { .c = { .f = f, .in = request, .a = a, .out = out } };
+	struct reading r = { .o.c = { .f = f, .in = request, .a = a, .out = out } };
 	struct json_event ev;
 	size_t n = 0, end = 0;
+	int err = 0;
 
-	*out = (struct tool_cuts){ 0 };
-	int err = open_request(&r, &ev);
-	if (!err)
-		err = read_lists(&r, false, &ev);
-	if (err || !out->hidden)
+	/* A list of servers may come before the tools that say what is used of them, and after
+	 * them: first is read who uses which, then which are gone, then what is cut. */
+	for (unsigned pass = 0; pass == 0 || (r.o.linked && pass < 3 && !err); pass++) {
+		*out = (struct tool_cuts){ 0 };
+		memset(r.o.gone, 0, sizeof(r.o.gone));
+		r.o.hidden.n = 0;
+		if (pass == 1)
+			r.o.servers.n = 0;
+		if (!(err = open_request(&r.o.c, &ev)))
+			err = read_lists(&r, AT_TOP, &ev);
+	}
+	if (err || (!out->n && !out->hidden))
 		return err;
-	if (!(err = open_request(&r, &ev)))
-		err = read_rest(&r, false, &ev);
+	if (!(err = open_request(&r.o.c, &ev)))
+		err = read_rest(&r, AT_TOP, &ev);
 	if (err)
 		return err;
-	qsort(out->v, out->n, sizeof(*out->v), by_place);
+	if (out->n)
+		qsort(out->v, out->n, sizeof(*out->v), by_place);
 	for (size_t i = 0; i < out->n; i++)
 		if (out->v[i].start >= end) {
 			end = out->v[i].end;

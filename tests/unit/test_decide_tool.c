@@ -81,6 +81,39 @@ a_call_is_judged(void **state)
 	}
 }
 
+/* As on the wire: tests/scenario/test_gate_offered.c has each dialect. */
+static void
+what_a_body_offers_is_taken_out(void **state)
+{
+	static const struct {
+		const char *body, *want;
+		int code;
+	} said[] = {
+		{ "{\\\"tools\\\":[{\\\"name\\\":\\\"drop\\\"},{\\\"name\\\":\\\"see\\\"}],\\\"k\\\":1}",
+			"\"{\\\"tools\\\":[{\\\"name\\\":\\\"see\\\"}],\\\"k\\\":1}\"", 0 },
+		{ "{\\\"tools\\\":[{\\\"type\\\":\\\"mcp\\\",\\\"server_label\\\":\\\"theirs\\\"}]}",
+			"not theirs", 1 },
+	};
+
+	(void)state;
+	put("policy.yaml",
+		POLICY "  - {name: no-drop, phase: tool, when: 'tool.name == \"drop\"', deny: {hide: "
+		       "true}}\n"
+		       "  - {name: theirs, phase: tool, when: 'tool.server == \"theirs\"', deny: "
+		       "{reason: not theirs}}\n");
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		char in[1024];
+		snprintf(in, sizeof(in),
+			"{\"path\":\"/v1/chat/completions\",\"identity\":{\"person\":\"al\"},"
+			"\"body\":\"%s\"}",
+			said[i].body);
+		int got = tollgate(in, "decide", "--policy", path("policy.yaml"), NULL);
+		bool hidden = strstr(cmd_out, "\"hidden_tools\": 1") != NULL;
+		if (got != said[i].code || !strstr(cmd_out, said[i].want) || hidden != !got)
+			fail_msg("exit %d: %s%s", got, cmd_out, cmd_err);
+	}
+}
+
 static void
 why_is_said(void **state)
 {
@@ -211,6 +244,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_is_judged),
+		cmocka_unit_test(what_a_body_offers_is_taken_out),
 		cmocka_unit_test(why_is_said),
 		cmocka_unit_test(cases_of_tests_have_calls),
 		cmocka_unit_test(calls_in_answers_are_judged),

@@ -248,14 +248,45 @@ static const struct row offered[] = {
 	{ "Anthropic's servers",
 		"{\"mcp_servers\":[{\"type\":\"url\",\"name\":\"foreign\"}],\"tools\":[{"
 		"\"type\":\"mcp_toolset\",\"mcp_server_name\":\"foreign\"}]," M "}",
-		"{" M "}", 2, 0 },
+		"{" M "}", 1, 0 },
 	{ "Gemini's functions",
 		"{\"tools\":[{\"functionDeclarations\":[{\"name\":\"x\"},{\"name\":\"a\","
 		"\"parameters\":{}}]}],\"toolConfig\":{\"functionCallingConfig\":{\"mode\":"
 		"\"ANY\",\"allowedFunctionNames\":[\"x\",\"a\"]},\"retrievalConfig\":{}}}",
 		"{\"tools\":[{\"functionDeclarations\":[{\"name\":\"a\",\"parameters\":{}}]}],"
+		"\"toolConfig\":{\"functionCallingConfig\":{\"mode\":"
+		"\"ANY\",\"allowedFunctionNames\":[\"a\"]},\"retrievalConfig\":{}}}",
+		1, 0 },
+	{ "and none of those that may be called is left",
+		"{\"tools\":[{\"functionDeclarations\":[{\"name\":\"x\"},{\"name\":\"a\"}]}],"
+		"\"toolConfig\":{\"functionCallingConfig\":{\"mode\":\"ANY\","
+		"\"allowedFunctionNames\":[\"x\"]},\"retrievalConfig\":{}}}",
+		"{\"tools\":[{\"functionDeclarations\":[{\"name\":\"a\"}]}],"
 		"\"toolConfig\":{\"retrievalConfig\":{}}}",
 		1, 0 },
+	{ "a choice among several loses what is gone",
+		"{\"tools\":[" N("x") "," N("a") "],\"tool_choice\":{\"type\":\"allowed_tools\","
+		"\"mode\":\"required\",\"tools\":[" N("x") "," N("a") "]}}",
+		"{\"tools\":[" N("a") "],\"tool_choice\":{\"type\":\"allowed_tools\","
+		"\"mode\":\"required\",\"tools\":[" N("a") "]}}", 1, 0 },
+	{ "and goes with the last",
+		"{\"tools\":[" N("x") "," N("a") "],\"tool_choice\":{\"type\":\"allowed_tools\","
+		"\"mode\":\"required\",\"tools\":[" N("x") "]}}",
+		"{\"tools\":[" N("a") "]}", 1, 0 },
+	{ "a namespace without what is gone",
+		"{\"tools\":[{\"type\":\"namespace\",\"name\":\"crm\",\"tools\":[" N("x") "," N("a")
+		"]},{\"type\":\"namespace\",\"name\":\"all\",\"tools\":[" N("x") "]}]}",
+		"{\"tools\":[{\"type\":\"namespace\",\"name\":\"crm\",\"tools\":[" N("a") "]}]}",
+		2, 0 },
+	{ "marks of a cache are no tools",
+		"{\"toolConfig\":{\"tools\":[" B("x") ",{\"cachePoint\":{\"type\":\"default\"}}]}}",
+		"{}", 1, 0 },
+	{ "further fields of Bedrock",
+		"{\"additionalModelRequestFields\":{\"tools\":[{\"name\":\"x\"}],\"k\":1}}",
+		"{\"additionalModelRequestFields\":{\"k\":1}}", 1, 0 },
+	{ "a search that the request switches on",
+		"{" M ",\"web_search_options\":{\"search_context_size\":\"low\"}}", "{" M "}", 1, 0 },
+	{ "or off", "{" M ",\"enable_search\":false}", NULL, 0, 0 },
 	{ "Gemini's own tools",
 		"{\"tools\":[{\"googleSearch\":{}},{\"codeExecution\":{},\"googleSearch\":{"
 		"\"a\":1}}]}",
@@ -298,6 +329,150 @@ what_a_chat_offers(void **state)
 	begin(&t, OFFERED);
 	for (size_t i = 0; i < COUNT_OF(offered); i++)
 		check(&offered[i], tool_filter_offered, &t);
+	fix_done(&t.x);
+}
+
+/* ---- what the provider runs ---- */
+
+#define HOSTED                                                                                 \
+	"rules:\n"                                                                             \
+	"  - {name: by-args, phase: tool, when: 'tool.arguments.x == 1', deny: true}\n"        \
+	"  - {name: may, phase: tool, when: 'tool.name == \"web_fetch\" && "                    \
+	"tool.arguments.u == 1', permit: true}\n"                                              \
+	"  - {name: code, phase: tool, when: 'tool.name in [\"code_interpreter\", "             \
+	"\"codeExecution\", \"nova_code\", \"web_fetch\"]', deny: {reason: no code}}\n"         \
+	"  - {name: search, phase: tool, when: 'tool.name == \"web_search\" || tool.name == "  \
+	"\"googleSearch\" || tool.name == \"web-search\"', deny: {hide: true}}\n"              \
+	"  - {name: evil, phase: tool, when: 'tool.server == \"evil\"', deny: true}\n"         \
+	"  - {name: elsewhere, phase: tool, when: 'resource.uri.startsWith(\"http:\")', "      \
+	"deny: true}\n"                                                                        \
+	"  - {name: no-delete, phase: tool, when: 'tool.server == \"crm\" && tool.name == "    \
+	"\"delete\"', deny: {hide: true}}\n"                                                   \
+	"  - {name: no-pay, phase: tool, when: 'tool.server == \"bank\" && tool.name == "      \
+	"\"pay\"', deny: true}\n"
+#define MCP(label, more)                                                                       \
+	"{\"type\":\"mcp\",\"server_label\":\"" label "\",\"server_url\":\"https://h/mcp\"" more "}"
+#define NEVER ",\"require_approval\":\"never\""
+#define TOOLS(list) "{" M ",\"tools\":[" list "]}"
+
+static const struct hosted_row {
+	const char *name, *in, *want; /* NULL: as it came */
+	size_t hidden;
+	const char *refused; /* by a rule; NULL: it is not */
+} hosted[] = {
+	{ "taken out", TOOLS("{\"type\":\"web_search\"}," N("a")), TOOLS(N("a")), 1, NULL },
+	{ "refused", TOOLS("{\"type\":\"code_interpreter\",\"container\":{}}"), NULL, 0, "code" },
+	{ "arguments that nobody knows deny nothing", TOOLS("{\"type\":\"file_search\"}"), NULL, 0,
+		NULL },
+	{ "and permit nothing",
+		TOOLS("{\"type\":\"web_fetch_20250910\",\"name\":\"web_fetch\"}"), NULL, 0, "code" },
+	{ "the caller's tool of that name is denied when it is called",
+		TOOLS(N("code_interpreter")), NULL, 0, NULL },
+	{ "Anthropic's is known by its name, without the date",
+		TOOLS("{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}"), "{" M "}", 1,
+		NULL },
+	{ "by another name, too", TOOLS("{\"type\":\"web_search\",\"name\":\"a\"}"), "{" M "}", 1,
+		NULL },
+	{ "a type of later", TOOLS("{\"type\":\"nova_code\"}"), NULL, 0, "code" },
+	{ "Gemini's", TOOLS("{\"codeExecution\":{}}"), NULL, 0, "code" },
+	{ "Gemini's, one of them", TOOLS("{\"urlContext\":{},\"googleSearch\":{}}"),
+		TOOLS("{\"urlContext\":{}}"), 1, NULL },
+	{ "Bedrock's", "{\"toolConfig\":{\"tools\":[{\"systemTool\":{\"name\":\"nova_code\"}}]}}",
+		NULL, 0, "code" },
+	{ "Mistral's", TOOLS("{\"type\":\"code_interpreter\"},{\"type\":\"image_generation\"}"),
+		NULL, 0, "code" },
+	{ "Mistral's connectors", TOOLS("{\"type\":\"connector\",\"connector_id\":\"evil\"}"), NULL,
+		0, "evil" },
+	{ "Cohere's connectors", "{\"connectors\":[{\"id\":\"web-search\"},{\"id\":\"mine\"}]}",
+		"{\"connectors\":[{\"id\":\"mine\"}]}", 1, NULL },
+	{ "OpenRouter's plugins", "{\"plugins\":[{\"id\":\"web-search\"}]}", "{}", 1, NULL },
+	{ "a search without a list", "{" M ",\"search_parameters\":{\"mode\":\"on\"}}", "{" M "}", 1,
+		NULL },
+	/* of MCP */
+	{ "a server by its label", TOOLS(MCP("evil", "")), NULL, 0, "evil" },
+	{ "by its place",
+		TOOLS("{\"type\":\"mcp\",\"server_label\":\"good\",\"server_url\":\"http://x\"}"), NULL,
+		0, "elsewhere" },
+	{ "another one", TOOLS(MCP("good", NEVER)), NULL, 0, NULL },
+	{ "a name that it allows", TOOLS(MCP("bank", ",\"allowed_tools\":[\"see\",\"pay\"]")), NULL,
+		0, "no-pay" },
+	{ "none that is denied", TOOLS(MCP("bank", ",\"allowed_tools\":[\"see\"]" NEVER)), NULL, 0,
+		NULL },
+	{ "a name that is hidden goes",
+		TOOLS(MCP("crm", ",\"allowed_tools\":[\"delete\",\"list\"]" NEVER)),
+		TOOLS(MCP("crm", ",\"allowed_tools\":[\"list\"]" NEVER)), 1, NULL },
+	{ "in its other form",
+		TOOLS(MCP("crm", ",\"allowed_tools\":{\"tool_names\":[\"list\",\"delete\"]}")),
+		TOOLS(MCP("crm", ",\"allowed_tools\":{\"tool_names\":[\"list\"]}")), 1, NULL },
+	{ "the last one takes the server along",
+		TOOLS(MCP("crm", ",\"allowed_tools\":[\"delete\"]") "," N("a")), TOOLS(N("a")), 1, NULL },
+	{ "a rule for tools of any server is for those that are named",
+		TOOLS(MCP("good", ",\"allowed_tools\":[\"code_interpreter\"]")), NULL, 0, "code" },
+	{ "all that there are, never asked", TOOLS(MCP("bank", NEVER)), NULL, 0, "no-pay" },
+	{ "an empty list is all that there are", TOOLS(MCP("bank", ",\"allowed_tools\":[]" NEVER)),
+		NULL, 0, "no-pay" },
+	{ "nor if they are asked about: no answer says the server", TOOLS(MCP("bank", "")), NULL, 0, "no-pay" },
+	{ "those never asked, by name",
+		TOOLS(MCP("crm", ",\"allowed_tools\":[\"list\"],\"require_approval\":{\"never\":{"
+				 "\"tool_names\":[\"delete\"]}}")),
+		TOOLS(MCP("crm", ",\"allowed_tools\":[\"list\"],\"require_approval\":{\"never\":{"
+				 "\"tool_names\":[]}}")),
+		1, NULL },
+	{ "Anthropic's servers: all that there are",
+		"{\"mcp_servers\":[{\"type\":\"url\",\"name\":\"bank\",\"url\":\"https://b\"}]}", NULL, 0,
+		"no-pay" },
+	{ "of them what a configuration allows",
+		"{\"mcp_servers\":[{\"name\":\"bank\",\"url\":\"https://b\",\"tool_configuration\":{"
+		"\"enabled\":true,\"allowed_tools\":[\"see\"]}}]}",
+		NULL, 0, NULL },
+	{ "of them what a toolset enables",
+		"{\"mcp_servers\":[{\"name\":\"crm\",\"url\":\"https://b\"}],\"tools\":[{\"type\":"
+		"\"mcp_toolset\",\"mcp_server_name\":\"crm\",\"default_config\":{\"enabled\":false},"
+		"\"configs\":{\"delete\":{\"enabled\":true},\"list\":{\"enabled\":true}}}]}",
+		"{\"mcp_servers\":[{\"name\":\"crm\",\"url\":\"https://b\"}],\"tools\":[{\"type\":"
+		"\"mcp_toolset\",\"mcp_server_name\":\"crm\",\"default_config\":{\"enabled\":false},"
+		"\"configs\":{\"list\":{\"enabled\":true}}}]}",
+		1, NULL },
+	{ "a toolset takes its server along",
+		"{\"mcp_servers\":[{\"name\":\"crm\",\"url\":\"https://b\"}],\"k\":1,\"tools\":[{\"type\":"
+		"\"mcp_toolset\",\"mcp_server_name\":\"crm\"}]}",
+		"{\"k\":1}", 1, NULL },
+	{ "a toolset that enables the rest",
+		"{\"mcp_servers\":[{\"name\":\"bank\",\"url\":\"https://b\"}],\"tools\":[{\"type\":"
+		"\"mcp_toolset\",\"mcp_server_name\":\"bank\",\"configs\":{\"pay\":{\"enabled\":false}}"
+		"}]}",
+		NULL, 0, "no-pay" },
+	{ "Gemini's servers",
+		TOOLS("{\"mcpServers\":[{\"name\":\"good\",\"streamableHttpTransport\":{\"url\":"
+		      "\"http://x\"}}]}"),
+		NULL, 0, "elsewhere" },
+	{ "the server of an interaction",
+		TOOLS("{\"type\":\"mcp_server\",\"name\":\"crm\",\"url\":\"https://x\",\"allowed_tools\":[{"
+		      "\"mode\":\"any\",\"tools\":[\"delete\",\"list\"]}]}"),
+		TOOLS("{\"type\":\"mcp_server\",\"name\":\"crm\",\"url\":\"https://x\",\"allowed_tools\":[{"
+		      "\"mode\":\"any\",\"tools\":[\"list\"]}]}"),
+		1, NULL },
+};
+
+static void
+what_the_provider_runs(void **state)
+{
+	struct fix t;
+
+	(void)state;
+	begin(&t, HOSTED);
+	for (size_t i = 0; i < COUNT_OF(hosted); i++) {
+		const struct row row = { hosted[i].name, hosted[i].in, hosted[i].want,
+			hosted[i].hidden, 0 };
+		struct tool_cuts cuts;
+		assert_int_equal(
+			tool_filter_offered(&t.f, span_str(row.in), &t.x.a, &cuts), 0);
+		const char *by = cuts.refuses ? cuts.refused->name : NULL;
+		if (!str_same(by, hosted[i].refused))
+			fail_msg("%s: refused by %s", row.name, by ? by : "none");
+		if (!by)
+			check(&row, tool_filter_offered, &t);
+	}
 	fix_done(&t.x);
 }
 
@@ -490,6 +665,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists),
 		cmocka_unit_test(what_a_chat_offers),
+		cmocka_unit_test(what_the_provider_runs),
 		cmocka_unit_test(of_another_server_all_is_hidden),
 		cmocka_unit_test(a_page_that_ends_early_never_passes),
 		cmocka_unit_test(what_changed_is_not_shown),

@@ -245,9 +245,12 @@ decide_result(struct request *r)
 	if (v)
 		json_object_update_new(o, changes_json(r));
 	json_object_update_new(o,
-		json_pack("{so so so* so* so* so* so* so* ss* so* so*}", "classes",
+		json_pack("{so so so* so* so* so* so* so* so* ss* so* so*}", "classes",
 			classes_json(r), "findings", findings_json(r), "signed_reasoning",
-			r->in.body.nreasoning ? reasoning_json(r) : NULL, "mentions",
+			r->in.body.nreasoning ? reasoning_json(r) : NULL, "hidden_tools",
+			r->found.offer.hidden ? json_integer((json_int_t)r->found.offer.hidden)
+					      : NULL,
+			"mentions",
 			decide_unless_empty(mentions_json(r)), "injection",
 			p->scores ? json_real(r->found.injection) : NULL, "injection_reason",
 			pattern ? json_sprintf("pattern:%s", pattern) : NULL, "evasion",
