@@ -73,6 +73,27 @@ post "$(call)" -H 'x-do: ssn-stream'
 is "in a stream as an event" "$status $(sed -n 's/^data: //p' <<<"$body" | jq -c 'select(.id)|[.id,.result.isError]')" '200 [7,true]'
 unlike "and nothing of it is told" "$body" 536
 
+# ---- lists, and what is no answer ----
+list() { jq -cn --arg c "$1" '{jsonrpc:"2.0",id:7,method:"tools/list",params:(if $c == "" then {} else {cursor:$c} end)}'; }
+post "$(list '')" -H 'x-do: pages'
+is "a page of hidden tools is empty and goes on" "$status $(jq -c .result <<<"$body")" '200 {"tools":[],"nextCursor":"2","ttlMs":5,"cacheScope":"private"}'
+is "its length is that of what is left" "$(header content-length)" "${#body}"
+post "$(list 2)" -H 'x-do: pages'
+is "the next page is filtered too" "$(jq -c .result <<<"$body")" '{"tools":[{"name":"read"}]}'
+post "$(list '')" -H 'x-do: pages-stream'
+is "a list in a stream" "$(sed -n 's/^data: //p' <<<"$body" | jq -c .result)" '{"tools":[{"name":"read"}]}'
+post "$(call)" -H 'x-do: pages'
+is "or in the answer to another method" "$(jq -c .result.tools <<<"$body")" '[]'
+check "what was hidden is counted" [ "$(metric tools_hidden_total)" -gt 4 ]
+post '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"account"}}' -H 'x-do: mixed'
+is "a number that would be replaced denies the result, and what came before stays" "$(sed -n 's/^data: //p' <<<"$body" | jq -c '[.id,.method,.result.isError]' | tr -d '\n')" \
+	'[1,"elicitation/create",null]["s",null,null][7,null,true]'
+unlike "nothing of it is told" "$body" 4111
+post "$(call)" -H 'x-do: html'
+is "a page is a 502 with an error of JSON-RPC" "$status $(code)" '502 [7,-32603]'
+req GET /own -H "$auth" -H 'accept: text/event-stream' -H 'x-do: endpoint'
+is "so is the older transport" "$status $(jq -r '.error.message|test("older HTTP.SSE")' <<<"$body")" '502 true'
+
 # ---- sessions ----
 at_server() { curl -s "http://127.0.0.1:$own/seen" | jq -c '[.[].headers["mcp-session-id"]]'; }
 begin='{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}'

@@ -21,7 +21,7 @@ async function all(version, c) {
 	const named = (s) => `client ${version}: ${s}`;
 	await attempt(named('lists tools'), async () => {
 		const { tools } = await c.listTools();
-		check(named('lists tools'), tools.length === 3, tools);
+		check(named('lists tools, but the hidden one'), tools.map((t) => t.name).join() === 'echo,leak,whom,account', tools);
 	});
 	await attempt(named('calls one'), async () => {
 		const r = await c.callTool({ name: 'echo', arguments: { text: 'hi' } });
@@ -38,6 +38,15 @@ async function all(version, c) {
 	await attempt(named('a result that is denied is one too'), async () => {
 		const r = await c.callTool({ name: 'leak', arguments: {} });
 		check(named('a result that is denied is one too'), r.isError === true && !/536/.test(JSON.stringify(r)), r);
+	});
+	await attempt(named('a hidden tool is denied'), async () => {
+		const r = await c.callTool({ name: 'wipe', arguments: {} });
+		check(named('a hidden tool is denied'), r.isError === true && !/wiped/.test(JSON.stringify(r)), r);
+	});
+	await attempt(named('a result is redacted as text and as data, and fits its schema'), async () => {
+		const r = await c.callTool({ name: 'account', arguments: {} });
+		const good = r.structuredContent.iban === '<IBAN_CODE>' && r.structuredContent.n === 5 && JSON.parse(r.content[0].text).iban === '<IBAN_CODE>';
+		check(named('a result is redacted as text and as data, and fits its schema'), good, r);
 	});
 	await attempt(named('the session goes on'), async () => {
 		const r = await c.callTool({ name: 'echo', arguments: { text: 'still here' } });
@@ -78,7 +87,7 @@ await attempt('client 2.x, auto', async () => {
 	const c = new two.Client({ name: 'two', version: '1' }, { versionNegotiation: { mode: 'auto' } });
 	await c.connect(new two.StreamableHTTPClientTransport(url, { requestInit }));
 	const { tools } = await c.listTools();
-	check('client 2.x asks for the newer revision and falls back', tools.length === 3, tools);
+	check('client 2.x asks for the newer revision and falls back', tools.length === 4, tools);
 	await c.close();
 });
 process.exit(0);

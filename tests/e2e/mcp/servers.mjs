@@ -25,6 +25,11 @@ function tools() {
 		const r = await s.server.elicitInput({ message: 'your name?', requestedSchema: { type: 'object', properties: { name: { type: 'string' } } } });
 		return { content: [{ type: 'text', text: `hello ${r.content?.name}` }] };
 	});
+	s.registerTool('wipe', { description: 'removes all', inputSchema: {} }, async () => ({ content: [{ type: 'text', text: 'wiped' }] }));
+	s.registerTool('account', { description: 'says an account', inputSchema: {}, outputSchema: { iban: z.string(), n: z.number() } }, async () => {
+		const structuredContent = { iban: 'DE89 3704 0044 0532 0130 00', n: 5 };
+		return { content: [{ type: 'text', text: JSON.stringify(structuredContent) }], structuredContent };
+	});
 	s.registerPrompt('greet', { argsSchema: { who: z.string() } }, ({ who }) => ({
 		messages: [{ role: 'user', content: { type: 'text', text: `greet ${who}` } }],
 	}));
@@ -57,6 +62,22 @@ const answers = {
 		res.writeHead(200, { 'content-type': 'text/event-stream' });
 		res.write('data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}\n\n');
 		const told = `data: ${JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [{ type: 'text', text: 'his ssn is 536-22-1840 ok' }] } })}\n\n`;
+		setTimeout(() => res.end(told), 300);
+	},
+	// two pages; and messages of the server's own before a result that is denied
+	pages: (res, m) => {
+		const result = m.params?.cursor ? { tools: [{ name: 'read' }, { name: 'drop_b' }] } : { tools: [{ name: 'drop_a' }], nextCursor: '2', ttlMs: 5, cacheScope: 'public' };
+		res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result }));
+	},
+	'pages-stream': (res, m) => {
+		res.writeHead(200, { 'content-type': 'text/event-stream' });
+		res.end(`id: 5\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { tools: [{ name: 'drop_a' }, { name: 'read' }] } })}\n\n`);
+	},
+	mixed: (res, m) => {
+		res.writeHead(200, { 'content-type': 'text/event-stream' });
+		res.write('event: message\ndata: {"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"message":"sure?"}}\n\n');
+		res.write('event: message\ndata: {"jsonrpc":"2.0","id":"s","result":{}}\n\n');
+		const told = `event: message\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: m.id, result: { content: [], structuredContent: { card: 4111111111111111 } } })}\n\n`;
 		setTimeout(() => res.end(told), 300);
 	},
 	'no-discover': (res) => res.writeHead(400, { 'content-type': 'text/plain' }).end('Bad Request: no session'),
