@@ -447,6 +447,14 @@ $(B)/bench/answers: tests/bench/answers.c $(TEXTS_OBJ) $(LIB)
 bench-answers: $(B)/bench/answers ## CPU us a token event of a stream, ms a whole answer of 1 MB
 	@$(B)/bench/answers $(ANSWERS_BENCH)
 
+$(B)/bench/tool_list: tests/bench/tool_list.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+
+.PHONY: bench-tool-list
+bench-tool-list: $(B)/bench/tool_list ## CPU ms a list of 500 tools from an MCP server, filtered
+	@$(B)/bench/tool_list
+
 $(B)/bench/quota: tests/bench/quota.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS) -lcmocka
