@@ -93,7 +93,8 @@ const struct answer_format *answer_format_find(struct span dialect, struct span 
 
 extern const struct answer_format answer_openai, answer_openai_responses, answer_anthropic,
 	answer_transcripts, answer_complete, answer_invoke, answer_conversations,
-	answer_transcriptions, answer_gemini, answer_bedrock, answer_cohere, answer_ollama,
+	answer_transcriptions, answer_gemini, answer_interactions,
+	answer_bedrock, answer_cohere, answer_ollama,
 	answer_tgi, answer_mcp, answer_any;
 
 #endif

@@ -41,6 +41,11 @@ const struct answer_format answer_gemini = {
 	.name = "gemini", .rows = gemini_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
+/* Its members are none of these rows': each is read as any text, but calls (calls/kept.c). */
+const struct answer_format answer_interactions = {
+	.name = "gemini", .rows = gemini_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
+};
+
 /* https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
 #define BLOCK(at) \
 	ROW(at ".text",                                 READ_TEXT), \
@@ -231,6 +236,8 @@ static const struct {
 	{ "mistral", "", &answer_openai },
 	{ "anthropic", "/complete", &answer_complete },
 	{ "anthropic", "", &answer_anthropic },
+	{ "gemini", "/interactions", &answer_interactions },
+	{ "gemini", "/interactions/*", &answer_interactions },
 	{ "gemini", "", &answer_gemini },
 	{ "bedrock", "/invoke", &answer_invoke },
 	{ "bedrock", "/invoke-with-response-stream", &answer_invoke },

@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "codec/utf8.h"
 
-static const struct calls_dialect *const dialects[] = { &calls_chat, &calls_anthropic, &calls_responses };
+static const struct calls_dialect *const dialects[] = { &calls_chat, &calls_anthropic, &calls_responses,
+	&calls_kept };
 
 const struct calls_dialect *
 calls_dialect_of(const struct answer_format *f)

@@ -78,7 +78,7 @@ struct calls_dialect {
 	bool keeps; /* it does, where nothing says that it does not */
 };
 
-extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses;
+extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, calls_kept;
 
 /* ---- while an event is read ---- */
 

@@ -122,6 +122,22 @@
 	"{\"id\":\"msg_" id "\",\"type\":\"message\",\"status\":\"in_progress\",\"role\":"          \
 	"\"assistant\",\"content\":[]}"
 
+/* turns that are kept */
+#define INTER "gemini", "/v1beta/interactions"
+#define STEP(name, args)                                                                       \
+	"{\"type\":\"function_call\",\"id\":\"" name "1\",\"name\":\"" name "\",\"arguments\":" args \
+	"}"
+#define INTERACTION(list, steps)                                                               \
+	"{\"id\":\"v1\",\"status\":\"requires_action\",\"" list "\":[" steps "]}"
+#define IEVENT(type, rest)                                                                     \
+	"event: " type "\ndata: {\"event_type\":\"" type "\"" rest "}\n\n"
+#define IDONE IEVENT("interaction.completed", ",\"interaction\":{\"id\":\"v1\",\"status\":\"done\"}")
+#define CONV  "mistral", "/v1/conversations"
+#define MCALL(name, args)                                                                      \
+	"event: function.call.delta\ndata: {\"type\":\"function.call.delta\",\"output_index\":0,"  \
+	"\"tool_call_id\":\"t1\",\"name\":\"" name "\",\"arguments\":\"" args "\"}\n\n"
+#define MDONE "event: conversation.response.done\ndata: {\"type\":\"conversation.response.done\"}\n\n"
+
 static const struct row {
 	const char *name, *dialect, *path, *type, *in, *want; /* NULL: as it came */
 	enum guard_result got;
@@ -345,6 +361,31 @@ static const struct row {
 		CREATED("false") ADDED("1", "0", FC("pay", "")) ARGS("2", "0", "pay", "{\\\"amount\\\":1}")
 			ARGS_DONE("3", "0", "pay", "{\\\"amount\\\":1000}"),
 		CREATED("false"), GUARD_BROKEN },
+	/* ---- turns that are kept ---- */
+	{ "an interaction's call", INTER, JSON, INTERACTION("steps", STEP("a", "{\"x\":1}")), NULL, 0 },
+	{ "one that is denied denies it", INTER, JSON, INTERACTION("steps", STEP("a", "{}") "," STEP("rm", "{}")), "", GUARD_DENIED },
+	{ "of older revisions too", INTER, JSON, INTERACTION("outputs", STEP("pay", "{\"amount\":101}")), "", GUARD_DENIED },
+	{ "redacted", INTER, JSON, INTERACTION("outputs", STEP("send", "{\"to\":\"" MAIL "\"}")),
+		INTERACTION("outputs", STEP("send", "{\"to\":\"<EMAIL_ADDRESS>\"}")), 0 },
+	{ "streamed", INTER, SSE,
+		IEVENT("step.start", ",\"index\":0,\"step\":" STEP("pay", "{}"))
+			IEVENT("step.delta", ",\"index\":0,\"delta\":{\"type\":\"arguments_delta\",\"arguments\":\"{\\\"amount\\\":1\"}")
+			IEVENT("step.delta", ",\"index\":0,\"delta\":{\"type\":\"arguments_delta\",\"arguments\":\"01}\"}")
+				IEVENT("step.stop", ",\"index\":0") IDONE,
+		"", GUARD_DENIED },
+	{ "streamed, and goes", INTER, SSE,
+		IEVENT("step.start", ",\"index\":0,\"step\":" STEP("pay", "{}"))
+			IEVENT("step.delta", ",\"index\":0,\"delta\":{\"type\":\"arguments_delta\",\"arguments\":\"{\\\"amount\\\":1}\"}")
+				IEVENT("step.stop", ",\"index\":0") IDONE,
+		NULL, 0 },
+	{ "streamed by older revisions", INTER, SSE,
+		IEVENT("content.delta", ",\"index\":0,\"delta\":" STEP("rm", "{\"x\":1}"))
+			IEVENT("content.stop", ",\"index\":0"),
+		"", GUARD_DENIED },
+	{ "a conversation's", CONV, JSON,
+		"{\"object\":\"conversation.response\",\"outputs\":[{\"type\":\"function.call\",\"name\":\"rm\",\"arguments\":\"{}\"}]}", "", GUARD_DENIED },
+	{ "a conversation's, streamed", CONV, SSE, MCALL("rm", "{") MCALL("rm", "}") MDONE, "", GUARD_DENIED },
+	{ "which goes", CONV, SSE, MCALL("a", "{}") MDONE, NULL, 0 },
 	{ "cut in a call", MSGS, SSE, START OPEN("0", USE("a", "{}")) PART("0", "{\\\"x"), START,
 		GUARD_CUT },
 };
