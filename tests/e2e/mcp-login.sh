@@ -70,6 +70,18 @@ req POST /mcp -H "$json" -H 'transfer-encoding: chunked' -d "$list"
 like "by the relay as well" "$status $(header www-authenticate)" '^401 Bearer resource_metadata='
 req GET /api/x
 is "a route of no MCP server says what it said" "$status $(header www-authenticate)" '401 Bearer'
+# what a token has is asked for again, so that nothing of it is lost; but for what no challenge can say
+leak='{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"leak","arguments":{}}}'
+for row in 'mail%20tools:use|tools:use tools:leak mail' 'mail%22x|tools:use tools:leak' "$(printf 'm%.0s' {1..600})|tools:use tools:leak"; do
+	form=${row%|*}
+	req POST /mcp -H "$json" -H "authorization: Bearer $(grant "$EDGE/mcp")" -d "$leak"
+	is "a further scope next to those of the token, ${form:0:10}" "$status $(header www-authenticate)" \
+		"403 Bearer error=\"insufficient_scope\", resource_metadata=\"$EDGE$meta/mcp\", scope=\"${row#*|}\""
+done
+for path in /.well-known/oauth-authorization-server /register /authorize /token; do
+	req POST $path -H "$json" -d '{"redirect_uris":["https://evil.example"]}'
+	is "fastmcp#2056: the gateway issues nothing and has no client of its own: $path" "$status" 404
+done
 # the audience is another route's: who has a token for one has none for all
 req POST /shut -H "$json" -H "authorization: Bearer $(grant http://elsewhere.example/)" -d "$list"
 is "a token for another resource does not verify" "$status" 401
