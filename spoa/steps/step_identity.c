@@ -50,6 +50,19 @@ without_key(struct request *r, const struct credentials *given, int missing)
 		SPAN_LIT("the issuer's keys are not known"));
 }
 
+/* The caller showed a credential, whatever it is worth. */
+static bool
+presents(const struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+
+	for (size_t i = 0; i < p->nidentities; i++)
+		if (p->identities[i].header &&
+			http_field_nth(&r->in.head, p->identities[i].header, 0))
+			return true;
+	return false;
+}
+
 enum step_result
 step_identity(struct request *r)
 {
@@ -62,7 +75,7 @@ step_identity(struct request *r)
 		r->found.identified = true;
 		return r->gate ? request_hold_identity(r) : STEP_NEXT;
 	}
-	r->found.presented = r->found.route->login && request_presents(r);
+	r->found.presented = r->found.route->login && presents(r);
 	if (!mine)
 		return request_overload(r);
 	struct credentials given = { .head = &r->in.head,

@@ -26,15 +26,6 @@ enum step_result step_audit(struct request *r);
 enum step_result request_observe(struct request *r);
 void request_observed(struct request *r);
 
-/* login.c: a GET of the document that says where to log in (RFC 9728): it is the answer. And of
- * a request to an MCP server: it comes from no page that is not listed, and by a name of the
- * route's. STEP_NEXT: go on. */
-enum step_result request_login_document(struct request *r);
-enum step_result request_not_by_page(struct request *r);
-enum step_result request_not_elsewhere(struct request *r);
-/* Its caller showed a credential, whatever it is worth. */
-bool request_presents(const struct request *r);
-
 /* step_match.c: whether a segment of the path names the model. */
 bool request_names_model(const struct request *r, const struct segment *s);
 

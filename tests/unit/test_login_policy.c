@@ -1,0 +1,148 @@
+/* `login` of a route and `scope` of a denial: every mistake is refused at its place; and what
+ * the policy makes of what is right. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "support/policy_fix.h"
+
+#define H POLICY_HEAD
+#define LOGIN(match, login)                                                                    \
+	"tollgate: 1\nname: t\nproviders: {m: {backend: openai, dialect: mcp}, r: {backend: "  \
+	"local, dialect: rest}}\nroutes: [{name: a, match: {" match                            \
+	"}, targets: m, login: {" login "}}]\n"
+#define AS "authorization_servers: ['https://l.example']"
+
+static const struct policy_mistake rows[] = {
+	{ "a login of a route to no MCP server",
+		"tollgate: 1\nname: t\nproviders: {r: {backend: local, dialect: "
+		"rest}}\nroutes: [{name: "
+		"a, match: {path: /}, targets: r, login: {" AS "}}]\n",
+		":4:50: login: the route goes to no provider with dialect: mcp" },
+	{ "a login without issuers", LOGIN("host: h.example, path: /mcp", "scope: a"),
+		":4:70: login: authorization_servers is missing" },
+	{ "an issuer without https",
+		LOGIN("host: h.example, path: /mcp",
+			"authorization_servers: ['http://l.example']"),
+		":4:102: authorization_servers: http://l.example must begin with https://, "
+		"save on this "
+		"machine" },
+	{ "an issuer of another scheme",
+		LOGIN("host: h.example, path: /mcp", "authorization_servers: ['l.example']"),
+		":4:102: authorization_servers: l.example must begin with https://" },
+	{ "an issuer with a quote",
+		LOGIN("host: h.example, path: /mcp",
+			"authorization_servers: ['https://l.example/\"']"),
+		":4:102: authorization_servers: https://l.example/\" holds a character that a "
+		"path spells with %XX" },
+	{ "a login that does not say what is dialled", LOGIN("path: /mcp", AS),
+		":4:53: login: resource is missing" },
+	{ "nor of two paths", LOGIN("host: h.example, path: [/a, /b]", AS),
+		":4:74: login: resource is missing" },
+	{ "nor of any host below one", LOGIN("host: '*.h.example', path: /a", AS),
+		":4:72: login: resource is missing" },
+	{ "a resource with the path left out",
+		LOGIN("host: h.example, path: /mcp", AS ", resource: 'https://h.example'"),
+		":4:134: resource: https://h.example must begin with /" },
+	{ "a resource that is the root",
+		LOGIN("host: h.example, path: /mcp", AS ", resource: 'https://h.example/'"),
+		":4:134: resource: https://h.example/ is of no path of this route" },
+	{ "a resource of another host",
+		LOGIN("host: h.example, path: /mcp", AS ", resource: 'https://i.example/mcp'"),
+		":4:134: resource: https://i.example/mcp is of no host of this route" },
+	{ "a resource with a query",
+		LOGIN("host: h.example, path: /mcp",
+			AS ", resource: 'https://h.example/mcp?x'"),
+		":4:134: resource: https://h.example/mcp?x is a path only, without query or "
+		"fragment" },
+	{ "a resource with userinfo",
+		LOGIN("host: h.example, path: /mcp",
+			AS ", resource: 'https://u@h.example/mcp'"),
+		":4:134: resource: https://u@h.example/mcp names no host in small letters" },
+	{ "a resource with a port that is none",
+		LOGIN("host: h.example, path: /mcp",
+			AS ", resource: 'https://h.example:0/mcp'"),
+		":4:134: resource: https://h.example:0/mcp has no port from 1 to 65535" },
+	{ "a scope with a quote",
+		LOGIN("host: h.example, path: /mcp", AS ", scopes_supported: ['a\"b']"),
+		":4:143: scopes_supported: a scope of printable letters is expected" },
+	{ "two blanks between scopes",
+		LOGIN("host: h.example, path: /mcp", AS ", scope: 'a  b'"),
+		":4:131: scope: words of printable letters with one space between" },
+	{ "a missing scope with another status",
+		H "rules: [{name: a, deny: {status: 401, scope: a}}]\n",
+		":5:39: scope: goes with status 403 alone, found 401" },
+	{ "a missing scope of an answer",
+		H "rules: [{name: a, phase: response, deny: {scope: a}}]\n",
+		":5:43: scope: a request lacks it, not an answer" },
+	{ "a missing scope as a result",
+		H "rules: [{name: a, phase: tool, deny: {scope: a, as: error}}]\n",
+		":5:49: as: a scope that is missing is told by HTTP 403" },
+	{ "a missing scope that is empty", H "rules: [{name: a, deny: {scope: ''}}]\n",
+		":5:33: scope: words of printable letters" },
+};
+
+static void
+each_mistake_is_one_line_with_its_position(void **state)
+{
+	(void)state;
+	assert_int_equal(fix_mistakes(rows, COUNT_OF(rows)), 0);
+}
+
+/* What is dialled, where the document is, and which Host is the route's. */
+static void
+the_document_is_made_of_the_route(void **state)
+{
+	static const struct {
+		const char *text, *resource, *metadata, *host, *scope;
+	} good[] = {
+		{ LOGIN("host: h.example, path: /mcp", AS), "https://h.example/mcp",
+			"https://h.example/.well-known/oauth-protected-resource/mcp",
+			"h.example", "" },
+		{ LOGIN("path: /mcp", AS ", resource: 'https://h.example:8443/mcp', "
+					 "scopes_supported: [a, b]"),
+			"https://h.example:8443/mcp",
+			"https://h.example:8443/.well-known/oauth-protected-resource/mcp",
+			"h.example", "a b" },
+		{ LOGIN("host: h.example, path: /", AS ", scope: a, scopes_supported: [a, b]"),
+			"https://h.example/",
+			"https://h.example/.well-known/oauth-protected-resource", "h.example",
+			"a" },
+		{ LOGIN("path_prefix: /mcp/", AS ", resource: 'http://[::1]:80/mcp/x'"),
+			"http://[::1]:80/mcp/x",
+			"http://[::1]:80/.well-known/oauth-protected-resource/mcp/x", "[::1]",
+			"" },
+		{ LOGIN("host: '*.example', path: /mcp",
+			  AS ", resource: 'https://h.example/mcp'"),
+			"https://h.example/mcp",
+			"https://h.example/.well-known/oauth-protected-resource/mcp",
+			"*.example", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(good); i++) {
+		struct policy_fix f;
+		fix_must_load(&f, good[i].text);
+		const struct route *r = &f.p->routes[0];
+		assert_true(f.p->logs_in);
+		assert_string_equal(r->login->resource, good[i].resource);
+		assert_string_equal(r->login->metadata, good[i].metadata);
+		assert_string_equal(r->login->scope, good[i].scope);
+		assert_int_equal(r->nhosts, 1);
+		assert_string_equal(r->hosts[0], good[i].host);
+		fix_done(&f);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_mistake_is_one_line_with_its_position),
+		cmocka_unit_test(the_document_is_made_of_the_route),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
