@@ -353,7 +353,7 @@ calls_say(struct calls *c, struct span type, struct span json)
 	buf_clear(&c->made);
 	if (c->kind == FRAMES_ARRAY)
 		buf_span(&c->made, json);
-	else if (frame_write(&w, type, json, &c->made))
+	else if (frame_write(&w, c->wrap ? c->now->frame.type : type, json, &c->made))
 		return ERR_NOMEM;
 	return pass_made(c);
 }
