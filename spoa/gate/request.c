@@ -336,6 +336,8 @@ request_let_go(struct request *r, struct arena *own)
 	r->found.roles = roles;
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.message = NULL;
+	r->found.offer.cut = NULL;
+	r->found.offer.told = (struct tools_told){ 0 };
 	r->found.session = (struct span){ NULL, 0 };
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.limits = (struct found_limits){ 0 };

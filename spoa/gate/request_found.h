@@ -169,6 +169,7 @@ struct request_found {
 		struct splice *cut; /* in the arena */
 		size_t ncuts, hidden;
 		const struct rule *by; /* the first that hides one; NULL: none */
+		struct tools_told told; /* in the arena; of a body that is one request */
 	} offer;
 	struct span session; /* the server's id of the session that it names; empty: none */
 	/* limits/batch.c: what a batch's file takes; of its job, what all take */

@@ -51,7 +51,9 @@ filter_one(struct request *r, const struct answer_request *asked, size_t from)
 			&f, span_cut(r->in.raw, from, r->in.raw.n), &own, &cuts);
 	if (!err && arena_failed(&own))
 		err = ERR_NOMEM;
-	bool kept = !err && (cuts.n == 0 || keep_cuts(r, &cuts, from));
+	bool kept = !err && (cuts.n == 0 || keep_cuts(r, &cuts, from)) &&
+		    (r->in.body.marks.nrequests > 1 ||
+			    !tools_told_copy(&cuts.told, &r->arena, &r->found.offer.told));
 	const struct rule *refused = !err && cuts.refuses ? cuts.refused : NULL;
 	arena_reset(&own);
 	if (err && err != ERR_NOMEM)

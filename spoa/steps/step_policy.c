@@ -34,6 +34,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.evasion = r->found.evasion,
 		.data = r->found.data,
 		.call = r->found.message ? &r->found.message->call : NULL,
+		.told = &r->found.offer.told,
 	};
 }
 

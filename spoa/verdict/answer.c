@@ -42,6 +42,29 @@ is_the_policys(const struct policy *p, size_t slot)
 	return slot >= V_COUNT && p->data[slot - V_COUNT].kind == DATA_FILE;
 }
 
+static bool
+reads_description(const struct policy *p)
+{
+	for (size_t i = 0; i < p->ntool_rules; i++)
+		if (p->tool_rules[i].when &&
+			cel_reads(p->tool_rules[i].when, V_TOOL_DESCRIPTION))
+			return true;
+	return false;
+}
+
+int
+tools_told_copy(const struct tools_told *from, struct arena *a, struct tools_told *to)
+{
+	*to = *from;
+	to->room = from->n;
+	to->v = arena_array(a, from->n, sizeof(*to->v));
+	for (size_t i = 0; to->v && i < from->n; i++) {
+		to->v[i].name = arena_dup(a, from->v[i].name);
+		to->v[i].description = arena_dup(a, from->v[i].description);
+	}
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}
+
 int
 policy_answer_request(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct answer_request *out)
@@ -54,6 +77,8 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 		.kept = arena_array(a, p->nanswer_slots, sizeof(*out->kept)),
 	};
 	if (!out->kept)
+		return ERR_NOMEM;
+	if (f->told && reads_description(p) && tools_told_copy(f->told, a, &out->told))
 		return ERR_NOMEM;
 	if (p->nanswer_slots == 0)
 		return 0;

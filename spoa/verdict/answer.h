@@ -55,7 +55,11 @@ struct answer_request {
 		struct cel_value value;
 		bool present;
 	} * kept;
+	struct tools_told told; /* where a rule with phase: tool reads tool.description */
 };
+
+/* 0 or ERR_NOMEM. */
+int tools_told_copy(const struct tools_told *from, struct arena *a, struct tools_told *to);
 
 struct answer_verdict {
 	struct rule_outcome ruled;

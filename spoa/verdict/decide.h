@@ -64,6 +64,18 @@ struct policy_facts {
 	/* What the request calls (verdict/tool.h), for limits that count calls. NULL: nothing
 	 */
 	const struct tool_call *call;
+	/* What a chat request says of the tools that it offers, for rules on the calls of its
+	 * answer. NULL: nothing. */
+	const struct tools_told *told;
+};
+
+/* Within CAP_TOOL_DESCRIPTIONS. */
+struct tools_told {
+	struct tool_told {
+		struct span name, description;
+	} * v;
+	size_t n, room, bytes;
+	bool cut; /* there are more */
 };
 
 struct rule_trace { /* one rule's fate, for explain and the record */

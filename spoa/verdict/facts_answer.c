@@ -142,7 +142,13 @@ facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present)
 	switch (slot) {
 	case V_TOOL_NAME: return cel_string(c->name);
 	case V_TOOL_SERVER: return cel_string(c->server);
-	case V_TOOL_DESCRIPTION: return cel_string(c->description);
+	case V_TOOL_DESCRIPTION:
+		if (!c->undescribed)
+			return cel_string(c->description);
+		*present = false;
+		return (struct cel_value){ .type = CEL_ERROR,
+			.s = SPAN_LIT("the descriptions of the request's tools are longer than "
+				      "what is kept") };
 	case V_TOOL_STATE: return cel_string(span_str(tool_states[c->state]));
 	case V_RESOURCE_URI: return cel_string(c->uri);
 	case V_MCP_METHOD: return cel_string(c->method);

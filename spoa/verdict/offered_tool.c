@@ -6,6 +6,7 @@
  * https://docs.mistral.ai/agents/connectors, https://docs.cohere.com/v1/reference/chat. */
 #include "verdict/offered.h"
 
+#include "base/caps.h"
 #include "base/err.h"
 
 /* clang-format off */
@@ -443,6 +444,33 @@ by_names(struct offered *o, struct tool *t, enum offered_kind kind, struct asked
 	return err;
 }
 
+/* For the rules on its calls. */
+static int
+tell(struct offered *o, const struct tool *t)
+{
+	struct tools_told *to = &o->c.out->told;
+	const struct span name[] = { t->name, t->inner };
+
+	for (size_t i = 0; i < COUNT_OF(name); i++) {
+		size_t bytes = name[i].n + t->description.n;
+		if (!name[i].n)
+			continue;
+		if (bytes > CAP_TOOL_DESCRIPTIONS - to->bytes) {
+			to->cut = true;
+			continue;
+		}
+		struct tool_told *v =
+			arena_grow(o->c.a, to->v, to->n, &to->room, sizeof(*v), 16);
+		if (!v)
+			return ERR_NOMEM;
+		to->v = v;
+		to->bytes += bytes;
+		v[to->n++] = (struct tool_told){ name[i],
+			t->description.p ? t->description : SPAN_LIT("") };
+	}
+	return 0;
+}
+
 static int
 one_tool(struct offered *o, enum offered_kind kind, bool *gone, bool *filler,
 	struct json_event *ev)
@@ -462,6 +490,8 @@ one_tool(struct offered *o, enum offered_kind kind, bool *gone, bool *filler,
 		t->server = t->uri;
 	if (!t->name.n && !t->inner.n && !t->type.n && !t->server.n)
 		return by_members(o, t, gone, filler);
+	if (kind == OFFERED_TOOLS && (err = tell(o, t)))
+		return err;
 	if (!(err = by_names(o, t, kind, &is)))
 		settle(o, &is, kind != OFFERED_SERVERS && !span_is(t->type, "namespace"));
 	*gone = is.hidden;

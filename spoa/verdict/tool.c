@@ -148,14 +148,39 @@ policy_tool(const struct policy *p, const struct answer_request *asked,
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
+void
+policy_describe(const struct answer_request *asked, struct arena *a, struct tool_call *c)
+{
+	const struct tools_told *told = &asked->told;
+	bool any = false;
+
+	c->description = SPAN_LIT("");
+	for (size_t i = 0; i < told->n; i++) {
+		if (!span_eq(told->v[i].name, c->name))
+			continue;
+		struct span more = told->v[i].description, all = c->description;
+		if (any && (more.n || all.n)) {
+			char *to = arena_alloc(a, all.n + more.n + 1);
+			if (!to)
+				return;
+			memcpy(to, all.p, all.n);
+			to[all.n] = '\n';
+			memcpy(to + all.n + 1, more.p, more.n);
+			more = span_of(to, all.n + more.n + 1);
+		}
+		c->description = more;
+		any = true;
+	}
+	c->undescribed = told->cut;
+}
+
 int
 policy_called(const struct policy *p, const struct answer_request *asked,
 	const struct answer_tool *t, struct arena *a, struct tool_verdict *out)
 {
-	const struct tool_call c = {
-		.name = t->name, .arguments = t->arguments, .lost = t->lost
-	};
+	struct tool_call c = { .name = t->name, .arguments = t->arguments, .lost = t->lost };
 
+	policy_describe(asked, a, &c);
 	return policy_tool(p, asked, &c, a, out);
 }
 

@@ -33,6 +33,7 @@ struct tool_call {
 	struct span description;
 	struct span arguments; /* as they were written: JSON, or text that is none */
 	bool lost; /* the arguments are longer than what is kept: reading them fails */
+	bool undescribed; /* so is what describes the tools of the request */
 	enum tool_state state;
 	bool any; /* TOOL_HOSTED: some tool of that server; the request does not say which */
 };
@@ -69,7 +70,11 @@ tool_is_call(const struct tool_call *c)
 int policy_tool(const struct policy *p, const struct answer_request *asked,
 	const struct tool_call *c, struct arena *a, struct tool_verdict *out);
 
-/* The same of a call in a model's answer: no server, no state. */
+/* What the request said of the tool: of all that it called so, a line each. */
+void policy_describe(
+	const struct answer_request *asked, struct arena *a, struct tool_call *c);
+/* The same of a call in a model's answer: no server, no state; its description is the request's.
+ */
 int policy_called(const struct policy *p, const struct answer_request *asked,
 	const struct answer_tool *t, struct arena *a, struct tool_verdict *out);
 

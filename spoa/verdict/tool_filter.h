@@ -31,6 +31,7 @@ struct tool_cuts {
 	const struct rule *by;	    /* the first that hides something; NULL: none */
 	bool refuses;		    /* it offers what may be neither run nor taken out */
 	const struct rule *refused; /* that says so */
+	struct tools_told told;	    /* of those whose calls come to the caller */
 };
 
 /* Of one JSON-RPC message, a body or the data of an event, whichever of the lists its result

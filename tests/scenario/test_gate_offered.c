@@ -237,11 +237,77 @@ what_each_dialect_offers(void **state)
 	}
 }
 
+/* What the request says of a tool is what rules on the answer's calls read, when all of the
+ * request is gone. */
+static void
+what_describes_a_call_is_the_requests(void **state)
+{
+	static const struct {
+		const char *name, *rule;
+	} calls[] = {
+		{ "pay", "moves-money" },
+		{ "see", NULL },
+		{ "twice", "moves-money" },
+		{ "unheard", NULL },
+		{ "long", "moves-money" }, /* it cannot be read */
+	};
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct buf body;
+
+	(void)state;
+	for (int lost = 0; lost < 2; lost++) {
+		buf_init(&body, 0);
+		buf_str(&body,
+			"{" MODEL
+			"\"tools\":[{\"type\":\"function\",\"function\":{\"description\":"
+			"\"Moves\\u0020money\",\"name\":\"pay\"}}," F("see") "," F("twice")
+			",{\"type\":\"function\",\"function\":{\"name\":\"twice\","
+			"\"description\":\"Moves money\"}}");
+		if (lost) {
+			buf_str(&body, ",{\"name\":\"long\",\"description\":\"");
+			for (size_t i = 0; i < CAP_TOOL_DESCRIPTIONS; i++)
+				buf_putc(&body, 'a');
+			buf_str(&body, "\"}");
+		}
+		buf_str(&body, "]," MESSAGES "}");
+		buf_putc(&body, '\0');
+		struct note n = { .person = "alice", .body = buf_view(&body).p };
+		stage_up(&s,
+			ROUTES "rules:\n"
+			       "  - {name: moves-money, phase: tool, when: "
+			       "'tool.description.contains(\"Moves money\")', deny: true}\n");
+		call_do(&s, &n, &c);
+		assert_string_equal(call_var(&c, "via"), "relay");
+		assert_int_equal(pass_claim(&s, 1, &p, &c, (int64_t)strlen(n.body)), 0);
+		memset(body.p, 'x', body.n);
+		for (size_t i = 0; i < COUNT_OF(calls); i++) {
+			struct answer_tool t = { .name = span_str(calls[i].name),
+				.arguments = SPAN_LIT("{}") };
+			struct tool_verdict v;
+			struct arena a;
+			arena_init(&a, 0, false);
+			assert_int_equal(
+				policy_called(s.snap->policy, &p.x->asked, &t, &a, &v), 0);
+			bool fails = lost, denied = v.ruled.effect == RULE_DENY;
+			if (denied != (fails || (calls[i].rule && i < 4)))
+				fail_msg("%s: %d", calls[i].name, denied);
+			arena_reset(&a);
+		}
+		pass_finish(&p, END_COMPLETE, 200, -1, -1);
+		stage_settle(&s);
+		stage_down(&s);
+		buf_free(&body);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_each_dialect_offers),
+		cmocka_unit_test(what_describes_a_call_is_the_requests),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

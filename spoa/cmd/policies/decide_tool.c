@@ -115,8 +115,11 @@ decide_tool(struct request *r, json_t *in, json_t *result, json_t *explain, bool
 	if (why || r->out.decision.kind == D_DENY)
 		return why;
 	request_asked_facts(r, &f, &body);
-	if (policy_answer_request(p, &f, &r->arena, &asked) ||
-		policy_tool(p, &asked, &c, &r->arena, &v))
+	if (policy_answer_request(p, &f, &r->arena, &asked))
+		return "out of memory";
+	if (!c.method.n && !c.description.n)
+		policy_describe(&asked, &r->arena, &c);
+	if (policy_tool(p, &asked, &c, &r->arena, &v))
 		return "out of memory";
 	/* as its entry would be, in a list or of what a chat offers */
 	struct tool_call entry = c;

@@ -104,6 +104,7 @@ recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decisi
 	read_lists(out, record, a);
 	for (size_t slot = V_TOOL_NAME; slot <= V_MCP_METHOD; slot++)
 		out->missing.in[slot] = false; /* of a model's calls */
+	out->missing.in[V_TOOL_DESCRIPTION] = out->facts.ntools > 0;
 	out->missing.in[V_TOOL_NAME] = out->missing.in[V_RESPONSE_TOOL_CALLS];
 	out->missing.in[V_TOOL_ARGUMENTS] = out->facts.ntools && !out->arguments_held;
 	return read_request(out, decision, request, p->p, a) && !arena_failed(a);
