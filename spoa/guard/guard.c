@@ -136,8 +136,6 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	g->head_output = head_tokens(g, head->output_tokens);
 	g->head_service = price_service_of(head->service);
 	g->report.verdict.ruled.effect = RULE_PERMIT;
-	arena_init(&g->asking, 0, true);
-	buf_init(&g->call_text, 0);
 	choose_way(g, head);
 	if (guard_calls_new(g))
 		guard_drop(&g);

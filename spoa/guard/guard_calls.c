@@ -175,11 +175,14 @@ int
 guard_calls_new(struct guard *g)
 {
 	const struct guard_plan *p = &g->plan;
-	const struct calls_dialect *d = calls_dialect_of(g->format);
 	struct calls_user user = { judge, pass, g };
+	const struct calls_dialect *d;
 
-	if (!p->inspects || !p->asked || !p->asked->route || !p->asked->route->uses.calls || !d)
+	if (!p->inspects || !p->asked || !p->asked->route || !p->asked->route->uses.calls ||
+		!(d = calls_dialect_of(g->format)))
 		return 0;
+	arena_init(&g->asking, 0, true);
+	buf_init(&g->call_text, 0);
 	g->held = calls_new(d, g->frames.kind, g->writer.wrap, &user);
 	return g->held ? 0 : ERR_NOMEM;
 }
@@ -239,6 +242,8 @@ guard_calls_whole(struct guard *g)
 void
 guard_calls_free(struct guard *g)
 {
+	if (!g->held)
+		return;
 	calls_free(&g->held);
 	arena_reset(&g->asking);
 	buf_free(&g->call_text);
