@@ -407,7 +407,7 @@ faults-sanitized: deps ## the stack under load with TSan, then with ASan and UBS
 	@tests/faults/sanitized $(B)
 
 # The benchmark: tests/bench/run and what it needs beside the stack.
-BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync $(B)/bench/targets $(B)/bench/tree $(B)/bench/keep
+BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync $(B)/bench/targets $(B)/bench/tree $(B)/bench/keep $(B)/bench/tools
 
 $(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
@@ -417,7 +417,7 @@ SOAK    ?= 100000
 HAPROXY ?= haproxy
 
 .PHONY: bench
-bench: all $(BENCH_BIN) ## speed and memory beside plain HAProxy (SOAK=requests HAPROXY=BIN)
+bench: all $(BENCH_BIN) $(B)/bench/tool_list ## speed and memory beside plain HAProxy (SOAK=requests HAPROXY=BIN)
 	@tests/support/deps $(DEPS_RUN) wrk:wrk
 	@B=$(B) SOAK=$(SOAK) tests/bench/run --haproxy $(HAPROXY)
 

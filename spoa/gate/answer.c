@@ -54,9 +54,9 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 						   r->found.file.state == FILE_KNOWN);
 	int err = request_vault(r, &x->vault);
 	/* An endpoint that is known is none of JSON-RPC. */
-	if (!err && !r->found.endpoint.name && !r->found.message)
-		err = dialect_rpc_ids(r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
-			own, &x->rpc_ids);
+	struct span sent = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
+	if (!err && sent.n && !r->found.endpoint.name && !r->found.message)
+		err = dialect_rpc_ids(sent, own, &x->rpc_ids);
 	bool inspects = r->found.route->response & RESP_INSPECT;
 	if (!err && (inspects || request_is_pinned(r))) {
 		request_asked_facts(r, &f, &body);

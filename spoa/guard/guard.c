@@ -55,9 +55,6 @@ go_as_stream(struct guard *g, enum frames_kind kind, bool encoded)
 	g->report.streamed = true;
 	g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
 	frames_init(&g->frames, kind, 0);
-	g->template = arena_new(&g->life, struct event_template);
-	if (g->template)
-		event_template_init(g->template);
 	frame_writer_init(&g->writer, kind);
 	g->writer.wrap = kind == FRAMES_EVENTSTREAM &&
 			 span_ends(g->plan.path, SPAN_LIT("/invoke-with-response-stream"));
@@ -387,10 +384,7 @@ settle_lines(struct guard *g, size_t n, struct buf *out)
 	struct buf said = g->body;
 	buf_init(&g->body, CAP_ANSWER_BYTES);
 	go_as_stream(g, FRAMES_LINES, false);
-	if (!g->template)
-		guard_no_memory(g);
-	else
-		guard_events(g, buf_view(&said), out);
+	guard_events(g, buf_view(&said), out);
 	buf_free(&said);
 }
 

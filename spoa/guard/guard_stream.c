@@ -57,6 +57,13 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 	if (!f->has_data)
 		return g->failed;
 	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
+	/* a stream may say nothing for hours: not before its first event */
+	if (!g->template) {
+		g->template = arena_new(&g->life, struct event_template);
+		if (!g->template)
+			return guard_no_memory(g);
+		event_template_init(g->template);
+	}
 	e->err = event_template_read(
 		g->template, g->format, g->plan.dialect, e->type, f->data, &g->work, d, &why);
 	/* a number or a word by itself: of a stream of plain text a piece that looks like JSON
