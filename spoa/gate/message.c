@@ -306,6 +306,18 @@ rules_redact(const struct policy *p)
 	return any;
 }
 
+/* Of which a result that is redacted must keep the form. */
+static struct span
+listed_tool(struct request *r, const struct found_message *f, struct arena *own)
+{
+	const struct tool_pin_of of = {
+		.kind = PIN_TOOL, .server = f->call.server, .name = f->said.name
+	};
+
+	return request_is_pinned(r) ? tool_pins_text(r->gate->shared->tool_pins, &of, own)
+				    : SPAN_LIT("");
+}
+
 int
 request_messages(struct request *r, const struct answer_request *asked, struct arena *own,
 	struct guard_messages *out)
@@ -327,6 +339,8 @@ request_messages(struct request *r, const struct answer_request *asked, struct a
 	}
 	if (f && f->said.kind == MCP_REQUEST)
 		out->id = arena_dup(own, f->said.id);
+	if (f && f->said.about == MCP_ABOUT_TOOL && r->found.route->response & RESP_INSPECT)
+		out->tool = listed_tool(r, f, own);
 	if (!r->found.route->uses.calls || !rules_redact(r->snap->policy))
 		return 0;
 	if ((err = own_redacts(f, own, &out->own)))

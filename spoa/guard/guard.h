@@ -35,6 +35,7 @@ struct guard_messages {
 	 * and in those to others. NULL: nothing */
 	struct span id;
 	const struct tool_redacts *own, *others;
+	struct span tool; /* what the server says of the one that is called; "": not known */
 };
 
 /* All of it is borrowed, and lives as long as the guard. */

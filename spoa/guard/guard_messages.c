@@ -2,6 +2,7 @@
  * not the request: a stream answers several. */
 #include "base/err.h"
 #include "guard/guard_stream.h"
+#include "mcp/output.h"
 
 static const char older[] = "the server speaks the older HTTP+SSE (its stream begins with an "
 			    "`endpoint` event): this "
@@ -62,6 +63,24 @@ note_answer(struct guard *g, const struct tool_cuts *said)
 		return g->failed;
 	g->others_answered = true;
 	return g->report.judged ? guard_judge(g, ANSWER_NEW) : g->failed;
+}
+
+enum guard_result
+guard_message_fits(
+	struct guard *g, struct span raw, struct splice *v, size_t n, struct buf *out)
+{
+	struct buf now;
+
+	buf_init(&now, 0);
+	if (splice_apply(raw, v, n, &now))
+		guard_no_memory(g);
+	else if (!mcp_output_fits(g->plan.messages.tool, raw, buf_view(&now)))
+		guard_deny(g, "what would be replaced in the result does not fit the tool's "
+			      "outputSchema");
+	else
+		buf_span(out, buf_view(&now));
+	buf_free(&now);
+	return g->failed ? g->failed : buf_failed(out) ? guard_no_memory(g) : g->failed;
 }
 
 /* ---- lists ---- */

@@ -263,6 +263,9 @@ enum guard_result guard_message_whole(struct guard *g);
 enum guard_result guard_message_event(struct guard *g, struct frame *f);
 /* The rules said this: what those of phase: tool replace is, too. */
 void guard_message_judged(struct guard *g, struct answer_verdict *v);
+/* It goes with these edits, if a result still has the form that its tool promises. */
+enum guard_result guard_message_fits(
+	struct guard *g, struct span raw, struct splice *v, size_t n, struct buf *out);
 /* An event that clients of MCP leave alone. */
 bool guard_message_is_none(const struct guard *g, const struct frame *f);
 /* Some of one goes out unread, or not: where lists may be in it, it does not. */

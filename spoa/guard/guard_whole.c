@@ -93,6 +93,8 @@ guard_document(struct guard *g, struct span raw, struct answer_document *d,
 		buf_move(out, &g->body);
 		return buf_failed(out) ? guard_no_memory(g) : g->failed;
 	}
+	if (n && g->plan.messages.tool.n)
+		return guard_message_fits(g, raw, splices, n, out);
 	return splice_apply(raw, splices, n, out) ? guard_no_memory(g) : g->failed;
 }
 

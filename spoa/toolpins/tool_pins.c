@@ -438,17 +438,25 @@ description_in(struct span text, struct arena *a)
 }
 
 struct span
-tool_pins_description(struct tool_pins *p, const struct tool_pin_of *of, struct arena *a)
+tool_pins_text(struct tool_pins *p, const struct tool_pin_of *of, struct arena *a)
 {
 	struct pin *pin = p && can_be_pinned(of) ? pin_find(p, of) : NULL;
-	struct span text = { NULL, 0 };
+	struct span text = SPAN_LIT("");
 
 	if (!pin)
-		return SPAN_LIT("");
+		return text;
 	pthread_mutex_lock(&p->lock);
 	if (pin->v.seen_text)
 		text = arena_dup(a, span_of(pin->v.seen_text->bytes, pin->v.seen_text->n));
 	pthread_mutex_unlock(&p->lock);
+	return text;
+}
+
+struct span
+tool_pins_description(struct tool_pins *p, const struct tool_pin_of *of, struct arena *a)
+{
+	struct span text = tool_pins_text(p, of, a);
+
 	return text.n ? description_in(text, a) : SPAN_LIT("");
 }
 

@@ -41,6 +41,9 @@ enum tool_state tool_pins_state(struct tool_pins *p, const struct tool_pin_of *o
 struct span tool_pins_description(
 	struct tool_pins *p, const struct tool_pin_of *of, struct arena *a);
 
+/* All of that text, without `_meta`. */
+struct span tool_pins_text(struct tool_pins *p, const struct tool_pin_of *of, struct arena *a);
+
 /* ---- numbers; any thread ---- */
 
 size_t tool_pins_count(struct tool_pins *p);

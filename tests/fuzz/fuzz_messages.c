@@ -63,6 +63,7 @@ run(uint8_t how, struct span in, size_t step, struct buf *out)
 			.listens = how & 8,
 			.server = SPAN_LIT("s"),
 			.id = SPAN_LIT("1"),
+			.tool = how & 32 ? in : SPAN_LIT(""), /* its own schema */
 			.own = how & 16 ? &set.redacts : NULL,
 			.others = how & 2 ? &set.redacts : NULL } };
 	struct guard_head head = { .status = 200,

@@ -302,6 +302,9 @@ static const struct {
 	{ "and in another call's stream", "alice", CALL("\"name\":\"read\""), STREAM,
 		"data: " MAILS("7", "\"x\":\"" ANN "\"") "\n\ndata: " MAILS("8", "\"x\":\"" ANN "\"") "\n\n",
 		"data: " MAILS("7", "\"x\":\"" ANN "\"") "\n\ndata: " MAILS("8", "\"x\":\"<EMAIL_ADDRESS>\"") "\n\n", "" },
+	{ "its form does not hold what is replaced", "alice", CALL("\"name\":\"mail\""), "application/json", MAILS("7", "\"structuredContent\":{\"m\":\"" ANN "\"}"), NULL, "" },
+	{ "its form does not, in a stream", "alice", CALL("\"name\":\"mail\""), STREAM, "data: " MAILS("7", "\"structuredContent\":{\"m\":\"" ANN "\"}") "\n\n", NULL, "" },
+	{ "its form holds it", "alice", CALL("\"name\":\"mail\""), "application/json", MAILS("7", "\"structuredContent\":{\"m\":\"" ANN "\"}"), MAILS("7", "\"structuredContent\":{\"m\":\"<EMAIL_ADDRESS>\"}"), "" },
 	{ "a number that would be replaced", "alice", CALL("\"name\":\"mail\""), "application/json", MAILS("7", "\"structuredContent\":{\"card\":4111111111111111}"), NULL, "" },
 	{ "what a rule on answers denies", "alice", CALL("\"name\":\"read\""), "application/json", MAILS("7", "\"structuredContent\":{\"iban\":\"DE89 3704 0044 0532 0130 00\"}"), NULL, "" },
 	{ "what a server asks a person", "alice", CALL("\"name\":\"read\""), STREAM, "data: " RPC "\"id\":1,\"method\":\"elicitation/create\",\"params\":{\"message\":\"DE89 3704 0044 0532 0130 00\"}}\n\n", NULL, "" },
@@ -314,7 +317,7 @@ static const struct {
 /* clang-format on */
 
 static void
-answered(size_t i)
+answered(size_t i, struct tool_pins *pins)
 {
 	bool get = !answers[i].body;
 	struct note n = { .person = answers[i].person,
@@ -333,6 +336,7 @@ answered(size_t i)
 	memset(&p, 0, sizeof(p));
 	buf_init(&out, 0);
 	stage_up(&s, ANSWERED);
+	gate_shared_tool_pins(s.shared, pins);
 	call_do(&s, &n, &c);
 	pass_send(&s, 1, &p, call_var(&c, "ticket"), get ? "GET" : "POST",
 		get ? -1 : (int64_t)strlen(n.body));
@@ -365,7 +369,36 @@ what_a_server_answers_is_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(answers); i++)
-		answered(i);
+		if (strncmp(answers[i].name, "its form", 8) != 0)
+			answered(i, NULL);
+}
+
+/* Once a list said which form a tool's results have. */
+static void
+what_a_schema_cannot_hold_is_denied(void **state)
+{
+	static const char *const entries[] = {
+		"{\"name\":\"mail\",\"outputSchema\":{\"type\":\"object\",\"properties\":{"
+		"\"m\":{"
+		"\"type\":\"string\",\"format\":\"email\"}}}}",
+		"{\"name\":\"mail\",\"outputSchema\":{\"type\":\"object\",\"properties\":{"
+		"\"m\":{"
+		"\"type\":\"string\"}}}}",
+	};
+	const struct tool_pin_of of = {
+		.kind = PIN_TOOL, .server = SPAN_LIT("tools"), .name = SPAN_LIT("mail")
+	};
+
+	(void)state;
+	for (size_t k = 0; k < COUNT_OF(entries); k++) {
+		struct tool_pins *pins = tool_pins_new();
+		tool_pins_see(pins, &of, span_str(entries[k]));
+		for (size_t i = 0; i < COUNT_OF(answers); i++)
+			if (!strncmp(answers[i].name,
+				    k ? "its form holds" : "its form does not", 14))
+				answered(i, pins);
+		tool_pins_free(&pins);
+	}
 }
 
 /* ---- pins ---- */
@@ -487,6 +520,7 @@ main(void)
 		cmocka_unit_test(a_stranger_is_refused_by_the_head),
 		cmocka_unit_test(a_request_without_a_body_is_no_message),
 		cmocka_unit_test(what_a_server_answers_is_read),
+		cmocka_unit_test(what_a_schema_cannot_hold_is_denied),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
