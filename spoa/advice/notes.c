@@ -11,6 +11,7 @@
 #include "codec/credentials.h"
 #include "config/read.h"
 #include "detect/custom/custom.h"
+#include "dialect/dialect.h"
 #include "identity/observe.h"
 
 struct remarks {
@@ -164,6 +165,23 @@ answers(struct remarks *r)
 				"are "
 				"left as they are: phase: response redacts there",
 				r->p->tool_rules[i].name);
+}
+
+/* What servers of MCP say of their tools is compared with what they said first. */
+static void
+pins(struct remarks *r)
+{
+	for (size_t i = 0; r->cfg && !r->cfg->state_key && i < r->p->nroutes; i++) {
+		const struct route *t = &r->p->routes[i];
+		if (!t->dialect || !dialect_is_of_mcp(t->dialect))
+			continue;
+		note_say(&r->to, t->at,
+			"route %s: without state_key pins of its tools are %s: other daemons "
+			"see and approve their own",
+			t->name,
+			r->cfg->pins_file ? "a file of this daemon" : "gone at a restart");
+		return;
+	}
 }
 
 /* HAProxy has no rule for interim heads, and for trailers only since 3.2. */
@@ -400,6 +418,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	identities(&r);
 	relay(&r);
 	answers(&r);
+	pins(&r);
 	direct(&r);
 	stranded(&r);
 	policy_target_notes(p, cfg, &r.to);

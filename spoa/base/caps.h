@@ -119,6 +119,7 @@
 #define CAP_TOOL_PIN_HASHES    8            /* approved texts of a pin: a further one is refused */
 #define CAP_TOOL_PIN_ENTRY     (256u << 10) /* bytes of what a server says of one tool: as changed */
 #define CAP_TOOL_PIN_TEXT      (16u << 10)  /* bytes of a pin's text: a longer one is hashed, and not kept for `tools show` and `diff` */
+#define CAP_TOOL_PIN_LINE      (256u << 10) /* bytes of a pin on disk or in Redis: refused */
 #define CAP_TOOL_PIN_TEXTS     (4u << 20)   /* of all texts of a server: likewise */
 #define CAP_TOOL_DESCRIPTIONS  (256u << 10) /* names and descriptions of a chat request's tools, for tool.description in its answer: reading it of a further one fails */
 #define CAP_PINS               65536        /* things whose target is remembered in this process: the oldest of eight goes */

@@ -96,6 +96,9 @@ struct config {
 	const char *state_file; /* state_file: where they are kept; default: audit.journal and
 				   ".live" */
 
+	const char *pins_file;	/* what MCP servers said of their tools: state_file and ".pins",
+				   without state_key audit.journal and ".pins"; NULL: memory */
+
 	bool state_required; /* state_required: no start without that file */
 
 	const char *policy;	   /* policy: file */

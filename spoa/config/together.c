@@ -140,6 +140,10 @@ check_state(struct config_reader *r, const struct yaml_node *root)
 	if (cfg->state_file && !cfg->state_key)
 		diag_at(r->d, config_option_at(root, "state_file"),
 			"state_file: needs state_key");
+	if (cfg->state_file)
+		cfg->pins_file = arena_printf(r->a, "%s.pins", cfg->state_file).p;
+	else if (cfg->journal)
+		cfg->pins_file = beside_journal(r, ".pins");
 	if (cfg->state_required && !cfg->state_key)
 		diag_at(r->d, config_option_at(root, "state_required"),
 			"state_required: needs state_key");

@@ -66,6 +66,9 @@ bool live_sign(json_t *object, const unsigned char key[SHA256_BYTES], struct buf
 bool live_entry_like(struct span field, struct span text);
 /* The object of such a text, the caller's; NULL with *why. */
 json_t *live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf *why);
+/* The same of one that is no longer than `most`. */
+json_t *live_verify_most(struct span text, size_t most, const unsigned char key[SHA256_BYTES],
+	struct buf *why);
 /* Verifies and reads an entry; `field` is where it was found, empty: in no place. NULL with the
  * reason in *why: it does not verify, is another place's, or says what no entry can say. The
  * caller's, one reference. */

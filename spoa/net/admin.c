@@ -102,6 +102,9 @@ static const struct page pages[] = {
 	{ "/limits/clear", "application/json",                    false, true,  NULL, admin_limit_clear },
 	{ "/targets",     "application/json",                     false, false, admin_targets, NULL },
 	{ "/targets/eject", "application/json",                   false, true,  NULL, admin_target_eject },
+	{ "/tools",       "application/json",                     false, false, admin_tools, NULL },
+	{ "/tools/show",  "application/json",                     false, true,  NULL, admin_tool_show },
+	{ "/tools/approve", "application/json",                   false, true,  NULL, admin_tool_approve },
 	{ "/audit/read",  "application/json",                     false, true,  NULL, admin_read },
 	{ "/audit/text",  "application/json",                     false, true,  NULL, admin_text_hash },
 	{ "/audit/export", "application/json",                    false, true,  NULL, admin_export },
@@ -242,7 +245,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		return ok;
 	}
 	return plain(c, MHD_HTTP_NOT_FOUND,
-		"no such page: /metrics /healthz /readyz /status /recent /reload /keys /limits /quota /targets\n");
+		"no such page: /metrics /healthz /readyz /status /recent /reload /keys /limits /quota /targets /tools\n");
 }
 
 static int

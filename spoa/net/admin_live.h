@@ -35,6 +35,13 @@ unsigned admin_targets(struct server *s, struct buf *out);
 /* Each takes target (PROVIDER: all of its models, or PROVIDER/MODEL), by, reason. Until the
  * process ends. */
 admin_call_fn admin_target_eject, admin_target_admit;
+
+/* {"state_key": …, "full": [servers], "tools": […]}: pins, as tool_pins_list(), each with what
+ * all of its server come to ("look"). */
+unsigned admin_tools(struct server *s, struct buf *out);
+/* Each takes server, kind, name. show: one with its texts. approve: hash, of at least 12
+ * digits; only: no other is approved from then on; none, without a hash: no text is. */
+admin_call_fn admin_tool_show, admin_tool_approve;
 /* command ("audit list"), asked (an object: what it was asked for), records (how many it
  * showed), follow ("begin" or "end"), by, reason: somebody read records. Changes nothing: it is
  * recorded. */

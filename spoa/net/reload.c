@@ -125,6 +125,7 @@ publish(struct reloading *r, struct snapshot *snap, const char *by)
 	struct server *s = r->s;
 
 	say_fixed(r, s->shared_cfg, snap->cfg);
+	pinning_again(s, snap);
 	pthread_mutex_lock(&s->lock);
 	snapshot_announce(snap, s->audit);
 	struct snapshot *old = s->snap;

@@ -524,6 +524,8 @@ server_run(const char *config_file)
 		start_sharing(&s, cfg, &why) < 0)
 		goto stop;
 	gate_shared_live(s.shared, s.live);
+	if (pinning_start(&s, &why) < 0)
+		goto stop;
 	auths_tell(s.auths, on_credential, gate_targets(s.shared));
 	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0 || start_witnesses(&s, cfg, &why) < 0)
@@ -555,6 +557,7 @@ stop:
 	stop_workers(&s);
 	auths_stop(s.auths);
 	live_sync_stop(&s.live_sync);
+	pinning_stop(&s);
 	target_sync_stop(&s.target_sync);
 	gate_helpers_stop(s.shared);
 	witnessing_stop(&s.witnessing);
@@ -568,6 +571,7 @@ stop:
 	redis_finder_free(&s.finder);
 	gate_shared_free(&s.shared);
 	live_close(&s.live);
+	pinning_free(&s);
 	free(s.workers);
 	series_sum_free(&s.series);
 	close_sockets(cfg, &so);

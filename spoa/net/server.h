@@ -5,6 +5,7 @@
 
 #include "net/degraded.h"
 #include "net/observing.h"
+#include "net/pinning.h"
 #include "net/purging.h"
 #include "net/reload.h"
 #include "net/strangers.h"
@@ -33,6 +34,7 @@ struct server {
 	struct keep *keep;	       /* NULL: no retention */
 	struct live *live;	     /* NULL: no state_key */
 	struct live_sync *live_sync; /* NULL: no Redis */
+	struct pinning pinning;
 	struct target_sync *target_sync; /* NULL: no Redis */
 	struct quota_table *table;
 	struct recall *recall; /* until the workers run */

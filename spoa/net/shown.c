@@ -376,6 +376,7 @@ server_metrics(struct server *s, struct buf *out)
 	metrics_write(out, blocks, 1 + s->nworkers);
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
 	server_targets(s, NULL, out);
+	pinning_metrics(s, out);
 	struct snapshot *snap = server_snapshot(s);
 	metrics_head(out, "info", "gauge", "build and policy in force");
 	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",

@@ -58,9 +58,10 @@ struct pin {
 	uint64_t said_us; /* log line; 0: never */
 	/* what is not on disk or in Redis yet */
 	struct pin *next; /* of the queue */
-	bool queued;
+	bool queued, file_due, redis_due;
 	bool soon;	  /* not only what is listed changed */
 	uint64_t told_us; /* when it was last written; 0: never */
+	uint8_t hurried;  /* times that this was at once */
 	char name[];
 };
 
@@ -83,9 +84,6 @@ struct tool_pins {
 	pthread_mutex_t lock;
 	struct pin *queue, **queue_end;
 	uint64_t puts; /* counts up with what is queued `soon` */
-	/* for whoever writes at once; see sync.c */
-	void (*wake)(void *arg);
-	void *wake_arg;
 };
 
 static inline struct span
@@ -101,6 +99,8 @@ pin_name(const struct pin *pin)
 }
 
 struct pin *pin_find(const struct tool_pins *p, const struct tool_pin_of *of);
+/* Its field of the hash in Redis. */
+void pin_field(const struct tool_pin_of *of, char out[PIN_FIELD]);
 
 /* ---- with the lock ---- */
 
@@ -118,13 +118,18 @@ enum tool_state pin_value_state(const struct pin_value *v);
 
 /* ---- lines (line.c) ---- */
 
-/* Appends the pin's line, without newline: JSON and HMAC. With the lock. */
-void pin_write(const struct tool_pins *p, const struct pin *pin,
+/* Appends the pin's line, without newline: JSON and HMAC. `settled`: as Redis is to have it. With
+ * the lock. */
+void pin_write(const struct tool_pins *p, const struct pin *pin, bool settled,
 	const unsigned char key[SHA256_BYTES], struct buf *out);
-/* Takes what a line says into the table, joined with what is there. `field`: where it was found,
- * empty: in no place. *better: what is here now says more than the line. False with *why: it
- * does not verify, or says what no pin can. Takes the lock. */
+/* Takes what a line says into the table, joined with what is there. `field`: where it was found
+ * in Redis, empty: on disk. What is here and says more is queued, and what says the same is not
+ * due in Redis any more. False with *why: it does not verify, or says what no pin can. Takes the
+ * lock. */
 bool pin_read(struct tool_pins *p, struct span line, struct span field,
-	const unsigned char key[SHA256_BYTES], bool *better, struct buf *why);
+	const unsigned char key[SHA256_BYTES], struct buf *why);
+/* Which texts the pin keeps: of `known`, n of them, each one reference that is given away. With
+ * the lock. */
+void pin_texts(struct tool_pins *p, struct pin *pin, struct pin_text **known, size_t n);
 
 #endif

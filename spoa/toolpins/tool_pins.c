@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/random.h"
 #include "codec/json.h"
 #include "toolpins/canonical.h"
@@ -86,20 +87,20 @@ make_server(struct tool_pins *p, struct span name)
 	return (int)n;
 }
 
-static void
-set_field(struct pin *pin, struct span server)
+void
+pin_field(const struct tool_pin_of *of, char out[PIN_FIELD])
 {
 	unsigned char hash[SHA256_BYTES];
 	struct sha256 h;
 
 	sha256_begin(&h);
-	sha256_add(&h, span_str(tool_pin_kinds[pin->kind]));
+	sha256_add(&h, span_str(tool_pin_kinds[of->kind]));
 	sha256_add(&h, span_of("\0", 1));
-	sha256_add(&h, server);
+	sha256_add(&h, of->server);
 	sha256_add(&h, span_of("\0", 1));
-	sha256_add(&h, pin_name(pin));
+	sha256_add(&h, of->name);
 	sha256_end(&h, hash);
-	sodium_bin2hex(pin->field, sizeof(pin->field), hash, PIN_FIELD / 2);
+	sodium_bin2hex(out, PIN_FIELD, hash, PIN_FIELD / 2);
 }
 
 /* Said once for a server, and once for the table. */
@@ -142,7 +143,7 @@ pin_make(struct tool_pins *p, const struct tool_pin_of *of, bool *made)
 	pin->hash = hash;
 	if (of->name.n)
 		memcpy(pin->name, of->name.p, of->name.n);
-	set_field(pin, of->server);
+	pin_field(of, pin->field);
 	share->n++;
 	atomic_store(&p->n, n + 1);
 	*made = true;
@@ -282,6 +283,7 @@ pin_enqueue(struct tool_pins *p, struct pin *pin, bool soon)
 {
 	pin->soon |= soon;
 	p->puts += soon;
+	pin->file_due = pin->redis_due = true;
 	if (pin->queued)
 		return;
 	pin->queued = true;
@@ -497,9 +499,9 @@ tool_pins_metrics(struct tool_pins *p, struct buf *out)
 			"pins found in Redis that no daemon with this state_key made",
 			atomic_load(&p->forged) },
 	};
-	for (size_t i = 0; i < COUNT_OF(rows); i++)
-		buf_printf(out,
-			"# HELP tollgate_%s %s\n# TYPE tollgate_%s %s\ntollgate_%s %llu\n",
-			rows[i].name, rows[i].help, rows[i].name, rows[i].type, rows[i].name,
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		metrics_head(out, rows[i].name, rows[i].type, rows[i].help);
+		buf_printf(out, "tollgate_%s %llu\n", rows[i].name,
 			(unsigned long long)rows[i].n);
+	}
 }

@@ -1,0 +1,392 @@
+/* tollgate tools: what MCP servers said of their tools to the running daemon, what changed, and
+ * what is approved. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
+#include "cmd/plain.h"
+
+struct tools_args {
+	const char *config, *by, *reason, *kind, *server, *state;
+	bool json, only, none, all;
+};
+
+/* SERVER/NAME, or SERVER of its instructions. False: said. */
+static bool
+set_place(json_t *o, const struct tools_args *a, const char *operand)
+{
+	size_t n = span_chr(span_str(operand), '/');
+	char *server = strndup(operand, n);
+	bool ok = server && admin_set_text("tools", o, "server", server) &&
+		  admin_set_text("tools", o, "name", operand[n] ? operand + n + 1 : NULL) &&
+		  admin_set_text("tools", o, "kind", a->kind);
+
+	free(server);
+	return ok;
+}
+
+/* ---- list ---- */
+
+static void
+put_row(struct buf *b, const json_t *one)
+{
+	const char *name = json_text_in(one, "name"), *hash = json_text_in(one, "hash");
+	json_t *row = json_object();
+
+	json_object_set_new(row, "tool",
+		json_sprintf("%s%s%s", json_text_in(one, "server"), *name ? "/" : "", name));
+	json_object_set_new(row, "hash", json_sprintf("%.12s", hash));
+	admin_cell(b, row, "tool", 40, "?");
+	admin_cell(b, one, "kind", 12, "?");
+	admin_cell(b, one, "state", 8, "?");
+	admin_cell(b, row, "hash", 12, "?");
+	admin_cell(b, one, "seen", 20, "-");
+	admin_cell(b, one, "by", 16, "-");
+	buf_putc(b, '\n');
+	json_decref(row);
+}
+
+static bool
+is_asked(const struct tools_args *a, const json_t *row)
+{
+	return (!a->server || str_same(a->server, json_str_in(row, "server"))) &&
+	       (!a->state || str_same(a->state, json_str_in(row, "state"))) &&
+	       (!a->kind || str_same(a->kind, json_str_in(row, "kind")));
+}
+
+/* What is to be read before all of a server is approved. */
+static void
+say_look(const struct tools_args *a, const json_t *rows)
+{
+	const json_t *first = json_array_get(rows, 0);
+
+	if (a->server && !a->state && !a->kind && first)
+		printf("\nall of them: tollgate tools approve %s --all %s\n", a->server,
+			json_text_in(first, "look"));
+}
+
+/* The rows that are asked for, a new list. */
+static json_t *
+rows_of(const struct tools_args *a, const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "tools");
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (is_asked(a, json_array_get(list, i)))
+			json_array_append(rows, json_array_get(list, i));
+	return rows;
+}
+
+static int
+list(const struct tools_args *a)
+{
+	int code;
+	json_t *answer = admin_call_json("tools", a->config, "/tools", NULL, &code), *one;
+	char head[160];
+	size_t i;
+
+	if (!answer)
+		return code;
+	snprintf(head, sizeof(head), "%-40s %-12s %-8s %-12s %-20s %s\n", "TOOL", "KIND",
+		"STATE", "HASH", "SEEN", "APPROVED_BY");
+	json_t *rows = rows_of(a, answer);
+	code = admin_print_rows("tools", rows, a->json, head, put_row);
+	if (!a->json && code == EXIT_DONE)
+		say_look(a, rows);
+	json_array_foreach(json_object_get(answer, "full"), i, one)
+		fprintf(stderr,
+			"tollgate: tools: %s lists more than is kept: what found no room is "
+			"hidden and denied\n",
+			json_string_value(one));
+	json_decref(rows);
+	json_decref(answer);
+	return code;
+}
+
+/* ---- show, diff ---- */
+
+/* A text for people: a member a line, and texts broken where they break. ASCII. */
+static void
+pretty(struct buf *out, const char *text)
+{
+	json_t *v = json_loads(text, JSON_DECODE_ANY, NULL);
+	char *all = v ? json_dumps(v, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII |
+					      JSON_ENCODE_ANY)
+		      : NULL;
+
+	for (const char *p = all; p && *p; p++) {
+		buf_putc(out, *p);
+		if (*p != '\\' || !p[1])
+			continue;
+		buf_putc(out, *++p);
+		if (*p == 'n' && p[1] != '"')
+			buf_putc(out, '\n');
+	}
+	buf_putc(out, '\n');
+	free(all);
+	json_decref(v);
+}
+
+static json_t *
+get(const struct tools_args *a, const char *operand, int *code)
+{
+	json_t *o = json_object(), *answer = NULL;
+
+	*code = EXIT_CANNOT;
+	if (set_place(o, a, operand))
+		answer = admin_call_json("tools", a->config, "/tools/show", o, code);
+	json_decref(o);
+	return answer;
+}
+
+static void
+put_text(const json_t *pin, const char *what, const char *hash, const char *text)
+{
+	struct buf b;
+
+	printf("\n%s %s\n", what, hash);
+	if (!text) {
+		printf("(its text is not kept: it is over 16 KB, or the server's texts are "
+		       "over 4 MB)\n");
+		return;
+	}
+	(void)pin;
+	buf_init(&b, 0);
+	pretty(&b, text);
+	printf("%.*s", SPAN_ARG(buf_view(&b)));
+	buf_free(&b);
+}
+
+static int
+show(const struct tools_args *a, const char *operand)
+{
+	int code;
+	json_t *pin = get(a, operand, &code);
+	const json_t *approved = json_object_get(pin, "approved_hashes");
+	size_t n = json_array_size(approved);
+	struct buf b;
+
+	if (!pin)
+		return code;
+	if (a->json) {
+		code = admin_print_json("tools", pin);
+		json_decref(pin);
+		return code;
+	}
+	buf_init(&b, 0);
+	plain_lines(&b, span_str(operand));
+	printf("%.*s: %s, %s\n", SPAN_ARG(span_trim(buf_view(&b), "\n")),
+		json_text_in(pin, "kind"), json_text_in(pin, "state"));
+	buf_free(&b);
+	put_text(pin, "listed last", json_text_in(pin, "hash"), json_str_in(pin, "text"));
+	if (!str_same(json_str_in(pin, "hash"), json_str_in(pin, "first_hash")))
+		put_text(pin, "listed first", json_text_in(pin, "first_hash"),
+			json_str_in(pin, "first_text"));
+	for (size_t i = 0; i < n; i++)
+		printf("%sapproved %s\n", i ? "" : "\n",
+			json_string_value(json_array_get(approved, i)));
+	json_decref(pin);
+	return EXIT_DONE;
+}
+
+enum { DIFF_LINES = 2000 };
+
+static size_t
+split(struct span text, struct span *out)
+{
+	size_t n = 0;
+
+	while (text.n && n < DIFF_LINES)
+		out[n++] = span_next(&text, '\n');
+	return n;
+}
+
+/* Lines that only one of them has, by the longest common subsequence. */
+static void
+print_diff(const struct span *x, size_t nx, const struct span *y, size_t ny)
+{
+	uint16_t *len = calloc((nx + 1) * (ny + 1), sizeof(*len));
+	size_t i = 0, k = 0, w = ny + 1;
+
+	if (!len)
+		return;
+	for (size_t r = nx; r-- > 0;)
+		for (size_t c = ny; c-- > 0;)
+			len[r * w + c] = span_eq(x[r], y[c]) ? len[(r + 1) * w + c + 1] + 1
+					 : len[(r + 1) * w + c] > len[r * w + c + 1]
+						 ? len[(r + 1) * w + c]
+						 : len[r * w + c + 1];
+	while (i < nx || k < ny) {
+		if (i < nx && k < ny && span_eq(x[i], y[k])) {
+			printf(" %.*s\n", SPAN_ARG(x[i]));
+			i++, k++;
+		} else if (i < nx && (k == ny || len[(i + 1) * w + k] >= len[i * w + k + 1])) {
+			printf("-%.*s\n", SPAN_ARG(x[i]));
+			i++;
+		} else {
+			printf("+%.*s\n", SPAN_ARG(y[k]));
+			k++;
+		}
+	}
+	free(len);
+}
+
+/* 0: the text listed last is the approved one, or, where none is, the first. */
+static int
+diff(const struct tools_args *a, const char *operand)
+{
+	int code;
+	json_t *pin = get(a, operand, &code);
+	struct span *x = calloc(2 * DIFF_LINES, sizeof(*x));
+	struct buf was, now;
+
+	if (!pin || !x) {
+		json_decref(pin);
+		free(x);
+		return pin ? EXIT_CANNOT : code;
+	}
+	bool approved = json_array_size(json_object_get(pin, "approved_hashes")) > 0;
+	const char *old = json_str_in(pin, approved ? "approved_text" : "first_text"),
+		   *text = json_str_in(pin, "text");
+	bool same = str_same(json_str_in(pin, "state"), approved ? "approved" : "new");
+	buf_init(&was, 0);
+	buf_init(&now, 0);
+	code = same ? EXIT_DONE : EXIT_NO;
+	if (!same && (!old || !text)) {
+		code = cmd_fail("tools",
+			"%s: it differs, and its texts are not kept: over 16 KB, or the "
+			"server's over 4 MB",
+			operand);
+	} else if (!same) {
+		pretty(&was, old);
+		pretty(&now, text);
+		printf("--- %s\n+++ listed last %.12s\n",
+			approved ? "approved last" : "listed first",
+			json_text_in(pin, "hash"));
+		size_t nx = split(buf_view(&was), x);
+		print_diff(x, nx, x + DIFF_LINES,
+			split(buf_view(&now), x + DIFF_LINES));
+	}
+	buf_free(&was);
+	buf_free(&now);
+	free(x);
+	json_decref(pin);
+	return code;
+}
+
+/* ---- approve ---- */
+
+static int
+approve_one(const struct tools_args *a, json_t *o, const char *hash, bool says)
+{
+	json_t *answer = NULL;
+	int code = EXIT_CANNOT;
+
+	if (a->only)
+		json_object_set_new(o, "only", json_true());
+	if (a->none)
+		json_object_set_new(o, "none", json_true());
+	if (admin_set_text("tools", o, "hash", hash) &&
+		admin_set_text("tools", o, "by", a->by) &&
+		admin_set_text("tools", o, "reason", a->reason))
+		answer = admin_call_json("tools", a->config, "/tools/approve", o, &code);
+	if (answer && a->json && says)
+		code = admin_print_json("tools", answer);
+	else if (answer)
+		code = admin_changed("tools", answer,
+			a->none	  ? "has no approved text"
+			: a->only ? "has this text approved, and no other"
+				  : "is approved");
+	json_decref(answer);
+	return code;
+}
+
+/* Each as it was when that look was shown. */
+static int
+approve_all(const struct tools_args *a, const char *server, const char *look)
+{
+	struct tools_args asked = { .server = server };
+	int code;
+	json_t *answer = admin_call_json("tools", a->config, "/tools", NULL, &code), *one;
+	size_t i;
+
+	if (!answer)
+		return code;
+	json_t *rows = rows_of(&asked, answer);
+	const char *now = json_text_in(json_array_get(rows, 0), "look");
+	if (!*now || strcmp(now, look) != 0) {
+		fprintf(stderr,
+			*now ? "tollgate: tools: %s is not how %s is now: look again: tollgate "
+			       "tools list --server %s\n"
+			     : "tollgate: tools: %s: no tool of %s was listed%.0s\n",
+			look, server, server);
+		code = EXIT_NO;
+		goto out;
+	}
+	code = EXIT_DONE;
+	json_array_foreach(rows, i, one)
+	{
+		if (str_same(json_str_in(one, "state"), "approved"))
+			continue;
+		json_t *o = json_pack("{s:O s:O s:O}", "server", json_object_get(one, "server"),
+			"kind", json_object_get(one, "kind"), "name",
+			json_object_get(one, "name"));
+		int got = approve_one(a, o, json_str_in(one, "hash"), false);
+		code = got > code ? got : code;
+		json_decref(o);
+	}
+out:
+	json_decref(rows);
+	json_decref(answer);
+	return code;
+}
+
+static int
+approve(const struct tools_args *a, const char *operand, const char *hash)
+{
+	json_t *o = json_object();
+	int code = EXIT_CANNOT;
+
+	if (a->all)
+		code = approve_all(a, operand, hash);
+	else if (set_place(o, a, operand))
+		code = approve_one(a, o, hash, true);
+	json_decref(o);
+	return code;
+}
+
+int
+cmd_tools(int argc, char **argv)
+{
+	struct tools_args a = { .config = NULL };
+	const struct cmd_option options[] = {
+		{ "c", .text = &a.config },
+		{ "by", .text = &a.by },
+		{ "reason", .text = &a.reason },
+		{ "kind", .text = &a.kind },
+		{ "server", .text = &a.server },
+		{ "state", .text = &a.state },
+		{ "json", .flag = &a.json },
+		{ "only", .flag = &a.only },
+		{ "none", .flag = &a.none },
+		{ "all", .flag = &a.all },
+		{ .name = NULL },
+	};
+	char **operands;
+	int n = cmd_options(argc, argv, options, &operands);
+	bool changes = a.by || a.reason || a.only || a.none || a.all;
+	bool lists = a.server || a.state;
+
+	if (n == 1 && !strcmp(operands[0], "list") && !changes)
+		return list(&a);
+	if (n == 2 && !strcmp(operands[0], "show") && !changes && !lists)
+		return show(&a, operands[1]);
+	if (n == 2 && !strcmp(operands[0], "diff") && !changes && !lists && !a.json)
+		return diff(&a, operands[1]);
+	if (n == (a.none ? 2 : 3) && !strcmp(operands[0], "approve") && !lists &&
+		a.only + a.none + a.all <= 1 && !(a.all && a.kind))
+		return approve(&a, operands[1], a.none ? NULL : operands[2]);
+	return cmd_usage(argv[0]);
+}
