@@ -362,7 +362,7 @@ ask_server(struct offered *o, struct tool *t, enum offered_kind kind, struct ask
 
 	ask(o, &c, is);
 	c.any = true;
-	if (!t->allows && !t->off && !elsewhere)
+	if (!t->allows && !t->off && !elsewhere && !is->hidden && !is->refused)
 		ask(o, &c, is);
 	is->hidden |= names_have(&o->servers, t->server);
 	int err = ask_listed(o, t, is);
