@@ -387,6 +387,13 @@ calls_next(struct calls *c)
 	return c->now->pieces[c->piece++];
 }
 
+/* What was read without memory is not what was said. */
+static int
+over_room(const struct calls *c, int r)
+{
+	return !r && arena_failed(&c->work) ? ERR_NOMEM : r;
+}
+
 static int
 say(struct calls *c, struct held_event *e)
 {
@@ -402,6 +409,7 @@ say(struct calls *c, struct held_event *e)
 	int r = tree_read(&t, &c->work, e->frame.data);
 	if (!r)
 		r = c->d->say(c, &t, &drop);
+	r = over_room(c, r);
 	if (!r && !drop)
 		r = t.root->changed ? rewrite(c, e, &t)
 				    : c->user.pass(c->user.arg, &e->frame);
@@ -427,7 +435,7 @@ drain(struct calls *c)
 
 	while (!r && (e = STAILQ_FIRST(&c->events)) && may_go(e)) {
 		STAILQ_REMOVE_HEAD(&c->events, all);
-		c->held -= e->bytes_n;
+		c->held -= sizeof(*e) + e->bytes_n;
 		r = say(c, e);
 		event_free(e);
 	}
@@ -457,6 +465,7 @@ read_event(struct calls *c, struct held_event *e)
 		drop_events(c);
 	else if (!r)
 		r = c->d->read(c, &t);
+	r = over_room(c, r);
 	arena_reset(&c->work);
 	return r;
 }
@@ -474,7 +483,7 @@ calls_frame(struct calls *c, const struct frame *f)
 		return r;
 	}
 	STAILQ_INSERT_TAIL(&c->events, e, all);
-	c->held += e->bytes_n;
+	c->held += sizeof(*e) + e->bytes_n;
 	return drain(c);
 }
 
@@ -499,11 +508,13 @@ calls_whole(struct calls *c, struct span raw, struct buf *out, bool *changed)
 	int r = tree_read(&t, &c->work, raw);
 	if (!r)
 		r = c->d->read(c, &t);
+	r = over_room(c, r);
 	calls_all_over(c);
 	if (!r)
 		r = settle(c);
 	if (!r)
 		r = c->d->say(c, &t, &drop);
+	r = over_room(c, r);
 	*changed = !r && t.root->changed;
 	if (*changed)
 		tree_write(&t, t.root, out);

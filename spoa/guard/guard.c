@@ -260,7 +260,9 @@ guard_is_long(const struct guard *g, size_t n)
 {
 	switch (g->way) {
 	case WAY_STREAM:
-		return guard_reads(g) && frames_kept(&g->frames) + n > CAP_INLINE_EVENTS;
+		return guard_reads(g) && frames_kept(&g->frames) + n +
+						 (g->held ? calls_held(g->held) : 0) >
+					 CAP_INLINE_EVENTS;
 	case WAY_KEEP: return g->body.n + n > (g->coding[0] ? 0 : CAP_INLINE_ANSWER);
 	case WAY_METER:
 	case WAY_OPAQUE: break;

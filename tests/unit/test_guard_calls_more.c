@@ -84,6 +84,12 @@ what_is_held_is_content(void **state)
 	assert_int_equal(r.out.n, 0);
 	assert_true(guard_report(r.g)->content);
 	assert_true(guard_held(r.g) >= strlen(CALL("0", "list", "{")));
+	assert_false(guard_is_long(r.g, 1));
+	for (unsigned i = 0; i < 64; i++)
+		guard_rig_feed(&r, SPAN_LIT(CALL("0", "list", " ")));
+	/* all of it may go with the next byte */
+	assert_int_equal(r.out.n, 0);
+	assert_true(guard_is_long(r.g, 1));
 	guard_rig_close(&r);
 }
 
