@@ -138,7 +138,7 @@ guard_called_more(struct guard *g, const struct answer_text *t)
 	struct guard_called *c = find(g, t->slot);
 
 	/* What is said of one that is whole is in it. */
-	if (!kind_is_call(t->kind) || t->deep || (c && (c->whole || (t->copy && c->bytes))))
+	if (t->deep || (c && (c->whole || (t->copy && c->bytes))))
 		return;
 	if (!c)
 		c = add_call(g, t->slot);

@@ -171,8 +171,8 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 	/* `data:` alone is no event (WHATWG HTML 9.2.6): some send it to keep a way open. */
 	if (r != FRAME_OVER && g->frames.kind == FRAMES_SSE && !f->data.n)
 		f->has_data = false;
-	if (r != FRAME_OVER &&
-		(guard_metadata(g, f) || unwrap(g, f) || guard_message_event(g, f)))
+	if (r != FRAME_OVER && (guard_metadata(g, f) || unwrap(g, f) ||
+				       (g->plan.messages.is && guard_message_event(g, f))))
 		return g->failed;
 	if (r == FRAME_OVER) {
 		if (guard_calls_cut(g, GUARD_UNREAD, "an event over its cap, in a call") ||

@@ -78,7 +78,8 @@ guard_heard(struct guard *g, const struct answer_text *t)
 	if (!stands_alone(t))
 		g->grown |= 1u << t->kind;
 	guard_count(g, t->text);
-	guard_called_more(g, t);
+	if (kind_is_call(t->kind))
+		guard_called_more(g, t);
 	if (g->plan.keeps == GUARD_KEEPS_NOTHING)
 		return;
 	struct transcript *s = transcript_of(g, t);

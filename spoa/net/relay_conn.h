@@ -147,6 +147,7 @@ struct edge {
 		int64_t declared;	   /* its Content-Length; -1: none */
 		uint64_t sent;		   /* bytes of it written */
 		bool streams;		   /* it is an event stream */
+		bool events;		   /* its type says so: a comment may go between two */
 		bool heard;		   /* the gate knows that its body began */
 		bool said;		   /* a byte of its body came out of the guard */
 		char last;		   /* the last payload byte */

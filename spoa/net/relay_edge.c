@@ -97,7 +97,7 @@ edge_due(const struct edge *c)
 		return earlier(
 			earlier(c->active_us + o->read_us, too_slow(c)), c->plan->deadline_us);
 	case EDGE_EXCHANGE: {
-		bool stays = stream_stays(c);
+		bool stays = c->plan->stays && stream_stays(c);
 		uint64_t t = stays ? NEVER : c->plan->deadline_us;
 		if (c->reading.away)
 			return c->reading.late ? NEVER : t;
@@ -152,7 +152,10 @@ edge_update(struct edge *c)
 		ev_io_stop(loop, &c->readable);
 		hup_watch(c);
 	}
-	arm_timer(c, earlier(edge_due(c), stream_due(c)));
+	uint64_t due = edge_due(c);
+	if (c->plan && c->plan->sessions)
+		due = earlier(due, stream_due(c));
+	arm_timer(c, due);
 }
 
 static void

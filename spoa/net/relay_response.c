@@ -200,8 +200,9 @@ begin_response(struct upstream *u, const struct http_message *m)
 		answer_fail_now(c, FAIL_LOGIN, NULL, true);
 		return;
 	}
-	c->answer.streams = span_ieq(http_media_type(response_field(&m->head, "content-type")),
+	c->answer.events = span_ieq(http_media_type(response_field(&m->head, "content-type")),
 		SPAN_LIT("text/event-stream"));
+	c->answer.streams = c->answer.events;
 	err = guard_begin(c, m);
 	bind_sessions(c, m);
 	drop_challenges(c, m);
@@ -493,7 +494,8 @@ body_passes(struct upstream *u, size_t from, int err)
 	struct edge *c = u->edge;
 
 	if (c->answer.life != RESPONSE_WITHHELD) {
-		stream_passes(c, span_cut(buf_view(&c->out), from, c->out.n));
+		if (c->plan->sessions)
+			stream_passes(c, span_cut(buf_view(&c->out), from, c->out.n));
 		chunk_close(c, from);
 	} else if (!err && (u->answer.body.done || !guard_withholds(c->guard))) {
 		let_out(c, u->answer.body.done);

@@ -67,8 +67,9 @@ uint64_t
 stream_due(const struct edge *c)
 {
 	bool may = c->state == EDGE_EXCHANGE && c->relay->options.keep_alive_us &&
-		   is_stream(c) && !c->reading.away && edge_unsent(c) == 0 && !c->held &&
-		   ends_event(c->answer.tail) && !again_holds(c);
+		   is_stream(c) && c->answer.events && !c->reading.away &&
+		   edge_unsent(c) == 0 && !c->held && ends_event(c->answer.tail) &&
+		   !again_holds(c);
 
 	if (c->state == EDGE_EXCHANGE && stream_opens(c))
 		return c->answer.opens_us;

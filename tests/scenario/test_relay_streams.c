@@ -58,6 +58,24 @@ a_silent_stream_is_kept_alive(void **state)
 	assert_int_equal(exchange(s)->result.end, END_CLIENT_ABORT);
 }
 
+/* A comment is one of events, and of no other framing: a line each is as it came. */
+static void
+lines_have_no_comments(void **state)
+{
+#define LINES                                                                                  \
+	DOWN_HEAD                                                                              \
+	"content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n"             \
+	"a\r\n{\"a\":1}\n\n\n\r\n"
+	struct stage *s = *state;
+
+	begin(s, true, true);
+	say(s, &up, LINES);
+	until(s, heard(&edge, "{\"a\":1}\n"));
+	pass(s, 100);
+	assert_false(heard(&edge, "keep-alive"));
+	over(s);
+}
+
 /* Nobody reads the answer: what goes out is as it came, cut anywhere. */
 static void
 no_comment_falls_into_an_event(void **state)
@@ -298,6 +316,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_silent_stream_is_kept_alive),
+		T(lines_have_no_comments),
 		T(no_comment_falls_into_an_event),
 		T(a_stream_that_answers_a_call_is_kept_alive_until_its_deadline),
 		T(other_answers_are_not),
