@@ -199,8 +199,10 @@ arrive(struct request *r, const struct spop_message *m)
 	r->in.head.method = text_arg(m, "method");
 	r->in.src = address_arg(m, "src", &r->arena);
 	r->in.certificate = text_arg(m, "cert");
-	r->in.origin = text_arg(m, "origin");
-	r->in.origin_told = spop_arg(m, "origin") != NULL;
+	const struct spop_value *origin = spop_arg(m, "origin");
+	r->in.origin_told = origin != NULL;
+	if (origin && origin->type == SPOP_STRING)
+		r->in.origin = origin->s;
 	r->in.certificate_refused = int_arg(m, "cert_err") != 0;
 	struct span path = text_arg(m, "path"), query = text_arg(m, "query");
 	if (!request_set_target(r, path, query, query.n > 0))

@@ -54,14 +54,15 @@ login_document(struct request *r)
 {
 	static const char *const methods[] = { "GET", "HEAD" };
 	const struct route *of;
-	const struct login *l = r->found.observed ? NULL
-						  : policy_login(r->snap->policy, r->in.host,
-							    r->in.head.path, &of);
+	const struct policy *p = r->snap->policy;
+	const struct login *l = p->logs_in && !r->found.observed
+					? policy_login(p, r->in.host, r->in.head.path, &of)
+					: NULL;
 
 	if (!l || !SPAN_IN(r->in.head.method, methods) || r->in.body_state != BODY_STATE_NONE)
 		return STEP_NEXT;
 	r->found.route = of;
-	identity_nobody(r->snap->policy, &r->found.identity);
+	identity_nobody(p, &r->found.identity);
 	if (r->gate && request_hold_identity(r) == STEP_DECIDED)
 		return STEP_DECIDED;
 	r->found.document = span_str(l->document);

@@ -250,7 +250,7 @@ policy_login(
 	size_t here = 0;
 
 	*of = NULL;
-	if (!p->logs_in || !span_starts(path, SPAN_LIT(WELL_KNOWN)))
+	if (!span_starts(path, SPAN_LIT(WELL_KNOWN)))
 		return NULL;
 	struct span rest = span_cut(path, sizeof(WELL_KNOWN) - 1, path.n);
 	for (size_t i = 0; i < p->nroutes; i++) {
