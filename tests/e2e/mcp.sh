@@ -123,7 +123,31 @@ kill $asking
 like "with its id and its retry" "$(cat "$D/.get")" '^retry: 50'
 get stream 60 -H 'last-event-id: 1'
 check "what is asked for again is read again" wait_for grep -qs 'mail <EMAIL_ADDRESS> again' "$D/.get"
+open_are() { [ "$(curl -s "http://127.0.0.1:$own/open")" = "$1" ]; }
+reloaded=$(curl -s -m 30 -o /dev/null -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload")
+redis_away
+curl -s "http://127.0.0.1:$own/say"
+check "a policy that is reloaded ($reloaded) and a Redis that is away leave it open" wait_for grep -qs 'later to <EMAIL_ADDRESS>' "$D/.get"
+redis_back
 kill $asking
+check "a client that goes ends it at the server" wait_for open_are 0
+
+# ---- what never ends ----
+req POST /soon -H "$auth" -H 'content-type: application/json' -H "$accept" -H 'x-do: endless' -d "$(call)"
+is "a result that never ends is an error of JSON-RPC" "$status $(jq -c '[.id,.error.data.code]' <<<"$body")" '503 [7,"provider_timeout"]'
+req POST /soon -H "$auth" -H 'content-type: application/json' -H "$accept" -H 'x-do: endless-stream' -d "$(call)"
+is "in a stream an event" "$status $(sed -n 's/^data: //p' <<<"$body" | jq -c 'select(.id)|[.id,.error.data.code]')" '200 [7,"provider_timeout"]'
 
 req GET /own -H "authorization: Bearer $(token --bad expired)"
 is "who nobody knows is told by HTTP" "$status" 401
+
+# ---- the daemon ends, and begins anew ----
+get stream
+check "a stream before" wait_for grep -qs 'mail <EMAIL_ADDRESS>' "$D/.get"
+began=$SECONDS
+again_with '{}'
+wait $asking
+is "a daemon that stops ends streams as HTTP says" "$?" 0
+echo "#   it took $((SECONDS - began)) s"
+post "$(call)" -H "mcp-session-id: $session"
+is "a session is valid after a restart" "$status" 200

@@ -89,6 +89,17 @@ const answers = {
 		open.add(res);
 		res.on('close', () => open.delete(res));
 	},
+	endless: (res, m) => {
+		res.writeHead(200, { 'content-type': 'application/json' });
+		res.write(`{"jsonrpc":"2.0","id":${m.id},"result":{"content":[`);
+		const more = setInterval(() => res.write('{"type":"text","text":"a"},'), 50);
+		res.on('close', () => clearInterval(more));
+	},
+	'endless-stream': (res) => {
+		res.writeHead(200, { 'content-type': 'text/event-stream' });
+		const more = setInterval(() => res.write('data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}\n\n'), 50);
+		res.on('close', () => clearInterval(more));
+	},
 	session: (res, m) => res.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 's-1' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: {} })),
 	login: (res) => res.writeHead(401, { 'content-type': 'application/json', 'www-authenticate': 'Bearer resource_metadata="http://10.0.0.7/inner"' }).end('{"secret":"sk-inner"}'),
 	endpoint: (res) => {
