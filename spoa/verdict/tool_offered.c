@@ -31,7 +31,9 @@ static const struct {
 };
 static const char *const choices[] = { "tool_choice", "toolChoice", "function_call" };
 static const char *const configs[] = { "toolConfig", "tool_config" };
-static const char *const further[] = { "additionalModelRequestFields", "session" };
+static const char *const further[] = { "additionalModelRequestFields", "session",
+	"completion_args", "generation_config" };
+static const char items[] = "input"; /* of Responses: some bring tools */
 static const char *const of_tools[] = { "parallel_tool_calls", "max_tool_calls" };
 /* clang-format on */
 
@@ -100,6 +102,31 @@ level_of(struct span key)
 	return SPAN_IN(key, configs) ? IN_CONFIG : SPAN_IN(key, further) ? IN_FURTHER : AT_TOP;
 }
 
+/* Items of a conversation, with their bracket read: the tools that some bring later. */
+static int
+read_items(struct reading *r, struct json_event *ev)
+{
+	struct cutting *c = &r->o.c;
+	bool gone;
+	int err = 0;
+
+	while (!err && json_next(c->j, ev) > JSON_ERROR && ev->tok != JSON_ARRAY_END) {
+		if (ev->tok != JSON_OBJECT) {
+			err = cut_pass(c, ev);
+			continue;
+		}
+		while (!err && json_next(c->j, ev) == JSON_KEY) {
+			struct span key = json_text(c->a, c->in, ev);
+			if (!key.p)
+				return ERR_NOMEM;
+			bool tools = json_next(c->j, ev) == JSON_ARRAY && list_at(key) == 0;
+			err = tools ? offered_list(&r->o, OFFERED_TOOLS, &gone, ev)
+				    : cut_pass(c, ev);
+		}
+	}
+	return err ? err : json_error(c->j, NULL, NULL);
+}
+
 /* ---- first its tools; of an object that holds them, those ---- */
 
 static int
@@ -119,6 +146,8 @@ read_lists(struct reading *r, enum level level, struct json_event *ev)
 			err = offered_list(&r->o, lists[i].kind, &r->o.gone[level][i], ev);
 		else if (ev->tok == JSON_OBJECT && in)
 			err = read_lists(r, in, ev);
+		else if (ev->tok == JSON_ARRAY && !level && span_is(key, items))
+			err = read_items(r, ev);
 		else if (s < COUNT_OF(switches) && ev->tok != JSON_NULL &&
 			 ev->tok != JSON_FALSE)
 			err = offered_switch(

@@ -284,6 +284,15 @@ static const struct row offered[] = {
 	{ "further fields of Bedrock",
 		"{\"additionalModelRequestFields\":{\"tools\":[{\"name\":\"x\"}],\"k\":1}}",
 		"{\"additionalModelRequestFields\":{\"k\":1}}", 1, 0 },
+	{ "a choice next to them",
+		"{\"tools\":[" F("x") "],\"completion_args\":{\"tool_choice\":\"required\","
+		"\"top_p\":1}}",
+		"{\"completion_args\":{\"top_p\":1}}", 1, 0 },
+	{ "tools that an item of the conversation brings",
+		"{\"input\":[\"x\",{\"type\":\"additional_tools\",\"tools\":[" N("x") "," N("a")
+		"]},{\"type\":\"message\",\"content\":[{\"tools\":[" N("x") "]}]}]}",
+		"{\"input\":[\"x\",{\"type\":\"additional_tools\",\"tools\":[" N("a")
+		"]},{\"type\":\"message\",\"content\":[{\"tools\":[" N("x") "]}]}]}", 1, 0 },
 	{ "a search that the request switches on",
 		"{" M ",\"web_search_options\":{\"search_context_size\":\"low\"}}", "{" M "}", 1, 0 },
 	{ "or off", "{" M ",\"enable_search\":false}", NULL, 0, 0 },
@@ -401,6 +410,9 @@ static const struct hosted_row {
 	{ "a name that is hidden goes",
 		TOOLS(MCP("crm", ",\"allowed_tools\":[\"delete\",\"list\"]" NEVER)),
 		TOOLS(MCP("crm", ",\"allowed_tools\":[\"list\"]" NEVER)), 1, NULL },
+	{ "in an item of the conversation",
+		"{\"input\":[{\"type\":\"additional_tools\",\"tools\":[" MCP("evil", "") "]}]}", NULL,
+		0, "evil" },
 	{ "in its other form",
 		TOOLS(MCP("crm", ",\"allowed_tools\":{\"tool_names\":[\"list\",\"delete\"]}")),
 		TOOLS(MCP("crm", ",\"allowed_tools\":{\"tool_names\":[\"list\"]}")), 1, NULL },
