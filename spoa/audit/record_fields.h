@@ -101,7 +101,7 @@
   X(IDENTITY,                      "",                   "identity",               OBJECT,  BOTH,       "identity", V_COUNT,                NULL) \
   X(IDENTITY_METHOD,               "identity.",          "method",                 TEXT,    BOTH,       "identity", V_IDENTITY_METHOD,      NULL) \
   X(IDENTITY_PERSON,               "identity.",          "person",                 TEXT,    BOTH,       "identity", V_IDENTITY_PERSON,      "person") \
-  X(IDENTITY_AGENT,                "identity.",          "agent",                  TEXT,    DECISION,   "identity", V_IDENTITY_AGENT,       "agent") \
+  X(IDENTITY_AGENT,                "identity.",          "agent",                  TEXT,    BOTH,       "identity", V_IDENTITY_AGENT,       "agent") \
   X(IDENTITY_DEPARTMENT,           "identity.",          "department",             TEXT,    DECISION,   "identity", V_IDENTITY_DEPARTMENT,  "department") \
   X(IDENTITY_TEAM,                 "identity.",          "team",                   TEXT,    BOTH,       "identity", V_IDENTITY_TEAM,        "team") \
   X(IDENTITY_TIER,                 "identity.",          "tier",                   TEXT,    DECISION,   "identity", V_IDENTITY_TIER,        "tier") \
@@ -112,6 +112,30 @@
   X(IDENTITY_ATTRIBUTES_TOTAL,     "identity.",          "attributes_total",       INTEGER, DECISION,   "identity", V_COUNT,                NULL) \
   X(IDENTITY_ISSUER,               "identity.",          "issuer",                 TEXT,    DECISION,   "identity", V_COUNT,                NULL) \
   X(IDENTITY_KEY,                  "identity.",          "key",                    TEXT,    DECISION,   "identity", V_COUNT,                "key") \
+  X(SESSION,                       "",                    "session",                HASH,    BOTH,       "read",     V_COUNT,                "session") \
+  X(CALLS,                         "",                    "calls",                  OBJECTS, BOTH,       "policy",   V_COUNT,                NULL) \
+  X(CALLS_BY,                      "calls[].",            "by",                     TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \
+  X(CALLS_SERVER,                  "calls[].",            "server",                 TEXT,    BOTH,       "policy",   V_COUNT,                "server") \
+  X(CALLS_METHOD,                  "calls[].",            "method",                 TEXT,    BOTH,       "read",     V_COUNT,                NULL) \
+  X(CALLS_TOOL,                    "calls[].",            "tool",                   TEXT,    BOTH,       "read",     V_COUNT,                "tool") \
+  X(CALLS_RESOURCE,                "calls[].",            "resource",               TEXT,    BOTH,       "read",     V_COUNT,                NULL) \
+  X(CALLS_OPERATION,               "calls[].",            "operation",              TEXT,    BOTH,       "policy",   V_COUNT,                "operation") \
+  X(CALLS_DECISION,                "calls[].",            "decision",               TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
+  X(CALLS_RULE,                    "calls[].",            "rule",                   TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
+  X(CALLS_WOULD,                   "calls[].",            "would",                  TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
+  X(CALLS_WOULD_RULE,              "calls[].",            "would_rule",             TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
+  X(CALLS_STATE,                   "calls[].",            "state",                  TEXT,    DECISION,   "policy",   V_COUNT,                NULL) \
+  X(CALLS_OUTCOMES,                "calls[].",            "outcomes",               TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
+  X(CALLS_ARGUMENTS_BYTES,         "calls[].",            "arguments_bytes",        INTEGER, BOTH,       "read",     V_COUNT,                NULL) \
+  X(CALLS_ARGUMENTS_HMAC,          "calls[].",            "arguments_hmac_sha256",  HASH,    BOTH,       "read",     V_COUNT,                NULL) \
+  X(CALLS_ARGUMENTS,               "calls[].",            "arguments",              TEXT,    BOTH,       "rewrite",  V_COUNT,                NULL) \
+  X(CALLS_ARGUMENTS_CUT,           "calls[].",            "arguments_cut",          FLAG,    BOTH,       "rewrite",  V_COUNT,                NULL) \
+  X(CALLS_CLASSES,                 "calls[].",            "classes",                TEXTS,   COMPLETION, "guard",    V_COUNT,                NULL) \
+  X(CALLS_RESULT_BYTES,            "calls[].",            "result_bytes",           INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CALLS_DURATION_US,             "calls[].",            "duration_us",            INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CALLS_OVER,                    "",                    "calls_over",             INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
+  X(OFFERED,                       "",                    "offered",                TEXTS,   DECISION,   "read",     V_COUNT,                "offered-tool") \
+  X(OFFERED_OVER,                  "",                    "offered_over",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \
   X(ATTRIBUTED,                    "",                   "attributed",             TEXT,    DECISION,   "identity", V_COUNT,                NULL) \
   X(CLASSES,                       "",                   "classes",                TEXTS,   DECISION,   "classify", V_PROMPT_CLASSES,       "class") \
   X(INJECTION_ROLES,               "",                   "injection_roles",        TEXTS,   DECISION,   "classify", V_COUNT,                NULL) \

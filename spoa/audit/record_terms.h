@@ -28,23 +28,27 @@ enum {
   X(TARGET,       "target",       "target attempts.target",                      TERM_LATER, "PROVIDER, or PROVIDER/MODEL") \
   X(CLASS,        "class",        "classes answer.classes",                      TERM_WORDS | TERM_LATER | TERM_LIST, "found in question or answer") \
   X(ENTITY,       "entity",       "entities.* answer.findings.entity answer.verdict.entities.*", TERM_WORDS | TERM_LATER | TERM_LIST, "likewise") \
-  X(RULE,         "rule",         "rule rules.name would.rule answer.rule answer.would_rule answer.verdict.rule answer.verdict.rules.name", TERM_LATER, "that decided or matched") \
+  X(RULE,         "rule",         "rule rules.name would.rule answer.rule answer.would_rule answer.verdict.rule answer.verdict.rules.name calls.rule calls.would_rule", TERM_LATER, "that decided or matched") \
   X(DECISION,     "decision",     "decision",                                    TERM_WORDS, "permit, redact, deny or observed") \
   X(OUTCOME,      "outcome",      "outcome",                                     TERM_WORDS | TERM_LATER, "how it ended: as audit list --outcome") \
   X(STATUS,       "status",       "status",                   TERM_WORDS | TERM_LATER, "of a denial or an answer") \
   X(TAG,          "tag",          "tags request_tags answer.tags answer.verdict.tags", TERM_LATER | TERM_LIST, "of rules, limits and callers") \
-  X(OPERATION,    "operation",    "about.operation",                             0, "that the policy says of the route") \
+  X(OPERATION,    "operation",    "about.operation calls.operation", TERM_LATER, "that the policy says of the route, or of the tool that is called") \
   X(USE_CASE,     "use-case",     "about.use_case",                              0, "likewise") \
   X(RISK,         "risk",         "about.risk",                                  0, "likewise") \
   X(REVIEWER,     "reviewer",     "about.reviewer",                              0, "likewise") \
   X(REGION,       "region",       "region attempts.region",           TERM_LATER, "of the provider that was asked") \
-  X(TOOL,         "tool",         "answer.tool_calls",                           TERM_LATER | TERM_LIST, "called in an answer") \
+  X(TOOL,         "tool",         "calls.tool answer.tool_calls", TERM_LATER | TERM_LIST, "called, by MCP, an answer or a route") \
+  X(SERVER,       "server",       "calls.server",                                TERM_LATER | TERM_LIST, "whose tool is called")  \
+  X(CALLED_BY,    "called-by",    "calls.by",                                    TERM_WORDS | TERM_LATER, "mcp, answer or api: how a call came") \
+  X(OFFERED,      "offered-tool", "offered",                                     TERM_LIST, "a request lets its model call it") \
+  X(SESSION,      "session",      "session",                                     TERM_WORDS | TERM_LATER, "the keyed hash of an MCP session") \
   X(CONVERSATION, "conversation", "request.conversation",                        0, "its id") \
   X(POLICY,       "policy",       "policy policy_version",                       0, "as NAME@BEGIN, or its version") \
   X(NODE,         "node",         "node",                                        TERM_WORDS, "whose journal") \
   X(CHANGED_BY,   "changed-by",   "by",                                          0, "who changed keys or limits") \
   X(USER,         "user",         "peer.user",                                   0, "at the admin socket: who read or changed") \
-  X(TEXT_HASH,    "text-hash",    "prompt.hmac_sha256 request.path_hmac_sha256 answer.texts.hmac_sha256", TERM_WORDS | TERM_LATER, "the keyed hash of a whole body, path or answer") \
+  X(TEXT_HASH,    "text-hash",    "prompt.hmac_sha256 request.path_hmac_sha256 answer.texts.hmac_sha256 calls.arguments_hmac_sha256", TERM_WORDS | TERM_LATER, "the keyed hash of a whole body, path or answer, or of what a tool is called with") \
   /* not searched for by themselves */ \
   X(TIME,         NULL,           "time",                                        0, "") \
   X(VIA,          NULL,           "via",                                         0, "") \

@@ -72,6 +72,7 @@
 #define CAP_USAGE_BODY_BYTES   (4u << 20)   /* response body kept to read usage: beyond, settled at the reservation */
 #define CAP_VAULT_BYTES        (8u << 20)   /* values of a request kept to be put back in its answer: further ones stay placeholders */
 #define CAP_NONCES             (1u << 19)  /* of signed headers, within their skew: 401 */
+#define CAP_OPERATION_TOOLS    1024         /* tools that `operations` of a policy names: refused at load */
 #define CAP_DATA               16           /* sources of a policy's `data`: refused at load */
 #define CAP_DATA_BYTES         (1u << 20)   /* a hash or document from outside: the source's on_failure */
 #define CAP_DATA_FIELDS        10000        /* fields of a hash: the source's on_failure */

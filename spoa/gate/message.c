@@ -69,6 +69,7 @@ request_read_message(struct request *r)
 		.arguments = f->said.arguments,
 	};
 	r->found.message = f;
+	r->found.call = (struct found_call){ .is = tool_is_call(&f->call) };
 	if (err)
 		return request_deny(
 			r, f->wrong.status, code_of(f->wrong.code), "", span_str(f->wrong.why));
@@ -373,6 +374,14 @@ request_session_key(const struct request *r, unsigned char out[SHA256_BYTES])
 	mcp_session_key(r->gate->shared->session_key, &of, out);
 }
 
+/* Its id is a credential: records have a keyed hash of it. */
+static void
+note_session(struct request *r, struct span id)
+{
+	hmac_sha256(r->gate->shared->prompt_key, id, r->found.session_hmac);
+	r->found.has_session = true;
+}
+
 static const char session_field[] = "mcp-session-id";
 
 enum step_result
@@ -394,6 +403,7 @@ request_read_session(struct request *r)
 	bool own = mcp_session_check(key, span_trim(given, " \t"), &id);
 	explicit_bzero(key, sizeof(key));
 	if (own) {
+		note_session(r, id);
 		r->found.session = arena_dup(&r->arena, id);
 		return r->found.session.n ? STEP_NEXT : request_overload(r);
 	}
@@ -418,6 +428,7 @@ request_is_session(const struct request *r, struct span field)
 struct span
 gate_session(struct exchange *x, struct span id)
 {
+	note_session(x->r, span_trim(id, " \t"));
 	return mcp_session_bind(x->session_key, span_trim(id, " \t"), &x->r->arena);
 }
 

@@ -326,6 +326,7 @@ request_let_go(struct request *r, struct arena *own)
 	drop_scan(r);
 	r->found.identity = (struct identity){ .method = id->method,
 		.person = arena_dup(own, id->person),
+		.agent = arena_dup(own, id->agent),
 		.team = arena_dup(own, id->team),
 		.verified = id->verified };
 	keep_tags(r, own);
@@ -338,6 +339,9 @@ request_let_go(struct request *r, struct arena *own)
 	r->found.message = NULL;
 	r->found.offer.cut = NULL;
 	r->found.offer.told = (struct tools_told){ 0 };
+	r->found.call.method = arena_dup(own, r->found.call.method);
+	r->found.call.tool = arena_dup(own, r->found.call.tool);
+	r->found.call.resource = arena_dup(own, r->found.call.resource);
 	r->found.session = (struct span){ NULL, 0 };
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.limits = (struct found_limits){ 0 };

@@ -171,7 +171,15 @@ struct request_found {
 		const struct rule *by; /* the first that hides one; NULL: none */
 		struct tools_told told; /* in the arena; of a body that is one request */
 	} offer;
+	/* What of it stays to the end, for the completion's entry: the names as records may
+	 * hold them, "" where there are none. `is`: it is a call. */
+	struct found_call {
+		bool is, known; /* known: the names were looked through */
+		struct span method, tool, resource;
+	} call;
 	struct span session; /* the server's id of the session that it names; empty: none */
+	bool has_session;    /* its keyed hash is there, which stays */
+	unsigned char session_hmac[SHA256_BYTES];
 	/* limits/batch.c: what a batch's file takes; of its job, what all take */
 	struct {
 		enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;

@@ -106,6 +106,8 @@ void build_destination(struct builder *b, const struct yaml_node *n, struct rout
 /* After the routes; and once they are what they will be: each as it is for these names. */
 void build_models(struct builder *b, const struct yaml_node *n);
 void build_aliases(struct builder *b);
+/* After the providers, whose names are in it. */
+void build_operations(struct builder *b, const struct yaml_node *n);
 void build_rules(struct builder *b, const struct yaml_node *n);
 void build_limits(struct builder *b, const struct yaml_node *n);
 

@@ -218,6 +218,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	else
 		diag_at(d, root, "routes: is missing: every request would be refused");
 	build_models(&b, yaml_get(root, "models"));
+	build_operations(&b, yaml_get(root, "operations"));
 	build_rules(&b, yaml_get(root, "rules"));
 	build_limits(&b, yaml_get(root, "limits"));
 	if (d->errors == errors)

@@ -222,6 +222,14 @@ struct login {
 	const char *scope;	/* of a 401: what a first login asks for; "": nothing is said */
 };
 
+/* A tool that a name of `operations` stands for. */
+struct operation_tool {
+	const char *operation;
+	struct span server; /* the provider's name; "": in models' answers */
+	struct span tool;   /* "*": every other one of that server */
+	const struct yaml_node *at;
+};
+
 enum { TARGETS_MAX = 16, ALIASES_MAX = 256, ABOUT_BYTES = 200 };
 struct route {
 	const char *name;
@@ -463,6 +471,8 @@ struct policy {
 	bool requires;		/* one of them requires a recogniser */
 	const struct limit *limits;
 	size_t nlimits;
+	const struct operation_tool *operations;
+	size_t noperations;
 	const struct prices *prices;	       /* NULL: no file */
 	const struct price_row *unknown_price; /* NULL: deny */
 	bool show_cost;
@@ -505,6 +515,10 @@ struct policy {
 	bool unusual_credential; /* one of them is outside the list the HAProxy files delete:
 				    all routes via=relay */
 };
+
+/* What the policy calls a call of that tool: its own row before the server's "*". NULL:
+ * nothing. */
+const char *policy_operation(const struct policy *p, struct span server, struct span tool);
 
 /* How its requests are scanned; the thresholds are the policy's. */
 struct detect_options policy_detect_options(const struct policy *p);

@@ -71,6 +71,7 @@ const struct section sections[] = {
   { "models", OTHER(MAPOF(REF("model"))), "names that callers may ask for, and the targets that they stand for" },
   { "routes", OTHER(LIST(REF("route"))), "which requests are served; none matches: 404" },
   { "rules", OTHER(LIST(REF("rule"))), "top to bottom; deny and permit end it, the others add up" },
+  { "operations", OTHER(MAPOF(TEXTS)), "a name, and the tools that it stands for: SERVER/TOOL, SERVER/*, or /TOOL in models' answers; records are searched and listed by it" },
   { "default", A_FLAG(policy, default_permit, effect_words), "where no rule ends it" },
   { "limits", OTHER(LIST(REF("limit"))), "how much" },
   { "output_default", OTHER(EITHER(COUNT, MAPOF(COUNT))), "tokens of an answer where the request states no cap; or such by patterns of models" },

@@ -347,6 +347,8 @@ record_decision(struct request *r, struct buf *b)
 	put_changes(r, b);
 	record_request(r, b);
 	record_identity(r, b);
+	record_calls(r, b);
+	record_offered(r, b);
 	record_findings(r, b);
 	if (r->in.body.nreasoning) {
 		put_object(b, RF_SIGNED_REASONING);
@@ -384,9 +386,11 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_object(b, RF_IDENTITY);
 	put_name(b, RF_IDENTITY_METHOD, r->found.identity.method);
 	put_utf8(b, RF_IDENTITY_PERSON, r->found.identity.person);
+	put_utf8(b, RF_IDENTITY_AGENT, r->found.identity.agent);
 	put_utf8(b, RF_IDENTITY_TEAM, r->found.identity.team);
 	buf_putc(b, '}');
 	put_tags(r, b);
+	record_called(r, res, b);
 	put_str(b, RF_TRACEPARENT, request_trace(r));
 	put_int(b, RF_RESPONSE_BYTES, (int64_t)res->response_bytes);
 	record_usage(r, &res->usage, b);

@@ -37,6 +37,13 @@ void record_attempt(struct request *r, struct buf *b);
 void record_answer(struct request *r, struct buf *b);
 /* What was used, and what it cost. */
 void record_usage(const struct request *r, const struct usage *u, struct buf *b);
+/* record_calls.c: an entry a call: of the request, where it is one, and of what an answer
+ * calls; of a completion with what came of it. The names of tools that a request offers. */
+void record_calls(struct request *r, struct buf *b);
+struct exchange_result;
+void record_called(struct request *r, const struct exchange_result *res, struct buf *b);
+void record_offered(struct request *r, struct buf *b);
+
 /* record_verdict.c: its member `verdict`: what the rules on answers read, and the fate of each,
  * by the last time they were asked. Of calls the names, where they are among those that a
  * record may hold; never the arguments. */

@@ -145,6 +145,7 @@ step_audit(struct request *r)
 		r->out.decision.message =
 			SPAN_LIT("the relay is not configured or has no room");
 	}
+	request_count_call(r);
 	if (r->out.decision.kind == D_DEFER || !g->shared->audit)
 		return STEP_NEXT;
 	if (request_record(r) < 0) {

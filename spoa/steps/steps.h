@@ -77,4 +77,7 @@ void record_decision(struct request *r, struct buf *out);
 void record_completion(struct request *r, const struct exchange_result *res,
 	const char *outcome, struct buf *out);
 
+/* record_calls.c: what the request calls, for /metrics, once it is decided. */
+void request_count_call(struct request *r);
+
 #endif

@@ -19,6 +19,7 @@ tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const
 	const struct series *s[WORKERS_MOST];
 	const struct limit_tally *l[WORKERS_MOST];
 	const struct provider_tally *p[WORKERS_MOST];
+	const struct call_tally *c[WORKERS_MOST];
 	char label[32];
 
 	if (n > WORKERS_MOST)
@@ -37,8 +38,10 @@ tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const
 		s[i] = &t[i]->series;
 		l[i] = &t[i]->limits;
 		p[i] = &t[i]->providers;
+		c[i] = &t[i]->calls;
 	}
 	provider_tally_write(out, p, n);
 	limit_tally_write(out, l, n);
+	call_tally_write(out, c, n);
 	return series_write(sum, out, s, n);
 }

@@ -2,6 +2,7 @@
 #ifndef TALLY_TALLY_H
 #define TALLY_TALLY_H
 
+#include "tally/calls.h"
 #include "tally/histogram.h"
 #include "tally/limits.h"
 #include "tally/providers.h"
@@ -36,6 +37,7 @@ struct tallies {
 	struct recent recent;
 	struct limit_tally limits;
 	struct provider_tally providers;
+	struct call_tally calls;
 };
 
 /* Prometheus text of the sum over n workers; any thread. What series_write() returns. */

@@ -20,7 +20,7 @@ static const struct {
 };
 
 const enum record_field audit_filters[] = { RF_IDENTITY_PERSON, RF_DECISION, RF_ROUTE,
-	RF_CLASSES, RF_OUTCOME, RF_ABOUT_OPERATION };
+	RF_CLASSES, RF_OUTCOME, RF_ABOUT_OPERATION, RF_CALLS_SERVER, RF_CALLS_TOOL };
 
 int
 audit_add_keys(struct audit_args *a, const char *file)

@@ -104,6 +104,8 @@ enum {
 	AUDIT_CLASS,
 	AUDIT_OUTCOME,
 	AUDIT_OPERATION,
+	AUDIT_SERVER,
+	AUDIT_TOOL,
 	AUDIT_FILTERS
 };
 extern const enum record_field audit_filters[AUDIT_FILTERS];

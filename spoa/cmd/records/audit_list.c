@@ -159,6 +159,92 @@ ended_so(const json_t *record, const char *wanted)
 	return false;
 }
 
+/* ---- calls ---- */
+
+static struct span
+of_call(const json_t *call, enum record_field f)
+{
+	return json_span(record_in(call, f));
+}
+
+/* A line a call is wanted. */
+static bool
+lists_calls(const struct list *l)
+{
+	const char *const *want = l->a->want;
+
+	return want[AUDIT_OPERATION] || want[AUDIT_SERVER] || want[AUDIT_TOOL];
+}
+
+/* It is one of those, and of the decision that is asked for. A completion has that of its own
+ * request once more, which has its line. */
+static bool
+call_fits(const struct list *l, const json_t *call, bool completion)
+{
+	static const struct {
+		int filter;
+		enum record_field field;
+	} by[] = { { AUDIT_OPERATION, RF_CALLS_OPERATION }, { AUDIT_SERVER, RF_CALLS_SERVER },
+		{ AUDIT_TOOL, RF_CALLS_TOOL }, { AUDIT_DECISION, RF_CALLS_DECISION } };
+	bool fits = completion == span_is(of_call(call, RF_CALLS_BY), "answer");
+
+	for (size_t i = 0; fits && i < COUNT_OF(by); i++)
+		fits = !l->a->want[by[i].filter] ||
+		       span_is(of_call(call, by[i].field), l->a->want[by[i].filter]);
+	return fits;
+}
+
+static void
+put_word(struct buf *b, struct span s)
+{
+	buf_putc(b, ' ');
+	plain_word(b, s);
+}
+
+/* "2026-11-22T09:00:00.000Z deny   mcp jane bot tickets/delete rule classes id" */
+static void
+print_call(const json_t *r, const json_t *call, bool completion)
+{
+	struct span tool = of_call(call, RF_CALLS_TOOL);
+	struct buf b;
+
+	buf_init(&b, 0);
+	plain_word(&b, span_cut(record_span(r, completion ? RF_TIME : RF_DECIDED_AT), 0, 23));
+	buf_str(&b, "Z");
+	put_word(&b, of_call(call, RF_CALLS_DECISION));
+	put_word(&b, of_call(call, RF_CALLS_BY));
+	put_word(&b, record_span(r, RF_IDENTITY_PERSON));
+	put_word(&b, record_span(r, RF_IDENTITY_AGENT));
+	put_word(&b, record_span(r, RF_ROUTE));
+	buf_putc(&b, ' ');
+	if (of_call(call, RF_CALLS_SERVER).n)
+		plain_word(&b, of_call(call, RF_CALLS_SERVER));
+	buf_putc(&b, '/');
+	plain_word(&b, tool.n ? tool : of_call(call, RF_CALLS_METHOD));
+	put_word(&b, of_call(call, RF_CALLS_RULE));
+	put_word(&b, record_span(r, RF_ID));
+	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
+	buf_free(&b);
+}
+
+/* How many lines; 0: none of its calls fits. */
+static size_t
+print_calls(const struct list *l, const json_t *r, bool completion)
+{
+	const json_t *one;
+	size_t i, n = 0;
+
+	json_array_foreach(record_get(r, RF_CALLS), i, one)
+	{
+		if (!call_fits(l, one, completion))
+			continue;
+		if (!l->a->as_json)
+			print_call(r, one, completion);
+		n++;
+	}
+	return n;
+}
+
 /* False: parsing the record would be in vain. Texts are in it as they are, but for what JSON
  * escapes. */
 static bool
@@ -187,17 +273,36 @@ holds(const json_t *record, enum record_field f, const char *want)
 	return found;
 }
 
+/* What is asked of each call. */
+static bool
+of_calls(size_t filter)
+{
+	return filter == AUDIT_OPERATION || filter == AUDIT_SERVER || filter == AUDIT_TOOL ||
+	       filter == AUDIT_DECISION;
+}
+
+static bool
+holds_all(const struct list *l, const json_t *r)
+{
+	for (size_t i = 0; i < AUDIT_FILTERS; i++)
+		if (l->a->want[i] && !holds(r, audit_filters[i], l->a->want[i]))
+			return false;
+	return true;
+}
+
 static void
 list_line(void *arg, struct span line)
 {
 	const struct list *l = arg;
 	const char *const *want = l->a->want;
-	bool outcome = want[AUDIT_OUTCOME] != NULL, shown;
+	bool outcome = want[AUDIT_OUTCOME] != NULL, calls = lists_calls(l) && !outcome, shown;
+	struct span type = chain_member(line, record_rows[RF_TYPE].name);
+	bool completion = span_is(type, "\"completion\"");
 
 	/* Most of a long journal ends here. */
 	if (!audit_time_within(line, l->since, l->until) ||
-		!span_is(chain_member(line, record_rows[RF_TYPE].name),
-			outcome ? "\"completion\"" : "\"decision\""))
+		!(outcome ? completion
+			  : span_is(type, "\"decision\"") || (calls && completion)))
 		return;
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
 		if (i != AUDIT_OUTCOME && !may_hold(line, want[i]))
@@ -206,7 +311,18 @@ list_line(void *arg, struct span line)
 	json_t *r = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	shown = r != NULL;
 	for (size_t i = 0; i < AUDIT_FILTERS && shown; i++)
-		shown = !want[i] || holds(r, audit_filters[i], want[i]);
+		shown = !want[i] || (calls && of_calls(i)) ||
+			holds(r, audit_filters[i], want[i]);
+	if (shown && calls) {
+		size_t n = print_calls(l, r, completion);
+		/* A route's operation, of a request that is no call. */
+		shown = n || (!completion && !record_get(r, RF_CALLS) && holds_all(l, r));
+		if (n && !l->a->as_json) {
+			reading_add(1);
+			json_decref(r);
+			return;
+		}
+	}
 	if (shown)
 		reading_add(1);
 	if (shown && l->a->as_json)

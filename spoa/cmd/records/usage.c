@@ -38,7 +38,7 @@ read_by(struct usage_table *t, const char *by)
 		if (d == BY_DIMS)
 			return cmd_fail("usage",
 				"--by: %.*s: one of person, team, model, route, tag, provider, "
-				"target, day is expected, or several with commas",
+				"target, tool, day is expected, or several with commas",
 				SPAN_ARG(one));
 		for (size_t i = 0; i < t->nby; i++)
 			if (t->by[i] == d)
@@ -46,6 +46,13 @@ read_by(struct usage_table *t, const char *by)
 					"usage", "--by: %.*s: given twice", SPAN_ARG(one));
 		t->by[t->nby++] = (enum usage_dim)d;
 	}
+	bool tool = false, tag = false;
+	for (size_t i = 0; i < t->nby; i++) {
+		tool |= t->by[i] == BY_TOOL;
+		tag |= t->by[i] == BY_TAG;
+	}
+	if (tool && tag)
+		return cmd_fail("usage", "--by: tool goes without tag");
 	return 0;
 }
 

@@ -6,7 +6,8 @@
 #include "audit/record_fields.h"
 #include "base/buf.h"
 
-/* BY_TARGET: PROVIDER/MODEL, each attempt of a request by its own. */
+/* BY_TARGET: PROVIDER/MODEL, each attempt of a request by its own. BY_TOOL: SERVER/TOOL, each
+ * call by its own. */
 enum usage_dim {
 	BY_PERSON,
 	BY_TEAM,
@@ -15,6 +16,7 @@ enum usage_dim {
 	BY_TAG,
 	BY_PROVIDER,
 	BY_TARGET,
+	BY_TOOL,
 	BY_DAY,
 	BY_DIMS
 };

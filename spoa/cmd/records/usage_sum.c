@@ -6,7 +6,7 @@
 #include "cmd/records/usage.h"
 
 const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag",
-	"provider", "target", "day" };
+	"provider", "target", "tool", "day" };
 const char *const usage_sum_names[SUMS] = {
 #define X(id, name, field) name,
 	USAGE_SUMS(X)
@@ -186,7 +186,8 @@ group_of(struct usage_table *t, struct span key)
 /* clang-format off */
 #define MEMBERS_READ(X) \
   X(TYPE) X(DECISION) X(CODE) X(ROUTE) X(MODEL) X(TARGET) X(IDENTITY) X(TAGS) X(REQUEST_TAGS) X(USAGE) \
-  X(COST_NANOUSD) X(PRICE_UNKNOWN) X(UNPRICED) X(USAGE_UNKNOWN) X(ESTIMATED_USAGE) X(RESERVED_USAGE) X(ATTEMPTS)
+  X(COST_NANOUSD) X(PRICE_UNKNOWN) X(UNPRICED) X(USAGE_UNKNOWN) X(ESTIMATED_USAGE) X(RESERVED_USAGE) X(ATTEMPTS) \
+  X(CALLS)
 /* clang-format on */
 enum {
 #define X(id) M_##id,
@@ -289,8 +290,46 @@ add_tags(struct usage_table *t, struct span tags, const struct span *but,
 struct place {
 	const struct span *m;
 	struct span value[BY_DIMS];
-	struct buf key, target;
+	struct buf key, target, tool;
+	bool decision;
 };
+
+/* With each of its calls: a request is one, and so is each that an answer makes, which has the
+ * tokens and the cost of that answer as each of several tags has. */
+static size_t
+add_calls(struct usage_table *t, struct place *p, bool decision, const uint64_t sum[SUMS])
+{
+	static const enum record_field fields[] = { RF_CALLS_BY, RF_CALLS_SERVER, RF_CALLS_TOOL,
+		RF_CALLS_METHOD, RF_CALLS_DECISION };
+	struct span list = p->m[M_CALLS], got[COUNT_OF(fields)];
+	size_t n = 0;
+
+	for (size_t at = 1, end; at < list.n && list.p[at] == '{'; at = end + 1, n++) {
+		uint64_t one[SUMS];
+		end = after_value(list, at);
+		if (end + 1 > list.n)
+			break;
+		fields_in(span_cut(list, at, end), fields, COUNT_OF(fields), got);
+		struct span server = got[1], tool = got[2].n > 2 ? got[2] : got[3];
+		memcpy(one, sum, sizeof(one));
+		if (!decision && span_is(got[0], "\"answer\"")) {
+			one[SUM_REQUESTS] = 1;
+			one[SUM_REFUSED] = span_is(got[4], "\"deny\"");
+		}
+		buf_clear(&p->tool);
+		buf_putc(&p->tool, '"');
+		if (server.n > 2)
+			buf_span(&p->tool, span_cut(server, 1, server.n - 1));
+		buf_putc(&p->tool, '/');
+		if (tool.n > 2)
+			buf_span(&p->tool, span_cut(tool, 1, tool.n - 1));
+		buf_putc(&p->tool, '"');
+		p->value[BY_TOOL] = buf_view(&p->tool);
+		add_to(t, p->value, one, &p->key);
+	}
+	p->value[BY_TOOL] = (struct span){ NULL, 0 };
+	return n;
+}
 
 /* To the totals, and to each group that it is of. */
 static void
@@ -300,7 +339,9 @@ add_all(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
 
 	for (size_t i = 0; i < SUMS; i++)
 		t->total[i] += sum[i];
-	if (groups_by(t, BY_TAG)) {
+	if (groups_by(t, BY_TOOL) && p->m[M_CALLS].n) {
+		n = add_calls(t, p, p->decision, sum);
+	} else if (groups_by(t, BY_TAG)) {
 		n = add_tags(t, p->m[M_TAGS], NULL, p->value, sum, &p->key);
 		n += add_tags(t, p->m[M_REQUEST_TAGS], &p->m[M_TAGS], p->value, sum, &p->key);
 		p->value[BY_TAG] = (struct span){ NULL, 0 };
@@ -386,6 +427,8 @@ usage_add(struct usage_table *t, struct span line, struct span day)
 	p.value[BY_DAY] = day;
 	buf_init(&p.key, 65536);
 	buf_init(&p.target, 65536);
+	buf_init(&p.tool, 65536);
+	p.decision = decision;
 	if (groups_by(t, BY_TARGET))
 		name_target(&p);
 	add_all(t, &p, sum);
@@ -393,6 +436,7 @@ usage_add(struct usage_table *t, struct span line, struct span day)
 		add_attempts(t, &p);
 	buf_free(&p.key);
 	buf_free(&p.target);
+	buf_free(&p.tool);
 }
 
 static int

@@ -1,0 +1,93 @@
+/* operations: what tools are for, as records say it, by names of the policy's own: a call of a
+ * tool that a name stands for has it in its entry of the record. */
+#include "policy/build.h"
+
+#include "base/caps.h"
+
+enum { TOOL_BYTES = 256 };
+
+const char *
+policy_operation(const struct policy *p, struct span server, struct span tool)
+{
+	const char *of_all = NULL;
+
+	for (size_t i = 0; i < p->noperations; i++) {
+		const struct operation_tool *o = &p->operations[i];
+		if (!span_eq(o->server, server))
+			continue;
+		if (span_eq(o->tool, tool))
+			return o->operation;
+		if (span_is(o->tool, "*"))
+			of_all = o->operation;
+	}
+	return of_all;
+}
+
+/* A server is a provider whose dialect is mcp. */
+static bool
+server_known(struct builder *b, const struct yaml_node *n, struct span server)
+{
+	struct nearest near = nearest_to(server);
+
+	for (size_t i = 0; i < b->nproviders; i++) {
+		const struct provider *v = &b->providers[i];
+		if (!v->name || !v->dialect || strcmp(dialect_name(v->dialect), "mcp") != 0)
+			continue;
+		if (nearest_is(&near, v->name))
+			return true;
+	}
+	diag_at(b->d, n, "%.*s: no provider with dialect: mcp has this name%s",
+		SPAN_ARG(server), nearest_hint(&near));
+	return false;
+}
+
+static void
+operation_tool(struct builder *b, const struct yaml_node *n, const char *operation)
+{
+	struct operation_tool *v = (struct operation_tool *)(uintptr_t)b->p->operations;
+	struct span tool = n->s, server = span_next(&tool, '/');
+	bool plain = tool.n > 0 && n->s.n <= TOOL_BYTES;
+
+	for (size_t i = 0; plain && i < n->s.n; i++)
+		plain = (unsigned char)n->s.p[i] > ' ' && (unsigned char)n->s.p[i] != 0x7f;
+	if (!plain) {
+		diag_at(b->d, n,
+			"operations: SERVER/TOOL, SERVER/* or, in models' answers, /TOOL is "
+			"expected, found %s",
+			yaml_found(n));
+		return;
+	}
+	if (server.n && !server_known(b, n, server))
+		return;
+	for (size_t i = 0; i < b->p->noperations; i++)
+		if (span_eq(v[i].server, server) && span_eq(v[i].tool, tool)) {
+			diag_at(b->d, n, "operations: %s is in %s already, in line %u", n->s.p,
+				v[i].operation, v[i].at->line);
+			return;
+		}
+	if (b->p->noperations == CAP_OPERATION_TOOLS) {
+		diag_at(b->d, n, "operations: more than %d tools", CAP_OPERATION_TOOLS);
+		return;
+	}
+	v[b->p->noperations++] = (struct operation_tool){ operation, server, tool, n };
+}
+
+void
+build_operations(struct builder *b, const struct yaml_node *n)
+{
+	size_t most = 0;
+
+	if (!n || !read_map(b->d, n, "operations", NULL, NULL))
+		return;
+	for (const struct yaml_node *c = n->child; c; c = c->next)
+		most += c->count ? c->count : 1;
+	b->p->operations = build_array(b, n, most, sizeof(*b->p->operations));
+	for (const struct yaml_node *c = n->child; c && b->p->operations; c = c->next) {
+		const char *name;
+		if (!build_name(b, c->key, 64, &name) ||
+			!read_texts(b->a, b->d, c, "operations", NULL, NULL))
+			continue;
+		for (const struct yaml_node *t = yaml_first(c); t; t = yaml_next(c, t))
+			operation_tool(b, t, name);
+	}
+}
