@@ -1,5 +1,5 @@
-/* Calls of Anthropic's messages: content blocks of type tool_use, which begin, grow and stop. In
- * the place of one is a block of text with the same index: after a gap the SDK runs the next
+/* Calls of Anthropic's messages: content blocks of type tool_use, which begin, grow and stop.
+ * In the place of one is a block of text with the same index: after a gap the SDK runs the next
  * call with empty input. Tools that the provider runs itself are none of these. A model of
  * Bedrock's invoke that answers so is read so, too.
  * https://docs.anthropic.com/en/api/messages-streaming */
@@ -53,11 +53,12 @@ anthropic_read(struct calls *c, const struct tree *t)
 	}
 	if (tree_is(t, type, "content_block_start"))
 		return is_call(t, block) ? read_block(c, t, block, index_of(t))
-		       : h	 ? CALLS_AGAIN
-				 : 0;
+		       : h		 ? CALLS_AGAIN
+					 : 0;
 	if (tree_is(t, type, "content_block_delta") && h) {
 		r = calls_note(h, SPAN_LIT(""),
-			tree_text(t, tree_member(tree_member(t->root, "delta"), "partial_json")));
+			tree_text(
+				t, tree_member(tree_member(t->root, "delta"), "partial_json")));
 		return r ? r : calls_piece(c, h);
 	}
 	if (tree_is(t, type, "content_block_stop") && h) {
@@ -126,7 +127,7 @@ say_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
 
 	if (h->is == CALL_DENIED) {
 		*drop = delta != NULL;
-		return block ? put_text_block(t, block, SPAN_LIT(""))
+		return block   ? put_text_block(t, block, SPAN_LIT(""))
 		       : delta ? 0
 			       : say_reason(c, h);
 	}
@@ -159,8 +160,8 @@ anthropic_say(struct calls *c, const struct tree *t, bool *drop)
 	struct node *of = c->whole ? t->root : tree_member(t->root, "delta");
 	int r = 0;
 
-	for (struct node *n = tree_elements(tree_member(t->root, "content")); c->whole && n && !r;
-		n = n->next) {
+	for (struct node *n = tree_elements(tree_member(t->root, "content"));
+		c->whole && n && !r; n = n->next) {
 		if (!is_call(t, n))
 			continue;
 		struct held_call *h = calls_next(c);
@@ -173,8 +174,8 @@ anthropic_say(struct calls *c, const struct tree *t, bool *drop)
 	return r ? r : say_stop(c, t, tree_member(of, "stop_reason"));
 }
 
-static const struct answer_format *const formats[] = { &answer_anthropic, &answer_invoke, NULL };
+static const struct answer_format *const formats[] = { &answer_anthropic, &answer_invoke,
+	NULL };
 
-const struct calls_dialect calls_anthropic = {
-	formats, anthropic_read, anthropic_say, .keeps = false
-};
+const struct calls_dialect calls_anthropic = { formats, anthropic_read, anthropic_say,
+	.keeps = false };

@@ -78,8 +78,8 @@ chat_read(struct calls *c, const struct tree *t)
 
 	for (const struct node *n = tree_elements(tree_member(t->root, "choices")); n && !r;
 		n = n->next, place++)
-		r = read_choice(c, t, n,
-			(uint32_t)tree_number(t, tree_member(n, "index"), place));
+		r = read_choice(
+			c, t, n, (uint32_t)tree_number(t, tree_member(n, "index"), place));
 	return r;
 }
 
@@ -87,8 +87,8 @@ chat_read(struct calls *c, const struct tree *t)
 
 /* The reason is text of the choice, after what it says already. */
 static int
-put_reason(const struct tree *t, struct node *message, struct call_choice *of,
-	struct held_call *h)
+put_reason(
+	const struct tree *t, struct node *message, struct call_choice *of, struct held_call *h)
 {
 	struct node *content = tree_member(message, "content");
 	struct buf b, part;
@@ -121,7 +121,8 @@ static int
 put_arguments(const struct tree *t, struct node *call, struct held_call *h)
 {
 	static const char *const members[] = { "arguments", "input" };
-	struct node *of[] = { tree_member(call, "function"), tree_member(call, "custom"), call };
+	struct node *of[] = { tree_member(call, "function"), tree_member(call, "custom"),
+		call };
 
 	for (size_t i = 0; i < COUNT_OF(of); i++)
 		for (size_t k = 0; k < COUNT_OF(members); k++) {
@@ -205,8 +206,8 @@ chat_say(struct calls *c, const struct tree *t, bool *drop)
 
 	for (struct node *n = tree_elements(tree_member(t->root, "choices")); n && !r;
 		n = n->next, place++) {
-		r = say_choice(c, t, n, (uint32_t)tree_number(t, tree_member(n, "index"), place),
-			&empty);
+		r = say_choice(c, t, n,
+			(uint32_t)tree_number(t, tree_member(n, "index"), place), &empty);
 		all &= empty;
 	}
 	*drop = all && place;

@@ -1,6 +1,6 @@
-/* Calls of answers that the provider keeps with the turn, and asks for the output of in the next
- * request: Gemini's interactions and Mistral's conversations. None is taken out: one that is
- * denied denies the answer. Their arguments may be redacted.
+/* Calls of answers that the provider keeps with the turn, and asks for the output of in the
+ * next request: Gemini's interactions and Mistral's conversations. None is taken out: one that
+ * is denied denies the answer. Their arguments may be redacted.
  * https://ai.google.dev/api/interactions-api (steps; content of older revisions),
  * https://docs.mistral.ai/api/endpoint/beta/conversations */
 #include "base/err.h"
@@ -160,8 +160,7 @@ kept_say(struct calls *c, const struct tree *t, bool *drop)
 	return r;
 }
 
-static const struct answer_format *const formats[] = {
-	&answer_interactions, &answer_conversations, NULL
-};
+static const struct answer_format *const formats[] = { &answer_interactions,
+	&answer_conversations, NULL };
 
 const struct calls_dialect calls_kept = { formats, kept_read, kept_say, .keeps = true };

@@ -2,8 +2,8 @@
  * an item when it begins, in pieces, when its arguments are there, when it is done, and in the
  * response at the end: all of them agree. In the place of one is a message, at its index, so
  * that reasoning before it still has an item after it. Where the provider keeps the turn
- * (`store` is not false) it has the call, too, and asks for its output in the next request: then
- * nothing is taken out, the answer is denied.
+ * (`store` is not false) it has the call, too, and asks for its output in the next request:
+ * then nothing is taken out, the answer is denied.
  * https://platform.openai.com/docs/api-reference/responses-streaming */
 #include "base/err.h"
 #include "calls/calls_private.h"
@@ -88,8 +88,7 @@ read_piece(struct calls *c, const struct tree *t, size_t kind, bool all)
 {
 	bool is_new;
 	struct held_call *h = calls_at(c, 0, index_of(t), &is_new);
-	struct span said =
-		tree_text(t, tree_member(t->root, all ? members[kind] : "delta"));
+	struct span said = tree_text(t, tree_member(t->root, all ? members[kind] : "delta"));
 
 	if (!h)
 		return calls_failed(c);
@@ -199,9 +198,9 @@ say_item(const struct tree *t, struct node *item, struct held_call *h, bool done
 {
 	if (h->is == CALL_DENIED)
 		return put_message(t, item, buf_view(&h->text), done);
-	return h->is == CALL_EDITED ? put_arguments(t, item, members[item_kind(t, item)],
-					      buf_view(&h->text))
-				    : 0;
+	return h->is == CALL_EDITED
+		       ? put_arguments(t, item, members[item_kind(t, item)], buf_view(&h->text))
+		       : 0;
 }
 
 /* What our own events have alike. */
@@ -251,8 +250,7 @@ say_text(struct calls *c, const struct tree *t, const struct held_call *h)
 		default: buf_str(&b, "\"part\":"); put_part(text, &b);
 		}
 		buf_putc(&b, '}');
-		r = buf_failed(&b) ? ERR_NOMEM
-				   : calls_say(c, span_str(own[i]), buf_view(&b));
+		r = buf_failed(&b) ? ERR_NOMEM : calls_say(c, span_str(own[i]), buf_view(&b));
 	}
 	buf_free(&b);
 	return r;
@@ -270,8 +268,8 @@ say_piece(struct calls *c, const struct tree *t, struct held_call *h, bool *drop
 	if (h->is != CALL_EDITED)
 		return 0;
 	if (kind == KINDS)
-		return put_arguments(t, t->root,
-			members[kind_of(t, event_type(t), dones)], buf_view(&h->text));
+		return put_arguments(t, t->root, members[kind_of(t, event_type(t), dones)],
+			buf_view(&h->text));
 	h->said = true;
 	return put_arguments(t, t->root, "delta", text);
 }
@@ -314,6 +312,5 @@ responses_say(struct calls *c, const struct tree *t, bool *drop)
 
 static const struct answer_format *const formats[] = { &answer_openai_responses, NULL };
 
-const struct calls_dialect calls_responses = {
-	formats, responses_read, responses_say, .keeps = true
-};
+const struct calls_dialect calls_responses = { formats, responses_read, responses_say,
+	.keeps = true };

@@ -8,9 +8,9 @@
 #include "codec/json.h"
 
 struct node {
-	enum json_tok tok; /* JSON_OBJECT, JSON_ARRAY, or a value */
-	size_t start, end; /* in the document, with quotes and brackets */
-	struct span key;   /* of a member, decoded */
+	enum json_tok tok;   /* JSON_OBJECT, JSON_ARRAY, or a value */
+	size_t start, end;   /* in the document, with quotes and brackets */
+	struct span key;     /* of a member, decoded */
 	struct span written; /* the same with its quotes, as it came; p NULL: it is ours */
 	struct node *up, *first, *last, *next;
 	struct span with; /* takes its place; p NULL: nothing does */
@@ -51,7 +51,8 @@ bool tree_put_number(const struct tree *t, struct node *n, uint64_t number);
 bool tree_append_text(const struct tree *t, struct node *n, struct span text);
 /* A member of JSON more. */
 bool tree_add(const struct tree *t, struct node *object, const char *key, struct span json);
-bool tree_add_text(const struct tree *t, struct node *object, const char *key, struct span text);
+bool tree_add_text(
+	const struct tree *t, struct node *object, const char *key, struct span text);
 /* It is taken out of its array or object. */
 void tree_cut(struct node *n);
 /* Whether anything is left in it. */

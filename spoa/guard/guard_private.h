@@ -182,7 +182,7 @@ struct guard {
 		size_t held_bytes; /* and of all that was read of them */
 	} queues[QUEUES];
 	struct event *spare; /* memory of one that is done with */
-	/* guard_end.c: what says that the stream is whole; by choice, a bit each. */
+	/* guard_queue.c: what says that the stream is whole; by choice, a bit each. */
 	struct {
 		bool says, last; /* something that its format names; what ends all of it */
 		uint64_t begun, done;
@@ -402,7 +402,7 @@ void guard_known_add(struct guard *g, struct span value, struct span with);
 void guard_known_put(
 	struct guard *g, struct buf *out, struct json_place *at, bool json, struct span text);
 
-/* guard_fields.c: names of fields that pass, and what those of families begin with (they end
+/* guard_metadata.c: names of fields that pass, and what those of families begin with (they end
  * with
  * "-"); NULL: there are no more. */
 const char *guard_field_passes(size_t i);

@@ -104,7 +104,7 @@ enum guard_result guard_boundary_end(struct guard *g);
 bool guard_end_may_go(const struct guard *g, const struct event *e);
 enum guard_result guard_end_take(struct guard *g, struct event *e, bool *waits);
 
-/* guard_end.c: what an event says of the stream's end. */
+/* guard_queue.c: what an event says of the stream's end. */
 void guard_end_note(struct guard *g, const struct answer_document *d);
 /* No table says what it has at its end, nor what of it is content: a file of lines, a service that
  * is no model. */
