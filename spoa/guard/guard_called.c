@@ -181,8 +181,8 @@ judged(struct guard *g, struct guard_called *c, const struct tool_verdict *v, bo
 }
 
 void
-guard_called_asked(
-	struct guard *g, const struct call *c, const struct tool_verdict *v, bool goes)
+guard_called_asked(struct guard *g, const struct call *c, const struct tool_verdict *v,
+	bool goes, struct span went)
 {
 	struct guard_called *own = add_call(g, nobodys);
 
@@ -197,8 +197,37 @@ guard_called_asked(
 	add_name(g, own, c->names[0]);
 	add_arguments(g, own, c->arguments);
 	own->whole = true;
-	own->expected = goes;
+	own->expected = own->let_go = goes;
+	if (goes) {
+		own->went_bytes = went.n;
+		sha256(went, own->went);
+	}
 	judged(g, own, v, false);
+}
+
+/* The rules say the same of the same, and of a call that has only begun to come they were asked
+ * when it had ended. */
+bool
+guard_called_was(const struct guard *g, const struct answer_tool *t)
+{
+	unsigned char hash[SHA256_BYTES];
+	bool made = false;
+
+	for (size_t i = 0; i < g->report.ncalled && !t->lost; i++) {
+		const struct guard_called *c = &g->called[i];
+		if (!c->let_go || !span_eq(c->named, t->name))
+			continue;
+		if (!t->arguments.n)
+			return true;
+		if (c->went_bytes != t->arguments.n)
+			continue;
+		if (!made)
+			sha256(t->arguments, hash);
+		made = true;
+		if (!memcmp(hash, c->went, sizeof(hash)))
+			return true;
+	}
+	return false;
 }
 
 /* A piece of a name is of the call that has it. */

@@ -120,6 +120,10 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 	v = arena_new(&g->asking, struct tool_verdict);
 	if (!v || ask(g, c, &g->asking, v))
 		return guard_no_memory(g);
+	if (c->goes_with_denied && v->ruled.effect != RULE_DENY) {
+		v->ruled.effect = RULE_DENY;
+		v->reason = "it belongs to the step of a call that was denied";
+	}
 	if (v->ruled.effect == RULE_DENY) {
 		out->is = CALL_DENIED;
 		put_reason(c->names[0], v->reason, &g->call_text);
@@ -132,7 +136,8 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 		out->is = edited ? CALL_EDITED : CALL_GOES;
 	}
 	guard_sum_call(g, v, out->is);
-	guard_called_asked(g, c, v, out->is != CALL_DENIED);
+	guard_called_asked(g, c, v, out->is != CALL_DENIED,
+		edited ? buf_view(&g->call_text) : c->arguments);
 	if (!r && out->is == CALL_DENIED && (v->error || c->kept))
 		return deny_turn(g, c);
 	out->text = buf_view(&g->call_text);

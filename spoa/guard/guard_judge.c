@@ -60,6 +60,7 @@ kept_calls(struct guard *g, struct answer_tool *tools)
 		if (k->kind != KIND_ARGUMENTS || !t.name.n)
 			continue;
 		struct span all = t.name;
+		t.let_go = guard_called_was(g, &t);
 		tools[n++] = t;
 		for (size_t i = 0, from = 0; k->nnames > 1 && i < k->nnames; i++) {
 			t.name = span_cut(all, from, k->name_ends[i]);
@@ -218,7 +219,9 @@ guard_judge(struct guard *g, enum answer_when when)
 	/* the other policy on the same: where it fails, nothing is known of it */
 	struct answer_verdict *other =
 		g->plan.shadow ? arena_new(&g->judged, struct answer_verdict) : NULL;
-	if (other && !policy_answer(g->plan.shadow, g->plan.shadow_asked, r->facts, when,
+	struct answer_facts all = *r->facts;
+	all.asks_all = true; /* it was asked about no call yet */
+	if (other && !policy_answer(g->plan.shadow, g->plan.shadow_asked, &all, when,
 			     &g->judged, other))
 		sum_up(g, &r->shadow, other);
 	if (r->verdict.ruled.effect == RULE_DENY)

@@ -338,6 +338,8 @@ void guard_called_more(struct guard *g, const struct answer_text *t);
 /* rules were asked about them, v[i] of tool i: the strongest word counts. */
 void guard_called_judged(
 	struct guard *g, const struct answer_facts *f, const struct tool_verdict *const *v);
+/* Whether the rules with phase: tool were asked about the same as it ended, and let it go. */
+bool guard_called_was(const struct guard *g, const struct answer_tool *t);
 /* A word of the provider as records may hold it. guard_judge.c */
 void guard_word(struct guard *g, char *to, size_t size, struct span word);
 static inline bool
@@ -346,8 +348,8 @@ kind_is_call(enum answer_kind kind)
 	return kind == KIND_ARGUMENTS || kind == KIND_INPUT;
 }
 /* Before the answer is read: one that does not go is in no document. */
-void guard_called_asked(
-	struct guard *g, const struct call *c, const struct tool_verdict *v, bool goes);
+void guard_called_asked(struct guard *g, const struct call *c, const struct tool_verdict *v,
+	bool goes, struct span went);
 
 /* Findings in the set, and known values, replaced: *out is in g->work, or the text itself. */
 enum guard_result guard_replace(struct guard *g, const struct answer_text *t,

@@ -229,7 +229,8 @@ calls(struct judging *j, struct arena *a, struct answer_verdict *v)
 	if (!v->of_tools)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < j->f->ntools && !err && !j->enforced.over; i++)
-		err = one_call(j, i, a, v);
+		if (!j->f->tools[i].let_go || j->f->asks_all)
+			err = one_call(j, i, a, v);
 	return err;
 }
 

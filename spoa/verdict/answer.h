@@ -27,6 +27,7 @@ struct answer_tool {
 	struct span arguments; /* as the model wrote them: JSON, or text that is none */
 	bool lost; /* the arguments are longer than what is kept: reading them fails */
 	const uint32_t *slot; /* whose call it is, ANSWER_SLOTS numbers; NULL: not said */
+	bool let_go;	      /* its rules were asked as it ended: they are not again */
 };
 
 /* What is known of an answer. Borrowed for the call. */
@@ -44,6 +45,7 @@ struct answer_facts {
 	size_t nmedia;
 	const struct answer_tool *tools;
 	size_t ntools;
+	bool asks_all; /* of them, those that were let go too */
 };
 
 /* What the response rules read of the request. Lives in the arena it was made in and in
