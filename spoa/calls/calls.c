@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "codec/utf8.h"
 
-static const struct calls_dialect *const dialects[] = { &calls_chat, &calls_anthropic, &calls_responses,
+static const struct calls_dialect *const dialects[] = { &calls_chat, &calls_anthropic,
+	&calls_responses, &calls_gemini, &calls_bedrock, &calls_cohere, &calls_ollama,
 	&calls_kept };
 
 const struct calls_dialect *
@@ -223,7 +224,8 @@ ask(struct calls *c, struct held_call *h, struct call_answer *got)
 		.nnames = 1,
 		.any_text = h->any_text,
 		.lost = h->lost,
-		.kept = c->kept };
+		.kept = c->kept,
+		.goes_with_denied = h->with && h->with->is == CALL_DENIED };
 	struct buf whole;
 
 	for (size_t i = 0, from = 0; h->nnames > 1 && i < h->nnames; i++) {

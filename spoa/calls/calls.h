@@ -22,6 +22,9 @@ struct call {
 	bool any_text;	       /* they are text of any kind */
 	bool lost;	       /* they are longer than what is kept */
 	bool kept; /* the provider keeps the turn with it: denied, it ends the answer */
+	/* The provider does not take it back without another one, which was denied: it has to
+	 * be denied too. */
+	bool goes_with_denied;
 };
 
 struct call_answer {

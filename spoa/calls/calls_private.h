@@ -28,6 +28,8 @@ struct held_call {
 	struct buf name, arguments;
 	size_t name_ends[CALL_NAMES], nnames;
 	bool lost;
+	bool is_signed;		/* by the provider */
+	struct held_call *with; /* NULL, or goes only where this one does */
 	struct buf text; /* what the user said: reason or arguments */
 };
 
@@ -46,6 +48,7 @@ struct call_choice {
 	uint32_t number;
 	unsigned kept, denied; /* calls that are settled */
 	bool said;	       /* text, ours or the model's */
+	unsigned blocks;       /* of text, where they have numbers */
 };
 
 enum { CALL_CHOICES = 128 };
@@ -78,7 +81,8 @@ struct calls_dialect {
 	bool keeps; /* it does, where nothing says that it does not */
 };
 
-extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, calls_kept;
+extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, calls_gemini,
+	calls_bedrock, calls_cohere, calls_ollama, calls_kept;
 
 /* ---- while an event is read ---- */
 

@@ -49,6 +49,34 @@
 #define MORE(index, args)                                                                      \
 	DELTA("\"tool_calls\":[{\"index\":" index ",\"function\":{\"arguments\":\"" args "\"}}]")
 
+/* the others */
+#define GEM    "gemini", "/v1beta/models/g:generateContent"
+#define AWS    "bedrock", "/model/m/converse"
+#define COHERE "cohere", "/v2/chat"
+#define OLLAMA "ollama", "/api/chat"
+#define CANDIDATE(parts)                                                                       \
+	"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[" parts                 \
+	"]},\"finishReason\":\"STOP\"}]}"
+#define CALL(name, args) "{\"functionCall\":{\"name\":\"" name "\",\"args\":" args "}}"
+#define CONVERSE(blocks, stop)                                                                 \
+	"{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[" blocks                 \
+	"]}},\"stopReason\":\"" stop "\"}"
+#define TOOL_USE(name, input)                                                                  \
+	"{\"toolUse\":{\"toolUseId\":\"t\",\"name\":\"" name "\",\"input\":" input "}}"
+#define TOOL_CALLS(inner) ",\"delta\":{\"message\":{\"tool_calls\":{" inner "}}}"
+#define TOOL_START(index, name)                                                                \
+	EVENT("tool-call-start",                                                               \
+		",\"index\":" index TOOL_CALLS("\"id\":\"" name                               \
+						 "1\",\"type\":\"function\",\"function\":{"    \
+						 "\"name\":\"" name                               \
+						 "\",\"arguments\":\"\"}"))
+#define TOOL_MORE(index, args)                                                                 \
+	EVENT("tool-call-delta",                                                               \
+		",\"index\":" index TOOL_CALLS("\"function\":{\"arguments\":\"" args "\"}"))
+#define TOOL_END(index) EVENT("tool-call-end", ",\"index\":" index)
+#define COHERE_END(finish)                                                                     \
+	EVENT("message-end", ",\"delta\":{\"finish_reason\":\"" finish "\"}")
+
 /* Anthropic */
 #define MESSAGE(blocks, stop)                                                                  \
 	"{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[" blocks       \
@@ -386,6 +414,39 @@ static const struct row {
 		"{\"object\":\"conversation.response\",\"outputs\":[{\"type\":\"function.call\",\"name\":\"rm\",\"arguments\":\"{}\"}]}", "", GUARD_DENIED },
 	{ "a conversation's, streamed", CONV, SSE, MCALL("rm", "{") MCALL("rm", "}") MDONE, "", GUARD_DENIED },
 	{ "which goes", CONV, SSE, MCALL("a", "{}") MDONE, NULL, 0 },
+	/* ---- the others ---- */
+	{ "a part in its place", GEM, JSON, CANDIDATE(CALL("a", "{\"x\":1}") "," CALL("rm", "{}") "," CALL("b", "{}")),
+		CANDIDATE(CALL("a", "{\"x\":1}") ",{\"text\":\"" RM "\"}," CALL("b", "{}")), 0 },
+	{ "of two with one name the one whose arguments say it", GEM, JSON,
+		CANDIDATE(CALL("pay", "{\"amount\":500}") "," CALL("pay", "{\"amount\":5}")),
+		CANDIDATE("{\"text\":\"" PAY "\"}," CALL("pay", "{\"amount\":5}")), 0 },
+	{ "what the signed one takes with it", GEM, JSON,
+		CANDIDATE("{\"functionCall\":{\"name\":\"rm\",\"args\":{}},\"thoughtSignature\":\"c2ln\"}," CALL("a", "{}")),
+		CANDIDATE("{\"text\":\"" RM "\"},{\"text\":\"The call of the tool a was denied: it belongs to the step of a call that was denied\"}"), 0 },
+	{ "one that is signed itself goes alone", GEM, JSON,
+		CANDIDATE("{\"functionCall\":{\"name\":\"rm\",\"args\":{}},\"thoughtSignature\":\"c2ln\"},{\"functionCall\":{\"name\":\"a\",\"args\":{}},\"thoughtSignature\":\"c2lo\"}"),
+		CANDIDATE("{\"text\":\"" RM "\"},{\"functionCall\":{\"name\":\"a\",\"args\":{}},\"thoughtSignature\":\"c2lo\"}"), 0 },
+	{ "arguments redacted, as a value", GEM, JSON, CANDIDATE(CALL("send", "{\"to\":\"" MAIL "\"}")),
+		CANDIDATE(CALL("send", "{\"to\":\"<EMAIL_ADDRESS>\"}")), 0 },
+	{ "a block of text in its place", AWS, JSON,
+		CONVERSE("{\"text\":\"so\"}," TOOL_USE("rm", "{}") "," TOOL_USE("a", "{\"x\":1}"), "tool_use"),
+		CONVERSE("{\"text\":\"so\"},{\"text\":\"" RM "\"}," TOOL_USE("a", "{\"x\":1}"), "tool_use"), 0 },
+	{ "none left", AWS, JSON, CONVERSE(TOOL_USE("rm", "{}"), "tool_use"),
+		CONVERSE("{\"text\":\"" RM "\"}", "end_turn"), 0 },
+	{ "the reason is content that there was none of", COHERE, JSON,
+		"{\"message\":{\"role\":\"assistant\",\"tool_calls\":[" FN("rm", "{}") "]},\"finish_reason\":\"TOOL_CALL\"}",
+		"{\"message\":{\"role\":\"assistant\",\"content\":[" TEXT(RM) "]},\"finish_reason\":\"COMPLETE\"}", 0 },
+	{ "one of two, streamed", COHERE, SSE,
+		TOOL_START("0", "rm") TOOL_MORE("0", "{}") TOOL_END("0") TOOL_START("1", "a") TOOL_MORE("1", "{}") TOOL_END("1") COHERE_END("TOOL_CALL"),
+		EVENT("content-start", ",\"index\":0,\"delta\":{\"message\":{\"content\":{\"type\":\"text\",\"text\":\"\"}}}")
+		EVENT("content-delta", ",\"index\":0,\"delta\":{\"message\":{\"content\":{\"text\":\"" RM "\"}}}")
+		EVENT("content-end", ",\"index\":0") TOOL_START("0", "a") TOOL_MORE("0", "{}") TOOL_END("0") COHERE_END("TOOL_CALL"), 0 },
+	{ "the second of two that a rule reads", COHERE, SSE,
+		TOOL_START("0", "pay") TOOL_MORE("0", "{\\\"amount\\\":5}") TOOL_END("0") TOOL_START("1", "pay")
+			TOOL_MORE("1", "{\\\"amount\\\":6}") TOOL_END("1") COHERE_END("TOOL_CALL"), NULL, 0 },
+	{ "text of its message", OLLAMA, JSON,
+		"{\"message\":{\"role\":\"assistant\",\"content\":\"so\",\"tool_calls\":[{\"function\":{\"name\":\"rm\",\"arguments\":{}}},{\"function\":{\"name\":\"a\",\"arguments\":{\"x\":1}}}]},\"done\":true}",
+		"{\"message\":{\"role\":\"assistant\",\"content\":\"so\\n\\n" RM "\",\"tool_calls\":[{\"function\":{\"name\":\"a\",\"arguments\":{\"x\":1}}}]},\"done\":true}", 0 },
 	{ "cut in a call", MSGS, SSE, START OPEN("0", USE("a", "{}")) PART("0", "{\\\"x"), START,
 		GUARD_CUT },
 };
@@ -418,7 +479,7 @@ piece_of(struct span event, size_t *from, size_t *to)
 {
 	static const char *const marks[] = { "\"delta\":{\"content\":\"",
 		"\"function\":{\"arguments\":\"", "_delta\",\"text\":\"",
-		"_delta\",\"partial_json\":\"", "_index\":0,\"delta\":\"" };
+		"_delta\",\"partial_json\":\"", "\"message\":{\"content\":{\"text\":\"", "_index\":0,\"delta\":\"" };
 
 	for (size_t i = 0; i < COUNT_OF(marks); i++) {
 		const char *at = memmem(event.p, event.n, marks[i], strlen(marks[i]));

@@ -77,7 +77,7 @@ function responses(b) {
 		stored.set(id, [...input, ...output]);
 		for (const i of output) stored.set(i.id, i);
 	}
-	const all = { id, object: "response", created_at: 1, status: "completed", model: b.model, output, error: null, incomplete_details: null, instructions: null, metadata: {}, parallel_tool_calls: true, temperature: 1,
+	const all = { id, object: "response", created_at: 1, status: "completed", model: b.model, store: b.store ?? true, output, error: null, incomplete_details: null, instructions: null, metadata: {}, parallel_tool_calls: true, temperature: 1,
 		tool_choice: "auto", tools: [], top_p: 1, usage: { input_tokens: 3, input_tokens_details: { cached_tokens: 0 }, output_tokens: 5, output_tokens_details: { reasoning_tokens: 0 }, total_tokens: 8 } };
 	if (!b.stream) return all;
 	const e = [], say = (type, o) => e.push({ type, ...o });
@@ -232,7 +232,7 @@ function answer(url, b, res) {
 	for (const p of got.slice(1)) res.write(p);
 	res.end();
 }
-createServer((q, res) => {
+createServer({ keepAliveTimeout: 0 }, (q, res) => {
 	const all = [];
 	q.on("data", (d) => all.push(d)).on("end", () => {
 		const at = { url: q.url, tag: q.headers["x-tag"], body: Buffer.concat(all).toString() };

@@ -230,7 +230,7 @@ const LOOPS = {
 	"ai google": vercel((m) => createGoogleGenerativeAI({ apiKey: KEY, baseURL: `${EDGE}/v1beta` })(m)),
 	"ai bedrock": vercel((m) => createAmazonBedrock({ apiKey: KEY, baseURL: EDGE, region: "us-east-1" })(m)),
 	"langchain openai": langchain((o) => new ChatOpenAI({ model: o.model, apiKey: KEY, configuration: { baseURL: `${EDGE}/v1` }, maxRetries: 0, streaming: o.stream })),
-	"langchain openai responses": langchain((o) => new ChatOpenAI({ model: o.model, apiKey: KEY, configuration: { baseURL: `${EDGE}/v1` }, maxRetries: 0, streaming: o.stream, useResponsesApi: true })),
+	"langchain openai responses": langchain((o) => new ChatOpenAI({ model: o.model, apiKey: KEY, configuration: { baseURL: `${EDGE}/v1` }, maxRetries: 0, streaming: o.stream, useResponsesApi: true, modelKwargs: { store: false } })),
 };
 /* All of the conversation each time, or what is new to the one that the provider keeps. */
 async function responses(o, stored) {
@@ -266,6 +266,8 @@ async function toolRunner(o, stored) {
 	return last.content.map((b) => b.text ?? "").join("");
 }
 
+/* All that a request says, joined: a text may be in pieces. */
+const strings = (o) => (typeof o === "string" ? o : o && typeof o === "object" ? Object.entries(o).map(([k, v]) => (k === "role" || k === "type" ? "" : strings(v))).join("") : "");
 let serial = 0;
 async function run(name, model, stream) {
 	const tag = `job-${++serial}.`, called = [];
@@ -277,27 +279,25 @@ async function run(name, model, stream) {
 }
 /* The provider keeps the turn with all of its calls: none of them can be taken out. */
 const isStored = (name) => /stored|ai openai responses/.test(name);
-/* Dialects in which one denied call denies the answer: to be less. */
-const isWhole = (name) => /./.test(name);
 const firstSigned = (name) => /genai|gemini|ai google/.test(name); // the provider's signature goes with its first call
 async function row(name, model, stream) {
-	const whole = (isStored(name) || isWhole(name)) && /delete|pay500/.test(model);
+	const whole = isStored(name) && /delete|pay500/.test(model);
 	const want = whole || firstSigned(name) && model === "delete.list.find" ? [] : SCRIPTS[model];
 	const { text, error, called, asked } = await run(name, model, stream), denies = /delete|pay500/.test(model), faults = [];
 	const got = called.map(([n]) => n);
 	if (whole ? got.some((n) => !SCRIPTS[model].includes(n)) : JSON.stringify(got) !== JSON.stringify(want)) faults.push(`called ${got}, want ${want}`);
 	if (called.some(([n, a]) => n === "pay" && a.amount > 100)) faults.push("it paid");
-	if (called.some(([n, a]) => n === "mail" && /@/.test(a.to)) && !isWhole(name)) faults.push(`mail to ${called.find(([n]) => n === "mail")[1].to}`);
+	if (called.some(([n, a]) => n === "mail" && /@/.test(a.to))) faults.push(`mail to ${called.find(([n]) => n === "mail")[1].to}`);
 	if (whole) {
-		if (!REASON.test(error) && !/ForbiddenError|could not be evaluated/.test(error)) faults.push(`it ends with ${error ?? text}`);
+		if (!REASON.test(error)) faults.push(`it ends with ${error ?? text}`);
 	} else if (error) faults.push(`it ends with ${error}`);
 	else if (want.length ? text !== "done" : !REASON.test(text)) faults.push(`it says ${JSON.stringify(text)}`);
 	const stored = /, stored/.test(name); // its later requests do not say again what was said
 	if (!stored && asked.length !== (want.length ? 2 : 1)) faults.push(`${asked.length} requests`);
-	if (denies && want.length && !stored && asked[1] && !REASON.test(asked[1].body) && !/item_reference/.test(asked[1].body)) faults.push("the model is not told");
+	if (denies && want.length && !stored && asked[1] && !REASON.test(strings(JSON.parse(asked[1].body))) && !/item_reference/.test(asked[1].body)) faults.push("the model is not told");
 	for (const a of asked) if (a.wrong) faults.push(`the provider: ${a.wrong}`);
 	console.log(`${faults.length ? "not ok" : "ok"} - ${name}, ${stream ? "streamed" : "whole"}: ${model}${faults.length ? `\n#   ${faults.join("; ")}` : ""}`);
 }
 const only = new RegExp(ONLY ?? "");
 await Promise.all(Object.keys(LOOPS).flatMap((name) => Object.keys(SCRIPTS).flatMap((model) => [false, true].map((stream) => [name, model, stream])))
-	.filter((r) => !(isWhole(r[0]) && r[1] === "pay5.list.pay6") && only.test(`${r[0]} ${r[1]} ${r[2] ? "streamed" : "whole"}`)).map((r) => row(...r)));
+	.filter((r) => !(r[0] === "anthropic toolRunner, stored" && /delete|pay500/.test(r[1])) && only.test(`${r[0]} ${r[1]} ${r[2] ? "streamed" : "whole"}`)).map((r) => row(...r)));

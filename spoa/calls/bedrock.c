@@ -1,0 +1,179 @@
+/* Calls of Bedrock's Converse: content blocks with a toolUse, which begin, grow and stop. In
+ * the place of one is text with the same number; blocks of text do not begin here. Tools that
+ * the provider runs itself are none of these.
+ * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
+#include <stdio.h>
+
+#include "base/err.h"
+#include "calls/calls_private.h"
+
+static struct node *
+call_of(const struct tree *t, const struct node *block)
+{
+	struct node *n = tree_member(block, "toolUse");
+
+	return n && !tree_is(t, tree_member(n, "type"), "server_tool_use") ? n : NULL;
+}
+
+static struct node *
+blocks_of(const struct tree *t)
+{
+	struct node *message = tree_member(tree_member(t->root, "output"), "message");
+
+	return tree_elements(tree_member(message, "content"));
+}
+
+/* ---- read ---- */
+
+static int
+read_call(struct calls *c, struct held_call *h, struct span name, struct span input)
+{
+	if (!h)
+		return calls_failed(c);
+	int r = calls_note(h, name, input);
+	return r ? r : calls_piece(c, h);
+}
+
+static int
+read_whole(struct calls *c, const struct tree *t)
+{
+	uint32_t place = 0;
+	bool is_new;
+	int r = 0;
+
+	for (const struct node *n = blocks_of(t); n && !r; n = n->next, place++) {
+		const struct node *call = call_of(t, n);
+		if (call)
+			r = read_call(c, calls_at(c, 0, place, &is_new),
+				tree_text(t, tree_member(call, "name")),
+				tree_raw(t, tree_member(call, "input")));
+	}
+	return r;
+}
+
+static int
+bedrock_read(struct calls *c, const struct tree *t)
+{
+	const struct node *number = tree_member(t->root, "contentBlockIndex");
+	const struct node *start = tree_member(t->root, "start");
+	const struct node *delta = tree_member(t->root, "delta");
+	uint32_t index = (uint32_t)tree_number(t, number, 0);
+	struct held_call *h = calls_find(c, 0, index);
+	bool is_new;
+
+	if (c->whole)
+		return read_whole(c, t);
+	if (tree_member(t->root, "stopReason"))
+		calls_all_over(c);
+	if (start && call_of(t, start))
+		return read_call(c, calls_at(c, 0, index, &is_new),
+			tree_text(t, tree_member(call_of(t, start), "name")), SPAN_LIT(""));
+	if (delta && h)
+		return read_call(c, h, SPAN_LIT(""),
+			tree_text(t, tree_member(tree_member(delta, "toolUse"), "input")));
+	if (start && h)
+		return CALLS_AGAIN;
+	if (number && h) {
+		h->over = true;
+		return calls_piece(c, h);
+	}
+	return 0;
+}
+
+/* ---- said ---- */
+
+/* `json` with what `text` says in the place of its %. */
+static struct span
+made(const struct tree *t, const char *before, struct span text, bool quoted, const char *after)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_str(&b, before);
+	if (quoted)
+		buf_json_str(&b, text);
+	else
+		buf_span(&b, text);
+	buf_str(&b, after);
+	struct span json =
+		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(t->a, buf_view(&b));
+	buf_free(&b);
+	return json;
+}
+
+static int
+put(struct node *n, struct span json)
+{
+	if (!json.p)
+		return ERR_NOMEM;
+	tree_put(n, json);
+	return 0;
+}
+
+static int
+say_whole(struct calls *c, const struct tree *t)
+{
+	int r = 0;
+
+	for (struct node *n = blocks_of(t); n && !r; n = n->next) {
+		struct node *call = call_of(t, n);
+		struct held_call *h = call ? calls_next(c) : NULL;
+		struct node *input = tree_member(call, "input");
+		if (h && h->is == CALL_DENIED)
+			r = put(n, made(t, "{\"text\":", buf_view(&h->text), true, "}"));
+		else if (h && h->is == CALL_EDITED && input)
+			r = put(input, made(t, "", buf_view(&h->text), false, ""));
+	}
+	return r;
+}
+
+static int
+say_reason(struct calls *c, const struct tree *t, struct held_call *h)
+{
+	char before[64];
+
+	snprintf(before, sizeof(before),
+		"{\"contentBlockIndex\":%u,\"delta\":{\"text\":", h->index);
+	struct span json = made(t, before, buf_view(&h->text), true, "}}");
+	h->said = true;
+	return json.p ? calls_say(c, SPAN_LIT("contentBlockDelta"), json) : ERR_NOMEM;
+}
+
+/* An event of a call's block. */
+static int
+say_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
+{
+	struct node *delta = tree_member(t->root, "delta");
+	struct node *input = tree_member(tree_member(delta, "toolUse"), "input");
+
+	if (h->is == CALL_DENIED) {
+		*drop = delta || tree_member(t->root, "start");
+		return h->said ? 0 : say_reason(c, t, h);
+	}
+	if (h->is != CALL_EDITED || !input)
+		return 0;
+	*drop = h->said;
+	h->said = true;
+	return *drop || tree_put_text(t, input, buf_view(&h->text)) ? 0 : ERR_NOMEM;
+}
+
+static int
+bedrock_say(struct calls *c, const struct tree *t, bool *drop)
+{
+	const struct call_choice *of = calls_choice(c, 0);
+	struct node *reason = tree_member(t->root, "stopReason");
+
+	int r = c->whole	  ? say_whole(c, t)
+		: c->now->npieces ? say_part(c, t, calls_next(c), drop)
+				  : 0;
+	/* what it says of its end is true of what is left */
+	if (!r && tree_is(t, reason, "tool_use") && of->denied && !of->kept &&
+		!tree_put_text(t, reason, SPAN_LIT("end_turn")))
+		r = ERR_NOMEM;
+	return r;
+}
+
+static const struct answer_format *const formats[] = { &answer_bedrock, NULL };
+
+const struct calls_dialect calls_bedrock = { formats, bedrock_read, bedrock_say,
+	.keeps = false };
