@@ -407,7 +407,7 @@ faults-sanitized: deps ## the stack under load with TSan, then with ASan and UBS
 	@tests/faults/sanitized $(B)
 
 # The benchmark: tests/bench/run and what it needs beside the stack.
-BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync $(B)/bench/targets $(B)/bench/tree $(B)/bench/keep $(B)/bench/tools
+BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync $(B)/bench/targets $(B)/bench/tree $(B)/bench/keep $(B)/bench/tools $(B)/bench/tool_list
 
 $(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
@@ -446,10 +446,6 @@ $(B)/bench/answers: tests/bench/answers.c $(TEXTS_OBJ) $(LIB)
 .PHONY: bench-answers
 bench-answers: $(B)/bench/answers ## CPU us a token event of a stream, ms a whole answer of 1 MB
 	@$(B)/bench/answers $(ANSWERS_BENCH)
-
-$(B)/bench/tool_list: tests/bench/tool_list.c $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
 
 .PHONY: bench-tool-list
 bench-tool-list: $(B)/bench/tool_list ## CPU ms a list of 500 tools from an MCP server, filtered
