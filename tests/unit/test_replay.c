@@ -437,12 +437,12 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 }
 
 static void
-record_answers(void)
+record_answers(const char *policy)
 {
 	struct answer_tool tool = { .name = SPAN_LIT("sh"),
 		.arguments = SPAN_LIT("{\"c\":\"secret-text\"}") };
 
-	put("p.yaml", ANSWERS);
+	put("p.yaml", policy);
 	struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
 	assert_non_null(snap);
 	FILE *f = fopen(path("records.jsonl"), "w");
@@ -471,7 +471,7 @@ static void
 answers_are_judged_again_on_their_record(void **state)
 {
 	(void)state;
-	record_answers();
+	record_answers(ANSWERS);
 	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
 	assert_null(strstr(cmd_out, "secret-text"));
 	holds(cmd_out,
@@ -495,6 +495,49 @@ answers_are_judged_again_on_their_record(void **state)
 	assert_int_equal(
 		json_array_size(json_object_get(json_object_get(answer, "explain"), "rules")),
 		4);
+	json_decref(o);
+}
+
+#define WITH_TOOLS                                                                             \
+	ANSWERS "  - {name: no-pay, phase: tool, when: 'tool.name == \"pay\"', deny: true}\n"      \
+		"  - {name: last, phase: tool, deny: true}\n"
+
+/* By their entries: which rules were asked, and what the record has of what they read. */
+static void
+calls_are_told_by_their_entries(void **state)
+{
+	static const char entry[] =
+		",\"calls\":[{\"by\":\"mcp\",\"server\":\"bank\",\"method\":\"tools/call\","
+		"\"tool\":\"pay\",\"decision\":\"permit\",\"would\":\"deny\",\"would_rule\":"
+		"\"no-pay\",\"outcomes\":\"m-\"},7,{\"by\":\"answer\",\"tool\":\"x\","
+		"\"decision\":\"deny\",\"rule\":\"last\"}]}\n";
+	struct span rest;
+	FILE *f;
+
+	(void)state;
+	record_answers(WITH_TOOLS);
+	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+	rest = span_str(strdup(cmd_out));
+	char *text = (char *)(uintptr_t)rest.p;
+	f = fopen(path("records.jsonl"), "w");
+	assert_non_null(f);
+	while (rest.n) {
+		struct span line = span_next(&rest, '\n');
+		bool its = line.n && (memmem(line.p, line.n, "\"decision\",", 11) ||
+					    memmem(line.p, line.n, "\"completion\"", 12));
+		fprintf(f, "%.*s%s", (int)(line.n - its), line.p, its ? entry : "\n");
+	}
+	fclose(f);
+	free(text);
+	explain("p.yaml", ids[0], NULL);
+	holds(cmd_out, "\ncall by mcp: bank/pay: permit; without shadow it would be deny by "
+		       "no-pay\n  read: tool.name was pay, tool.server was bank, mcp.method was "
+		       "tools/call\n  matched      no-pay: tool.name == \"pay\"\n  not reached  "
+		       "last\n");
+	holds(cmd_out, "\ncall by answer: /x: deny by last\n");
+	explain("p.yaml", ids[0], "--json");
+	json_t *o = json_loads(cmd_out, 0, NULL);
+	assert_true(json_array_size(json_object_get(o, "calls")) >= 3);
 	json_decref(o);
 }
 
@@ -532,7 +575,7 @@ what_another_policy_says_of_answers_is_counted(void **state)
 	char policy[2048];
 
 	(void)state;
-	record_answers();
+	record_answers(ANSWERS);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(policy, sizeof(policy), HEAD "%s", rows[i].rules);
 		put("q.yaml", policy);
@@ -599,6 +642,7 @@ main(void)
 		cmocka_unit_test(roles_are_recorded_and_replayed),
 		cmocka_unit_test(a_record_that_was_changed_comes_out_otherwise),
 		cmocka_unit_test(answers_are_judged_again_on_their_record),
+		cmocka_unit_test(calls_are_told_by_their_entries),
 		cmocka_unit_test(what_another_policy_says_of_answers_is_counted),
 		cmocka_unit_test(since_and_until_bound_what_is_replayed),
 	};

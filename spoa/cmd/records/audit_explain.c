@@ -152,7 +152,103 @@ answer_told(struct audit_args *a, const struct wanted *w, int *exit_code)
 		policy_answer_explain(p, &r->asked, &r->facts, v, &r->missing, &a->arena));
 }
 
+/* ---- its calls ---- */
+
+/* Which rules with phase: tool came out how, by the letters of the record: what a call was made
+ * with is not in all of them, and what a tool was described by in none. */
+static json_t *
+rules_of(const struct policy *p, const char *outcomes)
+{
+	json_t *rules = json_array();
+
+	for (size_t i = 0; outcomes[i] && i < p->ntool_rules; i++) {
+		const struct rule *r = &p->tool_rules[i];
+		const char *at = strchr(explain_letters, outcomes[i]);
+		json_array_append_new(
+			rules, json_pack("{ss ss ss*}", "rule", r->name, "outcome",
+				       at ? explain_outcomes[at - explain_letters] : "unknown",
+				       "when", r->when ? r->when_text : NULL));
+	}
+	return rules;
+}
+
+/* Those of the request, and after them those of its answer. NULL: there are none. */
+static json_t *
+calls_told(const struct wanted *w, bool same_version)
+{
+	json_t *all = json_array(), *one;
+	size_t i;
+
+	json_array_foreach(record_get(w->record, RF_CALLS), i, one)
+		json_array_append_new(all, json_copy(one));
+	json_array_foreach(record_get(w->completion, RF_CALLS), i,
+		one) if (span_is(json_span(record_in(one, RF_CALLS_BY)), "answer"))
+		json_array_append_new(all, json_copy(one));
+	json_array_foreach(all, i, one)
+	{
+		const char *outcomes = json_string_value(record_in(one, RF_CALLS_OUTCOMES));
+		if (same_version && outcomes)
+			json_object_set_new(one, "rules", rules_of(w->policy.p, outcomes));
+	}
+	if (json_array_size(all))
+		return all;
+	json_decref(all);
+	return NULL;
+}
+
 /* ---- in words ---- */
+
+static const char *
+of(const json_t *o, enum record_field f)
+{
+	const char *s = json_string_value(record_in(o, f));
+
+	return s ? s : "";
+}
+
+/* "call by mcp: tools/pay: deny by drops; without shadow it would be deny by soon", which rules
+ * were asked, and what the record has of what they read */
+static void
+print_calls(struct buf *out, json_t *calls)
+{
+	static const struct {
+		enum record_field field;
+		const char *name;
+	} read[] = { { RF_CALLS_TOOL, "tool.name" }, { RF_CALLS_SERVER, "tool.server" },
+		{ RF_CALLS_STATE, "tool.state" }, { RF_CALLS_RESOURCE, "resource.uri" },
+		{ RF_CALLS_METHOD, "mcp.method" }, { RF_CALLS_ARGUMENTS, "tool.arguments" } };
+	json_t *one, *rule;
+	size_t i, k;
+
+	json_array_foreach(calls, i, one)
+	{
+		buf_printf(out, "call by %s: %s/%s: %s", of(one, RF_CALLS_BY),
+			of(one, RF_CALLS_SERVER),
+			*of(one, RF_CALLS_TOOL) ? of(one, RF_CALLS_TOOL)
+						: of(one, RF_CALLS_METHOD),
+			of(one, RF_CALLS_DECISION));
+		if (*of(one, RF_CALLS_RULE))
+			buf_printf(out, " by %s", of(one, RF_CALLS_RULE));
+		if (*of(one, RF_CALLS_WOULD))
+			buf_printf(out, "; without shadow it would be %s by %s",
+				of(one, RF_CALLS_WOULD),
+				*of(one, RF_CALLS_WOULD_RULE) ? of(one, RF_CALLS_WOULD_RULE)
+							      : "no rule");
+		const char *sep = "\n  read: ";
+		for (k = 0; k < COUNT_OF(read); k++) {
+			if (!*of(one, read[k].field))
+				continue;
+			buf_printf(
+				out, "%s%s was %s", sep, read[k].name, of(one, read[k].field));
+			sep = ", ";
+		}
+		buf_putc(out, '\n');
+		json_array_foreach(json_object_get(one, "rules"), k, rule) buf_printf(out,
+			"  %-12s %s%s%s\n", json_str_in(rule, "outcome"),
+			json_str_in(rule, "rule"), json_object_get(rule, "when") ? ": " : "",
+			json_object_get(rule, "when") ? json_str_in(rule, "when") : "");
+	}
+}
 
 static void
 print_rules(struct buf *out, json_t *e)
@@ -288,6 +384,7 @@ print_words(struct buf *out, json_t *o)
 	print_decision(out, o);
 	json_array_foreach(json_object_get(o, "later_attempts"), i, one)
 		print_decision(out, one);
+	print_calls(out, record_get(o, RF_CALLS));
 	print_attempts(out, record_get(o, RF_ATTEMPTS));
 	print_no_further(out, record_text(o, RF_NO_FURTHER));
 	if (!answer)
@@ -345,7 +442,7 @@ decision_told(
 static int
 tell(struct audit_args *a, const struct wanted *w)
 {
-	json_t *o, *answer, *one, *later = json_array();
+	json_t *o, *answer, *calls, *one, *later = json_array();
 	int code = EXIT_DONE;
 	size_t i;
 
@@ -366,6 +463,8 @@ tell(struct audit_args *a, const struct wanted *w)
 	if (record_get(w->completion, RF_NO_FURTHER))
 		json_object_set(o, record_rows[RF_NO_FURTHER].name,
 			record_get(w->completion, RF_NO_FURTHER));
+	if ((calls = calls_told(w, json_is_true(json_object_get(o, "same_version")))))
+		json_object_set_new(o, record_rows[RF_CALLS].name, calls);
 	if ((answer = answer_told(a, w, &code)))
 		json_object_set_new(o, "answer", answer);
 	reading_add(1);
