@@ -31,6 +31,8 @@
 	"response.tool_calls[0].name == \"one\"', tag: [first]}\n"                             \
 	"  - {name: counted, phase: response, when: 'response.tokens == 777', tag: "           \
 	"[counted]}\n"                                                                         \
+	"  - {name: gone-too, phase: tool, when: 'tool.name == \"rmdir\"', deny: {reason: "   \
+	"nobody}}\n"                                                                           \
 	"  - {name: numbers, phase: response, redact: {entities: [US_SSN], with: mask}}\n"
 
 #define REQUEST                                                                                \
@@ -83,6 +85,14 @@ static const struct row {
 		STREAM(EVENT("one ") EVENT("AKIAQ3EGRT7BX5LWZKPN aws_access_key_id ")
 				EVENT("x")),
 		1, { "\"streamed\":true", "\"decision\":\"deny\",\"status\":451" }, "AKIA" },
+	{ "a call that is taken out", "",
+		"{\"body\":\"{\\\"choices\\\":[{\\\"message\\\":{\\\"tool_calls\\\":[{"
+		"\\\"function\\\":{\\\"name\\\":\\\"rmdir\\\",\\\"arguments\\\":\\\"{}\\\"}"
+		"}]}}]}\"}",
+		0,
+		{ "\"decision\":\"redact\"", "\"status\":200", "\"rule\":\"gone-too\"",
+			"was denied: nobody", "\"tool_calls\":[\"rmdir\"]" },
+		"\"reason\":\"nobody\"" },
 	{ "a tool call", "",
 		"{\"body\":\"{\\\"choices\\\":[{\\\"message\\\":{\\\"tool_calls\\\":[{"
 		"\\\"function\\\":{\\\"name\\\":\\\"sh\\\",\\\"arguments\\\":\\\"{"
@@ -305,7 +315,7 @@ policy_test_gives_answers_and_expects_of_them(void **state)
 		  "classes: pii, body_has: '****', body_lacks: 1840, finish_reason: stop}}}\n"
 		  "  - {name: b, response: {text: AKIAQ3EGRT7BX5LWZKPN aws_access_key_id}, "
 		  "expect: {response: {decision: deny, status: 451, reason: key}}}\n",
-			0, { "ok 1", "ok 2", "3 of 10 rules matched" } },
+			0, { "ok 1", "ok 2", "3 of 11 rules matched" } },
 		{ "  - {name: a, response: {text: fine}, expect: {response: {decision: deny, "
 		  "body_has: fnie}}}\n",
 			1,

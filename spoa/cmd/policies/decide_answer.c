@@ -166,9 +166,14 @@ add_decision(json_t *o, const struct answered *x, const struct given *g)
 		[GUARD_NO_MEMORY] = { 503, "overloaded" },
 	};
 	const struct answer_verdict *v = &x->report->verdict;
-	const char *rule = v->ruled.rule ? v->ruled.rule->name : "", *reason = x->report->why;
+	/* of a call that was taken out no later word is said */
+	const struct guard_sum *sum = &x->report->sum;
+	bool taken = v->ruled.effect == RULE_PERMIT && sum->any && sum->effect == RULE_REDACT;
+	const struct rule *by = taken ? sum->rule : v->ruled.rule;
+	const char *rule = by ? by->name : "", *reason = x->report->why;
 	int status = g->head.status;
-	const char *decision = rule_effect_name(v->ruled.effect), *code = NULL;
+	const char *decision = rule_effect_name(taken ? sum->effect : v->ruled.effect),
+		   *code = NULL;
 
 	if (x->result == GUARD_DENIED) {
 		status = v->status;
