@@ -164,7 +164,7 @@ struct request_found {
 		struct mcp_error wrong; /* code 0: nothing */
 	} *message;
 	bool no_session;     /* it names one that is not its caller's */
-	/* steps/offered.c: tools that it offers and rules hide, of this attempt */
+	/* limits/offered.c: tools that it offers and rules hide, of this attempt */
 	struct found_offer {
 		struct splice *cut; /* in the arena */
 		size_t ncuts, hidden;

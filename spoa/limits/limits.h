@@ -136,4 +136,11 @@ enum begun {
 	BEGUN_WAITS /* there is no other: the step waits for room, or for one that is out */
 } request_begin(struct request *r);
 
+/* offered.c: found.offer. STEP_NEXT, or the denial of a request that offers what may not be run.
+ */
+enum step_result request_filter_offered(struct request *r);
+/* The edits of its body, with these cuts: there is room for found.offer.ncuts more; those within a
+ * cut go. How many. */
+size_t request_cut_offered(struct request *r, struct splice *edits, size_t n);
+
 #endif

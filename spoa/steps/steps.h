@@ -50,13 +50,6 @@ void request_shadow(struct request *r, const struct policy_facts *mine);
  * left in the overlay. 0, or ERR_BAD_STATE: the request may not go. */
 int request_settle_reasoning(struct request *r);
 
-/* offered.c: found.offer. STEP_NEXT, or the denial of a request that offers what may not be run.
- */
-enum step_result request_filter_offered(struct request *r);
-/* The edits of its body, with these cuts: there is room for found.offer.ncuts more; those within a
- * cut go. How many. */
-size_t request_cut_offered(struct request *r, struct splice *edits, size_t n);
-
 /* ---- overlay.c ---- */
 /* All segments in the order of classification, the target's, then the body's; NULL: the end. */
 const struct segment *request_segment(const struct request *r, size_t i);

@@ -1,7 +1,7 @@
 /* The tools that a chat request offers, by the rules with phase: tool: what they hide is taken
  * out of the body, what the provider would run in spite of them refuses it. A file of a batch
  * is many requests: each is looked at, and one that is refused refuses all. */
-#include "steps/steps.h"
+#include "limits/limits.h"
 
 #include <stdlib.h>
 
