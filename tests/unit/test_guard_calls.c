@@ -526,6 +526,13 @@ join_pieces(struct span all, struct buf *out)
 	buf_free(&last);
 }
 
+/* Sanitized it takes minutes. */
+#ifdef TG_SANITIZE
+#define CUTS 7
+#else
+#define CUTS 1
+#endif
+
 static size_t failures;
 
 static void
@@ -573,7 +580,7 @@ however_the_bytes_are_cut(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows) && !failures; i++) {
 		check(&rows[i], 1, false);
 		if (!strcmp(rows[i].type, SSE))
-			for (size_t at = 1; at < strlen(rows[i].in); at++)
+			for (size_t at = 1; at < strlen(rows[i].in); at += CUTS)
 				check(&rows[i], at, true);
 	}
 	assert_int_equal(failures, 0);
