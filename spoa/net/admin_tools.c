@@ -48,8 +48,7 @@ set_looks(json_t *list)
 		sha256_end(&h, hash);
 		sodium_bin2hex(text, sizeof(text), hash, LOOK / 2);
 		for (size_t i = from; i < to; i++)
-			json_object_set_new(
-				json_array_get(list, i), "look", json_string(text));
+			json_object_set_new(json_array_get(list, i), "look", json_string(text));
 	}
 }
 
@@ -86,7 +85,8 @@ named(struct change *c, struct tool_pin_of *of)
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
 			"kind %.32s: tool, prompt or instructions is expected", kind);
 	if (!server || !server[0])
-		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "server: is missing: whose tool?");
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "server: is missing: whose tool?");
 	if ((k == PIN_INSTRUCTIONS) != !(name && name[0]))
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
 			k == PIN_INSTRUCTIONS ? "name: instructions have none"
@@ -111,12 +111,9 @@ get(struct change *c, struct tool_pin_of *of)
 }
 
 unsigned
-admin_tool_show(
-	struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+admin_tool_show(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	struct change c = {
-		.s = s, .peer = peer, .in = in, .out = out, .status = MHD_HTTP_OK
-	};
+	struct change c = { .s = s, .peer = peer, .in = in, .out = out, .status = MHD_HTTP_OK };
 	struct tool_pin_of of = { .server = SPAN_LIT("") };
 	json_t *pin = get(&c, &of);
 
@@ -243,19 +240,16 @@ apply(struct server *s, const json_t *after)
 		tool_pins_approve(s->pinning.pins, &of, PIN_NONE, NULL, by);
 	else if (sodium_hex2bin(hash, sizeof(hash), json_text_in(after, "hash"),
 			 2 * SHA256_BYTES, NULL, &bytes, NULL) == 0)
-		tool_pins_approve(
-			s->pinning.pins, &of, n == 1 ? PIN_ONLY : PIN_ADD, hash, by);
+		tool_pins_approve(s->pinning.pins, &of, n == 1 ? PIN_ONLY : PIN_ADD, hash, by);
 }
 
 unsigned
-admin_tool_approve(
-	struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+admin_tool_approve(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
 	unsigned status = change_note("tool", "approve", make, apply, s, peer, in, out);
 	struct tool_pins_sync *sync = pinning_sync(s);
-	json_t *answer = status == MHD_HTTP_OK
-				 ? json_loadb(buf_view(out).p, out->n, 0, NULL)
-				 : NULL;
+	json_t *answer =
+		status == MHD_HTTP_OK ? json_loadb(buf_view(out).p, out->n, 0, NULL) : NULL;
 	bool shared = s->shared_cfg->state_key && s->shared_cfg->redis_url;
 	struct buf why;
 
@@ -264,7 +258,9 @@ admin_tool_approve(
 	buf_init(&why, 1024);
 	bool told = sync && tool_pins_sync_wait(sync, WAIT_US, &why);
 	json_object_set_new(answer, "redis",
-		json_string(!shared ? "none" : told ? "written" : "away"));
+		json_string(!shared ? "none"
+			    : told  ? "written"
+				    : "away"));
 	if (sync && !told)
 		json_object_set_new(
 			answer, "why", json_stringn(buf_view(&why).p, buf_view(&why).n));

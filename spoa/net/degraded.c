@@ -146,6 +146,7 @@ static const struct part {
 	{ "mirror",      mirror_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "keys",        keys_away,    M_NONE,               M_AUTH_FAILED, NULL, "credentials_refused", NULL },
 	{ "live",        live_away,    M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "pins",        pinning_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "anchors",     anchors_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "archive",     archive_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "tree",        tree_away,    M_NONE,               M_NONE,        NULL, NULL, NULL },

@@ -1,5 +1,5 @@
-/* Pins of tools: begun where the policy in force has a provider of the dialect mcp, at the start
- * or at a reload, and from then on. On the main thread, but for the last three. */
+/* Pins of tools: begun where the policy in force has a provider of the dialect mcp, at the
+ * start or at a reload, and from then on. On the main thread, but for the last three. */
 #ifndef NET_PINNING_H
 #define NET_PINNING_H
 

@@ -66,6 +66,11 @@ sync_says(struct server *s, struct buf *out)
 			"somebody else writes to this Redis (live.refused)\n",
 			key);
 	buf_init(&why, 1024);
+	if (pinning_away(s, &why))
+		buf_printf(out,
+			"pins of tools: down: %.*s: this daemon goes by what it saw itself\n",
+			SPAN_ARG(buf_view(&why)));
+	buf_clear(&why);
 	bool up = live_sync_up(s->live_sync, &why);
 	if (!up)
 		buf_printf(out,

@@ -34,8 +34,8 @@ read_value(struct reader *r, struct json_event *ev)
 					 : span_cut(r->in, ev->start, ev->end);
 	if (v->tok != JSON_OBJECT && v->tok != JSON_ARRAY)
 		return v->tok > JSON_ERROR && v->text.p ? v : NULL;
-	for (at = &v->child; json_next(r->j, ev) != JSON_OBJECT_END &&
-			     ev->tok != JSON_ARRAY_END;
+	for (at = &v->child;
+		json_next(r->j, ev) != JSON_OBJECT_END && ev->tok != JSON_ARRAY_END;
 		at = &(*at)->next, v->n++) {
 		struct span name = { NULL, 0 };
 		if (ev->tok == JSON_KEY) {
@@ -54,8 +54,7 @@ read_value(struct reader *r, struct json_event *ev)
 static int
 by_name(const void *x, const void *y)
 {
-	return span_order(
-		(*(struct node *const *)x)->name, (*(struct node *const *)y)->name);
+	return span_order((*(struct node *const *)x)->name, (*(struct node *const *)y)->name);
 }
 
 static bool

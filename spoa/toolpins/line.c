@@ -52,11 +52,11 @@ pin_write(const struct tool_pins *p, const struct pin *pin, bool settled,
 	for (size_t i = 0; i < v->napproved; i++)
 		json_array_append_new(approved, hex(v->approved[i]));
 	json_t *o = json_pack("{s:s s:s s:s s:s% s:o s:I s:b s:o s:I s:I s:s s:o s:I}", "kind",
-		"pin", "pin", tool_pin_kinds[pin->kind], "server",
-		p->server[pin->server].name, "name", pin->name, pin->nname, "first",
-		hex(v->first), "first_at", (json_int_t)v->first_ns, "settled", (int)settled,
-		"approved", approved, "serial", (json_int_t)v->serial, "approved_at",
-		(json_int_t)v->approved_ns, "by", v->by, "seen", hex(v->seen), "seen_at",
+		"pin", "pin", tool_pin_kinds[pin->kind], "server", p->server[pin->server].name,
+		"name", pin->name, pin->nname, "first", hex(v->first), "first_at",
+		(json_int_t)v->first_ns, "settled", (int)settled, "approved", approved,
+		"serial", (json_int_t)v->serial, "approved_at", (json_int_t)v->approved_ns,
+		"by", v->by, "seen", hex(v->seen), "seen_at",
 		(json_int_t)atomic_load(&pin->seen_ns));
 	if (!o) {
 		out->failed = true;
@@ -214,8 +214,8 @@ pin_texts(struct tool_pins *p, struct pin *pin, struct pin_text **known, size_t 
 		all[nall++] = known[i];
 	v->first_text = text_of(all, nall, v->first);
 	v->seen_text = text_of(all, nall, v->seen);
-	v->approved_text = v->napproved ? text_of(all, nall, v->approved[v->napproved - 1])
-					: NULL;
+	v->approved_text =
+		v->napproved ? text_of(all, nall, v->approved[v->napproved - 1]) : NULL;
 	for (size_t i = 0; i < nall; i++)
 		pin_text_drop(p, pin->server, &all[i]);
 }

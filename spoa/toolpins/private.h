@@ -47,8 +47,8 @@ struct pin {
 	size_t nname;
 	uint64_t hash;
 	char field[PIN_FIELD]; /* in Redis */
-	/* without the lock: `raw` is the keyed hash of the bytes that were listed last, of which
-	 * `state` is. Odd `seq`: they are being written. */
+	/* without the lock: `raw` is the keyed hash of the bytes that were listed last, of
+	 * which `state` is. Odd `seq`: they are being written. */
 	_Atomic uint32_t seq;
 	_Atomic uint64_t raw[2];
 	_Atomic uint8_t state;
@@ -118,14 +118,14 @@ enum tool_state pin_value_state(const struct pin_value *v);
 
 /* ---- lines (line.c) ---- */
 
-/* Appends the pin's line, without newline: JSON and HMAC. `settled`: as Redis is to have it. With
- * the lock. */
+/* Appends the pin's line, without newline: JSON and HMAC. `settled`: as Redis is to have it.
+ * With the lock. */
 void pin_write(const struct tool_pins *p, const struct pin *pin, bool settled,
 	const unsigned char key[SHA256_BYTES], struct buf *out);
 /* Takes what a line says into the table, joined with what is there. `field`: where it was found
  * in Redis, empty: on disk. What is here and says more is queued, and what says the same is not
- * due in Redis any more. False with *why: it does not verify, or says what no pin can. Takes the
- * lock. */
+ * due in Redis any more. False with *why: it does not verify, or says what no pin can. Takes
+ * the lock. */
 bool pin_read(struct tool_pins *p, struct span line, struct span field,
 	const unsigned char key[SHA256_BYTES], struct buf *why);
 /* Which texts the pin keeps: of `known`, n of them, each one reference that is given away. With

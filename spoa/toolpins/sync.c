@@ -1,6 +1,6 @@
-/* One pass: what other daemons changed is read and joined; what changed here is put on disk, and
- * told. Lines are joined, never replaced blindly: two daemons that write one pin at once are put
- * right by the next pass of whoever knows more. */
+/* One pass: what other daemons changed is read and joined; what changed here is put on disk,
+ * and told. Lines are joined, never replaced blindly: two daemons that write one pin at once
+ * are put right by the next pass of whoever knows more. */
 #include "toolpins/sync.h"
 
 #include <stdio.h>
@@ -16,14 +16,21 @@
 #include "toolpins/private.h"
 
 #define POLL_US	   300000u
-#define AGAIN_US   1000000u  /* where Redis is away */
+#define AGAIN_US   1000000u /* where Redis is away */
 #define COMMAND_US 500000u
 #define FULL_US	   600000000u
 #define RIGHT_US   600000000u /* what was refused is said once in so long */
-#define CALM_US	   10000000u  /* a text that goes to and fro is written HURRIED_MAX times, then no
-				 more often */
+#define CALM_US                                                                                \
+	10000000u /* a text that goes to and fro is written HURRIED_MAX times, then no         \
+		     more often */
 
-enum { BATCH = 1024, READ = 512, FIELDS_MAX = 2 * CAP_TOOL_PINS, SLACK = 1024, HURRIED_MAX = 4 };
+enum {
+	BATCH = 1024,
+	READ = 512,
+	FIELDS_MAX = 2 * CAP_TOOL_PINS,
+	SLACK = 1024,
+	HURRIED_MAX = 4
+};
 #define LOG_MAX "131072"
 
 struct tool_pins_sync {
@@ -46,7 +53,7 @@ struct tool_pins_sync {
 	bool said;
 	bool full; /* all of the hash is to be read */
 	uint64_t full_us, refused_us;
-	char last[64]; /* of the stream */
+	char last[64];	 /* of the stream */
 	uint64_t fields; /* the hash had so many; they never go */
 	struct pin *batch[BATCH];
 	bool fresh[BATCH]; /* Redis has not decided yet */
@@ -89,8 +96,7 @@ compact(struct tool_pins_sync *s)
 
 	buf_init(&all, 0);
 	for (size_t i = 0; i < PIN_SLOTS; i++) {
-		struct pin *pin =
-			atomic_load_explicit(&s->pins->slot[i], memory_order_acquire);
+		struct pin *pin = atomic_load_explicit(&s->pins->slot[i], memory_order_acquire);
 		if (!pin || !atomic_load(&pin->state))
 			continue;
 		pthread_mutex_lock(&s->pins->lock);
@@ -129,8 +135,8 @@ keep(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept)
 		ok = (s->file || open_file(s, &why)) && !buf_failed(&lines);
 		s->lines += n;
 		ok = ok && (!kept || s->lines > 2 * tool_pins_count(s->pins) + SLACK
-				   ? compact(s)
-				   : live_file_append(s->file, buf_view(&lines)) == 0);
+					   ? compact(s)
+					   : live_file_append(s->file, buf_view(&lines)) == 0);
 	}
 	if (!ok && kept)
 		log_event(LOG_ERROR, "pin.failed", LS("file", s->name),
@@ -166,8 +172,7 @@ dial(struct tool_pins_sync *s)
 		return true;
 	buf_init(&why, 4096);
 	s->full = true;
-	s->redis = redis_dial(
-		&s->options, SPAN_LIT(TOOL_PINS_ENTRIES_KEY), COMMAND_US, &why);
+	s->redis = redis_dial(&s->options, SPAN_LIT(TOOL_PINS_ENTRIES_KEY), COMMAND_US, &why);
 	buf_putc(&why, '\0');
 	if (!s->redis)
 		hang_up(s, buf_view(&why).p);
@@ -209,8 +214,8 @@ refuse(struct tool_pins_sync *s, struct span field, struct span why)
 	if (s->refused_us && now - s->refused_us < RIGHT_US)
 		return;
 	s->refused_us = now;
-	log_event(LOG_WARN, "pin.refused", LSP("field", span_cut(field, 0, 64)),
-		LSP("why", why));
+	log_event(
+		LOG_WARN, "pin.refused", LSP("field", span_cut(field, 0, 64)), LSP("why", why));
 }
 
 static void
@@ -430,10 +435,10 @@ settle(struct tool_pins_sync *s, struct pin *pin, bool fresh, const redisReply *
 	pthread_mutex_unlock(&s->pins->lock);
 }
 
-/* Of those whose field somebody has: what is in it. One that no daemon wrote is written over. */
+/* Of those whose field somebody has: what is in it. One that no daemon wrote is written over.
+ */
 static bool
-read_taken(struct tool_pins_sync *s, const redisReply *said, const struct pin **which,
-	size_t n)
+read_taken(struct tool_pins_sync *s, const redisReply *said, const struct pin **which, size_t n)
 {
 	const char *argv[BATCH + 2] = { "HMGET", TOOL_PINS_ENTRIES_KEY };
 	size_t lens[BATCH + 2] = { 5, sizeof(TOOL_PINS_ENTRIES_KEY) - 1 }, k = 0;

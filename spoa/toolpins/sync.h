@@ -1,8 +1,9 @@
-/* Keeps pins on disk and brings them to the other daemons by Redis, and theirs here: a thread of
- * its own. A pin is a field of the hash tollgate:{pins}:entries; each change is an event of the
- * stream tollgate:{pins}:log, which every daemon reads three times a second. The first text of
- * a pin is written with HSETNX: Redis decides whose was first. Until it has said so this daemon
- * goes by what it saw itself; where Redis took another's, ours is changed from then on. */
+/* Keeps pins on disk and brings them to the other daemons by Redis, and theirs here: a thread
+ * of its own. A pin is a field of the hash tollgate:{pins}:entries; each change is an event of
+ * the stream tollgate:{pins}:log, which every daemon reads three times a second. The first text
+ * of a pin is written with HSETNX: Redis decides whose was first. Until it has said so this
+ * daemon goes by what it saw itself; where Redis took another's, ours is changed from then on.
+ */
 #ifndef TOOLPINS_SYNC_H
 #define TOOLPINS_SYNC_H
 

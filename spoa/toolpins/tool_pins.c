@@ -427,8 +427,8 @@ description_in(struct span text, struct arena *a)
 	if (!j || json_next(j, &ev) != JSON_OBJECT)
 		return SPAN_LIT("");
 	while (json_next(j, &ev) == JSON_KEY) {
-		bool is = !ev.escaped &&
-			  span_is(span_cut(text, ev.start, ev.end), "description");
+		bool is =
+			!ev.escaped && span_is(span_cut(text, ev.start, ev.end), "description");
 		if (!is) {
 			json_skip(j, &ev);
 			continue;
@@ -501,7 +501,7 @@ tool_pins_metrics(struct tool_pins *p, struct buf *out)
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		metrics_head(out, rows[i].name, rows[i].type, rows[i].help);
-		buf_printf(out, "tollgate_%s %llu\n", rows[i].name,
-			(unsigned long long)rows[i].n);
+		buf_printf(
+			out, "tollgate_%s %llu\n", rows[i].name, (unsigned long long)rows[i].n);
 	}
 }

@@ -1,5 +1,5 @@
-/* What servers say of their tools, and lines of pins: a canonical text is its own canonical text,
- * and a line that was signed is taken or refused, whatever it says. */
+/* What servers say of their tools, and lines of pins: a canonical text is its own canonical
+ * text, and a line that was signed is taken or refused, whatever it says. */
 #include <stdlib.h>
 
 #include "base/sha256.h"

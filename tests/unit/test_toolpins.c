@@ -72,8 +72,8 @@ canonical_texts(void **t)
 		buf_init(&out, 0);
 		int err = canonical_write(&a, span_str(rows[i].in), "_meta", &out);
 		if (!rows[i].want ? !err : err || !span_is(buf_view(&out), rows[i].want)) {
-			print_error("%s: %d %.*s\n", rows[i].name, err,
-				SPAN_ARG(buf_view(&out)));
+			print_error(
+				"%s: %d %.*s\n", rows[i].name, err, SPAN_ARG(buf_view(&out)));
 			fail();
 		}
 		buf_free(&out);

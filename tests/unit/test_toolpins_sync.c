@@ -258,8 +258,8 @@ two_see_it_first_at_the_same_moment(void **state)
 		}
 		assert_true(same);
 		/* one of the two texts is changed for both */
-		assert_true(!strcmp(see(&a, name, V1), "new") !=
-			    !strcmp(see(&a, name, V2), "new"));
+		assert_true(
+			!strcmp(see(&a, name, V1), "new") != !strcmp(see(&a, name, V2), "new"));
 		assert_string_equal(see(&a, name, V1), see(&b, name, V1));
 	}
 	down(&a);

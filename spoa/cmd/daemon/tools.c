@@ -95,11 +95,10 @@ list(const struct tools_args *a)
 	code = admin_print_rows("tools", rows, a->json, head, put_row);
 	if (!a->json && code == EXIT_DONE)
 		say_look(a, rows);
-	json_array_foreach(json_object_get(answer, "full"), i, one)
-		fprintf(stderr,
-			"tollgate: tools: %s lists more than is kept: what found no room is "
-			"hidden and denied\n",
-			json_string_value(one));
+	json_array_foreach(json_object_get(answer, "full"), i, one) fprintf(stderr,
+		"tollgate: tools: %s lists more than is kept: what found no room is "
+		"hidden and denied\n",
+		json_string_value(one));
 	json_decref(rows);
 	json_decref(answer);
 	return code;
@@ -263,11 +262,9 @@ diff(const struct tools_args *a, const char *operand)
 		pretty(&was, old);
 		pretty(&now, text);
 		printf("--- %s\n+++ listed last %.12s\n",
-			approved ? "approved last" : "listed first",
-			json_text_in(pin, "hash"));
+			approved ? "approved last" : "listed first", json_text_in(pin, "hash"));
 		size_t nx = split(buf_view(&was), x);
-		print_diff(x, nx, x + DIFF_LINES,
-			split(buf_view(&now), x + DIFF_LINES));
+		print_diff(x, nx, x + DIFF_LINES, split(buf_view(&now), x + DIFF_LINES));
 	}
 	buf_free(&was);
 	buf_free(&now);
