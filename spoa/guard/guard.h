@@ -123,8 +123,10 @@ struct guard_called {
 	struct sha256 hash;	   /* of them, under the plan's keep_key: guard_called_hash() */
 	bool whole;		   /* nothing is added */
 	bool expected;		   /* it was asked about, and goes on: it is read again */
-	/* of such a one, also once it was read: the arguments that go on */
+	/* of such a one: its name and the arguments that go on. The call that is read in its
+	 * place may be another one */
 	bool let_go;
+	struct span went_name;
 	uint64_t went_bytes;
 	unsigned char went[SHA256_BYTES];
 	bool empty;		   /* a value of a stream that is {}: more may come after it */

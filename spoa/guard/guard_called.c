@@ -199,6 +199,7 @@ guard_called_asked(struct guard *g, const struct call *c, const struct tool_verd
 	own->whole = true;
 	own->expected = own->let_go = goes;
 	if (goes) {
+		own->went_name = own->named;
 		own->went_bytes = went.n;
 		sha256(went, own->went);
 	}
@@ -215,7 +216,7 @@ guard_called_was(const struct guard *g, const struct answer_tool *t)
 
 	for (size_t i = 0; i < g->report.ncalled && !t->lost; i++) {
 		const struct guard_called *c = &g->called[i];
-		if (!c->let_go || !span_eq(c->named, t->name))
+		if (!c->let_go || !span_eq(c->went_name, t->name))
 			continue;
 		if (!t->arguments.n)
 			return true;

@@ -64,6 +64,7 @@ kept_calls(struct guard *g, struct answer_tool *tools)
 		tools[n++] = t;
 		for (size_t i = 0, from = 0; k->nnames > 1 && i < k->nnames; i++) {
 			t.name = span_cut(all, from, k->name_ends[i]);
+			t.let_go = guard_called_was(g, &t);
 			from = k->name_ends[i];
 			tools[n++] = t;
 		}

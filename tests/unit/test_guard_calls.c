@@ -444,6 +444,8 @@ static const struct row {
 	{ "the second of two that a rule reads", COHERE, SSE,
 		TOOL_START("0", "pay") TOOL_MORE("0", "{\\\"amount\\\":5}") TOOL_END("0") TOOL_START("1", "pay")
 			TOOL_MORE("1", "{\\\"amount\\\":6}") TOOL_END("1") COHERE_END("TOOL_CALL"), NULL, 0 },
+	{ "one that is no call by its type, and has a name", MSGS, JSON,
+		MESSAGE(USE("a", "{}") ",{\"typd\":\"tool_use\",\"id\":\"x\",\"name\":\"rm\",\"input\":{}}," USE("b", "{}"), "tool_use"), "", GUARD_DENIED },
 	{ "text of its message", OLLAMA, JSON,
 		"{\"message\":{\"role\":\"assistant\",\"content\":\"so\",\"tool_calls\":[{\"function\":{\"name\":\"rm\",\"arguments\":{}}},{\"function\":{\"name\":\"a\",\"arguments\":{\"x\":1}}}]},\"done\":true}",
 		"{\"message\":{\"role\":\"assistant\",\"content\":\"so\\n\\n" RM "\",\"tool_calls\":[{\"function\":{\"name\":\"a\",\"arguments\":{\"x\":1}}}]},\"done\":true}", 0 },
