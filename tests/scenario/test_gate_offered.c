@@ -237,6 +237,26 @@ what_each_dialect_offers(void **state)
 	}
 }
 
+/* No call in an answer has a server: what is offered may. */
+static void
+a_rule_on_servers_alone_reaches_what_is_offered(void **state)
+{
+	static const struct note n = { .person = "alice",
+		.path = "/v1/responses",
+		.body = "{" MODEL "\"input\":\"hello\",\"tools\":[{\"type\":\"mcp\","
+			"\"server_label\":\"foreign\"}]}" };
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, ROUTES "rules: [{name: foreign, phase: tool, when: 'tool.server == "
+			    "\"foreign\"', deny: true}]\n");
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "deny");
+	assert_string_equal(stage_field(0, "rule"), "foreign");
+	stage_down(&s);
+}
+
 /* What the request says of a tool is what rules on the answer's calls read, when all of the
  * request is gone. */
 static void
@@ -245,11 +265,8 @@ what_describes_a_call_is_the_requests(void **state)
 	static const struct {
 		const char *name, *rule;
 	} calls[] = {
-		{ "pay", "moves-money" },
-		{ "see", NULL },
-		{ "twice", "moves-money" },
-		{ "unheard", NULL },
-		{ "long", "moves-money" }, /* it cannot be read */
+		{ "pay", "moves-money" }, { "see", NULL }, { "twice", "moves-money" },
+		{ "unheard", NULL }, { "long", "moves-money" }, /* it cannot be read */
 	};
 	struct stage s;
 	struct call c;
@@ -262,9 +279,10 @@ what_describes_a_call_is_the_requests(void **state)
 		buf_str(&body,
 			"{" MODEL
 			"\"tools\":[{\"type\":\"function\",\"function\":{\"description\":"
-			"\"Moves\\u0020money\",\"name\":\"pay\"}}," F("see") "," F("twice")
-			",{\"type\":\"function\",\"function\":{\"name\":\"twice\","
-			"\"description\":\"Moves money\"}}");
+			"\"Moves\\u0020money\",\"name\":\"pay\"}}," F("see") "," F(
+				"twice") ",{\"type\":\"function\",\"function\":{\"name\":"
+					 "\"twice\","
+					 "\"description\":\"Moves money\"}}");
 		if (lost) {
 			buf_str(&body, ",{\"name\":\"long\",\"description\":\"");
 			for (size_t i = 0; i < CAP_TOOL_DESCRIPTIONS; i++)
@@ -307,6 +325,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_each_dialect_offers),
+		cmocka_unit_test(a_rule_on_servers_alone_reaches_what_is_offered),
 		cmocka_unit_test(what_describes_a_call_is_the_requests),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
