@@ -135,8 +135,8 @@ other_answers_are_not(void **state)
 		DOWN_HEAD
 		"content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
 		DOWN_HEAD "content-type: text/event-stream\r\ncontent-length: 100\r\n\r\n",
-		"HTTP/1.1 405 No\r\ncontent-type: text/event-stream\r\ntransfer-encoding: "
-		"chunked\r\n\r\n",
+		("HTTP/1.1 405 No\r\n"
+		 "content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"),
 	};
 	struct stage *s = *state;
 
