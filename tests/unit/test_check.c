@@ -636,6 +636,12 @@ consequences_are_noted(void **state)
 	assert_non_null(strstr(cmd_out,
 		"p.yaml:8:9: rule a: of its targets these routes have none, and where it "
 		"matches there it denies: y, z\n"));
+	put("p.yaml", "tollgate: 1\nname: t\nproviders: {p: {backend: openai, dialect: mcp}}\n"
+		      "routes: [{name: x, match: {path: /x}, targets: p}]\n");
+	put("c.yaml", CONFIG RELAY);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	assert_non_null(strstr(cmd_out,
+		":4:10: route x: without state_key pins of its tools are gone at a restart: "));
 	put("prices.yaml", "prices: 1\nas_of: 2026-11-01\nproviders:\n"
 			   "  openai: [{model: big, input: 1, output: 1}]\n");
 	put("p.yaml", "tollgate: 1\nname: t\nprices: prices.yaml\n"

@@ -266,6 +266,25 @@ two_see_it_first_at_the_same_moment(void **state)
 	down(&b);
 }
 
+/* Nobody tells this daemon of the other's text: Redis does, as it does not take this one. */
+static void
+redis_decides_which_text_is_first(void **state)
+{
+	(void)state;
+	NEEDS_REDIS;
+	struct daemon a = up("a7", true);
+	see(&a, "add", V1);
+	written(&a);
+	down(&a);
+	redis_rig_do(&redis, "RENAME tollgate:{pins}:entries aside");
+	struct daemon b = up("b7", true);
+	redis_rig_do(&redis, "RENAME aside tollgate:{pins}:entries");
+	assert_string_equal(see(&b, "add", V2), "new");
+	becomes(&b, "add", "changed");
+	assert_string_equal(see(&b, "add", V1), "new");
+	down(&b);
+}
+
 static void
 redis_that_was_emptied_gets_all_again(void **state)
 {
@@ -385,6 +404,7 @@ main(void)
 		cmocka_unit_test(a_file_of_another_key_is_refused),
 		cmocka_unit_test(what_one_daemon_learns_the_other_knows),
 		cmocka_unit_test(two_see_it_first_at_the_same_moment),
+		cmocka_unit_test(redis_decides_which_text_is_first),
 		cmocka_unit_test(redis_that_was_emptied_gets_all_again),
 		cmocka_unit_test(
 			a_first_text_that_came_while_redis_was_empty_gives_way_to_the_older),
