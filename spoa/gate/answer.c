@@ -39,6 +39,27 @@ request_vault(struct request *r, struct vault **out)
 	return f.err;
 }
 
+/* Anthropic's `thread`: the provider keeps the turn, and wants a result of each of its calls.
+ * Also where any other member is called so and is an object. */
+static bool
+names_thread(const struct request *r, struct span body)
+{
+	static const char key[] = "\"thread\"";
+	const char *at;
+
+	if (strcmp(dialect_name(r->found.endpoint.dialect), "anthropic") != 0)
+		return false;
+	while ((at = memmem(body.p, body.n, key, strlen(key)))) {
+		body = span_cut(body, (size_t)(at - body.p) + strlen(key), body.n);
+		struct span rest = body;
+		while (rest.n && strchr(" \t\r\n:", rest.p[0]))
+			rest = span_cut(rest, 1, rest.n);
+		if (rest.n && rest.p[0] == '{')
+			return true;
+	}
+	return false;
+}
+
 int
 exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 {
@@ -61,6 +82,7 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 	if (!err && (inspects || request_is_pinned(r))) {
 		request_asked_facts(r, &f, &body);
 		err = policy_answer_request(r->snap->policy, &f, own, &x->asked);
+		x->asked.keeps_turn = r->found.route->uses.calls && names_thread(r, sent);
 	}
 	if (!err)
 		err = request_messages(r, &x->asked, own, &x->messages);

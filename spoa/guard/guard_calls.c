@@ -138,7 +138,7 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 	guard_sum_call(g, v, out->is);
 	guard_called_asked(g, c, v, out->is != CALL_DENIED,
 		edited ? buf_view(&g->call_text) : c->arguments);
-	if (!r && out->is == CALL_DENIED && (v->error || c->kept))
+	if (!r && out->is == CALL_DENIED && (v->error || c->kept || g->plan.asked->keeps_turn))
 		return deny_turn(g, c);
 	out->text = buf_view(&g->call_text);
 	if (!r && buf_failed(&g->call_text))

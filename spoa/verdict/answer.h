@@ -53,6 +53,7 @@ struct answer_facts {
 struct answer_request {
 	const struct route *route;
 	bool verified;	     /* its caller's identity: what shadow may lift */
+	bool keeps_turn;     /* the provider is to keep the answer: no call can be taken out */
 	struct answer_kept { /* as policy.answer_slots */
 		struct cel_value value;
 		bool present;

@@ -300,4 +300,4 @@ async function row(name, model, stream) {
 }
 const only = new RegExp(ONLY ?? "");
 await Promise.all(Object.keys(LOOPS).flatMap((name) => Object.keys(SCRIPTS).flatMap((model) => [false, true].map((stream) => [name, model, stream])))
-	.filter((r) => !(r[0] === "anthropic toolRunner, stored" && /delete|pay500/.test(r[1])) && only.test(`${r[0]} ${r[1]} ${r[2] ? "streamed" : "whole"}`)).map((r) => row(...r)));
+	.filter((r) => only.test(`${r[0]} ${r[1]} ${r[2] ? "streamed" : "whole"}`)).map((r) => row(...r)));
