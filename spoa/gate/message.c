@@ -351,6 +351,9 @@ request_messages(struct request *r, const struct answer_request *asked, struct a
 		     : ERR_NOMEM;
 	if (!err && others->rule)
 		out->others = others;
+	/* what a task came to is what its call did, and which that was is not said */
+	if (out->others && f && span_starts(f->said.method, SPAN_LIT("tasks/")))
+		out->own = out->others;
 	return err;
 }
 

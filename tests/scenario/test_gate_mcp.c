@@ -298,6 +298,7 @@ static const struct {
 	{ "another call's stays", "alice", CALL("\"name\":\"read\""), "application/json", MAILS("7", "\"x\":\"" ANN "\""), MAILS("7", "\"x\":\"" ANN "\""), "" },
 	{ "and another person's", "bob", CALL("\"name\":\"mail\""), "application/json", MAILS("7", "\"x\":\"" ANN "\""), MAILS("7", "\"x\":\"" ANN "\""), "" },
 	{ "in a stream of GET it may be any call's", "alice", NULL, STREAM, "data: " MAILS("3", "\"x\":\"" ANN "\"") "\n\n", "data: " MAILS("3", "\"x\":\"<EMAIL_ADDRESS>\"") "\n\n", "" },
+	{ "and what a task came to", "alice", RPC "\"id\":7,\"method\":\"tasks/result\",\"params\":{\"taskId\":\"t\"}}", "application/json", MAILS("7", "\"x\":\"" ANN "\""), MAILS("7", "\"x\":\"<EMAIL_ADDRESS>\""), "" },
 	{ "but not of who may read it", "bob", NULL, STREAM, "data: " MAILS("3", "\"x\":\"" ANN "\"") "\n\n", "data: " MAILS("3", "\"x\":\"" ANN "\"") "\n\n", "" },
 	{ "and in another call's stream", "alice", CALL("\"name\":\"read\""), STREAM,
 		"data: " MAILS("7", "\"x\":\"" ANN "\"") "\n\ndata: " MAILS("8", "\"x\":\"" ANN "\"") "\n\n",
