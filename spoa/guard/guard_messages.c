@@ -153,6 +153,33 @@ guard_message_is_none(const struct guard *g, const struct frame *f)
 	       !guard_begins_json(f->data);
 }
 
+/* What is in another line than one of data is an event for readers that drop a byte order mark
+ * more, or end lines elsewhere: no line but those has a brace. */
+static enum guard_result
+plain_lines(struct guard *g, struct frame *f)
+{
+	struct splice *v = NULL;
+	size_t n = 0, room = 0;
+	struct buf b;
+
+	for (size_t at = f->bom ? 3 : 0, end; at < f->raw.n; at = end + 1) {
+		end = at + sse_line(span_cut(f->raw, at, f->raw.n));
+		struct span line = span_cut(f->raw, at, end);
+		if (span_starts(line, SPAN_LIT("data:")) || span_chr(line, '{') == line.n)
+			continue;
+		v = arena_grow(&g->work, v, n, &room, sizeof(*v), 8);
+		if (!v)
+			return guard_no_memory(g);
+		v[n++] = (struct splice){ at, end, SPAN_LIT(":") };
+	}
+	if (!n)
+		return g->failed;
+	buf_init(&b, 0);
+	if (splice_apply(f->raw, v, n, &b))
+		guard_no_memory(g);
+	return guard_take(g, &b, &f->raw);
+}
+
 enum guard_result
 guard_message_event(struct guard *g, struct frame *f)
 {
@@ -160,7 +187,11 @@ guard_message_event(struct guard *g, struct frame *f)
 	struct span now;
 	struct buf b;
 
-	if (!g->plan.messages.is || !f->has_data)
+	if (!g->plan.messages.is)
+		return g->failed;
+	if (g->plan.messages.filters && g->frames.kind == FRAMES_SSE && plain_lines(g, f))
+		return g->failed;
+	if (!f->has_data)
 		return g->failed;
 	if (span_is(f->type, "endpoint"))
 		return guard_fail(g, GUARD_FOREIGN, older);

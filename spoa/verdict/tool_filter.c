@@ -96,16 +96,27 @@ cut_hides(struct cutting *c, const struct tool_call *call)
 
 /* ---- entries ---- */
 
+/* Some clients take a key in other letters, too: an entry that has one has no name. */
+static bool
+is_odd(struct span key, const struct list *l)
+{
+	const char *by = l->named_by ? l->named_by : "name";
+
+	return span_ieq(key, span_str(by)) && !span_is(key, by);
+}
+
 /* An object whose brace was read, to its end. */
 static int
 read_entry(struct cutting *r, const struct list *l, struct tool_call *c, struct json_event *ev)
 {
+	bool odd = false;
 	int err = 0;
 
 	while (!err && json_next(r->j, ev) == JSON_KEY) {
 		struct span key = json_text(r->a, r->in, ev), other;
 		if (!key.p)
 			return ERR_NOMEM;
+		odd |= is_odd(key, l);
 		struct span *to = l->named_by && span_is(key, l->named_by) ? &c->uri
 				  : !l->named_by && span_is(key, "name")   ? &c->name
 				  : span_is(key, "description")		   ? &c->description
@@ -113,6 +124,8 @@ read_entry(struct cutting *r, const struct list *l, struct tool_call *c, struct 
 		json_next(r->j, ev);
 		err = to == &other ? cut_pass(r, ev) : cut_text(r, ev, to);
 	}
+	if (odd)
+		c->name = c->uri = SPAN_LIT("");
 	return err ? err : json_error(r->j, NULL, NULL);
 }
 
@@ -200,7 +213,7 @@ read_member(struct reading *r, struct span key, bool *list)
 	struct json_event ev;
 
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
-		if (span_is(key, lists[i].member)) {
+		if (span_ieq(key, span_str(lists[i].member))) {
 			*list = true;
 			return read_list(&r->c, &lists[i]);
 		}
@@ -258,7 +271,7 @@ tool_filter_list(
 			return ERR_NOMEM;
 		json_next(r.c.j, &ev);
 		size_t start = cut_start(&ev);
-		err = span_is(key, "result") && ev.tok == JSON_OBJECT ? read_result(&r, &ev)
+		err = span_ieq(key, SPAN_LIT("result")) && ev.tok == JSON_OBJECT ? read_result(&r, &ev)
 								      : cut_pass(&r.c, &ev);
 		out->answers |= span_is(key, "result") || span_is(key, "error");
 		if (span_is(key, "id"))

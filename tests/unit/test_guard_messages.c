@@ -74,6 +74,10 @@ static const struct {
 	{ "an event of another type", SSE, "event: ping\ndata: now\n\n" EV(R("1", "\"tools\":[]")), "event: ping\ndata: now\n\n" EV(R("1", "\"tools\":[]")), "", 0, 0 },
 	{ "which says a list", SSE, "event: ping\ndata: " R("1", "\"tools\":[" T("x") "]") "\n\n", "event: ping\ndata: " R("1", "\"tools\":[]") "\n\n", "", 1, 0 },
 	{ "the last one without its end", SSE, "data: " R("1", "\"tools\":[" T("x") "]"), "data: " R("1", "\"tools\":[]"), "", 1, 0 },
+	{ "under a key in other letters", JSON, "{\"Result\":{\"Tools\":[" T("x") "]}}", "{\"Result\":{\"Tools\":[]}}", "", 1, 0 },
+	{ "a name in other letters", JSON, R("1", "\"tools\":[{\"name\":\"a\",\"Name\":\"x\"}," T("a") "]"), R("1", "\"tools\":[" T("a") "]"), "", 1, 0 },
+	{ "a line that some readers take for an event", SSE, "\xc3\xaf\xc2\xbb\xc2\xbf" "data: " R("1", "\"tools\":[" T("x") "]") "\n\n: hi\n\n", ":\n\n: hi\n\n", "", 0, 0 },
+	{ "and next to one", SSE, ": a\xe2\x80\xa8" "data: " R("1", "\"tools\":[" T("x") "]") "\ndata: " R("1", "\"tools\":[" T("x") "]") "\r\n\r\n", ":\ndata: " R("1", "\"tools\":[]") "\r\n\r\n", "", 1, 0 },
 
 	{ "a list that is none", JSON, R("1", "\"tools\":{\"x\":" T("x") "}"), NULL, "", 0, 0 },
 	{ "no JSON", JSON, "{\"jsonrpc\":\"2.0\",\"result\":{\"tools\":[" T("x"), NULL, "", 0, 0 },
