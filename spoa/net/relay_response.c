@@ -2,6 +2,7 @@
  * off and put on again, x-tollgate-* and hop-by-hop fields stay behind, and
  * an answer that is read goes through its guard. The last byte waits for gate_finish
  * (relay_answer.c). */
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/relay_conn.h"
@@ -176,6 +177,28 @@ asks_login(const struct edge *c, const struct http_head *h)
 		       (h->status == 403 && http_field_nth(h, "www-authenticate", 0)));
 }
 
+/* Clients follow and say there once more what they said here, as it was before it was judged.
+ * Only what any reader takes for a place of this host is one. */
+static bool
+leads_away(const struct edge *c, const struct http_head *h)
+{
+	static const char *const schemes[] = { "https://", "http://" };
+	struct span to = response_field(h, "location"), host = SPAN_LIT("");
+
+	if (!c->plan->sessions || h->status / 100 != 3 || !to.n)
+		return false;
+	for (size_t i = 0; i < to.n; i++)
+		if (!is_visible(to.p[i]) || to.p[i] == '\\')
+			return true;
+	http_field_one(&c->plan->head, "host", &host);
+	for (size_t i = 0; i < COUNT_OF(schemes); i++)
+		if (span_istarts(to, span_str(schemes[i]))) {
+			struct span rest = span_cut(to, strlen(schemes[i]), to.n);
+			return !span_ieq(span_next(&rest, '/'), host);
+		}
+	return to.p[0] != '/' || span_starts(to, SPAN_LIT("//"));
+}
+
 static void
 drop_challenges(struct edge *c, const struct http_message *m)
 {
@@ -198,6 +221,11 @@ begin_response(struct upstream *u, const struct http_message *m)
 	c->result.status = m->head.status;
 	if (asks_login(c, &m->head)) {
 		answer_fail_now(c, FAIL_LOGIN, NULL, true);
+		return;
+	}
+	if (leads_away(c, &m->head)) {
+		answer_fail_now(
+			c, FAIL_FOREIGN, "the MCP server sends clients to another host", true);
 		return;
 	}
 	c->answer.events = span_ieq(http_media_type(response_field(&m->head, "content-type")),

@@ -112,6 +112,54 @@ what_a_server_inside_says_of_logins_ends_here(void **state)
 	}
 }
 
+/* They would say there what they said here, as it was before anything was replaced. */
+static void
+a_server_sends_nobody_to_another_host(void **state)
+{
+	static const struct {
+		const char *to;
+		bool mcp, passes;
+	} rows[] = {
+		{ "http://10.0.0.7:9/mcp", true, false },
+		{ "//evil.example/mcp", true, false },
+		{ "/\\evil.example", true, false },
+		{ "https:evil.example", true, false },
+		{ "http://h.evil.example/", true, false },
+		{ "http://h@evil.example/", true, false },
+		{ "/mcp/", true, true },
+		{ "http://h/mcp/", true, true },
+		{ "http://10.0.0.7:9/mcp", false, true },
+	};
+	struct stage *s = *state;
+
+	stage_start(s);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char answer[256];
+		s->gate.plan.sessions = rows[i].mcp;
+		s->gate.plan.dialect =
+			dialect_find(rows[i].mcp ? SPAN_LIT("mcp") : SPAN_LIT("openai"));
+		snprintf(answer, sizeof(answer),
+			"HTTP/1.1 307 Temporary Redirect\r\nlocation: %s\r\n"
+			"content-length: 0\r\n\r\n",
+			rows[i].to);
+		struct peer edge = edge_connect(s);
+		say(s, &edge, POST("content-length: 1\r\n") "x");
+		struct peer up = egress_accept(s);
+		until(s, heard(&up, "\r\n\r\nx"));
+		say(s, &up, answer);
+		size_t finishes = i + 1;
+		until(s, s->gate.finishes == finishes && heard(&edge, "\r\n\r\n"));
+		if (heard(&edge, "HTTP/1.1 307 ") != rows[i].passes ||
+			heard(&edge, "HTTP/1.1 502 ") == rows[i].passes ||
+			heard(&edge, rows[i].to) != rows[i].passes)
+			fail_msg("%s: %.*s", rows[i].to, SPAN_ARG(buf_view(&edge.in)));
+		assert_int_equal(s->gate.exchanges->result.status, 307);
+		peer_close(&edge);
+		peer_close(&up);
+		pass(s, 2);
+	}
+}
+
 int
 main(void)
 {
@@ -121,6 +169,8 @@ main(void)
 			the_document_waits_for_its_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_a_server_inside_says_of_logins_ends_here, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_server_sends_nobody_to_another_host, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
