@@ -82,13 +82,13 @@ edit(struct guard *g, const struct call *c, const struct tool_verdict *v, struct
 	struct span now;
 
 	if (guard_look(g, &t, &found) || guard_replace(g, &t, &found, &v->redact, v->with, &now))
-		return g->failed;
+		return (int)g->failed;
 	*edited = g->report.redactions != redactions;
 	for (size_t i = 0; *edited && i < found.n; i++)
 		if (entity_in(&v->redact, found.v[i].entity))
 			guard_found(g, found.v[i].entity, t.kind);
 	buf_span(out, now);
-	return g->failed;
+	return (int)g->failed;
 }
 
 /* The answer ends by this call: said by those who say it of any answer. */
@@ -102,7 +102,7 @@ deny_turn(struct guard *g, const struct call *c)
 		g->denied_call.name = c->names[i];
 		guard_judge(g, ANSWER_BLOCK);
 	}
-	return guard_fail(g, GUARD_DENIED, "a rule on tools denies a call of it");
+	return (int)guard_fail(g, GUARD_DENIED, "a rule on tools denies a call of it");
 }
 
 static int
@@ -119,7 +119,7 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 	buf_clear(&g->call_text);
 	v = arena_new(&g->asking, struct tool_verdict);
 	if (!v || ask(g, c, &g->asking, v))
-		return guard_no_memory(g);
+		return (int)guard_no_memory(g);
 	if (c->goes_with_denied && v->ruled.effect != RULE_DENY) {
 		v->ruled.effect = RULE_DENY;
 		v->reason = "it belongs to the step of a call that was denied";
@@ -155,7 +155,7 @@ pass(void *arg, struct frame *f)
 
 	guard_queue_pass(g, f, g->held_out);
 	arena_reset(&g->work);
-	return g->failed;
+	return (int)g->failed;
 }
 
 static enum guard_result

@@ -153,38 +153,42 @@ static const struct row {
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.exists(t, t.name == \"run\" && "
 			 "t.arguments.path.startsWith(\"/etc/\"))', deny: true}]\n",
-		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/etc/passwd\",\"n\":1}"),
-			false },
+		.tool = { .name = SPAN_LIT("run"),
+			.arguments = SPAN_LIT("{\"path\":\"/etc/passwd\",\"n\":1}") },
 		.want = "deny a 403 'denied by policy' m" },
 	{ .name = "another tool's is not it",
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.exists(t, t.name == \"run\" && "
 			 "t.arguments.path.startsWith(\"/etc/\"))', deny: true}]\n",
-		.tool = { SPAN_LIT("read"), SPAN_LIT("{\"path\":\"/etc/passwd\"}"), false },
+		.tool = { .name = SPAN_LIT("read"),
+			.arguments = SPAN_LIT("{\"path\":\"/etc/passwd\"}") },
 		.want = "permit - n" },
 	{ .name = "arguments that are no JSON are text, and a member of them fails",
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.exists(t, t.arguments.path == \"/\")', deny: "
 			 "{status: 451}}]\n",
-		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/tmp\""), false },
+		.tool = { .name = SPAN_LIT("run"),
+			.arguments = SPAN_LIT("{\"path\":\"/tmp\"") },
 		.want = "deny a 451 'a rule of the policy could not be evaluated' e" },
 	{ .name = "arguments with a key twice are text: others read the other one",
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.exists(t, t.arguments.path == \"/\")', deny: "
 			 "true}]\n",
-		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/tmp\",\"path\":\"/\"}"),
-			false },
+		.tool = { .name = SPAN_LIT("run"),
+			.arguments = SPAN_LIT("{\"path\":\"/tmp\",\"path\":\"/\"}") },
 		.want = "deny a 403 'a rule of the policy could not be evaluated' e" },
 	{ .name = "no arguments are none",
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.all(t, size(t.arguments) == 0)', tag: x}]\n",
-		.tool = { SPAN_LIT("run"), SPAN_LIT(""), false },
+		.tool = { .name = SPAN_LIT("run"), .arguments = SPAN_LIT("") },
 		.want = "permit - tags x m" },
 	{ .name = "arguments that were too long to keep fail",
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.exists(t, t.arguments.path == \"/\")', deny: "
 			 "{status: 451}}]\n",
-		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/"), true },
+		.tool = { .name = SPAN_LIT("run"),
+			.arguments = SPAN_LIT("{\"path\":\"/"),
+			.lost = true },
 		.want = "deny a 451 'a rule of the policy could not be evaluated' e" },
 	/* when */
 	{ .name = "totals wait while text is under way",
@@ -238,12 +242,12 @@ static const struct row {
 		.rules = "rules: [{name: a, phase: tool, when: 'tool.name == \"rm\"', deny: "
 			 "{reason: no rm, as: error}, tag: [x]}, {name: b, phase: response, "
 			 "tag: y}]\n",
-		.tool = { SPAN_LIT("rm"), SPAN_LIT("{}"), false },
+		.tool = { .name = SPAN_LIT("rm"), .arguments = SPAN_LIT("{}") },
 		.want = "deny a 403 'no rm' tags x y m" },
 	{ .name = "another passes",
 		.rules = "rules: [{name: a, phase: tool, when: 'tool.name == \"rm\"', deny: "
 			 "true}]\n",
-		.tool = { SPAN_LIT("ls"), SPAN_LIT("{}"), false },
+		.tool = { .name = SPAN_LIT("ls"), .arguments = SPAN_LIT("{}") },
 		.want = "permit - " },
 	{ .name = "no rule of them is asked about an answer without calls",
 		.rules = "rules: [{name: a, phase: tool, deny: true}]\n",
@@ -252,27 +256,27 @@ static const struct row {
 		.rules =
 			"rules: [{name: a, phase: tool, when: 'tool.arguments.path == \"/\" && "
 			"tool.server == \"\" && mcp.method == \"\"', deny: true}]\n",
-		.tool = { SPAN_LIT("rm"), SPAN_LIT("{\"path\":\"/\"}"), false },
+		.tool = { .name = SPAN_LIT("rm"), .arguments = SPAN_LIT("{\"path\":\"/\"}") },
 		.want = "deny a 403 'denied by policy' " },
 	{ .name = "arguments that were not kept fail",
 		.rules = "rules: [{name: a, phase: tool, when: 'tool.arguments.path == \"/\"', "
 			 "permit: true}]\n",
-		.tool = { SPAN_LIT("rm"), SPAN_LIT("{"), true },
+		.tool = { .name = SPAN_LIT("rm"), .arguments = SPAN_LIT("{"), .lost = true },
 		.want = "deny a 403 'a rule of the policy could not be evaluated' " },
 	{ .name = "in a stream calls wait for the end of their block",
 		.rules = "rules: [{name: a, phase: tool, deny: true}]\n",
 		.when = ANSWER_NEW,
-		.tool = { SPAN_LIT("rm"), SPAN_LIT("{\"pa"), false },
+		.tool = { .name = SPAN_LIT("rm"), .arguments = SPAN_LIT("{\"pa") },
 		.want = "permit - " },
 	{ .name = "shadow lifts the denial of a call",
 		.rules = "mode: shadow\nrules: [{name: a, phase: tool, deny: true}]\n",
 		.verified = true,
-		.tool = { SPAN_LIT("rm"), SPAN_LIT("{}"), false },
+		.tool = { .name = SPAN_LIT("rm"), .arguments = SPAN_LIT("{}") },
 		.want = "permit - | would deny a " },
 	{ .name = "a route that the rule cannot reach is not asked about",
 		.rules = "rules: [{name: a, phase: tool, when: 'route.name != \"chat\" || "
 			 "tool.server != \"\"', deny: true}]\n",
-		.tool = { SPAN_LIT("rm"), SPAN_LIT("{}"), false },
+		.tool = { .name = SPAN_LIT("rm"), .arguments = SPAN_LIT("{}") },
 		.want = "permit - " },
 };
 
