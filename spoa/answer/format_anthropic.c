@@ -91,6 +91,10 @@ static const struct answer_row invoke_rows[] = {
 	ROW("text",                  READ_TEXT),
 	ROW("event_type",            READ_WORD),
 	ROW("response.text",         READ_COPY),
+	ENDS("tool_calls[*].name",   READ_TOOL), /* Cohere's, whole */
+	ROW("tool_calls[*].parameters", READ_INPUT),
+	ROW("response.tool_calls[*].name", READ_TOOL),
+	ROW("response.tool_calls[*].parameters", READ_INPUT),
 	ROW("finish_reason",         READ_FINISH),
 	ROW("generations[*].text",   READ_TEXT),
 	ROW("generations[*].finish_reason", READ_FINISH),

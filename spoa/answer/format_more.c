@@ -121,7 +121,12 @@ static const struct answer_row cohere_rows[] = {
 	ROW("response.text",                            READ_COPY),
 	SLOT("tool_call_delta.index",                    READ_INDEX, 0),
 	OF("tool_call_delta.text",                     READ_TEXT, KIND_REASONING),
+	ROW("tool_call_delta.name",                     READ_TOOL),
 	OF("tool_call_delta.parameters",               READ_TEXT, KIND_ARGUMENTS),
+	ENDS("tool_calls[*].name",                      READ_TOOL), /* whole, and what a client goes by */
+	ROW("tool_calls[*].parameters",                 READ_INPUT),
+	ROW("response.tool_calls[*].name",              READ_TOOL),
+	ROW("response.tool_calls[*].parameters",        READ_INPUT),
 	{ 0 },
 };
 static const char *const cohere_ends[] = { "content-end", "tool-call-end", "tool-call-start",

@@ -36,6 +36,13 @@
 	MEDIA(at ".audio.data",                "audio"), \
 	ROW(at ".audio.transcript",            READ_TEXT)
 
+/* Of an assistant: whole wherever it stands. */
+#define RUN_CALLS(at) \
+	ROW(at ".id",                          READ_WORD), \
+	ROW(at ".type",                        READ_WORD), \
+	ROW(at ".function.name",               READ_TOOL), \
+	OF(at ".function.arguments",          READ_TEXT, KIND_ARGUMENTS)
+
 static const struct answer_row rows[] = {
 	ROW("id",                              READ_WORD),
 	ROW("object",                          READ_OBJECT),
@@ -56,6 +63,18 @@ static const struct answer_row rows[] = {
 	ROW("choices[*].stop_reason",          READ_WORD),
 	MESSAGE("choices[*].message", 1),
 	MESSAGE("choices[*].delta", 2),
+	/* assistants: a run that waits for outputs, by itself, in a list and in an event; and
+	 * its steps, which grow before that */
+	ENDS("required_action.type",           READ_WORD),
+	RUN_CALLS("required_action.submit_tool_outputs.tool_calls[*]"),
+	RUN_CALLS("data[*].required_action.submit_tool_outputs.tool_calls[*]"),
+	RUN_CALLS("step_details.tool_calls[*]"),
+	RUN_CALLS("data[*].step_details.tool_calls[*]"),
+	SLOT("delta.step_details.tool_calls[*].index", READ_INDEX, 0),
+	ROW("delta.step_details.tool_calls[*].id", READ_MARK),
+	ROW("delta.step_details.tool_calls[*].type", READ_WORD),
+	ROW("delta.step_details.tool_calls[*].function.name", READ_TOOL),
+	OF("delta.step_details.tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS),
 	ROW("data[*].object",                  READ_WORD),
 	ROW("data[*].embedding",               READ_OPAQUE),
 	MEDIA("data[*].b64_json",              "image"),
