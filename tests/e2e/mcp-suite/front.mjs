@@ -1,8 +1,11 @@
-// What a client that knows no token is given one by: adds it and passes all on to the edge. Prints its port.
+// What a client that knows no token is given one by: adds it and passes all on to the edge. A page of its own
+// is one of the origin that the stack lists. Prints its port.
 import http from 'node:http';
 const edge = new URL(process.env.EDGE);
 const front = http.createServer((q, s) => {
-	const up = http.request({ host: edge.hostname, port: edge.port, method: q.method, path: q.url, headers: { ...q.headers, authorization: `Bearer ${process.env.TOKEN}` } }, (r) => {
+	const headers = { ...q.headers, authorization: `Bearer ${process.env.TOKEN}` };
+	if (headers.origin === `http://${q.headers.host}`) headers.origin = 'https://app.example.com';
+	const up = http.request({ host: edge.hostname, port: edge.port, method: q.method, path: q.url, headers }, (r) => {
 		s.writeHead(r.statusCode, r.headers);
 		s.flushHeaders();
 		r.pipe(s);
