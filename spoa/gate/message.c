@@ -69,7 +69,7 @@ request_read_message(struct request *r)
 		.arguments = f->said.arguments,
 	};
 	r->found.message = f;
-	r->found.call = (struct found_call){ .is = tool_is_call(&f->call) };
+	r->found.call = (struct found_call){ .is = tool_is_call(&f->call) && !f->said.refers };
 	if (err)
 		return request_deny(
 			r, f->wrong.status, code_of(f->wrong.code), "", span_str(f->wrong.why));

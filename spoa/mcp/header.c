@@ -262,7 +262,7 @@ mcp_headers(const struct http_head *h, struct mcp_message *m, struct arena *a,
 	n = text_of(h, "mcp-name", a, &said, why);
 	if (n < 0)
 		return n;
-	if (n == 0 && needed && m->name.p)
+	if (n == 0 && needed && m->name.p && !m->refers)
 		return refuse(why, MCP_CODE_HEADER, "Mcp-Name is missing");
 	if (n > 0 && !span_eq(said, m->name))
 		return refuse(why, MCP_CODE_HEADER, "Mcp-Name is another than the body's name");

@@ -35,7 +35,7 @@ static const struct method {
 	{ "resources/unsubscribe",     MCP_ABOUT_RESOURCE,  false, "uri", true },
 	{ "prompts/list",              MCP_ABOUT_PROMPTS,   true,  NULL, false },
 	{ "prompts/get",               MCP_ABOUT_PROMPT,    false, "name", false },
-	{ "completion/complete",       MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "completion/complete",       MCP_ABOUT_NOTHING,   false, "ref", false },
 	{ "logging/setLevel",          MCP_ABOUT_NOTHING,   false, NULL, true },
 	{ "tasks/get",                 MCP_ABOUT_NOTHING,   false, NULL, false },
 	{ "tasks/result",              MCP_ABOUT_NOTHING,   false, NULL, false },
@@ -94,6 +94,7 @@ struct reader {
 	struct mcp_message *out;
 	struct mcp_error *why;
 	struct span uri, name; /* of params, as text */
+	struct span ref;       /* as it is written; empty: there is no object */
 	bool has_result, has_error, has_id, null_id, has_version, is_rpc;
 };
 
@@ -238,7 +239,7 @@ static int
 read_param(struct reader *r, struct span key)
 {
 	static const char *const names[] = { "name", "uri", "arguments", "inputResponses",
-		"_meta" };
+		"_meta", "ref" };
 	struct json_event ev;
 	struct span raw;
 
@@ -257,6 +258,8 @@ read_param(struct reader *r, struct span key)
 		r->name = json_text(r->a, r->in, &ev);
 	else if (!err && ev.tok == JSON_STRING && span_is(key, "uri"))
 		r->uri = json_text(r->a, r->in, &ev);
+	else if (!err && ev.tok == JSON_OBJECT && span_is(key, "ref"))
+		r->ref = raw;
 	return err;
 }
 
@@ -331,12 +334,50 @@ settle_response(struct reader *r)
 	return 0;
 }
 
+/* A completion is about the prompt, or the template of resources, that params.ref names. */
+static int
+settle_ref(struct reader *r)
+{
+	static const char *const names[] = { "name", "uri" };
+	struct reader in = *r;
+	struct json_event ev;
+	int err = 0;
+
+	r->name = r->uri = (struct span){ NULL, 0 };
+	if (!r->ref.n)
+		return refuse(r, MCP_CODE_PARAMS, 0, "params.ref is missing, or no object");
+	in.in = r->ref;
+	if (!(in.j = json_open(r->a, r->ref)) || json_next(in.j, &ev) != JSON_OBJECT)
+		return ERR_NOMEM;
+	while (!err && json_next(in.j, &ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->ref, &ev), raw;
+		if (looks_like(key, names, COUNT_OF(names)))
+			return refuse(r, MCP_CODE_REQUEST, 0,
+				"a key differs only by case from one of MCP");
+		bool is_name = span_is(key, "name");
+		err = is_name || span_is(key, "uri")
+			      ? text_value(&in, MCP_CODE_PARAMS,
+					"the name or uri of params.ref is no string",
+					is_name ? &r->name : &r->uri)
+			      : value(&in, &ev, &raw);
+	}
+	if (!err && !r->name.p == !r->uri.p)
+		return refuse(r, MCP_CODE_PARAMS, 0, "params.ref has one of name and uri");
+	r->out->about = r->uri.p ? MCP_ABOUT_RESOURCE : MCP_ABOUT_PROMPT;
+	r->out->refers = true;
+	return err;
+}
+
 static int
 settle_name(struct reader *r, const struct method *m)
 {
 	struct mcp_message *out = r->out;
-	bool by_uri = !strcmp(m->named_by, "uri");
+	int err = !strcmp(m->named_by, "ref") ? settle_ref(r) : 0;
+	bool by_uri = out->about == MCP_ABOUT_RESOURCE;
 	struct span name = by_uri ? r->uri : r->name;
+
+	if (err)
+		return err;
 
 	if (!name.p || !name.n)
 		return refuse(r, MCP_CODE_PARAMS, 0,

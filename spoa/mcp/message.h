@@ -52,6 +52,7 @@ struct mcp_message {
 	/* decoded: params.name of a tool or prompt, params.uri of a resource; empty: the method
 	 * has none */
 	struct span name;
+	bool refers; /* its name is that of params.ref, and no call of it */
 	bool plain_name; /* a tool's or prompt's is [A-Za-z0-9_./-]{1,128} */
 	/* JSON as it is written; empty: not there */
 	struct span params, arguments, input_responses, result;

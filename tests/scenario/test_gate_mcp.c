@@ -80,6 +80,8 @@ static const struct {
 
 	{ "a tool that a rule denies", CALL("\"name\":\"drop\""), { NULL }, 200, "403",
 		"\"id\":7,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"no drops (decision ", NULL, NULL },
+	{ "nor are its arguments completed", RPC "\"id\":7,\"method\":\"completion/complete\",\"params\":{\"ref\":{\"type\":\"ref/prompt\",\"name\":\"drop\"}}}", { NULL }, 200, "403", "\"id\":7,\"error\":{\"code\":-32010,", NULL, NULL },
+	{ "those of another are, in 2026 too", RPC "\"id\":7,\"method\":\"completion/complete\",\"params\":{\"ref\":{\"type\":\"ref/prompt\",\"name\":\"p\"}," NEW "}}", { "mcp-protocol-version: 2026-07-28", "mcp-method: completion/complete" }, 0, NULL, "ref/prompt", NULL, NULL },
 	{ "as an error", CALL("\"name\":\"sh\""), { NULL }, 200, "403", "\"id\":7,\"error\":{\"code\":-32010,\"message\":\"no shells", NULL, NULL },
 	{ "by what it is called with", CALL("\"name\":\"t\",\"arguments\":{\"path\":\"/\\u0065tc/x\"}"), { NULL }, 200, "403",
 		"\"isError\":true", NULL, NULL },
