@@ -101,17 +101,26 @@ is_said(const struct channel *c, const struct answer_document *d)
 	return false;
 }
 
+/* An event with a call is said once: who says it again makes the call again. */
+static bool
+has_call(const struct answer_document *d, uint32_t choice)
+{
+	for (size_t i = 0; i < d->ncalls; i++)
+		if (d->calls[i].slot[0] == choice)
+			return true;
+	for (size_t i = 0; i < d->ninputs; i++)
+		if (d->inputs[i].slot[0] == choice)
+			return true;
+	return false;
+}
+
 /* A text of the same choice that was not said when this one was, and is now: one of another
  * kind, or with another number, or a call. */
 static bool
 another_begins(struct guard *g, const struct channel *c, const struct answer_document *d)
 {
-	for (size_t i = 0; i < d->ncalls; i++)
-		if (d->calls[i].slot[0] == c->of.slot[0])
-			return true;
-	for (size_t i = 0; i < d->ninputs; i++)
-		if (d->inputs[i].slot[0] == c->of.slot[0])
-			return true;
+	if (has_call(d, c->of.slot[0]))
+		return true;
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
 		if (!text_grows(t) || !t->text.n || t->slot[0] != c->of.slot[0] ||
@@ -164,6 +173,19 @@ guard_end_channels(struct guard *g, const struct answer_document *d, struct buf 
 
 /* ---- one event ---- */
 
+/* It is the last of its channel in an event with a call: nothing of it is held beyond that. */
+static bool
+goes_with_call(
+	const struct channel *c, const struct answer_document *d, const struct answer_text *t)
+{
+	if (!kind_is_shown(c->of.kind) || c->so_far.is || !has_call(d, t->slot[0]))
+		return false;
+	while (++t < d->texts + d->ntexts)
+		if (is_of(c, t))
+			return false;
+	return true;
+}
+
 /* What becomes of one of its texts. */
 static enum guard_result
 run_text(struct guard *g, struct event *e, const struct answer_text *t, struct span *now)
@@ -190,6 +212,9 @@ run_text(struct guard *g, struct event *e, const struct answer_text *t, struct s
 	if (!c || guard_channel_feed(c, all.text))
 		return g->failed;
 	if ((t->last || answer_ends(&e->d, t->slot)) && guard_channel_finish(c))
+		return g->failed;
+	if (goes_with_call(c, &e->d, t) &&
+		(guard_channel_let_go(c) || (guard_channel_held(c) && guard_channel_finish(c))))
 		return g->failed;
 	*now = c->out.n ? arena_dup(&g->work, buf_view(&c->out)) : SPAN_LIT("");
 	if (!now->p)

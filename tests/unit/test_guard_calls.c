@@ -58,6 +58,11 @@
 	"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[" parts                 \
 	"]},\"finishReason\":\"STOP\"}]}"
 #define CALL(name, args) "{\"functionCall\":{\"name\":\"" name "\",\"args\":" args "}}"
+#define GEMINI_PARTS(parts, more)                                                              \
+	"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[" parts "]}" more "}]}"
+#define OLLAMA_LINE(text, name)                                                                \
+	"{\"message\":{\"content\":\"" text "\",\"tool_calls\":[{\"function\":{\"name\":\"" name   \
+	"\",\"arguments\":{}}}]},\"done\":false}\n"
 #define CONVERSE(blocks, stop)                                                                 \
 	"{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[" blocks                 \
 	"]}},\"stopReason\":\"" stop "\"}"
@@ -449,6 +454,11 @@ static const struct row {
 	{ "text of its message", OLLAMA, JSON,
 		"{\"message\":{\"role\":\"assistant\",\"content\":\"so\",\"tool_calls\":[{\"function\":{\"name\":\"rm\",\"arguments\":{}}},{\"function\":{\"name\":\"a\",\"arguments\":{\"x\":1}}}]},\"done\":true}",
 		"{\"message\":{\"role\":\"assistant\",\"content\":\"so\\n\\n" RM "\",\"tool_calls\":[{\"function\":{\"name\":\"a\",\"arguments\":{\"x\":1}}}]},\"done\":true}", 0 },
+	{ "one event with a call that goes and the words of one that does not", "gemini", "/v1beta/models/g:streamGenerateContent", SSE,
+		"data: " GEMINI_PARTS(CALL("a", "{}") "," CALL("rm", "{}"), "") "\n\ndata: " GEMINI_PARTS("{\"text\":\"\"}", ",\"finishReason\":\"STOP\"") "\n\n",
+		"data: " GEMINI_PARTS(CALL("a", "{}") ",{\"text\":\"" RM "\"}", "") "\n\ndata: " GEMINI_PARTS("{\"text\":\"\"}", ",\"finishReason\":\"STOP\"") "\n\n", 0 },
+	{ "text next to a call, whose end may be a name's beginning", OLLAMA, "application/x-ndjson",
+		OLLAMA_LINE("my name is", "a") OLLAMA_LINE(" Jane", "b") "{\"message\":{\"content\":\"\"},\"done\":true}\n", NULL, 0 },
 	{ "cut in a call", MSGS, SSE, START OPEN("0", USE("a", "{}")) PART("0", "{\\\"x"), START,
 		GUARD_CUT },
 };
