@@ -184,6 +184,22 @@ pins(struct remarks *r)
 	}
 }
 
+/* A client of MCP logs in once it is answered 401. */
+static void
+logins(struct remarks *r)
+{
+	for (size_t i = 0; i < r->p->nrules; i++)
+		if (r->p->rules[i].effect == RULE_DENY && r->p->rules[i].status == 401)
+			return;
+	for (size_t i = 0; i < r->p->nroutes; i++)
+		if (r->p->routes[i].login)
+			note_say(&r->to, r->p->routes[i].at,
+				"route %s: has login, and no rule denies with status 401: who "
+				"comes without a token is not asked for one (when: "
+				"'identity.method == \"none\"', deny: {status: 401})",
+				r->p->routes[i].name);
+}
+
 /* HAProxy has no rule for interim heads, and for trailers only since 3.2. */
 static void
 direct(struct remarks *r)
@@ -419,6 +435,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	relay(&r);
 	answers(&r);
 	pins(&r);
+	logins(&r);
 	direct(&r);
 	stranded(&r);
 	policy_target_notes(p, cfg, &r.to);

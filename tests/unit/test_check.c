@@ -642,6 +642,22 @@ consequences_are_noted(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out,
 		":4:10: route x: without state_key pins of its tools are gone at a restart: "));
+	/* A login that nobody is asked for. */
+	for (int asks = 0; asks < 2; asks++) {
+		char text[512];
+		snprintf(text, sizeof(text),
+			"tollgate: 1\nname: t\nproviders: {p: {backend: openai, dialect: mcp}}\n"
+			"routes: [{name: x, match: {host: h.example, path: /x}, targets: p, "
+			"login: {authorization_servers: ['https://l.example']}}]\n"
+			"rules: [{name: a, deny: {status: %d}, when: 'identity.method == "
+			"\"none\"'}]\n",
+			asks ? 401 : 403);
+		put("p.yaml", text);
+		assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+		assert_int_equal(!asks,
+			strstr(cmd_out, ":4:10: route x: has login, and no rule denies with "
+					"status 401: ") != NULL);
+	}
 	put("prices.yaml", "prices: 1\nas_of: 2026-11-01\nproviders:\n"
 			   "  openai: [{model: big, input: 1, output: 1}]\n");
 	put("p.yaml", "tollgate: 1\nname: t\nprices: prices.yaml\n"
