@@ -105,8 +105,9 @@ get(struct change *c, struct tool_pin_of *of)
 
 	if (!pin && c->status == MHD_HTTP_OK)
 		change_refuse(c, MHD_HTTP_NOT_FOUND,
-			"%.64s%s%.128s: this server has listed no such %s", of->server.p,
-			of->name.n ? "/" : "", of->name.p, tool_pin_kinds[of->kind]);
+			"%.64s%s%.128s: this server has listed no such %s%s", of->server.p,
+			of->name.n ? "/" : "", of->name.p, tool_pin_kinds[of->kind],
+			of->name.n ? "" : "; a tool is SERVER/NAME");
 	return pin;
 }
 
@@ -148,9 +149,10 @@ find_hash(struct change *c, const json_t *pin, const char **whole)
 		 : span_starts(span_str(first), h) ? first
 						   : NULL;
 	return *whole || change_refuse(c, MHD_HTTP_CONFLICT,
-				 "%.64s is not its text, which is %.16s now: see tollgate "
-				 "tools diff",
-				 given, now);
+				 "%.64s/%.128s: %.64s is not its text, which is %.16s now: "
+				 "see tollgate tools diff",
+				 json_text_in(pin, "server"), json_text_in(pin, "name"), given,
+				 now);
 }
 
 static bool

@@ -55,7 +55,9 @@ like "and what" "$(grep '^[+]  "desc' "$D/diff")" 'id_rsa'
 hash=$(tools list --json --state changed | jq -r '.[] | select(.kind == "tool") | .hash')
 tools approve calc/add 000000000000 2>"$D/err"
 is "another hash is refused" $? 1
-like "and said" "$(cat "$D/err")" 'is not its text'
+like "and said" "$(cat "$D/err")" 'calc/add: 000000000000 is not its text'
+tools list --state unlisted >/dev/null 2>"$D/err"
+is "a state that no line has is refused" "$? $(cat "$D/err")" '2 tollgate: tools: --state: unlisted: new, approved or changed is expected'
 tools approve calc/add "${hash:0:12}" --by ann --reason 'looked at it' 2>"$D/err"
 is "the one that is shown is taken" $? 0
 like "for all daemons" "$(cat "$D/err")" 'with every daemon of this Redis within a second'

@@ -79,14 +79,30 @@ rows_of(const struct tools_args *a, const json_t *answer)
 	return rows;
 }
 
+static bool
+is_one_of(const char *given, const char *const *names)
+{
+	while (given && *names && strcmp(given, *names) != 0)
+		names++;
+	return !given || *names;
+}
+
 static int
 list(const struct tools_args *a)
 {
-	int code;
-	json_t *answer = admin_call_json("tools", a->config, "/tools", NULL, &code), *one;
+	static const char *const states[] = { "new", "approved", "changed", NULL };
+	static const char *const kinds[] = { "tool", "prompt", "instructions", NULL };
 	char head[160];
 	size_t i;
+	int code;
 
+	if (!is_one_of(a->state, states))
+		return cmd_fail("tools", "--state: %s: new, approved or changed is expected",
+			a->state);
+	if (!is_one_of(a->kind, kinds))
+		return cmd_fail("tools",
+			"--kind: %s: tool, prompt or instructions is expected", a->kind);
+	json_t *answer = admin_call_json("tools", a->config, "/tools", NULL, &code), *one;
 	if (!answer)
 		return code;
 	snprintf(head, sizeof(head), "%-40s %-12s %-8s %-12s %-20s %s\n", "TOOL", "KIND",
