@@ -6,8 +6,11 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/caps.h"
 #include "base/err.h"
 #include "codec/json.h"
+
+enum { PARAMS_BYTES = 64 << 20 }; /* of arguments, read once for each field */
 
 static const struct span begins = { "=?base64?", 9 }, ends = { "?=", 2 };
 static const struct span param_prefix = { "mcp-param-", 10 };
@@ -149,15 +152,19 @@ struct span
 mcp_param_sent(
 	struct span field, struct span value, struct span was, struct span now, struct arena *a)
 {
-	struct span text, none = { NULL, 0 };
+	struct span text, sent = { NULL, 0 }, out = { NULL, 0 };
+	struct arena own;
 
-	if (!mcp_header_text(value, a, &text))
-		return none;
-	int nth = scalar_with(was, span_cut(field, param_prefix.n, field.n), text, a);
-	struct span sent = nth == NOWHERE ? none : scalar_nth(now, nth, a);
-	if (!sent.p)
-		return none;
-	return span_eq(sent, text) ? value : mcp_header_value(sent, a);
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	if (mcp_header_text(value, &own, &text)) {
+		int nth = scalar_with(
+			was, span_cut(field, param_prefix.n, field.n), text, &own);
+		sent = nth == NOWHERE ? sent : scalar_nth(now, nth, &own);
+	}
+	if (sent.p)
+		out = span_eq(sent, text) ? value : mcp_header_value(arena_dup(a, sent), a);
+	arena_reset(&own);
+	return out;
 }
 
 /* ---- equality ---- */
@@ -216,29 +223,44 @@ mcp_headers_alone(const struct http_head *h, enum mcp_era *era, struct mcp_error
 	return err;
 }
 
+/* What is read for one field is gone before the next. */
 static int
-check_params(const struct http_head *h, const struct mcp_message *m, struct arena *a,
-	struct mcp_error *why)
+check_param(const struct http_field *f, const struct mcp_message *m, struct mcp_error *why)
 {
-	for (size_t i = 0; i < h->nfields; i++) {
+	struct span name = span_cut(f->name, param_prefix.n, f->name.n), text;
+	const char *wrong = NULL;
+	struct arena own;
+
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	if (!mcp_header_text(f->value, &own, &text))
+		wrong = "a header of MCP is no base64";
+	else if (!m->arguments.n || scalar_with(m->arguments, name, text, &own) == NOWHERE)
+		wrong = "a header Mcp-Param- is no argument of the body";
+	bool failed = arena_failed(&own);
+	arena_reset(&own);
+	return failed ? ERR_NOMEM : wrong ? refuse(why, MCP_CODE_HEADER, wrong) : 0;
+}
+
+static int
+check_params(const struct http_head *h, const struct mcp_message *m, struct mcp_error *why)
+{
+	size_t read = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < h->nfields && !err; i++) {
 		const struct http_field *f = &h->fields[i];
-		struct span text;
 		if (!mcp_is_param(f->name))
 			continue;
 		for (size_t k = 0; k < i; k++)
 			if (span_ieq(h->fields[k].name, f->name))
 				return refuse(why, MCP_CODE_HEADER,
 					"a header Mcp-Param- is given twice");
-		if (!mcp_header_text(f->value, a, &text))
-			return arena_failed(a) ? ERR_NOMEM
-					       : refuse(why, MCP_CODE_HEADER,
-							 "a header of MCP is no base64");
-		struct span name = span_cut(f->name, param_prefix.n, f->name.n);
-		if (!m->arguments.n || scalar_with(m->arguments, name, text, a) == NOWHERE)
+		if ((read += m->arguments.n) > PARAMS_BYTES)
 			return refuse(why, MCP_CODE_HEADER,
-				"a header Mcp-Param- is no argument of the body");
+				"too many headers Mcp-Param- for arguments so long");
+		err = check_param(f, m, why);
 	}
-	return 0;
+	return err;
 }
 
 int
@@ -266,6 +288,6 @@ mcp_headers(const struct http_head *h, struct mcp_message *m, struct arena *a,
 		return refuse(why, MCP_CODE_HEADER, "Mcp-Name is missing");
 	if (n > 0 && !span_eq(said, m->name))
 		return refuse(why, MCP_CODE_HEADER, "Mcp-Name is another than the body's name");
-	err = check_params(h, m, a, why);
+	err = check_params(h, m, why);
 	return err ? err : arena_failed(a) ? ERR_NOMEM : 0;
 }

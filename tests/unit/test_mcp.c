@@ -303,6 +303,44 @@ a_replaced_argument_is_replaced_in_its_field(void **state)
 	arena_reset(&a);
 }
 
+/* What is read for each of them is not kept; more than is read for all of them is refused. */
+static void
+many_fields_do_not_hold_more_than_one(void **state)
+{
+	enum { N = 40, ITEMS = 60000, ROOM = 8 << 20 };
+	static char names[N][24];
+	struct http_field fields[N];
+	struct http_head h = { .fields = fields, .nfields = 20 };
+	struct mcp_message m;
+	struct mcp_error why;
+	struct arena a;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	buf_str(&b, RPC "\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"t\","
+			"\"arguments\":{\"l\":[0");
+	for (size_t i = 0; i < ITEMS; i++)
+		buf_str(&b, ",\"\\u0061 longer than a pointer\"");
+	buf_str(&b, "]");
+	for (size_t i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "mcp-param-a%zu", i);
+		fields[i] = (struct http_field){ span_str(names[i]), SPAN_LIT("x") };
+		buf_printf(&b, ",\"a%zu\":\"x\"", i);
+	}
+	buf_str(&b, "}}}");
+	assert_false(buf_failed(&b));
+	arena_init(&a, ROOM, false);
+	assert_int_equal(mcp_read(buf_view(&b), &a, &m, &why), 0);
+	assert_int_equal(mcp_headers(&h, &m, &a, &why), 0);
+	h.nfields = N;
+	assert_int_equal(mcp_headers(&h, &m, &a, &why), ERR_SYNTAX);
+	assert_int_equal(why.code, MCP_CODE_HEADER);
+	assert_false(arena_failed(&a));
+	arena_reset(&a);
+	buf_free(&b);
+}
+
 /* ---- refusals ---- */
 
 static void
@@ -505,6 +543,7 @@ main(void)
 		cmocka_unit_test(no_cut_of_a_message_is_one),
 		cmocka_unit_test(header_fields_say_what_the_body_says),
 		cmocka_unit_test(a_replaced_argument_is_replaced_in_its_field),
+		cmocka_unit_test(many_fields_do_not_hold_more_than_one),
 		cmocka_unit_test(a_denial_is_what_the_message_waits_for),
 		cmocka_unit_test(a_refusal_is_cut_until_it_fits),
 		cmocka_unit_test(a_session_is_of_whom_it_was_given_to),
