@@ -15,7 +15,7 @@ is_call(const struct tree *t, const struct node *block)
 static uint32_t
 index_of(const struct tree *t)
 {
-	return (uint32_t)tree_number(t, tree_member(t->root, "index"), 0);
+	return calls_number(t, tree_member(t->root, "index"), 0);
 }
 
 /* ---- read ---- */
@@ -51,6 +51,11 @@ anthropic_read(struct calls *c, const struct tree *t)
 			r = is_call(t, n) ? read_block(c, t, n, place) : 0;
 		return r;
 	}
+	/* what is said before it begins */
+	list = tree_member(tree_member(t->root, "message"), "content");
+	for (const struct node *n = tree_elements(list); n; n = n->next)
+		if (is_call(t, n))
+			return CALLS_UNSOUND;
 	if (tree_is(t, type, "content_block_start"))
 		return is_call(t, block) ? read_block(c, t, block, index_of(t))
 		       : h		 ? CALLS_AGAIN

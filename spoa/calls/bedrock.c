@@ -57,7 +57,7 @@ bedrock_read(struct calls *c, const struct tree *t)
 	const struct node *number = tree_member(t->root, "contentBlockIndex");
 	const struct node *start = tree_member(t->root, "start");
 	const struct node *delta = tree_member(t->root, "delta");
-	uint32_t index = (uint32_t)tree_number(t, number, 0);
+	uint32_t index = calls_number(t, number, 0);
 	struct held_call *h = calls_find(c, 0, index);
 	bool is_new;
 

@@ -94,6 +94,17 @@ calls_held(const struct calls *c)
 
 /* ---- calls of an event that is read ---- */
 
+/* Numbers over this are none, and no others' either. */
+enum { NO_NUMBER = UINT32_MAX - 1 };
+
+uint32_t
+calls_number(const struct tree *t, const struct node *n, uint64_t otherwise)
+{
+	uint64_t v = tree_number(t, n, otherwise);
+
+	return v > INT32_MAX ? NO_NUMBER : (uint32_t)v;
+}
+
 struct held_call *
 calls_find(const struct calls *c, uint32_t choice, uint32_t index)
 {
@@ -111,7 +122,8 @@ calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new)
 	struct held_call *h = calls_find(c, choice, index);
 
 	*is_new = !h;
-	if (h || c->ncalls == CAP_CALLS)
+	c->odd |= choice == NO_NUMBER || index == NO_NUMBER;
+	if (h || c->odd || c->ncalls == CAP_CALLS)
 		return h;
 	h = calloc(1, sizeof(*h));
 	if (!h)
@@ -129,7 +141,30 @@ calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new)
 int
 calls_failed(const struct calls *c)
 {
-	return c->ncalls == CAP_CALLS ? CALLS_OVER : ERR_NOMEM;
+	return c->odd ? CALLS_UNSOUND : c->ncalls == CAP_CALLS ? CALLS_OVER : ERR_NOMEM;
+}
+
+/* Halves of surrogate pairs may be in two pieces. */
+static int
+hash_of(struct span arguments, unsigned char out[SHA256_BYTES])
+{
+	struct buf whole;
+
+	buf_init(&whole, 0);
+	utf8_join_halves(arguments, &whole);
+	int r = buf_failed(&whole) ? ERR_NOMEM : 0;
+	sha256(buf_view(&whole), out);
+	buf_free(&whole);
+	return r;
+}
+
+bool
+calls_same(const struct held_call *h, struct span arguments)
+{
+	unsigned char hash[SHA256_BYTES];
+
+	return h->lost ||
+	       (!hash_of(arguments, hash) && !memcmp(hash, h->judged, sizeof(hash)));
 }
 
 /* Some say the name in each piece. */
@@ -244,6 +279,23 @@ ask(struct calls *c, struct held_call *h, struct call_answer *got)
 	return r ? r : buf_failed(&h->text) ? ERR_NOMEM : 0;
 }
 
+/* Those before it that were taken out. One that is taken out before one that went leaves a
+ * hole, which crashes clients. */
+static int
+count_less(const struct calls *c, struct held_call *h)
+{
+	const struct held_call *o;
+
+	TAILQ_FOREACH (o, &c->calls, all) {
+		if (o->choice != h->choice || !o->settled || o == h)
+			continue;
+		h->less += o->is == CALL_DENIED && o->index < h->index;
+		if (h->is == CALL_DENIED && o->is != CALL_DENIED && o->index > h->index)
+			return CALLS_UNSOUND;
+	}
+	return 0;
+}
+
 /* Those that are over, in their order. */
 static int
 settle(struct calls *c)
@@ -261,9 +313,13 @@ settle(struct calls *c)
 		int r = ask(c, h, &got);
 		if (r)
 			return r;
+		r = hash_of(buf_view(&h->arguments), h->judged);
+		if (r)
+			return r;
 		h->settled = true;
 		h->is = got.is;
-		h->less = of->denied;
+		if (c->d->renumbers && (r = count_less(c, h)))
+			return r;
 		of->denied += got.is == CALL_DENIED;
 		of->kept += got.is != CALL_DENIED;
 		c->touched |= got.is == CALL_DENIED;

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "answer/frame_write.h"
+#include "base/sha256.h"
 #include "calls/calls.h"
 #include "calls/tree.h"
 
@@ -28,6 +29,7 @@ struct held_call {
 	struct buf name, arguments;
 	size_t name_ends[CALL_NAMES], nnames;
 	bool lost;
+	unsigned char judged[SHA256_BYTES]; /* its arguments, once it is settled */
 	bool is_signed;		/* by the provider */
 	struct held_call *with; /* NULL, or goes only where this one does */
 	struct buf text; /* what the user said: reason or arguments */
@@ -65,6 +67,7 @@ struct calls {
 	struct call_choice choices[CALL_CHOICES];
 	size_t nchoices;
 	bool kept;	   /* the provider keeps the turn */
+	bool odd;	   /* a number that none of its clients could use */
 	int64_t shift;	   /* of the numbers that events have: ours, less those that do not go */
 	bool touched;	   /* something was taken out: each event is looked at from now on */
 	struct arena work; /* of the event that is read or said */
@@ -79,6 +82,7 @@ struct calls_dialect {
 	/* *drop: nothing of it goes. Own events go before it by calls_say(). */
 	int (*say)(struct calls *c, const struct tree *t, bool *drop);
 	bool keeps; /* it does, where nothing says that it does not */
+	bool renumbers; /* calls after one that is taken out have one less */
 };
 
 extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, calls_gemini,
@@ -91,6 +95,11 @@ extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, 
 struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new);
 struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t index);
 int calls_failed(const struct calls *c);
+/* What it says is its number; `otherwise`: it says none. */
+uint32_t calls_number(const struct tree *t, const struct node *n, uint64_t otherwise);
+/* All of its arguments said again, after it was settled: whether they are those that rules
+ * read. */
+bool calls_same(const struct held_call *h, struct span arguments);
 /* More of its name and its arguments; either may be empty. */
 int calls_note(struct held_call *h, struct span name, struct span arguments);
 /* The event that is read has a piece of it. */

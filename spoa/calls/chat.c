@@ -14,6 +14,13 @@ message_of(const struct calls *c, const struct node *choice)
 	return tree_member(choice, c->whole ? "message" : "delta");
 }
 
+/* Of a choice or a call. A whole answer says all of each: two with one number are two. */
+static uint32_t
+number_of(const struct calls *c, const struct tree *t, const struct node *n, uint32_t place)
+{
+	return c->whole ? place : calls_number(t, tree_member(n, "index"), place);
+}
+
 static struct span
 arguments_of(const struct tree *t, const struct node *n)
 {
@@ -35,8 +42,6 @@ read_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t 
 
 	if (!h)
 		return calls_failed(c);
-	if (is_new)
-		calls_over(c, choice, h);
 	h->any_text |= custom != NULL;
 	int r = calls_note(h, tree_text(t, tree_member(function, "name")),
 		arguments_of(t, tree_member(function, "arguments")));
@@ -53,16 +58,18 @@ read_choice(struct calls *c, const struct tree *t, const struct node *choice, ui
 	const struct node *older = tree_member(message, "function_call");
 	const struct node *finish = tree_member(choice, "finish_reason");
 	const struct node *content = tree_member(message, "content");
+	const struct node *list = tree_member(message, "tool_calls");
 	struct call_choice *of = calls_choice(c, number);
 	uint32_t place = 0;
 	int r = of ? 0 : CALLS_OVER;
 
+	if (!r && list && list->tok == JSON_OBJECT)
+		r = CALLS_UNSOUND;
+
 	if (of && content && content->tok == JSON_STRING && content->end > content->start + 2)
 		of->said = true;
-	for (const struct node *n = tree_elements(tree_member(message, "tool_calls")); n && !r;
-		n = n->next, place++)
-		r = read_call(c, t, n, number,
-			(uint32_t)tree_number(t, tree_member(n, "index"), place));
+	for (const struct node *n = tree_elements(list); n && !r; n = n->next, place++)
+		r = read_call(c, t, n, number, number_of(c, t, n, place));
 	if (!r && older && older->tok == JSON_OBJECT)
 		r = read_call(c, t, older, number, OLDER);
 	if (!r && finish && finish->tok == JSON_STRING)
@@ -78,8 +85,7 @@ chat_read(struct calls *c, const struct tree *t)
 
 	for (const struct node *n = tree_elements(tree_member(t->root, "choices")); n && !r;
 		n = n->next, place++)
-		r = read_choice(
-			c, t, n, (uint32_t)tree_number(t, tree_member(n, "index"), place));
+		r = read_choice(c, t, n, number_of(c, t, n, place));
 	return r;
 }
 
@@ -206,8 +212,7 @@ chat_say(struct calls *c, const struct tree *t, bool *drop)
 
 	for (struct node *n = tree_elements(tree_member(t->root, "choices")); n && !r;
 		n = n->next, place++) {
-		r = say_choice(c, t, n,
-			(uint32_t)tree_number(t, tree_member(n, "index"), place), &empty);
+		r = say_choice(c, t, n, number_of(c, t, n, place), &empty);
 		all &= empty;
 	}
 	*drop = all && place;
@@ -216,4 +221,5 @@ chat_say(struct calls *c, const struct tree *t, bool *drop)
 
 static const struct answer_format *const formats[] = { &answer_openai, NULL };
 
-const struct calls_dialect calls_chat = { formats, chat_read, chat_say, .keeps = false };
+const struct calls_dialect calls_chat = { formats, chat_read, chat_say, .keeps = false,
+	.renumbers = true };

@@ -34,7 +34,7 @@ read_event(struct calls *c, const struct tree *t)
 {
 	const struct node *type = tree_member(t->root, "type");
 	const struct node *call = tree_member(message_of(t), "tool_calls");
-	uint32_t index = (uint32_t)tree_number(t, tree_member(t->root, "index"), 0);
+	uint32_t index = calls_number(t, tree_member(t->root, "index"), 0);
 	struct call_choice *of = calls_choice(c, 0);
 	struct held_call *h = calls_find(c, 0, index);
 	bool is_new;
@@ -42,9 +42,9 @@ read_event(struct calls *c, const struct tree *t)
 	if (tree_is(t, type, "content-start") && of->blocks <= index)
 		of->blocks = index + 1;
 	if (tree_is(t, type, "tool-call-start")) {
-		h = calls_at(c, 0, index, &is_new);
-		calls_over(c, 0, h);
-		return read_call(c, t, call, h);
+		if (call && call->tok == JSON_ARRAY)
+			return CALLS_UNSOUND;
+		return read_call(c, t, call, calls_at(c, 0, index, &is_new));
 	}
 	if (tree_is(t, type, "tool-call-delta") && h)
 		return read_call(c, t, call, h);
@@ -205,4 +205,5 @@ cohere_say(struct calls *c, const struct tree *t, bool *drop)
 
 static const struct answer_format *const formats[] = { &answer_cohere, NULL };
 
-const struct calls_dialect calls_cohere = { formats, cohere_read, cohere_say, .keeps = false };
+const struct calls_dialect calls_cohere = { formats, cohere_read, cohere_say, .keeps = false,
+	.renumbers = true };

@@ -17,6 +17,10 @@ call_of(const struct node *part)
 {
 	struct node *n = tree_member(part, "functionCall");
 
+	/* readers of protocol buffers take either */
+	if (!n)
+		n = tree_member(part, "function_call");
+
 	return n && n->tok == JSON_OBJECT ? n : NULL;
 }
 
@@ -49,10 +53,14 @@ read_call(struct calls *c, const struct tree *t, const struct node *part, uint32
 	const struct node *call = call_of(part);
 	const struct node *partial = tree_member(call, "partialArgs");
 	struct span name = tree_text(t, tree_member(call, "name"));
-	bool is_signed = tree_text(t, tree_member(part, "thoughtSignature")).n > 0, is_new;
+	const struct node *signature = tree_member(part, "thoughtSignature");
+	bool is_new, is_signed;
 	uint32_t n;
 	struct held_call *h = last_of(c, choice, &n);
 
+	if (!signature)
+		signature = tree_member(part, "thought_signature");
+	is_signed = tree_text(t, signature).n > 0;
 	if (!h || h->over || name.n) {
 		calls_over(c, choice, NULL);
 		struct held_call *first = calls_find(c, choice, 0);
@@ -93,7 +101,7 @@ gemini_read(struct calls *c, const struct tree *t)
 	for (const struct node *n = tree_elements(tree_member(t->root, "candidates")); n && !r;
 		n = n->next, place++)
 		r = read_candidate(
-			c, t, n, (uint32_t)tree_number(t, tree_member(n, "index"), place));
+			c, t, n, calls_number(t, tree_member(n, "index"), place));
 	return r;
 }
 

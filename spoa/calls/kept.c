@@ -36,7 +36,7 @@ index_of(const struct tree *t)
 {
 	const struct node *n = tree_member(t->root, "index");
 
-	return (uint32_t)tree_number(t, n ? n : tree_member(t->root, "output_index"), 0);
+	return calls_number(t, n ? n : tree_member(t->root, "output_index"), 0);
 }
 
 /* What is whole in its event is there to its end. */

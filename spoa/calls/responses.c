@@ -40,7 +40,7 @@ event_type(const struct tree *t)
 static uint32_t
 index_of(const struct tree *t)
 {
-	return (uint32_t)tree_number(t, tree_member(t->root, "output_index"), 0);
+	return calls_number(t, tree_member(t->root, "output_index"), 0);
 }
 
 /* The response of the event, or of a whole answer. */
@@ -58,6 +58,8 @@ note_all(struct held_call *h, struct span name, struct span arguments)
 {
 	struct span had = buf_view(&h->arguments);
 
+	if (h->settled && arguments.n && !calls_same(h, arguments))
+		return CALLS_UNSOUND;
 	if (h->settled || h->lost || (had.n && span_eq(had, arguments)))
 		return calls_note(h, name, SPAN_LIT(""));
 	if (had.n && arguments.n)
@@ -93,7 +95,8 @@ read_piece(struct calls *c, const struct tree *t, size_t kind, bool all)
 	if (!h)
 		return calls_failed(c);
 	h->any_text |= kind == CUSTOM;
-	int r = all ? note_all(h, SPAN_LIT(""), said) : calls_note(h, SPAN_LIT(""), said);
+	int r = all ? note_all(h, tree_text(t, tree_member(t->root, "name")), said)
+		    : calls_note(h, SPAN_LIT(""), said);
 	return r ? r : calls_piece(c, h);
 }
 
