@@ -22,6 +22,7 @@ struct offered {
 	struct names hidden;   /* tools; of a server its label */
 	struct names toolsets; /* servers of which a tool says what is used */
 	struct names servers;  /* that are gone, with all that names them */
+	struct tool *spare;    /* offered_tool.c's */
 	bool linked;	       /* a list of servers was read */
 	/* of which nothing is left: at the top, in a configuration, in further fields */
 	bool gone[3][OFFERED_LISTS];
@@ -31,7 +32,8 @@ struct offered {
 int names_add(struct offered *o, struct names *to, struct span name);
 bool names_have(const struct names *v, struct span name);
 
-/* A list whose bracket was just read. *gone: something went, and no tool is left in it. */
+/* A list whose bracket was just read, or one tool in its place. *gone becomes true: something
+ * went, and no tool is left in it. */
 int offered_list(struct offered *o, enum offered_kind kind, bool *gone, struct json_event *ev);
 /* What the provider runs, as the request itself says it. *hidden: it goes. */
 int offered_switch(struct offered *o, struct span name, bool *hidden);

@@ -19,7 +19,6 @@ static const char *const nested_servers[] = { "mcpServers", "mcp_servers" };
 static const char *const labels[] = { "server_label", "mcp_server_name" };
 static const char *const places[] = { "server_url", "url", "connector_id" };
 static const char *const transports[] = { "streamableHttpTransport", "streamable_http_transport" };
-static const char *const types[] = { "type", "id" };
 /* It only says where a prompt may be cached. */
 static const char *const fillers[] = { "cachePoint", "cache_point", "cache_control" };
 /* Types whose calls come to the caller, by name; Anthropic's have a date after them. */
@@ -31,7 +30,8 @@ static const char *const server_types[] = { "mcp", "mcp_server", "mcp_toolset", 
 enum { MEMBERS_MAX = 32 };
 
 struct tool {
-	struct span name, inner, description, server, uri, type;
+	struct tool *spare; /* the next that is free */
+	struct span name, inner, description, server, uri, type, id;
 	bool system; /* `inner` is what the provider runs */
 	/* by which Gemini names what it runs itself: all of them in order */
 	struct tool_member {
@@ -140,6 +140,16 @@ read_configs(struct offered *o, struct tool *t, bool each, struct json_event *ev
 	return err ? err : json_error(o->c.j, NULL, NULL);
 }
 
+/* Two members that say different things of the same are read by nobody here. */
+static int
+one_text(struct offered *o, struct json_event *ev, struct span *to)
+{
+	struct span was = *to;
+	int err = cut_text(&o->c, ev, to);
+
+	return !err && was.n && !span_eq(was, *to) ? ERR_SYNTAX : err;
+}
+
 /* Its old spelling; and where a server of Gemini's is. */
 static int
 read_within(struct offered *o, struct tool *t, struct json_event *ev)
@@ -152,7 +162,7 @@ read_within(struct offered *o, struct tool *t, struct json_event *ev)
 			return ERR_NOMEM;
 		json_next(o->c.j, ev);
 		err = span_is(key, "allowed_tools") ? read_names(o, t, LISTED_ALLOWED, ev)
-		      : SPAN_IN(key, places)	    ? cut_text(&o->c, ev, &t->uri)
+		      : SPAN_IN(key, places)	    ? one_text(o, ev, &t->uri)
 						    : cut_pass(&o->c, ev);
 	}
 	return err ? err : json_error(o->c.j, NULL, NULL);
@@ -171,7 +181,8 @@ text_of(struct tool *t, struct span key, bool inner)
 		return NULL;
 	return SPAN_IN(key, labels)   ? &t->server
 	       : SPAN_IN(key, places) ? &t->uri
-	       : SPAN_IN(key, types)  ? &t->type
+	       : span_is(key, "type") ? &t->type
+	       : span_is(key, "id")   ? &t->id
 				      : NULL;
 }
 
@@ -187,10 +198,10 @@ tool_member(struct offered *o, struct tool *t, struct tool_member *m, bool inner
 	json_next(o->c.j, ev);
 	object = ev->tok == JSON_OBJECT;
 	if (to)
-		return cut_text(&o->c, ev, to);
+		return one_text(o, ev, to);
 	if (inner)
 		return cut_pass(&o->c, ev);
-	if (ev->tok == JSON_ARRAY &&
+	if ((object || ev->tok == JSON_ARRAY) &&
 		(SPAN_IN(m->key, nested) || SPAN_IN(m->key, nested_servers))) {
 		err = offered_list(o, SPAN_IN(m->key, nested) ? OFFERED_TOOLS : OFFERED_SERVERS,
 			&gone, ev);
@@ -209,7 +220,9 @@ tool_member(struct offered *o, struct tool *t, struct tool_member *m, bool inner
 		return read_configs(o, t, span_is(m->key, "configs"), ev);
 	if (object && (span_is(m->key, "tool_configuration") || SPAN_IN(m->key, transports)))
 		return read_within(o, t, ev);
-	m->is = SPAN_IN(m->key, fillers) ? MEMBER_FILLER : object ? MEMBER_TOOL : MEMBER_OTHER;
+	m->is = SPAN_IN(m->key, fillers)  ? MEMBER_FILLER
+		: ev->tok == JSON_NULL ? MEMBER_OTHER
+				       : MEMBER_TOOL;
 	return cut_pass(&o->c, ev);
 }
 
@@ -313,6 +326,17 @@ is_dated(struct span type, struct span name)
 	return true;
 }
 
+/* web_search of web_search_2025_08_26; empty: no date is in it. */
+static struct span
+undated(struct span type)
+{
+	size_t n = type.n, digits = 0;
+
+	while (n && (type.p[n - 1] == '_' || (type.p[n - 1] >= '0' && type.p[n - 1] <= '9')))
+		digits += type.p[--n] != '_';
+	return digits == 8 ? span_cut(type, 0, n) : (struct span){ NULL, 0 };
+}
+
 /* Whose calls come to the caller, by their name. */
 static bool
 is_callers(const struct tool *t)
@@ -374,6 +398,38 @@ ask_server(struct offered *o, struct tool *t, enum offered_kind kind, struct ask
 	return is->hidden && !err ? names_add(o, &o->hidden, t->server) : err;
 }
 
+/* googleSearch for google_search; empty: it is written so. In the arena. */
+static int
+in_camel_case(struct offered *o, struct span key, struct span *to)
+{
+	char *p = arena_alloc(o->c.a, key.n);
+	size_t n = 0;
+
+	*to = (struct span){ NULL, 0 };
+	for (size_t i = 0; p && i < key.n; i++) {
+		bool up = key.p[i] == '_' && i + 1 < key.n && key.p[i + 1] >= 'a' &&
+			  key.p[i + 1] <= 'z';
+		p[n++] = up ? (char)(key.p[++i] - 'a' + 'A') : key.p[i];
+	}
+	if (n < key.n)
+		*to = span_of(p, n);
+	return p ? 0 : ERR_NOMEM;
+}
+
+/* What it runs by a member, however that is written. */
+static int
+ask_member(struct offered *o, const struct tool *t, struct span key, struct asked *is)
+{
+	struct tool_call c = call_of(t, TOOL_HOSTED, key);
+	int err = in_camel_case(o, key, &c.name);
+
+	if (c.name.n && !err)
+		ask(o, &c, is);
+	c.name = key;
+	ask(o, &c, is);
+	return err;
+}
+
 /* Gemini's: lists of functions, and what it runs itself by its member. *filler: it is no tool.
  */
 static int
@@ -388,11 +444,11 @@ by_members(struct offered *o, struct tool *t, bool *gone, bool *filler)
 	for (size_t i = 0; i < t->nmembers && !err; i++) {
 		struct tool_member *m = &t->member[i];
 		struct asked is = { .hidden = m->is == MEMBER_GONE };
-		struct tool_call c = call_of(t, TOOL_HOSTED, m->key);
 		if (m->is == MEMBER_TOOL) {
-			ask(o, &c, &is);
+			err = ask_member(o, t, m->key, &is);
 			settle(o, &is, true);
-			err = is.hidden ? names_add(o, &o->hidden, m->key) : 0;
+			if (is.hidden && !err)
+				err = names_add(o, &o->hidden, m->key);
 		}
 		left += !is.hidden && m->is != MEMBER_OTHER && m->is != MEMBER_FILLER;
 		fillers_left += m->is == MEMBER_FILLER;
@@ -412,13 +468,13 @@ by_names(struct offered *o, struct tool *t, enum offered_kind kind, struct asked
 	bool server = kind == OFFERED_SERVERS || t->server.n || SPAN_IN(t->type, server_types);
 	bool callers_own = !server && kind != OFFERED_PLUGINS && is_callers(t) && !t->system;
 	enum tool_as as = callers_own ? TOOL_OFFERED : TOOL_HOSTED;
+	bool typed = !server && !callers_own && !is_dated(t->type, t->name);
 	const struct span all[] = {
-		kind == OFFERED_SERVERS || (server && span_eq(t->name, t->server))
-			? (struct span){ NULL, 0 }
-			: t->name,
+		/* a server's own is its label */
+		server && t->name.p == t->server.p ? (struct span){ NULL, 0 } : t->name,
 		t->inner,
-		server || callers_own || is_dated(t->type, t->name) ? (struct span){ NULL, 0 }
-								    : t->type,
+		typed ? t->type : (struct span){ NULL, 0 },
+		typed ? undated(t->type) : (struct span){ NULL, 0 },
 	};
 	bool any = false;
 	int err = server ? ask_server(o, t, kind, is) : 0;
@@ -472,18 +528,15 @@ tell(struct offered *o, const struct tool *t)
 }
 
 static int
-one_tool(struct offered *o, enum offered_kind kind, bool *gone, bool *filler,
+judge_tool(struct offered *o, struct tool *t, enum offered_kind kind, bool *gone, bool *filler,
 	struct json_event *ev)
 {
-	struct tool *t = arena_new(o->c.a, struct tool);
 	struct asked is = { 0 };
-
-	*gone = *filler = false;
-	if (!t)
-		return ERR_NOMEM;
 	int err = ev->tok == JSON_OBJECT ? read_tool(o, t, false, ev) : cut_pass(&o->c, ev);
 	if (err)
 		return err;
+	if (t->id.n && (kind == OFFERED_PLUGINS || !t->type.n))
+		t->type = t->id;
 	if (kind == OFFERED_SERVERS || (!t->server.n && span_is(t->type, "mcp_server")))
 		t->server = t->name;
 	if (!t->server.n && span_is(t->type, "connector"))
@@ -498,6 +551,23 @@ one_tool(struct offered *o, enum offered_kind kind, bool *gone, bool *filler,
 	return err;
 }
 
+/* What is large is used again: a list may hold a tool in every third byte. */
+static int
+one_tool(struct offered *o, enum offered_kind kind, bool *gone, bool *filler,
+	struct json_event *ev)
+{
+	struct tool *t = o->spare ? o->spare : arena_new(o->c.a, struct tool);
+
+	*gone = *filler = false;
+	if (!t)
+		return ERR_NOMEM;
+	o->spare = t->spare;
+	int err = judge_tool(o, t, kind, gone, filler, ev);
+	*t = (struct tool){ .spare = o->spare };
+	o->spare = t;
+	return err;
+}
+
 int
 offered_list(struct offered *o, enum offered_kind kind, bool *gone, struct json_event *ev)
 {
@@ -506,6 +576,11 @@ offered_list(struct offered *o, enum offered_kind kind, bool *gone, struct json_
 	int err = 0;
 
 	o->linked |= kind == OFFERED_SERVERS;
+	if (ev->tok == JSON_OBJECT) {
+		err = one_tool(o, kind, &goes, &filler, ev);
+		*gone |= goes;
+		return err;
+	}
 	while (!err && json_next(o->c.j, ev) != JSON_ARRAY_END) {
 		if (ev->tok == JSON_ERROR)
 			return json_error(o->c.j, NULL, NULL);
@@ -515,6 +590,6 @@ offered_list(struct offered *o, enum offered_kind kind, bool *gone, struct json_
 		left |= !goes && !filler;
 		went |= goes;
 	}
-	*gone = went && !left;
+	*gone |= went && !left;
 	return err ? err : run_end(&o->c, &run);
 }

@@ -32,8 +32,8 @@ static const struct {
 static const char *const choices[] = { "tool_choice", "toolChoice", "function_call" };
 static const char *const configs[] = { "toolConfig", "tool_config" };
 static const char *const further[] = { "additionalModelRequestFields", "session",
-	"completion_args", "generation_config" };
-static const char items[] = "input"; /* of Responses: some bring tools */
+	"completion_args", "generation_config", "extra_body" };
+static const char *const items[] = { "input", "items" }; /* of Responses: some bring tools */
 static const char *const of_tools[] = { "parallel_tool_calls", "max_tool_calls" };
 /* clang-format on */
 
@@ -107,7 +107,7 @@ static int
 read_items(struct reading *r, struct json_event *ev)
 {
 	struct cutting *c = &r->o.c;
-	bool gone;
+	bool gone = false;
 	int err = 0;
 
 	while (!err && json_next(c->j, ev) > JSON_ERROR && ev->tok != JSON_ARRAY_END) {
@@ -119,9 +119,12 @@ read_items(struct reading *r, struct json_event *ev)
 			struct span key = json_text(c->a, c->in, ev);
 			if (!key.p)
 				return ERR_NOMEM;
-			bool tools = json_next(c->j, ev) == JSON_ARRAY && list_at(key) == 0;
-			err = tools ? offered_list(&r->o, OFFERED_TOOLS, &gone, ev)
-				    : cut_pass(c, ev);
+			json_next(c->j, ev);
+			bool tools = list_at(key) == 0;
+			err = tools && ev->tok == JSON_OBJECT ? ERR_SYNTAX
+			      : tools && ev->tok == JSON_ARRAY
+				      ? offered_list(&r->o, OFFERED_TOOLS, &gone, ev)
+				      : cut_pass(c, ev);
 		}
 	}
 	return err ? err : json_error(c->j, NULL, NULL);
@@ -142,11 +145,11 @@ read_lists(struct reading *r, enum level level, struct json_event *ev)
 		size_t i = list_at(key), s = level ? COUNT_OF(switches) : switch_at(key);
 		enum level in = level ? AT_TOP : level_of(key);
 		json_next(c->j, ev);
-		if (i < COUNT_OF(lists) && ev->tok == JSON_ARRAY)
+		if (i < COUNT_OF(lists) && (ev->tok == JSON_ARRAY || ev->tok == JSON_OBJECT))
 			err = offered_list(&r->o, lists[i].kind, &r->o.gone[level][i], ev);
 		else if (ev->tok == JSON_OBJECT && in)
 			err = read_lists(r, in, ev);
-		else if (ev->tok == JSON_ARRAY && !level && span_is(key, items))
+		else if (ev->tok == JSON_ARRAY && !level && SPAN_IN(key, items))
 			err = read_items(r, ev);
 		else if (s < COUNT_OF(switches) && ev->tok != JSON_NULL &&
 			 ev->tok != JSON_FALSE)

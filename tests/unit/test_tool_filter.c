@@ -320,12 +320,30 @@ static const struct row offered[] = {
 	{ "what is no tool is the provider's to refuse",
 		"{\"tools\":[3,\"x\",[],{},null," F("x") "]}",
 		"{\"tools\":[3,\"x\",[],{},null]}", 1, 0 },
-	{ "tools that are no list", "{\"tools\":{\"name\":\"x\"}}", NULL, 0, 0 },
+	{ "one in the place of a list", "{\"tools\":{\"name\":\"x\"}}", "{}", 1, 0 },
+	{ "one declaration in the place of a list",
+		"{\"tools\":{\"functionDeclarations\":{\"name\":\"x\"}}}", "{}", 1, 0 },
+	{ "and a second configuration does not bring it back",
+		"{\"toolConfig\":{\"tools\":" B("x") "},\"tool_config\":{\"tools\":[" B("a") "]}}",
+		"{}", 1, 0 },
+	{ "in an item it cannot be taken out",
+		"{\"input\":[{\"type\":\"additional_tools\",\"tools\":" N("x") "}]}", NULL, 0,
+		ERR_SYNTAX },
+	{ "items that are kept", "{\"items\":[{\"type\":\"additional_tools\",\"tools\":[" N("x") "]}]}",
+		"{\"items\":[{\"type\":\"additional_tools\",\"tools\":[]}]}", 1, 0 },
+	{ "in what is put in besides", "{\"extra_body\":{\"tools\":[" F("x") "]}}",
+		"{\"extra_body\":{}}", 1, 0 },
+	{ "a label that is its name",
+		"{\"tools\":[{\"type\":\"function\",\"name\":\"x\",\"server_label\":\"x\"}]}",
+		"{}", 1, 0 },
 	{ "what is after the request is not read", "{\"tools\":[" F("x") "]}\n{{", "{}\n{{", 1,
 		0 },
 	{ "a second list", "{\"tools\":[],\"tools\":[" F("x") "]}", NULL, 0, ERR_DUPLICATE },
 	{ "a second name", "{\"tools\":[{\"name\":\"a\",\"name\":\"x\"}]}", NULL, 0,
 		ERR_DUPLICATE },
+	{ "a second label",
+		"{\"tools\":[{\"type\":\"mcp\",\"server_label\":\"x\",\"mcp_server_name\":\"y\"}]}",
+		NULL, 0, ERR_SYNTAX },
 	{ "no request", "[]", NULL, 0, ERR_SYNTAX },
 };
 
@@ -342,6 +360,30 @@ what_a_chat_offers(void **state)
 }
 
 /* ---- what the provider runs ---- */
+
+static void
+a_tool_in_every_third_byte_takes_little_memory(void **state)
+{
+	enum { TOOLS = 100000 };
+	struct tool_cuts cuts;
+	struct fix t;
+	struct arena a;
+	struct buf in;
+
+	(void)state;
+	begin(&t, RULES);
+	arena_init(&a, 8 << 20, true);
+	buf_init(&in, 0);
+	buf_str(&in, "{\"tools\":[{}");
+	for (int i = 1; i < TOOLS; i++)
+		buf_str(&in, ",{}");
+	buf_str(&in, "]}");
+	assert_int_equal(tool_filter_offered(&t.f, buf_view(&in), &a, &cuts), 0);
+	assert_int_equal(cuts.n, 0);
+	arena_reset(&a);
+	buf_free(&in);
+	fix_done(&t.x);
+}
 
 #define HOSTED                                                                                 \
 	"rules:\n"                                                                             \
@@ -384,6 +426,16 @@ static const struct hosted_row {
 		NULL },
 	{ "a type of later", TOOLS("{\"type\":\"nova_code\"}"), NULL, 0, "code" },
 	{ "Gemini's", TOOLS("{\"codeExecution\":{}}"), NULL, 0, "code" },
+	{ "Gemini's, in other letters", TOOLS("{\"google_search\":{}}"), "{" M "}", 1, NULL },
+	{ "Gemini's, in the place of a list", "{" M ",\"tools\":{\"googleSearch\":{}}}", "{" M "}",
+		1, NULL },
+	{ "whatever its member holds", TOOLS("{\"codeExecution\":[]}"), NULL, 0, "code" },
+	{ "OpenAI's with a date", TOOLS("{\"type\":\"web_search_2025_08_26\"}"), "{" M "}", 1,
+		NULL },
+	{ "Anthropic's that is called otherwise",
+		TOOLS("{\"type\":\"web_search_20250305\",\"name\":\"a\"}"), "{" M "}", 1, NULL },
+	{ "an id is no type", TOOLS("{\"type\":\"code_interpreter\",\"id\":\"function\",\"name\":\"a\"}"),
+		NULL, 0, "code" },
 	{ "Gemini's, one of them", TOOLS("{\"urlContext\":{},\"googleSearch\":{}}"),
 		TOOLS("{\"urlContext\":{}}"), 1, NULL },
 	{ "Bedrock's", "{\"toolConfig\":{\"tools\":[{\"systemTool\":{\"name\":\"nova_code\"}}]}}",
@@ -677,6 +729,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists),
 		cmocka_unit_test(what_a_chat_offers),
+		cmocka_unit_test(a_tool_in_every_third_byte_takes_little_memory),
 		cmocka_unit_test(what_the_provider_runs),
 		cmocka_unit_test(of_another_server_all_is_hidden),
 		cmocka_unit_test(a_page_that_ends_early_never_passes),
