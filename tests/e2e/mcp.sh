@@ -36,13 +36,13 @@ reached() { curl -s "http://127.0.0.1:$own/seen" | jq -c '[.[].body]'; }
 reached >/dev/null
 
 post "$(call)"
-is "a call reaches the server as it came" "$status $(reached)" "200 $(call | jq -c '[tojson]')"
+is "agentgateway#2373: a call reaches the server as it came, and nothing else does" "$status $(reached)" "200 $(call | jq -c '[tojson]')"
 post "[$(call)]"
-is "a batch does not" "$status $(code)" '400 [null,-32600]'
+is "toolhive#5745, deploy-gate#59, lobu#1328, OpenShell#2082: a batch does not" "$status $(code)" '400 [null,-32600]'
 post '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"find","name":"delete"}}'
-is "nor two names" "$status $(code)" '400 [7,-32600]'
+is "envoy#45202: nor two names" "$status $(code)" '400 [7,-32600]'
 post '{"jsonrpc":"2.0","id":7,"method":"ping","meth\u006fd":"tools/call"}'
-is "nor two methods" "$status $(code)" '400 [7,-32600]'
+is "toolhive#5845: nor two methods, one of them in escapes" "$status $(code)" '400 [7,-32600]'
 post '{"jsonrpc":"2.0","id":7.5,"method":"ping"}'
 is "nor an id that is a fraction" "$status $(code)" '400 [null,-32600]'
 post '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":["find",{}]}'
@@ -54,7 +54,7 @@ is "nor a method that nobody knows" "$status $(code)" '200 [7,-32601]'
 post "$(call)" -H 'mcp-name: delete'
 is "nor a header with another name" "$status $(code)" '400 [7,-32020]'
 post "$(call '{"n":"4111 1111 1111 1111"}')"
-is "nor what a rule denies" "$status $(jq -c '[.id,.result.isError]' <<<"$body")" '200 [7,true]'
+is "litellm#39629: nor what a rule on requests denies" "$status $(jq -c '[.id,.result.isError]' <<<"$body")" '200 [7,true]'
 is "nothing of these reached the server" "$(reached)" '[]'
 
 post "$(call '{"to":"ann@example.com"}')" -H 'mcp-param-to: ann@example.com'
@@ -76,10 +76,10 @@ unlike "and nothing of it is told" "$body" 536
 # ---- lists, and what is no answer ----
 list() { jq -cn --arg c "$1" '{jsonrpc:"2.0",id:7,method:"tools/list",params:(if $c == "" then {} else {cursor:$c} end)}'; }
 post "$(list '')" -H 'x-do: pages'
-is "a page of hidden tools is empty and goes on" "$status $(jq -c .result <<<"$body")" '200 {"tools":[],"nextCursor":"2","ttlMs":5,"cacheScope":"private"}'
+is "sparfenyuk/mcp-proxy#233: a page of hidden tools is empty and goes on" "$status $(jq -c .result <<<"$body")" '200 {"tools":[],"nextCursor":"2","ttlMs":5,"cacheScope":"private"}'
 is "its length is that of what is left" "$(header content-length)" "${#body}"
 post "$(list 2)" -H 'x-do: pages'
-is "the next page is filtered too" "$(jq -c .result <<<"$body")" '{"tools":[{"name":"read"}]}'
+is "agentgateway#3476, litellm#32229: the next page is filtered too" "$(jq -c .result <<<"$body")" '{"tools":[{"name":"read"}]}'
 post "$(list '')" -H 'x-do: pages-stream'
 is "a list in a stream" "$(sed -n 's/^data: //p' <<<"$body" | jq -c .result)" '{"tools":[{"name":"read"}]}'
 post "$(call)" -H 'x-do: pages'
@@ -107,18 +107,23 @@ post "$(call)" -H 'mcp-session-id: s-1'
 is "which nobody can say himself" "$status" 404
 other="authorization: Bearer $(token --claims '{"sub":"mallory","team":"few"}')"
 req POST /own -H "$other" -H 'content-type: application/json' -H "mcp-session-id: $session" -d "$(call)"
-is "nor is a session another person's" "$status $(code)" '404 [null,-32010]'
+is "mcp-gateway-registry#1357: nor is a session another person's" "$status $(code)" '404 [null,-32010]'
 req POST /mcp -H "$auth" -H 'content-type: application/json' -H "$accept" -H "mcp-session-id: $session" -d "$(call)"
 is "nor another server's" "$status" 404
 req GET /own -H "$other" -H 'accept: text/event-stream' -H "mcp-session-id: $session"
 is "nor is its stream" "$status" 404
 req DELETE /own -H "$other" -H "mcp-session-id: $session"
 is "nor can he end it" "$status $(at_server)" '404 []'
+post "$(call)" -H "mcp-session-id: $session" -H 'x-do: lost'
+is "agentgateway#3622: a session that the server lost is a 404 as it is, and no other" "$status $(code)" '404 [7,-32001]'
+at_server >/dev/null
+post "$begin" -H 'x-do: session'
+is "agentgateway#3622: the next one begins at the server" "$status $(header mcp-session-id) $(at_server)" "200 $session [null]"
 
 # ---- streams of GET ----
 get() { curl -sN -m "${2:-60}" -D "$D/.get.head" "$EDGE/own" -H "$auth" -H 'accept: text/event-stream' -H "x-do: $1" "${@:3}" >"$D/.get" 2>/dev/null & asking=$!; }
 get stream
-check "what a server says on a stream of GET comes at once" wait_for grep -qs 'mail <EMAIL_ADDRESS>' "$D/.get"
+check "vexa#795, playwright-mcp#1646: what a server says on a stream of GET comes at once" wait_for grep -qs 'mail <EMAIL_ADDRESS>' "$D/.get"
 kill $asking
 like "with its id and its retry" "$(cat "$D/.get")" '^retry: 50'
 get stream 60 -H 'last-event-id: 1'

@@ -124,9 +124,9 @@ static const struct {
 	{ "a name in look-alike letters", CALL("\"name\":\"dr\xd0\xbep\""), 200, "\"isError\":true" },
 	{ "a name with letters that nobody sees", CALL("\"name\":\"read\xe2\x80\x8b\""), 200, "\"isError\":true" },
 	{ "arguments that are a text", CALL("\"name\":\"open\",\"arguments\":\"/etc\""), 400, "\"id\":7,\"error\":{\"code\":-32602," },
-	{ "arguments that a rule cannot read", CALL("\"name\":\"open\",\"arguments\":{}"), 200, "\"isError\":true" },
+	{ "lasso mcp-gateway#29: arguments that a rule cannot read", CALL("\"name\":\"open\",\"arguments\":{}"), 200, "\"isError\":true" },
 	{ "an error to a request of the server's that the client has no capability for", RPC "\"id\":1,\"error\":{\"code\":-32601,\"message\":\"Method not found\"}}", 0, NULL },
-	{ "an answer to a request that nobody made", RPC "\"id\":99,\"result\":{}}", 0, NULL },
+	{ "playwright-mcp#1646: an answer to a request that nobody knows here", RPC "\"id\":99,\"result\":{}}", 0, NULL },
 };
 /* clang-format on */
 
@@ -221,7 +221,7 @@ static const struct {
 	const char *name, *body, *type, *in, *out; /* NULL: nothing goes */
 } servers[] = {
 	{ "a cursor that leads to itself", LIST("2"), JSON, PAGE("{\"name\":\"drop_all\"}"), PAGE("") },
-	{ "a stream without `event:`", CALL("\"name\":\"read\""), STREAM,
+	{ "agentgateway#2644: a stream without `event:`", CALL("\"name\":\"read\""), STREAM,
 		"data: " RPC "\"id\":7,\"result\":{\"x\":\"a@example.com\"}}\n\n", "data: " RPC "\"id\":7,\"result\":{\"x\":\"<EMAIL_ADDRESS>\"}}\n\n" },
 	{ "an event of several lines of data", CALL("\"name\":\"read\""), STREAM,
 		"event: message\ndata: " RPC "\"id\":7,\ndata: \"result\":{\"x\":5}}\n\n", "event: message\ndata: " RPC "\"id\":7,\ndata: \"result\":{\"x\":5}}\n\n" },
@@ -376,9 +376,9 @@ sessions_hold_where_their_key_is(void **state)
 		const char *person;
 		bool holds;
 	} t[] = {
-		{ "the same daemon after a restart, or another one", KEY_ONE, KEY_ONE, "alice",
-			true },
-		{ "another person", KEY_ONE, KEY_ONE, "bob", false },
+		{ "mcp-hangar#877: the same daemon after a restart, or another one", KEY_ONE,
+			KEY_ONE, "alice", true },
+		{ "mcp-gateway-registry#1357: another person", KEY_ONE, KEY_ONE, "bob", false },
 		{ "daemons with another key", KEY_ONE, KEY_TWO, "alice", false },
 		{ "without a key after a restart", KEY_NONE, KEY_NONE, "alice", false },
 	};

@@ -315,7 +315,10 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_silent_stream_is_kept_alive),
+		{ .name = "mcp-sap-docs#75: a silent stream is kept alive",
+			.test_func = a_silent_stream_is_kept_alive,
+			.setup_func = setup,
+			.teardown_func = teardown },
 		T(lines_have_no_comments),
 		T(no_comment_falls_into_an_event),
 		T(a_stream_that_answers_a_call_is_kept_alive_until_its_deadline),

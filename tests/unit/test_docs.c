@@ -683,6 +683,55 @@ every_field_that_a_law_asks_for(void **state)
 	none_missing(n, 30);
 }
 
+/* A row of docs/tools.md, "| names | what was wrong | `file` |": the file has each name in a
+ * text, as a check's name is. */
+static size_t
+look_for_complaints(struct span line)
+{
+	struct span names = span_trim(span_next(&line, '|'), " ");
+	size_t n = 0;
+
+	span_next(&line, '|');
+	struct span file = span_trim(span_next(&line, '|'), " `");
+	char path[128];
+	snprintf(path, sizeof(path), "%.*s", SPAN_ARG(file));
+	read_file(path, source, sizeof(source));
+	for (; names.n; n++) {
+		struct span name = span_trim(span_next(&names, ','), " ");
+		const char *at = source;
+		bool found = false;
+		while (!found && (at = memmem(at, strlen(at), name.p, name.n))) {
+			const char *from = at;
+			while (from > source && !strchr("\"'\n", from[-1]))
+				from--;
+			at += name.n;
+			found = from > source && from[-1] != '\n' && strchr(":,", *at);
+		}
+		if (found)
+			continue;
+		print_error("%s has no check named %.*s\n", path, SPAN_ARG(name));
+		missing++;
+	}
+	return n;
+}
+
+static void
+every_complaint_has_its_check(void **state)
+{
+	static char page[64 << 10];
+	size_t n = 0;
+
+	(void)state;
+	read_file("docs/tools.md", page, sizeof(page));
+	const char *at = strstr(page, "\n## What others complain of\n");
+	assert_non_null(at);
+	at = strstr(at, "|\n|---|---|---|\n| ");
+	assert_non_null(at);
+	for (at = strchr(at + 2, '\n') + 1; *at == '|'; at += strcspn(at, "\n") + 1)
+		n += look_for_complaints(span_of(at + 1, strcspn(at + 1, "\n")));
+	none_missing(n, 35);
+}
+
 /* Of the package; README has the sentence for those of make install. */
 static size_t
 look_for_paths(void)
@@ -727,6 +776,7 @@ main(void)
 		cmocka_unit_test(the_recipes_compile),
 		cmocka_unit_test(every_field_of_records),
 		cmocka_unit_test(every_field_that_a_law_asks_for),
+		cmocka_unit_test(every_complaint_has_its_check),
 		cmocka_unit_test(links_lead_somewhere),
 		cmocka_unit_test(paths_are_those_of_the_package),
 	};

@@ -38,7 +38,7 @@ static const struct {
 } lists[] = {
 	{ "a whole list", JSON, R("1", "\"tools\":[" T("x") "," T("a") "],\"nextCursor\":\"c\\u0031\""),
 		R("1", "\"tools\":[" T("a") "],\"nextCursor\":\"c\\u0031\""), "", 1, 0 },
-	{ "a page of which nothing is left", JSON, R("\"q\"", "\"tools\":[" T("x") "],\"nextCursor\":\"2\""),
+	{ "sparfenyuk/mcp-proxy#233: a page of which nothing is left", JSON, R("\"q\"", "\"tools\":[" T("x") "],\"nextCursor\":\"2\""),
 		R("\"q\"", "\"tools\":[],\"nextCursor\":\"2\""), "", 1, 0 },
 	{ "what may be kept is for one", JSON, R("1", "\"tools\":[],\"ttlMs\":5,\"cacheScope\":\"public\""),
 		R("1", "\"tools\":[],\"ttlMs\":5,\"cacheScope\":\"private\""), "", 0, 0 },
@@ -61,7 +61,7 @@ static const struct {
 	{ "one with blanks after it", JSON, R("1", "") "\n \n", R("1", "") "\n \n", "", 0, 0 },
 
 	{ "in a stream", SSE, EV(R("1", "\"tools\":[" T("x") "," T("a") "]")), EV(R("1", "\"tools\":[" T("a") "]")), "", 1, 0 },
-	{ "its other fields stay", SSE, "id: 7\nevent: message\nretry: 50\ndata: " R("1", "\"tools\":[" T("x") "]") "\n\n",
+	{ "agentgateway#2644: its other fields stay", SSE, "id: 7\nevent: message\nretry: 50\ndata: " R("1", "\"tools\":[" T("x") "]") "\n\n",
 		"id: 7\nevent: message\nretry: 50\ndata: " R("1", "\"tools\":[]") "\n\n", "", 1, 0 },
 	{ "events that say no type", SSE, "data: " R("1", "\"tools\":[" T("x") "]") "\n\n", "data: " R("1", "\"tools\":[]") "\n\n", "", 1, 0 },
 	{ "data in lines", SSE, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\ndata: \"result\":{\"tools\":[" T("x") "]}}\n\n",

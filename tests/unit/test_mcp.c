@@ -404,7 +404,16 @@ a_refusal_is_cut_until_it_fits(void **state)
 		mcp_refuse(&r, &out);
 		assert_true(out.n <= CAP_ERROR_BYTES && out.n > CAP_ERROR_BYTES / 3);
 	}
-	buf_clear(&out);
+	buf_free(&out);
+}
+
+static void
+a_refusal_in_a_stream_says_its_event(void **state)
+{
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
 	mcp_refuse_event(&(struct mcp_refusal){ .code = MCP_CODE_PARSE }, &out);
 	assert_true(span_is(buf_view(&out),
 		"event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":null,"
@@ -546,6 +555,8 @@ main(void)
 		cmocka_unit_test(many_fields_do_not_hold_more_than_one),
 		cmocka_unit_test(a_denial_is_what_the_message_waits_for),
 		cmocka_unit_test(a_refusal_is_cut_until_it_fits),
+		{ .name = "agentgateway#2644: a refusal in a stream says its event",
+			.test_func = a_refusal_in_a_stream_says_its_event },
 		cmocka_unit_test(a_session_is_of_whom_it_was_given_to),
 	};
 

@@ -295,7 +295,7 @@ static const struct listed {
 	{ "others are", RULE("a", "tool.name == \"x\"", HIDE) "]\n", .tool = "y" },
 	{ "what is only denied is shown", RULE("a", "tool.name == \"x\"", "deny: true") "]\n",
 		.tool = "x" },
-	{ "a rule that reads arguments hides nothing",
+	{ "agentgateway#3092: a rule that reads arguments hides nothing",
 		RULE("a", "tool.arguments.path == \"/\"", HIDE) "]\n", .tool = "x" },
 	{ "nor where it asks whether they are there",
 		RULE("a", "!has(tool.arguments)", HIDE) "]\n", .tool = "x" },

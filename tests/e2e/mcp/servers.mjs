@@ -101,6 +101,7 @@ const answers = {
 		res.on('close', () => clearInterval(more));
 	},
 	session: (res, m) => res.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 's-1' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, result: {} })),
+	lost: (res, m) => res.writeHead(404, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: m.id, error: { code: -32001, message: 'Session not found' } })),
 	login: (res) => res.writeHead(401, { 'content-type': 'application/json', 'www-authenticate': 'Bearer resource_metadata="http://10.0.0.7/inner"' }).end('{"secret":"sk-inner"}'),
 	endpoint: (res) => {
 		res.writeHead(200, { 'content-type': 'text/event-stream' });
