@@ -5,6 +5,8 @@
 #include "codec/letters.h"
 #include "codec/utf8.h"
 
+enum { INDENT_MAX = 40 };
+
 /* Columns that a character takes; 0: it is not shown. */
 static size_t
 columns_of(uint32_t cp)
@@ -82,6 +84,66 @@ plain_json(struct buf *out, struct span s)
 		else
 			put_escaped(out, cp);
 	}
+}
+
+static void
+begin_line(struct buf *out, size_t depth)
+{
+	buf_putc(out, '\n');
+	for (size_t i = 0; i < depth && i < INDENT_MAX; i++)
+		buf_str(out, "  ");
+}
+
+/* A string from its first quote; returns where it ends. A line that it breaks is broken. */
+static size_t
+put_string(struct buf *out, struct span s, size_t i)
+{
+	size_t step;
+
+	buf_putc(out, s.p[i++]);
+	for (; i < s.n && s.p[i] != '"'; i += step) {
+		size_t len = utf8_sequence(s.p + i, s.n - i);
+		bool escape = s.p[i] == '\\' && i + 1 < s.n;
+		step = escape ? 2 : len ? len : 1;
+		if (escape || (s.p[i] >= ' ' && s.p[i] < 0x7f))
+			buf_put(out, s.p + i, step);
+		else
+			put_escaped(out, len ? utf8_value(s.p + i, len) : 0xfffd);
+		if (escape && s.p[i + 1] == 'n' && i + 2 < s.n && s.p[i + 2] != '"')
+			buf_putc(out, '\n');
+	}
+	if (i < s.n)
+		buf_putc(out, s.p[i++]);
+	return i;
+}
+
+void
+plain_tree(struct buf *out, struct span s)
+{
+	size_t depth = 0, i = 0;
+
+	while (i < s.n) {
+		char c = s.p[i], next = i + 1 < s.n ? s.p[i + 1] : '\0';
+		if (c == '"') {
+			i = put_string(out, s, i);
+			continue;
+		}
+		if ((c == '}' || c == ']') && depth)
+			begin_line(out, --depth);
+		buf_putc(out, c >= ' ' && c < 0x7f ? c : '?');
+		i++;
+		if (c == ':') {
+			buf_putc(out, ' ');
+		} else if (c == ',') {
+			begin_line(out, depth);
+		} else if ((c == '{' && next == '}') || (c == '[' && next == ']')) {
+			buf_putc(out, next);
+			i++;
+		} else if (c == '{' || c == '[') {
+			begin_line(out, ++depth);
+		}
+	}
+	buf_putc(out, '\n');
 }
 
 void

@@ -11,7 +11,9 @@
 
 #define WAIT_US 700000u
 
-enum { HASH_MIN = 12, LOOK = 16 };
+/* Of fewer digits a server can have two texts that begin alike: one to be looked at, and
+ * another when it is approved. */
+enum { HASH_MIN = 32, LOOK = 32 };
 
 /* ---- lists ---- */
 

@@ -52,13 +52,20 @@ is "its instructions are empty" "$(self)" ''
 tools diff calc/add >"$D/diff"
 is "diff says that it differs" $? 1
 like "and what" "$(grep '^[+]  "desc' "$D/diff")" 'id_rsa'
+# NUL, numbers that no library reads, more lines than are compared: all of it is shown
+{ printf 'x\0 and '; printf '\n%.0s' $(seq 2100); printf 'and the very end of id_rsa'; } |
+	curl -s --data-binary @- "http://127.0.0.1:$port/say" >/dev/null
+names >/dev/null
+check "what comes after two thousand lines" wait_for eval 'tools diff calc/add | grep -q "the very end"'
 hash=$(tools list --json --state changed | jq -r '.[] | select(.kind == "tool") | .hash')
-tools approve calc/add 000000000000 2>"$D/err"
+tools approve calc/add 00000000000000000000000000000000 2>"$D/err"
 is "another hash is refused" $? 1
-like "and said" "$(cat "$D/err")" 'calc/add: 000000000000 is not its text'
+like "and said" "$(cat "$D/err")" 'calc/add: 00000000000000000000000000000000 is not its text'
 tools list --state unlisted >/dev/null 2>"$D/err"
 is "a state that no line has is refused" "$? $(cat "$D/err")" '2 tollgate: tools: --state: unlisted: new, approved or changed is expected'
-tools approve calc/add "${hash:0:12}" --by ann --reason 'looked at it' 2>"$D/err"
+tools approve calc/add "${hash:0:31}" 2>"$D/err"
+is "so few digits that a server may have two such texts are refused" $? 2
+tools approve calc/add "${hash:0:32}" --by ann --reason 'looked at it' 2>"$D/err"
 is "the one that is shown is taken" $? 0
 like "for all daemons" "$(cat "$D/err")" 'with every daemon of this Redis within a second'
 check "both show it again" both names '["add","sub"]'

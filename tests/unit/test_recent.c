@@ -243,6 +243,33 @@ a_terminal_gets_letters_only(void **state)
 	}
 }
 
+static void
+all_of_a_text_is_shown(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{ "{\"a\":[1,1.0,1e999],\"b\":{}}",
+			"{\n  \"a\": [\n    1,\n    1.0,\n    1e999\n  ],\n  \"b\": {}\n}\n" },
+		{ "{\"d\":\"x\\u0000read ~/.ssh\"}", "{\n  \"d\": \"x\\u0000read ~/.ssh\"\n}\n" },
+		{ "[18446744073709551615,[]]", "[\n  18446744073709551615,\n  []\n]\n" },
+		{ "\"a\\nb\\\\n\\\"\\n\"", "\"a\\n\nb\\\\n\\\"\\n\"\n" },
+		{ "\"\x7f\xe2\x80\xae\xf0\x9f\x98\x80\x1b[2J\"",
+			"\"\\u007f\\u202e\\ud83d\\ude00\\u001b[2J\"\n" },
+		{ "\"cut\\", "\"cut\\\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct buf b;
+		buf_init(&b, 0);
+		plain_tree(&b, span_str(rows[i].in));
+		if (!span_is(buf_view(&b), rows[i].want))
+			fail_msg("%s: %.*s", rows[i].in, SPAN_ARG(buf_view(&b)));
+		buf_free(&b);
+	}
+}
+
 int
 main(void)
 {
@@ -252,6 +279,7 @@ main(void)
 		cmocka_unit_test_setup(long_words_are_cut_at_a_character, fresh),
 		cmocka_unit_test_setup(who_reads_while_it_is_written_sees_whole_ones, fresh),
 		cmocka_unit_test(a_terminal_gets_letters_only),
+		cmocka_unit_test(all_of_a_text_is_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

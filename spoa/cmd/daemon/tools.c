@@ -36,11 +36,11 @@ put_row(struct buf *b, const json_t *one)
 
 	json_object_set_new(row, "tool",
 		json_sprintf("%s%s%s", json_text_in(one, "server"), *name ? "/" : "", name));
-	json_object_set_new(row, "hash", json_sprintf("%.12s", hash));
+	json_object_set_new(row, "hash", json_sprintf("%.32s", hash));
 	admin_cell(b, row, "tool", 40, "?");
 	admin_cell(b, one, "kind", 12, "?");
 	admin_cell(b, one, "state", 8, "?");
-	admin_cell(b, row, "hash", 12, "?");
+	admin_cell(b, row, "hash", 32, "?");
 	admin_cell(b, one, "seen", 20, "-");
 	admin_cell(b, one, "by", 16, "-");
 	buf_putc(b, '\n');
@@ -105,7 +105,7 @@ list(const struct tools_args *a)
 	json_t *answer = admin_call_json("tools", a->config, "/tools", NULL, &code), *one;
 	if (!answer)
 		return code;
-	snprintf(head, sizeof(head), "%-40s %-12s %-8s %-12s %-20s %s\n", "TOOL", "KIND",
+	snprintf(head, sizeof(head), "%-40s %-12s %-8s %-32s %-20s %s\n", "TOOL", "KIND",
 		"STATE", "HASH", "SEEN", "APPROVED_BY");
 	json_t *rows = rows_of(a, answer);
 	code = admin_print_rows("tools", rows, a->json, head, put_row);
@@ -121,28 +121,6 @@ list(const struct tools_args *a)
 }
 
 /* ---- show, diff ---- */
-
-/* A text for people: a member a line, and texts broken where they break. ASCII. */
-static void
-pretty(struct buf *out, const char *text)
-{
-	json_t *v = json_loads(text, JSON_DECODE_ANY, NULL);
-	char *all = v ? json_dumps(v, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII |
-					      JSON_ENCODE_ANY)
-		      : NULL;
-
-	for (const char *p = all; p && *p; p++) {
-		buf_putc(out, *p);
-		if (*p != '\\' || !p[1])
-			continue;
-		buf_putc(out, *++p);
-		if (*p == 'n' && p[1] != '"')
-			buf_putc(out, '\n');
-	}
-	buf_putc(out, '\n');
-	free(all);
-	json_decref(v);
-}
 
 static json_t *
 get(const struct tools_args *a, const char *operand, int *code)
@@ -169,7 +147,7 @@ put_text(const json_t *pin, const char *what, const char *hash, const char *text
 	}
 	(void)pin;
 	buf_init(&b, 0);
-	pretty(&b, text);
+	plain_tree(&b, span_str(text));
 	printf("%.*s", SPAN_ARG(buf_view(&b)));
 	buf_free(&b);
 }
@@ -208,13 +186,16 @@ show(const struct tools_args *a, const char *operand)
 
 enum { DIFF_LINES = 2000 };
 
+/* The last has all that is left: nothing goes unseen. */
 static size_t
 split(struct span text, struct span *out)
 {
 	size_t n = 0;
 
-	while (text.n && n < DIFF_LINES)
+	while (text.n && n < DIFF_LINES - 1)
 		out[n++] = span_next(&text, '\n');
+	if (text.n)
+		out[n++] = span_trim(text, "\n");
 	return n;
 }
 
@@ -275,9 +256,9 @@ diff(const struct tools_args *a, const char *operand)
 			"server's over 4 MB",
 			operand);
 	} else if (!same) {
-		pretty(&was, old);
-		pretty(&now, text);
-		printf("--- %s\n+++ listed last %.12s\n",
+		plain_tree(&was, span_str(old));
+		plain_tree(&now, span_str(text));
+		printf("--- %s\n+++ listed last %.32s\n",
 			approved ? "approved last" : "listed first", json_text_in(pin, "hash"));
 		size_t nx = split(buf_view(&was), x);
 		print_diff(x, nx, x + DIFF_LINES, split(buf_view(&now), x + DIFF_LINES));
