@@ -13,8 +13,9 @@ size_t plain_put(struct buf *out, struct span s, size_t columns);
 void plain_word(struct buf *out, struct span s);
 /* A JSON text in which what plain_put() does not show is escaped: the same value. */
 void plain_json(struct buf *out, struct span s);
-/* A JSON text without blanks, for people: a member a line, broken where its strings break, ASCII.
- * Whatever it holds is shown: numbers as they are written, NUL, what no library reads. */
+/* A JSON text without blanks, for people: a member a line, broken where its strings break,
+ * ASCII. Whatever it holds is shown: numbers as they are written, NUL, what no library reads.
+ */
 void plain_tree(struct buf *out, struct span s);
 /* Lines as plain_put() shows them, each ended by a newline. */
 void plain_lines(struct buf *out, struct span s);

@@ -388,8 +388,12 @@ tool_pins_see(struct tool_pins *p, const struct tool_pin_of *of, struct span jso
 	enum tool_state state;
 	uint64_t raw[2];
 
-	if (!p || !can_be_pinned(of))
+	if (!p)
 		return TOOL_UNPINNED;
+	if (!can_be_pinned(of)) {
+		atomic_fetch_add(&p->refused, 1);
+		return TOOL_CHANGED;
+	}
 	crypto_shorthash_siphashx24(out, (const void *)json.p, json.n, p->raw_key);
 	memcpy(raw, out, sizeof(raw));
 	struct pin *pin = pin_find(p, of);

@@ -29,9 +29,9 @@ void tool_pins_free(struct tool_pins **p);
 
 /* A list, or the answer to initialize, says `json` of it, as it is written: an entry's object,
  * the string of instructions. The first text of a pin is `new`. TOOL_CHANGED too where it
- * cannot be pinned: no strict JSON, longer than CAP_TOOL_PIN_ENTRY, or the table or the
- * server's share is full. TOOL_UNPINNED: its name is longer than a call may give; or `p` is
- * NULL. Bytes that are as they were cost one hash. Never waits for disk or Redis. */
+ * cannot be pinned: no strict JSON, longer than CAP_TOOL_PIN_ENTRY, a name that no call may
+ * give, or the table or the server's share is full. TOOL_UNPINNED: `p` is NULL. Bytes that are
+ * as they were cost one hash. Never waits for disk or Redis. */
 enum tool_state tool_pins_see(
 	struct tool_pins *p, const struct tool_pin_of *of, struct span json);
 /* A call names it: the state of the text that was listed last, by whatever daemon and for

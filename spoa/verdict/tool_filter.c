@@ -219,7 +219,7 @@ read_member(struct reading *r, struct span key, bool *list)
 		}
 	if (span_is(key, "cacheScope"))
 		return cache_scope(r);
-	if (span_is(key, "instructions"))
+	if (span_ieq(key, SPAN_LIT("instructions")))
 		return read_instructions(r);
 	r->timed |= span_is(key, "ttlMs");
 	json_next(r->c.j, &ev);

@@ -137,7 +137,8 @@ what_cannot_be_pinned(void **t)
 	/* nothing of that was the first text */
 	assert_string_equal(see(p, "a", "{\"name\":\"a\"}"), "new");
 	memset(name, 'n', 129);
-	assert_string_equal(see(p, name, "{}"), "");
+	/* no call may give it, and its description would be read all the same */
+	assert_string_equal(see(p, name, "{}"), "changed");
 	tool_pins_free(&p);
 }
 
