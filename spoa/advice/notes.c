@@ -158,13 +158,6 @@ answers(struct remarks *r)
 				"answers",
 				r->p->routes[i].name,
 				r->p->routes[i].uses.calls ? "response or tool" : "response");
-	for (size_t i = 0; i < r->p->ntool_rules; i++)
-		if (r->p->tool_rules[i].redacts)
-			note_say(&r->to, r->p->tool_rules[i].at,
-				"rule %s: redacts calls of MCP; in models' answers arguments "
-				"are "
-				"left as they are: phase: response redacts there",
-				r->p->tool_rules[i].name);
 }
 
 /* What servers of MCP say of their tools is compared with what they said first. */

@@ -650,10 +650,11 @@ consequences_are_noted(void **state)
 			"routes: [{name: x, match: {host: h.example, path: /x}, targets: p, "
 			"login: {authorization_servers: ['https://l.example']}}]\n"
 			"rules: [{name: a, deny: {status: %d}, when: 'identity.method == "
-			"\"none\"'}]\n",
+			"\"none\"'}, {name: b, phase: tool, redact: {classes: [pii]}}]\n",
 			asks ? 401 : 403);
 		put("p.yaml", text);
 		assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+		assert_null(strstr(cmd_out, "left as they are"));
 		assert_int_equal(!asks,
 			strstr(cmd_out, ":4:10: route x: has login, and no rule denies with "
 					"status 401: ") != NULL);
