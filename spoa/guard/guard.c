@@ -390,13 +390,27 @@ settle_lines(struct guard *g, size_t n, struct buf *out)
 	buf_free(&said);
 }
 
+/* A document under the type of events: some clients read it as what it is, with its calls. */
+static bool
+is_document(struct guard *g, struct span bytes)
+{
+	bool first = !g->begun_text;
+
+	if (span_starts(bytes, SPAN_LIT("\xef\xbb\xbf")))
+		bytes = span_cut(bytes, 3, bytes.n);
+	g->begun_text |= after_blanks(bytes).n > 0;
+	return first && g->held && g->frames.kind == FRAMES_SSE && !g->plan.messages.is &&
+	       guard_begins_json(bytes);
+}
+
 /* Whether a stream of text is something else by its first bytes: it goes unread, or not. */
 static bool
 is_other_stream(struct guard *g, struct span bytes, struct buf *out)
 {
 	size_t before = g->begun;
 
-	if (g->frames.kind == FRAMES_EVENTSTREAM || !guard_is_no_text(g, bytes))
+	if (g->frames.kind == FRAMES_EVENTSTREAM ||
+		!(guard_is_no_text(g, bytes) || is_document(g, bytes)))
 		return false;
 	g->way = WAY_OPAQUE;
 	if (guard_message_unread(g) || guard_unread(g, before + bytes.n,

@@ -125,6 +125,7 @@ struct guard {
 	bool opaque_type, packed_type; /* none of text; one of compressed files */
 	unsigned char begins[2];       /* of a stream, */
 	size_t begun;		       /* as many as came */
+	bool begun_text;	       /* more than blanks did */
 	bool json_type, text_type;     /* as its head says */
 	enum price_service head_service;
 	int64_t head_input, head_output; /* tokens, likewise; -1: it does not */

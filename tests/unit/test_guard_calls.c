@@ -327,6 +327,7 @@ static const struct row {
 		CREATED("false") ADDED("1", "0", FC("pay", "")) ITEM_DONE("2", "0", FC("pay", "{\\\"amount\\\":5}")), GUARD_BROKEN },
 	{ "the other spelling of a call", GEM, JSON, CANDIDATE("{\"function_call\":{\"name\":\"rm\",\"args\":{}}}"),
 		CANDIDATE("{\"text\":\"" RM "\"}"), 0 },
+	{ "a document under the type of events", CHAT, SSE, WHOLE("\"tool_calls\":[" FN("rm", "{}") "]", "tool_calls"), "", GUARD_UNREAD },
 	{ "a list where a call should be", COHERE, SSE,
 		EVENT("tool-call-start", ",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":[" FN("rm", "") "]}}") COHERE_END("TOOL_CALL"), "", GUARD_BROKEN },
 	{ "as: error ends the stream, before anything of the calls", CHAT, SSE,
