@@ -1,6 +1,7 @@
 /* Times, sizes, compression, error pages, and what differs by HAProxy's version. */
 #include <stdio.h>
 
+#include "dialect/dialect.h"
 #include "edge/judge_private.h"
 
 void
@@ -68,6 +69,21 @@ rule_deadlines(struct judge *j)
 
 #define MODEL_US (UINT64_C(300) * 1000000)
 
+/* A server's own streams of MCP are silent for hours, and the relay waits for them. */
+static bool
+is_of_mcp(const struct judge *j, const struct haproxy_section *s)
+{
+	for (size_t i = 0; j->policy && i < j->policy->nroutes; i++) {
+		const struct route *r = &j->policy->routes[i];
+		for (size_t k = 0; r->dialect && dialect_is_of_mcp(r->dialect) && k < r->ntargets;
+			k++)
+			if (r->targets[k].backend &&
+				span_is(s->name, r->targets[k].backend))
+				return true;
+	}
+	return false;
+}
+
 void
 rule_provider_timeouts(struct judge *j)
 {
@@ -82,7 +98,8 @@ rule_provider_timeouts(struct judge *j)
 				"%.*s: a model may think for minutes; this turns that into a "
 				"504",
 				SPAN_ARG(s->name));
-		else if (j->cfg && j->cfg->relay && us > j->cfg->relay_response_us)
+		else if (j->cfg && j->cfg->relay && us > j->cfg->relay_response_us &&
+			 !is_of_mcp(j, s))
 			found(j, at, "timeout server 10m",
 				"%.*s: the relay gives up sooner: relay.response_timeout of %s "
 				"is "
