@@ -192,6 +192,7 @@
   X(PROMPT_SEALED_BYTES,           "prompt.",            "sealed_bytes",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_SEALED_PARTS,           "prompt.",            "sealed_parts",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_REFERENCES,             "prompt.",            "references",             MAP,     DECISION,   "read",     V_PROMPT_REFERENCES,    NULL) \
+  X(PROMPT_TOOL_RESULTS,           "prompt.",            "tool_results",           TEXTS,   DECISION,   "read",     V_PROMPT_TOOL_RESULTS,  NULL) \
   X(PROMPT_UNREADABLE,             "prompt.",            "unreadable",             FLAG,    DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_ESTIMATED_INPUT_TOKENS, "prompt.",            "estimated_input_tokens", INTEGER, DECISION,   "quota",    V_PROMPT_TOKENS,        NULL) \
   X(PROMPT_TOKENS_EXACT,           "prompt.",            "tokens_exact",           FLAG,    DECISION,   "quota",    V_COUNT,                NULL) \

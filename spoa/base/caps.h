@@ -123,6 +123,7 @@
 #define CAP_TOOL_PIN_LINE      (256u << 10) /* bytes of a pin on disk or in Redis: refused */
 #define CAP_TOOL_PIN_TEXTS     (4u << 20)   /* of all texts of a server: likewise */
 #define CAP_TOOL_DESCRIPTIONS  (256u << 10) /* names and descriptions of a chat request's tools, for tool.description in its answer: reading it of a further one fails */
+#define CAP_TOOL_RESULTS       1024         /* names of tools whose results a request brings: reading prompt.tool_results fails, as the rule's on_error says */
 #define CAP_PINS               65536        /* things whose target is remembered in this process: the oldest of eight goes */
 #define CAP_TARGETS            1024         /* targets (provider, model) whose state is known: further ones share one entry, which is never out */
 #define CAP_TARGET_QUEUE       64           /* requests that wait for room at a provider, or for a target of it that is out: a further one goes elsewhere, or is refused */

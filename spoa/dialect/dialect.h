@@ -177,6 +177,12 @@ int dialect_offered(const struct body *b, struct span raw, const struct price_to
  * or the JSON reader's error. */
 int dialect_asked(
 	const struct body *b, struct span raw, struct arena *a, struct price_asked *out);
+/* The names of the tools whose results the requests of a body bring, each once, sorted; ""
+ * where neither the result names its tool nor a call of the same request has its id. Views of
+ * raw and of the arena. 0, ERR_NOMEM, ERR_LIMIT (more than CAP_TOOL_RESULTS), ERR_TRUNCATED
+ * (raw is not all of it), or the JSON reader's error. */
+int dialect_results(
+	const struct body *b, struct span raw, struct arena *a, struct span **names, size_t *n);
 /* The region that a path (Vertex' location) or a model (an ARN's, or a profile's us., eu.)
  * names; empty: none. A view. */
 struct span dialect_region(struct span path, struct span model);

@@ -483,6 +483,7 @@ struct policy {
 	bool logs_in;		 /* a route has `login` */
 	bool reads_conversation; /* a condition or a limit does */
 	bool reads_tokens;	 /* likewise, prompt.tokens */
+	bool reads_results;	 /* likewise, prompt.tool_results */
 	bool reads_target_state; /* likewise, target.price, target.latency or target.errors */
 	bool counts_tokens;	 /* a limit counts tokens, or what depends on them */
 	struct data_source *data;
@@ -558,6 +559,7 @@ const char *policy_class_of(
 	X(V_PROMPT_ENTITIES,     "prompt.entities",     CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_MEDIA,        "prompt.media",        CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_REFERENCES,   "prompt.references",   CEL_LIST,   CEL_STRING) \
+	X(V_PROMPT_TOOL_RESULTS, "prompt.tool_results", CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_TOKENS,       "prompt.tokens",       CEL_INT,    CEL_DYN) \
 	X(V_PROMPT_BYTES,        "prompt.bytes",        CEL_INT,    CEL_DYN) \
 	X(V_PROMPT_INJECTION,    "prompt.injection",    CEL_DOUBLE, CEL_DYN) \

@@ -223,6 +223,29 @@ put_references(const struct body *body, struct buf *b)
 	buf_putc(b, '}');
 }
 
+/* Names that its caller chose: those that rules read, or none of them. False: a reader must not
+ * take the list for what they read. `b` NULL: only says so. */
+static bool
+put_results(struct request *r, struct buf *b)
+{
+	struct span *names;
+	struct arena own;
+	size_t n = 0;
+
+	if (!r->found.have_verdict || !r->snap->policy->reads_results || !r->in.have_body)
+		return true;
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	bool held =
+		dialect_results(&r->in.body, r->in.raw, &own, &names, &n) == 0 && n <= LIST_MAX;
+	for (size_t i = 0; held && i < n; i++)
+		held = held_ascii(names[i]) && !request_credential_in(r, names[i]) &&
+		       !request_may_hold(r, names[i]);
+	if (held && b)
+		put_spans(b, RF_PROMPT_TOOL_RESULTS, names, n);
+	arena_reset(&own);
+	return held;
+}
+
 void
 record_not_inspected(struct request *r, struct buf *b)
 {
@@ -274,6 +297,7 @@ record_prompt(struct request *r, struct buf *b)
 		put_unread(r, b);
 		if (r->in.body.nrefs)
 			put_references(&r->in.body, b);
+		put_results(r, b);
 	}
 	put_flag(b, RF_PROMPT_UNREADABLE, r->in.unreadable);
 	put_int(b, RF_PROMPT_ESTIMATED_INPUT_TOKENS, r->found.prompt_tokens);
@@ -336,6 +360,7 @@ held(struct request *r, size_t slot)
 		buf_free(&attributes);
 		return is;
 	case V_PROMPT_MEDIA: return r->in.unread.nmedia <= LIST_MAX;
+	case V_PROMPT_TOOL_RESULTS: return put_results(r, NULL);
 	case V_MODEL_NAME:
 		return r->in.body.model.n <= VALUE_MAX && r->in.asked_model.n <= VALUE_MAX &&
 		       !span_is(r->in.body.model, "<redacted>") &&

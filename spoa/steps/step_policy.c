@@ -23,6 +23,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.now_wall_ns = r->now_wall_ns,
 		.whole = r->in.body_state != BODY_STATE_PARTIAL,
 		.body = r->in.have_body ? &r->in.body : NULL,
+		.raw = r->in.raw,
 		.model = r->in.body.model,
 		.unread = &r->in.unread,
 		.entities = &r->found.entities,

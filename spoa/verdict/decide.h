@@ -50,6 +50,10 @@ struct policy_facts {
 	/* known once the body is read; whole == false: rules that need it wait */
 	bool whole;
 	const struct body *body;	   /* model, parameters */
+	struct span raw;		   /* its bytes */
+	const struct span *results; /* prompt.tool_results, where they are recorded; NULL:
+				       they are read in raw */
+	size_t nresults;
 	struct span model;		   /* where there is none: the path's */
 	const struct unread *unread;	   /* media; NULL: none */
 	const struct entity_set *entities; /* found, over their thresholds */

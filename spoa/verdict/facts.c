@@ -4,7 +4,9 @@
 
 #include <stdlib.h>
 
+#include "base/caps.h"
 #include "base/err.h"
+#include "dialect/dialect.h"
 #include "policy/data.h"
 #include "text/body.h"
 
@@ -146,6 +148,36 @@ references(struct facts_view *v)
 	return cel_list(list, list ? n : 0);
 }
 
+/* Of tools whose results the body brings, each once. */
+static struct cel_value
+tool_results(struct facts_view *v)
+{
+	const struct policy_facts *f = v->f;
+	struct cel_value *list = NULL;
+	struct span *names = NULL;
+	struct arena own;
+	size_t n = f->nresults;
+	int err = 0;
+
+	if (!f->body)
+		return cel_list(NULL, 0);
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	if (!f->results)
+		err = dialect_results(f->body, f->raw, &own, &names, &n);
+	if (!err && (list = arena_array(v->a, n, sizeof(*list))))
+		for (size_t i = 0; i < n; i++)
+			list[i] = cel_string(
+				arena_dup(v->a, (f->results ? f->results : names)[i]));
+	arena_reset(&own);
+	if (err == ERR_LIMIT)
+		return (struct cel_value){ .type = CEL_ERROR,
+			.s = SPAN_LIT("prompt.tool_results: results of too many tools") };
+	if (err)
+		return (struct cel_value){ .type = CEL_ERROR,
+			.s = SPAN_LIT("prompt.tool_results cannot be read") };
+	return cel_list(list, list ? n : 0);
+}
+
 /* ---- parameters ---- */
 
 static struct cel_value
@@ -269,6 +301,7 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_PROMPT_ENTITIES: return facts_entities(v, f->rules, f->entities);
 	case V_PROMPT_MEDIA: return media(v);
 	case V_PROMPT_REFERENCES: return references(v);
+	case V_PROMPT_TOOL_RESULTS: return tool_results(v);
 	case V_PROMPT_TOKENS: return cel_int(f->tokens);
 	case V_PROMPT_BYTES: return cel_int(f->bytes);
 	case V_PROMPT_INJECTION:

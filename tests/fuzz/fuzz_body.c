@@ -77,6 +77,24 @@ check_segments(const struct body *b, struct span raw)
 						       : sum == b->inspected_bytes);
 }
 
+/* Each name once; none only where no text is a result. */
+static void
+check_results(struct arena *a, const struct body *b, struct span raw)
+{
+	struct span *names;
+	bool results = false;
+	size_t n;
+
+	for (size_t i = 0; i < b->nsegments; i++)
+		results |= b->segments[i].role == ROLE_TOOL_RESULT;
+	int err = dialect_results(b, raw, a, &names, &n);
+	INVARIANT(err == 0 || err == ERR_LIMIT || err == ERR_NOMEM);
+	INVARIANT(err || n || !results);
+	for (size_t i = 0; !err && i < n; i++)
+		INVARIANT(utf8_valid(names[i]) &&
+			  (i == 0 || span_order(names[i - 1], names[i]) < 0));
+}
+
 static void
 check_paths(struct arena *a, const struct body *b, struct span raw)
 {
@@ -221,6 +239,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (body_read(table, type, raw, &a, &b, &why) == 0) {
 		check_segments(&b, raw);
 		check_paths(&a, &b, raw);
+		check_results(&a, &b, raw);
 		check_redaction(&a, &b, raw, type);
 		check_amendment(&a, &b, raw, type);
 		check_asking(&a, &b, raw);

@@ -188,12 +188,50 @@ references_are_recorded(void **state)
 	stage_down(&s);
 }
 
+/* By the call's id, in the record where a rule reads them, and kept for rules on the answer. */
+static void
+results_name_their_tools(void **state)
+{
+	struct note n = { .person = rows[0].person ? rows[0].person : "alice",
+		.path = "/openai/v1/responses",
+		.body = "{\"model\":\"m\",\"input\":[{\"type\":\"function_call\",\"call_id\":"
+			"\"c1\",\"name\":\"web_fetch\",\"arguments\":\"{}\"},{\"type\":"
+			"\"function_call_output\",\"call_id\":\"c1\",\"output\":\"x\"}]}" };
+	static const struct {
+		const char *rules, *decision, *names;
+	} ways[] = {
+		{ RULES, "permit", "" },
+		{ "rules: [{name: t, when: '\"web_fetch\" in prompt.tool_results', deny: "
+		  "true}]\n"
+		  "default: permit\n",
+			"deny", "[\"web_fetch\"]" },
+		{ "rules: [{name: t, when: '\"other\" in prompt.tool_results', deny: true}]\n"
+		  "default: permit\n",
+			"permit", "[\"web_fetch\"]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		char policy[8192];
+		struct stage s;
+		struct call c;
+		snprintf(policy, sizeof(policy), "%s%s", POLICY, ways[i].rules);
+		stage_up(&s, policy);
+		call_do(&s, &n, &c);
+		assert_string_equal(call_var(&c, "decision"), ways[i].decision);
+		assert_string_equal(stage_field(0, "prompt.tool_results"), ways[i].names);
+		stage_settle(&s);
+		stage_down(&s);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_dialect_says_in_the_path),
 		cmocka_unit_test(references_are_recorded),
+		cmocka_unit_test(results_name_their_tools),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,6 +114,43 @@ what_a_body_offers_is_taken_out(void **state)
 	}
 }
 
+/* What came back from a tool decides what the next call may be. */
+static void
+results_of_a_body_name_their_tools(void **state)
+{
+	static const struct {
+		const char *id, *tool;
+		int code;
+	} said[] = { { "c1", "", 0 }, { "c1", ",\"tool\":{\"name\":\"see\"}", 0 },
+		{ "c1", ",\"tool\":{\"name\":\"mail\"}", 1 }, { "c2", "", 1 } };
+
+	(void)state;
+	put("policy.yaml",
+		"tollgate: 1\nname: t\ndefault: permit\nidentity: [{none: {person: nobody}}]\n"
+		"routes: [{name: chat, match: {path: /v1/chat/completions}, dialect: openai, "
+		"backend: b}]\nrules:\n"
+		"  - {name: nobodys, when: '\"\" in prompt.tool_results', deny: true}\n"
+		"  - {name: fetched, phase: tool, when: 'tool.name == \"mail\" && "
+		"\"web_fetch\" in "
+		"prompt.tool_results', deny: true}\n");
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		char in[1024];
+		snprintf(in, sizeof(in),
+			"{\"path\":\"/v1/chat/completions\",\"identity\":{\"person\":\"al\"},"
+			"\"body\":\"{\\\"messages\\\":[{\\\"role\\\":\\\"assistant\\\","
+			"\\\"tool_calls\\\":"
+			"[{\\\"id\\\":\\\"c1\\\",\\\"type\\\":\\\"function\\\","
+			"\\\"function\\\":"
+			"{\\\"name\\\":\\\"web_fetch\\\",\\\"arguments\\\":\\\"x\\\"}}]},"
+			"{\\\"role\\\":\\\"tool\\\",\\\"tool_call_id\\\":\\\"%s\\\","
+			"\\\"content\\\":\\\"x\\\"}]}\"%s}",
+			said[i].id, said[i].tool);
+		int got = tollgate(in, "decide", "--policy", path("policy.yaml"), NULL);
+		if (got != said[i].code)
+			fail_msg("%zu: exit %d: %s%s", i, got, cmd_out, cmd_err);
+	}
+}
+
 static void
 why_is_said(void **state)
 {
@@ -245,6 +282,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_is_judged),
 		cmocka_unit_test(what_a_body_offers_is_taken_out),
+		cmocka_unit_test(results_of_a_body_name_their_tools),
 		cmocka_unit_test(why_is_said),
 		cmocka_unit_test(cases_of_tests_have_calls),
 		cmocka_unit_test(calls_in_answers_are_judged),

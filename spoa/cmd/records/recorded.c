@@ -115,6 +115,8 @@ read_body(struct recorded *out, json_t *record, struct arena *a)
 
 	unread->media = recorded_spans(record_get(record, RF_PROMPT_MEDIA), a, &unread->nmedia);
 	out->facts.unread = unread;
+	out->facts.results = recorded_spans(
+		record_get(record, RF_PROMPT_TOOL_RESULTS), a, &out->facts.nresults);
 	out->facts.tags =
 		recorded_spans(record_get(record, RF_REQUEST_TAGS), a, &out->facts.ntags);
 	out->body.refs = arena_array(a, json_object_size(refs), sizeof(*out->body.refs));
@@ -260,6 +262,7 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 			missing[record_rows[f].slot] = false;
 	/* No condition read it then. */
 	missing[V_REQUEST_CONVERSATION] = !record_get(record, RF_REQUEST_CONVERSATION);
+	missing[V_PROMPT_TOOL_RESULTS] = !out->same_version && !out->facts.nresults;
 	/* Another policy may take others. */
 	missing[V_REQUEST_TAGS] = !out->same_version;
 	recorded_not_held(record_get(record, RF_NOT_HELD), &out->missing);

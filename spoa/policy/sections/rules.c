@@ -47,6 +47,7 @@ build_expression(struct builder *b, const struct yaml_node *n, const char *what,
 	}
 	b->p->scores |= cel_reads(prog, V_PROMPT_INJECTION);
 	b->p->reads_tokens |= cel_reads(prog, V_PROMPT_TOKENS);
+	b->p->reads_results |= cel_reads(prog, V_PROMPT_TOOL_RESULTS);
 	for (size_t slot = V_TARGET_PRICE; slot <= V_TARGET_ERRORS; slot++)
 		b->p->reads_target_state |= cel_reads(prog, slot);
 	b->p->reads_conversation |= cel_reads(prog, V_REQUEST_CONVERSATION);
