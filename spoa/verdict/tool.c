@@ -269,6 +269,14 @@ denies_some(const struct rule *r, const struct tool_call *c)
 	       (cel_reads(r->when, V_TOOL_SERVER) || cel_reads(r->when, V_RESOURCE_URI));
 }
 
+/* No call comes by which it would deny: all that it reads is known here. */
+static bool
+fails(const struct rule *r, const struct tool_call *c)
+{
+	return c->as == TOOL_HOSTED && !c->any && !r->skip_on_error &&
+	       !cel_reads(r->when, V_TOOL_ARGUMENTS);
+}
+
 struct entry {
 	bool may, may_state;	   /* a permit before it may match */
 	const struct rule *permit; /* that ended it */
@@ -293,7 +301,8 @@ judge_entry(struct tool_list *l, const struct tool_call *c, struct entry *e)
 			e->may_state |= r->reads_state;
 		} else if (r->effect == RULE_PERMIT && hit > 0) {
 			e->permit = r;
-		} else if (hit > 0 || (hit < 0 && r->effect == RULE_DENY && denies_some(r, c))) {
+		} else if (hit > 0 || (hit < 0 && r->effect == RULE_DENY &&
+					      (denies_some(r, c) || fails(r, c)))) {
 			e->denial = r;
 		}
 	}

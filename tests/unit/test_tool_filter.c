@@ -400,7 +400,11 @@ a_tool_in_every_third_byte_takes_little_memory(void **state)
 	"  - {name: no-delete, phase: tool, when: 'tool.server == \"crm\" && tool.name == "    \
 	"\"delete\"', deny: {hide: true}}\n"                                                   \
 	"  - {name: no-pay, phase: tool, when: 'tool.server == \"bank\" && tool.name == "      \
-	"\"pay\"', deny: true}\n"
+	"\"pay\"', deny: true}\n" \
+	"  - {name: fails, phase: tool, when: 'tool.name in [\"shell\", \"ours\"] && "           \
+	"int(tool.description) > 3', deny: true}\n"                                              \
+	"  - {name: skipped, phase: tool, when: 'tool.name == \"apply_patch\" && "               \
+	"int(tool.description) > 3', deny: true, on_error: skip}\n"
 #define MCP(label, more)                                                                       \
 	"{\"type\":\"mcp\",\"server_label\":\"" label "\",\"server_url\":\"https://h/mcp\"" more "}"
 #define NEVER ",\"require_approval\":\"never\""
@@ -434,6 +438,10 @@ static const struct hosted_row {
 		NULL },
 	{ "Anthropic's that is called otherwise",
 		TOOLS("{\"type\":\"web_search_20250305\",\"name\":\"a\"}"), "{" M "}", 1, NULL },
+	{ "a rule that fails denies what nobody asks about later", TOOLS("{\"type\":\"shell\"}"),
+		NULL, 0, "fails" },
+	{ "and not what is the caller's to call", TOOLS(N("ours")), NULL, 0, NULL },
+	{ "nor where it says so", TOOLS("{\"type\":\"apply_patch\"}"), NULL, 0, NULL },
 	{ "an id is no type", TOOLS("{\"type\":\"code_interpreter\",\"id\":\"function\",\"name\":\"a\"}"),
 		NULL, 0, "code" },
 	{ "Gemini's, one of them", TOOLS("{\"urlContext\":{},\"googleSearch\":{}}"),
