@@ -61,9 +61,11 @@ anthropic_read(struct calls *c, const struct tree *t)
 		       : h		 ? CALLS_AGAIN
 					 : 0;
 	if (tree_is(t, type, "content_block_delta") && h) {
-		r = calls_note(h, SPAN_LIT(""),
-			tree_text(
-				t, tree_member(tree_member(t->root, "delta"), "partial_json")));
+		struct span part;
+		r = calls_text(
+			t, tree_member(tree_member(t->root, "delta"), "partial_json"), &part);
+		if (!r)
+			r = calls_note(h, SPAN_LIT(""), part);
 		return r ? r : calls_piece(c, h);
 	}
 	if (tree_is(t, type, "content_block_stop") && h) {

@@ -59,6 +59,7 @@ bedrock_read(struct calls *c, const struct tree *t)
 	const struct node *delta = tree_member(t->root, "delta");
 	uint32_t index = calls_number(t, number, 0);
 	struct held_call *h = calls_find(c, 0, index);
+	struct span input;
 	bool is_new;
 
 	if (c->whole)
@@ -68,9 +69,11 @@ bedrock_read(struct calls *c, const struct tree *t)
 	if (start && call_of(t, start))
 		return read_call(c, calls_at(c, 0, index, &is_new),
 			tree_text(t, tree_member(call_of(t, start), "name")), SPAN_LIT(""));
-	if (delta && h)
-		return read_call(c, h, SPAN_LIT(""),
-			tree_text(t, tree_member(tree_member(delta, "toolUse"), "input")));
+	if (delta && h) {
+		int r = calls_text(
+			t, tree_member(tree_member(delta, "toolUse"), "input"), &input);
+		return r ? r : read_call(c, h, SPAN_LIT(""), input);
+	}
 	if (start && h)
 		return CALLS_AGAIN;
 	if (number && h) {

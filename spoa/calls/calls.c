@@ -167,6 +167,13 @@ calls_same(const struct held_call *h, struct span arguments)
 	       (!hash_of(arguments, hash) && !memcmp(hash, h->judged, sizeof(hash)));
 }
 
+int
+calls_text(const struct tree *t, const struct node *n, struct span *out)
+{
+	*out = tree_text(t, n);
+	return n && n->tok != JSON_STRING && n->tok != JSON_NULL ? CALLS_UNSOUND : 0;
+}
+
 /* Some say the name in each piece. */
 static int
 note_name(struct held_call *h, struct span name)

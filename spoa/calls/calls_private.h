@@ -100,6 +100,8 @@ uint32_t calls_number(const struct tree *t, const struct node *n, uint64_t other
 /* All of its arguments said again, after it was settled: whether they are those that rules
  * read. */
 bool calls_same(const struct held_call *h, struct span arguments);
+/* A text, "" where there is none; something else: CALLS_UNSOUND, nobody could judge it. */
+int calls_text(const struct tree *t, const struct node *n, struct span *out);
 /* More of its name and its arguments; either may be empty. */
 int calls_note(struct held_call *h, struct span name, struct span arguments);
 /* The event that is read has a piece of it. */

@@ -24,8 +24,10 @@ read_call(struct calls *c, const struct tree *t, const struct node *call, struct
 
 	if (!h)
 		return calls_failed(c);
-	int r = calls_note(h, tree_text(t, tree_member(function, "name")),
-		tree_text(t, tree_member(function, "arguments")));
+	struct span arguments;
+	int r = calls_text(t, tree_member(function, "arguments"), &arguments);
+	if (!r)
+		r = calls_note(h, tree_text(t, tree_member(function, "name")), arguments);
 	return r ? r : calls_piece(c, h);
 }
 

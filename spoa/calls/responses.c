@@ -79,8 +79,10 @@ read_item(struct calls *c, const struct tree *t, const struct node *item, uint32
 	if (!h)
 		return calls_failed(c);
 	h->any_text |= kind == CUSTOM;
-	int r = note_all(h, tree_text(t, tree_member(item, "name")),
-		tree_text(t, tree_member(item, members[kind])));
+	struct span said;
+	int r = calls_text(t, tree_member(item, members[kind]), &said);
+	if (!r)
+		r = note_all(h, tree_text(t, tree_member(item, "name")), said);
 	return r ? r : calls_piece(c, h);
 }
 
@@ -90,13 +92,16 @@ read_piece(struct calls *c, const struct tree *t, size_t kind, bool all)
 {
 	bool is_new;
 	struct held_call *h = calls_at(c, 0, index_of(t), &is_new);
-	struct span said = tree_text(t, tree_member(t->root, all ? members[kind] : "delta"));
+	struct span said;
 
 	if (!h)
 		return calls_failed(c);
+	int r = calls_text(t, tree_member(t->root, all ? members[kind] : "delta"), &said);
+	if (r)
+		return r;
 	h->any_text |= kind == CUSTOM;
-	int r = all ? note_all(h, tree_text(t, tree_member(t->root, "name")), said)
-		    : calls_note(h, SPAN_LIT(""), said);
+	r = all ? note_all(h, tree_text(t, tree_member(t->root, "name")), said)
+		: calls_note(h, SPAN_LIT(""), said);
 	return r ? r : calls_piece(c, h);
 }
 
