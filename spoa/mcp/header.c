@@ -157,8 +157,8 @@ mcp_param_sent(
 
 	arena_init(&own, CAP_REQUEST_ARENA, true);
 	if (mcp_header_text(value, &own, &text)) {
-		int nth = scalar_with(
-			was, span_cut(field, param_prefix.n, field.n), text, &own);
+		int nth =
+			scalar_with(was, span_cut(field, param_prefix.n, field.n), text, &own);
 		sent = nth == NOWHERE ? sent : scalar_nth(now, nth, &own);
 	}
 	if (sent.p)

@@ -271,10 +271,11 @@ tool_filter_list(
 			return ERR_NOMEM;
 		json_next(r.c.j, &ev);
 		size_t start = cut_start(&ev);
-		err = span_ieq(key, SPAN_LIT("result")) && ev.tok == JSON_OBJECT ? read_result(&r, &ev)
-								      : cut_pass(&r.c, &ev);
-		out->answers |= span_is(key, "result") || span_is(key, "error");
-		if (span_is(key, "id"))
+		bool result = span_ieq(key, SPAN_LIT("result"));
+		err = result && ev.tok == JSON_OBJECT ? read_result(&r, &ev)
+						      : cut_pass(&r.c, &ev);
+		out->answers |= result || span_ieq(key, SPAN_LIT("error"));
+		if (span_ieq(key, SPAN_LIT("id")))
 			out->id = span_cut(json, start, cut_end(&ev));
 	}
 	while (!err && ev.tok > JSON_ERROR)

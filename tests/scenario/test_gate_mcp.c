@@ -309,6 +309,7 @@ static const struct {
 		"data: " MAILS("7", "\"x\":\"" ANN "\"") "\n\ndata: " MAILS("8", "\"x\":\"<EMAIL_ADDRESS>\"") "\n\n", "" },
 	{ "playwright-mcp#1646: what a server asks to see who is there", "alice", NULL, STREAM, "data: " RPC "\"id\":1,\"method\":\"ping\"}\n\n", "data: " RPC "\"id\":1,\"method\":\"ping\"}\n\n", "" },
 	{ "bifrost#6885: what says that its list is another", "alice", NULL, STREAM, "data: " RPC "\"method\":\"notifications/tools/list_changed\"}\n\n", "data: " RPC "\"method\":\"notifications/tools/list_changed\"}\n\n", "" },
+	{ "whatever letters say so", "alice", CALL("\"name\":\"read\""), STREAM, "data: {\"jsonrpc\":\"2.0\",\"ID\":8,\"Result\":{\"x\":\"" ANN "\"}}\n\n", "data: {\"jsonrpc\":\"2.0\",\"ID\":8,\"Result\":{\"x\":\"<EMAIL_ADDRESS>\"}}\n\n", "" },
 	{ "its form does not hold what is replaced", "alice", CALL("\"name\":\"mail\""), "application/json", MAILS("7", "\"structuredContent\":{\"m\":\"" ANN "\"}"), NULL, "" },
 	{ "its form does not, in a stream", "alice", CALL("\"name\":\"mail\""), STREAM, "data: " MAILS("7", "\"structuredContent\":{\"m\":\"" ANN "\"}") "\n\n", NULL, "" },
 	{ "its form holds it", "alice", CALL("\"name\":\"mail\""), "application/json", MAILS("7", "\"structuredContent\":{\"m\":\"" ANN "\"}"), MAILS("7", "\"structuredContent\":{\"m\":\"<EMAIL_ADDRESS>\"}"), "" },
