@@ -176,6 +176,7 @@ struct request_found {
 	struct found_call {
 		bool is, known; /* known: the names were looked through */
 		struct span method, tool, resource;
+		const char *operation; /* NULL: it has none */
 	} call;
 	struct span session; /* the server's id of the session that it names; empty: none */
 	bool has_session;    /* its keyed hash is there, which stays */

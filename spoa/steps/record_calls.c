@@ -113,6 +113,8 @@ look_through(struct request *r)
 	if (c->known || !m)
 		return;
 	c->known = true;
+	/* a name that is not shown is what it is all the same */
+	c->operation = policy_operation(r->snap->policy, server_of(r), m->call.name);
 	c->method = shown(r, m->call.method);
 	c->tool = shown(r, m->call.name);
 	c->resource = shown(r, m->call.uri);
@@ -162,7 +164,7 @@ put_own(struct request *r, struct buf *b, size_t n)
 		return false;
 	put_object_item(b, RF_CALLS, n);
 	if (c->is) {
-		put_head(r, b, BY_MCP, server_of(r), c->method, c->tool, NULL);
+		put_head(r, b, BY_MCP, server_of(r), c->method, c->tool, c->operation);
 		put_utf8(b, RF_CALLS_RESOURCE, c->resource);
 	} else {
 		put_head(r, b, BY_API, server_of(r), SPAN_LIT(""),

@@ -19,6 +19,8 @@ identity:
   - jwt: {header: authorization, demo_issuer: true}
 providers:
   calc: {backend: calc, dialect: mcp}
+operations:
+  sums: [calc/add]
 routes:
   - {name: calc, match: {path: /mcp}, targets: calc}
 default: permit
@@ -77,4 +79,8 @@ tools approve calc --all "$look" --by ann 2>/dev/null
 is "one of now approves all" "$? $(tools list --json | jq -c '[.[] | .state] | unique')" '0 ["approved"]'
 is "who, and what, is on record" "$(cat "$D"/journal/* | grep -a '"what":"tool"' | jq -rc 'select(.change == "approve" and .id == "calc/add") | [.by, .reason, .after.approved[0]]' | head -1)" "[\"ann\",\"looked at it\",\"$hash\"]"
 unlike "no text is" "$(cat "$D"/journal/* | grep -a '"what":"tool"')" 'id_rsa'
+sums() { timeout 30 "$build/tollgate" audit list -c "$D/tollgate.yaml" --operation "$@"; }
+like "each call of an operation is a line" "$(sums sums --decision deny | tail -1)" ' deny mcp .* calc calc/add '
+like "those that went, too" "$(sums sums --decision permit | tail -1)" ' permit mcp .* calc calc/add '
+is "a star is a name, and names nothing" "$(sums '*' | wc -l) $(sums 'sum%' | wc -l)" '0 0'
 exit $failed

@@ -8,7 +8,7 @@
 	"  bank: {backend: openai, dialect: rest}\n"                                           \
 	"  model: {backend: openai, dialect: openai}\n"                                        \
 	"operations:\n"                                                                        \
-	"  payments: [tools/pay, /pay]\n"                                                      \
+	"  payments: [tools/pay, tools/7-4111111111111111, /pay]\n"                            \
 	"  tickets: [\"tools/*\"]\n"                                                           \
 	"routes:\n"                                                                            \
 	"  - {name: tools, match: {path: /mcp}, targets: tools, record: {prompt: redacted}}\n" \
@@ -16,7 +16,7 @@
 	"payments}}\n"                                                                         \
 	"  - {name: chat, match: {path: /v1/chat/completions}, targets: model}\n"              \
 	"rules:\n"                                                                             \
-	"  - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}\n"                              \
+	"  - {name: mail, redact: {entities: [EMAIL_ADDRESS, CREDIT_CARD]}}\n"                 \
 	"  - {name: drops, phase: tool, when: 'tool.name == \"drop\"', deny: {reason: no "     \
 	"drops}}\n"                                                                            \
 	"  - {name: soon, phase: tool, mode: shadow, when: 'tool.name == \"pay\"', deny: "     \
@@ -43,6 +43,8 @@ static const struct {
 	{ "one that would be, and its own operation before its server's", CALL("\"name\":\"pay\""),
 		{ "\"tool\":\"pay\",\"operation\":\"payments\",\"decision\":\"permit\",", "\"would\":\"deny\",\"would_rule\":\"soon\",", "\"outcomes\":\"nm\"}]" },
 		{ "\"tool\":\"pay\",\"operation\":\"payments\",\"decision\":\"permit\"," } },
+	{ "a name that is not shown has its operation", CALL("\"name\":\"7-4111111111111111\""),
+		{ "\"tool\":\"<redacted>\",\"operation\":\"payments\"," }, { NULL } },
 	{ "a resource whose name holds something", READ, { "\"method\":\"resources/read\",\"operation\":\"tickets\",\"resource\":\"<redacted>\",\"decision\":\"deny\"," }, { NULL } },
 };
 /* clang-format on */

@@ -417,6 +417,12 @@ sessions_hold_where_their_key_is(void **state)
 		assert_false(a.p.denied);
 		assert_non_null(a.p.x);
 		over(&s, &a);
+		/* records have a keyed hash of it, and neither the server's id nor the client's
+		 */
+		assert_true(stage_records_hold("\"session\":\""));
+		assert_false(stage_records_hold("s-2"));
+		assert_false(stage_records_hold(other));
+		assert_false(stage_records_hold(id));
 		stage_down(&s);
 	}
 }
