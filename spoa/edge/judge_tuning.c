@@ -75,10 +75,9 @@ is_of_mcp(const struct judge *j, const struct haproxy_section *s)
 {
 	for (size_t i = 0; j->policy && i < j->policy->nroutes; i++) {
 		const struct route *r = &j->policy->routes[i];
-		for (size_t k = 0; r->dialect && dialect_is_of_mcp(r->dialect) && k < r->ntargets;
-			k++)
-			if (r->targets[k].backend &&
-				span_is(s->name, r->targets[k].backend))
+		for (size_t k = 0;
+			r->dialect && dialect_is_of_mcp(r->dialect) && k < r->ntargets; k++)
+			if (r->targets[k].backend && span_is(s->name, r->targets[k].backend))
 				return true;
 	}
 	return false;

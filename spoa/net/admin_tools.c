@@ -150,11 +150,11 @@ find_hash(struct change *c, const json_t *pin, const char **whole)
 	*whole = span_starts(span_str(now), h)	   ? now
 		 : span_starts(span_str(first), h) ? first
 						   : NULL;
-	return *whole || change_refuse(c, MHD_HTTP_CONFLICT,
-				 "%.64s/%.128s: %.64s is not its text, which is %.16s now: "
-				 "see tollgate tools diff",
-				 json_text_in(pin, "server"), json_text_in(pin, "name"), given,
-				 now);
+	return *whole ||
+	       change_refuse(c, MHD_HTTP_CONFLICT,
+		       "%.64s/%.128s: %.64s is not its text, which is %.16s now: "
+		       "see tollgate tools diff",
+		       json_text_in(pin, "server"), json_text_in(pin, "name"), given, now);
 }
 
 static bool

@@ -646,7 +646,8 @@ consequences_are_noted(void **state)
 	for (int asks = 0; asks < 2; asks++) {
 		char text[512];
 		snprintf(text, sizeof(text),
-			"tollgate: 1\nname: t\nproviders: {p: {backend: openai, dialect: mcp}}\n"
+			"tollgate: 1\nname: t\nproviders: {p: {backend: openai, dialect: "
+			"mcp}}\n"
 			"routes: [{name: x, match: {host: h.example, path: /x}, targets: p, "
 			"login: {authorization_servers: ['https://l.example']}}]\n"
 			"rules: [{name: a, deny: {status: %d}, when: 'identity.method == "

@@ -97,11 +97,11 @@ list(const struct tools_args *a)
 	int code;
 
 	if (!is_one_of(a->state, states))
-		return cmd_fail("tools", "--state: %s: new, approved or changed is expected",
-			a->state);
+		return cmd_fail(
+			"tools", "--state: %s: new, approved or changed is expected", a->state);
 	if (!is_one_of(a->kind, kinds))
-		return cmd_fail("tools",
-			"--kind: %s: tool, prompt or instructions is expected", a->kind);
+		return cmd_fail("tools", "--kind: %s: tool, prompt or instructions is expected",
+			a->kind);
 	json_t *answer = admin_call_json("tools", a->config, "/tools", NULL, &code), *one;
 	if (!answer)
 		return code;
