@@ -220,9 +220,9 @@ tool_member(struct offered *o, struct tool *t, struct tool_member *m, bool inner
 		return read_configs(o, t, span_is(m->key, "configs"), ev);
 	if (object && (span_is(m->key, "tool_configuration") || SPAN_IN(m->key, transports)))
 		return read_within(o, t, ev);
-	m->is = SPAN_IN(m->key, fillers)  ? MEMBER_FILLER
-		: ev->tok == JSON_NULL ? MEMBER_OTHER
-				       : MEMBER_TOOL;
+	m->is = SPAN_IN(m->key, fillers) ? MEMBER_FILLER
+		: ev->tok == JSON_NULL	 ? MEMBER_OTHER
+					 : MEMBER_TOOL;
 	return cut_pass(&o->c, ev);
 }
 
