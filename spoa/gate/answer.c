@@ -2,6 +2,7 @@
  * back, and how its texts are searched. */
 #include "base/err.h"
 #include "gate/exchange.h"
+#include "limits/limits.h"
 #include "policy/prices.h"
 
 struct filling {
@@ -221,6 +222,11 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	if (err)
 		return err;
 	plan.hide_usage = x->hide_usage;
+	if (x->r->found.calls) {
+		limits_answer_begins(x->r);
+		plan.may_call = limits_may_call;
+		plan.may_call_arg = x->r->found.calls;
+	}
 	plan.alias = route->alias;
 	plan.card = route->alias && asks_of_models(x->r) && x->r->found.endpoint.model_end;
 	plan.rpc_ids = x->rpc_ids;

@@ -8,6 +8,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "limits/limits.h"
 
 /* ---- opening ---- */
 
@@ -520,6 +521,23 @@ exchange_completed_later(struct request *r)
 	mailbox_send(r->gate->mail, &x->later);
 }
 
+/* What an answer calls that did not go as a whole is not made. */
+static void
+count_calls(struct request *r, const struct exchange_result *res)
+{
+	const struct guard *g = r->x->guard;
+	const struct guard_report *a = g ? guard_report(g) : NULL;
+	bool whole = res->end == END_COMPLETE || res->end == END_CLIENT_ABORT;
+
+	if (!a || !r->found.calls || (a->judged && a->sum.effect == RULE_DENY) ||
+		!(a->streamed || whole))
+		return;
+	for (size_t i = 0; !a->holds_calls && i < a->ncalled; i++)
+		if (!a->called[i].judged || a->called[i].ruled.effect != RULE_DENY)
+			limits_called(r, a->called[i].named);
+	limits_count_calls(r);
+}
+
 static void
 finish_now(struct request *r)
 {
@@ -545,6 +563,7 @@ finish_now(struct request *r)
 	} else {
 		request_complete(r, &x->result, outcome_name(r, x->result.end));
 	}
+	count_calls(r, &x->result);
 	/* After the record is on its way: its caller waits for that, nobody for these. */
 	for (size_t i = 0; i < n; i++)
 		quota_change(r->gate->quota, &corrections[i], clock_mono_us());

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "codec/credentials.h"
 #include "gate/exchange.h"
+#include "limits/limits.h"
 #include "policy/prices.h"
 
 enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
@@ -114,6 +115,7 @@ request_free(struct request **rp)
 			mem_put_used(q, sizeof(*q),
 				offsetof(struct quota_request, dim) + written * sizeof(q->dim[0]));
 	}
+	limits_free_calls(r);
 	arena_reset(&r->arena);
 	snapshot_unref(&r->snap);
 	mem_put(r, sizeof(*r));

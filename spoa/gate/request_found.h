@@ -135,6 +135,7 @@ struct request_found {
 	 * request_quota() */
 	struct quota_request *quota[2];
 	bool quota_failed;
+	struct call_limits *calls; /* limits/calls.c; NULL: none */
 	/* limits/: the policy's that apply, of this run and model; in the arena */
 	struct found_limits {
 		struct policy_limit_hit *hit;

@@ -61,6 +61,10 @@ struct guard_plan {
 	const struct policy *shadow;
 	const struct answer_request *shadow_asked;
 	bool reads_calls;			/* a rule reads the tool calls */
+	/* What limits say of a call that rules let go: NULL, and it is counted; or why it does
+	 * not go. NULL: they are not asked */
+	const char *(*may_call)(void *arg, struct span name);
+	void *may_call_arg;
 	bool scores;				/* a rule reads the injection score */
 	enum signed_reasoning signed_reasoning; /* on_failure.signed */
 	enum outcome unread;			/* on_failure.classifier, by what the request held; */
@@ -145,6 +149,7 @@ struct guard_report {
 	const struct guard_called *called; /* as they were met */
 	size_t ncalled;
 	uint64_t called_over; /* calls that have no entry for want of room */
+	bool holds_calls;     /* each was asked about before it went */
 	struct guard_count {
 		uint16_t entity;
 		uint32_t n;

@@ -91,9 +91,22 @@ edit(struct guard *g, const struct call *c, const struct tool_verdict *v, struct
 	return (int)g->failed;
 }
 
-/* The answer ends by this call: said by those who say it of any answer. */
+/* A limit is reached; no rule says so. */
+static void
+deny_by_limit(struct guard *g, const char *why)
+{
+	struct guard_report *r = &g->report;
+
+	r->verdict.ruled.effect = r->sum.effect = RULE_DENY;
+	r->verdict.ruled.rule = r->sum.rule = NULL;
+	r->verdict.status = 403;
+	r->verdict.reason = why;
+	r->sum.any = true;
+}
+
+/* The answer ends by this call: said by those who say it of any answer. `limit`: NULL, or why. */
 static int
-deny_turn(struct guard *g, const struct call *c)
+deny_turn(struct guard *g, const struct call *c, const char *limit)
 {
 	g->denied_call = (struct answer_tool){
 		.name = c->names[0], .arguments = c->arguments, .lost = c->lost
@@ -102,13 +115,17 @@ deny_turn(struct guard *g, const struct call *c)
 		g->denied_call.name = c->names[i];
 		guard_judge(g, ANSWER_BLOCK);
 	}
-	return (int)guard_fail(g, GUARD_DENIED, "a rule on tools denies a call of it");
+	if (limit && !g->failed)
+		deny_by_limit(g, limit);
+	return (int)guard_fail(g, GUARD_DENIED,
+		limit ? "a limit denies a call of it" : "a rule on tools denies a call of it");
 }
 
 static int
 judge(void *arg, const struct call *c, struct call_answer *out)
 {
 	struct guard *g = arg;
+	const char *limit = NULL;
 	struct tool_verdict *v;
 	bool edited = false;
 	int r = 0;
@@ -135,11 +152,20 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 		r = (int)edit(g, c, v, &g->call_text, &edited);
 		out->is = edited ? CALL_EDITED : CALL_GOES;
 	}
+	if (!r && out->is != CALL_DENIED && g->plan.may_call)
+		limit = g->plan.may_call(g->plan.may_call_arg, c->names[0]);
+	if (limit) {
+		v->ruled.effect = RULE_DENY;
+		v->ruled.rule = NULL;
+		out->is = CALL_DENIED;
+		buf_clear(&g->call_text);
+		put_reason(c->names[0], limit, &g->call_text);
+	}
 	guard_sum_call(g, v, out->is);
 	guard_called_asked(g, c, v, out->is != CALL_DENIED,
 		edited ? buf_view(&g->call_text) : c->arguments);
 	if (!r && out->is == CALL_DENIED && (v->error || c->kept || g->plan.asked->keeps_turn))
-		return deny_turn(g, c);
+		return deny_turn(g, c, limit);
 	out->text = buf_view(&g->call_text);
 	if (!r && buf_failed(&g->call_text))
 		guard_no_memory(g);
@@ -189,6 +215,7 @@ guard_calls_new(struct guard *g)
 	arena_init(&g->asking, 0, true);
 	buf_init(&g->call_text, 0);
 	g->held = calls_new(d, g->frames.kind, g->writer.wrap, &user);
+	g->report.holds_calls = true;
 	return g->held ? 0 : ERR_NOMEM;
 }
 

@@ -369,6 +369,15 @@ limits_dim(const struct limit *l, struct span values, bool burst, struct quota_d
 	dim_key(d->key, l, burst, values);
 }
 
+void
+limits_call_dim(const struct request *r, const struct policy_limit_hit *hit, bool burst,
+	struct quota_dim *d)
+{
+	limits_dim(hit->limit, hit->values, burst, d);
+	d->of = hit->of;
+	set_away(r, hit->limit, d);
+}
+
 static int
 add(struct request *r, const struct policy_limit_hit *hit, bool burst)
 {

@@ -50,6 +50,9 @@ bool limits_price(struct request *r, const struct target *to, uint64_t *nanousd)
 /* Where it counts: unit, window, bound, name and key of a dim, the rest of which is zero; of
  * its burst, which it has. */
 void limits_dim(const struct limit *l, struct span values, bool burst, struct quota_dim *d);
+/* The same of a limit that counts calls, with what is let go without Redis. */
+void limits_call_dim(const struct request *r, const struct policy_limit_hit *hit, bool burst,
+	struct quota_dim *d);
 /* The policy's limit of that name, its amount as the policy has it; NULL: it is an API key's own.
  */
 const struct limit *limits_of(const struct request *r, const char *name);
@@ -84,6 +87,27 @@ void limits_admitted(struct request *r, struct quota_request *q);
  * written anew. Once a request. And what its answer took. */
 bool limits_learned(struct request *r);
 void limits_learn(struct request *r, uint64_t output_tokens);
+
+/* calls.c: limits that count calls, where a model's answer makes them. */
+/* Whether the segment is the name of a tool that the body offers: a definition's own, and not one
+ * of a parameter's; of a tool that the provider runs, its type. */
+bool limits_names_tool(const struct body *b, const struct segment *s);
+/* Once a request, when it goes: what is left of the limits of each tool that it offers is to be
+ * asked for by *q, whose dims take nothing; NULL: there is nothing to ask. 0, ERR_NOMEM, or
+ * ERR_LIMIT: more of them than are counted. */
+int limits_look_calls(struct request *r, struct quota_request **q);
+/* True where such an answer came; *q: the next to ask, or NULL. */
+bool limits_calls_heard(struct request *r, struct quota_request **q);
+/* An attempt's answer begins: what the one before it let go is not made. */
+void limits_answer_begins(struct request *r);
+/* `arg` is found.calls: the call goes, and takes one of what was left (NULL), or why it does
+ * not. On any thread, one at a time. */
+const char *limits_may_call(void *arg, struct span name);
+/* One that goes unasked. */
+void limits_called(struct request *r, struct span name);
+/* What was let go counts, at the answer's end. */
+void limits_count_calls(struct request *r);
+void limits_free_calls(struct request *r);
 
 /* cap.c: whether a limit of that kind counts what the answer takes. */
 bool limits_counts_answer(enum limit_of of);

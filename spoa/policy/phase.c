@@ -190,6 +190,22 @@ has_calls(const struct route *route, const struct rule *r)
 	       dialect_has_model(route->dialect);
 }
 
+/* Limits that read a call count those of the route's answers. Where `response: ignore` says
+ * otherwise they do not. */
+static bool
+counts_calls(struct builder *b, const struct route *route)
+{
+	bool model = !route->dialect || dialect_has_model(route->dialect);
+
+	if (is_mcp(route) || !model || route->response_ignore)
+		return false;
+	for (size_t i = 0; i < b->p->nlimits; i++)
+		if (b->p->limits[i].reads_tool &&
+			policy_may_reach(b->a, b->p->limits[i].when, route))
+			return true;
+	return false;
+}
+
 static void
 one_route(struct builder *b, struct route *route)
 {
@@ -206,6 +222,11 @@ one_route(struct builder *b, struct route *route)
 			continue;
 		first = first ? first : r;
 		use(b, r, &route->uses);
+	}
+	if (counts_calls(b, route)) {
+		route->uses.any = route->uses.calls = route->uses.tool_calls = true;
+		route->response |= RESP_INSPECT;
+		policy_entities_hash(b->rules, &route->uses.entities, route->uses.searched);
 	}
 	if (!first)
 		return;
@@ -244,8 +265,6 @@ kept_slots(struct builder *b)
 void
 build_answers(struct builder *b)
 {
-	if (b->p->nanswer_rules + b->p->ntool_rules == 0)
-		return;
 	for (size_t i = 0; i < b->p->nroutes; i++)
 		one_route(b, &b->routes[i]);
 	kept_slots(b);

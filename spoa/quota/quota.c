@@ -385,6 +385,24 @@ quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 	mailbox_send(qt->table->owner, &c->mail);
 }
 
+/* Of a Redis that was never heard of there is no place to count at. */
+void
+quota_add(struct quota *qt, const struct quota_dim *d, uint64_t now_us)
+{
+	struct change c = { .dim = *d, .own = (int64_t)d->n };
+
+	c.dim.hash = span_hash(span_str(d->key));
+	c.at.epoch = qt->redis ? counts_life(qt, &c.dim)->epoch : 0;
+	if (qt->redis && !c.at.epoch) {
+		metric_inc(qt->metrics, M_QUOTA_LOST);
+		return;
+	}
+	c.at = cell_place(&c.dim, quota_ms(qt, &c.dim, &c.at, now_us), c.at.epoch);
+	c.at.noted = qt->redis != NULL;
+	c.dim.at = c.at;
+	quota_change(qt, &c, now_us);
+}
+
 /* `unseen`: it was counted after all that this worker knows was read. */
 static void
 give_back(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,

@@ -187,6 +187,8 @@ void quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us);
  * goes to the same window while it lives, more is added unconditionally. Fire and
  * forget. */
 void quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us);
+/* Counts d->n at once and for good, over the limit too: what happened. Fire and forget. */
+void quota_add(struct quota *qt, const struct quota_dim *d, uint64_t now_us);
 /* In two: the dims are settled, and how many corrections that takes, at most one a dim;
  * quota_change() is each. */
 struct change;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "gate/exchange.h"
 #include "verdict/explain.h"
+#include "limits/limits.h"
 #include "verdict/tool.h"
 
 enum {
@@ -314,29 +315,6 @@ count_called(struct request *r, const struct guard_called *c, bool ended)
 
 /* ---- what a request offers ---- */
 
-static const struct segment *
-key_of(const struct body *b, const struct segment *s)
-{
-	return s && s->key < b->nsegments ? &b->segments[s->key] : NULL;
-}
-
-/* A definition's own name, and not one of a parameter's; of a tool that the provider runs, its
- * type. */
-static bool
-names_tool(const struct body *b, const struct segment *s)
-{
-	static const char *const of[] = { "tools", "function", "functions",
-		"functionDeclarations", "function_declarations", "toolSpec" };
-	const struct segment *k = key_of(b, s), *in = key_of(b, k);
-
-	if (s->role != ROLE_TOOL_DEFINITION || !k || !in)
-		return false;
-	if (span_is(k->text, "name"))
-		return span_find(in->text, of, COUNT_OF(of)) < COUNT_OF(of);
-	return span_is(k->text, "type") && span_is(in->text, "tools") &&
-	       !span_is(s->text, "function") && !span_is(s->text, "custom");
-}
-
 void
 record_offered(struct request *r, struct buf *b)
 {
@@ -344,7 +322,7 @@ record_offered(struct request *r, struct buf *b)
 	size_t n = 0, over = 0;
 
 	for (size_t i = 0; r->in.have_body && i < body->nsegments; i++) {
-		if (!names_tool(body, &body->segments[i]))
+		if (!limits_names_tool(body, &body->segments[i]))
 			continue;
 		if (n == OFFERED_MAX)
 			over++;

@@ -167,16 +167,35 @@ quota_done(struct quota_request *q)
 }
 
 static enum step_result
-reserve(struct request *r)
+send(struct request *r, struct quota_request *q)
 {
-	struct quota_request *q = r->found.quota[r->run.resumed];
-
 	q->done = quota_done;
 	q->arg = r;
 	r->run.wait = WAIT_QUOTA;
 	r->run.pending++;
 	quota_reserve(r->gate->quota, q);
 	return STEP_WAIT;
+}
+
+static enum step_result
+reserve(struct request *r)
+{
+	return send(r, r->found.quota[r->run.resumed]);
+}
+
+/* It goes: of limits that count calls what is left is asked for, for those of the answer. */
+static enum step_result
+look(struct request *r)
+{
+	struct quota_request *q;
+	int err = limits_look_calls(r, &q);
+
+	if (!err)
+		return q ? send(r, q) : STEP_NEXT;
+	if (err != ERR_LIMIT)
+		return request_overload(r);
+	return unavailable(r, SPAN_LIT("more tools are offered, or limits apply to them, than "
+				       "can be counted"));
 }
 
 enum step_result
@@ -187,10 +206,14 @@ step_quota(struct request *r)
 	if (!r->gate)
 		return STEP_NEXT;
 	if (r->run.wait == WAIT_QUOTA) { /* the answer came */
-		struct quota_request *got = r->found.quota[r->run.resumed];
+		struct quota_request *got = r->found.quota[r->run.resumed], *more;
 		r->run.wait = WAIT_NONE;
-		if (r->found.file.state != FILE_ASKED)
-			return answer(r, got);
+		if (limits_calls_heard(r, &more))
+			return more ? send(r, more) : STEP_NEXT;
+		if (r->found.file.state != FILE_ASKED) {
+			enum step_result s = answer(r, got);
+			return s == STEP_NEXT ? look(r) : s;
+		}
 		if (got->result != QUOTA_ADMITTED)
 			return failed(r, got);
 		limits_files(r, got);
@@ -217,8 +240,10 @@ step_quota(struct request *r)
 	limits_count_prompt(r);
 	enum step_result s = alone(r);
 	q = r->found.quota[r->run.resumed];
-	if (s != STEP_NEXT || q->ndims == 0)
+	if (s != STEP_NEXT)
 		return s;
+	if (q->ndims == 0)
+		return look(r);
 	for (size_t i = 0; i < q->ndims; i++)
 		if (q->dim[i].unit == QUOTA_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
