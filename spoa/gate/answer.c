@@ -2,7 +2,6 @@
  * back, and how its texts are searched. */
 #include "base/err.h"
 #include "gate/exchange.h"
-#include "limits/limits.h"
 #include "policy/prices.h"
 
 struct filling {

@@ -8,7 +8,6 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "limits/limits.h"
 
 /* ---- opening ---- */
 

@@ -109,6 +109,17 @@ enum used_by exchange_used(
  * counters that takes: they are sent after the completion was handed to the audit thread. */
 enum { CORRECTIONS_MAX = 2 * QUOTA_DIMS_MAX };
 size_t exchange_settle(struct request *r, struct change out[CORRECTIONS_MAX]);
+/* limits/calls.c */
+/* An attempt's answer begins: what the one before it let go is not made. */
+void limits_answer_begins(struct request *r);
+/* `arg` is found.calls: the call goes, and takes one of what was left (NULL), or why it does
+ * not. On any thread, one at a time. */
+const char *limits_may_call(void *arg, struct span name);
+/* One that goes unasked. */
+void limits_called(struct request *r, struct span name);
+/* What was let go counts, at the answer's end. */
+void limits_count_calls(struct request *r);
+void limits_free_calls(struct request *r);
 
 /* gate/head.c: the head to send upstream. 0 or ERR_NOMEM. */
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);

@@ -11,7 +11,6 @@
 #include "base/random.h"
 #include "codec/credentials.h"
 #include "gate/exchange.h"
-#include "limits/limits.h"
 #include "policy/prices.h"
 
 enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */

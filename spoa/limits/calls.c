@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "gate/exchange.h"
 #include "gate/gate_private.h"
 
 /* Over any count: what is read decides nothing. */

@@ -98,16 +98,6 @@ bool limits_names_tool(const struct body *b, const struct segment *s);
 int limits_look_calls(struct request *r, struct quota_request **q);
 /* True where such an answer came; *q: the next to ask, or NULL. */
 bool limits_calls_heard(struct request *r, struct quota_request **q);
-/* An attempt's answer begins: what the one before it let go is not made. */
-void limits_answer_begins(struct request *r);
-/* `arg` is found.calls: the call goes, and takes one of what was left (NULL), or why it does
- * not. On any thread, one at a time. */
-const char *limits_may_call(void *arg, struct span name);
-/* One that goes unasked. */
-void limits_called(struct request *r, struct span name);
-/* What was let go counts, at the answer's end. */
-void limits_count_calls(struct request *r);
-void limits_free_calls(struct request *r);
 
 /* cap.c: whether a limit of that kind counts what the answer takes. */
 bool limits_counts_answer(enum limit_of of);
