@@ -399,7 +399,7 @@ is_document(struct guard *g, struct span bytes)
 	if (span_starts(bytes, SPAN_LIT("\xef\xbb\xbf")))
 		bytes = span_cut(bytes, 3, bytes.n);
 	g->begun_text |= after_blanks(bytes).n > 0;
-	return first && g->held && g->frames.kind == FRAMES_SSE && !g->plan.messages.is &&
+	return first && g->frames.kind == FRAMES_SSE && !g->plan.messages.is &&
 	       guard_begins_json(bytes);
 }
 

@@ -247,9 +247,9 @@ pin_value_state(const struct pin_value *v)
 
 /* With the lock. What a worker reads without it. */
 static void
-publish(struct tool_pins *p, struct pin *pin, const uint64_t raw[2])
+publish(struct tool_pins *p, struct pin *pin, const uint64_t raw[2], enum tool_state now)
 {
-	enum tool_state now = pin_value_state(&pin->v), was = atomic_load(&pin->state);
+	enum tool_state was = atomic_load(&pin->state);
 
 	atomic_fetch_add(&pin->seq, 1);
 	atomic_store(&pin->raw[0], raw[0]);
@@ -275,7 +275,7 @@ pin_publish(struct tool_pins *p, struct pin *pin)
 	uint64_t raw[2];
 
 	random_bytes(raw, sizeof(raw)); /* of no bytes */
-	publish(p, pin, raw);
+	publish(p, pin, raw, pin_value_state(&pin->v));
 }
 
 void
@@ -343,6 +343,18 @@ take_seen(struct tool_pins *p, struct pin *pin, bool made, struct span text,
 	pin_enqueue(p, pin, made);
 }
 
+/* Its calls are of another text than the one that was listed last: until that can be read again
+ * they are so on this daemon. */
+static void
+see_unreadable(struct tool_pins *p, const struct tool_pin_of *of, const uint64_t raw[2])
+{
+	pthread_mutex_lock(&p->lock);
+	struct pin *pin = pin_find(p, of);
+	if (pin)
+		publish(p, pin, raw, TOOL_CHANGED);
+	pthread_mutex_unlock(&p->lock);
+}
+
 static enum tool_state
 see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 	const uint64_t raw[2])
@@ -358,6 +370,7 @@ see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 	if (json.n > CAP_TOOL_PIN_ENTRY ||
 		canonical_write(&a, json, of->kind == PIN_TOOL ? "_meta" : NULL, &text)) {
 		atomic_fetch_add(&p->refused, 1);
+		see_unreadable(p, of, raw);
 		goto out;
 	}
 	sha256(buf_view(&text), hash);
@@ -365,7 +378,7 @@ see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 	struct pin *pin = pin_make(p, of, &made);
 	if (pin) {
 		take_seen(p, pin, made, buf_view(&text), hash);
-		publish(p, pin, raw);
+		publish(p, pin, raw, pin_value_state(&pin->v));
 		state = atomic_load(&pin->state);
 	}
 	pthread_mutex_unlock(&p->lock);

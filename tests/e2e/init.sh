@@ -54,7 +54,7 @@ is "and it is real: without any key the provider answers" "$status" 200
 
 # what else check finds in a file that HAProxy takes, each shown by a request
 "$root/tests/support/stack" down --dir "$D"
-awk '/^    http-request del-header \(authorization/ {
+awk '/^    http-request del-header .*\(authorization\|/ {
 	print "    http-request allow if { req.hdr(x-skip) -m found }"
 	print "    http-request redirect location /again if { req.hdr(x-end) -m found } !{ dst_port gt 0 }"
 	print "    http-request redirect location /again unless { dst_port gt 0 } or !{ req.hdr(x-end2) -m found } or { so_name tollgate-inner }" }

@@ -67,7 +67,14 @@ clear_of() {
 # says REGEX COMMAND…: what it prints matches; for wait_for
 says() { grep -qE -- "$1" <<<"$("${@:2}" 2>&1)"; }
 # gone PID: it has ended, though its parent may not have asked yet
-gone() { case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c1) in '' | Z) ;; *) false ;; esac; }
+gone() {
+	case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c1) in
+	'') ;;
+	# the last of its threads may still give its memory back, and its locks after that
+	Z) [ "$(ls "/proc/$1/task" 2>/dev/null | wc -l)" -le 1 ] ;;
+	*) false ;;
+	esac
+}
 pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
 # note_pid PID NAME: `finish` ends it
 note_pid() { echo "$1 $(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20) $2" >>"$D/.pids"; }

@@ -162,6 +162,27 @@ events_after_any_field_are_events(void **state)
 	buf_free(&out);
 }
 
+/* Some clients read one as what it is, whatever its type says. */
+static void
+a_document_is_no_events(void **state)
+{
+	static const size_t steps[] = { 1, 100000 };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	for (size_t i = 0; i < COUNT_OF(steps); i++) {
+		assert_int_equal(
+			run("text/event-stream",
+				SPAN_LIT("{\"choices\":[{\"index\":0,\"message\":{\"content\":"
+					 "\"my ssn is 536-22-1840\"}}]}"),
+				steps[i], OUT_DENY, &out),
+			GUARD_UNREAD);
+		assert_int_equal(out.n, 0);
+	}
+	buf_free(&out);
+}
+
 #define WORDS " and this is what was said of it, at some length, by all who were there"
 #define LONG  CHUNK(WORDS) CHUNK(WORDS) CHUNK(WORDS) CHUNK(WORDS)
 
@@ -208,6 +229,7 @@ main(void)
 		cmocka_unit_test(what_hides_nothing_passes),
 		cmocka_unit_test(a_class_that_the_answer_held_keeps_the_rest_of_it_back),
 		cmocka_unit_test(events_after_any_field_are_events),
+		cmocka_unit_test(a_document_is_no_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

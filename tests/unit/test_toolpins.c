@@ -136,6 +136,14 @@ what_cannot_be_pinned(void **t)
 	assert_string_equal(see(p, "a", big), "changed");
 	/* nothing of that was the first text */
 	assert_string_equal(see(p, "a", "{\"name\":\"a\"}"), "new");
+	/* nor is it called as that one, once it was listed in its place */
+	assert_string_equal(see(p, "a", big), "changed");
+	assert_string_equal(state(p, "a"), "changed");
+	assert_string_equal(see(p, "a", big), "changed");
+	assert_int_equal(tool_pins_changed(p), 1);
+	assert_string_equal(see(p, "a", "{\"name\":\"a\"}"), "new");
+	assert_string_equal(state(p, "a"), "new");
+	assert_int_equal(tool_pins_changed(p), 0);
 	memset(name, 'n', 129);
 	/* no call may give it, and its description would be read all the same */
 	assert_string_equal(see(p, name, "{}"), "changed");
