@@ -36,7 +36,7 @@
 	MEDIA(at ".audio.data",                "audio"), \
 	ROW(at ".audio.transcript",            READ_TEXT)
 
-/* Of an assistant: whole wherever it stands. */
+/* Of an assistant: whole in each place that has it. */
 #define RUN_CALLS(at) \
 	ROW(at ".id",                          READ_WORD), \
 	ROW(at ".type",                        READ_WORD), \

@@ -149,16 +149,11 @@ say_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
 	return *drop || tree_put_text(t, partial, buf_view(&h->text)) ? 0 : ERR_NOMEM;
 }
 
-/* What it says of its end is true of what is left. */
 static int
 say_stop(struct calls *c, const struct tree *t, struct node *reason)
 {
-	const struct call_choice *of = calls_choice(c, 0);
-
-	if (tree_is(t, reason, "tool_use") && of->denied && !of->kept &&
-		!tree_put_text(t, reason, SPAN_LIT("end_turn")))
-		return ERR_NOMEM;
-	return 0;
+	return calls_end(
+		calls_choice(c, 0), t, reason, "tool_use", SPAN_LIT("end_turn"));
 }
 
 static int

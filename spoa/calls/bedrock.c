@@ -169,11 +169,7 @@ bedrock_say(struct calls *c, const struct tree *t, bool *drop)
 	int r = c->whole	  ? say_whole(c, t)
 		: c->now->npieces ? say_part(c, t, calls_next(c), drop)
 				  : 0;
-	/* what it says of its end is true of what is left */
-	if (!r && tree_is(t, reason, "tool_use") && of->denied && !of->kept &&
-		!tree_put_text(t, reason, SPAN_LIT("end_turn")))
-		r = ERR_NOMEM;
-	return r;
+	return r ? r : calls_end(of, t, reason, "tool_use", SPAN_LIT("end_turn"));
 }
 
 static const struct answer_format *const formats[] = { &answer_bedrock, NULL };

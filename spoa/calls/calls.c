@@ -256,6 +256,16 @@ calls_choice(struct calls *c, uint32_t number)
 	return &c->choices[c->nchoices++];
 }
 
+int
+calls_end(const struct call_choice *of, const struct tree *t, struct node *finish,
+	const char *calls, struct span none)
+{
+	if (tree_is(t, finish, calls) && of->denied && !of->kept &&
+		!tree_put_text(t, finish, none))
+		return ERR_NOMEM;
+	return 0;
+}
+
 /* ---- what becomes of them ---- */
 
 static int

@@ -116,6 +116,10 @@ void calls_all_over(struct calls *c);
 struct held_call *calls_next(struct calls *c);
 /* NULL: there are too many. */
 struct call_choice *calls_choice(struct calls *c, uint32_t number);
+/* What an answer says of its end, the word that it was for calls, is true of what is left:
+ * another one where all of the choice's were denied. 0, or ERR_NOMEM. */
+int calls_end(const struct call_choice *of, const struct tree *t, struct node *finish,
+	const char *calls, struct span none);
 /* Our own event goes before it, as this JSON. */
 int calls_say(struct calls *c, struct span type, struct span json);
 

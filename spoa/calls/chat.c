@@ -166,15 +166,12 @@ say_call(struct calls *c, const struct tree *t, struct node *message, struct nod
 	return h->is == CALL_EDITED ? put_arguments(t, call, h) : 0;
 }
 
-/* What it says of its end is true of what is left. */
 static int
 say_finish(const struct tree *t, struct node *finish, const struct call_choice *of)
 {
-	bool calls = tree_is(t, finish, "tool_calls") || tree_is(t, finish, "function_call");
+	int err = calls_end(of, t, finish, "tool_calls", SPAN_LIT("stop"));
 
-	if (calls && of->denied && !of->kept && !tree_put_text(t, finish, SPAN_LIT("stop")))
-		return ERR_NOMEM;
-	return 0;
+	return err ? err : calls_end(of, t, finish, "function_call", SPAN_LIT("stop"));
 }
 
 /* *empty: nothing is left of what it said. */

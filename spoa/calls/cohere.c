@@ -198,11 +198,7 @@ cohere_say(struct calls *c, const struct tree *t, bool *drop)
 	int r = c->whole	  ? say_whole(c, t)
 		: c->now->npieces ? say_part(c, t, calls_next(c), drop)
 				  : 0;
-	/* what it says of its end is true of what is left */
-	if (!r && tree_is(t, finish, "TOOL_CALL") && of->denied && !of->kept &&
-		!tree_put_text(t, finish, SPAN_LIT("COMPLETE")))
-		r = ERR_NOMEM;
-	return r;
+	return r ? r : calls_end(of, t, finish, "TOOL_CALL", SPAN_LIT("COMPLETE"));
 }
 
 static const struct answer_format *const formats[] = { &answer_cohere, NULL };

@@ -289,7 +289,7 @@ name_results(struct reading *r)
 	return err;
 }
 
-/* Some results stand where this knows no place. */
+/* Some results are in places that this does not know. */
 static bool
 has_results(const struct body *b)
 {

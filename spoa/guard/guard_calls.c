@@ -1,7 +1,7 @@
 /* The calls of a model's answer, by the rules of phase: tool: each as it ends, before the answer
  * is read. One that is denied is taken out (calls/), with the reason in its place; where the
  * rule says `as: error`, or what is left would not be sound, the answer is denied. Calls of
- * dialects that calls/ does not know are judged where they stand, by guard_judge(), and so is
+ * dialects that calls/ does not know are judged in their place, by guard_judge(), and so is
  * what is left. */
 #include "base/ascii.h"
 #include "base/clock.h"
@@ -23,7 +23,7 @@ is_plain(struct span name)
 	return name.n && name.n <= NAME_SHOWN;
 }
 
-/* What stands in its place, for the agent to read. */
+/* The text instead of it, for the agent to read. */
 static void
 put_reason(struct span name, const char *reason, struct buf *out)
 {

@@ -45,9 +45,7 @@ static struct {
 static void
 set_up(void)
 {
-	static struct policy_fix fix;
 	static struct arena arena;
-	static struct identity id = { .verified = true };
 	static const char text[] = POLICY_HEAD "rules:\n"
 					       "  - {name: a, phase: tool, when: 'tool.name == "
 					       "\"delete\"', deny: {reason: \"no "
@@ -59,16 +57,7 @@ set_up(void)
 					       "\"mail\"', redact: {classes: [pii], "
 					       "with: mask}}\n";
 
-	set.policy = fix_load(&fix, &fix_config, text);
-	if (!set.policy)
-		abort();
-	struct policy_facts facts = { .identity = &id,
-		.route = &set.policy->routes[0],
-		.whole = true,
-		.rules = detect_fix()->rules };
-	arena_init(&arena, 0, false);
-	if (policy_answer_request(set.policy, &facts, &arena, &set.asked))
-		abort();
+	set.policy = fix_asked(text, &arena, &set.asked);
 }
 
 struct came {

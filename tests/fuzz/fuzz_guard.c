@@ -25,9 +25,7 @@ static struct {
 static void
 set_up(void)
 {
-	static struct policy_fix fix;
 	static struct arena arena;
-	static struct identity id = { .verified = true };
 	static const char text[] = POLICY_HEAD
 		"rules:\n"
 		"  - {name: a, phase: response, when: 'response.tool_calls.exists(c, c.name == "
@@ -36,16 +34,9 @@ set_up(void)
 		"true}\n"
 		"  - {name: c, phase: response, redact: {classes: [pii], with: mask}}\n";
 
-	set.policy = fix_load(&fix, &fix_config, text);
-	if (!set.policy)
-		abort();
-	struct policy_facts facts = { .identity = &id,
-		.route = &set.policy->routes[0],
-		.whole = true,
-		.rules = detect_fix()->rules };
-	arena_init(&arena, 0, false);
+	set.policy = fix_asked(text, &arena, &set.asked);
 	set.vault = vault_new();
-	if (policy_answer_request(set.policy, &facts, &arena, &set.asked) || !set.vault ||
+	if (!set.vault ||
 		vault_add(
 			set.vault, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("a\"b@example.org")))
 		abort();

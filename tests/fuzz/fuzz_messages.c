@@ -21,26 +21,16 @@ static struct {
 static void
 set_up(void)
 {
-	static struct policy_fix fix;
 	static struct arena arena;
-	static struct identity id = { .verified = true };
 	static const char text[] =
 		POLICY_HEAD "rules:\n"
 			    "  - {name: a, phase: tool, when: 'tool.name.startsWith(\"x\") || "
 			    "resource.uri.startsWith(\"x\")', deny: {hide: true}}\n"
 			    "  - {name: b, phase: tool, redact: {classes: [pii]}}\n";
 
-	set.policy = fix_load(&fix, &fix_config, text);
-	if (!set.policy)
-		abort();
-	struct policy_facts facts = { .identity = &id,
-		.route = &set.policy->routes[0],
-		.whole = true,
-		.rules = detect_fix()->rules };
-	arena_init(&arena, 0, false);
-	if (policy_answer_request(set.policy, &facts, &arena, &set.asked) ||
-		policy_tool_unknown(
-			set.policy, &set.asked, SPAN_LIT("s"), &arena, &set.redacts))
+	set.policy = fix_asked(text, &arena, &set.asked);
+	if (policy_tool_unknown(
+		    set.policy, &set.asked, SPAN_LIT("s"), &arena, &set.redacts))
 		abort();
 }
 

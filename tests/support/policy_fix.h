@@ -8,6 +8,7 @@
 
 #include "policy/own.h"
 #include "support/detect_fix.h"
+#include "verdict/answer.h"
 #include "verdict/decide.h"
 
 struct policy_fix {
@@ -113,6 +114,26 @@ fix_mistakes(const struct policy_mistake *rows, size_t n)
 		fix_done(&f);
 	}
 	return bad;
+}
+
+/* What a fuzzer's rules are asked about: a request of its first route, whose policy never goes. */
+static inline const struct policy *
+fix_asked(const char *text, struct arena *a, struct answer_request *asked)
+{
+	static struct policy_fix fix;
+	static struct identity id = { .verified = true };
+	const struct policy *p = fix_load(&fix, &fix_config, text);
+
+	if (!p)
+		abort();
+	struct policy_facts facts = { .identity = &id,
+		.route = &p->routes[0],
+		.whole = true,
+		.rules = detect_fix()->rules };
+	arena_init(a, 0, false);
+	if (policy_answer_request(p, &facts, a, asked))
+		abort();
+	return p;
 }
 
 #endif
