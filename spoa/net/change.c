@@ -2,6 +2,7 @@
 #include "net/change.h"
 
 #include <microhttpd.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -212,6 +213,16 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 		put_text(out, "failed", failed);
 }
 
+/* Which one it left, as `tollgate audit show --seq` takes it. */
+static void
+say_record(struct change *c, uint64_t seq)
+{
+	char at[96];
+
+	snprintf(at, sizeof(at), "%s/%" PRIu64, c->s->shared_cfg->node, seq);
+	json_object_set_new(c->answer, "record", json_string(at));
+}
+
 /* 0; ERR_TIMEOUT: it is not on disk yet; or what the audit thread says. */
 static int
 record(struct change *c, const json_t *before, const json_t *after, const char *failed,
@@ -242,6 +253,8 @@ record(struct change *c, const json_t *before, const json_t *after, const char *
 	while (!r->over && !late && (!keep || audit_ready(audit)))
 		late = pthread_cond_timedwait(&r->answered, &r->lock, &until);
 	int err = r->over ? r->err : ERR_TIMEOUT;
+	if (err == 0)
+		say_record(c, r->e.seq);
 	let_go(r);
 	return err;
 }
