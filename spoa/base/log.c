@@ -1,25 +1,38 @@
 /* logfmt and JSON log lines. */
 #include "base/log_private.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 
 static enum log_format fmt = LOG_LOGFMT;
-static enum log_level max_level = LOG_INFO;
-static const char *const names[] = { "error", "warn", "info", "debug" };
+static _Atomic(enum log_level) max_level = LOG_INFO;
+const char *const log_level_names[] = { "error", "warn", "info", "debug", NULL };
 
 void
 log_setup(enum log_format format, enum log_level level)
 {
 	fmt = format;
-	max_level = level;
+	log_set_level(level);
+}
+
+void
+log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&max_level, level, memory_order_relaxed);
+}
+
+enum log_level
+log_level(void)
+{
+	return atomic_load_explicit(&max_level, memory_order_relaxed);
 }
 
 bool
 log_on(enum log_level level)
 {
-	return level <= max_level;
+	return level <= log_level();
 }
 
 static bool
@@ -58,7 +71,7 @@ log_compose(struct buf *b, enum log_level level, const char *event,
 	if (fmt == LOG_JSON)
 		buf_putc(b, '{');
 	put(b, "time", span_str(when));
-	put(b, "level", span_str(names[level]));
+	put(b, "level", span_str(log_level_names[level]));
 	put(b, "event", span_str(event));
 	for (size_t i = 0; i < n; i++) {
 		if (fields[i].kind == LF_STR) {

@@ -22,6 +22,10 @@ struct log_field {
 
 /* Called once before threads start. */
 void log_setup(enum log_format format, enum log_level level);
+/* Any thread, at any time: what is less important is no longer written. */
+void log_set_level(enum log_level level);
+enum log_level log_level(void);
+extern const char *const log_level_names[]; /* NULL at the end */
 /* From here on logging never waits: lines go through a queue of CAP_LOG_BYTES to a thread
  * that writes them. What does not fit, or cannot be written, is dropped and counted, and a
  * line log.dropped says how many as soon as stderr takes something again. 0 or ERR_NOMEM. */

@@ -12,7 +12,6 @@
 #include "redis/redis_url.h"
 
 static const char *const log_formats[] = { "logfmt", "json", NULL };
-static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
 /* ---- addresses ---- */
 
@@ -197,7 +196,7 @@ config_option_read(
 			*(bool *)aux = true;
 		break;
 	case OPT_FORMAT: read_word(r->d, n, log_formats, at); break;
-	case OPT_LEVEL: read_word(r->d, n, log_levels, at); break;
+	case OPT_LEVEL: read_word(r->d, n, log_level_names, at); break;
 	case OPT_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
 	case OPT_ANCHORS: anchors_read(r->a, r->d, n, at, aux); break;
 	case OPT_WITNESS_LOGS: witness_logs_read(r->a, r->d, n, at, aux); break;

@@ -240,6 +240,35 @@ after_a_part_of_a_line_the_next_is_whole(void **state)
 	unlink(file);
 }
 
+static void
+the_level_changes_while_it_runs(void **state)
+{
+	struct buf text;
+	int p[2];
+
+	(void)state;
+	assert_int_equal(pipe2(p, 0), 0);
+	stderr_is(p[1]);
+	say(LOG_DEBUG, 1);
+	log_set_level(LOG_DEBUG);
+	assert_int_equal(log_level(), LOG_DEBUG);
+	say(LOG_DEBUG, 2);
+	log_set_level(LOG_ERROR);
+	say(LOG_WARN, 3);
+	say(LOG_ERROR, 4);
+	log_set_level(LOG_INFO);
+	log_stop(PATIENT_US);
+	stderr_back();
+	buf_init(&text, 1 << 20);
+	read_until(p[0], &text, NULL);
+	struct seen s = look_at(buf_view(&text));
+	assert_int_equal(s.lines, 2);
+	assert_non_null(memmem(text.p, text.n, "i=2 ", 4));
+	assert_int_equal(s.last, 4);
+	buf_free(&text);
+	close(p[0]);
+}
+
 /* Last: the writer is left behind with its line. */
 static void
 the_end_does_not_wait_for_a_reader(void **state)
@@ -264,6 +293,7 @@ main(void)
 		cmocka_unit_test(a_stalled_reader_costs_lines_and_blocks_no_one),
 		cmocka_unit_test(what_cannot_be_written_is_counted),
 		cmocka_unit_test(after_a_part_of_a_line_the_next_is_whole),
+		cmocka_unit_test(the_level_changes_while_it_runs),
 		cmocka_unit_test(the_end_does_not_wait_for_a_reader),
 	};
 
