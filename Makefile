@@ -333,6 +333,10 @@ MOCK_OBJ := $(MOCK_SRC:%.c=$(B)/%.o)
 $(B)/mockllm: $(MOCK_OBJ) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson $(ALL_LIBS)
 
+$(B)/traffic: tests/support/traffic.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+
 $(B)/stackhelp: $(B)/tests/support/stackhelp.o
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
@@ -357,7 +361,7 @@ $(B)/stops/tollgate: $(B)/spoa/cmd/main.o $(B)/stops/stops.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 .PHONY: support
-support: $(B)/mockllm $(B)/stackhelp $(B)/stops/tollgate
+support: $(B)/mockllm $(B)/stackhelp $(B)/traffic $(B)/stops/tollgate
 all: support
 
 # What a newcomer types: demo, test, e2e.
@@ -471,12 +475,8 @@ count: ## instructions a request, by callgrind (COUNT="--against FILE")
 	@$(MAKE) -s --no-print-directory $(B)/bench/count
 	@tests/bench/count-run $(B) $(COUNT)
 
-$(B)/bench/audit: tests/bench/audit.c $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
-
 .PHONY: bench-audit
-bench-audit: $(B)/tollgate $(B)/bench/audit ## ten million records (RECORDS=N, DIR=D): index, searches, verify
+bench-audit: $(B)/tollgate $(B)/traffic ## ten million records (RECORDS=N, DIR=D): index, searches, verify
 	@tests/bench/audit-run $(B) $(or $(RECORDS),10000000) $(DIR)
 
 .PHONY: bench-quota
