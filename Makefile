@@ -233,6 +233,9 @@ UNITS = $(DESTDIR)$(PREFIX)/lib
 MAN1 := $(wildcard docs/man/*.1)
 MAN5 := $(wildcard docs/man/*.5)
 MAN8 := $(wildcard docs/man/*.8)
+# Where each shell looks: below share/ (of Debian's own zsh).
+COMPLETIONS := bash-completion/completions/tollgate zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)/_tollgate fish/vendor_completions.d/tollgate.fish
+shell_of = $(firstword $(subst -, ,$(subst /, ,$(1))))
 
 .PHONY: install uninstall
 install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DESTDIR
@@ -257,13 +260,14 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	install -m 644 docs/haproxy.service.conf $(UNITS)/systemd/system/haproxy.service.d/tollgate.conf
 	install -m 644 docs/tollgate.sysusers $(UNITS)/sysusers.d/tollgate.conf
 	install -m 644 docs/tollgate.tmpfiles $(UNITS)/tmpfiles.d/tollgate.conf
+	$(foreach c,$(COMPLETIONS),install -d $(SHARE)/$(dir $(c)) && $(B)/tollgate completion $(call shell_of,$(c)) >$(SHARE)/$(c) && chmod 644 $(SHARE)/$(c) &&) :
 
 uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgate stay
 	rm -f $(DESTDIR)$(PREFIX)/bin/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate-train $(UNITS)/systemd/system/tollgate.service \
 		$(UNITS)/systemd/system/haproxy.service.d/tollgate.conf \
 		$(UNITS)/sysusers.d/tollgate.conf $(UNITS)/tmpfiles.d/tollgate.conf \
 		$(MAN1:docs/man/%=$(SHARE)/man/man1/%) $(MAN5:docs/man/%=$(SHARE)/man/man5/%) \
-		$(MAN8:docs/man/%=$(SHARE)/man/man8/%)
+		$(MAN8:docs/man/%=$(SHARE)/man/man8/%) $(addprefix $(SHARE)/,$(COMPLETIONS))
 	rm -rf $(SHARE)/tollgate $(SHARE)/doc/tollgate
 
 # A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb.

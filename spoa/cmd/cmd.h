@@ -36,6 +36,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("ranks",    cmd_ranks,    "pack --name NAME --pattern P LINES FILE | show FILE", "a published vocabulary of tokens (\"BASE64 RANK\" lines) made into a file of ranks") \
   X("redact",   cmd_redact,   "[--jsonl | --stream] [--with STYLE] [--key-file FILE] [--policy FILE]", "the text on stdin with findings replaced") \
   X("tokens",   cmd_tokens,   "[--encoding E | --model M] [--ids] [--jsonl] [--ranks DIR]", "how many tokens the text on stdin is, and their ids") \
+  X("completion", cmd_completion, "bash|zsh|fish",                       "what TAB completes, as a script for that shell") \
   X("version",  cmd_version,  "",                                         "version, SPOP version, linked libraries")
 /* clang-format on */
 
