@@ -1,0 +1,109 @@
+/* The thread that sends: mail reaches it, and its end ends what is under way. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "support/http_rig.h"
+#include "telemetry/outbound.h"
+
+static _Atomic unsigned ran, answers;
+static _Atomic int last_err;
+
+static void
+on_answer(void *arg UNUSED, const struct http_answer *a)
+{
+	atomic_store(&last_err, a->err);
+	atomic_fetch_add(&answers, 1);
+}
+
+struct letter {
+	struct mail mail;
+	char url[64];
+};
+
+static void
+ask(struct mail *m, void *consumer)
+{
+	struct letter *l = CONTAINER_OF(m, struct letter, mail);
+	const struct http_call_options o = {
+		.url = l->url, .deadline_us = 60000000, .answer_bytes = 4096
+	};
+
+	http_call(outbound_client(consumer), &o, on_answer, NULL);
+	atomic_fetch_add(&ran, 1);
+}
+
+static bool
+hang(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q UNUSED)
+{
+	rig_hang(c);
+	return false;
+}
+
+static bool
+greet(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q UNUSED)
+{
+	return rig_answer(c, 200, "", SPAN_LIT(""));
+}
+
+static void
+wait_for(_Atomic unsigned *what, unsigned n)
+{
+	for (int i = 0; i < 30000 && atomic_load(what) < n; i++)
+		usleep(1000);
+	assert_int_equal(atomic_load(what), n);
+}
+
+static void
+mail_is_run_on_the_thread_and_a_call_in_flight_ends_with_it(void **state UNUSED)
+{
+	static rig_handler *const handlers[] = { greet, hang };
+
+	for (int row = 0; row < 2; row++) {
+		struct http_rig *rig = rig_start(handlers[row], NULL, NULL, NULL);
+		struct outbound *o = outbound_new();
+		struct letter l = { .mail.run = ask };
+
+		assert_non_null(rig);
+		assert_non_null(o);
+		atomic_store(&ran, 0);
+		atomic_store(&answers, 0);
+		snprintf(l.url, sizeof(l.url), "http://127.0.0.1:%u/", rig->port);
+		assert_int_equal(outbound_start(o), 0);
+		mailbox_send(outbound_mail(o), &l.mail);
+		wait_for(&ran, 1);
+		wait_for(row ? &rig->requests : &answers, 1);
+		outbound_stop(o);
+		assert_int_equal(atomic_load(&answers), 1);
+		assert_int_equal(atomic_load(&last_err), row ? ERR_CLOSED : 0);
+		outbound_free(&o);
+		assert_null(o);
+		rig_stop(&rig);
+	}
+}
+
+static void
+one_that_never_ran_is_freed(void **state UNUSED)
+{
+	struct outbound *o = outbound_new();
+
+	assert_non_null(o);
+	outbound_stop(o);
+	outbound_stop(NULL);
+	outbound_free(&o);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mail_is_run_on_the_thread_and_a_call_in_flight_ends_with_it),
+		cmocka_unit_test(one_that_never_ran_is_freed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
