@@ -1,6 +1,7 @@
 /* tollgate serve: the daemon, in the foreground. */
 #include <sodium.h>
 
+#include "admin/admin.h"
 #include "cmd/cmd.h"
 #include "net/server.h"
 
@@ -18,5 +19,5 @@ cmd_serve(int argc, char **argv)
 		return cmd_no_config("serve", named, "");
 	if (sodium_init() < 0)
 		return cmd_fail("serve", "libsodium does not start");
-	return server_run(file);
+	return server_run(file, &admin_front);
 }

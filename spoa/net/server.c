@@ -28,7 +28,6 @@
 #include "sources/recognise.h"
 #include "store/keyfile.h"
 #include "tally/tally.h"
-#include "net/admin.h"
 #include "net/listen.h"
 #include "net/recall.h"
 #include "net/witnessing.h"
@@ -468,14 +467,14 @@ on_credential(void *targets, const char *provider)
 }
 
 int
-server_run(const char *config_file)
+server_run(const char *config_file, const struct server_front *front)
 {
 	struct server s = { .config_file = config_file,
+		.front_of = front,
 		.started_us = clock_mono_us(),
 		.started_wall_ns = clock_wall_ns() };
 	struct sockets so = { .relay = -1 };
 	struct running run = { .s = &s };
-	struct admin *admin = NULL;
 	struct hashkey hash = { .derived = false };
 	struct diag d;
 	struct buf why;
@@ -532,8 +531,8 @@ server_run(const char *config_file)
 		goto stop;
 	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)
 		goto stop;
-	admin = admin_start(cfg, &s, &why);
-	if (!admin)
+	s.front = front->start(cfg, &s, &why);
+	if (!s.front)
 		goto stop;
 	auths_first(s.auths, AUTHS_FIRST_US);
 	say_started(&s, cfg);
@@ -551,7 +550,8 @@ stop:
 	purging_stop(&s.purging);
 	degraded_stop(&s.degraded);
 	strangers_stop(&s.strangers);
-	admin_stop(&admin);
+	front->stop(s.front);
+	s.front = NULL;
 	reload_free(&s.reloading);
 	keysets_stop(s.keysets);
 	stop_workers(&s);

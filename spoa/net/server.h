@@ -16,6 +16,8 @@ enum { WORKERS_MAX = 64 };
 
 struct server {
 	const char *config_file;
+	const struct server_front *front_of;
+	void *front; /* what it started; NULL: not yet, or no longer */
 	struct snapshot *snap;		 /* in force; guarded by `lock` for the admin thread */
 	pthread_mutex_t lock;		 /* not on the request path */
 	const struct config *shared_cfg; /* of start-up */
@@ -49,8 +51,16 @@ struct server {
 	int64_t started_wall_ns;
 };
 
+/* What is in front of the daemon, layers above this one: the admin server. */
+struct server_front {
+	/* Once all but this runs. NULL with a message in *why. */
+	void *(*start)(const struct config *cfg, struct server *s, struct buf *why);
+	void (*reloaded)(void *front, const struct config *cfg); /* on the main thread */
+	void (*stop)(void *front);				 /* NULL: nothing */
+};
+
 /* Runs until SIGTERM or SIGINT. Exit code of the command. */
-int server_run(const char *config_file);
+int server_run(const char *config_file, const struct server_front *front);
 
 /* Tells systemd, where it asks for it. */
 void server_notify(const char *state);
@@ -64,5 +74,8 @@ void server_recent(struct server *s, struct buf *out);	/* JSON */
 void server_metrics(struct server *s, struct buf *out); /* Prometheus text */
 /* How the targets of the policy in force do; either may be NULL. Any thread. */
 void server_targets(struct server *s, struct buf *json, struct buf *metrics);
+/* Whether the policy in force has a target of this name; the nearest that it has. Any thread. */
+struct nearest;
+bool server_target_find(struct server *s, const char *name, struct nearest *near);
 
 #endif

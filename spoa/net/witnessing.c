@@ -1,4 +1,4 @@
-/* As net/admin.c on libmicrohttpd, of which it has the shape and not the pages: strangers reach
+/* On libmicrohttpd, as the admin server is (admin/), with none of its pages: strangers reach
  * this one. */
 #include "net/witnessing.h"
 

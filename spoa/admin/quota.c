@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "limits/look.h"
-#include "net/admin_live.h"
+#include "admin/calls.h"
 #include "net/server.h"
 
 #define ANSWER_US 5000000u

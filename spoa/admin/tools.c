@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "codec/json_text.h"
-#include "net/change.h"
+#include "admin/change.h"
 #include "net/server.h"
 #include "toolpins/sync.h"
 

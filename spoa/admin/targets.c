@@ -1,11 +1,9 @@
 /* Targets by hand: how each does, one that is taken out, one that is let in again. */
 #include <microhttpd.h>
 
-#include "auth/auth.h"
-#include "base/clock.h"
 #include "config/read.h"
 #include "gate/snapshot.h"
-#include "net/change.h"
+#include "admin/change.h"
 #include "net/server.h"
 #include "targets/sync.h"
 
@@ -13,54 +11,6 @@ static struct target_table *
 table_of(struct server *s)
 {
 	return gate_targets(s->shared);
-}
-
-static void
-look_at(struct target_table *table, const struct snapshot *snap, const struct route *routes,
-	size_t n, struct nearest *near, bool *found)
-{
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < routes[i].ntargets; k++) {
-			const struct target *t = &routes[i].targets[k];
-			if (!t->name[0])
-				continue;
-			struct target_state *s = target_state_of(table, t);
-			target_named(
-				s, t->credential && snap->auths &&
-					   !auth_usable(snap->auths[t->credential->index]));
-			*found |= nearest_is(near, t->name) || nearest_is(near, target_name(s));
-		}
-}
-
-/* Each target of the policy in force has its entry then, asked or not. Whether one has this
- * name.
- */
-static bool
-find(struct server *s, const char *name, struct nearest *near)
-{
-	struct snapshot *snap = server_snapshot(s);
-	const struct policy *p = snap->policy;
-	bool found = false;
-
-	*near = nearest_to(span_str(name));
-	look_at(table_of(s), snap, p->routes, p->nroutes, near, &found);
-	for (size_t i = 0; i < p->nroutes; i++)
-		look_at(table_of(s), snap, p->routes[i].aliases, p->routes[i].naliases, near,
-			&found);
-	snapshot_unref(&snap);
-	return found;
-}
-
-void
-server_targets(struct server *s, struct buf *json, struct buf *metrics)
-{
-	struct nearest near;
-
-	find(s, "", &near);
-	if (json)
-		target_table_json(json, table_of(s), clock_mono_us());
-	if (metrics)
-		target_table_metrics(metrics, table_of(s), clock_mono_us());
 }
 
 unsigned
@@ -84,7 +34,7 @@ make(struct change *c, json_t **before, json_t **after)
 	if (!name || !name[0])
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
 			"target is missing: PROVIDER, or PROVIDER/MODEL");
-	if (!find(c->s, name, &near))
+	if (!server_target_find(c->s, name, &near))
 		return change_refuse(c, MHD_HTTP_NOT_FOUND,
 			"%.160s: the policy in force has no such target%s", name,
 			nearest_hint(&near));

@@ -1,7 +1,7 @@
-/* What the admin socket takes to change keys and limits at run time. Each call gets a JSON
- * object and answers with one, {"error": …} where it does nothing. Runs on the admin thread. */
-#ifndef NET_ADMIN_LIVE_H
-#define NET_ADMIN_LIVE_H
+/* What the admin server takes to change keys and limits at run time. Each call gets a JSON
+ * object and answers with one, {"error": …} where it does nothing. Runs on an admin thread. */
+#ifndef ADMIN_CALLS_H
+#define ADMIN_CALLS_H
 
 #include <jansson.h>
 #include <sys/types.h>
@@ -10,10 +10,17 @@
 
 struct server;
 
-/* Who asks, as the kernel says it. */
+/* operator and auditor are viewers too. */
+enum { ROLE_VIEWER = 1, ROLE_OPERATOR = 2, ROLE_AUDITOR = 4, ROLES = 3 };
+
+enum admin_door { DOOR_UNIX, DOOR_TCP, DOOR_TLS };
+
+/* Who asks: of the unix socket as the kernel says it. */
 struct admin_peer {
 	pid_t pid;
 	uid_t uid; /* -1: not known */
+	unsigned roles;
+	enum admin_door door;
 };
 
 /* Returns the HTTP status. */

@@ -7,7 +7,7 @@
 #include "config/read.h"
 #include "gate/snapshot.h"
 #include "limits/limits.h"
-#include "net/change.h"
+#include "admin/change.h"
 #include "net/server.h"
 #include "price/price.h"
 

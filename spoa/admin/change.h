@@ -1,10 +1,10 @@
 /* One change of a key or a limit at run time: its record first, then the entry, then the other
  * daemons. Runs on the admin thread. */
-#ifndef NET_CHANGE_H
-#define NET_CHANGE_H
+#ifndef ADMIN_CHANGE_H
+#define ADMIN_CHANGE_H
 
 #include "live/live.h"
-#include "net/admin_live.h"
+#include "admin/calls.h"
 
 struct change {
 	struct server *s;

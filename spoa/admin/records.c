@@ -9,7 +9,7 @@
 #include "base/attr.h"
 #include "base/sha256.h"
 #include "codec/json_text.h"
-#include "net/change.h"
+#include "admin/change.h"
 #include "net/server.h"
 #include "proof/export.h"
 

@@ -1,5 +1,5 @@
 /* Changes at run time: who, what it was, what it is. */
-#include "net/change.h"
+#include "admin/change.h"
 
 #include <microhttpd.h>
 #include <inttypes.h>

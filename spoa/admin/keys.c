@@ -1,6 +1,6 @@
 /* Keys at run time: what each call of the admin socket means. What an entry may say is
  * live/entry.c's; here is which members a call may give. */
-#include "net/admin_live.h"
+#include "admin/calls.h"
 
 #include <microhttpd.h>
 #include <sodium.h>
@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "config/read.h"
 #include "gate/snapshot.h"
-#include "net/change.h"
+#include "admin/change.h"
 #include "net/server.h"
 
 /* ---- members ---- */

@@ -1,0 +1,191 @@
+/* The endpoints. Rows of one area stand together; a new area is a section of its own, here and
+ * above where its parameters are. */
+#include "admin/endpoint.h"
+
+#include "base/attr.h"
+#include "net/server.h"
+
+/* ---- what is asked without a call of its own ---- */
+
+static unsigned
+get_metrics(struct server *s, struct buf *out)
+{
+	server_metrics(s, out);
+	return MHD_HTTP_OK;
+}
+
+static unsigned
+get_healthz(struct server *s UNUSED, struct buf *out)
+{
+	buf_str(out, "ok\n");
+	return MHD_HTTP_OK;
+}
+
+static unsigned
+get_readyz(struct server *s, struct buf *out)
+{
+	return server_ready(s, out) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+static unsigned
+post_reload(struct server *s, struct buf *out)
+{
+	return reload_ask(&s->reloading, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
+}
+
+static unsigned
+get_status(struct server *s, struct buf *out)
+{
+	server_status(s, out);
+	return MHD_HTTP_OK;
+}
+
+static unsigned
+get_recent(struct server *s, struct buf *out)
+{
+	server_recent(s, out);
+	return MHD_HTTP_OK;
+}
+
+#define METRICS_TEXT "text/plain; version=0.0.4; charset=utf-8"
+#define PLAIN_TEXT   "text/plain; charset=utf-8"
+
+/* ---- parameters ---- */
+
+/* clang-format off */
+#define SIGNED \
+	{ "by",     PARAM_TEXT, .max = 256,  .text = "Who wants it, in his own words." }, \
+	{ "reason", PARAM_TEXT, .max = 1024, .text = "Why; it goes into the record." }
+#define UNTIL(at) \
+	{ "ttl", PARAM_TEXT, .text = "How long it lives, such as 90d, or never." }, \
+	{ at,    PARAM_TEXT, .text = "When it ends, such as 2026-12-01T00:00:00Z." }
+#define KEY_ID { "id", PARAM_TEXT, PARAM_NEEDED, .text = "Which key." }
+
+/* Members of a key are a key's: identity/apikey.h. A list that says so takes any. */
+static const struct param key_new[] = {
+	UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members of a key: person, team, models, …" }, { NULL },
+};
+static const struct param key_change[] = {
+	KEY_ID, UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members that get another value, or none (null)." }, { NULL },
+};
+static const struct param key_rotate[] = {
+	KEY_ID, { "overlap", PARAM_TEXT, .text = "How long the old one passes besides; 24h." }, UNTIL("expires"), SIGNED, { NULL },
+};
+static const struct param key_revoke[] = { KEY_ID, SIGNED, { NULL } };
+static const struct param quota_asked[] = {
+	{ "identity", PARAM_OBJECT, .text = "Whose limits: members of an identity." },
+	{ "key",   PARAM_TEXT, .text = "Or the id of an API key." },
+	{ "route", PARAM_TEXT, .text = "The limits of this route alone." },
+	{ "model", PARAM_TEXT, .text = "And of this model." }, { NULL },
+};
+static const struct param limit_set[] = {
+	{ "limit", PARAM_TEXT, PARAM_NEEDED, .text = "The limit's name in the policy." },
+	{ "for", PARAM_OBJECT, .text = "Whose: {\"person\": …}; an empty object: everyone's." },
+	{ "to", PARAM_ANY, .text = "The amount: a whole number, or US dollars." },
+	{ "id", PARAM_TEXT, .text = "An override that is there." }, UNTIL("until"), SIGNED, { NULL },
+};
+static const struct param limit_clear[] = {
+	{ "id", PARAM_TEXT, .text = "The override." },
+	{ "limit", PARAM_TEXT, .text = "Or its limit" }, { "for", PARAM_OBJECT, .text = "and whose it is." }, SIGNED, { NULL },
+};
+static const struct param target_named[] = {
+	{ "target", PARAM_TEXT, PARAM_NEEDED, .text = "PROVIDER, or PROVIDER/MODEL." }, SIGNED, { NULL },
+};
+#define TOOL \
+	{ "server", PARAM_TEXT, PARAM_NEEDED, .text = "The MCP server: a provider of the policy." }, \
+	{ "kind", PARAM_TEXT, .text = "tool, prompt or instructions." }, \
+	{ "name", PARAM_TEXT, .text = "Of the tool or prompt." }
+static const struct param tool_named[] = { TOOL, SIGNED, { NULL } };
+static const struct param tool_approve[] = {
+	TOOL, { "hash", PARAM_TEXT, .text = "32 digits or more of the text that is approved." },
+	{ "only", PARAM_BOOLEAN, .text = "No other text is approved from then on." },
+	{ "none", PARAM_BOOLEAN, .text = "No text is." }, SIGNED, { NULL },
+};
+static const struct param read_told[] = {
+	{ "command", PARAM_TEXT, PARAM_NEEDED, .text = "Words of the command that read." },
+	{ "asked", PARAM_OBJECT, PARAM_NEEDED, .text = "What it was asked for." },
+	{ "records", PARAM_INTEGER, PARAM_NEEDED, .max = INT64_MAX, .text = "How many records it showed." },
+	{ "follow", PARAM_TEXT, .text = "begin or end." }, SIGNED, { NULL },
+};
+static const struct param text_hashed[] = {
+	{ "text", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The text." }, SIGNED, { NULL },
+};
+static const struct param export_signed[] = {
+	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { NULL },
+};
+
+/* ---- the table ---- */
+
+const struct admin_endpoint admin_endpoints[] = {
+
+/* -- for machines that watch: nobody is asked who he is -- */
+{ "GET", "/metrics", 0, "Metrics as Prometheus takes them.",
+  .type = METRICS_TEXT, .write = get_metrics, .tcp = true },
+{ "GET", "/healthz", 0, "Whether the daemon runs.",
+  .type = PLAIN_TEXT, .write = get_healthz, .tcp = true },
+{ "GET", "/readyz", 0, "Whether it can decide, and if not why: 503.",
+  .type = PLAIN_TEXT, .write = get_readyz, .tcp = true },
+
+/* -- the daemon -- */
+{ "GET", "/status", ROLE_VIEWER, "What runs, what is degraded, the policy in force.",
+  .write = get_status, .shape = "version:string node:string", .tcp = true },
+{ "GET", "/recent", ROLE_VIEWER, "The last decisions and counters, for `tollgate top`.",
+  .write = get_recent, .shape = "", .tcp = true },
+{ "POST", "/reload", ROLE_OPERATOR, "Reads configuration and policy again; 422: refused.",
+  .write = post_reload, .shape = "result:string", .tcp = true },
+
+/* -- keys, limits -- */
+{ "GET", "/keys", ROLE_VIEWER, "Keys made at run time.",
+  .write = admin_keys, .shape = "state_key:boolean keys:array", .tcp = true },
+{ "POST", "/keys/new", ROLE_OPERATOR, "Makes a key; the answer holds its text, once.",
+  .params = key_new, .call = admin_key_new, .own = true, .shape = "id:string key:string" },
+{ "POST", "/keys/change", ROLE_OPERATOR, "Changes members of a key.",
+  .params = key_change, .call = admin_key_change, .own = true, .shape = "id:string" },
+{ "POST", "/keys/rotate", ROLE_OPERATOR, "Makes the next key and gives this one an end.",
+  .params = key_rotate, .call = admin_key_rotate, .own = true, .shape = "id:string key:string" },
+{ "POST", "/keys/revoke", ROLE_OPERATOR, "Revokes a key, of a file too.",
+  .params = key_revoke, .call = admin_key_revoke, .own = true, .shape = "id:string" },
+{ "POST", "/quota", ROLE_VIEWER, "What limits have left for somebody.",
+  .params = quota_asked, .call = admin_quota, .own = true, .shape = "limits:array" },
+{ "GET", "/limits", ROLE_VIEWER, "Overrides of limits that were made at run time.",
+  .write = admin_limits, .shape = "state_key:boolean overrides:array", .tcp = true },
+{ "POST", "/limits/set", ROLE_OPERATOR, "Gives some callers another amount of a limit.",
+  .params = limit_set, .call = admin_limit_set, .own = true, .shape = "id:string" },
+{ "POST", "/limits/clear", ROLE_OPERATOR, "Ends an override.",
+  .params = limit_clear, .call = admin_limit_clear, .own = true, .shape = "id:string" },
+
+/* -- targets, tools -- */
+{ "GET", "/targets", ROLE_VIEWER, "How each target does.",
+  .write = admin_targets, .shape = "targets:array", .tcp = true },
+{ "POST", "/targets/eject", ROLE_OPERATOR, "Takes a target out.",
+  .params = target_named, .call = admin_target_eject, .own = true, .shape = "id:string" },
+{ "POST", "/targets/admit", ROLE_OPERATOR, "Lets it in again.",
+  .params = target_named, .call = admin_target_admit, .own = true, .shape = "id:string" },
+{ "GET", "/tools", ROLE_VIEWER, "Pins of tools, prompts and instructions of MCP servers.",
+  .write = admin_tools, .shape = "state_key:boolean full:array tools:array", .tcp = true },
+{ "POST", "/tools/show", ROLE_VIEWER, "One pin with its texts.",
+  .params = tool_named, .call = admin_tool_show, .own = true, .shape = "server:string kind:string" },
+{ "POST", "/tools/approve", ROLE_OPERATOR, "Approves a text of a tool.",
+  .params = tool_approve, .call = admin_tool_approve, .own = true, .shape = "id:string" },
+
+/* -- records -- */
+{ "POST", "/audit/read", ROLE_VIEWER, "Records that a command read records.",
+  .params = read_told, .call = admin_read, .own = true, .shape = "" },
+{ "POST", "/audit/text", ROLE_AUDITOR, "The keyed hash of a text, for a search.",
+  .params = text_hashed, .call = admin_text_hash, .own = true, .shape = "id:string hashes:array" },
+{ "POST", "/audit/export", ROLE_AUDITOR, "Signs the manifest of an export.",
+  .params = export_signed, .call = admin_export, .own = true, .shape = "id:string manifest:string" },
+
+/* -- people, usage -- */
+
+/* -- policy -- */
+
+/* -- live: decisions, series, models, log -- */
+
+/* -- who asks -- */
+
+/* -- console -- */
+
+};
+/* clang-format on */
+const size_t admin_endpoint_count = COUNT_OF(admin_endpoints);
