@@ -40,6 +40,9 @@ struct target_state {
 	_Atomic bool keyless;		/* as target_named() said; only shown */
 	_Atomic uint64_t ended[CAUSES]; /* attempts, by cause, since start */
 	_Atomic unsigned why;		/* the last failure: status << 8 | cause */
+	/* wall time of when it stopped being well, and of when it was ejected; only shown, and
+	   only while it is so */
+	_Atomic int64_t ill_ns, ejected_ns;
 	/* of a provider's entry: of all its models */
 	_Atomic int64_t all_under_way, queued;
 };
@@ -55,6 +58,8 @@ struct target_table {
 
 /* It is ejected, or no more; nothing else changes. */
 void target_by_hand(struct target_table *t, struct target_state *s, bool ejected);
+/* Before a word that holds it back is set: notes the time, where it was well until now. */
+void target_falls_ill(struct target_state *s, uint64_t now_us);
 /* What held it back is over. */
 void target_clear(struct target_state *s);
 /* A request would go there, were it not out: from rank.c, for who asks for the lease. */

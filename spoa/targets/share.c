@@ -165,6 +165,8 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 		*seen = (*seen & ~UINT64_C(1)) | f->value;
 		return;
 	}
+	if (word)
+		target_falls_ill(s, w->now_us);
 	if (was == word || !atomic_compare_exchange_strong(word_of(s, kind), &was, word))
 		return;
 	*seen = word;

@@ -1,6 +1,7 @@
 /* What operators see of the table: JSON, and metrics. */
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "targets/entry.h"
 
@@ -8,6 +9,16 @@ static bool
 keyless(const struct target_state *s)
 {
 	return atomic_load_explicit(&s->keyless, memory_order_relaxed);
+}
+
+/* Since when it is in a state that no request likes; 0: it is well, or nobody knows. */
+static int64_t
+since_ns(const struct target_state *s, enum target_condition c)
+{
+	if (c == TARGET_BY_HAND)
+		return atomic_load(atomic_load(&s->by_hand) ? &s->ejected_ns
+							    : &s->provider->ejected_ns);
+	return c == TARGET_CLOSED || c == TARGET_RAMP ? 0 : atomic_load(&s->ill_ns);
 }
 
 static void
@@ -23,6 +34,12 @@ put(struct buf *out, const struct target_state *s, uint64_t now_us)
 	buf_printf(out, ",\"state\":\"%s\",\"under_way\":%" PRId64 ",\"errors\":%.3f",
 		keyless(s) && c != TARGET_BY_HAND ? "keyless" : target_conditions[c],
 		target_under_way(s), target_errors(s, now_us));
+	int64_t since = since_ns(s, c);
+	if (since) {
+		char at[CLOCK_RFC3339_LEN];
+		clock_rfc3339(since, at);
+		buf_printf(out, ",\"since\":\"%s\"", at);
+	}
 	if (back && back != UINT64_MAX)
 		buf_printf(out, ",\"back_in_s\":%.1f", (double)(back - now_us) / 1e6);
 	if (why) {

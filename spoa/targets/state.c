@@ -3,6 +3,7 @@
  * failure, one of them opens the breaker. */
 #include <math.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "targets/entry.h"
 
@@ -178,6 +179,15 @@ open_for(uint64_t first_us, unsigned opens, uint64_t random)
 	return us < TARGET_OPEN_MOST_US ? us : TARGET_OPEN_MOST_US;
 }
 
+void
+target_falls_ill(struct target_state *s, uint64_t now_us)
+{
+	enum target_condition c = target_condition(s, true, now_us, NULL, NULL);
+
+	if (c == TARGET_CLOSED || c == TARGET_RAMP)
+		atomic_store(&s->ill_ns, clock_wall_ns());
+}
+
 static void
 trip(struct target_state *s, const struct target_attempt *a, bool by_share, uint64_t now_us)
 {
@@ -185,6 +195,7 @@ trip(struct target_state *s, const struct target_attempt *a, bool by_share, uint
 	unsigned opens = atomic_load(&s->opens);
 	uint64_t us = open_for(a->open_us, opens, mixed(now_us ^ s->hash));
 
+	target_falls_ill(s, now_us);
 	if (was >> 1 > now_us ||
 		!atomic_compare_exchange_strong(&s->open, &was, (now_us + us) << 1 | by_share))
 		return;
@@ -267,6 +278,7 @@ throttled(struct target_state *s, uint64_t asked_us, uint64_t now_us)
 		now_us + (asked_us < TARGET_THROTTLED_US ? asked_us : TARGET_THROTTLED_US);
 	uint64_t was = get(&s->throttled_until);
 
+	target_falls_ill(s, now_us);
 	while (was < until && !atomic_compare_exchange_weak(&s->throttled_until, &was, until))
 		;
 }
@@ -274,6 +286,7 @@ throttled(struct target_state *s, uint64_t asked_us, uint64_t now_us)
 static void
 out_by_key(struct target_state *s, int status, uint64_t now_us)
 {
+	target_falls_ill(s, now_us);
 	if (!atomic_exchange(&s->key_probe, now_us + TARGET_KEY_PROBE_US))
 		log_event(LOG_ERROR, "target.out", LS("target", s->name), LI("status", status),
 			LS("why", "it takes our key no more, or its credit is used up"));

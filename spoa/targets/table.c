@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "targets/entry.h"
 
 const char *const target_conditions[TARGET_CONDITIONS] = { "closed", "ramp", "half_open",
@@ -149,10 +150,12 @@ target_by_hand(struct target_table *t, struct target_state *s, bool ejected)
 {
 	if (atomic_exchange(&s->by_hand, ejected) == ejected)
 		return;
-	if (ejected)
+	if (ejected) {
+		atomic_store(&s->ejected_ns, clock_wall_ns());
 		atomic_fetch_add(&t->ejected, 1);
-	else
+	} else {
 		atomic_fetch_sub(&t->ejected, 1);
+	}
 }
 
 bool

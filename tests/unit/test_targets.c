@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "targets/state.h"
 
 #define S 1000000ull
@@ -672,6 +673,56 @@ without_a_credential_it_is_keyless_and_not_up(void **state)
 	buf_free(&b);
 }
 
+/* As it is shown of a/m; *state too. */
+static int64_t
+since(char shown_state[16])
+{
+	struct buf b;
+	int64_t ns = 0;
+
+	buf_init(&b, 0);
+	target_table_json(&b, table, now);
+	json_t *o = json_loadb(buf_view(&b).p, b.n, 0, NULL);
+	const json_t *a = json_array_get(o, 0);
+	const char *text = json_string_value(json_object_get(a, "since"));
+	snprintf(shown_state, 16, "%s", json_string_value(json_object_get(a, "state")));
+	if (text)
+		assert_int_equal(clock_parse(text, strlen(text), &ns), 0);
+	json_decref(o);
+	buf_free(&b);
+	return ns;
+}
+
+static void
+it_says_since_when_it_is_not_well(void **state)
+{
+	int64_t before = clock_wall_ns(), first;
+	char shown[16];
+
+	(void)state;
+	fails(4);
+	assert_int_equal(since(shown), 0);
+	fails(1);
+	first = since(shown);
+	assert_string_equal(shown, "open");
+	assert_true(first >= before && first <= clock_wall_ns());
+	/* a probe that fails begins nothing new */
+	now += 10 * S;
+	fails(1);
+	assert_true(since(shown) == first);
+	assert_string_equal(shown, "open");
+	target_admit(table, SPAN_LIT("a/m"));
+	assert_int_equal(since(shown), 0);
+	fails(5);
+	assert_true(since(shown) > first);
+	target_admit(table, SPAN_LIT("a/m"));
+	/* of a provider that was taken out, for each of its models */
+	before = clock_wall_ns();
+	target_eject(table, SPAN_LIT("a"));
+	assert_true(since(shown) >= before);
+	assert_string_equal(shown, "ejected");
+}
+
 static void
 it_is_shown_as_json_with_state_and_why(void **state)
 {
@@ -748,6 +799,7 @@ main(void)
 		T(as_many_wait_for_room_as_there_is_room),
 		T(repeats_are_a_fifth_of_first_attempts_three_at_least),
 		T(without_a_credential_it_is_keyless_and_not_up),
+		T(it_says_since_when_it_is_not_well),
 		T(it_is_shown_as_json_with_state_and_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

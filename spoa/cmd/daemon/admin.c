@@ -234,13 +234,17 @@ admin_cell(struct buf *b, const json_t *o, const char *name, int width, const ch
 bool
 admin_target(struct buf *b, const json_t *t)
 {
-	const char *state = json_str_in(t, "state"), *why = json_str_in(t, "last_failure");
+	const char *state = json_str_in(t, "state"), *why = json_str_in(t, "last_failure"),
+		   *since = json_str_in(t, "since");
 	const json_t *back = json_object_get(t, "back_in_s");
 	long long status = json_int_in(t, "last_status");
 
 	if (!state || str_same(state, "closed"))
 		return false;
-	buf_printf(b, "%.24s, %lld under way, %.0f%% of the last ten seconds failed", state,
+	buf_printf(b, "%.24s", state);
+	if (since)
+		buf_printf(b, " since %.19sZ", since);
+	buf_printf(b, ", %lld under way, %.0f%% of the last ten seconds failed",
 		json_int_in(t, "under_way"),
 		100 * json_number_value(json_object_get(t, "errors")));
 	if (back)
