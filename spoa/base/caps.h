@@ -134,6 +134,10 @@
 #define CAP_WITNESS_CONNS      256          /* connections of the witness: further ones are closed at accept */
 #define CAP_KEYRING            256          /* signing keys of a journal, all that ever were: no further rotation */
 #define CAP_KEYRING_ROOTS      8            /* roots that certify them: a further one is not taken */
+#define CAP_CHILDREN           2            /* children of the admin server that run at once, and one that verifies: further ones wait */
+#define CAP_CHILDREN_QUEUE     16           /* that wait: a further one is a 503 */
+#define CAP_CHILD_OUT          (16u << 20)  /* bytes that one says, and twice that of those whose answer is under way: it is killed; no further one begins */
+#define CAP_CHILD_DATA         (768u << 20) /* bytes of its heap and stacks: it cannot go on */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */
 

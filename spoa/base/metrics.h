@@ -138,6 +138,14 @@
   X(M_TURNS_LONG,          "long_turns_total",                   "",                          "turns of a worker's loop that took 50 ms or more") \
   X(M_HELD_REFUSED,        "held_refused_total",                 "",                          "requests refused for the cap on held bytes") \
   X(M_LOG_DROPPED,         "log_dropped_total",                  "",                          "log lines that stderr did not take in time") \
+  X(M_CHILD_DONE,          "admin_children_total",               "end=\"exited\"",            "children of the admin server (records read, policies tried), by how they ended") \
+  X(M_CHILD_DIED,          "admin_children_total",               "end=\"signal\"",            "") \
+  X(M_CHILD_LATE,          "admin_children_total",               "end=\"deadline\"",          "") \
+  X(M_CHILD_TOO_LONG,      "admin_children_total",               "end=\"too_long\"",          "") \
+  X(M_CHILD_LEFT,          "admin_children_total",               "end=\"client_gone\"",       "") \
+  X(M_CHILD_STOPPED,       "admin_children_total",               "end=\"stopped\"",           "") \
+  X(M_CHILD_FAILED,        "admin_children_total",               "end=\"not_started\"",       "") \
+  X(M_CHILD_REFUSED,       "admin_children_refused_total",       "",                          "requests for one that found no room in the queue, or waited there for too long: 503") \
   X(M_RELOADS,             "reloads_total",                      "result=\"ok\"",             "configuration reloads") \
   X(M_RELOADS_FAILED,      "reloads_total",                      "result=\"refused\"",        "")
 /* clang-format on */

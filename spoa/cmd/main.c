@@ -1,8 +1,11 @@
 /* The program: see cmd/table.c. */
+#include "admin/child_self.h"
 #include "cmd/cmd.h"
 
 int
 main(int argc, char **argv)
 {
+	if (!child_confine(argv[0]))
+		return EXIT_CANNOT;
 	return cmd_main(argc, argv);
 }

@@ -130,7 +130,8 @@ on_drain_check(struct ev_loop *loop, ev_timer *w, int revents UNUSED)
 static int
 catch_signals(struct running *run)
 {
-	run->loop = ev_default_loop(EVFLAG_AUTO);
+	/* Not the default loop, which would reap the admin server's children. */
+	run->loop = ev_loop_new(EVFLAG_AUTO);
 	if (!run->loop)
 		return ERR_NOMEM;
 	ev_signal_init(&run->hup, on_hup, SIGHUP);
@@ -153,6 +154,7 @@ harden(void)
 	struct rlimit none = { 0, 0 };
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* ignored by who started it, children could not be waited for */
 #ifndef TG_SANITIZE /* the leak checker needs to trace itself */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
@@ -580,6 +582,8 @@ stop:
 out:
 	keysets_free(&s.keysets);
 	auths_free(&s.auths);
+	if (run.loop)
+		ev_loop_destroy(run.loop);
 	if (!code)
 		log_event(LOG_INFO, "stopped");
 	log_stop(LOG_STOP_US);
