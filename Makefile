@@ -120,6 +120,31 @@ $(B)/gen/shipped.c: $(SHIPPED) $(EMBED)
 $(B)/gen/shipped.o: $(B)/gen/shipped.c spoa/edge/shipped.h
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# The console, served by the daemon itself, and its library of charts: from npm where that is to be had when the
+# program is built, one copy for all build directories.
+CHARTS  := build/charts
+CONSOLE := $(sort $(wildcard spoa/console/*.html spoa/console/*.css spoa/console/*.svg spoa/console/*.js \
+	spoa/console/views/*.js)) $(CHARTS)/charts.css $(CHARTS)/uplot.js
+
+LIB_OBJ += $(B)/gen/console.o
+
+$(CHARTS)/uplot.js:
+	@spoa/tools/charts-fetch $(CHARTS) --try
+
+$(CHARTS)/charts.css: $(CHARTS)/uplot.js ;
+
+$(B)/gen/console.c: $(CONSOLE) spoa/console spoa/console/views $(EMBED)
+	@mkdir -p $(@D)
+	$(call say,GEN)LC_ALL=C awk -v header=console/asset.h -v type=console_file -v table=console_files \
+		-f $(EMBED) $(CONSOLE) >$@.tmp && mv $@.tmp $@
+
+$(B)/gen/console.o: $(B)/gen/console.c spoa/console/asset.h
+	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+.PHONY: charts
+charts: ## the console's library of charts into build/charts/ (from npm, checked); then make
+	@spoa/tools/charts-fetch $(CHARTS)
+
 # Which model is counted how.
 LIB_OBJ += $(B)/gen/models.o
 
@@ -253,7 +278,7 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	install -m 644 $(MAN1) $(SHARE)/man/man1
 	install -m 644 $(MAN5) $(SHARE)/man/man5
 	install -m 644 $(MAN8) $(SHARE)/man/man8
-	install -m 644 README.md LICENSE $(SHARE)/doc/tollgate
+	install -m 644 README.md LICENSE $(wildcard $(CHARTS)/LICENSE.uPlot) $(SHARE)/doc/tollgate
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
 	sed 's#@PREFIX@#$(PREFIX)#g' docs/tollgate.service >$(UNITS)/systemd/system/tollgate.service
 	chmod 644 $(UNITS)/systemd/system/tollgate.service

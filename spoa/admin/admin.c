@@ -14,6 +14,7 @@
 #include "admin/endpoint.h"
 #include "net/listen.h"
 #include "net/server.h"
+#include "telemetry/openmetrics.h"
 
 #define JSON_TYPE "application/json"
 
@@ -201,6 +202,12 @@ run(struct upload *u)
 	if (e->begin)
 		return e->begin(&u->q);
 	buf_init(&b, 0);
+	if (e->open && openmetrics_wanted(MHD_lookup_connection_value(
+			       u->q.connection, MHD_HEADER_KIND, "Accept"))) {
+		ok = answer(&u->q, e->open(u->q.server, &b), OPENMETRICS_TYPE, &b);
+		buf_free(&b);
+		return ok;
+	}
 	unsigned status = e->call ? e->call(u->q.server, &u->q.peer, u->q.in, &b)
 				  : e->write(u->q.server, &b);
 	ok = asking_answer(&u->q, status, &b);

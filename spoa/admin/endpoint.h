@@ -84,6 +84,7 @@ struct admin_endpoint {
 	 * parameters) and answers at once; takes its time (reads records by a child, streams
 	 * events, sends a file). `arg` is for begin. */
 	admin_write_fn *write;
+	admin_write_fn *open; /* in its place, for who accepts OpenMetrics; else NULL */
 	admin_call_fn *call;
 	admin_begin_fn *begin;
 	const void *arg;

@@ -4,13 +4,26 @@
 
 #include "base/attr.h"
 #include "net/server.h"
+#include "telemetry/openmetrics.h"
 
 /* ---- what is asked without a call of its own ---- */
 
 static unsigned
 get_metrics(struct server *s, struct buf *out)
 {
-	server_metrics(s, out);
+	server_metrics(s, out, false);
+	return MHD_HTTP_OK;
+}
+
+static unsigned
+get_openmetrics(struct server *s, struct buf *out)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	server_metrics(s, &text, true);
+	openmetrics_write(out, buf_view(&text));
+	buf_free(&text);
 	return MHD_HTTP_OK;
 }
 
@@ -119,8 +132,8 @@ static const struct param export_signed[] = {
 const struct admin_endpoint admin_endpoints[] = {
 
 /* -- for machines that watch: nobody is asked who he is -- */
-{ "GET", "/metrics", 0, "Metrics as Prometheus takes them.",
-  .type = METRICS_TEXT, .write = get_metrics, .tcp = true },
+{ "GET", "/metrics", 0, "Metrics as Prometheus takes them; with exemplars, for who accepts OpenMetrics.",
+  .type = METRICS_TEXT, .write = get_metrics, .open = get_openmetrics, .tcp = true },
 { "GET", "/healthz", 0, "Whether the daemon runs.",
   .type = PLAIN_TEXT, .write = get_healthz, .tcp = true },
 { "GET", "/readyz", 0, "Whether it can decide, and if not why: 503.",

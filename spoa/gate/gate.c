@@ -363,6 +363,9 @@ verdict(struct request *r)
 	}
 	count_decision(r);
 	histogram_add(&r->gate->tally.stage[STAGE_TOTAL], now_us - r->run.run_us);
+	if (r->found.trace[0])
+		exemplar_put(&r->gate->tally.total, now_us - r->run.run_us,
+			r->found.trace + TRACE_ID_AT, r->id, r->now_wall_ns / 1000000);
 	if (r->out.decision.kind != D_DEFER && r->out.decision.kind != D_NONE) {
 		if (!r->run.record)
 			stage_ends(r, now_us);

@@ -157,6 +157,9 @@ gate_heard(struct exchange *x, bool streamed)
 		return;
 	uint64_t us = clock_mono_us() - x->sent_us;
 	provider_heard(x->provider, streamed, us);
+	if (r->found.trace[0])
+		exemplar_put(&x->provider->first_byte_of[streamed], us / 1000,
+			r->found.trace + TRACE_ID_AT, r->id, r->now_wall_ns / 1000000);
 	if (us >= (streamed ? SLOW_STREAM_US : SLOW_WHOLE_US) &&
 		may_log(r->gate->shared, name, 0))
 		log_event(LOG_WARN, "provider.slow", LSP("provider", name),

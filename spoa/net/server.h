@@ -71,7 +71,8 @@ struct snapshot *server_snapshot(struct server *s);
 bool server_ready(struct server *s, struct buf *out);
 void server_status(struct server *s, struct buf *out);	/* JSON */
 void server_recent(struct server *s, struct buf *out);	/* JSON */
-void server_metrics(struct server *s, struct buf *out); /* Prometheus text */
+/* Prometheus text; with exemplars it is what openmetrics_write() takes. */
+void server_metrics(struct server *s, struct buf *out, bool exemplars);
 /* How the targets of the policy in force do; either may be NULL. Any thread. */
 void server_targets(struct server *s, struct buf *json, struct buf *metrics);
 /* Whether the policy in force has a target of this name; the nearest that it has. Any thread. */

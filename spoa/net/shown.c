@@ -357,7 +357,7 @@ gauge(struct buf *out, const char *name, const char *help, uint64_t v)
 }
 
 void
-server_metrics(struct server *s, struct buf *out)
+server_metrics(struct server *s, struct buf *out, bool exemplars)
 {
 	struct metrics *blocks[WORKERS_MAX + 1];
 	const struct recognisers *asked[WORKERS_MAX];
@@ -377,7 +377,7 @@ server_metrics(struct server *s, struct buf *out)
 		turn_us = us > turn_us ? us : turn_us;
 	}
 	atomic_store_explicit(&s->metrics.v[M_LABELS_OVER],
-		tally_write(s->series, out, tallies, s->nworkers), memory_order_relaxed);
+		tally_write(s->series, out, tallies, s->nworkers, exemplars), memory_order_relaxed);
 	metrics_write(out, blocks, 1 + s->nworkers);
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
 	server_targets(s, NULL, out);

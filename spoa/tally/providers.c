@@ -148,6 +148,8 @@ struct sum {
 	size_t nanswers;
 	uint64_t heard, sum_us, most_us; /* within two minutes */
 	const struct histogram *first_byte[KINDS][256];
+	const struct exemplars *first_byte_of[KINDS][256];
+	bool exemplars; /* are asked for */
 	size_t n; /* workers that have it */
 };
 
@@ -198,8 +200,10 @@ add_entry(struct sum *s, const struct provider_entry *e, uint64_t minute)
 		s->sum_us += atomic_load_explicit(&m->sum_us, memory_order_relaxed);
 		s->most_us = later(s->most_us, &m->most_us);
 	}
-	for (int k = 0; k < KINDS && s->n < COUNT_OF(s->first_byte[k]); k++)
+	for (int k = 0; k < KINDS && s->n < COUNT_OF(s->first_byte[k]); k++) {
 		s->first_byte[k][s->n] = &e->first_byte[k];
+		s->first_byte_of[k][s->n] = &e->first_byte_of[k];
+	}
 	s->n += s->n < COUNT_OF(s->first_byte[0]);
 }
 
@@ -237,14 +241,16 @@ next_sum(const struct provider_tally *const *t, size_t n, size_t *worker, size_t
 }
 
 static void
-each(struct buf *out, const struct provider_tally *const *t, size_t n,
+each(struct buf *out, const struct provider_tally *const *t, size_t n, bool exemplars,
 	void (*write)(struct buf *out, const struct sum *s))
 {
 	size_t worker = 0, at = 0;
 	struct sum s;
 
-	while (next_sum(t, n, &worker, &at, &s))
+	while (next_sum(t, n, &worker, &at, &s)) {
+		s.exemplars = exemplars;
 		write(out, &s);
+	}
 }
 
 /* Those that alerts ask for are there from the start, at 0: an increase is seen from there. */
@@ -286,24 +292,25 @@ write_first_byte(struct buf *out, const struct sum *s)
 		snprintf(labels, sizeof(labels), "provider=\"%s\",kind=\"%s\"", s->name,
 			kinds[k]);
 		histogram_write(out, "provider_first_byte_seconds", labels, HISTOGRAM_MS,
-			s->first_byte[k], s->n);
+			s->first_byte[k], s->exemplars ? s->first_byte_of[k] : NULL, s->n);
 	}
 }
 
 void
-provider_tally_write(struct buf *out, const struct provider_tally *const *t, size_t n)
+provider_tally_write(
+	struct buf *out, const struct provider_tally *const *t, size_t n, bool exemplars)
 {
 	metrics_head(out, "provider_answers_total", "counter",
 		"answers of providers through the relay, by provider and status, or what came in "
 		"place of one");
-	each(out, t, n, write_answers);
+	each(out, t, n, exemplars, write_answers);
 	metrics_head(out, "provider_requests_in_flight", "gauge",
 		"requests that a provider was sent and whose answer is not over");
-	each(out, t, n, write_under_way);
+	each(out, t, n, exemplars, write_under_way);
 	metrics_head(out, "provider_first_byte_seconds", "histogram",
 		"time from a request's sending to the first byte of its answer's body, by "
 		"provider");
-	each(out, t, n, write_first_byte);
+	each(out, t, n, exemplars, write_first_byte);
 }
 
 static void
@@ -350,6 +357,6 @@ void
 provider_tally_json(struct buf *out, const struct provider_tally *const *t, size_t n)
 {
 	buf_putc(out, '[');
-	each(out, t, n, put_json);
+	each(out, t, n, false, put_json);
 	buf_putc(out, ']');
 }

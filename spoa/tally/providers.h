@@ -49,6 +49,7 @@ struct provider_tally {
 		_Atomic uint64_t last_error; /* ms since 1970 << 16 | status; 0: none */
 		_Atomic uint64_t last_good;  /* ms since 1970 */
 		struct histogram first_byte[2]; /* whole, streamed; in ms */
+		struct exemplars first_byte_of[2];
 		/* the minute, how many, how long they took in all, the most: of even and odd
 		 * ones */
 		struct provider_minute {
@@ -67,8 +68,10 @@ void provider_heard(struct provider_entry *e, bool streamed, uint64_t us);
 /* How it ended: a status or an enum provider_failure. */
 void provider_answered(struct provider_entry *e, int status, int64_t now_ms);
 
-/* Prometheus text of the sum over n workers. Any thread, as for all below. */
-void provider_tally_write(struct buf *out, const struct provider_tally *const *t, size_t n);
+/* Prometheus text of the sum over n workers, with exemplars or without. Any thread, as for all
+ * below. */
+void provider_tally_write(
+	struct buf *out, const struct provider_tally *const *t, size_t n, bool exemplars);
 /* A JSON list, an object a provider. */
 void provider_tally_json(struct buf *out, const struct provider_tally *const *t, size_t n);
 

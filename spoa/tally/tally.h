@@ -33,6 +33,7 @@ enum tally_stage {
 
 struct tallies {
 	struct histogram stage[STAGES];
+	struct exemplars total; /* of STAGE_TOTAL */
 	struct series series;
 	struct recent recent;
 	struct limit_tally limits;
@@ -40,8 +41,9 @@ struct tallies {
 	struct call_tally calls;
 };
 
-/* Prometheus text of the sum over n workers; any thread. What series_write() returns. */
-uint64_t tally_write(
-	struct series_sum *sum, struct buf *out, const struct tallies *const *t, size_t n);
+/* Prometheus text of the sum over n workers, with exemplars or without; any thread. What
+ * series_write() returns. */
+uint64_t tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const *t,
+	size_t n, bool exemplars);
 
 #endif

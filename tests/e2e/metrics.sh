@@ -62,6 +62,34 @@ else
 	skip "promtool can read all of it" "no promtool"
 fi
 
+# OpenMetrics is the same list, for who asks for it; a request with a trace is found from a bucket
+trace=4bf92f3577b34da6a3ce929d0e0e4736
+req POST /v1/chat/completions -H "$auth" -H "$json" -H "traceparent: 00-$trace-00f067aa0ba902b7-01" -d '{"model":"gpt-4o","messages":[{"role":"user","content":"traced"}]}'
+settled
+curl -s -D "$D/head" -H 'accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5' "$ADMIN/metrics" >"$D/open"
+like "OpenMetrics has its type" "$(cat "$D/head")" 'application/openmetrics-text; version=1.0.0; charset=utf-8'
+is "and its end" "$(tail -1 "$D/open")" '# EOF'
+like "an exemplar has trace and decision" "$(grep 'stage_seconds_bucket{stage="total"' "$D/open")" "# \\{trace_id=\"$trace\",decision_id=\"[0-9A-Z]{26}\"\\} 0\\.[0-9]+ [0-9]+"
+scrape
+unlike "the text format has none" "$(cat "$D/metrics")" "$trace|# EOF"
+is "and the same samples" "$(grep -v '^#' "$D/open" | sed 's/[{ ].*//' | sort -u)" "$(grep -v '^#' "$D/metrics" | sed 's/[{ ].*//' | sort -u)"
+if command -v prometheus >/dev/null; then
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	printf 'global: {scrape_interval: 1s}\nscrape_configs: [{job_name: t, static_configs: [{targets: ["%s"]}]}]\n' "${ADMIN#http://}" >"$D/prometheus.yml"
+	timeout 60 prometheus --config.file="$D/prometheus.yml" --storage.tsdb.path="$D/tsdb" --web.listen-address="127.0.0.1:$port" --enable-feature=exemplar-storage >"$D/prometheus.log" 2>&1 &
+	prometheus=$!
+	for _ in $(seq 40); do
+		curl -s "http://127.0.0.1:$port/api/v1/query_exemplars?query=tollgate_stage_seconds_bucket&start=0&end=9999999999" >"$D/exemplars"
+		grep -q "$trace" "$D/exemplars" && break
+		sleep 0.5
+	done
+	like "Prometheus takes it, and shows the exemplar" "$(cat "$D/exemplars")" "$trace"
+	is "and calls the target up" "$(curl -s "http://127.0.0.1:$port/api/v1/query?query=up" | jq -r '.data.result[0].value[1]')" 1
+	kill "$prometheus" && wait "$prometheus"
+else
+	skip "Prometheus takes it, and shows the exemplar" "no prometheus"
+fi
+
 # a body that the relay reads: two runs, one decision
 before=$(decisions chat openai gpt-4o permit) runs=$(value 'stage_seconds_count{stage="total"}') read=$(value 'stage_seconds_count{stage="read"}')
 req POST /v1/chat/completions -H "$auth" -H "$json" -H 'transfer-encoding: chunked' -d '{"model":"gpt-4o","messages":[{"role":"user","content":"in pieces"}]}'
@@ -79,7 +107,7 @@ is "reloaded with a route renamed" "$?" 0
 ask gpt-4o hello
 scrape
 is "the new name counts" "$(decisions talk openai gpt-4o permit)" 1
-is "the old one stays as it was" "$(decisions chat openai gpt-4o permit)" 3
+is "the old one stays as it was" "$(decisions chat openai gpt-4o permit)" 4
 
 # a policy that does not mind personal data does not search for it
 sed -i '/name: pii,/d' "$policy"

@@ -255,7 +255,7 @@ stage_series(const struct stage *s, const char *name)
 	struct buf b;
 
 	buf_init(&b, 0);
-	tally_write(sum, &b, all, 2);
+	tally_write(sum, &b, all, 2, false);
 	buf_putc(&b, '\0');
 	int n = snprintf(want, sizeof(want), "\ntollgate_%s ", name);
 	const char *at = strstr(buf_view(&b).p, want);

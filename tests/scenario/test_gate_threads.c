@@ -352,7 +352,7 @@ scrape(void *arg)
 		struct buf b;
 		last = atomic_load(&scrape_stop);
 		buf_init(&b, 0);
-		tally_write(sum, &b, all, 2);
+		tally_write(sum, &b, all, 2, false);
 		buf_putc(&b, '\0');
 		scraped = 0;
 		for (const char *p = buf_view(&b).p;

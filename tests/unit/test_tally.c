@@ -56,7 +56,7 @@ scrape(void)
 	struct buf b;
 
 	buf_init(&b, 0);
-	uint64_t lost = tally_write(sum, &b, all, 2);
+	uint64_t lost = tally_write(sum, &b, all, 2, false);
 	snprintf(text, sizeof(text), "%.*s", SPAN_ARG(buf_view(&b)));
 	assert_true(b.n < sizeof(text));
 	buf_free(&b);
@@ -379,7 +379,7 @@ scrapes(void *arg)
 	while (!stop) {
 		struct buf b;
 		buf_init(&b, 0);
-		tally_write(sum, &b, all, 2);
+		tally_write(sum, &b, all, 2, false);
 		buf_free(&b);
 	}
 	return NULL;

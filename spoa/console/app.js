@@ -1,0 +1,186 @@
+// The frame: navigation, login, keys, light and dark; a view is shown for what the URL says.
+import * as api from './api.js';
+import { redraw_charts } from './chart.js';
+import { data, empty, h } from './dom.js';
+import { settings, zone } from './format.js';
+import { dialog, failed, field } from './parts.js';
+import { go, href, parse } from './router.js';
+import { focus_first } from './table.js';
+import { views } from './views.js';
+
+const top_bar = document.getElementById('top');
+const main = document.getElementById('main');
+let me = null; /* GET /session: name, roles */
+let shown = null; /* the view that is there: its page and what ends it */
+
+export function say(text) {
+	document.getElementById('said').textContent = text;
+	clearTimeout(say.timer);
+	say.timer = setTimeout(() => { document.getElementById('said').textContent = ''; }, 4000);
+}
+
+/* Light and dark: the system's, or the reader's choice. */
+function theme(choice) {
+	if (choice) settings.set('theme', choice);
+	const now = settings.get('theme', 'auto');
+	if (now === 'auto') document.documentElement.removeAttribute('data-theme');
+	else document.documentElement.setAttribute('data-theme', now);
+	redraw_charts();
+	return now;
+}
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => redraw_charts());
+
+async function who_am_i() {
+	me = await api.get('/session');
+	frame();
+}
+
+function login() {
+	return dialog('Log in', (close) => {
+		const wrong = h('p', { class: 'wrong', role: 'alert' });
+		const submit = async (e) => {
+			e.preventDefault();
+			const input = e.target.elements.token;
+			empty(wrong);
+			try {
+				await api.send('POST', '/session', { token: input.value.trim() });
+				await who_am_i();
+			} catch (error) {
+				empty(wrong, error.status === 401 ? 'This token is not known, has ended, or was revoked.' : [error.message, ' ', error.hint]);
+				input.select();
+				return;
+			}
+			close();
+		};
+		return h('form', { class: 'login', onsubmit: submit },
+			h('p', {}, 'With a token of this daemon. Who manages it makes one: ', h('code', {}, 'tollgate admin-token new')),
+			field({ name: 'token', label: 'Token', type: 'password', required: true }), wrong,
+			h('button', { class: 'primary' }, 'Log in'));
+	}, { closable: false });
+}
+api.on_login(login);
+
+async function log_out() {
+	try {
+		await api.send('DELETE', '/session');
+	} catch (e) {
+		if (e.status !== 401) { say(`not logged out: ${e.message}`); return; }
+	}
+	location.reload();
+}
+
+function frame() {
+	const here = parse(location.hash).view || views[0].name;
+	const next_zone = zone() === 'utc' ? 'local' : 'utc';
+	const next_theme = { auto: 'dark', dark: 'light', light: 'auto' }[settings.get('theme', 'auto')];
+	empty(top_bar,
+		h('button', { type: 'button', class: 'skip', onclick: () => main.focus() }, 'To the content'),
+		h('a', { class: 'brand', href: href(views[0].name) }, 'tollgate'),
+		h('nav', { 'aria-label': 'Views' }, views.map((v) => h('a', { href: href(v.name), 'aria-current': v.name === here ? 'page' : null, title: `g ${v.key}` }, v.title))),
+		h('div', { class: 'tools' },
+			h('button', { type: 'button', id: 'zone', title: 'times: local or UTC', onclick: () => { settings.set('zone', next_zone); frame(); render(); } }, zone() === 'utc' ? 'UTC' : 'Local time'),
+			h('button', { type: 'button', id: 'theme', title: 'light, dark, or as the system', onclick: () => { theme(next_theme); frame(); document.getElementById('theme').focus(); } }, { auto: 'Auto', dark: 'Dark', light: 'Light' }[settings.get('theme', 'auto')]),
+			h('button', { type: 'button', title: 'keys and what this view is for', onclick: help }, '?'),
+			me && h('span', { class: 'me' }, data(me.name), h('small', {}, ` ${[].concat(me.roles ?? []).join(', ')}`)),
+			me && h('button', { type: 'button', onclick: log_out }, 'Log out')));
+}
+
+/* What a view gets. It ends with the view: requests are given up, timers stop. */
+function page_of(view, state) {
+	const end = new AbortController();
+	const page = {
+		view, state, me, root: h('div', { class: 'view' }), signal: end.signal, keys: [],
+		end: () => end.abort(),
+		/* The same view in another state: null takes a value away. */
+		set: (changes, options) => go(view.name, { ...state, ...changes }, options),
+		go, href, say,
+		has: (role) => [].concat(page.me?.roles ?? []).includes(role),
+		get: (path, query) => api.get(path, query, { signal: end.signal }),
+		text: (path, query) => api.text(path, query, { signal: end.signal }),
+		post: (path, body) => api.post(path, body, {}),
+		stream: (path, query, options) => api.stream(path, query, { signal: end.signal, ...options }),
+		/* Now and each ms, while somebody looks. */
+		every(ms, f) {
+			let busy = false;
+			const turn = async () => {
+				if (busy || document.hidden || end.signal.aborted) return;
+				busy = true;
+				try { await f(); } finally { busy = false; }
+			};
+			const timer = setInterval(turn, ms);
+			document.addEventListener('visibilitychange', turn);
+			end.signal.addEventListener('abort', () => { clearInterval(timer); document.removeEventListener('visibilitychange', turn); }, { once: true });
+			turn();
+		},
+		/* A key of this view, for the help, too. */
+		key(k, what, f) { page.keys.push({ k, what, f }); },
+		heading: (text) => { document.title = `${plain_title(text)} · tollgate`; },
+	};
+	return page;
+}
+const plain_title = (text) => String(text).slice(0, 80);
+
+function render() {
+	const { view: name, state } = parse(location.hash);
+	const view = views.find((v) => v.name === (name || views[0].name));
+	const focused = document.activeElement?.id;
+	const same = shown?.view === view;
+	shown?.end();
+	if (!view) {
+		shown = null;
+		empty(main, h('h1', {}, 'No such view'), h('p', {}, data(name), ' is not one of: ', views.map((v, i) => [i ? ', ' : null, h('a', { href: href(v.name) }, v.title)])));
+		return;
+	}
+	shown = page_of(view, state);
+	shown.heading(view.title);
+	empty(main, h('h1', {}, view.title), shown.root);
+	frame();
+	try {
+		view.show(shown);
+	} catch (e) {
+		console.error(e);
+		empty(shown.root, failed(e));
+	}
+	/* Who pressed a button goes on where he was; who comes to another view begins at its head. */
+	if (same && focused) document.getElementById(focused)?.focus();
+	else if (!same && !document.querySelector('dialog')) main.focus({ preventScroll: true });
+	if (!same) scrollTo(0, 0);
+}
+
+function help() {
+	const keys = [['j k ↓ ↑', 'from row to row'], ['Enter', 'open the row'], ['/', 'to the search'], ['?', 'this help'], ['Esc', 'close'],
+		...(shown?.keys ?? []).map(({ k, what }) => [k, what]), ...views.map((v) => [`g ${v.key}`, v.title])];
+	return dialog('Help', (close) => [shown && h('p', {}, shown.view.help),
+		h('dl', { class: 'facts keys' }, keys.map(([k, what]) => [h('dt', {}, h('kbd', {}, k)), h('dd', {}, what)])),
+		h('p', {}, h('button', { type: 'button', onclick: () => close() }, 'Close'))]);
+}
+
+let g_at = 0; /* when g was pressed */
+addEventListener('keydown', (e) => {
+	if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.('input, select, textarea, dialog')) return;
+	if (Date.now() - g_at < 1500) {
+		const to = views.find((v) => v.key === e.key);
+		g_at = 0;
+		if (to) { e.preventDefault(); go(to.name); return; }
+	}
+	const own = shown?.keys.find((k) => k.k === e.key);
+	if (own) { e.preventDefault(); own.f(); }
+	else if (e.key === 'g') g_at = Date.now();
+	else if (e.key === '?') { e.preventDefault(); help(); }
+	else if (e.key === '/') {
+		e.preventDefault();
+		const box = main.querySelector('input[type=search]');
+		if (box) box.focus(); else go('search');
+	} else if ((e.key === 'j' || e.key === 'ArrowDown') && (e.target === document.body || e.target === main) && focus_first()) e.preventDefault();
+});
+
+theme();
+frame();
+addEventListener('hashchange', () => { if (me) render(); });
+try {
+	await who_am_i();
+} catch (e) {
+	if (e.status === 401) await login();
+	else empty(main, failed(e, () => location.reload()));
+}
+if (me) render();

@@ -1,0 +1,74 @@
+// Times, money, sizes as people read them. The zone is a choice of the reader's, kept in this browser.
+import { h } from './dom.js';
+
+const pad = (n, w = 2) => String(n).padStart(w, '0');
+
+export const settings = {
+	get(name, otherwise) {
+		try { return localStorage.getItem(`tollgate.${name}`) ?? otherwise; } catch { return otherwise; }
+	},
+	set(name, value) {
+		try { localStorage.setItem(`tollgate.${name}`, value); } catch { /* a browser that keeps nothing */ }
+	},
+};
+
+export const zone = () => settings.get('zone', 'local');
+
+/* A time of records (RFC 3339 with any fraction), or milliseconds since 1970. NaN: none. */
+export const instant = (value) => (typeof value === 'number' ? value : Date.parse(value ?? ''));
+
+function parts(ms, utc) {
+	const d = new Date(ms);
+	return utc ? [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds(), d.getUTCMilliseconds()]
+		: [d.getFullYear(), d.getMonth(), d.getDate(), d.getHours(), d.getMinutes(), d.getSeconds(), d.getMilliseconds()];
+}
+
+/* 2026-11-23 01:02:03, with a fraction or as a time of day where asked. */
+export function when_text(value, { utc = zone() === 'utc', day = true, fraction = false } = {}) {
+	const ms = instant(value);
+	if (Number.isNaN(ms)) return String(value ?? '');
+	const [y, mo, d, ho, mi, s, f] = parts(ms, utc);
+	return (day ? `${y}-${pad(mo + 1)}-${pad(d)} ` : '') + `${pad(ho)}:${pad(mi)}:${pad(s)}` + (fraction ? `.${pad(f, 3)}` : '');
+}
+
+/* An element; the title says it in the other zone, too. */
+export function when(value, options = {}) {
+	const ms = instant(value);
+	if (Number.isNaN(ms)) return h('span', {}, value);
+	const utc = zone() === 'utc';
+	const other = utc ? `${when_text(ms, { utc: false })} here` : `${when_text(ms, { utc: true })} UTC`;
+	return h('time', { datetime: new Date(ms).toISOString(), title: other }, when_text(ms, { ...options, utc }));
+}
+
+export function ago(value, now = Date.now()) {
+	const s = Math.round((now - instant(value)) / 1000);
+	if (Number.isNaN(s)) return '';
+	const a = Math.abs(s);
+	const text = a < 60 ? `${a} s` : a < 3600 ? `${Math.floor(a / 60)} min` : a < 86400 ? `${Math.floor(a / 3600)} h` : `${Math.floor(a / 86400)} d`;
+	return s < 0 ? `in ${text}` : `${text} ago`;
+}
+
+export const count = (n) => (typeof n === 'number' ? n.toLocaleString('en-US') : '');
+
+/* Whole nano-dollars, as records have them. Not rounded away: what is there is seen. */
+export function dollars(nano) {
+	if (typeof nano !== 'number') return '';
+	const d = nano / 1e9;
+	const digits = Math.abs(d) >= 1 || d === 0 ? 2 : Math.abs(d) >= 0.01 ? 4 : 6;
+	return `$${d.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+}
+
+export function bytes(n) {
+	if (typeof n !== 'number') return '';
+	for (const unit of ['B', 'KB', 'MB', 'GB'])
+		if (n < 1024 || unit === 'GB') return `${unit === 'B' || n >= 100 ? Math.round(n) : n.toFixed(1)} ${unit}`;
+		else n /= 1024;
+	return '';
+}
+
+export function duration_us(us) {
+	if (typeof us !== 'number') return '';
+	if (us < 1000) return `${Math.round(us)} µs`;
+	if (us < 1e6) return `${(us / 1000).toFixed(us < 1e4 ? 1 : 0)} ms`;
+	return us < 6e7 ? `${(us / 1e6).toFixed(1)} s` : `${Math.floor(us / 6e7)} min ${Math.round((us % 6e7) / 1e6)} s`;
+}

@@ -1,0 +1,108 @@
+// Pieces that views share: states of loading, facts, badges, bars, forms.
+import { add, data, empty, h } from './dom.js';
+
+export const loading = (what = 'Loading') => h('p', { class: 'state', role: 'status' }, `${what}…`);
+
+/* Nothing is there; hint says what brings something. */
+export const nothing = (text, hint) => h('div', { class: 'state' }, h('p', {}, text), hint && h('p', { class: 'dim' }, hint));
+
+/* What went wrong and what to do; again(): tries once more. */
+export function failed(error, again) {
+	return h('div', { class: 'state wrong', role: 'alert' },
+		h('p', {}, h('strong', {}, error.status ? `${error.status}: ` : 'Did not work: '), error.message),
+		error.hint && h('p', {}, error.hint),
+		again && h('button', { type: 'button', onclick: again }, 'Try again'));
+}
+
+/* Fills a place with what load() brings: "Loading…" until then, the error and a button if it fails. What was
+ * there before stays, dimmed, while it loads again. */
+export async function fill(place, page, load, show) {
+	const began = setTimeout(() => { if (!place.hasChildNodes()) empty(place, loading()); else place.classList.add('stale'); }, 150);
+	place.setAttribute('aria-busy', 'true');
+	try {
+		const got = await load();
+		if (!page.signal.aborted) empty(place, show(got));
+	} catch (e) {
+		if (e.name === 'AbortError' || page.signal.aborted) return;
+		empty(place, failed(e, () => fill(place, page, load, show)));
+		if (!('status' in e)) console.error(e);
+	} finally {
+		clearTimeout(began);
+		place.classList.remove('stale');
+		place.removeAttribute('aria-busy');
+	}
+}
+
+export function panel(title, ...children) {
+	return h('section', { class: 'panel' }, h('h2', {}, title), children);
+}
+
+/* [[name, what], …] as a list of facts; what is missing is left out. */
+export function facts(rows) {
+	const list = h('dl', { class: 'facts' });
+	for (const [name, value] of rows)
+		if (value !== null && value !== undefined && value !== '' && value !== false && !(Array.isArray(value) && !value.length))
+			add(list, h('dt', {}, name), h('dd', {}, value));
+	return list.hasChildNodes() ? list : null;
+}
+
+const KINDS = { permit: 'good', observed: 'dim', redact: 'edit', deny: 'bad', complete: 'good', up: 'good', open: 'bad' };
+
+/* A word with a colour of its own; the word says it, the colour helps. */
+export const badge = (word, kind = KINDS[word] ?? 'dim') => (word === undefined || word === null || word === '' ? null : h('span', { class: `badge ${kind}` }, word));
+
+/* Several of the data's words. */
+export const words = (list) => [].concat(list ?? []).map((w, i) => [i ? ' ' : null, h('span', { class: 'word' }, data(w))]);
+
+/* A line that is copied: a command, an id. */
+export function copied(text, say) {
+	const button = h('button', { type: 'button', class: 'small', onclick: async () => {
+		try { await navigator.clipboard.writeText(text); say('copied'); } catch { say('this browser does not let it be copied: mark the text'); }
+	} }, 'Copy');
+	return h('span', { class: 'copied' }, h('code', { tabindex: '0' }, text), ' ', button);
+}
+
+/* A field of a form: name, label, kind 'text' | 'number' | 'select' | … */
+export function field({ name, label, value = '', type = 'text', options, placeholder, hint, list, required }) {
+	const id = `f-${name}`;
+	const input = options
+		? h('select', { id, name }, options.map((o) => { const [v, t] = [].concat(o, o); return h('option', { value: v, selected: v === value }, t); }))
+		: type === 'area' ? h('textarea', { id, name, placeholder, spellcheck: 'false', rows: '8' }, null)
+		: h('input', { id, name, type, value, placeholder, list: list && `${id}-list`, required, autocomplete: 'off', spellcheck: 'false', 'aria-describedby': hint && `${id}-hint` });
+	if (type === 'area') input.value = value;
+	return h('div', { class: 'field' }, h('label', { for: id }, label), input,
+		list && h('datalist', { id: `${id}-list` }, list.map((o) => h('option', { value: o }))),
+		hint && h('small', { id: `${id}-hint` }, hint));
+}
+
+/* What a form holds; names that occur twice are lists, what is empty is left out. */
+export function form_values(form) {
+	const out = {};
+	for (const [name, value] of new FormData(form)) {
+		const v = String(value).trim();
+		if (v) out[name] = name in out ? [].concat(out[name], v) : v;
+	}
+	return out;
+}
+
+/* A dialog; show(close) returns what is in it. Resolved with what close() was given. */
+export function dialog(title, show, { closable = true } = {}) {
+	return new Promise((done) => {
+		const back = document.activeElement;
+		const box = h('dialog', { 'aria-label': title });
+		let result;
+		const close = (value) => { result = value; box.close(); };
+		add(box, h('h2', {}, title), show(close));
+		box.addEventListener('cancel', (e) => { if (!closable) e.preventDefault(); });
+		box.addEventListener('close', () => { box.remove(); back?.focus?.(); done(result); });
+		document.body.append(box);
+		box.showModal();
+	});
+}
+
+/* Of a change: what is about to happen, and why; resolved with the reason, or undefined. */
+export function confirm_change(title, what, action) {
+	return dialog(title, (close) => h('form', { onsubmit: (e) => { e.preventDefault(); close(form_values(e.target).reason); } },
+		h('p', {}, what), field({ name: 'reason', label: 'Why (recorded)', required: true }),
+		h('p', { class: 'row' }, h('button', { class: 'primary' }, action), ' ', h('button', { type: 'button', onclick: () => close() }, 'Cancel'))));
+}

@@ -1,0 +1,6 @@
+// The views, in the order of the navigation: a file and a row each (README.md says how one is added).
+import now from './views/now.js';
+import request from './views/request.js';
+import search from './views/search.js';
+
+export const views = [now, request, search];
