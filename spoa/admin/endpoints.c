@@ -2,6 +2,7 @@
  * above where its parameters are. */
 #include "admin/endpoint.h"
 
+#include "admin/page.h"
 #include "base/attr.h"
 #include "net/server.h"
 #include "telemetry/openmetrics.h"
@@ -62,6 +63,7 @@ get_recent(struct server *s, struct buf *out)
 
 #define METRICS_TEXT "text/plain; version=0.0.4; charset=utf-8"
 #define PLAIN_TEXT   "text/plain; charset=utf-8"
+#define PAGE_TYPE    "text/html; charset=utf-8"
 
 /* ---- parameters ---- */
 
@@ -197,7 +199,11 @@ const struct admin_endpoint admin_endpoints[] = {
 
 /* -- who asks -- */
 
-/* -- console -- */
+/* -- console: the page; nobody is asked who he is -- */
+{ "GET", "/", 0, "Leads to the console.", .type = PAGE_TYPE, .begin = admin_page_redirect },
+{ "GET", "/console", 0, "Leads to the console.", .type = PAGE_TYPE, .begin = admin_page_redirect },
+{ "GET", "/console/", 0, "The console's page and its files; 404 without `admin.console`.",
+  .type = PAGE_TYPE, .begin = admin_page },
 
 };
 /* clang-format on */

@@ -78,6 +78,8 @@ const struct config_option config_options[] = {
   "the same on TCP, for scrapers" },
 { "admin.token_file",     OPT_PATH,     AT(admin_token_file),     NULL,     0,       0,         0,
   "bearer token for all but /metrics, /healthz, /readyz" },
+{ "admin.console",        OPT_BOOL,     AT(admin_console),        "false",  0,       0,         0,
+  "the page at /console/ on the admin socket" },
 { "redis.url",            OPT_REDIS,    AT(redis_url),            NULL,     0,       0,         0,
   "unix:/path[?db=N] or redis[s][+sentinel|+cluster]://…; without it limits count in this process only" },
 { "redis.user",           OPT_TEXT,     AT(redis_user),           NULL,     0,       0,         0,

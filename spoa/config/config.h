@@ -45,6 +45,7 @@ struct config {
 	bool has_admin;
 	struct address admin_tcp; /* admin.tcp */
 	bool has_admin_tcp;
+	bool admin_console; /* the page at /console/ */
 	const char *admin_token_file; /* admin.token_file: bearer token for all but /metrics,
 					 /healthz, /readyz */
 	const char *socket_group; /* group: owner group of the agent and relay sockets; NULL:
