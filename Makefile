@@ -14,7 +14,7 @@ DESTDIR ?=
 # Of what is sanitized a trace needs lines alone; its tests are compiled less.
 OPT     ?= $(if $(SAN),-O1 -g1,-O3 -g)
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 
 # One line a file; V=1 shows the commands, -s nothing.
 quiet := $(findstring s,$(firstword -$(MAKEFLAGS)))
@@ -70,7 +70,8 @@ endif
 CPPFLAGS += -D_GNU_SOURCE -DTG_VERSION='"$(VERSION)"' -DTG_REDIS_TLS=$(REDIS_TLS) -Ispoa -I$(B)/gen \
 	$(LLHTTP_CFLAGS)
 CFLAGS   ?= $(OPT)
-ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(ALL_WARN) -fno-strict-aliasing -pthread \
+# The folder of the sources is in no object: the same sources are the same bytes (make repro).
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) -ffile-prefix-map=$(CURDIR)=. $(ALL_WARN) -fno-strict-aliasing -pthread \
 	-fstack-protector-strong -MMD -MP $(HARDEN) $(SANFLAGS) \
 	$(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 ALL_LIBS = $(HARDEN_LINK) $(LLHTTP_LIBS) $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -lm -pthread
@@ -278,8 +279,9 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	install -m 644 $(MAN1) $(SHARE)/man/man1
 	install -m 644 $(MAN5) $(SHARE)/man/man5
 	install -m 644 $(MAN8) $(SHARE)/man/man8
-	install -m 644 README.md LICENSE $(wildcard $(CHARTS)/LICENSE.uPlot) $(SHARE)/doc/tollgate
+	install -m 644 README.md LICENSE CHANGES.md CONTRIBUTING.md SECURITY.md $(wildcard $(CHARTS)/LICENSE.uPlot) $(SHARE)/doc/tollgate
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
+	$(if $(shell command -v dpkg-query),spoa/tools/sbom program $(B)/tollgate >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
 	sed 's#@PREFIX@#$(PREFIX)#g' docs/tollgate.service >$(UNITS)/systemd/system/tollgate.service
 	chmod 644 $(UNITS)/systemd/system/tollgate.service
 	install -m 644 docs/haproxy.service.conf $(UNITS)/systemd/system/haproxy.service.d/tollgate.conf
@@ -294,6 +296,17 @@ uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgat
 		$(MAN1:docs/man/%=$(SHARE)/man/man1/%) $(MAN5:docs/man/%=$(SHARE)/man/man5/%) \
 		$(MAN8:docs/man/%=$(SHARE)/man/man8/%) $(addprefix $(SHARE)/,$(COMPLETIONS))
 	rm -rf $(SHARE)/tollgate $(SHARE)/doc/tollgate
+
+# What is in the program beside our sources and the libraries it is linked with: "NAME VERSION PURL LICENSE", a line each.
+define EMBEDDED
+$(if $(LLHTTP_SRC),llhttp $(shell dpkg-query -W -f '$${Version} pkg:deb/debian/node-llhttp@$${Version}' node-llhttp 2>/dev/null) MIT)
+$(if $(wildcard $(CHARTS)/LICENSE.uPlot),uplot 1.6.32 pkg:npm/uplot@1.6.32 MIT)
+endef
+export EMBEDDED
+
+.PHONY: sbom
+sbom: $(B)/tollgate ## what the program holds and is linked with, as CycloneDX: build/sbom.cdx.json
+	@spoa/tools/sbom program $(B)/tollgate >$(B)/sbom.cdx.json && echo $(B)/sbom.cdx.json
 
 # A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb.
 DEB := $(B)/deb/tollgate_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null).deb
@@ -618,6 +631,21 @@ asan: ## unit tests and seeds under AddressSanitizer and UBSan
 tsan: ## unit and scenario tests under ThreadSanitizer
 	$(MAKE) B=$(B)/tsan SAN=thread unit
 
+.PHONY: cover
+cover: deps ## lines of each folder that unit tests, scenarios and seeds run, by gcov (COVER="FOLDER…": its files)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) B=$(B)/cover CC=gcc CFLAGS="-O0 -g --coverage" LDFLAGS=--coverage HARDEN= unit-programs seed-programs
+	@tests/support/cover $(B)/cover $(COVER)
+
+.PHONY: repro
+repro: deps-run ## two builds of program and package, in two folders: the same bytes
+	@tests/support/deps debhelper dpkg-dev git:git
+	@tests/support/repro
+
+.PHONY: contributing-test
+contributing-test: deps ## the examples of CONTRIBUTING.md, applied to a copy, built and run
+	@$(MAKE) --no-print-directory all
+	@tests/support/contributing
+
 .PHONY: format
 format: ## clang-format over the C sources
 	clang-format -i $$(git ls-files '*.c' '*.h')
@@ -631,6 +659,10 @@ clean: ## remove build/
 	rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' -type f 2>/dev/null)
+
+.PHONY: print-embedded
+print-embedded:
+	@printf '%s\n' "$$EMBEDDED"
 
 .PHONY: print-cppflags print-warn print-deps-build
 print-deps-build:

@@ -76,7 +76,7 @@ docker/kubernetes.yaml|s#readOnlyRootFilesystem: true#readOnlyRootFilesystem: fa
 docker/compose.yaml|s#- sockets:/tollgate#- sockets:/sockets#|tollgate: volumes
 docker/compose.yaml|s#  cap_drop: \[ALL\]#  cap_drop: []#|capabilities
 docker/compose.yaml|/^  grafana:/,/^$/s#<<: .hardened#restart: always#|compose, grafana: cap_drop
-docker/compose.yaml|s#:-0.1.0#:-0.1.1#|VERSION of compose
+docker/compose.yaml|s#:-0\.[0-9.]*}#:-9.9}#|VERSION of compose
 docker/tollgate.yaml|s#0.0.0.0:9464#0.0.0.0:9465#|the metrics' port
 docker/tollgate.yaml|s#/tollgate/relay.sock#/sockets/relay.sock#|is in a volume of tollgate
 docker/haproxy.Dockerfile|s#-g 991 tollgate#-g 992 tollgate#|group tollgate

@@ -555,7 +555,7 @@ static void
 links_lead_somewhere(void **state)
 {
 	(void)state;
-	none_missing(each_source("README.md", look_for_links) +
+	none_missing(each_source("*.md", look_for_links) +
 			     each_source("docs/*.md", look_for_links),
 		8);
 }

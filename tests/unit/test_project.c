@@ -1,0 +1,139 @@
+/* What people expect of a project says one thing everywhere: the version, and what pages
+ * promise of targets. Runs in the root of the source tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char text[256 << 10];
+
+static void
+read_file(const char *file)
+{
+	FILE *f = fopen(file, "r");
+
+	if (!f)
+		fail_msg("%s: cannot be read", file);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+}
+
+/* What follows `mark` in the file, as far as it is made of digits and dots; all of them, where
+ * `all` is set, are alike. */
+static void
+want_version(const char *file, const char *mark, bool all)
+{
+	size_t found = 0;
+
+	read_file(file);
+	for (const char *p = text; (p = strstr(p, mark)); found++) {
+		p += strlen(mark);
+		size_t n = strspn(p, "0123456789.");
+		while (n && p[n - 1] == '.')
+			n--;
+		if (n != strlen(TG_VERSION) || memcmp(p, TG_VERSION, n) != 0)
+			fail_msg("%s: \"%s%.*s\", the Makefile says %s", file, mark, (int)n, p,
+				TG_VERSION);
+		if (!all)
+			return;
+	}
+	if (!found)
+		fail_msg("%s: no \"%s\"", file, mark);
+}
+
+static void
+all_places_say_the_same_version(void **state)
+{
+	(void)state;
+	want_version("CHANGES.md", "\n## ", false);
+	want_version("debian/changelog", "tollgate (", false);
+	want_version("README.md", "Version ", false);
+	want_version("README.md", "deb/tollgate_", true);
+	want_version("docs/operations.md", "deb/tollgate_", true);
+	want_version("docker/Dockerfile", "ARG VERSION=", true);
+	want_version("docker/haproxy.Dockerfile", "ARG VERSION=", true);
+}
+
+/* `make NAME` in the page: the Makefile has it, with a line of help. */
+static void
+every_target_that_a_page_names_is_there(void **state)
+{
+	static const char *const pages[] = { "SECURITY.md", "CONTRIBUTING.md", "CHANGES.md",
+		"README.md" };
+	static char make[128 << 10];
+	size_t looked = 0;
+
+	(void)state;
+	read_file("Makefile");
+	memcpy(make, text, sizeof(make) - 1);
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		read_file(pages[i]);
+		for (const char *p = text; (p = strstr(p, "`make ")); looked++) {
+			char line[80];
+			p += 6;
+			int n = (int)strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789-");
+			snprintf(line, sizeof(line), "\n%.*s:", n, p);
+			if (n && p[n] != '/' && !strstr(make, line)) /* not a file */
+				fail_msg("%s: make %.*s: no such target", pages[i], n, p);
+		}
+	}
+	assert_true(looked > 8);
+}
+
+/* The program's own list of what is in it names each library that it was linked with. */
+static void
+the_bill_of_materials_is_whole(void **state)
+{
+	static const char *const libraries[] = { "jansson", "microhttpd", "sodium", "curl",
+		"ssl", "pcre2", "hiredis", "libc6" };
+	size_t i;
+	json_t *one;
+
+	(void)state;
+	if (system("command -v dpkg-query >/dev/null") != 0)
+		skip();
+	FILE *f = popen("spoa/tools/sbom program build/tollgate", "r");
+	assert_non_null(f);
+	json_t *bom = json_loadf(f, JSON_REJECT_DUPLICATES, NULL);
+	assert_int_equal(pclose(f), 0);
+	assert_non_null(bom);
+	assert_string_equal(json_string_value(json_object_get(bom, "bomFormat")), "CycloneDX");
+	assert_string_equal(
+		json_string_value(json_object_get(
+			json_object_get(json_object_get(bom, "metadata"), "component"),
+			"version")),
+		TG_VERSION);
+	text[0] = '\0';
+	json_array_foreach(json_object_get(bom, "components"), i, one)
+	{
+		const char *name = json_string_value(json_object_get(one, "name")),
+			   *version = json_string_value(json_object_get(one, "version")),
+			   *purl = json_string_value(json_object_get(one, "purl"));
+		assert_true(name && name[0] && version && version[0]);
+		assert_true(purl && strncmp(purl, "pkg:", 4) == 0);
+		strncat(text, name, sizeof(text) - strlen(text) - 1);
+		strncat(text, "\n", sizeof(text) - strlen(text) - 1);
+	}
+	for (i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++)
+		if (!strstr(text, libraries[i]))
+			fail_msg("%s is linked, and not in:\n%s", libraries[i], text);
+	json_decref(bom);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_places_say_the_same_version),
+		cmocka_unit_test(the_bill_of_materials_is_whole),
+		cmocka_unit_test(every_target_that_a_page_names_is_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
