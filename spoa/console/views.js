@@ -2,5 +2,7 @@
 import now from './views/now.js';
 import request from './views/request.js';
 import search from './views/search.js';
+import targets from './views/targets.js';
+import tools from './views/tools.js';
 
-export const views = [now, request, search];
+export const views = [now, request, search, targets, tools];

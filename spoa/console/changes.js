@@ -1,0 +1,62 @@
+// One change: says what will happen, asks why, sends it, and says which record it left.
+import { add, empty, h } from './dom.js';
+import { dialog, field, form_values } from './parts.js';
+import { href } from './router.js';
+
+/* What stands below a change that was made. */
+const left = (answer) => [
+	h('p', {}, answer?.record
+		? ['Recorded as ', h('a', { href: href('request', { id: answer.record }), class: 'record' }, answer.record), '.']
+		: 'The daemon says of no record of it: see its log.'),
+	answer?.redis === 'away' && h('p', { class: 'wrong' }, 'Redis is away: other daemons learn of it when it is back.'),
+	answer?.kept === false && h('p', { class: 'wrong' }, 'It could not be written to the state file: it ends with the process.'),
+];
+
+/* title, what: nodes; action: the button's words; fields: of field(), before the reason; typed: what has to be typed
+ * to confirm; path; body(values): what is sent, the reason is added; shown(answer): nodes, shown once.
+ * The answer, or undefined where nothing was changed. */
+export async function change(page, { title, what, action, fields = [], typed, path, body, shown }) {
+	let answer;
+	await dialog(title, (close) => {
+		const wrong = h('div', { role: 'alert' });
+		const button = h('button', { class: 'primary' }, action);
+		const place = h('div', {});
+		const form = h('form', { onsubmit: async (e) => {
+			e.preventDefault();
+			const values = form_values(form);
+			empty(wrong);
+			if (typed !== undefined && values.typed !== typed) {
+				add(wrong, h('p', { class: 'wrong' }, `Type ${typed} to confirm.`));
+				form.elements.typed.focus();
+				return;
+			}
+			button.disabled = true;
+			try {
+				answer = await page.post(path, { ...body(values), reason: values.reason }) ?? {};
+				const done = h('button', { type: 'button', class: 'primary', onclick: () => close(answer) }, 'Close');
+				empty(place, h('p', { role: 'status' }, 'Done.'), shown?.(answer), left(answer), h('p', {}, done));
+				done.focus();
+			} catch (failure) {
+				button.disabled = false;
+				add(wrong, h('p', { class: 'wrong' }, `${failure.message}`), failure.hint && h('p', { class: 'dim' }, failure.hint));
+			}
+		} },
+		h('p', {}, what), h('div', { class: 'fields' }, fields),
+		typed !== undefined && field({ name: 'typed', label: `Type ${typed} to confirm`, required: true }),
+		field({ name: 'reason', label: 'Why (recorded)', required: true }), wrong,
+		h('p', { class: 'row' }, button, ' ', h('button', { type: 'button', onclick: () => close() }, 'Cancel')));
+		return add(place, form);
+	});
+	return answer;
+}
+
+/* Now and again, but not while somebody is in the place with keys or reads a dialog. */
+export const every = (page, ms, place, load) => page.every(ms, () => (place.contains(document.activeElement) || document.querySelector('dialog[open]') ? null : load()));
+
+/* Parts of a view, as links: which one is in the URL. parts: [[name, title], …]; of: what stays in the URL. */
+export function parts_of(page, parts, of = {}) {
+	const here = parts.some(([name]) => name === page.state.part) ? page.state.part : parts[0][0];
+	const nav = h('nav', { class: 'parts row', 'aria-label': 'Parts of this view' }, parts.map(([name, title]) =>
+		h('a', { href: page.href(page.view.name, { ...of, part: name === parts[0][0] ? null : name }), 'aria-current': name === here ? 'page' : null }, title)));
+	return { here, nav };
+}
