@@ -12,6 +12,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "admin/endpoint.h"
+#include "admin/reader.h"
 #include "net/listen.h"
 #include "net/server.h"
 #include "telemetry/openmetrics.h"
@@ -24,6 +25,7 @@ struct admin {
 	struct server *server;
 	const struct config *cfg;
 	char token[256]; /* empty: nothing needs one */
+	struct children *children;
 	struct side {
 		struct admin *admin;
 		struct MHD_Daemon *daemon;
@@ -106,6 +108,12 @@ plain(const struct asking *q, unsigned status, const char *text)
 	enum MHD_Result ok = answer(q, status, "text/plain; charset=utf-8", &b);
 	buf_free(&b);
 	return ok;
+}
+
+struct children *
+admin_children(struct admin *a)
+{
+	return a->children;
 }
 
 /* ---- who asks ---- */
@@ -210,6 +218,8 @@ run(struct upload *u)
 	}
 	unsigned status = e->call ? e->call(u->q.server, &u->q.peer, u->q.in, &b)
 				  : e->write(u->q.server, &b);
+	if (u->q.peer.child && e->call == admin_read && status == MHD_HTTP_OK)
+		reader_told(u->q.admin->children, &u->q.peer);
 	ok = asking_answer(&u->q, status, &b);
 	buf_free(&b);
 	return ok;
@@ -256,6 +266,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	u->q.path = url;
 	u->q.peer = peer_of(c);
 	u->q.peer.door = s->tcp ? DOOR_TCP : DOOR_UNIX;
+	reader_on_behalf(s->admin->children, &u->q.peer);
 	buf_init(&allow, 256);
 	const struct admin_endpoint *e = u->q.endpoint =
 		admin_endpoint_find(method, url, &known, &allow);
@@ -319,12 +330,15 @@ admin_stop(void *front)
 
 	if (!a)
 		return;
+	if (a->children)
+		children_stop(a->children); /* no connection is suspended from now on */
 	for (int i = 0; i < 2; i++) {
 		if (a->side[i].daemon)
 			MHD_stop_daemon(a->side[i].daemon); /* closes its socket */
 		else if (a->side[i].fd >= 0)
 			close(a->side[i].fd);
 	}
+	children_free(&a->children);
 	if (a->cfg->has_admin)
 		listen_unlink(&a->cfg->admin);
 	sodium_memzero(a->token, sizeof(a->token));
@@ -341,6 +355,13 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 	a->server = server;
 	a->cfg = cfg;
 	a->side[0].fd = a->side[1].fd = -1;
+	struct children_limits limits = children_default;
+	limits.metrics = &server->metrics;
+	a->children = children_start(&limits);
+	if (!a->children) {
+		admin_stop(a);
+		return NULL;
+	}
 	if ((cfg->admin_token_file && read_token(a, why) < 0) ||
 		(cfg->has_admin && start_side(a, &a->side[0], &cfg->admin, false, why) < 0) ||
 		(cfg->has_admin_tcp &&

@@ -21,6 +21,7 @@ struct admin_peer {
 	uid_t uid; /* -1: not known */
 	unsigned roles;
 	enum admin_door door;
+	pid_t child; /* of ours, that reads on his behalf: 0: he asks himself */
 };
 
 /* Returns the HTTP status. */

@@ -475,17 +475,24 @@ children_start(const struct children_limits *l)
 }
 
 void
-children_stop(struct children **allp)
+children_stop(struct children *all)
 {
-	struct children *all = *allp;
-
-	if (!all)
-		return;
 	pthread_mutex_lock(&all->lock);
 	all->stopping = true;
 	pthread_mutex_unlock(&all->lock);
 	wake(all);
 	pthread_join(all->thread, NULL);
+}
+
+void
+children_free(struct children **allp)
+{
+	struct children *all = *allp;
+
+	if (!all)
+		return;
+	if (!all->stopping)
+		children_stop(all);
 	close(all->wake);
 	pthread_mutex_destroy(&all->lock);
 	free(all);

@@ -77,8 +77,11 @@ extern const struct children_limits children_default;
 
 /* NULL: out of memory, threads or descriptors. */
 struct children *children_start(const struct children_limits *l);
-/* Kills what runs, answers all that wait, and ends the thread. */
-void children_stop(struct children **c);
+/* Kills what runs, calls done() of all that wait, and ends the thread. Nothing is taken from
+ * then on. Once. */
+void children_stop(struct children *all);
+/* After it, or in its place. */
+void children_free(struct children **all);
 
 /* 0; ERR_LIMIT: the queue is full, ERR_BAD_STATE: the daemon stops; done() is not called then.
  */

@@ -1,6 +1,7 @@
 /* The endpoints. Rows of one area stand together; a new area is a section of its own, here and
  * above where its parameters are. */
 #include "admin/endpoint.h"
+#include "admin/reads.h"
 
 #include "admin/page.h"
 #include "base/attr.h"
@@ -190,8 +191,18 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = text_hashed, .call = admin_text_hash, .own = true, .shape = "id:string hashes:array" },
 { "POST", "/audit/export", ROLE_AUDITOR, "Signs the manifest of an export.",
   .params = export_signed, .call = admin_export, .own = true, .shape = "id:string manifest:string" },
+{ "GET", "/records/search", ROLE_AUDITOR, "Records by any of their terms, a page at a time.",
+  .params = search_asked, .begin = reader_begin, .arg = &read_search, .shape = "records:array" },
+{ "GET", "/records/show", ROLE_AUDITOR, "All records of one request, and the proof of its decision.",
+  .params = show_asked, .begin = reader_begin, .arg = &read_show, .shape = "records:array proof:any" },
+{ "GET", "/records/explain", ROLE_AUDITOR, "Why a decision came out as it did.",
+  .params = explain_asked, .begin = reader_begin, .arg = &read_explain, .shape = "" },
+{ "GET", "/records/report", ROLE_AUDITOR, "What audit report says, for auditors.",
+  .params = report_asked, .begin = reader_begin, .arg = &read_report, .shape = "report:object" },
 
 /* -- people, usage -- */
+{ "GET", "/usage", ROLE_VIEWER, "What was used and what it cost, summed over the records.",
+  .params = usage_asked, .begin = reader_begin, .arg = &read_usage, .shape = "" },
 
 /* -- policy -- */
 

@@ -204,7 +204,7 @@ what_it_says_and_how_it_ends_comes_back(void **state)
 	assert_int_equal(o.c.out_bytes, strlen(said(&o)));
 	assert_string_equal(o.c.error, "tollgate: first: line");
 	child_release(all, &o.c);
-	children_stop(&all);
+	children_free(&all);
 }
 
 static void
@@ -230,7 +230,7 @@ its_input_is_what_was_given_of_any_length(void **state)
 		free(got);
 		child_release(all, &o.c);
 	}
-	children_stop(&all);
+	children_free(&all);
 }
 
 static void
@@ -246,7 +246,7 @@ it_has_three_descriptors_whatever_the_daemon_left_open(void **state)
 	run(all, &o);
 	assert_string_equal(said(&o), "0 1 2 ");
 	child_release(all, &o.c);
-	children_stop(&all);
+	children_free(&all);
 	close(open_one);
 	close(high);
 }
@@ -279,7 +279,7 @@ it_has_limits_and_the_signals_of_a_new_process(void **state)
 	);
 	assert_string_equal(said(&o), want);
 	child_release(all, &o.c);
-	children_stop(&all);
+	children_free(&all);
 }
 
 static void
@@ -305,7 +305,7 @@ its_environment_is_small_or_without_what_is_the_daemons_own(void **state)
 	}
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("LD_LIBRARY_PATH");
-	children_stop(&all);
+	children_free(&all);
 }
 
 static void
@@ -354,7 +354,7 @@ each_way_to_misbehave_ends_it(void **state)
 			assert_int_equal(kill(left, 0), -1);
 		}
 		child_release(all, &o.c);
-		children_stop(&all);
+		children_free(&all);
 		free(m);
 	}
 }
@@ -391,7 +391,7 @@ a_thousand_at_once_are_few_and_the_rest_are_refused(void **state)
 	assert_int_equal(done, taken);
 	assert_true(most <= CAP_CHILDREN);
 	assert_int_equal(m->v[M_CHILD_REFUSED], ALL - taken);
-	children_stop(&all);
+	children_free(&all);
 	free(o);
 	free(m);
 }
@@ -434,7 +434,7 @@ what_nobody_waits_for_any_more_is_killed(void **state)
 		close(pair[i][0]);
 		child_release(all, &o[i].c);
 	}
-	children_stop(&all);
+	children_free(&all);
 }
 
 static void
@@ -462,7 +462,7 @@ an_end_of_tcp_is_a_client_that_went(void **state)
 	wait_done(&o.done);
 	assert_int_equal(o.c.end, CHILD_LEFT);
 	child_release(all, &o.c);
-	children_stop(&all);
+	children_free(&all);
 	close(o.c.client);
 	close(listener);
 }
@@ -485,7 +485,7 @@ a_stop_ends_those_that_run_and_those_that_wait(void **state)
 	assert_int_equal(ask(all, &second), ERR_LIMIT);
 	while (children_count(all, CHILD_QUICK).running < 2)
 		usleep(1000);
-	children_stop(&all);
+	children_free(&all);
 	for (int i = 0; i < 6; i++) {
 		assert_true(o[i].done);
 		assert_int_equal(o[i].c.end, CHILD_STOPPED);
@@ -512,7 +512,7 @@ answers_that_are_not_taken_hold_up_further_ones(void **state)
 	wait_done(&b.done);
 	assert_int_equal(b.c.end, CHILD_EXITED);
 	child_release(all, &b.c);
-	children_stop(&all);
+	children_free(&all);
 }
 
 static void
@@ -530,7 +530,7 @@ what_waits_for_too_long_is_not_begun(void **state)
 	assert_int_equal(b.c.end, CHILD_BUSY);
 	child_release(all, &a.c);
 	child_release(all, &b.c);
-	children_stop(&all);
+	children_free(&all);
 }
 
 static void
@@ -555,7 +555,7 @@ a_child_is_known_by_its_process_while_it_runs(void **state)
 	assert_ptr_equal(seen, &o.c);
 	assert_false(child_with(all, getpid(), see_it, &seen));
 	assert_false(child_with(all, 0, see_it, &seen));
-	children_stop(&all);
+	children_free(&all);
 	child_release(NULL, &o.c);
 }
 
@@ -572,7 +572,7 @@ what_cannot_be_started_says_why(void **state)
 	assert_int_equal(o.c.end, CHILD_FAILED);
 	assert_string_equal(o.c.error, strerror(ENOENT));
 	child_release(all, &o.c);
-	children_stop(&all);
+	children_free(&all);
 }
 
 /* A copy of this program, as a daemon: `how` is what its child does. Returns its pid; it writes

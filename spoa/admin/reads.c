@@ -1,0 +1,70 @@
+/* What reads records, as commands: a row an endpoint. */
+#include "admin/reads.h"
+
+#include "audit/record_terms.h"
+
+/* clang-format off */
+#define SEARCHED \
+	{ "at",      PARAM_TEXT, .text = "About when, as audit search --at takes it." }, \
+	{ "between", PARAM_TEXT, .text = "A..B: from one time to another." }, \
+	{ "since",   PARAM_TEXT, .text = "From when on: 2026-12-01, 11:47, yesterday, 7d." }, \
+	{ "until",   PARAM_TEXT, .text = "Before when." }, \
+	{ "zone",    PARAM_TEXT, .text = "The time zone of these; UTC." }
+
+const struct param search_asked[] = {
+	SEARCHED,
+	{ "where",  PARAM_TEXT, .max = 4096, .text = "A condition that reads record, in CEL." },
+	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "At most so many; 100." },
+	{ "after",  PARAM_TEXT, .text = "What the page before gave as after." },
+	{ "oldest", PARAM_BOOLEAN, .text = "The oldest first." },
+	{ "count",  PARAM_BOOLEAN, .text = "How many there are, in place of them." },
+	{ "by",     PARAM_TEXT, .text = "Counts by this term, or by day." },
+#define X(id, name, paths, flags, what) \
+	{ name, PARAM_TEXT, PARAM_MANY, .max = 1024, .text = what[0] ? what : "Has this; x*: begins so; -: has none." },
+	RECORD_TERMS(X) /* those without a name end the list */
+#undef X
+};
+
+const struct reader read_search = {
+	.step = { { { "audit", "search", "--json" }, .member = "records", .shape = READ_LINES } },
+	.other = { { "by", "counts" }, { "count", "counts" } },
+	.records = true,
+};
+
+const struct param show_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, { NULL },
+};
+const struct reader read_show = {
+	.step = { { { "audit", "show" }, .member = "records", .no = MHD_HTTP_NOT_FOUND },
+		  { { "audit", "show", "--proof" }, .member = "proof", .shape = READ_TEXT, .soft = true } },
+	.operand = "id", .records = true,
+};
+
+const struct param explain_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, { NULL },
+};
+const struct reader read_explain = {
+	.step = { { { "audit", "explain", "--json" }, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "id", .records = true, .policy = true,
+};
+
+const struct param report_asked[] = {
+	{ "since",   PARAM_TIME, .text = "From when on." },
+	{ "until",   PARAM_TIME, .text = "Before when." },
+	{ "article", PARAM_CHOICE, .words = "12 14 19 26", .text = "What this article of the AI Act asks for." }, { NULL },
+};
+const struct reader read_report = {
+	.step = { { { "audit", "report", "--json" } } },
+	.records = true, .policy = true,
+};
+
+const struct param usage_asked[] = {
+	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Of person, team, model, route, tag, provider, target, tool, day, with commas." },
+	{ "since", PARAM_TIME, .text = "From when on." },
+	{ "until", PARAM_TIME, .text = "Before when." }, { NULL },
+};
+const struct reader read_usage = {
+	.step = { { { "usage", "--json" } } },
+	.records = true,
+};
+/* clang-format on */

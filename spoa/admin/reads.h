@@ -1,0 +1,11 @@
+/* Rows of the endpoints that read records, and what they take. */
+#ifndef ADMIN_READS_H
+#define ADMIN_READS_H
+
+#include "admin/reader.h"
+
+extern const struct reader read_search, read_show, read_explain, read_report, read_usage;
+extern const struct param search_asked[], show_asked[], explain_asked[], report_asked[],
+	usage_asked[];
+
+#endif

@@ -1,0 +1,85 @@
+# The admin API on the running stack: records searched, shown and explained by children of the daemon,
+# what callers may and may not say, and what becomes of a child that goes wrong.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+
+cat >"$D/config.yaml" <<'Y'
+workers: 1
+Y
+stack_up --config "$D/config.yaml" --records 2000
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+sock=$(sed -n '/^admin:/,$s/^ *listen: *"unix@\(.*\)"/\1/p' "$D/tollgate.yaml")
+api() { code=$(curl -s --max-time 60 -o "$D/out" -D "$D/head" -w '%{http_code}' --unix-socket "$sock" "http://localhost$@"); }
+at() { jq -c "$1" "$D/out"; }
+
+# ---- one request, whose model's name is HTML and reorders what is shown ----
+body='{"model":"<b>x</b>\u202ey","max_tokens":5,"messages":[{"role":"user","content":"hello"}]}'
+req POST /v1/chat/completions -H "$auth" -H "$json" -d "$body"
+id=$(header x-tollgate-id)
+sleep 0.3
+api "/records/search?id=$id"
+is "a record is found by its id" "$code $(at '.records|length')" "200 1"
+is "names come back as they are" "$(at '.records[0].model')" "$(jq -c .model <<<"$body")"
+api "/records/show?id=$id"
+is "decision, completion and the place in the chain" \
+	"$code $(at '[.records[].type]') $(at '[.records[0]|has("seq","prev","node")]|all')" '200 ["decision","completion"] true'
+until at .proof_why | grep -q null; do sleep 0.5; api "/records/show?id=$id"; done
+jq -j .proof "$D/out" >"$D/proof"
+"$B/tollgate" audit verify --file "$D/proof" --public-key "$AUDIT_KEY" >"$D/verified" 2>&1
+is "the proof in it verifies" "$?" 0
+api "/records/explain?id=$id"
+is "why it was decided so" "$code $(at .same_version)" "200 true"
+api "/records/show?id=01M82ZB4A0K4X7JH0D7Y4WJ3AX"
+is "no such record" "$code $(at '.error|test("no such record")')" "404 true"
+
+# ---- pages ----
+: >"$D/pages"
+api '/records/search?since=31d&limit=400'
+while at '.records[].id' >>"$D/pages" && after=$(at .after) && [ "$after" != null ]; do
+	api "/records/search?since=31d&limit=400&after=$(jq -r . <<<"$after")"
+done
+api '/records/search?since=31d&count=true'
+is "each is on one page" "$(sort -u "$D/pages" | wc -l) $(wc -l <"$D/pages")" "$(at '.counts[0].hits') $(at '.counts[0].hits')"
+api '/records/search?since=31d&by=decision'
+is "counted by a term" "$code $(at '[.counts[]|has("decision","hits")]|all')" "200 true"
+api '/usage?by=team,model&since=30d'
+is "usage" "$code $(at '[.rows[0]|has("team","model","cost_nanousd")]|all')" "200 true"
+api '/records/report?since=30d'
+is "the report" "$code $(at .records.total)" "200 $(at .records.total)"
+
+# ---- what was read is on record, once each, with who asked ----
+api '/records/search?type=read&limit=1000'
+is "reads have their reader" "$(at '[.records[].peer.uid]|unique')" "[$(id -u)]"
+is "and say what was asked" "$(at '[.records[]|select(.after.asked.count and .after.asked.by==null)]|length')" 1
+"$B/tollgate" audit search -c "$D/tollgate.yaml" --limit 1 >/dev/null
+env -i PATH="$PATH" bash -c '(exec -a "tollgate-child $$ 30" "$0" audit search -c "$1" --limit 1 --oldest); true' \
+	"$B/tollgate" "$D/tollgate.yaml" >/dev/null 2>"$D/err"
+sleep 0.2
+api '/records/search?type=read&limit=1'
+is "nobody hides a read by a child's name" "$(at '.records[0].after.asked.oldest')" true
+
+# ---- what callers may not say ----
+bad() { # NAME QUERY CODE WORDS
+	api "$2"
+	is "$1" "$code $(at ".error|test(\"$4\")")" "$3 true"
+}
+bad "an unknown parameter" '/records/search?nope=1' 400 'nope: .*accepted: at, between'
+bad "a newline" '/records/search?person=a%0Ab' 400 'person: has a control character'
+bad "a NUL" '/records/search?person=a%00--config' 400 'person: '
+bad "a value of 64 KB" "/records/search?person=$(head -c 20000 /dev/zero | tr '\0' a)" 400 'person: a text of'
+bad "a condition that is none" '/records/search?where=1%2B' 400 '--where:1:3'
+bad "a limit over the most" '/records/search?limit=100000' 400 'limit: a whole number from 1 to 1000'
+bad "a dimension that is none" '/usage?by=nope' 400 'nope'
+api '/records/search?person=--config=/etc/passwd&person=-c&person=--'
+is "an option as a value finds nothing" "$code $(at '.records')" '200 []'
+api '/records/show?id=--config=/etc/passwd'
+is "nor as an operand" "$code" 404
+
+# ---- too many at once ----
+for i in $(seq 60); do
+	curl -s -o /dev/null -D "$D/many.$i" -w '%{http_code}\n' --max-time 60 --unix-socket "$sock" "http://localhost/usage?by=team&since=30d" &
+done >"$D/codes"
+for i in $(seq 300); do [ "$(wc -l <"$D/codes")" = 60 ] && break; sleep 0.2; done
+is "some are answered and the rest are told to come again" "$(sort -u "$D/codes" | tr '\n' ' ')" "200 503 "
+is "and when" "$(cat "$D"/many.* | grep -ci '^retry-after: 5')" "$(grep -c 503 "$D/codes")"
