@@ -1,6 +1,7 @@
 /* Indexes and segments as files. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,18 +14,29 @@
 
 /* ---- segments ---- */
 
+struct text {
+	struct lines l;
+	uint64_t begin, end; /* of what is read; end 0: that of the file */
+};
+
 static long
 read_at(void *arg, uint64_t offset, void *to, size_t n)
 {
-	return lines_pread(arg, to, n, offset);
+	struct text *t = arg;
+	uint64_t at = t->begin + offset;
+
+	if (t->end && n > (at < t->end ? t->end - at : 0))
+		n = at < t->end ? (size_t)(t->end - at) : 0;
+	return lines_pread(&t->l, to, n, at);
 }
 
 int
 index_segment_open(struct index_segment *s, int fd, const char *name)
 {
-	struct lines *l = malloc(sizeof(*l));
+	struct text *t = calloc(1, sizeof(*t));
+	struct lines *l = t ? &t->l : NULL;
 	struct stat st;
-	int err = l ? lines_open(l, fd, 0) : ERR_NOMEM;
+	int err = t ? lines_open(l, fd, 0) : ERR_NOMEM;
 
 	*s = (struct index_segment){ .read = read_at };
 	if (!err && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
@@ -32,11 +44,11 @@ index_segment_open(struct index_segment *s, int fd, const char *name)
 		err = ERR_IO;
 	}
 	if (err) {
-		free(l);
+		free(t);
 		close(fd);
 		return err;
 	}
-	s->arg = l;
+	s->arg = t;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->bytes = lines_text_bytes(l);
 	/* One that was compressed has the text's bytes, and a time of its own. */
@@ -48,22 +60,44 @@ index_segment_open(struct index_segment *s, int fd, const char *name)
 void
 index_segment_close(struct index_segment *s)
 {
-	struct lines *l = s->arg;
+	struct text *t = s->arg;
 
-	if (s->read != read_at || !l)
+	if (s->read != read_at || !t)
 		return;
-	close(l->fd);
-	lines_close(l);
-	free(l);
+	close(t->l.fd);
+	lines_close(&t->l);
+	free(t);
 	s->arg = NULL;
+}
+
+void
+index_part_name(char out[INDEX_NAME_MAX], const char *segment, uint64_t begin)
+{
+	snprintf(out, INDEX_NAME_MAX, "%.98s@%" PRIu64, segment, begin);
+}
+
+void
+index_part(struct index_segment *s, uint64_t begin, uint64_t bytes)
+{
+	struct text *t = s->arg;
+	char name[INDEX_NAME_MAX];
+
+	INVARIANT(s->read == read_at && t);
+	t->begin = begin;
+	t->end = bytes ? begin + bytes : 0;
+	s->bytes = bytes ? bytes : s->bytes > begin ? s->bytes - begin : 0;
+	s->mtime_ns = 0;
+	memcpy(name, s->name, sizeof(name));
+	index_part_name(s->name, name, begin);
 }
 
 void
 index_soon(const struct index_segment *s, uint64_t offset)
 {
-	if (s->read == read_at && !((struct lines *)s->arg)->packed)
-		posix_fadvise(
-			((struct lines *)s->arg)->fd, (off_t)offset, 4096, POSIX_FADV_WILLNEED);
+	const struct text *t = s->arg;
+
+	if (s->read == read_at && !t->l.packed)
+		posix_fadvise(t->l.fd, (off_t)(t->begin + offset), 4096, POSIX_FADV_WILLNEED);
 }
 
 int
@@ -103,13 +137,41 @@ index_line_hash(const struct index_segment *s, uint64_t offset, unsigned char ou
 
 /* ---- indexes ---- */
 
-static bool
-path_of(char *out, size_t size, const char *dir, const char *segment)
+bool
+index_path(char *out, size_t size, const char *dir, const char *segment, const char *suffix)
 {
 	size_t n = strlen(segment);
 	size_t stem = n > 6 && !strcmp(segment + n - 6, ".jsonl") ? n - 6 : n;
 
-	return snprintf(out, size, "%s/%.*s.idx", dir, (int)stem, segment) < (int)size;
+	return snprintf(out, size, "%s/%.*s%s", dir, (int)stem, segment, suffix) < (int)size;
+}
+
+void
+index_whose(const struct index_segment *s, uint64_t last_line, struct index_whose *out)
+{
+	*out = (struct index_whose){
+		.segment_bytes = s->bytes, .segment_mtime = s->mtime_ns, .last_line = last_line
+	};
+	memcpy(out->segment, s->name, sizeof(out->segment));
+	if (!index_line_hash(s, 0, out->first) || !index_line_hash(s, last_line, out->last))
+		memset(out->first, 0, sizeof(out->first));
+}
+
+const char *
+index_whose_not(const struct index_whose *w, const struct index_segment *s)
+{
+	unsigned char sum[SHA256_BYTES];
+
+	if (strncmp(w->segment, s->name, sizeof(w->segment)) != 0)
+		return "of another segment";
+	if (w->segment_bytes != s->bytes ||
+		(s->mtime_ns && w->segment_mtime && w->segment_mtime != s->mtime_ns))
+		return "older than its segment";
+	if (!index_line_hash(s, 0, sum) || memcmp(sum, w->first, sizeof(sum)) != 0 ||
+		!index_line_hash(s, w->last_line, sum) ||
+		memcmp(sum, w->last, sizeof(sum)) != 0)
+		return "of another segment";
+	return NULL;
 }
 
 /* The tables lie one after the other, as long as their counts say. */
@@ -148,16 +210,13 @@ check(struct index *ix, const struct index_segment *s, const struct index_terms 
 		return "damaged";
 	if (h->version != t->version())
 		return "of another version";
-	if (strncmp(h->segment, s->name, sizeof(h->segment)) != 0)
-		return "of another segment";
-	if (h->segment_bytes != s->bytes ||
-		(s->mtime_ns && h->segment_mtime && h->segment_mtime != s->mtime_ns))
-		return "older than its segment";
-	if (!index_line_hash(s, 0, sum) || memcmp(sum, h->first, sizeof(sum)) != 0 ||
-		!index_line_hash(s, h->last_line, sum) ||
-		memcmp(sum, h->last, sizeof(sum)) != 0)
-		return "of another segment";
-	return NULL;
+	struct index_whose whose = { .segment_bytes = h->segment_bytes,
+		.segment_mtime = h->segment_mtime,
+		.last_line = h->last_line };
+	memcpy(whose.first, h->first, sizeof(whose.first));
+	memcpy(whose.last, h->last, sizeof(whose.last));
+	memcpy(whose.segment, h->segment, sizeof(whose.segment));
+	return index_whose_not(&whose, s);
 }
 
 struct index *
@@ -167,7 +226,7 @@ index_open(const char *dir, const struct index_segment *s, const struct index_te
 	struct index *ix = NULL;
 	const char *wrong = NULL;
 	char path[4096];
-	int fd = path_of(path, sizeof(path), dir, s->name)
+	int fd = index_path(path, sizeof(path), dir, s->name, INDEX_FILES)
 			 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
 			 : -1;
 
@@ -220,15 +279,10 @@ make_folder(const char *dir)
 }
 
 int
-index_save(const struct index *ix, const char *dir, struct buf *why)
+index_write(const char *dir, const char *path, struct span bytes, struct buf *why)
 {
-	char path[4096], temporary[4096 + 32];
-	size_t done = 0;
+	char temporary[4096 + 32];
 
-	if (!path_of(path, sizeof(path), dir, ix->h.segment)) {
-		buf_printf(why, "%s: name too long", dir);
-		return ERR_IO;
-	}
 	if (!make_folder(dir)) {
 		buf_printf(why, "%s: %s", dir, strerror(errno));
 		return ERR_IO;
@@ -238,13 +292,13 @@ index_save(const struct index *ix, const char *dir, struct buf *why)
 	bool ok = fd >= 0;
 	if (ok)
 		give(fd, dir);
-	while (ok && done < ix->h.bytes) {
-		ssize_t n = write(fd, ix->image + done, (size_t)ix->h.bytes - done);
+	while (ok && bytes.n) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
 		if (n < 0 && errno == EINTR)
 			continue;
 		ok = n > 0;
 		if (ok)
-			done += (size_t)n;
+			bytes = span_cut(bytes, (size_t)n, bytes.n);
 	}
 	if (fd >= 0 && close(fd) < 0)
 		ok = false;
@@ -258,43 +312,32 @@ index_save(const struct index *ix, const char *dir, struct buf *why)
 	return sys == ENOSPC || sys == EDQUOT ? ERR_FULL : ERR_IO;
 }
 
-bool
-index_there(const char *journal, const struct journal_segment *segment)
+int
+index_save(const struct index *ix, const char *dir, struct buf *why)
 {
-	char path[4096], dir[4096];
+	char path[4096];
 
-	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, journal);
-	return path_of(path, sizeof(path), dir, segment->name) && access(path, F_OK) == 0;
+	if (!index_path(path, sizeof(path), dir, ix->h.segment, INDEX_FILES)) {
+		buf_printf(why, "%s: name too long", dir);
+		return ERR_IO;
+	}
+	return index_write(dir, path, span_of(ix->image, (size_t)ix->h.bytes), why);
 }
 
-/* `check`: one that is there is compared with what is made. */
-static int
-build(const char *journal, const struct journal_segment *segment, const struct index_terms *t,
+int
+index_maker_make(const struct index_segment *s, const char *dir, const void *how,
 	const bool *stop, bool check, struct buf *why)
 {
-	char dir[4096];
-	struct index_segment s;
 	struct index *ix = NULL, *made = NULL;
 	struct buf unused;
-	char end = 0;
-	int fd = journal_segment_open(journal, segment);
-	int err = fd < 0 ? ERR_IO : index_segment_open(&s, fd, segment->name);
+	int err = 0;
 
-	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, journal);
-	if (err) {
-		buf_printf(why, "%s/%s: %s", journal, segment->name,
-			fd < 0 ? strerror(errno) : err_str(err));
-		return err;
-	}
-	/* NUL bytes at its end: it is written to, or was when the daemon was killed. */
-	if (!s.bytes || s.read(s.arg, s.bytes - 1, &end, 1) != 1 || end != '\n')
-		goto out;
 	buf_init(&unused, 8192);
-	ix = index_open(dir, &s, t, &unused);
+	ix = index_open(dir, s, how, &unused);
 	buf_free(&unused);
 	if (ix && !check)
 		goto out;
-	made = index_make(&s, t, stop, why);
+	made = index_make(s, how, stop, why);
 	err = made ? 0 : ERR_IO;
 	if (made && !(ix && index_same(ix, made))) {
 		err = index_save(made, dir, why);
@@ -304,20 +347,50 @@ build(const char *journal, const struct journal_segment *segment, const struct i
 out:
 	index_free(&ix);
 	index_free(&made);
-	index_segment_close(&s);
 	return err;
 }
 
 int
-index_build(const char *journal, const struct journal_segment *segment,
-	const struct index_terms *t, const bool *stop, struct buf *why)
+index_beside(const char *journal, const struct journal_segment *segment, uint64_t begin,
+	uint64_t bytes, const struct index_maker *m, const bool *stop, bool check,
+	struct buf *why)
 {
-	return build(journal, segment, t, stop, false, why);
+	char dir[4096], end = 0;
+	struct index_segment s;
+	int fd = journal_segment_open(journal, segment);
+	int err = fd < 0 ? ERR_IO : index_segment_open(&s, fd, segment->name);
+
+	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, journal);
+	if (err) {
+		buf_printf(why, "%s/%s: %s", journal, segment->name,
+			fd < 0 ? strerror(errno) : err_str(err));
+		return err;
+	}
+	if (bytes)
+		index_part(&s, begin, bytes);
+	/* NUL bytes at its end: it is written to, or was when the daemon was killed. */
+	if (s.bytes && s.read(s.arg, s.bytes - 1, &end, 1) == 1 && end == '\n')
+		err = m->make(&s, dir, m->how, stop, check, why);
+	index_segment_close(&s);
+	return err;
 }
 
-int
-index_check(const char *journal, const struct journal_segment *segment,
-	const struct index_terms *t, struct buf *why)
+uint64_t
+index_part_bytes(const char *dir, const char *segment, uint64_t begin)
 {
-	return build(journal, segment, t, NULL, true, why);
+	char path[4096], name[INDEX_NAME_MAX];
+	struct header h;
+	uint64_t bytes = 0;
+
+	index_part_name(name, segment, begin);
+	int fd = index_path(path, sizeof(path), dir, name, INDEX_FILES)
+			 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+			 : -1;
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &h, sizeof(h), 0) == sizeof(h) && !memcmp(h.magic, "tgindex1", 8) &&
+		!strncmp(h.segment, name, sizeof(h.segment)) && h.segment_bytes < INDEX_MAX)
+		bytes = h.segment_bytes;
+	close(fd);
+	return bytes;
 }

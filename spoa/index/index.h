@@ -17,6 +17,7 @@
 #define INDEX_INDEX_H
 
 #include "base/buf.h"
+#include "base/sha256.h"
 #include "base/span.h"
 #include "store/journal.h"
 
@@ -42,9 +43,10 @@ struct index_terms {
 	uint64_t (*id)(struct span id); /* the term that an id is */
 };
 
-/* A segment, or another file of lines, open for reading. */
+/* A segment, a part of one, or another file of lines, open for reading. Offsets are from its
+ * begin. */
 struct index_segment {
-	char name[INDEX_NAME_MAX];
+	char name[INDEX_NAME_MAX]; /* of a part NAME@BEGIN */
 	uint64_t bytes;
 	int64_t mtime_ns; /* 0: not compared */
 	void *arg;
@@ -98,24 +100,54 @@ bool index_find(struct index *ix, uint64_t term, uint32_t *hit);
 /* False: no such hit, or index_bad. */
 bool index_hit(struct index *ix, uint32_t hit, struct index_hit *out);
 
-/* A closed segment gets its index, where it has no sound one: plain or compressed. 0 (also: it
- * has one, or its end is still open), or an error with *why. Any thread; `stop` as above. */
-int index_build(const char *journal, const struct journal_segment *segment,
-	const struct index_terms *t, const bool *stop, struct buf *why);
-/* Makes it whatever there is, and compares: 0: the file was there and says the same;
- * ERR_NOTFOUND: there was no sound one; ERR_AUTH: it was sound and said what its segment does
- * not, or kept silent about what it does. In both cases the file is what was made now. */
-int index_check(const char *journal, const struct journal_segment *segment,
-	const struct index_terms *t, struct buf *why);
-/* Whether there is a file, sound or not. */
-bool index_there(const char *journal, const struct journal_segment *segment);
+/* ---- files beside segments ---- */
 
-/* A thread that gives every closed segment of the folder an index while nothing else is to be
- * done: of the lowest priority, it looks every ten seconds and takes nobody's lock. NULL: no
- * thread. `journal` is borrowed. */
+/* What is made of a segment and kept in JOURNAL.index: its index, and whatever is like it. */
+struct index_maker {
+	const char *suffix; /* ".idx" */
+	const void *how;    /* the same for all; of an index its terms */
+	/* 0 (also: there is a sound one), or an error with *why. With `check` it is made
+	 * whatever there is, and compared: 0: the file said the same; ERR_NOTFOUND: there was
+	 * no sound one; ERR_AUTH: it was sound and said what its segment does not, or kept
+	 * silent about what it does. In both cases the file is what was made now. */
+	int (*make)(const struct index_segment *s, const char *dir, const void *how,
+		const bool *stop, bool check, struct buf *why);
+};
+/* That of indexes; `how`: their struct index_terms. */
+#define INDEX_FILES ".idx"
+int index_maker_make(const struct index_segment *s, const char *dir, const void *how,
+	const bool *stop, bool check, struct buf *why);
+
+/* Of a segment that is open, plain or compressed: all of it (bytes 0), or that part. Nothing is
+ * made, and 0, where its end is still written to. Any thread; `stop` as above. */
+int index_beside(const char *journal, const struct journal_segment *segment, uint64_t begin,
+	uint64_t bytes, const struct index_maker *m, const bool *stop, bool check,
+	struct buf *why);
+/* The file of a segment, or of a part by its name, in `dir`. False: the name is too long. */
+bool index_path(
+	char *out, size_t size, const char *dir, const char *segment, const char *suffix);
+/* Writes a file of `dir` under another name until it is whole; the folder is made (0700). 0,
+ * ERR_FULL, ERR_IO with *why. */
+int index_write(const char *dir, const char *path, struct span bytes, struct buf *why);
+
+/* The segment that is written to has its files in parts: whole lines, one after the other from
+ * its begin, each of about INDEX_PART_BYTES. What comes after them has none. */
+#define INDEX_PART_BYTES (4u << 20)
+/* Makes an open segment this part of it. `bytes` 0: to its end. */
+void index_part(struct index_segment *s, uint64_t begin, uint64_t bytes);
+void index_part_name(char out[INDEX_NAME_MAX], const char *segment, uint64_t begin);
+/* How long the part that begins there is, as the head of its index says; 0: it has none. */
+uint64_t index_part_bytes(const char *dir, const char *segment, uint64_t begin);
+
+/* A thread that gives every closed segment of the folder, and the parts of the open ones, what
+ * the makers make, while nothing else is to be done: of the lowest priority, it looks every ten
+ * seconds and takes nobody's lock. Files whose segment is gone go too. The first maker is that
+ * of indexes. NULL: no thread. `journal` and the makers are borrowed. */
 struct index_thread;
-struct index_thread *index_start(const char *journal, const struct index_terms *t);
+struct index_thread *index_start(const char *journal, const struct index_maker *m, size_t n);
 void index_stop(struct index_thread **t);
+/* What it does each time. False: something could not be made, and the log says so. */
+bool index_once(const char *journal, const struct index_maker *m, size_t n);
 
 /* The text of a file that is open, which becomes its own; index_segment_close. 0 or an error:
  * then it is closed. */
@@ -125,5 +157,17 @@ void index_segment_close(struct index_segment *s);
 void index_soon(const struct index_segment *s, uint64_t offset);
 /* Appends the line at that offset, without its newline. 1; 0: no line ends there; ERR_IO. */
 int index_line(const struct index_segment *s, uint64_t offset, struct buf *out);
+
+/* How a file beside a segment says whose it is. */
+struct index_whose {
+	uint64_t segment_bytes;
+	int64_t segment_mtime;
+	uint64_t last_line;				       /* its offset */
+	unsigned char first[SHA256_BYTES], last[SHA256_BYTES]; /* of the first and last line */
+	char segment[INDEX_NAME_MAX];
+};
+void index_whose(const struct index_segment *s, uint64_t last_line, struct index_whose *out);
+/* NULL: it is of this one; or what is wrong. */
+const char *index_whose_not(const struct index_whose *w, const struct index_segment *s);
 
 #endif

@@ -399,13 +399,14 @@ index_make(const struct index_segment *s, const struct index_terms *t, const boo
 
 	memcpy(m.h.magic, "tgindex1", 8);
 	m.h.version = t->version();
-	m.h.segment_bytes = s->bytes;
-	m.h.segment_mtime = s->mtime_ns;
-	memcpy(m.h.segment, s->name, sizeof(m.h.segment));
+	struct index_whose whose;
 	int err = each_line(&m, s, stop);
-	if (!err && (!index_line_hash(s, 0, m.h.first) ||
-			    !index_line_hash(s, m.h.last_line, m.h.last)))
-		memset(m.h.first, 0, sizeof(m.h.first));
+	index_whose(s, m.h.last_line, &whose);
+	m.h.segment_bytes = whose.segment_bytes;
+	m.h.segment_mtime = whose.segment_mtime;
+	memcpy(m.h.segment, whose.segment, sizeof(m.h.segment));
+	memcpy(m.h.first, whose.first, sizeof(m.h.first));
+	memcpy(m.h.last, whose.last, sizeof(m.h.last));
 	for (size_t i = 0; i < m.nhits && !m.failed; i++)
 		if (m.hit[i].flags & INDEX_OPEN)
 			add_use(&m, INDEX_TERM_OPEN, (uint32_t)i);

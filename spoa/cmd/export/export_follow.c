@@ -382,7 +382,7 @@ may_hold_next(void *arg, const struct journal_segment *s)
 	if (!f->e->a.since_ns)
 		return false;
 	clock_rfc3339(f->e->a.since_ns, since);
-	return audit_first_time(f->feeds.dir, s, when) && strcmp(when, since) < 0;
+	return audit_first_time(f->feeds.dir, s, 0, when) && strcmp(when, since) < 0;
 }
 
 /* ---- turns ---- */

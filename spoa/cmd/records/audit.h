@@ -28,9 +28,10 @@ struct audit_sink {
 struct span audit_time_of(struct span line);
 /* Whether it is from `since` on and before `until`, as clock_rfc3339() writes them; "": any. */
 bool audit_time_within(struct span line, const char *since, const char *until);
-/* When a segment's first record was written; false: it has none yet. */
-bool audit_first_time(
-	const char *dir, const struct journal_segment *s, char out[CLOCK_RFC3339_LEN]);
+/* When a segment's first record was written, or the first one from `begin` on, where a line
+ * begins; false: it has none yet. */
+bool audit_first_time(const char *dir, const struct journal_segment *s, uint64_t begin,
+	char out[CLOCK_RFC3339_LEN]);
 
 /* Each: 0, or an error with a sentence in *why. A journal, without the segments that end before
  * `since` (as above; "": all of it), compressed ones too, and with `restored` what was brought

@@ -351,7 +351,7 @@ began_before(void *arg, const struct journal_segment *s)
 	const struct list *l = arg;
 	char when[CLOCK_RFC3339_LEN];
 
-	return audit_first_time(l->a->journal, s, when) && strcmp(when, l->since) < 0;
+	return audit_first_time(l->a->journal, s, 0, when) && strcmp(when, l->since) < 0;
 }
 
 static int

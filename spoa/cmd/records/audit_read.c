@@ -44,11 +44,14 @@ audit_time_within(struct span line, const char *since, const char *until)
 }
 
 bool
-audit_first_time(const char *dir, const struct journal_segment *s, char out[CLOCK_RFC3339_LEN])
+audit_first_time(const char *dir, const struct journal_segment *s, uint64_t begin,
+	char out[CLOCK_RFC3339_LEN])
 {
 	char head[HEAD_BYTES];
 	int fd = journal_segment_open(dir, s);
-	ssize_t n = fd < 0 ? -1 : lines_head(fd, head, sizeof(head));
+	ssize_t n = fd < 0  ? -1
+		    : begin ? pread(fd, head, sizeof(head), (off_t)begin)
+			    : lines_head(fd, head, sizeof(head));
 	if (fd >= 0)
 		close(fd);
 	struct span time = audit_time_of(span_of(head, n > 0 ? (size_t)n : 0));
@@ -140,7 +143,7 @@ is_before(const char *dir, const struct journal_list *all, size_t i, const char 
 
 	while (k < all->n && strcmp(all->seg[k].node, all->seg[i].node) != 0)
 		k++;
-	return since[0] && k < all->n && audit_first_time(dir, &all->seg[k], when) &&
+	return since[0] && k < all->n && audit_first_time(dir, &all->seg[k], 0, when) &&
 	       strcmp(when, since) < 0;
 }
 

@@ -87,6 +87,7 @@ struct search_source {
 	struct index *ix;	    /* NULL: not yet */
 	char *path, *journal;	    /* journal NULL: has no index file */
 	struct journal_segment seg; /* of the journal; node "": several, or not known */
+	uint64_t begin, bytes;	    /* a part of it; bytes 0: to its end */
 	bool closed;		    /* nothing more is written to it */
 	bool lied;		    /* its index file is not used */
 	bool empty;		    /* nothing in it, or it is gone */

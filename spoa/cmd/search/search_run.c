@@ -495,8 +495,10 @@ by_name(const void *a, const void *b)
 {
 	const struct search_source *x = a, *y = b;
 	int node = strcmp(x->seg.node, y->seg.node);
+	bool same = x->seg.first == y->seg.first;
+	uint64_t p = same ? x->begin : x->seg.first, q = same ? y->begin : y->seg.first;
 
-	return node ? node : x->seg.first < y->seg.first ? -1 : x->seg.first > y->seg.first;
+	return node ? node : p < q ? -1 : p > q;
 }
 
 static void

@@ -40,7 +40,7 @@ search_began(const struct search_source *s)
 	char when[CLOCK_RFC3339_LEN];
 	int64_t ns;
 
-	return s->journal && audit_first_time(s->journal, &s->seg, when) &&
+	return s->journal && audit_first_time(s->journal, &s->seg, s->begin, when) &&
 			       !clock_parse(when, strlen(when), &ns)
 		       ? ns
 		       : INT64_MIN;
@@ -127,6 +127,30 @@ search_bounds(const struct search *q, struct search_sources *all)
 	}
 }
 
+/* What is written to has indexes of its parts: each is searched as a segment. */
+static int
+add_parts(struct search_sources *all, size_t i)
+{
+	const struct journal_segment seg = all->source[i].seg;
+	char dir[JOURNAL_DIR_MAX + 16], path[JOURNAL_PATH_MAX], journal[JOURNAL_DIR_MAX];
+	uint64_t begin = 0, bytes;
+
+	snprintf(journal, sizeof(journal), "%s", all->source[i].journal);
+	snprintf(path, sizeof(path), "%s", all->source[i].path);
+	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, journal);
+	for (; (bytes = index_part_bytes(dir, seg.name, begin)) != 0; begin += bytes) {
+		struct search_source *s = add(all, path, journal);
+		if (!s)
+			return EXIT_CANNOT;
+		s->seg = seg;
+		s->begin = begin;
+		s->bytes = bytes;
+		s->closed = true;
+	}
+	all->source[i].begin = begin;
+	return 0;
+}
+
 int
 search_add_journal(struct search_sources *all, const char *dir)
 {
@@ -168,6 +192,9 @@ search_add_journal(struct search_sources *all, const char *dir)
 		if (all->n > first + 1 && !strcmp(s[-1].seg.node, s->seg.node))
 			s[-1].closed = true;
 	}
+	for (size_t i = first, end = all->n; i < end && !err; i++)
+		if (!all->source[i].closed && !all->no_index)
+			err = add_parts(all, i);
 	journal_list_free(&list);
 	return err;
 }
@@ -261,6 +288,8 @@ search_open(struct search_sources *all, struct search_source *s)
 			buf_free(&why);
 			return false;
 		}
+		if (s->begin || s->bytes)
+			index_part(&s->s, s->begin, s->bytes);
 	}
 	if (s->journal && s->closed && !s->lied && !all->no_index) {
 		char dir[JOURNAL_DIR_MAX + 16];
@@ -302,7 +331,8 @@ search_check(const struct search_sources *all)
 		if (!s->journal || !s->closed)
 			continue;
 		buf_clear(&why);
-		int err = index_check(s->journal, &s->seg, &record_index_terms, &why);
+		int err = index_beside(s->journal, &s->seg, s->begin, s->bytes,
+			&record_index_maker, NULL, true, &why);
 		same += err == 0;
 		made += err == ERR_NOTFOUND;
 		lied += err == ERR_AUTH;
