@@ -235,7 +235,7 @@ rule_own_rules_twice(struct judge *j)
 
 /* ---- rules that decide in the gate's place ---- */
 
-/* The line writes a variable that the gate obeys. The path is for logs alone: README has a
+/* The line writes a variable that the gate obeys. The path is for logs alone: docs/haproxy.md has a
  * person set it for what is not the gate's. */
 static bool
 writes_verdict(const struct haproxy_line *l)

@@ -297,7 +297,7 @@ ask_backend(struct lay *l, const struct haproxy *h)
 	if (n == 0)
 		buf_str(&l->choices,
 			"no backend has a server: first write that of the provider, with its "
-			"key and its server (README has one)\n");
+			"key and its server (docs/haproxy.md has one)\n");
 }
 
 static void
@@ -405,7 +405,7 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 	choose_frontends(l, h, wish);
 	if (l->no_frontend) {
 		buf_str(&l->choices,
-			"no frontend speaks HTTP (mode http): README has a complete "
+			"no frontend speaks HTTP (mode http): docs/haproxy.md has a complete "
 			"example for a HAProxy without one\n");
 		return;
 	}

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <glob.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -86,6 +87,29 @@ every_target_that_a_page_names_is_there(void **state)
 	assert_true(looked > 8);
 }
 
+/* Each page begins with its reader, "For …", and his first command, indented: both before the
+ * first heading. */
+static void
+every_page_begins_with_its_reader_and_his_first_command(void **state)
+{
+	glob_t pages;
+
+	(void)state;
+	assert_int_equal(glob("docs/*.md", 0, NULL, &pages), 0);
+	assert_true(pages.gl_pathc > 15);
+	for (size_t i = 0; i < pages.gl_pathc; i++) {
+		read_file(pages.gl_pathv[i]);
+		char *end = strstr(text, "\n## ");
+		if (end)
+			*end = '\0';
+		if (!strstr(text, "\n\nFor "))
+			fail_msg("%s does not begin with its reader", pages.gl_pathv[i]);
+		if (!strstr(text, "\n\n    "))
+			fail_msg("%s does not begin with a command", pages.gl_pathv[i]);
+	}
+	globfree(&pages);
+}
+
 /* The program's own list of what is in it names each library that it was linked with. */
 static void
 the_bill_of_materials_is_whole(void **state)
@@ -131,6 +155,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_places_say_the_same_version),
+		cmocka_unit_test(every_page_begins_with_its_reader_and_his_first_command),
 		cmocka_unit_test(the_bill_of_materials_is_whole),
 		cmocka_unit_test(every_target_that_a_page_names_is_there),
 	};
