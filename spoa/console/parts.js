@@ -9,7 +9,7 @@ export const nothing = (text, hint) => h('div', { class: 'state' }, h('p', {}, t
 /* What went wrong and what to do; again(): tries once more. */
 export function failed(error, again) {
 	return h('div', { class: 'state wrong', role: 'alert' },
-		h('p', {}, h('strong', {}, error.status ? `${error.status}: ` : 'Did not work: '), error.message),
+		h('p', {}, h('strong', {}, error.status ? `${error.status}: ` : 'Did not work: '), error.message.trim().split('\n').map((line, i) => [i ? h('br') : null, line])),
 		error.hint && h('p', {}, error.hint),
 		again && h('button', { type: 'button', onclick: again }, 'Try again'));
 }
@@ -68,7 +68,7 @@ export function field({ name, label, value = '', type = 'text', options, placeho
 	const input = options
 		? h('select', { id, name }, options.map((o) => { const [v, t] = [].concat(o, o); return h('option', { value: v, selected: v === value }, t); }))
 		: type === 'area' ? h('textarea', { id, name, placeholder, spellcheck: 'false', rows: '8' }, null)
-		: h('input', { id, name, type, value, placeholder, list: list && `${id}-list`, required, autocomplete: 'off', spellcheck: 'false', 'aria-describedby': hint && `${id}-hint` });
+		: h('input', { id, name, type, value, placeholder, size: type === 'number' ? null : '28', list: list && `${id}-list`, required, autocomplete: 'off', spellcheck: 'false', 'aria-describedby': hint && `${id}-hint` });
 	if (type === 'area') input.value = value;
 	return h('div', { class: 'field' }, h('label', { for: id }, label), input,
 		list && h('datalist', { id: `${id}-list` }, list.map((o) => h('option', { value: o }))),

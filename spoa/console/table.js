@@ -3,7 +3,7 @@
 import { add, h } from './dom.js';
 
 /* columns: [{ title, cell(row): text, nodes or null, number: true, sort: what the server calls this order,
- *   wide: true (may break anywhere) }]; href(row): where Enter leads.
+ *   wide: true (may break anywhere), keep: true (one line) }]; href(row): where Enter leads.
  * sort: the order in force ("cost", or "-cost" downwards); on_sort(order).
  * caption: what it is, for screen readers and above the table. */
 export function table({ caption, columns, rows, href, sort, on_sort, empty }) {
@@ -24,7 +24,7 @@ export function table_row(columns, r, href) {
 	const to = href?.(r);
 	return h('tr', { role: 'row', tabindex: to ? null : '-1' }, columns.map((c, i) => {
 		const shown = c.cell(r);
-		return h('td', { role: 'cell', class: [c.number && 'number', c.wide && 'wide'].filter(Boolean).join(' ') || null, 'data-title': c.title },
+		return h('td', { role: 'cell', class: [c.number && 'number', c.wide && 'wide', c.keep && 'keep'].filter(Boolean).join(' ') || null, 'data-title': c.title },
 			to && i === 0 ? h('a', { class: 'open', href: to }, shown) : shown === null || shown === undefined || shown === '' ? null : h('div', {}, shown));
 	}));
 }

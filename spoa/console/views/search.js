@@ -1,12 +1,159 @@
-// Search among all records.
-import { h } from '../dom.js';
-import { field, form_values } from '../parts.js';
+// Search among all records, on the server: by a line of text or by a form, both of which are the URL. Denials come
+// first: how many of each decision is above the list.
+import { add, data, h, lines } from '../dom.js';
+import { count, dollars, duration_us, when, zone } from '../format.js';
+import { badge, copied, failed, field, fill, form_values, nothing, panel, words } from '../parts.js';
+import { WINDOW, command_csv, command_json, from_text, terms_of, to_query, to_text } from '../query.js';
+import { pager, shares, table } from '../table.js';
+
+const PAGE = 50;
+const WINDOWS = [['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['all', 'all']];
+/* Asked for most; the others of the daemon's table are one click away. */
+const MAIN = ['person', 'team', 'decision', 'outcome', 'model', 'route', 'rule', 'class', 'tool', 'target', 'key', 'id'];
+const WORDS = { decision: ['deny', 'redact', 'permit', 'observed'], outcome: ['error', 'denied', 'answer_denied', 'complete', 'client_abort', 'provider_abort', 'provider_error', 'provider_timeout', 'provider_unavailable', '5xx', '429'],
+	type: ['decision', 'change', 'policy', 'boot', 'alarm', 'read'], 'called-by': ['mcp', 'answer', 'api'] };
+const COUNTED = ['decision', 'outcome', 'status', 'rule', 'class', 'entity', 'person', 'team', 'department', 'model', 'route', 'target', 'tool', 'tag', 'key', 'day'];
+
+let terms = null; /* of the daemon's table, asked once */
+async function known_terms(page) {
+	if (!terms) {
+		const rows = terms_of(await page.get('/openapi.json').catch((e) => { if (e.status === 404) return null; throw e; }));
+		terms = rows.length ? rows : MAIN.map((name) => ({ name, what: '' }));
+	}
+	return terms;
+}
+
+/* Without any time, the last day; an id is looked for everywhere. */
+function windowed(state) {
+	if (state.id || WINDOW.some((w) => w !== 'zone' && state[w])) return state;
+	return { ...state, since: '24h' };
+}
+
+function columns() {
+	return [
+		{ title: 'Time', cell: (r) => when(r.decided_at ?? r.time) },
+		{ title: 'Decision', keep: true, cell: (r) => (r.type === 'decision' ? [badge(r.decision), r.status ? ` ${r.status}` : null] : badge(r.type)) },
+		{ title: 'Who', wide: true, cell: (r) => who(r) },
+		{ title: 'Route', cell: (r) => r.route },
+		{ title: 'Model', wide: true, cell: (r) => r.model ?? r.requested_model },
+		{ title: 'Rule, reason', wide: true, cell: (r) => why(r) },
+		{ title: 'End', cell: (r) => (r.outcome && r.outcome !== 'complete' ? badge(r.outcome, 'bad') : r.outcome) },
+		{ title: 'Tokens', number: true, cell: (r) => (r.usage ? count((r.usage.input_tokens ?? 0) + (r.usage.output_tokens ?? 0)) : null) },
+		{ title: 'Cost', number: true, cell: (r) => dollars(r.cost_nanousd) },
+		{ title: 'Took', number: true, cell: (r) => duration_us(r.duration_us) },
+	];
+}
+
+const who = (r) => r.identity?.person ?? r.identity?.key ?? (r.peer ? `${r.peer.user ?? r.peer.uid} at the admin socket` : r.identity?.method);
+const why = (r) => {
+	if (r.type !== 'decision') return h('details', {}, h('summary', {}, r.read ?? r.what ?? 'the record'), lines(JSON.stringify(r, null, 2)));
+	const found = words(r.classes);
+	return [r.rule && r.rule !== 'default' ? data(r.rule) : null, r.reason ? [': ', data(r.reason)] : null, found.length ? [' ', found] : null];
+};
+
+/* How many of each decision, each a click away. */
+function decisions(page, state, rows) {
+	const total = rows.reduce((sum, r) => sum + r.hits, 0);
+	const tile = (name, text, n) => h('a', { class: 'tile', href: page.href('search', { ...state, decision: name, after: null }), 'aria-current': (state.decision ?? '') === name ? 'true' : null }, h('b', {}, count(n)), text);
+	const of = (name) => rows.find((r) => r.decision === name)?.hits ?? 0;
+	return h('div', { class: 'tiles' }, tile('deny', 'denied', of('deny')), tile('redact', 'redacted', of('redact')), tile('permit', 'permitted', of('permit')),
+		of('observed') ? tile('observed', 'observed', of('observed')) : null, tile('', 'all', total));
+}
+
+function text_form(page, names) {
+	const state = page.state;
+	const wrong = h('div', { role: 'alert' });
+	const submit = (e) => {
+		e.preventDefault();
+		const got = from_text(e.target.elements.text.value, names);
+		wrong.replaceChildren();
+		if (got.wrong.length) add(wrong, h('p', { class: 'wrong' }, got.wrong.join('; ')));
+		else page.go('search', { ...got.state, by: state.by });
+	};
+	return h('form', { role: 'search', onsubmit: submit },
+		h('div', { class: 'row' }, h('label', { for: 'q', class: 'grow' }, h('span', { class: 'dim' }, 'Search: '),
+			h('input', { id: 'q', name: 'text', type: 'search', class: 'long', value: to_text(state, names), placeholder: 'person:alice decision:deny since:7d   or an id', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })),
+			h('button', { class: 'primary' }, 'Search')), wrong);
+}
+
+function windows(page, state) {
+	return h('div', { class: 'row', role: 'group', 'aria-label': 'Time' }, WINDOWS.map(([since, text]) =>
+		h('button', { type: 'button', id: `window-${since}`, 'aria-pressed': String(state.since === since && !state.until), onclick: () => page.set({ since, until: null, at: null, between: null, after: null }) }, text)));
+}
+
+function full_form(page, names, all) {
+	const state = page.state;
+	const submit = (e) => {
+		e.preventDefault();
+		const got = form_values(e.target);
+		if (!got.oldest) delete got.oldest;
+		page.go('search', { ...got, by: state.by });
+	};
+	const one = (name) => [].concat(state[name] ?? '').map((value) => field({ name, label: name, value, list: WORDS[name], hint: MAIN.includes(name) ? null : all.find((t) => t.name === name)?.what }));
+	const main = MAIN.filter((n) => names.includes(n));
+	const more = names.filter((n) => !MAIN.includes(n));
+	const form = h('form', { onsubmit: submit },
+		h('div', { class: 'fields' }, main.map(one), field({ name: 'since', label: 'since', value: state.since, placeholder: '24h, yesterday 14:00, 2026-11' }), field({ name: 'until', label: 'until', value: state.until }),
+			field({ name: 'at', label: 'at', value: state.at, placeholder: 'last tuesday 11:47, 2026-11-17' }), field({ name: 'between', label: 'between', value: state.between, placeholder: '11:00..11:30' }), field({ name: 'zone', label: 'time zone', value: state.zone, placeholder: 'Europe/Berlin' }),
+			field({ name: 'oldest', label: 'order', value: state.oldest, options: [['', 'newest first'], ['true', 'oldest first']] })),
+		field({ name: 'where', label: 'where (a condition over record, in CEL)', value: state.where, placeholder: 'has(record.usage) && record.usage.output_tokens > 100000' }),
+		h('details', { open: more.some((n) => state[n]) }, h('summary', {}, `${more.length} more terms`), h('div', { class: 'fields' }, more.map(one))),
+		h('p', { class: 'dim' }, 'x* begins so; - has none. Several values of decision, outcome, class, status: with commas; of others in the line above: person:a person:b.'),
+		h('p', {}, h('button', { class: 'primary' }, 'Search')));
+	const set = names.filter((n) => state[n]).length;
+	return h('details', { class: 'panel', id: 'form', open: Boolean(state.form) }, h('summary', {}, set ? `All terms (${set} set)` : 'All terms'), form);
+}
+
+function facet(page, state, query) {
+	const by = page.state.by ?? '';
+	const place = h('div', {});
+	const select = h('select', { id: 'by', onchange: (e) => page.set({ by: e.target.value || null }) }, h('option', { value: '' }, 'nothing'), COUNTED.map((n) => h('option', { value: n, selected: n === by }, n)));
+	if (by)
+		fill(place, page, () => page.get('/records/search', { ...query, count: 'true', by }), ({ counts }) => {
+			const rows = counts.filter((r) => r[by] !== undefined).map((r) => ({ value: r[by], count: r.hits }));
+			const narrowed = (v) => ({ ...page.state, [by === 'day' ? 'at' : by]: v, ...(by === 'day' ? { since: null, until: null, between: null } : {}), by: null, after: null });
+			return [shares(`How many of each ${by}`, rows.slice(0, 100), { format: count, href: (r) => page.href('search', narrowed(r.value)) }),
+				rows.length > 100 && h('p', { class: 'dim' }, `The first 100 of ${count(rows.length)}.`)];
+		});
+	return panel('Count', h('p', { class: 'row' }, h('label', { for: 'by' }, 'by'), select), place);
+}
+
+function commands(page, query) {
+	const csv = command_csv(query);
+	return h('details', { class: 'panel' }, h('summary', {}, 'All of it, as a file'),
+		h('p', {}, 'On the daemon\'s machine; who read is recorded. As lines of JSON, each request with how it ended:'), h('p', {}, copied(command_json(query), page.say)),
+		csv ? [h('p', {}, 'As CSV with a signed manifest:'), h('p', {}, copied(csv, page.say))] : h('p', { class: 'dim' }, 'CSV is for a search without "where".'));
+}
+
+async function results(page, place, names) {
+	const state = windowed(page.state);
+	const query = to_query(state, names);
+	if (zone() === 'local' && !query.zone) query.zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+	const tiles = h('div', {}), list = h('div', {});
+	place.replaceChildren(windows(page, state), tiles, list, facet(page, state, query), commands(page, query));
+	if (!state.type || state.type === 'decision') {
+		const { decision, ...rest } = query;
+		fill(tiles, page, () => page.get('/records/search', { ...rest, count: 'true', by: 'decision' }), ({ counts }) => decisions(page, state, counts));
+	}
+	await fill(list, page, () => page.get('/records/search', { ...query, limit: PAGE, after: page.state.after }), (got) => {
+		if (!got.records.length) return page.state.after ? [nothing('No more.'), pager(page, { shown: 0 })] : nothing('Nothing was found.', 'A longer time, fewer terms? A person or model is looked for as it is written; x* finds what begins so.');
+		return [table({ caption: `${state.oldest ? 'Oldest' : 'Newest'} first${state.since && state.since !== 'all' ? `, since ${state.since}` : ''}`, rows: got.records, columns: columns(),
+			href: (r) => (r.id && r.type === 'decision' ? page.href('request', { id: r.id }) : null) }),
+			pager(page, { next: got.after, shown: got.records.length })];
+	});
+}
 
 export default {
 	name: 'search', title: 'Search', key: 's',
-	help: 'All records by any term; the filter is in the URL.',
+	help: 'All records by any of their terms. The filter is in the URL: bookmark it, send it. For auditors.',
 	show(page) {
-		page.root.append(h('form', { class: 'row', onsubmit: (e) => { e.preventDefault(); page.set(form_values(e.target)); } },
-			field({ name: 'person', label: 'Person', type: 'search', value: page.state.person }), h('button', {}, 'Search')));
+		const place = h('div', {});
+		page.root.append(place);
+		fill(place, page, () => known_terms(page), (all) => {
+			const names = all.map((t) => t.name);
+			const found = h('div', {});
+			results(page, found, names).catch((e) => found.append(failed(e)));
+			return [text_form(page, names), full_form(page, names, all), found];
+		});
 	},
 };
