@@ -194,7 +194,7 @@ LIB_OBJ += $(B)/gen/names.o
 
 NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,detect/names/names_words detect/names/names_eights \
 	detect/names/names_letters \
-	codec/letters codec/utf8 codec/yaml codec/yaml_value base/arena base/buf base/err base/mem base/span)
+	codec/letters codec/utf8 codec/yaml codec/yaml_value base/arena base/buf base/err base/mem base/span base/utf8)
 
 $(B)/gen/names_pack: spoa/tools/names_pack.c $(NAMES_PACK)
 	@mkdir -p $(@D)

@@ -5,6 +5,9 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
+
+enum { LINE_MAX_BYTES = 16384 };
 
 static enum log_format fmt = LOG_LOGFMT;
 static _Atomic(enum log_level) max_level = LOG_INFO;
@@ -45,56 +48,66 @@ plain(struct span s)
 }
 
 static void
-put(struct buf *b, const char *key, struct span s)
+put(struct buf *b, bool first, const char *key, struct span s)
 {
 	if (fmt == LOG_JSON) {
-		buf_str(b, b->n > 1 ? "," : "");
-		buf_json_str(b, span_str(key));
-		buf_putc(b, ':');
-		buf_json_str(b, s);
+		buf_printf(b, "%c\"%s\":", first ? '{' : ',', key);
+		buf_json_utf8(b, s);
 		return;
 	}
-	buf_printf(b, "%s%s=", b->n ? " " : "", key);
+	buf_printf(b, "%s%s=", first ? "" : " ", key);
 	if (plain(s))
 		buf_span(b, s);
 	else
 		buf_json_str(b, s);
 }
 
-void
-log_compose(struct buf *b, enum log_level level, const char *event,
-	const struct log_field *fields, size_t n)
+static void
+compose(struct buf *b, enum log_level level, const char *event, const struct log_field *fields,
+	size_t n)
 {
 	char when[CLOCK_RFC3339_LEN], num[24];
 
 	clock_rfc3339(clock_wall_ns(), when);
-	if (fmt == LOG_JSON)
-		buf_putc(b, '{');
-	put(b, "time", span_str(when));
-	put(b, "level", span_str(log_level_names[level]));
-	put(b, "event", span_str(event));
+	put(b, true, "time", span_str(when));
+	put(b, false, "level", span_str(log_level_names[level]));
+	put(b, false, "event", span_str(event));
 	for (size_t i = 0; i < n; i++) {
 		if (fields[i].kind == LF_STR) {
-			put(b, fields[i].key, fields[i].s);
+			put(b, false, fields[i].key, fields[i].s);
 			continue;
 		}
 		snprintf(num, sizeof(num), "%lld", (long long)fields[i].i);
 		if (fmt == LOG_JSON)
 			buf_printf(b, ",\"%s\":%s", fields[i].key, num);
 		else
-			put(b, fields[i].key, span_str(num));
+			put(b, false, fields[i].key, span_str(num));
 	}
-	buf_str(b, fmt == LOG_JSON ? "}\n" : "\n");
+	if (fmt == LOG_JSON)
+		buf_putc(b, '}');
+}
+
+bool
+log_compose(struct log_line *out, enum log_level level, const char *event,
+	const struct log_field *fields, size_t n)
+{
+	buf_init(&out->all, 65536);
+	log_before(&out->all, level, event);
+	out->at = out->all.n;
+	compose(&out->all, level, event, fields, n);
+	out->n = out->all.n - out->at;
+	if (out->n > LINE_MAX_BYTES)
+		out->all.failed = true;
+	log_after(&out->all, level, event, fields, n);
+	return !buf_failed(&out->all);
 }
 
 void
 log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n)
 {
-	struct buf b;
+	struct log_line l;
 
-	buf_init(&b, 16384);
-	log_compose(&b, level, event, fields, n);
-	if (!buf_failed(&b))
-		log_out(level, buf_view(&b));
-	buf_free(&b);
+	if (log_compose(&l, level, event, fields, n))
+		log_out(level, &l);
+	buf_free(&l.all);
 }

@@ -1,6 +1,6 @@
-/* Structured log lines on stderr, logfmt or JSON, any thread. The daemon queues them
- * (log_start); a command writes each at once. Never pass prompt text, credentials or
- * tickets. */
+/* Structured log lines, logfmt or JSON, on stderr, to syslog or to journald, any thread. The
+ * daemon queues them (log_start); a command writes each at once. Never pass prompt text,
+ * credentials or tickets. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -8,6 +8,8 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_LOGFMT, LOG_JSON };
+enum log_to { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_JOURNALD };
+extern const char *const log_to_names[]; /* NULL at the end */
 
 struct log_field {
 	const char *key;
@@ -22,6 +24,12 @@ struct log_field {
 
 /* Called once before threads start. */
 void log_setup(enum log_format format, enum log_level level);
+/* Where lines go, stderr unless said; before threads start. Syslog gets RFC 5424 messages as
+ * datagrams on /dev/log, journald its own protocol with a field for each of a line's.
+ * `socket`: another one, NULL: the usual one. A line that the socket does not take goes to
+ * stderr.
+ */
+void log_send_to(enum log_to to, const char *socket);
 /* Any thread, at any time: what is less important is no longer written. */
 void log_set_level(enum log_level level);
 enum log_level log_level(void);

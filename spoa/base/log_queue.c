@@ -1,11 +1,12 @@
 /* Log lines on their way out: a bounded queue and a thread that alone writes. A reader
- * of stderr that stalls, a full disk or a journal that restarts then costs lines, which
- * are counted, and never a worker's time. */
+ * of stderr that stalls, a syslog that does not read, a full disk or a journal that restarts
+ * then costs lines, which are counted, and never a worker's time. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,7 +24,7 @@
 
 struct line {
 	struct mail mail;
-	size_t n;
+	size_t n, at, line; /* of text[]: all of it; the line itself */
 	char text[];
 };
 
@@ -35,7 +36,8 @@ static atomic_bool running, stopping, woken;
 static sem_t work, flushed;
 /* owner: the writer */
 static pthread_t writer;
-static bool cut; /* the last line written lacks its end */
+static bool cut;  /* the last line written lacks its end */
+static bool away; /* the socket takes none; said */
 
 /* ---- the writer ---- */
 
@@ -65,6 +67,43 @@ write_line(struct span s)
 	return (!cut || write_whole(SPAN_LIT("\n"))) && write_whole(s);
 }
 
+/* The line itself, without what the socket wants around it. */
+static bool
+to_stderr(struct span all, size_t at, size_t n)
+{
+	return write_line(span_cut(all, at, at + n)) && write_whole(SPAN_LIT("\n"));
+}
+
+/* Said once, on stderr, until it is there again. */
+static void
+say_away(int err)
+{
+	const struct log_field fields[] = { LS("socket", log_to_socket()),
+		LS("why", strerror(err)), LS("note", "lines go to stderr meanwhile") };
+	struct log_line l;
+
+	if (!away && log_compose(&l, LOG_WARN, "log.away", fields, COUNT_OF(fields)))
+		to_stderr(buf_view(&l.all), l.at, l.n);
+	if (!away)
+		buf_free(&l.all);
+	away = true;
+}
+
+/* All of it to the socket, or the line itself to stderr. False: neither takes it. */
+static bool
+get_out(struct span all, size_t at, size_t n)
+{
+	int err = log_to() == LOG_TO_STDERR ? 0 : log_datagram(all);
+
+	if (log_to() == LOG_TO_STDERR)
+		return write_line(all);
+	if (err)
+		say_away(err);
+	else
+		away = false;
+	return !err || to_stderr(all, at, n);
+}
+
 static void
 lost(uint64_t n)
 {
@@ -77,17 +116,17 @@ static void
 say_lost(void)
 {
 	uint64_t n = atomic_exchange_explicit(&unsaid, 0, memory_order_relaxed);
-	struct buf b;
+	struct log_line l;
+	char why[64];
 
 	if (!n)
 		return;
-	const struct log_field fields[] = { LI("lines", n),
-		LS("why", "stderr did not take them in time") };
-	buf_init(&b, 1024);
-	log_compose(&b, LOG_WARN, "log.dropped", fields, 2);
-	if (buf_failed(&b) || !write_line(buf_view(&b)))
+	snprintf(why, sizeof(why), "%s did not take them in time", log_to_names[log_to()]);
+	const struct log_field fields[] = { LI("lines", n), LS("why", why) };
+	if (!log_compose(&l, LOG_WARN, "log.dropped", fields, 2) ||
+		!get_out(buf_view(&l.all), l.at, l.n))
 		atomic_fetch_add_explicit(&unsaid, n, memory_order_relaxed);
-	buf_free(&b);
+	buf_free(&l.all);
 }
 
 static void
@@ -96,7 +135,7 @@ write_mail(struct mail *m, void *consumer UNUSED)
 	struct line *l = CONTAINER_OF(m, struct line, mail);
 
 	say_lost();
-	if (!write_line(span_of(l->text, l->n)))
+	if (!get_out(span_of(l->text, l->n), l->at, l->line))
 		lost(1);
 	atomic_fetch_sub_explicit(&queued_bytes, sizeof(*l) + l->n, memory_order_relaxed);
 	free(l);
@@ -140,10 +179,15 @@ room_for(enum log_level level, size_t n)
 }
 
 void
-log_out(enum log_level level, struct span text)
+log_out(enum log_level level, const struct log_line *line)
 {
+	struct span text = buf_view(&line->all);
+
 	if (!atomic_load_explicit(&running, memory_order_acquire)) {
 		ssize_t n;
+		text = span_cut(text, line->at, text.n);
+		if (log_to() != LOG_TO_STDERR && !log_datagram(buf_view(&line->all)))
+			return;
 		do
 			n = write(STDERR_FILENO, text.p, text.n);
 		while (n < 0 && errno == EINTR);
@@ -162,6 +206,8 @@ log_out(enum log_level level, struct span text)
 	}
 	l->mail.run = write_mail;
 	l->n = text.n;
+	l->at = line->at;
+	l->line = line->n;
 	memcpy(l->text, text.p, text.n);
 	mailbox_send(&lines, &l->mail);
 }

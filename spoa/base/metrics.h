@@ -137,7 +137,7 @@
   X(M_LABELS_OVER,         "labels_over_total",                  "",                          "decisions of which a label is other, for want of room") \
   X(M_TURNS_LONG,          "long_turns_total",                   "",                          "turns of a worker's loop that took 50 ms or more") \
   X(M_HELD_REFUSED,        "held_refused_total",                 "",                          "requests refused for the cap on held bytes") \
-  X(M_LOG_DROPPED,         "log_dropped_total",                  "",                          "log lines that stderr did not take in time") \
+  X(M_LOG_DROPPED,         "log_dropped_total",                  "",                          "log lines that nobody took in time") \
   X(M_CHILD_DONE,          "admin_children_total",               "end=\"exited\"",            "children of the admin server (records read, policies tried), by how they ended") \
   X(M_CHILD_DIED,          "admin_children_total",               "end=\"signal\"",            "") \
   X(M_CHILD_LATE,          "admin_children_total",               "end=\"deadline\"",          "") \

@@ -1,44 +1,7 @@
-/* RFC 3629 section 4, the table of well-formed byte sequences: only the second
- * byte's range depends on the first. */
+/* Texts that should be UTF-8: how far they are, and where in them something is. */
 #include "codec/utf8.h"
 
 #include "base/buf.h"
-
-size_t
-utf8_sequence(const char *p, size_t n)
-{
-	const unsigned char *b = (const unsigned char *)p;
-	unsigned char lo = 0x80, hi = 0xbf;
-	size_t len;
-
-	if (b[0] < 0x80)
-		return 1;
-	if (b[0] < 0xc2)
-		return 0;
-	if (b[0] < 0xe0) {
-		len = 2;
-	} else if (b[0] < 0xf0) {
-		len = 3;
-		if (b[0] == 0xe0)
-			lo = 0xa0;
-		else if (b[0] == 0xed)
-			hi = 0x9f;
-	} else if (b[0] < 0xf5) {
-		len = 4;
-		if (b[0] == 0xf0)
-			lo = 0x90;
-		else if (b[0] == 0xf4)
-			hi = 0x8f;
-	} else {
-		return 0;
-	}
-	if (n < len || b[1] < lo || b[1] > hi)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((b[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
 
 size_t
 utf8_prefix(struct span s)

@@ -3,13 +3,8 @@
 #ifndef CODEC_UTF8_H
 #define CODEC_UTF8_H
 
-#include "base/span.h"
+#include "base/utf8.h"
 
-struct buf;
-
-/* The length (1-4) of the sequence at p, of which n > 0 bytes may be read; 0
- * where none that is valid begins there. */
-size_t utf8_sequence(const char *p, size_t n);
 /* Bytes of the character at offset `at`; 1 where none that is valid begins. */
 static inline size_t
 utf8_step(struct span s, size_t at)

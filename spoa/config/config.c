@@ -174,6 +174,8 @@ const struct config_option config_options[] = {
   "logfmt or json" },
 { "log.level",            OPT_LEVEL,    AT(log_level),            "info",   0,       0,         0,
   "error, warn, info or debug" },
+{ "log.to",               OPT_LOG_TO,   AT(log_to),               "stderr", 0,       0,         0,
+  "stderr, syslog (RFC 5424 to /dev/log) or journald (its own protocol, a field for each of a line's)" },
 };
 /* clang-format on */
 const size_t config_option_count = COUNT_OF(config_options);

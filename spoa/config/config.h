@@ -133,6 +133,7 @@ struct config {
 
 	enum log_format log_format; /* log.format: logfmt | json */
 	enum log_level log_level;   /* log.level */
+	enum log_to log_to;	    /* log.to: stderr | syslog | journald */
 };
 
 /* Relative paths in it count from the file's own folder. NULL with *d filled.

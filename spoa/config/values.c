@@ -197,6 +197,7 @@ config_option_read(
 		break;
 	case OPT_FORMAT: read_word(r->d, n, log_formats, at); break;
 	case OPT_LEVEL: read_word(r->d, n, log_level_names, at); break;
+	case OPT_LOG_TO: read_word(r->d, n, log_to_names, at); break;
 	case OPT_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
 	case OPT_ANCHORS: anchors_read(r->a, r->d, n, at, aux); break;
 	case OPT_WITNESS_LOGS: witness_logs_read(r->a, r->d, n, at, aux); break;
@@ -227,7 +228,8 @@ config_option_same(
 	case OPT_UNSIGNED:
 	case OPT_WORKERS:
 	case OPT_FORMAT:
-	case OPT_LEVEL: return *(const unsigned *)a == *(const unsigned *)b;
+	case OPT_LEVEL:
+	case OPT_LOG_TO: return *(const unsigned *)a == *(const unsigned *)b;
 	case OPT_NAMES:
 	case OPT_CREDENTIALS: return true; /* what reads them reads them anew */
 	case OPT_ANCHORS: return anchors_same(x->anchors, x->nanchors, y->anchors, y->nanchors);

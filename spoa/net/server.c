@@ -506,6 +506,7 @@ server_run(const char *config_file, const struct server_front *front)
 	struct snapshot *first = snapshot_ref(s.snap); /* its cfg outlives every reload */
 	const struct config *cfg = s.shared_cfg = first->cfg;
 	log_setup(cfg->log_format, cfg->log_level);
+	log_send_to(cfg->log_to, NULL);
 	s.nworkers = worker_count(cfg);
 	s.workers = calloc(s.nworkers, sizeof(*s.workers));
 	s.series = series_sum_new();

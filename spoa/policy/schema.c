@@ -142,6 +142,7 @@ type_of(enum option_kind k)
 		[OPT_TCP] = TEXT,
 		[OPT_FORMAT] = ONE("\"logfmt\",\"json\""),
 		[OPT_LEVEL] = ONE("\"error\",\"warn\",\"info\",\"debug\""),
+		[OPT_LOG_TO] = ONE("\"stderr\",\"syslog\",\"journald\""),
 		[OPT_ANCHORS] = LIST(
 			"\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
 			"\"file\":{" TEXT "},\"syslog\":{" TEXT "},\"url\":{" TEXT

@@ -68,6 +68,7 @@ defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(c->inflate_ratio, 100);
 	assert_int_equal(c->log_format, LOG_LOGFMT);
 	assert_int_equal(c->log_level, LOG_INFO);
+	assert_int_equal(c->log_to, LOG_TO_STDERR);
 	assert_int_equal(c->nbackends, 0);
 	snprintf(want, sizeof(want), "%s/p.yaml", dir);
 	assert_string_equal(c->policy, want);
@@ -147,7 +148,7 @@ every_option_is_read(void **state)
 		"audit: {journal: j, key: k, segment: 1m, stream_maxlen: 0, origin: logs/x}\n"
 		"limits: {body: 1m, held: 1g, held_per_identity: 2m, min_rate: 0, "
 		"inflate_ratio: 5}\n"
-		"log: {format: json, level: debug}\n");
+		"log: {format: json, level: debug, to: journald}\n");
 	char want[160];
 
 	(void)state;
@@ -181,6 +182,7 @@ every_option_is_read(void **state)
 	assert_int_equal(c->inflate_ratio, 5);
 	assert_int_equal(c->log_format, LOG_JSON);
 	assert_int_equal(c->log_level, LOG_DEBUG);
+	assert_int_equal(c->log_to, LOG_TO_JOURNALD);
 	snprintf(want, sizeof(want), "%s/iss.yaml", dir);
 	assert_string_equal(c->demo_issuer, want);
 	done(&a, &d);
@@ -415,18 +417,19 @@ a_reload_knows_what_it_cannot_change(void **state)
 		{ "another listener", "policy: p.yaml\nagent: {listen: unix@/b.sock}\n",
 			"agent.listen" },
 		{ "values of every kind",
-			BASE "node: other\nworkers: 3\ngroup: g\n"
-			     "body_variable: true\nlog: {format: json, level: debug}\n"
-			     "admin: {listen: unix@/m.sock, tcp: '127.0.0.1:9'}\n"
-			     "relay: {listen: unix@/r.sock, egress: unix@/i.sock, pool: 3, "
-			     "ticket_ttl: 9s}\n"
-			     "redis: {url: 'unix:/x'}\n"
-			     "audit: {journal: j, key: k, segment: 1m, stream: false, "
-			     "stream_maxlen: 7}\n",
+			BASE
+			"node: other\nworkers: 3\ngroup: g\n"
+			"body_variable: true\nlog: {format: json, level: debug, to: syslog}\n"
+			"admin: {listen: unix@/m.sock, tcp: '127.0.0.1:9'}\n"
+			"relay: {listen: unix@/r.sock, egress: unix@/i.sock, pool: 3, "
+			"ticket_ttl: 9s}\n"
+			"redis: {url: 'unix:/x'}\n"
+			"audit: {journal: j, key: k, segment: 1m, stream: false, "
+			"stream_maxlen: 7}\n",
 			"node,workers,group,body_variable,relay.listen,relay.egress,relay."
 			"ticket_ttl,"
 			"relay.pool,admin.listen,admin.tcp,redis.url,audit.journal,"
-			"audit.segment,audit.stream_maxlen,log.format,log.level" },
+			"audit.segment,audit.stream_maxlen,log.format,log.level,log.to" },
 	};
 	struct arena a, b;
 	struct diag d, e;

@@ -1,0 +1,127 @@
+/* Where log lines go besides stderr: syslog as RFC 5424 has it, in a datagram to /dev/log;
+ * journald by its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), in which each field of
+ * a line is one of the journal's. Both sockets may come and go: each datagram names its
+ * receiver. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/ascii.h"
+#include "base/clock.h"
+#include "base/log_private.h"
+
+#define FACILITY  3 /* daemon */
+#define HOST_MAX  255
+#define MSGID_MAX 32
+
+const char *const log_to_names[] = { "stderr", "syslog", "journald", NULL };
+static const char *const usual[] = { "", "/dev/log", "/run/systemd/journal/socket" };
+static const int severities[] = {
+	[LOG_ERROR] = 3, [LOG_WARN] = 4, [LOG_INFO] = 6, [LOG_DEBUG] = 7
+};
+
+/* Set before threads start. */
+static enum log_to where;
+static struct sockaddr_un receiver = { .sun_family = AF_UNIX };
+static char host[HOST_MAX + 1];
+static int fd = -1; /* owner: the writer */
+
+void
+log_send_to(enum log_to to, const char *socket)
+{
+	where = to;
+	snprintf(receiver.sun_path, sizeof(receiver.sun_path), "%s",
+		socket ? socket : usual[to]);
+	if (gethostname(host, sizeof(host)) < 0 || !host[0])
+		snprintf(host, sizeof(host), "-");
+	host[HOST_MAX] = '\0';
+}
+
+enum log_to
+log_to(void)
+{
+	return where;
+}
+
+const char *
+log_to_socket(void)
+{
+	return receiver.sun_path;
+}
+
+/* HEADER and STRUCTURED-DATA of RFC 5424 6: the time has at most six digits after its point,
+ * MSGID 32 characters. */
+static void
+syslog_header(struct buf *b, enum log_level level, const char *event)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(clock_wall_ns(), when);
+	buf_printf(b, "<%d>1 %.26sZ %s tollgate %ld %.*s - ", FACILITY * 8 + severities[level],
+		when, host, (long)getpid(), MSGID_MAX, event);
+}
+
+/* A value with a line end is NAME, its length as 64 bits, least byte first, and itself. */
+static void
+journal_field(struct buf *b, const char *name, struct span s)
+{
+	for (const char *p = name; *p; p++)
+		buf_putc(b, is_alnum(*p) ? to_upper(*p) : '_');
+	if (s.n && memchr(s.p, '\n', s.n)) {
+		buf_putc(b, '\n');
+		for (int i = 0; i < 8; i++)
+			buf_putc(b, (char)(s.n >> (8 * i)));
+	} else {
+		buf_putc(b, '=');
+	}
+	buf_span(b, s);
+	buf_putc(b, '\n');
+}
+
+void
+log_before(struct buf *b, enum log_level level, const char *event)
+{
+	if (where == LOG_TO_SYSLOG)
+		syslog_header(b, level, event);
+	else if (where == LOG_TO_JOURNALD)
+		buf_str(b, "MESSAGE=");
+}
+
+void
+log_after(struct buf *b, enum log_level level, const char *event,
+	const struct log_field *fields, size_t n)
+{
+	char name[64], num[24];
+
+	if (where != LOG_TO_SYSLOG)
+		buf_putc(b, '\n');
+	if (where != LOG_TO_JOURNALD)
+		return;
+	buf_printf(b,
+		"PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=tollgate\nTOLLGATE_EVENT=%"
+		"s\n",
+		severities[level], FACILITY, event);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "tollgate_%s", fields[i].key);
+		snprintf(num, sizeof(num), "%lld", (long long)fields[i].i);
+		journal_field(b, name, fields[i].kind == LF_STR ? fields[i].s : span_str(num));
+	}
+}
+
+int
+log_datagram(struct span s)
+{
+	ssize_t n;
+
+	if (fd < 0)
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	do
+		n = fd < 0 ? -1
+			   : sendto(fd, s.p, s.n, MSG_NOSIGNAL, (struct sockaddr *)&receiver,
+				     sizeof(receiver));
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? errno : 0;
+}
