@@ -9,21 +9,28 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/attr.h"
-#include "base/err.h"
+#include "admin/decisions.h"
 #include "admin/endpoint.h"
 #include "admin/reader.h"
+#include "audit/audit.h"
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/err.h"
 #include "net/listen.h"
 #include "net/server.h"
 #include "telemetry/openmetrics.h"
 
 #define JSON_TYPE "application/json"
 
+/* Of a door: those that look at decisions take none of the others' room. */
+#define CONNECTIONS (64u + CAP_DECISION_VIEWERS)
+
 enum { UPLOAD_BYTES = 64 << 10 };
 
 struct admin {
 	struct server *server;
 	const struct config *cfg;
+	struct decisions *decisions; /* NULL: no records */
 	char token[256]; /* empty: nothing needs one */
 	struct children *children;
 	struct side {
@@ -314,7 +321,7 @@ start_side(struct admin *a, struct side *s, const struct address *at, bool tcp, 
 		return ERR_IO;
 	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME,
 		0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
-		MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
+		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
 		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
 	if (!s->daemon) {
 		buf_printf(why, "%s: the admin server does not start", at->text);
@@ -332,6 +339,7 @@ admin_stop(void *front)
 		return;
 	if (a->children)
 		children_stop(a->children); /* no connection is suspended from now on */
+	decisions_end(a->decisions); /* no connection stays suspended */
 	for (int i = 0; i < 2; i++) {
 		if (a->side[i].daemon)
 			MHD_stop_daemon(a->side[i].daemon); /* closes its socket */
@@ -339,10 +347,23 @@ admin_stop(void *front)
 			close(a->side[i].fd);
 	}
 	children_free(&a->children);
+	decisions_free(&a->decisions);
 	if (a->cfg->has_admin)
 		listen_unlink(&a->cfg->admin);
 	sodium_memzero(a->token, sizeof(a->token));
 	free(a);
+}
+
+static bool
+journal_end(void *audit, struct follow_end *out)
+{
+	return audit_end(audit, out);
+}
+
+struct decisions *
+admin_decisions(struct admin *a)
+{
+	return a->decisions;
 }
 
 static void *
@@ -358,7 +379,13 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 	struct children_limits limits = children_default;
 	limits.metrics = &server->metrics;
 	a->children = children_start(&limits);
-	if (!a->children) {
+	const struct decisions_options live = { .journal = cfg->journal,
+		.node = cfg->node,
+		.end = journal_end,
+		.arg = server->audit,
+		.metrics = &server->metrics };
+	if (!a->children ||
+		(server->audit && !(a->decisions = decisions_new(&live)))) {
 		admin_stop(a);
 		return NULL;
 	}

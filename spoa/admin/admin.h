@@ -7,4 +7,9 @@
 
 extern const struct server_front admin_front;
 
+struct admin;
+struct decisions;
+/* Of GET /decisions/live; NULL where there are no records. */
+struct decisions *admin_decisions(struct admin *a);
+
 #endif

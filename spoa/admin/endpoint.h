@@ -69,6 +69,9 @@ enum MHD_Result asking_refuse(struct asking *q, unsigned status, const char *fmt
 /* Sets the fields that every answer has on a response of the handler's own. */
 void asking_fields(const struct asking *q, struct MHD_Response *r);
 
+/* Those that take their time. */
+admin_begin_fn admin_decisions_live;
+
 /* ---- the table ---- */
 
 struct admin_endpoint {

@@ -130,6 +130,15 @@ static const struct param export_signed[] = {
 	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { NULL },
 };
 
+static const struct param decisions_seen[] = {
+	{ "decision", PARAM_TEXT, .text = "permit, redact, deny, observed; several with commas." },
+	{ "person", PARAM_TEXT, .text = "Of this person alone." },
+	{ "route", PARAM_TEXT, .text = "Of this route." },
+	{ "model", PARAM_TEXT, .text = "Of this model." },
+	{ "after", PARAM_TEXT, .text = "NODE/SEQ: those after this record. Last-Event-ID comes first." },
+	{ "last", PARAM_INTEGER, .max = 1000, .text = "So many that were before, first." }, { NULL },
+};
+
 /* ---- the table ---- */
 
 const struct admin_endpoint admin_endpoints[] = {
@@ -207,6 +216,8 @@ const struct admin_endpoint admin_endpoints[] = {
 /* -- policy -- */
 
 /* -- live: decisions, series, models, log -- */
+{ "GET", "/decisions/live", ROLE_AUDITOR, "Decisions as they are made, as server-sent events; goes on after Last-Event-ID.",
+  .params = decisions_seen, .begin = admin_decisions_live, .type = "text/event-stream" },
 
 /* -- who asks -- */
 

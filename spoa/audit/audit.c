@@ -221,6 +221,12 @@ audit_note(const struct audit *a, struct buf *out, uint64_t *size)
 	return tree_note(a->tree, out, size);
 }
 
+bool
+audit_end(const struct audit *a, struct follow_end *out)
+{
+	return tree_end(a->tree, out);
+}
+
 void
 audit_tree(const struct audit *a, struct tree_status *out)
 {

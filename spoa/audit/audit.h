@@ -56,6 +56,10 @@ uint64_t audit_copied(const struct audit *a);
 /* The newest durable checkpoint: its signed note (proof/note.h) appended to *out, its number of
  * leaves in *size. False: none yet. Any thread. */
 bool audit_note(const struct audit *a, struct buf *out, uint64_t *size);
+/* How far the journal is durable, a look of the audit thread late at most; false: not known
+ * yet. Any thread. */
+struct follow_end;
+bool audit_end(const struct audit *a, struct follow_end *out);
 /* How its checkpoints and hash files do. Any thread. */
 void audit_tree(const struct audit *a, struct tree_status *out);
 struct audit_keys;

@@ -277,6 +277,15 @@ tree_note(struct tree *t, struct buf *out, uint64_t *size)
 	return any;
 }
 
+bool
+tree_end(struct tree *t, struct follow_end *out)
+{
+	pthread_mutex_lock(&t->lock);
+	*out = t->end;
+	pthread_mutex_unlock(&t->lock);
+	return out->seq > 0;
+}
+
 void
 tree_status(struct tree *t, struct tree_status *out)
 {

@@ -73,6 +73,8 @@ void tree_look(struct tree *t);
 /* Lets tg-tree write what it holds, and ends it. */
 void tree_stop(struct tree **t);
 
+/* How far the journal is durable; false: nothing of this process is yet. Any thread. */
+bool tree_end(struct tree *t, struct follow_end *out);
 /* Any thread. */
 bool tree_note(struct tree *t, struct buf *out, uint64_t *size);
 void tree_status(struct tree *t, struct tree_status *out);

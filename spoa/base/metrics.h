@@ -146,6 +146,8 @@
   X(M_CHILD_STOPPED,       "admin_children_total",               "end=\"stopped\"",           "") \
   X(M_CHILD_FAILED,        "admin_children_total",               "end=\"not_started\"",       "") \
   X(M_CHILD_REFUSED,       "admin_children_refused_total",       "",                          "requests for one that found no room in the queue, or waited there for too long: 503") \
+  X(M_DECISION_VIEWERS_REFUSED, "decision_viewers_refused_total", "",                        "who asked for GET /decisions/live while 64 looked at it") \
+  X(M_DECISION_VIEWERS_DROPPED, "decision_viewers_dropped_total", "",                        "who looked at it and did not read") \
   X(M_RELOADS,             "reloads_total",                      "result=\"ok\"",             "configuration reloads") \
   X(M_RELOADS_FAILED,      "reloads_total",                      "result=\"refused\"",        "")
 /* clang-format on */

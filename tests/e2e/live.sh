@@ -1,0 +1,176 @@
+# Decisions as they are made: one that looks sees each record once, over segments and a restart of
+# the daemon, under load; one that never reads is closed; a thousand at once take nobody's room.
+# Once: nothing of HAProxy's is tried.
+. "$(dirname "$0")/lib.sh"
+printf 'workers: 2\naudit: {segment: 64k}\n' >"$D/live.yaml"
+stack_up --config "$D/live.yaml"
+sock=$(sed -n 's/.*listen: "unix@\([^"]*admin[^"]*\)".*/\1/p' "$D/tollgate.yaml")
+by_socket() { curl -s -m 60 --unix-socket "$sock" "$@"; }
+metric() { curl -s "$ADMIN/metrics" | sed -n "s/^tollgate_$1 //p"; }
+ask() { req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' \
+	-d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
+
+cat >"$D/look.py" <<'PY'
+# look.py SOCKET DIR [never]: looks until DIR/looked is there and nothing comes any more; goes on as a
+# browser does. DIR/events has "SEQ KIND" a line. never: asks, and reads nothing.
+import os, socket, sys, time
+path, out, never = sys.argv[1], sys.argv[2], len(sys.argv) > 3
+last, events = "", open(out + "/events", "a") if not never else None
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    s.sendall(b"GET /decisions/live?after=0 HTTP/1.1\r\nHost: tollgate\r\n" +
+        (b"Last-Event-ID: " + last.encode() + b"\r\n" if last else b"") + b"\r\n")
+    return s
+def chunks(s):
+    got = b""
+    while b"\r\n\r\n" not in got:
+        more = s.recv(65536)
+        if not more: return
+        got += more
+    head, got = got.split(b"\r\n\r\n", 1)
+    if b" 200 " not in head.split(b"\r\n")[0]: return
+    while True:
+        while b"\r\n" not in got:
+            more = s.recv(65536)
+            if not more: return
+            got += more
+        n, rest = got.split(b"\r\n", 1)
+        n = int(n, 16)
+        while len(rest) < n + 2:
+            more = s.recv(65536)
+            if not more: return
+            rest += more
+        yield rest[:n]
+        got = rest[n + 2:]
+        if not n: return
+if never:
+    s = connect()
+    while not os.path.exists(out + "/never-ends"): time.sleep(0.1)
+    sys.exit()
+idle = 0
+while True:
+    text = ""
+    try:
+        s = connect()
+        s.settimeout(1)
+        for c in chunks(s):
+            text += c.decode("ascii")
+            while "\n\n" in text:
+                one, text = text.split("\n\n", 1)
+                fields = dict(l.split(": ", 1) for l in one.split("\n") if ": " in l and l[0] != ":")
+                if "id" in fields: last = fields["id"]
+                if "event" in fields: print(fields["id"].split("/")[1], fields["event"], file=events, flush=True)
+    except OSError:
+        pass
+    if os.path.exists(out + "/looked"): break
+    time.sleep(0.05)
+PY
+cat >"$D/same.py" <<'PY'
+# same.py JOURNAL EVENTS: each record of a decision or completion is there once, in order
+import glob, json, sys
+want = []
+for f in sorted(glob.glob(sys.argv[1] + "/*.jsonl")):
+    for line in open(f, "rb").read().rstrip(b"\0").split(b"\n"):
+        if line.startswith(b'{"v":1,"node"'):
+            r = json.loads(line)
+            if r["type"] in ("decision", "completion"): want.append("%d %s" % (r["seq"], r["type"]))
+got = open(sys.argv[2]).read().split("\n")[:-1]
+print(len(want), "records,", len(got), "events,", len(glob.glob(sys.argv[1] + "/*.jsonl")), "segments")
+sys.exit(want != got)
+PY
+: >"$D/events"
+records() { python3 "$D/same.py" "$D/journal" "$D/events" | cut -d' ' -f1; }
+
+# ---- what is seen ----
+ask mymodel 'my card is 4111 1111 1111 1111, jane.doe@example.com'
+id=$(header x-tollgate-id)
+seen_once() { by_socket -m 2 -N "http://x/decisions/live?after=0&$1"; }
+check "a decision is an event" wait_for eval 'seen_once model=mymodel >"$D/one"; grep -q "\"id\":\"$id\"" "$D/one"'
+like "with its kind, place and reason" "$(tr '\n' '~' <"$D/one")" '~id: [^/]+/[0-9]+~event: decision~data: \{"seq":[0-9]+,[^~]*"person":"alice"[^~]*"decision":"[a-z]+"'
+unlike "no text of a prompt" "$(cat "$D/one")" '4111|jane'
+is "what does not fit is left out" "$(seen_once model=other | grep -c '^event')" 0
+is "who is asked for what is not there is told" "$(by_socket -o /dev/null -w '%{http_code}' "http://x/decisions/live?decision=perhaps")" 400
+is "a place that is none, too" "$(by_socket -o /dev/null -w '%{http_code}' -H 'Last-Event-ID: a b/1' http://x/decisions/live)" 400
+like "another node's place is a gap" "$(by_socket -m 1 -N -H 'Last-Event-ID: elsewhere/1' http://x/decisions/live)" '^event: gap'
+is "on TCP there is none" "$(curl -s -o /dev/null -w '%{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/decisions/live")" 403
+reads() { cat "$D"/journal/*.jsonl | tr -d '\0' | grep '"type":"read"'; }
+check "who began to look is on record, and what he asked for" wait_for says '"read":"decisions live".*"model":"mymodel".*"follow":"begin"' reads
+check "and that he ended, and how many he was shown" wait_for says '"read":"decisions live".*"follow":"end","records":[1-9]' reads
+
+# ---- under load, over segments and a restart ----
+python3 "$D/look.py" "$sock" "$D" </dev/null &
+looking=$!
+export EDGE
+TOKEN=$(token) STOP=$D/enough NOW=$D/load.txt node "$here/load.mjs" &
+load=$!
+more_than() { [ "$(records)" -gt "$1" ]; }
+check "there is load" wait_for more_than 400
+pid=$(pid_of tollgate)
+kill -TERM "$pid"
+check "the daemon ends though somebody looks" wait_for gone "$pid"
+"$B/tollgate" serve -c "$D/tollgate.yaml" </dev/null >"$D/again.log" 2>&1 &
+pid=$!
+note_pid "$pid" again
+check "it is there again" wait_for says ok curl -s "$ADMIN/healthz"
+python3 "$D/look.py" "$sock" "$D" never </dev/null &
+never=$!
+n=$(records)
+check "and decides" wait_for more_than $((n + 1500))
+touch "$D/enough"
+wait "$load"
+caught_up() { python3 "$D/same.py" "$D/journal" "$D/events" >"$D/same.txt"; }
+final check "each record came once and in order" wait_for caught_up
+echo "# $(cat "$D/same.txt")"
+unlike "without a gap" "$(cat "$D/events")" gap
+
+# ---- a thousand ----
+cat >"$D/crowd.py" <<'PY'
+# crowd.py SOCKET DIR N: so many ask at once and keep their connections; DIR/crowd has how many got what
+import collections, os, resource, select, socket, sys, time
+path, out, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+held, said = [], collections.Counter()
+for i in range(n):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(60)
+    s.connect(path)
+    s.sendall(b"GET /decisions/live?after=0 HTTP/1.1\r\nHost: x\r\n\r\n")
+    held.append(s)
+for s in held:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        more = s.recv(4096)
+        if not more: break
+        head += more
+    said[head[9:12].decode()] += 1
+    if head[9:12] == b"503" and b"Retry-After: 5" not in head.replace(b"retry-after", b"Retry-After"): said["no retry-after"] += 1
+open(out + "/crowd.new", "w").write(" ".join("%s:%d" % k for k in sorted(said.items())) + "\n")
+os.rename(out + "/crowd.new", out + "/crowd")
+while not os.path.exists(out + "/crowd-ends"): time.sleep(0.05)
+PY
+resident() { grep VmRSS "/proc/$pid/status" | tr -s '\t ' ' '; }
+before=$(resident)
+python3 "$D/crowd.py" "$sock" "$D" 1000 </dev/null &
+crowd=$!
+for i in 1 2 3; do
+	is "metrics answer meanwhile ($i)" "$(by_socket -o /dev/null -w '%{http_code}' http://x/metrics)" 200
+	is "and healthz ($i)" "$(by_socket http://x/healthz)" ok
+	check "and status ($i)" "$B/tollgate" status -c "$D/tollgate.yaml" >/dev/null
+done
+check "all of them are answered" wait_for test -f "$D/crowd"
+like "those over the cap are refused and told when to come again" "$(cat "$D/crowd")" '^200:6[0-9] 503:9[34][0-9]$'
+check "they are counted" [ "$(metric decision_viewers_refused_total)" -ge 930 ]
+is "requests are decided as before" "$(ask mymodel hi; echo "$status")" 200
+echo "# resident before: $before; them: $(resident)"
+touch "$D/crowd-ends"
+wait "$crowd"
+check "their room is free again" wait_for says '^event: ' by_socket -m 1 -N "http://x/decisions/live?after=0"
+
+# ---- one that never reads ----
+check "who never reads is closed and counted" wait_for eval '[ "$(metric decision_viewers_dropped_total)" -ge 1 ]'
+touch "$D/never-ends" "$D/looked"
+wait "$never"
+kill "$looking" 2>/dev/null
+wait "$looking" 2>/dev/null
+check "the journal verifies" "$B/tollgate" audit verify -c "$D/tollgate.yaml" >/dev/null

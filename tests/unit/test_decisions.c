@@ -1,0 +1,653 @@
+/* Decisions as they are made: who looks sees each once, from where he left, over a segment's
+ * end and a restart; what is gone is told; who does not read is closed. On a journal of its
+ * own, which an audit thread writes. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "admin/decisions.h"
+#include "admin/decisions_event.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "support/audit_rig.h"
+
+static struct rig r;
+static struct decisions *d;
+
+static bool
+journal_end(void *arg, struct follow_end *out)
+{
+	struct rig *rig = arg;
+
+	return rig->audit && audit_end(rig->audit, out);
+}
+
+static void
+begin(uint64_t still_us, uint64_t comment_us)
+{
+	const struct decisions_options o = { r.journal, "gw-1", journal_end, &r, &r.metrics,
+		still_us, comment_us };
+
+	d = decisions_new(&o);
+	assert_non_null(d);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	rig_init(&r);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	decisions_free(&d);
+	rig_free(&r);
+	return 0;
+}
+
+/* ---- one who looks ---- */
+
+struct looker {
+	struct viewer *v;
+	sem_t woken;
+	atomic_bool cut, gone;
+	struct buf got;
+};
+
+static void
+sleeps(void *arg)
+{
+	(void)arg;
+}
+
+static void
+wakes(void *arg)
+{
+	sem_post(&((struct looker *)arg)->woken);
+}
+
+static void
+cuts(void *arg)
+{
+	struct looker *l = arg;
+
+	atomic_store(&l->cut, true);
+	sem_post(&l->woken);
+}
+
+static bool
+stays(void *arg)
+{
+	return !atomic_load(&((struct looker *)arg)->gone);
+}
+
+static const struct viewer_calls calls = { sleeps, wakes, cuts, stays };
+
+/* The status. */
+static int
+look(struct looker *l, struct viewer_asked asked)
+{
+	int status = 200;
+	struct buf why;
+
+	memset(l, 0, sizeof(*l));
+	sem_init(&l->woken, 0, 0);
+	buf_init(&l->got, 0);
+	buf_init(&why, 4096);
+	l->v = decisions_open(d, &asked, &calls, l, &status, &why);
+	if (!l->v)
+		assert_true(why.n > 0);
+	buf_free(&why);
+	return l->v ? 200 : status;
+}
+
+static uint64_t
+leave(struct looker *l)
+{
+	uint64_t shown = decisions_close(&l->v);
+
+	buf_free(&l->got);
+	sem_destroy(&l->woken);
+	return shown;
+}
+
+/* Takes `piece` bytes at a time until the text was sent; false: it was ended before. */
+static bool
+until(struct looker *l, const char *text, size_t piece)
+{
+	char out[1 << 16];
+	ssize_t n;
+
+	for (;;) {
+		struct span got = buf_view(&l->got);
+		if (got.n && memmem(got.p, got.n, text, strlen(text)))
+			return true;
+		n = decisions_take(l->v, out, piece);
+		if (n < 0)
+			return false;
+		if (n > 0)
+			buf_put(&l->got, out, (size_t)n);
+		else
+			while (sem_wait(&l->woken) < 0)
+				;
+	}
+}
+
+static size_t
+times(const struct looker *l, const char *text)
+{
+	struct span s = buf_view(&l->got);
+	size_t n = 0;
+	const char *at;
+
+	for (; s.n && (at = memmem(s.p, s.n, text, strlen(text))); n++)
+		s = span_cut(s, (size_t)(at - s.p) + 1, s.n);
+	return n;
+}
+
+static bool
+has(const struct looker *l, const char *text)
+{
+	return times(l, text) > 0;
+}
+
+/* A record waited for: its sequence number. */
+static uint64_t
+put(const char *fields)
+{
+	struct audit_entry e = { .done = rig_done };
+	sem_t s;
+
+	sem_init(&s, 0, 0);
+	e.arg = &s;
+	buf_init(&e.fields, 0);
+	buf_str(&e.fields, fields);
+	audit_append(r.audit, &e);
+	rig_wait(&s);
+	buf_free(&e.fields);
+	sem_destroy(&s);
+	assert_int_equal(e.err, 0);
+	return e.seq;
+}
+
+static uint64_t
+decide(const char *id, const char *decision, const char *person)
+{
+	char fields[512];
+
+	snprintf(fields, sizeof(fields),
+		"\"type\":\"decision\",\"id\":\"%s\",\"decided_at\":\"2026-11-23T00:00:00."
+		"000000Z\","
+		"\"decision\":\"%s\",\"status\":403,\"rule\":\"no-cards\",\"reason\":\"cards\","
+		"\"route\":\"chat\",\"target\":\"openai\",\"model\":\"gpt\","
+		"\"identity\":{\"person\":\"%s\"},\"classes\":[\"pci\"]",
+		id, decision, person);
+	return put(fields);
+}
+
+static struct span
+place_of(uint64_t seq, char room[64])
+{
+	snprintf(room, 64, "gw-1/%" PRIu64, seq);
+	return span_str(room);
+}
+
+/* ---- tests ---- */
+
+static void
+a_decision_is_an_event_and_its_completion_another(void **state)
+{
+	struct looker l;
+
+	(void)state;
+	assert_started();
+	begin(0, 0);
+	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("0") }), 200);
+	uint64_t seq = decide("01J", "deny", "alice");
+	put("\"type\":\"completion\",\"id\":\"01J\",\"outcome\":\"done\",\"status\":200,"
+	    "\"usage\":{\"input_tokens\":3,\"output_tokens\":4},\"cost_nanousd\":5,"
+	    "\"duration_us\":1500000");
+	put("\"type\":\"policy\",\"policy\":\"p\"");
+	assert_true(until(&l, "event: completion", 7));
+	assert_true(until(&l, "\"ms\":1500}\n\n", 7));
+	char id[80], want[600];
+	snprintf(id, sizeof(id), "id: gw-1/%" PRIu64 "\nevent: decision\ndata: ", seq);
+	snprintf(want, sizeof(want),
+		"\"decided_at\":\"2026-11-23T00:00:00.000000Z\",\"id\":\"01J\",\"person\":"
+		"\"alice\",\"route\":\"chat\",\"target\":\"openai\",\"model\":\"gpt\","
+		"\"decision\":"
+		"\"deny\",\"status\":403,\"rule\":\"no-cards\",\"reason\":\"cards\","
+		"\"classes\":"
+		"[\"pci\"]}\n\n");
+	assert_true(has(&l, id) && has(&l, want));
+	assert_true(has(&l, "\"outcome\":\"done\",\"input_tokens\":3,\"output_tokens\":4,"
+			    "\"cost_nanousd\":5,\"ms\":1500}"));
+	assert_int_equal(times(&l, "\nevent: "), 2);
+	assert_int_equal(leave(&l), 2);
+}
+
+/* What callers wrote is text in ASCII, cut, and never a line of the stream. */
+static void
+what_callers_write_is_text(void **state)
+{
+	struct span line = SPAN_LIT(
+		"{\"v\":1,\"node\":\"gw-1\",\"boot\":1,\"seq\":7,\"prev\":\"\",\"time\":\"t\","
+		"\"type\":\"decision\",\"id\":\"x\",\"model\":\"<b>\\u202e\\n\\ndata: y\","
+		"\"reason\":\"\xc3\xa4\"}");
+	char long_line[2048];
+
+	(void)state;
+	struct event *e = event_of(line);
+	assert_non_null(e);
+	assert_int_equal(span_chr(e->text, '\n'), 10);
+	assert_non_null(memmem(e->text.p, e->text.n, "<b>\\u202E\\n\\ndata: y", 20));
+	for (size_t i = 0; i < e->text.n; i++)
+		assert_true(e->text.p[i] > 0);
+	free(e);
+	snprintf(long_line, sizeof(long_line),
+		"{\"type\":\"decision\",\"seq\":1,\"reason\":\"a%0600d\",\"classes\":[1,{\"a\":"
+		"2}]}",
+		0);
+	for (char *at = strchr(long_line, 'a') + 1; (at = strstr(at, "00"));)
+		memcpy(at, "\xc3\xa4", 2);
+	e = event_of(span_str(long_line));
+	assert_non_null(e);
+	assert_true(e->text.n < 1800);
+	free(e);
+	static const char *const none[] = { "", "{", "[]", "{\"type\":\"boot\"}",
+		"{\"type\":7}" };
+	for (size_t i = 0; i < COUNT_OF(none); i++)
+		assert_null(event_of(span_str(none[i])));
+}
+
+static void
+who_filters_sees_what_fits_with_its_completions(void **state)
+{
+	struct looker l, other;
+
+	(void)state;
+	assert_started();
+	begin(0, 0);
+	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("0"),
+					  .decision = SPAN_LIT("deny,redact"),
+					  .person = SPAN_LIT("alice") }),
+		200);
+	assert_int_equal(look(&other, (struct viewer_asked){ .after = SPAN_LIT("0"),
+					      .model = SPAN_LIT("none") }),
+		200);
+	decide("p1", "permit", "alice");
+	decide("d1", "deny", "bob");
+	decide("d2", "deny", "alice");
+	put("\"type\":\"completion\",\"id\":\"p1\",\"identity\":{\"person\":\"alice\"}");
+	put("\"type\":\"completion\",\"id\":\"d2\",\"identity\":{\"person\":\"alice\"}");
+	decide("r1", "redact", "alice");
+	assert_true(until(&l, "\"id\":\"r1\"", 4096));
+	assert_int_equal(times(&l, "\nevent: "), 3);
+	assert_int_equal(times(&l, "\"id\":\"d2\""), 2);
+	assert_false(has(&l, "\"p1\"") || has(&l, "\"d1\""));
+	leave(&l);
+	assert_int_equal(leave(&other), 0);
+}
+
+static void
+what_is_asked_is_checked(void **state)
+{
+	char longer[300];
+	static const struct {
+		struct viewer_asked asked;
+	} rows[] = {
+		{ { .decision = { "maybe", sizeof("maybe") - 1 } } },
+		{ { .decision = { "deny,", sizeof("deny,") - 1 },
+			.after = { "gw-1/", sizeof("gw-1/") - 1 } } },
+		{ { .after = { "gw 1/5", sizeof("gw 1/5") - 1 } } },
+		{ { .after = { "-1", sizeof("-1") - 1 } } },
+		{ { .after = { "gw-1/5x", sizeof("gw-1/5x") - 1 } } },
+		{ { .after = { "18446744073709551615", sizeof("18446744073709551615") - 1 } } },
+	};
+	struct looker l;
+
+	(void)state;
+	assert_started();
+	begin(0, 0);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_int_equal(look(&l, rows[i].asked), 400);
+		buf_free(&l.got);
+	}
+	memset(longer, 'x', sizeof(longer));
+	assert_int_equal(
+		look(&l, (struct viewer_asked){ .person = span_of(longer, sizeof(longer)) }),
+		400);
+	buf_free(&l.got);
+}
+
+/* Somebody who comes back is sent what came after the record that he names, each once. */
+static void
+it_goes_on_where_it_was_left(void **state)
+{
+	struct looker l;
+	char room[64], id[40], text[64];
+	uint64_t seq = 0;
+	int seen = 0;
+
+	(void)state;
+	r.cfg.journal_segment_bytes = 4096; /* some records each */
+	assert_started();
+	begin(0, 0);
+	for (int i = 0; i < 120; i++) {
+		snprintf(id, sizeof(id), "id-%03d", i);
+		uint64_t at = decide(id, "permit", "alice");
+		if (i == 0)
+			seq = at - 1;
+		if (i == 60) { /* a daemon's restart */
+			audit_stop(&r.audit);
+			assert_started();
+		}
+		if (i % 20 != 19)
+			continue;
+		assert_int_equal(
+			look(&l, (struct viewer_asked){ .after = place_of(seq, room) }), 200);
+		snprintf(text, sizeof(text), "\"id\":\"%s\"", id);
+		assert_true(until(&l, text, 100));
+		assert_true(until(&l, "]}\n\n", 100));
+		for (; seen <= i; seen++) {
+			snprintf(text, sizeof(text), "\"id\":\"id-%03d\"", seen);
+			assert_int_equal(times(&l, text), 1);
+		}
+		assert_int_equal(times(&l, "\nevent: "), 20);
+		assert_false(has(&l, "event: gap"));
+		seq = at;
+		leave(&l);
+	}
+	assert_true(rig_segments(&r) > 5);
+}
+
+/* A look without a place begins now, or with so many that fit. */
+static void
+it_begins_now_or_with_the_last_that_fit(void **state)
+{
+	struct looker l;
+	struct follow_end upto;
+
+	(void)state;
+	assert_started();
+	begin(0, 0);
+	for (int i = 0; i < 5; i++) {
+		decide("old-d", "deny", "alice");
+		decide("old-p", "permit", "alice");
+	}
+	while (!audit_end(r.audit, &upto) || upto.seq < 11)
+		usleep(1000);
+	assert_int_equal(
+		look(&l, (struct viewer_asked){ .decision = SPAN_LIT("deny"), .last = 3 }),
+		200);
+	decide("new", "deny", "alice");
+	assert_true(until(&l, "\"new\"", 4096));
+	assert_int_equal(times(&l, "old-d"), 3);
+	assert_false(has(&l, "old-p"));
+	leave(&l);
+	assert_int_equal(
+		look(&l, (struct viewer_asked){ .after = (struct span){ NULL, 0 } }), 200);
+	decide("newer", "deny", "alice");
+	assert_true(until(&l, "\"newer\"", 4096));
+	assert_false(has(&l, "old"));
+	leave(&l);
+}
+
+static void
+a_place_that_is_not_there_is_a_gap(void **state)
+{
+	struct looker l;
+	struct follow_end upto;
+
+	(void)state;
+	assert_started();
+	begin(0, 0);
+	decide("one", "deny", "alice");
+	while (!audit_end(r.audit, &upto) || upto.seq < 2)
+		usleep(1000);
+	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("gw-2/1") }), 200);
+	assert_true(until(&l, "event: gap", 4096));
+	assert_true(has(&l, "\"from\":0,\"to\":2,\"why\":\"the place is another node's\""));
+	leave(&l);
+	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("gw-1/900") }), 200);
+	assert_true(until(&l, "event: gap", 4096));
+	assert_true(has(&l, "\"from\":3,\"to\":900,\"why\":\"the journal ends before it\""));
+	leave(&l);
+}
+
+static void
+what_is_too_far_back_is_a_gap(void **state)
+{
+	enum { SENT = CAP_DECISION_EVENTS + 2000, AT_ONCE = 500 };
+	static struct audit_entry e[AT_ONCE];
+	struct looker l;
+	sem_t came;
+
+	(void)state;
+	assert_started();
+	begin(0, 0);
+	sem_init(&came, 0, 0);
+	for (int i = 0; i < SENT; i += AT_ONCE) {
+		for (int k = 0; k < AT_ONCE; k++)
+			rig_send(&r, &e[k], &came, "x");
+		for (int k = 0; k < AT_ONCE; k++)
+			rig_wait(&came);
+		for (int k = 0; k < AT_ONCE; k++)
+			buf_free(&e[k].fields);
+	}
+	uint64_t last = decide("end", "permit", "alice");
+	struct follow_end upto;
+	while (!audit_end(r.audit, &upto) || upto.seq < last)
+		usleep(1000);
+	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("gw-1/5") }), 200);
+	assert_true(until(&l, "\"id\":\"end\"", 1 << 16));
+	assert_int_equal(times(&l, "event: gap"), 1);
+	char want[100];
+	snprintf(want, sizeof(want), "\"from\":6,\"to\":%" PRIu64 ",\"why\":\"too far back",
+		last - CAP_DECISION_EVENTS);
+	assert_true(has(&l, want));
+	assert_int_equal(times(&l, "event: decision"), CAP_DECISION_EVENTS);
+	leave(&l);
+	sem_destroy(&came);
+}
+
+/* Records that another program took out of the journal are told, too. */
+static void
+what_is_cut_out_is_a_gap(void **state)
+{
+	struct looker l;
+
+	(void)state;
+	r.cfg.journal_segment_bytes = 1;
+	assert_started();
+	begin(0, 0);
+	uint64_t first = decide("one", "deny", "alice");
+	decide("two", "deny", "alice");
+	uint64_t two = first + 1;
+	decide("three", "deny", "alice");
+	decide("four", "deny", "alice");
+	rig_sh("rm %s/gw-1-*-%016" PRIu64 ".jsonl", r.journal, two);
+	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("0") }), 200);
+	assert_true(until(&l, "\"four\"", 4096));
+	char want[100];
+	snprintf(want, sizeof(want),
+		"\"from\":%" PRIu64 ",\"to\":%" PRIu64 ",\"why\":\"not in the journal\"", two,
+		two);
+	assert_true(has(&l, want));
+	assert_false(has(&l, "\"two\""));
+	leave(&l);
+}
+
+static void
+there_are_only_so_many(void **state)
+{
+	static struct looker l[CAP_DECISION_VIEWERS + 1];
+
+	(void)state;
+	assert_started();
+	begin(0, 0);
+	for (int i = 0; i < CAP_DECISION_VIEWERS; i++)
+		assert_int_equal(look(&l[i], (struct viewer_asked){ .last = 1 }), 200);
+	struct looker *one_more = &l[CAP_DECISION_VIEWERS];
+	assert_int_equal(look(one_more, (struct viewer_asked){ .last = 1 }), 503);
+	buf_free(&one_more->got);
+	assert_int_equal(rig_count(&r, M_DECISION_VIEWERS_REFUSED), 1);
+	leave(&l[3]);
+	assert_int_equal(look(&l[3], (struct viewer_asked){ .last = 1 }), 200);
+	decide("seen", "deny", "alice");
+	for (int i = 0; i < CAP_DECISION_VIEWERS; i++) {
+		assert_true(until(&l[i], "\"seen\"", 4096));
+		leave(&l[i]);
+	}
+}
+
+/* One that takes nothing, while another reads on. */
+static void
+who_does_not_read_is_closed(void **state)
+{
+	struct looker slow, quick;
+	char out[64];
+
+	(void)state;
+	assert_started();
+	begin(300000, 0);
+	assert_int_equal(look(&slow, (struct viewer_asked){ .after = SPAN_LIT("0") }), 200);
+	assert_true(decisions_take(slow.v, out, sizeof(out)) > 0);
+	assert_int_equal(look(&quick, (struct viewer_asked){ .after = SPAN_LIT("0") }), 200);
+	decide("seen", "deny", "alice");
+	assert_true(until(&quick, "\"seen\"", 4096));
+	assert_int_equal(decisions_take(quick.v, out, sizeof(out)), 0); /* it sleeps */
+	while (!atomic_load(&slow.cut))
+		usleep(1000);
+	assert_int_equal(decisions_take(slow.v, out, sizeof(out)), -1);
+	assert_int_equal(rig_count(&r, M_DECISION_VIEWERS_DROPPED), 1);
+	leave(&slow);
+	decide("after", "deny", "alice");
+	assert_true(until(&quick, "\"after\"", 4096));
+	leave(&quick);
+}
+
+/* One that reads, and not fast enough, is closed when the ring has gone over its place. */
+static void
+who_is_overtaken_is_closed(void **state)
+{
+	enum { AT_ONCE = 512 };
+	static struct audit_entry e[AT_ONCE];
+	struct looker slow;
+	char out[64];
+	sem_t came;
+
+	(void)state;
+	assert_started();
+	begin(0, 0);
+	assert_int_equal(look(&slow, (struct viewer_asked){ .after = SPAN_LIT("0") }), 200);
+	decide("first", "deny", "alice");
+	assert_true(until(&slow, "event: ", 16));
+	sem_init(&came, 0, 0);
+	for (int i = 0; i < CAP_DECISION_EVENTS + 2 * AT_ONCE; i += AT_ONCE) {
+		for (int k = 0; k < AT_ONCE; k++)
+			rig_send(&r, &e[k], &came, "x");
+		for (int k = 0; k < AT_ONCE; k++)
+			rig_wait(&came);
+		for (int k = 0; k < AT_ONCE; k++)
+			buf_free(&e[k].fields);
+	}
+	while (!atomic_load(&slow.cut))
+		usleep(1000);
+	assert_int_equal(decisions_take(slow.v, out, sizeof(out)), -1);
+	assert_int_equal(rig_count(&r, M_DECISION_VIEWERS_DROPPED), 1);
+	leave(&slow);
+	sem_destroy(&came);
+}
+
+static void
+a_session_that_ends_ends_it(void **state)
+{
+	struct looker l;
+
+	(void)state;
+	assert_started();
+	begin(0, 0);
+	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("0") }), 200);
+	decide("seen", "deny", "alice");
+	assert_true(until(&l, "\"seen\"", 4096));
+	atomic_store(&l.gone, true);
+	assert_false(until(&l, "never", 4096));
+	assert_int_equal(rig_count(&r, M_DECISION_VIEWERS_DROPPED), 0);
+	leave(&l);
+}
+
+/* A comment now and then, with the place where it would go on: filters may hide all else. */
+static void
+a_quiet_one_is_told_its_place(void **state)
+{
+	struct looker l;
+	char want[80];
+
+	(void)state;
+	assert_started();
+	begin(0, 200000);
+	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("0"),
+					  .person = SPAN_LIT("nobody") }),
+		200);
+	uint64_t seq = decide("unseen", "deny", "alice");
+	snprintf(want, sizeof(want), ": here\nid: gw-1/%" PRIu64 "\n\n", seq);
+	assert_true(until(&l, want, 4096));
+	assert_int_equal(leave(&l), 0);
+}
+
+static void
+all_end_with_the_daemon(void **state)
+{
+	struct looker l;
+
+	(void)state;
+	assert_started();
+	begin(0, 0);
+	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("0") }), 200);
+	decide("seen", "deny", "alice");
+	assert_true(until(&l, "\"seen\"", 4096));
+	decisions_end(d);
+	assert_false(until(&l, "never", 4096));
+	struct looker late;
+	assert_int_equal(look(&late, (struct viewer_asked){ .last = 1 }), 503);
+	buf_free(&late.got);
+	leave(&l);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_decision_is_an_event_and_its_completion_another),
+		T(what_callers_write_is_text),
+		T(who_filters_sees_what_fits_with_its_completions),
+		T(what_is_asked_is_checked),
+		T(it_goes_on_where_it_was_left),
+		T(it_begins_now_or_with_the_last_that_fit),
+		T(a_place_that_is_not_there_is_a_gap),
+		T(what_is_too_far_back_is_a_gap),
+		T(what_is_cut_out_is_a_gap),
+		T(there_are_only_so_many),
+		T(who_does_not_read_is_closed),
+		T(who_is_overtaken_is_closed),
+		T(a_session_that_ends_ends_it),
+		T(a_quiet_one_is_told_its_place),
+		T(all_end_with_the_daemon),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
