@@ -64,6 +64,8 @@ struct audit {
 	struct journal journal;
 	struct chain chain; /* the last durable record */
 	struct audit_keys keys;
+	audit_told_fn *told; /* set before the first entry that has a note */
+	void *told_arg;
 	struct metrics *metrics;
 	struct mirror *mirror;
 	struct tree *tree;
@@ -171,6 +173,13 @@ audit_append(struct audit *a, struct audit_entry *e)
 	mailbox_send(&a->in, &e->mail);
 	if (atomic_fetch_add(&a->queued, 1) + 1 == atomic_load(&a->want))
 		sem_post(&a->wake);
+}
+
+void
+audit_tell(struct audit *a, audit_told_fn *told, void *arg)
+{
+	a->told = told;
+	a->told_arg = arg;
 }
 
 bool
@@ -426,6 +435,8 @@ commit(struct audit *a, const char *last)
 		}
 		if (err)
 			a->refused++;
+		if (!err && e->note && a->told)
+			a->told(a->told_arg, e);
 		answer_entry(a, e, err ? ERR_IO : 0);
 	}
 	if (checkpoint)

@@ -19,6 +19,7 @@
 #include "store/keyfile.h"
 
 struct audit;
+struct audit_note;
 
 struct audit_entry {
 	struct mail mail;
@@ -34,6 +35,7 @@ struct audit_entry {
 	unsigned char hash[32]; /* and hash (store/chain.h) */
 	void *arg;
 	bool keep; /* waits while the disk refuses, and is then written first */
+	struct audit_note *note; /* audit/note.h; NULL: nobody is told. The owner's */
 };
 
 /* Opens (or begins) the journal: recovers an unfinished tail, verifies the last
@@ -44,6 +46,10 @@ struct audit *audit_start(const struct config *cfg, const struct hashkey *hash,
 	struct metrics *m, struct buf *why);
 /* Any thread. The entry belongs to audit until done() ran. */
 void audit_append(struct audit *a, struct audit_entry *e);
+/* Of each durable entry with a note, on the audit thread before done(). Before the first such
+ * entry. */
+typedef void audit_told_fn(void *arg, const struct audit_entry *e);
+void audit_tell(struct audit *a, audit_told_fn *told, void *arg);
 /* False while the disk refuses. Any thread. */
 bool audit_ready(const struct audit *a);
 /* The Redis Stream does not follow and will not by itself. Any thread. */

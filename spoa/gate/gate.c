@@ -341,8 +341,10 @@ stage_ends(struct request *r, uint64_t now_us)
 {
 	const struct step *s = &steps[r->run.step < nsteps ? r->run.step : nsteps - 1];
 
-	if (!s->looks_at_all || r->run.resumed || r->in.body_state != BODY_STATE_PARTIAL)
+	if (!s->looks_at_all || r->run.resumed || r->in.body_state != BODY_STATE_PARTIAL) {
 		histogram_add(&r->gate->tally.stage[s->stage], now_us - r->run.stage_us);
+		r->run.took_us[s->stage] += (uint32_t)(now_us - r->run.stage_us);
+	}
 	r->run.stage_us = now_us;
 }
 

@@ -247,6 +247,8 @@ void gate_shared_sessions(struct gate_shared *s, const unsigned char key[32]);
 /* Keys and overrides made at run time, before any gate; NULL: none. */
 struct live;
 void gate_shared_live(struct gate_shared *s, struct live *live);
+/* Records have notes from here on (audit/note.h); before the workers start. */
+void gate_shared_tell(struct gate_shared *s);
 /* What MCP servers said of their tools, before any gate; NULL: nothing is compared. */
 struct tool_pins;
 void gate_shared_tool_pins(struct gate_shared *s, struct tool_pins *pins);

@@ -42,6 +42,7 @@ struct gate_shared {
 	struct pin_table *pins;	      /* what belongs to which */
 	struct tool_pins *tool_pins;  /* of MCP servers; NULL: none */
 	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
+	bool tells;		      /* records have notes: audit/note.h */
 };
 
 struct gate {

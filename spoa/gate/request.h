@@ -17,6 +17,7 @@
 #include "gate/request_found.h"
 #include "gate/request_in.h"
 #include "gate/snapshot.h"
+#include "tally/tally.h"
 #include "targets/state.h"
 #include "text/style.h"
 
@@ -118,6 +119,7 @@ struct request {
 		uint64_t parked_us;
 		/* monotonic: since when the stage under way, and the run of steps, last */
 		uint64_t stage_us, run_us;
+		uint32_t took_us[STAGES]; /* each stage, so far */
 		struct request *turn_next;	  /* waits for the loop's next turn */
 		struct keyset_waiter keys_waiter; /* WAIT_KEYS */
 		bool waited_for_keys;
@@ -183,6 +185,10 @@ int request_record(struct request *r);
 /* The record is written without the request, which goes on at once and may move
  * to another worker: nothing of it is touched when the disk answers. */
 void request_record_leave(struct request *r);
+/* gate/note.c: what telemetry is told of it next to its record, the caller's to free; NULL: nothing. */
+struct audit_note *request_note(struct request *r);
+struct audit_note *request_end_note(
+	struct request *r, const struct exchange_result *res, const char *outcome);
 /* Writes the completion record; the request ends once it is durable. */
 void request_complete(
 	struct request *r, const struct exchange_result *res, const char *outcome);

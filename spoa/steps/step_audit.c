@@ -27,6 +27,7 @@ static void
 record_free(struct record *rec)
 {
 	buf_free(&rec->entry.fields);
+	free(rec->entry.note);
 	free(rec);
 }
 
@@ -102,6 +103,7 @@ request_record(struct request *r)
 	}
 	rec->entry.reply_to = g->mail;
 	rec->entry.done = recorded;
+	rec->entry.note = request_tried(r) ? NULL : request_note(r);
 	rec->r = r;
 	r->run.record = rec;
 	r->run.recorded_kind = r->out.decision.kind;
@@ -164,6 +166,8 @@ completed(struct audit_entry *e, int err)
 	struct request *r = TAGGED(request, e->arg);
 
 	r->run.pending--;
+	free(e->note);
+	e->note = NULL;
 	if (err)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
 	exchange_completed(r, err && request_on_failure(r)->audit == OUT_DENY ? err : 0);
@@ -181,6 +185,7 @@ request_complete(struct request *r, const struct exchange_result *res, const cha
 	r->run.completion.reply_to = g->mail;
 	r->run.completion.done = completed;
 	r->run.completion.arg = r;
+	r->run.completion.note = request_end_note(r, res, outcome);
 	r->run.pending++;
 	if (g->shared->audit) {
 		audit_append(g->shared->audit, &r->run.completion);
