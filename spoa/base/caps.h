@@ -107,6 +107,11 @@
 #define CAP_RECOGNISER_QUEUE   256          /* calls that wait for its concurrency, a worker: its failure */
 #define CAP_RECOGNISER_CACHE   (32u << 20)  /* bytes of its remembered answers, a worker, all recognisers: the oldest go */
 #define CAP_LOG_BYTES          (1u << 20)   /* log lines that stderr has not taken: further ones are dropped and counted */
+#define CAP_TELEMETRY_RECORDS  8192         /* records of sampled requests that wait to become spans: further ones are counted as full */
+#define CAP_TELEMETRY_BYTES    (8u << 20)   /* their bytes: likewise */
+#define CAP_TELEMETRY_BODY     (16u << 20)  /* a batch for the collector: it is not sent, and counted as full */
+#define CAP_TELEMETRY_ANSWER   (64u << 10)  /* bytes of the collector's answer: the batch counts as unread */
+#define CAP_TELEMETRY_SERIES   256          /* sets of provider, operation, model and error of the GenAI metrics: further ones are `other` */
 #define CAP_RECENT             64           /* last decisions a worker keeps for `tollgate top`: the oldest go */
 #define CAP_DECISION_VIEWERS   64           /* who looks at GET /decisions/live at a time: a further one gets 503 */
 #define CAP_DECISION_EVENTS    16384        /* last records that they may begin after, and events in memory: what is older is told as a gap */

@@ -137,6 +137,18 @@
   X(M_LABELS_OVER,         "labels_over_total",                  "",                          "decisions of which a label is other, for want of room") \
   X(M_TURNS_LONG,          "long_turns_total",                   "",                          "turns of a worker's loop that took 50 ms or more") \
   X(M_HELD_REFUSED,        "held_refused_total",                 "",                          "requests refused for the cap on held bytes") \
+  X(M_TELEMETRY_SPANS_SENT, "telemetry_spans_total", "result=\"sent\"", "spans of telemetry.otlp by what became of them; full counts records that found no room") \
+  X(M_TELEMETRY_SPANS_FULL, "telemetry_spans_total", "result=\"full\"", "") \
+  X(M_TELEMETRY_SPANS_REFUSED, "telemetry_spans_total", "result=\"refused\"", "") \
+  X(M_TELEMETRY_SPANS_REJECTED, "telemetry_spans_total", "result=\"rejected\"", "") \
+  X(M_TELEMETRY_SPANS_UNREAD, "telemetry_spans_total", "result=\"unread\"", "") \
+  X(M_TELEMETRY_SPANS_AWAY, "telemetry_spans_total", "result=\"away\"", "") \
+  X(M_TELEMETRY_POINTS_SENT, "telemetry_points_total", "result=\"sent\"", "points of metrics, likewise") \
+  X(M_TELEMETRY_POINTS_FULL, "telemetry_points_total", "result=\"full\"", "") \
+  X(M_TELEMETRY_POINTS_REFUSED, "telemetry_points_total", "result=\"refused\"", "") \
+  X(M_TELEMETRY_POINTS_REJECTED, "telemetry_points_total", "result=\"rejected\"", "") \
+  X(M_TELEMETRY_POINTS_UNREAD, "telemetry_points_total", "result=\"unread\"", "") \
+  X(M_TELEMETRY_POINTS_AWAY, "telemetry_points_total", "result=\"away\"", "") \
   X(M_LOG_DROPPED,         "log_dropped_total",                  "",                          "log lines that nobody took in time") \
   X(M_CHILD_DONE,          "admin_children_total",               "end=\"exited\"",            "children of the admin server (records read, policies tried), by how they ended") \
   X(M_CHILD_DIED,          "admin_children_total",               "end=\"signal\"",            "") \

@@ -14,6 +14,7 @@
 #include "advice/notes.h"
 #include "anchors/anchors.h"
 #include "anchors/witness.h"
+#include "telemetry/otlp.h"
 #include "auth/auth.h"
 #include "audit/keys.h"
 #include "base/err.h"
@@ -283,7 +284,7 @@ there(struct check *c, const struct yaml_node *at, const char *file)
 	return false;
 }
 
-/* Keys and certificates of anchors and witness, as serve reads them. */
+/* Files of anchors, witness and telemetry, as serve reads them. */
 static void
 check_anchors(struct check *c, const struct config *cfg)
 {
@@ -301,6 +302,11 @@ check_anchors(struct check *c, const struct config *cfg)
 			diag_at(&c->d, p->at, "anchors: %.*s", SPAN_ARG(buf_view(&why)));
 		buf_clear(&why);
 	}
+	if (cfg->otlp.url && (!cfg->otlp.headers_file || there(c, cfg->otlp.at, cfg->otlp.headers_file)) &&
+		(!cfg->otlp.ca || there(c, cfg->otlp.at, cfg->otlp.ca)) &&
+		otlp_files(&cfg->otlp, &why) < 0)
+		diag_at(&c->d, cfg->otlp.at, "telemetry.otlp: %.*s", SPAN_ARG(buf_view(&why)));
+	buf_clear(&why);
 	for (size_t i = 0; i < cfg->nwitness_logs; i++)
 		all &= cfg->witness_logs[i].key &&
 		       there(c, cfg->witness_logs[i].at, cfg->witness_logs[i].key);

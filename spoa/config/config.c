@@ -138,6 +138,8 @@ const struct config_option config_options[] = {
   "name of that key in cosignatures; default: tollgate/NODE/witness" },
 { "witness.state",        OPT_PATH,     AT(witness_state),        NULL,     0,       0,         0,
   "file of the newest checkpoint of each log; default: audit.journal with .witness after it" },
+{ "telemetry.otlp",       OPT_OTLP,     AT(otlp),                 NULL,     0,       0,         0,
+  "the collector that metrics and traces go to by OTLP/HTTP JSON: url, headers_file, ratio, metrics_every, ca, gzip" },
 { "retention.age",        OPT_DURATION, AT(retention_age_us),     NULL,     S,       36500ull * 86400 * S, 0,
   "closed segments older than this are trimmed; below 183d only with below_six_months" },
 { "retention.size",       OPT_SIZE,     AT(retention_size),       NULL,     64 * K,  1024 * 1024 * G, 0,

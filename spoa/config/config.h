@@ -9,6 +9,7 @@
 #include "codec/yaml.h"
 #include "config/anchors.h"
 #include "config/credentials.h"
+#include "config/otlp.h"
 
 #define CONFIG_LISTENERS_MAX 8
 
@@ -101,6 +102,8 @@ struct config {
 				   without state_key audit.journal and ".pins"; NULL: memory */
 
 	bool state_required; /* state_required: no start without that file */
+
+	struct otlp_config otlp; /* telemetry.otlp */
 
 	const char *policy;	   /* policy: file */
 	const char *shadow_policy; /* asked next to it, never obeyed; NULL: none */

@@ -26,6 +26,7 @@ enum option_kind {
 	OPT_CREDENTIALS,
 	OPT_ANCHORS,
 	OPT_WITNESS_LOGS,
+	OPT_OTLP,
 };
 
 struct config_option {

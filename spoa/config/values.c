@@ -201,6 +201,7 @@ config_option_read(
 	case OPT_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
 	case OPT_ANCHORS: anchors_read(r->a, r->d, n, at, aux); break;
 	case OPT_WITNESS_LOGS: witness_logs_read(r->a, r->d, n, at, aux); break;
+	case OPT_OTLP: otlp_config_read(r->a, r->d, n, at); break;
 	}
 }
 
@@ -236,6 +237,7 @@ config_option_same(
 	case OPT_WITNESS_LOGS:
 		return witness_logs_same(
 			x->witness_logs, x->nwitness_logs, y->witness_logs, y->nwitness_logs);
+	case OPT_OTLP: return otlp_config_same(a, b);
 	case OPT_ADDRS: break;
 	}
 	n = *(const size_t *)((const char *)x + o->aux);

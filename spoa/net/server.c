@@ -30,6 +30,7 @@
 #include "tally/tally.h"
 #include "net/listen.h"
 #include "net/recall.h"
+#include "net/telling.h"
 #include "net/witnessing.h"
 #include "targets/sync.h"
 
@@ -526,11 +527,14 @@ server_run(const char *config_file, const struct server_front *front)
 		start_sharing(&s, cfg, &why) < 0)
 		goto stop;
 	gate_shared_live(s.shared, s.live);
+	if (telling_start(&s, cfg, &why) < 0)
+		goto stop;
 	if (pinning_start(&s, &why) < 0)
 		goto stop;
 	auths_tell(s.auths, on_credential, gate_targets(s.shared));
 	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
-		start_workers(&s, cfg, &so, &why) < 0 || start_witnesses(&s, cfg, &why) < 0)
+		start_workers(&s, cfg, &so, &why) < 0 || start_witnesses(&s, cfg, &why) < 0 ||
+		telling_run(&s, &why) < 0)
 		goto stop;
 	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)
 		goto stop;
@@ -568,6 +572,7 @@ stop:
 	keep_stop(&s.keep);
 	index_stop(&s.indexing);
 	audit_stop(&s.audit);
+	telling_stop(&s);
 	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
 		worker_free(&s.workers[i]);
 	quota_table_free(&s.table);

@@ -30,6 +30,9 @@ struct server {
 	struct auths *auths;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
+	struct outbound *outbound;     /* NULL: nobody is told */
+	struct otlp *otlp;
+	bool telling; /* that thread runs */
 	struct anchors *anchors;       /* NULL: no places */
 	struct index_thread *indexing; /* NULL: no records */
 	struct witnessing *witnessing; /* NULL: no witness */

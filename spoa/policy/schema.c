@@ -152,6 +152,12 @@ type_of(enum option_kind k)
 		[OPT_WITNESS_LOGS] = LIST("\"type\":\"object\",\"additionalProperties\":false,"
 					  "\"required\":[\"origin\",\"key\"],\"properties\":{"
 					  "\"origin\":{" TEXT "},\"key\":{" TEXT "}}"),
+		[OPT_OTLP] = "\"type\":\"object\",\"additionalProperties\":false,"
+			     "\"required\":[\"url\"],\"properties\":{"
+			     "\"url\":{" TEXT "},\"headers_file\":{" TEXT "},"
+			     "\"ratio\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1},"
+			     "\"metrics_every\":{" DURATION "},\"ca\":{" TEXT "},"
+			     "\"gzip\":{" BOOL "}}",
 		[OPT_CREDENTIALS] =
 			"\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\","
 			"\"additionalProperties\":false,\"properties\":{\"sigv4\":{},"

@@ -1,0 +1,55 @@
+/* Telemetry of a server: who is asked for metrics, who tells of records. */
+#include "net/telling.h"
+
+#include "base/err.h"
+#include "gate/gate.h"
+#include "net/server.h"
+#include "telemetry/otlp.h"
+
+#define STOP_US 2000000
+
+static void
+metrics_text(void *arg, struct buf *out)
+{
+	server_metrics(arg, out, true);
+}
+
+int
+telling_start(struct server *s, const struct config *cfg, struct buf *why)
+{
+	if (!cfg->otlp.url)
+		return 0;
+	s->outbound = outbound_new();
+	if (!s->outbound)
+		return ERR_NOMEM;
+	s->otlp = otlp_new(cfg, s->outbound, &s->metrics, metrics_text, s, why);
+	if (!s->otlp)
+		return ERR_IO;
+	if (s->audit) {
+		audit_tell(s->audit, otlp_told, s->otlp);
+		gate_shared_tell(s->shared);
+	}
+	return 0;
+}
+
+int
+telling_run(struct server *s, struct buf *why)
+{
+	if (!s->outbound)
+		return 0;
+	s->telling = outbound_start(s->outbound) == 0;
+	if (s->telling)
+		return 0;
+	buf_str(why, "telemetry: no thread");
+	return ERR_NOMEM;
+}
+
+void
+telling_stop(struct server *s)
+{
+	if (s->telling)
+		otlp_flush(s->otlp, STOP_US);
+	outbound_stop(s->outbound);
+	otlp_free(&s->otlp);
+	outbound_free(&s->outbound);
+}

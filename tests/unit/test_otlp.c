@@ -1,0 +1,441 @@
+/* What a collector gets and says: spans of records, samples, GenAI metrics, /metrics as OTLP's JSON, answers,
+ * and the file of header fields. tests/e2e/otlp.mjs holds each field against opentelemetry-proto. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "telemetry/gzip.h"
+#include "telemetry/headers.h"
+#include "telemetry/otlp_answer.h"
+#include "telemetry/otlp_metrics.h"
+#include "telemetry/spans.h"
+
+#define ID     "01J9ZQ4T5N8E2B7C6D5F4G3H2A"
+#define TRACE  "4bf92f3577b34da6a3ce929d0e0e4736"
+#define PARENT "00f067aa0ba902b7"
+
+static void
+answers(void **state)
+{
+	(void)state;
+	/* clang-format off */
+	static const struct { const char *name; int err, status; const char *body, *after; enum otlp_end end; uint64_t rejected, after_s; const char *said; } rows[] = {
+		{ "taken", 0, 200, "{}", "", OTLP_TAKEN, 0, 0, "" },
+		{ "taken, with nothing said", 0, 200, " \n", "", OTLP_TAKEN, 0, 0, "" },
+		{ "taken in part, the count a text", 0, 200, "{\"partialSuccess\":{\"rejectedSpans\":\"3\",\"errorMessage\":\"too\\u0007 many\\u00e9\"}}", "", OTLP_TAKEN, 3, 0, "too? many??" },
+		{ "taken in part, a number, no message", 0, 200, "{\"partial_success\":{\"rejected_data_points\":7}}", "", OTLP_TAKEN, 7, 0, "some were rejected" },
+		{ "a warning alone", 0, 200, "{\"partialSuccess\":{\"errorMessage\":\"hm\"}}", "", OTLP_TAKEN, 0, 0, "hm" },
+		{ "less than none", 0, 200, "{\"partialSuccess\":{\"rejectedSpans\":-1}}", "", OTLP_TAKEN, 0, 0, "" },
+		{ "a page", 0, 200, "<html>", "", OTLP_UNREAD, 0, 0, "status 2xx, and no JSON object as OTLP has it" },
+		{ "a list", 0, 200, "[]", "", OTLP_UNREAD, 0, 0, NULL },
+		{ "too long", ERR_LIMIT, 0, "", "", OTLP_UNREAD, 0, 0, "the answer is too long" },
+		{ "no HTTP", ERR_SYNTAX, 0, "", "", OTLP_UNREAD, 0, 0, NULL },
+		{ "nobody there", ERR_IO, 0, "", "", OTLP_AGAIN, 0, 0, "why" },
+		{ "too late", ERR_TIMEOUT, 0, "", "", OTLP_AGAIN, 0, 0, "why" },
+		{ "busy", 0, 429, "", "7", OTLP_AGAIN, 0, 7, "status 429" },
+		{ "busy for ever", 0, 503, "", "99999999", OTLP_AGAIN, 0, 300, NULL },
+		{ "busy till a date", 0, 503, "", "Mon, 01 Jan 2035 00:00:00 GMT", OTLP_AGAIN, 0, 0, NULL },
+		{ "a bad gateway", 0, 502, "<html>", "", OTLP_AGAIN, 0, 0, NULL },
+		{ "a gateway's timeout", 0, 504, "", "", OTLP_AGAIN, 0, 0, NULL },
+		{ "an error that stays", 0, 500, "", "5", OTLP_NEVER, 0, 0, "status 500" },
+		{ "wrong", 0, 400, "", "", OTLP_NEVER, 0, 0, NULL },
+		{ "elsewhere", 0, 307, "", "", OTLP_NEVER, 0, 0, "status 307, a redirect: not followed" },
+	};
+	/* clang-format on */
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct otlp_answer a;
+		otlp_answer(&a, rows[i].err, "why", rows[i].status, span_str(rows[i].body),
+			span_str(rows[i].after));
+		if (a.end != rows[i].end || a.rejected != rows[i].rejected ||
+			a.after_us != rows[i].after_s * 1000000 ||
+			(rows[i].said && strcmp(a.said, rows[i].said)))
+			fail_msg("%s: %d %llu %llu \"%s\"", rows[i].name, (int)a.end,
+				(unsigned long long)a.rejected, (unsigned long long)a.after_us,
+				a.said);
+	}
+}
+
+static struct audit_note
+note(const char *trace)
+{
+	struct audit_note n = { .id = ID,
+		.begun_us = 1000000,
+		.begun_ns = 1790000000000000000,
+		.format = "openai",
+		.endpoint = "chat",
+		.model = "gpt-4o",
+		.outcome = "complete",
+		.status = 200,
+		.stage_us = { 10, 20, 30 } };
+
+	memcpy(n.trace, trace, strlen(trace));
+	return n;
+}
+
+static void
+sampled(void **state)
+{
+	(void)state;
+	static const double ratios[] = { 0, 0.25, 0.5, 1 };
+	struct span_ids ids;
+	struct audit_note n = note("00-" TRACE "-" PARENT "-01");
+
+	span_ids(&n, span_least(0), &ids);
+	assert_true(ids.sampled && ids.has_parent);
+	n = note("00-" TRACE "-" PARENT "-00");
+	span_ids(&n, span_least(1), &ids);
+	assert_false(ids.sampled); /* as its caller says */
+	/* without one the trace is the id, and a share is taken of ids */
+	n = note("");
+	span_ids(&n, span_least(1), &ids);
+	assert_true(ids.sampled && !ids.has_parent);
+	static const unsigned char want[16] = { 0x01, 0x92, 0x7f, 0x72, 0x68, 0xb5, 0x43, 0x84,
+		0xb3, 0xb0, 0xcd, 0x2b, 0xc9, 0x01, 0xc4, 0x4a };
+	assert_memory_equal(ids.trace, want, 16);
+	for (size_t r = 0; r < COUNT_OF(ratios); r++) {
+		size_t taken = 0;
+		for (unsigned i = 0; i < 4096; i++) {
+			static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+			uint64_t x = (i + 1) * UINT64_C(0x9E3779B97F4A7C15);
+			for (size_t k = 14; k < 26; k++, x >>= 5)
+				n.id[k] = digits[x & 31];
+			span_ids(&n, span_least(ratios[r]), &ids);
+			taken += ids.sampled;
+		}
+		double share = (double)taken / 4096;
+		assert_true(share >= ratios[r] - 0.05 && share <= ratios[r] + 0.05);
+	}
+}
+
+/* The spans of a record as a list. */
+static json_t *
+spans(const struct audit_note *n, const char *fields)
+{
+	struct span_ids ids;
+	struct buf b;
+
+	span_ids(n, 0, &ids);
+	buf_init(&b, 0);
+	buf_putc(&b, '[');
+	size_t count =
+		spans_write(&b, true, n, 42, span_str(fields), n->begun_us + 5000, &ids);
+	buf_putc(&b, ']');
+	json_t *list = json_loadb(b.p + b.start, b.n, JSON_REJECT_DUPLICATES, NULL);
+	if (!list || json_array_size(list) != count)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&b)));
+	buf_free(&b);
+	return list;
+}
+
+static const char *
+text(const json_t *span, const char *name)
+{
+	const json_t *v = json_object_get(span, name), *a;
+	size_t i;
+
+	if (v)
+		return json_string_value(v) ? json_string_value(v) : "";
+	json_array_foreach(json_object_get(span, "attributes"), i, a) {
+		const json_t *value = json_object_get(a, "value");
+		if (strcmp(json_string_value(json_object_get(a, "key")), name))
+			continue;
+		v = json_object_get(value, "stringValue");
+		v = v ? v : json_object_get(value, "intValue");
+		return json_string_value(v) ? json_string_value(v) : "?";
+	}
+	return "";
+}
+
+static void
+decision(void **state)
+{
+	(void)state;
+	struct audit_note n = note("00-" TRACE "-" PARENT "-01");
+	json_t *list = spans(&n,
+		"\"type\":\"decision\",\"decision\":\"deny\",\"status\":403,\"code\":\"permission_denied\","
+		"\"reason\":\"no text\",\"rule\":\"r\",\"via\":\"relay\",\"route\":\"chat\","
+		"\"request\":{\"path\":\"/hidden\"},\"identity\":{\"person\":\"alice\"},"
+		"\"calls\":[{\"by\":\"mcp\",\"server\":\"crm\",\"method\":\"tools/call\",\"tool\":\"say "
+		"hello\",\"decision\":\"deny\"}]");
+	const json_t *s = json_array_get(list, 0), *call = json_array_get(list, 1);
+
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(text(s, "traceId"), TRACE);
+	assert_string_equal(text(s, "parentSpanId"), PARENT);
+	assert_string_equal(text(s, "name"), "decide chat");
+	assert_string_equal(text(s, "error.type"), "permission_denied");
+	assert_string_equal(text(s, "tollgate.record.seq"), "42");
+	assert_string_equal(text(s, "startTimeUnixNano"), "1790000000000000000");
+	assert_string_equal(text(s, "endTimeUnixNano"), "1790000000005000000");
+	assert_null(json_object_get(s, "status")); /* a denial is no error of ours */
+	assert_int_equal(json_array_size(json_object_get(s, "events")), 4);
+	assert_string_equal(text(call, "parentSpanId"), text(s, "spanId"));
+	assert_string_equal(text(call, "name"), "tools/call"); /* the tool's name is text */
+	char *all = json_dumps(list, 0);
+	assert_null(strstr(all, "alice"));
+	assert_null(strstr(all, "hidden"));
+	assert_null(strstr(all, "no text"));
+	assert_null(strstr(all, "say hello"));
+	free(all);
+	json_decref(list);
+}
+
+static void
+attempts(void **state)
+{
+	(void)state;
+	struct audit_note n = note("");
+	n.completion = true;
+	n.sent_us = 1002000;
+	n.ended_us = 1900000;
+	n.used = true;
+	n.input_tokens = 11;
+	n.output_tokens = 22;
+	json_t *list = spans(&n, "\"type\":\"completion\",\"route\":\"chat\",\"target\":\"a\","
+				 "\"cost_nanousd\":5,\"answer\":{\"model\":\"gpt-4o-x\"}");
+	const json_t *s = json_array_get(list, 0);
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(text(s, "name"), "chat gpt-4o");
+	assert_string_equal(text(s, "startTimeUnixNano"), "1790000000002000000");
+	assert_string_equal(text(s, "endTimeUnixNano"), "1790000000900000000");
+	assert_string_equal(text(s, "gen_ai.usage.output_tokens"), "22");
+	assert_string_equal(text(s, "gen_ai.response.model"), "gpt-4o-x");
+	assert_string_equal(text(s, "error.type"), "");
+	json_decref(list);
+	/* several: each has its own time and cause, the last one what came of it */
+	n.attempts = 2;
+	n.attempt[0].begun_us = 1002000;
+	n.attempt[0].took_us = 1000;
+	n.attempt[1].begun_us = 1500000;
+	n.attempt[1].took_us = 400000;
+	list = spans(&n, "\"type\":\"completion\",\"attempts\":[{\"target\":\"a/m\",\"cause\":"
+			 "\"throttled\",\"ms\":1,\"status\":429},{\"target\":\"b/m\",\"cause\":"
+			 "\"done\",\"status\":200,\"tokens\":33,\"cost\":5}]");
+	assert_int_equal(json_array_size(list), 2);
+	s = json_array_get(list, 0);
+	assert_string_equal(text(s, "error.type"), "429");
+	assert_string_equal(text(s, "tollgate.target"), "a/m");
+	assert_string_equal(text(s, "gen_ai.usage.output_tokens"), "");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(s, "status"), "code")), 2);
+	s = json_array_get(list, 1);
+	assert_string_equal(text(s, "startTimeUnixNano"), "1790000000500000000");
+	assert_string_equal(text(s, "gen_ai.usage.output_tokens"), "22");
+	json_decref(list);
+	/* what was never sent has none; what is no record neither */
+	n.attempts = 0;
+	n.sent_us = 0;
+	json_decref(spans(&n, "\"type\":\"completion\""));
+	json_decref(spans(&n, "\"type\":"));
+}
+
+static void
+storm(void **state)
+{
+	(void)state;
+	struct gen_ai *g = gen_ai_new();
+	struct audit_note n = note("");
+	size_t points = 0;
+	struct buf b;
+
+	n.completion = true;
+	n.sent_us = 1000000;
+	n.first_us = 1100000;
+	n.ended_us = 2000000;
+	n.events = 10;
+	n.used = true;
+	n.input_tokens = 1;
+	for (int i = 0; i < 10000; i++) {
+		snprintf(n.model, sizeof(n.model), "m%d", i);
+		n.status = i % 2 ? 200 : 500 + i % 100;
+		gen_ai_add(g, &n);
+	}
+	n.endpoint = NULL;
+	gen_ai_add(g, &n); /* no model's */
+	buf_init(&b, 0);
+	buf_str(&b, "[0");
+	gen_ai_write(g, &b, 1, 2, &points);
+	buf_putc(&b, ']');
+	json_t *list = json_loadb(b.p + b.start, b.n, JSON_REJECT_DUPLICATES, NULL), *m, *p;
+	assert_non_null(list);
+	assert_int_equal(json_array_size(list), 5);
+	assert_int_equal(points, 5 * (CAP_TELEMETRY_SERIES + 1));
+	size_t i, k;
+	uint64_t count = 0;
+	json_array_foreach(list, i, m)
+		json_array_foreach(
+			json_object_get(json_object_get(m, "histogram"), "dataPoints"), k, p)
+			if (i == 1)
+				count += strtoull(
+					json_string_value(json_object_get(p, "count")), NULL, 10);
+	assert_int_equal(count, 10000);
+	json_decref(list);
+	buf_free(&b);
+	gen_ai_free(&g);
+}
+
+static void
+exposition(void **state)
+{
+	(void)state;
+	static const char given[] =
+		"# HELP tollgate_none_total nothing\n# TYPE tollgate_none_total counter\n"
+		"# HELP tollgate_a_bytes_total of \"b\"\n# TYPE tollgate_a_bytes_total counter\n"
+		"tollgate_a_bytes_total{x=\"q\\\"\\\\\\n\"} 18446744073709551615\n"
+		"# HELP tollgate_h_seconds h\n# TYPE tollgate_h_seconds histogram\n"
+		"tollgate_h_seconds_bucket{s=\"1\",le=\"0.1\"} 2 # {trace_id=\"" TRACE
+		"\",decision_id=\"" ID "\"} 0.050000 1790000000.123\n"
+		"tollgate_h_seconds_bucket{s=\"1\",le=\"+Inf\"} 3\n"
+		"tollgate_h_seconds_sum{s=\"1\"} 1.500000\ntollgate_h_seconds_count{s=\"1\"} 3\n"
+		"# HELP tollgate_g g\n# TYPE tollgate_g gauge\ntollgate_g 1.500\n";
+	struct gen_ai *g = gen_ai_new();
+	struct buf b;
+
+	buf_init(&b, 0);
+	size_t points = otlp_metrics_write(
+		&b, &(struct otlp_resource){ "n", "1" }, span_str(given), g, 1, 2);
+	json_t *root = json_loadb(b.p + b.start, b.n, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(root);
+	assert_int_equal(points, 3);
+	buf_putc(&b, '\0');
+	/* clang-format off */
+	static const char *const has[] = {
+		"{\"name\":\"tollgate.a\",\"unit\":\"By\",\"description\":\"of \\\"b\\\"\",\"sum\":{\"aggregationTemporality\":2,\"isMonotonic\":true,",
+		"\"stringValue\":\"q\\\"\\\\\\n\"",
+		"\"asInt\":\"18446744073709551615\"",
+		"\"name\":\"tollgate.h\",\"unit\":\"s\"",
+		"\"count\":\"3\",\"sum\":1.500000,\"bucketCounts\":[\"2\",\"1\"],\"explicitBounds\":[0.1]",
+		"{\"traceId\":\"" TRACE "\"", "\"timeUnixNano\":\"1790000000123000000\"", "\"asDouble\":0.05}",
+		"\"asDouble\":1.500",
+	};
+	/* clang-format on */
+	for (size_t i = 0; i < COUNT_OF(has); i++)
+		if (!strstr(b.p + b.start, has[i]))
+			fail_msg("%s is not in %s", has[i], b.p + b.start);
+	assert_null(strstr(b.p + b.start, "tollgate.none"));
+	json_decref(root);
+	buf_free(&b);
+	gen_ai_free(&g);
+}
+
+static void
+fields(void **state)
+{
+	(void)state;
+	/* clang-format off */
+	static const struct { const char *text; mode_t mode; int n; const char *why; } rows[] = {
+		{ "# a comment\n\nAuthorization: Bearer x\r\nx-a:b", 0600, 2, NULL },
+		{ "Authorization: Bearer x\n", 0644, -1, "644" },
+		{ "Authorization Bearer x\n", 0600, -1, ":1: \"Name: value\"" },
+		{ "a: b\nhost: x\n", 0600, -1, ":2: this field is ours" },
+		{ "a:\n", 0600, -1, ":1: " },
+		{ "a: b\033\n", 0600, -1, ":1: " },
+		{ "\n", 0600, -1, "no header field" },
+	};
+	/* clang-format on */
+	char file[] = "/tmp/tollgate-headers-XXXXXX";
+	struct headers h;
+	struct buf why;
+
+	close(mkstemp(file));
+	buf_init(&why, 0);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		FILE *f = fopen(file, "w");
+		fputs(rows[i].text, f);
+		fclose(f);
+		chmod(file, rows[i].mode);
+		buf_clear(&why);
+		int err = headers_open(&h, file, &why);
+		buf_putc(&why, '\0');
+		if (rows[i].n < 0) {
+			if (!err || !strstr(why.p + why.start, rows[i].why) ||
+				strstr(why.p + why.start, "Bearer"))
+				fail_msg("%s: %s", rows[i].text, why.p + why.start);
+		} else {
+			assert_int_equal(err, 0);
+			assert_int_equal(h.n, rows[i].n);
+			assert_string_equal(h.line[1], "x-a:b");
+			/* one that cannot be used leaves them */
+			f = fopen(file, "w");
+			fputs("nothing\n", f);
+			fclose(f);
+			headers_again(&h);
+			assert_int_equal(h.n, 2);
+			headers_close(&h);
+		}
+	}
+	unlink(file);
+	buf_free(&why);
+}
+
+static void
+zipped(void **state)
+{
+	(void)state;
+	static char out[100000];
+	struct buf b;
+	z_stream z = { 0 };
+
+	buf_init(&b, 0);
+	for (int i = 0; i < 5000; i++)
+		buf_str(&b, "some text, ");
+	size_t n = b.n;
+	assert_int_equal(gzip_buf(&b), 0);
+	assert_true(b.n < n / 10);
+	inflateInit2(&z, 15 + 16);
+	z.next_in = (Bytef *)b.p + b.start;
+	z.avail_in = (uInt)b.n;
+	z.next_out = (Bytef *)out;
+	z.avail_out = sizeof(out);
+	assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+	assert_int_equal(z.total_out, n);
+	inflateEnd(&z);
+	buf_free(&b);
+}
+
+/* Each name has its line. */
+static void
+documented(void **state)
+{
+	(void)state;
+	static char page[200000];
+	FILE *f = fopen("docs/telemetry.md", "r");
+	size_t n = f ? fread(page, 1, sizeof(page) - 1, f) : 0;
+	char want[96];
+
+	assert_true(n > 0);
+	fclose(f);
+	assert_non_null(strstr(page, NAMES_SCHEMA));
+	for (int i = 0; i < NAMES_COUNT; i++) {
+		snprintf(want, sizeof(want), "`%s`", telemetry_names[i]);
+		if (!strstr(page, want))
+			fail_msg("docs/telemetry.md: no %s", want);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers),
+		cmocka_unit_test(sampled),
+		cmocka_unit_test(decision),
+		cmocka_unit_test(attempts),
+		cmocka_unit_test(storm),
+		cmocka_unit_test(exposition),
+		cmocka_unit_test(fields),
+		cmocka_unit_test(zipped),
+		cmocka_unit_test(documented),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
