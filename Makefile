@@ -279,7 +279,8 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	install -m 644 $(MAN1) $(SHARE)/man/man1
 	install -m 644 $(MAN5) $(SHARE)/man/man5
 	install -m 644 $(MAN8) $(SHARE)/man/man8
-	install -m 644 README.md LICENSE CHANGES.md CONTRIBUTING.md SECURITY.md $(wildcard $(CHARTS)/LICENSE.uPlot) $(SHARE)/doc/tollgate
+	install -m 644 README.md LICENSE CHANGES.md CONTRIBUTING.md SECURITY.md $(SHARE)/doc/tollgate
+	if [ -e $(CHARTS)/LICENSE.uPlot ]; then install -m 644 $(CHARTS)/LICENSE.uPlot $(SHARE)/doc/tollgate; fi
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
 	$(if $(shell command -v dpkg-query),spoa/tools/sbom program $(B)/tollgate >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
 	sed 's#@PREFIX@#$(PREFIX)#g' docs/tollgate.service >$(UNITS)/systemd/system/tollgate.service
@@ -314,6 +315,7 @@ DEB := $(B)/deb/tollgate_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/nul
 .PHONY: deb deb-test
 deb: deps-run ## a Debian package in build/deb/
 	@tests/support/deps debhelper dpkg-dev
+	@$(MAKE) -s charts || echo "deb: the package's console is without charts: it shows numbers in tables"
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) -s ranks || echo "deb: the package is without ranks: it will estimate tokens"
 	@rm -rf $(B)/deb && mkdir -p $(B)/deb

@@ -65,13 +65,17 @@ async function ask(path, { query, signal, ...options }) {
 	}
 }
 
-const OURS = { 'x-tollgate-console': '1' };
+/* A session ends when nobody used it for half an hour: what the page asks by itself, long after the last key or
+ * pointer, says so and does not keep it. */
+let touched = Date.now();
+for (const what of ['keydown', 'pointerdown', 'wheel']) addEventListener(what, () => { touched = Date.now(); }, { passive: true });
+const ours = () => ({ 'x-tollgate-console': Date.now() - touched < 60000 ? '1' : 'poll' });
 
-export const get = async (path, query, { signal } = {}) => (await ask(path, { query, signal, headers: OURS })).json();
-export const text = async (path, query, { signal } = {}) => (await ask(path, { query, signal, headers: OURS })).text();
+export const get = async (path, query, { signal } = {}) => (await ask(path, { query, signal, headers: ours() })).json();
+export const text = async (path, query, { signal } = {}) => (await ask(path, { query, signal, headers: ours() })).text();
 
 export async function send(method, path, body, { signal, query } = {}) {
-	const answer = await ask(path, { method, query, signal, headers: { ...OURS, 'content-type': 'application/json' }, body: JSON.stringify(body ?? {}) });
+	const answer = await ask(path, { method, query, signal, headers: { 'x-tollgate-console': '1', 'content-type': 'application/json' }, body: JSON.stringify(body ?? {}) });
 	const said = await answer.text();
 	return said ? JSON.parse(said) : null;
 }
@@ -105,7 +109,7 @@ export async function stream(path, query, { signal, last = null, on_event, on_st
 	while (!signal.aborted) {
 		let failed = null;
 		try {
-			const answer = await ask(path, { query, signal, headers: { ...OURS, accept: 'text/event-stream', ...(last ? { 'last-event-id': last } : {}) } });
+			const answer = await ask(path, { query, signal, headers: { ...ours(), accept: 'text/event-stream', ...(last ? { 'last-event-id': last } : {}) } });
 			const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
 			let held = '';
 			on_state('open', null);
