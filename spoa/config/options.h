@@ -27,6 +27,8 @@ enum option_kind {
 	OPT_ANCHORS,
 	OPT_WITNESS_LOGS,
 	OPT_OTLP,
+	OPT_ADMIN_TLS,
+	OPT_ADMIN_USERS,
 };
 
 struct config_option {
