@@ -7,9 +7,11 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
-#include "config/admin.h"
 
 struct server;
+
+/* operator and auditor are viewers too. */
+enum { ROLE_VIEWER = 1, ROLE_OPERATOR = 2, ROLE_AUDITOR = 4, ROLES = 3 };
 
 enum admin_door { DOOR_UNIX, DOOR_TCP, DOOR_TLS };
 
@@ -17,15 +19,8 @@ enum admin_door { DOOR_UNIX, DOOR_TCP, DOOR_TLS };
 struct admin_peer {
 	pid_t pid;
 	uid_t uid; /* -1: not known */
-	char user[65];
 	unsigned roles;
 	enum admin_door door;
-	enum admin_by { BY_NOBODY, BY_USER, BY_TOKEN, BY_SESSION, BY_CERTIFICATE } by;
-	char name[65]; /* the token's or certificate's; "": none */
-	char from[64]; /* address of TCP and TLS */
-	/* Of what it came in by, to be asked again: */
-	unsigned char token[32], session[32];
-	int64_t end_ns; /* the token's; 0: never */
 	pid_t child; /* of ours, that reads on his behalf: 0: he asks himself */
 };
 
@@ -55,6 +50,10 @@ unsigned admin_tools(struct server *s, struct buf *out);
 /* Each takes server, kind, name. show: one with its texts. approve: hash, of at least 12
  * digits; only: no other is approved from then on; none, without a hash: no text is. */
 admin_call_fn admin_tool_show, admin_tool_approve;
+/* notify_status(). */
+unsigned admin_notify(struct server *s, struct buf *out);
+/* Takes by, reason. 409: no webhook is configured, or a test is under way. Recorded. */
+admin_call_fn admin_notify_test;
 /* command ("audit list"), asked (an object: what it was asked for), records (how many it
  * showed), follow ("begin" or "end"), by, reason: somebody read records. Changes nothing: it is
  * recorded. */

@@ -52,6 +52,9 @@
 #define CAP_SCOPE_BYTES        256          /* scopes that a login asks for, or a rule says are missing: refused */
 #define CAP_TOKEN_SCOPES       512          /* scopes of a caller's token: longer ones are not asked for again */
 #define CAP_CHALLENGE_BYTES    1536         /* the `challenge` variable: left out */
+#define CAP_NOTICES            256          /* notices on their way to be sent by webhook: further ones are dropped and counted */
+#define CAP_NOTIFY_BODY        (16u << 10)  /* a webhook's body: not sent, counted as failed */
+#define CAP_NOTIFY_ANSWER      (16u << 10)  /* what a webhook answers: a longer one is a refusal */
 #define CAP_TREE_LEAVES        65536        /* hashes on their way into the tree's files: further ones are read from the journal */
 #define CAP_RECORD_BYTES       (64u << 10)  /* an audit record: lists in it are cut, with their true count */
 #define CAP_INLINE_BODY        (256u << 10) /* body that a worker looks at itself: a longer one is a helper thread's */
@@ -140,11 +143,6 @@
 #define CAP_WITNESS_LOGS       256          /* logs that are witnessed: `check` refuses more */
 #define CAP_WITNESS_REQUEST    (72u << 10)  /* bytes of a request for a cosignature: 413 */
 #define CAP_WITNESS_CONNS      256          /* connections of the witness: further ones are closed at accept */
-#define CAP_ADMIN_USERS        1024         /* rows of admin.users: `check` refuses more */
-#define CAP_ADMIN_TOKENS       1024         /* tokens of admin.tokens, revoked ones included: the file is refused */
-#define CAP_ADMIN_SESSIONS     256          /* sessions of browsers, 16 a token: the longest unused ends */
-#define CAP_ADMIN_SOURCES      1024         /* addresses or uids whose wrong tokens are counted: the oldest is forgotten */
-#define CAP_ADMIN_CONNS        256          /* connections of a door of the admin server: near it, one that has asked for nothing makes room */
 #define CAP_KEYRING            256          /* signing keys of a journal, all that ever were: no further rotation */
 #define CAP_KEYRING_ROOTS      8            /* roots that certify them: a further one is not taken */
 #define CAP_CHILDREN           2            /* children of the admin server that run at once, and one that verifies: further ones wait */

@@ -7,7 +7,6 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "codec/yaml.h"
-#include "config/admin.h"
 #include "config/anchors.h"
 #include "config/credentials.h"
 #include "config/otlp.h"
@@ -49,15 +48,7 @@ struct config {
 	bool has_admin_tcp;
 	bool admin_console; /* the page at /console/ */
 	const char *admin_token_file; /* admin.token_file: bearer token for all but /metrics,
-					 /healthz, /readyz, on admin.tcp */
-	struct admin_tls admin_tls_section;
-	struct address admin_tls; /* admin.tls.listen */
-	bool has_admin_tls;
-	const char *admin_tokens;	/* admin.tokens: tollgate admin-token; NULL: none */
-	struct admin_user *admin_users; /* admin.users */
-	size_t nadmin_users;
-	const char **admin_hosts; /* admin.hosts: names that a browser may call us by */
-	size_t nadmin_hosts;
+					 /healthz, /readyz */
 	const char *socket_group; /* group: owner group of the agent and relay sockets; NULL:
 				     unchanged */
 
@@ -109,6 +100,12 @@ struct config {
 
 	const char *pins_file;	/* what MCP servers said of their tools: state_file and ".pins",
 				   without state_key audit.journal and ".pins"; NULL: memory */
+
+	const char *notify_url;		/* notify.url: a webhook; NULL: none */
+	unsigned notify_events;		/* notify.events: bits of enum notice_kind */
+	const char *notify_secret_file; /* notify.secret_file; NULL: not signed */
+	const char *notify_ca;		/* notify.ca: PEM; NULL: the system's */
+	bool notify_persons;		/* notify.persons: names of persons are told */
 
 	bool state_required; /* state_required: no start without that file */
 

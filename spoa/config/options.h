@@ -27,8 +27,8 @@ enum option_kind {
 	OPT_ANCHORS,
 	OPT_WITNESS_LOGS,
 	OPT_OTLP,
-	OPT_ADMIN_TLS,
-	OPT_ADMIN_USERS,
+	OPT_WEBHOOK,
+	OPT_EVENTS,
 };
 
 struct config_option {

@@ -10,6 +10,7 @@
 #include "config/options.h"
 #include "config/read.h"
 #include "redis/redis_url.h"
+#include "store/http_client.h"
 
 static const char *const log_formats[] = { "logfmt", "json", NULL };
 
@@ -132,17 +133,17 @@ read_node_name(struct config_reader *r, const struct yaml_node *n, const char **
 }
 
 static void
-read_names(struct config_reader *r, const struct yaml_node *n, const char *what,
-	const char ***out, size_t *count)
+read_backends(
+	struct config_reader *r, const struct yaml_node *n, const char ***out, size_t *count)
 {
-	if (!read_texts(r->a, r->d, n, what, out, count))
+	if (!read_texts(r->a, r->d, n, "backends", out, count))
 		return;
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
 		if (!config_name_ok(c->s, 128))
 			diag_at(r->d, c,
-				"%s: letters, digits, dots, dashes or underscores are "
+				"backends: letters, digits, dots, dashes or underscores are "
 				"expected, found %s",
-				what, c->s.p);
+				c->s.p);
 }
 
 /* Never repeats the URL: it may hold the password. */
@@ -161,6 +162,35 @@ read_redis(struct config_reader *r, const struct yaml_node *n, const char **out)
 	sodium_memzero(&url, sizeof(url));
 }
 
+/* Never repeats the URL: a chat's is its secret. */
+static void
+read_webhook(struct config_reader *r, const struct yaml_node *n, const char **out)
+{
+	const char *text, *why;
+
+	if (!read_text(r->d, n, "notify.url", &text))
+		return;
+	why = strlen(text) > 2048 ? "longer than 2048 bytes" : http_url_check(text);
+	if (why)
+		diag_at(r->d, n, "notify.url: %s", why);
+	else
+		*out = text;
+}
+
+/* The last kind, a test, is everybody's. */
+static void
+read_events(struct config_reader *r, const struct yaml_node *n, unsigned *out)
+{
+	static const char *const accepted[] = { "budget", "breaker", "degraded", "pin", NULL };
+	unsigned word;
+
+	if (!read_texts(r->a, r->d, n, "notify.events", NULL, NULL))
+		return;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
+		if (read_word(r->d, c, accepted, &word))
+			*out |= 1u << word;
+}
+
 void
 config_option_read(
 	struct config_reader *r, const struct config_option *o, const struct yaml_node *n)
@@ -173,7 +203,7 @@ config_option_read(
 	case OPT_TEXT: read_text(r->d, n, o->name, at); break;
 	case OPT_PATH: read_path(r->a, r->d, n, at); break;
 	case OPT_NODE: read_node_name(r, n, at); break;
-	case OPT_NAMES: read_names(r, n, o->name, at, aux); break;
+	case OPT_NAMES: read_backends(r, n, at, aux); break;
 	case OPT_REDIS: read_redis(r, n, at); break;
 	case OPT_BOOL: read_bool(r->d, n, at); break;
 	case OPT_DURATION: read_duration_us(r->d, n, o->min, o->max, at); break;
@@ -200,15 +230,10 @@ config_option_read(
 	case OPT_LOG_TO: read_word(r->d, n, log_to_names, at); break;
 	case OPT_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
 	case OPT_ANCHORS: anchors_read(r->a, r->d, n, at, aux); break;
+	case OPT_WEBHOOK: read_webhook(r, n, at); break;
+	case OPT_EVENTS: read_events(r, n, at); break;
 	case OPT_WITNESS_LOGS: witness_logs_read(r->a, r->d, n, at, aux); break;
 	case OPT_OTLP: otlp_config_read(r->a, r->d, n, at); break;
-	case OPT_ADMIN_USERS: admin_users_read(r->a, r->d, n, at, aux); break;
-	case OPT_ADMIN_TLS:
-		admin_tls_read(r->a, r->d, n, at);
-		n = r->cfg->admin_tls_section.listen;
-		if (n && read_address(r, n, "admin.tls.listen", ADDR_TCP, &r->cfg->admin_tls))
-			r->cfg->has_admin_tls = true;
-		break;
 	}
 }
 
@@ -226,6 +251,7 @@ config_option_same(
 	case OPT_TEXT:
 	case OPT_PATH:
 	case OPT_NODE:
+	case OPT_WEBHOOK:
 	case OPT_REDIS: return str_same(*(const char *const *)a, *(const char *const *)b);
 	case OPT_UNIX:
 	case OPT_TCP: return str_same(aa->text, bb->text);
@@ -237,12 +263,11 @@ config_option_same(
 	case OPT_WORKERS:
 	case OPT_FORMAT:
 	case OPT_LEVEL:
+	case OPT_EVENTS:
 	case OPT_LOG_TO: return *(const unsigned *)a == *(const unsigned *)b;
 	case OPT_NAMES:
-	case OPT_ADMIN_USERS:
 	case OPT_CREDENTIALS: return true; /* what reads them reads them anew */
 	case OPT_ANCHORS: return anchors_same(x->anchors, x->nanchors, y->anchors, y->nanchors);
-	case OPT_ADMIN_TLS: return admin_tls_same(a, b);
 	case OPT_WITNESS_LOGS:
 		return witness_logs_same(
 			x->witness_logs, x->nwitness_logs, y->witness_logs, y->nwitness_logs);

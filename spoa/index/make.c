@@ -135,16 +135,14 @@ hit_of(struct making *m, const struct index_record *r, uint64_t offset)
 	return (uint32_t)m->nhits++;
 }
 
-static bool
-add_line(void *arg, struct span line, uint64_t offset)
+static void
+add_line(struct making *m, struct span line, uint64_t offset)
 {
-	struct making *m = arg;
 	struct index_record r;
 
-	m->h.last_line = offset;
 	m->nhash = 0;
 	if (!m->t->read(line, &r, on_term, m))
-		return true;
+		return;
 	if (!m->h.records++) {
 		m->h.first_seq = r.seq;
 		m->h.from_ns = m->h.to_ns = r.time_ns;
@@ -157,7 +155,6 @@ add_line(void *arg, struct span line, uint64_t offset)
 	uint32_t hit = hit_of(m, &r, offset);
 	for (size_t i = 0; i < m->nhash && !m->failed; i++)
 		add_use(m, m->hash[i], hit);
-	return !m->failed;
 }
 
 /* ---- the image ---- */
@@ -349,16 +346,16 @@ image_of(struct making *m)
 
 enum { READ_BYTES = 1 << 20 };
 
-int
-index_each_line(const struct index_segment *s, const bool *stop,
-	bool (*each)(void *arg, struct span line, uint64_t offset), void *arg)
+/* Every whole line, up to a NUL byte. 0, ERR_IO, ERR_BAD_STATE: stopped. */
+static int
+each_line(struct making *m, const struct index_segment *s, const bool *stop)
 {
 	struct buf b;
 	uint64_t at = 0; /* of the buffer's begin */
 	int err = 0;
 
 	buf_init(&b, READ_BYTES + CHAIN_LINE_MAX + READ_BYTES);
-	for (bool more = true; more && !err;) {
+	for (bool more = true; more && !err && !m->failed;) {
 		char *to = buf_reserve(&b, READ_BYTES);
 		long n = to ? s->read(s->arg, at + b.n, to, READ_BYTES) : -1;
 		if (n < 0 || (stop && __atomic_load_n(stop, __ATOMIC_RELAXED))) {
@@ -377,10 +374,9 @@ index_each_line(const struct index_segment *s, const bool *stop,
 				more = false;
 				break;
 			}
-			if (!each(arg, line, at + b.n - rest.n)) {
-				more = false;
-				break;
-			}
+			uint64_t offset = at + b.n - rest.n;
+			m->h.last_line = offset;
+			add_line(m, line, offset);
 			rest = span_cut(rest, end + 1, rest.n);
 		}
 		size_t used = b.n - rest.n;
@@ -404,7 +400,7 @@ index_make(const struct index_segment *s, const struct index_terms *t, const boo
 	memcpy(m.h.magic, "tgindex1", 8);
 	m.h.version = t->version();
 	struct index_whose whose;
-	int err = index_each_line(s, stop, add_line, &m);
+	int err = each_line(&m, s, stop);
 	index_whose(s, m.h.last_line, &whose);
 	m.h.segment_bytes = whose.segment_bytes;
 	m.h.segment_mtime = whose.segment_mtime;

@@ -2,7 +2,7 @@
  * level. A rate that callers are meant to use up warns where its limit says soft; a budget,
  * which is in dollars or by a calendar, always does. */
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/notice.h"
 #include "gate/gate_private.h"
 #include "limits/limits.h"
 
@@ -67,6 +67,30 @@ may_log(struct gate_shared *s)
 	return true;
 }
 
+/* Who: of a person his name only where notify.persons says so. */
+static void
+notice(struct request *r, const struct quota_dim *d, enum limit_level level)
+{
+	const struct identity *id = &r->found.identity;
+	bool spent = level == LEVEL_100, persons = gate_cfg(r->gate)->notify_persons;
+	int64_t resets_s = (int64_t)(d->reset_ms / 1000), now = clock_wall_ns();
+	unsigned percent = (unsigned)(used_millionths(d) / (MILLION / 100));
+	const struct notice_of of = { .kind = NOTICE_BUDGET,
+		.what = spent ? "limit_spent" : "limit_near",
+		.name = span_str(d->name),
+		.until_ns = spent ? now + (int64_t)d->reset_ms * 1000000 : 0 };
+	const struct log_field numbers[] = { LI("percent", spent ? 100 : percent),
+		LS("unit", limits_kinds[d->counts]), LI("limit", d->limit),
+		LI("remaining", spent ? 0 : d->remaining), LI("resets_in_s", resets_s),
+		LS("id", r->id), LSP("team", id->team), LSP("department", id->department),
+		LSP("key", id->key_id), LSP("person", id->person) };
+
+	notice_send(&of, numbers, COUNT_OF(numbers) - !persons,
+		"limit %s is %s (%u %%); it begins anew in %lld s; who: tollgate audit show %s",
+		d->name, spent ? "spent" : "nearly used", spent ? 100 : percent,
+		(long long)resets_s, r->id);
+}
+
 static void
 warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 {
@@ -77,7 +101,12 @@ warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 		    &s->warned[(name >> 4) % WARNED], name, memory_order_relaxed) == name)
 		return;
 	limit_tally_warned(&r->gate->tally.limits, d->name, level);
-	if (level != LEVEL_SOFT && may_log(s))
+	bool told = notice_wanted(NOTICE_BUDGET);
+	if ((level == LEVEL_SOFT && !told) || !may_log(s))
+		return;
+	if (told)
+		notice(r, d, level);
+	if (level != LEVEL_SOFT)
 		log_event(LOG_WARN, "limit.near", LS("limit", d->name),
 			LS("reached_percent", limit_level_names[level]), LS("id", r->id));
 }

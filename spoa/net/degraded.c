@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/notice.h"
 #include "config/read.h"
 #include "keep/keep.h"
 #include "live/sync.h"
@@ -273,6 +274,29 @@ tell(struct server *s, const char *name, const char *recogniser, const struct pa
 	return true;
 }
 
+/* ---- notices ---- */
+
+static void
+notice(const char *name, const char *recogniser, struct degraded_time *t, bool begin)
+{
+	const struct notice_of of = { .kind = NOTICE_DEGRADED,
+		.over = !begin,
+		.what = begin ? "begin" : "end",
+		.name = span_str(recogniser ? recogniser : name),
+		.since_ns = t->since_ns };
+	const struct log_field numbers[] = { LS("dependency", name), LS("why", t->why),
+		LI("times", t->times), LI("seconds", (t->until_us - t->since_us) / SECOND_US) };
+
+	t->told = begin;
+	if (begin)
+		notice_send(&of, numbers, 3, "%s%s%s is away: %s", name, recogniser ? " " : "",
+			recogniser ? recogniser : "", t->why);
+	else
+		notice_send(&of, numbers, 4, "%s%s%s is well again, after %u s", name,
+			recogniser ? " " : "", recogniser ? recogniser : "",
+			(unsigned)((t->until_us - t->since_us) / SECOND_US));
+}
+
 /* ---- times ---- */
 
 static void
@@ -312,6 +336,10 @@ step(struct server *s, const char *name, const char *recogniser, const struct pa
 			t->recent++;
 		}
 	}
+	if (t->life >= DEGRADED_AWAY && !t->told)
+		notice(name, recogniser, t, true);
+	if (t->life == DEGRADED_CALM && t->told && now_us - t->until_us >= calm)
+		notice(name, recogniser, t, false);
 	if (t->life >= DEGRADED_AWAY && !t->begun)
 		t->begun = tell(s, name, recogniser, p, t, true);
 	if (t->life == DEGRADED_CALM && t->begun && now_us - t->until_us >= calm &&

@@ -22,6 +22,7 @@ enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 12 };
 struct degraded_time {
 	enum { DEGRADED_WELL, DEGRADED_DOUBT, DEGRADED_AWAY, DEGRADED_CALM } life;
 	bool begun; /* its begin is recorded */
+	bool told;  /* and noticed (base/notice.h), which waits for no disk */
 	int64_t since_ns, until_ns;
 	uint64_t since_us, until_us, told_us;
 	uint64_t times, recent; /* away so often; begins of late */

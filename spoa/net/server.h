@@ -30,13 +30,14 @@ struct server {
 	struct auths *auths;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
-	struct outbound *outbound;     /* NULL: nobody is told */
 	struct otlp *otlp;
 	bool telling; /* that thread runs */
 	struct anchors *anchors;       /* NULL: no places */
 	struct index_thread *indexing; /* NULL: no records */
 	struct witnessing *witnessing; /* NULL: no witness */
 	struct keep *keep;	       /* NULL: no retention */
+	struct outbound *outbound;     /* NULL: nobody is told */
+	struct notify *notify;	       /* NULL: no webhook */
 	struct live *live;	     /* NULL: no state_key */
 	struct live_sync *live_sync; /* NULL: no Redis */
 	struct pinning pinning;

@@ -7,6 +7,7 @@
 #include "audit/audit.h"
 #include "audit/keys.h"
 #include "base/clock.h"
+#include "base/notice.h"
 #include "keep/keep.h"
 #include "live/sync.h"
 #include "net/server.h"
@@ -366,6 +367,8 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 
 	atomic_store_explicit(
 		&s->metrics.v[M_LOG_DROPPED], log_dropped(), memory_order_relaxed);
+	atomic_store_explicit(
+		&s->metrics.v[M_NOTIFY_DROPPED], notice_dropped(), memory_order_relaxed);
 	blocks[0] = &s->metrics;
 	for (unsigned i = 0; i < s->nworkers; i++) {
 		blocks[1 + i] = &s->workers[i].metrics;

@@ -1,9 +1,10 @@
-/* Telemetry of a server: who is asked for metrics, who tells of records. */
+/* Telemetry of a server: who is asked for metrics, who tells of records, who is told of notices. */
 #include "net/telling.h"
 
 #include "base/err.h"
 #include "gate/gate.h"
 #include "net/server.h"
+#include "telemetry/notify.h"
 #include "telemetry/otlp.h"
 
 #define STOP_US 2000000
@@ -17,11 +18,15 @@ metrics_text(void *arg, struct buf *out)
 int
 telling_start(struct server *s, const struct config *cfg, struct buf *why)
 {
-	if (!cfg->otlp.url)
+	if (!cfg->otlp.url && !cfg->notify_url)
 		return 0;
 	s->outbound = outbound_new();
 	if (!s->outbound)
 		return ERR_NOMEM;
+	if (cfg->notify_url && !(s->notify = notify_new(cfg, s->outbound, &s->metrics, why)))
+		return ERR_IO;
+	if (!cfg->otlp.url)
+		return 0;
 	s->otlp = otlp_new(cfg, s->outbound, &s->metrics, metrics_text, s, why);
 	if (!s->otlp)
 		return ERR_IO;
@@ -47,9 +52,10 @@ telling_run(struct server *s, struct buf *why)
 void
 telling_stop(struct server *s)
 {
-	if (s->telling)
+	if (s->telling && s->otlp)
 		otlp_flush(s->otlp, STOP_US);
 	outbound_stop(s->outbound);
+	notify_free(&s->notify);
 	otlp_free(&s->otlp);
 	outbound_free(&s->outbound);
 }

@@ -122,8 +122,6 @@ schema_prices(struct buf *out)
 
 /* ---- tollgate.yaml ---- */
 
-#define ROLE_WORDS ONE("\"viewer\",\"operator\",\"auditor\"")
-
 static const char *
 type_of(enum option_kind k)
 {
@@ -144,6 +142,8 @@ type_of(enum option_kind k)
 		[OPT_TCP] = TEXT,
 		[OPT_FORMAT] = ONE("\"logfmt\",\"json\""),
 		[OPT_LEVEL] = ONE("\"error\",\"warn\",\"info\",\"debug\""),
+		[OPT_WEBHOOK] = TEXT,
+		[OPT_EVENTS] = LIST(ONE("\"budget\",\"breaker\",\"degraded\",\"pin\"")),
 		[OPT_LOG_TO] = ONE("\"stderr\",\"syslog\",\"journald\""),
 		[OPT_ANCHORS] = LIST(
 			"\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
@@ -160,13 +160,6 @@ type_of(enum option_kind k)
 			     "\"ratio\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1},"
 			     "\"metrics_every\":{" DURATION "},\"ca\":{" TEXT "},"
 			     "\"gzip\":{" BOOL "}}",
-		[OPT_ADMIN_TLS] =
-			"\"type\":\"object\",\"additionalProperties\":false,"
-			"\"required\":[\"listen\",\"certificate\",\"key\"],\"properties\":{"
-			"\"listen\":{" TEXT "},\"certificate\":{" TEXT "},\"key\":{" TEXT "},"
-			"\"clients\":{" TEXT "}}",
-		[OPT_ADMIN_USERS] = "\"type\":\"object\",\"additionalProperties\":{" EITHER(
-			ROLE_WORDS, LIST(ROLE_WORDS)) "}",
 		[OPT_CREDENTIALS] =
 			"\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\","
 			"\"additionalProperties\":false,\"properties\":{\"sigv4\":{},"

@@ -42,6 +42,7 @@ struct target_state {
 	_Atomic unsigned why;		/* the last failure: status << 8 | cause */
 	/* wall time of when it stopped being well, and of when it was ejected; only shown, and
 	   only while it is so */
+	_Atomic unsigned told; /* bits of enum target_told: noticed, and not yet over */
 	_Atomic int64_t ill_ns, ejected_ns;
 	/* of a provider's entry: of all its models */
 	_Atomic int64_t all_under_way, queued;
@@ -57,6 +58,9 @@ struct target_table {
 };
 
 /* It is ejected, or no more; nothing else changes. */
+enum target_told { TOLD_OPEN, TOLD_KEY, TOLD_HAND };
+/* Somebody is told (base/notice.h), once: that it is out, or that what was told is over. */
+void target_notice(struct target_state *s, enum target_told told, bool over, const char *why);
 void target_by_hand(struct target_table *t, struct target_state *s, bool ejected);
 /* Before a word that holds it back is set: notes the time, where it was well until now. */
 void target_falls_ill(struct target_state *s, uint64_t now_us);

@@ -162,6 +162,8 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 		if ((*seen & 1) != f->value)
 			say(s, f, f->value ? "ejected" : "admitted");
 		target_by_hand(w->table, s, f->value);
+		if (!f->value)
+			target_notice(s, TOLD_HAND, true, "");
 		*seen = (*seen & ~UINT64_C(1)) | f->value;
 		return;
 	}
@@ -180,6 +182,8 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 	}
 	if (on[kind] && (!was || !word || kind == FACT_OPEN))
 		say(s, f, word ? on[kind] : off[kind]);
+	if (on[kind] && !word)
+		target_notice(s, kind == FACT_OPEN ? TOLD_OPEN : TOLD_KEY, true, "");
 }
 
 static bool

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/notice.h"
 #include "targets/entry.h"
 
 static uint64_t
@@ -188,6 +188,28 @@ target_falls_ill(struct target_state *s, uint64_t now_us)
 		atomic_store(&s->ill_ns, clock_wall_ns());
 }
 
+void
+target_notice(struct target_state *s, enum target_told told, bool over, const char *why)
+{
+	static const char *const what[][2] = { [TOLD_OPEN] = { "target_open", "target_closed" },
+		[TOLD_KEY] = { "target_out", "target_back" },
+		[TOLD_HAND] = { "target_ejected", "target_admitted" } };
+	unsigned was = over ? atomic_fetch_and(&s->told, ~(1u << told))
+			    : atomic_fetch_or(&s->told, 1u << told);
+
+	if ((was >> told & 1) != over || !notice_wanted(NOTICE_BREAKER))
+		return;
+	const struct notice_of of = { .kind = NOTICE_BREAKER,
+		.over = over,
+		.what = what[told][over],
+		.name = span_str(s->name),
+		.since_ns = over ? atomic_load(&s->ill_ns) : 0 };
+	const struct log_field numbers[] = { LS("why", why),
+		LS("last_failure", attempt_causes[atomic_load(&s->why) & 0xff]) };
+	notice_send(&of, numbers, over ? 0 : 2, "target %s %s%s", s->name,
+		over ? "serves again" : "is out: ", over ? "" : why);
+}
+
 static void
 trip(struct target_state *s, const struct target_attempt *a, bool by_share, uint64_t now_us)
 {
@@ -206,6 +228,8 @@ trip(struct target_state *s, const struct target_attempt *a, bool by_share, uint
 		LS("why", by_share ? "half of its answers fail" : "failures in a row"),
 		LS("last", attempt_causes[atomic_load(&s->why) & 0xff]),
 		LI("for_ms", us / 1000));
+	target_notice(s, TOLD_OPEN, false,
+		by_share ? "half of its answers fail" : "failures in a row");
 }
 
 static void
@@ -227,14 +251,16 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 	window_add(&s->tries, second_of(now_us), (struct counts){ 1, 0 }, NULL);
 	if (!a->breaks)
 		return;
-	if (probe && atomic_exchange(&s->key_probe, 0))
+	if (probe && atomic_exchange(&s->key_probe, 0)) {
 		log_event(LOG_WARN, "target.back", LS("target", s->name));
-	else if (probe && open && open >> 1 <= now_us &&
+		target_notice(s, TOLD_KEY, true, "");
+	} else if (probe && open && open >> 1 <= now_us &&
 		 atomic_fetch_add(&s->successes, 1) + 1 >= TARGET_PROBES &&
 		 atomic_compare_exchange_strong(&s->open, &open, 0)) {
 		atomic_store(&s->closed_us, now_us);
 		atomic_store(&s->failures, 0);
 		log_event(LOG_WARN, "target.closed", LS("target", s->name));
+		target_notice(s, TOLD_OPEN, true, "");
 	}
 	probe_given_back(s, a);
 	if (open)
@@ -286,10 +312,13 @@ throttled(struct target_state *s, uint64_t asked_us, uint64_t now_us)
 static void
 out_by_key(struct target_state *s, int status, uint64_t now_us)
 {
+	static const char why[] = "it takes our key no more, or its credit is used up";
+
 	target_falls_ill(s, now_us);
 	if (!atomic_exchange(&s->key_probe, now_us + TARGET_KEY_PROBE_US))
 		log_event(LOG_ERROR, "target.out", LS("target", s->name), LI("status", status),
-			LS("why", "it takes our key no more, or its credit is used up"));
+			LS("why", why));
+	target_notice(s, TOLD_KEY, false, why);
 }
 
 void
@@ -302,6 +331,8 @@ target_clear(struct target_state *s)
 	atomic_store(&s->opens, 0);
 	atomic_store(&s->throttled_until, 0);
 	atomic_store(&s->key_probe, 0);
+	target_notice(s, TOLD_OPEN, true, "");
+	target_notice(s, TOLD_KEY, true, "");
 	for (size_t i = 0; i < TARGET_WINDOW_S; i++)
 		atomic_store(&s->tries.second[i], 0);
 }

@@ -171,6 +171,7 @@ target_eject(struct target_table *t, struct span name)
 		return false;
 	target_by_hand(t, s, true);
 	atomic_fetch_add(&s->by_hand_times, 1);
+	target_notice(s, TOLD_HAND, false, "ejected by hand");
 	return true;
 }
 
@@ -180,6 +181,7 @@ admit(struct target_table *t, struct target_state *s)
 	target_by_hand(t, s, false);
 	target_clear(s);
 	atomic_fetch_add(&s->by_hand_times, 1);
+	target_notice(s, TOLD_HAND, true, "");
 }
 
 bool

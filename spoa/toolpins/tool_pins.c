@@ -3,12 +3,14 @@
 #include "toolpins/tool_pins.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/notice.h"
 #include "base/random.h"
 #include "codec/json.h"
 #include "toolpins/canonical.h"
@@ -245,6 +247,27 @@ pin_value_state(const struct pin_value *v)
 	return memcmp(v->seen, v->first, SHA256_BYTES) ? TOOL_CHANGED : TOOL_NEW;
 }
 
+static void
+notice(const struct tool_pins *p, const struct pin *pin, bool over)
+{
+	struct span server = pin_server_name(p, pin), name = pin_name(pin);
+	const char *kind = tool_pin_kinds[pin->kind];
+	char whole[NOTICE_NAME];
+
+	if (!notice_wanted(NOTICE_PIN))
+		return;
+	snprintf(whole, sizeof(whole), "%.*s%s%.*s", SPAN_ARG(server), name.n ? "/" : "",
+		SPAN_ARG(name));
+	const struct notice_of of = { .kind = NOTICE_PIN,
+		.over = over,
+		.what = over ? "pin_settled" : "pin_changed",
+		.name = span_str(whole) };
+	const struct log_field numbers[] = { LSP("server", server), LS("pin", kind),
+		LSP("name", name) };
+	notice_send(&of, numbers, 3, over ? "%s %s is as it was approved" : "%s %s says another text than first; see: tollgate tools diff", kind,
+		whole);
+}
+
 /* With the lock. What a worker reads without it. */
 static void
 publish(struct tool_pins *p, struct pin *pin, const uint64_t raw[2], enum tool_state now)
@@ -258,9 +281,12 @@ publish(struct tool_pins *p, struct pin *pin, const uint64_t raw[2], enum tool_s
 	atomic_fetch_add(&pin->seq, 1);
 	if ((now == TOOL_CHANGED) != (was == TOOL_CHANGED))
 		atomic_fetch_add(&p->changed, now == TOOL_CHANGED ? 1 : (size_t)-1);
+	if (now != TOOL_CHANGED && was == TOOL_CHANGED)
+		notice(p, pin, true);
 	if (now != TOOL_CHANGED || was == TOOL_CHANGED)
 		return;
 	atomic_fetch_add(&p->changes, 1);
+	notice(p, pin, false);
 	uint64_t us = clock_mono_us();
 	if (pin->said_us && us - pin->said_us < SAID_AGAIN_US)
 		return;

@@ -9,7 +9,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
-#include "audit/usage.h"
+#include "cmd/records/usage.h"
 
 /* ---- counts and lists ---- */
 
