@@ -23,7 +23,7 @@ say    = $(if $(V),,@$(if $(quiet),,printf '  %-5s %s\n' $(1) $@;) )
 # What the build and the tests need from Debian; `make deps` installs it.
 DEPS_BUILD := gcc make pkg-config libev-dev libjansson-dev libpcre2-dev \
 	libssl-dev libsodium-dev libhiredis-dev libyaml-dev \
-	libmicrohttpd-dev zlib1g-dev libbrotli-dev libzstd-dev \
+	libmicrohttpd-dev libgnutls28-dev zlib1g-dev libbrotli-dev libzstd-dev \
 	libcurl4-openssl-dev
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wpointer-arith \
@@ -46,7 +46,7 @@ LLHTTP_SRC    := /usr/share/llhttp/api.c /usr/share/llhttp/http.c \
 endif
 
 PKGS := jansson libpcre2-8 libssl libcrypto libsodium hiredis yaml-0.1 \
-	libmicrohttpd zlib libbrotlidec libzstd libcurl
+	libmicrohttpd gnutls zlib libbrotlidec libzstd libcurl
 
 # TLS to Redis: hiredis has it from 1.0 on.
 REDIS_TLS := $(shell pkg-config --exists hiredis_ssl 2>/dev/null && echo 1 || echo 0)

@@ -2,58 +2,100 @@
  * changes anything is a POST. */
 #include "admin/admin.h"
 
-#include <fcntl.h>
 #include <microhttpd.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin/decisions.h"
+#include "admin/door.h"
 #include "admin/endpoint.h"
 #include "admin/reader.h"
+#include "admin/tls.h"
 #include "audit/audit.h"
 #include "base/attr.h"
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
+#include "console/asset.h"
 #include "net/listen.h"
 #include "net/server.h"
 #include "telemetry/openmetrics.h"
 
 #define JSON_TYPE "application/json"
 
-/* Of a door: those that look at decisions take none of the others' room. */
-#define CONNECTIONS (64u + CAP_DECISION_VIEWERS)
+enum { UPLOAD_BYTES = 64 << 10, SILENCE_S = 10, BODY_US = 20000000, CONNS_SPARE = 16 };
+enum { DOORS = DOOR_TLS + 1 };
 
-enum { UPLOAD_BYTES = 64 << 10 };
+/* A connection, from its first byte on: owner: its door's thread. */
+struct caller {
+	struct caller *prev, *next; /* the oldest first */
+	int fd;
+	bool kept; /* somebody whom we know: it makes room for nobody */
+};
+
+struct side {
+	struct admin *admin;
+	struct MHD_Daemon *daemon;
+	enum admin_door door;
+	int fd;
+	struct caller callers; /* a ring */
+	unsigned ncallers;
+};
 
 struct admin {
 	struct server *server;
 	const struct config *cfg;
+	struct door *door;
+	struct tls *tls;
 	struct decisions *decisions; /* NULL: no records */
-	char token[256]; /* empty: nothing needs one */
 	struct children *children;
-	struct side {
-		struct admin *admin;
-		struct MHD_Daemon *daemon;
-		bool tcp;
-		int fd;
-	} side[2];
+	struct side side[DOORS];
 };
 
 /* What a request brings, until it is answered. */
 struct upload {
 	struct buf body;
 	struct asking q;
+	uint64_t began_us;
 	bool begun;
 };
 
 /* ---- answers ---- */
 
 void
-asking_fields(const struct asking *q UNUSED, struct MHD_Response *r)
+asking_fields(const struct asking *q, struct MHD_Response *r)
 {
-	MHD_add_response_header(r, "cache-control", "no-store");
+	static const struct {
+		const char *name, *value;
+	} fields[] = {
+		{ "content-security-policy", CONSOLE_CSP },
+		{ "x-content-type-options", "nosniff" },
+		{ "referrer-policy", "no-referrer" },
+		{ "cross-origin-opener-policy", "same-origin" },
+		{ "cross-origin-resource-policy", "same-origin" },
+	};
+	char seconds[16];
+
+	for (size_t i = 0; i < COUNT_OF(fields); i++)
+		MHD_add_response_header(r, fields[i].name, fields[i].value);
+	if (q->retry_after_s) {
+		snprintf(seconds, sizeof(seconds), "%u", q->retry_after_s);
+		MHD_add_response_header(r, "retry-after", seconds);
+	}
+	if (q->allow[0])
+		MHD_add_response_header(r, "allow", q->allow);
+	if (q->cookie[0])
+		MHD_add_response_header(r, "set-cookie", q->cookie);
+}
+
+bool
+asking_still(const struct asking *q)
+{
+	return door_still(q->admin->door, q);
 }
 
 static enum MHD_Result
@@ -66,6 +108,9 @@ answer(const struct asking *q, unsigned status, const char *type, const struct b
 	if (!r)
 		return MHD_NO;
 	MHD_add_response_header(r, "content-type", type);
+	MHD_add_response_header(r, "cache-control", "no-store");
+	if (status == MHD_HTTP_UNAUTHORIZED) /* RFC 9110 11.6.1 */
+		MHD_add_response_header(r, "www-authenticate", "Bearer realm=\"tollgate\"");
 	asking_fields(q, r);
 	enum MHD_Result ok = MHD_queue_response(q->connection, status, r);
 	MHD_destroy_response(r);
@@ -105,17 +150,7 @@ asking_refuse(struct asking *q, unsigned status, const char *fmt, ...)
 	return ok;
 }
 
-static enum MHD_Result
-plain(const struct asking *q, unsigned status, const char *text)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	buf_str(&b, text);
-	enum MHD_Result ok = answer(q, status, "text/plain; charset=utf-8", &b);
-	buf_free(&b);
-	return ok;
-}
+/* ---- requests ---- */
 
 struct children *
 admin_children(struct admin *a)
@@ -123,39 +158,16 @@ admin_children(struct admin *a)
 	return a->children;
 }
 
-/* ---- who asks ---- */
-
-static bool
-authorized(const struct side *s, struct MHD_Connection *c)
-{
-	const char *got = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
-	char want[sizeof(s->admin->token) + 8];
-
-	if (!s->tcp)
-		return true; /* the socket's mode is the permission */
-	if (!s->admin->token[0] || !got)
-		return false;
-	size_t n = (size_t)snprintf(want, sizeof(want), "Bearer %s", s->admin->token);
-	return strlen(got) == n && sodium_memcmp(got, want, n) == 0;
-}
-
-/* Who is at the other end of the unix socket. */
-static struct admin_peer
-peer_of(struct MHD_Connection *c)
+static void
+keep_caller(struct MHD_Connection *c, const struct asking *q)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct ucred who;
-	socklen_t n = sizeof(who);
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct caller *one = info ? info->socket_context : NULL;
 
-	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
-		return (struct admin_peer){ .pid = 0, .uid = (uid_t)-1 };
-	return (struct admin_peer){ .pid = who.pid,
-		.uid = who.uid,
-		.roles = ROLE_VIEWER | ROLE_OPERATOR | ROLE_AUDITOR };
+	if (one && q->endpoint->role)
+		one->kept = true;
 }
-
-/* ---- requests ---- */
 
 /* What was brought goes, secrets in it too. */
 static void
@@ -184,6 +196,10 @@ take_params(struct upload *u, enum MHD_Result *ok)
 	json_t *in = NULL;
 	struct buf why;
 
+	if (!e->params && !e->own) {
+		u->q.in = json_object();
+		return true;
+	}
 	if (!strcmp(e->method, MHD_HTTP_METHOD_POST)) {
 		if (buf_failed(&u->body)) {
 			*ok = asking_refuse(
@@ -233,15 +249,51 @@ run(struct upload *u)
 }
 
 static enum MHD_Result
-nothing_there(struct upload *u, bool path_known, struct buf *allow)
+nothing_there(struct upload *u, bool path_known)
 {
-	if (path_known)
-		return plain(&u->q, MHD_HTTP_METHOD_NOT_ALLOWED,
-			span_starts(buf_view(allow), SPAN_LIT("GET")) ? "GET only\n"
-								      : "POST only\n");
-	return plain(&u->q, MHD_HTTP_NOT_FOUND,
-		"no such page: /metrics /healthz /readyz /status /recent /reload /keys /limits "
-		"/quota /targets /tools\n");
+	const char *last = NULL;
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_str(&b, "{\"error\":");
+	if (path_known) {
+		buf_printf(&b, "\"%s only\"", u->q.allow);
+	} else {
+		char line[256];
+		snprintf(line, sizeof(line), "%.128s: no such page", u->q.path);
+		buf_json_str(&b, span_str(line));
+		buf_str(&b, ",\"accepted\":[");
+		for (size_t i = 0; i < admin_endpoint_count; i++) {
+			const char *path = admin_endpoints[i].path;
+			if (!str_same(path, last))
+				buf_printf(&b, "%s\"%s\"", last ? "," : "", path);
+			last = path;
+		}
+		buf_putc(&b, ']');
+	}
+	buf_str(&b, "}\n");
+	enum MHD_Result ok = answer(&u->q,
+		path_known ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND, JSON_TYPE, &b);
+	buf_free(&b);
+	return ok;
+}
+
+static struct upload *
+upload_new(const struct side *s, struct MHD_Connection *c, const char *url, const char *method)
+{
+	struct upload *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	buf_init(&u->body, UPLOAD_BYTES);
+	u->began_us = clock_mono_us();
+	u->q.server = s->admin->server;
+	u->q.admin = s->admin;
+	u->q.connection = c;
+	u->q.method = method;
+	u->q.path = url;
+	u->q.peer.door = s->door;
+	return u;
 }
 
 static enum MHD_Result
@@ -255,74 +307,101 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	bool known;
 
 	if (!u) { /* the head; answer once the body, if any, is through */
-		*con = u = calloc(1, sizeof(*u));
-		if (u)
-			buf_init(&u->body, UPLOAD_BYTES);
+		*con = u = upload_new(s, c, url, method);
 		return u ? MHD_YES : MHD_NO;
 	}
+	if (u->begun) /* its connection was suspended */
+		return u->q.endpoint->begin(&u->q);
+	if (clock_mono_us() > u->began_us + BODY_US)
+		return MHD_NO; /* which closes it */
 	if (*upload_size) {
 		buf_put(&u->body, bytes, *upload_size);
 		*upload_size = 0;
 		return MHD_YES;
 	}
-	if (u->begun) /* its connection was suspended */
-		return u->q.endpoint->begin(&u->q);
-	u->q.server = s->admin->server;
-	u->q.admin = s->admin;
-	u->q.connection = c;
-	u->q.path = url;
-	u->q.peer = peer_of(c);
-	u->q.peer.door = s->tcp ? DOOR_TCP : DOOR_UNIX;
-	reader_on_behalf(s->admin->children, &u->q.peer);
-	buf_init(&allow, 256);
-	const struct admin_endpoint *e = u->q.endpoint =
-		admin_endpoint_find(method, url, &known, &allow);
-	if (!e)
-		ok = nothing_there(u, known, &allow);
-	else if (e->role && !authorized(s, c))
-		ok = plain(&u->q, MHD_HTTP_UNAUTHORIZED,
-			"bearer token of admin.token_file needed\n");
-	else if (s->tcp && !e->tcp)
-		ok = asking_refuse(
-			&u->q, MHD_HTTP_FORBIDDEN, "on the unix socket only (admin.listen)");
-	else if ((!e->call && !e->begin) || take_params(u, &ok)) {
-		u->begun = e->begin != NULL;
-		ok = run(u);
-	}
+	buf_init(&allow, sizeof(u->q.allow));
+	u->q.endpoint = admin_endpoint_find(method, url, &known, &allow);
+	if (!u->q.endpoint)
+		snprintf(u->q.allow, sizeof(u->q.allow), "%.*s", SPAN_ARG(buf_view(&allow)));
 	buf_free(&allow);
-	return ok;
+	if (!door_enter(s->admin->door, &u->q, &ok))
+		return ok;
+	if (!u->q.endpoint)
+		return nothing_there(u, known);
+	reader_on_behalf(s->admin->children, &u->q.peer);
+	keep_caller(c, &u->q);
+	if ((u->q.endpoint->call || u->q.endpoint->begin) && !take_params(u, &ok))
+		return ok;
+	u->begun = u->q.endpoint->begin != NULL;
+	return run(u);
 }
 
-static int
-read_token(struct admin *a, struct buf *why)
-{
-	int fd = open(a->cfg->admin_token_file, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, a->token, sizeof(a->token) - 1);
+/* ---- connections ---- */
 
-	if (fd >= 0)
-		close(fd);
-	while (n > 0 && (a->token[n - 1] == '\n' || a->token[n - 1] == ' '))
-		n--;
-	if (n <= 0) {
-		buf_printf(why, "%s: cannot read the admin token", a->cfg->admin_token_file);
-		return ERR_IO;
+/* At the cap whoever has asked for nothing, and has been there longest, goes: browsers that
+ * never read and connections that say nothing keep neither a scraper nor a command out. */
+static void
+on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
+	enum MHD_ConnectionNotificationCode what)
+{
+	struct side *s = cls;
+	struct caller *one = *socket_context;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (!one)
+			return;
+		one->prev->next = one->next;
+		one->next->prev = one->prev;
+		s->ncallers--;
+		free(one);
+		*socket_context = NULL;
+		return;
 	}
-	a->token[n] = '\0';
-	return 0;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	one = calloc(1, sizeof(*one));
+	if (!one || !info) {
+		free(one);
+		return;
+	}
+	one->fd = info->connect_fd;
+	one->next = &s->callers;
+	one->prev = s->callers.prev;
+	one->prev->next = s->callers.prev = one;
+	*socket_context = one;
+	if (++s->ncallers < CAP_ADMIN_CONNS - CONNS_SPARE)
+		return;
+	for (struct caller *old = s->callers.next; old != &s->callers; old = old->next)
+		if (!old->kept && old != one) {
+			shutdown(old->fd, SHUT_RDWR);
+			old->kept = true; /* it goes: once is enough */
+			metric_inc(&s->admin->server->metrics, M_ADMIN_CROWDED);
+			return;
+		}
 }
 
 static int
-start_side(struct admin *a, struct side *s, const struct address *at, bool tcp, struct buf *why)
+start_side(struct admin *a, enum admin_door door, const struct address *at, struct buf *why)
 {
+	struct side *s = &a->side[door];
+	const char *trust = door == DOOR_TLS ? tls_trust(a->tls) : NULL;
+
 	s->admin = a;
-	s->tcp = tcp;
-	s->fd = listen_open(at, 0600, NULL, why);
+	s->door = door;
+	s->callers.next = s->callers.prev = &s->callers;
+	s->fd = listen_open(at, door_is_shared(a->door) ? 0666 : 0600, NULL, why);
 	if (s->fd < 0)
 		return ERR_IO;
-	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME,
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+					     (door == DOOR_TLS ? MHD_USE_TLS : 0),
 		0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
-		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
-		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CAP_ADMIN_CONNS,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S, MHD_OPTION_NOTIFY_COMPLETED,
+		completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+		/* what follows the end is not read */
+		door == DOOR_TLS ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END,
+		tls_on_handshake, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
+		trust ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, trust, MHD_OPTION_END);
 	if (!s->daemon) {
 		buf_printf(why, "%s: the admin server does not start", at->text);
 		return ERR_IO;
@@ -340,7 +419,7 @@ admin_stop(void *front)
 	if (a->children)
 		children_stop(a->children); /* no connection is suspended from now on */
 	decisions_end(a->decisions); /* no connection stays suspended */
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < DOORS; i++) {
 		if (a->side[i].daemon)
 			MHD_stop_daemon(a->side[i].daemon); /* closes its socket */
 		else if (a->side[i].fd >= 0)
@@ -350,7 +429,8 @@ admin_stop(void *front)
 	decisions_free(&a->decisions);
 	if (a->cfg->has_admin)
 		listen_unlink(&a->cfg->admin);
-	sodium_memzero(a->token, sizeof(a->token));
+	tls_free(&a->tls);
+	door_free(&a->door);
 	free(a);
 }
 
@@ -375,7 +455,8 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 		return NULL;
 	a->server = server;
 	a->cfg = cfg;
-	a->side[0].fd = a->side[1].fd = -1;
+	for (int i = 0; i < DOORS; i++)
+		a->side[i].fd = -1;
 	struct children_limits limits = children_default;
 	limits.metrics = &server->metrics;
 	a->children = children_start(&limits);
@@ -384,15 +465,13 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 		.end = journal_end,
 		.arg = server->audit,
 		.metrics = &server->metrics };
-	if (!a->children ||
-		(server->audit && !(a->decisions = decisions_new(&live)))) {
-		admin_stop(a);
-		return NULL;
-	}
-	if ((cfg->admin_token_file && read_token(a, why) < 0) ||
-		(cfg->has_admin && start_side(a, &a->side[0], &cfg->admin, false, why) < 0) ||
-		(cfg->has_admin_tcp &&
-			start_side(a, &a->side[1], &cfg->admin_tcp, true, why) < 0)) {
+	a->door = door_new(cfg, server, why);
+	if (!a->children || !a->door ||
+		(server->audit && !(a->decisions = decisions_new(&live))) ||
+		(cfg->has_admin_tls && !(a->tls = tls_new(&cfg->admin_tls_section, why))) ||
+		(cfg->has_admin && start_side(a, DOOR_UNIX, &cfg->admin, why) < 0) ||
+		(cfg->has_admin_tcp && start_side(a, DOOR_TCP, &cfg->admin_tcp, why) < 0) ||
+		(cfg->has_admin_tls && start_side(a, DOOR_TLS, &cfg->admin_tls, why) < 0)) {
 		admin_stop(a);
 		return NULL;
 	}
@@ -400,8 +479,43 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 }
 
 static void
-admin_reloaded(void *front UNUSED, const struct config *cfg UNUSED)
+admin_reloaded(void *front, const struct config *cfg)
 {
+	struct admin *a = front;
+
+	door_reload(a->door, cfg);
+	if (a->cfg->has_admin &&
+		chmod(a->cfg->admin.path, door_is_shared(a->door) ? 0666 : 0600) < 0)
+		log_event(LOG_WARN, "admin.mode", LS("socket", a->cfg->admin.path));
 }
 
 const struct server_front admin_front = { admin_start, admin_reloaded, admin_stop };
+
+/* ---- what endpoints ask of it ---- */
+
+void
+admin_metrics(struct server *s, struct buf *out)
+{
+	struct admin *a = s->front;
+
+	if (a)
+		door_metrics(a->door, out);
+}
+
+enum MHD_Result
+admin_login(struct asking *q)
+{
+	return door_login(q->admin->door, q);
+}
+
+enum MHD_Result
+admin_logout(struct asking *q)
+{
+	return door_logout(q->admin->door, q);
+}
+
+enum MHD_Result
+admin_who(struct asking *q)
+{
+	return door_who(q->admin->door, q);
+}

@@ -7,11 +7,9 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "config/admin.h"
 
 struct server;
-
-/* operator and auditor are viewers too. */
-enum { ROLE_VIEWER = 1, ROLE_OPERATOR = 2, ROLE_AUDITOR = 4, ROLES = 3 };
 
 enum admin_door { DOOR_UNIX, DOOR_TCP, DOOR_TLS };
 
@@ -19,8 +17,15 @@ enum admin_door { DOOR_UNIX, DOOR_TCP, DOOR_TLS };
 struct admin_peer {
 	pid_t pid;
 	uid_t uid; /* -1: not known */
+	char user[65];
 	unsigned roles;
 	enum admin_door door;
+	enum admin_by { BY_NOBODY, BY_USER, BY_TOKEN, BY_SESSION, BY_CERTIFICATE } by;
+	char name[65]; /* the token's or certificate's; "": none */
+	char from[64]; /* address of TCP and TLS */
+	/* Of what it came in by, to be asked again: */
+	unsigned char token[32], session[32];
+	int64_t end_ns; /* the token's; 0: never */
 	pid_t child; /* of ours, that reads on his behalf: 0: he asks himself */
 };
 

@@ -4,9 +4,9 @@
 #include <microhttpd.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <stdlib.h>
 
+#include "admin/tokens.h"
 #include "audit/audit.h"
 #include "base/caps.h"
 #include "base/clock.h"
@@ -188,25 +188,40 @@ put_text(struct buf *out, const char *name, const char *text)
 		buf_str(out, "null");
 }
 
+/* The user that the kernel names, the token or the certificate; and by which door. */
+static void
+put_peer(struct buf *out, const struct admin_peer *p)
+{
+	static const char *const doors[] = { "unix", "tcp", "tls" };
+
+	if (p->uid == (uid_t)-1 && p->by == BY_NOBODY)
+		return;
+	buf_str(out, ",\"peer\":{");
+	if (p->uid != (uid_t)-1) { /* none but the unix socket has users */
+		buf_printf(out, "\"uid\":%u,\"pid\":%d", (unsigned)p->uid, (int)p->pid);
+		put_text(out, "user", p->user);
+	} else {
+		buf_printf(out, "\"door\":\"%s\"", doors[p->door]);
+	}
+	if (p->by == BY_TOKEN || p->by == BY_SESSION)
+		put_text(out, "token", p->name);
+	if (p->by == BY_CERTIFICATE)
+		put_text(out, "certificate", p->name);
+	if (p->from[0])
+		put_text(out, "from", p->from);
+	buf_putc(out, '}');
+}
+
 static void
 write_record(struct change *c, const json_t *before, const json_t *after, const char *failed,
 	struct buf *out)
 {
-	struct passwd pw, *found = NULL;
-	char room[4096];
-
 	buf_printf(out, "\"type\":\"%s\",\"what\":\"%s\",\"%s\":\"%s\"",
 		c->reads ? "read" : "change", c->what, c->reads ? "read" : "change", c->verb);
 	put_text(out, "id", json_string_value(json_object_get(after, "id")));
 	put_text(out, "by", json_string_value(json_object_get(c->in, "by")));
 	put_text(out, "reason", json_string_value(json_object_get(c->in, "reason")));
-	if (c->peer->uid != (uid_t)-1) {
-		getpwuid_r(c->peer->uid, &pw, room, sizeof(room), &found);
-		buf_printf(out, ",\"peer\":{\"uid\":%u,\"pid\":%d", (unsigned)c->peer->uid,
-			(int)c->peer->pid);
-		put_text(out, "user", found ? pw.pw_name : NULL);
-		buf_putc(out, '}');
-	}
+	put_peer(out, c->peer);
 	put_object(out, "before", before);
 	put_object(out, "after", after);
 	if (failed)
@@ -250,10 +265,10 @@ record(struct change *c, const json_t *before, const json_t *after, const char *
 	audit_append(audit, &r->e);
 	pthread_mutex_lock(&r->lock);
 	/* What is kept has no answer before the disk takes it. */
-	while (!r->over && !late && (!keep || audit_ready(audit)))
+	while (!c->unwaited && !r->over && !late && (!keep || audit_ready(audit)))
 		late = pthread_cond_timedwait(&r->answered, &r->lock, &until);
 	int err = r->over ? r->err : ERR_TIMEOUT;
-	if (err == 0)
+	if (err == 0 && !c->unwaited)
 		say_record(c, r->e.seq);
 	let_go(r);
 	return err;
@@ -440,4 +455,72 @@ change_list(struct server *s, enum live_kind kind, const char *name,
 	json_decref(shown);
 	json_decref(list);
 	return MHD_HTTP_OK;
+}
+
+/* ---- what is done elsewhere ---- */
+
+void
+change_told(struct server *s, const struct admin_peer *peer, const char *what, const char *verb,
+	const char *id, json_t *before, json_t *after)
+{
+	static const struct admin_peer nobody = { .uid = (uid_t)-1 };
+	struct change c = { .s = s,
+		.peer = peer ? peer : &nobody,
+		.in = json_object(),
+		.what = what,
+		.verb = verb,
+		.unwaited = true };
+
+	if (!after)
+		after = json_object();
+	json_object_set_new(after, "id", json_string(id));
+	record(&c, before, after, NULL, true);
+	say_changed(&c, after);
+	json_decref(before);
+	json_decref(after);
+	json_decref(c.in);
+}
+
+static json_t *
+token_json(const struct admin_token *t)
+{
+	char roles[ROLES_TEXT];
+	json_t *o = json_pack("{s:s,s:s}", "id", t->name, "roles", roles_text(t->roles, roles));
+
+	change_set_time(o, "end", t->end_ns);
+	change_set_time(o, "revoked", t->revoked_ns);
+	return o;
+}
+
+static bool
+same_token(const struct admin_token *a, const struct admin_token *b)
+{
+	return a->roles == b->roles && a->end_ns == b->end_ns && a->revoked_ns == b->revoked_ns &&
+	       !memcmp(a->sha256, b->sha256, sizeof(a->sha256));
+}
+
+static const struct admin_token *
+token_in(const struct admin_tokens *t, const char *name)
+{
+	return t ? admin_tokens_named((struct admin_tokens *)(uintptr_t)t, name) : NULL;
+}
+
+void
+change_tokens(
+	struct server *s, const struct admin_tokens *before, const struct admin_tokens *after)
+{
+	for (size_t i = 0; after && i < after->n; i++) {
+		const struct admin_token *now = &after->row[i], *was = token_in(before, now->name);
+		if (was && same_token(was, now))
+			continue;
+		change_told(s, NULL, "token",
+			!was					? "new"
+			: now->revoked_ns && !was->revoked_ns ? "revoke"
+								: "change",
+			now->name, was ? token_json(was) : NULL, token_json(now));
+	}
+	for (size_t i = 0; before && i < before->n; i++)
+		if (!token_in(after, before->row[i].name))
+			change_told(s, NULL, "token", "remove", before->row[i].name,
+				token_json(&before->row[i]), NULL);
 }

@@ -14,6 +14,7 @@ struct change {
 	enum live_kind kind;
 	const char *what; /* its name; of what no entry is kept of, another word */
 	const char *verb; /* "new", "revoke", … of the record */
+	bool unwaited;	  /* it is done whatever comes of its record */
 	bool reads;	  /* it changes nothing: its record is of type "read" */
 	unsigned status;  /* of the answer */
 	json_t *answer;	  /* what is said where all is done */
@@ -45,6 +46,16 @@ bool change_sign(struct change *c, json_t *entry);
 /* Records and puts `after` in the place of `before` (NULL: a new one). False: it was answered
  * why not. What ends a key or an override is done whatever the disk says, and said so. */
 bool change_put(struct change *c, json_t *before, json_t *after);
+
+/* Records a change that was made elsewhere, and by whom (NULL: by a file that changed), without
+ * waiting: it is written when the disk takes it. Takes before and after, either may be NULL. */
+void change_told(struct server *s, const struct admin_peer *peer, const char *what,
+	const char *verb, const char *id, json_t *before, json_t *after);
+struct admin_tokens;
+/* The tokens' file has changed: a record for each that is new, changed, revoked or gone. Either
+ * may be NULL. */
+void change_tokens(
+	struct server *s, const struct admin_tokens *before, const struct admin_tokens *after);
 
 int64_t change_time(const json_t *entry, const char *name);
 void change_set_time(json_t *entry, const char *name, int64_t wall_ns);

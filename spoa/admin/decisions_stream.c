@@ -51,7 +51,8 @@ stays(void *arg)
 	const struct stream *s = TAGGED(stream, arg);
 	struct pollfd p = { .fd = s->fd, .events = POLLRDHUP };
 
-	return poll(&p, 1, 0) <= 0 || !(p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+	return asking_still(s->q) &&
+	       (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLRDHUP | POLLHUP | POLLERR)));
 }
 
 static const struct viewer_calls viewer_calls = { sleeps, wakes, cuts, stays };

@@ -47,12 +47,15 @@ struct asking {
 	struct admin *admin;
 	struct MHD_Connection *connection;
 	const struct admin_endpoint *endpoint;
-	const char *path; /* as asked: of an endpoint that ends in / what is below it */
+	const char *method, *path; /* as asked: of an endpoint that ends in / what is below it */
 	struct admin_peer peer;
 	json_t *in; /* parameters, checked: an object */
 	/* The handler's own, which goes with the request, however that ends. */
 	void *state;
 	void (*drop)(void *state);
+	/* For asking_fields(): */
+	unsigned retry_after_s; /* 0: none */
+	char allow[64], cookie[160];
 };
 
 /* Is called when the request is there, and again after each MHD_resume_connection() of a
@@ -66,8 +69,12 @@ enum MHD_Result asking_answer(struct asking *q, unsigned status, const struct bu
 /* {"error": …}. */
 enum MHD_Result asking_refuse(struct asking *q, unsigned status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Sets the fields that every answer has on a response of the handler's own. */
+/* Sets the fields that every answer has on a response of the handler's own, but for
+ * content-type and cache-control. */
 void asking_fields(const struct asking *q, struct MHD_Response *r);
+/* Whether the caller still may: his token is not revoked, his session not over. For what streams
+ * for long: ask now and then. */
+bool asking_still(const struct asking *q);
 
 /* Those that take their time. */
 admin_begin_fn admin_decisions_live;

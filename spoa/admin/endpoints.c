@@ -3,6 +3,8 @@
 #include "admin/endpoint.h"
 #include "admin/reads.h"
 
+#include "admin/admin.h"
+#include "admin/change.h"
 #include "admin/page.h"
 #include "base/attr.h"
 #include "net/server.h"
@@ -14,6 +16,7 @@ static unsigned
 get_metrics(struct server *s, struct buf *out)
 {
 	server_metrics(s, out, false);
+	admin_metrics(s, out);
 	return MHD_HTTP_OK;
 }
 
@@ -24,6 +27,7 @@ get_openmetrics(struct server *s, struct buf *out)
 
 	buf_init(&text, 0);
 	server_metrics(s, &text, true);
+	admin_metrics(s, &text);
 	openmetrics_write(out, buf_view(&text));
 	buf_free(&text);
 	return MHD_HTTP_OK;
@@ -42,9 +46,11 @@ get_readyz(struct server *s, struct buf *out)
 	return server_ready(s, out) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
+/* Who had it done is on record whatever comes of it, and whatever the disk says. */
 static unsigned
-post_reload(struct server *s, struct buf *out)
+post_reload(struct server *s, const struct admin_peer *peer, json_t *in UNUSED, struct buf *out)
 {
+	change_told(s, peer, "configuration", "reload", "reload", NULL, NULL);
 	return reload_ask(&s->reloading, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
 }
 
@@ -139,6 +145,9 @@ static const struct param decisions_seen[] = {
 	{ "after", PARAM_TEXT, .text = "NODE/SEQ: those after this record. Last-Event-ID comes first." },
 	{ "last", PARAM_INTEGER, .max = 1000, .text = "So many that were before, first." }, { NULL },
 };
+static const struct param login[] = {
+	{ "token", PARAM_TEXT, PARAM_NEEDED, .text = "A token of admin.tokens." }, { NULL },
+};
 
 /* ---- the table ---- */
 
@@ -158,7 +167,7 @@ const struct admin_endpoint admin_endpoints[] = {
 { "GET", "/recent", ROLE_VIEWER, "The last decisions and counters, for `tollgate top`.",
   .write = get_recent, .shape = "", .tcp = true },
 { "POST", "/reload", ROLE_OPERATOR, "Reads configuration and policy again; 422: refused.",
-  .write = post_reload, .shape = "result:string", .tcp = true },
+  .call = post_reload, .shape = "result:string", .tcp = true },
 
 /* -- keys, limits -- */
 { "GET", "/keys", ROLE_VIEWER, "Keys made at run time.",
@@ -227,6 +236,14 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = decisions_seen, .begin = admin_decisions_live, .type = "text/event-stream" },
 
 /* -- who asks -- */
+{ "GET", "/session", ROLE_VIEWER, "Who I am here, and what I may.",
+  .begin = admin_who, .shape = "name:string roles:array by:string door:string" },
+{ "POST", "/session", 0, "Trades a token for a cookie, for a browser.",
+  .params = login, .begin = admin_login, .shape = "name:string roles:array by:string door:string" },
+{ "DELETE", "/session", 0, "Ends the session of the cookie.",
+  .begin = admin_logout, .shape = "ended:boolean" },
+{ "GET", "/openapi.json", ROLE_VIEWER, "This table, as OpenAPI 3.1.",
+  .write = admin_openapi, .shape = "openapi:string info:object paths:object" },
 
 /* -- console: the page; nobody is asked who he is -- */
 { "GET", "/", 0, "Leads to the console.", .type = PAGE_TYPE, .begin = admin_page_redirect },

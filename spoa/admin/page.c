@@ -31,11 +31,7 @@ send_response(struct asking *q, unsigned status, struct MHD_Response *r, const c
 	if (!r)
 		return MHD_NO;
 	MHD_add_response_header(r, field, value);
-	MHD_add_response_header(r, "content-security-policy", CONSOLE_CSP);
-	MHD_add_response_header(r, "x-content-type-options", "nosniff");
-	MHD_add_response_header(r, "referrer-policy", "no-referrer");
-	MHD_add_response_header(r, "cross-origin-opener-policy", "same-origin");
-	MHD_add_response_header(r, "cross-origin-resource-policy", "same-origin");
+	asking_fields(q, r);
 	enum MHD_Result ok = MHD_queue_response(q->connection, status, r);
 	MHD_destroy_response(r);
 	return ok;

@@ -1,5 +1,7 @@
 #include "audit/record_fields.h"
 
+#include <string.h>
+
 #include "policy/policy.h"
 
 const char *const record_type_names[] = {
@@ -37,4 +39,25 @@ record_get(const json_t *record, enum record_field f)
 		v = json_object_getn(o, name.p, name.n);
 	}
 	return v;
+}
+
+struct span
+audit_time_of(struct span line)
+{
+	static const char member[] = ",\"time\":\"";
+	struct span head = span_cut(line, 0, AUDIT_HEAD_BYTES);
+	const char *at = head.n ? memmem(head.p, head.n, member, sizeof(member) - 1) : NULL;
+
+	if (!at || head.p + head.n - at < (ssize_t)(sizeof(member) - 1 + CLOCK_RFC3339_LEN))
+		return (struct span){ NULL, 0 };
+	return span_of(at + sizeof(member) - 1, CLOCK_RFC3339_LEN - 1);
+}
+
+bool
+audit_time_within(struct span line, const char *since, const char *until)
+{
+	struct span time = audit_time_of(line);
+
+	return time.n && (!since[0] || memcmp(time.p, since, time.n) >= 0) &&
+	       (!until[0] || memcmp(time.p, until, time.n) < 0);
 }

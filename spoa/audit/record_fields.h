@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "codec/json_text.h"
 
 /* id; the objects that it is in ("a." in one, "a[]." in each of a list, "a.*." in each by its
@@ -408,5 +409,11 @@ record_is(const json_t *record, enum record_field f, const char *text)
 {
 	return !strcmp(record_text(record, f), text);
 }
+
+/* A record's "time", which is near its beginning (store/chain.h); empty: it has none there. */
+struct span audit_time_of(struct span line);
+/* Whether it is from `since` on and before `until`, as clock_rfc3339() writes them; "": any. */
+bool audit_time_within(struct span line, const char *since, const char *until);
+#define AUDIT_HEAD_BYTES 1024 /* of a line: what the chain puts in front is in it */
 
 #endif

@@ -454,5 +454,3 @@ terms_version(void)
 }
 
 const struct index_terms record_index_terms = { terms_version, read_line, id_hash };
-const struct index_maker record_index_maker = { INDEX_FILES, &record_index_terms,
-	index_maker_make };

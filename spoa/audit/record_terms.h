@@ -94,7 +94,7 @@ bool record_outcome_known(struct span word);
 
 /* For indexes of segments. */
 extern const struct index_terms record_index_terms;
-extern const struct index_maker record_index_maker;
+
 uint64_t record_term_hash(enum record_term t, struct span value);
 
 #endif

@@ -143,6 +143,11 @@
 #define CAP_WITNESS_LOGS       256          /* logs that are witnessed: `check` refuses more */
 #define CAP_WITNESS_REQUEST    (72u << 10)  /* bytes of a request for a cosignature: 413 */
 #define CAP_WITNESS_CONNS      256          /* connections of the witness: further ones are closed at accept */
+#define CAP_ADMIN_USERS        1024         /* rows of admin.users: `check` refuses more */
+#define CAP_ADMIN_TOKENS       1024         /* tokens of admin.tokens, revoked ones included: the file is refused */
+#define CAP_ADMIN_SESSIONS     256          /* sessions of browsers, 16 a token: the longest unused ends */
+#define CAP_ADMIN_SOURCES      1024         /* addresses or uids whose wrong tokens are counted: the oldest is forgotten */
+#define CAP_ADMIN_CONNS        256          /* connections of a door of the admin server: near it, one that has asked for nothing makes room */
 #define CAP_KEYRING            256          /* signing keys of a journal, all that ever were: no further rotation */
 #define CAP_KEYRING_ROOTS      8            /* roots that certify them: a further one is not taken */
 #define CAP_CHILDREN           2            /* children of the admin server that run at once, and one that verifies: further ones wait */

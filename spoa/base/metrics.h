@@ -149,6 +149,12 @@
   X(M_TELEMETRY_POINTS_REJECTED, "telemetry_points_total", "result=\"rejected\"", "") \
   X(M_TELEMETRY_POINTS_UNREAD, "telemetry_points_total", "result=\"unread\"", "") \
   X(M_TELEMETRY_POINTS_AWAY, "telemetry_points_total", "result=\"away\"", "") \
+  X(M_ADMIN_TOKEN,         "admin_refused_total",                "why=\"token\"",              "requests to the admin server refused: wrong or no token or session, over the guesses of their source, a role that lacks, a host or page that is not ours") \
+  X(M_ADMIN_RATE,          "admin_refused_total",                "why=\"rate\"",               "") \
+  X(M_ADMIN_ROLE,          "admin_refused_total",                "why=\"role\"",               "") \
+  X(M_ADMIN_HOST,          "admin_refused_total",                "why=\"host\"",               "") \
+  X(M_ADMIN_ORIGIN,        "admin_refused_total",                "why=\"origin\"",             "") \
+  X(M_ADMIN_CROWDED,       "admin_crowded_total",                "",                          "connections to the admin server that had asked for nothing and made room for others") \
   X(M_LOG_DROPPED,         "log_dropped_total",                  "",                          "log lines that nobody took in time") \
   X(M_CHILD_DONE,          "admin_children_total",               "end=\"exited\"",            "children of the admin server (records read, policies tried), by how they ended") \
   X(M_CHILD_DIED,          "admin_children_total",               "end=\"signal\"",            "") \

@@ -73,13 +73,21 @@ const struct config_option config_options[] = {
 { "relay.pool",           OPT_UNSIGNED, AT(relay_pool),           "64",     0,       65536,     0,
   "idle upstream connections a worker keeps" },
 { "admin.listen",         OPT_UNIX,     AT(admin),                NULL,     0,       0,         AT(has_admin),
-  "admin socket: /metrics, /healthz, /readyz; mode 600" },
+  "admin socket: /metrics, /healthz, /readyz and all that commands ask; mode 600, with admin.users 666" },
 { "admin.tcp",            OPT_TCP,      AT(admin_tcp),            NULL,     0,       0,         AT(has_admin_tcp),
   "the same on TCP, for scrapers" },
 { "admin.token_file",     OPT_PATH,     AT(admin_token_file),     NULL,     0,       0,         0,
-  "bearer token for all but /metrics, /healthz, /readyz" },
+  "bearer token for all but /metrics, /healthz, /readyz on admin.tcp; what changes keys, limits and records it does not reach" },
+{ "admin.tls",            OPT_ADMIN_TLS, AT(admin_tls_section),   NULL,     0,       0,         0,
+  "the admin server with TLS, for tokens of admin.tokens and the console: listen (ADDRESS:PORT), certificate and key (PEM), clients (who signs clients' certificates)" },
+{ "admin.tokens",         OPT_PATH,     AT(admin_tokens),         NULL,     0,       0,         0,
+  "file of tokens, hashed, each with a name, roles and an end: tollgate admin-token; read again when it changes" },
+{ "admin.users",          OPT_ADMIN_USERS, AT(admin_users),       NULL,     0,       0,         AT(nadmin_users),
+  "who may do what: user or uid on the admin socket, or name in a client's certificate, with viewer, operator, auditor or a list of them; default: root and the daemon's user alone, with all" },
+{ "admin.hosts",          OPT_NAMES,    AT(admin_hosts),          NULL,     0,       0,         AT(nadmin_hosts),
+  "names by which a browser may call the admin server, besides localhost, addresses and names without a dot" },
 { "admin.console",        OPT_BOOL,     AT(admin_console),        "false",  0,       0,         0,
-  "the page at /console/ on the admin socket" },
+  "the page at /console/ on the admin socket and admin.tls" },
 { "redis.url",            OPT_REDIS,    AT(redis_url),            NULL,     0,       0,         0,
   "unix:/path[?db=N] or redis[s][+sentinel|+cluster]://…; without it limits count in this process only" },
 { "redis.user",           OPT_TEXT,     AT(redis_user),           NULL,     0,       0,         0,
@@ -200,7 +208,7 @@ reloads(const char *name)
 		"detectors", "backends", "credentials", "demo_issuer", "redact.key_file",
 		"limits.body", "limits.inflate_ratio", "tokens.ranks", "tokens.models",
 		"audit.key", "audit.key_passphrase_file", "audit.previous_key", "audit.root",
-		"audit.key_statements", NULL };
+		"audit.key_statements", "admin.tokens", "admin.users", "admin.hosts", NULL };
 
 	return read_listed(names, span_str(name));
 }

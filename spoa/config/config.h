@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "codec/yaml.h"
+#include "config/admin.h"
 #include "config/anchors.h"
 #include "config/credentials.h"
 #include "config/otlp.h"
@@ -48,7 +49,15 @@ struct config {
 	bool has_admin_tcp;
 	bool admin_console; /* the page at /console/ */
 	const char *admin_token_file; /* admin.token_file: bearer token for all but /metrics,
-					 /healthz, /readyz */
+					 /healthz, /readyz, on admin.tcp */
+	struct admin_tls admin_tls_section;
+	struct address admin_tls; /* admin.tls.listen */
+	bool has_admin_tls;
+	const char *admin_tokens;	/* admin.tokens: tollgate admin-token; NULL: none */
+	struct admin_user *admin_users; /* admin.users */
+	size_t nadmin_users;
+	const char **admin_hosts; /* admin.hosts: names that a browser may call us by */
+	size_t nadmin_hosts;
 	const char *socket_group; /* group: owner group of the agent and relay sockets; NULL:
 				     unchanged */
 

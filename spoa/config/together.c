@@ -199,6 +199,26 @@ check_redis(struct config_reader *r, const struct yaml_node *root)
 	sodium_memzero(&url, sizeof(url));
 }
 
+static void
+check_admin(struct config_reader *r, const struct yaml_node *root)
+{
+	const struct config *cfg = r->cfg;
+
+	if (cfg->has_admin_tls && !cfg->admin_tokens && !cfg->admin_tls_section.clients)
+		diag_at(r->d, config_option_at(root, "admin.tls"),
+			"admin.tls: needs admin.tokens, or clients: who could ask there?");
+	if (cfg->admin_tls_section.clients && !cfg->nadmin_users)
+		diag_at(r->d, config_option_at(root, "admin.tls"),
+			"admin.tls.clients: needs admin.users: which role has a certificate?");
+	if (cfg->admin_console && !cfg->has_admin_tls && !cfg->has_admin)
+		diag_at(r->d, config_option_at(root, "admin.console"),
+			"admin.console: needs admin.listen or admin.tls");
+	if (cfg->admin_console && !cfg->admin_tokens)
+		diag_at(r->d, config_option_at(root, "admin.console"),
+			"admin.console: needs admin.tokens: tollgate admin-token new NAME "
+			"--roles viewer");
+}
+
 void
 config_check(struct config_reader *r, const struct yaml_node *root)
 {
@@ -219,6 +239,7 @@ config_check(struct config_reader *r, const struct yaml_node *root)
 	config_retention(cfg, root, r->d);
 	check_redis(r, root);
 	check_anchors(r, root);
+	check_admin(r, root);
 	cfg->relay = yaml_get(root, "relay") != NULL;
 	if (cfg->ncredentials && !cfg->relay)
 		diag_at(r->d, config_option_at(root, "credentials"),

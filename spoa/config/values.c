@@ -133,17 +133,17 @@ read_node_name(struct config_reader *r, const struct yaml_node *n, const char **
 }
 
 static void
-read_backends(
-	struct config_reader *r, const struct yaml_node *n, const char ***out, size_t *count)
+read_names(struct config_reader *r, const struct yaml_node *n, const char *what,
+	const char ***out, size_t *count)
 {
-	if (!read_texts(r->a, r->d, n, "backends", out, count))
+	if (!read_texts(r->a, r->d, n, what, out, count))
 		return;
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
 		if (!config_name_ok(c->s, 128))
 			diag_at(r->d, c,
-				"backends: letters, digits, dots, dashes or underscores are "
+				"%s: letters, digits, dots, dashes or underscores are "
 				"expected, found %s",
-				c->s.p);
+				what, c->s.p);
 }
 
 /* Never repeats the URL: it may hold the password. */
@@ -203,7 +203,7 @@ config_option_read(
 	case OPT_TEXT: read_text(r->d, n, o->name, at); break;
 	case OPT_PATH: read_path(r->a, r->d, n, at); break;
 	case OPT_NODE: read_node_name(r, n, at); break;
-	case OPT_NAMES: read_backends(r, n, at, aux); break;
+	case OPT_NAMES: read_names(r, n, o->name, at, aux); break;
 	case OPT_REDIS: read_redis(r, n, at); break;
 	case OPT_BOOL: read_bool(r->d, n, at); break;
 	case OPT_DURATION: read_duration_us(r->d, n, o->min, o->max, at); break;
@@ -234,6 +234,13 @@ config_option_read(
 	case OPT_EVENTS: read_events(r, n, at); break;
 	case OPT_WITNESS_LOGS: witness_logs_read(r->a, r->d, n, at, aux); break;
 	case OPT_OTLP: otlp_config_read(r->a, r->d, n, at); break;
+	case OPT_ADMIN_USERS: admin_users_read(r->a, r->d, n, at, aux); break;
+	case OPT_ADMIN_TLS:
+		admin_tls_read(r->a, r->d, n, at);
+		n = r->cfg->admin_tls_section.listen;
+		if (n && read_address(r, n, "admin.tls.listen", ADDR_TCP, &r->cfg->admin_tls))
+			r->cfg->has_admin_tls = true;
+		break;
 	}
 }
 
@@ -266,8 +273,10 @@ config_option_same(
 	case OPT_EVENTS:
 	case OPT_LOG_TO: return *(const unsigned *)a == *(const unsigned *)b;
 	case OPT_NAMES:
+	case OPT_ADMIN_USERS:
 	case OPT_CREDENTIALS: return true; /* what reads them reads them anew */
 	case OPT_ANCHORS: return anchors_same(x->anchors, x->nanchors, y->anchors, y->nanchors);
+	case OPT_ADMIN_TLS: return admin_tls_same(a, b);
 	case OPT_WITNESS_LOGS:
 		return witness_logs_same(
 			x->witness_logs, x->nwitness_logs, y->witness_logs, y->nwitness_logs);

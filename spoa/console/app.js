@@ -171,7 +171,7 @@ addEventListener('keydown', (e) => {
 		e.preventDefault();
 		const box = main.querySelector('input[type=search]');
 		if (box) box.focus(); else go('search');
-	} else if ((e.key === 'j' || e.key === 'ArrowDown') && (e.target === document.body || e.target === main) && focus_first()) e.preventDefault();
+	} else if ((e.key === 'j' || (e.key === 'ArrowDown' && (e.target === document.body || e.target === main))) && focus_first()) e.preventDefault();
 });
 
 theme();

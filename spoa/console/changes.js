@@ -1,13 +1,12 @@
 // One change: says what will happen, asks why, sends it, and says which record it left.
 import { add, empty, h } from './dom.js';
-import { dialog, field, form_values } from './parts.js';
-import { href } from './router.js';
+import { copied, dialog, field, form_values } from './parts.js';
 
 /* What stands below a change that was made. */
-const left = (answer) => [
-	h('p', {}, answer?.record
-		? ['Recorded as ', h('a', { href: href('request', { id: answer.record }), class: 'record' }, answer.record), '.']
-		: 'The daemon says of no record of it: see its log.'),
+const left = (page, answer) => [
+	answer?.record ? h('p', {}, 'Recorded as ', h('strong', { class: 'record' }, answer.record), page.has('auditor') && [': ', h('a', { href: page.href('search', { type: 'change', since: '1h' }) }, 'changes of this hour')],
+		'. On the daemon’s machine: ', copied(`tollgate audit show --seq ${answer.record}`, page.say))
+		: h('p', { class: 'dim' }, 'It leaves a record by itself: see the changes in the audit report.'),
 	answer?.redis === 'away' && h('p', { class: 'wrong' }, 'Redis is away: other daemons learn of it when it is back.'),
 	answer?.kept === false && h('p', { class: 'wrong' }, 'It could not be written to the state file: it ends with the process.'),
 ];
@@ -32,9 +31,9 @@ export async function change(page, { title, what, action, fields = [], typed, pa
 			}
 			button.disabled = true;
 			try {
-				answer = await page.post(path, { ...body(values), reason: values.reason }) ?? {};
+				answer = await page.post(path, { ...body(values), by: page.me?.name, reason: values.reason }) ?? {};
 				const done = h('button', { type: 'button', class: 'primary', onclick: () => close(answer) }, 'Close');
-				empty(place, h('p', { role: 'status' }, 'Done.'), shown?.(answer), left(answer), h('p', {}, done));
+				empty(place, h('p', { role: 'status' }, 'Done.'), shown?.(answer), left(page, answer), h('p', {}, done));
 				done.focus();
 			} catch (failure) {
 				button.disabled = false;

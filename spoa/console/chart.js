@@ -30,6 +30,9 @@ export function chart({ title, times, series, format = String, signal, height = 
 		if (details.open) empty(table, times.length ? numbers(times, series, format) : 'Nothing yet.');
 	}
 
+	/* Where no pointer is, the legend says the newest. */
+	const newest = () => requestAnimationFrame(() => { if (plot && !(plot.cursor.left >= 0)) plot.setLegend({ idx: times.length - 1 }); });
+
 	function draw() {
 		plot?.destroy();
 		plot = null;
@@ -43,11 +46,12 @@ export function chart({ title, times, series, format = String, signal, height = 
 			tzDate: (s) => (zone() === 'utc' ? uPlot.tzDate(new Date(s * 1000), 'Etc/UTC') : new Date(s * 1000)),
 			cursor: { y: false, drag: { x: false, y: false } },
 			scales: { y: { range: (u, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
-			axes: [{ ...axis, values: (u, at) => at.map((s) => when_text(s * 1000, { day: false }).slice(0, 5)) },
+			axes: [{ ...axis, values: (u, at) => at.map((s) => when_text(s * 1000, { day: false }).slice(0, times.at(-1) - times[0] < 600 ? 8 : 5)) },
 				{ ...axis, size: 58, values: (u, at) => at.map((n) => format(n)) }],
 			series: [{ label: 'time', value: (u, s) => (s === null ? '–' : when_text(s * 1000, { day: false })) },
 				...series.map((s, i) => ({ label: s.label, stroke: css(`--series-${(i % 6) + 1}`), width: 2, dash: DASHES[i % 6], points: { show: times.length < 3 }, value: (u, n) => (n === null || n === undefined ? '–' : format(n)) }))],
 		}, [times, ...series.map((s) => s.values)], place);
+		newest();
 	}
 
 	if (charts_here) {
@@ -60,8 +64,10 @@ export function chart({ title, times, series, format = String, signal, height = 
 		const same = plot && new_series.length === series.length && new_series.every((s, i) => s.label === series[i].label);
 		times = new_times;
 		series = new_series;
-		if (same && times.length) plot.setData([times, ...series.map((s) => s.values)]);
-		else draw();
+		if (same && times.length) {
+			plot.setData([times, ...series.map((s) => s.values)]);
+			newest();
+		} else draw();
 		show_numbers();
 	} };
 }

@@ -2,7 +2,9 @@
 import now from './views/now.js';
 import request from './views/request.js';
 import search from './views/search.js';
+import audit from './views/audit.js';
+import models from './views/models.js';
 import targets from './views/targets.js';
 import tools from './views/tools.js';
 
-export const views = [now, request, search, targets, tools];
+export const views = [now, request, search, targets, tools, models, audit];

@@ -158,6 +158,11 @@ void index_soon(const struct index_segment *s, uint64_t offset);
 /* Appends the line at that offset, without its newline. 1; 0: no line ends there; ERR_IO. */
 int index_line(const struct index_segment *s, uint64_t offset, struct buf *out);
 
+/* Calls each() for every whole line, up to a NUL byte, until it says false. 0, ERR_IO,
+ * ERR_BAD_STATE: stopped. */
+int index_each_line(const struct index_segment *s, const bool *stop,
+	bool (*each)(void *arg, struct span line, uint64_t offset), void *arg);
+
 /* How a file beside a segment says whose it is. */
 struct index_whose {
 	uint64_t segment_bytes;

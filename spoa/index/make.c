@@ -135,14 +135,16 @@ hit_of(struct making *m, const struct index_record *r, uint64_t offset)
 	return (uint32_t)m->nhits++;
 }
 
-static void
-add_line(struct making *m, struct span line, uint64_t offset)
+static bool
+add_line(void *arg, struct span line, uint64_t offset)
 {
+	struct making *m = arg;
 	struct index_record r;
 
+	m->h.last_line = offset;
 	m->nhash = 0;
 	if (!m->t->read(line, &r, on_term, m))
-		return;
+		return true;
 	if (!m->h.records++) {
 		m->h.first_seq = r.seq;
 		m->h.from_ns = m->h.to_ns = r.time_ns;
@@ -155,6 +157,7 @@ add_line(struct making *m, struct span line, uint64_t offset)
 	uint32_t hit = hit_of(m, &r, offset);
 	for (size_t i = 0; i < m->nhash && !m->failed; i++)
 		add_use(m, m->hash[i], hit);
+	return !m->failed;
 }
 
 /* ---- the image ---- */
@@ -346,16 +349,16 @@ image_of(struct making *m)
 
 enum { READ_BYTES = 1 << 20 };
 
-/* Every whole line, up to a NUL byte. 0, ERR_IO, ERR_BAD_STATE: stopped. */
-static int
-each_line(struct making *m, const struct index_segment *s, const bool *stop)
+int
+index_each_line(const struct index_segment *s, const bool *stop,
+	bool (*each)(void *arg, struct span line, uint64_t offset), void *arg)
 {
 	struct buf b;
 	uint64_t at = 0; /* of the buffer's begin */
 	int err = 0;
 
 	buf_init(&b, READ_BYTES + CHAIN_LINE_MAX + READ_BYTES);
-	for (bool more = true; more && !err && !m->failed;) {
+	for (bool more = true; more && !err;) {
 		char *to = buf_reserve(&b, READ_BYTES);
 		long n = to ? s->read(s->arg, at + b.n, to, READ_BYTES) : -1;
 		if (n < 0 || (stop && __atomic_load_n(stop, __ATOMIC_RELAXED))) {
@@ -374,9 +377,10 @@ each_line(struct making *m, const struct index_segment *s, const bool *stop)
 				more = false;
 				break;
 			}
-			uint64_t offset = at + b.n - rest.n;
-			m->h.last_line = offset;
-			add_line(m, line, offset);
+			if (!each(arg, line, at + b.n - rest.n)) {
+				more = false;
+				break;
+			}
 			rest = span_cut(rest, end + 1, rest.n);
 		}
 		size_t used = b.n - rest.n;
@@ -400,7 +404,7 @@ index_make(const struct index_segment *s, const struct index_terms *t, const boo
 	memcpy(m.h.magic, "tgindex1", 8);
 	m.h.version = t->version();
 	struct index_whose whose;
-	int err = each_line(&m, s, stop);
+	int err = index_each_line(s, stop, add_line, &m);
 	index_whose(s, m.h.last_line, &whose);
 	m.h.segment_bytes = whose.segment_bytes;
 	m.h.segment_mtime = whose.segment_mtime;

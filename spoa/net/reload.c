@@ -139,6 +139,8 @@ publish(struct reloading *r, struct snapshot *snap, const char *by)
 	server_targets(s, NULL, NULL);
 	target_reloaded(gate_targets(s->shared), NULL);
 	observing_again(&s->observing);
+	if (s->front)
+		s->front_of->reloaded(s->front, snap->cfg);
 	metric_inc(&s->metrics, M_RELOADS);
 }
 

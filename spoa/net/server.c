@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "anchors/anchors.h"
-#include "audit/record_terms.h"
+#include "audit/sums.h"
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -332,7 +332,8 @@ start_witnesses(struct server *s, const struct config *cfg, struct buf *why)
 	if (cfg->witness_listen.path &&
 		!(s->witnessing = witnessing_start(cfg, &s->metrics, why)))
 		return ERR_IO;
-	if (s->audit && !(s->indexing = index_start(cfg->journal, &record_index_maker, 1))) {
+	if (s->audit &&
+		!(s->indexing = index_start(cfg->journal, record_makers, RECORD_MAKERS))) {
 		buf_str(why, "no thread for indexes");
 		return ERR_NOMEM;
 	}

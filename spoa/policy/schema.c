@@ -122,6 +122,8 @@ schema_prices(struct buf *out)
 
 /* ---- tollgate.yaml ---- */
 
+#define ROLE_WORDS ONE("\"viewer\",\"operator\",\"auditor\"")
+
 static const char *
 type_of(enum option_kind k)
 {
@@ -160,6 +162,13 @@ type_of(enum option_kind k)
 			     "\"ratio\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1},"
 			     "\"metrics_every\":{" DURATION "},\"ca\":{" TEXT "},"
 			     "\"gzip\":{" BOOL "}}",
+		[OPT_ADMIN_TLS] =
+			"\"type\":\"object\",\"additionalProperties\":false,"
+			"\"required\":[\"listen\",\"certificate\",\"key\"],\"properties\":{"
+			"\"listen\":{" TEXT "},\"certificate\":{" TEXT "},\"key\":{" TEXT "},"
+			"\"clients\":{" TEXT "}}",
+		[OPT_ADMIN_USERS] = "\"type\":\"object\",\"additionalProperties\":{" EITHER(
+			ROLE_WORDS, LIST(ROLE_WORDS)) "}",
 		[OPT_CREDENTIALS] =
 			"\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\","
 			"\"additionalProperties\":false,\"properties\":{\"sigv4\":{},"

@@ -101,7 +101,10 @@ each_call_counts_for_its_tool(void **state)
 	for (size_t i = 0; i < COUNT_OF(lines); i++)
 		usage_add(&t, span_str(lines[i]), SPAN_LIT("2026-11-22"));
 	buf_init(&out, 0);
-	assert_true(usage_print(&t, FORM_CSV, NULL, NULL, &out));
+	struct usage_page page = { .limit = 0 };
+	assert_int_equal(usage_paged(&t, &page), 0);
+	assert_true(usage_print(&t, &page, FORM_CSV, NULL, NULL, &out));
+	free(page.row);
 	buf_putc(&out, '\0');
 	const char *csv = buf_view(&out).p;
 	/* tool, requests, refused, …, tokens of prompts: of an answer for each of its calls */

@@ -143,7 +143,9 @@ every_option_is_read(void **state)
 		"relay: {listen: unix@r.sock, egress: unix@/e, ticket_ttl: 10s, read_timeout: "
 		"1s,\n"
 		"  response_timeout: 1m, idle_timeout: 2m, pool: 0}\n"
-		"admin: {listen: unix@/adm, tcp: '127.0.0.1:9464', token_file: t}\n"
+		"admin: {listen: unix@/adm, tcp: '127.0.0.1:9464', token_file: t,\n"
+		"  tls: {listen: '0.0.0.0:9443', certificate: c, key: /k, clients: ca}, tokens: /t,\n"
+		"  users: {alice: operator, '1005': [viewer, auditor]}, hosts: [gw.example], console: true}\n"
 		"redis: {url: 'redis://:pw@h:1/2', deadline: 20ms}\n"
 		"audit: {journal: j, key: k, segment: 1m, stream_maxlen: 0, origin: logs/x}\n"
 		"limits: {body: 1m, held: 1g, held_per_identity: 2m, min_rate: 0, "
@@ -174,6 +176,16 @@ every_option_is_read(void **state)
 	assert_string_equal(c->relay_listen.path, want);
 	assert_int_equal(c->relay_pool, 0);
 	assert_true(c->has_admin && c->has_admin_tcp);
+	assert_true(c->has_admin_tls && c->admin_tls.port == 9443 && c->admin_console);
+	snprintf(want, sizeof(want), "%s/c", dir);
+	assert_string_equal(c->admin_tls_section.certificate, want);
+	assert_string_equal(c->admin_tls_section.key, "/k");
+	assert_string_equal(c->admin_tokens, "/t");
+	assert_int_equal(c->nadmin_users, 2);
+	assert_string_equal(c->admin_users[1].name, "1005");
+	assert_int_equal(c->admin_users[0].roles, ROLE_VIEWER | ROLE_OPERATOR);
+	assert_int_equal(c->admin_users[1].roles, ROLE_VIEWER | ROLE_AUDITOR);
+	assert_string_equal(c->admin_hosts[0], "gw.example");
 	assert_string_equal(c->redis_url, "redis://:pw@h:1/2");
 	assert_true(c->audit_stream);
 	assert_int_equal(c->audit_stream_maxlen, 0);
@@ -231,6 +243,20 @@ mistakes_name_their_position(void **state)
 			":2:17: agent.listen: the list is empty" },
 		{ "the same listener twice", "policy: p\nagent: {listen: [unix@/a, unix@/a]}\n",
 			":2:17: agent.listen: unix@/a is given twice" },
+		{ "a role that is none", BASE "admin: {users: {alice: [viewer, king]}}\n",
+			":3:24: admin.users: alice: viewer, operator, auditor or a list" },
+		{ "TLS without a key", BASE "admin: {tls: {listen: '127.0.0.1:1', certificate: c}, tokens: t}\n",
+			":3:14: admin.tls.key: is missing" },
+		{ "TLS that nobody could ask", BASE "admin: {tls: {listen: '127.0.0.1:1', certificate: c, key: k}}\n",
+			":3:14: admin.tls: needs admin.tokens, or clients" },
+		{ "a socket for TLS", BASE "admin: {tls: {listen: unix@/a, certificate: c, key: k}, tokens: t}\n",
+			":3:23: admin.tls.listen: ADDRESS:PORT is expected, found unix@/a" },
+		{ "certificates without names", BASE "admin: {tls: {listen: '127.0.0.1:1', certificate: c, key: k, clients: ca}}\n",
+			":3:14: admin.tls.clients: needs admin.users" },
+		{ "a console without tokens", BASE "admin: {listen: unix@/a, console: true}\n",
+			":3:35: admin.console: needs admin.tokens" },
+		{ "a host that is none", BASE "admin: {hosts: ['http://x']}\n",
+			":3:17: admin.hosts: letters, digits" },
 		{ "TCP for the relay", BASE "relay: {listen: '127.0.0.1:1', egress: unix@/e}\n",
 			":3:17: relay.listen: unix@/path is expected, found 127.0.0.1:1" },
 		{ "a relay without egress", BASE "relay: {listen: unix@/r}\n",

@@ -99,7 +99,10 @@ printed(const struct usage_table *t, enum usage_form form)
 	struct buf out;
 
 	buf_init(&out, 0);
-	assert_true(usage_print(t, form, "2026-11-20T00:00:00Z", NULL, &out));
+	struct usage_page p = { .limit = 0 };
+	assert_int_equal(usage_paged(t, &p), 0);
+	assert_true(usage_print(t, &p, form, "2026-11-20T00:00:00Z", NULL, &out));
+	free(p.row);
 	char *text = strndup(buf_view(&out).p, out.n);
 	buf_free(&out);
 	return text;

@@ -7,12 +7,13 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
-#include "audit/record_terms.h"
+#include "audit/sums.h"
 #include "support/run_cmd.h"
 #include "support/traffic.h"
 
-enum { RECORDS = 12000 };
+enum { RECORDS = 9000 };
 
 static struct traffic made;
 static char read_all[sizeof(cmd_out)];
@@ -72,6 +73,21 @@ static const char *const searches[][12] = { SEARCH("--limit", "50"),
 	SEARCH("--limit", "0", "--at", "2026-11-18 10:00", "--json"),
 	SEARCH("--limit", "0", "--person", "nobody"), SEARCH("--count", "--decision", "deny") };
 
+#define USAGE(...)                                                                             \
+	{                                                                                      \
+		"usage", "--by", __VA_ARGS__, NULL                                             \
+	}
+static const char *const usages[][12] = { USAGE("person", "--json", "--limit", "500"),
+	USAGE("team"), USAGE("person,team", "--sort", "refused", "--limit", "500", "--json"),
+	USAGE("day,route"), USAGE("model,provider"), USAGE("target", "--csv"), USAGE("tag"),
+	USAGE("tool,day"), USAGE("person,model", "--limit", "300"), USAGE("tag,team"),
+	USAGE("team", "--since", "2026-11-01T11:47:12Z", "--json"),
+	USAGE("day", "--until", "2026-11-19T23:59:59Z", "--json"),
+	USAGE("tool", "--since", "2026-11-03T00:00:00Z", "--until", "2026-11-17T12:00:00Z"),
+	USAGE("person", "--since", "2026-11-19T23:00:00Z"),
+	USAGE("team", "--since", "2026-11-21T00:00:00Z"),
+	USAGE("person", "--match", "ON-0001", "--sort", "name") };
+
 static void
 compare(const char *const *command)
 {
@@ -89,6 +105,8 @@ compare_all(void)
 {
 	for (size_t i = 0; i < COUNT_OF(searches); i++)
 		compare(searches[i]);
+	for (size_t i = 0; i < COUNT_OF(usages); i++)
+		compare(usages[i]);
 }
 
 static size_t
@@ -110,7 +128,7 @@ files(const char *pattern)
 static void
 make_files(void)
 {
-	assert_true(index_once(made.journal, &record_index_maker, 1));
+	assert_true(index_once(made.journal, record_makers, RECORD_MAKERS));
 }
 
 static void
@@ -130,7 +148,8 @@ the_open_segment_has_indexes_of_its_parts(void **state)
 	assert_int_equal(files("*"), 0);
 	make_files();
 	assert_in_range(files("*@*.idx"), 2, 3);
-	assert_int_equal(files("*"), files("*@*.idx"));
+	assert_int_equal(files("*"), 2 * files("*@*.idx"));
+	assert_int_equal(files("*@*.sum"), files("*@*.idx"));
 	compare_all();
 	/* more comes: the parts stay as they are */
 	make_files();
@@ -139,6 +158,10 @@ the_open_segment_has_indexes_of_its_parts(void **state)
 	sh("f=$(ls j.index/*@0.idx); truncate -s 5000 $f");
 	run(searches[8], NULL);
 	assert_non_null(strstr(cmd_err, "made again"));
+	compare_all();
+	sh("f=$(ls j.index/*@0.sum); truncate -s 5000 $f");
+	compare_all();
+	sh("cd j.index; cp *@0.sum x; for f in *@*.sum; do cp x $f; done; rm x");
 	compare_all();
 	sh("cd j.index; cp *@0.idx x; for f in *@*.idx; do cp x $f; done; rm x");
 	compare_all();
@@ -165,11 +188,12 @@ files_of_parts_and_of_what_is_gone_go(void **state)
 	/* another one begins: the first is closed */
 	sh("echo '{}' >j/gw-1-00000002-0000000000999999.jsonl");
 	make_files();
-	assert_int_equal(files("*@*.idx"), 0);
+	assert_int_equal(files("*@*"), 0);
 	assert_int_equal(files("*.idx"), 1);
+	assert_int_equal(files("*.sum"), 1);
 	sh("touch j.index/mine.txt; rm j/gw-1-00000001-*");
 	make_files();
-	assert_int_equal(files("*.idx"), 0);
+	assert_int_equal(files("*.idx") + files("*.sum"), 0);
 	assert_int_equal(files("mine.txt"), 1);
 }
 
@@ -199,6 +223,124 @@ closed_and_open_segments_are_one_line_of_time(void **state)
 	assert_int_equal(hits, strtoul(cmd_out, NULL, 10));
 }
 
+/* Sums that somebody laid aside and changed: a bit anywhere is seen, or makes no difference. */
+static void
+a_changed_bit_of_sums_changes_no_answer(void **state)
+{
+	char name[100];
+	FILE *f;
+
+	(void)state;
+	make_journal(64 << 20);
+	make_files();
+	sh("ls j.index/*@0.sum >name");
+	f = fopen(path("name"), "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%99s", name), 1);
+	fclose(f);
+	assert_int_equal(run(usages[2], "--no-index"), 0);
+	strcpy(read_all, cmd_out);
+	f = fopen(path(name), "r+");
+	assert_non_null(f);
+	fseek(f, 0, SEEK_END);
+	long bytes = ftell(f);
+	for (long at = 1; at < bytes; at += bytes / 24 + 1) {
+		fseek(f, at, SEEK_SET);
+		int had = fgetc(f);
+		fseek(f, at, SEEK_SET);
+		fputc(had ^ 4, f);
+		fflush(f);
+		assert_int_equal(run(usages[2], NULL), 0);
+		assert_string_equal(cmd_out, read_all);
+		fseek(f, at, SEEK_SET);
+		fputc(had, f);
+		fflush(f);
+	}
+	fclose(f);
+	/* What cannot be seen by its own sums is by its records. */
+	assert_int_equal(tollgate("", "audit", "search", "--check-index", "--journal",
+				 made.journal, NULL),
+		0);
+	assert_non_null(strstr(cmd_out, "ok indexes: same="));
+}
+
+/* The clock is set back between two segments, and in one of them. */
+static void
+a_clock_that_jumps_changes_no_answer(void **state)
+{
+	(void)state;
+	make_journal(5 << 20);
+	/* a second one of the node, of the days before: its times go back */
+	sh("mkdir k; for f in j/*; do cp $f k/; done");
+	struct traffic back = made;
+	back.until_ns -= 40 * CLOCK_DAY_NS;
+	back.days = 10;
+	back.records = 3000;
+	char other[256];
+	snprintf(other, sizeof(other), "%s", path("o"));
+	back.journal = other;
+	sh("mkdir o");
+	assert_int_equal(traffic_make(&back), 0);
+	sh("cat o/*.jsonl >j/gw-1-00000002-0000000000900000.jsonl");
+	sh("f=$(ls k/* | head -1); cat o/*.jsonl $f >j/gw-1-00000003-0000000000950000.jsonl");
+	sh("tail -n 300 o/*.jsonl >j/gw-1-00000004-0000000000990000.jsonl");
+	make_files();
+	for (size_t i = 0; i < COUNT_OF(usages); i++)
+		compare(usages[i]);
+	sh("rm -r k o");
+}
+
+/* Page by page in each order all groups come, each once. */
+static void
+pages_of_groups_are_all_of_them(void **state)
+{
+	static const char *const orders[] = { "cost", "requests", "refused", "tokens",
+		"last_seen", "name" };
+	const char *whole[12] = USAGE("person,team", "--json");
+
+	(void)state;
+	make_journal(5 << 20);
+	make_files();
+	assert_int_equal(run(whole, NULL), 0);
+	json_t *all = json_loads(cmd_out, 0, NULL);
+	assert_non_null(all);
+	size_t groups = json_array_size(json_object_get(all, "rows"));
+	assert_int_equal(json_integer_value(json_object_get(all, "groups")), groups);
+	assert_true(json_is_null(json_object_get(all, "after")));
+	for (size_t i = 0; i < COUNT_OF(orders); i++) {
+		json_t *seen = json_object(), *row, *page = NULL;
+		char after[300] = "";
+		size_t k, n = 0;
+		do {
+			const char *next[12] = USAGE("person,team", "--json", "--limit", "400",
+				"--sort", orders[i], after[0] ? "--after" : NULL, after);
+			assert_int_equal(run(next, NULL), 0);
+			page = json_loads(cmd_out, 0, NULL);
+			assert_non_null(page);
+			json_array_foreach(json_object_get(page, "rows"), k, row)
+			{
+				const char *name =
+					json_string_value(json_object_get(row, "person"));
+				json_object_set_new(seen, name ? name : "", json_true());
+				n++;
+			}
+			const char *cursor = json_string_value(json_object_get(page, "after"));
+			snprintf(after, sizeof(after), "%s", cursor ? cursor : "");
+			json_decref(page);
+		} while (after[0] && n < 2 * groups);
+		assert_int_equal(n, groups);
+		assert_int_equal(json_object_size(seen), groups);
+		json_decref(seen);
+	}
+	json_decref(all);
+	const char *wrong[12] = USAGE("person", "--after", "12/zz");
+	assert_int_equal(run(wrong, NULL), 2);
+	assert_non_null(strstr(cmd_err, "--after 12/zz"));
+	const char *order[12] = USAGE("person", "--sort", "colour");
+	assert_int_equal(run(order, NULL), 2);
+	assert_non_null(strstr(cmd_err, "last_seen"));
+}
+
 static int
 set_up(void **state)
 {
@@ -225,6 +367,9 @@ main(void)
 		cmocka_unit_test(what_was_cut_off_the_open_segment_is_not_found),
 		cmocka_unit_test(files_of_parts_and_of_what_is_gone_go),
 		cmocka_unit_test(closed_and_open_segments_are_one_line_of_time),
+		cmocka_unit_test(a_changed_bit_of_sums_changes_no_answer),
+		cmocka_unit_test(a_clock_that_jumps_changes_no_answer),
+		cmocka_unit_test(pages_of_groups_are_all_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

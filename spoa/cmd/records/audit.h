@@ -24,10 +24,6 @@ struct audit_sink {
 	void (*reject)(void *arg, const char *why);
 };
 
-/* A record's "time", which is near its beginning (store/chain.h); empty: it has none there. */
-struct span audit_time_of(struct span line);
-/* Whether it is from `since` on and before `until`, as clock_rfc3339() writes them; "": any. */
-bool audit_time_within(struct span line, const char *since, const char *until);
 /* When a segment's first record was written, or the first one from `begin` on, where a line
  * begins; false: it has none yet. */
 bool audit_first_time(const char *dir, const struct journal_segment *s, uint64_t begin,

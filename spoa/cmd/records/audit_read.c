@@ -20,34 +20,11 @@
 #define PAGE	   1000 /* stream entries a request */
 #define TIMEOUT_US 10000000
 
-enum { HEAD_BYTES = 1024 }; /* of a line: what the chain puts in front is in it */
-
-struct span
-audit_time_of(struct span line)
-{
-	static const char member[] = ",\"time\":\"";
-	struct span head = span_cut(line, 0, HEAD_BYTES);
-	const char *at = head.n ? memmem(head.p, head.n, member, sizeof(member) - 1) : NULL;
-
-	if (!at || head.p + head.n - at < (ssize_t)(sizeof(member) - 1 + CLOCK_RFC3339_LEN))
-		return (struct span){ NULL, 0 };
-	return span_of(at + sizeof(member) - 1, CLOCK_RFC3339_LEN - 1);
-}
-
-bool
-audit_time_within(struct span line, const char *since, const char *until)
-{
-	struct span time = audit_time_of(line);
-
-	return time.n && (!since[0] || memcmp(time.p, since, time.n) >= 0) &&
-	       (!until[0] || memcmp(time.p, until, time.n) < 0);
-}
-
 bool
 audit_first_time(const char *dir, const struct journal_segment *s, uint64_t begin,
 	char out[CLOCK_RFC3339_LEN])
 {
-	char head[HEAD_BYTES];
+	char head[AUDIT_HEAD_BYTES];
 	int fd = journal_segment_open(dir, s);
 	ssize_t n = fd < 0  ? -1
 		    : begin ? pread(fd, head, sizeof(head), (off_t)begin)

@@ -1,9 +1,11 @@
 /* tollgate usage --by person,team,… --since T: what was used and what it cost, from the journal
  * or the Redis Streams. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
@@ -11,6 +13,7 @@
 
 struct reading {
 	struct usage_table table;
+	struct usage_page page;
 	char since[CLOCK_RFC3339_LEN],
 		until[CLOCK_RFC3339_LEN]; /* "" for none; compare as text */
 };
@@ -63,10 +66,15 @@ print(struct reading *r, enum usage_form form)
 
 	if (r->table.no_memory)
 		return cmd_fail("usage", "out of memory");
-	usage_sort(&r->table);
+	int err = usage_paged(&r->table, &r->page);
+	if (err)
+		return cmd_fail("usage", "%s%s%s", err == ERR_NOMEM ? "" : "--after ",
+			err == ERR_NOMEM ? "out of memory" : r->page.after,
+			err == ERR_NOMEM ? ""
+					 : ": give what the page before printed at its end");
 	buf_init(&out, 0);
 	int code = EXIT_DONE;
-	if (!usage_print(&r->table, form, r->since[0] ? r->since : NULL,
+	if (!usage_print(&r->table, &r->page, form, r->since[0] ? r->since : NULL,
 		    r->until[0] ? r->until : NULL, &out))
 		code = cmd_fail("usage", "out of memory");
 	else if (!cmd_write(&out))
@@ -79,16 +87,36 @@ print(struct reading *r, enum usage_form form)
 	return code;
 }
 
+/* 0, or an exit code after a message. */
+static int
+read_page(struct usage_page *p, const char *sort, const char *limit)
+{
+	size_t order = sort ? span_find(span_str(sort), usage_order_names, ORDERS) : ORDER_COST;
+
+	if (order == ORDERS)
+		return cmd_fail("usage",
+			"--sort: %s: one of cost, requests, refused, tokens, last_seen, name "
+			"is "
+			"expected",
+			sort);
+	p->order = (enum usage_order)order;
+	if (limit && span_u64(span_str(limit), &p->limit))
+		return cmd_fail("usage", "--limit %s: give a whole number; 0: all", limit);
+	return 0;
+}
+
 int
 cmd_usage_sums(int argc, char **argv)
 {
-	const char *by = NULL, *since = NULL, *until = NULL;
-	bool csv = false, json = false;
+	const char *by = NULL, *since = NULL, *until = NULL, *sort = NULL, *limit = NULL;
+	bool csv = false, json = false, no_index = false;
 	struct audit_args a = { .what = "usage" };
 	struct reading r = { .since = "" };
 	const struct cmd_option options[] = { { "by", .text = &by },
 		{ "since", .text = &since }, { "until", .text = &until },
-		{ "csv", .flag = &csv }, { "json", .flag = &json },
+		{ "csv", .flag = &csv }, { "json", .flag = &json }, { "sort", .text = &sort },
+		{ "limit", .text = &limit }, { "after", .text = &r.page.after },
+		{ "match", .text = &r.page.match }, { "no-index", .flag = &no_index },
 		{ "journal", .text = &a.journal }, { "redis", .text = &a.redis },
 		{ "file", .text = &a.file }, { "config", .text = &a.config },
 		{ "c", .text = &a.config }, { .name = NULL } };
@@ -100,17 +128,20 @@ cmd_usage_sums(int argc, char **argv)
 		!!a.journal + !!a.redis + !!a.file > 1)
 		return cmd_usage("usage");
 	if ((code = audit_period(&a, since, until, r.since, r.until)) ||
-		(code = read_by(&r.table, by)))
+		(code = read_by(&r.table, by)) || (code = read_page(&r.page, sort, limit)))
 		return code;
 	reading_begin(a.what, a.config, options, operands, 0);
 	reading_window(a.since_ns, a.until_ns);
 	arena_init(&a.arena, 16u << 20, false);
 	code = usage_table_init(&r.table) ? cmd_fail("usage", "out of memory")
 					  : audit_source(&a, false);
-	if (!code)
+	if (!code && a.journal && !a.redis && !a.file)
+		code = usage_read(&r.table, a.journal, r.since, r.until, no_index);
+	else if (!code)
 		code = audit_read(&a, &to);
 	if (!code)
 		code = print(&r, csv ? FORM_CSV : json ? FORM_JSON : FORM_TEXT);
+	free(r.page.row);
 	usage_table_free(&r.table);
 	arena_reset(&a.arena);
 	return reading_end(code);

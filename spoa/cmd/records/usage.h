@@ -1,95 +1,54 @@
-/* tollgate usage: what was used and what it cost, summed over records by who, what and where.
- */
+/* tollgate usage: its sums in order, page by page, and how they are shown. */
 #ifndef CMD_USAGE_H
 #define CMD_USAGE_H
 
-#include "audit/record_fields.h"
-#include "base/buf.h"
+#include "audit/usage.h"
 
-/* BY_TARGET: PROVIDER/MODEL, each attempt of a request by its own. BY_TOOL: SERVER/TOOL, each
- * call by its own. */
-enum usage_dim {
-	BY_PERSON,
-	BY_TEAM,
-	BY_MODEL,
-	BY_ROUTE,
-	BY_TAG,
-	BY_PROVIDER,
-	BY_TARGET,
-	BY_TOOL,
-	BY_DAY,
-	BY_DIMS
+/* ---- order and pages ---- */
+
+enum usage_order {
+	ORDER_COST,
+	ORDER_REQUESTS,
+	ORDER_REFUSED,
+	ORDER_TOKENS,
+	ORDER_LAST,
+	ORDER_NAME,
+	ORDERS
 };
-extern const char *const usage_dim_names[BY_DIMS];
+extern const char *const usage_order_names[ORDERS];
 
-/* What is summed: that member of a completion's usage; RECORD_FIELDS_COUNT: something else. */
-/* clang-format off */
-#define USAGE_SUMS(X) \
-  X(SUM_REQUESTS,    "requests",               RECORD_FIELDS_COUNT) \
-  X(SUM_REFUSED,     "refused",                RECORD_FIELDS_COUNT) \
-  X(SUM_NO_PRICE,    "refused_unpriced",       RECORD_FIELDS_COUNT) \
-  X(SUM_INPUT,       "input_tokens",           RF_USAGE_INPUT_TOKENS) \
-  X(SUM_CACHED,      "cached_tokens",          RF_USAGE_CACHED_TOKENS) \
-  X(SUM_WRITE,       "cache_write_tokens",     RF_USAGE_CACHE_WRITE_TOKENS) \
-  X(SUM_WRITE_1H,    "cache_write_1h_tokens",  RF_USAGE_CACHE_WRITE_1H_TOKENS) \
-  X(SUM_OUTPUT,      "output_tokens",          RF_USAGE_OUTPUT_TOKENS) \
-  X(SUM_REASONING,   "reasoning_tokens",       RF_USAGE_REASONING_TOKENS) \
-  X(SUM_AUDIO_IN,    "audio_input_tokens",     RF_USAGE_AUDIO_INPUT_TOKENS) \
-  X(SUM_AUDIO_OUT,   "audio_output_tokens",    RF_USAGE_AUDIO_OUTPUT_TOKENS) \
-  X(SUM_IMAGES,      "images",                 RF_USAGE_IMAGES) \
-  X(SUM_SEARCHES,    "searches",               RF_USAGE_SEARCHES) \
-  X(SUM_SESSIONS,    "sessions",               RF_USAGE_SESSIONS) \
-  X(SUM_COST,        "cost_nanousd",           RECORD_FIELDS_COUNT) \
-  X(SUM_UNPRICED,    "unpriced_answers",       RECORD_FIELDS_COUNT) \
-  X(SUM_UNKNOWN,     "unknown_usage",          RECORD_FIELDS_COUNT) \
-  X(SUM_ESTIMATE,    "estimated_nanousd",      RECORD_FIELDS_COUNT)
-/* clang-format on */
-enum usage_sum {
-#define X(id, name, field) id,
-	USAGE_SUMS(X)
-#undef X
-		SUMS
+struct usage_page {
+	enum usage_order order;
+	uint64_t limit;	   /* groups; 0: all */
+	const char *after; /* the cursor of the page before; NULL: from the first on */
+	const char *match; /* groups one of whose values holds this, in small or large letters;
+			      NULL: all */
+	/* what comes of it */
+	const struct usage_group *
+		*row;	  /* n of them, of the table's; the caller frees the list */
+	size_t n, groups; /* shown; in all that match */
+	bool more;
 };
-extern const char *const usage_sum_names[SUMS];
-
-/* One set of values, JSON strings as the records have them, one after the other with a NUL
- * after each. */
-struct usage_group {
-	char *key;
-	size_t n;
-	uint64_t sum[SUMS];
-};
-
-struct usage_table {
-	enum usage_dim by[BY_DIMS];
-	size_t nby;
-	struct usage_group *group; /* [0]: all that had no room */
-	size_t ngroups, size;
-	size_t *index; /* by hash: 1 + place */
-	size_t index_size;
-	uint64_t total[SUMS];
-	bool full, no_memory;
-};
-
-/* Groups in one table, after which further ones are "other". */
-#define CAP_USAGE_GROUPS 500000u
-
-/* 0 or ERR_NOMEM. */
-int usage_table_init(struct usage_table *t);
-void usage_table_free(struct usage_table *t);
-/* Adds a record's line, of which nothing is kept; `day`: the first ten bytes of its time. */
-void usage_add(struct usage_table *t, struct span line, struct span day);
 /* The dearest first. */
 void usage_sort(struct usage_table *t);
+/* Finds the page. 0, ERR_SYNTAX: `after` is no cursor; ERR_NOMEM. */
+int usage_paged(const struct usage_table *t, struct usage_page *p);
+/* Where the next page goes on; nothing where this is the last. */
+void usage_cursor(const struct usage_page *p, struct buf *out);
+
+/* ---- reading ---- */
+
+/* Adds what the journal has from `since` on and before `until`, as audit_time_within() takes
+ * them: of whole blocks from the files beside segments, the rest of the lines. `lines`: of
+ * lines alone. 0, or an exit code after a message. */
+int usage_read(struct usage_table *t, const char *journal, const char *since, const char *until,
+	bool lines);
+
+/* ---- what is shown ---- */
 
 enum usage_form { FORM_TEXT, FORM_CSV, FORM_JSON };
 /* False: no memory. */
-bool usage_print(const struct usage_table *t, enum usage_form form, const char *since,
-	const char *until, struct buf *out);
-
-/* The members of an object that are wanted, raw, in one pass; empty where they are not there.
- * Names end with NULL. The line is one of ours: what is no JSON gives nothing or something, and
- * is never read past. */
-void usage_members(struct span object, const char *const *names, struct span *out);
+bool usage_print(const struct usage_table *t, const struct usage_page *p, enum usage_form form,
+	const char *since, const char *until, struct buf *out);
 
 #endif

@@ -53,6 +53,13 @@ put_sums(struct buf *out, const uint64_t sum[SUMS])
 	buf_printf(out, "%18s%s\n", usd, is_more(sum) ? " +" : "");
 }
 
+/* What had no room is shown on the first page. */
+static bool
+with_other(const struct usage_table *t, const struct usage_page *p)
+{
+	return t->full && !p->after && !p->match;
+}
+
 static void
 put_name(struct buf *out, struct span name)
 {
@@ -62,7 +69,7 @@ put_name(struct buf *out, struct span name)
 }
 
 static void
-print_text(const struct usage_table *t, struct buf *out)
+print_text(const struct usage_table *t, const struct usage_page *p, struct buf *out)
 {
 	struct buf name;
 
@@ -72,14 +79,12 @@ print_text(const struct usage_table *t, struct buf *out)
 		buf_printf(out, "%*s", NUMBER_WIDTH, columns[i].head);
 	buf_printf(out, "%18s\n", "US dollars");
 	buf_init(&name, 1 << 20);
-	for (size_t g = 1; g <= t->ngroups; g++) {
-		const struct usage_group *u = &t->group[g == t->ngroups ? 0 : g];
+	for (size_t g = 0; g < p->n + with_other(t, p); g++) {
+		const struct usage_group *u = g == p->n ? &t->group[0] : p->row[g];
 		struct span key = span_of(u->key, u->n);
-		if (g == t->ngroups && !t->full)
-			break;
 		for (size_t i = 0; i < t->nby; i++) {
 			buf_clear(&name);
-			if (g == t->ngroups)
+			if (g == p->n)
 				buf_str(&name, "(other)");
 			else
 				put_text(&name, next_value(&key));
@@ -101,6 +106,10 @@ print_text(const struct usage_table *t, struct buf *out)
 			(unsigned long long)t->total[SUM_UNPRICED],
 			(unsigned long long)t->total[SUM_UNKNOWN], usd);
 	}
+	buf_clear(&name);
+	usage_cursor(p, &name);
+	if (name.n)
+		buf_printf(out, "more: --after %.*s\n", SPAN_ARG(buf_view(&name)));
 	buf_free(&name);
 }
 
@@ -122,7 +131,7 @@ put_cell(struct buf *out, struct span s)
 }
 
 static void
-print_csv(const struct usage_table *t, struct buf *out)
+print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *out)
 {
 	struct buf name;
 
@@ -132,11 +141,13 @@ print_csv(const struct usage_table *t, struct buf *out)
 		buf_printf(out, ",%s", usage_sum_names[i]);
 	buf_str(out, "\r\n");
 	buf_init(&name, 1 << 20);
-	for (size_t g = t->full ? 0 : 1; g < t->ngroups; g++) {
-		struct span key = span_of(t->group[g].key, t->group[g].n);
+	size_t other = with_other(t, p);
+	for (size_t g = 0; g < p->n + other; g++) {
+		const struct usage_group *u = g < other ? &t->group[0] : p->row[g - other];
+		struct span key = span_of(u->key, u->n);
 		for (size_t i = 0; i < t->nby; i++) {
 			buf_clear(&name);
-			if (g == 0)
+			if (g < other)
 				buf_str(&name, "(other)");
 			else
 				put_text(&name, next_value(&key));
@@ -144,7 +155,7 @@ print_csv(const struct usage_table *t, struct buf *out)
 			put_cell(out, buf_view(&name));
 		}
 		for (size_t i = 0; i < SUMS; i++)
-			buf_printf(out, ",%llu", (unsigned long long)t->group[g].sum[i]);
+			buf_printf(out, ",%llu", (unsigned long long)u->sum[i]);
 		buf_str(out, "\r\n");
 	}
 	buf_free(&name);
@@ -158,20 +169,23 @@ put_json_sums(struct buf *out, const uint64_t sum[SUMS], bool first)
 	for (size_t i = 0; i < SUMS; i++)
 		buf_printf(out, "%s\"%s\":%llu", first && i == 0 ? "" : ",", usage_sum_names[i],
 			(unsigned long long)sum[i]);
-	buf_putc(out, '}');
 }
 
 static void
-print_json(const struct usage_table *t, const char *since, const char *until, struct buf *out)
+print_json(const struct usage_table *t, const struct usage_page *p, const char *since,
+	const char *until, struct buf *out)
 {
+	size_t other = with_other(t, p);
+
 	buf_printf(out, "{\"since\":%s%s%s,\"until\":%s%s%s,\"rows\":[", since ? "\"" : "",
 		since ? since : "null", since ? "\"" : "", until ? "\"" : "",
 		until ? until : "null", until ? "\"" : "");
-	for (size_t g = t->full ? 0 : 1; g < t->ngroups; g++) {
-		struct span key = span_of(t->group[g].key, t->group[g].n);
-		buf_str(out, g > (t->full ? 0 : 1) ? ",\n{" : "\n{");
+	for (size_t g = 0; g < p->n + other; g++) {
+		const struct usage_group *u = g < other ? &t->group[0] : p->row[g - other];
+		struct span key = span_of(u->key, u->n);
+		buf_str(out, g ? ",\n{" : "\n{");
 		for (size_t i = 0; i < t->nby; i++) {
-			struct span v = g ? next_value(&key) : SPAN_LIT("\"(other)\"");
+			struct span v = g >= other ? next_value(&key) : SPAN_LIT("\"(other)\"");
 			buf_printf(out, "%s\"%s\":", i ? "," : "", usage_dim_names[t->by[i]]);
 			if (!v.n)
 				buf_str(out, "null");
@@ -180,22 +194,37 @@ print_json(const struct usage_table *t, const char *since, const char *until, st
 			else
 				buf_json_str(out, v);
 		}
-		put_json_sums(out, t->group[g].sum, false);
+		put_json_sums(out, u->sum, false);
+		if (u->last_ns) {
+			char last[CLOCK_RFC3339_LEN];
+			clock_rfc3339(u->last_ns, last);
+			buf_printf(out, ",\"last_seen\":\"%s\"", last);
+		}
+		buf_putc(out, '}');
 	}
 	buf_str(out, "\n],\"total\":{");
 	put_json_sums(out, t->total, true);
+	buf_printf(out, "},\"groups\":%zu,\"after\":", p->groups);
+	struct buf after;
+	buf_init(&after, 0);
+	usage_cursor(p, &after);
+	if (after.n)
+		buf_json_str(out, buf_view(&after));
+	else
+		buf_str(out, "null");
+	buf_free(&after);
 	buf_str(out, "}\n");
 }
 
 bool
-usage_print(const struct usage_table *t, enum usage_form form, const char *since,
-	const char *until, struct buf *out)
+usage_print(const struct usage_table *t, const struct usage_page *p, enum usage_form form,
+	const char *since, const char *until, struct buf *out)
 {
 	if (form == FORM_CSV)
-		print_csv(t, out);
+		print_csv(t, p, out);
 	else if (form == FORM_JSON)
-		print_json(t, since, until, out);
+		print_json(t, p, since, until, out);
 	else
-		print_text(t, out);
+		print_text(t, p, out);
 	return !buf_failed(out);
 }

@@ -9,7 +9,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
-#include "cmd/records/usage.h"
+#include "audit/usage.h"
 
 /* ---- counts and lists ---- */
 

@@ -1,131 +1,56 @@
-// Now: what is degraded first, then rates, errors and latencies of the last hour, then decisions as they are made.
-import { add, data, h } from '../dom.js';
-import { count, dollars, duration_us, when } from '../format.js';
-import { badge, words } from '../parts.js';
-import { table, table_row } from '../table.js';
+// Now: what is degraded first, then decisions as they are made, then the last hour.
+import { add, data, empty, h } from '../dom.js';
+import { ago, count, when } from '../format.js';
+import { badge, facts, failed } from '../parts.js';
+import { table } from '../table.js';
+import { hour } from './now_hour.js';
+import { live } from './now_live.js';
 
-const KEPT = 200; /* rows of the live list */
-const KINDS = [['', 'all'], ['deny', 'denied'], ['redact', 'redacted'], ['permit', 'permitted']];
-
-/* ---- decisions as they are made ---- */
-
-const columns = [
-	{ title: 'Time', cell: (r) => when(r.decided_at ?? r.time, { day: false, fraction: true }) },
-	{ title: 'Decision', keep: true, cell: (r) => [badge(r.decision), r.status ? ` ${r.status}` : null] },
-	{ title: 'Who', wide: true, cell: (r) => r.person ?? r.agent },
-	{ title: 'Route', cell: (r) => r.route },
-	{ title: 'Target, model', wide: true, cell: (r) => [r.target, r.model].filter(Boolean).join(' ') },
-	{ title: 'Rule, reason', wide: true, cell: (r) => [r.rule && r.rule !== 'default' ? data(r.rule) : null, r.reason ? [': ', data(r.reason)] : null, ' ', words(r.classes)] },
-	{ title: 'End', cell: (r) => (r.outcome && r.outcome !== 'complete' ? badge(r.outcome, 'bad') : r.outcome) },
-	{ title: 'Tokens', number: true, cell: (r) => (r.input_tokens !== undefined ? count(r.input_tokens + (r.output_tokens ?? 0)) : null) },
-	{ title: 'Cost', number: true, cell: (r) => dollars(r.cost_nanousd) },
-	{ title: 'Took', number: true, cell: (r) => (r.ms !== undefined ? duration_us(r.ms * 1000) : duration_us(r.took_us)) },
-];
-
-/* Newest first. A completion is laid into its decision's row, which keeps its place and its focus. */
-function live_list(page) {
-	const href = (r) => (r.id ? page.href('request', { id: r.id }) : null);
-	const element = table({ caption: 'Newest first; a row opens the request', columns, rows: [{}], href });
-	const body = element.tBodies[0];
-	const rows = new Map(); /* by id: {tr, r} */
-	body.replaceChildren();
-
-	function take(r, completion) {
-		const known = rows.get(r.id);
-		if (completion && !known) return; /* of a request from before this list */
-		const merged = { ...known?.r, ...r, decided_at: known?.r.decided_at ?? r.decided_at ?? r.time };
-		const tr = table_row(columns, merged, href);
-		if (known) {
-			for (let i = 1; i < columns.length; i++) known.tr.replaceChild(tr.cells[1], known.tr.cells[i]);
-			known.r = merged;
-			return;
-		}
-		body.prepend(tr);
-		rows.set(r.id, { tr, r: merged });
-	}
-
-	function gap(text) {
-		body.prepend(h('tr', { role: 'row', class: 'gap' }, h('td', { role: 'cell', colspan: columns.length }, text)));
-	}
-
-	function trim() {
-		while (body.rows.length > KEPT) body.lastElementChild.remove();
-		if (rows.size > 2 * KEPT) for (const [id, { tr }] of rows) if (!tr.isConnected) rows.delete(id);
-	}
-	return { element, take, gap, trim };
+/* Away, not calm yet, targets that are not well: what an operator should know first. */
+function ill(got) {
+	const rows = [
+		...(got.degraded ?? []).map((d) => ({ what: d.name ? `${d.what} ${d.name}` : d.what, state: d.state, since: d.since, why: d.why, times: d.times })),
+		...(got.targets ?? []).filter((t) => t.state && t.state !== 'closed').map((t) => ({ what: `target ${t.target}`, state: t.state, since: t.since, why: t.cause ?? t.why })),
+	];
+	if (got.redis?.refuses) rows.push({ what: 'redis', state: 'refuses', why: got.redis.refuses });
+	if (got.log_dropped) rows.push({ what: 'log', state: 'dropped', why: `${count(got.log_dropped)} lines` });
+	return rows;
 }
 
-function live(page) {
-	const { decision = '', person } = page.state;
-	const list = live_list(page);
-	const said = h('span', { class: 'dim', role: 'status' });
-	const pause = h('button', { type: 'button', id: 'pause', 'aria-pressed': 'false', onclick: () => toggle() }, 'Pause');
-	let run = null, last = null, held = [], timer = null;
+function health(got) {
+	const rows = ill(got);
+	const parts = h('details', {}, h('summary', {}, 'Parts'), facts((got.parts ?? []).map((p) => [p.part, data(p.says)])));
+	return [h('p', { class: 'lead' }, badge(got.ready ? 'ready' : 'not ready', got.ready ? 'good' : 'bad'), ' ', rows.length ? `${rows.length} degraded:` : 'Nothing is degraded.', ' ',
+		h('span', { class: 'dim' }, data(`${got.node} · ${got.policy}${got.mode === 'shadow' ? ' · shadow: nothing is enforced' : ''}`))),
+		rows.length ? table({ caption: 'Degraded', rows, columns: [{ title: 'What', cell: (r) => r.what, wide: true }, { title: 'How', cell: (r) => badge(r.state, r.state === 'calm' ? 'edit' : 'bad') },
+			{ title: 'Since', cell: (r) => (r.since ? [when(r.since), ` (${ago(r.since)})`] : null) }, { title: 'Why', cell: (r) => r.why, wide: true }] }) : null, parts];
+}
 
-	/* Many events are one change of the page. */
-	function flush() {
-		timer = null;
-		for (const e of held.splice(0).slice(-2 * KEPT))
-			if (e.event === 'gap') list.gap(`Records ${e.value.from} to ${e.value.to} are not shown: ${e.value.why ?? 'too many at once'}`);
-			else list.take(e.value, e.event === 'completion');
-		list.trim();
-	}
-
-	function on_event(e) {
-		last = e.id ?? last;
-		held.push({ event: e.event, value: JSON.parse(e.data) });
-		if (held.length > 20 * KEPT) held = held.slice(-2 * KEPT);
-		timer ??= setTimeout(flush, 200);
-	}
-
-	/* What a viewer may see: the last of each worker, asked again and again. */
-	async function recent(signal) {
-		add(said, 'For the full list with who and why, the role auditor is needed; these are the last of each worker.');
-		let asking = false;
-		const turn = async () => {
-			if (signal.aborted || document.hidden || asking) return;
-			asking = true;
-			try {
-				const got = await page.get('/recent');
-				const all = got.workers.flatMap((w) => w.recent).sort((a, b) => (a.decided_at < b.decided_at ? -1 : 1));
-				for (const r of all) if (!decision || r.decision === decision) list.take({ ...r, status: r.answer });
-				list.trim();
-			} catch { /* the panel above says that nothing answers */ } finally { asking = false; }
-		};
-		const every = setInterval(turn, 2000);
-		signal.addEventListener('abort', () => clearInterval(every), { once: true });
-		turn();
-	}
-
-	function start() {
-		run = new AbortController();
-		const signal = AbortSignal.any([run.signal, page.signal]);
-		page.stream('/decisions/live', { decision, person, ...(last ? {} : { last: 50 }) }, { signal, last, on_event,
-			on_state: (state, failed) => {
-				said.replaceChildren();
-				if (failed?.status === 403) recent(signal);
-				else if (state === 'waiting') add(said, failed ? `${failed.message} It is asked again.` : 'Cut off; it goes on where it was.');
-			} });
-	}
-
-	function toggle() {
-		const paused = pause.getAttribute('aria-pressed') !== 'true';
-		pause.setAttribute('aria-pressed', String(paused));
-		pause.textContent = paused ? 'Go on' : 'Pause';
-		said.textContent = paused ? 'Paused: nothing is lost, it goes on where it was.' : '';
-		if (paused) run.abort(); else start();
-	}
-	page.key('p', 'pause, or go on', toggle);
-	start();
-	return h('section', { class: 'panel' }, h('h2', {}, 'Decisions'),
-		h('div', { class: 'row', role: 'group', 'aria-label': 'Which' }, pause, KINDS.map(([k, text]) => h('button', { type: 'button', id: `kind-${k}`, 'aria-pressed': String(decision === k), onclick: () => page.set({ decision: k }) }, text)), said),
-		list.element);
+const shown = (n, digits = 2) => (typeof n === 'number' ? n.toLocaleString('en-US', { maximumFractionDigits: digits }) : '–');
+function tiles(got) {
+	const r = (got.now?.rates ?? []).find((x) => x.by === 'total') ?? {};
+	const tile = (text, value) => h('div', { class: 'tile' }, h('b', {}, value), text);
+	return h('div', { class: 'tiles' }, tile('requests a second', shown(r.requests_per_s)), tile('denied a second', shown(r.denials_per_s)), tile('provider errors a second', shown(r.errors_per_s)),
+		tile('tokens a second', shown(r.tokens_per_s, 0)), tile('dollars an hour', r.usd_per_hour === undefined ? '–' : `$${shown(r.usd_per_hour)}`), tile('under way', shown(got.requests_in_flight, 0)));
 }
 
 export default {
 	name: 'now', title: 'Now', key: 'n',
-	help: 'What is degraded, how the last hour went, and what is decided at this moment.',
+	help: 'What is degraded, what is decided at this moment, and how the last hour went.',
 	show(page) {
-		add(page.root, live(page));
+		const first = h('section', { class: 'panel', 'aria-label': 'Health' }), numbers = h('div', {});
+		let open = false;
+		page.every(5000, async () => {
+			try {
+				const got = await page.get('/now');
+				open = first.querySelector('details')?.open ?? open;
+				empty(first, health(got));
+				first.querySelector('details').open = open;
+				empty(numbers, tiles(got));
+			} catch (e) {
+				if (e.name !== 'AbortError') empty(first, failed(e));
+			}
+		});
+		add(page.root, first, numbers, live(page), hour(page));
 	},
 };

@@ -108,7 +108,7 @@ function one(page, t, reload) {
 		may && h('p', { class: 'row' }, t.state !== 'approved' && t.hash && approve(page, t, reload), t.approved_hashes?.length > 0 && take_back(page, t, reload))),
 		panel('What changed', shown_diff(t)),
 		typeof t.text === 'string' && panel('The text listed last', add(h('pre', { tabindex: '0', 'aria-label': 'the text listed last' }), tree(t.text).flatMap((line) => [line, document.createTextNode('\n')]))),
-		panel('Who looked and approved', h('p', {}, h('a', { href: href('search', { type: 'change', what: 'tool', q: name_of(t) }) }, 'Records of changes of tools'))),
+		page.has('auditor') && panel('Who looked and approved', h('p', {}, h('a', { href: page.href('search', { type: 'change', since: '30d', where: `record.what == "tool" && record.id == ${JSON.stringify(name_of(t))}` }) }, 'Records of its approvals, of the last 30 days'))),
 	];
 }
 

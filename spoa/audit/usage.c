@@ -1,9 +1,11 @@
 /* The sums of tollgate usage. A journal has gigabytes: each line is gone through once, without
  * building what it says, and a group's key is what the record says, as it says it. */
+#include "audit/usage.h"
+
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
-#include "cmd/records/usage.h"
 
 const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag",
 	"provider", "target", "tool", "day" };
@@ -106,6 +108,7 @@ usage_table_init(struct usage_table *t)
 	t->group = calloc(t->size, sizeof(*t->group));
 	t->index = calloc(t->index_size, sizeof(*t->index));
 	t->ngroups = 1;
+	buf_init(&t->scratch, 1 << 20);
 	return t->group && t->index ? 0 : ERR_NOMEM;
 }
 
@@ -116,17 +119,32 @@ usage_table_free(struct usage_table *t)
 		free(t->group[i].key);
 	free(t->group);
 	free(t->index);
+	buf_free(&t->scratch);
 	*t = (struct usage_table){ .nby = 0 };
 }
 
-static size_t *
-slot_of(struct usage_table *t, struct span key)
+int
+usage_table_clear(struct usage_table *t)
 {
-	size_t at = span_hash(key) & (t->index_size - 1);
+	struct usage_table was = *t;
 
-	while (t->index[at] && !span_eq(key, span_of(t->group[t->index[at] - 1].key,
-						     t->group[t->index[at] - 1].n)))
-		at = (at + 1) & (t->index_size - 1);
+	usage_table_free(t);
+	memcpy(t->by, was.by, sizeof(t->by));
+	t->nby = was.nby;
+	return usage_table_init(t);
+}
+
+static struct usage_slot *
+slot_of(struct usage_table *t, struct span key, uint64_t hash)
+{
+	size_t at = (size_t)hash & (t->index_size - 1);
+
+	for (; t->index[at].place; at = (at + 1) & (t->index_size - 1)) {
+		const struct usage_group *g = &t->group[t->index[at].place - 1];
+		if (t->index[at].hash == (uint32_t)(hash >> 32) &&
+			span_eq(key, span_of(g->key, g->n)))
+			break;
+	}
 	return &t->index[at];
 }
 
@@ -134,7 +152,7 @@ static bool
 grow(struct usage_table *t)
 {
 	struct usage_group *g = reallocarray(t->group, 2 * t->size, sizeof(*g));
-	size_t *index = calloc(2 * t->index_size, sizeof(*index));
+	struct usage_slot *index = calloc(2 * t->index_size, sizeof(*index));
 
 	if (g)
 		t->group = g;
@@ -146,18 +164,23 @@ grow(struct usage_table *t)
 	free(t->index);
 	t->index = index;
 	t->index_size *= 2;
-	for (size_t i = 1; i < t->ngroups; i++)
-		*slot_of(t, span_of(t->group[i].key, t->group[i].n)) = i + 1;
+	for (size_t i = 1; i < t->ngroups; i++) {
+		struct span key = span_of(t->group[i].key, t->group[i].n);
+		uint64_t hash = span_hash(key);
+		*slot_of(t, key, hash) =
+			(struct usage_slot){ (uint32_t)(hash >> 32), (uint32_t)(i + 1) };
+	}
 	return true;
 }
 
 static struct usage_group *
 group_of(struct usage_table *t, struct span key)
 {
-	size_t *slot = slot_of(t, key);
+	uint64_t hash = span_hash(key);
+	struct usage_slot *slot = slot_of(t, key, hash);
 
-	if (*slot)
-		return &t->group[*slot - 1];
+	if (slot->place)
+		return &t->group[slot->place - 1];
 	if (t->ngroups > CAP_USAGE_GROUPS) {
 		t->full = true;
 		return &t->group[0];
@@ -167,7 +190,7 @@ group_of(struct usage_table *t, struct span key)
 			t->no_memory = true;
 			return &t->group[0];
 		}
-		slot = slot_of(t, key);
+		slot = slot_of(t, key, hash);
 	}
 	struct usage_group *g = &t->group[t->ngroups];
 	*g = (struct usage_group){ .key = malloc(key.n + 1), .n = key.n };
@@ -176,7 +199,7 @@ group_of(struct usage_table *t, struct span key)
 		return &t->group[0];
 	}
 	memcpy(g->key, key.p, key.n);
-	*slot = ++t->ngroups;
+	*slot = (struct usage_slot){ (uint32_t)(hash >> 32), (uint32_t)++t->ngroups };
 	return g;
 }
 
@@ -244,7 +267,7 @@ put_value(struct buf *key, struct span v)
 /* With one of its tags; empty: it has none. */
 static void
 add_to(struct usage_table *t, const struct span value[BY_DIMS], const uint64_t sum[SUMS],
-	struct buf *key)
+	int64_t last_ns, struct buf *key)
 {
 	buf_clear(key);
 	for (size_t i = 0; i < t->nby; i++)
@@ -255,7 +278,17 @@ add_to(struct usage_table *t, const struct span value[BY_DIMS], const uint64_t s
 	}
 	struct usage_group *g = group_of(t, buf_view(key));
 	for (size_t i = 0; i < SUMS; i++)
-		g->sum[i] += sum[i];
+		if (sum[i])
+			g->sum[i] += sum[i];
+	if (last_ns > g->last_ns)
+		g->last_ns = last_ns;
+}
+
+void
+usage_merge(struct usage_table *t, const struct span value[BY_DIMS], const uint64_t sum[SUMS],
+	int64_t last_ns)
+{
+	add_to(t, value, sum, last_ns, &t->scratch);
 }
 
 static bool
@@ -267,32 +300,33 @@ groups_by(const struct usage_table *t, enum usage_dim d)
 	return false;
 }
 
-/* With each tag of a list, but those that are in `but`; how many these are. */
-static size_t
-add_tags(struct usage_table *t, struct span tags, const struct span *but,
-	struct span value[BY_DIMS], const uint64_t sum[SUMS], struct buf *key)
-{
-	size_t n = 0;
-
-	for (size_t at = 1; at < tags.n && tags.p[at] == '"';) {
-		size_t end = after_string(tags, at);
-		value[BY_TAG] = span_cut(tags, at, end);
-		at = end + 1;
-		if (but && memmem(but->p, but->n, value[BY_TAG].p, value[BY_TAG].n))
-			continue;
-		add_to(t, value, sum, key);
-		n++;
-	}
-	return n;
-}
-
 /* What a record is summed by. */
 struct place {
 	const struct span *m;
 	struct span value[BY_DIMS];
 	struct buf key, target, tool;
 	bool decision;
+	int64_t last_ns; /* when it was written */
 };
+
+/* With each tag of a list, but those that are in `but`; how many these are. */
+static size_t
+add_tags(struct usage_table *t, struct span tags, const struct span *but, struct place *p,
+	const uint64_t sum[SUMS])
+{
+	size_t n = 0;
+
+	for (size_t at = 1; at < tags.n && tags.p[at] == '"';) {
+		size_t end = after_string(tags, at);
+		p->value[BY_TAG] = span_cut(tags, at, end);
+		at = end + 1;
+		if (but && memmem(but->p, but->n, p->value[BY_TAG].p, p->value[BY_TAG].n))
+			continue;
+		add_to(t, p->value, sum, p->last_ns, &p->key);
+		n++;
+	}
+	return n;
+}
 
 /* With each of its calls: a request is one, and so is each that an answer makes, which has the
  * tokens and the cost of that answer as each of several tags has. */
@@ -325,7 +359,7 @@ add_calls(struct usage_table *t, struct place *p, bool decision, const uint64_t 
 			buf_span(&p->tool, span_cut(tool, 1, tool.n - 1));
 		buf_putc(&p->tool, '"');
 		p->value[BY_TOOL] = buf_view(&p->tool);
-		add_to(t, p->value, one, &p->key);
+		add_to(t, p->value, one, p->last_ns, &p->key);
 	}
 	p->value[BY_TOOL] = (struct span){ NULL, 0 };
 	return n;
@@ -342,12 +376,12 @@ add_all(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
 	if (groups_by(t, BY_TOOL) && p->m[M_CALLS].n) {
 		n = add_calls(t, p, p->decision, sum);
 	} else if (groups_by(t, BY_TAG)) {
-		n = add_tags(t, p->m[M_TAGS], NULL, p->value, sum, &p->key);
-		n += add_tags(t, p->m[M_REQUEST_TAGS], &p->m[M_TAGS], p->value, sum, &p->key);
+		n = add_tags(t, p->m[M_TAGS], NULL, p, sum);
+		n += add_tags(t, p->m[M_REQUEST_TAGS], &p->m[M_TAGS], p, sum);
 		p->value[BY_TAG] = (struct span){ NULL, 0 };
 	}
 	if (!n)
-		add_to(t, p->value, sum, &p->key);
+		add_to(t, p->value, sum, p->last_ns, &p->key);
 }
 
 /* "PROVIDER/MODEL" of the record's own two texts. */
@@ -403,6 +437,12 @@ add_attempts(struct usage_table *t, struct place *p)
 void
 usage_add(struct usage_table *t, struct span line, struct span day)
 {
+	usage_add_each(t, 1, line, day);
+}
+
+void
+usage_add_each(struct usage_table *t, size_t n, struct span line, struct span day)
+{
 	struct span m[MEMBERS], who[2];
 	struct place p = { .m = m };
 	uint64_t sum[SUMS] = { 0 };
@@ -429,31 +469,19 @@ usage_add(struct usage_table *t, struct span line, struct span day)
 	buf_init(&p.target, 65536);
 	buf_init(&p.tool, 65536);
 	p.decision = decision;
-	if (groups_by(t, BY_TARGET))
-		name_target(&p);
-	add_all(t, &p, sum);
-	if (m[M_ATTEMPTS].n)
-		add_attempts(t, &p);
+	struct span time = audit_time_of(line);
+	if (!time.n || clock_parse(time.p, time.n, &p.last_ns))
+		p.last_ns = 0;
+	for (size_t i = 0; i < n; i++) {
+		p.value[BY_TARGET] = (struct span){ NULL, 0 };
+		buf_clear(&p.target);
+		if (groups_by(&t[i], BY_TARGET))
+			name_target(&p);
+		add_all(&t[i], &p, sum);
+		if (m[M_ATTEMPTS].n)
+			add_attempts(&t[i], &p);
+	}
 	buf_free(&p.key);
 	buf_free(&p.target);
 	buf_free(&p.tool);
-}
-
-static int
-dearest_first(const void *x, const void *y)
-{
-	const struct usage_group *a = x, *b = y;
-	static const enum usage_sum order[] = { SUM_COST, SUM_INPUT, SUM_REQUESTS };
-
-	for (size_t i = 0; i < COUNT_OF(order); i++)
-		if (a->sum[order[i]] != b->sum[order[i]])
-			return a->sum[order[i]] < b->sum[order[i]] ? 1 : -1;
-	return span_order(span_of(a->key, a->n), span_of(b->key, b->n));
-}
-
-void
-usage_sort(struct usage_table *t)
-{
-	if (t->ngroups > 2)
-		qsort(t->group + 1, t->ngroups - 1, sizeof(*t->group), dearest_first);
 }

@@ -1,0 +1,25 @@
+/* Wrong tokens, by where they come from: ten at once, then ten a minute. Whoever is over is
+ * told to wait, and what he brings is not looked at. owner: its lock, any admin thread. */
+#ifndef ADMIN_GUESSES_H
+#define ADMIN_GUESSES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct guesses;
+
+struct guesses *guesses_new(void);
+void guesses_free(struct guesses **g);
+
+/* An address (of IPv6 its /64), or a uid. */
+enum { SOURCE_BYTES = 16 };
+struct source {
+	unsigned char bytes[SOURCE_BYTES];
+};
+
+/* Seconds to wait; 0: it may try. */
+unsigned guesses_wait(struct guesses *g, const struct source *from, uint64_t now_us);
+/* One was wrong. */
+void guesses_wrong(struct guesses *g, const struct source *from, uint64_t now_us);
+
+#endif

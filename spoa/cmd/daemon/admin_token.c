@@ -1,0 +1,305 @@
+/* tollgate admin-token new|list|revoke: the file of admin.tokens. A token's text is printed
+ * once, at `new`, on standard output; the file holds its hash. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/tokens.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
+#include "config/config.h"
+#include "config/read.h"
+
+#define TTL_MAX_US (36500ull * 86400 * SECOND_US)
+
+struct token_file {
+	char name[4096];
+	int lock;
+	struct admin_tokens *tokens;
+};
+
+/* ---- the file ---- */
+
+static bool
+find_file(const char *config, const char *named, char file[4096])
+{
+	const char *where = config_find(config);
+	const struct config *cfg;
+	struct arena a;
+	struct diag d;
+
+	if (named) {
+		snprintf(file, 4096, "%s", named);
+		return true;
+	}
+	if (!where) {
+		cmd_no_config("admin-token", config, ", or --tokens FILE");
+		return false;
+	}
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	cfg = config_read(&a, where, &d);
+	bool found = cfg && cfg->admin_tokens;
+	if (found)
+		snprintf(file, 4096, "%s", cfg->admin_tokens);
+	else
+		cmd_fail("admin-token",
+			cfg ? "%s: has no admin.tokens: name a file there, or --tokens FILE"
+			    : "%s: cannot be used",
+			where);
+	diag_free(&d);
+	arena_reset(&a);
+	return found;
+}
+
+/* Under a lock next to it, since the file itself is replaced. None yet: an empty one. */
+static bool
+open_file(struct token_file *f, bool to_write)
+{
+	char lock[4200];
+	struct buf why;
+	struct stat st;
+
+	f->lock = -1;
+	f->tokens = NULL;
+	snprintf(lock, sizeof(lock), "%s.lock", f->name);
+	if (to_write && ((f->lock = open(lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600)) < 0 ||
+				flock(f->lock, LOCK_EX) < 0)) {
+		cmd_fail(lock, "%s", strerror(errno));
+		return false;
+	}
+	if (stat(f->name, &st) < 0 && errno == ENOENT)
+		return (f->tokens = admin_tokens_new()) != NULL;
+	buf_init(&why, 8192);
+	f->tokens = admin_tokens_load(f->name, &why);
+	if (!f->tokens)
+		cmd_fail("admin-token", "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return f->tokens != NULL;
+}
+
+static void
+close_file(struct token_file *f)
+{
+	free(f->tokens);
+	if (f->lock >= 0)
+		close(f->lock);
+}
+
+/* Whose the file is: its own owner and mode where it is there, else those of its folder, so
+ * that the daemon's user may read what root makes. */
+static int
+give(const char *file, int fd)
+{
+	char dir[4096];
+	struct stat st;
+
+	if (stat(file, &st) == 0)
+		return fchown(fd, st.st_uid, st.st_gid) < 0 &&
+				       fchown(fd, (uid_t)-1, st.st_gid) < 0
+			       ? -1
+			       : fchmod(fd, st.st_mode & 0777);
+	snprintf(dir, sizeof(dir), "%s", file);
+	char *slash = strrchr(dir, '/');
+	if (slash)
+		slash[slash == dir] = '\0';
+	if (geteuid() == 0 && stat(slash ? dir : ".", &st) == 0)
+		return fchown(fd, (uid_t)-1, st.st_gid);
+	return 0;
+}
+
+static int
+save(const struct token_file *f)
+{
+	char tmp[4200];
+	struct buf b;
+	int code = EXIT_DONE;
+
+	buf_init(&b, TOKEN_FILE_MAX);
+	admin_tokens_write(f->tokens, &b);
+	snprintf(tmp, sizeof(tmp), "%s.new", f->name);
+	unlink(tmp);
+	int fd = open(tmp, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0640);
+	if (fd < 0 || give(f->name, fd) < 0 || buf_failed(&b) ||
+		write(fd, buf_view(&b).p, b.n) != (ssize_t)b.n || fsync(fd) < 0 ||
+		rename(tmp, f->name) < 0) {
+		code = cmd_fail(f->name, "%s", strerror(errno));
+		unlink(tmp);
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_free(&b);
+	return code;
+}
+
+/* ---- commands ---- */
+
+static bool
+read_end(const char *ttl, const char *until, int64_t now_ns, int64_t *end_ns)
+{
+	char full[CMD_END_LEN];
+	uint64_t us;
+
+	*end_ns = 0;
+	if (ttl && until) {
+		cmd_fail("admin-token new", "--ttl and --until are given: one is enough");
+		return false;
+	}
+	if (until && !cmd_end("admin-token new", until, full, end_ns))
+		return false;
+	if (until && *end_ns <= now_ns) {
+		cmd_fail("admin-token new", "--until %s: is over", until);
+		return false;
+	}
+	if (!ttl)
+		return true;
+	if (duration_parse(span_str(ttl), &us) < 0 || us < SECOND_US || us > TTL_MAX_US) {
+		cmd_fail("admin-token new",
+			"--ttl %s: give a duration up to 36500d, such as 90d", ttl);
+		return false;
+	}
+	*end_ns = now_ns + (int64_t)us * 1000;
+	return true;
+}
+
+static int
+token_new(struct token_file *f, const char *name, const char *roles, const char *ttl,
+	const char *until)
+{
+	struct admin_token one = { .created_ns = clock_wall_ns() };
+	char text[TOKEN_TEXT];
+
+	if (!admin_token_name_ok(span_str(name)))
+		return cmd_fail("admin-token new",
+			"%.80s: a name is 1 to 64 letters, digits, dots, dashes, underscores "
+			"or @",
+			name);
+	if (!roles || !(one.roles = roles_parse(span_str(roles))))
+		return cmd_fail("admin-token new",
+			"--roles: viewer, operator, auditor, with commas between, is expected");
+	if (!read_end(ttl, until, one.created_ns, &one.end_ns) || !open_file(f, true))
+		return EXIT_CANNOT;
+	if (admin_tokens_named(f->tokens, name))
+		return cmd_fail("admin-token new",
+			"%s: %s has it already; revoke it, and give the next another name",
+			name, f->name);
+	if (f->tokens->n == CAP_ADMIN_TOKENS)
+		return cmd_fail("admin-token new",
+			"%s: holds %d tokens: lines of revoked ones may go", f->name,
+			CAP_ADMIN_TOKENS);
+	memcpy(one.name, name, strlen(name) + 1);
+	admin_token_make(text, one.sha256);
+	f->tokens->row[f->tokens->n++] = one;
+	int code = save(f);
+	if (code == EXIT_DONE) {
+		printf("%s\n", text);
+		fprintf(stderr,
+			"tollgate: admin token %s is in %s; this is the only time it is shown. "
+			"A "
+			"running daemon takes it at once.\n",
+			name, f->name);
+	}
+	sodium_memzero(text, sizeof(text));
+	return code;
+}
+
+static int
+token_revoke(struct token_file *f, const char *name)
+{
+	if (!open_file(f, true))
+		return EXIT_CANNOT;
+	struct admin_token *t = admin_tokens_named(f->tokens, name);
+	if (!t) {
+		cmd_fail("admin-token revoke", "%.80s: no such token in %s", name, f->name);
+		return EXIT_NO;
+	}
+	if (!t->revoked_ns) {
+		t->revoked_ns = clock_wall_ns();
+		if (save(f) != EXIT_DONE)
+			return EXIT_CANNOT;
+	}
+	fprintf(stderr,
+		"tollgate: admin token %s is revoked; its sessions are over with the next "
+		"request.\n",
+		name);
+	return EXIT_DONE;
+}
+
+static void
+put_row(struct buf *b, const json_t *row)
+{
+	admin_cell(b, row, "name", 24, "");
+	admin_cell(b, row, "roles", 18, "");
+	admin_cell(b, row, "state", 8, "");
+	admin_cell(b, row, "created", 20, "");
+	buf_printf(b, "%s\n", json_str_in(row, "end") ? json_str_in(row, "end") : "never");
+}
+
+static int
+token_list(struct token_file *f, bool as_json)
+{
+	json_t *list = json_array();
+	char roles[ROLES_TEXT], when[CLOCK_SECOND_LEN];
+
+	if (!open_file(f, false)) {
+		json_decref(list);
+		return EXIT_CANNOT;
+	}
+	for (size_t i = 0; i < f->tokens->n; i++) {
+		const struct admin_token *t = &f->tokens->row[i];
+		json_t *o = json_pack("{s:s,s:s,s:s}", "name", t->name, "roles",
+			roles_text(t->roles, roles), "state",
+			t->revoked_ns			       ? "revoked"
+			: admin_token_live(t, clock_wall_ns()) ? "live"
+							       : "over");
+		clock_second(t->created_ns, when);
+		json_object_set_new(o, "created", json_string(when));
+		if (t->end_ns)
+			clock_second(t->end_ns, when);
+		json_object_set_new(o, "end", t->end_ns ? json_string(when) : json_null());
+		json_array_append_new(list, o);
+	}
+	int code = admin_print_rows("admin-token list", list, as_json,
+		"NAME                     ROLES              STATE    CREATED              "
+		"END\n",
+		put_row);
+	json_decref(list);
+	return code;
+}
+
+int
+cmd_admin_token(int argc, char **argv)
+{
+	const char *config = NULL, *tokens = NULL, *roles = NULL, *ttl = NULL, *until = NULL;
+	bool as_json = false;
+	const struct cmd_option options[] = { { "c", .text = &config },
+		{ "tokens", .text = &tokens }, { "roles", .text = &roles },
+		{ "ttl", .text = &ttl }, { "until", .text = &until },
+		{ "json", .flag = &as_json }, { .name = NULL } };
+	struct token_file f = { .lock = -1 };
+	char **operands;
+	int n = cmd_options(argc, argv, options, &operands), code = EXIT_CANNOT;
+	const char *verb = n > 0 ? operands[0] : "";
+	bool is_new = !strcmp(verb, "new"), is_list = !strcmp(verb, "list");
+
+	if (n != (is_list ? 1 : 2) || (!is_new && !is_list && strcmp(verb, "revoke") != 0) ||
+		(!is_new && (roles || ttl || until)) || (!is_list && as_json))
+		return cmd_usage(argv[0]);
+	if (sodium_init() < 0)
+		return cmd_fail("admin-token", "libsodium does not start");
+	if (find_file(config, tokens, f.name))
+		code = is_new	 ? token_new(&f, operands[1], roles, ttl, until)
+		       : is_list ? token_list(&f, as_json)
+				 : token_revoke(&f, operands[1]);
+	close_file(&f);
+	return code;
+}
