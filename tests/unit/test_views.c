@@ -341,6 +341,50 @@ pages_of_groups_are_all_of_them(void **state)
 	assert_non_null(strstr(cmd_err, "last_seen"));
 }
 
+static void
+show(const char *id)
+{
+	const char *command[] = { "audit", "show", id, NULL };
+	int code = run(command, "--no-index");
+
+	strcpy(read_all, cmd_out);
+	assert_int_equal(run(command, NULL), code);
+	assert_string_equal(cmd_out, read_all);
+}
+
+static void
+a_record_is_shown_by_the_indexes_as_by_every_line(void **state)
+{
+	static char ids[40][32];
+	size_t n = 0;
+
+	(void)state;
+	make_journal(2 << 20);
+	make_files();
+	assert_int_equal(run((const char *const[]){ "audit", "search", "--limit", "200",
+				     "--json", "--outcome", "complete", NULL },
+				 NULL),
+		0);
+	for (const char *p = cmd_out; n < 40 && (p = strstr(p, "\"id\":\"")) != NULL; p += 200)
+		assert_int_equal(sscanf(p, "\"id\":\"%26[0-9A-Z]\"", ids[n++]), 1);
+	assert_int_equal(n, 40);
+	for (size_t i = 0; i < n; i += 13)
+		show(ids[i]);
+	assert_non_null(strstr(read_all, "\"completion\""));
+	show("nobody's");
+	assert_int_equal(
+		run((const char *const[]){ "audit", "show", "nobody's", NULL }, NULL), 1);
+	/* an index that is damaged is not asked */
+	sh("for f in j.index/*.idx; do printf x | dd of=$f bs=1 seek=9000 conv=notrunc "
+	   "status=none; done");
+	show(ids[1]);
+	assert_non_null(strstr(cmd_out, ids[1]));
+	/* every line where there is none */
+	sh("rm -r j.index");
+	show(ids[2]);
+	assert_non_null(strstr(cmd_out, ids[2]));
+}
+
 static int
 set_up(void **state)
 {
@@ -370,6 +414,7 @@ main(void)
 		cmocka_unit_test(a_changed_bit_of_sums_changes_no_answer),
 		cmocka_unit_test(a_clock_that_jumps_changes_no_answer),
 		cmocka_unit_test(pages_of_groups_are_all_of_them),
+		cmocka_unit_test(a_record_is_shown_by_the_indexes_as_by_every_line),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -104,7 +104,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	size_t nkeys = 0;
 	bool list = !strcmp(a->what, "audit list");
 	bool show = !strcmp(a->what, "audit show");
-	struct cmd_option options[22 + AUDIT_FILTERS] = {
+	struct cmd_option options[23 + AUDIT_FILTERS] = {
 		{ "journal", .text = &a->journal },
 		{ "redis", .text = &a->redis },
 		{ "file", .text = &a->file },
@@ -127,17 +127,19 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "root", .text = &a->root },
 		{ "statement", .text = a->statements, .count = &a->nstatements,
 			.most = AUDIT_STATEMENTS },
+		{ "no-index", .flag = &a->no_index },
 	};
 	bool wants = false;
 	char **operands;
 
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		options[21 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
+		options[22 + i] = (struct cmd_option){ record_rows[audit_filters[i]].called,
 			.text = &a->want[i] };
 	int n = cmd_options(argc, argv, options, &operands);
 	need_id = need_id && !a->seq && !a->receipt;
 	if (n != (need_id ? 1 : 0) || (a->seq && a->receipt) ||
 		(!show && (a->proof || a->seq || a->receipt)) ||
+		(a->no_index && !show && strcmp(a->what, "audit explain") != 0) ||
 		((a->note || a->manifest || a->tsa_ca || a->witness_key || a->root ||
 			 a->nstatements) &&
 			strcmp(a->what, "audit verify") != 0))

@@ -38,6 +38,10 @@ int audit_read_journal(const char *dir, const char *since, bool restored,
  * until *enough. */
 int audit_read_journal_from(const char *dir, const char *node, uint64_t from,
 	const struct audit_sink *to, const bool *enough, struct buf *why);
+/* The records of a journal that have one of these terms (record_term_hash()), by the indexes;
+ * what has no sound index comes line by line: each line is to be compared by who gets it. */
+int audit_find(const char *journal, const uint64_t *term, size_t n, const struct audit_sink *to,
+	struct buf *why);
 int audit_read_file(const char *file, const struct audit_sink *to, struct buf *why);
 int audit_read_stream(
 	redisContext *c, const char *key, const struct audit_sink *to, struct buf *why);
@@ -113,7 +117,7 @@ struct audit_args {
 	const char *what; /* the command, in messages */
 	const char *journal, *redis, *file, *id;
 	const char *config, *policy;
-	bool as_json;
+	bool as_json, no_index;
 	const char *want[AUDIT_FILTERS]; /* list: what is shown; NULL: any */
 	int64_t since_ns, until_ns;
 	bool follow;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "audit/record_fields.h"
+#include "audit/record_terms.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
@@ -486,6 +487,24 @@ tell(struct audit_args *a, const struct wanted *w)
 	return code;
 }
 
+/* Those of its id, and of policies that came into force. */
+static int
+read_records(struct audit_args *a, const struct audit_sink *to)
+{
+	const uint64_t terms[] = { record_term_hash(RT_ID, span_str(a->id)),
+		record_term_hash(RT_TYPE, SPAN_LIT("policy")) };
+	struct buf why;
+
+	if (!a->journal || a->file || a->redis || a->no_index)
+		return audit_read(a, to);
+	buf_init(&why, 8192);
+	int code = audit_find(a->journal, terms, COUNT_OF(terms), to, &why)
+			   ? cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)))
+			   : 0;
+	buf_free(&why);
+	return code;
+}
+
 int
 audit_explain(struct audit_args *a)
 {
@@ -494,7 +513,7 @@ audit_explain(struct audit_args *a)
 	int code = EXIT_CANNOT;
 
 	if (policy_alone_load(&w.policy, a->what, a->config, a->policy))
-		code = audit_read(a, &to);
+		code = read_records(a, &to);
 	if (!code && w.record) {
 		code = tell(a, &w);
 	} else if (!code) {

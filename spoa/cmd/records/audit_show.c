@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/record_terms.h"
 #include "base/sha256.h"
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
@@ -123,6 +124,11 @@ show(struct audit_args *a, const struct audit_wanted *w)
 	if (w->seq && a->journal && !a->file) {
 		code = audit_read_journal_from(a->journal, w->node[0] ? w->node : NULL, w->seq,
 			       &to, &s.enough, &why)
+			       ? cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)))
+			       : 0;
+	} else if (a->journal && !a->file && !a->redis && !a->no_index) {
+		uint64_t id = record_term_hash(RT_ID, span_str(a->id));
+		code = audit_find(a->journal, &id, 1, &to, &why)
 			       ? cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)))
 			       : 0;
 	} else {
