@@ -240,9 +240,11 @@ static bool
 by_session(struct door *d, struct asking *q, struct span value)
 {
 	struct admin_peer *p = &q->peer;
+	const char *ours = field(q, OURS);
+	bool used = !ours || strcmp(ours, "poll") != 0; /* what a page asks by itself is no use */
 
 	sha256(value, p->session);
-	if (!sessions_find(d->sessions, p->session, clock_mono_us(), true, p->token))
+	if (!sessions_find(d->sessions, p->session, clock_mono_us(), used, p->token))
 		return false;
 	p->roles = access_of_token(d->access, p->token, p->name, &p->end_ns);
 	p->by = BY_SESSION;
