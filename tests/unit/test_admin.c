@@ -1,0 +1,934 @@
+/* The admin server of a running daemon, by all its doors: who may come in, what a browser must
+ * bring, what ends a session, and that every endpoint answers as the table says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <curl/curl.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <signal.h>
+#include <sodium.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "admin/guesses.h"
+#include "admin/sessions.h"
+#include "admin/tokens.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "support/run_cmd.h"
+
+#include "admin/admin.h"
+#include "admin/endpoint.h"
+
+#define OURS "x-tollgate-console: 1"
+
+static pid_t daemon_pid;
+static unsigned tcp_port, tls_port;
+static char viewer[TOKEN_TEXT], operator_[TOKEN_TEXT], auditor[TOKEN_TEXT], short_[TOKEN_TEXT],
+	gone[TOKEN_TEXT];
+
+/* ---- certificates ---- */
+
+static X509 *
+certificate(const char *name, EVP_PKEY *key, X509 *by, EVP_PKEY *by_key, const char *usage)
+{
+	X509 *x = X509_new();
+	static long serial = 1;
+
+	ASN1_INTEGER_set(X509_get_serialNumber(x), serial++);
+	X509_set_version(x, 2);
+	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
+	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	X509_set_pubkey(x, key);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+		(const unsigned char *)name, -1, -1, 0);
+	X509_set_issuer_name(x, X509_get_subject_name(by ? by : x));
+	X509_EXTENSION *e = usage ? X509V3_EXT_conf_nid(NULL, NULL, NID_ext_key_usage, usage)
+				  : X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints,
+					    "critical,CA:TRUE");
+	X509_add_ext(x, e, -1);
+	X509_EXTENSION_free(e);
+	X509_sign(x, by_key, EVP_sha256());
+	return x;
+}
+
+static void
+write_pem(const char *name, X509 *x, EVP_PKEY *key)
+{
+	FILE *f = fopen(path(name), "w");
+
+	assert_non_null(f);
+	if (x)
+		PEM_write_X509(f, x);
+	if (key)
+		PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+	fclose(f);
+}
+
+/* An authority, the server's pair, clients alice and mallory, and one signed by nobody. */
+static void
+make_certificates(void)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256"), *other = EVP_EC_gen("P-256");
+	X509 *ca = certificate("ca", key, NULL, key, NULL);
+	static const struct {
+		const char *file, *name, *usage;
+		bool self;
+	} rows[] = { { "server", "localhost", "serverAuth", false },
+		{ "alice", "alice", "clientAuth", false },
+		{ "mallory", "mallory", "clientAuth", false },
+		{ "forged", "alice", "clientAuth", true },
+		{ "misused", "alice", "serverAuth", false } };
+	char file[64];
+
+	write_pem("ca.pem", ca, NULL);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		X509 *x = certificate(rows[i].name, other, rows[i].self ? NULL : ca,
+			rows[i].self ? other : key, rows[i].usage);
+		snprintf(file, sizeof(file), "%s.crt", rows[i].file);
+		write_pem(file, x, NULL);
+		X509_free(x);
+	}
+	write_pem("other.key", NULL, other);
+	X509_free(ca);
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(other);
+}
+
+/* ---- the daemon ---- */
+
+static unsigned
+free_port(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (void *)&in, sizeof(in)), 0);
+	assert_int_equal(getsockname(fd, (void *)&in, &n), 0);
+	close(fd);
+	return ntohs(in.sin_port);
+}
+
+/* Makes one by the command, which shows it once. */
+static void
+new_token(const char *name, const char *roles, char text[TOKEN_TEXT])
+{
+	assert_int_equal(tollgate("", "admin-token", "new", name, "--roles", roles, "--tokens",
+				 path("tokens"), NULL),
+		0);
+	assert_int_equal(strlen(cmd_out), TOKEN_TEXT);
+	memcpy(text, cmd_out, TOKEN_TEXT - 1);
+	text[TOKEN_TEXT - 1] = '\0';
+	cmd_slurp("tokens", cmd_out, sizeof(cmd_out));
+	assert_null(strstr(cmd_out, text));
+}
+
+static void
+write_config(const char *users, const char *hosts)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text),
+		"policy: p.yaml\nbackends: [local]\nagent: {listen: unix@a.sock}\n"
+		"audit: {journal: j, key: key}\n"
+		"admin:\n  listen: unix@admin.sock\n  tcp: 127.0.0.1:%u\n  token_file: one\n"
+		"  tls: {listen: '127.0.0.1:%u', certificate: server.crt, key: other.key, "
+		"clients: ca.pem}\n"
+		"  tokens: tokens\n  users: {%s}\n  hosts: [%s]\n  console: true\n",
+		tcp_port, tls_port, users, hosts);
+	put("t.yaml", text);
+}
+
+static int
+start(void **state)
+{
+	struct stat st;
+
+	temp_dir_make(state);
+	if (sodium_init() < 0)
+		return -1;
+	curl_global_init(CURL_GLOBAL_ALL);
+	tcp_port = free_port();
+	tls_port = free_port();
+	make_certificates();
+	put("p.yaml",
+		"tollgate: 1\nname: t\nmode: enforce\non_failure: {classifier: deny, "
+		"quota: deny, audit: deny, unreadable: deny}\nidentity:\n  - api_key: "
+		"{header: authorization, keys: keys.yaml}\nroutes:\n  - {name: r, match: "
+		"{path: /v1/chat/completions}, dialect: openai, backend: local}\nrules:\n  "
+		"- {name: all, when: 'true', permit: true}\n");
+	put("keys.yaml", "keys: []\n");
+	put("one", "tcp-secret\n");
+	assert_int_equal(tollgate("", "keygen", path("key"), NULL), 0);
+	new_token("viewer", "viewer", viewer);
+	new_token("operator", "operator", operator_);
+	new_token("auditor", "auditor", auditor);
+	new_token("short", "viewer", short_);
+	new_token("gone", "operator", gone);
+	write_config("alice: operator", "gw.example");
+	fflush(NULL);
+	daemon_pid = fork();
+	if (daemon_pid == 0) {
+		if (!freopen(path("log"), "w", stderr))
+			exit(2);
+		exit(server_run(path("t.yaml"), &admin_front));
+	}
+	for (int i = 0; i < 600 && stat(path("admin.sock"), &st) < 0; i++)
+		usleep(50000);
+	usleep(200000);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	int status = 0;
+
+	kill(daemon_pid, SIGTERM);
+	waitpid(daemon_pid, &status, 0);
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		cmd_slurp("log", cmd_out, sizeof(cmd_out));
+		print_error("%s\n", cmd_out);
+		return -1;
+	}
+	curl_global_cleanup();
+	return temp_dir_remove(state);
+}
+
+/* ---- asking ---- */
+
+struct ask {
+	enum admin_door door;
+	const char *path, *method, *body, *token, *cookie, *crt, *host;
+	const char *fields[6];
+};
+
+static struct {
+	long status;
+	char body[256 << 10], head[8192];
+	size_t n, nhead;
+	CURLcode err;
+} got;
+
+static size_t
+take(char *p, size_t size, size_t n, void *arg)
+{
+	size_t *at = arg == got.body ? &got.n : &got.nhead,
+	       room = arg == got.body ? sizeof(got.body) : sizeof(got.head);
+
+	if (*at + size * n >= room)
+		return 0;
+	memcpy((char *)arg + *at, p, size * n);
+	*at += size * n;
+	((char *)arg)[*at] = '\0';
+	return size * n;
+}
+
+static long
+ask(const struct ask *a)
+{
+	char url[256], line[256];
+	struct curl_slist *fields = NULL;
+	CURL *c = curl_easy_init();
+
+	memset(&got, 0, sizeof(got));
+	snprintf(url, sizeof(url), "%s://%s:%u%s", a->door == DOOR_TLS ? "https" : "http",
+		a->door == DOOR_TLS ? "localhost" : "127.0.0.1",
+		a->door == DOOR_TLS   ? tls_port
+		: a->door == DOOR_TCP ? tcp_port
+				      : 8406,
+		a->path);
+	if (a->door == DOOR_UNIX)
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, path("admin.sock"));
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, 30L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, got.body);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, got.head);
+	if (a->crt) {
+		curl_easy_setopt(c, CURLOPT_SSLCERT, path(a->crt));
+		curl_easy_setopt(c, CURLOPT_SSLKEY, path("other.key"));
+	}
+	if (a->body)
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, a->body);
+	if (a->method && strcmp(a->method, "HEAD") != 0)
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, a->method);
+	if (a->token) {
+		snprintf(line, sizeof(line), "authorization: Bearer %s", a->token);
+		fields = curl_slist_append(fields, line);
+	}
+	if (a->cookie) {
+		snprintf(line, sizeof(line), "cookie: a=b; __Host-tollgate=%s; c=d", a->cookie);
+		fields = curl_slist_append(fields, line);
+	}
+	if (a->host) {
+		snprintf(line, sizeof(line), "host: %s", a->host);
+		fields = curl_slist_append(fields, line);
+	}
+	for (size_t i = 0; i < COUNT_OF(a->fields) && a->fields[i]; i++)
+		fields = curl_slist_append(fields, a->fields[i]);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, fields);
+	got.err = curl_easy_perform(c);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &got.status);
+	curl_slist_free_all(fields);
+	curl_easy_cleanup(c);
+	return got.status;
+}
+
+/* The cookie that POST /session gives for the token. */
+static void
+log_in(enum admin_door door, const char *token, char cookie[SESSION_TEXT])
+{
+	char body[128], origin[64];
+
+	snprintf(body, sizeof(body), "{\"token\":\"%s\"}", token);
+	snprintf(origin, sizeof(origin), "origin: %s:%u",
+		door == DOOR_TLS ? "https://localhost" : "http://127.0.0.1",
+		door == DOOR_TLS ? tls_port : 8406);
+	const struct ask a = { .door = door,
+		.path = "/session",
+		.body = body,
+		.fields = { origin, "sec-fetch-site: same-origin", OURS } };
+	if (ask(&a) != 200)
+		fail_msg("%ld %s", got.status, got.body);
+	const char *set = strstr(got.head, "__Host-tollgate=");
+	assert_non_null(set);
+	snprintf(cookie, SESSION_TEXT, "%s", set + strlen("__Host-tollgate="));
+	assert_non_null(strstr(set, "; Path=/; Secure; HttpOnly; SameSite=Strict\r\n"));
+}
+
+/* ---- rows ---- */
+
+static void
+each_comes_in_as_far_as_his_role(void **state)
+{
+	static const struct {
+		const char *name;
+		struct ask a;
+		long want;
+		const char *says;
+	} rows[] = {
+		{ "root by the socket", { .door = DOOR_UNIX, .path = "/session" }, 200,
+			"\"roles\":[\"viewer\",\"operator\",\"auditor\"],\"by\":\"user\"" },
+		{ "nobody by TLS", { .door = DOOR_TLS, .path = "/status" }, 401,
+			"a token of admin.tokens" },
+		{ "health by TLS", { .door = DOOR_TLS, .path = "/healthz" }, 200, "ok" },
+		{ "a viewer's token", { .door = DOOR_TLS, .path = "/status", .token = viewer },
+			200, "version" },
+		{ "a wrong one", { .door = DOOR_TLS, .path = "/status", .token = "tga_x" }, 401,
+			"is none of" },
+		{ "a viewer changes nothing",
+			{ .door = DOOR_TLS,
+				.path = "/keys/revoke",
+				.token = viewer,
+				.body = "{}" },
+			403, "needs the role operator; viewer has viewer" },
+		{ "an operator reads no records",
+			{ .door = DOOR_TLS,
+				.path = "/audit/text",
+				.token = operator_,
+				.body = "{\"text\":\"x\"}" },
+			403, "needs the role auditor; operator has operator" },
+		{ "an auditor does",
+			{ .door = DOOR_TLS,
+				.path = "/audit/text",
+				.token = auditor,
+				.body = "{\"text\":\"x\"}" },
+			200, "hashes" },
+		{ "and changes nothing",
+			{ .door = DOOR_TLS, .path = "/reload", .token = auditor, .body = "" },
+			403, "needs the role operator" },
+		{ "an operator reloads",
+			{ .door = DOOR_TLS, .path = "/reload", .token = operator_, .body = "" },
+			200, "\"result\":\"done\"" },
+		{ "a token on the socket is who he is",
+			{ .door = DOOR_UNIX, .path = "/session", .token = viewer }, 200,
+			"{\"name\":\"viewer\",\"roles\":[\"viewer\"],\"by\":\"token\"" },
+		{ "TCP takes its one token",
+			{ .door = DOOR_TCP, .path = "/status", .token = "tcp-secret" }, 200,
+			"version" },
+		{ "and none of the others",
+			{ .door = DOOR_TCP, .path = "/status", .token = operator_ }, 401,
+			"admin.token_file" },
+		{ "which is none elsewhere",
+			{ .door = DOOR_TLS, .path = "/status", .token = "tcp-secret" }, 401,
+			"is none of" },
+		{ "TCP changes nothing",
+			{ .door = DOOR_TCP,
+				.path = "/keys/new",
+				.token = "tcp-secret",
+				.body = "{}" },
+			403, "{\"error\":\"on the unix socket only (admin.listen)\"}" },
+		{ "nor tells of anything new",
+			{ .door = DOOR_TCP, .path = "/session", .token = "tcp-secret" }, 403,
+			"on the unix socket only" },
+		{ "nor has sessions",
+			{ .door = DOOR_TCP, .path = "/session", .body = "{\"token\":\"x\"}" },
+			401, "admin.token_file" },
+		{ "metrics are open", { .door = DOOR_TCP, .path = "/metrics" }, 200,
+			"tollgate_admin_sessions" },
+		{ "a certificate", { .door = DOOR_TLS, .path = "/session", .crt = "alice.crt" },
+			200,
+			"{\"name\":\"alice\",\"roles\":[\"viewer\",\"operator\"],\"by\":"
+			"\"certificate\"" },
+		{ "of a name without a role",
+			{ .door = DOOR_TLS, .path = "/status", .crt = "mallory.crt" }, 403,
+			"mallory has none" },
+		{ "that no authority signed",
+			{ .door = DOOR_TLS, .path = "/status", .crt = "forged.crt" }, 401, "" },
+		{ "that is for servers",
+			{ .door = DOOR_TLS, .path = "/status", .crt = "misused.crt" }, 401,
+			"" },
+		{ "a path that is none", { .door = DOOR_TLS, .path = "/sessions" }, 404,
+			"\"accepted\":[\"/metrics\"" },
+		{ "another method", { .door = DOOR_UNIX, .path = "/keys/new" }, 405,
+			"{\"error\":\"POST only\"}" },
+		{ "a member that is none",
+			{ .door = DOOR_UNIX, .path = "/session", .body = "{\"tokn\":\"x\"}" },
+			400, "tokn: there is no such parameter; accepted: token" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (ask(&rows[i].a) != rows[i].want || !strstr(got.body, rows[i].says))
+			fail_msg("%s: %ld %s %s", rows[i].name, got.status, got.body,
+				got.status ? "" : curl_easy_strerror(got.err));
+}
+
+static void
+a_browser_is_held_to_its_page(void **state)
+{
+	char cookie[SESSION_TEXT], tls_cookie[SESSION_TEXT];
+
+	(void)state;
+	log_in(DOOR_UNIX, operator_, cookie);
+	log_in(DOOR_TLS, operator_, tls_cookie);
+	static const char *const mine = "origin: http://127.0.0.1:8406",
+				 *const same = "sec-fetch-site: same-origin";
+	const struct {
+		const char *name;
+		struct ask a;
+		long want;
+	} rows[] = {
+		{ "its session",
+			{ .door = DOOR_UNIX,
+				.path = "/status",
+				.cookie = cookie,
+				.fields = { same } },
+			200 },
+		{ "without one, root's socket or not",
+			{ .door = DOOR_UNIX, .path = "/status", .fields = { same } }, 401 },
+		{ "a token is no session",
+			{ .door = DOOR_UNIX,
+				.path = "/status",
+				.token = operator_,
+				.fields = { same } },
+			401 },
+		{ "nor is a certificate",
+			{ .door = DOOR_TLS,
+				.path = "/status",
+				.crt = "alice.crt",
+				.fields = { same } },
+			401 },
+		{ "a wrong session",
+			{ .door = DOOR_UNIX,
+				.path = "/status",
+				.cookie = "x",
+				.fields = { same } },
+			401 },
+		{ "a change with all of it",
+			{ .door = DOOR_UNIX,
+				.path = "/reload",
+				.body = "",
+				.cookie = cookie,
+				.fields = { mine, same, OURS } },
+			200 },
+		{ "without our field",
+			{ .door = DOOR_UNIX,
+				.path = "/reload",
+				.body = "",
+				.cookie = cookie,
+				.fields = { mine, same } },
+			403 },
+		{ "without an origin",
+			{ .door = DOOR_UNIX,
+				.path = "/reload",
+				.body = "",
+				.cookie = cookie,
+				.fields = { same, OURS } },
+			403 },
+		{ "a cookie alone",
+			{ .door = DOOR_UNIX, .path = "/reload", .body = "", .cookie = cookie },
+			403 },
+		{ "a page of another origin",
+			{ .door = DOOR_UNIX,
+				.path = "/reload",
+				.body = "",
+				.cookie = cookie,
+				.fields = { "origin: http://evil.example", OURS } },
+			403 },
+		{ "of none",
+			{ .door = DOOR_UNIX,
+				.path = "/reload",
+				.body = "",
+				.cookie = cookie,
+				.fields = { "origin: null", OURS } },
+			403 },
+		{ "of another port",
+			{ .door = DOOR_UNIX,
+				.path = "/reload",
+				.body = "",
+				.cookie = cookie,
+				.fields = { "origin: http://127.0.0.1:8407", OURS } },
+			403 },
+		{ "of another scheme",
+			{ .door = DOOR_TLS,
+				.path = "/reload",
+				.body = "",
+				.cookie = tls_cookie,
+				.fields = { "origin: http://localhost", OURS } },
+			403 },
+		{ "a page of another site reads nothing",
+			{ .door = DOOR_UNIX,
+				.path = "/status",
+				.cookie = cookie,
+				.fields = { "sec-fetch-site: cross-site" } },
+			403 },
+		{ "nor of a neighbour",
+			{ .door = DOOR_UNIX,
+				.path = "/status",
+				.cookie = cookie,
+				.fields = { "sec-fetch-site: same-site" } },
+			403 },
+		{ "an address that was typed in",
+			{ .door = DOOR_UNIX,
+				.path = "/status",
+				.cookie = cookie,
+				.fields = { "sec-fetch-site: none" } },
+			200 },
+		{ "nobody logs in for another page",
+			{ .door = DOOR_UNIX,
+				.path = "/session",
+				.body = "{\"token\":\"x\"}",
+				.fields = { "origin: http://evil.example", OURS } },
+			403 },
+		{ "a session on TCP", { .door = DOOR_TCP, .path = "/status", .cookie = cookie },
+			401 },
+		{ "with the token, from a page",
+			{ .door = DOOR_TCP,
+				.path = "/reload",
+				.body = "",
+				.token = "tcp-secret",
+				.fields = { "origin: http://evil.example" } },
+			403 },
+		{ "a name that is not ours",
+			{ .door = DOOR_UNIX, .path = "/status", .host = "evil.example:8406" },
+			403 },
+		{ "on TCP, metrics too",
+			{ .door = DOOR_TCP, .path = "/metrics", .host = "evil.example" }, 403 },
+		{ "by TLS",
+			{ .door = DOOR_TLS,
+				.path = "/status",
+				.host = "evil.example",
+				.token = viewer },
+			403 },
+		{ "one of the list",
+			{ .door = DOOR_TLS,
+				.path = "/status",
+				.host = "GW.example:9443",
+				.token = viewer },
+			200 },
+		{ "localhost",
+			{ .door = DOOR_TLS,
+				.path = "/status",
+				.host = "localhost.",
+				.token = viewer },
+			200 },
+		{ "a service's name",
+			{ .door = DOOR_TCP, .path = "/metrics", .host = "tollgate:9464" },
+			200 },
+		{ "an address", { .door = DOOR_TCP, .path = "/metrics", .host = "[::1]:9464" },
+			200 },
+		{ "log out",
+			{ .door = DOOR_UNIX,
+				.path = "/session",
+				.method = "DELETE",
+				.cookie = cookie,
+				.fields = { mine, OURS } },
+			200 },
+		{ "is the end",
+			{ .door = DOOR_UNIX,
+				.path = "/status",
+				.cookie = cookie,
+				.fields = { same } },
+			401 },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (ask(&rows[i].a) != rows[i].want)
+			fail_msg("%s: %ld %s", rows[i].name, got.status, got.body);
+}
+
+/* Lines of the file that begin with `name` get another end. */
+static void
+end_token(const char *name, const char *end)
+{
+	char text[8192], next[8192] = "", *line, *rest = text;
+
+	cmd_slurp("tokens", text, sizeof(text));
+	while ((line = strsep(&rest, "\n"))) {
+		char *never = strstr(line, " never");
+		if (!strncmp(line, name, strlen(name)) && never)
+			*never = '\0';
+		snprintf(next + strlen(next), sizeof(next) - strlen(next), "%s%s%s\n", line,
+			!strncmp(line, name, strlen(name)) ? " " : "",
+			!strncmp(line, name, strlen(name)) ? end : "");
+	}
+	put("tokens", next);
+}
+
+static void
+a_token_that_ends_takes_its_sessions_with_it(void **state)
+{
+	char first[SESSION_TEXT], second[SESSION_TEXT];
+	const struct ask by_first = { .door = DOOR_UNIX, .path = "/status", .cookie = first },
+			 by_second = { .door = DOOR_TLS, .path = "/status", .cookie = second };
+
+	(void)state;
+	log_in(DOOR_UNIX, gone, first);
+	log_in(DOOR_TLS, short_, second);
+	assert_int_equal(ask(&by_first), 200);
+	assert_int_equal(ask(&by_second), 200);
+	assert_int_equal(
+		tollgate("", "admin-token", "revoke", "gone", "--tokens", path("tokens"), NULL),
+		0);
+	assert_int_equal(ask(&by_first), 401);
+	const struct ask itself = { .door = DOOR_TLS, .path = "/status", .token = gone };
+	assert_int_equal(ask(&itself), 401);
+	assert_int_equal(ask(&by_second), 200);
+	end_token("short", "2026-01-01T00:00:00Z");
+	assert_int_equal(ask(&by_second), 401);
+	assert_int_equal(
+		tollgate("", "admin-token", "list", "--tokens", path("tokens"), NULL), 0);
+	assert_non_null(strstr(cmd_out, "gone                     operator           revoked"));
+	assert_non_null(strstr(cmd_out, "short                    viewer             over"));
+	/* A file that is wrong lets nobody in, until it is mended. */
+	cmd_slurp("tokens", cmd_out, sizeof(cmd_out));
+	put("tokens", "viewer king x\n");
+	const struct ask a = { .door = DOOR_TLS, .path = "/status", .token = viewer };
+	assert_int_equal(ask(&a), 401);
+	put("tokens", cmd_out);
+	assert_int_equal(ask(&a), 200);
+}
+
+static void
+who_did_it_is_on_record(void **state)
+{
+	static char journal[1 << 20];
+	const struct ask a = { .door = DOOR_TLS,
+		.path = "/reload",
+		.body = "",
+		.token = operator_ },
+			 b = { .door = DOOR_TLS,
+				 .path = "/targets/eject",
+				 .body = "{\"target\":\"x\"}",
+				 .crt = "alice.crt" };
+
+	(void)state;
+	assert_int_equal(ask(&a), 200);
+	assert_int_equal(ask(&b), 404);
+	for (int i = 0; i < 100; i++) {
+		snprintf(cmd_err, sizeof(cmd_err), "cat %s/j/* >%s", dir, path("all"));
+		assert_int_equal(system(cmd_err), 0);
+		cmd_slurp("all", journal, sizeof(journal));
+		if (strstr(journal, "\"change\":\"reload\"") &&
+			strstr(journal, "\"change\":\"revoke\""))
+			break;
+		usleep(50000);
+	}
+	assert_non_null(strstr(journal,
+		"\"change\":\"reload\",\"id\":\"reload\",\"by\":null,\"reason\":null,\"peer\":{"
+		"\"door\":\"tls\",\"token\":\"operator\",\"from\":\"127.0.0.1\"}"));
+	assert_non_null(
+		strstr(journal, "\"what\":\"token\",\"change\":\"revoke\",\"id\":\"gone\""));
+	assert_null(strstr(journal, operator_));
+}
+
+/* Every endpoint, by what openapi.json says of it. */
+static void
+the_daemon_answers_as_openapi_says(void **state)
+{
+	const struct ask table = { .door = DOOR_UNIX, .path = "/openapi.json" };
+	const char *at, *method, *name;
+	json_t *path_item, *op;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(ask(&table), 200);
+	json_t *api = json_loads(got.body, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(api);
+	assert_string_equal(json_string_value(json_object_get(api, "openapi")), "3.1.0");
+	json_object_foreach(json_object_get(api, "paths"), at, path_item)
+		json_object_foreach(path_item, method, op)
+	{
+		if (!json_is_object(op))
+			continue;
+		n++;
+		json_t *content = json_object_get(
+			json_object_get(
+				json_object_get(json_object_get(op, "responses"), "200"),
+				"content"),
+			"application/json");
+		bool is_post = !strcmp(method, "post");
+		/* What streams has no end, and what changes is tried by other tests. */
+		if (strstr(at, "live") || strstr(at, "{file}"))
+			continue;
+		char upper[8] = "";
+		for (size_t i = 0; method[i] && i < 7; i++)
+			upper[i] = (char)(method[i] & ~0x20);
+		const struct ask a = { .door = DOOR_UNIX,
+			.path = at,
+			.method = upper,
+			.body = is_post ? "{}" : NULL };
+		ask(&a);
+		if (!got.status || strstr(got.body, "no such page") || got.status == 405 ||
+			(got.status >= 500 && got.status != 503))
+			fail_msg("%s %s: %ld %s", upper, at, got.status, got.body);
+		if (!content || got.status == 302)
+			continue;
+		assert_non_null(strstr(got.head, "content-type: application/json"));
+		json_t *o = json_loads(got.body, 0, NULL);
+		if (!json_is_object(o))
+			fail_msg("%s %s: no object: %s", upper, at, got.body);
+		json_t *wanted = json_object_get(
+			       json_object_get(content, "schema"), "properties"),
+		       *type;
+		if (got.status == 200)
+			json_object_foreach(wanted, name, type)
+			{
+				const json_t *v = json_object_get(o, name);
+				const char *t =
+					json_string_value(json_object_get(type, "type"));
+				bool fits = v &&
+					    (!strcmp(t, "array")	    ? json_is_array(v)
+						    : !strcmp(t, "object")  ? json_is_object(v)
+						    : !strcmp(t, "string")  ? json_is_string(v)
+						    : !strcmp(t, "boolean") ? json_is_boolean(v)
+						    : !strcmp(t, "integer") ? json_is_integer(v)
+						    : !strcmp(t, "number")  ? json_is_number(v)
+									    : false);
+				if (!fits)
+					fail_msg("%s %s: %s is no %s in %s", upper, at, name, t,
+						got.body);
+			}
+		else if (!json_is_string(json_object_get(o, "error")) && got.status != 422)
+			fail_msg("%s %s: %ld without an error: %s", upper, at, got.status,
+				got.body);
+		json_decref(o);
+	}
+	json_decref(api);
+	assert_int_equal(n, admin_endpoint_count);
+}
+
+static void
+every_answer_has_the_fields_that_keep_a_browser_safe(void **state)
+{
+	static const char *const paths[] = { "/status", "/metrics", "/nope", "/console/",
+		"/keys/new" };
+	static const char *const fields[] = { "content-security-policy: default-src 'none'",
+		"x-content-type-options: nosniff", "referrer-policy: no-referrer",
+		"cross-origin-opener-policy: same-origin",
+		"cross-origin-resource-policy: same-origin", "frame-ancestors 'none'" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(paths); i++) {
+		const struct ask a = { .door = DOOR_UNIX, .path = paths[i] };
+		ask(&a);
+		for (size_t k = 0; k < COUNT_OF(fields); k++)
+			if (!strstr(got.head, fields[k]))
+				fail_msg("%s lacks %s: %s", paths[i], fields[k], got.head);
+	}
+}
+
+/* Last but one: afterwards this address waits. */
+static void
+guesses_are_bounded_by_their_source(void **state)
+{
+	const struct ask wrong = { .door = DOOR_TLS, .path = "/status", .token = "tga_wrong" },
+			 right = { .door = DOOR_TLS, .path = "/status", .token = viewer },
+			 metrics = { .door = DOOR_TCP, .path = "/metrics" };
+	char cookie[SESSION_TEXT];
+	unsigned refused = 0;
+
+	(void)state;
+	log_in(DOOR_TLS, viewer, cookie);
+	for (int i = 0; i < 40; i++) {
+		long status = ask(&wrong);
+		refused += status == 429;
+		if (status == 429)
+			assert_non_null(strstr(got.head, "retry-after: "));
+		else
+			assert_int_equal(status, 401);
+	}
+	assert_true(refused >= 25);
+	assert_int_equal(ask(&right), 429);
+	const struct ask session = { .door = DOOR_TLS, .path = "/status", .cookie = cookie },
+			 socket = { .door = DOOR_UNIX, .path = "/status" };
+	assert_int_equal(ask(&session), 200);
+	assert_int_equal(ask(&socket), 200);
+	assert_int_equal(ask(&metrics), 200);
+	assert_non_null(strstr(got.body, "tollgate_admin_refused_total{why=\"rate\"} "));
+	assert_null(strstr(got.body, "tollgate_admin_refused_total{why=\"rate\"} 0\n"));
+}
+
+static void
+idle_connections_keep_nobody_out(void **state)
+{
+	enum { MANY = 1000 };
+	static int fd[MANY];
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons((uint16_t)tcp_port) };
+	const struct ask metrics = { .door = DOOR_TCP, .path = "/metrics" };
+
+	(void)state;
+	for (size_t i = 0; i < MANY; i++) {
+		fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (fd[i] >= 0 && connect(fd[i], (void *)&in, sizeof(in)) == 0 && i % 2)
+			(void)!send(fd[i], "GET /metr", 9, MSG_NOSIGNAL);
+	}
+	assert_int_equal(ask(&metrics), 200);
+	assert_null(strstr(got.body, "tollgate_admin_crowded_total 0\n"));
+	for (size_t i = 0; i < MANY; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+}
+
+/* ---- parts alone ---- */
+
+static void
+a_file_of_tokens_is_read_whole_or_not_at_all(void **state)
+{
+#define H "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define T "2026-11-01T00:00:00Z"
+	static const struct {
+		const char *in, *why; /* NULL: as it was written */
+	} rows[] = {
+		{ "# none\n", NULL },
+		{ "a viewer " H " " T " never\n", NULL },
+		{ "a viewer " H " " T " " T " revoked " T "\n", NULL },
+		{ "a king " H " " T " never\n", "1: roles are" },
+		{ "\na viewer " H " " T "\n", "2: NAME ROLES" },
+		{ "a viewer " H " " T " never revoked\n", "1: NAME ROLES" },
+		{ "a viewer " H " " T " never ended " T "\n", "1: after the end" },
+		{ "a viewer " H "0 " T " never\n", "1: a SHA-256" },
+		{ "a viewer " H " then never\n", "1: when it was made" },
+		{ "a viewer " H " " T " soon\n", "1: its end" },
+		{ "a/b viewer " H " " T " never\n", "1: a name is" },
+		{ "a viewer " H " " T " never\nb viewer " H " " T " never\n",
+			"2: this is another" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct buf why, out;
+		buf_init(&why, 0);
+		buf_init(&out, 0);
+		struct admin_tokens *t = admin_tokens_parse(span_str(rows[i].in), &why);
+		if (rows[i].why) {
+			assert_null(t);
+			if (!span_starts(buf_view(&why), span_str(rows[i].why)))
+				fail_msg("%s: %.*s", rows[i].in, SPAN_ARG(buf_view(&why)));
+		} else {
+			assert_non_null(t);
+			admin_tokens_write(t, &out);
+			buf_putc(&out, '\0');
+			if (rows[i].in[0] != '#')
+				assert_non_null(strstr(buf_view(&out).p, rows[i].in));
+		}
+		free(t);
+		buf_free(&why);
+		buf_free(&out);
+	}
+}
+
+static void
+a_session_is_over_when_nobody_used_it(void **state)
+{
+	const uint64_t idle = SESSION_IDLE_S * 1000000ull;
+	unsigned char token[SHA256_BYTES] = { 1 }, other[SHA256_BYTES] = { 2 },
+		      id[SHA256_BYTES], first[SHA256_BYTES], found[SHA256_BYTES];
+	struct sessions *s = sessions_new();
+	char text[SESSION_TEXT];
+
+	(void)state;
+	sessions_begin(s, token, 1, text);
+	assert_int_equal(strlen(text), SESSION_TEXT - 1);
+	sha256(span_str(text), first);
+	assert_true(sessions_find(s, first, idle, true, found));
+	assert_memory_equal(found, token, sizeof(found));
+	assert_true(sessions_find(s, first, 2 * idle - 1, false, found));
+	assert_false(sessions_find(s, first, 2 * idle, true, found));
+	/* Of one token sixteen: the longest unused goes, and nobody else's. */
+	sessions_begin(s, other, 3 * idle, text);
+	sha256(span_str(text), id);
+	sessions_begin(s, token, 3 * idle, text);
+	sha256(span_str(text), first);
+	for (unsigned i = 1; i <= 16; i++)
+		sessions_begin(s, token, 3 * idle + i, text);
+	assert_false(sessions_find(s, first, 3 * idle + 20, false, found));
+	assert_true(sessions_find(s, id, 3 * idle + 20, false, found));
+	assert_int_equal(sessions_count(s, 3 * idle + 20), 17);
+	sessions_end(s, id);
+	assert_false(sessions_find(s, id, 3 * idle + 20, false, found));
+	sessions_free(&s);
+}
+
+static void
+wrong_tokens_are_counted_by_source_and_forgotten_with_time(void **state)
+{
+	struct source a = { { 1 } }, b = { { 2 } };
+	struct guesses *g = guesses_new();
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(guesses_wait(g, &a, 1000000), 0);
+		guesses_wrong(g, &a, 1000000);
+	}
+	assert_int_equal(guesses_wait(g, &a, 1000000), 6);
+	assert_int_equal(guesses_wait(g, &b, 1000000), 0);
+	assert_int_equal(guesses_wait(g, &a, 7000000), 0);
+	guesses_free(&g);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc > 1) /* the daemon's child, which reads records: its program is this one */
+		return cmd_main(argc, argv);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_file_of_tokens_is_read_whole_or_not_at_all),
+		cmocka_unit_test(a_session_is_over_when_nobody_used_it),
+		cmocka_unit_test(wrong_tokens_are_counted_by_source_and_forgotten_with_time),
+		cmocka_unit_test(each_comes_in_as_far_as_his_role),
+		cmocka_unit_test(a_browser_is_held_to_its_page),
+		cmocka_unit_test(a_token_that_ends_takes_its_sessions_with_it),
+		cmocka_unit_test(who_did_it_is_on_record),
+		cmocka_unit_test(the_daemon_answers_as_openapi_says),
+		cmocka_unit_test(every_answer_has_the_fields_that_keep_a_browser_safe),
+		cmocka_unit_test(guesses_are_bounded_by_their_source),
+		cmocka_unit_test(idle_connections_keep_nobody_out),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
