@@ -357,6 +357,9 @@ gauge(struct buf *out, const char *name, const char *help, uint64_t v)
 	buf_printf(out, "tollgate_%s %" PRIu64 "\n", name, v);
 }
 
+/* The sums are one for all who ask: each door of the admin server, and telemetry. */
+static pthread_mutex_t summing = PTHREAD_MUTEX_INITIALIZER;
+
 void
 server_metrics(struct server *s, struct buf *out, bool exemplars)
 {
@@ -379,8 +382,10 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 			&s->workers[i].turn_longest_us, memory_order_relaxed);
 		turn_us = us > turn_us ? us : turn_us;
 	}
+	pthread_mutex_lock(&summing);
 	atomic_store_explicit(&s->metrics.v[M_LABELS_OVER],
 		tally_write(s->series, out, tallies, s->nworkers, exemplars), memory_order_relaxed);
+	pthread_mutex_unlock(&summing);
 	metrics_write(out, blocks, 1 + s->nworkers);
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
 	server_targets(s, NULL, out);
