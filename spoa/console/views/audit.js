@@ -61,7 +61,7 @@ const rows_of = (o) => Object.entries(o ?? {}).map(([value, n]) => ({ value: dat
 const GAPS = {
 	missing: (g) => ['records ', `${count(g.from)} to ${count(g.to)} of `, data(g.node), ' are missing', g.why && [': ', data(g.why)]],
 	unclean_ends: (g) => ['the daemon ', data(g.node), ' ended without a close before ', when(g.boot_at)],
-	refused_by_disk: (g) => ['the disk refused records of ', data(g.node), ' from ', when(g.since), ' to ', when(g.time), `: ${count(g.refused)} requests refused, ${count(g.lost)} records lost`],
+	refused_by_disk: (g) => ['the disk refused records of ', data(g.node), ' between ', when(g.since), ' and ', when(g.time), `: ${count(g.refused)} requests refused, ${count(g.lost)} records lost`],
 	alarms: (g) => ['alarm of ', data(g.node), ' at ', when(g.time), ': ', data(g.how ?? '')],
 };
 const gaps_of = (gaps) => Object.entries(gaps ?? {}).flatMap(([kind, v]) => (Array.isArray(v) ? v.map((g) => h('li', {}, GAPS[kind]?.(g) ?? data(JSON.stringify(g))))

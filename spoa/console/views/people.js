@@ -1,0 +1,196 @@
+// People and teams: who asks how much, what it costs, what is denied, who is near a limit; one person with limits and
+// keys, which an operator makes and revokes here.
+import { data, h } from '../dom.js';
+import { ago, count, dollars, when } from '../format.js';
+import { badge, copied, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
+import { go } from '../router.js';
+import { pager, table } from '../table.js';
+import { change } from '../changes.js';
+
+const SPANS = [['24h', 'a day'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
+const GROUPS = [['person', 'people'], ['team', 'teams']];
+const UNITS = { usd: dollars, requests: count, tokens: count, concurrent: count, calls: count };
+
+const PAGE = 50;
+
+const tokens_of = (r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0);
+const amount = (counts, n) => (UNITS[counts] ?? count)(n);
+
+/* How much of a limit is gone, as a bar and a number. */
+function gone(used, of) {
+	const share = of ? Math.min(100, Math.round((100 * used) / of)) : 100;
+	const bar = h('meter', { min: '0', max: '100', low: '80', high: '95', optimum: '0', 'aria-hidden': 'true' });
+	bar.value = share;
+	return h('span', { class: 'gone' }, bar, badge(`${share} %`, share >= 95 ? 'bad' : share >= 80 ? 'edit' : 'good'));
+}
+
+/* ---- changes ---- */
+
+const made = (page) => (answer) => [
+	h('p', { class: 'wrong' }, 'This is the only time that the key is shown. Copy it now.'),
+	h('p', {}, copied(answer.key, page.say)), h('p', {}, 'Its id, which is no secret: ', h('code', {}, answer.id)),
+];
+
+async function new_key(page, person, team, reload) {
+	const done = await change(page, {
+		title: person ? `A key for ${person}` : 'A new key', action: 'Make the key', what: 'The key works at once on every daemon of this Redis. Only its hash is kept.',
+		fields: [field({ name: 'person', label: 'Person', value: person ?? '', required: true }), field({ name: 'team', label: 'Team', value: team ?? '' }),
+			field({ name: 'ttl', label: 'Lives', value: '90d', hint: 'such as 12h or 90d, or never' })],
+		path: '/keys/new', body: (v) => ({ person: v.person, ...(v.team ? { team: v.team } : {}), ttl: v.ttl || 'never' }), shown: made(page),
+	});
+	if (done) reload();
+}
+
+async function revoke(page, k, reload) {
+	const done = await change(page, {
+		title: `Revoke the key ${k.id}`, action: 'Revoke', typed: k.id, what: ['Requests with it are refused with 401 from now on, on every daemon. It is ', data(k.person), '’s and cannot be brought back.'],
+		path: '/keys/revoke', body: () => ({ id: k.id }),
+	});
+	if (done) reload();
+}
+
+async function set_limit(page, row, who, reload) {
+	const money = row.counts === 'usd';
+	const done = await change(page, {
+		title: `Another amount of ${row.limit}`, action: 'Set the amount', what: ['For ', data(Object.values(who).join(', ')), ' alone; the policy says ', amount(row.counts, row.in_policy ?? row.of), '.'],
+		fields: [field({ name: 'to', label: money ? 'US dollars' : `How many ${row.counts}`, required: true, hint: money ? 'such as 25 or 0.50' : 'a whole number' }),
+			field({ name: 'ttl', label: 'For', value: '24h', hint: 'such as 12h or 7d, or never' })],
+		path: '/limits/set', body: (v) => ({ limit: row.limit, for: who, to: money || !/^[0-9]+$/.test(v.to) ? v.to : Number(v.to), ttl: v.ttl || 'never' }),
+	});
+	if (done) reload();
+}
+
+async function clear_limit(page, o, reload) {
+	const done = await change(page, {
+		title: `End the other amount of ${o.limit}`, action: 'End it', what: 'From then on the policy says again how much.', path: '/limits/clear', body: () => ({ id: o.id }),
+	});
+	if (done) reload();
+}
+
+/* ---- lists ---- */
+
+const key_columns = (page, reload) => [
+	{ title: 'id', cell: (k) => h('code', {}, k.id) },
+	{ title: 'person', cell: (k) => h('a', { href: page.href('people', { person: k.person }) }, data(k.person)), wide: true },
+	{ title: 'team', cell: (k) => k.team && data(k.team) },
+	{ title: 'state', cell: (k) => badge(k.state, k.state === 'live' ? 'good' : 'dim') },
+	{ title: 'ends', cell: (k) => (k.expires ? when(k.expires) : 'never') },
+	{ title: 'made', cell: (k) => k.created && [when(k.created), k.by && [' by ', data(k.by)]] },
+	{ title: 'why', cell: (k) => k.reason && data(k.reason), wide: true },
+	page.has('operator') && { title: 'change', cell: (k) => k.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () => revoke(page, k, reload) }, 'Revoke', h('span', { class: 'hidden' }, ` ${k.id}`)) },
+].filter(Boolean);
+
+function keys_panel(page, got, { person, team, reload }) {
+	return panel('Keys made at run time',
+		page.has('operator') && (got.state_key
+			? h('p', {}, h('button', { type: 'button', class: 'primary', onclick: () => new_key(page, person, team, reload) }, 'Make a key'))
+			: h('p', { class: 'dim' }, 'Keys can be made here once tollgate.yaml names a state_key: tollgate keygen --secret FILE.')),
+		table({ caption: 'Those in the policy’s own file are not listed: tollgate key list.', rows: got.keys, columns: key_columns(page, reload), empty: 'None.' }));
+}
+
+const override_columns = (page, reload) => [
+	{ title: 'limit', cell: (o) => data(o.limit) },
+	{ title: 'for', cell: (o) => data(Object.entries(o.for ?? {}).map(([k, v]) => `${k} ${v}`).join(', ') || 'everyone'), wide: true },
+	{ title: 'to', number: true, cell: (o) => amount(o.counts, o.to) },
+	{ title: 'until', cell: (o) => (o.until ? when(o.until) : 'ended by hand') },
+	{ title: 'why', cell: (o) => o.reason && data(o.reason), wide: true },
+	{ title: 'by', cell: (o) => o.by && data(o.by) },
+	page.has('operator') && { title: 'change', cell: (o) => o.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () => clear_limit(page, o, reload) }, 'End', h('span', { class: 'hidden' }, ` ${o.limit}`)) },
+].filter(Boolean);
+
+const near_columns = (page) => [
+	{ title: 'who', cell: (n) => (n.person ? h('a', { href: page.href('people', { person: n.person }) }, data(n.person)) : data(n.team ?? n.who ?? n.key ?? 'everyone')), wide: true },
+	{ title: 'limit', cell: (n) => data(n.limit) },
+	{ title: 'gone', cell: (n) => gone(n.used_percent, 100) },
+	{ title: 'seen', cell: (n) => n.at && when(n.at) },
+	{ title: 'begins anew', cell: (n) => n.resets_at && when(n.resets_at) },
+];
+
+/* ---- all ---- */
+
+const usage_columns = [
+	{ title: 'requests', number: true, sort: 'requests', cell: (r) => count(r.requests) },
+	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
+	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => count(tokens_of(r)) },
+	{ title: 'cost', number: true, sort: 'cost', cell: (r) => [dollars(r.cost_nanousd), r.unpriced_answers > 0 && h('small', {}, ` and ${count(r.unpriced_answers)} answers without a price`)] },
+	{ title: 'last seen', sort: 'last_seen', cell: (r) => r.last_seen && [when(r.last_seen), ' ', h('small', {}, ago(r.last_seen))] },
+];
+
+function filter(page) {
+	const form = h('form', { class: 'fields', 'aria-label': 'Filter', onsubmit: (e) => { e.preventDefault(); go('people', form_values(form)); }, onchange: () => go('people', form_values(form)) },
+		field({ name: 'by', label: 'Who', value: page.state.by ?? 'person', options: GROUPS }),
+		field({ name: 'since', label: 'Of the last', value: page.state.since ?? '7d', options: SPANS }),
+		field({ name: 'q', label: 'Name contains', type: 'search', value: page.state.q }));
+	return form;
+}
+
+function all(page) {
+	const { by = 'person', since = '7d', sort = 'cost', q, after } = page.state;
+	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {});
+	const load = () => fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }), (got) => panel(by === 'team' ? 'Teams' : 'People', table({
+		caption: `Since ${since} ago`, rows: got.rows, sort: `-${sort}`, on_sort: (to) => page.set({ sort: to.replace('-', ''), after: null }), empty: 'Nobody asked in this time.',
+		href: (r) => (by === 'team' ? page.href('search', { team: r.team, since }) : page.href('people', { person: r.person, since })),
+		columns: [{ title: by, cell: (r) => data(r[by] || '(nobody)'), wide: true }, ...(by === 'person' ? [{ title: 'team', cell: (r) => r.team && data(r.team) }] : []), ...usage_columns],
+	}), pager(page, { next: got.after, shown: got.rows.length, total: got.groups === undefined ? undefined : count(got.groups) })));
+	const load_near = () => fill(near, page, () => page.get('/limits/near').catch((e) => { if (e.status === 404) return null; throw e; }), (got) => got && panel('Near a limit', table({
+		caption: 'The nearest first.', rows: got.near, columns: near_columns(page), empty: 'Nobody is near a limit.' })));
+	const load_keys = () => fill(keys, page, () => page.get('/keys'), (got) => keys_panel(page, got, { reload: load_keys }));
+	const load_overrides = () => fill(overrides, page, () => page.get('/limits'), (got) => panel('Other amounts of limits', table({
+		caption: 'Made at run time, in force in place of the policy’s.', rows: got.overrides, columns: override_columns(page, load_overrides), empty: 'None.' })));
+	page.root.append(filter(page), spent, near, overrides, keys);
+	load();
+	load_near();
+	load_overrides();
+	load_keys();
+}
+
+/* ---- one ---- */
+
+const WINDOWS = (r) => (r.window ? `a calendar ${r.window}` : r.window_s ? `${count(r.window_s)} s` : '');
+
+function limits_panel(page, person, got, reload) {
+	return panel('What is left of limits', table({
+		caption: 'Now.', rows: got.limits, empty: 'No limit applies.', columns: [
+			{ title: 'limit', cell: (r) => data(r.limit) }, { title: 'counts', cell: (r) => r.counts }, { title: 'in', cell: WINDOWS },
+			{ title: 'used', number: true, cell: (r) => amount(r.counts, (r.used ?? 0) + (r.held ?? 0)) }, { title: 'of', number: true, cell: (r) => [amount(r.counts, r.of), r.in_policy !== undefined && h('small', {}, ` (policy: ${amount(r.counts, r.in_policy)})`)] },
+			{ title: 'gone', cell: (r) => r.used !== undefined && gone(r.used + (r.held ?? 0), r.of) },
+			{ title: 'route', cell: (r) => r.route && data(r.route) },
+			page.has('operator') && { title: 'change', cell: (r) => !r.own && h('button', { type: 'button', class: 'small', onclick: () => set_limit(page, r, { person }, reload) }, 'Another amount', h('span', { class: 'hidden' }, ` of ${r.limit}`)) },
+		].filter(Boolean) }));
+}
+
+function one(page) {
+	const { person, since = '7d' } = page.state;
+	const head = h('div', {}), limits = h('div', {}), keys = h('div', {}), overrides = h('div', {});
+	page.heading(person);
+	let team; /* of the last request: limits may be its */
+	const tile = ([name, value]) => h('div', { class: 'tile' }, name, h('b', {}, value));
+	const load_head = () => fill(head, page, () => page.get('/usage', { by: 'person,team', match: person, since, limit: PAGE }), (got) => {
+		const rows = got.rows.filter((x) => x.person === person);
+		const sum = (f) => rows.reduce((n, r) => n + (f(r) ?? 0), 0);
+		const last = rows.map((r) => r.last_seen).filter(Boolean).sort().at(-1);
+		team = (rows.find((r) => r.last_seen === last) ?? rows[0])?.team;
+		return panel(person, rows.length ? [
+			h('div', { class: 'tiles' }, [['requests', count(sum((r) => r.requests))], ['denied', count(sum((r) => r.refused))], ['tokens', count(sum(tokens_of))], ['cost', dollars(sum((r) => r.cost_nanousd))]].map(tile)),
+			facts([['team', words(rows.map((r) => r.team).filter(Boolean))], ['last seen', last && when(last)], ['answers without a price', count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers))]]),
+		] : nothing(`No request in the last ${since}.`),
+		h('p', { class: 'row' }, h('a', { href: page.href('people') }, 'Everybody'), h('a', { href: page.href('search', { person, since }) }, 'All requests'), h('a', { href: page.href('search', { person, since, decision: 'deny' }) }, 'What was denied'),
+			SPANS.map(([s, name]) => h('a', { href: page.href('people', { person, since: s }), 'aria-current': s === since ? 'true' : null }, name))));
+	});
+	const load_limits = () => fill(limits, page, () => page.post('/quota', { identity: { person, ...(team ? { team } : {}) } }), (got) => limits_panel(page, person, got, () => { load_limits(); load_overrides(); }));
+	const load_overrides = () => fill(overrides, page, () => page.get('/limits'), (got) => {
+		const mine = got.overrides.filter((o) => o.for?.person === person);
+		return mine.length > 0 && panel('Other amounts of limits', table({ caption: 'In place of the policy’s.', rows: mine, columns: override_columns(page, () => { load_limits(); load_overrides(); }) }));
+	});
+	const load_keys = () => fill(keys, page, () => page.get('/keys'), (got) => keys_panel(page, { ...got, keys: got.keys.filter((k) => k.person === person) }, { person, reload: load_keys }));
+	page.root.append(head, limits, overrides, keys);
+	load_head().then(load_limits);
+	load_overrides();
+	load_keys();
+}
+
+export default {
+	name: 'people', title: 'People', key: 'p',
+	help: 'Who asks how much and what it costs, who is near a limit; a person’s limits and keys.',
+	show: (page) => (page.state.person ? one(page) : all(page)),
+};
