@@ -38,8 +38,10 @@ static const struct bounds bounds[MEASURES] = {
 /* clang-format on */
 
 struct series {
-	const char *provider, *operation;
-	char model[NOTE_MODEL], error[ERROR_BYTES]; /* error: "" where there was none */
+	struct key {
+		const char *provider, *operation;
+		char model[NOTE_MODEL], error[ERROR_BYTES]; /* error: "" where there was none */
+	} key;
 	struct {
 		uint64_t bucket[BOUNDS_MOST + 1], count;
 		double sum;
@@ -84,39 +86,43 @@ count(struct series *s, enum measure m, double v, uint64_t times)
 }
 
 static struct series *
-find(struct gen_ai *g, const struct series *key)
+find(struct gen_ai *g, const struct key *key)
 {
-	static const struct series beyond = {
+	static const struct key beyond = {
 		.provider = "other", .operation = "other", .model = "other"
 	};
 	struct series *s = g->series;
 
 	for (; s < g->series + g->n; s++)
-		if (s->provider == key->provider && s->operation == key->operation &&
-			!strcmp(s->model, key->model) && !strcmp(s->error, key->error))
+		if (s->key.provider == key->provider && s->key.operation == key->operation &&
+			!strcmp(s->key.model, key->model) && !strcmp(s->key.error, key->error))
 			return s;
 	if (g->n < CAP_TELEMETRY_SERIES) {
 		g->n++;
 	} else {
 		s = &g->series[CAP_TELEMETRY_SERIES];
 		key = &beyond;
-		if (s->provider)
+		if (s->key.provider)
 			return s;
 	}
-	*s = *key;
+	s->key = *key;
 	return s;
 }
 
 void
 gen_ai_add(struct gen_ai *g, const struct audit_note *n)
 {
-	struct series key = { .provider = names_provider(n->format),
-		.operation = names_operation(n->format, n->endpoint) };
 	uint64_t sent = n->sent_us;
+	struct key key;
 
-	if (!n->completion || !key.operation || !sent || n->ended_us < sent)
+	if (!n->completion || !sent || n->ended_us < sent)
 		return;
-	snprintf(key.model, sizeof(key.model), "%s", n->model);
+	key.provider = names_provider(n->format);
+	key.operation = names_operation(n->format, n->endpoint);
+	if (!key.operation)
+		return;
+	key.error[0] = '\0';
+	memcpy(key.model, n->model, sizeof(key.model));
 	if (n->status >= 400)
 		snprintf(key.error, sizeof(key.error), "%d", n->status);
 	else if (strcmp(n->outcome, "complete") != 0)
@@ -144,12 +150,12 @@ put_point(struct buf *out, const struct series *s, enum measure m, int64_t start
 	size_t n = 0;
 
 	buf_str(out, "{\"attributes\":[");
-	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_OPERATION], span_str(s->operation));
-	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_PROVIDER], span_str(s->provider));
-	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_MODEL], span_str(s->model));
+	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_OPERATION], span_str(s->key.operation));
+	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_PROVIDER], span_str(s->key.provider));
+	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_MODEL], span_str(s->key.model));
 	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_TOKEN_TYPE], span_str(bounds[m].type));
 	otlp_text(out, &n, telemetry_names[NAME_ERROR_TYPE],
-		m == DURATION ? span_str(s->error) : SPAN_LIT(""));
+		m == DURATION ? span_str(s->key.error) : SPAN_LIT(""));
 	buf_str(out, "],");
 	otlp_time(out, "startTimeUnixNano", start_ns);
 	buf_putc(out, ',');
@@ -169,8 +175,8 @@ put_point(struct buf *out, const struct series *s, enum measure m, int64_t start
 static bool
 same_but_error(const struct series *a, const struct series *b)
 {
-	return a->provider == b->provider && a->operation == b->operation &&
-	       !strcmp(a->model, b->model);
+	return a->key.provider == b->key.provider && a->key.operation == b->key.operation &&
+	       !strcmp(a->key.model, b->key.model);
 }
 
 /* The sum of those that are one point with the i-th; false: an earlier one was written with it. */
@@ -198,7 +204,7 @@ copy(struct gen_ai *g, size_t *n)
 	struct series *all = calloc(COUNT_OF(g->series), sizeof(*all));
 
 	pthread_mutex_lock(&g->lock);
-	*n = g->n + (g->series[CAP_TELEMETRY_SERIES].provider != NULL);
+	*n = g->n + (g->series[CAP_TELEMETRY_SERIES].key.provider != NULL);
 	if (all)
 		memcpy(all, g->series, *n * sizeof(*all));
 	pthread_mutex_unlock(&g->lock);

@@ -32,15 +32,21 @@ read_hex(const char *p, unsigned char *out, size_t n)
 static void
 read_ulid(const char *id, unsigned char out[16])
 {
-	static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-	unsigned __int128 v = 0;
+	/* from '0' to 'Z'; I, L, O and U are none */
+	static const unsigned char digit['Z' - '0' + 1] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0,
+		0, 0, 0, 0, 10, 11, 12, 13, 14, 15, 16, 17, 0, 18, 19, 0, 20, 21, 0, 22, 23, 24,
+		25, 26, 0, 27, 28, 29, 30, 31 };
+	uint64_t high = 0, low = 0;
 
 	for (size_t i = 0; i < NOTE_ID; i++) {
-		const char *at = id[i] ? strchr(alphabet, id[i]) : NULL;
-		v = v << 5 | (at ? (unsigned)(at - alphabet) : 0);
+		unsigned at = (unsigned char)id[i] - (unsigned)'0';
+		high = high << 5 | low >> 59;
+		low = low << 5 | (at < sizeof(digit) ? digit[at] : 0);
 	}
-	for (size_t i = 16; i-- > 0; v >>= 8)
-		out[i] = (unsigned char)v;
+	high = __builtin_bswap64(high);
+	low = __builtin_bswap64(low);
+	memcpy(out, &high, 8);
+	memcpy(out + 8, &low, 8);
 }
 
 uint64_t
@@ -70,8 +76,8 @@ span_ids(const struct audit_note *n, uint64_t least, struct span_ids *out)
 		return;
 	}
 	memcpy(out->trace, ulid, sizeof(out->trace));
-	for (size_t i = 9; i < 16; i++)
-		chance = chance << 8 | ulid[i];
+	memcpy(&chance, ulid + 8, sizeof(chance));
+	chance = __builtin_bswap64(chance) & ((UINT64_C(1) << RANDOM_BITS) - 1);
 	out->sampled = chance >= least;
 }
 

@@ -177,14 +177,15 @@ static const struct line {
 	size_t bytes;
 	const char *last; /* the prompt's last words */
 	const char *decision;
-	bool relayed, streams, calls;
+	bool relayed, streams, calls, tells;
 } lines[] = {
-	{ "direct", 2048, "Please be short.", "permit", false, false, false },
-	{ "relay", 2048, "Please be short.", "permit", true, false, false },
-	{ "stream", 2048, "Please be short.", "permit", true, true, false },
-	{ "long", 200000, "Please be short.", "permit", true, false, false },
-	{ "deny", 2048, "key AKIAQ3EGRIXPFUSLKQLT", "deny", false, false, false },
-	{ "tools", 2048, "Please be short.", "defer", true, false, true },
+	{ "direct", 2048, "Please be short.", "permit", false, false, false, false },
+	{ "relay", 2048, "Please be short.", "permit", true, false, false, false },
+	{ "telemetry", 2048, "Please be short.", "permit", true, false, false, true },
+	{ "stream", 2048, "Please be short.", "permit", true, true, false, false },
+	{ "long", 200000, "Please be short.", "permit", true, false, false, false },
+	{ "deny", 2048, "key AKIAQ3EGRIXPFUSLKQLT", "deny", false, false, false, false },
+	{ "tools", 2048, "Please be short.", "defer", true, false, true, false },
 };
 
 int
@@ -214,6 +215,7 @@ main(int argc, char **argv)
 		.answer = buf_view(&answer),
 		.events = stream_answer(&events),
 		.nevents = l->streams ? EVENTS : 0 };
+	s.tells = l->tells;
 	count_up(&s, argv[2], argv[3]);
 	for (int i = 0; i < WARM; i++)
 		count_one(&s, &q);

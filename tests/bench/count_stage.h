@@ -24,6 +24,7 @@
 #include "support/fake_clock.h"
 #include "support/jwt_make.h"
 #include "support/spop_peer.h"
+#include "telemetry/otlp.h"
 
 /* The worker runs: what it copies, zeroes and allocates is counted. */
 static bool watched;
@@ -58,11 +59,21 @@ count_audit_deliver(struct mail *m, void *worker)
 	e->done(e, 0);
 }
 
+/* Telemetry is told by the audit thread, after the commit: its part of that counts. What the outbound
+ * thread makes of it does not. */
+static struct otlp *count_otlp;
+
 static inline void
-count_audit_turn(void)
+count_audit_turn(bool counting)
 {
 	for (size_t i = 0; i < count_audit_n; i++) {
 		struct audit_entry *e = count_audit[i];
+		if (e->note && counting)
+			CALLGRIND_TOGGLE_COLLECT;
+		if (e->note)
+			otlp_told(count_otlp, e);
+		if (e->note && counting)
+			CALLGRIND_TOGGLE_COLLECT;
 		if (!e->reply_to) {
 			e->done(e, 0);
 			continue;
@@ -107,6 +118,8 @@ struct count_stage {
 	uint64_t stream; /* of the next NOTIFY */
 	struct buf token;
 	bool counting;
+	bool tells; /* console and telemetry are on */
+	struct metrics metrics;
 };
 
 static inline int
@@ -189,7 +202,7 @@ count_turn(struct count_stage *s)
 	if (s->counting)
 		CALLGRIND_TOGGLE_COLLECT;
 	count_redis_turn(s->redis, fake_wall);
-	count_audit_turn();
+	count_audit_turn(s->counting);
 }
 
 static inline void
@@ -240,6 +253,13 @@ count_say(struct count_stage *s, const struct count_peer *p, struct span bytes)
 	}
 }
 
+static inline void
+count_no_text(void *arg, struct buf *out)
+{
+	(void)arg;
+	(void)out;
+}
+
 /* The worker of this policy, its connections open; prompts are counted with the files in
  * `ranks`. */
 static inline void
@@ -251,7 +271,6 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 	struct diag d;
 	struct buf b;
 
-	memset(s, 0, sizeof(*s));
 	snprintf(s->dir, sizeof(s->dir), "/tmp/tollgate-count-XXXXXX");
 	INVARIANT(mkdtemp(s->dir) && sodium_init() >= 0 && realpath(policy, real));
 	count_issuer(s);
@@ -261,8 +280,11 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 		"relay: {listen: unix@%s/relay.sock, egress: unix@%s/inner.sock}\n"
 		"redis: {url: \"unix:%s/redis.sock\", daemons: 1}\n"
 		"backends: [openai, anthropic, local]\n"
-		"tokens: {ranks: \"%s\"}\n",
-		real, s->dir, s->dir, s->dir, s->dir, ranks);
+		"tokens: {ranks: \"%s\"}\n%s",
+		real, s->dir, s->dir, s->dir, s->dir, ranks,
+		s->tells ? "admin: {listen: unix@/nowhere/admin.sock, console: true}\n"
+			   "telemetry: {otlp: {url: \"http://127.0.0.1:1\", ratio: 1}}\n"
+			 : "");
 	snprintf(s->config, sizeof(s->config), "%s/tollgate.yaml", s->dir);
 	diag_init(&d);
 	s->snap = snapshot_load(s->config, NULL, 1, NULL, &d);
@@ -279,6 +301,14 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 	int agent = count_listen(s, "agent.sock"), relay = count_listen(s, "relay.sock");
 	s->shared = gate_shared_new(s->snap->cfg, (struct audit *)&count_audit, prompt_key);
 	INVARIANT(s->shared && config_redis(s->snap->cfg, &redis) == 0);
+	if (s->tells) {
+		struct buf why;
+		buf_init(&why, 0);
+		count_otlp = otlp_new(
+			s->snap->cfg, outbound_new(), &s->metrics, count_no_text, NULL, &why);
+		INVARIANT(count_otlp);
+		gate_shared_tell(s->shared);
+	}
 	s->finder = redis_finder_new(&redis);
 	s->table = quota_table_new(&s->w.mail);
 	INVARIANT(worker_init(&s->w, 0, s->snap->cfg, s->shared, s->snap, s->table,
