@@ -321,12 +321,6 @@ show_decision(struct request *r)
 	count_series(r, &(struct series_part){ value[d->kind], 1 }, 1);
 }
 
-void
-gate_stages_begin(struct request *r)
-{
-	r->run.stage_us = r->run.run_us = clock_mono_us();
-}
-
 /* Where nobody is asked, no clock is. */
 static bool
 asks_outside(const struct policy *p)
@@ -365,9 +359,7 @@ verdict(struct request *r)
 	}
 	count_decision(r);
 	histogram_add(&r->gate->tally.stage[STAGE_TOTAL], now_us - r->run.run_us);
-	if (r->found.trace[0])
-		exemplar_put(&r->gate->tally.total, now_us - r->run.run_us,
-			r->found.trace + TRACE_ID_AT, r->id, r->now_wall_ns / 1000000);
+	gate_exemplar(r, &r->gate->tally.total, now_us - r->run.run_us);
 	if (r->out.decision.kind != D_DEFER && r->out.decision.kind != D_NONE) {
 		if (!r->run.record)
 			stage_ends(r, now_us);

@@ -12,6 +12,7 @@
 #include "tokens/estimate.h"
 #include "gate/ticket.h"
 #include "targets/state.h"
+#include "base/clock.h"
 #include "tally/tally.h"
 
 enum { WARNED = 4096, LEARNED = 4096, PROVIDER_LINES = 256 };
@@ -77,7 +78,19 @@ struct span request_provider(const struct request *r);
 void gate_count_answer(struct request *r, const struct guard_report *a);
 void gate_count_tokens(struct request *r, const struct usage *u);
 /* The time of the stages counts from now: the relay brought the body. */
-void gate_stages_begin(struct request *r);
+static inline void
+gate_stages_begin(struct request *r)
+{
+	r->run.stage_us = r->run.run_us = clock_mono_us();
+}
+/* The newest request with a trace that took so long. */
+static inline void
+gate_exemplar(const struct request *r, struct exemplars *e, uint64_t us_or_ms)
+{
+	if (r->found.trace[0])
+		exemplar_put(e, us_or_ms, r->found.trace + TRACE_ID_AT, r->id,
+			r->now_wall_ns / 1000000);
+}
 /* The step under way ended so: a denial skips what is left but the record. */
 void gate_advance(struct request *r, enum step_result s);
 /* Who took up the ticket waits for the decision's record, no longer than the agent would. */

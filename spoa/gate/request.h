@@ -185,7 +185,7 @@ int request_record(struct request *r);
 /* The record is written without the request, which goes on at once and may move
  * to another worker: nothing of it is touched when the disk answers. */
 void request_record_leave(struct request *r);
-/* gate/note.c: what telemetry is told of it next to its record, the caller's to free; NULL: nothing. */
+/* gate/used.c: what telemetry is told of it next to its record, the caller's to free; NULL: nothing. */
 struct audit_note *request_note(struct request *r);
 struct audit_note *request_end_note(
 	struct request *r, const struct exchange_result *res, const char *outcome);

@@ -1,8 +1,12 @@
 /* What came of an exchange: what it used, in tokens, where its provider does not say (design rule 8): nothing,
  * what was seen of it at most, or all that was reserved. */
+#include <stdlib.h>
+
+#include "audit/note.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/exchange.h"
+#include "guard/guard.h"
 #include "tokens/estimate.h"
 
 enum {
@@ -157,9 +161,7 @@ gate_heard(struct exchange *x, bool streamed)
 		return;
 	uint64_t us = clock_mono_us() - x->sent_us;
 	provider_heard(x->provider, streamed, us);
-	if (r->found.trace[0])
-		exemplar_put(&x->provider->first_byte_of[streamed], us / 1000,
-			r->found.trace + TRACE_ID_AT, r->id, r->now_wall_ns / 1000000);
+	gate_exemplar(r, &x->provider->first_byte_of[streamed], us / 1000);
 	if (us >= (streamed ? SLOW_STREAM_US : SLOW_WHOLE_US) &&
 		may_log(r->gate->shared, name, 0))
 		log_event(LOG_WARN, "provider.slow", LSP("provider", name),
@@ -239,4 +241,69 @@ exchange_attempted(struct exchange *x)
 		log_event(LOG_WARN, "provider.failing", LSP("provider", name),
 			LS("status", provider_status_text(status, text)),
 			LS("means", provider_means(status)), LS("id", r->id));
+}
+
+/* ---- what telemetry is told next to a record; where nobody is, none of this runs ---- */
+
+_Static_assert(NOTE_ID == DECISION_ID_LEN && (int)NOTE_TRACE == (int)TRACE_BYTES, "as they are there");
+_Static_assert((int)NOTE_STAGES >= (int)STAGES, "room for each stage");
+_Static_assert((int)NOTE_ATTEMPTS >= (int)RETRY_ATTEMPTS_MAX, "room for each attempt");
+
+void
+gate_shared_tell(struct gate_shared *s)
+{
+	s->tells = true;
+}
+
+struct audit_note *
+request_note(struct request *r)
+{
+	struct audit_note *n = r->gate->shared->tells ? calloc(1, sizeof(*n)) : NULL;
+	struct span model = r->in.body.model, trace;
+
+	if (!n)
+		return NULL;
+	memcpy(n->id, r->id, sizeof(n->id));
+	trace = request_trace(r);
+	if (trace.n)
+		memcpy(n->trace, trace.p, sizeof(n->trace));
+	n->begun_us = r->begun_us;
+	n->begun_ns = r->now_wall_ns;
+	if (r->found.endpoint.family)
+		n->format = dialect_name(r->found.endpoint.family);
+	n->endpoint = r->found.endpoint.name;
+	if (model.n && !series_has_model(&r->gate->tally.series, model))
+		model = SERIES_OTHER;
+	memcpy(n->model, model.p ? model.p : "", model.n);
+	memcpy(n->stage_us, r->run.took_us, sizeof(r->run.took_us));
+	return n;
+}
+
+struct audit_note *
+request_end_note(struct request *r, const struct exchange_result *res, const char *outcome)
+{
+	struct audit_note *n = request_note(r);
+	const struct exchange *x = r->x;
+	const struct attempts *t = x ? x->tries : NULL;
+
+	if (!n)
+		return NULL;
+	n->completion = true;
+	n->outcome = outcome;
+	n->status = res->status;
+	n->ended_us = clock_mono_us();
+	n->sent_us = x ? x->sent_us : 0;
+	if (x && x->guard) {
+		const struct guard_report *a = guard_report(x->guard);
+		n->first_us = a->streamed ? a->first_text_us : 0;
+		n->events = a->streamed ? a->events : 0;
+	}
+	n->used = res->usage.known;
+	n->input_tokens = res->usage.input_tokens;
+	n->output_tokens = res->usage.output_tokens;
+	for (; t && n->attempts < t->n; n->attempts++) {
+		n->attempt[n->attempts].begun_us = t->v[n->attempts].begun_us;
+		n->attempt[n->attempts].took_us = t->v[n->attempts].took_us;
+	}
+	return n;
 }

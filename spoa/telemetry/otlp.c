@@ -16,7 +16,6 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/tag.h"
-#include "telemetry/gzip.h"
 #include "telemetry/headers.h"
 #include "telemetry/otlp_answer.h"
 #include "telemetry/otlp_metrics.h"

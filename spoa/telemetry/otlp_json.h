@@ -25,6 +25,9 @@ void otlp_open(struct buf *b, const struct otlp_resource *r, const char *outer,
 	const char *scope, const char *inner);
 void otlp_close(struct buf *b);
 
+/* A body compressed as gzip (RFC 1952), in place, at the fastest level. 0 or ERR_NOMEM. */
+int gzip_buf(struct buf *b);
+
 /* A name that may leave the daemon where others chose it: letters, digits and - _ . : / @ +, up to
  * 128 bytes; else empty. */
 struct span otlp_plain(struct span name);

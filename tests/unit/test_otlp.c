@@ -15,7 +15,6 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "telemetry/gzip.h"
 #include "telemetry/headers.h"
 #include "telemetry/otlp_answer.h"
 #include "telemetry/otlp_metrics.h"
