@@ -208,9 +208,9 @@ mistakes_name_their_position(void **state)
 			*want; /* want: behind the file's name; several in order */
 	} rows[] = {
 		{ "a webhook's events", BASE "notify: {url: 'https://h/x', events: [pin, pins]}\n",
-			":3:42: events: one of budget, breaker, degraded, pin is expected" },
+			":3:44: value: one of budget, breaker, degraded, pin is expected" },
 		{ "events without a webhook", BASE "notify: {events: [pin]}\n",
-			":3:9: notify: url is missing" },
+			":3:1: notify.url: is missing" },
 		{ "a webhook's URL, which is not repeated",
 			BASE "notify: {url: 'https://me:SECRET@h/x'}\n",
 			":3:15: notify.url: a user or password does not belong into it" },
