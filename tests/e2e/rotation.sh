@@ -120,6 +120,9 @@ third_signs() { [ "$(signs)" != "$second" ]; }
 wait_for third_signs
 third=$(signs) from=$(($(last_seq) + 1))
 "$build/tollgate" audit key revoke "$second" --root-key "$D/root.key" --node a --from $from >>"$D/stated"
+# as docs/evidence.md says: by openssl pkeyutl, of a file with one statement
+by_hand=$(sed -n 's/^    \(head -n 1 S\|openssl pkeyutl .*root.pub\)/\1/p' "$root/docs/evidence.md")
+is "a statement is verified by hand" "$(cd "$D" && cp stated S && cp root.key.pub root.pub && bash -ec "$by_hand" 2>&1 | tail -1)" "Signature Verified Successfully"
 check "a revocation is taken by a reload" tg reload
 revoked() { [ -n "$(records key '.change=="revoke"')" ]; }
 check "and recorded" wait_for revoked

@@ -1,0 +1,112 @@
+# Every command of README and docs/, run: on a machine with HAProxy, Redis and tollgate installed as the pages have it (overlays in
+# a mount namespace, a network of its own), a page in one shell, a folder of its own. tests/data/doc-commands.txt says
+# which are changed first (an ID in the place of ID), and which another test runs. The provider is the simulated one.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+
+if [ "$(id -u)" != 0 ] || ! unshare -mn true 2>/dev/null; then
+	skip "the commands of the pages" "needs root and namespaces"
+	exit 0
+fi
+rows=$root/tests/data/doc-commands.txt
+# ---- the table: what another test runs is there ----
+while read -r row; do
+	[[ $row = *' | by '* ]] || continue
+	file=${row%% | *} pattern=${row#* | } pattern=${pattern% | *}
+	read -r _ by word <<<"${row##* | }"
+	if ! grep -qF -- "$word" "$root/$by" 2>/dev/null; then not_ok "$by has the commands of $file that fit $pattern" "no $word in it"; fi
+done < <(grep -v '^#' "$rows")
+
+export D root B here rows
+. "$here/machine.bash"
+machine_write
+cat >"$D/inside" <<'EOF'
+set -u
+cd "$root" || exit 1
+. "$here/machine.bash"
+machine_enter usr
+make -s install PREFIX=/usr B="$B" >"$D/install.log" 2>&1 || { tail -3 "$D/install.log"; exit 1; }
+cp -r "$root/docker" "$root/haproxy" "$D/" 
+redis-server --bind 127.0.0.1 --port 6379 --unixsocket /run/redis.sock --save '' --daemonize no >"$D/redis.log" 2>&1 &
+printf '127.0.0.1 ai.example.com\n' >>/etc/hosts
+systemd-sysusers tollgate.conf; systemd-tmpfiles --create tollgate.conf
+tollgate init --host ai.example.com --write >"$D/init.out" 2>&1 || cat "$D/init.out"
+cp /usr/share/tollgate/policies/prices.yaml /etc/tollgate/
+printf 'prices: prices.yaml\n' >>/etc/tollgate/default.yaml
+chgrp tollgate /etc/tollgate/prices.yaml
+tollgate keygen --hash-key /etc/tollgate/hash.key --from /etc/tollgate/audit.key >/dev/null; chown tollgate /etc/tollgate/hash.key
+sed -i 's#^audit:#&\n  hash_key: /etc/tollgate/hash.key#' /etc/tollgate/tollgate.yaml
+printf 'redis:\n  url: redis://127.0.0.1\n' >>/etc/tollgate/tollgate.yaml
+systemctl enable --now tollgate && systemctl restart haproxy || exit 1
+KEY=$(grep -oh '^tg_[0-9a-z_]*' "$D/init.out" | head -1)
+key_id=${KEY#tg_} key_id=${key_id%%_*}
+trace=4bf92f3577b34da6a3ce929d0e0e4736
+export KEY trace key_id
+# One that passes and one that is redacted; the id of the second.
+ask() {
+	for text in hello 'write to jane@example.com'; do
+		curl -si http://127.0.0.1/v1/chat/completions -H 'host: ai.example.com' -H "authorization: Bearer $KEY" -H "traceparent: 00-$trace-00f067aa0ba902b7-01" \
+			-H 'content-type: application/json' -d "{\"model\":\"gpt-4o-mini\",\"messages\":[{\"role\":\"user\",\"content\":\"$text\"}]}"
+	done >"$D/asked"
+	ID=$(sed -n 's/^x-tollgate-id: *\([0-9A-Za-z-]*\).*/\1/p' "$D/asked" | tail -1)
+	[ -n "$ID" ] || { cat "$D/asked" "$D/tollgate.log"; exit 1; }
+}
+# What a page changed is as it was, for the next one.
+cp -a /etc/tollgate "$D/tollgate.saved"; cp -a /etc/haproxy "$D/haproxy.saved"; cp /etc/default/haproxy "$D/default.saved"
+restored() {
+	diff -rq /etc/tollgate "$D/tollgate.saved" >/dev/null && diff -rq /etc/haproxy "$D/haproxy.saved" >/dev/null && diff -q /etc/default/haproxy "$D/default.saved" >/dev/null && return
+	rm -rf /etc/tollgate /etc/haproxy
+	cp -a "$D/tollgate.saved" /etc/tollgate; cp -a "$D/haproxy.saved" /etc/haproxy; cp "$D/default.saved" /etc/default/haproxy
+	systemctl restart tollgate haproxy
+}
+mkdir -p /var/lib/siem
+ask
+n=0
+page='' work=''
+while IFS=$'\t' read -r file command; do
+	command=${command//$'\x01'/$'\n'}
+	action=
+	while read -r row; do
+		glob=${row%% | *} pattern=${row#* | } pattern=${pattern% | *}
+		# shellcheck disable=SC2053
+		if [[ $file = $glob ]] && [[ $command =~ $pattern ]]; then action=${row##* | }; break; fi
+	done < <(grep -v '^#' "$rows")
+	case $action in by\ *) continue ;; esac
+	if [ "$page" != "$file" ]; then
+		[ -z "$page" ] || { restored && ask; }
+		page=$file work=$D/work/${file//\//_}
+		mkdir -p "$work"
+		cp -r "$root/policies" "$work/"
+		cp /etc/tollgate/default.yaml "$work/old.yaml"; cp /etc/tollgate/default.yaml "$work/new.yaml"
+		cp "$root/policies/prices.yaml" "$work/"
+		echo '{"path":"/v1/chat/completions","identity":{"person":"alice"},"headers":{"content-type":"application/json"},"body":"{\"model\":\"m\",\"messages\":[]}"}' | tee "$work/request.json" >"$work/requests.jsonl"
+		ln -s /var/lib/tollgate/journal "$work/DIR"; cp /etc/tollgate/audit.key.pub "$work/"
+		: >"$work/state"
+	fi
+	want=0
+	case $action in
+	exit\ *) want=${action#exit } ;;
+	make) command="make -n -C $root ${command#make }" ;;
+	follows) command="timeout 3 $command" want=124 ;;
+	with\ *) command=$(sed -E "${action#with }" <<<"$command") ;;
+	esac
+	command=$(sed -E "s/\bTRACE-ID\b/$trace/g; s/(show|explain) ID\b/\1 $ID/; s/(change --live|revoke --live|revoke --keys [^ ]*) ID\b/\1 $key_id/" <<<"$command")
+	n=$((n + 1))
+	# variables and functions of a page's earlier commands are there
+	{ printf 'cd %q\n' "$work"; cat "$work/state"; printf '%s\n' "$command"; } >"$D/run"
+	[[ $command =~ ^([A-Za-z_]+(\(\)|=)|cd ) ]] && printf '%s\n' "$command" >>"$work/state"
+	timeout 60 bash "$D/run" >"$D/out" 2>"$D/err" </dev/null
+	code=$?
+	printf '%s\t%s\t%s\t%s\t%s\n' "$code" "$want" "$file" "${command//$'\n'/ }" "$(tail -n 2 "$D/err" | tr '\n\t' '  ' | cut -c1-300)" >>"$D/said"
+done <"$D/commands"
+machine_leave
+EOF
+tests=$(cd "$root" && tests/support/doc-commands >"$D/commands" 2>"$D/extract.err"; echo $?)
+is "the pages' commands are whole" "$tests $(cat "$D/extract.err")" "0 "
+: >"$D/said"
+unshare -mn --fork --pid --mount-proc bash "$D/inside" >"$D/inside.out" 2>&1
+while IFS=$'\t' read -r code want file command why; do
+	[ "$code" = "$want" ] && ok "$file: ${command:0:150}" || not_ok "$file: $command" "exit $code, not $want" "$why"
+done <"$D/said"
+[ "$(grep -c . "$D/said")" -gt 100 ] || not_ok "the commands were run" "$(grep -c . "$D/said") of $(grep -c . "$D/commands")" "$(tail -5 "$D/inside.out")"
+exit $failed
