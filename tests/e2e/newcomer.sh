@@ -1,7 +1,6 @@
 # README's bolt-on, word for word as it is printed there, by root on a machine whose /etc,
 # /usr/local, /var/lib and /run are copies of their own (overlays in a mount namespace) and
-# whose network is its own. systemd does not run in it: a script stands in for systemctl and
-# starts what the units say (make deb-test has the real one). The provider is the simulated one.
+# whose network is its own (machine.bash). The provider is the simulated one.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
@@ -10,78 +9,13 @@ if [ "$(id -u)" != 0 ] || ! unshare -mn true 2>/dev/null; then
 	exit 0
 fi
 export README="$root/README.md" D root B here
-cat >"$D/systemctl" <<'EOF'
-#!/bin/bash
-# daemon-reload, enable --now tollgate, restart haproxy: as the units have it.
-unit=/usr/local/lib/systemd/system/tollgate.service
-case "$*" in
-daemon-reload) [ -e $unit ] ;;
-'enable --now tollgate')
-	run=$(sed -n 's/^ExecStart=//p' $unit)
-	for d in $(sed -n 's/^StateDirectory=/\/var\/lib\//p; s/^RuntimeDirectory=/\/run\//p' $unit); do
-		install -d -o tollgate -g tollgate -m 750 "$d"
-	done
-	umask "$(sed -n 's/^UMask=//p' $unit)"
-	# shellcheck disable=SC2086
-	setpriv --reuid tollgate --regid tollgate --init-groups $run 2>>"$D/tollgate.log" &
-	for _ in $(seq 600); do [ -S /run/tollgate/admin.sock ] && exit 0; sleep 0.1; done
-	exit 1
-	;;
-'restart haproxy')
-	CONFIG=/etc/haproxy/haproxy.cfg EXTRAOPTS="-S /run/haproxy-master.sock"
-	set -a
-	. /etc/default/haproxy
-	# as patient as a stack of the other tests
-	sed -i 's/^\( *timeout \(hello\|processing\|connect\)\) \(500ms\|1s\)$/\1 20s/' /etc/haproxy/tollgate/*.cfg
-	# shellcheck disable=SC2086
-	haproxy -Ws -f $CONFIG -p /run/haproxy.pid $EXTRAOPTS >>"$D/haproxy.log" 2>&1 &
-	for _ in $(seq 600); do [ -S /run/tollgate/inner.sock ] && exit 0; sleep 0.1; done
-	exit 1
-	;;
-*) echo "systemctl $*: not in README's steps" >&2; exit 1 ;;
-esac
-EOF
+. "$here/machine.bash"
+machine_write
 cat >"$D/inside" <<'EOF'
 set -u
 cd "$root" || exit 1
-mount -t tmpfs tmpfs "$D/over"
-for d in etc usr/local var/lib; do
-	mkdir -p "$D/over/$d/up" "$D/over/$d/work"
-	mount -t overlay overlay -o "lowerdir=/$d,upperdir=$D/over/$d/up,workdir=$D/over/$d/work" "/$d" || exit 1
-done
-mount -t tmpfs -o mode=755 tmpfs /run
-ip link set lo up 2>/dev/null
-install -m 755 "$D/systemctl" /usr/local/sbin/systemctl
-rm -rf /etc/tollgate /etc/haproxy/tollgate /var/lib/tollgate
-printf '# as Debian ships it\n' >/etc/default/haproxy
-install -d -o haproxy -g haproxy /run/haproxy
-cat >/etc/haproxy/haproxy.cfg <<'CFG'
-global
-	chroot /var/lib/haproxy
-	stats socket /run/haproxy/admin.sock mode 660 level admin
-	user haproxy
-	group haproxy
-
-defaults
-	mode http
-	timeout connect 5000
-	timeout client  50000
-	timeout server  50000
-	errorfile 503 /etc/haproxy/errors/503.http
-
-frontend web
-	bind 127.0.0.1:80
-	use_backend openai if { path_beg /v1/ }
-	default_backend site
-
-backend site
-	http-request return status 200 content-type text/plain string site
-
-backend openai
-	http-request set-header authorization "Bearer sk-the-company"
-	server o 127.0.0.1:8001
-CFG
-"$B/mockllm" --listen 127.0.0.1:8001 >"$D/mock.log" 2>&1 &
+. "$here/machine.bash"
+machine_enter
 steps() { "$root/tests/support/readme-steps" Bolt-on "$@" || echo 'echo README has no such step; exit 1'; }
 say() { printf '%s\t%s\n' "$1" "$2" >>"$D/said"; }
 # every command of the steps, one by one
@@ -101,16 +35,13 @@ curl -s http://127.0.0.1:8001/_seen?last=1 >"$D/seen"
 curl -s http://127.0.0.1/ >"$D/site"
 curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1/v1/models >"$D/unguarded"
 id=$(sed -n 's/^x-tollgate-id: *\([0-9A-Za-z-]*\).*/\1/p' "$D/requests.out" | tail -1)
-steps '**First proof' '### What check' | sed "s/ID  */$id /" >"$D/proof"
+steps '**First proof' '**And then' | sed "s/ID  */$id /" >"$D/proof"
 bash -e "$D/proof" >"$D/proof.out" 2>"$D/proof.err"
 say "$?" "the first proof"
 tollgate init >"$D/again" 2>&1
 say "$?" "init once more"
-jobs -p | xargs -r kill 2>/dev/null
-pkill -P $$ 2>/dev/null
-kill "$(cat /run/haproxy.pid)" 2>/dev/null
+machine_leave
 EOF
-mkdir "$D/over"
 unshare -mn --fork --pid --mount-proc bash "$D/inside" >"$D/inside.out" 2>&1
 while IFS=$'\t' read -r code what; do
 	[ "$code" = 0 ] && ok "$what" || not_ok "$what" "exit $code" "$(cat "$D"/step*.err "$D"/*.err "$D/inside.out" 2>/dev/null | tail -5)"
