@@ -33,7 +33,7 @@ admin_token_name_ok(struct span s)
 static bool
 read_time(struct span s, int64_t *ns)
 {
-	return clock_parse(s.p, s.n, ns) == 0 && *ns > 0;
+	return clock_parse(s.p, s.n, ns) == 0 && *ns >= 1000000000;
 }
 
 /* What is wrong with the line; NULL: it is in *t. */
