@@ -73,8 +73,11 @@ all_served(const char *in, struct span text, const char *before, char end)
 	assert_true(text.n < sizeof(copy));
 	memcpy(copy, text.p, text.n);
 	copy[text.n] = '\0';
-	for (const char *p = copy; (p = strstr(p, before)) != NULL; n++) {
+	for (const char *p = copy; (p = strstr(p, before)) != NULL;) {
 		p += nb;
+		if (end == '\'' && *p != '.')
+			continue; /* words in a text */
+		n++;
 		const char *to = strchr(p, end);
 		assert_non_null(to);
 		int folder = slash ? (int)(slash - in) + 1 : 0;
