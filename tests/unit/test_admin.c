@@ -8,19 +8,18 @@
 #include <curl/curl.h>
 #include <jansson.h>
 #include <netinet/in.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <signal.h>
 #include <sodium.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "admin/guesses.h"
 #include "admin/sessions.h"
 #include "admin/tokens.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "support/run_cmd.h"
+
+#include "support/admin_certs.h" /* files of run_cmd.h's folder */
 
 #include "admin/admin.h"
 #include "admin/endpoint.h"
@@ -31,74 +30,6 @@ static pid_t daemon_pid;
 static unsigned tcp_port, tls_port;
 static char viewer[TOKEN_TEXT], operator_[TOKEN_TEXT], auditor[TOKEN_TEXT], short_[TOKEN_TEXT],
 	gone[TOKEN_TEXT];
-
-/* ---- certificates ---- */
-
-static X509 *
-certificate(const char *name, EVP_PKEY *key, X509 *by, EVP_PKEY *by_key, const char *usage)
-{
-	X509 *x = X509_new();
-	static long serial = 1;
-
-	ASN1_INTEGER_set(X509_get_serialNumber(x), serial++);
-	X509_set_version(x, 2);
-	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_set_pubkey(x, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
-		(const unsigned char *)name, -1, -1, 0);
-	X509_set_issuer_name(x, X509_get_subject_name(by ? by : x));
-	X509_EXTENSION *e = usage ? X509V3_EXT_conf_nid(NULL, NULL, NID_ext_key_usage, usage)
-				  : X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints,
-					    "critical,CA:TRUE");
-	X509_add_ext(x, e, -1);
-	X509_EXTENSION_free(e);
-	X509_sign(x, by_key, EVP_sha256());
-	return x;
-}
-
-static void
-write_pem(const char *name, X509 *x, EVP_PKEY *key)
-{
-	FILE *f = fopen(path(name), "w");
-
-	assert_non_null(f);
-	if (x)
-		PEM_write_X509(f, x);
-	if (key)
-		PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
-	fclose(f);
-}
-
-/* An authority, the server's pair, clients alice and mallory, and one signed by nobody. */
-static void
-make_certificates(void)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256"), *other = EVP_EC_gen("P-256");
-	X509 *ca = certificate("ca", key, NULL, key, NULL);
-	static const struct {
-		const char *file, *name, *usage;
-		bool self;
-	} rows[] = { { "server", "localhost", "serverAuth", false },
-		{ "alice", "alice", "clientAuth", false },
-		{ "mallory", "mallory", "clientAuth", false },
-		{ "forged", "alice", "clientAuth", true },
-		{ "misused", "alice", "serverAuth", false } };
-	char file[64];
-
-	write_pem("ca.pem", ca, NULL);
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		X509 *x = certificate(rows[i].name, other, rows[i].self ? NULL : ca,
-			rows[i].self ? other : key, rows[i].usage);
-		snprintf(file, sizeof(file), "%s.crt", rows[i].file);
-		write_pem(file, x, NULL);
-		X509_free(x);
-	}
-	write_pem("other.key", NULL, other);
-	X509_free(ca);
-	EVP_PKEY_free(key);
-	EVP_PKEY_free(other);
-}
 
 /* ---- the daemon ---- */
 
@@ -814,112 +745,12 @@ idle_connections_keep_nobody_out(void **state)
 			close(fd[i]);
 }
 
-/* ---- parts alone ---- */
-
-static void
-a_file_of_tokens_is_read_whole_or_not_at_all(void **state)
-{
-#define H "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-#define T "2026-11-01T00:00:00Z"
-	static const struct {
-		const char *in, *why; /* NULL: as it was written */
-	} rows[] = {
-		{ "# none\n", NULL },
-		{ "a viewer " H " " T " never\n", NULL },
-		{ "a viewer " H " " T " " T " revoked " T "\n", NULL },
-		{ "a king " H " " T " never\n", "1: roles are" },
-		{ "\na viewer " H " " T "\n", "2: NAME ROLES" },
-		{ "a viewer " H " " T " never revoked\n", "1: NAME ROLES" },
-		{ "a viewer " H " " T " never ended " T "\n", "1: after the end" },
-		{ "a viewer " H "0 " T " never\n", "1: a SHA-256" },
-		{ "a viewer " H " then never\n", "1: when it was made" },
-		{ "a viewer " H " " T " soon\n", "1: its end" },
-		{ "a/b viewer " H " " T " never\n", "1: a name is" },
-		{ "a viewer " H " " T " never\nb viewer " H " " T " never\n",
-			"2: this is another" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		struct buf why, out;
-		buf_init(&why, 0);
-		buf_init(&out, 0);
-		struct admin_tokens *t = admin_tokens_parse(span_str(rows[i].in), &why);
-		if (rows[i].why) {
-			assert_null(t);
-			if (!span_starts(buf_view(&why), span_str(rows[i].why)))
-				fail_msg("%s: %.*s", rows[i].in, SPAN_ARG(buf_view(&why)));
-		} else {
-			assert_non_null(t);
-			admin_tokens_write(t, &out);
-			buf_putc(&out, '\0');
-			if (rows[i].in[0] != '#')
-				assert_non_null(strstr(buf_view(&out).p, rows[i].in));
-		}
-		free(t);
-		buf_free(&why);
-		buf_free(&out);
-	}
-}
-
-static void
-a_session_is_over_when_nobody_used_it(void **state)
-{
-	const uint64_t idle = SESSION_IDLE_S * 1000000ull;
-	unsigned char token[SHA256_BYTES] = { 1 }, other[SHA256_BYTES] = { 2 },
-		      id[SHA256_BYTES], first[SHA256_BYTES], found[SHA256_BYTES];
-	struct sessions *s = sessions_new();
-	char text[SESSION_TEXT];
-
-	(void)state;
-	sessions_begin(s, token, 1, text);
-	assert_int_equal(strlen(text), SESSION_TEXT - 1);
-	sha256(span_str(text), first);
-	assert_true(sessions_find(s, first, idle, true, found));
-	assert_memory_equal(found, token, sizeof(found));
-	assert_true(sessions_find(s, first, 2 * idle - 1, false, found));
-	assert_false(sessions_find(s, first, 2 * idle, true, found));
-	/* Of one token sixteen: the longest unused goes, and nobody else's. */
-	sessions_begin(s, other, 3 * idle, text);
-	sha256(span_str(text), id);
-	sessions_begin(s, token, 3 * idle, text);
-	sha256(span_str(text), first);
-	for (unsigned i = 1; i <= 16; i++)
-		sessions_begin(s, token, 3 * idle + i, text);
-	assert_false(sessions_find(s, first, 3 * idle + 20, false, found));
-	assert_true(sessions_find(s, id, 3 * idle + 20, false, found));
-	assert_int_equal(sessions_count(s, 3 * idle + 20), 17);
-	sessions_end(s, id);
-	assert_false(sessions_find(s, id, 3 * idle + 20, false, found));
-	sessions_free(&s);
-}
-
-static void
-wrong_tokens_are_counted_by_source_and_forgotten_with_time(void **state)
-{
-	struct source a = { { 1 } }, b = { { 2 } };
-	struct guesses *g = guesses_new();
-
-	(void)state;
-	for (int i = 0; i < 10; i++) {
-		assert_int_equal(guesses_wait(g, &a, 1000000), 0);
-		guesses_wrong(g, &a, 1000000);
-	}
-	assert_int_equal(guesses_wait(g, &a, 1000000), 6);
-	assert_int_equal(guesses_wait(g, &b, 1000000), 0);
-	assert_int_equal(guesses_wait(g, &a, 7000000), 0);
-	guesses_free(&g);
-}
-
 int
 main(int argc, char **argv)
 {
 	if (argc > 1) /* the daemon's child, which reads records: its program is this one */
 		return cmd_main(argc, argv);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_file_of_tokens_is_read_whole_or_not_at_all),
-		cmocka_unit_test(a_session_is_over_when_nobody_used_it),
-		cmocka_unit_test(wrong_tokens_are_counted_by_source_and_forgotten_with_time),
 		cmocka_unit_test(each_comes_in_as_far_as_his_role),
 		cmocka_unit_test(a_browser_is_held_to_its_page),
 		cmocka_unit_test(a_token_that_ends_takes_its_sessions_with_it),
