@@ -10,6 +10,11 @@ stack_up --config "$D/config.yaml"
 req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'
 settled
 curl -s "$ADMIN/metrics" >"$D/metrics"
+# of traffic that this stack has not (a price, a second target), as tollgate(8) lists them
+cat >>"$D/metrics" <<'EOF'
+tollgate_cost_nanousd_total{route="r",provider="p",model="m"} 0
+tollgate_target_attempts_total{target="p/m",cause="done"} 0
+EOF
 cat >"$D/queries.py" <<'PY'
 # Names, labels and their values in queries that /metrics has not, a line each; then how many
 # queries were looked at.
