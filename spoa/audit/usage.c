@@ -320,7 +320,8 @@ add_tags(struct usage_table *t, struct span tags, const struct span *but, struct
 		size_t end = after_string(tags, at);
 		p->value[BY_TAG] = span_cut(tags, at, end);
 		at = end + 1;
-		if (but && memmem(but->p, but->n, p->value[BY_TAG].p, p->value[BY_TAG].n))
+		if (but && but->n &&
+			memmem(but->p, but->n, p->value[BY_TAG].p, p->value[BY_TAG].n))
 			continue;
 		add_to(t, p->value, sum, p->last_ns, &p->key);
 		n++;
