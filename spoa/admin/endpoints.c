@@ -1,6 +1,7 @@
 /* The endpoints. Rows of one area stand together; a new area is a section of its own, here and
  * above where its parameters are. */
 #include "admin/endpoint.h"
+#include "admin/policy.h"
 #include "admin/reads.h"
 
 #include "admin/admin.h"
@@ -230,6 +231,18 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = usage_asked, .begin = reader_begin, .arg = &read_usage, .shape = "" },
 
 /* -- policy -- */
+{ "GET", "/policy", ROLE_VIEWER, "The policy in force: version, since when, rules, text.",
+  .write = admin_policy, .shape = "policy:string version:string since:string rules:array" },
+{ "GET", "/policy/versions", ROLE_VIEWER, "Policies that came into force, newest first.",
+  .params = versions_asked, .begin = reader_begin, .arg = &read_versions, .shape = "versions:array" },
+{ "GET", "/policy/shadow", ROLE_AUDITOR, "Decisions of which the shadow policy says something else.",
+  .params = versions_asked, .begin = reader_begin, .arg = &read_shadow, .shape = "records:array" },
+{ "POST", "/policy/check", ROLE_VIEWER, "Every mistake of a policy's text, with line and column.",
+  .params = check_asked, .begin = reader_begin, .arg = &try_check, .shape = "valid:boolean errors:array notes:array" },
+{ "POST", "/policy/decide", ROLE_OPERATOR, "What a policy says about one request, rule by rule.",
+  .params = decide_asked, .begin = reader_begin, .arg = &try_decide, .shape = "decision:string explain:object" },
+{ "POST", "/policy/replay", ROLE_AUDITOR, "What a policy's text would have decided otherwise.",
+  .params = replay_asked, .begin = reader_begin, .arg = &try_replay, .shape = "total:integer different:integer" },
 
 /* -- live: decisions, series, models, log -- */
 { "GET", "/decisions/live", ROLE_AUDITOR, "Decisions as they are made, as server-sent events; goes on after Last-Event-ID.",

@@ -461,6 +461,9 @@ ask(struct asked *a)
 	struct children *all = admin_children(a->admin);
 	struct buf why;
 
+	if (a->row->records && !a->q->server->audit)
+		return asking_refuse(
+			a->q, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
 	buf_init(&why, 1024);
 	if (!reading_args(r, a->row, a->at, a->q->endpoint->params, a->q->in,
 		    a->q->server->config_file, &why)) {

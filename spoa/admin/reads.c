@@ -71,4 +71,50 @@ const struct reader read_usage = {
 	.step = { { { "usage", "--json" } } },
 	.records = true,
 };
+
+/* ---- policies ---- */
+
+#define WHERE_IT_WOULD_DIFFER "--where=has(record.shadow_policy) && has(record.shadow_policy.differs) && size(record.shadow_policy.differs) > 0"
+
+const struct param versions_asked[] = {
+	{ "since",  PARAM_TEXT, .text = "From when on, as for records." },
+	{ "until",  PARAM_TEXT, .text = "Before when." },
+	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "At most so many; 100." },
+	{ "after",  PARAM_TEXT, .text = "What the page before gave as after." }, { NULL },
+};
+const struct reader read_versions = {
+	.step = { { { "audit", "search", "--json", "--type=policy" }, .member = "versions", .shape = READ_LINES } },
+	.records = true,
+};
+const struct reader read_shadow = {
+	.step = { { { "audit", "search", "--json", WHERE_IT_WOULD_DIFFER }, .member = "records", .shape = READ_LINES } },
+	.records = true,
+};
+
+#define POLICY_TEXT(flags) \
+	{ "policy", PARAM_TEXT, flags, .max = 64 << 10, .text = "The policy's text; it may name only files that the one in force reads." }
+
+const struct param check_asked[] = { POLICY_TEXT(PARAM_NEEDED), { NULL } };
+const struct reader try_check = {
+	.step = { { { "check", "--policy=-", "--json" } } },
+	.input = "policy", .policy = true,
+};
+const struct param decide_asked[] = {
+	{ "request", PARAM_OBJECT, PARAM_NEEDED, .text = "method, path, headers, body and so on, as tollgate decide takes it." },
+	POLICY_TEXT(0), { NULL },
+};
+const struct reader try_decide = {
+	.step = { { { "decide", "--policy=-", "--explain" } } },
+	.input = "*", .policy = true,
+};
+const struct param replay_asked[] = {
+	POLICY_TEXT(PARAM_NEEDED),
+	{ "since",    PARAM_TIME, .text = "From when on." },
+	{ "until",    PARAM_TIME, .text = "Before when." },
+	{ "examples", PARAM_INTEGER, .min = 0, .max = 100, .text = "Of each kind of difference; 5." }, { NULL },
+};
+const struct reader try_replay = {
+	.step = { { { "policy", "replay", "--policy=-", "--json" } } },
+	.input = "policy", .records = true, .policy = true,
+};
 /* clang-format on */

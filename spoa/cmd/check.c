@@ -18,7 +18,9 @@
 #include "auth/auth.h"
 #include "audit/keys.h"
 #include "base/err.h"
+#include "cmd/check_json.h"
 #include "cmd/cmd.h"
+#include "cmd/given.h"
 #include "config/models.h"
 #include "config/read.h"
 #include "edge/judge.h"
@@ -49,6 +51,10 @@ struct check {
 	struct buf notes;
 	const char *no_ranks; /* why tokens are estimated; NULL: they are not */
 	bool cannot;	      /* a file that was named cannot be read */
+	bool as_json;
+	struct buf given; /* --policy -: the policy, from standard input */
+	bool is_given;
+	json_t *valid; /* with as_json: what is, by name */
 };
 
 static void
@@ -502,7 +508,7 @@ check_policy(struct check *c)
 	buf_free(&errors);
 	if (p)
 		check_keys(c, p);
-	if (c->cfg) {
+	if (c->cfg && !c->is_given) {
 		check_machine(c, c->cfg);
 		check_secrets(c, c->cfg);
 		check_credentials(c);
@@ -517,9 +523,15 @@ check_policy(struct check *c)
 	const struct policy *shadow = NULL;
 	if (rules && !c->policy_file && c->cfg && c->cfg->shadow_policy)
 		shadow = policy_load(&c->a, c->cfg->shadow_policy, c->cfg, rules, &c->d);
-	if (shadow && c->d.errors == 0)
+	if (shadow && c->d.errors == 0 && !c->as_json)
 		printf("shadow_policy %s: valid\n", shadow->label);
-	if (p && c->d.errors == 0 && !c->cannot) {
+	if (p && c->d.errors == 0 && !c->cannot && c->as_json) {
+		c->valid = json_pack("{s:s,s:s,s:I,s:I,s:I}", "policy", p->label, "version",
+			p->version, "routes", (json_int_t)p->nroutes, "rules",
+			(json_int_t)(p->nrules + p->nanswer_rules + p->ntool_rules), "limits",
+			(json_int_t)p->nlimits);
+		policy_notes(p, c->cfg, rules, add_note, c);
+	} else if (p && c->d.errors == 0 && !c->cannot) {
 		printf("policy %s: valid; %zu route%s, %zu rule%s, %zu limit%s\n", p->label,
 			p->nroutes, p->nroutes == 1 ? "" : "s",
 			p->nrules + p->nanswer_rules + p->ntool_rules,
@@ -547,6 +559,7 @@ cmd_check(int argc, char **argv)
 		{ "haproxy", .text = c.haproxy, .count = &c.nhaproxy, .most = FILES_MAX },
 		{ "haproxy-version", .text = &c.haproxy_version },
 		{ "haproxy-binary", .text = &c.haproxy_binary },
+		{ "json", .flag = &c.as_json },
 		{ .name = NULL },
 	};
 	char **operands;
@@ -563,6 +576,16 @@ cmd_check(int argc, char **argv)
 	c.config_file = config_find(c.named_config);
 	if (!c.config_file && (c.named_config || (!c.policy_file && c.nhaproxy == 0)))
 		return cmd_no_config("check", c.named_config, ", or a policy with --policy");
+	buf_init(&c.given, CAP_YAML_BYTES);
+	c.is_given = c.policy_file && !strcmp(c.policy_file, "-");
+	if (c.is_given) {
+		if (cmd_read_stdin(&c.given))
+			return cmd_fail("check", "standard input: over %u bytes, or unread",
+				CAP_YAML_BYTES);
+		c.policy_file = given_policy("check", c.config_file, buf_view(&c.given));
+		if (!c.policy_file)
+			return EXIT_CANNOT;
+	}
 	if (c.policy_file && access(c.policy_file, R_OK) != 0)
 		return cmd_fail("check", "%s: %s", c.policy_file, strerror(errno));
 
@@ -583,14 +606,21 @@ cmd_check(int argc, char **argv)
 	if (c.read && !c.cannot)
 		judge(&c.h, c.cfg, c.policy, &c.judged);
 	diag_sort(&c.d);
-	put_text(&c.d.text, stderr);
-	put_text(&c.judged.errors, stderr);
-	put_text(&c.judged.advice, stdout);
-	put_text(&c.unread, stdout);
+	code = c.cannot ? EXIT_CANNOT : c.d.errors || c.judged.nerrors ? EXIT_NO : EXIT_DONE;
+	if (c.as_json) {
+		check_print_json(code == EXIT_DONE, c.valid, &c.d.text, &c.judged.errors,
+			&c.notes, &c.judged.advice);
+	} else {
+		put_text(&c.d.text, stderr);
+		put_text(&c.judged.errors, stderr);
+		put_text(&c.judged.advice, stdout);
+		put_text(&c.unread, stdout);
+	}
 	if (buf_failed(&c.judged.errors) || buf_failed(&c.judged.advice))
 		fprintf(stderr, "tollgate: check: %u errors, %u remarks: not all are shown\n",
 			c.judged.nerrors, c.judged.nadvice);
-	code = c.cannot ? EXIT_CANNOT : c.d.errors || c.judged.nerrors ? EXIT_NO : EXIT_DONE;
+	json_decref(c.valid);
+	buf_free(&c.given);
 	buf_free(&c.notes);
 	buf_free(&c.unread);
 	judged_free(&c.judged);

@@ -196,6 +196,11 @@ reload_now(struct reloading *r, const char *by)
 	}
 	audit_keys_order_free(&keys);
 	note(r, by, &d, !snap);
+	if (snap) {
+		pthread_mutex_lock(&r->lock);
+		r->in_force_ns = since_ns;
+		pthread_mutex_unlock(&r->lock);
+	}
 	look_out(r, &d, !snap, since_ns);
 	diag_free(&d);
 	server_notify("READY=1");
@@ -268,6 +273,7 @@ reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 	if (!r->watch)
 		return ERR_NOMEM;
 	ev_async_start(loop, &r->ask);
+	r->in_force_ns = since_ns;
 	look_out(r, read, false, since_ns);
 	return 0;
 }

@@ -24,6 +24,7 @@ struct reloading {
 	bool stopping;
 	/* the last one: what tried, when and what came of it */
 	int64_t at_ns; /* 0: none since the start */
+	int64_t in_force_ns; /* when what is in force was read */
 	bool refused;
 	char by[256];
 	unsigned nerrors;

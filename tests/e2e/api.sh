@@ -76,6 +76,38 @@ is "an option as a value finds nothing" "$code $(at '.records')" '200 []'
 api '/records/show?id=--config=/etc/passwd'
 is "nor as an operand" "$code" 404
 
+# ---- policies ----
+policy=$(sed -n 's/^policy: "\(.*\)"/\1/p' "$D/tollgate.yaml")
+api /policy
+is "the policy in force" "$code $(at '[.name,.mode,.text_is_newer,(.rules|length),.rules[0].name]')" '200 ["stack","enforce",false,3,"no-anonymous"]'
+is "and its text" "$(at .text)" "$(jq -Rsc . <"$policy")"
+api /policy/versions
+is "versions" "$code $(at '.versions[0].policy')" "200 $("$B/tollgate" status -c "$D/tollgate.yaml" --json | jq -c .policy)"
+post() { # PATH JQ-PROGRAM
+	jq -nc --rawfile p "$policy" "$2" >"$D/asked"
+	api "$1" -H "$json" --data-binary "@$D/asked"
+}
+post /policy/check '{policy: $p}'
+is "a text that is valid" "$code $(at '[.valid,.errors]')" "200 [true,[]]"
+post /policy/check '{policy: ($p + "nonsense: 1\n")}'
+is "one with a mistake says where" "$code $(at '[.valid,.errors[0].line,.errors[0].column]')" "200 [false,$(($(wc -l <"$policy") + 1)),1]"
+post /policy/check "{policy: (\$p + \"include: [$D/admin.token]\\n\")}"
+is "a text cannot have other files read" "$code $(grep -c 'Permission denied' "$D/out") $(grep -c "$(cat "$D/admin.token")" "$D/out")" "200 1 0"
+ask='{path:"/v1/chat/completions",headers:{},identity:{person:"bob"},body:"{\"model\":\"m\",\"messages\":[]}"}'
+post /policy/decide "{request: $ask}"
+is "a request tried in force" "$code $(at '[.decision,(.explain|has("rules"))]')" '200 ["permit",true]'
+post /policy/decide "{request: $ask, policy: (\$p | sub(\"identity.method == .none.\"; \"true\"))}"
+is "and under another text" "$code $(at '[.decision,.rule]')" '200 ["deny","no-anonymous"]'
+post /policy/replay '{policy: ($p | sub("no-anonymous"; "renamed")), since: "1h"}'
+is "records under another text" "$code $(at 'has("total","different")' | sort -u)" "200 true"
+bad_post() {
+	post "$2" "$3"
+	is "$1" "$code $(at ".error|test(\"$5\")")" "$4 true"
+}
+bad_post "a request that is none" /policy/decide '{request: 1}' 400 'request: an object'
+bad_post "a request without a path" /policy/decide '{request: {}}' 400 'path is missing'
+bad_post "an unknown member" /policy/check '{policy: $p, journal: "/etc"}' 400 'journal: .*accepted: policy'
+
 # ---- too many at once ----
 for i in $(seq 60); do
 	curl -s -o /dev/null -D "$D/many.$i" -w '%{http_code}\n' --max-time 60 --unix-socket "$sock" "http://localhost/usage?by=team&since=30d" &

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/caps.h"
@@ -11,6 +12,7 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/eval.h"
+#include "cmd/given.h"
 #include "cmd/policies/decide.h"
 #include "codec/json_text.h"
 #include "config/read.h"
@@ -427,6 +429,30 @@ decide_load(const char *what, const char *config, const char *policy)
 	return snap;
 }
 
+/* --policy -: standard input is {"request": …, "policy": TEXT}; without a text, the policy that
+ * the configuration names. */
+static int
+decide_given(const char *config, bool explain)
+{
+	json_error_t err;
+	json_t *in = json_loadf(stdin, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
+	json_t *text = json_object_get(in, "policy"), *request = json_object_get(in, "request");
+	struct snapshot *snap = NULL;
+	int code = EXIT_CANNOT;
+
+	if (!json_is_object(request))
+		cmd_fail("decide", "standard input: request: an object is expected");
+	else if (text && !json_is_string(text))
+		cmd_fail("decide", "standard input: policy: a text is expected");
+	else if (!text || given_policy("decide", config, json_span(text)))
+		snap = decide_load("decide", config_find(config), NULL);
+	if (snap)
+		code = decide(snap, request, explain);
+	snapshot_unref(&snap);
+	json_decref(in);
+	return code;
+}
+
 int
 cmd_decide(int argc, char **argv)
 {
@@ -438,6 +464,8 @@ cmd_decide(int argc, char **argv)
 
 	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
+	if (policy && !strcmp(policy, "-"))
+		return decide_given(config, explain);
 	if (!policy && !config) {
 		config = config_find(NULL);
 		if (!config)

@@ -7,6 +7,7 @@
 #include "audit/record_fields.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
+#include "cmd/given.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/policy_tally.h"
 #include "cmd/records/audit.h"
@@ -340,7 +341,17 @@ static int
 replay(struct replay *re, struct audit_args *from, const char *policy)
 {
 	struct audit_sink to = { re, one_line, NULL, NULL };
+	static struct buf given; /* --policy - */
 
+	if (policy && !strcmp(policy, "-")) {
+		buf_init(&given, CAP_YAML_BYTES);
+		if (cmd_read_stdin(&given))
+			return cmd_fail(from->what, "standard input: over %u bytes, or unread",
+				CAP_YAML_BYTES);
+		policy = given_policy(from->what, from->config, buf_view(&given));
+		if (!policy)
+			return EXIT_CANNOT;
+	}
 	if (!policy_alone_load(&re->policy, from->what, from->config, policy) ||
 		audit_source(from, false) || audit_read(from, &to))
 		return EXIT_CANNOT;

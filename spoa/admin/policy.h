@@ -1,0 +1,12 @@
+/* The policy in force. */
+#ifndef ADMIN_POLICY_H
+#define ADMIN_POLICY_H
+
+#include "base/buf.h"
+
+struct server;
+
+/* Name, version, since when, rules, and the text of its file. */
+unsigned admin_policy(struct server *s, struct buf *out);
+
+#endif

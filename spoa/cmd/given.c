@@ -1,0 +1,35 @@
+/* A policy's text that somebody gives: `--policy -`. Who may try a policy may not read the
+ * daemon's files by it, not even by an error that quotes one. */
+#include "cmd/given.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "cmd/cmd.h"
+#include "config/config.h"
+#include "gate/snapshot.h"
+
+const char *
+given_policy(const char *what, const char *config, struct span text)
+{
+	static struct diag d; /* holds what was read, for the rest of the process */
+	static struct arena a;
+	const char *file = config_find(config);
+
+	if (!file) {
+		cmd_no_config(what, config, "");
+		return NULL;
+	}
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	const struct config *cfg = config_read(&a, file, &d);
+	if (!cfg || !cfg->policy) {
+		cmd_mistakes(what, &d);
+		return NULL;
+	}
+	/* What is wrong with the one in force does not matter here: what it reads does. */
+	struct snapshot *snap = snapshot_load(file, NULL, 1, NULL, &d);
+	snapshot_unref(&snap);
+	buf_file_instead(cfg->policy, text, buf_view(&d.files));
+	return cfg->policy;
+}
