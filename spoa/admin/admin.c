@@ -14,6 +14,7 @@
 #include "admin/endpoint.h"
 #include "admin/reader.h"
 #include "admin/tls.h"
+#include "admin/verifying.h"
 #include "audit/audit.h"
 #include "base/attr.h"
 #include "base/caps.h"
@@ -426,6 +427,7 @@ admin_stop(void *front)
 			close(a->side[i].fd);
 	}
 	children_free(&a->children);
+	verifying_free();
 	decisions_free(&a->decisions);
 	if (a->cfg->has_admin)
 		listen_unlink(&a->cfg->admin);

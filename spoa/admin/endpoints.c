@@ -3,6 +3,7 @@
 #include "admin/endpoint.h"
 #include "admin/policy.h"
 #include "admin/reads.h"
+#include "admin/verifying.h"
 
 #include "admin/admin.h"
 #include "admin/change.h"
@@ -219,6 +220,10 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = explain_asked, .begin = reader_begin, .arg = &read_explain, .shape = "" },
 { "GET", "/records/report", ROLE_AUDITOR, "What audit report says, for auditors.",
   .params = report_asked, .begin = reader_begin, .arg = &read_report, .shape = "report:object" },
+{ "GET", "/records/verify", ROLE_AUDITOR, "The chain's state, and what its last verification said.",
+  .write = admin_verifying, .shape = "running:boolean last:any state:object" },
+{ "POST", "/records/verify", ROLE_AUDITOR, "Begins to verify all of the chain; 409: one runs.",
+  .begin = verifying_begin, .shape = "running:boolean" },
 
 /* -- webhooks -- */
 { "GET", "/notify", ROLE_VIEWER, "What came of the webhooks of notify.url.",

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/instead.h"
 
 enum { FILE_PIECE = 32768 }; /* of a file, read at once */
 

@@ -45,10 +45,6 @@ void buf_consume(struct buf *b, size_t n);
 int buf_fd(struct buf *b, int fd);
 /* Appends what is in the file; false: it cannot be read, and errno says why. */
 bool buf_file(struct buf *b, const char *file);
-/* From here on buf_file() finds `text` in the place of `file`, and no other files than `others`
- * (each with a NUL after it). For a process that tries what somebody else wrote: what he names
- * he cannot have read. Views; once, before there are threads. */
-void buf_file_instead(const char *file, struct span text, struct span others);
 /* Appends s as the inside of a JSON string (RFC 8259 section 7): quotes,
  * backslash and control characters escaped, the rest as it is. */
 void buf_json(struct buf *b, struct span s);

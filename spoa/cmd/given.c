@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/instead.h"
 #include "cmd/cmd.h"
 #include "config/config.h"
 #include "gate/snapshot.h"

@@ -76,6 +76,17 @@ is "an option as a value finds nothing" "$code $(at '.records')" '200 []'
 api '/records/show?id=--config=/etc/passwd'
 is "nor as an operand" "$code" 404
 
+# ---- the whole chain ----
+api /records/verify
+is "no verification yet, but the chain's state" "$code $(at '[.running,.last,(.state|has("audit","anchors"))]')" '200 [false,null,true,true]'
+api /records/verify -X POST -H "$json" -d '{}'
+is "one begins" "$code $(at .running)" "202 true"
+verified() { api /records/verify && [ "$(at .running)" = false ]; }
+wait_for verified
+is "and its result is kept" "$(at '[.last.holds,.last.chains[0].ok,.last.chains[0].node]')" '[true,true,"a"]'
+api '/records/search?type=read&limit=1000'
+is "who verified is on record" "$(at '[.records[]|select(.read=="audit verify")|.peer.uid]')" "[$(id -u)]"
+
 # ---- policies ----
 policy=$(sed -n 's/^policy: "\(.*\)"/\1/p' "$D/tollgate.yaml")
 api /policy
@@ -115,3 +126,38 @@ done >"$D/codes"
 for i in $(seq 300); do [ "$(wc -l <"$D/codes")" = 60 ] && break; sleep 0.2; done
 is "some are answered and the rest are told to come again" "$(sort -u "$D/codes" | tr '\n' ' ')" "200 503 "
 is "and when" "$(cat "$D"/many.* | grep -ci '^retry-after: 5')" "$(grep -c 503 "$D/codes")"
+
+# ---- under the shipped unit ----
+expand() {
+	systemd-analyze syscall-filter "$1" | sed -n 's/^    //p' | grep -v '^#' | while read -r name; do
+		case $name in @*) expand "$name" ;; *) echo "$name" ;; esac
+	done
+}
+daemon=$(awk '/ tollgate$/ { print $1 }' "$D/.pids")
+if ! command -v strace >/dev/null || ! systemd-analyze syscall-filter @system-service >/dev/null 2>&1 ||
+	nm "$B/tollgate" | grep -q __asan_init; then
+	skip "children do with the system calls that the unit allows" "no strace, no systemd-analyze, or a sanitized build"
+else
+	: >"$D/allowed"
+	while read -r what; do
+		names=$(case ${what#\~} in @*) expand "${what#\~}" ;; *) echo "${what#\~}" ;; esac)
+		case $what in
+		\~*) grep -vxF "$names" "$D/allowed" >"$D/allowed.new" ;;
+		*) sort -u "$D/allowed" - <<<"$names" >"$D/allowed.new" ;;
+		esac
+		mv "$D/allowed.new" "$D/allowed"
+	done < <(sed -n 's/^SystemCallFilter=//p' "$root/docs/tollgate.service")
+	timeout 120 strace -f -qq -o "$D/calls" -p "$daemon" 2>"$D/strace.err" &
+	tracer=$!
+	wait_for test -s "$D/calls"
+	api '/records/search?limit=1'
+	seen=$code
+	api "/records/explain?id=$id"
+	post /policy/decide "{request: $ask}"
+	seen="$seen $code"
+	kill "$tracer"
+	wait "$tracer" 2>/dev/null
+	is "they were traced" "$seen $(grep -c 'execve("/proc/self/exe"' "$D/calls")" "200 200 3"
+	is "children do with the system calls that the unit allows" \
+		"$(sed -nE 's/^[0-9]+ +([a-z0-9_]+)\(.*/\1/p' "$D/calls" | sort -u | grep -vxFf "$D/allowed" | tr '\n' ' ')" ""
+fi

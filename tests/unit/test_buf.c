@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/instead.h"
 #include "base/mem.h"
 
 static void

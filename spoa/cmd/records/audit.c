@@ -103,7 +103,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	const char *from = NULL, *since = NULL, *until = NULL, *keys[SIGNKEYS_MAX];
 	size_t nkeys = 0;
 	bool list = !strcmp(a->what, "audit list");
-	bool show = !strcmp(a->what, "audit show");
+	bool show = !strcmp(a->what, "audit show"), verify = !strcmp(a->what, "audit verify");
 	struct cmd_option options[23 + AUDIT_FILTERS] = {
 		{ "journal", .text = &a->journal },
 		{ "redis", .text = &a->redis },
@@ -153,7 +153,8 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		a->id = operands[0];
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
 		wants |= a->want[i] != NULL;
-	if (((a->policy || a->as_json) && !list && strcmp(a->what, "audit explain") != 0) ||
+	if ((a->policy && !list && strcmp(a->what, "audit explain") != 0) ||
+		(a->as_json && !list && !verify && strcmp(a->what, "audit explain") != 0) ||
 		(list && (a->policy || from)) ||
 		(!list && (since || until || wants || a->follow)))
 		return cmd_usage(a->what);

@@ -101,6 +101,58 @@ watch_begin(struct watch *w, const struct audit_args *a, struct verify_options o
 	return v;
 }
 
+/* ---- what is said ---- */
+
+static bool as_json; /* of the one command of this process */
+
+static void
+print_json(json_t *o)
+{
+	char *text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+	puts(text ? text : "{}");
+	free(text);
+	json_decref(o);
+}
+
+static void
+print_bad(const char *node, const char *source, uint64_t seq, const char *why, uint64_t records)
+{
+	if (as_json)
+		print_json(json_pack("{s:b,s:s?,s:s,s:I,s:s?,s:I}", "ok", 0, "node", node,
+			"source", source, "seq", (json_int_t)seq, "why", why, "verified",
+			(json_int_t)records));
+	else
+		printf("bad node=%s source=%s seq=%" PRIu64 " why=\"%s\" verified=%" PRIu64
+		       "\n",
+			node, source, seq, why, records);
+}
+
+static void
+print_sound(const struct verify_result *r, const struct watch *w, const char *source,
+	const char *head)
+{
+	const struct tree_check *t = &w->tree;
+	const struct {
+		const char *name;
+		uint64_t n;
+	} more[] = { { "checkpoints", t->checkpoints }, { "covered", t->covered },
+		{ "anchors", w->anchors.seen }, { "verified_anchors", w->anchors.verified },
+		{ "vouched", r->vouched }, { "trimmed", r->first > 1 ? r->first - 1 : 0 },
+		{ "trim_record", r->trim_seq }, { "unsigned_records", r->unsigned_records },
+		{ "torn_bytes", r->torn_bytes } };
+	json_t *o = json_pack("{s:b,s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:s}", "ok", 1, "node", r->node,
+		"source", source, "records", (json_int_t)r->records, "seq", (json_int_t)r->last,
+		"boots", (json_int_t)r->boots, "commits", (json_int_t)r->commits, "head", head,
+		"time", r->time);
+
+	for (size_t i = 0; i < COUNT_OF(more); i++)
+		if (more[i].n)
+			json_object_set_new(
+				o, more[i].name, json_integer((json_int_t)more[i].n));
+	print_json(o);
+}
+
 static void
 print_result(const struct verify_result *r, const struct watch *w, const char *source)
 {
@@ -108,12 +160,14 @@ print_result(const struct verify_result *r, const struct watch *w, const char *s
 	char head[2 * CHAIN_HASH_BYTES + 1];
 
 	if (!r->ok) {
-		printf("bad node=%s source=%s seq=%" PRIu64 " why=\"%s\" verified=%" PRIu64
-		       "\n",
-			r->node, source, r->bad_seq, r->why, r->records);
+		print_bad(r->node, source, r->bad_seq, r->why, r->records);
 		return;
 	}
 	chain_hex(r->head, head);
+	if (as_json) {
+		print_sound(r, w, source, head);
+		return;
+	}
 	printf("ok node=%s source=%s records=%" PRIu64 " seq=%" PRIu64 " boots=%" PRIu64
 	       " commits=%" PRIu64 " head=%s time=%s",
 		r->node, source, r->records, r->last, r->boots, r->commits, head, r->time);
@@ -454,12 +508,12 @@ compare(const struct verify_result *journal, const struct verify_result *stream,
 	if (!journal->ok || !stream->ok)
 		return;
 	if (p->differs || stream->last > journal->last) {
-		printf("bad node=%s source=journal,stream seq=%" PRIu64
-		       " why=\"%s\" verified=0\n",
-			stream->node, p->differs ? p->differs : journal->last + 1,
+		print_bad(stream->node, "journal,stream",
+			p->differs ? p->differs : journal->last + 1,
 			p->differs ? "changed: journal and stream hold different records, both "
 				     "signed"
-				   : "missing: the stream holds it, the journal does not");
+				   : "missing: the stream holds it, the journal does not",
+			0);
 		*ok = false;
 	}
 }
@@ -481,7 +535,7 @@ verify_streams(struct audit_args *a, const char *journal_node, const struct audi
 	if (!err)
 		err = audit_streams(&redis, &s, why);
 	if (!err && s.n == 0) {
-		printf("bad node= source=stream seq=1 why=\"missing: no stream\" verified=0\n");
+		print_bad("", "stream", 1, "missing: no stream", 0);
 		*ok = false;
 	}
 	for (size_t i = 0; !err && i < s.n; i++) {
@@ -527,6 +581,9 @@ audit_verify(struct audit_args *a)
 	bool ok = true;
 	int err = 0;
 
+	if (a->as_json && (a->note || a->manifest))
+		return cmd_fail(a->what, "--json goes without --note and --manifest");
+	as_json = a->as_json;
 	if (a->manifest)
 		return audit_verify_manifest(a);
 	buf_init(&why, 8192);
