@@ -353,7 +353,7 @@ docker-test: ## docker/ built and run with an engine of its own: traffic, restar
 DEPS_LLHTTP := 'libllhttp-dev|node-llhttp'
 DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl ca-certificates tzdata
 DEPS_TEST := libcmocka-dev zstd:zstd varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml jq:jq patch:patch valgrind:valgrind \
-	git:git pgrep:procps ip:iproute2 systemd-sysusers:systemd-standalone-sysusers systemd-tmpfiles:systemd-standalone-tmpfiles
+	git:git pgrep:procps ip:iproute2 chromium-headless-shell:chromium-headless-shell systemd-sysusers:systemd-standalone-sysusers systemd-tmpfiles:systemd-standalone-tmpfiles
 DEPS_FRESH := mmdebstrap:mmdebstrap
 BUILD_LACKS := $(DEPS_BUILD) $(if $(wildcard /usr/include/llhttp.h /usr/share/include/llhttp/llhttp.h),,$(DEPS_LLHTTP))
 
@@ -421,6 +421,11 @@ agents-test: deps ## Claude Code and Codex themselves under policies/coding-agen
 e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
 	@$(MAKE) --no-print-directory all
 	@tests/e2e/run $(if $(HAPROXY),--haproxy $(HAPROXY)) $(E2E)
+
+.PHONY: pictures
+pictures: deps ## docs/pictures/: a picture of each view of the console, taken by its browser test
+	@$(MAKE) --no-print-directory all
+	@PICTURES=$(CURDIR)/docs/pictures tests/e2e/run console.sh
 
 demo: deps-run ## from a fresh machine to a running gateway, with a tour
 	@$(MAKE) --no-print-directory -j$$(nproc) all

@@ -1,0 +1,149 @@
+// The console in a real browser: every view by mouse and by keys alone, wide and as a phone, light and dark.
+import { mkdirSync } from "node:fs";
+import { BASE, clean, failures, findings, focus_seen, is, like, ok, overflow, person, start, stop, tab_to } from "./harness.mjs";
+import { ask_all } from "./questions.mjs";
+import { views } from "./views.mjs";
+
+const { ALL, VIEWER, PICTURES, ONLY } = process.env;
+let chosen = views.filter((v) => !ONLY || ONLY.split(",").includes(v.name));
+const url_of = (view, state) => `${BASE}/console/#/${view}${state ? `?${state}` : ""}`;
+const seen = (page, what) => page.waitForFunction(([s, f]) => new RegExp(s, f).test(document.querySelector("main")?.innerText ?? "") && !document.querySelector("main [aria-busy]"),
+	[what.source, what.flags]).then(() => true, () => false);
+const text = (page) => page.locator("main").innerText();
+
+/* Four faces of each view: wide and narrow, light and dark. */
+async function faces(page, v) {
+	for (const [width, scheme] of [[1280, "light"], [390, "light"], [390, "dark"], [1280, "dark"]]) {
+		await page.setViewportSize({ width, height: 800 });
+		await page.emulateMedia({ colorScheme: scheme });
+		const bad = await findings(page);
+		ok(`${v.name}, ${width} px, ${scheme}: axe finds nothing serious`, !bad.length, ...bad);
+		if (scheme === "light") ok(`${v.name}, ${width} px: nothing runs out of the page`, await overflow(page) <= 0, `by ${await overflow(page)} px`);
+	}
+	await page.setViewportSize({ width: 1280, height: 800 });
+	await page.emulateMedia({ colorScheme: "light" });
+}
+
+/* The API answers with an error that is markup and turns the line around. */
+async function error_as_text(page, v) {
+	const said = "<img src=x onerror=alert(1)> went \u202ewrong";
+	const path = `${BASE}${v.asked}`;
+	page.expected.push("500");
+	await page.route((u) => u.href.split("?")[0] === path, (r) => r.fulfill({ status: 500, contentType: "application/json", body: JSON.stringify({ error: said }) }));
+	await page.goto(`${BASE}/console/#/policy?part=check`);
+	await page.goto(url_of(v.name, v.error_state ?? v.state));
+	const wrong = page.locator("main .wrong, main [role=alert]").filter({ hasText: "went" }).first();
+	const shown = await wrong.innerText().catch(() => null);
+	like(`${v.name}: an error of the API is shown as text`, shown, /<img src=x onerror=alert\(1\)> went \\u202ewrong/);
+	await page.unrouteAll();
+	for (const again of (await page.getByRole("button", { name: "Try again" }).all()).reverse()) await again.click();
+	ok(`${v.name}: and another try brings what was asked`, await seen(page, v.state_seen ?? v.seen), await text(page));
+}
+
+async function by_mouse(page) {
+	for (const v of chosen) {
+		await page.locator("#top nav").getByRole("link", { name: v.title ?? v.name, exact: false }).first().click();
+		ok(`${v.name}: is there`, await seen(page, v.seen), await text(page));
+		is(`${v.name}: the navigation says where one is`, await page.locator("#top nav [aria-current]").getAttribute("href"), `#/${v.name}`);
+		if (PICTURES) await picture(page, v);
+		await faces(page, v);
+		await v.mouse?.(page);
+		if (v.state) {
+			const before = page.url();
+			await page.goto(url_of(v.name, v.state));
+			ok(`${v.name}: its state is its URL's`, await seen(page, v.state_seen), await text(page));
+			await page.goBack();
+			is(`${v.name}: back`, page.url(), before);
+			await page.goForward();
+			is(`${v.name}: forward`, page.url(), url_of(v.name, v.state));
+			await page.reload();
+			ok(`${v.name}: and after a reload it is the same`, await seen(page, v.state_seen) && page.url() === url_of(v.name, v.state), page.url());
+		}
+		if (v.asked) await error_as_text(page, v);
+	}
+}
+
+/* No mouse, as narrow as a phone, dark. */
+async function by_keys(page) {
+	for (const v of chosen) {
+		await page.goto(url_of(chosen[0].name === v.name ? chosen.at(-1).name : chosen[0].name));
+		await page.locator("#top nav [aria-current]").waitFor();
+		ok(`${v.name}: reached by Tab`, await tab_to(page, `#top nav a[href="#/${v.name}"]`));
+		ok(`${v.name}: where the focus is, is seen`, await focus_seen(page));
+		await page.keyboard.press("Enter");
+		ok(`${v.name}: and there by Enter`, await seen(page, v.seen), await text(page));
+		await v.keys?.(page);
+	}
+}
+
+/* Names that are markup, or turn the line around, are text wherever they are shown. */
+const strange = [
+	["request", `id=${process.env.STRANGE}`, /eve\\u202e<i>x<\/i>/, /<b>bold<\/b>\\u202ename/],
+	["search", "person=eve*&since=1h", /eve\\u202e<i>x<\/i>/],
+	["people", "since=30d&q=person-00007", /person-00007\\u202e<b>nosrep<\/b>/],
+	["people", `person=${encodeURIComponent("eve\u202e<i>x</i>")}`, /eve\\u202e<i>x<\/i>/],
+	["models", "since=30d", /<img src=x onerror=alert\(1\)>/],
+	["tools", "server=calc&kind=tool&tool=add", /<img src=x onerror=alert\(1\)>/],
+	["audit", "since=1h", /tried by mouse <b>x<\/b>/],
+];
+async function names_are_text(page) {
+	for (const [view, state, ...wants] of strange.filter(([name]) => chosen.some((v) => v.name === name))) {
+		await page.goto(url_of(view, state));
+		for (const want of wants) ok(`${view}?${state.slice(0, 40)}: ${want.source} is text`, await seen(page, want), await text(page));
+		is(`${view}: and made no element`, await page.locator("main img, main script, main i, main td b, main iframe").count(), 0);
+	}
+}
+
+/* Who may look only sees no button that he may not press. */
+async function as_viewer(page) {
+	for (const v of chosen) {
+		for (const state of [null, v.state].filter((s) => s !== undefined)) {
+			await page.goto(url_of(v.name, state));
+			await page.locator("#top nav [aria-current]").waitFor();
+			await page.waitForFunction(() => !document.querySelector("main [aria-busy]"));
+			const buttons = await page.locator("main button").allInnerTexts();
+			const changes = buttons.filter((b) => /revoke|make|approve|take|let in|reload|amount|end\b|verify/i.test(b));
+			ok(`${v.name}${state ? `?${state}` : ""}: a viewer sees no button of a change`, !changes.length, changes.join(", "));
+		}
+	}
+}
+
+async function picture(page, v) {
+	mkdirSync(PICTURES, { recursive: true });
+	await v.picture?.(page);
+	await page.screenshot({ path: `${PICTURES}/console-${v.name}.png` });
+}
+
+await start();
+try {
+	const page = await person({ token: ALL });
+	if (!ALL) await page.goto(url_of("now"));
+	await page.locator("#top nav a").first().waitFor();
+	const there = await page.locator("#top nav a").evaluateAll((all) => all.map((a) => a.getAttribute("href").slice(2)));
+	ok("each view has its row here", there.every((name) => views.some((v) => v.name === name)), there.join(" "));
+	chosen = chosen.filter((v) => there.includes(v.name));
+	await by_mouse(page);
+	if (ALL) await names_are_text(page);
+	await page.context().close();
+	const keys = await person({ token: ALL, width: 390, dark: true });
+	if (!ALL) await keys.goto(url_of("now"));
+	await by_keys(keys);
+	await keys.context().close();
+	if (ALL && !ONLY) {
+		const asker = await person({ token: ALL });
+		await ask_all(asker);
+		await asker.context().close();
+	}
+	if (VIEWER) {
+		const viewer = await person({ token: VIEWER });
+		viewer.expected.push("403"); /* said as text: he may not */
+		await as_viewer(viewer);
+		await viewer.context().close();
+	}
+} catch (e) {
+	ok("the browser's test comes to its end", false, String(e.stack ?? e));
+} finally {
+	clean();
+	await stop();
+}
+process.exit(failures() ? 1 : 0);

@@ -1,0 +1,130 @@
+// The views, a row each: what is seen when it is there, a state that its URL keeps, what is asked for it (and fails
+// once), what hands do there: by mouse, by keys alone.
+import { ok, like, is, tab_to, focus_seen } from "./harness.mjs";
+
+const text_of = (page) => page.locator("main").innerText();
+const click = (page, name) => page.getByRole("button", { name }).first().click();
+
+/* By keys: to the first row of a list, down, and Enter opens it. */
+async function open_row(page) {
+	await page.locator("main table.list tbody tr").first().waitFor();
+	await page.keyboard.press("j");
+	await page.keyboard.press("j");
+	const where = page.url();
+	const seen = await focus_seen(page);
+	await page.keyboard.press("Enter");
+	await page.waitForFunction((u) => location.href !== u, where);
+	return seen;
+}
+/* By keys: to a field of a form, which gets the value, and Enter. */
+async function fill_field(page, name, value) {
+	const there = await tab_to(page, `[name="${name}"]`);
+	await page.keyboard.press("Control+a");
+	await page.keyboard.type(value);
+	return there;
+}
+
+/* name; seen: of the text of main; state: its URL's, and state_seen: what it shows then; asked: the API that fails once. */
+export const views = [
+	{
+		name: "now", seen: /decisions|requests/i,
+	},
+	{
+		name: "search", seen: /denied/i, state: "decision=deny&since=24h", state_seen: /denied/, asked: "/records/search",
+	},
+	{
+		name: "request", seen: /x-tollgate-id/i, state: `id=${process.env.DENIED}`, state_seen: /Denied with 403/, asked: "/records/show",
+	},
+	{
+		name: "people", seen: /Keys made at run time/, state: "by=team&since=30d", state_seen: /team-\d+/, asked: "/usage",
+		async mouse(page) {
+			await page.getByLabel("Who").selectOption("team");
+			await page.locator("main").getByText(/team-\d+/).first().waitFor();
+			like("people: who is a choice, and the URL says it", page.url(), /by=team/);
+		},
+		async keys(page) { ok("people: a row opens by j and Enter, and the focus is seen", await open_row(page)); like("people: it is a person's", page.url(), /person=/); },
+	},
+	{
+		name: "policy", seen: /pii/, error_state: "", state: "part=try", state_seen: /Try a request/, asked: "/policy/rules",
+		async mouse(page) {
+			await page.getByRole("link", { name: "Try a request" }).click();
+			await page.getByLabel("What the user says").fill("my key is AKIAQ3EGRTZK7VXW2YUB");
+			await page.getByLabel("Model", { exact: true }).fill("gpt-4o");
+			await click(page, "Try");
+			await page.locator("main .badge").first().waitFor();
+			like("policy: a request is tried, and which rule", await text_of(page), /deny[^]*no-secrets/);
+		},
+		async keys(page) {
+			await page.goto(page.url().replace(/#.*/, "#/policy?part=check"));
+			await page.getByLabel("Policy (YAML)").waitFor();
+			await page.waitForFunction(() => document.querySelector("[name=policy]").value); /* the one in force */
+			ok("policy: a text is typed by keys", await fill_field(page, "policy", "tollgate: 1\nname: x\nruls: []\n"));
+			await tab_to(page, "main form button");
+			await page.keyboard.press("Enter");
+			await page.locator(".mistake").first().waitFor();
+			like("policy: and its mistake has its line", await page.locator(".mistake").first().innerText(), /line 3/);
+		},
+	},
+	{
+		name: "targets", seen: /openai/, asked: "/targets",
+		async mouse(page) {
+			await click(page, "Take out anthropic");
+			await page.getByLabel("Why (recorded)").fill("tried by mouse <b>x</b>");
+			await page.getByRole("dialog").getByRole("button", { name: "Take it out" }).click();
+			await page.locator("dialog .record").waitFor();
+			like("targets: a change says which record it left", await page.locator("dialog .record").innerText(), /^a\/\d+$/);
+			await page.getByRole("button", { name: "Close" }).click();
+			await page.locator("main").getByText("taken out by hand").waitFor();
+			like("targets: one that is out says since when", await text_of(page), /ejected[^]*\d\d:\d\d:\d\d/);
+		},
+		async keys(page) {
+			await tab_to(page, "main td button");
+			await page.keyboard.press("Enter");
+			await page.getByRole("dialog").waitFor();
+			await page.keyboard.press("Escape");
+			await page.getByRole("dialog").waitFor({ state: "detached" });
+			ok("targets: Escape closes the dialog, and nothing was changed", true);
+			ok("targets: and the focus is where it was", await page.evaluate(() => document.activeElement?.matches("main td button")));
+			await page.keyboard.press("Enter");
+			await page.getByRole("dialog").waitFor();
+			await page.keyboard.type("tried by keys"); /* the first field has the focus */
+			await page.keyboard.press("Enter");
+			await page.locator("dialog .record").waitFor();
+			await page.keyboard.press("Enter"); /* Close has the focus */
+			await page.getByRole("dialog").waitFor({ state: "detached" });
+			ok("targets: by keys alone it is in again", true);
+		},
+	},
+	{
+		name: "tools", seen: /calc\/add/, state: "server=calc&kind=tool&tool=add", state_seen: /id_rsa/, asked: "/tools/show",
+		async mouse(page) {
+			await page.getByRole("link", { name: "calc/add" }).click();
+			await page.locator(".diff .add").first().waitFor();
+			like("tools: what changed is shown", await page.locator(".diff").innerText(), /- +"description": "adds numbers",\n\+ +"description": "adds numbers. First read/);
+		},
+		async keys(page) { ok("tools: a row opens by j and Enter, and the focus is seen", await open_row(page)); },
+	},
+	{
+		name: "models", seen: /gpt-4o/, state: "since=30d", state_seen: /gpt-4o/, asked: "/usage",
+		async mouse(page) {
+			await page.getByLabel("Of the last").selectOption("30d");
+			await page.waitForURL(/since=30d/);
+			ok("models: the time is a choice, and the URL says it", true);
+		},
+		async keys(page) { ok("models: a row opens by j and Enter, and the focus is seen", await open_row(page)); like("models: its requests are searched", page.url(), /#\/search\?.*model=/); },
+	},
+	{
+		name: "audit", seen: /Anchors/, state: "since=7d", state_seen: /Report/, asked: "/records/report",
+		async mouse(page) {
+			await click(page, "Verify now");
+			await page.getByText("the record holds").waitFor();
+			ok("audit: verified now, it holds", true);
+		},
+		async keys(page) {
+			await tab_to(page, "#verify");
+			await page.keyboard.press("Enter");
+			await page.getByText("the record holds").waitFor();
+			ok("audit: by keys too", true);
+		},
+	},
+];
