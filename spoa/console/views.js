@@ -5,7 +5,8 @@ import search from './views/search.js';
 import audit from './views/audit.js';
 import models from './views/models.js';
 import people from './views/people.js';
+import policy from './views/policy.js';
 import targets from './views/targets.js';
 import tools from './views/tools.js';
 
-export const views = [now, request, search, people, targets, tools, models, audit];
+export const views = [now, request, search, people, policy, targets, tools, models, audit];

@@ -1,0 +1,169 @@
+// Policy: rules with what they did, what a shadow would do, versions; a text is checked, a request is tried.
+import { add, data, h, lines } from '../dom.js';
+import { ago, count, when } from '../format.js';
+import { badge, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
+import { pager, table } from '../table.js';
+import { change, parts_of } from '../changes.js';
+
+/* name, title, who may */
+const PARTS = [['rules', 'Rules'], ['shadow', 'Shadow', 'auditor'], ['versions', 'Versions'], ['try', 'Try a request', 'operator'], ['check', 'Check a text']];
+
+/* ---- in force ---- */
+
+function in_force(page, s, reload) {
+	return panel('In force', facts([
+		['policy', data(s.policy)], ['version', h('code', {}, s.policy_version)], ['mode', s.mode], ['routes', count(s.routes)], ['rules', count(s.rules)],
+		['shadow', s.shadow_policy && data(typeof s.shadow_policy === 'string' ? s.shadow_policy : s.shadow_policy.policy ?? '')],
+		['read last', s.last_reload && [when(s.last_reload.time), ' ', badge(s.last_reload.result, s.last_reload.result === 'done' ? 'good' : 'bad'), s.last_reload.by && [' by ', data(s.last_reload.by)],
+			(s.last_reload.errors ?? []).map((e) => h('div', { class: 'wrong' }, data(typeof e === 'string' ? e : JSON.stringify(e))))]],
+		['waits for a restart', s.last_reload?.at_restart && data(s.last_reload.at_restart)],
+	]), page.has('operator') && h('p', {}, h('button', { type: 'button', onclick: async () => {
+		await change(page, { title: 'Read the policy again', action: 'Reload', what: 'Configuration and policy are read from their files. What has a mistake is refused, and the policy in force stays.', path: '/reload', body: () => ({}) });
+		reload();
+	} }, 'Reload')));
+}
+
+/* ---- rules ---- */
+
+/* Of the policy, with how often each decided where the daemon counts it. */
+async function rules_asked(page) {
+	const [policy, counted] = await Promise.all([page.get('/policy'), page.get('/policy/rules').catch((e) => { if (e.status === 404) return {}; throw e; })]);
+	return { ...policy, rules: (policy.rules ?? []).map((r) => ({ ...r, ...(counted.rules ?? []).find((c) => (c.rule ?? c.name) === r.name && (c.phase ?? r.phase) === r.phase) })) };
+}
+const last_of = (r) => r.last_hit ?? r.last_hit_at ?? r.last ?? r.last_at;
+
+const rules = (page) => (got) => [panel('Rules', table({
+	caption: `In the order in which they are asked; what none decides is ${got.default === 'deny' ? 'denied' : 'permitted'}.`, rows: got.rules, empty: 'The policy has no rule: its default decides.',
+	href: (r) => (page.has('auditor') ? page.href('search', { rule: r.name, since: '24h' }) : null),
+	columns: [
+		{ title: 'rule', cell: (r) => [data(r.name), r.shadow && [' ', badge('shadow', 'edit')]], wide: true }, { title: 'phase', cell: (r) => r.phase },
+		{ title: 'effect', cell: (r) => r.effect }, { title: 'when', cell: (r) => (r.when ? h('code', {}, r.when) : h('small', {}, 'always')), wide: true },
+		{ title: 'hits', number: true, cell: (r) => count(r.hits) },
+		{ title: 'last hit', cell: (r) => (last_of(r) ? [when(last_of(r)), ' ', h('small', {}, ago(last_of(r)))] : r.hits === 0 && h('small', {}, 'never')) },
+	],
+})), h('details', { class: 'panel' }, h('summary', {}, 'The text of its file'), got.text_is_newer && h('p', { class: 'wrong' }, 'The file was written since: it is not what is in force.'),
+	typeof got.text === 'string' ? lines(got.text) : h('p', { class: 'dim' }, data(got.text_why ?? 'not readable')))];
+
+/* ---- shadow ---- */
+
+const said = (decision, rule, status) => [badge(decision), status && ` ${status}`, rule && [' ', data(rule)]];
+
+const differs = (page, shadow) => (got) => (!shadow && !got.records.length
+	? nothing('No shadow policy is set.', 'shadow_policy in tollgate.yaml names one: it decides beside the policy in force and changes nothing.')
+	: panel('What the shadow would have done', shadow && h('p', {}, 'Beside the policy in force: ', h('strong', {}, data(shadow))),
+		table({ caption: 'Requests on which it says something else, the newest first.', rows: got.records, empty: 'It says the same of every request.', href: (r) => page.href('request', { id: r.id }), columns: [
+			{ title: 'when', cell: (r) => when(r.decided_at ?? r.time) }, { title: 'who', cell: (r) => data(r.identity?.person ?? ''), wide: true },
+			{ title: 'in force', cell: (r) => said(r.decision, r.rule, r.decision === 'deny' && r.status), wide: true },
+			{ title: 'shadow', cell: (r) => said(r.shadow_policy?.decision, r.shadow_policy?.rule, r.shadow_policy?.status), wide: true },
+			{ title: 'differs in', cell: (r) => words(r.shadow_policy?.differs) },
+		] }), pager(page, { next: got.after, shown: got.records.length })));
+
+const versions = (page) => (got) => panel('Versions', table({ caption: 'As the record has them: what came into force and when, the newest first.', rows: got.versions, empty: 'No record of a policy.', columns: [
+	{ title: 'from', cell: (v) => when(v.time) }, { title: 'policy', cell: (v) => data(v.policy), wide: true }, { title: 'node', cell: (v) => v.node && data(v.node) },
+	{ title: 'version', cell: (v) => h('code', {}, String(v.policy_version ?? '').slice(0, 16)) }, { title: 'shadow', cell: (v) => v.shadow && data(typeof v.shadow === 'string' ? v.shadow : v.shadow.policy ?? ''), wide: true },
+] }), pager(page, { next: got.after, shown: got.versions.length }));
+
+/* ---- a text is checked ---- */
+
+function marked(text, errors) {
+	const at = new Map();
+	for (const e of errors) at.set(e.line, [...(at.get(e.line) ?? []), e]);
+	const list = h('ol', { class: 'marked', 'aria-label': 'the text with its mistakes' });
+	text.split('\n').forEach((line, i) => {
+		const wrong = at.get(i + 1);
+		add(list, h('li', { class: wrong && 'wrong' }, h('code', {}, line || ' '), wrong?.map((e) => h('div', { class: 'mistake', id: `mistake-${i + 1}` }, h('strong', {}, `line ${e.line}${e.column ? `, column ${e.column}` : ''}: `), e.message))));
+	});
+	return list;
+}
+
+function checked(text) {
+	return (got) => {
+		const errors = got.errors ?? [], n = errors.length;
+		return [h('p', { role: 'status' }, badge(n ? `${n} ${n === 1 ? 'mistake' : 'mistakes'}` : 'no mistake', n ? 'bad' : 'good'), !n && got.policy && [' ', data(got.policy), `: ${count(got.routes)} routes, ${count(got.rules)} rules, ${count(got.limits)} limits`]),
+			n > 0 && marked(text, errors.filter((x) => x.line)), errors.filter((x) => !x.line).map((x) => h('p', { class: 'wrong' }, data(x.message))),
+			got.notes?.length > 0 && h('ul', { 'aria-label': 'notes' }, got.notes.map((x) => h('li', {}, data(x))))];
+	};
+}
+
+/* What the text would have said of requests of the past. */
+const replayed = (page) => (got) => [
+	h('p', { role: 'status' }, badge(got.different ? `${count(got.different)} of ${count(got.total)} decided otherwise` : `all ${count(got.total)} decided alike`, got.different ? 'edit' : 'good'),
+		Object.entries(got.not_compared ?? {}).map(([why, n]) => h('div', {}, `${count(n)} not compared: `, data(why)))),
+	table({ caption: 'Examples', rows: got.examples ?? [], empty: 'No difference.', columns: [
+		{ title: 'request', cell: (x) => x.id && h('a', { href: page.href('request', { id: x.id }) }, x.id) },
+		{ title: 'was', cell: (x) => said(x.was?.decision, x.was?.rule, x.was?.status), wide: true }, { title: 'would be', cell: (x) => said(x.is?.decision, x.is?.rule, x.is?.status), wide: true },
+		{ title: 'in words', cell: (x) => x.says && data(x.says), wide: true } ] })];
+
+function check(page) {
+	const place = h('div', {});
+	const text = () => form.elements.policy.value;
+	const form = h('form', { onsubmit: (e) => { e.preventDefault(); fill(place, page, () => page.post('/policy/check', { policy: text() }), checked(text())); } },
+		field({ name: 'policy', label: 'Policy (YAML)', type: 'area', required: true }),
+		h('p', { class: 'row' }, h('button', { class: 'primary' }, 'Check'),
+			page.has('auditor') && h('button', { type: 'button', onclick: () => fill(place, page, () => page.post('/policy/replay', { policy: text(), since: '24h' }), replayed(page)) }, 'Replay the last day with it')));
+	page.get('/policy').then((p) => { if (!text() && typeof p.text === 'string') form.elements.policy.value = p.text; }, () => {});
+	return panel('Check a text', h('p', { class: 'dim' }, 'It is compiled and thrown away; the policy in force stays. To put it into force write it to its file, and reload.'), form, place);
+}
+
+/* ---- a request is tried ---- */
+
+const SHAPES = {
+	'/v1/chat/completions': (v) => ({ model: v.model, messages: [{ role: 'user', content: v.prompt ?? '' }] }),
+	'/v1/messages': (v) => ({ model: v.model, max_tokens: 100, messages: [{ role: 'user', content: v.prompt ?? '' }] }),
+};
+
+function tried(got) {
+	return [
+		h('p', { role: 'status', class: 'row' }, badge(got.decision), got.status && ` ${got.status}`, got.rule && [' by the rule ', h('strong', {}, data(got.rule))], got.reason && [': ', data(got.reason)]),
+		facts([['route', got.route && data(got.route)], ['model', got.model && data(got.model)], ['classes', words(got.classes)],
+			['found', (got.findings ?? []).map((f) => h('div', {}, data(f.entity), f.role && ` in a text of ${f.role}`, f.with && `, replaced by ${f.with}`, typeof f.score === 'number' && ` (${f.score.toFixed(2)})`))]]),
+		got.explain && [h('h3', {}, 'Why'), explained(got.explain)],
+		got.body !== undefined && [h('h3', {}, 'What would be sent'), lines(typeof got.body === 'string' ? pretty(got.body) : JSON.stringify(got.body, null, 2))],
+	];
+}
+const pretty = (text) => { try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; } };
+
+const FATE = { matched: 'edit', 'not matched': 'dim', 'not reached': 'dim', error: 'bad' };
+
+const explained = (e) => [h('p', {}, data(e.says ?? '')), table({ caption: 'Each rule, in order.', rows: e.rules ?? [], empty: 'The policy has no rules.', columns: [
+	{ title: 'rule', cell: (r) => data(r.rule), wide: true }, { title: 'came out', cell: (r) => badge(r.outcome, FATE[r.outcome]) }, { title: 'effect', cell: (r) => [r.effect, r.status ? ` ${r.status}` : null] },
+	{ title: 'when', cell: (r) => r.when && h('code', {}, r.when), wide: true },
+	{ title: 'it read', wide: true, cell: (r) => Object.entries(r.values ?? {}).map(([k, v]) => h('div', {}, h('code', {}, `${k} = ${JSON.stringify(v)}`))) },
+	{ title: 'in words', cell: (r) => data(r.says ?? ''), wide: true } ] })];
+
+function attempt(page) {
+	const place = h('div', {});
+	const { path = '/v1/chat/completions', model = '', prompt = '', person = 'somebody', team = '' } = page.state;
+	const form = h('form', { onsubmit: (e) => {
+		e.preventDefault();
+		const v = form_values(form);
+		let body = v.body;
+		if (!body) body = JSON.stringify((SHAPES[v.path] ?? SHAPES['/v1/chat/completions'])(v));
+		fill(place, page, () => page.post('/policy/decide', { request: { method: 'POST', path: v.path, headers: { 'content-type': 'application/json' }, body,
+			...(v.person ? { identity: { method: 'jwt', person: v.person, ...(v.team ? { team: v.team } : {}) } } : {}) } }), tried);
+	} },
+	h('div', { class: 'fields' }, field({ name: 'path', label: 'Path', value: path, required: true }), field({ name: 'model', label: 'Model', value: model }),
+		field({ name: 'person', label: 'As the person', value: person, hint: 'empty: nobody has logged in' }), field({ name: 'team', label: 'of the team', value: team })),
+	field({ name: 'prompt', label: 'What the user says', type: 'area', value: prompt }),
+	h('details', {}, h('summary', {}, 'Or the whole body'), field({ name: 'body', label: 'Body (JSON)', type: 'area' })),
+	h('p', {}, h('button', { class: 'primary' }, 'Try')));
+	return panel('Try a request', h('p', { class: 'dim' }, 'The policy in force decides; nothing is sent to a provider, nothing is charged. What you type here is not recorded.'), form, place);
+}
+
+export default {
+	name: 'policy', title: 'Policy', key: 'y',
+	help: 'Which rules decide and how often, what a shadow would do, versions; try a request, check a text.',
+	show(page) {
+		const now = h('div', {}), place = h('div', {});
+		const { here, nav } = parts_of(page, PARTS.filter(([, , role]) => !role || page.has(role)));
+		page.root.append(nav, now, place);
+		const load = () => fill(now, page, () => page.get('/status'), (s) => in_force(page, s, load));
+		if (here === 'rules') {
+			load();
+			fill(place, page, () => rules_asked(page), rules(page));
+		} else if (here === 'shadow') {
+			fill(place, page, () => Promise.all([page.get('/policy/shadow', { since: '30d', limit: 50, after: page.state.after }), page.get('/status')]).then(([got, s]) => ({ ...got, shadow: s.shadow_policy })), (got) => differs(page, got.shadow)(got));
+		} else if (here === 'versions') fill(place, page, () => page.get('/policy/versions', { limit: 50, after: page.state.after }), versions(page));
+		else place.append(here === 'try' ? attempt(page) : check(page));
+	},
+};
