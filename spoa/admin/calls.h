@@ -71,6 +71,8 @@ admin_call_fn admin_export;
 /* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes
  * nothing. */
 admin_call_fn admin_quota;
+/* window, by: as rates_series(). */
+admin_call_fn admin_series;
 admin_call_fn admin_limit_set, admin_limit_clear;
 admin_call_fn admin_key_new, admin_key_change, admin_key_rotate, admin_key_revoke;
 

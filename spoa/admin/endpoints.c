@@ -70,6 +70,13 @@ get_recent(struct server *s, struct buf *out)
 	return MHD_HTTP_OK;
 }
 
+static unsigned
+get_now(struct server *s, struct buf *out)
+{
+	server_now(s, out);
+	return MHD_HTTP_OK;
+}
+
 #define METRICS_TEXT "text/plain; version=0.0.4; charset=utf-8"
 #define PLAIN_TEXT   "text/plain; charset=utf-8"
 #define PAGE_TYPE    "text/html; charset=utf-8"
@@ -139,6 +146,10 @@ static const struct param export_signed[] = {
 	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { NULL },
 };
 
+static const struct param series_asked[] = {
+	{ "window", PARAM_DURATION, .text = "How far back, up to 1h, which it is otherwise." },
+	{ "by", PARAM_CHOICE, .words = "total route target model", .text = "Of this kind alone." }, { NULL },
+};
 static const struct param decisions_seen[] = {
 	{ "decision", PARAM_TEXT, .text = "permit, redact, deny, observed; several with commas." },
 	{ "person", PARAM_TEXT, .text = "Of this person alone." },
@@ -250,6 +261,10 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = replay_asked, .begin = reader_begin, .arg = &try_replay, .shape = "total:integer different:integer" },
 
 /* -- live: decisions, series, models, log -- */
+{ "GET", "/now", ROLE_VIEWER, "What is degraded, whether it is ready, rates and latencies, targets.",
+  .write = get_now, .shape = "node:string ready:boolean parts:array degraded:array targets:array" },
+{ "GET", "/series", ROLE_VIEWER, "The last hour in steps of ten seconds: in all, by route, target, model.",
+  .params = series_asked, .call = admin_series, .shape = "step_s:integer steps:integer series:array" },
 { "GET", "/decisions/live", ROLE_AUDITOR, "Decisions as they are made, as server-sent events; goes on after Last-Event-ID.",
   .params = decisions_seen, .begin = admin_decisions_live, .type = "text/event-stream" },
 

@@ -421,7 +421,11 @@ look(struct degraded *d)
 static void
 on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	look(TAGGED(degraded, w->data));
+	struct degraded *d = TAGGED(degraded, w->data);
+
+	pthread_mutex_lock(&d->lock);
+	look(d);
+	pthread_mutex_unlock(&d->lock);
 }
 
 void
@@ -429,7 +433,9 @@ degraded_start(struct degraded *d, struct server *s, struct ev_loop *loop)
 {
 	if (!s->audit)
 		return;
+	pthread_mutex_lock(&d->lock);
 	d->s = s;
+	pthread_mutex_unlock(&d->lock);
 	d->loop = loop;
 	TAG(degraded, d);
 	ev_timer_init(&d->timer, on_timer, EVERY_S, EVERY_S);
@@ -444,5 +450,50 @@ degraded_stop(struct degraded *d)
 {
 	if (d->s)
 		ev_timer_stop(d->loop, &d->timer);
+	pthread_mutex_lock(&d->lock);
 	d->s = NULL;
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void
+put_degraded(struct buf *out, const char *what, const char *name, const struct degraded_time *t)
+{
+	char since[CLOCK_RFC3339_LEN];
+
+	if (t->life < DEGRADED_AWAY)
+		return;
+	clock_rfc3339(t->since_ns, since);
+	buf_printf(out,
+		"%s{\"what\":\"%s\",\"name\":", buf_view(out).p[out->n - 1] == '[' ? "" : ",",
+		what);
+	if (name)
+		buf_json_str(out, span_str(name));
+	else
+		buf_str(out, "null");
+	buf_printf(out,
+		",\"state\":\"%s\",\"since\":\"%s\",\"seconds\":%" PRIu64 ",\"times\":%" PRIu64
+		",\"why\":",
+		t->life == DEGRADED_AWAY ? "away" : "calm", since,
+		(uint64_t)((clock_mono_us() - t->since_us) / SECOND_US), t->times);
+	buf_json_str(out, span_str(t->why));
+	buf_putc(out, '}');
+}
+
+void
+degraded_json(struct degraded *d, struct buf *out)
+{
+	buf_putc(out, '[');
+	pthread_mutex_lock(&d->lock);
+	if (d->s) {
+		const struct recogniser_stats *first =
+			d->s->nworkers
+				? recognisers_stats(gate_recognisers(d->s->workers[0].gate))
+				: NULL;
+		for (size_t i = 0; i < COUNT_OF(parts); i++)
+			put_degraded(out, parts[i].name, NULL, &d->part[i]);
+		for (size_t i = 0; first && i < DEGRADED_RECOGNISERS; i++)
+			put_degraded(out, "recogniser", first[i].name, &d->recogniser[i]);
+	}
+	pthread_mutex_unlock(&d->lock);
+	buf_putc(out, ']');
 }

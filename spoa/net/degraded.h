@@ -6,6 +6,7 @@
 #define NET_DEGRADED_H
 
 #include <ev.h>
+#include <pthread.h>
 
 #include "base/buf.h"
 #include "base/tag.h"
@@ -37,6 +38,7 @@ struct degraded {
 	struct server *s; /* NULL: not started */
 	struct ev_loop *loop;
 	ev_timer timer;
+	pthread_mutex_t lock; /* of what others ask: held for a look each second */
 	struct degraded_time part[DEGRADED_PARTS], recogniser[DEGRADED_RECOGNISERS];
 	unsigned looks;
 	char clock[192]; /* what was recorded of the clock last; "": nothing */
@@ -44,6 +46,10 @@ struct degraded {
 
 void degraded_start(struct degraded *d, struct server *s, struct ev_loop *loop);
 void degraded_stop(struct degraded *d);
+
+/* [{"what","name","since","seconds","why","times","state"}], of what is away or not calm yet.
+ * Any thread. */
+void degraded_json(struct degraded *d, struct buf *out);
 
 /* How the kernel's clock is kept right, as members of a record: "source", "synchronized",
  * "status". What cannot be known is null. Appended to *out. */

@@ -474,6 +474,7 @@ int
 server_run(const char *config_file, const struct server_front *front)
 {
 	struct server s = { .config_file = config_file,
+		.degraded.lock = PTHREAD_MUTEX_INITIALIZER,
 		.front_of = front,
 		.started_us = clock_mono_us(),
 		.started_wall_ns = clock_wall_ns() };
@@ -539,6 +540,8 @@ server_run(const char *config_file, const struct server_front *front)
 		goto stop;
 	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)
 		goto stop;
+	if (sampling_start(&s.sampling, &s, run.loop) < 0)
+		goto stop;
 	s.front = front->start(cfg, &s, &why);
 	if (!s.front)
 		goto stop;
@@ -557,6 +560,7 @@ stop:
 	observing_stop(&s.observing);
 	purging_stop(&s.purging);
 	degraded_stop(&s.degraded);
+	sampling_stop(&s.sampling);
 	strangers_stop(&s.strangers);
 	front->stop(s.front);
 	s.front = NULL;
@@ -583,6 +587,7 @@ stop:
 	pinning_free(&s);
 	free(s.workers);
 	series_sum_free(&s.series);
+	sampling_free(&s.sampling);
 	close_sockets(cfg, &so);
 	snapshot_unref(&first);
 	snapshot_unref(&s.snap);

@@ -8,6 +8,7 @@
 #include "net/pinning.h"
 #include "net/purging.h"
 #include "net/reload.h"
+#include "net/sampling.h"
 #include "net/strangers.h"
 #include "net/worker.h"
 #include "quota/quota.h"
@@ -47,6 +48,7 @@ struct server {
 	struct redis_finder *finder;
 	struct quota_daemon quota_daemon;
 	struct metrics metrics;	   /* of main, audit and admin */
+	struct sampling sampling;
 	struct series_sum *series; /* the admin's: what of them /metrics tells apart */
 	struct worker *workers;
 	unsigned nworkers;
@@ -75,6 +77,8 @@ struct snapshot *server_snapshot(struct server *s);
 bool server_ready(struct server *s, struct buf *out);
 void server_status(struct server *s, struct buf *out);	/* JSON */
 void server_recent(struct server *s, struct buf *out);	/* JSON */
+/* What is degraded, readiness part by part, rates and latencies, targets, how much waits. */
+void server_now(struct server *s, struct buf *out); /* JSON */
 /* Prometheus text; with exemplars it is what openmetrics_write() takes. */
 void server_metrics(struct server *s, struct buf *out, bool exemplars);
 /* How the targets of the policy in force do; either may be NULL. Any thread. */

@@ -8,6 +8,7 @@
 #include "audit/keys.h"
 #include "base/clock.h"
 #include "base/notice.h"
+#include "base/log.h"
 #include "keep/keep.h"
 #include "live/sync.h"
 #include "net/server.h"
@@ -348,6 +349,77 @@ server_recent(struct server *s, struct buf *out)
 		recent_write(&gate_tally(s->workers[i].gate)->recent, out);
 	}
 	buf_str(out, "]}\n");
+}
+
+/* The lines of /readyz, each a part and what it says. */
+static void
+parts_say(struct server *s, struct buf *out)
+{
+	struct buf text;
+	bool first = true;
+
+	buf_init(&text, 0);
+	bool ok = server_ready(s, &text);
+	buf_printf(out, "\"ready\":%s,\"parts\":[", ok ? "true" : "false");
+	for (struct span rest = buf_view(&text); rest.n;) {
+		struct span says = span_next(&rest, '\n'), part = span_next(&says, ':');
+		if (!says.n)
+			continue; /* "ready", "draining" */
+		buf_str(out, first ? "{\"part\":" : ",{\"part\":");
+		first = false;
+		buf_json_str(out, part);
+		buf_str(out, ",\"says\":");
+		buf_json_str(out, span_trim(says, " "));
+		buf_putc(out, '}');
+	}
+	buf_putc(out, ']');
+	buf_free(&text);
+}
+
+void
+server_now(struct server *s, struct buf *out)
+{
+	const struct company c = company_of(s);
+	char when[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(clock_wall_ns(), when);
+	struct snapshot *snap = server_snapshot(s);
+	buf_printf(
+		out, "{\"time\":\"%s\",\"node\":\"%s\",\"policy\":", when, s->shared_cfg->node);
+	buf_json_str(out, span_str(snap->policy->label));
+	buf_printf(out, ",\"policy_version\":\"%s\",\"mode\":\"%s\",", snap->policy->version,
+		snap->policy->shadow ? "shadow" : "enforce");
+	snapshot_unref(&snap);
+	parts_say(s, out);
+	buf_str(out, ",\"degraded\":");
+	degraded_json(&s->degraded, out);
+	buf_str(out, ",\"now\":");
+	sampling_now(s, out);
+	work_says(s, out);
+	buf_printf(out, ",\"held_bytes\":%" PRIu64 ",\"log_dropped\":%" PRIu64 ",\"redis\":",
+		(uint64_t)gate_held_bytes(s->shared), log_dropped());
+	if (s->shared_cfg->redis_url) {
+		buf_printf(out,
+			"{\"up\":%s,\"counting\":%s,\"refuses\":", c.up ? "true" : "false",
+			c.counting ? "true" : "false");
+		if (c.refusal)
+			buf_json_str(out, span_str(redis_refusal_texts[c.refusal]));
+		else
+			buf_str(out, "null");
+		buf_printf(out, ",\"clock_ahead_s\":%.3f}", (double)c.skew_us / 1e6);
+	} else {
+		buf_str(out, "null");
+	}
+	buf_str(out, ",\"mirror_behind\":");
+	if (s->shared_cfg->redis_url && s->audit)
+		buf_printf(out, "%" PRIu64, audit_stream_behind(s->audit));
+	else
+		buf_str(out, "null");
+	buf_str(out, ",\"anchors\":");
+	anchors_status(s->anchors, out);
+	buf_str(out, ",\"audit\":");
+	tree_says(s, out);
+	buf_str(out, "}\n");
 }
 
 static void

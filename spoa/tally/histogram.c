@@ -98,6 +98,22 @@ exemplar_write(struct buf *out, const struct exemplars *const *e, size_t n, size
 		best[0] % second * (1000000 / second), best[1] / 1000, best[1] % 1000);
 }
 
+uint64_t
+histogram_quantile(const uint64_t n[HISTOGRAM_BUCKETS + 1], unsigned permille)
+{
+	uint64_t all = 0, before = 0;
+
+	for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++)
+		all += n[i];
+	uint64_t rank = (all * permille + 999) / 1000;
+	for (size_t i = 0; all && i < HISTOGRAM_BUCKETS; before += n[i++]) {
+		uint64_t from = i ? buckets[i - 1].most : 0;
+		if (n[i] && before + n[i] >= rank)
+			return from + (buckets[i].most - from) * (rank - before) / n[i];
+	}
+	return all ? buckets[HISTOGRAM_BUCKETS - 1].most : 0;
+}
+
 void
 histogram_write(struct buf *out, const char *name, const char *labels, enum histogram_unit unit,
 	const struct histogram *const *h, const struct exemplars *const *e, size_t n)

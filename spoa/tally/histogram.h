@@ -32,6 +32,9 @@ struct exemplars {
 void exemplar_put(struct exemplars *e, uint64_t us_or_ms, const char *trace, const char *id,
 	int64_t now_ms);
 
+/* In its unit, interpolated in a bucket; of what is over all of them the last one's end; 0:
+ * there is none. */
+uint64_t histogram_quantile(const uint64_t n[HISTOGRAM_BUCKETS + 1], unsigned permille);
 /* The _bucket, _sum and _count lines of the sum of n of them; `labels` is "name=\"value\"", or
  * empty. `e`: NULL, or where the exemplars of each are, which go after buckets as OpenMetrics
  * has them. */

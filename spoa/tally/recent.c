@@ -177,3 +177,21 @@ recent_write(const struct recent *rec, struct buf *out)
 	}
 	buf_str(out, "]}");
 }
+
+void
+recent_each(
+	const struct recent *rec, void (*fn)(void *arg, const struct recent_seen *d), void *arg)
+{
+	uint64_t total = atomic_load_explicit(&rec->total, memory_order_acquire);
+	struct shown s;
+
+	for (uint64_t n = total > CAP_RECENT ? total - CAP_RECENT : 0; n < total; n++) {
+		if (!read_slot(rec, n, &s))
+			continue;
+		const struct recent_seen d = { s.at_ns, s.took_us,
+			span_of(s.text + texts[SHOWN_ROUTE].at, s.n[SHOWN_ROUTE]),
+			span_of(s.text + texts[SHOWN_TARGET].at, s.n[SHOWN_TARGET]),
+			span_of(s.text + texts[SHOWN_MODEL].at, s.n[SHOWN_MODEL]) };
+		fn(arg, &d);
+	}
+}

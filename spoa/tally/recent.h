@@ -52,4 +52,13 @@ void recent_end(struct recent *rec, uint64_t n, int end);
  * is left out. */
 void recent_write(const struct recent *rec, struct buf *out);
 
+/* What of a decision other tables of the admin server are made of. */
+struct recent_seen {
+	int64_t at_ns;
+	uint32_t took_us;
+	struct span route, target, model; /* cut; valid until fn returns */
+};
+void recent_each(const struct recent *rec, void (*fn)(void *arg, const struct recent_seen *d),
+	void *arg);
+
 #endif

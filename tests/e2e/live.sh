@@ -98,6 +98,13 @@ reads() { cat "$D"/journal/*.jsonl | tr -d '\0' | grep '"type":"read"'; }
 check "who began to look is on record, and what he asked for" wait_for says '"read":"decisions live".*"model":"mymodel".*"follow":"begin"' reads
 check "and that he ended, and how many he was shown" wait_for says '"read":"decisions live".*"follow":"end","records":[1-9]' reads
 
+# ---- now ----
+now() { by_socket http://x/now; }
+is "now: it is ready" "$(now | jq -c '[.ready, .degraded, (.parts | map(.part) | index("redis") != null), (.audit.records > 0), .mirror_behind >= 0]')" '[true,[],true,true,true]'
+like "with what is decided, by route" "$(now | jq -c '.now.rates[] | select(.by == "route")')" '"name":"chat","requests_per_s":[0-9.]+'
+like "series: in steps" "$(by_socket 'http://x/series?window=10m&by=total' | jq -c '[.step_s, .series[0].by]')" '^\[10,"total"\]$'
+is "no longer than an hour" "$(by_socket -o /dev/null -w '%{http_code}' 'http://x/series?window=2h')" 400
+
 # ---- under load, over segments and a restart ----
 python3 "$D/look.py" "$sock" "$D" </dev/null &
 looking=$!
@@ -117,6 +124,7 @@ python3 "$D/look.py" "$sock" "$D" never </dev/null &
 never=$!
 n=$(records)
 check "and decides" wait_for more_than $((n + 1500))
+check "load is seen in the series" wait_for eval 'by_socket "http://x/series?by=model" | jq -e ".series[] | select(.name == \"echo\") | .permit | add > 50" >/dev/null'
 touch "$D/enough"
 wait "$load"
 caught_up() { python3 "$D/same.py" "$D/journal" "$D/events" >"$D/same.txt"; }
