@@ -73,6 +73,13 @@ admin_call_fn admin_export;
 admin_call_fn admin_quota;
 /* window, by: as rates_series(). */
 admin_call_fn admin_series;
+/* level, for, by, reason. */
+admin_call_fn admin_log_set;
+unsigned admin_log(struct server *s, struct buf *out);
+unsigned admin_policy_rules(struct server *s, struct buf *out);
+unsigned admin_models(struct server *s, struct buf *out);
+/* from, count: as near_json(). */
+admin_call_fn admin_limits_near;
 admin_call_fn admin_limit_set, admin_limit_clear;
 admin_call_fn admin_key_new, admin_key_change, admin_key_rotate, admin_key_revoke;
 

@@ -104,6 +104,7 @@ answer(struct stream *s)
 	if (!r)
 		return MHD_NO;
 	MHD_add_response_header(r, "content-type", "text/event-stream");
+	MHD_add_response_header(r, "cache-control", "no-store");
 	MHD_add_response_header(r, "x-accel-buffering", "no");
 	asking_fields(s->q, r);
 	MHD_set_connection_option(s->q->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
@@ -130,6 +131,7 @@ later(struct asking *q, struct span why)
 		return MHD_NO;
 	snprintf(seconds, sizeof(seconds), "%d", LATER_S);
 	MHD_add_response_header(r, "content-type", "application/json");
+	MHD_add_response_header(r, "cache-control", "no-store");
 	MHD_add_response_header(r, "retry-after", seconds);
 	MHD_add_response_header(r, "connection", "close");
 	asking_fields(q, r);

@@ -146,6 +146,14 @@ static const struct param export_signed[] = {
 	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { NULL },
 };
 
+static const struct param log_set[] = {
+	{ "level", PARAM_TEXT, PARAM_NEEDED, .text = "error, warn, info or debug." },
+	{ "for", PARAM_TEXT, .text = "How long, up to 7d; else until the process ends." }, SIGNED, { NULL },
+};
+static const struct param near_asked[] = {
+	{ "from", PARAM_INTEGER, .max = 100000, .text = "How many are left out first." },
+	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "How many; 50." }, { NULL },
+};
 static const struct param series_asked[] = {
 	{ "window", PARAM_DURATION, .text = "How far back, up to 1h, which it is otherwise." },
 	{ "by", PARAM_CHOICE, .words = "total route target model", .text = "Of this kind alone." }, { NULL },
@@ -263,6 +271,16 @@ const struct admin_endpoint admin_endpoints[] = {
 /* -- live: decisions, series, models, log -- */
 { "GET", "/now", ROLE_VIEWER, "What is degraded, whether it is ready, rates and latencies, targets.",
   .write = get_now, .shape = "node:string ready:boolean parts:array degraded:array targets:array" },
+{ "GET", "/log", ROLE_VIEWER, "How much the log says.",
+  .write = admin_log, .shape = "level:string configured:string" },
+{ "POST", "/log", ROLE_OPERATOR, "Says more or less in the log, for a time.",
+  .params = log_set, .call = admin_log_set, .own = true, .shape = "level:string" },
+{ "GET", "/policy/rules", ROLE_VIEWER, "What each rule did, since the start and since the policy came, and when last.",
+  .write = admin_policy_rules, .shape = "policy:string version:string rules:array" },
+{ "GET", "/models", ROLE_VIEWER, "Models that were seen or are configured: targets, price, tokens, cost.",
+  .write = admin_models, .shape = "models:array" },
+{ "GET", "/limits/near", ROLE_VIEWER, "Who came near a limit of late, the fullest first.",
+  .params = near_asked, .call = admin_limits_near, .shape = "total:integer near:array" },
 { "GET", "/series", ROLE_VIEWER, "The last hour in steps of ten seconds: in all, by route, target, model.",
   .params = series_asked, .call = admin_series, .shape = "step_s:integer steps:integer series:array" },
 { "GET", "/decisions/live", ROLE_AUDITOR, "Decisions as they are made, as server-sent events; goes on after Last-Event-ID.",

@@ -1,4 +1,4 @@
-/* GET /series. */
+/* GET /series, /policy/rules, /limits/near: what net/sampling.h knows. */
 #include <microhttpd.h>
 
 #include "admin/calls.h"
@@ -6,7 +6,7 @@
 #include "config/read.h"
 #include "net/server.h"
 
-enum { HOUR_S = 3600 };
+enum { HOUR_S = 3600, NEAR_COUNT = 50 };
 
 unsigned
 admin_series(
@@ -30,5 +30,27 @@ admin_series(
 	}
 	rates_series(
 		s->sampling.rates, by ? (enum rates_by)kind : RATES_BY, us / SECOND_US, out);
+	return MHD_HTTP_OK;
+}
+
+unsigned
+admin_policy_rules(struct server *s, struct buf *out)
+{
+	if (!s->sampling.rates) {
+		buf_str(out, "{\"error\":\"no samples are taken\"}\n");
+		return MHD_HTTP_CONFLICT;
+	}
+	sampling_rules(s, out);
+	return MHD_HTTP_OK;
+}
+
+unsigned
+admin_limits_near(
+	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
+{
+	const json_t *count = json_object_get(in, "count");
+
+	sampling_near(s, (size_t)json_integer_value(json_object_get(in, "from")),
+		count ? (size_t)json_integer_value(count) : NEAR_COUNT, out);
 	return MHD_HTTP_OK;
 }

@@ -119,6 +119,7 @@
 #define CAP_DECISION_VIEWERS   64           /* who looks at GET /decisions/live at a time: a further one gets 503 */
 #define CAP_DECISION_EVENTS    16384        /* last records that they may begin after, and events in memory: what is older is told as a gap */
 #define CAP_DECISION_BYTES     (8u << 20)   /* of these events, while somebody looks: the oldest go, and who did not read them is closed */
+#define CAP_NEAR               256          /* who came near a limit, a worker, for GET /limits/near: who was told of first goes */
 #define CAP_SERIES             512          /* sets of route, provider and model that /metrics tells apart: further ones are `other`, counted in labels_over_total */
 #define CAP_SERIES_MODELS      128          /* model names among them, of permitted requests: likewise */
 #define CAP_LIVE_ENTRIES       16384        /* keys and overrides made at run time, those that ended within a day included: a further one is refused */

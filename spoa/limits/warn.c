@@ -101,6 +101,16 @@ warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 		    &s->warned[(name >> 4) % WARNED], name, memory_order_relaxed) == name)
 		return;
 	limit_tally_warned(&r->gate->tally.limits, d->name, level);
+	const int64_t now_ns = clock_wall_ns();
+	const struct near_told near = { .caller = name & ~UINT64_C(15),
+		.limit = span_str(d->name),
+		.person = r->found.identity.person,
+		.team = r->found.identity.team,
+		.route = span_str(r->found.route ? r->found.route->name : NULL),
+		.millionths = level == LEVEL_100 ? MILLION : used_millionths(d),
+		.at_ns = now_ns,
+		.reset_ns = now_ns + (int64_t)d->reset_ms * 1000000 };
+	near_add(&r->gate->tally.near, &near);
 	bool told = notice_wanted(NOTICE_BUDGET);
 	if ((level == LEVEL_SOFT && !told) || !may_log(s))
 		return;

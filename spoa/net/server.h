@@ -53,6 +53,7 @@ struct server {
 	struct worker *workers;
 	unsigned nworkers;
 	_Atomic bool draining;
+	_Atomic int64_t log_until_ns; /* then the level is that of tollgate.yaml again; 0: never */
 	uint64_t started_us;
 	int64_t started_wall_ns;
 };

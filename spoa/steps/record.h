@@ -50,6 +50,9 @@ void record_offered(struct request *r, struct buf *b);
 struct guard_report;
 void record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
 	const struct guard_report *a);
+/* For GET /policy/rules: what a rule did, and one that would have; either may be NULL. */
+void record_rule_did(const struct request *r, const struct rule *rule, enum rule_effect e,
+	const struct rule *would);
 /* The rules that matched or failed; `trace` may be NULL. */
 void record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules);
 /* The fate of each as a letter (explain_letters), of at most 4,096. */

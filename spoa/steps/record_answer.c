@@ -27,6 +27,7 @@ put_verdict(const struct request *r, const struct guard_report *a, struct buf *b
 	const struct guard_sum *v = &a->sum;
 	size_t n = 0;
 
+	record_rule_did(r, v->rule, v->effect, v->shadowed ? v->shadow_rule : NULL);
 	put_name(b, RF_ANSWER_DECISION, rule_effect_name(v->effect));
 	if (v->effect == RULE_DENY)
 		put_int(b, RF_ANSWER_DENIED_WITH, a->verdict.status);

@@ -307,6 +307,10 @@ count_called(struct request *r, const struct guard_called *c, bool ended)
 {
 	enum rule_effect e = c->judged ? c->ruled.effect : RULE_PERMIT;
 
+	if (c->judged)
+		record_rule_did(r, c->ruled.rule, e,
+			c->ruled.shadowed ? c->ruled.shadow_rule : NULL);
+
 	count(r, SPAN_LIT(""), span_str(c->name),
 		ended || e == RULE_DENY ? CALL_DENY
 		: e == RULE_REDACT	? CALL_REDACT

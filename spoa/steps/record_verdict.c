@@ -163,3 +163,18 @@ record_answer_verdict(struct buf *b, const struct policy *p, const struct route 
 	put_flag(b, RF_ANSWER_VERDICT_SCORED, route->uses.injection);
 	buf_putc(b, '}');
 }
+
+void
+record_rule_did(const struct request *r, const struct rule *rule, enum rule_effect e,
+	const struct rule *would)
+{
+	const int64_t now_ms = r->now_wall_ns / 1000000;
+
+	rule_tally_add(&r->gate->tally.rules, rule ? rule->name : NULL,
+		e == RULE_DENY	   ? RULE_DID_DENY
+		: e == RULE_REDACT ? RULE_DID_REDACT
+				   : RULE_DID_PERMIT,
+		now_ms);
+	rule_tally_add(
+		&r->gate->tally.rules, would ? would->name : NULL, RULE_DID_WOULD, now_ms);
+}

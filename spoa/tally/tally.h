@@ -5,8 +5,10 @@
 #include "tally/calls.h"
 #include "tally/histogram.h"
 #include "tally/limits.h"
+#include "tally/near.h"
 #include "tally/providers.h"
 #include "tally/recent.h"
+#include "tally/rules.h"
 #include "tally/series.h"
 
 /* Where the time of a decision goes: runs of steps (steps/steps.c), with what they wait for. */
@@ -39,6 +41,8 @@ struct tallies {
 	struct limit_tally limits;
 	struct provider_tally providers;
 	struct call_tally calls;
+	struct near near;
+	struct rule_tally rules;
 };
 
 /* Prometheus text of the sum over n workers, with exemplars or without; any thread. What

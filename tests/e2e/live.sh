@@ -105,6 +105,19 @@ like "with what is decided, by route" "$(now | jq -c '.now.rates[] | select(.by 
 like "series: in steps" "$(by_socket 'http://x/series?window=10m&by=total' | jq -c '[.step_s, .series[0].by]')" '^\[10,"total"\]$'
 is "no longer than an hour" "$(by_socket -o /dev/null -w '%{http_code}' 'http://x/series?window=2h')" 400
 
+# ---- rules, models, limits, log ----
+rules() { by_socket http://x/policy/rules; }
+like "rules: each, with what it did" "$(rules | jq -c '[(.rules | length > 0), (.rules | map(select(.last != null)) | length > 0), (.rules | map(select(.last == null)) | length > 0)]')" 'true,true,true'
+is "counted since the policy came, too" "$(rules | jq '[.rules[] | .since_start == .since_version] | all')" true
+like "models: with tokens" "$(by_socket http://x/models | jq -c '.models[] | select(.model == "mymodel")')" '"permit":[0-9]+'
+is "nobody is near a limit" "$(by_socket http://x/limits/near | jq -c .)" '{"total":0,"near":[]}'
+is "the log's level" "$("$B/tollgate" log -c "$D/tollgate.yaml")" info
+like "another one for a time" "$("$B/tollgate" log debug --for 2s --by joe -c "$D/tollgate.yaml")" '^debug until 20[0-9T:-]+Z$'
+level() { "$B/tollgate" log -c "$D/tollgate.yaml"; }
+check "which ends by itself" wait_for says '^info$' level
+check "and is on record" wait_for eval 'cat "$D"/journal/*.jsonl | tr -d "\0" | grep -q "\"what\":\"log\",\"change\":\"level\",\"id\":\"debug\",.*\"by\":\"joe\""'
+is "no such level" "$("$B/tollgate" log loud -c "$D/tollgate.yaml" >/dev/null 2>"$D/err"; echo "$? $(cat "$D/err")")" "2 tollgate: log: level: one of error, warn, info, debug is expected"
+
 # ---- under load, over segments and a restart ----
 python3 "$D/look.py" "$sock" "$D" </dev/null &
 looking=$!
