@@ -109,6 +109,16 @@ compare_all(void)
 		compare(usages[i]);
 }
 
+/* Each third: what becomes of the files is the same for all. */
+static void
+compare_some(void)
+{
+	for (size_t i = 0; i < COUNT_OF(searches); i += 3)
+		compare(searches[i]);
+	for (size_t i = 0; i < COUNT_OF(usages); i += 3)
+		compare(usages[i]);
+}
+
 static size_t
 files(const char *pattern)
 {
@@ -158,13 +168,13 @@ the_open_segment_has_indexes_of_its_parts(void **state)
 	sh("f=$(ls j.index/*@0.idx); truncate -s 5000 $f");
 	run(searches[8], NULL);
 	assert_non_null(strstr(cmd_err, "made again"));
-	compare_all();
+	compare_some();
 	sh("f=$(ls j.index/*@0.sum); truncate -s 5000 $f");
-	compare_all();
+	compare_some();
 	sh("cd j.index; cp *@0.sum x; for f in *@*.sum; do cp x $f; done; rm x");
-	compare_all();
+	compare_some();
 	sh("cd j.index; cp *@0.idx x; for f in *@*.idx; do cp x $f; done; rm x");
-	compare_all();
+	compare_some();
 }
 
 static void
@@ -175,7 +185,7 @@ what_was_cut_off_the_open_segment_is_not_found(void **state)
 	make_files();
 	/* as after a restart that cut off what no signature covers, NUL bytes after it */
 	sh("f=$(ls j/*.jsonl); truncate -s 6000000 $f; truncate -s 7000000 $f");
-	compare_all();
+	compare_some();
 }
 
 static void
