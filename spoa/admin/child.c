@@ -423,7 +423,7 @@ run(void *arg)
 	while (busy || !stopping) {
 		busy = false;
 		uint64_t now = clock_mono_us();
-		for (int i = 0; i < CHILD_LANES; i++) {
+		for (enum child_lane i = 0; i < CHILD_LANES; i++) {
 			struct child *c;
 			pthread_mutex_lock(&all->lock);
 			while ((c = first_over(all, i, now)) != NULL) {

@@ -39,7 +39,7 @@ limit(int what, const char *name, rlim_t to)
 	/* Of processor time the first ends it by SIGXCPU, which says so. */
 	const struct rlimit both = { to, what == RLIMIT_CPU ? to + 1 : to };
 
-	if (setrlimit(what, &both) == 0)
+	if (setrlimit((__rlimit_resource_t)what, &both) == 0)
 		return true;
 	fprintf(stderr, "tollgate: child: %s: %s\n", name, strerror(errno));
 	return false;

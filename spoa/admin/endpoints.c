@@ -94,69 +94,69 @@ get_now(struct server *s, struct buf *out)
 
 /* Members of a key are a key's: identity/apikey.h. A list that says so takes any. */
 static const struct param key_new[] = {
-	UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members of a key: person, team, models, …" }, { NULL },
+	UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members of a key: person, team, models, …" }, { .name = NULL },
 };
 static const struct param key_change[] = {
-	KEY_ID, UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members that get another value, or none (null)." }, { NULL },
+	KEY_ID, UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members that get another value, or none (null)." }, { .name = NULL },
 };
 static const struct param key_rotate[] = {
-	KEY_ID, { "overlap", PARAM_TEXT, .text = "How long the old one passes besides; 24h." }, UNTIL("expires"), SIGNED, { NULL },
+	KEY_ID, { "overlap", PARAM_TEXT, .text = "How long the old one passes besides; 24h." }, UNTIL("expires"), SIGNED, { .name = NULL },
 };
-static const struct param key_revoke[] = { KEY_ID, SIGNED, { NULL } };
-static const struct param signed_alone[] = { SIGNED, { NULL } };
+static const struct param key_revoke[] = { KEY_ID, SIGNED, { .name = NULL } };
+static const struct param signed_alone[] = { SIGNED, { .name = NULL } };
 static const struct param quota_asked[] = {
 	{ "identity", PARAM_OBJECT, .text = "Whose limits: members of an identity." },
 	{ "key",   PARAM_TEXT, .text = "Or the id of an API key." },
 	{ "route", PARAM_TEXT, .text = "The limits of this route alone." },
-	{ "model", PARAM_TEXT, .text = "And of this model." }, { NULL },
+	{ "model", PARAM_TEXT, .text = "And of this model." }, { .name = NULL },
 };
 static const struct param limit_set[] = {
 	{ "limit", PARAM_TEXT, PARAM_NEEDED, .text = "The limit's name in the policy." },
 	{ "for", PARAM_OBJECT, .text = "Whose: {\"person\": …}; an empty object: everyone's." },
 	{ "to", PARAM_ANY, .text = "The amount: a whole number, or US dollars." },
-	{ "id", PARAM_TEXT, .text = "An override that is there." }, UNTIL("until"), SIGNED, { NULL },
+	{ "id", PARAM_TEXT, .text = "An override that is there." }, UNTIL("until"), SIGNED, { .name = NULL },
 };
 static const struct param limit_clear[] = {
 	{ "id", PARAM_TEXT, .text = "The override." },
-	{ "limit", PARAM_TEXT, .text = "Or its limit" }, { "for", PARAM_OBJECT, .text = "and whose it is." }, SIGNED, { NULL },
+	{ "limit", PARAM_TEXT, .text = "Or its limit" }, { "for", PARAM_OBJECT, .text = "and whose it is." }, SIGNED, { .name = NULL },
 };
 static const struct param target_named[] = {
-	{ "target", PARAM_TEXT, PARAM_NEEDED, .text = "PROVIDER, or PROVIDER/MODEL." }, SIGNED, { NULL },
+	{ "target", PARAM_TEXT, PARAM_NEEDED, .text = "PROVIDER, or PROVIDER/MODEL." }, SIGNED, { .name = NULL },
 };
 #define TOOL \
 	{ "server", PARAM_TEXT, PARAM_NEEDED, .text = "The MCP server: a provider of the policy." }, \
 	{ "kind", PARAM_TEXT, .text = "tool, prompt or instructions." }, \
 	{ "name", PARAM_TEXT, .text = "Of the tool or prompt." }
-static const struct param tool_named[] = { TOOL, SIGNED, { NULL } };
+static const struct param tool_named[] = { TOOL, SIGNED, { .name = NULL } };
 static const struct param tool_approve[] = {
 	TOOL, { "hash", PARAM_TEXT, .text = "32 digits or more of the text that is approved." },
 	{ "only", PARAM_BOOLEAN, .text = "No other text is approved from then on." },
-	{ "none", PARAM_BOOLEAN, .text = "No text is." }, SIGNED, { NULL },
+	{ "none", PARAM_BOOLEAN, .text = "No text is." }, SIGNED, { .name = NULL },
 };
 static const struct param read_told[] = {
 	{ "command", PARAM_TEXT, PARAM_NEEDED, .text = "Words of the command that read." },
 	{ "asked", PARAM_OBJECT, PARAM_NEEDED, .text = "What it was asked for." },
 	{ "records", PARAM_INTEGER, PARAM_NEEDED, .max = INT64_MAX, .text = "How many records it showed." },
-	{ "follow", PARAM_TEXT, .text = "begin or end." }, SIGNED, { NULL },
+	{ "follow", PARAM_TEXT, .text = "begin or end." }, SIGNED, { .name = NULL },
 };
 static const struct param text_hashed[] = {
-	{ "text", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The text." }, SIGNED, { NULL },
+	{ "text", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The text." }, SIGNED, { .name = NULL },
 };
 static const struct param export_signed[] = {
-	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { NULL },
+	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { .name = NULL },
 };
 
 static const struct param log_set[] = {
 	{ "level", PARAM_TEXT, PARAM_NEEDED, .text = "error, warn, info or debug." },
-	{ "for", PARAM_TEXT, .text = "How long, up to 7d; else until the process ends." }, SIGNED, { NULL },
+	{ "for", PARAM_TEXT, .text = "How long, up to 7d; else until the process ends." }, SIGNED, { .name = NULL },
 };
 static const struct param near_asked[] = {
 	{ "from", PARAM_INTEGER, .max = 100000, .text = "How many are left out first." },
-	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "How many; 50." }, { NULL },
+	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "How many; 50." }, { .name = NULL },
 };
 static const struct param series_asked[] = {
 	{ "window", PARAM_DURATION, .text = "How far back, up to 1h, which it is otherwise." },
-	{ "by", PARAM_CHOICE, .words = "total route target model", .text = "Of this kind alone." }, { NULL },
+	{ "by", PARAM_CHOICE, .words = "total route target model", .text = "Of this kind alone." }, { .name = NULL },
 };
 static const struct param decisions_seen[] = {
 	{ "decision", PARAM_TEXT, .text = "permit, redact, deny, observed; several with commas." },
@@ -164,10 +164,10 @@ static const struct param decisions_seen[] = {
 	{ "route", PARAM_TEXT, .text = "Of this route." },
 	{ "model", PARAM_TEXT, .text = "Of this model." },
 	{ "after", PARAM_TEXT, .text = "NODE/SEQ: those after this record. Last-Event-ID comes first." },
-	{ "last", PARAM_INTEGER, .max = 1000, .text = "So many that were before, first." }, { NULL },
+	{ "last", PARAM_INTEGER, .max = 1000, .text = "So many that were before, first." }, { .name = NULL },
 };
 static const struct param login[] = {
-	{ "token", PARAM_TEXT, PARAM_NEEDED, .text = "A token of admin.tokens." }, { NULL },
+	{ "token", PARAM_TEXT, PARAM_NEEDED, .text = "A token of admin.tokens." }, { .name = NULL },
 };
 
 /* ---- the table ---- */

@@ -94,7 +94,7 @@ put_body(struct buf *out, const struct param *params)
 	buf_printf(out, "],\"additionalProperties\":%s}}}}", open ? "true" : "false");
 }
 
-/* "keys:array state_key:boolean" as a schema. */
+/* "keys:array state_key:boolean last:any" as a schema. */
 static void
 put_shape(struct buf *out, const char *shape)
 {
@@ -104,8 +104,10 @@ put_shape(struct buf *out, const char *shape)
 	buf_str(out, "{\"type\":\"object\",\"properties\":{");
 	while (rest.n) {
 		struct span type = span_next(&rest, ' '), name = span_next(&type, ':');
-		buf_printf(out, "%s\"%.*s\":{\"type\":\"%.*s\"}", first ? "" : ",",
-			SPAN_ARG(name), SPAN_ARG(type));
+		buf_printf(out, "%s\"%.*s\":{", first ? "" : ",", SPAN_ARG(name));
+		if (!span_is(type, "any"))
+			buf_printf(out, "\"type\":\"%.*s\"", SPAN_ARG(type));
+		buf_putc(out, '}');
 		first = false;
 	}
 	buf_str(out, "},\"required\":[");

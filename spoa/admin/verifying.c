@@ -17,7 +17,7 @@
 enum { SAID_BYTES = 256 << 10 };
 
 static const struct reader row = {
-	.step = { { { "audit", "verify", "--json" } } },
+	.step = { { .command = { "audit", "verify", "--json" } } },
 	.records = true,
 };
 

@@ -133,11 +133,12 @@ say_value(struct span s)
 static void
 say_terms(void)
 {
-#define X(id, option, fields, flags, what) \
-	if (option) \
-		printf("--%s\n", (const char *)option);
-	RECORD_TERMS(X)
+#define X(id, option, fields, flags, what) option,
+	static const char *const terms[] = { RECORD_TERMS(X) };
 #undef X
+	for (size_t i = 0; i < COUNT_OF(terms); i++)
+		if (terms[i])
+			printf("--%s\n", terms[i]);
 }
 
 /* What follows `before` in one form, whose own words are all said. True: it is the value of the

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "cmd/records/usage.h"
+#include "cmd/usage/usage.h"
 #include "support/guard.h"
 #include "support/policy_fix.h"
 #include "support/run_cmd.h"

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "cmd/records/usage.h"
+#include "cmd/usage/usage.h"
 #include "support/guard.h"
 
 /* ---- lines ---- */

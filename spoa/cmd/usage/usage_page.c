@@ -6,7 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
-#include "cmd/records/usage.h"
+#include "cmd/usage/usage.h"
 
 enum { BY_MOST = 3, PAGE_MAX = 1000 };
 

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
-#include "cmd/records/prices.h"
+#include "cmd/usage/prices.h"
 #include "codec/json_text.h"
 #include "policy/prices.h"
 

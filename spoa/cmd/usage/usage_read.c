@@ -8,7 +8,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
-#include "cmd/records/usage.h"
+#include "cmd/usage/usage.h"
 
 struct reading {
 	struct usage_table *table;

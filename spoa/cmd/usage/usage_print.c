@@ -2,7 +2,7 @@
 #include <jansson.h>
 
 #include "cmd/plain.h"
-#include "cmd/records/usage.h"
+#include "cmd/usage/usage.h"
 #include "price/price.h"
 
 /* The values of a group, decoded; a string that is none is shown as it is. */

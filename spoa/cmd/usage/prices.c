@@ -9,9 +9,9 @@
 #include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
-#include "cmd/records/prices.h"
+#include "cmd/usage/prices.h"
 #include "cmd/records/recorded.h"
-#include "cmd/records/usage.h"
+#include "cmd/usage/usage.h"
 #include "policy/prices.h"
 
 struct check {
