@@ -312,15 +312,7 @@ show_decision(struct request *r)
 		.target = request_provider(r),
 		.model = r->in.body.model };
 
-	static const enum rule_did did[] = { [D_PERMIT] = RULE_DID_PERMIT,
-		[D_REDACT] = RULE_DID_REDACT,
-		[D_DENY] = RULE_DID_DENY,
-		[D_OBSERVED] = RULE_DID_WOULD };
-	rule_tally_add(&r->gate->tally.rules, by->rule, did[d->kind], shown.at_ns / 1000000);
-	if (r->found.have_verdict && r->found.verdict.ruled.shadow_rule &&
-		r->found.verdict.ruled.shadowed)
-		rule_tally_add(&r->gate->tally.rules, r->found.verdict.ruled.shadow_rule->name,
-			RULE_DID_WOULD, shown.at_ns / 1000000);
+	gate_rules_did(r, by->rule);
 	uint64_t n = recent_add(&r->gate->tally.recent, &shown);
 	if (d->via == VIA_RELAY && d->kind != D_DENY) {
 		r->out.shown_in = &r->gate->tally.recent;

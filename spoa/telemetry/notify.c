@@ -44,7 +44,7 @@ struct channel {
 	char id[ID_LEN], line[NOTICE_TEXT]; /* of what is sent */
 	uint64_t first_us, tries;
 	/* guarded by notify.lock; the state is written by outbound alone */
-	enum { IDLE, WAITS, SENDS, RETRIES } state;
+	enum channel_state { IDLE, WAITS, SENDS, RETRIES } state;
 	uint64_t sent, failed, suppressed;
 	int64_t sent_ns;
 	char why[WHY]; /* of the last attempt; "": it was taken */
@@ -75,7 +75,7 @@ struct notify {
 /* ---- what is shown ---- */
 
 static void
-set_state(struct channel *c, int state)
+set_state(struct channel *c, enum channel_state state)
 {
 	pthread_mutex_lock(&c->all->lock);
 	c->state = state;

@@ -3,8 +3,12 @@
 #ifndef TESTS_FAKE_CLOCK_H
 #define TESTS_FAKE_CLOCK_H
 
+#include <stdint.h>
+
 #define clock_mono_us real_mono_us
 #define clock_wall_ns real_wall_ns
+uint64_t real_mono_us(void); /* base/clock.h may have been read before */
+int64_t real_wall_ns(void);
 #include "base/clock.c"
 #undef clock_mono_us
 #undef clock_wall_ns

@@ -116,14 +116,14 @@ a_shell_completes_by_its_script(void **state)
 		const char *shell, *command;
 	} rows[] = {
 		{ "bash", "eval \"$(\"$T\" completion bash)\"; tollgate() { \"$T\" \"$@\"; };"
-			  " COMP_WORDS=(tollgate audit exp); COMP_CWORD=2; compopt() { :; };"
+			  " COMP_WORDS=(tollgate audit expo); COMP_CWORD=2; compopt() { :; };"
 			  " _tollgate; [ \"${COMPREPLY[*]}\" = export ]" },
 		{ "zsh", "autoload -Uz compinit; compinit -D -u; compdef() { :; };"
 			 " tollgate() { \"$T\" \"$@\"; }; eval \"$(\"$T\" completion zsh)\";"
-			 " compadd() { print -l $found; }; words=(tollgate audit exp); CURRENT=3;"
+			 " compadd() { print -l $found; }; words=(tollgate audit expo); CURRENT=3;"
 			 " _tollgate | grep -qx export" },
 		{ "fish", "function tollgate; $T $argv; end; $T completion fish | source;"
-			  " complete -C 'tollgate audit exp' | grep -qx export" },
+			  " complete -C 'tollgate audit expo' | grep -qx export" },
 	};
 	bool any = false;
 

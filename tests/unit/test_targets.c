@@ -771,16 +771,13 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, gone)
 	const struct CMUnitTest tests[] = {
-		T(an_entry_is_found_again_by_provider_and_model),
-		T(beyond_the_cap_all_are_one_entry_that_is_never_out),
+		T(an_entry_is_found_again_by_provider_and_model), T(beyond_the_cap_all_are_one_entry_that_is_never_out),
 		T(a_name_that_does_not_fit_has_no_entry_of_its_own),
 		T(five_failures_in_a_row_open_it_and_a_success_between_begins_anew), T(what_feeds_the_breaker),
 		T(half_of_twenty_in_ten_seconds_open_it_but_not_of_nineteen),
 		T(failures_of_more_than_ten_seconds_ago_do_not_count_in_the_share),
-		T(one_probe_at_a_time_and_two_that_come_through_close_it),
-		T(a_probe_that_fails_doubles_the_time_up_to_five_minutes),
-		T(a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer),
-		T(old_failures_do_not_open_it_again_after_it_closed),
+		T(one_probe_at_a_time_and_two_that_come_through_close_it), T(a_probe_that_fails_doubles_the_time_up_to_five_minutes),
+		T(a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer), T(old_failures_do_not_open_it_again_after_it_closed),
 		T(a_probe_of_which_nothing_is_heard_gives_its_place_to_another),
 		T(what_was_under_way_when_it_opened_changes_nothing), T(without_a_breaker_nothing_is_out),
 		T(a_throttled_target_is_skipped_as_long_as_it_asked_a_minute_at_most),
