@@ -3,12 +3,13 @@
 // what the file DIR/mode says becomes of the request. Bodies are kept as DIR/traces.N and DIR/metrics.N, what is
 // wrong with them in DIR/wrong, how often it was asked in DIR/asked.
 //
-//   node otlp.mjs DIR          prints its port
-import { createServer } from 'node:http'
+//   node otlp.mjs DIR [KEY CERTIFICATE]         prints its port; with a key it speaks TLS
+import * as http from 'node:http'
+import * as https from 'node:https'
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 
-const dir = process.argv[2]
+const [dir, key, cert] = process.argv.slice(2)
 let asked = 0
 const count = { traces: 0, metrics: 0 }
 
@@ -70,7 +71,7 @@ const metrics = message({ resourceMetrics: list(message({ resource, schemaUrl: s
 
 // ---- the server ----
 const wrong = s => appendFileSync(`${dir}/wrong`, s + '\n')
-const server = createServer((q, s) => {
+const answer = (q, s) => {
 	const parts = []
 	q.on('data', d => parts.push(d))
 	q.on('end', () => {
@@ -112,5 +113,6 @@ const server = createServer((q, s) => {
 		else if (mode === 'empty') { s.writeHead(200); s.end() } else if (mode === 'slow') setTimeout(() => json({}), 3000)
 		else json({})
 	})
-})
+}
+const server = key ? https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, answer) : http.createServer(answer)
 server.listen(0, '127.0.0.1', () => { console.log(server.address().port) })
