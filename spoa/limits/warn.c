@@ -111,12 +111,9 @@ warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 		.at_ns = now_ns,
 		.reset_ns = now_ns + (int64_t)d->reset_ms * 1000000 };
 	near_add(&r->gate->tally.near, &near);
-	bool told = notice_wanted(NOTICE_BUDGET);
-	if ((level == LEVEL_SOFT && !told) || !may_log(s))
-		return;
-	if (told)
+	if (notice_wanted(NOTICE_BUDGET)) /* has a cap of its own, and counts what it drops */
 		notice(r, d, level);
-	if (level != LEVEL_SOFT)
+	if (level != LEVEL_SOFT && may_log(s))
 		log_event(LOG_WARN, "limit.near", LS("limit", d->name),
 			LS("reached_percent", limit_level_names[level]), LS("id", r->id));
 }

@@ -1,5 +1,6 @@
 /* Limits of the policy on the stage: what at_soft and at_limit make of a request, what a store
  * that is silent makes of several limits, what a request of several models is worth. */
+#include "base/notice.h"
 #include "scenario/gate_stage.h"
 
 #define ROUTES                                                                                 \
@@ -62,6 +63,46 @@ what_is_moved_is_charged_once(void **state)
 		}
 		stage_down(&s);
 	}
+}
+
+static void
+no_wake(void *arg)
+{
+	(void)arg;
+}
+static void
+count_notice(struct mail *m, void *n)
+{
+	notice_taken();
+	++*(unsigned *)n;
+	free(CONTAINER_OF(m, struct notice, mail));
+}
+
+/* The log has ten lines a second for that; who is told by webhook is told of each. */
+static void
+of_many_limits_that_are_near_each_is_told(void **state)
+{
+	enum { LIMITS = 12 };
+	static struct mailbox told;
+	unsigned n = 0;
+	struct stage s;
+	struct call c;
+	char policy[1600];
+	size_t at = (size_t)snprintf(policy, sizeof(policy), ROUTES "limits:\n");
+
+	(void)state;
+	for (int i = 0; i < LIMITS; i++)
+		at += (size_t)snprintf(policy + at, sizeof(policy) - at,
+			"  - {name: few-%d, per: [identity.person], requests: 4, window: 1h, soft: 25%%}\n",
+			i);
+	stage_up(&s, policy);
+	mailbox_init(&told, no_wake, NULL);
+	notice_take(&told, 1u << NOTICE_BUDGET, count_notice);
+	sent_model(&s, &c);
+	notice_take(NULL, 0, NULL);
+	mailbox_drain(&told, &n);
+	assert_int_equal(n, LIMITS);
+	stage_down(&s);
 }
 
 /* The store can count nothing: only where all limits that apply say so a request goes. */
@@ -202,6 +243,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_moved_is_charged_once),
+		cmocka_unit_test(of_many_limits_that_are_near_each_is_told),
 		cmocka_unit_test(without_counts_all_limits_must_let_it_go),
 		cmocka_unit_test(a_body_of_several_models_is_worth_the_dearest),
 		cmocka_unit_test(what_has_no_price_is_settled_at_its_reservation),
