@@ -38,6 +38,22 @@ log_on(enum log_level level)
 	return level <= log_level();
 }
 
+/* What a terminal obeys or shows in another order: C1 controls, line ends and bidi controls beyond
+ * ASCII. Its number; 0: it is none of these. */
+static unsigned
+control_of(const char *p, size_t len)
+{
+	unsigned c = len == 2	? ((unsigned)p[0] & 0x1f) << 6 | ((unsigned)p[1] & 0x3f)
+		     : len == 3 ? ((unsigned)p[0] & 0xf) << 12 | ((unsigned)p[1] & 0x3f) << 6 |
+					  ((unsigned)p[2] & 0x3f)
+				: 0;
+
+	return (c >= 0x80 && c <= 0x9f) || c == 0x61c || c == 0x200e || c == 0x200f ||
+			       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)
+		       ? c
+		       : 0;
+}
+
 static bool
 plain(struct span s)
 {
@@ -47,19 +63,43 @@ plain(struct span s)
 	return s.n > 0;
 }
 
+/* As JSON has it, and no control goes out raw. What is no UTF-8 is replaced in JSON, which must be. */
+static void
+put_text(struct buf *b, struct span s)
+{
+	size_t from = 0;
+
+	buf_putc(b, '"');
+	for (size_t i = 0, len; i < s.n; i += len ? len : 1) {
+		len = utf8_sequence(s.p + i, s.n - i);
+		unsigned c = control_of(s.p + i, len);
+		if (s.p[i] == 127)
+			c = 127;
+		else if (!len && fmt == LOG_JSON)
+			c = 0xfffd;
+		if (!c)
+			continue;
+		buf_json(b, span_cut(s, from, i));
+		from = i + (len ? len : 1);
+		buf_printf(b, "\\u%04x", c);
+	}
+	buf_json(b, span_cut(s, from, s.n));
+	buf_putc(b, '"');
+}
+
 static void
 put(struct buf *b, bool first, const char *key, struct span s)
 {
 	if (fmt == LOG_JSON) {
 		buf_printf(b, "%c\"%s\":", first ? '{' : ',', key);
-		buf_json_utf8(b, s);
+		put_text(b, s);
 		return;
 	}
 	buf_printf(b, "%s%s=", first ? "" : " ", key);
 	if (plain(s))
 		buf_span(b, s);
 	else
-		buf_json_str(b, s);
+		put_text(b, s);
 }
 
 static void

@@ -83,12 +83,14 @@ logfmt_is_as_it_always_was(void **state UNUSED)
 	log_setup(LOG_LOGFMT, LOG_INFO);
 	stderr_begin();
 	log_event(LOG_WARN, "an.event", LS("plain", "a-b"), LS("empty", ""),
-		LS("blank", "a b\"c\\\n"), LI("number", -5), LSP("bytes", SPAN_LIT("\xff")));
+		LS("blank", "a b\"c\\\n"), LI("number", -5), LSP("bytes", SPAN_LIT("\xff")),
+		LS("turned", "a\xe2\x80\xae b\xc2\x9b\x7f\xe2\x81\xa6\xe2\x80\xa8\xc3\xa9"));
 	char *text = stderr_end();
 	assert_int_equal(text[30 + 4], 'Z');
 	assert_string_equal(strchr(text, ' '),
 		" level=warn event=an.event plain=a-b empty=\"\" blank=\"a b\\\"c\\\\\\n\" "
-		"number=-5 bytes=\"\xff\"\n");
+		"number=-5 bytes=\"\xff\" "
+		"turned=\"a\\u202e b\\u009b\\u007f\\u2066\\u2028\xc3\xa9\"\n");
 	free(text);
 }
 

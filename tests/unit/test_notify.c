@@ -37,9 +37,9 @@ static bool
 receive(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q)
 {
 	int mode = atomic_load(&got.mode);
-	unsigned i = atomic_load(&got.n);
 
 	pthread_mutex_lock(&got.lock);
+	unsigned i = atomic_load(&got.n);
 	if (i < SEEN) {
 		snprintf(got.head[i], sizeof(got.head[i]), "%.*s", SPAN_ARG(q->head));
 		snprintf(got.body[i], sizeof(got.body[i]), "%.*s", SPAN_ARG(q->body));
@@ -127,6 +127,8 @@ wait_until(bool (*there)(uint64_t n), uint64_t n)
 	for (int i = 0; i < PATIENT_MS && !there(n); i++)
 		usleep(1000);
 	assert_true(there(n));
+	pthread_mutex_lock(&got.lock); /* what came before is to be read */
+	pthread_mutex_unlock(&got.lock);
 }
 static bool
 received(uint64_t n)
