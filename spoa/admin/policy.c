@@ -60,7 +60,7 @@ put_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
 		is && (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec > in_force_ns
 			? "true"
 			: "false");
-	if (buf_file(&text, p->file) && !buf_failed(&text)) {
+	if (buf_regular_file(&text, p->file) && !buf_failed(&text)) {
 		buf_str(out, ",\"text\":");
 		buf_json_str(out, buf_view(&text));
 	} else {

@@ -2,6 +2,7 @@
  * clients', held against their authorities. */
 #include "admin/tls.h"
 
+#include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -12,7 +13,7 @@
 #include "base/caps.h"
 #include "base/log.h"
 
-enum { CHAIN = 8, FILES = 3, KEPT = 4 /* a handshake may go on with one that was replaced */ };
+enum { PEM_MAX = 1 << 20, CHAIN = 8, FILES = 3, KEPT = 4 /* a handshake may go on with one that was replaced */ };
 
 struct pair {
 	gnutls_pcert_st chain[CHAIN];
@@ -46,11 +47,21 @@ pair_free(struct pair *p)
 static bool
 read_pem(const char *file, gnutls_datum_t *out, struct buf *why)
 {
-	int err = gnutls_load_file(file, out);
+	struct buf b;
 
-	if (err)
-		buf_printf(why, "%s: %s", file, gnutls_strerror(err));
-	return !err;
+	buf_init(&b, PEM_MAX);
+	if (!buf_regular_file(&b, file))
+		buf_printf(why, "%s: %s", file, strerror(errno));
+	else if (buf_failed(&b))
+		buf_printf(why, "%s: over %d bytes", file, PEM_MAX);
+	else if ((out->data = gnutls_malloc(b.n + 1)) != NULL) {
+		out->size = (unsigned)b.n;
+		memcpy(out->data, buf_view(&b).p ? buf_view(&b).p : "", b.n);
+	}
+	if (b.n)
+		explicit_bzero((char *)(uintptr_t)buf_view(&b).p, b.n);
+	buf_free(&b);
+	return out->data != NULL;
 }
 
 /* Whether the key is that of the certificate. */
@@ -111,11 +122,15 @@ static gnutls_x509_trust_list_t
 trust_load(const char *file, struct buf *why)
 {
 	gnutls_x509_trust_list_t list = NULL;
-	int n = gnutls_x509_trust_list_init(&list, 0);
+	gnutls_datum_t pem = { NULL, 0 };
 
+	if (!read_pem(file, &pem, why))
+		return NULL;
+	int n = gnutls_x509_trust_list_init(&list, 0);
 	if (n == 0)
-		n = gnutls_x509_trust_list_add_trust_file(
-			list, file, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
+		n = gnutls_x509_trust_list_add_trust_mem(
+			list, &pem, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
+	gnutls_free(pem.data);
 	if (n > 0)
 		return list;
 	buf_printf(why, "%s: %s", file, n < 0 ? gnutls_strerror(n) : "holds no certificate");

@@ -117,7 +117,7 @@ admin_tokens_load(const char *file, struct buf *why)
 
 	buf_init(&text, TOKEN_FILE_MAX);
 	buf_init(&line, 512);
-	if (!buf_file(&text, file))
+	if (!buf_regular_file(&text, file))
 		buf_printf(why, "%s: %s", file, strerror(errno));
 	else if (buf_failed(&text))
 		buf_printf(why, "%s: over %d bytes", file, TOKEN_FILE_MAX);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -320,4 +321,23 @@ buf_file(struct buf *b, const char *file)
 		close(fd);
 	errno = why;
 	return err != ERR_IO;
+}
+
+bool
+buf_regular_file(struct buf *b, const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	bool fine = fd >= 0 && fstat(fd, &st) == 0;
+
+	if (fine && !S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		fine = false;
+	}
+	fine = fine && buf_fd(b, fd) != ERR_IO;
+	int why = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = why;
+	return fine;
 }

@@ -45,6 +45,9 @@ void buf_consume(struct buf *b, size_t n);
 int buf_fd(struct buf *b, int fd);
 /* Appends what is in the file; false: it cannot be read, and errno says why. */
 bool buf_file(struct buf *b, const char *file);
+/* The same of a regular file alone, for who may not wait: a pipe that nobody writes, or a device,
+ * is EINVAL. */
+bool buf_regular_file(struct buf *b, const char *file);
 /* Appends s as the inside of a JSON string (RFC 8259 section 7): quotes,
  * backslash and control characters escaped, the rest as it is. */
 void buf_json(struct buf *b, struct span s);
