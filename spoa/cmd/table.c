@@ -80,7 +80,7 @@ usage(FILE *f)
 static bool
 asks_for_help(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (!strcmp(argv[i], "--help") || (i == 1 && !strcmp(argv[i], "-h")))
 			return true;
 	return false;
