@@ -282,8 +282,8 @@ jwks_load(struct span text, struct buf *why)
 	const char *bad = NULL, *passed = NULL;
 
 	arena_init(&a, JWKS_BYTES_MAX, false);
-	if (!doc)
-		buf_printf(why, "line %d: %s", err.line, err.text);
+	if (!doc) /* where, and not what: who tries a policy may name a key here */
+		buf_printf(why, "line %d: no JSON", err.line);
 	else if (!json_is_array(keys))
 		buf_str(why, "not a key set: a JSON object with a list `keys`");
 	else if (json_array_size(keys) > CAP_JWKS_KEYS)
