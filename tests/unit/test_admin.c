@@ -558,8 +558,20 @@ a_token_that_ends_takes_its_sessions_with_it(void **state)
 	put("tokens", "viewer king x\n");
 	const struct ask a = { .door = DOOR_TLS, .path = "/status", .token = viewer };
 	assert_int_equal(ask(&a), 401);
+	/* A pipe that nobody writes is not waited for: of tokens, nor of a certificate. */
+	assert_int_equal(unlink(path("tokens")), 0);
+	assert_int_equal(mkfifo(path("tokens"), 0600), 0);
+	assert_int_equal(ask(&a), 401);
+	assert_int_equal(unlink(path("tokens")), 0);
 	put("tokens", cmd_out);
 	assert_int_equal(ask(&a), 200);
+	assert_int_equal(rename(path("server.crt"), path("kept.crt")), 0);
+	assert_int_equal(mkfifo(path("server.crt"), 0600), 0);
+	assert_int_equal(ask(&a), 200);
+	assert_int_equal(rename(path("kept.crt"), path("server.crt")), 0);
+	assert_int_equal(ask(&a), 200);
+	const struct ask dashes = { .door = DOOR_UNIX, .path = "/records/show?id=--help" };
+	assert_int_equal(ask(&dashes), 404);
 }
 
 static void
