@@ -50,6 +50,7 @@ struct signal {
 	struct http_call *call;
 	ev_timer again;
 	uint64_t made_us, wait_us, line_us;
+	uint64_t held_us; /* the collector asked for quiet until then */
 	bool failing;
 };
 
@@ -197,8 +198,10 @@ wait_again(struct signal *s, const struct otlp_answer *a)
 		s->wait_us = AGAIN_MOST_US;
 	random_bytes(&chance, 1);
 	uint64_t us = s->wait_us / 2 + s->wait_us * chance / 512;
-	if (a->after_us > us)
+	if (a->after_us > us) {
 		us = a->after_us;
+		s->held_us = clock_mono_us() + us;
+	}
 	s->life = WAITS;
 	ev_now_update(outbound_loop(t->out));
 	ev_timer_set(&s->again, (double)us / 1e6, 0.);
@@ -307,14 +310,15 @@ send_spans(struct otlp *t)
 		buf_clear(&s->body);
 }
 
-/* They are cumulative: what waits to go again is replaced, and nothing is lost. */
+/* They are cumulative: what waits to go again is replaced, and nothing is lost; but not before the
+ * collector wants to be asked again. */
 static void
 send_metrics(struct otlp *t)
 {
 	struct signal *s = &t->signal[POINTS];
 	struct buf text;
 
-	if (s->life == UNDER_WAY)
+	if (s->life == UNDER_WAY || (s->life == WAITS && clock_mono_us() < s->held_us))
 		return;
 	if (s->life == WAITS) {
 		ev_timer_stop(outbound_loop(t->out), &s->again);

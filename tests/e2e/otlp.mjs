@@ -90,6 +90,7 @@ const answer = (q, s) => {
 		case 'redirect': s.writeHead(307, { location: '/elsewhere' }); return s.end()
 		case 'refuse': s.writeHead(400); return s.end('no')
 		case 'busy': s.writeHead(503, { 'retry-after': '1' }); return s.end()
+		case 'later': s.writeHead(429, { 'retry-after': '300' }); return s.end()
 		case 'cut': return q.socket.destroy()
 		case 'huge': { // a gigabyte, as far as somebody reads it
 			s.writeHead(200, { 'content-type': 'application/json' })

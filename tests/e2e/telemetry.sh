@@ -96,6 +96,11 @@ check "busy: it is asked again" wait_for asked
 mode empty
 more() { [ "$(cat "$C"/traces.[0-9]* | wc -c)" -gt "$n" ]; }
 check "and takes it then, an empty answer is one" wait_for more
+mode later
+later() { grep -q 'v1/metrics later' "$C/log"; }
+check "later: metrics are refused for a while" wait_for later
+sleep 3
+is "and not sent again before, though each second has new ones" "$(grep -c 'v1/metrics later' "$C/log")" 1
 mode hang
 ask "while it hangs"
 is "hang: the request feels nothing" "$status" 200
