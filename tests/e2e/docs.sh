@@ -54,6 +54,7 @@ ask() {
 }
 mkdir -p /var/lib/siem
 install -o tollgate -m 600 /dev/null /etc/tollgate/redis.password
+cp -a /etc/tollgate/default.yaml /etc/tollgate/policy.yaml
 # What a page changed is as it was, for the next one.
 cp -a /etc/tollgate "$D/tollgate.saved"; cp -a /etc/haproxy "$D/haproxy.saved"; cp /etc/default/haproxy "$D/default.saved"
 restored() {
@@ -62,6 +63,7 @@ restored() {
 	rm -rf /etc/tollgate /etc/haproxy
 	cp -a "$D/tollgate.saved" /etc/tollgate; cp -a "$D/haproxy.saved" /etc/haproxy; cp "$D/default.saved" /etc/default/haproxy
 	systemctl restart tollgate haproxy
+	for _ in $(seq 300); do tollgate status >/dev/null && return; sleep 0.1; done
 }
 ask
 n=0
