@@ -52,6 +52,7 @@ chat /v1/chat/completions "$(jq -cn '{sub:"eve\u202e<i>x</i>"}')" "$(printf '<b>
 strange=$(header x-tollgate-id)
 "$root/tests/support/stack" provider stop 2 --dir "$D"
 for _ in 1 2 3; do chat /spare/v1/chat/completions '{"sub":"carol"}' gpt-4o hello; done
+chat /alone/v1/chat/completions '{"sub":"dave"}' gpt-4o hello
 settled
 
 lacks=''

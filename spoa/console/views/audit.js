@@ -33,24 +33,35 @@ function state(page, s) {
 
 /* ---- verify, on demand ---- */
 
+/* What the last one said: a chain that does not hold says where and why. */
 function verified(got) {
-	const v = got.verification ?? {}, nodes = got.records?.nodes ?? [], missing = got.gaps?.missing ?? [];
+	const last = got.last;
+	if (got.running) return h('p', { class: 'state', role: 'status' }, 'Under way since ', when(got.began), '. Who leaves this page does not end it.');
+	if (!last) return h('p', { class: 'dim' }, 'Not verified since the daemon started.');
+	const chains = last.chains ?? [], bad = chains.filter((c) => !c.ok);
 	return [
-		h('p', { role: 'status' }, badge(v.holds ? 'the record holds' : v.done ? 'the record does not hold' : 'not verified', v.holds ? 'good' : 'bad'), v.why && [' ', data(v.why)]),
-		(v.bad ?? []).map((x) => h('p', { class: 'wrong' }, 'Record ', h('strong', {}, data(`${x.node}/${x.seq}`)), ': ', data(x.why))),
-		missing.map((g) => h('p', { class: 'wrong' }, GAPS.missing(g))),
-		table({ caption: 'A row for each chain.', rows: nodes, columns: [
-			{ title: 'node', cell: (c) => data(c.node) }, { title: 'records', number: true, cell: (c) => count(c.records) }, { title: 'verified', number: true, cell: (c) => count(c.verified) },
-			{ title: 'from', cell: (c) => c.begin && when(c.begin) }, { title: 'to', cell: (c) => c.end && when(c.end) }, { title: 'starts', number: true, cell: (c) => count(c.boots) },
+		h('p', { role: 'status' }, badge(last.holds ? 'the record holds' : bad.length ? 'the record does not hold' : 'not verified', last.holds ? 'good' : 'bad'), ' ', last.ended && [when(last.ended), ' ', h('small', {}, ago(last.ended))], last.why && [': ', data(last.why)]),
+		bad.map((c) => h('p', { class: 'wrong' }, 'Record ', h('strong', {}, data(`${c.node || '?'}/${c.seq}`)), ` (${c.source}): `, data(c.why))),
+		chains.length > 0 && table({ caption: 'A row for each chain.', rows: chains, columns: [
+			{ title: 'node', cell: (c) => data(c.node) }, { title: 'holds', cell: (c) => (c.ok ? badge('yes', 'good') : badge('no', 'bad')) },
+			{ title: 'verified', number: true, cell: (c) => count(c.ok ? c.records : c.verified) }, { title: 'last', number: true, cell: (c) => count(c.seq) },
+			{ title: 'starts', number: true, cell: (c) => count(c.boots) }, { title: 'checkpoints', number: true, cell: (c) => count(c.checkpoints) },
+			{ title: 'anchors', number: true, cell: (c) => count(c.anchors) }, { title: 'trimmed', number: true, cell: (c) => count(c.trimmed) },
 		] }),
 	];
 }
 
 function verify(page) {
 	const place = h('div', {});
-	const run = () => fill(place, page, () => page.get('/records/report'), verified);
-	return panel('Verify', h('p', {}, 'Every record’s hash and every signature, read again from the disk, from the oldest record on.'),
-		h('p', {}, h('button', { type: 'button', id: 'verify', class: 'primary', onclick: run }, 'Verify now')), place);
+	let runs = true; /* not known yet */
+	const load = () => { runs = false; return fill(place, page, () => page.get('/records/verify'), (got) => { runs = got.running; return verified(got); }); };
+	const begin = async () => {
+		try { await page.post('/records/verify', {}); } catch (e) { if (e.status !== 409) { page.say(`not begun: ${e.message}`); return; } }
+		load();
+	};
+	page.every(1500, () => (runs ? load() : null)); /* until it is over */
+	return panel('Verify', h('p', {}, 'Every record’s hash and every signature, read again from the disk, from the oldest record on. It may take minutes.'),
+		h('p', {}, h('button', { type: 'button', id: 'verify', class: 'primary', onclick: begin }, 'Verify now')), place);
 }
 
 /* ---- the report ---- */

@@ -1,7 +1,8 @@
 // Now: what is degraded first, then decisions as they are made, then the last hour.
 import { add, data, empty, h } from '../dom.js';
 import { ago, count, when } from '../format.js';
-import { badge, facts, failed } from '../parts.js';
+import { badge, facts, failed, field } from '../parts.js';
+import { change } from '../changes.js';
 import { table } from '../table.js';
 import { hour } from './now_hour.js';
 import { live } from './now_live.js';
@@ -34,6 +35,26 @@ function tiles(got) {
 		tile('tokens a second', shown(r.tokens_per_s, 0)), tile('dollars an hour', r.usd_per_hour === undefined ? '–' : `$${shown(r.usd_per_hour)}`), tile('under way', shown(got.requests_in_flight, 0)));
 }
 
+/* How much the daemon's log says; more of it ends by itself. */
+function log(page) {
+	const place = h('p', { class: 'row dim' });
+	const load = async () => {
+		try {
+			const got = await page.get('/log');
+			empty(place, 'Log: ', badge(got.level, got.level === got.configured ? 'dim' : 'edit'), got.until && [' until ', when(got.until), `, then ${got.configured}`],
+				page.has('operator') && h('button', { type: 'button', id: 'log-level', class: 'small', onclick: async () => {
+					if (await change(page, { title: 'How much the log says', action: 'Set the level', what: `Now ${got.level}; tollgate.yaml says ${got.configured}.`,
+						fields: [field({ name: 'level', label: 'Level', value: 'debug', options: ['error', 'warn', 'info', 'debug'] }), field({ name: 'for', label: 'For', value: '10m', hint: 'such as 10m or 2h, up to 7d; then as configured' })],
+						path: '/log', body: (v) => ({ level: v.level, ...(v.for ? { for: v.for } : {}) }) })) load();
+				} }, 'Change'));
+		} catch (e) {
+			if (e.name !== 'AbortError') empty(place, `Log: ${e.message}`);
+		}
+	};
+	load();
+	return place;
+}
+
 export default {
 	name: 'now', title: 'Now', key: 'n',
 	help: 'What is degraded, what is decided at this moment, and how the last hour went.',
@@ -51,6 +72,6 @@ export default {
 				if (e.name !== 'AbortError') empty(first, failed(e));
 			}
 		});
-		add(page.root, first, numbers, live(page), hour(page));
+		add(page.root, first, numbers, live(page), hour(page), log(page));
 	},
 };

@@ -99,10 +99,12 @@ const override_columns = (page, reload) => [
 ].filter(Boolean);
 
 const near_columns = (page) => [
-	{ title: 'who', cell: (n) => (n.person ? h('a', { href: page.href('people', { person: n.person }) }, data(n.person)) : data(n.team ?? n.who ?? n.key ?? 'everyone')), wide: true },
+	{ title: 'who', cell: (n) => (n.person ? h('a', { href: page.href('people', { person: n.person }) }, data(n.person)) : data(n.team ?? 'everyone')), wide: true },
+	{ title: 'team', cell: (n) => n.person && n.team && data(n.team) },
 	{ title: 'limit', cell: (n) => data(n.limit) },
+	{ title: 'route', cell: (n) => n.route && data(n.route) },
 	{ title: 'gone', cell: (n) => gone(n.used_percent, 100) },
-	{ title: 'seen', cell: (n) => n.at && when(n.at) },
+	{ title: 'reached', cell: (n) => n.at && when(n.at) },
 	{ title: 'begins anew', cell: (n) => n.resets_at && when(n.resets_at) },
 ];
 
@@ -126,15 +128,16 @@ function filter(page) {
 }
 
 function all(page) {
-	const { by = 'person', since = '7d', sort = 'cost', q, after } = page.state;
+	const { by = 'person', since = '7d', sort = 'cost', q, after } = page.state, from = Number(page.state.near) || 0;
 	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {});
 	const load = () => fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }), (got) => panel(by === 'team' ? 'Teams' : 'People', table({
 		caption: `Since ${since} ago`, rows: got.rows, sort: `-${sort}`, on_sort: (to) => page.set({ sort: to.replace('-', ''), after: null }), empty: 'Nobody asked in this time.',
 		href: (r) => (by === 'team' ? page.href('search', { team: r.team, since }) : page.href('people', { person: r.person, since })),
 		columns: [{ title: by, cell: (r) => data(r[by] || '(nobody)'), wide: true }, ...(by === 'person' ? [{ title: 'team', cell: (r) => r.team && data(r.team) }] : []), ...usage_columns],
 	}), pager(page, { next: got.after, shown: got.rows.length, total: got.groups === undefined ? undefined : count(got.groups) })));
-	const load_near = () => fill(near, page, () => page.get('/limits/near').catch((e) => { if (e.status === 404) return null; throw e; }), (got) => got && panel('Near a limit', table({
-		caption: 'The nearest first.', rows: got.near, columns: near_columns(page), empty: 'Nobody is near a limit.' })));
+	const load_near = () => fill(near, page, () => page.get('/limits/near', { from, count: PAGE }), (got) => panel('Near a limit', table({
+		caption: 'The fullest first, as of the last level that was reached (a soft limit, 80, 90, 100 %). His page says how much it is now.', rows: got.near, columns: near_columns(page), empty: 'Nobody is near a limit.' }),
+	got.total > from + got.near.length && h('p', {}, h('a', { href: page.href('people', { ...page.state, near: from + PAGE }) }, `The next of ${count(got.total)}`))));
 	const load_keys = () => fill(keys, page, () => page.get('/keys'), (got) => keys_panel(page, got, { reload: load_keys }));
 	const load_overrides = () => fill(overrides, page, () => page.get('/limits'), (got) => panel('Other amounts of limits', table({
 		caption: 'Made at run time, in force in place of the policy’s.', rows: got.overrides, columns: override_columns(page, load_overrides), empty: 'None.' })));

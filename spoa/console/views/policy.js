@@ -25,23 +25,25 @@ function in_force(page, s, reload) {
 
 /* ---- rules ---- */
 
-/* Of the policy, with how often each decided where the daemon counts it. */
-async function rules_asked(page) {
-	const [policy, counted] = await Promise.all([page.get('/policy'), page.get('/policy/rules').catch((e) => { if (e.status === 404) return {}; throw e; })]);
-	return { ...policy, rules: (policy.rules ?? []).map((r) => ({ ...r, ...(counted.rules ?? []).find((c) => (c.rule ?? c.name) === r.name && (c.phase ?? r.phase) === r.phase) })) };
-}
-const last_of = (r) => r.last_hit ?? r.last_hit_at ?? r.last ?? r.last_at;
+/* Rules with what they did, and the text of the policy's file. */
+const rules_asked = async (page) => {
+	const [policy, counted] = await Promise.all([page.get('/policy'), page.get('/policy/rules')]);
+	return { ...policy, ...counted };
+};
+const hits = (did) => (did?.permit ?? 0) + (did?.redact ?? 0) + (did?.deny ?? 0);
 
 const rules = (page) => (got) => [panel('Rules', table({
-	caption: `In the order in which they are asked; what none decides is ${got.default === 'deny' ? 'denied' : 'permitted'}.`, rows: got.rules, empty: 'The policy has no rule: its default decides.',
+	caption: `In the order in which they are asked; what none decides is ${got.default === 'deny' ? 'denied' : 'permitted'}. Counted by this daemon.`, rows: got.rules, empty: 'The policy has no rule: its default decides.',
 	href: (r) => (page.has('auditor') ? page.href('search', { rule: r.name, since: '24h' }) : null),
 	columns: [
 		{ title: 'rule', cell: (r) => [data(r.name), r.shadow && [' ', badge('shadow', 'edit')]], wide: true }, { title: 'phase', cell: (r) => r.phase },
 		{ title: 'effect', cell: (r) => r.effect }, { title: 'when', cell: (r) => (r.when ? h('code', {}, r.when) : h('small', {}, 'always')), wide: true },
-		{ title: 'hits', number: true, cell: (r) => count(r.hits) },
-		{ title: 'last hit', cell: (r) => (last_of(r) ? [when(last_of(r)), ' ', h('small', {}, ago(last_of(r)))] : r.hits === 0 && h('small', {}, 'never')) },
-	],
-})), h('details', { class: 'panel' }, h('summary', {}, 'The text of its file'), got.text_is_newer && h('p', { class: 'wrong' }, 'The file was written since: it is not what is in force.'),
+		{ title: 'hits', number: true, cell: (r) => count(hits(r.since_version)) },
+		{ title: 'since the start', number: true, cell: (r) => count(hits(r.since_start)) },
+		got.rules.some((r) => r.since_start?.would) && { title: 'would have hit', number: true, cell: (r) => count(r.since_start?.would ?? 0) },
+		{ title: 'last hit', cell: (r) => (r.last ? [when(r.last), ' ', h('small', {}, ago(r.last))] : badge('never')) },
+	].filter(Boolean),
+}), h('p', { class: 'dim' }, 'Hits since this policy came, ', when(got.version_since), '; the daemon started ', when(got.started), '.')), h('details', { class: 'panel' }, h('summary', {}, 'The text of its file'), got.text_is_newer && h('p', { class: 'wrong' }, 'The file was written since: it is not what is in force.'),
 	typeof got.text === 'string' ? lines(got.text) : h('p', { class: 'dim' }, data(got.text_why ?? 'not readable')))];
 
 /* ---- shadow ---- */

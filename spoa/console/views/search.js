@@ -57,7 +57,8 @@ function decisions(page, state, rows) {
 	const tile = (name, text, n) => h('a', { class: 'tile', href: page.href('search', { ...state, decision: name, after: null }), 'aria-current': (state.decision ?? '') === name ? 'true' : null }, h('b', {}, count(n)), text);
 	const of = (name) => rows.find((r) => r.decision === name)?.hits ?? 0;
 	return h('div', { class: 'tiles' }, tile('deny', 'denied', of('deny')), tile('redact', 'redacted', of('redact')), tile('permit', 'permitted', of('permit')),
-		of('observed') ? tile('observed', 'observed', of('observed')) : null, tile('', 'all', total));
+		of('observed') ? tile('observed', 'observed', of('observed')) : null, tile('', 'all', total),
+		h('a', { class: 'tile', id: 'failed', href: page.href('search', { ...state, outcome: state.outcome === 'error' ? null : 'error', after: null }), 'aria-current': state.outcome === 'error' ? 'true' : null }, h('b', {}, '✕'), 'failed at the provider'));
 }
 
 function text_form(page, names) {

@@ -50,8 +50,6 @@ export async function person({ width = 1280, height = 800, dark = false, token }
 	const page = await context.newPage();
 	page.expected = []; // parts of console errors that a test asks for
 	page.on("console", (m) => {
-		/* what a view asks for if it is there */
-		if (m.text().includes("404") && /\/(now|series|limits\/near|policy\/rules)(\?|$)/.test(m.location().url)) return;
 		if (m.type() === "error" && !page.expected.some((e) => m.text().includes(e))) odd.errors.push(`${page.url()}: ${m.text()} ${m.location().url}`);
 	});
 	page.on("dialog", (d) => { odd.errors.push(`${page.url()}: ${d.type()} ${d.message()}`); d.dismiss(); });

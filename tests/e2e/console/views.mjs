@@ -24,10 +24,33 @@ async function fill_field(page, name, value) {
 	return there;
 }
 
+/* What a dialog of a change asks for, and the record that it left. */
+async function changed(page, why, button, record, also) {
+	const box = page.getByRole("dialog");
+	await box.getByLabel("Why (recorded)").fill(why);
+	await box.getByRole("button", { name: button, exact: true }).click();
+	await box.locator(".record").waitFor();
+	like(`${button}: it says which record it left`, await box.locator(".record").innerText(), record);
+	await also?.(box);
+	await box.getByRole("button", { name: "Close" }).click();
+	await box.waitFor({ state: "detached" });
+}
+
 /* name; seen: of the text of main; state: its URL's, and state_seen: what it shows then; asked: the API that fails once. */
 export const views = [
 	{
-		name: "now", seen: /decisions|requests/i,
+		name: "now", seen: /Nothing is degraded|degraded:/, asked: "/now",
+		async mouse(page) {
+			await page.locator("main canvas, main figure, main .chart").first().waitFor();
+			like("now: whether it is ready, and each part", await text_of(page), /ready[^]*Parts/);
+			for (const by of ["route", "target", "model", "total"]) {
+				await page.locator(`#by-${by}`).click();
+				await page.waitForResponse((r) => r.url().includes(`/series?by=${by}`));
+			}
+			await page.locator("#log-level").click();
+			await changed(page, "looked at closely", "Set the level", /^a\/\d+$/);
+			like("now: the log says more, until when", await page.waitForFunction(() => /Log:[^]*debug[^]*until[^]*\d\d:\d\d[^]*then \w+/.exec(document.querySelector("main").innerText)?.[0]).then((h) => h.jsonValue(), () => text_of(page)), /debug[^]*until/);
+		},
 	},
 	{
 		name: "search", seen: /denied/i, state: "decision=deny&since=24h", state_seen: /denied/, asked: "/records/search",
@@ -41,6 +64,25 @@ export const views = [
 			await page.getByLabel("Who").selectOption("team");
 			await page.locator("main").getByText(/team-\d+/).first().waitFor();
 			like("people: who is a choice, and the URL says it", page.url(), /by=team/);
+			await page.goto(page.url().replace(/#.*/, "#/people?person=fern"));
+			await click(page, "Make a key");
+			await changed(page, "a key made by clicks", "Make the key", /^a\/\d+$/, async (box) => like("people: a key is shown once", await box.locator(".copied code").first().innerText(), /^\S{20,}$/));
+			await click(page, /^Another amount of daily/);
+			await page.getByRole("dialog").locator("[name=to]").fill("20");
+			await changed(page, "more for fern", "Set the amount", /^a\/\d+$/);
+			await page.locator("main").getByText("(policy: 10)").waitFor();
+			like("people: another amount of a limit, and what the policy says", await text_of(page), /20 \(policy: 10\)/);
+			await click(page, /^Revoke/);
+			const box = page.getByRole("dialog");
+			const id = (await box.locator("label", { hasText: /^Type / }).innerText()).split(" ")[1];
+			await box.locator("[name=typed]").fill(`${id}x`);
+			await box.getByLabel("Why (recorded)").fill("lost");
+			await box.getByRole("button", { name: "Revoke", exact: true }).click();
+			like("people: a key is revoked only if its id is typed", await box.getByRole("alert").innerText(), /Type .* to confirm/);
+			await box.locator("[name=typed]").fill(id);
+			await changed(page, "lost", "Revoke", /^a\/\d+$/);
+			await page.locator("main tr").filter({ hasText: "revoked" }).first().waitFor();
+			ok("people: and then it is revoked", true);
 		},
 		async keys(page) { ok("people: a row opens by j and Enter, and the focus is seen", await open_row(page)); like("people: it is a person's", page.url(), /person=/); },
 	},
@@ -53,6 +95,18 @@ export const views = [
 			await click(page, "Try");
 			await page.locator("main .badge").first().waitFor();
 			like("policy: a request is tried, and which rule", await text_of(page), /deny[^]*no-secrets/);
+			await page.getByRole("link", { name: "Rules", exact: true }).click();
+			const row = page.locator('main tr:has(td[data-title="hits"])').filter({ has: page.locator('td[data-title="rule"]', { hasText: "no-secrets" }) });
+			await row.waitFor();
+			like("policy: a rule's hits and the last", await row.innerText(), /\b1\b[^]*\d\d:\d\d:\d\d/);
+			like("policy: one that never hit says so", await page.locator('main tr:has(td[data-title="hits"])').filter({ has: page.locator('td[data-title="rule"]', { hasText: "no-anonymous" }) }).innerText(), /never/);
+			await click(page, "Reload");
+			await page.getByLabel("Why (recorded)").fill("read again");
+			await page.getByRole("dialog").getByRole("button", { name: "Reload" }).click();
+			await page.getByRole("dialog").getByText("Done.").waitFor();
+			await page.getByRole("button", { name: "Close" }).click();
+			await page.locator("main").getByText("read last").waitFor();
+			like("policy: reloaded by a click", await text_of(page), /read last[^]*done/);
 		},
 		async keys(page) {
 			await page.goto(page.url().replace(/#.*/, "#/policy?part=check"));
@@ -105,7 +159,7 @@ export const views = [
 		async keys(page) { ok("tools: a row opens by j and Enter, and the focus is seen", await open_row(page)); },
 	},
 	{
-		name: "models", seen: /gpt-4o/, state: "since=30d", state_seen: /gpt-4o/, asked: "/usage",
+		name: "models", seen: /gpt-4o[^]*m2[^]*configured[^]*spare\/m2/i, state: "since=30d", state_seen: /gpt-4o/, asked: "/usage",
 		async mouse(page) {
 			await page.getByLabel("Of the last").selectOption("30d");
 			await page.waitForURL(/since=30d/);
@@ -116,15 +170,18 @@ export const views = [
 	{
 		name: "audit", seen: /Anchors/, state: "since=7d", state_seen: /Report/, asked: "/records/report",
 		async mouse(page) {
+			const begun = page.waitForResponse((r) => r.url().endsWith("/records/verify") && r.request().method() === "POST");
 			await click(page, "Verify now");
+			is("audit: all of it is verified anew", (await begun).status(), 202);
 			await page.getByText("the record holds").waitFor();
 			ok("audit: verified now, it holds", true);
 		},
 		async keys(page) {
 			await tab_to(page, "#verify");
+			const begun = page.waitForResponse((r) => r.url().endsWith("/records/verify") && r.request().method() === "POST");
 			await page.keyboard.press("Enter");
+			is("audit: by keys, too", (await begun).status(), 202);
 			await page.getByText("the record holds").waitFor();
-			ok("audit: by keys too", true);
 		},
 	},
 ];
