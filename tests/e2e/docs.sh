@@ -37,7 +37,7 @@ printf 'prices: prices.yaml\n' >>/etc/tollgate/default.yaml
 chgrp tollgate /etc/tollgate/prices.yaml
 tollgate keygen --hash-key /etc/tollgate/hash.key --from /etc/tollgate/audit.key >/dev/null; chown tollgate /etc/tollgate/hash.key
 sed -i 's#^audit:#&\n  hash_key: /etc/tollgate/hash.key#' /etc/tollgate/tollgate.yaml
-printf 'redis:\n  url: redis://127.0.0.1\n' >>/etc/tollgate/tollgate.yaml
+printf 'redis:\n  url: redis://127.0.0.1\n  daemons: 1\n' >>/etc/tollgate/tollgate.yaml
 systemctl enable --now tollgate && systemctl restart haproxy || exit 1
 KEY=$(grep -oh '^tg_[0-9a-z_]*' "$D/init.out" | head -1)
 key_id=${KEY#tg_} key_id=${key_id%%_*}
@@ -103,7 +103,7 @@ while IFS=$'\t' read -r file command; do
 	timeout 60 bash "$D/run" >"$D/out" 2>"$D/err" </dev/null
 	code=$?
 	[[ $command = *'key new --live'* ]] && live_id=$(sed -n 's/^tg_\([0-9a-z]*\)_.*/\1/p' "$D/out" | head -1)
-	printf '%s\t%s\t%s\t%s\t%s\n' "$code" "$want" "$file" "${command//$'\n'/ }" "$(tail -n 2 "$D/err" | tr '\n\t' '  ' | cut -c1-300)" >>"$D/said"
+	printf '%s\t%s\t%s\t%s\t%s\n' "$code" "$want" "$file" "${command//$'\n'/ }" "$(tail -qn 9 "$D/out" "$D/err" | tr '\n\t' '  ' | cut -c1-600)" >>"$D/said"
 done <"$D/commands"
 machine_leave
 EOF
