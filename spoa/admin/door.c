@@ -192,6 +192,13 @@ by_token(struct door *d, struct asking *q, struct span token)
 	return p->roles != 0;
 }
 
+/* RFC 6750 2.1; the scheme is in any letters (RFC 9110 11.1). Empty: there is none. */
+static struct span
+bearer(const char *field)
+{
+	return span_str(field && !strncasecmp(field, "Bearer ", 7) ? field + 7 : "");
+}
+
 /* admin.tcp: the one token of admin.token_file, and what it was for. */
 static bool
 enter_tcp(struct door *d, struct asking *q, const struct source *from, enum MHD_Result *ok)
@@ -201,8 +208,7 @@ enter_tcp(struct door *d, struct asking *q, const struct source *from, enum MHD_
 
 	if (got && !may_try(d, q, from, ok))
 		return false;
-	struct span token =
-		got && !strncmp(got, "Bearer ", 7) ? span_str(got + 7) : span_str("");
+	struct span token = bearer(got);
 	sha256(token, hash);
 	if (!d->has_tcp_token || !token.n ||
 		sodium_memcmp(hash, d->tcp_token, sizeof(hash)) != 0) {
@@ -272,7 +278,8 @@ enter_bearer(struct door *d, struct asking *q, const char *got, const struct sou
 {
 	if (!may_try(d, q, from, ok))
 		return false;
-	if (!strncmp(got, "Bearer ", 7) && by_token(d, q, span_str(got + 7)))
+	struct span token = bearer(got);
+	if (token.n && by_token(d, q, token))
 		return true;
 	return wrong_token(
 		d, q, from, "this token is none of admin.tokens, or it is over or revoked", ok);
