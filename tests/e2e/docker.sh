@@ -70,7 +70,7 @@ while IFS='|' read -r file change says; do
 done <<'EOF'
 docker/kubernetes.yaml|s#mountPath: /run/tollgate#mountPath: /run/tollgat#|volumes: .*
 docker/kubernetes.yaml|s#containerPort: 8080#containerPort: 8081#|ports of haproxy
-docker/kubernetes.yaml|s#image: tollgate-haproxy#image: haproxy#|haproxy: image
+docker/kubernetes.yaml|s#image: tollgate-haproxy:[0-9.]*#image: haproxy#|haproxy: image
 docker/kubernetes.yaml|s#runAsUser: 990#runAsUser: 99#|user of haproxy
 docker/kubernetes.yaml|s#\[990, 991\]#[990, 992]#|groups of the pod
 docker/kubernetes.yaml|s#LOCAL_API_KEY: sk#API_KEY: sk#|haproxy: variables
