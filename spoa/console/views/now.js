@@ -6,12 +6,13 @@ import { change } from '../changes.js';
 import { table } from '../table.js';
 import { hour } from './now_hour.js';
 import { live } from './now_live.js';
+import { failure_of } from './targets.js';
 
 /* Away, not calm yet, targets that are not well: what an operator should know first. */
 function ill(got) {
 	const rows = [
 		...(got.degraded ?? []).map((d) => ({ what: d.name ? `${d.what} ${d.name}` : d.what, state: d.state, since: d.since, why: d.why, times: d.times })),
-		...(got.targets ?? []).filter((t) => t.state && t.state !== 'closed').map((t) => ({ what: `target ${t.target}`, state: t.state, since: t.since, why: t.cause ?? t.why })),
+		...(got.targets ?? []).filter((t) => t.state && t.state !== 'closed').map((t) => ({ what: `target ${t.target}`, state: t.state, since: t.since, why: failure_of(t) })),
 	];
 	if (got.redis?.refuses) rows.push({ what: 'redis', state: 'refuses', why: got.redis.refuses });
 	if (got.log_dropped) rows.push({ what: 'log', state: 'dropped', why: `${count(got.log_dropped)} lines` });

@@ -17,7 +17,7 @@ const CAUSE = {
 const state_of = (t) => [badge(t.state, KIND[t.state]), ' ', h('small', {}, MEANS[t.state] ?? '')];
 const since_of = (t) => t.since && [when(t.since), ' ', h('small', {}, ago(t.since))];
 const back_of = (t) => typeof t.back_in_s === 'number' && `in ${t.back_in_s.toFixed(1)} s`;
-const failure_of = (t) => t.last_failure && [CAUSE[t.last_failure] ?? data(t.last_failure), t.last_status && ` (${t.last_status})`];
+export const failure_of = (t) => t.last_failure && [CAUSE[t.last_failure] ?? data(t.last_failure), t.last_status && ` (${t.last_status})`];
 const latency_of = (t) => Object.entries(t.first_content_ms ?? {}).map(([size, ms]) => `${size}: ${count(ms)} ms`).join(', ');
 
 function by_hand(page, t, reload) {

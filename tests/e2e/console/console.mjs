@@ -135,8 +135,7 @@ try {
 		await asker.context().close();
 	}
 	if (VIEWER) {
-		const viewer = await person({ token: VIEWER });
-		viewer.expected.push("403"); /* said as text: he may not */
+		const viewer = await person({ token: VIEWER, expected: ["403"] }); /* said as text: he may not */
 		await as_viewer(viewer);
 		await viewer.context().close();
 	}

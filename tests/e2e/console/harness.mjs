@@ -32,8 +32,8 @@ export const stop = () => browser?.close();
 // What went wrong in any page, collected and told once by clean().
 const odd = { outside: [], csp: [], errors: [] };
 
-/* A person before the page: { width, dark, token }. Without a token nobody has logged in. */
-export async function person({ width = 1280, height = 800, dark = false, token } = {}) {
+/* A person before the page: { width, dark, token, expected }. Without a token nobody has logged in. */
+export async function person({ width = 1280, height = 800, dark = false, token, expected = [] } = {}) {
 	const context = await browser.newContext({
 		viewport: { width, height }, colorScheme: dark ? "dark" : "light", ignoreHTTPSErrors: true,
 		reducedMotion: "reduce", locale: "en-GB", timezoneId: "UTC", hasTouch: width < 600,
@@ -48,7 +48,7 @@ export async function person({ width = 1280, height = 800, dark = false, token }
 			window.cspViolated(`${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber} ${e.sample}`));
 	});
 	const page = await context.newPage();
-	page.expected = []; // parts of console errors that a test asks for
+	page.expected = [...expected]; // parts of console errors that a test asks for
 	page.on("console", (m) => {
 		if (m.type() === "error" && !page.expected.some((e) => m.text().includes(e))) odd.errors.push(`${page.url()}: ${m.text()} ${m.location().url}`);
 	});
@@ -64,7 +64,8 @@ export async function login(page, token) {
 	await page.goto(`${BASE}/console/`);
 	await page.getByLabel(/token/i).fill(token);
 	await page.keyboard.press("Enter");
-	await page.locator("nav a").first().waitFor();
+	await page.locator("#top .me").waitFor();
+	await page.locator("dialog").waitFor({ state: "detached" }); /* it would take the first keys */
 }
 
 /* All that was collected, for one line each at the end. */

@@ -42,7 +42,7 @@ export const views = [
 		name: "now", seen: /Nothing is degraded|degraded:/, asked: "/now",
 		async mouse(page) {
 			await page.locator("main canvas, main figure, main .chart").first().waitFor();
-			like("now: whether it is ready, and each part", await text_of(page), /ready[^]*Parts/);
+			like("now: whether it is ready, and each part", await text_of(page), /ready[^]*spare\/m2[^]*the request never reached it[^]*Parts/);
 			for (const by of ["route", "target", "model", "total"]) {
 				await page.locator(`#by-${by}`).click();
 				await page.waitForResponse((r) => r.url().includes(`/series?by=${by}`));
