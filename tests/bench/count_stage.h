@@ -282,7 +282,7 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 		"backends: [openai, anthropic, local]\n"
 		"tokens: {ranks: \"%s\"}\n%s",
 		real, s->dir, s->dir, s->dir, s->dir, ranks,
-		s->tells ? "admin: {listen: unix@/nowhere/admin.sock, console: true}\n"
+		s->tells ? "admin: {listen: unix@/nowhere/admin.sock, console: true, tokens: tokens}\n"
 			   "telemetry: {otlp: {url: \"http://127.0.0.1:1\", ratio: 1}}\n"
 			 : "");
 	snprintf(s->config, sizeof(s->config), "%s/tollgate.yaml", s->dir);
