@@ -28,7 +28,7 @@ is "the next one is asked at once" "$status $(asked)" "200 0 1"
 tg target list
 like "the list says it" "$(cat "$D/out")" $'^one/m1 +ejected '
 tg status
-like "status says it" "$(cat "$D/out")" $'^target one/m1: ejected, 0 under way'
+like "status says it" "$(cat "$D/out")" $'^target one/m1: ejected, 0 under way|^target one/m1: ejected since [^,]*, 0 under way'
 unlike "and nothing of those that are well" "$(cat "$D/out")" '^target two'
 like "top says it" "$("$B/tollgate" top -c "$D/tollgate.yaml" --json)" '"target": ?"one/m1", ?"state": ?"ejected"'
 like "the metric says it" "$(curl -s "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 0$'
