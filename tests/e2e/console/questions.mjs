@@ -22,8 +22,13 @@ export const questions = [
 		await main(page).locator("table.list tbody tr").filter({ hasText: "dave" }).getByRole("link").first().click();
 		like("one of them: how it ended, and why", await says(page, /provider_\w+, 503: the provider could not be reached/), /provider_\w+, 503: the provider could not be reached/);
 		await page.goBack();
+		await page.waitForURL(/outcome=error/);
+		await says(page, /dave[^]*alone/);
 		await main(page).getByRole("link", { name: "failed at the provider" }).click();
+		await page.waitForURL((url) => !/outcome=error/.test(url.href));
+		await says(page, /mallory|person-/);
 		await main(page).getByRole("link", { name: /denied/ }).first().click();
+		await page.waitForURL(/decision=deny/);
 		like("those that were denied in the last hour, with rule and reason", await says(page, /mallory[^]*no-secrets[^]*the prompt holds a secret/), /mallory[^]*no-secrets[^]*the prompt holds a secret/);
 	}],
 	["what happened to a request whose id a caller has", async (page) => {
