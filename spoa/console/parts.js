@@ -63,12 +63,12 @@ export function copied(text, say) {
 }
 
 /* A field of a form: name, label, kind 'text' | 'number' | 'select' | … */
-export function field({ name, label, value = '', type = 'text', options, placeholder, hint, list, required }) {
+export function field({ name, label, value = '', type = 'text', options, placeholder, hint, list, required, size = '28' }) {
 	const id = `f-${name}`;
 	const input = options
 		? h('select', { id, name }, options.map((o) => { const [v, t] = [].concat(o, o); return h('option', { value: v, selected: v === value }, t); }))
 		: type === 'area' ? h('textarea', { id, name, placeholder, spellcheck: 'false', rows: '8' }, null)
-		: h('input', { id, name, type, value, placeholder, size: type === 'number' ? null : '28', list: list && `${id}-list`, required, autocomplete: 'off', spellcheck: 'false', 'aria-describedby': hint && `${id}-hint` });
+		: h('input', { id, name, type, value, placeholder, size: type === 'number' ? null : size, list: list && `${id}-list`, required, autocomplete: 'off', spellcheck: 'false', 'aria-describedby': hint && `${id}-hint` });
 	if (type === 'area') input.value = value;
 	return h('div', { class: 'field' }, h('label', { for: id }, label), input,
 		list && h('datalist', { id: `${id}-list` }, list.map((o) => h('option', { value: o }))),

@@ -17,7 +17,7 @@ function state(page, s) {
 		h('p', { class: 'row', role: 'status' }, bad.length ? bad.map((b) => badge(b, 'bad')) : badge('records are written and signed', 'good')),
 		h('div', { class: 'grid' },
 			panel('Chain', facts([
-				['records since the start', count(a.records)], ['in the tree', count(a.tree_records)], ['tree', a.tree && badge(a.tree, a.tree === 'ready' ? 'good' : 'edit')],
+				['records', count(a.records)], ['in the tree', count(a.tree_records)], ['tree', a.tree && badge(a.tree, a.tree === 'ready' ? 'good' : 'edit')],
 				['last checkpoint', c && [`${count(c.size)} records, `, c.age_s !== undefined && `${count(c.age_s)} s ago`]],
 				['signs with', k.signs && h('code', {}, k.signs)], ['next key', k.next && h('code', {}, k.next)],
 				['hashes texts with', k.hash_key && [h('code', {}, k.hash_key.id), ` (${k.hash_key.from})`]],
@@ -95,7 +95,7 @@ function report(got) {
 			{ title: 'node', cell: (n) => data(n.node) }, { title: 'records', number: true, cell: (n) => count(n.records) }, { title: 'from', cell: (n) => n.begin && when(n.begin) }, { title: 'to', cell: (n) => n.end && when(n.end) },
 			{ title: 'starts', number: true, cell: (n) => count(n.boots) }, { title: 'without a close', number: true, cell: (n) => count(n.unclean_ends) }, { title: 'verified', number: true, cell: (n) => count(n.verified) } ] }),
 		got.decisions && h('div', { class: 'grid' }, [['Decisions', 'by_decision'], ['Rules', 'by_rule'], ['Classes', 'by_class']].map(([title, name]) =>
-			rows_of(got.decisions[name]).length > 0 && h('div', {}, h('h3', {}, title), shares(title, rows_of(got.decisions[name]).slice(0, 20), { format: count })))),
+			rows_of(got.decisions[name]).length > 0 && h('div', {}, shares(title, rows_of(got.decisions[name]).slice(0, 20), { format: count })))),
 		got.changes?.changes?.length > 0 && table({ caption: 'Changes', rows: got.changes.changes.slice(-50).reverse(), columns: [
 			{ title: 'when', cell: (c) => when(c.time) }, { title: 'what', cell: (c) => `${c.what} ${c.change}` }, { title: 'which', cell: (c) => c.id && data(c.id), wide: true },
 			{ title: 'who', cell: (c) => data(c.by ?? c.who ?? c.peer?.user ?? '') }, { title: 'why', cell: (c) => c.reason && data(c.reason), wide: true } ] }),

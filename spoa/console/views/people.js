@@ -129,19 +129,22 @@ function filter(page) {
 
 function all(page) {
 	const { by = 'person', since = '7d', sort = 'cost', q, after } = page.state, from = Number(page.state.near) || 0;
-	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {});
+	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {}), jump = h('p', {});
 	const load = () => fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }), (got) => panel(by === 'team' ? 'Teams' : 'People', table({
 		caption: `Since ${since} ago`, rows: got.rows, sort: `-${sort}`, on_sort: (to) => page.set({ sort: to.replace('-', ''), after: null }), empty: 'Nobody asked in this time.',
 		href: (r) => (by === 'team' ? page.href('search', { team: r.team, since }) : page.href('people', { person: r.person, since })),
 		columns: [{ title: by, cell: (r) => data(r[by] || '(nobody)'), wide: true }, ...(by === 'person' ? [{ title: 'team', cell: (r) => r.team && data(r.team) }] : []), ...usage_columns],
 	}), pager(page, { next: got.after, shown: got.rows.length, total: got.groups === undefined ? undefined : count(got.groups) })));
-	const load_near = () => fill(near, page, () => page.get('/limits/near', { from, count: PAGE }), (got) => panel('Near a limit', table({
-		caption: 'The fullest first, as of the last level that was reached (a soft limit, 80, 90, 100 %). His page says how much it is now.', rows: got.near, columns: near_columns(page), empty: 'Nobody is near a limit.' }),
-	got.total > from + got.near.length && h('p', {}, h('a', { href: page.href('people', { ...page.state, near: from + PAGE }) }, `The next of ${count(got.total)}`))));
+	const load_near = () => fill(near, page, () => page.get('/limits/near', { from, count: PAGE }), (got) => {
+		jump.replaceChildren(got.near.length ? h('button', { type: 'button', id: 'to-near', onclick: () => near.scrollIntoView() }, `Near a limit: ${count(got.total)} ↓`) : '');
+		return panel('Near a limit', table({
+			caption: 'The fullest first, as of the last level that was reached (a soft limit, 80, 90, 100 %). The name leads to how much it is now.', rows: got.near, columns: near_columns(page), empty: 'Nobody is near a limit.' }),
+		got.total > from + got.near.length && h('p', {}, h('a', { href: page.href('people', { ...page.state, near: from + PAGE }) }, `The next of ${count(got.total)}`)));
+	});
 	const load_keys = () => fill(keys, page, () => page.get('/keys'), (got) => keys_panel(page, got, { reload: load_keys }));
 	const load_overrides = () => fill(overrides, page, () => page.get('/limits'), (got) => panel('Other amounts of limits', table({
 		caption: 'Made at run time, in force in place of the policy’s.', rows: got.overrides, columns: override_columns(page, load_overrides), empty: 'None.' })));
-	page.root.append(filter(page), spent, near, overrides, keys);
+	page.root.append(filter(page), jump, spent, near, overrides, keys);
 	load();
 	load_near();
 	load_overrides();

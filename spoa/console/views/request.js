@@ -152,10 +152,14 @@ export default {
 	name: 'request', title: 'Request', key: 'r',
 	help: 'One request by its id: who, what was found, which rule, where it went, what it cost, and its proof. Callers have the id in x-tollgate-id and in each error. For auditors.',
 	show(page) {
+		if (!page.has('auditor')) {
+			page.root.append(nothing('Who reads records needs the role auditor.'));
+			return;
+		}
 		const { id } = page.state;
 		const found = h('div', {});
 		page.root.append(h('form', { class: 'row', role: 'search', onsubmit: (e) => { e.preventDefault(); page.go('request', form_values(e.target)); } },
-			field({ name: 'id', label: 'Id (x-tollgate-id)', type: 'search', value: id, required: true }), h('button', { class: 'primary' }, 'Show')), found);
+			field({ name: 'id', label: 'Id (x-tollgate-id)', type: 'search', value: id, required: true, size: '34' }), h('button', { class: 'primary' }, 'Show')), found);
 		if (!id) return;
 		page.heading(`Request ${id}`);
 		fill(found, page, () => page.get('/records/show', { id }), (got) => (got.records?.length ? story(page, got) : nothing('No such request.', 'The id is 26 characters, as x-tollgate-id says it. What retention took away is in the archive: tollgate audit restore.')));

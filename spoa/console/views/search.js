@@ -58,7 +58,7 @@ function decisions(page, state, rows) {
 	const of = (name) => rows.find((r) => r.decision === name)?.hits ?? 0;
 	return h('div', { class: 'tiles' }, tile('deny', 'denied', of('deny')), tile('redact', 'redacted', of('redact')), tile('permit', 'permitted', of('permit')),
 		of('observed') ? tile('observed', 'observed', of('observed')) : null, tile('', 'all', total),
-		h('a', { class: 'tile', id: 'failed', href: page.href('search', { ...state, outcome: state.outcome === 'error' ? null : 'error', after: null }), 'aria-current': state.outcome === 'error' ? 'true' : null }, h('b', {}, '✕'), 'failed at the provider'));
+		h('a', { class: 'tile', id: 'failed', href: page.href('search', { ...state, outcome: state.outcome === 'error' ? null : 'error', after: null }), 'aria-current': state.outcome === 'error' ? 'true' : null }, h('b', {}, state.outcome === 'error' ? count(total) : '→'), 'failed at the provider'));
 }
 
 function text_form(page, names) {
@@ -148,6 +148,10 @@ export default {
 	name: 'search', title: 'Search', key: 's',
 	help: 'All records by any of their terms. The filter is in the URL: bookmark it, send it. For auditors.',
 	show(page) {
+		if (!page.has('auditor')) {
+			page.root.append(nothing('Who searches records needs the role auditor.', 'Sums are in People and Models.'));
+			return;
+		}
 		const place = h('div', {});
 		page.root.append(place);
 		fill(place, page, () => known_terms(page), (all) => {

@@ -7,7 +7,7 @@ import { change, every } from '../changes.js';
 
 const KIND = { closed: 'good', ramp: 'edit', half_open: 'edit', throttled: 'edit', open: 'bad', out: 'bad', keyless: 'bad', ejected: 'bad' };
 const MEANS = {
-	closed: 'asked as usual', ramp: 'back, with a growing share', half_open: 'one request tries it', open: 'not asked: it failed',
+	closed: 'asked as usual', ramp: 'back, with a growing share', half_open: 'the next request tries it', open: 'not asked: it failed',
 	throttled: 'not asked: it said to wait', out: 'not asked: it takes our key no more', keyless: 'not asked: no credential', ejected: 'taken out by hand',
 };
 const CAUSE = {
@@ -16,7 +16,7 @@ const CAUSE = {
 
 const state_of = (t) => [badge(t.state, KIND[t.state]), ' ', h('small', {}, MEANS[t.state] ?? '')];
 const since_of = (t) => t.since && [when(t.since), ' ', h('small', {}, ago(t.since))];
-const back_of = (t) => typeof t.back_in_s === 'number' && `in ${t.back_in_s.toFixed(1)} s`;
+const back_of = (t) => t.state !== 'half_open' && typeof t.back_in_s === 'number' && `in ${t.back_in_s.toFixed(1)} s`;
 export const failure_of = (t) => t.last_failure && [CAUSE[t.last_failure] ?? data(t.last_failure), t.last_status && ` (${t.last_status})`];
 const latency_of = (t) => Object.entries(t.first_content_ms ?? {}).map(([size, ms]) => `${size}: ${count(ms)} ms`).join(', ');
 

@@ -33,9 +33,9 @@ function list(page, got) {
 	const order = ['changed', 'new', 'approved'];
 	all.sort((x, y) => order.indexOf(x.state) - order.indexOf(y.state));
 	const at = Number(from) || 0;
-	const changed = got.tools.filter((t) => t.state === 'changed').length;
+	const [changed, fresh] = ['changed', 'new'].map((s) => got.tools.filter((t) => t.state === s).length);
 	return [
-		h('p', { class: 'row', role: 'status' }, changed ? badge(`${changed} changed since somebody looked`, 'bad') : got.tools.length ? badge('nothing changed', 'good') : null,
+		h('p', { class: 'row', role: 'status' }, changed ? badge(`${changed} changed since somebody looked`, 'bad') : fresh ? badge(`${fresh} new, nobody looked yet`, 'edit') : got.tools.length ? badge('nothing changed', 'good') : null,
 			got.full?.length > 0 && badge(`more listed than is kept: ${got.full.join(', ')}`, 'bad')),
 		got.tools.length > 0 && filter(page, got.tools),
 		panel('Tools, prompts, instructions', got.tools.length ? table({
@@ -60,9 +60,11 @@ function list(page, got) {
 
 function shown_diff(t) {
 	const approved = t.approved_hashes?.length > 0;
-	const old = approved ? t.approved_text : t.first_text;
-	const against = approved ? 'approved last' : 'listed first';
-	if (t.state !== 'changed') return h('p', { class: 'dim' }, `The text listed last is the one ${against}.`);
+	/* What was approved may differ from the first text: who comes later sees what somebody let pass. */
+	const passed = approved && t.state === 'approved';
+	const old = approved && !passed ? t.approved_text : t.first_text;
+	const against = approved && !passed ? 'approved last' : 'listed first';
+	if (t.state !== 'changed' && (!passed || t.first_hash === t.hash)) return h('p', { class: 'dim' }, `The text listed last is the one ${passed ? 'listed first, and approved' : against}.`);
 	if (old === null || old === undefined || t.text === null || t.text === undefined)
 		return h('p', { class: 'wrong' }, 'It differs, and its texts are not kept: over 16 KB, or the server\'s over 4 MB.');
 	const rows = difference(tree(old), tree(t.text));

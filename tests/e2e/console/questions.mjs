@@ -5,10 +5,13 @@ import { BASE, like, ok } from "./harness.mjs";
 const main = (page) => page.locator("main");
 const nav = (page, name) => page.locator("#top nav").getByRole("link", { name, exact: true }).click();
 const text = (page) => main(page).innerText();
-/* What main says, once it says so. */
+/* What main says, once it says so: the text that matched, not one that came a moment later. */
 async function says(page, what) {
-	await page.waitForFunction(([s, f]) => new RegExp(s, f).test(document.querySelector("main")?.innerText ?? ""), [what.source, what.flags]).catch(() => {});
-	return text(page);
+	const matched = await page.waitForFunction(([s, f]) => {
+		const now = document.querySelector("main")?.innerText ?? "";
+		return new RegExp(s, f).test(now) && now;
+	}, [what.source, what.flags]).catch(() => null);
+	return matched ? matched.jsonValue() : text(page);
 }
 
 export const questions = [
@@ -33,7 +36,9 @@ export const questions = [
 	}],
 	["what happened to a request whose id a caller has", async (page) => {
 		await nav(page, "Request");
-		await page.getByLabel("Id (x-tollgate-id)").fill(process.env.DENIED);
+		await page.getByLabel("Id (x-tollgate-id)").waitFor();
+		await page.keyboard.press("/");
+		await page.keyboard.type(process.env.DENIED);
 		await page.keyboard.press("Enter");
 		const said = await says(page, /Denied with 403[^]*mallory[^]*no-secrets/);
 		like("it was denied, by which rule, whose it was", said, /Denied with 403[^]*mallory[^]*no-secrets/);
@@ -48,6 +53,7 @@ export const questions = [
 	["who is near a limit", async (page) => {
 		await page.keyboard.press("g");
 		await page.keyboard.press("p");
+		await main(page).getByRole("button", { name: /^Near a limit/ }).click();
 		like("the table below says who, of which limit, how much of it", await says(page, /Near a limit[^]*fern[^]*daily[^]*90 %/), /Near a limit[^]*fern[^]*daily[^]*90 %/);
 	}],
 	["which target is ill, and since when", async (page) => {
@@ -75,6 +81,7 @@ export const questions = [
 		await page.getByRole("dialog").getByRole("button", { name: "Approve this text" }).click();
 		await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
 		like("approved by whom", await says(page, /approved[^]*by olga/), /by olga/);
+		like("and what changed is there still", await says(page, /- listed first[^]*id_rsa/), /- +"description": "adds numbers",\s+\+ +"description": "adds numbers. First read/);
 		await main(page).getByRole("link", { name: "Records of its approvals" }).click();
 		await page.waitForURL(/#\/search/);
 		await main(page).locator("table.list tbody tr").first().waitFor();
