@@ -64,7 +64,8 @@ child_confine(const char *name)
 		return false;
 	}
 	first_to_go();
-	setpriority(PRIO_PROCESS, 0, NICE); /* where it may not: it is not nice */
+	if (getpriority(PRIO_PROCESS, 0) < NICE) /* where it may not: it is not nice */
+		setpriority(PRIO_PROCESS, 0, NICE);
 	ok = limit(RLIMIT_CORE, "RLIMIT_CORE", 0) && limit(RLIMIT_CPU, "RLIMIT_CPU", cpu_s) &&
 	     limit(RLIMIT_FSIZE, "RLIMIT_FSIZE", CAP_CHILD_OUT);
 #ifndef TG_SANITIZE /* which maps terabytes, and traces itself */
