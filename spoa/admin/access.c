@@ -180,6 +180,15 @@ access_host(struct access *a, struct span host)
 	return known;
 }
 
+bool
+access_is_named(struct access *a)
+{
+	pthread_mutex_lock(&a->lock);
+	bool named = a->file[0] || a->nhosts;
+	pthread_mutex_unlock(&a->lock);
+	return named;
+}
+
 /* ---- its life ---- */
 
 /* Copies: a configuration goes with its snapshot. */

@@ -28,5 +28,7 @@ unsigned access_of_token(struct access *a, const unsigned char sha256[SHA256_BYT
 	char name[TOKEN_NAME + 1], int64_t *end_ns);
 /* Whether a browser may call us so: "localhost:8406". */
 bool access_host(struct access *a, struct span host);
+/* admin.tokens or admin.hosts is there: who calls must call us by our name. */
+bool access_is_named(struct access *a);
 
 #endif
