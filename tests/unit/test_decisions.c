@@ -594,7 +594,7 @@ static void
 a_quiet_one_is_told_its_place(void **state)
 {
 	struct looker l;
-	char want[80];
+	static const char mark[] = ": here\nid: gw-1/";
 
 	(void)state;
 	assert_started();
@@ -602,9 +602,13 @@ a_quiet_one_is_told_its_place(void **state)
 	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("0"),
 					  .person = SPAN_LIT("nobody") }),
 		200);
-	uint64_t seq = decide("unseen", "deny", "alice");
-	snprintf(want, sizeof(want), ": here\nid: gw-1/%" PRIu64 "\n\n", seq);
-	assert_true(until(&l, want, 4096));
+	uint64_t seq = decide("unseen", "deny", "alice"), told = 0;
+	while (told < seq) { /* or a record after it: a checkpoint */
+		assert_true(until(&l, mark, 4096));
+		buf_putc(&l.got, '\0');
+		told = strtoull(strstr(buf_view(&l.got).p, mark) + strlen(mark), NULL, 10);
+		buf_clear(&l.got);
+	}
 	assert_int_equal(leave(&l), 0);
 }
 
