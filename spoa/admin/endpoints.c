@@ -1,4 +1,4 @@
-/* The endpoints. Rows of one area stand together; a new area is a section of its own, here and
+/* The endpoints. Rows of one area are together; a new area is a section of its own, here and
  * above where its parameters are. */
 #include "admin/endpoint.h"
 #include "admin/policy.h"

@@ -1,4 +1,4 @@
-/* Sessions of browsers: a cookie each, which stands for the token that it was given for. It
+/* Sessions of browsers: a cookie each, in the place of the token that it was given for. It
  * ends when nobody used it for half an hour, by DELETE /session, and with its token. owner: its
  * lock, any admin thread. */
 #ifndef ADMIN_SESSIONS_H
@@ -20,8 +20,8 @@ void sessions_free(struct sessions **s);
 /* For the token of this hash: the cookie's text. */
 void sessions_begin(struct sessions *s, const unsigned char token[SHA256_BYTES],
 	uint64_t now_us, char text[SESSION_TEXT]);
-/* The hash of the token that it stands for. False: there is none such, or no longer. It is used
- * now, where `use`. */
+/* The hash of the token that it was given for. False: there is none such, or no longer. It is
+ * used now, where `use`. */
 bool sessions_find(struct sessions *s, const unsigned char id[SHA256_BYTES], uint64_t now_us,
 	bool use, unsigned char token[SHA256_BYTES]);
 void sessions_end(struct sessions *s, const unsigned char id[SHA256_BYTES]);

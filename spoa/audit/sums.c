@@ -107,18 +107,6 @@ struct summing {
 	bool failed;
 };
 
-static void
-put_number(struct buf *b, uint64_t v)
-{
-	char to[10];
-	size_t n = 0;
-
-	do
-		to[n++] = (char)((v & 127) | (v > 127 ? 128 : 0));
-	while (v >>= 7);
-	buf_put(b, to, n);
-}
-
 static int
 by_key(const void *x, const void *y)
 {
@@ -138,16 +126,16 @@ put_row(struct buf *b, const struct usage_group *g, const struct usage_group *be
 
 	while (before && same < g->n && same < before->n && g->key[same] == before->key[same])
 		same++;
-	put_number(b, same);
-	put_number(b, g->n - same);
+	index_put_number(b, same);
+	index_put_number(b, g->n - same);
 	buf_put(b, g->key + same, g->n - same);
 	for (size_t i = 0; i < SUMS; i++)
 		has |= (uint64_t)(g->sum[i] != 0) << i;
-	put_number(b, has);
+	index_put_number(b, has);
 	for (size_t i = 0; i < SUMS; i++)
 		if (g->sum[i])
-			put_number(b, g->sum[i]);
-	put_number(b, (uint64_t)(last_ns - g->last_ns));
+			index_put_number(b, g->sum[i]);
+	index_put_number(b, (uint64_t)(last_ns - g->last_ns));
 }
 
 static void
@@ -387,15 +375,10 @@ struct sums *
 sums_open(const char *dir, const struct index_segment *seg, struct buf *why)
 {
 	char path[4096];
-	int fd = index_path(path, sizeof(path), dir, seg->name, SUMS_FILES)
-			 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-			 : -1;
+	int fd = index_open_file(path, sizeof(path), dir, seg->name, SUMS_FILES, why);
 
-	if (fd < 0) {
-		if (errno != ENOENT)
-			buf_printf(why, "%s: %s", path, strerror(errno));
+	if (fd < 0)
 		return NULL;
-	}
 	struct sums *s = calloc(1, sizeof(*s));
 	if (!s) {
 		close(fd);

@@ -1,4 +1,4 @@
-/* What `tollgate usage` sums up, made beforehand: one file beside the index of a closed
+/* What `tollgate usage` sums up, made beforehand: one file next to the index of a closed
  * segment, or of a part of the open one: JOURNAL.index/NAME.sum. Made again where it is
  * missing, stale or damaged; who may not trust it reads the records (usage --no-index).
  *
@@ -17,7 +17,7 @@
 #define SUMS_FILES ".sum"
 #define SUMS_ROWS  65536u /* groups of a block */
 
-/* All that is kept beside segments: indexes, then these. */
+/* All that is kept next to segments: indexes, then these. */
 #define RECORD_MAKERS 2
 extern const struct index_maker record_makers[RECORD_MAKERS];
 

@@ -219,6 +219,19 @@ check(struct index *ix, const struct index_segment *s, const struct index_terms 
 	return index_whose_not(&whose, s);
 }
 
+int
+index_open_file(char *path, size_t size, const char *dir, const char *segment,
+	const char *suffix, struct buf *why)
+{
+	int fd = index_path(path, size, dir, segment, suffix)
+			 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+			 : -1;
+
+	if (fd < 0 && errno != ENOENT)
+		buf_printf(why, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
 struct index *
 index_open(const char *dir, const struct index_segment *s, const struct index_terms *t,
 	struct buf *why)
@@ -226,15 +239,10 @@ index_open(const char *dir, const struct index_segment *s, const struct index_te
 	struct index *ix = NULL;
 	const char *wrong = NULL;
 	char path[4096];
-	int fd = index_path(path, sizeof(path), dir, s->name, INDEX_FILES)
-			 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-			 : -1;
+	int fd = index_open_file(path, sizeof(path), dir, s->name, INDEX_FILES, why);
 
-	if (fd < 0) {
-		if (errno != ENOENT)
-			buf_printf(why, "%s: %s", path, strerror(errno));
+	if (fd < 0)
 		return NULL;
-	}
 	ix = calloc(1, sizeof(*ix));
 	if (!ix) {
 		close(fd);

@@ -126,6 +126,12 @@ int index_beside(const char *journal, const struct journal_segment *segment, uin
 /* The file of a segment, or of a part by its name, in `dir`. False: the name is too long. */
 bool index_path(
 	char *out, size_t size, const char *dir, const char *segment, const char *suffix);
+/* Opens it to read, its name in *path for messages. -1: none is there, or it cannot be opened,
+ * which *why says. */
+int index_open_file(char *path, size_t size, const char *dir, const char *segment,
+	const char *suffix, struct buf *why);
+/* A number as these files have it: seven bits a byte, the low ones first. */
+void index_put_number(struct buf *b, uint64_t v);
 /* Writes a file of `dir` under another name until it is whole; the folder is made (0700). 0,
  * ERR_FULL, ERR_IO with *why. */
 int index_write(const char *dir, const char *path, struct span bytes, struct buf *why);

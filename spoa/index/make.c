@@ -170,8 +170,8 @@ by_hash(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void
-put_number(struct buf *b, uint64_t v)
+void
+index_put_number(struct buf *b, uint64_t v)
 {
 	char to[10];
 	size_t n = 0;
@@ -209,10 +209,10 @@ put_hits(struct making *m, struct buf *b, struct buf *more)
 		buf_put(b, &h->flags, 2);
 		buf_put(b, &place, 4);
 		if (k < from[i])
-			put_number(more, from[i] - k);
+			index_put_number(more, from[i] - k);
 		for (; k < from[i]; k++) {
 			uint64_t at = m->further[sorted[k]].offset;
-			put_number(more, at - before);
+			index_put_number(more, at - before);
 			before = at;
 		}
 	}
@@ -281,9 +281,9 @@ put_terms(struct making *m, struct buf *b, struct buf *postings)
 		buf_put(b, &place, 4);
 		if (count == 1)
 			continue;
-		put_number(postings, count);
+		index_put_number(postings, count);
 		for (uint32_t k = 0; k < count; k++) {
-			put_number(postings, of[k] - before);
+			index_put_number(postings, of[k] - before);
 			before = of[k];
 		}
 	}
