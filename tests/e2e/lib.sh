@@ -3,6 +3,7 @@
 # counts them. $HAPROXY_BIN names the HAProxy, $B the build folder.
 # shellcheck shell=bash disable=SC2034
 set -u
+export LC_ALL=C.UTF-8 # the same words everywhere, and UTF-8 where there is no other locale
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=${B:-$root/build}
@@ -86,17 +87,19 @@ killed() {
 	kill -KILL "$pid"
 }
 
-# npm_packages FOLDER NAMES: installed from its lock file into $build/FOLDER; 1: skipped, and said so
+# npm_packages FOLDER NAMES: installed from its lock file into $build/FOLDER, by one file at a time; 1: skipped, and said so
 npm_packages() {
 	mkdir -p "$build/$1"
-	cp "$here/$1"/package.json "$here/$1"/package-lock.json "$here/$1"/*.mjs "$build/$1/"
-	cp "$here/$1"/wanted.json "$build/$1/" 2>/dev/null
-	cmp -s "$build/$1/package-lock.json" "$build/$1/.installed" && return 0
-	if ! (cd "$build/$1" && npm ci --no-audit --no-fund >"$D/npm.log" 2>&1); then
+	if ! (
+		flock 9
+		cp "$here/$1"/package.json "$here/$1"/package-lock.json "$here/$1"/*.mjs "$build/$1/"
+		cp "$here/$1"/wanted.json "$build/$1/" 2>/dev/null
+		cmp -s "$build/$1/package-lock.json" "$build/$1/.installed" && exit 0
+		cd "$build/$1" && npm ci --no-audit --no-fund >"$D/npm.log" 2>&1 && cp package-lock.json .installed
+	) 9>"$build/$1/.lock"; then
 		skip "$2" "npm ci failed: $(grep -m1 'npm error' "$D/npm.log" || tail -1 "$D/npm.log")"
 		return 1
 	fi
-	cp "$build/$1/package-lock.json" "$build/$1/.installed"
 }
 
 stack_up() {
