@@ -43,7 +43,8 @@ END
 	wait_for curl -sk -o /dev/null "https://127.0.0.1:$tls/"
 }
 
-# ---- a name server: each name has an address that nobody answers at, too, as IPv6 is where there is none ----
+# ---- a name server: each name of example.com has an address that nobody answers at, too, as IPv6 is where
+# there is none; it is a cluster's as well, which knows its Services by their whole names and no others ----
 python3 - >"$D/dns.port" <<'PY' &
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -54,6 +55,13 @@ address = {A: bytes([127, 0, 0, 1]), AAAA: bytes([1]) + bytes(14) + bytes([1])}
 while True:
 	query, client = s.recvfrom(4096)
 	end = query.index(0, 12) + 5 # the name's end, type and class
+	labels, i = [], 12
+	while query[i]:
+		labels.append(query[i + 1:i + 1 + query[i]].decode().lower())
+		i += 1 + query[i]
+	if labels[-2:] != ["example", "com"] and labels != ["provider", "edges", "svc", "cluster", "local"]:
+		s.sendto(query[:2] + b"\x81\x83\0\1" + bytes(6) + query[12:end], client) # NXDOMAIN
+		continue
 	a = address.get(query[end - 4:end - 2])
 	record = b"\xc0\x0c" + query[end - 4:end] + bytes([0, 0, 0, 60, 0, len(a)]) + a if a else b""
 	s.sendto(query[:2] + b"\x81\x80\0\1\0" + bytes([bool(a)]) + bytes(4) + query[12:end] + record, client)
@@ -67,7 +75,7 @@ sed -f "$root/docker/edge.sed" "$root/haproxy/haproxy.cfg" >"$D/in/edge.cfg"
 cp "$root"/haproxy/{tollgate.cfg,spoe.cfg,503.http,origins.lst} "$root/docker/health.cfg" "$D/in/"
 sed -i -e "s#/etc/haproxy/tollgate/#$D/in/#g" -e "s#unix@/run/tollgate/inner.sock mode 660 user haproxy group tollgate#unix@$SOCKETS/inner.sock#" \
 	-e "s#unix@/tollgate/#unix@$SOCKETS/#" -e "s#bind :8080#bind 127.0.0.1:$port#" -e "s#bind :8405#bind 127.0.0.1:$health#" "$D"/in/*
-sed -i "s#^ *parse-resolv-conf#    nameserver own 127.0.0.1:$(cat "$D/dns.port")#" "$D/in/edge.cfg"
+sed -i "s#^ *parse-resolv-conf#    nameserver own 127.0.0.1:$(cat "$D/dns.port")\n    hold nx 1s\n    hold valid 1s\n    timeout resolve 1s#" "$D/in/edge.cfg"
 EDGE=http://127.0.0.1:$port
 begin() { # PROVIDER [PROVIDER_CA]
 	end_haproxy
@@ -106,6 +114,19 @@ begin "https://provider.example.com:$tls"
 ask direct
 is "an authority that the system does not know: 503" "$status" 503
 unlike "it got none of it, either" "$(seen 5)" 'sk-of-the-company|POST|EMAIL'
+
+# ---- in a cluster: kubernetes.yaml's name, of the namespace "edges" ----
+named=$(sed -nE 's/.*\{name: PROVIDER, value: "(.*):[0-9]+"\}.*/\1/p' "$root/docker/kubernetes.yaml" | sed 's/\$(NAMESPACE)/edges/')
+begin "$named:${PROVIDER##*:}"
+is_up() { ask direct && [ "$status" = 200 ]; }
+check "the provider of kubernetes.yaml is found by its name ($named)" wait_for is_up
+sleep 4 # an answer that it does not exist holds for one second here
+ask direct
+is "and after its name was asked for again" "$status" 200
+begin "provider:${PROVIDER##*:}"
+sleep 4
+ask direct
+is "a name without its domain is not (as a cluster's server answers)" "$status" 503
 
 # ---- what PROVIDER may be ----
 said() { PROVIDER=$1 PROVIDER_CA=${2:-} HAPROXY=/bin/true "$root/docker/haproxy-start" 2>&1; echo " $?"; }

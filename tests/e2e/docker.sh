@@ -74,7 +74,7 @@ docker/kubernetes.yaml|s#image: tollgate-haproxy:[0-9.]*#image: haproxy#|haproxy
 docker/kubernetes.yaml|s#runAsUser: 990#runAsUser: 99#|user of haproxy
 docker/kubernetes.yaml|s#\[990, 991\]#[990, 992]#|groups of the pod
 docker/kubernetes.yaml|s#LOCAL_API_KEY: sk#API_KEY: sk#|haproxy: variables
-docker/kubernetes.yaml|s#"provider:8001"#"provider:8000"#|haproxy: PROVIDER
+docker/kubernetes.yaml|s#local:8001"#local:8000"#|haproxy: PROVIDER
 docker/kubernetes.yaml|s#port: 6379, targetPort#port: 6380, targetPort#|redis in Kubernetes
 docker/kubernetes.yaml|s#path: /healthz, port: health#path: /healthz, port: healthy#|the port of readinessProbe
 docker/kubernetes.yaml|s#readOnlyRootFilesystem: true#readOnlyRootFilesystem: false#|read-only root
@@ -108,4 +108,21 @@ for _ in 1 2 3 4 5; do req POST /v1/chat/completions -H "authorization: Bearer $
 check "Redis is away: not ready, and the stream falls behind" wait_for says '^0 [1-9]' gauges
 redis_back
 check "it comes back: ready, and caught up" wait_for says '^1 0$' gauges
+# ---- setup, as a pod's first container: what replicas share is taken over, a password's file is the daemon's alone ----
+mkdir -p "$D/etc" "$D/shared" "$D/bin"
+ln -s "$build/tollgate" "$D/bin/tollgate"
+"$build/tollgate" keygen --secret "$D/shared/state.key" >/dev/null
+echo of-redis >"$D/shared/redis.password"
+chmod 644 "$D/shared/redis.password"
+sed -e "s#/etc/tollgate#$D/etc#g" -e "s#/shared/#$D/shared/#g" -e "s#/usr/share/tollgate/container#$root/docker#g" "$root/docker/setup" >"$D/setup"
+setup() { PATH=$D/bin:$PATH REDIS_URL=redis://redis.edges.svc.cluster.local DAEMONS=2 sh "$D/setup" 2>&1; }
+like "setup makes what a pod needs" "$(setup | tr "\n" " "; echo "exit ${PIPESTATUS[0]}")" 'tg_[0-9a-z]*_.*exit 0'
+like "Redis by its whole name, with its password, and how many share it" "$(grep '^redis:' "$D/etc/tollgate.yaml")" \
+	'^redis: \{url: "redis://redis\.edges\.svc\.cluster\.local", password_file: redis\.password, daemons: 2\}$'
+is "the keys are what the Secret has, narrow enough for the daemon" \
+	"$(cmp "$D/etc/state.key" "$D/shared/state.key" && stat -c %a "$D/etc/state.key" "$D/etc/redis.password" | xargs)" "600 600"
+echo changed >"$D/shared/redis.password"
+before=$(cat "$D/etc/audit.key" "$D/etc/keys.yaml" "$D/etc/tollgate.yaml" | sha256sum)
+unlike "the next start makes nothing again" "$(setup)" tg_
+is "a password that was changed is taken over" "$(cat "$D/etc/redis.password") $(cat "$D/etc/audit.key" "$D/etc/keys.yaml" "$D/etc/tollgate.yaml" | sha256sum)" "changed $before"
 exit $failed
