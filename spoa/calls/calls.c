@@ -163,8 +163,7 @@ calls_same(const struct held_call *h, struct span arguments)
 {
 	unsigned char hash[SHA256_BYTES];
 
-	return h->lost ||
-	       (!hash_of(arguments, hash) && !memcmp(hash, h->judged, sizeof(hash)));
+	return h->lost || (!hash_of(arguments, hash) && !memcmp(hash, h->judged, sizeof(hash)));
 }
 
 int
@@ -181,8 +180,8 @@ note_name(struct held_call *h, struct span name)
 	struct span all = buf_view(&h->name);
 	size_t last = h->nnames > 1 ? h->name_ends[h->nnames - 2] : 0;
 
-	if (!name.n ||
-		(h->nnames && (span_eq(name, all) || span_eq(name, span_cut(all, last, all.n)))))
+	if (!name.n || (h->nnames && (span_eq(name, all) ||
+					     span_eq(name, span_cut(all, last, all.n)))))
 		return 0;
 	if (h->settled)
 		return CALLS_AGAIN;
@@ -215,7 +214,8 @@ calls_piece(struct calls *c, struct held_call *h)
 
 	if (e->npieces == e->room) {
 		size_t room = e->room ? 2 * e->room : 2;
-		struct held_call **v = reallocarray(e->pieces, room, sizeof(struct held_call *));
+		struct held_call **v =
+			reallocarray(e->pieces, room, sizeof(struct held_call *));
 		if (!v)
 			return ERR_NOMEM;
 		e->pieces = v;
@@ -410,9 +410,7 @@ pass_made(struct calls *c)
 		r = frames_end(&again, &f);
 	if (r == FRAME_WHOLE && c->wrap && frame_unwrap(&f, &inner) == ERR_NOMEM)
 		r = ERR_NOMEM;
-	r = r == FRAME_WHOLE ? c->user.pass(c->user.arg, &f)
-	    : r < 0	     ? r
-			     : CALLS_OVER;
+	r = r == FRAME_WHOLE ? c->user.pass(c->user.arg, &f) : r < 0 ? r : CALLS_OVER;
 	frames_free(&again);
 	buf_free(&inner);
 	return r;
@@ -486,8 +484,7 @@ say(struct calls *c, struct held_event *e)
 		r = c->d->say(c, &t, &drop);
 	r = over_room(c, r);
 	if (!r && !drop)
-		r = t.root->changed ? rewrite(c, e, &t)
-				    : c->user.pass(c->user.arg, &e->frame);
+		r = t.root->changed ? rewrite(c, e, &t) : c->user.pass(c->user.arg, &e->frame);
 	arena_reset(&c->work);
 	return r;
 }
@@ -566,6 +563,16 @@ int
 calls_finish(struct calls *c)
 {
 	calls_all_over(c);
+	return drain(c);
+}
+
+int
+calls_stop(struct calls *c)
+{
+	struct held_call *h;
+
+	TAILQ_FOREACH (h, &c->calls, all)
+		h->over |= h->may_end;
 	return drain(c);
 }
 

@@ -66,6 +66,8 @@ enum calls_end {
 int calls_frame(struct calls *c, const struct frame *f);
 /* Nothing more comes: calls that are not over are as they are. */
 int calls_finish(struct calls *c);
+/* Nothing more comes, and nothing said so: those that may have ended did. */
+int calls_stop(struct calls *c);
 /* A whole answer: *out is appended to where it is another one now (*changed). The parser's
  * error: it is no strict JSON. */
 int calls_whole(struct calls *c, struct span raw, struct buf *out, bool *changed);

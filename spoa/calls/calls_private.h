@@ -23,6 +23,7 @@ struct held_call {
 	uint32_t choice, index; /* as the provider numbers it */
 	bool any_text;
 	bool over, settled;
+	bool may_end; /* with what was said last, where nothing more comes */
 	enum call_verdict is;
 	bool said;     /* what takes its place, or its arguments' has been */
 	uint32_t less; /* calls before it in its choice that were taken out */
@@ -30,15 +31,15 @@ struct held_call {
 	size_t name_ends[CALL_NAMES], nnames;
 	bool lost;
 	unsigned char judged[SHA256_BYTES]; /* its arguments, once it is settled */
-	bool is_signed;		/* by the provider */
-	struct held_call *with; /* NULL, or goes only where this one does */
-	struct buf text; /* what the user said: reason or arguments */
+	bool is_signed;			    /* by the provider */
+	struct held_call *with;		    /* NULL, or goes only where this one does */
+	struct buf text;		    /* what the user said: reason or arguments */
 };
 
 /* An event that waits, or goes. */
 struct held_event {
 	STAILQ_ENTRY(held_event) all;
-	struct frame frame; /* views of `bytes` */
+	struct frame frame;	   /* views of `bytes` */
 	struct held_call **pieces; /* of these calls, in the order of its tree */
 	size_t npieces, room;
 	size_t bytes_n;
@@ -66,14 +67,14 @@ struct calls {
 	size_t held;
 	struct call_choice choices[CALL_CHOICES];
 	size_t nchoices;
-	bool kept;	   /* the provider keeps the turn */
-	bool odd;	   /* a number that none of its clients could use */
-	int64_t shift;	   /* of the numbers that events have: ours, less those that do not go */
-	bool touched;	   /* something was taken out: each event is looked at from now on */
-	struct arena work; /* of the event that is read or said */
-	struct buf made;   /* a frame that is written anew */
+	bool kept;     /* the provider keeps the turn */
+	bool odd;      /* a number that none of its clients could use */
+	int64_t shift; /* of the numbers that events have: ours, less those that do not go */
+	bool touched;  /* something was taken out: each event is looked at from now on */
+	struct arena work;	/* of the event that is read or said */
+	struct buf made;	/* a frame that is written anew */
 	struct held_event *now; /* that is read */
-	size_t piece;	   /* of the event that is said: which is next */
+	size_t piece;		/* of the event that is said: which is next */
 };
 
 struct calls_dialect {
@@ -81,7 +82,7 @@ struct calls_dialect {
 	int (*read)(struct calls *c, const struct tree *t);
 	/* *drop: nothing of it goes. Own events go before it by calls_say(). */
 	int (*say)(struct calls *c, const struct tree *t, bool *drop);
-	bool keeps; /* it does, where nothing says that it does not */
+	bool keeps;	/* it does, where nothing says that it does not */
 	bool renumbers; /* calls after one that is taken out have one less */
 };
 

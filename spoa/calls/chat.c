@@ -72,7 +72,7 @@ read_choice(struct calls *c, const struct tree *t, const struct node *choice, ui
 		r = read_call(c, t, n, number, number_of(c, t, n, place));
 	if (!r && older && older->tok == JSON_OBJECT)
 		r = read_call(c, t, older, number, OLDER);
-	if (!r && finish && finish->tok == JSON_STRING)
+	if (!r && tree_text(t, finish).n) /* some say "" until then */
 		calls_over(c, number, NULL);
 	return r;
 }

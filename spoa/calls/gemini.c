@@ -82,13 +82,16 @@ read_candidate(
 	struct calls *c, const struct tree *t, const struct node *candidate, uint32_t number)
 {
 	const struct node *finish = tree_member(candidate, "finishReason");
+	uint32_t n;
 	int r = 0;
 
 	for (const struct node *p = parts_of(candidate); p && !r; p = p->next)
 		if (call_of(p))
 			r = read_call(c, t, p, number);
-	if (!r && finish && finish->tok == JSON_STRING)
-		calls_over(c, number, NULL);
+	/* Vertex may say one in each event, also while a call goes on */
+	struct held_call *last = last_of(c, number, &n);
+	if (!r && last)
+		last->may_end = tree_text(t, finish).n > 0;
 	return r;
 }
 
@@ -100,8 +103,7 @@ gemini_read(struct calls *c, const struct tree *t)
 
 	for (const struct node *n = tree_elements(tree_member(t->root, "candidates")); n && !r;
 		n = n->next, place++)
-		r = read_candidate(
-			c, t, n, calls_number(t, tree_member(n, "index"), place));
+		r = read_candidate(c, t, n, calls_number(t, tree_member(n, "index"), place));
 	return r;
 }
 

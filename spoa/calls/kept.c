@@ -12,6 +12,8 @@ static const char *const types[] = { "function_call", "function.call" };
 static const char *const event_types[] = { "event_type", "type" };
 static const char *const items[] = { "step", "content" };
 static const char *const responses[] = { "interaction", "response" };
+static const char *const ends[] = { "interaction.complete", "interaction.completed",
+	"conversation.response.done" };
 
 enum { OF_LIST = 1 << 16 }; /* items of one list and of the next are not the same */
 
@@ -94,9 +96,8 @@ kept_read(struct calls *c, const struct tree *t)
 		r = read_call(c, t, delta, index_of(t));
 	if (h && span_ends(type, SPAN_LIT(".stop")))
 		h->over = true;
-	/* a call of a conversation has no end of its own */
-	if (span_ends(type, SPAN_LIT(".done")) || span_ends(type, SPAN_LIT(".complete")) ||
-		span_ends(type, SPAN_LIT(".completed")))
+	/* a call of a conversation has no end of its own; nor is it over with another item */
+	if (SPAN_IN(type, ends))
 		calls_all_over(c);
 	return r;
 }

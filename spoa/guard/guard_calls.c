@@ -1,6 +1,6 @@
-/* The calls of a model's answer, by the rules of phase: tool: each as it ends, before the answer
- * is read. One that is denied is taken out (calls/), with the reason in its place; where the
- * rule says `as: error`, or what is left would not be sound, the answer is denied. Calls of
+/* The calls of a model's answer, by the rules of phase: tool: each as it ends, before the
+ * answer is read. One that is denied is taken out (calls/), with the reason in its place; where
+ * the rule says `as: error`, or what is left would not be sound, the answer is denied. Calls of
  * dialects that calls/ does not know are judged in their place, by guard_judge(), and so is
  * what is left. */
 #include "base/ascii.h"
@@ -81,7 +81,8 @@ edit(struct guard *g, const struct call *c, const struct tool_verdict *v, struct
 	struct findings found;
 	struct span now;
 
-	if (guard_look(g, &t, &found) || guard_replace(g, &t, &found, &v->redact, v->with, &now))
+	if (guard_look(g, &t, &found) ||
+		guard_replace(g, &t, &found, &v->redact, v->with, &now))
 		return (int)g->failed;
 	*edited = g->report.redactions != redactions;
 	for (size_t i = 0; *edited && i < found.n; i++)
@@ -104,7 +105,8 @@ deny_by_limit(struct guard *g, const char *why)
 	r->sum.any = true;
 }
 
-/* The answer ends by this call: said by those who say it of any answer. `limit`: NULL, or why. */
+/* The answer ends by this call: said by those who say it of any answer. `limit`: NULL, or why.
+ */
 static int
 deny_turn(struct guard *g, const struct call *c, const char *limit)
 {
@@ -239,6 +241,13 @@ guard_calls_end(struct guard *g, struct buf *out)
 {
 	g->held_out = out;
 	return g->held ? ended(g, calls_finish(g->held)) : g->failed;
+}
+
+enum guard_result
+guard_calls_stop(struct guard *g, struct buf *out)
+{
+	g->held_out = out;
+	return g->held ? ended(g, calls_stop(g->held)) : g->failed;
 }
 
 enum guard_result

@@ -28,8 +28,7 @@ hide_usage(const struct guard *g, const struct answer_document *d, struct splice
 }
 
 size_t
-guard_rename(
-	const struct guard *g, const struct answer_document *d, struct splice *v, size_t n)
+guard_rename(const struct guard *g, const struct answer_document *d, struct splice *v, size_t n)
 {
 	for (size_t i = 0; g->plan.alias && i < d->nmodels; i++)
 		n = put_over(&d->models[i], span_str(g->plan.alias), v, n);
@@ -158,6 +157,8 @@ guard_end_channels(struct guard *g, const struct answer_document *d, struct buf 
 	struct channel *c, *next;
 	bool ended = false;
 
+	if (!d)
+		guard_keep_ended(g, NULL);
 	for (c = LIST_FIRST(&g->channels); c && !g->failed; c = next) {
 		next = LIST_NEXT(c, all);
 		if (d && (!answer_ends(d, c->of.slot) || is_said(c, d)))
@@ -245,8 +246,8 @@ keep_carriers(struct guard *g, const struct event *ev, const struct edited *e)
 		if (!own--)
 			continue;
 		if (!v) {
-			v = arena_array(&g->work,
-				d->ntexts + d->nwithheld + 1 + ANSWER_MODELS, sizeof(*v));
+			v = arena_array(&g->work, d->ntexts + d->nwithheld + 1 + ANSWER_MODELS,
+				sizeof(*v));
 			if (!v)
 				return guard_no_memory(g);
 			n = silence(g, d, e, v);
@@ -304,6 +305,7 @@ guard_drop_ended(struct guard *g, const struct answer_document *d)
 		if (answer_ends(d, c->of.slot))
 			guard_channel_over(c);
 	}
+	guard_keep_ended(g, d);
 }
 
 enum guard_result

@@ -44,11 +44,12 @@ guard_found(struct guard *g, size_t entity, enum answer_kind kind)
 	return is_new;
 }
 
-/* A name in pieces is joined by some clients, and others take the first or the last: it is one
- * call of each. */
+/* Those that are over: of half a call nothing can be said. A name in pieces is joined by some
+ * clients, and others take the first or the last: it is one call of each. */
 static size_t
 kept_calls(struct guard *g, struct answer_tool *tools)
 {
+	bool over = g->report.when == ANSWER_WHOLE || g->report.when == ANSWER_END;
 	struct kept_text *k;
 	size_t n = 0;
 
@@ -57,7 +58,7 @@ kept_calls(struct guard *g, struct answer_tool *tools)
 			.arguments = buf_view(&k->text),
 			.lost = buf_failed(&k->text),
 			.slot = k->slot };
-		if (k->kind != KIND_ARGUMENTS || !t.name.n)
+		if (k->kind != KIND_ARGUMENTS || !t.name.n || !(over || k->over || k->whole))
 			continue;
 		struct span all = t.name;
 		t.let_go = guard_called_was(g, &t);
@@ -280,6 +281,7 @@ kept_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS
 		if (is_kept_as(k, kind, slot)) {
 			if (slot[ANSWER_NUMBERS])
 				k->slot[ANSWER_NUMBERS] = slot[ANSWER_NUMBERS];
+			k->over = false;
 			return k;
 		}
 	if (g->nkept == KEPT_MAX)
@@ -315,6 +317,15 @@ keep_scored(struct guard *g, struct kept_text *k, struct span text)
 			buf_consume(&k->text, k->text.n - OVERLAP_BYTES);
 		}
 	}
+}
+
+void
+guard_keep_ended(struct guard *g, const struct answer_document *d)
+{
+	struct kept_text *k;
+
+	LIST_FOREACH (k, &g->kept, all)
+		k->over |= !d || answer_ends(d, k->slot);
 }
 
 void

@@ -96,6 +96,7 @@ struct kept_text {
 	enum answer_kind kind;
 	bool scored; /* as it is */
 	bool whole;  /* nothing is added */
+	bool over;   /* its choice or block is, and nothing was added since */
 	struct buf name, text;
 	/* Where the pieces of the name end: one, or a stream says more of it for the same call.
 	 */
@@ -317,6 +318,8 @@ enum guard_result guard_edit_whole(struct guard *g, const struct answer_text *t,
 	bool *gone);
 /* Keeps a text for rules that read calls, or the injection score. */
 void guard_keep(struct guard *g, const struct answer_text *t, struct span text);
+/* After the event's own texts: what ends with it. NULL: all does. */
+void guard_keep_ended(struct guard *g, const struct answer_document *d);
 void guard_note(struct guard *g, const struct answer_document *d);
 /* It is an error: kept for who asks what it says. Once. */
 void guard_note_error(struct guard *g, struct span document, struct span type);
@@ -368,6 +371,8 @@ void guard_calls_free(struct guard *g);
 enum guard_result guard_calls_pass(struct guard *g, struct frame *f, struct buf *out);
 /* The stream is at its end: calls are as they are; */
 enum guard_result guard_calls_end(struct guard *g, struct buf *out);
+/* or they may be; */
+enum guard_result guard_calls_stop(struct guard *g, struct buf *out);
 /* or it is cut: where one waits, the answer fails so. */
 enum guard_result guard_calls_cut(struct guard *g, enum guard_result how, const char *why);
 /* An answer that is whole in g->body. */
