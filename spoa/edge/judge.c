@@ -331,7 +331,7 @@ judge(const struct haproxy *h, const struct config *cfg, const struct policy *po
 			first = &h->section[i];
 		find_inner(&j, &h->section[i]);
 	}
-	j.bolt_on = !first || first == j.inner || !j.inner;
+	j.bolt_on = !first || !j.inner || engine_of(j.inner);
 	read_pieces(&j);
 	for (size_t i = 0; i < judge_rules_count; i++)
 		ask(&j, &judge_rules[i], first);

@@ -450,3 +450,10 @@ runs_on_inner(const struct judge *j, const struct haproxy_section *s,
 	*differs = is.differs;
 	return is.is != NO;
 }
+
+bool
+always_on_inner(
+	const struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return condition_inner((struct asked){ j, s, l, 0 }, l).is == YES;
+}

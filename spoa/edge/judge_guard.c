@@ -143,12 +143,12 @@ rule_credential_in_front(struct judge *j)
 
 /* A rule of the frontend answers all that comes in: redirects to TLS, mostly. What `allow` lets
  * through before is asked by none but `redirect` alone. */
-static bool
+const struct haproxy_line *
 answers_all(const struct haproxy_section *s)
 {
 	struct haproxy_walk w = haproxy_walk(s);
-	const struct haproxy_line *l;
-	bool tls = false, answers = false, plain = false, allowed = false;
+	const struct haproxy_line *l, *answers = NULL, *plain = NULL;
+	bool tls = false, allowed = false;
 
 	while ((l = haproxy_next(&w))) {
 		size_t at = condition_at(l);
@@ -163,11 +163,15 @@ answers_all(const struct haproxy_section *s)
 			!(redirect || (!allowed && (SPAN_IN(action, refusals) ||
 							   span_is(action, "redirect")))))
 			continue;
-		answers |= at == l->n;
-		plain |= at + 4 == l->n && span_is(l->word[at + 2], "ssl_fc") &&
-			 span_is(l->word[at], "if") == span_is(l->word[at + 1], "!{");
+		if (at == l->n)
+			answers = l;
+		if (at + 4 == l->n && span_is(l->word[at + 2], "ssl_fc") &&
+			span_is(l->word[at], "if") == span_is(l->word[at + 1], "!{"))
+			plain = l;
 	}
-	return speaks_http(s) && (answers || (plain && !tls));
+	if (!speaks_http(s))
+		return NULL;
+	return answers ? answers : tls ? NULL : plain;
 }
 
 /* Where a rule chooses the backend by a name that it makes: any; the policy's; or one of a map,

@@ -160,9 +160,8 @@ knows_inner(const struct haproxy_section *s, const struct haproxy_line *l)
 	return false;
 }
 
-/* A rule that answers the request, or ends it without an answer. */
-static bool
-answers(const struct haproxy_line *l)
+bool
+rule_answers(const struct haproxy_line *l)
 {
 	static const char *const actions[] = { "auth", "deny", "redirect", "reject", "return",
 		"silent-drop", "tarpit", "use-service" };
@@ -182,9 +181,10 @@ ends_inner(const struct judge *j, const struct haproxy_line *l)
 {
 	bool differs;
 
-	return j->inner && !l->negated && answers(l) &&
-	       runs_on_inner(j, j->inner, l, &differs) && differs &&
-	       !is_of_the_inner(j->inner, l) && !is_shipped(j, j->inner, l);
+	return j->inner && !l->negated && rule_answers(l) &&
+	       runs_on_inner(j, j->inner, l, &differs) &&
+	       (differs || always_on_inner(j, j->inner, l)) && !is_of_the_inner(j->inner, l) &&
+	       !is_shipped(j, j->inner, l);
 }
 
 void
@@ -199,9 +199,12 @@ rule_inner_answered(struct judge *j)
 			mended(l, INNER_TEST, NULL, line);
 			found(j, l, line,
 				"this rule ends each request that takes the relay, on its "
-				"second pass: that comes in by tollgate-inner, a unix socket: "
-				"no TLS, no HTTP/2, no port, no credential of the caller, and "
-				"above the stanza no address");
+				"second pass: that comes in by tollgate-inner%s",
+				always_on_inner(j, j->inner, l)
+					? ", in this frontend"
+					: ", a unix socket: no TLS, no HTTP/2, no port, no "
+					  "credential of the caller, and above the stanza no "
+					  "address");
 		}
 }
 

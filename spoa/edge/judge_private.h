@@ -19,7 +19,7 @@ struct judge {
 	const struct haproxy_line *engine;   /* its filter line */
 	const struct haproxy_section *inner; /* has the bind that the relay connects to */
 	const struct haproxy_line *inner_bind;
-	bool bolt_on;	       /* gate and inner are one frontend */
+	bool bolt_on;	       /* the inner bind is in a frontend of the gate */
 	struct haproxy pieces; /* the shipped pieces, read as HAProxy reads them */
 	const struct haproxy_section *shipped_stanza, *shipped_older, *shipped_edge,
 		*shipped_inner, *shipped_guard;
@@ -76,6 +76,13 @@ bool is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line 
  * address. */
 bool runs_on_inner(const struct judge *j, const struct haproxy_section *s,
 	const struct haproxy_line *l, bool *differs);
+/* Whether it runs on each second pass, whatever the request holds. */
+bool always_on_inner(const struct judge *j, const struct haproxy_section *s,
+	const struct haproxy_line *l);
+/* A rule that answers the request, or ends it without an answer. */
+bool rule_answers(const struct haproxy_line *l);
+/* The line by which a frontend answers all that comes in; NULL: none. */
+const struct haproxy_line *answers_all(const struct haproxy_section *s);
 /* The line as it is written, its condition so that it leaves these out (b may be NULL): in each
  * part of `if`, or as further parts of `unless`. */
 enum { MENDED_BYTES = 4096 };

@@ -246,11 +246,38 @@ names_what_passes(const struct haproxy_section *s)
 	return false;
 }
 
+/* How many rules of the frontend answer a request by themselves: each may end the second pass. */
+static size_t
+answers_of(const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *line;
+	size_t n = 0;
+
+	while ((line = haproxy_next(&w)))
+		n += !line->negated && rule_answers(line);
+	return n;
+}
+
+/* Where the relay's bind goes: into the frontend without rules that answer, else the one with the
+ * fewest, whichever was named first. */
+static const struct haproxy_section *
+bind_into(const struct lay *l)
+{
+	const struct haproxy_section *best = NULL;
+
+	for (size_t i = 0; i < l->nfront; i++)
+		if (!lay_is_laid(l->front[i]) && !answers_all(l->front[i]) &&
+			(!best || answers_of(l->front[i]) < answers_of(best)))
+			best = l->front[i];
+	return best;
+}
+
 void
 lay_edits(struct lay *l, const struct haproxy *h)
 {
-	const struct haproxy_section *inner = inner_of(h);
-	bool bound = inner != NULL, global = false;
+	const struct haproxy_section *inner = inner_of(h), *to = inner ? NULL : bind_into(l);
+	bool global = false;
 
 	if (inner && !lay_is_laid(inner))
 		lay_renew(l, h, inner);
@@ -258,12 +285,11 @@ lay_edits(struct lay *l, const struct haproxy *h)
 		if (lay_is_laid(l->front[i])) {
 			if (names_what_passes(l->front[i]))
 				lay_renew(l, h, l->front[i]);
-		} else {
+		} else if (!answers_all(l->front[i])) {
 			if (!global)
 				lay_global(l, h);
 			global = true;
-			lay_frontend(l, h, l->front[i], !bound);
-			bound = true;
+			lay_frontend(l, h, l->front[i], l->front[i] == to);
 		}
 	for (size_t i = 0; i < h->n; i++) {
 		const struct haproxy_section *s = &h->section[i];

@@ -364,11 +364,41 @@ note_route(struct lay *l)
 			l->backend[0].name);
 }
 
+/* A frontend that answers each request by itself (port 80 that redirects) asks nobody: nothing is
+ * laid there, and its answers are in no record. Another one must be left. */
+static void
+note_own_answers(struct lay *l)
+{
+	const struct haproxy_line *by = NULL;
+	bool left = l->nfront == 0;
+
+	for (size_t i = 0; i < l->nfront; i++) {
+		const struct haproxy_section *s = l->front[i];
+		const struct haproxy_line *own = lay_is_laid(s) ? NULL : answers_all(s);
+		left |= !own;
+		by = own ? own : by;
+		if (own)
+			buf_printf(&l->notes,
+				"%s:%u: this answers each request of frontend %s by itself: "
+				"nothing is laid there\n",
+				own->file, own->line, s->name.p);
+	}
+	if (!left && by)
+		buf_printf(&l->choices,
+			"%s:%u: this answers each request by itself, and no frontend is left "
+			"that serves: --frontend NAME, the one that does\n",
+			by->file, by->line);
+}
+
 /* The relay hands back to one frontend, whichever the request came by. */
 static void
 note_second_pass(struct lay *l)
 {
-	if (l->nfront > 1 && lays(l))
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->nfront; i++)
+		n += lay_is_laid(l->front[i]) || !answers_all(l->front[i]);
+	if (n > 1 && lays(l))
 		buf_printf(&l->notes,
 			"the relay's second pass comes by one frontend, the one with the bind "
 			"tollgate-inner: of your own rules below the stanza its are those that "
@@ -413,6 +443,7 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 	choose_backends(l, h, wish);
 	for (size_t i = 0; i < l->nfront; i++)
 		refuse_both(l, l->front[i]);
+	note_own_answers(l);
 	note_second_pass(l);
 	note_route(l);
 	note_chroot(l, h);

@@ -132,4 +132,38 @@ is "the second decides" "$(tls http://ai.example.com/v1/chat/completions -H "$js
 is "and relays, by the first one's bind" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate-decision: redact' "$D/tls.head")" "200 1"
 like "what the provider gets is redacted" "$(seen)" 'EMAIL_ADDRESS_1'
 is "other hosts go on as before" "$(tls http://www.example.com/)" 200
+
+# README's step 2: :80 redirects, :443 serves. Whichever is named first, the relay's bind goes where nothing answers by
+# itself, and what the redirect answers is in no record.
+"$root/tests/support/stack" down --dir "$D"
+for first in http-in https-in; do
+	other=http-in
+	[ $first = https-in ] || other=https-in
+	rm -rf "$D/root"
+	mkdir -p "$D/root/etc/haproxy"
+	{ sed 's/127.0.0.1:1$/127.0.0.1:1 check/' "$D/person.cfg" | sed '/^frontend www/,/^backend/{/^backend/!d}'
+		printf 'frontend http-in\n    bind unix@%s/http.sock mode 666\n    http-request redirect scheme https code 301\n' "$D"
+		printf 'frontend https-in\n    bind :8080\n    bind unix@%s/tls.sock mode 666\n    use_backend openai if { path_beg /v1/ }\n    default_backend site\n' "$D"
+	} >"$D/root/etc/haproxy/haproxy.cfg"
+	cp "$D/root/etc/haproxy/haproxy.cfg" "$D/two.cfg"
+	laid --frontend $first --frontend $other --write >"$D/written" 2>"$D/init.err"
+	is "$first, $other: it is laid" "$?" 0
+	like "it says what it left" "$(cat "$D/written")" 'haproxy.cfg:[0-9]*: this answers each request of frontend http-in by itself: nothing is laid there'
+	"$B/tollgate" check --haproxy "$D/root/etc/haproxy/haproxy.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
+	is "check has nothing against it" "$? $(cat "$D/check.err")" "0 "
+	stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/root/etc/haproxy/haproxy.cfg"
+	auth="authorization: Bearer $(token)"
+	is "by TLS it is redacted, through the relay" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate-decision: redact' "$D/tls.head")" "200 1"
+	plain() { curl -s -o "$D/http.body" -D "$D/http.head" -w '%{http_code}' --unix-socket "$D/http.sock" "$@"; }
+	decided=$(metric decisions_total 'decision="redact"')
+	is "without TLS it is sent there" "$(plain http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^location: https://ai.example.com/v1/chat/completions' "$D/http.head")" "301 1"
+	is "which is nobody's decision" "$(metric decisions_total 'decision="redact"')" "$decided"
+	"$root/tests/support/stack" down --dir "$D"
+done
+# A stanza that was laid into the frontend that redirects: what ends each second pass is an error, with the line.
+awk '/^frontend https-in/ { inner = 0 } { print } /^frontend http-in/ { inner = 1 } inner && /^    bind unix@.*http.sock/ { while ((getline l < stanza) > 0) print l }' \
+	stanza=<(sed -n '/^    bind unix@.*tollgate-inner/,/^    use_backend openai/p' "$D/root/etc/haproxy/haproxy.cfg" | grep -v 'use_backend openai') "$D/two.cfg" >"$D/ended.cfg"
+"$B/tollgate" check --haproxy "$D/ended.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
+is "a redirect that ends the second pass is an error" "$?" 1
+like "with the line to write" "$(tr "\n" " " <"$D/check.err")" 'inner-answered: this rule ends each request that takes the relay.*redirect scheme https code 301 unless \{ so_name tollgate-inner \}'
 exit $failed

@@ -55,6 +55,11 @@ static const struct {
 		":81\nbackend "
 		"one\n",
 		NULL, "h", "one", "openai", "    --frontend web\n    --frontend api\n" },
+	{ "of two, one that answers all by itself is none to lay",
+		"defaults\n mode http\nfrontend web\n bind :80\n redirect scheme https if "
+		"!{ ssl_fc }\nbackend one\n",
+		"web", "h", "one", "openai",
+		"h.cfg:5: this answers each request by itself, and no frontend is left" },
 	{ "a frontend that is not there",
 		"defaults\n mode http\nfrontend web\n bind :80\nbackend one\n", "ap", "h",
 		"one", "openai", "--frontend ap: there is none" },
