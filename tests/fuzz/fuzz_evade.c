@@ -24,6 +24,7 @@ static void
 pieces(struct span t)
 {
 	size_t blobs = 0, codes[CODE_BASES] = { 0 };
+	struct blob_lines lines[BLOB_WRAPPED] = { 0 };
 
 	for (size_t i = 0; i < t.n; i++) {
 		size_t bytes;
@@ -37,7 +38,7 @@ pieces(struct span t)
 				abort();
 		}
 		struct blob b = { 0 };
-		if (i >= blobs && blob_find(t, i, &b, &blobs) &&
+		if (i >= blobs && blob_find(t, i, &b, lines, &blobs) &&
 			(b.start < i || b.end <= b.start || b.end > t.n || b.from >= t.n))
 			abort();
 		for (size_t k = 0; k < CODE_BASES; k++)

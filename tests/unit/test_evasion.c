@@ -165,8 +165,9 @@ PART("normalise.c", void, normalise_edit,
 PART("fold.c", struct folded, fold_char, (uint32_t cp), (cp), return (struct folded){ 0 })
 PART("unescape.c", struct unescaped, unescape, (struct span t, size_t at), (t, at),
 	return (struct unescaped){ 0 })
-PART("decode.c", bool, blob_find, (struct span t, size_t at, struct blob *b, size_t *end),
-	(t, at, b, end), *end = at + 1;
+PART("decode.c", bool, blob_find,
+	(struct span t, size_t at, struct blob *b, struct blob_lines *lines, size_t *end),
+	(t, at, b, lines, end), *end = at + 1;
 	return false)
 PART("decode.c", bool, blob_codes,
 	(struct span t, size_t at, unsigned base, struct blob *b, size_t *seen),

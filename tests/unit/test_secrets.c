@@ -396,7 +396,9 @@ hostile_texts_cost_linear_time(void **state)
 		"xoxb-", "+ASt", "AAAA+ASt", "eyJ", "ops_eyJ", "glc_", "pypi-AgE",
 		"github_pat_", "AGE-SECRET-KEY-1", "xprv", "sl.A", "1/1", "identified by ",
 		"AAAAAAAAAAAAAAAAAAAA", "MTA.", "hcaik_", "AKIAQNZGKIQY56JQ7WML ",
-		"name: key\n" };
+		"name: key\n", "xabababababababababababababababab ",
+		"xxabababababababababababababababab\n",
+		"name;1e15/latitudelatitudelatitude" };
 	enum { BYTES = 256 << 10 };
 	struct detect_fix *f = *state;
 	char *text = malloc(BYTES);

@@ -427,12 +427,12 @@ next_run(struct span t, size_t at, size_t end, enum blob_kind kind)
 /* Text after something else: a header, a picture, a line of another. It is read from the
  * place before, since it may begin between the two. */
 static bool
-reads_later(struct span text, struct blob *b)
+reads_later(struct span text, struct blob *b, size_t to)
 {
 	struct blob part = *b;
 	unsigned char in = alphabets[b->kind];
 
-	for (size_t last = b->start; part.start < b->end; last = part.start) {
+	for (size_t last = b->start; part.start < to; last = part.start) {
 		for (size_t n = 0; n < STRIDE && part.start < b->end; part.start++)
 			n += (digits_in[(unsigned char)text.p[part.start]] & in) != 0;
 		if (!find_text(text, &part))
@@ -447,8 +447,36 @@ reads_later(struct span text, struct blob *b)
 	return false;
 }
 
+/* The lines from [at, end) on: what is known of them, or else in *one. Where lines go on far,
+ * no others of another width do. */
+static struct blob_lines *
+lines_from(struct span t, size_t at, size_t end, enum blob_kind kind, struct blob_lines *known,
+	struct blob_lines *one)
+{
+	size_t width = end - at;
+
+	if (at < known->end && width == known->width)
+		return known;
+	*one = (struct blob_lines){ wrapped(t, at, end, kind), width, false };
+	if (one->end <= known->end)
+		return one;
+	*known = *one;
+	return known;
+}
+
+/* As reads_later(), in a blob whose first line ends at `end`. */
 static bool
-sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t end)
+lines_read_later(struct span text, struct blob *b, size_t end, struct blob_lines *lines)
+{
+	if (reads_later(text, b, lines->searched ? end : b->end))
+		return true;
+	lines->searched = true;
+	return false;
+}
+
+static bool
+sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t end,
+	struct blob_lines *lines)
 {
 	struct span head = span_cut(t, 0, end);
 
@@ -457,12 +485,15 @@ sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t 
 		while (i > from && digits_in[(unsigned char)t.p[i - 1]] & alphabets[kind])
 			i--;
 		to = run_of(head, i, kind);
-		unsigned in = is_base32(kind) ? case_bits(t, i, to) : 1;
-		if (in == 0 || in == 3 || (i > 0 && is_alnum(t.p[i - 1]) && t.p[i - 1] != 'x'))
+		unsigned cases = is_base32(kind) ? case_bits(t, i, to) : 1;
+		if (cases == 0 || cases == 3 ||
+			(i > 0 && is_alnum(t.p[i - 1]) && t.p[i - 1] != 'x'))
 			continue;
-		size_t whole = to == end && to - i >= LINE_MIN ? wrapped(t, i, to, kind) : to;
-		*b = (struct blob){ .kind = kind, .start = i, .end = whole };
-		if (find_text(t, b) || reads_later(t, b))
+		struct blob_lines one = { to, to - i, false }, *in = &one;
+		if (to == end)
+			in = lines_from(t, i, to, kind, &lines[kind], &one);
+		*b = (struct blob){ .kind = kind, .start = i, .end = in->end };
+		if (find_text(t, b) || lines_read_later(t, b, to, in))
 			return true;
 	}
 	return false;
@@ -483,24 +514,27 @@ blob_goes_on(char c)
 }
 
 bool
-blob_find(struct span text, size_t at, struct blob *b, size_t *end)
+blob_find(struct span text, size_t at, struct blob *b, struct blob_lines lines[BLOB_WRAPPED],
+	size_t *end)
 {
 	size_t first = run_of(text, at, BLOB_BASE64);
 
 	*end = first > at ? first : at + 1;
 	if (first - at < BLOB_MIN)
 		return false;
-	if (sub_run(text, b, BLOB_HEX, at, first)) {
+	if (sub_run(text, b, BLOB_HEX, at, first, lines)) {
 		*end = b->end > first ? b->end : first;
 		return true;
 	}
 	*b = (struct blob){ .kind = BLOB_BASE64, .start = at };
-	b->end = wrapped(text, at, first, BLOB_BASE64);
+	struct blob_lines one,
+		*in = lines_from(text, at, first, BLOB_BASE64, &lines[BLOB_BASE64], &one);
+	b->end = in->end;
 	bool found = find_text(text, b);
 	if (!found) {
 		struct blob other;
-		if (sub_run(text, &other, BLOB_BASE32, at, first) ||
-			sub_run(text, &other, BLOB_BASE32HEX, at, first)) {
+		if (sub_run(text, &other, BLOB_BASE32, at, first, lines) ||
+			sub_run(text, &other, BLOB_BASE32HEX, at, first, lines)) {
 			*b = other;
 			found = true;
 		}
@@ -516,7 +550,7 @@ blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 	}
 	if (!found) {
 		b->start = b->from = at;
-		found = reads_later(text, b);
+		found = lines_read_later(text, b, first, in);
 	}
 	for (int k = 0; k < 6 && b->end < text.n && text.p[b->end] == '='; k++)
 		b->end++; /* base32 has six */

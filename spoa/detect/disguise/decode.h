@@ -29,10 +29,20 @@ struct blob {
 	bool utf16;	   /* every other byte of it is zero, or three of four (UTF-32) */
 };
 
+/* Of each kind that may be wrapped, the lines of one width that were looked at last: a search
+ * that begins at one of them does not go through all that follow once more. Zeroed for each
+ * text. */
+struct blob_lines {
+	size_t end, width;
+	bool searched; /* nothing in them reads as text */
+};
+enum { BLOB_WRAPPED = BLOB_HEX + 1 };
+
 /* The blob in the run of base64 characters that begins at `at`; its text decodes to
- * something readable. *end is where to look on. False:
+ * something readable. *end is where to look on; `at` never goes back. False:
  * none. */
-bool blob_find(struct span text, size_t at, struct blob *b, size_t *end);
+bool blob_find(struct span text, size_t at, struct blob *b,
+	struct blob_lines lines[BLOB_WRAPPED], size_t *end);
 /* The end of the run of base64 characters at `at`. */
 size_t blob_run(struct span text, size_t at);
 /* Whether the character may be in a blob, between its lines or after it. */

@@ -169,6 +169,7 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool heuris
  * blob goes across. */
 struct searched {
 	size_t blobs, codes[CODE_BASES], reversed;
+	struct blob_lines lines[BLOB_WRAPPED];
 	size_t edit, barrier;
 };
 
@@ -540,7 +541,7 @@ try_blob(struct evade *e, struct span text, const struct view *v, size_t at, str
 		s->blobs = blob_run(text, at);
 		return 0;
 	}
-	return blob_find(text, at, &b, &s->blobs) ? found_blob(e, text, v, &b) : 0;
+	return blob_find(text, at, &b, s->lines, &s->blobs) ? found_blob(e, text, v, &b) : 0;
 }
 
 static int
