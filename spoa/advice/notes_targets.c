@@ -40,6 +40,7 @@ times(const struct policy *p, const struct noting *to)
 		} bounds[] = {
 			{ "first_byte", t->first_byte_us, t->overall_us, "overall" },
 			{ "first_content", t->first_content_us, t->overall_us, "overall" },
+			{ "whole", t->whole_us, t->overall_us, "overall" },
 			{ "overall", t->overall_us, r->deadline_us, "the route's deadline" },
 		};
 		for (size_t k = 0; k < COUNT_OF(bounds); k++)

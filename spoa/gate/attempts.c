@@ -149,7 +149,7 @@ attempts_open(struct request *r, struct exchange *x)
 	buf_init(&t->charges, CAP_RECORD_BYTES);
 	arena_init(&x->own, CAP_REQUEST_ARENA, true);
 	x->plan.asks = x->plan.timed = true;
-	x->plan.waits = (struct plan_waits){ retry->first_byte_us, retry->first_content_us,
+	x->plan.waits = (struct plan_waits){ request_head_within(r), retry->first_content_us,
 		retry->idle_us };
 	if (retry->overall_us)
 		x->plan.overall_us = t->begun_us + retry->overall_us;

@@ -70,9 +70,9 @@ struct exchange_plan {
 	bool doubts; /* `holds`: an error document is a failure whatever its status is */
 	bool timed; /* `waits` and overall_us may bound it, before and after that */
 	struct plan_waits {
-		/* for the answer's first byte and a stream's first content, since the request's
-		 * last byte went; between bytes of a stream; 0: no bound of its own */
-		uint64_t first_byte_us, first_content_us, idle_us;
+		/* for the answer's head and a stream's first content, since the request's last
+		 * byte went; between bytes of a stream; 0: no bound of its own */
+		uint64_t head_us, first_content_us, idle_us;
 	} waits;
 	uint64_t overall_us;	/* monotonic: until the first content; 0: none */
 	unsigned retry_after_s; /* a target is back then, of AGAIN_UNAVAILABLE; 0: nobody knows */

@@ -323,6 +323,8 @@ bool request_cost(const struct request *r, const struct usage *u, struct priced 
 /* What the other targets of its route had. */
 struct target_load request_beside(const struct request *r, const struct target *but);
 void request_first_content(struct request *r, uint64_t took_us);
+/* In which time its route wants the head of this one's answer; 0: it does not say. */
+uint64_t request_head_within(const struct request *r);
 void request_attempt_over(struct request *r, enum attempt_cause cause, int status,
 	bool our_key, uint64_t asked_us);
 /* It waits for room at a provider, or for a target that is out: there may be some now, or

@@ -265,6 +265,15 @@ request_begin(struct request *r)
 	return BEGUN_NOT;
 }
 
+/* A whole answer has a head when all of it is made. */
+uint64_t
+request_head_within(const struct request *r)
+{
+	const struct retry *retry = &r->found.route->retry;
+
+	return r->in.body.stream ? retry->first_byte_us : retry->whole_us;
+}
+
 void
 request_first_content(struct request *r, uint64_t took_us)
 {
@@ -284,7 +293,7 @@ request_attempt_over(struct request *r, enum attempt_cause cause, int status, bo
 			.our_key = our_key,
 			.asked_us = asked_us,
 			.size = target_size(r->found.input_tokens),
-			.first_byte_us = r->found.route->retry.first_byte_us },
+			.head_us = request_head_within(r) },
 		clock_mono_us());
 }
 

@@ -384,8 +384,8 @@ again_due(const struct edge *c)
 		return c->attempt.whole_us + DOCUMENT_US;
 	if (c->plan->overall_us && (again_may(c) || (c->attempt.streams && !content)))
 		at = c->plan->overall_us;
-	if (sent && w->first_byte_us && !u->answer.head_done && sent + w->first_byte_us < at)
-		at = sent + w->first_byte_us;
+	if (sent && w->head_us && !u->answer.head_done && sent + w->head_us < at)
+		at = sent + w->head_us;
 	if (sent && w->first_content_us && c->attempt.streams && !content &&
 		sent + w->first_content_us < at)
 		at = sent + w->first_content_us;

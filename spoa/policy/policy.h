@@ -160,9 +160,9 @@ extern const char
 struct retry {
 	unsigned attempts; /* at most; 1: none is repeated */
 	unsigned on;	   /* bit by enum attempt_cause */
-	/* since the request's last byte went; 0: no bound of its own. Of streams only:
-	 * first_content, idle */
-	uint64_t first_byte_us, first_content_us, idle_us;
+	/* since the request's last byte went; 0: no bound of its own. `whole` of requests that ask
+	 * for a whole answer, the others of streams */
+	uint64_t first_byte_us, first_content_us, idle_us, whole_us;
 	uint64_t overall_us; /* all attempts, until the first content event */
 };
 enum { RETRY_ATTEMPTS_MAX = 8, RETRY_ATTEMPTS_DEFAULT = 3 };

@@ -278,9 +278,10 @@ const struct section sections[] = {
 }},
 [SECTION_RETRY] = { "retry", NULL, NULL, {
   { "attempts", A_UNSIGNED(retry, attempts, 1, RETRY_ATTEMPTS_MAX), "at most, the first one too; default: as many as targets, 3 at most" },
-  { "first_byte", A_DURATION(retry, first_byte_us, 10 * MS, 3600 * S), "from the request's last byte to the answer's head" },
+  { "first_byte", A_DURATION(retry, first_byte_us, 10 * MS, 3600 * S), "of streams: from the request's last byte to the answer's head" },
   { "first_content", A_DURATION(retry, first_content_us, 10 * MS, 3600 * S), "from the request's last byte to the first content of a stream" },
   { "idle", A_DURATION(retry, idle_us, 10 * MS, 3600 * S), "between two events of a stream" },
+  { "whole", A_DURATION(retry, whole_us, 10 * MS, 3600 * S), "of whole answers: from the request's last byte to the answer's head" },
   { "overall", A_DURATION(retry, overall_us, 10 * MS, 3600 * S), "all attempts, to the first content of a stream or the head of a whole answer" },
   { "on", OTHER(TEXTS), "never_sent, throttled, refused_us, perhaps_billed; default: all" },
 }},

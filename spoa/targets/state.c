@@ -466,7 +466,7 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 	if (t == FAILED || t == THROTTLED || t == KEY) {
 		atomic_store(&s->why, (unsigned)e->status << 8 | e->cause);
 		latency_add(s, e->size,
-			e->first_byte_us ? e->first_byte_us : TARGET_FIRST_BYTE_US, now_us);
+			e->head_us ? e->head_us : TARGET_FIRST_BYTE_US, now_us);
 	}
 	if (t == WELL && !a->heard)
 		came_through(s, a, now_us);

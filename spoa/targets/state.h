@@ -100,7 +100,7 @@ struct target_end {
 	bool our_key;	   /* 401, 402, or an error that names key or credit */
 	uint64_t asked_us; /* Retry-After; 0: it named none */
 	enum target_size size;
-	uint64_t first_byte_us; /* that the route allows; 0: TARGET_FIRST_BYTE_US */
+	uint64_t head_us; /* that the route allows; 0: TARGET_FIRST_BYTE_US */
 };
 /* The end of it, whatever it was; also CAUSE_DONE at the stream's end, CAUSE_ABORTED. *a is
  * zeros after it, and a second call does nothing. */

@@ -34,7 +34,7 @@ route inside
 route gone
 route cut
 route garbage
-route silent ab 'retry: {first_byte: 300ms}'
+route silent ab 'retry: {whole: 300ms}'
 route ahead
 route only ab 'retry: {on: [never_sent]}'
 route once ab 'retry: {attempts: 1}'

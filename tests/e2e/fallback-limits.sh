@@ -8,7 +8,7 @@
 # A row's own person, and so its own limits: nothing else is counted there.
 for what in plain never throttled refused failed cut eof silent chain stream mid aborted final once over less full; do
 	case $what in
-	silent) route $what ab 'retry: {first_byte: 300ms}' ;;
+	silent) route $what ab 'retry: {whole: 300ms}' ;;
 	chain) route $what abc ;;
 	*) route $what ;;
 	esac

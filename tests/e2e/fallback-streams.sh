@@ -10,6 +10,8 @@ for dialect in $dialects; do
 	route "$dialect-whole"
 	route "$dialect-slow" ab 'retry: {first_content: 300ms}'
 	route "$dialect-stall" ab 'retry: {idle: 300ms}'
+	route "$dialect-byte" ab 'retry: {first_byte: 300ms}'
+	route "$dialect-made" ab 'retry: {whole: 300ms}'
 done
 dialect=openai
 for what in early late both cut; do route "responses-$what"; done
@@ -110,6 +112,20 @@ for d in $dialects; do
 	is "$d: it stalls after its content: no other is asked" "$from $times $(asked)" "a 1 1 0 0"
 	unlike "$d: nor does it end well" "$body" "$(end_of "$d")"
 	curl -s -X POST "$PROVIDER/_release" >/dev/null
+
+	row "$d-byte"
+	fault 1 '{"delay_ms":700}'
+	ask
+	is "$d: first_byte is of streams: a whole answer takes its time" "$status $from $(asked)" "200 a 1 0 0"
+	ask_stream
+	answered "its head does not come" "$d"
+
+	row "$d-made"
+	fault 1 '{"delay_ms":700}'
+	ask_stream
+	is "$d: whole is of whole answers: a stream takes its time" "$status $from $times $(asked)" "200 a 1 1 0 0"
+	ask
+	is "$d: a whole answer does not come: the next one answers" "$status $from $(asked)" "200 b 2 1 0"
 
 	row "$d-both"
 	faults '{"error_after_content":0,"fault":"overloaded"}'

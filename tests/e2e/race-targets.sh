@@ -8,7 +8,7 @@
 . "$here/targets.bash"
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
 
-provider_more='breaker: {failures: 20, open: 50ms}' route race '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}, retry: {attempts: 3, first_byte: 2s}'
+provider_more='breaker: {failures: 20, open: 50ms}' route race '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}, retry: {attempts: 3, first_byte: 2s, whole: 2s}'
 route storm '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}'
 # too few of its requests fail for its breaker: all that holds repeats back is their budget
 provider_more='breaker: {failures: 1000, open: 1s}' route some '[{provider: @a, model: "say:from-a", weight: 8}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}'

@@ -409,7 +409,7 @@ a_silent_target_is_left_in_time(void **state)
 	struct stage *s = *state;
 
 	start(s, 2);
-	s->gate.plan.waits.first_byte_us = 30000;
+	s->gate.plan.waits.head_us = 30000;
 	s->gate.plan.waits.first_content_us = 60000;
 	for (size_t i = 0; i < COUNT_OF(before); i++) {
 		struct peer edge = edge_connect(s);

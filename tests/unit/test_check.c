@@ -726,7 +726,7 @@ consequences_are_noted(void **state)
 		      "    match: {path: /d}\n"
 		      "    targets: [{provider: p, model: g}, {provider: q, weight: 3}]\n"
 		      "    choose: {by: price, sticky: identity}\n"
-		      "    retry: {first_byte: 30s, first_content: 10s, overall: 20s}\n"
+		      "    retry: {first_byte: 30s, first_content: 10s, whole: 21s, overall: 20s}\n"
 		      "    deadline: 15s\n"
 		      "models:\n"
 		      "  f: {targets: [{provider: p, model: g}, q], choose: {by: weight}}\n"
@@ -744,9 +744,10 @@ consequences_are_noted(void **state)
 	assert_non_null(strstr(cmd_out,
 		"p.yaml:9:25: route d: first_byte: never counts: overall is shorter\n"));
 	assert_null(strstr(cmd_out, "first_content: never"));
+	assert_non_null(strstr(cmd_out, "route d: whole: never counts: overall is shorter\n"));
 	assert_non_null(strstr(cmd_out,
 		"p.yaml:7:15: route d: choose: by price: the policy names no file of prices"));
-	assert_non_null(strstr(cmd_out, "p.yaml:9:59: route d: overall: never counts: the "
+	assert_non_null(strstr(cmd_out, "p.yaml:9:71: route d: overall: never counts: the "
 					"route's deadline is shorter\n"));
 	assert_non_null(strstr(
 		cmd_out, "p.yaml:7:15: route d: g is one of `models` too: what is sent"));

@@ -522,7 +522,7 @@ a_fast_failure_or_429_counts_as_the_first_bytes_limit(void **state)
 	target_begin(&a, a_target(), &with_breaker, NULL, now);
 	target_over(&a,
 		&(struct target_end){
-			.cause = CAUSE_THROTTLED, .status = 429, .first_byte_us = 10 * S },
+			.cause = CAUSE_THROTTLED, .status = 429, .head_us = 10 * S },
 		now);
 	assert_int_equal(target_latency_us(a_target(), TARGET_SMALL, now), 10 * S);
 	fails(1);

@@ -31,7 +31,7 @@ what_is_said_is_read(void **state)
 	const struct policy *p = fix_must_load(&f,
 		H SOME "    choose: {by: latency, sticky: identity}\n"
 		       "    retry: {attempts: 2, first_byte: 10s, first_content: 60s, idle: 61s, "
-		       "overall: 90s, on: [never_sent, throttled]}\n");
+		       "whole: 80s, overall: 90s, on: [never_sent, throttled]}\n");
 	const struct route *r = p->routes;
 	const struct target *t = r->targets;
 
@@ -56,6 +56,7 @@ what_is_said_is_read(void **state)
 	assert_int_equal(r->retry.first_byte_us, 10000000);
 	assert_int_equal(r->retry.first_content_us, 60000000);
 	assert_int_equal(r->retry.idle_us, 61000000);
+	assert_int_equal(r->retry.whole_us, 80000000);
 	assert_int_equal(r->retry.overall_us, 90000000);
 	fix_done(&f);
 }
