@@ -1,10 +1,13 @@
 /* tollgate check: configuration, detectors and policy as serve would load them,
- * and HAProxy's own files against the backends that the configuration lists.
- * Every mistake is a line "file:line:column: message" on stderr; on stdout is
- * what is valid, with remarks that begin with "note: ". Nothing is written and nothing is
- * connected to. */
+ * and HAProxy's own files against the backends that the configuration lists. What would stop a
+ * start, or refuse each request, is a mistake; where a policy alone is looked at (--policy),
+ * what this machine lacks is a remark. Every mistake is a line "file:line:column: message" on
+ * stderr; on stdout is what is valid, with remarks that begin with "note: ". Nothing is
+ * written, and Redis alone is connected to. */
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,17 +25,19 @@
 #include "cmd/cmd.h"
 #include "cmd/given.h"
 #include "config/models.h"
+#include "config/options.h"
 #include "config/read.h"
 #include "edge/judge.h"
 #include "identity/identity.h"
 #include "keep/keep.h"
 #include "policy/own.h"
 #include "redis/redis_options.h"
+#include "redis/redis_sync.h"
 #include "store/keyfile.h"
 #include "store/signkey.h"
 #include "store/recover.h"
 
-enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20 };
+enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20, REDIS_WAIT_US = 1000000 };
 
 struct check {
 	struct arena a;
@@ -51,7 +56,7 @@ struct check {
 	struct buf notes;
 	const char *no_ranks; /* why tokens are estimated; NULL: they are not */
 	bool cannot;	      /* a file that was named cannot be read */
-	bool as_json;
+	bool as_json, haproxy_only;
 	struct buf given; /* --policy -: the policy, from standard input */
 	bool is_given;
 	json_t *valid; /* with as_json: what is, by name */
@@ -63,6 +68,23 @@ add_note(void *arg, const char *text)
 	struct check *c = arg;
 
 	buf_printf(&c->notes, "note: %s\n", text);
+}
+
+/* What serve would not start without. */
+__attribute__((format(printf, 3, 4))) static void
+add_lack(struct check *c, const struct yaml_node *at, const char *fmt, ...)
+{
+	char why[4096 + 256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	if (c->cfg && !c->policy_file)
+		diag_at(&c->d, at, "%s: serve will not start without it", why);
+	else
+		buf_printf(&c->notes, "note: %s:%u:%u: %s: serve will not start without it\n",
+			at->file, at->line, at->column, why);
 }
 
 static void
@@ -198,9 +220,7 @@ check_keys(struct check *c, const struct policy *p)
 		const char *file = e->kind == ID_JWT ? e->jwks_file : e->keys_file;
 		if (!file || access(file, F_OK) == 0)
 			continue;
-		buf_printf(&c->notes,
-			"note: %s:%u:%u: %s does not exist: serve will not start without it\n",
-			e->at->file, e->at->line, e->at->column, file);
+		add_lack(c, e->at, "%s does not exist", file);
 		missing = true;
 	}
 	if (missing)
@@ -263,10 +283,7 @@ check_credentials(struct check *c)
 		if (!x->file || not_ours(x->file))
 			continue;
 		if (access(x->file, F_OK) < 0)
-			buf_printf(&c->notes,
-				"note: %s:%u:%u: %s does not exist: serve will not start "
-				"without it\n",
-				x->at->file, x->at->line, x->at->column, x->file);
+			add_lack(c, x->at, "%s does not exist", x->file);
 		else
 			auth_open(NULL, x, &why);
 		if (why.n)
@@ -276,7 +293,7 @@ check_credentials(struct check *c)
 	buf_free(&why);
 }
 
-/* True: there to be read. A remark where it is not there at all. */
+/* True: there to be read. Said where it is not there at all. */
 static bool
 there(struct check *c, const struct yaml_node *at, const char *file)
 {
@@ -284,9 +301,7 @@ there(struct check *c, const struct yaml_node *at, const char *file)
 		return false;
 	if (access(file, F_OK) == 0)
 		return true;
-	buf_printf(&c->notes,
-		"note: %s:%u:%u: %s does not exist: serve will not start without it\n",
-		at->file, at->line, at->column, file);
+	add_lack(c, at, "%s does not exist", file);
 	return false;
 }
 
@@ -308,7 +323,8 @@ check_anchors(struct check *c, const struct config *cfg)
 			diag_at(&c->d, p->at, "anchors: %.*s", SPAN_ARG(buf_view(&why)));
 		buf_clear(&why);
 	}
-	if (cfg->otlp.url && (!cfg->otlp.headers_file || there(c, cfg->otlp.at, cfg->otlp.headers_file)) &&
+	if (cfg->otlp.url &&
+		(!cfg->otlp.headers_file || there(c, cfg->otlp.at, cfg->otlp.headers_file)) &&
 		(!cfg->otlp.ca || there(c, cfg->otlp.at, cfg->otlp.ca)) &&
 		otlp_files(&cfg->otlp, &why) < 0)
 		diag_at(&c->d, cfg->otlp.at, "telemetry.otlp: %.*s", SPAN_ARG(buf_view(&why)));
@@ -325,19 +341,47 @@ check_anchors(struct check *c, const struct config *cfg)
 static void
 check_machine(struct check *c, const struct config *cfg)
 {
-	static const char without[] = "serve will not start without it";
-
 	if (cfg->audit_key && access(cfg->audit_key, F_OK) < 0 && errno == ENOENT)
-		buf_printf(&c->notes,
-			"note: %s:%u:%u: audit.key: %s does not exist: %s; tollgate keygen "
-			"makes it\n",
-			cfg->audit_key_at->file, cfg->audit_key_at->line,
-			cfg->audit_key_at->column, cfg->audit_key, without);
+		add_lack(c, cfg->audit_key_at,
+			"audit.key: %s does not exist (tollgate keygen makes it)",
+			cfg->audit_key);
 	if (cfg->socket_group && !getgrnam(cfg->socket_group))
-		buf_printf(&c->notes,
-			"note: %s:%u:%u: group: this machine has no group %s: %s\n",
-			cfg->socket_group_at->file, cfg->socket_group_at->line,
-			cfg->socket_group_at->column, cfg->socket_group, without);
+		add_lack(c, cfg->socket_group_at, "group: this machine has no group %s",
+			cfg->socket_group);
+}
+
+/* Where limits are counted there and nothing is let through without, each request that one
+ * applies to would be refused. */
+static void
+check_redis(struct check *c, const struct policy *p)
+{
+	redisContext *all[REDIS_NODES_MAX];
+	struct redis_options options;
+	bool refuses = p->nlimits && p->on_failure.quota == OUT_DENY;
+	struct buf why;
+
+	const char *const secrets[] = { c->cfg->redis_password_file,
+		c->cfg->redis_sentinel_password_file };
+	for (size_t i = 0; i < COUNT_OF(secrets); i++)
+		if (secrets[i] && not_ours(secrets[i]))
+			return;
+	if (!c->cfg->redis_url || config_redis(c->cfg, &options) < 0)
+		return;
+	buf_init(&why, 4096);
+	int n = redis_dial_all(&options, REDIS_WAIT_US, all, &why);
+	for (int i = 0; i < n; i++)
+		redisFree(all[i]);
+	if (n < 0 && refuses)
+		diag_at(&c->d, c->cfg->redis_at,
+			"redis.url: %.*s: each request with a limit would be a 503 "
+			"(on_failure.quota: deny)",
+			SPAN_ARG(buf_view(&why)));
+	else if (n < 0)
+		buf_printf(&c->notes, "note: %s:%u:%u: redis.url: %.*s\n",
+			c->cfg->redis_at->file, c->cfg->redis_at->line,
+			c->cfg->redis_at->column, SPAN_ARG(buf_view(&why)));
+	explicit_bzero(&options, sizeof(options));
+	buf_free(&why);
 }
 
 /* What is next to the signing key: the one before it, and what the root stated. */
@@ -441,23 +485,61 @@ check_secrets(struct check *c, const struct config *cfg)
 	buf_free(&why);
 }
 
-/* Root may read all of it; the daemon runs as another user. */
-static void
-check_readable(struct check *c, const struct config *cfg)
+/* What the daemon's user needs of a file that an option names: more than to read it. */
+static unsigned
+rights_of(const char *option)
 {
-	const char *const more[] = { cfg->audit_key, cfg->audit_hash_key, cfg->state_key,
-		cfg->redact_key_file, cfg->redis_password_file,
-		cfg->redis_sentinel_password_file };
-	struct span files = buf_view(&c->d.files);
+	static const struct {
+		const char *option;
+		unsigned rights;
+	} rows[] = { { "state_file", 06 }, { "witness.state", 06 }, { "audit.journal", 07 } };
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (!strcmp(option, rows[i].option))
+			return rows[i].rights;
+	return 04;
+}
+
+static void
+check_right(struct check *c, const char *file, unsigned rights)
+{
 	char fix[CMD_FIX_BYTES];
 
-	for (size_t i = 0; geteuid() == 0 && (files.n || i < COUNT_OF(more));) {
-		const char *file = files.n ? span_next(&files, '\0').p : more[i++];
-		if (file && cmd_user_cannot_read("tollgate", file, fix, sizeof(fix)))
-			buf_printf(&c->notes,
-				"note: the daemon's user tollgate cannot read %s: %s\n", file,
-				fix);
+	if (!file || !cmd_user_cannot("tollgate", file, rights, fix, sizeof(fix)))
+		return;
+	c->d.errors++;
+	buf_printf(&c->d.text, "%s:1:1: the daemon's user tollgate cannot %s this: %s\n", file,
+		rights & 02 ? "read and write" : "read", fix);
+}
+
+/* Root may read all of it; the unit runs as another user, with the installed configuration.
+ * What the policy and the configuration name, what options name, and the journal's files. */
+static void
+check_rights(struct check *c, const struct config *cfg)
+{
+	struct span files = buf_view(&c->d.files);
+	DIR *dir = cfg->journal ? opendir(cfg->journal) : NULL;
+	const struct dirent *entry;
+	char path[4096];
+
+	if (strcmp(c->config_file, config_installed) == 0) {
+		check_right(c, c->config_file, 04);
+		while (files.n)
+			check_right(c, span_next(&files, '\0').p, 04);
+		for (size_t i = 0; i < config_option_count; i++) {
+			const struct config_option *o = &config_options[i];
+			if (o->kind == OPT_PATH)
+				check_right(c, *(char *const *)((const char *)cfg + o->place),
+					rights_of(o->name));
+		}
+		while (dir && (entry = readdir(dir)))
+			if (entry->d_name[0] != '.' &&
+				(size_t)snprintf(path, sizeof(path), "%s/%s", cfg->journal,
+					entry->d_name) < sizeof(path))
+				check_right(c, path, 04);
 	}
+	if (dir)
+		closedir(dir);
 }
 
 /* A start that would be refused, maybe months later. */
@@ -513,9 +595,11 @@ check_policy(struct check *c)
 		check_secrets(c, c->cfg);
 		check_credentials(c);
 		check_anchors(c, c->cfg);
-		check_readable(c, c->cfg);
+		check_rights(c, c->cfg);
 		check_journal(c, c->cfg);
 	}
+	if (p && c->cfg && !c->policy_file)
+		check_redis(c, p);
 	if (p) {
 		check_hash_key(c, p);
 		check_observed(c, &p->observe);
@@ -559,6 +643,7 @@ cmd_check(int argc, char **argv)
 		{ "haproxy", .text = c.haproxy, .count = &c.nhaproxy, .most = FILES_MAX },
 		{ "haproxy-version", .text = &c.haproxy_version },
 		{ "haproxy-binary", .text = &c.haproxy_binary },
+		{ "haproxy-only", .flag = &c.haproxy_only },
 		{ "json", .flag = &c.as_json },
 		{ .name = NULL },
 	};
@@ -566,7 +651,7 @@ cmd_check(int argc, char **argv)
 	int code;
 
 	int n = cmd_options(argc, argv, options, &operands);
-	if (n < 0 || (n > 0 && c.nhaproxy == 0))
+	if (n < 0 || ((n > 0 || c.haproxy_only) && c.nhaproxy == 0))
 		return cmd_usage(argv[0]);
 	for (int i = 0; i < n; i++) { /* check --haproxy FILE FILE */
 		if (c.nhaproxy == FILES_MAX)
@@ -574,8 +659,11 @@ cmd_check(int argc, char **argv)
 		c.haproxy[c.nhaproxy++] = operands[i];
 	}
 	c.config_file = config_find(c.named_config);
-	if (!c.config_file && (c.named_config || (!c.policy_file && c.nhaproxy == 0)))
-		return cmd_no_config("check", c.named_config, ", or a policy with --policy");
+	if (!c.config_file && (c.named_config || (!c.policy_file && !c.haproxy_only)))
+		return cmd_no_config("check", c.named_config,
+			c.nhaproxy ? ", or say --haproxy-only" : ", or a policy with --policy");
+	if (c.haproxy_only)
+		c.config_file = NULL;
 	buf_init(&c.given, CAP_YAML_BYTES);
 	c.is_given = c.policy_file && !strcmp(c.policy_file, "-");
 	if (c.is_given) {

@@ -18,7 +18,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("status",   cmd_status,   "[-c FILE] [--json]",                       "whether the running daemon is ready, and under which policy") \
   X("reload",   cmd_reload,   "[-c FILE]",                                "the running daemon reads its policy again; says what is wrong with it") \
   X("top",      cmd_top,      "[-c FILE] [--json]",                       "the last decisions of each worker of the running daemon") \
-  X("check",    cmd_check,    "[-c FILE] [--policy FILE|-] [--haproxy FILE... [--haproxy-version V | --haproxy-binary BIN]] [--json]", "every mistake of configuration, policy and HAProxy's files, with file:line:column") \
+  X("check",    cmd_check,    "[-c FILE] [--policy FILE|-] [--haproxy FILE... [--haproxy-version V | --haproxy-binary BIN] [--haproxy-only]] [--json]", "every mistake of configuration, policy and HAProxy's files, with file:line:column") \
   X("init",     cmd_init,     "[--haproxy FILE...] [--frontend N...] [--host H] [--backend NAME=DIALECT...] [--person P] [--root DIR] [--haproxy-binary BIN] [--write]", "what a machine with HAProxy lacks, and the stanza laid into its file") \
   X("classify", cmd_classify, "[--jsonl] [--json] [--policy FILE]",       "what the shipped detectors find in a text on stdin") \
   X("key",      cmd_key,      "new --person P [--owner O] [--team T] [--department D] [--tier T] [--agent A] [--roles A,B] [--scopes ROUTE,ROUTE] [--models PATTERN,PATTERN] [--limits requests=100/1m,tokens=50000/1d] [--clearance N] [--ttl 90d | --until 2026-12-01] | list | change ID [the same] | rotate ID [--overlap 24h] [--ttl 90d | --until 2026-12-01] | revoke ID; all: [--keys FILE | -c FILE] or --live [-c FILE] [--by NAME] [--reason TEXT] [--json]", "API keys: hashed at rest, shown once; with --live the running daemon's") \
@@ -77,9 +77,11 @@ bool cmd_write(const struct buf *out);
 int cmd_read_stdin(struct buf *out);
 int cmd_read_file(const char *file, struct buf *out);
 enum { CMD_FIX_BYTES = 2 * 4096 + 64 };
-/* That user of this machine may not read the file, or pass a folder on the way; `fix` is the
- * command that mends it. False too: no such user, or no such file. */
-bool cmd_user_cannot_read(const char *name, const char *file, char *fix, size_t size);
+/* That user of this machine lacks one of these rights (04 to read, 02, 01) to the file, or may not
+ * pass a folder on the way; `fix` is the command that mends it. False too: no such user, or no
+ * such file. */
+bool cmd_user_cannot(
+	const char *name, const char *file, unsigned rights, char *fix, size_t size);
 /* A time of the command line in UTC: RFC 3339, a date, 11:47 (today), today, yesterday, or how
  * long ago: 7d. False: none of these. */
 bool cmd_time(const char *s, int64_t *wall_ns);

@@ -274,7 +274,7 @@ note_unreadable(struct init *in, const char *const *paths, size_t n)
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (cmd_user_cannot_read("tollgate", paths[i], fix, sizeof(fix)))
+		if (cmd_user_cannot("tollgate", paths[i], 04, fix, sizeof(fix)))
 			printf("note: the daemon's user tollgate cannot read %s: %s\n",
 				paths[i], fix);
 }

@@ -232,7 +232,7 @@ may(const struct passwd *user, const struct stat *st, unsigned right)
 }
 
 bool
-cmd_user_cannot_read(const char *name, const char *file, char *fix, size_t size)
+cmd_user_cannot(const char *name, const char *file, unsigned rights, char *fix, size_t size)
 {
 	const struct passwd *found = getpwnam(name);
 	struct passwd user = found ? *found : (struct passwd){ .pw_name = NULL };
@@ -246,10 +246,10 @@ cmd_user_cannot_read(const char *name, const char *file, char *fix, size_t size)
 		if (kept_out)
 			snprintf(fix, size, "chgrp %s %s && chmod g+rx %s", name, path, path);
 	}
-	if (path && !kept_out && stat(path, &st) == 0 && !may(&user, &st, 04)) {
+	if (path && !kept_out && stat(path, &st) == 0 && !may(&user, &st, rights)) {
 		kept_out = true;
-		snprintf(fix, size, "%s %s %s", st.st_mode & 040 ? "chgrp" : "chown", name,
-			path);
+		snprintf(fix, size, "%s %s %s",
+			(st.st_mode >> 3 & rights) == rights ? "chgrp" : "chown", name, path);
 	}
 	free(path);
 	return kept_out;

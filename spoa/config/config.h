@@ -103,7 +103,7 @@ struct config {
 	const char *state_key; /* state_key: what entries made at run time are signed with;
 				  NULL: none can be made */
 	const struct yaml_node *state_key_at, *state_file_at;			/* for errors */
-	const struct yaml_node *redis_password_at, *redis_sentinel_password_at; /* likewise */
+	const struct yaml_node *redis_at, *redis_password_at, *redis_sentinel_password_at; /* likewise */
 	const char *state_file; /* state_file: where they are kept; default: audit.journal and
 				   ".live" */
 

@@ -130,6 +130,7 @@ check_state(struct config_reader *r, const struct yaml_node *root)
 
 	cfg->state_key_at = config_option_at(root, "state_key");
 	cfg->state_file_at = config_option_at(root, "state_file");
+	cfg->redis_at = config_option_at(root, "redis.url");
 	cfg->redis_password_at = config_option_at(root, "redis.password_file");
 	cfg->redis_sentinel_password_at =
 		config_option_at(root, "redis.sentinel_password_file");

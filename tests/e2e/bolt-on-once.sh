@@ -82,7 +82,7 @@ older() { (
 	root=$root_of
 ); }
 older >"$D/older.cfg"
-checked() { "$build/tollgate" check --haproxy "$1" "$root/haproxy/tollgate.cfg" --haproxy-version "$HAPROXY_VERSION" >"$D/out" 2>"$D/err"; }
+checked() { "$build/tollgate" check --haproxy-only --haproxy "$1" "$root/haproxy/tollgate.cfg" --haproxy-version "$HAPROXY_VERSION" >"$D/out" 2>"$D/err"; }
 checked "$D/older.cfg"
 is "an older stanza is no error" "$? $(cat "$D/err")" "0 "
 like "but advice" "$(cat "$D/out")" 'older.cfg:[0-9]+:1: stanza-older: '

@@ -41,10 +41,10 @@ is "the key's backend is guarded" "$status" 503
 # a backend with a key whose guard is forgotten: HAProxy takes it, check does not
 awk '/^backend openai/ { on = 1 } /^backend anthropic/ { on = 0 } !(on && /did not pass the gate|another backend/)' \
 	"$D/laid.cfg" >"$D/forgotten.cfg"
-"$B/tollgate" check --haproxy "$D/forgotten.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
+"$B/tollgate" check --haproxy-only --haproxy "$D/forgotten.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 is "a forgotten guard is an error" "$?" 1
 like "with its line" "$(cat "$D/check.err")" 'forgotten.cfg:[0-9]*:1: credential-unguarded: openai holds a credential'
-"$B/tollgate" check --haproxy "$D/laid.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
+"$B/tollgate" check --haproxy-only --haproxy "$D/laid.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 is "what init laid is none" "$? $(cat "$D/check.err")" "0 "
 "$root/tests/support/stack" down --dir "$D"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/forgotten.cfg"
@@ -72,7 +72,7 @@ END { print "frontend second\n    bind unix@'"$D"'/second.sock mode 666\n    fil
 	print "frontend third\n    bind unix@'"$D"'/third.sock mode 666 name plain name tollgate-inner\n    use_backend openai if { path_beg /v1/ }\n    default_backend model"
 	print "backend model\n    server local 127.0.0.1:1"
 	print "backend leak\n    http-request set-header x-mine %[var(txn.key)]\n    server local 127.0.0.1:1" }' "$D/laid.cfg" >"$D/holes.cfg"
-"$B/tollgate" check --haproxy "$D/holes.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
+"$B/tollgate" check --haproxy-only --haproxy "$D/holes.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 is "other holes are errors" "$?" 1
 for rule in ends-before inner-answered own-variables own-origins credential-unguarded stanza-lines inner-bind; do
 	like "$rule is named with its line" "$(cat "$D/check.err")" "holes.cfg:[0-9]*:1: $rule:"
@@ -149,7 +149,7 @@ for first in http-in https-in; do
 	laid --frontend $first --frontend $other --write >"$D/written" 2>"$D/init.err"
 	is "$first, $other: it is laid" "$?" 0
 	like "it says what it left" "$(cat "$D/written")" 'haproxy.cfg:[0-9]*: this answers each request of frontend http-in by itself: nothing is laid there'
-	"$B/tollgate" check --haproxy "$D/root/etc/haproxy/haproxy.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
+	"$B/tollgate" check --haproxy-only --haproxy "$D/root/etc/haproxy/haproxy.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 	is "check has nothing against it" "$? $(cat "$D/check.err")" "0 "
 	stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/root/etc/haproxy/haproxy.cfg"
 	auth="authorization: Bearer $(token)"
@@ -163,7 +163,7 @@ done
 # A stanza that was laid into the frontend that redirects: what ends each second pass is an error, with the line.
 awk '/^frontend https-in/ { inner = 0 } { print } /^frontend http-in/ { inner = 1 } inner && /^    bind unix@.*http.sock/ { while ((getline l < stanza) > 0) print l }' \
 	stanza=<(sed -n '/^    bind unix@.*tollgate-inner/,/^    use_backend openai/p' "$D/root/etc/haproxy/haproxy.cfg" | grep -v 'use_backend openai') "$D/two.cfg" >"$D/ended.cfg"
-"$B/tollgate" check --haproxy "$D/ended.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
+"$B/tollgate" check --haproxy-only --haproxy "$D/ended.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 is "a redirect that ends the second pass is an error" "$?" 1
 like "with the line to write" "$(tr "\n" " " <"$D/check.err")" 'inner-answered: this rule ends each request that takes the relay.*redirect scheme https code 301 unless \{ so_name tollgate-inner \}'
 exit $failed

@@ -176,16 +176,16 @@ static void
 haproxys_files_are_judged_with_and_without_a_configuration(void **state)
 {
 	(void)state;
-	assert_int_equal(check("--haproxy", "haproxy/haproxy.cfg", "haproxy/tollgate.cfg",
-				 "--haproxy-version", "3.0.11", NULL),
+	assert_int_equal(check("--haproxy-only", "--haproxy", "haproxy/haproxy.cfg",
+				 "haproxy/tollgate.cfg", "--haproxy-version", "3.0.11", NULL),
 		0);
 	assert_string_equal(cmd_err, "");
 	assert_null(strstr(cmd_out, "advice: "));
 	put("h.cfg", "backend own\n http-request set-header api-key abc\n server a :1 check\n"
 		     " timeout server 5s\n x \"${TG_NOT_SET}\"\n");
-	assert_int_equal(check("--haproxy", path("h.cfg"), "--haproxy", "haproxy/haproxy.cfg",
-				 "--haproxy", "haproxy/tollgate.cfg", "--haproxy-version",
-				 "2.6.12", NULL),
+	assert_int_equal(check("--haproxy-only", "--haproxy", path("h.cfg"), "--haproxy",
+				 "haproxy/haproxy.cfg", "--haproxy", "haproxy/tollgate.cfg",
+				 "--haproxy-version", "2.6.12", NULL),
 		1);
 	assert_non_null(
 		strstr(cmd_err, "h.cfg:1:1: credential-unguarded: own holds a credential"));
@@ -193,8 +193,8 @@ haproxys_files_are_judged_with_and_without_a_configuration(void **state)
 	assert_non_null(strstr(cmd_out, "advice: "));
 	assert_non_null(strstr(cmd_out, "h.cfg:5: TG_NOT_SET is not set here: taken as empty; "
 					"export it, or put it into /etc/default/haproxy"));
-	assert_int_equal(check("--haproxy", "haproxy/haproxy.cfg", "haproxy/tollgate.cfg",
-				 "--haproxy-version", "new", NULL),
+	assert_int_equal(check("--haproxy-only", "--haproxy", "haproxy/haproxy.cfg",
+				 "haproxy/tollgate.cfg", "--haproxy-version", "new", NULL),
 		2);
 }
 
@@ -313,7 +313,7 @@ a_share_of_nobody_knows_how_many_is_noted(void **state)
 		put("c.yaml", text);
 		snprintf(text, sizeof(text), POLICY "%s", rows[i].policy);
 		put("p.yaml", text);
-		int code = check("-c", path("c.yaml"), NULL);
+		int code = check("-c", path("c.yaml"), "--policy", path("p.yaml"), NULL);
 		bool noted = strstr(cmd_out, ": limit l: tollgate.yaml has no redis.daemons: a "
 					     "daemon that starts while Redis is away");
 		if (code || noted != rows[i].noted)
@@ -351,7 +351,7 @@ a_soft_count_that_reads_as_a_share_is_noted(void **state)
 }
 
 static void
-what_this_machine_lacks_is_noted(void **state)
+what_serve_would_not_start_without_is_a_mistake(void **state)
 {
 	char want[256];
 
@@ -359,10 +359,14 @@ what_this_machine_lacks_is_noted(void **state)
 	put("p.yaml", POLICY);
 	put("c.yaml",
 		CONFIG RELAY "group: nobodys-group\naudit: {journal: j, key: no-audit.key}\n");
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
-	assert_non_null(strstr(cmd_out, ": group: this machine has no group nobodys-group: "));
-	snprintf(want, sizeof(want), ": audit.key: %s does not exist: serve will not start",
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(cmd_err, ": group: this machine has no group nobodys-group: "));
+	snprintf(want, sizeof(want),
+		": audit.key: %s does not exist (tollgate keygen makes it): serve will not "
+		"start",
 		path("no-audit.key"));
+	assert_non_null(strstr(cmd_err, want));
+	assert_int_equal(check("-c", path("c.yaml"), "--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out, want));
 	put("no-audit.key", "");
 	assert_int_equal(chmod(path("no-audit.key"), 0600), 0);
@@ -371,6 +375,48 @@ what_this_machine_lacks_is_noted(void **state)
 	assert_null(strstr(cmd_out, "group: "));
 	assert_null(strstr(cmd_out, "audit.key"));
 	unlink(path("no-audit.key"));
+}
+
+static void
+haproxys_files_alone_are_asked_for(void **state)
+{
+	char file[4096];
+	const char *installed = config_installed;
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s", path("no-such.yaml"));
+	config_installed = file;
+	assert_int_equal(check("--haproxy", "haproxy/haproxy.cfg", "haproxy/tollgate.cfg",
+				 "--haproxy-version", "2.6.12", NULL),
+		2);
+	assert_non_null(strstr(cmd_err, "no tollgate.yaml here"));
+	assert_non_null(strstr(cmd_err, "--haproxy-only"));
+	assert_int_equal(check("--haproxy-only", "--policy", path("p.yaml"), NULL), 2);
+	config_installed = installed;
+	put("c.yaml", "policy: gone.yaml\nagent: {listen: unix@/a}\n" RELAY);
+	assert_int_not_equal(
+		check("-c", path("c.yaml"), "--haproxy", "haproxy/haproxy.cfg",
+			"haproxy/tollgate.cfg", "--haproxy-version", "2.6.12", NULL),
+		0);
+	assert_non_null(strstr(cmd_err, "gone.yaml"));
+}
+
+static void
+a_redis_that_does_not_answer_is_said(void **state)
+{
+	(void)state;
+	put("p.yaml", POLICY "limits: [{name: l, requests: 5, window: 1m}]\n");
+	put("c.yaml", CONFIG RELAY "redis: {url: 'redis://127.0.0.1:1'}\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(cmd_err, "c.yaml:"));
+	assert_non_null(strstr(cmd_err, "redis.url: "));
+	assert_non_null(strstr(cmd_err, "would be a 503"));
+	put("p.yaml", POLICY "limits: [{name: l, requests: 5, window: 1m}]\n"
+			     "on_failure: {quota: permit}\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	assert_non_null(strstr(cmd_out, "redis.url: "));
+	put("p.yaml", POLICY);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
 }
 
 static void
@@ -620,7 +666,7 @@ consequences_are_noted(void **state)
 		char text[1024];
 		snprintf(text, sizeof(text), "%s%s", POLICY, rows[i].policy);
 		put("p.yaml", text);
-		int code = check("-c", path("c.yaml"), NULL);
+		int code = check("-c", path("c.yaml"), "--policy", path("p.yaml"), NULL);
 		const char *note = strstr(cmd_out, "note: ");
 		if (code || !note || !strstr(note, rows[i].want))
 			fail_msg("%s: %d: %s", rows[i].name, code, cmd_out);
@@ -672,13 +718,14 @@ consequences_are_noted(void **state)
 		strstr(cmd_out, "p.yaml:6:10: limit l: at_limit: small has no price at p: "));
 	assert_null(strstr(cmd_out, "rule b"));
 	/* What goes direct to what is external: by its first such target. */
-	put("p.yaml", "tollgate: 1\nname: t\n"
-		      "providers: {p: {backend: openai}, q: {backend: openai, via: relay}, r: "
-		      "{backend: local, external: false}}\n"
-		      "routes:\n  - {name: d, match: {path: /d}, targets: [q, r, p], via: direct}\n"
-		      "  - {name: e, match: {path: /e}, targets: [q, r]}\n"
-		      "  - {name: f, match: {path: /f}, backend: openai}\n"
-		      "  - {name: g, match: {path: /g}, targets: p, response: [record]}\n");
+	put("p.yaml",
+		"tollgate: 1\nname: t\n"
+		"providers: {p: {backend: openai}, q: {backend: openai, via: relay}, r: "
+		"{backend: local, external: false}}\n"
+		"routes:\n  - {name: d, match: {path: /d}, targets: [q, r, p], via: direct}\n"
+		"  - {name: e, match: {path: /e}, targets: [q, r]}\n"
+		"  - {name: f, match: {path: /f}, backend: openai}\n"
+		"  - {name: g, match: {path: /g}, targets: p, response: [record]}\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(
 		strstr(cmd_out, "p.yaml:5:5: route d: goes direct to p, which is external: "));
@@ -705,12 +752,12 @@ consequences_are_noted(void **state)
 		"limits: [{name: y, requests: 5, window: 1m, at_limit: {model: f, up_to: 6}}]\n"
 		"prices: prices.yaml\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(cmd_out,
-		"p.yaml:5:47: route d: weight: counts where targets are drawn"));
+	assert_non_null(strstr(
+		cmd_out, "p.yaml:5:47: route d: weight: counts where targets are drawn"));
 	assert_null(strstr(cmd_out, "route e: weight"));
 	assert_non_null(strstr(cmd_out, "p.yaml:9:17: model g: sticky: does nothing"));
-	assert_non_null(strstr(cmd_out,
-		"p.yaml:10:9: rule x: g is one of `models`: what it sends is that name itself\n"));
+	assert_non_null(strstr(cmd_out, "p.yaml:10:9: rule x: g is one of `models`: what it "
+					"sends is that name itself\n"));
 	assert_non_null(strstr(cmd_out, "p.yaml:11:10: limit y: f is one of `models`: "));
 	const char *first = strstr(cmd_out, "p.yaml:8:17: target p: model m has no price in ");
 	assert_non_null(first);
@@ -786,7 +833,9 @@ main(void)
 		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
 		cmocka_unit_test(a_share_of_nobody_knows_how_many_is_noted),
 		cmocka_unit_test(a_soft_count_that_reads_as_a_share_is_noted),
-		cmocka_unit_test(what_this_machine_lacks_is_noted),
+		cmocka_unit_test(what_serve_would_not_start_without_is_a_mistake),
+		cmocka_unit_test(haproxys_files_alone_are_asked_for),
+		cmocka_unit_test(a_redis_that_does_not_answer_is_said),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
 		cmocka_unit_test(routes_that_none_takes_are_noted),

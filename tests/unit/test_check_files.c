@@ -46,12 +46,12 @@ what_another_user_cannot_read_is_told_with_its_remedy(void **state)
 		put("d/f", "x");
 		assert_int_equal(chmod(path("d"), rows[i].folder), 0);
 		assert_int_equal(chmod(path("d/f"), rows[i].file), 0);
-		bool kept = cmd_user_cannot_read("nobody", path("d/f"), fix, sizeof(fix));
+		bool kept = cmd_user_cannot("nobody", path("d/f"), 04, fix, sizeof(fix));
 		if (kept != !!rows[i].fix || (kept && !strstr(fix, rows[i].fix)))
 			fail_msg("%o %o: %s", rows[i].folder, rows[i].file, kept ? fix : "");
-		assert_false(cmd_user_cannot_read("root", path("d/f"), fix, sizeof(fix)));
+		assert_false(cmd_user_cannot("root", path("d/f"), 04, fix, sizeof(fix)));
 	}
-	assert_false(cmd_user_cannot_read("nobody", path("d/g"), fix, sizeof(fix)));
+	assert_false(cmd_user_cannot("nobody", path("d/g"), 04, fix, sizeof(fix)));
 	assert_int_equal(unlink(path("d/f")) | rmdir(path("d")) | chmod(path("."), 0700), 0);
 }
 
@@ -77,7 +77,9 @@ key_and_state_files_are_for_their_owner_alone(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(text, sizeof(text), "%s%s", CONFIG RELAY, rows[i].config);
 		put("c.yaml", text);
+		put("a.pem", "x");
 		put(rows[i].file, "");
+		assert_int_equal(chmod(path("a.pem"), 0600), 0);
 		for (unsigned bit = 1; bit < 0100; bit <<= 1) {
 			assert_int_equal(chmod(path(rows[i].file), 0600 | bit), 0);
 			assert_int_equal(check("-c", path("c.yaml"), NULL), 1);

@@ -162,7 +162,8 @@ what_is_laid_is_what_check_wants_and_twice_is_once(void **state)
 	assert_int_equal(INIT("--host", "ai.example.com", "--person", "alice", "--write"), 0);
 	assert_non_null(strstr(cmd_out, "\ntg_"));
 	assert_non_null(strstr(cmd_err, " of alice is in "));
-	assert_int_equal(tollgate("", "check", "--haproxy", path("etc/haproxy/haproxy.cfg"),
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy",
+				 path("etc/haproxy/haproxy.cfg"),
 				 path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version",
 				 "2.6.12", NULL),
 		0);
@@ -171,8 +172,9 @@ what_is_laid_is_what_check_wants_and_twice_is_once(void **state)
 		strstr(whole("etc/tollgate/tollgate.yaml"), "\nbackends: [one, two]\n"));
 	assert_non_null(strstr(whole("etc/tollgate/default.yaml"),
 		"\n  two: {backend: two, dialect: anthropic, external: true}\n"));
-	assert_int_equal(
-		tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"), NULL), 0);
+	assert_int_equal(tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"),
+				 "--policy", path("etc/tollgate/default.yaml"), NULL),
+		0);
 	assert_int_equal(stat(path("etc/tollgate/audit.key"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	put("first", whole("etc/haproxy/haproxy.cfg"));
@@ -201,8 +203,9 @@ each_dialect_gets_its_route(void **state)
 	assert_non_null(strstr(policy,
 		"\n  - {name: two, match: {api: bedrock}, response: [meter, record], targets: "
 		"[two]}\n"));
-	assert_int_equal(
-		tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"), NULL), 0);
+	assert_int_equal(tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"),
+				 "--policy", path("etc/tollgate/default.yaml"), NULL),
+		0);
 	assert_int_equal(INIT("--backend", "one=grpc"), 2);
 	assert_non_null(strstr(cmd_err, "one of openai, "));
 }
@@ -273,8 +276,9 @@ what_has_no_route_loads_and_says_so(void **state)
 		INIT("--host", "ai.example.com", "--backend", "own=rest", "--write"), 0);
 	assert_non_null(strstr(cmd_out, "what may be called of own is not known"));
 	assert_null(strstr(cmd_out, "HAProxy's chroot"));
-	assert_int_equal(
-		tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"), NULL), 0);
+	assert_int_equal(tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"),
+				 "--policy", path("etc/tollgate/default.yaml"), NULL),
+		0);
 }
 
 static void
@@ -411,8 +415,8 @@ a_run_that_was_killed_is_finished(void **state)
 			dir);
 		if (system(cmd) != 0)
 			fail_msg("%s: not finished", left[i].name);
-		assert_int_equal(
-			tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"), NULL),
+		assert_int_equal(tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"),
+					 "--policy", path("etc/tollgate/default.yaml"), NULL),
 			0);
 		assert_int_equal(INIT("--host", "ai.example.com"), 0);
 		if (!strstr(cmd_out, "Nothing to do.\n"))

@@ -65,7 +65,7 @@ an_older_stanza_is_renewed_in_place(void **state)
 	(void)state;
 	put_older_tree();
 	put("older", whole("etc/haproxy/haproxy.cfg"));
-	assert_int_equal(tollgate("", "check", "--haproxy", path("older"), "--haproxy",
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy", path("older"), "--haproxy",
 				 "haproxy/tollgate.cfg", "--haproxy-version", "2.6.12", NULL),
 		1);
 	assert_non_null(strstr(cmd_err, ": scope-changed: "));
@@ -75,7 +75,7 @@ an_older_stanza_is_renewed_in_place(void **state)
 	in_order(whole("etc/haproxy/haproxy.cfg"), later_in_order, COUNT_OF(later_in_order));
 	assert_null(strstr(whole("etc/haproxy/haproxy.cfg"), "request if tollgate !"));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg.before-tollgate"), whole("older"));
-	assert_int_equal(tollgate("", "check", "--haproxy", path("etc/haproxy/haproxy.cfg"),
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy", path("etc/haproxy/haproxy.cfg"),
 				 path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version",
 				 "2.6.12", NULL),
 		0);
@@ -124,7 +124,7 @@ an_older_stanza_alone_is_advice(void **state)
 	char *own = strstr(text, "    http-request set-header host");
 	memset(own, ' ', strcspn(own, "\n"));
 	put("older", text);
-	assert_int_equal(tollgate("", "check", "--haproxy", path("older"), "--haproxy",
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy", path("older"), "--haproxy",
 				 "haproxy/tollgate.cfg", "--haproxy-version", "2.6.12", NULL),
 		0);
 	assert_string_equal(cmd_err, "");
@@ -201,7 +201,7 @@ what_came_later_is_added_in_place(void **state)
 	put_before(&text, span_str(whole("etc/haproxy/haproxy.cfg")));
 	buf_putc(&text, 0);
 	assert_string_equal(text.p, before.p);
-	assert_int_equal(tollgate("", "check", "--haproxy", path("etc/haproxy/haproxy.cfg"),
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy", path("etc/haproxy/haproxy.cfg"),
 				 path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version",
 				 "2.6.12", NULL),
 		0);
@@ -228,7 +228,7 @@ the_complete_examples_second_frontend_is_renewed(void **state)
 	const char *text = strstr(whole("etc/haproxy/haproxy.cfg"), "frontend egress ");
 	assert_non_null(text);
 	in_order(text, later_in_order, COUNT_OF(later_in_order));
-	assert_int_equal(tollgate("", "check", "--haproxy", path("etc/haproxy/haproxy.cfg"),
+	assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy", path("etc/haproxy/haproxy.cfg"),
 				 path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version",
 				 "2.6.12", NULL),
 		0);
