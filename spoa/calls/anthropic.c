@@ -33,7 +33,7 @@ read_block(struct calls *c, const struct tree *t, const struct node *block, uint
 	if (!c->whole && span_is(input, "{}"))
 		input = SPAN_LIT("");
 	int r = calls_note(h, tree_text(t, tree_member(block, "name")), input);
-	return r ? r : calls_piece(c, h);
+	return r ? r : calls_piece(c, h, c->whole ? block : t->root);
 }
 
 static int
@@ -66,11 +66,11 @@ anthropic_read(struct calls *c, const struct tree *t)
 			t, tree_member(tree_member(t->root, "delta"), "partial_json"), &part);
 		if (!r)
 			r = calls_note(h, SPAN_LIT(""), part);
-		return r ? r : calls_piece(c, h);
+		return r ? r : calls_piece(c, h, t->root);
 	}
 	if (tree_is(t, type, "content_block_stop") && h) {
 		h->over = true;
-		return calls_piece(c, h);
+		return calls_piece(c, h, t->root);
 	}
 	if (tree_is(t, type, "message_delta") || tree_is(t, type, "message_stop"))
 		calls_all_over(c);
@@ -152,8 +152,7 @@ say_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
 static int
 say_stop(struct calls *c, const struct tree *t, struct node *reason)
 {
-	return calls_end(
-		calls_choice(c, 0), t, reason, "tool_use", SPAN_LIT("end_turn"));
+	return calls_end(calls_choice(c, 0), t, reason, "tool_use", SPAN_LIT("end_turn"));
 }
 
 static int
@@ -164,15 +163,15 @@ anthropic_say(struct calls *c, const struct tree *t, bool *drop)
 
 	for (struct node *n = tree_elements(tree_member(t->root, "content"));
 		c->whole && n && !r; n = n->next) {
-		if (!is_call(t, n))
-			continue;
-		struct held_call *h = calls_next(c);
-		r = h->is == CALL_DENIED   ? put_text_block(t, n, buf_view(&h->text))
+		struct held_call *h = calls_of(c, n);
+		r = !h			   ? 0
+		    : h->is == CALL_DENIED ? put_text_block(t, n, buf_view(&h->text))
 		    : h->is == CALL_EDITED ? put_input(t, n, h)
 					   : 0;
 	}
-	if (!c->whole && c->now->npieces)
-		return say_part(c, t, calls_next(c), drop);
+	struct held_call *part = c->whole ? NULL : calls_of(c, t->root);
+	if (part)
+		return say_part(c, t, part, drop);
 	return r ? r : say_stop(c, t, tree_member(of, "stop_reason"));
 }
 

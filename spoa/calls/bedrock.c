@@ -26,12 +26,13 @@ blocks_of(const struct tree *t)
 /* ---- read ---- */
 
 static int
-read_call(struct calls *c, struct held_call *h, struct span name, struct span input)
+read_call(struct calls *c, struct held_call *h, const struct node *at, struct span name,
+	struct span input)
 {
 	if (!h)
 		return calls_failed(c);
 	int r = calls_note(h, name, input);
-	return r ? r : calls_piece(c, h);
+	return r ? r : calls_piece(c, h, at);
 }
 
 static int
@@ -44,7 +45,7 @@ read_whole(struct calls *c, const struct tree *t)
 	for (const struct node *n = blocks_of(t); n && !r; n = n->next, place++) {
 		const struct node *call = call_of(t, n);
 		if (call)
-			r = read_call(c, calls_at(c, 0, place, &is_new),
+			r = read_call(c, calls_at(c, 0, place, &is_new), n,
 				tree_text(t, tree_member(call, "name")),
 				tree_raw(t, tree_member(call, "input")));
 	}
@@ -67,18 +68,18 @@ bedrock_read(struct calls *c, const struct tree *t)
 	if (tree_member(t->root, "stopReason"))
 		calls_all_over(c);
 	if (start && call_of(t, start))
-		return read_call(c, calls_at(c, 0, index, &is_new),
+		return read_call(c, calls_at(c, 0, index, &is_new), t->root,
 			tree_text(t, tree_member(call_of(t, start), "name")), SPAN_LIT(""));
 	if (delta && h) {
 		int r = calls_text(
 			t, tree_member(tree_member(delta, "toolUse"), "input"), &input);
-		return r ? r : read_call(c, h, SPAN_LIT(""), input);
+		return r ? r : read_call(c, h, t->root, SPAN_LIT(""), input);
 	}
 	if (start && h)
 		return CALLS_AGAIN;
 	if (number && h) {
 		h->over = true;
-		return calls_piece(c, h);
+		return calls_piece(c, h, t->root);
 	}
 	return 0;
 }
@@ -119,9 +120,8 @@ say_whole(struct calls *c, const struct tree *t)
 	int r = 0;
 
 	for (struct node *n = blocks_of(t); n && !r; n = n->next) {
-		struct node *call = call_of(t, n);
-		struct held_call *h = call ? calls_next(c) : NULL;
-		struct node *input = tree_member(call, "input");
+		const struct held_call *h = calls_of(c, n);
+		struct node *input = tree_member(call_of(t, n), "input");
 		if (h && h->is == CALL_DENIED)
 			r = put(n, made(t, "{\"text\":", buf_view(&h->text), true, "}"));
 		else if (h && h->is == CALL_EDITED && input)
@@ -166,9 +166,9 @@ bedrock_say(struct calls *c, const struct tree *t, bool *drop)
 	const struct call_choice *of = calls_choice(c, 0);
 	struct node *reason = tree_member(t->root, "stopReason");
 
-	int r = c->whole	  ? say_whole(c, t)
-		: c->now->npieces ? say_part(c, t, calls_next(c), drop)
-				  : 0;
+	struct held_call *h = c->whole ? NULL : calls_of(c, t->root);
+
+	int r = c->whole ? say_whole(c, t) : h ? say_part(c, t, h, drop) : 0;
 	return r ? r : calls_end(of, t, reason, "tool_use", SPAN_LIT("end_turn"));
 }
 

@@ -208,20 +208,19 @@ calls_note(struct held_call *h, struct span name, struct span arguments)
 }
 
 int
-calls_piece(struct calls *c, struct held_call *h)
+calls_piece(struct calls *c, struct held_call *h, const struct node *n)
 {
 	struct held_event *e = c->now;
 
 	if (e->npieces == e->room) {
 		size_t room = e->room ? 2 * e->room : 2;
-		struct held_call **v =
-			reallocarray(e->pieces, room, sizeof(struct held_call *));
+		struct call_piece *v = reallocarray(e->pieces, room, sizeof(*v));
 		if (!v)
 			return ERR_NOMEM;
 		e->pieces = v;
 		e->room = room;
 	}
-	e->pieces[e->npieces++] = h;
+	e->pieces[e->npieces++] = (struct call_piece){ .of = h, .at = n->start };
 	return 0;
 }
 
@@ -454,10 +453,29 @@ rewrite(struct calls *c, const struct held_event *e, const struct tree *t)
 }
 
 struct held_call *
-calls_next(struct calls *c)
+calls_of(struct calls *c, const struct node *n)
 {
-	INVARIANT(c->piece < c->now->npieces);
-	return c->now->pieces[c->piece++];
+	const struct held_event *e = c->now;
+
+	for (size_t i = 0; n && i < e->npieces; i++) {
+		struct call_piece *p = &e->pieces[(c->piece + i) % e->npieces];
+		if (p->at != n->start)
+			continue;
+		c->piece = (size_t)(p - e->pieces) + 1;
+		p->is_said = true;
+		return p->of;
+	}
+	return NULL;
+}
+
+/* A piece that would have been changed and was not found again does not go. */
+static int
+all_said(const struct held_event *e)
+{
+	for (size_t i = 0; i < e->npieces; i++)
+		if (!e->pieces[i].is_said && e->pieces[i].of->is != CALL_GOES)
+			return CALLS_UNSOUND;
+	return 0;
 }
 
 /* What was read without memory is not what was said. */
@@ -474,7 +492,7 @@ say(struct calls *c, struct held_event *e)
 	struct tree t;
 
 	for (size_t i = 0; i < e->npieces; i++)
-		as_it_is &= e->pieces[i]->is == CALL_GOES;
+		as_it_is &= e->pieces[i].of->is == CALL_GOES;
 	if (as_it_is)
 		return c->user.pass(c->user.arg, &e->frame);
 	c->now = e;
@@ -482,7 +500,7 @@ say(struct calls *c, struct held_event *e)
 	int r = tree_read(&t, &c->work, e->frame.data);
 	if (!r)
 		r = c->d->say(c, &t, &drop);
-	r = over_room(c, r);
+	r = over_room(c, r ? r : all_said(e));
 	if (!r && !drop)
 		r = t.root->changed ? rewrite(c, e, &t) : c->user.pass(c->user.arg, &e->frame);
 	arena_reset(&c->work);
@@ -493,7 +511,7 @@ static bool
 may_go(const struct held_event *e)
 {
 	for (size_t i = 0; i < e->npieces; i++)
-		if (!e->pieces[i]->settled)
+		if (!e->pieces[i].of->settled)
 			return false;
 	return true;
 }
@@ -533,10 +551,15 @@ read_event(struct calls *c, struct held_event *e)
 	int r = tree_read(&t, &c->work, e->frame.data);
 	if (r && r != ERR_NOMEM)
 		r = c->held || c->touched ? CALLS_NO_JSON : 0; /* others say what it is */
-	else if (!r && is_error(&e->frame, &t))
-		drop_events(c);
 	else if (!r)
 		r = c->d->read(c, &t);
+	if (!r && is_error(&e->frame, &t)) {
+		drop_events(c);
+		c->failed = true;
+	}
+	/* clients differ in which of the two they go by */
+	if (!r && c->failed && e->npieces)
+		r = CALLS_UNSOUND;
 	r = over_room(c, r);
 	arena_reset(&c->work);
 	return r;
@@ -596,7 +619,7 @@ calls_whole(struct calls *c, struct span raw, struct buf *out, bool *changed)
 		r = settle(c);
 	if (!r)
 		r = c->d->say(c, &t, &drop);
-	r = over_room(c, r);
+	r = over_room(c, r ? r : all_said(&e));
 	*changed = !r && t.root->changed;
 	if (*changed)
 		tree_write(&t, t.root, out);

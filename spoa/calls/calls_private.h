@@ -1,6 +1,8 @@
 /* The parts of `struct calls`, for the files of calls/. A dialect is two functions: `read`
  * notes which calls an event has pieces of, and which of them are over; `say` walks the same
- * event again, later, and changes it by what became of them. A whole answer is one event. */
+ * event again, later, and changes it by what became of them. Only `read` says what is a piece:
+ * `say` asks it (calls_of()), and what it does not ask about does not go where it would have
+ * been changed. A whole answer is one event. */
 #ifndef CALLS_CALLS_PRIVATE_H
 #define CALLS_CALLS_PRIVATE_H
 
@@ -36,11 +38,18 @@ struct held_call {
 	struct buf text;		    /* what the user said: reason or arguments */
 };
 
+/* Where an event says something of a call. */
+struct call_piece {
+	struct held_call *of;
+	size_t at;    /* where its node begins */
+	bool is_said; /* it has been asked about */
+};
+
 /* An event that waits, or goes. */
 struct held_event {
 	STAILQ_ENTRY(held_event) all;
 	struct frame frame;	   /* views of `bytes` */
-	struct held_call **pieces; /* of these calls, in the order of its tree */
+	struct call_piece *pieces; /* in the order in which they are read */
 	size_t npieces, room;
 	size_t bytes_n;
 	char *bytes;
@@ -71,6 +80,7 @@ struct calls {
 	bool odd;      /* a number that none of its clients could use */
 	int64_t shift; /* of the numbers that events have: ours, less those that do not go */
 	bool touched;  /* something was taken out: each event is looked at from now on */
+	bool failed;   /* an error was said: no call comes after it */
 	struct arena work;	/* of the event that is read or said */
 	struct buf made;	/* a frame that is written anew */
 	struct held_event *now; /* that is read */
@@ -105,16 +115,16 @@ bool calls_same(const struct held_call *h, struct span arguments);
 int calls_text(const struct tree *t, const struct node *n, struct span *out);
 /* More of its name and its arguments; either may be empty. */
 int calls_note(struct held_call *h, struct span name, struct span arguments);
-/* The event that is read has a piece of it. */
-int calls_piece(struct calls *c, struct held_call *h);
+/* The node of the event that is read is a piece of it. */
+int calls_piece(struct calls *c, struct held_call *h, const struct node *n);
 /* All calls of the choice have come, but this one; NULL: all. */
 void calls_over(struct calls *c, uint32_t choice, const struct held_call *but);
 void calls_all_over(struct calls *c);
 
 /* ---- while it is said ---- */
 
-/* The call that its next piece is of. */
-struct held_call *calls_next(struct calls *c);
+/* The call that the node is a piece of; NULL: it was read as none. */
+struct held_call *calls_of(struct calls *c, const struct node *n);
 /* NULL: there are too many. */
 struct call_choice *calls_choice(struct calls *c, uint32_t number);
 /* What an answer says of its end, the word that it was for calls, is true of what is left:

@@ -48,7 +48,7 @@ read_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t 
 	if (!r)
 		r = calls_note(h, tree_text(t, tree_member(custom, "name")),
 			arguments_of(t, tree_member(custom, "input")));
-	return r ? r : calls_piece(c, h);
+	return r ? r : calls_piece(c, h, n);
 }
 
 static int
@@ -153,9 +153,11 @@ static int
 say_call(struct calls *c, const struct tree *t, struct node *message, struct node *call,
 	struct call_choice *of)
 {
-	struct held_call *h = calls_next(c);
+	struct held_call *h = calls_of(c, call);
 	struct node *index = tree_member(call, "index");
 
+	if (!h)
+		return 0;
 	if (h->is == CALL_DENIED) {
 		tree_cut(call);
 		return h->said ? 0 : put_reason(t, message, of, h);
@@ -192,7 +194,7 @@ say_choice(struct calls *c, const struct tree *t, struct node *choice, uint32_t 
 		r = say_call(c, t, message, n, of);
 	if (list && list->changed && tree_is_empty(list))
 		tree_cut(list);
-	if (!r && older && older->tok == JSON_OBJECT)
+	if (!r && older)
 		r = say_call(c, t, message, older, of);
 	*empty = message && message->changed && tree_is_empty(message) &&
 		 !(finish && finish->tok == JSON_STRING);

@@ -18,7 +18,8 @@ message_of(const struct tree *t)
 /* ---- read ---- */
 
 static int
-read_call(struct calls *c, const struct tree *t, const struct node *call, struct held_call *h)
+read_call(struct calls *c, const struct tree *t, const struct node *call, struct held_call *h,
+	const struct node *at)
 {
 	const struct node *function = tree_member(call, "function");
 
@@ -28,7 +29,7 @@ read_call(struct calls *c, const struct tree *t, const struct node *call, struct
 	int r = calls_text(t, tree_member(function, "arguments"), &arguments);
 	if (!r)
 		r = calls_note(h, tree_text(t, tree_member(function, "name")), arguments);
-	return r ? r : calls_piece(c, h);
+	return r ? r : calls_piece(c, h, at);
 }
 
 static int
@@ -46,13 +47,13 @@ read_event(struct calls *c, const struct tree *t)
 	if (tree_is(t, type, "tool-call-start")) {
 		if (call && call->tok == JSON_ARRAY)
 			return CALLS_UNSOUND;
-		return read_call(c, t, call, calls_at(c, 0, index, &is_new));
+		return read_call(c, t, call, calls_at(c, 0, index, &is_new), t->root);
 	}
 	if (tree_is(t, type, "tool-call-delta") && h)
-		return read_call(c, t, call, h);
+		return read_call(c, t, call, h, t->root);
 	if (tree_is(t, type, "tool-call-end") && h) {
 		h->over = true;
-		return calls_piece(c, h);
+		return calls_piece(c, h, t->root);
 	}
 	if (tree_is(t, type, "message-end"))
 		calls_all_over(c);
@@ -70,7 +71,7 @@ cohere_read(struct calls *c, const struct tree *t)
 		return read_event(c, t);
 	for (const struct node *n = tree_elements(tree_member(message_of(t), "tool_calls"));
 		n && !r; n = n->next, place++)
-		r = read_call(c, t, n, calls_at(c, 0, place, &is_new));
+		r = read_call(c, t, n, calls_at(c, 0, place, &is_new), n);
 	return r;
 }
 
@@ -93,7 +94,7 @@ made(const struct tree *t, const char *before, struct span text, const char *aft
 
 /* A block of text more; its content may be missing or null. */
 static int
-put_reason(const struct tree *t, struct held_call *h)
+put_reason(const struct tree *t, const struct held_call *h)
 {
 	struct node *message = message_of(t), *content = tree_member(message, "content");
 	struct span json = made(t, "{\"type\":\"text\",\"text\":", buf_view(&h->text), "}");
@@ -117,8 +118,10 @@ say_whole(struct calls *c, const struct tree *t)
 	int r = 0;
 
 	for (struct node *n = tree_elements(list); n && !r; n = n->next) {
-		struct held_call *h = calls_next(c);
+		const struct held_call *h = calls_of(c, n);
 		struct node *arguments = tree_member(tree_member(n, "function"), "arguments");
+		if (!h)
+			continue;
 		if (h->is == CALL_DENIED) {
 			tree_cut(n);
 			r = put_reason(t, h);
@@ -195,9 +198,9 @@ cohere_say(struct calls *c, const struct tree *t, bool *drop)
 	struct node *finish = tree_member(
 		c->whole ? t->root : tree_member(t->root, "delta"), "finish_reason");
 
-	int r = c->whole	  ? say_whole(c, t)
-		: c->now->npieces ? say_part(c, t, calls_next(c), drop)
-				  : 0;
+	struct held_call *h = c->whole ? NULL : calls_of(c, t->root);
+
+	int r = c->whole ? say_whole(c, t) : h ? say_part(c, t, h, drop) : 0;
 	return r ? r : calls_end(of, t, finish, "TOOL_CALL", SPAN_LIT("COMPLETE"));
 }
 

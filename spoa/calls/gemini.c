@@ -74,7 +74,7 @@ read_call(struct calls *c, const struct tree *t, const struct node *part, uint32
 	h->lost |= tree_elements(partial) != NULL;
 	int r = calls_note(h, name, tree_raw(t, tree_member(call, "args")));
 	h->over |= !is_true(tree_member(call, "willContinue"));
-	return r ? r : calls_piece(c, h);
+	return r ? r : calls_piece(c, h, part);
 }
 
 static int
@@ -135,18 +135,19 @@ static int
 say_call(const struct tree *t, struct node *part, struct held_call *h)
 {
 	struct node *args = tree_member(call_of(part), "args");
-	struct span text = buf_view(&h->text);
 
-	if (h->is == CALL_GOES)
+	if (!h || h->is == CALL_GOES)
 		return 0;
 	if (h->is == CALL_EDITED)
-		return !args || put_made(t, args, "", text, false, "") ? 0 : ERR_NOMEM;
+		return !args || put_made(t, args, "", buf_view(&h->text), false, "")
+			       ? 0
+			       : ERR_NOMEM;
 	if (h->said) {
 		tree_cut(part);
 		return 0;
 	}
 	h->said = true;
-	return put_made(t, part, "{\"text\":", text, true, "}") ? 0 : ERR_NOMEM;
+	return put_made(t, part, "{\"text\":", buf_view(&h->text), true, "}") ? 0 : ERR_NOMEM;
 }
 
 /* *empty: nothing is left of what it said. */
@@ -158,8 +159,7 @@ say_candidate(struct calls *c, const struct tree *t, struct node *candidate, boo
 	int r = 0;
 
 	for (struct node *p = parts_of(candidate); p && !r; p = p->next)
-		if (call_of(p))
-			r = say_call(t, p, calls_next(c));
+		r = say_call(t, p, calls_of(c, p));
 	*empty = !r && parts && parts->changed && tree_is_empty(parts) && !finish;
 	/* an end without parts is one that the SDK's chats do not keep */
 	if (!r && parts && parts->changed && tree_is_empty(parts) && finish &&

@@ -58,7 +58,7 @@ read_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t 
 	if (h->settled || (!c->whole && span_is(said, "{}")))
 		said = SPAN_LIT("");
 	int r = calls_note(h, tree_text(t, tree_member(n, "name")), said);
-	return r ? r : calls_piece(c, h);
+	return r ? r : calls_piece(c, h, n);
 }
 
 static int
@@ -92,7 +92,7 @@ kept_read(struct calls *c, const struct tree *t)
 			r = read_call(c, t, tree_member(t->root, items[i]), index_of(t));
 	if (!r && span_is(type, "function.call.delta"))
 		r = read_call(c, t, t->root, index_of(t));
-	else if (!r && delta && (h || is_call(t, delta)))
+	if (!r && delta && (h || is_call(t, delta)))
 		r = read_call(c, t, delta, index_of(t));
 	if (h && span_ends(type, SPAN_LIT(".stop")))
 		h->over = true;
@@ -108,11 +108,11 @@ kept_read(struct calls *c, const struct tree *t)
 static int
 say_call(struct calls *c, const struct tree *t, const struct node *n, bool again)
 {
-	struct held_call *h = calls_next(c);
+	struct held_call *h = calls_of(c, n);
 	struct node *arguments = tree_member(n, "arguments");
 	bool first = again || !h->said;
 
-	if (h->is != CALL_EDITED || !arguments || arguments->tok == JSON_NULL ||
+	if (!h || h->is != CALL_EDITED || !arguments || arguments->tok == JSON_NULL ||
 		(arguments->tok == JSON_OBJECT && !arguments->first && !again))
 		return 0;
 	h->said |= !again;
@@ -135,7 +135,7 @@ say_lists(struct calls *c, const struct tree *t, const struct node *of)
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		for (const struct node *n = tree_elements(tree_member(of, lists[i])); n && !r;
 			n = n->next)
-			r = is_call(t, n) ? say_call(c, t, n, true) : 0;
+			r = say_call(c, t, n, true);
 	return r;
 }
 
@@ -152,13 +152,11 @@ kept_say(struct calls *c, const struct tree *t, bool *drop)
 	for (size_t i = 0; i < COUNT_OF(responses) && !r; i++)
 		r = say_lists(c, t, tree_member(t->root, responses[i]));
 	for (size_t i = 0; i < COUNT_OF(said) && !r; i++)
-		if (is_call(t, said[i]))
+		if (said[i])
 			r = say_call(c, t, said[i], false);
-	if (!r && c->piece < c->now->npieces) {
-		const struct node *delta = tree_member(t->root, "delta");
-		r = say_call(c, t, delta ? delta : t->root, false);
-	}
-	return r;
+	if (!r && tree_member(t->root, "delta"))
+		r = say_call(c, t, tree_member(t->root, "delta"), false);
+	return r ? r : say_call(c, t, t->root, false);
 }
 
 static const struct answer_format *const formats[] = { &answer_interactions,

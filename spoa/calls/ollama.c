@@ -4,7 +4,7 @@
 #include "calls/calls_private.h"
 
 static struct node *
-calls_of(const struct tree *t)
+ollama_calls(const struct tree *t)
 {
 	return tree_member(tree_member(t->root, "message"), "tool_calls");
 }
@@ -19,7 +19,7 @@ ollama_read(struct calls *c, const struct tree *t)
 	int r = 0;
 
 	of->said |= content && content->end > content->start + 2;
-	for (const struct node *n = tree_elements(calls_of(t)); n && !r; n = n->next) {
+	for (const struct node *n = tree_elements(ollama_calls(t)); n && !r; n = n->next) {
 		const struct node *function = tree_member(n, "function");
 		const struct node *arguments = tree_member(function, "arguments");
 		struct held_call *h = calls_at(c, 0, (uint32_t)c->ncalls, &is_new);
@@ -30,7 +30,7 @@ ollama_read(struct calls *c, const struct tree *t)
 			arguments && arguments->tok == JSON_STRING ? tree_text(t, arguments)
 								   : tree_raw(t, arguments));
 		if (!r)
-			r = calls_piece(c, h);
+			r = calls_piece(c, h, n);
 	}
 	return r;
 }
@@ -73,12 +73,14 @@ put_arguments(const struct tree *t, const struct node *call, const struct held_c
 static int
 ollama_say(struct calls *c, const struct tree *t, bool *drop)
 {
-	struct node *list = calls_of(t);
+	struct node *list = ollama_calls(t);
 	bool ok = true;
 
 	(void)drop;
 	for (struct node *n = tree_elements(list); n && ok; n = n->next) {
-		struct held_call *h = calls_next(c);
+		struct held_call *h = calls_of(c, n);
+		if (!h)
+			continue;
 		if (h->is == CALL_DENIED) {
 			tree_cut(n);
 			ok = put_reason(t, h, calls_choice(c, 0));

@@ -83,7 +83,7 @@ read_item(struct calls *c, const struct tree *t, const struct node *item, uint32
 	int r = calls_text(t, tree_member(item, members[kind]), &said);
 	if (!r)
 		r = note_all(h, tree_text(t, tree_member(item, "name")), said);
-	return r ? r : calls_piece(c, h);
+	return r ? r : calls_piece(c, h, item);
 }
 
 /* An event that says some of the arguments, or all of them. */
@@ -102,7 +102,7 @@ read_piece(struct calls *c, const struct tree *t, size_t kind, bool all)
 	h->any_text |= kind == CUSTOM;
 	r = all ? note_all(h, tree_text(t, tree_member(t->root, "name")), said)
 		: calls_note(h, SPAN_LIT(""), said);
-	return r ? r : calls_piece(c, h);
+	return r ? r : calls_piece(c, h, t->root);
 }
 
 static void
@@ -126,9 +126,9 @@ responses_read(struct calls *c, const struct tree *t)
 
 	read_store(c, response);
 	if (!c->whole && (kind = kind_of(t, type, deltas)) < KINDS)
-		return read_piece(c, t, kind, false);
-	if (!c->whole && (kind = kind_of(t, type, dones)) < KINDS)
-		return read_piece(c, t, kind, true);
+		r = read_piece(c, t, kind, false);
+	else if (!c->whole && (kind = kind_of(t, type, dones)) < KINDS)
+		r = read_piece(c, t, kind, true);
 	for (const struct node *n = tree_elements(tree_member(response, "output")); n && !r;
 		n = n->next, place++)
 		r = read_item(c, t, n, place);
@@ -298,23 +298,21 @@ responses_say(struct calls *c, const struct tree *t, bool *drop)
 {
 	struct node *item = c->whole ? NULL : tree_member(t->root, "item");
 	bool done = tree_is(t, event_type(t), "response.output_item.done");
+	struct held_call *h;
 	int r = 0;
 
 	for (struct node *n = tree_elements(tree_member(response_of(c, t), "output")); n && !r;
 		n = n->next)
-		if (item_kind(t, n) < KINDS)
-			r = say_item(t, n, calls_next(c), true);
-	if (!r && item && item_kind(t, item) < KINDS) {
-		struct held_call *h = calls_next(c);
+		if ((h = calls_of(c, n)))
+			r = say_item(t, n, h, true);
+	if (!r && (h = calls_of(c, item))) {
 		if (done && h->is == CALL_DENIED)
 			r = say_text(c, t, h);
 		if (!r)
 			r = say_item(t, item, h, done);
-	} else if (!r && !c->whole &&
-		   (kind_of(t, event_type(t), deltas) < KINDS ||
-			   kind_of(t, event_type(t), dones) < KINDS)) {
-		r = say_piece(c, t, calls_next(c), drop);
 	}
+	if (!r && !c->whole && (h = calls_of(c, t->root)))
+		r = say_piece(c, t, h, drop);
 	return r ? r : say_number(c, t);
 }
 
