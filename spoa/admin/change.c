@@ -10,6 +10,7 @@
 #include "audit/audit.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "codec/json_text.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "config/read.h"
@@ -51,17 +52,46 @@ change_text(struct change *c, const char *name)
 	return json_string_value(v);
 }
 
+/* Who it is by what he showed: his token, his certificate, the user that the kernel names.
+ * Empty: nobody was asked to show anything. */
+static void
+peer_name(const struct admin_peer *p, char out[CHANGE_WHO_LEN])
+{
+	bool named = p->by == BY_TOKEN || p->by == BY_SESSION || p->by == BY_CERTIFICATE;
+
+	snprintf(out, CHANGE_WHO_LEN, "%s", named ? p->name : p->user);
+	if (!named && !p->user[0] && p->uid != (uid_t)-1)
+		snprintf(out, CHANGE_WHO_LEN, "uid %u", (unsigned)p->uid);
+}
+
+/* `by` is who was authenticated; what he calls himself is a note beside it. */
+static const char *
+claimed(const struct change *c, const char *by)
+{
+	const char *text = json_text_in(c->in, "by");
+
+	return strcmp(text, by) != 0 ? text : "";
+}
+
+static void
+sign_with(json_t *entry, const char *name, const char *text)
+{
+	json_object_del(entry, name);
+	if (text && text[0])
+		json_object_set_new(entry, name, json_string(text));
+}
+
 bool
 change_sign(struct change *c, json_t *entry)
 {
-	static const char *const names[] = { "by", "reason" };
+	const char *reason = change_text(c, "reason");
+	char by[CHANGE_WHO_LEN];
 
-	for (size_t i = 0; i < COUNT_OF(names); i++) {
-		const char *text = change_text(c, names[i]);
-		json_object_del(entry, names[i]);
-		if (text && text[0])
-			json_object_set_new(entry, names[i], json_string(text));
-	}
+	change_text(c, "by");
+	peer_name(c->peer, by);
+	sign_with(entry, "by", by);
+	sign_with(entry, "claimed", claimed(c, by));
+	sign_with(entry, "reason", reason);
 	return c->status == MHD_HTTP_OK;
 }
 
@@ -216,10 +246,15 @@ static void
 write_record(struct change *c, const json_t *before, const json_t *after, const char *failed,
 	struct buf *out)
 {
+	char by[CHANGE_WHO_LEN];
+
+	peer_name(c->peer, by);
 	buf_printf(out, "\"type\":\"%s\",\"what\":\"%s\",\"%s\":\"%s\"",
 		c->reads ? "read" : "change", c->what, c->reads ? "read" : "change", c->verb);
 	put_text(out, "id", json_string_value(json_object_get(after, "id")));
-	put_text(out, "by", json_string_value(json_object_get(c->in, "by")));
+	put_text(out, "by", by);
+	if (claimed(c, by)[0])
+		put_text(out, "claimed", claimed(c, by));
 	put_text(out, "reason", json_string_value(json_object_get(c->in, "reason")));
 	put_peer(out, c->peer);
 	put_object(out, "before", before);
@@ -495,7 +530,8 @@ token_json(const struct admin_token *t)
 static bool
 same_token(const struct admin_token *a, const struct admin_token *b)
 {
-	return a->roles == b->roles && a->end_ns == b->end_ns && a->revoked_ns == b->revoked_ns &&
+	return a->roles == b->roles && a->end_ns == b->end_ns &&
+	       a->revoked_ns == b->revoked_ns &&
 	       !memcmp(a->sha256, b->sha256, sizeof(a->sha256));
 }
 
@@ -510,13 +546,14 @@ change_tokens(
 	struct server *s, const struct admin_tokens *before, const struct admin_tokens *after)
 {
 	for (size_t i = 0; after && i < after->n; i++) {
-		const struct admin_token *now = &after->row[i], *was = token_in(before, now->name);
+		const struct admin_token *now = &after->row[i],
+					 *was = token_in(before, now->name);
 		if (was && same_token(was, now))
 			continue;
 		change_told(s, NULL, "token",
-			!was					? "new"
+			!was				      ? "new"
 			: now->revoked_ns && !was->revoked_ns ? "revoke"
-								: "change",
+							      : "change",
 			now->name, was ? token_json(was) : NULL, token_json(now));
 	}
 	for (size_t i = 0; before && i < before->n; i++)

@@ -6,6 +6,8 @@
 #include "live/live.h"
 #include "admin/calls.h"
 
+enum { CHANGE_WHO_LEN = 80 };
+
 struct change {
 	struct server *s;
 	const struct admin_peer *peer;

@@ -58,6 +58,8 @@ export function h(tag, attributes, ...children) {
 
 /* What the data says, in a line of ours: its direction is its own. */
 export const data = (value) => h('bdi', {}, value);
+// Who did it is who was authenticated; what he calls himself is a note beside it.
+export const who = (o) => o.by && [data(o.by), o.claimed && h('span', { class: 'dim' }, [' (says ', data(o.claimed), ')'])];
 
 /* Lines of our own making (JSON.stringify with an indent) keep their ends. */
 export function lines(text) {

@@ -161,7 +161,7 @@ is "what was not read, by route" "$(of '.coverage.by_route.chat | [.requests == 
 is "degraded times, with their ends" "$(of '[.degraded.times[] | select(.dependency == "redis") | [.on_failure, .meanwhile.without_quota >= 1]]')" '[["deny",true]]'
 is "and how long in all" "$(of '.degraded.seconds | [.redis >= 1, .journal >= 1]')" "[true,true]"
 is "the policy in force" "$(of '.policies.in_force[0] | [.policy[0:6], (.policy_version | length)]')" '["stack@",64]'
-is "changes with who and why" "$(of '[.changes.changes[] | select(.what == "target") | [.change, .by, .reason, .peer.uid]]')" "[[\"eject\",\"ann\",\"a drill\",$(id -u)],[\"admit\",\"ann\",\"is over\",$(id -u)]]"
+is "changes with who and why" "$(of '[.changes.changes[] | select(.what == "target") | [.change, .by, .claimed, .reason, .peer.uid]]')" "[[\"eject\",\"root\",\"ann\",\"a drill\",$(id -u)],[\"admit\",\"root\",\"ann\",\"is over\",$(id -u)]]"
 is "verified" "$(of '[.verification.done, .verification.holds, (.gaps | has("missing"))]')" "[true,true,false]"
 is "checkpoints" "$(of '.anchors.checkpoints > 3')" true
 is "who read" "$(of '[.reads.by_reader[] | .times] | add')" "$(reads | awk '{ print $1 - 1 }')"

@@ -175,7 +175,7 @@ check "Redis has all again" wait_for has_all
 # ---- recorded ----
 "$build/tollgate" audit export --journal "$D/journal" >"$D/records"
 like "a change is a record: who, what, why" "$(grep '"type":"change"' "$D/records" | grep "$id" | head -1)" \
-	'"what":"key","change":"new","id":"'"$id"'","by":"ops","reason":"ticket 7","peer":\{"uid":[0-9]+,"pid":[0-9]+,"user":"[a-z]+"\},"before":null,"after":\{.*"person":"alice"'
+	'"what":"key","change":"new","id":"'"$id"'","by":"root","claimed":"ops","reason":"ticket 7","peer":\{"uid":[0-9]+,"pid":[0-9]+,"user":"[a-z]+"\},"before":null,"after":\{.*"person":"alice"'
 like "with what it was before" "$(grep '"change":"change"' "$D/records")" '"before":\{.*"team":"red".*"after":\{.*"team":"blue"'
 like "the revocation too" "$(grep '"change":"revoke"' "$D/records")" '"reason":"leaked"'
 unlike "no secret in them" "$(grep '"type":"change"' "$D/records")" 'sha256|tg_[0-9a-z]{8}_'

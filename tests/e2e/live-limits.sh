@@ -33,7 +33,7 @@ ask "$alice"
 like "the caller is told" "$body" 'over the limit per-person: 4 requests in 3600 s'
 ask "$bob"
 is "his is as it was" "$status $(header x-ratelimit-limit-requests)" "200 1000"
-like "both list it" "$(limit_b list)" "^$id +per-person +person=alice +4 20.*Z +live +ops +ticket 9"
+like "both list it" "$(limit_b list)" "^$id +per-person +person=alice +4 20.*Z +live +root +ticket 9"
 limit set per-person --for person=alice --to 6 >/dev/null
 synced
 is "set again it takes the place of the first" "$(limit list | wc -l) $(six "$alice")" "2 2 4"
@@ -58,7 +58,7 @@ synced
 carl=$(key new --person carl --team blue)
 synced
 is "for everyone: who was never named, and who is has his own" "$(six "$carl") $(six "$bob") $(six "$alice")" "3 3 6 0 0 6"
-like "it is listed" "$(limit_b list)" '^[0-9a-f]{10} +per-person +everyone +3 20.*Z +live +ops +sale'
+like "it is listed" "$(limit_b list)" '^[0-9a-f]{10} +per-person +everyone +3 20.*Z +live +root +sale'
 like "and recorded" "$("$build/tollgate" audit export -c "$D/tollgate.yaml" | grep '"reason":"sale"')" '"for":\{\}.*"to":3'
 limit clear per-person --for everyone
 limit clear per-person --for person=bob
@@ -208,7 +208,7 @@ like "no dollars" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: US dollars s
 # ---- recorded ----
 "$build/tollgate" audit export --journal "$D/journal" | grep '"type":"change"' >"$D/changes"
 like "an override is a record" "$(grep '"what":"limit"' "$D/changes" | head -1)" \
-	'"what":"limit","change":"set","id":"'"$id"'","by":"ops","reason":"ticket 9","peer":\{.*"before":null,"after":\{.*"to":4'
+	'"what":"limit","change":"set","id":"'"$id"'","by":"root","claimed":"ops","reason":"ticket 9","peer":\{.*"before":null,"after":\{.*"to":4'
 like "and what took its place" "$(grep '"what":"limit"' "$D/changes" | sed -n 2p)" '"before":\{.*"to":4.*"after":\{.*"to":6'
 is "and that it was cleared" "$(grep -c '"change":"clear"' "$D/changes")" 5
 check "the chain verifies" verifies "$D/journal" "$D/audit.key.pub"

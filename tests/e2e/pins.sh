@@ -77,7 +77,7 @@ is "a look of before the change is none" $? 1
 look=$(tools list --server calc --json | jq -r '.[0].look')
 tools approve calc --all "$look" --by ann 2>/dev/null
 is "one of now approves all" "$? $(tools list --json | jq -c '[.[] | .state] | unique')" '0 ["approved"]'
-is "who, and what, is on record" "$(cat "$D"/journal/* | grep -a '"what":"tool"' | jq -rc 'select(.change == "approve" and .id == "calc/add") | [.by, .reason, .after.approved[0]]' | head -1)" "[\"ann\",\"looked at it\",\"$hash\"]"
+is "who, and what, is on record" "$(cat "$D"/journal/* | grep -a '"what":"tool"' | jq -rc 'select(.change == "approve" and .id == "calc/add") | [.by, .claimed, .reason, .after.approved[0]]' | head -1)" "[\"root\",\"ann\",\"looked at it\",\"$hash\"]"
 unlike "no text is" "$(cat "$D"/journal/* | grep -a '"what":"tool"')" 'id_rsa'
 sums() { timeout 30 "$build/tollgate" audit list -c "$D/tollgate.yaml" --operation "$@"; }
 like "each call of an operation is a line" "$(sums sums --decision deny | tail -1)" ' deny mcp .* calc calc/add '

@@ -22,7 +22,7 @@ ask
 is "the first one is asked" "$status $(asked)" "200 1 0"
 tg target eject one/m1 --by ops --reason 'ticket 12'
 is "one is taken out" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is out until it is admitted, or the daemon starts anew."
-like "with a record" "$(changes)" '"what":"target","change":"eject","id":"one/m1","by":"ops","reason":"ticket 12","peer":\{"uid":[0-9]+,'
+like "with a record" "$(changes)" '"what":"target","change":"eject","id":"one/m1","by":"root","claimed":"ops","reason":"ticket 12","peer":\{"uid":[0-9]+,'
 ask
 is "the next one is asked at once" "$status $(asked)" "200 0 1"
 tg target list

@@ -585,10 +585,15 @@ who_did_it_is_on_record(void **state)
 			 b = { .door = DOOR_TLS,
 				 .path = "/targets/eject",
 				 .body = "{\"target\":\"x\"}",
-				 .crt = "alice.crt" };
+				 .crt = "alice.crt" },
+			 c = { .door = DOOR_TLS,
+				 .path = "/log",
+				 .body = "{\"level\":\"warn\",\"by\":\"somebody else\"}",
+				 .token = operator_ };
 
 	(void)state;
 	assert_int_equal(ask(&a), 200);
+	assert_int_equal(ask(&c), 200);
 	assert_int_equal(ask(&b), 404);
 	for (int i = 0; i < 100; i++) {
 		snprintf(cmd_err, sizeof(cmd_err), "cat %s/j/* >%s", dir, path("all"));
@@ -600,8 +605,10 @@ who_did_it_is_on_record(void **state)
 		usleep(50000);
 	}
 	assert_non_null(strstr(journal,
-		"\"change\":\"reload\",\"id\":\"reload\",\"by\":null,\"reason\":null,\"peer\":{"
+		"\"change\":\"reload\",\"id\":\"reload\",\"by\":\"operator\",\"reason\":null,"
+		"\"peer\":{"
 		"\"door\":\"tls\",\"token\":\"operator\",\"from\":\"127.0.0.1\"}"));
+	assert_non_null(strstr(journal, "\"by\":\"operator\",\"claimed\":\"somebody else\""));
 	assert_non_null(
 		strstr(journal, "\"what\":\"token\",\"change\":\"revoke\",\"id\":\"gone\""));
 	assert_null(strstr(journal, operator_));
@@ -676,7 +683,7 @@ the_daemon_answers_as_openapi_says(void **state)
 						t ? t : "value", got.body);
 			}
 		else if (!json_is_string(json_object_get(o, "error")) && got.status != 422 &&
-			got.status != 202)
+			 got.status != 202)
 			fail_msg("%s %s: %ld without an error: %s", upper, at, got.status,
 				got.body);
 		json_decref(o);

@@ -372,7 +372,7 @@ static const struct {
 	const char *type, *section, *list, *names[12];
 } lists[] = {
 	{ "policy", "policies", "in_force", { "time", "node", "policy", "policy_version", "shadow", "observing" } },
-	{ "change", "changes",  "changes",  { "time", "node", "what", "change", "id", "by", "reason", "peer", "failed", "entries" } },
+	{ "change", "changes",  "changes",  { "time", "node", "what", "change", "id", "by", "claimed", "reason", "peer", "failed", "entries" } },
 	{ "key",    "keys",     "keys",     { "time", "node", "change", "statement" } },
 	{ "resume", "gaps",     "refused_by_disk", { "time", "node", "since", "refused", "lost" } },
 	{ "alarm",  "gaps",     "alarms",   { "time", "node", "how", "segment", "from", "bytes" } },

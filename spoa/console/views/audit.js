@@ -1,5 +1,5 @@
 // Audit: does the record hold? The chain, its anchors, gaps, keys, what is kept for how long; verified on demand.
-import { data, h } from '../dom.js';
+import { data, h, who } from '../dom.js';
 import { ago, count, when } from '../format.js';
 import { badge, facts, field, fill, form_values, nothing, panel } from '../parts.js';
 import { go } from '../router.js';
@@ -98,7 +98,7 @@ function report(got) {
 			rows_of(got.decisions[name]).length > 0 && h('div', {}, shares(title, rows_of(got.decisions[name]).slice(0, 20), { format: count })))),
 		got.changes?.changes?.length > 0 && table({ caption: 'Changes', rows: got.changes.changes.slice(-50).reverse(), columns: [
 			{ title: 'when', cell: (c) => when(c.time) }, { title: 'what', cell: (c) => `${c.what} ${c.change}` }, { title: 'which', cell: (c) => c.id && data(c.id), wide: true },
-			{ title: 'who', cell: (c) => data(c.by ?? c.who ?? c.peer?.user ?? '') }, { title: 'why', cell: (c) => c.reason && data(c.reason), wide: true } ] }),
+			{ title: 'who', cell: (c) => who(c) }, { title: 'why', cell: (c) => c.reason && data(c.reason), wide: true } ] }),
 	];
 }
 

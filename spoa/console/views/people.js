@@ -1,6 +1,6 @@
 // People and teams: who asks how much, what it costs, what is denied, who is near a limit; one person with limits and
 // keys, which an operator makes and revokes here.
-import { data, h } from '../dom.js';
+import { data, h, who } from '../dom.js';
 import { ago, count, dollars, when } from '../format.js';
 import { badge, copied, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
 import { go } from '../router.js';
@@ -75,7 +75,7 @@ const key_columns = (page, reload) => [
 	{ title: 'team', cell: (k) => k.team && data(k.team) },
 	{ title: 'state', cell: (k) => badge(k.state, k.state === 'live' ? 'good' : 'dim') },
 	{ title: 'ends', cell: (k) => (k.expires ? when(k.expires) : 'never') },
-	{ title: 'made', cell: (k) => k.created && [when(k.created), k.by && [' by ', data(k.by)]] },
+	{ title: 'made', cell: (k) => k.created && [when(k.created), k.by && [' by ', who(k)]] },
 	{ title: 'why', cell: (k) => k.reason && data(k.reason), wide: true },
 	page.has('operator') && { title: 'change', cell: (k) => k.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () => revoke(page, k, reload) }, 'Revoke', h('span', { class: 'hidden' }, ` ${k.id}`)) },
 ].filter(Boolean);
@@ -94,7 +94,7 @@ const override_columns = (page, reload) => [
 	{ title: 'to', number: true, cell: (o) => amount(o.counts, o.to) },
 	{ title: 'until', cell: (o) => (o.until ? when(o.until) : 'ended by hand') },
 	{ title: 'why', cell: (o) => o.reason && data(o.reason), wide: true },
-	{ title: 'by', cell: (o) => o.by && data(o.by) },
+	{ title: 'by', cell: who },
 	page.has('operator') && { title: 'change', cell: (o) => o.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () => clear_limit(page, o, reload) }, 'End', h('span', { class: 'hidden' }, ` ${o.limit}`)) },
 ].filter(Boolean);
 
