@@ -96,8 +96,8 @@ build(const struct answer_format *f)
 		struct answer_node *n = node_of(&m, r->path);
 		if (!n->rows)
 			n->rows = r;
-		INVARIANT(
-			n->rows + n->nrows == r); /* rows of one path are next to each other */
+		/* of our own tables: rows of one path are next to each other */
+		INVARIANT(n->rows + n->nrows == r);
 		n->nrows++;
 	}
 	if (f->type)

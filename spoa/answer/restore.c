@@ -316,7 +316,11 @@ restorer_feed(struct restorer *r, struct span text, struct buf *out)
 		if (r->held_n == 0) {
 			size_t n = advance(r, text, false, out);
 			r->held_n = text.n - n;
-			INVARIANT(r->held_n <= sizeof(r->held));
+			/* no spelling is as long */
+			if (r->held_n > sizeof(r->held)) {
+				r->held_n = 0;
+				return ERR_LIMIT;
+			}
 			memcpy(r->held, text.p + n, r->held_n);
 			break;
 		}
@@ -324,7 +328,8 @@ restorer_feed(struct restorer *r, struct span text, struct buf *out)
 		struct span more = span_cut(text, 0, room);
 		memcpy(r->held + old, more.p, more.n);
 		size_t n = advance(r, span_of(r->held, old + more.n), false, out);
-		INVARIANT(n || more.n);
+		if (!n && !more.n)
+			return ERR_LIMIT;
 		if (n >= old) {
 			r->held_n = 0;
 			text = span_cut(text, n - old, text.n);

@@ -38,7 +38,8 @@ void restorer_arguments(struct restorer *r, bool kept, size_t most);
 void restorer_goes_on(struct restorer *r, const struct url_place *from);
 /* Where what was fed ends, but for what is held. */
 const struct url_place *restorer_place(const struct restorer *r);
-/* Appends what of the text may go, placeholders replaced. 0, ERR_NOMEM. */
+/* Appends what of the text may go, placeholders replaced. 0, ERR_NOMEM, ERR_LIMIT: it cannot be
+ * decided within what is held. */
 int restorer_feed(struct restorer *r, struct span text, struct buf *out);
 /* The channel ends: appends what is held. 0, ERR_NOMEM. */
 int restorer_end(struct restorer *r, struct buf *out);

@@ -67,6 +67,7 @@ spop_put_value(struct buf *b, const struct spop_value *v)
 	case SPOP_BOOL: break;
 	case SPOP_IPV4:
 	case SPOP_IPV6:
+		/* spop.c reads no others, and nothing that we say is an address */
 		INVARIANT(v->s.n == (v->type == SPOP_IPV4 ? 4 : 16));
 		buf_span(b, v->s);
 		break;

@@ -25,7 +25,7 @@ prepare(void)
 			names + n, sizeof(names) - n, "%s%s", i ? ", " : "", all[i]->name);
 		endpoint_index_make(&endpoints[i], all[i]->endpoints);
 	}
-	INVARIANT(n < sizeof(names));
+	INVARIANT(n < sizeof(names)); /* of our own families */
 }
 
 static const struct endpoint_row *

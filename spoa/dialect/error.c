@@ -91,6 +91,7 @@ write_capped(error_writer *writer, struct error e, struct buf *out)
 		size_t over = doc.n - CAP_ERROR_BYTES;
 		message.n = over < message.n / 2 ? message.n - over : message.n / 2;
 	}
+	/* type, code and id are our own words; of the message nothing need be left */
 	INVARIANT(buf_failed(&doc) || doc.n <= CAP_ERROR_BYTES);
 	buf_span(out, buf_view(&doc));
 	out->failed |= doc.failed || text.failed;
@@ -274,6 +275,7 @@ write_exception(struct buf *out, const char *type, struct span data)
 	eventstream_header(&headers, ":content-type", SPAN_LIT("application/json"));
 	eventstream_header(&headers, ":message-type", SPAN_LIT("exception"));
 	int err = eventstream_write(out, buf_view(&headers), data);
+	/* write_capped() made both */
 	INVARIANT(err == 0 || buf_failed(out));
 	out->failed |= headers.failed;
 	buf_free(&headers);

@@ -121,7 +121,7 @@ endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *rows)
 	x->rows = rows;
 	while (rows && rows[n].path)
 		n++;
-	INVARIANT(n <= ENDPOINTS_MOST);
+	INVARIANT(n <= ENDPOINTS_MOST); /* and below: rows of our own tables */
 	while (n--) {
 		struct span rest = span_str(rows[n].path), segment;
 		size_t behind = 0;

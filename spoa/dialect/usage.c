@@ -80,7 +80,7 @@ usage_begin(struct usage_reader *r, const struct dialect *d, struct span json, s
 		return (struct usage_place){ 0 };
 	while (d->usage[n].path)
 		n++;
-	INVARIANT(n <= SAID);
+	INVARIANT(n <= SAID); /* rows of our own tables */
 	return (struct usage_place){ .part = USAGE_ROWS,
 		.top = true,
 		.below = ((UINT64_C(1) << n) - 1) | ((UINT64_C(1) << COUNT_OF(said_rows)) - 1)

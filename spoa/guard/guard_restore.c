@@ -149,9 +149,10 @@ guard_put_back(struct guard *g, const struct answer_text *t, struct span text, s
 	if (!r)
 		return g->failed;
 	buf_init(&b, 0);
-	if (restorer_feed(r, text, &b) || restorer_end(r, &b))
-		guard_no_memory(g);
-	else
+	int err = restorer_feed(r, text, &b);
+	if (!err)
+		err = restorer_end(r, &b);
+	if (!guard_scanned(g, err))
 		guard_restored(g, t, r);
 	if (restorer_count(r))
 		guard_take(g, &b, out);

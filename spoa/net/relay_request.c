@@ -219,7 +219,7 @@ request_took(struct edge *c, size_t n)
 	struct span payload;
 
 	http_body_next(&c->body, span_of(c->whole.p + c->whole.n, n), &payload);
-	INVARIANT(payload.n == n);
+	INVARIANT(payload.n == n); /* request_room() gave no more than is left of it */
 	c->whole.n += n;
 	if (c->body.done)
 		whole_done(c);
