@@ -378,6 +378,8 @@ gate_advance(struct request *r, enum step_result s)
 		next = nsteps - 1;
 	if (s == STEP_REWRITES)
 		next = step_rewrite_at;
+	if (s == STEP_REROUTES)
+		next = step_policy_at;
 	if (next < nsteps && steps[next].stage != steps[r->run.step].stage &&
 		(steps[r->run.step].stage != STAGE_OUTSIDE || asks_outside(r->snap->policy)))
 		stage_ends(r, clock_mono_us());

@@ -153,8 +153,8 @@ void request_keep_texts(struct request *r, struct arena *own);
 bool request_count_kept(struct request *r);
 
 /* ---- the steps: steps/ ---- */
-/* REWRITES: on with the rewrite step, which was before. */
-enum step_result { STEP_NEXT, STEP_WAIT, STEP_DECIDED, STEP_REWRITES };
+/* REWRITES, REROUTES: on with the rewrite step, or that of the policy, which were before. */
+enum step_result { STEP_NEXT, STEP_WAIT, STEP_DECIDED, STEP_REWRITES, STEP_REROUTES };
 struct step {
 	const char *name;
 	enum step_result (*run)(struct request *r);

@@ -224,7 +224,7 @@ struct most {
 /* The dearest of the models that the body names, for all of it: nobody says in one way which of
  * them answered. Not known: one has no price, or what was asked for is not known. */
 static struct most
-dearest(const struct request *r, const struct target *to, const char *own)
+dearest(const struct request *r, const struct target *to, struct span own)
 {
 	const struct body_marks *m = &r->in.body.marks;
 	struct price_usage most = { 0 };
@@ -237,10 +237,9 @@ dearest(const struct request *r, const struct target *to, const char *own)
 	if (!r->found.offered_known)
 		return (struct most){ 0 };
 	for (size_t i = 0; i < n; i++) {
-		struct span model =
-			own				 ? span_str(own)
-			: n > 1 && !r->found.fell.change ? m->model[i].name
-							 : r->in.body.model;
+		struct span model = own.n			     ? own
+				    : n > 1 && !r->found.fell.change ? m->model[i].name
+								     : r->in.body.model;
 		struct price_row row;
 		struct price_cost cost;
 		if (!request_price_at(r, to, model, &row))
@@ -267,7 +266,7 @@ most_of(const struct request *r)
 	if (!p->prices && !p->unknown_price)
 		return (struct most){ 0 };
 	return r->found.file.state == FILE_NONE
-		       ? dearest(r, request_target(r), NULL)
+		       ? dearest(r, request_target(r), (struct span){ NULL, 0 })
 		       : (struct most){ .known = file > 0, .nanousd = file };
 }
 
@@ -279,7 +278,7 @@ limits_price(struct request *r, const struct target *to, uint64_t *nanousd)
 	if ((!p->prices && !p->unknown_price) || r->in.body_state == BODY_STATE_PARTIAL)
 		return false;
 	offered(r);
-	struct most most = dearest(r, to, to->model);
+	struct most most = dearest(r, to, to->model ? span_str(to->model) : r->in.asked_model);
 	*nanousd = most.nanousd;
 	return most.known;
 }

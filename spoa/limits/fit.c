@@ -207,11 +207,16 @@ request_output_ceiling(const struct request *r, struct span model)
 	return most && (uint64_t)stated > most ? most : 0;
 }
 
+struct span
+limits_model_at(const struct request *r, const struct target *t)
+{
+	return t->model ? span_str(t->model) : request_asked_model(r);
+}
+
 enum target_out
 limits_fit(struct request *r, const struct target *t)
 {
-	struct span asked = r->in.asked_model.p ? r->in.asked_model : r->in.body.model;
-	struct span model = t->model ? span_str(t->model) : asked;
+	struct span model = limits_model_at(r, t);
 
 	if (r->found.pin.to && r->found.pin.to != t)
 		return TARGET_PINNED;
@@ -283,14 +288,12 @@ limits_too_long(struct request *r)
 	return window && over_window(r, model, window) ? deny(r, model, window) : STEP_NEXT;
 }
 
-/* Of the model that a target is asked for. */
 static uint64_t
 window_of(const struct request *r, const struct target *t)
 {
-	struct span asked = r->in.asked_model.p ? r->in.asked_model : r->in.body.model;
 	const struct token_models *m = r->snap->models;
 
-	return m ? model_size_of(m, t->model ? span_str(t->model) : asked).window : 0;
+	return m ? model_size_of(m, limits_model_at(r, t)).window : 0;
 }
 
 void

@@ -110,8 +110,21 @@ void limits_expect(struct request *r);
  * is to be written anew; after limits_collect(). Once a request. */
 bool limits_send_default(struct request *r);
 
-/* fit.c: whether the request fits the model of a target of its route: TARGET_IN, TARGET_WINDOW,
- * TARGET_OUTPUT, TARGET_PINNED. What it cannot tell fits. Before the choice; a long body's takes milliseconds.
+/* elsewhere.c: the limit that the decision names says no to the request where it goes, of which
+ * it takes n; `key` of its counter, NULL: it has none. True: another target is left at which it
+ * does not count, or takes less; this one is out, and nothing of what was made for it is left.
+ * The decision is kept. */
+bool limits_elsewhere(struct request *r, const struct limit *of, enum limit_of counts,
+	const char *key, uint64_t n);
+/* Where none is left after all: of the decisions that were kept, and the request's own where it
+ * is a denial by a limit, the one after which it may soonest come again. */
+enum step_result limits_over(struct request *r);
+
+/* fit.c: the model that is asked for at a target, were the request sent there. */
+struct span limits_model_at(const struct request *r, const struct target *t);
+/* Whether the request fits the model of a target of its route: TARGET_IN, TARGET_WINDOW,
+ * TARGET_OUTPUT, TARGET_PINNED. What it cannot tell fits. Before the choice; a long body's
+ * takes milliseconds.
  */
 enum target_out limits_fit(struct request *r, const struct target *t);
 /* After the choice: STEP_DECIDED where no target that the rules leave reads so much, or not the

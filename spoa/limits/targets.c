@@ -77,7 +77,9 @@ request_rank(struct request *r)
 		struct rank_target *x = &t[i];
 		*x = (struct rank_target){ .target = to,
 			.state = state(r, to),
-			.out = before && (before[i].out == TARGET_TRIED || passed >> i & 1)
+			.out = before && (before[i].out == TARGET_TRIED ||
+						 before[i].out == TARGET_LIMIT ||
+						 passed >> i & 1)
 				       ? before[i].out
 			       : is_keyless(r, to) ? TARGET_KEYLESS
 						   : limits_fit(r, to),
@@ -97,8 +99,8 @@ request_rank(struct request *r)
 		}
 	}
 	targets_rank(&ask, t, n, ranks);
-	for (size_t i = 0; i < n && passed; i++)
-		if (passed >> i & 1)
+	for (size_t i = 0; i < n && before; i++)
+		if (passed >> i & 1 || before[i].out == TARGET_LIMIT)
 			ranks[i].state = before[i].state;
 	r->found.ranks = ranks;
 	r->found.at = r->snap->policy->reads_target_state ? at : NULL;
@@ -321,6 +323,8 @@ back_in(const struct request *r)
 enum step_result
 request_none_in(struct request *r)
 {
+	if (r->found.over)
+		return limits_over(r);
 	enum step_result s = request_deny(r, 503, "provider_unavailable", "",
 		SPAN_LIT("no target that this request may go to takes any now"));
 

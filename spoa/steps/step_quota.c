@@ -31,32 +31,6 @@ failed(struct request *r, const struct quota_request *q)
 	return unavailable(r, SPAN_LIT(WHY_QUOTA_SILENT));
 }
 
-/* A 429 would be sent again by SDKs, for nothing: 403. */
-static enum step_result
-never_fits(struct request *r, const char *limit, struct span why)
-{
-	metric_inc(r->gate->metrics, M_QUOTA_REFUSED);
-	request_release(r);
-	return request_deny(r, 403, "limit_unreachable", limit, why);
-}
-
-static enum step_result
-refused(struct request *r, const struct quota_request *q)
-{
-	const struct quota_dim *d = &q->dim[q->refused_by];
-
-	if (q->result == QUOTA_UNREACHABLE)
-		return never_fits(r, d->name, limits_why_never(r, d));
-	metric_inc(r->gate->metrics, M_QUOTA_REFUSED);
-	limits_warn(r, q);
-	request_release(r);
-	request_deny(r, 429, limits_exhausted(d) ? "insufficient_quota" : "rate_limit_exceeded",
-		d->name, limits_why_over(r, d, q->retry_after_s));
-	r->out.decision.retry_after_s = q->retry_after_s;
-	r->out.decision.final = limits_exhausted(d) || q->retry_after_s > PATIENCE_S;
-	return STEP_DECIDED;
-}
-
 /* Nothing of this run is reserved after all. */
 static void
 forget(struct request *r)
@@ -67,6 +41,36 @@ forget(struct request *r)
 		return;
 	quota_unmove(r->gate->quota, q, clock_mono_us());
 	q->ndims = 0;
+}
+
+/* At another target, or as the decision says. */
+static enum step_result
+elsewhere(struct request *r, const struct limit *of, enum limit_of counts, const char *key,
+	uint64_t n)
+{
+	if (limits_elsewhere(r, of, counts, key, n))
+		return STEP_REROUTES;
+	request_release(r);
+	return limits_over(r);
+}
+
+static enum step_result
+refused(struct request *r, const struct quota_request *q)
+{
+	const struct quota_dim d = q->dim[q->refused_by];
+
+	if (q->result == QUOTA_UNREACHABLE) {
+		/* A 429 would be sent again by SDKs, for nothing. */
+		request_deny(r, 403, "limit_unreachable", d.name, limits_why_never(r, &d));
+	} else {
+		limits_warn(r, q);
+		request_deny(r, 429,
+			limits_exhausted(&d) ? "insufficient_quota" : "rate_limit_exceeded",
+			d.name, limits_why_over(r, &d, q->retry_after_s));
+		r->out.decision.retry_after_s = q->retry_after_s;
+		r->out.decision.final = limits_exhausted(&d) || q->retry_after_s > PATIENCE_S;
+	}
+	return elsewhere(r, d.of, d.counts, d.key, d.n);
 }
 
 /* Room is made of what was asked for: the body is written and reserved for again. */
@@ -135,13 +139,19 @@ alone(struct request *r)
 	const struct limit *l = r->found.unpriced ? r->found.unpriced : r->found.message_over;
 	const char *code = "price_unknown",
 		   *why = "counts dollars, and this model has no price here";
+	uint64_t n = UINT64_MAX;
 
 	if (!l)
 		return STEP_NEXT;
 	forget(r);
-	if (!r->found.unpriced)
-		return limits_fall(r, l, false) ? STEP_REWRITES
-						: never_fits(r, l->name, limits_why_long(r, l));
+	if (!r->found.unpriced && limits_fall(r, l, false))
+		return STEP_REWRITES;
+	if (!r->found.unpriced) {
+		request_deny(r, 403, "limit_unreachable", l->name, limits_why_long(r, l));
+		return elsewhere(r, limits_of(r, l->name), LIMIT_MESSAGE, NULL, 0);
+	}
+	if (r->found.file.state == FILE_UNKNOWN || r->found.endpoint.unseen)
+		n = 0; /* at any target */
 	if (r->found.file.state == FILE_UNKNOWN) {
 		code = "file_unknown";
 		why = "counts what is in the job's file, and that is not known here: upload it "
@@ -153,9 +163,9 @@ alone(struct request *r)
 		why = "counts dollars, and this request names no model: nothing says what it "
 		      "costs";
 	}
-	request_release(r);
-	return request_deny(r, 403, code, l->name,
+	request_deny(r, 403, code, l->name,
 		arena_printf(&r->arena, "the limit %s %s", l->name, why));
+	return elsewhere(r, limits_of(r, l->name), l->of, NULL, n);
 }
 
 static void

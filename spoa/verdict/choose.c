@@ -4,7 +4,7 @@
 #include "verdict/pass.h"
 
 const char *const target_outs[TARGET_OUTS] = { "", "tried", "ejected", "busy", "window",
-	"output", "pinned", "keyless" };
+	"output", "pinned", "keyless", "limit" };
 
 static const struct evaluation *
 evaluation(const struct pass *ps, size_t at)
