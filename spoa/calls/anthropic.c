@@ -15,7 +15,7 @@ is_call(const struct tree *t, const struct node *block)
 static uint32_t
 index_of(const struct tree *t)
 {
-	return calls_number(t, tree_member(t->root, "index"), 0);
+	return calls_number(t, tree_member(t->root, "index"), UINT64_MAX);
 }
 
 /* ---- read ---- */
@@ -25,15 +25,54 @@ read_block(struct calls *c, const struct tree *t, const struct node *block, uint
 {
 	bool is_new;
 	struct held_call *h = calls_at(c, 0, index, &is_new);
-	struct span input = tree_raw(t, tree_member(block, "input"));
+	struct span name, input;
 
 	if (!h)
 		return calls_failed(c);
+	int r = calls_text(t, tree_member(block, "name"), &name);
+	if (!r)
+		r = calls_arguments(t, tree_member(block, "input"), &input);
+	if (r)
+		return r;
 	/* a stream's begins with an empty one, which is no part of what comes */
 	if (!c->whole && span_is(input, "{}"))
 		input = SPAN_LIT("");
-	int r = calls_note(h, tree_text(t, tree_member(block, "name")), input);
+	h->begun_with = input.n > 0;
+	r = calls_note(h, name, input);
 	return r ? r : calls_piece(c, h, c->whole ? block : t->root);
+}
+
+/* The SDKs count blocks as they begin, and look one up by what an event says: both are the same
+ * here. */
+static int
+read_start(struct calls *c, const struct tree *t, const struct node *block,
+	const struct held_call *h)
+{
+	struct call_choice *of = calls_choice(c, 0);
+	unsigned place = of->blocks++;
+
+	if (!is_call(t, block))
+		return h ? CALLS_AGAIN : 0;
+	return place == index_of(t) ? read_block(c, t, block, place) : CALLS_UNSOUND;
+}
+
+static int
+read_delta(struct calls *c, const struct tree *t, struct held_call *h)
+{
+	const struct node *delta = tree_member(t->root, "delta");
+	const struct node *partial = tree_member(delta, "partial_json");
+	struct span part;
+
+	int r = calls_text(t, partial, &part);
+	if (r || (!h && index_of(t) <= INT32_MAX))
+		return r;
+	if (part.n && (!h || h->begun_with ||
+			      !tree_is(t, tree_member(delta, "type"), "input_json_delta")))
+		return CALLS_UNSOUND;
+	if (!h)
+		return 0;
+	r = calls_note(h, SPAN_LIT(""), part);
+	return r ? r : calls_piece(c, h, t->root);
 }
 
 static int
@@ -47,27 +86,21 @@ anthropic_read(struct calls *c, const struct tree *t)
 	int r = 0;
 
 	if (c->whole) {
-		for (const struct node *n = tree_elements(list); n && !r; n = n->next, place++)
+		for (const struct node *n = tree_list(list); n && !r; n = n->next, place++)
 			r = is_call(t, n) ? read_block(c, t, n, place) : 0;
 		return r;
 	}
 	/* what is said before it begins */
 	list = tree_member(tree_member(t->root, "message"), "content");
-	for (const struct node *n = tree_elements(list); n; n = n->next)
+	for (const struct node *n = tree_list(list); n; n = n->next)
 		if (is_call(t, n))
 			return CALLS_UNSOUND;
 	if (tree_is(t, type, "content_block_start"))
-		return is_call(t, block) ? read_block(c, t, block, index_of(t))
-		       : h		 ? CALLS_AGAIN
-					 : 0;
-	if (tree_is(t, type, "content_block_delta") && h) {
-		struct span part;
-		r = calls_text(
-			t, tree_member(tree_member(t->root, "delta"), "partial_json"), &part);
-		if (!r)
-			r = calls_note(h, SPAN_LIT(""), part);
-		return r ? r : calls_piece(c, h, t->root);
-	}
+		return read_start(c, t, block, h);
+	if (is_call(t, block))
+		return CALLS_UNSOUND;
+	if (tree_is(t, type, "content_block_delta"))
+		return read_delta(c, t, h);
 	if (tree_is(t, type, "content_block_stop") && h) {
 		h->over = true;
 		return calls_piece(c, h, t->root);

@@ -20,18 +20,24 @@ blocks_of(const struct tree *t)
 {
 	struct node *message = tree_member(tree_member(t->root, "output"), "message");
 
-	return tree_elements(tree_member(message, "content"));
+	return tree_list(tree_member(message, "content"));
 }
 
 /* ---- read ---- */
 
 static int
-read_call(struct calls *c, struct held_call *h, const struct node *at, struct span name,
-	struct span input)
+read_call(struct calls *c, const struct tree *t, struct held_call *h, const struct node *at,
+	const struct node *call)
 {
+	struct span name, input;
+
 	if (!h)
 		return calls_failed(c);
-	int r = calls_note(h, name, input);
+	int r = calls_text(t, tree_member(call, "name"), &name);
+	if (!r)
+		r = calls_arguments(t, tree_member(call, "input"), &input);
+	if (!r)
+		r = calls_note(h, name, input);
 	return r ? r : calls_piece(c, h, at);
 }
 
@@ -45,37 +51,43 @@ read_whole(struct calls *c, const struct tree *t)
 	for (const struct node *n = blocks_of(t); n && !r; n = n->next, place++) {
 		const struct node *call = call_of(t, n);
 		if (call)
-			r = read_call(c, calls_at(c, 0, place, &is_new), n,
-				tree_text(t, tree_member(call, "name")),
-				tree_raw(t, tree_member(call, "input")));
+			r = read_call(c, t, calls_at(c, 0, place, &is_new), n, call);
 	}
 	return r;
+}
+
+/* Frames say what they are apart from what is in them; those around other frames do not. */
+static bool
+is_event(const struct calls *c, const char *type)
+{
+	return c->wrap || !c->now->frame.type.n || span_is(c->now->frame.type, type);
 }
 
 static int
 bedrock_read(struct calls *c, const struct tree *t)
 {
 	const struct node *number = tree_member(t->root, "contentBlockIndex");
-	const struct node *start = tree_member(t->root, "start");
-	const struct node *delta = tree_member(t->root, "delta");
+	const struct node *begins = call_of(t, tree_member(t->root, "start"));
+	const struct node *goes_on = tree_member(tree_member(t->root, "delta"), "toolUse");
 	uint32_t index = calls_number(t, number, 0);
 	struct held_call *h = calls_find(c, 0, index);
-	struct span input;
 	bool is_new;
 
 	if (c->whole)
 		return read_whole(c, t);
 	if (tree_member(t->root, "stopReason"))
 		calls_all_over(c);
-	if (start && call_of(t, start))
-		return read_call(c, calls_at(c, 0, index, &is_new), t->root,
-			tree_text(t, tree_member(call_of(t, start), "name")), SPAN_LIT(""));
-	if (delta && h) {
-		int r = calls_text(
-			t, tree_member(tree_member(delta, "toolUse"), "input"), &input);
-		return r ? r : read_call(c, h, t->root, SPAN_LIT(""), input);
-	}
-	if (start && h)
+	if ((begins && !is_event(c, "contentBlockStart")) ||
+		(goes_on && !is_event(c, "contentBlockDelta")) || (begins && (goes_on || h)))
+		return CALLS_UNSOUND;
+	if (begins)
+		return read_call(c, t, calls_at(c, 0, index, &is_new), t->root, begins);
+	/* clients add it to the one that began last */
+	if (goes_on && c->ncalls && (!h || !calls_is_last(c, h)))
+		return CALLS_UNSOUND;
+	if (h && tree_member(t->root, "delta"))
+		return read_call(c, t, h, t->root, goes_on);
+	if (h && tree_member(t->root, "start"))
 		return CALLS_AGAIN;
 	if (number && h) {
 		h->over = true;

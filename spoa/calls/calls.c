@@ -100,7 +100,8 @@ enum { NO_NUMBER = UINT32_MAX - 1 };
 uint32_t
 calls_number(const struct tree *t, const struct node *n, uint64_t otherwise)
 {
-	uint64_t v = tree_number(t, n, otherwise);
+	bool says = n && n->tok != JSON_NULL;
+	uint64_t v = tree_number(t, n, says ? NO_NUMBER : otherwise);
 
 	return v > INT32_MAX ? NO_NUMBER : (uint32_t)v;
 }
@@ -144,6 +145,12 @@ calls_failed(const struct calls *c)
 	return c->odd ? CALLS_UNSOUND : c->ncalls == CAP_CALLS ? CALLS_OVER : ERR_NOMEM;
 }
 
+bool
+calls_is_last(const struct calls *c, const struct held_call *h)
+{
+	return h == TAILQ_LAST(&c->calls, held_calls);
+}
+
 /* Halves of surrogate pairs may be in two pieces. */
 static int
 hash_of(struct span arguments, unsigned char out[SHA256_BYTES])
@@ -173,15 +180,20 @@ calls_text(const struct tree *t, const struct node *n, struct span *out)
 	return n && n->tok != JSON_STRING && n->tok != JSON_NULL ? CALLS_UNSOUND : 0;
 }
 
-/* Some say the name in each piece. */
+int
+calls_arguments(const struct tree *t, const struct node *n, struct span *out)
+{
+	if (!n || n->tok != JSON_OBJECT)
+		return calls_text(t, n, out);
+	*out = tree_raw(t, n);
+	return 0;
+}
+
+/* Some say the name in each piece: then it is no part of one. */
 static int
 note_name(struct held_call *h, struct span name)
 {
-	struct span all = buf_view(&h->name);
-	size_t last = h->nnames > 1 ? h->name_ends[h->nnames - 2] : 0;
-
-	if (!name.n || (h->nnames && (span_eq(name, all) ||
-					     span_eq(name, span_cut(all, last, all.n)))))
+	if (!name.n || (h->nnames < 2 && span_eq(name, buf_view(&h->name))))
 		return 0;
 	if (h->settled)
 		return CALLS_AGAIN;
@@ -542,6 +554,15 @@ is_error(const struct frame *f, const struct tree *t)
 	       (error && error->tok != JSON_NULL);
 }
 
+/* What clients do not all read alike is judged by nobody. */
+static int
+read_tree(struct calls *c, const struct tree *t)
+{
+	int r = c->d->read(c, t);
+
+	return r ? r : t->odd || c->odd ? CALLS_UNSOUND : 0;
+}
+
 static int
 read_event(struct calls *c, struct held_event *e)
 {
@@ -552,7 +573,7 @@ read_event(struct calls *c, struct held_event *e)
 	if (r && r != ERR_NOMEM)
 		r = c->held || c->touched ? CALLS_NO_JSON : 0; /* others say what it is */
 	else if (!r)
-		r = c->d->read(c, &t);
+		r = read_tree(c, &t);
 	if (!r && is_error(&e->frame, &t)) {
 		drop_events(c);
 		c->failed = true;
@@ -612,7 +633,7 @@ calls_whole(struct calls *c, struct span raw, struct buf *out, bool *changed)
 	c->piece = 0;
 	int r = tree_read(&t, &c->work, raw);
 	if (!r)
-		r = c->d->read(c, &t);
+		r = read_tree(c, &t);
 	r = over_room(c, r);
 	calls_all_over(c);
 	if (!r)

@@ -24,6 +24,7 @@ struct held_call {
 	TAILQ_ENTRY(held_call) all;
 	uint32_t choice, index; /* as the provider numbers it */
 	bool any_text;
+	bool begun_with; /* arguments: none come after them */
 	bool over, settled;
 	bool may_end; /* with what was said last, where nothing more comes */
 	enum call_verdict is;
@@ -60,7 +61,7 @@ struct call_choice {
 	uint32_t number;
 	unsigned kept, denied; /* calls that are settled */
 	bool said;	       /* text, ours or the model's */
-	unsigned blocks;       /* of text, where they have numbers */
+	unsigned blocks;       /* of text, or of all, where they have numbers */
 };
 
 enum { CALL_CHOICES = 128 };
@@ -70,7 +71,7 @@ struct calls {
 	struct calls_user user;
 	enum frames_kind kind;
 	bool wrap, whole;
-	TAILQ_HEAD(, held_call) calls; /* in the order of their first bytes */
+	TAILQ_HEAD(held_calls, held_call) calls; /* in the order of their first bytes */
 	size_t ncalls;
 	STAILQ_HEAD(, held_event) events;
 	size_t held;
@@ -106,13 +107,18 @@ extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, 
 struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new);
 struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t index);
 int calls_failed(const struct calls *c);
-/* What it says is its number; `otherwise`: it says none. */
+/* Of a dialect whose calls come one after the other, and whose clients add what comes to the
+ * last one: whether this one is it. */
+bool calls_is_last(const struct calls *c, const struct held_call *h);
+/* What it says is its number; `otherwise`: it says none. What is no number is none's. */
 uint32_t calls_number(const struct tree *t, const struct node *n, uint64_t otherwise);
 /* All of its arguments said again, after it was settled: whether they are those that rules
  * read. */
 bool calls_same(const struct held_call *h, struct span arguments);
 /* A text, "" where there is none; something else: CALLS_UNSOUND, nobody could judge it. */
 int calls_text(const struct tree *t, const struct node *n, struct span *out);
+/* Likewise of arguments: an object, as it is written, or a text. */
+int calls_arguments(const struct tree *t, const struct node *n, struct span *out);
 /* More of its name and its arguments; either may be empty. */
 int calls_note(struct held_call *h, struct span name, struct span arguments);
 /* The node of the event that is read is a piece of it. */

@@ -21,14 +21,6 @@ number_of(const struct calls *c, const struct tree *t, const struct node *n, uin
 	return c->whole ? place : calls_number(t, tree_member(n, "index"), place);
 }
 
-static struct span
-arguments_of(const struct tree *t, const struct node *n)
-{
-	if (!n || n->tok == JSON_NULL)
-		return SPAN_LIT("");
-	return n->tok == JSON_STRING ? tree_text(t, n) : tree_raw(t, n);
-}
-
 /* ---- read ---- */
 
 static int
@@ -43,12 +35,47 @@ read_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t 
 	if (!h)
 		return calls_failed(c);
 	h->any_text |= custom != NULL;
-	int r = calls_note(h, tree_text(t, tree_member(function, "name")),
-		arguments_of(t, tree_member(function, "arguments")));
+	struct span name, arguments, other, input;
+	int r = calls_text(t, tree_member(function, "name"), &name);
 	if (!r)
-		r = calls_note(h, tree_text(t, tree_member(custom, "name")),
-			arguments_of(t, tree_member(custom, "input")));
+		r = calls_arguments(t, tree_member(function, "arguments"), &arguments);
+	if (!r)
+		r = calls_text(t, tree_member(custom, "name"), &other);
+	if (!r)
+		r = calls_arguments(t, tree_member(custom, "input"), &input);
+	/* which of the two it is some say by its type, some by what is there */
+	if (!r && (name.n || arguments.n) && (other.n || input.n))
+		r = CALLS_UNSOUND;
+	if (!r)
+		r = calls_note(h, name, arguments);
+	if (!r)
+		r = calls_note(h, other, input);
 	return r ? r : calls_piece(c, h, n);
+}
+
+/* A piece without a number is of the only call there is: of several it is anybody's. */
+static bool
+is_anybodys(const struct calls *c, const struct tree *t, const struct node *n, uint32_t choice)
+{
+	const struct node *index = tree_member(n, "index"), *other;
+	size_t others = 0;
+
+	if (c->whole || (index && index->tok != JSON_NULL) ||
+		tree_text(t, tree_member(tree_member(n, "function"), "name")).n)
+		return false;
+	other = tree_member(tree_member(n, "custom"), "name");
+	for (const struct held_call *h = TAILQ_FIRST(&c->calls); h; h = TAILQ_NEXT(h, all))
+		others += h->choice == choice && h->index != OLDER;
+	return others > 1 && !tree_text(t, other).n;
+}
+
+static bool
+says_calls(const struct node *message)
+{
+	const struct node *older = tree_member(message, "function_call");
+
+	return tree_list(tree_member(message, "tool_calls")) ||
+	       (older && older->tok == JSON_OBJECT);
 }
 
 static int
@@ -63,13 +90,14 @@ read_choice(struct calls *c, const struct tree *t, const struct node *choice, ui
 	uint32_t place = 0;
 	int r = of ? 0 : CALLS_OVER;
 
-	if (!r && list && list->tok == JSON_OBJECT)
+	if (!r && says_calls(tree_member(choice, c->whole ? "delta" : "message")))
 		r = CALLS_UNSOUND;
-
 	if (of && content && content->tok == JSON_STRING && content->end > content->start + 2)
 		of->said = true;
-	for (const struct node *n = tree_elements(list); n && !r; n = n->next, place++)
-		r = read_call(c, t, n, number, number_of(c, t, n, place));
+	for (const struct node *n = tree_list(list); n && !r; n = n->next, place++)
+		r = is_anybodys(c, t, n, number)
+			    ? CALLS_UNSOUND
+			    : read_call(c, t, n, number, number_of(c, t, n, place));
 	if (!r && older && older->tok == JSON_OBJECT)
 		r = read_call(c, t, older, number, OLDER);
 	if (!r && tree_text(t, finish).n) /* some say "" until then */
@@ -83,7 +111,7 @@ chat_read(struct calls *c, const struct tree *t)
 	uint32_t place = 0;
 	int r = 0;
 
-	for (const struct node *n = tree_elements(tree_member(t->root, "choices")); n && !r;
+	for (const struct node *n = tree_list(tree_member(t->root, "choices")); n && !r;
 		n = n->next, place++)
 		r = read_choice(c, t, n, number_of(c, t, n, place));
 	return r;

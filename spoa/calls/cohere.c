@@ -22,13 +22,15 @@ read_call(struct calls *c, const struct tree *t, const struct node *call, struct
 	const struct node *at)
 {
 	const struct node *function = tree_member(call, "function");
+	struct span name, arguments;
 
 	if (!h)
 		return calls_failed(c);
-	struct span arguments;
-	int r = calls_text(t, tree_member(function, "arguments"), &arguments);
+	int r = calls_text(t, tree_member(function, "name"), &name);
 	if (!r)
-		r = calls_note(h, tree_text(t, tree_member(function, "name")), arguments);
+		r = calls_text(t, tree_member(function, "arguments"), &arguments);
+	if (!r)
+		r = calls_note(h, name, arguments);
 	return r ? r : calls_piece(c, h, at);
 }
 
@@ -44,12 +46,15 @@ read_event(struct calls *c, const struct tree *t)
 
 	if (tree_is(t, type, "content-start") && of->blocks <= index)
 		of->blocks = index + 1;
-	if (tree_is(t, type, "tool-call-start")) {
-		if (call && call->tok == JSON_ARRAY)
-			return CALLS_UNSOUND;
+	bool begins = tree_is(t, type, "tool-call-start");
+	bool goes_on = tree_is(t, type, "tool-call-delta");
+	/* some clients go by what is there, whatever its event is called */
+	if ((call && call->tok != JSON_NULL && !begins && !goes_on) ||
+		(call && call->tok == JSON_ARRAY) || (begins && h) || (goes_on && !h))
+		return CALLS_UNSOUND;
+	if (begins)
 		return read_call(c, t, call, calls_at(c, 0, index, &is_new), t->root);
-	}
-	if (tree_is(t, type, "tool-call-delta") && h)
+	if (goes_on)
 		return read_call(c, t, call, h, t->root);
 	if (tree_is(t, type, "tool-call-end") && h) {
 		h->over = true;
@@ -69,7 +74,7 @@ cohere_read(struct calls *c, const struct tree *t)
 
 	if (!c->whole)
 		return read_event(c, t);
-	for (const struct node *n = tree_elements(tree_member(message_of(t), "tool_calls"));
+	for (const struct node *n = tree_list(tree_member(message_of(t), "tool_calls"));
 		n && !r; n = n->next, place++)
 		r = read_call(c, t, n, calls_at(c, 0, place, &is_new), n);
 	return r;

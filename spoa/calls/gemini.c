@@ -6,20 +6,27 @@
 #include "base/err.h"
 #include "calls/calls_private.h"
 
+/* Readers of protocol buffers take either spelling. Both: which of them counts is anybody's. */
+static struct node *
+either(const struct node *of, const char *camel, const char *snake)
+{
+	struct node *n = tree_member(of, camel), *other = tree_member(of, snake);
+
+	if (n && other)
+		of->of->odd = true;
+	return n ? n : other;
+}
+
 static struct node *
 parts_of(const struct node *candidate)
 {
-	return tree_elements(tree_member(tree_member(candidate, "content"), "parts"));
+	return tree_list(tree_member(tree_member(candidate, "content"), "parts"));
 }
 
 static struct node *
 call_of(const struct node *part)
 {
-	struct node *n = tree_member(part, "functionCall");
-
-	/* readers of protocol buffers take either */
-	if (!n)
-		n = tree_member(part, "function_call");
+	struct node *n = either(part, "functionCall", "function_call");
 
 	return n && n->tok == JSON_OBJECT ? n : NULL;
 }
@@ -51,15 +58,18 @@ static int
 read_call(struct calls *c, const struct tree *t, const struct node *part, uint32_t choice)
 {
 	const struct node *call = call_of(part);
-	const struct node *partial = tree_member(call, "partialArgs");
-	struct span name = tree_text(t, tree_member(call, "name"));
-	const struct node *signature = tree_member(part, "thoughtSignature");
+	const struct node *partial = either(call, "partialArgs", "partial_args");
+	const struct node *signature = either(part, "thoughtSignature", "thought_signature");
+	struct span name, args;
 	bool is_new, is_signed;
 	uint32_t n;
 	struct held_call *h = last_of(c, choice, &n);
 
-	if (!signature)
-		signature = tree_member(part, "thought_signature");
+	int r = calls_text(t, tree_member(call, "name"), &name);
+	if (!r)
+		r = calls_arguments(t, tree_member(call, "args"), &args);
+	if (r)
+		return r;
 	is_signed = tree_text(t, signature).n > 0;
 	if (!h || h->over || name.n) {
 		calls_over(c, choice, NULL);
@@ -72,8 +82,8 @@ read_call(struct calls *c, const struct tree *t, const struct node *part, uint32
 		h->with = first && first->is_signed && !is_signed ? first : NULL;
 	}
 	h->lost |= tree_elements(partial) != NULL;
-	int r = calls_note(h, name, tree_raw(t, tree_member(call, "args")));
-	h->over |= !is_true(tree_member(call, "willContinue"));
+	r = calls_note(h, name, args);
+	h->over |= !is_true(either(call, "willContinue", "will_continue"));
 	return r ? r : calls_piece(c, h, part);
 }
 
@@ -81,7 +91,7 @@ static int
 read_candidate(
 	struct calls *c, const struct tree *t, const struct node *candidate, uint32_t number)
 {
-	const struct node *finish = tree_member(candidate, "finishReason");
+	const struct node *finish = either(candidate, "finishReason", "finish_reason");
 	uint32_t n;
 	int r = 0;
 
@@ -101,7 +111,7 @@ gemini_read(struct calls *c, const struct tree *t)
 	uint32_t place = 0;
 	int r = 0;
 
-	for (const struct node *n = tree_elements(tree_member(t->root, "candidates")); n && !r;
+	for (const struct node *n = tree_list(tree_member(t->root, "candidates")); n && !r;
 		n = n->next, place++)
 		r = read_candidate(c, t, n, calls_number(t, tree_member(n, "index"), place));
 	return r;
@@ -155,7 +165,7 @@ static int
 say_candidate(struct calls *c, const struct tree *t, struct node *candidate, bool *empty)
 {
 	struct node *parts = tree_member(tree_member(candidate, "content"), "parts");
-	const struct node *finish = tree_member(candidate, "finishReason");
+	const struct node *finish = either(candidate, "finishReason", "finish_reason");
 	int r = 0;
 
 	for (struct node *p = parts_of(candidate); p && !r; p = p->next)

@@ -45,19 +45,21 @@ index_of(const struct tree *t)
 static int
 read_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t index)
 {
-	const struct node *arguments = tree_member(n, "arguments");
-	struct span said = tree_raw(t, arguments);
+	struct span name, said;
 	bool is_new;
 	struct held_call *h = calls_at(c, 0, index, &is_new);
 
 	if (!h)
 		return calls_failed(c);
-	if (arguments && arguments->tok == JSON_STRING)
-		said = tree_text(t, arguments);
+	int r = calls_text(t, tree_member(n, "name"), &name);
+	if (!r)
+		r = calls_arguments(t, tree_member(n, "arguments"), &said);
+	if (r)
+		return r;
 	/* it begins with none, or is said again */
 	if (h->settled || (!c->whole && span_is(said, "{}")))
 		said = SPAN_LIT("");
-	int r = calls_note(h, tree_text(t, tree_member(n, "name")), said);
+	r = calls_note(h, name, said);
 	return r ? r : calls_piece(c, h, n);
 }
 
@@ -68,7 +70,7 @@ read_lists(struct calls *c, const struct tree *t, const struct node *of)
 
 	for (uint32_t i = 0; i < COUNT_OF(lists); i++) {
 		uint32_t place = i * OF_LIST;
-		for (const struct node *n = tree_elements(tree_member(of, lists[i])); n && !r;
+		for (const struct node *n = tree_list(tree_member(of, lists[i])); n && !r;
 			n = n->next, place++)
 			r = is_call(t, n) ? read_call(c, t, n, place) : 0;
 	}

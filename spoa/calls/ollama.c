@@ -19,16 +19,18 @@ ollama_read(struct calls *c, const struct tree *t)
 	int r = 0;
 
 	of->said |= content && content->end > content->start + 2;
-	for (const struct node *n = tree_elements(ollama_calls(t)); n && !r; n = n->next) {
+	for (const struct node *n = tree_list(ollama_calls(t)); n && !r; n = n->next) {
 		const struct node *function = tree_member(n, "function");
-		const struct node *arguments = tree_member(function, "arguments");
+		struct span name, arguments;
 		struct held_call *h = calls_at(c, 0, (uint32_t)c->ncalls, &is_new);
 		if (!h)
 			return calls_failed(c);
 		h->over = true;
-		r = calls_note(h, tree_text(t, tree_member(function, "name")),
-			arguments && arguments->tok == JSON_STRING ? tree_text(t, arguments)
-								   : tree_raw(t, arguments));
+		r = calls_text(t, tree_member(function, "name"), &name);
+		if (!r)
+			r = calls_arguments(t, tree_member(function, "arguments"), &arguments);
+		if (!r)
+			r = calls_note(h, name, arguments);
 		if (!r)
 			r = calls_piece(c, h, n);
 	}

@@ -58,6 +58,9 @@ note_all(struct held_call *h, struct span name, struct span arguments)
 {
 	struct span had = buf_view(&h->arguments);
 
+	/* a name is said whole */
+	if (h->nnames && name.n && !span_eq(name, buf_view(&h->name)))
+		return CALLS_UNSOUND;
 	if (h->settled && arguments.n && !calls_same(h, arguments))
 		return CALLS_UNSOUND;
 	if (h->settled || h->lost || (had.n && span_eq(had, arguments)))
@@ -79,10 +82,12 @@ read_item(struct calls *c, const struct tree *t, const struct node *item, uint32
 	if (!h)
 		return calls_failed(c);
 	h->any_text |= kind == CUSTOM;
-	struct span said;
-	int r = calls_text(t, tree_member(item, members[kind]), &said);
+	struct span name, said;
+	int r = calls_text(t, tree_member(item, "name"), &name);
 	if (!r)
-		r = note_all(h, tree_text(t, tree_member(item, "name")), said);
+		r = calls_text(t, tree_member(item, members[kind]), &said);
+	if (!r)
+		r = note_all(h, name, said);
 	return r ? r : calls_piece(c, h, item);
 }
 
@@ -92,16 +97,17 @@ read_piece(struct calls *c, const struct tree *t, size_t kind, bool all)
 {
 	bool is_new;
 	struct held_call *h = calls_at(c, 0, index_of(t), &is_new);
-	struct span said;
+	struct span name, said;
 
 	if (!h)
 		return calls_failed(c);
 	int r = calls_text(t, tree_member(t->root, all ? members[kind] : "delta"), &said);
+	if (!r)
+		r = calls_text(t, tree_member(t->root, "name"), &name);
 	if (r)
 		return r;
 	h->any_text |= kind == CUSTOM;
-	r = all ? note_all(h, tree_text(t, tree_member(t->root, "name")), said)
-		: calls_note(h, SPAN_LIT(""), said);
+	r = all ? note_all(h, name, said) : calls_note(h, SPAN_LIT(""), said);
 	return r ? r : calls_piece(c, h, t->root);
 }
 
@@ -129,7 +135,7 @@ responses_read(struct calls *c, const struct tree *t)
 		r = read_piece(c, t, kind, false);
 	else if (!c->whole && (kind = kind_of(t, type, dones)) < KINDS)
 		r = read_piece(c, t, kind, true);
-	for (const struct node *n = tree_elements(tree_member(response, "output")); n && !r;
+	for (const struct node *n = tree_list(tree_member(response, "output")); n && !r;
 		n = n->next, place++)
 		r = read_item(c, t, n, place);
 	if (!r && !c->whole && tree_member(t->root, "item")) {

@@ -2,7 +2,20 @@
  * calls. */
 #include "calls/tree.h"
 
+#include <string.h>
+
+#include "base/ascii.h"
 #include "base/err.h"
+
+/* Only such a key may be another one but for case. */
+static bool
+is_cased(struct span key)
+{
+	for (size_t i = 0; i < key.n; i++)
+		if ((key.p[i] >= 'A' && key.p[i] <= 'Z') || (key.p[i] & 0x80))
+			return true;
+	return false;
+}
 
 int
 tree_read(struct tree *t, struct arena *a, struct span raw)
@@ -41,7 +54,9 @@ tree_read(struct tree *t, struct arena *a, struct span raw)
 			.start = ev.start - (tok == JSON_STRING),
 			.end = ev.end + (tok == JSON_STRING),
 			.key = key,
+			.cased = is_cased(key),
 			.written = written,
+			.of = t,
 			.up = at,
 			.escaped = ev.escaped };
 		key = written = (struct span){ NULL, 0 };
@@ -58,15 +73,60 @@ tree_read(struct tree *t, struct arena *a, struct span raw)
 	}
 }
 
+/* As Go's encoding/json folds: the long s and the sign of Kelvin, too. */
+static bool
+folds_to(struct span key, const char *word)
+{
+	static const char *const more[] = { "\xc5\xbf", "\xe2\x84\xaa" };
+
+	while (key.n && *word) {
+		size_t n = 1;
+		char c = to_lower(key.p[0]);
+		for (size_t i = 0; i < COUNT_OF(more); i++)
+			if (span_starts(key, span_str(more[i]))) {
+				n = strlen(more[i]);
+				c = "sk"[i];
+			}
+		if (c != to_lower(*word++))
+			return false;
+		key = span_cut(key, n, key.n);
+	}
+	return !key.n && !*word;
+}
+
+/* A call may be in it, or it is one's name or arguments: others differ at no cost. */
+static bool
+matters(const struct node *n)
+{
+	static const char *const texts[] = { "name", "arguments", "input", "partial_json" };
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (folds_to(n->key, texts[i]))
+			return true;
+	return n->tok == JSON_OBJECT || n->tok == JSON_ARRAY;
+}
+
 struct node *
 tree_member(const struct node *object, const char *key)
 {
+	struct node *found = NULL;
+
 	if (!object || object->tok != JSON_OBJECT)
 		return NULL;
 	for (struct node *n = object->first; n; n = n->next)
 		if (span_is(n->key, key))
-			return n;
-	return NULL;
+			found = n;
+		else if (n->cased && folds_to(n->key, key) && matters(n))
+			object->of->odd = true;
+	return found;
+}
+
+struct node *
+tree_list(const struct node *array)
+{
+	if (array && array->tok == JSON_OBJECT)
+		array->of->odd = true;
+	return tree_elements(array);
 }
 
 struct node *
@@ -179,7 +239,9 @@ tree_add(const struct tree *t, struct node *object, const char *key, struct span
 
 	if (!n)
 		return false;
-	*n = (struct node){ .tok = JSON_NULL, .key = span_str(key), .up = object };
+	*n = (struct node){
+		.tok = JSON_NULL, .key = span_str(key), .of = object->of, .up = object
+	};
 	if (object->last)
 		object->last->next = n;
 	else

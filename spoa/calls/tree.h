@@ -12,9 +12,11 @@ struct node {
 	size_t start, end;   /* in the document, with quotes and brackets */
 	struct span key;     /* of a member, decoded */
 	struct span written; /* the same with its quotes, as it came; p NULL: it is ours */
+	struct tree *of;
 	struct node *up, *first, *last, *next;
 	struct span with; /* takes its place; p NULL: nothing does */
 	bool escaped;	  /* a string with escapes */
+	bool cased;	  /* its key has a capital, or is not all ASCII */
 	bool gone;	  /* it is taken out */
 	bool changed;	  /* something in it is */
 };
@@ -23,11 +25,13 @@ struct tree {
 	struct arena *a;
 	struct span raw;
 	struct node *root;
+	bool odd; /* some readers, and not all, find what was asked for */
 };
 
 /* Views of `raw`. Halves of surrogate pairs pass. 0, ERR_NOMEM or the parser's error. */
 int tree_read(struct tree *t, struct arena *a, struct span raw);
-/* The member of an object; NULL: it has none, or is none. */
+/* The member of an object; NULL: it has none, or is none. One that is it but for case, as Go's
+ * encoding/json takes it, is none, and the tree is odd. */
 struct node *tree_member(const struct node *object, const char *key);
 /* The first element of an array, or NULL. */
 struct node *tree_elements(const struct node *array);
@@ -37,6 +41,9 @@ struct span tree_raw(const struct tree *t, const struct node *n);
 struct span tree_text(const struct tree *t, const struct node *n);
 /* Whether it is a string that spells this. */
 bool tree_is(const struct tree *t, const struct node *n, const char *word);
+/* The elements of what has to be a list, or NULL; an object, whose members some take for them,
+ * is odd. */
+struct node *tree_list(const struct node *array);
 /* A number without sign and fraction; `otherwise`: it is none. */
 uint64_t tree_number(const struct tree *t, const struct node *n, uint64_t otherwise);
 

@@ -13,6 +13,8 @@
 #define RULES                                                                                  \
 	"rules:\n"                                                                             \
 	"  - {name: no-rm, phase: tool, when: 'tool.name == \"rm\"', deny: true}\n"            \
+	"  - {name: no-delete, phase: tool, when: 'tool.name == \"delete_all\"', deny: "       \
+	"true}\n"                                                                              \
 	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && "                       \
 	"tool.arguments.amount > 100', deny: true}\n"
 
@@ -28,6 +30,16 @@
 #define CHAT_RM                                                                                \
 	"{'choices':[{'index':0,'delta':{'tool_calls':[{'index':0,'id':'x','function':{"       \
 	"'name':'rm','arguments':'{}'}}]},'finish_reason':'tool_calls'}]}\n"
+#define CHAT_PIECE(index, function)                                                            \
+	"{'choices':[{'index':0,'delta':{'tool_calls':[{'index':" index                        \
+	",'function':{" function "}}]}}]}\n"
+#define CHAT_PAIR(index)                                                                       \
+	"{'choices':[{'index':0,'delta':{'tool_calls':[{'index':" index                        \
+	",'id':'x','function':{'name':'pay','arguments':''}},{'index':" index                  \
+	",'id':'y','function':{'name':'a','arguments':''}}]}}]}\n"
+#define MSGS_USE(index, name)                                                                  \
+	"{'type':'content_block_start','index':" index                                         \
+	",'content_block':{'type':'tool_use','id':'x','name':'" name "','input':{}}}\n"
 #define MSGS_RM                                                                                \
 	"{'type':'content_block_start','index':0,'content_block':{'type':'tool_use','id':'x'," \
 	"'name':'rm','input':{}}}\n{'type':'content_block_stop','index':0}\n"
@@ -134,6 +146,169 @@ static const struct row {
 		"'output_index':1,'item':" RESP_ITEM("a",
 			"") ",'response':{'output':[" RESP_ITEM("rm", "{}") "]}}\n" RESP_END,
 		0 },
+	/* ---- names and arguments that are no texts ---- */
+	{ "chat, a name in a list", CHAT,
+		"{'choices':[{'index':0,'delta':{'tool_calls':[{'index':0,'function':{'name':['"
+		"rm'],'arguments':'{}'}}]}}]}",
+		GUARD_BROKEN },
+	{ "chat, arguments in a list", CHAT,
+		"{'choices':[{'index':0,'delta':{'tool_calls':[{'index':0,'function':{'name':'"
+		"a','arguments':['{}']}}]}}]}",
+		GUARD_BROKEN },
+	{ "chat, the older one", CHAT,
+		"{'choices':[{'index':0,'delta':{'function_call':{'name':['rm'],'arguments':'{}"
+		"'}}}]}",
+		GUARD_BROKEN },
+	{ "chat, a custom tool", CHAT,
+		"{'choices':[{'index':0,'delta':{'tool_calls':[{'index':0,'custom':{'name':['"
+		"rm'],'input':''}}]}}]}",
+		GUARD_BROKEN },
+	{ "chat, a function and a custom tool", CHAT,
+		"{'choices':[{'index':0,'delta':{'tool_calls':[{'index':0,'function':{'name':'"
+		"a'},'custom':{'name':'b','input':'x'}}]}}]}",
+		GUARD_BROKEN },
+	{ "responses, a name in a list", RESP,
+		"{'type':'response.output_item.done','output_index':0,'item':{'type':'function_"
+		"call','call_id':'x','name':['rm'],'arguments':'{}'}}",
+		GUARD_BROKEN },
+	{ "Anthropic, a name in a list", MSGS,
+		"{'type':'content_block_start','index':0,'content_block':{'type':'tool_use','"
+		"id':'x','name':['rm'],'input':{}}}",
+		GUARD_BROKEN },
+	{ "Gemini, a name in a list", GEM,
+		"{'candidates':[{'content':{'parts':[{'functionCall':{'name':['rm'],'args':{}}}"
+		"]}}]}",
+		GUARD_BROKEN },
+	{ "Converse, a name in a list", AWS,
+		"{'contentBlockIndex':0,'start':{'toolUse':{'toolUseId':'x','name':['rm']}}}",
+		GUARD_BROKEN },
+	{ "Cohere, a name in a list", COHERE,
+		"{'type':'tool-call-start','index':0,'delta':{'message':{'tool_calls':{'id':'x'"
+		",'function':{'name':['rm'],'arguments':'{}'}}}}}",
+		GUARD_BROKEN },
+	{ "Ollama, a name in a list", OLLAMA,
+		"{'message':{'content':'','tool_calls':[{'function':{'name':['rm'],'arguments':"
+		"{}}}]}}",
+		GUARD_BROKEN },
+	/* ---- numbers that are none ---- */
+	{ "chat, an index that is a text", CHAT, CHAT_PIECE("'0'", "'name':'a','arguments':''"),
+		GUARD_BROKEN },
+	{ "chat, one below zero", CHAT, CHAT_PIECE("-1", "'name':'a','arguments':''"),
+		GUARD_BROKEN },
+	{ "chat, a choice's that is a text", CHAT,
+		"{'choices':[{'index':'0','delta':{'tool_calls':[{'index':0,'function':{'name':"
+		"'a','arguments':''}}]}}]}",
+		GUARD_BROKEN },
+	{ "chat, arguments swapped without one", CHAT,
+		CHAT_PAIR("null") "{'choices':[{'index':0,'delta':{'tool_calls':[{'index':null,"
+				  "'function':{'arguments':'{}'}},{'index':null,'function':{'"
+				  "arguments':'{\\'amount\\':500}'}}]}}]}",
+		GUARD_BROKEN },
+	{ "chat, texts swapped", CHAT, CHAT_PAIR("'0'") "{'choices':[]}", GUARD_BROKEN },
+	{ "Anthropic, an index that jumps", MSGS, MSGS_USE("7", "a") MSGS_USE("1", "a"),
+		GUARD_BROKEN },
+	{ "Anthropic, one that is there twice", MSGS, MSGS_USE("0", "a") MSGS_USE("0", "a"),
+		GUARD_BROKEN },
+	{ "Anthropic, one over 2^64", MSGS,
+		MSGS_USE("0", "a") MSGS_USE("18446744073709551616", "a"), GUARD_BROKEN },
+	{ "Anthropic, a text before it that jumps", MSGS,
+		"{'type':'content_block_start','index':5,'content_block':{'type':'text','text':"
+		"''}}\n" MSGS_USE(
+			"0", "pay") "{'type':'content_block_delta','index':0,'delta':{'type':'"
+				    "input_json_delta','partial_json':'{\\'amount\\':500}'}}",
+		GUARD_BROKEN },
+	{ "Anthropic, input from the end of the list", MSGS,
+		MSGS_USE("0", "pay") "{'type':'content_block_delta','index':-1,'delta':{'type':"
+				     "'input_json_delta','partial_json':'{\\'amount\\':500}'}}",
+		GUARD_BROKEN },
+	{ "Anthropic, input in another kind of piece", MSGS,
+		MSGS_USE("0", "pay") "{'type':'content_block_delta','index':0,'delta':{'type':'"
+				     "text_delta','partial_json':'{}'}}",
+		GUARD_BROKEN },
+	{ "Anthropic, input at its beginning and after it", MSGS,
+		"{'type':'content_block_start','index':0,'content_block':{'type':'tool_use','"
+		"id':'x','name':'pay','input':{'amount':5}}}\n{'type':'content_block_delta','"
+		"index':0,'delta':{'type':'input_json_delta','partial_json':'{\\'amount\\':500}"
+		"'}}",
+		GUARD_BROKEN },
+	{ "Anthropic, a block in another event", MSGS,
+		"{'type':'ping','content_block':{'type':'tool_use','id':'x','name':'rm','input'"
+		":{}}}",
+		GUARD_BROKEN },
+	{ "responses, an index that is a text", RESP,
+		"{'type':'response.output_item.done','output_index':'0','item':" RESP_ITEM(
+			"rm", "{}") "}",
+		GUARD_BROKEN },
+	{ "responses, another name for one call", RESP,
+		"{'type':'response.output_item.added','output_index':0,'item':" RESP_ITEM(
+			"a", "") "}\n{'type':'response.output_item.done','output_index':0,'"
+				 "item':" RESP_ITEM("rm", "{}") "}",
+		GUARD_BROKEN },
+	{ "Converse, an index that is a text", AWS,
+		"{'contentBlockIndex':'0','start':{'toolUse':{'toolUseId':'x','name':'rm'}}}",
+		GUARD_BROKEN },
+	{ "Converse, a beginning and input in one event", AWS,
+		"{'contentBlockIndex':0,'start':{'toolUse':{'toolUseId':'x','name':'a'}},'"
+		"delta':{'toolUse':{'input':'{}'}}}",
+		GUARD_BROKEN },
+	{ "Converse, input of one that another began after", AWS,
+		"{'contentBlockIndex':0,'start':{'toolUse':{'toolUseId':'x','name':'a'}}}\n{'"
+		"contentBlockIndex':1,'start':{'toolUse':{'toolUseId':'y','name':'pay'}}}\n{'"
+		"contentBlockIndex':0,'delta':{'toolUse':{'input':'{\\'amount\\':500}'}}}",
+		GUARD_BROKEN },
+	{ "Gemini, a candidate's that is a text", GEM,
+		"{'candidates':[{'index':'0','content':{'parts':[{'functionCall':{'name':'rm','"
+		"args':{}}}]}}]}",
+		GUARD_BROKEN },
+	{ "Cohere, one below zero", COHERE,
+		"{'type':'tool-call-start','index':-1," COHERE_TOOL("rm", "{}") "}",
+		GUARD_BROKEN },
+	/* ---- events that are not their dialect's ---- */
+	{ "Cohere, a piece in an event of no type that is known", COHERE,
+		"{'type':'tool-call-start','index':0," COHERE_TOOL(
+			"pay", "") "}\n{'type':'tool-call-more','index':0," COHERE_TOOL("",
+			"{\\'amount\\':500}") "}",
+		GUARD_BROKEN },
+	{ "Cohere, a piece of no call", COHERE,
+		"{'type':'tool-call-delta','index':0," COHERE_TOOL("rm", "{}") "}",
+		GUARD_BROKEN },
+	{ "Cohere, a call in the event that ends", COHERE,
+		"{'type':'message-end'," COHERE_TOOL("rm", "{}") "}", GUARD_BROKEN },
+	{ "chat, a message in a stream", CHAT,
+		"{'choices':[{'index':0,'message':{'tool_calls':[{'index':0,'function':{'name':"
+		"'rm','arguments':'{}'}}]}}]}",
+		GUARD_BROKEN },
+	{ "chat, choices by name", CHAT,
+		"{'choices':{'0':{'index':0,'delta':{'tool_calls':[{'index':0,'function':{'"
+		"name':'rm','arguments':'{}'}}]}}}}",
+		GUARD_BROKEN },
+	{ "Gemini, parts by name", GEM,
+		"{'candidates':[{'content':{'parts':{'0':{'functionCall':{'name':'rm','args':{}"
+		"}}}}}]}",
+		GUARD_BROKEN },
+	{ "Gemini, two spellings", GEM,
+		"{'candidates':[{'content':{'parts':[{'functionCall':{'name':'a'},'function_"
+		"call':{'name':'rm','args':{}}}]}}]}",
+		GUARD_BROKEN },
+	/* ---- readers that do not tell cases apart ---- */
+	{ "chat, a list in capitals", CHAT,
+		"{'choices':[{'index':0,'delta':{'Tool_Calls':[{'index':0,'function':{'name':'"
+		"rm','arguments':'{}'}}]}}]}",
+		GUARD_BROKEN },
+	{ "chat, two names", CHAT,
+		"{'choices':[{'index':0,'delta':{'tool_calls':[{'index':0,'function':{'name':'"
+		"a','Name':'rm','arguments':'{}'}}]}}]}",
+		GUARD_BROKEN },
+	{ "Ollama, with a long s", OLLAMA,
+		"{'message':{'content':'','tool_call\xc5\xbf':[{'function':{'name':'rm','"
+		"arguments':{}}}]}}",
+		GUARD_BROKEN },
+	/* ---- names in pieces ---- */
+	{ "chat, a piece that is there twice", CHAT,
+		CHAT_PIECE("0", "'name':'delete_a'") CHAT_PIECE("0", "'name':'l'")
+			CHAT_PIECE("0", "'name':'l'") "{'choices':[{'index':0,'delta':{},'"
+						      "finish_reason':'tool_calls'}]}\n[DONE]",
+		0 },
 };
 
 static void
@@ -208,7 +383,7 @@ run(const struct row *row)
 	guard_rig_feed(&r, buf_view(&in));
 	guard_rig_end(&r);
 	struct span out = buf_view(&r.out);
-	bool bad = r.got != row->got || is_in(out, "rm") ||
+	bool bad = r.got != row->got || is_in(out, "rm") || is_in(out, "delete_a") ||
 		   is_in(out, "{\\\"amount\\\":500}") || (r.got && !guard_report(r.g)->why);
 	if (bad)
 		fprintf(stderr, "%s: %d (%s)\n got %.*s\n", row->name, r.got,
