@@ -49,6 +49,7 @@ struct keep {
 	int journalfd, keepfd;
 	struct manifest before; /* of the segment before the one in hand; first 0: none */
 	uint64_t archive_us, archive_wait_us; /* not before, and how long the next time */
+	unsigned char keys_put[SHA256_BYTES]; /* of the statements that the archive has */
 	uint64_t alarmed_us[2]; /* when a record of too much to keep, of the clock, was written
 				 */
 	struct believe clock;
@@ -187,7 +188,37 @@ put_hashes(struct keep *k, const struct manifest *m, struct buf *why)
 	return err;
 }
 
-/* Packed file, hashes, manifest, then the mark that says where they are. */
+/* The statements of the keys that signed: who has the first key alone verifies what came after
+ * a rotation. They change with a rotation, and go along again then. */
+static int
+put_keys(struct keep *k, struct buf *why)
+{
+	char path[JOURNAL_DIR_MAX + 8], name[CHAIN_NODE_MAX + 8];
+	struct span journal = span_str(k->cfg->journal);
+	unsigned char hash[SHA256_BYTES];
+	uint64_t bytes;
+
+	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
+		journal.n--;
+	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(journal));
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
+		return 0; /* none was ever replaced */
+	if (fd < 0) {
+		buf_printf(why, "%s: %s", path, strerror(errno));
+		return ERR_IO;
+	}
+	manifest_keys_name(k->cfg->node, name);
+	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
+	if (!err && memcmp(hash, k->keys_put, sizeof(hash)) != 0)
+		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
+	if (!err)
+		memcpy(k->keys_put, hash, sizeof(hash));
+	close(fd);
+	return err;
+}
+
+/* Packed file, hashes, keys, manifest, then the mark that says where they are. */
 static int
 archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 {
@@ -202,6 +233,8 @@ archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 	if (!err)
 		err = put_hashes(k, m, why);
 	stop_at("archive-hashes");
+	if (!err)
+		err = put_keys(k, why);
 	if (!err)
 		err = put_one(k, manifest, NULL, why);
 	stop_at("archive-manifest");

@@ -141,6 +141,12 @@ manifest_names(const char *segment, char manifest[JOURNAL_NAME_MAX + 8],
 }
 
 void
+manifest_keys_name(const char *node, char out[CHAIN_NODE_MAX + 8])
+{
+	snprintf(out, CHAIN_NODE_MAX + 8, "%.*s.keys", CHAIN_NODE_MAX, node);
+}
+
+void
 manifest_hashes_name(const char *segment, char out[JOURNAL_NAME_MAX + 8])
 {
 	size_t n = strlen(segment);

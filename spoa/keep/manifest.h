@@ -34,5 +34,7 @@ void manifest_names(const char *segment, char manifest[JOURNAL_NAME_MAX + 8],
 	char packed[JOURNAL_NAME_MAX + 8]);
 /* To "X.hashes". */
 void manifest_hashes_name(const char *segment, char out[JOURNAL_NAME_MAX + 8]);
+/* Where the statements of a node's keys are archived: NODE.keys. */
+void manifest_keys_name(const char *node, char out[CHAIN_NODE_MAX + 8]);
 
 #endif

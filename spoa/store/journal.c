@@ -52,6 +52,14 @@ parse_name(struct span s, const char *node, struct journal_segment *out)
 	return !strcmp(again, out->name);
 }
 
+bool
+journal_name_read(const char *name, struct journal_segment *out)
+{
+	*out = (struct journal_segment){ .form = JOURNAL_PLAIN };
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	return parse_name(span_str(out->name), NULL, out);
+}
+
 static int
 by_name(const void *a, const void *b)
 {

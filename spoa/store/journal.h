@@ -41,6 +41,8 @@ struct journal_list {
 	size_t n;
 };
 
+/* A segment's name, NODE-BOOT-SEQ.jsonl: node, boot and first of *out. */
+bool journal_name_read(const char *name, struct journal_segment *out);
 /* Every regular file of the directory, oldest first (by name); hidden files and
  * folders are left out. `node` NULL: any node's. 0, or an error and *why. */
 int journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why);

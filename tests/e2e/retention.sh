@@ -130,6 +130,50 @@ restore_other >/dev/null
 is "by hashes that were altered nothing is proved" "$(elsewhere && echo proved)" ""
 like "which is said" "$(cat "$D/proof.err")" 'do not have the root of the checkpoint'
 
+# ---- keys that were replaced are archived too; what is missing, or another's, is named ----
+cp "$AUDIT_KEY" "$D/first.pub"
+"$B/tollgate" keygen --hash-key "$D/hash.key" --from "$D/audit.key" >/dev/null
+again_with "audit: {hash_key: $D/hash.key}"
+"$B/tollgate" keygen --rotate "$D/audit.key" >/dev/null
+check "the key is replaced" "$B/tollgate" reload -c "$D/tollgate.yaml"
+two_keys() { grep -qah '"type":"key"' "$JOURNAL"/*; }
+ask
+check "its record is there" wait_for two_keys
+asks 120
+settled
+signed_by_second() { find "$D/archive" -name '*.zst' -newer "$D/hash.key" | grep -q .; }
+check "what it signed is archived" wait_for signed_by_second
+check "and the statements" test -s "$D/archive/$node.keys"
+all_from() { # ARCHIVE
+	rm -rf "$D"/lost "$D"/lost.*
+	mkdir "$D/lost"
+	audit restore --journal "$D/lost" --archive "$1" --public-key "$D/first.pub" --since 2000-01-01
+	echo "exit $?"
+}
+said=$(all_from "$D/archive")
+is "with the first public key all of it is restored" "$(grep -c '^restored' <<<"$said") $(grep -c '^refused\|^missing' <<<"$said") $(tail -1 <<<"$said")" "$(find "$D/archive" -name '*.zst' | wc -l) 0 exit 0"
+for folder in lost lost.restored; do
+	like "and $folder verifies" "$(audit verify --journal "$D/$folder" --public-key "$D/first.pub" | tr '\n' ' '; echo "exit ${PIPESTATUS[0]}")" '^ok node=.*exit 0'
+done
+mv "$D/archive/$node.keys" "$D/node.keys"
+like "without the statements nothing after the rotation is" "$(all_from "$D/archive" | tr '\n' ' ')" 'refused .*exit 1'
+rm -rf "$D"/lost "$D"/lost.*
+mkdir "$D/lost"
+like "but with a copy of them" "$(audit restore --journal "$D/lost" --archive "$D/archive" --public-key "$D/first.pub" --statement "$D/node.keys" --since 2000-01-01 >"$D/said"; echo "$(grep -c '^refused' "$D/said") exit $?")" '^0 exit'
+mv "$D/node.keys" "$D/archive/$node.keys"
+mapfile -t kept < <(find "$D/archive" -name '*.zst' -printf '%f\n' | sort)
+one=${kept[1]%.jsonl.zst} two=${kept[2]%.jsonl.zst}
+cp -r "$D/archive" "$D/holed"
+rm "$D/holed/$one".*
+said=$(all_from "$D/holed")
+like "a segment that is missing in the middle is named" "$(tr '\n' ' ' <<<"$said")" "missing node=$node first=$((10#${one##*-})) last=$((10#${two##*-} - 1)) .*exit 1"
+cp -r "$D/archive" "$D/swapped"
+cp "$D/archive/$two.jsonl.zst" "$D/swapped/$one.jsonl.zst"
+sed "s/$two/$one/" "$D/archive/$two.json" >"$D/swapped/$one.json"
+like "another's bytes and manifest under its name: it is named" "$(all_from "$D/swapped" | tr '\n' ' ')" "(refused $one|missing node=$node first=$((10#${one##*-}))) .*exit 1"
+cp "$D/archive/$one.json" "$D/swapped/"
+like "another's bytes: it is refused" "$(all_from "$D/swapped" | tr '\n' ' ')" "refused $one.jsonl why=.*exit 1"
+
 # ---- the Redis Stream, behind who reads it ----
 stream=tollgate:audit:$node
 oldest() { redis xrange "$stream" - + count 1 | head -1; }

@@ -68,6 +68,15 @@ audit_source(struct audit_args *a, bool need_key)
 	char pub[4096];
 
 	need_key = need_key && a->nkeys == 0;
+	struct span journal = span_str(a->journal ? a->journal : "");
+	if (span_ends(journal, SPAN_LIT(JOURNAL_RESTORED_SUFFIX))) {
+		char *name = arena_strdup(&a->arena, a->journal);
+		if (!name)
+			return cmd_fail(a->what, "out of memory");
+		name[journal.n - (sizeof(JOURNAL_RESTORED_SUFFIX) - 1)] = '\0';
+		a->journal = name;
+		a->restored = true;
+	}
 	if (!need_source)
 		reading_of(a->journal, a->redis, a->file);
 	if (!need_source && !need_key)

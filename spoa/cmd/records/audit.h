@@ -131,6 +131,8 @@ struct audit_args {
 	const char *root, *statements[AUDIT_STATEMENTS]; /* verify: of an offline root */
 	size_t nstatements;
 	struct keyring *ring;		   /* verify: whom to believe what; audit_ring */
+	bool restored; /* verify: what audit restore brought counts; JOURNAL.restored was named,
+			* or the journal has nothing of its own */
 	const char *manifest; /* verify: of an exported file */
 	const char *tsa_ca, *witness_key;  /* verify: of those outside who answered, */
 	const struct anchor_keys *outside; /* as read */

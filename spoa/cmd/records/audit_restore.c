@@ -25,7 +25,7 @@
 #define WHAT	  "audit restore"
 #define NAMES_MAX 100000
 #define RESERVE	  (64u << 20) /* bytes of the disk that a daemon goes on with meanwhile */
-#define SAID_MAX  200 /* segments that the record names */
+#define SAID_MAX  200	      /* segments that the record names */
 
 struct restore {
 	struct audit_args a;
@@ -113,6 +113,15 @@ by_text(const void *a, const void *b)
 }
 
 static int
+by_records(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+	int node = strcmp(x->node, y->node);
+
+	return node ? node : x->first < y->first ? -1 : x->first > y->first;
+}
+
+static int
 add_asked(struct restore *r)
 {
 	for (int i = 0; i < r->nasked; i++) {
@@ -173,9 +182,7 @@ agrees_with_trims(const struct restore *r, const struct manifest *m, struct buf 
 static int
 signed_by_us(const struct restore *r, int fd, const struct manifest *m, struct buf *why)
 {
-	struct verify_options o = {
-		.keys = r->a.keys, .nkeys = r->a.nkeys, .node = m->node, .from = m->first
-	};
+	struct verify_options o = { .ring = r->a.ring, .node = m->node, .from = m->first };
 	struct verifier *v = verifier_new(&o);
 	struct verify_result result;
 	struct lines l;
@@ -193,7 +200,22 @@ signed_by_us(const struct restore *r, int fd, const struct manifest *m, struct b
 	verifier_free(&v);
 	if (!result.ok)
 		buf_printf(why, "record %" PRIu64 ": %s", result.bad_seq, result.why);
-	return result.ok ? 0 : ERR_AUTH;
+	else if (result.first != m->first || result.last != m->last)
+		buf_printf(why,
+			"it holds records %" PRIu64 " to %" PRIu64
+			", not those of its manifest",
+			result.first, result.last);
+	return why->n ? ERR_AUTH : 0;
+}
+
+/* What a manifest says of itself must be what its segment is called. */
+static bool
+is_of_its_name(const struct manifest *m)
+{
+	struct journal_segment s;
+
+	return journal_name_read(m->segment, &s) && !strcmp(s.node, m->node) &&
+	       s.first == m->first;
 }
 
 /* Our own where it is there, else the archive's, which signatures and trim records vouch for.
@@ -228,6 +250,10 @@ restore_one(struct restore *r, const char *segment, struct manifest *m, struct b
 	struct buf text;
 	int err = get_manifest(r, segment, m, why);
 
+	if (!err && !is_of_its_name(m)) {
+		buf_str(why, "its manifest is that of another segment");
+		err = ERR_AUTH;
+	}
 	if (err)
 		return err;
 	manifest_names(segment, name, packed);
@@ -261,6 +287,42 @@ is_here(const struct journal_list *l, const char *segment)
 		if (!strcmp(l->seg[i].name, segment))
 			return true;
 	return false;
+}
+
+/* Which segment of a node begins with this record, whatever its times: it is here, or known. */
+static bool
+begins_with(
+	const struct restore *r, const struct journal_list *l, const char *node, uint64_t seq)
+{
+	for (size_t i = 0; i < r->nknown; i++)
+		if (r->known[i].first == seq && !strcmp(r->known[i].node, node))
+			return true;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->seg[i].ours && l->seg[i].first == seq && !strcmp(l->seg[i].node, node))
+			return true;
+	return false;
+}
+
+/* Between two segments that are asked for lies one that neither this machine nor the archive
+ * knows. Each gap is a line. */
+static void
+say_missing(struct restore *r, const struct journal_list *l)
+{
+	const struct known *before = NULL;
+
+	for (size_t i = 0; i < r->nknown; i++) {
+		const struct known *k = &r->known[i];
+		if (!bsearch(k->name, r->name, r->n, sizeof(r->name[0]), by_text))
+			continue;
+		if (before && !strcmp(before->node, k->node) && k->first > before->last + 1 &&
+			!begins_with(r, l, k->node, before->last + 1)) {
+			printf("missing node=%s first=%" PRIu64 " last=%" PRIu64
+			       " why=\"no segment here or in the archive has these records\"\n",
+				k->node, before->last + 1, k->first - 1);
+			r->refused++;
+		}
+		before = k;
+	}
 }
 
 /* 0, or the error that ends it: an archive that is away is so for the next one too. */
@@ -299,21 +361,67 @@ restore_all(struct restore *r)
 	if (err)
 		cmd_fail(WHAT, "%.*s",
 			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	else
+		say_missing(r, &l);
 	journal_list_free(&l);
 	buf_free(&why);
 	return err;
 }
 
-/* ---- the tree ---- */
+/* ---- keys ---- */
 
+/* NODE.keys of the archive becomes JOURNAL.keys, where a machine has none: what it says of keys
+ * proves itself. A node whose keys were never replaced has none. */
 static int
-by_records(const void *a, const void *b)
+bring_keys(struct restore *r, struct buf *why)
 {
-	const struct known *x = a, *y = b;
-	int node = strcmp(x->node, y->node);
+	char path[JOURNAL_DIR_MAX + 8], name[CHAIN_NODE_MAX + 8], last[CHAIN_NODE_MAX + 1] = "";
+	struct span journal = span_str(r->a.journal);
+	struct buf text;
+	int err = 0;
 
-	return node ? node : x->first < y->first ? -1 : x->first > y->first;
+	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
+		journal.n--;
+	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(journal));
+	if (access(path, F_OK) == 0)
+		return 0;
+	buf_init(&text, 4u << 20);
+	for (size_t i = 0; i < r->n && !err; i++) {
+		struct journal_segment s;
+		if (!journal_name_read(r->name[i], &s) || !strcmp(s.node, last))
+			continue;
+		snprintf(last, sizeof(last), "%s", s.node);
+		manifest_keys_name(s.node, name);
+		int fd = archive_get(&r->archive, name, r->tofd, NULL, why);
+		err = fd == ERR_NOTFOUND ? 0 : fd < 0 ? fd : 0;
+		char part[4096];
+		off_t at = 0;
+		for (ssize_t n; fd >= 0 && (n = pread(fd, part, sizeof(part), at)) > 0; at += n)
+			buf_span(&text, span_of(part, (size_t)n));
+		if (fd >= 0) {
+			close(fd);
+			files_drop(r->tofd, name);
+		}
+		buf_clear(why);
+	}
+	int fd =
+		err || !text.n ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd >= 0) {
+		struct span v = buf_view(&text);
+		if (write(fd, v.p, v.n) != (ssize_t)v.n || fsync(fd) < 0)
+			err = ERR_IO;
+		close(fd);
+	}
+	if (err || (fd < 0 && text.n)) {
+		if (!why->n)
+			buf_printf(why, "%s: %s", path, strerror(errno));
+		err = err ? err : ERR_IO;
+	}
+	buf_free(&text);
+	return err;
 }
+
+/* ---- the tree ---- */
 
 /* A segment's hashes out of the archive. 0, ERR_NOTFOUND: not there, or of another length. */
 static int
@@ -399,8 +507,6 @@ out:
 static void
 make_trees(struct restore *r)
 {
-	if (r->nknown)
-		qsort(r->known, r->nknown, sizeof(*r->known), by_records);
 	for (size_t i = 0, k; i < r->nknown; i = k) {
 		for (k = i + 1; k < r->nknown && !strcmp(r->known[k].node, r->known[i].node);)
 			k++;
@@ -446,7 +552,7 @@ find_all(struct restore *r, const char *archive)
 	const char *file = config_find(r->a.config);
 	struct diag d = { 0 };
 	const struct config *cfg = file ? config_load(&r->a.arena, file, &d) : NULL;
-	int code = audit_source(&r->a, true);
+	int code = audit_source(&r->a, !r->a.root);
 
 	diag_free(&d);
 	if (code)
@@ -488,6 +594,12 @@ run(struct restore *r, const char *archive)
 	if (!err && r->n == 0)
 		return cmd_fail(
 			WHAT, "no segment of that time is known here or in the archive");
+	if (r->nknown)
+		qsort(r->known, r->nknown, sizeof(*r->known), by_records);
+	buf_init(&why, 8192);
+	if (!err && ((err = bring_keys(r, &why)) || (err = audit_ring(&r->a, &why))))
+		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
 	if (!err)
 		err = restore_all(r);
 	if (!err && r->restored)
@@ -513,6 +625,9 @@ audit_restore(int argc, char **argv)
 		{ "since", .text = &since },
 		{ "until", .text = &until },
 		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
+		{ "root", .text = &r.a.root },
+		{ "statement", .text = r.a.statements, .count = &r.a.nstatements,
+			.most = AUDIT_STATEMENTS },
 		{ "config", .text = &r.a.config },
 		{ "c", .text = &r.a.config },
 		{ .name = NULL },
@@ -543,6 +658,7 @@ audit_restore(int argc, char **argv)
 	if (r.tofd >= 0)
 		close(r.tofd);
 	json_decref(r.done);
+	free(r.a.ring);
 	free(r.name);
 	free(r.known);
 	buf_free(&r.trims);

@@ -244,7 +244,7 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 			return ERR_NOMEM;
 		struct audit_sink to = { v, line_to, torn_to, reject_to };
 		err = key ? audit_read_stream(c, key, &to, why)
-			  : audit_read_journal(a->journal, "", false, &to, why);
+			  : audit_read_journal(a->journal, "", a->restored, &to, why);
 		if (!err)
 			end(v, r);
 		if (!err && w->tree.failed)
@@ -262,10 +262,14 @@ journal_node(
 	struct audit_args *a, char node[CHAIN_NODE_MAX + 1], uint64_t *first, struct buf *why)
 {
 	struct journal_list list;
-	int err = journal_list_all(a->journal, NULL, false, &list, why);
+	int err = journal_list_all(a->journal, NULL, a->restored, &list, why);
 
 	node[0] = '\0';
 	*first = 0;
+	if (!err && !list.n && !a->restored) {
+		a->restored = true;
+		err = journal_list_all(a->journal, NULL, true, &list, why);
+	}
 	if (err)
 		return err;
 	for (size_t i = 0; i < list.n && !node[0]; i++)
@@ -277,7 +281,8 @@ journal_node(
 	return 0;
 }
 
-/* *clean: nothing else is in its folder. */
+/* *clean: nothing else is in its folder. Of a journal that has no segments, what audit restore
+ * brought next to it: from its own first record on. */
 static int
 verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct verify_result *r,
 	bool *clean, struct buf *why)
@@ -285,9 +290,9 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 	char node[CHAIN_NODE_MAX + 1];
 	uint64_t first;
 	int err = journal_node(a, node, &first, why);
-	bool by_trim = !a->from && first > 1;
+	bool by_trim = !a->from && first > 1 && !a->restored;
 	struct verify_options o = { .ring = a->ring,
-		.from = by_trim ? first : a->from,
+		.from = a->from ? a->from : first > 1 ? first : 0,
 		.by_trim = by_trim,
 		.live = true,
 		.node = node[0] ? node : NULL };
