@@ -31,8 +31,7 @@ struct target_state {
 	_Atomic uint64_t throttled_until;
 	_Atomic uint64_t
 		key_probe; /* out by our key or credit: when it is tried; 0: it is not */
-	_Atomic bool by_hand;
-	_Atomic unsigned by_hand_times; /* said here; what others said is not counted */
+	_Atomic uint64_t by_hand; /* when it was last said << 1 | ejected; 0: nothing was */
 	/* share.c: until when a probe needs a lease, until when we have it, and when a request
 	   last found it out */
 	_Atomic uint64_t leases_until, lease_until, wanted_us;
@@ -61,7 +60,17 @@ struct target_table {
 enum target_told { TOLD_OPEN, TOLD_KEY, TOLD_HAND };
 /* Somebody is told (base/notice.h), once: that it is out, or that what was told is over. */
 void target_notice(struct target_state *s, enum target_told told, bool over, const char *why);
-void target_by_hand(struct target_table *t, struct target_state *s, bool ejected);
+void target_by_hand(struct target_table *t, struct target_state *s, bool ejected, uint64_t at_us);
+/* Of it or of its provider, what was said last. NULL: it is not ejected. */
+static inline const struct target_state *
+target_ejected(const struct target_state *s)
+{
+	const struct target_state *of = s->provider;
+	uint64_t own = atomic_load_explicit(&s->by_hand, memory_order_relaxed),
+		 all = atomic_load_explicit(&of->by_hand, memory_order_relaxed);
+
+	return !((own > all ? own : all) & 1) ? NULL : own > all ? s : of;
+}
 /* Before a word that holds it back is set: notes the time, where it was well until now. */
 void target_falls_ill(struct target_state *s, uint64_t now_us);
 /* What held it back is over. */

@@ -90,19 +90,12 @@ static _Atomic uint64_t *
 word_of(struct target_state *s, enum target_fact_kind kind)
 {
 	switch (kind) {
+	case FACT_HAND: return &s->by_hand;
 	case FACT_OPEN: return &s->open;
 	case FACT_THROTTLED: return &s->throttled_until;
 	case FACT_KEY: return &s->key_probe;
 	default: return NULL;
 	}
-}
-
-static uint64_t
-look(struct target_state *s, enum target_fact_kind kind)
-{
-	return kind == FACT_HAND ? (uint64_t)atomic_load(&s->by_hand_times) << 1 |
-					   atomic_load(&s->by_hand)
-				 : atomic_load(word_of(s, kind));
 }
 
 /* A time of ours as Redis' clock has it, or the other way; never 0. */
@@ -161,10 +154,12 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 	if (kind == FACT_HAND) {
 		if ((*seen & 1) != f->value)
 			say(s, f, f->value ? "ejected" : "admitted");
-		target_by_hand(w->table, s, f->value);
+		uint64_t at = shifted(f->stamp, -w->offset_us);
+		at = at < w->now_us ? at : w->now_us;
+		target_by_hand(w->table, s, f->value, at);
 		if (!f->value)
 			target_notice(s, TOLD_HAND, true, "");
-		*seen = (*seen & ~UINT64_C(1)) | f->value;
+		*seen = at << 1 | f->value;
 		return;
 	}
 	if (word)
@@ -196,6 +191,22 @@ believed(const struct target_sharing *w, const struct target_state *s,
 	       !target_comes_through(s, w->now_us);
 }
 
+/* What somebody says by hand is as old as that: another daemon may have been told something since.
+ * What is found out is as new as this turn. */
+static uint64_t
+found_at(const struct target_sharing *w, enum target_fact_kind kind, uint64_t word,
+	const struct target_fact *mine, const struct target_fact *theirs)
+{
+	uint64_t at = w->now_us, past = mine->stamp;
+
+	if (kind == FACT_HAND)
+		at = word >> 1;
+	else if (theirs->stamp > past)
+		past = theirs->stamp;
+	at = shifted(at, w->offset_us);
+	return at > past ? at : past + 1;
+}
+
 bool
 target_share(const struct target_sharing *w, struct target_state *s, struct target_known *known,
 	const struct target_facts *found)
@@ -211,14 +222,13 @@ target_share(const struct target_sharing *w, struct target_state *s, struct targ
 		/* Of another server, or of one whose clock was set back. */
 		if (mine->stamp > redis_us + SLACK_US)
 			mine->stamp = redis_us;
-		word = look(s, i);
+		word = atomic_load(word_of(s, i));
 		if (word != known->seen[i] || (admitted && !word)) {
-			uint64_t past =
-				mine->stamp > theirs->stamp ? mine->stamp : theirs->stamp;
-			found_out(w, s, i, word, redis_us > past ? redis_us : past + 1, mine);
+			found_out(w, s, i, word, found_at(w, i, word, mine, theirs), mine);
 			known->seen[i] = word;
 			admitted |= i == FACT_HAND && !(word & 1);
-		} else if (i == FACT_THROTTLED && theirs->stamp > mine->stamp &&
+		}
+		if (i == FACT_THROTTLED && theirs->stamp > mine->stamp &&
 			   theirs->value && theirs->value < mine->value &&
 			   mine->value > redis_us) {
 			mine->stamp = theirs->stamp + 1; /* never shortened */

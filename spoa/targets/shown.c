@@ -15,9 +15,10 @@ keyless(const struct target_state *s)
 static int64_t
 since_ns(const struct target_state *s, enum target_condition c)
 {
-	if (c == TARGET_BY_HAND)
-		return atomic_load(atomic_load(&s->by_hand) ? &s->ejected_ns
-							    : &s->provider->ejected_ns);
+	if (c == TARGET_BY_HAND) {
+		const struct target_state *by = target_ejected(s);
+		return by ? atomic_load(&by->ejected_ns) : 0;
+	}
 	return c == TARGET_CLOSED || c == TARGET_RAMP ? 0 : atomic_load(&s->ill_ns);
 }
 
@@ -63,7 +64,7 @@ is_target(const struct target_state *s)
 
 	for (int i = 0; i < CAUSES; i++)
 		ended += atomic_load_explicit(&s->ended[i], memory_order_relaxed);
-	return s->provider != s || atomic_load(&s->named) || atomic_load(&s->by_hand) ||
+	return s->provider != s || atomic_load(&s->named) || target_ejected(s) ||
 	       ended || target_under_way(s);
 }
 

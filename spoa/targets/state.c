@@ -348,8 +348,7 @@ target_condition(const struct target_state *s, bool breaker, uint64_t now_us, ui
 
 	if (ramp)
 		*ramp = 1.0;
-	if (atomic_load_explicit(&s->by_hand, memory_order_relaxed) ||
-		atomic_load_explicit(&s->provider->by_hand, memory_order_relaxed)) {
+	if (target_ejected(s)) {
 		c = TARGET_BY_HAND;
 		back = UINT64_MAX;
 	} else if (!breaker || s->shared) {

@@ -146,9 +146,9 @@ parts(struct span name, char out[TARGET_NAME_BYTES], const char **model)
 }
 
 void
-target_by_hand(struct target_table *t, struct target_state *s, bool ejected)
+target_by_hand(struct target_table *t, struct target_state *s, bool ejected, uint64_t at_us)
 {
-	if (atomic_exchange(&s->by_hand, ejected) == ejected)
+	if ((atomic_exchange(&s->by_hand, at_us << 1 | ejected) & 1) == ejected)
 		return;
 	if (ejected) {
 		atomic_store(&s->ejected_ns, clock_wall_ns());
@@ -169,8 +169,7 @@ target_eject(struct target_table *t, struct span name)
 	struct target_state *s = target_state(t, text, model);
 	if (s->shared)
 		return false;
-	target_by_hand(t, s, true);
-	atomic_fetch_add(&s->by_hand_times, 1);
+	target_by_hand(t, s, true, clock_mono_us());
 	target_notice(s, TOLD_HAND, false, "ejected by hand");
 	return true;
 }
@@ -178,9 +177,8 @@ target_eject(struct target_table *t, struct span name)
 static void
 admit(struct target_table *t, struct target_state *s)
 {
-	target_by_hand(t, s, false);
+	target_by_hand(t, s, false, clock_mono_us());
 	target_clear(s);
-	atomic_fetch_add(&s->by_hand_times, 1);
 	target_notice(s, TOLD_HAND, true, "");
 }
 

@@ -8,6 +8,7 @@ provider_more='breaker: {failures: 4, open: 20s}' route fails ab
 provider_more='breaker: {failures: 4, open: 3s}' route probe ab
 route hand ab
 route away ab
+route soon ab
 targets_up --second
 pid_b=''
 targets_down() {
@@ -74,6 +75,25 @@ by_hand admit hand b
 check "what the other admits comes back at both" wait_for in_both hand closed
 ask
 is "and is asked" "$from" a
+
+# ---- one after the other, at the two daemons: what is said last holds, of a provider or of one of its models ----
+row soon
+settle_soon() { sleep 2.2; in_both soon "$1"; }
+for pause in 0 0.3 0.9; do
+	for names in 'soon soon' 'soon soon/say:from-a' 'soon/say:from-a soon' 'soon/say:from-a soon/say:from-a'; do
+		read -r first then <<<"$names"
+		by_hand eject "$first"
+		sleep $pause
+		by_hand admit "$then" b
+		check "$first ejected at one and $then admitted at the other after $pause s: in at both" settle_soon closed
+	done
+	by_hand admit soon b
+	sleep $pause
+	by_hand eject soon
+	check "admitted at one and ejected at the other after $pause s: out at both" settle_soon ejected
+	by_hand admit soon
+	wait_for in_both soon closed
+done
 
 # ---- Redis away ----
 row away

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -483,6 +484,32 @@ an_ejected_provider_takes_all_its_models_with_it(void **state)
 	assert_int_equal(condition(), TARGET_CLOSED);
 }
 
+static void
+of_a_provider_and_its_model_what_was_said_last_holds(void **state)
+{
+	static const struct {
+		const char *said[3]; /* -: ejected, +: admitted */
+		bool out;
+	} rows[] = { { { "-a", "+a/m" }, false }, { { "-a", "+a/m", "-a" }, true },
+		{ { "-a/m", "-a", "+a/m" }, false }, { { "-a/m", "-a", "+a" }, false },
+		{ { "-a", "+a", "-a/m" }, true }, { { "-a", "+a/m", "+a" }, false } };
+
+	(void)state;
+	a_target();
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		for (size_t k = 0; k < 3 && rows[i].said[k]; k++) {
+			const char *name = rows[i].said[k] + 1;
+			(rows[i].said[k][0] == '-' ? target_eject : target_admit)(
+				table, span_str(name));
+			usleep(10);
+		}
+		assert_int_equal(condition(), rows[i].out ? TARGET_BY_HAND : TARGET_CLOSED);
+		target_admit(table, SPAN_LIT("a"));
+		assert_false(target_any_ejected(table));
+		usleep(10);
+	}
+}
+
 /* ---- how soon ---- */
 
 static void
@@ -785,6 +812,7 @@ main(void)
 		T(a_refused_key_is_tried_each_minute_and_one_answer_brings_it_back),
 		T(a_reload_or_admit_brings_a_refused_key_back_at_once),
 		T(what_was_ejected_by_hand_stays_out_until_it_is_admitted),
+		T(of_a_provider_and_its_model_what_was_said_last_holds),
 		T(an_ejected_provider_takes_all_its_models_with_it),
 		T(latency_jumps_up_at_once_and_comes_down_over_ten_seconds),
 		T(a_fast_failure_or_429_counts_as_the_first_bytes_limit),

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "support/redis_rig.h"
 #include "support/temp_dir.h"
+#include "targets/entry.h"
 #include "targets/rank.h"
 #include "targets/share.h"
 #include "targets/sync.h"
@@ -127,6 +128,15 @@ ranked(struct one *d)
 
 	targets_rank(&(struct rank_ask){ .now_us = now_of(d), .random = 1 }, &t, 1, &out);
 	return out.out;
+}
+
+static void
+by_hand(struct one *d, bool eject)
+{
+	struct target_state *s = target_of(d);
+
+	assert_true((eject ? target_eject : target_admit)(d->table, SPAN_LIT("a/m")));
+	atomic_store(&s->by_hand, now_of(d) << 1 | eject);
 }
 
 /* ---- texts ---- */
@@ -310,7 +320,7 @@ static void
 by_hand_the_latest_holds_on_all(void **state)
 {
 	(void)state;
-	target_eject(x.table, SPAN_LIT("a/m"));
+	by_hand(&x, true);
 	turn(&x);
 	turn(&y);
 	assert_int_equal(condition(&y), TARGET_BY_HAND);
@@ -320,19 +330,48 @@ by_hand_the_latest_holds_on_all(void **state)
 	y = (struct one){ .table = target_table_new(), .node = "y" };
 	assert_false(turn(&y));
 	assert_int_equal(condition(&y), TARGET_BY_HAND);
-	target_admit(y.table, SPAN_LIT("a/m"));
+	by_hand(&y, false);
 	turn(&y);
 	turn(&x);
 	assert_int_equal(condition(&x), TARGET_CLOSED);
 	assert_false(target_any_ejected(x.table));
 	/* admitted where it was not known yet that another ejected it */
-	target_eject(x.table, SPAN_LIT("a/m"));
+	by_hand(&x, true);
 	turn(&x);
 	redis_now += S / 2;
-	target_admit(y.table, SPAN_LIT("a/m"));
+	by_hand(&y, false);
 	turn(&y);
 	turn(&x);
 	assert_int_equal(condition(&x), TARGET_CLOSED);
+}
+
+/* Each is told late what the other one was told, and the other way round. */
+static void
+what_is_said_later_holds_however_late_it_is_shared(void **state)
+{
+	for (int i = 0; i < 8; i++) {
+		bool ejects = i & 1, x_first = i & 2, x_shares_last = i & 4;
+		struct one *first = x_first ? &x : &y, *later = x_first ? &y : &x;
+		two(state);
+		if (!ejects) { /* both know of one that is older */
+			by_hand(&x, false);
+			turn(&x);
+			turn(&y);
+			redis_now += S;
+		}
+		by_hand(first, !ejects);
+		redis_now += S / 2;
+		by_hand(later, ejects);
+		redis_now += S / 3;
+		turn(x_shares_last ? &y : &x);
+		turn(x_shares_last ? &x : &y);
+		redis_now += S;
+		turn(&x);
+		turn(&y);
+		assert_int_equal(condition(&x), ejects ? TARGET_BY_HAND : TARGET_CLOSED);
+		assert_int_equal(condition(&y), condition(&x));
+		assert_false(turn(&x) || turn(&y));
+	}
 }
 
 static void
@@ -342,8 +381,7 @@ an_admit_takes_back_what_another_found_out(void **state)
 	fails(&x, 2);
 	turn(&x);
 	redis_now += S / 2;
-	target_of(&y);
-	target_admit(y.table, SPAN_LIT("a/m")); /* before it was told */
+	by_hand(&y, false); /* before it was told */
 	turn(&y);
 	turn(&x);
 	assert_true(condition(&x) <= TARGET_RAMP);
@@ -356,13 +394,13 @@ what_redis_lost_or_an_old_copy_brought_back_is_written_anew(void **state)
 	struct target_facts old;
 
 	(void)state;
-	target_eject(x.table, SPAN_LIT("a/m"));
+	by_hand(&x, true);
 	turn(&x);
 	old = written;
 	written = (struct target_facts){ 0 };
 	assert_true(turn(&x));
 	redis_now += S;
-	target_admit(x.table, SPAN_LIT("a/m"));
+	by_hand(&x, false);
 	turn(&x);
 	turn(&y);
 	written = old;
@@ -375,7 +413,7 @@ static void
 another_redis_whose_clock_is_behind_changes_nothing(void **state)
 {
 	(void)state;
-	target_eject(x.table, SPAN_LIT("a/m"));
+	by_hand(&x, true);
 	turn(&x);
 	written = (struct target_facts){ 0 };
 	redis_now -= 7200 * S;
@@ -384,7 +422,7 @@ another_redis_whose_clock_is_behind_changes_nothing(void **state)
 	assert_true(turn(&x));
 	turn(&y);
 	assert_int_equal(condition(&y), TARGET_BY_HAND);
-	target_admit(y.table, SPAN_LIT("a/m"));
+	by_hand(&y, false);
 	turn(&y);
 	turn(&x);
 	assert_int_equal(condition(&x), TARGET_CLOSED);
@@ -605,6 +643,7 @@ main(void)
 		ROW(a_key_that_is_refused_and_one_that_is_taken_again_are_told),
 		ROW(what_asked_to_wait_is_waited_for_by_all_and_the_longest),
 		ROW(by_hand_the_latest_holds_on_all),
+		ROW(what_is_said_later_holds_however_late_it_is_shared),
 		ROW(an_admit_takes_back_what_another_found_out),
 		ROW(what_redis_lost_or_an_old_copy_brought_back_is_written_anew),
 		ROW(another_redis_whose_clock_is_behind_changes_nothing),
