@@ -70,7 +70,11 @@
 #define CAP_ANSWER_WORK        (128u << 20) /* memory for reading one: beyond, it is cut */
 #define CAP_ANSWER_CHANNELS    128          /* choices, blocks and calls of a stream at a time: beyond, it is cut */
 #define CAP_CALLS              256          /* calls of an answer that rules of phase: tool read: beyond, it ends */
-#define CAP_CALLS_HELD         (4u << 20)   /* events of a stream that wait for the end of a call: beyond, it ends */
+#define CAP_CALL_ARGUMENTS     (4u << 20)   /* arguments of one of them: beyond, it ends */
+#define CAP_ARGUMENT_VALUES    100000       /* values in them: beyond, they are a text, and reading a member fails */
+#define CAP_CALL_EVENT         (16u << 20)  /* an event of a stream whose calls are held: beyond, it ends */
+#define CAP_CALLS_EVENTS       (256u << 10) /* events that wait for a call's end, and go as they came: beyond, its arguments go in events of 16 KB */
+#define CAP_CALLS_HELD         (32u << 20)  /* all that waits for the ends of an answer's calls: beyond, it ends */
 #define CAP_ANSWER_RUNS        4096         /* the same and unknown members, over or not: the oldest is forgotten, and what was over is unread */
 #define CAP_USAGE_BODY_BYTES   (4u << 20)   /* response body kept to read usage: beyond, settled at the reservation */
 #define CAP_VAULT_BYTES        (8u << 20)   /* values of a request kept to be put back in its answer: further ones stay placeholders */

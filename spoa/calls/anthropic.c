@@ -179,7 +179,7 @@ say_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
 	}
 	*drop = h->said;
 	h->said = true;
-	return *drop || tree_put_text(t, partial, buf_view(&h->text)) ? 0 : ERR_NOMEM;
+	return *drop || tree_put_text(t, partial, calls_first(h)) ? 0 : ERR_NOMEM;
 }
 
 static int

@@ -169,7 +169,7 @@ say_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
 		return 0;
 	*drop = h->said;
 	h->said = true;
-	return *drop || tree_put_text(t, input, buf_view(&h->text)) ? 0 : ERR_NOMEM;
+	return *drop || tree_put_text(t, input, calls_first(h)) ? 0 : ERR_NOMEM;
 }
 
 static int

@@ -57,11 +57,17 @@ drop_events(struct calls *c)
 {
 	struct held_event *e;
 
+	struct held_call *h;
+
 	while ((e = STAILQ_FIRST(&c->events))) {
 		STAILQ_REMOVE_HEAD(&c->events, all);
 		event_free(e);
 	}
 	c->held = 0;
+	TAILQ_FOREACH (h, &c->calls, all) {
+		h->like = h->fold = NULL;
+		h->folds = 0;
+	}
 }
 
 void
@@ -89,7 +95,12 @@ calls_free(struct calls **cp)
 size_t
 calls_held(const struct calls *c)
 {
-	return c->held;
+	const struct held_call *h;
+	size_t n = c->held;
+
+	TAILQ_FOREACH (h, &c->calls, all)
+		n += h->arguments.n;
+	return n;
 }
 
 /* ---- calls of an event that is read ---- */
@@ -129,10 +140,11 @@ calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new)
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return NULL;
+	h->of = c;
 	h->choice = choice;
 	h->index = index;
 	buf_init(&h->name, CALL_NAME);
-	buf_init(&h->arguments, CALL_ARGUMENTS);
+	buf_init(&h->arguments, CAP_CALL_ARGUMENTS);
 	buf_init(&h->text, 0);
 	TAILQ_INSERT_TAIL(&c->calls, h, all);
 	c->ncalls++;
@@ -170,7 +182,8 @@ calls_same(const struct held_call *h, struct span arguments)
 {
 	unsigned char hash[SHA256_BYTES];
 
-	return h->lost || (!hash_of(arguments, hash) && !memcmp(hash, h->judged, sizeof(hash)));
+	return h->lost || h->of->user.names_only ||
+	       (!hash_of(arguments, hash) && !memcmp(hash, h->judged, sizeof(hash)));
 }
 
 int
@@ -207,16 +220,20 @@ note_name(struct held_call *h, struct span name)
 int
 calls_note(struct held_call *h, struct span name, struct span arguments)
 {
+	const struct calls_user *u = &h->of->user;
 	int r = note_name(h, name);
 
 	if (r || !arguments.n)
 		return r;
-	if (h->settled)
+	h->begun = true;
+	if (h->settled && (h->over || !u->names_only))
 		return CALLS_AGAIN;
-	h->lost |= h->arguments.n + arguments.n > CALL_ARGUMENTS;
-	if (!h->lost)
-		buf_span(&h->arguments, arguments);
-	return !h->lost && buf_failed(&h->arguments) ? ERR_NOMEM : 0;
+	if (h->settled)
+		return h->is == CALL_DENIED ? u->more(u->arg, h->entry, arguments) : 0;
+	if (h->arguments.n + arguments.n > CAP_CALL_ARGUMENTS)
+		return CALLS_OVER;
+	buf_span(&h->arguments, arguments);
+	return buf_failed(&h->arguments) ? ERR_NOMEM : 0;
 }
 
 int
@@ -287,6 +304,7 @@ ask(struct calls *c, struct held_call *h, struct call_answer *got)
 		.nnames = 1,
 		.any_text = h->any_text,
 		.lost = h->lost,
+		.by_name = c->user.names_only && !h->over,
 		.kept = c->kept,
 		.goes_with_denied = h->with && h->with->is == CALL_DENIED };
 	struct buf whole;
@@ -324,16 +342,23 @@ count_less(const struct calls *c, struct held_call *h)
 	return 0;
 }
 
-/* Those that are over, in their order. */
+/* It is over, or its name is, and rules read no more of it. */
+static bool
+is_known(const struct calls *c, const struct held_call *h)
+{
+	return h->over || (c->user.names_only && h->begun && h->nnames);
+}
+
+/* Those that are known, in their order. */
 static int
 settle(struct calls *c)
 {
 	struct held_call *h;
 
 	TAILQ_FOREACH (h, &c->calls, all) {
-		struct call_answer got = { CALL_GOES, { NULL, 0 } };
+		struct call_answer got = { .is = CALL_GOES };
 		struct call_choice *of;
-		if (!h->over || h->settled)
+		if (h->settled || !is_known(c, h))
 			continue;
 		of = calls_choice(c, h->choice);
 		if (!of)
@@ -346,12 +371,14 @@ settle(struct calls *c)
 			return r;
 		h->settled = true;
 		h->is = got.is;
+		h->entry = got.entry;
 		if (c->d->renumbers && (r = count_less(c, h)))
 			return r;
 		of->denied += got.is == CALL_DENIED;
 		of->kept += got.is != CALL_DENIED;
 		c->touched |= got.is == CALL_DENIED;
-		buf_free(&h->arguments);
+		if (!h->folds)
+			buf_free(&h->arguments);
 	}
 	return 0;
 }
@@ -399,6 +426,18 @@ event_new(const struct frame *f)
 	return e;
 }
 
+struct held_event *
+calls_event(struct calls *c, const struct frame *f)
+{
+	struct held_event *e = event_new(f);
+
+	if (e) {
+		STAILQ_INSERT_TAIL(&c->events, e, all);
+		c->held += sizeof(*e) + e->bytes_n;
+	}
+	return e;
+}
+
 /* A frame of ours, in c->made, as a reader would have it. */
 static int
 pass_made(struct calls *c)
@@ -414,7 +453,7 @@ pass_made(struct calls *c)
 		f = (struct frame){ .raw = in, .data = in, .has_data = true };
 		return c->user.pass(c->user.arg, &f);
 	}
-	frames_init(&again, c->kind, 0);
+	frames_init(&again, c->kind, CAP_CALL_EVENT);
 	buf_init(&inner, 0);
 	int r = frames_next(&again, &in, &f);
 	if (r == FRAME_MORE)
@@ -442,8 +481,9 @@ calls_say(struct calls *c, struct span type, struct span json)
 	return pass_made(c);
 }
 
+/* The tree, in a frame like this. */
 static int
-rewrite(struct calls *c, const struct held_event *e, const struct tree *t)
+rewrite(struct calls *c, const struct frame *as, const struct tree *t)
 {
 	struct frame_writer w;
 	struct buf data;
@@ -459,7 +499,7 @@ rewrite(struct calls *c, const struct held_event *e, const struct tree *t)
 	else if (c->kind == FRAMES_ARRAY)
 		buf_span(&c->made, buf_view(&data));
 	else
-		r = frame_rewrite(&w, &e->frame, buf_view(&data), &c->made);
+		r = frame_rewrite(&w, as, buf_view(&data), &c->made);
 	buf_free(&data);
 	return r == ERR_LIMIT ? CALLS_OVER : r ? r : pass_made(c);
 }
@@ -497,16 +537,12 @@ over_room(const struct calls *c, int r)
 	return !r && arena_failed(&c->work) ? ERR_NOMEM : r;
 }
 
-static int
-say(struct calls *c, struct held_event *e)
+int
+calls_say_event(struct calls *c, struct held_event *e, const struct frame *as)
 {
-	bool drop = false, as_it_is = !c->touched;
+	bool drop = false;
 	struct tree t;
 
-	for (size_t i = 0; i < e->npieces; i++)
-		as_it_is &= e->pieces[i].of->is == CALL_GOES;
-	if (as_it_is)
-		return c->user.pass(c->user.arg, &e->frame);
 	c->now = e;
 	c->piece = 0;
 	int r = tree_read(&t, &c->work, e->frame.data);
@@ -514,9 +550,25 @@ say(struct calls *c, struct held_event *e)
 		r = c->d->say(c, &t, &drop);
 	r = over_room(c, r ? r : all_said(e));
 	if (!r && !drop)
-		r = t.root->changed ? rewrite(c, e, &t) : c->user.pass(c->user.arg, &e->frame);
+		r = as || t.root->changed ? rewrite(c, as ? as : &e->frame, &t)
+					  : c->user.pass(c->user.arg, &e->frame);
 	arena_reset(&c->work);
 	return r;
+}
+
+static int
+say(struct calls *c, struct held_event *e)
+{
+	bool as_it_is = !c->touched;
+
+	if (e->folded)
+		return calls_say_folded(c, e);
+	for (size_t i = 0; i < e->npieces; i++)
+		as_it_is &= e->pieces[i].of->is == CALL_GOES;
+	if (!as_it_is)
+		return calls_say_event(c, e, NULL);
+	c->number = e->number ? e->number : c->number;
+	return c->user.pass(c->user.arg, &e->frame);
 }
 
 static bool
@@ -541,7 +593,7 @@ drain(struct calls *c)
 		r = say(c, e);
 		event_free(e);
 	}
-	return r ? r : c->held > CAP_CALLS_HELD ? CALLS_OVER : 0;
+	return r ? r : calls_held(c) > CAP_CALLS_HELD ? CALLS_OVER : 0;
 }
 
 /* The provider failed: what was under way never was. */
@@ -564,11 +616,12 @@ read_tree(struct calls *c, const struct tree *t)
 }
 
 static int
-read_event(struct calls *c, struct held_event *e)
+read_event(struct calls *c, struct held_event *e, bool *folded)
 {
 	struct tree t;
 
 	c->now = e;
+	*folded = false;
 	int r = tree_read(&t, &c->work, e->frame.data);
 	if (r && r != ERR_NOMEM)
 		r = c->held || c->touched ? CALLS_NO_JSON : 0; /* others say what it is */
@@ -581,6 +634,8 @@ read_event(struct calls *c, struct held_event *e)
 	/* clients differ in which of the two they go by */
 	if (!r && c->failed && e->npieces)
 		r = CALLS_UNSOUND;
+	if (!r && !(r = calls_fold(c, e, &t, folded)) && !*folded)
+		calls_unfolded(e);
 	r = over_room(c, r);
 	arena_reset(&c->work);
 	return r;
@@ -590,11 +645,12 @@ int
 calls_frame(struct calls *c, const struct frame *f)
 {
 	struct held_event *e = event_new(f);
+	bool folded;
 
 	if (!e)
 		return ERR_NOMEM;
-	int r = read_event(c, e);
-	if (r) {
+	int r = read_event(c, e, &folded);
+	if (r || folded) {
 		event_free(e);
 		return r;
 	}

@@ -20,7 +20,8 @@ struct call {
 	size_t nnames;
 	struct span arguments; /* as the model wrote them: JSON, or text of a custom tool */
 	bool any_text;	       /* they are text of any kind */
-	bool lost;	       /* they are longer than what is kept */
+	bool lost;	       /* they cannot be put together */
+	bool by_name;	       /* what is asked about is the name: more of them may come */
 	bool kept; /* the provider keeps the turn with it: denied, it ends the answer */
 	/* The provider does not take it back without another one, which was denied: it has to
 	 * be denied too. */
@@ -34,14 +35,20 @@ struct call_answer {
 		CALL_DENIED, /* `text` in its place */
 	} is;
 	struct span text; /* until the next call is asked about */
+	size_t entry;	  /* of a denied one: the user's word for it */
 };
 
 struct calls_user {
 	/* 0; else the answer ends, and the same comes back from what was called. */
 	int (*judge)(void *arg, const struct call *c, struct call_answer *out);
+	/* More arguments of one that was denied by its name. Likewise. */
+	int (*more)(void *arg, size_t entry, struct span arguments);
 	/* A frame that goes on. Likewise. */
 	int (*pass)(void *arg, struct frame *f);
 	void *arg;
+	/* It judges by names alone: each is asked about at its first byte of arguments, and
+	 * goes. */
+	bool names_only;
 };
 
 struct calls; /* opaque */
@@ -50,14 +57,15 @@ struct calls; /* opaque */
 struct calls *calls_new(const struct calls_dialect *d, enum frames_kind kind, bool wrap,
 	const struct calls_user *user);
 void calls_free(struct calls **c);
-/* Bytes of frames that wait for the end of a call. */
+/* Bytes that wait for the end of a call: of frames, and of arguments. */
 size_t calls_held(const struct calls *c);
 
 enum calls_end {
 	CALLS_NO_JSON = 1, /* an event that cannot be read while a call is held, or after one
 			      was taken out */
 	CALLS_AGAIN,	   /* a call goes on after its end */
-	CALLS_OVER,	   /* more is held than CAP_CALLS_HELD, or more calls than CAP_CALLS */
+	CALLS_OVER,	   /* more is held than CAP_CALLS_HELD, more calls than CAP_CALLS, or
+			      longer ones than CAP_CALL_ARGUMENTS */
 	CALLS_UNSOUND,	   /* what it says of a call does not agree */
 };
 

@@ -14,18 +14,20 @@
 #include "calls/tree.h"
 
 enum {
-	CALL_NAMES = 4,		   /* pieces of a name, */
-	CALL_NAME = 256,	   /* and bytes of all */
-	CALL_ARGUMENTS = 64 << 10, /* bytes that are kept for rules */
+	CALL_NAMES = 4,	       /* pieces of a name, */
+	CALL_NAME = 256,       /* and bytes of all */
+	FOLD_BYTES = 16 << 10, /* of a long call's arguments in an event of ours */
 };
 
 /* Its pieces come, then it is over, then it is settled. */
 struct held_call {
 	TAILQ_ENTRY(held_call) all;
+	struct calls *of;
 	uint32_t choice, index; /* as the provider numbers it */
 	bool any_text;
 	bool begun_with; /* arguments: none come after them */
 	bool over, settled;
+	bool begun;   /* its arguments have */
 	bool may_end; /* with what was said last, where nothing more comes */
 	enum call_verdict is;
 	bool said;     /* what takes its place, or its arguments' has been */
@@ -33,6 +35,12 @@ struct held_call {
 	struct buf name, arguments;
 	size_t name_ends[CALL_NAMES], nnames;
 	bool lost;
+	/* folded.c: the last event that its next ones may be like, the one that says them, how
+	 * many of those wait, and whether new arguments have been said in one */
+	struct held_event *like, *fold;
+	size_t folds;
+	bool rest_said;
+	size_t entry;			    /* of a denied one: the user's */
 	unsigned char judged[SHA256_BYTES]; /* its arguments, once it is settled */
 	bool is_signed;			    /* by the provider */
 	struct held_call *with;		    /* NULL, or goes only where this one does */
@@ -52,6 +60,13 @@ struct held_event {
 	struct frame frame;	   /* views of `bytes` */
 	struct call_piece *pieces; /* in the order in which they are read */
 	size_t npieces, room;
+	uint64_t number; /* that it says of itself, and one; 0: none */
+	/* folded.c: where the text is that its one piece says, in frame.data; in the place of
+	 * several it says these bytes of the call's arguments */
+	size_t text, text_end;
+	bool plain; /* this is known, and nothing else in it may be text */
+	bool folded;
+	size_t from, to;
 	size_t bytes_n;
 	char *bytes;
 };
@@ -77,13 +92,13 @@ struct calls {
 	size_t held;
 	struct call_choice choices[CALL_CHOICES];
 	size_t nchoices;
-	bool kept;     /* the provider keeps the turn */
-	bool odd;      /* a number that none of its clients could use */
-	int64_t shift; /* of the numbers that events have: ours, less those that do not go */
-	bool touched;  /* something was taken out: each event is looked at from now on */
-	bool failed;   /* an error was said: no call comes after it */
-	struct arena work;	/* of the event that is read or said */
-	struct buf made;	/* a frame that is written anew */
+	bool kept;	   /* the provider keeps the turn */
+	bool odd;	   /* a number that none of its clients could use */
+	uint64_t number;   /* of the last event that went, and one */
+	bool touched;	   /* something was taken out: each event is looked at from now on */
+	bool failed;	   /* an error was said: no call comes after it */
+	struct arena work; /* of the event that is read or said */
+	struct buf made;   /* a frame that is written anew */
 	struct held_event *now; /* that is read */
 	size_t piece;		/* of the event that is said: which is next */
 };
@@ -139,5 +154,21 @@ int calls_end(const struct call_choice *of, const struct tree *t, struct node *f
 	const char *calls, struct span none);
 /* Our own event goes before it, as this JSON. */
 int calls_say(struct calls *c, struct span type, struct span json);
+/* Of edited arguments what goes where the first piece has its place. */
+struct span calls_first(const struct held_call *h);
+
+/* ---- calls.c, for folded.c ---- */
+
+/* A copy, in the queue. NULL: out of memory. */
+struct held_event *calls_event(struct calls *c, const struct frame *f);
+/* The event, by the dialect, in a frame like `as`, or where that is NULL as it came if nothing
+ * of it changes. */
+int calls_say_event(struct calls *c, struct held_event *e, const struct frame *as);
+
+/* ---- folded.c ---- */
+
+int calls_fold(struct calls *c, const struct held_event *e, const struct tree *t, bool *folded);
+void calls_unfolded(struct held_event *e);
+int calls_say_folded(struct calls *c, struct held_event *e);
 
 #endif

@@ -163,7 +163,7 @@ put_arguments(const struct tree *t, struct node *call, struct held_call *h)
 			struct node *n = tree_member(of[i], members[k]);
 			if (!n || n->tok == JSON_NULL)
 				continue;
-			struct span now = h->said ? SPAN_LIT("") : buf_view(&h->text);
+			struct span now = h->said ? SPAN_LIT("") : calls_first(h);
 			h->said = true;
 			if (n->tok != JSON_STRING && !h->any_text && now.n) {
 				struct span json = arena_dup(t->a, now);

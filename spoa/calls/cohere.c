@@ -190,7 +190,7 @@ say_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
 	if (h->is != CALL_EDITED || !arguments)
 		return 0;
 	/* all of the new ones in its first piece */
-	struct span text = delta && !h->said ? buf_view(&h->text) : SPAN_LIT("");
+	struct span text = delta && !h->said ? calls_first(h) : SPAN_LIT("");
 	*drop = delta && h->said;
 	h->said |= delta;
 	return tree_put_text(t, arguments, text) ? 0 : ERR_NOMEM;

@@ -82,7 +82,12 @@ read_call(struct calls *c, const struct tree *t, const struct node *part, uint32
 		h->with = first && first->is_signed && !is_signed ? first : NULL;
 	}
 	h->lost |= tree_elements(partial) != NULL;
+	h->begun |= h->lost;
 	r = calls_note(h, name, args);
+	/* values of paths: no JSON that could be read, but as long */
+	for (const struct node *v = tree_elements(partial); v && !r; v = v->next)
+		r = calls_note(h, SPAN_LIT(""),
+			tree_text(t, either(v, "stringValue", "string_value")));
 	h->over |= !is_true(either(call, "willContinue", "will_continue"));
 	return r ? r : calls_piece(c, h, part);
 }

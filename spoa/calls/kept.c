@@ -112,14 +112,17 @@ say_call(struct calls *c, const struct tree *t, const struct node *n, bool again
 {
 	struct held_call *h = calls_of(c, n);
 	struct node *arguments = tree_member(n, "arguments");
-	bool first = again || !h->said;
+	bool first = h && (again || !h->said);
 
 	if (!h || h->is != CALL_EDITED || !arguments || arguments->tok == JSON_NULL ||
 		(arguments->tok == JSON_OBJECT && !arguments->first && !again))
 		return 0;
 	h->said |= !again;
 	if (arguments->tok == JSON_STRING)
-		return tree_put_text(t, arguments, first ? buf_view(&h->text) : SPAN_LIT(""))
+		return tree_put_text(t, arguments,
+			       !first  ? SPAN_LIT("")
+			       : again ? buf_view(&h->text)
+				       : calls_first(h))
 			       ? 0
 			       : ERR_NOMEM;
 	struct span json = arena_dup(t->a, first ? buf_view(&h->text) : SPAN_LIT("{}"));

@@ -126,10 +126,12 @@ static int
 responses_read(struct calls *c, const struct tree *t)
 {
 	const struct node *type = event_type(t), *response = response_of(c, t);
+	const struct node *number = tree_member(t->root, "sequence_number");
 	uint32_t place = 0;
 	size_t kind;
 	int r = 0;
 
+	c->now->number = tree_number(t, number, UINT64_MAX) + 1;
 	read_store(c, response);
 	if (!c->whole && (kind = kind_of(t, type, deltas)) < KINDS)
 		r = read_piece(c, t, kind, false);
@@ -225,12 +227,10 @@ put_event(struct calls *c, const struct tree *t, const char *type, struct buf *o
 
 	buf_printf(out, "{\"type\":\"%s\",", type);
 	if (number)
-		buf_printf(out, "\"sequence_number\":%lld,",
-			(long long)tree_number(t, number, 0) + (long long)c->shift);
+		buf_printf(out, "\"sequence_number\":%llu,", (unsigned long long)c->number++);
 	buf_str(out, "\"item_id\":");
 	put_id(t, tree_member(t->root, "item"), out);
 	buf_printf(out, ",\"output_index\":%u,\"content_index\":0,", index_of(t));
-	c->shift++;
 }
 
 /* The message's text, before its item is done. */
@@ -272,13 +272,12 @@ say_text(struct calls *c, const struct tree *t, const struct held_call *h)
 
 /* A piece of its arguments, or all of them. */
 static int
-say_piece(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
+say_piece(const struct tree *t, struct held_call *h, bool *drop)
 {
 	size_t kind = kind_of(t, event_type(t), deltas);
-	struct span text = h->said ? SPAN_LIT("") : buf_view(&h->text);
+	struct span text = h->said ? SPAN_LIT("") : calls_first(h);
 
 	*drop = h->is == CALL_DENIED;
-	c->shift -= *drop;
 	if (h->is != CALL_EDITED)
 		return 0;
 	if (kind == KINDS)
@@ -288,15 +287,17 @@ say_piece(struct calls *c, const struct tree *t, struct held_call *h, bool *drop
 	return put_arguments(t, t->root, "delta", text);
 }
 
+/* Events count on from the one that went before. */
 static int
-say_number(const struct calls *c, const struct tree *t)
+say_number(struct calls *c, const struct tree *t)
 {
 	struct node *number = tree_member(t->root, "sequence_number");
-	int64_t now = (int64_t)tree_number(t, number, 0) + c->shift;
+	uint64_t said = tree_number(t, number, UINT64_MAX) + 1;
 
-	if (number && c->shift && now >= 0 && !tree_put_number(t, number, (uint64_t)now))
-		return ERR_NOMEM;
-	return 0;
+	if (!said)
+		return 0;
+	c->number = c->number ? c->number + 1 : said;
+	return c->number == said || tree_put_number(t, number, c->number - 1) ? 0 : ERR_NOMEM;
 }
 
 static int
@@ -318,8 +319,8 @@ responses_say(struct calls *c, const struct tree *t, bool *drop)
 			r = say_item(t, item, h, done);
 	}
 	if (!r && !c->whole && (h = calls_of(c, t->root)))
-		r = say_piece(c, t, h, drop);
-	return r ? r : say_number(c, t);
+		r = say_piece(t, h, drop);
+	return r || *drop ? r : say_number(c, t);
 }
 
 static const struct answer_format *const formats[] = { &answer_openai_responses, NULL };

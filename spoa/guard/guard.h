@@ -131,6 +131,7 @@ struct guard_called {
 	 * place may be another one */
 	bool let_go;
 	struct span went_name;
+	bool went_any; /* with whatever arguments */
 	uint64_t went_bytes;
 	unsigned char went[SHA256_BYTES];
 	bool empty;		   /* a value of a stream that is {}: more may come after it */

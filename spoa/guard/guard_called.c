@@ -180,7 +180,7 @@ judged(struct guard *g, struct guard_called *c, const struct tool_verdict *v, bo
 	c->ruled.trace = NULL;
 }
 
-void
+size_t
 guard_called_asked(struct guard *g, const struct call *c, const struct tool_verdict *v,
 	bool goes, struct span went)
 {
@@ -193,37 +193,49 @@ guard_called_asked(struct guard *g, const struct call *c, const struct tool_verd
 	}
 	g->report.called_over += !own && !goes && g->report.ncalled == GUARD_CALLS;
 	if (!own)
-		return;
+		return SIZE_MAX;
 	add_name(g, own, c->names[0]);
 	add_arguments(g, own, c->arguments);
 	own->whole = true;
 	own->expected = own->let_go = goes;
 	if (goes) {
 		own->went_name = own->named;
+		own->went_any = c->by_name;
 		own->went_bytes = went.n;
 		sha256(went, own->went);
 	}
 	judged(g, own, v, false);
+	return (size_t)(own - g->called);
+}
+
+void
+guard_called_went_on(struct guard *g, size_t entry, struct span arguments)
+{
+	guard_count(g, arguments);
+	if (entry < g->report.ncalled)
+		add_arguments(g, &g->called[entry], arguments);
 }
 
 /* The rules say the same of the same, and of a call that has only begun to come they were asked
  * when it had ended. */
 bool
-guard_called_was(const struct guard *g, const struct answer_tool *t)
+guard_called_was(const struct guard *g, struct span name, const struct kept_text *arguments)
 {
 	unsigned char hash[SHA256_BYTES];
 	bool made = false;
 
-	for (size_t i = 0; i < g->report.ncalled && !t->lost; i++) {
+	for (size_t i = 0; i < g->report.ncalled; i++) {
 		const struct guard_called *c = &g->called[i];
-		if (!c->let_go || !span_eq(c->went_name, t->name))
+		if (!c->let_go || !span_eq(c->went_name, name))
 			continue;
-		if (!t->arguments.n)
+		if (c->went_any || (!arguments->bytes && !arguments->parts))
 			return true;
-		if (c->went_bytes != t->arguments.n)
+		if (arguments->parts || c->went_bytes != arguments->bytes)
 			continue;
-		if (!made)
-			sha256(t->arguments, hash);
+		if (!made) {
+			struct sha256 all = arguments->hash;
+			sha256_end(&all, hash);
+		}
 		made = true;
 		if (!memcmp(hash, c->went, sizeof(hash)))
 			return true;

@@ -4,6 +4,7 @@
  * dialects that calls/ does not know are judged in their place, by guard_judge(), and so is
  * what is left. */
 #include "base/ascii.h"
+#include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "guard/guard_stream.h"
@@ -164,7 +165,7 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 		put_reason(c->names[0], limit, &g->call_text);
 	}
 	guard_sum_call(g, v, out->is);
-	guard_called_asked(g, c, v, out->is != CALL_DENIED,
+	out->entry = guard_called_asked(g, c, v, out->is != CALL_DENIED,
 		edited ? buf_view(&g->call_text) : c->arguments);
 	if (!r && out->is == CALL_DENIED && (v->error || c->kept || g->plan.asked->keeps_turn))
 		return deny_turn(g, c, limit);
@@ -172,6 +173,16 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 	if (!r && buf_failed(&g->call_text))
 		guard_no_memory(g);
 	return r ? r : (int)g->failed;
+}
+
+/* For the record. */
+static int
+more(void *arg, size_t entry, struct span arguments)
+{
+	struct guard *g = arg;
+
+	guard_called_went_on(g, entry, arguments);
+	return (int)g->failed;
 }
 
 /* ---- events ---- */
@@ -208,14 +219,17 @@ int
 guard_calls_new(struct guard *g)
 {
 	const struct guard_plan *p = &g->plan;
-	struct calls_user user = { judge, pass, g };
+	struct calls_user user = { judge, more, pass, g, .names_only = false };
 	const struct calls_dialect *d;
 
 	if (!p->inspects || !p->asked || !p->asked->route || !p->asked->route->uses.calls ||
 		!(d = calls_dialect_of(g->format)))
 		return 0;
+	user.names_only = !p->asked->route->uses.arguments;
 	arena_init(&g->asking, 0, true);
 	buf_init(&g->call_text, 0);
+	if (g->way == WAY_STREAM)
+		frames_init(&g->frames, g->frames.kind, CAP_CALL_EVENT);
 	g->held = calls_new(d, g->frames.kind, g->writer.wrap, &user);
 	g->report.holds_calls = true;
 	return g->held ? 0 : ERR_NOMEM;

@@ -61,11 +61,11 @@ kept_calls(struct guard *g, struct answer_tool *tools)
 		if (k->kind != KIND_ARGUMENTS || !t.name.n || !(over || k->over || k->whole))
 			continue;
 		struct span all = t.name;
-		t.let_go = guard_called_was(g, &t);
+		t.let_go = guard_called_was(g, t.name, k);
 		tools[n++] = t;
 		for (size_t i = 0, from = 0; k->nnames > 1 && i < k->nnames; i++) {
 			t.name = span_cut(all, from, k->name_ends[i]);
-			t.let_go = guard_called_was(g, &t);
+			t.let_go = guard_called_was(g, t.name, k);
 			from = k->name_ends[i];
 			tools[n++] = t;
 		}
@@ -294,6 +294,7 @@ kept_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS
 	memcpy(k->slot, slot, sizeof(k->slot));
 	buf_init(&k->name, 256);
 	buf_init(&k->text, KEPT_BYTES);
+	sha256_begin(&k->hash);
 	LIST_INSERT_HEAD(&g->kept, k, all);
 	keep_other_name(g, k);
 	return k;
@@ -328,6 +329,14 @@ guard_keep_ended(struct guard *g, const struct answer_document *d)
 		k->over |= !d || answer_ends(d, k->slot);
 }
 
+static void
+keep_arguments(struct kept_text *k, struct span text)
+{
+	buf_span(&k->text, text);
+	sha256_add(&k->hash, text);
+	k->bytes += text.n;
+}
+
 void
 guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 {
@@ -338,7 +347,7 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 	if (t->piece && guard_inspects(g)) {
 		LIST_FOREACH (k, &g->kept, all)
 			if (k->kind == KIND_ARGUMENTS && !k->whole && k->slot[0] == t->slot[0])
-				k->text.failed = true;
+				k->parts = k->text.failed = true;
 		return;
 	}
 	if (!guard_inspects(g) || t->aside || t->deep || !(call || g->plan.scores))
@@ -346,8 +355,8 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 	k = kept_of(g, call ? KIND_ARGUMENTS : t->kind, t->slot);
 	if (k && !call)
 		keep_scored(g, k, text);
-	else if (k && !buf_failed(&k->text))
-		buf_span(&k->text, text);
+	else if (k)
+		keep_arguments(k, text);
 	else if (!k && !call)
 		score_text(g, text); /* more texts than are kept: each piece for itself */
 }
@@ -428,7 +437,7 @@ guard_keep_input(struct guard *g, const struct answer_input *in)
 		return;
 	if (!k)
 		return;
-	buf_span(&k->text, in->json);
+	keep_arguments(k, in->json);
 	k->whole = true;
 }
 

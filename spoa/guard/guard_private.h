@@ -96,8 +96,11 @@ struct kept_text {
 	enum answer_kind kind;
 	bool scored; /* as it is */
 	bool whole;  /* nothing is added */
+	bool parts;  /* it came as values of paths, and is not here */
 	bool over;   /* its choice or block is, and nothing was added since */
 	struct buf name, text;
+	struct sha256 hash; /* of all of its text, */
+	size_t bytes;	    /* however long */
 	/* Where the pieces of the name end: one, or a stream says more of it for the same call.
 	 */
 	size_t name_ends[NAME_PIECES], nnames;
@@ -343,7 +346,8 @@ void guard_called_more(struct guard *g, const struct answer_text *t);
 void guard_called_judged(
 	struct guard *g, const struct answer_facts *f, const struct tool_verdict *const *v);
 /* Whether the rules with phase: tool were asked about the same as it ended, and let it go. */
-bool guard_called_was(const struct guard *g, const struct answer_tool *t);
+bool guard_called_was(
+	const struct guard *g, struct span name, const struct kept_text *arguments);
 /* A word of the provider as records may hold it. guard_judge.c */
 void guard_word(struct guard *g, char *to, size_t size, struct span word);
 static inline bool
@@ -351,9 +355,11 @@ kind_is_call(enum answer_kind kind)
 {
 	return kind == KIND_ARGUMENTS || kind == KIND_INPUT;
 }
-/* Before the answer is read: one that does not go is in no document. */
-void guard_called_asked(struct guard *g, const struct call *c, const struct tool_verdict *v,
+/* Before the answer is read: one that does not go is in no document. Which entry it is. */
+size_t guard_called_asked(struct guard *g, const struct call *c, const struct tool_verdict *v,
 	bool goes, struct span went);
+/* More of the arguments of one that does not go. */
+void guard_called_went_on(struct guard *g, size_t entry, struct span arguments);
 
 /* Findings in the set, and known values, replaced: *out is in g->work, or the text itself. */
 enum guard_result guard_replace(struct guard *g, const struct answer_text *t,

@@ -177,6 +177,8 @@ use(struct builder *b, const struct rule *r, struct answer_uses *u)
 	u->all |= !policy_answer_names_used(b->p, b->rules, r->when, &u->entities);
 	u->injection |= r->reads_score;
 	u->calls |= r->phase == PHASE_TOOL;
+	u->arguments |= r->phase == PHASE_TOOL &&
+			(r->redacts || (r->when && cel_reads(r->when, V_TOOL_ARGUMENTS)));
 	u->tool_calls |= u->calls || (r->when && cel_reads(r->when, V_RESPONSE_TOOL_CALLS));
 	u->media |= r->when && cel_reads(r->when, V_RESPONSE_MEDIA);
 }

@@ -194,7 +194,8 @@ struct answer_uses {
 	bool injection;		    /* the score, by itself or by a class */
 	bool tool_calls;	    /* names and arguments */
 	bool media;
-	bool calls;	   /* a rule with phase: tool may reach a call in them */
+	bool calls;	   /* a rule with phase: tool may reach a call in them, */
+	bool arguments;	   /* and reads or redacts what it is called with */
 	bool offered;	   /* or what a request offers, with the servers that the provider asks */
 	bool any;	   /* such a rule there is */
 	char searched[17]; /* policy_entities_hash() of them, or "all", as records say it */

@@ -1,5 +1,6 @@
 /* Facts of an answer and of a call as CEL values, next to those of the request that were kept.
  */
+#include "base/caps.h"
 #include "policy/data.h"
 #include "verdict/facts.h"
 
@@ -72,6 +73,24 @@ media(struct facts_view *v)
 	return cel_list(list, list ? n : 0);
 }
 
+/* Of more values than that nobody makes a call; each takes a hundred bytes where it is read. */
+static bool
+has_too_many(struct span text)
+{
+	bool string = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n && n <= CAP_ARGUMENT_VALUES; i++) {
+		if (text.p[i] == '"')
+			string = !string;
+		else if (string)
+			i += text.p[i] == '\\';
+		else
+			n += text.p[i] == ',' || text.p[i] == '[' || text.p[i] == '{';
+	}
+	return n > CAP_ARGUMENT_VALUES;
+}
+
 /* What is no JSON, or JSON that others may read otherwise (equal keys, too deep), is the
  * text: what reads a member of it fails, which is the rule's on_error. */
 struct cel_value
@@ -82,6 +101,8 @@ facts_arguments(struct facts_view *v, struct span text)
 
 	if (text.n == 0)
 		return got;
+	if (has_too_many(text))
+		return cel_string(text);
 	o = json_loadb(text.p, text.n,
 		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	if (!o || data_json(o, CAP_DATA_DEPTH, v->a, &got) < 0)
