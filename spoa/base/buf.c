@@ -281,25 +281,44 @@ buf_fd(struct buf *b, int fd)
 
 static struct {
 	const char *file; /* NULL: none */
-	struct span text, others;
+	struct span text, noted;
 } instead;
+static _Thread_local enum file_kind file_kind = FILE_OF_POLICY;
+static struct buf *noting;
+
+enum file_kind
+buf_file_kind(enum file_kind kind)
+{
+	enum file_kind before = file_kind;
+
+	file_kind = kind;
+	return before;
+}
 
 void
-buf_file_instead(const char *file, struct span text, struct span others)
+buf_files_noted(struct buf *out)
+{
+	noting = out;
+}
+
+void
+buf_file_instead(const char *file, struct span text, struct span noted)
 {
 	instead.file = file;
 	instead.text = text;
-	instead.others = others;
+	instead.noted = noted;
 }
 
 static bool
-is_other(const char *file)
+was_noted(const char *file)
 {
-	struct span rest = instead.others;
+	struct span rest = instead.noted;
 
-	while (rest.n)
-		if (span_is(span_next(&rest, '\0'), file))
+	while (rest.n) {
+		struct span one = span_next(&rest, '\0');
+		if (*one.p == (char)file_kind && span_is(span_cut(one, 1, one.n), file))
 			return true;
+	}
 	return false;
 }
 
@@ -310,9 +329,13 @@ buf_file(struct buf *b, const char *file)
 		buf_span(b, instead.text);
 		return true;
 	}
-	if (instead.file && !is_other(file)) {
+	if (instead.file && !was_noted(file)) {
 		errno = EACCES;
 		return false;
+	}
+	if (noting) {
+		buf_putc(noting, (char)file_kind);
+		buf_put(noting, file, strlen(file) + 1);
 	}
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	int err = fd < 0 ? ERR_IO : buf_fd(b, fd), why = errno;
@@ -321,6 +344,16 @@ buf_file(struct buf *b, const char *file)
 		close(fd);
 	errno = why;
 	return err != ERR_IO;
+}
+
+bool
+buf_file_as(enum file_kind kind, struct buf *b, const char *file)
+{
+	enum file_kind before = buf_file_kind(kind);
+	bool done = buf_file(b, file);
+
+	buf_file_kind(before);
+	return done;
 }
 
 bool

@@ -12,8 +12,9 @@
 const char *
 given_policy(const char *what, const char *config, struct span text)
 {
-	static struct diag d; /* holds what was read, for the rest of the process */
+	static struct buf noted; /* what was read and as what, for the rest of the process */
 	static struct arena a;
+	static struct diag d;
 	const char *file = config_find(config);
 
 	if (!file) {
@@ -22,14 +23,18 @@ given_policy(const char *what, const char *config, struct span text)
 	}
 	arena_init(&a, 0, false);
 	diag_init(&d);
+	buf_init(&noted, 1 << 20);
+	buf_files_noted(&noted);
 	const struct config *cfg = config_read(&a, file, &d);
 	if (!cfg || !cfg->policy) {
+		buf_files_noted(NULL);
 		cmd_mistakes(what, &d);
 		return NULL;
 	}
 	/* What is wrong with the one in force does not matter here: what it reads does. */
 	struct snapshot *snap = snapshot_load(file, NULL, 1, NULL, &d);
 	snapshot_unref(&snap);
-	buf_file_instead(cfg->policy, text, buf_view(&d.files));
+	buf_files_noted(NULL);
+	buf_file_instead(cfg->policy, text, buf_view(&noted));
 	return cfg->policy;
 }

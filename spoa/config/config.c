@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/instead.h"
 #include "config/load.h"
 #include "config/options.h"
 #include "config/read.h"
@@ -305,8 +306,10 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	unsigned errors = d->errors;
 	struct config *cfg = arena_new(a, struct config);
 	struct config_reader r = { a, d, cfg };
+	enum file_kind before = buf_file_kind(FILE_OF_CONFIGURATION);
 	const struct yaml_node *root = yaml_load_file(a, file, d);
 
+	buf_file_kind(before);
 	if (!root)
 		return NULL;
 	if (!cfg || !(cfg->file = arena_strdup(a, file)) || !(cfg->node = host_name(a))) {

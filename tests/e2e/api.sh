@@ -104,6 +104,10 @@ post /policy/check '{policy: ($p + "nonsense: 1\n")}'
 is "one with a mistake says where" "$code $(at '[.valid,.errors[0].line,.errors[0].column]')" "200 [false,$(($(wc -l <"$policy") + 1)),1]"
 post /policy/check "{policy: (\$p + \"include: [$D/admin.token]\\n\")}"
 is "a text cannot have other files read" "$code $(grep -c 'Permission denied' "$D/out") $(grep -c "$(cat "$D/admin.token")" "$D/out")" "200 1 0"
+for file in tollgate.yaml issuer.yaml jwks.json; do
+	post /policy/check "{policy: (\$p | sub(\"classes: *#[^\\n]*\"; \"classes:\\n  own: {dictionary: '$D/$file'}\"))}"
+	like "nor is $file, which is read, a dictionary" "$code $(at '[.valid,.errors[0].message]')" '200 \[false,".*dictionary: .*Permission denied'
+done
 ask='{path:"/v1/chat/completions",headers:{},identity:{person:"bob"},body:"{\"model\":\"m\",\"messages\":[]}"}'
 post /policy/decide "{request: $ask}"
 is "a request tried in force" "$code $(at '[.decision,(.explain|has("rules"))]')" '200 ["permit",true]'

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/instead.h"
 #include "base/mem.h"
 #include "codec/utf8.h"
 
@@ -293,7 +294,7 @@ dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *
 	unsigned mistakes = 0;
 
 	buf_init(&text, DICTIONARY_FILE);
-	if (!buf_file(&text, file)) {
+	if (!buf_file_as(FILE_OF_WORDS, &text, file)) {
 		diag_at(diag, at, "dictionary: %s: %s", file, strerror(errno));
 		buf_free(&text);
 		return;
