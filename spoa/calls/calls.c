@@ -82,6 +82,7 @@ calls_free(struct calls **cp)
 	drop_events(c);
 	while ((h = TAILQ_FIRST(&c->calls))) {
 		TAILQ_REMOVE(&c->calls, h, all);
+		buf_free(&h->id);
 		buf_free(&h->name);
 		buf_free(&h->arguments);
 		buf_free(&h->text);
@@ -122,10 +123,32 @@ calls_find(const struct calls *c, uint32_t choice, uint32_t index)
 {
 	struct held_call *h;
 
-	TAILQ_FOREACH (h, &c->calls, all)
-		if (h->choice == choice && h->index == index)
-			return h;
+	TAILQ_FOREACH_REVERSE(h, &c->calls, held_calls, all)
+	if (h->choice == choice && h->index == index)
+		return h;
 	return NULL;
+}
+
+static struct held_call *
+call_new(struct calls *c, uint32_t choice, uint32_t index)
+{
+	struct held_call *h = c->ncalls < CAP_CALLS ? calloc(1, sizeof(*h)) : NULL;
+	const struct held_call *o;
+
+	if (!h)
+		return NULL;
+	h->of = c;
+	h->choice = choice;
+	h->index = h->place = index;
+	TAILQ_FOREACH (o, &c->calls, all)
+		h->place += o->choice == choice && o->again;
+	buf_init(&h->id, CALL_NAME);
+	buf_init(&h->name, CALL_NAME);
+	buf_init(&h->arguments, CAP_CALL_ARGUMENTS);
+	buf_init(&h->text, 0);
+	TAILQ_INSERT_TAIL(&c->calls, h, all);
+	c->ncalls++;
+	return h;
 }
 
 struct held_call *
@@ -135,19 +158,35 @@ calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new)
 
 	*is_new = !h;
 	c->odd |= choice == NO_NUMBER || index == NO_NUMBER;
-	if (h || c->odd || c->ncalls == CAP_CALLS)
-		return h;
-	h = calloc(1, sizeof(*h));
-	if (!h)
-		return NULL;
-	h->of = c;
-	h->choice = choice;
-	h->index = index;
-	buf_init(&h->name, CALL_NAME);
-	buf_init(&h->arguments, CAP_CALL_ARGUMENTS);
-	buf_init(&h->text, 0);
-	TAILQ_INSERT_TAIL(&c->calls, h, all);
-	c->ncalls++;
+	return h || c->odd ? h : call_new(c, choice, index);
+}
+
+/* One JSON object, and nothing after it. Clients that join it with another one have no JSON. */
+static bool
+is_whole(const struct held_call *h)
+{
+	return h->end.closed && !h->end.odd && !h->any_text;
+}
+
+struct held_call *
+calls_by_id(struct calls *c, struct held_call *h, struct span id, struct span name)
+{
+	const struct held_call *o;
+	bool other = h->id.n && id.n && !span_eq(id, buf_view(&h->id));
+
+	if (other && name.n && is_whole(h)) {
+		/* those after it have their numbers by now */
+		TAILQ_FOREACH (o, &c->calls, all)
+			c->odd |= o->choice == h->choice && o->index > h->index;
+		h->over = true;
+		h = c->odd ? NULL : call_new(c, h->choice, h->index);
+		if (!h)
+			return NULL;
+		h->again = c->touched = true;
+		h->place++;
+	}
+	if (!h->id.n)
+		buf_span(&h->id, span_cut(id, 0, CALL_NAME));
 	return h;
 }
 
@@ -174,6 +213,19 @@ hash_of(struct span arguments, unsigned char out[SHA256_BYTES])
 	int r = buf_failed(&whole) ? ERR_NOMEM : 0;
 	sha256(buf_view(&whole), out);
 	buf_free(&whole);
+	return r;
+}
+
+int
+calls_joins(struct span pieces, struct span whole, bool *same)
+{
+	struct buf joined;
+
+	buf_init(&joined, 0);
+	utf8_join_halves(pieces, &joined);
+	*same = span_eq(buf_view(&joined), whole);
+	int r = buf_failed(&joined) ? ERR_NOMEM : 0;
+	buf_free(&joined);
 	return r;
 }
 
@@ -217,6 +269,27 @@ note_name(struct held_call *h, struct span name)
 	return buf_failed(&h->name) ? CALLS_OVER : 0;
 }
 
+static void
+note_end(struct call_end *e, struct span text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char b = text.p[i];
+		bool opens = b == '{' || b == '[', closes = b == '}' || b == ']';
+		if (e->string) {
+			e->string = e->escape || b != '"';
+			e->escape = !e->escape && b == '\\';
+		} else if (e->depth) {
+			e->string = b == '"';
+			e->depth += opens;
+			e->depth -= closes;
+			e->closed = !e->depth;
+		} else if (!memchr(" \t\r\n", b, 4)) {
+			e->odd |= e->closed || b != '{';
+			e->depth = opens;
+		}
+	}
+}
+
 int
 calls_note(struct held_call *h, struct span name, struct span arguments)
 {
@@ -226,6 +299,7 @@ calls_note(struct held_call *h, struct span name, struct span arguments)
 	if (r || !arguments.n)
 		return r;
 	h->begun = true;
+	note_end(&h->end, arguments);
 	if (h->settled && (h->over || !u->names_only))
 		return CALLS_AGAIN;
 	if (h->settled)
@@ -335,8 +409,8 @@ count_less(const struct calls *c, struct held_call *h)
 	TAILQ_FOREACH (o, &c->calls, all) {
 		if (o->choice != h->choice || !o->settled || o == h)
 			continue;
-		h->less += o->is == CALL_DENIED && o->index < h->index;
-		if (h->is == CALL_DENIED && o->is != CALL_DENIED && o->index > h->index)
+		h->less += o->is == CALL_DENIED && o->place < h->place;
+		if (h->is == CALL_DENIED && o->is != CALL_DENIED && o->place > h->place)
 			return CALLS_UNSOUND;
 	}
 	return 0;
@@ -363,6 +437,9 @@ settle(struct calls *c)
 		of = calls_choice(c, h->choice);
 		if (!of)
 			return CALLS_OVER;
+		/* by some its name goes with the arguments of the one before */
+		if (h->again && h->over && !is_whole(h))
+			return CALLS_UNSOUND;
 		int r = ask(c, h, &got);
 		if (r)
 			return r;

@@ -23,7 +23,14 @@ enum {
 struct held_call {
 	TAILQ_ENTRY(held_call) all;
 	struct calls *of;
-	uint32_t choice, index; /* as the provider numbers it */
+	uint32_t choice, index; /* as the provider numbers it, */
+	uint32_t place;		/* and no other one: some say one index of all */
+	bool again;		/* it came under the index of another one */
+	struct buf id;
+	struct call_end { /* of its arguments: in brackets, in a string, after the last one */
+		unsigned depth;
+		bool string, escape, closed, odd;
+	} end;
 	bool any_text;
 	bool begun_with; /* arguments: none come after them */
 	bool over, settled;
@@ -121,6 +128,10 @@ extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, 
  * caller returns calls_failed(). */
 struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new);
 struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t index);
+/* The event that is read has this id and this name for it: another id with a name, after
+ * arguments that are whole, is another call of the same index. NULL: as calls_at(). */
+struct held_call *calls_by_id(
+	struct calls *c, struct held_call *h, struct span id, struct span name);
 int calls_failed(const struct calls *c);
 /* Of a dialect whose calls come one after the other, and whose clients add what comes to the
  * last one: whether this one is it. */
@@ -130,6 +141,9 @@ uint32_t calls_number(const struct tree *t, const struct node *n, uint64_t other
 /* All of its arguments said again, after it was settled: whether they are those that rules
  * read. */
 bool calls_same(const struct held_call *h, struct span arguments);
+/* *same: the first is the second, whose pairs of surrogates may be in two pieces there. 0,
+ * ERR_NOMEM. */
+int calls_joins(struct span pieces, struct span whole, bool *same);
 /* A text, "" where there is none; something else: CALLS_UNSOUND, nobody could judge it. */
 int calls_text(const struct tree *t, const struct node *n, struct span *out);
 /* Likewise of arguments: an object, as it is written, or a text. */

@@ -34,9 +34,10 @@ read_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t 
 
 	if (!h)
 		return calls_failed(c);
-	h->any_text |= custom != NULL;
-	struct span name, arguments, other, input;
-	int r = calls_text(t, tree_member(function, "name"), &name);
+	struct span id, name, arguments, other, input;
+	int r = calls_text(t, tree_member(n, "id"), &id);
+	if (!r)
+		r = calls_text(t, tree_member(function, "name"), &name);
 	if (!r)
 		r = calls_arguments(t, tree_member(function, "arguments"), &arguments);
 	if (!r)
@@ -46,8 +47,14 @@ read_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t 
 	/* which of the two it is some say by its type, some by what is there */
 	if (!r && (name.n || arguments.n) && (other.n || input.n))
 		r = CALLS_UNSOUND;
-	if (!r)
-		r = calls_note(h, name, arguments);
+	if (r)
+		return r;
+	if (index != OLDER)
+		h = calls_by_id(c, h, id, name);
+	if (!h)
+		return calls_failed(c);
+	h->any_text |= custom != NULL;
+	r = calls_note(h, name, arguments);
 	if (!r)
 		r = calls_note(h, other, input);
 	return r ? r : calls_piece(c, h, n);
@@ -190,9 +197,12 @@ say_call(struct calls *c, const struct tree *t, struct node *message, struct nod
 		tree_cut(call);
 		return h->said ? 0 : put_reason(t, message, of, h);
 	}
-	if (h->less && index && h->index != OLDER &&
-		!tree_put_number(t, index, h->index - h->less))
-		return ERR_NOMEM;
+	if (h->place - h->less != h->index && h->index != OLDER) {
+		if (!index && !c->whole && tree_add(t, call, "index", SPAN_LIT("0")))
+			index = call->last;
+		if (index && !tree_put_number(t, index, h->place - h->less))
+			return ERR_NOMEM;
+	}
 	return h->is == CALL_EDITED ? put_arguments(t, call, h) : 0;
 }
 

@@ -57,13 +57,16 @@ static int
 note_all(struct held_call *h, struct span name, struct span arguments)
 {
 	struct span had = buf_view(&h->arguments);
+	bool same;
 
 	/* a name is said whole */
 	if (h->nnames && name.n && !span_eq(name, buf_view(&h->name)))
 		return CALLS_UNSOUND;
 	if (h->settled && arguments.n && !calls_same(h, arguments))
 		return CALLS_UNSOUND;
-	if (h->settled || h->lost || (had.n && span_eq(had, arguments)))
+	if (calls_joins(had, arguments, &same))
+		return ERR_NOMEM;
+	if (h->settled || h->lost || (had.n && same))
 		return calls_note(h, name, SPAN_LIT(""));
 	if (had.n && arguments.n)
 		return CALLS_UNSOUND;
