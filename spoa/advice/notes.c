@@ -361,6 +361,41 @@ unreached(struct remarks *r)
 	unreached_of(r, r->p->tool_rules, r->p->ntool_rules);
 }
 
+/* What providers run themselves, as requests offer it: its call has been made when it is seen.
+ */
+static const char *const theirs[] = { "web_search", "web_search_preview", "web_fetch",
+	"file_search", "code_interpreter", "image_generation", "google_search", "googleSearch",
+	"url_context", "urlContext", "google_maps", "googleMaps", "mcp" };
+
+struct too_late {
+	struct remarks *r;
+	const struct rule *rule;
+};
+
+static void
+too_late(void *arg, struct span name)
+{
+	const struct too_late *of = arg;
+
+	if (SPAN_IN(name, theirs))
+		note_say(&of->r->to, of->rule->at,
+			"rule %s: reads tool.arguments, which of a %.*s that the provider runs "
+			"itself come after the call: a rule on its name alone reaches what a "
+			"request "
+			"offers",
+			of->rule->name, SPAN_ARG(name));
+}
+
+static void
+run_elsewhere(struct remarks *r)
+{
+	for (size_t i = 0; i < r->p->ntool_rules; i++) {
+		struct too_late of = { r, &r->p->tool_rules[i] };
+		if (of.rule->when && cel_reads(of.rule->when, V_TOOL_ARGUMENTS))
+			cel_compared(of.rule->when, V_TOOL_NAME, too_late, &of);
+	}
+}
+
 /* The route before this one that takes the method at that path, or NULL. Those of some hosts
  * only leave the others to it. */
 static const struct route *
@@ -436,6 +471,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	externals(&r);
 	routes(&r);
 	unreached(&r);
+	run_elsewhere(&r);
 	policy_literals(p, at_place, &r);
 	policy_price_notes(p, clock_wall_ns(), &r.to);
 	searches(&r);

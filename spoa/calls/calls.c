@@ -373,10 +373,11 @@ calls_end(const struct call_choice *of, const struct tree *t, struct node *finis
 static int
 ask(struct calls *c, struct held_call *h, struct call_answer *got)
 {
-	struct span names[CALL_NAMES + 1] = { buf_view(&h->name) }, all = names[0], joined;
+	struct span names[CALL_NAMES + 2] = { buf_view(&h->name) }, all = names[0], joined;
 	struct call call = { .names = names,
 		.nnames = 1,
 		.any_text = h->any_text,
+		.apart = h->apart,
 		.lost = h->lost,
 		.by_name = c->user.names_only && !h->over,
 		.kept = c->kept,
@@ -387,6 +388,8 @@ ask(struct calls *c, struct held_call *h, struct call_answer *got)
 		names[call.nnames++] = span_cut(all, from, h->name_ends[i]);
 		from = h->name_ends[i];
 	}
+	if (h->also)
+		names[call.nnames++] = span_str(h->also);
 	/* pairs of surrogates may be in two pieces */
 	buf_init(&whole, 0);
 	utf8_join_halves(buf_view(&h->arguments), &whole);

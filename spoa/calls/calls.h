@@ -20,6 +20,7 @@ struct call {
 	size_t nnames;
 	struct span arguments; /* as the model wrote them: JSON, or text of a custom tool */
 	bool any_text;	       /* they are text of any kind */
+	bool apart;	       /* who reads the answer does not find a call in it */
 	bool lost;	       /* they cannot be put together */
 	bool by_name;	       /* what is asked about is the name: more of them may come */
 	bool kept; /* the provider keeps the turn with it: denied, it ends the answer */

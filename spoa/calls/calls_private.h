@@ -32,7 +32,10 @@ struct held_call {
 		bool string, escape, closed, odd;
 	} end;
 	bool any_text;
-	bool begun_with; /* arguments: none come after them */
+	bool begun_with;  /* arguments: none come after them */
+	uint8_t kind;	  /* the dialect's own word; 0: not known yet */
+	const char *also; /* NULL, or another name that rules may know it by */
+	bool apart;	  /* as struct call */
 	bool over, settled;
 	bool begun;   /* its arguments have */
 	bool may_end; /* with what was said last, where nothing more comes */

@@ -31,6 +31,15 @@ call_of(const struct node *part)
 	return n && n->tok == JSON_OBJECT ? n : NULL;
 }
 
+/* Code that the model wrote to be run. */
+static struct node *
+code_of(const struct node *part)
+{
+	struct node *n = either(part, "executableCode", "executable_code");
+
+	return n && n->tok == JSON_OBJECT ? n : NULL;
+}
+
 static bool
 is_true(const struct node *n)
 {
@@ -55,6 +64,24 @@ last_of(const struct calls *c, uint32_t choice, uint32_t *n)
 }
 
 static int
+read_code(struct calls *c, const struct tree *t, const struct node *part, uint32_t choice)
+{
+	uint32_t n;
+	bool is_new;
+
+	if (call_of(part))
+		return CALLS_UNSOUND;
+	last_of(c, choice, &n);
+	struct held_call *h = calls_at(c, choice, n, &is_new);
+	if (!h)
+		return calls_failed(c);
+	h->over = h->apart = true;
+	h->also = "codeExecution";
+	int r = calls_note(h, SPAN_LIT("code_execution"), tree_raw(t, code_of(part)));
+	return r ? r : calls_piece(c, h, part);
+}
+
+static int
 read_call(struct calls *c, const struct tree *t, const struct node *part, uint32_t choice)
 {
 	const struct node *call = call_of(part);
@@ -71,6 +98,9 @@ read_call(struct calls *c, const struct tree *t, const struct node *part, uint32
 	if (r)
 		return r;
 	is_signed = tree_text(t, signature).n > 0;
+	/* arguments of no call are added by some to the last one */
+	if (!name.n && (!h || h->over) && (args.n > 2 || tree_elements(partial)))
+		return CALLS_UNSOUND;
 	if (!h || h->over || name.n) {
 		calls_over(c, choice, NULL);
 		struct held_call *first = calls_find(c, choice, 0);
@@ -101,7 +131,9 @@ read_candidate(
 	int r = 0;
 
 	for (const struct node *p = parts_of(candidate); p && !r; p = p->next)
-		if (call_of(p))
+		if (code_of(p))
+			r = read_code(c, t, p, number);
+		else if (call_of(p))
 			r = read_call(c, t, p, number);
 	/* Vertex may say one in each event, also while a call goes on */
 	struct held_call *last = last_of(c, number, &n);
@@ -149,7 +181,8 @@ put_made(const struct tree *t, struct node *n, const char *before, struct span t
 static int
 say_call(const struct tree *t, struct node *part, struct held_call *h)
 {
-	struct node *args = tree_member(call_of(part), "args");
+	struct node *code = code_of(part);
+	struct node *args = code ? code : tree_member(call_of(part), "args");
 
 	if (!h || h->is == CALL_GOES)
 		return 0;

@@ -1,4 +1,4 @@
-/* Calls of OpenAI's responses: items of type function_call and custom_tool_call. A stream says
+/* Calls of OpenAI's responses: items that a client acts on. A stream says
  * an item when it begins, in pieces, when its arguments are there, when it is done, and in the
  * response at the end: all of them agree. In the place of one is a message, at its index, so
  * that reasoning before it still has an item after it. Where the provider keeps the turn
@@ -8,27 +8,68 @@
 #include "base/err.h"
 #include "calls/calls_private.h"
 
-static const char *const types[] = { "function_call", "custom_tool_call" };
+/* The first two are said in pieces. The others are whole in their item: what it says when it is
+ * done is what counts, and events between are for display. docs/tools.md lists them. */
+enum { FUNCTION, CUSTOM, PIECES };
+#define SEARCH "tool_search_call" /* the provider's, where it says so */
+static const struct item_kind {
+	const char *type, *name, *also; /* as rules know it; NULL: by its member `name` */
+	const char *arguments[2];	/* one of these members has them */
+} kinds[] = {
+	{ "function_call", NULL, NULL, { "arguments" } },
+	{ "custom_tool_call", NULL, NULL, { "input" } },
+	{ "mcp_approval_request", NULL, NULL, { "arguments" } },
+	{ "local_shell_call", "local_shell", NULL, { "action" } },
+	{ "shell_call", "shell", NULL, { "action" } },
+	{ "apply_patch_call", "apply_patch", NULL, { "operation" } },
+	{ "computer_call", "computer", "computer_use_preview", { "action", "actions" } },
+	{ SEARCH, "tool_search", NULL, { "arguments" } },
+};
+/* Calls of a type that is not known here have its name, and are their own arguments. */
+enum { UNKNOWN = COUNT_OF(kinds), NO_KIND };
+/* Those that the provider has run. */
+static const char *const providers[] = { "web_search_call", "file_search_call",
+	"code_interpreter_call", "image_generation_call", "mcp_call" };
 static const char *const deltas[] = { "response.function_call_arguments.delta",
 	"response.custom_tool_call_input.delta" };
 static const char *const dones[] = { "response.function_call_arguments.done",
 	"response.custom_tool_call_input.done" };
-/* Where its arguments are, by kind. */
-static const char *const members[] = { "arguments", "input" };
 
-enum { FUNCTION, CUSTOM, KINDS };
-
-/* Which of them a text is; KINDS: none. */
+/* Which of them a text is; PIECES: none. */
 static size_t
-kind_of(const struct tree *t, const struct node *n, const char *const words[KINDS])
+kind_of(const struct tree *t, const struct node *n, const char *const words[PIECES])
 {
-	return n && n->tok == JSON_STRING ? span_find(tree_text(t, n), words, KINDS) : KINDS;
+	return n && n->tok == JSON_STRING ? span_find(tree_text(t, n), words, PIECES) : PIECES;
 }
 
 static size_t
 item_kind(const struct tree *t, const struct node *item)
 {
-	return kind_of(t, tree_member(item, "type"), types);
+	struct span type = tree_text(t, tree_member(item, "type"));
+
+	if (span_is(type, SEARCH) && tree_is(t, tree_member(item, "execution"), "server"))
+		return NO_KIND;
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		if (span_is(type, kinds[i].type))
+			return i;
+	return span_ends(type, SPAN_LIT("_call")) && !SPAN_IN(type, providers) ? UNKNOWN
+									       : NO_KIND;
+}
+
+/* The node that has its arguments, or NULL. */
+static struct node *
+item_arguments(struct node *item, size_t kind)
+{
+	struct node *found = NULL;
+
+	for (size_t i = 0; kind < UNKNOWN && i < 2 && kinds[kind].arguments[i]; i++) {
+		struct node *n = tree_member(item, kinds[kind].arguments[i]);
+		if (n && n->tok != JSON_NULL) {
+			item->of->odd |= found != NULL;
+			found = n;
+		}
+	}
+	return kind == UNKNOWN ? item : found;
 }
 
 static const struct node *
@@ -73,24 +114,65 @@ note_all(struct held_call *h, struct span name, struct span arguments)
 	return calls_note(h, name, arguments);
 }
 
+/* What is whole in its item: until the call is over another one may say more. */
 static int
-read_item(struct calls *c, const struct tree *t, const struct node *item, uint32_t index)
+note_whole(struct held_call *h, struct span name, struct span arguments)
+{
+	if (h->nnames && !span_eq(name, buf_view(&h->name)))
+		return CALLS_UNSOUND;
+	if (h->settled)
+		return calls_same(h, arguments) ? 0 : CALLS_UNSOUND;
+	buf_clear(&h->arguments);
+	return calls_note(h, name, arguments);
+}
+
+static int
+item_name(const struct tree *t, const struct node *item, size_t kind, struct span *out)
+{
+	struct span type = tree_text(t, tree_member(item, "type"));
+
+	if (kind < UNKNOWN && !kinds[kind].name)
+		return calls_text(t, tree_member(item, "name"), out);
+	*out = kind == UNKNOWN ? span_cut(type, 0, type.n - strlen("_call"))
+			       : span_str(kinds[kind].name);
+	return 0;
+}
+
+/* Whether it is of the kind that it was: a call does not become another one. */
+static bool
+is_still(struct held_call *h, size_t kind)
+{
+	bool is = !h->kind || h->kind == kind + 1;
+
+	h->kind = (uint8_t)(kind + 1);
+	h->any_text |= kind == CUSTOM;
+	h->also = kind < UNKNOWN ? kinds[kind].also : NULL;
+	h->apart = kind == UNKNOWN || kinds[kind].name;
+	return is;
+}
+
+static int
+read_item(struct calls *c, const struct tree *t, struct node *item, uint32_t index)
 {
 	size_t kind = item_kind(t, item);
 	bool is_new;
 
-	if (kind == KINDS)
+	if (kind == NO_KIND)
 		return 0;
 	struct held_call *h = calls_at(c, 0, index, &is_new);
 	if (!h)
 		return calls_failed(c);
-	h->any_text |= kind == CUSTOM;
 	struct span name, said;
-	int r = calls_text(t, tree_member(item, "name"), &name);
+	int r = is_still(h, kind) ? item_name(t, item, kind, &name) : CALLS_UNSOUND;
+	const struct node *n = item_arguments(item, kind);
+	if (!r && kind < PIECES)
+		r = calls_text(t, n, &said);
+	else if (n)
+		said = n->tok == JSON_STRING ? tree_text(t, n) : tree_raw(t, n);
+	else
+		said = SPAN_LIT("");
 	if (!r)
-		r = calls_text(t, tree_member(item, members[kind]), &said);
-	if (!r)
-		r = note_all(h, name, said);
+		r = kind < PIECES ? note_all(h, name, said) : note_whole(h, name, said);
 	return r ? r : calls_piece(c, h, item);
 }
 
@@ -104,14 +186,25 @@ read_piece(struct calls *c, const struct tree *t, size_t kind, bool all)
 
 	if (!h)
 		return calls_failed(c);
-	int r = calls_text(t, tree_member(t->root, all ? members[kind] : "delta"), &said);
+	const char *at = all ? kinds[kind].arguments[0] : "delta";
+	int r = is_still(h, kind) ? calls_text(t, tree_member(t->root, at), &said)
+				  : CALLS_UNSOUND;
 	if (!r)
 		r = calls_text(t, tree_member(t->root, "name"), &name);
 	if (r)
 		return r;
-	h->any_text |= kind == CUSTOM;
 	r = all ? note_all(h, name, said) : calls_note(h, SPAN_LIT(""), said);
 	return r ? r : calls_piece(c, h, t->root);
+}
+
+/* An event of a call that is for display. */
+static int
+read_other(struct calls *c, const struct tree *t)
+{
+	bool item = tree_member(t->root, "item"), number = tree_member(t->root, "output_index");
+	struct held_call *h = number && !item ? calls_find(c, 0, index_of(t)) : NULL;
+
+	return h ? calls_piece(c, h, t->root) : 0;
 }
 
 static void
@@ -136,11 +229,13 @@ responses_read(struct calls *c, const struct tree *t)
 
 	c->now->number = tree_number(t, number, UINT64_MAX) + 1;
 	read_store(c, response);
-	if (!c->whole && (kind = kind_of(t, type, deltas)) < KINDS)
+	if (!c->whole && (kind = kind_of(t, type, deltas)) < PIECES)
 		r = read_piece(c, t, kind, false);
-	else if (!c->whole && (kind = kind_of(t, type, dones)) < KINDS)
+	else if (!c->whole && (kind = kind_of(t, type, dones)) < PIECES)
 		r = read_piece(c, t, kind, true);
-	for (const struct node *n = tree_list(tree_member(response, "output")); n && !r;
+	else if (!c->whole)
+		r = read_other(c, t);
+	for (struct node *n = tree_list(tree_member(response, "output")); n && !r;
 		n = n->next, place++)
 		r = read_item(c, t, n, place);
 	if (!r && !c->whole && tree_member(t->root, "item")) {
@@ -201,10 +296,18 @@ put_message(const struct tree *t, struct node *item, struct span text, bool done
 }
 
 static int
-put_arguments(const struct tree *t, struct node *in, const char *member, struct span text)
+put_json(const struct tree *t, struct node *n, struct span json)
 {
-	struct node *n = tree_member(in, member);
+	struct span kept = arena_dup(t->a, json);
 
+	if (kept.p)
+		tree_put(n, kept);
+	return kept.p ? 0 : ERR_NOMEM;
+}
+
+static int
+put_arguments(const struct tree *t, struct node *n, struct span text)
+{
 	/* what begins says none of them yet */
 	if (!n || n->tok != JSON_STRING || n->end == n->start + 2)
 		return 0;
@@ -217,9 +320,13 @@ say_item(const struct tree *t, struct node *item, struct held_call *h, bool done
 {
 	if (h->is == CALL_DENIED)
 		return put_message(t, item, buf_view(&h->text), done);
-	return h->is == CALL_EDITED
-		       ? put_arguments(t, item, members[item_kind(t, item)], buf_view(&h->text))
-		       : 0;
+	size_t kind = item_kind(t, item);
+	if (h->is != CALL_EDITED || kind == NO_KIND)
+		return 0;
+	struct node *n = item_arguments(item, kind);
+	if (n && n->tok != JSON_STRING)
+		return put_json(t, n, buf_view(&h->text));
+	return put_arguments(t, n, buf_view(&h->text));
 }
 
 /* What our own events have alike. */
@@ -277,17 +384,19 @@ say_text(struct calls *c, const struct tree *t, const struct held_call *h)
 static int
 say_piece(const struct tree *t, struct held_call *h, bool *drop)
 {
-	size_t kind = kind_of(t, event_type(t), deltas);
+	size_t all = kind_of(t, event_type(t), dones);
+	bool delta = kind_of(t, event_type(t), deltas) < PIECES,
+	     other = !delta && all == PIECES;
 	struct span text = h->said ? SPAN_LIT("") : calls_first(h);
 
-	*drop = h->is == CALL_DENIED;
-	if (h->is != CALL_EDITED)
+	*drop = h->is == CALL_DENIED || (other && h->is == CALL_EDITED);
+	if (*drop || h->is != CALL_EDITED)
 		return 0;
-	if (kind == KINDS)
-		return put_arguments(t, t->root, members[kind_of(t, event_type(t), dones)],
-			buf_view(&h->text));
+	if (!delta)
+		return put_arguments(
+			t, tree_member(t->root, kinds[all].arguments[0]), buf_view(&h->text));
 	h->said = true;
-	return put_arguments(t, t->root, "delta", text);
+	return put_arguments(t, tree_member(t->root, "delta"), text);
 }
 
 /* Events count on from the one that went before. */

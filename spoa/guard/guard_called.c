@@ -197,7 +197,8 @@ guard_called_asked(struct guard *g, const struct call *c, const struct tool_verd
 	add_name(g, own, c->names[0]);
 	add_arguments(g, own, c->arguments);
 	own->whole = true;
-	own->expected = own->let_go = goes;
+	own->let_go = goes;
+	own->expected = goes && !c->apart;
 	if (goes) {
 		own->went_name = own->named;
 		own->went_any = c->by_name;

@@ -166,6 +166,8 @@ set_up(void)
 		"  - {name: b, phase: tool, when: 'tool.name == \"pay\" && "
 		"tool.arguments.amount > "
 		"100', deny: true}\n"
+		"  - {name: d, phase: tool, when: 'tool.name in [\"local_shell\", "
+		"\"code_execution\"]', deny: true}\n"
 		"  - {name: c, phase: tool, when: 'tool.name == \"mail\"', redact: {classes: "
 		"[pii]}}\n";
 
@@ -371,6 +373,8 @@ read_responses(struct client *c, const struct tree *t)
 	const struct node *item = tree_member(t->root, "item"), *n;
 	const struct node *response = tree_member(t->root, "response");
 
+	if (tree_is(t, tree_member(item, "type"), "local_shell_call"))
+		abort();
 	if (tree_is(t, tree_member(t->root, "type"), "response.output_item.done") &&
 		SPAN_IN(tree_text(t, tree_member(item, "type")), is))
 		client_adds(c, t, 0, true, item);
@@ -416,7 +420,9 @@ read_event(struct client *c, const struct tree *t, uint64_t *blocks)
 	for (n = tree_elements(tree_member(t->root, "candidates")); n; n = n->next)
 		for (p = tree_elements(tree_member(tree_member(n, "content"), "parts")); p;
 			p = p->next)
-			if (tree_member(p, "functionCall"))
+			if (tree_member(p, "executableCode"))
+				abort();
+			else if (tree_member(p, "functionCall"))
 				client_adds(c, t, 0, true, tree_member(p, "functionCall"));
 	/* Converse: what comes is of the one that began last */
 	n = tree_member(tree_member(t->root, "start"), "toolUse");

@@ -610,6 +610,11 @@ consequences_are_noted(void **state)
 		{ "a rule after one that always ends",
 			"rules: [{name: a, permit: true}, {name: b, deny: true}]\n",
 			":5:34: rule b: is never asked: rule a before it always ends\n" },
+		{ "a rule on arguments that come after the call",
+			"rules: [{name: a, phase: tool, when: 'tool.name == \"web_search\" && "
+			"tool.arguments.q == \"x\"', deny: true}]\n",
+			":5:9: rule a: reads tool.arguments, which of a web_search that the "
+			"provider runs itself come after the call" },
 		{ "rules on answers take the relay",
 			"rules: [{name: a, phase: response, when: '\"pii\" in "
 			"response.classes', deny: true}]\n",
