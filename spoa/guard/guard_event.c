@@ -1,7 +1,10 @@
 /* One event of a stream: what becomes of its texts, and how it goes on; and events like it, in
  * which goes what was held. Apart from guard_stream.c, which knows their order. */
 #include "base/err.h"
+#include "calls/tree.h"
 #include "guard/guard_stream.h"
+
+enum { SAID_ONCE = 16 };
 
 /* ---- events of our own ---- */
 
@@ -60,6 +63,27 @@ silence(struct guard *g, const struct answer_document *d, const struct edited *e
 	return !d->hidden.counts || d->hidden.no_choices ? hide_usage(g, d, v, n) : n;
 }
 
+/* What an event of Gemini's says once of its candidate, next to a text that is said again. */
+static size_t
+say_once(struct guard *g, struct span event, struct splice *v, size_t n)
+{
+	static const char *const once[] = { "finishReason", "finishMessage", "citationMetadata",
+		"groundingMetadata", "urlContextMetadata", "safetyRatings", "logprobsResult" };
+	struct tree t;
+
+	if (!g->format->repeats || tree_read(&t, &g->work, event))
+		return n;
+	const struct node *c = tree_elements(tree_member(t.root, "candidates"));
+	for (size_t room = SAID_ONCE; c; c = c->next)
+		for (const struct node *m = c->first; m; m = m->next)
+			if (room && SPAN_IN(m->key, once)) {
+				struct answer_range at = { m->start, m->end };
+				n = put_over(&at, SPAN_LIT("null"), v, n);
+				room--;
+			}
+	return n;
+}
+
 /* An event like the last one of the channel, with what has become of what was held. */
 enum guard_result
 guard_channel_say(struct channel *c, struct buf *out)
@@ -100,6 +124,25 @@ is_said(const struct channel *c, const struct answer_document *d)
 	return false;
 }
 
+/* Blocks come one after the other, and some have no end of their own. */
+static bool
+is_one_turn(const struct guard *g, uint32_t one, uint32_t other)
+{
+	return one == other || g->format->blocks;
+}
+
+static bool
+another_calls(const struct guard *g, const struct answer_document *d, uint32_t choice)
+{
+	for (size_t i = 0; i < d->ncalls; i++)
+		if (is_one_turn(g, d->calls[i].slot[0], choice))
+			return true;
+	for (size_t i = 0; i < d->ninputs; i++)
+		if (is_one_turn(g, d->inputs[i].slot[0], choice))
+			return true;
+	return false;
+}
+
 /* An event with a call is said once: who says it again makes the call again. */
 static bool
 has_call(const struct answer_document *d, uint32_t choice)
@@ -118,12 +161,14 @@ has_call(const struct answer_document *d, uint32_t choice)
 static bool
 another_begins(struct guard *g, const struct channel *c, const struct answer_document *d)
 {
-	if (has_call(d, c->of.slot[0]))
+	if (another_calls(g, d, c->of.slot[0]))
 		return true;
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
-		if (!text_grows(t) || !t->text.n || t->slot[0] != c->of.slot[0] ||
-			(t->kind == c->of.kind && t->slot[1] == c->of.slot[1]))
+		if (!text_grows(t) || !t->text.n ||
+			!is_one_turn(g, t->slot[0], c->of.slot[0]) ||
+			(t->kind == c->of.kind && t->slot[0] == c->of.slot[0] &&
+				t->slot[1] == c->of.slot[1]))
 			continue;
 		const struct run *o = guard_run_find(g, t->kind, 0, t->slot);
 		if (!o || !o->channel || o->channel->last < c->last)
@@ -140,8 +185,10 @@ guard_turn_channels(struct guard *g, const struct answer_document *d, struct buf
 	struct channel *c;
 
 	LIST_FOREACH (c, &g->channels, all) {
-		if (!kind_is_shown(c->of.kind) || c->so_far.is || !guard_channel_held(c) ||
-			is_said(c, d) || !another_begins(g, c, d))
+		bool shown = kind_is_shown(c->of.kind) ||
+			     (c->of.kind == KIND_SIGNED && g->format->blocks);
+		if (!shown || c->so_far.is || !guard_channel_held(c) || is_said(c, d) ||
+			!another_begins(g, c, d))
 			continue;
 		if (guard_channel_let_go(c) || guard_channel_say(c, out))
 			break;
@@ -228,7 +275,7 @@ run_text(struct guard *g, struct event *e, const struct answer_text *t, struct s
 /* Of each channel that this event leaves waiting: the event for what it holds, which is in
  * the last of its texts that can be said in another. */
 static enum guard_result
-keep_carriers(struct guard *g, const struct event *ev, const struct edited *e)
+keep_carriers(struct guard *g, const struct event *ev, struct edited *e)
 {
 	const struct answer_document *d = &ev->d;
 	struct splice *v = NULL;
@@ -246,11 +293,15 @@ keep_carriers(struct guard *g, const struct event *ev, const struct edited *e)
 		if (!own--)
 			continue;
 		if (!v) {
-			v = arena_array(&g->work, d->ntexts + d->nwithheld + 1 + ANSWER_MODELS,
+			v = arena_array(&g->work,
+				d->ntexts + d->nwithheld + 1 + ANSWER_MODELS + SAID_ONCE,
 				sizeof(*v));
 			if (!v)
 				return guard_no_memory(g);
 			n = silence(g, d, e, v);
+			size_t all = say_once(g, ev->frame.data, v, n);
+			e->once = all > n;
+			n = all;
 		}
 		c->carrier_at = d->texts[own].start;
 		for (size_t i = 0; i < n; i++)

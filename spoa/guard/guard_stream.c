@@ -143,7 +143,7 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 		if (guard_judge(g, ANSWER_BLOCK))
 			return g->failed;
 	}
-	if (drop || (e.said && e.silent && !d->marked && !d->ends.any))
+	if (drop || (e.said && e.silent && !e.once && !d->marked && !d->ends.any))
 		return g->failed;
 	return guard_pass_edited(g, f, d, &e, out);
 }

@@ -120,6 +120,7 @@ struct edited {
 	struct splice *splices;
 	size_t n;
 	bool said, silent; /* it had text; none of it goes now */
+	bool once;	   /* and something that is said here alone */
 };
 /* What becomes of its texts. */
 enum guard_result guard_run_texts(struct guard *g, struct event *ev, struct edited *e);
