@@ -613,7 +613,7 @@ $(UNIT_BIN): private LDFLAGS += -Wl,--wrap=detect_load,--wrap=detect_load_with \
 $(B)/tests/unit/test_mirror: private LDFLAGS += -Wl,--wrap=pthread_cond_timedwait
 $(B)/tests/unit/test_evasion: private LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,heuristics_edit heuristic_digits \
 	heuristic_said heuristic_line heuristic_address heuristic_leet heuristic_leet_iban heuristic_number normalise_edit \
-	fold_char unescape blob_find blob_codes)
+	fold_char unescape terminal_sequence blob_find blob_codes)
 $(B)/tests/unit/test_watch: private LDFLAGS += -Wl,--wrap=ev_timer_again
 
 $(B)/libshipped.a: $(B)/tests/support/shipped_once.o

@@ -40,6 +40,8 @@ by_rank(const void *a, const void *b)
 		return claim_rank(x) < claim_rank(y) ? -1 : 1;
 	if (vx != vy)
 		return vx ? -1 : 1;
+	if ((x->flags ^ y->flags) & FINDING_CUT)
+		return x->flags & FINDING_CUT ? 1 : -1;
 	if (nx != ny)
 		return nx > ny ? -1 : 1;
 	if ((x->flags ^ y->flags) & FINDING_WEAK)
@@ -256,7 +258,7 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 	if (err)
 		return err;
 	for (size_t i = 0; i < p.n; i++)
-		p.v[i].flags &= (uint16_t) ~(FINDING_WEAK | FINDING_NAMED);
+		p.v[i].flags &= (uint16_t)~FINDING_WHILE;
 	out->v = p.v;
 	out->n = p.n;
 	return 0;

@@ -83,7 +83,7 @@ keep_all(const struct detect_scratch *s, struct arena *a, struct findings *out)
 	if (s->n)
 		memcpy(v, s->v, s->n * sizeof(*v));
 	for (size_t i = 0; i < s->n; i++)
-		v[i].flags &= (uint16_t) ~(FINDING_WEAK | FINDING_NAMED);
+		v[i].flags &= (uint16_t)~FINDING_WHILE;
 	*out = (struct findings){ .v = v, .n = s->n };
 	return 0;
 }

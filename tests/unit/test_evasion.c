@@ -17,6 +17,7 @@
 #include "detect/disguise/fold.h"
 #include "detect/disguise/heuristics.h"
 #include "detect/disguise/look.h"
+#include "detect/disguise/terminal.h"
 #include "detect/disguise/unescape.h"
 #include "support/detect_fix.h"
 
@@ -165,6 +166,8 @@ PART("normalise.c", void, normalise_edit,
 PART("fold.c", struct folded, fold_char, (uint32_t cp), (cp), return (struct folded){ 0 })
 PART("unescape.c", struct unescaped, unescape, (struct span t, size_t at), (t, at),
 	return (struct unescaped){ 0 })
+PART("terminal.c", struct terminal, terminal_sequence, (struct span t, size_t at), (t, at),
+	return (struct terminal){ 0 })
 PART("decode.c", bool, blob_find,
 	(struct span t, size_t at, struct blob *b, struct blob_lines *lines, size_t *end),
 	(t, at, b, lines, end), *end = at + 1;
@@ -199,6 +202,7 @@ each_file_has_rows_that_die_without_it(void **state)
 		{ "fold.c", "an IBAN, Cyrillic look-alikes" },
 		{ "unescape.c", "an address, octal escapes" },
 		{ "unescape.c", "a card, \\u escapes" },
+		{ "terminal.c", "an AWS key, terminal sequences inside" },
 		{ "decode.c", "a card, base64" },
 		{ "decode.c", "an address, hexadecimal" },
 	};

@@ -12,6 +12,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "detect/disguise/decode.h"
+#include "detect/disguise/terminal.h"
 
 enum {
 	PIECE = 6 << 10,	 /* decoded at a time */
@@ -38,6 +39,7 @@ struct evade {
 	size_t budget; /* bytes that may still be decoded */
 	unsigned depth;
 	size_t escapes; /* undone in the last pass */
+	bool sequences; /* of a terminal are in the text */
 	const struct detect_options *opt;
 	struct level *levels[LEVELS];
 };
@@ -668,6 +670,7 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 		look_at(&l->chunk, text, at);
 		normalise_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);
+		e->sequences |= ed.sequences && e->depth == 0;
 		struct editor lo = {
 			.src = text, .out = &l->view[0], .done = guess_done, .ctx = &p
 		};
@@ -686,6 +689,16 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 	return err;
 }
 
+/* The candidates of the text itself that a sequence cuts: ESC[31malice@…, of which the "m" is
+ * no part. */
+static void
+mark_cut(struct detect_scratch *s, size_t n, struct span text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (terminal_cuts(text, s->v[i].start) || terminal_cuts(text, s->v[i].end))
+			s->v[i].flags |= FINDING_CUT;
+}
+
 int
 evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt)
@@ -700,8 +713,12 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 	e->r = r;
 	e->s = s;
 	e->depth = 0;
+	e->sequences = false;
 	e->budget = CAP_DECODE_RATIO * text.n + PIECE;
+	size_t plain = s->n;
 	int err = scan_text(e, text, opt);
+	if (e->sequences)
+		mark_cut(s, plain, text);
 	for (size_t i = 1; i < LEVELS; i++)
 		level_free(&e->levels[i]);
 	return err;

@@ -13,6 +13,9 @@
 #define FINDING_WEAK 0x8000u
 /* The same: its own name is before it ("licence no. …"), and the pattern read both. */
 #define FINDING_NAMED 0x4000u
+/* It begins or ends inside a terminal's sequence: gives way to what does not. */
+#define FINDING_CUT   0x0800u
+#define FINDING_WHILE (FINDING_WEAK | FINDING_NAMED | FINDING_CUT)
 
 typedef int rules_fn(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);

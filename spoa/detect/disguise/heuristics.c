@@ -34,7 +34,8 @@ heuristic_may_be_named(const struct heuristic *l, size_t from, size_t to)
 		return true;
 	for (size_t k = (from - AROUND - c->from) / BLOCK; k <= (to + AROUND - c->from) / BLOCK;
 		k++)
-		letters |= (c->look[k].alnum & ~c->look[k].digit) | c->look[k].hidden;
+		letters |= (c->look[k].alnum & ~c->look[k].digit) |
+			   (c->look[k].hidden & ~c->look[k].sign); /* no bracket */
 	return letters != 0;
 }
 
@@ -642,9 +643,9 @@ group_starts(const struct heuristic *l, size_t base, const struct look *k)
 static uint64_t
 cyrillic(const struct heuristic *l, size_t base, const struct look *k)
 {
-	uint64_t out = 0;
+	uint64_t out = 0, high = k->hidden & ~k->sign;
 
-	for (uint64_t x = k->hidden & ~(k->hidden << 1); x; x &= x - 1) {
+	for (uint64_t x = high & ~(high << 1); x; x &= x - 1) {
 		size_t i = base + (size_t)__builtin_ctzll(x);
 		unsigned char a = (unsigned char)byte_at(l, i),
 			      b = (unsigned char)byte_at(l, i + 1);

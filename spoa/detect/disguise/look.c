@@ -7,7 +7,8 @@
 static bool
 is_hidden(char c)
 {
-	return is_high(c) || is_one_of(c, "\\%&=") || ((unsigned char)c < ' ' && !is_space(c));
+	return is_high(c) || is_one_of(c, "\\%&=^[") ||
+	       ((unsigned char)c < ' ' && !is_space(c));
 }
 
 static bool

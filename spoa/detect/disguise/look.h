@@ -8,7 +8,8 @@
 /* Bit i: byte i of the block is … What depends on bytes after the block's end is said of
  * any that could be there. */
 struct look {
-	uint64_t hidden; /* above ASCII, \ % & = or a control character other than \t \n \r */
+	uint64_t hidden; /* above ASCII, \ % & = ^ [ or a control character other than \t \n \r
+			  */
 	uint64_t token;	 /* a letter, a digit, + / - _ */
 	uint64_t alnum;
 	uint64_t digit;

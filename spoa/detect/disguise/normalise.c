@@ -4,6 +4,7 @@
 #include "codec/utf8.h"
 #include "detect/disguise/evade.h"
 #include "detect/disguise/fold.h"
+#include "detect/disguise/terminal.h"
 #include "detect/disguise/unescape.h"
 
 enum { TOKEN_BACK = 128 };
@@ -19,6 +20,7 @@ struct normaliser {
 	bool token_mixed;
 	size_t tags_end; /* of the row of tags last judged */
 	enum tags tags;
+	bool string; /* of a terminal's sequence has begun */
 };
 
 static bool
@@ -199,6 +201,53 @@ foreign_word(struct normaliser *p)
 	return true;
 }
 
+/* ---- terminals ---- */
+
+static void
+edit_sequence(struct normaliser *p, struct terminal s)
+{
+	view_edit(p->ed, p->at, s.end, &s.mark, s.mark != 0, EDIT_HIDE | EDIT_APART);
+	p->ed->sequences = true;
+	p->string = s.mark == TERMINAL_STRING || (p->string && !s.mark);
+	p->at = s.end;
+}
+
+/* A control character, or one of U+0080 to U+009F, that ends at `to`. */
+static bool
+edit_control(struct normaliser *p, uint32_t cp, size_t to)
+{
+	size_t n = p->ed->over && cp == TERMINAL_STRING ? terminal_string(p->t, p->at) : 0;
+	struct terminal s = { .end = n ? n : to, .mark = terminal_c1(cp) };
+
+	if (cp == TERMINAL_ESCAPE)
+		s = terminal_sequence(p->t, to);
+	else if (cp == 0x9B)
+		s = terminal_control(p->t, to);
+	else if (cp == TERMINAL_BELL && p->string)
+		s.mark = TERMINAL_PARTED;
+	else if (!s.mark && !(p->ed->over && (cp == TERMINAL_STRING || cp == TERMINAL_PARTED)))
+		return false;
+	if (cp == TERMINAL_PARTED && p->string) { /* the next view needs it */
+		p->string = false;
+		p->at = to;
+	} else if (s.end) {
+		edit_sequence(p, s);
+	}
+	return s.end != 0;
+}
+
+/* A bracket that no escape is before which is known as one. */
+static void
+edit_bracket(struct normaliser *p)
+{
+	size_t from, at = p->at;
+	struct terminal s = terminal_bracket(p->t, at, p->ed->last == at, &from);
+
+	p->at = s.end && from >= p->ed->last ? from : at + 1;
+	if (p->at <= at && s.end)
+		edit_sequence(p, s);
+}
+
 static void
 edit_character(struct normaliser *p)
 {
@@ -215,6 +264,8 @@ edit_character(struct normaliser *p)
 		p->at = to;
 		return;
 	}
+	if ((cp < 0x20 || (cp >= 0x80 && cp < 0xA0)) && edit_control(p, cp, to))
+		return;
 	if (cp < 0x80 && n > 1) { /* overlong */
 		edit_as(p, to, (struct folded){ FOLD_ASCII, 1, { (char)cp } }, EDIT_HIDE);
 	} else if (cp < 0x80) { /* a control character */
@@ -255,6 +306,11 @@ edit_escape(struct normaliser *p)
 
 	if (u.end) {
 		p->ed->escapes++;
+		struct terminal s = terminal_spelled(p->t, p->at, &u);
+		if (s.end) {
+			edit_sequence(p, s);
+			return;
+		}
 		view_edit(p->ed, p->at, u.end, u.c, u.n, u.common ? 0 : EDIT_HIDE);
 		p->at = u.end;
 		return;
@@ -282,6 +338,8 @@ normalise_edit(const struct chunk *c, struct editor *ed, bool *signal)
 				p.at = at + fold_nothing(p.t.p + at, p.t.n - at);
 				if (p.at > at)
 					;
+				else if (p.t.p[at] == '[')
+					edit_bracket(&p);
 				else if (is_graphic(p.t.p[at]))
 					edit_escape(&p);
 				else

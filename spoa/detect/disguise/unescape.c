@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "codec/utf8.h"
+#include "detect/disguise/terminal.h"
 
 static int
 hex_at(struct span t, size_t at)
@@ -121,17 +122,38 @@ backslash_x(struct span t, size_t at)
 	return v < 0 ? no_escape() : one_byte(at + 2, v);
 }
 
+/* Up to `most` octal digits, of which the number has `least`. */
+static struct unescaped
+octal_digits(struct span t, size_t at, size_t least, size_t most)
+{
+	unsigned v = 0;
+	size_t i = at;
+
+	for (; i < t.n && i - at < most && t.p[i] >= '0' && t.p[i] <= '7'; i++)
+		v = v * 8 + (unsigned)(t.p[i] - '0');
+	bool terminal = v == TERMINAL_ESCAPE || v == TERMINAL_BELL;
+	return i - at >= least && (v >= 0x20 || terminal) && v < 256 ? one_byte(i, (int)v)
+								     : no_escape();
+}
+
+/* Three digits; two of an escape. */
 static struct unescaped
 unescape_octal(struct span t, size_t at)
 {
-	unsigned v = 0;
+	struct unescaped u = octal_digits(t, at, 3, 3);
 
-	for (size_t i = at; i < at + 3; i++) {
-		if (i >= t.n || t.p[i] < '0' || t.p[i] > '7')
-			return no_escape();
-		v = v * 8 + (unsigned)(t.p[i] - '0');
-	}
-	return v >= 0x20 && v < 256 ? one_byte(at + 3, (int)v) : no_escape();
+	if (u.end)
+		return u;
+	u = octal_digits(t, at, 2, 2);
+	return u.c[0] == TERMINAL_ESCAPE ? u : no_escape();
+}
+
+/* \e or \E before what begins a sequence; C:\etc is a path. */
+static struct unescaped
+backslash_e(struct span t, size_t at)
+{
+	return at < t.n && is_one_of(t.p[at], "[]()=>78M\\P_^X") ? one_byte(at, TERMINAL_ESCAPE)
+								 : no_escape();
 }
 
 /* A line that goes on in the next one, after its indentation. */
@@ -226,6 +248,8 @@ unescape_backslash(struct span t, size_t at)
 	case 'u': return backslash_u(t, i + 1, i - at);
 	case 'U': return hex_digits(t, i + 1, 8, 8, &cp) ? code_point(i + 9, cp) : u;
 	case 'x': return backslash_x(t, i + 1);
+	case 'e':
+	case 'E': u = backslash_e(t, i + 1); break;
 	case 'n':
 	case 'r': return goes_on(t, i + 1) ? common_escape(i + 1, '\n') : u;
 	case 't': return goes_on(t, i + 1) ? common_escape(i + 1, '\t') : u;
@@ -237,6 +261,8 @@ unescape_backslash(struct span t, size_t at)
 		u = unescape_octal(t, i);
 	if (!u.end && hex_at(t, i) >= 0)
 		u = style_sheet(t, at, i);
+	if (!u.end && c == '0') /* of shells: \0101 */
+		u = octal_digits(t, i, 4, 4);
 	if (u.end)
 		return u;
 	/* Markdown and JSON: the sign itself. */
@@ -296,7 +322,7 @@ numeric_reference(struct span t, size_t at)
 	}
 	if (i < t.n && t.p[i] == ';')
 		i++;
-	return cp >= 9 ? code_point(i, cp) : no_escape();
+	return cp >= 9 || cp == TERMINAL_BELL ? code_point(i, cp) : no_escape();
 }
 
 /* After '&'. */
@@ -402,6 +428,8 @@ unescape_quoted(struct span t, size_t at)
 			 hex_pair(t, i + 2) >= 0x20;)
 		i += 2;
 	int v = hex_pair(t, i);
+	if (v == TERMINAL_ESCAPE && i + 2 < t.n && is_one_of(t.p[i + 2], "[]("))
+		return one_byte(i + 2, v);
 	if (v < 0x20 || (i + 1 < t.n && (t.p[i] >= 'a' || t.p[i + 1] >= 'a')) ||
 		!looks_quoted(t, at, i + 2, v))
 		return no_escape();
@@ -415,6 +443,10 @@ unescape(struct span text, size_t at)
 	case '\\': return unescape_backslash(text, at);
 	case '%': return unescape_percent(text, at);
 	case '&': return unescape_entity(text, at);
+	case '^':
+		return at + 1 < text.n && text.p[at + 1] == '['
+			       ? one_byte(at + 2, TERMINAL_ESCAPE)
+			       : no_escape();
 	default: return unescape_quoted(text, at);
 	}
 }

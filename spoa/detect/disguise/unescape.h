@@ -14,7 +14,7 @@ struct unescaped {
 	bool common; /* as any JSON string inside another has it: nobody hides with it */
 };
 
-/* What begins at text.p[at], one of \ % & = */
+/* What begins at text.p[at], one of \ % & = ^ */
 struct unescaped unescape(struct span text, size_t at);
 
 #endif

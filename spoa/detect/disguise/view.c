@@ -173,12 +173,12 @@ view_edit(struct editor *ed, size_t from, size_t to, const char *with, size_t n,
 		for (size_t i = from; i < to; i++)
 			kept |= ed->over->map[i] & ~MAP_OFFSET;
 	if (n == 0)
-		ed->dropped |=
-			MAP_DROPPED(flags) | (kept & 0xF0000000u) | (kept & 0x0F000000u) << 4;
+		ed->dropped |= MAP_DROPPED(flags | map_dropped(kept) | map_made(kept));
 	for (size_t i = 0; i < n; i++)
 		view_put(ed, with[i],
-			(view_place(ed, from) & (MAP_OFFSET | (i ? 0 : 0xF0000000u))) |
-				MAP_MADE(flags) | (kept & 0x0F000000u));
+			(view_place(ed, from) &
+				(MAP_OFFSET | (i ? 0 : MAP_DROPPED(EDIT_ALL)))) |
+				MAP_MADE(flags | map_made(kept)));
 	if (ed->whole)
 		note_part(ed, made);
 	ed->copied = ed->last = to;
@@ -195,12 +195,12 @@ view_back(const struct view *v, size_t *start, size_t *end)
 		made |= v->map[i];
 		dropped |= i > s ? v->map[i] : 0;
 	}
-	bool last_made = v->map[e - 1] >> 24 & 15;
+	bool last_made = map_made(v->map[e - 1]) != 0;
 	/* Marks over the last character and what nobody sees after it are part of it. */
-	unsigned hidden = v->map[e] >> 28;
-	last_made |= hidden && !(hidden & EDIT_GUESS);
+	unsigned hidden = map_dropped(v->map[e]);
+	last_made |= hidden && !(hidden & (EDIT_GUESS | EDIT_APART));
 	*start = v->origin + (v->map[s] & MAP_OFFSET);
 	*end = v->origin +
 	       (last_made ? v->map[e] & MAP_OFFSET : (v->map[e - 1] & MAP_OFFSET) + 1);
-	return (made >> 24 | dropped >> 28) & 15;
+	return map_made(made) | map_dropped(dropped);
 }

@@ -10,15 +10,29 @@
 /* A byte's place in the original, from `origin` on, and how it came about: the low
  * bits for bytes that stand for something else, the high ones for what was dropped
  * before the byte. */
-#define MAP_OFFSET 0x00FFFFFFu
+#define MAP_OFFSET 0x003FFFFFu
 enum {
-	EDIT_HIDE = 1,	/* nobody writes so without meaning to */
-	EDIT_TYPO = 2,	/* typography does */
-	EDIT_GUESS = 4, /* a guess: what is found needs more than its shape */
-	EDIT_NAMED = 8, /* a weak guess: its name must be near */
+	EDIT_HIDE = 1,	 /* nobody writes so without meaning to */
+	EDIT_TYPO = 2,	 /* typography does */
+	EDIT_GUESS = 4,	 /* a guess: what is found needs more than its shape */
+	EDIT_NAMED = 8,	 /* a weak guess: its name must be near */
+	EDIT_APART = 16, /* what is dropped after a value is no part of it */
+	EDIT_ALL = 31,
 };
-#define MAP_MADE(flags)	   ((uint32_t)(flags) << 24)
-#define MAP_DROPPED(flags) ((uint32_t)(flags) << 28)
+#define MAP_MADE(flags)	   ((uint32_t)(flags) << 22)
+#define MAP_DROPPED(flags) ((uint32_t)(flags) << 27)
+
+static inline unsigned
+map_made(uint32_t map)
+{
+	return map >> 22 & EDIT_ALL;
+}
+
+static inline unsigned
+map_dropped(uint32_t map)
+{
+	return map >> 27;
+}
 
 struct view {
 	char *text;
@@ -54,6 +68,7 @@ struct editor {
 	struct view_part *part;
 	size_t nparts;
 	size_t edits, escapes; /* of the edits, those of escapes */
+	bool sequences;	       /* of a terminal are among them */
 	int err;
 };
 
