@@ -421,8 +421,8 @@ test: deps ## every ring but the long ones, from a fresh machine
 check-sanitized: deps ## the programs of make test and the fuzz targets' seeds, under ASan and UBSan
 	@tests/support/rings asan
 
-check-long: deps ## the other long rings: CONTRIBUTING's examples, a minimal Debian, a smoke of what runs for long
-	@tests/support/rings examples fresh smoke
+check-long: deps ## the other long rings: texts made to be dear, CONTRIBUTING's examples, a minimal Debian, a smoke of what runs for long
+	@tests/support/rings effort examples fresh smoke
 
 .PHONY: agents-test
 agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml (640 MB of npm packages)
@@ -496,7 +496,7 @@ $(B)/bench/detect: tests/bench/detect.c $(TEXTS_OBJ) $(LIB)
 
 # What the detectors find, a line a source: tests/data/findings.txt holds them.
 # (the rule is that of the tests, below)
-$(B)/tests/support/findings $(B)/tests/unit/test_same_findings $(B)/tests/unit/test_used: $(TEXTS_OBJ)
+$(B)/tests/support/findings $(B)/tests/unit/test_same_findings $(B)/tests/unit/test_used $(B)/tests/unit/test_effort: $(TEXTS_OBJ)
 
 .PHONY: bench-detect
 bench-detect: deps-run ## microseconds a KB of each stage of detection beside one-by-one PCRE2
@@ -536,6 +536,17 @@ count: deps ## instructions a request, by callgrind (COUNT="--against FILE")
 	@$(MAKE) -s --no-print-directory ranks >/dev/null
 	@$(MAKE) -s --no-print-directory $(B)/bench/count
 	@tests/bench/count-run $(B) $(COUNT)
+
+# Instructions of texts made to be dear: fifty a day (COUNT, of FIRST on).
+$(B)/bench/effort: tests/bench/effort.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+
+.PHONY: effort
+effort: ## instructions of searches in texts made to be dear, by callgrind, at two sizes (FIRST=N COUNT=N)
+	@tests/support/deps valgrind:valgrind
+	@$(MAKE) -s --no-print-directory $(B)/bench/effort
+	@tests/bench/effort-run $(B) $(FIRST) $(COUNT)
 
 .PHONY: bench-audit
 bench-audit: deps-run ## ten million records (RECORDS=N, DIR=D): index, searches, verify

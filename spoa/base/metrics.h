@@ -51,6 +51,7 @@
   X(M_INJECTION_SUSPECT,   "injection_total",                    "level=\"suspect\"",        "requests by injection score: from 0.5, from 0.9") \
   X(M_INJECTION_BLOCK,     "injection_total",                    "level=\"block\"",          "") \
   X(M_CLASSIFIER_FAILED,   "classifier_failures_total",          "",                          "classifications without an answer") \
+  X(M_OVERWORKED,          "texts_overworked_total",             "",                          "requests and answers with a text that takes more work to search than its length allows") \
   X(M_DATA_FETCHED,        "data_fetches_total",                 "result=\"ok\"",             "fetches of data that conditions read, from Redis and URLs") \
   X(M_DATA_FAILED,         "data_fetches_total",                 "result=\"failed\"",         "") \
   X(M_ROOM_FAILED,         "target_room_failures_total",         "",                          "requests that waited in vain for room at a provider with `concurrent`, or for a target that was out") \

@@ -46,11 +46,14 @@ struct detect_used *detect_used_new(
 void detect_used_free(struct detect_used **u);
 
 /* Appends nothing on error. 0; ERR_LIMIT (a match limit was hit or too many
- * findings, or encodings nested too deep: the caller applies
- * on_failure.classifier); ERR_NOMEM. The findings
- * live in the arena. */
+ * findings, encodings nested too deep, or more work than its length allows: the caller applies
+ * on_failure.classifier); ERR_CLOSED (nobody waits for it any more: effort_watch()); ERR_NOMEM.
+ * The findings live in the arena. */
 int detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt, struct arena *a, struct findings *out);
+/* Whether the last scan ended over what a text of its length may cost (CAP_WORK_…), so that it
+ * would again, and so would the stream that it was of. */
+bool detect_overworked(const struct detect_scratch *s);
 /* Whether nothing at all is found in a word that others say again and again: a model, why an
  * answer ended. The last short ones in which nothing was found are remembered, and stay in the
  * scratch. */

@@ -271,9 +271,11 @@ new_pattern(struct loader *l, const struct yaml_node *at, uint16_t entity)
 		diag_at(l->d, at, "more than %d patterns", DETECT_PATTERNS_MAX);
 		return NULL;
 	}
-	*p = (struct pattern){
-		.index = (uint16_t)l->r->npatterns++, .entity = entity, .name = "", .regex = ""
-	};
+	*p = (struct pattern){ .index = (uint16_t)l->r->npatterns++,
+		.entity = entity,
+		.name = "",
+		.regex = "",
+		.work = WORK_MATCH };
 	return p;
 }
 
@@ -371,6 +373,7 @@ load_own_pattern(struct loader *l, const struct yaml_node *at, unsigned index, u
 	p->regex = f.regex;
 	p->score = OWN_SCORE;
 	p->utf = f.utf;
+	p->work = (uint16_t)(WORK_MATCH + f.width / 4);
 	p->kind = f.start;
 	for (unsigned n = f.digits[0]; n && n <= f.digits[1]; n++)
 		p->runs |= 1u << n;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
+#include "base/effort.h"
 #include "base/err.h"
 #include "detect/disguise/evade.h"
 #include "detect/engine.h"
@@ -239,6 +240,7 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 	*out = (struct findings){ 0 };
 	if (n == 0)
 		return 0;
+	effort_add(16 * n);
 	p.v = arena_array(a, p.room > n ? p.room : n, sizeof(*p.v));
 	if (!p.v)
 		return ERR_NOMEM;

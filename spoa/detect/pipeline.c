@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
+#include "base/effort.h"
 #include "base/err.h"
 #include "detect/disguise/evade.h"
 #include "detect/engine.h"
@@ -153,6 +154,7 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	INVARIANT(s->rules == r);
 	if (text.n == 0)
 		return 0;
+	bool opened = effort_open(CAP_WORK_TEXT + (uint64_t)CAP_WORK_RATIO * text.n);
 	const struct detect_used *used = opt ? opt->used : NULL;
 	int err = used && used->rules ? find_used(r, s, text, opt)
 				      : scan_candidates(r, s, text, opt);
@@ -160,6 +162,9 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 		err = keep_all(s, a, out);
 	else if (!err)
 		err = overlap_resolve(r, s->v, s->n, a, out);
+	s->overworked = effort.over;
+	if (opened)
+		effort_close();
 	scratch_shrink(s);
 	if (err)
 		return err;
@@ -171,6 +176,12 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	for (size_t i = 0; i < out->n; i++)
 		out->evasion |= (out->v[i].flags & FINDING_EVASION) != 0;
 	return 0;
+}
+
+bool
+detect_overworked(const struct detect_scratch *s)
+{
+	return s->overworked;
 }
 
 bool

@@ -7,12 +7,16 @@
  * whole is linear. */
 #include "base/ascii.h"
 #include "base/bits.h"
+#include "base/effort.h"
 #include "base/err.h"
 #include "detect/custom/custom_stage.h"
 #include "detect/disguise/evade.h"
 #include "detect/engine.h"
 #include "detect/prefilter/starts.h"
 #include "detect/validate/check_value.h"
+
+/* Units of work of what is done in other places (base/effort.h). */
+enum { WORK_PARTIAL = 128, WORK_CHECK = 48, WORK_CONTEXT = 128 };
 
 enum {
 	BACK_EACH = 8,	  /* starts tried one by one, where the way back is that short */
@@ -122,6 +126,7 @@ verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct sp
 		return 0;
 	if (v->end == end && v->start == start && v->entity == entity)
 		return v->says;
+	effort_add(WORK_CONTEXT);
 	const struct column *in = column_of(w, start, &col);
 	bool indexed = !in && end - start <= CONTEXT_AHEAD - CONTEXT_BYTES - CONTEXT_BACK &&
 		       !context_touches(w->text, start, end);
@@ -153,10 +158,13 @@ match_at(struct sweep *w, const struct pattern *p, size_t at)
 			: pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, 0, s->data,
 				  s->context);
 
+	effort_add(p->work);
 	if (rc >= 0)
 		return 1;
-	if (rc != PCRE2_ERROR_NOMATCH)
+	if (rc != PCRE2_ERROR_NOMATCH) {
 		w->err = rc == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_LIMIT;
+		effort.over |= w->err == ERR_LIMIT; /* of one attempt */
+	}
 	return 0;
 }
 
@@ -193,6 +201,7 @@ may_go_on(struct sweep *w, const struct pattern *p, size_t at)
 {
 	struct detect_scratch *s = w->s;
 
+	effort_add(WORK_PARTIAL);
 	return pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, PCRE2_PARTIAL_HARD,
 		       s->data, s->context) == PCRE2_ERROR_PARTIAL &&
 	       !is_refused(w, p, at);
@@ -217,6 +226,7 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 	enum check_result checked = p->check ? check_run(p->check, m) : CHECK_SHAPE;
 	bool all = w->opt && w->opt->all_candidates;
 
+	effort_add(WORK_CHECK + (whole.end - whole.match) / 4);
 	if (all && checked == CHECK_NO) {
 		*m = whole; /* a validator cuts what it looks at */
 		checked = CHECK_SHAPE;
@@ -314,6 +324,7 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	if (p->digit_offset && !digit_near(w, i, p->digit_offset) &&
 		!ends_within(w, i, p->digit_offset))
 		return;
+	effort_add(i - start);
 	/* The furthest start that can be one; with a short way back, each of them:
 	 * in "9(214" a look-behind refuses "(" but not "2". */
 	for (;; start++) {
@@ -361,6 +372,8 @@ search_everywhere(struct sweep *w, const struct pattern *p)
 	if (w->more)
 		search_open(w, p);
 	while (at <= w->text.n && !w->err && match_at(w, p, at)) {
+		if (effort_over())
+			w->err = effort_err();
 		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(w->s->data);
 		size_t from = v[0], to = v[1];
 		struct candidate m = candidate_of(w, p);
@@ -460,6 +473,7 @@ walk_word(struct sweep *w, const struct block *b, size_t i)
 	if (n == 0 || n > w->f->word_back_max)
 		return &none;
 	if (!w->word || w->word_at != i - n) {
+		effort_add(n);
 		w->word = automaton_walk(
 			&w->f->automata[AUTOMATON_WORD], w->text, i - n, 0, w->more);
 		w->word_at = i - n;
@@ -600,6 +614,8 @@ sweep_block(struct sweep *w, const struct block *b, uint64_t within)
 	uint64_t literal = without_inner(w, b);
 	uint64_t todo = (literal | b->byte | b->runs) & within;
 
+	if (todo && effort_over())
+		w->err = effort_err();
 	for (; todo && !w->err; todo &= todo - 1) {
 		unsigned k = (unsigned)__builtin_ctzll(todo);
 		size_t i = b->from + k;
@@ -635,6 +651,7 @@ sweep_text(struct sweep *w, size_t to)
 	struct block b = { 0 };
 	size_t next = 0;
 
+	effort_add(to);
 	sweep_begin(w);
 	w->word = NULL;
 	for (size_t from = 0; from < to && !w->err; from += BLOCK) {

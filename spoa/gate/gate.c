@@ -234,6 +234,7 @@ gate_count_answer(struct request *r, const struct guard_report *a)
 
 	metric_add(r->gate->metrics, M_ANSWERS_REDACTED, a->redactions);
 	metric_add(r->gate->metrics, M_ANSWERS_RESTORED, a->restorations);
+	metric_add(r->gate->metrics, M_OVERWORKED, a->overworked);
 	if (a->streamed) {
 		metric_add(r->gate->metrics, M_STREAM_TEXT, a->held_of_bytes);
 		metric_add(r->gate->metrics, M_STREAM_HELD, a->held_byte_us / 1000);
@@ -647,7 +648,7 @@ has_room(struct gate *g)
 {
 	struct request *r;
 
-	TAILQ_FOREACH(r, &g->parked, run.of_parked)
+	TAILQ_FOREACH (r, &g->parked, run.of_parked)
 		if (r->run.wait == WAIT_ROOM && request_has_room(r))
 			return r;
 	return NULL;
@@ -665,7 +666,8 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	while ((r = TAILQ_FIRST(&g->parked)) &&
 		r->run.parked_us + gate_cfg(g)->agent_deadline_us <= now)
 		give_up(r);
-	/* One that another worker was faster for waits on, and is looked at in the next tick. */
+	/* One that another worker was faster for waits on, and is looked at in the next tick.
+	 */
 	for (size_t i = 0; (r = has_room(g)) && i < CAP_TARGET_QUEUE; i++)
 		gate_run(r);
 	for (struct ticket *t; (t = ticket_expired(&g->tickets, now));) {

@@ -39,9 +39,10 @@ void gate_forget(struct request *r);
 /* ---- the relay's side ---- */
 
 enum exchange_body {
-	BODY_NONE,  /* the request has no body */
-	BODY_COPY,  /* forward what arrives, as it arrives; report it with gate_body_bytes */
-	BODY_SWAP,  /* read and discard what arrives (its length is checked), send `body` instead */
+	BODY_NONE, /* the request has no body */
+	BODY_COPY, /* forward what arrives, as it arrives; report it with gate_body_bytes */
+	BODY_SWAP, /* read and discard what arrives (its length is checked), send `body` instead
+		    */
 	BODY_DEFER, /* read it whole, then gate_body */
 };
 
@@ -52,34 +53,36 @@ struct exchange_plan {
 	 * relay adds Content-Length or Transfer-Encoding, nothing else. */
 	struct http_head head;
 	enum exchange_body body_mode;
-	struct span body;	   /* BODY_SWAP */
-	int64_t content_length;	   /* of the client's request as decided; -1: none declared */
-	uint64_t body_cap_bytes;   /* over it: gate_body_refused(413) */
-	uint64_t deadline_us;	   /* monotonic: the whole exchange */
-	bool reads_answer;	   /* gate_answer() is to be asked */
+	struct span body;	 /* BODY_SWAP */
+	int64_t content_length;	 /* of the client's request as decided; -1: none declared */
+	uint64_t body_cap_bytes; /* over it: gate_body_refused(413) */
+	uint64_t deadline_us;	 /* monotonic: the whole exchange */
+	bool reads_answer;	 /* gate_answer() is to be asked */
 	/* of MCP: gate_session() makes the ids of answers, and what a server says of logging in
 	 * goes no further */
 	bool sessions;
 	/* An event stream in answer has no end of its own: neither deadline_us nor the
 	 * provider's silence ends it, and nothing of it waits for content. */
 	bool stays;
-	bool credential;	   /* the head has one of ours: gate_refused() is to be told */
-	/* Another attempt may follow: gate_again() is asked of what fails before its first content;
-	 * `holds`: until then nothing goes to the caller. Both end with gate_stands(). */
+	bool credential; /* the head has one of ours: gate_refused() is to be told */
+	/* Another attempt may follow: gate_again() is asked of what fails before its first
+	 * content; `holds`: until then nothing goes to the caller. Both end with gate_stands().
+	 */
 	bool asks, holds;
 	bool doubts; /* `holds`: an error document is a failure whatever its status is */
-	bool timed; /* `waits` and overall_us may bound it, before and after that */
+	bool timed;  /* `waits` and overall_us may bound it, before and after that */
 	struct plan_waits {
 		/* for the answer's head and a stream's first content, since the request's last
 		 * byte went; between bytes of a stream; 0: no bound of its own */
 		uint64_t head_us, first_content_us, idle_us;
 	} waits;
 	uint64_t overall_us;	/* monotonic: until the first content; 0: none */
-	unsigned retry_after_s; /* a target is back then, of AGAIN_UNAVAILABLE; 0: nobody knows */
-	bool unrecorded;	   /* the decision could not be recorded: gate_refuse(503) */
+	unsigned retry_after_s; /* a target is back then, of AGAIN_UNAVAILABLE; 0: nobody knows
+				 */
+	bool unrecorded;	/* the decision could not be recorded: gate_refuse(503) */
 	const struct dialect *dialect;
-	const char *endpoint;	   /* its name in the dialect, or NULL */
-	struct span id;		   /* the decision's public id, for errors of the relay's own */
+	const char *endpoint; /* its name in the dialect, or NULL */
+	struct span id;	      /* the decision's public id, for errors of the relay's own */
 	struct span document; /* of ours, the answer: nothing is sent upstream; empty: none */
 	const struct mcp_refusal
 		*mcp; /* how a denial of the answer begins; NULL: not in JSON-RPC */
@@ -94,8 +97,8 @@ struct exchange_denial {
 };
 
 /* Claiming a ticket moves the request here from the worker that decided it: the
- * answer comes later, never inside the call. Embedded in the relay's connection; the relay keeps it alive
- * until done() ran. err: 0, ERR_AUTH (unknown, used, wrong node, method or
+ * answer comes later, never inside the call. Embedded in the relay's connection; the relay
+ * keeps it alive until done() ran. err: 0, ERR_AUTH (unknown, used, wrong node, method or
  * length), ERR_TIMEOUT (expired). */
 struct gate_claim {
 	struct tag tag;
@@ -144,8 +147,8 @@ enum again {
 	AGAIN_STAYS,	  /* this is the last one: what it answered, or the relay's own error */
 	AGAIN_UNAVAILABLE /* likewise, and its answer is nobody's but ours: 503 */
 };
-/* plan->asks: settles the attempt and makes the plan of the next. next() is never run inside, and
- * not after gate_finish(). */
+/* plan->asks: settles the attempt and makes the plan of the next. next() is never run inside,
+ * and not after gate_finish(). */
 void gate_again(struct exchange *x, const struct attempt_end *e,
 	void (*next)(void *arg, enum again what), void *arg);
 /* plan->asks: the attempt under way is the last one, all of the request was sent: what another
@@ -156,8 +159,8 @@ void gate_stands(struct exchange *x, uint64_t sent_us);
  * variables. None where the ACK has said all of it. */
 struct span gate_response_fields(struct exchange *x);
 
-/* x-tollgate-cost of a whole answer with this usage, as a header line; empty where the route does
- * not show it or it is not known. Alive as long as the exchange. */
+/* x-tollgate-cost of a whole answer with this usage, as a header line; empty where the route
+ * does not show it or it is not known. Alive as long as the exchange. */
 struct span gate_cost_field(struct exchange *x, const struct usage *u);
 
 /* The head of the provider's answer is here. *out is what its body goes through, alive as
@@ -183,21 +186,21 @@ void gate_heard(struct exchange *x, bool streamed);
 bool gate_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), void *arg);
 
 enum exchange_end {
-	END_COMPLETE,	   /* the provider's answer ended whole */
+	END_COMPLETE, /* the provider's answer ended whole */
 	END_CLIENT_ABORT,
 	END_PROVIDER_ABORT, /* cut, timeout or protocol error after it was sent */
-	END_NEVER_SENT,	   /* no byte of it reached the provider */
-	END_DENIED,	   /* after gate_body or gate_refuse denied */
-	END_ANSWER_DENIED, /* by a rule, or since it could not be read */
+	END_NEVER_SENT,	    /* no byte of it reached the provider */
+	END_DENIED,	    /* after gate_body or gate_refuse denied */
+	END_ANSWER_DENIED,  /* by a rule, or since it could not be read */
 };
 
 struct exchange_result {
 	enum exchange_end end;
-	int status;		 /* the provider's; 0: none */
-	bool output_begun;	 /* body bytes of a 2xx were seen */
+	int status;	   /* the provider's; 0: none */
+	bool output_begun; /* body bytes of a 2xx were seen */
 	uint64_t response_bytes;
 	struct usage usage;
-	const char *why; /* a fixed phrase for aborts; NULL */
+	const char *why;  /* a fixed phrase for aborts; NULL */
 	const char *code; /* of the relay's error that was answered, or would have been; NULL */
 	uint64_t asked_us; /* the wait that an error of the provider's asks for; 0: none */
 };
@@ -207,8 +210,8 @@ struct attempt_end {
 	enum attempt_said {
 		ATTEMPT_ANSWERED,   /* by the provider */
 		ATTEMPT_NEVER_SENT, /* no byte of it can have reached the provider */
-		ATTEMPT_CUT,	    /* by no one, or HAProxy in its place: it may have been billed */
-		ATTEMPT_RULED,	    /* by a rule of HAProxy's: no failure */
+		ATTEMPT_CUT,   /* by no one, or HAProxy in its place: it may have been billed */
+		ATTEMPT_RULED, /* by a rule of HAProxy's: no failure */
 	} said;
 	/* the answer's error, as far as it came: dialect_refusal() */
 	struct span type, document;
@@ -237,8 +240,8 @@ struct quota_table;
 struct recognisers;
 
 /* Made once, before any gate; `cfg` of start-up. `prompt_key`: 32 bytes. */
-struct gate_shared *gate_shared_new(const struct config *cfg, struct audit *audit,
-	const unsigned char prompt_key[32]);
+struct gate_shared *gate_shared_new(
+	const struct config *cfg, struct audit *audit, const unsigned char prompt_key[32]);
 /* The keyed hash of a text as records have it. Any thread. */
 void gate_text_hash(const struct gate_shared *s, struct span text, unsigned char out[32]);
 /* What sessions of MCP are bound with, before any gate: a key that all daemons have. Without it
@@ -262,6 +265,9 @@ struct target_table *gate_targets(const struct gate_shared *s);
  * their gates are freed. 0 or ERR_NOMEM. */
 int gate_helpers_start(struct gate_shared *s);
 void gate_helpers_stop(struct gate_shared *s);
+/* The daemon begins to stop: what helpers look at for requests is given up after a tenth of a
+ * second, with a 503: nothing of them was sent. Any thread. */
+void gate_helpers_hurry(struct gate_shared *s);
 
 /* Bytes held by all requests. Any thread. */
 size_t gate_held_bytes(const struct gate_shared *s);
@@ -269,8 +275,8 @@ size_t gate_held_bytes(const struct gate_shared *s);
 /* On the worker's own thread or before it runs. `mail` is the worker's mailbox,
  * drained by its loop. Takes a reference of `snap`. */
 struct gate *gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
-	struct snapshot *snap, struct redis *redis, struct quota_table *table, struct mailbox *mail,
-	struct metrics *m);
+	struct snapshot *snap, struct redis *redis, struct quota_table *table,
+	struct mailbox *mail, struct metrics *m);
 /* What counts its limits. The worker's own thread. */
 struct quota *gate_quota(struct gate *g);
 /* New requests decide by this one from now on. */

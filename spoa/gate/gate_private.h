@@ -32,18 +32,19 @@ struct gate_shared {
 	struct holds holds;	  /* bytes held */
 	struct gate *gates[256];
 	unsigned ngates;
-	unsigned char prompt_key[32]; /* for keyed hashes of prompts */
+	unsigned char prompt_key[32];  /* for keyed hashes of prompts */
 	unsigned char session_key[32]; /* for ids of sessions of MCP */
-	struct nonce_window *nonces;  /* of signed headers */
+	struct nonce_window *nonces;   /* of signed headers */
 	/* callers near a limit that were warned of: limits/warn.c */
 	_Atomic uint64_t warned[WARNED], warned_lines;
 	_Atomic uint64_t provider_lines[PROVIDER_LINES]; /* gate/used.c */
-	struct token_learned learned; /* how far estimates were off */
-	struct target_table *targets; /* how each of them does */
-	struct pin_table *pins;	      /* what belongs to which */
-	struct tool_pins *tool_pins;  /* of MCP servers; NULL: none */
-	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
-	bool tells;		      /* records have notes: audit/note.h */
+	struct token_learned learned;			 /* how far estimates were off */
+	struct target_table *targets;			 /* how each of them does */
+	struct pin_table *pins;				 /* what belongs to which */
+	struct tool_pins *tool_pins;			 /* of MCP servers; NULL: none */
+	struct pool *helpers;		/* threads for long bodies; NULL: workers take turns */
+	_Atomic uint64_t work_until_us; /* gate_hurry(); 0: it goes on */
+	bool tells;			/* records have notes: audit/note.h */
 };
 
 struct gate {
@@ -62,7 +63,7 @@ struct gate {
 	struct learned_place learned[LEARNED];
 	TAILQ_HEAD(, request) parked; /* answered through the agent, waiting; oldest first */
 	_Atomic size_t alive;	      /* requests and exchanges that still hold memory */
-	ev_timer tick; /* every 10 ms while something waits: see gate_tick() */
+	ev_timer tick;		      /* every 10 ms while something waits: see gate_tick() */
 	struct request *turns, **turns_end; /* long classifications, one piece a turn */
 	ev_timer turn;
 	struct tallies tally; /* what it decided, for /metrics and top */

@@ -6,7 +6,16 @@
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/effort.h"
 #include "gate/exchange.h"
+
+enum { STOP_WORK_US = 100000 };
+
+void
+gate_helpers_hurry(struct gate_shared *s)
+{
+	atomic_store(&s->work_until_us, clock_mono_us() + STOP_WORK_US);
+}
 
 bool
 offload_wanted(const struct request *r)
@@ -30,6 +39,17 @@ offload_pointless(const struct request *r)
 	       pool_stopping(r->gate->shared->helpers);
 }
 
+/* Nobody waits for it, or the daemon stops and gave it a last tenth of a second. */
+static bool
+offload_over(const void *request)
+{
+	const struct request *r = request;
+	uint64_t until_us =
+		atomic_load_explicit(&r->gate->shared->work_until_us, memory_order_relaxed);
+
+	return offload_pointless(r) || (until_us && clock_mono_us() > until_us);
+}
+
 static void
 offload_back(struct mail *m, void *worker UNUSED)
 {
@@ -47,7 +67,13 @@ offload_run(struct work *w, unsigned thread)
 	struct request *r = TAGGED_OF(request, run.offload.work, w);
 
 	r->worker = SNAPSHOT_HELPER + thread;
-	r->run.offload.result = (int)steps[r->run.step].run(r);
+	effort_watch(offload_over, r);
+	enum step_result result = steps[r->run.step].run(r);
+	effort_watch(NULL, NULL);
+	/* Given up, and its caller waits. */
+	if (result == STEP_WAIT && !offload_pointless(r))
+		result = request_overload(r);
+	r->run.offload.result = (int)result;
 	mailbox_send(r->gate->mail, &r->run.offload.back);
 }
 
@@ -82,7 +108,9 @@ aside_run(struct work *w, unsigned thread)
 		guard_lend(x->guard, own->scratch);
 	else
 		guard_stop(x->guard);
+	effort_watch(guard_is_stopped, x->guard);
 	x->aside.run(x->aside.arg);
+	effort_watch(NULL, NULL);
 	mailbox_send(x->r->gate->mail, &x->aside.back);
 }
 
@@ -143,7 +171,7 @@ turn_over(const struct request *r, struct turn *t, size_t work)
 		return false;
 	t->work = 0;
 	if (r->run.wait == WAIT_HELPER)
-		return offload_pointless(r);
+		return offload_over(r);
 	return clock_mono_us() - t->began_us > TURN_US;
 }
 

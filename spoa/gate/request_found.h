@@ -1,5 +1,5 @@
-/* What the steps found out of a request, what is decided of it, and what a second policy would have
- * decided. */
+/* What the steps found out of a request, what is decided of it, and what a second policy would
+ * have decided. */
 #ifndef GATE_REQUEST_FOUND_H
 #define GATE_REQUEST_FOUND_H
 
@@ -51,7 +51,7 @@ struct request_found {
 	const struct route *route;
 	struct endpoint endpoint; /* of its dialect; the caller's errors are in it */
 	struct identity identity;
-	bool identified;		      /* the step ran and *identity is valid */
+	bool identified;      /* the step ran and *identity is valid */
 	bool presented;	      /* of a route with `login`: a header had some credential */
 	struct span document; /* that answers it, of the policy's: it goes nowhere */
 	unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
@@ -90,11 +90,12 @@ struct request_found {
 	double injection; /* the highest score of a segment */
 	const char *injection_pattern; /* that matched in it, or NULL */
 	bool classifier_failed;
+	bool overworked; /* since a text takes more work than its length allows */
 	/* where it did, or a recogniser is silent: of what our own detectors found */
 	enum outcome unclassified;
 	const struct policy_class *unclassified_by; /* NULL: of none of those that count */
-	bool evasion;	     /* prompt.evasion */
-	size_t ncredentials; /* of the overlay: HIT_CREDENTIAL */
+	bool evasion;				    /* prompt.evasion */
+	size_t ncredentials;			    /* of the overlay: HIT_CREDENTIAL */
 	/* blocks of reasoning that a provider signed: taken out; left with what would
 	 * be replaced */
 	size_t reasoning_dropped, reasoning_left;
@@ -105,11 +106,11 @@ struct request_found {
 	uint64_t considered; /* likewise: what it is for was looked for */
 	/* limits/pins.c: where what it names or holds was made; NULL: nowhere, or not known */
 	struct {
-		bool asked;		     /* of a route with several targets */
+		bool asked;			 /* of a route with several targets */
 		unsigned char who[SHA256_BYTES]; /* of who asks */
 		const struct target *to;
-		bool seals;  /* only reasoning that was signed or sealed says so */
-		bool drops;  /* which goes, as that target takes nothing now */
+		bool seals; /* only reasoning that was signed or sealed says so */
+		bool drops; /* which goes, as that target takes nothing now */
 	} pin;
 	struct policy_rank *ranks; /* of the route's targets; in the arena. NULL: its order */
 	const struct policy_target_facts *at; /* likewise; NULL: not looked at */
@@ -129,7 +130,7 @@ struct request_found {
 	bool sends_default;
 	uint64_t default_cap;
 	uint64_t target_cap; /* of its model, under which stated caps were lowered; 0: none */
-	bool bounded; /* a limit applies that counts what an answer takes */
+	bool bounded;	     /* a limit applies that counts what an answer takes */
 	/* of it: what a record may hold, once looked through */
 	enum { CONVERSATION_UNREAD, CONVERSATION_HELD, CONVERSATION_OUT } conversation_state;
 	int64_t input_tokens, output_tokens; /* estimated, reserved */
@@ -161,17 +162,17 @@ struct request_found {
 	 * not read yet */
 	struct found_message {
 		struct mcp_message said;
-		struct tool_call call;	/* as rules with phase: tool and limits read it */
-		bool as_error;		/* denied so by such a rule: no result */
+		struct tool_call call; /* as rules with phase: tool and limits read it */
+		bool as_error;	       /* denied so by such a rule: no result */
 		const struct tool_verdict *ruled; /* what those rules said; NULL: not asked */
-		struct mcp_error wrong; /* code 0: nothing */
-	} *message;
-	bool no_session;     /* it names one that is not its caller's */
+		struct mcp_error wrong;		  /* code 0: nothing */
+	} * message;
+	bool no_session; /* it names one that is not its caller's */
 	/* limits/offered.c: tools that it offers and rules hide, of this attempt */
 	struct found_offer {
 		struct splice *cut; /* in the arena */
 		size_t ncuts, hidden;
-		const struct rule *by; /* the first that hides one; NULL: none */
+		const struct rule *by;	/* the first that hides one; NULL: none */
 		struct tools_told told; /* in the arena; of a body that is one request */
 	} offer;
 	/* What of it stays to the end, for the completion's entry: the names as records may

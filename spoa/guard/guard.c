@@ -260,9 +260,9 @@ guard_is_long(const struct guard *g, size_t n)
 {
 	switch (g->way) {
 	case WAY_STREAM:
-		return guard_reads(g) && frames_kept(&g->frames) + n +
-						 (g->held ? calls_held(g->held) : 0) >
-					 CAP_INLINE_EVENTS;
+		return guard_reads(g) &&
+		       frames_kept(&g->frames) + n + (g->held ? calls_held(g->held) : 0) >
+			       CAP_INLINE_EVENTS;
 	case WAY_KEEP: return g->body.n + n > (g->coding[0] ? 0 : CAP_INLINE_ANSWER);
 	case WAY_METER:
 	case WAY_OPAQUE: break;
@@ -282,11 +282,20 @@ guard_stop(struct guard *g)
 	atomic_store_explicit(&g->stopped, true, memory_order_relaxed);
 }
 
+bool
+guard_is_stopped(const void *guard)
+{
+	const struct guard *g = guard;
+
+	return atomic_load_explicit(&g->stopped, memory_order_relaxed);
+}
+
 size_t
 guard_held(const struct guard *g)
 {
-	return g->way != WAY_STREAM ? 0 : frames_kept(&g->frames) + guard_queue_held(g) +
-					       (g->held ? calls_held(g->held) : 0);
+	return g->way != WAY_STREAM ? 0
+				    : frames_kept(&g->frames) + guard_queue_held(g) +
+					      (g->held ? calls_held(g->held) : 0);
 }
 
 /* ---- in and out ---- */
@@ -503,8 +512,7 @@ meter_whole(struct guard *g, struct answer_document *d)
 	g->report.blind |= g->body_over;
 	if (g->body_over || !raw.n)
 		return false;
-	int err = answer_read(
-		g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, d, &why);
+	int err = answer_read(g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, d, &why);
 	g->report.blind |= err != 0;
 	if (err == ERR_NOMEM) { /* more texts than are read: what it used is */
 		arena_reset(&g->work);

@@ -46,10 +46,11 @@ struct guard_plan {
 	struct span rpc_ids;	       /* dialect_rpc_ids() of the request */
 	const struct mcp_refusal *mcp; /* how its denial begins, of the dialect mcp; or NULL */
 	struct guard_messages messages;
-	struct span path;	       /* of the request: some stream by it */
-	bool hide_usage;	       /* the stream's usage was asked for by us */
-	const char *alias; /* what the caller calls the model, without need of escapes: the answer says it; NULL: its own */
-	bool usage_first;	       /* of a whole answer in JSON: its head waits for it */
+	struct span path;  /* of the request: some stream by it */
+	bool hide_usage;   /* the stream's usage was asked for by us */
+	const char *alias; /* what the caller calls the model, without need of escapes: the
+			      answer says it; NULL: its own */
+	bool usage_first;  /* of a whole answer in JSON: its head waits for it */
 	/* What names in records are looked through by; NULL: they are not. */
 	const struct detect_rules *rules;
 	struct detect_scratch *scratch;
@@ -60,16 +61,16 @@ struct guard_plan {
 	/* Another policy that is asked about the same, and not obeyed; NULL: none. */
 	const struct policy *shadow;
 	const struct answer_request *shadow_asked;
-	bool reads_calls;			/* a rule reads the tool calls */
+	bool reads_calls; /* a rule reads the tool calls */
 	/* What limits say of a call that rules let go: NULL, and it is counted; or why it does
 	 * not go. NULL: they are not asked */
 	const char *(*may_call)(void *arg, struct span name);
 	void *may_call_arg;
 	bool scores;				/* a rule reads the injection score */
 	enum signed_reasoning signed_reasoning; /* on_failure.signed */
-	enum outcome unread;			/* on_failure.classifier, by what the request held; */
-	const struct on_failure *on_failure;	/* by what the answer did: NULL: none of it */
-	const unsigned char *hash_key;		/* STYLE_KEY_BYTES; NULL: none */
+	enum outcome unread; /* on_failure.classifier, by what the request held; */
+	const struct on_failure *on_failure; /* by what the answer did: NULL: none of it */
+	const unsigned char *hash_key;	     /* STYLE_KEY_BYTES; NULL: none */
 	/* The answer lists models: only those are shown of which it says yes; NULL: it does
 	 * not. */
 	bool (*may_use)(void *arg, struct span model, struct arena *a);
@@ -83,7 +84,7 @@ struct guard_plan {
 	/* What is kept of the texts for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
 	const unsigned char *keep_key; /* 32 bytes */
-	bool notes_made;     /* what it makes that belongs to its target is noted */
+	bool notes_made;	       /* what it makes that belongs to its target is noted */
 	uint64_t characters; /* that are spoken: what a success costs that says nothing; or 0 */
 };
 
@@ -109,13 +110,13 @@ enum guard_result {
 	GUARD_STOPPED, /* guard_stop() */
 };
 
-#define GUARD_TOOLS	32
-#define GUARD_ENTITIES	64
-#define GUARD_TAGS	64
+#define GUARD_TOOLS	     32
+#define GUARD_ENTITIES	     64
+#define GUARD_TAGS	     64
 #define GUARD_CALLS	     64
 #define GUARD_NAME_BYTES     65
-#define GUARD_HEARD_MAX (64 << 10)
-#define GUARD_ERROR_MAX 4096
+#define GUARD_HEARD_MAX	     (64 << 10)
+#define GUARD_ERROR_MAX	     4096
 #define GUARD_ERROR_TYPE_MAX 128
 
 /* A call that the answer makes: one entry each, as it was when it was last asked about. */
@@ -124,9 +125,9 @@ struct guard_called {
 	struct span named;	     /* as the provider says it, */
 	char name[GUARD_NAME_BYTES]; /* and as records may hold it; "": it has none */
 	uint64_t bytes;		     /* of its arguments */
-	struct sha256 hash;	   /* of them, under the plan's keep_key: guard_called_hash() */
-	bool whole;		   /* nothing is added */
-	bool expected;		   /* it was asked about, and goes on: it is read again */
+	struct sha256 hash; /* of them, under the plan's keep_key: guard_called_hash() */
+	bool whole;	    /* nothing is added */
+	bool expected;	    /* it was asked about, and goes on: it is read again */
 	/* of such a one: its name and the arguments that go on. The call that is read in its
 	 * place may be another one */
 	bool let_go;
@@ -167,6 +168,7 @@ struct guard_report {
 	bool blind;	   /* some of it could not be read as what it is */
 	uint64_t unread_bytes;	/* went out and were not looked at, */
 	const char *unread_why; /* NULL, or the first reason */
+	bool overworked;	/* a text took more work than its length allows */
 	uint64_t apart_bytes;	/* of members that no row names, more than are followed: read
 				   event by event */
 	uint64_t opaque_bytes, sealed_bytes;
@@ -227,6 +229,8 @@ void guard_lend(struct guard *g, struct detect_scratch *scratch);
 /* Nobody waits for it any more: what is under way ends soon, and nothing more goes. Any thread.
  */
 void guard_stop(struct guard *g);
+/* Whether it was told so. For effort_watch(). */
+bool guard_is_stopped(const void *guard);
 /* Bytes of a stream that are kept for what follows. */
 size_t guard_held(const struct guard *g);
 /* Appends to *out what may go now. After anything but GUARD_PASS nothing more goes out. */

@@ -179,8 +179,7 @@ take_text(struct channel *c, const struct stream_piece *p, struct span text)
 {
 	if (p->kind == PIECE_FINDING)
 		return take_finding(c, p, text);
-	if (p->kind == PIECE_UNREAD &&
-		guard_unread(c->g, text.n, "a run that is too long to be looked at"))
+	if (p->kind == PIECE_UNREAD && guard_unread_run(c->g, text.n))
 		return ERR_BAD_STATE;
 	return channel_put(c, text);
 }

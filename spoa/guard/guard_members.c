@@ -115,8 +115,7 @@ take_piece(void *arg, const struct stream_piece *p)
 	size_t end = p->start + p->text.n;
 	struct piece *at;
 
-	if (p->kind == PIECE_UNREAD &&
-		guard_unread(w->g, p->text.n, "a run that is too long to be looked at"))
+	if (p->kind == PIECE_UNREAD && guard_unread_run(w->g, p->text.n))
 		return ERR_BAD_STATE;
 	if (!p->more) {
 		split_drop(w->under_way);

@@ -150,10 +150,10 @@ struct guard {
 	struct frame_writer writer;
 	struct buf unwrapped; /* a frame's event, where frames hold those of others */
 	struct buf error;     /* the first one that it said */
-	struct calls *held;  /* guard_calls.c; NULL: none is taken out */
+	struct calls *held;   /* guard_calls.c; NULL: none is taken out */
 	struct buf *held_out;
-	struct arena asking;	/* of the call that is judged, */
-	struct buf call_text;	/* and what it came to */
+	struct arena asking;		/* of the call that is judged, */
+	struct buf call_text;		/* and what it came to */
 	struct answer_tool denied_call; /* that ends the answer; no name: none does */
 	LIST_HEAD(, channel) channels;
 	size_t nchannels;
@@ -253,10 +253,11 @@ kind_is_shown(enum answer_kind kind)
 {
 	return kind == KIND_TEXT || kind == KIND_REASONING || kind == KIND_REFUSAL;
 }
-/* The edits `v`, n of them, and those by which the document says the model's name that was asked
- * for, in the place of what they touch; room for ANSWER_MODELS more. How many they are. */
-size_t guard_rename(const struct guard *g, const struct answer_document *d, struct splice *v,
-	size_t n);
+/* The edits `v`, n of them, and those by which the document says the model's name that was
+ * asked for, in the place of what they touch; room for ANSWER_MODELS more. How many they are.
+ */
+size_t guard_rename(
+	const struct guard *g, const struct answer_document *d, struct splice *v, size_t n);
 /* guard_whole.c: scans all texts of a document, asks the rules, and edits. */
 enum guard_result guard_document(struct guard *g, struct span raw, struct answer_document *d,
 	enum answer_when when, struct buf *out);
@@ -286,6 +287,9 @@ enum guard_result guard_take(struct guard *g, struct buf *b, struct span *out);
 enum guard_result guard_over(struct guard *g);
 /* So many bytes go out unread: what the policy says of that. */
 enum guard_result guard_unread(struct guard *g, size_t bytes, const char *why);
+/* The same of a text for which a scan failed with `err`, and of a piece of a stream. */
+enum guard_result guard_gave_up(struct guard *g, size_t bytes, int err);
+enum guard_result guard_unread_run(struct guard *g, size_t bytes);
 /* Notes what was found; true where its entity is new. */
 bool guard_found(struct guard *g, size_t entity, enum answer_kind kind);
 /* Asks the rules. */

@@ -142,8 +142,7 @@ scan_alone(struct guard *g, const struct event *e, const struct answer_text *t, 
 	int err = detect_scan(
 		g->plan.rules, g->plan.scratch, t->text, &g->plan.options, &g->work, found);
 	if (err)
-		return err == ERR_NOMEM ? guard_no_memory(g)
-					: guard_unread(g, t->text.n, "the detectors gave up");
+		return guard_gave_up(g, t->text.n, err);
 	g->evasion |= found->evasion;
 	for (size_t i = 0; i < found->n; i++)
 		if (!is_marked(e, text, &found->v[i]))

@@ -26,8 +26,30 @@ guard_scanned(struct guard *g, int err)
 {
 	if (!err || g->failed)
 		return g->failed;
-	return err == ERR_NOMEM ? guard_no_memory(g)
-				: guard_fail(g, GUARD_UNREAD, "the detectors gave up");
+	if (err == ERR_NOMEM)
+		return guard_no_memory(g);
+	if (err == ERR_CLOSED)
+		return guard_over(g);
+	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
+}
+
+enum guard_result
+guard_unread_run(struct guard *g, size_t bytes)
+{
+	bool over = detect_overworked(g->plan.scratch);
+
+	g->report.overworked |= over;
+	return guard_unread(g, bytes,
+		over ? "the detectors gave up" : "a run that is too long to be looked at");
+}
+
+enum guard_result
+guard_gave_up(struct guard *g, size_t bytes, int err)
+{
+	if (err == ERR_NOMEM || err == ERR_CLOSED)
+		return guard_scanned(g, err);
+	g->report.overworked |= detect_overworked(g->plan.scratch);
+	return guard_unread(g, bytes, "the detectors gave up");
 }
 
 enum guard_result
@@ -43,9 +65,8 @@ guard_take(struct guard *g, struct buf *b, struct span *out)
 enum guard_result
 guard_over(struct guard *g)
 {
-	return atomic_load_explicit(&g->stopped, memory_order_relaxed)
-		       ? guard_fail(g, GUARD_STOPPED, "nobody waits for the answer")
-		       : g->failed;
+	return guard_is_stopped(g) ? guard_fail(g, GUARD_STOPPED, "nobody waits for the answer")
+				   : g->failed;
 }
 
 /* Neither what the request held nor what was found so far keeps it back. */
@@ -197,7 +218,7 @@ guard_look(struct guard *g, const struct answer_text *t, struct findings *out)
 	g->evasion |= out->evasion;
 	if (t->aside && !err && !out->n)
 		note_clean(g, text);
-	return err ? guard_unread(g, text.n, "the detectors gave up") : g->failed;
+	return err ? guard_gave_up(g, text.n, err) : g->failed;
 }
 
 enum guard_result

@@ -34,10 +34,10 @@
 #include "net/witnessing.h"
 #include "targets/sync.h"
 
-#define STOP_US	      2000000 /* what is in flight at a forced stop is waited for so long */
+#define STOP_US	       2000000 /* what is in flight at a forced stop is waited for so long */
 #define AUTHS_FIRST_US 2000000 /* tokens for providers are waited for so long at a start */
-#define LIVE_FIRST_US 2000000 /* entries of Redis are waited for so long at a start */
-#define LOG_STOP_US   1000000 /* and a reader of the log that stalls */
+#define LIVE_FIRST_US  2000000 /* entries of Redis are waited for so long at a start */
+#define LOG_STOP_US    1000000 /* and a reader of the log that stalls */
 
 struct sockets {
 	int agent[CONFIG_LISTENERS_MAX];
@@ -100,6 +100,7 @@ on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
 	server_notify("STOPPING=1");
 	log_event(LOG_INFO, "stop.draining");
 	atomic_store(&run->s->draining, true);
+	gate_helpers_hurry(run->s->shared);
 	for (unsigned i = 0; i < run->s->nworkers; i++)
 		worker_order(&run->s->workers[i], WORKER_DRAIN);
 	ev_timer_start(loop, &run->drain_check);
@@ -155,8 +156,9 @@ harden(void)
 	struct rlimit none = { 0, 0 };
 
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL); /* ignored by who started it, children could not be waited for */
-#ifndef TG_SANITIZE /* the leak checker needs to trace itself */
+	signal(SIGCHLD,
+		SIG_DFL); /* ignored by who started it, children could not be waited for */
+#ifndef TG_SANITIZE	  /* the leak checker needs to trace itself */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
 	setrlimit(RLIMIT_CORE, &none);

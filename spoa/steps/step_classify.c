@@ -266,8 +266,8 @@ take_findings(struct request *r, const struct segment *s, bool in_target,
 	return 0;
 }
 
-/* One window of a segment: 0, or ERR_NOMEM. A segment the detectors gave up on is
- * remembered and not looked at further. */
+/* One window of a segment: 0, ERR_NOMEM, 1 where nobody waits for it. A segment the detectors
+ * gave up on is remembered and not looked at further. */
 static int
 scan(struct request *r, struct segment *s, bool in_target, struct span before, size_t *work)
 {
@@ -296,9 +296,12 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 	*work = w.text.n;
 	if (err == ERR_NOMEM)
 		return ERR_NOMEM;
+	if (err == ERR_CLOSED)
+		return 1;
 	if (err < 0) {
 		r->scan.from = 0;
 		r->found.classifier_failed = true;
+		r->found.overworked |= detect_overworked(mine->scratch);
 		return add_failed(r, s) ? 0 : ERR_NOMEM;
 	}
 	return 0;
@@ -374,9 +377,9 @@ step_classify(struct request *r)
 		s = classify(r, r->in.body.segments, r->in.body.nsegments, &r->scan.body_done);
 	if (s != STEP_NEXT)
 		return s;
-	r->found.unclassified = policy_unclassified(r->snap->policy, request_on_failure(r),
-		&r->found.entities, r->found.roles, r->found.injection,
-		&r->found.unclassified_by);
+	r->found.unclassified =
+		policy_unclassified(r->snap->policy, request_on_failure(r), &r->found.entities,
+			r->found.roles, r->found.injection, &r->found.unclassified_by);
 	if (r->gate) {
 		metric_add(r->gate->metrics, M_FINDINGS, r->scan.nhits);
 		metric_add(r->gate->metrics, M_SCANNED_BYTES,
@@ -389,6 +392,8 @@ step_classify(struct request *r)
 							     : M_INJECTION_SUSPECT);
 		if (r->found.classifier_failed)
 			metric_inc(r->gate->metrics, M_CLASSIFIER_FAILED);
+		if (r->found.overworked)
+			metric_inc(r->gate->metrics, M_OVERWORKED);
 	}
 	return STEP_NEXT;
 }

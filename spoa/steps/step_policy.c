@@ -158,8 +158,12 @@ may_pass(struct request *r)
 		return request_deny(r, 403, "unreadable_content", "",
 			SPAN_LIT("the request holds parts that cannot be read (images, audio, "
 				 "files or unknown)"));
-	if ((r->found.classifier_failed && r->found.unclassified == OUT_DENY) ||
-		request_silence(r, OUT_DENY) || request_unmet(r))
+	bool failed = r->found.classifier_failed && r->found.unclassified == OUT_DENY;
+	if (failed && r->found.overworked)
+		return request_deny(r, 413, "request_too_complex", "",
+			SPAN_LIT("a text takes more work to look through than its length "
+				 "allows: sent again, it would again"));
+	if (failed || request_silence(r, OUT_DENY) || request_unmet(r))
 		return request_deny(r, 503, "classifier_unavailable", "",
 			SPAN_LIT("the content could not be classified"));
 	return request_message_passes(r);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "base/effort.h"
 #include "detect/context/columns.h"
 #include "detect/prefilter/starts.h"
 
@@ -129,6 +130,7 @@ count_fields(struct span line, char cut)
 {
 	unsigned n = 0;
 
+	effort_add(line.n / 2);
 	for (size_t i = first_field(line, cut); i <= line.n && n <= COLUMN_FIELDS; n++)
 		i = next_field(line, field_end(line, i, cut), cut);
 	return n;
@@ -141,6 +143,8 @@ parts_of(struct span line)
 	uint64_t at[BLOCK_SETS], before = 0;
 	unsigned tabs = 0, any = 0;
 	size_t i = 0;
+
+	effort_add(line.n / 4);
 
 	for (; i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'); i++)
 		tabs += line.p[i] == '\t';
@@ -239,6 +243,7 @@ are_names(struct span line, char cut)
 {
 	unsigned names = 0;
 
+	effort_add(line.n);
 	for (size_t i = first_field(line, cut); i <= line.n;) {
 		size_t end = field_end(line, i, cut);
 		struct span s = without_quotes(span_cut(line, i, end));
@@ -259,6 +264,7 @@ line_start(struct span t, size_t at)
 	size_t from = at > COLUMN_LINE ? at - COLUMN_LINE : 0;
 	const char *p = at > from ? memrchr(t.p + from, '\n', at - from) : NULL;
 
+	effort_add((p ? at - (size_t)(p - t.p) : at - from) / 4);
 	return p ? (size_t)(p - t.p) + 1 : from;
 }
 
@@ -275,6 +281,7 @@ line_end(struct span t, size_t at)
 	size_t n = t.n - at > COLUMN_LINE ? COLUMN_LINE : t.n - at;
 	const char *p = n ? memchr(t.p + at, '\n', n) : NULL;
 
+	effort_add((p ? (size_t)(p - t.p) - at : n) / 4);
 	return p ? (size_t)(p - t.p) : n < t.n - at ? SIZE_MAX : t.n;
 }
 
@@ -455,6 +462,7 @@ columns_at(struct columns *c, size_t at, struct column *out)
 	}
 	while (c->field + 1 < c->names) {
 		size_t end = field_end(line, c->field_at - c->line, cuts[c->cut]);
+		effort_add(8);
 		if (at < c->line + end || end >= line.n)
 			break;
 		c->field_at = c->line + next_field(line, end, cuts[c->cut]);
@@ -516,10 +524,11 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 {
 	char cut = cuts[c->split_cut];
 
-	while (from < c->text.n) {
+	while (from < c->text.n && !effort_over()) {
 		size_t end = line_end(c->text, from);
 		if (end == SIZE_MAX)
 			return true;
+		effort_add(end - from);
 		struct span line = line_of(c->text, from, end);
 		if (!is_row(line, cut))
 			return true;

@@ -6,6 +6,7 @@
 #include <endian.h>
 
 #include "base/ascii.h"
+#include "base/effort.h"
 #include "detect/context/context.h"
 #include "detect/prefilter/starts.h"
 
@@ -278,6 +279,7 @@ look_around(struct context_state *s, struct span text, size_t block)
 		if (s->cached[b % CONTEXT_CACHED].block != b + 1) {
 			*set = (struct list_set){ { 0 } };
 			look_at_block(s->index, text, from, to < text.n ? to : text.n, set);
+			effort_add(CONTEXT_BLOCK);
 			s->cached[b % CONTEXT_CACHED].block = b + 1;
 			add_seen(s, b, set);
 		}

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/effort.h"
 #include "base/err.h"
 #include "detect/custom/dictionary.h"
 #include "detect/custom/fingerprint.h"
@@ -242,6 +243,8 @@ custom_finish(struct detect_rules *r)
 
 /* ---- the pass ---- */
 
+enum { WORK_TERM = 128 }; /* units of what is around a term */
+
 struct pass {
 	const struct detect_rules *r;
 	struct detect_scratch *s;
@@ -256,6 +259,7 @@ keep_term(void *arg, const struct dictionary_hit *hit)
 	struct span before = p->opt ? p->opt->before : SPAN_LIT("");
 	struct finding f = { .entity = hit->owner, .start = hit->start, .end = hit->end };
 
+	effort_add(WORK_TERM);
 	if (scan_threshold(p->r, p->opt, hit->owner) > 1.0f)
 		return 0;
 	f.score = context_score(&p->r->entities[hit->owner].context, p->text, before,
@@ -345,6 +349,9 @@ custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	/* The last of each batch waits for the one after it. */
 	while (!err && (n = words_next(&at, v + kept, WORDS_AT_ONCE)) > 0) {
 		n += kept;
+		effort_add(v[n - 1].end - v[0].start + 4 * n);
+		if (effort_over())
+			err = effort_err();
 		for (size_t i = 0; i + 1 < n && !err; i++)
 			err = read_word(&d, &v[i], &v[i + 1], first);
 		v[0] = v[n - 1];

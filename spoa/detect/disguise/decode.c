@@ -6,6 +6,7 @@
 #include "detect/disguise/decode.h"
 
 #include "base/ascii.h"
+#include "base/effort.h"
 #include "codec/digits.h"
 #include "codec/utf8.h"
 
@@ -62,6 +63,7 @@ decode_stretch(const char *p, size_t n, size_t *at, size_t *start, size_t *len)
 			i++;
 		for (from = i; i < n && !is_bad(p, i, n);)
 			i++;
+		effort_add(i - *at);
 		*at = i;
 		if (i - from >= STRETCH) {
 			*start = from;
@@ -190,14 +192,18 @@ decode_bits(struct decoding *d, char *out, uint32_t *where, size_t room, int (*v
 size_t
 decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
 {
+	size_t from = d->at, n = 0;
+
 	switch (d->b.kind) {
-	case BLOB_BASE64: return decode_bits(d, out, where, room, value64, 6);
-	case BLOB_BASE32: return decode_bits(d, out, where, room, value32, 5);
-	case BLOB_BASE32HEX: return decode_bits(d, out, where, room, value32hex, 5);
-	case BLOB_HEX: return decode_bits(d, out, where, room, hex_value, 4);
-	case BLOB_REVERSED: return decode_reversed(d, out, where, room);
-	default: return decode_codes(d, out, where, room);
+	case BLOB_BASE64: n = decode_bits(d, out, where, room, value64, 6); break;
+	case BLOB_BASE32: n = decode_bits(d, out, where, room, value32, 5); break;
+	case BLOB_BASE32HEX: n = decode_bits(d, out, where, room, value32hex, 5); break;
+	case BLOB_HEX: n = decode_bits(d, out, where, room, hex_value, 4); break;
+	case BLOB_REVERSED: n = decode_reversed(d, out, where, room); break;
+	case BLOB_CODES: n = decode_codes(d, out, where, room); break;
 	}
+	effort_add(2 * (d->at - from));
+	return n;
 }
 
 static bool
@@ -289,6 +295,7 @@ find_text(struct span text, struct blob *b)
 	struct decoding d;
 
 	for (unsigned k = 0; k < groups[b->kind] && b->start + k < b->end; k++) {
+		effort_add(16);
 		b->from = b->start + k;
 		b->utf16 = false;
 		if (is_noise(text, b))
@@ -313,6 +320,7 @@ run_of(struct span t, size_t at, enum blob_kind kind)
 
 	while (i < t.n && digits_in[(unsigned char)t.p[i]] & alphabets[kind])
 		i++;
+	effort_add(i - at);
 	return i;
 }
 
@@ -369,6 +377,7 @@ wrapped(struct span t, size_t at, size_t end, enum blob_kind kind)
 	bool spaced;
 
 	while (line >= LINE_MIN) {
+		effort_add(8);
 		size_t from = next_line(t, end, &spaced);
 		size_t to = from ? run_of(t, from, kind) : 0;
 		if (!from || to == from || to - from > line ||
@@ -417,6 +426,7 @@ next_run(struct span t, size_t at, size_t end, enum blob_kind kind)
 			if (in == 3)
 				break;
 		}
+		effort_add(at + BLOB_MIN - k + 4);
 		if (k == at)
 			return at;
 		at = k;
@@ -609,6 +619,7 @@ blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *s
 		gap = to;
 	}
 	*seen = end > at ? end : at + 1;
+	effort_add(end - at + 8);
 	if (n < CODES_MIN - 1)
 		return false;
 	*b = (struct blob){

@@ -10,6 +10,7 @@
 #include "base/ascii.h"
 #include "base/attr.h"
 #include "base/caps.h"
+#include "base/effort.h"
 #include "base/err.h"
 #include "detect/disguise/decode.h"
 #include "detect/disguise/terminal.h"
@@ -190,6 +191,7 @@ look_at(struct chunk *c, struct span text, size_t from)
 	size_t blocks = (to - from + BLOCK - 1) / BLOCK;
 	size_t n = to - from + BLOCK < text.n - from ? to - from + BLOCK : text.n - from;
 	c->look[blocks] = (struct look){ 0 };
+	effort_add(n);
 	look_over(text.p + from, n, c->look);
 }
 
@@ -591,7 +593,7 @@ runs_of(struct evade *e, struct span t, const struct view *v, size_t base, uint6
 	struct searched *s)
 {
 	bool any = long_run(token);
-	int err = 0;
+	int err = effort_over() ? effort_err() : 0;
 
 	for (size_t i = 0; i < 64 && !err; i += 8) {
 		size_t at = base + i;

@@ -4,6 +4,7 @@
  * mod 97), with dashes where the groups are those of a social security or telephone number.
  * What may be columns or an array, where more such groups are near, needs its name. */
 #include "base/ascii.h"
+#include "base/effort.h"
 #include "detect/disguise/heuristics.h"
 #include "detect/validate/check.h"
 
@@ -148,6 +149,7 @@ read_groups(const struct heuristic *l, size_t i, bool letters, struct groups *g)
 	g->n = g->digits = 0;
 	for (size_t k = i; g->n < GROUPS_MAX && g->digits < DIGITS_MAX;) {
 		size_t end = past_digits(l, k, letters);
+		effort_add(8 + end - k);
 		bool line = false;
 		if (end == k || end - k > 20 ||
 			(!letters && is_alpha(byte_at(l, end)) &&
@@ -268,6 +270,7 @@ in_table(const struct heuristic *l, const struct groups *g)
 	size_t from = g->start[0] > NEAR ? g->start[0] - NEAR : 0, end = g->end[g->n - 1];
 	size_t to = end + NEAR < l->t.n ? end + NEAR : l->t.n, like[2] = { 0, 0 };
 
+	effort_add(to - from);
 	for (size_t i = from; i < to; i++) {
 		size_t stop = i;
 		if (i == g->start[0])

@@ -5,7 +5,9 @@
 #include "detect/disguise/heuristics.h"
 
 #include "base/ascii.h"
+#include "base/effort.h"
 
+enum { WORK_GUESS = 16 }; /* units of a place that is looked at */
 enum { SPELLED_MIN = 9, SPELLED_MAX = 512, JOIN_BACK = 64 };
 
 /* clang-format off */
@@ -163,6 +165,7 @@ spelled_row(struct heuristic *l, size_t i)
 		if (!k)
 			break;
 	}
+	effort_add(last - first);
 	if (letters == 1 && is_alpha(byte_at(l, first))) { /* "a 4 7 1 6": a word before it */
 		first = next_single(l, first, gap);
 		letters = 0;
@@ -238,6 +241,7 @@ said_to_join(struct heuristic *l, size_t i)
 
 	if (l->join_from > from || l->join_at < from)
 		l->join_from = l->join_at = from;
+	effort_add(l->join_at < to ? to - l->join_at : 0);
 	for (; l->join_at < to; l->join_at++) {
 		unsigned char c = (unsigned char)l->t.p[l->join_at];
 		if (!(first[c] & second[(unsigned char)byte_at(l, l->join_at + 1)]))
@@ -299,6 +303,7 @@ token_to_quote(const struct heuristic *l, size_t i, bool back)
 	do
 		k = back ? k - 1 : k + 1;
 	while (k > 0 && k < l->t.n && k - i + 128 < 256 && heuristic_token(byte_at(l, k)));
+	effort_add(back ? i - k : k - i);
 	return byte_at(l, k) == byte_at(l, i);
 }
 
@@ -396,6 +401,7 @@ braced_end(struct heuristic *l, size_t i)
 
 	while (first > 0 && i - first < 128 && heuristic_token(byte_at(l, first - 1)))
 		first--;
+	effort_add(i - first);
 	if (first < 2 || first == i || braced_string(l, first - 2) != i)
 		return;
 	next += byte_at(l, next) == '$';
@@ -740,6 +746,7 @@ heuristics_edit(const struct chunk *c, struct editor *ed)
 		if (b->digit)
 			more |= group_starts(&l, base, b) | said_bits(&l, base, b);
 		for (uint64_t todo = rows | at | more; todo; todo &= todo - 1) {
+			effort_add(WORK_GUESS);
 			unsigned bit = (unsigned)__builtin_ctzll(todo);
 			size_t i = base + bit;
 			if (i < l.at)

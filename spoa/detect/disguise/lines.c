@@ -2,6 +2,7 @@
  * it; a number; an address. And streamed text, of which each line of JSON holds a few
  * characters after the same key: {"delta":"47"}, {"delta":"16"}. */
 #include "base/ascii.h"
+#include "base/effort.h"
 #include "detect/disguise/heuristics.h"
 
 const struct heuristic_key heuristic_keys[] = {
@@ -205,6 +206,7 @@ token_end(struct heuristic *l, size_t i)
 	bool word = true; /* of a language */
 	for (from = left; from > least && heuristic_token(l->t.p[from - 1]); from--)
 		word &= is_lower(l->t.p[from - 1]) || l->t.p[from - 1] == '.';
+	effort_add(left - from);
 	if (left - from < 3 || (word && from != l->piece && byte_at(l, i + 1) != '@'))
 		return;
 	while (to - i < 16 && begins_line[(unsigned char)byte_at(l, to)])
@@ -340,6 +342,7 @@ chunk_end(struct heuristic *l, size_t i)
 		return false;
 	struct span line = span_cut(l->t, begin, i);
 	size_t end = line.n;
+	effort_add(4 * line.n);
 	if (same_text(line, span_cut(l->t, from, line_end(l, from)), &text, &next)) {
 		end = string_end(line, text);
 	} else if (span_starts(line, SPAN_LIT("data:")) && byte_at(l, begin + 6) != '{') {

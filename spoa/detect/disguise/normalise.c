@@ -1,6 +1,7 @@
 /* Normalises characters and escapes: what it undoes is certain, so that what the
  * rules find in its views counts as if it had been written plainly. */
 #include "base/ascii.h"
+#include "base/effort.h"
 #include "codec/utf8.h"
 #include "detect/disguise/evade.h"
 #include "detect/disguise/fold.h"
@@ -68,6 +69,7 @@ mixed_scripts(struct normaliser *p, size_t at)
 		ascii |= is_alnum(p->t.p[--i]) || p->t.p[i] == '@';
 	for (i = at; i < p->t.n && i - at < 4 * TOKEN_BACK && in_token(p->t.p[i]); i++)
 		ascii |= is_alnum(p->t.p[i]) || p->t.p[i] == '@';
+	effort_add(i - at);
 	p->token_end = i;
 	p->token_mixed = ascii;
 	return ascii;
@@ -130,6 +132,7 @@ judge_tags(struct normaliser *p)
 	while (end < p->t.n && is_tag(p->t, end))
 		end += 4;
 	p->tags_end = end;
+	effort_add(end - at);
 	if (at >= 4 && end - at <= 4 * FLAG_MOST &&
 		!memcmp(p->t.p + at - 4, "\xF0\x9F\x8F\xB4", 4))
 		return TAGS_FLAG;
@@ -253,6 +256,7 @@ edit_character(struct normaliser *p)
 {
 	bool valid;
 
+	effort_add(8);
 	if (foreign_word(p))
 		return;
 	size_t n, at = p->at;
@@ -304,6 +308,7 @@ edit_escape(struct normaliser *p)
 {
 	struct unescaped u = unescape(p->t, p->at);
 
+	effort_add(u.end ? 8 + u.end - p->at : p->t.p[p->at] == '=' ? 96 : 16);
 	if (u.end) {
 		p->ed->escapes++;
 		struct terminal s = terminal_spelled(p->t, p->at, &u);

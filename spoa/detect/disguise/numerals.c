@@ -2,6 +2,7 @@
  * forty-five thirty-nine, double four; digits may come between them. What they make
  * needs a checksum, or its name near where it is no length of a card. */
 #include "base/ascii.h"
+#include "base/effort.h"
 #include "base/search.h"
 #include "detect/disguise/heuristics.h"
 #include "detect/disguise/numerals.h"
@@ -225,6 +226,7 @@ heuristic_number(struct heuristic *l, size_t i)
 
 	if (i < l->number_end || !may_be_numeral(l, i))
 		return;
+	effort_add(128); /* some words */
 	while (from > l->at && i - from < WORD_MAX && is_letter(byte_at(l, from - 1)))
 		from--;
 	if (!numeral_at(l, from, &end))

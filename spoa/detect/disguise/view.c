@@ -2,6 +2,7 @@
  * edit writes is no longer than what it replaces. */
 #include "detect/disguise/view.h"
 
+#include "base/effort.h"
 #include "base/err.h"
 
 static uint32_t
@@ -29,6 +30,7 @@ view_copy(struct editor *ed, size_t to)
 	size_t n = to - ed->copied;
 
 	INVARIANT(n <= v->room - v->n);
+	effort_add(n);
 	/* most edits are close together */
 	while (n && (ed->dropped || n < 8)) {
 		view_put(ed, ed->src.p[ed->copied], view_place(ed, ed->copied));
@@ -71,6 +73,7 @@ view_before(struct span t, size_t at)
 
 	for (size_t i = 0; i < VIEW_WORD && from > 0 && in_word(t.p[from - 1]); i++)
 		from--;
+	effort_add(margin - from);
 	if (from < margin)
 		from -= from < BEFORE_WORD ? from : BEFORE_WORD;
 	return from;
@@ -85,8 +88,10 @@ view_after(struct span t, size_t at, size_t bytes)
 		end = t.n;
 	while (to < end && in_word(t.p[to]))
 		to++;
-	if (to > at + bytes)
+	if (to > at + bytes) {
+		effort_add(to - at - bytes);
 		to += AFTER_WORD;
+	}
 	return to < end ? to : end;
 }
 
@@ -137,8 +142,9 @@ view_close(struct editor *ed)
 	ed->out->map[ed->out->n] = view_place(ed, to) | ed->dropped;
 	ed->out->ends = to == ed->src.n && (!ed->over || ed->over->ends);
 	ed->open = false;
+	effort_add(ed->out->n);
 	if (!ed->err)
-		ed->err = ed->done(ed);
+		ed->err = effort_over() ? effort_err() : ed->done(ed);
 	return ed->err;
 }
 
@@ -160,6 +166,9 @@ view_edit(struct editor *ed, size_t from, size_t to, const char *with, size_t n,
 {
 	uint32_t kept = 0;
 
+	effort_add(8 + to - from + n);
+	if (effort_over())
+		ed->err = effort_err();
 	if (ed->err || (ed->open && from < ed->copied))
 		return;
 	if (ed->open && !ed->whole &&
@@ -191,6 +200,7 @@ view_back(const struct view *v, size_t *start, size_t *end)
 	uint32_t made = 0, dropped = 0;
 	size_t s = *start, e = *end;
 
+	effort_add(e - s);
 	for (size_t i = s; i < e; i++) {
 		made |= v->map[i];
 		dropped |= i > s ? v->map[i] : 0;

@@ -4,8 +4,11 @@
  * a part of the name is. */
 #include <stdio.h>
 
+#include "base/effort.h"
 #include "base/err.h"
 #include "detect/names/names_run.h"
+
+enum { WORK_RUN = 128 }; /* units of a run of words */
 
 /* Never quite sure: a threshold of 1.0 switches an entity off. */
 #define SURE_MAX 0.99f
@@ -100,6 +103,9 @@ look_from(struct names_sweep *w, size_t at, enum letter first)
 			return run.w[0].end;
 	}
 	run_read(w, &run);
+	effort_add(WORK_RUN + 8 * (run.w[run.n - 1].end - from));
+	if (effort_over())
+		w->err = effort_err();
 	look_at(w, &run);
 	return run.w[run.n - 1].end;
 }
@@ -131,6 +137,7 @@ second_pass(struct names_sweep *w)
 		if (!end) {
 			word_read(w, i, &word);
 			find_known(w, &word);
+			effort_add(8);
 			end = word.end;
 		}
 		i = end;
@@ -210,6 +217,7 @@ names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 		.known = &known };
 
 	known.n = 0;
+	effort_add(text.n);
 	if (!r->names || !thresholds(&w))
 		return 0;
 	w.person_key = opt && is_person_key(&w, opt->before);
@@ -222,5 +230,7 @@ names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 		known_after(&w, s->known);
 	if (known.n && w.threshold[FIND_PERSON] < 1.0f)
 		second_pass(&w);
+	if (!w.err && effort_over())
+		w.err = effort_err();
 	return w.err;
 }

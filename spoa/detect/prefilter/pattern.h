@@ -14,6 +14,8 @@ enum {
 	LITERAL_BITS = 13,   /* of its hash */
 	CONTEXT_LISTS = 256, /* lists of context words, as bits; all but the last: */
 	CONTEXT_NONE = CONTEXT_LISTS - 1,
+	WORK_MATCH = 24, /* units of work of a pattern's try (base/effort.h); a policy's own
+			    also a quarter of what it may match */
 };
 
 /* Where a pattern is tried: only there, anchored. */
@@ -35,6 +37,7 @@ struct pattern {
 	uint8_t context_bit;	      /* in a list_set; CONTEXT_NONE */
 	bool has_then; /* otherwise a byte of `then` follows the run, and a digit it */
 	uint64_t then[4];
+	uint16_t work;	       /* units of a try (base/effort.h) */
 	uint16_t back_max;     /* bytes the match may begin before the start */
 	uint64_t back_set[4];  /* which bytes those are */
 	uint64_t first[4];     /* bytes a match can begin with */

@@ -45,14 +45,15 @@ struct detect_scratch {
 	 * of it. Literals are looked at everywhere: what they begin may end far on. */
 	const struct view_part *parts;
 	size_t nparts;
-	struct known_names *known;  /* of the parts before, and more of this one; NULL */
-	struct evade *evade;	    /* disguise/evade.c's own; NULL until it is needed */
-	bool evasion;		    /* the text hides something */
+	struct known_names *known; /* of the parts before, and more of this one; NULL */
+	struct evade *evade;	   /* disguise/evade.c's own; NULL until it is needed */
+	bool evasion;		   /* the text hides something */
 	struct {
 		char p[48];
 		size_t n;
 	} clean[4]; /* detect_is_clean() */
 	unsigned next_clean;
+	bool overworked;	    /* the last scan ended over its account (base/effort.h) */
 	bool first_only, found_one; /* one candidate is enough: scratch_keep() ends the scan */
 };
 

@@ -9,11 +9,13 @@
 
 #include "base/ascii.h"
 #include "base/caps.h"
+#include "base/effort.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "detect/custom/custom_stage.h"
 #include "detect/engine.h"
 #include "detect/open.h"
+#include "detect/stream/stream_long.h"
 #include "detect/stream/stream_open.h"
 #include "detect/stream/stream_words.h"
 
@@ -22,8 +24,6 @@ enum {
 	NAME_RIGHT = 32,	    /* and a name's */
 	NAME_LIST = 12,		    /* between names that count for one another */
 	FINDING_BACK = 256,	    /* and not within a finding, if that is not longer */
-	TOKEN_MIN = 16,		    /* of a piece of a key that is no word */
-	MARKER_MAX = 64,	    /* -----END … PRIVATE KEY----- */
 	RUN_REACH = 2048,	    /* a value of 1 KB in hexadecimal */
 	AGAIN = 6, /* a part of what is held: as much comes before the next look */
 	LEFT_MAX = CHECK_CURL_BACK + WORD_BACK + FINDING_BACK,
@@ -40,6 +40,7 @@ struct detect_stream {
 	char before[CONTEXT_BYTES];
 	struct known_names known;
 	int err;
+	uint64_t work;	/* units that it may still cost (base/effort.h) */
 	size_t base;	/* of buf[0] in the stream */
 	size_t n, done; /* bytes in buf; those handed out */
 	size_t curl;	/* where the last one handed out begins in the stream, and one */
@@ -48,18 +49,12 @@ struct detect_stream {
 	size_t begun; /* in buf: where a pattern or a policy's term may have begun; n: nowhere
 		       */
 	/* what is too long, until it ends */
-	bool swallowing, unread;
+	bool swallowing;
+	bool lost; /* the detectors gave up: what comes is unread */
 	struct finding swallowed;
-	bool gaps;	   /* of a finding: it is in pieces */
-	size_t width;	   /* of an unread one: of its lines, 0: it has one */
-	size_t line;	   /* bytes since its last gap */
-	size_t gap, token; /* bytes of a gap that may end it, and what follows */
-	bool breaks;	   /* the gap has a line break */
-	size_t pending;	   /* both, in `held` */
-	size_t dashes;	   /* a run of '-' just before */
-	size_t marker;	   /* bytes after -----END, 0: not there */
-	uint64_t recent;   /* the last eight bytes */
-	char held[BREAK_MAX + TOKEN_MIN];
+	struct stream_long run;
+	size_t pending; /* bytes of its gap and what follows, in `held` */
+	char held[BREAK_MAX + STREAM_TOKEN_MIN];
 	char *buf; /* `own`, but for where much is looked at */
 	char own[ROOM];
 };
@@ -134,6 +129,7 @@ detect_stream_new(const struct detect_rules *r, const struct detect_options *opt
 	if (!s)
 		return NULL;
 	s->rules = r;
+	s->work = CAP_WORK_TEXT;
 	s->low = (float *)(s + 1);
 	s->buf = s->own;
 	if (opt) {
@@ -395,24 +391,15 @@ move_on(struct detect_stream *s, const struct findings *f)
 	s->opt.inside |= s->base > 0;
 }
 
-static bool
-is_gap(char c)
-{
-	return is_one_of(c, " \t\r\n\"'`,;\\>|#*");
-}
-
 static void
 begin_swallowing(struct detect_stream *s, const struct finding *f, size_t width)
 {
+	size_t line = s->n - stream_run_start(span_of(s->buf, s->n), s->n);
+
 	s->swallowing = true;
-	s->unread = !f;
-	s->width = width;
-	s->gaps = false;
-	for (size_t i = f ? f->start : s->n; i < s->n && !s->gaps; i++)
-		s->gaps = is_gap(s->buf[i]);
-	s->line = s->n - stream_run_start(span_of(s->buf, s->n), s->n);
-	s->gap = s->token = s->pending = s->dashes = s->marker = 0;
-	s->recent = 0;
+	s->pending = 0;
+	s->run = stream_long_begin(f != NULL,
+		span_cut(span_of(s->buf, s->n), f ? f->start : s->n, s->n), line, width);
 }
 
 /* Of a run in which nothing is under way but what it may spell in base64: that is read window
@@ -478,6 +465,22 @@ forget_after(struct known_names *k, size_t was, size_t limit)
 	k->n = kept;
 }
 
+/* Where at `at` or before it a text may be cut of which so much more is there that what is
+ * under way at the cut is known. s->done: nowhere. */
+static size_t
+cut_before(const struct detect_stream *s, size_t at)
+{
+	struct span t = span_of(s->buf, s->n);
+	size_t armour = stream_open_armour(t, s->done);
+
+	at = stream_boundary(t, at, s->done);
+	struct token_run run = stream_run_around(t, at);
+	if (run.start < at && (run.end > at || run.width))
+		at = run.start;
+	at = armour < at ? armour : at;
+	return at > s->done ? at : s->done;
+}
+
 /* Hands out what is decided. */
 static int
 decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, bool last)
@@ -488,9 +491,17 @@ decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	bool full = s->n - s->done >= CAP_STREAM_HELD, found = last;
 	int err = last ? 0 : look_for_open(s, scratch, &open, &found);
 
+	/* Names in a row may each go on the one before: what has half a window after it is
+	 * decided, or all of it would be looked at for each of them. */
+	if (full && !last && open < s->done + CAP_STREAM_HELD / AGAIN) {
+		size_t cut = cut_before(s, s->done + CAP_STREAM_HELD / 2);
+		found |= cut > open;
+		open = cut > open ? cut : open;
+	}
 	arena_init(&a, 0, true);
 	if (!err && (found || (full && open <= s->done)))
 		err = scan_held(s, scratch, &a, last, &f);
+	s->lost = err == ERR_LIMIT;
 	if (!err && !last) {
 		open = limit_of(s, &f, open);
 		forget_after(&s->known, known, open);
@@ -512,64 +523,12 @@ decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 
 /* ---- what is too long ---- */
 
-enum next { BELONGS, MAYBE, LAST, OVER }; /* LAST: what is pending does, this does not */
-
-/* A byte of the gap between pieces of it, or of the piece after. As the rule for
- * PEM reads a key that was cut off: a piece is as long as no word is, or the short
- * last line. A blob goes on in a line as wide as the ones before. */
-static enum next
-behind_gap(struct detect_stream *s, char c)
-{
-	if (s->token == 0 && (s->unread ? is_space(c) : is_gap(c))) {
-		s->breaks |= c == '\n';
-		return ++s->gap > BREAK_MAX ? OVER : MAYBE;
-	}
-	if (!stream_is_run(c))
-		return !s->unread && s->breaks && s->token ? LAST : OVER;
-	if (s->unread && !(s->breaks && s->line == s->width) && c != '-')
-		return OVER;
-	if (++s->token < TOKEN_MIN && !s->unread && s->marker == 0)
-		return MAYBE;
-	s->line = s->token;
-	s->gap = s->token = 0;
-	return BELONGS;
-}
-
-/* Whether the next byte is still part of it. */
-static enum next
-next_of(struct detect_stream *s, char c)
-{
-	static const uint64_t ends[] = { UINT64_C(0x2d2d2d2d2d454e44), /* -----END */
-		UINT64_C(0x2d2d2d2d20454e44) };			       /* ---- END */
-	size_t dashes = s->dashes;
-
-	s->recent = s->recent << 8 | (unsigned char)c;
-	s->dashes = c == '-' ? dashes + 1 : 0;
-	if (s->marker) {
-		bool closed = c != '-' && dashes >= 4;
-		return closed || c == '\n' || ++s->marker > MARKER_MAX ? OVER : BELONGS;
-	}
-	if (s->recent == ends[0] || s->recent == ends[1]) {
-		s->marker = 1;
-		s->dashes = 0;
-	}
-	if (s->gap)
-		return s->token && c == ' ' && dashes == 4 ? MAYBE : behind_gap(s, c);
-	if (stream_is_run(c) || (c == ' ' && dashes == 4)) {
-		s->line++;
-		return BELONGS;
-	}
-	s->breaks = c == '\n';
-	s->gap = 1;
-	return s->unread ? (c == '\n' || c == '\r' ? MAYBE : OVER)
-			 : (s->gaps && is_gap(c) ? MAYBE : OVER);
-}
-
 /* More of it. Its end stays as the context of what follows. */
 static int
 hand_more(struct detect_stream *s, const struct out *o, struct span v)
 {
-	struct stream_piece p = { .kind = s->unread ? PIECE_UNREAD : PIECE_FINDING,
+	struct stream_piece p = { .kind = s->run.unread || s->lost ? PIECE_UNREAD
+								   : PIECE_FINDING,
 		.more = true,
 		.start = s->base + s->n,
 		.text = v };
@@ -577,7 +536,7 @@ hand_more(struct detect_stream *s, const struct out *o, struct span v)
 
 	if (v.n == 0)
 		return 0;
-	if (!s->unread) {
+	if (p.kind == PIECE_FINDING) {
 		s->swallowed.end = p.start + v.n;
 		p.finding = s->swallowed;
 	}
@@ -620,21 +579,21 @@ take_more(struct detect_stream *s, const struct out *o, struct span *delta)
 	int err = 0;
 
 	for (; i < delta->n && !err && s->swallowing; i++) {
-		enum next next = next_of(s, delta->p[i]);
-		if (s->pending == 0 && next != BELONGS) {
+		enum stream_next next = stream_long_next(&s->run, delta->p[i]);
+		if (s->pending == 0 && next != LONG_BELONGS) {
 			err = hand_more(s, o, span_cut(*delta, from, i));
 			from = i;
 		}
-		if (next == MAYBE && s->pending < sizeof(s->held)) {
+		if (next == LONG_MAYBE && s->pending < sizeof(s->held)) {
 			s->held[s->pending++] = delta->p[i];
 			from = i + 1;
 			continue;
 		}
-		if (s->pending && (next == BELONGS || next == LAST)) {
+		if (s->pending && (next == LONG_BELONGS || next == LONG_LAST)) {
 			err = err ? err : hand_pending(s, o);
 			from = i;
 		}
-		if (next != BELONGS) {
+		if (next != LONG_BELONGS) {
 			stream_resume(s);
 			break;
 		}
@@ -647,36 +606,23 @@ take_more(struct detect_stream *s, const struct out *o, struct span *delta)
 
 /* ---- much at once ---- */
 
-/* Where a text may be cut of which CAP_STREAM_HELD bytes more are there: what is under way at
- * the cut is known by then. s->done: nowhere. */
-static size_t
-cut_of_much(const struct detect_stream *s)
-{
-	struct span t = span_of(s->buf, s->n);
-	size_t at = stream_boundary(t, t.n - CAP_STREAM_HELD, s->done);
-	size_t armour = stream_open_armour(t, s->done);
-	struct token_run run = stream_run_around(t, at);
-
-	if (run.start < at && (run.end > at || run.width))
-		at = run.start;
-	at = armour < at ? armour : at;
-	return at > s->done ? at : s->done;
-}
-
 /* Of a window with what is held and much that came after its first `came` bytes: hands out what
- * is decided, and of the rest nothing came; or, where all of it is under way, nothing is done. */
+ * is decided, and of the rest nothing came; or, where all of it is under way, nothing is done.
+ */
 static int
-look_at_much(
-	struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, size_t came)
+look_at_much(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o,
+	size_t came)
 {
 	struct findings f = { 0 };
 	struct arena a;
-	size_t was = s->base + s->done, known = s->known.n, cut = cut_of_much(s);
+	size_t was = s->base + s->done, known = s->known.n,
+	       cut = cut_before(s, s->n - CAP_STREAM_HELD);
 
 	if (cut <= came)
 		return 0;
 	arena_init(&a, 0, true);
 	int err = scan_held(s, scratch, &a, false, &f);
+	s->lost = err == ERR_LIMIT;
 	cut = err ? 0 : limit_of(s, &f, cut);
 	forget_after(&s->known, known, cut > came ? cut : 0);
 	if (cut > came) {
@@ -689,8 +635,8 @@ look_at_much(
 	return err;
 }
 
-/* Much that comes at once is scanned as the whole that it is: word by word it takes ten times as
- * long. Takes off *delta what was handed out. */
+/* Much that comes at once is scanned as the whole that it is: word by word it takes ten times
+ * as long. Takes off *delta what was handed out. */
 static int
 take_much(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o,
 	struct span *delta)
@@ -742,16 +688,36 @@ take_word(struct detect_stream *s, struct span *delta, bool quiet)
 	return ends || s->n == full;
 }
 
+/* What is held, and all that comes after it, is unread. */
+static int
+give_up(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o)
+{
+	scratch->overworked = effort.over;
+	return hand_finding(s, o, NULL, s->n);
+}
+
+static void
+close_account(struct detect_stream *s)
+{
+	uint64_t done = effort_close();
+
+	s->work -= done < s->work ? done : s->work;
+}
+
 int
 detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, struct span delta,
 	stream_take_fn *take, void *arg)
 {
 	struct out o = { take, arg };
+	bool opened = effort_open(s->work += (uint64_t)CAP_WORK_STREAM * delta.n);
 	size_t much = delta.n, again = CAP_STREAM_HELD; /* at `much` left it is worth a try */
 	bool quiet = delta.n >= STREAM_LONG;
 
 	while (delta.n && !s->err) {
-		if (s->swallowing) {
+		if (s->lost) {
+			s->err = hand_more(s, &o, delta);
+			delta.n = 0;
+		} else if (s->swallowing) {
 			s->err = take_more(s, &o, &delta);
 		} else if (delta.n >= STREAM_MUCH && delta.n <= much) {
 			much = delta.n;
@@ -763,7 +729,11 @@ detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, stru
 		} else if (take_word(s, &delta, quiet)) {
 			s->err = decide(s, scratch, &o, false);
 		}
+		if (s->lost && s->err == ERR_LIMIT)
+			s->err = give_up(s, scratch, &o);
 	}
+	if (opened)
+		close_account(s);
 	return s->err;
 }
 
@@ -772,12 +742,17 @@ detect_stream_finish(struct detect_stream *s, struct detect_scratch *scratch,
 	stream_take_fn *take, void *arg)
 {
 	struct out o = { take, arg };
+	bool opened = effort_open(s->work += CAP_WORK_TEXT);
 
-	if (s->swallowing && !s->err && !s->unread && s->breaks && s->token)
+	if (s->swallowing && !s->err && stream_long_ends(&s->run))
 		s->err = hand_pending(s, &o);
 	if (s->swallowing)
 		stream_resume(s);
 	if (!s->err && s->n > s->done)
 		s->err = decide(s, scratch, &o, true);
+	if (s->lost && s->err == ERR_LIMIT)
+		s->err = give_up(s, scratch, &o);
+	if (opened)
+		close_account(s);
 	return s->err;
 }

@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "base/ascii.h"
+#include "base/effort.h"
 
 static const struct check checks[] = {
 #define X(name, fn, proof) { name, fn, proof },
@@ -80,6 +81,7 @@ entropy(struct span s)
 	uint64_t seen[4] = { 0 };
 	float bits = 0;
 
+	effort_add(128 + s.n);
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 		count[c]++;

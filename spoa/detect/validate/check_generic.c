@@ -3,6 +3,7 @@
  * code: entropy, mixed classes, words of the key that say what it really names
  * (public, id, url), and values that are code, paths, versions or placeholders. */
 #include "base/ascii.h"
+#include "base/effort.h"
 #include "base/search.h"
 #include "codec/digits.h"
 #include "detect/validate/check_value.h"
@@ -84,7 +85,6 @@ last_word(struct span *name)
 	return word;
 }
 
-
 static bool
 ends_in_list(const struct word_list *l, struct span w)
 {
@@ -108,6 +108,7 @@ read_key(struct span name)
 	if (span_ieq(name, SPAN_LIT("Sec-WebSocket-Key"))) /* a nonce: RFC 6455 4.1 */
 		return KEY_NO;
 
+	effort_add(32 + 4 * name.n);
 	while (name.n) {
 		struct span w = last_word(&name);
 		if (w.n == 0)
@@ -138,6 +139,7 @@ mix_of(struct span s)
 {
 	struct mix m = { 0 };
 
+	effort_add(s.n);
 	for (size_t i = 0; i < s.n; i++) {
 		m.lower += is_lower(s.p[i]);
 		m.upper += is_upper(s.p[i]);
@@ -290,6 +292,7 @@ is_sequence(struct span s)
 static bool
 is_no_secret(const struct candidate *c, const struct value *v)
 {
+	effort_add(64 + 4 * v->s.n);
 	return v->s.n == 0 || value_is_template(v->s) || value_is_placeholder(v->s) ||
 	       is_sequence(v->s) || !value_is_assigned(c, v) || value_is_code(c, v);
 }

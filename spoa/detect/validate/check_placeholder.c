@@ -2,29 +2,43 @@
  * defaults, identifiers, and what is public. Apart from check_value.c, which reads where a
  * value ends and whether it is code. */
 #include "base/ascii.h"
+#include "base/effort.h"
 #include "detect/validate/check_value.h"
+
+static const char *const words[] = {
+#include "detect/validate/placeholders.inc"
+};
+static uint32_t seconds[256]; /* by a word's first byte: what its second one is, as bits */
+
+static uint32_t
+second_bit(char c)
+{
+	return UINT32_C(1) << (to_lower(c) & 31);
+}
+
+__attribute__((constructor)) static void
+fill_seconds(void)
+{
+	for (size_t k = 0; k < COUNT_OF(words); k++)
+		seconds[(unsigned char)words[k][0]] |= second_bit(words[k][1]);
+}
 
 bool
 value_is_placeholder(struct span s)
 {
 	size_t capitals = 0;
-	static const char *const words[] = {
-#include "detect/validate/placeholders.inc"
-	};
-	uint64_t first[4] = { 0 };
 
+	effort_add(2 * s.n);
 	for (size_t i = 0; i < s.n; i++)
 		capitals += is_upper(s.p[i]) || s.p[i] == '_';
 	if (s.n && capitals == s.n && value_names_secret(s)) /* DB_PASSWORD */
 		return true;
 	if (s.n > 6 && span_ieq(span_cut(s, 0, 4), SPAN_LIT("your")))
 		return true;
-	for (size_t k = 0; k < COUNT_OF(words); k++)
-		first[(unsigned char)words[k][0] >> 6] |= UINT64_C(1) << (words[k][0] & 63);
 	for (size_t i = 0; i + 1 < s.n; i++) {
-		unsigned char c = (unsigned char)to_lower(s.p[i]);
-		if (!(first[c >> 6] >> (c & 63) & 1))
+		if (!(seconds[(unsigned char)to_lower(s.p[i])] & second_bit(s.p[i + 1])))
 			continue;
+		effort_add(COUNT_OF(words));
 		for (size_t k = 0; k < COUNT_OF(words); k++) {
 			size_t m = 0;
 			while (words[k][m] && i + m < s.n &&

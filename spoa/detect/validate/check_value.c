@@ -4,6 +4,7 @@
 #include "detect/validate/check_value.h"
 
 #include "base/ascii.h"
+#include "base/effort.h"
 
 /* ---- small questions ---- */
 
@@ -256,6 +257,7 @@ value_read(struct candidate *c)
 			end++;
 		c->end = without_tail(t, c->start, end);
 	}
+	effort_add(c->end - c->start);
 	v.s = span_cut(c->text, c->start, c->end);
 	return v;
 }

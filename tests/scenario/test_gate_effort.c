@@ -1,0 +1,174 @@
+/* A body that takes more work to search than its length allows: what the policy says of the
+ * classifier, and as a denial an answer that no client repeats. Work that nobody waits for
+ * ends. */
+#include "scenario/gate_stage.h"
+
+#include <time.h>
+
+#define ROUTES(extra)                                                                          \
+	"routes:\n"                                                                            \
+	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
+	"openai, backend: openai}\n" extra "rules:\n"                                          \
+	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"       \
+	"  - {name: secrets, when: '\"secret\" in prompt.classes', deny: true}\n"              \
+	"default: permit\n"
+enum { DEAR = 64 << 10, LONG = 12 << 20 };
+/* Shown as secrets in disguise, again and again: three times what its length allows. */
+#define OVER "\\\\u0034token:\xEF\xBC\x94"
+/* Within it, nearly. */
+#define NEAR "key="
+
+static void
+put_body(struct buf *b, const char *unit, size_t n)
+{
+	buf_init(b, 0);
+	buf_str(b, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"");
+	while (b->n < n)
+		buf_str(b, unit);
+	buf_str(b, "\"}]}");
+}
+
+static void
+more_work_than_its_length_allows(void **state)
+{
+	static const struct {
+		const char *name, *policy, *decision, *status;
+	} rows[] = {
+		{ "is denied, and not to be sent again", ROUTES(""), "deny", "413" },
+		{ "passes where the policy lets what was not classified pass",
+			ROUTES("on_failure: {classifier: permit}\n"), "permit", "" },
+		{ "is replaced where it says so", ROUTES("on_failure: {classifier: redact}\n"),
+			"redact", "" },
+		{ "is no image: what is unreadable may pass, this may not",
+			ROUTES("on_failure: {unreadable: permit}\n"), "deny", "413" },
+	};
+	struct buf body;
+
+	(void)state;
+	put_body(&body, OVER, DEAR);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stage s;
+		struct pass p;
+		struct call c;
+		stage_up(&s, rows[i].policy);
+		uint64_t counted = stage_count(&s, M_OVERWORKED);
+		call_do(&s,
+			&(struct note){ .person = "alice", .body = body.p, .body_n = body.n },
+			&c);
+		if (strcmp(call_var(&c, "decision"), rows[i].decision))
+			fail_msg("%s: %s", rows[i].name, call_var(&c, "decision"));
+		assert_string_equal(call_var(&c, "status"), rows[i].status);
+		if (rows[i].status[0]) {
+			assert_non_null(strstr(call_var(&c, "error"), "request_too_complex"));
+			assert_string_equal(call_var(&c, "retry_after"), "");
+		}
+		assert_int_equal(stage_count(&s, M_OVERWORKED), counted + 1);
+		if (!strcmp(rows[i].decision, "redact")) {
+			assert_int_equal(pass_claim(&s, 0, &p, &c, (int64_t)body.n), 0);
+			assert_non_null(memmem(gate_plan(p.x)->body.p, gate_plan(p.x)->body.n,
+				"<UNCLASSIFIED_1>", 16));
+			pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+		}
+		stage_down(&s);
+	}
+	buf_free(&body);
+}
+
+/* ---- nobody waits ---- */
+
+static void
+bring_long(struct stage *s, struct pass *p, struct span body)
+{
+	struct note n = {
+		.person = "alice", .body = "x", .body_n = 1, .partial = true, .no_length = true
+	};
+	struct call c;
+
+	call_do(s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "defer");
+	assert_int_equal(pass_claim(s, 0, p, &c, -1), 0);
+	gate_body(p->x, body, pass_ruled, p);
+	mailbox_drain(&s->mail[0], NULL);
+}
+
+/* Until *what; the milliseconds it took. */
+static uint64_t
+wait_ms(struct stage *s, const bool *what)
+{
+	struct timespec began, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &began); /* the stage's clock stands still */
+	for (int i = 0; i < 60000 && !*what; i++) {
+		stage_settle(s);
+		usleep(500);
+	}
+	assert_true(*what);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)((now.tv_sec - began.tv_sec) * 1000 +
+			  (now.tv_nsec - began.tv_nsec) / 1000000);
+}
+
+/* A busy machine, and a sanitizer, take a while; all of it would take seconds. */
+enum { SOON_MS = 700 };
+
+static void
+work_for_a_client_that_is_gone_ends(void **state)
+{
+	struct stage s;
+	struct pass p;
+	struct buf body;
+
+	(void)state;
+	stage_up(&s, ROUTES(""));
+	assert_int_equal(gate_helpers_start(s.shared), 0);
+	put_body(&body, NEAR, LONG);
+	bring_long(&s, &p, buf_view(&body));
+	usleep(300000);
+	assert_false(p.ruled);
+	pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
+	assert_in_range(wait_ms(&s, &p.done), 0, SOON_MS);
+	gate_helpers_stop(s.shared);
+	stage_down(&s);
+	buf_free(&body);
+}
+
+/* Its client waits: he is told to come again. */
+static void
+work_of_a_daemon_that_stops_ends(void **state)
+{
+	struct stage s;
+	struct pass p;
+	struct buf body;
+
+	(void)state;
+	stage_up(&s, ROUTES(""));
+	assert_int_equal(gate_helpers_start(s.shared), 0);
+	put_body(&body, NEAR, LONG);
+	bring_long(&s, &p, buf_view(&body));
+	usleep(300000);
+	assert_false(p.ruled);
+	gate_helpers_hurry(s.shared);
+	usleep(100000);
+	stage_settle(&s);
+	assert_false(p.ruled); /* it has a tenth of a second */
+	stage_pass(&s, 100001);
+	assert_in_range(wait_ms(&s, &p.ruled), 0, SOON_MS);
+	assert_true(p.denied);
+	assert_int_equal(p.denial.status, 503);
+	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+	wait_ms(&s, &p.done);
+	gate_helpers_stop(s.shared);
+	stage_down(&s);
+	buf_free(&body);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(more_work_than_its_length_allows),
+		cmocka_unit_test(work_for_a_client_that_is_gone_ends),
+		cmocka_unit_test(work_of_a_daemon_that_stops_ends),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,264 @@
+/* What a search of a text costs: the work that is counted grows with the text's length and no
+ * faster, whatever is in it; over its account it is given up, and nobody waits for what nobody
+ * wants. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/effort.h"
+#include "base/err.h"
+#include "bench/detect_texts.h"
+#include "support/detect_fix.h"
+#include "support/shapes.h"
+#include "support/stream_run.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SHAPES_TRIED = 60, SHAPES_STREAMED = 20 };
+#else
+enum { SHAPES_TRIED = SHAPES, SHAPES_STREAMED = 200 };
+#endif
+enum { LARGE = 256 << 10, STREAM_LARGE = 64 << 10, DELTA = 4 };
+
+static char room[LARGE];
+
+/* Units of a search that no account ends. */
+static uint64_t
+units_of(struct detect_fix *f, struct span text)
+{
+	struct findings v;
+
+	assert_true(effort_open(UINT64_MAX));
+	int err = detect_scan(f->rules, f->scratch, text, NULL, &f->arena, &v);
+	uint64_t done = effort_close();
+	assert_true(err == 0 || err == ERR_LIMIT);
+	arena_reset(&f->arena);
+	return done;
+}
+
+static int
+drop_piece(void *arg UNUSED, const struct stream_piece *p UNUSED)
+{
+	return 0;
+}
+
+/* The same of a text that comes in words. */
+static uint64_t
+units_of_stream(struct detect_fix *f, struct span text)
+{
+	struct detect_stream *s = detect_stream_new(f->rules, NULL);
+
+	assert_non_null(s);
+	assert_true(effort_open(UINT64_MAX));
+	for (size_t i = 0; i < text.n; i += DELTA) {
+		int err = detect_stream_feed(
+			s, f->scratch, span_cut(text, i, i + DELTA), drop_piece, NULL);
+		assert_int_equal(err, 0);
+	}
+	assert_int_equal(detect_stream_finish(s, f->scratch, drop_piece, NULL), 0);
+	detect_stream_free(&s);
+	return effort_close();
+}
+
+/* From n bytes on to `times` as many: 1.3 times that at most, where it is much at all. */
+static bool
+grows_with_length(uint64_t less, uint64_t more, uint64_t times)
+{
+	return more <= times * less + times * less * 3 / 10 + 100000;
+}
+
+static void
+work_grows_with_a_texts_length(void **state)
+{
+	struct detect_fix *f = *state;
+	struct shape s;
+	unsigned wrong = 0;
+
+	for (uint32_t i = 0; i < SHAPES_TRIED; i++) {
+		shape_make(f->rules, i, &s);
+		shape_fill(&s, room, LARGE);
+		uint64_t small = units_of(f, span_of(room, LARGE / 16)),
+			 middle = units_of(f, span_of(room, LARGE / 4)),
+			 large = units_of(f, span_of(room, LARGE));
+		if (grows_with_length(small, middle, 4) &&
+			grows_with_length(middle, large, 4) &&
+			grows_with_length(small, large, 16))
+			continue;
+		wrong++;
+		fprintf(stderr, "shape %u, units %lu, %lu, %lu: ", i, (unsigned long)small,
+			(unsigned long)middle, (unsigned long)large);
+		shape_print(stderr, &s);
+		fputc('\n', stderr);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+static void
+work_grows_with_a_streams_length(void **state)
+{
+	struct detect_fix *f = *state;
+	struct shape s;
+	unsigned wrong = 0;
+
+	for (uint32_t i = 0; i < SHAPES_STREAMED; i++) {
+		shape_make(f->rules, i, &s);
+		shape_fill(&s, room, STREAM_LARGE);
+		uint64_t less = units_of_stream(f, span_of(room, STREAM_LARGE / 4)),
+			 more = units_of_stream(f, span_of(room, STREAM_LARGE));
+		if (grows_with_length(less, more, 4))
+			continue;
+		wrong++;
+		fprintf(stderr, "shape %u, units %lu, %lu: ", i, (unsigned long)less,
+			(unsigned long)more);
+		shape_print(stderr, &s);
+		fputc('\n', stderr);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+/* ---- what people send ---- */
+
+enum { HONEST = 8 }; /* a text as people send them takes so small a part of its account */
+
+static void
+texts_as_people_send_them_stay_far_below(void **state)
+{
+	static const char *const files[] = { "docs/policy.md", "docs/man/tollgate.8",
+		"tests/data/clinical.txt", "tests/data/evasion.jsonl", "haproxy/tollgate.cfg",
+		"spoa/detect/scan.c", "policies/detectors/injection/code-benign.jsonl" };
+	struct detect_fix *f = *state;
+
+	for (size_t i = 0; i < text_kinds_count; i++) {
+		text_kinds[i].fill(&text_kinds[i], room, LARGE);
+		uint64_t done = units_of(f, span_of(room, LARGE));
+		if (done > (uint64_t)CAP_WORK_RATIO * LARGE / HONEST)
+			fail_msg("%s: %lu units a byte", text_kinds[i].name,
+				(unsigned long)done / LARGE);
+	}
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		FILE *in = fopen(files[i], "r");
+		assert_non_null(in);
+		size_t n = fread(room, 1, LARGE, in);
+		fclose(in);
+		uint64_t done = units_of(f, span_of(room, n));
+		if (done > (uint64_t)CAP_WORK_RATIO * n / HONEST)
+			fail_msg("%s: %lu units a byte", files[i], (unsigned long)done / n);
+	}
+}
+
+/* A name a line: each goes on the one before, and all of them are held. */
+static void
+lists_in_a_stream_stay_below(void **state)
+{
+	static const char *const lines[] = { "%u. Anna Miller\n", "Anna Miller\n",
+		"%u Main Street\n", "- Carlos Lopez, %u Oak Street, Springfield, IL 62704\n",
+		"| %u | Fatima Haddad | fatima.haddad@example.com | (555) 010-0199 |\n",
+		"Novak,%u,%u000000,0.5\n" };
+	struct detect_fix *f = *state;
+
+	for (size_t i = 0; i < COUNT_OF(lines); i++) {
+		size_t n = 0;
+		for (unsigned k = 1; n + 200 < STREAM_LARGE; k++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+			n += (size_t)snprintf(room + n, 200, lines[i], k * 37, k);
+#pragma GCC diagnostic pop
+		}
+		uint64_t done = units_of_stream(f, span_of(room, n));
+		if (done > (uint64_t)CAP_WORK_STREAM * n / 3)
+			fail_msg("%s: %lu units a byte", lines[i], (unsigned long)done / n);
+	}
+}
+
+/* ---- over the account ---- */
+
+static void
+more_work_than_the_length_allows_is_an_error(void **state)
+{
+	static const char unit[] = "\\u0034token:\xEF\xBC\x94"; /* shown again and again */
+	struct detect_fix *f = *state;
+	struct shape s = { .n = sizeof(unit) - 1 };
+	struct findings v = { .n = 7 };
+
+	memcpy(s.unit, unit, s.n);
+	shape_fill(&s, room, LARGE);
+	uint64_t t = cpu_us();
+	int err = detect_scan(f->rules, f->scratch, span_of(room, LARGE), NULL, &f->arena, &v);
+	t = cpu_us() - t;
+	arena_reset(&f->arena);
+	assert_int_equal(err, ERR_LIMIT);
+	assert_int_equal(v.n, 0);
+	assert_true(detect_overworked(f->scratch));
+	assert_int_equal(detect_scan(f->rules, f->scratch, SPAN_LIT("mail ada@example.org"),
+				 NULL, &f->arena, &v),
+		0);
+	assert_int_equal(v.n, 1);
+	assert_false(detect_overworked(f->scratch));
+	arena_reset(&f->arena);
+}
+
+/* What is held and what comes then is unread: the policy says what becomes of it. */
+static void
+a_stream_over_its_account_goes_on_unread(void **state)
+{
+	static struct stream_run all;
+	struct detect_fix *f = *state;
+
+	assert_true(effort_open(2500));
+	int err = stream_run(&all, f->rules, f->scratch, NULL,
+		SPAN_LIT("mail ada@example.org and Anna Miller, Carlos Lopez, Fatima Haddad, "
+			 "Peter Novak, 12 Main Street, Springfield, or call 212-555-0143"),
+		NULL, 0, 5);
+	effort_close();
+	assert_int_equal(err, 0);
+	assert_false(all.wrong);
+	assert_true(all.unread > 0);
+	assert_int_equal(all.out.p[all.out.n - 1], '!');
+	buf_free(&all.text);
+	buf_free(&all.out);
+}
+
+/* ---- nobody waits ---- */
+
+static bool
+after_some(const void *left)
+{
+	return --*(unsigned *)(uintptr_t)left == 0;
+}
+
+static void
+work_that_nobody_waits_for_ends(void **state)
+{
+	struct detect_fix *f = *state;
+	struct findings v;
+	unsigned left = 2;
+
+	text_kinds[0].fill(&text_kinds[0], room, LARGE);
+	uint64_t whole = units_of(f, span_of(room, LARGE));
+	effort_watch(after_some, &left);
+	int err = detect_scan(f->rules, f->scratch, span_of(room, LARGE), NULL, &f->arena, &v);
+	effort_watch(NULL, NULL);
+	assert_int_equal(err, ERR_CLOSED);
+	assert_false(detect_overworked(f->scratch));
+	assert_true(effort.done < whole);
+	arena_reset(&f->arena);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(work_grows_with_a_texts_length),
+		cmocka_unit_test(work_grows_with_a_streams_length),
+		cmocka_unit_test(texts_as_people_send_them_stay_far_below),
+		cmocka_unit_test(lists_in_a_stream_stay_below),
+		cmocka_unit_test(more_work_than_the_length_allows_is_an_error),
+		cmocka_unit_test(a_stream_over_its_account_goes_on_unread),
+		cmocka_unit_test(work_that_nobody_waits_for_ends),
+	};
+	return cmocka_run_group_tests(tests, detect_setup, NULL);
+}
