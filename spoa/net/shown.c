@@ -479,7 +479,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	metrics_head(out, "longest_turn_seconds", "gauge",
 		"a worker's longest turn of its loop since start");
 	buf_printf(out, "tollgate_longest_turn_seconds %" PRIu64 ".%06" PRIu64 "\n",
-		turn_us / SECOND_US, turn_us % SECOND_US);
+		turn_us / 1000000, turn_us % 1000000);
 	gauge(out, "held_bytes", "bytes of bodies held", gate_held_bytes(s->shared));
 	if (has_redis)
 		gauge(out, "redis_up", "every worker's Redis connection is up", redis);
