@@ -1,0 +1,136 @@
+# A daemon killed under load, at many moments: what the limits keep of each person is what tollgate usage
+# says, to the nano-dollar, by person, team, target, model and route; also of requests that were
+# at a second target, and of those that only the reservation is known of.
+# Once: what is asked is the daemon's.
+# Long: a load, killed again and again.
+. "$(dirname "$0")/lib.sh"
+. "$here/targets.bash"
+ROUNDS=${ROUNDS:-4}
+prices="prices: 1
+as_of: 2026-11-01
+providers:$(for id in plain chain; do printf '\n  a-%s: [{model: "say:*", input: 1, output: 10}]\n  b-%s: [{model: "say:*", input: 3, output: 30}]\n  c-%s: [{model: "say:*", input: 7, output: 70}]' $id $id $id; done)"
+provider_more='breaker: {failures: 1000}' route plain
+provider_more='breaker: {failures: 1000}' route chain abc
+limits='
+  - {name: d, per: [identity.person], usd: 1000, window: {calendar: month}}
+  - {name: team, per: [identity.team], usd: 1000, window: {calendar: month}}
+  - {name: c, per: [identity.person], concurrent: 100}'
+clear_of day 300
+targets_up
+people='ann bob cat dan eve fay'
+team_of() { case $1 in ann | bob | cat) echo red ;; *) echo blue ;; esac; }
+for p in $people; do declare "as_$p=authorization: Bearer $(token --claims "{\"sub\":\"$p\",\"team\":\"$(team_of "$p")\"}")"; done
+again=''
+targets_down() {
+	[ -z "$again" ] || kill "$again" 2>/dev/null
+	finish
+}
+usage() { "$B/tollgate" usage -c "$D/tollgate.yaml" --json "$@" 2>/dev/null; }
+spent_by() { usage --by "$@" | jq -c '[.rows[] | {(.[keys_unsorted[0]] // "none"): (.cost_nanousd + .estimated_nanousd)}] | add // {} | del(.[] | select(. == 0))'; }
+kept_by_person() {
+	local p
+	for p in $people; do
+		"$B/tollgate" quota get --person "$p" --team "$(team_of "$p")" --json -c "$D/tollgate.yaml" |
+			jq -c "{\"$p\": ([.[] | select(.limit == \"d\") | .used + .held] | add // 0)}"
+	done | jq -sc 'add | del(.[] | select(. == 0))'
+}
+sorted() { jq -cS . <<<"$1"; }
+in_all() { jq '[.[]] | add // 0' <<<"$1"; }
+kill_it() {
+	[ "$again" ] || { killed tollgate; return; }
+	kill -9 "$again"
+	wait_for gone "$again"
+}
+back() {
+	"$B/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
+	again=$!
+	wait_for curl -sf -o "$D/ready" "$ADMIN/readyz"
+	as=$as_ann id=plain
+	answers() { ask ',"max_tokens":50'; [ "$status" = 200 ]; }
+	wait_for answers # by HAProxy
+}
+one_of() { local v=($1); echo "${v[$((RANDOM % ${#v[@]}))]}"; }
+load() { # one client, until the file stop is there
+	local id who
+	RANDOM=$1
+	while [ ! -e "$D/stop" ]; do
+		id=$(one_of 'plain chain')
+		[ $((RANDOM % 8)) != 0 ] || fault 1 "{$usage_is,\"status\":500,\"delay_ms\":20,\"times\":1}"
+		who=as_$(one_of "$people")
+		curl -s -m 2 -o /dev/null -H "${!who}" -H 'content-type: application/json' -H "host: $id.test" \
+			-d "$(body_of "$(one_of 'x y' | tr -d y)" ',"max_tokens":50')" "$EDGE/v1/chat/completions"
+	done
+}
+agree() { # NAME
+	local quota by
+	settled
+	quota=$(sorted "$(kept_by_person)")
+	is "$1: usage by person is what quota keeps" "$(sorted "$(spent_by person)")" "$quota"
+	for by in team target model route provider; do
+		is "$1: and by $by in all" "$(in_all "$(spent_by $by)")" "$(in_all "$quota")"
+	done
+	is "$1: by the lines too" "$(sorted "$(usage --by person,target --no-index | jq -c '.rows')")" "$(sorted "$(usage --by person,target | jq -c '.rows')")"
+	is "$1: no row without a name" "$(usage --by person,target,model,route | jq '[.rows[] | select(.person == null or .target == null or .model == null or .route == null)] | length')" 0
+	is "$1: no row has money and no request" "$(usage --by target | jq '[.rows[] | select(.requests == 0)] | length')" 0
+}
+
+# ---- each where it stands ----
+row plain
+has_had() { [ "$(asked | cut -d " " -f "$1")" -ge "$2" ]; } # PROVIDER N
+aside() { # WHO ID STREAM: asks, and waits for no answer
+	local who=as_$1
+	curl -s -m 30 -o /dev/null -H "${!who}" -H 'content-type: application/json' -H "host: $2.test" \
+		-d "$(id=$2 body_of "${3:-}" ',"max_tokens":50')" "$EDGE/v1/chat/completions" &
+	clients="$clients $!"
+}
+usage_is='"usage":{"prompt_tokens":100,"completion_tokens":20}'
+clients=''
+faults "{$usage_is}"
+aside ann plain
+wait_for has_had 1 1
+fault 1 '{"status":500}'
+fault 2 '{"hold_after_events":1}'
+aside bob chain 1
+check "one is at its second target" wait_for has_had 2 1
+fault 1 '{"fault":"overloaded"}'
+fault 2 '{"status":500}'
+fault 3 '{"delay_ms":3600000}'
+aside dan chain
+check "one is at its third" wait_for has_had 3 1
+fault 1 '{"cut_after_bytes":0}'
+fault 2 '{"delay_ms":3600000}'
+aside fay plain
+check "one is at its second, and its first may have billed" wait_for has_had 2 3
+fault 1 '{"hold_after_events":1}'
+aside cat plain 1
+check "one has begun to answer" wait_for has_had 1 5
+fault 1 '{"delay_ms":3600000}'
+aside eve plain
+check "one has not" wait_for has_had 1 6
+sleep 0.3
+kill_it
+kill $clients 2>/dev/null
+wait $clients 2>/dev/null
+row plain
+back
+is "each of them is an orphan" "$(cat "$JOURNAL"/* | tr -d '\0' | grep -c '"outcome":"orphaned"')" 5
+agree "streams, and second attempts, under way"
+like "the one at its second target is charged there" "$(spent_by target)" 'b-chain/say:from-b'
+
+# ---- under load ----
+SEED=${SEED:-7} RANDOM=$SEED
+faults "{$usage_is,\"delay_ms\":30}"
+for ((round = 1; round <= ROUNDS; round++)); do
+	rm -f "$D/stop"
+	clients=''
+	for n in 1 2 3 4 5 6; do load $((SEED * 100 + round * 10 + n)) & clients="$clients $!"; done
+	sleep "0.$((RANDOM % 900 + 100))"
+	kill_it
+	touch "$D/stop"
+	wait $clients
+	back
+	agree "killed under load, round $round"
+done
+[ -z "${KEEP:-}" ] || cp -r "$JOURNAL" "$KEEP"
+check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+exit $failed
