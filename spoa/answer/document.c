@@ -245,6 +245,7 @@ enter(struct reader *r, struct place *at, const struct answer_node *node, struct
 			return 0;
 		/* fall through */
 	case READ_INPUT: at->deep = true; return note(r, at, node, ev);
+	case READ_TOOL: r->out->odd_call = true; return 0;
 	case READ_MARK:
 	case READ_ERROR: return note(r, at, node, ev);
 	case READ_WITHHELD:

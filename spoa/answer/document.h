@@ -86,6 +86,7 @@ struct answer_document {
 	struct answer_range models[ANSWER_MODELS]; /* between the quotes */
 	size_t nmodels;
 	bool error;
+	bool odd_call; /* a call's name is a list or an object, which some clients take for a text */
 	bool marked; /* it says more than its texts */
 	const struct usage_counts *usage;
 	bool counts; /* a member that is not null may count tokens (usage_key_counts()) */

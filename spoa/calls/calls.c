@@ -258,8 +258,14 @@ calls_arguments(const struct tree *t, const struct node *n, struct span *out)
 static int
 note_name(struct held_call *h, struct span name)
 {
-	if (!name.n || (h->nnames < 2 && span_eq(name, buf_view(&h->name))))
+	if (!name.n)
 		return 0;
+	if (h->nnames == 1 && span_eq(name, buf_view(&h->name))) {
+		h->repeats++;
+		return 0;
+	}
+	if (h->repeats && h->of->d->joins_names)
+		return CALLS_UNSOUND;
 	if (h->settled)
 		return CALLS_AGAIN;
 	if (h->nnames == CALL_NAMES)
@@ -382,8 +388,13 @@ ask(struct calls *c, struct held_call *h, struct call_answer *got)
 		.by_name = c->user.names_only && !h->over,
 		.kept = c->kept,
 		.goes_with_denied = h->with && h->with->is == CALL_DENIED };
-	struct buf whole;
+	struct buf whole, repeated;
 
+	buf_init(&repeated, CALL_NAME);
+	for (size_t i = 0; c->d->joins_names && h->repeats && i <= h->repeats; i++)
+		buf_span(&repeated, all);
+	if (!buf_failed(&repeated)) /* no tool's name is longer */
+		call.repeated = buf_view(&repeated);
 	for (size_t i = 0, from = 0; h->nnames > 1 && i < h->nnames; i++) {
 		names[call.nnames++] = span_cut(all, from, h->name_ends[i]);
 		from = h->name_ends[i];
@@ -399,6 +410,7 @@ ask(struct calls *c, struct held_call *h, struct call_answer *got)
 	if (!r && got->is != CALL_GOES)
 		buf_span(&h->text, got->text);
 	buf_free(&whole);
+	buf_free(&repeated);
 	return r ? r : buf_failed(&h->text) ? ERR_NOMEM : 0;
 }
 

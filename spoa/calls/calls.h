@@ -18,6 +18,7 @@ struct call {
 	 * call of each. All of them, the joined one first. */
 	const struct span *names;
 	size_t nnames;
+	struct span repeated;  /* joined, where each piece said all of it; or empty */
 	struct span arguments; /* as the model wrote them: JSON, or text of a custom tool */
 	bool any_text;	       /* they are text of any kind */
 	bool apart;	       /* who reads the answer does not find a call in it */

@@ -44,6 +44,7 @@ struct held_call {
 	uint32_t less; /* calls before it in its choice that were taken out */
 	struct buf name, arguments;
 	size_t name_ends[CALL_NAMES], nnames;
+	size_t repeats; /* pieces that said all of the name again */
 	bool lost;
 	/* folded.c: the last event that its next ones may be like, the one that says them, how
 	 * many of those wait, and whether new arguments have been said in one */
@@ -118,8 +119,9 @@ struct calls_dialect {
 	int (*read)(struct calls *c, const struct tree *t);
 	/* *drop: nothing of it goes. Own events go before it by calls_say(). */
 	int (*say)(struct calls *c, const struct tree *t, bool *drop);
-	bool keeps;	/* it does, where nothing says that it does not */
-	bool renumbers; /* calls after one that is taken out have one less */
+	bool keeps;	  /* it does, where nothing says that it does not */
+	bool joins_names; /* some of its clients join the names that pieces say */
+	bool renumbers;	  /* calls after one that is taken out have one less */
 };
 
 extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, calls_gemini,

@@ -71,6 +71,28 @@ ask(struct guard *g, const struct call *c, struct arena *a, struct tool_verdict 
 	return 0;
 }
 
+/* A name that was said over and over is another one for clients that join it. Where nobody has
+ * such a tool it is denied as any name that nobody has, which says nothing. */
+static int
+ask_repeated(struct guard *g, const struct call *c, struct arena *a, struct tool_verdict *out)
+{
+	struct tool_verdict *v = arena_array(a, 2, sizeof(*v));
+	struct answer_tool t = {
+		.name = c->repeated, .arguments = c->arguments, .lost = c->lost
+	};
+	struct answer_tool nobodys = t;
+
+	nobodys.name = SPAN_LIT("\001");
+	if (!c->repeated.n || out->ruled.effect == RULE_DENY)
+		return 0;
+	if (!v || policy_called(g->plan.policy, g->plan.asked, &t, a, &v[0]) ||
+		policy_called(g->plan.policy, g->plan.asked, &nobodys, a, &v[1]))
+		return ERR_NOMEM;
+	if (v[0].ruled.effect == RULE_DENY && v[1].ruled.effect != RULE_DENY)
+		*out = v[0];
+	return 0;
+}
+
 /* What is found in its arguments and named by the rules is replaced there. */
 static int
 edit(struct guard *g, const struct call *c, const struct tool_verdict *v, struct buf *out,
@@ -138,7 +160,7 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 	arena_reset(&g->asking);
 	buf_clear(&g->call_text);
 	v = arena_new(&g->asking, struct tool_verdict);
-	if (!v || ask(g, c, &g->asking, v))
+	if (!v || ask(g, c, &g->asking, v) || ask_repeated(g, c, &g->asking, v))
 		return (int)guard_no_memory(g);
 	if (c->goes_with_denied && v->ruled.effect != RULE_DENY) {
 		v->ruled.effect = RULE_DENY;

@@ -448,6 +448,9 @@ keep_calls(struct guard *g, const struct answer_document *d)
 {
 	size_t done = 0;
 
+	if (d->odd_call && g->plan.asked && g->plan.asked->route &&
+		g->plan.asked->route->uses.calls)
+		guard_fail(g, GUARD_BROKEN, "the name of a call is no text");
 	for (size_t i = 0; i < d->ncalls; i++) {
 		keep_call(g, &d->calls[i]);
 		for (; done < d->ninputs && d->inputs[done].object <= d->calls[i].object;

@@ -119,6 +119,8 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	if (g->end.repeats && !d->error)
 		d->ends = (struct answer_ends){ 0 };
 	guard_note(g, d);
+	if (g->failed)
+		return g->failed;
 	/* the first events name what the stream is */
 	if (g->plan.notes_made && (g->report.events < 4 || dialect_may_make(f->data)))
 		guard_note_made(g, f->data);

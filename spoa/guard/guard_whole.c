@@ -167,6 +167,8 @@ whole_json(struct guard *g, struct span raw, struct buf *out)
 	if (err)
 		return not_read(g, err);
 	guard_note(g, &d);
+	if (g->failed)
+		return g->failed;
 	if (d.error)
 		guard_note_error(g, raw, SPAN_LIT(""));
 	usage_whole(d.usage, &g->report.usage);

@@ -15,6 +15,7 @@
 	"  - {name: no-rm, phase: tool, when: 'tool.name == \"rm\"', deny: true}\n"            \
 	"  - {name: no-delete, phase: tool, when: 'tool.name == \"delete_all\"', deny: "       \
 	"true}\n"                                                                              \
+	"  - {name: no-bye, phase: tool, when: 'tool.name == \"byebye\"', deny: true}\n"       \
 	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && "                       \
 	"tool.arguments.amount > 100', deny: true}\n"
 
@@ -309,6 +310,17 @@ static const struct row {
 			CHAT_PIECE("0", "'name':'l'") "{'choices':[{'index':0,'delta':{},'"
 						      "finish_reason':'tool_calls'}]}\n[DONE]",
 		0 },
+	{ "chat, a piece that is there twice, and then another", CHAT,
+		CHAT_PIECE("0", "'name':'a'") CHAT_PIECE("0", "'name':'a'")
+			CHAT_PIECE("0", "'name':'_b'") "[DONE]",
+		GUARD_BROKEN },
+	{ "chat, a name that is one when it is said twice", CHAT,
+		CHAT_PIECE("0", "'name':'bye'") CHAT_PIECE(
+			"0", "'name':'bye'") "{'choices':[{'index':0,'delta':{},'finish_reason'"
+					     ":'tool_calls'}]}\n[DONE]",
+		0 },
+	{ "a call that nothing is taken out of, a name in a list", "cohere", "/v1/chat",
+		"{'tool_calls':[{'name':['rm'],'parameters':{}}]}", GUARD_BROKEN },
 };
 
 static void
@@ -384,7 +396,8 @@ run(const struct row *row)
 	guard_rig_end(&r);
 	struct span out = buf_view(&r.out);
 	bool bad = r.got != row->got || is_in(out, "rm") || is_in(out, "delete_a") ||
-		   is_in(out, "{\\\"amount\\\":500}") || (r.got && !guard_report(r.g)->why);
+		   is_in(out, "bye") || is_in(out, "{\\\"amount\\\":500}") ||
+		   (r.got && !guard_report(r.g)->why);
 	if (bad)
 		fprintf(stderr, "%s: %d (%s)\n got %.*s\n", row->name, r.got,
 			r.got ? guard_report(r.g)->why : "", SPAN_ARG(out));
