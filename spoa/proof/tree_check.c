@@ -162,6 +162,14 @@ hold(struct tree_check *t, const struct tree_said *s)
 			s->checkpoint ? "checkpoint" : "tree of a boot", why);
 		verifier_reject_record(t->verifier, s->seq, text);
 	} else if (s->checkpoint) {
+		struct tree_against *a = &t->against;
+		if (a->known && a->range.n == s->size) {
+			struct merkle_hash root;
+			merkle_root(&a->range, &root);
+			bool same = memcmp(root.b, s->root.b, sizeof(root.b)) == 0;
+			a->agrees |= same;
+			a->differs |= !same;
+		}
 		t->checkpoints++;
 		t->covered = s->size;
 		t->root = s->root;
@@ -175,13 +183,31 @@ hold(struct tree_check *t, const struct tree_said *s)
 static void
 hold_note(struct tree_check *t)
 {
+	struct tree_against *a = &t->against;
 	struct merkle_hash root;
 
-	if (!t->note || !t->known || t->range.n != t->note->size)
+	if (!a->known || a->range.n != a->note->size)
 		return;
-	merkle_root(&t->range, &root);
-	t->note_is = memcmp(root.b, t->note->root.b, sizeof(root.b)) == 0 ? NOTE_CONTINUED
+	merkle_root(&a->range, &root);
+	t->note_is = memcmp(root.b, a->note->root.b, sizeof(root.b)) == 0 ? NOTE_CONTINUED
 									  : NOTE_FORKED;
+}
+
+/* Before the first record that is read. */
+static void
+begin_note(struct tree_check *t, uint64_t seq)
+{
+	struct tree_against *a = &t->against;
+
+	if (!a->note || a->asked)
+		return;
+	a->asked = true;
+	a->unread = seq - 1 < a->note->size ? seq - 1 : a->note->size;
+	if (seq - 1 > a->note->size)
+		t->note_is = NOTE_UNREAD;
+	a->known = seq == 1 ||
+		   (a->stored && a->stored(a->arg, a->note, seq - 1, &a->range, &a->led) == 0);
+	hold_note(t);
 }
 
 void
@@ -194,20 +220,18 @@ tree_check_each(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYT
 		t->known = true;
 		t->range.n = 0;
 		t->from = 1;
-		hold_note(t);
 	}
-	for (; t->at < t->nsaid && t->said[t->at].seq <= seq; t->at++) {
-		bool known = t->known;
+	begin_note(t, seq);
+	for (; t->at < t->nsaid && t->said[t->at].seq <= seq; t->at++)
 		if (t->said[t->at].seq == seq)
 			hold(t, &t->said[t->at]);
-		if (!known)
-			hold_note(t);
-	}
-	if (!t->known)
-		return;
 	merkle_leaf(hash, &leaf);
-	merkle_append(&t->range, &leaf);
-	hold_note(t);
+	if (t->known)
+		merkle_append(&t->range, &leaf);
+	if (t->against.known) {
+		merkle_append(&t->against.range, &leaf);
+		hold_note(t);
+	}
 }
 
 void

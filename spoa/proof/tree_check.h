@@ -22,11 +22,30 @@ struct tree_said {
 bool tree_said_read(struct span line, struct span type, const struct pubkey *keys, size_t nkeys,
 	struct tree_said *out, struct buf *note);
 
-enum tree_note { NOTE_NOT_REACHED, NOTE_CONTINUED, NOTE_FORKED };
+/* NOTE_UNREAD: what is there of the log begins after the note's end. */
+enum tree_note { NOTE_NOT_REACHED, NOTE_UNREAD, NOTE_CONTINUED, NOTE_FORKED };
+
+/* The note is held against leaves alone: those of the records that are read, and before them
+ * the hashes that are stored of those that are not. What a record says of the records before it
+ * counts for nothing here: who has the key writes such a record, too. */
+struct tree_against {
+	const struct checkpoint *note; /* NULL: none */
+	/* The stored range of the first n leaves, which has the note's tree in it: 0. Of a note
+	 * whose end is before that, *led says whether the stored hashes lead from it there.
+	 * NULL: none is stored. */
+	int (*stored)(void *arg, const struct checkpoint *note, uint64_t n,
+		struct merkle_range *out, bool *led);
+	void *arg;
+
+	bool asked, known; /* `range` is of all records before the next */
+	struct merkle_range range;
+	uint64_t unread;	   /* records that the note covers and nobody read */
+	bool led, agrees, differs; /* with the checkpoints of the records that were read */
+};
 
 struct tree_check {
-	struct verifier *verifier;     /* is told what is found; set before the first line */
-	const struct checkpoint *note; /* held against the chain; NULL: none */
+	struct verifier *verifier; /* is told what is found; set before the first line */
+	struct tree_against against;
 
 	bool known; /* `range` is of all records before the next */
 	struct merkle_range range;

@@ -227,10 +227,111 @@ a_trimmed_log_continues_a_note_by_the_tree(void **state)
 		"verify --journal %s --from %" PRIu64 " --note %s --public-key %s", journal,
 		first_record(), at("old"), at("key.pub"));
 	assert_exit(audit("%s", from), EXIT_NO);
-	assert_out("why=\"unknown: the log begins with record ");
+	assert_out("why=\"not verified: ");
 	write_tiles(buf_view(&b.out));
 	assert_exit(audit("%s", from), EXIT_DONE);
 	assert_out("ok node=gw-1 source=note");
+}
+
+static int
+verify_note_from(uint64_t first)
+{
+	char journal[256], note[256];
+
+	snprintf(journal, sizeof(journal), "%s", at("journal"));
+	snprintf(note, sizeof(note), "%s", at("old"));
+	return audit("verify --journal %s --from %" PRIu64 " --note %s --public-key %s",
+		journal, first, note, at("key.pub"));
+}
+
+/* Who has the key writes other records under the note, signs them, and keeps the record of the
+ * checkpoint as it was: nothing that a record says vouches for those before it. Whichever
+ * hashes he leaves, and whatever of the log is there. */
+static void
+records_that_were_rewritten_under_a_note_never_pass(void **state)
+{
+	struct chain_build copy;
+	struct buf truth;
+	char want[64];
+	(void)state;
+
+	build(20);
+	copy = b;
+	buf_init(&copy.out, 0);
+	buf_span(&copy.out, buf_view(&b.out));
+	for (int i = 0; i < 40; i++)
+		add_request("true");
+	keep_note("old");
+	struct merkle_range tree = b.tree;
+	chain_build_checkpoint(&b);
+	add_request("after");
+	buf_init(&truth, 0);
+	buf_span(&truth, buf_view(&b.out));
+	chain_build_free(&b);
+	b = copy;
+	for (int i = 0; i < 40; i++)
+		add_request("false");
+	assert_int_equal(b.tree.n, tree.n);
+	b.tree = tree; /* the checkpoint's record, as it was */
+	chain_build_checkpoint(&b);
+	for (int i = 0; i < 20; i++)
+		add_request("after");
+	write_journal(buf_view(&b.out));
+	for (int trimmed = 0; trimmed < 4; trimmed++) {
+		static const char *const stored[] = { "none", "the true ones",
+			"the false ones" };
+		if (trimmed)
+			remove_segments(2);
+		for (size_t i = 0; i < 3; i++) {
+			char cmd[512];
+			snprintf(cmd, sizeof(cmd), "rm -rf %s", at("journal.tree"));
+			assert_int_equal(system(cmd), 0);
+			if (i)
+				write_tiles(buf_view(i == 1 ? &truth : &b.out));
+			int code =
+				trimmed ? verify_note_from(first_record()) : verify_note("old");
+			if (code != EXIT_NO || strstr(out, "ok node=gw-1 source=note"))
+				fail_msg("%d trimmed, hashes: %s: %d %s", trimmed, stored[i],
+					code, out);
+		}
+	}
+	/* From anywhere, and as a file. */
+	put_file("all.jsonl", buf_view(&b.out));
+	for (uint64_t from = 1; from <= tree.n + 8; from += 7) {
+		if (verify_note_from(from) != EXIT_NO ||
+			strstr(out, "ok node=gw-1 source=note"))
+			fail_msg("from %" PRIu64 ": %s", from, out);
+		snprintf(want, sizeof(want), "%" PRIu64, from);
+		char file[256], note[256];
+		snprintf(file, sizeof(file), "%s", at("all.jsonl"));
+		snprintf(note, sizeof(note), "%s", at("old"));
+		if (audit("verify --file %s --from %s --note %s --public-key %s", file, want,
+			    note, at("key.pub")) != EXIT_NO ||
+			strstr(out, "ok node=gw-1 source=note"))
+			fail_msg("file, from %" PRIu64 ": %s", from, out);
+	}
+	buf_free(&truth);
+}
+
+/* What was not read is said. */
+static void
+a_trimmed_log_says_how_much_of_a_note_was_not_read(void **state)
+{
+	char want[64];
+	(void)state;
+
+	build(60);
+	keep_note("old");
+	for (int i = 0; i < 30; i++)
+		add_request("more");
+	chain_build_checkpoint(&b);
+	add_request("last");
+	write_journal(buf_view(&b.out));
+	write_tiles(buf_view(&b.out));
+	remove_segments(2);
+	assert_exit(verify_note_from(first_record()), EXIT_DONE);
+	snprintf(want, sizeof(want), " unread=%" PRIu64 "\n", first_record() - 1);
+	assert_out(want);
 }
 
 static void
@@ -267,6 +368,8 @@ main(void)
 		T(a_fork_is_named_by_its_first_record_where_the_tree_tells),
 		T(an_older_copy_that_was_put_back_is_named),
 		T(a_trimmed_log_continues_a_note_by_the_tree),
+		T(records_that_were_rewritten_under_a_note_never_pass),
+		T(a_trimmed_log_says_how_much_of_a_note_was_not_read),
 		T(a_note_of_another_log_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

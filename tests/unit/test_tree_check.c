@@ -57,7 +57,7 @@ verify_with(struct verify_options o, struct span text, const struct checkpoint *
 	o.record = tree_check_record;
 	o.each = tree_check_each;
 	o.arg = &t;
-	t.note = note;
+	t.against.note = note;
 	t.verifier = verifier_new(&o);
 	assert_non_null(t.verifier);
 	while (text.n)

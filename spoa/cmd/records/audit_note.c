@@ -243,24 +243,31 @@ first_other(
 	return cmp.first;
 }
 
-/* A log that begins after the note's end: the tree's files lead from one to the other. */
-static bool
-tiles_lead_on(const struct audit_args *a, const struct checkpoint *c, const char *node,
-	const struct tree_check *t)
+int
+audit_note_stored(void *arg, const struct checkpoint *note, uint64_t n,
+	struct merkle_range *out, bool *led)
 {
-	struct merkle_hash proof[MERKLE_PROOF_MAX];
+	const struct stored_tree *of = arg;
+	struct merkle_hash proof[MERKLE_PROOF_MAX], root;
 	struct tiles tiles;
-	size_t n = 0;
-	bool holds = false;
+	struct buf none;
+	size_t nproof = 0;
 
-	if (!t->checkpoints || t->covered < c->size || !tiles_of_note(a, c, node, &tiles))
-		return false;
+	*led = false;
+	buf_init(&none, 4096);
+	int err = tiles_open(&tiles, of->journal, of->node, false, &none);
+	buf_free(&none);
+	if (err)
+		return err;
 	struct merkle_source s = tiles_source(&tiles);
-	if (tiles.n >= t->covered &&
-		merkle_consistency(&s, c->size, t->covered, proof, &n) == 0)
-		holds = merkle_consistent(c->size, &c->root, t->covered, &t->root, proof, n);
+	err = tiles.n < n ? ERR_NOTFOUND : merkle_range_at(&s, n, out);
+	if (!err && note->size < n &&
+		merkle_consistency(&s, note->size, n, proof, &nproof) == 0) {
+		merkle_root(out, &root);
+		*led = merkle_consistent(note->size, &note->root, n, &root, proof, nproof);
+	}
 	tiles_close(&tiles);
-	return holds;
+	return err;
 }
 
 __attribute__((format(printf, 4, 5))) static bool
@@ -281,7 +288,8 @@ bad(const struct audit_note *n, const struct verify_result *r, uint64_t seq, con
 }
 
 static bool
-forked(const struct audit_args *a, const struct audit_note *n, const struct verify_result *r)
+forked(const struct audit_args *a, const struct audit_note *n, const struct tree_against *w,
+	const struct verify_result *r)
 {
 	const struct checkpoint *c = &n->checkpoint;
 	bool boot;
@@ -297,6 +305,13 @@ forked(const struct audit_args *a, const struct audit_note *n, const struct veri
 		return bad(n, r, first,
 			"fork: it is the first record that is not the one which the note "
 			"covers");
+	if (w->unread)
+		return bad(n, r, c->size,
+			"not verified: records %" PRIu64 " to %" PRIu64
+			" and the hashes that JOURNAL.tree has of the %" PRIu64
+			" before them, which were not read, do not have the note's root: other "
+			"records, or other hashes",
+			r->first, c->size, w->unread);
 	return bad(n, r, c->size,
 		"fork: records 1 to %" PRIu64 " are not those that the note covers: another "
 		"history, or an older copy that was "
@@ -312,40 +327,50 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 	char origin[NOTE_NAME_MAX + 1], key_why[VERIFY_WHY_MAX];
 	const struct pubkey *any = checkpoint_signer(c, c->origin, ring->key, ring->nkeys);
 	bool believed = signer_of(ring, c, r->node, key_why) != NULL;
-	bool continued = t->note_is == NOTE_CONTINUED, begins_later;
+	const struct tree_against *w = &t->against;
+	bool continued = t->note_is == NOTE_CONTINUED;
 
 	if (!any || (!believed && keyring_revoked(ring, any->id, r->node)))
 		return bad(n, r, c->size, "%s", key_why);
 	audit_note_plain(c->origin, origin, sizeof(origin));
-	begins_later = r->first > c->size + 1 || !t->known || t->from > c->size + 1;
 	if (!continued && t->origin[0] && !span_is(c->origin, t->origin)) {
 		char ours[NOTE_NAME_MAX + 1];
 		return bad(n, r, 1,
 			"another log: the note is of %s, the checkpoints here are of %s",
 			origin, audit_note_plain(span_str(t->origin), ours, sizeof(ours)));
 	}
-	if (!continued && t->note_is == NOTE_FORKED)
-		return forked(a, n, r);
+	if (t->note_is == NOTE_FORKED)
+		return forked(a, n, w, r);
 	if (!continued && r->last < c->size && r->ok)
 		return bad(n, r, r->last + 1,
 			"cut: the log ends with record %" PRIu64 ", the note covers %" PRIu64
 			": records %" PRIu64 " to %" PRIu64
 			" are missing, its end was cut off or an older copy was put back",
 			r->last, c->size, r->last + 1, c->size);
-	if (!continued && begins_later)
-		continued = tiles_lead_on(a, c, r->node, t);
-	if (!continued && begins_later && r->ok)
+	/* What is there begins after the note: the stored hashes have its tree, lead from it to
+	 * the first record, and with the records have the roots of their checkpoints. */
+	if (t->note_is == NOTE_UNREAD)
+		continued = w->known && w->led && w->agrees && !w->differs;
+	if (!continued && r->ok && w->unread)
 		return bad(n, r, c->size,
-			"unknown: the log begins with record %" PRIu64
-			", and JOURNAL.tree does not lead from the note's %" PRIu64
-			" records to it: `tollgate audit restore` brings back what is archived",
-			r->first, c->size);
+			"not verified: %" PRIu64 " of the %" PRIu64
+			" records that the note covers were not read (the log begins with "
+			"record "
+			"%" PRIu64
+			"), and JOURNAL.tree %s: `tollgate audit restore` brings back "
+			"what is archived",
+			w->unread, c->size, r->first,
+			w->known ? "does not lead from the note to what is there"
+				 : "has not the hashes of those before it");
 	if (!continued)
 		return bad(n, r, r->bad_seq, "unknown: the log does not verify up to it");
 	/* A key that was replaced long ago may tell a fork, and vouches for nothing. */
 	if (!believed)
 		return bad(n, r, c->size, "%s", key_why);
-	printf("ok node=%s source=note origin=%s size=%" PRIu64 " seq=%" PRIu64 "\n", r->node,
+	printf("ok node=%s source=note origin=%s size=%" PRIu64 " seq=%" PRIu64, r->node,
 		origin, c->size, r->last);
+	if (w->unread)
+		printf(" unread=%" PRIu64, w->unread);
+	putchar('\n');
 	return true;
 }

@@ -25,4 +25,11 @@ void audit_note_free(struct audit_note *n);
 bool audit_note_print(const struct audit_args *a, const struct audit_note *n,
 	const struct tree_check *t, const struct keyring *ring, const struct verify_result *r);
 
+/* As tree_against.stored: what JOURNAL.tree has of a node's log. */
+struct stored_tree {
+	const char *journal, *node;
+};
+int audit_note_stored(void *arg, const struct checkpoint *note, uint64_t n,
+	struct merkle_range *out, bool *led);
+
 #endif

@@ -89,14 +89,16 @@ watch_each(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES])
 static struct verifier *
 watch_begin(struct watch *w, const struct audit_args *a, struct verify_options o)
 {
-	const struct checkpoint *note = w->tree.note;
+	const struct tree_against against = { .note = w->tree.against.note,
+		.stored = w->tree.against.stored,
+		.arg = w->tree.against.arg };
 
 	tree_check_free(&w->tree);
 	o.record = watch_record;
 	o.each = watch_each;
 	o.arg = w;
 	struct verifier *v = verifier_new(&o);
-	w->tree = (struct tree_check){ .verifier = v, .note = note };
+	w->tree = (struct tree_check){ .verifier = v, .against = against };
 	w->anchors = (struct anchors_check){ .keys = a->outside, .verifier = v };
 	return v;
 }
@@ -292,7 +294,9 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 	int err = journal_node(a, node, &first, why);
 	bool by_trim = !a->from && first > 1 && !a->restored;
 	struct verify_options o = { .ring = a->ring,
-		.from = a->from ? a->from : first > 1 ? first : 0,
+		.from = a->from	    ? a->from
+			: first > 1 ? first
+				    : 0,
 		.by_trim = by_trim,
 		.live = true,
 		.node = node[0] ? node : NULL };
@@ -301,6 +305,9 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 		w->prints = p;
 		w->print = print_compare;
 	}
+	struct stored_tree stored = { a->journal, node };
+	w->tree.against.stored = audit_note_stored;
+	w->tree.against.arg = &stored;
 	struct buf stranger;
 	buf_init(&stranger, 8192);
 	*clean = err || !journal_has_stranger(a->journal, node[0] ? node : "?", &stranger);
@@ -345,16 +352,14 @@ struct chains {
 static void
 chain_begin(struct chains *c, struct span node)
 {
-	struct verify_options o = {
-		.ring = c->a->ring,
+	struct verify_options o = { .ring = c->a->ring,
 		.from = c->a->from,
 		.trimmed = c->a->from > 1, /* a window may begin inside of a commit */
-		.every_signature = c->every_signature
-	};
+		.every_signature = c->every_signature };
 	struct watch *w = c->n < CHAINS_MAX ? calloc(1, sizeof(*w)) : NULL;
 
 	if (w)
-		w->tree.note = c->note;
+		w->tree.against.note = c->note;
 	struct verifier *v = w ? watch_begin(w, c->a, o) : NULL;
 	if (!v)
 		free(w);
@@ -533,7 +538,7 @@ verify_streams(struct audit_args *a, const char *journal_node, const struct audi
 	struct verify_result r;
 	struct watch w = { .prints = NULL,
 		.learned = n ? calloc(1, sizeof(*w.learned)) : NULL,
-		.tree = { .note = n ? &n->checkpoint : NULL } };
+		.tree = { .against = { .note = n ? &n->checkpoint : NULL } } };
 	bool held = !n;
 	int err = audit_dial(a->redis, a->config, &redis, why);
 
@@ -600,7 +605,7 @@ audit_verify(struct audit_args *a)
 		err = audit_ring(a, &why);
 	if (!err && a->note) {
 		err = audit_note_read(a, &note, &why);
-		w.tree.note = &note.checkpoint;
+		w.tree.against.note = &note.checkpoint;
 		w.learned = calloc(1, sizeof(*w.learned));
 		err = err ? err : w.learned ? 0 : ERR_NOMEM;
 	}
