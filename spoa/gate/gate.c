@@ -373,14 +373,12 @@ verdict(struct request *r)
 void
 gate_advance(struct request *r, enum step_result s)
 {
-	size_t next = r->run.step + 1;
+	size_t next = s == STEP_REWRITES   ? step_rewrite_at
+		      : s == STEP_REROUTES ? step_policy_at
+					   : r->run.step + 1;
 
 	if (s == STEP_DECIDED && next < nsteps)
 		next = nsteps - 1;
-	if (s == STEP_REWRITES)
-		next = step_rewrite_at;
-	if (s == STEP_REROUTES)
-		next = step_policy_at;
 	if (next < nsteps && steps[next].stage != steps[r->run.step].stage &&
 		(steps[r->run.step].stage != STAGE_OUTSIDE || asks_outside(r->snap->policy)))
 		stage_ends(r, clock_mono_us());

@@ -5,7 +5,6 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -484,32 +483,6 @@ an_ejected_provider_takes_all_its_models_with_it(void **state)
 	assert_int_equal(condition(), TARGET_CLOSED);
 }
 
-static void
-of_a_provider_and_its_model_what_was_said_last_holds(void **state)
-{
-	static const struct {
-		const char *said[3]; /* -: ejected, +: admitted */
-		bool out;
-	} rows[] = { { { "-a", "+a/m" }, false }, { { "-a", "+a/m", "-a" }, true },
-		{ { "-a/m", "-a", "+a/m" }, false }, { { "-a/m", "-a", "+a" }, false },
-		{ { "-a", "+a", "-a/m" }, true }, { { "-a", "+a/m", "+a" }, false } };
-
-	(void)state;
-	a_target();
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		for (size_t k = 0; k < 3 && rows[i].said[k]; k++) {
-			const char *name = rows[i].said[k] + 1;
-			(rows[i].said[k][0] == '-' ? target_eject : target_admit)(
-				table, span_str(name));
-			usleep(10);
-		}
-		assert_int_equal(condition(), rows[i].out ? TARGET_BY_HAND : TARGET_CLOSED);
-		target_admit(table, SPAN_LIT("a"));
-		assert_false(target_any_ejected(table));
-		usleep(10);
-	}
-}
-
 /* ---- how soon ---- */
 
 static void
@@ -798,36 +771,28 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, gone)
 	const struct CMUnitTest tests[] = {
-		T(an_entry_is_found_again_by_provider_and_model),
-		T(beyond_the_cap_all_are_one_entry_that_is_never_out),
+		T(an_entry_is_found_again_by_provider_and_model), T(beyond_the_cap_all_are_one_entry_that_is_never_out),
 		T(a_name_that_does_not_fit_has_no_entry_of_its_own),
-		T(five_failures_in_a_row_open_it_and_a_success_between_begins_anew),
-		T(what_feeds_the_breaker),
+		T(five_failures_in_a_row_open_it_and_a_success_between_begins_anew), T(what_feeds_the_breaker),
 		T(half_of_twenty_in_ten_seconds_open_it_but_not_of_nineteen),
 		T(failures_of_more_than_ten_seconds_ago_do_not_count_in_the_share),
-		T(one_probe_at_a_time_and_two_that_come_through_close_it),
-		T(a_probe_that_fails_doubles_the_time_up_to_five_minutes),
-		T(a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer),
-		T(old_failures_do_not_open_it_again_after_it_closed),
+		T(one_probe_at_a_time_and_two_that_come_through_close_it), T(a_probe_that_fails_doubles_the_time_up_to_five_minutes),
+		T(a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer), T(old_failures_do_not_open_it_again_after_it_closed),
 		T(a_probe_of_which_nothing_is_heard_gives_its_place_to_another),
-		T(what_was_under_way_when_it_opened_changes_nothing),
-		T(without_a_breaker_nothing_is_out),
+		T(what_was_under_way_when_it_opened_changes_nothing), T(without_a_breaker_nothing_is_out),
 		T(a_throttled_target_is_skipped_as_long_as_it_asked_a_minute_at_most),
 		T(a_shorter_wait_does_not_shorten_a_longer_one),
 		T(a_refused_key_is_tried_each_minute_and_one_answer_brings_it_back),
 		T(a_reload_or_admit_brings_a_refused_key_back_at_once),
 		T(what_was_ejected_by_hand_stays_out_until_it_is_admitted),
-		T(of_a_provider_and_its_model_what_was_said_last_holds),
 		T(an_ejected_provider_takes_all_its_models_with_it),
 		T(latency_jumps_up_at_once_and_comes_down_over_ten_seconds),
 		T(a_fast_failure_or_429_counts_as_the_first_bytes_limit),
 		T(sizes_are_told_apart_at_4k_and_32k_tokens),
 		T(what_is_under_way_is_counted_to_its_end_once_and_never_negative),
-		T(concurrent_is_of_the_provider_whatever_the_model),
-		T(as_many_wait_for_room_as_there_is_room),
+		T(concurrent_is_of_the_provider_whatever_the_model), T(as_many_wait_for_room_as_there_is_room),
 		T(repeats_are_a_fifth_of_first_attempts_three_at_least),
-		T(without_a_credential_it_is_keyless_and_not_up),
-		T(it_says_since_when_it_is_not_well),
+		T(without_a_credential_it_is_keyless_and_not_up), T(it_says_since_when_it_is_not_well),
 		T(it_is_shown_as_json_with_state_and_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,6 +345,32 @@ by_hand_the_latest_holds_on_all(void **state)
 	assert_int_equal(condition(&x), TARGET_CLOSED);
 }
 
+static void
+of_a_provider_and_its_model_what_was_said_last_holds(void **state)
+{
+	static const struct {
+		const char *said[3]; /* -: ejected, +: admitted */
+		bool out;
+	} rows[] = { { { "-a", "+a/m" }, false }, { { "-a", "+a/m", "-a" }, true },
+		{ { "-a/m", "-a", "+a/m" }, false }, { { "-a/m", "-a", "+a" }, false },
+		{ { "-a", "+a", "-a/m" }, true }, { { "-a", "+a/m", "+a" }, false } };
+
+	(void)state;
+	target_of(&x);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		for (size_t k = 0; k < 3 && rows[i].said[k]; k++) {
+			const char *name = rows[i].said[k] + 1;
+			(rows[i].said[k][0] == '-' ? target_eject : target_admit)(
+				x.table, span_str(name));
+			usleep(10);
+		}
+		assert_int_equal(condition(&x), rows[i].out ? TARGET_BY_HAND : TARGET_CLOSED);
+		target_admit(x.table, SPAN_LIT("a"));
+		assert_false(target_any_ejected(x.table));
+		usleep(10);
+	}
+}
+
 /* Each is told late what the other one was told, and the other way round. */
 static void
 what_is_said_later_holds_however_late_it_is_shared(void **state)
@@ -643,6 +669,7 @@ main(void)
 		ROW(a_key_that_is_refused_and_one_that_is_taken_again_are_told),
 		ROW(what_asked_to_wait_is_waited_for_by_all_and_the_longest),
 		ROW(by_hand_the_latest_holds_on_all),
+		ROW(of_a_provider_and_its_model_what_was_said_last_holds),
 		ROW(what_is_said_later_holds_however_late_it_is_shared),
 		ROW(an_admit_takes_back_what_another_found_out),
 		ROW(what_redis_lost_or_an_old_copy_brought_back_is_written_anew),
