@@ -1,6 +1,6 @@
 /* The credential that the caller showed, and anything in the form of our API keys: where
- * a text holds it, also in base64, in hexadecimal of any case, in pieces or not, or in percent
- * escapes. */
+ * a text holds it, also in base64, in hexadecimal of any case, in pieces or not, or in escapes:
+ * percent signs, or backslashes of JSON and programs. */
 #include "gate/request.h"
 
 #include "base/ascii.h"
@@ -241,17 +241,40 @@ each_hex(const struct request *r, struct span text, credential_fn *take, void *a
 	return err;
 }
 
+/* %41, \u0041 or \x41, however many backslashes: its byte and *n, its length; -1: none. */
+static int
+escape_at(const char *p, const char *end, size_t *n)
+{
+	enum { SLASHES_MOST = 16 };
+	const char *q = p;
+
+	*n = 3;
+	if (*p == '%')
+		return uri_escape_at(p, end);
+	while (q < end && *q == '\\' && q - p < SLASHES_MOST)
+		q++;
+	struct span rest = span_of(q, (size_t)(end - q));
+	size_t mark = q == p				   ? 0
+		      : span_starts(rest, SPAN_LIT("u00")) ? 3
+		      : span_starts(rest, SPAN_LIT("x"))   ? 1
+							   : 0;
+	if (!mark || rest.n < mark + 2 || !is_hex(q[mark]) || !is_hex(q[mark + 1]))
+		return -1;
+	*n = (size_t)(q - p) + mark + 2;
+	return hex_value(q[mark]) << 4 | hex_value(q[mark + 1]);
+}
+
 /* Undone once more; false: there was nothing to undo. */
 static bool
 view_unescape(struct view *v)
 {
-	size_t n = 0;
+	size_t n = 0, escape;
 
 	for (size_t i = 0; i < v->n; n++) {
-		int c = uri_escape_at(v->text + i, v->text + v->n);
+		int c = escape_at(v->text + i, v->text + v->n, &escape);
 		v->at[n] = v->at[i];
 		v->text[n] = c < 0 ? v->text[i] : (char)c;
-		i += c < 0 ? 1 : 3;
+		i += c < 0 ? 1 : escape;
 	}
 	bool any = n < v->n;
 	v->at[n] = v->at[v->n];
@@ -259,15 +282,49 @@ view_unescape(struct view *v)
 	return any;
 }
 
-/* The next escape from `at` on; t.n: none. */
+/* Where the next of the signs are that escapes begin with. */
+struct signs {
+	struct span t;
+	size_t percent, slash;
+};
+
 static size_t
-escape_after(struct span t, size_t at)
+percent_after(struct span t, size_t at)
+{
+	const char *p = memchr(t.p + at, '%', t.n - at);
+
+	return p ? (size_t)(p - t.p) : t.n;
+}
+
+/* Of a run of backslashes, or one before what may go on as an escape: \n and \" are most. */
+static size_t
+slash_after(struct span t, size_t at)
 {
 	const char *p;
 
-	for (; at < t.n && (p = memchr(t.p + at, '%', t.n - at)); at++) {
+	for (; at < t.n && (p = memchr(t.p + at, '\\', t.n - at)); at++) {
 		at = (size_t)(p - t.p);
-		if (uri_escape_at(p, t.p + t.n) >= 0)
+		char next = at + 1 < t.n ? p[1] : 0;
+		if (next == 'u' || next == 'x' || next == '\\')
+			return at;
+	}
+	return t.n;
+}
+
+/* The next escape from `at` on; t.n: none. */
+static size_t
+escape_after(struct signs *s, size_t at)
+{
+	struct span t = s->t;
+	size_t n;
+
+	for (; at < t.n; at++) {
+		if (s->percent < at || !at)
+			s->percent = percent_after(t, at);
+		if (s->slash < at || !at)
+			s->slash = slash_after(t, at);
+		at = s->percent < s->slash ? s->percent : s->slash;
+		if (at < t.n && escape_at(t.p + at, t.p + t.n, &n) >= 0)
 			return at;
 	}
 	return t.n;
@@ -277,12 +334,13 @@ escape_after(struct span t, size_t at)
 static int
 each_escaped(const struct request *r, struct span text, credential_fn *take, void *arg)
 {
+	struct signs signs = { .t = text };
 	struct view v;
 	size_t at, from = 0;
 	int err = 0;
 
 	v.each = 0;
-	while (!err && (at = escape_after(text, from)) < text.n) {
+	while (!err && (at = escape_after(&signs, from)) < text.n) {
 		if (at > from + VIEW_STEP)
 			from = at - VIEW_STEP;
 		v.of = span_cut(text, from, from + VIEW_BYTES);

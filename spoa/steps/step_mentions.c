@@ -340,7 +340,7 @@ step_mentions(struct request *r)
 	if (r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
 	/* A body that was not read cannot be rewritten either. */
-	if (!r->in.have_body && r->in.raw.n && request_credential_in(r, r->in.raw))
+	if (!r->in.have_body && r->in.raw.n && request_credential_escaped_in(r, r->in.raw))
 		return request_deny(r, 403, "content_policy_violation", "",
 			SPAN_LIT("a credential stands where it cannot be replaced"));
 	if (!r->scan.mentions)

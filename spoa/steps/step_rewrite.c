@@ -375,9 +375,9 @@ step_rewrite(struct request *r)
 	struct span target = request_target_sent(r);
 	if (arena_failed(&r->arena))
 		return request_overload(r);
-	/* Also not in an opaque part, or escaped in the path. */
+	/* Also not in an opaque part, or escaped. */
 	if ((r->in.have_body &&
-		    request_credential_in(
+		    request_credential_escaped_in(
 			    r, r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw)) ||
 		request_credential_escaped_in(r, target))
 		return request_deny(r, 403, "content_policy_violation", "",

@@ -18,7 +18,9 @@
 	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
 #define REDACT "rules: [{name: r, redact: {classes: [pii, phi, secret]}}]\n"
 #define PERMIT "rules: []\n"
-#define OTHER  "tg_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk"
+#define OTHERS                                                                                 \
+	"g_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk" /* after the t */
+#define OTHER "tg_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk"
 #define SAYS(text)                                                                             \
 	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
 
@@ -77,6 +79,19 @@ static const struct {
 	  { "request.path", "<redacted>", "rule", "r" } },
 	{ "a key of ours as the model's name is denied and not kept", PERMIT, NULL, NULL, "{\"model\":\"%O\",\"messages\":[]}", NULL,
 	  "deny", "", NULL, NULL, { "model", "<redacted>" } },
+	{ "and as JSON may spell it", PERMIT, NULL, NULL, "{\"model\":\"\\u0074" OTHERS "\",\"messages\":[]}", NULL,
+	  "deny", "", NULL, NULL, { "model", "<redacted>" } },
+	{ "as JSON may spell it, where it can be replaced", PERMIT, "/api/x", NULL,
+	  "{\"\\u0074" OTHERS "\":\"\\u0074" OTHERS "\"}", NULL,
+	  "redact", "relay", "{\"<CREDENTIAL_1>\":\"<CREDENTIAL_1>\"}", NULL, { "credentials", "2" } },
+	{ "and as JSON within JSON does", PERMIT, NULL, NULL,
+	  SAYS("a \\\\u0074" OTHERS " b \\\\\\\\u0074\\\\\\\\u0067_\\\\x61bcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk.") "}", NULL,
+	  "redact", "relay", SAYS("a <CREDENTIAL_1> b <CREDENTIAL_2>.") "}", NULL, { "credentials", "2" } },
+	{ "nor may one so spelled pass inside what nobody reads", PERMIT "on_failure: {unreadable: permit}\n", NULL, NULL,
+	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":\""
+	  NOISE "\\u0074" OTHERS NOISE "\"}}]}]}", NULL, "deny", "", NULL, NULL, { "code", "content_policy_violation" } },
+	{ "in a text that cannot be read as one, as JSON spells it", PERMIT "on_failure: {unreadable: permit}\n", "/api/x",
+	  NULL, "\x01\x02\\u0074" OTHERS, "content-type: application/octet-stream", "deny", "", NULL, NULL, { NULL } },
 	{ "the caller's key goes from a body that nothing redacts", PERMIT, NULL, NULL, SAYS("I use %K, x%Ky") "}", NULL,
 	  "redact", "relay", SAYS("I use <CREDENTIAL_1>, x<CREDENTIAL_1>y") "}", NULL, { "credentials", "2" } },
 	{ "and so does anybody's", PERMIT, "/api/x", NULL, "{\"%O\":\"a\"}", NULL,
@@ -115,7 +130,7 @@ static const struct {
 	{ "every second one", PERMIT, "/api/x", NULL, "{\"a\":\"%Q\"}", NULL,
 	  "redact", "relay", "{\"a\":\"<CREDENTIAL_1>\"}", NULL, { "credentials", "1" } },
 	{ "its bytes as a program's", PERMIT, NULL, NULL, SAYS("f('%A')") "}", NULL,
-	  "redact", "relay", SAYS("f('\\\\x<CREDENTIAL_1>')") "}", NULL, { "credentials", "1" } },
+	  "redact", "relay", SAYS("f('<CREDENTIAL_1>')") "}", NULL, { "credentials", "1" } },
 	{ "with colons, after an odd digit", PERMIT, NULL, NULL, SAYS("a%C.") "}", NULL,
 	  "redact", "relay", SAYS("a<CREDENTIAL_1>.") "}", NULL, { "credentials", "1" } },
 	{ "with blanks", PERMIT, "/api/x", NULL, "{\"a\":\"be it %D\"}", NULL,
@@ -299,8 +314,8 @@ check_sent(
 		fail_msg("%s: sent to %s", rows[i].name, got);
 	for (size_t k = 0; k < plan->head.nfields; k++)
 		if (span_istarts(plan->head.fields[k].name, SPAN_LIT("x-was")) ||
-			memmem(plan->head.fields[k].value.p, plan->head.fields[k].value.n, "tg_",
-			    3))
+			memmem(plan->head.fields[k].value.p, plan->head.fields[k].value.n,
+				"tg_", 3))
 			fail_msg("%s: %.*s goes upstream", rows[i].name,
 				SPAN_ARG(plan->head.fields[k].name));
 }

@@ -87,6 +87,26 @@ in_pieces(struct span value, struct span t)
 	return spells(value, undone, n);
 }
 
+/* The byte that is escaped at p, and *n; -1: none is. */
+static int
+escaped(const char *p, const char *end, size_t *n)
+{
+	size_t slashes = 0, left = (size_t)(end - p);
+
+	*n = 3;
+	if (*p == '%')
+		return uri_escape_at(p, end);
+	while (slashes < left && slashes < 16 && p[slashes] == '\\')
+		slashes++;
+	size_t mark = slashes + (slashes < left && p[slashes] == 'u' ? 3 : 1);
+	if (!slashes || left < mark + 2 ||
+		!(p[slashes] == 'x' || (p[slashes] == 'u' && !memcmp(p + slashes, "u00", 3))) ||
+		!is_hex(p[mark]) || !is_hex(p[mark + 1]))
+		return -1;
+	*n = mark + 2;
+	return hex_value(p[mark]) * 16 + hex_value(p[mark + 1]);
+}
+
 static bool
 in_escapes(struct span value, struct span t)
 {
@@ -94,11 +114,11 @@ in_escapes(struct span value, struct span t)
 
 	memcpy(undone, t.p, t.n);
 	for (int times = 0; times < 3; times++) {
-		size_t to = 0;
+		size_t to = 0, bytes;
 		for (size_t i = 0; i < n; to++) {
-			int c = uri_escape_at(undone + i, undone + n);
+			int c = escaped(undone + i, undone + n, &bytes);
 			undone[to] = c < 0 ? undone[i] : (char)c;
-			i += c < 0 ? 1 : 3;
+			i += c < 0 ? 1 : bytes;
 		}
 		bool any = to < n;
 		n = to;
@@ -154,8 +174,15 @@ put_escaped(const char *p, size_t n, unsigned deep, unsigned share)
 			put(p + i, 1);
 			continue;
 		}
-		snprintf(byte, sizeof(byte), chance(2) ? "%%%02x" : "%%%02X",
-			(unsigned char)p[i]);
+		unsigned as = deep > 1 ? 0 : chance(4), c = (unsigned char)p[i];
+		if (as == 0)
+			snprintf(byte, sizeof(byte), chance(2) ? "%%%02x" : "%%%02X", c);
+		else
+			snprintf(byte, sizeof(byte), "%s%02x",
+				as == 1	  ? "\\u00"
+				: as == 2 ? "\\\\u00"
+					  : "\\x",
+				c);
 		if (deep > 1)
 			put_escaped(byte, strlen(byte), deep - 1, 60);
 		else
