@@ -7,6 +7,7 @@
 #define PART STEP ".content[*]"
 static const struct row rows[] = {
 	{ "model",                   T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL },
+	{ "agent",                   T_STRING|T_NULL, ROLE_OTHER, F_NAMES, 0 },
 	{ "stream",                  T_BOOL|T_NULL, ROLE_OTHER, F_RESERVED, READ_STREAM },
 	{ "system_instruction",      T_ANY, ROLE_SYSTEM, F_DEEP, 0 },
 	{ "input",                   T_ANY, ROLE_USER, F_DEEP, READ_PART },

@@ -3,7 +3,10 @@
 #include "dialect/openai.h"
 
 /* clang-format off */
-#define MODEL  { "model", T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL }
+/* An agent is a model with instructions: it is decided for by its id. */
+#define MODEL \
+	{ "model",                    T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL }, \
+	{ "agent_id",                 T_STRING|T_NULL, ROLE_OTHER, F_NAMES, 0 }
 
 /* A chunk of content, of whomever. */
 #define CHUNK(at, role) \

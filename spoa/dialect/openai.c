@@ -54,6 +54,7 @@ static const struct row rows[] = {
 	/* of vLLM, llama.cpp and others */
 	{ "models",                         T_ANY,                   ROLE_OTHER, F_RESERVED, 0 }, /* to fall back on */
 	{ "models[*]",                      T_STRING,                ROLE_OTHER, F_RESERVED, READ_MODEL },
+	MODEL_ELSEWHERE,
 	{ "documents",                      T_ANY,                   ROLE_DOCUMENT, F_DATA, 0 },
 	{ "prompt",                         T_ANY,                   ROLE_OTHER, F_ANYONE, 0 },
 	{ "chat_template",                  T_STRING|T_NULL,         ROLE_SYSTEM, 0, 0 },

@@ -14,8 +14,13 @@ extern const struct table table_chat_other, table_responses, table_responses_cou
 	table_files,			     /* uploads, whose JSON lines are requests */
 	table_pieces;			     /* the same in several bodies */
 
-/* Rows of paths below /v1 that most servers have. */
 /* clang-format off */
+/* What names a model next to `model`: of engines and deployments, and OpenRouter's presets. */
+#define MODEL_ELSEWHERE \
+	{ "engine", T_ANY, ROLE_OTHER, F_NAMES, 0 }, \
+	{ "preset", T_ANY, ROLE_OTHER, F_NAMES, 0 }
+
+/* Rows of paths below /v1 that most servers have. */
 #define OPENAI_ENDPOINTS(base) \
 	{ "POST", base "/chat/completions", "chat",        &table_chat, 0 }, \
 	{ "POST", base "/completions",      "completions", &table_completions, 0 }, \

@@ -4,7 +4,9 @@
 #include "dialect/openai.h"
 
 /* clang-format off */
-#define MODEL  { "model", T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL }
+#define MODEL \
+	{ "model", T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL }, \
+	MODEL_ELSEWHERE
 #define STREAM { "stream", T_BOOL|T_NULL, ROLE_OTHER, F_RESERVED, READ_STREAM }
 #define ASKED \
 	{ "stream_options",               T_OBJECT|T_NULL, ROLE_OTHER, F_RESERVED, READ_OPTIONS }, \

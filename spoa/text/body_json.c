@@ -397,7 +397,7 @@ pop(struct walk *w, const struct json_event *ev)
 		err = settle_reasoning(w, f, ev->end);
 	/* "models": {"x": {}} */
 	struct frame *holder = &w->frames[w->depth];
-	if (f->names && !f->told && holder->object && holder->names) {
+	if (f->names && f->object && !f->told && holder->object && holder->names) {
 		f->told = true;
 		if (model_add_other(w->out, holder->name, w->a))
 			return walk_no_memory(w);

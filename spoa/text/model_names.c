@@ -11,6 +11,8 @@
 	{                                                                                      \
 		SPAN_LIT(end), is                                                              \
 	}
+/* What each server calls it: OpenRouter, LiteLLM, Azure, Bedrock, Vertex; adapters are models
+ * of vLLM, SGLang, TGI and LoRAX. */
 static const struct {
 	struct span end;
 	enum model_key is;
@@ -37,9 +39,27 @@ static const struct {
 	ENDS("modelalias", KEY_MODEL),
 	ENDS("modelversion", KEY_MODEL),
 	ENDS("modelgroup", KEY_MODEL),
+	ENDS("modelgroupalias", KEY_MODELS),
+	ENDS("fallback", KEY_MODEL),
+	ENDS("fallbackdict", KEY_MODELS),
 	ENDS("engineid", KEY_MODEL),
 	ENDS("deployment", KEY_MODEL),
+	ENDS("deployments", KEY_MODELS),
+	ENDS("deploymentid", KEY_MODEL),
 	ENDS("deploymentname", KEY_MODEL),
+	ENDS("lora", KEY_MODEL),
+	ENDS("loras", KEY_MODELS),
+	ENDS("loraid", KEY_MODEL),
+	ENDS("loraname", KEY_MODEL),
+	ENDS("lorapath", KEY_MODEL),
+	ENDS("loraweights", KEY_MODELS),
+	ENDS("adapter", KEY_MODEL),
+	ENDS("mergedadapters", KEY_MODEL),
+	ENDS("adapters", KEY_MODELS),
+	ENDS("adapterid", KEY_MODEL),
+	ENDS("adapterids", KEY_MODELS),
+	ENDS("adaptername", KEY_MODEL),
+	ENDS("adapterpath", KEY_MODEL),
 	ENDS("inferenceprofile", KEY_MODEL),
 	ENDS("inferenceprofilearn", KEY_MODEL),
 	ENDS("inferenceprofileid", KEY_MODEL),
@@ -77,6 +97,8 @@ static const struct span asides[] = {
 	SPAN_LIT("version"),
 	SPAN_LIT("speed"),
 	SPAN_LIT("effort"),
+	SPAN_LIT("strategy"),
+	SPAN_LIT("method"),
 	SPAN_LIT("mode"),
 	SPAN_LIT("region"),
 	SPAN_LIT("note"),
@@ -118,14 +140,31 @@ ends_as(struct span key, struct span end)
 	return true;
 }
 
+/* Ends by their last letter, as index + 1; 0: no more. */
+enum { LETTER = 31 };
+static uint8_t first[LETTER + 1], after[COUNT_OF(ends)];
+
+__attribute__((constructor)) static void
+fill_ends(void)
+{
+	for (size_t i = COUNT_OF(ends); i > 0; i--) {
+		struct span end = ends[i - 1].end;
+		uint8_t *to = &first[end.p[end.n - 1] & LETTER];
+		after[i - 1] = *to;
+		*to = (uint8_t)i;
+	}
+}
+
 enum model_key
 model_key(struct span key)
 {
-	if (key.n < strlen("model"))
+	while (key.n && separates(key.p[key.n - 1]))
+		key.n--;
+	if (key.n < strlen("lora"))
 		return KEY_ELSE;
-	for (size_t i = 0; i < COUNT_OF(ends); i++)
-		if (ends_as(key, ends[i].end))
-			return ends[i].is;
+	for (size_t i = first[key.p[key.n - 1] & LETTER]; i; i = after[i - 1])
+		if (ends_as(key, ends[i - 1].end))
+			return ends[i - 1].is;
 	return KEY_ELSE;
 }
 

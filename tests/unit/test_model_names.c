@@ -58,14 +58,15 @@ static const struct {
 		"{'model':'google/g','messages':[]}", "google/g" },
 	{ "what Ollama makes one of", "ollama", "/api/create", "",
 		"{'model':'m','from':'g','system':'from: x'}", "m +g" },
-	{ "what Ollama copies", "ollama", "/api/copy", "",
-		"{'source':'g','destination':'h'}", " +g +h" },
+	{ "what Ollama copies", "ollama", "/api/copy", "", "{'source':'g','destination':'h'}",
+		" +g +h" },
 	{ "what Ollama fetches", "ollama", "/api/pull", "", "{'name':'g'}", " +g" },
 	{ "what Ollama shows", "ollama", "/api/show", "", "{'name':'g'}", " +g" },
 	{ "a name in Ollama's chat", "ollama", "/api/chat", "",
 		"{'model':'m','name':'g','messages':[]}", "m" },
 	{ "objects of objects", "openai", "/v1/chat/completions", "",
-		"{'model':'m','messages':[],'a':{'model':{'primary':'a','speed':'fast','b':{'x':"
+		"{'model':'m','messages':[],'a':{'model':{'primary':'a','speed':'fast','b':{'x'"
+		":"
 		"'b'}},'models':{'c':{},'fast':{'id':'d'}}}}",
 		"m +a +b +c +d" },
 	{ "what it is called elsewhere", "openai", "/v1/chat/completions", "",
@@ -73,7 +74,47 @@ static const struct {
 		"'model_group':'c','models_list':['d'],'engine_id':'e','inference_profile':'f',"
 		"'deployment':'g'}}",
 		"m +a +b +c +d +e +f +g" },
-	{ "an engine", "openai", "/v1/engines/m/completions", "", "{'prompt':'x'}", "m" },
+	{ "LiteLLM's", "openai", "/v1/chat/completions", "",
+		"{'model':'m','messages':[],'deployment_id':'a','fallbacks':[{'m':['b']},'c'],"
+		"'context_window_fallback_dict':{'m':'d'},'content_policy_fallbacks':['e'],"
+		"'model_list':[{'litellm_params':{'model':'f'}}],'user_config':{'deployments':["
+		"'g']},'router_settings_override':{'model_group_alias':{'m':'h'}}}",
+		"m +a +b +c +d +e +f +g +h" },
+	{ "an engine and a preset", "openai", "/v1/chat/completions", "",
+		"{'model':'m','messages':[],'engine':'a','preset':'b','plugins':[{'id':'web',"
+		"'engine':'exa'}],'search_engine':'x'}",
+		"m +a +b" },
+	{ "OpenRouter's", "openai", "/v1/chat/completions", "",
+		"{'model':'m','messages':[],'models':['a'],'route':'fallback','provider':{"
+		"'order':['azure'],'only':['x']},'plugins':[{'id':'auto-router','allowed_"
+		"models':["
+		"'b']}]}",
+		"m +b" },
+	{ "adapters of vLLM and SGLang", "openai", "/v1/completions", "",
+		"{'model':'m','prompt':'x','lora_path':['a',null],'lora_request':{'lora_name':'"
+		"b',"
+		"'lora_int_id':1,'lora_path':'c'},'lora':[{'id':0,'scale':1}],'draft_model':'d'"
+		"}",
+		"m +a +b +c +d" },
+	{ "an adapter in a query of responses", "openai", "/v1/responses", "",
+		"{'model':'m','input':'x','engine':'a','adapters':['b'],'lora':{'path':'c'}}",
+		"m +a +b +c" },
+	{ "adapters of TGI and LoRAX", "tgi", "/generate", "",
+		"{'inputs':'x','parameters':{'adapter_id':'a','adapter_source':'hub',"
+		"'merged_adapters':{'ids':['b','c'],'weights':[0.5,0.5],'merge_strategy':'"
+		"linear'}}}",
+		"a +b +c" },
+	{ "Gemini's agent", "gemini", "/v1beta/interactions", "",
+		"{'agent':'deep-research','input':'x'}", " +deep-research" },
+	{ "Mistral's agent", "mistral", "/v1/agents/completions", "",
+		"{'agent_id':'ag_1','messages':[]}", " +ag_1" },
+	{ "Mistral's agent in a conversation", "mistral", "/v1/conversations", "",
+		"{'agent_id':'ag_1','inputs':'x'}", " +ag_1" },
+	{ "Mistral's agent in a job", "mistral", "/v1/batch/jobs", "",
+		"{'agent_id':'ag_1','input_files':['f'],'endpoint':'/v1/chat/completions'}",
+		"ag_1 +ag_1" },
+	{ "an engine in the path", "openai", "/v1/engines/m/completions", "", "{'prompt':'x'}",
+		"m" },
 	{ "a form with semicolons", "openai", "/v1/images/edits",
 		"application/x-www-form-urlencoded", "x=1;model=a&y=a%3Bmodel=b", "a +a" },
 	{ "a form's model with one", "openai", "/v1/images/edits",
@@ -107,7 +148,8 @@ static const struct {
 		"{'type':'computer_call','action':{'model':'b'}}]}",
 		"m" },
 	{ "a schema of Anthropic's and a result", "anthropic", "/v1/messages", "",
-		"{'model':'m','tools':[{'input_schema':{'$defs':{'model':'a'}}}],'messages':[{'role':'"
+		"{'model':'m','tools':[{'input_schema':{'$defs':{'model':'a'}}}],'messages':[{'"
+		"role':'"
 		"user',"
 		"'content':[{'type':'tool_result','content':[{'type':'text','model':'b'}]}]}]}",
 		"m" },
