@@ -419,7 +419,7 @@ admin_stop(void *front)
 		return;
 	if (a->children)
 		children_stop(a->children); /* no connection is suspended from now on */
-	decisions_end(a->decisions); /* no connection stays suspended */
+	decisions_end(a->decisions);	    /* no connection stays suspended */
 	for (int i = 0; i < DOORS; i++) {
 		if (a->side[i].daemon)
 			MHD_stop_daemon(a->side[i].daemon); /* closes its socket */
@@ -470,7 +470,8 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 	a->door = door_new(cfg, server, why);
 	if (!a->children || !a->door ||
 		(server->audit && !(a->decisions = decisions_new(&live))) ||
-		(cfg->has_admin_tls && !(a->tls = tls_new(&cfg->admin_tls_section, why))) ||
+		(cfg->has_admin_tls && !(a->tls = tls_new(&cfg->admin_tls_section,
+						 &server->certificate_end_s, why))) ||
 		(cfg->has_admin && start_side(a, DOOR_UNIX, &cfg->admin, why) < 0) ||
 		(cfg->has_admin_tcp && start_side(a, DOOR_TCP, &cfg->admin_tcp, why) < 0) ||
 		(cfg->has_admin_tls && start_side(a, DOOR_TLS, &cfg->admin_tls, why) < 0)) {

@@ -12,13 +12,20 @@
 
 #include "base/caps.h"
 #include "base/log.h"
+#include "store/keyfile.h"
 
-enum { PEM_MAX = 1 << 20, CHAIN = 8, FILES = 3, KEPT = 4 /* a handshake may go on with one that was replaced */ };
+enum {
+	PEM_MAX = 1 << 20,
+	CHAIN = 8,
+	FILES = 3,
+	KEPT = 4 /* a handshake may go on with one that was replaced */
+};
 
 struct pair {
 	gnutls_pcert_st chain[CHAIN];
 	unsigned n;
 	gnutls_privkey_t key;
+	int64_t end_s; /* of the first in the chain */
 };
 
 struct tls {
@@ -28,6 +35,7 @@ struct tls {
 	unsigned now;
 	gnutls_x509_trust_list_t clients; /* NULL: none are asked for */
 	char *trust;			  /* of the start: what clients are told */
+	_Atomic int64_t *end_s;
 };
 
 static struct tls *in_force; /* the callback has no argument of ours */
@@ -45,11 +53,15 @@ pair_free(struct pair *p)
 }
 
 static bool
-read_pem(const char *file, gnutls_datum_t *out, struct buf *why)
+read_pem(const char *file, bool secret, gnutls_datum_t *out, struct buf *why)
 {
 	struct buf b;
+	struct stat st;
 
 	buf_init(&b, PEM_MAX);
+	if (secret && stat(file, &st) == 0 &&
+		keyfile_wide(file, st.st_mode, "a private key", why))
+		return false;
 	if (!buf_regular_file(&b, file))
 		buf_printf(why, "%s: %s", file, strerror(errno));
 	else if (buf_failed(&b))
@@ -82,6 +94,21 @@ belong(const struct pair *p)
 	return same;
 }
 
+/* When the first certificate of the text ends; 0: that cannot be read. */
+static int64_t
+end_of(const gnutls_datum_t *pem)
+{
+	gnutls_x509_crt_t crt;
+	int64_t end = 0;
+
+	if (gnutls_x509_crt_init(&crt) == 0) {
+		if (gnutls_x509_crt_import(crt, pem, GNUTLS_X509_FMT_PEM) == 0)
+			end = (int64_t)gnutls_x509_crt_get_expiration_time(crt);
+		gnutls_x509_crt_deinit(crt);
+	}
+	return end > 0 ? end : 0;
+}
+
 static bool
 pair_load(const struct tls *t, struct pair *p, struct buf *why)
 {
@@ -89,8 +116,9 @@ pair_load(const struct tls *t, struct pair *p, struct buf *why)
 	int err;
 
 	memset(p, 0, sizeof(*p));
-	if (!read_pem(t->file[0], &cert, why))
+	if (!read_pem(t->file[0], false, &cert, why))
 		return false;
+	p->end_s = end_of(&cert);
 	p->n = CHAIN;
 	err = gnutls_pcert_list_import_x509_raw(p->chain, &p->n, &cert, GNUTLS_X509_FMT_PEM, 0);
 	gnutls_free(cert.data);
@@ -99,7 +127,7 @@ pair_load(const struct tls *t, struct pair *p, struct buf *why)
 		buf_printf(why, "%s: %s", t->file[0], gnutls_strerror(err));
 		return false;
 	}
-	bool fine = read_pem(t->file[1], &key, why);
+	bool fine = read_pem(t->file[1], true, &key, why);
 	if (fine && (gnutls_privkey_init(&p->key) ||
 			    (err = gnutls_privkey_import_x509_raw(
 				     p->key, &key, GNUTLS_X509_FMT_PEM, NULL, 0)))) {
@@ -124,7 +152,7 @@ trust_load(const char *file, struct buf *why)
 	gnutls_x509_trust_list_t list = NULL;
 	gnutls_datum_t pem = { NULL, 0 };
 
-	if (!read_pem(file, &pem, why))
+	if (!read_pem(file, false, &pem, why))
 		return NULL;
 	int n = gnutls_x509_trust_list_init(&list, 0);
 	if (n == 0)
@@ -175,6 +203,8 @@ load(struct tls *t, struct buf *why)
 	t->now = (t->now + 1) % KEPT;
 	pair_free(&t->pair[t->now]);
 	t->pair[t->now] = next;
+	if (t->end_s)
+		atomic_store_explicit(t->end_s, next.end_s, memory_order_relaxed);
 	if (t->clients)
 		gnutls_x509_trust_list_deinit(t->clients, 1);
 	t->clients = clients;
@@ -284,8 +314,20 @@ tls_client(struct MHD_Connection *c, char *name, size_t size)
 
 /* ---- its life ---- */
 
+int64_t
+tls_look(const struct admin_tls *files, struct buf *why)
+{
+	_Atomic int64_t end_s = 0;
+	struct tls *before = in_force, *t = tls_new(files, &end_s, why);
+	bool fine = t != NULL;
+
+	tls_free(&t);
+	in_force = before;
+	return fine ? end_s : 0;
+}
+
 struct tls *
-tls_new(const struct admin_tls *files, struct buf *why)
+tls_new(const struct admin_tls *files, _Atomic int64_t *end_s, struct buf *why)
 {
 	struct tls *t = calloc(1, sizeof(*t));
 	gnutls_datum_t trust = { NULL, 0 };
@@ -294,11 +336,12 @@ tls_new(const struct admin_tls *files, struct buf *why)
 		buf_str(why, "out of memory");
 		return NULL;
 	}
+	t->end_s = end_s;
 	t->file[0] = files->certificate;
 	t->file[1] = files->key;
 	t->file[2] = files->clients;
 	has_changed(t);
-	if (!load(t, why) || (t->file[2] && !read_pem(t->file[2], &trust, why))) {
+	if (!load(t, why) || (t->file[2] && !read_pem(t->file[2], false, &trust, why))) {
 		tls_free(&t);
 		return NULL;
 	}

@@ -6,14 +6,19 @@
 
 #include <gnutls/abstract.h>
 #include <microhttpd.h>
+#include <stdatomic.h>
 
 #include "base/buf.h"
 #include "config/config.h"
 
 struct tls;
 
-/* NULL with a message in *why. One at a time. */
-struct tls *tls_new(const struct admin_tls *files, struct buf *why);
+/* NULL with a message in *why. One at a time. *end_s: when the certificate in force ends,
+ * seconds since 1970, written again when its file changes; lives as long as the struct tls. */
+struct tls *tls_new(const struct admin_tls *files, _Atomic int64_t *end_s, struct buf *why);
+/* The files are as they should be, key and clients too; when the certificate ends, else 0 with
+ * a message in *why. */
+int64_t tls_look(const struct admin_tls *files, struct buf *why);
 void tls_free(struct tls **t);
 /* For MHD_start_daemon: MHD_OPTION_HTTPS_CERT_CALLBACK, _PRIORITIES and, where it is not NULL,
  * _MEM_TRUST, which lives as long as *t. */

@@ -211,6 +211,7 @@
   X(LIMITS_TAKEN,                  "limits[].",          "taken",                  INTEGER, DECISION,   "quota",    V_COUNT,                NULL) \
   X(LIMITS_REMAINING,              "limits[].",          "remaining",              INTEGER, DECISION,   "quota",    V_COUNT,                NULL) \
   X(LIMITS_COUNTED_AT,             "limits[].",          "counted_at",             TIME,    DECISION,   "quota",    V_COUNT,                NULL) \
+  X(RESERVED_NANOUSD,              "",                   "reserved_nanousd",       INTEGER, DECISION,   "quota",    V_COUNT,                NULL) \
   X(RESERVED,                      "",                   "reserved",               TEXTS,   DECISION,   "quota",    V_COUNT,                NULL) \
   X(ATTEMPT,                       "",                   "attempt",                INTEGER, DECISION,   "gate",     V_COUNT,                NULL) \
   X(QUOTA_UNAVAILABLE,             "",                   "quota_unavailable",      FLAG,    DECISION,   "quota",    V_COUNT,                NULL) \
@@ -225,15 +226,15 @@
   X(AT_LIMIT,                      "",                   "at_limit",               OBJECT,  DECISION,   "quota",    V_COUNT,                NULL) \
   X(NOT_INSPECTED,                 "",                   "not_inspected",          TEXTS,   DECISION,   "read",     V_COUNT,                NULL) \
   X(TRACEPARENT,                   "",                   "traceparent",            TEXT,    COMPLETION, "match",    V_COUNT,                NULL) \
-  X(ATTEMPTS,                      "",                    "attempts",               OBJECTS, COMPLETION, "gate",     V_COUNT,                NULL) \
-  X(ATTEMPTS_TARGET,               "attempts[].",         "target",                 TEXT,    COMPLETION, "gate",     V_COUNT,                NULL) \
-  X(ATTEMPTS_REGION,               "attempts[].",         "region",                 TEXT,    COMPLETION, "policy",   V_COUNT,                NULL) \
-  X(ATTEMPTS_CAUSE,                "attempts[].",         "cause",                  TEXT,    COMPLETION, "gate",     V_COUNT,                NULL) \
-  X(ATTEMPTS_MS,                   "attempts[].",         "ms",                     INTEGER, COMPLETION, "gate",     V_COUNT,                NULL) \
-  X(ATTEMPTS_STATUS,               "attempts[].",         "status",                 INTEGER, COMPLETION, "gate",     V_COUNT,                NULL) \
-  X(ATTEMPTS_TOKENS,               "attempts[].",         "tokens",                 INTEGER, COMPLETION, "gate",     V_COUNT,                NULL) \
-  X(ATTEMPTS_COST,                 "attempts[].",         "cost",                   INTEGER, COMPLETION, "gate",     V_COUNT,                NULL) \
-  X(ATTEMPTS_MAYBE_BILLED,         "attempts[].",         "maybe_billed",           FLAG,    COMPLETION, "gate",     V_COUNT,                NULL) \
+  X(ATTEMPTS,                      "",                    "attempts",               OBJECTS, BOTH,       "gate",     V_COUNT,                NULL) \
+  X(ATTEMPTS_TARGET,               "attempts[].",         "target",                 TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \
+  X(ATTEMPTS_REGION,               "attempts[].",         "region",                 TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
+  X(ATTEMPTS_CAUSE,                "attempts[].",         "cause",                  TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \
+  X(ATTEMPTS_MS,                   "attempts[].",         "ms",                     INTEGER, BOTH,       "gate",     V_COUNT,                NULL) \
+  X(ATTEMPTS_STATUS,               "attempts[].",         "status",                 INTEGER, BOTH,       "gate",     V_COUNT,                NULL) \
+  X(ATTEMPTS_TOKENS,               "attempts[].",         "tokens",                 INTEGER, BOTH,       "gate",     V_COUNT,                NULL) \
+  X(ATTEMPTS_COST,                 "attempts[].",         "cost",                   INTEGER, BOTH,       "gate",     V_COUNT,                NULL) \
+  X(ATTEMPTS_MAYBE_BILLED,         "attempts[].",         "maybe_billed",           FLAG,    BOTH,       "gate",     V_COUNT,                NULL) \
   X(NO_FURTHER,                    "",                    "no_further",             TEXT,    COMPLETION, "gate",     V_COUNT,                NULL) \
   X(RESPONSE_BYTES,                "",                   "response_bytes",         INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(STORED,                        "",                   "stored",                 FLAG,    COMPLETION, "relay",    V_COUNT,                NULL) \

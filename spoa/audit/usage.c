@@ -300,6 +300,15 @@ groups_by(const struct usage_table *t, enum usage_dim d)
 	return false;
 }
 
+void
+usage_count_attempts(struct usage_table *t)
+{
+	if (!groups_by(t, BY_TARGET) && !groups_by(t, BY_PROVIDER) && !groups_by(t, BY_MODEL))
+		return;
+	for (size_t i = 0; i < t->ngroups; i++)
+		t->group[i].sum[SUM_REQUESTS] += t->group[i].sum[SUM_FURTHER];
+}
+
 /* What a record is summed by. */
 struct place {
 	const struct span *m;
@@ -449,10 +458,13 @@ usage_add_each(struct usage_table *t, size_t n, struct span line, struct span da
 	uint64_t sum[SUMS] = { 0 };
 
 	fields_in(line, members, MEMBERS, m);
-	bool decision = span_is(m[M_TYPE], "\"decision\"");
-	if (!decision && !span_is(m[M_TYPE], "\"completion\""))
+	bool decision = span_is(m[M_TYPE], "\"decision\""),
+	     further = span_is(m[M_TYPE], "\"attempt\"") && !span_is(m[M_DECISION], "\"deny\"");
+	if (!decision && !further && !span_is(m[M_TYPE], "\"completion\""))
 		return;
-	if (decision) {
+	if (further) {
+		sum[SUM_FURTHER] = 1;
+	} else if (decision) {
 		sum[SUM_REQUESTS] = 1;
 		sum[SUM_REFUSED] = span_is(m[M_DECISION], "\"deny\"");
 		sum[SUM_NO_PRICE] = sum[SUM_REFUSED] && span_is(m[M_CODE], "\"price_unknown\"");
@@ -479,7 +491,7 @@ usage_add_each(struct usage_table *t, size_t n, struct span line, struct span da
 		if (groups_by(&t[i], BY_TARGET))
 			name_target(&p);
 		add_all(&t[i], &p, sum);
-		if (m[M_ATTEMPTS].n)
+		if (m[M_ATTEMPTS].n && !further)
 			add_attempts(&t[i], &p);
 	}
 	buf_free(&p.key);

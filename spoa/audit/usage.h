@@ -42,7 +42,8 @@ extern const char *const usage_dim_names[BY_DIMS];
   X(SUM_COST,        "cost_nanousd",           RECORD_FIELDS_COUNT) \
   X(SUM_UNPRICED,    "unpriced_answers",       RECORD_FIELDS_COUNT) \
   X(SUM_UNKNOWN,     "unknown_usage",          RECORD_FIELDS_COUNT) \
-  X(SUM_ESTIMATE,    "estimated_nanousd",      RECORD_FIELDS_COUNT)
+  X(SUM_ESTIMATE,    "estimated_nanousd",      RECORD_FIELDS_COUNT) \
+  X(SUM_FURTHER,     "further_attempts",       RECORD_FIELDS_COUNT)
 /* clang-format on */
 enum usage_sum {
 #define X(id, name, field) id,
@@ -78,6 +79,9 @@ struct usage_table {
 /* Groups in one table, after which further ones are "other". */
 #define CAP_USAGE_GROUPS 500000u
 
+/* Of a table by target, provider or model: a request counts wherever it was asked, as what it
+ * cost does. To the total it is one. Once, after the last record. */
+void usage_count_attempts(struct usage_table *t);
 /* 0 or ERR_NOMEM. */
 int usage_table_init(struct usage_table *t);
 void usage_table_free(struct usage_table *t);

@@ -27,8 +27,11 @@ metrics_write(struct buf *out, struct metrics *const *blocks, size_t n)
 			sum += atomic_load_explicit(&blocks[i]->v[id], memory_order_relaxed);
 		if (rows[id].help[0])
 			metrics_head(out, rows[id].name, "counter", rows[id].help);
-		buf_printf(out, "tollgate_%s%s%s%s %" PRIu64 "\n", rows[id].name,
+		buf_printf(out, "tollgate_%s%s%s%s %" PRIu64, rows[id].name,
 			rows[id].labels[0] ? "{" : "", rows[id].labels,
-			rows[id].labels[0] ? "}" : "", sum);
+			rows[id].labels[0] ? "}" : "", id == M_STREAM_HELD ? sum / 1000 : sum);
+		if (id == M_STREAM_HELD) /* counted in milliseconds */
+			buf_printf(out, ".%03u", (unsigned)(sum % 1000));
+		buf_putc(out, '\n');
 	}
 }

@@ -130,7 +130,7 @@
   X(M_ANSWERS_REDACTED,    "answers_redacted_total",             "",                          "findings replaced in answers") \
   X(M_ANSWERS_RESTORED,    "answers_restored_total",             "",                          "placeholders put back into answers") \
   X(M_STREAM_TEXT,         "stream_text_bytes_total",            "",                          "bytes of text in streams that were inspected or restored") \
-  X(M_STREAM_HELD,         "stream_held_byte_ms_total",          "",                          "of it, each byte times the milliseconds that it was held") \
+  X(M_STREAM_HELD,         "stream_held_byte_seconds_total",     "",                          "of it, each byte times the time that it was held") \
   X(M_STREAM_MOST,         "stream_held_most_bytes_total",       "",                          "the most that each of these streams held at a time, summed") \
   X(M_RELAY_ERRORS,        "relay_errors_total",                 "",                          "exchanges ended for a protocol error or timeout") \
   X(M_RELAY_BYTES_UP,      "relay_bytes_total",                  "direction=\"request\"",     "body bytes relayed") \

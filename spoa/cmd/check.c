@@ -14,12 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/tls.h"
 #include "advice/notes.h"
 #include "anchors/anchors.h"
 #include "anchors/witness.h"
 #include "telemetry/otlp.h"
 #include "auth/auth.h"
 #include "audit/keys.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "cmd/check_json.h"
 #include "cmd/cmd.h"
@@ -443,6 +445,30 @@ check_signing(struct check *c, const struct config *cfg, struct buf *why)
 	buf_clear(why);
 }
 
+/* The certificate of admin.tls, its key and the clients' authorities, as serve reads them. */
+static void
+check_admin_tls(struct check *c, const struct config *cfg)
+{
+	const struct admin_tls *t = &cfg->admin_tls_section;
+	int64_t end_s, now_s = clock_wall_ns() / 1000000000;
+	struct buf why;
+
+	if (!cfg->has_admin_tls || not_ours(t->certificate) || not_ours(t->key) ||
+		(t->clients && not_ours(t->clients)))
+		return;
+	buf_init(&why, 4096);
+	end_s = tls_look(t, &why);
+	if (why.n)
+		diag_at(&c->d, t->listen, "admin.tls: %.*s", SPAN_ARG(buf_view(&why)));
+	else if (end_s && end_s <= now_s)
+		diag_at(&c->d, t->listen, "admin.tls: %s: it has ended", t->certificate);
+	else if (end_s && end_s - now_s < 14 * 86400)
+		buf_printf(&c->notes, "note: %s:%u:%u: admin.tls: %s ends in %d days\n",
+			t->listen->file, t->listen->line, t->listen->column, t->certificate,
+			(int)((end_s - now_s) / 86400));
+	buf_free(&why);
+}
+
 /* Secrets and state: whoever may not read a file sees its mode. */
 static void
 check_secrets(struct check *c, const struct config *cfg)
@@ -595,6 +621,7 @@ check_policy(struct check *c)
 		check_secrets(c, c->cfg);
 		check_credentials(c);
 		check_anchors(c, c->cfg);
+		check_admin_tls(c, c->cfg);
 		check_rights(c, c->cfg);
 		check_journal(c, c->cfg);
 	}

@@ -294,7 +294,8 @@ keep_carriers(struct guard *g, const struct event *ev, struct edited *e)
 			continue;
 		if (!v) {
 			v = arena_array(&g->work,
-				d->ntexts + d->nwithheld + 1 + ANSWER_MODELS + SAID_ONCE,
+				d->ntexts + d->nwithheld + 1 + ANSWER_MODELS +
+					(g->format->repeats ? SAID_ONCE : 0),
 				sizeof(*v));
 			if (!v)
 				return guard_no_memory(g);

@@ -17,12 +17,13 @@
 #include "net/server.h"
 #include "sources/recognise.h"
 
-#define EVERY_S	     1.
-#define CALM_US	     (3 * SECOND_US)  /* well for so long: it is over */
-#define CALM_MOST_US (60 * SECOND_US) /* of one that was away often of late */
-#define OFTEN	     5		      /* times; one is forgotten every ten minutes */
-#define FORGET_LOOKS 600
-#define CLOCK_LOOKS  60 /* the clock's source is looked at once a minute */
+#define EVERY_S		   1.
+#define CALM_US		   (3 * SECOND_US)  /* well for so long: it is over */
+#define CALM_MOST_US	   (60 * SECOND_US) /* of one that was away often of late */
+#define OFTEN		   5		    /* times; one is forgotten every ten minutes */
+#define FORGET_LOOKS	   600
+#define CERTIFICATE_SOON_S (14 * 86400)
+#define CLOCK_LOOKS	   60 /* the clock's source is looked at once a minute */
 
 /* ---- how one knows ---- */
 
@@ -115,6 +116,47 @@ tree_away(struct server *s, struct buf *why)
 	return why->n > 0;
 }
 
+static bool
+providers_away(struct server *s, struct buf *why)
+{
+	const struct provider_tally *t[WORKERS_MAX];
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		t[i] = &gate_tally(s->workers[i].gate)->providers;
+	return provider_tally_failing(t, s->nworkers, clock_wall_ns() / 1000000, why);
+}
+
+/* What is in force is older than its files, until a reload holds. */
+static bool
+reload_away(struct server *s, struct buf *why)
+{
+	return reload_refused(&s->reloading, why);
+}
+
+static bool
+folder_away(struct server *s, struct buf *why)
+{
+	if (atomic_load_explicit(&s->strangers.there, memory_order_relaxed))
+		buf_str(why,
+			"a file in the journal's folder is no segment of it: the next start "
+			"would be refused (tollgate audit verify names it)");
+	return why->n > 0;
+}
+
+static bool
+certificate_away(struct server *s, struct buf *why)
+{
+	int64_t end_s = atomic_load_explicit(&s->certificate_end_s, memory_order_relaxed),
+		left_s = end_s - clock_wall_ns() / 1000000000;
+	char when[CLOCK_RFC3339_LEN];
+
+	if (!end_s || left_s > CERTIFICATE_SOON_S)
+		return false;
+	clock_rfc3339(end_s * 1000000000, when);
+	buf_printf(why, "that of admin.tls %s %.19sZ", left_s > 0 ? "ends" : "ended", when);
+	return true;
+}
+
 static enum outcome
 quota_mode(const struct on_failure *f)
 {
@@ -151,6 +193,10 @@ static const struct part {
 	{ "anchors",     anchors_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "archive",     archive_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "tree",        tree_away,    M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "providers",   providers_away, M_NONE,             M_NONE,        NULL, NULL, NULL },
+	{ "reload",      reload_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "folder",      folder_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "certificate", certificate_away, M_NONE,           M_NONE,        NULL, NULL, NULL },
 	{ "classifier",  NULL,         M_CLASSIFIER_FAILED,  M_NONE,        "not_classified", NULL, classifier_mode },
 	{ "data",        NULL,         M_DATA_FAILED,        M_NONE,        "fetches_failed", NULL, NULL },
 	{ "credentials", NULL,         M_CREDENTIALS_FAILED, M_NONE,        "fetches_failed", NULL, NULL },
@@ -329,7 +375,9 @@ step(struct server *s, const char *name, const char *recogniser, const struct pa
 				SPAN_ARG(span_cut(
 					why.n ? why : SPAN_LIT("failures were counted"), 0,
 					sizeof(t->why) - 1)));
-		}
+		} else if (why.n)
+			snprintf(t->why, sizeof(t->why), "%.*s",
+				SPAN_ARG(span_cut(why, 0, sizeof(t->why) - 1)));
 		if (again || (failed && t->life == DEGRADED_DOUBT)) {
 			t->life = DEGRADED_AWAY;
 			t->times++;
@@ -479,10 +527,20 @@ put_degraded(struct buf *out, const char *what, const char *name, const struct d
 	buf_putc(out, '}');
 }
 
-void
-degraded_json(struct degraded *d, struct buf *out)
+static void
+say_degraded(struct buf *out, const char *what, const char *name, const struct degraded_time *t)
 {
-	buf_putc(out, '[');
+	if (t->life >= DEGRADED_AWAY)
+		buf_printf(out, "degraded: %s%s%s: %s\n", what, name ? " " : "",
+			name ? name : "", t->why);
+}
+
+/* Each of them, parts first. */
+static void
+each_degraded(struct degraded *d, struct buf *out,
+	void (*put)(struct buf *out, const char *what, const char *name,
+		const struct degraded_time *t))
+{
 	pthread_mutex_lock(&d->lock);
 	if (d->s) {
 		const struct recogniser_stats *first =
@@ -490,10 +548,23 @@ degraded_json(struct degraded *d, struct buf *out)
 				? recognisers_stats(gate_recognisers(d->s->workers[0].gate))
 				: NULL;
 		for (size_t i = 0; i < COUNT_OF(parts); i++)
-			put_degraded(out, parts[i].name, NULL, &d->part[i]);
+			put(out, parts[i].name, NULL, &d->part[i]);
 		for (size_t i = 0; first && i < DEGRADED_RECOGNISERS; i++)
-			put_degraded(out, "recogniser", first[i].name, &d->recogniser[i]);
+			put(out, "recogniser", first[i].name, &d->recogniser[i]);
 	}
 	pthread_mutex_unlock(&d->lock);
+}
+
+void
+degraded_say(struct degraded *d, struct buf *out)
+{
+	each_degraded(d, out, say_degraded);
+}
+
+void
+degraded_json(struct degraded *d, struct buf *out)
+{
+	buf_putc(out, '[');
+	each_degraded(d, out, put_degraded);
 	buf_putc(out, ']');
 }

@@ -13,7 +13,7 @@
 
 struct server;
 
-enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 12 };
+enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 16 };
 
 /*  WELL ──(away in two looks, or a failure was counted)──→ AWAY
  *    ↑                                                   ↑  │
@@ -50,6 +50,10 @@ void degraded_stop(struct degraded *d);
 /* [{"what","name","since","seconds","why","times","state"}], of what is away or not calm yet.
  * Any thread. */
 void degraded_json(struct degraded *d, struct buf *out);
+
+/* A line of each that is away: "NAME: WHY". The list that status, /readyz, /now, console and
+ * webhooks share. Any thread. */
+void degraded_say(struct degraded *d, struct buf *out);
 
 /* How the kernel's clock is kept right, as members of a record: "source", "synchronized",
  * "status". What cannot be known is null. Appended to *out. */

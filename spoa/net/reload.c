@@ -87,6 +87,21 @@ reload_status(struct reloading *r, struct buf *out)
 	pthread_mutex_unlock(&r->lock);
 }
 
+bool
+reload_refused(struct reloading *r, struct buf *why)
+{
+	pthread_mutex_lock(&r->lock);
+	bool refused = r->refused;
+	if (refused) {
+		struct span rest = buf_view(&r->errors), first = span_next(&rest, '\n');
+		buf_printf(why, "what is in force is older than its files: the last reload was "
+				"refused: %.*s",
+			SPAN_ARG(first));
+	}
+	pthread_mutex_unlock(&r->lock);
+	return refused;
+}
+
 /* ---- one reload ---- */
 
 /* What is fixed at start; a change of it is reported, not half-applied. */

@@ -46,6 +46,8 @@ void reload_now(struct reloading *r, const char *by);
 
 /* Has one made and waits for it. JSON as reload_status(); true: done. */
 bool reload_ask(struct reloading *r, struct buf *out);
+/* The last one was refused: the first of its mistakes is appended to *why. Any thread. */
+bool reload_refused(struct reloading *r, struct buf *why);
 /* {"time", "by", "result": "done" | "refused", "errors": […]}, or null. */
 void reload_status(struct reloading *r, struct buf *out);
 

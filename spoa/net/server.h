@@ -28,6 +28,7 @@ struct server {
 	struct purging purging;
 	struct degraded degraded;
 	struct strangers strangers;
+	_Atomic int64_t certificate_end_s; /* of admin.tls; 0: none */
 	struct auths *auths;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;

@@ -76,7 +76,8 @@ sync_says(struct server *s, struct buf *out)
 	bool up = live_sync_up(s->live_sync, &why);
 	if (!up)
 		buf_printf(out,
-			"keys and limits: down: %.*s: what is revoked here other daemons do not "
+			"keys and limits: down: %.*s: what is revoked here other daemons do "
+			"not "
 			"learn, nor this one from them\n",
 			SPAN_ARG(buf_view(&why)));
 	buf_free(&why);
@@ -211,6 +212,7 @@ server_ready(struct server *s, struct buf *out)
 		buf_str(out, "audit stream: down: it is not this journal's, see the log "
 			     "(audit.stream_conflict)\n");
 	anchors_ready(s->anchors, out);
+	degraded_say(&s->degraded, out);
 	snapshot_unref(&snap);
 	if (!redis || !told || !keys || conflict || (s->audit && !audit_ready(s->audit)))
 		ok = false;
@@ -456,7 +458,8 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	}
 	pthread_mutex_lock(&summing);
 	atomic_store_explicit(&s->metrics.v[M_LABELS_OVER],
-		tally_write(s->series, out, tallies, s->nworkers, exemplars), memory_order_relaxed);
+		tally_write(s->series, out, tallies, s->nworkers, exemplars),
+		memory_order_relaxed);
 	pthread_mutex_unlock(&summing);
 	metrics_write(out, blocks, 1 + s->nworkers);
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
@@ -473,8 +476,10 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	gauge(out, "observing", "hosts of a cutover are observed now",
 		observing == OBSERVE_ON || observing == OBSERVE_NEAR);
 	gauge(out, "requests_in_flight", "requests and exchanges not finished", alive);
-	gauge(out, "longest_turn_microseconds",
-		"a worker's longest turn of its loop since start", turn_us);
+	metrics_head(out, "longest_turn_seconds", "gauge",
+		"a worker's longest turn of its loop since start");
+	buf_printf(out, "tollgate_longest_turn_seconds %" PRIu64 ".%06" PRIu64 "\n",
+		turn_us / 1000000, turn_us % 1000000);
 	gauge(out, "held_bytes", "bytes of bodies held", gate_held_bytes(s->shared));
 	if (has_redis)
 		gauge(out, "redis_up", "every worker's Redis connection is up", redis);

@@ -18,6 +18,9 @@ struct reader {
 	struct quota_recall *out;
 	struct quota_recall_into into;
 	struct quota_orphan_of **open; /* PLACES chains, by the id */
+	/* the line that is read: of which segment, and where it ends there */
+	size_t segment;
+	uint64_t end;
 };
 
 static struct quota_orphan_of **
@@ -121,6 +124,14 @@ on_settled(const struct reader *r, const struct quota_dim *was, uint64_t used)
 }
 
 static void
+remember_line(const struct reader *r, struct quota_orphan_of *o, struct span line)
+{
+	o->line.segment = r->segment;
+	o->line.at = r->end - line.n - 1;
+	o->line.bytes = line.n;
+}
+
+static void
 on_decision(struct reader *r, struct span line)
 {
 	struct quota_dim dim[QUOTA_DIMS_MAX];
@@ -137,6 +148,7 @@ on_decision(struct reader *r, struct span line)
 	if (!o)
 		return;
 	memcpy(o->id, id.p, id.n);
+	remember_line(r, o, line);
 	o->ndims = n;
 	memcpy(o->dim, dim, n * sizeof(dim[0]));
 	*place_of(r, id) = o;
@@ -213,6 +225,7 @@ on_attempt(struct reader *r, struct span line)
 	struct quota_orphan_of *next = realloc(o, sizeof(*o) + n * sizeof(now[0]));
 	if (!next)
 		return;
+	remember_line(r, next, line);
 	next->ndims = n;
 	memcpy(next->dim, now, n * sizeof(now[0]));
 	*at = next;
@@ -249,9 +262,11 @@ read_segment(struct reader *r, int fd)
 
 	if (got < 0)
 		return got;
-	while ((got = lines_next(&l, UINT64_MAX, &line)) > 0)
+	while ((got = lines_next(&l, UINT64_MAX, &line)) > 0) {
+		r->end = l.offset;
 		if (line.n && line.p[0] == '{')
 			on_line(r, line);
+	}
 	lines_close(&l);
 	return got;
 }
@@ -280,9 +295,29 @@ oldest(struct quota_recall *out, const char *dir, const struct journal_list *l, 
 	return i;
 }
 
+/* Its line is read once more: of the many that are no orphan's nothing was kept. */
+static void
+tell(const struct reader *r, struct quota_orphan_of *o, const char *dir,
+	const struct journal_list *list)
+{
+	int fd = journal_segment_open(dir, &list->seg[o->line.segment]);
+	char *text = malloc(o->line.bytes + 1);
+	struct lines l;
+
+	if (fd >= 0 && text && lines_open(&l, fd, 0) == 0) {
+		ssize_t n = lines_pread(&l, text, o->line.bytes, o->line.at);
+		if (n == (ssize_t)o->line.bytes)
+			r->into.orphan(o, span_of(text, (size_t)n));
+		lines_close(&l);
+	}
+	free(text);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* What is open becomes the list. */
 static void
-gather(struct reader *r)
+gather(struct reader *r, const char *dir, const struct journal_list *list)
 {
 	for (size_t i = 0; i < PLACES; i++)
 		while (r->open[i]) {
@@ -290,6 +325,8 @@ gather(struct reader *r)
 			r->open[i] = o->next;
 			o->next = r->out->orphans;
 			r->out->orphans = o;
+			if (r->into.orphan)
+				tell(r, o, dir, list);
 		}
 }
 
@@ -311,13 +348,14 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 	}
 	for (size_t i = oldest(out, dir, &l, since_s); err >= 0 && i < l.n; i++) {
 		int fd = journal_segment_open(dir, &l.seg[i]);
+		r.segment = i;
 		err = fd < 0 ? ERR_IO : read_segment(&r, fd);
 		if (err < 0)
 			buf_printf(why, "%s/%s: cannot be read", dir, l.seg[i].name);
 		if (fd >= 0)
 			close(fd);
 	}
-	gather(&r);
+	gather(&r, dir, &l);
 	if (into->ledger)
 		ledger_recalled(into->ledger, span_hash(span_str(node)));
 	free(r.open);
@@ -331,6 +369,7 @@ quota_recall_free(struct quota_recall *r)
 	while (r->orphans) {
 		struct quota_orphan_of *o = r->orphans;
 		r->orphans = o->next;
+		buf_free(&o->said);
 		free(o);
 	}
 }

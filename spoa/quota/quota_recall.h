@@ -16,6 +16,13 @@ enum { QUOTA_ORPHANS_MAX = 65536 }; /* decisions without an end; more are left a
 struct quota_orphan_of {
 	struct quota_orphan_of *next;
 	char id[40];
+	/* where the journal has it, or its last attempt */
+	struct {
+		size_t segment; /* of those that are read */
+		uint64_t at;
+		size_t bytes;
+	} line;
+	struct buf said; /* the caller's, who made it of that */
 	size_t ndims;
 	struct quota_dim dim[];
 };
@@ -33,6 +40,8 @@ struct quota_recall_into {
 	struct quota_table *table;
 	struct quota_ledger *ledger;
 	int64_t now_ms;
+	/* told of each orphan in the end, with the line; NULL: nobody is */
+	void (*orphan)(struct quota_orphan_of *o, struct span line);
 };
 
 /* Reads the segments of this node that were written since then. 0, ERR_IO with *why. */

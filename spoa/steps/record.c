@@ -61,6 +61,7 @@ put_quota(struct request *r, struct buf *b)
 			buf_putc(b, '}');
 		}
 	put_end(b, n);
+	put_count(b, RF_RESERVED_NANOUSD, n ? r->found.most_nanousd : 0);
 	put_charges(r, b, RF_RESERVED);
 	if (request_tried(r))
 		record_attempt(r, b);

@@ -28,8 +28,8 @@ void record_findings(struct request *r, struct buf *b);
 /* Who was asked, and what came of it. */
 void record_recognitions(struct request *r, struct buf *b);
 
-/* record_answer.c: the attempts of a completion; which one the record of a later one is of, and
- * what those before it were charged. */
+/* record_answer.c: the attempts that were made; which one the record of a later one is of,
+ * those before it and what they were charged. */
 void record_attempts(struct request *r, struct buf *b);
 void record_attempt(struct request *r, struct buf *b);
 

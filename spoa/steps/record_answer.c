@@ -282,6 +282,7 @@ record_attempt(struct request *r, struct buf *b)
 	struct attempts *t = r->x->tries;
 
 	put_int(b, RF_ATTEMPT, t->n + 1);
+	record_attempts(r, b);
 	if (!t->charges.n)
 		return;
 	put_item(b, RF_SETTLED, 0);

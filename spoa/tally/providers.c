@@ -16,8 +16,7 @@ static const char *const kinds[KINDS] = { "whole", "streamed" };
 
 static const struct {
 	const char *code, *means;
-} failures[PROVIDER_FAILED] = {
-	[PROVIDER_OTHER] = { "other", NULL },
+} failures[PROVIDER_FAILED] = { [PROVIDER_OTHER] = { "other", NULL },
 #define X(id, code, means) [id] = { code, means },
 	PROVIDER_FAILURES(X)
 #undef X
@@ -136,6 +135,8 @@ provider_answered(struct provider_entry *e, int status, int64_t now_ms)
 
 /* ---- all workers ---- */
 
+enum { FAILING_MS = 15 * 60 * 1000 }; /* later nobody knows: it is asked no more */
+
 /* A provider over all of them. */
 struct sum {
 	char name[PROVIDER_NAME_BYTES];
@@ -150,7 +151,7 @@ struct sum {
 	const struct histogram *first_byte[KINDS][256];
 	const struct exemplars *first_byte_of[KINDS][256];
 	bool exemplars; /* are asked for */
-	size_t n; /* workers that have it */
+	size_t n;	/* workers that have it */
 };
 
 static void
@@ -188,7 +189,8 @@ add_entry(struct sum *s, const struct provider_entry *e, uint64_t minute)
 		uint64_t count = atomic_load_explicit(&e->answer[i].n, memory_order_relaxed);
 		if (count)
 			add_answer(s,
-				atomic_load_explicit(&e->answer[i].status, memory_order_relaxed),
+				atomic_load_explicit(
+					&e->answer[i].status, memory_order_relaxed),
 				count);
 	}
 	for (int i = 0; i < 2; i++) {
@@ -213,8 +215,7 @@ next_sum(const struct provider_tally *const *t, size_t n, size_t *worker, size_t
 	struct sum *s)
 {
 	for (; *worker < n; (*worker)++, *at = 0) {
-		size_t entries =
-			atomic_load_explicit(&t[*worker]->n, memory_order_acquire);
+		size_t entries = atomic_load_explicit(&t[*worker]->n, memory_order_acquire);
 		for (; *at < entries; (*at)++) {
 			const char *name = t[*worker]->entry[*at].name;
 			uint64_t minute = clock_mono_us() / MINUTE_US + 1;
@@ -270,8 +271,8 @@ write_answers(struct buf *out, const struct sum *given)
 		add_answer(&with, always[i], 0);
 	for (size_t i = 0; i < s->nanswers; i++)
 		buf_printf(out,
-			"tollgate_provider_answers_total{provider=\"%s\",status=\"%s\"} %" PRIu64
-			"\n",
+			"tollgate_provider_answers_total{provider=\"%s\",status=\"%s\"} "
+			"%" PRIu64 "\n",
 			s->name, provider_status_text(s->answer[i].status, text),
 			s->answer[i].n);
 }
@@ -301,7 +302,8 @@ provider_tally_write(
 	struct buf *out, const struct provider_tally *const *t, size_t n, bool exemplars)
 {
 	metrics_head(out, "provider_answers_total", "counter",
-		"answers of providers through the relay, by provider and status, or what came in "
+		"answers of providers through the relay, by provider and status, or what came "
+		"in "
 		"place of one");
 	each(out, t, n, exemplars, write_answers);
 	metrics_head(out, "provider_requests_in_flight", "gauge",
@@ -320,6 +322,13 @@ put_time(struct buf *out, const char *name, uint64_t ms)
 
 	clock_rfc3339((int64_t)ms * 1000000, when);
 	buf_printf(out, ",\"%s\":\"%.23sZ\"", name, when);
+}
+
+/* Answers that no caller caused, and none that was right since. */
+static bool
+fails(const struct sum *s)
+{
+	return s->last_error >> 16 > s->last_good;
 }
 
 static void
@@ -342,6 +351,7 @@ put_json(struct buf *out, const struct sum *s)
 		buf_printf(out, ",\"last_error\":\"%s\",\"means\":\"%s\"",
 			provider_status_text(last, text), provider_means(last));
 		put_time(out, "last_error_at", s->last_error >> 16);
+		buf_printf(out, ",\"failing\":%s", fails(s) ? "true" : "false");
 	}
 	if (s->last_good)
 		put_time(out, "last_success_at", s->last_good);
@@ -351,6 +361,26 @@ put_json(struct buf *out, const struct sum *s)
 			",\"most\":%" PRIu64 "}",
 			s->heard, s->sum_us / s->heard / 1000, s->most_us / 1000);
 	buf_putc(out, '}');
+}
+
+bool
+provider_tally_failing(
+	const struct provider_tally *const *t, size_t n, int64_t now_ms, struct buf *why)
+{
+	size_t worker = 0, at = 0;
+	bool any = false;
+	char text[16];
+	struct sum s;
+
+	while (next_sum(t, n, &worker, &at, &s)) {
+		int last = (int)(s.last_error & 0xffff);
+		if (!fails(&s) || now_ms - (int64_t)(s.last_error >> 16) > FAILING_MS)
+			continue;
+		buf_printf(why, "%s%s answers %s: %s", any ? "; " : "", s.name,
+			provider_status_text(last, text), provider_means(last));
+		any = true;
+	}
+	return any;
 }
 
 void

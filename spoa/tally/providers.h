@@ -72,6 +72,10 @@ void provider_answered(struct provider_entry *e, int status, int64_t now_ms);
  * below. */
 void provider_tally_write(
 	struct buf *out, const struct provider_tally *const *t, size_t n, bool exemplars);
+/* Whether one fails now: its last answer of all was none, or an error, a quarter of an hour ago at
+ * most. Which, what and since when its last success was, appended to *why. */
+bool provider_tally_failing(
+	const struct provider_tally *const *t, size_t n, int64_t now_ms, struct buf *why);
 /* A JSON list, an object a provider. */
 void provider_tally_json(struct buf *out, const struct provider_tally *const *t, size_t n);
 

@@ -191,8 +191,8 @@ believed(const struct target_sharing *w, const struct target_state *s,
 	       !target_comes_through(s, w->now_us);
 }
 
-/* What somebody says by hand is as old as that: another daemon may have been told something since.
- * What is found out is as new as this turn. */
+/* What somebody says by hand is as old as that: another daemon may have been told something
+ * since. What is found out is as new as this turn. */
 static uint64_t
 found_at(const struct target_sharing *w, enum target_fact_kind kind, uint64_t word,
 	const struct target_fact *mine, const struct target_fact *theirs)
@@ -228,9 +228,8 @@ target_share(const struct target_sharing *w, struct target_state *s, struct targ
 			known->seen[i] = word;
 			admitted |= i == FACT_HAND && !(word & 1);
 		}
-		if (i == FACT_THROTTLED && theirs->stamp > mine->stamp &&
-			   theirs->value && theirs->value < mine->value &&
-			   mine->value > redis_us) {
+		if (i == FACT_THROTTLED && theirs->stamp > mine->stamp && theirs->value &&
+			theirs->value < mine->value && mine->value > redis_us) {
 			mine->stamp = theirs->stamp + 1; /* never shortened */
 		} else if (beats(theirs, mine)) {
 			*mine = *theirs;

@@ -64,8 +64,8 @@ is_target(const struct target_state *s)
 
 	for (int i = 0; i < CAUSES; i++)
 		ended += atomic_load_explicit(&s->ended[i], memory_order_relaxed);
-	return s->provider != s || atomic_load(&s->named) || target_ejected(s) ||
-	       ended || target_under_way(s);
+	return s->provider != s || atomic_load(&s->named) || target_ejected(s) || ended ||
+	       target_under_way(s);
 }
 
 void

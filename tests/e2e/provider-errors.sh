@@ -60,6 +60,10 @@ for _ in 1 2 3; do ask; done
 control '{}'
 settled
 is "each is counted" "$(answers 401)" 4
+# One list of what is wrong: /readyz, status, /now; a success ends it.
+wrong() { curl -s -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/readyz" | grep '^degraded: '; }
+check "readyz says it" wait_for says '^degraded: providers: openai answers 401: it does not take the key' wrong
+like "so does status" "$("$B/tollgate" status -c "$D/tollgate.yaml")" 'degraded: providers: openai answers 401'
 check "and the log is not full of them" test "$(grep -c 'event=provider.failing.*status=401' "$D/tollgate.log")" -le 2
 
 tg audit list --outcome 401

@@ -68,11 +68,11 @@ await test(async () => {
 			worst = Math.max(...beside.map((r) => r.ms));
 			if (waited < long * LONG_MS / 2 || (long === 0 && wanted.includes(status))) break;
 		}
-		note(`${name}: ${(body.length / 1e6).toFixed(1)} MB, ${status} in ${took} ms; ${beside.length} beside it, longest ${worst.toFixed(0)} ms; the worker's longest turn until now ${((await s.metrics()).longest_turn_microseconds / 1000).toFixed(1)} ms`);
+		note(`${name}: ${(body.length / 1e6).toFixed(1)} MB, ${status} in ${took} ms; ${beside.length} beside it, longest ${worst.toFixed(0)} ms; the worker's longest turn until now ${((await s.metrics()).longest_turn_seconds * 1000).toFixed(1)} ms`);
 		check(`${name}: is answered`, wanted.includes(status), `status ${status}`);
 		const quiet = `${name}: no turn of the worker takes ${LONG_MS} ms`;
 		if (long > 0 && waited >= long * LONG_MS / 2) skip(quiet, `it waited ${waited.toFixed(0)} ms for the processor, three times`);
-		else check(quiet, long === 0, `${long} turns`, `the longest since start: ${(await s.metrics()).longest_turn_microseconds} us`);
+		else check(quiet, long === 0, `${long} turns`, `the longest since start: ${(await s.metrics()).longest_turn_seconds} s`);
 		check(`${name}: short requests beside it are served`, beside.length > 0 && outcomes(beside).wanted === beside.length, tally(beside), ...examples(beside, "503"), ...examples(beside, "other"));
 	}
 	await s.idle("nothing is left over");

@@ -43,6 +43,7 @@ write_pem(const char *name, X509 *x, EVP_PKEY *key)
 	if (key)
 		PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
 	fclose(f);
+	assert_int_equal(chmod(path(name), 0600), 0);
 }
 
 /* An authority, the server's pair, clients alice and mallory, and one signed by nobody. */

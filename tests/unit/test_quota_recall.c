@@ -101,9 +101,16 @@ journal_ends(void)
 }
 
 static void
+keep_line(struct quota_orphan_of *o, struct span line)
+{
+	buf_init(&o->said, 1 << 20);
+	buf_span(&o->said, line);
+}
+
+static void
 recall_into(struct quota_recall *r, struct quota_table *t, struct quota_ledger *l)
 {
-	const struct quota_recall_into into = { t, l, clock_wall_ns() / 1000000 };
+	const struct quota_recall_into into = { t, l, clock_wall_ns() / 1000000, keep_line };
 	struct buf why;
 
 	buf_init(&why, 4096);
@@ -202,6 +209,9 @@ an_orphan_is_settled_at_its_reservation(void **state)
 	recall(&r, NULL);
 	assert_int_equal(r.norphans, 1);
 	assert_string_equal(r.orphans->id, "TWO");
+	assert_memory_equal(buf_view(&r.orphans->said).p, "{\"v\":1,", 7);
+	assert_true(span_ends(buf_view(&r.orphans->said), SPAN_LIT("]}")));
+	assert_non_null(memmem(buf_view(&r.orphans->said).p, r.orphans->said.n, "\"TWO\"", 5));
 	line_up(&l, RIG_PATIENT_US); /* settled before Redis is there: it waits */
 	quota_recall_settle(l.quota, r.orphans, clock_mono_us());
 	assert_true(run_until_up(l.redis, 2000000));

@@ -120,9 +120,9 @@ each_record_counts_for_its_person(void **state)
 		"person,model,requests,refused,refused_unpriced,input_tokens,cached_tokens,"
 		"cache_write_tokens,cache_write_1h_tokens,output_tokens,reasoning_tokens,"
 		"audio_input_tokens,audio_output_tokens,images,searches,sessions,cost_nanousd,"
-		"unpriced_answers,unknown_usage,estimated_nanousd\r\n"
-		"\"alice\",\"m\",2,0,0,11,4,0,0,6,2,0,0,0,0,0,2000,1,0,0\r\n"
-		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70\r\n");
+		"unpriced_answers,unknown_usage,estimated_nanousd,further_attempts\r\n"
+		"\"alice\",\"m\",2,0,0,11,4,0,0,6,2,0,0,0,0,0,2000,1,0,0,0\r\n"
+		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0\r\n");
 	free(csv);
 	char *text = printed(&t, FORM_JSON);
 	json_t *j = json_loads(text, 0, NULL);
@@ -164,6 +164,45 @@ a_record_counts_for_each_tag_and_once_in_all(void **state)
 	usage_table_free(&t);
 }
 
+/* A request is one for who asked, and one for each target that was asked. */
+static void
+a_request_counts_where_it_was_asked(void **state)
+{
+#define ASKED(type, decision, target, model)                                                   \
+	"{\"v\":1,\"time\":\"2026-11-21T00:00:00Z\",\"type\":\"" type                          \
+	"\",\"decision\":\"" decision "\",\"route\":\"r\",\"target\":\"" target                \
+	"\",\"model\":\"" model                                                                \
+	"\",\"identity\":{\"person\":\"ann\"},\"attempts\":[{\"target\":\"a/m\",\"cost\":5}]}"
+	static const char *const asked[] = { ASKED("decision", "permit", "a", "m"),
+		ASKED("attempt", "permit", "b", "m"), ASKED("attempt", "permit", "c", "n"),
+		ASKED("attempt", "deny", "d", "m") };
+	static const struct {
+		enum usage_dim by;
+		const char *rows[3]; /* with the requests of each */
+	} tables[] = { { BY_TARGET, { "\"a/m\",1,", "\"b/m\",1,", "\"c/n\",1," } },
+		{ BY_PROVIDER, { "\"a\",1,", "\"b\",1,", "\"c\",1," } },
+		{ BY_MODEL, { "\"m\",2,", "\"n\",1,", "" } },
+		{ BY_PERSON, { "\"ann\",1,", "", "" } }, { BY_ROUTE, { "\"r\",1,", "", "" } } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(tables); i++) {
+		struct usage_table t = { .by = { tables[i].by }, .nby = 1 };
+		assert_int_equal(usage_table_init(&t), 0);
+		for (size_t k = 0; k < COUNT_OF(asked); k++)
+			usage_add(&t, span_str(asked[k]), SPAN_LIT("2026-11-21"));
+		usage_count_attempts(&t);
+		char *csv = printed(&t, FORM_CSV);
+		for (size_t k = 0; k < 3; k++)
+			if (!strstr(csv, tables[i].rows[k]) || strstr(csv, "\"d"))
+				fail_msg("%s: %s", tables[i].rows[k], csv);
+		free(csv);
+		assert_int_equal(t.total[SUM_REQUESTS], 1);
+		assert_int_equal(t.total[SUM_FURTHER], 2);
+		assert_int_equal(t.total[SUM_ESTIMATE], 0);
+		usage_table_free(&t);
+	}
+}
+
 /* The last attempt is the completion's own; what those before it are charged is their target's. */
 static void
 each_attempt_counts_for_its_target(void **state)
@@ -181,8 +220,8 @@ each_attempt_counts_for_its_target(void **state)
 	usage_add(&t, span_str(line), SPAN_LIT("2026-11-21"));
 	usage_sort(&t);
 	char *csv = printed(&t, FORM_CSV);
-	if (!strstr(csv, "\"openai/m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0\r\n") ||
-		!strstr(csv, "\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40\r\n") ||
+	if (!strstr(csv, "\"openai/m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0\r\n") ||
+		!strstr(csv, "\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0\r\n") ||
 		strstr(csv, "a/x"))
 		fail_msg("%s", csv);
 	free(csv);
@@ -241,6 +280,8 @@ main(void)
 		cmocka_unit_test(each_record_counts_for_its_person),
 		cmocka_unit_test(a_record_counts_for_each_tag_and_once_in_all),
 		cmocka_unit_test(each_attempt_counts_for_its_target),
+		cmocka_unit_test(a_request_counts_where_it_was_asked),
+		cmocka_unit_test(a_request_counts_where_it_was_asked),
 		cmocka_unit_test(more_groups_than_there_is_room_for_are_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

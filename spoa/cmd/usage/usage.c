@@ -66,6 +66,7 @@ print(struct reading *r, enum usage_form form)
 
 	if (r->table.no_memory)
 		return cmd_fail("usage", "out of memory");
+	usage_count_attempts(&r->table);
 	int err = usage_paged(&r->table, &r->page);
 	if (err)
 		return cmd_fail("usage", "%s%s%s", err == ERR_NOMEM ? "" : "--after ",

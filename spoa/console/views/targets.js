@@ -5,10 +5,11 @@ import { badge, fill, nothing, panel } from '../parts.js';
 import { table } from '../table.js';
 import { change, every } from '../changes.js';
 
-const KIND = { closed: 'good', ramp: 'edit', half_open: 'edit', throttled: 'edit', open: 'bad', out: 'bad', keyless: 'bad', ejected: 'bad' };
+const KIND = { closed: 'good', ramp: 'edit', half_open: 'edit', throttled: 'edit', open: 'bad', out: 'bad', keyless: 'bad', ejected: 'bad', failing: 'bad' };
 const MEANS = {
 	closed: 'asked as usual', ramp: 'back, with a growing share', half_open: 'the next request tries it', open: 'not asked: it failed',
 	throttled: 'not asked: it said to wait', out: 'not asked: it takes our key no more', keyless: 'not asked: no credential', ejected: 'taken out by hand',
+	failing: 'asked, for there is no other: its last answer was a failure',
 };
 const CAUSE = {
 	never_sent: 'the request never reached it', throttled: 'it was throttled', refused_us: 'it refused us', perhaps_billed: 'it failed in the middle',
@@ -43,6 +44,8 @@ export default {
 			const [targets, status] = await Promise.all([page.get('/targets'), page.get('/status')]);
 			return { targets: targets.targets, providers: status.providers ?? [] };
 		}, (got) => {
+			const failing = new Set(got.providers.filter((p) => p.failing).map((p) => p.provider));
+			for (const t of got.targets) if (t.state === 'closed' && failing.has(t.target.split('/')[0])) t.state = 'failing';
 			const ill = got.targets.filter((t) => t.state !== 'closed');
 			const order = [...ill, ...got.targets.filter((t) => t.state === 'closed')];
 			return [
