@@ -71,6 +71,7 @@ bedrock_read(struct calls *c, const struct tree *t)
 	const struct node *goes_on = tree_member(tree_member(t->root, "delta"), "toolUse");
 	uint32_t index = calls_number(t, number, 0);
 	struct held_call *h = calls_find(c, 0, index);
+	struct call_choice *of = calls_choice(c, 0);
 	bool is_new;
 
 	if (c->whole)
@@ -80,10 +81,12 @@ bedrock_read(struct calls *c, const struct tree *t)
 	if ((begins && !is_event(c, "contentBlockStart")) ||
 		(goes_on && !is_event(c, "contentBlockDelta")) || (begins && (goes_on || h)))
 		return CALLS_UNSOUND;
+	/* clients add what comes to the one that began last, the provider's own among them */
+	if (tree_member(tree_member(t->root, "start"), "toolUse"))
+		of->blocks = index + 1;
 	if (begins)
 		return read_call(c, t, calls_at(c, 0, index, &is_new), t->root, begins);
-	/* clients add it to the one that began last */
-	if (goes_on && c->ncalls && (!h || !calls_is_last(c, h)))
+	if (goes_on && of->blocks && of->blocks != index + 1)
 		return CALLS_UNSOUND;
 	if (h && tree_member(t->root, "delta"))
 		return read_call(c, t, h, t->root, goes_on);

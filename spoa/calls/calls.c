@@ -196,12 +196,6 @@ calls_failed(const struct calls *c)
 	return c->odd ? CALLS_UNSOUND : c->ncalls == CAP_CALLS ? CALLS_OVER : ERR_NOMEM;
 }
 
-bool
-calls_is_last(const struct calls *c, const struct held_call *h)
-{
-	return h == TAILQ_LAST(&c->calls, held_calls);
-}
-
 /* Halves of surrogate pairs may be in two pieces. */
 static int
 hash_of(struct span arguments, unsigned char out[SHA256_BYTES])

@@ -138,9 +138,6 @@ struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t in
 struct held_call *calls_by_id(
 	struct calls *c, struct held_call *h, struct span id, struct span name);
 int calls_failed(const struct calls *c);
-/* Of a dialect whose calls come one after the other, and whose clients add what comes to the
- * last one: whether this one is it. */
-bool calls_is_last(const struct calls *c, const struct held_call *h);
 /* What it says is its number; `otherwise`: it says none. What is no number is none's. */
 uint32_t calls_number(const struct tree *t, const struct node *n, uint64_t otherwise);
 /* All of its arguments said again, after it was settled: whether they are those that rules

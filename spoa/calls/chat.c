@@ -259,5 +259,4 @@ chat_say(struct calls *c, const struct tree *t, bool *drop)
 static const struct answer_format *const formats[] = { &answer_openai, NULL };
 
 const struct calls_dialect calls_chat = { formats, chat_read, chat_say, .keeps = false,
-	.renumbers = true,
-	.joins_names = true };
+	.renumbers = true, .joins_names = true };

@@ -48,9 +48,10 @@ read_event(struct calls *c, const struct tree *t)
 		of->blocks = index + 1;
 	bool begins = tree_is(t, type, "tool-call-start");
 	bool goes_on = tree_is(t, type, "tool-call-delta");
-	/* some clients go by what is there, whatever its event is called */
-	if ((call && call->tok != JSON_NULL && !begins && !goes_on) ||
-		(call && call->tok == JSON_ARRAY) || (begins && h) || (goes_on && !h))
+	/* some clients go by what is there, whatever its event is called; a message begins with
+	 * an empty list */
+	bool odd = call && call->first && ((!begins && !goes_on) || call->tok == JSON_ARRAY);
+	if (odd || (begins && h) || (goes_on && !h))
 		return CALLS_UNSOUND;
 	if (begins)
 		return read_call(c, t, call, calls_at(c, 0, index, &is_new), t->root);
