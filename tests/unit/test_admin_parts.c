@@ -6,11 +6,17 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "admin/guesses.h"
 #include "admin/sessions.h"
+#include "admin/tls.h"
 #include "admin/tokens.h"
 #include "base/err.h"
+#include "support/temp_dir.h"
+
+#include "support/admin_certs.h" /* files of that folder */
 
 static void
 a_file_of_tokens_is_read_whole_or_not_at_all(void **state)
@@ -107,6 +113,33 @@ wrong_tokens_are_counted_by_source_and_forgotten_with_time(void **state)
 	guesses_free(&g);
 }
 
+/* Whether it can be served, and when it ends. */
+static void
+a_key_that_others_may_read_is_none(void **state)
+{
+	char crt[300], key[300];
+	struct admin_tls files = { .certificate = crt, .key = key };
+	struct buf why;
+
+	(void)state;
+	make_certificates();
+	snprintf(crt, sizeof(crt), "%s", path("server.crt"));
+	snprintf(key, sizeof(key), "%s", path("other.key"));
+	buf_init(&why, 4096);
+	int64_t left_s = tls_look(&files, &why) - time(NULL);
+	assert_in_range(left_s, 3000, 3600);
+	assert_int_equal(why.n, 0);
+	for (mode_t bit = 01; bit < 0100; bit <<= 1) {
+		assert_int_equal(chmod(key, 0600 | bit), 0);
+		assert_int_equal(tls_look(&files, &why), 0);
+		buf_putc(&why, '\0');
+		assert_non_null(strstr(buf_view(&why).p, "its mode is 06"));
+		buf_clear(&why);
+	}
+	assert_int_equal(chmod(key, 0600), 0);
+	buf_free(&why);
+}
+
 int
 main(void)
 {
@@ -114,7 +147,8 @@ main(void)
 		cmocka_unit_test(a_file_of_tokens_is_read_whole_or_not_at_all),
 		cmocka_unit_test(a_session_is_over_when_nobody_used_it),
 		cmocka_unit_test(wrong_tokens_are_counted_by_source_and_forgotten_with_time),
+		cmocka_unit_test(a_key_that_others_may_read_is_none),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

@@ -351,75 +351,6 @@ a_soft_count_that_reads_as_a_share_is_noted(void **state)
 }
 
 static void
-what_serve_would_not_start_without_is_a_mistake(void **state)
-{
-	char want[256];
-
-	(void)state;
-	put("p.yaml", POLICY);
-	put("c.yaml",
-		CONFIG RELAY "group: nobodys-group\naudit: {journal: j, key: no-audit.key}\n");
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	assert_non_null(strstr(cmd_err, ": group: this machine has no group nobodys-group: "));
-	snprintf(want, sizeof(want),
-		": audit.key: %s does not exist (tollgate keygen makes it): serve will not "
-		"start",
-		path("no-audit.key"));
-	assert_non_null(strstr(cmd_err, want));
-	assert_int_equal(check("-c", path("c.yaml"), "--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(cmd_out, want));
-	put("no-audit.key", "");
-	assert_int_equal(chmod(path("no-audit.key"), 0600), 0);
-	put("c.yaml", CONFIG RELAY "group: root\naudit: {journal: j, key: no-audit.key}\n");
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
-	assert_null(strstr(cmd_out, "group: "));
-	assert_null(strstr(cmd_out, "audit.key"));
-	unlink(path("no-audit.key"));
-}
-
-static void
-haproxys_files_alone_are_asked_for(void **state)
-{
-	char file[4096];
-	const char *installed = config_installed;
-
-	(void)state;
-	snprintf(file, sizeof(file), "%s", path("no-such.yaml"));
-	config_installed = file;
-	assert_int_equal(check("--haproxy", "haproxy/haproxy.cfg", "haproxy/tollgate.cfg",
-				 "--haproxy-version", "2.6.12", NULL),
-		2);
-	assert_non_null(strstr(cmd_err, "no tollgate.yaml here"));
-	assert_non_null(strstr(cmd_err, "--haproxy-only"));
-	assert_int_equal(check("--haproxy-only", "--policy", path("p.yaml"), NULL), 2);
-	config_installed = installed;
-	put("c.yaml", "policy: gone.yaml\nagent: {listen: unix@/a}\n" RELAY);
-	assert_int_not_equal(
-		check("-c", path("c.yaml"), "--haproxy", "haproxy/haproxy.cfg",
-			"haproxy/tollgate.cfg", "--haproxy-version", "2.6.12", NULL),
-		0);
-	assert_non_null(strstr(cmd_err, "gone.yaml"));
-}
-
-static void
-a_redis_that_does_not_answer_is_said(void **state)
-{
-	(void)state;
-	put("p.yaml", POLICY "limits: [{name: l, requests: 5, window: 1m}]\n");
-	put("c.yaml", CONFIG RELAY "redis: {url: 'redis://127.0.0.1:1'}\n");
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	assert_non_null(strstr(cmd_err, "c.yaml:"));
-	assert_non_null(strstr(cmd_err, "redis.url: "));
-	assert_non_null(strstr(cmd_err, "would be a 503"));
-	put("p.yaml", POLICY "limits: [{name: l, requests: 5, window: 1m}]\n"
-			     "on_failure: {quota: permit}\n");
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
-	assert_non_null(strstr(cmd_out, "redis.url: "));
-	put("p.yaml", POLICY);
-	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
-}
-
-static void
 key_files_that_exist_are_read(void **state)
 {
 	(void)state;
@@ -771,20 +702,21 @@ consequences_are_noted(void **state)
 	assert_non_null(strstr(cmd_out, "p.yaml:8:17: model f: weight: counts where"));
 	assert_null(strstr(cmd_out, "never counts"));
 	assert_null(strstr(cmd_out, "`models` too"));
-	put("p.yaml", "tollgate: 1\nname: t\n"
-		      "providers: {p: {backend: openai}, q: {backend: local, via: relay}}\n"
-		      "routes:\n"
-		      "  - name: d\n"
-		      "    match: {path: /d}\n"
-		      "    targets: [{provider: p, model: g}, {provider: q, weight: 3}]\n"
-		      "    choose: {by: price, sticky: identity}\n"
-		      "    retry: {first_byte: 30s, first_content: 10s, whole: 21s, overall: 20s}\n"
-		      "    deadline: 15s\n"
-		      "models:\n"
-		      "  f: {targets: [{provider: p, model: g}, q], choose: {by: weight}}\n"
-		      "  g: {targets: [{provider: p, model: m}]}\n"
-		      "rules: [{name: v, route: {targets: [q, p]}}, {name: w, route: {targets: "
-		      "[p, q]}}]\n");
+	put("p.yaml",
+		"tollgate: 1\nname: t\n"
+		"providers: {p: {backend: openai}, q: {backend: local, via: relay}}\n"
+		"routes:\n"
+		"  - name: d\n"
+		"    match: {path: /d}\n"
+		"    targets: [{provider: p, model: g}, {provider: q, weight: 3}]\n"
+		"    choose: {by: price, sticky: identity}\n"
+		"    retry: {first_byte: 30s, first_content: 10s, whole: 21s, overall: 20s}\n"
+		"    deadline: 15s\n"
+		"models:\n"
+		"  f: {targets: [{provider: p, model: g}, q], choose: {by: weight}}\n"
+		"  g: {targets: [{provider: p, model: m}]}\n"
+		"rules: [{name: v, route: {targets: [q, p]}}, {name: w, route: {targets: "
+		"[p, q]}}]\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out, "p.yaml:7:40: route d: weight: counts where"));
 	assert_non_null(strstr(cmd_out, "rule v: route: targets: their order counts for "
@@ -838,9 +770,6 @@ main(void)
 		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
 		cmocka_unit_test(a_share_of_nobody_knows_how_many_is_noted),
 		cmocka_unit_test(a_soft_count_that_reads_as_a_share_is_noted),
-		cmocka_unit_test(what_serve_would_not_start_without_is_a_mistake),
-		cmocka_unit_test(haproxys_files_alone_are_asked_for),
-		cmocka_unit_test(a_redis_that_does_not_answer_is_said),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
 		cmocka_unit_test(routes_that_none_takes_are_noted),
