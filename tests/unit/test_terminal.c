@@ -1,7 +1,7 @@
 /* Values among the sequences of a terminal: what `git show --color` and test runners print is
  * what coding agents send. Each kind of value, each sequence, each spelling of its first
- * character, before the value, after it, around it and in its middle, whole and in streams. All
- * values are made up. */
+ * character, before the value, after it, around it and in its middle, whole and in streams; and
+ * marks of mail and Markdown next to it. All values are made up. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "support/stream_fix.h"
 
 /* clang-format off */
@@ -115,6 +116,19 @@ static const struct { const char *entity, *link, *value; } links[] = {
 	{ "AWS_ACCESS_KEY", "name^[20GAKIAQNZGKIQY56JQ7WML^[40Gsize", "AKIAQNZGKIQY56JQ7WML" },
 	{ "CREDIT_CARD", "9^[5;1H4716379142021968^[6;1H9", "4716379142021968" },
 };
+/* Other notations whose last character, or first, counts as one of the value's. */
+static const struct { const char *before, *after; bool words; } marks[] = {
+	{ "_", "_", false },
+	{ "__", "__,", false },
+	{ "**_", "_**", false },
+	{ "(_", "_).", false },
+	{ "that=3D", "", false },
+	{ "that=3D", "=20", false },
+	{ "is:=20", "=0A", false },
+	{ "is=20", "", true }, /* of a number it may be an assignment */
+	{ "x\\040", "\\012", false },
+	{ "k\\075", "", false },
+};
 /* Nothing is hidden here. */
 static const char *const ordinary[] = {
 	"^[32m+^[m^[32mint main(void)^[m and ^[1;31mFAILED^[0m 3 of 47 tests in 2.31s",
@@ -122,6 +136,7 @@ static const char *const ordinary[] = {
 	"\\e and \\E are no escapes in C:\\etc\\ESC or C:\\Everyone, ^[ is one in vi",
 	"^[]0;user@host: ~/work^\\$ ls ^[]8;;https://example.org/a^\\a^[]8;;^\\",
 	"array[0m] = {1, 2, 3}; x^[1] ^ y^[2]; 10^[3] a^[b]",
+	"def __init__(self, _x1, _y2): self._last_4716 = _a_1 + b_ __file2__ x=20 limit=3Dfoo",
 	"^[?25l^[2K^[1G progress 47 % of 1984 ^[?25h",
 };
 /* clang-format on */
@@ -311,6 +326,28 @@ what_a_sequence_parts_or_holds_is_text_too(void **state)
 }
 
 static void
+marks_next_to_a_value_are_no_part_of_it(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < COUNT_OF(kinds); k++)
+		for (size_t i = 0; i < COUNT_OF(marks); i++) {
+			struct made m = { .from = 0 };
+			if (marks[i].words && !is_alpha(kinds[k].value[0]))
+				continue;
+			buf_init(&m.text, 0);
+			buf_printf(
+				&m.text, "It said that %s%s", kinds[k].before, marks[i].before);
+			m.from = m.text.n;
+			buf_str(&m.text, kinds[k].value);
+			m.to = m.text.n;
+			buf_printf(&m.text, "%s%s and that was all", marks[i].after,
+				kinds[k].after);
+			row_holds(&kinds[k], &m, AROUND, false);
+		}
+	all_hold();
+}
+
+static void
 ordinary_output_has_nothing_in_it(void **state)
 {
 	struct detect_fix *f = detect_fix();
@@ -338,6 +375,7 @@ main(void)
 		cmocka_unit_test(every_spelling_of_the_escape_is_read),
 		cmocka_unit_test(every_form_that_holds_the_bracket_is_read),
 		cmocka_unit_test(what_a_sequence_parts_or_holds_is_text_too),
+		cmocka_unit_test(marks_next_to_a_value_are_no_part_of_it),
 		cmocka_unit_test(ordinary_output_has_nothing_in_it),
 	};
 

@@ -696,6 +696,7 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 static void
 mark_cut(struct detect_scratch *s, size_t n, struct span text)
 {
+	effort_add(64 * n);
 	for (size_t i = 0; i < n; i++)
 		if (terminal_cuts(text, s->v[i].start) || terminal_cuts(text, s->v[i].end))
 			s->v[i].flags |= FINDING_CUT;

@@ -244,6 +244,8 @@ static void
 edit_bracket(struct normaliser *p)
 {
 	size_t from, at = p->at;
+
+	effort_add(16);
 	struct terminal s = terminal_bracket(p->t, at, p->ed->last == at, &from);
 
 	p->at = s.end && from >= p->ed->last ? from : at + 1;
@@ -327,6 +329,52 @@ edit_escape(struct normaliser *p)
 	while (c == '\\' && p->at < p->t.n && p->t.p[p->at] == '\\');
 }
 
+/* The marks that end what so many of _ begin, whose first byte is at `from`: at words' ends, on
+ * one line, of text that is written plainly; t.n: none. */
+static size_t
+emphasis_end(struct span t, size_t from, size_t marks)
+{
+	enum { EMPHASIS_LEAST = 9, EMPHASIS_MOST = 256 };
+	bool telling = false;
+	size_t i = from;
+
+	for (; i < t.n && i - from < EMPHASIS_MOST; i++) {
+		char c = t.p[i];
+		size_t end = i + marks;
+		bool opens = c == '_' && t.p[i - 1] == ' ';
+		if (opens || c < ' ' || c > '~' || is_one_of(c, "\\%&=^["))
+			break; /* others', or what is not written plainly */
+		telling |= is_digit(c) || c == '@';
+		if (c != '_' || end > t.n || t.p[end - 1] != '_' ||
+			(end < t.n && is_word(t.p[end])))
+			continue;
+		effort_add(i - from);
+		return telling && i - from >= EMPHASIS_LEAST ? i : t.n;
+	}
+	effort_add(i - from);
+	return t.n;
+}
+
+/* _value_ or __value__ of Markdown. */
+static void
+edit_emphasis(struct normaliser *p)
+{
+	struct span t = p->t;
+	size_t at = p->at, from = at;
+
+	while (from < t.n && from - at < 4 && t.p[from] == '_')
+		from++;
+	p->at = from;
+	size_t end = from - at < 4 && from < t.n && t.p[from] > ' '
+			     ? emphasis_end(t, from, from - at)
+			     : t.n;
+	if (end == t.n)
+		return;
+	view_edit(p->ed, at, from, "", 0, 0);
+	p->at = end + (from - at);
+	view_edit(p->ed, end, p->at, "", 0, 0);
+}
+
 void
 normalise_edit(const struct chunk *c, struct editor *ed, bool *signal)
 {
@@ -334,15 +382,25 @@ normalise_edit(const struct chunk *c, struct editor *ed, bool *signal)
 	enum { AHEAD = 64 << 10 };
 	struct span t = span_cut(c->text, 0, c->to + AHEAD);
 	struct normaliser p = { .t = t, .ed = ed, .signal = signal, .at = c->from };
+	bool before = c->from > 0 && in_token(t.p[c->from - 1]); /* a token goes on */
 
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += BLOCK, k++) {
-		uint64_t todo = c->look[k].hidden;
+		const struct look *l = &c->look[k];
+		uint64_t marks = 0, todo;
+		for (todo = l->token & ~l->alnum & ~(l->token << 1 | before); todo;
+			todo &= todo - 1)
+			if (t.p[base + (size_t)__builtin_ctzll(todo)] == '_')
+				marks |= todo & -todo;
+		before = l->token >> 63;
+		todo = l->hidden | marks;
 		while (todo) {
 			size_t at = base + (size_t)__builtin_ctzll(todo);
 			if (at >= p.at) {
 				p.at = at + fold_nothing(p.t.p + at, p.t.n - at);
 				if (p.at > at)
 					;
+				else if (p.t.p[at] == '_')
+					edit_emphasis(&p);
 				else if (p.t.p[at] == '[')
 					edit_bracket(&p);
 				else if (is_graphic(p.t.p[at]))

@@ -3,6 +3,7 @@
 #include "detect/disguise/terminal.h"
 
 #include "base/ascii.h"
+#include "base/effort.h"
 
 static struct terminal
 no_sequence(void)
@@ -204,17 +205,18 @@ size_t
 terminal_string(struct span t, size_t at)
 {
 	enum { STRING_MAX = 2 << 10 };
-	size_t most = at + STRING_MAX < t.n ? at + STRING_MAX : t.n;
+	size_t most = at + STRING_MAX < t.n ? at + STRING_MAX : t.n, end = 0, i = at + 1;
 
-	for (size_t i = at + 1; i < most; i++) {
+	for (; i < most && !end; i++) {
 		char c = t.p[i], next = i + 1 < t.n ? t.p[i + 1] : 0;
 		if (c == TERMINAL_PARTED || c == TERMINAL_BELL)
-			return i + 1;
-		if (c == TERMINAL_STRING || c == '\n')
-			return 0;
-		if ((c == '\\' && (next == 'a' || next == '7')) || (c == '^' && next == 'G') ||
-			(c == TERMINAL_ESCAPE && next == '\\'))
-			return i + 2;
+			end = i + 1;
+		else if (c == TERMINAL_STRING || c == '\n')
+			break;
+		else if ((c == '\\' && (next == 'a' || next == '7')) ||
+			 (c == '^' && next == 'G') || (c == TERMINAL_ESCAPE && next == '\\'))
+			end = i + 2;
 	}
-	return most == t.n ? t.n : 0;
+	effort_add(i - at);
+	return i == t.n && !end ? i : end;
 }

@@ -386,6 +386,10 @@ looks_quoted(struct span t, size_t at, size_t end, int v)
 	enum { KEY_LEAST = 16 };
 	size_t from = at > 96 ? at - 96 : 0, to = end + 96 < t.n ? end + 96 : t.n;
 
+	/* A blank before a word, and the sign itself: they are in most lines of it. */
+	if (at > 0 && t.p[at - 1] > ' ' && end < t.n && t.p[end] > ' ' &&
+		(v == '=' || (v == ' ' && (is_alpha(t.p[end]) || !is_word(t.p[at - 1])))))
+		return true;
 	if (pair_at(t, end) || (at >= 3 && pair_at(t, at - 3)))
 		return true;
 	/* The sign in a key: ghp=5FMade1Up2 */
@@ -413,6 +417,17 @@ looks_quoted(struct span t, size_t at, size_t end, int v)
 	return false;
 }
 
+/* Whether what follows "=3D" is the rest of another, =3D40, and no number or word of its own:
+ * =3D4716, =3DDE89. */
+static bool
+goes_into(struct span t, size_t at)
+{
+	int v = hex_pair(t, at);
+	char next = at + 2 < t.n ? t.p[at + 2] : 0;
+
+	return v >= 0x20 && (v < 0x80 || next == '=') && (!is_digit(next) || v == '=');
+}
+
 static struct unescaped
 unescape_quoted(struct span t, size_t at)
 {
@@ -424,8 +439,8 @@ unescape_quoted(struct span t, size_t at)
 		return at > 0 && i + 1 < t.n && t.p[at - 1] > ' ' && t.p[i + 1] > ' '
 			       ? (struct unescaped){ .end = i + 1 }
 			       : no_escape();
-	for (i = at + 1; i + 2 < t.n && t.p[i] == '3' && t.p[i + 1] == 'D' &&
-			 hex_pair(t, i + 2) >= 0x20;)
+	for (i = at + 1;
+		i + 2 < t.n && t.p[i] == '3' && t.p[i + 1] == 'D' && goes_into(t, i + 2);)
 		i += 2;
 	int v = hex_pair(t, i);
 	if (v == TERMINAL_ESCAPE && i + 2 < t.n && is_one_of(t.p[i + 2], "[]("))
