@@ -145,6 +145,7 @@
 #define CAP_TOOL_RESULTS       1024         /* names of tools whose results a request brings: reading prompt.tool_results fails, as the rule's on_error says */
 #define CAP_PINS               65536        /* things whose target is remembered in this process: the oldest of eight goes */
 #define CAP_TARGETS            1024         /* targets (provider, model) whose state is known: further ones share one entry, which is never out */
+#define CAP_TARGET_LACKS       256          /* models that a target does not have, known at once: a further one is asked for again */
 #define CAP_TARGET_QUEUE       64           /* requests that wait for room at a provider, or for a target of it that is out: a further one goes elsewhere, or is refused */
 #define CAP_ANCHOR_PLACES      16           /* places that checkpoints are taken to: `check` refuses more */
 #define CAP_ANCHOR_ANSWER      (32u << 10)  /* bytes of a place's answer: refused */

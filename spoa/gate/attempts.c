@@ -1,5 +1,5 @@
-/* The attempts of one request: what a plan is made of and kept for, why one ended, and the next.
- * Apart from exchange.c, which knows one. */
+/* The attempts of one request: what a plan is made of and kept for, why one ended, and the
+ * next. Apart from exchange.c, which knows one. */
 #include "gate/exchange.h"
 
 #include <stdlib.h>
@@ -102,8 +102,7 @@ make_plan(struct request *r, struct exchange *x)
 	x->rpc_ids = (struct span){ NULL, 0 };
 	x->hide_usage = r->out.ask_usage;
 	x->said = ATTEMPT_ANSWERED;
-	x->plan.body_mode =
-		r->in.body_state == BODY_STATE_NONE ? BODY_NONE : BODY_SWAP;
+	x->plan.body_mode = r->in.body_state == BODY_STATE_NONE ? BODY_NONE : BODY_SWAP;
 	x->plan.body = body_to_send(r);
 	int err = exchange_head(r, &x->own, &x->plan.head);
 	if (!err)
@@ -199,6 +198,16 @@ made_nothing(const struct exchange *x, enum attempt_cause cause)
 	       x->used_by != USED_SAID && !(x->guard && guard_report(x->guard)->content);
 }
 
+/* And that before it is settled. */
+static bool
+is_free(const struct exchange *x, enum attempt_cause cause)
+{
+	struct usage u;
+
+	return cause == CAUSE_NEVER_SENT ||
+	       (made_nothing(x, cause) && exchange_used(x->r, &x->result, &u) != USED_SAID);
+}
+
 static void
 settle(struct exchange *x, enum attempt_cause cause)
 {
@@ -219,8 +228,11 @@ settle(struct exchange *x, enum attempt_cause cause)
 	x->tries->settled = true;
 }
 
-static enum attempt_cause cause_of(
-	const struct attempt_end *e, bool *our_key, bool *too_long);
+/* What else a refusal says, besides its cause. */
+struct refused {
+	bool our_key, too_long, no_model;
+};
+static enum attempt_cause cause_of(const struct attempt_end *e, struct refused *says);
 
 /* An answer that is there may still say that it failed. */
 static enum attempt_cause
@@ -228,13 +240,13 @@ cause_of_answer(const struct exchange *x)
 {
 	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
 	struct attempt_end e = { .said = ATTEMPT_ANSWERED, .result = x->result };
-	bool our_key, too_long;
+	struct refused says;
 
 	if (!a || !a->provider_error)
 		return CAUSE_DONE;
 	e.type = a->error_type;
 	e.document = a->error;
-	return cause_of(&e, &our_key, &too_long);
+	return cause_of(&e, &says);
 }
 
 static enum attempt_cause
@@ -247,7 +259,7 @@ cause_of_end(const struct exchange *x)
 	case END_NEVER_SENT: return CAUSE_NEVER_SENT;
 	case END_CLIENT_ABORT: return CAUSE_ABORTED;
 	case END_PROVIDER_ABORT:
-		return x->said == ATTEMPT_NEVER_SENT ? CAUSE_NEVER_SENT
+		return x->said == ATTEMPT_NEVER_SENT	    ? CAUSE_NEVER_SENT
 		       : x->tries->v[x->tries->n - 1].cause ? x->tries->v[x->tries->n - 1].cause
 							    : CAUSE_PERHAPS_BILLED;
 	case END_DENIED:
@@ -263,17 +275,18 @@ only_attempt_over(struct exchange *x)
 	const struct exchange_result *res = &x->result;
 	struct attempt_end e = { .said = ATTEMPT_ANSWERED, .result = *res };
 	enum attempt_cause cause = CAUSE_ABORTED;
-	bool our_key = false, too_long;
+	struct refused says = { 0 };
 
 	if (res->end == END_NEVER_SENT)
 		cause = CAUSE_NEVER_SENT;
 	else if (res->end == END_PROVIDER_ABORT)
 		cause = CAUSE_PERHAPS_BILLED;
 	else if (res->end == END_COMPLETE)
-		cause = res->status < 400 ? cause_of_answer(x)
-					: cause_of(&e, &our_key, &too_long);
+		cause = res->status < 400 ? cause_of_answer(x) : cause_of(&e, &says);
+	if (says.no_model)
+		request_lacks_model(x->r);
 	request_attempt_over(
-		x->r, cause, res->status, our_key && !x->credential.mended, res->asked_us);
+		x->r, cause, res->status, says.our_key && !x->credential.mended, res->asked_us);
 }
 
 void
@@ -320,12 +333,12 @@ attempts_stop(struct exchange *x)
 
 /* Why it ended, by who said so, by its status and its own words. */
 static enum attempt_cause
-cause_of(const struct attempt_end *e, bool *our_key, bool *too_long)
+cause_of(const struct attempt_end *e, struct refused *says)
 {
 	int status = e->result.status;
 	struct arena a;
 
-	*our_key = *too_long = false;
+	*says = (struct refused){ 0 };
 	switch (e->said) {
 	case ATTEMPT_NEVER_SENT: return CAUSE_NEVER_SENT;
 	case ATTEMPT_CUT: return CAUSE_PERHAPS_BILLED;
@@ -335,10 +348,11 @@ cause_of(const struct attempt_end *e, bool *our_key, bool *too_long)
 	arena_init(&a, CAP_REQUEST_ARENA, true);
 	enum refusal why = dialect_refusal(status < 400 ? 0 : status, e->type, e->document, &a);
 	arena_reset(&a);
-	*too_long = why == REFUSAL_CONTEXT;
-	*our_key = status == 401 || status == 402 || why == REFUSAL_KEY ||
-		   why == REFUSAL_CREDIT;
-	if (*our_key || status == 403)
+	says->too_long = why == REFUSAL_CONTEXT;
+	says->no_model = why == REFUSAL_MODEL;
+	says->our_key =
+		status == 401 || status == 402 || why == REFUSAL_KEY || why == REFUSAL_CREDIT;
+	if (says->our_key || status == 403)
 		return CAUSE_REFUSED_US;
 	switch (why) {
 	case REFUSAL_OVERLOADED:
@@ -391,9 +405,10 @@ look_at(const struct request *r, const struct target *to, struct next_candidate 
 	if (!r->found.ranks)
 		return; /* one target that nothing is known of */
 	const struct target_state *s = target_state_of(r->gate->shared->targets, to);
-	const struct target_load beside = request_beside(r, to);
-	c->budget = target_may_repeat(s, &beside, now_us);
-	target_condition(s, to->breaker.on, now_us, &c->back_us, NULL);
+	struct target_load beside;
+	const struct target_asks asks = request_asks(r, to, &beside);
+	c->budget = target_may_repeat(s, to, &asks, now_us);
+	target_condition_for(s, asks.caller, to->breaker.on, now_us, &c->back_us, NULL);
 }
 
 static struct next
@@ -578,7 +593,8 @@ mark_tried(struct request *r, const struct next *n)
 	size_t last = index_of(r, request_target(r));
 
 	if (!ranks) {
-		ranks = r->found.ranks = arena_array(&r->arena, route->ntargets, sizeof(*ranks));
+		ranks = r->found.ranks =
+			arena_array(&r->arena, route->ntargets, sizeof(*ranks));
 		for (size_t i = 0; ranks && i < route->ntargets; i++)
 			ranks[i] = (struct policy_rank){ .place = (uint8_t)i };
 	}
@@ -622,12 +638,15 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	t->next_arg = arg;
 	x->result = e->result;
 	x->said = e->said;
-	bool too_long;
-	last.cause = cause_of(e, &last.our_key, &too_long);
-	if (too_long)
+	struct refused says;
+	last.cause = cause_of(e, &says);
+	last.our_key = says.our_key;
+	if (says.too_long)
 		request_was_too_long(r);
+	if (says.no_model)
+		request_lacks_model(r);
 	/* Where no larger window is left it is the caller's own. */
-	if (too_long && !another_is_left(r))
+	if (says.too_long && !another_is_left(r))
 		last.cause = CAUSE_FINAL;
 	t->v[t->n - 1].cause = last.cause;
 	/* Which is mended already says nothing of the target. */
@@ -635,7 +654,9 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	t->v[t->n - 1].asked_us = last.asked_us;
 	request_attempt_over(
 		r, last.cause, last.status, last.our_key && !mended, last.asked_us);
+	t->free = is_free(x, last.cause);
 	struct next n = next_of(x, last);
+	t->free = t->free && n.what == NEXT_TARGET;
 	/* A token of ours that was refused is fetched anew meanwhile. */
 	if (n.what == NEXT_SAME && mended && !auth_usable(request_auth(r, request_target(r))))
 		n.wait_us = FETCH_ANEW_US;

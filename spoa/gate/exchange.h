@@ -167,6 +167,7 @@ struct attempts {
 	uint16_t kept_back; /* targets that are left, but not while the same one is tried again
 			     */
 	bool settled;  /* v[n - 1] is */
+	bool free;     /* v[n - 1] is certain to have cost nothing, and another target is next */
 	bool let_go;   /* one of them reached a provider, or may have */
 	struct buf charges; /* of settled ones that no record holds yet: texts of a list */
 	size_t held;   /* bytes of exchange.own that are held */

@@ -320,8 +320,11 @@ bool request_cost(const struct request *r, const struct usage *u, struct priced 
 /* ---- limits/targets.c ---- */
 /* What the target is told of the attempt: its first content, so long after the request's last
  * byte; and its end, once, whoever says it first. */
-/* What the other targets of its route had. */
-struct target_load request_beside(const struct request *r, const struct target *but);
+/* Who would ask that target, and what for; *beside is what it points to. */
+struct target_asks request_asks(
+	const struct request *r, const struct target *to, struct target_load *beside);
+/* The provider says that it does not have the model that was sent. */
+void request_lacks_model(const struct request *r);
 void request_first_content(struct request *r, uint64_t took_us);
 /* In which time its route wants the head of this one's answer; 0: it does not say. */
 uint64_t request_head_within(const struct request *r);

@@ -115,6 +115,8 @@ struct request_found {
 	struct policy_rank *ranks; /* of the route's targets; in the arena. NULL: its order */
 	const struct policy_target_facts *at; /* likewise; NULL: not looked at */
 	uint16_t passed; /* bit by target: it was chosen in this run, and could not be had */
+	uint16_t early;	 /* likewise: no other is left, and it is asked before its time */
+	uint32_t caller; /* request_caller(), once its targets were ranked */
 	struct decision *over; /* by limits of targets that were left for them; in the arena.
 				  NULL: of none */
 	uint64_t chance; /* by which they are drawn, once a request; 0: not yet */

@@ -99,6 +99,26 @@ request_conversation(struct request *r)
 	r->found.conversation = arena_dup(&r->arena, r->found.conversation);
 }
 
+/* Of a person, whatever his keys; the same in all daemons. Of who shows nothing his address. */
+uint32_t
+request_caller(const struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+	const struct span of[] = { id->person,
+		id->verified ? (struct span){ NULL, 0 } : r->in.src };
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	if (r->snap->hash_key_set)
+		memcpy(&h, r->snap->hash_key, sizeof(h));
+	for (size_t k = 0; k < COUNT_OF(of); k++) {
+		for (size_t i = 0; i < of[k].n; i++)
+			h = (h ^ (unsigned char)of[k].p[i]) * UINT64_C(0x100000001b3);
+		h = (h ^ 0xff) * UINT64_C(0x100000001b3);
+	}
+	h ^= h >> 32;
+	return (uint32_t)h ? (uint32_t)h : 1;
+}
+
 uint64_t
 request_sticky(struct request *r, enum choose_sticky by)
 {
@@ -116,8 +136,8 @@ request_sticky(struct request *r, enum choose_sticky by)
 	add(&h, id->agent);
 	add(&h, span_str(r->found.route->name));
 	if (by == STICKY_CONVERSATION) {
-		struct span named = r->found.conversation.n ? r->found.conversation
-							    : r->in.conversation;
+		struct span named =
+			r->found.conversation.n ? r->found.conversation : r->in.conversation;
 		add(&h, named);
 		if (!named.n && r->in.have_body)
 			add_beginning(&h, &r->in.body);

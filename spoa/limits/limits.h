@@ -30,6 +30,8 @@ void request_conversation(struct request *r);
 /* What choices stick to, 0 for chance: the conversation, as the policy's sources, the dialect or
  * its first texts tell it; or who asks. The same in daemons that share redact.key_file. */
 uint64_t request_sticky(struct request *r, enum choose_sticky by);
+/* Who asks, as targets know him: never 0. */
+uint32_t request_caller(const struct request *r);
 
 /* tags.c: found.tags, where the policy lists any and the body is whole; once it was searched.
  */

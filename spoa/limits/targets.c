@@ -3,6 +3,7 @@
 #include "auth/auth.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "gate/exchange.h"
 #include "gate/gate_private.h"
 #include "limits/limits.h"
 #include "targets/rank.h"
@@ -24,6 +25,14 @@ static bool
 is_keyless(const struct request *r, const struct target *t)
 {
 	return !auth_usable(request_auth(r, t));
+}
+
+/* Its provider said that it does not have the model that would be sent. */
+static bool
+is_without(const struct request *r, const struct target *to, uint64_t now_us)
+{
+	return target_is_without(
+		table(r), state(r, to), limits_model_at(r, to), r->found.caller, now_us);
 }
 
 static bool
@@ -61,10 +70,12 @@ request_rank(struct request *r)
 		r->found.ranks = NULL;
 		return true;
 	}
+	r->found.caller = request_caller(r);
 	struct rank_ask ask = { .choose = route->choose,
 		.size = target_size(r->found.input_tokens),
 		.sticky = request_sticky(r, route->choose.sticky),
 		.random = chance(r),
+		.caller = r->found.caller,
 		.now_us = clock_mono_us() };
 	struct policy_rank *ranks = arena_array(&r->arena, n, sizeof(*ranks));
 	struct policy_target_facts *at = arena_array(&r->arena, n, sizeof(*at));
@@ -83,7 +94,9 @@ request_rank(struct request *r)
 				       ? before[i].out
 			       : is_keyless(r, to) ? TARGET_KEYLESS
 						   : limits_fit(r, to),
+			.early = r->found.early >> i & 1,
 			.price_nanousd = UINT64_MAX };
+		x->lacks = x->state && is_without(r, to, ask.now_us);
 		at[i] = (struct policy_target_facts){ 0 };
 		if (priced && limits_price(r, to, &x->price_nanousd))
 			at[i].price = (double)x->price_nanousd / 1e9;
@@ -132,10 +145,10 @@ first_back(const struct request *r, uint64_t now_us, uint64_t until_us, uint64_t
 		const struct target *to = v->candidates[i].target;
 		uint64_t back;
 		if (v->candidates[i].fate != CANDIDATE_OUT ||
-			v->candidates[i].out != TARGET_EJECTED)
+			v->candidates[i].out != TARGET_EJECTED || is_without(r, to, now_us))
 			continue;
-		if (target_condition(state(r, to), to->breaker.on, now_us, &back, NULL) ==
-			TARGET_PROBED)
+		if (target_condition_for(state(r, to), r->found.caller, to->breaker.on, now_us,
+			    &back, NULL) == TARGET_PROBED)
 			back = now_us + 1;
 		if (back > until_us - DUE_SLACK_US)
 			continue;
@@ -205,21 +218,67 @@ waits_for_first_back(struct request *r)
 	return to && waits_at(r, to);
 }
 
-struct target_load
-request_beside(const struct request *r, const struct target *but)
+/* All that the rules leave are out, and none is back soon: of those that are out by failures
+ * the one that answered last is asked before its time. Else one that did not have the model
+ * when it was asked, so that its provider says so itself. */
+static bool
+asks_likeliest(struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct route *route = r->found.route;
+	uint32_t caller = r->found.caller, well_s, last_s = 0;
+	uint64_t now_us = clock_mono_us();
+	size_t chosen = SIZE_MAX;
+
+	for (size_t i = 0; i < v->ncandidates && !request_tried(r); i++) {
+		const struct target *to = v->candidates[i].target;
+		size_t k = (size_t)(to - route->targets);
+		if (v->candidates[i].fate != CANDIDATE_OUT ||
+			v->candidates[i].out != TARGET_EJECTED ||
+			(r->found.passed | r->found.early) >> k & 1)
+			continue;
+		bool early = to->breaker.on &&
+			     target_may_early(state(r, to), caller, now_us, &well_s);
+		if (early ? chosen == SIZE_MAX || well_s >= last_s
+			  : chosen == SIZE_MAX && is_without(r, to, now_us)) {
+			/* of two that answered in one second the first */
+			if (chosen != SIZE_MAX && well_s == last_s)
+				continue;
+			chosen = k;
+			last_s = early ? well_s : 0;
+		}
+	}
+	if (chosen == SIZE_MAX)
+		return false;
+	r->found.early |= (uint16_t)(1u << chosen);
+	r->found.have_verdict = false;
+	return true;
+}
+
+struct target_asks
+request_asks(const struct request *r, const struct target *to, struct target_load *beside)
 {
 	const struct route *route = r->found.route;
-	struct target_load all = { 0, 0 };
+	struct target_asks asks = { .caller = r->found.caller,
+		.early = r->found.early >> (to - route->targets) & 1 };
 	uint64_t now_us = clock_mono_us();
 
+	*beside = (struct target_load){ 0 };
+	if (!request_tried(r))
+		return asks;
+	asks.beside = beside;
+	asks.free = r->x->tries->free;
 	for (size_t i = 0; i < route->ntargets; i++) {
-		if (&route->targets[i] == but)
+		const struct target *t = &route->targets[i];
+		if (t == to)
 			continue;
-		struct target_load one = target_load(state(r, &route->targets[i]), now_us);
-		all.first += one.first;
-		all.repeats += one.repeats;
+		struct target_load one = target_load(state(r, t), asks.caller, now_us);
+		beside->first += one.first;
+		beside->repeats += one.repeats;
+		if (t->breaker.on && t->breaker.failures > beside->failures)
+			beside->failures = t->breaker.failures;
 	}
-	return all;
+	return asks;
 }
 
 enum begun
@@ -235,14 +294,14 @@ request_begin(struct request *r)
 		(route->ntargets == 1 && !to->breaker.on && !to->concurrent))
 		return BEGUN;
 	if (v->none_in)
-		return waits_for_first_back(r) ? BEGUN_WAITS : BEGUN;
+		return waits_for_first_back(r) ? BEGUN_WAITS
+		       : asks_likeliest(r)     ? BEGUN_NOT
+					       : BEGUN;
 	struct target_state *s = state(r, to);
 	size_t i = (size_t)(to - route->targets);
-	struct target_load beside = { 0, 0 };
-	if (request_tried(r))
-		beside = request_beside(r, to);
-	switch (target_begin(
-		&r->attempt, s, to, request_tried(r) ? &beside : NULL, clock_mono_us())) {
+	struct target_load beside;
+	const struct target_asks asks = request_asks(r, to, &beside);
+	switch (target_begin(&r->attempt, s, to, &asks, clock_mono_us())) {
 	case TARGET_BEGUN:
 		r->attempt.quiet = r->in.body_state == BODY_STATE_NONE ||
 				   (r->found.endpoint.free &&
@@ -276,9 +335,45 @@ request_head_within(const struct request *r)
 	return r->in.body.stream ? retry->first_byte_us : retry->whole_us;
 }
 
+/* Names that the policy has: a caller's own would be as many as he likes. */
+static bool
+is_model_of(const struct route *routes, size_t n, struct span model)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct route *route = &routes[i];
+		if (route->alias && span_is(model, route->alias))
+			return true;
+		for (size_t k = 0; k < route->ntargets; k++)
+			if (route->targets[k].model && span_is(model, route->targets[k].model))
+				return true;
+		if (is_model_of(route->aliases, route->naliases, model))
+			return true;
+	}
+	return false;
+}
+
+static struct span
+model_sent_there(const struct request *r)
+{
+	return r->in.body.model.n ? r->in.body.model : limits_model_at(r, request_target(r));
+}
+
+void
+request_lacks_model(const struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+
+	struct span model = model_sent_there(r);
+
+	if (r->attempt.of && is_model_of(p->routes, p->nroutes, model))
+		target_lacks(table(r), r->attempt.of, model, r->found.caller, clock_mono_us());
+}
+
 void
 request_first_content(struct request *r, uint64_t took_us)
 {
+	if (r->attempt.of && !r->attempt.quiet)
+		target_has(table(r), r->attempt.of, model_sent_there(r));
 	target_first_content(
 		&r->attempt, target_size(r->found.input_tokens), took_us, clock_mono_us());
 }
@@ -289,6 +384,8 @@ request_attempt_over(struct request *r, enum attempt_cause cause, int status, bo
 {
 	if (!r->attempt.of)
 		return;
+	if (cause == CAUSE_DONE && !r->attempt.quiet)
+		target_has(table(r), r->attempt.of, model_sent_there(r));
 	target_over(&r->attempt,
 		&(struct target_end){ .cause = cause,
 			.status = status,
@@ -311,7 +408,8 @@ back_in(const struct request *r)
 		if (v->candidates[i].fate != CANDIDATE_OUT ||
 			v->candidates[i].out == TARGET_TRIED)
 			continue;
-		target_condition(state(r, to), to->breaker.on, now, &back, NULL);
+		target_condition_for(
+			state(r, to), r->found.caller, to->breaker.on, now, &back, NULL);
 		back = back ? back : now;
 		soonest = back < soonest ? back : soonest;
 	}

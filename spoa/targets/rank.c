@@ -64,10 +64,16 @@ look(const struct rank_ask *ask, const struct rank_target *t, struct key *k, dou
 	*state = NULL;
 	if (t->out || !t->state)
 		return t->out;
-	enum target_condition c =
-		target_condition(t->state, t->target->breaker.on, ask->now_us, NULL, &ramp);
+	enum target_condition c = target_condition_for(
+		t->state, ask->caller, t->target->breaker.on, ask->now_us, NULL, &ramp);
 	if (c != TARGET_CLOSED && c != TARGET_RAMP)
-		target_wanted(t->state, ask->now_us);
+		target_wanted(t->state, ask->caller, ask->now_us);
+	if (t->lacks && !t->early) {
+		*state = "no_model";
+		return TARGET_EJECTED;
+	}
+	if (t->early && c == TARGET_OPEN)
+		c = TARGET_PROBE_DUE;
 	switch (c) {
 	case TARGET_RAMP: k->health = chance <= ramp ? HEALTHY : COMING_BACK; break;
 	case TARGET_OPEN_SHARE: k->health = FAILING; break;

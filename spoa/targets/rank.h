@@ -10,7 +10,9 @@ struct rank_target {
 	const struct target *target;
 	const struct target_state *state; /* NULL: nothing is known of it */
 	enum target_out out;		  /* already: tried, window, output, pinned */
-	uint64_t price_nanousd;		  /* of this prompt; UINT64_MAX: not known */
+	bool lacks;			  /* it does not have the model: target_is_without() */
+	bool early; /* no other is left: it is asked before its time, target_may_early() */
+	uint64_t price_nanousd; /* of this prompt; UINT64_MAX: not known */
 };
 
 struct rank_ask {
@@ -18,6 +20,7 @@ struct rank_ask {
 	enum target_size size;
 	uint64_t sticky; /* key; 0: by chance */
 	uint64_t random;
+	uint32_t caller; /* as target_asks */
 	uint64_t now_us;
 };
 

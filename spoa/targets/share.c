@@ -7,10 +7,13 @@
 #include "base/log.h"
 #include "targets/entry.h"
 
-#define SLACK_US 60000000u  /* of a stamp over Redis' clock: that of another server, before it \
+#define SLACK_US                                                                               \
+	60000000u	    /* of a stamp over Redis' clock: that of another server, before it \
 			     */
 #define STALE_US 600000000u /* a breaker whose time was over so long ago tells nothing */
 #define WANT_US	 3000000u
+/* of FACT_OPEN's `more`: for those who failed there, and for no other */
+#define MORE_FOR_ONE 32u
 
 static const struct {
 	char letter;
@@ -111,7 +114,7 @@ static void
 found_out(const struct target_sharing *w, struct target_state *s, enum target_fact_kind kind,
 	uint64_t word, uint64_t stamp, struct target_fact *f)
 {
-	uint64_t us = kind == FACT_OPEN ? word >> 1 : word;
+	uint64_t us = kind == FACT_OPEN ? word >> OPEN_BITS : word;
 
 	*f = (struct target_fact){ .stamp = stamp };
 	if (kind == FACT_HAND)
@@ -119,7 +122,10 @@ found_out(const struct target_sharing *w, struct target_state *s, enum target_fa
 	else if (us)
 		f->value = shifted(us, w->offset_us);
 	if (kind == FACT_OPEN && us)
-		f->more = (uint64_t)atomic_load(&s->opens) << 1 | (word & 1);
+		f->more = (word & OPEN_FOR_ONE ? MORE_FOR_ONE : 0) |
+			  (uint64_t)atomic_load(&s->opens) << 1 | (word & OPEN_BY_SHARE);
+	if (kind == FACT_THROTTLED && us)
+		f->value = (f->value & ~THROTTLED_FOR_ONE) | (word & THROTTLED_FOR_ONE);
 	snprintf(f->node, sizeof(f->node), "%s", w->node);
 }
 
@@ -148,8 +154,7 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 {
 	static const char *const on[FACTS] = { [FACT_OPEN] = "open", [FACT_KEY] = "out" };
 	static const char *const off[FACTS] = { [FACT_OPEN] = "closed", [FACT_KEY] = "back" };
-	uint64_t us = f->value ? shifted(f->value, -w->offset_us) : 0,
-		 word = kind == FACT_OPEN && us ? us << 1 | (f->more & 1) : us, was = *seen;
+	uint64_t us = f->value ? shifted(f->value, -w->offset_us) : 0, word = us, was = *seen;
 
 	if (kind == FACT_HAND) {
 		if ((*seen & 1) != f->value)
@@ -162,6 +167,11 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 		*seen = at << 1 | f->value;
 		return;
 	}
+	if (kind == FACT_OPEN && us)
+		word = us << OPEN_BITS | (f->more & MORE_FOR_ONE ? OPEN_FOR_ONE : 0) |
+		       (f->more & OPEN_BY_SHARE);
+	if (kind == FACT_THROTTLED && us)
+		word = (us & ~THROTTLED_FOR_ONE) | (f->value & THROTTLED_FOR_ONE);
 	if (word)
 		target_falls_ill(s, w->now_us);
 	if (was == word || !atomic_compare_exchange_strong(word_of(s, kind), &was, word))
@@ -170,10 +180,16 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 	if (kind == FACT_OPEN) {
 		atomic_store(&s->failures, 0);
 		atomic_store(&s->successes, 0);
+		if (f->more & MORE_FOR_ONE)
+			atomic_store(&s->open_for, callers_most(&s->callers));
+		else if (us)
+			atomic_store(&s->open_for, 0);
 		if (us)
-			atomic_store(&s->opens, (unsigned)(f->more >> 1));
+			atomic_store(&s->opens, (unsigned)(f->more >> 1) & TARGET_OPENS_MOST);
 		else
 			atomic_store(&s->closed_us, w->now_us);
+		if (!us && !(was & OPEN_FOR_ONE))
+			callers_forget(&s->callers);
 	}
 	if (on[kind] && (!was || !word || kind == FACT_OPEN))
 		say(s, f, word ? on[kind] : off[kind]);
@@ -241,6 +257,84 @@ target_share(const struct target_sharing *w, struct target_state *s, struct targ
 	return later;
 }
 
+/* ---- who asks it, elsewhere ---- */
+
+/* "1", and for each " HASH:SECOND:FAILURES". */
+static int
+read_callers(struct span text, uint32_t redis_s, struct callers_known *out)
+{
+	out->n = 0;
+	if (!text.n)
+		return 0;
+	if (text.n >= CALLERS_TEXT_BYTES || !span_is(span_next(&text, ' '), "1"))
+		return ERR_SYNTAX;
+	while (text.p) {
+		struct span word = span_next(&text, ' '), hash = span_next(&word, ':'),
+			    second = span_next(&word, ':');
+		uint64_t who, at, failures;
+		if (out->n == TARGET_CALLERS || span_u64(hash, &who) < 0 || !who ||
+			who > UINT32_MAX || span_u64(second, &at) < 0 ||
+			at > redis_s + SLACK_US / 1000000 || span_u64(word, &failures) < 0 ||
+			failures > 255)
+			return ERR_SYNTAX;
+		out->of[out->n++] = (struct caller_known){ (uint32_t)who, (unsigned)failures,
+			at < redis_s ? redis_s - (uint32_t)at : 0 };
+	}
+	return 0;
+}
+
+/* What is known here of one that the text has; NULL: nothing. */
+static const struct caller_known *
+caller_in(const struct callers_known *k, uint32_t caller)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (k->of[i].caller == caller)
+			return &k->of[i];
+	return NULL;
+}
+
+static bool
+one_failed(const struct callers_known *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (k->of[i].failures && k->of[i].age_s < TARGET_WINDOW_S)
+			return true;
+	return false;
+}
+
+int
+target_share_callers(const struct target_sharing *w, struct target_state *s, struct span text,
+	struct buf *out)
+{
+	uint32_t now_s = target_second(w->now_us),
+		 redis_s = (uint32_t)(shifted(w->now_us, w->offset_us) / 1000000);
+	struct callers_known there, here;
+	bool later = false;
+	int err = read_callers(text, redis_s, &there);
+
+	callers_list(&s->callers, now_s, &here);
+	if (err || (!one_failed(&there) && !one_failed(&here)))
+		return err;
+	for (size_t i = 0; i < there.n; i++) {
+		const struct caller_known *c = &there.of[i];
+		if (c->age_s < TARGET_WINDOW_S)
+			callers_told(
+				&s->callers, c->caller, c->failures, now_s, now_s - c->age_s);
+	}
+	for (size_t i = 0; i < here.n && !later; i++) {
+		const struct caller_known *c = caller_in(&there, here.of[i].caller);
+		later = !c || c->age_s > here.of[i].age_s + 1;
+	}
+	if (!later)
+		return 0;
+	callers_list(&s->callers, now_s, &here);
+	buf_putc(out, '1');
+	for (size_t i = 0; i < here.n; i++)
+		buf_printf(out, " %" PRIu32 ":%" PRIu32 ":%u", here.of[i].caller,
+			redis_s - here.of[i].age_s, here.of[i].failures);
+	return 0;
+}
+
 /* ---- one probe of all daemons ---- */
 
 static uint64_t
@@ -255,7 +349,7 @@ is_due(const struct target_state *s, uint64_t by_us)
 {
 	uint64_t open = get(&s->open), key = get(&s->key_probe);
 
-	return (open || key) && open >> 1 <= by_us && key <= by_us &&
+	return (open || key) && open >> OPEN_BITS <= by_us && key <= by_us &&
 	       get(&s->throttled_until) <= by_us;
 }
 
@@ -269,10 +363,11 @@ was_wanted(const struct target_state *s, uint64_t now_us)
 
 /* Seldom written: it is read by all who rank. */
 void
-target_wanted(const struct target_state *s, uint64_t now_us)
+target_wanted(const struct target_state *s, uint32_t caller, uint64_t now_us)
 {
 	struct target_state *mark = (struct target_state *)(uintptr_t)s;
 
+	callers_slot(&mark->callers, caller ? caller : 1, target_second(now_us));
 	if (now_us >= get(&s->wanted_us) + WANT_US / 10)
 		atomic_store_explicit(&mark->wanted_us, now_us, memory_order_relaxed);
 }

@@ -49,6 +49,15 @@ struct target_sharing {
 bool target_share(const struct target_sharing *w, struct target_state *s,
 	struct target_known *known, const struct target_facts *found);
 
+/* ---- who asks it, elsewhere ---- */
+
+enum { CALLERS_TEXT_BYTES = 64 * 26 + 2 };
+/* Where a caller's last attempt of ten seconds failed, here or in *text (empty: nobody wrote
+ * one): of each caller the later end holds, and the text of all that are known is appended to
+ * *out where some of them are not in *text. ERR_SYNTAX: no daemon wrote that text. */
+int target_share_callers(const struct target_sharing *w, struct target_state *s,
+	struct span text, struct buf *out);
+
 /* ---- one probe of all daemons ---- */
 
 /* Daemons that share ask before they probe, until then; 0: each for itself. */

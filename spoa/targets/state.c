@@ -13,90 +13,61 @@ get(const _Atomic uint64_t *v)
 	return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-/* ---- ten seconds of two counts ---- */
+/* ---- repeats ---- */
 
 static uint32_t
-second_of(uint64_t now_us)
+asking(const struct target_asks *asks)
 {
-	return (uint32_t)(now_us / 1000000) + TARGET_WINDOW_S;
+	return asks && asks->caller ? asks->caller : 1;
 }
 
-struct counts {
-	unsigned one, other;
-};
-
-/* Of the window's seconds after `since_s`, without one of them (or UINT32_MAX). */
-static struct counts
-window_sum(const struct target_window *w, uint32_t now_s, uint32_t since_s, uint32_t without)
+static struct target_load
+least_of(const struct target_asks *asks, const struct target *t)
 {
-	struct counts c = { 0, 0 };
+	struct target_load l = *asks->beside;
 
-	for (size_t i = 0; i < TARGET_WINDOW_S; i++) {
-		uint64_t v = get(&w->second[i]);
-		uint32_t s = (uint32_t)(v >> 32);
-		if (s > now_s || now_s - s >= TARGET_WINDOW_S || s < since_s || s == without)
-			continue;
-		c.one += (unsigned)(v >> 16 & 0xffff);
-		c.other += (unsigned)(v & 0xffff);
-	}
-	return c;
+	if (t->breaker.on && t->breaker.failures > l.failures)
+		l.failures = t->breaker.failures;
+	return l;
 }
 
-/* Repeats are a fifth of first attempts, or a few. */
+/* Nothing that this caller knows speaks against it. */
 static bool
-budget_fits(struct counts sum, const struct target_load *beside)
+is_well(const struct target_state *s, uint32_t caller, enum target_condition c)
 {
-	uint64_t may = (sum.one + beside->first) / TARGET_BUDGET_SHARE;
-
-	return sum.other + beside->repeats <
-	       (may > TARGET_BUDGET_LEAST ? may : TARGET_BUDGET_LEAST);
-}
-
-/* Adds to this second's counts. False, and nothing is added: the sum before it does not fit. */
-static bool
-window_add(struct target_window *w, uint32_t now_s, struct counts add,
-	const struct target_load *beside)
-{
-	_Atomic uint64_t *at = &w->second[now_s % TARGET_WINDOW_S];
-	uint64_t v = get(at), next;
-
-	do {
-		uint64_t one = v >> 16 & 0xffff, other = v & 0xffff;
-		if (v >> 32 < now_s)
-			one = other = 0;
-		if (beside) {
-			struct counts sum = window_sum(w, now_s, 0, now_s);
-			sum.one += (unsigned)one;
-			sum.other += (unsigned)other;
-			if (!budget_fits(sum, beside))
-				return false;
-		}
-		one = one + add.one > 0xffff ? 0xffff : one + add.one;
-		other = other + add.other > 0xffff ? 0xffff : other + add.other;
-		next = (v >> 32 > now_s ? v >> 32 : now_s) << 32 | one << 16 | other;
-	} while (!atomic_compare_exchange_weak(at, &v, next));
-	return true;
+	return (c == TARGET_CLOSED || c == TARGET_RAMP) &&
+	       !callers_failures(&s->callers, caller);
 }
 
 bool
-target_may_repeat(
-	const struct target_state *s, const struct target_load *beside, uint64_t now_us)
+target_may_repeat(const struct target_state *s, const struct target *t,
+	const struct target_asks *asks, uint64_t now_us)
 {
-	return budget_fits(window_sum(&s->budget, second_of(now_us), 0, UINT32_MAX), beside);
+	uint32_t caller = asking(asks);
+
+	if (asks->free &&
+		is_well(s, caller,
+			target_condition_for(s, caller, t->breaker.on, now_us, NULL, NULL)))
+		return true;
+	const struct target_load beside = least_of(asks, t);
+	return target_budget_fits(target_window_sum(callers_budget(&s->callers, caller),
+					  target_second(now_us), 0),
+		&beside);
 }
 
 struct target_load
-target_load(const struct target_state *s, uint64_t now_us)
+target_load(const struct target_state *s, uint32_t caller, uint64_t now_us)
 {
-	struct counts sum = window_sum(&s->budget, second_of(now_us), 0, UINT32_MAX);
+	struct target_counts sum = target_window_sum(
+		callers_budget(&s->callers, caller ? caller : 1), target_second(now_us), 0);
 
-	return (struct target_load){ sum.one, sum.other };
+	return (struct target_load){ sum.one, sum.other, 0 };
 }
 
 double
 target_errors(const struct target_state *s, uint64_t now_us)
 {
-	struct counts c = window_sum(&s->tries, second_of(now_us), 0, UINT32_MAX);
+	struct target_counts c = target_window_sum(&s->tries, target_second(now_us), 0);
 
 	return c.one ? c.other >= c.one ? 1.0 : (double)c.other / c.one : 0.0;
 }
@@ -104,8 +75,8 @@ target_errors(const struct target_state *s, uint64_t now_us)
 bool
 target_comes_through(const struct target_state *s, uint64_t now_us)
 {
-	uint32_t now_s = second_of(now_us);
-	struct counts c = window_sum(&s->tries, now_s, now_s - 2, UINT32_MAX);
+	uint32_t now_s = target_second(now_us);
+	struct target_counts c = target_window_sum(&s->tries, now_s, now_s - 2);
 
 	return c.one > 2 * c.other;
 }
@@ -210,24 +181,29 @@ target_notice(struct target_state *s, enum target_told told, bool over, const ch
 		over ? "serves again" : "is out: ", over ? "" : why);
 }
 
+/* For one caller what was open for all stays so. */
 static void
-trip(struct target_state *s, const struct target_attempt *a, bool by_share, uint64_t now_us)
+trip(struct target_state *s, const struct target_attempt *a, uint64_t bits, uint64_t now_us)
 {
 	uint64_t was = get(&s->open);
+	bool by_share = bits & OPEN_BY_SHARE, widens = was & ~bits & OPEN_FOR_ONE;
 	unsigned opens = atomic_load(&s->opens);
 	uint64_t us = open_for(a->open_us, opens, mixed(now_us ^ s->hash));
 
 	target_falls_ill(s, now_us);
-	if (was >> 1 > now_us ||
-		!atomic_compare_exchange_strong(&s->open, &was, (now_us + us) << 1 | by_share))
+	if (was >> OPEN_BITS <= now_us || widens)
+		atomic_store(&s->open_for, bits & OPEN_FOR_ONE ? a->caller : 0);
+	if ((was >> OPEN_BITS > now_us && !widens) ||
+		!atomic_compare_exchange_strong(
+			&s->open, &was, (now_us + us) << OPEN_BITS | bits))
 		return;
-	atomic_store(&s->opens, opens < 16 ? opens + 1 : opens);
+	atomic_store(&s->opens, opens < TARGET_OPENS_MOST ? opens + 1 : opens);
 	atomic_store(&s->failures, 0);
 	atomic_store(&s->successes, 0);
 	log_event(LOG_WARN, "target.open", LS("target", s->name),
 		LS("why", by_share ? "half of its answers fail" : "failures in a row"),
 		LS("last", attempt_causes[atomic_load(&s->why) & 0xff]),
-		LI("for_ms", us / 1000));
+		LS("callers", bits & OPEN_FOR_ONE ? "one" : "all"), LI("for_ms", us / 1000));
 	target_notice(s, TOLD_OPEN, false,
 		by_share ? "half of its answers fail" : "failures in a row");
 }
@@ -242,22 +218,38 @@ probe_given_back(struct target_state *s, struct target_attempt *a)
 	a->probe_us = 0;
 }
 
+/* Two probes did; or one of another caller, where it was open for one. */
+static bool
+is_over(struct target_state *s, bool probe, uint32_t caller, uint64_t open, uint64_t now_us)
+{
+	uint32_t whom = atomic_load_explicit(&s->open_for, memory_order_relaxed);
+
+	if (probe)
+		return atomic_fetch_add(&s->successes, 1) + 1 >= TARGET_PROBES;
+	return open & OPEN_FOR_ONE && whom && whom != caller && open >> OPEN_BITS <= now_us;
+}
+
 static void
 came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 {
 	bool probe = a->probe_us != 0;
+	uint32_t now_s = target_second(now_us);
 	uint64_t open = get(&s->open);
 
-	window_add(&s->tries, second_of(now_us), (struct counts){ 1, 0 }, NULL);
+	target_window_add(&s->tries, now_s, (struct target_counts){ 1, 0 }, NULL);
+	callers_ended(&s->callers, a->caller, false, now_s);
+	if (atomic_load_explicit(&s->well_s, memory_order_relaxed) != now_s)
+		atomic_store_explicit(&s->well_s, now_s, memory_order_relaxed);
 	if (!a->breaks)
 		return;
 	if (probe && atomic_exchange(&s->key_probe, 0)) {
 		log_event(LOG_WARN, "target.back", LS("target", s->name));
 		target_notice(s, TOLD_KEY, true, "");
-	} else if (probe && open && open >> 1 <= now_us &&
-		 atomic_fetch_add(&s->successes, 1) + 1 >= TARGET_PROBES &&
-		 atomic_compare_exchange_strong(&s->open, &open, 0)) {
+	} else if (open && is_over(s, probe, a->caller, open, now_us) &&
+		   atomic_compare_exchange_strong(&s->open, &open, 0)) {
 		atomic_store(&s->closed_us, now_us);
+		if (!(open & OPEN_FOR_ONE))
+			callers_forget(&s->callers);
 		atomic_store(&s->failures, 0);
 		log_event(LOG_WARN, "target.closed", LS("target", s->name));
 		target_notice(s, TOLD_OPEN, true, "");
@@ -272,41 +264,67 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 		atomic_store(&s->opens, 0);
 }
 
+/* It is no probe, and its target has a breaker that is closed, or open for one. */
 static void
-failed(struct target_state *s, struct target_attempt *a, uint64_t now_us)
+feeds_breaker(struct target_state *s, struct target_attempt *a, enum attempt_cause cause,
+	const struct callers_blame *b, uint64_t now_us)
 {
-	uint32_t now_s = second_of(now_us);
+	uint32_t now_s = target_second(now_us);
 	uint64_t closed = get(&s->closed_us);
+	struct target_counts c =
+		target_window_sum(&s->tries, now_s, closed ? target_second(closed) + 1 : 0);
 
-	window_add(&s->tries, now_s, (struct counts){ a->heard ? 0 : 1, 1 }, NULL);
+	if (cause == CAUSE_NEVER_SENT && atomic_fetch_add(&s->failures, 1) + 1 >= a->failures)
+		trip(s, a, 0, now_us);
+	else if (!b->half)
+		return;
+	else if (!b->one && b->weight >= a->failures)
+		trip(s, a, b->some ? OPEN_BY_SHARE : 0, now_us);
+	else if (get(&s->open) || !b->single)
+		return;
+	else if (callers_failures(&s->callers, a->caller) >= a->failures)
+		trip(s, a, OPEN_FOR_ONE, now_us);
+	else if (c.one >= TARGET_WINDOW_LEAST && c.other * 2 >= c.one)
+		trip(s, a, OPEN_BY_SHARE | OPEN_FOR_ONE, now_us);
+}
+
+static void
+failed(struct target_state *s, struct target_attempt *a, enum attempt_cause cause,
+	const struct callers_blame *b, uint64_t now_us)
+{
+	uint64_t open = get(&s->open);
+
+	target_window_add(&s->tries, target_second(now_us),
+		(struct target_counts){ a->heard ? 0 : 1, 1 }, NULL);
 	if (!a->breaks)
 		return;
 	if (a->probe_us && get(&s->key_probe)) {
 		atomic_store(&s->key_probe, now_us + TARGET_KEY_PROBE_US);
 	} else if (a->probe_us) {
-		trip(s, a, false, now_us);
-	} else if (!get(&s->open)) {
-		struct counts c = window_sum(
-			&s->tries, now_s, closed ? second_of(closed) + 1 : 0, UINT32_MAX);
-		if (atomic_fetch_add(&s->failures, 1) + 1 >= a->failures)
-			trip(s, a, false, now_us);
-		else if (c.one >= TARGET_WINDOW_LEAST && c.other * 2 >= c.one)
-			trip(s, a, true, now_us);
+		atomic_store(&s->early_us, now_us + TARGET_EARLY_US);
+		trip(s, a, open & OPEN_FOR_ONE, now_us);
+	} else if (!open || open & OPEN_FOR_ONE) {
+		feeds_breaker(s, a, cause, b, now_us);
 	}
 	probe_given_back(s, a);
 }
 
-/* Never shortened. */
+/* Never shortened; nor is it for one what it is for all. */
 static void
-throttled(struct target_state *s, uint64_t asked_us, uint64_t now_us)
+throttled(struct target_state *s, uint64_t asked_us, const struct callers_blame *b,
+	uint64_t now_us)
 {
-	uint64_t until =
-		now_us + (asked_us < TARGET_THROTTLED_US ? asked_us : TARGET_THROTTLED_US);
-	uint64_t was = get(&s->throttled_until);
+	uint64_t most = asked_us < TARGET_THROTTLED_US ? asked_us : TARGET_THROTTLED_US,
+		 one = b->one ? THROTTLED_FOR_ONE : 0, until = (now_us + most) & ~UINT64_C(1);
+	uint64_t was = get(&s->throttled_until), next;
 
+	if (!b->half)
+		return;
 	target_falls_ill(s, now_us);
-	while (was < until && !atomic_compare_exchange_weak(&s->throttled_until, &was, until))
-		;
+	do {
+		uint64_t both = was > now_us ? was & one : one;
+		next = (was > until ? was & ~UINT64_C(1) : until) | both;
+	} while (next != was && !atomic_compare_exchange_weak(&s->throttled_until, &was, next));
 }
 
 static void
@@ -333,18 +351,42 @@ target_clear(struct target_state *s)
 	atomic_store(&s->key_probe, 0);
 	target_notice(s, TOLD_OPEN, true, "");
 	target_notice(s, TOLD_KEY, true, "");
+	callers_forget(&s->callers);
 	for (size_t i = 0; i < TARGET_WINDOW_S; i++)
 		atomic_store(&s->tries.second[i], 0);
 }
 
+/* What holds back another alone is nothing to him. Told by another daemon it may not be known
+ * whom: then it is who failed here. */
+static bool
+is_open_for_another(const struct target_state *s, uint32_t caller)
+{
+	uint32_t whom = atomic_load_explicit(&s->open_for, memory_order_relaxed);
+
+	return caller && (whom ? whom != caller : !callers_failures(&s->callers, caller));
+}
+
+static bool
+is_ramp_of_another(const struct target_state *s, uint32_t caller)
+{
+	uint32_t whom = atomic_load_explicit(&s->open_for, memory_order_relaxed);
+
+	return caller && whom && whom != caller;
+}
+
 enum target_condition
-target_condition(const struct target_state *s, bool breaker, uint64_t now_us, uint64_t *back_us,
-	double *ramp)
+target_condition_for(const struct target_state *s, uint32_t caller, bool breaker,
+	uint64_t now_us, uint64_t *back_us, double *ramp)
 {
 	uint64_t key = get(&s->key_probe), open = get(&s->open),
 		 throttle = get(&s->throttled_until), probe = get(&s->probe_until),
 		 closed = get(&s->closed_us), back = 0;
 	enum target_condition c = TARGET_CLOSED;
+
+	if (open & OPEN_FOR_ONE && is_open_for_another(s, caller))
+		open = 0;
+	if (throttle & THROTTLED_FOR_ONE && caller && !callers_failures(&s->callers, caller))
+		throttle = 0;
 
 	if (ramp)
 		*ramp = 1.0;
@@ -356,17 +398,24 @@ target_condition(const struct target_state *s, bool breaker, uint64_t now_us, ui
 	} else if (key > now_us) {
 		c = TARGET_OUT;
 		back = key;
-	} else if (open >> 1 > now_us) {
-		c = open & 1 ? TARGET_OPEN_SHARE : TARGET_OPEN;
-		back = open >> 1;
-	} else if (throttle > now_us) {
+	} else if (open >> OPEN_BITS > now_us) {
+		/* one that is tried before its time may be back at any moment */
+		c = open & OPEN_BY_SHARE ? TARGET_OPEN_SHARE
+		    : probe > now_us	 ? TARGET_PROBED
+					 : TARGET_OPEN;
+		back = open >> OPEN_BITS;
+	} else if ((throttle & ~THROTTLED_FOR_ONE) > now_us) {
 		c = TARGET_THROTTLED;
-		back = throttle;
+		back = throttle & ~THROTTLED_FOR_ONE;
 	} else if (key || open) {
 		bool ours = get(&s->leases_until) <= now_us || get(&s->lease_until) > now_us;
+		/* one who failed there leaves it to those who did not */
+		ours = ours && (!caller || callers_first_to_probe(
+						   &s->callers, caller, target_second(now_us)));
 		c = probe > now_us || !ours ? TARGET_PROBED : TARGET_PROBE_DUE;
 		back = probe > now_us ? probe : ours ? 0 : now_us + TARGET_SHARE_US;
-	} else if (closed && now_us - closed < TARGET_RAMP_US) {
+	} else if (closed && now_us - closed < TARGET_RAMP_US &&
+		   !is_ramp_of_another(s, caller)) {
 		c = TARGET_RAMP;
 		if (ramp)
 			*ramp = (double)(now_us - closed) / TARGET_RAMP_US;
@@ -374,6 +423,16 @@ target_condition(const struct target_state *s, bool breaker, uint64_t now_us, ui
 	if (back_us)
 		*back_us = back;
 	return c;
+}
+
+bool
+target_may_early(
+	const struct target_state *s, uint32_t caller, uint64_t now_us, uint32_t *well_s)
+{
+	*well_s = atomic_load_explicit(&s->well_s, memory_order_relaxed);
+	return target_condition_for(s, caller, true, now_us, NULL, NULL) == TARGET_OPEN &&
+	       get(&s->throttled_until) <= now_us && get(&s->early_us) <= now_us &&
+	       callers_first_to_probe(&s->callers, caller, target_second(now_us));
 }
 
 /* ---- an attempt ---- */
@@ -391,15 +450,38 @@ target_has_room(const struct target_state *s, const struct target *t)
 					 memory_order_relaxed) < (int64_t)t->concurrent;
 }
 
+/* A repeat from his budget; a first attempt adds to it. */
+static bool
+draws(struct target_state *s, const struct target *t, uint32_t caller,
+	const struct target_asks *asks, bool well, uint32_t now_s)
+{
+	bool again = asks && asks->beside;
+	struct target_load beside = { 0 };
+	struct target_window *w = &s->callers.budget[callers_slot(&s->callers, caller, now_s)];
+
+	if (again && asks->free && well)
+		return true;
+	if (again)
+		beside = least_of(asks, t);
+	return target_window_add(
+		w, now_s, (struct target_counts){ !again, again }, again ? &beside : NULL);
+}
+
 enum target_begun
 target_begin(struct target_attempt *a, struct target_state *s, const struct target *t,
-	const struct target_load *beside, uint64_t now_us)
+	const struct target_asks *asks, uint64_t now_us)
 {
-	enum target_condition c = target_condition(s, t->breaker.on, now_us, NULL, NULL);
-	uint32_t now_s = second_of(now_us);
+	uint32_t caller = asking(asks);
+	enum target_condition c =
+		target_condition_for(s, caller, t->breaker.on, now_us, NULL, NULL);
+	uint32_t now_s = target_second(now_us), well_s;
 	uint64_t probe = get(&s->probe_until);
 
-	*a = (struct target_attempt){ .breaks = t->breaker.on && !s->shared,
+	if (c == TARGET_OPEN && asks && asks->early &&
+		target_may_early(s, caller, now_us, &well_s))
+		c = TARGET_PROBE_DUE;
+	*a = (struct target_attempt){ .caller = caller,
+		.breaks = t->breaker.on && !s->shared,
 		.failures = t->breaker.failures ? t->breaker.failures : 1,
 		.open_us = t->breaker.open_us ? t->breaker.open_us : 5000000 };
 	if (c == TARGET_PROBE_DUE) {
@@ -417,7 +499,7 @@ target_begin(struct target_attempt *a, struct target_state *s, const struct targ
 		probe_given_back(s, a);
 		return TARGET_NO_ROOM;
 	}
-	if (!window_add(&s->budget, now_s, (struct counts){ !beside, !!beside }, beside)) {
+	if (!draws(s, t, caller, asks, is_well(s, caller, c), now_s)) {
 		atomic_fetch_sub(&s->provider->all_under_way, 1);
 		probe_given_back(s, a);
 		return TARGET_NO_BUDGET;
@@ -459,20 +541,27 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 {
 	struct target_state *s = a->of;
 	enum told t = a->quiet ? NOTHING : told(e);
+	struct callers_blame b = { .half = true };
 
 	if (!s)
 		return;
-	if (t == FAILED || t == THROTTLED || t == KEY) {
-		atomic_store(&s->why, (unsigned)e->status << 8 | e->cause);
-		latency_add(s, e->size,
-			e->head_us ? e->head_us : TARGET_FIRST_BYTE_US, now_us);
+	if (t == FAILED || t == THROTTLED) {
+		callers_ended(&s->callers, a->caller, true, target_second(now_us));
+		b = callers_blame(&s->callers, target_second(now_us), atomic_load(&s->well_s),
+			a->failures);
 	}
+	if (t == FAILED || t == THROTTLED || t == KEY)
+		atomic_store(&s->why, (unsigned)e->status << 8 | e->cause);
+	/* what fails for one alone is not slow for the others */
+	if ((t == FAILED || t == THROTTLED || t == KEY) &&
+		(b.half || e->cause == CAUSE_NEVER_SENT))
+		latency_add(s, e->size, e->head_us ? e->head_us : TARGET_FIRST_BYTE_US, now_us);
 	if (t == WELL && !a->heard)
 		came_through(s, a, now_us);
 	else if (t == FAILED)
-		failed(s, a, now_us);
+		failed(s, a, e->cause, &b, now_us);
 	else if (t == THROTTLED)
-		throttled(s, e->asked_us, now_us);
+		throttled(s, e->asked_us, &b, now_us);
 	else if (t == KEY && a->breaks)
 		out_by_key(s, e->status, now_us);
 	atomic_fetch_add_explicit(&s->ended[e->cause], 1, memory_order_relaxed);

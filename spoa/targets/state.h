@@ -5,14 +5,19 @@
  *
  * A target is in one of these:
  *
- *               failures in a row, or half of a window
+ *               failures in a row of half its callers
  *     closed ───────────────────────────────────────────► open ◄──────────┐
  *       ▲  ▲                                                │ its time    │ the probe fails
  *       │  └── ramp: ten seconds of a growing share         ▼             │
  *       └───────── two probes come through ───────────── half open ───────┘
  *
  * Besides: throttled (for as long as it asked), out (our key or credit: a probe each minute),
- * ejected (somebody said so). */
+ * ejected (somebody said so).
+ *
+ * What one caller's requests cause counts for him: a target is open or throttled for all where
+ * at least two callers, and half of those it heard of in ten seconds, ended on a failure. Where
+ * one is all there is it is so for him alone (callers.c). What no caller can cause counts at
+ * once. */
 #ifndef TARGETS_STATE_H
 #define TARGETS_STATE_H
 
@@ -27,7 +32,7 @@ enum {
 	TARGET_WINDOW_S = 10,	  /* failures and repeats count for so long */
 	TARGET_WINDOW_LEAST = 20, /* attempts of it before half of them failed means anything */
 	TARGET_PROBES = 2,	  /* in a row that close it */
-	TARGET_BUDGET_LEAST = 3,  /* repeats in a window, however few first attempts */
+	TARGET_BUDGET_LEAST = 3,  /* repeats in a window, besides those that open a breaker */
 	TARGET_BUDGET_SHARE = 5,  /* one in so many first attempts */
 	TARGET_NAME_BYTES = 160,  /* longer ones have no entry of their own */
 };
@@ -35,9 +40,11 @@ enum {
 #define TARGET_OPEN_MOST_US   300000000
 #define TARGET_THROTTLED_US   60000000 /* at most, whatever it asks */
 #define TARGET_KEY_PROBE_US   60000000
-#define TARGET_PROBE_LEASE_US 30000000 /* a probe of which nothing is heard is given up */
-#define TARGET_SHARE_US	      1000000  /* so often daemons tell each other: targets/share.h */
-#define TARGET_UNKNOWN_US     1000000  /* first content of one that was never asked */
+#define TARGET_PROBE_LEASE_US 30000000	/* a probe of which nothing is heard is given up */
+#define TARGET_SHARE_US	      1000000	/* so often daemons tell each other: targets/share.h */
+#define TARGET_EARLY_US	      1000000	/* after a probe before its time that failed */
+#define TARGET_LACKS_US	      300000000 /* a model that is not there is not asked for there */
+#define TARGET_UNKNOWN_US     1000000	/* first content of one that was never asked */
 #define TARGET_FIRST_BYTE_US                                                                   \
 	60000000 /* what a failure counts as where the route bounds none                       \
 		  */
@@ -65,22 +72,33 @@ const char *target_name(const struct target_state *s);
 struct target_attempt {
 	struct target_state *of; /* NULL: not under way */
 	uint64_t probe_us;	 /* it is a probe, whose lease ends then; 0: it is none */
-	bool heard, breaks;	 /* its content came; its target has a breaker */
+	uint32_t caller;
+	bool heard, breaks; /* its content came; its target has a breaker */
 	bool quiet; /* tells nothing of the model (counts tokens, lists), whatever its end */
 	unsigned failures;
 	uint64_t open_us;
 };
 
-/* What a target had in the window, or the other targets of a route together. */
+/* What a target had of one caller in the window, or the other targets of a route together. */
 struct target_load {
 	uint64_t first, repeats; /* attempts that are a request's first one, and others */
+	unsigned failures;	 /* the most that a breaker of the route waits for */
 };
-struct target_load target_load(const struct target_state *s, uint64_t now_us);
+struct target_load target_load(const struct target_state *s, uint32_t caller, uint64_t now_us);
+
+/* Who asks, and what for. */
+struct target_asks {
+	uint32_t caller; /* a hash of who it is: of a person, whatever his keys; 0: nobody */
+	/* of the route's other targets, since repeats are a fifth of his first attempts at all
+	   of them; NULL: it is a first attempt */
+	const struct target_load *beside;
+	bool free; /* the attempt before it cost nothing: it draws on no budget at a target that
+		      is well */
+	bool early; /* no other target is left: it may be a probe before its time */
+};
 
 /* Before anything of it is sent. Only TARGET_BEGUN makes it one that is under way; what is not
- * begun costs nothing, and another target is looked for. `beside`: of the route's other
- * targets, since repeats are a fifth of the first attempts of all; NULL: it is a first attempt.
- */
+ * begun costs nothing, and another target is looked for. `asks` NULL: nobody's first one. */
 enum target_begun {
 	TARGET_BEGUN,
 	TARGET_NO_ROOM,	  /* `concurrent` of its provider: it may wait: target_queue() */
@@ -88,7 +106,7 @@ enum target_begun {
 	TARGET_NO_PROBE	  /* it is open, or somebody else tries it */
 };
 enum target_begun target_begin(struct target_attempt *a, struct target_state *s,
-	const struct target *t, const struct target_load *beside, uint64_t now_us);
+	const struct target *t, const struct target_asks *asks, uint64_t now_us);
 /* The first content event came, so long after the request's last byte; of a whole answer its
  * head. Once; further calls do nothing. */
 void target_first_content(
@@ -123,8 +141,8 @@ double target_errors(const struct target_state *s, uint64_t now_us);
 int64_t target_under_way(const struct target_state *s); /* never negative */
 bool target_has_room(const struct target_state *s, const struct target *t);
 /* Whether an attempt that is no first one may begin: a look, target_begin() takes. */
-bool target_may_repeat(
-	const struct target_state *s, const struct target_load *beside, uint64_t now_us);
+bool target_may_repeat(const struct target_state *s, const struct target *t,
+	const struct target_asks *asks, uint64_t now_us);
 
 enum target_condition {
 	TARGET_CLOSED,
@@ -139,10 +157,31 @@ enum target_condition {
 	TARGET_CONDITIONS
 };
 extern const char *const target_conditions[TARGET_CONDITIONS]; /* "closed", "half_open", … */
-/* `breaker`: false ignores all but TARGET_BY_HAND. *back_us (NULL or not): when it may be tried
- * again; 0: now, UINT64_MAX: nobody knows. *ramp: of TARGET_RAMP, how far, 0 to 1; else 1. */
-enum target_condition target_condition(const struct target_state *s, bool breaker,
-	uint64_t now_us, uint64_t *back_us, double *ramp);
+/* For that caller; 0: for one of whom nothing but failures is known. `breaker`: false ignores
+ * all but TARGET_BY_HAND. *back_us (NULL or not): when it may be tried again; 0: now,
+ * UINT64_MAX: nobody knows. *ramp: of TARGET_RAMP, how far, 0 to 1; else 1. */
+enum target_condition target_condition_for(const struct target_state *s, uint32_t caller,
+	bool breaker, uint64_t now_us, uint64_t *back_us, double *ramp);
+static inline enum target_condition
+target_condition(const struct target_state *s, bool breaker, uint64_t now_us, uint64_t *back_us,
+	double *ramp)
+{
+	return target_condition_for(s, 0, breaker, now_us, back_us, ramp);
+}
+/* It is out by failures alone, and may be asked as a probe before its time. *well_s: the second
+ * in which an answer of it came last. */
+bool target_may_early(
+	const struct target_state *s, uint32_t caller, uint64_t now_us, uint32_t *well_s);
+
+/* ---- models that a target does not have (lacks.c) ---- */
+
+/* Its provider says so of that model to this caller (TARGET_LACKS_US), or it answers with it:
+ * what was said is over. Said to one caller it is so for him, said to two for all. */
+void target_lacks(struct target_table *t, const struct target_state *s, struct span model,
+	uint32_t caller, uint64_t now_us);
+void target_has(struct target_table *t, const struct target_state *s, struct span model);
+bool target_is_without(const struct target_table *t, const struct target_state *s,
+	struct span model, uint32_t caller, uint64_t now_us);
 
 /* ---- by hand, and a reload ---- */
 

@@ -23,6 +23,7 @@
 #define ALONE_US     2000000u /* after the last answer: each daemon probes for itself */
 #define LEASE_MARGIN 1000000u
 #define KEEP_S	     "2678400" /* 31 days: what is ejected stays so */
+#define CALLERS_S    "20"
 
 struct target_sync {
 	struct target_table *table;
@@ -40,12 +41,13 @@ struct target_sync {
 	int64_t offset_us; /* Redis' clock less ours */
 	struct target_known known[CAP_TARGETS + 1];
 	/* what a turn writes: of which entry; its replies come in this order */
+	struct buf text;
 	size_t n;
 	struct {
 		uint16_t entry;
 		bool lease;
 		uint64_t sent_us;
-	} wrote[3 * (CAP_TARGETS + 1)];
+	} wrote[4 * (CAP_TARGETS + 1)];
 };
 
 static void
@@ -101,7 +103,7 @@ reply(struct target_sync *s)
 	return NULL;
 }
 
-#define KEY_BYTES (sizeof(TARGET_PROBE_KEY) + TARGET_NAME_BYTES)
+#define KEY_BYTES (sizeof(TARGET_CALLERS_KEY) + TARGET_NAME_BYTES)
 static const char *
 key_of(const struct target_state *e, const char *prefix, char out[KEY_BYTES])
 {
@@ -133,6 +135,15 @@ read_clock(struct target_sync *s, uint64_t sent_us)
 	return ok;
 }
 
+static int
+is_junk(struct target_sync *s, const struct target_state *e)
+{
+	metric_inc(s->metrics, M_TARGETS_JUNK);
+	log_event(LOG_WARN, "target.junk", LS("target", e->name),
+		LS("why", "what Redis has of it no daemon wrote: written anew"));
+	return ERR_SYNTAX;
+}
+
 /* ERR_SYNTAX: what no daemon wrote, counted; ERR_IO: hung up. */
 static int
 read_facts(struct target_sync *s, const struct target_state *e, struct target_facts *found)
@@ -149,12 +160,29 @@ read_facts(struct target_sync *s, const struct target_state *e, struct target_fa
 	else if (r->len)
 		err = target_facts_read(span_of(r->str, r->len), redis_us, found);
 	freeReplyObject(r);
-	if (err) {
-		metric_inc(s->metrics, M_TARGETS_JUNK);
-		log_event(LOG_WARN, "target.junk", LS("target", e->name),
-			LS("why", "what Redis has of it no daemon wrote: written anew"));
-	}
-	return err;
+	return err ? is_junk(s, e) : 0;
+}
+
+/* What is to be written of them is left in s->text. ERR_IO: hung up. */
+static int
+read_callers_of(struct target_sync *s, struct target_state *e, const struct target_sharing *w)
+{
+	redisReply *r = reply(s);
+	int err = 0;
+
+	buf_clear(&s->text);
+	if (!r)
+		return ERR_IO;
+	if (r->type != REDIS_REPLY_STRING)
+		err = ERR_SYNTAX;
+	else
+		err = target_share_callers(w, e, span_of(r->str, r->len), &s->text);
+	freeReplyObject(r);
+	if (!err)
+		return 0;
+	/* what is known here takes its place */
+	target_share_callers(w, e, (struct span){ NULL, 0 }, &s->text);
+	return is_junk(s, e);
 }
 
 /* ---- writing ---- */
@@ -182,6 +210,21 @@ write_facts(struct target_sync *s, size_t i)
 	bool ok = wrote(s, i, false, 5, argv);
 	buf_free(&text);
 	return ok;
+}
+
+/* It ends by itself, soon after nobody fails any more. Junk goes, where nothing takes its
+ * place. */
+static bool
+write_callers(struct target_sync *s, size_t i, bool junk)
+{
+	char key[KEY_BYTES];
+	const char *del[] = { "DEL", key_of(&s->table->entry[i], TARGET_CALLERS_KEY, key) };
+
+	if (!s->text.n)
+		return !junk || wrote(s, i, false, 2, del);
+	buf_putc(&s->text, '\0');
+	const char *set[] = { "SET", key, buf_view(&s->text).p, "EX", CALLERS_S };
+	return wrote(s, i, false, 5, set);
 }
 
 /* Asked for, or given back. */
@@ -222,14 +265,19 @@ static bool
 ask(struct target_sync *s, size_t n)
 {
 	const char *time[] = { "TIME" };
-	char key[KEY_BYTES], last[24];
+	char key[KEY_BYTES], last[24], last_caller[24];
 
 	snprintf(last, sizeof(last), "%d", FACTS_TEXT_BYTES);
+	snprintf(last_caller, sizeof(last_caller), "%d", CALLERS_TEXT_BYTES);
 	if (!dial(s) || !append(s, 1, time))
 		return false;
 	for (size_t i = 1; i < n; i++) {
 		const char *argv[] = { "GETRANGE",
 			key_of(&s->table->entry[i], TARGET_FACTS_KEY, key), "0", last };
+		if (!append(s, 4, argv))
+			return false;
+		argv[1] = key_of(&s->table->entry[i], TARGET_CALLERS_KEY, key);
+		argv[3] = last_caller;
 		if (!append(s, 4, argv))
 			return false;
 	}
@@ -255,9 +303,13 @@ turn(struct target_sync *s, size_t n)
 			.node = s->node,
 			.now_us = clock_mono_us(),
 			.offset_us = s->offset_us };
+		int callers_err = read_callers_of(s, e, &w);
+		if (callers_err == ERR_IO)
+			return false;
 		/* What is written now is answered after all that is asked. */
 		bool later = target_share(&w, e, &s->known[i], &found);
-		if (((later || err) && !write_facts(s, i)) || !lease(s, i, w.now_us))
+		if (((later || err) && !write_facts(s, i)) ||
+			!write_callers(s, i, callers_err) || !lease(s, i, w.now_us))
 			return false;
 	}
 	if (!settle(s))
@@ -339,6 +391,7 @@ destroy(struct target_sync **sp)
 
 	if (s->redis)
 		redisFree(s->redis);
+	buf_free(&s->text);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	explicit_bzero(&s->options, sizeof(s->options));
@@ -358,6 +411,7 @@ target_sync_start(struct target_table *t, const char *node, const struct redis_o
 		return NULL;
 	}
 	s->table = t;
+	buf_init(&s->text, CALLERS_TEXT_BYTES);
 	s->node = node;
 	s->metrics = m;
 	s->options = *redis;

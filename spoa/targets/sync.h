@@ -1,7 +1,7 @@
 /* Tells the other daemons by Redis how targets do, and is told: a thread of its own, once a
- * second. A text of targets/share.h for each target, at tollgate:{targets}:of:NAME; the lease
- * of the one probe at tollgate:{targets}:probe:NAME. Where Redis is away each daemon goes on
- * alone.
+ * second. A text of targets/share.h for each target, at tollgate:{targets}:of:NAME, and of its
+ * callers, where one fails, at tollgate:{targets}:callers:NAME; the lease of the one probe at
+ * tollgate:{targets}:probe:NAME. Where Redis is away each daemon goes on alone.
  */
 #ifndef TARGETS_SYNC_H
 #define TARGETS_SYNC_H
@@ -21,7 +21,8 @@ void target_sync_first(struct target_sync *s, uint64_t most_us);
 void target_sync_soon(struct target_sync *s);
 void target_sync_stop(struct target_sync **s);
 
-#define TARGET_FACTS_KEY "tollgate:{targets}:of:"
-#define TARGET_PROBE_KEY "tollgate:{targets}:probe:"
+#define TARGET_FACTS_KEY   "tollgate:{targets}:of:"
+#define TARGET_CALLERS_KEY "tollgate:{targets}:callers:"
+#define TARGET_PROBE_KEY   "tollgate:{targets}:probe:"
 
 #endif

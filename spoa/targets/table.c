@@ -39,20 +39,19 @@ target_name(const struct target_state *s)
 	return s->name;
 }
 
-/* FNV-1a of what the name is, whole; *n: its bytes. */
-static uint64_t
-name_hash(const char *provider, const char *model, size_t *n)
+uint64_t
+target_name_hash(const char *provider, struct span model, size_t *n)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 	size_t i = 0, at = 0;
 
 	for (; provider[i]; i++)
 		h = (h ^ (unsigned char)provider[i]) * UINT64_C(0x100000001b3);
-	if (model[0])
+	if (model.n)
 		h = (h ^ '/') * UINT64_C(0x100000001b3);
-	for (; model[at]; at++)
-		h = (h ^ (unsigned char)model[at]) * UINT64_C(0x100000001b3);
-	*n = i + (model[0] ? 1 + at : 0);
+	for (; at < model.n; at++)
+		h = (h ^ (unsigned char)model.p[at]) * UINT64_C(0x100000001b3);
+	*n = i + (model.n ? 1 + at : 0);
 	return h;
 }
 
@@ -90,7 +89,7 @@ target_state(struct target_table *t, const char *provider, const char *model)
 	struct target_state *s, *of = NULL;
 
 	model = model ? model : "";
-	uint64_t hash = name_hash(provider, model, &n);
+	uint64_t hash = target_name_hash(provider, span_str(model), &n);
 	if ((s = find(t, hash, provider, model, &at)))
 		return s;
 	if (n >= TARGET_NAME_BYTES)
@@ -192,7 +191,7 @@ target_admit(struct target_table *t, struct span name)
 
 	if (!parts(name, text, &model))
 		return false;
-	uint64_t hash = name_hash(text, model, &n);
+	uint64_t hash = target_name_hash(text, span_str(model), &n);
 	if (!(s = find(t, hash, text, model, &at)))
 		return false;
 	admit(t, s);

@@ -36,17 +36,25 @@ end(struct stage *s)
 }
 
 static void
-fails(struct stage *s, const char *provider, const char *model, int times)
+ends_once(struct stage *s, const char *provider, const char *model, uint32_t caller,
+	const struct target_end *e)
 {
 	struct target t = { .name = provider,
 		.model = model,
 		.breaker = { .on = true, .failures = 5, .open_us = 5000000 } };
 	struct target_attempt a;
 
-	while (times--) {
-		target_begin(&a, target_state_of(s->shared->targets, &t), &t, NULL, fake_mono);
-		target_over(&a, &(struct target_end){ .cause = CAUSE_NEVER_SENT }, fake_mono);
-	}
+	target_begin(&a, target_state_of(s->shared->targets, &t), &t,
+		&(struct target_asks){ .caller = caller }, fake_mono);
+	target_over(&a, e, fake_mono);
+}
+
+static void
+fails(struct stage *s, const char *provider, const char *model, int times)
+{
+	while (times--)
+		ends_once(s, provider, model, 7,
+			&(struct target_end){ .cause = CAUSE_NEVER_SENT });
 }
 
 static void
@@ -81,16 +89,51 @@ all_out_is_a_503_with_the_soonest_retry_after(void **state)
 	struct call c;
 
 	(void)state;
-	stage_up(&s, ROUTE(THREE) PERMIT);
-	fails(&s, "a", NULL, 5);
-	fails(&s, "b", "m-b", 5);
-	target_eject(s.shared->targets, SPAN_LIT("c"));
+	stage_up(&s, ROUTE("targets: [a, {provider: b, model: m-b}]") PERMIT);
+	for (uint32_t who = 7; who <= 8; who++)
+		ends_once(&s, "a", NULL, who,
+			&(struct target_end){ .cause = CAUSE_THROTTLED, .asked_us = 9500000 });
+	ends_once(&s, "b", "m-b", 7,
+		&(struct target_end){
+			.cause = CAUSE_REFUSED_US, .status = 401, .our_key = true });
 	assert_string_equal(goes(&s, &c, "alice", BODY), "503");
 	assert_non_null(strstr(call_var(&c, "error"), "provider_unavailable"));
-	assert_in_range(atoi(call_var(&c, "retry_after")), 4, 6);
+	assert_string_equal(call_var(&c, "retry_after"), "10");
 	fake_pass_us(3000000);
 	assert_string_equal(goes(&s, &c, "alice", BODY), "503");
-	assert_in_range(atoi(call_var(&c, "retry_after")), 1, 3);
+	assert_string_equal(call_var(&c, "retry_after"), "7");
+	end(&s);
+}
+
+/* Before its time, since there is no other: one that fails, one request at a time. */
+static void
+all_out_by_failures_and_the_likeliest_is_asked_as_its_probe(void **state)
+{
+	struct stage s;
+	struct call c[3];
+
+	(void)state;
+	stage_up(&s, ROUTE(THREE) PERMIT);
+	target_eject(s.shared->targets, SPAN_LIT("c"));
+	ends_once(
+		&s, "b", "m-b", 7, &(struct target_end){ .cause = CAUSE_DONE, .status = 200 });
+	fails(&s, "a", NULL, 5);
+	fails(&s, "b", "m-b", 5);
+	/* it answered last */
+	assert_string_equal(goes(&s, &c[0], "alice", BODY), "azure");
+	call_send(&s, 0, &(struct note){ .person = "bob", .body = BODY }, &c[1]);
+	stage_settle(&s);
+	assert_false(c[1].answered); /* what comes of that one is waited for */
+	stage_pass(&s, 810000);
+	stage_settle(&s);
+	assert_true(c[1].answered);
+	assert_string_equal(call_var(&c[1], "backend"), "openai");
+	call_send(&s, 0, &(struct note){ .person = "carol", .body = BODY }, &c[2]);
+	stage_pass(&s, 810000);
+	stage_settle(&s);
+	assert_true(c[2].answered);
+	assert_string_equal(call_var(&c[2], "status"), "503");
+	assert_in_range(atoi(call_var(&c[2], "retry_after")), 2, 5);
 	end(&s);
 }
 
@@ -107,8 +150,11 @@ a_rule_stands_over_a_target_that_is_down(void **state)
 		ROUTE(THREE) "default: permit\nrules: [{name: house, when: 'target.external', "
 			     "deny: true}]\n");
 	assert_string_equal(goes(&s, &c, "alice", BODY), "vllm");
-	fails(&s, "c", NULL, 5);
+	target_eject(s.shared->targets, SPAN_LIT("c"));
 	assert_string_equal(goes(&s, &c, "alice", BODY), "503");
+	target_admit(s.shared->targets, SPAN_LIT("c"));
+	fails(&s, "c", NULL, 5);
+	assert_string_equal(goes(&s, &c, "alice", BODY), "vllm");
 	end(&s);
 }
 
@@ -375,13 +421,9 @@ all_out_and_one_back_within_the_deadline_is_waited_for(void **state)
 	stage_up(&s, ROUTE(THREE) PERMIT);
 	target_eject(s.shared->targets, SPAN_LIT("c"));
 	fails(&s, "b", "m-b", 5);
-	/* not where nobody is back in time */
 	fails(&s, "a", NULL, 5);
-	stage_pass(&s, first_back(&s) - 900000);
-	assert_string_equal(goes(&s, &c[0], "alice", BODY), "503");
-	assert_string_equal(call_var(&c[0], "retry_after"), "1");
 	/* the first that is back is tried by one, the other waits for what comes of it */
-	stage_pass(&s, 400000);
+	stage_pass(&s, first_back(&s) - 500000);
 	for (size_t i = 0; i < 2; i++)
 		call_send(&s, 1, &bob, &c[i]);
 	stage_settle(&s);
@@ -441,6 +483,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_target_that_is_out_is_passed_over_and_the_record_says_why),
 		cmocka_unit_test(all_out_is_a_503_with_the_soonest_retry_after),
+		cmocka_unit_test(all_out_by_failures_and_the_likeliest_is_asked_as_its_probe),
 		cmocka_unit_test(a_rule_stands_over_a_target_that_is_down),
 		cmocka_unit_test(one_target_without_breaker_is_never_out_but_by_hand),
 		cmocka_unit_test(one_target_with_a_breaker_is_left_alone_as_long_as_it_asks),

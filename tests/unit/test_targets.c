@@ -608,9 +608,14 @@ as_many_wait_for_room_as_there_is_room(void **state)
 }
 
 static void
-repeats_are_a_fifth_of_first_attempts_three_at_least(void **state)
+repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it(void **state)
 {
-	static const struct target_load alone = { 0, 0 }, four = { 4, 0 }, five = { 10, 1 };
+	static const struct target_load none, four_more = { 4, 0, 0 }, five_more = { 10, 1, 0 },
+					      ten = { 0, 0, 10 };
+	static const struct target_asks alone = { .beside = &none },
+					four = { .beside = &four_more },
+					five = { .beside = &five_more },
+					waits = { .beside = &ten };
 	struct target_attempt a;
 	struct target_end done = { .cause = CAUSE_DONE };
 	int n;
@@ -619,8 +624,10 @@ repeats_are_a_fifth_of_first_attempts_three_at_least(void **state)
 	for (n = 0; target_begin(&a, a_target(), &with_breaker, &alone, now) == TARGET_BEGUN;
 		n++)
 		target_over(&a, &done, now);
-	assert_int_equal(n, 3);
-	assert_false(target_may_repeat(a_target(), &alone, now));
+	/* three, and those that it takes to open the breaker; of the route's longest */
+	assert_int_equal(n, 3 + 5);
+	assert_true(target_may_repeat(a_target(), &with_breaker, &waits, now));
+	assert_false(target_may_repeat(a_target(), &with_breaker, &alone, now));
 	for (int i = 0; i < 100; i++)
 		succeeds();
 	for (; target_begin(&a, a_target(), &with_breaker, &alone, now) == TARGET_BEGUN; n++) {
@@ -632,17 +639,16 @@ repeats_are_a_fifth_of_first_attempts_three_at_least(void **state)
 	assert_int_equal(
 		target_begin(&a, a_target(), &with_breaker, &alone, now), TARGET_NO_BUDGET);
 	/* the other targets of the route count, too */
-	assert_false(target_may_repeat(a_target(), &four, now));
-	assert_true(target_may_repeat(a_target(), &five, now));
-	assert_int_equal(
-		target_begin(&a, a_target(), &with_breaker, &five, now), TARGET_BEGUN);
+	assert_false(target_may_repeat(a_target(), &with_breaker, &four, now));
+	assert_true(target_may_repeat(a_target(), &with_breaker, &five, now));
+	assert_int_equal(target_begin(&a, a_target(), &with_breaker, &five, now), TARGET_BEGUN);
 	target_over(&a, &done, now);
-	assert_false(target_may_repeat(a_target(), &five, now));
-	assert_int_equal(target_load(a_target(), now).first, 100);
-	assert_int_equal(target_load(a_target(), now).repeats, 21);
+	assert_false(target_may_repeat(a_target(), &with_breaker, &five, now));
+	assert_int_equal(target_load(a_target(), 0, now).first, 100);
+	assert_int_equal(target_load(a_target(), 0, now).repeats, 21);
 	now += 10 * S;
-	assert_true(target_may_repeat(a_target(), &alone, now));
-	assert_int_equal(target_load(a_target(), now).first, 0);
+	assert_true(target_may_repeat(a_target(), &with_breaker, &alone, now));
+	assert_int_equal(target_load(a_target(), 0, now).first, 0);
 }
 
 /* ---- shown ---- */
@@ -771,15 +777,20 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, gone)
 	const struct CMUnitTest tests[] = {
-		T(an_entry_is_found_again_by_provider_and_model), T(beyond_the_cap_all_are_one_entry_that_is_never_out),
+		T(an_entry_is_found_again_by_provider_and_model),
+		T(beyond_the_cap_all_are_one_entry_that_is_never_out),
 		T(a_name_that_does_not_fit_has_no_entry_of_its_own),
-		T(five_failures_in_a_row_open_it_and_a_success_between_begins_anew), T(what_feeds_the_breaker),
+		T(five_failures_in_a_row_open_it_and_a_success_between_begins_anew),
+		T(what_feeds_the_breaker),
 		T(half_of_twenty_in_ten_seconds_open_it_but_not_of_nineteen),
 		T(failures_of_more_than_ten_seconds_ago_do_not_count_in_the_share),
-		T(one_probe_at_a_time_and_two_that_come_through_close_it), T(a_probe_that_fails_doubles_the_time_up_to_five_minutes),
-		T(a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer), T(old_failures_do_not_open_it_again_after_it_closed),
+		T(one_probe_at_a_time_and_two_that_come_through_close_it),
+		T(a_probe_that_fails_doubles_the_time_up_to_five_minutes),
+		T(a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer),
+		T(old_failures_do_not_open_it_again_after_it_closed),
 		T(a_probe_of_which_nothing_is_heard_gives_its_place_to_another),
-		T(what_was_under_way_when_it_opened_changes_nothing), T(without_a_breaker_nothing_is_out),
+		T(what_was_under_way_when_it_opened_changes_nothing),
+		T(without_a_breaker_nothing_is_out),
 		T(a_throttled_target_is_skipped_as_long_as_it_asked_a_minute_at_most),
 		T(a_shorter_wait_does_not_shorten_a_longer_one),
 		T(a_refused_key_is_tried_each_minute_and_one_answer_brings_it_back),
@@ -790,9 +801,11 @@ main(void)
 		T(a_fast_failure_or_429_counts_as_the_first_bytes_limit),
 		T(sizes_are_told_apart_at_4k_and_32k_tokens),
 		T(what_is_under_way_is_counted_to_its_end_once_and_never_negative),
-		T(concurrent_is_of_the_provider_whatever_the_model), T(as_many_wait_for_room_as_there_is_room),
-		T(repeats_are_a_fifth_of_first_attempts_three_at_least),
-		T(without_a_credential_it_is_keyless_and_not_up), T(it_says_since_when_it_is_not_well),
+		T(concurrent_is_of_the_provider_whatever_the_model),
+		T(as_many_wait_for_room_as_there_is_room),
+		T(repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it),
+		T(without_a_credential_it_is_keyless_and_not_up),
+		T(it_says_since_when_it_is_not_well),
 		T(it_is_shown_as_json_with_state_and_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,7 @@ struct one {
 };
 static struct one x, y;
 static uint64_t redis_now;
+static char callers_text[CALLERS_TEXT_BYTES];
 static struct target_facts written; /* what Redis has */
 
 static uint64_t
@@ -65,6 +66,7 @@ two(void **state)
 	};
 	redis_now = NOW;
 	written = (struct target_facts){ 0 };
+	callers_text[0] = 0;
 	return x.table && y.table ? 0 : -1;
 }
 
@@ -85,8 +87,15 @@ turn(struct one *d)
 		.node = d->node,
 		.now_us = now_of(d),
 		.offset_us = d->offset_us };
-	struct buf text;
+	struct buf text, callers;
 
+	buf_init(&callers, CALLERS_TEXT_BYTES);
+	assert_int_equal(
+		target_share_callers(&w, target_of(d), span_str(callers_text), &callers), 0);
+	if (callers.n)
+		snprintf(callers_text, sizeof(callers_text), "%.*s", (int)callers.n,
+			buf_view(&callers).p);
+	buf_free(&callers);
 	if (!target_share(&w, target_of(d), &d->known, &written))
 		return false;
 	buf_init(&text, FACTS_TEXT_BYTES);

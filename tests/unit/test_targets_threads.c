@@ -35,7 +35,8 @@ struct run {
 	unsigned begun, repeats;
 };
 
-static const struct target_load alone; /* its route has no other */
+static const struct target_load none; /* its route has no other */
+static const struct target_asks alone = { .beside = &none };
 
 static void *
 run(void *arg)

@@ -1,0 +1,563 @@
+/* What one caller's requests cause counts for him: others are asked as before. On a clock that
+ * the tests move. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "targets/rank.h"
+#include "targets/share.h"
+
+#define S 1000000ull
+enum { BAD = 9, GOOD = 20 };
+static struct target_table *table;
+static uint64_t now;
+static const struct target the_target = {
+	.name = "a", .model = "m", .breaker = { .on = true, .failures = 5, .open_us = 5 * S }
+};
+static const struct target_end well = { .cause = CAUSE_DONE, .status = 200 },
+			       is_500 = { .cause = CAUSE_PERHAPS_BILLED, .status = 500 },
+			       is_403 = { .cause = CAUSE_REFUSED_US, .status = 403 },
+			       is_429 = { .cause = CAUSE_THROTTLED, .status = 429 },
+			       is_429_20s = { .cause = CAUSE_THROTTLED,
+				       .status = 429,
+				       .asked_us = 20 * S },
+			       never = { .cause = CAUSE_NEVER_SENT, .status = 503 },
+			       no_key = {
+				       .cause = CAUSE_REFUSED_US, .status = 401, .our_key = true
+			       };
+
+static int
+fresh(void **state)
+{
+	(void)state;
+	target_table_free(&table);
+	table = target_table_new();
+	now = 1000 * S;
+	return table ? 0 : -1;
+}
+
+static int
+gone(void **state)
+{
+	(void)state;
+	target_table_free(&table);
+	return 0;
+}
+
+static struct target_state *
+a_target(void)
+{
+	return target_state(table, "a", "m");
+}
+
+static enum target_condition
+for_caller(uint32_t caller)
+{
+	return target_condition_for(a_target(), caller, true, now, NULL, NULL);
+}
+
+static enum target_begun
+asks_as(const struct target_asks *asks, const struct target_end *e)
+{
+	struct target_attempt a;
+	enum target_begun b = target_begin(&a, a_target(), &the_target, asks, now);
+
+	if (b == TARGET_BEGUN)
+		target_over(&a, e, now);
+	return b;
+}
+
+static enum target_begun
+asks(uint32_t caller, const struct target_end *e)
+{
+	return asks_as(&(struct target_asks){ .caller = caller }, e);
+}
+
+static void
+fails(uint32_t caller, int times)
+{
+	while (times--)
+		asks(caller, &is_500);
+}
+
+/* Sixteen a second that fail, whatever they fail with, and four that do well. */
+static void
+one_who_fails_beside_others_takes_nothing_from_them(void **state)
+{
+	static const struct target_end *const how[] = { &is_500, &is_403, &is_429,
+		&is_429_20s };
+
+	for (size_t k = 0; k < COUNT_OF(how); k++)
+		for (uint32_t others = 1; others <= 4; others++) {
+			unsigned refused = 0;
+			fresh(state);
+			for (int i = 0; i < 60 * 20; i++) {
+				now += S / 20;
+				if (i % 5)
+					asks(BAD, how[k]);
+				else
+					refused += asks(GOOD + (uint32_t)i / 5 % others,
+							   &well) != TARGET_BEGUN;
+			}
+			if (refused)
+				fail_msg("%zu: %u of 240 refused, of %u others", k, refused,
+					others);
+			assert_true(target_latency_us(a_target(), TARGET_SMALL, now) <
+				    2 * TARGET_UNKNOWN_US);
+		}
+}
+
+/* He began when nobody else was there. */
+static void
+one_who_is_all_there_is_counts_alone_and_for_himself(void **state)
+{
+	(void)state;
+	fails(BAD, 5);
+	assert_int_equal(target_condition(a_target(), true, now, NULL, NULL), TARGET_OPEN);
+	assert_int_equal(for_caller(BAD), TARGET_OPEN);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+	assert_int_equal(asks(BAD, &well), TARGET_NO_PROBE);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(asks(GOOD, &well), TARGET_BEGUN);
+	/* and his time is over: two of his come through, and a ramp is his alone */
+	now += 6 * S;
+	assert_int_equal(for_caller(BAD), TARGET_PROBED); /* as long as another asks */
+	now += 10 * S;
+	assert_int_equal(for_caller(BAD), TARGET_PROBE_DUE);
+	asks(BAD, &well);
+	asks(BAD, &well);
+	assert_int_equal(for_caller(BAD), TARGET_RAMP);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+}
+
+static void
+a_provider_that_dies_is_open_for_its_only_caller_whatever_his_pace(void **state)
+{
+	static const uint64_t every[] = { 0, S / 4, S, 3 * S, 15 * S };
+
+	for (size_t i = 0; i < COUNT_OF(every); i++) {
+		fresh(state);
+		for (int k = 0; k < 30; k++, now += S)
+			asks(GOOD, &well);
+		for (int k = 0; k < 5; k++, now += every[i])
+			assert_int_equal(asks(GOOD, &is_500), TARGET_BEGUN);
+		now -= every[i];
+		assert_int_equal(for_caller(GOOD), TARGET_OPEN);
+	}
+}
+
+/* And of several, at most as many fail as a breaker needs of half of them. */
+static void
+a_provider_that_dies_is_open_for_all_its_callers(void **state)
+{
+	static const struct {
+		uint32_t callers;
+		uint64_t every;
+		int most;
+	} rows[] = { { 2, S / 4, 7 }, { 3, S / 2, 7 }, { 10, S / 4, 10 }, { 4, 3 * S, 7 },
+		{ 50, 3 * S, 7 }, { 1000, 5 * S, 6 }, { 200, S / 20, 130 } };
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		uint32_t at = 0;
+		int n = 0;
+		fresh(state);
+		for (int k = 0; k < 300; k++, now += rows[i].every)
+			asks(GOOD + at++ % rows[i].callers, &well);
+		for (; n < 1000 && for_caller(1) != TARGET_OPEN; n++, now += rows[i].every) {
+			asks(GOOD + at++ % rows[i].callers, &is_500);
+			if (target_condition(a_target(), true, now, NULL, NULL) >= TARGET_OPEN)
+				break;
+		}
+		if (n >= rows[i].most)
+			fail_msg("%u callers: %d failed", rows[i].callers, n + 1);
+	}
+}
+
+static void
+it_takes_two_callers_and_half_of_those_who_asked(void **state)
+{
+	(void)state;
+	asks(GOOD, &well);
+	asks(GOOD + 1, &well);
+	asks(GOOD + 2, &well);
+	fails(BAD, 50);
+	fails(BAD + 1, 50);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED); /* two of five */
+	fails(GOOD, 1);
+	assert_int_equal(for_caller(GOOD + 1), TARGET_OPEN_SHARE);
+	/* of two the other fails once: that may be his own */
+	fresh(state);
+	asks(GOOD, &well);
+	fails(BAD, 50);
+	fails(GOOD, 1);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+	fails(GOOD, 1);
+	assert_int_equal(for_caller(GOOD), TARGET_OPEN);
+	assert_int_equal(for_caller(GOOD + 7), TARGET_OPEN);
+}
+
+static void
+what_is_open_for_one_is_open_for_all_when_another_fails_too(void **state)
+{
+	(void)state;
+	fails(BAD, 5);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+	fails(GOOD, 2);
+	assert_int_equal(for_caller(GOOD), TARGET_OPEN);
+	assert_int_equal(for_caller(GOOD + 1), TARGET_OPEN);
+}
+
+static void
+a_429_of_one_is_his_and_of_two_everybodys(void **state)
+{
+	(void)state;
+	asks(BAD, &is_429_20s);
+	assert_int_equal(for_caller(BAD), TARGET_THROTTLED);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+	asks(GOOD, &is_429_20s);
+	assert_int_equal(for_caller(GOOD), TARGET_THROTTLED);
+	assert_int_equal(for_caller(GOOD + 1), TARGET_THROTTLED);
+	asks(GOOD + 1, &well);
+	now += 20 * S;
+	assert_int_equal(for_caller(GOOD + 1), TARGET_CLOSED);
+}
+
+static void
+what_no_caller_can_cause_counts_at_once(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 10; i++)
+		asks(GOOD + i, &well);
+	for (int i = 0; i < 4; i++)
+		asks(BAD, &never);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+	asks(BAD, &never);
+	assert_int_equal(for_caller(GOOD), TARGET_OPEN);
+	fresh(state);
+	for (uint32_t i = 0; i < 10; i++)
+		asks(GOOD + i, &well);
+	asks(BAD, &no_key);
+	assert_int_equal(for_caller(GOOD), TARGET_OUT);
+}
+
+/* More callers than there are slots: nobody who counts makes room. */
+static void
+no_flood_of_names_makes_the_failures_of_a_few_the_half(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 64; i++)
+		asks(GOOD + i, &well);
+	for (uint32_t i = 0; i < 500; i++)
+		asks(5000 + i, &is_500);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+	/* ten seconds later the slots are free */
+	now += 10 * S;
+	for (uint32_t i = 0; i < 6; i++)
+		asks(9000 + i, &is_500);
+	assert_int_equal(for_caller(GOOD), TARGET_OPEN);
+}
+
+static void
+the_probe_is_of_who_failed_least_among_those_who_ask(void **state)
+{
+	(void)state;
+	fails(BAD, 3);
+	fails(GOOD, 2);
+	assert_int_equal(for_caller(GOOD), TARGET_OPEN);
+	now += 7 * S;
+	asks(BAD, &is_500); /* his probe fails: the next is another's */
+	now += 13 * S;
+	struct rank_target t = { .target = &the_target, .state = a_target() };
+	struct policy_rank out;
+	targets_rank(&(struct rank_ask){ .now_us = now, .caller = GOOD }, &t, 1, &out);
+	assert_int_equal(out.out, TARGET_IN);
+	assert_int_equal(for_caller(BAD), TARGET_PROBED);
+	assert_int_equal(asks(BAD, &is_500), TARGET_NO_PROBE);
+	assert_int_equal(asks(GOOD, &well), TARGET_BEGUN);
+	assert_int_equal(asks(BAD, &is_500), TARGET_NO_PROBE);
+	assert_int_equal(asks(GOOD, &well), TARGET_BEGUN);
+	assert_int_equal(for_caller(GOOD), TARGET_RAMP);
+	/* where nobody else asks it is his */
+	fresh(state);
+	fails(BAD, 3);
+	fails(GOOD, 2);
+	now += 7 * S;
+	asks(BAD, &is_500);
+	now += 13 * S;
+	assert_int_equal(for_caller(BAD), TARGET_PROBE_DUE);
+}
+
+static void
+where_no_other_is_left_it_is_asked_before_its_time(void **state)
+{
+	static const struct target_asks early = { .caller = GOOD, .early = true };
+	struct target_attempt a;
+	uint64_t back, later;
+	uint32_t well_s;
+
+	(void)state;
+	fails(BAD, 3);
+	fails(GOOD, 2);
+	target_condition(a_target(), true, now, &back, NULL);
+	assert_true(target_may_early(a_target(), GOOD, now, &well_s));
+	assert_int_equal(target_begin(&a, a_target(), &the_target, &early, now), TARGET_BEGUN);
+	assert_false(target_may_early(a_target(), GOOD, now, &well_s)); /* one at a time */
+	target_over(&a, &is_500, now);
+	/* one that fails changes nothing, and the next is a second later */
+	target_condition(a_target(), true, now, &later, NULL);
+	assert_true(back == later);
+	assert_int_equal(asks_as(&early, &well), TARGET_NO_PROBE);
+	now += S;
+	assert_int_equal(asks(GOOD, &well), TARGET_NO_PROBE); /* where there is another */
+	assert_int_equal(asks_as(&early, &is_500), TARGET_BEGUN);
+	now += S;
+	/* he has failed more often than another who asks, by now */
+	assert_int_equal(asks_as(&early, &well), TARGET_NO_PROBE);
+	static const struct target_asks another = { .caller = GOOD + 1, .early = true };
+	assert_int_equal(asks_as(&another, &well), TARGET_BEGUN);
+	assert_int_equal(asks_as(&another, &well), TARGET_BEGUN);
+	assert_int_equal(for_caller(GOOD), TARGET_RAMP);
+}
+
+/* ---- repeats ---- */
+
+static void
+the_repeats_of_one_are_not_those_of_others(void **state)
+{
+	static const struct target_load none;
+	struct target_asks bad = { .caller = BAD, .beside = &none },
+			   good = { .caller = GOOD, .beside = &none };
+	int n = 0;
+
+	(void)state;
+	for (int i = 0; i < 160; i++)
+		asks(BAD, &well);
+	while (asks_as(&bad, &well) == TARGET_BEGUN)
+		n++;
+	assert_int_equal(n, 32);
+	for (n = 0; asks_as(&good, &well) == TARGET_BEGUN;)
+		n++;
+	assert_int_equal(n, 3 + 5);
+}
+
+static void
+what_cost_nothing_draws_on_no_budget_at_a_target_that_is_well(void **state)
+{
+	static const struct target_load none;
+	struct target_asks again = { .caller = GOOD, .beside = &none };
+
+	(void)state;
+	while (asks_as(&again, &well) == TARGET_BEGUN)
+		;
+	again.free = true;
+	for (int i = 0; i < 100; i++) {
+		assert_true(target_may_repeat(a_target(), &the_target, &again, now));
+		assert_int_equal(asks_as(&again, &well), TARGET_BEGUN);
+	}
+	assert_int_equal(target_load(a_target(), GOOD, now).first, 0);
+	/* nor is it well for who failed there last */
+	assert_int_equal(asks_as(&again, &is_500), TARGET_BEGUN);
+	assert_false(target_may_repeat(a_target(), &the_target, &again, now));
+	assert_int_equal(asks_as(&again, &well), TARGET_NO_BUDGET);
+}
+
+/* ---- models that are not there ---- */
+
+static bool
+is_without(const char *model, uint32_t caller)
+{
+	return target_is_without(table, a_target(), span_str(model), caller, now);
+}
+
+static void
+lacks(const char *model, uint32_t caller)
+{
+	target_lacks(table, a_target(), span_str(model), caller, now);
+}
+
+static void
+a_model_that_is_not_there_is_not_asked_for_there_for_five_minutes(void **state)
+{
+	(void)state;
+	assert_false(is_without("m1", GOOD));
+	lacks("m1", BAD);
+	assert_true(is_without("m1", BAD));
+	assert_false(is_without("m1", GOOD)); /* it may be for what he sent */
+	assert_false(is_without("m2", BAD));
+	lacks("m1", BAD);
+	assert_false(is_without("m1", GOOD));
+	lacks("m1", GOOD);
+	assert_true(is_without("m1", GOOD + 1));
+	assert_false(target_is_without(
+		table, target_state(table, "b", NULL), SPAN_LIT("m1"), GOOD, now));
+	/* of the provider without a model, and of a target that names it, it is the same */
+	assert_true(target_is_without(
+		table, target_state(table, "a", NULL), SPAN_LIT("m1"), GOOD, now));
+	now += 300 * S;
+	assert_false(is_without("m1", GOOD));
+	lacks("m1", GOOD);
+	assert_false(is_without("m1", BAD));
+	lacks("m1", BAD);
+	target_has(table, a_target(), SPAN_LIT("m1"));
+	assert_false(is_without("m1", BAD));
+}
+
+static void
+as_many_models_as_there_are_places_and_those_are_free_again(void **state)
+{
+	char name[16];
+
+	(void)state;
+	for (int round = 0; round < 2; round++, now += 300 * S)
+		for (int i = 0; i < CAP_TARGET_LACKS + 10; i++) {
+			snprintf(name, sizeof(name), "m%d-%d", round, i);
+			lacks(name, GOOD);
+			assert_int_equal(is_without(name, GOOD), i < CAP_TARGET_LACKS);
+		}
+}
+
+static void
+it_is_the_last_choice_and_asked_where_there_is_no_other(void **state)
+{
+	static const struct target b = { .name = "b", .weight = 1, .priority = 1 };
+	struct rank_target t[2] = {
+		{ .target = &the_target, .state = a_target(), .lacks = true },
+		{ .target = &b, .state = target_state(table, "b", NULL) }
+	};
+	struct policy_rank out[2];
+
+	(void)state;
+	targets_rank(&(struct rank_ask){ .now_us = now, .caller = GOOD }, t, 2, out);
+	assert_int_equal(out[0].out, TARGET_EJECTED);
+	assert_string_equal(out[0].state, "no_model");
+	assert_int_equal(out[1].out, TARGET_IN);
+	t[0].early = true;
+	targets_rank(&(struct rank_ask){ .now_us = now, .caller = GOOD }, t, 1, out);
+	assert_int_equal(out[0].out, TARGET_IN);
+}
+
+/* ---- several daemons ---- */
+
+static struct target_table *other;
+static char shared[CALLERS_TEXT_BYTES];
+
+static int
+tell(struct target_table *t)
+{
+	const struct target_sharing w = {
+		.table = t, .node = "x", .now_us = now, .offset_us = 5000 * (int64_t)S
+	};
+	struct buf out;
+
+	buf_init(&out, CALLERS_TEXT_BYTES);
+	int err = target_share_callers(&w, target_state(t, "a", "m"), span_str(shared), &out);
+	if (out.n)
+		snprintf(shared, sizeof(shared), "%.*s", (int)out.n, buf_view(&out).p);
+	buf_free(&out);
+	return err;
+}
+
+static void
+daemons_count_their_callers_together(void **state)
+{
+	struct target_table *mine = table;
+
+	(void)state;
+	other = target_table_new();
+	shared[0] = 0;
+	/* nobody fails: nothing is written */
+	asks(GOOD, &well);
+	tell(mine);
+	assert_string_equal(shared, "");
+	/* one fails here, the others are at the other daemon */
+	fails(BAD, 4);
+	table = other;
+	for (uint32_t i = 1; i < 5; i++)
+		asks(GOOD + i, &well);
+	table = mine;
+	now += S;
+	tell(mine);
+	tell(other);
+	tell(mine);
+	fails(BAD, 10);
+	assert_int_equal(target_condition(a_target(), true, now, NULL, NULL), TARGET_CLOSED);
+	/* half of all of them fail, one at each */
+	now += 11 * S;
+	shared[0] = 0;
+	fails(BAD, 3);
+	table = other;
+	fails(GOOD, 1);
+	table = mine;
+	now += S;
+	tell(mine);
+	tell(other);
+	table = other;
+	fails(GOOD, 1);
+	assert_int_equal(for_caller(GOOD + 1), TARGET_OPEN);
+	table = mine;
+	/* the same caller at both is one */
+	fresh(state);
+	mine = table;
+	target_table_free(&other);
+	other = target_table_new();
+	shared[0] = 0;
+	fails(BAD, 4);
+	tell(mine);
+	tell(other);
+	table = other;
+	asks(GOOD, &well);
+	fails(BAD, 4);
+	assert_int_equal(target_condition(a_target(), true, now, NULL, NULL), TARGET_CLOSED);
+	table = mine;
+	target_table_free(&other);
+}
+
+static void
+what_no_daemon_wrote_of_callers_is_refused(void **state)
+{
+	static const char *const rows[] = { "2 5:6000:1", "1 5:6000", "1 x:6000:1",
+		"1 5:99999:1", "1 0:6000:1", "1 5:6000:256", "1 4294967296:6000:1",
+		"1 5:6000:1 ", "5" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		snprintf(shared, sizeof(shared), "%s", rows[i]);
+		if (tell(table) == 0)
+			fail_msg("%s", rows[i]);
+	}
+	snprintf(shared, sizeof(shared), "1 5:6000:200");
+	assert_int_equal(tell(table), 0);
+	shared[0] = 0;
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, fresh, gone)
+	const struct CMUnitTest tests[] = {
+		T(one_who_fails_beside_others_takes_nothing_from_them),
+		T(one_who_is_all_there_is_counts_alone_and_for_himself),
+		T(a_provider_that_dies_is_open_for_its_only_caller_whatever_his_pace),
+		T(a_provider_that_dies_is_open_for_all_its_callers),
+		T(it_takes_two_callers_and_half_of_those_who_asked),
+		T(what_is_open_for_one_is_open_for_all_when_another_fails_too),
+		T(a_429_of_one_is_his_and_of_two_everybodys),
+		T(what_no_caller_can_cause_counts_at_once),
+		T(no_flood_of_names_makes_the_failures_of_a_few_the_half),
+		T(the_probe_is_of_who_failed_least_among_those_who_ask),
+		T(where_no_other_is_left_it_is_asked_before_its_time),
+		T(the_repeats_of_one_are_not_those_of_others),
+		T(what_cost_nothing_draws_on_no_budget_at_a_target_that_is_well),
+		T(a_model_that_is_not_there_is_not_asked_for_there_for_five_minutes),
+		T(as_many_models_as_there_are_places_and_those_are_free_again),
+		T(it_is_the_last_choice_and_asked_where_there_is_no_other),
+		T(daemons_count_their_callers_together),
+		T(what_no_daemon_wrote_of_callers_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
