@@ -6,13 +6,14 @@
 #                                  first, second, third), or YAML in which @a is one of them.
 #                                  $dialect (openai) is theirs, $provider_more further members of
 #                                  each; the model of each, where letters name them, is say:from-a, …
-#   targets_up [OPTION…]           the stack; $rules, $limits and $prices go into its policy
+#   targets_up [OPTION…]           the stack; $rules, $limits, $prices and $identity_more (an entry) go into
+#                                  its policy
 #   row ID                         the providers know nothing any more and behave
 #   fault N JSON                   /_control of the N-th
 #   ask [MEMBERS] [curl option…]   sets what req does, and $from: the letter of who answered
 # shellcheck shell=bash disable=SC2034
 TIMEOUT=20 # a fault that nothing bounds
-routes='' providers='' dialect=openai provider_more='' rules='' limits='' prices='' policy_more=''
+routes='' providers='' dialect=openai provider_more='' rules='' limits='' prices='' policy_more='' identity_more=''
 declare -A backend_of=([a]=local [b]=local_2 [c]=local_3) dialect_of=()
 targets_yaml() { # ID LETTERS
 	local i list=''
@@ -39,6 +40,7 @@ targets_up() {
 	name: targets
 	identity:
 	  - jwt: {header: authorization, demo_issuer: true}
+	  $identity_more
 	providers:$providers
 	routes:$routes
 	${rules:+rules:$rules}

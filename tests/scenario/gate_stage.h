@@ -106,6 +106,8 @@ static const char *const stage_people[STAGE_KEY_MAX] = { "alice", "bob", "carol"
 	"eve2628" };
 /* What their keys say besides, where not that they are analysts; set before stage_up(). */
 static const char *stage_key_says[STAGE_KEY_MAX];
+/* Whose they are, where it is another's. */
+static const char *stage_key_is_of[STAGE_KEY_MAX];
 
 static inline void
 stage_write(const char *file, const char *text)
@@ -137,7 +139,7 @@ stage_up(struct stage *s, const char *more)
 		unsigned char h[32];
 		apikey_make(id, s->key[i], h);
 		buf_printf(&b, "  - {id: \"%s\", person: %s, %s, sha256: \"", id,
-			stage_people[i],
+			stage_key_is_of[i] ? stage_key_is_of[i] : stage_people[i],
 			stage_key_says[i] ? stage_key_says[i] : "roles: [analyst]");
 		buf_hex(&b, h, 32);
 		buf_str(&b, "\"}\n");

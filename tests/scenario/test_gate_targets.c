@@ -234,6 +234,78 @@ a_later_group_is_asked_when_the_first_is_out(void **state)
 	end(&s);
 }
 
+/* One attempt, and where it went: at a it ends so, at another target well. */
+static const char *
+attempt_ends(struct stage *s, const struct note *n, int status)
+{
+	struct call c;
+	struct pass p;
+	struct exchange_result res = { .end = END_COMPLETE };
+	static char where[32];
+
+	call_do(s, n, &c);
+	snprintf(where, sizeof(where), "%s",
+		strcmp(call_var(&c, "decision"), "deny") ? call_var(&c, "backend")
+							 : call_var(&c, "status"));
+	if (strcmp(call_var(&c, "decision"), "deny")) {
+		res.status = !strcmp(where, "openai") ? status : 200;
+		assert_int_equal(pass_claim(s, 0, &p, &c, sizeof(BODY) - 1), 0);
+		gate_finish(p.x, &res, pass_done, &p);
+	}
+	stage_settle(s);
+	return where;
+}
+
+/* Sixteen a second of one person that fail, by one key or by two, beside four of others. */
+static void
+one_person_who_fails_takes_no_target_from_others(void **state)
+{
+	(void)state;
+	for (int keys = 1; keys <= 2; keys++) {
+		struct stage s;
+		stage_key_is_of[3] = keys == 2 ? "alice" : NULL; /* dave's key */
+		stage_up(&s, ROUTE("targets: [a, b], retry: {attempts: 1}, response: [meter]")
+				     PERMIT);
+		for (int i = 0; i < 10 * 20; i++) {
+			const struct note bad = {
+				.person = i % 2 && keys == 2 ? "dave" : "alice", .body = BODY
+			};
+			const struct note good = { .person = "bob", .body = BODY };
+			fake_pass_us(50000);
+			const char *where =
+				attempt_ends(&s, i % 5 ? &bad : &good, i % 5 ? 500 : 200);
+			if (i % 5 == 0)
+				assert_string_equal(where, "openai");
+		}
+		stage_down(&s);
+	}
+	stage_key_is_of[3] = NULL;
+}
+
+/* What all its callers see is the target's: and the service account's that is its only one. */
+static void
+a_provider_that_dies_is_left_alone(void **state)
+{
+	static const char *const callers[][4] = { { "alice", "alice", "alice", "alice" },
+		{ "alice", "bob", "carol", "alice" }, { "bob", "bob", "carol", "bob" } };
+
+	(void)state;
+	for (size_t k = 0; k < COUNT_OF(callers); k++) {
+		struct stage s;
+		int n = 0;
+		stage_up(&s, ROUTE("targets: [a, b], retry: {attempts: 1}, response: [meter]")
+				     PERMIT);
+		for (int i = 0; i < 40; i++) {
+			const struct note one = { .person = callers[k][i % 4], .body = BODY };
+			fake_pass_us(400000);
+			const char *where = attempt_ends(&s, &one, i < 20 ? 200 : 500);
+			n += i >= 20 && !strcmp(where, "openai");
+		}
+		assert_in_range(n, 5, 8); /* and a probe */
+		stage_down(&s);
+	}
+}
+
 /* A route to models of which the first is dear and the last costs nothing. */
 static void
 stage_of_prices(struct stage *s, const char *more)
@@ -487,6 +559,8 @@ main(void)
 		cmocka_unit_test(a_rule_stands_over_a_target_that_is_down),
 		cmocka_unit_test(one_target_without_breaker_is_never_out_but_by_hand),
 		cmocka_unit_test(one_target_with_a_breaker_is_left_alone_as_long_as_it_asks),
+		cmocka_unit_test(one_person_who_fails_takes_no_target_from_others),
+		cmocka_unit_test(a_provider_that_dies_is_left_alone),
 		cmocka_unit_test(a_later_group_is_asked_when_the_first_is_out),
 		cmocka_unit_test(by_price_the_cheapest_for_this_prompt),
 		cmocka_unit_test(a_conversation_stays_with_its_target_as_it_grows),

@@ -1,0 +1,128 @@
+# What one caller's requests cause at the providers takes nothing from the others: breakers, waits,
+# probes, repeats; and a model that is not there, and outages with little traffic, in which every
+# request has its answer.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+. "$here/targets.bash"
+for id in bad500 bad429 badwait keys anonymous rescued; do route $id ab; done
+for id in gone dies slow0 slow1 slow2 slow3 retired all; do route $id ab; done
+route unnamed '[@a, {provider: @b, model: "say:from-b"}]'
+route window '[{provider: @a, model: gpt-4o}, {provider: @b, model: gpt-4.1}]'
+identity_more='- api_key: {header: x-api-key, keys: keys.yaml}'
+key_of() { "$build/tollgate" key new --keys "$D/keys.yaml" "$@" 2>/dev/null | tail -1; }
+k1=$(key_of --person mallory) k2=$(key_of --person mallory) svc=$(key_of --person svc)
+targets_up
+person() { echo "authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")"; }
+bob=$(person bob) carol=$(person carol) dave=$(person dave) mallory=$(person mallory)
+state() { "$B/tollgate" target list --json -c "$D/tollgate.yaml" 2>/dev/null | jq -r --arg t "$1-$id/say:from-$1" '.[] | select(.target == $t) | .state'; }
+
+# send CREDENTIAL TEXT FILE: in the background; its status goes to FILE
+send() {
+	curl -s -m 15 -o /dev/null -w '%{http_code}\n' -H "$1" -H 'content-type: application/json' -H "host: $id.test" \
+		-d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}" "$EDGE/v1/chat/completions" >>"$3" &
+}
+# crowd SECONDS BAD…: of those in turn sixteen requests a second that fail, beside four of others
+crowd() {
+	local i n=$(($1 * 20)) began=$(($(date +%s%N) / 1000000)) ahead
+	local bad=("${@:2}") good=("$bob" "$carol" "$dave")
+	: >"$D/good" && : >"$D/bad"
+	for ((i = 0; i < n; i++)); do
+		if ((i % 5)); then send "${bad[i % ${#bad[@]}]}" "schema" "$D/bad"; else send "${good[i / 5 % 3]}" hello "$D/good"; fi
+		ahead=$((began + i * 50 - $(date +%s%N) / 1000000))
+		((ahead <= 0)) || sleep "$(printf '0.%03d' $((ahead < 999 ? ahead : 999)))"
+	done
+	wait
+	answered=$(grep -c 200 "$D/good")/$(wc -l <"$D/good")
+}
+both() { fault 1 "$1" && fault 2 "$1"; }
+
+# ---- one who fails, at sixteen a second ----
+while IFS='|' read -r name what; do
+	row "$name"
+	both "$what"
+	crowd 5 "$mallory"
+	is "$name: the others have their answers" "$answered" 20/20
+	is "$name: from the first target" "$(state a)" closed
+done <<'T'
+bad500|{"only":"schema","status":500}
+bad429|{"only":"schema","status":429}
+badwait|{"only":"schema","status":429,"headers":{"retry-after":"30"}}
+T
+row keys
+both '{"only":"schema","status":500}'
+crowd 5 "$mallory" "x-api-key: $k1" "x-api-key: $k2"
+is "two keys and a token of one person are one caller" "$answered" 20/20
+
+# he alone opens it for himself, before anybody comes
+row rescued
+both '{"only":"schema","status":500}'
+for _ in {1..20}; do send "$mallory" schema "$D/bad"; done
+wait
+like "it is open for who is all there is" "$(state a)" 'open'
+as=$bob ask
+is "who comes then is asked as ever" "$status $from $(said)" "200 a a 1"
+fault 1 '{"status":500,"times":7}'
+for i in 1 2 3 4 5 6 7; do
+	as=$([ $((i % 2)) = 0 ] && echo "$bob" || echo "$carol") ask
+	echo "$status"
+done >"$D/rescued"
+is "his repeats are not those of the others" "$(grep -c 200 "$D/rescued")" 7
+
+# ---- it really dies ----
+row dies
+as="x-api-key: $svc"
+for _ in 1 2 3; do ask; done
+fault 1 '{"status":500}'
+for _ in {1..8}; do ask; echo "$status"; done >"$D/dies"
+is "one service account: each request has its answer" "$(sort -u "$D/dies")" 200
+is "and the breaker opens" "$(state a) $(asked | cut -d ' ' -f1)" "open 8"
+as=$bob
+row gone
+provider stop 1
+for _ in {1..8}; do as=$bob ask; echo "$status"; as=$carol ask; echo "$status"; done >"$D/gone"
+is "a refused connection counts for whoever comes" "$(sort -u "$D/gone") $(state a)" "200 open"
+provider start 1
+
+# ---- all are out, by failures alone ----
+row all
+both '{"status":500}'
+for _ in {1..6}; do as=$bob ask; as=$carol ask; done
+like "both are open" "$(state a) $(state b)" "^(half_)?open (half_)?open$"
+both '{}'
+as=$dave ask
+is "and one is asked before it is a 503" "$status" 200
+
+# ---- outages with little traffic ----
+n=0
+for what in '{"status":500}' '{"status":503}' '{"cut_after_bytes":0}' '{"status":429}'; do
+	row slow$((n++))
+	fault 1 "$what"
+	for _ in {1..7}; do
+		as=$bob ask
+		echo "$status"
+		sleep 0.3
+	done >"$D/slow"
+	is "$what: each of them has the second one's answer" "$(sort -u "$D/slow")" 200
+done
+
+# ---- a model that is not there ----
+no_model='{"status":404,"content_type":"application/json","body":"{\"error\":{\"message\":\"The model `m` does not exist\",\"type\":\"invalid_request_error\",\"code\":\"model_not_found\"}}"}'
+for id in retired unnamed; do
+	row $id
+	fault 1 "$no_model"
+	for i in {1..10}; do
+		as=$([ $((i % 3)) = 0 ] && echo "$bob" || echo "$carol") ask
+		echo "$status $from"
+	done >"$D/retired"
+	is "$id: all have the second one's answer" "$(sort -u "$D/retired")" "200 b"
+	[ $id = unnamed ] || is "and the first one is asked no more for it" "$(($(asked | cut -d ' ' -f1) <= 4))" 1
+done
+like "the log says so" "$(grep -h 'event=target.lacks' "$D"/*.log)" 'model=say:from-a'
+row window
+fault 1 '{"status":400,"content_type":"application/json","body":"{\"error\":{\"message\":\"This model maximum context length is 10 tokens.\",\"type\":\"invalid_request_error\",\"code\":\"context_length_exceeded\"}}"}'
+for _ in {1..12}; do
+	as=$bob ask
+	echo "$status"
+done >"$D/window"
+is "a window that no table knows: all have the second one's answer" "$(sort -u "$D/window")" 200
+exit $failed
