@@ -7,9 +7,8 @@
 #include "base/log.h"
 #include "targets/entry.h"
 
-#define SLACK_US                                                                               \
-	60000000u	    /* of a stamp over Redis' clock: that of another server, before it \
-			     */
+/* of a stamp over Redis' clock: that of another server, before it */
+#define SLACK_US 60000000u
 #define STALE_US 600000000u /* a breaker whose time was over so long ago tells nothing */
 #define WANT_US	 3000000u
 /* of FACT_OPEN's `more`: for those who failed there, and for no other */
@@ -245,8 +244,10 @@ target_share(const struct target_sharing *w, struct target_state *s, struct targ
 			admitted |= i == FACT_HAND && !(word & 1);
 		}
 		if (i == FACT_THROTTLED && theirs->stamp > mine->stamp && theirs->value &&
-			theirs->value < mine->value && mine->value > redis_us) {
-			mine->stamp = theirs->stamp + 1; /* never shortened */
+			theirs->value < mine->value && mine->value > redis_us &&
+			!(mine->value & ~theirs->value & THROTTLED_FOR_ONE)) {
+			/* never shortened, but what is one's for what is all's */
+			mine->stamp = theirs->stamp + 1;
 		} else if (beats(theirs, mine)) {
 			*mine = *theirs;
 			if (believed(w, s, i, mine, redis_us))
