@@ -210,7 +210,7 @@ a_text_in_the_place_of_a_file_leaves_only_those_that_are_named(void **state)
 
 	(void)state;
 	buf_file_instead("/etc/policy.yaml", SPAN_LIT("name: x"),
-		span_of("/etc/hosts\0/etc/hostname\0", 26));
+		span_of("p/etc/hosts\0p/etc/hostname\0w/etc/passwd\0", 40));
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct buf b;
 		buf_init(&b, 0);
@@ -222,6 +222,13 @@ a_text_in_the_place_of_a_file_leaves_only_those_that_are_named(void **state)
 			assert_true(span_is(buf_view(&b), rows[i].text));
 		buf_free(&b);
 	}
+	/* As what it was read as, and as nothing else. */
+	struct buf b;
+	buf_init(&b, 0);
+	assert_true(buf_file_as(FILE_OF_WORDS, &b, "/etc/passwd"));
+	assert_false(buf_file_as(FILE_OF_WORDS, &b, "/etc/hostname"));
+	assert_false(buf_file_as(FILE_OF_CONFIGURATION, &b, "/etc/passwd"));
+	buf_free(&b);
 	buf_file_instead(NULL, (struct span){ NULL, 0 }, (struct span){ NULL, 0 });
 }
 

@@ -30,6 +30,8 @@ static const struct policy_rank in_order[] = { { .place = 0 }, { .place = 1 }, {
 static const struct policy_target_facts calm[] = { { .price = 0.001, .latency = 0.1 },
 	{ .price = 0.002, .latency = 0.2 }, { .price = 0.003, .latency = 0.3 } };
 
+static const struct target before = { .name = "a", .region = "" };
+
 /* The rules were asked with these ranks and values: of the request, or of its attempt n. */
 static void
 record_choice(FILE *f, struct snapshot *snap, const struct policy_rank *ranks,
@@ -52,6 +54,8 @@ record_choice(FILE *f, struct snapshot *snap, const struct policy_rank *ranks,
 	if (r->found.verdict.ruled.effect == RULE_DENY)
 		r->out.decision.kind = D_DENY;
 	r->out.decision.via = VIA_RELAY;
+	for (unsigned i = 0; i + 1 < attempt; i++)
+		tries.v[i] = (struct attempt){ .to = &before, .target = "a" };
 	r->x = attempt > 1 ? &x : NULL;
 	record_one(f, r);
 	r->x = NULL;
@@ -206,7 +210,7 @@ who_was_refused_before_its_model_was_set_is_the_same(void **state)
 	assert_non_null(f);
 	nids = 0;
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		struct attempts tries = { .n = 1 };
+		struct attempts tries = { .n = 1, .v = { { .to = &before, .target = "a" } } };
 		struct exchange x = { .tries = &tries };
 		struct policy_rank ranks[3];
 		struct policy_facts facts;
