@@ -365,7 +365,7 @@ request_lacks_model(const struct request *r)
 
 	struct span model = model_sent_there(r);
 
-	if (r->attempt.of && is_model_of(p->routes, p->nroutes, model))
+	if (r->attempt.of && !r->attempt.quiet && is_model_of(p->routes, p->nroutes, model))
 		target_lacks(table(r), r->attempt.of, model, r->found.caller, clock_mono_us());
 }
 

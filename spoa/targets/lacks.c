@@ -8,10 +8,8 @@ static uint64_t
 lack_key(const struct target_state *s, struct span model)
 {
 	size_t n;
-	uint64_t key =
-		s->shared || !model.n ? 0 : target_name_hash(s->provider->name, model, &n);
 
-	return key;
+	return s->shared || !model.n ? 0 : target_name_hash(s->provider->name, model, &n);
 }
 
 static struct target_lack *
@@ -76,6 +74,15 @@ target_has(struct target_table *t, const struct target_state *s, struct span mod
 
 	if (l && atomic_load_explicit(&l->until_us, memory_order_relaxed))
 		atomic_store(&l->until_us, 0);
+}
+
+void
+target_lacks_forget(struct target_table *t)
+{
+	size_t n = atomic_load_explicit(&t->nlacks, memory_order_acquire);
+
+	for (size_t i = 0; i < n; i++)
+		atomic_store(&t->lack[i].until_us, 0);
 }
 
 bool

@@ -22,8 +22,25 @@ since_ns(const struct target_state *s, enum target_condition c)
 	return c == TARGET_CLOSED || c == TARGET_RAMP ? 0 : atomic_load(&s->ill_ns);
 }
 
+/* One that does not have its model gets nothing, as one that is away. */
+static const char *
+state_shown(const struct target_table *t, const struct target_state *s, enum target_condition c,
+	uint64_t now_us)
+{
+	struct span model = span_cut(span_str(s->name), s->provider_bytes + 1, SIZE_MAX);
+
+	if (c == TARGET_BY_HAND)
+		return target_conditions[c];
+	if (keyless(s))
+		return "keyless";
+	return c <= TARGET_RAMP && target_is_without(t, s, model, 0, now_us)
+		       ? "no_model"
+		       : target_conditions[c];
+}
+
 static void
-put(struct buf *out, const struct target_state *s, uint64_t now_us)
+put(struct buf *out, const struct target_table *t, const struct target_state *s,
+	uint64_t now_us)
 {
 	static const char *const sizes[TARGET_SIZES] = { "4k", "32k", "more" };
 	uint64_t back;
@@ -33,8 +50,7 @@ put(struct buf *out, const struct target_state *s, uint64_t now_us)
 	buf_str(out, "{\"target\":");
 	buf_json_str(out, span_str(s->name));
 	buf_printf(out, ",\"state\":\"%s\",\"under_way\":%" PRId64 ",\"errors\":%.3f",
-		keyless(s) && c != TARGET_BY_HAND ? "keyless" : target_conditions[c],
-		target_under_way(s), target_errors(s, now_us));
+		state_shown(t, s, c, now_us), target_under_way(s), target_errors(s, now_us));
 	int64_t since = since_ns(s, c);
 	if (since) {
 		char at[CLOCK_RFC3339_LEN];
@@ -79,7 +95,7 @@ target_table_json(struct buf *out, const struct target_table *t, uint64_t now_us
 			continue;
 		if (any++)
 			buf_putc(out, ',');
-		put(out, s, now_us);
+		put(out, t, s, now_us);
 	}
 	buf_putc(out, ']');
 }

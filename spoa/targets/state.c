@@ -242,6 +242,8 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 		atomic_store_explicit(&s->well_s, now_s, memory_order_relaxed);
 	if (!a->breaks)
 		return;
+	if (atomic_load_explicit(&s->failures, memory_order_relaxed))
+		atomic_store(&s->failures, 0);
 	if (probe && atomic_exchange(&s->key_probe, 0)) {
 		log_event(LOG_WARN, "target.back", LS("target", s->name));
 		target_notice(s, TOLD_KEY, true, "");
@@ -250,16 +252,11 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 		atomic_store(&s->closed_us, now_us);
 		if (!(open & OPEN_FOR_ONE))
 			callers_forget(&s->callers);
-		atomic_store(&s->failures, 0);
 		log_event(LOG_WARN, "target.closed", LS("target", s->name));
 		target_notice(s, TOLD_OPEN, true, "");
 	}
 	probe_given_back(s, a);
-	if (open)
-		return;
-	if (atomic_load_explicit(&s->failures, memory_order_relaxed))
-		atomic_store(&s->failures, 0);
-	if (atomic_load_explicit(&s->opens, memory_order_relaxed) &&
+	if (!open && atomic_load_explicit(&s->opens, memory_order_relaxed) &&
 		now_us - get(&s->closed_us) > TARGET_RAMP_US)
 		atomic_store(&s->opens, 0);
 }
@@ -293,9 +290,10 @@ failed(struct target_state *s, struct target_attempt *a, enum attempt_cause caus
 	const struct callers_blame *b, uint64_t now_us)
 {
 	uint64_t open = get(&s->open);
+	bool its_own = b->half || cause == CAUSE_NEVER_SENT;
 
 	target_window_add(&s->tries, target_second(now_us),
-		(struct target_counts){ a->heard ? 0 : 1, 1 }, NULL);
+		(struct target_counts){ a->heard ? 0 : 1, its_own }, NULL);
 	if (!a->breaks)
 		return;
 	if (a->probe_us && get(&s->key_probe)) {
@@ -348,6 +346,7 @@ target_clear(struct target_state *s)
 	atomic_store(&s->successes, 0);
 	atomic_store(&s->opens, 0);
 	atomic_store(&s->throttled_until, 0);
+	atomic_store(&s->early_us, 0);
 	atomic_store(&s->key_probe, 0);
 	target_notice(s, TOLD_OPEN, true, "");
 	target_notice(s, TOLD_KEY, true, "");

@@ -195,6 +195,7 @@ target_admit(struct target_table *t, struct span name)
 	if (!(s = find(t, hash, text, model, &at)))
 		return false;
 	admit(t, s);
+	target_lacks_forget(t);
 	n = atomic_load_explicit(&t->n, memory_order_acquire);
 	for (size_t i = 1; !model[0] && i < n; i++)
 		if (t->entry[i].provider == s)
@@ -213,6 +214,7 @@ target_reloaded(struct target_table *t, const char *provider)
 {
 	size_t n = atomic_load_explicit(&t->n, memory_order_acquire);
 
+	target_lacks_forget(t);
 	for (size_t i = 1; i < n; i++)
 		if (!provider || !strcmp(t->entry[i].provider->name, provider))
 			atomic_store(&t->entry[i].key_probe, 0);

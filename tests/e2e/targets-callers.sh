@@ -89,6 +89,7 @@ both '{"status":500}'
 for _ in {1..6}; do as=$bob ask; as=$carol ask; done
 like "both are open" "$(state a) $(state b)" "^(half_)?open (half_)?open$"
 both '{}'
+sleep 1.1 # after a probe that failed
 as=$dave ask
 is "and one is asked before it is a 503" "$status" 200
 

@@ -366,6 +366,32 @@ what_cost_nothing_draws_on_no_budget_at_a_target_that_is_well(void **state)
 	assert_int_equal(asks_as(&again, &well), TARGET_NO_BUDGET);
 }
 
+static void
+what_fails_for_one_is_no_error_of_the_target(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		asks(i % 5 ? BAD : GOOD, i % 5 ? &is_500 : &well);
+	assert_true(target_errors(a_target(), now) < 0.1);
+	fails(GOOD, 5);
+	assert_true(target_errors(a_target(), now) > 0.005);
+}
+
+/* Not in a row: others do well between them, while it is open for one. */
+static void
+a_connection_that_fails_now_and_then_opens_it_for_nobody(void **state)
+{
+	(void)state;
+	fails(BAD, 5);
+	for (int i = 0; i < 20; i++) {
+		asks(GOOD, &never);
+		asks(GOOD, &well);
+		asks(GOOD + 1, &well);
+		asks(GOOD + 2, &well);
+	}
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+}
+
 /* ---- models that are not there ---- */
 
 static bool
@@ -405,6 +431,30 @@ a_model_that_is_not_there_is_not_asked_for_there_for_five_minutes(void **state)
 	lacks("m1", BAD);
 	target_has(table, a_target(), SPAN_LIT("m1"));
 	assert_false(is_without("m1", BAD));
+}
+
+static void
+it_is_shown_and_admitted(void **state)
+{
+	static const char *const shown[] = { "\"closed\"", "\"closed\"", "\"no_model\"" };
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	asks(GOOD, &well);
+	for (uint32_t i = 0; i < 4; i++) {
+		buf_clear(&b);
+		target_table_json(&b, table, now);
+		buf_putc(&b, '\0');
+		assert_non_null(strstr(buf_view(&b).p, i < 3 ? shown[i] : "\"closed\""));
+		lacks("m", GOOD + i);
+		if (i == 2)
+			target_admit(table, SPAN_LIT("a/m"));
+	}
+	buf_free(&b);
+	lacks("m", GOOD);
+	target_reloaded(table, NULL);
+	assert_false(is_without("m", GOOD));
 }
 
 static void
@@ -554,6 +604,9 @@ main(void)
 		T(the_repeats_of_one_are_not_those_of_others),
 		T(what_cost_nothing_draws_on_no_budget_at_a_target_that_is_well),
 		T(a_model_that_is_not_there_is_not_asked_for_there_for_five_minutes),
+		T(what_fails_for_one_is_no_error_of_the_target),
+		T(a_connection_that_fails_now_and_then_opens_it_for_nobody),
+		T(it_is_shown_and_admitted),
 		T(as_many_models_as_there_are_places_and_those_are_free_again),
 		T(it_is_the_last_choice_and_asked_where_there_is_no_other),
 		T(daemons_count_their_callers_together),

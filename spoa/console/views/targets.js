@@ -5,10 +5,10 @@ import { badge, fill, nothing, panel } from '../parts.js';
 import { table } from '../table.js';
 import { change, every } from '../changes.js';
 
-const KIND = { closed: 'good', ramp: 'edit', half_open: 'edit', throttled: 'edit', open: 'bad', out: 'bad', keyless: 'bad', ejected: 'bad', failing: 'bad' };
+const KIND = { closed: 'good', ramp: 'edit', half_open: 'edit', throttled: 'edit', open: 'bad', out: 'bad', keyless: 'bad', no_model: 'bad', ejected: 'bad', failing: 'bad' };
 const MEANS = {
 	closed: 'asked as usual', ramp: 'back, with a growing share', half_open: 'the next request tries it', open: 'not asked: it failed',
-	throttled: 'not asked: it said to wait', out: 'not asked: it takes our key no more', keyless: 'not asked: no credential', ejected: 'taken out by hand',
+	throttled: 'not asked: it said to wait', out: 'not asked: it takes our key no more', keyless: 'not asked: no credential', no_model: 'not asked: it does not have the model', ejected: 'taken out by hand',
 	failing: 'asked, for there is no other: its last answer was a failure',
 };
 const CAUSE = {
