@@ -56,7 +56,15 @@ run(void *arg)
 			.breaker = { .on = true, .failures = 3, .open_us = 1000 } };
 		(void)target_latency_us(s, TARGET_SMALL, at);
 		(void)target_errors(s, at);
-		if (target_begin(&a, s, &t, first ? NULL : &alone, at) != TARGET_BEGUN)
+		/* more callers than there are slots */
+		const struct target_asks asks = { .caller = 1 + i % 97,
+			.beside = first ? NULL : &none,
+			.free = i % 8 == 0,
+			.early = i % 16 < 8 };
+		target_lacks(table, s, span_str(name), asks.caller, at);
+		if (!target_is_without(table, s, span_str(name), asks.caller, at) && i % 7 == 0)
+			target_has(table, s, span_str(name));
+		if (target_begin(&a, s, &t, &asks, at) != TARGET_BEGUN)
 			continue;
 		r->begun++;
 		r->repeats += !first;
