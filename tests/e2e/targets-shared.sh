@@ -6,6 +6,7 @@
 . "$here/targets.bash"
 provider_more='breaker: {failures: 4, open: 20s}' route fails ab
 provider_more='breaker: {failures: 4, open: 3s}' route probe ab
+route callers ab
 route hand ab
 route away ab
 route soon ab
@@ -58,6 +59,19 @@ is "of both daemons one" "$(first_had)" $((had + 1))
 row probe
 closed() { some 4; in_both probe ramp || in_both probe closed; }
 check "what comes through closes it for both" wait_for closed
+
+# ---- one who fails, at both daemons ----
+row callers
+for n in 1 2; do fault $n '{"only":"schema","status":500}'; done
+mallory="authorization: Bearer $(token --claims '{"sub":"mallory"}')"
+bob="authorization: Bearer $(token --claims '{"sub":"bob"}')"
+for _ in {1..30}; do
+	for _ in 1 2 3; do as=$mallory ask ',"metadata":{"a":"schema"}'; done
+	as=$bob ask
+	echo "$status $from"
+done >"$D/callers"
+is "is one caller: the other one has each of his answers" "$(sort "$D/callers" | uniq -c | sed 's/^ *//')" "30 200 a"
+like "they tell each other who asked" "$(redis get 'tollgate:{targets}:callers:a-callers/say:from-a')" '^1 [0-9]*:[0-9]*:[0-9]* [0-9]*:[0-9]*:[0-9]*$'
 
 # ---- by hand ----
 row hand

@@ -543,7 +543,7 @@ sizes_are_told_apart_at_4k_and_32k_tokens(void **state)
 	assert_int_equal(target_size(32769), TARGET_LARGE);
 }
 
-/* ---- under way, room, repeats ---- */
+/* ---- under way, room ---- */
 
 static void
 what_is_under_way_is_counted_to_its_end_once_and_never_negative(void **state)
@@ -605,50 +605,6 @@ as_many_wait_for_room_as_there_is_room(void **state)
 	while (target_queue(s, &m))
 		n++;
 	assert_int_equal(n, CAP_TARGET_QUEUE);
-}
-
-static void
-repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it(void **state)
-{
-	static const struct target_load none, four_more = { 4, 0, 0 }, five_more = { 10, 1, 0 },
-					      ten = { 0, 0, 10 };
-	static const struct target_asks alone = { .beside = &none },
-					four = { .beside = &four_more },
-					five = { .beside = &five_more },
-					waits = { .beside = &ten };
-	struct target_attempt a;
-	struct target_end done = { .cause = CAUSE_DONE };
-	int n;
-
-	(void)state;
-	for (n = 0; target_begin(&a, a_target(), &with_breaker, &alone, now) == TARGET_BEGUN;
-		n++)
-		target_over(&a, &done, now);
-	/* three, and those that it takes to open the breaker; of the route's longest */
-	assert_int_equal(n, 3 + 5);
-	assert_true(target_may_repeat(a_target(), &with_breaker, &waits, now));
-	assert_false(target_may_repeat(a_target(), &with_breaker, &alone, now));
-	for (int i = 0; i < 100; i++)
-		succeeds();
-	for (; target_begin(&a, a_target(), &with_breaker, &alone, now) == TARGET_BEGUN; n++) {
-		assert_true(target_under_way(a_target()) == 1);
-		target_over(&a, &done, now);
-	}
-	assert_int_equal(n, 20);
-	assert_int_equal(target_under_way(a_target()), 0);
-	assert_int_equal(
-		target_begin(&a, a_target(), &with_breaker, &alone, now), TARGET_NO_BUDGET);
-	/* the other targets of the route count, too */
-	assert_false(target_may_repeat(a_target(), &with_breaker, &four, now));
-	assert_true(target_may_repeat(a_target(), &with_breaker, &five, now));
-	assert_int_equal(target_begin(&a, a_target(), &with_breaker, &five, now), TARGET_BEGUN);
-	target_over(&a, &done, now);
-	assert_false(target_may_repeat(a_target(), &with_breaker, &five, now));
-	assert_int_equal(target_load(a_target(), 0, now).first, 100);
-	assert_int_equal(target_load(a_target(), 0, now).repeats, 21);
-	now += 10 * S;
-	assert_true(target_may_repeat(a_target(), &with_breaker, &alone, now));
-	assert_int_equal(target_load(a_target(), 0, now).first, 0);
 }
 
 /* ---- shown ---- */
@@ -803,7 +759,6 @@ main(void)
 		T(what_is_under_way_is_counted_to_its_end_once_and_never_negative),
 		T(concurrent_is_of_the_provider_whatever_the_model),
 		T(as_many_wait_for_room_as_there_is_room),
-		T(repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it),
 		T(without_a_credential_it_is_keyless_and_not_up),
 		T(it_says_since_when_it_is_not_well),
 		T(it_is_shown_as_json_with_state_and_why),

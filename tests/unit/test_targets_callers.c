@@ -327,6 +327,49 @@ where_no_other_is_left_it_is_asked_before_its_time(void **state)
 /* ---- repeats ---- */
 
 static void
+repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it(void **state)
+{
+	static const struct target_load none, four_more = { 4, 0, 0 }, five_more = { 10, 1, 0 },
+					      ten = { 0, 0, 10 };
+	static const struct target_asks alone = { .beside = &none },
+					four = { .beside = &four_more },
+					five = { .beside = &five_more },
+					waits = { .beside = &ten };
+	struct target_attempt a;
+	struct target_end done = { .cause = CAUSE_DONE };
+	int n;
+
+	(void)state;
+	for (n = 0; target_begin(&a, a_target(), &the_target, &alone, now) == TARGET_BEGUN; n++)
+		target_over(&a, &well, now);
+	/* three, and those that it takes to open the breaker; of the route's longest */
+	assert_int_equal(n, 3 + 5);
+	assert_true(target_may_repeat(a_target(), &the_target, &waits, now));
+	assert_false(target_may_repeat(a_target(), &the_target, &alone, now));
+	for (int i = 0; i < 100; i++)
+		asks(1, &well);
+	for (; target_begin(&a, a_target(), &the_target, &alone, now) == TARGET_BEGUN; n++) {
+		assert_true(target_under_way(a_target()) == 1);
+		target_over(&a, &well, now);
+	}
+	assert_int_equal(n, 20);
+	assert_int_equal(target_under_way(a_target()), 0);
+	assert_int_equal(
+		target_begin(&a, a_target(), &the_target, &alone, now), TARGET_NO_BUDGET);
+	/* the other targets of the route count, too */
+	assert_false(target_may_repeat(a_target(), &the_target, &four, now));
+	assert_true(target_may_repeat(a_target(), &the_target, &five, now));
+	assert_int_equal(target_begin(&a, a_target(), &the_target, &five, now), TARGET_BEGUN);
+	target_over(&a, &well, now);
+	assert_false(target_may_repeat(a_target(), &the_target, &five, now));
+	assert_int_equal(target_load(a_target(), 0, now).first, 100);
+	assert_int_equal(target_load(a_target(), 0, now).repeats, 21);
+	now += 10 * S;
+	assert_true(target_may_repeat(a_target(), &the_target, &alone, now));
+	assert_int_equal(target_load(a_target(), 0, now).first, 0);
+}
+
+static void
 the_repeats_of_one_are_not_those_of_others(void **state)
 {
 	static const struct target_load none;
@@ -601,6 +644,7 @@ main(void)
 		T(no_flood_of_names_makes_the_failures_of_a_few_the_half),
 		T(the_probe_is_of_who_failed_least_among_those_who_ask),
 		T(where_no_other_is_left_it_is_asked_before_its_time),
+		T(repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it),
 		T(the_repeats_of_one_are_not_those_of_others),
 		T(what_cost_nothing_draws_on_no_budget_at_a_target_that_is_well),
 		T(a_model_that_is_not_there_is_not_asked_for_there_for_five_minutes),
