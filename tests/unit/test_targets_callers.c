@@ -336,7 +336,6 @@ repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it(void **state)
 					five = { .beside = &five_more },
 					waits = { .beside = &ten };
 	struct target_attempt a;
-	struct target_end done = { .cause = CAUSE_DONE };
 	int n;
 
 	(void)state;
