@@ -87,11 +87,12 @@ gate_stages_begin(struct request *r)
 {
 	r->run.stage_us = r->run.run_us = clock_mono_us();
 }
-/* The newest request with a trace that took so long. */
+/* The newest request that took so long of those whose trace its caller keeps: another's leads
+ * nowhere. */
 static inline void
 gate_exemplar(const struct request *r, struct exemplars *e, uint64_t us_or_ms)
 {
-	if (r->found.trace[0])
+	if (r->found.trace[0] && trace_sampled(r->found.trace))
 		exemplar_put(e, us_or_ms, r->found.trace + TRACE_ID_AT, r->id,
 			r->now_wall_ns / 1000000);
 }

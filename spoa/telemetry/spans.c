@@ -60,7 +60,7 @@ span_least(double ratio)
 void
 span_ids(const struct audit_note *n, uint64_t least, struct span_ids *out)
 {
-	unsigned char ulid[16], flags;
+	unsigned char ulid[16];
 	uint64_t chance = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -70,9 +70,8 @@ span_ids(const struct audit_note *n, uint64_t least, struct span_ids *out)
 	if (n->trace[0]) {
 		read_hex(n->trace + TRACE_ID_AT, out->trace, sizeof(out->trace));
 		read_hex(n->trace + TRACE_PARENT_AT, out->parent, sizeof(out->parent));
-		read_hex(n->trace + TRACE_FLAGS_AT, &flags, 1);
 		out->has_parent = true;
-		out->sampled = flags & FLAG_SAMPLED;
+		out->sampled = trace_sampled(n->trace);
 		return;
 	}
 	memcpy(out->trace, ulid, sizeof(out->trace));

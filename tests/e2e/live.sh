@@ -115,7 +115,7 @@ is "the log's level" "$("$B/tollgate" log -c "$D/tollgate.yaml")" info
 like "another one for a time" "$("$B/tollgate" log debug --for 2s --by joe -c "$D/tollgate.yaml")" '^debug until 20[0-9T:-]+Z$'
 level() { "$B/tollgate" log -c "$D/tollgate.yaml"; }
 check "which ends by itself" wait_for says '^info$' level
-check "and is on record" wait_for eval 'cat "$D"/journal/*.jsonl | tr -d "\0" | grep -q "\"what\":\"log\",\"change\":\"level\",\"id\":\"debug\",.*\"by\":\"joe\""'
+check "and is on record" wait_for eval 'cat "$D"/journal/*.jsonl | tr -d "\0" | grep -q "\"what\":\"log\",\"change\":\"level\",\"id\":\"debug\",.*\"claimed\":\"joe\""'
 is "no such level" "$("$B/tollgate" log loud -c "$D/tollgate.yaml" >/dev/null 2>"$D/err"; echo "$? $(cat "$D/err")")" "2 tollgate: log: level: one of error, warn, info, debug is expected"
 
 # ---- under load, over segments and a restart ----
