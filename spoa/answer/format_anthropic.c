@@ -96,6 +96,25 @@ static const struct answer_row invoke_rows[] = {
 	ROW("response.tool_calls[*].name", READ_TOOL),
 	ROW("response.tool_calls[*].parameters", READ_INPUT),
 	ROW("finish_reason",         READ_FINISH),
+	SLOT("tool_call_delta.index", READ_INDEX, 0),
+	OF("tool_call_delta.text",  READ_TEXT, KIND_REASONING),
+	ROW("tool_call_delta.name",  READ_TOOL),
+	OF("tool_call_delta.parameters", READ_TEXT, KIND_ARGUMENTS),
+	OF("message.tool_plan",     READ_TEXT, KIND_REASONING), /* Cohere's v2 */
+	ROW("message.tool_calls[*].id", READ_WORD),
+	ROW("message.tool_calls[*].type", READ_WORD),
+	ROW("message.tool_calls[*].function.name", READ_TOOL),
+	OF("message.tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS),
+	ROW("delta.finish_reason",   READ_FINISH),
+	ROW("delta.message.role",    READ_MARK),
+	ROW("delta.message.content.type", READ_WORD),
+	ROW("delta.message.content.text", READ_TEXT),
+	OF("delta.message.content.thinking", READ_TEXT, KIND_REASONING),
+	OF("delta.message.tool_plan", READ_TEXT, KIND_REASONING),
+	ROW("delta.message.tool_calls.id", READ_MARK),
+	ROW("delta.message.tool_calls.type", READ_WORD),
+	ROW("delta.message.tool_calls.function.name", READ_TOOL),
+	OF("delta.message.tool_calls.function.arguments", READ_TEXT, KIND_ARGUMENTS),
 	ROW("generations[*].text",   READ_TEXT),
 	ROW("generations[*].finish_reason", READ_FINISH),
 	SLOT("choices[*].index",      READ_INDEX, 0),
@@ -122,6 +141,9 @@ static const struct answer_row invoke_rows[] = {
 };
 /* clang-format on */
 
+static const char *const invoke_ends[] = { "content_block_stop", "message_stop", "error",
+	"content-end", "tool-call-end", "message-end", NULL };
+
 const struct answer_format answer_anthropic = {
 	.name = "anthropic",
 	.rows = rows,
@@ -146,7 +168,7 @@ const struct answer_format answer_invoke = {
 	.name = "invoke",
 	.rows = invoke_rows,
 	.type = "type",
-	.ends = ends,
+	.ends = invoke_ends,
 	.counted = 1,
 	.blocks = true,
 	.tree = FORMAT_TREE,

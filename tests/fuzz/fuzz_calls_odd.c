@@ -43,6 +43,18 @@ enum { EVENTS = 12, EVENTS_MOST = 24 };
 	"{\"message\":{\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"" name       \
 	"\",\"arguments\":" args "}}]}}"
 
+#define STEP(i, name)                                                                          \
+	"{\"event_type\":\"step.start\",\"index\":" i                                          \
+	",\"step\":{\"type\":\"function_call\",\"id\":\"x\",\"name\":\"" name                  \
+	"\",\"arguments\":{}}}"
+#define STEP_INPUT(i, text)                                                                    \
+	"{\"event_type\":\"step.delta\",\"index\":" i                                          \
+	",\"delta\":{\"type\":\"arguments_delta\",\"arguments\":\"" text "\"}}"
+#define STEP_END(i) "{\"event_type\":\"step.stop\",\"index\":" i "}"
+#define CONVERSED(i, name, text)                                                               \
+	"{\"type\":\"function.call.delta\",\"output_index\":" i ",\"tool_call_id\":\"x" i      \
+	"\",\"name\":\"" name "\",\"arguments\":\"" text "\"}"
+
 static const struct {
 	const struct answer_format *format;
 	const char *dialect, *type;
@@ -149,7 +161,48 @@ static const struct {
 			"\"stop\"}",
 			"{\"message\":{\"content\":null,\"tool_calls\":[]}}",
 			"{\"message\":{\"tool_calls\":null}}" } },
+	{ &answer_interactions, "gemini", "text/event-stream", FRAMES_SSE,
+		{ STEP("0", "delete"), STEP_END("0"), STEP("1", "pay"),
+			STEP_INPUT("1", "{\\\"amount\\\":"), STEP_INPUT("1", "500}"),
+			STEP_END("1"), STEP("0", "list"),
+			"{\"event_type\":\"content.delta\",\"index\":2,\"delta\":{\"type\":"
+			"\"function_call\",\"name\":\"delete\",\"arguments\":{}}}",
+			"{\"event_type\":\"step.start\",\"index\":3,\"step\":{\"type\":"
+			"\"model_output\"}}",
+			"{\"event_type\":\"step.delta\",\"index\":3,\"delta\":{\"type\":"
+			"\"text\",\"text\":\"so\"}}",
+			STEP_END("3"),
+			"{\"event_type\":\"interaction.completed\",\"interaction\":{\"id\":"
+			"\"v\",\"status\":\"done\"}}" } },
+	{ &answer_conversations, "mistral", "text/event-stream", FRAMES_SSE,
+		{ CONVERSED("0", "delete", "{}"), CONVERSED("1", "pay", "{\\\"amount\\\":"),
+			CONVERSED("1", "pay", "500}"), CONVERSED("2", "list", "{}"),
+			CONVERSED("1", "list", "{}"), CONVERSED("0", "pay", "500}"),
+			CONVERSED("3", "del", ""), CONVERSED("3", "ete", "{}"),
+			"{\"type\":\"message.output.delta\",\"output_index\":4,\"content\":"
+			"\"so\"}",
+			"{\"type\":\"tool.execution.done\",\"output_index\":5,\"name\":"
+			"\"web_search\"}",
+			"{\"type\":\"conversation.response.started\",\"conversation_id\":"
+			"\"c\"}",
+			"{\"type\":\"conversation.response.done\"}" } },
+	{ &answer_invoke, "bedrock", "application/vnd.amazon.eventstream", FRAMES_EVENTSTREAM,
+		{ "{\"type\":\"message_start\",\"message\":{\"content\":[]}}",
+			BLOCK("0", "delete"), INPUT("0", "{}"),
+			"{\"type\":\"content_block_stop\",\"index\":0}", BLOCK("1", "pay"),
+			INPUT("1", "{\\\"amount\\\":"), INPUT("1", "500}"),
+			"{\"type\":\"content_block_stop\",\"index\":1}", BLOCK("0", "list"),
+			TOOL("start", "0", "\"name\":\"delete\",\"arguments\":\"{}\""),
+			"{\"contentBlockStart\":" START("0", "delete") "}",
+			"{\"type\":\"message_stop\"}" } },
 };
+
+/* Its events are in others (Bedrock's InvokeModel). */
+static bool
+wraps(size_t d)
+{
+	return dialects[d].format == &answer_invoke;
+}
 
 static struct {
 	const struct policy *policy;
@@ -275,6 +328,7 @@ make(size_t d, const uint8_t *program, size_t n, struct buf *out)
 	struct buf one;
 
 	frame_writer_init(&w, dialects[d].kind);
+	w.wrap = wraps(d);
 	arena_init(&a, 0, false);
 	buf_init(&one, 0);
 	for (size_t i = 0; i + 3 <= n && i < EVENTS_MOST * 3; i += 3) {
@@ -288,7 +342,8 @@ make(size_t d, const uint8_t *program, size_t n, struct buf *out)
 		tree_write(&t, t.root, &one);
 		for (unsigned times = 1 + (program[i] >> 7); times; times--)
 			frame_write(&w,
-				dialects[d].kind == FRAMES_EVENTSTREAM
+				wraps(d) ? SPAN_LIT("chunk")
+				: dialects[d].kind == FRAMES_EVENTSTREAM
 					? bedrock_type(buf_view(&one))
 					: SPAN_LIT(""),
 				buf_view(&one), out);
@@ -305,6 +360,7 @@ make(size_t d, const uint8_t *program, size_t n, struct buf *out)
 /* A client's: calls by their index, or in the order in which they began. */
 struct client {
 	size_t n;
+	bool whole; /* its stream did not fail */
 	struct client_call {
 		uint64_t index;
 		char name[64], arguments[256];
@@ -408,6 +464,41 @@ read_blocks(struct client *c, const struct tree *t, uint64_t *blocks)
 	}
 }
 
+/* Interactions by the step's number; conversations join what has one number, in which a name is
+ * said anew each time. */
+static void
+read_steps(struct client *c, const struct tree *t)
+{
+	const struct node *step = tree_member(t->root, "step"), *n;
+	const struct node *delta = tree_member(t->root, "delta");
+	uint64_t index = 2000 + tree_number(t, tree_member(t->root, "index"), 0);
+
+	if (tree_is(t, tree_member(step, "type"), "function_call")) {
+		struct client_call *call = call_at(c, index, true);
+		if (call)
+			join(call->name, sizeof(call->name), t, tree_member(step, "name"));
+	}
+	if (tree_is(t, tree_member(delta, "type"), "function_call"))
+		client_adds(c, t, index, true, delta);
+	if (tree_is(t, tree_member(delta, "type"), "arguments_delta"))
+		for (size_t i = c->n; i-- > 0;)
+			if (c->v[i].index == index) {
+				join(c->v[i].arguments, sizeof(c->v[i].arguments), t,
+					tree_member(delta, "arguments"));
+				break;
+			}
+	if (tree_is(t, tree_member(t->root, "type"), "function.call.delta")) {
+		index = 3000 + tree_number(t, tree_member(t->root, "output_index"), 0);
+		struct client_call *call = call_at(c, index, false);
+		if (call && (n = tree_member(t->root, "name")))
+			snprintf(call->name, sizeof(call->name), "%.*s",
+				SPAN_ARG(tree_text(t, n)));
+		if (call)
+			join(call->arguments, sizeof(call->arguments), t,
+				tree_member(t->root, "arguments"));
+	}
+}
+
 static void
 read_event(struct client *c, const struct tree *t, uint64_t *blocks)
 {
@@ -417,6 +508,7 @@ read_event(struct client *c, const struct tree *t, uint64_t *blocks)
 	read_choices(c, t);
 	read_responses(c, t);
 	read_blocks(c, t, blocks);
+	read_steps(c, t);
 	for (n = tree_elements(tree_member(t->root, "candidates")); n; n = n->next)
 		for (p = tree_elements(tree_member(tree_member(n, "content"), "parts")); p;
 			p = p->next)
@@ -424,6 +516,12 @@ read_event(struct client *c, const struct tree *t, uint64_t *blocks)
 				abort();
 			else if (tree_member(p, "functionCall"))
 				client_adds(c, t, 0, true, tree_member(p, "functionCall"));
+	if (tree_member(t->root, "contentBlockStart") &&
+		c->whole) /* Nova's, by Bedrock's invoke */
+		client_adds(c, t, 0, true,
+			tree_member(
+				tree_member(tree_member(t->root, "contentBlockStart"), "start"),
+				"toolUse"));
 	/* Converse: what comes is of the one that began last */
 	n = tree_member(tree_member(t->root, "start"), "toolUse");
 	if (n)
@@ -434,7 +532,7 @@ read_event(struct client *c, const struct tree *t, uint64_t *blocks)
 			tree_member(n, "input"));
 	/* Cohere, Ollama */
 	n = tree_member(message, "tool_calls");
-	if (n)
+	if (n && c->whole)
 		client_adds(c, t, 1000 + tree_number(t, tree_member(t->root, "index"), 0),
 			tree_is(t, tree_member(t->root, "type"), "tool-call-start"),
 			tree_member(n, "function"));
@@ -443,11 +541,14 @@ read_event(struct client *c, const struct tree *t, uint64_t *blocks)
 		client_adds(c, t, 0, true, tree_member(n, "function"));
 }
 
+/* Of the calls that Bedrock's invoke has beside Claude's a denial ends the stream: their
+ * clients run what came of a whole one. */
 static void
-check(size_t d, struct span out)
+check(size_t d, struct span out, bool whole)
 {
-	struct client c = { 0 };
+	struct client c = { .whole = whole || !wraps(d) };
 	struct frames frames;
+	struct buf inner;
 	uint64_t blocks = 0;
 	struct arena a;
 	struct frame f;
@@ -455,12 +556,17 @@ check(size_t d, struct span out)
 
 	arena_init(&a, 0, false);
 	frames_init(&frames, dialects[d].kind, 0);
+	buf_init(&inner, 0);
 	while (frames_next(&frames, &out, &f) == FRAME_WHOLE) {
+		buf_clear(&inner);
+		if (wraps(d) && frame_unwrap(&f, &inner))
+			continue; /* an exception of its own */
 		if (f.has_data && !tree_read(&t, &a, f.data))
 			read_event(&c, &t, &blocks);
 		arena_reset(&a);
 	}
 	frames_free(&frames);
+	buf_free(&inner);
 	for (size_t i = 0; i < c.n; i++)
 		if (!strcmp(c.v[i].name, "delete") ||
 			(!strcmp(c.v[i].name, "pay") &&
@@ -473,7 +579,8 @@ run(size_t d, struct span in, size_t step, struct buf *out)
 {
 	struct guard_plan plan = { .format = dialects[d].format,
 		.dialect = dialect_find(span_str(dialects[d].dialect)),
-		.path = SPAN_LIT("/x"),
+		.path = wraps(d) ? SPAN_LIT("/model/claude/invoke-with-response-stream")
+				 : SPAN_LIT("/x"),
 		.rules = detect_fix()->rules,
 		.scratch = detect_fix()->scratch,
 		.inspects = true,
@@ -514,7 +621,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum guard_result b = run(d, buf_view(&in), 1 + size % 61, &two);
 	if (a != b || !span_eq(buf_view(&one), buf_view(&two)))
 		abort();
-	check(d, buf_view(&one));
+	check(d, buf_view(&one), a == GUARD_PASS);
 	buf_free(&in);
 	buf_free(&one);
 	buf_free(&two);

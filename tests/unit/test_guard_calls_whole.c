@@ -87,6 +87,11 @@ static const struct row {
 		"\"COMPLETE\",\"response\":{" V1("}}") "\n\n" },
 	{ "Cohere's in Bedrock's invoke", "bedrock", "/model/cohere.command-r/invoke", JSON,
 		"{\"response_id\":\"r\"," V1(",\"finish_reason\":\"COMPLETE\"}") },
+	{ "that of its second version", "bedrock", "/model/cohere.command-a/invoke", JSON,
+		"{\"id\":\"r\",\"message\":{\"role\":\"assistant\",\"tool_plan\":\"I look.\","
+		"\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":"
+		"\"X\",\"arguments\":\"{\\\"amount\\\":N}\"}}]},\"finish_reason\":"
+		"\"TOOL_CALL\"}" },
 	{ "Nova's", "bedrock", "/model/amazon.nova-pro/invoke", JSON, NOVA },
 };
 
@@ -167,40 +172,71 @@ a_denied_call_denies_the_answer(void **state)
 	buf_free(&in);
 }
 
-/* Nova's stream, in AWS' frames. */
+#define COHERE(type, rest)                                                                     \
+	"{\"type\":\"tool-call-" type "\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":" \
+	"{" rest "}}}}"
+
+/* In AWS' frames. */
+static const struct stream {
+	const char *name, *path, *events[8];
+} streams[] = {
+	{ "Nova's stream", "/model/amazon.nova-pro/invoke-with-response-stream",
+		{ "{\"messageStart\":{\"role\":\"assistant\"}}",
+			"{\"contentBlockStart\":{\"start\":{\"toolUse\":{\"toolUseId\":\"b\","
+			"\"name\":\"X\"}},\"contentBlockIndex\":0}}",
+			"{\"contentBlockDelta\":{\"delta\":{\"toolUse\":{\"input\":\"{"
+			"\\\"amount\\\":\"}},\"contentBlockIndex\":0}}",
+			"{\"contentBlockDelta\":{\"delta\":{\"toolUse\":{\"input\":\"N}\"}},"
+			"\"contentBlockIndex\":0}}",
+			"{\"contentBlockStop\":{\"contentBlockIndex\":0}}",
+			"{\"messageStop\":{\"stopReason\":\"tool_use\"}}",
+			"{\"metadata\":{\"usage\":{\"inputTokens\":1,\"outputTokens\":1}}}" } },
+	{ "Cohere's stream", "/model/cohere.command-r/invoke-with-response-stream",
+		{ "{\"is_finished\":false,\"event_type\":\"tool-calls-chunk\","
+		  "\"tool_call_delta\":{\"index\":0,\"name\":\"X\"}}",
+			"{\"is_finished\":false,\"event_type\":\"tool-calls-chunk\","
+			"\"tool_call_delta\":{\"index\":0,\"parameters\":\"{\\\"amount\\\":\"}"
+			"}",
+			"{\"is_finished\":false,\"event_type\":\"tool-calls-chunk\","
+			"\"tool_call_delta\":{\"index\":0,\"parameters\":\"N}\"}}",
+			"{\"is_finished\":true,\"event_type\":\"stream-end\","
+			"\"finish_reason\":\"COMPLETE\"}" } },
+	{ "and of its second version", "/model/cohere.command-a/invoke-with-response-stream",
+		{ "{\"type\":\"message-start\",\"id\":\"r\"}",
+			COHERE("start", "\"id\":\"a\",\"type\":\"function\",\"function\":{"
+					"\"name\":\"X\",\"arguments\":\"\"}"),
+			COHERE("delta", "\"function\":{\"arguments\":\"{\\\"amount\\\":\"}"),
+			COHERE("delta", "\"function\":{\"arguments\":\"N}\"}"),
+			"{\"type\":\"tool-call-end\",\"index\":0}",
+			"{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"TOOL_CALL\"}"
+			"}" } },
+};
+
 static void
 so_it_does_in_frames(void **state)
 {
-	static const char *const events[] = { "{\"messageStart\":{\"role\":\"assistant\"}}",
-		"{\"contentBlockStart\":{\"start\":{\"toolUse\":{\"toolUseId\":\"b\",\"name\":"
-		"\"X\"}},\"contentBlockIndex\":0}}",
-		"{\"contentBlockDelta\":{\"delta\":{\"toolUse\":{\"input\":\"{\\\"amount\\\":"
-		"\"}},\"contentBlockIndex\":0}}",
-		"{\"contentBlockDelta\":{\"delta\":{\"toolUse\":{\"input\":\"N}\"}},"
-		"\"contentBlockIndex\":0}}",
-		"{\"contentBlockStop\":{\"contentBlockIndex\":0}}",
-		"{\"messageStop\":{\"stopReason\":\"tool_use\"}}",
-		"{\"metadata\":{\"usage\":{\"inputTokens\":1,\"outputTokens\":1}}}" };
-	static const struct answer_case as = { "nova", RULES, "bedrock",
-		"/model/amazon.nova-pro/invoke-with-response-stream", FRAMES, "", "" };
 	struct frame_writer w;
 	struct buf bytes, one;
 
 	(void)state;
 	buf_init(&bytes, 0);
 	buf_init(&one, 0);
-	for (size_t k = 0; k < COUNT_OF(calls); k++) {
+	for (size_t k = 0; k < COUNT_OF(calls) * COUNT_OF(streams); k++) {
+		const struct call *call = &calls[k % COUNT_OF(calls)];
+		const struct stream *s = &streams[k / COUNT_OF(calls)];
+		const struct answer_case as = { s->name, RULES, "bedrock", s->path, FRAMES, "",
+			"" };
 		frame_writer_init(&w, FRAMES_EVENTSTREAM);
 		w.wrap = true;
 		buf_clear(&bytes);
-		for (size_t i = 0; i < COUNT_OF(events); i++) {
+		for (size_t i = 0; i < COUNT_OF(s->events) && s->events[i]; i++) {
 			buf_clear(&one);
-			write_answer(events[i], &calls[k], &one);
+			write_answer(s->events[i], call, &one);
 			assert_int_equal(
 				frame_write(&w, SPAN_LIT("chunk"), buf_view(&one), &bytes), 0);
 		}
-		check("Nova's stream", &as, buf_view(&bytes), SIZE_MAX / 2, &calls[k]);
-		check("Nova's stream", &as, buf_view(&bytes), 53, &calls[k]);
+		check(s->name, &as, buf_view(&bytes), SIZE_MAX / 2, call);
+		check(s->name, &as, buf_view(&bytes), 53, call);
 	}
 	buf_free(&bytes);
 	buf_free(&one);

@@ -1,5 +1,6 @@
 /* Building views and finding the way back. A view never outgrows its source: what an
- * edit writes is no longer than what it replaces. */
+ * edit writes is no longer than what it replaces; of an edit that is not so the search is given
+ * up. */
 #include "detect/disguise/view.h"
 
 #include "base/effort.h"
@@ -16,7 +17,10 @@ view_put(struct editor *ed, char c, uint32_t map)
 {
 	struct view *v = ed->out;
 
-	INVARIANT(v->n < v->room);
+	if (v->n == v->room) {
+		ed->err = ERR_LIMIT;
+		return;
+	}
 	v->text[v->n] = c;
 	v->map[v->n] = map | ed->dropped;
 	ed->dropped = 0;
@@ -29,7 +33,10 @@ view_copy(struct editor *ed, size_t to)
 	struct view *v = ed->out;
 	size_t n = to - ed->copied;
 
-	INVARIANT(n <= v->room - v->n);
+	if (n > v->room - v->n) {
+		ed->err = ERR_LIMIT;
+		return;
+	}
 	effort_add(n);
 	/* most edits are close together */
 	while (n && (ed->dropped || n < 8)) {
