@@ -51,6 +51,11 @@ void detect_used_free(struct detect_used **u);
  * The findings live in the arena. */
 int detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt, struct arena *a, struct findings *out);
+
+/* Units of work that a text of n bytes may cost: no more than a tenth of a second in a window
+ * of 256 KB, which nothing interrupts. */
+uint64_t detect_work(size_t n);
+
 /* Whether the last scan ended over what a text of its length may cost (CAP_WORK_…), so that it
  * would again, and so would the stream that it was of. */
 bool detect_overworked(const struct detect_scratch *s);

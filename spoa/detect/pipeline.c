@@ -146,6 +146,15 @@ find_used(const struct detect_rules *r, struct detect_scratch *s, struct span te
 	return scan_candidates(r, s, text, opt);
 }
 
+uint64_t
+detect_work(size_t n)
+{
+	size_t first = n < CAP_WORK_FIRST ? n : CAP_WORK_FIRST;
+
+	return CAP_WORK_TEXT + (uint64_t)CAP_WORK_RATIO * first +
+	       (uint64_t)CAP_WORK_FURTHER * (n - first);
+}
+
 int
 detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt, struct arena *a, struct findings *out)
@@ -154,7 +163,7 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	INVARIANT(s->rules == r);
 	if (text.n == 0)
 		return 0;
-	bool opened = effort_open(CAP_WORK_TEXT + (uint64_t)CAP_WORK_RATIO * text.n);
+	bool opened = effort_open(detect_work(text.n));
 	const struct detect_used *used = opt ? opt->used : NULL;
 	int err = used && used->rules ? find_used(r, s, text, opt)
 				      : scan_candidates(r, s, text, opt);
