@@ -75,3 +75,12 @@ send length /api/direct/large
 is "a length over 32 MB is refused from the head" "$status" 413
 send chunked /api/direct/large
 is "32 MB in chunks are refused where they are passed" "$status" 413
+
+# ---- a text that takes more work than its length allows ----
+for path in /api/direct/work /api/relay/work; do
+	{ printf '{"text":"'; yes '\\u0034token:４' | tr -d '\n' | head -c 240000; printf '"}'; } >"$D/body"
+	req POST "$path" -H "$auth" -H "$json" --data-binary "@$D/body"
+	is "$path: too much work is 413, which no SDK repeats" "$status $(jq -r .error.code <<<"$body" 2>&1) $(header x-should-retry)" "413 request_too_complex false"
+	like "$path: on record, as the classifier's" "$(grep -a '"type":"decision"' "$(ls "$JOURNAL"/* | tail -1)" | tail -n 1)" '"status":413'
+done
+is "and counted" "$(metric texts_overworked_total)" 2
