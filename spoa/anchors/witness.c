@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/replace.h"
 #include "proof/base64.h"
 
 #define STATE_HEAD "tollgate witness 1\n"
@@ -39,7 +40,6 @@ struct witness {
 	struct signkey key;
 	struct metrics *metrics;
 	int lock;
-	char aside[1024];
 	struct seen seen[CAP_WITNESS_LOGS]; /* of cfg->witness_logs */
 	struct buf others; /* the state's lines of origins that are not there */
 };
@@ -161,23 +161,7 @@ read_state(struct witness *w, struct buf *why)
 }
 
 static int
-sync_folder(const char *file)
-{
-	char dir[1024];
-	const char *slash = strrchr(file, '/');
-
-	snprintf(dir, sizeof(dir), "%.*s", slash > file ? (int)(slash - file) : 1,
-		slash ? file : ".");
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = fd < 0 || fsync(fd) < 0 ? ERR_IO : 0;
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-/* A new file, synced, takes the old one's place. */
-static int
-write_state(struct witness *w)
+write_state(struct witness *w, struct buf *why)
 {
 	struct buf text;
 
@@ -191,15 +175,11 @@ write_state(struct witness *w)
 		buf_printf(&text, " %s\n", w->cfg->witness_logs[i].origin);
 	}
 	buf_span(&text, buf_view(&w->others));
-	struct span s = buf_view(&text);
-	int fd = open(w->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool ok = fd >= 0 && !buf_failed(&text) && write(fd, s.p, s.n) == (ssize_t)s.n &&
-		  fsync(fd) == 0 && rename(w->aside, w->cfg->witness_state) == 0 &&
-		  sync_folder(w->cfg->witness_state) == 0;
-	if (fd >= 0)
-		close(fd);
+	int err = buf_failed(&text) ? ERR_NOMEM
+				    : replace_file(AT_FDCWD, w->cfg->witness_state, 0600,
+					      buf_view(&text), why);
 	buf_free(&text);
-	return ok ? 0 : ERR_IO;
+	return err;
 }
 
 /* ---- a checkpoint ---- */
@@ -300,12 +280,17 @@ judge(struct witness *w, const struct witness_request *r, const struct checkpoin
 	};
 	if (was.known && was.size == s->size)
 		return &cosigned;
-	if (write_state(w) < 0) {
+	struct buf why;
+	buf_init(&why, 4096);
+	int err = write_state(w, &why);
+	if (err) {
 		log_event(LOG_ERROR, "witness.state", LS("file", w->cfg->witness_state),
-			LS("why", strerror(errno)));
+			LSP("why", buf_view(&why)));
 		*s = was;
-		return &not_kept;
 	}
+	buf_free(&why);
+	if (err)
+		return &not_kept;
 	log_event(LOG_INFO, "witness.cosigned", LS("origin", log->origin), LI("size", c->size));
 	return &cosigned;
 }
@@ -382,7 +367,6 @@ witness_open(const struct config *cfg, const struct pubkey *audit, struct metric
 	w->metrics = m;
 	buf_init(&w->others, STATE_MAX);
 	snprintf(lock, sizeof(lock), "%s.lock", cfg->witness_state);
-	snprintf(w->aside, sizeof(w->aside), "%s.new", cfg->witness_state);
 	w->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (w->lock < 0 || flock(w->lock, LOCK_EX | LOCK_NB) < 0) {
 		buf_printf(why, "%s: %s", lock,

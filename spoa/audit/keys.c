@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/replace.h"
 #include "base/stops.h"
 #include "proof/export.h"
 #include "proof/note.h"
@@ -141,20 +142,12 @@ logged(const struct audit_keys *k, const struct key_statement *s)
 	return log.n && memmem(log.p, log.n, s->text, strlen(s->text)) != NULL;
 }
 
-/* Whole and synced, under its name or not at all. */
 static void
 write_log(struct audit_keys *k)
 {
-	char made[sizeof(k->file) + 8];
-	struct span s = buf_view(&k->log);
-
-	snprintf(made, sizeof(made), "%s.new", k->file);
-	int fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool good = fd >= 0 && write(fd, s.p, s.n) == (ssize_t)s.n && fsync(fd) == 0;
-	if (fd >= 0)
-		close(fd);
 	stop_at("keys-written");
-	good = good && rename(made, k->file) == 0;
+	bool good = !buf_failed(&k->log) &&
+		    replace_file(AT_FDCWD, k->file, 0600, buf_view(&k->log), NULL) == 0;
 	if (!good && !k->log_dirty)
 		log_event(LOG_WARN, "audit.keys_unwritten", LS("file", k->file),
 			LS("system", strerror(errno)));

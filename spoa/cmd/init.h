@@ -17,8 +17,9 @@ enum {
 
 /* A file that is written aside and takes its place when all of them are. */
 struct init_new {
-	const char *path, *aside, *file; /* as it is called; with the root; behind links */
-	const char *kept;		 /* as it was; NULL: it was not there */
+	const char *path, *file; /* as it is called; with the root, behind links */
+	const char *kept;	 /* as it was; NULL: it was not there */
+	int fd;			 /* of what is aside */
 };
 
 struct init {

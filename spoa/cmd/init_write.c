@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/replace.h"
 #include "cmd/init.h"
 #include "store/keyfile.h"
 #include "store/signkey.h"
 
-#define KEEP  ".before-tollgate"
-#define ASIDE ".tollgate-new"
+#define KEEP ".before-tollgate"
 
 enum { KEPT_MAX = 100 };
 
@@ -31,76 +31,24 @@ make_folders(char *path)
 	}
 }
 
-static bool
-put_all(int fd, struct span text)
-{
-	while (text.n) {
-		ssize_t n = write(fd, text.p, text.n);
-		if (n < 0 && errno != EINTR)
-			return false;
-		text = span_cut(text, n > 0 ? (size_t)n : 0, text.n);
-	}
-	return true;
-}
-
 static void
-sync_folder(const char *file)
+cannot_write(struct init *in, const struct buf *why)
 {
-	char dir[PATH_MAX];
-	const char *slash = strrchr(file, '/');
-
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - file) + 1 : 1,
-		slash ? file : ".");
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
-}
-
-/* Writes it aside with mode and owner of the file `like` (NULL, or not there: 644). From the
- * first byte on nobody reads it who may not read that. */
-static bool
-write_aside(const char *aside, const char *like, struct span text)
-{
-	struct stat st;
-	bool as = like && stat(like, &st) == 0;
-
-	unlink(aside); /* of a run that was killed */
-	int fd = open(aside, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && (!as || fchown(fd, st.st_uid, st.st_gid) == 0) &&
-		  fchmod(fd, as ? st.st_mode & 07777 : 0644) == 0 && put_all(fd, text) &&
-		  fsync(fd) == 0;
-	int why = errno;
-	if (fd >= 0)
-		close(fd);
-	if (!ok && fd >= 0)
-		unlink(aside);
-	errno = why;
-	return ok;
-}
-
-static int
-write_as(struct init *in, const char *path, const char *like, struct span text)
-{
-	char *file = arena_strdup(&in->a, rooted(in, path));
-	const char *aside = arena_printf(&in->a, "%s" ASIDE, file).p;
-
-	make_folders(file);
-	if (!write_aside(aside, like, text))
-		return failed(in, path, "cannot write");
-	if (rename(aside, file) != 0) {
-		failed(in, path, "cannot write");
-		unlink(aside);
-	}
-	sync_folder(file);
-	return in->code;
+	in->code = cmd_fail("init", "cannot write: %.*s", SPAN_ARG(buf_view(why)));
 }
 
 int
 write_file(struct init *in, const char *path, struct span text)
 {
-	return write_as(in, path, NULL, text);
+	char *file = arena_strdup(&in->a, rooted(in, path));
+	struct buf why;
+
+	make_folders(file);
+	buf_init(&why, 8192);
+	if (replace_file(AT_FDCWD, file, 0644, text, &why))
+		cannot_write(in, &why);
+	buf_free(&why);
+	return in->code;
 }
 
 /* ---- files of the person ---- */
@@ -130,28 +78,50 @@ kept_name(struct init *in, const char *file, struct span text)
 	return NULL;
 }
 
+/* A copy with its mode and owner: from the first byte on nobody reads it who may not read that.
+ */
+static void
+keep_file(struct init *in, const char *kept, const char *file, struct span text)
+{
+	char *name = arena_strdup(&in->a, rooted(in, kept));
+	struct buf why;
+
+	buf_init(&why, 8192);
+	int fd = replace_begin(AT_FDCWD, name, 0600, &why);
+	if (fd < 0 || replace_as(fd, file, &why) || replace_write(fd, name, text, &why) ||
+		replace_place(AT_FDCWD, name, fd, &why))
+		cannot_write(in, &why);
+	if (fd >= 0 && in->code != EXIT_DONE)
+		replace_drop(AT_FDCWD, name);
+	if (fd >= 0)
+		close(fd);
+	buf_free(&why);
+}
+
 void
 write_edited(struct init *in, const char *path, struct span text)
 {
 	char *file = arena_strdup(&in->a, rooted(in, path)), behind[PATH_MAX];
 	bool there = exists(in, path);
 	const char *kept = there ? kept_name(in, path, text) : NULL;
-	struct buf out;
+	struct buf out, why;
 
 	if (in->code != EXIT_DONE)
 		return;
 	make_folders(file);
 	if (realpath(file, behind)) /* a link stays one: what it names is replaced */
 		file = arena_strdup(&in->a, behind);
-	const char *aside = arena_printf(&in->a, "%s" ASIDE, file).p;
 	result_of(in, path, &out);
 	if (in->code == EXIT_DONE && kept && !exists(in, kept))
-		write_as(in, kept, file, text);
+		keep_file(in, kept, file, text);
 	if (in->code == EXIT_DONE) {
-		if (write_aside(aside, file, buf_view(&out)))
-			in->new[in->nnew++] = (struct init_new){ path, aside, file, kept };
-		else
-			failed(in, path, "cannot write");
+		buf_init(&why, 8192);
+		int fd = replace_begin(AT_FDCWD, file, 0644, &why);
+		if (fd >= 0)
+			in->new[in->nnew++] = (struct init_new){ path, file, kept, fd };
+		if (fd < 0 || replace_write(fd, file, buf_view(&out), &why))
+			cannot_write(in, &why);
+		buf_free(&why);
 	}
 	buf_free(&out);
 }
@@ -159,25 +129,27 @@ write_edited(struct init *in, const char *path, struct span text)
 void
 edits_take_place(struct init *in)
 {
+	struct buf why;
+
+	buf_init(&why, 8192);
 	for (size_t i = 0; i < in->nnew && in->code == EXIT_DONE; i++) {
 		struct init_new *n = &in->new[i];
-		if (rename(n->aside, n->file) != 0) {
-			failed(in, n->path, "cannot write");
-			continue;
-		}
-		n->aside = NULL;
-		sync_folder(n->file);
-		printf("edited %s%s%s\n", n->path, n->kept ? "; as it was: " : "",
-			n->kept ? n->kept : "");
+		if (replace_place(AT_FDCWD, n->file, n->fd, &why))
+			cannot_write(in, &why);
+		else
+			printf("edited %s%s%s\n", n->path, n->kept ? "; as it was: " : "",
+				n->kept ? n->kept : "");
 	}
+	buf_free(&why);
 }
 
 void
 edits_forgotten(struct init *in)
 {
-	for (size_t i = 0; i < in->nnew; i++)
-		if (in->new[i].aside)
-			unlink(in->new[i].aside);
+	for (size_t i = 0; i < in->nnew; i++) {
+		replace_drop(AT_FDCWD, in->new[i].file);
+		close(in->new[i].fd);
+	}
 	in->nnew = 0;
 }
 
@@ -190,55 +162,71 @@ sets_owners(const struct init *in)
 	return geteuid() == 0 && !*in->root;
 }
 
-/* Under another name until it has its owner; the public half comes last, and where it is
- * missing the next run puts it there. */
+/* A file that is aside, as a kill may leave it, gets its owner and its name. */
+static void
+give_and_place(struct init *in, const char *path, const char *file)
+{
+	const struct passwd *user = getpwnam("tollgate");
+	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, file).p;
+	struct buf why;
+
+	buf_init(&why, 8192);
+	int fd = open(aside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		failed(in, path, "cannot write");
+	else if (sets_owners(in) && user && fchown(fd, user->pw_uid, user->pw_gid) != 0)
+		failed(in, path, "cannot change its owner");
+	else if (replace_place(AT_FDCWD, file, fd, &why))
+		cannot_write(in, &why);
+	if (fd >= 0)
+		close(fd);
+	buf_free(&why);
+}
+
+/* The public half comes last, and where it is missing the next run puts it there. */
 void
 make_audit_key(struct init *in, const char *path)
 {
-	const struct passwd *user = getpwnam("tollgate");
 	const char *key = rooted(in, path), *pub = arena_printf(&in->a, "%s.pub", key).p;
-	const char *aside = arena_printf(&in->a, "%s" ASIDE, key).p;
+	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, key).p;
 	const char *aside_pub = arena_printf(&in->a, "%s.pub", aside).p;
 	struct pubkey made;
-	struct buf why;
+	struct buf why, text;
 
+	buf_init(&why, 8192);
+	buf_init(&text, INIT_TEXT_BYTES);
 	if (!exists(in, path)) {
 		unlink(aside);
 		unlink(aside_pub);
-		buf_init(&why, 8192);
 		if (signkey_create(aside, &made, &why) != 0)
 			in->code = cmd_fail("init", "%.*s", SPAN_ARG(buf_view(&why)));
-		buf_free(&why);
-		if (in->code == EXIT_DONE && sets_owners(in) && user &&
-			chown(aside, user->pw_uid, user->pw_gid) != 0)
-			failed(in, path, "cannot change its owner");
-		if (in->code == EXIT_DONE && rename(aside, key) != 0)
-			failed(in, path, "cannot write");
+		else
+			give_and_place(in, path, key);
 	}
-	if (in->code == EXIT_DONE && access(pub, F_OK) != 0 && access(aside_pub, F_OK) == 0 &&
-		rename(aside_pub, pub) != 0)
-		failed(in, path, "cannot write its public half");
-	sync_folder(key);
+	if (in->code == EXIT_DONE && access(pub, F_OK) != 0 && buf_file(&text, aside_pub)) {
+		if (replace_file(AT_FDCWD, pub, 0644, buf_view(&text), &why) != 0)
+			cannot_write(in, &why);
+		else
+			unlink(aside_pub);
+	}
+	buf_free(&text);
+	buf_free(&why);
 }
 
 void
 make_state_key(struct init *in, const char *path)
 {
-	const struct passwd *user = getpwnam("tollgate");
 	const char *key = rooted(in, path);
-	const char *aside = arena_printf(&in->a, "%s" ASIDE, key).p;
+	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, key).p;
 	struct buf why;
 
 	buf_init(&why, 8192);
 	unlink(aside);
 	if (keyfile_create(aside, &why) != 0)
 		in->code = cmd_fail("init", "%.*s", SPAN_ARG(buf_view(&why)));
-	else if (sets_owners(in) && user && chown(aside, user->pw_uid, user->pw_gid) != 0)
-		failed(in, path, "cannot change its owner");
-	else if (rename(aside, key) != 0)
-		failed(in, path, "cannot write");
+	else
+		give_and_place(in, path, key);
 	buf_free(&why);
-	sync_folder(key);
 }
 
 void
@@ -246,8 +234,9 @@ make_own_folder(struct init *in, const char *path)
 {
 	const struct group *group = getgrnam("tollgate");
 	char *folder = arena_strdup(&in->a, rooted(in, path));
-	char *aside = arena_printf(&in->a, "%s" ASIDE, folder).n
-			      ? arena_strdup(&in->a, arena_printf(&in->a, "%s" ASIDE, folder).p)
+	char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, folder).n
+			      ? arena_strdup(&in->a,
+					arena_printf(&in->a, "%s" REPLACE_SUFFIX, folder).p)
 			      : NULL;
 
 	if (!aside)
@@ -256,7 +245,7 @@ make_own_folder(struct init *in, const char *path)
 	if ((mkdir(aside, 0755) != 0 && errno != EEXIST) ||
 		(group && sets_owners(in) &&
 			(chown(aside, 0, group->gr_gid) != 0 || chmod(aside, 02750) != 0)) ||
-		rename(aside, folder) != 0)
+		rename(aside, folder) != 0 || replace_sync_folder(AT_FDCWD, folder, NULL))
 		failed(in, path, "cannot make");
 }
 

@@ -1,37 +1,20 @@
 /* tollgate ranks: published vocabularies of byte-pair tokenizers made into the files that
  * texts are counted with. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/replace.h"
 #include "cmd/cmd.h"
 #include "tokens/encodings.h"
-
-static bool
-write_file(const char *file, struct span bytes)
-{
-	char tmp[4096];
-
-	if (snprintf(tmp, sizeof(tmp), "%s.tmp", file) >= (int)sizeof(tmp)) {
-		errno = ENAMETOOLONG;
-		return false;
-	}
-	FILE *f = fopen(tmp, "wbe");
-	bool good = f && fwrite(bytes.p, 1, bytes.n, f) == bytes.n;
-	if (f && fclose(f) != 0)
-		good = false;
-	good = good && rename(tmp, file) == 0;
-	if (!good && f)
-		(void)remove(tmp);
-	return good;
-}
 
 static int
 pack(const char *from, const char *to, const char *name, const char *pattern)
 {
 	const struct split_pattern *p = split_find(span_str(pattern));
-	struct buf lines, out, known;
+	struct buf lines, out, known, failed;
 	const char *why;
 	size_t line;
 	int code = EXIT_DONE;
@@ -39,6 +22,7 @@ pack(const char *from, const char *to, const char *name, const char *pattern)
 	buf_init(&lines, RANKS_LINES_MAX);
 	buf_init(&out, 0);
 	buf_init(&known, 0);
+	buf_init(&failed, 8192);
 	int err = p ? cmd_read_file(from, &lines) : 0;
 	for (const struct split_pattern *k = split_patterns; !p && k->name; k++)
 		buf_printf(&known, "%s%s (%s)", k == split_patterns ? "" : ", ", k->name,
@@ -52,11 +36,12 @@ pack(const char *from, const char *to, const char *name, const char *pattern)
 		code = cmd_fail(from, "line %zu: %s", line, why);
 	else if (!out.n)
 		code = cmd_fail(from, "%s", why);
-	else if (!write_file(to, buf_view(&out)))
-		code = cmd_fail(to, "%s", strerror(errno));
+	else if (replace_file(AT_FDCWD, to, 0644, buf_view(&out), &failed))
+		code = cmd_fail("ranks", "%.*s", SPAN_ARG(buf_view(&failed)));
 	buf_free(&lines);
 	buf_free(&out);
 	buf_free(&known);
+	buf_free(&failed);
 	return code;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/replace.h"
 #include "index/private.h"
 #include "store/chain.h"
 #include "store/lines.h"
@@ -259,65 +260,32 @@ index_open(const char *dir, const struct index_segment *s, const struct index_te
 }
 
 /* Made by root, it is the journal's owner's all the same: the daemon writes there too. */
-static void
-give(int fd, const char *dir)
+static bool
+make_folder(const char *dir)
 {
 	char journal[4096];
 	struct stat st;
 
-	if (!span_ends(span_str(dir), span_str(INDEX_SUFFIX)))
-		return;
-	snprintf(journal, sizeof(journal), "%.*s", (int)(strlen(dir) - strlen(INDEX_SUFFIX)),
-		dir);
-	if (geteuid() == 0 && stat(journal, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) < 0)
-		errno = 0; /* then it is root's */
-}
-
-static bool
-make_folder(const char *dir)
-{
 	if (mkdir(dir, 0700) < 0)
 		return errno == EEXIST;
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		give(fd, dir);
-		close(fd);
-	}
+	if (geteuid() != 0 || !span_ends(span_str(dir), span_str(INDEX_SUFFIX)))
+		return true;
+	snprintf(journal, sizeof(journal), "%.*s", (int)(strlen(dir) - strlen(INDEX_SUFFIX)),
+		dir);
+	if (stat(journal, &st) == 0 && lchown(dir, st.st_uid, st.st_gid) < 0)
+		errno = 0; /* then it is root's */
 	return true;
 }
 
 int
 index_write(const char *dir, const char *path, struct span bytes, struct buf *why)
 {
-	char temporary[4096 + 32];
-
 	if (!make_folder(dir)) {
 		buf_printf(why, "%s: %s", dir, strerror(errno));
 		return ERR_IO;
 	}
-	snprintf(temporary, sizeof(temporary), "%s.%ld.new", path, (long)getpid());
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool ok = fd >= 0;
-	if (ok)
-		give(fd, dir);
-	while (ok && bytes.n) {
-		ssize_t n = write(fd, bytes.p, bytes.n);
-		if (n < 0 && errno == EINTR)
-			continue;
-		ok = n > 0;
-		if (ok)
-			bytes = span_cut(bytes, (size_t)n, bytes.n);
-	}
-	if (fd >= 0 && close(fd) < 0)
-		ok = false;
-	ok = ok && rename(temporary, path) == 0;
-	if (ok)
-		return 0;
-	int sys = errno;
-	buf_printf(why, "%s: %s", temporary, strerror(sys));
-	if (fd >= 0)
-		unlink(temporary);
-	return sys == ENOSPC || sys == EDQUOT ? ERR_FULL : ERR_IO;
+	int err = replace_file(AT_FDCWD, path, 0600, bytes, why);
+	return err == ERR_BAD_STATE ? 0 : err; /* another process makes it, of the same bytes */
 }
 
 int

@@ -95,13 +95,8 @@ put_in_folder(const struct archive_options *o, const char *name, int fd,
 	int to = files_copy(fd, dirfd, name, stop, why), err = to < 0 ? to : 0;
 	stop_at("archive-written");
 	if (!err) {
-		err = files_sync(to, why);
+		err = replace_place(dirfd, name, to, why);
 		close(to);
-		stop_at("archive-synced");
-		if (!err)
-			err = files_place(dirfd, name, why);
-		if (err)
-			files_drop(dirfd, name);
 	}
 	close(dirfd);
 	return err;
@@ -129,11 +124,11 @@ archive_get(const struct archive_options *o, const char *name, int dirfd,
 			close(from);
 		return to;
 	}
-	int fd = files_begin(dirfd, name, why);
+	int fd = replace_begin(dirfd, name, 0600, why);
 	int err = fd < 0 ? fd : s3_get(o, name, fd, stop, why);
 	if (err && fd >= 0) {
 		close(fd);
-		files_drop(dirfd, name);
+		replace_drop(dirfd, name);
 	}
 	return err ? err : fd;
 }

@@ -23,7 +23,7 @@ int archive_put(const struct archive_options *o, const char *name, int fd,
 /* NAME is there and has this hash: ERR_NOTFOUND, ERR_AUTH: it has another. */
 int archive_check(const struct archive_options *o, const char *name,
 	const unsigned char sha256[SHA256_BYTES], const atomic_bool *stop, struct buf *why);
-/* Gets NAME into NAME.new of a folder: a descriptor, or an error. */
+/* Gets NAME into what replace_begin() begins in a folder: a descriptor, or an error. */
 int archive_get(const struct archive_options *o, const char *name, int dirfd,
 	const atomic_bool *stop, struct buf *why);
 

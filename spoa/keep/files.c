@@ -10,7 +10,7 @@
 
 #define PIECE (256u << 10)
 
-struct keep_io keep_io = { write, fsync, unlinkat, fstatvfs };
+struct keep_io keep_io = { unlinkat, fstatvfs };
 uint64_t files_reserve = 1u << 20; /* commits that are under way, twice */
 
 static int
@@ -29,22 +29,6 @@ files_folder(const char *path, struct buf *why)
 		return failed(path, why);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? failed(path, why) : fd;
-}
-
-static void
-new_name(const char *name, char out[512])
-{
-	snprintf(out, 512, "%s" FILES_NEW_SUFFIX, name);
-}
-
-int
-files_begin(int dirfd, const char *name, struct buf *why)
-{
-	char made[512];
-
-	new_name(name, made);
-	int fd = openat(dirfd, made, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return fd < 0 ? failed(made, why) : fd;
 }
 
 static bool
@@ -69,63 +53,28 @@ files_write(int fd, struct span s, struct buf *why)
 		errno = ENOSPC;
 		return failed("what is left is the journal's", why);
 	}
-	for (size_t at = 0; at < s.n;) {
-		ssize_t n = keep_io.write(fd, s.p + at, s.n - at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return failed("write", why);
-		at += (size_t)n;
-	}
+	int err = replace_write(fd, "write", s, why);
 	/* Little is left for the sync at the end, which a commit's would wait for. */
-	if (s.n >= PIECE / 4)
+	if (!err && s.n >= PIECE / 4)
 		sync_file_range(fd, from, (off_t)s.n,
 			SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-	return 0;
-}
-
-int
-files_sync(int fd, struct buf *why)
-{
-	return keep_io.fsync(fd) < 0 ? failed("fsync", why) : 0;
-}
-
-int
-files_place(int dirfd, const char *name, struct buf *why)
-{
-	char made[512];
-
-	new_name(name, made);
-	if (renameat(dirfd, made, dirfd, name) < 0)
-		return failed(name, why);
-	return files_sync(dirfd, why);
+	return err;
 }
 
 int
 files_put(int dirfd, const char *name, struct span text, struct buf *why)
 {
-	int fd = files_begin(dirfd, name, why);
+	int fd = replace_begin(dirfd, name, 0600, why);
 
 	if (fd < 0)
 		return fd;
 	int err = files_write(fd, text, why);
-	if (!err)
-		err = files_sync(fd, why);
-	close(fd);
-	if (!err)
-		err = files_place(dirfd, name, why);
 	if (err)
-		files_drop(dirfd, name);
+		replace_drop(dirfd, name);
+	else
+		err = replace_place(dirfd, name, fd, why);
+	close(fd);
 	return err;
-}
-
-void
-files_drop(int dirfd, const char *name)
-{
-	char made[512];
-
-	new_name(name, made);
-	unlinkat(dirfd, made, 0);
 }
 
 int
@@ -133,7 +82,7 @@ files_remove(int dirfd, const char *name, struct buf *why)
 {
 	if (keep_io.unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
 		return failed(name, why);
-	return files_sync(dirfd, why);
+	return replace_sync_folder(dirfd, name, why);
 }
 
 int
@@ -164,7 +113,7 @@ int
 files_copy(int fd, int dirfd, const char *name, const atomic_bool *stop, struct buf *why)
 {
 	static _Thread_local char piece[PIECE];
-	int to = files_begin(dirfd, name, why), err = to < 0 ? to : 0;
+	int to = replace_begin(dirfd, name, 0600, why), err = to < 0 ? to : 0;
 	ssize_t n = 0;
 
 	for (off_t at = 0; !err && (n = pread(fd, piece, sizeof(piece), at)) != 0;) {
@@ -180,7 +129,7 @@ files_copy(int fd, int dirfd, const char *name, const atomic_bool *stop, struct 
 		return to;
 	if (to >= 0) {
 		close(to);
-		files_drop(dirfd, name);
+		replace_drop(dirfd, name);
 	}
 	return err;
 }

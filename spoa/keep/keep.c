@@ -184,7 +184,7 @@ put_hashes(struct keep *k, const struct manifest *m, struct buf *why)
 	if (!err)
 		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
 	close(fd);
-	files_drop(k->keepfd, name);
+	replace_drop(k->keepfd, name);
 	return err;
 }
 

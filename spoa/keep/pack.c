@@ -194,7 +194,7 @@ make(struct maker *k, int fd, const struct manifest *before, const atomic_bool *
 		err = files_write(k->fd, buf_view(&k->out), why);
 	stop_at("pack-written");
 	if (!err)
-		err = files_sync(k->fd, why);
+		err = replace_sync(k->fd, "fsync", why);
 	seekable_end(&k->w);
 	buf_free(&k->out);
 	return err;
@@ -313,7 +313,7 @@ pack_hashes(int keepfd, const struct manifest *m, const atomic_bool *stop, struc
 		return ERR_IO;
 	}
 	buf_init(&k.out, 0);
-	k.fd = files_begin(keepfd, name, why);
+	k.fd = replace_begin(keepfd, name, 0600, why);
 	err = k.fd < 0 ? k.fd : pack_survey(fd, NULL, &to, stop, &is, why);
 	if (!err)
 		err = flush_leaves(&k, why);
@@ -325,7 +325,7 @@ pack_hashes(int keepfd, const struct manifest *m, const atomic_bool *stop, struc
 	close(fd);
 	if (err && k.fd >= 0) {
 		close(k.fd);
-		files_drop(keepfd, name);
+		replace_drop(keepfd, name);
 	}
 	return err ? err : k.fd;
 }
@@ -344,7 +344,7 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 		return ERR_IO;
 	}
 	manifest_names(segment, manifest, packed);
-	k.fd = files_begin(keepfd, packed, why);
+	k.fd = replace_begin(keepfd, packed, 0600, why);
 	err = k.fd < 0 ? k.fd : make(&k, fd, before, stop, m, why);
 	stop_at("pack-synced");
 	/* What is read back comes from the disk. */
@@ -368,7 +368,7 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 	buf_free(&text);
 	stop_at("pack-manifest");
 	if (!err)
-		err = files_place(keepfd, packed, why);
+		err = replace_place(keepfd, packed, k.fd, why);
 	stop_at("pack-placed");
 	/* Neither form is read soon: the memory is for others. */
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
@@ -378,6 +378,6 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 	}
 	close(fd);
 	if (err)
-		files_drop(keepfd, packed);
+		replace_drop(keepfd, packed);
 	return err;
 }

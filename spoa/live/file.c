@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/replace.h"
 #include "store/keyfile.h"
 
 enum { FILE_BYTES = 512 << 20 };
@@ -25,23 +26,6 @@ const char *
 live_file_name(const struct live_file *f)
 {
 	return f->name;
-}
-
-/* A new file is there after a power cut only where its folder was synced too. */
-static bool
-sync_folder(const char *name)
-{
-	char folder[4096];
-
-	snprintf(folder, sizeof(folder), "%s", name);
-	char *slash = strrchr(folder, '/');
-	if (slash)
-		slash[slash == folder] = '\0';
-	int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		close(fd);
-	return ok;
 }
 
 static bool
@@ -118,8 +102,8 @@ live_file_open(const char *name, bool (*each)(void *arg, struct span line, struc
 		err = ERR_AUTH;
 	else if (flock(f->fd, LOCK_EX | LOCK_NB) < 0)
 		buf_printf(why, "%s: another daemon uses it", name);
-	else if (!sync_folder(name))
-		buf_printf(why, "%s: its folder: %s", name, strerror(errno));
+	else if (replace_sync_folder(AT_FDCWD, name, why))
+		; /* a new file is there after a power cut only where that was done */
 	else if ((err = buf_fd(&text, f->fd)))
 		buf_printf(why, "%s: %s", name, err == ERR_IO ? strerror(errno) : err_str(err));
 	else if (!read_lines(f, buf_view(&text), each, arg, lines, why))
@@ -161,20 +145,25 @@ cut:
 int
 live_file_replace(struct live_file *f, struct span lines)
 {
-	char aside[4096];
+	int fd = replace_begin(AT_FDCWD, f->name, 0600, NULL), err = fd < 0 ? fd : 0;
+	struct stat st;
 
-	snprintf(aside, sizeof(aside), "%s.new", f->name);
-	int fd = open(aside, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return ERR_IO;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || !write_all(fd, lines, 0) || fsync(fd) < 0 ||
-		rename(aside, f->name) < 0) {
-		close(fd);
-		unlink(aside);
-		return ERR_IO;
+	if (!err && flock(fd, LOCK_EX | LOCK_NB) < 0)
+		err = ERR_IO;
+	err = err ? err : replace_write(fd, f->name, lines, NULL);
+	if (!err)
+		err = replace_place(AT_FDCWD, f->name, fd, NULL);
+	else if (fd >= 0)
+		replace_drop(AT_FDCWD, f->name);
+	/* Where its folder alone could not be synced it has the name, and is the one to lock.
+	 */
+	if (!err || (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink)) {
+		int was = f->fd;
+		f->fd = fd;
+		f->size = (off_t)lines.n;
+		fd = was;
 	}
-	close(f->fd);
-	f->fd = fd;
-	f->size = (off_t)lines.n;
-	return sync_folder(f->name) ? 0 : ERR_IO;
+	if (fd >= 0)
+		close(fd);
+	return err ? ERR_IO : 0;
 }

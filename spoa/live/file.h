@@ -18,7 +18,8 @@ void live_file_close(struct live_file **f);
 const char *live_file_name(const struct live_file *f);
 /* 0 or ERR_IO: nothing of it counts, and the next call is live_file_replace(). */
 int live_file_append(struct live_file *f, struct span lines);
-/* All of the file, written aside first. 0 or ERR_IO: it is as it was. */
+/* All of the file, as base/replace.h does it. 0, or ERR_IO: it is as it was, or may be so after
+ * a power cut. */
 int live_file_replace(struct live_file *f, struct span lines);
 
 #endif

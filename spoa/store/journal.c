@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/replace.h"
 #include "base/stops.h"
 
 struct journal_io journal_io = { pwrite, fdatasync, ftruncate };
@@ -417,23 +418,15 @@ note_path(const char *dir, const char *ending, char out[JOURNAL_DIR_MAX + 16])
 int
 journal_note(struct journal *j, uint64_t boot, uint64_t seq)
 {
-	char path[JOURNAL_DIR_MAX + 16], made[JOURNAL_DIR_MAX + 16], text[160];
+	char path[JOURNAL_DIR_MAX + 16], text[160];
 
-	if (!note_path(j->dir, ".head", path) || !note_path(j->dir, ".head.new", made))
+	if (!note_path(j->dir, ".head", path))
 		return ERR_LIMIT;
 	int n = snprintf(text, sizeof(text),
 		"{\"node\":\"%s\",\"boot\":%" PRIu64 ",\"seq\":%" PRIu64 "}\n", j->node, boot,
 		seq);
-	int fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return failure(j);
-	int err = write(fd, text, (size_t)n) != n || fsync(fd) < 0 ? failure(j) : 0;
-	close(fd);
-	if (!err && rename(made, path) < 0)
-		err = failure(j);
-	if (err)
-		unlink(made);
-	return err;
+	return replace_file(AT_FDCWD, path, 0600, span_of(text, (size_t)n), NULL) ? failure(j)
+										  : 0;
 }
 
 /* False: there is none, it is not understood, or it is another node's. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/replace.h"
 
 enum { TEXT_MIN = 32, TEXT_MAX = 4096 };
 
@@ -71,24 +72,39 @@ keyfile_derive(const char *file, const char *context, unsigned char key[KEYFILE_
 	return err;
 }
 
-/* A new file, mode 0600, with the secret in hexadecimal. */
+int
+keyfile_new(const char *file, unsigned mode, struct span text, struct buf *why)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+
+	if (fd < 0) {
+		buf_printf(why, "%s: %s", file,
+			errno == EEXIST ? "exists already and is not overwritten"
+					: strerror(errno));
+		return errno == EEXIST ? ERR_DUPLICATE : ERR_IO;
+	}
+	int err = replace_write(fd, file, text, why);
+	if (!err && fchmod(fd, mode) < 0) {
+		buf_printf(why, "%s: %s", file, strerror(errno));
+		err = ERR_IO;
+	}
+	err = err ? err : replace_sync(fd, file, why);
+	close(fd);
+	err = err ? err : replace_sync_folder(AT_FDCWD, file, why);
+	if (err)
+		unlink(file);
+	return err;
+}
+
+/* With the secret in hexadecimal. */
 static int
 create_hex(const char *file, const unsigned char secret[KEYFILE_BYTES], struct buf *why)
 {
 	char text[2 * KEYFILE_BYTES + 2];
-	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), err = 0;
 
 	sodium_bin2hex(text, sizeof(text), secret, KEYFILE_BYTES);
 	text[2 * KEYFILE_BYTES] = '\n';
-	if (fd < 0 || write(fd, text, 2 * KEYFILE_BYTES + 1) != 2 * KEYFILE_BYTES + 1 ||
-		fsync(fd) < 0) {
-		buf_printf(why, "%s: %s", file, strerror(errno));
-		err = ERR_IO;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 && err)
-		unlink(file);
+	int err = keyfile_new(file, 0600, span_of(text, 2 * KEYFILE_BYTES + 1), why);
 	sodium_memzero(text, sizeof(text));
 	return err;
 }
@@ -220,42 +236,32 @@ hashkey_create(const char *file, const char *from, struct hashkey *out, struct b
 int
 hashkey_replace(const char *file, struct hashkey *out, struct buf *why)
 {
-	struct hashkey before[HASHKEYS_MAX];
-	char made[4096];
-	struct stat st;
-	int n = hashkeys_load(file, before, why), fd = -1, err = n < 0 ? n : 0;
+	struct hashkey all[HASHKEYS_MAX + 1];
+	struct buf text;
+	int n = hashkeys_load(file, all + 1, why), err = n < 0 ? n : 0;
 
 	*out = (struct hashkey){ .derived = false };
 	if (n == HASHKEYS_MAX) {
 		buf_printf(why, "%s: has %d hash keys: take out the last", file, n);
 		err = ERR_LIMIT;
 	}
-	if (!err && snprintf(made, sizeof(made), "%s.new", file) >= (int)sizeof(made))
-		err = ERR_LIMIT;
 	if (!err) {
-		unlink(made);
-		err = hashkey_create(made, NULL, out, why);
+		randombytes_buf(all[0].key, sizeof(all[0].key));
+		buf_init(&text, 0);
+		for (int i = 0; i <= n; i++) {
+			buf_hex(&text, all[i].key, KEYFILE_BYTES);
+			buf_putc(&text, '\n');
+		}
+		err = buf_failed(&text)
+			      ? ERR_NOMEM
+			      : replace_file(AT_FDCWD, file, 0600, buf_view(&text), why);
+		buf_free(&text);
 	}
-	if (err)
-		goto out;
-	fd = open(made, O_WRONLY | O_APPEND | O_CLOEXEC);
-	bool good = fd >= 0 && stat(file, &st) == 0 &&
-		    (geteuid() != 0 || fchown(fd, st.st_uid, st.st_gid) == 0);
-	for (int i = 0; good && i < n; i++) {
-		char line[2 * KEYFILE_BYTES + 2];
-		sodium_bin2hex(line, sizeof(line), before[i].key, KEYFILE_BYTES);
-		line[2 * KEYFILE_BYTES] = '\n';
-		good = write(fd, line, sizeof(line) - 1) == (ssize_t)sizeof(line) - 1;
-		sodium_memzero(line, sizeof(line));
+	if (!err) {
+		memcpy(out->key, all[0].key, sizeof(out->key));
+		name_hashkey(out);
+		sodium_memzero(out->key, sizeof(out->key));
 	}
-	if (!good || fsync(fd) < 0 || rename(made, file) < 0) {
-		buf_printf(why, "%s: %s", file, strerror(errno));
-		unlink(made);
-		err = ERR_IO;
-	}
-	if (fd >= 0)
-		close(fd);
-out:
-	sodium_memzero(before, sizeof(before));
+	sodium_memzero(all, sizeof(all));
 	return err;
 }

@@ -21,6 +21,8 @@ int keyfile_load(const char *file, unsigned char key[KEYFILE_BYTES], struct buf 
 /* The same for another use, which `context` names: no use's key tells another's. */
 int keyfile_derive(const char *file, const char *context, unsigned char key[KEYFILE_BYTES],
 	struct buf *why);
+/* A new file, durable on return. 0, or negative with *why: it exists, or cannot be written. */
+int keyfile_new(const char *file, unsigned mode, struct span text, struct buf *why);
 /* Makes such a file, of 32 random bytes in hexadecimal, mode 0600. 0, or negative with *why: it
  * exists, or cannot be written. */
 int keyfile_create(const char *file, struct buf *why);

@@ -19,12 +19,13 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/replace.h"
 #include "base/stops.h"
 #include "store/keyfile.h"
 
 #define FILE_BYTES_MAX (256 * 1024)
 #define PASSPHRASE_MAX 1024
-#define OLDER_MAX 100 /* secrets that replacements leave */
+#define OLDER_MAX      100 /* secrets that replacements leave */
 
 void
 pubkey_name(struct pubkey *k)
@@ -226,38 +227,6 @@ out:
 	return err ? err : (int)n;
 }
 
-/* Writes a file that must not exist, synced with its folder. */
-static int
-create_file(const char *file, mode_t mode, struct span text, struct buf *why)
-{
-	char dir[PATH_MAX];
-	const char *slash = strrchr(file, '/');
-	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-	int err = 0;
-
-	if (fd < 0) {
-		buf_printf(why, "%s: %s", file,
-			errno == EEXIST ? "exists already and is not overwritten"
-					: strerror(errno));
-		return errno == EEXIST ? ERR_DUPLICATE : ERR_IO;
-	}
-	if (fchmod(fd, mode) < 0 || write(fd, text.p, text.n) != (ssize_t)text.n ||
-		fsync(fd) < 0) {
-		buf_printf(why, "%s: %s", file, strerror(errno));
-		unlink(file);
-		err = ERR_IO;
-	}
-	close(fd);
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - file) + 1 : 1,
-		slash ? file : ".");
-	int d = err ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (d >= 0) {
-		fsync(d);
-		close(d);
-	}
-	return err;
-}
-
 /* PKCS #8, encrypted by a key that scrypt (RFC 7914) makes of the passphrase where there is
  * one. */
 static bool
@@ -277,6 +246,60 @@ write_private(BIO *to, EVP_PKEY *key, struct span pass)
 	return good;
 }
 
+/* A new pair in PEM form, its secret encrypted where there is a passphrase. */
+struct pair {
+	BIO *secret, *public;
+	struct pubkey pub;
+};
+
+static struct span
+bio_text(BIO *bio)
+{
+	char *text;
+	long n = BIO_get_mem_data(bio, &text);
+
+	return span_of(text, (size_t)n);
+}
+
+static void
+pair_free(struct pair *p)
+{
+	BIO_free(p->secret);
+	BIO_free(p->public);
+}
+
+static int
+pair_make(const char *file, const char *passphrase, struct pair *p, struct buf *why)
+{
+	struct passphrase pass = { .asked = false };
+	unsigned char seed[32];
+	struct signkey k;
+	int err = 0;
+
+	buf_init(&pass.text, PASSPHRASE_MAX);
+	if (passphrase && (err = read_passphrase(passphrase, &pass, why)))
+		goto out;
+	randombytes_buf(seed, sizeof(seed));
+	signkey_from_seed(seed, &k);
+	p->pub = k.pub;
+	EVP_PKEY *key =
+		EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof(seed));
+	p->secret = BIO_new(BIO_s_secmem());
+	p->public = BIO_new(BIO_s_mem());
+	if (!key || !p->secret || !p->public ||
+		!write_private(p->secret, key, buf_view(&pass.text)) ||
+		!PEM_write_bio_PUBKEY(p->public, key)) {
+		buf_printf(why, "%s: could not make a key", file);
+		err = ERR_NOMEM;
+	}
+	EVP_PKEY_free(key);
+	sodium_memzero(seed, sizeof(seed));
+	signkey_wipe(&k);
+out:
+	buf_free(&pass.text);
+	return err;
+}
+
 int
 signkey_create(const char *file, struct pubkey *out, struct buf *why)
 {
@@ -287,11 +310,8 @@ int
 signkey_create_locked(
 	const char *file, const char *passphrase, struct pubkey *out, struct buf *why)
 {
-	struct passphrase pass = { .asked = false };
-	unsigned char seed[32];
-	char pub[PATH_MAX], *text;
-	struct signkey k;
-	int err = ERR_NOMEM;
+	struct pair made = { .secret = NULL };
+	char pub[PATH_MAX];
 
 	if ((size_t)snprintf(pub, sizeof(pub), "%s.pub", file) >= sizeof(pub)) {
 		buf_printf(why, "%s: name too long", file);
@@ -301,66 +321,19 @@ signkey_create_locked(
 		buf_printf(why, "%s: exists already and is not overwritten", pub);
 		return ERR_DUPLICATE;
 	}
-	buf_init(&pass.text, PASSPHRASE_MAX);
-	if (passphrase && (err = read_passphrase(passphrase, &pass, why))) {
-		buf_free(&pass.text);
-		return err;
-	}
-	err = ERR_NOMEM;
-	randombytes_buf(seed, sizeof(seed));
-	signkey_from_seed(seed, &k);
-	EVP_PKEY *key =
-		EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof(seed));
-	BIO *priv_bio = BIO_new(BIO_s_secmem()), *pub_bio = BIO_new(BIO_s_mem());
-	if (!key || !priv_bio || !pub_bio ||
-		!write_private(priv_bio, key, buf_view(&pass.text)) ||
-		!PEM_write_bio_PUBKEY(pub_bio, key)) {
-		buf_printf(why, "%s: could not make a key", file);
-		goto out;
-	}
-	long n = BIO_get_mem_data(priv_bio, &text);
-	err = create_file(file, 0600, span_of(text, (size_t)n), why);
-	if (err)
-		goto out;
-	n = BIO_get_mem_data(pub_bio, &text);
-	err = create_file(pub, 0644, span_of(text, (size_t)n), why);
-	if (err)
+	int err = pair_make(file, passphrase, &made, why);
+	if (!err)
+		err = keyfile_new(file, 0600, bio_text(made.secret), why);
+	if (!err && (err = keyfile_new(pub, 0644, bio_text(made.public), why)))
 		unlink(file);
-	else
-		*out = k.pub;
-out:
-	buf_free(&pass.text);
-	sodium_memzero(seed, sizeof(seed));
-	signkey_wipe(&k);
-	EVP_PKEY_free(key);
-	BIO_free(priv_bio);
-	BIO_free(pub_bio);
+	if (!err)
+		*out = made.pub;
+	pair_free(&made);
 	return err;
 }
 
-/* The public keys before, after the new one. */
-static int
-append_file(const char *from, const char *to, struct buf *why)
-{
-	struct buf text;
-	int err, fd;
-
-	buf_init(&text, FILE_BYTES_MAX);
-	err = keyfile_text(from, NULL, &text, why);
-	fd = err ? -1 : open(to, O_WRONLY | O_APPEND | O_CLOEXEC);
-	if (!err && (fd < 0 || write(fd, buf_view(&text).p, text.n) != (ssize_t)text.n ||
-			    fsync(fd) < 0)) {
-		buf_printf(why, "%s: %s", to, strerror(errno));
-		err = ERR_IO;
-	}
-	if (fd >= 0)
-		close(fd);
-	buf_free(&text);
-	return err;
-}
-
-/* A secret that an earlier replacement left at `old`, and that is not `now`'s, becomes `old`.1, .2, …:
- * who replaces twice before a daemon knows of the first may need it. */
+/* A secret that an earlier replacement left at `old`, and that is not `now`'s, becomes `old`.1,
+ * .2, …: who replaces twice before a daemon knows of the first may need it. */
 static int
 keep_older(const char *old, const struct stat *now)
 {
@@ -381,54 +354,74 @@ keep_older(const char *old, const struct stat *now)
 	return -1;
 }
 
+/* The secret that is replaced, under FILE.old as well. */
+static int
+keep_old(const char *file, struct buf *why)
+{
+	char old[PATH_MAX], linked[PATH_MAX + sizeof(REPLACE_SUFFIX)];
+	struct stat st;
+	int fd = -1, err = ERR_IO;
+
+	snprintf(old, sizeof(old), "%s.old", file);
+	snprintf(linked, sizeof(linked), "%s" REPLACE_SUFFIX, old);
+	unlink(linked);
+	if (stat(file, &st) < 0 || keep_older(old, &st) < 0 || link(file, linked) < 0 ||
+		(fd = open(linked, O_RDONLY | O_CLOEXEC)) < 0)
+		buf_printf(why, "%s: %s", old, strerror(errno));
+	else
+		err = replace_place(AT_FDCWD, old, fd, why);
+	unlink(linked); /* a rename to another name of the same file does nothing */
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 int
 signkey_replace(const char *file, const char *passphrase, struct pubkey *out, struct buf *why)
 {
-	char pub[PATH_MAX], made[PATH_MAX], made_pub[PATH_MAX + 8], old[PATH_MAX],
-		linked[PATH_MAX + 8];
-	struct stat st;
+	struct pair made = { .secret = NULL };
+	char pub[PATH_MAX];
+	struct buf keys;
+	int err, fd = -1;
 
-	if (strlen(file) + 16 > PATH_MAX) {
+	if (strlen(file) + 32 > PATH_MAX) {
 		buf_printf(why, "%s: name too long", file);
 		return ERR_LIMIT;
 	}
 	snprintf(pub, sizeof(pub), "%s.pub", file);
-	snprintf(made, sizeof(made), "%s.new", file);
-	snprintf(made_pub, sizeof(made_pub), "%s.pub", made);
-	snprintf(old, sizeof(old), "%s.old", file);
-	snprintf(linked, sizeof(linked), "%s.new", old);
-	if (stat(file, &st) < 0) {
+	if (access(file, F_OK) < 0) {
 		buf_printf(why, "%s: %s", file, strerror(errno));
 		return ERR_IO;
 	}
-	unlink(made);
-	unlink(made_pub);
-	unlink(linked);
-	int err = signkey_create_locked(made, passphrase, out, why);
-	if (!err && (err = append_file(pub, made_pub, why)))
-		goto undo;
-	if (err)
-		return err;
+	buf_init(&keys, FILE_BYTES_MAX);
+	if ((err = pair_make(file, passphrase, &made, why)))
+		goto out;
+	/* The public keys before, after the new one. */
+	buf_span(&keys, bio_text(made.public));
+	if ((err = keyfile_text(pub, NULL, &keys, why)))
+		goto out;
+	if ((fd = err = replace_begin(AT_FDCWD, file, 0600, why)) < 0 ||
+		(err = replace_write(fd, file, bio_text(made.secret), why)) ||
+		(err = replace_sync(fd, file, why)))
+		goto out;
 	stop_at("replace-made");
 	/* At each moment there is a key at `file`, and its public one in FILE.pub. */
-	if ((geteuid() == 0 && (chown(made, st.st_uid, st.st_gid) < 0 ||
-				       chown(made_pub, st.st_uid, st.st_gid) < 0)) ||
-		keep_older(old, &st) < 0 || link(file, linked) < 0 || rename(linked, old) < 0)
-		goto failed;
+	if ((err = keep_old(file, why)))
+		goto out;
 	stop_at("replace-old");
-	if (rename(made_pub, pub) < 0)
-		goto failed;
+	if ((err = replace_file(AT_FDCWD, pub, 0644, buf_view(&keys), why)))
+		goto out;
 	stop_at("replace-public");
-	if (rename(made, file) < 0)
-		goto failed;
+	if ((err = replace_place(AT_FDCWD, file, fd, why)))
+		goto out;
 	stop_at("replace-done");
-	return 0;
-failed:
-	buf_printf(why, "%s: %s", file, strerror(errno));
-	err = ERR_IO;
-undo:
-	unlink(made);
-	unlink(made_pub);
-	unlink(linked);
+	*out = made.pub;
+out:
+	if (err && fd >= 0)
+		replace_drop(AT_FDCWD, file);
+	if (fd >= 0)
+		close(fd);
+	pair_free(&made);
+	buf_free(&keys);
 	return err;
 }

@@ -129,14 +129,14 @@ done
 whole "after kills in a rotation"
 is "the new key signs" "$(signs)" "$("$build/tollgate" audit export --journal "$JOURNAL" | tail -1 | jq -r .key)"
 is "as the file says" "$(signs)" "$(public "$D/audit.key")"
-is "nothing half made is left" "$(ls "$D" | grep 'keys\.new')" ''
+is "nothing half made is left" "$(ls "$D" | grep 'keys\.tollgate-new')" ''
 
 # ---- compression, archive, trim ----
 ended
 echo "retention: {age: 1s, below_six_months: true, archive: \"$D/archive\", every: 50ms}" >"$D/over.yaml"
 "$build/stackhelp" merge "$D/tollgate.yaml" "$D/over.yaml" >"$D/whole.yaml" && mv "$D/whole.yaml" "$D/tollgate.yaml"
 for point in pack-written pack-synced pack-verified pack-manifest pack-placed:2 plain-remove plain-removed archive-written \
-	archive-synced archive-put archive-segment:2 archive-manifest archive-marked trim-record trim-recorded:2 trim-plain trim-packed; do
+	replace-aside:4 archive-put archive-segment:2 archive-manifest archive-marked trim-record trim-recorded:2 trim-plain trim-packed; do
 	stopped $point
 done
 whole "after kills of retention"
@@ -144,7 +144,7 @@ settled_all() { [ "$(ls "$JOURNAL" | wc -l)" = 3 ] && [ "$(ls "$JOURNAL.keep" | 
 rm "$D/loading"
 wait $loading
 check "what was begun is finished: the newest are left" wait_for settled_all
-none_half() { ! ls "$JOURNAL.keep" "$D/archive" | grep -q '\.new'; }
+none_half() { ! ls "$JOURNAL.keep" "$D/archive" | grep -q 'tollgate-new'; }
 check "nothing half made is left there" wait_for none_half
 final check "what is left verifies" verified
 like "and says who vouches for what was trimmed" "$(cat "$D/verify.log")" 'trimmed=[0-9]+ trim_record='

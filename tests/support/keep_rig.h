@@ -30,7 +30,7 @@ setup(void **state)
 	(void)state;
 	rig_init(&r);
 	journal_io.fdatasync = no_sync;
-	keep_io.fsync = no_sync;
+	replace_io.fsync = no_sync;
 	r.cfg.journal_segment_bytes = 2000;
 	r.cfg.retention = true;
 	r.cfg.retention_every_us = 5000;
@@ -52,7 +52,8 @@ teardown(void **state)
 	(void)state;
 	stop();
 	stops_hook = NULL;
-	keep_io = (struct keep_io){ write, fsync, unlinkat, fstatvfs };
+	keep_io = (struct keep_io){ unlinkat, fstatvfs };
+	replace_io = (struct replace_io){ write, fsync, renameat };
 	journal_io.fdatasync = fdatasync;
 	rig_free(&r);
 	return 0;

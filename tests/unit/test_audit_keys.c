@@ -13,6 +13,7 @@
 
 #include "audit/keys.h"
 #include "support/audit_rig.h"
+#include "support/replace_rig.h"
 
 static struct rig r;
 static char hash_file[200], stated_file[200];
@@ -452,7 +453,7 @@ where_its_statements_cannot_be_kept_a_rotation_goes_on_and_they_are_kept_later(v
 
 	(void)state;
 	snprintf(keys, sizeof(keys), "%s.keys", r.journal);
-	rig_sh("mkdir '%s.new'", keys);
+	rig_sh("mkdir '%s" REPLACE_SUFFIX "'", keys);
 	tree_pace = (struct tree_pace){ 10000, 10000, false };
 	assert_started();
 	replace_key();
@@ -460,7 +461,10 @@ where_its_statements_cannot_be_kept_a_rotation_goes_on_and_they_are_kept_later(v
 	assert_signs(&r.pub);
 	assert_int_equal(rig_put(&r, "a"), 0);
 	assert_int_equal(access(keys, F_OK), -1);
-	rig_sh("rmdir '%s.new'", keys);
+	char asked[320];
+	snprintf(asked, sizeof(asked), "%s.asked", r.journal);
+	replace_rig_begin(asked);
+	rig_sh("rmdir '%s" REPLACE_SUFFIX "'", keys);
 	/* With the next checkpoint, and without a restart. */
 	for (int i = 0; i < 6000 && access(keys, F_OK) < 0; i++) {
 		assert_int_equal(rig_put(&r, "b"), 0);
@@ -470,6 +474,8 @@ where_its_statements_cannot_be_kept_a_rotation_goes_on_and_they_are_kept_later(v
 	assert_int_equal(keyring_file(&ring, keys, false, NULL, &r.why), 0);
 	assert_non_null(keyring_signer(&ring, "gw-1", span_str(r.pub.id), 1000, 1000, why));
 	audit_stop(&r.audit);
+	replace_rig_end();
+	assert_int_not_equal(replace_rig_count(".keys"), 0);
 	assert_true(verify_with(NULL).ok);
 }
 

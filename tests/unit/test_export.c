@@ -167,12 +167,13 @@ a_report_adds_any_numbers_and_names_of_others(void **state)
 	(void)state;
 	chain_build_boot(&b);
 	for (int i = 0; i < 2; i++)
-		chain_build_record(&b,
-			"\"type\":\"read\",\"read\":\"audit list\",\"peer\":{\"user\":\"root\"},"
-			"\"after\":{\"records\":9223372036854775807}");
+		chain_build_record(&b, "\"type\":\"read\",\"read\":\"audit "
+				       "list\",\"peer\":{\"user\":\"root\"},"
+				       "\"after\":{\"records\":9223372036854775807}");
 	for (int i = 0; i < 100; i++) {
 		snprintf(fields, sizeof(fields),
-			"\"type\":\"anchor\",\"kind\":\"file\",\"place\":\"p\",\"result\":\"r%d\"",
+			"\"type\":\"anchor\",\"kind\":\"file\",\"place\":\"p\",\"result\":\"r%"
+			"d\"",
 			i);
 		chain_build_record(&b, fields);
 	}
@@ -419,9 +420,9 @@ nothing_is_overwritten_or_half_named(void **state)
 	(void)state;
 	build(20);
 	write_journal(buf_view(&b.out));
-	put_file("e.new", SPAN_LIT("of one that was killed"));
+	put_file("e" REPLACE_SUFFIX, SPAN_LIT("of one that was killed"));
 	assert_exit(hand_over("csv"), EXIT_DONE);
-	assert_int_equal(access(at("e.new"), F_OK), -1);
+	assert_int_equal(access(at("e" REPLACE_SUFFIX), F_OK), -1);
 	assert_exit(hand_over("csv"), EXIT_CANNOT);
 	assert_err("is there already: nothing is overwritten");
 	unlink(at("e"));
@@ -432,7 +433,7 @@ nothing_is_overwritten_or_half_named(void **state)
 	snprintf(what, sizeof(what), "--out %s --sign-key %s", at("e"), at("key.pub"));
 	assert_exit(run(what), EXIT_CANNOT); /* asked for before all is read */
 	assert_int_equal(access(at("e"), F_OK), -1);
-	assert_int_equal(access(at("e.new"), F_OK), -1);
+	assert_int_equal(access(at("e" REPLACE_SUFFIX), F_OK), -1);
 }
 
 /* ---- positions ---- */
@@ -576,7 +577,8 @@ records_that_are_gone_are_an_error_and_no_silence(void **state)
 	/* An older copy was brought back: the position is ahead of it. */
 	put_file("p",
 		SPAN_LIT(
-			"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"gw-1\":{\"seq\":500,\"hash\":"
+			"{\"v\":1,\"format\":\"jsonl\",\"nodes\":{\"gw-1\":{\"seq\":500,"
+			"\"hash\":"
 			"\"00000000000000000000000000000000000000000000000000000000000000ff\"}}"
 			","
 			"\"file\":null}"));
@@ -609,12 +611,12 @@ a_full_disk_leaves_nothing_half(void **state)
 	(void)state;
 	build(200);
 	write_journal(buf_view(&b.out));
-	keep_io.write = write_while_there_is_room;
+	replace_io.write = write_while_there_is_room;
 	for (long n = 0; n < (long)b.out.n + 600; n += 9000) {
 		room = n;
 		assert_exit(hand_over("jsonl"), EXIT_CANNOT);
 		assert_err("No space left on device");
-		assert_int_equal(access(at("e"), F_OK) + access(at("e.new"), F_OK) +
+		assert_int_equal(access(at("e"), F_OK) + access(at("e" REPLACE_SUFFIX), F_OK) +
 					 access(at("e.manifest"), F_OK),
 			-3);
 	}
@@ -630,7 +632,7 @@ a_full_disk_leaves_nothing_half(void **state)
 		if (code == EXIT_CANNOT)
 			assert_err("No space left on device");
 	}
-	keep_io.write = write;
+	replace_io.write = write;
 	assert_exit(go_on(""), EXIT_DONE);
 	assert_file_is("o", buf_view(&b.out));
 	assert_exit(hand_over("jsonl"), EXIT_DONE);

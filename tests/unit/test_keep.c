@@ -34,7 +34,7 @@ compressed_segments_are_read_as_the_plain_ones_were(void **state)
 	stop();
 	assert_true(packed_files() >= segments);
 	assert_int_equal(count_files(".keep", ".json"), packed_files());
-	assert_int_equal(count_files(".keep", ".new"), 0);
+	assert_int_equal(count_files(".keep", REPLACE_SUFFIX), 0);
 	assert_true(rig_count(&r, M_KEEP_PACKED) >= segments - 2);
 	assert_int_equal(rig_count(&r, M_KEEP_FAILED), 0);
 	struct buf after = rig_text(&r);
@@ -628,7 +628,7 @@ archived_segments_come_back_and_altered_ones_are_refused(void **state)
 	if (!strstr(said, path))
 		fail_msg("%s", said);
 	assert_non_null(strstr(said, "not recorded: "));
-	assert_int_equal(count_files(".restored", ".new"), 0);
+	assert_int_equal(count_files(".restored", REPLACE_SUFFIX), 0);
 	assert_int_equal(audit("show %s --journal %s", id, r.journal), 0);
 	assert_non_null(strstr(said, id));
 	/* The journal itself is as it was. */

@@ -142,7 +142,7 @@ what_is_put_comes_back(void **state)
 	close(fd);
 	assert_int_equal(archive_get(&o, "n-2.jsonl.zst", dirfd, NULL, &why), ERR_NOTFOUND);
 	said("404 NoSuchKey");
-	assert_int_not_equal(access(in("n-2.jsonl.zst.new"), F_OK), 0);
+	assert_int_not_equal(access(in("n-2.jsonl.zst" REPLACE_SUFFIX), F_OK), 0);
 	close(dirfd);
 	assert_non_null(strstr(slurp(".log"), "PUT /bucket/a/prefix/n-1.jsonl.zst 200 lock=-"));
 }

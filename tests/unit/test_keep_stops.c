@@ -16,8 +16,7 @@
 
 static const char *const points[] = { "pack-written", "pack-synced", "pack-verified",
 	"pack-manifest", "pack-placed", "plain-remove", "plain-removed", "archive-written",
-	"archive-synced", "archive-put", "archive-segment", "archive-hashes",
-	"archive-manifest",
+	"replace-aside", "archive-put", "archive-segment", "archive-hashes", "archive-manifest",
 	"archive-marked", "trim-record", "trim-recorded", "trim-plain", "trim-packed" };
 
 static void
@@ -52,7 +51,7 @@ a_kill_at_any_step_loses_nothing(void **state)
 		until(plain_files() == 3 && packed_files() == 2);
 		stop();
 		verifies("trim_record=");
-		assert_int_equal(count_files(".keep", ".new"), 0);
+		assert_int_equal(count_files(".keep", REPLACE_SUFFIX), 0);
 	}
 	/* All that was ever written is in the archive or here, once. */
 	struct buf here = rig_text(&r);
@@ -127,14 +126,15 @@ a_full_disk_at_any_write_loses_nothing(void **state)
 		writes_left = fails % 3 == 0 ? fails : 1 << 20;
 		syncs_left = fails % 3 == 1 ? fails : 1 << 20;
 		unlinks_left = fails % 3 == 2 ? fails / 3 : 1 << 20;
-		keep_io =
-			(struct keep_io){ full_write, failing_fsync, failing_unlink, fstatvfs };
+		keep_io.unlinkat = failing_unlink;
+		replace_io = (struct replace_io){ full_write, failing_fsync, renameat };
 		uint64_t failed = rig_count(&r, M_KEEP_FAILED);
 		start();
 		until(rig_count(&r, M_KEEP_FAILED) > failed);
 		put(1); /* commits go on */
 		stop();
-		keep_io = (struct keep_io){ write, no_sync, unlinkat, fstatvfs };
+		keep_io.unlinkat = unlinkat;
+		replace_io = (struct replace_io){ write, no_sync, renameat };
 		int code = audit("verify --journal %s --public-key %s.pub", r.journal, r.key);
 		if (code || !strstr(said, "ok node=gw-1"))
 			fail_msg("%d: %s", fails, said);
@@ -171,7 +171,7 @@ the_last_bytes_of_a_disk_are_the_journals(void **state)
 	start();
 	until(rig_count(&r, M_KEEP_FAILED) > 1);
 	assert_int_equal(packed_files(), 0);
-	assert_int_equal(count_files(".keep", ".new"), 0);
+	assert_int_equal(count_files(".keep", REPLACE_SUFFIX), 0);
 	blocks_left = 4096;
 	until(settled());
 	stop();

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/replace.h"
 #include "base/span.h"
 #include "support/run_cmd.h"
 
@@ -70,12 +71,13 @@ rows_are_made_and_the_persons_own_stay(void **state)
 	assert_int_equal(import("a.json", false), 0);
 	assert_string_equal(get("prices.yaml"), OWN);
 	assert_non_null(strstr(cmd_err, "nothing is written without --write"));
-	assert_non_null(strstr(cmd_out,
-		"= anthropic mine: your row has input: 5, output: 5; the list input: 1, output: "
-		"1\n"));
-	assert_non_null(strstr(cmd_err, "3 rows, of them new 3, changed 0; rows of an earlier "
-					"import that go: 0; names that a row of your own has: 1; "
-					"left out: 1;"));
+	assert_non_null(strstr(cmd_out, "= anthropic mine: your row has input: 5, output: 5; "
+					"the list input: 1, output: "
+					"1\n"));
+	assert_non_null(
+		strstr(cmd_err, "3 rows, of them new 3, changed 0; rows of an earlier "
+				"import that go: 0; names that a row of your own has: 1; "
+				"left out: 1;"));
 	assert_non_null(
 		strstr(cmd_out, "+ cohere: {model: \"embed-9\", input: 0.12, output: 0}"));
 	assert_non_null(strstr(cmd_out, "? anthropic by-page: it is not priced by tokens"));
@@ -85,10 +87,10 @@ rows_are_made_and_the_persons_own_stay(void **state)
 		"# mine\nprices: 1\n",
 		"  anthropic: # ours\n    - {model: mine, input: 5, output: 5}\n",
 		("    - {model: [\"claude-opus-7\", \"opus-seven\"], input: 3, cached: 0.075, "
-		"output: "
-		"15, search: 0.01, tiers: [{over: 200000, input: 6, cached: 0.075, output: "
-		"15}]} # "
-		"imported\n"),
+		 "output: "
+		 "15, search: 0.01, tiers: [{over: 200000, input: 6, cached: 0.075, output: "
+		 "15}]} # "
+		 "imported\n"),
 		"\"opus-seven\"], from: 2026-03-13, input: 2, output: 9} # imported\n",
 		"  openai:\n    - {model: \"gpt-4o*\", input: 1, output: 2}\n",
 		"  cohere: # imported\n    - {model: \"embed-9\", input: 0.12, output: 0} # "
@@ -177,8 +179,8 @@ what_is_no_list_changes_nothing(void **state)
 		  "9e9,"
 		  "\"output_mtok\":1}}]}]",
 			"what it would be is no price list" },
-		{ "[]", "no row of it can be taken over (0 left out)" }, { "{}", "no row of it" },
-		{ "{\"message\":\"Not Found\"}", "no row of it" },
+		{ "[]", "no row of it can be taken over (0 left out)" },
+		{ "{}", "no row of it" }, { "{\"message\":\"Not Found\"}", "no row of it" },
 		{ "[{\"id\":\"openai\",\"models\":[{\"id\":\"m\",\"prices\":{}}]}]",
 			"no row of it" } };
 
@@ -190,7 +192,7 @@ what_is_no_list_changes_nothing(void **state)
 		assert_string_equal(get("prices.yaml"), OWN);
 		if (!strstr(cmd_err, rows[i].says))
 			fail_msg("%s: %s", rows[i].list, cmd_err);
-		assert_int_equal(access(path("prices.yaml.new"), F_OK), -1);
+		assert_int_equal(access(path("prices.yaml" REPLACE_SUFFIX), F_OK), -1);
 	}
 	assert_int_equal(import("nothing.json", true), 2);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "audit/record_terms.h"
+#include "base/replace.h"
 #include "codec/json_text.h"
 #include "support/chain_build.h"
 #include "support/run_cmd.h"
@@ -527,9 +528,7 @@ test_full(void **state)
 	struct index *ix = index_make(&s, &record_index_terms, NULL, &why);
 	assert_non_null(ix);
 	/* A limit of files' sizes stands for the disk's end. */
-	char name[128];
-	snprintf(name, sizeof(name), "full.index/gw-1-00000001-0000000000000001.idx.%ld.new",
-		(long)getpid());
+	const char *name = "full.index/gw-1-00000001-0000000000000001.idx" REPLACE_SUFFIX;
 	assert_int_equal(mkdir(path("full.index"), 0700), 0);
 	struct rlimit was, none;
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);

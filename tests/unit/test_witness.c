@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "proof/base64.h"
 #include "support/guard.h"
+#include "support/replace_rig.h"
 #include "support/temp_dir.h"
 #include "support/log_rig.h"
 
@@ -526,16 +527,30 @@ what_cannot_be_kept_is_not_cosigned(void **s)
 	log_grow(&l, 5, 0);
 	assert_int_equal(submit(&l, 0), 200);
 	/* A folder in the new file's place: root cannot write there either. */
-	snprintf(cmd, sizeof(cmd), "rm -f %s.new && mkdir %s.new", state, state);
+	snprintf(cmd, sizeof(cmd), "rm -f %s" REPLACE_SUFFIX " && mkdir %s" REPLACE_SUFFIX,
+		state, state);
 	assert_int_equal(system(cmd), 0);
 	log_grow(&l, 9, 0);
 	assert_int_equal(submit(&l, 5), 500);
 	assert_null(strstr(buf_view(&out).p, "\xe2\x80\x94"));
 	assert_int_equal(submit(&l, 9), 409); /* nor in memory */
 	assert_size("5");
-	snprintf(cmd, sizeof(cmd), "rmdir %s.new", state);
+	snprintf(cmd, sizeof(cmd), "rmdir %s" REPLACE_SUFFIX, state);
 	assert_int_equal(system(cmd), 0);
+	replace_rig_begin(path("asked"));
 	assert_int_equal(submit(&l, 5), 200);
+	assert_int_equal(replace_rig_count(state), 1);
+	static const enum replace_step steps[] = { REPLACE_WRITE, REPLACE_SYNC, REPLACE_RENAME,
+		REPLACE_FOLDER };
+	log_grow(&l, 12, 0);
+	replace_rig.sys = EIO;
+	for (size_t i = 0; i < COUNT_OF(steps); i++) {
+		replace_rig.of = state;
+		replace_rig.step = steps[i];
+		assert_int_equal(submit(&l, 9), 500);
+	}
+	replace_rig_end();
+	assert_int_equal(submit(&l, 9), 200);
 }
 
 static void

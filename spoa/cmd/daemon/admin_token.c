@@ -14,6 +14,8 @@
 #include "admin/tokens.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/err.h"
+#include "base/replace.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "config/config.h"
@@ -95,50 +97,22 @@ close_file(struct token_file *f)
 		close(f->lock);
 }
 
-/* Whose the file is: its own owner and mode where it is there, else those of its folder, so
- * that the daemon's user may read what root makes. */
-static int
-give(const char *file, int fd)
-{
-	char dir[4096];
-	struct stat st;
-
-	if (stat(file, &st) == 0)
-		return fchown(fd, st.st_uid, st.st_gid) < 0 &&
-				       fchown(fd, (uid_t)-1, st.st_gid) < 0
-			       ? -1
-			       : fchmod(fd, st.st_mode & 0777);
-	snprintf(dir, sizeof(dir), "%s", file);
-	char *slash = strrchr(dir, '/');
-	if (slash)
-		slash[slash == dir] = '\0';
-	if (geteuid() == 0 && stat(slash ? dir : ".", &st) == 0)
-		return fchown(fd, (uid_t)-1, st.st_gid);
-	return 0;
-}
-
 static int
 save(const struct token_file *f)
 {
-	char tmp[4200];
-	struct buf b;
-	int code = EXIT_DONE;
+	struct buf b, why;
 
 	buf_init(&b, TOKEN_FILE_MAX);
+	buf_init(&why, 8192);
 	admin_tokens_write(f->tokens, &b);
-	snprintf(tmp, sizeof(tmp), "%s.new", f->name);
-	unlink(tmp);
-	int fd = open(tmp, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0640);
-	if (fd < 0 || give(f->name, fd) < 0 || buf_failed(&b) ||
-		write(fd, buf_view(&b).p, b.n) != (ssize_t)b.n || fsync(fd) < 0 ||
-		rename(tmp, f->name) < 0) {
-		code = cmd_fail(f->name, "%s", strerror(errno));
-		unlink(tmp);
-	}
-	if (fd >= 0)
-		close(fd);
+	int err = buf_failed(&b) ? ERR_LIMIT
+				 : replace_file(AT_FDCWD, f->name, 0640, buf_view(&b), &why);
+	if (err)
+		cmd_fail("admin-token", "%.*s",
+			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	buf_free(&why);
 	buf_free(&b);
-	return code;
+	return err ? EXIT_CANNOT : EXIT_DONE;
 }
 
 /* ---- commands ---- */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/err.h"
+#include "base/replace.h"
 #include "cmd/cmd.h"
 #include "config/read.h"
 
@@ -67,19 +70,6 @@ put_key(struct buf *b, struct apikey *k)
 	buf_str(b, "}\n");
 }
 
-/* The daemon runs as another user: what may read the file now, may read it after. */
-static int
-keep_access(const char *file, int fd)
-{
-	struct stat st;
-
-	if (stat(file, &st) < 0)
-		return errno == ENOENT ? 0 : -1;
-	if (fchown(fd, st.st_uid, st.st_gid) < 0 && fchown(fd, (uid_t)-1, st.st_gid) < 0)
-		return -1;
-	return fchmod(fd, st.st_mode & 0777);
-}
-
 struct apikeys *
 key_file_load(const char *file, bool may_be_missing)
 {
@@ -117,11 +107,12 @@ key_file_close(struct key_file *f)
 int
 key_file_save(const char *file, const struct apikeys *keys, struct apikey *extra)
 {
-	char tmp[4096];
-	struct buf b;
-	int code = EXIT_DONE;
+	char made[PATH_MAX + sizeof(REPLACE_SUFFIX)];
+	struct apikeys *again = NULL;
+	struct buf b, why;
 
 	buf_init(&b, 0);
+	buf_init(&why, 8192);
 	buf_str(&b, "# API keys of tollgate, hashed. Written by `tollgate key`; the daemon "
 		    "reads it at\n"
 		    "# start and when it changes.\nkeys:\n");
@@ -129,22 +120,24 @@ key_file_save(const char *file, const struct apikeys *keys, struct apikey *extra
 		put_key(&b, &keys->keys[i]);
 	if (extra)
 		put_key(&b, extra);
-	snprintf(tmp, sizeof(tmp), "%s.new", file);
-	int fd = open(tmp, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0640);
-	if (fd < 0 || keep_access(file, fd) < 0 ||
-		write(fd, buf_view(&b).p, b.n) != (ssize_t)b.n || fsync(fd) < 0)
-		code = cmd_fail(file, "%s", strerror(errno));
+	snprintf(made, sizeof(made), "%s" REPLACE_SUFFIX, file);
+	int fd = replace_begin(AT_FDCWD, file, 0640, &why), err = fd < 0 ? fd : 0;
+	if (!err)
+		err = buf_failed(&b) ? ERR_NOMEM : replace_write(fd, file, buf_view(&b), &why);
+	/* A file that the daemon would refuse takes no place of one it has. */
+	if (!err && !(again = key_file_load(made, false)))
+		err = ERR_SYNTAX;
+	if (!err)
+		err = replace_place(AT_FDCWD, file, fd, &why);
+	else if (fd >= 0)
+		replace_drop(AT_FDCWD, file);
 	if (fd >= 0)
 		close(fd);
-	/* A file that the daemon would refuse takes no place of one it has. */
-	struct apikeys *again = code == EXIT_DONE ? key_file_load(tmp, false) : NULL;
-	if (code == EXIT_DONE && !again)
-		code = EXIT_CANNOT;
-	if (code == EXIT_DONE && rename(tmp, file) < 0)
-		code = cmd_fail(file, "%s", strerror(errno));
-	if (code != EXIT_DONE)
-		unlink(tmp);
+	if (err && err != ERR_SYNTAX)
+		cmd_fail("key", "%.*s",
+			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
 	apikeys_free(&again);
+	buf_free(&why);
 	buf_free(&b);
-	return code;
+	return err ? EXIT_CANNOT : EXIT_DONE;
 }

@@ -193,20 +193,20 @@ place(struct export *e)
 	chain_hex(hash, hex);
 	snprintf(name, sizeof(name), "%s.manifest", e->out.name);
 	int code = export_manifest(e, hash, &line), err = 0;
-	int fd = code ? -1 : files_begin(e->out.dirfd, name, &why);
+	int fd = code ? -1 : replace_begin(e->out.dirfd, name, 0600, &why);
 	if (!code) {
-		err = fd < 0 ? fd : files_sync(e->out.fd, &why);
+		err = fd < 0 ? fd : replace_sync(e->out.fd, e->out.name, &why);
 		err = err ? err : files_write(fd, buf_view(&line), &why);
-		err = err ? err : files_sync(fd, &why);
+		err = err ? err : replace_sync(fd, name, &why);
 		/* Both are on the disk: only names are to be given. */
-		err = err ? err : files_place(e->out.dirfd, e->out.name, &why);
+		err = err ? err : replace_place(e->out.dirfd, e->out.name, e->out.fd, &why);
 		e->out.begun = err != 0;
-		err = err ? err : files_place(e->out.dirfd, name, &why);
+		err = err ? err : replace_place(e->out.dirfd, name, fd, &why);
 	}
 	if (fd >= 0)
 		close(fd);
 	if (err)
-		files_drop(e->out.dirfd, name);
+		replace_drop(e->out.dirfd, name);
 	if (err)
 		code = cmd_fail(EXPORT_WHAT, "%s: %.*s", e->path, SPAN_ARG(buf_view(&why)));
 	if (!code && export_manifest_parse(buf_view(&line), &parsed, &why) == 0)

@@ -43,7 +43,7 @@ void export_cell(struct buf *out, struct span text);
 struct export_out {
 	int fd, dirfd;		 /* dirfd -1: standard output */
 	const char *path, *name; /* the file, and it in its folder */
-	bool begun;		 /* NAME.new is there */
+	bool begun;		 /* it is aside */
 	struct buf text;	 /* not yet written */
 	struct sha256 hash;
 	uint64_t bytes; /* written and not yet */

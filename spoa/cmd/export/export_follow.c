@@ -132,7 +132,7 @@ save(struct follow *f)
 	buf_init(&text, 0);
 	buf_init(&why, 4096);
 	if (f->p.file) {
-		err = files_sync(o->fd, &why);
+		err = replace_sync(o->fd, o->name, &why);
 		f->p.bytes = (uint64_t)lseek(o->fd, 0, SEEK_CUR);
 	}
 	if (err)

@@ -57,7 +57,7 @@ export_out_open(struct export_out *o, const char *path)
 			"%s: it or its manifest is there already: nothing is overwritten",
 			path);
 	buf_init(&why, 4096);
-	o->fd = files_begin(o->dirfd, o->name, &why);
+	o->fd = replace_begin(o->dirfd, o->name, 0600, &why);
 	if (o->fd < 0)
 		code = cmd_fail(EXPORT_WHAT, "%s: %.*s", path, SPAN_ARG(buf_view(&why)));
 	o->begun = o->fd >= 0;
@@ -97,7 +97,7 @@ void
 export_out_close(struct export_out *o)
 {
 	if (o->dirfd >= 0 && o->begun)
-		files_drop(o->dirfd, o->name);
+		replace_drop(o->dirfd, o->name);
 	if (o->dirfd >= 0 && o->fd >= 0)
 		close(o->fd);
 	if (o->dirfd >= 0)

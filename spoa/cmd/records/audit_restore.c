@@ -234,7 +234,7 @@ get_manifest(struct restore *r, const char *segment, struct manifest *m, struct 
 		return fd;
 	ssize_t n = pread(fd, text, sizeof(text), 0);
 	close(fd);
-	files_drop(r->tofd, name);
+	replace_drop(r->tofd, name);
 	err = n < 0 ? ERR_IO : manifest_read(span_of(text, (size_t)n), m);
 	if (err || strcmp(m->segment, segment) != 0) {
 		buf_str(why, "its manifest in the archive is none of it");
@@ -265,18 +265,16 @@ restore_one(struct restore *r, const char *segment, struct manifest *m, struct b
 		err = agrees_with_trims(r, m, why);
 	if (!err)
 		err = signed_by_us(r, fd, m, why);
-	if (!err)
-		err = files_sync(fd, why);
-	close(fd);
 	buf_init(&text, MANIFEST_BYTES);
 	manifest_write(m, &text);
 	if (!err)
 		err = files_put(r->tofd, name, buf_view(&text), why);
 	if (!err)
-		err = files_place(r->tofd, packed, why);
+		err = replace_place(r->tofd, packed, fd, why);
+	close(fd);
 	buf_free(&text);
 	if (err)
-		files_drop(r->tofd, packed);
+		replace_drop(r->tofd, packed);
 	return err;
 }
 
@@ -400,7 +398,7 @@ bring_keys(struct restore *r, struct buf *why)
 			buf_span(&text, span_of(part, (size_t)n));
 		if (fd >= 0) {
 			close(fd);
-			files_drop(r->tofd, name);
+			replace_drop(r->tofd, name);
 		}
 		buf_clear(why);
 	}
@@ -446,7 +444,7 @@ append_hashes(struct restore *r, struct tiles *t, const struct known *k, struct 
 	}
 	if (fd >= 0) {
 		close(fd);
-		files_drop(r->tofd, name);
+		replace_drop(r->tofd, name);
 	}
 	return err;
 }

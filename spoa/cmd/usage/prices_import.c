@@ -4,7 +4,9 @@
  * whose starts_with is read as the name of a version, and LiteLLM's
  * model_prices_and_context_window. */
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/replace.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "cmd/usage/prices.h"
@@ -205,8 +208,8 @@ say_own(const struct price_row *own, const char *provider, struct span name,
 		put_price(&theirs, kinds[i].ours, usd, each);
 	}
 	if (yours.n)
-		printf("= %s %.*s: your row has %.*s; the list %.*s\n", provider, SPAN_ARG(name),
-			SPAN_ARG(span_cut(buf_view(&yours), 2, yours.n)),
+		printf("= %s %.*s: your row has %.*s; the list %.*s\n", provider,
+			SPAN_ARG(name), SPAN_ARG(span_cut(buf_view(&yours), 2, yours.n)),
 			SPAN_ARG(span_cut(buf_view(&theirs), 2, theirs.n)));
 	buf_free(&yours);
 	buf_free(&theirs);
@@ -602,7 +605,8 @@ print_other(char sign, struct span a, struct span b, size_t *gone)
 		if (has_line(b, line))
 			continue;
 		const char *prices = memmem(line.p, line.n, ", input: ", 9);
-		*gone += !prices || !has_line(b, span_of(line.p, (size_t)(prices - line.p) + 9));
+		*gone +=
+			!prices || !has_line(b, span_of(line.p, (size_t)(prices - line.p) + 9));
 		struct span list = span_next(&line, '\t');
 		line = span_trim(span_cut(line, 0, line.n - strlen(MARK)), " ");
 		printf("%c %.*s: %.*s\n", sign, SPAN_ARG(list),
@@ -633,53 +637,74 @@ print_changes(const struct import *m, bool write)
 		write ? "" : "; nothing is written without --write");
 }
 
-/* The text as prices; NULL after a message. `made` is its place for a moment. */
+/* The text as prices; NULL after a message. It is aside then, for replace_place(). */
 static const struct prices *
-load_text(struct arena *a, const char *made, struct span text)
+load_text(struct arena *a, const char *file, struct span text, int *fd)
 {
-	FILE *f = fopen(made, "w");
+	char made[PATH_MAX + sizeof(REPLACE_SUFFIX)];
+	const struct prices *p = NULL;
+	struct buf why;
 	struct diag d;
 
-	bool written = f && fwrite(text.p, 1, text.n, f) == text.n;
-	if ((f && fclose(f)) || !written) {
-		cmd_fail("prices import", "%s: %s", made, strerror(errno));
-		return NULL;
-	}
+	buf_init(&why, 8192);
 	diag_init(&d);
-	const struct prices *p = prices_load(a, made, &d, NULL);
-	if (!p)
+	snprintf(made, sizeof(made), "%s" REPLACE_SUFFIX, file);
+	*fd = replace_begin(AT_FDCWD, file, 0644, &why);
+	if (*fd < 0 || replace_write(*fd, file, text, &why))
+		cmd_fail("prices import", "%.*s", SPAN_ARG(buf_view(&why)));
+	else if (!(p = prices_load(a, made, &d, NULL)))
 		cmd_fail("prices import", "what it would be is no price list:\n%.*s",
 			SPAN_ARG(buf_view(&d.text)));
 	diag_free(&d);
+	buf_free(&why);
 	return p;
 }
 
 static int
-lay(struct import *m, json_t *list, const char *made, bool write)
+import_place(const struct import *m, int fd)
+{
+	struct buf why;
+
+	buf_init(&why, 8192);
+	int err = replace_place(AT_FDCWD, m->file, fd, &why);
+	if (err)
+		cmd_fail("prices import", "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return err ? EXIT_CANNOT : EXIT_DONE;
+}
+
+static int
+lay(struct import *m, json_t *list, bool write, int *fd)
 {
 	struct arena checked;
 	struct buf out;
 
-	if (m->lists && !(m->prices = load_text(&m->a, made, buf_view(&m->own))))
+	if (m->lists && !(m->prices = load_text(&m->a, m->file, buf_view(&m->own), fd)))
 		return EXIT_CANNOT;
+	if (m->lists) {
+		replace_drop(AT_FDCWD, m->file);
+		close(*fd);
+		*fd = -1;
+	}
 	if (json_is_array(list))
 		import_genai(m, list);
 	else
 		import_litellm(m, list);
 	if (m->nrows + m->kept == 0)
 		return cmd_fail("prices import",
-			"no row of it can be taken over (%zu left out): is it a list of prices? "
+			"no row of it can be taken over (%zu left out): is it a list of "
+			"prices? "
 			"%s stays as it is",
 			m->skipped, m->file);
 	buf_init(&out, 0);
 	compose(m, &out);
 	arena_init(&checked, 64u << 20, false);
-	int code = load_text(&checked, made, buf_view(&out)) ? EXIT_DONE : EXIT_CANNOT;
+	int code = load_text(&checked, m->file, buf_view(&out), fd) ? EXIT_DONE : EXIT_CANNOT;
 	arena_reset(&checked);
 	if (code == EXIT_DONE)
 		print_changes(m, write);
-	if (code == EXIT_DONE && write && rename(made, m->file) < 0)
-		code = cmd_fail("prices import", "%s: %s", m->file, strerror(errno));
+	if (code == EXIT_DONE && write)
+		code = import_place(m, *fd);
 	buf_free(&out);
 	return code;
 }
@@ -693,9 +718,9 @@ prices_import(int argc, char **argv)
 		{ "source", .text = &source }, { "write", .flag = &write }, { .name = NULL } };
 	struct import m = { .seen = json_object() };
 	struct buf text;
-	char **operands, made[4096];
+	char **operands;
 	json_error_t why;
-	int code = EXIT_CANNOT;
+	int code = EXIT_CANNOT, fd = -1;
 
 	if (cmd_options(argc, argv, options, &operands) != 1)
 		return cmd_usage("prices");
@@ -707,7 +732,6 @@ prices_import(int argc, char **argv)
 	buf_init(&m.own, 0);
 	buf_init(&m.old, 0);
 	buf_init(&text, 0);
-	snprintf(made, sizeof(made), "%s.new", into);
 	if (!list || (!json_is_array(list) && !json_is_object(list)))
 		cmd_fail("prices import", "%s:%d: %s", operands[0], why.line,
 			list ? "a list of providers, or an object of models, is expected"
@@ -718,8 +742,11 @@ prices_import(int argc, char **argv)
 		buf_clear(&text);
 	read_lines(&m, buf_view(&text));
 	if (list && text.n && m.rows)
-		code = lay(&m, list, made, write);
-	unlink(made);
+		code = lay(&m, list, write, &fd);
+	if (fd >= 0) {
+		replace_drop(AT_FDCWD, into);
+		close(fd);
+	}
 	for (size_t i = 0; i < m.nrows; i++)
 		buf_free(&m.rows[i].line);
 	free(m.rows);

@@ -1,0 +1,226 @@
+/* Why each step: rename(2) alone may reach the disk before the bytes do, and neither is durable
+ * before the folder is synced. */
+#include "base/replace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/stops.h"
+
+struct replace_io replace_io = { write, fsync, renameat };
+
+static int
+replace_failed(const char *name, const char *what, struct buf *why)
+{
+	int sys = errno;
+
+	if (why)
+		buf_printf(why, "%s: %s%s", name, what, strerror(sys));
+	errno = sys;
+	return sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? ERR_FULL : ERR_IO;
+}
+
+static bool
+aside_name(const char *name, char made[PATH_MAX])
+{
+	errno = ENAMETOOLONG;
+	return snprintf(made, PATH_MAX, "%s" REPLACE_SUFFIX, name) < PATH_MAX;
+}
+
+static int
+open_folder_of(int dirfd, const char *name)
+{
+	char folder[PATH_MAX] = ".";
+	const char *slash = strrchr(name, '/');
+
+	if (slash)
+		snprintf(folder, sizeof(folder), "%.*s", slash > name ? (int)(slash - name) : 1,
+			name);
+	return openat(dirfd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Who may read the one before may read the new one, and nobody else. Of a file that its group
+ * reads the group is enough. */
+static int
+take_access(int fd, const struct stat *like, mode_t mode)
+{
+	struct stat is;
+
+	if (fstat(fd, &is) < 0)
+		return -1;
+	if ((is.st_uid != like->st_uid || is.st_gid != like->st_gid) &&
+		fchown(fd, like->st_uid, like->st_gid) < 0 &&
+		(!(mode & 040) || fchown(fd, (uid_t)-1, like->st_gid) < 0))
+		return -1;
+	return fchmod(fd, mode);
+}
+
+static int
+access_of_before(int fd, int dirfd, const char *name, mode_t mode)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, 0) == 0)
+		return take_access(fd, &st, st.st_mode & 0777);
+	if (errno != ENOENT)
+		return -1;
+	if (geteuid() != 0)
+		return fchmod(fd, mode);
+	int folder = open_folder_of(dirfd, name);
+	/* Root without the right to give it away keeps it. */
+	int err = folder < 0 || fstat(folder, &st) < 0 ? -1
+		  : take_access(fd, &st, mode) < 0     ? fchmod(fd, mode)
+						       : 0;
+	if (folder >= 0)
+		close(folder);
+	return err;
+}
+
+int
+replace_begin(int dirfd, const char *name, mode_t mode, struct buf *why)
+{
+	char made[PATH_MAX];
+
+	if (!aside_name(name, made))
+		return replace_failed(name, "", why);
+	unlinkat(dirfd, made, 0);
+	int fd = openat(dirfd, made, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return replace_failed(made, "", why);
+	if (access_of_before(fd, dirfd, name, mode) == 0)
+		return fd;
+	int err = replace_failed(name, "its mode and owner cannot be kept: ", why);
+	replace_drop(dirfd, name);
+	close(fd);
+	return err;
+}
+
+int
+replace_as(int fd, const char *like, struct buf *why)
+{
+	struct stat st;
+
+	if (stat(like, &st) == 0 && take_access(fd, &st, st.st_mode & 0777) == 0)
+		return 0;
+	return replace_failed(like, "its mode and owner cannot be given: ", why);
+}
+
+int
+replace_write(int fd, const char *name, struct span s, struct buf *why)
+{
+	while (s.n) {
+		ssize_t n = replace_io.write(fd, s.p, s.n);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0)
+			return replace_failed(name, "", why);
+		s = span_cut(s, (size_t)n, s.n);
+	}
+	return 0;
+}
+
+int
+replace_sync(int fd, const char *name, struct buf *why)
+{
+	return replace_io.fsync(fd) < 0 ? replace_failed(name, "", why) : 0;
+}
+
+/* Some file systems know no sync of a folder, and say so. */
+static int
+sync_open_folder(int folder)
+{
+	return replace_io.fsync(folder) < 0 && errno != EINVAL ? -1 : 0;
+}
+
+int
+replace_sync_folder(int dirfd, const char *name, struct buf *why)
+{
+	int folder = open_folder_of(dirfd, name);
+	int err = folder < 0 || sync_open_folder(folder) < 0
+			  ? replace_failed(name, "its folder cannot be synced: ", why)
+			  : 0;
+
+	if (folder >= 0)
+		close(folder);
+	return err;
+}
+
+/* What is aside is what was begun: another process may have begun the same since. */
+static int
+still_aside(int dirfd, const char *made, int fd, struct buf *why)
+{
+	struct stat is, ours;
+
+	if (fstat(fd, &ours) == 0 && fstatat(dirfd, made, &is, AT_SYMLINK_NOFOLLOW) == 0 &&
+		is.st_dev == ours.st_dev && is.st_ino == ours.st_ino)
+		return 0;
+	errno = EBUSY;
+	replace_failed(made, "another process writes it: ", why);
+	return ERR_BAD_STATE;
+}
+
+int
+replace_place(int dirfd, const char *name, int fd, struct buf *why)
+{
+	char made[PATH_MAX];
+	int err = 0, folder = -1;
+
+	if (!aside_name(name, made))
+		return replace_failed(name, "", why);
+	if (replace_io.fsync(fd) < 0 || (folder = open_folder_of(dirfd, name)) < 0)
+		err = replace_failed(name, "", why);
+	stop_at("replace-aside");
+	if (!err)
+		err = still_aside(dirfd, made, fd, why);
+	if (!err && replace_io.renameat(dirfd, made, dirfd, name) < 0)
+		err = replace_failed(name, "", why);
+	if (err && err != ERR_BAD_STATE)
+		replace_drop(dirfd, name);
+	if (!err && sync_open_folder(folder) < 0)
+		err = replace_failed(name,
+			"is replaced, but its folder cannot be synced, and a power cut may "
+			"bring "
+			"the one before back: ",
+			why);
+	int sys = errno;
+	if (folder >= 0)
+		close(folder);
+	errno = sys;
+	return err;
+}
+
+void
+replace_drop(int dirfd, const char *name)
+{
+	char made[PATH_MAX];
+	int sys = errno;
+
+	if (aside_name(name, made))
+		unlinkat(dirfd, made, 0);
+	errno = sys;
+}
+
+int
+replace_file(int dirfd, const char *name, mode_t mode, struct span text, struct buf *why)
+{
+	int fd = replace_begin(dirfd, name, mode, why);
+
+	if (fd < 0)
+		return fd;
+	int err = replace_write(fd, name, text, why);
+	if (err)
+		replace_drop(dirfd, name);
+	else
+		err = replace_place(dirfd, name, fd, why);
+	int sys = errno;
+	close(fd);
+	errno = sys;
+	return err;
+}

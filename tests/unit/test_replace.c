@@ -1,0 +1,581 @@
+/* Each file that is replaced, at each step that a disk can refuse: the old one is whole,
+ * nothing is left aside, the message names the file, the exit code is not 0; and where none
+ * fails, what is said to be done outlives a power cut. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/stops.h"
+#include "index/private.h"
+#include "live/file.h"
+#include "store/journal.h"
+#include "store/signkey.h"
+#include "support/lay_files.h"
+#include "support/replace_rig.h"
+
+/* ---- the places ---- */
+
+static const char *
+file_of(const char *name)
+{
+	static char kept[8][192];
+	static unsigned turn;
+
+	return strcpy(kept[turn++ % 8], path(name));
+}
+
+static void
+keys_there(void)
+{
+	assert_int_equal(tollgate("", "key", "new", "--person", "ann", "--keys",
+				 file_of("keys.yaml"), NULL),
+		0);
+}
+
+static int
+key_revoke(void)
+{
+	char text[4096], id[64] = "";
+
+	cmd_slurp("keys.yaml", text, sizeof(text));
+	const char *at = strstr(text, "id: \"");
+	assert_non_null(at);
+	snprintf(id, sizeof(id), "%.*s", (int)strcspn(at + 5, "\""), at + 5);
+	return tollgate("", "key", "revoke", id, "--keys", file_of("keys.yaml"), NULL);
+}
+
+static int
+key_another(void)
+{
+	return tollgate(
+		"", "key", "new", "--person", "bob", "--keys", file_of("keys.yaml"), NULL);
+}
+
+static void
+tokens_there(void)
+{
+	assert_int_equal(tollgate("", "admin-token", "new", "ann", "--roles", "viewer",
+				 "--tokens", file_of("tokens"), NULL),
+		0);
+}
+
+static int
+token_revoke(void)
+{
+	return tollgate(
+		"", "admin-token", "revoke", "ann", "--tokens", file_of("tokens"), NULL);
+}
+
+static void
+prices_there(void)
+{
+	put("prices.yaml", "prices: 1\nproviders:\n  own:\n    - {model: mine, input: 1, "
+			   "output: 1}\n");
+	put("list.json", "{\"gpt-9\":{\"litellm_provider\":\"openai\",\"mode\":\"chat\","
+			 "\"input_cost_per_token\":0.000001,"
+			 "\"output_cost_per_token\":0.000002}}");
+}
+
+static int
+prices_import(void)
+{
+	return tollgate("", "prices", "import", file_of("list.json"), "--into",
+		file_of("prices.yaml"), "--write", NULL);
+}
+
+static void
+ranks_there(void)
+{
+	FILE *f = fopen(path("lines"), "w");
+
+	assert_non_null(f);
+	/* Each byte, in base64, and its rank. */
+	for (unsigned i = 0; i < 256; i++) {
+		static const char digit[] =
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			"0123456789+/";
+		fprintf(f, "%c%c== %u\n", digit[i >> 2], digit[(i & 3) << 4], i);
+	}
+	fclose(f);
+	put("packed", "the one before");
+}
+
+static int
+ranks_pack_lines(void)
+{
+	return tollgate("", "ranks", "pack", "--name", "own", "--pattern", "cl100k",
+		file_of("lines"), file_of("packed"), NULL);
+}
+
+static void
+pair_there(void)
+{
+	assert_int_equal(tollgate("", "keygen", file_of("sign.key"), NULL), 0);
+	assert_int_equal(tollgate("", "keygen", "--rotate", file_of("sign.key"), NULL), 0);
+}
+
+static int
+pair_rotate(void)
+{
+	return tollgate("", "keygen", "--rotate", file_of("sign.key"), NULL);
+}
+
+static void
+hash_there(void)
+{
+	assert_int_equal(tollgate("", "keygen", "--hash-key", file_of("hash.key"), NULL), 0);
+}
+
+static int
+hash_rotate(void)
+{
+	return tollgate("", "keygen", "--hash-key", "--rotate", file_of("hash.key"), NULL);
+}
+
+static void
+haproxy_there(void)
+{
+	put_tree(SITE PROVIDERS, "# none\n");
+}
+
+static int
+init_write(void)
+{
+	return INIT("--host", "ai.example.com", "--write");
+}
+
+static void
+journal_there(void)
+{
+	assert_int_equal(mkdir(path("journal"), 0700), 0);
+	put("journal.head", "{\"node\":\"a\",\"boot\":1,\"seq\":1}\n");
+}
+
+static int
+note_again(void)
+{
+	struct journal j = { .node = "a", .boot = 0 };
+
+	snprintf(j.dir, sizeof(j.dir), "%s", path("journal"));
+	return journal_note(&j, 2, 7);
+}
+
+static void
+index_there(void)
+{
+	assert_int_equal(mkdir(path("journal.index"), 0700), 0);
+	put("journal.index/a.idx", "the one before");
+}
+
+static int
+index_again(void)
+{
+	struct buf why;
+
+	buf_init(&why, 4096);
+	int err = index_write(
+		path("journal.index"), path("journal.index/a.idx"), SPAN_LIT("another"), &why);
+	if (err && !strstr(buf_view(&why).p, "a.idx"))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return err;
+}
+
+static void
+live_there(void)
+{
+	put("live", "one\n");
+	assert_int_equal(chmod(path("live"), 0600), 0);
+}
+
+static bool
+any_line(void *arg, struct span line, struct buf *why)
+{
+	(void)arg;
+	(void)line;
+	(void)why;
+	return true;
+}
+
+static int
+live_again(void)
+{
+	struct buf why, text;
+	size_t lines = 0;
+	bool begun;
+
+	buf_init(&why, 4096);
+	buf_init(&text, 4096);
+	enum replace_step step = replace_rig.step;
+	replace_rig.step = REPLACE_NONE; /* not of the start */
+	struct live_file *f =
+		live_file_open(path("live"), any_line, NULL, &lines, &begun, &why);
+	assert_non_null(f);
+	replace_rig.step = step;
+	int err = live_file_replace(f, SPAN_LIT("two\nthree\n"));
+	replace_rig.step = REPLACE_NONE;
+	/* Whatever became of it: the file that has the name is the one that goes on. */
+	assert_int_equal(live_file_append(f, SPAN_LIT("four\n")), 0);
+	assert_true(buf_file(&text, path("live")));
+	assert_true(span_ends(buf_view(&text), SPAN_LIT("four\n")));
+	assert_int_equal(truncate(path("live"), (off_t)text.n - 5), 0);
+	struct live_file *g =
+		live_file_open(path("live"), any_line, NULL, &lines, &begun, &why);
+	assert_null(g); /* and the one that is locked */
+	live_file_close(&f);
+	buf_free(&why);
+	buf_free(&text);
+	return err;
+}
+
+/* clang-format off */
+static const struct place {
+	const char *name, *file;
+	void (*there)(void);
+	int (*change)(void);
+	bool command; /* it says what is wrong */
+} places[] = {
+	{ "an API key's revocation",        "keys.yaml",    keys_there,    key_revoke,      true },
+	{ "an API key",                     "keys.yaml",    keys_there,    key_another,     true },
+	{ "the first API key",              "keys.yaml",    NULL,          key_another,     true },
+	{ "an admin token's revocation",    "tokens",       tokens_there,  token_revoke,    true },
+	{ "prices",                         "prices.yaml",  prices_there,  prices_import,   true },
+	{ "ranks",                          "packed",       ranks_there,   ranks_pack_lines, true },
+	{ "a signing key",                  "sign.key",     pair_there,    pair_rotate,     true },
+	{ "its public keys",                "sign.key.pub", pair_there,    pair_rotate,     true },
+	{ "the secret before",              "sign.key.old", pair_there,    pair_rotate,     true },
+	{ "hash keys",                      "hash.key",     hash_there,    hash_rotate,     true },
+	{ "a person's haproxy.cfg",         "etc/haproxy/haproxy.cfg", haproxy_there, init_write, true },
+	{ "as it was",                      "etc/haproxy/haproxy.cfg.before-tollgate", haproxy_there, init_write, true },
+	{ "a shipped file",                 "etc/haproxy/tollgate/tollgate.cfg", haproxy_there, init_write, true },
+	{ "the key that init makes",        "etc/tollgate/audit.key", haproxy_there, init_write, true },
+	{ "a journal's note",               "journal.head", journal_there, note_again,      false },
+	{ "an index",                       "journal.index/a.idx", index_there, index_again, false },
+	{ "what is changed at run time",    "live",         live_there,    live_again,      false },
+};
+static const struct {
+	const char *name, *says;
+	enum replace_step step;
+	int sys;
+} faults[] = {
+	{ "a full disk",                "No space left on device", REPLACE_WRITE,  ENOSPC },
+	{ "a write's error",            "Input/output error",      REPLACE_WRITE,  EIO },
+	{ "a sync's error",             "Input/output error",      REPLACE_SYNC,   EIO },
+	{ "a quota at the sync",        "Disk quota exceeded",     REPLACE_SYNC,   EDQUOT },
+	{ "a rename's error",           "Read-only file system",   REPLACE_RENAME, EROFS },
+	{ "a full folder",              "No space left on device", REPLACE_RENAME, ENOSPC },
+	{ "the folder's error",         "Input/output error",      REPLACE_FOLDER, EIO },
+};
+/* clang-format on */
+
+static void
+cleared(void)
+{
+	char cmd[192];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf %s/*", dir);
+	assert_int_equal(system(cmd), 0);
+}
+
+/* Its text, "(none)" where it is not there. */
+static const char *
+text_of(const char *name)
+{
+	static char text[2][1 << 16];
+	static unsigned turn;
+	char *p = text[turn++ % 2];
+	FILE *f = fopen(path(name), "re");
+
+	strcpy(p, "(none)");
+	if (f) {
+		p[fread(p, 1, sizeof(text[0]) - 1, f)] = '\0';
+		fclose(f);
+	}
+	return p;
+}
+
+static bool
+stray(const char *name)
+{
+	char made[128];
+
+	snprintf(made, sizeof(made), "%.100s" REPLACE_SUFFIX, name);
+	return access(path(made), F_OK) == 0;
+}
+
+static bool
+never_asked(const struct place *p, enum replace_step step)
+{
+	/* The secret before is a second name of a file that is there. */
+	return step == REPLACE_WRITE && !strcmp(p->file, "sign.key.old");
+}
+
+static void
+a_step_that_fails_leaves_the_file_before_whole(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		for (size_t k = 0; k < COUNT_OF(faults); k++) {
+			const struct place *p = &places[i];
+			char before[1 << 16];
+			if (never_asked(p, faults[k].step))
+				continue;
+			cleared();
+			replace_rig_end();
+			if (p->there)
+				p->there();
+			strcpy(before, text_of(p->file));
+			replace_rig_begin(path("log"));
+			replace_rig.of = file_of(p->file);
+			replace_rig.step = faults[k].step;
+			replace_rig.sys = faults[k].sys;
+			cmd_err[0] = '\0';
+			if (p->change() == 0)
+				fail_msg("%s, %s: it is said to be done: %s", p->name,
+					faults[k].name, cmd_err);
+			if (p->command &&
+				(!strstr(cmd_err, faults[k].says) || !strstr(cmd_err, p->file)))
+				fail_msg("%s, %s: %s", p->name, faults[k].name, cmd_err);
+			bool same = !strcmp(before, text_of(p->file));
+			if (faults[k].step != REPLACE_FOLDER && !same)
+				fail_msg("%s, %s: changed to %s", p->name, faults[k].name,
+					text_of(p->file));
+			if (faults[k].step == REPLACE_FOLDER && p->command &&
+				!strstr(cmd_err, "power cut"))
+				fail_msg("%s, %s: %s", p->name, faults[k].name, cmd_err);
+			if (stray(p->file))
+				fail_msg("%s, %s: left aside", p->name, faults[k].name);
+			/* And the next time it is done. */
+			replace_rig.step = REPLACE_NONE;
+			if (p->change() != 0)
+				fail_msg("%s, after %s: %s", p->name, faults[k].name, cmd_err);
+		}
+}
+
+static void
+what_is_said_to_be_done_outlives_a_power_cut(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		const struct place *p = &places[i];
+		cleared();
+		replace_rig_end();
+		if (p->there)
+			p->there();
+		char before[1 << 16];
+		strcpy(before, text_of(p->file));
+		replace_rig_begin(path("log"));
+		if (p->change() != 0)
+			fail_msg("%s: %s", p->name, cmd_err);
+		if (replace_rig_count(p->file) != 1)
+			fail_msg("%s: replaced %u times", p->name, replace_rig_count(p->file));
+		if (!strcmp(before, text_of(p->file)))
+			fail_msg("%s: is as it was", p->name);
+		if (stray(p->file))
+			fail_msg("%s: left aside", p->name);
+	}
+}
+
+/* ---- the one way ---- */
+
+static int
+replace(const char *name, struct span text)
+{
+	struct buf why;
+
+	buf_init(&why, 4096);
+	int err = replace_file(AT_FDCWD, path(name), 0640, text, &why);
+	buf_free(&why);
+	return err;
+}
+
+static unsigned
+mode_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path(name), &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void
+it_has_the_mode_of_the_one_before(void **state)
+{
+	static const mode_t modes[] = { 0600, 0400, 0640, 0644, 0660, 0604 };
+	mode_t was = umask(077);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(modes); i++) {
+		put("f", "before");
+		assert_int_equal(chmod(path("f"), modes[i]), 0);
+		assert_int_equal(replace("f", SPAN_LIT("after")), 0);
+		assert_string_equal(text_of("f"), "after");
+		assert_int_equal(mode_of("f"), modes[i]);
+		unlink(path("f"));
+	}
+	assert_int_equal(replace("f", SPAN_LIT("new")), 0);
+	assert_int_equal(mode_of("f"), 0640);
+	umask(was);
+}
+
+/* Owners, where the test may give files away. */
+static void
+it_has_the_owner_of_the_one_before_and_of_the_folder(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put("f", "before");
+	assert_int_equal(chown(path("f"), 1234, 2345), 0);
+	assert_int_equal(replace("f", SPAN_LIT("after")), 0);
+	assert_int_equal(stat(path("f"), &st), 0);
+	assert_int_equal(st.st_uid, 1234);
+	assert_int_equal(st.st_gid, 2345);
+	assert_int_equal(mkdir(path("theirs"), 0750), 0);
+	assert_int_equal(chown(path("theirs"), 77, 78), 0);
+	assert_int_equal(replace("theirs/f", SPAN_LIT("new")), 0);
+	assert_int_equal(stat(path("theirs/f"), &st), 0);
+	assert_int_equal(st.st_uid, 77);
+	assert_int_equal(st.st_gid, 78);
+	/* Who cannot give it to whom it was, and would shut him out, does not. */
+	put("theirs/g", "before");
+	assert_int_equal(chmod(path("theirs"), 0777), 0);
+	assert_int_equal(chmod(dir, 0755), 0);
+	for (int group = 0; group < 2; group++) {
+		assert_int_equal(chmod(path("theirs/g"), group ? 0640 : 0600), 0);
+		assert_int_equal(chown(path("theirs/g"), 77, 78), 0);
+		pid_t pid = fork();
+		if (pid == 0) {
+			if (setgid(78) || setuid(4321))
+				_exit(2);
+			_exit(replace("theirs/g", SPAN_LIT("another")) == 0);
+		}
+		int status;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(WEXITSTATUS(status), group);
+		assert_string_equal(text_of("theirs/g"), group ? "another" : "before");
+		assert_false(stray("theirs/g"));
+	}
+}
+
+static void
+what_lies_in_the_way(void **state)
+{
+	(void)state;
+	put("f", "before");
+	put("other", "another's");
+	/* What a kill left is begun anew, a link is not followed. */
+	put("f" REPLACE_SUFFIX, "half");
+	assert_int_equal(replace("f", SPAN_LIT("one")), 0);
+	assert_int_equal(symlink(path("other"), path("f" REPLACE_SUFFIX)), 0);
+	assert_int_equal(replace("f", SPAN_LIT("two")), 0);
+	assert_string_equal(text_of("f"), "two");
+	assert_string_equal(text_of("other"), "another's");
+	/* A folder is left: there is an error. */
+	assert_int_equal(mkdir(path("f" REPLACE_SUFFIX), 0700), 0);
+	assert_true(replace("f", SPAN_LIT("three")) < 0);
+	assert_string_equal(text_of("f"), "two");
+	assert_int_equal(rmdir(path("f" REPLACE_SUFFIX)), 0);
+	assert_int_equal(replace("none/f", SPAN_LIT("x")), ERR_IO);
+}
+
+static void
+of_two_who_write_it_at_once_one_is_told(void **state)
+{
+	struct buf why;
+
+	(void)state;
+	put("f", "before");
+	buf_init(&why, 4096);
+	int a = replace_begin(AT_FDCWD, path("f"), 0600, &why);
+	int b = replace_begin(AT_FDCWD, path("f"), 0600, &why);
+	assert_true(a >= 0 && b >= 0);
+	assert_int_equal(replace_write(a, "f", SPAN_LIT("one"), &why), 0);
+	assert_int_equal(replace_place(AT_FDCWD, path("f"), a, &why), ERR_BAD_STATE);
+	assert_non_null(strstr(buf_view(&why).p, "another process writes it"));
+	assert_string_equal(text_of("f"), "before");
+	assert_int_equal(replace_write(b, "f", SPAN_LIT("two"), &why), 0);
+	assert_int_equal(replace_place(AT_FDCWD, path("f"), b, &why), 0);
+	assert_string_equal(text_of("f"), "two");
+	close(a);
+	close(b);
+	buf_free(&why);
+}
+
+static int
+no_folders(int fd)
+{
+	struct stat st;
+
+	errno = EINVAL;
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? -1 : fsync(fd);
+}
+
+/* Some file systems know no sync of a folder: that is no error of the disk. */
+static void
+a_file_system_without_a_folders_sync(void **state)
+{
+	(void)state;
+	replace_io.fsync = no_folders;
+	assert_int_equal(replace("f", SPAN_LIT("x")), 0);
+	assert_string_equal(text_of("f"), "x");
+}
+
+static void
+a_kill_before_the_rename_changes_nothing(void **state)
+{
+	int status;
+
+	(void)state;
+	put("f", "before");
+	pid_t pid = fork();
+	if (pid == 0) {
+		stops_hook = stops_kill;
+		stops_point = "replace-aside";
+		replace("f", SPAN_LIT("after"));
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_string_equal(text_of("f"), "before");
+	assert_true(stray("f"));
+	assert_int_equal(replace("f", SPAN_LIT("after")), 0);
+	assert_string_equal(text_of("f"), "after");
+	assert_false(stray("f"));
+}
+
+static int
+begin(void **state)
+{
+	(void)state;
+	cleared();
+	replace_rig_end();
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(it_has_the_mode_of_the_one_before, begin),
+		cmocka_unit_test_setup(
+			it_has_the_owner_of_the_one_before_and_of_the_folder, begin),
+		cmocka_unit_test_setup(what_lies_in_the_way, begin),
+		cmocka_unit_test_setup(of_two_who_write_it_at_once_one_is_told, begin),
+		cmocka_unit_test_setup(a_file_system_without_a_folders_sync, begin),
+		cmocka_unit_test_setup(a_kill_before_the_rename_changes_nothing, begin),
+		cmocka_unit_test_setup(what_is_said_to_be_done_outlives_a_power_cut, begin),
+		cmocka_unit_test_setup(a_step_that_fails_leaves_the_file_before_whole, begin),
+	};
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
+}
