@@ -6,7 +6,7 @@
 
 #include "base/notice.h"
 #include "config/load.h"
-#include "proof/note.h"
+#include "codec/note_name.h"
 #include "redis/redis_options.h"
 #include "redis/redis_tls.h"
 

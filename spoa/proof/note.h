@@ -7,13 +7,13 @@
 #define PROOF_NOTE_H
 
 #include "base/buf.h"
+#include "codec/note_name.h"
 #include "proof/merkle.h"
 #include "store/signkey.h"
 
 #define NOTE_MAX	   (64u << 10) /* a larger note is refused */
 #define NOTE_SIGNATURES	   64
 #define NOTE_SIGNATURE_MAX (8u << 10) /* bytes of one, decoded */
-#define NOTE_NAME_MAX	   255
 
 enum note_type { NOTE_ED25519 = 1, NOTE_COSIGNATURE = 4 };
 
@@ -54,8 +54,6 @@ const struct pubkey *checkpoint_signer(
 /* A cosignature under `name` by `key` holds: its time; 0: none does. */
 uint64_t checkpoint_cosigned(
 	const struct checkpoint *c, struct span name, const struct pubkey *key);
-/* A key's name: no blank, no plus, valid UTF-8, not empty. */
-bool note_name_valid(struct span name);
 void note_key_id(
 	enum note_type type, struct span name, const struct pubkey *key, unsigned char id[4]);
 /* A key as others write it: NAME+ID+BASE64(type ‖ key). */
