@@ -442,6 +442,11 @@ routes(struct remarks *r)
 				"route %s: no request comes here: route %s before it takes "
 				"them",
 				t->name, by->name);
+		if (!t->targets->known[0])
+			note_say(&r->to, t->at,
+				"route %s: names neither targets nor a backend: HAProxy's own "
+				"rules choose where it goes, and no record says where that was",
+				t->name);
 		for (size_t k = 0; k < t->npaths; k++)
 			if (strchr(t->paths[k], '*'))
 				note_say(&r->to, t->at,

@@ -181,7 +181,7 @@ tell(struct walk *w, uint64_t terms, struct span v)
 		switch ((int)t) {
 		case RT_OUTCOME: w->how.outcome = v; break;
 		case RT_WHY: w->how.why = v; break;
-		case RT_PROVIDER: w->provider = v; break;
+		case RT_ASKED: w->provider = v; break;
 		case RT_SENT: w->sent = v; break;
 		case RT_SAID_ERROR: w->how.said_error = span_is(v, "true"); break;
 		case RT_STATUS:
@@ -213,10 +213,10 @@ tell_string(struct walk *w, uint64_t terms, struct span raw)
 	json_t *j = json_loadb(raw.p - 1, raw.n + 2, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	struct span v = json_span(j);
 	/* What is read at the end outlives this call. */
-	unsigned slot = terms & 1ull << RT_OUTCOME    ? 0
-			: terms & 1ull << RT_WHY      ? 1
-			: terms & 1ull << RT_PROVIDER ? 2
-						      : 3;
+	unsigned slot = terms & 1ull << RT_OUTCOME ? 0
+			: terms & 1ull << RT_WHY   ? 1
+			: terms & 1ull << RT_ASKED ? 2
+						   : 3;
 	if (v.n && v.n < sizeof(w->text[0]) && terms >> RT_SEARCHED) {
 		memcpy(w->text[slot], v.p, v.n);
 		v.p = w->text[slot];

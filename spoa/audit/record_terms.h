@@ -25,7 +25,8 @@ enum {
   X(ROUTE,        "route",        "route",                                       0, "") \
   X(PATH,         "path",         "request.path",                                0, "") \
   X(MODEL,        "model",        "model requested_model answer.model", TERM_LATER, "sent, asked for or answering") \
-  X(TARGET,       "target",       "target attempts.target",                      TERM_LATER, "PROVIDER, or PROVIDER/MODEL") \
+  X(TARGET,       "target",       "target attempts.target backend",              TERM_LATER, "PROVIDER, PROVIDER/MODEL, or the backend of HAProxy") \
+  X(PROVIDER,     "provider",     "target",                                      TERM_LATER, "the same without the model") \
   X(CLASS,        "class",        "classes answer.classes",                      TERM_WORDS | TERM_LATER | TERM_LIST, "found in question or answer") \
   X(ENTITY,       "entity",       "entities.* answer.findings.entity answer.verdict.entities.*", TERM_WORDS | TERM_LATER | TERM_LIST, "likewise") \
   X(RULE,         "rule",         "rule rules.name would.rule answer.rule answer.would_rule answer.verdict.rule answer.verdict.rules.name calls.rule calls.would_rule", TERM_LATER, "that decided or matched") \
@@ -52,7 +53,7 @@ enum {
   /* not searched for by themselves */ \
   X(TIME,         NULL,           "time",                                        0, "") \
   X(VIA,          NULL,           "via",                                         0, "") \
-  X(PROVIDER,     NULL,           "target",                                      0, "") \
+  X(ASKED,        NULL,           "target",                                      0, "") \
   X(SENT,         NULL,           "model",                                       0, "") \
   X(WHY,          NULL,           "why",                                         0, "") \
   X(SAID_ERROR,   NULL,           "answer.provider_error",                       0, "")

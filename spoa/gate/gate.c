@@ -207,7 +207,7 @@ request_provider(const struct request *r)
 {
 	const struct target *to = r->out.decision.kind == D_OBSERVED ? NULL : request_target(r);
 
-	return span_str(to ? to->name : NULL);
+	return span_str(to ? to->known : NULL);
 }
 
 static void

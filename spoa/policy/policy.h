@@ -160,8 +160,8 @@ extern const char
 struct retry {
 	unsigned attempts; /* at most; 1: none is repeated */
 	unsigned on;	   /* bit by enum attempt_cause */
-	/* since the request's last byte went; 0: no bound of its own. `whole` of requests that ask
-	 * for a whole answer, the others of streams */
+	/* since the request's last byte went; 0: no bound of its own. `whole` of requests that
+	 * ask for a whole answer, the others of streams */
 	uint64_t first_byte_us, first_content_us, idle_us, whole_us;
 	uint64_t overall_us; /* all attempts, until the first content event */
 };
@@ -171,6 +171,9 @@ enum { RETRY_ATTEMPTS_MAX = 8, RETRY_ATTEMPTS_DEFAULT = 3 };
 struct target {
 	const char *name; /* the provider's; "" for a route without targets */
 	const char *region;
+	/* as records name it: of a route's own `backend` the provider that has it, or the
+	 * backend; "" where HAProxy's own routing decides */
+	const char *known, *known_region;
 	bool external;
 	bool relay;	     /* never direct */
 	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
@@ -182,7 +185,7 @@ struct target {
 				number */
 	struct breaker breaker;
 	const struct provider_credential
-		*credential; /* that the relay adds; NULL: HAProxy has it */
+		*credential;		 /* that the relay adds; NULL: HAProxy has it */
 	const struct price_list *prices; /* NULL: none fits: see policy_price() */
 	const struct yaml_node *at;
 };
@@ -194,10 +197,10 @@ struct answer_uses {
 	bool injection;		    /* the score, by itself or by a class */
 	bool tool_calls;	    /* names and arguments */
 	bool media;
-	bool calls;	   /* a rule with phase: tool may reach a call in them, */
-	bool arguments;	   /* and reads or redacts what it is called with */
-	bool offered;	   /* or what a request offers, with the servers that the provider asks */
-	bool any;	   /* such a rule there is */
+	bool calls;	/* a rule with phase: tool may reach a call in them, */
+	bool arguments; /* and reads or redacts what it is called with */
+	bool offered;	/* or what a request offers, with the servers that the provider asks */
+	bool any;	/* such a rule there is */
 	char searched[17]; /* policy_entities_hash() of them, or "all", as records say it */
 };
 
@@ -253,7 +256,8 @@ struct route {
 	struct retry retry;
 	bool direct; /* via: one attempt, so that none takes the relay for another's sake */
 	/* As it is for the names of `models` of which it lists a provider: the same but for
-	 * targets, choose and retry.attempts. Of those themselves: whose they are, and the name. */
+	 * targets, choose and retry.attempts. Of those themselves: whose they are, and the
+	 * name. */
 	const struct route *aliases;
 	size_t naliases;
 	const struct route *of; /* NULL: of none, it is a route of the policy */
@@ -269,8 +273,8 @@ struct route {
 	enum record_prompt record, record_answer;
 	struct about about;
 	const struct login *login; /* NULL: nobody is told */
-	bool find_all; /* record.find: all: searched for more than is used */
-	bool receipt;  /* x-tollgate-receipt */
+	bool find_all;		   /* record.find: all: searched for more than is used */
+	bool receipt;		   /* x-tollgate-receipt */
 	struct on_failure on_failure;
 	bool show_cost; /* x-tollgate-cost */
 	enum reserve reserve;

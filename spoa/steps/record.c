@@ -103,9 +103,9 @@ put_about(const struct about *a, struct buf *b)
 static void
 put_at(const struct target *t, struct buf *b)
 {
-	put_name(b, RF_TARGET, t->name);
-	if (t->region[0])
-		put_utf8(b, RF_REGION, span_str(t->region));
+	put_name(b, RF_TARGET, t->known);
+	if (t->known_region[0])
+		put_utf8(b, RF_REGION, span_str(t->known_region));
 }
 
 static void

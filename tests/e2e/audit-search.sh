@@ -7,7 +7,11 @@ cat >"$D/config.yaml" <<'Y'
 workers: 1
 audit: {segment: 64k}
 Y
-stack_up --config "$D/config.yaml"
+# one route names a backend of HAProxy in place of targets
+sed -e 's/^  anthropic: {backend: anthropic,/  claude: {backend: anthropic,/' \
+	-e 's/^    targets: \[anthropic\]/    dialect: anthropic\n    backend: anthropic/' \
+	"$root/tests/support/stack-policy.yaml" >"$D/backend.yaml"
+stack_up --config "$D/config.yaml" --policy "$D/backend.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 body() { printf '{"model":"%s","max_tokens":5,"messages":[{"role":"user","content":"%s"}]}' "$1" "$2"; }
@@ -33,6 +37,17 @@ search --person alice --between 'last hour..' --route messages
 is "by person, route and time" "$(hits)" 1
 search --class pii --outcome complete
 is "of decision and completion together" "$(hits) $(awk '{ print $6 }' "$D/out")" "1 two"
+for asked in "target claude" "target claude/two" "target anthropic" "provider claude"; do
+	# shellcheck disable=SC2086 # an option and its value
+	search --$asked
+	is "by $asked, of a route that names a backend" "$(hits) $(awk '{ print $6 }' "$D/out")" "1 two"
+done
+search --region us --route messages
+is "by its provider's region" "$(hits)" 1
+"$B/tollgate" usage -c "$D/tollgate.yaml" --by target --since 1h >"$D/out"
+like "usage has it" "$(cat "$D/out")" 'claude/two'
+"$B/tollgate" audit export -c "$D/tollgate.yaml" --since 1h --provider claude 2>/dev/null >"$D/out"
+is "and an export" "$(jq -r 'select(.type == "decision" or .type == "completion") | .target' "$D/out" | sort | uniq -c | xargs)" "2 claude"
 search --decision deny --json
 is "what was denied" "$(jq -r '[.decision, .status, .model] | join(" ")' "$D/out")" "deny $denied three"
 search --where 'has(record.usage) && record.usage.output_tokens > 0 && record.model == "one"' --json

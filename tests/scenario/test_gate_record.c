@@ -44,6 +44,43 @@ a_record_has_what_decided_and_what_was_found(void **state)
 	stage_down(&s);
 }
 
+/* Was data sent to that provider? Its name is on a route that names only a backend, too. */
+static void
+a_record_names_whose_the_backend_is(void **state)
+{
+#define CHAT_TO(to, more)                                                                      \
+	"providers:\n"                                                                         \
+	"  eu: {backend: openai, dialect: openai, region: eu}\n" more "routes:\n"              \
+	"  - {name: chat, match: {path: /v1/chat/completions}, dialect: openai" to "}\n" RULES
+	static const struct {
+		const char *policy, *target, *region;
+	} rows[] = {
+		{ CHAT_TO(", backend: openai", ""), "eu", "eu" },
+		{ CHAT_TO(", backend: other", ""), "other", "" },
+		{ CHAT_TO(", backend: openai",
+			  "  us: {backend: openai, dialect: anthropic, region: us}\n"),
+			"eu", "eu" },
+		{ CHAT_TO(", backend: openai",
+			  "  us: {backend: openai, dialect: openai, region: us}\n"),
+			"openai", "" },
+		{ CHAT_TO(", targets: [eu]", ""), "eu", "eu" },
+		{ CHAT_TO("", ""), "", "" },
+	};
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		stage_up(&s, rows[i].policy);
+		call_do(&s, &(struct note){ .person = "alice", .body = HELLO }, &c);
+		assert_string_equal(stage_field(0, "type"), "decision");
+		assert_string_equal(stage_field(0, "target"), rows[i].target);
+		assert_string_equal(stage_field(0, "region"), rows[i].region);
+		stage_pass(&s, 31000000);
+		stage_down(&s);
+	}
+}
+
 /* A denial from the head has read nothing: its record does not hash nothing. */
 static void
 a_denial_from_the_head_has_read_nothing(void **state)
@@ -385,9 +422,8 @@ a_path_that_has_what_a_text_shows_to_be_a_value_stays_out(void **state)
 			ROUTES "rules: [{name: mail, redact: {entities: [EMAIL_ADDRESS]}}]\n"
 			       "default: permit\n");
 		call_do(&s,
-			&(struct note){ .person = "alice",
-				.path = rows[i].path,
-				.body = rows[i].body },
+			&(struct note){
+				.person = "alice", .path = rows[i].path, .body = rows[i].body },
 			&c);
 		assert_string_equal(stage_field(0, "request.path"), rows[i].shown);
 		stage_pass(&s, 31000000);
@@ -439,6 +475,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_has_what_decided_and_what_was_found),
+		cmocka_unit_test(a_record_names_whose_the_backend_is),
 		cmocka_unit_test(a_denial_from_the_head_has_read_nothing),
 		cmocka_unit_test(what_nobody_could_read_is_counted_and_named),
 		cmocka_unit_test(a_refusal_before_the_rules_leaves_no_text),

@@ -462,6 +462,8 @@ routes_that_none_takes_are_noted(void **state)
 		{ "the same path again, for a method",
 			"{name: m, match: {methods: [PUT], path: /own}}",
 			": route m: no request comes here: route own before it takes them\n" },
+		{ "a route that says nowhere where it goes", "{name: m, match: {path: /else}}",
+			": route m: names neither targets nor a backend: HAProxy's own" },
 		{ "one path of two is free", "{name: m, match: {path: [/own, /else]}}", NULL },
 		{ "another method", "{name: m, match: {methods: [GET, POST], path: /put}}",
 			NULL },

@@ -165,6 +165,7 @@ static const struct row {
 { "the model that was asked for, or used", { "--model", "m2" }, "5431" },
 { "of a later attempt", { "--model", "m3" }, "4" },
 { "a provider", { "--target", "local" }, "4" },
+{ "by that name alone", { "--provider", "openai" }, "54321" },
 { "a provider with its model", { "--target", "local/m3" }, "4" },
 { "one of its classes", { "--class", "pii" }, "32" },
 { "of the answer", { "--class", "phi" }, "4" },
@@ -237,6 +238,46 @@ test_rows(void **state)
 	assert_false(there("j.index/gw-1-00000002-0000000000000011.idx"));
 	run_rows(NULL);
 	assert_null(strstr(cmd_err, "made again"));
+}
+
+/* Where a route names a backend of HAProxy its provider is recorded, or the backend itself; a
+ * journal of before has the backend alone. */
+static void
+test_routes_with_a_backend(void **state)
+{
+	static const struct {
+		const char *option, *value, *want;
+	} asked[] = { { "--target", "openai_eu", "2" }, { "--provider", "openai_eu", "2" },
+		{ "--target", "openai_eu/m1", "2" }, { "--target", "azure_eu", "21" },
+		{ "--target", "azure_us", "3" }, { "--provider", "azure_us", "3" },
+		{ "--target", "azure", "" } };
+	const char *const fields[] = { "\"backend\":\"azure_eu\"",
+		"\"target\":\"openai_eu\",\"backend\":\"azure_eu\"",
+		"\"target\":\"azure_us\",\"backend\":\"azure_us\"" };
+
+	(void)state;
+	chain_build_free(&b);
+	chain_build_init(&b, "gw-1");
+	b.chain.boot = 1;
+	for (int i = 0; i < 3; i++) {
+		char text[512];
+		snprintf(text, sizeof(text),
+			"\"type\":\"decision\",\"id\":\"01AAAAAAAAAAAAAAAAAAAAAAA%d\","
+			"\"decision\":\"permit\",\"via\":\"direct\",\"route\":\"chat\",%s,"
+			"\"model\":\"m1\"",
+			i + 1, fields[i]);
+		record(MINUTE, text);
+	}
+	assert_int_equal(mkdir(path("backends"), 0700), 0);
+	segment("backends", 1);
+	for (int indexed = 0; indexed < 2; indexed++)
+		for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+			assert_int_equal(search("backends", asked[i].option, asked[i].value,
+						 indexed ? NULL : "--no-index", NULL),
+				0);
+			if (strcmp(found(), asked[i].want) != 0)
+				fail_msg("%s %s: %s", asked[i].option, asked[i].value, found());
+		}
 }
 
 static void
@@ -691,6 +732,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_routes_with_a_backend),
 		cmocka_unit_test(test_other_records),
 		cmocka_unit_test(test_object),
 		cmocka_unit_test(test_counts),

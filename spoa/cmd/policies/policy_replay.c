@@ -107,7 +107,7 @@ add_changes(json_t *o, const struct recorded *r, const struct policy_verdict *v)
 	if (v->ruled.effect == RULE_DENY)
 		return;
 	if (target)
-		json_object_set_new(o, "target", json_string(target->name));
+		json_object_set_new(o, "target", json_string(target->known));
 	if (v->changes.model)
 		model = span_str(v->changes.model);
 	if (model.n && (v->changes.model || !r->missing.in[V_MODEL_NAME]))

@@ -58,7 +58,7 @@ list_of(const struct policy *p, struct span route, struct span provider)
 
 	for (size_t i = 0; i < p->nroutes; i++)
 		for (size_t k = 0; k < p->routes[i].ntargets; k++)
-			if (span_is(provider, p->routes[i].targets[k].name) &&
+			if (span_is(provider, p->routes[i].targets[k].known) &&
 				(!found || span_is(route, p->routes[i].name)))
 				found = p->routes[i].targets[k].prices;
 	return found || !provider.n
@@ -129,7 +129,8 @@ warn_of_stars(const struct prices *p)
 			if (star)
 				cmd_fail("prices check",
 					"%s: %s %s: * after a digit takes newer models at this "
-					"price: name the version, whose dates and -latest count "
+					"price: name the version, whose dates and -latest "
+					"count "
 					"with it",
 					p->file, p->lists[i].name, m);
 		}

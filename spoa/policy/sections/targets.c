@@ -8,10 +8,15 @@ const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", 
 	"perhaps_billed", "final", "aborted" };
 
 /* Where a provider says nothing of it. */
-#define UNTOLD { false, 5, 5 * SECOND_US }
+#define UNTOLD                                                                                 \
+	{                                                                                      \
+		false, 5, 5 * SECOND_US                                                        \
+	}
 static const struct breaker untold = UNTOLD;
 static const struct target nowhere = { .name = "",
 	.region = "",
+	.known = "",
+	.known_region = "",
 	.external = true,
 	.weight = 1,
 	.priority = 1,
@@ -84,7 +89,8 @@ providers_hint(const struct builder *b, struct nearest *near, char out[256])
 	return out;
 }
 
-/* Whose name is misspelt would go without, or with another's. A shadow policy is never obeyed. */
+/* Whose name is misspelt would go without, or with another's. A shadow policy is never obeyed.
+ */
 void
 build_credentials(struct builder *b)
 {
@@ -148,8 +154,8 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	const struct provider *v = provider_find(b, name);
 	if (!v)
 		return NULL;
-	t->name = v->name;
-	t->region = v->region;
+	t->name = t->known = v->name;
+	t->region = t->known_region = v->region;
 	t->external = v->external;
 	t->credential = credential_of(b, v->name);
 	t->relay = v->relay || t->credential;
@@ -331,9 +337,45 @@ retry(struct builder *b, const struct yaml_node *n, struct route *r)
 		diag_at(b->d, said, "attempts: via: direct of this route leaves one");
 	if (said && r->dialect && dialect_is_of_mcp(r->dialect) && r->retry.attempts > 1)
 		diag_at(b->d, said,
-			"attempts: a call that failed may have been made: a route in the dialect "
+			"attempts: a call that failed may have been made: a route in the "
+			"dialect "
 			"mcp has one");
 	attempts(b, r);
+}
+
+/* Whose backend this is; NULL: nobody's, or nobody knows which one's. Of several it is the one
+ * that speaks the route's dialect. */
+static const struct provider *
+provider_with(const struct builder *b, const char *backend, const struct dialect *d)
+{
+	const struct provider *any = NULL, *speaks = NULL;
+	size_t n = 0, nspeak = 0;
+
+	for (size_t i = 0; i < b->nproviders; i++) {
+		const struct provider *v = &b->providers[i];
+		if (!str_same(v->backend, backend))
+			continue;
+		n++;
+		any = v;
+		if (v->dialect && v->dialect == d) {
+			nspeak++;
+			speaks = v;
+		}
+	}
+	return n == 1 ? any : nspeak == 1 ? speaks : NULL;
+}
+
+/* No rule, price or state of that provider applies to it; records say where it went. */
+static void
+own_backend(
+	struct builder *b, const struct yaml_node *n, const struct route *r, struct target *own)
+{
+	if (!build_backend(b, n, &own->backend))
+		return;
+	const struct provider *v =
+		provider_with(b, own->backend, r->dialect ? r->dialect : r->api);
+	own->known = v ? v->name : own->backend;
+	own->known_region = v ? v->region : "";
 }
 
 void
@@ -354,7 +396,7 @@ build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
 		r->targets = own;
 	}
 	if (own && backend)
-		build_backend(b, backend, &own->backend);
+		own_backend(b, backend, r, own);
 	if (to && backend)
 		diag_at(b->d, backend->key, "backend: stands in the target's provider already");
 	if (to)
