@@ -570,7 +570,7 @@ tokens_are_settled_by_what_was_used(void **state)
 static void
 decisions_and_tokens_are_counted_by_labels(void **state)
 {
-#define LABELS "{route=\"chat\",provider=\"-\",model=\"gpt\","
+#define LABELS "{route=\"chat\",provider=\"openai\",model=\"gpt\","
 	struct stage s;
 	struct call c;
 	struct pass p;
