@@ -1,5 +1,6 @@
-/* Long calls in pieces of four characters, as a coding agent's Write: what goes is what came,
- * in few events, whatever the dialect; what a rule denies does not; and what is held has caps. */
+/* Long calls in pieces of four characters, as a coding agent's Write, the longest in larger
+ * ones: what goes is what came, in few events, whatever the dialect; what a rule denies does
+ * not; and what is held has caps. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,76 +27,158 @@
 
 #define SSE "text/event-stream"
 
-/* @N is the tool's name, @A the next piece, @W all of it, @I the number of the event. Events are a
- * line each: of SSE its type comes first. */
+/* @N is the tool's name, @A the next piece, @W all of it, @I the number of the event. Events
+ * are a line each: of SSE its type comes first. */
 static const struct shape {
 	const char *name, *dialect, *path, *type;
 	const char *key; /* of the strings that are pieces */
 	const char *begin, *piece, *end;
 } shapes[] = {
 	{ "chat", "openai", "/v1/chat/completions", SSE, "arguments",
-		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"@N\",\"arguments\":\"\"}}]},\"finish_reason\":null}],\"obfuscation\":\"x\"}\n",
-		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"@A\"}}]},\"finish_reason\":null}],\"obfuscation\":\"x@I\"}\n",
-		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n [DONE]\n" },
+		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{"
+		"\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":"
+		"\"t1\",\"type\":\"function\",\"function\":{\"name\":\"@N\",\"arguments\":\"\"}"
+		"}]},\"finish_reason\":null}],\"obfuscation\":\"x\"}\n",
+		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_"
+		"calls\":[{\"index\":0,\"function\":{\"arguments\":\"@A\"}}]},\"finish_"
+		"reason\":null}],\"obfuscation\":\"x@I\"}\n",
+		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{},"
+		"\"finish_reason\":\"tool_calls\"}]}\n [DONE]\n" },
 	{ "chat of vLLM", "openai", "/v1/chat/completions", SSE, "arguments",
-		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"@N\"}}]},\"logprobs\":null,\"finish_reason\":null,\"token_ids\":null}]}\n",
-		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"@A\"}}]},\"logprobs\":null,\"finish_reason\":null,\"token_ids\":null}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":@I}}\n",
-		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\" \"}}]},\"logprobs\":null,\"finish_reason\":\"tool_calls\"}]}\n [DONE]\n" },
+		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_"
+		"calls\":[{\"index\":0,\"id\":\"t1\",\"type\":\"function\",\"function\":{"
+		"\"name\":\"@N\"}}]},\"logprobs\":null,\"finish_reason\":null,\"token_ids\":"
+		"null}]}\n",
+		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_"
+		"calls\":[{\"index\":0,\"function\":{\"arguments\":\"@A\"}}]},\"logprobs\":"
+		"null,\"finish_reason\":null,\"token_ids\":null}],\"usage\":{\"prompt_tokens\":"
+		"1,\"completion_tokens\":@I}}\n",
+		" {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_"
+		"calls\":[{\"index\":0,\"function\":{\"arguments\":\" "
+		"\"}}]},\"logprobs\":null,\"finish_reason\":\"tool_calls\"}]}\n [DONE]\n" },
 	{ "a custom tool", "openai", "/v1/chat/completions", SSE, "input",
-		" {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"type\":\"custom\",\"custom\":{\"name\":\"@N\",\"input\":\"\"}}]}}]}\n",
-		" {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"custom\":{\"input\":\"@A\"}}]}}]}\n",
-		" {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n [DONE]\n" },
+		" {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{"
+		"\"index\":0,\"id\":\"t1\",\"type\":\"custom\",\"custom\":{\"name\":\"@N\","
+		"\"input\":\"\"}}]}}]}\n",
+		" {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{"
+		"\"index\":0,\"custom\":{\"input\":\"@A\"}}]}}]}\n",
+		" {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":"
+		"\"tool_calls\"}]}\n [DONE]\n" },
 	{ "messages", "anthropic", "/v1/messages", SSE, "partial_json",
-		"message_start {\"type\":\"message_start\",\"message\":{\"id\":\"c1\",\"model\":\"m1\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n"
-		"content_block_start {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"@N\",\"input\":{}}}\n",
-		"content_block_delta {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"@A\"}}\n",
+		"message_start "
+		"{\"type\":\"message_start\",\"message\":{\"id\":\"c1\",\"model\":\"m1\","
+		"\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"usage\":{\"input_"
+		"tokens\":1,\"output_tokens\":1}}}\n"
+		"content_block_start "
+		"{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
+		"\"tool_use\",\"id\":\"t1\",\"name\":\"@N\",\"input\":{}}}\n",
+		"content_block_delta "
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_"
+		"json_delta\",\"partial_json\":\"@A\"}}\n",
 		"content_block_stop {\"type\":\"content_block_stop\",\"index\":0}\n"
-		"message_delta {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":2}}\n"
+		"message_delta "
+		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},"
+		"\"usage\":{\"output_tokens\":2}}\n"
 		"message_stop {\"type\":\"message_stop\"}\n" },
-	{ "messages in AWS' frames", "bedrock", "/model/anthropic.claude/invoke-with-response-stream", FRAMES, "partial_json",
-		"chunk {\"type\":\"message_start\",\"message\":{\"id\":\"c1\",\"model\":\"m1\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[]}}\n"
-		"chunk {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"@N\",\"input\":{}}}\n",
-		"chunk {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"@A\"}}\n",
+	{ "messages in AWS' frames", "bedrock",
+		"/model/anthropic.claude/invoke-with-response-stream", FRAMES, "partial_json",
+		"chunk "
+		"{\"type\":\"message_start\",\"message\":{\"id\":\"c1\",\"model\":\"m1\","
+		"\"type\":\"message\",\"role\":\"assistant\",\"content\":[]}}\n"
+		"chunk "
+		"{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
+		"\"tool_use\",\"id\":\"t1\",\"name\":\"@N\",\"input\":{}}}\n",
+		"chunk "
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_"
+		"json_delta\",\"partial_json\":\"@A\"}}\n",
 		"chunk {\"type\":\"content_block_stop\",\"index\":0}\n"
 		"chunk {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"}}\n"
 		"chunk {\"type\":\"message_stop\"}\n" },
 	{ "responses", "openai", "/v1/responses", SSE, "delta",
-		"response.created {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"c1\",\"status\":\"in_progress\",\"store\":false,\"output\":[]}}\n"
-		"response.output_item.added {\"type\":\"response.output_item.added\",\"sequence_number\":1,\"output_index\":0,\"item\":{\"type\":\"function_call\",\"id\":\"fc_1\",\"call_id\":\"t1\",\"name\":\"@N\",\"arguments\":\"\"}}\n",
-		"response.function_call_arguments.delta {\"type\":\"response.function_call_arguments.delta\",\"sequence_number\":@I,\"item_id\":\"fc_1\",\"output_index\":0,\"delta\":\"@A\",\"obfuscation\":\"x@I\"}\n",
-		"response.function_call_arguments.done {\"type\":\"response.function_call_arguments.done\",\"sequence_number\":@I,\"item_id\":\"fc_1\",\"output_index\":0,\"arguments\":\"@W\"}\n"
-		"response.output_item.done {\"type\":\"response.output_item.done\",\"sequence_number\":@I,\"output_index\":0,\"item\":{\"type\":\"function_call\",\"id\":\"fc_1\",\"call_id\":\"t1\",\"name\":\"@N\",\"arguments\":\"@W\"}}\n"
-		"response.completed {\"type\":\"response.completed\",\"sequence_number\":@I,\"response\":{\"id\":\"c1\",\"status\":\"completed\",\"store\":false,\"output\":[{\"type\":\"function_call\",\"id\":\"fc_1\",\"call_id\":\"t1\",\"name\":\"@N\",\"arguments\":\"@W\"}]}}\n" },
+		"response.created "
+		"{\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":"
+		"\"c1\",\"status\":\"in_progress\",\"store\":false,\"output\":[]}}\n"
+		"response.output_item.added "
+		"{\"type\":\"response.output_item.added\",\"sequence_number\":1,\"output_"
+		"index\":0,\"item\":{\"type\":\"function_call\",\"id\":\"fc_1\",\"call_id\":"
+		"\"t1\",\"name\":\"@N\",\"arguments\":\"\"}}\n",
+		"response.function_call_arguments.delta "
+		"{\"type\":\"response.function_call_arguments.delta\",\"sequence_number\":@I,"
+		"\"item_id\":\"fc_1\",\"output_index\":0,\"delta\":\"@A\",\"obfuscation\":\"x@"
+		"I\"}\n",
+		"response.function_call_arguments.done "
+		"{\"type\":\"response.function_call_arguments.done\",\"sequence_number\":@I,"
+		"\"item_id\":\"fc_1\",\"output_index\":0,\"arguments\":\"@W\"}\n"
+		"response.output_item.done "
+		"{\"type\":\"response.output_item.done\",\"sequence_number\":@I,\"output_"
+		"index\":0,\"item\":{\"type\":\"function_call\",\"id\":\"fc_1\",\"call_id\":"
+		"\"t1\",\"name\":\"@N\",\"arguments\":\"@W\"}}\n"
+		"response.completed "
+		"{\"type\":\"response.completed\",\"sequence_number\":@I,\"response\":{\"id\":"
+		"\"c1\",\"status\":\"completed\",\"store\":false,\"output\":[{\"type\":"
+		"\"function_call\",\"id\":\"fc_1\",\"call_id\":\"t1\",\"name\":\"@N\","
+		"\"arguments\":\"@W\"}]}}\n" },
 	{ "Converse", "bedrock", "/model/m/converse-stream", FRAMES, "input",
 		"messageStart {\"role\":\"assistant\",\"p\":\"a\"}\n"
-		"contentBlockStart {\"contentBlockIndex\":0,\"start\":{\"toolUse\":{\"toolUseId\":\"t1\",\"name\":\"@N\"}},\"p\":\"a\"}\n",
-		"contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"toolUse\":{\"input\":\"@A\"}},\"p\":\"ab@I\"}\n",
+		"contentBlockStart "
+		"{\"contentBlockIndex\":0,\"start\":{\"toolUse\":{\"toolUseId\":\"t1\","
+		"\"name\":\"@N\"}},\"p\":\"a\"}\n",
+		"contentBlockDelta "
+		"{\"contentBlockIndex\":0,\"delta\":{\"toolUse\":{\"input\":\"@A\"}},\"p\":"
+		"\"ab@I\"}\n",
 		"contentBlockStop {\"contentBlockIndex\":0,\"p\":\"ab\"}\n"
 		"messageStop {\"stopReason\":\"tool_use\",\"p\":\"ab\"}\n" },
 	{ "Cohere", "cohere", "/v2/chat", SSE, "arguments",
-		"tool-call-start {\"type\":\"tool-call-start\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"@N\",\"arguments\":\"\"}}}}}\n",
-		"tool-call-delta {\"type\":\"tool-call-delta\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"function\":{\"arguments\":\"@A\"}}}}}\n",
+		"tool-call-start "
+		"{\"type\":\"tool-call-start\",\"index\":0,\"delta\":{\"message\":{\"tool_"
+		"calls\":{\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"@N\","
+		"\"arguments\":\"\"}}}}}\n",
+		"tool-call-delta "
+		"{\"type\":\"tool-call-delta\",\"index\":0,\"delta\":{\"message\":{\"tool_"
+		"calls\":{\"function\":{\"arguments\":\"@A\"}}}}}\n",
 		"tool-call-end {\"type\":\"tool-call-end\",\"index\":0}\n"
-		"message-end {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"TOOL_CALL\"}}\n" },
+		"message-end "
+		"{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"TOOL_CALL\"}}\n" },
 	{ "interactions", "gemini", "/v1beta/interactions", SSE, "arguments",
-		"step.start {\"event_type\":\"step.start\",\"index\":0,\"step\":{\"type\":\"function_call\",\"id\":\"t1\",\"name\":\"@N\",\"arguments\":{}}}\n",
-		"step.delta {\"event_type\":\"step.delta\",\"index\":0,\"event_id\":\"e@I\",\"delta\":{\"type\":\"arguments_delta\",\"arguments\":\"@A\"}}\n",
+		"step.start "
+		"{\"event_type\":\"step.start\",\"index\":0,\"step\":{\"type\":\"function_"
+		"call\",\"id\":\"t1\",\"name\":\"@N\",\"arguments\":{}}}\n",
+		"step.delta "
+		"{\"event_type\":\"step.delta\",\"index\":0,\"event_id\":\"e@I\",\"delta\":{"
+		"\"type\":\"arguments_delta\",\"arguments\":\"@A\"}}\n",
 		"step.stop {\"event_type\":\"step.stop\",\"index\":0}\n"
-		"interaction.completed {\"event_type\":\"interaction.completed\",\"interaction\":{\"id\":\"v1\",\"status\":\"done\"}}\n" },
+		"interaction.completed "
+		"{\"event_type\":\"interaction.completed\",\"interaction\":{\"id\":\"v1\","
+		"\"status\":\"done\"}}\n" },
 	{ "conversations", "mistral", "/v1/conversations", SSE, "arguments", "",
-		"function.call.delta {\"type\":\"function.call.delta\",\"created_at\":\"@I\",\"output_index\":0,\"id\":\"fc\",\"tool_call_id\":\"t1\",\"name\":\"@N\",\"arguments\":\"@A\"}\n",
+		"function.call.delta "
+		"{\"type\":\"function.call.delta\",\"created_at\":\"@I\",\"output_index\":0,"
+		"\"id\":\"fc\",\"tool_call_id\":\"t1\",\"name\":\"@N\",\"arguments\":\"@A\"}\n",
 		"conversation.response.done {\"type\":\"conversation.response.done\"}\n" },
-	{ "Gemini's on Vertex", "gemini", "/v1beta/models/g:streamGenerateContent", SSE, "stringValue",
-		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"@N\",\"willContinue\":true}}]}}]}\n",
-		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"partialArgs\":[{\"jsonPath\":\"$.path\",\"stringValue\":\"@A\",\"willContinue\":true}],\"willContinue\":true}}]}}],\"usageMetadata\":{\"totalTokenCount\":@I},\"responseId\":\"c1\"}\n",
-		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"partialArgs\":[{\"jsonPath\":\"$.path\",\"stringValue\":\"\"}]}}]}}]}\n"
-		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]},\"finishReason\":\"STOP\"}]}\n" },
+	{ "Gemini's on Vertex", "gemini", "/v1beta/models/g:streamGenerateContent", SSE,
+		"stringValue",
+		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{"
+		"\"functionCall\":{\"name\":\"@N\",\"willContinue\":true}}]}}]}\n",
+		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{"
+		"\"functionCall\":{\"partialArgs\":[{\"jsonPath\":\"$.path\",\"stringValue\":"
+		"\"@A\",\"willContinue\":true}],\"willContinue\":true}}]}}],\"usageMetadata\":{"
+		"\"totalTokenCount\":@I},\"responseId\":\"c1\"}\n",
+		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{"
+		"\"functionCall\":{\"partialArgs\":[{\"jsonPath\":\"$.path\",\"stringValue\":"
+		"\"\"}]}}]}}]}\n"
+		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]"
+		"},\"finishReason\":\"STOP\"}]}\n" },
 	/* those that come whole */
 	{ "Gemini", "gemini", "/v1beta/models/g:streamGenerateContent", SSE, NULL,
-		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"@N\",\"args\":@R}}]}}]}\n", "",
-		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]},\"finishReason\":\"STOP\"}]}\n" },
+		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{"
+		"\"functionCall\":{\"name\":\"@N\",\"args\":@R}}]}}]}\n",
+		"",
+		" {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]"
+		"},\"finishReason\":\"STOP\"}]}\n" },
 	{ "Ollama", "ollama", "/api/chat", "application/x-ndjson", NULL,
-		" {\"message\":{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"@N\",\"arguments\":@R}}]},\"done\":false}\n", "",
+		" {\"message\":{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{"
+		"\"function\":{\"name\":\"@N\",\"arguments\":@R}}]},\"done\":false}\n",
+		"",
 		" {\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true}\n" },
 };
 
@@ -203,9 +286,10 @@ run(struct stream *m, const struct shape *s, const char *rules, const char *tool
 	m->w.wrap = is_wrapped(s);
 	guard_rig_open(&m->r, &c);
 	write_lines(m, s->begin);
+	int characters = arguments.n > 1 << 20 ? 40 : 4;
 	for (struct span left = arguments; s->key && left.n && !m->r.got;) {
 		size_t n = 0;
-		for (int i = 0; i < 4 && n < left.n; i++)
+		for (int i = 0; i < characters && n < left.n; i++)
 			n += utf8_step(left, n);
 		m->piece = span_cut(left, 0, n);
 		write_lines(m, s->piece);
@@ -364,8 +448,8 @@ denied(const struct shape *s, const char *rules, const char *tool, struct span a
 
 	run(&m, s, rules, tool, arguments);
 	look(&m, &w);
-	if (m.r.got != (is_kept(s) ? GUARD_DENIED : GUARD_PASS) || w.denied == is_kept(s) || w.odd ||
-		w.text.n > 100 || span_has(buf_view(&m.r.out), SPAN_LIT("int x")))
+	if (m.r.got != (is_kept(s) ? GUARD_DENIED : GUARD_PASS) || w.denied == is_kept(s) ||
+		w.odd || w.text.n > 100 || span_has(buf_view(&m.r.out), SPAN_LIT("int x")))
 		fail_msg("%s, %zu: %d, denied %d, odd %d, %zu", s->name, arguments.n, m.r.got,
 			w.denied, w.odd, w.text.n);
 	const struct guard_report *a = guard_report(m.r.g);
@@ -408,11 +492,12 @@ redacted_ones_go_in_pieces_too(void **state)
 		run(&m, &shapes[i], READS, "send", buf_view(&arguments));
 		look(&m, &w);
 		struct span text = buf_view(&w.text), all = buf_view(&arguments);
-		if (m.r.got || w.odd || !span_starts(text, SPAN_LIT("{\"path\":\"<EMAIL_ADDRESS>\"")) ||
+		if (m.r.got || w.odd ||
+			!span_starts(text, SPAN_LIT("{\"path\":\"<EMAIL_ADDRESS>\"")) ||
 			!span_ends(span_trim(text, " "), span_cut(all, all.n - 1000, all.n)) ||
 			w.longest > (16 << 10) + 64)
-			fail_msg("%s: %d, odd %d, %zu of %zu, %zu: %.80s", shapes[i].name, m.r.got,
-				w.odd, text.n, all.n, w.longest, text.p ? text.p : "");
+			fail_msg("%s: %d, odd %d, %zu of %zu, %zu: %.80s", shapes[i].name,
+				m.r.got, w.odd, text.n, all.n, w.longest, text.p ? text.p : "");
 		buf_free(&w.text);
 		done(&m);
 	}
@@ -441,8 +526,11 @@ halves_of_a_character_are_one(void **state)
 		for (size_t i = 0; i < 40000; i++) {
 			static const char *const halves[] = { "\\ud83d", "\\ude00" };
 			buf_printf(&m.in,
-				"data: {\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":"
-				"{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"%s\"}}]},"
+				"data: "
+				"{\"id\":\"c1\",\"model\":\"m1\",\"choices\":[{\"index\":0,"
+				"\"delta\":"
+				"{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"%"
+				"s\"}}]},"
 				"\"finish_reason\":null}],\"obfuscation\":\"x\"}\n\n",
 				halves[i % 2]);
 			if (i % 64 == 63)
@@ -488,18 +576,26 @@ over_four_megabytes_the_answer_ends(void **state)
 static void
 what_may_be_text_is_never_folded(void **state)
 {
-	static const struct answer_case c = { "text", READS, "openai", "/v1/chat/completions", SSE,
-		"", "" };
+	static const struct answer_case c = { "text", READS, "openai", "/v1/chat/completions",
+		SSE, "", "" };
 	struct guard_rig r;
 	struct buf in;
 	size_t n = 0;
 
 	(void)state;
 	buf_init(&in, 0);
-	buf_str(&in, "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"t\",\"function\":{\"name\":\"a\",\"arguments\":\"{\"}}]}}]}\n\n");
+	buf_str(&in,
+		"data: "
+		"{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":"
+		"\"t\",\"function\":{\"name\":\"a\",\"arguments\":\"{\"}}]}}]}\n\n");
 	for (size_t i = 0; i < 4000; i++)
-		buf_str(&in, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"so \",\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\" \"}}]}}]}\n\n");
-	buf_str(&in, "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n");
+		buf_str(&in, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"so "
+			     "\",\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\" "
+			     "\"}}]}}]}\n\n");
+	buf_str(&in, "data: "
+		     "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"
+		     "\"function\":{\"arguments\":\"}\"}}]},\"finish_reason\":\"tool_calls\"}]}"
+		     "\n\ndata: [DONE]\n\n");
 	guard_rig_open(&r, &c);
 	guard_rig_feed(&r, buf_view(&in));
 	guard_rig_end(&r);
@@ -516,12 +612,20 @@ static void
 a_name_that_goes_on_after_arguments_ends_the_answer(void **state)
 {
 	static const char in[] =
-		"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"t\",\"function\":{\"name\":\"r\",\"arguments\":\"\"}}]}}]}\n\n"
-		"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{}\"}}]}}]}\n\n"
-		"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"m\"}}]}}]}\n\n"
-		"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
-	static const struct answer_case c = { "name", NAMES, "openai", "/v1/chat/completions", SSE,
-		"", "" };
+		"data: "
+		"{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":"
+		"\"t\",\"function\":{\"name\":\"r\",\"arguments\":\"\"}}]}}]}\n\n"
+		"data: "
+		"{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"
+		"\"function\":{\"arguments\":\"{}\"}}]}}]}\n\n"
+		"data: "
+		"{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"
+		"\"function\":{\"name\":\"m\"}}]}}]}\n\n"
+		"data: "
+		"{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}"
+		"\n\ndata: [DONE]\n\n";
+	static const struct answer_case c = { "name", NAMES, "openai", "/v1/chat/completions",
+		SSE, "", "" };
 	struct guard_rig r;
 
 	(void)state;
