@@ -12,7 +12,9 @@
 #include "admin/decisions.h"
 #include "admin/door.h"
 #include "admin/endpoint.h"
+#include "admin/change.h"
 #include "admin/reader.h"
+#include "admin/shares.h"
 #include "admin/tls.h"
 #include "admin/verifying.h"
 #include "audit/audit.h"
@@ -35,7 +37,8 @@ enum { DOORS = DOOR_TLS + 1 };
 struct caller {
 	struct caller *prev, *next; /* the oldest first */
 	int fd;
-	bool kept; /* somebody whom we know: it makes room for nobody */
+	bool kept;	      /* somebody whom we know: it makes room for nobody */
+	struct caller_id who; /* then */
 };
 
 struct side {
@@ -54,6 +57,7 @@ struct admin {
 	struct tls *tls;
 	struct decisions *decisions; /* NULL: no records */
 	struct children *children;
+	struct shares *shares;
 	struct side side[DOORS];
 };
 
@@ -87,6 +91,8 @@ asking_fields(const struct asking *q, struct MHD_Response *r)
 		snprintf(seconds, sizeof(seconds), "%u", q->retry_after_s);
 		MHD_add_response_header(r, "retry-after", seconds);
 	}
+	if (q->closes)
+		MHD_add_response_header(r, "connection", "close");
 	if (q->allow[0])
 		MHD_add_response_header(r, "allow", q->allow);
 	if (q->cookie[0])
@@ -159,15 +165,22 @@ admin_children(struct admin *a)
 	return a->children;
 }
 
-static void
-keep_caller(struct MHD_Connection *c, const struct asking *q)
+/* False: he has his share of them. */
+static bool
+keep_caller(const struct side *s, struct MHD_Connection *c, const struct asking *q)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct caller *one = info ? info->socket_context : NULL;
+	unsigned own = 0;
 
-	if (one && q->endpoint->role)
-		one->kept = true;
+	if (!one || !q->endpoint->role)
+		return true;
+	for (const struct caller *o = s->callers.next; o != &s->callers; o = o->next)
+		own += o != one && o->kept && !memcmp(&o->who, &q->peer.who, sizeof(o->who));
+	one->who = q->peer.who;
+	one->kept = own < CAP_ADMIN_CONNS_EACH;
+	return one->kept;
 }
 
 /* What was brought goes, secrets in it too. */
@@ -330,7 +343,12 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	if (!u->q.endpoint)
 		return nothing_there(u, known);
 	reader_on_behalf(s->admin->children, &u->q.peer);
-	keep_caller(c, &u->q);
+	if (!keep_caller(s, c, &u->q)) {
+		metric_inc(&u->q.server->metrics, M_ADMIN_SHARE);
+		u->q.closes = true;
+		return asking_refuse(&u->q, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"%d connections of yours are open already", CAP_ADMIN_CONNS_EACH);
+	}
 	if ((u->q.endpoint->call || u->q.endpoint->begin) && !take_params(u, &ok))
 		return ok;
 	u->begun = u->q.endpoint->begin != NULL;
@@ -428,6 +446,7 @@ admin_stop(void *front)
 	}
 	children_free(&a->children);
 	verifying_free();
+	shares_free(&a->shares);
 	decisions_free(&a->decisions);
 	if (a->cfg->has_admin)
 		listen_unlink(&a->cfg->admin);
@@ -468,7 +487,8 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 		.arg = server->audit,
 		.metrics = &server->metrics };
 	a->door = door_new(cfg, server, why);
-	if (!a->children || !a->door ||
+	a->shares = shares_new(server, change_summed);
+	if (!a->children || !a->door || !a->shares ||
 		(server->audit && !(a->decisions = decisions_new(&live))) ||
 		(cfg->has_admin_tls && !(a->tls = tls_new(&cfg->admin_tls_section,
 						 &server->certificate_end_s, why))) ||
@@ -495,6 +515,14 @@ admin_reloaded(void *front, const struct config *cfg)
 const struct server_front admin_front = { admin_start, admin_reloaded, admin_stop };
 
 /* ---- what endpoints ask of it ---- */
+
+struct shares *
+admin_shares(const struct server *s)
+{
+	const struct admin *a = s->front;
+
+	return a ? a->shares : NULL;
+}
 
 void
 admin_metrics(struct server *s, struct buf *out)

@@ -13,6 +13,12 @@ struct server;
 
 enum admin_door { DOOR_UNIX, DOOR_TCP, DOOR_TLS };
 
+/* One caller of the admin server, however many connections and sessions he has: what he may
+ * have at once is counted by it. All of what one token, certificate or user asks is his. */
+struct caller_id {
+	unsigned char b[16];
+};
+
 /* Who asks: of the unix socket as the kernel says it. */
 struct admin_peer {
 	pid_t pid;
@@ -23,10 +29,11 @@ struct admin_peer {
 	enum admin_by { BY_NOBODY, BY_USER, BY_TOKEN, BY_SESSION, BY_CERTIFICATE } by;
 	char name[65]; /* the token's or certificate's; "": none */
 	char from[64]; /* address of TCP and TLS */
+	struct caller_id who;
 	/* Of what it came in by, to be asked again: */
 	unsigned char token[32], session[32];
 	int64_t end_ns; /* the token's; 0: never */
-	pid_t child; /* of ours, that reads on his behalf: 0: he asks himself */
+	pid_t child;	/* of ours, that reads on his behalf: 0: he asks himself */
 };
 
 /* Returns the HTTP status. */

@@ -2,10 +2,13 @@
 #include "admin/change.h"
 
 #include <microhttpd.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "admin/shares.h"
 #include "admin/tokens.h"
 #include "audit/audit.h"
 #include "base/caps.h"
@@ -14,6 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "config/read.h"
+#include "keep/files.h"
 #include "live/sync.h"
 #include "net/server.h"
 
@@ -273,7 +277,48 @@ say_record(struct change *c, uint64_t seq)
 	json_object_set_new(c->answer, "record", json_string(at));
 }
 
-/* 0; ERR_TIMEOUT: it is not on disk yet; or what the audit thread says. */
+/* What is left of a disk that is nearly full is the decisions'. */
+static bool
+disk_has_room(const struct server *s)
+{
+	int fd = open(s->shared_cfg->journal, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool room = fd < 0 || files_room(fd, CAP_RECORD_BYTES, CAP_ADMIN_RESERVE);
+
+	if (fd >= 0)
+		close(fd);
+	return room;
+}
+
+/* Whether its caller may have it written. 0; ERR_FULL; ERR_LIMIT: in c->wait_s seconds; of a
+ * reading *summed says that it is in a sum. */
+static int
+within_share(struct change *c, const json_t *after, size_t bytes, bool *summed)
+{
+	struct shares *shares = admin_shares(c->s);
+
+	if (!disk_has_room(c->s)) {
+		metric_inc(&c->s->metrics, M_ADMIN_SHARE);
+		return ERR_FULL;
+	}
+	if (!shares || c->is_sum)
+		return 0;
+	c->wait_s = shares_take(shares, &c->peer->who, c->reads ? SHARE_READS : SHARE_CHANGES,
+		bytes, clock_mono_us());
+	*summed = c->wait_s && c->may_sum;
+	if (*summed) {
+		metric_inc(&c->s->metrics, M_ADMIN_SUMMED);
+		json_object_set_new(c->answer, "summed", json_true());
+		return shares_sum(shares, c->peer, c->verb,
+			(uint64_t)json_integer_value(json_object_get(after, "records")));
+	}
+	if (!c->wait_s)
+		return 0;
+	metric_inc(&c->s->metrics, M_ADMIN_SHARE);
+	return ERR_LIMIT;
+}
+
+/* 0; ERR_TIMEOUT: it is not on disk yet; within_share()'s, or what the audit thread says. What
+ * is kept is written whatever its caller's share and the disk say: it ends something. */
 static int
 record(struct change *c, const json_t *before, const json_t *after, const char *failed,
 	bool keep)
@@ -294,6 +339,14 @@ record(struct change *c, const json_t *before, const json_t *after, const char *
 	r->holders = 2;
 	buf_init(&r->e.fields, CAP_RECORD_BYTES);
 	write_record(c, before, after, failed, &r->e.fields);
+	bool summed = false;
+	int refused = keep ? 0 : within_share(c, after, r->e.fields.n, &summed);
+	if (refused || summed) {
+		r->holders = 1;
+		pthread_mutex_lock(&r->lock);
+		let_go(r);
+		return refused;
+	}
 	r->e.done = recorded;
 	r->e.arg = r;
 	r->e.keep = keep;
@@ -324,6 +377,25 @@ say_changed(const struct change *c, const json_t *after)
 		LS("id", json_string_value(json_object_get(after, "id"))));
 }
 
+static void
+refuse_unrecorded(struct change *c, int err)
+{
+	const char *what = c->reads ? "done" : "changed";
+
+	if (err == ERR_LIMIT && c->wait_s)
+		change_refuse(c, MHD_HTTP_TOO_MANY_REQUESTS,
+			"nothing was %s: too many records of yours at once: try again in %u s",
+			what, c->wait_s);
+	else if (err == ERR_FULL)
+		change_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"nothing was %s: it cannot be recorded (what is left of the disk is "
+			"the decisions')",
+			what);
+	else
+		change_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"nothing was %s: it cannot be recorded (%s)", what, err_str(err));
+}
+
 bool
 change_put(struct change *c, json_t *before, json_t *after)
 {
@@ -334,8 +406,7 @@ change_put(struct change *c, json_t *before, json_t *after)
 	buf_init(&why, 1024);
 	int err = record(c, before, after, NULL, must);
 	if (err && !must) {
-		change_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"nothing was changed: it cannot be recorded (%s)", err_str(err));
+		refuse_unrecorded(c, err);
 		goto out;
 	}
 	if (err)
@@ -451,9 +522,7 @@ change_note(const char *what, const char *verb, change_make_fn *make,
 	int err = make(&c, &before, &after) ? record(&c, before, after, NULL, false) : 0;
 
 	if (err)
-		change_refuse(&c, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"nothing was %s: it cannot be recorded (%s)",
-			c.reads ? "done" : "changed", err_str(err));
+		refuse_unrecorded(&c, err);
 	if (c.status == MHD_HTTP_OK && after) {
 		if (done)
 			done(s, after);
@@ -514,6 +583,36 @@ change_told(struct server *s, const struct admin_peer *peer, const char *what, c
 	json_decref(before);
 	json_decref(after);
 	json_decref(c.in);
+}
+
+int
+change_summed(struct server *s, const struct admin_peer *peer, json_t *after)
+{
+	struct change c = { .s = s,
+		.peer = peer,
+		.in = json_object(),
+		.what = "records",
+		.verb = "several",
+		.reads = true,
+		.is_sum = true };
+	int err = record(&c, NULL, after, NULL, false);
+
+	json_decref(c.in);
+	json_decref(after);
+	return err;
+}
+
+unsigned
+change_wait(struct server *s, const struct admin_peer *peer, size_t bytes)
+{
+	struct shares *shares = admin_shares(s);
+	unsigned wait_s =
+		shares ? shares_take(shares, &peer->who, SHARE_CHANGES, bytes, clock_mono_us())
+		       : 0;
+
+	if (wait_s)
+		metric_inc(&s->metrics, M_ADMIN_SHARE);
+	return wait_s;
 }
 
 static json_t *

@@ -18,8 +18,11 @@ struct change {
 	const char *verb; /* "new", "revoke", … of the record */
 	bool unwaited;	  /* it is done whatever comes of its record */
 	bool reads;	  /* it changes nothing: its record is of type "read" */
-	unsigned status;  /* of the answer */
-	json_t *answer;	  /* what is said where all is done */
+	bool may_sum;	  /* over its caller's share it is counted in a sum: verb, records */
+	bool is_sum;
+	unsigned wait_s; /* it was refused: over its caller's share for so long */
+	unsigned status; /* of the answer */
+	json_t *answer;	 /* what is said where all is done */
 };
 
 /* All of a change, but for what it changes: make() says that, the entry as it is (NULL: a new
@@ -53,6 +56,11 @@ bool change_put(struct change *c, json_t *before, json_t *after);
  * waiting: it is written when the disk takes it. Takes before and after, either may be NULL. */
 void change_told(struct server *s, const struct admin_peer *peer, const char *what,
 	const char *verb, const char *id, json_t *before, json_t *after);
+/* Records a sum of readings, as shares_record_fn. */
+int change_summed(struct server *s, const struct admin_peer *peer, json_t *after);
+/* Of what is recorded by change_told(): in how many seconds it is within its caller's share. 0:
+ * now, and it is counted. */
+unsigned change_wait(struct server *s, const struct admin_peer *peer, size_t bytes);
 struct admin_tokens;
 /* The tokens' file has changed: a record for each that is new, changed, revoked or gone. Either
  * may be NULL. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -31,11 +32,11 @@ enum {
 /* clang-format off */
 const struct children_limits children_default = {
 	.lane = {
-		[CHILD_QUICK] = { .at_once = CAP_CHILDREN, .queue = CAP_CHILDREN_QUEUE, .deadline_us = 30000000, .cpu_s = 30 },
+		[CHILD_QUICK] = { .at_once = CAP_CHILDREN, .queue = CAP_CHILDREN_QUEUE, .each = CAP_CHILDREN_EACH, .each_at_once = CAP_CHILDREN - 1, .deadline_us = 30000000, .cpu_s = 30 },
 		[CHILD_LONG]  = { .at_once = 1, .queue = 0, .deadline_us = 3600000000, .cpu_s = 3600 },
 	},
 	.out_bytes = CAP_CHILD_OUT,
-	.held_bytes = 2 * CAP_CHILD_OUT,
+	.held_bytes = 4 * CAP_CHILD_OUT,
 };
 /* clang-format on */
 
@@ -51,6 +52,7 @@ struct children {
 		struct child *running, *queue;
 		unsigned nrunning, nqueued;
 	} lane[CHILD_LANES];
+	struct child *told; /* are over, and what they said is still held */
 	size_t held;
 };
 
@@ -71,6 +73,23 @@ take_out(struct child **list, const struct child *c)
 	while (*list != c)
 		list = &(*list)->next;
 	*list = c->next;
+}
+
+static bool
+is_same(const struct child *a, const struct child *b)
+{
+	return memcmp(&a->who, &b->who, sizeof(a->who)) == 0;
+}
+
+/* Of the same caller. */
+static unsigned
+count_of(const struct child *list, const struct child *c)
+{
+	unsigned n = 0;
+
+	for (; list; list = list->next)
+		n += is_same(list, c);
+	return n;
 }
 
 /* ---- start ---- */
@@ -227,6 +246,8 @@ over(struct children *all, struct child *c)
 			LS("why", c->error));
 	pthread_mutex_lock(&all->lock);
 	all->held += c->out_bytes;
+	if (c->out >= 0)
+		append(&all->told, c);
 	pthread_mutex_unlock(&all->lock);
 	c->done(c);
 }
@@ -309,6 +330,35 @@ start_one(struct children *all, struct child *c)
 	return true;
 }
 
+/* Whether its caller holds less of what was said than his share. */
+static bool
+may_hold(const struct children *all, const struct child *c)
+{
+	size_t held = 0;
+
+	for (const struct child *t = all->told; t; t = t->next)
+		held += is_same(t, c) ? t->out_bytes : 0;
+	return held < all->limits.out_bytes;
+}
+
+/* Of those that wait the first of whoever has the fewest that run; NULL: none may begin. */
+static struct child *
+next_of(const struct children *all, enum child_lane lane)
+{
+	unsigned each = all->limits.lane[lane].each_at_once, fewest = each ? each : UINT_MAX;
+	const struct lane *l = &all->lane[lane];
+	struct child *next = NULL;
+
+	for (struct child *c = l->queue; c; c = c->next) {
+		unsigned n = count_of(l->running, c);
+		if (n >= fewest || !may_hold(all, c))
+			continue;
+		fewest = n;
+		next = c;
+	}
+	return next;
+}
+
 /* What waits and has a place begins. The lock is held, also while one begins: nobody finds a
  * child that has no process id yet. */
 static void
@@ -316,9 +366,10 @@ begin(struct children *all, enum child_lane lane)
 {
 	struct lane *l = &all->lane[lane];
 
-	while (l->queue && l->nrunning < all->limits.lane[lane].at_once && !all->stopping &&
-		all->held < all->limits.held_bytes) {
-		struct child *c = l->queue;
+	struct child *c;
+
+	while (l->nrunning < all->limits.lane[lane].at_once && !all->stopping &&
+		all->held < all->limits.held_bytes && (c = next_of(all, lane)) != NULL) {
 		take_out(&l->queue, c);
 		l->nqueued--;
 		append(&l->running, c);
@@ -514,9 +565,11 @@ child_ask(struct children *all, struct child *c)
 	c->asked_us = clock_mono_us();
 	pthread_mutex_lock(&all->lock);
 	unsigned places = all->limits.lane[c->lane].at_once + all->limits.lane[c->lane].queue;
+	unsigned each = all->limits.lane[c->lane].each;
 	if (all->stopping)
 		err = ERR_BAD_STATE;
-	else if (l->nrunning + l->nqueued >= places)
+	else if (l->nrunning + l->nqueued >= places ||
+		 (each && count_of(l->running, c) + count_of(l->queue, c) >= each))
 		err = ERR_LIMIT;
 	else {
 		append(&l->queue, c);
@@ -540,6 +593,7 @@ child_release(struct children *all, struct child *c)
 	if (!all)
 		return;
 	pthread_mutex_lock(&all->lock);
+	take_out(&all->told, c);
 	all->held -= c->out_bytes;
 	pthread_mutex_unlock(&all->lock);
 	wake(all);

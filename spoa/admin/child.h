@@ -1,7 +1,8 @@
 /* Children: the daemon's own program (/proc/self/exe, also after an upgrade replaced its file),
  * run for what reads records or compiles a policy, so that neither a worker nor an admin thread
  * ever waits for it. A thread of its own starts and ends them: so many at once, a short queue,
- * each with limits (child_self.h) and a deadline. What a child says goes into a file in memory
+ * a share of both a caller, each with limits (child_self.h) and a deadline. Of those that wait
+ * who has the fewest running comes next. What a child says goes into a file in memory
  * (memfd), which is capped; it has descriptors 0, 1 and 2 and no other.
  *
  *   child_ask() ─► waits ─► runs ─► over: done() is called ─► child_release()
@@ -15,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "admin/calls.h"
 #include "base/buf.h"
 #include "base/metrics.h"
 
@@ -39,6 +41,7 @@ enum child_end {
 struct child {
 	/* The asker's, set before child_ask() and left alone until done(). */
 	enum child_lane lane;
+	struct caller_id who;	 /* whose share it is */
 	const char *const *args; /* after the program's name, NULL at the end */
 	const char *in;		 /* its standard input, `in_bytes` of it */
 	size_t in_bytes;
@@ -65,10 +68,12 @@ struct child {
 struct children_limits {
 	struct {
 		unsigned at_once, queue;
+		/* A caller's of both, and of those that run; 0: all. */
+		unsigned each, each_at_once;
 		uint64_t deadline_us;
 		unsigned cpu_s;
 	} lane[CHILD_LANES];
-	size_t out_bytes;	 /* of one */
+	size_t out_bytes;	 /* of one; who holds so many has none begun */
 	size_t held_bytes;	 /* of all that are not released: no further one begins */
 	const char *program;	 /* NULL: our own */
 	struct metrics *metrics; /* gets what is counted */
@@ -83,7 +88,8 @@ void children_stop(struct children *all);
 /* After it, or in its place. */
 void children_free(struct children **all);
 
-/* 0; ERR_LIMIT: the queue is full, ERR_BAD_STATE: the daemon stops; done() is not called then.
+/* 0; ERR_LIMIT: the queue is full, or the caller's share of it; ERR_BAD_STATE: the daemon
+ * stops; done() is not called then.
  */
 int child_ask(struct children *all, struct child *c);
 /* After done(), or where it was not taken: what it said is gone. */

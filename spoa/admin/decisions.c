@@ -29,6 +29,7 @@ struct viewer {
 	struct viewer *next;
 	struct viewer_calls calls;
 	void *arg;
+	struct caller_id who;
 	char person[256], route[256], model[256]; /* "": any */
 	unsigned decisions; /* a bit each of enum event_decision; 0: any */
 	/* where it begins, until it is placed */
@@ -478,6 +479,17 @@ set_after(struct viewer *v, struct span after, struct buf *why)
 	return false;
 }
 
+/* With the lock. */
+static unsigned
+streams_of(const struct decisions *d, const struct caller_id *who)
+{
+	unsigned n = 0;
+
+	for (const struct viewer *v = d->viewers; v; v = v->next)
+		n += memcmp(&v->who, who, sizeof(*who)) == 0;
+	return n;
+}
+
 struct viewer *
 decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	const struct viewer_calls *calls, void *arg, int *status, struct buf *why)
@@ -491,6 +503,7 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	v->d = d;
 	v->calls = *calls;
 	v->arg = arg;
+	v->who = asked->who;
 	v->taken_us = v->said_us = clock_mono_us();
 	buf_init(&v->say, 16384);
 	if (!set_text(v->person, asked->person, "person", why) ||
@@ -507,7 +520,8 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	/* What its reader's connection is kept for until the first event: its head is sent. */
 	buf_printf(&v->say, ": tollgate %s\nretry: 2000\n\n", d->node);
 	pthread_mutex_lock(&d->lock);
-	bool room = d->nviewers < CAP_DECISION_VIEWERS && !d->closed;
+	unsigned own = streams_of(d, &asked->who);
+	bool room = d->nviewers < CAP_DECISION_VIEWERS && own < CAP_VIEWERS_EACH && !d->closed;
 	if (room && !d->running)
 		room = d->running = pthread_create(&d->thread, NULL, run, d) == 0;
 	if (room) {
@@ -522,7 +536,10 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	if (room)
 		return v;
 	*status = 503;
-	buf_printf(why, "%d look at it already", CAP_DECISION_VIEWERS);
+	if (own < CAP_VIEWERS_EACH)
+		buf_printf(why, "%d look at it already", CAP_DECISION_VIEWERS);
+	else
+		buf_printf(why, "%d streams of yours are open already", CAP_VIEWERS_EACH);
 refused:
 	buf_free(&v->say);
 	free(v);

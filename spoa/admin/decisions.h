@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include "admin/calls.h"
 #include "base/metrics.h"
 #include "store/follow.h"
 
@@ -37,7 +38,8 @@ void decisions_free(struct decisions **d);
 struct viewer_asked {
 	struct span decision, person, route, model;
 	struct span after; /* NODE/SEQ, or SEQ; empty: what is durable now */
-	uint64_t last;	   /* so many that fit are shown first; only without `after` */
+	struct caller_id who;
+	uint64_t last; /* so many that fit are shown first; only without `after` */
 };
 
 /* Called with the lock of the ring: they may not call back. */
@@ -49,8 +51,8 @@ struct viewer_calls {
 		void *arg); /* asked each second; false: its session is over. NULL: it stays */
 };
 
-/* NULL with a status: 400 (what is asked, in *why), 503 (CAP_DECISION_VIEWERS, or no memory).
- */
+/* NULL with a status: 400 (what is asked, in *why), 503 (CAP_DECISION_VIEWERS, CAP_VIEWERS_EACH
+ * of one caller, or no memory). */
 struct viewer *decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	const struct viewer_calls *calls, void *arg, int *status, struct buf *why);
 /* The next bytes to send; 0: none, and sleep() was called; negative: it has ended. One thread a

@@ -160,6 +160,7 @@ admin_decisions_live(struct asking *q)
 		.route = text_of(q->in, "route"),
 		.model = text_of(q->in, "model"),
 		.after = last && *last ? span_str(last) : text_of(q->in, "after"),
+		.who = q->peer.who,
 		.last = (uint64_t)json_integer_value(json_object_get(q->in, "last")) };
 	if (last && *last)
 		json_object_set_new(q->in, "after", json_string(last)); /* as it is recorded */

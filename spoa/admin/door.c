@@ -156,26 +156,23 @@ from_our_page(struct door *d, struct asking *q, enum MHD_Result *ok)
 
 /* ---- tokens ---- */
 
-/* False: it was answered: too many wrong ones came from there. */
-static bool
-may_try(struct door *d, struct asking *q, const struct source *from, enum MHD_Result *ok)
-{
-	unsigned wait = guesses_wait(d->guesses, from, clock_mono_us());
-
-	if (!wait)
-		return true;
-	metric_inc(&d->server->metrics, M_ADMIN_RATE);
-	q->retry_after_s = wait;
-	*ok = asking_refuse(q, MHD_HTTP_TOO_MANY_REQUESTS,
-		"too many wrong tokens came from there: try again in %u s", wait);
-	return false;
-}
-
+/* Whoever brings a right one has come in before this: of 256 bits nobody guesses one, and what
+ * others send from his address keeps him out of nothing. */
 static bool
 wrong_token(struct door *d, struct asking *q, const struct source *from, const char *text,
 	enum MHD_Result *ok)
 {
-	guesses_wrong(d->guesses, from, clock_mono_us());
+	uint64_t now_us = clock_mono_us();
+	unsigned wait = guesses_wait(d->guesses, from, now_us);
+
+	if (wait) {
+		metric_inc(&d->server->metrics, M_ADMIN_RATE);
+		q->retry_after_s = wait;
+		*ok = asking_refuse(q, MHD_HTTP_TOO_MANY_REQUESTS,
+			"too many wrong tokens came from there: try again in %u s", wait);
+		return false;
+	}
+	guesses_wrong(d->guesses, from, now_us);
 	log_event(LOG_WARN, "admin.wrong_token", LS("from", q->peer.from),
 		LS("user", q->peer.user), LS("path", q->endpoint->path));
 	return refuse(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED, text, ok);
@@ -206,8 +203,6 @@ enter_tcp(struct door *d, struct asking *q, const struct source *from, enum MHD_
 	const char *got = field(q, "Authorization");
 	unsigned char hash[SHA256_BYTES];
 
-	if (got && !may_try(d, q, from, ok))
-		return false;
 	struct span token = bearer(got);
 	sha256(token, hash);
 	if (!d->has_tcp_token || !token.n ||
@@ -247,7 +242,8 @@ by_session(struct door *d, struct asking *q, struct span value)
 {
 	struct admin_peer *p = &q->peer;
 	const char *ours = field(q, OURS);
-	bool used = !ours || strcmp(ours, "poll") != 0; /* what a page asks by itself is no use */
+	bool used =
+		!ours || strcmp(ours, "poll") != 0; /* what a page asks by itself is no use */
 
 	sha256(value, p->session);
 	if (!sessions_find(d->sessions, p->session, clock_mono_us(), used, p->token))
@@ -276,8 +272,6 @@ static bool
 enter_bearer(struct door *d, struct asking *q, const char *got, const struct source *from,
 	enum MHD_Result *ok)
 {
-	if (!may_try(d, q, from, ok))
-		return false;
 	struct span token = bearer(got);
 	if (token.n && by_token(d, q, token))
 		return true;
@@ -354,8 +348,8 @@ called_by_our_name(struct door *d, struct asking *q, enum MHD_Result *ok)
 	return false;
 }
 
-bool
-door_enter(struct door *d, struct asking *q, enum MHD_Result *ok)
+static bool
+door_opens(struct door *d, struct asking *q, enum MHD_Result *ok)
 {
 	const struct admin_endpoint *e = q->endpoint;
 	struct source from;
@@ -376,6 +370,34 @@ door_enter(struct door *d, struct asking *q, enum MHD_Result *ok)
 		return is_browser(q) ? from_our_page(d, q, ok) : true;
 	return refuse(d, q, M_ADMIN_ROLE, MHD_HTTP_FORBIDDEN,
 		"on the unix socket only (admin.listen)", ok);
+}
+
+/* By his name: a session is its token's. */
+static void
+set_who(struct admin_peer *p)
+{
+	unsigned char hash[SHA256_BYTES];
+	char text[128];
+
+	if (p->by == BY_USER)
+		snprintf(text, sizeof(text), "user %u", (unsigned)p->uid);
+	else
+		snprintf(text, sizeof(text), "%s %s",
+			p->by == BY_CERTIFICATE ? "certificate"
+			: p->by == BY_NOBODY	? "from"
+						: "token",
+			p->by == BY_NOBODY ? p->from : p->name);
+	sha256(span_str(text), hash);
+	memcpy(p->who.b, hash, sizeof(p->who.b));
+}
+
+bool
+door_enter(struct door *d, struct asking *q, enum MHD_Result *ok)
+{
+	bool in = door_opens(d, q, ok);
+
+	set_who(&q->peer);
+	return in;
 }
 
 bool
@@ -457,11 +479,9 @@ door_login(struct door *d, struct asking *q)
 
 	set_source(q, &from);
 	bool fine =
-		may_try(d, q, &from, &ok) &&
-		(by_token(d, q, token) ||
-			wrong_token(d, q, &from,
-				"this token is none of admin.tokens, or it is over or revoked",
-				&ok));
+		by_token(d, q, token) ||
+		wrong_token(d, q, &from,
+			"this token is none of admin.tokens, or it is over or revoked", &ok);
 	explicit_bzero((char *)(uintptr_t)token.p, token.n);
 	if (!fine)
 		return ok;

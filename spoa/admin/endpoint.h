@@ -47,7 +47,8 @@ struct asking {
 	struct admin *admin;
 	struct MHD_Connection *connection;
 	const struct admin_endpoint *endpoint;
-	const char *method, *path; /* as asked: of an endpoint that ends in / what is below it */
+	const char *method,
+		*path; /* as asked: of an endpoint that ends in / what is below it */
 	struct admin_peer peer;
 	json_t *in; /* parameters, checked: an object */
 	/* The handler's own, which goes with the request, however that ends. */
@@ -55,6 +56,7 @@ struct asking {
 	void (*drop)(void *state);
 	/* For asking_fields(): */
 	unsigned retry_after_s; /* 0: none */
+	bool closes;		/* its connection ends with the answer */
 	char allow[64], cookie[160];
 };
 
@@ -72,8 +74,8 @@ enum MHD_Result asking_refuse(struct asking *q, unsigned status, const char *fmt
 /* Sets the fields that every answer has on a response of the handler's own, but for
  * content-type and cache-control. */
 void asking_fields(const struct asking *q, struct MHD_Response *r);
-/* Whether the caller still may: his token is not revoked, his session not over. For what streams
- * for long: ask now and then. */
+/* Whether the caller still may: his token is not revoked, his session not over. For what
+ * streams for long: ask now and then. */
 bool asking_still(const struct asking *q);
 
 /* Those that take their time. */

@@ -48,10 +48,20 @@ get_readyz(struct server *s, struct buf *out)
 	return server_ready(s, out) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
+enum { RELOAD_BYTES = 3 << 10 }; /* its records, and what it costs: five a second */
+
 /* Who had it done is on record whatever comes of it, and whatever the disk says. */
 static unsigned
 post_reload(struct server *s, const struct admin_peer *peer, json_t *in UNUSED, struct buf *out)
 {
+	unsigned wait_s = change_wait(s, peer, RELOAD_BYTES);
+
+	if (wait_s) {
+		buf_printf(out,
+			"{\"error\":\"too many of yours at once: try again in %u s\"}\n",
+			wait_s);
+		return MHD_HTTP_TOO_MANY_REQUESTS;
+	}
 	change_told(s, peer, "configuration", "reload", "reload", NULL, NULL);
 	return reload_ask(&s->reloading, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
 }

@@ -1,5 +1,6 @@
-/* Wrong tokens, by where they come from: ten at once, then ten a minute. Whoever is over is
- * told to wait, and what he brings is not looked at. owner: its lock, any admin thread. */
+/* Wrong tokens, by where they come from: ten at once, then ten a minute, of which the log has a
+ * line each. Whoever is over is told to wait; a right one is none of them. owner: its lock, any
+ * admin thread. */
 #ifndef ADMIN_GUESSES_H
 #define ADMIN_GUESSES_H
 
@@ -17,7 +18,7 @@ struct source {
 	unsigned char bytes[SOURCE_BYTES];
 };
 
-/* Seconds to wait; 0: it may try. */
+/* Seconds until a further one is counted; 0: it is. */
 unsigned guesses_wait(struct guesses *g, const struct source *from, uint64_t now_us);
 /* One was wrong. */
 void guesses_wrong(struct guesses *g, const struct source *from, uint64_t now_us);

@@ -474,6 +474,7 @@ ask(struct asked *a)
 	}
 	buf_free(&why);
 	r->peer = a->q->peer;
+	r->c.who = r->peer.who;
 	r->c.in = a->input;
 	r->c.in_bytes = a->input ? strlen(a->input) : 0;
 	r->c.whole_environment = a->row->policy;
@@ -499,7 +500,7 @@ go_on(struct asked *a)
 	struct buf why;
 
 	if (a->state == FULL)
-		return refuse_for_now(a, "too many read at once");
+		return refuse_for_now(a, "too many read at once, or too many of yours");
 	if (a->state == STOPS)
 		return refuse_for_now(a, "the daemon stops");
 	if (!went_well(c) && !a->row->step[a->at].soft)

@@ -125,6 +125,7 @@ make_read(struct change *c, json_t **before UNUSED, json_t **after)
 		return change_refuse(
 			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
 	c->verb = command;
+	c->may_sum = true;
 	*after = json_pack("{s:O,s:O}", "asked", asked, "records", records);
 	if (follow)
 		json_object_set_new(*after, "follow", json_string(follow));
@@ -146,12 +147,11 @@ chains_told(const json_t *object)
 	json_t *told = json_array(), *chain;
 	size_t i;
 
-	json_array_foreach(json_object_get(object, "chains"), i, chain)
-		json_array_append_new(told,
-			json_pack("{s:O,s:O,s:O,s:O}", "node", json_object_get(chain, "node"),
-				"first", json_object_get(chain, "first"), "last",
-				json_object_get(chain, "last"), "records",
-				json_object_get(chain, "records")));
+	json_array_foreach(json_object_get(object, "chains"), i, chain) json_array_append_new(
+		told,
+		json_pack("{s:O,s:O,s:O,s:O}", "node", json_object_get(chain, "node"), "first",
+			json_object_get(chain, "first"), "last", json_object_get(chain, "last"),
+			"records", json_object_get(chain, "records")));
 	return told;
 }
 
@@ -166,8 +166,8 @@ make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
 	buf_init(&why, 1024);
 	json_t *object = export_object(text, &why);
 	if (!object) {
-		change_refuse(c, MHD_HTTP_BAD_REQUEST, "object: %.*s",
-			SPAN_ARG(buf_view(&why)));
+		change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "object: %.*s", SPAN_ARG(buf_view(&why)));
 		buf_free(&why);
 		return false;
 	}
@@ -189,8 +189,7 @@ make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
 		"file", "name", json_object_get(file, "name"), "bytes",
 		json_object_get(file, "bytes"), "sha256", json_object_get(file, "sha256"),
 		"records", json_object_get(object, "records"), "chains", chains_told(object));
-	json_object_set_new(
-		c->answer, "manifest", json_stringn(buf_view(&line).p, line.n));
+	json_object_set_new(c->answer, "manifest", json_stringn(buf_view(&line).p, line.n));
 	buf_free(&id);
 	buf_free(&line);
 	json_decref(object);

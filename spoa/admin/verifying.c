@@ -112,6 +112,7 @@ verifying_begin(struct asking *q)
 		err = ERR_NOMEM;
 	if (!err) {
 		r->peer = q->peer;
+		r->c.who = r->peer.who;
 		r->c.lane = CHILD_LONG;
 		r->c.client = -1;
 		r->c.done = done;

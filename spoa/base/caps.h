@@ -126,6 +126,7 @@
 #define CAP_TELEMETRY_SERIES   256          /* sets of provider, operation, model and error of the GenAI metrics: further ones are `other` */
 #define CAP_RECENT             64           /* last decisions a worker keeps for `tollgate top`: the oldest go */
 #define CAP_DECISION_VIEWERS   64           /* who looks at GET /decisions/live at a time: a further one gets 503 */
+#define CAP_VIEWERS_EACH       8            /* streams of it that one caller has: likewise */
 #define CAP_DECISION_EVENTS    16384        /* last records that they may begin after, and events in memory: what is older is told as a gap */
 #define CAP_DECISION_BYTES     (8u << 20)   /* of these events, while somebody looks: the oldest go, and who did not read them is closed */
 #define CAP_NEAR               256          /* who came near a limit, a worker, for GET /limits/near: who was told of first goes */
@@ -159,11 +160,16 @@
 #define CAP_ADMIN_SESSIONS     256          /* sessions of browsers, 16 a token: the longest unused ends */
 #define CAP_ADMIN_SOURCES      1024         /* addresses or uids whose wrong tokens are counted: the oldest is forgotten */
 #define CAP_ADMIN_CONNS        256          /* connections of a door of the admin server: near it, one that has asked for nothing makes room */
+#define CAP_ADMIN_CONNS_EACH   64           /* of one caller: a further one is a 503, and is closed */
+#define CAP_ADMIN_CALLERS      2048         /* callers whose records are counted: who wrote none for the longest goes */
+#define CAP_ADMIN_COMMANDS     8            /* commands that a sum of readings tells apart: further ones are `other` */
+#define CAP_ADMIN_RESERVE      (64u << 20)  /* bytes of the journal's disk, or a twentieth of a small one, that are the decisions': records of the admin server stop at it */
 #define CAP_KEYRING            256          /* signing keys of a journal, all that ever were: no further rotation */
 #define CAP_KEYRING_ROOTS      8            /* roots that certify them: a further one is not taken */
-#define CAP_CHILDREN           2            /* children of the admin server that run at once, and one that verifies: further ones wait */
-#define CAP_CHILDREN_QUEUE     16           /* that wait: a further one is a 503 */
-#define CAP_CHILD_OUT          (16u << 20)  /* bytes that one says, and twice that of those whose answer is under way: it is killed; no further one begins */
+#define CAP_CHILDREN           3            /* children of the admin server that run at once, two of a caller, and one that verifies: further ones wait */
+#define CAP_CHILDREN_QUEUE     32           /* that wait: a further one is a 503 */
+#define CAP_CHILDREN_EACH      6            /* of a caller, those that run included: likewise */
+#define CAP_CHILD_OUT          (16u << 20)  /* bytes that one says, and of a caller's answers that are under way; four times that of all: it is killed; no further one begins */
 #define CAP_CHILD_DATA         (768u << 20) /* bytes of its heap and stacks: it cannot go on */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */

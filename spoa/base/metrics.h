@@ -150,11 +150,13 @@
   X(M_TELEMETRY_POINTS_REJECTED, "telemetry_points_total", "result=\"rejected\"", "") \
   X(M_TELEMETRY_POINTS_UNREAD, "telemetry_points_total", "result=\"unread\"", "") \
   X(M_TELEMETRY_POINTS_AWAY, "telemetry_points_total", "result=\"away\"", "") \
-  X(M_ADMIN_TOKEN,         "admin_refused_total",                "why=\"token\"",              "requests to the admin server refused: wrong or no token or session, over the guesses of their source, a role that lacks, a host or page that is not ours") \
+  X(M_ADMIN_TOKEN,         "admin_refused_total",                "why=\"token\"",              "requests to the admin server refused: wrong or no token or session, over the guesses of their source, a role that lacks, a host or page that is not ours, over the caller's share, a disk whose rest is the decisions'") \
   X(M_ADMIN_RATE,          "admin_refused_total",                "why=\"rate\"",               "") \
   X(M_ADMIN_ROLE,          "admin_refused_total",                "why=\"role\"",               "") \
   X(M_ADMIN_HOST,          "admin_refused_total",                "why=\"host\"",               "") \
   X(M_ADMIN_ORIGIN,        "admin_refused_total",                "why=\"origin\"",             "") \
+  X(M_ADMIN_SHARE,         "admin_refused_total",                "why=\"share\"",              "") \
+  X(M_ADMIN_SUMMED,        "admin_reads_summed_total",           "",                          "readings over their caller's share: the next sum of them is a record") \
   X(M_ADMIN_CROWDED,       "admin_crowded_total",                "",                          "connections to the admin server that had asked for nothing and made room for others") \
   X(M_LOG_DROPPED,         "log_dropped_total",                  "",                          "log lines that nobody took in time") \
   X(M_CHILD_DONE,          "admin_children_total",               "end=\"exited\"",            "children of the admin server (records read, policies tried), by how they ended") \
@@ -165,7 +167,7 @@
   X(M_CHILD_STOPPED,       "admin_children_total",               "end=\"stopped\"",           "") \
   X(M_CHILD_FAILED,        "admin_children_total",               "end=\"not_started\"",       "") \
   X(M_CHILD_REFUSED,       "admin_children_refused_total",       "",                          "requests for one that found no room in the queue, or waited there for too long: 503") \
-  X(M_DECISION_VIEWERS_REFUSED, "decision_viewers_refused_total", "",                        "who asked for GET /decisions/live while 64 looked at it") \
+  X(M_DECISION_VIEWERS_REFUSED, "decision_viewers_refused_total", "",                        "who asked for GET /decisions/live while 64 looked at it, or with eight streams of his open") \
   X(M_DECISION_VIEWERS_DROPPED, "decision_viewers_dropped_total", "",                        "who looked at it and did not read") \
   X(M_NOTIFY_SENT,         "notify_total",                       "result=\"sent\"",           "notices for the webhook of notify.url") \
   X(M_NOTIFY_RETRIED,      "notify_total",                       "result=\"retried\"",        "") \

@@ -31,15 +31,15 @@ files_folder(const char *path, struct buf *why)
 	return fd < 0 ? failed(path, why) : fd;
 }
 
-static bool
-has_room(int fd, size_t n)
+bool
+files_room(int fd, uint64_t n, uint64_t most)
 {
 	struct statvfs st;
 
 	if (keep_io.fstatvfs(fd, &st) < 0)
 		return true;
 	uint64_t twentieth = (uint64_t)st.f_blocks * st.f_frsize / 20;
-	uint64_t reserve = files_reserve < twentieth ? files_reserve : twentieth;
+	uint64_t reserve = most < twentieth ? most : twentieth;
 	/* A file system that does not say how large it is says 0. */
 	return twentieth == 0 || (uint64_t)st.f_bavail * st.f_frsize >= n + reserve;
 }
@@ -49,7 +49,7 @@ files_write(int fd, struct span s, struct buf *why)
 {
 	off_t from = lseek(fd, 0, SEEK_CUR);
 
-	if (!has_room(fd, s.n)) {
+	if (!files_room(fd, s.n, files_reserve)) {
 		errno = ENOSPC;
 		return failed("what is left is the journal's", why);
 	}

@@ -16,6 +16,9 @@ int files_folder(const char *path, struct buf *why);
  * of a small disk, which the journal's commits are to have. */
 extern uint64_t files_reserve;
 int files_write(int fd, struct span s, struct buf *why);
+/* Whether n bytes leave the disk of fd its reserve, or a twentieth of a small one. True where
+ * the file system does not say. */
+bool files_room(int fd, uint64_t n, uint64_t reserve);
 /* A small file, as replace_file() does it, and not with the journal's last bytes. */
 int files_put(int dirfd, const char *name, struct span text, struct buf *why);
 /* NAME is gone, durable on return. */

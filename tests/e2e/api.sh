@@ -131,6 +131,22 @@ for i in $(seq 300); do [ "$(wc -l <"$D/codes")" = 60 ] && break; sleep 0.2; don
 is "some are answered and the rest are told to come again" "$(sort -u "$D/codes" | tr '\n' ' ')" "200 503 "
 is "and when" "$(cat "$D"/many.* | grep -ci '^retry-after: 5')" "$(grep -c 503 "$D/codes")"
 
+# ---- more than one caller's share ----
+flood='{"command":"audit flood","records":2,"asked":{"x":"'$(head -c 20000 /dev/zero | tr '\0' x)'"}}'
+printf %s "$flood" >"$D/flood"
+began=$SECONDS
+curl -s -o "$D/flood.out" -w '%{http_code}\n' --unix-socket "$sock" -H "$json" --data-binary "@$D/flood" "http://localhost/audit/read?[1-400]" | sort | uniq -c >"$D/codes"
+is "all that is read is taken" "$(awk '{ print $2, $1 }' "$D/codes")" "200 400"
+sleep 1.5
+took=$((SECONDS - began + 1))
+"$B/tollgate" audit export -c "$D/tollgate.yaml" --type read >"$D/reads"
+bytes=$(grep '"audit flood"' "$D/reads" | wc -c)
+check "into few records ($bytes bytes in $took s)" test "$bytes" -lt $((60000 + 3000 * took))
+is "of which none is lost" "$(jq -s 'map(if .read == "several" then .after.commands["audit flood"] // 0 elif .read == "audit flood" then 1 else 0 end) | add' "$D/reads")" 400
+is "with the caller's name" "$(jq -s 'map(select(.read == "several").peer.uid) | unique' "$D/reads" | tr -d ' \n')" "[$(id -u)]"
+req POST /v1/chat/completions -H "$auth" -H "$json" -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hello"}]}'
+is "and requests go on" "$status" 200
+
 # ---- under the shipped unit ----
 expand() {
 	systemd-analyze syscall-filter "$1" | sed -n 's/^    //p' | grep -v '^#' | while read -r name; do

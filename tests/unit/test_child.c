@@ -360,6 +360,64 @@ each_way_to_misbehave_ends_it(void **state)
 	}
 }
 
+/* One who has more than his share waits, or is refused; who has fewer that run comes first. */
+static void
+one_caller_leaves_places_to_others(void **state)
+{
+	struct children_limits l = limits();
+	struct one mine[CAP_CHILDREN_EACH + 1], other = one_of("nap");
+	struct children *all = children_start(&l);
+	size_t n = COUNT_OF(mine) - 1;
+
+	(void)state;
+	for (size_t i = 0; i <= n; i++) {
+		mine[i] = one_of("hang");
+		assert_int_equal(ask(all, &mine[i]), i < n ? 0 : ERR_LIMIT);
+	}
+	while (children_count(all, CHILD_QUICK).running < CAP_CHILDREN - 1)
+		usleep(1000);
+	usleep(50000);
+	assert_int_equal(children_count(all, CHILD_QUICK).running, CAP_CHILDREN - 1);
+	other.c.who.b[0] = 1;
+	run(all, &other);
+	assert_int_equal(other.c.end, CHILD_EXITED);
+	child_release(all, &other.c);
+	assert_int_equal(children_count(all, CHILD_QUICK).queued, n - (CAP_CHILDREN - 1));
+	children_stop(all);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(mine[i].c.end, CHILD_STOPPED);
+		child_release(all, &mine[i].c);
+	}
+	children_free(&all);
+}
+
+/* What he was told and does not take: the others' begin. */
+static void
+one_who_takes_no_answer_stops_nobody_else(void **state)
+{
+	struct children_limits l = limits();
+	struct one slow = one_of("files"), next = one_of("files"), other = one_of("files");
+
+	l.out_bytes = 1;
+	l.held_bytes = 100;
+	struct children *all = children_start(&l);
+
+	(void)state;
+	run(all, &slow);
+	assert_true(slow.c.out_bytes >= 1);
+	assert_int_equal(ask(all, &next), 0);
+	other.c.who.b[0] = 1;
+	run(all, &other);
+	assert_int_equal(other.c.end, CHILD_EXITED);
+	assert_int_equal(children_count(all, CHILD_QUICK).queued, 1);
+	child_release(all, &slow.c);
+	wait_done(&next.done);
+	assert_int_equal(next.c.end, CHILD_EXITED);
+	child_release(all, &next.c);
+	child_release(all, &other.c);
+	children_free(&all);
+}
+
 static void
 a_thousand_at_once_are_few_and_the_rest_are_refused(void **state)
 {
@@ -374,6 +432,7 @@ a_thousand_at_once_are_few_and_the_rest_are_refused(void **state)
 	struct children *all = children_start(&l);
 	for (size_t i = 0; i < ALL; i++) {
 		o[i] = one_of("nap");
+		memcpy(o[i].c.who.b, &i, sizeof(i)); /* a thousand callers */
 		int err = ask(all, &o[i]);
 		assert_true(err == 0 || err == ERR_LIMIT);
 		taken += err == 0;
@@ -690,6 +749,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(it_has_limits_and_the_signals_of_a_new_process),
 		cmocka_unit_test(its_environment_is_small_or_without_what_is_the_daemons_own),
 		cmocka_unit_test(each_way_to_misbehave_ends_it),
+		cmocka_unit_test(one_caller_leaves_places_to_others),
+		cmocka_unit_test(one_who_takes_no_answer_stops_nobody_else),
 		cmocka_unit_test(a_thousand_at_once_are_few_and_the_rest_are_refused),
 		cmocka_unit_test(what_nobody_waits_for_any_more_is_killed),
 		cmocka_unit_test(an_end_of_tcp_is_a_client_that_went),

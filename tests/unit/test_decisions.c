@@ -498,12 +498,20 @@ there_are_only_so_many(void **state)
 	(void)state;
 	assert_started();
 	begin(0, 0);
-	for (int i = 0; i < CAP_DECISION_VIEWERS; i++)
-		assert_int_equal(look(&l[i], (struct viewer_asked){ .last = 1 }), 200);
 	struct looker *one_more = &l[CAP_DECISION_VIEWERS];
-	assert_int_equal(look(one_more, (struct viewer_asked){ .last = 1 }), 503);
+	for (int i = 0; i < CAP_DECISION_VIEWERS; i++) {
+		struct viewer_asked asked = { .who.b[0] = (unsigned char)(i / CAP_VIEWERS_EACH),
+			.last = 1 };
+		assert_int_equal(look(&l[i], asked), 200);
+		if (i != CAP_VIEWERS_EACH - 1)
+			continue;
+		assert_int_equal(look(one_more, asked), 503); /* he has his share */
+		buf_free(&one_more->got);
+	}
+	assert_int_equal(
+		look(one_more, (struct viewer_asked){ .who.b[0] = 99, .last = 1 }), 503);
 	buf_free(&one_more->got);
-	assert_int_equal(rig_count(&r, M_DECISION_VIEWERS_REFUSED), 1);
+	assert_int_equal(rig_count(&r, M_DECISION_VIEWERS_REFUSED), 2);
 	leave(&l[3]);
 	assert_int_equal(look(&l[3], (struct viewer_asked){ .last = 1 }), 200);
 	decide("seen", "deny", "alice");

@@ -327,7 +327,9 @@ take_read(struct report *r, const json_t *o)
 		str_same(json_str_in(o, "what"), "text") ? ", by a text" : "");
 	name_of(readers, span_str(key), name);
 	one = object_in(readers, name);
-	add(one, "times", 1);
+	/* A sum of readings says how many. */
+	add(one, "times",
+		json_object_get(after, "readings") ? json_int_in(after, "readings") : 1);
 	add(one, "records", json_int_in(after, "records"));
 	json_object_set(one, "last", json_object_get(o, "time"));
 	if (!json_object_get(one, "first"))
