@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/attr.h"
+#include "codec/uri_normal.h"
 #include "policy/section.h"
 
 /* A condition and where it stands. */
@@ -127,6 +128,14 @@ a_tool_state(const struct policy *p UNUSED, struct span value UNUSED, struct nea
 	return false;
 }
 
+/* What else a route would refuse; connectors have ids. */
+static bool
+a_uri(const struct policy *p UNUSED, struct span value, struct nearest *near UNUSED)
+{
+	return uri_template_is_normal(value) || uri_lacks_slash(value) ||
+	       span_chr(value, ':') == value.n;
+}
+
 /* clang-format off */
 static const struct slot { size_t slot; const char *name; can_be *can; } slots[] = {
 	{ V_IDENTITY_METHOD, "identity.method", an_identity_method },
@@ -139,6 +148,7 @@ static const struct slot { size_t slot; const char *name; can_be *can; } slots[]
 	{ V_REQUEST_PATH,   "request.path",   a_path   },
 	{ V_TOOL_SERVER,    "tool.server",    a_target },
 	{ V_TOOL_STATE,     "tool.state",     a_tool_state },
+	{ V_RESOURCE_URI,   "resource.uri",   a_uri    },
 };
 /* clang-format on */
 

@@ -160,6 +160,19 @@ answers(struct remarks *r)
 				r->p->routes[i].uses.calls ? "response or tool" : "response");
 }
 
+/* A URI that servers read in another way than a rule is refused where a rule reads one. */
+static void
+odd_uris(struct remarks *r)
+{
+	for (size_t i = 0; i < r->p->nroutes; i++)
+		if (r->p->routes[i].uses.uris)
+			note_say(&r->to, r->p->routes[i].at,
+				"route %s: a rule reads resource.uri or tool.server: a URI that "
+				"is not in its normal form is refused, and such a resource is in "
+				"no list",
+				r->p->routes[i].name);
+}
+
 /* What servers of MCP say of their tools is compared with what they said first. */
 static void
 pins(struct remarks *r)
@@ -467,6 +480,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	identities(&r);
 	relay(&r);
 	answers(&r);
+	odd_uris(&r);
 	pins(&r);
 	logins(&r);
 	direct(&r);

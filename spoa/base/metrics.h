@@ -126,6 +126,8 @@
   X(M_RELAY_ABORTS,        "relay_aborts_total",                 "",                          "exchanges cut by either side") \
   X(M_ANSWERS_DENIED,      "answers_denied_total",               "",                          "answers that a rule of phase response denied") \
   X(M_TOOLS_HIDDEN,        "tools_hidden_total",                 "",                          "entries of MCP servers' lists that rules of phase tool did not show") \
+  X(M_URI_REFUSED,         "odd_uris_total",                     "result=\"refused\"",       "requests with a URI that is not in its normal form") \
+  X(M_URI_PASSED,          "odd_uris_total",                     "result=\"passed\"",        "") \
   X(M_ANSWERS_UNREAD,      "answers_unread_total",               "",                          "answers refused since they could not be inspected") \
   X(M_ANSWERS_REDACTED,    "answers_redacted_total",             "",                          "findings replaced in answers") \
   X(M_ANSWERS_RESTORED,    "answers_restored_total",             "",                          "placeholders put back into answers") \

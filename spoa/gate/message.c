@@ -5,6 +5,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "codec/uri_normal.h"
 #include "mcp/header.h"
 #include "mcp/session.h"
 #include "toolpins/tool_pins.h"
@@ -68,6 +69,9 @@ request_read_message(struct request *r)
 		.description = SPAN_LIT(""),
 		.arguments = f->said.arguments,
 	};
+	f->call.odd_uri =
+		f->call.uri.n && !(f->said.refers ? uri_template_is_normal(f->call.uri)
+						  : uri_is_normal(f->call.uri));
 	r->found.message = f;
 	r->found.call = (struct found_call){ .is = tool_is_call(&f->call) && !f->said.refers };
 	if (err)
@@ -125,6 +129,13 @@ find_pin(struct request *r, struct found_message *f)
 
 /* ---- rules with phase: tool ---- */
 
+void
+request_count_uri(struct request *r, enum metric result)
+{
+	if (r->gate)
+		metric_add(r->gate->metrics, result, 1);
+}
+
 /* What they replace, of what was found, and their tags. */
 static bool
 add_to_verdict(struct request *r, const struct entity_set *found, const struct tool_verdict *t)
@@ -178,6 +189,8 @@ judge_call(struct request *r, struct found_message *f, bool *permitted)
 	*permitted = v->permitted;
 	if (v->ruled.effect != RULE_DENY)
 		return STEP_NEXT;
+	if (f->call.odd_uri)
+		request_count_uri(r, M_URI_REFUSED);
 	const struct rule *rule = v->ruled.rule;
 	const char *scope = rule && !v->ruled.failed ? rule->scope : NULL;
 	f->as_error = v->error;
@@ -185,6 +198,32 @@ judge_call(struct request *r, struct found_message *f, bool *permitted)
 		rule ? rule->name : "", span_str(v->reason));
 	r->out.decision.scope = scope;
 	return STEP_DECIDED;
+}
+
+/* Of several resources each is judged as its own subscription would be. */
+static enum step_result
+judge_each(struct request *r, struct found_message *f, bool *permitted)
+{
+	const struct tool_call all = f->call;
+
+	for (size_t i = 0; i < f->said.nuris; i++) {
+		f->call.uri = f->said.uris[i];
+		f->call.odd_uri = !uri_is_normal(f->call.uri);
+		if (judge_call(r, f, permitted) == STEP_DECIDED)
+			return STEP_DECIDED;
+	}
+	f->call = all;
+	return judge_call(r, f, permitted);
+}
+
+static bool
+names_odd_uri(const struct found_message *f)
+{
+	bool odd = f->call.odd_uri;
+
+	for (size_t i = 0; i < f->said.nuris && !odd; i++)
+		odd = !uri_is_normal(f->said.uris[i]);
+	return odd;
 }
 
 enum step_result
@@ -201,8 +240,10 @@ request_message_passes(struct request *r)
 	if (request_is_pinned(r))
 		find_pin(r, f);
 	if ((r->snap->policy->ntool_rules || f->call.state == TOOL_CHANGED) &&
-		judge_call(r, f, &permitted) == STEP_DECIDED)
+		judge_each(r, f, &permitted) == STEP_DECIDED)
 		return STEP_DECIDED;
+	if (names_odd_uri(f))
+		request_count_uri(r, M_URI_PASSED);
 	if (f->said.about == MCP_ABOUT_UNKNOWN && !permitted)
 		return request_deny(r, 403, "permission_denied", "",
 			SPAN_LIT("no revision of MCP that is known here has this method"));

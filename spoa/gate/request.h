@@ -397,6 +397,10 @@ bool request_is_too_long(const struct request *r, const struct target *t);
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
 bool request_sets_header(const struct request *r, struct span name);
 
+/* ---- message.c ---- */
+/* One with a URI of several spellings: M_URI_REFUSED, M_URI_PASSED. */
+void request_count_uri(struct request *r, enum metric result);
+
 /* ---- head.c ---- */
 /* Path and query as the provider gets them: redacted where something was, without parameters
  * that carry credentials. A view, or of the request's arena; empty where that failed. */

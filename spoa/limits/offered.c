@@ -54,16 +54,20 @@ filter_one(struct request *r, const struct answer_request *asked, size_t from)
 	bool kept = !err && (cuts.n == 0 || keep_cuts(r, &cuts, from)) &&
 		    (r->in.body.marks.nrequests > 1 ||
 			    !tools_told_copy(&cuts.told, &r->arena, &r->found.offer.told));
-	const struct rule *refused = !err && cuts.refuses ? cuts.refused : NULL;
+	bool refuses = !err && cuts.refuses, odd = !err && cuts.odd_uri;
+	const struct rule *refused = refuses ? cuts.refused : NULL;
 	arena_reset(&own);
 	if (err && err != ERR_NOMEM)
 		return request_deny(r, 403, "unreadable_content", "",
 			SPAN_LIT("the tools that the request offers cannot be read"));
 	if (!kept)
 		return request_overload(r);
-	if (refused)
-		return request_deny(r, 403, "content_policy_violation", refused->name,
-			span_str(refused->reason));
+	if (odd)
+		request_count_uri(r, refuses && !refused ? M_URI_REFUSED : M_URI_PASSED);
+	if (refuses)
+		return request_deny(r, 403, "content_policy_violation",
+			refused ? refused->name : "",
+			span_str(refused ? refused->reason : tool_odd_uri));
 	return STEP_NEXT;
 }
 

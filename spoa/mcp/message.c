@@ -12,6 +12,7 @@ enum {
 	DIGITS_MAX = 15, /* of one that is a number: any reader's doubles hold it */
 	NAME_MAX_BYTES = 128,
 	URI_MAX_BYTES = 8192,
+	URIS_MAX = 256, /* of one message */
 };
 
 /* ---- methods and revisions ---- */
@@ -43,7 +44,7 @@ static const struct method {
 	{ "tasks/update",              MCP_ABOUT_NOTHING,   false, NULL, false },
 	{ "tasks/cancel",              MCP_ABOUT_NOTHING,   false, NULL, false },
 	{ "server/discover",           MCP_ABOUT_NOTHING,   false, NULL, false },
-	{ "subscriptions/listen",      MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "subscriptions/listen",      MCP_ABOUT_NOTHING,   false, "notifications", false },
 	{ "notifications/initialized", MCP_ABOUT_NOTHING,   false, NULL, false },
 	{ "notifications/cancelled",   MCP_ABOUT_NOTHING,   false, NULL, false },
 	{ "notifications/progress",    MCP_ABOUT_NOTHING,   false, NULL, false },
@@ -95,6 +96,7 @@ struct reader {
 	struct mcp_error *why;
 	struct span uri, name; /* of params, as text */
 	struct span ref;       /* as it is written; empty: there is no object */
+	struct span filter;    /* likewise, of subscriptions */
 	bool has_result, has_error, has_id, null_id, has_version, is_rpc;
 };
 
@@ -239,7 +241,7 @@ static int
 read_param(struct reader *r, struct span key)
 {
 	static const char *const names[] = { "name", "uri", "arguments", "inputResponses",
-		"_meta", "ref" };
+		"_meta", "ref", "notifications" };
 	struct json_event ev;
 	struct span raw;
 
@@ -260,6 +262,8 @@ read_param(struct reader *r, struct span key)
 		r->uri = json_text(r->a, r->in, &ev);
 	else if (!err && ev.tok == JSON_OBJECT && span_is(key, "ref"))
 		r->ref = raw;
+	else if (!err && ev.tok == JSON_OBJECT && span_is(key, "notifications"))
+		r->filter = raw;
 	return err;
 }
 
@@ -369,9 +373,62 @@ settle_ref(struct reader *r)
 }
 
 static int
+read_uris(struct reader *in)
+{
+	struct span *v = arena_array(in->a, URIS_MAX, sizeof(*v));
+	struct json_event ev;
+	size_t n = 0;
+
+	if (!v || json_next(in->j, &ev) != JSON_ARRAY)
+		return !v ? ERR_NOMEM
+			  : refuse(in, MCP_CODE_PARAMS, 0, "resourceSubscriptions is no list");
+	while (json_next(in->j, &ev) == JSON_STRING) {
+		v[n] = json_text(in->a, in->in, &ev);
+		if (!v[n].p)
+			return ERR_NOMEM;
+		if (n == URIS_MAX - 1 || v[n].n > URI_MAX_BYTES)
+			return refuse(in, MCP_CODE_PARAMS, 0,
+				"resourceSubscriptions are too many, or too long");
+		n++;
+	}
+	in->out->uris = v;
+	in->out->nuris = n;
+	return ev.tok == JSON_ARRAY_END
+		       ? 0
+		       : refuse(in, MCP_CODE_PARAMS, 0, "a resource's URI is no string");
+}
+
+/* Revision 2026-07-28 has one stream for all that a client is told of: each resource is named
+ * in its request. */
+static int
+settle_filter(struct reader *r)
+{
+	static const char *const names[] = { "resourceSubscriptions" };
+	struct reader in = *r;
+	struct json_event ev;
+	int err = 0;
+
+	in.in = r->filter;
+	if (!r->filter.n)
+		return 0;
+	if (!(in.j = json_open(r->a, r->filter)) || json_next(in.j, &ev) != JSON_OBJECT)
+		return ERR_NOMEM;
+	while (!err && json_next(in.j, &ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->filter, &ev), raw;
+		if (looks_like(key, names, COUNT_OF(names)))
+			return refuse(r, MCP_CODE_REQUEST, 0,
+				"a key differs only by case from one of MCP");
+		err = span_is(key, names[0]) ? read_uris(&in) : value(&in, &ev, &raw);
+	}
+	return err;
+}
+
+static int
 settle_name(struct reader *r, const struct method *m)
 {
 	struct mcp_message *out = r->out;
+	if (!strcmp(m->named_by, "notifications"))
+		return settle_filter(r);
 	int err = !strcmp(m->named_by, "ref") ? settle_ref(r) : 0;
 	bool by_uri = out->about == MCP_ABOUT_RESOURCE;
 	struct span name = by_uri ? r->uri : r->name;

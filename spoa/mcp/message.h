@@ -53,6 +53,9 @@ struct mcp_message {
 	 * has none */
 	struct span name;
 	bool refers; /* its name is that of params.ref, and no call of it */
+	const struct span
+		*uris; /* of resources that it subscribes to, several at once; decoded */
+	size_t nuris;
 	bool plain_name; /* a tool's or prompt's is [A-Za-z0-9_./-]{1,128} */
 	/* JSON as it is written; empty: not there */
 	struct span params, arguments, input_responses, result;

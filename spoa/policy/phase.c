@@ -183,6 +183,13 @@ use(struct builder *b, const struct rule *r, struct answer_uses *u)
 	u->media |= r->when && cel_reads(r->when, V_RESPONSE_MEDIA);
 }
 
+static bool
+reads_uri(const struct rule *r)
+{
+	return r->when && !r->shadow &&
+	       (cel_reads(r->when, V_RESOURCE_URI) || cel_reads(r->when, V_TOOL_SERVER));
+}
+
 /* Whether there are calls that a rule of that phase is asked about: a family that knows no
  * model's answers has none. */
 static bool
@@ -220,6 +227,8 @@ one_route(struct builder *b, struct route *route)
 			continue;
 		if (r->phase == PHASE_TOOL && !is_mcp(route))
 			route->uses.offered |= may_reach(b->a, r->when, route, true);
+		if (r->phase == PHASE_TOOL && may_reach(b->a, r->when, route, !is_mcp(route)))
+			route->uses.uris |= reads_uri(r);
 		if (!policy_may_reach(b->a, r->when, route))
 			continue;
 		first = first ? first : r;

@@ -200,6 +200,7 @@ struct answer_uses {
 	bool calls;	/* a rule with phase: tool may reach a call in them, */
 	bool arguments; /* and reads or redacts what it is called with */
 	bool offered;	/* or what a request offers, with the servers that the provider asks */
+	bool uris;	/* and reads where a server or a resource is, not in shadow */
 	bool any;	/* such a rule there is */
 	char searched[17]; /* policy_entities_hash() of them, or "all", as records say it */
 };

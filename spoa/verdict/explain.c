@@ -25,6 +25,7 @@ struct telling {
 	struct facts_view view;
 	bool answer;  /* it is about one, or about a call; else about a request */
 	bool changed; /* the call's description is not the one approved */
+	bool odd_uri; /* its URI has several spellings */
 	const char *it;
 	const struct entity_set *found; /* may be NULL */
 	const struct detect_rules *names;
@@ -342,6 +343,8 @@ say_outcome(struct telling *t)
 	else if (t->changed)
 		buf_str(&t->says, "what describes it is not what was approved, and no permit "
 				  "that reads tool.state ended the evaluation");
+	else if (t->odd_uri)
+		buf_str(&t->says, tool_odd_uri);
 	else if (!v->rule && t->answer)
 		buf_printf(&t->says, "no rule denied the %s", t->it);
 	else if (!v->rule)
@@ -463,6 +466,7 @@ policy_tool_explain(const struct policy *p, const struct answer_request *asked,
 	t->verdict = &verdict->ruled;
 	t->answer = t->whole = true;
 	t->changed = verdict->changed;
+	t->odd_uri = verdict->odd_uri;
 	t->it = "call";
 	t->verified = asked->verified;
 	facts_tool(&t->view, p, asked, c, a);

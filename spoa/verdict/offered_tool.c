@@ -8,6 +8,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "codec/uri_normal.h"
 
 /* clang-format off */
 /* Members of a tool: what holds its name, lists of further ones, of servers; the server, where it
@@ -32,7 +33,8 @@ enum { MEMBERS_MAX = 32 };
 struct tool {
 	struct tool *spare; /* the next that is free */
 	struct span name, inner, description, server, uri, type, id;
-	bool system; /* `inner` is what the provider runs */
+	bool system;  /* `inner` is what the provider runs */
+	bool odd_uri; /* `uri` has several spellings */
 	/* by which Gemini names what it runs itself: all of them in order */
 	struct tool_member {
 		struct span key;
@@ -150,6 +152,17 @@ one_text(struct offered *o, struct json_event *ev, struct span *to)
 	return !err && was.n && !span_eq(was, *to) ? ERR_SYNTAX : err;
 }
 
+/* A connector's id is no URL. */
+static int
+read_place(struct offered *o, struct tool *t, struct span key, struct json_event *ev)
+{
+	int err = one_text(o, ev, &t->uri);
+	bool id = span_is(key, "connector_id") && span_chr(t->uri, ':') == t->uri.n;
+
+	t->odd_uri |= t->uri.n && !id && !uri_is_normal(t->uri) && !uri_lacks_slash(t->uri);
+	return err;
+}
+
 /* Its old spelling; and where a server of Gemini's is. */
 static int
 read_within(struct offered *o, struct tool *t, struct json_event *ev)
@@ -162,7 +175,7 @@ read_within(struct offered *o, struct tool *t, struct json_event *ev)
 			return ERR_NOMEM;
 		json_next(o->c.j, ev);
 		err = span_is(key, "allowed_tools") ? read_names(o, t, LISTED_ALLOWED, ev)
-		      : SPAN_IN(key, places)	    ? one_text(o, ev, &t->uri)
+		      : SPAN_IN(key, places)	    ? read_place(o, t, key, ev)
 						    : cut_pass(&o->c, ev);
 	}
 	return err ? err : json_error(o->c.j, NULL, NULL);
@@ -197,6 +210,8 @@ tool_member(struct offered *o, struct tool *t, struct tool_member *m, bool inner
 
 	json_next(o->c.j, ev);
 	object = ev->tok == JSON_OBJECT;
+	if (to == &t->uri)
+		return read_place(o, t, m->key, ev);
 	if (to)
 		return one_text(o, ev, to);
 	if (inner)
@@ -259,6 +274,13 @@ ask(struct offered *o, const struct tool_call *c, struct asked *to)
 			      : tool_list_hides(judge, c, &by) ? HOSTED_HIDDEN
 							       : HOSTED_SHOWN;
 
+	o->c.out->odd_uri |= c->odd_uri;
+	if (c->as == TOOL_HOSTED && uri_lacks_slash(c->uri)) {
+		/* so do many servers' addresses: it is asked about with the slash, too */
+		struct tool_call whole = *c;
+		whole.uri = arena_printf(o->c.a, "%.*s/", SPAN_ARG(c->uri));
+		ask(o, &whole, to);
+	}
 	to->hidden |= is == HOSTED_HIDDEN;
 	if (is == HOSTED_HIDDEN && !o->c.out->by)
 		o->c.out->by = by;
@@ -298,6 +320,7 @@ of_server(const struct tool *t, struct span name)
 
 	c.server = t->server.p ? t->server : c.server;
 	c.uri = t->uri.p ? t->uri : c.uri;
+	c.odd_uri = t->odd_uri;
 	return c;
 }
 

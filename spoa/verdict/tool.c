@@ -6,6 +6,8 @@
 #include "verdict/pass.h"
 
 const char *const tool_states[] = { "", "new", "approved", "changed", "unlisted" };
+const char tool_odd_uri[] =
+	"the URI is not in its normal form: a server may read another in it than a rule does";
 
 struct judging {
 	const struct policy *p;
@@ -71,14 +73,24 @@ changed(const struct tool_call *c, const struct rule *permit, bool denied)
 	return c->state == TOOL_CHANGED && !denied && !(permit && permit->reads_state);
 }
 
+/* What a rule has said of the text is not said of what a server makes of it. */
+static bool
+odd_uri(const struct policy *p, const struct answer_request *asked, const struct tool_call *c)
+{
+	return c->odd_uri && asked->route && asked->route->uses.uris &&
+	       !(p->shadow && asked->verified);
+}
+
 static enum rule_effect
-conclude(const struct judging *j, const struct track *t, const struct rule **rule, bool *pin)
+conclude(const struct judging *j, const struct track *t, const struct rule **rule, bool *pin,
+	bool *uri)
 {
 	bool denied = t->over && t->effect == RULE_DENY;
 
 	*pin = changed(j->c, t->over ? t->ended : NULL, denied);
-	*rule = *pin ? NULL : t->over ? t->ended : t->first_redact;
-	return denied || *pin		  ? RULE_DENY
+	*uri = !denied && !*pin && odd_uri(j->p, j->asked, j->c);
+	*rule = *pin || *uri ? NULL : t->over ? t->ended : t->first_redact;
+	return denied || *pin || *uri	  ? RULE_DENY
 	       : entities_any(&t->redact) ? RULE_REDACT
 					  : RULE_PERMIT;
 }
@@ -88,9 +100,10 @@ deny(struct tool_verdict *v)
 {
 	bool own = v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
 
-	v->hide = v->changed || (own && !v->ruled.failed && v->ruled.rule->hides);
+	v->hide = v->changed || v->odd_uri || (own && !v->ruled.failed && v->ruled.rule->hides);
 	v->error = own && v->ruled.rule->as_error;
 	v->reason = v->changed	      ? "what describes it is not what was approved"
+		    : v->odd_uri      ? tool_odd_uri
 		    : v->ruled.failed ? "a rule of the policy could not be evaluated"
 				      : v->ruled.rule->reason;
 }
@@ -99,10 +112,10 @@ static void
 fill(struct judging *j, struct tool_verdict *v)
 {
 	const struct track *t = &j->enforced, *full = &j->full;
-	bool pin;
+	bool pin, uri;
 
-	v->ruled.effect = conclude(j, t, &v->ruled.rule, &v->changed);
-	v->ruled.shadow_effect = conclude(j, full, &v->ruled.shadow_rule, &pin);
+	v->ruled.effect = conclude(j, t, &v->ruled.rule, &v->changed, &v->odd_uri);
+	v->ruled.shadow_effect = conclude(j, full, &v->ruled.shadow_rule, &pin, &uri);
 	v->ruled.shadowed = v->ruled.shadow_effect != v->ruled.effect ||
 			    v->ruled.shadow_rule != v->ruled.rule ||
 			    memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
@@ -315,7 +328,8 @@ tool_list_hides(struct tool_list *l, const struct tool_call *c, const struct rul
 
 	judge_entry(l, c, &e);
 	*rule = e.denial && e.denial->hides && !e.may ? e.denial : NULL;
-	return arena_failed(l->view.a) || *rule || (changed(c, e.permit, false) && !e.may_state);
+	return arena_failed(l->view.a) || *rule || odd_uri(l->p, l->asked, c) ||
+	       (changed(c, e.permit, false) && !e.may_state);
 }
 
 enum tool_hosted
@@ -327,5 +341,7 @@ tool_list_hosted(struct tool_list *l, const struct tool_call *c, const struct ru
 	*rule = e.denial;
 	if (arena_failed(l->view.a))
 		return HOSTED_REFUSED;
-	return !e.denial ? HOSTED_SHOWN : e.denial->hides ? HOSTED_HIDDEN : HOSTED_REFUSED;
+	if (e.denial)
+		return e.denial->hides ? HOSTED_HIDDEN : HOSTED_REFUSED;
+	return odd_uri(l->p, l->asked, c) ? HOSTED_REFUSED : HOSTED_SHOWN;
 }

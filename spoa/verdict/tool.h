@@ -14,6 +14,7 @@
 /* Of the pin of its description: tool.state. */
 enum tool_state { TOOL_UNPINNED, TOOL_NEW, TOOL_APPROVED, TOOL_CHANGED, TOOL_UNLISTED };
 extern const char *const tool_states[]; /* "", "new", "approved", "changed", "unlisted" */
+extern const char tool_odd_uri[];	/* why one is denied */
 
 enum tool_as {
 	TOOL_CALLED,
@@ -30,6 +31,7 @@ struct tool_call {
 	struct span name;   /* the tool's or the prompt's */
 	struct span server; /* the provider's name; "" in an answer */
 	struct span uri;    /* the resource's */
+	bool odd_uri;	    /* of which there are several spellings: codec/uri_normal.h */
 	struct span description;
 	struct span arguments; /* as they were written: JSON, or text that is none */
 	bool lost; /* the arguments are longer than what is kept: reading them fails */
@@ -42,6 +44,7 @@ struct tool_verdict {
 	struct rule_outcome ruled; /* `rule` NULL: none, or `changed` */
 	bool permitted; /* by a rule: what a method that nobody knows needs */
 	bool changed;	/* denied since its description is not the one approved */
+	bool odd_uri;	/* denied since servers read its URI in more ways than the rules did */
 	bool hide;	/* the denial takes it out of lists too */
 	bool error;	/* deny: {as: error}; else the denial is a result that the agent reads */
 	const char *reason; /* of a denial */
@@ -62,8 +65,9 @@ tool_is_call(const struct tool_call *c)
 
 /* Deny and permit end the evaluation, redact and tag add up, and what no rule denies passes,
  * whatever the policy's default is; but a tool whose description changed is denied and hidden,
- * unless a permit ended it that reads tool.state. A rule that fails at run time counts as its
- * on_error. Shadow lifts as in policy_decide().
+ * unless a permit ended it that reads tool.state, and so is an odd URI where a rule reads one
+ * (`uses.uris`). A rule that fails at run time counts as its on_error. Shadow lifts as in
+ * policy_decide().
  *
  * `asked`: policy_answer_request() of the request. `trace` and `tags` live in the arena. 0, or
  * ERR_NOMEM. */
@@ -97,13 +101,13 @@ struct tool_list;
 struct tool_list *tool_list_new(
 	const struct policy *p, const struct answer_request *asked, struct arena *a);
 /* Whether it is not shown: an entry that cannot be judged is not. *rule hides it; NULL: its
- * description changed. */
+ * description changed, or its URI is odd. */
 bool tool_list_hides(
 	struct tool_list *l, const struct tool_call *c, const struct rule **rule);
 /* The same of a tool that the provider runs, as TOOL_HOSTED. What denies it without `hide`
  * refuses the request that offers it. A permit that depends on arguments permits nothing, and a
  * denial that does denies nothing. Of `any` a rule that denies some tools of that very server denies it.
- * *rule: that hides or refuses. */
+ * *rule: that hides or refuses; NULL: its URI is odd. */
 enum tool_hosted { HOSTED_SHOWN, HOSTED_HIDDEN, HOSTED_REFUSED };
 enum tool_hosted tool_list_hosted(
 	struct tool_list *l, const struct tool_call *c, const struct rule **rule);

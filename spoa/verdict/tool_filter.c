@@ -3,17 +3,19 @@
 #include "verdict/tool_filter.h"
 
 #include "base/err.h"
+#include "codec/uri_normal.h"
 #include "verdict/cuts.h"
 
 /* clang-format off */
 static const struct list {
 	const char *member, *method;
 	const char *named_by; /* NULL: by `name` */
+	bool (*is_normal)(struct span uri);
 } lists[] = {
-	{ "tools",             "tools/call",     NULL },
-	{ "prompts",           "prompts/get",    NULL },
-	{ "resources",         "resources/read", "uri" },
-	{ "resourceTemplates", "resources/read", "uriTemplate" },
+	{ "tools",             "tools/call",     NULL, NULL },
+	{ "prompts",           "prompts/get",    NULL, NULL },
+	{ "resources",         "resources/read", "uri", uri_is_normal },
+	{ "resourceTemplates", "resources/read", "uriTemplate", uri_template_is_normal },
 };
 /* clang-format on */
 
@@ -126,6 +128,7 @@ read_entry(struct cutting *r, const struct list *l, struct tool_call *c, struct 
 	}
 	if (odd)
 		c->name = c->uri = SPAN_LIT("");
+	c->odd_uri = c->uri.n && !l->is_normal(c->uri);
 	return err ? err : json_error(r->j, NULL, NULL);
 }
 

@@ -30,7 +30,8 @@ struct tool_cuts {
 	/* of a chat request */
 	const struct rule *by;	    /* the first that hides something; NULL: none */
 	bool refuses;		    /* it offers what may be neither run nor taken out */
-	const struct rule *refused; /* that says so */
+	const struct rule *refused; /* that says so; NULL: a server's URI is odd */
+	bool odd_uri;		    /* one of them is */
 	struct tools_told told;	    /* of those whose calls come to the caller */
 };
 

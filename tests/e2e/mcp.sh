@@ -21,6 +21,9 @@ TOKEN=$(token)
 EDGE=$EDGE TOKEN=$TOKEN timeout 120 node "$build/mcp/clients.mjs" >"$D/clients.log" 2>&1 || echo "not ok - clients.mjs ends" >>"$D/clients.log"
 cat "$D/clients.log"
 if grep -q '^not ok' "$D/clients.log"; then failed=1; fi
+is "of resources the server was asked about these alone" "$(curl -s "http://127.0.0.1:$own/asked" | jq -rc 'unique | join(" ")')" \
+	'file:///C:/a.txt file:///home/me/My%20notes.md file:///note file:///{+path}'
+check "URIs of several spellings are counted" [ "$(metric 'odd_uris_total{result="refused"}')" -gt 100 ]
 
 # ---- one message ----
 auth="authorization: Bearer $TOKEN"

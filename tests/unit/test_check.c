@@ -548,6 +548,15 @@ consequences_are_noted(void **state)
 			"tool.arguments.q == \"x\"', deny: true}]\n",
 			":5:9: rule a: reads tool.arguments, which of a web_search that the "
 			"provider runs itself come after the call" },
+		{ "a rule on a server's address",
+			"rules: [{name: a, phase: tool, when: 'resource.uri == \"FTP://h/\"', deny: "
+			"true}]\n",
+			":4:10: route chat: a rule reads resource.uri or tool.server: a URI that "
+			"is not in its normal form is refused" },
+		{ "one that no request can have",
+			"rules: [{name: a, phase: tool, when: 'resource.uri == \"FTP://h/\"', deny: "
+			"true}]\n",
+			":5:9: rule a: no resource.uri can be \"FTP://h/\"\n" },
 		{ "rules on answers take the relay",
 			"rules: [{name: a, phase: response, when: '\"pii\" in "
 			"response.classes', deny: true}]\n",

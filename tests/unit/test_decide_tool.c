@@ -45,6 +45,12 @@ static const struct row {
 	{ "a changed description", "", "{\"name\":\"list_x\",\"state\":\"changed\"}", 1,
 		"{\"decision\":\"deny\",\"rule\":\"\",\"as\":\"result\",\"reason\":\"what "
 		"describes it is not what was approved\",\"hidden\":true}" },
+	{ "a URI of several spellings", "", "{\"uri\":\"FILE:///x\"}", 1,
+		"{\"decision\":\"deny\",\"rule\":\"\",\"as\":\"result\",\"reason\":\"the URI is "
+		"not in its normal form: a server may read another in it than a rule "
+		"does\",\"hidden\":true}" },
+	{ "one in its normal form", "", "{\"uri\":\"file:///x\"}", 0,
+		"{\"decision\":\"permit\",\"rule\":\"\",\"hidden\":false}" },
 	{ "not of a request that is denied", "\"host\":\"gone\",", "{\"name\":\"x\"}", 1,
 		NULL },
 	{ "a member that it does not know", "", "{\"nme\":\"x\"}", 2,

@@ -141,6 +141,10 @@ static const struct row {
 	{ "a call of an empty name", CALL("\"name\":\"\""), "400 -32602" },
 	{ "a name that is a number", CALL("\"name\":7"), "400 -32602" },
 	{ "a call without params", RPC "\"id\":1,\"method\":\"tools/call\"}", "400 -32602" },
+	{ "subscriptions that are a text", RPC "\"id\":1,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{\"resourceSubscriptions\":\"a:b\"}}}", "400 -32602" },
+	{ "subscriptions to no text", RPC "\"id\":1,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{\"resourceSubscriptions\":[\"a:b\",7]}}}", "400 -32602" },
+	{ "subscriptions in other letters", RPC "\"id\":1,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{\"resourcesubscriptions\":[]}}}", "400 -32600" },
+	{ "their member in other letters", RPC "\"id\":1,\"method\":\"subscriptions/listen\",\"params\":{\"Notifications\":{}}}", "400 -32600" },
 	{ "a resource by a name", RPC "\"id\":1,\"method\":\"resources/read\",\"params\":{\"name\":\"x\"}}", "400 -32602" },
 };
 /* clang-format on */

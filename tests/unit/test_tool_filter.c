@@ -84,6 +84,10 @@ static const struct row {
 		  "\"uriTemplate\":\"db://{t}\",\"name\":\"n\"}]"),
 		R("\"resourceTemplates\":[{\"uriTemplate\":\"db://{t}\",\"name\":\"n\"}]"), 1,
 		0 },
+	{ "what has several spellings",
+		R("\"resources\":[" U("DB://b") "," U("db://a/../b") "," U(" db://b") "," U(
+			"db://b") "],\"resourceTemplates\":[{\"uriTemplate\":\"DB://{t}\"}]"),
+		R("\"resources\":[" U("db://b") "],\"resourceTemplates\":[]"), 4, 0 },
 	{ "a list that another method asked for",
 		R("\"prompts\":[" T("p") "],\"tools\":[" T("x") "]"),
 		R("\"prompts\":[],\"tools\":[]"), 2, 0 },

@@ -5,6 +5,7 @@
 
 #include "cmd/policies/decide.h"
 #include "codec/json_text.h"
+#include "codec/uri_normal.h"
 #include "config/read.h"
 #include "verdict/explain.h"
 
@@ -28,6 +29,9 @@ read_texts_of(json_t *in, struct tool_call *c)
 			       "and method";
 		*texts[i].to = v ? json_span(v) : SPAN_LIT("");
 	}
+	bool template = span_is(c->method, "completion/complete");
+	c->odd_uri = c->uri.n &&
+		     !(template ? uri_template_is_normal(c->uri) : uri_is_normal(c->uri));
 	if (!c->method.n && c->uri.n)
 		c->method = SPAN_LIT("resources/read");
 	else if (!c->method.n && c->server.n)

@@ -17,6 +17,42 @@ const attempt = async (name, f) => {
 };
 const card = '4111 1111 1111 1111';
 
+// What the official server reads as what a rule denies, and what it might.
+const spellings = ['SECRET://a', ' secret://a', 'secret://a ', 'sec\nret://a', 'secret://a\t', '\u0000secret://a', 'secret://%61', 'file:///pub/../etc/shadow',
+	'FILE:///etc/shadow', 'FILE:', 'file:\\\\\\etc\\shadow', 'file:///pub/%2e%2e/etc/shadow', 'file:///pub/%2E./etc/shadow', 'file:/etc/shadow', 'file:etc/shadow',
+	'file://localhost/etc/shadow', 'file:////etc/shadow', 'file:///%65tc/shadow', 'file:///etc/./shadow', 'file:\\etc/shadow'];
+const everyday = ['file:///home/me/My%20notes.md', 'file:///note', 'file:///C:/a.txt'];
+
+async function uris(version, c) {
+	const named = (s) => `client ${version}: ${s}`;
+	const methods = {
+		read: (uri) => c.readResource({ uri }),
+		subscribe: (uri) => c.subscribeResource({ uri }),
+		unsubscribe: (uri) => c.unsubscribeResource({ uri }),
+		complete: (uri) => c.complete({ ref: { type: 'ref/resource', uri }, argument: { name: 'path', value: '' } }),
+	};
+	for (const [method, ask] of Object.entries(methods)) {
+		const passed = [];
+		for (const uri of [...spellings, 'secret://a', 'file:///etc/shadow']) {
+			const e = await ask(uri).then((r) => r, (x) => x);
+			if (e?.code !== -32010) passed.push([uri, e?.code ?? e]);
+		}
+		check(named(`no spelling of what a rule denies passes: ${method}`), !passed.length, passed);
+	}
+	await attempt(named('everyday URIs pass'), async () => {
+		for (const uri of everyday) await c.readResource({ uri });
+		await c.subscribeResource({ uri: everyday[0] });
+		const r = await c.complete({ ref: { type: 'ref/resource', uri: 'file:///{+path}' }, argument: { name: 'path', value: '' } });
+		check(named('everyday URIs pass'), r.completion.values.join() === 'etc/shadow', r);
+	});
+	await attempt(named('what has several spellings is in no list'), async () => {
+		const { resources } = await c.listResources();
+		const { resourceTemplates } = await c.listResourceTemplates();
+		const got = [...resources.map((r) => r.uri), ...resourceTemplates.map((r) => r.uriTemplate)].join(' ');
+		check(named('what has several spellings is in no list'), got === 'file:///note secret://a file:///{+path}', got);
+	});
+}
+
 async function all(version, c) {
 	const named = (s) => `client ${version}: ${s}`;
 	await attempt(named('lists tools'), async () => {
@@ -71,6 +107,7 @@ await attempt('client 1.x', async () => {
 	c.setRequestHandler(ElicitRequestSchema, async () => ({ action: 'accept', content: { name: 'ann@example.com' } }));
 	await c.connect(new StreamableHTTPClientTransport(url, { requestInit }));
 	await all('1.x', c);
+	await uris('1.x', c);
 	await attempt('client 1.x: what a person answers the server is the caller\'s text', async () => {
 		const r = await c.callTool({ name: 'whom', arguments: {} });
 		check('client 1.x: what a person answers the server is the caller\'s text', /hello <EMAIL_ADDRESS_1>/.test(r.content[0].text), r);
@@ -81,6 +118,7 @@ await attempt('client 2.x', async () => {
 	const c = new two.Client({ name: 'two', version: '1' });
 	await c.connect(new two.StreamableHTTPClientTransport(url, { requestInit }));
 	await all('2.x', c);
+	await uris('2.x', c);
 	await c.close();
 });
 await attempt('client 2.x, auto', async () => {

@@ -2,8 +2,9 @@
 // what reaches it (GET /seen on its port) and answers as a header x-do says.
 import http from 'node:http';
 import { randomUUID } from 'node:crypto';
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
 
 const read = async (req) => {
@@ -34,13 +35,23 @@ function tools() {
 		messages: [{ role: 'user', content: { type: 'text', text: `greet ${who}` } }],
 	}));
 	s.registerResource('note', 'file:///note', {}, async (uri) => ({ contents: [{ uri: uri.href, text: 'mail ann@example.com' }] }));
+	const told = (uri) => ({ contents: [{ uri: uri.href, text: `it is ${uri.href}` }] });
+	s.registerResource('secret', 'secret://a', {}, async (uri) => told(uri));
+	s.registerResource('odd', 'NOTE://b/../c', {}, async (uri) => told(uri));
+	s.registerResource('files', new ResourceTemplate('file:///{+path}', { list: undefined, complete: { path: () => ['etc/shadow'] } }), {}, async (uri) => told(uri));
+	s.registerResource('odd files', new ResourceTemplate('FILE:///odd/{path}', { list: undefined }), {}, async (uri) => told(uri));
+	s.server.registerCapabilities({ resources: { subscribe: true } });
+	s.server.setRequestHandler(SubscribeRequestSchema, async () => ({}));
+	s.server.setRequestHandler(UnsubscribeRequestSchema, async () => ({}));
 	return s;
 }
 
+const asked = []; // what was asked about a resource; GET /asked of the other server says it
 const sessions = new Map();
 const sdk = http.createServer(async (req, res) => {
 	const text = await read(req);
 	const body = text ? JSON.parse(text) : undefined;
+	if (body?.params?.uri ?? body?.params?.ref?.uri) asked.push(body.params.uri ?? body.params.ref.uri);
 	let t = sessions.get(req.headers['mcp-session-id']);
 	if (!t && body?.method === 'initialize') {
 		t = new StreamableHTTPServerTransport({
@@ -115,6 +126,7 @@ const own = http.createServer(async (req, res) => {
 		seen = [];
 		return;
 	}
+	if (req.url === '/asked') return res.end(JSON.stringify(asked.splice(0)));
 	if (req.url === '/open') return res.end(String(open.size));
 	if (req.url === '/say') {
 		for (const s of open) s.write('id: 3\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"later to ann@example.com"}}\n\n');

@@ -1,0 +1,39 @@
+/* codec/uri_normal over any bytes. What is normal is ASCII that can be printed, is its own
+ * template, lacks no slash, and with another case of a letter of its scheme it is not. */
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "codec/uri_normal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+check_normal(struct span uri)
+{
+	char *other = malloc(uri.n + 1);
+
+	for (size_t i = 0; i < uri.n; i++)
+		if (!isgraph((unsigned char)uri.p[i]) || strchr("\"<>\\^`{|}", uri.p[i]))
+			abort();
+	if (uri_lacks_slash(uri) || span_chr(uri, ':') == uri.n ||
+		(uri.n <= URI_TEMPLATE_BYTES && !uri_template_is_normal(uri)))
+		abort();
+	memcpy(other, uri.p, uri.n);
+	other[0] = (char)toupper((unsigned char)other[0]);
+	other[uri.n] = ' ';
+	if (uri_is_normal(span_of(other, uri.n)) || uri_is_normal(span_of(other, uri.n + 1)))
+		abort();
+	free(other);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span text = span_of(data, size);
+
+	if (uri_is_normal(text))
+		check_normal(text);
+	else if (!uri_template_is_normal(text))
+		uri_lacks_slash(text);
+	return 0;
+}
