@@ -166,10 +166,14 @@ abandon(struct exchange *x)
 {
 	struct exchange_result res = { .end = END_NEVER_SENT,
 		.why = "the relay never took it up" };
+	struct request *r = x->r;
 
-	request_release(x->r);
-	request_complete(x->r, &res, "abandoned");
-	gate_request_end(x->r);
+	request_release(r);
+	if (r->run.record) /* request_late() says so, where there is a decision to be said of */
+		request_withdraw(r, res.why);
+	else if (!r->run.undone)
+		request_complete(r, &res, "abandoned");
+	gate_request_end(r);
 }
 
 void
@@ -416,7 +420,11 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	request_release(r);
 	attempts_none(x);
 	request_deny(r, status, code, "", span_str(why));
-	resume_at(x, nsteps - 1, verdict, arg);
+	/* One id has one decision: one that is on record is withdrawn, which its completion
+	 * says. */
+	if (request_on_record(r))
+		request_withdraw(r, why);
+	resume_at(x, request_on_record(r) ? nsteps : nsteps - 1, verdict, arg);
 }
 
 /* The fields of an answer that its rules deny: the decision is theirs now. */
@@ -459,7 +467,7 @@ outcome_name(const struct request *r, enum exchange_end end)
 	case END_CLIENT_ABORT: return "client_abort";
 	case END_PROVIDER_ABORT: return "provider_abort";
 	case END_NEVER_SENT: return "never_sent";
-	case END_DENIED: return "denied";
+	case END_DENIED: return "abandoned"; /* what was decided before is not let go */
 	case END_ANSWER_DENIED: return "answer_denied";
 	}
 	return "unknown";
@@ -554,8 +562,12 @@ finish_now(struct request *r)
 			r->gate->metrics, M_TOOLS_HIDDEN, guard_report(x->guard)->tools_hidden);
 	request_pin_made(r);
 	n = settle(r, &x->result, corrections);
-	if (r->out.decision.kind == D_DENY && x->result.end == END_DENIED &&
-		!r->run.withdrawn) {
+	bool withdrawn =
+		r->run.withdrawn && request_on_record(r) && r->run.recorded_kind != D_DENY;
+	if (withdrawn && !x->result.why)
+		x->result.why = r->run.withdrawn;
+	if (r->run.undone ||
+		(r->out.decision.kind == D_DENY && x->result.end == END_DENIED && !withdrawn)) {
 		/* Its record says all; done() still never runs inside gate_finish. */
 		r->run.pending++;
 		exchange_completed_later(r);

@@ -314,13 +314,15 @@ show_decision(struct request *r)
 		.model = r->in.body.model };
 
 	gate_rules_did(r, by->rule);
+	count_series(r, &(struct series_part){ value[d->kind], 1 }, 1);
+	if (r->run.resumed && r->out.shown_in) /* it is shown: refused since, it ends there */
+		return;
 	uint64_t n = recent_add(&r->gate->tally.recent, &shown);
 	if (d->via == VIA_RELAY && d->kind != D_DENY) {
 		r->out.shown_in = &r->gate->tally.recent;
 		r->out.shown_as = n;
 		recent_end(r->out.shown_in, n, RECENT_UNDER_WAY);
 	}
-	count_series(r, &(struct series_part){ value[d->kind], 1 }, 1);
 }
 
 /* Where nobody is asked, no clock is. */
@@ -524,15 +526,6 @@ gate_request_end(struct request *r)
 
 /* ---- the audit step ---- */
 
-/* The record of a permit is durable, but the request was not let go. */
-static void
-never_released(struct request *r)
-{
-	struct exchange_result res = { .end = END_NEVER_SENT, .why = r->run.withdrawn };
-
-	request_complete(r, &res, "abandoned");
-}
-
 void
 request_late(struct request *r)
 {
@@ -541,10 +534,12 @@ request_late(struct request *r)
 		request_release(r);
 	if (exchange_finish_late(r))
 		return;
-	/* What the relay has is completed at its end. */
+	/* The record of a permit is durable, but the request was not let go. What the relay has
+	 * is completed at its end. */
+	struct exchange_result res = { .end = END_NEVER_SENT, .why = r->run.withdrawn };
 	if (r->run.withdrawn && r->run.recorded && r->run.recorded_kind != D_DENY &&
 		!r->run.resumed && r->run.completion.fields.n == 0)
-		never_released(r);
+		request_complete(r, &res, "abandoned");
 	if (r->run.life == LIFE_ENDED)
 		gate_request_end(r);
 }
@@ -553,7 +548,8 @@ void
 request_withdraw(struct request *r, const char *why)
 {
 	unpark(r);
-	r->run.withdrawn = why;
+	if (!r->run.withdrawn) /* the first reason is the one */
+		r->run.withdrawn = why;
 	atomic_store_explicit(&r->run.offload.pointless, true, memory_order_relaxed);
 	if (r->run.wait != WAIT_QUOTA)
 		request_release(r);
@@ -610,7 +606,8 @@ give_up(struct request *r)
 	unpark(r);
 	metric_inc(r->gate->metrics, by_wait[w].m);
 	if (r->run.life == LIFE_ANSWERED) { /* the relay asks for it */
-		request_record_leave(r);
+		request_record_leave(
+			r, request_on_failure(r)->audit == OUT_DENY ? by_wait[w].why : NULL);
 		gate_recorded(r, ERR_TIMEOUT);
 		return;
 	}
@@ -623,11 +620,13 @@ give_up(struct request *r)
 	}
 	if (audit &&
 		(r->out.decision.kind == D_DENY || request_on_failure(r)->audit != OUT_DENY)) {
-		request_record_leave(r);
+		request_record_leave(r, NULL);
 		verdict(r);
 		return;
 	}
 	r->run.withdrawn = by_wait[w].why;
+	if (audit && r->run.resumed && !request_tried(r))
+		request_record_leave(r, r->run.withdrawn); /* nor does the relay's 503 wait */
 	if (w != WAIT_QUOTA)
 		request_release(r);
 	if (w == WAIT_ROOM)

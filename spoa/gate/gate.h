@@ -135,7 +135,8 @@ int gate_body_bytes(struct exchange *x, struct span bytes, bool last);
 void gate_body(struct exchange *x, struct span body,
 	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
 /* The relay refuses (408 never came, 413 over the cap, 503 held bytes, 400
- * framing): records and composes the denial in the dialect. */
+ * framing): composes the denial in the dialect, and records it where no decision is on record.
+ * One that is gets the completion `abandoned`, with `why`. */
 void gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
 

@@ -58,6 +58,9 @@ struct record {
 	struct tag tag;
 	struct audit_entry entry;
 	struct request *r; /* NULL: it went on without */
+	/* Where it will not be let go: the completion, written once the decision is durable. */
+	struct audit_entry undone;
+	struct gate *gate; /* of `undone`; NULL: there is none */
 };
 
 struct request {
@@ -136,6 +139,8 @@ struct request {
 		struct record *record; /* while the disk is asked */
 		struct audit_entry completion;
 		bool recorded;			  /* the decision's record is durable */
+		bool left;   /* it is written without the request: request_record_leave() */
+		bool undone; /* and its completion with it */
 		enum decision_kind recorded_kind; /* what the record says */
 		size_t held_bytes, held_slot;
 		size_t held_work; /* of them: arena, decoded and rewritten body */
@@ -183,8 +188,16 @@ void request_hide_model(struct request *r);
  * longer does. 0 or ERR_NOMEM. */
 int request_record(struct request *r);
 /* The record is written without the request, which goes on at once and may move
- * to another worker: nothing of it is touched when the disk answers. */
-void request_record_leave(struct request *r);
+ * to another worker: nothing of it is touched when the disk answers. `undone`: why it is not let
+ * go; NULL: it is. Once the record is durable a completion says that it was abandoned, and nothing
+ * else of the request is recorded. */
+void request_record_leave(struct request *r, const char *undone);
+/* Another decision of it would be the second under one id. */
+static inline bool
+request_on_record(const struct request *r)
+{
+	return r->run.recorded || r->run.left;
+}
 /* gate/used.c: what telemetry is told of it next to its record, the caller's to free; NULL: nothing. */
 struct audit_note *request_note(struct request *r);
 struct audit_note *request_end_note(

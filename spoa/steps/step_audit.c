@@ -28,6 +28,8 @@ record_free(struct record *rec)
 {
 	buf_free(&rec->entry.fields);
 	free(rec->entry.note);
+	buf_free(&rec->undone.fields);
+	free(rec->undone.note);
 	free(rec);
 }
 
@@ -45,11 +47,28 @@ give_receipt(struct request *r, const struct audit_entry *e)
 }
 
 static void
+undone_recorded(struct audit_entry *e, int err)
+{
+	struct record *rec = TAGGED_OF(record, undone, e);
+
+	if (err)
+		metric_inc(rec->gate->metrics, M_AUDIT_FAILED);
+	rec->gate->alive--;
+	record_free(rec);
+}
+
+static void
 recorded(struct audit_entry *e, int err)
 {
 	struct record *rec = TAGGED_OF(record, entry, e);
 	struct request *r = rec->r;
 
+	if (rec->gate && !err) {
+		audit_append(rec->gate->shared->audit, &rec->undone);
+		return;
+	}
+	if (rec->gate)
+		rec->gate->alive--;
 	if (r && !err)
 		give_receipt(r, e);
 	record_free(rec);
@@ -115,10 +134,25 @@ request_record(struct request *r)
 /* The record is written without the request, which goes on at once and may move
  * to another worker: nothing of it is touched when the disk answers. */
 void
-request_record_leave(struct request *r)
+request_record_leave(struct request *r, const char *undone)
 {
-	r->run.record->r = NULL;
+	struct exchange_result res = { .end = END_NEVER_SENT, .why = undone };
+	struct record *rec = r->run.record;
+
+	if (undone) {
+		request_release(r);
+		buf_init(&rec->undone.fields, CAP_RECORD_BYTES);
+		record_completion(r, &res, "abandoned", &rec->undone.fields);
+		rec->undone.reply_to = r->gate->mail;
+		rec->undone.done = undone_recorded;
+		rec->undone.note = request_end_note(r, &res, "abandoned");
+		rec->gate = r->gate;
+		rec->gate->alive++; /* a stop waits for it */
+		r->run.undone = true;
+	}
+	rec->r = NULL;
 	r->run.record = NULL;
+	r->run.left = true;
 	r->run.pending--;
 	r->run.wait = WAIT_NONE;
 }

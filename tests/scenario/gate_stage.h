@@ -32,7 +32,9 @@
 
 #define AUDIT_MAX 256
 static struct audit_entry *disk_queue[AUDIT_MAX];
+static size_t disk_line[AUDIT_MAX]; /* the record of each */
 static size_t disk_queued;
+static bool disk_lost[4096]; /* records that the disk refused */
 static struct buf disk_text; /* every record, a line each */
 static size_t disk_records;
 
@@ -51,6 +53,7 @@ audit_append(struct audit *a, struct audit_entry *e)
 {
 	(void)a;
 	assert_true(disk_queued < AUDIT_MAX);
+	disk_line[disk_queued] = disk_records;
 	disk_queue[disk_queued++] = e;
 	if (buf_failed(&e->fields))
 		return;
@@ -79,6 +82,9 @@ disk_answer_at(size_t i, int err)
 	struct audit_entry *e = disk_queue[i];
 	memmove(&disk_queue[i], &disk_queue[i + 1],
 		(disk_queued - i - 1) * sizeof(struct audit_entry *));
+	if (err && disk_line[i] < COUNT_OF(disk_lost))
+		disk_lost[disk_line[i]] = true;
+	memmove(&disk_line[i], &disk_line[i + 1], (disk_queued - i - 1) * sizeof(size_t));
 	disk_queued--;
 	e->err = buf_failed(&e->fields) ? ERR_LIMIT : err;
 	e->mail.run = disk_deliver;
@@ -183,6 +189,7 @@ stage_up(struct stage *s, const char *more)
 		assert_non_null(s->gate[i]);
 	}
 	disk_queued = disk_records = 0;
+	memset(disk_lost, 0, sizeof(disk_lost));
 	disk_ready = true;
 	buf_init(&disk_text, 0);
 }
@@ -290,6 +297,31 @@ stage_charged(struct stage *s, const char *limit, const char *person)
 	return (int64_t)(d->limit - d->remaining);
 }
 
+/* One id has one decision, and one completion at most: of the records that the disk took. */
+static inline void
+stage_each_is_decided_once(void)
+{
+	struct span rest = buf_view(&disk_text);
+	json_t *seen = json_object();
+	char key[64];
+
+	for (size_t i = 0; i < disk_records; i++) {
+		struct span line = span_next(&rest, '\n');
+		json_t *o = json_loadb(line.p, line.n, 0, NULL);
+		const char *type = json_string_value(json_object_get(o, "type"));
+		const char *id = json_string_value(json_object_get(o, "id"));
+		if (type && id && strcmp(type, "attempt") != 0 &&
+			!(i < COUNT_OF(disk_lost) && disk_lost[i])) {
+			snprintf(key, sizeof(key), "%.20s %.32s", type, id);
+			if (json_object_get(seen, key))
+				fail_msg("a second %s of one id: %.*s", type, SPAN_ARG(line));
+			json_object_set_new(seen, key, json_true());
+		}
+		json_decref(o);
+	}
+	json_decref(seen);
+}
+
 /* No request, no byte held, nothing asked and not answered. */
 static inline void
 stage_down(struct stage *s)
@@ -298,6 +330,7 @@ stage_down(struct stage *s)
 
 	stage_settle(s);
 	stage_turn(s);
+	stage_each_is_decided_once();
 	assert_int_equal(stage_alive(s), 0);
 	assert_int_equal(gate_held_bytes(s->shared), 0);
 	for (size_t i = 0; i < HOLD_SLOTS; i++) {

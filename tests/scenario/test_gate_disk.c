@@ -75,15 +75,29 @@ a_claim_waits_for_the_record_and_the_ack_does_not(void **state)
 				"%s: unrecorded %d", rows[i / 2].name, !rows[i / 2].unrecorded);
 		if (rows[i / 2].unrecorded) {
 			gate_refuse(p.x, 503, "audit_unavailable", "no record", pass_ruled, &p);
-			stage_settle(&s);
+			stage_quota(&s);
+			if (disk == DISK_FAILS)
+				stage_disk(&s, 0); /* that of the refusal is the only one */
 			assert_true(p.denied);
 			assert_int_equal(p.denial.status, 503);
 			pass_finish(&p, END_DENIED, 0, -1, -1);
+			stage_turn(&s);
+			assert_true(
+				p.done); /* a 503 for want of the disk does not wait for it */
 		} else {
 			pass_finish(&p, END_COMPLETE, 200, 10, 20);
 		}
 		stage_settle(&s);
 		assert_true(p.done);
+		assert_int_equal(disk_records, 2);
+		assert_string_equal(stage_field(0, "decision"), "permit");
+		assert_string_equal(stage_field(1, "type"),
+			disk == DISK_FAILS && rows[i / 2].unrecorded ? "decision"
+								     : "completion");
+		if (disk == DISK_LATE && rows[i / 2].unrecorded) {
+			assert_string_equal(stage_field(1, "outcome"), "abandoned");
+			assert_string_equal(stage_field(1, "why"), "the record was late");
+		}
 		assert_int_equal(
 			stage_charged(&s, "tokens", "alice"), rows[i / 2].unrecorded ? 0 : 30);
 		assert_int_equal(stage_count(&s, M_AUDIT_FAILED), disk != DISK_WRITES);
@@ -109,7 +123,10 @@ a_record_on_its_way_outlives_its_ticket(void **state)
 		assert_int_equal(s.gate[0]->tickets.n, 0);
 		stage_disk(&s, err ? ERR_IO : 0);
 		stage_settle(&s);
-		assert_string_equal(stage_field(1, "outcome"), "abandoned");
+		assert_int_equal(
+			disk_records, err ? 1 : 2); /* of no decision there is no end */
+		if (!err)
+			assert_string_equal(stage_field(1, "outcome"), "abandoned");
 		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
 		stage_down(&s);
 	}
@@ -122,6 +139,61 @@ a_record_on_its_way_outlives_its_ticket(void **state)
 	assert_true(c.answered);
 	assert_string_equal(call_var(&c, "status"), "503");
 	stage_down(&s);
+}
+
+/* The disk stands still for a while, and what waits for it ends in each way there is: the relay
+ * refuses it, its client goes, the claim is none of it, the disk says no after all. One id has
+ * one decision, and one that said permit says that it was abandoned, where it is there at all.
+ */
+static void
+a_disk_that_stands_still_leaves_one_decision_of_each_id(void **state)
+{
+	static const struct note redacted = { .person = "alice", .body = EMAIL };
+	enum { REFUSED, REFUSED_AND_GONE, GONE, NOT_ITS_CLAIM, WAYS };
+
+	(void)state;
+	for (unsigned i = 0; i < WAYS * 8; i++) {
+		unsigned way = i / 8;
+		bool fails = i & 1, first = i & 2, edits = i & 4;
+		struct stage s;
+		struct call c;
+		struct pass p;
+		stage_up(&s, POLICY);
+		call_send(&s, 0, edits ? &redacted : &hello, &c);
+		stage_quota(&s);
+		assert_true(c.answered);
+		pass_send(&s, i & 1, &p, call_var(&c, "ticket"), "POST",
+			way == NOT_ITS_CLAIM ? 1
+			: edits		     ? LEN(EMAIL)
+					     : LEN(HELLO));
+		stage_pass(&s, 0);
+		stage_pass(&s, 800000);
+		stage_turn(&s);
+		assert_true(p.claimed);
+		assert_int_equal(p.err, way == NOT_ITS_CLAIM ? ERR_AUTH : 0);
+		if (way == REFUSED || way == REFUSED_AND_GONE)
+			gate_refuse(p.x, 503, "audit_unavailable", "no record", pass_ruled, &p);
+		if (way == REFUSED)
+			stage_quota(&s);
+		if (first) /* the disk goes on before the relay is through */
+			stage_disk(&s, fails ? ERR_IO : 0);
+		if (way != NOT_ITS_CLAIM)
+			pass_finish(
+				&p, way == REFUSED ? END_DENIED : END_CLIENT_ABORT, 0, -1, -1);
+		stage_quota(&s);
+		assert_true(way == NOT_ITS_CLAIM || p.done);
+		if (!first)
+			stage_disk(&s, fails ? ERR_IO : 0);
+		stage_settle(&s);
+		if (disk_records != (fails ? 1 : 2))
+			fail_msg("way %u, %u: %zu records", way, i % 8, disk_records);
+		assert_string_equal(stage_field(0, "decision"), edits ? "redact" : "permit");
+		if (!fails)
+			assert_string_equal(stage_field(1, "outcome"), "abandoned");
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+		assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
+		stage_down(&s);
+	}
 }
 
 /* A disk that hangs under on_failure.audit: permit. The exchange goes on, on
@@ -172,6 +244,7 @@ main(void)
 		cmocka_unit_test(the_last_byte_waits_for_the_completion),
 		cmocka_unit_test(a_claim_waits_for_the_record_and_the_ack_does_not),
 		cmocka_unit_test(a_record_on_its_way_outlives_its_ticket),
+		cmocka_unit_test(a_disk_that_stands_still_leaves_one_decision_of_each_id),
 		cmocka_unit_test(a_disk_that_hangs_holds_up_nothing_where_the_policy_permits),
 	};
 

@@ -1,0 +1,58 @@
+# The journal's disk stands still for a second, again and again, under requests of each kind, and
+# takes each write in pieces: one id has one decision, and one that was not let go says so.
+# Once: what is asked is the daemon's.
+. "$(dirname "$0")/lib.sh"
+${CC:-cc} -shared -fPIC -o "$D/slow.so" "$root/tests/support/slow_disk.c" || { not_ok "slow_disk.c builds"; exit 1; }
+printf '\0' >"$D/slow"
+export SLOW_DISK=$D/slow
+printf 'agent: {deadline: 400ms}\n' >"$D/config.yaml"
+stack_up --config "$D/config.yaml" --preload "$D/slow.so"
+unset SLOW_DISK
+auth="authorization: Bearer $(token)"
+hold() { printf "$1" | dd of="$D/slow" conv=notrunc status=none; }
+mail='mail bob@example.com'
+ask() { # WORDS [curl's options]: its status and id
+	curl -s -m 20 -o /dev/null -w '%{http_code} %header{x-tollgate-id}\n' -H "$auth" -H 'content-type: application/json' "${@:2}" \
+		-d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"'"$1"'"}]}' "$EDGE/v1/chat/completions" >>"$D/answered"
+}
+touch "$D/loading"
+for kind in 1 2 3 4 5 6; do
+	while [ -e "$D/loading" ]; do
+		case $kind in
+		1 | 2) ask "$mail" ;;
+		3) ask 'hello' ;;
+		4) ask "$mail" -H 'transfer-encoding: chunked' ;;
+		5) ask 'hello' -H 'transfer-encoding: chunked' ;;
+		6) ask "$mail" -m 0.9 ;; # goes away
+		esac
+	done &
+	loading[kind]=$!
+done 2>/dev/null
+for _ in 1 2 3 4 5; do
+	sleep 0.6
+	hold '\1'
+	sleep 1.2
+	hold '\0'
+done
+sleep 0.6
+rm "$D/loading"
+wait "${loading[@]}"
+records() { cat "$JOURNAL"/* | tr -d '\0' | jq -c 'select(.id)'; }
+# Each permit has its end: of what the relay had, and of what was refused.
+records_ended() {
+	records | jq -se '[group_by(.id)[] | select(any(.type == "decision" and .via == "relay" and .decision != "deny") and all(.type != "completion"))] | length == 0' >/dev/null
+}
+check "each that the relay was to have has its end" wait_for records_ended
+records >"$D/records"
+is "no id has two decisions" "$(jq -r 'select(.type == "decision") | .id' "$D/records" | sort | uniq -d | head -3)" ''
+is "none has two ends" "$(jq -r 'select(.type == "completion") | .id' "$D/records" | sort | uniq -d | head -3)" ''
+grep -c '^503 ' "$D/answered" >"$D/refused"
+check "some were refused" test "$(cat "$D/refused")" -ge 5
+# What the caller was refused is in the record: a denial, or a permit that was abandoned.
+told() {
+	awk '$1 == 503 && $2 != "" { print $2 }' "$D/answered" | sort >"$D/ids"
+	jq -r 'select((.type == "decision" and .decision == "deny") or (.type == "completion" and .outcome == "abandoned")) | .id' "$D/records" | sort -u >"$D/told"
+	comm -23 "$D/ids" "$D/told" | head -3
+}
+is "each that was refused says so" "$(told)" ''
+check "all of it verifies" verifies "$JOURNAL" "$AUDIT_KEY"
