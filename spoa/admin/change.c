@@ -56,10 +56,8 @@ change_text(struct change *c, const char *name)
 	return json_string_value(v);
 }
 
-/* Who it is by what he showed: his token, his certificate, the user that the kernel names.
- * Empty: nobody was asked to show anything. */
-static void
-peer_name(const struct admin_peer *p, char out[CHANGE_WHO_LEN])
+void
+change_who(const struct admin_peer *p, char out[CHANGE_WHO_LEN])
 {
 	bool named = p->by == BY_TOKEN || p->by == BY_SESSION || p->by == BY_CERTIFICATE;
 
@@ -92,7 +90,7 @@ change_sign(struct change *c, json_t *entry)
 	char by[CHANGE_WHO_LEN];
 
 	change_text(c, "by");
-	peer_name(c->peer, by);
+	change_who(c->peer, by);
 	sign_with(entry, "by", by);
 	sign_with(entry, "claimed", claimed(c, by));
 	sign_with(entry, "reason", reason);
@@ -252,7 +250,7 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 {
 	char by[CHANGE_WHO_LEN];
 
-	peer_name(c->peer, by);
+	change_who(c->peer, by);
 	buf_printf(out, "\"type\":\"%s\",\"what\":\"%s\",\"%s\":\"%s\"",
 		c->reads ? "read" : "change", c->what, c->reads ? "read" : "change", c->verb);
 	put_text(out, "id", json_string_value(json_object_get(after, "id")));

@@ -46,6 +46,9 @@ const char *change_text(struct change *c, const char *name);
 /* Answers with an error; returns false. */
 bool change_refuse(struct change *c, unsigned status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Who it is by what he showed: his token, his certificate, the user that the kernel names.
+ * Empty: nobody was asked to show anything. */
+void change_who(const struct admin_peer *p, char out[CHANGE_WHO_LEN]);
 /* Sets or, with an empty text, leaves by and reason of the entry. */
 bool change_sign(struct change *c, json_t *entry);
 /* Records and puts `after` in the place of `before` (NULL: a new one). False: it was answered

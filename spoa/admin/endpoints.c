@@ -62,8 +62,11 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in UNUSED, 
 			wait_s);
 		return MHD_HTTP_TOO_MANY_REQUESTS;
 	}
+	char by[CHANGE_WHO_LEN];
+
 	change_told(s, peer, "configuration", "reload", "reload", NULL, NULL);
-	return reload_ask(&s->reloading, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
+	change_who(peer, by);
+	return reload_ask(&s->reloading, by, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
 }
 
 static unsigned

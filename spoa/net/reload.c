@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/attr.h"
@@ -237,8 +238,10 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 
 	pthread_mutex_lock(&r->lock);
 	uint64_t asked = r->asked;
+	char by[sizeof(r->asked_by)];
+	memcpy(by, r->asked_by, sizeof(by));
 	pthread_mutex_unlock(&r->lock);
-	reload_now(r, "admin");
+	reload_now(r, by);
 	pthread_mutex_lock(&r->lock);
 	r->answered = asked;
 	pthread_cond_broadcast(&r->ended);
@@ -246,7 +249,7 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 }
 
 bool
-reload_ask(struct reloading *r, struct buf *out)
+reload_ask(struct reloading *r, const char *by, struct buf *out)
 {
 	struct timespec until;
 	bool done;
@@ -256,6 +259,7 @@ reload_ask(struct reloading *r, struct buf *out)
 	until.tv_sec += WAIT_S;
 	pthread_mutex_lock(&r->lock);
 	uint64_t mine = ++r->asked;
+	snprintf(r->asked_by, sizeof(r->asked_by), "%s", by[0] ? by : "POST /reload");
 	ev_async_send(r->loop, &r->ask);
 	while (r->answered < mine && !r->stopping && !late)
 		late = pthread_cond_timedwait(&r->ended, &r->lock, &until);

@@ -21,6 +21,7 @@ struct reloading {
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t ended;
 	uint64_t asked, answered; /* how many were asked for, and of these answered */
+	char asked_by[256];	  /* the last of them */
 	bool stopping;
 	/* the last one: what tried, when and what came of it */
 	int64_t at_ns; /* 0: none since the start */
@@ -39,13 +40,14 @@ int reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 /* The admin thread no longer waits. Before it is stopped. */
 void reload_stop(struct reloading *r);
 void reload_free(struct reloading *r);
-/* `by`: "signal", "admin", "file NAME". On the main thread. */
+/* `by`: "signal SIGHUP", "file NAME", or who asked. On the main thread. */
 void reload_now(struct reloading *r, const char *by);
 
 /* ---- the admin thread's ---- */
 
-/* Has one made and waits for it. JSON as reload_status(); true: done. */
-bool reload_ask(struct reloading *r, struct buf *out);
+/* Has one made and waits for it; `by`: who was authenticated. JSON as reload_status(); true:
+ * done. */
+bool reload_ask(struct reloading *r, const char *by, struct buf *out);
 /* The last one was refused: the first of its mistakes is appended to *why. Any thread. */
 bool reload_refused(struct reloading *r, struct buf *why);
 /* {"time", "by", "result": "done" | "refused", "errors": […]}, or null. */

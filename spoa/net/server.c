@@ -84,7 +84,7 @@ on_hup(struct ev_loop *loop UNUSED, ev_signal *w, int revents UNUSED)
 {
 	struct running *run = TAGGED(running, w->data);
 
-	reload_now(&run->s->reloading, "signal");
+	reload_now(&run->s->reloading, "signal SIGHUP");
 }
 
 static void

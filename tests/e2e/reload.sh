@@ -37,8 +37,14 @@ is "and decides" "$status" 451
 is "no token, no reload" "$(curl -s -o /dev/null -w '%{http_code}' -X POST "$ADMIN/reload")" 401
 is "GET changes nothing" "$(admin -o /dev/null -w '%{http_code}' "$ADMIN/reload")" 405
 is "a reload of a bad one is a 422" "$(admin -o "$D/answer" -w '%{http_code}' -X POST "$ADMIN/reload")" 422
-like "that says why" "$(cat "$D/answer")" '"by":"admin","result":"refused","errors_total":1,"errors":\[".*more.yaml:1:31: '
+like "that says why" "$(cat "$D/answer")" '"by":"admin.token_file","result":"refused","errors_total":1,"errors":\[".*more.yaml:1:31: '
 check "by the socket too" test "$(curl -s -m 90 --unix-socket "$socket" -o /dev/null -w '%{http_code}' -X POST http://x/reload)" = 422
+by() { admin "$ADMIN/status" | jq -r .last_reload.by; }
+of_record() { "$build/tollgate" audit export --journal "$JOURNAL" | jq -r 'select(.what == "configuration") | .by' | tail -1; }
+is "by the user that the kernel names" "$(by)" "$(id -un)"
+is "as its record says" "$(by)" "$(of_record)"
+kill -HUP "$(pid_of tollgate)"
+check "a signal is one" until_like '"by":"signal SIGHUP"' admin "$ADMIN/status"
 put "$more" 'rules: []'
 policies() { "$build/tollgate" audit export --journal "$JOURNAL" | grep '"type":"policy"'; }
 is "each that came into force has a record" "$(policies | wc -l)" 2
