@@ -51,6 +51,21 @@ const KINDS = { permit: 'good', observed: 'dim', redact: 'edit', deny: 'bad', co
 /* A word with a colour of its own; the word says it, the colour helps. */
 export const badge = (word, kind = KINDS[word] ?? 'dim') => (word === undefined || word === null || word === '' ? null : h('span', { class: `badge ${kind}` }, word));
 
+/* What was decided, with the status of a denial. How it ended is another matter: the provider's refusal of what was
+ * permitted is no good end. */
+export const decided = (r) => [badge(r.decision), r.decision === 'deny' && r.status ? ` ${r.status}` : null];
+export function ended(r) {
+	const refused = r.decision !== 'deny' && r.status >= 400;
+	const says = [r.outcome, refused ? r.status : null].filter(Boolean).join(' ');
+	return refused || (r.outcome && r.outcome !== 'complete' && r.outcome !== 'denied') ? badge(says, 'bad') : says;
+}
+
+/* The rule that decided and why; a reason may stand alone. */
+export const rule_and_reason = (r) => {
+	const parts = [r.rule && r.rule !== 'default' ? data(r.rule) : null, r.reason ? data(r.reason) : null].filter(Boolean);
+	return parts.length === 2 ? [parts[0], ': ', parts[1]] : parts;
+};
+
 /* Several of the data's words. */
 export const words = (list) => [].concat(list ?? []).map((w, i) => [i ? ' ' : null, h('span', { class: 'word' }, data(w))]);
 

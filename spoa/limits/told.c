@@ -42,14 +42,33 @@ limits_exhausted(const struct quota_dim *d)
 	return d->span.kind == QUOTA_CALENDAR || d->unit == QUOTA_NANOUSD;
 }
 
+/* As people read it; Retry-After has the seconds. */
+static struct span
+how_long(struct request *r, uint64_t s)
+{
+	static const struct {
+		uint64_t from, each;
+		const char *one, *rest;
+	} units[] = { { 2 * 86400, 86400, "d", "h" }, { 2 * 3600, 3600, "h", "min" } };
+
+	for (size_t i = 0; i < COUNT_OF(units); i++)
+		if (s >= units[i].from)
+			return arena_printf(&r->arena, "%" PRIu64 " %s %" PRIu64 " %s",
+				s / units[i].each, units[i].one,
+				s % units[i].each / (i ? 60 : 3600), units[i].rest);
+	if (s >= 120)
+		return arena_printf(&r->arena, "%" PRIu64 " min", (s + 59) / 60);
+	return arena_printf(&r->arena, "%" PRIu64 " s", s);
+}
+
 struct span
 limits_why_over(struct request *r, const struct quota_dim *d, uint64_t retry_s)
 {
-	struct span many = amount(r, d->counts, d->limit), when = window(r, d);
+	struct span many = amount(r, d->counts, d->limit), when = window(r, d),
+		    wait = how_long(r, retry_s);
 
-	return arena_printf(&r->arena,
-		"over the limit %s: %.*s%s%.*s; try again in %" PRIu64 " s", d->name,
-		SPAN_ARG(many), when.n ? " " : "", SPAN_ARG(when), retry_s);
+	return arena_printf(&r->arena, "over the limit %s: %.*s%s%.*s; try again in %.*s",
+		d->name, SPAN_ARG(many), when.n ? " " : "", SPAN_ARG(when), SPAN_ARG(wait));
 }
 
 struct span

@@ -306,7 +306,10 @@ read_response_head(struct upstream *u)
 		if (is_haproxys(&m, UNANSWERED)) {
 			c->result.status = m.head.status;
 			again_unanswered(u, &m);
-			answer_fail(c, FAIL_NOT_ANSWERED, NULL);
+			answer_fail(c,
+				c->attempt.said == ATTEMPT_NEVER_SENT ? FAIL_NOT_REACHED
+								      : FAIL_NOT_ANSWERED,
+				NULL);
 			return 0;
 		}
 		if (again_head(u, &m, (size_t)n)) {

@@ -29,7 +29,9 @@ struct target_state {
 	struct target_state *provider; /* the entry without a model; may be itself */
 	bool shared;		       /* of all that have no place */
 	/* average << 32 | when in ms, in µs; 0: unknown */
-	_Atomic uint64_t latency[TARGET_SIZES];
+	_Atomic uint64_t latency[TARGET_SIZES]; /* a failure counts as slow */
+	_Atomic uint64_t
+		content_ms[TARGET_SIZES]; /* a mean of what was measured; 0: nothing was */
 	_Atomic int64_t under_way;
 	struct target_window tries; /* attempts, of them failed */
 	struct target_callers callers;

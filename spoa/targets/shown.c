@@ -65,10 +65,10 @@ put(struct buf *out, const struct target_table *t, const struct target_state *s,
 			buf_printf(out, ",\"last_status\":%u", why >> 8);
 	}
 	buf_str(out, ",\"first_content_ms\":{");
+	uint64_t ms;
 	for (int i = 0, any = 0; i < TARGET_SIZES; i++)
-		if (atomic_load_explicit(&s->latency[i], memory_order_relaxed))
-			buf_printf(out, "%s\"%s\":%" PRIu64, any++ ? "," : "", sizes[i],
-				target_latency_us(s, (enum target_size)i, now_us) / 1000);
+		if ((ms = atomic_load_explicit(&s->content_ms[i], memory_order_relaxed)))
+			buf_printf(out, "%s\"%s\":%" PRIu64, any++ ? "," : "", sizes[i], ms);
 	buf_str(out, "}}");
 }
 

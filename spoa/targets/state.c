@@ -514,6 +514,10 @@ target_first_content(
 {
 	if (!a->of || a->heard || a->quiet)
 		return;
+	uint64_t had = get(&a->of->content_ms[size]), ms = took_us / 1000 + 1;
+
+	atomic_store_explicit(
+		&a->of->content_ms[size], had ? (3 * had + ms) / 4 : ms, memory_order_relaxed);
 	latency_add(a->of, size, took_us, now_us);
 	came_through(a->of, a, now_us);
 	a->heard = true;

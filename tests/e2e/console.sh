@@ -50,6 +50,9 @@ chat /v1/chat/completions '{"sub":"mallory"}' gpt-4o 'the key is AKIAQ3EGRTZK7VX
 denied=$(header x-tollgate-id)
 chat /v1/chat/completions "$(jq -cn '{sub:"eve\u202e<i>x</i>"}')" "$(printf '<b>bold</b>\u202ename')" 'mail jane.doe@example.com'
 strange=$(header x-tollgate-id)
+# names that are long, and a provider that refuses what was permitted
+curl -s -o /dev/null -d '{"status":401,"times":1}' "$PROVIDER/_control"
+chat /v1/chat/completions '{"sub":"reporting-agent.quarterly.northern-region@engineering.example.com","team":"engineering-northern-region"}' organisation/large-language-model-70b-instruct-preview-fp8-20261123 hello
 "$root/tests/support/stack" provider stop 2 --dir "$D"
 for _ in 1 2 3; do chat /spare/v1/chat/completions '{"sub":"carol"}' gpt-4o hello; done
 chat /alone/v1/chat/completions '{"sub":"dave"}' gpt-4o hello

@@ -125,4 +125,7 @@ killed mockllm
 ask
 settled
 like "a provider that is gone" "$status $(answers provider_unavailable)" '^50[234] [1-9]'
+like "is told so" "$body" 'the provider could not be reached \(decision'
+tg audit list --outcome never_sent
+like "and nothing was sent there" "$(tail -n 1 "$D/out")" ' never_sent +503 alice chat openai m '
 exit $failed

@@ -1,7 +1,7 @@
 // Decisions as they are made: a list that goes on where it was, after a cut and after a pause.
-import { add, data, h } from '../dom.js';
+import { add, h } from '../dom.js';
 import { count, dollars, duration_us, when } from '../format.js';
-import { badge, words } from '../parts.js';
+import { decided, ended, rule_and_reason, words } from '../parts.js';
 import { table, table_row } from '../table.js';
 
 const KEPT = 200; /* rows of the live list */
@@ -9,12 +9,12 @@ const KINDS = [['', 'all'], ['deny', 'denied'], ['redact', 'redacted'], ['permit
 
 const columns = [
 	{ title: 'Time', cell: (r) => when(r.decided_at ?? r.time, { day: false, fraction: true }) },
-	{ title: 'Decision', keep: true, cell: (r) => [badge(r.decision), r.status ? ` ${r.status}` : null] },
+	{ title: 'Decision', keep: true, cell: decided },
 	{ title: 'Who', wide: true, cell: (r) => r.person ?? r.agent },
-	{ title: 'Route', cell: (r) => r.route },
+	{ title: 'Route', wide: true, cell: (r) => r.route },
 	{ title: 'Target, model', wide: true, cell: (r) => [r.target, r.model].filter(Boolean).join(' ') },
-	{ title: 'Rule, reason', wide: true, cell: (r) => [r.rule && r.rule !== 'default' ? data(r.rule) : null, r.reason ? [': ', data(r.reason)] : null, ' ', words(r.classes)] },
-	{ title: 'End', cell: (r) => (r.outcome && r.outcome !== 'complete' ? badge(r.outcome, 'bad') : r.outcome) },
+	{ title: 'Rule, reason', wide: true, cell: (r) => [rule_and_reason(r), ' ', words(r.classes)] },
+	{ title: 'End', cell: ended },
 	{ title: 'Tokens', number: true, cell: (r) => (r.input_tokens !== undefined ? count(r.input_tokens + (r.output_tokens ?? 0)) : null) },
 	{ title: 'Cost', number: true, cell: (r) => dollars(r.cost_nanousd) },
 	{ title: 'Took', number: true, cell: (r) => (r.ms === 0 ? '< 1 ms' : duration_us(r.ms !== undefined ? r.ms * 1000 : r.took_us)) },

@@ -2,7 +2,7 @@
 // proof that others check without us.
 import { add, data, h, lines, place } from '../dom.js';
 import { bytes, count, dollars, duration_us, instant, when } from '../format.js';
-import { badge, copied, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
+import { badge, copied, ended, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
 import { table } from '../table.js';
 
 const of = (records, type) => records.find((r) => r.type === type) ?? {};
@@ -14,8 +14,9 @@ function outcome(d, c) {
 	const sentence = d.decision === 'deny' ? `Denied with ${d.status}: ${d.reason ?? d.code}`
 		: d.decision === 'observed' ? `Observed only: it would have been ${d.would?.decision ?? 'unknown'}`
 		: c.answer?.decision === 'deny' ? `The answer was denied with ${c.answer.denied_with ?? c.status}`
-		: `${d.decision === 'redact' ? 'Sent on without what was found' : 'Permitted'}${c.outcome ? `; ${c.outcome}${c.status ? `, ${c.status}` : ''}` : '; no completion yet'}`;
-	return h('p', { class: 'lead' }, badge(d.decision), ' ', sentence, c.why ? [': ', data(c.why)] : null);
+		: d.decision === 'redact' ? 'Sent on without what was found' : 'Permitted';
+	const sent = d.decision !== 'deny' && d.decision !== 'observed';
+	return h('p', { class: 'lead' }, badge(d.decision), ' ', sentence, sent ? ['; ', c.outcome ? ended({ ...c, decision: d.decision }) : 'no completion yet'] : null, c.why ? [': ', data(c.why)] : null);
 }
 
 const about = (page, d) => panel('Request', facts([

@@ -1,8 +1,8 @@
 // Search among all records, on the server: by a line of text or by a form, both of which are the URL. Denials come
 // first: how many of each decision is above the list.
-import { add, data, h, lines } from '../dom.js';
+import { add, h, lines } from '../dom.js';
 import { count, dollars, duration_us, when, zone } from '../format.js';
-import { badge, copied, failed, field, fill, form_values, nothing, panel, words } from '../parts.js';
+import { badge, copied, decided, ended, failed, field, fill, form_values, nothing, panel, rule_and_reason, words } from '../parts.js';
 import { WINDOW, command_csv, command_json, from_text, terms_of, to_query, to_text } from '../query.js';
 import { pager, shares, table } from '../table.js';
 
@@ -32,12 +32,12 @@ function windowed(state) {
 function columns() {
 	return [
 		{ title: 'Time', cell: (r) => when(r.decided_at ?? r.time) },
-		{ title: 'Decision', keep: true, cell: (r) => (r.type === 'decision' ? [badge(r.decision), r.status ? ` ${r.status}` : null] : badge(r.type)) },
+		{ title: 'Decision', keep: true, cell: (r) => (r.type === 'decision' ? decided(r) : badge(r.type)) },
 		{ title: 'Who', wide: true, cell: (r) => who(r) },
-		{ title: 'Route', cell: (r) => r.route },
+		{ title: 'Route', wide: true, cell: (r) => r.route },
 		{ title: 'Model', wide: true, cell: (r) => r.model ?? r.requested_model },
 		{ title: 'Rule, reason', wide: true, cell: (r) => why(r) },
-		{ title: 'End', cell: (r) => (r.outcome && r.outcome !== 'complete' ? badge(r.outcome, 'bad') : r.outcome) },
+		{ title: 'End', cell: ended },
 		{ title: 'Tokens', number: true, cell: (r) => (r.usage ? count((r.usage.input_tokens ?? 0) + (r.usage.output_tokens ?? 0)) : null) },
 		{ title: 'Cost', number: true, cell: (r) => dollars(r.cost_nanousd) },
 		{ title: 'Took', number: true, cell: (r) => duration_us(r.duration_us) },
@@ -48,7 +48,7 @@ const who = (r) => r.identity?.person ?? r.identity?.key ?? (r.peer ? `${r.peer.
 const why = (r) => {
 	if (r.type !== 'decision') return h('details', {}, h('summary', {}, r.read ?? r.what ?? 'the record'), lines(JSON.stringify(r, null, 2)));
 	const found = words(r.classes);
-	return [r.rule && r.rule !== 'default' ? data(r.rule) : null, r.reason ? [': ', data(r.reason)] : null, found.length ? [' ', found] : null];
+	return [rule_and_reason(r), found.length ? [' ', found] : null];
 };
 
 /* How many of each decision, each a click away. */

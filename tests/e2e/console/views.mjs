@@ -1,6 +1,6 @@
 // The views, a row each: what is seen when it is there, a state that its URL keeps, what is asked for it (and fails
 // once), what hands do there: by mouse, by keys alone.
-import { ok, like, is, tab_to, focus_seen } from "./harness.mjs";
+import { ok, like, is, tab_to, focus_seen, overflow } from "./harness.mjs";
 
 const text_of = (page) => page.locator("main").innerText();
 const click = (page, name) => page.getByRole("button", { name }).first().click();
@@ -54,6 +54,18 @@ export const views = [
 	},
 	{
 		name: "search", seen: /denied/i, state: "decision=deny&since=24h", state_seen: /denied/, asked: "/records/search",
+		async mouse(page) {
+			await page.goto(page.url().replace(/#.*/, "#/search?outcome=401&since=24h"));
+			const row = page.locator("main tr", { hasText: "quarterly" }).first();
+			await row.waitFor();
+			const mark = (column, kind) => row.locator(`td[data-title="${column}"] .badge${kind}`).innerText();
+			is("search: what was permitted and the provider refused has two marks", `${await mark("Decision", "")}, ${await mark("End", ".bad")}`, "permit, complete 401");
+			ok("search: long names stay in the page", await overflow(page) <= 0, `by ${await overflow(page)} px`);
+			await row.locator("a.open").click();
+			await page.locator("main .lead").waitFor();
+			like("request: the same two", await page.locator("main .lead").innerText(), /^permit Permitted; complete 401$/);
+			is("request: the second is a failure's", await page.locator("main .lead .badge.bad").innerText(), "complete 401");
+		},
 	},
 	{
 		name: "request", seen: /x-tollgate-id/i, state: `id=${process.env.DENIED}`, state_seen: /Denied with 403/, asked: "/records/show",
