@@ -167,8 +167,10 @@ odd_uris(struct remarks *r)
 	for (size_t i = 0; i < r->p->nroutes; i++)
 		if (r->p->routes[i].uses.uris)
 			note_say(&r->to, r->p->routes[i].at,
-				"route %s: a rule reads resource.uri or tool.server: a URI that "
-				"is not in its normal form is refused, and such a resource is in "
+				"route %s: a rule reads resource.uri or tool.server: a URI "
+				"that "
+				"is not in its normal form is refused, and such a resource is "
+				"in "
 				"no list",
 				r->p->routes[i].name);
 }
@@ -374,6 +376,30 @@ unreached(struct remarks *r)
 	unreached_of(r, r->p->tool_rules, r->p->ntool_rules);
 }
 
+/* A caller says "NaN", and the comparison is false. */
+static void
+numbers_of(struct remarks *r, const struct rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool permits = rules[i].effect == RULE_PERMIT;
+		if (rules[i].when && cel_lets_nan(rules[i].when, !permits))
+			note_say(&r->to, rules[i].at,
+				"rule %s: double() makes a number of the text \"NaN\", for "
+				"which "
+				"%s: %s",
+				rules[i].name, permits ? "it permits" : "it does not match",
+				permits ? "compare without a negation, as in double(x) <= 100.0"
+					: "write !(double(x) <= 100.0) for double(x) > 100.0");
+	}
+}
+
+static void
+numbers(struct remarks *r)
+{
+	numbers_of(r, r->p->rules, r->p->nrules);
+	numbers_of(r, r->p->answer_rules, r->p->nanswer_rules + r->p->ntool_rules);
+}
+
 /* What providers run themselves, as requests offer it: its call has been made when it is seen.
  */
 static const char *const theirs[] = { "web_search", "web_search_preview", "web_fetch",
@@ -491,6 +517,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	routes(&r);
 	unreached(&r);
 	run_elsewhere(&r);
+	numbers(&r);
 	policy_literals(p, at_place, &r);
 	policy_price_notes(p, clock_wall_ns(), &r.to);
 	searches(&r);

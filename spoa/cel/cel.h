@@ -31,6 +31,9 @@ struct cel_value {
 	enum cel_type type;
 	uint8_t family; /* IP, CIDR: 4 or 6 */
 	uint8_t prefix; /* CIDR: length */
+	/* MAP: others read its keys without their case. Where another key differs from the one
+	 * that is read by case alone, reading it is an error, as is comparing such a map */
+	bool caseless;
 	union {
 		bool b;
 		int64_t i;
@@ -88,6 +91,10 @@ bool cel_names(const struct cel_program *p, size_t slot,
 /* Calls literal() for each text that the slot is compared with: ==, != and `slot in [...]`. */
 void cel_compared(const struct cel_program *p, size_t slot,
 	void (*literal)(void *arg, struct span text), void *arg);
+
+/* Whether it compares a number that double() makes of a text, and no comparison of that number
+ * has it come to `wants` where the text is "NaN". */
+bool cel_lets_nan(const struct cel_program *p, bool wants);
 
 struct cel_activation {
 	void *ctx;

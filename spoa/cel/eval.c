@@ -176,6 +176,12 @@ lookup_name(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 /* --- members --- */
 
 static void
+found_in(const struct cel_value *found, struct cel_value *out)
+{
+	*out = found && cel_is_error(found) ? *found : cel_bool(found != NULL);
+}
+
+static void
 test_field(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 {
 	struct cel_value key = cel_string(n->name), map = *out;
@@ -183,7 +189,7 @@ test_field(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 	if (map.type != CEL_MAP)
 		cel_raise_types(c, out, "has()", &map, NULL);
 	else
-		*out = cel_bool(cel_map_find(&map, &key, &c->steps) != NULL);
+		found_in(cel_map_find(&map, &key, &c->steps), out);
 }
 
 /* The value as an index: -1 where it is none. */
@@ -236,7 +242,7 @@ is_in(struct cel_ctx *c, const struct cel_value *v, const struct cel_value *set,
 	struct cel_value *out)
 {
 	if (set->type == CEL_MAP) {
-		*out = cel_bool(cel_map_find(set, v, &c->steps) != NULL);
+		found_in(cel_map_find(set, v, &c->steps), out);
 		return;
 	}
 	if (set->type != CEL_LIST) {

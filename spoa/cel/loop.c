@@ -24,7 +24,9 @@ next_element(struct loop *l, struct cel_value *out)
 	if (l->range.type == CEL_MAP) {
 		var[0] = l->range.list.v[2 * i];
 		if (l->n->nvars == 2)
-			var[1] = l->range.list.v[2 * i + 1];
+			var[1] = l->range.caseless
+					 ? *cel_map_find(&l->range, &var[0], &l->c->steps)
+					 : l->range.list.v[2 * i + 1];
 	} else if (l->n->nvars == 2) {
 		var[0] = cel_int((int64_t)i);
 		var[1] = l->range.list.v[i];

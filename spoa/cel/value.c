@@ -9,12 +9,14 @@
 #include "cel/net.h"
 #include "cel/number.h"
 #include "cel/time.h"
+#include "codec/letters.h"
 
 _Static_assert(
 	CEL_TEXT >= CEL_DOUBLE_TEXT && CEL_TEXT >= CEL_TIME_TEXT && CEL_TEXT >= CEL_NET_TEXT,
 	"room for each");
 
-#define VALUE_DEPTH 600
+#define VALUE_DEPTH  600
+#define ANOTHER_CASE "a key is there that differs from it by case alone"
 
 /* clang-format off */
 static const char *const type_names[] = {
@@ -132,11 +134,37 @@ find_key(const struct cel_value *map, const struct cel_value *key, int64_t *step
 	return NULL;
 }
 
+/* Go's encoding/json, among others, takes the last of those that match. */
+static bool
+has_other_case(const struct cel_value *map, const struct cel_value *key)
+{
+	for (size_t i = 0; i < map->list.n && key->type == CEL_STRING; i++) {
+		const struct cel_value *k = &map->list.v[2 * i];
+		if (k->type == CEL_STRING && !span_eq(k->s, key->s) &&
+			letters_caseless_eq(k->s, key->s))
+			return true;
+	}
+	return false;
+}
+
 const struct cel_value *
 cel_map_find(const struct cel_value *map, const struct cel_value *key, int64_t *steps)
 {
+	static const struct cel_value ambiguous = { .type = CEL_ERROR,
+		.s = { ANOTHER_CASE, sizeof(ANOTHER_CASE) - 1 } };
+
 	*steps -= (int64_t)(map->list.n / 8);
-	return find_key(map, key, steps);
+	return map->caseless && has_other_case(map, key) ? &ambiguous
+							 : find_key(map, key, steps);
+}
+
+static bool
+is_ambiguous(const struct cel_value *map, int64_t *steps)
+{
+	for (size_t i = 0; map->caseless && i < map->list.n && *steps >= 0; i++)
+		if (cel_map_find(map, &map->list.v[2 * i], steps)->type == CEL_ERROR)
+			return true;
+	return false;
 }
 
 static bool
@@ -173,6 +201,8 @@ equal_to(const struct cel_value *a, const struct cel_value *b, int64_t *steps, u
 	case CEL_MAP: break;
 	default: return cel_order(a, b) == 0;
 	}
+	if (a->type == CEL_MAP && (is_ambiguous(a, steps) || is_ambiguous(b, steps)))
+		*steps = -1;
 	if (a->list.n != b->list.n || (*steps -= (int64_t)a->list.n) < 0)
 		return false;
 	if (depth > VALUE_DEPTH) {

@@ -29,7 +29,8 @@ bool cel_equal(const struct cel_value *a, const struct cel_value *b, int64_t *st
 /* -1, 0, 1, or CEL_UNORDERED (a NaN), or CEL_NO_ORDER (types without order). */
 enum { CEL_UNORDERED = 2, CEL_NO_ORDER = 3 };
 int cel_order(const struct cel_value *a, const struct cel_value *b);
-/* The value of a key; NULL: none. Keys 1, 1u and 1.0 are one. */
+/* The value of a key; NULL: none; a CEL_ERROR: what others take for it is there, too
+ * (`caseless`). Keys 1, 1u and 1.0 are one. */
 const struct cel_value *cel_map_find(
 	const struct cel_value *map, const struct cel_value *key, int64_t *steps);
 

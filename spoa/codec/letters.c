@@ -3,8 +3,10 @@
 
 #include <stddef.h>
 
+#include "base/ascii.h"
 #include "base/search.h"
 #include "codec/letters_table.h"
+#include "codec/utf8.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -32,6 +34,39 @@ letters_plain(uint32_t cp)
 {
 	return cp >= 0x386 && cp < 0x386 + ROWS(greek) ? 0x300u | greek[cp - 0x386]
 						       : letters_lower(cp);
+}
+
+/* The first of the letters that differ from it by case alone. */
+static uint32_t
+first_of_case(uint32_t cp)
+{
+	size_t i = SEARCH_FIRST(ROWS(caseless_rows), mid, cp > caseless_rows[mid].to);
+
+	if (i == ROWS(caseless_rows) || cp < caseless_rows[i].from ||
+		(cp - caseless_rows[i].from) % caseless_rows[i].step)
+		return cp;
+	return (uint32_t)((int32_t)cp + caseless_rows[i].delta);
+}
+
+static uint32_t
+next_of_case(struct span s, size_t *at)
+{
+	if (!is_high(s.p[*at]))
+		return (uint32_t)to_upper(s.p[(*at)++]);
+	size_t n = utf8_step(s, *at);
+	*at += n;
+	return first_of_case(utf8_value(s.p + *at - n, n));
+}
+
+bool
+letters_caseless_eq(struct span a, struct span b)
+{
+	size_t i = 0, j = 0;
+
+	while (i < a.n && j < b.n)
+		if (next_of_case(a, &i) != next_of_case(b, &j))
+			return false;
+	return i == a.n && j == b.n;
 }
 
 struct folded

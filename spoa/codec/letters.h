@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "base/span.h"
+
 /* Of a character from U+00C0 to U+024F or U+1E00 to U+1EFF the letters of ASCII that it is
  * written for, capitals for a capital: "E." for É, "AE" for Æ; "Q." or "q." for a letter that
  * is none of theirs, ".." for no letter. NULL: another character. */
@@ -16,6 +18,11 @@ const char *letters_latin(uint32_t cp);
 uint32_t letters_lower(uint32_t cp);
 /* The same, and Greek without accents and the final sigma. */
 uint32_t letters_plain(uint32_t cp);
+
+/* Whether two texts differ by case alone, or not at all: as Go's encoding/json matches keys
+ * (Unicode's simple case folding: U+212A is a k, U+017F an s), and readers that make both small
+ * or both capital. Both are UTF-8. */
+bool letters_caseless_eq(struct span a, struct span b);
 
 enum fold_kind {
 	FOLD_NONE,

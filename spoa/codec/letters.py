@@ -44,6 +44,11 @@ SIGNS = {"DASH": "-", "SPACE": " ", "DOT": "."}
 # ---- capitals that the case folding leaves alone: not of companies' terms ----
 NO_FOLD = "181-18E 190-19F 1A6-1AE 1B0-1CC 1F1-1F3 1F6-1F7 220-220 23A-2FF 345-37F 3CF-3FF"
 
+# ---- letters that differ by case alone since Unicode 15.1, 16 and 17 ----
+CASES = [(0x390, 0x1FD3), (0x3B0, 0x1FE3), (0xFB05, 0xFB06), (0x19B, 0xA7DC), (0x264, 0xA7CB), (0x1C89, 0x1C8A),
+    (0xA7CC, 0xA7CD), (0xA7CE, 0xA7CF), (0xA7D2, 0xA7D3), (0xA7D4, 0xA7D5), (0xA7DA, 0xA7DB),
+    *((0x10D50 + i, 0x10D70 + i) for i in range(22)), *((0x16EA0 + i, 0x16EBB + i) for i in range(25))]
+
 # ---- blocks: what a character is to the injection model; the rest separates ----
 SCRIPTS = {
     "GONE": "AD 2B0-2FF 300-36F 483-489 591-5C7 610-61A 61C 640 64B-65F 670 6D6-6ED 115F-1160 17B4-17B5 "
@@ -128,6 +133,31 @@ def lower_rows():
     return [f"{{0x{a:X},0x{b:X},{max(step, 1)},{delta}}}" for a, b, step, delta in rows]
 
 
+def caseless_rows():
+    """Letters from..to, `step` apart, become by `delta` the first of those that differ by case alone:
+    simple case folding (CaseFolding.txt, statuses C and S), and upper and lower case themselves."""
+    first = {other: c for c, other in CASES}
+
+    def of(c):
+        while c in first:
+            c = first[c]
+        return c
+
+    for c in [*range(0xD800), *range(0xE000, 0x110000)]:
+        cases = [chr(c).lower(), chr(c).upper(), chr(c).casefold(), chr(c).title(), "i" if c == 0x130 else ""]
+        for other in [of(ord(o)) for o in cases if len(o) == 1]:
+            if other != of(c):
+                first[max(other, of(c))] = min(other, of(c))
+    rows = []
+    for c in sorted(first):
+        delta = of(c) - c
+        if rows and rows[-1][3] == delta and c - rows[-1][1] <= 2 and rows[-1][2] in (0, c - rows[-1][1]):
+            rows[-1] = rows[-1][0], c, c - rows[-1][1], delta
+        else:
+            rows.append((c, c, 0, delta))
+    return [f"{{0x{a:X},0x{b:X},{max(step, 1)},{delta}}}" for a, b, step, delta in rows]
+
+
 def greek(c):
     """Without case, accents and the final sigma."""
     plain = unicodedata.normalize("NFD", chr(c))[0].lower()
@@ -187,6 +217,14 @@ struct lower_row {
 	int16_t delta;
 };
 
+/* Letters from..to, `step` apart, are written with the first that differs by case alone, which is
+ * `delta` from them. */
+struct caseless_row {
+	uint32_t from, to;
+	uint8_t step;
+	int32_t delta;
+};
+
 /* clang-format off */""")
 latin("latin", 0xC0, 0x24F)
 latin("latin_more", 0x1E00, 0x1EFF)
@@ -195,6 +233,7 @@ table("static const struct fold_row fold_rows[]", fold_rows(all_folds))
 cells = [sum(1 << (c // 16 % 64) for c in set(16 * (f // 16) for f in all_folds) if c // 1024 == i) for i in range(13)]
 table("const uint64_t letters_cells[]", [f"0x{c:016X}" for c in cells])
 table("static const struct lower_row lower_rows[]", lower_rows())
+table("static const struct caseless_row caseless_rows[]", caseless_rows())
 table("static const uint8_t greek[] /* U+0386 to U+03CE, the lower byte */", [f"0x{greek(c) & 0xFF:X}" for c in range(0x386, 0x3CF)])
 table("static const struct letters_block blocks[]", block_rows())
 print("/* clang-format on */\n\n#endif")

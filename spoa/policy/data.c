@@ -14,8 +14,11 @@
 
 /* ---- values ---- */
 
+static int json_value(
+	json_t *v, unsigned depth, bool caseless, struct arena *a, struct cel_value *out);
+
 static int
-map_of(json_t *o, unsigned depth, struct arena *a, struct cel_value *out)
+map_of(json_t *o, unsigned depth, bool caseless, struct arena *a, struct cel_value *out)
 {
 	struct cel_value *pairs = arena_array(a, 2 * json_object_size(o), sizeof(*pairs));
 	const char *key;
@@ -28,38 +31,40 @@ map_of(json_t *o, unsigned depth, struct arena *a, struct cel_value *out)
 		if (!pairs)
 			break;
 		pairs[2 * n] = cel_string(arena_dup(a, span_str(key)));
-		int e = data_json(v, depth, a, &pairs[2 * n + 1]);
+		int e = json_value(v, depth, caseless, a, &pairs[2 * n + 1]);
 		err = err ? err : e;
 		n++;
 	}
-	*out = (struct cel_value){ .type = CEL_MAP, .list = { pairs, n } };
+	*out = (struct cel_value){
+		.type = CEL_MAP, .caseless = caseless, .list = { pairs, n }
+	};
 	return err;
 }
 
 static int
-list_of(json_t *l, unsigned depth, struct arena *a, struct cel_value *out)
+list_of(json_t *l, unsigned depth, bool caseless, struct arena *a, struct cel_value *out)
 {
 	size_t n = json_array_size(l);
 	struct cel_value *v = arena_array(a, n, sizeof(*v));
 	int err = v ? 0 : ERR_NOMEM;
 
 	for (size_t i = 0; v && i < n; i++) {
-		int e = data_json(json_array_get(l, i), depth, a, &v[i]);
+		int e = json_value(json_array_get(l, i), depth, caseless, a, &v[i]);
 		err = err ? err : e;
 	}
 	*out = cel_list(v, v ? n : 0);
 	return err;
 }
 
-int
-data_json(json_t *v, unsigned depth, struct arena *a, struct cel_value *out)
+static int
+json_value(json_t *v, unsigned depth, bool caseless, struct arena *a, struct cel_value *out)
 {
 	*out = (struct cel_value){ .type = CEL_NULL };
 	if (depth == 0)
 		return ERR_LIMIT;
 	switch (json_typeof(v)) {
-	case JSON_OBJECT: return map_of(v, depth - 1, a, out);
-	case JSON_ARRAY: return list_of(v, depth - 1, a, out);
+	case JSON_OBJECT: return map_of(v, depth - 1, caseless, a, out);
+	case JSON_ARRAY: return list_of(v, depth - 1, caseless, a, out);
 	case JSON_STRING: *out = cel_string(arena_dup(a, json_span(v))); break;
 	case JSON_INTEGER: *out = cel_int((int64_t)json_integer_value(v)); break;
 	case JSON_REAL:
@@ -70,6 +75,18 @@ data_json(json_t *v, unsigned depth, struct arena *a, struct cel_value *out)
 	case JSON_NULL: break;
 	}
 	return 0;
+}
+
+int
+data_json(json_t *v, unsigned depth, struct arena *a, struct cel_value *out)
+{
+	return json_value(v, depth, false, a, out);
+}
+
+int
+data_json_of_others(json_t *v, unsigned depth, struct arena *a, struct cel_value *out)
+{
+	return json_value(v, depth, true, a, out);
 }
 
 /* yaml.c bounds depth and number of nodes. */

@@ -11,6 +11,8 @@
  * nested in more than `depth` levels, and what is deeper is null. In the arena, which the
  * caller checks. */
 int data_json(json_t *v, unsigned depth, struct arena *a, struct cel_value *out);
+/* The same of what others read too, perhaps without the case of keys: its maps are `caseless`. */
+int data_json_of_others(json_t *v, unsigned depth, struct arena *a, struct cel_value *out);
 /* A file's row for that key; NULL: it has none. */
 const struct cel_value *data_row(const struct data_source *s, struct span key);
 

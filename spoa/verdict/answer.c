@@ -30,6 +30,7 @@ copied(struct arena *a, const struct cel_value *v)
 		for (size_t i = 0; list && i < n; i++)
 			list[i] = copied(a, &v->list.v[i]);
 		return (struct cel_value){ .type = v->type,
+			.caseless = v->caseless,
 			.list = { list, list ? v->list.n : 0 } };
 	default: return *v;
 	}

@@ -105,7 +105,7 @@ facts_arguments(struct facts_view *v, struct span text)
 		return cel_string(text);
 	o = json_loadb(text.p, text.n,
 		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-	if (!o || data_json(o, CAP_DATA_DEPTH, v->a, &got) < 0)
+	if (!o || data_json_of_others(o, CAP_DATA_DEPTH, v->a, &got) < 0)
 		got = cel_string(text);
 	json_decref(o);
 	return got;

@@ -22,6 +22,8 @@
 	"  - {name: etc, phase: tool, when: 'tool.server == \"tools\" && "                     \
 	"tool.arguments.path.startsWith(\"/etc\")', on_error: skip, deny: {reason: not "       \
 	"there}}\n"                                                                            \
+	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && tool.arguments.amount "  \
+	"> 100', deny: {reason: too much}}\n"                                                  \
 	"  - {name: files, phase: tool, when: 'resource.uri.startsWith(\"file:\")', deny: "    \
 	"{reason: no files}}\n"                                                                \
 	"  - {name: vendors, phase: tool, when: 'mcp.method == \"vendor/ok\"', permit: "       \
@@ -87,6 +89,9 @@ static const struct {
 	{ "as an error", CALL("\"name\":\"sh\""), { NULL }, 200, "403", "\"id\":7,\"error\":{\"code\":-32010,\"message\":\"no shells", NULL, NULL },
 	{ "agentgateway#2069, toolhive#5845: by what it is called with, however that is written", CALL("\"name\":\"t\",\"arguments\":{\"path\":\"/\\u0065tc/x\"}"), { NULL }, 200, "403",
 		"\"isError\":true", NULL, NULL },
+	{ "a key that differs by case alone from one that a rule reads", CALL("\"name\":\"pay\",\"arguments\":{\"amount\":5,\"Amount\":500}"), { NULL }, 200, "403",
+		"\"isError\":true", NULL, NULL },
+	{ "two that no rule reads", CALL("\"name\":\"pay\",\"arguments\":{\"amount\":5,\"x\":1,\"X\":2}"), { NULL }, 0, NULL, "\"X\":2", NULL, NULL },
 	{ "with something else it goes", CALL("\"name\":\"t\",\"arguments\":{\"path\":\"/tmp\"}"), { NULL }, 0, NULL, "/tmp", NULL, NULL },
 	{ "a resource that a rule denies", RPC "\"id\":7,\"method\":\"resources/read\",\"params\":{\"uri\":\"file:///x\"}}", { NULL }, 200, "403",
 		"\"id\":7,\"error\":{\"code\":-32010,\"message\":\"no files", NULL, NULL },

@@ -476,6 +476,24 @@ those_that_a_rule_denies_do_not(void **state)
 	buf_free(&arguments);
 }
 
+/* What others take for the member that a rule reads is there: of another member nobody asks. */
+static void
+keys_that_differ_by_case_deny_the_call(void **state)
+{
+	const struct span odd = SPAN_LIT("{\"path\":\"/tmp\",\"text\":\"int x\","
+					       "\"\\u0050ath\":\"/etc/x\"}"),
+				 plain = SPAN_LIT("{\"path\":\"/tmp\",\"text\":{\"Id\":1,"
+						 "\"id\":2},\"TEXT\":\"a\"}");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+		bool unread = shapes[i].key && !strcmp(shapes[i].key, "stringValue");
+		denied(&shapes[i], READS, "write", odd);
+		if (!unread)
+			goes(&shapes[i], READS, plain);
+	}
+}
+
 static void
 redacted_ones_go_in_pieces_too(void **state)
 {
@@ -643,6 +661,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_calls_go_as_they_are),
 		cmocka_unit_test(those_that_a_rule_denies_do_not),
+		cmocka_unit_test(keys_that_differ_by_case_deny_the_call),
 		cmocka_unit_test(redacted_ones_go_in_pieces_too),
 		cmocka_unit_test(halves_of_a_character_are_one),
 		cmocka_unit_test(over_four_megabytes_the_answer_ends),

@@ -104,6 +104,8 @@ static const struct call {
 	{ "pay", "50", GUARD_PASS, NULL },
 	{ "rm", "1", GUARD_DENIED, "no-rm" },
 	{ "pay", "500", GUARD_DENIED, "small" },
+	{ "pay", "5,'Amount':500", GUARD_DENIED, "small" },
+	{ "pay", "5,'x':500,'X':1", GUARD_PASS, NULL },
 };
 
 static const char *const makes[] = { "requires_action", "tool-calls-generation", "stream-end",
@@ -118,7 +120,9 @@ write_answer(const char *in, const struct call *c, struct buf *out)
 			buf_printf(out, "\"%s\"", c->name);
 			in += 2;
 		} else if (*in == 'N' && (in[1] == '}' || in[1] == '"')) {
-			buf_str(out, c->amount);
+			bool inside = in[-1] == '"' || in[-3] == '\\';
+			for (const char *p = c->amount; *p; p++)
+				buf_printf(out, *p != '\'' ? "%c" : inside ? "\\\"" : "\"", *p);
 		} else {
 			buf_putc(out, *in);
 		}
