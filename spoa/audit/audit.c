@@ -35,7 +35,7 @@
 #define COMMIT_ENTRIES                                                                         \
 	(CHAIN_COMMIT_RECORDS - 8 -                                                            \
 		AUDIT_KEYS_RECORDS) /* checkpoint, resume, keys … may join */
-#define STALL_US       1000000 /* a disk that takes longer over one commit is not ready */
+#define STALL_US       1000000	    /* a disk that takes longer over one commit is not ready */
 #define RETRY_US       100000
 #define LOOK_US	       250000 /* where nothing is to be written, the journal is looked at so often */
 #define GATHER_US      1500 /* a commit waits for others at most so long, */
@@ -44,7 +44,7 @@
 #define RECENT_COMMITS 16   /* that are looked back at */
 #define STOP_MIRROR_US 2000000
 #define REKEY_US       2000000 /* a reload waits so long for a rotation */
-#define LOCK_TRIES     20 /* 100 ms apart: the daemon before us may just be ending */
+#define LOCK_TRIES     20      /* 100 ms apart: the daemon before us may just be ending */
 
 /* Entries, linked through mail.next. */
 struct queue {
@@ -59,6 +59,7 @@ struct audit {
 	_Atomic size_t queued;	     /* entries sent and not yet taken */
 	_Atomic size_t want;	     /* so many wake the thread; SIZE_MAX: none does */
 	_Atomic uint64_t syncing_us; /* when the commit under way began; 0: none */
+	const char *_Atomic why;     /* while it is not ready; static */
 
 	/* owner: audit */
 	struct journal journal;
@@ -70,7 +71,7 @@ struct audit {
 	struct mirror *mirror;
 	struct tree *tree;
 	struct buf checkpoint; /* a checkpoint's fields */
-	struct buf out, boot; /* the commit being made; the boot record until it is durable */
+	struct buf out, boot;  /* the commit being made; the boot record until it is durable */
 	struct queue waiting;
 	struct queue kept; /* entries that are not refused: they go before those */
 	bool booted;
@@ -251,6 +252,16 @@ audit_ready(const struct audit *a)
 	       (since == 0 || clock_mono_us() < since + STALL_US);
 }
 
+const char *
+audit_away(const struct audit *a)
+{
+	if (audit_ready(a))
+		return NULL;
+	return atomic_load_explicit(&a->ready, memory_order_relaxed)
+		       ? "the disk does not answer"
+		       : atomic_load_explicit(&a->why, memory_order_acquire);
+}
+
 /* ---- a commit ---- */
 
 static void
@@ -325,14 +336,16 @@ note_failure(struct audit *a, int err)
 	a->retry_us = clock_mono_us() + RETRY_US;
 	if (a->failing)
 		return;
+	const char *system = err == ERR_NOMEM	? "out of memory"
+			     : a->journal.moved ? "the folder was moved or replaced"
+			     : a->journal.sys	? strerrordesc_np(a->journal.sys)
+						: err_str(err);
 	a->failing = true;
 	a->refused = 0;
 	clock_rfc3339(clock_wall_ns(), a->since);
+	atomic_store_explicit(&a->why, system ? system : err_str(err), memory_order_release);
 	atomic_store(&a->ready, false);
-	log_event(LOG_ERROR, "audit.failing", LS("why", err_str(err)),
-		LS("system", err == ERR_NOMEM	? ""
-			     : a->journal.moved ? "the folder was moved or replaced"
-						: strerror(a->journal.sys)),
+	log_event(LOG_ERROR, "audit.failing", LS("why", err_str(err)), LS("system", system),
 		LS("journal", a->journal.dir));
 }
 

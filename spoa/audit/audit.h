@@ -34,7 +34,7 @@ struct audit_entry {
 	uint64_t seq;		/* with 0: the record's sequence number */
 	unsigned char hash[32]; /* and hash (store/chain.h) */
 	void *arg;
-	bool keep; /* waits while the disk refuses, and is then written first */
+	bool keep;		 /* waits while the disk refuses, and is then written first */
 	struct audit_note *note; /* audit/note.h; NULL: nobody is told. The owner's */
 };
 
@@ -52,6 +52,8 @@ typedef void audit_told_fn(void *arg, const struct audit_entry *e);
 void audit_tell(struct audit *a, audit_told_fn *told, void *arg);
 /* False while the disk refuses. Any thread. */
 bool audit_ready(const struct audit *a);
+/* NULL: it is ready; else what the disk says. */
+const char *audit_away(const struct audit *a);
 /* The Redis Stream does not follow and will not by itself. Any thread. */
 bool audit_stream_conflict(const struct audit *a);
 /* Durable records that the Redis Stream does not have yet; 0 without one. Any thread. */

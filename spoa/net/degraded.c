@@ -46,9 +46,11 @@ redis_away(struct server *s, struct buf *why)
 static bool
 journal_away(struct server *s, struct buf *why)
 {
-	if (!audit_ready(s->audit))
-		buf_str(why, "the journal cannot be written");
-	return why->n > 0;
+	const char *says = audit_away(s->audit);
+
+	if (says)
+		buf_printf(why, "the journal cannot be written: %s", says);
+	return says != NULL;
 }
 
 /* Redis may answer while the stream is another journal's. A stream that is late because Redis

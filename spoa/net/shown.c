@@ -186,9 +186,11 @@ server_ready(struct server *s, struct buf *out)
 		live_says(s, out);
 	bool told = sync_says(s, out);
 	bool keys = keysets_ready(s->keysets, out);
-	if (s->audit)
-		buf_printf(out, "audit: %s\n",
-			audit_ready(s->audit) ? "up" : "down: the journal cannot be written");
+	const char *away = s->audit ? audit_away(s->audit) : NULL;
+	if (away)
+		buf_printf(out, "audit: down: the journal cannot be written: %s\n", away);
+	else if (s->audit)
+		buf_str(out, "audit: up\n");
 	else
 		buf_str(out, "audit: none, decisions are not recorded\n");
 	struct tree_status tree = { .state = TREE_READY };

@@ -160,7 +160,7 @@ a_full_disk_refuses_and_recovers(void **state)
 		for (; !err && tries < 1000; tries++)
 			err = rig_put(&r, "fits");
 		assert_int_equal(err, ERR_IO);
-		assert_false(audit_ready(r.audit));
+		assert_string_equal(audit_away(r.audit), "No space left on device");
 		for (int i = 0; i < 10; i++)
 			assert_int_equal(rig_put(&r, "refused"), ERR_IO);
 		assert_verifies(rig_count(&r, M_AUDIT_RECORDS));
@@ -228,7 +228,7 @@ it_starts_on_a_full_disk_and_is_not_ready(void **state)
 		skip();
 	fill(true);
 	assert_started();
-	assert_false(audit_ready(r.audit));
+	assert_string_equal(audit_away(r.audit), "No space left on device");
 	assert_int_equal(rig_put(&r, "refused"), ERR_IO);
 	fill(false);
 	assert_true(wait_ready());
