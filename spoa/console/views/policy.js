@@ -97,14 +97,19 @@ const replayed = (page) => (got) => [
 		{ title: 'in words', cell: (x) => x.says && data(x.says), wide: true } ] })];
 
 function check(page) {
-	const place = h('div', {});
+	const place = h('div', { class: 'result' });
 	const text = () => form.elements.policy.value;
-	const form = h('form', { onsubmit: (e) => { e.preventDefault(); fill(place, page, () => page.post('/policy/check', { policy: text() }), checked(text())); } },
+	/* Above the text, and seen at once, however long that is. */
+	const answer = (path, more, show) => fill(place, page, () => page.post(path, { policy: text(), ...more }), show).then(() => {
+		place.scrollIntoView();
+		place.querySelector('.mistake')?.scrollIntoView({ block: 'nearest' });
+	});
+	const form = h('form', { onsubmit: (e) => { e.preventDefault(); answer('/policy/check', {}, checked(text())); } },
 		field({ name: 'policy', label: 'Policy (YAML)', type: 'area', required: true }),
 		h('p', { class: 'row' }, h('button', { class: 'primary' }, 'Check'),
-			page.has('auditor') && h('button', { type: 'button', onclick: () => fill(place, page, () => page.post('/policy/replay', { policy: text(), since: '24h' }), replayed(page)) }, 'Replay the last day with it')));
+			page.has('auditor') && h('button', { type: 'button', onclick: () => answer('/policy/replay', { since: '24h' }, replayed(page)) }, 'Replay the last day with it')));
 	page.get('/policy').then((p) => { if (!text() && typeof p.text === 'string') form.elements.policy.value = p.text; }, () => {});
-	return panel('Check a text', h('p', { class: 'dim' }, 'It is compiled and thrown away; the policy in force stays. To put it into force write it to its file, and reload.'), form, place);
+	return panel('Check a text', h('p', { class: 'dim' }, 'It is compiled and thrown away; the policy in force stays. To put it into force write it to its file, and reload.'), place, form);
 }
 
 /* ---- a request is tried ---- */

@@ -129,6 +129,14 @@ export const views = [
 			await page.keyboard.press("Enter");
 			await page.locator(".mistake").first().waitFor();
 			like("policy: and each mistake has its place", await page.locator(".mistake").first().innerText(), /line \d+, column \d+/);
+			/* of a long text, below which the button is */
+			await page.locator("[name=policy]").fill(`${"# a comment\n".repeat(300)}tollgate: 1\nname: x\nruls: []\n`);
+			await page.locator("main form button").first().click();
+			await page.locator("main .result").getByText("line 303").waitFor();
+			const seen = () => page.locator(".mistake").first().evaluate((e) => { const b = e.getBoundingClientRect(); return document.elementFromPoint(b.x + 5, b.y + 5)?.closest(".mistake") === e; });
+			let in_view = false;
+			for (let i = 0; i < 20 && !(in_view = await seen()); i++) await page.waitForTimeout(100);
+			ok("policy: and the first is seen without scrolling", in_view);
 		},
 	},
 	{
