@@ -58,13 +58,22 @@ for _ in 1 2 3; do chat /spare/v1/chat/completions '{"sub":"carol"}' gpt-4o hell
 chat /alone/v1/chat/completions '{"sub":"dave"}' gpt-4o hello
 settled
 
+# What the picture of Now shows as it comes: a request a line, by whom, for which model, with which text.
+{
+	echo 'while IFS="|" read -r auth model text; do curl -s -o /dev/null "'"$EDGE"'/v1/chat/completions" -H "$auth" -H "content-type: application/json" -d "{\"model\":\"$model\",\"messages\":[{\"role\":\"user\",\"content\":\"$text\"}]}"; done <<"T"'
+	for who in alice bob carol dave; do
+		printf '%s|gpt-4o|hello\n' "$(as "{\"sub\":\"$who\",\"team\":\"red\"}")"
+		printf '%s|gpt-4o-mini|write to jane.doe@example.com\n' "$(as "{\"sub\":\"$who\",\"team\":\"red\"}")"
+	done
+	printf '%s|gpt-4o|the key is AKIAQ3EGRTZK7VXW2YUB\nT\n' "$(as '{"sub":"mallory"}')"
+} >"$D/asks"
 lacks=''
 for v in $(sed -n "s/^import .* from '.*views\/\(.*\)\.js';/\1/p" "$root/spoa/console/views.js"); do
 	[ -n "${PICTURES:-}" ] || [ -s "$root/docs/pictures/console-$v.png" ] || lacks="$lacks $v"
 done
 is "each view has its picture in docs/pictures" "$lacks" ""
 began=$SECONDS
-CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$strange PICTURES=${PICTURES:-} \
+CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$strange PICTURES=${PICTURES:-} ASKS=$D/asks \
 	timeout 240 node "$build/console/console.mjs" >"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - console.mjs ends" >>"$D/console.log"
 cat "$D/console.log"
 if grep -q '^not ok' "$D/console.log"; then failed=1; fi

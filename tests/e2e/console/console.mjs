@@ -44,6 +44,7 @@ async function by_mouse(page) {
 	for (const v of chosen) {
 		await page.locator("#top nav").getByRole("link", { name: v.title ?? v.name, exact: false }).first().click();
 		ok(`${v.name}: is there`, await seen(page, v.seen), await text(page));
+		await page.waitForFunction((href) => document.querySelector("#top nav [aria-current]")?.getAttribute("href") === href, `#/${v.name}`).catch(() => null);
 		is(`${v.name}: the navigation says where one is`, await page.locator("#top nav [aria-current]").getAttribute("href"), `#/${v.name}`);
 		if (PICTURES) await picture(page, v);
 		await faces(page, v);
@@ -110,8 +111,11 @@ async function as_viewer(page) {
 
 async function picture(page, v) {
 	mkdirSync(PICTURES, { recursive: true });
+	if (v.shows) await page.goto(url_of(v.name, v.shows));
 	await v.picture?.(page);
+	ok(`${v.name}: its picture has data`, await seen(page, v.shows_seen ?? v.seen), await text(page));
 	await page.screenshot({ path: `${PICTURES}/console-${v.name}.png` });
+	if (v.shows) await page.goto(url_of(v.name));
 }
 
 await start();
