@@ -22,7 +22,7 @@ _Static_assert(RT_COUNT <= 64, "a bit each");
 /* ---- how requests ended ---- */
 
 static const char *const outcomes[] = { "complete", "client_abort", "provider_abort",
-	"never_sent", "denied", "answer_denied", "abandoned", "orphaned" };
+	"never_sent", "denied", "answer_denied", "haproxy_answered", "abandoned", "orphaned" };
 static const char failed[] = "error";
 
 /* What /metrics and operations call it, by the record's `why` (net/relay_answer.c); NULL: that

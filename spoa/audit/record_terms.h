@@ -90,7 +90,8 @@ bool record_ended_so(const struct record_end *e, struct span word);
 bool record_outcome_known(struct span word);
 #define RECORD_OUTCOME_WORDS                                                                   \
 	"complete, client_abort, provider_abort, never_sent, denied, answer_denied, "          \
-	"abandoned, orphaned, a status (429), a class of them (5xx), provider_unavailable, "   \
+	"haproxy_answered, abandoned, orphaned, a status (429), a class of them (5xx), "       \
+	"provider_unavailable, "                                                               \
 	"provider_timeout, provider_aborted, provider_error, error_in_answer or error"
 
 /* For indexes of segments. */

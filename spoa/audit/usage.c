@@ -210,7 +210,7 @@ group_of(struct usage_table *t, struct span key)
 #define MEMBERS_READ(X) \
   X(TYPE) X(DECISION) X(CODE) X(ROUTE) X(MODEL) X(TARGET) X(IDENTITY) X(TAGS) X(REQUEST_TAGS) X(USAGE) \
   X(COST_NANOUSD) X(PRICE_UNKNOWN) X(UNPRICED) X(USAGE_UNKNOWN) X(ESTIMATED_USAGE) X(RESERVED_USAGE) X(ATTEMPTS) \
-  X(CALLS)
+  X(CALLS) X(OUTCOME)
 /* clang-format on */
 enum {
 #define X(id) M_##id,
@@ -241,6 +241,7 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 
 	sum[SUM_COST] = number_of(m[M_COST_NANOUSD]);
 	sum[SUM_UNPRICED] = m[M_PRICE_UNKNOWN].n || m[M_UNPRICED].n;
+	sum[SUM_RULED] = span_is(m[M_OUTCOME], "\"haproxy_answered\"");
 	sum[SUM_UNKNOWN] = m[M_USAGE_UNKNOWN].n > 0;
 	for (int i = M_ESTIMATED_USAGE; i <= M_RESERVED_USAGE; i++) {
 		static const enum record_field cost = RF_ESTIMATED_USAGE_COST_NANOUSD;

@@ -43,7 +43,8 @@ extern const char *const usage_dim_names[BY_DIMS];
   X(SUM_UNPRICED,    "unpriced_answers",       RECORD_FIELDS_COUNT) \
   X(SUM_UNKNOWN,     "unknown_usage",          RECORD_FIELDS_COUNT) \
   X(SUM_ESTIMATE,    "estimated_nanousd",      RECORD_FIELDS_COUNT) \
-  X(SUM_FURTHER,     "further_attempts",       RECORD_FIELDS_COUNT)
+  X(SUM_FURTHER,     "further_attempts",       RECORD_FIELDS_COUNT) \
+  X(SUM_RULED,       "haproxy_answered",       RECORD_FIELDS_COUNT)
 /* clang-format on */
 enum usage_sum {
 #define X(id, name, field) id,

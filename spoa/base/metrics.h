@@ -124,6 +124,7 @@
   X(M_RELAY_UPSTREAM,      "relay_connections_total",            "side=\"egress\"",           "") \
   X(M_RELAY_REUSED,        "relay_reused_total",                 "",                          "requests sent on a pooled connection") \
   X(M_RELAY_ABORTS,        "relay_aborts_total",                 "",                          "exchanges cut by either side") \
+  X(M_HAPROXY_ANSWERED,    "haproxy_answered_total",             "",                          "answers of HAProxy's own to the relay, by a person's rule, in a provider's place") \
   X(M_ANSWERS_DENIED,      "answers_denied_total",               "",                          "answers that a rule of phase response denied") \
   X(M_TOOLS_HIDDEN,        "tools_hidden_total",                 "",                          "entries of MCP servers' lists that rules of phase tool did not show") \
   X(M_URI_REFUSED,         "odd_uris_total",                     "result=\"refused\"",       "requests with a URI that is not in its normal form") \

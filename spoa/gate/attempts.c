@@ -178,7 +178,7 @@ note(struct exchange *x, enum attempt_cause cause)
 	a->cause = cause;
 	a->took_us = clock_mono_us() - a->begun_us;
 	a->status = x->result.status;
-	t->let_go |= cause != CAUSE_NEVER_SENT;
+	t->let_go |= cause != CAUSE_NEVER_SENT && cause != CAUSE_RULED;
 	/* Nobody says whether it was billed: HAProxy gave up, or the answer was cut. */
 	if (cause == CAUSE_PERHAPS_BILLED && x->said != ATTEMPT_ANSWERED &&
 		(x->used_by <= USED_NOTHING || x->used_by == USED_RESERVED)) {
@@ -257,6 +257,8 @@ cause_of_end(const struct exchange *x)
 		return x->result.status < 400 ? cause_of_answer(x)
 					      : x->tries->v[x->tries->n - 1].cause;
 	case END_NEVER_SENT: return CAUSE_NEVER_SENT;
+	case END_RULED: return CAUSE_RULED;
+	case END_ANSWER_RULED: return CAUSE_PERHAPS_BILLED;
 	case END_CLIENT_ABORT: return CAUSE_ABORTED;
 	case END_PROVIDER_ABORT:
 		return x->said == ATTEMPT_NEVER_SENT	    ? CAUSE_NEVER_SENT
@@ -279,6 +281,8 @@ only_attempt_over(struct exchange *x)
 
 	if (res->end == END_NEVER_SENT)
 		cause = CAUSE_NEVER_SENT;
+	else if (res->end == END_RULED)
+		cause = CAUSE_RULED;
 	else if (res->end == END_PROVIDER_ABORT)
 		cause = CAUSE_PERHAPS_BILLED;
 	else if (res->end == END_COMPLETE)
@@ -342,7 +346,6 @@ cause_of(const struct attempt_end *e, struct refused *says)
 	switch (e->said) {
 	case ATTEMPT_NEVER_SENT: return CAUSE_NEVER_SENT;
 	case ATTEMPT_CUT: return CAUSE_PERHAPS_BILLED;
-	case ATTEMPT_RULED: return CAUSE_FINAL;
 	case ATTEMPT_ANSWERED: break;
 	}
 	arena_init(&a, CAP_REQUEST_ARENA, true);

@@ -115,8 +115,7 @@ exchange_open(struct request *r)
 	r->run.held_work = 0;
 	size_t bodies = repeats ? r->out.kept.n + r->out.decoded.size + r->out.rewritten.size
 				: x->plan.body.n;
-	if (!request_hold(
-		    r, sizeof(*r) + sizeof(struct quota_request) + sizeof(*x) + bodies))
+	if (!request_hold(r, sizeof(*r) + sizeof(struct quota_request) + sizeof(*x) + bodies))
 		return ERR_LIMIT;
 	if (repeats) /* as request_hold_work() counts */
 		r->run.held_work = r->out.decoded.size + r->out.rewritten.size;
@@ -469,6 +468,8 @@ outcome_name(const struct request *r, enum exchange_end end)
 	case END_NEVER_SENT: return "never_sent";
 	case END_DENIED: return "abandoned"; /* what was decided before is not let go */
 	case END_ANSWER_DENIED: return "answer_denied";
+	case END_RULED:
+	case END_ANSWER_RULED: return "haproxy_answered";
 	}
 	return "unknown";
 }

@@ -193,6 +193,8 @@ enum exchange_end {
 	END_NEVER_SENT,	    /* no byte of it reached the provider */
 	END_DENIED,	    /* after gate_body or gate_refuse denied */
 	END_ANSWER_DENIED,  /* by a rule, or since it could not be read */
+	END_RULED,	  /* HAProxy answered by itself, by a person's rule: nothing was sent */
+	END_ANSWER_RULED, /* the same, in place of the provider's answer */
 };
 
 struct exchange_result {
@@ -211,8 +213,7 @@ struct attempt_end {
 	enum attempt_said {
 		ATTEMPT_ANSWERED,   /* by the provider */
 		ATTEMPT_NEVER_SENT, /* no byte of it can have reached the provider */
-		ATTEMPT_CUT,   /* by no one, or HAProxy in its place: it may have been billed */
-		ATTEMPT_RULED, /* by a rule of HAProxy's: no failure */
+		ATTEMPT_CUT, /* by no one, or HAProxy in its place: it may have been billed */
 	} said;
 	/* the answer's error, as far as it came: dialect_refusal() */
 	struct span type, document;

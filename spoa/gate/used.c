@@ -1,5 +1,5 @@
-/* What came of an exchange: what it used, in tokens, where its provider does not say (design rule 8): nothing,
- * what was seen of it at most, or all that was reserved. */
+/* What came of an exchange: what it used, in tokens, where its provider does not say (design
+ * rule 8): nothing, what was seen of it at most, or all that was reserved. */
 #include <stdlib.h>
 
 #include "audit/note.h"
@@ -81,8 +81,8 @@ output_of(const struct request *r, const struct usage *u, const struct guard_rep
 	return n >= 0 && n < by_bytes ? n : by_bytes;
 }
 
-/* The provider, or HAProxy before it, closed before the head of an answer: on a connection of its
- * own HAProxy says so with a status, on one that was used before it closes likewise. */
+/* The provider, or HAProxy before it, closed before the head of an answer: on a connection of
+ * its own HAProxy says so with a status, on one that was used before it closes likewise. */
 static bool
 closed_unheard(const struct exchange_result *res)
 {
@@ -101,12 +101,14 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 	if (r->found.endpoint.stored)
 		return USED_NOTHING;
 	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
-		res->end == END_NEVER_SENT || res->end == END_DENIED)
+		res->end == END_NEVER_SENT || res->end == END_DENIED || res->end == END_RULED)
 		return USED_NOT_SENT;
 	if (r->found.endpoint.free && res->status)
 		return USED_NOTHING;
 	if (res->usage.known)
 		return USED_SAID;
+	if (res->end == END_ANSWER_RULED)
+		return USED_RESERVED;
 	if ((res->status >= 400 && !res->output_begun) || closed_unheard(res) ||
 		(a && provider_error(a)))
 		return USED_NOTHING;
@@ -120,8 +122,8 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 	return USED_SEEN;
 }
 
-/* ---- what the provider did: counted by provider and status, with how soon its answer began. An
- * error, and an answer that begins late, are a log line, once a minute each. ---- */
+/* ---- what the provider did: counted by provider and status, with how soon its answer began.
+ * An error, and an answer that begins late, are a log line, once a minute each. ---- */
 
 #define MINUTE_US 60000000
 /* From here on an answer begins late: a stream says its first word at once, a whole one is made
@@ -201,7 +203,8 @@ outcome(const struct exchange *x)
 
 	if (failure)
 		return failure;
-	if (!x->provider || !res->status)
+	if (!x->provider || !res->status || res->end == END_RULED ||
+		res->end == END_ANSWER_RULED)
 		return -1;
 	if (res->status < 400 && x->guard && guard_report(x->guard)->provider_error)
 		return PROVIDER_SAID_ERROR;
@@ -217,6 +220,8 @@ exchange_answered(struct exchange *x)
 	switch (x->result.end) {
 	case END_CLIENT_ABORT: show_end(r, RECENT_CLIENT_ABORT); break;
 	case END_ANSWER_DENIED: show_end(r, RECENT_ANSWER_DENIED); break;
+	case END_RULED:
+	case END_ANSWER_RULED: show_end(r, RECENT_RULED); break;
 	default: show_end(r, status > 0 ? status : RECENT_NEVER_SENT); break;
 	}
 	if (!x->tries || !x->tries->settled)
@@ -245,7 +250,8 @@ exchange_attempted(struct exchange *x)
 
 /* ---- what telemetry is told next to a record; where nobody is, none of this runs ---- */
 
-_Static_assert(NOTE_ID == DECISION_ID_LEN && (int)NOTE_TRACE == (int)TRACE_BYTES, "as they are there");
+_Static_assert(
+	NOTE_ID == DECISION_ID_LEN && (int)NOTE_TRACE == (int)TRACE_BYTES, "as they are there");
 _Static_assert((int)NOTE_STAGES >= (int)STAGES, "room for each stage");
 _Static_assert((int)NOTE_ATTEMPTS >= (int)RETRY_ATTEMPTS_MAX, "room for each attempt");
 

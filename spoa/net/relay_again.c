@@ -1,6 +1,6 @@
-/* An attempt that another may follow: nothing of its answer is written before its first content,
- * and what fails before that is told to the gate, which has another plan, or none. Apart from
- * relay_response.c, which knows one answer. */
+/* An attempt that another may follow: nothing of its answer is written before its first
+ * content, and what fails before that is told to the gate, which has another plan, or none.
+ * Apart from relay_response.c, which knows one answer. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/relay_conn.h"
@@ -45,7 +45,9 @@ it_stays(struct edge *c, enum again what)
 		int status = c->result.status;
 		forget_answer(c);
 		c->result.status = status;
-		answer_fail(c, FAIL_REFUSED, NULL);
+		answer_fail(c,
+			c->attempt.said == ATTEMPT_NEVER_SENT ? FAIL_NOT_REACHED : FAIL_REFUSED,
+			NULL);
 		return;
 	}
 	switch (c->attempt.why) {
@@ -94,6 +96,7 @@ ask(struct edge *c, enum again_why why, struct attempt_end *e)
 {
 	c->attempt.why = why;
 	c->attempt.asked = true;
+	c->attempt.said = e->said;
 	if (c->guard)
 		c->result.usage = guard_usage(c->guard);
 	e->result = c->result;
@@ -133,7 +136,7 @@ again_stands(struct edge *c)
 	c->attempt.stands = true;
 	c->attempt.watch = NULL;
 	if (c->up && upstream_sent(c->up))
-		let_go(c, c->up->request.done_us);
+		let_go(c, c->answer.whose == SAID_BY_RULE ? 0 : c->up->request.done_us);
 }
 
 void
@@ -145,15 +148,14 @@ again_sent(struct edge *c)
 
 /* ---- failures without an answer ---- */
 
-/* Right after the request: from 3.0 on HAProxy closes so where its connection to the provider had
- * waited, and broke as it was used. */
+/* Right after the request: from 3.0 on HAProxy closes so where its connection to the provider
+ * had waited, and broke as it was used. */
 static bool
 broke_early(const struct edge *c)
 {
 	const struct upstream *u = c->up;
 
-	return u && u->request.done_us &&
-	       clock_mono_us() - u->request.done_us < NEXT_POOLED_US;
+	return u && u->request.done_us && clock_mono_us() - u->request.done_us < NEXT_POOLED_US;
 }
 
 bool
@@ -190,8 +192,8 @@ again_failed(struct edge *c, enum failure_kind kind, const char *why, const stru
 
 /* ---- error documents ---- */
 
-/* The payload of what came after the head, as far as it came. 1: all of it, and *more: something
- * after it; 0: not yet; <0: its framing is none. */
+/* The payload of what came after the head, as far as it came. 1: all of it, and *more:
+ * something after it; 0: not yet; <0: its framing is none. */
 static int
 payload(const struct upstream *u, const struct http_message *m, size_t head, struct buf *out,
 	bool *more)
@@ -225,8 +227,9 @@ said_of(enum relay_said said)
 {
 	switch (said) {
 	case SAID_NEVER_SENT: return ATTEMPT_NEVER_SENT;
-	case SAID_BY_RULE: return ATTEMPT_RULED;
+	case SAID_INSTEAD:
 	case SAID_PERHAPS_BILLED: return ATTEMPT_CUT;
+	case SAID_BY_RULE: /* read_response_head() asks nobody else */
 	case SAID_NOTHING:
 	case SAID_BY_PROVIDER: break;
 	}
@@ -347,7 +350,8 @@ again_event(struct upstream *u)
 		return whole_event(u);
 	const struct guard_report *r = g ? guard_report(g) : NULL;
 	/* who says why it made nothing has answered, as in an answer that is whole */
-	bool answered = u->answer.body.done && r && r->ended && r->finish[0] && !r->provider_error;
+	bool answered =
+		u->answer.body.done && r && r->ended && r->finish[0] && !r->provider_error;
 	if (!r || r->content || !r->streamed || answered || edge_unsent(c) > CAP_PREAMBLE ||
 		!response_hold(c)) {
 		again_stands(c);

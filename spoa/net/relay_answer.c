@@ -102,9 +102,31 @@ finish_done(void *arg, int err)
 	edge_update(c);
 }
 
+/* Of an answer of HAProxy's own, however it ended, the record says that it was. */
+static enum exchange_end
+end_by_haproxy(const struct edge *c, enum exchange_end end, const char **why)
+{
+	switch (c->answer.whose) {
+	case SAID_BY_RULE:
+		*why = "HAProxy answered by a rule of its own: nothing was sent";
+		return END_RULED;
+	case SAID_INSTEAD:
+		*why = "HAProxy answered by a rule of its own, in place of the provider's "
+		       "answer";
+		return END_ANSWER_RULED;
+	case SAID_NEVER_SENT:
+		*why = "the provider could not be reached, as HAProxy says";
+		return END_NEVER_SENT;
+	default: return end;
+	}
+}
+
 void
 answer_finish(struct edge *c, enum exchange_end end, const char *why)
 {
+	end = end_by_haproxy(c, end, &why);
+	if (end == END_RULED || end == END_ANSWER_RULED)
+		metric_inc(c->relay->metrics, M_HAPROXY_ANSWERED);
 	c->state = EDGE_FINISH;
 	c->result.end = end;
 	c->result.why = why;

@@ -12,6 +12,7 @@
 #include "net/accept.h"
 #include "guard/guard.h"
 #include "net/relay.h"
+#include "net/relay_said.h"
 
 #define READ_MIN_BYTES 8192  /* a read */
 #define READ_MAX_BYTES 65536 /* one after a read that was filled */
@@ -22,8 +23,8 @@
  *                  └→ DEFER → VERDICT ─(permit)─┘   │
  *                               └─────(denial)──────┴──→ FINISH → FLUSH ─┬→ HEAD
  *                                                                        └→ LINGER → gone
- * In CLAIM, VERDICT, AGAIN and FINISH the gate has the word, in EXCHANGE sometimes a helper: an edge
- * that goes away then loses its descriptor at once and its memory after the answer. */
+ * In CLAIM, VERDICT, AGAIN and FINISH the gate has the word, in EXCHANGE sometimes a helper: an
+ * edge that goes away then loses its descriptor at once and its memory after the answer. */
 enum edge_state {
 	EDGE_HEAD,     /* idle, or reading a request's head */
 	EDGE_CLAIM,    /* gate_claim is out */
@@ -116,20 +117,21 @@ struct edge {
 
 	/* The attempt under way, where the plan says that another may follow: relay_again.c */
 	struct edge_attempt {
-		struct guard *watch; /* looks for the first content of an answer that nobody reads */
-		uint64_t head_us;    /* an error's document is gathered since then; 0: none is */
+		struct guard
+			*watch; /* looks for the first content of an answer that nobody reads */
+		uint64_t head_us; /* an error's document is gathered since then; 0: none is */
 		const char *failed_why;
 		enum again_why why;
 		enum failure_kind failed;
-		enum attempt_said said; /* of what HAProxy says in the provider's place */
+		enum attempt_said said; /* how it ended; before, what HAProxy says of that */
 		bool asked, stands;
 		uint64_t whole_us; /* it is whole, may be an error all the same, and began then;
 				      0: no */
-		bool streams; /* its answer comes in events, of whatever framing */
-		bool late, eof;	  /* no more of the document comes */
-		bool poolable;	  /* its connection is as new */
-		bool sent;	  /* a byte of it went */
-		bool broke_early; /* HAProxy says so */
+		bool streams;	   /* its answer comes in events, of whatever framing */
+		bool late, eof;	   /* no more of the document comes */
+		bool poolable;	   /* its connection is as new */
+		bool sent;	   /* a byte of it went */
+		bool broke_early;  /* HAProxy says so */
 	} attempt;
 
 	struct {
@@ -154,9 +156,10 @@ struct edge {
 		char tail[4];		   /* of what goes out: whether an event ends there */
 		uint64_t opens_us;	   /* a stream's head waits so long; 0: no longer */
 		enum guard_result refused;
-		bool terminator; /* the last chunk is to be appended */
-		bool cut;	 /* closes when out is written: it is not whole */
-		size_t held;	 /* bytes that the gate counts of a stream */
+		bool terminator;       /* the last chunk is to be appended */
+		bool cut;	       /* closes when out is written: it is not whole */
+		enum relay_said whose; /* SAID_NOTHING: a provider's, for all that is known */
+		size_t held;	       /* bytes that the gate counts of a stream */
 	} answer;
 	/* What came is put through the guard; much of it by a helper (EDGE_EXCHANGE): until it
 	 * is back the guard, the upstream's bytes and `out` here are the helper's, nothing is
@@ -191,11 +194,11 @@ struct upstream {
 		size_t sent;	  /* of out */
 		struct span swap; /* sent after out: the gate's memory */
 		size_t swap_sent;
-		bool began;   /* a byte was sent */
+		bool began;	  /* a byte was sent */
 		uint64_t done_us; /* the last one was; 0: not yet */
-		bool whole;   /* nothing will be appended to out */
-		bool dropped; /* out no longer begins with its first byte */
-		bool failed;  /* the peer reads no more: only its answer matters */
+		bool whole;	  /* nothing will be appended to out */
+		bool dropped;	  /* out no longer begins with its first byte */
+		bool failed;	  /* the peer reads no more: only its answer matters */
 	} request;
 	struct {
 		bool heard;	  /* a byte of it arrived */

@@ -211,19 +211,21 @@ drop_challenges(struct edge *c, const struct http_message *m)
 }
 
 static void
-begin_response(struct upstream *u, const struct http_message *m)
+begin_response(struct upstream *u, const struct http_message *m, enum relay_said whose)
 {
 	struct edge *c = u->edge;
-	int err;
+	bool ruled = whose == SAID_BY_RULE; /* nothing in it is a provider's */
+	int err = 0;
 
-	if (m->head.status >= 400)
+	c->answer.whose = whose;
+	if (m->head.status >= 400 && !ruled)
 		response_failed(c, &m->head);
 	c->result.status = m->head.status;
-	if (asks_login(c, &m->head)) {
+	if (!ruled && asks_login(c, &m->head)) {
 		answer_fail_now(c, FAIL_LOGIN, NULL, true);
 		return;
 	}
-	if (leads_away(c, &m->head)) {
+	if (!ruled && leads_away(c, &m->head)) {
 		answer_fail_now(
 			c, FAIL_FOREIGN, "the MCP server sends clients to another host", true);
 		return;
@@ -231,9 +233,12 @@ begin_response(struct upstream *u, const struct http_message *m)
 	c->answer.events = span_ieq(http_media_type(response_field(&m->head, "content-type")),
 		SPAN_LIT("text/event-stream"));
 	c->answer.streams = c->answer.events;
-	err = guard_begin(c, m);
-	bind_sessions(c, m);
-	drop_challenges(c, m);
+	c->guard = NULL;
+	if (!ruled) {
+		err = guard_begin(c, m);
+		bind_sessions(c, m);
+		drop_challenges(c, m);
+	}
 	c->answer.framing = m->framing;
 	bool edits = c->guard && guard_edits(c->guard);
 	if (m->framing == HTTP_UNTIL_CLOSE ||
@@ -248,7 +253,8 @@ begin_response(struct upstream *u, const struct http_message *m)
 	if (c->plan->asks) {
 		const struct guard *g = c->guard ? c->guard : c->attempt.watch;
 		c->attempt.streams = c->answer.streams || (g && guard_report(g)->streamed);
-		if (err || is_encoded(&m->head) || stream_stays(c) || !again_keeps(c, m, g))
+		if (err || ruled || is_encoded(&m->head) || stream_stays(c) ||
+			!again_keeps(c, m, g))
 			again_stands(c);
 	}
 	if (upstream_sent(u) && !c->plan->asks) {
@@ -312,12 +318,16 @@ read_response_head(struct upstream *u)
 				NULL);
 			return 0;
 		}
-		if (again_head(u, &m, (size_t)n)) {
+		/* a provider's answer has no such field */
+		enum relay_said whose = http_field_nth(&m.head, WHY_FIELD, 0)
+						? relay_said_in(&m.head)
+						: SAID_NOTHING;
+		if (whose != SAID_BY_RULE && again_head(u, &m, (size_t)n)) {
 			u->answer.scan = (struct http_scan){ 0, 0 };
 			return 0;
 		}
 		if (m.head.status >= 200)
-			begin_response(u, &m);
+			begin_response(u, &m, whose);
 		if (c->up != u)
 			return 0;
 		buf_consume(&u->in, (size_t)n);
@@ -359,7 +369,7 @@ chunk_close(struct edge *c, size_t from)
 static void
 heard(struct edge *c)
 {
-	if (!c->answer.heard)
+	if (!c->answer.heard && c->answer.whose != SAID_BY_RULE)
 		c->relay->ops->heard(c->x, c->answer.streams);
 	c->answer.heard = true;
 }

@@ -44,7 +44,11 @@ why_it_said(struct span why)
 	if (!name(span_next(&why, ' ')) || !name(span_next(&why, ' ')) ||
 		(why.n && !number(why, &error)))
 		return SAID_PERHAPS_BILLED;
-	if (v[ST] < 100 || v[ST] > 599 || v[TW] < -1 || v[TC] != -1 || v[TR] != -1 || v[RC] < 0)
+	if (v[ST] < 100 || v[ST] > 599 || v[TW] < -1 || v[RC] < 0)
+		return SAID_PERHAPS_BILLED;
+	if (v[TC] >= 0 && v[TR] >= 0)
+		return SAID_INSTEAD;
+	if (v[TC] != -1 || v[TR] != -1)
 		return SAID_PERHAPS_BILLED;
 	return v[ST] < 500 ? SAID_BY_RULE : SAID_NEVER_SENT;
 }

@@ -25,7 +25,9 @@ enum relay_said {
 	SAID_BY_PROVIDER,
 	SAID_NEVER_SENT, /* HAProxy's own: no connection to a server, no byte of the request */
 	SAID_BY_RULE,	 /* the same, by a rule of the edge with a status of its own, below 500:
-			  * no failure, and another target would meet the same rule */
+			  * no failure, and another target would meet the same rule. From 500 on
+			  * nothing tells a rule from a server that is down */
+	SAID_INSTEAD, /* HAProxy's own after the head of a provider's answer: a rule on that */
 	SAID_PERHAPS_BILLED /* HAProxy's own after a connection, and what cannot be read */
 };
 

@@ -151,6 +151,7 @@ enum attempt_cause {
 	CAUSE_PERHAPS_BILLED, /* cut, 408, 409, 425, 500, 502, 504: nobody knows what it cost */
 	CAUSE_FINAL,	      /* the caller's own 4xx */
 	CAUSE_ABORTED,	      /* the caller went away */
+	CAUSE_RULED,	      /* HAProxy answered by itself, and asked nobody */
 	CAUSES
 };
 extern const char

@@ -105,7 +105,7 @@ static const char *
 end_text(const struct recent *rec, uint64_t n, char out[16])
 {
 	static const char *const ends[] = { "under way", "client_abort", "never_sent",
-		"answer_denied" };
+		"answer_denied", "haproxy_answered" };
 	uint64_t word =
 		atomic_load_explicit(&rec->slot[n % CAP_RECENT].end, memory_order_relaxed);
 	int end = word >> 16 == n + 1 ? (int)(word & 0xffff) : 0;

@@ -32,6 +32,7 @@ enum recent_end {
 	RECENT_CLIENT_ABORT,
 	RECENT_NEVER_SENT,
 	RECENT_ANSWER_DENIED,
+	RECENT_RULED, /* HAProxy answered by itself */
 	RECENT_ENDS
 };
 

@@ -28,5 +28,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (said.p || !span_starts(why, SPAN_LIT("-")))
 			abort();
 	}
+	if (is == SAID_INSTEAD) { /* it was connected, and there was a head */
+		span_next(&why, ' ');
+		span_next(&why, ' ');
+		if (said.p || span_starts(span_next(&why, ' '), SPAN_LIT("-1")) ||
+			span_starts(why, SPAN_LIT("-1")))
+			abort();
+	}
 	return 0;
 }

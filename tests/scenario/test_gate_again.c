@@ -60,7 +60,6 @@ static const struct {
 	const char *cause;
 } ends_of[] = {
 	{ "the caller's own mistake",      ATTEMPT_ANSWERED,   400, AGAIN_STAYS, "final" },
-	{ "a rule of HAProxy's",           ATTEMPT_RULED,      403, AGAIN_STAYS, "final" },
 	{ "its rate",                      ATTEMPT_ANSWERED,   429, AGAIN_GOES,  "throttled" },
 	{ "overload",                      ATTEMPT_ANSWERED,   529, AGAIN_GOES,  "throttled" },
 	{ "our key",                       ATTEMPT_ANSWERED,   401, AGAIN_GOES,  "refused_us" },
@@ -75,21 +74,23 @@ static const struct {
 };
 /* clang-format on */
 
-/* What an error or a stream says decides what is next, on a route that does not read its answers
- * too. */
+/* What an error or a stream says decides what is next, on a route that does not read its
+ * answers too. */
 static void
 no_target_is_asked_to_encode_its_answer(void **state)
 {
-	static const struct note zipped = { .person = "alice",
-		.body = HELLO,
-		.headers = { "accept-encoding: gzip" } };
+	static const struct note zipped = {
+		.person = "alice", .body = HELLO, .headers = { "accept-encoding: gzip" }
+	};
 	struct stage s;
 	struct call c;
 	struct pass p;
 
 	(void)state;
-	begin(&s, PROVIDERS "routes:\n  - {name: chat, match: {methods: [POST], path: "
-			    "/v1/chat/completions}, targets: [one, two], response: ignore}\n" REST,
+	begin(&s,
+		PROVIDERS
+		"routes:\n  - {name: chat, match: {methods: [POST], path: "
+		"/v1/chat/completions}, targets: [one, two], response: ignore}\n" REST,
 		&zipped, &c, &p);
 	const struct http_field *f =
 		http_field_nth(&gate_plan(p.x)->head, "accept-encoding", 0);
@@ -128,6 +129,38 @@ what_another_target_may_do_better_goes_to_it(void **state)
 		if (maybe ? tokens <= 100 : tokens != (stays ? 0 : 2))
 			fail_msg("%s: %lld tokens", ends_of[i].name, (long long)tokens);
 		assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+		ends(&s, &p, NULL);
+	}
+}
+
+/* What a person's own rules answer is neither done nor failed, and costs nothing; where the
+ * provider had answered before, nobody knows. */
+static void
+what_haproxy_answers_by_itself_is_its_own(void **state)
+{
+	static const struct {
+		enum exchange_end end;
+		int status;
+		const char *cause;
+		bool paid;
+	} rows[] = { { END_RULED, 301, "\"ruled\"", false },
+		{ END_RULED, 401, "\"ruled\"", false }, { END_RULED, 200, "\"ruled\"", false },
+		{ END_ANSWER_RULED, 502, "\"perhaps_billed\"", true },
+		{ END_ANSWER_RULED, 200, "\"perhaps_billed\"", true } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		begin(&s, POLICY, &whole, &c, &p);
+		pass_finish(&p, rows[i].end, rows[i].status, -1, -1);
+		stage_settle(&s);
+		assert_non_null(strstr(attempts(), rows[i].cause));
+		assert_string_equal(
+			stage_field(disk_records - 1, "outcome"), "haproxy_answered");
+		assert_int_equal(stage_charged(&s, "tokens", "alice") > 0, rows[i].paid);
+		assert_int_equal(stage_charged(&s, "requests", "alice"), rows[i].paid);
 		ends(&s, &p, NULL);
 	}
 }
@@ -268,7 +301,8 @@ a_plan_that_fails_leaves_the_guard_of_the_attempt_before(void **state)
 	again(&p, &a, ATTEMPT_ANSWERED, 503);
 	for (int i = 0; i < 20 && !disk_queued; i++)
 		stage_quota(&s);
-	assert_int_equal(disk_queued, 1); /* the second one's record: what is left is its plan */
+	assert_int_equal(
+		disk_queued, 1); /* the second one's record: what is left is its plan */
 	s.shared->holds.cap_all = gate_held_bytes(s.shared);
 	stage_settle(&s);
 	assert_true(a.told && a.what == AGAIN_STAYS);
@@ -496,6 +530,7 @@ main(void)
 		cmocka_unit_test(each_target_gets_the_body_that_was_decided_for_it),
 		cmocka_unit_test(no_target_is_asked_to_encode_its_answer),
 		cmocka_unit_test(what_another_target_may_do_better_goes_to_it),
+		cmocka_unit_test(what_haproxy_answers_by_itself_is_its_own),
 		cmocka_unit_test(what_refuses_our_key_is_nobodys_but_ours),
 		cmocka_unit_test(a_later_attempt_has_a_record_before_it_goes),
 		cmocka_unit_test(what_the_relay_refuses_first_was_no_attempt),

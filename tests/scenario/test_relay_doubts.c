@@ -92,12 +92,54 @@ what_has_the_status_of_a_success_goes_as_it_is(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* No other target is asked for it, nothing reads it, and the end says whose it was. */
+static void
+what_a_rule_of_haproxys_answers_goes_to_the_caller(void **state)
+{
+	static const struct {
+		const char *status, *why;
+		enum exchange_end end;
+		unsigned agains;
+	} rows[] = { { "301 Moved Permanently", "301 -1 -1 -1 0 www <NOSRV>", END_RULED, 0 },
+		{ "401 Unauthorized", "401 -1 -1 -1 0 www <NOSRV> 0", END_RULED, 0 },
+		{ "200 OK", "200 -1 -1 -1 0 www <NOSRV> 0", END_RULED, 0 },
+		{ "200 OK", "200 0 0 5 0 b s 0", END_ANSWER_RULED, 0 },
+		{ "502 Bad Gateway", "502 0 0 5 0 b s 0", END_ANSWER_RULED, 1 },
+		{ "503 Service Unavailable", "503 -1 -1 -1 0 b <NOSRV>", END_NEVER_SENT, 1 },
+		{ "401 Unauthorized", "garbage", END_COMPLETE, 1 } };
+	struct stage *s = *state;
+
+	start(s, 1);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char answer[300], want[300];
+		struct peer edge = edge_connect(s);
+		say(s, &edge, HELLO);
+		struct peer up = attempt(s);
+		snprintf(answer, sizeof(answer),
+			"HTTP/1.1 %s\r\nx-tollgate-why: %s\r\ncontent-length: 6\r\n\r\ntheirs",
+			rows[i].status, rows[i].why);
+		snprintf(want, sizeof(want),
+			"HTTP/1.1 %s\r\n" FIELDS "content-length: 6\r\n\r\ntheirs",
+			rows[i].status);
+		say(s, &up, answer);
+		expect_bytes(s, &edge, want);
+		if (exchange(s)->result.end != rows[i].end ||
+			exchange(s)->agains != rows[i].agains)
+			fail_msg("%s: %d, asked %d times", rows[i].why, exchange(s)->result.end,
+				exchange(s)->agains);
+		peer_close(&edge);
+		peer_close(&up);
+		settled(s);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(an_error_with_the_status_of_a_success_is_a_failed_attempt),
 		T(what_has_the_status_of_a_success_goes_as_it_is),
+		T(what_a_rule_of_haproxys_answers_goes_to_the_caller),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,8 +123,8 @@ what_came_of_it_is_its_own(void **state)
 		const char *text;
 	} rows[] = { { RECENT_UNDER_WAY, "under way" }, { 200, "200" }, { 429, "429" },
 		{ 2, "provider_timeout" }, { RECENT_CLIENT_ABORT, "client_abort" },
-		{ RECENT_NEVER_SENT, "never_sent" },
-		{ RECENT_ANSWER_DENIED, "answer_denied" } };
+		{ RECENT_NEVER_SENT, "never_sent" }, { RECENT_ANSWER_DENIED, "answer_denied" },
+		{ RECENT_RULED, "haproxy_answered" } };
 
 	(void)state;
 	add(&ring, "01234567890123456789012345", "m");

@@ -120,9 +120,10 @@ each_record_counts_for_its_person(void **state)
 		"person,model,requests,refused,refused_unpriced,input_tokens,cached_tokens,"
 		"cache_write_tokens,cache_write_1h_tokens,output_tokens,reasoning_tokens,"
 		"audio_input_tokens,audio_output_tokens,images,searches,sessions,cost_nanousd,"
-		"unpriced_answers,unknown_usage,estimated_nanousd,further_attempts\r\n"
-		"\"alice\",\"m\",2,0,0,11,4,0,0,6,2,0,0,0,0,0,2000,1,0,0,0\r\n"
-		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0\r\n");
+		"unpriced_answers,unknown_usage,estimated_nanousd,further_attempts,"
+		"haproxy_answered\r\n"
+		"\"alice\",\"m\",2,0,0,11,4,0,0,6,2,0,0,0,0,0,2000,1,0,0,0,0\r\n"
+		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0,0\r\n");
 	free(csv);
 	char *text = printed(&t, FORM_JSON);
 	json_t *j = json_loads(text, 0, NULL);
@@ -203,7 +204,8 @@ a_request_counts_where_it_was_asked(void **state)
 	}
 }
 
-/* The last attempt is the completion's own; what those before it are charged is their target's. */
+/* The last attempt is the completion's own; what those before it are charged is their target's.
+ */
 static void
 each_attempt_counts_for_its_target(void **state)
 {
@@ -220,8 +222,8 @@ each_attempt_counts_for_its_target(void **state)
 	usage_add(&t, span_str(line), SPAN_LIT("2026-11-21"));
 	usage_sort(&t);
 	char *csv = printed(&t, FORM_CSV);
-	if (!strstr(csv, "\"openai/m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0\r\n") ||
-		!strstr(csv, "\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0\r\n") ||
+	if (!strstr(csv, "\"openai/m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0,0\r\n") ||
+		!strstr(csv, "\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0,0\r\n") ||
 		strstr(csv, "a/x"))
 		fail_msg("%s", csv);
 	free(csv);

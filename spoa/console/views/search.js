@@ -10,7 +10,7 @@ const PAGE = 50;
 const WINDOWS = [['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['all', 'all']];
 /* Asked for most; the others of the daemon's table are one click away. */
 const MAIN = ['person', 'team', 'decision', 'outcome', 'model', 'route', 'rule', 'class', 'tool', 'target', 'key', 'id'];
-const WORDS = { decision: ['deny', 'redact', 'permit', 'observed'], outcome: ['error', 'denied', 'answer_denied', 'complete', 'client_abort', 'provider_abort', 'provider_error', 'provider_timeout', 'provider_unavailable', '5xx', '429'],
+const WORDS = { decision: ['deny', 'redact', 'permit', 'observed'], outcome: ['error', 'denied', 'answer_denied', 'haproxy_answered', 'complete', 'client_abort', 'provider_abort', 'provider_error', 'provider_timeout', 'provider_unavailable', '5xx', '429'],
 	type: ['decision', 'change', 'policy', 'boot', 'alarm', 'read'], 'called-by': ['mcp', 'answer', 'api'] };
 const COUNTED = ['decision', 'outcome', 'status', 'rule', 'class', 'entity', 'person', 'team', 'department', 'model', 'route', 'target', 'provider', 'tool', 'tag', 'key', 'day'];
 

@@ -12,7 +12,7 @@ const MEANS = {
 	failing: 'asked, for there is no other: its last answer was a failure',
 };
 const CAUSE = {
-	never_sent: 'the request never reached it', throttled: 'it was throttled', refused_us: 'it refused us', perhaps_billed: 'it failed in the middle',
+	never_sent: 'the request never reached it', throttled: 'it was throttled', refused_us: 'it refused us', perhaps_billed: 'it failed in the middle', ruled: 'a rule of HAProxy answered',
 };
 
 const state_of = (t) => [badge(t.state, KIND[t.state]), ' ', h('small', {}, MEANS[t.state] ?? '')];

@@ -5,7 +5,7 @@
 #include "policy/build.h"
 
 const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", "refused_us",
-	"perhaps_billed", "final", "aborted" };
+	"perhaps_billed", "final", "aborted", "ruled" };
 
 /* Where a provider says nothing of it. */
 #define UNTOLD                                                                                 \
