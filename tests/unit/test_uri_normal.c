@@ -157,8 +157,7 @@ static const char *const odd[] = {
 	"https://.example.com/",
 	"https://a..b/",
 	"https://%65xample.com/",
-	"https://b\xC3\xBC"
-	"cher.example/",
+	"https://\xC3\xBC/",
 	"https://xn--bcher-kva.example/",
 	"http://0x7f.1/",
 	"http://127.1/",
