@@ -74,7 +74,7 @@ done
 is "each view has its picture in docs/pictures" "$lacks" ""
 began=$SECONDS
 CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$strange PICTURES=${PICTURES:-} ASKS=$D/asks \
-	timeout 240 node "$build/console/console.mjs" >"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - console.mjs ends" >>"$D/console.log"
+	timeout 600 node "$build/console/console.mjs" >"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - console.mjs ends" >>"$D/console.log"
 cat "$D/console.log"
 if grep -q '^not ok' "$D/console.log"; then failed=1; fi
 echo "# in the browser: $((SECONDS - began)) s"

@@ -43,12 +43,12 @@ suite() { # PORT REVISION: the verdicts, a line each, "✓ name: N passed, M fai
 		--url "http://localhost:$1/mcp" --requirements "$2" >"$D/suite-$1-$2.log" 2>&1
 	grep -E '^[✓✗] .*: [0-9]+ passed' "$D/suite-$1-$2.log"
 }
-# worse FILE FILE: scenarios of which fewer checks pass in the second, or more fail
+# worse FILE FILE: scenarios of which fewer checks pass in the second, or more fail; where none ran nothing is shown
 worse() {
-	awk -F '[: ,]+' 'NR == FNR { p[$2] = $3; f[$2] = $5; next }
+	awk -F '[: ,]+' 'NR == FNR { n++; p[$2] = $3; f[$2] = $5; next }
 		!($2 in p) { next }
 		{ seen[$2] = 1 } $3 < p[$2] || $5 > f[$2] { print $2 ": " p[$2] "/" f[$2] " direct, " $3 "/" $5 " through" }
-		END { for (s in p) if (!seen[s]) print s ": not run" }' "$1" "$2"
+		END { if (!n) print "no scenario ran"; for (s in p) if (!seen[s]) print s ": not run" }' "$1" "$2"
 }
 for revision in 2025-11-25 2026-07-28; do
 	suite "$port" $revision >"$D/direct"

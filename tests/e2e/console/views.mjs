@@ -137,7 +137,7 @@ export const views = [
 			await page.locator("main .result").getByText("line 303").waitFor();
 			const seen = () => page.locator(".mistake").first().evaluate((e) => { const b = e.getBoundingClientRect(); return document.elementFromPoint(b.x + 5, b.y + 5)?.closest(".mistake") === e; });
 			let in_view = false;
-			for (let i = 0; i < 20 && !(in_view = await seen()); i++) await page.waitForTimeout(100);
+			for (let i = 0; i < 100 && !(in_view = await seen()); i++) await page.waitForTimeout(100);
 			ok("policy: and the first is seen without scrolling", in_view);
 		},
 	},
