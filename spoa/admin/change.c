@@ -293,16 +293,18 @@ static int
 within_share(struct change *c, const json_t *after, size_t bytes, bool *summed)
 {
 	struct shares *shares = admin_shares(c->s);
+	bool room = c->let_in || disk_has_room(c->s);
 
-	if (!disk_has_room(c->s)) {
+	if (!room && !(c->is_over && shares)) {
 		metric_inc(&c->s->metrics, M_ADMIN_SHARE);
 		return ERR_FULL;
 	}
-	if (!shares || c->is_sum)
+	if (!shares || c->is_sum || c->let_in)
 		return 0;
 	c->wait_s = shares_take(shares, &c->peer->who, c->reads ? SHARE_READS : SHARE_CHANGES,
 		bytes, clock_mono_us());
-	*summed = c->wait_s && c->may_sum;
+	*summed = (c->wait_s && c->may_sum) || !room;
+	c->let_in = !c->wait_s;
 	if (*summed) {
 		metric_inc(&c->s->metrics, M_ADMIN_SUMMED);
 		json_object_set_new(c->answer, "summed", json_true());
@@ -402,23 +404,29 @@ change_put(struct change *c, json_t *before, json_t *after)
 	struct buf why;
 
 	buf_init(&why, 1024);
-	int err = record(c, before, after, NULL, must);
+	/* Beyond the share what ends something is done all the same: it has its record once it
+	 * is, since what fails may be asked for without end. */
+	bool late = must && change_wait(c->s, c->peer, 1024);
+	int err = late ? 0 : record(c, before, after, NULL, must);
 	if (err && !must) {
 		refuse_unrecorded(c, err);
 		goto out;
 	}
+	int put = live_put(c->s->live, c->kind, after, serial, &why);
+	buf_putc(&why, '\0');
+	done = put == 0 || (put == ERR_IO && must);
+	if (late && done)
+		err = record(c, before, after, NULL, true);
 	if (err)
 		json_object_set_new(c->answer, "recorded", json_false());
-	err = live_put(c->s->live, c->kind, after, serial, &why);
-	buf_putc(&why, '\0');
-	done = err == 0 || (err == ERR_IO && must);
-	if (err && done)
+	if (put && done)
 		json_object_set_new(c->answer, "kept", json_false());
 	if (!done) {
-		record(c, before, after, buf_view(&why).p, true);
+		if (!late)
+			record(c, before, after, buf_view(&why).p, true);
 		change_refuse(c,
-			err == ERR_BAD_STATE ? MHD_HTTP_CONFLICT
-			: err == ERR_SYNTAX  ? MHD_HTTP_BAD_REQUEST
+			put == ERR_BAD_STATE ? MHD_HTTP_CONFLICT
+			: put == ERR_SYNTAX  ? MHD_HTTP_BAD_REQUEST
 					     : MHD_HTTP_SERVICE_UNAVAILABLE,
 			"%s", buf_view(&why).p);
 	}
@@ -584,7 +592,7 @@ change_told(struct server *s, const struct admin_peer *peer, const char *what, c
 }
 
 int
-change_summed(struct server *s, const struct admin_peer *peer, json_t *after)
+change_summed(struct server *s, const struct admin_peer *peer, json_t *after, bool last)
 {
 	struct change c = { .s = s,
 		.peer = peer,
@@ -593,7 +601,7 @@ change_summed(struct server *s, const struct admin_peer *peer, json_t *after)
 		.verb = "several",
 		.reads = true,
 		.is_sum = true };
-	int err = record(&c, NULL, after, NULL, false);
+	int err = record(&c, NULL, after, NULL, last);
 
 	json_decref(c.in);
 	json_decref(after);
@@ -604,13 +612,9 @@ unsigned
 change_wait(struct server *s, const struct admin_peer *peer, size_t bytes)
 {
 	struct shares *shares = admin_shares(s);
-	unsigned wait_s =
-		shares ? shares_take(shares, &peer->who, SHARE_CHANGES, bytes, clock_mono_us())
-		       : 0;
 
-	if (wait_s)
-		metric_inc(&s->metrics, M_ADMIN_SHARE);
-	return wait_s;
+	return shares ? shares_take(shares, &peer->who, SHARE_CHANGES, bytes, clock_mono_us())
+		      : 0;
 }
 
 static json_t *

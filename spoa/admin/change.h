@@ -20,6 +20,8 @@ struct change {
 	bool reads;	  /* it changes nothing: its record is of type "read" */
 	bool may_sum;	  /* over its caller's share it is counted in a sum: verb, records */
 	bool is_sum;
+	bool is_over;	 /* the reading was before this: it is not refused */
+	bool let_in;	 /* within its share: further records of it are too */
 	unsigned wait_s; /* it was refused: over its caller's share for so long */
 	unsigned status; /* of the answer */
 	json_t *answer;	 /* what is said where all is done */
@@ -60,9 +62,9 @@ bool change_put(struct change *c, json_t *before, json_t *after);
 void change_told(struct server *s, const struct admin_peer *peer, const char *what,
 	const char *verb, const char *id, json_t *before, json_t *after);
 /* Records a sum of readings, as shares_record_fn. */
-int change_summed(struct server *s, const struct admin_peer *peer, json_t *after);
-/* Of what is recorded by change_told(): in how many seconds it is within its caller's share. 0:
- * now, and it is counted. */
+int change_summed(struct server *s, const struct admin_peer *peer, json_t *after, bool last);
+/* Of what is not refused by its record, or has none but a line of the log: in how many seconds
+ * it is within its caller's share of changes. 0: now, and it is counted. */
 unsigned change_wait(struct server *s, const struct admin_peer *peer, size_t bytes);
 struct admin_tokens;
 /* The tokens' file has changed: a record for each that is new, changed, revoked or gone. Either

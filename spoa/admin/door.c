@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "admin/access.h"
+#include "admin/change.h"
 #include "admin/guesses.h"
 #include "admin/sessions.h"
 #include "admin/tls.h"
@@ -485,6 +486,12 @@ door_login(struct door *d, struct asking *q)
 	explicit_bzero((char *)(uintptr_t)token.p, token.n);
 	if (!fine)
 		return ok;
+	set_who(&q->peer);
+	if ((q->retry_after_s = change_wait(d->server, &q->peer, 0))) {
+		metric_inc(&d->server->metrics, M_ADMIN_SHARE);
+		return asking_refuse(q, MHD_HTTP_TOO_MANY_REQUESTS,
+			"too many sessions of this token began of late");
+	}
 	sessions_begin(d->sessions, q->peer.token, clock_mono_us(), text);
 	snprintf(q->cookie, sizeof(q->cookie),
 		COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict", text);

@@ -57,6 +57,7 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in UNUSED, 
 	unsigned wait_s = change_wait(s, peer, RELOAD_BYTES);
 
 	if (wait_s) {
+		metric_inc(&s->metrics, M_ADMIN_SHARE);
 		buf_printf(out,
 			"{\"error\":\"too many of yours at once: try again in %u s\"}\n",
 			wait_s);

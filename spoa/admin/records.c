@@ -126,6 +126,7 @@ make_read(struct change *c, json_t **before UNUSED, json_t **after)
 			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
 	c->verb = command;
 	c->may_sum = true;
+	c->is_over = follow && !strcmp(follow, "end");
 	*after = json_pack("{s:O,s:O}", "asked", asked, "records", records);
 	if (follow)
 		json_object_set_new(*after, "follow", json_string(follow));

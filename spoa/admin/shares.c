@@ -11,6 +11,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 
 #define SUM_US 1000000u
 
@@ -150,7 +151,7 @@ sum_of(struct shares *s, const struct caller_id *who)
 static json_t *
 sum_json(const struct sum *sum)
 {
-	json_t *commands = json_object(), *o;
+	json_t *commands = json_object();
 	char since[CLOCK_RFC3339_LEN];
 
 	for (size_t i = 0; i < COUNT_OF(sum->command) && sum->command[i].n; i++)
@@ -159,9 +160,8 @@ sum_json(const struct sum *sum)
 	if (sum->other)
 		json_object_set_new(commands, "other", json_integer((json_int_t)sum->other));
 	clock_rfc3339(sum->since_ns, since);
-	o = json_pack("{s:I,s:I,s:s,s:o}", "readings", (json_int_t)sum->readings, "records",
+	return json_pack("{s:I,s:I,s:s,s:o}", "readings", (json_int_t)sum->readings, "records",
 		(json_int_t)sum->records, "since", since, "commands", commands);
-	return o;
 }
 
 /* What could not be recorded, into what was summed since. With the lock. */
@@ -192,8 +192,9 @@ record_sums(struct shares *s)
 			continue;
 		s->row[i].sum = NULL;
 		s->nsums--;
+		bool last = s->stopping;
 		pthread_mutex_unlock(&s->lock);
-		int err = s->record(s->server, &sum->peer, sum_json(sum));
+		int err = s->record(s->server, &sum->peer, sum_json(sum), last);
 		pthread_mutex_lock(&s->lock);
 		if (err)
 			put_back(s, sum);
@@ -225,9 +226,8 @@ shares_sum(
 	struct shares *s, const struct admin_peer *peer, const char *command, uint64_t records)
 {
 	pthread_mutex_lock(&s->lock);
-	if (!s->running) {
+	if (!s->running)
 		s->running = pthread_create(&s->thread, NULL, write_sums, s) == 0;
-	}
 	struct sum *sum = s->running ? sum_of(s, &peer->who) : NULL;
 	if (sum) {
 		sum->readings++;
@@ -254,8 +254,14 @@ shares_free(struct shares **sp)
 	pthread_mutex_unlock(&s->lock);
 	if (s->running)
 		pthread_join(s->thread, NULL);
-	for (size_t i = 0; i < s->n; i++)
-		free(s->row[i].sum);
+	for (size_t i = 0; i < s->n; i++) {
+		struct sum *sum = s->row[i].sum;
+		if (sum) /* the journal takes nothing more */
+			log_event(LOG_ERROR, "admin.readings_unrecorded",
+				LS("by", sum->peer.name[0] ? sum->peer.name : sum->peer.user),
+				LI("readings", sum->readings), LI("records", sum->records));
+		free(sum);
+	}
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

@@ -12,9 +12,9 @@ enum share { SHARE_READS, SHARE_CHANGES, SHARES };
 
 struct shares;
 
-/* Records a sum: 0, or why it is kept for later. */
+/* Records a sum: 0, or why it is kept for later. `last`: there is no later. */
 typedef int shares_record_fn(
-	struct server *s, const struct admin_peer *peer, json_t *after /* taken */);
+	struct server *s, const struct admin_peer *peer, json_t *after /* taken */, bool last);
 
 struct shares *shares_new(struct server *s, shares_record_fn *record);
 /* After the last call; what is summed is recorded first. */

@@ -146,6 +146,15 @@ is "of which none is lost" "$(jq -s 'map(if .read == "several" then .after.comma
 is "with the caller's name" "$(jq -s 'map(select(.read == "several").peer.uid) | unique' "$D/reads" | tr -d ' \n')" "[$(id -u)]"
 req POST /v1/chat/completions -H "$auth" -H "$json" -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hello"}]}'
 is "and requests go on" "$status" 200
+keys() { curl -s --unix-socket "$sock" http://localhost/keys | jq '.keys|length'; }
+api /keys/new -H "$json" -d '{"person":"rolled"}'
+before=$(keys)
+curl -s -o /dev/null -w '%{http_code}\n' --unix-socket "$sock" -H "$json" -d "{\"id\":$(at .id)}" "http://localhost/keys/rotate?[1-300]" >"$D/codes"
+is "changes over the share are refused" "$(sort -u "$D/codes" | tr '\n' ' ')" "200 429 "
+is "each whole or not at all" "$(($(keys) - before))" "$(grep -c 200 "$D/codes")"
+api /keys/revoke -H "$json" -d "{\"id\":$(at .id)}"
+is "what ends something is done at once, and recorded" "$code $(at 'has("record")')" "200 true"
+like "a command waits for its turn" "$(key new --person late)" '^tg_'
 
 # ---- under the shipped unit ----
 expand() {

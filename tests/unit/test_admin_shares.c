@@ -157,14 +157,49 @@ the_rest_of_a_disk_is_the_decisions(void **state)
 				 .token = second,
 				 .body = "{\"level\":\"info\"}" };
 
+	const struct ask end = { .door = DOOR_TLS,
+		.path = "/audit/read",
+		.token = short_,
+		.body = "{\"command\":\"audit list\",\"records\":7,\"asked\":{},"
+			"\"follow\":\"end\"}" };
+
 	(void)state;
 	*disk_is_full = true;
 	assert_int_equal(ask(&read), 503);
 	assert_non_null(strstr(got.body, "what is left of the disk is the decisions'"));
 	assert_int_equal(ask(&change), 503);
+	/* What was read before is on record once there is room. */
+	assert_int_equal(ask(&end), 200);
+	assert_non_null(strstr(got.body, "\"summed\":true"));
+	usleep(1300000);
+	assert_int_equal(count_readings("short").shown, 0);
 	*disk_is_full = false;
 	assert_int_equal(ask(&read), 200);
 	assert_int_equal(ask(&change), 200);
+	usleep(1300000);
+	assert_int_equal(count_readings("short").shown, 7);
+}
+
+static void
+sessions_beyond_a_share_are_refused(void **state)
+{
+	char body[128], origin[64];
+	int begun = 0;
+
+	(void)state;
+	snprintf(body, sizeof(body), "{\"token\":\"%s\"}", gone);
+	snprintf(origin, sizeof(origin), "origin: https://localhost:%u", tls_port);
+	const struct ask login = { .door = DOOR_TLS,
+		.path = "/session",
+		.body = body,
+		.fields = { origin, "sec-fetch-site: same-origin", OURS } };
+	while (ask(&login) == 200)
+		begun++;
+	assert_int_equal(got.status, 429);
+	assert_non_null(strstr(got.head, "retry-after: 1\r\n"));
+	assert_in_range(begun, 200, 2 * FLOOD);
+	usleep(1100000);
+	assert_int_equal(ask(&login), 200);
 }
 
 /* ---- children ---- */
@@ -325,11 +360,13 @@ a_share_is_of_numbers_and_bytes(void **state)
 
 static long long summed, refusals;
 static size_t commands;
+static bool last_told;
 
 static int
-fails_twice(struct server *s, const struct admin_peer *peer, json_t *after)
+fails_twice(struct server *s, const struct admin_peer *peer, json_t *after, bool last)
 {
 	(void)s;
+	last_told |= last;
 	assert_string_equal(peer->name, "one");
 	int err = refusals++ < 2 ? ERR_FULL : 0;
 	if (!err) {
@@ -345,18 +382,19 @@ what_cannot_be_recorded_is_summed_on(void **state)
 {
 	struct shares *s = shares_new(NULL, fails_twice);
 	struct admin_peer peer = { .who = { { 1 } }, .name = "one" };
-	char verb[16];
+	char name[16];
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
-		snprintf(verb, sizeof(verb), "verb %c", 'a' + i % 20);
-		assert_int_equal(shares_sum(s, &peer, verb, 1), 0);
+		snprintf(name, sizeof(name), "cmd %c", 'a' + i % 20);
+		assert_int_equal(shares_sum(s, &peer, name, 1), 0);
 		if (i % 100 == 0)
 			usleep(250000);
 	}
 	usleep(1200000);
 	shares_free(&s);
 	assert_int_equal(summed, 1000);
+	assert_false(last_told); /* all was written before */
 	assert_true(refusals >= 3 && refusals < 8);
 	assert_true(commands > 0 && commands <= CAP_ADMIN_COMMANDS + 1);
 }
@@ -372,6 +410,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(readings_beyond_a_share_are_summed_and_none_is_lost),
 		cmocka_unit_test(changes_beyond_a_share_are_refused_and_others_go_on),
 		cmocka_unit_test(the_rest_of_a_disk_is_the_decisions),
+		cmocka_unit_test(sessions_beyond_a_share_are_refused),
 		cmocka_unit_test(one_who_tries_policies_stops_no_search),
 		cmocka_unit_test(one_who_looks_by_many_streams_leaves_room),
 		cmocka_unit_test(one_who_has_many_connections_leaves_room),
