@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/notice.h"
 #include "config/read.h"
 #include "keep/keep.h"
@@ -336,6 +337,8 @@ notice(const char *name, const char *recogniser, struct degraded_time *t, bool b
 		LI("times", t->times), LI("seconds", (t->until_us - t->since_us) / SECOND_US) };
 
 	t->told = begin;
+	log_event(begin ? LOG_WARN : LOG_INFO, begin ? "degraded.begin" : "degraded.end",
+		LS("part", name), LS("name", recogniser), LS("why", t->why));
 	if (begin)
 		notice_send(&of, numbers, 3, "%s%s%s is away: %s", name, recogniser ? " " : "",
 			recogniser ? recogniser : "", t->why);
@@ -561,6 +564,24 @@ void
 degraded_say(struct degraded *d, struct buf *out)
 {
 	each_degraded(d, out, say_degraded);
+}
+
+/* Recognisers have metrics of their own. */
+static void
+count_degraded(
+	struct buf *out, const char *what, const char *name, const struct degraded_time *t)
+{
+	if (!name)
+		buf_printf(out, "tollgate_degraded{part=\"%s\"} %d\n", what,
+			t->life >= DEGRADED_AWAY);
+}
+
+void
+degraded_metrics(struct degraded *d, struct buf *out)
+{
+	metrics_head(out, "degraded", "gauge",
+		"1 where the part is away, or was until just now: status says why");
+	each_degraded(d, out, count_degraded);
 }
 
 void

@@ -55,6 +55,9 @@ void degraded_json(struct degraded *d, struct buf *out);
  * webhooks share. Any thread. */
 void degraded_say(struct degraded *d, struct buf *out);
 
+/* tollgate_degraded of each part, for /metrics. Any thread. */
+void degraded_metrics(struct degraded *d, struct buf *out);
+
 /* How the kernel's clock is kept right, as members of a record: "source", "synchronized",
  * "status". What cannot be known is null. Appended to *out. */
 void clock_says(struct buf *out);

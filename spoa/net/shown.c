@@ -493,6 +493,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 			"this machine's clock less that of Redis");
 		buf_printf(out, "tollgate_clock_ahead_seconds %.3f\n", (double)c.skew_us / 1e6);
 	}
+	degraded_metrics(&s->degraded, out);
 	gauge(out, "audit_up", "the journal can be written", s->audit && audit_ready(s->audit));
 	gauge(out, "audit_strangers",
 		"the journal's folder has a file with which the next start would be refused",

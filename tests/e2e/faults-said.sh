@@ -1,0 +1,124 @@
+# Twelve faults, and what `tollgate status`, /readyz, /now, the console in a browser, the log and /metrics say of each: the
+# table of docs/operations.md, a row a cell.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+export CHROMIUM=/usr/lib/chromium/chromium-headless-shell
+browser=
+if [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge 20 ] && [ -x $CHROMIUM ] && npm_packages console "the console's cells"; then
+	browser=1
+else
+	skip "the console's cells" "no Node 20, or no chromium-headless-shell"
+fi
+if [ "$(id -u)" != 0 ] || ! mkdir -p "$D/journal" || ! mount -t tmpfs -o size=8m,mode=700 tmpfs "$D/journal" 2>/dev/null; then
+	skip "twelve faults" "needs root, for a disk of its own"
+	exit 0
+fi
+# ---- the stack, with a certificate that has ended ----
+mkdir "$D/ca"
+: >"$D/ca/index"
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout "$D/admin.key" -out "$D/admin.csr" 2>/dev/null
+printf '[ca]\ndefault_ca = c\n[c]\ndatabase = %s/ca/index\nnew_certs_dir = %s/ca\nrand_serial = yes\ndefault_md = sha256\npolicy = p\n[p]\ncommonName = supplied\n' "$D" "$D" >"$D/ca.cnf"
+openssl ca -batch -config "$D/ca.cnf" -selfsign -keyfile "$D/admin.key" -in "$D/admin.csr" -out "$D/admin.crt" -notext \
+	-startdate 20250101000000Z -enddate 20260101000000Z 2>/dev/null
+chmod 600 "$D/admin.key"
+tls=$(free_ports 1)
+ALL=$("$build/tollgate" admin-token new olga --roles operator,auditor --tokens "$D/admin.tokens")
+cp "$root/tests/support/stack-policy.yaml" "$D/mine.yaml"
+printf 'admin: {console: true, tokens: "%s/admin.tokens", tls: {listen: "127.0.0.1:%s", certificate: "%s/admin.crt", key: "%s/admin.key"}}\n' "$D" "$tls" "$D" "$D" >"$D/over.yaml"
+stack_up --policy "$D/mine.yaml" --config "$D/over.yaml"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d '{"model":"m","messages":[{"role":"user","content":"hello"}]}'; }
+control() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
+if [ "$browser" ]; then
+	mkfifo "$D/to" "$D/from"
+	CONSOLE=https://localhost:$tls ALL=$ALL timeout 300 node "$build/console/said.mjs" <"$D/to" >"$D/from" 2>&1 &
+	exec 8>"$D/to" 9<"$D/from"
+fi
+
+# ---- the places ----
+in_status() { "$build/tollgate" status -c "$D/tollgate.yaml"; }
+in_readyz() { curl -s "$ADMIN/readyz"; }
+in_now() { curl -sk -H "authorization: Bearer $ALL" "https://localhost:$tls/now" | jq -c .degraded; }
+in_metrics() { curl -s "$ADMIN/metrics" | grep ^tollgate_degraded; }
+in_log() { cat "$D/tollgate.log"; }
+# cells FAULT PART WHY: it is said everywhere, by the part's name, with the reason
+cells() {
+	local fault=$1 part=$2 why=$3
+	check "$fault: status says it" wait_for says "degraded: $part: .*$why" in_status
+	check "$fault: readyz" wait_for says "degraded: $part: .*$why" in_readyz
+	check "$fault: /now" wait_for says "\"what\":\"$part\",.*$why" in_now
+	check "$fault: the log" wait_for says "event=degraded.begin part=$part .*$why" in_log
+	check "$fault: a metric" wait_for says "^tollgate_degraded\\{part=\"$part\"\\} 1" in_metrics
+	if [ "$browser" ]; then
+		echo "$fault: the console|$part[^]*$why" >&8
+		while IFS= read -r -t 60 line <&9; do
+			case $line in 'ok - '*) ok "${line#ok - }"; break ;; 'not ok - '*) IFS= read -r -t 5 why <&9; not_ok "${line#not ok - }" "$why"; break ;; esac
+		done
+	fi
+}
+# over FAULT PART: nobody says it any more
+well() { ! says "part=\"$1\"\\} 1" in_metrics; }
+over() { check "$1: and when it is over that is said" wait_for well "$2"; }
+
+cells "a certificate that has ended" certificate 'ended 2026-01-01T00:00:00Z'
+
+redis config set maxmemory-policy noeviction >/dev/null
+redis config set maxmemory 1 >/dev/null
+ask
+cells "Redis is full" redis 'refuses writes'
+redis config set maxmemory 0 >/dev/null
+ask
+over "Redis is full" redis
+redis_away
+cells "Redis is away" redis 'does not answer'
+redis_back
+over "Redis is away" redis
+
+for status in 401 429 500; do
+	control "{\"status\":$status}"
+	ask
+	ask
+	cells "a provider answers $status" providers "answers $status"
+	control '{}'
+	ask
+	over "a provider answers $status" providers
+done
+
+cp "$D/mine.yaml" "$D/held.yaml"
+printf 'tollgate: 1\nruls: []\n' >"$D/mine.new" && mv "$D/mine.new" "$D/mine.yaml"
+cells "a reload is refused" reload 'ruls'
+cp "$D/held.yaml" "$D/mine.new" && mv "$D/mine.new" "$D/mine.yaml"
+over "a reload is refused" reload
+
+touch "$JOURNAL/notes.txt"
+cells "a foreign file in the journal's folder" folder 'no segment'
+rm "$JOURNAL/notes.txt"
+over "a foreign file in the journal's folder" folder
+
+head -c 16000000 /dev/zero >"$JOURNAL/../journal/.filler" 2>/dev/null
+for _ in $(seq 400); do
+	ask
+	[ "$status" = 200 ] || break
+done
+cells "the disk is full" journal 'No space left on device'
+rm "$JOURNAL/.filler"
+over "the disk is full" journal
+
+# ---- what the daemon cannot say by itself ----
+sed '/filter spoe/d' "$root/haproxy/haproxy.cfg" >"$D/broken.cfg"
+"$build/tollgate" check --haproxy-only --haproxy "$D/broken.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/out" 2>&1
+is "a broken stanza is an error of check" $? 1
+like "which names it" "$(cat "$D/out")" 'filter spoe'
+killed mockllm
+ask
+settled
+cells "a provider's port is closed" providers 'it is not reached'
+killed tollgate
+down() { "$build/tollgate" status -c "$D/tollgate.yaml" >"$D/out" 2>&1; [ $? = 2 ]; }
+check "a daemon that was killed: status ends with 2" wait_for down
+like "a daemon that was killed: and says which socket" "$(cat "$D/out")" 'admin.sock'
+ask
+is "a daemon that was killed: callers get 503" "$status" 503
+umount -l "$D/journal"
+exit $failed
