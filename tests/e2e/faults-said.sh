@@ -42,13 +42,13 @@ in_readyz() { curl -s "$ADMIN/readyz"; }
 in_now() { curl -sk -H "authorization: Bearer $ALL" "https://localhost:$tls/now" | jq -c .degraded; }
 in_metrics() { curl -s "$ADMIN/metrics" | grep ^tollgate_degraded; }
 in_log() { cat "$D/tollgate.log"; }
-# cells FAULT PART WHY: it is said everywhere, by the part's name, with the reason
+# cells FAULT PART WHY [FIRST]: it is said everywhere, by the part's name, with the reason; the log has what it was at first
 cells() {
 	local fault=$1 part=$2 why=$3
 	check "$fault: status says it" wait_for says "degraded: $part: .*$why" in_status
 	check "$fault: readyz" wait_for says "degraded: $part: .*$why" in_readyz
 	check "$fault: /now" wait_for says "\"what\":\"$part\",.*$why" in_now
-	check "$fault: the log" wait_for says "event=degraded.begin part=$part .*$why" in_log
+	check "$fault: the log" wait_for says "event=degraded.begin part=$part .*${4:-$why}" in_log
 	check "$fault: a metric" wait_for says "^tollgate_degraded\\{part=\"$part\"\\} 1" in_metrics
 	if [ "$browser" ]; then
 		echo "$fault: the console|$part[^]*$why" >&8
@@ -101,7 +101,7 @@ for _ in $(seq 400); do
 	ask
 	[ "$status" = 200 ] || break
 done
-cells "the disk is full" journal 'No space left on device'
+cells "the disk is full" journal 'No space left on device' 'cannot be written'
 rm "$JOURNAL/.filler"
 over "the disk is full" journal
 
