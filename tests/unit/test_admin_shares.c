@@ -99,8 +99,12 @@ readings_beyond_a_share_are_summed_and_none_is_lost(void **state)
 			fail_msg("%ld %s", got.status, got.body);
 	assert_non_null(strstr(got.body, "\"summed\":true"));
 	double took_s = (double)(clock_mono_us() - began) / 1e6;
-	usleep(1500000);
 	struct readings r = count_readings("viewer");
+	for (int i = 0; i < 600 && r.readings < FLOOD; i++) {
+		usleep(50000);
+		r = count_readings("viewer");
+	}
+	took_s = (double)(clock_mono_us() - began) / 1e6;
 	assert_int_equal(r.readings, FLOOD);
 	assert_int_equal(r.shown, 3 * FLOOD);
 	assert_int_equal(r.other, 0);
@@ -130,14 +134,20 @@ changes_beyond_a_share_are_refused_and_others_go_on(void **state)
 				 .path = "/log",
 				 .token = second,
 				 .body = "{\"level\":\"info\"}" };
+	uint64_t began = clock_mono_us();
 	int done = 0, refused = 0;
 
 	(void)state;
-	for (int i = 0; i < 2 * FLOOD && refused < 20; i++) {
+	for (int i = 0; i < 4 * FLOOD && refused < 20; i++) {
 		long status = ask(&flood);
 		done += status == 200;
 		refused += status == 429;
 	}
+	double took_s = (double)(clock_mono_us() - began) / 1e6;
+	assert_true(done <= 201 + 20 * took_s);
+	/* a machine so busy that it takes no more than that a second refuses nobody */
+	if (refused < 20 && done >= 4 * FLOOD - 20)
+		skip();
 	assert_int_equal(refused, 20);
 	assert_non_null(strstr(got.body, "too many records of yours at once: try again in "));
 	assert_true(done >= 200);
