@@ -151,7 +151,12 @@ changes_beyond_a_share_are_refused_and_others_go_on(void **state)
 	assert_int_equal(refused, 20);
 	assert_non_null(strstr(got.body, "too many records of yours at once: try again in "));
 	assert_true(done >= 200);
-	assert_int_equal(ask(&reload), 429);
+	/* each 50 ms one more may: a change of another kind finds the share as empty as this one did */
+	long status = 0;
+	for (int i = 0; i < FLOOD && status != 429; i++) {
+		status = ask(&reload);
+	}
+	assert_int_equal(status, 429);
 	assert_int_equal(ask(&other), 200);
 }
 
