@@ -39,6 +39,7 @@ struct caller {
 	int fd;
 	bool kept;	      /* somebody whom we know: it makes room for nobody */
 	struct caller_id who; /* then */
+	size_t held;	      /* bytes of an answer under way */
 };
 
 struct side {
@@ -105,10 +106,20 @@ asking_still(const struct asking *q)
 	return door_still(q->admin->door, q);
 }
 
+static struct caller *
+caller_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
 static enum MHD_Result
 answer(const struct asking *q, unsigned status, const char *type, const struct buf *b)
 {
 	struct span s = buf_view(b);
+	struct caller *one = caller_of(q->connection);
 	struct MHD_Response *r = MHD_create_response_from_buffer(
 		s.n, (void *)(uintptr_t)(s.p ? s.p : ""), MHD_RESPMEM_MUST_COPY);
 
@@ -119,6 +130,8 @@ answer(const struct asking *q, unsigned status, const char *type, const struct b
 	if (status == MHD_HTTP_UNAUTHORIZED) /* RFC 9110 11.6.1 */
 		MHD_add_response_header(r, "www-authenticate", "Bearer realm=\"tollgate\"");
 	asking_fields(q, r);
+	if (one)
+		one->held = s.n;
 	enum MHD_Result ok = MHD_queue_response(q->connection, status, r);
 	MHD_destroy_response(r);
 	return ok;
@@ -165,31 +178,36 @@ admin_children(struct admin *a)
 	return a->children;
 }
 
-/* False: he has his share of them. */
+/* False: he has his share of them, or of answers that he does not take. */
 static bool
 keep_caller(const struct side *s, struct MHD_Connection *c, const struct asking *q)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct caller *one = info ? info->socket_context : NULL;
+	struct caller *one = caller_of(c);
 	unsigned own = 0;
+	size_t held = 0;
 
 	if (!one || !q->endpoint->role)
 		return true;
 	for (const struct caller *o = s->callers.next; o != &s->callers; o = o->next)
-		own += o != one && o->kept && !memcmp(&o->who, &q->peer.who, sizeof(o->who));
+		if (o != one && o->kept && !memcmp(&o->who, &q->peer.who, sizeof(o->who))) {
+			own++;
+			held += o->held;
+		}
 	one->who = q->peer.who;
-	one->kept = own < CAP_ADMIN_CONNS_EACH;
+	one->kept = own < CAP_ADMIN_CONNS_EACH && held < CAP_ADMIN_HELD;
 	return one->kept;
 }
 
 /* What was brought goes, secrets in it too. */
 static void
-completed(void *cls UNUSED, struct MHD_Connection *c UNUSED, void **con,
+completed(void *cls UNUSED, struct MHD_Connection *c, void **con,
 	enum MHD_RequestTerminationCode why UNUSED)
 {
 	struct upload *u = *con;
+	struct caller *one = caller_of(c);
 
+	if (one)
+		one->held = 0;
 	if (!u)
 		return;
 	if (u->q.drop)
@@ -347,7 +365,9 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		metric_inc(&u->q.server->metrics, M_ADMIN_SHARE);
 		u->q.closes = true;
 		return asking_refuse(&u->q, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"%d connections of yours are open already", CAP_ADMIN_CONNS_EACH);
+			"%d connections of yours are open already, or %u MB of answers are "
+			"not taken",
+			CAP_ADMIN_CONNS_EACH, CAP_ADMIN_HELD >> 20);
 	}
 	if ((u->q.endpoint->call || u->q.endpoint->begin) && !take_params(u, &ok))
 		return ok;

@@ -161,6 +161,7 @@
 #define CAP_ADMIN_SOURCES      1024         /* addresses or uids whose wrong tokens are counted: the oldest is forgotten */
 #define CAP_ADMIN_CONNS        256          /* connections of a door of the admin server: near it, one that has asked for nothing makes room */
 #define CAP_ADMIN_CONNS_EACH   64           /* of one caller: a further one is a 503, and is closed */
+#define CAP_ADMIN_HELD         (16u << 20)  /* bytes of answers under way at a door for one caller: a further one likewise */
 #define CAP_ADMIN_CALLERS      2048         /* callers whose records are counted: who wrote none for the longest goes */
 #define CAP_ADMIN_COMMANDS     8            /* commands that a sum of readings tells apart: further ones are `other` */
 #define CAP_ADMIN_RESERVE      (64u << 20)  /* bytes of the journal's disk, or a twentieth of a small one, that are the decisions': records of the admin server stop at it */

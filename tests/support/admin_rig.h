@@ -66,7 +66,7 @@ write_config(const char *users, const char *hosts)
 
 	snprintf(text, sizeof(text),
 		"policy: p.yaml\nbackends: [local]\nagent: {listen: unix@a.sock}\n"
-		"audit: {journal: j, key: key}\n"
+		"audit: {journal: j, key: key}\nstate_key: state.key\n"
 		"admin:\n  listen: unix@admin.sock\n  tcp: 127.0.0.1:%u\n  token_file: one\n"
 		"  tls: {listen: '127.0.0.1:%u', certificate: server.crt, key: other.key, "
 		"clients: ca.pem}\n"
@@ -96,6 +96,7 @@ start(void **state)
 	put("keys.yaml", "keys: []\n");
 	put("one", "tcp-secret\n");
 	assert_int_equal(tollgate("", "keygen", path("key"), NULL), 0);
+	assert_int_equal(tollgate("", "keygen", "--secret", path("state.key"), NULL), 0);
 	new_token("viewer", "viewer", viewer);
 	new_token("operator", "operator", operator_);
 	new_token("auditor", "auditor", auditor);
